@@ -1,0 +1,29 @@
+"""Run the migrations on the application's own connection, on SQLite and PostgreSQL alike."""
+
+from alembic import context
+from flask import current_app
+
+from reflow_accounts.extensions import UTCDateTime
+
+db = current_app.extensions["migrate"].db
+
+
+def render_item(kind, item, autogen_context):
+    """Write our own column types into generated migrations by name."""
+    if kind == "type" and isinstance(item, UTCDateTime):
+        autogen_context.imports.add("from reflow_accounts.extensions import UTCDateTime")
+        return "UTCDateTime()"
+    return False
+
+
+with db.engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=db.metadata,
+        render_item=render_item,
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_server_default=True,
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()

@@ -1,0 +1,1 @@
+"""Tells programs whom they speak for."""

@@ -1,0 +1,121 @@
+"""The API door: whose secret is this, and one commit for the answer's work and the record of its use."""
+
+import logging
+
+from flask import Response, current_app, g, request
+
+from reflow_accounts.api_keys import recorder
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.service import authenticate
+from reflow_accounts.contract import SESSION_PREFIX, Code, is_well_formed
+from reflow_accounts.errors import SubscriptionInactive, Unauthenticated, Unavailable
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.caller import Caller, set_caller
+from reflow_accounts.identity.models import SessionKind
+from reflow_accounts.identity.service import find_session, touch
+from reflow_accounts.subscriptions.service import has_active_subscription
+from reflow_accounts.web.client import client, path
+from reflow_accounts.web.problems import is_api, problem
+
+_DOCUMENT = "api-docs.openapi_json"
+_MISSING = "Send an API key in the header Authorization: Bearer <key>."
+_SESSION_ENDED = "This session has ended. Log in again."
+_NO_SUBSCRIPTION = (
+    "No team of this key's user has an active AWS Marketplace subscription. Contact support; "
+    "the key works again when the subscription does."
+)
+_UNRECORDED = "The request could not be recorded. Nothing was changed. Try again."
+_logger = logging.getLogger(__name__)
+
+
+def guard() -> None:
+    """Let in who presents a secret that is good now (RFC 6750). Cookies are not looked at.
+
+    It guards by address and not by blueprint, so that it also stands before addresses where nothing is:
+    a key that is presented there has been used.
+    """
+    if not is_api():
+        return
+    secret = _bearer()
+    if _is_open_to_all():
+        _note_use_of(secret)
+    else:
+        set_caller(_caller_by(secret))
+
+
+def settle(response: Response) -> Response:
+    """Commit what the view did together with the use of the key, before the answer is sent.
+
+    An answer of 400 and above did nothing, so that its use alone is kept. When the commit fails the
+    answer is 503 and nothing has happened: no use is answered and not recorded.
+    """
+    if not is_api():
+        return response
+    key_id = g.pop("used_key_id", None)
+    try:
+        if response.status_code >= 400:
+            db.session.rollback()
+        if key_id is not None:
+            _record(key_id, response.status_code)
+        db.session.commit()
+    except Exception as error:  # whatever kept the use from being recorded, the answer must not go out
+        db.session.rollback()
+        _logger.error("a use could not be recorded: %s", type(error).__name__)
+        return problem(503, Code.UNAVAILABLE, _UNRECORDED, Unavailable.title)
+    return response
+
+
+def _caller_by(secret: str | None) -> Caller:
+    if not secret:
+        raise Unauthenticated(Code.MISSING_CREDENTIALS, _MISSING)
+    if secret.startswith(SESSION_PREFIX) and is_well_formed(secret):
+        session = find_session(secret, SessionKind.COMMAND)
+        if session is None:
+            raise Unauthenticated(Code.UNKNOWN_KEY, _SESSION_ENDED)
+        touch(session)
+        return Caller(session.user, session=session)
+    key = _used(authenticate(secret))
+    if not has_active_subscription(key.user):
+        raise SubscriptionInactive(_NO_SUBSCRIPTION)
+    return Caller(key.user, key=key)
+
+
+def _note_use_of(secret: str | None) -> None:
+    """Where no credential is needed a good key counts as used, and a bad one does not matter."""
+    try:
+        if secret:
+            _used(authenticate(secret))
+    except Unauthenticated:
+        pass
+
+
+def _used(key: ApiKey) -> ApiKey:
+    """Note that a valid key was presented: from here on this is a use, whatever the answer will be."""
+    g.used_key_id = key.id
+    return key
+
+
+def _record(key_id: int, status: int) -> None:
+    outcome = recorder.ACCEPTED if status < 400 else g.get("problem_code", Code.INTERNAL_ERROR)
+    who = client()
+    recorder.record(
+        key_id,
+        method=request.method,
+        path=path(),
+        status=status,
+        outcome=outcome,
+        address=who.address,
+        user_agent=who.user_agent,
+    )
+
+
+def _bearer() -> str | None:
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
+
+
+def _is_open_to_all() -> bool:
+    endpoint = request.endpoint
+    if endpoint is None or request.routing_exception is not None:
+        return False
+    return endpoint == _DOCUMENT or getattr(current_app.view_functions[endpoint], "is_open_to_all", False)

@@ -1,0 +1,1 @@
+"""The Activity tab: uses of keys and acts of people together, newest first."""

@@ -1,0 +1,52 @@
+"""`/activity`: what happened in the caller's account."""
+
+from typing import Any
+
+import marshmallow as ma
+
+from reflow_accounts.activity.service import USE_ACTION, Entry, activity_of
+from reflow_accounts.api_keys.schemas import UseFacts
+from reflow_accounts.api_keys.service import key_of
+from reflow_accounts.identity.caller import me
+from reflow_accounts.web.documents import ApiBlueprint, Moment, Schema, SpanQuery, Text, page_of
+from reflow_accounts.web.paging import Page, Position
+
+blueprint = ApiBlueprint("activity", __name__, description="Uses of keys and acts of people")
+
+
+class ActivityQuery(SpanQuery):
+    """Which part of the activity."""
+
+    key = Text(metadata={"description": "The id of an API key: only its uses and what was done to it"})
+
+
+class EntryOut(Schema):
+    """An act ("event"), or a use of a key."""
+
+    type = ma.fields.Function(
+        lambda entry: "use" if entry.action == USE_ACTION else "event",
+        metadata={"type": "string", "enum": ["use", "event"]},
+        required=True,
+    )
+    at = Moment(required=True)
+    action = ma.fields.String(required=True)
+    title = ma.fields.String(required=True)
+    subject = ma.fields.String(required=True)
+    by = ma.fields.String(required=True)
+    use = ma.fields.Nested(UseFacts, required=True, allow_none=True)
+
+
+@blueprint.route("/activity")
+@blueprint.arguments(ActivityQuery, location="query")
+@blueprint.response(200, page_of(EntryOut))
+def list_activity(query: dict[str, Any]) -> Page[Entry]:
+    """List what happened in your account, newest first."""
+    key_id = query.get("key")
+    return activity_of(
+        me(),
+        limit=query["limit"],
+        before=Position.read(query.get("cursor")),
+        since=query.get("since"),
+        until=query.get("until"),
+        key=key_of(me(), key_id) if key_id else None,
+    )

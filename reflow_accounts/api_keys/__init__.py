@@ -1,0 +1,1 @@
+"""API keys: made, listed, renamed, revoked, checked, and every use of them recorded."""

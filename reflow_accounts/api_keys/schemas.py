@@ -1,0 +1,67 @@
+"""How keys and uses look to programs."""
+
+import marshmallow as ma
+
+from reflow_accounts.api_keys.service import KeyState
+from reflow_accounts.web.documents import Moment, PageQuery, Schema, Text
+
+
+class KeyOut(Schema):
+    """An API key, without its secret. `hint` is the secret's last four characters."""
+
+    id = ma.fields.String(required=True, attribute="key.public_id")
+    name = ma.fields.String(required=True, attribute="key.name")
+    hint = ma.fields.String(required=True, attribute="key.hint")
+    created_at = Moment(required=True, attribute="key.created_at")
+    expires_at = Moment(required=True, allow_none=True, attribute="key.expires_at")
+    revoked_at = Moment(required=True, allow_none=True, attribute="key.revoked_at")
+    last_used_at = Moment(required=True, allow_none=True, attribute="tally.last_used_at")
+    use_count = ma.fields.Integer(required=True, attribute="tally.count")
+
+
+class NewKeyOut(KeyOut):
+    """A key just made. `secret` is shown in this answer alone."""
+
+    secret = ma.fields.String(required=True)
+
+
+class NewKey(Schema):
+    """What to call a key, and when it ends by itself."""
+
+    name = Text(required=True, metadata={"description": "1 to 64 characters, unlike those of your other keys"})
+    expires_at = Moment(allow_none=True, load_default=None)
+
+
+class KeyName(Schema):
+    """What to call a key."""
+
+    name = Text(required=True)
+
+
+class KeysQuery(PageQuery):
+    """Which keys."""
+
+    state = ma.fields.Enum(KeyState, by_value=True, load_default=KeyState.LIVE)
+
+
+class KeyReference(Schema):
+    id = ma.fields.String(required=True, attribute="public_id")
+    name = ma.fields.String(required=True)
+
+
+class UseFacts(Schema):
+    """One request that was made with a key. `outcome` is "accepted" or the code of the answer's problem."""
+
+    method = ma.fields.String(required=True)
+    path = ma.fields.String(required=True)
+    status = ma.fields.Integer(required=True)
+    outcome = ma.fields.String(required=True)
+    address = ma.fields.String(required=True)
+    user_agent = ma.fields.String(required=True)
+
+
+class UseOut(UseFacts):
+    """A use of a key."""
+
+    at = Moment(required=True)
+    key = ma.fields.Nested(KeyReference, required=True)

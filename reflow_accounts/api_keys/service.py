@@ -1,0 +1,237 @@
+"""Issue a key, list keys, rename, revoke, and tell whose key a secret is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey
+from reflow_accounts.api_keys.recorder import Tally, tallies_of
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.contract import KEY_PREFIX, Code, is_well_formed
+from reflow_accounts.errors import Conflict, Gone, NotFound, SubscriptionInactive, Unauthenticated, ValidationFailed
+from reflow_accounts.extensions import db, now
+from reflow_accounts.identity.models import User
+from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
+from reflow_accounts.subscriptions.service import has_active_subscription
+from reflow_accounts.web import text
+from reflow_accounts.web.client import Client
+from reflow_accounts.web.paging import Page, Position, older_than
+
+LONGEST_NONCE = 64
+ROWS_ON_A_PAGE = 50
+
+
+class KeyState(StrEnum):
+    LIVE = "live"
+    REVOKED = "revoked"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class ListedKey:
+    """A key with its tally: a row of the table."""
+
+    key: ApiKey
+    tally: Tally
+
+
+def issue(
+    owner: User,
+    name: str,
+    *,
+    by: User,
+    client: Client,
+    expires_at: datetime | None = None,
+    nonce: str | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key and return it with its secret, which exists only in this answer.
+
+    `name` is 1 to 64 characters, unlike every live key of the owner without regard to case. A `nonce`
+    makes the call count once: Conflict is raised when a key was made with it before. Raises
+    SubscriptionInactive, and ValidationFailed for a bad name or an expiry in the past.
+    """
+    _require_subscription(owner)
+    tidy = checked_name(name)
+    if expires_at and expires_at <= now():
+        raise ValidationFailed(expires_at="Choose a time in the future")
+    if nonce is not None and not 0 < len(nonce) <= LONGEST_NONCE:
+        raise ValidationFailed(nonce="Open the form again")
+    secret = new_secret(KEY_PREFIX)
+    key = ApiKey(
+        user=owner,
+        name=tidy,
+        folded_name=text.folded(tidy),
+        digest=digest_of(secret),
+        hint=hint_of(secret),
+        expires_at=expires_at,
+        nonce=nonce,
+    )
+    _insert(key)
+    record(Action.KEY_CREATED, by=by, account=owner, subject=key.name, address=client.address, key=key.public_id)
+    db.session.flush()
+    return key, secret
+
+
+def checked_name(name: str) -> str:
+    """Return the name as it will be kept. Raises ValidationFailed with the sentence for its field."""
+    tidy = text.tidy(name)
+    if not text.is_visible(tidy):
+        raise ValidationFailed(name="Enter a name for this key")
+    if len(tidy) > LONGEST_NAME:
+        raise ValidationFailed(name=f"Use at most {LONGEST_NAME} characters")
+    if not text.is_plain(tidy):
+        raise ValidationFailed(name="Leave out line breaks and control characters")
+    return tidy
+
+
+def key_of(user: User, public_id: str) -> ApiKey:
+    """Return a key of the user, live or revoked. Raises NotFound, for others' keys too."""
+    key = db.session.scalar(select(ApiKey).where(ApiKey.public_id == public_id, ApiKey.user_id == user.id))
+    if key is None:
+        raise NotFound("There is no API key with this id.")
+    return key
+
+
+def live_key_of(user: User, public_id: str) -> ApiKey:
+    """Return a live key of the user. Raises NotFound, or Gone for a revoked one."""
+    key = key_of(user, public_id)
+    if key.revoked_at:
+        raise Gone("This API key was revoked.", revoked_at=key.revoked_at)
+    return key
+
+
+def keys_of(
+    user: User,
+    *,
+    state: KeyState = KeyState.LIVE,
+    name: str = "",
+    limit: int | None = None,
+    before: Position | None = None,
+) -> list[ApiKey]:
+    """List keys of the user whose name contains `name`, newest first; all of them unless limited."""
+    query = select(ApiKey).where(ApiKey.user_id == user.id)
+    if name:
+        query = query.where(ApiKey.folded_name.contains(text.folded(name), autoescape=True))
+    if state != KeyState.ALL:
+        is_live = ApiKey.revoked_at.is_(None)
+        query = query.where(is_live if state == KeyState.LIVE else ~is_live)
+    if before:
+        query = query.where(older_than(ApiKey.created_at, ApiKey.id, before))
+    return list(db.session.scalars(query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit)))
+
+
+def live_keys_page(user: User, *, name: str = "", cursor: str | None = None) -> Page[ListedKey]:
+    """Return one page of the table. Raises ValidationFailed for a cursor that no page gave."""
+    keys = keys_of(user, name=name, limit=ROWS_ON_A_PAGE + 1, before=Position.read(cursor))
+    page = Page.cut(keys, ROWS_ON_A_PAGE, position_of)
+    return Page(with_tallies(list(page.items)), page.next_cursor)
+
+
+def count_live_keys(user: User) -> int:
+    """Return how many live keys the user has."""
+    query = select(func.count()).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
+    return db.session.scalar(query) or 0
+
+
+def position_of(key: ApiKey) -> Position:
+    """Return the key's place in lists of keys."""
+    return Position(key.created_at, key.id)
+
+
+def with_tallies(keys: list[ApiKey]) -> list[ListedKey]:
+    """Put its tally beside each key, in one query."""
+    tallies = tallies_of([key.id for key in keys])
+    return [ListedKey(key, tallies[key.id]) for key in keys]
+
+
+def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
+    """Give a live key another name. Raises ValidationFailed as `issue` does."""
+    tidy = checked_name(name)
+    if tidy == key.name:
+        return
+    old = key.name
+    taken = _name_taken(tidy)
+    try:
+        with db.session.begin_nested():
+            key.name, key.folded_name = tidy, text.folded(tidy)
+    except IntegrityError:
+        raise taken from None
+    record(
+        Action.KEY_RENAMED,
+        by=by,
+        account=key.user,
+        subject=tidy,
+        address=client.address,
+        key=key.public_id,
+        old=old,
+    )
+    db.session.flush()
+
+
+def revoke(key: ApiKey, *, by: User, client: Client) -> bool:
+    """End a key for every request that begins after this commits; say whether it was live until now.
+
+    Of several revocations at once one returns True, and one entry is written.
+    """
+    at = now()
+    ended = update(ApiKey).where(ApiKey.id == key.id, ApiKey.revoked_at.is_(None)).values(revoked_at=at)
+    was_live = bool(db.session.execute(ended).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+    if was_live:
+        record(
+            Action.KEY_REVOKED,
+            by=by,
+            account=key.user,
+            subject=key.name,
+            address=client.address,
+            key=key.public_id,
+        )
+    db.session.flush()
+    return was_live
+
+
+def authenticate(secret: str) -> ApiKey:
+    """Return the live key that `secret` is. Raises Unauthenticated.
+
+    A wrong checksum is refused before the database is asked. Only who has the whole secret learns that
+    it was revoked or has expired; a disabled owner's key is as good as unknown.
+    """
+    if not is_well_formed(secret) or not secret.startswith(KEY_PREFIX):
+        raise Unauthenticated(Code.MALFORMED_KEY, "This is not an API key: it is incomplete or mistyped.")
+    key = db.session.scalar(select(ApiKey).where(ApiKey.digest == digest_of(secret)))
+    if key is None or key.user.disabled_at:
+        raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
+    if key.revoked_at:
+        raise Unauthenticated(Code.REVOKED_KEY, "This API key was revoked.", revoked_at=key.revoked_at)
+    if key.expires_at and key.expires_at <= now():
+        raise Unauthenticated(Code.EXPIRED_KEY, "This API key has expired.", expired_at=key.expires_at)
+    return key
+
+
+def _require_subscription(owner: User) -> None:
+    if not has_active_subscription(owner):
+        raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")
+
+
+def _name_taken(name: str) -> ValidationFailed:
+    return ValidationFailed(name=f"You already have a key named {name}. Choose another name")
+
+
+def _insert(key: ApiKey) -> None:
+    """Add the key; the database decides between two requests that want the same name or nonce."""
+    owner, name, nonce = key.user, key.name, key.nonce
+    try:
+        with db.session.begin_nested():
+            db.session.add(key)
+    except IntegrityError:
+        if nonce and _was_issued(owner, nonce):
+            raise Conflict("This key was already created. It cannot be shown again.") from None
+        raise _name_taken(name) from None
+
+
+def _was_issued(owner: User, nonce: str) -> bool:
+    query = select(ApiKey.id).where(ApiKey.user_id == owner.id, ApiKey.nonce == nonce)
+    return db.session.scalar(query) is not None

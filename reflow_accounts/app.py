@@ -1,0 +1,71 @@
+"""create_app(): settings, extensions, doors, commands."""
+
+
+from flask import Flask
+from flask_login import current_user
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from reflow_accounts import commands, config, doors, paths
+from reflow_accounts.config import Settings
+from reflow_accounts.extensions import csrf, db, login_manager, migrate
+from reflow_accounts.identity import passwords
+from reflow_accounts.identity.passwords import PasswordHasher
+from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
+from reflow_accounts.web import documents, filters, headers, htmx, problems
+
+LARGEST_BODY_BYTES = 64 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Make the application. Raises ConfigError when the environment is not usable."""
+    settings = settings or config.load()
+    app = Flask(__name__, template_folder=paths.TEMPLATES, static_folder=paths.STATIC)
+    app.config.from_mapping(_flask_settings(settings), SETTINGS=settings)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    db.init_app(app)
+    migrate.init_app(app, db, directory=str(paths.MIGRATIONS))
+    login_manager.init_app(app)
+    login_manager.session_protection = None
+    csrf.init_app(app)
+    documents.api.init_app(app)
+    keys = (settings.secret_key, *settings.secret_key_fallbacks)
+    passwords.bind(app, PasswordHasher(keys, settings.password_rounds))
+    for part in (filters, htmx, problems):
+        part.bind(app)
+    headers.bind(app, settings.is_https)
+    doors.open_doors(app)
+    commands.bind(app)
+    _give_templates(app, settings)
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    return app
+
+
+def _flask_settings(settings: Settings) -> dict[str, object]:
+    return documents.SETTINGS | {
+        "SECRET_KEY": settings.secret_key,
+        "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
+        "SQLALCHEMY_DATABASE_URI": settings.database_url,
+        # What a statement was given may be a secret's digest or what somebody typed: not for logs.
+        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True, "pool_pre_ping": True},
+        "MAX_CONTENT_LENGTH": LARGEST_BODY_BYTES,
+        "PERMANENT_SESSION_LIFETIME": ABSOLUTE_LIFETIME,
+        "SESSION_REFRESH_EACH_REQUEST": False,
+        "SESSION_COOKIE_NAME": "__Host-reflow" if settings.is_https else "reflow",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": settings.is_https,
+        # Every door asks by itself (web/forgery.py); a token lives as long as its session.
+        "WTF_CSRF_CHECK_DEFAULT": False,
+        "WTF_CSRF_TIME_LIMIT": None,
+    }
+
+
+def _give_templates(app: Flask, settings: Settings) -> None:
+    @app.context_processor
+    def shown_everywhere() -> dict[str, object]:
+        user = current_user.user if current_user.is_authenticated else None
+        return {"user": user, "support_email": settings.support_email}
+
+

@@ -1,0 +1,36 @@
+"""The audit log: rows are added and never changed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.extensions import Key, Model, UTCDateTime, now
+
+
+class AuditEvent(Model):
+    """One act. `actor_name` is kept as it was, so that the log reads right when people rename or leave."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        Index("ix_audit_events_account", "account_id", "at", "id"),
+        Index("ix_audit_events_team", "team_id", "at", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    action: Mapped[str] = mapped_column(String(40))
+    actor_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    actor_name: Mapped[str] = mapped_column(String(120))
+    # Whose Activity shows it: a user's, a team's, or both.
+    account_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    team_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("teams.id"))
+    subject: Mapped[str] = mapped_column(String(255), default="")
+    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    address: Mapped[str] = mapped_column(String(45), default="")
+
+    @property
+    def title(self) -> str:
+        return Action(self.action).title

@@ -1,0 +1,84 @@
+"""Write an act down in the transaction that does it, and read the acts of an account."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy import or_, select
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.models import AuditEvent
+from reflow_accounts.extensions import db
+from reflow_accounts.web.paging import Position, older_than
+
+
+class Actor(Protocol):
+    """Who acts: a user."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def full_name(self) -> str: ...
+
+
+OPERATOR_NAME = "Operator"
+
+
+def record(
+    action: Action,
+    *,
+    by: Actor | None,
+    account: Actor | None = None,
+    team_id: int | None = None,
+    subject: str = "",
+    address: str = "",
+    **details: Any,
+) -> None:
+    """Add one act to the session; the caller's commit makes it and the act itself true together.
+
+    `by` None is an operator at the server's own terminal. `account` is the user, `team_id` the team
+    whose Activity shows the act. `details` are plain values for support and programs, never secrets.
+    """
+    db.session.add(
+        AuditEvent(
+            action=action,
+            actor_id=by.id if by else None,
+            actor_name=by.full_name if by else OPERATOR_NAME,
+            account_id=account.id if account else None,
+            team_id=team_id,
+            subject=subject[:255],
+            address=address,
+            details=details,
+        )
+    )
+
+
+def events_of(
+    account_id: int,
+    team_ids: Collection[int],
+    *,
+    limit: int,
+    before: Position | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    key_id: str | None = None,
+) -> list[AuditEvent]:
+    """List up to `limit` acts of a user and of their teams, newest first.
+
+    `before` continues a list, `since` (inclusive) and `until` (exclusive) bound it, `key_id` (public)
+    keeps only what was done to one API key.
+    """
+    query = select(AuditEvent).where(
+        or_(AuditEvent.account_id == account_id, AuditEvent.team_id.in_(team_ids)),
+        AuditEvent.action != Action.TEAM_VIEWED,
+    )
+    if before:
+        query = query.where(older_than(AuditEvent.at, AuditEvent.id, before))
+    if since:
+        query = query.where(AuditEvent.at >= since)
+    if until:
+        query = query.where(AuditEvent.at < until)
+    if key_id:
+        query = query.where(AuditEvent.details["key"].as_string() == key_id)
+    query = query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)
+    return list(db.session.scalars(query))

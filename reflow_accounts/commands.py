@@ -1,0 +1,59 @@
+"""Operator commands: `flask --app wsgi …`."""
+
+import sys
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup
+
+from reflow_accounts import demo, serving
+from reflow_accounts.errors import DomainError
+from reflow_accounts.extensions import db
+from reflow_accounts.subscriptions.service import set_active
+from reflow_accounts.teams.service import find_team
+
+subscriptions = AppGroup("subscriptions", help="Subscriptions of teams.")
+
+
+@click.command("config")
+def show_config() -> None:
+    """Print the effective settings, secrets masked."""
+    for name, value in current_app.config["SETTINGS"].masked().items():
+        click.echo(f"{name}={value}")
+
+
+@click.command("demo")
+def seed_demo() -> None:
+    """Add the demo accounts; what is there already stays as it is."""
+    if current_app.config["SETTINGS"].is_production:
+        sys.exit("reflow-accounts: demo data is refused in production (REFLOW_ENV=production).")
+    demo.seed()
+    click.echo(demo.table())
+
+
+@click.command("serve")
+@click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True)
+@click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=5000, show_default=True)
+def serve(host: str, port: int) -> None:
+    """Bring the database up to date and serve with the production server."""
+    serving.serve(current_app._get_current_object(), host, port)  # type: ignore[attr-defined]
+
+
+@subscriptions.command("set")
+@click.argument("team")
+@click.argument("state", type=click.Choice(["active", "inactive"]))
+@click.option("--reason", required=True, help="Kept in the team's history.")
+def set_subscription(team: str, state: str, reason: str) -> None:
+    """Set the subscription of TEAM (its id, or its name when only one team has it)."""
+    try:
+        changed = set_active(find_team(team), state == "active", reason, by=None)
+    except DomainError as error:
+        sys.exit(f"reflow-accounts: {error}")
+    db.session.commit()
+    click.echo(f"{team} is {'now' if changed else 'already'} {state}.")
+
+
+def bind(app: Flask) -> None:
+    """Add the commands to the application."""
+    for command in (show_config, seed_demo, serve, subscriptions):
+        app.cli.add_command(command)

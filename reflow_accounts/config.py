@@ -1,0 +1,179 @@
+"""Settings from the environment; refuses to start half-configured."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from reflow_accounts import paths
+
+MINIMUM_SECRET_KEY_LENGTH = 32
+
+
+class ConfigError(Exception):
+    """A missing or malformed setting; the sentence names the variable and says what to put there."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an operator may set, checked. Secrets are shown only through `masked`."""
+
+    environment: str
+    instance: Path
+    database_url: str
+    secret_key: str
+    secret_key_fallbacks: tuple[str, ...]
+    base_url: str
+    trusted_proxies: int
+    support_email: str
+    password_rounds: int
+
+    @property
+    def is_production(self) -> bool:
+        return self.environment == "production"
+
+    @property
+    def is_https(self) -> bool:
+        return self.base_url.startswith("https://")
+
+    def masked(self) -> dict[str, str]:
+        """Return the effective values by variable name, secrets and passwords replaced by dots."""
+        return {
+            "REFLOW_ENV": self.environment,
+            "REFLOW_INSTANCE": str(self.instance),
+            "REFLOW_DATABASE_URL": make_url(self.database_url).render_as_string(hide_password=True),
+            "REFLOW_SECRET_KEY": "••••••",
+            "REFLOW_SECRET_KEY_FALLBACKS": f"{len(self.secret_key_fallbacks)} set",
+            "REFLOW_BASE_URL": self.base_url or "(taken from each request)",
+            "REFLOW_TRUSTED_PROXIES": str(self.trusted_proxies),
+            "REFLOW_SUPPORT_EMAIL": self.support_email,
+        }
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check every setting.
+
+    Outside production a missing secret key is generated once into the instance folder, so that
+    sessions survive a restart. Raises ConfigError with one sentence for the first wrong value.
+    """
+    environment = _choice(environ, "REFLOW_ENV", ("development", "production"))
+    instance = Path(environ.get("REFLOW_INSTANCE") or paths.instance_folder()).absolute()
+    is_production = environment == "production"
+    return Settings(
+        environment=environment,
+        instance=instance,
+        database_url=_database_url(environ, instance),
+        secret_key=_secret_key(environ, instance, is_production),
+        secret_key_fallbacks=_fallbacks(environ),
+        base_url=_base_url(environ, is_production),
+        trusted_proxies=_whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
+        support_email=_email(environ, "REFLOW_SUPPORT_EMAIL", "support@reflow.example"),
+        password_rounds=12 if is_production else _whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
+    )
+
+
+def prepare_instance(folder: Path) -> None:
+    """Make the instance folder, readable by its owner alone. Raises ConfigError when that cannot be."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(_unwritable(folder, error)) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(_unwritable(folder, "permission denied"))
+
+
+def _unwritable(folder: Path, reason: object) -> str:
+    detail = reason.strerror if isinstance(reason, OSError) else reason
+    return f"The folder {folder} cannot be written ({detail}): make it writable or set REFLOW_INSTANCE to another."
+
+
+def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    value = environ.get(name) or choices[0]
+    if value not in choices:
+        raise ConfigError(f"{name} must be one of {', '.join(choices)}; it is {value!r}.")
+    return value
+
+
+def _whole_number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    value = environ.get(name) or str(default)
+    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
+        raise ConfigError(f"{name} must be a whole number from {low} to {high}; it is {value!r}.")
+    return int(value)
+
+
+def _database_url(environ: Mapping[str, str], instance: Path) -> str:
+    value = environ.get("REFLOW_DATABASE_URL") or f"sqlite:///{instance / 'reflow.db'}"
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        # The value is not repeated: it may hold a password.
+        raise ConfigError("REFLOW_DATABASE_URL is not a database address: write postgresql://user:password@host/name.") from None
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigError(f"REFLOW_DATABASE_URL must start with postgresql:// or sqlite:///; it is {url.drivername}.")
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ConfigError("REFLOW_DATABASE_URL must name a file: an SQLite database in memory is lost at once.")
+    return value
+
+
+def _secret_key(environ: Mapping[str, str], instance: Path, is_production: bool) -> str:
+    value = environ.get("REFLOW_SECRET_KEY", "")
+    if value:
+        return _long_enough("REFLOW_SECRET_KEY", value)
+    if is_production:
+        raise ConfigError("REFLOW_SECRET_KEY is required in production: set it to at least 32 random characters.")
+    return _kept_secret_key(instance)
+
+
+def _kept_secret_key(instance: Path) -> str:
+    prepare_instance(instance)
+    file = instance / "secret.key"
+    try:
+        # O_EXCL: of two processes that start together one makes the key and both use it.
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        value = file.read_text("ascii").strip()
+        if value:
+            return value
+        raise ConfigError(f"{file} is empty: delete it, and a new secret key is made at the next start.") from None
+    except OSError as error:
+        raise ConfigError(_unwritable(instance, error)) from None
+    value = secrets.token_urlsafe(48)
+    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+        stream.write(value + "\n")
+    return value
+
+
+def _long_enough(name: str, value: str) -> str:
+    if len(value) < MINIMUM_SECRET_KEY_LENGTH:
+        raise ConfigError(f"{name} is too short: use at least {MINIMUM_SECRET_KEY_LENGTH} random characters.")
+    return value
+
+
+def _fallbacks(environ: Mapping[str, str]) -> tuple[str, ...]:
+    name = "REFLOW_SECRET_KEY_FALLBACKS"
+    values = [value.strip() for value in environ.get(name, "").split(",")]
+    return tuple(_long_enough(name, value) for value in values if value)
+
+
+def _base_url(environ: Mapping[str, str], is_production: bool) -> str:
+    value = environ.get("REFLOW_BASE_URL", "").rstrip("/")
+    if not value:
+        if is_production:
+            raise ConfigError("REFLOW_BASE_URL is required in production: set it to the address people open, https://….")
+        return ""
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.username:
+        raise ConfigError("REFLOW_BASE_URL must look like https://accounts.example.com, without a path.")
+    return value
+
+
+def _email(environ: Mapping[str, str], name: str, default: str) -> str:
+    value = environ.get(name) or default
+    if value.count("@") != 1 or value.startswith("@") or value.endswith("@") or any(c.isspace() for c in value):
+        raise ConfigError(f"{name} must be an e-mail address; it is {value!r}.")
+    return value

@@ -1,0 +1,81 @@
+"""Words that the server and the `reflow` command both say: paths, the secret's format, error codes, exit codes."""
+
+import string
+import zlib
+from enum import IntEnum, StrEnum
+
+API_PREFIX = "/api/v1"
+DEFAULT_SERVER = "http://127.0.0.1:5000"
+
+KEY_FILE_NAME = "reflow.key"
+
+# The secret: a prefix that says the kind, 43 random characters (256 bits), 6 characters of checksum.
+KEY_PREFIX = "rfk_"
+SESSION_PREFIX = "rfs_"
+RANDOM_LENGTH = 43
+CHECKSUM_LENGTH = 6
+SECRET_LENGTH = len(KEY_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
+
+# Base 62 with the digits in ASCII order: 0-9 A-Z a-z.
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_CHARACTERS = frozenset(ALPHABET)
+
+
+def checksum(body: str) -> str:
+    """Return the six base-62 characters that end a secret.
+
+    `body` is everything before the checksum (prefix and random part, ASCII). The value is the
+    CRC-32 of zlib, left-padded with "0". It finds typing errors; it proves nothing.
+    """
+    number = zlib.crc32(body.encode("ascii"))
+    digits = ""
+    while number:
+        number, remainder = divmod(number, len(ALPHABET))
+        digits = ALPHABET[remainder] + digits
+    return digits.rjust(CHECKSUM_LENGTH, ALPHABET[0])
+
+
+def is_well_formed(secret: str) -> bool:
+    """Say whether `secret` has a known prefix, the right length and alphabet, and a right checksum."""
+    return (
+        len(secret) == SECRET_LENGTH
+        and secret.startswith((KEY_PREFIX, SESSION_PREFIX))
+        and _CHARACTERS.issuperset(secret[len(KEY_PREFIX) :])
+        and checksum(secret[:-CHECKSUM_LENGTH]) == secret[-CHECKSUM_LENGTH:]
+    )
+
+
+class Code(StrEnum):
+    """What went wrong, for programs: the `code` of a problem document (RFC 9457)."""
+
+    MISSING_CREDENTIALS = "missing_credentials"
+    MALFORMED_KEY = "malformed_key"
+    UNKNOWN_KEY = "unknown_key"
+    REVOKED_KEY = "revoked_key"
+    EXPIRED_KEY = "expired_key"
+    SUBSCRIPTION_INACTIVE = "subscription_inactive"
+    INSUFFICIENT_RIGHTS = "insufficient_rights"
+    NOT_FOUND = "not_found"
+    GONE = "gone"
+    CONFLICT = "conflict"
+    VALIDATION_FAILED = "validation_failed"
+    RATE_LIMITED = "rate_limited"
+    INTERNAL_ERROR = "internal_error"
+    UNAVAILABLE = "unavailable"
+    # Protocol mistakes of a client, beyond the codes that clients branch on.
+    BAD_REQUEST = "bad_request"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    TOO_LARGE = "too_large"
+
+
+class Exit(IntEnum):
+    """What a run of `reflow` tells its caller."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_SIGNED_IN = 4
+    NOT_ALLOWED = 5
+    NOT_FOUND = 6
+    UNREACHABLE = 7

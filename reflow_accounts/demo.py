@@ -1,0 +1,49 @@
+"""The demo accounts: one team with a subscription, one without, one of support staff."""
+
+from sqlalchemy import select
+
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.models import User
+from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.identity.service import add_person, find_by_email
+from reflow_accounts.subscriptions.service import set_active
+from reflow_accounts.teams.models import Rights
+from reflow_accounts.teams.service import add_member, add_service_account, add_team
+
+PASSWORD = "reflow-demo-password"  # noqa: S105  # printed for everybody, refused in production
+
+_PEOPLE = {
+    "ada@acme.example": ("Ada Park", "Admin of team Acme (subscription active)"),
+    "ben@acme.example": ("Ben Cole", "Edit on Acme"),
+    "vic@acme.example": ("Vic Moss", "View on Acme"),
+    "nina@solo.example": ("Nina Roy", "Admin of team Solo (no subscription)"),
+    "sam@support.example": ("Sam Hale", "Support staff"),
+}
+
+
+def is_new_database() -> bool:
+    """Say whether nobody has an account yet."""
+    return db.session.scalar(select(User.id).limit(1)) is None
+
+
+def seed() -> None:
+    """Add the demo accounts; when they are there, change nothing."""
+    if find_by_email("ada@acme.example"):
+        return
+    people = {
+        email: add_person(name, email, PASSWORD, hasher(), is_staff=email == "sam@support.example")
+        for email, (name, _) in _PEOPLE.items()
+    }
+    acme = add_team("Acme", people["ada@acme.example"])
+    add_member(acme, people["ben@acme.example"], Rights.EDIT)
+    add_member(acme, people["vic@acme.example"], Rights.VIEW)
+    add_service_account(acme, "acme-ci")
+    set_active(acme, True, "Demo data", by=None)
+    add_team("Solo", people["nina@solo.example"])
+    db.session.commit()
+
+
+def table() -> str:
+    """Return the demo accounts as lines of text."""
+    lines = [f"  {email:<22} {name:<10} {role}" for email, (name, role) in _PEOPLE.items()]
+    return "\n".join(["Demo accounts, password of each: " + PASSWORD, *lines])

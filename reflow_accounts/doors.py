@@ -1,0 +1,65 @@
+"""The doors: each way into the application, its guard, and the rooms that hang on it."""
+
+from flask import Blueprint, Flask, abort
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from reflow_accounts.access import api as access_api
+from reflow_accounts.access import bearer
+from reflow_accounts.activity import api as activity_api
+from reflow_accounts.activity import pages as activity_pages
+from reflow_accounts.api_keys import api as api_keys_api
+from reflow_accounts.api_keys import pages as api_keys_pages
+from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.help import pages as help_pages
+from reflow_accounts.identity import api as identity_api
+from reflow_accounts.identity import pages as identity_pages
+from reflow_accounts.identity.caller import Caller, set_caller
+from reflow_accounts.identity.signed_in import ask_to_log_in
+from reflow_accounts.subscriptions.heading import heading
+from reflow_accounts.support import pages as support_pages
+from reflow_accounts.web import health
+from reflow_accounts.web.documents import api as documents
+from reflow_accounts.web.forgery import refuse_forgery
+
+
+def guard_account() -> Response | None:
+    """Let in who is signed in."""
+    if not current_user.is_authenticated:
+        return ask_to_log_in()
+    set_caller(Caller(current_user.user, session=current_user.session))
+    return refuse_forgery()
+
+
+def guard_support() -> Response | None:
+    """Let in staff. To every other user the console does not exist."""
+    if current_user.is_authenticated and not current_user.user.is_staff:
+        abort(404)
+    return guard_account()
+
+
+ROOMS_BY_DOOR = {
+    "public": (identity_pages.public, help_pages.pages, health.pages),
+    "account": (identity_pages.account, api_keys_pages.pages, activity_pages.pages),
+    "support": (support_pages.pages,),
+}
+GUARDS = {"public": refuse_forgery, "account": guard_account, "support": guard_support}
+ADDRESSES = {"public": "", "account": "/account", "support": "/support"}
+
+API_ROOMS = (access_api.blueprint, api_keys_api.blueprint, activity_api.blueprint, identity_api.blueprint)
+
+
+def open_doors(app: Flask) -> None:
+    """Hang every room on its door, and every door, guarded, on the application."""
+    for name, rooms in ROOMS_BY_DOOR.items():
+        door = Blueprint(name, __name__, url_prefix=ADDRESSES[name] or None)
+        door.before_request(GUARDS[name])
+        for room in rooms:
+            door.register_blueprint(room)
+        if name == "account":
+            door.context_processor(heading)
+        app.register_blueprint(door)
+    app.before_request(bearer.guard)
+    app.after_request(bearer.settle)
+    for blueprint in API_ROOMS:
+        documents.register_blueprint(blueprint, url_prefix=API_PREFIX)

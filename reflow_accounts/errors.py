@@ -1,0 +1,63 @@
+"""Domain errors: what a service raises, each with its code for programs and its HTTP status."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from reflow_accounts.contract import Code
+
+
+class DomainError(Exception):
+    """A refusal with a sentence for people (`str(error)`) and extra members for programs."""
+
+    code: ClassVar[Code]
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+    def __init__(self, sentence: str = "", **members: object) -> None:
+        super().__init__(sentence or self.title)
+        self.members: Mapping[str, object] = members
+
+
+class Unauthenticated(DomainError):
+    """No usable credential. `reason` is one of the five 401 codes of the contract."""
+
+    status = 401
+    title = "Not signed in"
+
+    def __init__(self, reason: Code, sentence: str, **members: object) -> None:
+        super().__init__(sentence, **members)
+        self.reason = reason
+
+
+class SubscriptionInactive(DomainError):
+    code, status, title = Code.SUBSCRIPTION_INACTIVE, 403, "Subscription inactive"
+
+
+class InsufficientRights(DomainError):
+    code, status, title = Code.INSUFFICIENT_RIGHTS, 403, "You do not have access to this"
+
+
+class NotFound(DomainError):
+    code, status, title = Code.NOT_FOUND, 404, "Not found"
+
+
+class Gone(DomainError):
+    code, status, title = Code.GONE, 410, "Gone"
+
+
+class Conflict(DomainError):
+    code, status, title = Code.CONFLICT, 409, "Changed meanwhile"
+
+
+class Unavailable(DomainError):
+    code, status, title = Code.UNAVAILABLE, 503, "Not available right now"
+
+
+class ValidationFailed(DomainError):
+    """Input that a person can mend: one sentence for each field."""
+
+    code, status, title = Code.VALIDATION_FAILED, 422, "Validation failed"
+
+    def __init__(self, **fields: str) -> None:
+        super().__init__(" ".join(f"{sentence}." for sentence in fields.values()))
+        self.fields = fields

@@ -1,0 +1,95 @@
+"""The extensions, made here and bound in app.py, and how each database is talked to."""
+
+import sqlite3
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from sqlalchemy import BigInteger, DateTime, Integer, MetaData, event
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+class Base(DeclarativeBase):
+    """Every constraint has a name that migrations can speak of."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+db = SQLAlchemy(model_class=Base)
+migrate = Migrate()
+login_manager = LoginManager()
+csrf = CSRFProtect()
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+# SQLite gives automatic numbers only to INTEGER keys.
+Key = BigInteger().with_variant(Integer, "sqlite")
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC. SQLite drops the zone, so it is put back here; naive times are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    # The driver must not begin transactions by itself: `_begin_to_write` does.
+    connection.isolation_level = None
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+@event.listens_for(Engine, "before_cursor_execute")
+def _begin_to_write(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    """Begin an SQLite transaction at the first write, as a writer.
+
+    Until then every statement reads what is committed, like PostgreSQL's READ COMMITTED. A transaction
+    that begins by reading could not be made a writer once another process has written (SQLITE_BUSY at
+    once, whatever the timeout); one that begins IMMEDIATE waits for its turn.
+    """
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection) or driver.in_transaction:
+        return
+    if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA", "BEGIN")):
+        driver.execute("BEGIN IMMEDIATE")

@@ -1,0 +1,110 @@
+"""Turn an OpenAPI document into what a page can list: operations and the shapes of their bodies."""
+
+from dataclasses import dataclass
+from typing import Any
+
+_METHODS = ("get", "post", "put", "patch", "delete")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A member of a JSON object, or a parameter."""
+
+    name: str
+    type: str
+    is_required: bool
+    description: str
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One endpoint and method."""
+
+    method: str
+    path: str
+    summary: str
+    description: str
+    needs_secret: bool
+    parameters: list[Field]
+    body: str
+    status: str
+    answer: str
+
+    @property
+    def anchor(self) -> str:
+        return f"{self.method}{self.path}".lower().replace("/", "-").replace("{", "").replace("}", "")
+
+
+def operations(document: dict[str, Any]) -> list[Operation]:
+    """List the operations of a document, by path."""
+    return [
+        _operation(document, method, path, item)
+        for path, item in sorted(document["paths"].items())
+        for method in _METHODS
+        if method in item
+    ]
+
+
+def schemas(document: dict[str, Any]) -> dict[str, list[Field]]:
+    """Return the fields of each named object, for those that operations speak of."""
+    found = document["components"].get("schemas", {})
+    return {name: _fields(schema) for name, schema in sorted(found.items())}
+
+
+def _operation(document: dict[str, Any], method: str, path: str, item: dict[str, Any]) -> Operation:
+    operation = item[method]
+    parameters = [_resolved(document, found) for found in [*item.get("parameters", []), *operation.get("parameters", [])]]
+    status = next(status for status in operation["responses"] if status.startswith("2"))
+    return Operation(
+        method=method.upper(),
+        path=path,
+        summary=operation.get("summary", ""),
+        description=operation.get("description", ""),
+        needs_secret=operation.get("security") != [],
+        parameters=[
+            Field(found["name"], _type(found["schema"]), found.get("required", False), found.get("description", ""))
+            for found in parameters
+        ],
+        body=_named(operation.get("requestBody", {})),
+        status=status,
+        answer=_named(operation["responses"][status]),
+    )
+
+
+def _resolved(document: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in found:
+        return found
+    target: Any = document
+    for step in found["$ref"].removeprefix("#/").split("/"):
+        target = target[step]
+    return dict(target)
+
+
+def _named(holder: dict[str, Any]) -> str:
+    """Return the name of the object that a body or an answer holds ("" for none)."""
+    for content in holder.get("content", {}).values():
+        return _type(content.get("schema", {}))
+    return ""
+
+
+def _fields(schema: dict[str, Any]) -> list[Field]:
+    required = schema.get("required", [])
+    return [
+        Field(name, _type(found), name in required, found.get("description", ""))
+        for name, found in schema.get("properties", {}).items()
+    ]
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "$ref" in schema:
+        return str(schema["$ref"].rpartition("/")[2])
+    if "enum" in schema:
+        return " | ".join(str(value) for value in schema["enum"] if value is not None)
+    if "anyOf" in schema:
+        return " or ".join(_type(choice) for choice in schema["anyOf"])
+    kind = schema.get("type", "any")
+    if isinstance(kind, list):
+        return " or ".join(kind)
+    if kind == "array":
+        return f"list of {_type(schema['items'])}"
+    return "time" if schema.get("format") == "date-time" else str(kind)

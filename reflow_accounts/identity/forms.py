@@ -1,0 +1,24 @@
+"""The forms of signing in and of the profile."""
+
+from wtforms import PasswordField, RadioField, StringField
+
+from reflow_accounts.identity.models import Appearance
+from reflow_accounts.web.forms import Form
+
+
+class LoginForm(Form):
+    email = StringField("Email")
+    password = PasswordField("Password")
+
+
+class ProfileForm(Form):
+    full_name = StringField("Full name")
+    appearance = RadioField(
+        "Appearance",
+        choices=[
+            (Appearance.DEVICE, "Use device setting"),
+            (Appearance.LIGHT, "Light"),
+            (Appearance.DARK, "Dark"),
+        ],
+        validate_choice=False,
+    )

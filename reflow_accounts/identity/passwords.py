@@ -1,0 +1,52 @@
+"""Passwords: bcrypt over a peppered digest, so that long ones count in full and the database alone is no use."""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+
+import bcrypt
+from flask import current_app
+
+LONGEST_PASSWORD = 1024
+_EXTENSION = "password_hasher"
+
+
+class PasswordHasher:
+    """Hashes with the first pepper; checks against each, so that the secret key can be changed in steps."""
+
+    def __init__(self, secret_keys: Sequence[str], rounds: int) -> None:
+        """Take the secret keys, current one first, and the bcrypt cost (4 to 31, as a power of two)."""
+        self._peppers = [hmac.digest(key.encode(), b"reflow password pepper", "sha384") for key in secret_keys]
+        self._rounds = rounds
+        self._dummy = self.hash("a password that nobody has")
+
+    def hash(self, password: str) -> str:
+        """Return what is stored for `password` (at most 1,024 characters)."""
+        salt = bcrypt.gensalt(self._rounds)
+        return bcrypt.hashpw(_peppered(password, self._peppers[0]), salt).decode("ascii")
+
+    def matches(self, password: str, stored: str | None) -> bool:
+        """Say whether `password` belongs to `stored`; None costs the same time and never matches."""
+        if len(password) > LONGEST_PASSWORD:
+            password, stored = "", None
+        kept = (stored or self._dummy).encode("ascii")
+        is_right = any([bcrypt.checkpw(_peppered(password, pepper), kept) for pepper in self._peppers])
+        return is_right and stored is not None
+
+
+def _peppered(password: str, pepper: bytes) -> bytes:
+    # bcrypt reads 72 bytes and stops at NUL: the base 64 of a 48-byte digest has 64 and none.
+    return base64.b64encode(hmac.digest(pepper, password.encode("utf-8", "surrogatepass"), hashlib.sha384))
+
+
+def bind(app: object, hasher: PasswordHasher) -> None:
+    """Keep the hasher of an application."""
+    app.extensions[_EXTENSION] = hasher  # type: ignore[attr-defined]  # Flask, without importing it here
+
+
+def hasher() -> PasswordHasher:
+    """Return the hasher of the current application."""
+    found = current_app.extensions[_EXTENSION]
+    assert isinstance(found, PasswordHasher)
+    return found

@@ -1,0 +1,145 @@
+"""Sign in, stay signed in, sign out; change one's profile."""
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import select, update
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.contract import SESSION_PREFIX
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.extensions import db, now
+from reflow_accounts.identity.models import (
+    LONGEST_EMAIL,
+    LONGEST_NAME,
+    Appearance,
+    SessionKind,
+    User,
+    UserKind,
+    UserSession,
+)
+from reflow_accounts.identity.passwords import PasswordHasher
+from reflow_accounts.identity.secrets import digest_of, new_secret
+from reflow_accounts.web import text
+from reflow_accounts.web.client import Client
+
+IDLE_LIFETIME = timedelta(days=7)
+ABSOLUTE_LIFETIME = timedelta(days=30)
+# How stale `last_active_at` may be before a request writes it again.
+ACTIVITY_STEP = timedelta(minutes=1)
+COOKIE_VALUE_BYTES = 16
+
+
+def find_by_email(email: str) -> User | None:
+    """Return the user with this address, compared without case, or None."""
+    if len(email) > LONGEST_EMAIL or not text.is_plain(email):
+        return None
+    return db.session.scalar(select(User).where(User.email == text.folded(text.tidy(email))))
+
+
+def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User | None:
+    """Return the person who may sign in with these words, or None.
+
+    Unknown, disabled, service account and wrong password cost the same time (OWASP ASVS 5.0, 6.3.8).
+    """
+    user = find_by_email(email)
+    stored = user.password_hash if user and user.is_person and not user.disabled_at else None
+    return user if hasher.matches(password, stored) else None
+
+
+def start_session(user: User, kind: SessionKind, client: Client) -> tuple[UserSession, str]:
+    """Begin a session; return its row and the value that opens it, which is not kept."""
+    if kind == SessionKind.COMMAND:
+        value = new_secret(SESSION_PREFIX)
+    else:
+        value = secrets.token_urlsafe(COOKIE_VALUE_BYTES)
+    session = UserSession(
+        user=user,
+        kind=kind,
+        digest=digest_of(value),
+        expires_at=now() + ABSOLUTE_LIFETIME,
+        address=client.address,
+        user_agent=client.user_agent,
+    )
+    db.session.add(session)
+    record(Action.SIGNED_IN, by=user, account=user, subject=client.device, address=client.address)
+    db.session.flush()
+    return session, value
+
+
+def find_session(value: str, kind: SessionKind) -> UserSession | None:
+    """Return the live session that `value` opens, or None: unknown, ended, expired, idle, user disabled."""
+    session = db.session.scalar(
+        select(UserSession).where(UserSession.digest == digest_of(value), UserSession.kind == kind)
+    )
+    if session is None or session.ended_at or session.user.disabled_at:
+        return None
+    has_expired = now() >= min(session.expires_at, session.last_active_at + IDLE_LIFETIME)
+    return None if has_expired else session
+
+
+def touch(session: UserSession) -> bool:
+    """Note that the session is in use, at most once a minute; say whether there is something to commit."""
+    at = now()
+    if at - session.last_active_at < ACTIVITY_STEP:
+        return False
+    db.session.execute(
+        update(UserSession)
+        .where(UserSession.id == session.id, UserSession.last_active_at < at)
+        .values(last_active_at=at)
+    )
+    return True
+
+
+def end_session(session: UserSession, *, by: User, client: Client) -> None:
+    """End a session at once, on every node. Ending an ended one changes nothing."""
+    if session.ended_at:
+        return
+    session.ended_at = now()
+    record(Action.SIGNED_OUT, by=by, account=session.user, subject=client.device, address=client.address)
+    db.session.flush()
+
+
+def add_person(full_name: str, email: str, password: str, hasher: PasswordHasher, *, is_staff: bool = False) -> User:
+    """Make a person who can sign in. Raises ValidationFailed for a bad or taken address or a bad name."""
+    name = _full_name(full_name)
+    address = text.folded(text.tidy(email))
+    if address.count("@") != 1 or len(address) > LONGEST_EMAIL or not text.is_plain(address):
+        raise ValidationFailed(email="Enter an email address like name@example.com")
+    if find_by_email(address):
+        raise ValidationFailed(email="This email address has an account already")
+    user = User(full_name=name, email=address, password_hash=hasher.hash(password), is_staff=is_staff)
+    db.session.add(user)
+    db.session.flush()
+    return user
+
+
+def add_service_account_user(name: str) -> User:
+    """Make the user behind a service account: no address, no password, no way to sign in."""
+    user = User(full_name=_full_name(name), kind=UserKind.SERVICE_ACCOUNT)
+    db.session.add(user)
+    db.session.flush()
+    return user
+
+
+def change_profile(user: User, full_name: str, appearance: str, *, by: User, client: Client) -> None:
+    """Change a user's name and appearance. Raises ValidationFailed for a name or a choice that cannot be."""
+    name = _full_name(full_name)
+    if appearance not in list(Appearance):
+        raise ValidationFailed(appearance="Choose one of the appearances")
+    if name != user.full_name:
+        record(Action.PROFILE_CHANGED, by=by, account=user, subject=name, address=client.address, old=user.full_name)
+    user.full_name, user.appearance = name, appearance
+    db.session.flush()
+
+
+def _full_name(value: str) -> str:
+    name = text.tidy(value)
+    if not text.is_visible(name):
+        raise ValidationFailed(full_name="Enter your full name")
+    if len(name) > LONGEST_NAME:
+        raise ValidationFailed(full_name=f"Use at most {LONGEST_NAME} characters")
+    if not text.is_plain(name):
+        raise ValidationFailed(full_name="Leave out control characters")
+    return name

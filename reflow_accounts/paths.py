@@ -1,0 +1,18 @@
+"""Where templates/, static/ and migrations/ are (beside the checkout or inside the wheel), and instance/."""
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent
+
+# In a checkout the three folders lie beside the package; the wheel carries them inside it.
+ROOT = _CHECKOUT if (_CHECKOUT / "templates").is_dir() else _PACKAGE
+
+TEMPLATES = ROOT / "templates"
+STATIC = ROOT / "static"
+MIGRATIONS = ROOT / "migrations"
+
+
+def instance_folder() -> Path:
+    """Return the default folder for the database and the generated secret key (it may not exist yet)."""
+    return (_CHECKOUT if ROOT == _CHECKOUT else Path.cwd()) / "instance"

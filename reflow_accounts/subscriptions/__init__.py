@@ -1,0 +1,1 @@
+"""Is this team paid for, and why do we believe so."""

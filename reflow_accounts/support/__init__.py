@@ -1,0 +1,1 @@
+"""The staff console: find a team, see its subscription, change it with a reason."""

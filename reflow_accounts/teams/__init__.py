@@ -1,0 +1,1 @@
+"""Teams, who belongs to them and with which rights."""

@@ -1,0 +1,61 @@
+"""What a request says of the program that sent it: address and user agent, cut to size."""
+
+from dataclasses import dataclass
+
+from flask import request
+
+LONGEST_ADDRESS = 45
+LONGEST_USER_AGENT = 255
+LONGEST_PATH = 255
+
+# First match wins: Edge and Chrome also name Safari, Android also names Linux.
+_PROGRAMS = {
+    "reflow/": "reflow command",
+    "Edg/": "Edge",
+    "Firefox/": "Firefox",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+    "curl/": "curl",
+}
+_SYSTEMS = {
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "macOS": "macOS",
+    "Darwin": "macOS",
+    "Linux": "Linux",
+}
+
+
+@dataclass(frozen=True)
+class Client:
+    """Where a request came from. `address` is the peer's, or the proxy's word when proxies are configured."""
+
+    address: str
+    user_agent: str
+
+    @property
+    def device(self) -> str:
+        """The program and system in words, such as "Firefox on Linux"."""
+        program = _first(_PROGRAMS, self.user_agent)
+        system = _first(_SYSTEMS, self.user_agent)
+        return " on ".join(word for word in (program, system) if word) or "Unknown device"
+
+
+def client() -> Client:
+    """Return the client of the current request."""
+    return Client(
+        address=(request.remote_addr or "")[:LONGEST_ADDRESS],
+        user_agent=request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT],
+    )
+
+
+def path() -> str:
+    """Return the current path without the query, which may hold what nobody should keep."""
+    return request.path[:LONGEST_PATH]
+
+
+def _first(words: dict[str, str], text: str) -> str:
+    return next((word for mark, word in words.items() if mark in text), "")

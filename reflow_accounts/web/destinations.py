@@ -1,0 +1,24 @@
+"""Where to go after signing in: only ever a path on this host, as a browser reads it."""
+
+import re
+from urllib.parse import urlsplit
+
+from flask import request
+
+# One slash, then neither a second one nor a backslash (which browsers read as a slash), and no
+# control character (which they drop): `//evil.example`, `/\evil.example` and `/<tab>/evil.example` are out.
+_LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+
+
+def local_path(wanted: str | None) -> str | None:
+    """Return `wanted` when it is a path on this host, else None."""
+    return wanted if wanted and len(wanted) <= 2000 and _LOCAL_PATH.fullmatch(wanted) else None
+
+
+def current_page() -> str | None:
+    """Return the path of the page that the person sees: behind an htmx request, the page that sent it."""
+    shown = request.headers.get("HX-Current-URL")
+    if shown:
+        parts = urlsplit(shown)
+        return local_path(parts.path + (f"?{parts.query}" if parts.query else ""))
+    return local_path(request.full_path.rstrip("?")) if request.method == "GET" else None

@@ -1,0 +1,85 @@
+"""How times, numbers, names and the addresses of static files are written in a page."""
+
+import hashlib
+from datetime import datetime, timedelta
+from functools import cache
+
+from flask import Flask, url_for
+from markupsafe import Markup
+
+from reflow_accounts import paths
+from reflow_accounts.extensions import now
+
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def ago(at: datetime) -> str:
+    """Say how long ago `at` (aware) was, in words; a date after thirty days."""
+    passed = now() - at
+    if passed < _MINUTE:
+        return "Just now"
+    if passed < _HOUR:
+        return _count(passed // _MINUTE, "minute")
+    if passed < _DAY:
+        return _count(passed // _HOUR, "hour")
+    if passed < 2 * _DAY:
+        return "Yesterday"
+    return _count(passed // _DAY, "day") if passed <= 30 * _DAY else day(at)
+
+
+def day(at: datetime) -> str:
+    """Write a date: 12 Nov 2026."""
+    return f"{at.day} {at:%b %Y}"
+
+
+def day_or_today(at: datetime) -> str:
+    """Write a date, today's as "Today"."""
+    return "Today" if at.date() == now().date() else day(at)
+
+
+def exact(at: datetime) -> str:
+    """Write a time exactly: 2026-11-23 16:40:51 UTC."""
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def rfc3339(at: datetime | None) -> str | None:
+    """Write a time for programs (RFC 3339, UTC, microseconds), or None."""
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at else None
+
+
+def time_tag(at: datetime, words: str) -> Markup:
+    """Write a time element that says `words` and holds the exact time."""
+    machine = at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(machine, exact(at), words)
+
+
+def thousands(number: int) -> str:
+    """Write a whole number with separators: 1,284,906."""
+    return f"{number:,}"
+
+
+def initials(name: str) -> str:
+    """Return the first letters of the first and the last word of a name."""
+    words = name.split()
+    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+
+
+def asset(name: str) -> str:
+    """Return the address of a static file; it changes with the content, so caches may keep it for ever."""
+    return url_for("static", filename=name, v=_fingerprint(name))
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    return hashlib.sha256((paths.STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'' if number == 1 else 's'} ago"
+
+
+def bind(app: Flask) -> None:
+    """Make all of these known to the templates."""
+    for name in (ago, day, day_or_today, exact, thousands, initials):
+        app.jinja_env.filters[name.__name__] = name
+    app.jinja_env.globals.update(asset=asset, time_tag=time_tag)

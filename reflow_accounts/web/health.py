@@ -1,0 +1,21 @@
+"""`/healthz` and `/readyz`, for operators: does the process answer, does the database."""
+
+from flask import Blueprint
+from sqlalchemy import text
+
+from reflow_accounts.extensions import db
+
+pages = Blueprint("health", __name__)
+
+
+@pages.get("/healthz")
+def alive() -> dict[str, str]:
+    """Answer as long as the process does."""
+    return {"status": "ok"}
+
+
+@pages.get("/readyz")
+def ready() -> dict[str, str]:
+    """Answer when the database does; a database that is away makes it 503."""
+    db.session.execute(text("SELECT 1"))
+    return {"status": "ok"}
