@@ -1,6 +1,6 @@
 """The API Keys tab: the table, the create dialog, the reveal, the bin."""
 
-from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys import service
@@ -12,6 +12,7 @@ from reflow_accounts.identity.caller import me
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.web import htmx
 from reflow_accounts.web.client import client
+from reflow_accounts.web.paging import Page
 
 pages = Blueprint("api_keys", __name__, url_prefix="/api-keys")
 
@@ -21,9 +22,12 @@ Answer = str | Response | tuple[str, int]
 @pages.get("")
 def index() -> Answer:
     """List the keys."""
-    wanted = request.args.get("name", "").strip()
-    table = _table(wanted, request.args.get("cursor"))
-    return render_template("api_keys/index.html", **table, created=request.args.get("created", ""))
+    table = _table(request.args.get("name", "").strip(), request.args.get("cursor"))
+    page = table["page"]
+    assert isinstance(page, Page)
+    created = request.args.get("created")
+    new_key = next((row.key for row in page.items if row.key.public_id == created), None)
+    return render_template("api_keys/index.html", **table, new_key=new_key, revoked=_flashed())
 
 
 @pages.get("/new")
@@ -84,7 +88,7 @@ def _table(name: str = "", cursor: str | None = None) -> dict[str, object]:
 
 
 def _reveal(key: ApiKey, secret: str) -> str:
-    return render_template("api_keys/created.html", key=key, secret=secret, created=key.public_id, **_table())
+    return render_template("api_keys/created.html", new_key=key, secret=secret, revoked=[], **_table())
 
 
 def _revoked(key: ApiKey, was_live: bool) -> Response:
@@ -93,8 +97,15 @@ def _revoked(key: ApiKey, was_live: bool) -> Response:
         flash(key.name, "key-revoked" if was_live else "key-was-revoked")
         return redirect(url_for("account.api_keys.index"), 303)
     message = f"Key {key.name} revoked." if was_live else f"{key.name} was already revoked."
-    page = render_template("api_keys/_revoked.html", revoked=key, was_live=was_live, **_table())
+    page = render_template("api_keys/revoked.html", revoked=[(key.name, was_live)], **_table())
     return htmx.close_dialog(make_response(page), message)
+
+
+def _flashed() -> list[tuple[str, bool]]:
+    """Return the keys that the page before this one revoked, with whether they were live until then."""
+    kinds = ("key-revoked", "key-was-revoked")
+    found = get_flashed_messages(with_categories=True, category_filter=kinds)
+    return [(name, kind == "key-revoked") for kind, name in found]
 
 
 def _inactive() -> tuple[str, int]:

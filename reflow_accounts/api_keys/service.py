@@ -1,7 +1,7 @@
 """Issue a key, list keys, rename, revoke, and tell whose key a secret is."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import func, select, update
@@ -37,6 +37,12 @@ class ListedKey:
 
     key: ApiKey
     tally: Tally
+
+    @property
+    def was_used_today(self) -> bool:
+        """Whether the last use is less than 24 hours old: somebody may depend on the key."""
+        last = self.tally.last_used_at
+        return last is not None and now() - last < timedelta(hours=24)
 
 
 def issue(

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, render_template
 
-from reflow_accounts.contract import Code, Exit
+from reflow_accounts.contract import Exit
 from reflow_accounts.help.reference import operations, schemas
 from reflow_accounts.web.documents import api as documents
 
@@ -26,7 +26,7 @@ def api() -> str:
     """The reference of the API."""
     document = documents.spec.to_dict()
     return render_template(
-        "help/api.html", operations=operations(document), schemas=schemas(document), codes=list(Code)
+        "help/api.html", operations=operations(document), schemas=schemas(document)
     )
 
 

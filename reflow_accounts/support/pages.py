@@ -66,10 +66,10 @@ def change(team_id: str) -> Answer:
         return _ask(found, form, failed)
     except Conflict as conflict:
         db.session.rollback()
-        form.seen.data = standing_of(found).version
-        return render_template("support/conflict.html", found=found, change=changes_of(found)[0]), conflict.status
+        shown = {"found": found, "change": changes_of(found)[0], "form": None}
+        return render_template("support/conflict.html", **shown, **_results(form)), conflict.status
     db.session.commit()
-    return _changed(found, active, form.q.data or "")
+    return _changed(found, active, form)
 
 
 def _ask(found: Team, form: SubscriptionForm, failed: DomainError | None = None) -> tuple[str, int]:
@@ -83,11 +83,15 @@ def _ask(found: Team, form: SubscriptionForm, failed: DomainError | None = None)
     return page, failed.status if failed else 200
 
 
-def _changed(found: Team, active: bool, words: str) -> Response:
+def _changed(found: Team, active: bool, form: SubscriptionForm) -> Response:
     state = "active" if active else "inactive"
     message = f"Subscription for {found.name} is now {state}."
     if not htmx.is_htmx():
         flash(message, "subscription-changed")
-        return redirect(url_for("support.console.index", q=words), 303)
-    page = render_template("support/_changed.html", q=words, teams=service.find_teams(words))
-    return htmx.close_dialog(make_response(page), message)
+        return redirect(url_for("support.console.index", q=form.q.data or None), 303)
+    return htmx.close_dialog(make_response(render_template("support/changed.html", **_results(form))), message)
+
+
+def _results(form: SubscriptionForm) -> dict[str, object]:
+    words = form.q.data or ""
+    return {"q": words, "teams": service.find_teams(words)}

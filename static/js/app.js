@@ -1,0 +1,184 @@
+/* What HTML cannot do alone: open and close dialogs, copy a key, guard an unsaved one, say what failed. */
+"use strict";
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const modal = byId("modal");
+  const dialog = () => modal.querySelector("dialog");
+  const unsaved = () => {
+    const form = document.querySelector("[data-unsaved]");
+    return form && !form.elements.saved.checked ? form : null;
+  };
+
+  // One message per action, cleared so that nobody finds it later by browsing.
+  let clearing;
+  const say = (text, id = "live") => {
+    const place = byId(id);
+    if (!place) return;
+    place.textContent = text;
+    clearTimeout(clearing);
+    clearing = setTimeout(() => { place.textContent = ""; }, 10000);
+  };
+
+  // --- Dialogs -------------------------------------------------------------------------------------
+
+  let opener = "";
+  const finish = (message) => {
+    const open = dialog();
+    if (!open) return;
+    const revealed = open.querySelector("[data-unsaved]");
+    const back = revealed || message ? null : byId(opener);
+    if (open.open) open.close();
+    modal.replaceChildren();
+    (back || byId(opener.startsWith("switch-") ? opener : "heading") || byId("heading"))?.focus();
+    if (revealed) say(revealed.dataset.closed);
+    else if (message) say(message);
+  };
+  const guard = (form) => {
+    form.querySelector("[data-warning]").hidden = true;
+    form.querySelector("[data-guard]").hidden = false;
+    form.querySelector("[data-back]").focus();
+  };
+  const leave = () => (unsaved() ? guard(unsaved()) : finish());
+
+  document.addEventListener("htmx:before:request", ({ target }) => {
+    if (!modal.contains(target)) opener = document.activeElement?.id || "";
+  });
+  document.addEventListener("htmx:after:swap", ({ detail }) => {
+    const arrived = dialog();
+    if (arrived && !arrived.open) {
+      // Esc: the guard is shown once; a second Esc closes.
+      arrived.addEventListener("cancel", (event) => {
+        event.preventDefault();
+        const form = unsaved();
+        if (form && form.querySelector("[data-guard]").hidden) guard(form);
+        else finish();
+      });
+      arrived.addEventListener("close", () => finish());
+      arrived.showModal();
+    }
+    const announced = detail.ctx?.target?.id && byId(detail.ctx.target.id)?.dataset.announce;
+    if (announced) say(announced);
+    enhance();
+  });
+  document.addEventListener("close-dialog", ({ detail }) => finish(detail.message));
+
+  // --- The key that is shown once ------------------------------------------------------------------
+
+  const saved = (form, word, sentence) => {
+    form.elements.saved.checked = true;
+    form.querySelector("[data-status]").textContent = word;
+    say(sentence, dialog() ? "dialog-live" : "live");
+  };
+  const copy = async (form) => {
+    const field = form.querySelector("textarea");
+    try {
+      await navigator.clipboard.writeText(field.value);
+      saved(form, "Copied", "API key copied to the clipboard.");
+    } catch {
+      field.focus();
+      field.select();
+      form.querySelector("[data-status]").textContent = "Press Ctrl+C (Cmd+C on a Mac) to copy.";
+    }
+  };
+  addEventListener("beforeunload", (event) => { if (unsaved()) event.preventDefault(); });
+  document.addEventListener("focusin", ({ target }) => {
+    if (target.matches("[data-unsaved] textarea")) target.select();
+  });
+
+  // --- Clicks and submits --------------------------------------------------------------------------
+
+  const clicks = {
+    "[data-close]": leave,
+    "[data-copy]": (button) => copy(button.form),
+    "[data-download]": (link) => saved(link.closest("form"), "Downloaded", "reflow.key downloaded."),
+    "[data-back]": (button) => {
+      const form = button.form;
+      form.querySelector("[data-guard]").hidden = true;
+      form.querySelector("[data-warning]").hidden = false;
+      form.querySelector("[data-copy]").focus();
+    },
+    "[data-anyway]": ({ form }) => {
+      form.elements.saved.checked = true;
+      if (dialog()) finish();
+      else form.submit();
+    },
+    "[data-dismiss]": (button) => {
+      button.closest(".note").remove();
+      byId("heading")?.focus();
+    },
+    "[data-again]": (button) => {
+      button.closest(".note").remove();
+      failed?.requestSubmit();
+    },
+  };
+  document.addEventListener("click", ({ target }) => {
+    for (const [mark, act] of Object.entries(clicks)) {
+      const found = target.closest?.(mark);
+      if (found) act(found);
+    }
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches("[data-unsaved]")) return;
+    if (unsaved()) {
+      event.preventDefault();
+      guard(event.target);
+    } else if (dialog()) {
+      event.preventDefault();
+      finish();
+    }
+  });
+
+  // --- While a request is under way, and when it fails ---------------------------------------------
+
+  let failed;
+  const waiting = new WeakMap();
+  const bar = document.createElement("div");
+  bar.className = "bar";
+  bar.setAttribute("aria-hidden", "true");
+  const busy = (form, is) => {
+    const button = form.querySelector?.("[data-busy]");
+    if (!button || is === (button.getAttribute("aria-disabled") === "true")) return;
+    // `disabled` would drop the focus.
+    if (is) button.setAttribute("aria-disabled", "true");
+    else button.removeAttribute("aria-disabled");
+    [button.textContent, button.dataset.busy] = [button.dataset.busy, button.textContent];
+  };
+  document.addEventListener("htmx:before:request", ({ target, detail }) => {
+    document.querySelector("[data-failure]")?.remove();
+    busy(target, true);
+    const place = dialog() ? "dialog-live" : "live";
+    waiting.set(detail.ctx, {
+      form: target,
+      timers: [
+        setTimeout(() => document.body.append(bar), 150),
+        setTimeout(() => say("Still working…", place), 1000),
+      ],
+    });
+  });
+  document.addEventListener("htmx:finally:request", ({ detail }) => {
+    const { form, timers } = waiting.get(detail.ctx) || { timers: [] };
+    timers.forEach(clearTimeout);
+    bar.remove();
+    if (form) busy(form, false);
+  });
+  const fail = ({ target, detail }) => {
+    if (detail.ctx?.response && detail.ctx.response.status < 500) return;
+    failed = target;
+    const note = byId("unreachable").content.firstElementChild.cloneNode(true);
+    note.dataset.failure = "";
+    if (detail.ctx?.response) note.querySelector("h3").textContent = "Something went wrong on our side";
+    const place = dialog()?.querySelector(".dlg-body") || byId("api-keys-notes") || byId("heading").parentElement;
+    place.prepend(note);
+  };
+  document.addEventListener("htmx:response:error", fail);
+  document.addEventListener("htmx:error", fail);
+
+  // --- What pages without a script go without ------------------------------------------------------
+
+  const enhance = () => {
+    for (const part of document.querySelectorAll("[data-copy][hidden], [data-dismiss][hidden]")) part.hidden = false;
+    for (const part of document.querySelectorAll("[data-without-script]")) part.remove();
+    for (const form of document.querySelectorAll("[data-unsaved]")) form.noValidate = true;
+  };
+  enhance();
+})();
