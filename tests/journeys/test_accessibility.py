@@ -1,0 +1,155 @@
+"""axe finds nothing in any state of the API Keys tab and on the other pages, light and dark, phone and desktop."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests import factories
+from tests.factories import Person
+from tests.helpers.live_server import LiveServer
+from tests.journeys.conftest import OpenPage
+from tests.journeys.steps import ask_for_key, create_key, log_in, open_api_keys
+
+SIZES = {"phone": (390, 844), "desktop": (1280, 860)}
+SCHEMES = ["light", "dark"]
+PAGES = [
+    "/account/profile",
+    "/account/activity",
+    "/help/api-keys",
+    "/help/cli",
+    "/help/api",
+    "/privacy",
+    "/nothing-here",
+    "/account/api-keys/new",
+]
+
+
+def _empty(page: Page) -> None:
+    page.get_by_role("heading", name="No API keys yet").wait_for()
+
+
+def _form(page: Page) -> None:
+    page.get_by_role("button", name="Create New API Key").click()
+    page.get_by_role("dialog").wait_for()
+
+
+def _bad_name(page: Page) -> None:
+    ask_for_key(page, " ")
+    page.get_by_text("Enter a name for this key").wait_for()
+
+
+def _reveal(page: Page) -> None:
+    create_key(page, "first")
+
+
+def _guard(page: Page) -> None:
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Go back").wait_for()
+
+
+def _list(page: Page) -> None:
+    page.get_by_role("button", name="Close anyway").click()
+    page.get_by_role("button", name="Revoke first").wait_for()
+
+
+def _bin(page: Page) -> None:
+    page.get_by_role("button", name="Revoke first").click()
+    page.get_by_role("alertdialog").wait_for()
+
+
+def _revoked(page: Page) -> None:
+    page.get_by_role("button", name="Revoke key").click()
+    page.get_by_role("heading", name="Key revoked").wait_for()
+
+
+def _menu(page: Page) -> None:
+    page.get_by_role("button", name="Account menu").click()
+    page.get_by_role("navigation", name="Account menu").wait_for()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_state_of_the_tab_is_accessible(
+    open_page: OpenPage, member: Person, size: str, scheme: str
+) -> None:
+    page = _page(open_page, size, scheme)
+    log_in(page, member.email)
+    open_api_keys(page, member.full_name)
+    steps = (_empty, _form, _close, _bad_name, _close, _reveal, _guard, _list, _bin, _revoked, _menu)
+    _walk(page, steps)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_tab_without_a_subscription_is_accessible(
+    open_page: OpenPage, live: LiveServer, size: str, scheme: str
+) -> None:
+    person = factories.person(live.app)
+    factories.team(live.app, "Unpaid", person)
+    page = _page(open_page, size, scheme)
+    log_in(page, person.email)
+    open_api_keys(page, person.full_name)
+    _walk(page, (lambda page: None, _form))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_other_pages_are_accessible(open_page: OpenPage, member: Person, size: str, scheme: str) -> None:
+    page = _page(open_page, size, scheme)
+    page.goto("/login")
+    _expect_nothing(page, "log-in page")
+    log_in(page, member.email)
+    for path in PAGES:
+        page.goto(path)
+        _expect_nothing(page, path)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_support_console_is_accessible(
+    open_page: OpenPage, member: Person, live: LiveServer, size: str, scheme: str
+) -> None:
+    page = _page(open_page, size, scheme)
+    log_in(page, "sam@support.example")
+    page.goto(f"/support?q={member.email}")
+    _expect_nothing(page, "results")
+    page.get_by_role("button", name="Deactivate subscription").click()
+    page.get_by_role("alertdialog").wait_for()
+    _expect_nothing(page, "dialog")
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Team of").click()
+    page.get_by_role("heading", name="Members").wait_for()
+    _expect_nothing(page, "team")
+
+
+@pytest.mark.parametrize("path", ["/account/api-keys", "/account/profile", "/account/activity", "/help/api", "/login"])
+def test_nothing_needs_sideways_scrolling_at_320_pixels(open_page: OpenPage, member: Person, path: str) -> None:
+    person_page = open_page(viewport={"width": 320, "height": 700})
+    if path != "/login":
+        log_in(person_page, member.email)
+    person_page.goto(path)
+    width = person_page.evaluate("document.documentElement.scrollWidth")
+    assert width <= 320
+
+
+def _page(open_page: OpenPage, size: str, scheme: str) -> Page:
+    width, height = SIZES[size]
+    return open_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+
+
+def _close(page: Page) -> None:
+    page.keyboard.press("Escape")
+    page.get_by_role("dialog").wait_for(state="detached")
+
+
+def _walk(page: Page, steps: tuple[Callable[[Page], None], ...]) -> None:
+    for step in steps:
+        step(page)
+        _expect_nothing(page, getattr(step, "__name__", "page"))
+
+
+def _expect_nothing(page: Page, state: str) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{state}: {found.generate_report()}"

@@ -1,0 +1,188 @@
+"""The dialogs by keyboard: where the focus is, what is said, what cannot get lost."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.factories import Person
+from tests.helpers.live_server import LiveServer
+from tests.journeys.conftest import OpenPage
+from tests.journeys.steps import ask_for_key, create_key, log_in, open_api_keys, row_of
+
+
+@pytest.fixture
+def page(open_page: OpenPage, member: Person) -> Page:
+    """The API Keys tab of a new member."""
+    page = open_page()
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    log_in(page, member.email)
+    open_api_keys(page, member.full_name)
+    return page
+
+
+def test_escape_closes_the_form_and_gives_the_focus_back(page: Page) -> None:
+    page.get_by_role("button", name="Create New API Key").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog", name="Create New API Key")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Create New API Key")).to_be_focused()
+
+
+def test_a_click_beside_the_form_keeps_what_was_typed(page: Page) -> None:
+    page.get_by_role("button", name="Create New API Key").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("half a na")
+    page.mouse.click(5, 5)
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("half a na")
+
+
+def test_an_empty_name_is_said_at_the_field_and_the_field_keeps_the_focus(page: Page) -> None:
+    ask_for_key(page, "   ")
+    field = page.get_by_role("textbox", name="Name", exact=True)
+    expect(page.get_by_text("Enter a name for this key")).to_be_visible()
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_be_focused()
+
+
+def test_a_name_that_is_taken_is_refused_without_regard_to_case(page: Page) -> None:
+    create_key(page, "Deploy")
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    ask_for_key(page, "dEPLOY")
+    expect(page.get_by_text("You already have a key named dEPLOY. Choose another name")).to_be_visible()
+
+
+def test_the_key_can_be_copied_and_copying_counts_as_saved(page: Page) -> None:
+    create_key(page, "copied")
+    secret = page.get_by_role("textbox", name="API key").input_value()
+    expect(page.get_by_role("button", name="Copy key")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Copied", exact=True)).to_be_visible()
+    expect(page.get_by_role("checkbox", name="I have saved this key")).to_be_checked()
+    assert page.evaluate("navigator.clipboard.readText()") == secret
+    expect(page.locator("#dialog-live")).to_have_text("API key copied to the clipboard.")
+
+
+@pytest.mark.parametrize("way_out", ["Escape", "Close", "Done"])
+def test_an_unsaved_key_is_guarded(page: Page, way_out: str) -> None:
+    create_key(page, "unsaved")
+    if way_out == "Escape":
+        page.keyboard.press("Escape")
+    else:
+        page.get_by_role("button", name=way_out, exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("This key has not been saved")
+    expect(page.get_by_role("button", name="Go back")).to_be_focused()
+    page.get_by_role("button", name="Go back").click()
+    expect(page.get_by_role("textbox", name="API key")).to_be_visible()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Close anyway").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("heading", name="API Keys", level=2)).to_be_focused()
+
+
+def test_leaving_the_page_with_an_unsaved_key_asks_first(page: Page) -> None:
+    create_key(page, "leaving")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    page.reload()
+    assert asked == ["beforeunload"]
+
+
+def test_nothing_of_the_key_stays_behind(page: Page) -> None:
+    create_key(page, "gone")
+    secret = page.get_by_role("textbox", name="API key").input_value()
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    kept = page.evaluate(
+        "JSON.stringify([{...localStorage}, {...sessionStorage}, history.state, document.cookie, location.href])"
+    )
+    assert secret not in page.content() + kept
+    assert all(secret not in cookie["value"] for cookie in page.context.cookies())
+    page.go_back()
+    assert secret not in page.content()
+
+
+def test_the_new_row_is_marked_and_the_live_region_speaks(page: Page) -> None:
+    create_key(page, "spoken")
+    expect(page.locator("#dialog-live")).to_have_text("Key spoken created. Copy or download it now.")
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    expect(page.locator("#live")).to_have_text("Key spoken is ready to use.")
+    expect(row_of(page, "spoken")).to_contain_text("New")
+    page.get_by_role("button", name="Dismiss message").click()
+    expect(page.get_by_role("heading", name="Key created")).to_have_count(0)
+
+
+def test_two_clicks_make_one_key(page: Page) -> None:
+    page.get_by_role("button", name="Create New API Key").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("twice")
+    page.get_by_role("button", name="Create key").evaluate("button => { button.click(); button.click(); }")
+    page.get_by_role("textbox", name="API key").wait_for()
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    expect(row_of(page, "twice")).to_have_count(1)
+
+
+def test_the_bin_asks_with_the_focus_on_cancel(page: Page) -> None:
+    create_key(page, "kept")
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Revoke kept").click()
+    expect(page.get_by_role("alertdialog", name="Revoke kept?")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Revoke kept")).to_be_focused()
+    page.get_by_role("button", name="Revoke kept").click()
+    page.get_by_role("button", name="Revoke key").click()
+    expect(page.get_by_role("heading", name="API Keys", level=2)).to_be_focused()
+    expect(page.locator("#live")).to_have_text("Key kept revoked.")
+
+
+def test_a_key_that_was_revoked_elsewhere_is_said_to_be(page: Page, open_page: OpenPage, member: Person) -> None:
+    create_key(page, "shared")
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_role("button", name="Revoke shared").click()
+    other = open_page()
+    log_in(other, member.email)
+    open_api_keys(other, member.full_name)
+    other.get_by_role("button", name="Revoke shared").click()
+    other.get_by_role("button", name="Revoke key").click()
+    expect(row_of(other, "shared")).to_have_count(0)
+    page.get_by_role("button", name="Revoke key").click()
+    expect(page.locator("#live")).to_have_text("shared was already revoked.")
+    expect(row_of(page, "shared")).to_have_count(0)
+
+
+def test_a_session_that_ended_leads_to_the_log_in_page_and_back(page: Page) -> None:
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Create New API Key").click()
+    expect(page).to_have_url(re.compile(r"/login\?next=/account/api-keys"))
+
+
+def test_an_unreachable_server_is_said_and_trying_again_makes_one_key(
+    open_page: OpenPage, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    server = LiveServer(tmp_path_factory.mktemp("server"))
+    server.start()
+    try:
+        page = open_page(server)
+        log_in(page, "ben@acme.example")
+        open_api_keys(page, "Ben Cole")
+        page.get_by_role("button", name="Create New API Key").click()
+        page.get_by_role("textbox", name="Name", exact=True).fill("patient")
+        server.kill()
+        page.get_by_role("button", name="Create key").click()
+        expect(page.get_by_role("alert")).to_contain_text("You are offline or Reflow cannot be reached")
+        server.start()
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_role("textbox", name="API key")).to_be_visible()
+        page.get_by_role("checkbox", name="I have saved this key").check()
+        page.get_by_role("button", name="Done").click()
+        expect(row_of(page, "patient")).to_have_count(1)
+    finally:
+        server.kill()

@@ -1,0 +1,111 @@
+"""The main job: a key made in the browser opens the API for the command, is counted, and dies in the bin."""
+
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reflow_accounts.contract import is_well_formed
+from tests.helpers.live_server import LiveServer
+from tests.journeys.conftest import OpenPage
+from tests.journeys.steps import (
+    ask_for_key,
+    cells,
+    create_key,
+    download_key,
+    log_in,
+    open_api_keys,
+    reflow,
+    row_of,
+)
+
+
+@pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
+def test_a_key_is_made_used_counted_and_binned(
+    open_page: OpenPage, live: LiveServer, tmp_path: Path, with_script: bool
+) -> None:
+    page = open_page(java_script_enabled=with_script)
+    name = "laptop" if with_script else "laptop without script"
+    log_in(page, "ada@acme.example")
+    open_api_keys(page, "Ada Park")
+    create_key(page, name)
+    secret = page.get_by_role("textbox", name="API key").input_value()
+    file = download_key(page, tmp_path)
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+
+    assert is_well_formed(secret)
+    assert file.read_text() == secret + "\n"
+    expect(row_of(page, name)).to_contain_text("New")
+    assert cells(page, name) == ["Never", "0", "Today"]
+    assert secret not in page.content()
+
+    answer = reflow(live.url, tmp_path, "-k", "reflow.key", "whoami")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "Ada Park" in answer.stdout
+    assert name in answer.stdout
+
+    open_api_keys(page, "Ada Park")
+    assert cells(page, name) == ["Just now", "1", "Today"]
+
+    row_of(page, name).get_by_role("button", name=f"Revoke {name}").click()
+    expect(page.get_by_text("This key was used just now.")).to_be_visible()
+    page.get_by_role("button", name="Revoke key").click()
+    expect(page.get_by_role("heading", name="Key revoked")).to_be_visible()
+    expect(row_of(page, name)).to_have_count(0)
+
+    answer = reflow(live.url, tmp_path, "-k", "reflow.key", "whoami")
+    assert answer.returncode == 4
+    assert "revoked" in answer.stderr
+    assert secret not in answer.stdout + answer.stderr
+
+    page.get_by_role("link", name="See it in Activity").click()
+    _expect_story(page, name)
+
+
+def _expect_story(page: Page, name: str) -> None:
+    rows = page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
+    told = [row.get_by_role("rowheader").inner_text().split("\n")[0] for row in rows.all()]
+    assert told == ["API key revoked", "API key used", "API key created"]
+    expect(rows.nth(1)).to_contain_text("GET /api/v1/me → 200")
+
+
+def test_without_a_subscription_one_is_sent_to_support_until_staff_activate_it(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    # A server of its own: the demo team Solo is changed here.
+    server = LiveServer(tmp_path)
+    server.start()
+    try:
+        nina, sam = open_page(server), open_page(server)
+        log_in(nina, "nina@solo.example")
+        open_api_keys(nina, "Nina Roy")
+        expect(nina.get_by_role("heading", name="Your AWS Marketplace subscription is inactive")).to_be_visible()
+        support = nina.get_by_role("link", name="Contact support").first
+        expect(support).to_have_attribute("href", re.compile(r"^mailto:.*Solo"))
+        nina.get_by_role("button", name="Create New API Key").click()
+        expect(nina.get_by_role("dialog", name="API keys need an active subscription")).to_be_visible()
+
+        log_in(sam, "sam@support.example")
+        sam.get_by_role("button", name="Account menu").click()
+        sam.get_by_role("link", name="Support console").click()
+        sam.get_by_role("searchbox", name="Find a team").fill("solo")
+        sam.get_by_role("button", name="Search").click()
+        expect(sam.get_by_text("1 team matches “solo”.")).to_be_visible()
+        sam.get_by_role("button", name="Activate subscription for Solo").click()
+        sam.get_by_role("button", name="Activate", exact=True).click()
+        expect(sam.get_by_text("Enter a reason")).to_be_visible()
+        sam.get_by_role("textbox", name="Reason").fill("Paid by invoice 17")
+        sam.get_by_role("button", name="Activate", exact=True).click()
+        switch = sam.get_by_role("button", name="Deactivate subscription for Solo")
+        expect(switch).to_be_focused()
+        sam.get_by_role("link", name="Solo").click()
+        expect(sam.get_by_role("cell", name="Paid by invoice 17")).to_be_visible()
+        expect(sam.get_by_role("cell", name="Sam Hale")).to_be_visible()
+
+        nina.reload()
+        ask_for_key(nina, "first")
+        expect(nina.get_by_role("textbox", name="API key")).to_be_visible()
+    finally:
+        server.kill()
