@@ -1,0 +1,1 @@
+"""One module per noun; `lazy.py` imports them when they run."""

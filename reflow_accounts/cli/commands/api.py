@@ -1,0 +1,82 @@
+"""`reflow api`: one request to the API, for everything that has no command of its own."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote, unquote
+
+import click
+
+from reflow_accounts.cli.errors import Problem, UsageFault
+from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.output import document
+from reflow_accounts.cli.run import Run
+from reflow_accounts.contract import API_PREFIX
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+@click.command()
+@click.argument("method", type=click.Choice(METHODS, case_sensitive=False), metavar="METHOD")
+@click.argument("path")
+@click.option("-f", "texts", metavar="KEY=VALUE", multiple=True, help="A field with a text.")
+@click.option(
+    "-F", "values", metavar="KEY=JSON", multiple=True, help="A field with a number, true, null, a list…"
+)
+@common_options
+@pass_run
+def api(run: Run, method: str, path: str, texts: tuple[str, ...], values: tuple[str, ...]) -> None:
+    """Send one request to the API and print its answer.
+
+    PATH is /me, me or /api/v1/me. Fields become a JSON object for POST, PUT and PATCH, and the query
+    for GET and DELETE. A refusal prints the problem document and ends with the code for its kind.
+    """
+    method = method.upper()
+    target = _target(path, run)
+    fields = [*map(_text, texts), *map(_value, values)]
+    body = dict(fields) if fields and method in _WITH_BODY else None
+    query = [] if method in _WITH_BODY else [(name, _in_query(value)) for name, value in fields]
+    client = run.client()
+    try:
+        answer = client.ask(method, target, query, body)
+    except Problem as problem:
+        document(problem.document)
+        raise
+    if answer is not None:
+        document(answer)
+
+
+def _target(path: str, run: Run) -> str:
+    """Return PATH below the API's prefix, percent-encoded; everything that leads elsewhere is refused."""
+    path = path.removeprefix(run.server)
+    if "://" in path.partition("?")[0] or path.startswith("//") or "\\" in path or "#" in path:
+        raise UsageFault("PATH is a path of the API, such as /me; other addresses are not asked.")
+    path = "/" + path.lstrip("/")
+    if path == API_PREFIX or path.startswith((f"{API_PREFIX}/", f"{API_PREFIX}?")):
+        path = path.removeprefix(API_PREFIX)
+    if ".." in unquote(path.partition("?")[0]).split("/"):
+        raise UsageFault("PATH must not climb with ..")
+    return quote(path, safe="/?&=%:@!$'()*+,;~-._[]", errors="surrogatepass")
+
+
+def _text(field: str) -> tuple[str, Any]:
+    name, equals, value = field.partition("=")
+    if not equals or not name:
+        raise UsageFault("-f takes KEY=VALUE.")
+    return name, value
+
+
+def _value(field: str) -> tuple[str, Any]:
+    name, equals, value = field.partition("=")
+    try:
+        if equals and name:
+            return name, json.loads(value)
+    except (ValueError, RecursionError):
+        pass
+    raise UsageFault("-F takes KEY=JSON, for example -F active=true or -F tags='[\"a\"]'.")
+
+
+def _in_query(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,39 @@
+"""The options that every command takes, before or after its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from reflow_accounts.cli.run import Run
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+pass_run = click.make_pass_decorator(Run)
+
+
+def common_options(command: Command) -> Command:
+    """Give `command` the options of the whole run; what it says wins over what was said before it."""
+    for decorate in reversed(_OPTIONS):
+        command = decorate(command)
+    return command
+
+
+def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    run = ctx.ensure_object(Run)
+    if value not in (None, False):
+        setattr(run, str(parameter.name), value)
+
+
+def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    return click.option(*names, callback=_note, expose_value=False, **settings)
+
+
+_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+    _option("-k", "--key-file", "key_file", metavar="FILE", help="Use the API key in FILE."),
+    _option("--server", "server_option", metavar="URL", help="The Reflow server (or REFLOW_SERVER)."),
+    _option("--json", "as_json", is_flag=True, help="Print the API's JSON."),
+    _option("--quiet", "quiet", is_flag=True, help="Print no hints and warnings."),
+)

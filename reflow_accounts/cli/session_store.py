@@ -1,0 +1,102 @@
+"""The logins of this user on this machine: `~/.reflow/session.json`, one session per server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reflow_accounts.cli.errors import CommandError, NotSignedIn
+from reflow_accounts.cli.files import Draft, make_private_folder
+from reflow_accounts.cli.text import shell
+from reflow_accounts.contract import SESSION_PREFIX, is_well_formed
+
+FILE = Path(".reflow", "session.json")
+
+
+class Session:
+    """One login: the server, its secret, and the file that it is kept in."""
+
+    def __init__(self, server: str, secret: str, path: Path) -> None:
+        self.server, self.secret, self.path = server, secret, path
+
+
+class SessionStore:
+    """Reads and writes the file of logins; `home` is the user's home folder."""
+
+    def __init__(self, home: Path) -> None:
+        self.path = home / FILE
+
+    def default_server(self) -> str | None:
+        """Return the server of the last login that was not logged out."""
+        server = self._read().get("server")
+        return server if isinstance(server, str) else None
+
+    def has_session(self, server: str) -> bool:
+        """Say whether there is something to be a login at `server`, be it damaged."""
+        try:
+            return server in self._read()["sessions"]
+        except NotSignedIn:
+            return True
+
+    def session_for(self, server: str) -> Session | None:
+        """Return the login at `server`. Raises NotSignedIn when the file is damaged."""
+        details = self._read()["sessions"].get(server)
+        if details is None:
+            return None
+        secret = details.get("secret") if isinstance(details, dict) else None
+        if not (isinstance(secret, str) and secret.startswith(SESSION_PREFIX) and is_well_formed(secret)):
+            raise self._damaged()
+        return Session(server, secret, self.path)
+
+    def prepare(self) -> Draft:
+        """Take room for the next version of the file, for its owner alone. Raises CommandError."""
+        try:
+            make_private_folder(self.path.parent)
+            return Draft(self.path, overwrite=True)
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def keep(self, server: str, details: dict[str, Any], draft: Draft) -> Session:
+        """Store a login, replacing the one at the same server; `server` becomes the default."""
+        content = self._read()
+        content["server"] = server
+        content["sessions"][server] = details
+        self._write(content, draft)
+        return Session(server, details["secret"], self.path)
+
+    def forget(self, server: str) -> None:
+        """Remove the login at `server`; it is no longer the default server either."""
+        content = self._read()
+        content["sessions"].pop(server, None)
+        if content.get("server") == server:
+            content["server"] = None
+        self._write(content, self.prepare())
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return {"server": None, "sessions": {}}
+        except OSError as error:
+            raise NotSignedIn(f"{self.path} (reflow login) cannot be read ({error.strerror}).") from None
+        except (ValueError, RecursionError):
+            raise self._damaged() from None
+        if not (isinstance(content, dict) and isinstance(content.get("sessions"), dict)):
+            raise self._damaged()
+        return content
+
+    def _write(self, content: dict[str, Any], draft: Draft) -> None:
+        try:
+            draft.publish(json.dumps(content, indent=2) + "\n")
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _damaged(self) -> CommandError:
+        return NotSignedIn(
+            f"{self.path} (reflow login) is damaged. Remove it and run reflow login again:",
+            f"    {shell('rm', self.path)}",
+        )
+
+    def _unwritable(self, error: OSError) -> CommandError:
+        return CommandError(f"The login cannot be kept in {self.path} ({error.strerror or 'in the way'}).")

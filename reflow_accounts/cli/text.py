@@ -1,0 +1,40 @@
+"""Text that is safe to show: names and paths are other people's words."""
+
+from __future__ import annotations
+
+import re
+
+_SECRET = re.compile(r"(rf[ks]_)[0-9A-Za-z]{8,}")
+# Joiners that emoji and several scripts need; they can forge neither a line nor a terminal command.
+_JOINERS = "\u200c\u200d"
+_UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+def clean(text: object) -> str:
+    """Return `text` on one line, with control, bidi and invisible characters as visible escapes.
+
+    None becomes the empty string. The answer can neither start a new line or column nor steer a
+    terminal.
+    """
+    words = "" if text is None else str(text)
+    return words if words.isprintable() else "".join(map(_visible, words))
+
+
+def _visible(character: str) -> str:
+    from unicodedata import category
+
+    if character in _JOINERS or category(character) not in _UNSAFE_CATEGORIES:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def redacted(text: str) -> str:
+    """Return `text` with everything that looks like a secret, or most of one, taken out."""
+    return _SECRET.sub(r"\1…", text)
+
+
+def shell(*words: object) -> str:
+    """Return `words` as one shell command, quoted where a shell needs it."""
+    import shlex
+
+    return shlex.join(str(word) for word in words)

@@ -1,0 +1,95 @@
+"""A server on loopback that answers what a test tells it and remembers what it was asked."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+ME = {
+    "user": {
+        "id": "usr_1",
+        "name": "Ada Park",
+        "email": "ada@acme.example",
+        "kind": "person",
+        "is_staff": False,
+    },
+    "teams": [{"id": "team_1", "name": "Acme", "rights": "admin", "subscription": "active"}],
+    "authenticated_by": {"type": "key", "id": "key_1", "name": "laptop", "hint": "abcd"},
+}
+
+
+class Listener:
+    """`answers` maps (method, path without query) to (status, headers, body); `asked` is the log."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
+        self.asked: list[dict[str, str]] = []
+        self.refused: dict[str, str] = {}
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.says("GET", "/me", ME)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """The secrets that were presented, in order."""
+        return [request["Authorization"].removeprefix("Bearer ") for request in self.asked]
+
+    def says(self, method: str, path: str, document: object, status: int = 200, **headers: str) -> None:
+        """Answer with JSON; an object with a `code` is sent as a problem document."""
+        is_problem = isinstance(document, dict) and "code" in document
+        kind = "application/problem+json" if is_problem else "application/json"
+        self.says_raw(
+            method, path, json.dumps(document).encode(), status, **{"Content-Type": kind, **headers}
+        )
+
+    def says_raw(self, method: str, path: str, body: bytes, status: int = 200, **headers: str) -> None:
+        self.answers[method, f"/api/v1{path}"] = (status, headers, body)
+
+    def refuses(self, secret: str, code: str) -> None:
+        """Answer 401 with this code to everybody who shows `secret`."""
+        self.refused[secret] = code
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer_to(self, method: str, path: str, secret: str) -> tuple[int, dict[str, str], bytes]:
+        if secret in self.refused:
+            problem = {"title": "Unauthorized", "status": 401, "detail": "No.", "code": self.refused[secret]}
+            return 401, {"Content-Type": "application/problem+json"}, json.dumps(problem).encode()
+        nothing = (404, {"Content-Type": "text/html"}, b"<h1>Not here</h1>")
+        return self.answers.get((method, path.partition("?")[0]), nothing)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        listener = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length).decode()
+                authorization = self.headers.get("Authorization", "")
+                log = {
+                    "method": self.command,
+                    "path": self.path,
+                    "body": body,
+                    "Authorization": authorization,
+                }
+                listener.asked.append({**log, "User-Agent": self.headers.get("User-Agent", "")})
+                secret = authorization.removeprefix("Bearer ")
+                status, headers, content = listener._answer_to(self.command, self.path, secret)
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(content)), **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                """Stay silent."""
+
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+            setattr(Handler, f"do_{method}", Handler.answer)
+        return Handler

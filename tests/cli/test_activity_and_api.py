@@ -1,0 +1,101 @@
+"""`reflow activity` and `reflow api` at the real server."""
+
+import json
+
+import pytest
+
+from tests.cli.account import request, unused_name
+
+
+def test_the_activity_shows_the_uses_of_a_key(keyed, ada):
+    key = ada.new_key()
+    for _ in range(3):
+        request(ada.url, "GET", "/me", key["secret"])
+
+    outcome = keyed.run("activity", "--key", key["name"])
+
+    assert outcome.code == 0, outcome.stderr
+    uses = [line for line in outcome.stdout.splitlines() if "GET /api/v1/me" in line]
+    assert len(uses) == 3
+    assert all(line.split("\t")[5] == "200" for line in uses)
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_the_activity_of_a_revoked_key_is_still_there(keyed, ada, by):
+    key = ada.new_key()
+    request(ada.url, "GET", "/me", key["secret"])
+    ada.revoke(key)
+
+    assert "GET /api/v1/me" in keyed.run("activity", "--key", key[by]).stdout
+
+
+def test_the_limit_holds_over_pages(keyed):
+    for _ in range(3):
+        keyed.run("whoami")
+
+    assert len(keyed.run("activity", "--limit", "2").stdout.splitlines()) == 2
+    answer = json.loads(keyed.run("--json", "activity", "--limit", "1").stdout)
+    assert len(answer["items"]) == 1
+    assert answer["next_cursor"]
+    items = json.loads(keyed.run("--json", "activity", "--limit", "250").stdout)["items"]
+    assert len({json.dumps(item) for item in items}) == len(items)
+
+
+def test_since_leaves_out_what_was_before(keyed):
+    keyed.run("whoami")
+
+    assert keyed.run("activity", "--since", "7d").stdout
+    outcome = keyed.run("activity", "--since", "2999-01-01")
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stdout == ""
+    assert "Nothing" in outcome.stderr
+
+
+def test_the_activity_of_a_key_that_is_not_there_is_not_found(keyed):
+    assert keyed.run("activity", "--key", "no such key").code == 6
+
+
+@pytest.mark.parametrize("path", ["/me", "me", "/api/v1/me", "api/v1/me"])
+def test_every_spelling_of_a_path_is_asked(keyed, path):
+    outcome = keyed.run("api", "get", path)
+
+    assert outcome.code == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["user"]["name"] == "Ada Park"
+
+
+def test_an_address_of_the_server_itself_is_asked(keyed, live):
+    assert keyed.run("api", "GET", f"{live.url}/api/v1/me").code == 0
+
+
+def test_fields_become_json_or_a_query(keyed):
+    name = unused_name("ümlaut & co=")
+    key = json.loads(keyed.run("api", "POST", "/keys", "-f", f"name={name}").stdout)
+    assert key["name"] == name
+
+    listed = json.loads(keyed.run("api", "GET", "/keys", "-f", "limit=1", "-F", 'state="all"').stdout)
+    assert len(listed["items"]) == 1
+
+    gone = keyed.run("api", "DELETE", f"/keys/{key['id']}")
+    assert (gone.code, gone.stdout, gone.stderr) == (0, "", "")
+
+
+def test_typed_fields_keep_their_type(keyed):
+    outcome = keyed.run("api", "POST", "/keys", "-F", "name=5")
+
+    assert outcome.code == 1
+    assert json.loads(outcome.stdout)["code"] == "validation_failed"
+
+
+def test_a_refusal_prints_the_problem_and_has_its_exit_code(keyed):
+    outcome = keyed.run("api", "GET", "/keys/key_nosuchkey")
+
+    assert outcome.code == 6
+    assert json.loads(outcome.stdout)["code"] == "not_found"
+    assert outcome.stderr.startswith("reflow: ")
+
+
+def test_a_path_that_is_not_there_is_not_found(keyed):
+    outcome = keyed.run("api", "GET", "/no such/påth?x=ü")
+
+    assert outcome.code == 6, outcome.everything
+    assert json.loads(outcome.stdout)["code"] == "not_found"

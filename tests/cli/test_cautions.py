@@ -1,0 +1,132 @@
+"""Warnings about keys that lie open, and that the commands they give mend them."""
+
+import subprocess
+
+import pytest
+
+from tests.cli.folders import git, key_file, login, repository
+from tests.cli.secrets_for_tests import made_up_key, made_up_session
+
+
+def _commands(outcome) -> str:
+    return "\n".join(line.strip() for line in outcome.stderr.splitlines() if line.startswith("    "))
+
+
+def _follow(outcome) -> None:
+    subprocess.run(["sh", "-ec", _commands(outcome)], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o666])
+@pytest.mark.parametrize("place", ["option", "repo", "home", "session"])
+def test_a_file_that_others_can_read_is_warned_of_and_mended(here, listener, place, mode):
+    words = _put(here, listener, place, mode)
+
+    outcome = here.run(*words, "whoami")
+
+    assert outcome.code == 0
+    assert "can be read by others" in outcome.stderr
+    assert "chmod 600 " in outcome.stderr
+    _follow(outcome)
+    assert here.run(*words, "whoami").stderr == ""
+
+
+def _put(here, listener, place: str, mode: int) -> list[str]:
+    root = repository(here.folder / "a 'quoted' $folder")
+    here.folder = root
+    if place == "session":
+        login(here.home, listener.url, made_up_session()).chmod(mode)
+        return []
+    path = {
+        "repo": root / "reflow.key",
+        "home": here.home / ".reflow" / "api.key",
+        "option": root / "my key",
+    }[place]
+    key_file(path, made_up_key(), mode)
+    return ["-k", str(path)] if place == "option" else []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
+def test_a_private_ignored_file_is_not_warned_of(here, mode):
+    key_file(repository(here.folder) / "reflow.key", made_up_key(), mode)
+
+    assert here.run("whoami").stderr == ""
+
+
+@pytest.mark.parametrize("ignore", [None, "", "*.pyc\n", "*.pyc"])
+def test_a_key_that_git_does_not_ignore_is_warned_of_and_mended(here, ignore):
+    root = here.folder / "my repository"
+    root.mkdir()
+    git(root, "init", "--quiet")
+    if ignore is not None:
+        (root / ".gitignore").write_text(ignore)
+    key_file(root / "reflow.key", made_up_key())
+    here.folder = root
+
+    outcome = here.run("whoami")
+
+    assert outcome.code == 0
+    assert "is not ignored by git" in outcome.stderr
+    assert f"/reflow.key >> '{root}/.gitignore'" in outcome.stderr
+    _follow(outcome)
+    assert here.run("whoami").stderr == ""
+    assert "/reflow.key" in (root / ".gitignore").read_text().splitlines()
+
+
+def test_a_key_that_git_tracks_is_warned_of_and_mended(here):
+    root = here.folder
+    git(root, "init", "--quiet")
+    key_file(root / "reflow.key", made_up_key())
+    git(root, "add", "reflow.key")
+
+    outcome = here.run("whoami")
+
+    assert outcome.code == 0
+    assert "is tracked by git" in outcome.stderr
+    assert "revoke the key if it was ever pushed" in outcome.stderr
+    assert "git rm --cached reflow.key" in outcome.stderr
+    _follow(outcome)
+    assert here.run("whoami").stderr == ""
+    assert (root / "reflow.key").exists()
+
+
+def test_quiet_keeps_warnings_back_but_not_errors(here, listener):
+    key_file(here.folder / "open", secret := made_up_key(), 0o644)
+
+    assert here.run("--quiet", "-k", "open", "whoami").stderr == ""
+    assert here.run("whoami", "-k", "open", "--quiet").stderr == ""
+    listener.refuses(secret, "revoked_key")
+    assert "was revoked" in here.run("--quiet", "-k", "open", "whoami").stderr
+
+
+def test_without_git_the_question_is_left_out(here, tmp_path):
+    git(here.folder, "init", "--quiet")
+    key_file(here.folder / "reflow.key", made_up_key())
+    here.environ["PATH"] = str(tmp_path)
+
+    outcome = here.run("whoami")
+
+    assert outcome.code == 0
+    assert outcome.stderr == ""
+
+
+def test_a_repository_cannot_run_programs_through_the_question(here, tmp_path):
+    git(here.folder, "init", "--quiet")
+    git(here.folder, "config", "core.fsmonitor", f"touch {tmp_path / 'ran'}; false")
+    key_file(here.folder / "reflow.key", made_up_key())
+
+    assert here.run("whoami").code == 0
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_path_cannot_steer_the_terminal(here):
+    folder = here.folder / "x\x1b[2J\nreflow: all is well\u202e"
+    folder.mkdir()
+    key_file(folder / "open", made_up_key(), 0o644)
+    here.folder = folder
+
+    outcome = here.run("-k", "open", "whoami")
+
+    assert outcome.code == 0
+    assert "\x1b" not in outcome.everything
+    assert "\u202e" not in outcome.everything
+    assert not any(line.startswith("reflow: all is well") for line in outcome.everything.splitlines())

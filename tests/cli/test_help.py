@@ -1,0 +1,82 @@
+"""The help, the version and wrong usage."""
+
+import pytest
+
+from reflow_accounts import __version__
+from reflow_accounts.cli.app import COMMANDS, reflow
+
+
+def test_the_help_tells_the_order_of_credentials_and_to_keep_keys_out_of_git(terminal):
+    outcome = terminal.run("--help")
+
+    assert outcome.code == 0
+    assert outcome.stderr == ""
+    words = (
+        "-k",
+        "REFLOW_API_KEY",
+        "root of the git repository",
+        "~/.reflow/api.key",
+        "reflow login",
+        "log in",
+    )
+    positions = [outcome.stdout.index(word, outcome.stdout.index("first one found")) for word in words]
+    assert positions == sorted(positions)
+    assert "add reflow.key to .gitignore" in outcome.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_in_the_help_is_the_first_of_the_command(name):
+    command = reflow.get_command(None, name)
+
+    assert command.help.splitlines()[0] == COMMANDS[name][1]
+
+
+@pytest.mark.parametrize(
+    "words", [("login",), ("whoami",), ("keys",), ("keys", "create"), ("keys", "revoke"), ("api",)]
+)
+def test_every_command_has_help(terminal, words):
+    outcome = terminal.run(*words, "--help")
+
+    assert outcome.code == 0
+    assert "--json" in outcome.stdout
+
+
+def test_the_version_is_told(terminal):
+    assert terminal.run("--version").stdout == f"reflow {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("keys",),
+        ("nonsense",),
+        ("--nonsense",),
+        ("keys", "create"),
+        ("keys", "create", "x", "--save", "attic"),
+        ("keys", "create", "x", "--save", "home", "-o", "f"),
+        ("activity", "--limit", "0"),
+        ("activity", "--limit", "many"),
+        ("activity", "--since", "soon"),
+        ("api", "FETCH", "/me"),
+        ("api", "GET", "http://elsewhere.example/me"),
+        ("api", "GET", "//elsewhere.example/me"),
+        ("api", "GET", "/../../login"),
+        ("api", "GET", "/%2e%2e/login"),
+        ("api", "GET", "/me#x"),
+        ("api", "GET", "\\\\elsewhere\\me"),
+        ("api", "POST", "/keys", "-f", "name"),
+        ("api", "POST", "/keys", "-f", "=x"),
+        ("api", "POST", "/keys", "-F", "name={"),
+        ("--server", "", "whoami"),
+        ("-k",),
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_ends_with_2_and_a_sentence(terminal, words):
+    outcome = terminal.run(*words)
+
+    assert outcome.code == 2, outcome.everything
+    assert outcome.stdout == ""
+    assert outcome.stderr
+    assert "Traceback" not in outcome.stderr

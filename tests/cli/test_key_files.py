@@ -1,0 +1,176 @@
+"""What a key file may hold, and how the command refuses the rest without repeating it."""
+
+import os
+
+import pytest
+
+from tests.cli.folders import key_file, login, repository
+from tests.cli.secrets_for_tests import made_up_key, made_up_session
+
+SECRET = made_up_key()
+OTHER = made_up_key()
+
+GOOD = {
+    "one line": f"{SECRET}\n",
+    "no line end": SECRET,
+    "windows": f"\r\n{SECRET}\r\n",
+    "byte order mark": f"\ufeff{SECRET}\n",
+    "comments": f"# the key of our CI\n\n  # {OTHER}\n\n{SECRET}\n\n",
+    "blanks around": f"  \t{SECRET} \n",
+    "powershell": f"{SECRET}\r\n".encode("utf-16"),
+}
+
+BAD = {
+    "nothing": b"",
+    "blank lines": b"\n \n\t\n",
+    "comments alone": f"# {SECRET}\n".encode(),
+    "two secrets": f"{SECRET}\n{OTHER}\n".encode(),
+    "the same secret twice": f"{SECRET}\n{SECRET}\n".encode(),
+    "two on a line": f"{SECRET} {OTHER}\n".encode(),
+    "cut off": SECRET[:-1].encode(),
+    "cut off at the start": SECRET[1:].encode(),
+    "mistyped": (SECRET[:10] + ("a" if SECRET[10] != "a" else "b") + SECRET[11:]).encode(),
+    "an assignment": f"REFLOW_API_KEY={SECRET}\n".encode(),
+    "quoted": f'"{SECRET}"\n'.encode(),
+    "the secret of a login": made_up_session().encode(),
+    "binary": b"\x00\x01\xfe" + SECRET.encode(),
+    "not UTF-8": b"\xff\xf0" + SECRET.encode(),
+    "NUL": f"{SECRET}\0\n".encode(),
+    "half a UTF-16 character": b"\xff\xfeA",
+    "too large": f"{SECRET}\n".encode() + b"#" * 70_000,
+    "other words": b"correct horse battery staple\n",
+}
+
+
+def leaks(outcome) -> bool:
+    """Whether any part of a secret or of a bad file's content is in the output."""
+    parts = [SECRET[4:20], OTHER[4:20], SECRET[-20:], "battery"]
+    return any(part in outcome.everything for part in parts)
+
+
+@pytest.mark.parametrize("content", GOOD.values(), ids=GOOD.keys())
+def test_a_file_with_one_secret_is_read(here, listener, content):
+    file = key_file(here.folder / "my.key", content if isinstance(content, bytes) else content.encode())
+
+    outcome = here.run("-k", "my.key", "whoami")
+
+    assert outcome.code == 0, outcome.stderr
+    assert listener.secrets == [SECRET]
+    assert str(file) in outcome.stdout
+
+
+CASES = [("option", name) for name in BAD]
+CASES += [
+    (place, name) for place in ("repo", "home") for name in ("nothing", "two secrets", "cut off", "binary")
+]
+CASES += [("variable", name) for name in ("blank lines", "two secrets", "cut off", "the secret of a login")]
+
+
+@pytest.mark.parametrize(("place", "name"), CASES)
+def test_anything_else_ends_the_command_and_is_not_repeated(here, listener, place, name):
+    content = BAD[name]
+    words, where = _put(here, place, content)
+    login(here.home, listener.url, made_up_session())
+
+    outcome = here.run(*words, "whoami")
+
+    assert outcome.code == 4, outcome.everything
+    assert listener.asked == []
+    assert where in outcome.stderr
+    assert outcome.stdout == ""
+    assert not leaks(outcome)
+
+
+def _put(here, place: str, content: bytes) -> tuple[list[str], str]:
+    if place == "variable":
+        here.environ["REFLOW_API_KEY"] = os.fsdecode(content)
+        return [], "REFLOW_API_KEY"
+    if place == "repo":
+        return [], str(key_file(repository(here.folder) / "reflow.key", content))
+    path = here.home / ".reflow" / "api.key" if place == "home" else here.folder / "given"
+    key_file(path, content)
+    return (["-k", str(path)] if place == "option" else []), str(path)
+
+
+@pytest.mark.parametrize("name", ["missing", "folder", "", "missing/deeper", "dangling"])
+def test_a_missing_file_after_k_is_a_usage_error(here, listener, name):
+    (here.folder / "folder").mkdir()
+    (here.folder / "dangling").symlink_to("nowhere")
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+
+    outcome = here.run("-k", name, "whoami")
+
+    assert outcome.code == 2
+    assert listener.asked == []
+    assert str(here.folder / name) in outcome.stderr
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link", "pipe"])
+@pytest.mark.parametrize("place", ["repo", "home"])
+def test_what_is_no_plain_file_ends_the_command_too(here, listener, place, kind):
+    path = repository(here.folder) / "reflow.key" if place == "repo" else here.home / ".reflow" / "api.key"
+    path.parent.mkdir(exist_ok=True)
+    {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "dangling link": lambda: path.symlink_to("no")}[
+        kind
+    ]()
+    login(here.home, listener.url, made_up_session())
+
+    outcome = here.run("whoami")
+
+    assert outcome.code == 4
+    assert str(path) in outcome.stderr
+    assert listener.asked == []
+
+
+def test_an_unreadable_file_is_named(here):
+    path = key_file(here.folder / "locked", SECRET, mode=0)
+    # Root reads everything, unless it gives that power away.
+    as_anybody = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+
+    outcome = here.run("-k", str(path), "whoami", through=as_anybody)
+
+    assert outcome.code == 2
+    assert "Permission denied" in outcome.stderr
+
+
+def test_a_pipe_after_k_is_read(here, listener):
+    (here.folder / "pipe").symlink_to("/dev/stdin")
+
+    assert here.run("-k", "pipe", "whoami", stdin=f"{SECRET}\n").code == 0
+    assert listener.secrets == [SECRET]
+
+
+@pytest.mark.parametrize(
+    "words", [("-k", SECRET, "whoami"), (SECRET,), ("keys", SECRET), ("--server", SECRET, "whoami")]
+)
+def test_a_secret_typed_in_the_wrong_place_is_not_repeated(here, words):
+    outcome = here.run(*words)
+
+    assert outcome.code == 2
+    assert not leaks(outcome)
+
+
+@pytest.mark.parametrize(
+    "code", ["missing_credentials", "malformed_key", "unknown_key", "revoked_key", "expired_key"]
+)
+def test_a_refusal_names_the_credential_and_not_the_secret(here, listener, code):
+    path = key_file(here.folder / "mine", SECRET)
+    listener.refuses(SECRET, code)
+
+    outcome = here.run("-k", "mine", "whoami")
+
+    assert outcome.code == 4
+    assert f"reflow: the key in {path} (-k)" in outcome.stderr
+    assert "Account > API Keys" in outcome.stderr
+    assert not leaks(outcome)
+
+
+def test_a_secret_that_the_server_repeats_is_taken_out(here, listener):
+    here.environ["REFLOW_API_KEY"] = SECRET
+    listener.says("GET", "/me", {"code": "internal_error", "detail": f"Could not read {SECRET}."}, status=500)
+
+    outcome = here.run("whoami")
+
+    assert outcome.code == 1
+    assert "Could not read rfk_…" in outcome.stderr
+    assert not leaks(outcome)

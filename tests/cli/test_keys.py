@@ -1,0 +1,267 @@
+"""`reflow keys` at the real server."""
+
+import json
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reflow_accounts.contract import is_well_formed
+from tests.cli.account import request, unused_name
+from tests.cli.folders import git, key_file, repository
+from tests.cli.terminal import COMMAND
+
+
+def _rows(outcome) -> dict[str, list[str]]:
+    lines = [line.split("\t") for line in outcome.stdout.splitlines()]
+    return {line[1]: line for line in lines}
+
+
+def test_the_list_shows_each_key_on_a_line(keyed, ada):
+    key, unused = ada.new_key(), ada.new_key()
+    request(ada.url, "GET", "/me", key["secret"])
+
+    outcome = keyed.run("keys", "list")
+
+    assert outcome.code == 0, outcome.stderr
+    row = _rows(outcome)[key["name"]]
+    assert row[:4] == [key["id"], key["name"], key["secret"][-4:], "1"]
+    assert row[4].startswith("20")
+    assert row[5] == key["created_at"]
+    assert _rows(outcome)[unused["name"]][3:5] == ["0", "Never"]
+    assert key["secret"] not in outcome.everything
+
+
+def test_the_list_goes_over_all_pages(keyed, ada):
+    for _ in range(205 - len(ada.live_names())):
+        ada.new_key()
+    expected = ada.live_names()
+
+    outcome = keyed.run("keys", "list", "--json")
+
+    answer = json.loads(outcome.stdout)
+    assert {item["name"] for item in answer["items"]} >= expected
+    assert len(answer["items"]) > 200
+    assert answer["next_cursor"] is None
+
+
+def test_the_list_can_show_revoked_keys(keyed, ada):
+    ada.revoke(key := ada.new_key())
+
+    assert key["name"] not in _rows(keyed.run("keys", "list"))
+    assert key["name"] in _rows(keyed.run("keys", "list", "--state", "revoked"))
+    assert {key["name"], keyed.key["name"]} <= _rows(keyed.run("keys", "list", "--state", "all")).keys()
+
+
+def test_a_table_is_drawn_on_a_terminal(keyed):
+    outcome = keyed.run_at_a_screen("keys", "list")
+
+    assert outcome.code == 0
+    assert "Last used" in outcome.stdout
+    assert keyed.key["name"] in outcome.stdout
+
+
+def test_a_new_key_is_all_that_goes_to_stdout(keyed, ada):
+    outcome = keyed.run("keys", "create", name := unused_name())
+
+    assert outcome.code == 0, outcome.stderr
+    secret = outcome.stdout.removesuffix("\n")
+    assert is_well_formed(secret)
+    assert request(ada.url, "GET", "/me", secret)[0] == 200
+    assert name in ada.live_names()
+    assert "shown only this once" in outcome.stderr
+    assert secret not in outcome.stderr
+
+
+def test_a_new_key_can_be_told_as_json(keyed):
+    answer = json.loads(keyed.run("--json", "keys", "create", name := unused_name()).stdout)
+
+    assert answer["name"] == name
+    assert is_well_formed(answer["secret"])
+
+
+@pytest.mark.parametrize("name", ["", "x" * 5000], ids=["empty", "endless"])
+def test_a_name_that_the_server_refuses_says_why(keyed, name):
+    outcome = keyed.run("keys", "create", name)
+
+    assert outcome.code == 1
+    assert "name" in outcome.stderr
+    assert outcome.stdout == ""
+
+
+def test_a_file_is_made_for_its_owner_alone_and_works(keyed):
+    outcome = keyed.run("keys", "create", unused_name(), "-o", "new.key", umask=0)
+
+    file = keyed.folder / "new.key"
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stdout == ""
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert is_well_formed(file.read_text().removesuffix("\n"))
+    assert list(keyed.folder.iterdir()) == [file]
+    assert keyed.run("-k", "new.key", "whoami").code == 0
+
+
+def test_json_does_not_hold_the_secret_that_went_to_a_file(keyed):
+    outcome = keyed.run("keys", "create", name := unused_name(), "-o", "new.key", "--json")
+
+    assert json.loads(outcome.stdout)["name"] == name
+    assert "rfk_" not in outcome.everything
+
+
+def test_a_file_is_never_overwritten_by_accident(keyed, ada):
+    file = key_file(keyed.folder / "old.key", "precious")
+
+    outcome = keyed.run("keys", "create", name := unused_name(), "-o", "old.key")
+
+    assert outcome.code == 1
+    assert "--force" in outcome.stderr
+    assert file.read_text() == "precious\n"
+    assert name not in ada.live_names()
+
+    assert keyed.run("keys", "create", name, "-o", "old.key", "--force").code == 0
+    assert is_well_formed(file.read_text().strip())
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("target", ["no/such/folder/x", "folder", "/dev/null", "/proc/x"])
+@pytest.mark.parametrize("force", [(), ("--force",)], ids=["", "force"])
+def test_where_nothing_can_be_written_no_key_is_made(keyed, ada, target, force):
+    (keyed.folder / "folder").mkdir()
+
+    outcome = keyed.run("keys", "create", name := unused_name(), "-o", target, *force)
+
+    assert outcome.code == 1
+    assert "No key was created" in outcome.stderr
+    assert name not in ada.live_names()
+
+
+def test_a_key_that_cannot_be_printed_is_revoked_again(keyed, ada):
+    with Path("/dev/full").open("wb") as full:
+        command = [*COMMAND, "keys", "create", name := unused_name()]
+        done = subprocess.run(command, env=keyed.environ, stdout=full, stderr=subprocess.PIPE, check=False)
+
+    assert done.returncode == 1
+    assert b"was revoked again" in done.stderr
+    assert name not in ada.live_names()
+
+
+def test_a_key_for_nobody_is_revoked_again(keyed, ada):
+    command = (
+        f"{' '.join(COMMAND)} keys create {(name := unused_name())} | exec 0<&-; exit ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], env=keyed.environ, capture_output=True, check=False)
+
+    assert (done.returncode == 1) == (name not in ada.live_names())
+    assert b"Traceback" not in done.stderr
+
+
+def test_without_stdout_no_key_is_made(keyed, ada):
+    command = f"exec {' '.join(COMMAND)} keys create {(name := unused_name())} >&-"
+    done = subprocess.run(["bash", "-c", command], env=keyed.environ, stderr=subprocess.PIPE, check=False)
+
+    assert done.returncode == 1
+    assert name not in ada.live_names()
+
+
+def test_a_key_saved_at_the_git_root_is_used_from_then_on(keyed):
+    root = repository(keyed.folder)
+    (root / "deep").mkdir()
+    keyed.folder = root / "deep"
+
+    outcome = keyed.run("keys", "create", unused_name(), "--save", "repo")
+
+    assert outcome.code == 0
+    assert "warning" not in outcome.stderr
+    del keyed.environ["REFLOW_API_KEY"]
+    assert f"the key in {root / 'reflow.key'} (git root)" in keyed.run("whoami").stdout
+
+
+def test_a_key_saved_where_git_would_publish_it_is_warned_of(keyed):
+    git(keyed.folder, "init", "--quiet")
+
+    outcome = keyed.run("keys", "create", unused_name(), "--save", "repo")
+
+    assert outcome.code == 0
+    assert f"echo /reflow.key >> {keyed.folder}/.gitignore" in outcome.stderr
+
+
+def test_a_key_saved_at_home_is_used_from_then_on(keyed):
+    assert keyed.run("keys", "create", unused_name(), "--save", "home").code == 0
+
+    path = keyed.home / ".reflow" / "api.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    del keyed.environ["REFLOW_API_KEY"]
+    assert f"the key in {path} (home folder)" in keyed.run("whoami").stdout
+
+
+def test_outside_a_repository_there_is_no_root_to_save_at(keyed, ada):
+    outcome = keyed.run("keys", "create", name := unused_name(), "--save", "repo")
+
+    assert outcome.code == 2
+    assert name not in ada.live_names()
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_a_key_is_revoked_by_name_or_id(keyed, ada, by):
+    key = ada.new_key()
+
+    outcome = keyed.run("keys", "revoke", key[by])
+
+    assert outcome.code == 0, outcome.stderr
+    assert f"The key {key['name']} was revoked." in outcome.stderr
+    assert request(ada.url, "GET", "/me", key["secret"])[0] == 401
+
+
+def test_revoking_twice_by_id_is_done_already(keyed, ada):
+    ada.revoke(key := ada.new_key())
+
+    outcome = keyed.run("keys", "revoke", key["id"])
+
+    assert outcome.code == 0
+    assert "revoked already" in outcome.stderr
+
+
+@pytest.mark.parametrize("words", ["no such key", "key_nosuchkey", "key_../../me", "key_", "", "key_a/b?c#d"])
+def test_a_key_that_is_not_there_is_not_found(keyed, words):
+    outcome = keyed.run("keys", "revoke", words)
+
+    assert outcome.code == 6
+    assert "There is no key" in outcome.stderr
+
+
+def test_a_name_that_starts_like_an_id_is_found(keyed, ada):
+    key = ada.new_key(unused_name("key_like"))
+
+    assert keyed.run("keys", "revoke", key["name"]).code == 0
+    assert key["name"] not in ada.live_names()
+
+
+def test_revoking_the_key_in_use_says_so(keyed):
+    outcome = keyed.run("keys", "revoke", keyed.key["name"])
+
+    assert outcome.code == 0
+    assert "the one in use here" in outcome.stderr
+    assert keyed.run("whoami").code == 4
+
+
+@pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
+def test_a_person_is_asked_before_a_key_in_use_is_revoked(keyed, ada, answer, is_gone):
+    key = ada.new_key()
+    request(ada.url, "GET", "/me", key["secret"])
+
+    outcome = keyed.run_at_a_screen("keys", "revoke", key["name"], answers=(("Revoke it?", answer),))
+
+    assert "Revoke it?" in outcome.stdout
+    assert (key["name"] not in ada.live_names()) is is_gone
+    assert outcome.code == (0 if is_gone else 1)
+
+
+def test_a_person_is_not_asked_for_an_unused_key_or_with_yes(keyed, ada):
+    unused, used = ada.new_key(), ada.new_key()
+    request(ada.url, "GET", "/me", used["secret"])
+
+    assert keyed.run_at_a_screen("keys", "revoke", unused["name"]).code == 0
+    assert keyed.run_at_a_screen("keys", "revoke", "--yes", used["name"]).code == 0
+    assert {unused["name"], used["name"]}.isdisjoint(ada.live_names())

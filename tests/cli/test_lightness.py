@@ -1,0 +1,68 @@
+"""The command starts light: nothing of the server, and rich only for a table."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.secrets_for_tests import made_up_key
+
+HEAVY = {"flask", "sqlalchemy", "werkzeug", "httpx", "granian", "jinja2", "pydantic"}
+PROBE = """
+import sys
+from reflow_accounts.cli.main import main
+code = main({words!r})
+print("\\n".join(["MODULES", *sorted(sys.modules)]), file=sys.__stderr__)
+sys.exit(code)
+"""
+
+
+def _modules(terminal, *words: str) -> set[str]:
+    command = [sys.executable, "-c", PROBE.format(words=list(words))]
+    done = subprocess.run(
+        command, env=terminal.environ, cwd=terminal.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.partition("MODULES\n")[2].split())
+
+
+@pytest.fixture
+def keyed(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.says("GET", "/keys", {"items": [], "next_cursor": None})
+    return here
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--help",), ("--version",), ("whoami",), ("whoami", "--json"), ("keys", "list"), ("keys", "--help")],
+    ids=" ".join,
+)
+def test_the_command_imports_neither_the_server_nor_rich(keyed, words):
+    roots = {name.partition(".")[0] for name in _modules(keyed, *words)}
+
+    assert roots.isdisjoint(HEAVY | {"rich"})
+
+
+def test_the_command_sees_only_the_contract_of_the_product(keyed):
+    ours = {name for name in _modules(keyed, "whoami") if name.startswith("reflow_accounts")}
+
+    outside = {name for name in ours if not name.startswith("reflow_accounts.cli")}
+    assert outside == {"reflow_accounts", "reflow_accounts.contract"}
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",)], ids=" ".join)
+def test_the_help_loads_no_network_and_no_command(keyed, words):
+    modules = _modules(keyed, *words)
+
+    assert modules.isdisjoint({"urllib.request", "http.client", "ssl", "json", "subprocess", "dataclasses"})
+    assert not [name for name in modules if name.startswith("reflow_accounts.cli.commands")]
+
+
+def test_rich_draws_a_table_on_a_terminal(keyed, listener):
+    listener.says("GET", "/keys", {"items": [{"id": "key_1", "name": "[red]a"}], "next_cursor": None})
+
+    outcome = keyed.run_at_a_screen("keys", "list")
+
+    assert "Name" in outcome.stdout
+    assert "[red]a" in outcome.stdout

@@ -1,0 +1,104 @@
+"""Logging in and out at the real server, as a script and as a person."""
+
+import json
+
+from tests.cli.account import PASSWORD, request
+
+EMAIL = "ben@acme.example"
+LOGIN = ("login", "--with-password", "--email", EMAIL)
+
+
+def _file(terminal):
+    return terminal.home / ".reflow" / "session.json"
+
+
+def _secret(terminal, live) -> str:
+    return json.loads(_file(terminal).read_text())["sessions"][live.url]["secret"]
+
+
+def test_a_script_logs_in_asks_and_logs_out(terminal, live):
+    assert terminal.run("--server", live.url, *LOGIN, stdin=f"{PASSWORD}\n").code == 0
+    secret = _secret(terminal, live)
+
+    outcome = terminal.run("whoami")
+    assert outcome.code == 0, outcome.stderr
+    assert "Name\tBen Cole\n" in outcome.stdout
+    assert f"Email\t{EMAIL}\n" in outcome.stdout
+    assert "Team\tAcme, edit, subscription active\n" in outcome.stdout
+    assert f"Credential\tthe login at {live.url}\n" in outcome.stdout
+    assert f"Server\t{live.url}\n" in outcome.stdout
+    assert secret not in outcome.everything
+
+    assert terminal.run("logout").code == 0
+    assert request(live.url, "GET", "/me", secret)[0] == 401
+    assert "rfs_" not in _file(terminal).read_text()
+    assert terminal.run("--server", live.url, "whoami").code == 4
+
+
+def test_a_wrong_password_is_refused_and_nothing_is_kept(there):
+    outcome = there.run(*LOGIN, stdin="not the password\n")
+
+    assert outcome.code == 4
+    assert outcome.stderr == "reflow: The email or the password is not correct.\n"
+    assert not _file(there).exists()
+
+
+def test_an_unknown_email_is_refused_with_the_same_words(there):
+    outcome = there.run("login", "--email", "nobody@acme.example", stdin=f"{PASSWORD}\n")
+
+    assert outcome.code == 4
+    assert outcome.stderr == "reflow: The email or the password is not correct.\n"
+
+
+def test_a_person_is_asked_and_the_password_is_not_shown(there, live):
+    outcome = there.run_at_a_screen("login", answers=(("Email", EMAIL), ("Password", PASSWORD)))
+
+    assert outcome.code == 0, outcome.stdout
+    assert f"Logged in at {live.url} as Ben Cole ({EMAIL})." in outcome.stdout
+    assert PASSWORD not in outcome.stdout
+
+
+def test_on_a_terminal_login_starts_and_the_command_goes_on(there):
+    outcome = there.run_at_a_screen("whoami", answers=(("Email", EMAIL), ("Password", PASSWORD)))
+
+    assert outcome.code == 0, outcome.stdout
+    assert "You are not signed in" in outcome.stdout
+    assert "Ben Cole" in outcome.stdout
+    assert _file(there).exists()
+
+
+def test_on_the_terminal_of_a_ci_nobody_is_asked(there):
+    there.environ["CI"] = "true"
+
+    outcome = there.run_at_a_screen("whoami")
+
+    assert outcome.code == 4
+    assert "Email" not in outcome.stdout
+
+
+def test_a_person_who_gives_up_gets_no_traceback(there):
+    # Python may lose a Ctrl-C just before it starts to read a line; a person presses it again, too.
+    outcome = there.run_at_a_screen("login", answers=(("Email", "\x03"),) * 5)
+
+    assert outcome.code == 130
+    assert "Traceback" not in outcome.stdout
+
+
+def test_a_login_that_the_server_forgot_is_refused_by_name_and_can_be_logged_out(there, live):
+    there.run(*LOGIN, stdin=PASSWORD)
+    assert request(live.url, "DELETE", "/sessions/current", _secret(there, live))[0] == 204
+
+    outcome = there.run("whoami")
+    assert outcome.code == 4
+    assert f"the login at {live.url}" in outcome.stderr
+    assert "has ended. Run reflow login" in outcome.stderr
+
+    assert there.run("logout").code == 0
+    assert "rfs_" not in _file(there).read_text()
+
+
+def test_logging_out_without_a_login_is_done_already(there):
+    outcome = there.run("logout")
+
+    assert outcome.code == 0
+    assert "You were not logged in" in outcome.stderr

@@ -1,0 +1,231 @@
+"""The file of logins: private from the first byte, whole, and never lost by accident."""
+
+import json
+import stat
+
+import pytest
+
+from tests.cli.folders import key_file, login
+from tests.cli.secrets_for_tests import made_up_key, made_up_session
+
+USER = {"id": "usr_1", "name": "Ada Park", "email": "ada@acme.example"}
+LOGIN = ("login", "--with-password", "--email", "ada@acme.example")
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def session(listener):
+    answer = {"id": "ses_1", "secret": made_up_session(), "expires_at": "2027-01-01T00:00:00Z", "user": USER}
+    listener.says("POST", "/sessions", answer, 201)
+    listener.says_raw("DELETE", "/sessions/current", b"", 204)
+    return answer
+
+
+def _file(terminal):
+    return terminal.home / ".reflow" / "session.json"
+
+
+def _mode(path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_file_and_its_folder_are_for_their_owner_alone(here, session, umask):
+    outcome = here.run(*LOGIN, stdin=f"{PASSWORD}\n", umask=umask)
+
+    assert outcome.code == 0, outcome.stderr
+    assert _mode(_file(here)) == 0o600
+    assert _mode(_file(here).parent) == 0o700
+    assert list(_file(here).parent.iterdir()) == [_file(here)]
+    assert session["secret"] not in outcome.everything
+    assert PASSWORD not in outcome.everything
+
+
+def test_a_folder_that_was_open_is_closed(here, session):
+    _file(here).parent.mkdir(mode=0o755)
+
+    here.run(*LOGIN, stdin=PASSWORD)
+
+    assert _mode(_file(here).parent) == 0o700
+
+
+def test_what_is_kept_names_the_person_and_the_server(here, listener, session):
+    here.run(*LOGIN, stdin=PASSWORD)
+
+    content = json.loads(_file(here).read_text())
+    kept = content["sessions"][listener.url]
+    assert content["server"] == listener.url
+    assert (kept["secret"], kept["name"], kept["email"]) == (session["secret"], USER["name"], USER["email"])
+    assert kept["created_at"].endswith("+00:00")
+
+
+def test_each_server_has_its_own_login(here, listener, session):
+    login(here.home, "https://elsewhere.example", other := made_up_session())
+
+    here.run(*LOGIN, stdin=PASSWORD)
+
+    content = json.loads(_file(here).read_text())
+    assert content["sessions"]["https://elsewhere.example"]["secret"] == other
+    assert content["server"] == listener.url
+    assert here.run("logout").code == 0
+    content = json.loads(_file(here).read_text())
+    assert list(content["sessions"]) == ["https://elsewhere.example"]
+    assert content["server"] is None
+
+
+def test_a_second_login_ends_the_first(here, listener, session):
+    login(here.home, listener.url, first := made_up_session())
+
+    here.run(*LOGIN, stdin=PASSWORD)
+
+    assert listener.asked[-1]["method"] == "DELETE"
+    assert listener.secrets[-1] == first
+    assert session["secret"] in _file(here).read_text()
+
+
+DAMAGED = {
+    "nothing": b"",
+    "cut off": b'{"server": "http',
+    "no JSON": b"\xff\xfe\x00",
+    "a list": b"[]",
+    "no sessions": b"{}",
+    "odd sessions": b'{"sessions": []}',
+    "a deep nest": b"[" * 20_000,
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+@pytest.mark.parametrize("words", [("whoami",), LOGIN, ("logout",)], ids=lambda words: words[0])
+def test_a_damaged_file_is_named_and_left_alone(here, listener, content, words):
+    key_file(_file(here), content)
+
+    outcome = here.run(*words, stdin=PASSWORD)
+
+    assert outcome.code == 4
+    assert f"{_file(here)} (reflow login) is damaged" in outcome.stderr
+    assert f"rm {_file(here)}" in outcome.stderr
+    assert _file(here).read_bytes() == content
+    assert listener.asked == []
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
+def test_a_damaged_file_does_not_stop_a_key(here, listener, content):
+    key_file(_file(here), content)
+    here.environ["REFLOW_API_KEY"] = (secret := made_up_key())
+
+    outcome = here.run("whoami")
+
+    assert outcome.code == 0, outcome.stderr
+    assert listener.secrets == [secret]
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]"])
+def test_no_key_is_sent_when_the_file_that_names_the_server_is_damaged(terminal, content):
+    key_file(_file(terminal), content)
+    terminal.environ["REFLOW_API_KEY"] = made_up_key()
+
+    outcome = terminal.run("whoami")
+
+    assert outcome.code == 4
+    assert "is damaged" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "secret", ["", "rfs_short", None, made_up_key()], ids=["empty", "short", "none", "a key"]
+)
+def test_a_session_that_is_none_is_not_sent(here, listener, secret):
+    login(here.home, listener.url, secret)
+
+    outcome = here.run("whoami")
+
+    assert outcome.code == 4
+    assert "is damaged" in outcome.stderr
+    assert listener.asked == []
+
+
+@pytest.mark.parametrize("obstacle", ["a file for the folder", "a folder for the file"])
+def test_where_nothing_can_be_kept_no_session_is_opened(here, listener, session, obstacle):
+    if obstacle == "a file for the folder":
+        (here.home / ".reflow").write_text("")
+    else:
+        _file(here).mkdir(parents=True)
+
+    outcome = here.run(*LOGIN, stdin=PASSWORD)
+
+    assert outcome.code in (1, 4)
+    assert str(_file(here)) in outcome.stderr
+    assert not [request for request in listener.asked if request["method"] == "POST"]
+
+
+@pytest.mark.parametrize("home", [None, "relative"])
+def test_without_a_home_folder_login_says_so(here, listener, session, home):
+    del here.environ["HOME"]
+    if home:
+        here.environ["HOME"] = home
+
+    outcome = here.run(*LOGIN, stdin=PASSWORD)
+
+    assert outcome.code == 1
+    assert "Set HOME" in outcome.stderr
+    assert listener.asked == []
+
+
+@pytest.mark.parametrize(
+    "stdin", [b"", b"\n", b"\xff\xfe\n", b"x" * 70_000], ids=["none", "empty", "no text", "endless"]
+)
+def test_a_password_that_is_none_is_not_sent(here, listener, session, stdin):
+    outcome = here.run(*LOGIN, stdin=stdin)
+
+    assert outcome.code == 2
+    assert listener.asked == []
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\nmore\n"])
+def test_the_password_is_one_line_exactly_as_typed(here, listener, session, end):
+    here.run(*LOGIN, stdin=f"  pass wörd {end}")
+
+    assert json.loads(listener.asked[0]["body"])["password"] == "  pass wörd "
+
+
+def test_in_a_script_login_needs_the_email(here, listener):
+    outcome = here.run("login", stdin="secret\n")
+
+    assert outcome.code == 2
+    assert "--email" in outcome.stderr
+    assert listener.asked == []
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"secret": "x"}, {"secret": made_up_key()}, {"secret": None}, {"secret": 5}]
+)
+def test_an_answer_without_a_session_is_not_kept(here, listener, answer):
+    listener.says("POST", "/sessions", answer, 201)
+
+    assert here.run(*LOGIN, stdin=PASSWORD).code == 7
+    assert not _file(here).exists()
+
+
+@pytest.mark.parametrize("user", [None, [], {"name": "a\x1b[2J\nb"}])
+def test_an_odd_user_does_not_harm(here, listener, session, user):
+    listener.says("POST", "/sessions", {**session, "user": user}, 201)
+
+    outcome = here.run(*LOGIN, stdin=PASSWORD)
+
+    assert outcome.code == 0, outcome.stderr
+    assert "\x1b" not in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1
+
+
+def test_login_prints_json_without_the_secret(here, session):
+    outcome = here.run("--json", *LOGIN, stdin=PASSWORD)
+
+    assert json.loads(outcome.stdout)["user"] == USER
+    assert session["secret"] not in outcome.everything
+
+
+def test_login_says_when_a_key_comes_first(here, session):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+
+    outcome = here.run(*LOGIN, stdin=PASSWORD)
+
+    assert "Commands use the key in REFLOW_API_KEY (environment variable)" in outcome.stderr

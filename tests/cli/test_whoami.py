@@ -1,0 +1,64 @@
+"""`reflow whoami` at the real server."""
+
+import json
+
+from tests.cli.account import unused_name
+from tests.cli.folders import key_file, login
+from tests.cli.secrets_for_tests import made_up_key
+
+
+def test_a_key_says_whose_it_is_and_where_it_came_from(keyed):
+    outcome = keyed.run("whoami")
+
+    assert outcome.code == 0, outcome.stderr
+    lines = dict(line.split("\t") for line in outcome.stdout.splitlines())
+    assert lines["Name"] == "Ada Park"
+    assert lines["Email"] == "ada@acme.example"
+    assert lines["Team"] == "Acme, admin, subscription active"
+    assert lines["Credential"] == "the key in REFLOW_API_KEY (environment variable)"
+    assert lines["Key name"] == keyed.key["name"]
+    assert lines["Key ends in"] == keyed.key["secret"][-4:]
+    assert outcome.stderr == ""
+
+
+def test_json_is_the_answer_of_the_api(keyed, ada):
+    outcome = keyed.run("--json", "whoami")
+
+    answer = json.loads(outcome.stdout)
+    assert answer["user"] == ada.ask("GET", "/me")[1]["user"]
+    assert answer["authenticated_by"]["id"] == keyed.key["id"]
+    assert keyed.run("whoami", "--json").stdout == outcome.stdout
+
+
+def test_a_revoked_key_is_refused_at_once(keyed, ada):
+    path = key_file(keyed.folder / "my.key", keyed.key["secret"])
+    assert keyed.run("-k", "my.key", "whoami").code == 0
+    ada.revoke(keyed.key)
+
+    outcome = keyed.run("-k", "my.key", "whoami")
+
+    assert outcome.code == 4
+    assert (
+        f"reflow: the key in {path} (-k) was revoked. Create a new one in Account > API Keys"
+        in outcome.stderr
+    )
+
+
+def test_a_key_that_the_server_never_made_is_refused(there, live):
+    there.environ["REFLOW_API_KEY"] = made_up_key()
+
+    outcome = there.run("whoami")
+
+    assert outcome.code == 4
+    assert f"is not known to {live.url}" in outcome.stderr
+
+
+def test_without_a_subscription_a_person_sees_it_and_cannot_make_a_key(there, nina):
+    login(there.home, nina.url, nina.session)
+
+    assert "Team\tSolo, admin, subscription inactive\n" in there.run("whoami").stdout
+    outcome = there.run("keys", "create", unused_name())
+
+    assert outcome.code == 5
+    assert outcome.stdout == ""
+    assert "Account > Subscription" in outcome.stderr
