@@ -1,17 +1,15 @@
 """create_app(): settings, extensions, doors, commands."""
 
-
 from flask import Flask
-from flask_login import current_user
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from reflow_accounts import commands, config, doors, paths
 from reflow_accounts.config import Settings
 from reflow_accounts.extensions import csrf, db, login_manager, migrate
-from reflow_accounts.identity import passwords
+from reflow_accounts.identity import passwords, signed_in
 from reflow_accounts.identity.passwords import PasswordHasher
 from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
-from reflow_accounts.web import documents, filters, headers, htmx, problems
+from reflow_accounts.web import documents, filters, headers, htmx, input, problems
 
 LARGEST_BODY_BYTES = 64 * 1024
 
@@ -24,7 +22,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     db.init_app(app)
     migrate.init_app(app, db, directory=str(paths.MIGRATIONS))
-    login_manager.init_app(app)
+    login_manager.init_app(app, add_context_processor=False)
     login_manager.session_protection = None
     csrf.init_app(app)
     documents.api.init_app(app)
@@ -34,6 +32,8 @@ def create_app(settings: Settings | None = None) -> Flask:
         part.bind(app)
     headers.bind(app, settings.is_https)
     doors.open_doors(app)
+    # After the API door: a key that was presented has been used, also when its request is refused here.
+    input.bind(app)
     commands.bind(app)
     _give_templates(app, settings)
     if settings.trusted_proxies:
@@ -65,7 +65,5 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
 def _give_templates(app: Flask, settings: Settings) -> None:
     @app.context_processor
     def shown_everywhere() -> dict[str, object]:
-        user = current_user.user if current_user.is_authenticated else None
+        user = None if problems.is_database_away() else signed_in.shown_user()
         return {"user": user, "support_email": settings.support_email}
-
-

@@ -112,11 +112,17 @@ def _database_url(environ: Mapping[str, str], instance: Path) -> str:
         url = make_url(value)
     except ArgumentError:
         # The value is not repeated: it may hold a password.
-        raise ConfigError("REFLOW_DATABASE_URL is not a database address: write postgresql://user:password@host/name.") from None
+        raise ConfigError(
+            "REFLOW_DATABASE_URL is not a database address: write postgresql://user:password@host/name."
+        ) from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise ConfigError(f"REFLOW_DATABASE_URL must start with postgresql:// or sqlite:///; it is {url.drivername}.")
+        raise ConfigError(
+            f"REFLOW_DATABASE_URL must start with postgresql:// or sqlite:///; it is {url.drivername}."
+        )
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise ConfigError("REFLOW_DATABASE_URL must name a file: an SQLite database in memory is lost at once.")
+        raise ConfigError(
+            "REFLOW_DATABASE_URL must name a file: an SQLite database in memory is lost at once."
+        )
     return value
 
 
@@ -125,7 +131,9 @@ def _secret_key(environ: Mapping[str, str], instance: Path, is_production: bool)
     if value:
         return _long_enough("REFLOW_SECRET_KEY", value)
     if is_production:
-        raise ConfigError("REFLOW_SECRET_KEY is required in production: set it to at least 32 random characters.")
+        raise ConfigError(
+            "REFLOW_SECRET_KEY is required in production: set it to at least 32 random characters."
+        )
     return _kept_secret_key(instance)
 
 
@@ -139,7 +147,9 @@ def _kept_secret_key(instance: Path) -> str:
         value = file.read_text("ascii").strip()
         if value:
             return value
-        raise ConfigError(f"{file} is empty: delete it, and a new secret key is made at the next start.") from None
+        raise ConfigError(
+            f"{file} is empty: delete it, and a new secret key is made at the next start."
+        ) from None
     except OSError as error:
         raise ConfigError(_unwritable(instance, error)) from None
     value = secrets.token_urlsafe(48)
@@ -164,16 +174,29 @@ def _base_url(environ: Mapping[str, str], is_production: bool) -> str:
     value = environ.get("REFLOW_BASE_URL", "").rstrip("/")
     if not value:
         if is_production:
-            raise ConfigError("REFLOW_BASE_URL is required in production: set it to the address people open, https://….")
+            raise ConfigError(
+                "REFLOW_BASE_URL is required in production: set it to the address people open, https://…."
+            )
         return ""
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.username:
+    if (
+        parts.scheme not in ("http", "https")
+        or not parts.hostname
+        or parts.path
+        or parts.query
+        or parts.username
+    ):
         raise ConfigError("REFLOW_BASE_URL must look like https://accounts.example.com, without a path.")
     return value
 
 
 def _email(environ: Mapping[str, str], name: str, default: str) -> str:
     value = environ.get(name) or default
-    if value.count("@") != 1 or value.startswith("@") or value.endswith("@") or any(c.isspace() for c in value):
+    if (
+        value.count("@") != 1
+        or value.startswith("@")
+        or value.endswith("@")
+        or any(c.isspace() for c in value)
+    ):
         raise ConfigError(f"{name} must be an e-mail address; it is {value!r}.")
     return value

@@ -10,6 +10,7 @@ import click
 import flask_migrate
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -34,8 +35,12 @@ def serve(app: Flask, host: str, port: int) -> None:
         is_new = bring_up_to_date(settings)
     except ConfigError as error:
         sys.exit(f"reflow-accounts: {error}")
+    except CommandError:
+        sys.exit("reflow-accounts: the database was made by a newer version. Run that version, or another database.")
     except OperationalError as error:
-        sys.exit(f"reflow-accounts: the database cannot be opened ({_first_line(error)}). Check REFLOW_DATABASE_URL.")
+        sys.exit(
+            f"reflow-accounts: the database cannot be opened ({_first_line(error)}). Check REFLOW_DATABASE_URL."
+        )
     click.echo(_welcome(settings, host, port, is_new))
     # The workers are forked from here and must not share its connections.
     db.engine.dispose()
@@ -84,7 +89,9 @@ def _check_port(host: str, port: int) -> None:
 
 def _why_not(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is taken by another program. Stop it, or choose another: make run PORT={port + 1}"
+        return (
+            f"Port {port} is taken by another program. Stop it, or choose another: make run PORT={port + 1}"
+        )
     if error.errno == errno.EACCES:
         return f"Port {port} needs more rights. Choose one above 1023: make run PORT=5000"
     return f"The address {host} port {port} cannot be used ({error.strerror}). Check HOST and PORT."

@@ -1,6 +1,15 @@
 """The API Keys tab: the table, the create dialog, the reveal, the bin."""
 
-from flask import Blueprint, flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    flash,
+    get_flashed_messages,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys import service
@@ -110,5 +119,3 @@ def _flashed() -> list[tuple[str, bool]]:
 
 def _inactive() -> tuple[str, int]:
     return render_template("api_keys/inactive.html"), SubscriptionInactive.status
-
-

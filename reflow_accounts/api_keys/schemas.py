@@ -28,7 +28,9 @@ class NewKeyOut(KeyOut):
 class NewKey(Schema):
     """What to call a key, and when it ends by itself."""
 
-    name = Text(required=True, metadata={"description": "1 to 64 characters, unlike those of your other keys"})
+    name = Text(
+        required=True, metadata={"description": "1 to 64 characters, unlike those of your other keys"}
+    )
     expires_at = Moment(allow_none=True, load_default=None)
 
 

@@ -1,5 +1,6 @@
 """Issue a key, list keys, rename, revoke, and tell whose key a secret is."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +13,14 @@ from reflow_accounts.api_keys.recorder import Tally, tallies_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.contract import KEY_PREFIX, Code, is_well_formed
-from reflow_accounts.errors import Conflict, Gone, NotFound, SubscriptionInactive, Unauthenticated, ValidationFailed
+from reflow_accounts.errors import (
+    Conflict,
+    Gone,
+    NotFound,
+    SubscriptionInactive,
+    Unauthenticated,
+    ValidationFailed,
+)
 from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import User
 from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
@@ -77,7 +85,9 @@ def issue(
         nonce=nonce,
     )
     _insert(key)
-    record(Action.KEY_CREATED, by=by, account=owner, subject=key.name, address=client.address, key=key.public_id)
+    record(
+        Action.KEY_CREATED, by=by, account=owner, subject=key.name, address=client.address, key=key.public_id
+    )
     db.session.flush()
     return key, secret
 
@@ -141,6 +151,13 @@ def count_live_keys(user: User) -> int:
     """Return how many live keys the user has."""
     query = select(func.count()).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
     return db.session.scalar(query) or 0
+
+
+def live_key_counts(user_ids: Collection[int]) -> dict[int, int]:
+    """Return how many live keys each user has, by the user's number, in one query."""
+    query = select(ApiKey.user_id, func.count()).where(ApiKey.user_id.in_(user_ids), ApiKey.revoked_at.is_(None))
+    known = {user_id: count for user_id, count in db.session.execute(query.group_by(ApiKey.user_id))}
+    return {user_id: known.get(user_id, 0) for user_id in user_ids}
 
 
 def position_of(key: ApiKey) -> Position:

@@ -25,9 +25,7 @@ def cli() -> str:
 def api() -> str:
     """The reference of the API."""
     document = documents.spec.to_dict()
-    return render_template(
-        "help/api.html", operations=operations(document), schemas=schemas(document)
-    )
+    return render_template("help/api.html", operations=operations(document), schemas=schemas(document))
 
 
 @pages.get("/privacy")

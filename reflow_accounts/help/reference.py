@@ -53,7 +53,10 @@ def schemas(document: dict[str, Any]) -> dict[str, list[Field]]:
 
 def _operation(document: dict[str, Any], method: str, path: str, item: dict[str, Any]) -> Operation:
     operation = item[method]
-    parameters = [_resolved(document, found) for found in [*item.get("parameters", []), *operation.get("parameters", [])]]
+    parameters = [
+        _resolved(document, found)
+        for found in [*item.get("parameters", []), *operation.get("parameters", [])]
+    ]
     status = next(status for status in operation["responses"] if status.startswith("2"))
     return Operation(
         method=method.upper(),
@@ -62,7 +65,12 @@ def _operation(document: dict[str, Any], method: str, path: str, item: dict[str,
         description=operation.get("description", ""),
         needs_secret=operation.get("security") != [],
         parameters=[
-            Field(found["name"], _type(found["schema"]), found.get("required", False), found.get("description", ""))
+            Field(
+                found["name"],
+                _type(found["schema"]),
+                found.get("required", False),
+                found.get("description", ""),
+            )
             for found in parameters
         ],
         body=_named(operation.get("requestBody", {})),

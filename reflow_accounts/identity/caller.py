@@ -22,6 +22,11 @@ def set_caller(caller: Caller) -> None:
     g.caller = caller
 
 
+def has_caller() -> bool:
+    """Say whether a door has let somebody in: not so while it refuses."""
+    return "caller" in g
+
+
 def caller() -> Caller:
     """Return the caller of this request, which a door has let in."""
     found = g.get("caller")

@@ -1,6 +1,7 @@
 """The forms of signing in and of the profile."""
 
 from wtforms import PasswordField, RadioField, StringField
+from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.identity.models import Appearance
 from reflow_accounts.web.forms import Form
@@ -16,9 +17,9 @@ class ProfileForm(Form):
     appearance = RadioField(
         "Appearance",
         choices=[
-            (Appearance.DEVICE, "Use device setting"),
-            (Appearance.LIGHT, "Light"),
-            (Appearance.DARK, "Dark"),
+            SelectChoice(Appearance.DEVICE, "Use device setting"),
+            SelectChoice(Appearance.LIGHT, "Light"),
+            SelectChoice(Appearance.DARK, "Dark"),
         ],
         validate_choice=False,
     )

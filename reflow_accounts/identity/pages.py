@@ -97,5 +97,3 @@ def save() -> Answer:
 
 def _after_login() -> str:
     return local_path(request.values.get("next")) or url_for("account.profile.show")
-
-

@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Sequence
 
 import bcrypt
-from flask import current_app
+from flask import Flask, current_app
 
 LONGEST_PASSWORD = 1024
 _EXTENSION = "password_hasher"
@@ -17,7 +17,9 @@ class PasswordHasher:
 
     def __init__(self, secret_keys: Sequence[str], rounds: int) -> None:
         """Take the secret keys, current one first, and the bcrypt cost (4 to 31, as a power of two)."""
-        self._peppers = [hmac.digest(key.encode(), b"reflow password pepper", "sha384") for key in secret_keys]
+        self._peppers = [
+            hmac.digest(key.encode(), b"reflow password pepper", "sha384") for key in secret_keys
+        ]
         self._rounds = rounds
         self._dummy = self.hash("a password that nobody has")
 
@@ -40,9 +42,9 @@ def _peppered(password: str, pepper: bytes) -> bytes:
     return base64.b64encode(hmac.digest(pepper, password.encode("utf-8", "surrogatepass"), hashlib.sha384))
 
 
-def bind(app: object, hasher: PasswordHasher) -> None:
+def bind(app: Flask, hasher: PasswordHasher) -> None:
     """Keep the hasher of an application."""
-    app.extensions[_EXTENSION] = hasher  # type: ignore[attr-defined]  # Flask, without importing it here
+    app.extensions[_EXTENSION] = hasher
 
 
 def hasher() -> PasswordHasher:

@@ -101,7 +101,9 @@ def end_session(session: UserSession, *, by: User, client: Client) -> None:
     db.session.flush()
 
 
-def add_person(full_name: str, email: str, password: str, hasher: PasswordHasher, *, is_staff: bool = False) -> User:
+def add_person(
+    full_name: str, email: str, password: str, hasher: PasswordHasher, *, is_staff: bool = False
+) -> User:
     """Make a person who can sign in. Raises ValidationFailed for a bad or taken address or a bad name."""
     name = _full_name(full_name)
     address = text.folded(text.tidy(email))
@@ -129,7 +131,14 @@ def change_profile(user: User, full_name: str, appearance: str, *, by: User, cli
     if appearance not in list(Appearance):
         raise ValidationFailed(appearance="Choose one of the appearances")
     if name != user.full_name:
-        record(Action.PROFILE_CHANGED, by=by, account=user, subject=name, address=client.address, old=user.full_name)
+        record(
+            Action.PROFILE_CHANGED,
+            by=by,
+            account=user,
+            subject=name,
+            address=client.address,
+            old=user.full_name,
+        )
     user.full_name, user.appearance = name, appearance
     db.session.flush()
 

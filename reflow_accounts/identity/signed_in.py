@@ -2,6 +2,7 @@
 
 from flask import flash, redirect, session, url_for
 from flask_login import UserMixin, current_user, login_user, logout_user
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
 from reflow_accounts.extensions import db, login_manager
@@ -29,6 +30,15 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login is untyped
 def current_session() -> UserSession | None:
     """Return the browser's live session, or None."""
     return current_user.session if current_user.is_authenticated else None
+
+
+def shown_user() -> User | None:
+    """Return whose name the page shows; None also when the database cannot say, so that errors can be shown."""
+    try:
+        session = current_session()
+    except SQLAlchemyError:
+        return None
+    return session.user if session else None
 
 
 def enter(row: UserSession, value: str) -> None:

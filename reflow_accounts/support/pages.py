@@ -3,14 +3,15 @@
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from reflow_accounts.api_keys.service import count_live_keys
+from reflow_accounts.api_keys.service import live_key_counts
 from reflow_accounts.errors import Conflict, DomainError, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.caller import me
+from reflow_accounts.identity.models import User
 from reflow_accounts.subscriptions.service import changes_of, standing_of
 from reflow_accounts.support import service
 from reflow_accounts.support.forms import SubscriptionForm
-from reflow_accounts.teams.models import Team
+from reflow_accounts.teams.models import Rights, Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.client import client
@@ -34,7 +35,7 @@ def team(team_id: str) -> Answer:
     page = render_template(
         "support/team.html",
         found=service.described(found),
-        members=[(user, rights, count_live_keys(user)) for user, rights in members_of(found)],
+        members=_members(found),
         changes=changes_of(found),
     )
     service.look_at(found, by=me(), address=client().address)
@@ -58,7 +59,7 @@ def change(team_id: str) -> Answer:
     active, seen = form.active.data == "true", form.seen.data or ""
     try:
         service.set_active(
-            found, active, form.reason.data or "", by=me(), seen=int(seen) if seen.isdecimal() else None
+            found, active, form.reason.data or "", by=me(), seen=int(seen) if _is_number(seen) else None
         )
     except ValidationFailed as failed:
         db.session.rollback()
@@ -70,6 +71,17 @@ def change(team_id: str) -> Answer:
         return render_template("support/conflict.html", **shown, **_results(form)), conflict.status
     db.session.commit()
     return _changed(found, active, form)
+
+
+def _members(found: Team) -> list[tuple[User, Rights, int]]:
+    members = members_of(found)
+    counts = live_key_counts([user.id for user, _ in members])
+    return [(user, rights, counts[user.id]) for user, rights in members]
+
+
+def _is_number(text: str) -> bool:
+    # Longer ones are no version of ours, and Python refuses to read very long ones.
+    return text.isdecimal() and len(text) < 10
 
 
 def _ask(found: Team, form: SubscriptionForm, failed: DomainError | None = None) -> tuple[str, int]:
@@ -89,7 +101,9 @@ def _changed(found: Team, active: bool, form: SubscriptionForm) -> Response:
     if not htmx.is_htmx():
         flash(message, "subscription-changed")
         return redirect(url_for("support.console.index", q=form.q.data or None), 303)
-    return htmx.close_dialog(make_response(render_template("support/changed.html", **_results(form))), message)
+    return htmx.close_dialog(
+        make_response(render_template("support/changed.html", **_results(form))), message
+    )
 
 
 def _results(form: SubscriptionForm) -> dict[str, object]:

@@ -54,7 +54,8 @@ def client() -> Client:
 
 def path() -> str:
     """Return the current path without the query, which may hold what nobody should keep."""
-    return request.path[:LONGEST_PATH]
+    # NUL cannot be stored in PostgreSQL; the replacement character says that something stood there.
+    return request.path[:LONGEST_PATH].replace("\0", "\ufffd")
 
 
 def _first(words: dict[str, str], text: str) -> str:

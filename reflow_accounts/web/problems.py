@@ -16,6 +16,7 @@ from reflow_accounts.contract import Code
 from reflow_accounts.errors import DomainError, Unauthenticated, Unavailable, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.web import htmx
+from reflow_accounts.web.destinations import current_page
 from reflow_accounts.web.filters import rfc3339
 
 PROBLEM_TYPE = "application/problem+json"
@@ -114,8 +115,10 @@ def _domain_error(error: DomainError) -> Response:
 def _forgery(error: CSRFError) -> Response:
     """The page is older than its session: say so, or load the log-in page in place of it."""
     if htmx.is_htmx():
-        return htmx.go_to(url_for("public.login", next=request.headers.get("HX-Current-URL-Path")))
-    return error_page(400, "This page was open for too long, or your session ended. Go back, reload and try again.")
+        return htmx.go_to(url_for("public.identity.login", next=current_page()))
+    return error_page(
+        400, "This page was open for too long, or your session ended. Go back, reload and try again."
+    )
 
 
 def _http_error(error: HTTPException) -> Response:
@@ -148,8 +151,14 @@ def _database_error(error: Exception) -> Response:
     )
     if not is_away:
         return _unexpected(error)
+    g.database_is_away = True
     _logger.warning("database not available: %s", type(getattr(error, "orig", error)).__name__)
     return _unavailable(_SENTENCES[503])
+
+
+def is_database_away() -> bool:
+    """Say whether this request found the database away: what is shown must not ask it again."""
+    return bool(g.get("database_is_away"))
 
 
 def _unavailable(sentence: str) -> Response:
@@ -169,7 +178,9 @@ def _unexpected(error: Exception) -> Response:
         return problem(500, Code.INTERNAL_ERROR, sentence, "Internal error", request_id=request_id)
     if current_app.testing:
         raise error
-    return error_page(500, "Nothing was changed. Try again, or contact support and quote the number.", "", request_id)
+    return error_page(
+        500, "Nothing was changed. Try again, or contact support and quote the number.", "", request_id
+    )
 
 
 def _challenge(code: str) -> str:
@@ -194,5 +205,3 @@ def _flat(messages: Any, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:
     if isinstance(messages, list):
         return [(".".join(path) or "body", str(text)) for text in messages]
     return [(".".join(path) or "body", str(messages))]
-
-
