@@ -1,5 +1,7 @@
 """create_app(): settings, extensions, doors, commands."""
 
+from urllib.parse import urlsplit
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -19,6 +21,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or config.load()
     app = Flask(__name__, template_folder=paths.TEMPLATES, static_folder=paths.STATIC)
     app.config.from_mapping(_flask_settings(settings), SETTINGS=settings)
+    app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     db.init_app(app)
     migrate.init_app(app, db, directory=str(paths.MIGRATIONS))
@@ -49,6 +52,8 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         # What a statement was given may be a secret's digest or what somebody typed: not for logs.
         "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True, "pool_pre_ping": True},
+        # With an address of its own the site answers at no other.
+        "TRUSTED_HOSTS": [urlsplit(settings.base_url).hostname] if settings.base_url else None,
         "MAX_CONTENT_LENGTH": LARGEST_BODY_BYTES,
         "PERMANENT_SESSION_LIFETIME": ABSOLUTE_LIFETIME,
         "SESSION_REFRESH_EACH_REQUEST": False,

@@ -1,16 +1,40 @@
 """Operator commands: `flask --app wsgi …`."""
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup
+from sqlalchemy.exc import DatabaseError
 
 from reflow_accounts import demo, serving
 from reflow_accounts.errors import DomainError
 from reflow_accounts.extensions import db
 from reflow_accounts.subscriptions.service import set_active
 from reflow_accounts.teams.service import find_team
+
+
+def said_plainly(act: Callable[..., None]) -> Callable[..., None]:
+    """Have a command end with one sentence, never a traceback, when it is refused or the database is away."""
+
+    @wraps(act)
+    def run(*arguments: object, **options: object) -> None:
+        try:
+            act(*arguments, **options)
+        except DomainError as error:
+            sys.exit(f"reflow-accounts: {error}")
+        except DatabaseError:
+            sys.exit(
+                "reflow-accounts: the database cannot be used. Run `flask --app wsgi db upgrade` if it is new, "
+                "or check REFLOW_DATABASE_URL."
+            )
+        except UnicodeError:
+            sys.exit("reflow-accounts: an argument is not valid text. Write it in UTF-8.")
+
+    return run
+
 
 subscriptions = AppGroup("subscriptions", help="Subscriptions of teams.")
 
@@ -23,6 +47,7 @@ def show_config() -> None:
 
 
 @click.command("demo")
+@said_plainly
 def seed_demo() -> None:
     """Add the demo accounts; what is there already stays as it is."""
     if current_app.config["SETTINGS"].is_production:
@@ -43,12 +68,10 @@ def serve(host: str, port: int) -> None:
 @click.argument("team")
 @click.argument("state", type=click.Choice(["active", "inactive"]))
 @click.option("--reason", required=True, help="Kept in the team's history.")
+@said_plainly
 def set_subscription(team: str, state: str, reason: str) -> None:
     """Set the subscription of TEAM (its id, or its name when only one team has it)."""
-    try:
-        changed = set_active(find_team(team), state == "active", reason, by=None)
-    except DomainError as error:
-        sys.exit(f"reflow-accounts: {error}")
+    changed = set_active(find_team(team), state == "active", reason, by=None)
     db.session.commit()
     click.echo(f"{team} is {'now' if changed else 'already'} {state}.")
 

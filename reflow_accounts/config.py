@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from reflow_accounts import paths
 
@@ -101,8 +101,8 @@ def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> 
 
 def _whole_number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     value = environ.get(name) or str(default)
-    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
-        raise ConfigError(f"{name} must be a whole number from {low} to {high}; it is {value!r}.")
+    if value not in map(str, range(low, high + 1)):
+        raise ConfigError(f"{name} must be a whole number from {low} to {high}; it is {value[:20]!r}.")
     return int(value)
 
 
@@ -110,7 +110,8 @@ def _database_url(environ: Mapping[str, str], instance: Path) -> str:
     value = environ.get("REFLOW_DATABASE_URL") or f"sqlite:///{instance / 'reflow.db'}"
     try:
         url = make_url(value)
-    except ArgumentError:
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
         # The value is not repeated: it may hold a password.
         raise ConfigError(
             "REFLOW_DATABASE_URL is not a database address: write postgresql://user:password@host/name."
@@ -144,12 +145,7 @@ def _kept_secret_key(instance: Path) -> str:
         # O_EXCL: of two processes that start together one makes the key and both use it.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        value = file.read_text("ascii").strip()
-        if value:
-            return value
-        raise ConfigError(
-            f"{file} is empty: delete it, and a new secret key is made at the next start."
-        ) from None
+        return _read_secret_key(file)
     except OSError as error:
         raise ConfigError(_unwritable(instance, error)) from None
     value = secrets.token_urlsafe(48)
@@ -158,7 +154,22 @@ def _kept_secret_key(instance: Path) -> str:
     return value
 
 
+def _read_secret_key(file: Path) -> str:
+    try:
+        value = file.read_text("ascii").strip()
+    except (OSError, ValueError):
+        value = ""
+    if len(value) >= MINIMUM_SECRET_KEY_LENGTH:
+        return value
+    raise ConfigError(
+        f"{file} holds no usable secret key: put the right one back. Without it all passwords and sessions "
+        "of this database are void; to begin anew, delete the file and the database."
+    )
+
+
 def _long_enough(name: str, value: str) -> str:
+    if not value.isprintable() or not value.isascii():
+        raise ConfigError(f"{name} must be made of plain ASCII characters.")
     if len(value) < MINIMUM_SECRET_KEY_LENGTH:
         raise ConfigError(f"{name} is too short: use at least {MINIMUM_SECRET_KEY_LENGTH} random characters.")
     return value
@@ -178,16 +189,19 @@ def _base_url(environ: Mapping[str, str], is_production: bool) -> str:
                 "REFLOW_BASE_URL is required in production: set it to the address people open, https://…."
             )
         return ""
-    parts = urlsplit(value)
-    if (
-        parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or parts.path
-        or parts.query
-        or parts.username
-    ):
+    if not _is_origin(value):
         raise ConfigError("REFLOW_BASE_URL must look like https://accounts.example.com, without a path.")
     return value
+
+
+def _is_origin(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        is_whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    bare = f"{parts.scheme}://{parts.netloc}"
+    return is_whole and parts.scheme in ("http", "https") and value == bare and "@" not in parts.netloc
 
 
 def _email(environ: Mapping[str, str], name: str, default: str) -> str:

@@ -15,7 +15,7 @@ from reflow_accounts.help import pages as help_pages
 from reflow_accounts.identity import api as identity_api
 from reflow_accounts.identity import pages as identity_pages
 from reflow_accounts.identity.caller import Caller, set_caller
-from reflow_accounts.identity.signed_in import ask_to_log_in
+from reflow_accounts.identity.signed_in import ask_to_log_in, was_signed_in
 from reflow_accounts.subscriptions.heading import heading
 from reflow_accounts.support import pages as support_pages
 from reflow_accounts.web import health
@@ -28,12 +28,14 @@ def guard_account() -> Response | None:
     if not current_user.is_authenticated:
         return ask_to_log_in()
     set_caller(Caller(current_user.user, session=current_user.session))
-    return refuse_forgery()
+    refuse_forgery()
+    return None
 
 
 def guard_support() -> Response | None:
-    """Let in staff. To every other user the console does not exist."""
-    if current_user.is_authenticated and not current_user.user.is_staff:
+    """Let in staff. To everybody else the console does not exist; a session that ended may be staff's."""
+    is_staff = current_user.is_authenticated and current_user.user.is_staff
+    if not is_staff and (current_user.is_authenticated or not was_signed_in()):
         abort(404)
     return guard_account()
 

@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from flask import Flask
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from reflow_accounts import demo, paths
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
@@ -36,8 +36,10 @@ def serve(app: Flask, host: str, port: int) -> None:
     except ConfigError as error:
         sys.exit(f"reflow-accounts: {error}")
     except CommandError:
-        sys.exit("reflow-accounts: the database was made by a newer version. Run that version, or another database.")
-    except OperationalError as error:
+        sys.exit(
+            "reflow-accounts: the database was made by a newer version. Run that version, or another database."
+        )
+    except DatabaseError as error:
         sys.exit(
             f"reflow-accounts: the database cannot be opened ({_first_line(error)}). Check REFLOW_DATABASE_URL."
         )
@@ -125,5 +127,5 @@ def _welcome(settings: Settings, host: str, port: int, is_new: bool) -> str:
     return "\n".join(lines)
 
 
-def _first_line(error: OperationalError) -> str:
+def _first_line(error: DatabaseError) -> str:
     return str(error.orig).splitlines()[0]

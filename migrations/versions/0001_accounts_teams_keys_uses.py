@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+
 from reflow_accounts.extensions import UTCDateTime
 
 revision = "0001"

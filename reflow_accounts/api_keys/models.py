@@ -47,6 +47,10 @@ class ApiKey(Model):
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 
     @property
+    def has_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= now()
+
+    @property
     def recognisable(self) -> str:
         """The part that people may see: the kind and the last four characters."""
         return f"{KEY_PREFIX}…{self.hint}"

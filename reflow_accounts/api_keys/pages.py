@@ -1,5 +1,7 @@
 """The API Keys tab: the table, the create dialog, the reveal, the bin."""
 
+from typing import cast
+
 from flask import (
     Blueprint,
     flash,
@@ -31,7 +33,7 @@ Answer = str | Response | tuple[str, int]
 @pages.get("")
 def index() -> Answer:
     """List the keys."""
-    table = _table(request.args.get("name", "").strip(), request.args.get("cursor"))
+    table = _table(*_shown())
     page = table["page"]
     assert isinstance(page, Page)
     created = request.args.get("created")
@@ -73,8 +75,10 @@ def revocation(key_id: str) -> Answer:
     """Ask before a key is revoked."""
     key = service.key_of(me(), key_id)
     if key.revoked_at:
-        return _revoked(key, was_live=False)
-    return render_template("api_keys/revocation.html", row=service.with_tallies([key])[0])
+        return render_template("api_keys/already_revoked.html", key=key, **_table(*_shown()))
+    name, cursor = _shown()
+    row = service.with_tallies([key])[0]
+    return render_template("api_keys/revocation.html", row=row, name=name, cursor=cursor)
 
 
 @pages.post("/<key_id>/revocation")
@@ -86,12 +90,18 @@ def revoke(key_id: str) -> Answer:
     return _revoked(key, was_live)
 
 
+def _shown() -> tuple[str, str | None]:
+    """Return which part of the table is on the screen: the filter, and the page's cursor."""
+    return request.values.get("name", "").strip(), request.values.get("cursor")
+
+
 def _table(name: str = "", cursor: str | None = None) -> dict[str, object]:
     """Gather what the table shows: the keys whose name contains `name`, from the cursor on."""
     return {
         "page": service.live_keys_page(me(), name=name, cursor=cursor),
         "count": service.count_live_keys(me()),
         "name": name,
+        "cursor": cursor,
         "is_active": has_active_subscription(me()),
     }
 
@@ -104,16 +114,18 @@ def _revoked(key: ApiKey, was_live: bool) -> Response:
     """Show the list without the key: in place behind the dialog, or as the page."""
     if not htmx.is_htmx():
         flash(key.name, "key-revoked" if was_live else "key-was-revoked")
-        return redirect(url_for("account.api_keys.index"), 303)
+        name, cursor = _shown()
+        return redirect(url_for("account.api_keys.index", name=name or None, cursor=cursor), 303)
     message = f"Key {key.name} revoked." if was_live else f"{key.name} was already revoked."
-    page = render_template("api_keys/revoked.html", revoked=[(key.name, was_live)], **_table())
+    page = render_template("api_keys/revoked.html", revoked=[(key.name, was_live)], **_table(*_shown()))
     return htmx.close_dialog(make_response(page), message)
 
 
 def _flashed() -> list[tuple[str, bool]]:
     """Return the keys that the page before this one revoked, with whether they were live until then."""
     kinds = ("key-revoked", "key-was-revoked")
-    found = get_flashed_messages(with_categories=True, category_filter=kinds)
+    # Typed as either form; with categories they are pairs.
+    found = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True, category_filter=kinds))
     return [(name, kind == "key-revoked") for kind, name in found]
 
 

@@ -73,7 +73,7 @@ def issue(
     if expires_at and expires_at <= now():
         raise ValidationFailed(expires_at="Choose a time in the future")
     if nonce is not None and not 0 < len(nonce) <= LONGEST_NONCE:
-        raise ValidationFailed(nonce="Open the form again")
+        raise ValidationFailed(name="This form is out of date. Close it and open it again")
     secret = new_secret(KEY_PREFIX)
     key = ApiKey(
         user=owner,
@@ -155,8 +155,10 @@ def count_live_keys(user: User) -> int:
 
 def live_key_counts(user_ids: Collection[int]) -> dict[int, int]:
     """Return how many live keys each user has, by the user's number, in one query."""
-    query = select(ApiKey.user_id, func.count()).where(ApiKey.user_id.in_(user_ids), ApiKey.revoked_at.is_(None))
-    known = {user_id: count for user_id, count in db.session.execute(query.group_by(ApiKey.user_id))}
+    query = select(ApiKey.user_id, func.count()).where(
+        ApiKey.user_id.in_(user_ids), ApiKey.revoked_at.is_(None)
+    )
+    known = dict(db.session.execute(query.group_by(ApiKey.user_id)).all())
     return {user_id: known.get(user_id, 0) for user_id in user_ids}
 
 

@@ -15,7 +15,7 @@ class Action(StrEnum):
     TEAM_VIEWED = "support.team_viewed"
 
     @property
-    def title(self) -> str:
+    def title(self) -> str:  # type: ignore[override]  # nobody wants str.title here
         return _TITLES[self]
 
 

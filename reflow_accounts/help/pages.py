@@ -4,6 +4,7 @@ from flask import Blueprint, render_template
 
 from reflow_accounts.contract import Exit
 from reflow_accounts.help.reference import operations, schemas
+from reflow_accounts.web.addresses import absolute
 from reflow_accounts.web.documents import api as documents
 
 pages = Blueprint("help", __name__)
@@ -25,7 +26,8 @@ def cli() -> str:
 def api() -> str:
     """The reference of the API."""
     document = documents.spec.to_dict()
-    return render_template("help/api.html", operations=operations(document), schemas=schemas(document))
+    shown = {"operations": operations(document), "schemas": schemas(document), "absolute": absolute}
+    return render_template("help/api.html", **shown)
 
 
 @pages.get("/privacy")

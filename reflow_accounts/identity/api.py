@@ -30,6 +30,7 @@ def sign_in(words: dict[str, Any]) -> Any:
     user = service.find_by_password(words["email"], words["password"], hasher())
     if user is None:
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
+    service.renew_password_hash(user, words["password"], hasher())
     session, secret = service.start_session(user, SessionKind.COMMAND, client())
     shown = ("public_id", "created_at", "expires_at", "user")
     return {name: getattr(session, name) for name in shown} | {"secret": secret}

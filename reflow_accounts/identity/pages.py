@@ -44,6 +44,7 @@ def log_in() -> Answer:
     if user is None:
         form.password.errors = [WRONG]
         return render_template("identity/login.html", form=form), 422
+    service.renew_password_hash(user, form.password.data or "", hasher())
     row, value = service.start_session(user, SessionKind.BROWSER, client())
     old = signed_in.current_session()
     if old:
@@ -66,7 +67,7 @@ def logout() -> Answer:
     return response
 
 
-@account.get("/")
+@account.get("")
 def index() -> Answer:
     """Lead to the first tab."""
     return redirect(url_for("account.profile.show"), 303)

@@ -21,6 +21,7 @@ class PasswordHasher:
             hmac.digest(key.encode(), b"reflow password pepper", "sha384") for key in secret_keys
         ]
         self._rounds = rounds
+        self.has_older = len(secret_keys) > 1
         self._dummy = self.hash("a password that nobody has")
 
     def hash(self, password: str) -> str:
@@ -28,12 +29,17 @@ class PasswordHasher:
         salt = bcrypt.gensalt(self._rounds)
         return bcrypt.hashpw(_peppered(password, self._peppers[0]), salt).decode("ascii")
 
+    def is_current(self, password: str, stored: str) -> bool:
+        """Say whether `stored`, which matches `password`, was made with the first pepper."""
+        return bcrypt.checkpw(_peppered(password, self._peppers[0]), stored.encode("ascii"))
+
     def matches(self, password: str, stored: str | None) -> bool:
         """Say whether `password` belongs to `stored`; None costs the same time and never matches."""
         if len(password) > LONGEST_PASSWORD:
             password, stored = "", None
         kept = (stored or self._dummy).encode("ascii")
-        is_right = any([bcrypt.checkpw(_peppered(password, pepper), kept) for pepper in self._peppers])
+        # A list: every pepper is tried, so that the time does not say which one was right.
+        is_right = any([bcrypt.checkpw(_peppered(password, pepper), kept) for pepper in self._peppers])  # noqa: C419
         return is_right and stored is not None
 
 

@@ -48,6 +48,16 @@ def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User 
     return user if hasher.matches(password, stored) else None
 
 
+def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> None:
+    """Keep the password under the current secret key, so that an older one can be given up in time.
+
+    Call it with the password that has just matched.
+    """
+    if hasher.has_older and user.password_hash and not hasher.is_current(password, user.password_hash):
+        user.password_hash = hasher.hash(password)
+        db.session.flush()
+
+
 def start_session(user: User, kind: SessionKind, client: Client) -> tuple[UserSession, str]:
     """Begin a session; return its row and the value that opens it, which is not kept."""
     if kind == SessionKind.COMMAND:

@@ -41,6 +41,11 @@ def shown_user() -> User | None:
     return session.user if session else None
 
 
+def was_signed_in() -> bool:
+    """Say whether the browser holds the cookie of a session, live or not."""
+    return _VALUE in session
+
+
 def enter(row: UserSession, value: str) -> None:
     """Give the browser the cookie of a new session; whatever the old one held is gone."""
     session.clear()
@@ -56,7 +61,7 @@ def leave() -> None:
 
 def ask_to_log_in() -> Response:
     """Send the browser to the log-in page and back to here afterwards."""
-    if _VALUE in session:
+    if was_signed_in() or htmx.is_htmx():
         session.clear()
         flash("Your session ended. Log in to continue.", "session")
     address = url_for("public.identity.login", next=current_page())

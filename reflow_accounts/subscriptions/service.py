@@ -67,18 +67,27 @@ def set_active(team: Team, active: bool, reason: str, *, by: User | None, seen: 
     """Make a team's subscription active or inactive; say whether that changed anything.
 
     `reason` is one to 500 characters for the history; `by` None is an operator. `seen` is the version
-    on which the decision was made: Conflict is raised when somebody changed it since, unless they
-    already did the same. ValidationFailed is raised for a missing reason.
+    on which the decision was made: Conflict is raised when somebody else changed it since. ValidationFailed
+    is raised for a missing reason.
     """
     words = _reason(reason)
     wanted = State.ACTIVE if active else State.INACTIVE
     standing = standing_of(team)
-    if standing.state == wanted:
+    has_changed = seen is not None and seen != standing.version and not _was_last_changed_by(by, team)
+    if standing.state == wanted and not has_changed:
         return False
-    if (seen is not None and seen != standing.version) or not _advance(team, standing, wanted):
+    if has_changed or not _advance(team, standing, wanted):
         raise Conflict("Somebody changed this subscription meanwhile. Check it and try again.")
     _write_down(team, standing, wanted, words, by)
     return True
+
+
+def _was_last_changed_by(user: User | None, team: Team) -> bool:
+    """Say whether the newest change is this user's own: their form sent twice is no conflict."""
+    newest = select(SubscriptionChange.by_id).where(SubscriptionChange.team_id == team.id)
+    return user is not None and user.id == db.session.scalar(
+        newest.order_by(SubscriptionChange.id.desc()).limit(1)
+    )
 
 
 def _advance(team: Team, standing: Standing, wanted: State) -> bool:

@@ -4,7 +4,7 @@ from flask import Blueprint, flash, make_response, redirect, render_template, re
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys.service import live_key_counts
-from reflow_accounts.errors import Conflict, DomainError, ValidationFailed
+from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.models import User
@@ -20,6 +20,8 @@ pages = Blueprint("console", __name__)
 
 Answer = str | Response | tuple[str, int]
 
+LONGEST_NUMBER = 19
+
 
 @pages.get("")
 def index() -> Answer:
@@ -32,12 +34,8 @@ def index() -> Answer:
 def team(team_id: str) -> Answer:
     """Show a team: members, subscription and why it is so."""
     found = service.team_of(team_id)
-    page = render_template(
-        "support/team.html",
-        found=service.described(found),
-        members=_members(found),
-        changes=changes_of(found),
-    )
+    members = members_of(found)
+    page = render_template("support/team.html", members=_with_keys(members), **_standing(found))
     service.look_at(found, by=me(), address=client().address)
     db.session.commit()
     return page
@@ -47,6 +45,7 @@ def team(team_id: str) -> Answer:
 def subscription(team_id: str) -> Answer:
     """Ask for the reason of a change."""
     found = service.team_of(team_id)
+    service.refuse_own_team(found, by=me())
     form = SubscriptionForm(request.args, seen=standing_of(found).version)
     return _ask(found, form)
 
@@ -56,56 +55,80 @@ def change(team_id: str) -> Answer:
     """Activate or deactivate a team's subscription."""
     found = service.team_of(team_id)
     form = SubscriptionForm()
-    active, seen = form.active.data == "true", form.seen.data or ""
+    seen = form.seen.data or ""
     try:
         service.set_active(
-            found, active, form.reason.data or "", by=me(), seen=int(seen) if _is_number(seen) else None
+            found,
+            _wanted(form),
+            form.reason.data or "",
+            by=me(),
+            seen=int(seen) if seen.isdecimal() and len(seen) < LONGEST_NUMBER else None,
         )
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
-        return _ask(found, form, failed)
+        return _ask(found, form), failed.status
     except Conflict as conflict:
         db.session.rollback()
-        shown = {"found": found, "change": changes_of(found)[0], "form": None}
-        return render_template("support/conflict.html", **shown, **_results(form)), conflict.status
+        latest = next(iter(changes_of(found)), None)
+        page = render_template("support/conflict.html", latest=latest, form=None, **_behind(found, form))
+        return page, conflict.status
     db.session.commit()
-    return _changed(found, active, form)
+    return _changed(found, form)
 
 
-def _members(found: Team) -> list[tuple[User, Rights, int]]:
-    members = members_of(found)
-    counts = live_key_counts([user.id for user, _ in members])
-    return [(user, rights, counts[user.id]) for user, rights in members]
+def _wanted(form: SubscriptionForm) -> bool:
+    """Return the wanted end. Raises ValidationFailed unless the form says it plainly."""
+    if form.active.data not in ("true", "false"):
+        raise ValidationFailed(
+            reason="Say whether to activate or deactivate: go back and use the button again"
+        )
+    return bool(form.active.data == "true")
 
 
-def _is_number(text: str) -> bool:
-    # Longer ones are no version of ours, and Python refuses to read very long ones.
-    return text.isdecimal() and len(text) < 10
-
-
-def _ask(found: Team, form: SubscriptionForm, failed: DomainError | None = None) -> tuple[str, int]:
-    page = render_template(
+def _ask(found: Team, form: SubscriptionForm) -> str:
+    return render_template(
         "support/subscription.html",
         form=form,
         found=service.described(found),
         member_count=len(members_of(found)),
         active=form.active.data == "true",
+        back=_back(found, form),
     )
-    return page, failed.status if failed else 200
 
 
-def _changed(found: Team, active: bool, form: SubscriptionForm) -> Response:
-    state = "active" if active else "inactive"
-    message = f"Subscription for {found.name} is now {state}."
+def _changed(found: Team, form: SubscriptionForm) -> Response:
+    message = f"Subscription for {found.name} is now {standing_of(found).state}."
     if not htmx.is_htmx():
         flash(message, "subscription-changed")
-        return redirect(url_for("support.console.index", q=form.q.data or None), 303)
-    return htmx.close_dialog(
-        make_response(render_template("support/changed.html", **_results(form))), message
-    )
+        return redirect(_back(found, form), 303)
+    page = render_template("support/changed.html", **_behind(found, form))
+    return htmx.close_dialog(make_response(page), message)
 
 
-def _results(form: SubscriptionForm) -> dict[str, object]:
+def _back(found: Team, form: SubscriptionForm) -> str:
+    if form.origin.data == "team":
+        return url_for("support.console.team", team_id=found.public_id)
+    return url_for("support.console.index", q=form.q.data or None)
+
+
+def _behind(found: Team, form: SubscriptionForm) -> dict[str, object]:
+    """Gather what changes on the page behind the dialog: the team's standing, or the results."""
     words = form.q.data or ""
-    return {"q": words, "teams": service.find_teams(words)}
+    if form.origin.data == "team":
+        return {"part": "support/_standing.html", **_standing(found)}
+    return {
+        "part": "support/_results.html",
+        "q": words,
+        "teams": service.find_teams(words),
+        "found": service.described(found),
+    }
+
+
+def _standing(found: Team) -> dict[str, object]:
+    return {"found": service.described(found), "changes": changes_of(found)}
+
+
+def _with_keys(members: list[tuple[User, Rights]]) -> list[tuple[User, Rights, int]]:
+    counts = live_key_counts([user.id for user, _ in members])
+    return [(user, rights, counts.get(user.id, 0)) for user, rights in members]

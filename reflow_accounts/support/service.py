@@ -68,11 +68,16 @@ def look_at(team: Team, *, by: User, address: str) -> None:
     db.session.flush()
 
 
-def set_active(team: Team, active: bool, reason: str, *, by: User, seen: int | None) -> bool:
-    """Change a team's subscription as `subscriptions.set_active` does; not for one's own team."""
+def refuse_own_team(team: Team, *, by: User) -> None:
+    """Raise InsufficientRights when `by` belongs to the team: nobody decides for themselves."""
     own = select(Membership.team_id).where(Membership.user_id == by.id, Membership.team_id == team.id)
     if db.session.scalar(own) is not None:
         raise InsufficientRights("You belong to this team, so somebody else in support must change it.")
+
+
+def set_active(team: Team, active: bool, reason: str, *, by: User, seen: int | None) -> bool:
+    """Change a team's subscription as `subscriptions.set_active` does; not for one's own team."""
+    refuse_own_team(team, by=by)
     return subscriptions.set_active(team, active, reason, by=by, seen=seen)
 
 
@@ -93,7 +98,7 @@ def _key_counts(team_ids: list[int]) -> dict[int, int]:
         .where(Membership.team_id.in_(team_ids), ApiKey.revoked_at.is_(None))
         .group_by(Membership.team_id)
     )
-    return {team_id: count for team_id, count in db.session.execute(query)}
+    return dict(db.session.execute(query).all())
 
 
 def _last_requests(team_ids: list[int]) -> dict[int, datetime]:
@@ -104,4 +109,4 @@ def _last_requests(team_ids: list[int]) -> dict[int, datetime]:
         .where(Membership.team_id.in_(team_ids))
         .group_by(Membership.team_id)
     )
-    return {team_id: at for team_id, at in db.session.execute(query)}
+    return dict(db.session.execute(query).all())

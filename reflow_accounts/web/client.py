@@ -1,12 +1,17 @@
 """What a request says of the program that sent it: address and user agent, cut to size."""
 
+import re
 from dataclasses import dataclass
 
 from flask import request
 
+from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX
+
 LONGEST_ADDRESS = 45
 LONGEST_USER_AGENT = 255
 LONGEST_PATH = 255
+
+_SECRET = re.compile(f"({KEY_PREFIX}|{SESSION_PREFIX})[0-9A-Za-z]+")
 
 # First match wins: Edge and Chrome also name Safari, Android also names Linux.
 _PROGRAMS = {
@@ -53,9 +58,9 @@ def client() -> Client:
 
 
 def path() -> str:
-    """Return the current path without the query, which may hold what nobody should keep."""
+    """Return the current path as it may be kept: without the query, and without a secret put in by mistake."""
     # NUL cannot be stored in PostgreSQL; the replacement character says that something stood there.
-    return request.path[:LONGEST_PATH].replace("\0", "\ufffd")
+    return _SECRET.sub(r"\1…", request.path)[:LONGEST_PATH].replace("\0", "\ufffd")
 
 
 def _first(words: dict[str, str], text: str) -> str:

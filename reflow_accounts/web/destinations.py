@@ -19,6 +19,9 @@ def current_page() -> str | None:
     """Return the path of the page that the person sees: behind an htmx request, the page that sent it."""
     shown = request.headers.get("HX-Current-URL")
     if shown:
-        parts = urlsplit(shown)
+        try:
+            parts = urlsplit(shown)
+        except ValueError:
+            return None
         return local_path(parts.path + (f"?{parts.query}" if parts.query else ""))
     return local_path(request.full_path.rstrip("?")) if request.method == "GET" else None

@@ -96,7 +96,7 @@ def page_of(item: type[Schema]) -> type[Schema]:
     return type(f"{item.__name__}Page", (Schema,), fields)
 
 
-class BodyParser(FlaskParser):  # type: ignore[misc]  # webargs is untyped here
+class BodyParser(FlaskParser):
     """Reads JSON and nothing else, and no JSON that two readers could understand differently."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": ma.RAISE, "query": ma.RAISE}

@@ -38,12 +38,13 @@ def bind(app: Flask, is_https: bool) -> None:
             response.headers.setdefault(name, value)
         if is_https:
             response.headers["Strict-Transport-Security"] = f"max-age={_TWO_YEARS}; includeSubDomains"
-        response.headers.setdefault("Cache-Control", _caching(response))
+        if _has_lasting_address(response):
+            # Flask has written "no-cache" for every file.
+            response.headers["Cache-Control"] = f"public, max-age={_ONE_YEAR}, immutable"
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
-def _caching(response: Response) -> str:
+def _has_lasting_address(response: Response) -> bool:
     # An asset's address changes with its content (`filters.asset`).
-    if request.endpoint == "static" and "v" in request.args and response.status_code < 400:
-        return f"public, max-age={_ONE_YEAR}, immutable"
-    return "no-store"
+    return request.endpoint == "static" and "v" in request.args and response.status_code < 400

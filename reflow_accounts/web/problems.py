@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+import traceback
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +16,8 @@ from werkzeug.exceptions import HTTPException
 from reflow_accounts.contract import Code
 from reflow_accounts.errors import DomainError, Unauthenticated, Unavailable, ValidationFailed
 from reflow_accounts.extensions import db
-from reflow_accounts.web import htmx
+from reflow_accounts.web import addresses, htmx
+from reflow_accounts.web.client import path
 from reflow_accounts.web.destinations import current_page
 from reflow_accounts.web.filters import rfc3339
 
@@ -40,6 +42,7 @@ _SENTENCES = {
     400: "The request could not be understood. Go back and try again.",
     404: "There is nothing at this address. Check it, or go back to your account.",
     405: "This address does not take that kind of request.",
+    422: "The address holds something that this page does not understand. Go back and try again.",
     413: "The request is too large.",
     415: "Send the body as JSON with Content-Type: application/json.",
     503: "Reflow cannot reach its database. Nothing was changed. Try again in a few seconds.",
@@ -49,6 +52,7 @@ _HEADINGS = {
     403: "You do not have access to this",
     404: "Page not found",
     429: "Too many requests",
+    422: "This page cannot be shown",
     500: "Something went wrong on our side",
     503: "Reflow is not available right now",
 }
@@ -64,7 +68,7 @@ def problem(status: int, code: str, detail: str, title: str = "", **members: Any
     """Make a problem document. `members` are added to it; times among them are written for programs."""
     g.problem_code = code
     body = {
-        "type": f"{url_for('public.help.api', _external=True)}#{code}",
+        "type": f"{addresses.absolute('public.help.api')}#{code}",
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
@@ -170,8 +174,9 @@ def _unavailable(sentence: str) -> Response:
 def _unexpected(error: Exception) -> Response:
     """The last resort: a request id for support, the details in the log, nothing else to the caller."""
     request_id = "req_" + secrets.token_hex(6)
-    # The message of an exception may hold what was typed: the log gets the types and the places.
-    _logger.error("%s %s %s", request_id, request.method, request.path, exc_info=error)
+    # The message of an exception may hold what was typed: the log gets its type and the places.
+    places = "".join(traceback.format_tb(error.__traceback__))
+    _logger.error("%s %s %r %s\n%s", request_id, request.method, path(), type(error).__name__, places)
     db.session.rollback()
     sentence = f"The request could not be finished. Contact support and quote {request_id}."
     if is_api():

@@ -1,16 +1,21 @@
 """Text that people typed: cleaned, measured, compared."""
 
+import re
 import unicodedata
 
 # Control characters, line and paragraph separators, lone surrogates: nothing that belongs in a name.
 # Format characters (Cf) stay, but for those that turn the direction of the text around them.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
+# Letters by category that show nothing: Hangul fillers, the blank Braille pattern.
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# Category Zs. Not line ends and tabs: those are refused, not mended.
+_SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _DIRECTION_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 def tidy(text: str) -> str:
-    """Return `text` in composed form (NFC), without white space at its ends."""
-    return unicodedata.normalize("NFC", text).strip()
+    """Return `text` in composed form (NFC), with single spaces between words and none at its ends."""
+    return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
 def is_plain(text: str) -> bool:
@@ -23,9 +28,10 @@ def is_plain(text: str) -> bool:
 
 def is_visible(text: str) -> bool:
     """Say whether any character of `text` leaves a mark."""
-    return any(unicodedata.category(character)[0] not in "ZC" for character in text)
+    return any(unicodedata.category(character)[0] not in "ZC" for character in set(text) - _BLANKS)
 
 
 def folded(text: str) -> str:
-    """Return the form in which two names are the same name: without case and compatibility differences."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    """Return the form in which two names are one: without case, compatibility and invisible differences."""
+    seen = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFKC", seen).casefold()

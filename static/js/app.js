@@ -10,38 +10,46 @@
   };
 
   // One message per action, cleared so that nobody finds it later by browsing.
-  let clearing;
-  const say = (text, id = "live") => {
+  const clearing = {};
+  const say = (text, id = dialog() ? "dialog-live" : "live") => {
     const place = byId(id);
     if (!place) return;
     place.textContent = text;
-    clearTimeout(clearing);
-    clearing = setTimeout(() => { place.textContent = ""; }, 10000);
+    clearTimeout(clearing[id]);
+    clearing[id] = setTimeout(() => { place.textContent = ""; }, 10000);
   };
 
   // --- Dialogs -------------------------------------------------------------------------------------
 
-  let opener = "";
+  // Whoever opened a dialog gets the focus back; once something was done, the heading does, unless the
+  // opener says that it stays (data-stays): it may have been swapped, so it is found by its id.
+  let opener = null;
+  const focusAfter = (isDone) => {
+    const back = opener && (!isDone || "stays" in opener.dataset) && byId(opener.id);
+    (back || byId("heading"))?.focus();
+  };
   const finish = (message) => {
     const open = dialog();
-    if (!open) return;
-    const revealed = open.querySelector("[data-unsaved]");
-    const back = revealed || message ? null : byId(opener);
-    if (open.open) open.close();
+    const revealed = open?.querySelector("[data-unsaved]");
+    if (open?.open) open.close();
     modal.replaceChildren();
-    (back || byId(opener.startsWith("switch-") ? opener : "heading") || byId("heading"))?.focus();
-    if (revealed) say(revealed.dataset.closed);
-    else if (message) say(message);
+    focusAfter(Boolean(revealed || message));
+    if (revealed || message) say(revealed ? revealed.dataset.closed : message);
   };
   const guard = (form) => {
     form.querySelector("[data-warning]").hidden = true;
     form.querySelector("[data-guard]").hidden = false;
     form.querySelector("[data-back]").focus();
   };
-  const leave = () => (unsaved() ? guard(unsaved()) : finish());
+  const leave = () => {
+    // What is under way may be a key that would never be shown again.
+    if (dialog()?.querySelector("[aria-disabled]")) return;
+    if (unsaved()) guard(unsaved());
+    else finish();
+  };
 
   document.addEventListener("htmx:before:request", ({ target }) => {
-    if (!modal.contains(target)) opener = document.activeElement?.id || "";
+    if (!modal.contains(target)) opener = document.activeElement;
   });
   document.addEventListener("htmx:after:swap", ({ detail }) => {
     const arrived = dialog();
@@ -49,11 +57,11 @@
       // Esc: the guard is shown once; a second Esc closes.
       arrived.addEventListener("cancel", (event) => {
         event.preventDefault();
-        const form = unsaved();
-        if (form && form.querySelector("[data-guard]").hidden) guard(form);
-        else finish();
+        if (unsaved()?.querySelector("[data-guard]").hidden === false) finish();
+        else leave();
       });
-      arrived.addEventListener("close", () => finish());
+      // Chromium lets a second Esc through without asking.
+      arrived.addEventListener("close", () => { if (dialog() === arrived) finish(); });
       arrived.showModal();
     }
     const announced = detail.ctx?.target?.id && byId(detail.ctx.target.id)?.dataset.announce;
@@ -67,7 +75,7 @@
   const saved = (form, word, sentence) => {
     form.elements.saved.checked = true;
     form.querySelector("[data-status]").textContent = word;
-    say(sentence, dialog() ? "dialog-live" : "live");
+    say(sentence);
   };
   const copy = async (form) => {
     const field = form.querySelector("textarea");
@@ -107,8 +115,9 @@
       byId("heading")?.focus();
     },
     "[data-again]": (button) => {
+      (failed.querySelector("[data-busy]") || byId("heading"))?.focus();
       button.closest(".note").remove();
-      failed?.requestSubmit();
+      failed.requestSubmit();
     },
   };
   document.addEventListener("click", ({ target }) => {
@@ -146,12 +155,11 @@
   document.addEventListener("htmx:before:request", ({ target, detail }) => {
     document.querySelector("[data-failure]")?.remove();
     busy(target, true);
-    const place = dialog() ? "dialog-live" : "live";
     waiting.set(detail.ctx, {
       form: target,
       timers: [
         setTimeout(() => document.body.append(bar), 150),
-        setTimeout(() => say("Still working…", place), 1000),
+        setTimeout(() => say("Still working…"), 1000),
       ],
     });
   });
@@ -159,6 +167,7 @@
     const { form, timers } = waiting.get(detail.ctx) || { timers: [] };
     timers.forEach(clearTimeout);
     bar.remove();
+    for (const id of ["live", "dialog-live"]) if (byId(id)?.textContent === "Still working…") say("", id);
     if (form) busy(form, false);
   });
   const fail = ({ target, detail }) => {
@@ -181,4 +190,5 @@
     for (const form of document.querySelectorAll("[data-unsaved]")) form.noValidate = true;
   };
   enhance();
+  document.querySelector("main [data-unsaved] [data-copy]")?.focus();
 })();

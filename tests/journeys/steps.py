@@ -26,6 +26,12 @@ def open_api_keys(page: Page, full_name: str) -> None:
     page.get_by_role("heading", name="API Keys", level=2).wait_for()
 
 
+def open_key_list(page: Page) -> None:
+    """Open the tab in another window of a browser that is signed in."""
+    page.goto("/account/api-keys")
+    page.get_by_role("heading", name="API Keys", level=2).wait_for()
+
+
 def ask_for_key(page: Page, name: str) -> None:
     page.get_by_role("button", name="Create New API Key").click()
     page.get_by_role("textbox", name="Name", exact=True).fill(name)

@@ -124,8 +124,12 @@ def test_the_support_console_is_accessible(
     _expect_nothing(page, "team")
 
 
-@pytest.mark.parametrize("path", ["/account/api-keys", "/account/profile", "/account/activity", "/help/api", "/login"])
-def test_nothing_needs_sideways_scrolling_at_320_pixels(open_page: OpenPage, member: Person, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/account/api-keys", "/account/profile", "/account/activity", "/help/api", "/login"]
+)
+def test_nothing_needs_sideways_scrolling_at_320_pixels(
+    open_page: OpenPage, member: Person, path: str
+) -> None:
     person_page = open_page(viewport={"width": 320, "height": 700})
     if path != "/login":
         log_in(person_page, member.email)

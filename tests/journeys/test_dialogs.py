@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
-from tests.journeys.steps import ask_for_key, create_key, log_in, open_api_keys, row_of
+from tests.journeys.steps import ask_for_key, create_key, log_in, open_api_keys, open_key_list, row_of
 
 
 @pytest.fixture
@@ -116,6 +116,69 @@ def test_the_new_row_is_marked_and_the_live_region_speaks(page: Page) -> None:
     expect(page.get_by_role("heading", name="Key created")).to_have_count(0)
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+def test_the_longest_name_fits_everywhere(open_page: OpenPage, member: Person, width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 800})
+    log_in(page, member.email)
+    open_api_keys(page, member.full_name)
+    create_key(page, "W" * 64)
+    assert _overflow(page) == []
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    assert _overflow(page) == []
+    page.get_by_role("button", name="Revoke W").click()
+    page.get_by_role("alertdialog").wait_for()
+    assert _overflow(page) == []
+    page.get_by_role("button", name="Revoke key").click()
+    page.get_by_role("heading", name="Key revoked").wait_for()
+    assert _overflow(page) == []
+
+
+def _overflow(page: Page) -> list[str]:
+    """Return what is wider than its box among the page, its dialog and its notes."""
+    return page.evaluate(
+        "[...document.querySelectorAll('html, dialog, .note, table')]"
+        ".filter(box => box.scrollWidth > box.clientWidth + 1).map(box => box.outerHTML.slice(0, 80))"
+    )
+
+
+def test_closing_while_a_key_is_being_made_does_not_lose_it(page: Page) -> None:
+    page.get_by_role("button", name="Create New API Key").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("slow")
+    page.route("**/account/api-keys", lambda route: (page.wait_for_timeout(600), route.continue_()))
+    page.get_by_role("button", name="Create key").click()
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Close", exact=True).click()
+    expect(page.get_by_role("textbox", name="API key")).to_be_visible()
+
+
+def test_a_key_revoked_elsewhere_before_its_bin_is_pressed_is_said_to_be(page: Page, member: Person) -> None:
+    create_key(page, "early")
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    other = page.context.new_page()
+    open_key_list(other)
+    other.get_by_role("button", name="Revoke early").click()
+    other.get_by_role("button", name="Revoke key").click()
+    expect(row_of(other, "early")).to_have_count(0)
+    page.get_by_role("button", name="Revoke early").click()
+    expect(page.get_by_role("dialog", name="early was already revoked.")).to_be_visible()
+    page.get_by_role("button", name="Close", exact=True).last.click()
+    expect(row_of(page, "early")).to_have_count(0)
+    expect(page.get_by_role("heading", name="API Keys", level=2)).to_be_focused()
+
+
+def test_the_filter_stays_when_a_key_is_revoked(page: Page, member: Person) -> None:
+    for number in range(51):
+        member.key(f"{'odd' if number % 2 else 'even'} {number}")
+    page.goto("/account/api-keys?name=odd")
+    page.get_by_role("button", name="Revoke odd 49").click()
+    page.get_by_role("button", name="Revoke key").click()
+    expect(row_of(page, "odd 49")).to_have_count(0)
+    expect(page.get_by_role("searchbox", name="Filter by name")).to_have_value("odd")
+    expect(page.get_by_role("row")).to_have_count(1 + 24)
+
+
 def test_two_clicks_make_one_key(page: Page) -> None:
     page.get_by_role("button", name="Create New API Key").click()
     page.get_by_role("textbox", name="Name", exact=True).fill("twice")
@@ -142,7 +205,9 @@ def test_the_bin_asks_with_the_focus_on_cancel(page: Page) -> None:
     expect(page.locator("#live")).to_have_text("Key kept revoked.")
 
 
-def test_a_key_that_was_revoked_elsewhere_is_said_to_be(page: Page, open_page: OpenPage, member: Person) -> None:
+def test_a_key_that_was_revoked_elsewhere_is_said_to_be(
+    page: Page, open_page: OpenPage, member: Person
+) -> None:
     create_key(page, "shared")
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()

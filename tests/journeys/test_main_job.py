@@ -64,6 +64,16 @@ def test_a_key_is_made_used_counted_and_binned(
     _expect_story(page, name)
 
 
+def _switch_from_the_teams_own_page(sam: Page) -> None:
+    """Off and on again: the page shows the new state without being loaded again."""
+    for verb, state in (("Deactivate", "inactive"), ("Activate", "active")):
+        sam.get_by_role("button", name=f"{verb} subscription for Solo").click()
+        sam.get_by_role("textbox", name="Reason").fill(f"Now {state}")
+        sam.get_by_role("button", name=verb, exact=True).click()
+        expect(sam.get_by_text(f"Subscription {state}", exact=True)).to_be_visible()
+        expect(sam.get_by_role("cell", name=f"Now {state}")).to_be_visible()
+
+
 def _expect_story(page: Page, name: str) -> None:
     rows = page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
     told = [row.get_by_role("rowheader").inner_text().split("\n")[0] for row in rows.all()]
@@ -81,7 +91,9 @@ def test_without_a_subscription_one_is_sent_to_support_until_staff_activate_it(
         nina, sam = open_page(server), open_page(server)
         log_in(nina, "nina@solo.example")
         open_api_keys(nina, "Nina Roy")
-        expect(nina.get_by_role("heading", name="Your AWS Marketplace subscription is inactive")).to_be_visible()
+        expect(
+            nina.get_by_role("heading", name="Your AWS Marketplace subscription is inactive")
+        ).to_be_visible()
         support = nina.get_by_role("link", name="Contact support").first
         expect(support).to_have_attribute("href", re.compile(r"^mailto:.*Solo"))
         nina.get_by_role("button", name="Create New API Key").click()
@@ -101,9 +113,11 @@ def test_without_a_subscription_one_is_sent_to_support_until_staff_activate_it(
         switch = sam.get_by_role("button", name="Deactivate subscription for Solo")
         expect(switch).to_be_focused()
         sam.get_by_role("link", name="Solo").click()
+        expect(sam.get_by_text("Subscription active")).to_be_visible()
         expect(sam.get_by_role("cell", name="Paid by invoice 17")).to_be_visible()
         expect(sam.get_by_role("cell", name="Sam Hale")).to_be_visible()
 
+        _switch_from_the_teams_own_page(sam)
         nina.reload()
         ask_for_key(nina, "first")
         expect(nina.get_by_role("textbox", name="API key")).to_be_visible()
