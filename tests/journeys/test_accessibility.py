@@ -60,7 +60,7 @@ def _bin(page: Page) -> None:
 
 
 def _revoked(page: Page) -> None:
-    page.get_by_role("button", name="Revoke key").click()
+    page.get_by_role("button", name="Revoke key", exact=True).click()
     page.get_by_role("heading", name="Key revoked").wait_for()
 
 

@@ -129,7 +129,7 @@ def test_the_longest_name_fits_everywhere(open_page: OpenPage, member: Person, w
     page.get_by_role("button", name="Revoke W").click()
     page.get_by_role("alertdialog").wait_for()
     assert _overflow(page) == []
-    page.get_by_role("button", name="Revoke key").click()
+    page.get_by_role("button", name="Revoke key", exact=True).click()
     page.get_by_role("heading", name="Key revoked").wait_for()
     assert _overflow(page) == []
 
@@ -159,7 +159,7 @@ def test_a_key_revoked_elsewhere_before_its_bin_is_pressed_is_said_to_be(page: P
     other = page.context.new_page()
     open_key_list(other)
     other.get_by_role("button", name="Revoke early").click()
-    other.get_by_role("button", name="Revoke key").click()
+    other.get_by_role("button", name="Revoke key", exact=True).click()
     expect(row_of(other, "early")).to_have_count(0)
     page.get_by_role("button", name="Revoke early").click()
     expect(page.get_by_role("dialog", name="early was already revoked.")).to_be_visible()
@@ -173,7 +173,7 @@ def test_the_filter_stays_when_a_key_is_revoked(page: Page, member: Person) -> N
         member.key(f"{'odd' if number % 2 else 'even'} {number}")
     page.goto("/account/api-keys?name=odd")
     page.get_by_role("button", name="Revoke odd 49").click()
-    page.get_by_role("button", name="Revoke key").click()
+    page.get_by_role("button", name="Revoke key", exact=True).click()
     expect(row_of(page, "odd 49")).to_have_count(0)
     expect(page.get_by_role("searchbox", name="Filter by name")).to_have_value("odd")
     expect(page.get_by_role("row")).to_have_count(1 + 24)
@@ -200,7 +200,7 @@ def test_the_bin_asks_with_the_focus_on_cancel(page: Page) -> None:
     expect(page.get_by_role("alertdialog")).to_have_count(0)
     expect(page.get_by_role("button", name="Revoke kept")).to_be_focused()
     page.get_by_role("button", name="Revoke kept").click()
-    page.get_by_role("button", name="Revoke key").click()
+    page.get_by_role("button", name="Revoke key", exact=True).click()
     expect(page.get_by_role("heading", name="API Keys", level=2)).to_be_focused()
     expect(page.locator("#live")).to_have_text("Key kept revoked.")
 
@@ -216,9 +216,9 @@ def test_a_key_that_was_revoked_elsewhere_is_said_to_be(
     log_in(other, member.email)
     open_api_keys(other, member.full_name)
     other.get_by_role("button", name="Revoke shared").click()
-    other.get_by_role("button", name="Revoke key").click()
+    other.get_by_role("button", name="Revoke key", exact=True).click()
     expect(row_of(other, "shared")).to_have_count(0)
-    page.get_by_role("button", name="Revoke key").click()
+    page.get_by_role("button", name="Revoke key", exact=True).click()
     expect(page.locator("#live")).to_have_text("shared was already revoked.")
     expect(row_of(page, "shared")).to_have_count(0)
 

@@ -51,7 +51,7 @@ def test_a_key_is_made_used_counted_and_binned(
 
     row_of(page, name).get_by_role("button", name=f"Revoke {name}").click()
     expect(page.get_by_text("This key was used just now.")).to_be_visible()
-    page.get_by_role("button", name="Revoke key").click()
+    page.get_by_role("button", name="Revoke key", exact=True).click()
     expect(page.get_by_role("heading", name="Key revoked")).to_be_visible()
     expect(row_of(page, name)).to_have_count(0)
 

@@ -1,0 +1,73 @@
+# The commands of this repository. `make` alone lists them.
+
+PYTHON ?= python3
+PORT ?= 5000
+HOST ?= 127.0.0.1
+UV ?= uv
+export PORT HOST
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-input --root-user-action=ignore
+OURSELVES := $(PIP) -e . --no-deps --no-build-isolation
+NOT_INSTALLED := echo "The dependencies could not be installed; the reason is above." >&2; exit 1
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help run dev test test-slow check format lock
+
+help:
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: .venv/.run ## Serve on HOST and PORT (127.0.0.1, 5000); the first time it installs, migrates and adds demo data
+	@exec $(BIN)/python -m flask --app wsgi serve
+
+dev: .venv/.run ## Serve with reload, for working on the code
+	@$(BIN)/python -m flask --app wsgi db upgrade
+	@$(BIN)/python -m flask --app wsgi demo
+	@exec $(BIN)/python -m flask --app wsgi run --reload --host "$(HOST)" --port "$(PORT)" \
+		--extra-files "$$(find templates static -type f | tr '\n' ':')"
+
+test: .venv/.dev ## Run the tests; installs a browser and a PostgreSQL server when there are none
+	@$(BIN)/python -m tests.helpers.provision
+	@$(BIN)/python -m pytest -n auto -m "not slow" $(TESTS)
+
+test-slow: .venv/.dev
+	@$(BIN)/python -m pytest -m slow $(TESTS)
+
+check: .venv/.dev ## Check format, lint, types, imports, templates and secrets
+	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/djlint templates --lint --quiet
+	@git ls-files -z --cached --others --exclude-standard > .venv/.files
+	@xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline < .venv/.files
+
+format: .venv/.dev ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: ## Choose newer dependencies (needs uv)
+	@printf 'hatchling\neditables\n' > .venv/.build.in
+	@$(LOCK) --extra server pyproject.toml .venv/.build.in -o requirements.txt --upgrade
+	@$(LOCK) --extra server --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt --upgrade
+
+# Each stamp says "done" for the files that it depends on; an interrupted step is taken again.
+.venv/.made:
+	@test -w . || { echo "The folder $(CURDIR) cannot be written: change its owner or use another copy." >&2; exit 1; }
+	@command -v "$(PYTHON)" > /dev/null || { echo "There is no $(PYTHON): install Python 3.11 or newer, or name one: make run PYTHON=/path/to/python3." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is too old ($$("$(PYTHON)" -V 2>&1)): Python 3.11 or newer is needed, for example make run PYTHON=python3.12." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2> /dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv module (on Debian the package python3-venv)." >&2; exit 1; }
+	@"$(PYTHON)" -m venv --clear .venv
+	@touch $@
+
+.venv/.run: requirements.txt pyproject.toml | .venv/.made
+	@echo "Installing what the site needs (once) …"
+	@{ $(PIP) --require-hashes -r requirements.txt && $(OURSELVES); } || { $(NOT_INSTALLED); }
+	@touch $@
+
+# What development needs holds what the site needs.
+.venv/.dev: requirements-dev.txt pyproject.toml | .venv/.made
+	@echo "Installing what development needs (once) …"
+	@{ $(PIP) --require-hashes -r requirements-dev.txt && $(OURSELVES); } || { $(NOT_INSTALLED); }
+	@touch .venv/.run $@

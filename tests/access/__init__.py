@@ -1,0 +1,1 @@
+"""The API door: credentials, uses, hostile input."""

@@ -1,0 +1,153 @@
+"""Input that nobody sends by accident: refused with the right problem, never an error of ours."""
+
+import json
+
+import pytest
+
+from tests.helpers.api import problem_of
+
+NESTED = "[" * 20_000
+BODIES = [
+    NESTED,
+    NESTED + "]" * 20_000,
+    '{"name":' * 5000,
+    '{"name":' + "[" * 40 + "]" * 40 + "}",
+    '{"name": "\\u0000"}',
+    '{"name": "\\ud800"}',
+    '{"\\ud800": 1, "name": "x"}',
+    '{"name": NaN}',
+    '{"name": Infinity}',
+    '{"name": ' + "9" * 5000 + "}",
+    '{"name": 1e400}',
+    '{"name": "a", "name": "b"}',
+    '{"name": {"a": 1, "a": 2}}',
+    '{"name": "x", "is_admin": true}',
+    '{"name": "x", "user_id": 1}',
+    '{"__proto__": {}}',
+    '{"name": "x"} trailing',
+    "[]",
+    '["name"]',
+    "null",
+    "true",
+    "5",
+    '"name"',
+    "",
+    " ",
+    "{",
+    "{'name': 'x'}",
+    "\ufeff[]",
+    "<xml/>",
+]
+
+
+@pytest.fixture
+def ada(cast, api):
+    return api(cast.ada.session())
+
+
+@pytest.mark.parametrize("number", range(len(BODIES)))
+@pytest.mark.parametrize("path", ["/keys", "/sessions"])
+def test_a_strange_body_is_refused(ada, path, number):
+    body = BODIES[number].encode("utf-8", "surrogatepass")
+    answer = ada.send("POST", path, data=body, content_type="application/json")
+    problem = problem_of(answer, 422, "validation_failed")
+    assert problem["errors"]
+    assert all(set(error) == {"field", "message"} for error in problem["errors"])
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b"\x80", b"\x00\x00\x00{", b"{\x00}", b'{"name": "\xff"}'])
+def test_bytes_that_are_no_text_are_refused(ada, body):
+    problem_of(
+        ada.send("POST", "/keys", data=body, content_type="application/json"), 422, "validation_failed"
+    )
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "application/xml", "", None],
+)
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/keys"), ("POST", "/sessions"), ("PATCH", "/keys/{id}")]
+)
+def test_another_content_type_is_refused(cast, ada, method, path, content_type):
+    where = path.format(id=cast.ada.key().id)
+    answer = ada.send(method, where, data=b'{"name": "x"}', content_type=content_type)
+    problem_of(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.x+json"]
+)
+def test_json_by_its_other_names_is_read(ada, content_type):
+    assert ada.send("POST", "/keys", data=b'{"name": "x"}', content_type=content_type).status_code == 201
+
+
+@pytest.mark.parametrize("size", [65_537, 1_000_000])
+def test_a_body_above_64_kilobytes_is_refused(ada, size):
+    body = json.dumps({"name": "x" * size}).encode()
+    problem_of(ada.send("POST", "/keys", data=body, content_type="application/json"), 413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "/me", {"GET"}),
+        ("PUT", "/keys", {"GET", "POST"}),
+        ("DELETE", "/keys", {"GET", "POST"}),
+        ("POST", "/keys/key_x", {"GET", "PATCH", "DELETE"}),
+        ("GET", "/sessions", {"POST"}),
+        ("TRACE", "/me", {"GET"}),
+        ("PROPFIND", "/me", {"GET"}),
+    ],
+)
+def test_a_method_that_is_not_there_is_named_with_those_that_are(ada, method, path, allowed):
+    answer = ada.send(method, path)
+    problem_of(answer, 405, "method_not_allowed")
+    assert allowed <= {name.strip() for name in answer.headers["Allow"].split(",")}
+
+
+@pytest.mark.parametrize("field", ["is_staff", "id", "secret", "digest", "revoked_at", "use_count", "user"])
+def test_fields_that_are_not_ones_own_to_set_are_refused(cast, ada, field):
+    key = cast.ada.key("CI")
+    for answer in (
+        ada.post("/keys", {"name": "x", field: 1}),
+        ada.patch(f"/keys/{key.id}", {"name": "x", field: 1}),
+    ):
+        problem = problem_of(answer, 422, "validation_failed")
+        assert [error["field"] for error in problem["errors"]] == [field]
+
+
+@pytest.mark.parametrize("name", ["since", "until"])
+@pytest.mark.parametrize(
+    "value", ["x", "2026", "0000-00-00T00:00:00Z", "2026-01-01T00:00:00", "9" * 5000, "-1"]
+)
+def test_a_bound_that_is_no_time_is_refused(ada, name, value):
+    problem = problem_of(ada.get("/activity", query_string={name: value}), 422, "validation_failed")
+    assert [error["field"] for error in problem["errors"]] == [name]
+
+
+@pytest.mark.parametrize(
+    "value", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59.999999Z"]
+)
+@pytest.mark.parametrize("path", ["/activity", "/keys/{id}/uses"])
+def test_a_bound_far_away_is_no_error(cast, ada, path, value):
+    where = path.format(id=cast.ada.key().id)
+    assert ada.get(where, query_string={"since": value}).status_code == 200
+    assert ada.get(where, query_string={"until": value}).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+def test_a_time_outside_of_the_calendar_is_refused(ada, value):
+    problem_of(ada.get("/activity", query_string={"since": value}), 422, "validation_failed")
+    problem_of(ada.post("/keys", {"name": "x", "expires_at": value}), 422, "validation_failed")
+
+
+@pytest.mark.parametrize("key", ["key_x", "\x00", "%00", "é", "x" * 5000, "' OR 1=1 --"])
+def test_an_id_of_no_key_is_no_filter(ada, key):
+    answer = ada.get("/activity", query_string={"key": key})
+    assert answer.status_code in (400, 404, 422)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "a b", "[", "x:y:z", '"<script>'])
+def test_a_strange_host_is_no_error(cast, api, host):
+    assert api(cast.ada.session(), Host=host).get("/nothing").status_code in (400, 404)

@@ -1,0 +1,122 @@
+"""Every request that presents a valid key is recorded, whatever the answer; nothing else is (contract, 7)."""
+
+import pytest
+
+from reflow_accounts.api_keys.models import Use
+from reflow_accounts.contract import KEY_PREFIX
+from reflow_accounts.identity.secrets import new_secret
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+from tests.helpers.rows import KnownUse
+
+# method, path, body -> status, outcome
+ANSWERS = [
+    ("GET", "/me", None, 200, "accepted"),
+    ("HEAD", "/me", None, 200, "accepted"),
+    ("OPTIONS", "/me", None, 200, "accepted"),
+    ("GET", "/keys", None, 200, "accepted"),
+    ("POST", "/keys", {"name": "new"}, 201, "accepted"),
+    ("GET", "/activity", None, 200, "accepted"),
+    ("GET", "/openapi.json", None, 200, "accepted"),
+    ("GET", "/keys/key_missing", None, 404, "not_found"),
+    ("GET", "/nothing/here", None, 404, "not_found"),
+    ("PUT", "/me", None, 405, "method_not_allowed"),
+    ("POST", "/keys", {"name": ""}, 422, "validation_failed"),
+    ("POST", "/keys", {"name": "x", "more": 1}, 422, "validation_failed"),
+    ("GET", "/keys?limit=x", None, 422, "validation_failed"),
+    ("POST", "/sessions", {"email": "a@b.example", "password": "wrong"}, 401, "missing_credentials"),
+    ("POST", "/sessions", {}, 422, "validation_failed"),
+    ("DELETE", "/sessions/current", None, 403, "insufficient_rights"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "outcome"), ANSWERS)
+def test_a_use_is_recorded_with_its_outcome(app, cast, api, method, path, body, status, outcome):
+    key = cast.ada.key("CI")
+    program = api(key.secret, **{"User-Agent": "curl/8.1"})
+    answer = program.send(method, path, body, environ_overrides={"REMOTE_ADDR": "198.51.100.7"})
+    assert answer.status_code == status
+    without_query = "/api/v1" + path.partition("?")[0]
+    assert rows.uses_of(app, key.id) == [
+        KnownUse(method, without_query, status, outcome, "198.51.100.7", "curl/8.1")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "data", "status", "outcome"),
+    [
+        ("text/plain", b"{}", 415, "unsupported_media_type"),
+        ("application/json", b"x" * 70_000, 413, "too_large"),
+        ("application/json", b"{", 422, "validation_failed"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_a_use_too(app, cast, api, content_type, data, status, outcome):
+    key = cast.ada.key()
+    answer = api(key.secret).send("POST", "/keys", data=data, content_type=content_type)
+    problem_of(answer, status, outcome)
+    assert [(use.status, use.outcome) for use in rows.uses_of(app, key.id)] == [(status, outcome)]
+
+
+def test_refused_for_the_subscription_is_recorded_as_that(app, cast, api):
+    key = cast.ada.key()
+    cast.acme.unsubscribe()
+    for path in ("/me", "/nothing"):
+        problem_of(api(key.secret).get(path), 403, "subscription_inactive")
+    assert [(use.path, use.status, use.outcome) for use in rows.uses_of(app, key.id)] == [
+        ("/api/v1/me", 403, "subscription_inactive"),
+        ("/api/v1/nothing", 403, "subscription_inactive"),
+    ]
+
+
+def test_nothing_is_recorded_for_keys_that_are_not_good(app, cast, api):
+    revoked = cast.ada.key()
+    cast.ada.revoke(revoked)
+    for secret in (revoked.secret, new_secret(KEY_PREFIX), "x", None, cast.ada.session()):
+        for path in ("/me", "/nothing"):
+            api(secret).get(path)
+        api(secret).post("/sessions", {})
+    assert rows.count(app, Use) == 0
+
+
+def test_the_query_is_never_kept(app, cast, api):
+    key = cast.ada.key()
+    api(key.secret).get("/keys?cursor=secret-thing")
+    assert rows.uses_of(app, key.id)[0].path == "/api/v1/keys"
+
+
+def test_long_addresses_agents_and_methods_are_cut(app, cast, api):
+    key = cast.ada.key()
+    api(key.secret, **{"User-Agent": "u" * 5000}).send("M" * 80, "/" + "p" * 3000)
+    [use] = rows.uses_of(app, key.id)
+    assert (use.method, len(use.path), len(use.user_agent)) == ("M" * 10, 255, 255)
+    assert use.status in (404, 405)
+
+
+@pytest.mark.parametrize("path", ["/a%00b", "/keys/%00", "/keys/key_%00x/uses", "/me?a=%00"])
+def test_an_address_with_nul_is_recorded_and_refused(app, cast, api, path):
+    key = cast.ada.key()
+    problem_of(api(key.secret).get(path), 400, "bad_request")
+    assert [use.status for use in rows.uses_of(app, key.id)] == [400]
+
+
+@pytest.mark.parametrize("path", ["/%ff%fe", "/keys/%F0%9F%92%A9", "/%0d%0aX"])
+def test_a_strange_address_is_recorded_and_not_found(app, cast, api, path):
+    key = cast.ada.key()
+    problem_of(api(key.secret).get(path), 404, "not_found")
+    assert [use.status for use in rows.uses_of(app, key.id)] == [404]
+
+
+def test_the_log_of_a_key_shows_each_use(cast, api):
+    key = cast.ada.key("CI")
+    api(key.secret, **{"User-Agent": "curl/8.1"}).get("/keys/none")
+    [use] = api(cast.ada.session()).get(f"/keys/{key.id}/uses").json["items"]
+    assert use == {
+        "at": use["at"],
+        "method": "GET",
+        "path": "/api/v1/keys/none",
+        "status": 404,
+        "outcome": "not_found",
+        "address": "127.0.0.1",
+        "user_agent": "curl/8.1",
+        "key": {"id": key.id, "name": "CI"},
+    }

@@ -1,0 +1,148 @@
+"""Uses of keys and acts of people together, newest first: for programs and on the tab."""
+
+from datetime import timedelta
+
+import pytest
+
+from reflow_accounts.extensions import db, now
+from tests.helpers.api import problem_of
+from tests.helpers.html import parse
+
+
+@pytest.fixture
+def story(cast, api):
+    """Ada's key is made, used, refused and revoked; another key is made."""
+    key = cast.ada.key("CI")
+    api(key.secret).get("/me")
+    cast.acme.unsubscribe()
+    api(key.secret).get("/keys")
+    cast.acme.subscribe()
+    cast.ada.revoke(key)
+    cast.ada.key("other")
+    return key
+
+
+@pytest.fixture
+def ada(cast, api, story):
+    return api(cast.ada.session())
+
+
+def told(items):
+    return [(item["type"], item["title"], item["subject"]) for item in items]
+
+
+def test_the_activity_tells_the_story_newest_first(ada):
+    assert told(ada.get("/activity").json["items"]) == [
+        ("event", "Signed in", "Unknown device"),
+        ("event", "API key created", "other"),
+        ("event", "API key revoked", "CI"),
+        ("event", "Subscription set to active", "Acme"),
+        ("use", "API key refused", "CI"),
+        ("event", "Subscription set to inactive", "Acme"),
+        ("use", "API key used", "CI"),
+        ("event", "API key created", "CI"),
+        ("event", "Subscription set to active", "Acme"),
+    ]
+
+
+def test_one_key_alone(ada, story):
+    items = ada.get(f"/activity?key={story.id}").json["items"]
+    assert [title for _, title, _ in told(items)] == [
+        "API key revoked",
+        "API key refused",
+        "API key used",
+        "API key created",
+    ]
+
+
+def test_pages_of_every_size_tell_the_same(ada):
+    whole = ada.get("/activity?limit=200").json["items"]
+    for limit in (1, 2, 3, 5):
+        pages = ada.pages("/activity", limit)
+        assert [item for page in pages for item in page] == whole
+
+
+def test_pages_miss_nothing_when_all_happened_in_one_moment(app, ada):
+    from reflow_accounts.api_keys.models import Use
+    from reflow_accounts.audit.models import AuditEvent
+
+    at = now()
+    with app.app_context():
+        for model in (Use, AuditEvent):
+            db.session.execute(db.update(model).values(at=at))
+        db.session.commit()
+    whole = ada.get("/activity?limit=200").json["items"]
+    assert len(whole) == 9
+    assert [item for page in ada.pages("/activity", 2) for item in page] == whole
+
+
+def test_bounds_in_time_take_the_first_and_leave_the_last(ada):
+    items = ada.get("/activity").json["items"]
+    middle = items[4]["at"]
+    since = ada.get("/activity", query_string={"since": middle}).json["items"]
+    until = ada.get("/activity", query_string={"until": middle}).json["items"]
+    assert since == items[:5]
+    assert until == items[5:]
+
+
+def test_teammates_see_their_own_acts_and_the_teams(cast, api, story):
+    items = api(cast.ben.session()).get("/activity").json["items"]
+    assert {title for _, title, _ in told(items)} == {
+        "Signed in",
+        "Subscription set to active",
+        "Subscription set to inactive",
+    }
+
+
+def test_strangers_see_nothing_of_it(cast, api, story):
+    items = api(cast.charlie.session()).get("/activity").json["items"]
+    assert {subject for _, _, subject in told(items)} == {"Unknown device", "Globex"}
+
+
+def test_a_key_of_somebody_else_is_no_filter(cast, api, story):
+    problem_of(api(cast.ben.session()).get(f"/activity?key={story.id}"), 404, "not_found")
+
+
+def test_the_tab_tells_the_same_story(cast, client, story):
+    cast.ada.sign_in(client)
+    text = client.page("/account/activity").text
+    for words in ("API key created", "API key used", "API key refused", "API key revoked", "Signed in"):
+        assert words in text
+    assert "GET /api/v1/me" in text
+
+
+def test_the_tab_narrows_to_a_key_and_a_period(app, cast, client, story):
+    cast.ada.sign_in(client)
+    page = client.page("/account/activity")
+    answer = client.submit(page, "/account/activity", key=story.id, period="24h")
+    assert "API key revoked" in answer.text
+    assert "Signed in" not in parse(answer.text).with_id("activity-panel").text
+    from reflow_accounts.audit.models import AuditEvent
+
+    with app.app_context():
+        db.session.execute(db.update(AuditEvent).values(at=now() - timedelta(days=2)))
+        db.session.commit()
+    panel = client.page("/account/activity?period=24h").with_id("activity-panel")
+    assert "API key created" not in panel.text
+    assert "API key used" in panel.text
+
+
+def test_the_tab_goes_on_to_older_lines(cast, client, api):
+    key = cast.ada.key("CI")
+    for _ in range(51):
+        api(key.secret).get("/me")
+    cast.ada.sign_in(client)
+    page = client.page("/account/activity")
+    [older] = [link for link in page.all("a") if link.text == "Older"]
+    assert "API key created" in client.page(older["href"]).text
+
+
+@pytest.mark.parametrize("query", ["cursor=x", "key=key_x", "key=%20", "cursor=%F0%9F%92%A9"])
+def test_what_no_page_gave_is_refused(cast, client, query):
+    cast.ada.sign_in(client)
+    assert client.get(f"/account/activity?{query}").status_code in (404, 422)
+
+
+def test_an_unknown_period_shows_everything(cast, client):
+    cast.ada.sign_in(client)
+    assert "Signed in" in client.page("/account/activity?period=century").text

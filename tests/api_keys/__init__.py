@@ -1,0 +1,1 @@
+"""API keys: secrets, names, uses, the table."""

@@ -1,0 +1,142 @@
+"""`/keys`: make, show, list, rename and revoke keys with a program (contract, 7)."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reflow_accounts.api_keys.models import ApiKey
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+FIELDS = {"id", "name", "hint", "created_at", "expires_at", "revoked_at", "last_used_at", "use_count"}
+
+
+@pytest.fixture
+def ada(cast, api):
+    """Ada's session of the command: it manages keys and is not counted."""
+    return api(cast.ada.session())
+
+
+def test_a_new_key_is_shown_with_its_secret_once(ada, api):
+    answer = ada.post("/keys", {"name": "CI"})
+    key = answer.json
+    assert answer.status_code == 201
+    assert set(key) == FIELDS | {"secret"}
+    assert (key["name"], key["use_count"], key["last_used_at"]) == ("CI", 0, None)
+    assert key["hint"] == key["secret"][-4:]
+    assert re.fullmatch(r"key_[0-9A-Za-z]+", key["id"])
+    assert RFC3339.fullmatch(key["created_at"])
+    assert answer.headers["Location"].endswith(f"/api/v1/keys/{key['id']}")
+    assert api(key["secret"]).get("/me").status_code == 200
+    assert key["secret"] not in ada.get("/keys").text + ada.get(f"/keys/{key['id']}").text
+
+
+def test_nothing_of_the_secret_is_stored_but_its_digest_and_hint(app, ada):
+    secret = ada.post("/keys", {"name": "CI"}).json["secret"]
+    with app.app_context():
+        from reflow_accounts.extensions import db
+
+        stored = db.session.scalars(db.select(ApiKey)).one()
+        values = [str(getattr(stored, column.name)) for column in ApiKey.__table__.columns]
+    assert not any(secret[4:20] in value for value in values)
+    assert stored.digest != secret.encode()
+
+
+def test_a_key_counts_its_uses_and_says_when_the_last_was(cast, api, ada):
+    key = cast.ada.key("CI")
+    before = datetime.now(UTC)
+    for _ in range(3):
+        api(key.secret).get("/me")
+    shown = ada.get(f"/keys/{key.id}").json
+    assert set(shown) == FIELDS
+    assert shown["use_count"] == 3
+    assert before <= datetime.fromisoformat(shown["last_used_at"]) <= datetime.now(UTC)
+
+
+def test_a_key_shows_the_uses_before_its_own_answer(cast, api):
+    key = cast.ada.key("CI")
+    assert api(key.secret).get(f"/keys/{key.id}").json["use_count"] == 0
+    assert api(key.secret).get("/keys").json["items"][0]["use_count"] == 1
+
+
+def test_a_key_can_be_renamed(cast, ada):
+    key = cast.ada.key("CI")
+    answer = ada.patch(f"/keys/{key.id}", {"name": "Build"})
+    assert (answer.status_code, answer.json["name"]) == (200, "Build")
+    assert [item["name"] for item in ada.get("/keys").json["items"]] == ["Build"]
+    assert ada.patch(f"/keys/{key.id}", {"name": "build"}).json["name"] == "build"
+    assert ada.patch(f"/keys/{key.id}", {"name": "build"}).status_code == 200
+
+
+def test_a_revoked_key_no_longer_opens_the_api(cast, api, ada):
+    key = cast.ada.key("CI")
+    assert ada.delete(f"/keys/{key.id}").status_code == 204
+    problem = problem_of(api(key.secret).get("/me"), 401, "revoked_key")
+    assert RFC3339.fullmatch(problem["revoked_at"])
+
+
+def test_a_key_can_revoke_itself(app, cast, api):
+    key = cast.ada.key("CI")
+    assert api(key.secret).delete(f"/keys/{key.id}").status_code == 204
+    problem_of(api(key.secret).get("/me"), 401, "revoked_key")
+    assert [(use.method, use.status) for use in rows.uses_of(app, key.id)] == [("DELETE", 204)]
+
+
+def test_revoking_twice_is_revoking_once(app, cast, ada):
+    key = cast.ada.key("CI")
+    assert [ada.delete(f"/keys/{key.id}").status_code for _ in range(3)] == [204] * 3
+    assert [action for action, *_ in rows.acts(app)].count("api_key.revoked") == 1
+
+
+def test_a_revoked_key_is_gone_but_still_listed_as_revoked(cast, ada):
+    key = cast.ada.key("CI")
+    ada.delete(f"/keys/{key.id}")
+    for answer in (ada.get(f"/keys/{key.id}"), ada.patch(f"/keys/{key.id}", {"name": "new"})):
+        assert RFC3339.fullmatch(problem_of(answer, 410, "gone")["revoked_at"])
+    assert ada.get("/keys").json["items"] == []
+    revoked = ada.get("/keys?state=revoked").json["items"]
+    assert [(item["id"], item["revoked_at"] is None) for item in revoked] == [(key.id, False)]
+    assert ada.get(f"/keys/{key.id}/uses").status_code == 200
+
+
+def test_a_list_shows_live_revoked_or_all_keys_newest_first(cast, ada):
+    keys = [cast.ada.key(f"key {number}") for number in range(4)]
+    for key in keys[:2]:
+        ada.delete(f"/keys/{key.id}")
+
+    def names(state: str) -> list[str]:
+        return [item["name"] for item in ada.get(f"/keys?state={state}").json["items"]]
+
+    assert names("live") == ["key 3", "key 2"]
+    assert names("revoked") == ["key 1", "key 0"]
+    assert names("all") == ["key 3", "key 2", "key 1", "key 0"]
+    assert problem_of(ada.get("/keys?state=dead"), 422, "validation_failed")["errors"][0]["field"] == "state"
+
+
+def test_a_key_ends_by_itself_when_it_expires(app, cast, api, ada):
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    key = ada.post("/keys", {"name": "CI", "expires_at": expires.isoformat()}).json
+    assert datetime.fromisoformat(key["expires_at"]) == expires
+    assert api(key["secret"]).get("/me").status_code == 200
+    with app.app_context():
+        from reflow_accounts.extensions import db
+
+        db.session.scalars(db.select(ApiKey)).one().expires_at = datetime.now(UTC)
+        db.session.commit()
+    assert RFC3339.fullmatch(problem_of(api(key["secret"]).get("/me"), 401, "expired_key")["expired_at"])
+    assert len(rows.uses_of(app, key["id"])) == 1
+
+
+@pytest.mark.parametrize("when", ["2001-01-01T00:00:00Z", "tomorrow", "2030-01-01T00:00:00", 7, "9" * 400])
+def test_an_expiry_must_be_a_time_in_the_future_with_a_zone(ada, when):
+    problem = problem_of(ada.post("/keys", {"name": "CI", "expires_at": when}), 422, "validation_failed")
+    assert [error["field"] for error in problem["errors"]] == ["expires_at"]
+
+
+def test_a_service_account_manages_its_own_keys(cast, api):
+    key = cast.ci.key("deploy")
+    made = api(key.secret).post("/keys", {"name": "second"})
+    assert made.status_code == 201
+    assert {item["name"] for item in api(key.secret).get("/keys").json["items"]} == {"deploy", "second"}

@@ -1,0 +1,185 @@
+"""The API Keys tab without JavaScript and with htmx: make, reveal once, list, filter, revoke."""
+
+import re
+
+import pytest
+
+from reflow_accounts.api_keys.models import ApiKey
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+from tests.helpers.html import parse
+
+KEYS, NEW = "/account/api-keys", "/account/api-keys/new"
+DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
+PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
+SECRET = re.compile(r"rfk_[0-9A-Za-z]{49}")
+
+
+@pytest.fixture
+def ada(cast, client):
+    return cast.ada.sign_in(client)
+
+
+def table(page):
+    """Return the rows of the table: the texts of their cells."""
+    [body] = page.all("tbody") or [None]
+    return (
+        [[cell.text for cell in row.children if not isinstance(cell, str)] for row in body.all("tr")]
+        if body
+        else []
+    )
+
+
+def test_without_keys_the_tab_says_what_they_are_for(ada):
+    assert "No API keys yet" in ada.page(KEYS).text
+
+
+def test_a_key_is_made_with_the_form_and_shown_once(ada, api):
+    answer = ada.submit(ada.page(NEW), KEYS, name="CI")
+    assert answer.status_code == 200
+    page = parse(answer.text)
+    [field] = page.all("textarea")
+    secret = field.text
+    assert SECRET.fullmatch(secret)
+    [download] = [link for link in page.all("a") if link["download"]]
+    assert (download["download"], download["href"]) == (
+        "reflow.key",
+        f"data:application/octet-stream,{secret}%0A",
+    )
+    assert api(secret).get("/me").json["authenticated_by"]["name"] == "CI"
+    assert not SECRET.search(ada.get(KEYS).text)
+    assert secret not in str(ada.get_cookie("reflow").value)
+
+
+@pytest.mark.parametrize("headers", [None, PANEL])
+def test_sending_the_form_again_makes_no_second_key_and_shows_nothing(app, ada, headers):
+    form = ada.page(NEW, headers=headers and DIALOG)
+    first = ada.submit(form, KEYS, headers=headers, name="CI")
+    for name in ("CI", "another"):
+        again = ada.submit(form, KEYS, headers=headers, name=name)
+        assert again.status_code == 409
+        assert "already created" in again.text
+        assert SECRET.search(first.text).group() not in again.text
+    assert rows.count(app, ApiKey) == 1
+
+
+def test_in_the_dialog_the_table_changes_behind_the_reveal(ada):
+    form = ada.page(NEW, headers=DIALOG)
+    assert form.all("dialog")
+    answer = ada.submit(form, KEYS, headers=PANEL, name="CI")
+    assert answer.status_code == 201
+    fragment = parse(answer.text)
+    assert fragment.with_id("api-keys-table")["hx-swap-oob"] == "true"
+    assert table(fragment)[0][0].startswith("CI")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("", "Enter a name for this key"),
+        ("   ", "Enter a name for this key"),
+        ("x" * 65, "Use at most 64 characters"),
+        ("a\u202eb", "Leave out"),
+        ("taken", "You already have a key named taken"),
+        ("TAKEN", "You already have a key named TAKEN"),
+    ],
+)
+@pytest.mark.parametrize("headers", [None, PANEL])
+def test_a_bad_name_comes_back_with_the_reason(app, cast, ada, name, sentence, headers):
+    cast.ada.key("taken")
+    form = ada.page(NEW, headers=headers and DIALOG)
+    answer = ada.submit(form, KEYS, headers=headers, name=name)
+    assert answer.status_code == 422
+    page = parse(answer.text)
+    [field] = [item for item in page.all("input") if item["name"] == "name"]
+    assert (field["value"], field["aria-invalid"]) == (name, "true")
+    described = [page.with_id(part) for part in field["aria-describedby"].split()]
+    assert any(sentence in item.text for item in described)
+    assert rows.count(app, ApiKey) == 1
+    if headers is None:
+        assert page.all("title")[0].text.startswith("Error: ")
+    assert ada.submit(page, KEYS, headers=headers, name="good").status_code in (200, 201)
+
+
+@pytest.mark.parametrize("nonce", ["", "x" * 65, "a\0b"])
+def test_a_form_without_its_number_makes_nothing(app, ada, nonce):
+    assert ada.send(KEYS, name="CI", nonce=nonce).status_code in (400, 422)
+    assert rows.count(app, ApiKey) == 0
+
+
+def test_the_table_shows_name_last_use_count_and_day(cast, ada, api):
+    used, unused = cast.ada.key("used"), cast.ada.key("unused")
+    for _ in range(1001):
+        api(used.secret).get("/nothing")
+    page = ada.page(KEYS)
+    headings = [cell.text for cell in page.all("th") if cell["scope"] == "col"]
+    assert headings[:4] == ["Name", "Last used", "Number of times used", "Created"]
+    first, second = table(page)
+    assert first[1:4] == ["Never", "0", "Today"]
+    assert second[1:4] == ["Just now", "1,001", "Today"]
+    assert f"rfk_…{unused.secret[-4:]}" in first[0]
+
+
+def test_names_are_text_and_not_markup(cast, ada):
+    name = "<b>&\"'</b>{{ 7*7 }}"
+    key = cast.ada.key(name)
+    for path in (KEYS, f"{KEYS}/{key.id}/revocation", "/account/activity"):
+        answer = ada.get(path)
+        assert "<b>&" not in answer.text
+        assert name in parse(answer.text).text
+    assert f"Revoke {name}" in [button["aria-label"] for button in ada.page(KEYS).all("button")]
+
+
+def test_the_bin_asks_and_then_revokes(app, cast, ada, api):
+    key = cast.ada.key("Build 7")
+    api(key.secret).get("/me")
+    path = f"{KEYS}/{key.id}/revocation"
+    question = ada.submit(ada.page(KEYS), path)
+    assert "Revoke Build 7?" in parse(question.text).text
+    assert api(key.secret).get("/me").status_code == 200
+    answer = ada.submit(parse(question.text), path)
+    assert (answer.status_code, answer.headers["Location"]) == (303, KEYS)
+    problem_of(api(key.secret).get("/me"), 401, "revoked_key")
+    page = ada.page(KEYS)
+    assert table(page) == []
+    assert "Build 7" in page.text
+    assert "Build 7" not in ada.page(KEYS).with_id("api-keys-table").text
+
+
+def test_the_bin_in_a_dialog_closes_it_and_replaces_the_table(cast, ada):
+    key, other = cast.ada.key("CI"), cast.ada.key("other")
+    path = f"{KEYS}/{key.id}/revocation"
+    dialog = ada.page(path, headers=DIALOG)
+    assert dialog.all("dialog")[0]["role"] == "alertdialog"
+    answer = ada.submit(dialog, path, headers=PANEL)
+    assert answer.status_code == 200
+    assert "Key CI revoked." in answer.headers["HX-Trigger"]
+    assert [row[0].split()[0] for row in table(parse(answer.text))] == [other.name]
+
+
+@pytest.mark.parametrize("headers", [None, PANEL])
+def test_revoking_twice_ends_the_same(app, cast, ada, headers):
+    key = cast.ada.key("CI")
+    path = f"{KEYS}/{key.id}/revocation"
+    answers = [ada.send(path, headers=headers) for _ in range(3)]
+    assert len({answer.status_code for answer in answers}) == 1
+    assert [action for action, *_ in rows.acts(app)].count("api_key.revoked") == 1
+    assert ada.get(path, headers=headers).status_code in (200, 303)
+
+
+def test_many_keys_come_in_pages_and_can_be_filtered(cast, ada):
+    for number in range(52):
+        cast.ada.key(f"key {number:02}")
+    page = ada.page(KEYS)
+    assert len(table(page)) == 50
+    [older] = [link for link in page.all("a") if link.text == "Older"]
+    assert [row[0].rpartition(" ")[0] for row in table(ada.page(older["href"]))] == ["key 01", "key 00"]
+    found = parse(ada.submit(page, KEYS, name="Y 0").text)
+    assert len(table(found)) == 10
+    assert table(ada.page(f"{KEYS}?name=%25")) == []
+    assert "No key has a name with" in ada.page(f"{KEYS}?name=zzz").text
+
+
+@pytest.mark.parametrize("query", ["cursor=x", "cursor=%00", "name=%00", "created=%00"])
+def test_what_no_page_gave_is_refused(ada, query):
+    assert ada.get(f"{KEYS}?{query}").status_code in (400, 422)

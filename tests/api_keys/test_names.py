@@ -1,0 +1,96 @@
+"""Names of keys: 1 to 64 visible characters, unlike those of the other live keys."""
+
+import json
+
+import pytest
+
+from tests.helpers.api import problem_of
+
+
+@pytest.fixture
+def ada(cast, api):
+    return api(cast.ada.session())
+
+
+def sentence_for(answer) -> str:
+    errors = problem_of(answer, 422, "validation_failed")["errors"]
+    assert [error["field"] for error in errors] == ["name"]
+    return errors[0]["message"]
+
+
+@pytest.mark.parametrize("name", ["x", "x" * 64, "Büro 1 · 東京", "👩‍🔬 lab", "<b>&\"'", "= 1+1", "مفتاح"])
+def test_a_name_is_kept_as_it_was_typed(ada, name):
+    made = ada.post("/keys", {"name": name})
+    assert (made.status_code, made.json["name"]) == (201, name)
+    assert ada.get(f"/keys/{made.json['id']}").json["name"] == name
+
+
+def test_white_space_around_a_name_goes_and_accents_are_composed(ada):
+    assert ada.post("/keys", {"name": "  Cafe\u0301\t"}).json["name"] == "Caf\u00e9"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u00a0\u3000", "\u200b", "\u2060\ufeff"])
+def test_a_name_that_nobody_can_see_is_refused(ada, name):
+    assert sentence_for(ada.post("/keys", {"name": name})) == "Enter a name for this key"
+
+
+@pytest.mark.parametrize("name", ["x" * 65, "é" * 65, "👩" * 65, "x" * 10_000])
+def test_a_name_of_more_than_64_characters_is_refused(ada, name):
+    assert sentence_for(ada.post("/keys", {"name": name})) == "Use at most 64 characters"
+
+
+@pytest.mark.parametrize("code", [0x01, 0x0A, 0x0D, 0x1B, 0x7F, 0x85, 0x2028, 0x2029, 0x202E, 0x2066, 0x2069])
+def test_control_and_direction_characters_are_refused(ada, code):
+    assert sentence_for(ada.post("/keys", {"name": f"a{chr(code)}b"}))
+
+
+@pytest.mark.parametrize("name", ["a\0b", "\ud800", "a\udfffb"])
+def test_nul_and_broken_characters_are_refused(ada, name):
+    # Python's writer escapes both: \u0000, \ud800.
+    body = json.dumps({"name": name})
+    assert sentence_for(ada.send("POST", "/keys", data=body, content_type="application/json"))
+
+
+@pytest.mark.parametrize("name", [None, 5, True, ["CI"], {"a": 1}])
+def test_a_name_must_be_text(ada, name):
+    assert sentence_for(ada.post("/keys", {"name": name}))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("CI", "CI"),
+        ("CI", "ci"),
+        ("Straße", "STRASSE"),
+        ("Cafe\u0301", "CAF\u00c9"),
+        ("ﬁ", "FI"),
+        ("CI", " CI "),
+    ],
+)
+def test_two_live_keys_may_not_share_a_name_whatever_its_case(ada, first, second):
+    assert ada.post("/keys", {"name": first}).status_code == 201
+    assert "already have a key named" in sentence_for(ada.post("/keys", {"name": second}))
+    other = ada.post("/keys", {"name": "other"}).json
+    assert "already have a key named" in sentence_for(ada.patch(f"/keys/{other['id']}", {"name": second}))
+    assert len(ada.get("/keys").json["items"]) == 2
+
+
+def test_a_revoked_key_gives_its_name_free(ada):
+    first = ada.post("/keys", {"name": "CI"}).json
+    ada.delete(f"/keys/{first['id']}")
+    second = ada.post("/keys", {"name": "CI"})
+    assert second.status_code == 201
+    ada.delete(f"/keys/{second.json['id']}")
+    assert ada.post("/keys", {"name": "CI"}).status_code == 201
+
+
+def test_different_people_may_use_the_same_name(cast, api, ada):
+    assert ada.post("/keys", {"name": "CI"}).status_code == 201
+    assert api(cast.ben.session()).post("/keys", {"name": "CI"}).status_code == 201
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a\u202eb"])
+def test_renaming_keeps_the_same_rules(cast, ada, name):
+    key = cast.ada.key("CI")
+    assert sentence_for(ada.patch(f"/keys/{key.id}", {"name": name}))
+    assert ada.get(f"/keys/{key.id}").json["name"] == "CI"

@@ -1,0 +1,60 @@
+"""Somebody else's key is not there, whoever asks and however (house: 404, like a missing one)."""
+
+import pytest
+
+from tests.helpers.api import problem_of
+
+REQUESTS = [
+    ("GET", "/keys/{id}", None),
+    ("PATCH", "/keys/{id}", {"name": "mine"}),
+    ("DELETE", "/keys/{id}", None),
+    ("GET", "/keys/{id}/uses", None),
+    ("GET", "/activity?key={id}", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+@pytest.mark.parametrize("who", ["ben", "vic", "charlie", "sam", "ci"])
+def test_nobody_else_reaches_a_key(cast, api, who, method, path, body):
+    key = cast.ada.key("CI")
+    stranger = api(getattr(cast, who).session())
+    problem = problem_of(stranger.send(method, path.format(id=key.id), body), 404, "not_found")
+    missing = problem_of(
+        stranger.send(method, path.format(id="key_0000000000000000"), body), 404, "not_found"
+    )
+    assert problem == missing
+    assert api(key.secret).get("/me").status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
+def test_a_key_of_a_teammate_does_not_reach_it_either(cast, api, method, path, body):
+    key = cast.ada.key("CI")
+    stranger = api(cast.ben.key("CI").secret)
+    problem_of(stranger.send(method, path.format(id=key.id), body), 404, "not_found")
+
+
+def test_lists_hold_nothing_of_others(cast, api):
+    key = cast.ada.key("Ada's key")
+    api(key.secret).get("/me")
+    for stranger in (cast.ben, cast.charlie, cast.sam):
+        program = api(stranger.session())
+        assert program.get("/keys").json["items"] == []
+        assert key.id not in program.get("/activity").text
+        assert "Ada's key" not in program.get("/activity").text
+
+
+@pytest.mark.parametrize("path", ["/account/api-keys/{id}/revocation", "/account/activity?key={id}"])
+@pytest.mark.parametrize("who", ["ben", "charlie", "sam"])
+def test_nobody_else_sees_a_key_on_a_page(cast, client, who, path):
+    key = cast.ada.key("Ada's key")
+    getattr(cast, who).sign_in(client)
+    answer = client.get(path.format(id=key.id))
+    assert answer.status_code == 404
+    assert "Ada's key" not in answer.text
+
+
+def test_nobody_else_revokes_a_key_on_a_page(cast, client, api):
+    key = cast.ada.key("Ada's key")
+    cast.charlie.sign_in(client)
+    assert client.send(f"/account/api-keys/{key.id}/revocation").status_code == 404
+    assert api(key.secret).get("/me").status_code == 200

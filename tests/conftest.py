@@ -1,0 +1,94 @@
+"""Fixtures for every test: an application on each database, the cast, the real server, a browser."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.cast import Cast
+from tests.helpers import chromium, databases
+from tests.helpers.api import Api
+from tests.helpers.live_server import LiveServer
+from tests.helpers.page_client import PageClient
+from tests.helpers.postgres import Postgres
+
+_POSTGRES_FOLDER = "TEST_POSTGRES_FOLDER"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Choose one folder for PostgreSQL; the workers inherit it, and the first that asks starts the server."""
+    if not hasattr(config, "workerinput"):
+        os.environ[_POSTGRES_FOLDER] = str(Postgres.in_new_folder().folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        Postgres(Path(os.environ[_POSTGRES_FOLDER])).stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Postgres:
+    """The PostgreSQL server of this run; `make_database(name)` returns an address."""
+    return Postgres(Path(os.environ[_POSTGRES_FOLDER]))
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of an empty database; a test that uses it runs on each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'reflow.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.make_database("edge")
+
+
+@pytest.fixture(scope="session")
+def migrated_app(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """One application for each database and worker."""
+    app = databases.application(str(tmp_path_factory.mktemp("instance")), database)
+    databases.migrate(app)
+    yield app
+    databases.close(app)
+
+
+@pytest.fixture
+def app(migrated_app: Flask) -> Flask:
+    """The application, its database empty."""
+    databases.empty(migrated_app)
+    return migrated_app
+
+
+@pytest.fixture
+def cast(app: Flask) -> Cast:
+    """Ada, Ben, Vic, Charlie, Nina, Sam and the program, in the database."""
+    return Cast.of(app)
+
+
+@pytest.fixture
+def client(app: Flask) -> PageClient:
+    """A browser without JavaScript; it checks every page that it gets."""
+    return PageClient(app, app.response_class)
+
+
+@pytest.fixture
+def api(app: Flask) -> Callable[..., Api]:
+    """`api(secret)`: a program with that secret; `api()`: one with none."""
+    return lambda secret=None, **headers: Api(app, secret, **headers)
+
+
+@pytest.fixture(scope="session")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The real server in its own processes, on SQLite, with the demo data; one for each worker."""
+    server = LiveServer(tmp_path_factory.mktemp("live"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The browser for journeys."""
+    found = chromium.find()
+    assert found, "no Chromium found: run `python -m tests.helpers.provision`"
+    return found

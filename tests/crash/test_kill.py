@@ -1,0 +1,86 @@
+"""Every answer that was sent has been counted, also when the server is killed under load (contract, 7)."""
+
+import time
+
+import pytest
+from sqlalchemy import func, select, text
+
+from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.extensions import db
+from tests.crash.clients import Crowd, ask, log_in
+from tests.helpers.live_server import LiveServer
+
+pytestmark = pytest.mark.slow
+
+CLIENTS = 8
+ROUNDS = 5
+SECONDS_OF_LOAD = 1.5
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def server(request, tmp_path_factory):
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").make_database("crash")
+    live = LiveServer(tmp_path_factory.mktemp("crash"), url)
+    live.start()
+    yield live
+    live.kill()
+
+
+def count_uses(server: LiveServer, key_id: str) -> int:
+    query = select(func.count()).select_from(Use).join(Use.key).where(ApiKey.public_id == key_id)
+    with server.app.app_context():
+        return db.session.scalar(query)
+
+
+def is_whole(server: LiveServer) -> bool:
+    with server.app.app_context():
+        if db.engine.dialect.name != "sqlite":
+            return True
+        return db.session.scalar(text("PRAGMA integrity_check")) == "ok"
+
+
+def test_no_use_that_was_answered_is_lost(server):
+    key = ask(server, "POST", "/keys", log_in(server), {"name": "crash"})[1]
+    for _ in range(ROUNDS):
+        before = count_uses(server, key["id"])
+        crowd = Crowd(server, key["secret"], CLIENTS)
+        crowd.start()
+        time.sleep(SECONDS_OF_LOAD)
+        server.kill()
+        answers = crowd.wait()
+        server.start()
+        recorded = count_uses(server, key["id"]) - before
+        assert crowd.refusals == []
+        assert answers > 50
+        # An answer that was not sent yet may have been counted: at most one for each client.
+        assert answers <= recorded <= answers + CLIENTS
+        assert is_whole(server)
+
+
+def test_no_half_made_key_is_left(server):
+    """A key whose making was not answered is either not there or whole: it can be listed and revoked."""
+    session = log_in(server)
+    for number in range(ROUNDS):
+        crowd = Crowd(server, session, CLIENTS)
+        crowd.start()
+        made = ask(server, "POST", "/keys", session, {"name": f"before the crash {number}"})
+        server.kill()
+        crowd.wait()
+        server.start()
+        assert made[0] == 201
+        assert ask(server, "GET", "/me", made[1]["secret"])[0] == 200
+        acts = ask(server, "GET", f"/activity?key={made[1]['id']}", session)[1]["items"]
+        assert [act["action"] for act in acts] == ["api_key.used", "api_key.created"]
+
+
+@pytest.mark.parametrize("seconds", [0.5, 0.6, 0.7, 0.8, 1.0])
+def test_a_first_start_that_is_cut_short_is_finished_by_the_next(tmp_path, seconds):
+    live = LiveServer(tmp_path)
+    live.launch()
+    time.sleep(seconds)
+    live.kill()
+    live.start()
+    assert ask(live, "GET", "/me", log_in(live))[1]["teams"][0]["name"] == "Acme"
+    live.kill()

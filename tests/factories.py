@@ -1,0 +1,140 @@
+"""Make people, teams and keys through the services, in a transaction of their own."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from reflow_accounts.api_keys import service as api_keys
+from reflow_accounts.demo import PASSWORD
+from reflow_accounts.extensions import db
+from reflow_accounts.identity import service as identity
+from reflow_accounts.identity.models import SessionKind, User
+from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.subscriptions.service import set_active
+from reflow_accounts.teams import service as teams
+from reflow_accounts.teams.models import Rights, Team
+from reflow_accounts.web.client import Client
+
+CLIENT = Client("192.0.2.1", "tests")
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A key and its secret."""
+
+    id: str
+    name: str
+    secret: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user, as tests speak of one: no row, so that nothing hangs on a transaction."""
+
+    app: Flask
+    number: int
+    id: str
+    full_name: str
+    email: str
+    password: str = PASSWORD
+
+    def sign_in(self, client: FlaskClient) -> FlaskClient:
+        """Log in with the form's words; the client keeps the cookie."""
+        answer = client.send("/login", email=self.email, password=self.password)
+        assert answer.status_code == 303, answer.text
+        return client
+
+    def key(self, name: str = "", *, expires_at: datetime | None = None) -> Issued:
+        """Issue an API key."""
+        name = name or f"key {next(_numbers)}"
+        with self.app.app_context():
+            user = self.row()
+            row, secret = api_keys.issue(user, name, by=user, client=CLIENT, expires_at=expires_at)
+            issued = Issued(row.public_id, row.name, secret)
+            db.session.commit()
+        return issued
+
+    def revoke(self, key: Issued) -> None:
+        with self.app.app_context():
+            user = self.row()
+            api_keys.revoke(api_keys.key_of(user, key.id), by=user, client=CLIENT)
+            db.session.commit()
+
+    def session(self) -> str:
+        """Begin a session of the command and return its secret."""
+        with self.app.app_context():
+            _, secret = identity.start_session(self.row(), SessionKind.COMMAND, CLIENT)
+            db.session.commit()
+        return secret
+
+    def change(self, **columns: Any) -> None:
+        """Set columns of the user's row."""
+        with self.app.app_context():
+            for name, value in columns.items():
+                setattr(self.row(), name, value)
+            db.session.commit()
+
+    def row(self) -> User:
+        """Return the row; an application context must be open."""
+        return db.session.get_one(User, self.number)
+
+
+@dataclass(frozen=True)
+class Group:
+    """A team, as tests speak of one."""
+
+    app: Flask
+    id: str
+    name: str
+
+    def add(self, person: Person, rights: Rights) -> None:
+        with self.app.app_context():
+            teams.add_member(self.row(), person.row(), rights)
+            db.session.commit()
+
+    def subscribe(self, active: bool = True) -> None:
+        with self.app.app_context():
+            set_active(self.row(), active, "for a test", by=None)
+            db.session.commit()
+
+    def unsubscribe(self) -> None:
+        self.subscribe(active=False)
+
+    def row(self) -> Team:
+        return db.session.scalars(select(Team).where(Team.public_id == self.id)).one()
+
+
+def person(app: Flask, full_name: str = "", email: str = "", *, is_staff: bool = False) -> Person:
+    number = next(_numbers)
+    email = email or f"person{number}@example.com"
+    with app.app_context():
+        user = identity.add_person(
+            full_name or f"Person {number}", email, PASSWORD, hasher(), is_staff=is_staff
+        )
+        made = Person(app, user.id, user.public_id, user.full_name, email)
+        db.session.commit()
+    return made
+
+
+def team(app: Flask, name: str, owner: Person, *, active: bool = False) -> Group:
+    with app.app_context():
+        row = teams.add_team(name, owner.row())
+        made = Group(app, row.public_id, row.name)
+        db.session.commit()
+    if active:
+        made.subscribe()
+    return made
+
+
+def service_account(app: Flask, group: Group, name: str, rights: Rights = Rights.EDIT) -> Person:
+    with app.app_context():
+        user = teams.add_service_account(group.row(), name, rights)
+        made = Person(app, user.id, user.public_id, user.full_name, "")
+        db.session.commit()
+    return made

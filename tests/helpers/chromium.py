@@ -1,0 +1,30 @@
+"""Where a Chromium is."""
+
+import os
+import shutil
+from pathlib import Path
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def find() -> str | None:
+    """Return the path of a Chromium: the one that is asked for, the system's, Playwright's own, or None."""
+    wanted = os.environ.get("REFLOW_TEST_CHROMIUM")
+    if wanted:
+        return wanted
+    for name in _NAMES:
+        found = shutil.which(name)
+        if found:
+            return found
+    return _playwrights_own()
+
+
+def _playwrights_own() -> str | None:
+    folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH") or Path.home() / ".cache" / "ms-playwright")
+    found = sorted(
+        (
+            *folder.glob("chromium-*/chrome-linux*/chrome"),
+            *folder.glob("chromium-*/chrome-mac*/*.app/*/*/Chromium"),
+        )
+    )
+    return str(found[-1]) if found else None

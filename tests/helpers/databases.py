@@ -1,0 +1,42 @@
+"""Applications on databases of the tests' own, made by the real migrations and emptied between tests."""
+
+import flask_migrate
+from flask import Flask
+
+from reflow_accounts import config
+from reflow_accounts.app import create_app
+from reflow_accounts.extensions import db
+from tests.helpers.live_server import SECRET_KEY
+from tests.helpers.page_client import PageClient
+
+
+def application(instance: str, database_url: str) -> Flask:
+    """Make an application with cheap passwords, for tests."""
+    environ = {
+        "REFLOW_INSTANCE": instance,
+        "REFLOW_DATABASE_URL": database_url,
+        "REFLOW_SECRET_KEY": SECRET_KEY,
+        "REFLOW_PASSWORD_ROUNDS": "4",
+    }
+    app = create_app(config.load(environ))
+    app.testing = True
+    app.test_client_class = PageClient
+    return app
+
+
+def migrate(app: Flask) -> None:
+    with app.app_context():
+        flask_migrate.upgrade()
+
+
+def empty(app: Flask) -> None:
+    """Delete every row of every table."""
+    with app.app_context(), db.engine.begin() as connection:
+        for table in reversed(db.metadata.sorted_tables):
+            connection.execute(table.delete())
+
+
+def close(app: Flask) -> None:
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()

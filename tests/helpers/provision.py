@@ -1,0 +1,69 @@
+"""See that the tests have a Chromium and a PostgreSQL server; install what is missing, or say what is missing."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+from tests.helpers import chromium, postgres
+
+MINUTES_TO_INSTALL = 15
+
+
+def main() -> int:
+    """Return 0 when everything is there (it takes no time then), else 1 after one line for each lack."""
+    lacks = []
+    if chromium.find() is None and not (
+        _install_debians("chromium", chromium.find) or _install_playwrights()
+    ):
+        lacks.append("Chromium could not be installed: install it and set REFLOW_TEST_CHROMIUM to its path.")
+    if postgres.programs() is None and not _install_debians("postgresql", postgres.programs):
+        lacks.append("PostgreSQL could not be installed: install its server, so that initdb is on the PATH.")
+    for lack in lacks:
+        print(lack, file=sys.stderr)
+    return 1 if lacks else 0
+
+
+def _install_debians(package: str, find) -> bool:
+    """Install a Debian package where that is possible; say whether it is there now."""
+    as_root = _as_root()
+    if shutil.which("apt-get") is None or as_root is None:
+        return False
+    print(f"Installing {package} (once) …", flush=True)
+    install = [*as_root, "apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
+    if not _runs(install):
+        # A fresh machine has no lists of packages yet.
+        _runs([*as_root, "apt-get", "update", "-qq"])
+        _runs(install)
+    return find() is not None
+
+
+def _install_playwrights() -> bool:
+    print("Installing Playwright's Chromium (once) …", flush=True)
+    _runs([sys.executable, "-m", "playwright", "install", "chromium"])
+    return chromium.find() is not None
+
+
+def _as_root() -> list[str] | None:
+    """Return what to put before a command that needs root; None where nothing helps."""
+    environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
+    if os.geteuid() == 0:
+        return environment
+    if shutil.which("sudo") and _runs(["sudo", "-n", "true"]):
+        return ["sudo", "-n", *environment]
+    return None
+
+
+def _runs(command: list[str]) -> bool:
+    quiet = subprocess.DEVNULL
+    try:
+        done = subprocess.run(
+            command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=60 * MINUTES_TO_INSTALL, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

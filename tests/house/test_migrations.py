@@ -1,0 +1,65 @@
+"""Migrations make exactly what the models say, go down again, and are frozen (both databases)."""
+
+import flask_migrate
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect
+
+from reflow_accounts import paths
+from reflow_accounts.extensions import db
+from tests.helpers import databases
+
+
+@pytest.fixture
+def fresh(request, migrated_app, tmp_path):
+    """An application on an empty database of the same kind, not migrated."""
+    if migrated_app.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'fresh.db'}"
+    else:
+        url = request.getfixturevalue("postgres").make_database("fresh")
+    app = databases.application(str(tmp_path), url)
+    yield app
+    databases.close(app)
+
+
+def tables(app) -> set[str]:
+    with app.app_context():
+        return set(inspect(db.engine).get_table_names()) - {"alembic_version"}
+
+
+def test_the_newest_migration_equals_the_models(fresh):
+    databases.migrate(fresh)
+    with fresh.app_context(), db.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, db.metadata) == []
+    assert tables(fresh) == set(db.metadata.tables)
+
+
+def test_going_down_leaves_nothing_and_going_up_again_works(fresh):
+    databases.migrate(fresh)
+    with fresh.app_context():
+        flask_migrate.downgrade(revision="base")
+    assert tables(fresh) == set()
+    databases.migrate(fresh)
+    assert tables(fresh) == set(db.metadata.tables)
+
+
+def test_each_step_can_be_taken_and_taken_back(fresh):
+    script = ScriptDirectory(str(paths.MIGRATIONS))
+    steps = [revision.revision for revision in script.walk_revisions()][::-1]
+    assert len(script.get_heads()) == 1
+    with fresh.app_context():
+        for step in steps:
+            flask_migrate.upgrade(revision=step)
+            flask_migrate.downgrade(revision="-1")
+            flask_migrate.upgrade(revision=step)
+
+
+def test_migrating_twice_changes_nothing(fresh):
+    databases.migrate(fresh)
+    databases.migrate(fresh)
+    assert tables(fresh) == set(db.metadata.tables)

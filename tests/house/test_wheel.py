@@ -1,0 +1,74 @@
+"""What people install: the command alone by default, with pages, files and migrations inside for the site."""
+
+import subprocess
+import sys
+import zipfile
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# Everything that may lie at the top of the repository.
+TOP = {
+    ".ci", ".gitattributes", ".github", ".gitignore", ".gitlab-ci.yml", ".secrets.baseline", "bench", "CHANGELOG.md",
+    "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "docs", "migrations", "pyproject.toml",
+    "reflow_accounts", "requirements-dev.txt", "requirements.txt", "static", "templates", "tests", "wsgi.py",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def metadata(wheel):
+    [name] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
+    return message_from_bytes(wheel.read(name))
+
+
+def test_the_wheel_carries_templates_files_and_migrations(wheel):
+    names = set(wheel.namelist())
+    for folder in ("templates", "static", "migrations"):
+        wanted = {
+            f"reflow_accounts/{file.relative_to(ROOT)}"
+            for file in (ROOT / folder).rglob("*")
+            if file.is_file() and "__pycache__" not in file.parts
+        }
+        assert wanted
+        assert wanted <= names, wanted - names
+
+
+def test_the_wheel_carries_nothing_else(wheel):
+    assert {name.split("/")[0].partition("-")[0] for name in wheel.namelist()} == {"reflow_accounts"}
+    assert not [
+        name for name in wheel.namelist() if "instance" in name or name.endswith((".db", ".key", ".pyc"))
+    ]
+
+
+def test_the_base_install_is_the_command_alone(metadata):
+    needs = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
+    assert {need.partition(">")[0].strip() for need in needs} == {"click", "rich"}
+
+
+def test_the_command_is_installed(wheel):
+    [name] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    assert "reflow = reflow_accounts.cli" in wheel.read(name).decode()
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
+def test_only_known_things_lie_at_the_top():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {name.split("/")[0] for name in listed.stdout.splitlines()} - TOP == set()

@@ -1,0 +1,67 @@
+"""`flask --app wsgi subscriptions set`, `config` and `demo`: what operators type."""
+
+import pytest
+
+from tests.helpers.api import problem_of
+
+
+@pytest.fixture
+def flask(app):
+    """Run an operator command; return its exit code and its words."""
+    runner = app.test_cli_runner()
+
+    def run(*words: str) -> tuple[int, str]:
+        # `flask` opens a context around every command.
+        with app.app_context():
+            done = runner.invoke(args=list(words))
+        return done.exit_code, done.output
+
+    return run
+
+
+def test_an_operator_sets_a_subscription_by_name_or_id(cast, api, flask):
+    key = cast.ada.key()
+    code, words = flask("subscriptions", "set", "Acme", "inactive", "--reason", "not paid")
+    assert (code, words) == (0, "Acme is now inactive.\n")
+    problem_of(api(key.secret).get("/me"), 403, "subscription_inactive")
+    assert flask("subscriptions", "set", cast.acme.id, "active", "--reason", "paid")[0] == 0
+    assert api(key.secret).get("/me").status_code == 200
+    assert (
+        flask("subscriptions", "set", "Acme", "active", "--reason", "paid")[1] == "Acme is already active.\n"
+    )
+
+
+@pytest.mark.parametrize("team", ["Nobody", ""])
+def test_a_team_that_is_not_there_is_an_error(cast, flask, team):
+    code, _ = flask("subscriptions", "set", team, "active", "--reason", "x")
+    assert code == 1
+
+
+def test_a_reason_is_needed(cast, flask):
+    assert flask("subscriptions", "set", "Acme", "inactive", "--reason", " ")[0] == 1
+    assert flask("subscriptions", "set", "Acme", "inactive")[0] == 2
+
+
+def test_the_settings_are_shown_without_secrets(app, flask):
+    code, words = flask("config")
+    assert code == 0
+    assert "REFLOW_ENV=development" in words
+    assert app.secret_key not in words
+
+
+def test_the_demo_data_come_once(app, flask):
+    from reflow_accounts.identity.models import User
+    from tests.helpers import rows
+
+    first, second = flask("demo"), flask("demo")
+    assert first == second
+    assert first[0] == 0
+    assert "ada@acme.example" in first[1]
+    assert rows.count(app, User) == 6
+
+
+def test_production_refuses_demo_data(app, flask, monkeypatch):
+    from dataclasses import replace
+
+    monkeypatch.setitem(app.config, "SETTINGS", replace(app.config["SETTINGS"], environment="production"))
+    assert flask("demo")[0] == 1

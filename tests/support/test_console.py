@@ -1,0 +1,194 @@
+"""The staff console: find a team, look at it, change its subscription with a reason."""
+
+import pytest
+
+from reflow_accounts.teams.models import Rights
+from tests import factories
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+
+DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
+PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
+
+
+@pytest.fixture
+def sam(cast, client):
+    return cast.sam.sign_in(client)
+
+
+def pages(cast) -> list[str]:
+    team = f"/support/teams/{cast.acme.id}"
+    return ["/support", "/support?q=Acme", team, f"{team}/subscription?active=false"]
+
+
+@pytest.mark.parametrize("who", ["ada", "ben", "vic", "charlie", "nina"])
+def test_for_customers_the_console_does_not_exist(cast, client, who):
+    getattr(cast, who).sign_in(client)
+    for path in [*pages(cast), "/support/teams/team_missing"]:
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert "Support console" not in answer.text
+
+
+def test_customers_change_no_subscription(cast, client, api):
+    key = cast.ada.key()
+    cast.ada.sign_in(client)
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    assert client.send(path, active="false", reason="mine", seen="1").status_code == 404
+    assert api(key.secret).get("/me").status_code == 200
+
+
+def test_nobody_sees_it_without_signing_in(cast, client):
+    for path in pages(cast):
+        assert client.get(path).status_code == 404
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    assert client.send(path, active="false", reason="mine", seen="1").status_code == 404
+
+
+def test_staff_whose_session_ended_are_asked_to_log_in_again(cast, sam):
+    cookie = sam.get_cookie("reflow").value
+    sam.send("/logout")
+    sam.set_cookie("reflow", cookie)
+    assert sam.get("/support").headers["Location"] == "/login?next=/support"
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", {"Acme", "Globex", "Solo"}),
+        ("acme", {"Acme"}),
+        ("ADA@", {"Acme"}),
+        ("ob", {"Globex"}),
+        ("%", set()),
+        ("_", set()),
+        ("nobody", set()),
+    ],
+)
+def test_staff_find_teams_by_name_or_address(cast, sam, words, found):
+    page = sam.page("/support", query_string={"q": words})
+    shown = {team for team in ("Acme", "Globex", "Solo") if f"ctivate subscription for {team}" in page.text}
+    assert shown == found
+
+
+def test_staff_find_a_team_by_its_id(cast, sam):
+    page = sam.page(f"/support?q={cast.solo.id}")
+    assert "Solo" in page.text
+    assert "Globex" not in page.text
+
+
+def test_staff_deactivate_with_a_reason(app, cast, sam, api):
+    key = cast.ada.key()
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    dialog = sam.page(f"{path}?active=false")
+    answer = sam.submit(dialog, path, reason="Invoice 7 unpaid")
+    assert answer.status_code == 303
+    problem_of(api(key.secret).get("/me"), 403, "subscription_inactive")
+    assert rows.acts(app)[-1] == ("subscription.deactivated", "Sam Hale", "Acme")
+    page = sam.page(f"/support/teams/{cast.acme.id}")
+    assert "Invoice 7 unpaid" in page.text
+    assert "Sam Hale" in page.text
+
+
+def test_staff_activate_and_the_key_works_again(cast, sam, api):
+    key = cast.ada.key()
+    cast.acme.unsubscribe()
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    sam.submit(sam.page(f"{path}?active=true"), path, reason="Paid")
+    assert api(key.secret).get("/me").status_code == 200
+
+
+def test_in_a_dialog_the_results_are_replaced(cast, sam):
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    dialog = sam.page(f"{path}?active=false", headers=DIALOG)
+    answer = sam.submit(dialog, path, reason="Unpaid", headers=PANEL)
+    assert answer.status_code == 200
+    assert "close-dialog" in answer.headers["HX-Trigger"]
+    assert "Activate subscription for Acme" in answer.text
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\nb", "\u200b"])
+def test_a_change_needs_a_reason(app, cast, sam, api, reason):
+    key = cast.ada.key()
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    before = rows.acts(app)
+    answer = sam.submit(sam.page(f"{path}?active=false"), path, reason=reason)
+    assert answer.status_code == 422
+    assert rows.acts(app) == before
+    assert api(key.secret).get("/me").status_code == 200
+
+
+def test_a_decision_on_an_old_state_is_a_conflict(cast, sam, api):
+    key = cast.ada.key()
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    old = sam.page(f"{path}?active=false")
+    cast.acme.unsubscribe()
+    cast.acme.subscribe()
+    answer = sam.submit(old, path, reason="Unpaid")
+    assert answer.status_code == 409
+    assert "Operator" in answer.text
+    assert api(key.secret).get("/me").status_code == 200
+    assert sam.submit(old, path, reason="Unpaid", headers=PANEL).status_code == 409
+
+
+def test_the_same_decision_twice_is_one_change(app, cast, sam):
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    dialog = sam.page(f"{path}?active=false")
+    assert [sam.submit(dialog, path, reason="Unpaid").status_code for _ in range(2)] == [303, 303]
+    assert [action for action, *_ in rows.acts(app)].count("subscription.deactivated") == 1
+
+
+def test_staff_do_not_change_their_own_team(app, cast, sam):
+    cast.solo.add(cast.sam, Rights.VIEW)
+    path = f"/support/teams/{cast.solo.id}/subscription"
+    for answer in (
+        sam.get(f"{path}?active=true"),
+        sam.send(path, active="true", reason="For me", seen="0"),
+        sam.send(path, active="true", reason="For me", seen="0", headers=PANEL),
+    ):
+        assert answer.status_code == 403
+        assert "belong to this team" in answer.text
+    assert ("subscription.activated", "Sam Hale", "Solo") not in rows.acts(app)
+
+
+@pytest.mark.parametrize("seen", ["", "x", "-1", "9" * 5000, "1.5", "²"])
+def test_a_version_that_is_none_is_no_error(cast, sam, seen):
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    answer = sam.send(path, active="false", reason="Unpaid", seen=seen)
+    assert answer.status_code in (303, 409, 422)
+
+
+def test_looking_at_a_team_is_written_down_and_not_shown_to_it(app, cast, sam, api):
+    sam.page(f"/support/teams/{cast.acme.id}")
+    assert rows.acts(app)[-1] == ("support.team_viewed", "Sam Hale", "Acme")
+    assert "team_viewed" not in api(cast.ada.session()).get("/activity").text
+
+
+def test_a_team_shows_no_secret_and_only_counts_of_keys(cast, sam):
+    key = cast.ada.key("Ada's secret project")
+    answer = sam.get(f"/support/teams/{cast.acme.id}")
+    assert key.secret not in answer.text
+    assert "Ada Park" in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/support/teams/team_missing", "/support/teams/x/subscription", "/support/x"]
+)
+def test_a_team_that_is_not_there_is_not_found(sam, path):
+    assert sam.get(path).status_code == 404
+
+
+def test_the_statements_of_the_console_do_not_grow_with_its_rows(app, cast, sam):
+    def count(path: str) -> int:
+        sam.page(path)
+        with rows.watching(app) as statements:
+            sam.page(path)
+        return statements.count
+
+    team = f"/support/teams/{cast.acme.id}"
+    few = [count("/support"), count(team)]
+    for number in range(6):
+        member = factories.person(app)
+        cast.acme.add(member, Rights.VIEW)
+        member.key()
+        factories.team(app, f"Team {number}", member)
+    assert [count("/support"), count(team)] == few

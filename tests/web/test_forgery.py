@@ -1,0 +1,96 @@
+"""What changes something must come from our own pages: the token and Sec-Fetch-Site (OWASP ASVS 5.0, 3.5)."""
+
+import pytest
+
+from tests.helpers import rows
+
+UNSAFE = [
+    ("/login", {"email": "ada@acme.example", "password": "reflow-demo-password"}),
+    ("/logout", {}),
+    ("/account/profile", {"full_name": "Mallory", "appearance": "dark"}),
+    ("/account/api-keys", {"name": "stolen", "nonce": "n"}),
+    ("/account/api-keys/{key}/revocation", {}),
+]
+
+
+def paths(cast):
+    key = cast.ada.key("CI")
+    return [(path.format(key=key.id), fields) for path, fields in UNSAFE], key
+
+
+@pytest.mark.parametrize("number", range(len(UNSAFE)))
+@pytest.mark.parametrize("token", [None, "", "x", "another's"])
+def test_a_form_without_this_sessions_token_changes_nothing(app, cast, client, api, number, token):
+    (all_paths, key) = paths(cast)
+    path, fields = all_paths[number]
+    cast.ada.sign_in(client)
+    before = rows.acts(app)
+    if token == "another's":
+        token = app.test_client().get("/login") and app.test_client().csrf_token()[:-1] + "x"
+    data = fields if token is None else fields | {"csrf_token": token}
+    assert client.post(path, data=data).status_code == 400
+    assert rows.acts(app) == before
+    assert api(key.secret).get("/me").status_code == 200
+    assert client.get("/account/profile").status_code == 200
+
+
+@pytest.mark.parametrize("number", range(len(UNSAFE)))
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_a_form_from_another_site_changes_nothing_even_with_the_token(app, cast, client, number, site):
+    path, fields = paths(cast)[0][number]
+    cast.ada.sign_in(client)
+    before = rows.acts(app)
+    assert client.send(path, headers={"Sec-Fetch-Site": site}, **fields).status_code == 400
+    assert rows.acts(app) == before
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+def test_our_own_pages_and_the_address_bar_are_let_in(cast, client, site):
+    headers = {"Sec-Fetch-Site": site}
+    answer = client.send("/login", headers=headers, email=cast.ada.email, password=cast.ada.password)
+    assert answer.status_code == 303
+
+
+def test_support_is_guarded_in_the_same_way(app, cast, client):
+    cast.sam.sign_in(client)
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    before = rows.acts(app)
+    assert client.post(path, data={"active": "false", "reason": "x", "seen": "1"}).status_code == 400
+    assert (
+        client.send(path, headers={"Sec-Fetch-Site": "cross-site"}, active="false", reason="x").status_code
+        == 400
+    )
+    assert rows.acts(app) == before
+
+
+def test_htmx_with_an_old_token_is_sent_to_the_log_in_page(cast, client):
+    cast.ada.sign_in(client)
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/account/api-keys"}
+    answer = client.post("/account/api-keys", data={"name": "x"}, headers=headers)
+    assert answer.headers["HX-Redirect"].startswith("/login")
+
+
+def test_a_token_of_another_session_is_refused(app, cast, client):
+    cast.ada.sign_in(client)
+    other = app.test_client()
+    with other.session_transaction() as session:
+        session["csrf_token"] = "f" * 40
+    answer = client.post("/account/profile", data={"full_name": "M", "csrf_token": other.csrf_token()})
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_reading_changes_nothing(app, cast, client, method):
+    key = cast.ada.key("CI")
+    cast.ada.sign_in(client)
+    before = rows.acts(app)
+    for path in (
+        "/account/api-keys/new",
+        f"/account/api-keys/{key.id}/revocation",
+        "/account/profile",
+        "/login",
+    ):
+        client.open(path, method=method)
+    assert client.open("/logout", method=method).status_code in (200, 405)
+    assert rows.acts(app) == before
+    assert client.get("/account/profile").status_code == 200

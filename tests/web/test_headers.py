@@ -1,0 +1,127 @@
+"""What every answer carries, pages and files alike."""
+
+from dataclasses import replace
+
+import pytest
+
+from reflow_accounts.app import create_app
+from tests.helpers.page_lint import mistakes_in
+
+PATHS = [
+    "/login",
+    "/account/profile",
+    "/nothing",
+    "/help/api",
+    "/healthz",
+    "/api/v1/me",
+    "/api/v1/openapi.json",
+    "/",
+]
+POLICY = {
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "form-action 'self'",
+    "base-uri 'none'",
+    "object-src 'none'",
+    "frame-ancestors 'none'",
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_every_answer_says_what_a_browser_may_do(client, path):
+    headers = client.get(path).headers
+    assert set(headers["Content-Security-Policy"].split("; ")) == POLICY
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "Permissions-Policy" in headers
+    assert headers["Cache-Control"] == "no-store"
+    assert "Strict-Transport-Security" not in headers
+
+
+def test_a_file_is_kept_for_ever_under_the_address_that_pages_give(client):
+    page = client.page("/help/api")
+    addresses = [item["href"] for item in page.all("link")] + [item["src"] for item in page.all("script")]
+    assert len(addresses) >= 3
+    for address in addresses:
+        answer = client.get(address)
+        assert (answer.status_code, "immutable" in answer.headers["Cache-Control"]) == (200, True)
+        assert client.get(address.partition("?")[0]).headers["Cache-Control"] == "no-cache"
+
+
+def test_a_file_that_is_not_there_is_not_kept(client):
+    assert client.get("/static/nothing.css?v=1").headers["Cache-Control"] == "no-store"
+
+
+def test_behind_https_the_cookie_and_the_site_are_secure_only(app, cast):
+    settings = replace(app.config["SETTINGS"], base_url="https://accounts.example.com")
+    secure = create_app(settings)
+    secure.test_client_class = type(app.test_client())
+    client = secure.test_client()
+    answer = client.get("/login", base_url="https://accounts.example.com")
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=63072000")
+    assert answer.headers["Set-Cookie"].startswith("__Host-reflow=")
+    assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(answer.headers["Set-Cookie"].split("; "))
+
+
+def test_healthz_and_readyz_answer_operators(client):
+    assert client.get("/healthz").json == {"status": "ok"}
+    assert client.get("/readyz").json == {"status": "ok"}
+
+
+def test_a_page_that_is_not_there_says_so_in_words_and_to_htmx(client):
+    assert client.page("/nothing", status=404).all("h1")[0].text == "Page not found"
+    answer = client.get("/nothing", headers={"HX-Request": "true", "HX-Target": "div#modal"})
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/login"), ("POST", "/help/api"), ("DELETE", "/account/profile")]
+)
+def test_a_method_that_is_not_there_is_named_with_those_that_are(client, method, path):
+    answer = client.open(path, method=method)
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/%00", "/login?next=%00", "/%ff", "/account/api-keys/%00/revocation", "/support?q=%00"]
+)
+def test_strange_addresses_are_refused(cast, client, path):
+    cast.sam.sign_in(client)
+    assert client.get(path).status_code in (303, 400, 404)
+
+
+def test_a_form_above_64_kilobytes_is_refused(cast, client):
+    assert client.send("/login", email="x" * 70_000, password="x").status_code == 413
+
+
+def test_the_lint_finds_what_it_is_for():
+    bad = """<html><head><title>x</title></head><body><h1>a</h1><h3>b</h3><p id="a" style="x"></p><p id="a"></p>
+    <img src="x"><button></button><input name="q"><label for="none">y</label><form method="post"></form>
+    <a href="javascript:x">z</a><svg></svg><script>1</script><p onclick="x" aria-describedby="gone"></p></body>"""
+    found = "\n".join(mistakes_in(bad))
+    for word in (
+        "no language",
+        "one title",
+        "<main>",
+        "follows level 1",
+        'id="a" is used 2',
+        "style is inline",
+        "has no alt",
+        "<button> has no name",
+        "has no label",
+        "the id none",
+        "no csrf_token",
+        "a script in an address",
+        "<svg> has neither",
+        "<script> is inline",
+        "onclick is inline",
+        "the id gone",
+        "<html> is not closed",
+    ):
+        assert word in found, word

@@ -1,0 +1,80 @@
+"""Every page there is: it opens for whom it is for, whole and as a fragment, under a title of its own."""
+
+import pytest
+
+PUBLIC = ["/login", "/help/api-keys", "/help/cli", "/help/api", "/privacy"]
+ACCOUNT = ["/account/profile", "/account/api-keys", "/account/api-keys/new", "/account/activity"]
+
+
+def every_page(cast) -> list[str]:
+    key = cast.sam.key("CI")
+    revocation = f"/account/api-keys/{key.id}/revocation"
+    team = f"/support/teams/{cast.globex.id}"
+    return [*PUBLIC[1:], *ACCOUNT, revocation, "/support", team, f"{team}/subscription?active=false"]
+
+
+@pytest.fixture
+def sam(cast, client):
+    """Staff who also belong to a team that pays: every page is for them."""
+    from reflow_accounts.teams.models import Rights
+
+    cast.acme.add(cast.sam, Rights.VIEW)
+    return cast.sam.sign_in(client)
+
+
+def test_every_page_has_a_title_of_its_own(cast, sam):
+    titles = [sam.page(path).all("title")[0].text for path in every_page(cast)]
+    assert len(set(titles)) == len(titles), titles
+
+
+def test_every_page_can_be_asked_for_as_a_fragment(cast, sam):
+    for path in every_page(cast):
+        for target in ("", "div#modal", "div#dialog-panel"):
+            answer = sam.get(path, headers={"HX-Request": "true", "HX-Target": target})
+            assert answer.status_code == 200, path
+
+
+def test_when_htmx_restores_history_it_gets_the_whole_page(sam):
+    headers = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
+    with pytest.raises(AssertionError):  # the linting client expects a fragment
+        sam.get("/account/profile", headers=headers)
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_the_public_pages_open_without_signing_in(client, path):
+    assert client.page(path).all("h1")
+
+
+@pytest.mark.parametrize("path", [*ACCOUNT, "/account"])
+def test_the_other_pages_ask_to_log_in_first(client, path):
+    answer = client.get(path, follow_redirects=False)
+    while answer.status_code == 308:
+        answer = client.get(answer.headers["Location"])
+    assert answer.status_code == 303
+    assert answer.headers["Location"].startswith("/login?next=/")
+
+
+def test_the_name_at_the_top_leads_to_the_account(cast, client):
+    cast.ada.sign_in(client)
+    [link] = [link for link in client.page("/help/cli").all("a") if link.text == "Ada Park"]
+    assert client.get(link["href"], follow_redirects=True).request.path == "/account/profile"
+
+
+def test_only_staff_see_the_way_to_the_console(cast, client):
+    cast.ada.sign_in(client)
+    assert "Support console" not in client.page("/account/profile").text
+    cast.sam.sign_in(client)
+    assert "Support console" in client.page("/account/profile").text
+
+
+def test_links_inside_the_site_lead_somewhere(cast, sam):
+    seen = set()
+    for path in every_page(cast):
+        for link in sam.page(path).all("a", "link", "form"):
+            address = (link["href"] or link["action"]).partition("#")[0]
+            if not address.startswith("/") or address in seen or link["method"] == "post":
+                continue
+            seen.add(address)
+            # 403: staff do not change their own team's subscription.
+            assert sam.get(address).status_code in (200, 303, 403), f"{path} leads to {address}"
+    assert len(seen) > 10
