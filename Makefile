@@ -13,7 +13,7 @@ NOT_INSTALLED := echo "The dependencies could not be installed; the reason is ab
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev test test-slow check format lock
+.PHONY: help run dev test test-slow check bench format lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -42,6 +42,9 @@ check: .venv/.dev ## Check format, lint, types, imports, templates and secrets
 	@$(BIN)/djlint templates --lint --quiet
 	@git ls-files -z --cached --others --exclude-standard > .venv/.files
 	@xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline < .venv/.files
+
+bench: .venv/.dev ## Measure the check of an API key beside a bare Flask view (BENCH='--hot --keys 1000000' grows it)
+	@$(BIN)/python -m bench $(BENCH)
 
 format: .venv/.dev ## Format the code
 	@$(BIN)/ruff format .

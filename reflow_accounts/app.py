@@ -6,8 +6,10 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from reflow_accounts import commands, config, doors, paths
+from reflow_accounts.access.lane import Lane
+from reflow_accounts.api_keys import wire
 from reflow_accounts.config import Settings
-from reflow_accounts.extensions import csrf, db, login_manager, migrate
+from reflow_accounts.extensions import csrf, db, login_manager, migrate, set_synchronous
 from reflow_accounts.identity import passwords, signed_in
 from reflow_accounts.identity.passwords import PasswordHasher
 from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
@@ -39,6 +41,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     input.bind(app)
     commands.bind(app)
     _give_templates(app, settings)
+    with app.app_context():
+        set_synchronous(db.engine, settings.sqlite_synchronous)
+    wire.bind(app, settings.database_url, settings.sqlite_synchronous)
+    app.wsgi_app = Lane(app, app.wsgi_app, is_https=settings.is_https)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]

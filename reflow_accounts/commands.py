@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 
 import click
@@ -10,8 +11,11 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError
 
 from reflow_accounts import demo, serving
+from reflow_accounts.api_keys.folding import fold
+from reflow_accounts.api_keys.retention import prune
+from reflow_accounts.api_keys.verifying import count_keys, differences
 from reflow_accounts.errors import DomainError
-from reflow_accounts.extensions import db
+from reflow_accounts.extensions import db, now
 from reflow_accounts.subscriptions.service import set_active
 from reflow_accounts.teams.service import find_team
 
@@ -36,6 +40,7 @@ def said_plainly(act: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+uses = AppGroup("uses", help="The log of the uses of API keys.")
 subscriptions = AppGroup("subscriptions", help="Subscriptions of teams.")
 
 
@@ -76,7 +81,36 @@ def set_subscription(team: str, state: str, reason: str) -> None:
     click.echo(f"{team} is {'now' if changed else 'already'} {state}.")
 
 
+@uses.command("verify")
+@said_plainly
+def verify_uses() -> None:
+    """Count the log of uses again and compare it with the totals, key by key."""
+    found = list(differences())
+    for one in found:
+        click.echo(f"{one.key_id}: the total says {one.counted}, the log says {one.logged}")
+    if found:
+        sys.exit(f"{len(found)} keys differ. Nothing was changed.")
+    click.echo(f"The totals of {count_keys()} keys agree with the log.")
+
+
+@uses.command("prune")
+@click.option("--older-than", type=click.IntRange(min=1), required=True, metavar="DAYS", help="Age in days.")
+@said_plainly
+def prune_uses(older_than: int) -> None:
+    """Remove old uses from the log; the number of times that a key was used stays as it is."""
+    removed = prune(now() - timedelta(days=older_than))
+    click.echo(f"{removed} uses older than {older_than} days were removed; all totals were kept.")
+
+
+@uses.command("fold")
+@said_plainly
+def fold_uses() -> None:
+    """Fold the newest uses into the totals now (requests do it by themselves from time to time)."""
+    fold()
+    click.echo("Every use is folded.")
+
+
 def bind(app: Flask) -> None:
     """Add the commands to the application."""
-    for command in (show_config, seed_demo, serve, subscriptions):
+    for command in (show_config, seed_demo, serve, subscriptions, uses):
         app.cli.add_command(command)

@@ -26,6 +26,7 @@ class Settings:
     environment: str
     instance: Path
     database_url: str
+    sqlite_synchronous: str
     secret_key: str
     secret_key_fallbacks: tuple[str, ...]
     base_url: str
@@ -47,6 +48,7 @@ class Settings:
             "REFLOW_ENV": self.environment,
             "REFLOW_INSTANCE": str(self.instance),
             "REFLOW_DATABASE_URL": make_url(self.database_url).render_as_string(hide_password=True),
+            "REFLOW_SQLITE_SYNCHRONOUS": self.sqlite_synchronous,
             "REFLOW_SECRET_KEY": "••••••",
             "REFLOW_SECRET_KEY_FALLBACKS": f"{len(self.secret_key_fallbacks)} set",
             "REFLOW_BASE_URL": self.base_url or "(taken from each request)",
@@ -68,6 +70,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         environment=environment,
         instance=instance,
         database_url=_database_url(environ, instance),
+        sqlite_synchronous=_choice(environ, "REFLOW_SQLITE_SYNCHRONOUS", ("NORMAL", "FULL")),
         secret_key=_secret_key(environ, instance, is_production),
         secret_key_fallbacks=_fallbacks(environ),
         base_url=_base_url(environ, is_production),

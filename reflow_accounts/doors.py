@@ -27,7 +27,7 @@ def guard_account() -> Response | None:
     """Let in who is signed in."""
     if not current_user.is_authenticated:
         return ask_to_log_in()
-    set_caller(Caller(current_user.user, session=current_user.session))
+    set_caller(Caller(current_user.user.id, session=current_user.session))
     refuse_forgery()
     return None
 

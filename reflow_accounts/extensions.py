@@ -80,6 +80,15 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
+def set_synchronous(engine: Engine, mode: str) -> None:
+    """Have every SQLite connection of `engine` wait at a commit as `mode` (NORMAL or FULL) says."""
+
+    @event.listens_for(engine, "connect")
+    def wait(connection: Any, _record: Any) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute(f"PRAGMA synchronous = {mode}")
+
+
 @event.listens_for(Engine, "before_cursor_execute")
 def _begin_to_write(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
     """Begin an SQLite transaction at the first write, as a writer.

@@ -16,11 +16,14 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from reflow_accounts import demo, paths
+from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.extensions import db
 
 WORKERS = 2
-THREADS_PER_WORKER = 4
+# More threads answer no more requests: they wait for Python's lock and for the database's writer
+# (bench/README.md). Slow clients wait in the server, outside Python.
+THREADS_PER_WORKER = 2
 
 
 def serve(app: Flask, host: str, port: int) -> None:
@@ -53,6 +56,7 @@ def bring_up_to_date(settings: Settings) -> bool:
     """Migrate the database, and seed it when it is new and not production's; say whether it was seeded."""
     if _current_revision() != _newest_revision():
         flask_migrate.upgrade()
+    ensure_months()
     if settings.is_production or not demo.is_new_database():
         return False
     demo.seed()

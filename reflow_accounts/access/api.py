@@ -1,15 +1,13 @@
 """`/me`: who is asking, by which credential, and what they may do where."""
 
-from typing import Any
-
 import marshmallow as ma
+from flask import Response, current_app
 
-from reflow_accounts.identity.caller import Caller, caller
+from reflow_accounts.access import me
+from reflow_accounts.identity.caller import caller
 from reflow_accounts.identity.schemas import UserOut
 from reflow_accounts.subscriptions.models import State
-from reflow_accounts.subscriptions.service import standings_of
 from reflow_accounts.teams.models import Rights
-from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.web.documents import ApiBlueprint, Schema
 
 blueprint = ApiBlueprint("me", __name__, description="Who you are")
@@ -43,24 +41,10 @@ class Me(Schema):
 
 @blueprint.route("/me")
 @blueprint.response(200, Me)
-def show_me() -> dict[str, Any]:
+def show_me() -> Response:
     """Say who you are, which teams you belong to and which credential was used."""
-    memberships = memberships_of(caller().user)
-    standings = standings_of([membership.team_id for membership in memberships])
-    teams = [
-        {
-            "id": membership.team.public_id,
-            "name": membership.team.name,
-            "rights": membership.rights,
-            "subscription": standings[membership.team_id].state,
-        }
-        for membership in memberships
-    ]
-    return {"user": caller().user, "teams": teams, "authenticated_by": _proof(caller())}
-
-
-def _proof(who: Caller) -> dict[str, str | None]:
+    who = caller()
     if who.key:
-        return {"type": "key", "id": who.key.public_id, "name": who.key.name, "hint": who.key.hint}
+        return current_app.response_class(me.body_of_key(who.key), mimetype=me.JSON)
     assert who.session
-    return {"type": "session", "id": who.session.public_id, "name": None, "hint": None}
+    return current_app.response_class(me.body_of_session(who.session), mimetype=me.JSON)

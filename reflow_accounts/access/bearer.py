@@ -5,17 +5,21 @@ import logging
 from flask import Response, current_app, g, request
 
 from reflow_accounts.api_keys import recorder
-from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import authenticate
+from reflow_accounts.api_keys.folding import fold_or_log, is_due
+from reflow_accounts.api_keys.presented import PresentedKey, present
+from reflow_accounts.api_keys.wire import UseFacts, wire
 from reflow_accounts.contract import SESSION_PREFIX, Code, is_well_formed
 from reflow_accounts.errors import SubscriptionInactive, Unauthenticated, Unavailable
-from reflow_accounts.extensions import db
+from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.caller import Caller, set_caller
 from reflow_accounts.identity.models import SessionKind
 from reflow_accounts.identity.service import find_session, touch
-from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.web.client import client, path
+from reflow_accounts.web.forgery import SAFE_METHODS
 from reflow_accounts.web.problems import is_api, problem
+
+# Set by what stands in front of Flask when it could not record the use: to try again might record it twice.
+UNRECORDED_BEFORE = "reflow.unrecorded"
 
 _DOCUMENT = "api-docs.openapi_json"
 _MISSING = "Send an API key in the header Authorization: Bearer <key>."
@@ -24,7 +28,7 @@ _NO_SUBSCRIPTION = (
     "No team of this key's user has an active AWS Marketplace subscription. Contact support; "
     "the key works again when the subscription does."
 )
-_UNRECORDED = "The request could not be recorded. Nothing was changed. Try again."
+UNRECORDED = "The request could not be recorded. Nothing was changed. Try again."
 _logger = logging.getLogger(__name__)
 
 
@@ -36,6 +40,8 @@ def guard() -> None:
     """
     if not is_api():
         return
+    if request.environ.get(UNRECORDED_BEFORE):
+        raise Unavailable(UNRECORDED)
     secret = _bearer()
     if _is_open_to_all():
         _note_use_of(secret)
@@ -44,25 +50,34 @@ def guard() -> None:
 
 
 def settle(response: Response) -> Response:
-    """Commit what the view did together with the use of the key, before the answer is sent.
+    """Record the use of the key and commit what the view did, before the answer is sent.
 
-    An answer of 400 and above did nothing, so that its use alone is kept. When the commit fails the
-    answer is 503 and nothing has happened: no use is answered and not recorded.
+    What changes something is committed together with its use. A safe request, and an answer of 400 and
+    above, which did nothing, has only its use: that is appended by itself. When it cannot be recorded
+    the answer is 503 and nothing has happened: no use is answered and not recorded.
     """
     if not is_api():
         return response
     key_id = g.pop("used_key_id", None)
+    use = _use(key_id, response.status_code) if key_id is not None else None
     try:
         if response.status_code >= 400:
             db.session.rollback()
-        if key_id is not None:
-            _record(key_id, response.status_code)
+        if request.method in SAFE_METHODS or response.status_code >= 400:
+            _append(use)
+        elif use:
+            recorder.record(use)
         db.session.commit()
     except Exception as error:  # whatever kept the use from being recorded, the answer must not go out
         db.session.rollback()
         _logger.error("a use could not be recorded: %s", type(error).__name__)
-        return problem(503, Code.UNAVAILABLE, _UNRECORDED, Unavailable.title)
+        return problem(503, Code.UNAVAILABLE, UNRECORDED, Unavailable.title)
     return response
+
+
+def _append(use: UseFacts | None) -> None:
+    if use and is_due(wire().append(use)):
+        fold_or_log()
 
 
 def _caller_by(secret: str | None) -> Caller:
@@ -73,40 +88,32 @@ def _caller_by(secret: str | None) -> Caller:
         if session is None:
             raise Unauthenticated(Code.UNKNOWN_KEY, _SESSION_ENDED)
         touch(session)
-        return Caller(session.user, session=session)
-    key = _used(authenticate(secret))
-    if not has_active_subscription(key.user):
+        return Caller(session.user_id, session=session)
+    key = _used(present(secret, wire()))
+    if not key.has_active_subscription:
         raise SubscriptionInactive(_NO_SUBSCRIPTION)
-    return Caller(key.user, key=key)
+    return Caller(key.user_id, key=key)
 
 
 def _note_use_of(secret: str | None) -> None:
     """Where no credential is needed a good key counts as used, and a bad one does not matter."""
     try:
         if secret:
-            _used(authenticate(secret))
+            _used(present(secret, wire()))
     except Unauthenticated:
         pass
 
 
-def _used(key: ApiKey) -> ApiKey:
+def _used(key: PresentedKey) -> PresentedKey:
     """Note that a valid key was presented: from here on this is a use, whatever the answer will be."""
     g.used_key_id = key.id
     return key
 
 
-def _record(key_id: int, status: int) -> None:
-    outcome = recorder.ACCEPTED if status < 400 else g.get("problem_code", Code.INTERNAL_ERROR)
+def _use(key_id: int, status: int) -> UseFacts:
+    outcome = recorder.ACCEPTED if status < 400 else str(g.get("problem_code", Code.INTERNAL_ERROR))
     who = client()
-    recorder.record(
-        key_id,
-        method=request.method,
-        path=path(),
-        status=status,
-        outcome=outcome,
-        address=who.address,
-        user_agent=who.user_agent,
-    )
+    return UseFacts(key_id, now(), request.method[:10], path(), status, outcome, who.address, who.user_agent)
 
 
 def _bearer() -> str | None:

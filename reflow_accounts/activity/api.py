@@ -9,7 +9,7 @@ from reflow_accounts.api_keys.schemas import UseFacts
 from reflow_accounts.api_keys.service import key_of
 from reflow_accounts.identity.caller import me
 from reflow_accounts.web.documents import ApiBlueprint, Moment, Schema, SpanQuery, Text, page_of
-from reflow_accounts.web.paging import Page, Position
+from reflow_accounts.web.paging import Page
 
 blueprint = ApiBlueprint("activity", __name__, description="Uses of keys and acts of people")
 
@@ -45,7 +45,7 @@ def list_activity(query: dict[str, Any]) -> Page[Entry]:
     return activity_of(
         me(),
         limit=query["limit"],
-        before=Position.read(query.get("cursor")),
+        cursor=query.get("cursor"),
         since=query.get("since"),
         until=query.get("until"),
         key=key_of(me(), key_id) if key_id else None,

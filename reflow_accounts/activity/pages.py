@@ -8,7 +8,7 @@ from reflow_accounts.activity.service import activity_of
 from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
 from reflow_accounts.extensions import now
 from reflow_accounts.identity.caller import me
-from reflow_accounts.web.paging import DEFAULT_LIMIT, Position
+from reflow_accounts.web.paging import DEFAULT_LIMIT
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 
@@ -23,7 +23,7 @@ def index() -> str:
     page = activity_of(
         me(),
         limit=DEFAULT_LIMIT,
-        before=Position.read(request.args.get("cursor")),
+        cursor=request.args.get("cursor"),
         since=now() - PERIODS[period] if period in PERIODS else None,
         key=key,
     )

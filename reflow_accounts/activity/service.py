@@ -1,20 +1,24 @@
 """Merge the uses and the acts of an account into one list."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
 
 from reflow_accounts.api_keys.models import ApiKey, Use
-from reflow_accounts.api_keys.recorder import uses_of_key, uses_of_user
+from reflow_accounts.api_keys.recorder import uses_of
+from reflow_accounts.api_keys.service import numbers_of_keys
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.audit.service import events_of
 from reflow_accounts.contract import Code
 from reflow_accounts.identity.models import User
 from reflow_accounts.teams.service import memberships_of
-from reflow_accounts.web.paging import Page, Position
+from reflow_accounts.web.paging import Page, Position, read_cursor, write_cursor
 
 USE_ACTION = "api_key.used"
+# Beyond every line that there will be.
+_END = 2**63 - 1
+_NEWEST = Position(datetime(9999, 1, 1, tzinfo=UTC), _END)
 _REFUSALS = frozenset({Code.SUBSCRIPTION_INACTIVE, Code.INSUFFICIENT_RIGHTS})
 
 
@@ -23,23 +27,19 @@ class Entry:
     """One line of the activity: an act, or a use (`use` is set)."""
 
     at: datetime
-    number: int
     action: str
     title: str
     subject: str
     by: str
     use: Use | None = None
-
-    @property
-    def position(self) -> Position:
-        return Position(self.at, self.number)
+    act: AuditEvent | None = None
 
 
 def activity_of(
     user: User,
     *,
     limit: int,
-    before: Position | None = None,
+    cursor: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
     key: ApiKey | None = None,
@@ -47,42 +47,47 @@ def activity_of(
     """Return a page of what happened in a user's account, newest first.
 
     `limit` is 1 to 200; `since` (inclusive) and `until` (exclusive) bound it in time; `key` keeps only
-    the uses of one key and what was done to it.
+    the uses of one key and what was done to it. Raises ValidationFailed for a cursor of another list.
     """
+    seen = read_cursor(cursor, 3)
     more = limit + 1
     span = {"since": since, "until": until}
-    before_use, before_event = _split(before)
-    if key:
-        uses = uses_of_key(key, limit=more, before=before_use, **span)
-    else:
-        uses = uses_of_user(user.id, limit=more, before=before_use, **span)
+    key_ids = [key.id] if key else numbers_of_keys(user)
+    uses = uses_of(key_ids, limit=more, before=seen[0] if seen else None, **span)
     team_ids = [membership.team_id for membership in memberships_of(user)]
-    key_id = key.public_id if key else None
-    events = events_of(user.id, team_ids, limit=more, before=before_event, key_id=key_id, **span)
+    acts = events_of(
+        user.id,
+        team_ids,
+        limit=more,
+        before=Position.of(seen[1:]) if seen else None,
+        key_id=key.public_id if key else None,
+        **span,
+    )
     lines = merge(
         (_of_use(use, user) for use in uses),
-        (_of_event(event) for event in events),
-        key=lambda entry: (entry.at, entry.number),
+        (_of_act(act) for act in acts),
+        key=lambda entry: entry.at,
         reverse=True,
     )
-    return Page.cut(list(islice(lines, more)), limit, lambda entry: entry.position)
+    entries = list(islice(lines, more))
+    return Page(entries[:limit], _cursor_after(entries[:limit], seen) if len(entries) > limit else None)
 
 
-def _split(before: Position | None) -> tuple[Position | None, Position | None]:
-    """Say where to go on among the uses and among the acts.
-
-    In the common list a use has twice its own number and an act one more than twice its own: one order
-    for both, also when both happened in the same microsecond.
-    """
-    if before is None:
-        return None, None
-    return Position(before.at, (before.number + 1) // 2), Position(before.at, before.number // 2)
+def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:
+    """Return where to go on, in each of the two lists: after its last line on this page."""
+    use_id, act_at, act_id = seen or (_END, *_NEWEST.numbers)
+    for entry in entries:
+        if entry.use:
+            use_id = entry.use.id
+        elif entry.act:
+            act_at, act_id = Position(entry.act.at, entry.act.id).numbers
+    return write_cursor(use_id, act_at, act_id)
 
 
 def _of_use(use: Use, user: User) -> Entry:
     title = "API key refused" if use.outcome in _REFUSALS else "API key used"
-    return Entry(use.at, 2 * use.id, USE_ACTION, title, use.key.name, user.full_name, use)
+    return Entry(use.at, USE_ACTION, title, use.key.name, user.full_name, use=use)
 
 
-def _of_event(event: AuditEvent) -> Entry:
-    return Entry(event.at, 2 * event.id + 1, event.action, event.title, event.subject, event.actor_name)
+def _of_act(act: AuditEvent) -> Entry:
+    return Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act)

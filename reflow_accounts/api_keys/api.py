@@ -12,7 +12,7 @@ from reflow_accounts.api_keys.service import ListedKey
 from reflow_accounts.identity.caller import me
 from reflow_accounts.web.client import client
 from reflow_accounts.web.documents import ApiBlueprint, SpanQuery, page_of
-from reflow_accounts.web.paging import Page, Position
+from reflow_accounts.web.paging import Page, Position, read_cursor
 
 blueprint = ApiBlueprint("keys", __name__, description="API keys")
 
@@ -22,9 +22,9 @@ blueprint = ApiBlueprint("keys", __name__, description="API keys")
 @blueprint.response(200, page_of(KeyOut))
 def list_keys(query: dict[str, Any]) -> Page[ListedKey]:
     """List your API keys, newest first."""
-    limit, before = query["limit"], Position.read(query.get("cursor"))
+    limit, before = query["limit"], Position.of(read_cursor(query.get("cursor"), 2))
     keys = service.keys_of(me(), state=query["state"], limit=limit + 1, before=before)
-    page = Page.cut(keys, limit, service.position_of)
+    page = Page.cut(keys, limit, service.place_of)
     return Page(service.with_tallies(list(page.items)), page.next_cursor)
 
 
@@ -69,15 +69,15 @@ def revoke_key(key_id: str) -> None:
 @blueprint.response(200, page_of(UseOut))
 def list_uses(query: dict[str, Any], key_id: str) -> Any:
     """List the uses of an API key, newest first. They stay when the key is revoked."""
-    limit = query["limit"]
-    uses = recorder.uses_of_key(
-        service.key_of(me(), key_id),
+    limit, place = query["limit"], read_cursor(query.get("cursor"), 1)
+    uses = recorder.uses_of(
+        [service.key_of(me(), key_id).id],
         limit=limit + 1,
-        before=Position.read(query.get("cursor")),
+        before=place[0] if place else None,
         since=query.get("since"),
         until=query.get("until"),
     )
-    return Page.cut(uses, limit, lambda use: Position(use.at, use.id))
+    return Page.cut(uses, limit, lambda use: (use.id,))
 
 
 def _listed(key: ApiKey) -> ListedKey:

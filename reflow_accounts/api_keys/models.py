@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, text
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.extensions import Key, Model, UTCDateTime, now
@@ -57,13 +57,16 @@ class ApiKey(Model):
 
 
 class Use(Model):
-    """One request that presented a valid key. Rows are added, never changed."""
+    """One request that presented a valid key. Rows are appended, never changed.
+
+    There is no index but that of the number and no foreign key: each would double the price of every
+    request. `UseTotal` and `UseSpan` are made from these rows in batches (`folding.py`).
+    """
 
     __tablename__ = "uses"
-    __table_args__ = (Index(None, "key_id", "at", "id"),)
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
-    key_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("api_keys.id"))
+    key_id: Mapped[int] = mapped_column(BigInteger)
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     method: Mapped[str] = mapped_column(String(10))
     path: Mapped[str] = mapped_column(String(255))
@@ -72,4 +75,41 @@ class Use(Model):
     address: Mapped[str] = mapped_column(String(45))
     user_agent: Mapped[str] = mapped_column(String(255))
 
-    key: Mapped[ApiKey] = relationship(lazy="raise")
+    key: Mapped[ApiKey] = relationship(
+        primaryjoin=lambda: foreign(Use.key_id) == ApiKey.id, lazy="raise", viewonly=True
+    )
+
+
+class UseTotal(Model):
+    """How often a key was used, up to the mark. `pruned` of these uses are no longer in the log."""
+
+    __tablename__ = "use_totals"
+
+    key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    count: Mapped[int] = mapped_column(BigInteger)
+    pruned: Mapped[int] = mapped_column(BigInteger)
+    last_used_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class UseSpan(Model):
+    """Where in the log the uses of a key lie: those of one fold are between two numbers and two times."""
+
+    __tablename__ = "use_spans"
+
+    key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    # The number of the last use that the fold took in, of whatever key.
+    fold: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    count: Mapped[int] = mapped_column(BigInteger)
+    first_id: Mapped[int] = mapped_column(BigInteger)
+    last_id: Mapped[int] = mapped_column(BigInteger)
+    first_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class UseMark(Model):
+    """One row: up to which number the uses are folded into totals and spans."""
+
+    __tablename__ = "use_marks"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    upto: Mapped[int] = mapped_column(BigInteger)

@@ -1,17 +1,19 @@
-"""The record of uses: append one durably, count them, list them."""
+"""The record of uses: how often and when a key was used, and which requests those were."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, insert, select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy import ColumnElement, and_, func, insert, or_, select, union_all
+from sqlalchemy.orm import joinedload
 
-from reflow_accounts.api_keys.models import ApiKey, Use
-from reflow_accounts.extensions import db, now
-from reflow_accounts.web.paging import Position, older_than
+from reflow_accounts.api_keys.models import Use, UseMark, UseSpan, UseTotal
+from reflow_accounts.api_keys.wire import UseFacts
+from reflow_accounts.extensions import db
 
 ACCEPTED = "accepted"
+# Spans looked at in one step of a listing.
+_SPANS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -22,74 +24,117 @@ class Tally:
     last_used_at: datetime | None = None
 
 
-def record(
-    key_id: int, *, method: str, path: str, status: int, outcome: str, address: str, user_agent: str
-) -> None:
-    """Append one use to the current transaction; it counts once the caller has committed.
+def record(use: UseFacts) -> None:
+    """Append one use to the session's transaction, to be true together with the rest of it."""
+    db.session.execute(insert(Use).values(use._asdict()))
 
-    `outcome` is "accepted" or the error code that the answer carries. The door commits before it
-    lets the answer go, so that an answer that was sent has been counted.
-    """
-    db.session.execute(
-        insert(Use).values(
-            key_id=key_id,
-            at=now(),
-            method=method[:10],
-            path=path,
-            status=status,
-            outcome=outcome,
-            address=address,
-            user_agent=user_agent,
-        )
-    )
+
+def folded_upto() -> ColumnElement[int]:
+    """Return, for a statement, the number up to which the uses are folded: 0 before the first fold."""
+    return func.coalesce(select(UseMark.upto).scalar_subquery(), 0)
 
 
 def tallies_of(key_ids: Collection[int]) -> Mapping[int, Tally]:
-    """Return the exact tally of each key, by the key's number, as of now."""
-    query = select(Use.key_id, func.count(), func.max(Use.at)).where(Use.key_id.in_(key_ids))
-    known = {key_id: Tally(count, at) for key_id, count, at in db.session.execute(query.group_by(Use.key_id))}
+    """Return the exact tally of each key, by the key's number, as of now.
+
+    One statement, and so one moment: what is folded and the tail that is not can neither overlap nor
+    leave a gap.
+    """
+    mark = folded_upto()
+    folded = select(UseTotal.key_id, UseTotal.count, UseTotal.last_used_at)
+    tail = select(Use.key_id, func.count(), func.max(Use.at)).where(Use.id > mark).group_by(Use.key_id)
+    both = union_all(
+        folded.where(UseTotal.key_id.in_(key_ids)), tail.where(Use.key_id.in_(key_ids))
+    ).subquery()
+    query = select(both.c.key_id, func.sum(both.c.count), func.max(both.c.last_used_at))
+    rows = db.session.execute(query.group_by(both.c.key_id))
+    known = {key_id: Tally(int(count), at) for key_id, count, at in rows}
     return {key_id: known.get(key_id, Tally()) for key_id in key_ids}
 
 
-def uses_of_key(
-    key: ApiKey,
+def uses_of(
+    key_ids: Collection[int],
     *,
     limit: int,
-    before: Position | None = None,
+    before: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> list[Use]:
-    """List up to `limit` uses of one key, newest first; the bounds are those of `uses_of_user`."""
-    return _listed(Use.key_id == key.id, limit, before, since, until)
+    """List up to `limit` uses of these keys, newest first, each with its key.
 
-
-def uses_of_user(
-    user_id: int,
-    *,
-    limit: int,
-    before: Position | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> list[Use]:
-    """List up to `limit` uses of all keys of a user, newest first.
-
-    `before` continues a list, `since` (inclusive) and `until` (exclusive) bound it.
+    `before` continues a list at the number of the last use seen; `since` (inclusive) and `until`
+    (exclusive) bound it in time.
     """
-    return _listed(ApiKey.user_id == user_id, limit, before, since, until)
+    wanted = [Use.key_id.in_(key_ids), *_bounds(before, since, until)]
+    mark = db.session.scalar(select(folded_upto())) or 0
+    uses = _some(limit, Use.id > mark, *wanted)
+    if key_ids and len(uses) < limit:
+        for stretch in _stretches(key_ids, mark, limit - len(uses), before, since, until):
+            uses += _some(limit - len(uses), stretch, *wanted)
+            if len(uses) >= limit:
+                break
+    return uses
 
 
-def _listed(
-    whose: ColumnElement[bool],
-    limit: int,
-    before: Position | None,
+def _some(limit: int, *conditions: ColumnElement[bool]) -> list[Use]:
+    query = select(Use).where(*conditions).options(joinedload(Use.key, innerjoin=True))
+    return list(db.session.scalars(query.order_by(Use.id.desc()).limit(limit)))
+
+
+def _bounds(before: int | None, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    found = []
+    if before is not None:
+        found.append(Use.id < before)
+    if since is not None:
+        found.append(Use.at >= since)
+    if until is not None:
+        found.append(Use.at < until)
+    return found
+
+
+def _stretches(
+    key_ids: Collection[int],
+    mark: int,
+    needed: int,
+    before: int | None,
     since: datetime | None,
     until: datetime | None,
-) -> list[Use]:
-    query = select(Use).join(Use.key).where(whose).options(contains_eager(Use.key))
-    if before:
-        query = query.where(older_than(Use.at, Use.id, before))
-    if since:
-        query = query.where(Use.at >= since)
-    if until:
-        query = query.where(Use.at < until)
-    return list(db.session.scalars(query.order_by(Use.at.desc(), Use.id.desc()).limit(limit)))
+) -> Iterator[ColumnElement[bool]]:
+    """Yield, newest first, conditions for stretches of the log that may hold `needed` uses of the keys each."""
+    low = mark + 1
+    while True:
+        query = (
+            select(
+                UseSpan.fold,
+                func.sum(UseSpan.count),
+                func.min(UseSpan.first_id),
+                func.max(UseSpan.last_id),
+                func.min(UseSpan.first_at),
+                func.max(UseSpan.last_at),
+            )
+            .where(UseSpan.key_id.in_(key_ids), UseSpan.fold < low)
+            .group_by(UseSpan.fold)
+            .order_by(UseSpan.fold.desc())
+            .limit(_SPANS_AT_ONCE)
+        )
+        if before is not None:
+            query = query.where(UseSpan.first_id < before)
+        if since is not None:
+            query = query.where(UseSpan.last_at >= since)
+        if until is not None:
+            query = query.where(UseSpan.first_at < until)
+        spans = db.session.execute(query).all()
+        together: list[ColumnElement[bool]] = []
+        held = 0
+        for _, count, first_id, last_id, first_at, last_at in spans:
+            # The times let PostgreSQL pass over the partitions of other months.
+            together.append(and_(Use.id.between(first_id, last_id), Use.at.between(first_at, last_at)))
+            held += int(count)
+            if held >= needed:
+                yield or_(*together)
+                together, held = [], 0
+        if together:
+            yield or_(*together)
+        if len(spans) < _SPANS_AT_ONCE:
+            return
+        low = spans[-1][0]

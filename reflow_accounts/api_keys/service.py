@@ -12,13 +12,12 @@ from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey
 from reflow_accounts.api_keys.recorder import Tally, tallies_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.contract import KEY_PREFIX, Code, is_well_formed
+from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.errors import (
     Conflict,
     Gone,
     NotFound,
     SubscriptionInactive,
-    Unauthenticated,
     ValidationFailed,
 )
 from reflow_accounts.extensions import db, now
@@ -27,7 +26,7 @@ from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.web import text
 from reflow_accounts.web.client import Client
-from reflow_accounts.web.paging import Page, Position, older_than
+from reflow_accounts.web.paging import Page, Position, older_than, read_cursor
 
 LONGEST_NONCE = 64
 ROWS_ON_A_PAGE = 50
@@ -142,9 +141,14 @@ def keys_of(
 
 def live_keys_page(user: User, *, name: str = "", cursor: str | None = None) -> Page[ListedKey]:
     """Return one page of the table. Raises ValidationFailed for a cursor that no page gave."""
-    keys = keys_of(user, name=name, limit=ROWS_ON_A_PAGE + 1, before=Position.read(cursor))
-    page = Page.cut(keys, ROWS_ON_A_PAGE, position_of)
+    keys = keys_of(user, name=name, limit=ROWS_ON_A_PAGE + 1, before=Position.of(read_cursor(cursor, 2)))
+    page = Page.cut(keys, ROWS_ON_A_PAGE, place_of)
     return Page(with_tallies(list(page.items)), page.next_cursor)
+
+
+def numbers_of_keys(user: User) -> list[int]:
+    """Return the numbers of all keys of the user, live and revoked."""
+    return list(db.session.scalars(select(ApiKey.id).where(ApiKey.user_id == user.id)))
 
 
 def count_live_keys(user: User) -> int:
@@ -162,9 +166,9 @@ def live_key_counts(user_ids: Collection[int]) -> dict[int, int]:
     return {user_id: known.get(user_id, 0) for user_id in user_ids}
 
 
-def position_of(key: ApiKey) -> Position:
-    """Return the key's place in lists of keys."""
-    return Position(key.created_at, key.id)
+def place_of(key: ApiKey) -> tuple[int, int]:
+    """Return the key's place in lists of keys, for a cursor."""
+    return Position(key.created_at, key.id).numbers
 
 
 def with_tallies(keys: list[ApiKey]) -> list[ListedKey]:
@@ -216,24 +220,6 @@ def revoke(key: ApiKey, *, by: User, client: Client) -> bool:
         )
     db.session.flush()
     return was_live
-
-
-def authenticate(secret: str) -> ApiKey:
-    """Return the live key that `secret` is. Raises Unauthenticated.
-
-    A wrong checksum is refused before the database is asked. Only who has the whole secret learns that
-    it was revoked or has expired; a disabled owner's key is as good as unknown.
-    """
-    if not is_well_formed(secret) or not secret.startswith(KEY_PREFIX):
-        raise Unauthenticated(Code.MALFORMED_KEY, "This is not an API key: it is incomplete or mistyped.")
-    key = db.session.scalar(select(ApiKey).where(ApiKey.digest == digest_of(secret)))
-    if key is None or key.user.disabled_at:
-        raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
-    if key.revoked_at:
-        raise Unauthenticated(Code.REVOKED_KEY, "This API key was revoked.", revoked_at=key.revoked_at)
-    if key.expires_at and key.expires_at <= now():
-        raise Unauthenticated(Code.EXPIRED_KEY, "This API key has expired.", expired_at=key.expires_at)
-    return key
 
 
 def _require_subscription(owner: User) -> None:

@@ -1,20 +1,24 @@
 """Who is asking, and by which proof: set by a door, read by everything behind it."""
 
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from flask import g
 
+from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User, UserSession
 
 
-@dataclass(frozen=True)
 class Caller:
-    """A user together with the session or the API key (a row of the room api_keys) that proved it."""
+    """A user together with the session or the API key (of the room api_keys) that proved it."""
 
-    user: User
-    session: UserSession | None = None
-    key: Any = None
+    def __init__(self, user_id: int, *, session: UserSession | None = None, key: Any = None) -> None:
+        self.user_id, self.session, self.key = user_id, session, key
+
+    @cached_property
+    def user(self) -> User:
+        """The user's row, fetched when a view first asks for it."""
+        return self.session.user if self.session else db.session.get_one(User, self.user_id)
 
 
 def set_caller(caller: Caller) -> None:

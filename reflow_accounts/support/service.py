@@ -5,7 +5,8 @@ from datetime import datetime
 
 from sqlalchemy import func, or_, select
 
-from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.recorder import tallies_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.errors import InsufficientRights, NotFound
@@ -102,11 +103,12 @@ def _key_counts(team_ids: list[int]) -> dict[int, int]:
 
 
 def _last_requests(team_ids: list[int]) -> dict[int, datetime]:
-    query = (
-        select(Membership.team_id, func.max(Use.at))
-        .join(ApiKey, ApiKey.user_id == Membership.user_id)
-        .join(Use, Use.key_id == ApiKey.id)
-        .where(Membership.team_id.in_(team_ids))
-        .group_by(Membership.team_id)
-    )
-    return dict(db.session.execute(query).all())
+    query = select(Membership.team_id, ApiKey.id).join(ApiKey, ApiKey.user_id == Membership.user_id)
+    keys = db.session.execute(query.where(Membership.team_id.in_(team_ids))).all()
+    tallies = tallies_of({key_id for _, key_id in keys})
+    found: dict[int, datetime] = {}
+    for team_id, key_id in keys:
+        at = tallies[key_id].last_used_at
+        if at and (team_id not in found or at > found[team_id]):
+            found[team_id] = at
+    return found

@@ -26,22 +26,29 @@ _ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 _TWO_YEARS = 63_072_000
+_HSTS = f"max-age={_TWO_YEARS}; includeSubDomains"
+NOT_KEPT = "no-store"
 _ONE_YEAR = 31_536_000
+
+
+def constant(is_https: bool) -> dict[str, str]:
+    """Return the headers that are the same on every answer."""
+    return _ALWAYS | ({"Strict-Transport-Security": _HSTS} if is_https else {})
 
 
 def bind(app: Flask, is_https: bool) -> None:
     """Add the headers to every answer of the application."""
+    always = list(constant(is_https).items())
 
     @app.after_request
     def harden(response: Response) -> Response:
-        for name, value in _ALWAYS.items():
-            response.headers.setdefault(name, value)
-        if is_https:
-            response.headers["Strict-Transport-Security"] = f"max-age={_TWO_YEARS}; includeSubDomains"
+        headers = response.headers
+        for name, value in always:
+            headers.setdefault(name, value)
         if _has_lasting_address(response):
             # Flask has written "no-cache" for every file.
-            response.headers["Cache-Control"] = f"public, max-age={_ONE_YEAR}, immutable"
-        response.headers.setdefault("Cache-Control", "no-store")
+            headers["Cache-Control"] = f"public, max-age={_ONE_YEAR}, immutable"
+        headers.setdefault("Cache-Control", NOT_KEPT)
         return response
 
 

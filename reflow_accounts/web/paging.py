@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, and_, or_
@@ -15,7 +15,30 @@ from reflow_accounts.errors import ValidationFailed
 DEFAULT_LIMIT = 50
 HIGHEST_LIMIT = 200
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
 Row = TypeVar("Row")
+
+
+def write_cursor(*numbers: int) -> str:
+    """Return the cursor that holds these numbers."""
+    return base64.urlsafe_b64encode(json.dumps(numbers).encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str | None, size: int) -> tuple[int, ...] | None:
+    """Return the `size` numbers that a cursor holds; None for no cursor. Raises ValidationFailed for others."""
+    if not cursor:
+        return None
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        numbers = json.loads(base64.urlsafe_b64decode(padded))
+    except (ValueError, RecursionError, binascii.Error):
+        numbers = None
+    is_ours = isinstance(numbers, list) and len(numbers) == size
+    if not is_ours or not all(type(number) is int and abs(number) < 2**63 for number in numbers):
+        raise ValidationFailed(cursor="Use the next_cursor of the page before, unchanged")
+    return tuple(numbers)
 
 
 @dataclass(frozen=True)
@@ -25,24 +48,19 @@ class Position:
     at: datetime
     number: int
 
-    def __str__(self) -> str:
-        words = json.dumps([round(self.at.timestamp() * 1_000_000), self.number])
-        return base64.urlsafe_b64encode(words.encode()).decode().rstrip("=")
+    @property
+    def numbers(self) -> tuple[int, int]:
+        """The position as numbers for a cursor: microseconds since 1970, number."""
+        return (self.at - _EPOCH) // _MICROSECOND, self.number
 
     @classmethod
-    def read(cls, cursor: str | None) -> "Position | None":
-        """Return the position that `cursor` names. Raises ValidationFailed for any other text."""
-        if not cursor:
+    def of(cls, numbers: tuple[int, ...] | None) -> "Position | None":
+        """Return the position that the numbers of a cursor mean. Raises ValidationFailed."""
+        if numbers is None:
             return None
         try:
-            padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-            microseconds, number = json.loads(base64.urlsafe_b64decode(padded))
-            seconds, rest = divmod(int(microseconds), 1_000_000)
-            at = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
-            if abs(int(number)) >= 2**63:
-                raise ValueError(number)
-            return cls(at, int(number))
-        except (ValueError, TypeError, OverflowError, OSError, RecursionError, binascii.Error):
+            return cls(_EPOCH + numbers[0] * _MICROSECOND, numbers[1])
+        except OverflowError:
             raise ValidationFailed(cursor="Use the next_cursor of the page before, unchanged") from None
 
 
@@ -59,8 +77,11 @@ class Page(Generic[Row]):
     next_cursor: str | None
 
     @classmethod
-    def cut(cls, rows: Sequence[Row], limit: int, position: Callable[[Row], Position]) -> "Page[Row]":
-        """Make a page of `limit` rows out of up to `limit` + 1: the one too many says that more follow."""
+    def cut(cls, rows: Sequence[Row], limit: int, numbers: Callable[[Row], tuple[int, ...]]) -> "Page[Row]":
+        """Make a page of `limit` rows out of up to `limit` + 1: the one too many says that more follow.
+
+        `numbers` are those of the cursor that goes on after a row.
+        """
         items = rows[:limit]
         has_more = len(rows) > limit
-        return cls(items, str(position(items[-1])) if has_more else None)
+        return cls(items, write_cursor(*numbers(items[-1])) if has_more else None)

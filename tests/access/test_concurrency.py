@@ -146,3 +146,28 @@ def test_a_key_revoked_while_it_is_used_is_refused_from_then_on(server, ada):
     for thread in threads:
         thread.join()
     assert late == [401] * (10 * CLIENTS)
+
+
+def test_count_and_last_use_never_go_back_while_others_use_the_key(server, ada):
+    _, key = ada.ask("POST", "/keys", {"name": "watched"})
+    programs = [Program(server, key["secret"]) for _ in range(4)]
+    done = threading.Event()
+
+    def use(program: Program) -> int:
+        answers = 0
+        while not done.is_set():
+            answers += program.ask("GET", "/me")[0] == 200
+        program.close()
+        return answers
+
+    with ThreadPoolExecutor(len(programs)) as threads:
+        used = [threads.submit(use, program) for program in programs]
+        seen = []
+        for _ in range(60):
+            shown = ada.ask("GET", f"/keys/{key['id']}")[1]
+            seen.append((shown["use_count"], shown["last_used_at"] or ""))
+        done.set()
+        answers = sum(one.result() for one in used)
+    assert [count for count, _ in seen] == sorted(count for count, _ in seen)
+    assert [at for _, at in seen] == sorted(at for _, at in seen)
+    assert ada.ask("GET", f"/keys/{key['id']}")[1]["use_count"] == answers

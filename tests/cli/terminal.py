@@ -20,6 +20,7 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 PATIENCE = 30  # seconds
+CTRL_C = "\x03"
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,13 @@ class Terminal:
 
     @staticmethod
     def _converse(screen: int, answers: list[tuple[str, str]]) -> str:
-        seen, unread, end = "", "", time.monotonic() + PATIENCE
-        while time.monotonic() < end and select.select([screen], [], [], PATIENCE)[0]:
+        seen, unread, typed, end = "", "", "", time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            if not select.select([screen], [], [], 2)[0]:
+                # Python may lose a Ctrl-C just before it starts to read a line: a person presses it again.
+                if typed == CTRL_C:
+                    os.write(screen, CTRL_C.encode())
+                continue
             piece = b""
             with contextlib.suppress(OSError):  # the other side closed
                 piece = os.read(screen, 65536)
@@ -100,6 +106,7 @@ class Terminal:
             seen += piece.decode(errors="replace")
             unread += piece.decode(errors="replace")
             if answers and answers[0][0] in unread:
-                os.write(screen, answers.pop(0)[1].encode() + b"\n")
+                typed = answers.pop(0)[1]
+                os.write(screen, typed.encode() + (b"" if typed == CTRL_C else b"\n"))
                 unread = ""
         return seen

@@ -10,7 +10,7 @@ from tests.crash.clients import Crowd, ask, log_in
 pytestmark = pytest.mark.slow
 
 KEYS = 5
-LATE_REQUESTS = 120
+LATE_REQUESTS = 420
 
 
 def test_no_request_after_the_answer_is_accepted(live):

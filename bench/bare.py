@@ -1,0 +1,10 @@
+"""The measure: a Flask view that returns a small JSON and does nothing else."""
+
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.get("/api/v1/me")
+def answer() -> dict[str, str]:
+    return {"status": "ok"}

@@ -1,0 +1,127 @@
+"""Databases of the size that is asked for: keys, each with its secret, and uses."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import flask_migrate
+from flask import Flask
+from sqlalchemy import func, insert, select, text
+
+from reflow_accounts import config
+from reflow_accounts.api_keys.folding import fold
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.retention import ensure_months
+from reflow_accounts.api_keys.verifying import differences
+from reflow_accounts.app import create_app
+from reflow_accounts.contract import KEY_PREFIX
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.models import User
+from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
+from reflow_accounts.subscriptions.service import set_active
+from reflow_accounts.teams.service import add_team
+
+BATCH = 10_000
+KEYS_OF_ONE_USER = 100
+USES_AT_ONCE = 500_000
+
+# A year's uses, evenly, in order of time; the key by a multiplicative hash, so that neighbours differ.
+_SQLITE_USES = """
+WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :first + :many)
+INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
+SELECT 1 + (i * 2654435761) % :keys,
+       strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ((:total - i) * 31536000.0 / :total) || ' seconds') || '000',
+       'GET', '/api/v1/me', 200, 'accepted', '192.0.2.1', 'reflow/0.1.0 (linux)'
+FROM n
+"""
+_POSTGRESQL_USES = """
+INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
+SELECT 1 + (i * 2654435761) % :keys,
+       now() - make_interval(secs => (CAST(:total AS bigint) - i) * 31536000.0 / :total),
+       'GET', '/api/v1/me', 200, 'accepted', '192.0.2.1', 'reflow/0.1.0 (linux)'
+FROM generate_series(CAST(:first AS bigint), CAST(:first AS bigint) + :many - 1) AS i
+"""
+SECRET_KEY = "the-secret-key-of-the-benchmarks-0000"  # noqa: S105  # pragma: allowlist secret
+
+
+def environ_of(folder: Path, url: str = "") -> dict[str, str]:
+    """Return the settings of the application on a database in `folder`, or at `url`."""
+    found = {"REFLOW_INSTANCE": str(folder), "REFLOW_SECRET_KEY": SECRET_KEY, "REFLOW_PASSWORD_ROUNDS": "4"}
+    return found | ({"REFLOW_DATABASE_URL": url} if url else {})
+
+
+def application(environ: dict[str, str]) -> Flask:
+    """Return the application on a migrated database."""
+    app = create_app(config.load(environ))
+    with app.app_context():
+        flask_migrate.upgrade()
+    return app
+
+
+def add_keys(app: Flask, number: int, file: Path) -> None:
+    """Add so many live keys, 100 to a user and a paying team, and write their secrets to `file`."""
+    with app.app_context(), file.open("w") as secrets:
+        for first in range(0, number, BATCH):
+            rows = []
+            for user_id in _users(min(BATCH, number - first)):
+                for row, secret in _keys(user_id, min(KEYS_OF_ONE_USER, number - first - len(rows))):
+                    rows.append(row)
+                    secrets.write(secret + "\n")
+            db.session.execute(insert(ApiKey), rows)
+            db.session.commit()
+
+
+def _users(keys: int) -> Iterator[int]:
+    for _ in range(-(-keys // KEYS_OF_ONE_USER)):
+        user = User(full_name="Bench")
+        db.session.add(user)
+        db.session.flush()
+        set_active(add_team("Bench", user), True, "benchmark", by=None)
+        yield user.id
+
+
+def _keys(user_id: int, number: int) -> Iterator[tuple[dict[str, object], str]]:
+    for place in range(number):
+        secret = new_secret(KEY_PREFIX)
+        name = f"key {place}"
+        yield (
+            {
+                "user_id": user_id,
+                "name": name,
+                "folded_name": name,
+                "digest": digest_of(secret),
+                "hint": hint_of(secret),
+            },
+            secret,
+        )
+
+
+def add_uses(app: Flask, number: int) -> None:
+    """Append so many uses, spread over the last year and all keys, and fold them."""
+    if not number:
+        return
+    with app.app_context():
+        ensure_months()
+        keys = db.session.scalar(select(func.max(ApiKey.id))) or 1
+        is_sqlite = db.engine.dialect.name == "sqlite"
+        statement = _SQLITE_USES if is_sqlite else _POSTGRESQL_USES
+        for first in range(0, number, USES_AT_ONCE):
+            many = min(USES_AT_ONCE, number - first)
+            db.session.execute(text(statement), {"first": first, "many": many, "total": number, "keys": keys})
+            db.session.commit()
+        fold()
+
+
+def close(app: Flask) -> None:
+    """Close the connections of this process, so that only the contender's own remain."""
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+def check(environ: dict[str, str]) -> None:
+    """Stop the benchmark when a total differs from the log: speed without exactness does not count."""
+    app = create_app(config.load(environ))
+    with app.app_context():
+        for found in differences():
+            raise SystemExit(f"{found.key_id}: {found.counted} counted, {found.logged} logged")
+    close(app)

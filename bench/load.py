@@ -1,0 +1,103 @@
+"""The load: wrk where it is installed, else a generator of our own; both ask with many keys in turn."""
+
+import http.client
+import json
+import shutil
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+CONNECTIONS = 16
+_SCRIPT = Path(__file__).with_name("load.lua")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one round saw. `bad` counts answers other than 200 and requests without an answer."""
+
+    requests: int
+    seconds: float
+    bad: int
+    p50_ms: float
+    p99_ms: float
+
+
+def generator() -> str:
+    """Name the generator that `run` uses."""
+    return "wrk" if shutil.which("wrk") else "bundled"
+
+
+def run(url: str, secrets: Path, seconds: float) -> Result:
+    """Send requests over 16 connections for so long."""
+    if generator() == "wrk":
+        return _by_wrk(url, secrets, seconds)
+    return _in_own_process(url, secrets, seconds)
+
+
+def _by_wrk(url: str, secrets: Path, seconds: float) -> Result:
+    command = [
+        "wrk",
+        "-t2",
+        f"-c{CONNECTIONS}",
+        f"-d{seconds:g}s",
+        "-s",
+        str(_SCRIPT),
+        url,
+        "--",
+        str(secrets),
+    ]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    line = next(line for line in printed.splitlines() if line.startswith("RESULT "))
+    return Result(**json.loads(line.removeprefix("RESULT ")))
+
+
+def _in_own_process(url: str, secrets: Path, seconds: float) -> Result:
+    # Away from the process that measures, so that its own work does not wait for Python's lock.
+    command = [sys.executable, "-m", "bench.load", url, str(secrets), str(seconds)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return Result(**json.loads(printed))
+
+
+def _ask(url: str, secrets: list[str], end: float) -> list[tuple[float, bool]]:
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
+    seen = []
+    for number in range(sys.maxsize):
+        began = time.perf_counter()
+        if began >= end:
+            break
+        header = {"Authorization": f"Bearer {secrets[number % len(secrets)]}"}
+        try:
+            connection.request("GET", "/api/v1/me", headers=header)
+            answer = connection.getresponse()
+            answer.read()
+            is_good = answer.status == 200
+        except (OSError, http.client.HTTPException):
+            connection.close()
+            is_good = False
+        seen.append((time.perf_counter() - began, is_good))
+    return seen
+
+
+def _bundled(url: str, secrets: list[str], seconds: float) -> Result:
+    began = time.perf_counter()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        parts = [secrets[number::CONNECTIONS] or secrets for number in range(CONNECTIONS)]
+        runs = [pool.submit(_ask, url, part, began + seconds) for part in parts]
+        seen = [one for run in runs for one in run.result()]
+    took = sorted(duration for duration, _ in seen)
+    good = sum(is_good for _, is_good in seen)
+    return Result(
+        requests=good,
+        seconds=time.perf_counter() - began,
+        bad=len(seen) - good,
+        p50_ms=1000 * took[len(took) // 2],
+        p99_ms=1000 * took[len(took) * 99 // 100],
+    )
+
+
+if __name__ == "__main__":
+    address, file, length = sys.argv[1:]
+    print(json.dumps(vars(_bundled(address, Path(file).read_text().split(), float(length)))))

@@ -1,0 +1,100 @@
+"""A contender: its own server processes, and the CPU time that they have used."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reflow_accounts.serving import WORKERS
+
+ROOT = Path(__file__).resolve().parents[1]
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Server:
+    """granian with `target`, on settings that are the same for every contender."""
+
+    name: str
+    target: str
+    threads: int
+    environ: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, log: Path) -> None:
+        """Start and wait for the first answer; raises RuntimeError with where the log is."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        command = [
+            sys.executable,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--no-ws",
+            "--log-level",
+            "warning",
+        ]
+        command += ["--workers", str(WORKERS), "--blocking-threads", str(self.threads)]
+        command += ["--port", str(self.port), self.target]
+        with log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=os.environ | self.environ,
+                stdout=stream,
+                stderr=stream,
+                start_new_session=True,
+            )
+        for _ in range(300):
+            if self._answers():
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"{self.name} does not answer; see {log}")
+
+    def stop(self) -> None:
+        """End every process of the contender."""
+        if self.process:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time, user and system, of all processes of the contender so far."""
+        assert self.process
+        return sum(_cpu_seconds(pid) for pid in _family(self.process.pid))
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"{self.url}/api/v1/me", timeout=5).close()
+        except urllib.error.HTTPError:
+            return True  # refused, but by a server that runs
+        except OSError:
+            return False
+        return True
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += _family(int(child))
+    return found
+
+
+def _cpu_seconds(pid: int) -> float:
+    # The command's name, in brackets, may hold spaces: count from its end. Fields 14 and 15 of proc(5).
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS

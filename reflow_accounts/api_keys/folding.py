@@ -1,0 +1,120 @@
+"""Fold the log of uses, batch by batch, into a total for each key and a table of where its uses lie."""
+
+# A use costs one append (`wire.py`). What a page needs (how often, when last, which requests) would cost an
+# index or a counter on every request; folded in batches it costs a fraction, and stays exact, because what
+# is not folded yet is a short tail of the log that every question reads as well.
+
+import logging
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from reflow_accounts.api_keys.models import Use, UseMark, UseSpan, UseTotal
+from reflow_accounts.extensions import Model, db
+
+# How many uses make a batch; the tail that questions read is about as long.
+FOLD_EVERY = 4096
+# After a long time without folding: so many at a time, not to hold the database for long.
+LARGEST_FOLD = 16 * FOLD_EVERY
+
+_logger = logging.getLogger(__name__)
+
+Batch = tuple[ColumnElement[bool], ...]
+
+
+def is_due(number: int) -> bool:
+    """Say whether the request that appended use `number` is the one that folds."""
+    return number % FOLD_EVERY == 0
+
+
+def fold_or_log() -> None:
+    """Fold on behalf of a request: its use is recorded and counts, folded or not, so a failure is for the log."""
+    try:
+        fold()
+    except SQLAlchemyError:
+        _logger.exception("the log of uses could not be folded")
+
+
+def fold() -> int:
+    """Fold every use that is committed now and return how far that moved the mark.
+
+    Several processes may fold at once: they take turns at the mark, and each use is folded once.
+    """
+    newest = _newest_settled()
+    folded = 0
+    while True:
+        with db.engine.begin() as connection:
+            count = _fold_next(connection, newest)
+        folded += count
+        if not count:
+            return folded
+
+
+def _newest_settled() -> int:
+    """Return a number up to which no use can appear any more.
+
+    SQLite has one writer, so numbers appear in order. PostgreSQL gives numbers before it commits: the
+    lock waits for the appends under way, and lets the next ones go on at once.
+    """
+    with db.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE uses IN SHARE MODE"))
+        return connection.scalar(select(func.max(Use.id))) or 0
+
+
+def _fold_next(connection: Connection, newest: int) -> int:
+    mark = take_turn(connection)
+    upto = min(newest, mark + LARGEST_FOLD)
+    if upto <= mark:
+        return 0
+    batch = (Use.id > mark, Use.id <= upto)
+    _add_to_totals(connection, batch)
+    _add_spans(connection, batch, upto)
+    connection.execute(update(UseMark).values(upto=upto))
+    return upto - mark
+
+
+def take_turn(connection: Connection) -> int:
+    """Keep everybody else from folding and pruning until the transaction ends; return the mark."""
+    first = _dialect_insert(connection, UseMark).values(id=1, upto=0)
+    connection.execute(first.on_conflict_do_nothing())
+    connection.execute(update(UseMark).values(upto=UseMark.upto))
+    return connection.scalar(select(UseMark.upto)) or 0
+
+
+def _dialect_insert(connection: Connection, table: type[Model]) -> Any:
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def _add_to_totals(connection: Connection, batch: Batch) -> None:
+    found = select(Use.key_id, func.count(), literal(0), func.max(Use.at)).where(*batch).group_by(Use.key_id)
+    columns = ["key_id", "count", "pruned", "last_used_at"]
+    adding = _dialect_insert(connection, UseTotal).from_select(columns, found)
+    later_of = func.max if connection.dialect.name == "sqlite" else func.greatest
+    later = later_of(UseTotal.last_used_at, adding.excluded.last_used_at)
+    connection.execute(
+        adding.on_conflict_do_update(
+            index_elements=[UseTotal.key_id],
+            set_={"count": UseTotal.count + adding.excluded.count, "last_used_at": later},
+        )
+    )
+
+
+def _add_spans(connection: Connection, batch: Batch, upto: int) -> None:
+    found = (
+        select(
+            Use.key_id,
+            literal(upto),
+            func.count(),
+            func.min(Use.id),
+            func.max(Use.id),
+            func.min(Use.at),
+            func.max(Use.at),
+        )
+        .where(*batch)
+        .group_by(Use.key_id)
+    )
+    columns = ["key_id", "fold", "count", "first_id", "last_id", "first_at", "last_at"]
+    connection.execute(insert(UseSpan).from_select(columns, found))

@@ -1,0 +1,97 @@
+"""A key that a request presents: looked up in one statement, without the ORM."""
+
+from dataclasses import dataclass
+
+from reflow_accounts.api_keys.wire import Row, UseFacts, Wire, utc
+from reflow_accounts.contract import KEY_PREFIX, Code, is_well_formed
+from reflow_accounts.errors import Unauthenticated
+from reflow_accounts.extensions import now
+from reflow_accounts.identity.secrets import digest_of
+from reflow_accounts.subscriptions.models import State
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedTeam:
+    """A team of the key's user."""
+
+    public_id: str
+    name: str
+    rights: str
+    subscription: str
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedKey:
+    """A key that is good at this moment, with its user and the user's teams."""
+
+    id: int
+    public_id: str
+    name: str
+    hint: str
+    user_id: int
+    user_public_id: str
+    user_name: str
+    user_email: str | None
+    user_kind: str
+    user_is_staff: bool
+    teams: tuple[PresentedTeam, ...]
+
+    @property
+    def has_active_subscription(self) -> bool:
+        """Whether any team of the user has an active subscription: the gate in front of API keys."""
+        return any(team.subscription == State.ACTIVE for team in self.teams)
+
+
+def present(secret: str, wire: Wire) -> PresentedKey:
+    """Return the live key that `secret` is. Raises Unauthenticated, or Unavailable without the database.
+
+    A wrong checksum is refused before the database is asked. Only who has the whole secret learns that
+    it was revoked or has expired; a disabled owner's key is as good as unknown.
+    """
+    if not secret.startswith(KEY_PREFIX) or not is_well_formed(secret):
+        raise Unauthenticated(Code.MALFORMED_KEY, "This is not an API key: it is incomplete or mistyped.")
+    rows = wire.look_up(digest_of(secret))
+    if not rows or rows[0][12] is not None:
+        raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
+    expires_at, revoked_at = rows[0][4:6]
+    if revoked_at is not None:
+        raise Unauthenticated(Code.REVOKED_KEY, "This API key was revoked.", revoked_at=utc(revoked_at))
+    if expires_at is not None and utc(expires_at) <= now():
+        raise Unauthenticated(Code.EXPIRED_KEY, "This API key has expired.", expired_at=utc(expires_at))
+    return _made_of(rows)
+
+
+def admit(secret: str, use: UseFacts, wire: Wire) -> tuple[PresentedKey, int] | None:
+    """Look the key up that `secret` is and, when it is plainly good, append `use` of it in the same go.
+
+    Return the key and the number of the use; None for whatever else it is, which `present` tells apart.
+    Raises Unavailable when it is not known whether the use was recorded: it must not be tried again.
+    """
+    if not is_well_formed(secret):
+        return None
+    rows, number = wire.admit(digest_of(secret), use)
+    return None if number is None else (_made_of(rows), number)
+
+
+# SQLite says 1, PostgreSQL t.
+_TRUE = frozenset({1, "t"})
+
+
+def _made_of(rows: list[Row]) -> PresentedKey:
+    first = rows[0]
+    teams = tuple(
+        PresentedTeam(row[13], row[14], row[15], row[16] or State.INACTIVE.value) for row in rows if row[13]
+    )
+    return PresentedKey(
+        id=int(first[0]),
+        public_id=first[1],
+        name=first[2],
+        hint=first[3],
+        user_id=int(first[6]),
+        user_public_id=first[7],
+        user_name=first[8],
+        user_email=first[9],
+        user_kind=first[10],
+        user_is_staff=first[11] in _TRUE,
+        teams=teams,
+    )

@@ -1,0 +1,1 @@
+"""The log of uses: exact, folded, verified, pruned."""

@@ -1,0 +1,48 @@
+"""Write uses straight into the log, at times of one's choice, and read it the slow and sure way."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from flask import Flask
+from sqlalchemy import func, select
+
+from reflow_accounts.api_keys import folding, recorder
+from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.api_keys.recorder import Tally
+from reflow_accounts.api_keys.wire import UseFacts, wire_of
+from reflow_accounts.extensions import db
+
+
+def number_of(app: Flask, key_id: str) -> int:
+    with app.app_context():
+        return db.session.scalars(select(ApiKey.id).where(ApiKey.public_id == key_id)).one()
+
+
+def append(app: Flask, key: int, at: datetime, path: str = "/api/v1/me") -> int:
+    """Append a use as a request does; return its number."""
+    return wire_of(app).append(UseFacts(key, at, "GET", path, 200, "accepted", "192.0.2.1", "tests"))
+
+
+def fold(app: Flask) -> None:
+    with app.app_context():
+        folding.fold()
+
+
+def tally(app: Flask, key: int) -> Tally:
+    with app.app_context():
+        return recorder.tallies_of([key])[key]
+
+
+def counted(app: Flask, key: int) -> Tally:
+    """Count the log itself."""
+    with app.app_context():
+        count, last = db.session.execute(
+            select(func.count(), func.max(Use.at)).where(Use.key_id == key)
+        ).one()
+        return Tally(count, last)
+
+
+def listed(app: Flask, keys: Sequence[int], **bounds: object) -> list[int]:
+    """Return the numbers of the uses that `uses_of` lists."""
+    with app.app_context():
+        return [use.id for use in recorder.uses_of(keys, **bounds)]  # type: ignore[arg-type]
