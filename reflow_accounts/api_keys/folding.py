@@ -17,7 +17,7 @@ from reflow_accounts.extensions import Model, db
 # How many uses make a batch; the tail that questions read is about as long.
 FOLD_EVERY = 4096
 # After a long time without folding: so many at a time, not to hold the database for long.
-LARGEST_FOLD = 16 * FOLD_EVERY
+LARGEST_FOLD = 4 * FOLD_EVERY
 
 _logger = logging.getLogger(__name__)
 

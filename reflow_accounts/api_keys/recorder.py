@@ -1,10 +1,11 @@
 """The record of uses: how often and when a key was used, and which requests those were."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, insert, or_, select, union_all
+from sqlalchemy import ColumnElement, and_, func, insert, select, union_all
 from sqlalchemy.orm import joinedload
 
 from reflow_accounts.api_keys.models import Use, UseMark, UseSpan, UseTotal
@@ -69,7 +70,7 @@ def uses_of(
     mark = db.session.scalar(select(folded_upto())) or 0
     uses = _some(limit, Use.id > mark, *wanted)
     if key_ids and len(uses) < limit:
-        for stretch in _stretches(key_ids, mark, limit - len(uses), before, since, until):
+        for stretch in _stretches(key_ids, mark, before, since, until):
             uses += _some(limit - len(uses), stretch, *wanted)
             if len(uses) >= limit:
                 break
@@ -95,22 +96,21 @@ def _bounds(before: int | None, since: datetime | None, until: datetime | None) 
 def _stretches(
     key_ids: Collection[int],
     mark: int,
-    needed: int,
     before: int | None,
     since: datetime | None,
     until: datetime | None,
 ) -> Iterator[ColumnElement[bool]]:
-    """Yield, newest first, conditions for stretches of the log that may hold `needed` uses of the keys each."""
+    """Yield, newest first, conditions for the stretches of the log in which uses of the keys lie."""
     low = mark + 1
     while True:
         query = (
             select(
                 UseSpan.fold,
-                func.sum(UseSpan.count),
-                func.min(UseSpan.first_id),
-                func.max(UseSpan.last_id),
-                func.min(UseSpan.first_at),
-                func.max(UseSpan.last_at),
+                func.sum(UseSpan.count).label("uses"),
+                func.min(UseSpan.first_id).label("first_id"),
+                func.max(UseSpan.last_id).label("last_id"),
+                func.min(UseSpan.first_at).label("first_at"),
+                func.max(UseSpan.last_at).label("last_at"),
             )
             .where(UseSpan.key_id.in_(key_ids), UseSpan.fold < low)
             .group_by(UseSpan.fold)
@@ -124,17 +124,32 @@ def _stretches(
         if until is not None:
             query = query.where(UseSpan.first_at < until)
         spans = db.session.execute(query).all()
-        together: list[ColumnElement[bool]] = []
-        held = 0
-        for _, count, first_id, last_id, first_at, last_at in spans:
-            # The times let PostgreSQL pass over the partitions of other months.
-            together.append(and_(Use.id.between(first_id, last_id), Use.at.between(first_at, last_at)))
-            held += int(count)
-            if held >= needed:
-                yield or_(*together)
-                together, held = [], 0
-        if together:
-            yield or_(*together)
+        yield from _ranges(spans)
         if len(spans) < _SPANS_AT_ONCE:
             return
         low = spans[-1][0]
+
+
+def _ranges(spans: Sequence[Any]) -> Iterator[ColumnElement[bool]]:
+    """Turn spans into conditions that a database answers by number alone, never by reading the whole log.
+
+    A span of several uses is one range. Single uses that follow one another are asked for together: a
+    key that is used now and then has hundreds of spans of one.
+    """
+    single: list[Any] = []
+    for span in spans:
+        if span.uses == 1:
+            single.append(span)
+            continue
+        if single:
+            yield _by_numbers(single)
+            single = []
+        yield and_(Use.id.between(span.first_id, span.last_id), Use.at.between(span.first_at, span.last_at))
+    if single:
+        yield _by_numbers(single)
+
+
+def _by_numbers(spans: list[Any]) -> ColumnElement[bool]:
+    # The times let PostgreSQL pass over the months between.
+    span_of_time = Use.at.between(min(span.first_at for span in spans), max(span.last_at for span in spans))
+    return and_(Use.id.in_([span.first_id for span in spans]), span_of_time)

@@ -151,3 +151,24 @@ def test_the_activity_goes_through_folded_and_new_uses_page_by_page(app, cast, a
         seen += [item["use"]["path"] for item in page["items"] if item["use"]]
         cursor = page["next_cursor"]
     assert seen == [f"/step/{step}" for step in reversed(range(25))]
+
+
+def test_no_question_reads_the_whole_log(app, keys):
+    """Sparse keys in a long log: SQLite's own plan says whether it searches by number or scans."""
+    if not app.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
+        return
+    for step in range(30):
+        for key in keys[: 1 + step % 3]:
+            log.append(app, key, now())
+        log.fold(app)
+    with rows.watching(app) as asked:
+        log.listed(app, [keys[2]], limit=50)
+        log.listed(app, keys, limit=200, since=now() - timedelta(hours=1))
+        log.tally(app, keys[1])
+    questions = [statement for statement in asked.seen if "FROM uses" in statement]
+    assert len(questions) >= 3
+    with app.app_context():
+        driver = db.session.connection().connection.driver_connection
+        for question in questions:
+            plan = driver.execute(f"EXPLAIN QUERY PLAN {question}", [1] * question.count("?")).fetchall()
+            assert not [step for *_, step in plan if step.startswith("SCAN uses")], question
