@@ -97,7 +97,7 @@ def _print(kind: str, name: str, keys: int, uses: int, rounds: dict[str, list[Ro
     what, needed, aimed = GOALS[kind, name]
     for contender, found in medians.items():
         shares = (bare.cpu_us / found.cpu_us, found.rate / bare.rate)
-        limit = "" if found is bare else f"{what} {needed:.2f}/{aimed:.2f}"
+        limit = "" if found is bare else f"  {what} {needed:.2f}/{aimed:.2f}"
         words = (kind, f"{keys:,}", f"{uses:,}", contender, f"{found.cpu_us:.0f}", f"{shares[0]:.2f}")
         more = (f"{shares[1]:.2f}", f"{found.p50_ms:.1f}", f"{found.p99_ms:.1f}", limit)
         print("".join(f"{word:>12}" for word in words + more), flush=True)

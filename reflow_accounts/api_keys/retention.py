@@ -4,13 +4,25 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, text, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
 
 from reflow_accounts.api_keys.folding import fold, take_turn
 from reflow_accounts.api_keys.models import Use, UseSpan, UseTotal
 from reflow_accounts.extensions import db, now
 
 MONTHS_AHEAD = 2
+# Few enough that requests which wait for SQLite's writer do not notice.
 ROWS_AT_ONCE = 10_000
 # Whoever makes or drops a month holds this; any number that nothing else takes.
 _LOCK = 7_264_001
@@ -37,12 +49,16 @@ def prune(before: datetime) -> int:
     On PostgreSQL whole months are dropped, so that the rest of a month stays until all of it is older.
     """
     fold()
+    removed = 0
     if db.engine.dialect.name == "postgresql":
         ensure_months()
-        return sum(_drop_month(name, before) for name in _month_names())
-    removed = 0
+        removed = sum(_drop_month(name, before) for name in _month_names())
     while batch := _remove_some(before):
         removed += batch
+    with db.engine.begin() as connection:
+        take_turn(connection)
+        first_left = select(func.coalesce(func.min(Use.id), 0)).scalar_subquery()
+        connection.execute(delete(UseSpan).where(UseSpan.last_at < before, UseSpan.last_id < first_left))
     return removed
 
 
@@ -103,33 +119,32 @@ def _drop_month(name: str, before: datetime) -> int:
         removed = _count_as_pruned(connection, in_month)
         connection.execute(text(f"ALTER TABLE uses DETACH PARTITION {name}"))
         connection.execute(text(f"DROP TABLE {name}"))
-        connection.execute(delete(UseSpan).where(UseSpan.last_at < after))
     return removed
 
 
 def _remove_some(before: datetime) -> int:
+    """Remove up to `ROWS_AT_ONCE` old uses one by one: on PostgreSQL those that have no month of their own."""
     with db.engine.begin() as connection:
         mark = take_turn(connection)
         # The newest row stays: SQLite would give its number again.
-        old = (Use.at < before, Use.id <= mark, Use.id < select(func.max(Use.id)).scalar_subquery())
-        last = connection.scalar(
-            select(func.max(select(Use.id).where(*old).order_by(Use.id).limit(ROWS_AT_ONCE).subquery().c.id))
-        )
+        old = [Use.at < before, Use.id <= mark, Use.id < select(func.max(Use.id)).scalar_subquery()]
+        if connection.dialect.name == "postgresql":
+            old.append(literal_column("uses.tableoid = 'uses_other'::regclass", Boolean))
+        batch = select(Use.id).where(*old).order_by(Use.id).limit(ROWS_AT_ONCE).subquery()
+        last = connection.scalar(select(func.max(batch.c.id)))
         if last is None:
             return 0
         some = (*old, Use.id <= last)
         removed = _count_as_pruned(connection, some)
         connection.execute(delete(Use).where(*some))
-        connection.execute(delete(UseSpan).where(UseSpan.last_id <= last, UseSpan.last_at < before))
     return removed
 
 
 def _count_as_pruned(connection: Connection, which: tuple[ColumnElement[bool], ...]) -> int:
     """Note in each key's total that these uses leave the log; return how many they are."""
     gone = select(Use.key_id, func.count().label("number")).where(*which).group_by(Use.key_id)
-    rows = connection.execute(gone).all()
-    for key_id, number in rows:
-        connection.execute(
-            update(UseTotal).where(UseTotal.key_id == key_id).values(pruned=UseTotal.pruned + number)
-        )
-    return sum(number for _, number in rows)
+    rows = [{"key": key_id, "number": number} for key_id, number in connection.execute(gone)]
+    if rows:
+        noting = update(UseTotal).where(UseTotal.key_id == bindparam("key"))
+        connection.execute(noting.values(pruned=UseTotal.pruned + bindparam("number")), rows)
+    return sum(row["number"] for row in rows)

@@ -59,6 +59,11 @@ def test_pruning_again_removes_nothing_more(app, aged):
     assert prune(app, 365).output.startswith("0 uses")
 
 
+def test_old_uses_without_a_month_of_their_own_go_too(app, aged):
+    assert prune(app, 365).output.startswith("2 uses older")
+    assert rows.count(app, Use) == 4
+
+
 @pytest.mark.parametrize("days", ["0", "-1", "x"])
 def test_an_age_that_is_none_is_refused(app, days):
     assert app.test_cli_runner().invoke(args=["uses", "prune", "--older-than", days]).exit_code == 2
