@@ -94,12 +94,9 @@ def issue(
 def checked_name(name: str) -> str:
     """Return the name as it will be kept. Raises ValidationFailed with the sentence for its field."""
     tidy = text.tidy(name)
-    if not text.is_visible(tidy):
-        raise ValidationFailed(name="Enter a name for this key")
-    if len(tidy) > LONGEST_NAME:
-        raise ValidationFailed(name=f"Use at most {LONGEST_NAME} characters")
-    if not text.is_plain(tidy):
-        raise ValidationFailed(name="Leave out line breaks and control characters")
+    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a name for this key")
+    if fault:
+        raise ValidationFailed(name=fault)
     return tidy
 
 

@@ -155,10 +155,7 @@ def change_profile(user: User, full_name: str, appearance: str, *, by: User, cli
 
 def _full_name(value: str) -> str:
     name = text.tidy(value)
-    if not text.is_visible(name):
-        raise ValidationFailed(full_name="Enter your full name")
-    if len(name) > LONGEST_NAME:
-        raise ValidationFailed(full_name=f"Use at most {LONGEST_NAME} characters")
-    if not text.is_plain(name):
-        raise ValidationFailed(full_name="Leave out control characters")
+    fault = text.fault_of(name, LONGEST_NAME, empty="Enter your full name")
+    if fault:
+        raise ValidationFailed(full_name=fault)
     return name

@@ -123,8 +123,7 @@ def _write_down(team: Team, standing: Standing, wanted: State, reason: str, by: 
 
 def _reason(value: str) -> str:
     reason = text.tidy(value)
-    if not text.is_visible(reason):
-        raise ValidationFailed(reason="Enter a reason")
-    if len(reason) > LONGEST_REASON or not text.is_plain(reason):
-        raise ValidationFailed(reason=f"Use one line of at most {LONGEST_REASON} characters")
+    fault = text.fault_of(reason, LONGEST_REASON, empty="Enter a reason")
+    if fault:
+        raise ValidationFailed(reason=fault)
     return reason

@@ -13,8 +13,9 @@ from reflow_accounts.web import text
 def add_team(name: str, owner: User) -> Team:
     """Make a team with its first Admin. Raises ValidationFailed for an empty or overlong name."""
     tidy = text.tidy(name)
-    if not text.is_visible(tidy) or not text.is_plain(tidy) or len(tidy) > LONGEST_NAME:
-        raise ValidationFailed(team_name=f"Enter a team name of 1 to {LONGEST_NAME} characters")
+    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a team name")
+    if fault:
+        raise ValidationFailed(team_name=fault)
     team = Team(name=tidy)
     db.session.add(team)
     db.session.flush()

@@ -31,6 +31,18 @@ def is_visible(text: str) -> bool:
     return any(unicodedata.category(character)[0] not in "ZC" for character in set(text) - _BLANKS)
 
 
+def fault_of(text: str, longest: int, *, empty: str) -> str | None:
+    """Return the sentence that says why a tidy `text` cannot be kept as one line, or None when it can.
+
+    `longest` is in characters; `empty` is the sentence for a text that shows nothing.
+    """
+    if not is_visible(text):
+        return empty
+    if len(text) > longest:
+        return f"Use at most {longest} characters"
+    return None if is_plain(text) else "Leave out line breaks and control characters"
+
+
 def folded(text: str) -> str:
     """Return the form in which two names are one: without case, compatibility and invisible differences."""
     seen = "".join(character for character in text if unicodedata.category(character) != "Cf")
