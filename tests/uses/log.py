@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
@@ -11,6 +12,11 @@ from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.api_keys.recorder import Tally
 from reflow_accounts.api_keys.wire import UseFacts, wire_of
 from reflow_accounts.extensions import db
+
+
+def on(kind: str) -> pytest.MarkDecorator:
+    """Run a test on one kind of database alone: what it shows is that database's own."""
+    return pytest.mark.parametrize("database", [kind], indirect=True, scope="session")
 
 
 def number_of(app: Flask, key_id: str) -> int:

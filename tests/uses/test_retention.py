@@ -10,6 +10,7 @@ from reflow_accounts.api_keys.models import Use, UseSpan
 from reflow_accounts.extensions import db, now
 from tests.helpers import rows
 from tests.uses import log
+from tests.uses.log import on
 
 
 @pytest.fixture
@@ -37,9 +38,8 @@ def test_the_total_stays_when_the_uses_go(app, aged):
     assert log.tally(app, aged).count == before.count + 1
 
 
+@on("sqlite")
 def test_on_sqlite_exactly_the_old_uses_go_and_their_spans(app, aged):
-    if not app.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
-        return
     assert prune(app, 365).output == "2 uses older than 365 days were removed; all totals were kept.\n"
     assert rows.count(app, Use) == 4
     assert rows.count(app, UseSpan) == 4
@@ -69,9 +69,8 @@ def test_an_age_that_is_none_is_refused(app, days):
     assert app.test_cli_runner().invoke(args=["uses", "prune", "--older-than", days]).exit_code == 2
 
 
+@on("postgresql")
 def test_on_postgresql_months_are_parts_and_old_ones_are_dropped(app, cast, monkeypatch):
-    if app.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite"):
-        return
     key = log.number_of(app, cast.ada.key().id)
     old = now() - timedelta(days=200)
     for _ in range(3):
