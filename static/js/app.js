@@ -41,9 +41,10 @@
     form.querySelector("[data-guard]").hidden = false;
     form.querySelector("[data-back]").focus();
   };
+  // What is under way may be a key that would never be shown again.
+  const isBusy = () => dialog()?.querySelector("[aria-disabled]");
   const leave = () => {
-    // What is under way may be a key that would never be shown again.
-    if (dialog()?.querySelector("[aria-disabled]")) return;
+    if (isBusy()) return;
     if (unsaved()) guard(unsaved());
     else finish();
   };
@@ -61,7 +62,11 @@
         else leave();
       });
       // Chromium lets a second Esc through without asking.
-      arrived.addEventListener("close", () => { if (dialog() === arrived) finish(); });
+      arrived.addEventListener("close", () => {
+        if (dialog() !== arrived) return;
+        if (isBusy()) arrived.showModal();
+        else finish();
+      });
       arrived.showModal();
     }
     const announced = detail.ctx?.target?.id && byId(detail.ctx.target.id)?.dataset.announce;
