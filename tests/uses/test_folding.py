@@ -89,7 +89,8 @@ def test_a_long_log_is_folded_in_several_steps(app, keys, monkeypatch):
     for _ in range(35):
         log.append(app, keys[0], now())
     log.fold(app)
-    assert rows.count(app, UseSpan) == 4
+    # PostgreSQL goes on counting from the tests before, so that the steps may begin anywhere.
+    assert rows.count(app, UseSpan) in (4, 5)
     assert log.tally(app, keys[0]).count == 35
 
 
