@@ -13,6 +13,8 @@ from reflow_accounts.extensions import csrf, db, login_manager, migrate, set_syn
 from reflow_accounts.identity import passwords, signed_in
 from reflow_accounts.identity.passwords import PasswordHasher
 from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
+from reflow_accounts.limits import models as _counters  # noqa: F401  # so that migrations know the table
+from reflow_accounts.mail import models as _outbox  # noqa: F401
 from reflow_accounts.web import documents, filters, headers, htmx, input, problems
 
 LARGEST_BODY_BYTES = 64 * 1024

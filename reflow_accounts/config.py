@@ -32,6 +32,8 @@ class Settings:
     base_url: str
     trusted_proxies: int
     support_email: str
+    mail_url: str
+    ratelimit_storage_url: str
     password_rounds: int
 
     @property
@@ -54,6 +56,9 @@ class Settings:
             "REFLOW_BASE_URL": self.base_url or "(taken from each request)",
             "REFLOW_TRUSTED_PROXIES": str(self.trusted_proxies),
             "REFLOW_SUPPORT_EMAIL": self.support_email,
+            "REFLOW_MAIL_URL": _masked_url(self.mail_url)
+            or "(one .eml file a message in the instance folder)",
+            "REFLOW_RATELIMIT_STORAGE_URL": _masked_url(self.ratelimit_storage_url) or "(the database)",
         }
 
 
@@ -76,6 +81,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         base_url=_base_url(environ, is_production),
         trusted_proxies=_whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
         support_email=_email(environ, "REFLOW_SUPPORT_EMAIL", "support@reflow.example"),
+        mail_url=_url(environ, "REFLOW_MAIL_URL", ("smtp", "smtps")),
+        ratelimit_storage_url=_url(
+            environ, "REFLOW_RATELIMIT_STORAGE_URL", ("redis", "rediss", "valkey", "valkeys")
+        ),
         password_rounds=12 if is_production else _whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
     )
 
@@ -195,6 +204,26 @@ def _base_url(environ: Mapping[str, str], is_production: bool) -> str:
     if not _is_origin(value):
         raise ConfigError("REFLOW_BASE_URL must look like https://accounts.example.com, without a path.")
     return value
+
+
+def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
+    """Return the address of a service that may be left out. The value is never repeated: it may hold a password."""
+    value = environ.get(name, "")
+    if not value:
+        return ""
+    try:
+        parts = urlsplit(value)
+        is_whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or parts.scheme not in schemes:
+        raise ConfigError(f"{name} must look like {schemes[0]}://user:password@host:port.")
+    return value
+
+
+def _masked_url(value: str) -> str:
+    parts = urlsplit(value)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if value else ""
 
 
 def _is_origin(value: str) -> bool:

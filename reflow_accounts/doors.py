@@ -42,7 +42,7 @@ def guard_support() -> Response | None:
 
 ROOMS_BY_DOOR = {
     "public": (identity_pages.public, help_pages.pages, health.pages),
-    "account": (identity_pages.account, api_keys_pages.pages, activity_pages.pages),
+    "account": (identity_pages.account, identity_pages.security, api_keys_pages.pages, activity_pages.pages),
     "support": (support_pages.pages,),
 }
 GUARDS = {"public": refuse_forgery, "account": guard_account, "support": guard_support}

@@ -4,9 +4,30 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
+    ACCOUNT_CREATED = "account.created"
+    ACCOUNT_DELETED = "account.deleted"
     SIGNED_IN = "session.created"
     SIGNED_OUT = "session.ended"
+    SESSION_ENDED_ELSEWHERE = "session.ended_elsewhere"
+    SIGN_IN_REFUSED = "session.refused"
+    CONFIRMED = "session.confirmed"
     PROFILE_CHANGED = "profile.changed"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105  # pragma: allowlist secret
+    PASSWORD_RESET = "password.reset"  # noqa: S105  # pragma: allowlist secret
+    EMAIL_CHANGE_ASKED = "email.change_asked"
+    EMAIL_CHANGED = "email.changed"
+    SECOND_FACTOR_ON = "second_factor.on"
+    SECOND_FACTOR_OFF = "second_factor.off"
+    SECOND_FACTOR_RESET = "second_factor.reset"
+    RECOVERY_CODES_MADE = "recovery_codes.made"
+    RECOVERY_CODE_USED = "recovery_codes.used"
+    PASSKEY_ADDED = "passkey.added"
+    PASSKEY_RENAMED = "passkey.renamed"
+    PASSKEY_REMOVED = "passkey.removed"
+    STAFF_ADDED = "staff.added"
+    STAFF_REMOVED = "staff.removed"
+    USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
     KEY_CREATED = "api_key.created"
     KEY_RENAMED = "api_key.renamed"
     KEY_REVOKED = "api_key.revoked"
@@ -20,9 +41,30 @@ class Action(StrEnum):
 
 
 _TITLES = {
+    Action.ACCOUNT_CREATED: "Account created",
+    Action.ACCOUNT_DELETED: "Account deleted",
     Action.SIGNED_IN: "Signed in",
     Action.SIGNED_OUT: "Signed out",
+    Action.SESSION_ENDED_ELSEWHERE: "Signed out another device",
+    Action.SIGN_IN_REFUSED: "Sign-in refused",
+    Action.CONFIRMED: "Identity confirmed",
     Action.PROFILE_CHANGED: "Profile changed",
+    Action.PASSWORD_CHANGED: "Password changed",  # pragma: allowlist secret
+    Action.PASSWORD_RESET: "Password reset",  # pragma: allowlist secret
+    Action.EMAIL_CHANGE_ASKED: "Email change asked for",
+    Action.EMAIL_CHANGED: "Email changed",
+    Action.SECOND_FACTOR_ON: "Two-factor authentication turned on",
+    Action.SECOND_FACTOR_OFF: "Two-factor authentication turned off",
+    Action.SECOND_FACTOR_RESET: "Two-factor authentication reset",
+    Action.RECOVERY_CODES_MADE: "Recovery codes made",
+    Action.RECOVERY_CODE_USED: "Recovery code used",
+    Action.PASSKEY_ADDED: "Passkey added",
+    Action.PASSKEY_RENAMED: "Passkey renamed",
+    Action.PASSKEY_REMOVED: "Passkey removed",
+    Action.STAFF_ADDED: "Made support staff",
+    Action.STAFF_REMOVED: "No longer support staff",
+    Action.USER_DISABLED: "User disabled",
+    Action.USER_ENABLED: "User enabled",
     Action.KEY_CREATED: "API key created",
     Action.KEY_RENAMED: "API key renamed",
     Action.KEY_REVOKED: "API key revoked",

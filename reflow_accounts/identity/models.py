@@ -1,9 +1,10 @@
-"""Users and the sessions in which they are signed in."""
+"""Users, the sessions in which they are signed in, their second factors, and the links that are mailed to them."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from reflow_accounts.extensions import Key, Model, UTCDateTime, now
@@ -24,6 +25,14 @@ class Appearance(StrEnum):
     DARK = "dark"
 
 
+class LinkPurpose(StrEnum):
+    """What a mailed link is good for, and nothing else."""
+
+    SIGN_UP = "sign_up"
+    RESET_PASSWORD = "reset_password"  # noqa: S105  # pragma: allowlist secret
+    CHANGE_EMAIL = "change_email"
+
+
 class SessionKind(StrEnum):
     BROWSER = "browser"
     COMMAND = "command"
@@ -42,8 +51,17 @@ class User(Model):
     password_hash: Mapped[str | None] = mapped_column(String(60))
     is_staff: Mapped[bool] = mapped_column(default=False)
     appearance: Mapped[str] = mapped_column(String(10), default=Appearance.DEVICE)
+    # A name of the IANA time zone database, in which dates are written.
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The account was deleted: the row stays under a tombstone name, for the record of uses and acts.
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The secret of the authenticator app, encrypted; it asks for codes once `totp_on_at` is set.
+    totp_secret: Mapped[bytes | None] = mapped_column(LargeBinary(255))
+    totp_on_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The last time step whose code was accepted: a code counts once.
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)
 
     @property
     def is_person(self) -> bool:
@@ -63,9 +81,75 @@ class UserSession(Model):
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_active_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    # When the person last proved to be the person: at sign-in, and at every step-up. None is long ago.
+    proven_at: Mapped[datetime | None] = mapped_column(UTCDateTime, default=now)
+    # When the session last asked for a page of the support console.
+    support_active_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(255), default="")
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class RecoveryCode(Model):
+    """A code that stands in for the authenticator app once. Only its digest is kept."""
+
+    __tablename__ = "recovery_codes"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class Passkey(Model):
+    """A passkey of a person (W3C Web Authentication): the public half."""
+
+    __tablename__ = "passkeys"
+    __table_args__ = (Index(None, "user_id"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("psk"))
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(64))
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary(1023), unique=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    last_used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+
+class PasskeyChallenge(Model):
+    """What a browser must sign with a passkey, once and soon; whoever uses it deletes it."""
+
+    __tablename__ = "passkey_challenges"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    value: Mapped[bytes] = mapped_column(LargeBinary(64), unique=True)
+    # Whose it is; None at sign-in, where nobody is known yet.
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+
+
+class MailLink(Model):
+    """A link that was mailed: for one purpose, once, for an hour. The mail holds the signed `public_id`."""
+
+    __tablename__ = "mail_links"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("lnk"))
+    purpose: Mapped[str] = mapped_column(String(20))
+    # Whose account it is about; None for an account that begins with it.
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
+    email: Mapped[str] = mapped_column(String(LONGEST_EMAIL))
+    # What is to be done when it is opened; emptied once it was.
+    data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)

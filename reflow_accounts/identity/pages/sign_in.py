@@ -1,22 +1,18 @@
-"""Log in, log out, and the Profile tab."""
+"""Log in and log out."""
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import service, signed_in
-from reflow_accounts.identity.caller import me
-from reflow_accounts.identity.forms import LoginForm, ProfileForm
-from reflow_accounts.identity.models import SessionKind
+from reflow_accounts.identity.forms import LoginForm
+from reflow_accounts.identity.models import SessionKind, User
+from reflow_accounts.identity.pages.blueprints import public
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.web.client import client
 from reflow_accounts.web.destinations import local_path
 
 WRONG = "Email or password is not correct"
-
-public = Blueprint("identity", __name__)
-account = Blueprint("profile", __name__)
 
 Answer = str | AnyResponse | tuple[str, int]
 
@@ -32,7 +28,7 @@ def home() -> Answer:
 def login() -> Answer:
     """Show the log-in form."""
     if signed_in.current_session():
-        return redirect(_after_login(), 303)
+        return redirect(after_login(), 303)
     return render_template("identity/login.html", form=LoginForm())
 
 
@@ -45,13 +41,7 @@ def log_in() -> Answer:
         form.password.errors = [WRONG]
         return render_template("identity/login.html", form=form), 422
     service.renew_password_hash(user, form.password.data or "", hasher())
-    row, value = service.start_session(user, SessionKind.BROWSER, client())
-    old = signed_in.current_session()
-    if old:
-        service.end_session(old, by=old.user, client=client())
-    db.session.commit()
-    signed_in.enter(row, value)
-    return redirect(_after_login(), 303)
+    return sign_in(user)
 
 
 @public.post("/logout")
@@ -67,34 +57,17 @@ def logout() -> Answer:
     return response
 
 
-@account.get("")
-def index() -> Answer:
-    """Lead to the first tab."""
-    return redirect(url_for("account.profile.show"), 303)
-
-
-@account.get("/profile")
-def show() -> Answer:
-    """Show name, e-mail address and appearance."""
-    return render_template("identity/profile.html", form=ProfileForm(obj=me()))
-
-
-@account.post("/profile")
-def save() -> Answer:
-    """Change name and appearance."""
-    form = ProfileForm()
-    try:
-        service.change_profile(
-            me(), form.full_name.data or "", form.appearance.data or "", by=me(), client=client()
-        )
-    except ValidationFailed as failed:
-        db.session.rollback()
-        form.show(failed)
-        return render_template("identity/profile.html", form=form), 422
+def sign_in(user: User) -> AnyResponse:
+    """Begin the browser's session of somebody who has proved to be `user`, ending the one before; commit."""
+    row, value = service.start_session(user, SessionKind.BROWSER, client())
+    old = signed_in.current_session()
+    if old:
+        service.end_session(old, by=old.user, client=client())
     db.session.commit()
-    flash("", "profile-saved")
-    return redirect(url_for("account.profile.show"), 303)
+    signed_in.enter(row, value)
+    return redirect(after_login(), 303)
 
 
-def _after_login() -> str:
+def after_login() -> str:
+    """Return where the person wanted to go, or the account."""
     return local_path(request.values.get("next")) or url_for("account.profile.show")

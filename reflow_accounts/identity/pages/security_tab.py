@@ -1,0 +1,11 @@
+"""The Security tab: its sections, each filled by the module of its noun."""
+
+from flask import render_template
+
+from reflow_accounts.identity.pages.blueprints import security
+
+
+@security.get("")
+def show() -> str:
+    """Show password, second factor, passkeys and sessions."""
+    return render_template("identity/security.html")
