@@ -12,7 +12,7 @@ from reflow_accounts.web import htmx
 from reflow_accounts.web.destinations import current_page
 
 # Flask-Login keeps the session's value under this name in the signed cookie.
-_VALUE = "_user_id"
+VALUE = "_user_id"
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login is untyped
@@ -43,7 +43,7 @@ def shown_user() -> User | None:
 
 def was_signed_in() -> bool:
     """Say whether the browser holds the cookie of a session, live or not."""
-    return _VALUE in session
+    return VALUE in session
 
 
 def enter(row: UserSession, value: str) -> None:
