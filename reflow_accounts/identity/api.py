@@ -6,6 +6,7 @@ from werkzeug.exceptions import Forbidden
 
 from reflow_accounts.contract import Code
 from reflow_accounts.errors import Unauthenticated
+from reflow_accounts.extensions import db
 from reflow_accounts.identity import service
 from reflow_accounts.identity.caller import caller
 from reflow_accounts.identity.models import SessionKind
@@ -29,6 +30,9 @@ def sign_in(words: dict[str, Any]) -> Any:
     """
     user = service.find_by_password(words["email"], words["password"], hasher())
     if user is None:
+        service.refuse_sign_in(words["email"], client())
+        # The door undoes what a refused request did; this is the record of the refusal.
+        db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
     service.renew_password_hash(user, words["password"], hasher())
     session, secret = service.start_session(user, SessionKind.COMMAND, client())

@@ -38,6 +38,8 @@ def log_in() -> Answer:
     form = LoginForm()
     user = service.find_by_password(form.email.data or "", form.password.data or "", hasher())
     if user is None:
+        service.refuse_sign_in(form.email.data or "", client())
+        db.session.commit()
         form.password.errors = [WRONG]
         return render_template("identity/login.html", form=form), 422
     service.renew_password_hash(user, form.password.data or "", hasher())
