@@ -101,7 +101,7 @@ def test_a_device_is_signed_out_from_another(open_page: OpenPage, member: Person
     expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
     expect(here.get_by_role("heading", name=re.compile("was signed out.$"))).to_be_visible()
     if script:
-        expect(here.get_by_role("heading", name="Sessions")).to_be_focused()
+        expect(here.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
         expect(here.locator("#live")).to_have_text(re.compile("was signed out.$"))
     there.reload()
     expect(there).to_have_url(re.compile("/login"))
@@ -125,7 +125,7 @@ def test_all_other_devices_are_signed_out(open_page: OpenPage, member: Person, s
     expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
     if script:
         expect(here.get_by_role("dialog")).to_have_count(0)
-        expect(here.get_by_role("heading", name="Sessions")).to_be_focused()
+        expect(here.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
         expect(here.locator("#live")).to_have_text("2 other sessions were signed out.")
     for page in others:
         page.reload()
