@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.extensions import db, now
@@ -187,3 +188,31 @@ def test_the_form_of_a_proof_needs_the_token_of_this_session(app, cast, ada):
     assert "session.confirmed" not in [action for action, *_ in rows.acts(app)]
     with app.app_context():
         assert db.session.scalars(db.select(UserSession.proven_at)).one() < now() - timedelta(minutes=30)
+
+
+@pytest.mark.parametrize("headers", [{}, PANEL], ids=["page", "dialog"])
+def test_too_many_wrong_proofs_wait_and_nothing_is_lost(app, cast, ada, headers):
+    _, page = ask_for_key(ada, "patient", **headers)
+    for _ in range(10):
+        assert ada.submit(page, KEYS, proof_password=cast.ada.email, headers=headers).status_code == 422
+    answer = ada.submit(page, KEYS, proof_password=cast.ada.password, headers=headers)
+    assert answer.status_code == 429
+    assert "Too many attempts. Try again in 5 minutes." in answer.text
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert rows.count(app, ApiKey) == 0
+    with time_machine.travel(now() + timedelta(minutes=6), tick=False):
+        answer = ada.submit(parse(answer.text), KEYS, proof_password=cast.ada.password, headers=headers)
+    assert "patient" in answer.text
+    assert SECRET.search(answer.text)
+
+
+def test_right_proofs_use_no_tries_up_and_signing_in_is_not_hindered(app, cast, ada):
+    for number in range(11):
+        cast.ada.change_sessions(proven_at=None)
+        _, page = ask_for_key(ada, f"key {number}")
+        assert ada.submit(page, KEYS, proof_password=cast.ada.password).status_code == 200
+    cast.ada.change_sessions(proven_at=None)
+    _, page = ask_for_key(ada)
+    for _ in range(11):
+        ada.submit(page, KEYS, proof_password=cast.ben.email)
+    cast.ada.sign_in(app.test_client())
