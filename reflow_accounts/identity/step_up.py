@@ -8,7 +8,7 @@ from reflow_accounts.errors import InsufficientRights, RateLimited
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import service, sessions, signed_in
 from reflow_accounts.identity.caller import caller
-from reflow_accounts.identity.models import User, UserSession
+from reflow_accounts.identity.models import SessionKind, User, UserSession
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.limits import service as limits
 from reflow_accounts.web.client import client
@@ -37,7 +37,7 @@ def ensure_recent_proof() -> None:
     here, and the act goes on.
     """
     session = caller().session
-    if session and not sessions.has_recent_proof(session):
+    if session and session.kind == SessionKind.BROWSER and not sessions.has_recent_proof(session):
         _take_proof(session)
 
 

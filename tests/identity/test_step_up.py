@@ -1,6 +1,8 @@
 """Step-up: an old proof is asked for again, and the interrupted act goes on with all that was typed."""
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -88,6 +90,28 @@ def test_a_form_sent_twice_with_its_proof_makes_one_key(app, cast, ada):
     answers = [ada.submit(page, KEYS, proof_password=cast.ada.password) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 409]
     assert rows.count(app, ApiKey) == 1
+
+
+def test_a_form_sent_five_times_at_once_with_its_proof_makes_one_key_and_keeps_one_value(app, cast, ada):
+    _, page = ask_for_key(ada)
+    fields = {item["name"]: item["value"] for item in page.all("input") if item["name"]}
+    fields |= {"proof_password": cast.ada.password}
+    cookie, barrier = ada.get_cookie("reflow").value, threading.Barrier(5)
+
+    def click(_):
+        tab = app.test_client()
+        tab.set_cookie("reflow", cookie)
+        barrier.wait()
+        return tab.post(KEYS, data=fields, headers=PANEL), tab
+
+    with ThreadPoolExecutor(5) as threads:
+        clicks = list(threads.map(click, range(5)))
+    # Who comes after the new value is sent to the log-in page; who came with the first finds the key made.
+    statuses = sorted(answer.status_code for answer, _ in clicks)
+    assert statuses[0] == 201
+    assert set(statuses[1:]) <= {401, 409}
+    assert rows.count(app, ApiKey) == 1
+    assert sum(tab.get("/account/profile").status_code == 200 for _, tab in clicks) == 1
 
 
 def test_what_is_wrong_with_the_act_is_said_after_the_proof(app, cast, ada):
