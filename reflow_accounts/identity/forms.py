@@ -12,6 +12,12 @@ class LoginForm(Form):
     password = PasswordField("Password")
 
 
+class ProofForm(Form):
+    """One field for each kind of proof. Their names begin with `proof_`, so that none is carried along."""
+
+    proof_password = PasswordField("Password")
+
+
 class ProfileForm(Form):
     full_name = StringField("Full name")
     appearance = RadioField(

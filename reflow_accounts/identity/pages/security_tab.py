@@ -3,9 +3,10 @@
 from flask import render_template
 
 from reflow_accounts.identity.pages.blueprints import security
+from reflow_accounts.identity.pages.sessions import shown_sessions
 
 
 @security.get("")
 def show() -> str:
     """Show password, second factor, passkeys and sessions."""
-    return render_template("identity/security.html")
+    return render_template("identity/security.html", sessions=shown_sessions())
