@@ -1,6 +1,6 @@
-"""The forms of signing in and of the profile."""
+"""The forms of signing in, of the profile and of what proves who one is."""
 
-from wtforms import PasswordField, RadioField, StringField
+from wtforms import HiddenField, PasswordField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.identity.models import Appearance
@@ -10,6 +10,36 @@ from reflow_accounts.web.forms import Form
 class LoginForm(Form):
     email = StringField("Email")
     password = PasswordField("Password")
+
+
+class CodeForm(Form):
+    code = StringField("Authentication code")
+
+
+class SetupForm(CodeForm):
+    # The sealed secret of the page.
+    setup = HiddenField()
+
+
+class RecoveryCodeForm(Form):
+    code = StringField("Recovery code")
+
+
+class PasswordForm(Form):
+    password = PasswordField("Password")
+
+
+class CredentialForm(Form):
+    # What the browser gave for a passkey, as JSON.
+    credential = HiddenField()
+
+
+class PasskeyNameForm(Form):
+    name = StringField("Name")
+
+
+class PasskeyForm(PasskeyNameForm, CredentialForm):
+    pass
 
 
 class ProfileForm(Form):

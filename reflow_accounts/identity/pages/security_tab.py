@@ -2,10 +2,16 @@
 
 from flask import render_template
 
+from reflow_accounts.identity import passkeys, second_factor
+from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.pages.blueprints import security
 
 
 @security.get("")
 def show() -> str:
     """Show password, second factor, passkeys and sessions."""
-    return render_template("identity/security.html")
+    return render_template(
+        "identity/security.html",
+        factor=second_factor.standing_of(me()),
+        passkeys=passkeys.passkeys_of(me()),
+    )
