@@ -25,10 +25,6 @@ class RecoveryCodeForm(Form):
     code = StringField("Recovery code")
 
 
-class PasswordForm(Form):
-    password = PasswordField("Password")
-
-
 class CredentialForm(Form):
     # What the browser gave for a passkey, as JSON.
     credential = HiddenField()
@@ -40,6 +36,14 @@ class PasskeyNameForm(Form):
 
 class PasskeyForm(PasskeyNameForm, CredentialForm):
     pass
+
+
+class ProofForm(Form):
+    """One field for each kind of proof. Their names begin with `proof_`, so that none is carried along."""
+
+    proof_password = PasswordField("Password")
+    proof_code = StringField("Authentication code")
+    proof_credential = HiddenField()
 
 
 class ProfileForm(Form):

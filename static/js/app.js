@@ -189,7 +189,13 @@
 
   // --- What pages without a script go without ------------------------------------------------------
 
+  // A form that needs a script of its own names it (data-script).
+  const load = (address) => {
+    if ([...document.scripts].some((script) => script.getAttribute("src") === address)) return;
+    document.head.append(Object.assign(document.createElement("script"), { src: address }));
+  };
   const enhance = () => {
+    for (const form of document.querySelectorAll("[data-script]")) load(form.dataset.script);
     for (const part of document.querySelectorAll("[data-copy][hidden], [data-dismiss][hidden]")) part.hidden = false;
     for (const part of document.querySelectorAll("[data-without-script]")) part.remove();
     for (const form of document.querySelectorAll("[data-unsaved]")) form.noValidate = true;

@@ -1,6 +1,7 @@
 """Signing in and out, and the tabs Profile and Security."""
 
 from reflow_accounts.identity.pages import (
+    confirmation,
     passkey_sign_in,
     passkeys,
     profile,
@@ -14,6 +15,7 @@ from reflow_accounts.identity.pages.blueprints import account, public, security
 # Named so that each module has added its views when a door hangs up the blueprints.
 __all__ = [
     "account",
+    "confirmation",
     "passkey_sign_in",
     "passkeys",
     "profile",

@@ -40,6 +40,14 @@ def new_passkey_options() -> Any:
     return options
 
 
+@security.post("/passkeys/proof-options")
+def passkey_proof_options() -> Any:
+    """Give the browser a challenge that a passkey of this person may sign, as a proof."""
+    options = passkeys.options_to_verify(Site.at(addresses.origin()), me())
+    db.session.commit()
+    return options
+
+
 @security.post("/passkeys")
 def add_passkey() -> Answer:
     """Keep the passkey that the browser has made."""

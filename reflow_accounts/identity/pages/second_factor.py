@@ -7,7 +7,7 @@ from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import second_factor
 from reflow_accounts.identity.caller import me
-from reflow_accounts.identity.forms import PasswordForm, SetupForm
+from reflow_accounts.identity.forms import ProofForm, SetupForm
 from reflow_accounts.identity.pages.blueprints import security
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.identity.qr import QrCode
@@ -64,16 +64,16 @@ def second_factor_removal() -> Answer:
     """Ask for the password before the second factor is turned off."""
     if not second_factor.is_on(me()):
         return redirect(url_for("account.security.show"), 303)
-    return render_template("identity/second_factor_removal.html", form=PasswordForm(formdata=None))
+    return render_template("identity/second_factor_removal.html", form=ProofForm(formdata=None))
 
 
 @security.post("/second-factor/removal")
 def turn_off() -> Answer:
     """Turn the second factor off."""
     ensure_recent_proof()
-    form = PasswordForm()
-    if not hasher().matches(form.password.data or "", me().password_hash):
-        form.password.errors = [WRONG_PASSWORD]
+    form = ProofForm()
+    if not hasher().matches(form.proof_password.data or "", me().password_hash):
+        form.proof_password.errors = [WRONG_PASSWORD]
         return render_template("identity/second_factor_removal.html", form=form), 422
     second_factor.turn_off(me(), by=me(), client=client())
     db.session.commit()
