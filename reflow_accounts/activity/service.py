@@ -24,7 +24,10 @@ _REFUSALS = frozenset({Code.SUBSCRIPTION_INACTIVE, Code.INSUFFICIENT_RIGHTS})
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the activity: an act, or a use (`use` is set)."""
+    """One line of the activity: an act, or a use (`use` is set).
+
+    `address` is where the account's own person, or who tried to be that person, did it from.
+    """
 
     at: datetime
     action: str
@@ -33,6 +36,7 @@ class Entry:
     by: str
     use: Use | None = None
     act: AuditEvent | None = None
+    address: str = ""
 
 
 def activity_of(
@@ -65,7 +69,7 @@ def activity_of(
     )
     lines = merge(
         (_of_use(use, user) for use in uses),
-        (_of_act(act) for act in acts),
+        (_of_act(act, user) for act in acts),
         key=lambda entry: entry.at,
         reverse=True,
     )
@@ -89,5 +93,7 @@ def _of_use(use: Use, user: User) -> Entry:
     return Entry(use.at, USE_ACTION, title, use.key.name, user.full_name, use=use)
 
 
-def _of_act(act: AuditEvent) -> Entry:
-    return Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act)
+def _of_act(act: AuditEvent, user: User) -> Entry:
+    is_own = act.account_id == user.id and act.actor_id in (None, user.id)
+    address = act.address if is_own else ""
+    return Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act, address=address)

@@ -15,13 +15,18 @@ class LoginForm(Form):
 class CodeForm(Form):
     code = StringField("Authentication code")
 
+    def with_fault(self, sentence: str) -> "CodeForm":
+        """Return the form with what is wrong with its code."""
+        self.code.errors = [sentence]
+        return self
+
 
 class SetupForm(CodeForm):
     # The sealed secret of the page.
     setup = HiddenField()
 
 
-class RecoveryCodeForm(Form):
+class RecoveryCodeForm(CodeForm):
     code = StringField("Recovery code")
 
 

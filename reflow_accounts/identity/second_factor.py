@@ -9,7 +9,7 @@ import pyotp
 from sqlalchemy import func, select, update
 
 from reflow_accounts.audit.actions import Action
-from reflow_accounts.audit.service import record
+from reflow_accounts.audit.service import SOMEBODY, record
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.extensions import db, now
 from reflow_accounts.identity import recovery_codes
@@ -134,6 +134,13 @@ def accept_code(user: User, code: str) -> bool:
         user.totp_secret = _sealed(user, secret)
     db.session.flush()
     return True
+
+
+def refuse(user: User, *, client: Client) -> None:
+    """Write down that somebody who knows the password gave a wrong code."""
+    subject = f"{client.device}, wrong code"
+    record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=subject, address=client.address)
+    db.session.flush()
 
 
 def new_recovery_codes(user: User, seen: str, *, by: User, client: Client) -> list[str]:

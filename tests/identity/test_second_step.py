@@ -75,7 +75,7 @@ def test_a_wrong_code_is_said_to_be_and_written_down(app, cast, client, phone, c
     assert answer.status_code == 422
     assert "This code is not correct" in answer.text
     assert not is_signed_in(client)
-    assert rows.acts(app)[-1] == ("session.refused", "Ada Park", "Authentication code")
+    assert rows.acts(app)[-1] == ("session.refused", "Somebody", "Unknown device, wrong code")
     assert enter(client, phone.code()).status_code == 303
 
 

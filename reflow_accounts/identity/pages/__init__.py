@@ -8,6 +8,7 @@ from reflow_accounts.identity.pages import (
     second_factor,
     second_step,
     security_tab,
+    sessions,
     sign_in,
 )
 from reflow_accounts.identity.pages.blueprints import account, public, security
@@ -24,5 +25,6 @@ __all__ = [
     "second_step",
     "security",
     "security_tab",
+    "sessions",
     "sign_in",
 ]

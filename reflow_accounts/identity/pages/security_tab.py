@@ -5,6 +5,7 @@ from flask import render_template
 from reflow_accounts.identity import passkeys, second_factor
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.pages.blueprints import security
+from reflow_accounts.identity.pages.sessions import shown_sessions
 
 
 @security.get("")
@@ -14,4 +15,5 @@ def show() -> str:
         "identity/security.html",
         factor=second_factor.standing_of(me()),
         passkeys=passkeys.passkeys_of(me()),
+        sessions=shown_sessions(),
     )
