@@ -101,4 +101,3 @@ def _ask_recovery(form: CodeForm) -> str:
 def _start_over() -> AnyResponse:
     flash("Signing in took too long. Log in again.", "session")
     return redirect(url_for("public.identity.login", next=wanted_page()), 303)
-
