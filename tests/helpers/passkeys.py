@@ -1,5 +1,6 @@
 """Adding a passkey and signing in with one, as the script of the pages does."""
 
+from secrets import token_bytes
 from typing import Any
 
 from flask import Flask
@@ -7,6 +8,7 @@ from werkzeug.test import TestResponse
 
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import Passkey
+from tests.factories import Person
 from tests.helpers.authenticator import Authenticator
 from tests.helpers.page_client import PageClient
 
@@ -37,3 +39,13 @@ def kept(app: Flask) -> list[Passkey]:
     """List the passkeys in the database."""
     with app.app_context():
         return list(db.session.scalars(db.select(Passkey)))
+
+
+def add_by_hand(person: Person, name: str = "Laptop") -> None:
+    """Put a passkey into the database that nobody can use."""
+    row = Passkey(
+        user_id=person.number, name=name, credential_id=token_bytes(8), public_key=b"x", sign_count=0
+    )
+    with person.app.app_context():
+        db.session.add(row)
+        db.session.commit()

@@ -11,6 +11,7 @@ from reflow_accounts.mail.models import OutboxMessage
 from tests.helpers import rows
 from tests.helpers.authenticator_app import AuthenticatorApp, turn_on
 from tests.helpers.html import parse
+from tests.helpers.mailbox import Mailbox, html_of, text_of
 
 TAB = "/account/security"
 NEW = f"{TAB}/second-factor/new"
@@ -245,3 +246,14 @@ def test_a_code_is_a_proof_of_who_one_is_once(cast, ada):
     assert ada.submit(page, CODES, proof_code=code).status_code == 409
     cast.ada.change_sessions(proven_at=now() - timedelta(minutes=31))
     assert ada.submit(page, CODES, proof_code=code).status_code == 422
+
+
+def test_the_notice_says_what_was_changed_when_and_from_where(app, cast, client):
+    mailbox = Mailbox(app)
+    turn_on(cast.ada)
+    [message] = mailbox.deliver()
+    assert (message["To"], message["Subject"]) == (cast.ada.email, "How you sign in to Reflow was changed")
+    for part in (text_of(message), html_of(message)):
+        assert "Ada Park" in part
+        assert "Two-factor authentication turned on." in part
+        assert "192.0.2.1" in part

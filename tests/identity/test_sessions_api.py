@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from reflow_accounts.contract import is_well_formed
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import Passkey, UserSession
+from reflow_accounts.extensions import now
+from reflow_accounts.identity.models import UserSession
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.authenticator_app import turn_on
+from tests.helpers.passkeys import add_by_hand
 
 
 def words(person, **changes):
@@ -123,12 +124,7 @@ class TestSecondFactor:
     def test_a_code_that_nobody_asked_for_does_no_harm(self, cast, api):
         assert api().post("/sessions", words(cast.ben, otp="000000")).status_code == 201
 
-    def test_staff_with_a_passkey_alone_are_told_what_to_do(self, app, cast, api):
-        with app.app_context():
-            key = Passkey(
-                user_id=cast.sam.number, name="x", credential_id=b"x", public_key=b"x", sign_count=0
-            )
-            db.session.add(key)
-            db.session.commit()
+    def test_staff_with_a_passkey_alone_are_told_what_to_do(self, cast, api):
+        add_by_hand(cast.sam)
         problem = problem_of(api().post("/sessions", words(cast.sam)), 403, "insufficient_rights")
         assert "authenticator app" in problem["detail"]

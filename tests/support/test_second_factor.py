@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import Passkey
 from tests.helpers.authenticator_app import turn_on
+from tests.helpers.passkeys import add_by_hand
 
 TAB = "/account/security"
 SENTENCE = "The support console needs a second factor"
@@ -40,11 +39,7 @@ def test_an_authenticator_app_opens_the_console(cast, client):
 @pytest.mark.usefixtures("production")
 def test_a_passkey_opens_the_console_and_is_asked_for_after_the_password(app, cast, client):
     cast.sam.sign_in(client)
-    with app.app_context():
-        db.session.add(
-            Passkey(user_id=cast.sam.number, name="x", credential_id=b"x", public_key=b"x", sign_count=0)
-        )
-        db.session.commit()
+    add_by_hand(cast.sam)
     assert client.get("/support").status_code == 200
     other = app.test_client()
     answer = other.send("/login", email=cast.sam.email, password=cast.sam.password)
