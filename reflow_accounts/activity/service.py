@@ -13,12 +13,11 @@ from reflow_accounts.audit.service import events_of
 from reflow_accounts.contract import Code
 from reflow_accounts.identity.models import User
 from reflow_accounts.teams.service import memberships_of
-from reflow_accounts.web.paging import Page, Position, read_cursor, write_cursor
+from reflow_accounts.web.paging import HIGHEST_NUMBER, Page, Position, read_cursor, write_cursor
 
 USE_ACTION = "api_key.used"
 # Beyond every line that there will be.
-_END = 2**63 - 1
-_NEWEST = Position(datetime(9999, 1, 1, tzinfo=UTC), _END)
+_NEWEST = Position(datetime(9999, 1, 1, tzinfo=UTC), HIGHEST_NUMBER)
 _REFUSALS = frozenset({Code.SUBSCRIPTION_INACTIVE, Code.INSUFFICIENT_RIGHTS})
 
 
@@ -79,7 +78,7 @@ def activity_of(
 
 def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:
     """Return where to go on, in each of the two lists: after its last line on this page."""
-    use_id, act_at, act_id = seen or (_END, *_NEWEST.numbers)
+    use_id, act_at, act_id = seen or (HIGHEST_NUMBER, *_NEWEST.numbers)
     for entry in entries:
         if entry.use:
             use_id = entry.use.id

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 
 from flask import request
 
-from reflow_accounts.errors import InsufficientRights
+from reflow_accounts.errors import InsufficientRights, RateLimited
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import passkeys, second_factor, service, sessions, signed_in
 from reflow_accounts.identity.caller import caller
-from reflow_accounts.identity.models import User, UserSession
+from reflow_accounts.identity.models import SessionKind, User, UserSession
 from reflow_accounts.identity.passkeys import Site
 from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.limits import service as limits
 from reflow_accounts.web import addresses
 from reflow_accounts.web.client import client
 
@@ -22,11 +23,12 @@ class ProofNeeded(InsufficientRights):
     """The last proof is too old; the person is asked for another, and the act goes on after it.
 
     `faults` says, by field, what was wrong with the proof that was sent; empty when there was none.
+    `retry_after` is in seconds, once there were too many wrong ones.
     """
 
-    def __init__(self, faults: Mapping[str, str] | None = None) -> None:
+    def __init__(self, faults: Mapping[str, str] | None = None, *, retry_after: int = 0) -> None:
         super().__init__("Confirm that it is you.")
-        self.faults = faults or {}
+        self.faults, self.retry_after = faults or {}, retry_after
 
 
 def ensure_recent_proof() -> None:
@@ -37,7 +39,7 @@ def ensure_recent_proof() -> None:
     here, and the act goes on.
     """
     session = caller().session
-    if session and not sessions.has_recent_proof(session):
+    if session and session.kind == SessionKind.BROWSER and not sessions.has_recent_proof(session):
         _take_proof(session)
 
 
@@ -56,6 +58,11 @@ def _take_proof(session: UserSession) -> None:
     words = {name: value for name, value in request.form.items() if name.startswith(PROOF)}
     if not words:
         raise ProofNeeded
+    account = session.user.public_id
+    try:
+        limits.hit("step-up", account=account)
+    except RateLimited as error:
+        raise ProofNeeded({next(iter(words)): str(error)}, retry_after=error.retry_after) from None
     faults = faults_of_proof(session.user, words)
     if faults:
         sessions.refuse_confirmation(session, client=client())
@@ -63,6 +70,7 @@ def _take_proof(session: UserSession) -> None:
         raise ProofNeeded(faults)
     value = sessions.confirm(session, client=client())
     db.session.commit()
+    limits.give_back("step-up", account=account)
     if value:
         signed_in.renew(value)
 
