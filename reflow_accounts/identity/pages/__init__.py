@@ -1,7 +1,30 @@
 """Signing in and out, and the tabs Profile and Security."""
 
-from reflow_accounts.identity.pages import confirmation, profile, security_tab, sessions, sign_in
+from reflow_accounts.identity.pages import (
+    confirmation,
+    passkey_sign_in,
+    passkeys,
+    profile,
+    second_factor,
+    second_step,
+    security_tab,
+    sessions,
+    sign_in,
+)
 from reflow_accounts.identity.pages.blueprints import account, public, security
 
 # Named so that each module has added its views when a door hangs up the blueprints.
-__all__ = ["account", "confirmation", "profile", "public", "security", "security_tab", "sessions", "sign_in"]
+__all__ = [
+    "account",
+    "confirmation",
+    "passkey_sign_in",
+    "passkeys",
+    "profile",
+    "public",
+    "second_factor",
+    "second_step",
+    "security",
+    "security_tab",
+    "sessions",
+    "sign_in",
+]

@@ -2,6 +2,8 @@
 
 from flask import render_template
 
+from reflow_accounts.identity import passkeys, second_factor
+from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.pages.blueprints import security
 from reflow_accounts.identity.pages.sessions import shown_sessions
 
@@ -9,4 +11,9 @@ from reflow_accounts.identity.pages.sessions import shown_sessions
 @security.get("")
 def show() -> str:
     """Show password, second factor, passkeys and sessions."""
-    return render_template("identity/security.html", sessions=shown_sessions())
+    return render_template(
+        "identity/security.html",
+        factor=second_factor.standing_of(me()),
+        passkeys=passkeys.passkeys_of(me()),
+        sessions=shown_sessions(),
+    )
