@@ -283,3 +283,19 @@ def test_confirming_ends_the_session_of_somebody_else_in_the_browser(cast, clien
     assert press(client, link, password=PASSWORD).status_code == 303
     client.set_cookie("reflow", old)
     assert client.get("/account/profile").status_code == 303
+
+
+def test_the_eleventh_sign_up_in_five_minutes_waits(app, client):
+    for _ in range(10):
+        assert client.send("/signup", **WORDS).status_code == 200
+    answer = client.send("/signup", **WORDS)
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert rows.count(app, OutboxMessage) == 10
+
+
+def test_the_eleventh_guess_at_the_password_of_a_link_waits(app, link):
+    other = app.test_client()
+    for _ in range(10):
+        assert other.send(link, password="wrong").status_code == 422
+    assert other.send(link, password=PASSWORD).status_code == 429
