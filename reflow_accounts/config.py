@@ -33,6 +33,7 @@ class Settings:
     secret_key: str
     secret_key_fallbacks: tuple[str, ...]
     base_url: str
+    host: str
     trusted_proxies: int
     support_email: str
     mail_url: str
@@ -89,6 +90,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         secret_key=_secret_key(environ, instance, is_production),
         secret_key_fallbacks=_fallbacks(environ),
         base_url=_base_url(environ, is_production),
+        host=environ.get("HOST", "127.0.0.1").lower(),
         trusted_proxies=_whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
         support_email=support_email,
         mail_url=_url(environ, "REFLOW_MAIL_URL", ("smtp", "smtps")),

@@ -72,6 +72,9 @@ def _run(host: str, port: int) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
+    # The workers make the application anew and must know the name that they answer at.
+    os.environ["HOST"] = host
+
     Granian(
         "wsgi:app",
         address=host,
