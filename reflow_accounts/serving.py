@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts import chores, demo, paths
+from reflow_accounts import chores, demo, paths, streams
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.extensions import db
@@ -26,6 +26,8 @@ WORKERS = 2
 # More threads answer no more requests: they wait for Python's lock and for the database's writer
 # (bench/README.md). Slow clients wait in the server, outside Python.
 THREADS_PER_WORKER = 2
+# A worker that is told to stop lets its answers be read to the end, but for no longer than this.
+SECONDS_TO_STOP = 60
 
 
 def serve(app: Flask, host: str, port: int) -> None:
@@ -85,6 +87,7 @@ def _run(host: str, port: int) -> None:
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
+        workers_kill_timeout=SECONDS_TO_STOP,
         working_dir=paths.ROOT,
     ).serve(target_loader=load_worker, wrap_loader=False)
 
@@ -92,6 +95,7 @@ def _run(host: str, port: int) -> None:
 def load_worker() -> Flask:
     """Return the application, in a process that the server has just begun; it does chores beside serving."""
     app: Flask = importlib.import_module("wsgi").app
+    streams.install()
     chores.start(app)
     return app
 
