@@ -15,6 +15,7 @@ from reflow_accounts import chores, demo, serving
 from reflow_accounts.api_keys.folding import fold
 from reflow_accounts.api_keys.retention import prune
 from reflow_accounts.api_keys.verifying import count_keys, differences
+from reflow_accounts.config import envelope_address
 from reflow_accounts.errors import DomainError
 from reflow_accounts.extensions import db, now
 from reflow_accounts.mail.service import post
@@ -86,6 +87,8 @@ def work_on_mail() -> None:
 @said_plainly
 def try_mail(address: str) -> None:
     """Put a test message to ADDRESS into the outbox; whoever sends mail sends it."""
+    if envelope_address(address) is None:
+        sys.exit("reflow-accounts: this is not an address that mail can be sent to.")
     post("trial", address)
     db.session.commit()
     click.echo(f"A message to {address} is in the outbox.")
