@@ -1,12 +1,14 @@
 """`flask --app wsgi mail-worker` and `mail-test`: send mail in a process of its own; see whether mail arrives."""
 
 import signal
+import sys
 
 import click
 from flask import current_app
 
 from reflow_accounts import chores
 from reflow_accounts.commands.plainly import said_plainly
+from reflow_accounts.config import envelope_address
 from reflow_accounts.extensions import db
 from reflow_accounts.mail.service import post
 
@@ -26,6 +28,8 @@ def work_on_mail() -> None:
 @said_plainly
 def try_mail(address: str) -> None:
     """Put a test message to ADDRESS into the outbox; whoever sends mail sends it."""
+    if envelope_address(address) is None:
+        sys.exit("reflow-accounts: this is not an address that mail can be sent to.")
     post("trial", address)
     db.session.commit()
     click.echo(f"A message to {address} is in the outbox.")

@@ -223,3 +223,13 @@ def test_the_sender_stops_after_the_message_in_hand(app, outbox, mailbox):
     with app.app_context():
         assert sender.send_due(lambda: len(list(mailbox._folder.glob("*.eml"))) > len(mailbox._seen)) == 1
     assert len(mailbox.deliver()) == 3
+
+
+def test_an_operator_sees_whether_mail_arrives(app, mailbox):
+    runner = app.test_cli_runner()
+    with app.app_context():
+        done = runner.invoke(args=["mail-test", "ops@acme.example"])
+        refused = runner.invoke(args=["mail-test", "nobody"])
+    assert (done.exit_code, done.output) == (0, "A message to ops@acme.example is in the outbox.\n")
+    assert refused.exit_code == 1
+    assert [message["To"] for message in mailbox.deliver()] == ["ops@acme.example"]

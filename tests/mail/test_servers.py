@@ -1,9 +1,12 @@
 """Real mail servers on loopback: plain, STARTTLS, TLS; away, slow, refusing."""
 
 import socket
+import threading
+from datetime import timedelta
 
 import pytest
 
+from reflow_accounts.extensions import now
 from reflow_accounts.mail import transport
 from reflow_accounts.mail.transport import ServerAway
 from tests.helpers.mail_server import HOST, free_port
@@ -116,6 +119,22 @@ def test_nothing_is_lost_while_the_server_is_down(outbox, mail_server):
     assert {row.failure for row in outbox.rows()} == {""}
 
 
+def test_the_messages_pause_is_short_when_the_server_is_the_reason(outbox, settings):
+    settings(mail_url=f"smtp://{HOST}:{free_port()}")
+    outbox.post()
+    for _ in range(8):
+        outbox.let_time_pass()
+        with pytest.raises(ServerAway):
+            outbox.send()
+    assert outbox.row().tries == 8
+    assert outbox.row().due_at <= now() + timedelta(seconds=15)
+    outbox.let_time_pass(timedelta(days=1))
+    with pytest.raises(ServerAway):
+        outbox.send()
+    assert outbox.row().done_at
+    assert "ConnectionRefusedError" in outbox.row().failure
+
+
 def test_a_recipient_that_is_refused_for_good_is_given_up_and_stops_no_other(outbox, mail_server, caplog):
     server = mail_server()
     server.handler.recipients["gone@example.com"] = "550 5.1.1 gone@example.com is unknown\x1b here"
@@ -202,8 +221,6 @@ def test_a_server_that_hangs_in_the_middle_is_given_up_in_time(outbox, mail_serv
 
 
 def test_what_is_no_mail_server_is_not_believed(outbox, settings):
-    import threading
-
     with socket.create_server((HOST, 0)) as other:
 
         def answer():
