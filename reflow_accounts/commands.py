@@ -1,5 +1,6 @@
 """Operator commands: `flask --app wsgi …`."""
 
+import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,12 +11,13 @@ from flask import Flask, current_app
 from flask.cli import AppGroup
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts import demo, serving
+from reflow_accounts import chores, demo, serving
 from reflow_accounts.api_keys.folding import fold
 from reflow_accounts.api_keys.retention import prune
 from reflow_accounts.api_keys.verifying import count_keys, differences
 from reflow_accounts.errors import DomainError
 from reflow_accounts.extensions import db, now
+from reflow_accounts.mail.service import post
 from reflow_accounts.subscriptions.service import set_active
 from reflow_accounts.teams.service import find_team
 
@@ -69,6 +71,26 @@ def serve(host: str, port: int) -> None:
     serving.serve(current_app._get_current_object(), host, port)  # type: ignore[attr-defined]
 
 
+@click.command("mail-worker")
+def work_on_mail() -> None:
+    """Send mail until stopped (SIGTERM or Ctrl-C); the message in hand is finished first."""
+    worker = chores.send_mail(current_app._get_current_object())  # type: ignore[attr-defined]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    click.echo("Sending mail (Ctrl-C stops it)")
+    worker.run()
+
+
+@click.command("mail-test")
+@click.argument("address")
+@said_plainly
+def try_mail(address: str) -> None:
+    """Put a test message to ADDRESS into the outbox; whoever sends mail sends it."""
+    post("trial", address)
+    db.session.commit()
+    click.echo(f"A message to {address} is in the outbox.")
+
+
 @subscriptions.command("set")
 @click.argument("team")
 @click.argument("state", type=click.Choice(["active", "inactive"]))
@@ -112,5 +134,5 @@ def fold_uses() -> None:
 
 def bind(app: Flask) -> None:
     """Add the commands to the application."""
-    for command in (show_config, seed_demo, serve, subscriptions, uses):
+    for command in (show_config, seed_demo, serve, work_on_mail, try_mail, subscriptions, uses):
         app.cli.add_command(command)

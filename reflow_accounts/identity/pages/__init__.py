@@ -2,9 +2,12 @@
 
 from reflow_accounts.identity.pages import (
     confirmation,
+    email,
     passkey_sign_in,
     passkeys,
+    password,
     profile,
+    reset,
     second_factor,
     second_step,
     security_tab,
@@ -17,10 +20,13 @@ from reflow_accounts.identity.pages.blueprints import account, public, security
 __all__ = [
     "account",
     "confirmation",
+    "email",
     "passkey_sign_in",
     "passkeys",
+    "password",
     "profile",
     "public",
+    "reset",
     "second_factor",
     "second_step",
     "security",
