@@ -3,14 +3,10 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from reflow_accounts.demo import PASSWORD
 from tests import factories
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer
 from tests.helpers.mailbox import Mailbox
-from tests.journeys.conftest import OpenPage
-from tests.journeys.steps import create_key, log_in, open_api_keys
-from tests.journeys.test_accessibility import expect_accessible
 
 NEW = "a kettle on the moon"
 BOTH = pytest.mark.parametrize("with_script", [True, False], ids=["with script", "without script"])
