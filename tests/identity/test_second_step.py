@@ -11,6 +11,7 @@ from reflow_accounts.identity.vault import Vault, bind, vault
 from tests.factories import CLIENT
 from tests.helpers import rows
 from tests.helpers.authenticator_app import STEP_SECONDS, turn_on
+from tests.helpers.mailbox import Mailbox
 
 CODE = "/login/code"
 RECOVERY = "/login/recovery-code"
@@ -147,6 +148,30 @@ def test_nobody_elses_codes_count(app, cast, client, phone):
     give_password(cast, client)
     assert enter(client, ben.code()).status_code == 422
     assert enter(client, ben.recovery_codes[0], RECOVERY).status_code == 422
+
+
+def test_a_reset_password_leads_to_the_second_factor_like_any_other(app, cast, client, phone):
+    mailbox = Mailbox(app)
+    client.send("/forgot-password", email=cast.ada.email)
+    [link] = [mailbox.link_in(message) for message in mailbox.deliver() if "password" in message["Subject"]]
+    client.submit(client.page(link), link, new_password="a kettle on the moon, twice")
+    assert not is_signed_in(client)
+    answer = client.send("/login", email=cast.ada.email, password="a kettle on the moon, twice")
+    assert answer.headers["Location"] == CODE
+    assert not is_signed_in(client)
+    assert enter(client, phone.code()).status_code == 303
+
+
+@pytest.mark.parametrize("way", [CODE, RECOVERY])
+def test_guessing_a_code_is_limited(app, cast, client, phone, way):
+    give_password(cast, client)
+    for _ in range(10):
+        assert enter(client, "000000", way).status_code == 422
+    answer = enter(client, phone.code() if way == CODE else phone.recovery_codes[0], way)
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "Too many attempts" in answer.text
+    assert not is_signed_in(client)
 
 
 @pytest.mark.parametrize("path", [CODE, RECOVERY])
