@@ -3,7 +3,14 @@
 import pytest
 
 PUBLIC = ["/login", "/signup", "/forgot-password", "/help/api-keys", "/help/cli", "/help/api", "/privacy"]
-ACCOUNT = ["/account/profile", "/account/profile/deletion", "/account/security", "/account/api-keys", "/account/api-keys/new", "/account/activity"]
+ACCOUNT = [
+    "/account/profile",
+    "/account/profile/deletion",
+    "/account/security",
+    "/account/api-keys",
+    "/account/api-keys/new",
+    "/account/activity",
+]
 
 
 def every_page(cast) -> list[str]:
