@@ -8,9 +8,10 @@ from reflow_accounts.access.lane import Lane
 from reflow_accounts.api_keys import wire
 from reflow_accounts.config import Settings
 from reflow_accounts.extensions import csrf, db, login_manager, migrate, set_synchronous
-from reflow_accounts.identity import passwords, signed_in
+from reflow_accounts.identity import passwords, signed_in, vault
 from reflow_accounts.identity.passwords import PasswordHasher
 from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
+from reflow_accounts.identity.vault import Vault
 from reflow_accounts.limits import counters
 from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
 from reflow_accounts.web import documents, filters, headers, hosts, htmx, input, logs, problems
@@ -35,6 +36,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     documents.api.init_app(app)
     keys = (settings.secret_key, *settings.secret_key_fallbacks)
     passwords.bind(app, PasswordHasher(keys, settings.password_rounds))
+    vault.bind(app, Vault(keys))
     counters.bind(app, settings)
     for part in (filters, htmx, problems):
         part.bind(app)

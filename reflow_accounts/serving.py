@@ -1,6 +1,7 @@
 """Start the production server: everything that can be wrong is said before it starts, in one sentence."""
 
 import errno
+import importlib
 import os
 import socket
 import sys
@@ -15,15 +16,18 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts import demo, paths
+from reflow_accounts import chores, demo, paths, streams
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.extensions import db
+from reflow_accounts.web.addresses import listening
 
 WORKERS = 2
 # More threads answer no more requests: they wait for Python's lock and for the database's writer
 # (bench/README.md). Slow clients wait in the server, outside Python.
 THREADS_PER_WORKER = 2
+# A worker that is told to stop lets its answers be read to the end, but for no longer than this.
+SECONDS_TO_STOP = 60
 
 
 def serve(app: Flask, host: str, port: int) -> None:
@@ -47,6 +51,8 @@ def serve(app: Flask, host: str, port: int) -> None:
             f"reflow-accounts: the database cannot be opened ({_first_line(error)}). Check REFLOW_DATABASE_URL."
         )
     click.echo(_welcome(settings, host, port, is_new))
+    # Without a base URL the links in mails lead here.
+    os.environ.update(HOST=host, PORT=str(port))
     # The workers are forked from here and must not share its connections.
     db.engine.dispose()
     _run(host, port)
@@ -81,8 +87,17 @@ def _run(host: str, port: int) -> None:
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
+        workers_kill_timeout=SECONDS_TO_STOP,
         working_dir=paths.ROOT,
-    ).serve()
+    ).serve(target_loader=load_worker, wrap_loader=False)
+
+
+def load_worker() -> Flask:
+    """Return the application, in a process that the server has just begun; it does chores beside serving."""
+    streams.install()
+    app: Flask = importlib.import_module("wsgi").app
+    chores.start(app)
+    return app
 
 
 def _check_port(host: str, port: int) -> None:
@@ -126,7 +141,7 @@ def _newest_revision() -> str | None:
 
 
 def _welcome(settings: Settings, host: str, port: int, is_new: bool) -> str:
-    address = settings.base_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address = settings.base_url or listening(host, port)
     lines = [f"Reflow Accounts is at {address} (Ctrl-C stops it)"]
     if not settings.is_production:
         lines.append("A new database was made." if is_new else "The database keeps its data.")

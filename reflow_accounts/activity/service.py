@@ -23,7 +23,10 @@ _REFUSALS = frozenset({Code.SUBSCRIPTION_INACTIVE, Code.INSUFFICIENT_RIGHTS})
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the activity: an act, or a use (`use` is set)."""
+    """One line of the activity: an act, or a use (`use` is set).
+
+    `address` is where the account's own person, or who tried to be that person, did it from.
+    """
 
     at: datetime
     action: str
@@ -32,6 +35,7 @@ class Entry:
     by: str
     use: Use | None = None
     act: AuditEvent | None = None
+    address: str = ""
 
 
 def activity_of(
@@ -45,7 +49,7 @@ def activity_of(
 ) -> Page[Entry]:
     """Return a page of what happened in a user's account, newest first.
 
-    `limit` is 1 to 200; `since` (inclusive) and `until` (exclusive) bound it in time; `key` keeps only
+    `limit` is at least 1; `since` (inclusive) and `until` (exclusive) bound it in time; `key` keeps only
     the uses of one key and what was done to it. Raises ValidationFailed for a cursor of another list.
     """
     seen = read_cursor(cursor, 3)
@@ -64,7 +68,7 @@ def activity_of(
     )
     lines = merge(
         (_of_use(use, user) for use in uses),
-        (_of_act(act) for act in acts),
+        (_of_act(act, user) for act in acts),
         key=lambda entry: entry.at,
         reverse=True,
     )
@@ -88,5 +92,7 @@ def _of_use(use: Use, user: User) -> Entry:
     return Entry(use.at, USE_ACTION, title, use.key.name, user.full_name, use=use)
 
 
-def _of_act(act: AuditEvent) -> Entry:
-    return Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act)
+def _of_act(act: AuditEvent, user: User) -> Entry:
+    is_own = act.account_id == user.id and act.actor_id in (None, user.id)
+    address = act.address if is_own else ""
+    return Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act, address=address)

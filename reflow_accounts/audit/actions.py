@@ -11,6 +11,7 @@ class Action(StrEnum):
     SESSION_ENDED_ELSEWHERE = "session.ended_elsewhere"
     SIGN_IN_REFUSED = "session.refused"
     CONFIRMED = "session.confirmed"
+    CONFIRMATION_REFUSED = "session.confirmation_refused"
     PROFILE_CHANGED = "profile.changed"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105  # pragma: allowlist secret
     PASSWORD_RESET = "password.reset"  # noqa: S105  # pragma: allowlist secret
@@ -28,6 +29,7 @@ class Action(StrEnum):
     STAFF_REMOVED = "staff.removed"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
+    TEAM_CREATED = "team.created"
     KEY_CREATED = "api_key.created"
     KEY_RENAMED = "api_key.renamed"
     KEY_REVOKED = "api_key.revoked"
@@ -48,6 +50,7 @@ _TITLES = {
     Action.SESSION_ENDED_ELSEWHERE: "Signed out another device",
     Action.SIGN_IN_REFUSED: "Sign-in refused",
     Action.CONFIRMED: "Identity confirmed",
+    Action.CONFIRMATION_REFUSED: "Confirmation refused",
     Action.PROFILE_CHANGED: "Profile changed",
     Action.PASSWORD_CHANGED: "Password changed",  # pragma: allowlist secret
     Action.PASSWORD_RESET: "Password reset",  # pragma: allowlist secret
@@ -65,6 +68,7 @@ _TITLES = {
     Action.STAFF_REMOVED: "No longer support staff",
     Action.USER_DISABLED: "User disabled",
     Action.USER_ENABLED: "User enabled",
+    Action.TEAM_CREATED: "Team created",
     Action.KEY_CREATED: "API key created",
     Action.KEY_RENAMED: "API key renamed",
     Action.KEY_REVOKED: "API key revoked",

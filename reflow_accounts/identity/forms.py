@@ -1,10 +1,11 @@
-"""The forms of signing in and of the profile."""
+"""The forms of signing in, of passwords, of the profile and of what proves who one is."""
 
-from wtforms import PasswordField, RadioField, StringField
+from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.identity.models import Appearance
 from reflow_accounts.web.forms import Form
+from reflow_accounts.web.zones import zone_names
 
 
 class LoginForm(Form):
@@ -12,8 +13,61 @@ class LoginForm(Form):
     password = PasswordField("Password")
 
 
+class CodeForm(Form):
+    code = StringField("Authentication code")
+
+    def with_fault(self, sentence: str) -> "CodeForm":
+        """Return the form with what is wrong with its code."""
+        self.code.errors = [sentence]
+        return self
+
+
+class SetupForm(CodeForm):
+    # The sealed secret of the page.
+    setup = HiddenField()
+
+
+class RecoveryCodeForm(CodeForm):
+    code = StringField("Recovery code")
+
+
+class CredentialForm(Form):
+    # What the browser gave for a passkey, as JSON.
+    credential = HiddenField()
+
+
+class PasskeyNameForm(Form):
+    name = StringField("Name")
+
+
+class PasskeyForm(PasskeyNameForm, CredentialForm):
+    pass
+
+
+class ForgotForm(Form):
+    email = StringField("Email")
+
+
+class ResetForm(Form):
+    new_password = PasswordField("New password")
+
+
+class ChangePasswordForm(Form):
+    current_password = PasswordField("Current password")
+    new_password = PasswordField("New password")
+
+
+class ProofForm(Form):
+    """One field for each kind of proof. Their names begin with `proof_`, so that none is carried along."""
+
+    proof_password = PasswordField("Password")
+    proof_code = StringField("Authentication code")
+    proof_credential = HiddenField()
+
+
 class ProfileForm(Form):
     full_name = StringField("Full name")
+    email = StringField("Email")
     appearance = RadioField(
         "Appearance",
         choices=[
@@ -21,5 +75,10 @@ class ProfileForm(Form):
             SelectChoice(Appearance.LIGHT, "Light"),
             SelectChoice(Appearance.DARK, "Dark"),
         ],
+        validate_choice=False,
+    )
+    time_zone = SelectField(
+        "Time zone",
+        choices=lambda: [SelectChoice(name, name.replace("_", " ")) for name in zone_names()],
         validate_choice=False,
     )

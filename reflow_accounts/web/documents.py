@@ -78,6 +78,9 @@ class Problem(Schema):
     code = ma.fields.String(required=True, validate=ma.validate.OneOf([code.value for code in Code]))
     errors = ma.fields.List(ma.fields.Nested(ErrorItem), metadata={"description": "One for each bad field"})
     request_id = ma.fields.String(metadata={"description": "Quote it to support"})
+    otp_required = ma.fields.Boolean(
+        metadata={"description": "The password was right; send the code of the second factor as well"}
+    )
     revoked_at = Moment()
     expired_at = Moment()
 
