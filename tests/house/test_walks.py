@@ -3,6 +3,7 @@
 import pytest
 
 from tests.helpers import rows
+from tests.helpers.html import parse
 from tests.helpers.routes import SAFE, belongings, every_route
 
 FRAGMENTS = ["", "div#modal", "div#dialog-panel"]
@@ -64,7 +65,7 @@ def test_nobody_elses_object_is_in_the_api(app, cast, api, ids, who, credential)
 def test_no_page_of_ones_own_holds_anything_of_a_strangers(app, cast, client, ids):
     """Charlie's lists, whole and as fragments, and the same lists narrowed by Ada's ids."""
     cast.charlie.sign_in(client)
-    words = ["Ada", cast.acme.name, cast.ada.email, *ids.values()]
+    words = ["Ada Park", "Ada's", cast.acme.name, cast.ada.email, *ids.values()]
     for route in every_route(app, ids):
         if route.method != "GET" or route.is_api or route.rule.arguments or route.path in HELP:
             continue
@@ -75,12 +76,12 @@ def test_no_page_of_ones_own_holds_anything_of_a_strangers(app, cast, client, id
         for id in ids.values():
             asked = {"key": id, "team": id, "user": id, "q": id}
             narrowed = client.get(route.path, query_string=asked)
-            assert "Ada" not in narrowed.text and cast.ada.email not in narrowed.text, route
+            assert "Ada Park" not in narrowed.text and cast.ada.email not in narrowed.text, route
 
 
 def test_no_list_of_the_api_holds_anything_of_a_strangers(app, cast, api, ids):
     program = api(cast.charlie.session())
-    words = ["Ada", cast.ada.email, *ids.values()]
+    words = ["Ada Park", "Ada's", cast.ada.email, *ids.values()]
     for route in every_route(app, ids):
         if route.method == "GET" and route.is_api and not route.rule.arguments:
             answer = program.get(route.path.removeprefix("/api/v1"))
@@ -134,3 +135,23 @@ def test_what_somebody_signed_in_sees_is_kept_nowhere(app, cast, client, ids):
         if route.method == "GET":
             answer = client.get(route.path)
             assert answer.headers["Cache-Control"] == "no-store", route
+
+
+def test_a_password_is_masked_and_password_managers_may_fill_it_in(app, cast, client, ids):
+    """OWASP ASVS 5.0, 6.2.6 and 6.2.7."""
+    seen = 0
+    for _ in range(2):
+        for route in every_route(app, ids):
+            if route.method != "GET" or route.is_api:
+                continue
+            answer = client.get(route.path)
+            if answer.status_code != 200 or answer.mimetype != "text/html":
+                continue
+            for field in parse(answer.text).all("input"):
+                if "password" in field["name"]:
+                    seen += 1
+                    assert field["type"] == "password", f"{route}: {field}"
+                    assert field["autocomplete"] in ("current-password", "new-password"), f"{route}: {field}"
+                    assert "onpaste" not in field
+        cast.ada.sign_in(client)
+    assert seen >= 3
