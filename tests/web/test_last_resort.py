@@ -6,7 +6,7 @@ import pytest
 
 from reflow_accounts.app import create_app
 
-SECRET = "what somebody typed"
+TYPED = "what somebody typed"
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def broken(app):
     made = create_app(app.config["SETTINGS"])
 
     def fail():
-        raise RuntimeError(SECRET)
+        raise RuntimeError(TYPED)
 
     made.add_url_rule("/broken", "public.broken", fail)
     made.add_url_rule("/api/v1/broken", "broken", fail)
@@ -32,17 +32,17 @@ def test_a_page_that_fails_shows_a_number_and_no_reason(broken, caplog):
     assert answer.status_code == 500
     [number] = set(re.findall(r"req_[0-9a-f]{12}", answer.text))
     assert "Something went wrong on our side" in answer.text
-    for word in (SECRET, "RuntimeError", "Traceback", ".py"):
+    for word in (TYPED, "RuntimeError", "Traceback", ".py"):
         assert word not in answer.text
     assert number in caplog.text
     assert "RuntimeError" in caplog.text
-    assert SECRET not in caplog.text
+    assert TYPED not in caplog.text
 
 
 def test_the_api_says_the_same(broken, caplog):
     answer = broken.get("/api/v1/broken")
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
     assert answer.json["request_id"] in caplog.text
-    for word in (SECRET, "RuntimeError", "Traceback", ".py"):
+    for word in (TYPED, "RuntimeError", "Traceback", ".py"):
         assert word not in answer.text
-    assert SECRET not in caplog.text
+    assert TYPED not in caplog.text
