@@ -14,7 +14,7 @@ from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
 from reflow_accounts.identity.vault import Vault
 from reflow_accounts.limits import counters
 from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
-from reflow_accounts.web import documents, filters, headers, hosts, htmx, input, problems
+from reflow_accounts.web import documents, filters, headers, hosts, htmx, input, logs, problems
 from reflow_accounts.web.hosts import HostGate, Hosts
 
 LARGEST_BODY_BYTES = 64 * 1024
@@ -23,6 +23,7 @@ LARGEST_BODY_BYTES = 64 * 1024
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the application. Raises ConfigError when the environment is not usable."""
     settings = settings or config.load()
+    logs.bind()
     app = Flask(__name__, template_folder=paths.TEMPLATES, static_folder=paths.STATIC)
     app.config.from_mapping(_flask_settings(settings), SETTINGS=settings)
     app.url_map.merge_slashes = False

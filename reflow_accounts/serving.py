@@ -94,6 +94,7 @@ def _run(host: str, port: int) -> None:
 
 def load_worker() -> Flask:
     """Return the application, in a process that the server has just begun; it does chores beside serving."""
+    streams.install()
     app: Flask = importlib.import_module("wsgi").app
     streams.install()
     chores.start(app)

@@ -12,7 +12,7 @@ from tests.helpers import databases, rows
 from tests.helpers.live_server import SECRET_KEY
 from tests.helpers.mailbox import Mailbox
 
-PASSWORD = "eleven quiet herons"
+PASSWORD = "eleven quiet herons"  # pragma: allowlist secret
 NEW = ("users", "create", "Eve@New.example", "--name", "Eve  Lang")
 
 

@@ -146,11 +146,12 @@ def test_the_activity_goes_through_folded_and_new_uses_page_by_page(app, cast, a
         if step % 10 == 9:
             log.fold(app)
     session = cast.ada.session()
-    seen, cursor = [], ""
+    seen, cursor, more = [], "first", ""
     while cursor is not None:
-        page = api(session).get(f"/activity?limit=4&key={key.id}&cursor={cursor}").json
+        page = api(session).get(f"/activity?limit=4&key={key.id}{more}").json
         seen += [item["use"]["path"] for item in page["items"] if item["use"]]
         cursor = page["next_cursor"]
+        more = f"&cursor={cursor}"
     assert seen == [f"/step/{step}" for step in reversed(range(25))]
 
 
