@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import databases, load
+from bench import databases, load, pages
 from bench.servers import Server
 from reflow_accounts.serving import THREADS_PER_WORKER, WORKERS
 from tests.helpers.postgres import Postgres
@@ -36,6 +36,10 @@ class Round:
 
 def main() -> None:
     options = _options()
+    if options.pages:
+        for kind in options.database:
+            pages.measure(kind, lambda stack, kind=kind: stack.enter_context(_database(kind)), options)
+        return
     server = f"{WORKERS} workers × {THREADS_PER_WORKER} threads, {load.CONNECTIONS} connections"
     how = f"{load.generator()}, {options.rounds} rounds of {options.seconds:g} s, interleaved; medians"
     print(f"{server}, {how}")
@@ -126,6 +130,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--hot", action="store_true", help="one key alone, as a fleet of CI jobs uses it")
     parser.add_argument("--keys", type=int, default=10_000, help="live keys, all in use (10,000)")
     parser.add_argument("--uses", type=int, default=0, help="uses in the log beforehand (0)")
+    parser.add_argument("--pages", action="store_true", help="pages on that size beside a small database")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     kinds = ["sqlite", "postgresql"]

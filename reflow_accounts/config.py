@@ -1,9 +1,11 @@
 """Settings from the environment; refuses to start half-configured."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from reflow_accounts import paths
 
 MINIMUM_SECRET_KEY_LENGTH = 32
+_ADDRESS = re.compile(r'[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\]+')
 
 
 class ConfigError(Exception):
@@ -30,12 +33,14 @@ class Settings:
     secret_key: str
     secret_key_fallbacks: tuple[str, ...]
     base_url: str
+    host: str
     trusted_proxies: int
     support_email: str
     mail_url: str
     mail_from: str
     mail_sender: str
     ratelimit_storage_url: str
+    rate_limits: bool
     password_rounds: int
 
     @property
@@ -63,6 +68,7 @@ class Settings:
             "REFLOW_MAIL_FROM": self.mail_from,
             "REFLOW_MAIL_SENDER": self.mail_sender,
             "REFLOW_RATELIMIT_STORAGE_URL": _masked_url(self.ratelimit_storage_url) or "(the database)",
+            "REFLOW_RATE_LIMITS": "on" if self.rate_limits else "off (passwords can be guessed without end)",
         }
 
 
@@ -84,14 +90,14 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         secret_key=_secret_key(environ, instance, is_production),
         secret_key_fallbacks=_fallbacks(environ),
         base_url=_base_url(environ, is_production),
+        host=environ.get("HOST", "127.0.0.1").lower(),
         trusted_proxies=_whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
         support_email=support_email,
         mail_url=_url(environ, "REFLOW_MAIL_URL", ("smtp", "smtps")),
         mail_from=_email(environ, "REFLOW_MAIL_FROM", support_email),
         mail_sender=_choice(environ, "REFLOW_MAIL_SENDER", ("inside", "worker")),
-        ratelimit_storage_url=_url(
-            environ, "REFLOW_RATELIMIT_STORAGE_URL", ("redis", "rediss", "valkey", "valkeys")
-        ),
+        ratelimit_storage_url=_counters_url(environ),
+        rate_limits=_rate_limits(environ, is_production),
         password_rounds=12 if is_production else _whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
     )
 
@@ -228,6 +234,22 @@ def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str
     return value
 
 
+def _counters_url(environ: Mapping[str, str]) -> str:
+    name = "REFLOW_RATELIMIT_STORAGE_URL"
+    value = _url(environ, name, ("redis", "rediss", "valkey", "valkeys"))
+    package = "valkey" if value.startswith("valkey") else "redis"
+    if value and find_spec(package) is None:
+        raise ConfigError(f"{name} needs the package {package}: pip install {package}.")
+    return value
+
+
+def _rate_limits(environ: Mapping[str, str], is_production: bool) -> bool:
+    are_on = _choice(environ, "REFLOW_RATE_LIMITS", ("on", "off")) == "on"
+    if is_production and not are_on:
+        raise ConfigError("REFLOW_RATE_LIMITS=off is refused in production: remove it.")
+    return are_on
+
+
 def _masked_url(value: str) -> str:
     parts = urlsplit(value)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if value else ""
@@ -245,11 +267,21 @@ def _is_origin(value: str) -> bool:
 
 def _email(environ: Mapping[str, str], name: str, default: str) -> str:
     value = environ.get(name) or default
-    if (
-        value.count("@") != 1
-        or value.startswith("@")
-        or value.endswith("@")
-        or any(c.isspace() for c in value)
-    ):
+    address = envelope_address(value)
+    if address is None or not address.isascii():
         raise ConfigError(f"{name} must be an e-mail address; it is {value!r}.")
     return value
+
+
+def envelope_address(value: str) -> str | None:
+    """Return an e-mail address as mail servers know it, the host in ASCII (RFC 5890); None when it is none.
+
+    No quoted local parts, comments or lists: what a person types as an address, and nothing else.
+    """
+    if not _ADDRESS.fullmatch(value) or not value.isprintable():
+        return None
+    local, _, host = value.partition("@")
+    try:
+        return f"{local}@{host.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return None

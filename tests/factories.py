@@ -7,17 +7,17 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.demo import PASSWORD
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import service as identity
-from reflow_accounts.identity.models import SessionKind, User
+from reflow_accounts.identity.models import SessionKind, User, UserSession
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.subscriptions.service import set_active
 from reflow_accounts.teams import service as teams
-from reflow_accounts.teams.models import Rights, Team
+from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.web.client import Client
 
 CLIENT = Client("192.0.2.1", "tests")
@@ -73,6 +73,14 @@ class Person:
             db.session.commit()
         return secret
 
+    def change_sessions(self, **columns: Any) -> None:
+        """Set columns of every session of the user."""
+        with self.app.app_context():
+            db.session.execute(
+                update(UserSession).where(UserSession.user_id == self.number).values(**columns)
+            )
+            db.session.commit()
+
     def change(self, **columns: Any) -> None:
         """Set columns of the user's row."""
         with self.app.app_context():
@@ -96,6 +104,12 @@ class Group:
     def add(self, person: Person, rights: Rights) -> None:
         with self.app.app_context():
             teams.add_member(self.row(), person.row(), rights)
+            db.session.commit()
+
+    def give(self, person: Person, rights: Rights) -> None:
+        """Change the rights of a member."""
+        with self.app.app_context():
+            db.session.get_one(Membership, (person.number, self.row().id)).rights = rights
             db.session.commit()
 
     def subscribe(self, active: bool = True) -> None:

@@ -7,7 +7,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.extensions import db
-from reflow_accounts.identity.mail_links import add_link, drop_sign_ups_of, use
+from reflow_accounts.identity.mail_links import add_link, drop_sign_ups_of, hold_sign_ups_of, use
 from reflow_accounts.identity.models import LinkPurpose, MailLink, User
 from reflow_accounts.identity.password_rules import fault_of
 from reflow_accounts.identity.passwords import PasswordHasher
@@ -78,6 +78,7 @@ def confirm(link: MailLink, *, client: Client) -> User:
     Raises Gone when the link was used, or the address has an account by now.
     """
     details = dict(link.data)
+    hold_sign_ups_of(link.email)
     if not use(link):
         raise Gone("This link does not work any more.")
     try:

@@ -1,9 +1,11 @@
-"""The hot path's way to the database: one lookup, one append, by the raw driver, a connection for each thread."""
+"""The hot path's way to the database: one lookup, one append, by the raw driver."""
 
 import sqlite3
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol
 
 import psycopg
 from flask import Flask, current_app
@@ -61,7 +63,6 @@ _STALE_PLAN = b"0A000"
 _FORMATS = {b"look_up": [1], b"append": [0] * 8, b"admit": [1] + [0] * 8}
 
 Row = tuple[Any, ...]
-Connection = TypeVar("Connection", sqlite3.Connection, psycopg.Connection)
 
 
 class UseFacts(NamedTuple):
@@ -93,57 +94,73 @@ class Wire(Protocol):
         """
 
 
-class _Held(Generic[Connection]):
-    """A thread's connection: closed when the thread ends and its locals go."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection: Connection = connection
-
-    def __del__(self) -> None:
-        self.connection.close()
-
-
 class SqliteWire:
-    """SQLite: a write is durable against the death of the process once its commit returns."""
+    """SQLite: a write is durable against the death of the process once its commit returns.
+
+    One connection for the whole process, its threads in turn: what another connection appends voids
+    every page that this one keeps, so that with a connection for each thread a lookup would read them
+    all again. Waiting here also costs less than SQLite's own polling.
+    """
 
     def __init__(self, path: str, synchronous: str) -> None:
         """Take the file and NORMAL or FULL: what a commit waits for (https://sqlite.org/pragma.html)."""
         self._path, self._synchronous = path, synchronous
-        self._mine = threading.local()
-        # One writer of this process at a time: waiting here costs less than SQLite's own polling.
         self._turn = threading.Lock()
+        self._opened: sqlite3.Connection | None = None
 
     def look_up(self, digest: bytes) -> list[Row]:
-        try:
-            return self._connection().execute(_LOOK_UP.format("?"), (digest,)).fetchall()
-        except sqlite3.Error as error:
-            raise Unavailable(_SORRY) from error
+        with self._taking_turns() as connection:
+            return _found(connection, digest)
 
     def append(self, use: UseFacts) -> int:
-        row = (use.key_id, use.at.strftime("%Y-%m-%d %H:%M:%S.%f"), *use[2:])
+        with self._taking_turns() as connection:
+            return _appended(connection, use)
+
+    def admit(self, digest: bytes, use: UseFacts) -> tuple[list[Row], int | None]:
+        with self._taking_turns() as connection:
+            rows = _found(connection, digest)
+            if not is_good(rows, use.at):
+                return rows, None
+            return rows, _appended(connection, use._replace(key_id=rows[0][0]))
+
+    @contextmanager
+    def _taking_turns(self) -> Iterator[sqlite3.Connection]:
         try:
-            connection = self._connection()
             with self._turn:
-                return connection.execute(_APPEND.format(_EIGHT), row).lastrowid or 0
+                yield self._opened or self._open()
         except sqlite3.Error as error:
             raise Unavailable(_SORRY) from error
 
-    def admit(self, digest: bytes, use: UseFacts) -> tuple[list[Row], int | None]:
-        rows = self.look_up(digest)
-        if not is_good(rows, use.at):
-            return rows, None
-        return rows, self.append(use._replace(key_id=rows[0][0]))
-
-    def _connection(self) -> sqlite3.Connection:
-        try:
-            found: sqlite3.Connection = self._mine.held.connection
-        except AttributeError:
-            found = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            found.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            found.execute(f"PRAGMA synchronous = {self._synchronous}")
-            found.execute("PRAGMA cache_size = -16000")
-            self._mine.held = _Held(found)
+    def _open(self) -> sqlite3.Connection:
+        found = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        found.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        found.execute(f"PRAGMA synchronous = {self._synchronous}")
+        found.execute("PRAGMA cache_size = -16000")
+        self._opened = found
         return found
+
+    def __del__(self) -> None:
+        if self._opened:
+            self._opened.close()
+
+
+def _found(connection: sqlite3.Connection, digest: bytes) -> list[Row]:
+    return connection.execute(_LOOK_UP.format("?"), (digest,)).fetchall()
+
+
+def _appended(connection: sqlite3.Connection, use: UseFacts) -> int:
+    row = (use.key_id, use.at.strftime("%Y-%m-%d %H:%M:%S.%f"), *use[2:])
+    return connection.execute(_APPEND.format(_EIGHT), row).lastrowid or 0
+
+
+class _Held:
+    """A thread's connection: closed when the thread ends and its locals go."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self.connection = connection
+
+    def __del__(self) -> None:
+        self.connection.close()
 
 
 class PostgresWire:

@@ -7,6 +7,7 @@ from flask import Flask, current_app
 
 from reflow_accounts import demo, serving
 from reflow_accounts.commands.backup import backup
+from reflow_accounts.commands.mail import try_mail, work_on_mail
 from reflow_accounts.commands.plainly import said_plainly
 from reflow_accounts.commands.subscriptions import subscriptions
 from reflow_accounts.commands.teams import teams
@@ -41,5 +42,6 @@ def serve(host: str, port: int) -> None:
 
 def bind(app: Flask) -> None:
     """Add the commands to the application."""
-    for command in (show_config, seed_demo, serve, backup, subscriptions, teams, users, uses):
+    own = (show_config, seed_demo, serve)
+    for command in (*own, backup, work_on_mail, try_mail, subscriptions, teams, users, uses):
         app.cli.add_command(command)

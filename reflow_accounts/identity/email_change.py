@@ -9,7 +9,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.errors import Gone
 from reflow_accounts.extensions import db
-from reflow_accounts.identity.mail_links import add_link, drop_links_of, use
+from reflow_accounts.identity.mail_links import add_link, drop_links_of, hold, use
 from reflow_accounts.identity.models import LinkPurpose, MailLink, User
 from reflow_accounts.identity.service import checked_email, find_by_email
 from reflow_accounts.mail.service import post, resolver
@@ -33,6 +33,7 @@ def ask(user: User, address: str, *, by: User, client: Client) -> None:
     Whether the address is somebody's already is found out off the request's path.
     """
     assert user.email
+    hold(user)
     drop_links_of(user, LinkPurpose.CHANGE_EMAIL)
     post("change_email", address, user=user.public_id)
     post("email_change_asked", user.email, address=address, device=client.device)
@@ -60,6 +61,7 @@ def confirm(link: MailLink, user: User, *, client: Client) -> None:
     old, new = user.email, link.email
     assert old
     assert user.id == link.user_id
+    hold(user)
     if not use(link):
         raise Gone("This link does not work any more.")
     try:

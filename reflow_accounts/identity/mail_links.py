@@ -17,12 +17,12 @@ _KEPT = timedelta(days=1)
 def add_link(purpose: LinkPurpose, email: str, *, user: User | None = None, **data: Any) -> MailLink:
     """Make a link for one purpose that `email` will get; old ones of everybody are cleared away."""
     at = now()
-    db.session.execute(delete(MailLink).where(MailLink.expires_at < at - _KEPT))
     link = MailLink(
         purpose=purpose, email=email, user_id=user.id if user else None, data=data, expires_at=at + LIFETIME
     )
     db.session.add(link)
     db.session.flush()
+    db.session.execute(delete(MailLink).where(MailLink.expires_at < at - _KEPT))
     return link
 
 
@@ -38,6 +38,19 @@ def find_link(public_id: str | None, purpose: LinkPurpose) -> MailLink | None:
             MailLink.expires_at > now(),
         )
     )
+
+
+def hold(user: User) -> None:
+    """Have others who would use or drop links of this user wait until the transaction ends.
+
+    Call it before `use` and `drop_links_of`: who holds one link must not wait for who wants all of them.
+    """
+    db.session.execute(select(User.id).where(User.id == user.id).with_for_update())
+
+
+def hold_sign_ups_of(email: str) -> None:
+    """Do as `hold` does for the links of an address that has no account yet."""
+    db.session.execute(_sign_ups_of(select(MailLink.id), email).order_by(MailLink.id).with_for_update())
 
 
 def use(link: MailLink) -> bool:
@@ -59,8 +72,10 @@ def drop_links_of(user: User, *purposes: LinkPurpose) -> None:
 
 def drop_sign_ups_of(email: str) -> None:
     """Delete the links with which an account for this address could still begin."""
-    db.session.execute(
-        delete(MailLink).where(
-            MailLink.email == email, MailLink.purpose == LinkPurpose.SIGN_UP, MailLink.used_at.is_(None)
-        )
+    db.session.execute(_sign_ups_of(delete(MailLink), email))
+
+
+def _sign_ups_of(query: Any, email: str) -> Any:
+    return query.where(
+        MailLink.email == email, MailLink.purpose == LinkPurpose.SIGN_UP, MailLink.used_at.is_(None)
     )

@@ -8,7 +8,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.extensions import db
-from reflow_accounts.identity.mail_links import add_link, drop_links_of, use
+from reflow_accounts.identity.mail_links import add_link, drop_links_of, hold, use
 from reflow_accounts.identity.models import LinkPurpose, MailLink, User, UserSession
 from reflow_accounts.identity.password_rules import fault_of, words_of
 from reflow_accounts.identity.passwords import PasswordHasher
@@ -80,6 +80,7 @@ def reset(link: MailLink, new: str, hasher: PasswordHasher, *, client: Client) -
     fault = fault_of(new, words_of(user))
     if fault:
         raise ValidationFailed(new_password=fault)
+    hold(user)
     if not use(link):
         raise Gone("This link does not work any more.")
     _set(user, hasher.hash(new))

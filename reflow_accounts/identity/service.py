@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.audit.actions import Action
-from reflow_accounts.audit.service import record
+from reflow_accounts.audit.service import SOMEBODY, record
 from reflow_accounts.contract import SESSION_PREFIX
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.extensions import db, now
@@ -60,6 +60,17 @@ def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User 
     user = find_by_email(email)
     stored = user.password_hash if user and user.is_person and not user.disabled_at else None
     return user if hasher.matches(password, stored) else None
+
+
+def refuse_sign_in(email: str, client: Client) -> None:
+    """Write down that somebody tried to sign in with this address and may not.
+
+    It is in the activity of the account with the address. For an address without one the same is written,
+    with nobody's account and without what was typed: so both take the same time, and operators see both.
+    """
+    user = find_by_email(email)
+    record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=client.device, address=client.address)
+    db.session.flush()
 
 
 def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> None:
@@ -114,17 +125,6 @@ def touch(session: UserSession) -> bool:
         .values(last_active_at=at)
     )
     return True
-
-
-def renew_session(session: UserSession) -> str:
-    """Give a session a new value, which is returned and not kept; the old one opens nothing any more.
-
-    Call it when the person has just proved again to be the person.
-    """
-    value = secrets.token_urlsafe(COOKIE_VALUE_BYTES)
-    session.digest, session.proven_at = digest_of(value), now()
-    db.session.flush()
-    return value
 
 
 def end_sessions_of(user: User, *, but: UserSession | None = None) -> None:

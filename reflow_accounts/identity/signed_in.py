@@ -12,7 +12,7 @@ from reflow_accounts.web import htmx
 from reflow_accounts.web.destinations import current_page
 
 # Flask-Login keeps the session's value under this name in the signed cookie.
-_VALUE = "_user_id"
+VALUE = "_user_id"
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login is untyped
@@ -43,7 +43,7 @@ def shown_user() -> User | None:
 
 def was_signed_in() -> bool:
     """Say whether the browser holds the cookie of a session, live or not."""
-    return _VALUE in session
+    return VALUE in session
 
 
 def enter(row: UserSession, value: str) -> None:
@@ -51,6 +51,11 @@ def enter(row: UserSession, value: str) -> None:
     session.clear()
     session.permanent = True
     login_user(SignedIn(row, value))
+
+
+def renew(value: str) -> None:
+    """Have the cookie of this browser hold the new value of its session; the rest of it stays."""
+    session[VALUE] = value
 
 
 def leave() -> None:

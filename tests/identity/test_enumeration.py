@@ -1,0 +1,86 @@
+"""Nobody learns from the time of an answer whether an address has an account (OWASP ASVS 5.0, 6.3.8)."""
+
+import time
+from itertools import count
+from statistics import median
+
+import pytest
+from flask import Flask
+
+from reflow_accounts.extensions import now
+from reflow_accounts.identity.passwords import PasswordHasher
+from tests.cast import Cast
+from tests.helpers.live_server import SECRET_KEY
+
+pytestmark = pytest.mark.slow
+
+ROUNDS = 41
+ROUNDS_OF_BCRYPT = 12
+# Medians of interleaved rounds: what else the machine does falls on all alike.
+TOLERANCE = 0.10
+
+
+@pytest.fixture
+def costly(app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Flask:
+    """The application with passwords that cost what they cost in production, and without limits of tries."""
+    hasher = PasswordHasher([SECRET_KEY], ROUNDS_OF_BCRYPT)
+    monkeypatch.setitem(app.extensions, "password_hasher", hasher)
+    monkeypatch.setitem(app.extensions, "limiter", None)
+    cast.ada.change(password_hash=hasher.hash(cast.ada.password))
+    cast.ben.change(password_hash=hasher.hash(cast.ben.password), disabled_at=now())
+    # As if somebody had given the service account an address by hand.
+    cast.ci.change(email="ci@acme.example", password_hash=hasher.hash("a kettle on the moon"))
+    return app
+
+
+def seconds(app: Flask, path: str, status: int, address: str, **fields: str) -> float:
+    """Send one form from a browser and an address of its own, and return how long the answer took."""
+    client = app.test_client()
+    data = fields | {"csrf_token": client.csrf_token()}
+    began = time.perf_counter()
+    answer = client.post(path, data=data, environ_base={"REMOTE_ADDR": address})
+    passed = time.perf_counter() - began
+    assert answer.status_code == status, answer.text
+    return passed
+
+
+def medians(app: Flask, path: str, status: int, cases: dict[str, dict[str, str]]) -> dict[str, float]:
+    """Send every case in turn, round after round; a case's `{}` is the number of the request."""
+    numbers = count(1)
+    times: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(ROUNDS):
+        for name, fields in cases.items():
+            number = next(numbers)
+            address = f"10.0.{number // 250}.{number % 250 + 1}"
+            filled = {field: value.format(number) for field, value in fields.items()}
+            times[name].append(seconds(app, path, status, address, **filled))
+    return {name: median(found) for name, found in times.items()}
+
+
+def expect_alike(found: dict[str, float]) -> None:
+    spread = max(found.values()) / min(found.values()) - 1
+    assert spread < TOLERANCE, {name: f"{value * 1000:.1f} ms" for name, value in found.items()}
+
+
+def test_logging_in_takes_as_long_for_everybody_who_may_not(costly: Flask, cast: Cast) -> None:
+    cases = {
+        "unknown": {"email": "nobody{}@acme.example", "password": "a kettle on the moon"},
+        "wrong password": {"email": cast.ada.email, "password": "a kettle on the moon"},
+        "disabled": {"email": cast.ben.email, "password": cast.ben.password},
+        "service account": {"email": "ci@acme.example", "password": "a kettle on the moon"},
+    }
+    expect_alike(medians(costly, "/login", 422, cases))
+
+
+def test_signing_up_takes_as_long_for_an_address_that_is_taken(costly: Flask, cast: Cast) -> None:
+    words = {"full_name": "Eve Lund", "team_name": "Initech", "password": "a kettle on the moon"}
+    cases = {
+        "new": words | {"email": "eve{}@initech.example"},
+        "taken": words | {"email": cast.ada.email},
+    }
+    expect_alike(medians(costly, "/signup", 200, cases))
+
+
+def test_forgetting_takes_as_long_for_an_address_that_nobody_has(costly: Flask, cast: Cast) -> None:
+    cases = {"known": {"email": cast.ada.email}, "unknown": {"email": "nobody{}@acme.example"}}
+    expect_alike(medians(costly, "/forgot-password", 200, cases))
