@@ -10,11 +10,17 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
+from reflow_accounts.api_keys.folding import ask_when_due, fold
+from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import Settings
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.sessions import prune_sessions
+from reflow_accounts.limits import service as limits
 from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
 
-HOUR = 60 * 60.0
+MINUTE = 60.0
+HOUR = 60 * MINUTE
 # After failures a chore rests twice as long each time, up to this (or its own interval, if that is longer).
 LONGEST_REST = 60.0
 # How long the end of a process waits for the chore in hand.
@@ -36,9 +42,10 @@ class Chore:
     act: Callable[[], object]
 
 
-def chores_of(settings: Settings) -> list[Chore]:
-    """List the chores of a serving process."""
-    return MAIL_CHORES if settings.mail_sender == "inside" else []
+def chores_of(settings: Settings) -> list[list[Chore]]:
+    """List the chores of a serving process; each inner list has a thread of its own, so that none waits long."""
+    mail = [MAIL_CHORES] if settings.mail_sender == "inside" else []
+    return [HOUSEKEEPING, *mail]
 
 
 class Chores:
@@ -76,12 +83,16 @@ class Chores:
         if self._thread:
             self._thread.join(seconds)
 
-    def wake(self, name: str) -> None:
-        """Have a chore done at once, or again when it is in hand. One that rests after a failure goes on resting."""
+    def wake(self, name: str) -> bool:
+        """Have a chore done at once, or again when it is in hand; say whether it is one of these.
+
+        One that rests after a failure goes on resting.
+        """
         with self._changed:
             if name in self._chores and not self._failures[name]:
                 self._due_at[name] = time.monotonic()
                 self._changed.notify_all()
+        return name in self._chores
 
     def _wait_for_next(self) -> Chore | None:
         """Wait until a chore is due and plan its next time; None when it is time to stop."""
@@ -118,41 +129,54 @@ class Chores:
         )
 
 
-_running: Chores | None = None
+_running: list[Chores] = []
 
 
 def start(app: Flask) -> None:
     """Begin the chores of this process, which serves; to begin them twice changes nothing."""
-    global _running
-    if _running is not None:
+    if _running:
         return
-    _running = Chores(app, chores_of(app.config["SETTINGS"]))
-    _running.start()
-    # `atexit` is not run in the processes that the server forks; this is run in them too.
-    Finalize(None, _running.stop, exitpriority=10)
+    for wanted in chores_of(app.config["SETTINGS"]):
+        running = Chores(app, wanted)
+        _running.append(running)
+        running.start()
+        # `atexit` is not run in the processes that the server forks; this is run in them too.
+        Finalize(None, running.stop, exitpriority=10)
 
 
-def wake(name: str) -> None:
-    """Have a chore done at once, where this process does chores; elsewhere nothing happens."""
-    if _running is not None:
-        _running.wake(name)
+def wake(name: str) -> bool:
+    """Have a chore done at once; say whether this process does it at all."""
+    return any([running.wake(name) for running in _running])  # noqa: C419  # each is woken
 
 
 def is_stopping() -> bool:
     """Say whether the chore in hand should come to an end."""
-    return _running is not None and _running.is_stopping
+    return any(running.is_stopping for running in _running)
 
 
 def send_mail(app: Flask) -> Chores:
     """Return the mail chores alone, for a process that does nothing else."""
-    global _running
-    _running = Chores(app, MAIL_CHORES)
-    return _running
+    running = Chores(app, MAIL_CHORES)
+    _running.append(running)
+    return running
 
 
 def _send() -> None:
     sender.send_due(is_stopping)
 
 
+def _prune_sessions() -> None:
+    prune_sessions()
+    db.session.commit()
+
+
+# The log of uses is folded when a batch is full (woken), and what is left of it now and then.
+HOUSEKEEPING = [
+    Chore("fold", 5 * MINUTE, fold),
+    Chore("old counters", 10 * MINUTE, limits.prune),
+    Chore("old sessions", 24 * HOUR, _prune_sessions),
+    Chore("months", 24 * HOUR, ensure_months),
+]
 MAIL_CHORES = [Chore("mail", 1.0, _send), Chore("old mail", 24 * HOUR, sender.prune_done)]
 when_posted(lambda: wake("mail"))
+ask_when_due(lambda: wake("fold"))
