@@ -14,10 +14,16 @@ from tests.helpers.live_server import SECRET_KEY
 
 pytestmark = pytest.mark.slow
 
-ROUNDS = 41
+ROUNDS = 25
+ROUNDS_WITHOUT_HASH = 151
+# What a busy machine does to one measurement it does not do to three; a difference of ours is in each.
+ATTEMPTS = 3
 ROUNDS_OF_BCRYPT = 12
 # Medians of interleaved rounds: what else the machine does falls on all alike.
 TOLERANCE = 0.10
+
+Cases = dict[str, dict[str, str]]
+_numbers = count(1)
 
 
 @pytest.fixture
@@ -44,22 +50,24 @@ def seconds(app: Flask, path: str, status: int, address: str, **fields: str) -> 
     return passed
 
 
-def medians(app: Flask, path: str, status: int, cases: dict[str, dict[str, str]]) -> dict[str, float]:
+def medians(app: Flask, path: str, status: int, cases: Cases, rounds: int) -> dict[str, float]:
     """Send every case in turn, round after round; a case's `{}` is the number of the request."""
-    numbers = count(1)
     times: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, fields in cases.items():
-            number = next(numbers)
+            number = next(_numbers)
             address = f"10.0.{number // 250}.{number % 250 + 1}"
             filled = {field: value.format(number) for field, value in fields.items()}
             times[name].append(seconds(app, path, status, address, **filled))
     return {name: median(found) for name, found in times.items()}
 
 
-def expect_alike(found: dict[str, float]) -> None:
-    spread = max(found.values()) / min(found.values()) - 1
-    assert spread < TOLERANCE, {name: f"{value * 1000:.1f} ms" for name, value in found.items()}
+def expect_alike(app: Flask, path: str, status: int, cases: Cases, rounds: int = ROUNDS) -> None:
+    for _ in range(ATTEMPTS):
+        found = medians(app, path, status, cases, rounds)
+        if max(found.values()) < min(found.values()) * (1 + TOLERANCE):
+            return
+    pytest.fail(str({name: f"{value * 1000:.1f} ms" for name, value in found.items()}))
 
 
 def test_logging_in_takes_as_long_for_everybody_who_may_not(costly: Flask, cast: Cast) -> None:
@@ -69,7 +77,7 @@ def test_logging_in_takes_as_long_for_everybody_who_may_not(costly: Flask, cast:
         "disabled": {"email": cast.ben.email, "password": cast.ben.password},
         "service account": {"email": "ci@acme.example", "password": "a kettle on the moon"},
     }
-    expect_alike(medians(costly, "/login", 422, cases))
+    expect_alike(costly, "/login", 422, cases)
 
 
 def test_signing_up_takes_as_long_for_an_address_that_is_taken(costly: Flask, cast: Cast) -> None:
@@ -78,9 +86,9 @@ def test_signing_up_takes_as_long_for_an_address_that_is_taken(costly: Flask, ca
         "new": words | {"email": "eve{}@initech.example"},
         "taken": words | {"email": cast.ada.email},
     }
-    expect_alike(medians(costly, "/signup", 200, cases))
+    expect_alike(costly, "/signup", 200, cases)
 
 
 def test_forgetting_takes_as_long_for_an_address_that_nobody_has(costly: Flask, cast: Cast) -> None:
     cases = {"known": {"email": cast.ada.email}, "unknown": {"email": "nobody{}@acme.example"}}
-    expect_alike(medians(costly, "/forgot-password", 200, cases))
+    expect_alike(costly, "/forgot-password", 200, cases, ROUNDS_WITHOUT_HASH)

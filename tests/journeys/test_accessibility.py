@@ -18,8 +18,11 @@ from tests.journeys.test_second_factor import enter, give_password, set_up
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 860)}
 SCHEMES = ["light", "dark"]
+PUBLIC = ["/login", "/signup", "/forgot-password", "/verify-email/x", "/reset-password/x", "/confirm-email/x"]
 PAGES = [
     "/account/profile",
+    "/account/profile/deletion",
+    "/account/security",
     "/account/activity",
     "/help/api-keys",
     "/help/cli",
@@ -102,8 +105,9 @@ def test_the_tab_without_a_subscription_is_accessible(
 @pytest.mark.parametrize("size", SIZES)
 def test_the_other_pages_are_accessible(open_page: OpenPage, member: Person, size: str, scheme: str) -> None:
     page = _page(open_page, size, scheme)
-    page.goto("/login")
-    _expect_nothing(page, "log-in page")
+    for path in PUBLIC:
+        page.goto(path)
+        _expect_nothing(page, path)
     log_in(page, member.email)
     for path in PAGES:
         page.goto(path)
@@ -172,13 +176,14 @@ def test_the_support_console_is_accessible(
         "/account/security",
         "/help/api",
         "/login",
+        "/signup",
     ],
 )
 def test_nothing_needs_sideways_scrolling_at_320_pixels(
     open_page: OpenPage, member: Person, path: str
 ) -> None:
     person_page = open_page(viewport={"width": 320, "height": 700})
-    if path != "/login":
+    if path not in PUBLIC:
         log_in(person_page, member.email)
     person_page.goto(path)
     width = person_page.evaluate("document.documentElement.scrollWidth")
