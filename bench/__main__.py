@@ -36,10 +36,6 @@ class Round:
 
 def main() -> None:
     options = _options()
-    if options.pages:
-        for kind in options.database:
-            pages.measure(kind, lambda stack, kind=kind: stack.enter_context(_database(kind)), options)
-        return
     server = f"{WORKERS} workers × {THREADS_PER_WORKER} threads, {load.CONNECTIONS} connections"
     how = f"{load.generator()}, {options.rounds} rounds of {options.seconds:g} s, interleaved; medians"
     print(f"{server}, {how}")
@@ -66,6 +62,9 @@ def _measure(kind: str, folder: Path, url: str, options: argparse.Namespace) -> 
         keys = 1 if name == "hot" else options.keys
         _print(kind, name, keys, options.uses, rounds)
     databases.check(environ)
+    if options.pages:
+        with _database(kind) as small:
+            pages.measure(small, (folder, url), options.uses // options.keys)
 
 
 def _race(

@@ -1,10 +1,7 @@
 """The pages and lists of one user, on a small database and on a grown one, in turn: does growth cost anything?"""
 
-import argparse
 import statistics
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +18,6 @@ from reflow_accounts.identity.signed_in import VALUE
 from reflow_accounts.web.client import Client
 
 ROUNDS = 30
-# As many uses for each key as the grown database has.
 SMALL_KEYS = 10_000
 PATHS = (
     "/account/api-keys",
@@ -66,26 +62,23 @@ class Reader:
         return took
 
 
-def measure(kind: str, make: Callable[[ExitStack], tuple[Path, str]], options: argparse.Namespace) -> None:
-    """Build both databases of a kind and print each page's time on both, and the ratio."""
-    grown_uses = options.uses or options.keys * 10
-    sizes = ((SMALL_KEYS, SMALL_KEYS * grown_uses // options.keys), (options.keys, grown_uses))
-    with ExitStack() as stack:
-        readers = []
-        for keys, uses in sizes:
-            folder, url = make(stack)
-            app = databases.application(databases.environ_of(folder, url))
-            databases.add_keys(app, keys, folder / "secrets")
-            databases.add_uses(app, uses)
-            readers.append(Reader.of(app, folder / "secrets"))
-        print(f"{kind}: {sizes[0][0]:,} keys and {sizes[0][1]:,} uses; {sizes[1][0]:,} and {sizes[1][1]:,}")
-        for path in PATHS:
-            took: list[list[tuple[float, float]]] = [[], []]
-            for _ in range(ROUNDS):
-                for reader, seen in zip(readers, took, strict=True):
-                    seen.append(reader.ask(path))
-            small, grown = (
-                [statistics.median(column) for column in zip(*seen, strict=True)] for seen in took
-            )
-            ratios = f"wall x {grown[0] / small[0]:.2f}   CPU x {grown[1] / small[1]:.2f}   limit 1.25"
-            print(f"  {path:<40}{small[0]:8.1f} ms {grown[0]:8.1f} ms   {ratios}", flush=True)
+def measure(small: tuple[Path, str], grown: tuple[Path, str], uses_of_each: int) -> None:
+    """Print each page's time on both databases, and the ratio; each is a folder and an address.
+
+    The grown one is there; the small one is filled here, with as many uses for each key.
+    """
+    app = databases.application(databases.environ_of(*small))
+    databases.add_keys(app, SMALL_KEYS, small[0] / "secrets")
+    databases.add_uses(app, SMALL_KEYS * uses_of_each)
+    apps = app, databases.application(databases.environ_of(*grown))
+    readers = [Reader.of(app, place[0] / "secrets") for app, place in zip(apps, (small, grown), strict=True)]
+    for path in PATHS:
+        took: list[list[tuple[float, float]]] = [[], []]
+        for _ in range(ROUNDS):
+            for reader, seen in zip(readers, took, strict=True):
+                seen.append(reader.ask(path))
+        before, after = ([statistics.median(column) for column in zip(*seen, strict=True)] for seen in took)
+        ratios = f"wall x {after[0] / before[0]:.2f}   CPU x {after[1] / before[1]:.2f}   limit 1.25"
+        print(f"  {path:<40}{before[0]:8.1f} ms {after[0]:8.1f} ms   {ratios}", flush=True)
+    for app in apps:
+        databases.close(app)

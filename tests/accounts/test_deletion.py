@@ -59,6 +59,7 @@ def test_keys_die_and_their_uses_stay_for_the_record(app, cast, client, api):
 
 
 def test_what_tells_who_it_was_is_gone(app, cast, client):
+    cast.ben.sign_in(client)
     client.send("/forgot-password", email=cast.ben.email)
     cast.ben.change(totp_secret=b"secret", totp_on_at=now(), totp_step=7, is_staff=True)
     with app.app_context():
@@ -72,7 +73,6 @@ def test_what_tells_who_it_was_is_gone(app, cast, client):
             )
         )
         db.session.commit()
-    cast.ben.sign_in(client)
     assert delete(client).status_code == 303
     for model in (RecoveryCode, Passkey, MailLink, OutboxMessage):
         assert rows.count(app, model) == 0, model

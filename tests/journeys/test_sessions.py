@@ -36,18 +36,18 @@ def grow_old(person: Person) -> None:
 
 
 def prove(page: Page, password: str) -> None:
-    page.get_by_role("textbox", name="Password").fill(password)
+    page.get_by_role("textbox", name="Password", exact=True).fill(password)
     page.get_by_role("button", name="Continue").click()
 
 
 def test_in_the_dialog_the_name_survives_and_the_key_is_shown_once(page: Page, member: Person) -> None:
     ask_for_key(page, "survivor")
     expect(page.get_by_role("dialog", name="Confirm that it is you")).to_be_visible()
-    expect(page.get_by_role("textbox", name="Password")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Password", exact=True)).to_be_focused()
     prove(page, "not-my-password")
     expect(page.get_by_text("This is not your password")).to_be_visible()
-    expect(page.get_by_role("textbox", name="Password")).to_be_focused()
-    expect(page.get_by_role("textbox", name="Password")).to_have_value("")
+    expect(page.get_by_role("textbox", name="Password", exact=True)).to_be_focused()
+    expect(page.get_by_role("textbox", name="Password", exact=True)).to_have_value("")
     prove(page, member.password)
     expect(page.get_by_role("textbox", name="API key")).to_have_value(re.compile("rfk_"))
     expect(page.get_by_role("button", name="Copy key")).to_be_focused()
@@ -60,7 +60,7 @@ def test_in_the_dialog_the_name_survives_and_the_key_is_shown_once(page: Page, m
 
 def test_two_clicks_on_continue_make_one_key(page: Page, member: Person) -> None:
     ask_for_key(page, "twice")
-    page.get_by_role("textbox", name="Password").fill(member.password)
+    page.get_by_role("textbox", name="Password", exact=True).fill(member.password)
     page.get_by_role("button", name="Continue").evaluate("button => { button.click(); button.click(); }")
     page.get_by_role("textbox", name="API key").wait_for()
     page.get_by_role("checkbox", name="I have saved this key").check()
