@@ -13,7 +13,6 @@ from tests.helpers import rows
 from tests.helpers.authenticator_app import STEP_SECONDS, turn_on
 from tests.helpers.mailbox import Mailbox
 
-ANOTHER = "a kettle on the moon, twice"
 CODE = "/login/code"
 RECOVERY = "/login/recovery-code"
 
@@ -152,12 +151,12 @@ def test_nobody_elses_codes_count(app, cast, client, phone):
 
 
 def test_a_reset_password_leads_to_the_second_factor_like_any_other(app, cast, client, phone):
-    mailbox = Mailbox(app)
+    mailbox, other = Mailbox(app), "a kettle on the moon, twice"
     client.send("/forgot-password", email=cast.ada.email)
     [link] = [mailbox.link_in(message) for message in mailbox.deliver() if "password" in message["Subject"]]
-    client.submit(client.page(link), link, new_password=ANOTHER)
+    client.submit(client.page(link), link, new_password=other)
     assert not is_signed_in(client)
-    answer = client.send("/login", email=cast.ada.email, password=ANOTHER)
+    answer = client.send("/login", email=cast.ada.email, password=other)
     assert answer.headers["Location"] == CODE
     assert not is_signed_in(client)
     assert enter(client, phone.code()).status_code == 303
