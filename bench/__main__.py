@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import databases, load, pages
 from bench.servers import Server
-from reflow_accounts.serving import THREADS_PER_WORKER, WORKERS
+from reflow_accounts.serving import TURNS_PER_WORKER, WORKERS
 from tests.helpers.postgres import Postgres
 
 # What performance is needed and aimed at, as shares of the bare view (CPU ratio, rate ratio).
@@ -40,7 +40,7 @@ def main() -> None:
         for kind in options.database:
             pages.measure(kind, lambda stack, kind=kind: stack.enter_context(_database(kind)), options)
         return
-    server = f"{WORKERS} workers × {THREADS_PER_WORKER} threads, {load.CONNECTIONS} connections"
+    server = f"{WORKERS} workers × {TURNS_PER_WORKER} threads, {load.CONNECTIONS} connections"
     how = f"{load.generator()}, {options.rounds} rounds of {options.seconds:g} s, interleaved; medians"
     print(f"{server}, {how}")
     head = ("database", "keys", "uses", "contender", "CPU µs", "CPU", "rate", "p50 ms", "p99 ms", "limit")
@@ -60,8 +60,8 @@ def _measure(kind: str, folder: Path, url: str, options: argparse.Namespace) -> 
     hot.write_text(secrets.read_text().splitlines()[0] + "\n")
     databases.close(app)
     for name, file in (("hot", hot),) if options.hot else (("many", secrets), ("hot", hot)):
-        bare = Server("bare Flask", "bench.bare:app", THREADS_PER_WORKER)
-        ours = Server("API key", "wsgi:app", THREADS_PER_WORKER, environ)
+        bare = Server("bare Flask", "bench.bare:app", TURNS_PER_WORKER)
+        ours = Server("API key", "wsgi:app", TURNS_PER_WORKER, environ)
         rounds = _race([bare, ours], file, folder / "log", options)
         keys = 1 if name == "hot" else options.keys
         _print(kind, name, keys, options.uses, rounds)
