@@ -68,7 +68,10 @@ def test_logging_in_takes_as_long_for_everybody_who_may_not(costly: Flask, cast:
             "email": "nobody{}@acme.example",
             "password": "a kettle on the moon",  # pragma: allowlist secret
         },
-        "wrong password": {"email": cast.ada.email, "password": "a kettle on the moon"},
+        "wrong password": {
+            "email": cast.ada.email,
+            "password": "a kettle on the moon",
+        },  # pragma: allowlist secret
         "disabled": {"email": cast.ben.email, "password": cast.ben.password},
         "service account": {"email": "ci@acme.example", "password": "a kettle on the moon"},
     }
