@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bench import databases, load, pages
 from bench.servers import Server
-from reflow_accounts.serving import THREADS_PER_WORKER, WORKERS
+from reflow_accounts.serving import TURNS_PER_WORKER, WORKERS
 from tests.helpers.postgres import Postgres
 
 # What performance is needed and aimed at, as shares of the bare view (CPU ratio, rate ratio).
@@ -36,7 +36,7 @@ class Round:
 
 def main() -> None:
     options = _options()
-    server = f"{WORKERS} workers × {THREADS_PER_WORKER} threads, {load.CONNECTIONS} connections"
+    server = f"{WORKERS} workers × {TURNS_PER_WORKER} threads, {load.CONNECTIONS} connections"
     how = f"{load.generator()}, {options.rounds} rounds of {options.seconds:g} s, interleaved; medians"
     print(f"{server}, {how}")
     head = ("database", "keys", "uses", "contender", "CPU µs", "CPU", "rate", "p50 ms", "p99 ms", "limit")

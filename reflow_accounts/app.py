@@ -14,10 +14,9 @@ from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
 from reflow_accounts.identity.vault import Vault
 from reflow_accounts.limits import counters
 from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
+from reflow_accounts.turns import LARGEST_BODY_BYTES
 from reflow_accounts.web import documents, filters, headers, hosts, htmx, input, logs, problems
 from reflow_accounts.web.hosts import HostGate, Hosts
-
-LARGEST_BODY_BYTES = 64 * 1024
 
 
 def create_app(settings: Settings | None = None) -> Flask:

@@ -16,16 +16,17 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts import chores, demo, paths, streams
+from reflow_accounts import chores, demo, paths, streams, turns
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.extensions import db
 from reflow_accounts.web.addresses import listening
 
 WORKERS = 2
-# More threads answer no more requests: they wait for Python's lock and for the database's writer
-# (bench/README.md). Slow clients wait in the server, outside Python.
-THREADS_PER_WORKER = 2
+# More answers at once would wait for Python's lock and for the database's writer (bench/README.md).
+TURNS_PER_WORKER = 2
+# Where clients are waited for that send slowly: as many as a worker takes connections.
+THREADS_PER_WORKER = 512
 # A worker that is told to stop lets its answers be read to the end, but for no longer than this.
 SECONDS_TO_STOP = 60
 
@@ -95,6 +96,7 @@ def _run(host: str, port: int) -> None:
 def load_worker() -> Flask:
     """Return the application, in a process that the server has just begun; it does chores beside serving."""
     streams.install()
+    turns.install(TURNS_PER_WORKER)
     app: Flask = importlib.import_module("wsgi").app
     streams.install()
     chores.start(app)

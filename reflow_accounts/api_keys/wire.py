@@ -3,7 +3,7 @@
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -153,26 +153,18 @@ def _appended(connection: sqlite3.Connection, use: UseFacts) -> int:
     return connection.execute(_APPEND.format(_EIGHT), row).lastrowid or 0
 
 
-class _Held:
-    """A thread's connection: closed when the thread ends and its locals go."""
-
-    def __init__(self, connection: psycopg.Connection) -> None:
-        self.connection = connection
-
-    def __del__(self) -> None:
-        self.connection.close()
-
-
 class PostgresWire:
     """PostgreSQL: every append is a transaction; the server groups the commits of several connections.
 
     It speaks to libpq itself, with statements prepared once: a cursor would cost more than the request.
+    There are as many connections as requests are answered at once, whichever threads they have.
     """
 
     def __init__(self, address: str) -> None:
         """Take the address as libpq reads it (postgresql://…)."""
         self._address = address
-        self._mine = threading.local()
+        # Taken from its end and put back there; both are one step for Python.
+        self._idle: list[psycopg.Connection] = []
 
     def look_up(self, digest: bytes) -> list[Row]:
         # A connection that died since its last request says so only now. Reading twice is harmless.
@@ -195,12 +187,12 @@ class PostgresWire:
             result = self._run(statement, values)
             if result.error_field(pq.DiagnosticField.SQLSTATE) == _STALE_PLAN:
                 # A migration changed a table: the statement was refused, and is prepared anew.
-                self._drop()
+                self._drop_all()
                 result = self._run(statement, values)
             if result.status != pq.ExecStatus.TUPLES_OK:
                 raise psycopg.OperationalError(result.error_message.decode("utf-8", "replace"))
         except psycopg.Error as error:
-            self._drop()
+            self._drop_all()
             raise Unavailable(_SORRY) from error
         return [
             tuple(_text(result.get_value(row, column)) for column in range(result.nfields))
@@ -208,21 +200,33 @@ class PostgresWire:
         ]
 
     def _run(self, statement: bytes, values: list[bytes]) -> pq.abc.PGresult:
-        return self._connection().pgconn.exec_prepared(statement, values, _FORMATS[statement])
-
-    def _connection(self) -> psycopg.Connection:
+        connection = self._take()
         try:
-            found: psycopg.Connection = self._mine.held.connection
-        except AttributeError:
-            found = psycopg.connect(self._address, autocommit=True, connect_timeout=5)
-            self._mine.held = _Held(found)
-            found.execute("SET TIME ZONE 'UTC'")
-            for name, statement in _PREPARED.items():
-                found.pgconn.prepare(name, statement.encode())
-        return found
+            return connection.pgconn.exec_prepared(statement, values, _FORMATS[statement])
+        finally:
+            self._idle.append(connection)
 
-    def _drop(self) -> None:
-        vars(self._mine).pop("held", None)
+    def _take(self) -> psycopg.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def _connect(self) -> psycopg.Connection:
+        made = psycopg.connect(self._address, autocommit=True, connect_timeout=5)
+        made.execute("SET TIME ZONE 'UTC'")
+        for name, statement in _PREPARED.items():
+            made.pgconn.prepare(name, statement.encode())
+        return made
+
+    def _drop_all(self) -> None:
+        """Close what nobody uses: when one connection died, or knows an old plan, the others are likely to."""
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
+
+    def __del__(self) -> None:
+        self._drop_all()
 
 
 def _text(value: bytes | None) -> str | None:
