@@ -11,7 +11,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reflow_accounts.serving import THREADS_PER_WORKER, WORKERS
+from reflow_accounts.serving import TURNS_PER_WORKER, WORKERS
 
 ROOT = Path(__file__).resolve().parents[1]
 SERVE = ["flask", "--app", "wsgi", "serve"]
@@ -66,7 +66,7 @@ class Server:
         return sum(_cpu_seconds(pid) for pid in _family(self.process.pid))
 
     def _bare(self) -> list[str]:
-        settings = ["--workers", str(WORKERS), "--blocking-threads", str(THREADS_PER_WORKER), "--no-ws"]
+        settings = ["--workers", str(WORKERS), "--blocking-threads", str(TURNS_PER_WORKER), "--no-ws"]
         quietly = ["--interface", "wsgi", "--log-level", "warning", "--port", str(self.port)]
         return ["granian", *settings, *quietly, self.target]
 

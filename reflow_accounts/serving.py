@@ -98,7 +98,6 @@ def load_worker() -> Flask:
     streams.install()
     turns.install(TURNS_PER_WORKER)
     app: Flask = importlib.import_module("wsgi").app
-    streams.install()
     chores.start(app)
     return app
 
