@@ -6,7 +6,7 @@
 
 from collections.abc import Callable
 from io import BytesIO
-from threading import BoundedSemaphore
+from queue import SimpleQueue
 from typing import Any
 
 LARGEST_BODY_BYTES = 64 * 1024
@@ -20,18 +20,26 @@ def install(turns: int) -> None:
     from granian.server import mp
 
     workers: Any = mp
-    workers._wsgi_call_wrap = _with_turns(workers._wsgi_call_wrap, BoundedSemaphore(turns))
+    workers._wsgi_call_wrap = _with_turns(workers._wsgi_call_wrap, turns)
 
 
-def _with_turns(wrap: Callable[..., Run], turn: BoundedSemaphore) -> Callable[..., Run]:
+def _with_turns(wrap: Callable[..., Run], turns: int) -> Callable[..., Run]:
+    # Whoever holds one of these answers: a semaphore, at a fraction of the price of Python's own.
+    free: SimpleQueue[None] = SimpleQueue()
+    for _ in range(turns):
+        free.put(None)
+
     def wrapped(application: Any, *options: Any) -> Run:
         run = wrap(application, *options)
 
         def answer(protocol: Any, scope: Scope) -> int:
             if _has_body(scope):
                 scope["wsgi.input"] = BytesIO(_read(scope["wsgi.input"]))
-            with turn:
+            free.get()
+            try:
                 return run(protocol, scope)
+            finally:
+                free.put(None)
 
         return answer
 
