@@ -9,8 +9,11 @@ from reflow_accounts.extensions import db
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+# IF NOT EXISTS: without it SQLite believes what a connection of the pool remembers of triggers, and looks no
+# further; the trigger may have been dropped over another one since.
+_FULL = "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
 _BREAK = {
-    "sqlite": ["CREATE TRIGGER no_uses BEFORE INSERT ON uses BEGIN SELECT RAISE(ABORT, 'disk full'); END"],
+    "sqlite": [f"CREATE TRIGGER IF NOT EXISTS no_uses BEFORE INSERT ON uses {_FULL}"],
     "postgresql": [
         "CREATE FUNCTION no_uses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$",
         "CREATE TRIGGER no_uses BEFORE INSERT ON uses FOR EACH ROW EXECUTE FUNCTION no_uses()",
