@@ -14,6 +14,8 @@ DEFAULT_LIMIT = 50
 HIGHEST_LIMIT = 200
 HIGHEST_NUMBER = 10**18 - 1
 NOT_A_CURSOR = "Use the next_cursor of the page before, unchanged"
+# So that no number is taken for a cursor.
+_MARK = "c"
 _NUMBER, _DOT = "[0-9]{1,18}", r"\."
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -28,12 +30,12 @@ def cursor_pattern(size: int) -> str:
 
     Every match of it is a place in a list, so that the API's document can say what is accepted.
     """
-    return f"^{_DOT.join([_NUMBER] * size)}$"
+    return f"^{_MARK}{_DOT.join([_NUMBER] * size)}$"
 
 
 def write_cursor(*numbers: int) -> str:
     """Return the cursor that holds these numbers, each from 0 to HIGHEST_NUMBER."""
-    return ".".join(map(str, numbers))
+    return _MARK + ".".join(map(str, numbers))
 
 
 def read_cursor(cursor: str | None, size: int) -> tuple[int, ...] | None:
@@ -42,7 +44,7 @@ def read_cursor(cursor: str | None, size: int) -> tuple[int, ...] | None:
         return None
     if not re.fullmatch(cursor_pattern(size)[1:-1], cursor):
         raise ValidationFailed(cursor=NOT_A_CURSOR)
-    return tuple(map(int, cursor.split(".")))
+    return tuple(map(int, cursor.removeprefix(_MARK).split(".")))
 
 
 @dataclass(frozen=True)
