@@ -113,7 +113,7 @@ def _legible(value: Any) -> Any:
 
 def _envelope(address: str) -> str:
     found = envelope_address(address)
-    if found is None or not text.is_plain(address):
+    if found is None:
         raise Unmailable("the address is not one that mail can be sent to")
     return found
 

@@ -181,6 +181,7 @@ class _Server(smtplib.SMTP):
         super().send(s)
 
     def getreply(self) -> tuple[int, bytes]:
+        # Sending may have taken most of the time.
         self._hurry()
         return super().getreply()
 
