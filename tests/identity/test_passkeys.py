@@ -41,7 +41,10 @@ def test_ada_adds_a_passkey_and_signs_in_without_a_password(app, cast, ada):
     assert "Just now" in other.page(TAB).with_id("identity-passkeys").text
     assert ("passkey.added", "Ada Park", "Ada’s laptop") in rows.acts(app)
     with app.app_context():
-        notices = [notice.data["sentence"] for notice in db.session.scalars(db.select(OutboxMessage))]
+        notices = [
+            notice.data["sentence"]
+            for notice in db.session.scalars(db.select(OutboxMessage).order_by(OutboxMessage.id))
+        ]
     assert notices == ["The passkey “Ada’s laptop” was added."]
 
 

@@ -41,7 +41,10 @@ def section(ada):
 
 def sentences(app):
     with app.app_context():
-        return [message.data["sentence"] for message in db.session.scalars(db.select(OutboxMessage))]
+        return [
+            message.data["sentence"]
+            for message in db.session.scalars(db.select(OutboxMessage).order_by(OutboxMessage.id))
+        ]
 
 
 def test_ada_turns_it_on_and_sees_ten_recovery_codes_once(app, ada):
