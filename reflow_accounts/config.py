@@ -33,6 +33,8 @@ class Settings:
     trusted_proxies: int
     support_email: str
     mail_url: str
+    mail_from: str
+    mail_sender: str
     ratelimit_storage_url: str
     password_rounds: int
 
@@ -58,6 +60,8 @@ class Settings:
             "REFLOW_SUPPORT_EMAIL": self.support_email,
             "REFLOW_MAIL_URL": _masked_url(self.mail_url)
             or "(one .eml file a message in the instance folder)",
+            "REFLOW_MAIL_FROM": self.mail_from,
+            "REFLOW_MAIL_SENDER": self.mail_sender,
             "REFLOW_RATELIMIT_STORAGE_URL": _masked_url(self.ratelimit_storage_url) or "(the database)",
         }
 
@@ -71,6 +75,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     environment = _choice(environ, "REFLOW_ENV", ("development", "production"))
     instance = Path(environ.get("REFLOW_INSTANCE") or paths.instance_folder()).absolute()
     is_production = environment == "production"
+    support_email = _email(environ, "REFLOW_SUPPORT_EMAIL", "support@reflow.example")
     return Settings(
         environment=environment,
         instance=instance,
@@ -80,8 +85,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         secret_key_fallbacks=_fallbacks(environ),
         base_url=_base_url(environ, is_production),
         trusted_proxies=_whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
-        support_email=_email(environ, "REFLOW_SUPPORT_EMAIL", "support@reflow.example"),
+        support_email=support_email,
         mail_url=_url(environ, "REFLOW_MAIL_URL", ("smtp", "smtps")),
+        mail_from=_email(environ, "REFLOW_MAIL_FROM", support_email),
+        mail_sender=_choice(environ, "REFLOW_MAIL_SENDER", ("inside", "worker")),
         ratelimit_storage_url=_url(
             environ, "REFLOW_RATELIMIT_STORAGE_URL", ("redis", "rediss", "valkey", "valkeys")
         ),

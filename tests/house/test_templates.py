@@ -75,9 +75,11 @@ def test_an_htmx_request_changes_a_known_place_and_drops_a_second_click():
 
 def test_nothing_is_inline():
     for file in TEMPLATES:
+        # Mail programs drop every other kind of style; nothing in a mail runs.
+        is_mail = file.parent.name == "mail"
         for element in skeleton(file).elements:
             for attribute in element.attributes:
-                assert attribute != "style", f"{name(file)}: {element}"
+                assert attribute != "style" or is_mail, f"{name(file)}: {element}"
                 assert not attribute.startswith(("on", "hx-on")), f"{name(file)}: {element}"
             assert element.tag != "style", name(file)
             assert element.tag != "script" or "src" in element, name(file)
