@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response
 
 from reflow_accounts.access import api as access_api
 from reflow_accounts.access import bearer
+from reflow_accounts.accounts import pages as accounts_pages
 from reflow_accounts.activity import api as activity_api
 from reflow_accounts.activity import pages as activity_pages
 from reflow_accounts.api_keys import api as api_keys_api
@@ -41,8 +42,14 @@ def guard_support() -> Response | None:
 
 
 ROOMS_BY_DOOR = {
-    "public": (identity_pages.public, help_pages.pages, health.pages),
-    "account": (identity_pages.account, identity_pages.security, api_keys_pages.pages, activity_pages.pages),
+    "public": (identity_pages.public, accounts_pages.public, help_pages.pages, health.pages),
+    "account": (
+        identity_pages.account,
+        identity_pages.security,
+        accounts_pages.account,
+        api_keys_pages.pages,
+        activity_pages.pages,
+    ),
     "support": (support_pages.pages,),
 }
 GUARDS = {"public": refuse_forgery, "account": guard_account, "support": guard_support}

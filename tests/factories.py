@@ -17,7 +17,7 @@ from reflow_accounts.identity.models import SessionKind, User
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.subscriptions.service import set_active
 from reflow_accounts.teams import service as teams
-from reflow_accounts.teams.models import Rights, Team
+from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.web.client import Client
 
 CLIENT = Client("192.0.2.1", "tests")
@@ -96,6 +96,12 @@ class Group:
     def add(self, person: Person, rights: Rights) -> None:
         with self.app.app_context():
             teams.add_member(self.row(), person.row(), rights)
+            db.session.commit()
+
+    def give(self, person: Person, rights: Rights) -> None:
+        """Change the rights of a member."""
+        with self.app.app_context():
+            db.session.get_one(Membership, (person.number, self.row().id)).rights = rights
             db.session.commit()
 
     def subscribe(self, active: bool = True) -> None:

@@ -219,6 +219,12 @@ def revoke(key: ApiKey, *, by: User, client: Client) -> bool:
     return was_live
 
 
+def revoke_all(owner: User, *, by: User, client: Client) -> None:
+    """End every live key of a user, as `revoke` does."""
+    for key in keys_of(owner):
+        revoke(key, by=by, client=client)
+
+
 def _require_subscription(owner: User) -> None:
     if not has_active_subscription(owner):
         raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")

@@ -1,10 +1,11 @@
-"""The forms of signing in and of the profile."""
+"""The forms of signing in, of passwords and of the profile."""
 
-from wtforms import PasswordField, RadioField, StringField
+from wtforms import PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.identity.models import Appearance
 from reflow_accounts.web.forms import Form
+from reflow_accounts.web.zones import zone_names
 
 
 class LoginForm(Form):
@@ -12,8 +13,22 @@ class LoginForm(Form):
     password = PasswordField("Password")
 
 
+class ForgotForm(Form):
+    email = StringField("Email")
+
+
+class ResetForm(Form):
+    new_password = PasswordField("New password")
+
+
+class ChangePasswordForm(Form):
+    current_password = PasswordField("Current password")
+    new_password = PasswordField("New password")
+
+
 class ProfileForm(Form):
     full_name = StringField("Full name")
+    email = StringField("Email")
     appearance = RadioField(
         "Appearance",
         choices=[
@@ -21,5 +36,10 @@ class ProfileForm(Form):
             SelectChoice(Appearance.LIGHT, "Light"),
             SelectChoice(Appearance.DARK, "Dark"),
         ],
+        validate_choice=False,
+    )
+    time_zone = SelectField(
+        "Time zone",
+        choices=lambda: [SelectChoice(name, name.replace("_", " ")) for name in zone_names()],
         validate_choice=False,
     )

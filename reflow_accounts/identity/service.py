@@ -1,9 +1,11 @@
 """Sign in, stay signed in, sign out; change one's profile."""
 
+import re
 import secrets
 from datetime import timedelta
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
@@ -23,6 +25,7 @@ from reflow_accounts.identity.passwords import PasswordHasher
 from reflow_accounts.identity.secrets import digest_of, new_secret
 from reflow_accounts.web import text
 from reflow_accounts.web.client import Client
+from reflow_accounts.web.zones import zone_names
 
 IDLE_LIFETIME = timedelta(days=7)
 ABSOLUTE_LIFETIME = timedelta(days=30)
@@ -30,12 +33,23 @@ ABSOLUTE_LIFETIME = timedelta(days=30)
 ACTIVITY_STEP = timedelta(minutes=1)
 COOKIE_VALUE_BYTES = 16
 
+# Enough to catch a slip; whether an address is somebody's, only a mail to it can tell.
+_ADDRESS = re.compile(r"""[^@\s"(),:;<>\[\]\\]+@[^@\s"(),:;<>\[\]\\.]+(\.[^@\s"(),:;<>\[\]\\.]+)+""")
+
 
 def find_by_email(email: str) -> User | None:
     """Return the user with this address, compared without case, or None."""
     if len(email) > LONGEST_EMAIL or not text.is_plain(email):
         return None
     return db.session.scalar(select(User).where(User.email == text.folded(text.tidy(email))))
+
+
+def checked_email(email: str) -> str:
+    """Return the address as it is kept. Raises ValidationFailed with the sentence for its field."""
+    address = text.folded(text.tidy(email))
+    if len(address) > LONGEST_EMAIL or not text.is_plain(address) or not _ADDRESS.fullmatch(address):
+        raise ValidationFailed(email="Enter an email address like name@example.com")
+    return address
 
 
 def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User | None:
@@ -102,6 +116,25 @@ def touch(session: UserSession) -> bool:
     return True
 
 
+def renew_session(session: UserSession) -> str:
+    """Give a session a new value, which is returned and not kept; the old one opens nothing any more.
+
+    Call it when the person has just proved again to be the person.
+    """
+    value = secrets.token_urlsafe(COOKIE_VALUE_BYTES)
+    session.digest, session.proven_at = digest_of(value), now()
+    db.session.flush()
+    return value
+
+
+def end_sessions_of(user: User, *, but: UserSession | None = None) -> None:
+    """End every session of the user at once, of browsers and of the command, all `but` one."""
+    live = update(UserSession).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
+    if but:
+        live = live.where(UserSession.id != but.id)
+    db.session.execute(live.values(ended_at=now()))
+
+
 def end_session(session: UserSession, *, by: User, client: Client) -> None:
     """End a session at once, on every node. Ending an ended one changes nothing."""
     if session.ended_at:
@@ -115,31 +148,38 @@ def add_person(
     full_name: str, email: str, password: str, hasher: PasswordHasher, *, is_staff: bool = False
 ) -> User:
     """Make a person who can sign in. Raises ValidationFailed for a bad or taken address or a bad name."""
-    name = _full_name(full_name)
-    address = text.folded(text.tidy(email))
-    if address.count("@") != 1 or len(address) > LONGEST_EMAIL or not text.is_plain(address):
-        raise ValidationFailed(email="Enter an email address like name@example.com")
-    if find_by_email(address):
-        raise ValidationFailed(email="This email address has an account already")
-    user = User(full_name=name, email=address, password_hash=hasher.hash(password), is_staff=is_staff)
-    db.session.add(user)
-    db.session.flush()
+    return add_hashed_person(full_name, email, hasher.hash(password), is_staff=is_staff)
+
+
+def add_hashed_person(full_name: str, email: str, password_hash: str, *, is_staff: bool = False) -> User:
+    """Make a person whose password was hashed before, as `add_person` does; the database decides who is first."""
+    name, address = checked_full_name(full_name), checked_email(email)
+    user = User(full_name=name, email=address, password_hash=password_hash, is_staff=is_staff)
+    try:
+        with db.session.begin_nested():
+            db.session.add(user)
+    except IntegrityError:
+        raise ValidationFailed(email="This email address has an account already") from None
     return user
 
 
 def add_service_account_user(name: str) -> User:
     """Make the user behind a service account: no address, no password, no way to sign in."""
-    user = User(full_name=_full_name(name), kind=UserKind.SERVICE_ACCOUNT)
+    user = User(full_name=checked_full_name(name), kind=UserKind.SERVICE_ACCOUNT)
     db.session.add(user)
     db.session.flush()
     return user
 
 
-def change_profile(user: User, full_name: str, appearance: str, *, by: User, client: Client) -> None:
-    """Change a user's name and appearance. Raises ValidationFailed for a name or a choice that cannot be."""
-    name = _full_name(full_name)
+def change_profile(
+    user: User, full_name: str, appearance: str, time_zone: str, *, by: User, client: Client
+) -> None:
+    """Change a user's name and settings. Raises ValidationFailed for a name or a choice that cannot be."""
+    name = checked_full_name(full_name)
     if appearance not in list(Appearance):
         raise ValidationFailed(appearance="Choose one of the appearances")
+    if time_zone not in zone_names():
+        raise ValidationFailed(time_zone="Choose one of the time zones")
     if name != user.full_name:
         record(
             Action.PROFILE_CHANGED,
@@ -149,11 +189,12 @@ def change_profile(user: User, full_name: str, appearance: str, *, by: User, cli
             address=client.address,
             old=user.full_name,
         )
-    user.full_name, user.appearance = name, appearance
+    user.full_name, user.appearance, user.time_zone = name, appearance, time_zone
     db.session.flush()
 
 
-def _full_name(value: str) -> str:
+def checked_full_name(value: str) -> str:
+    """Return the name as it is kept. Raises ValidationFailed with the sentence for its field."""
     name = text.tidy(value)
     fault = text.fault_of(name, LONGEST_NAME, empty="Enter your full name")
     if fault:

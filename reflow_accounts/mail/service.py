@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import delete, event
 from sqlalchemy.orm import Session
 
 from reflow_accounts.extensions import db
@@ -58,3 +58,8 @@ def _tell(session: Session) -> None:
     if not session.in_nested_transaction() and session.info.pop(_POSTED, False):
         for act in _listeners:
             act()
+
+
+def forget(address: str) -> None:
+    """Delete every message to an address, sent or not: whoever had it is gone."""
+    db.session.execute(delete(OutboxMessage).where(OutboxMessage.to == address))

@@ -1,10 +1,12 @@
 """Make teams, put people into them, and say who belongs where."""
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, case, delete, func, or_, select, update
+from sqlalchemy.orm import aliased
 
-from reflow_accounts.errors import NotFound, ValidationFailed
+from reflow_accounts.errors import Conflict, NotFound, ValidationFailed
 from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import User
+from reflow_accounts.identity.models import User, UserKind
+from reflow_accounts.identity.password_rules import adds_words
 from reflow_accounts.identity.service import add_service_account_user
 from reflow_accounts.teams.models import LONGEST_NAME, Membership, Rights, ServiceAccount, Team
 from reflow_accounts.web import text
@@ -12,15 +14,20 @@ from reflow_accounts.web import text
 
 def add_team(name: str, owner: User) -> Team:
     """Make a team with its first Admin. Raises ValidationFailed for an empty or overlong name."""
-    tidy = text.tidy(name)
-    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a team name")
-    if fault:
-        raise ValidationFailed(team_name=fault)
-    team = Team(name=tidy)
+    team = Team(name=checked_team_name(name))
     db.session.add(team)
     db.session.flush()
     add_member(team, owner, Rights.ADMIN)
     return team
+
+
+def checked_team_name(name: str) -> str:
+    """Return the name as it is kept. Raises ValidationFailed with the sentence for its field."""
+    tidy = text.tidy(name)
+    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a team name")
+    if fault:
+        raise ValidationFailed(team_name=fault)
+    return tidy
 
 
 def add_member(team: Team, user: User, rights: Rights) -> Membership:
@@ -62,3 +69,66 @@ def find_team(id_or_name: str) -> Team:
         why = "More than one team has" if found else "No team has"
         raise NotFound(f"{why} the name {id_or_name}. Give the team's id (team_…).")
     return found[0]
+
+
+@adds_words
+def names_of_teams(user: User) -> list[str]:
+    """List the names of the user's teams: no password is made of them."""
+    return [membership.team.name for membership in memberships_of(user)]
+
+
+def service_accounts_of(team: Team) -> list[User]:
+    """List the service accounts that a team owns."""
+    query = select(User).join(ServiceAccount, ServiceAccount.user_id == User.id)
+    return list(db.session.scalars(query.where(ServiceAccount.team_id == team.id).order_by(User.id)))
+
+
+def teams_that_need(user: User) -> list[Team]:
+    """List the teams that would be left with people and without an Admin if the user went."""
+    return [
+        team
+        for team, rights, people, admins in _others(user)
+        if rights == Rights.ADMIN and people > admins == 0
+    ]
+
+
+def teams_left_empty_by(user: User) -> list[Team]:
+    """List the teams in which the user is the only person."""
+    return [team for team, _, people, _ in _others(user) if people == 0]
+
+
+def leave_every_team(user: User) -> list[Team]:
+    """Take the user out of every team; return those in which nobody is left.
+
+    Raises Conflict while a team needs the user. Whoever takes an Admin from a team holds its row first,
+    so that two Admins who go at once do not each count on the other.
+    """
+    mine = select(Membership.team_id).where(Membership.user_id == user.id).order_by(Membership.team_id)
+    for team_id in list(db.session.scalars(mine)):
+        db.session.execute(update(Team).where(Team.id == team_id).values(name=Team.name))
+    needing = teams_that_need(user)
+    if needing:
+        names = ", ".join(team.name for team in needing)
+        raise Conflict(f"You are the only Admin of {names}. Make somebody else Admin first.")
+    emptied = teams_left_empty_by(user)
+    db.session.execute(delete(Membership).where(Membership.user_id == user.id))
+    return emptied
+
+
+def _others(user: User) -> list[tuple[Team, str, int, int]]:
+    """List the user's teams, with the user's rights, how many other people they have, and other Admins.
+
+    An Admin who is disabled cannot help the others.
+    """
+    other, person = aliased(Membership), aliased(User)
+    is_admin = and_(other.rights == Rights.ADMIN, person.disabled_at.is_(None))
+    query = (
+        select(Team, Membership.rights, func.count(person.id), func.count(case((is_admin, person.id))))
+        .join(Membership, Membership.team_id == Team.id)
+        .outerjoin(other, and_(other.team_id == Team.id, other.user_id != user.id))
+        .outerjoin(person, and_(person.id == other.user_id, person.kind == UserKind.PERSON))
+        .where(Membership.user_id == user.id)
+        .group_by(Team.id, Membership.rights)
+        .order_by(Team.id)
+    )
+    return [(team, rights, people, admins) for team, rights, people, admins in db.session.execute(query)]

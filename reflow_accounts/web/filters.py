@@ -1,20 +1,24 @@
 """How times, numbers, names and the addresses of static files are written in a page."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from flask import Flask, url_for
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from reflow_accounts import paths
 from reflow_accounts.extensions import now
+from reflow_accounts.web.zones import zone_of
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-def ago(at: datetime) -> str:
-    """Say how long ago `at` (aware) was, in words; a date after thirty days."""
+@pass_context
+def ago(context: Context, at: datetime) -> str:
+    """Say how long ago `at` (aware) was, in words; after thirty days the date in the reader's time zone."""
     passed = now() - at
     if passed < _MINUTE:
         return "Just now"
@@ -24,17 +28,21 @@ def ago(at: datetime) -> str:
         return _count(passed // _HOUR, "hour")
     if passed < 2 * _DAY:
         return "Yesterday"
-    return _count(passed // _DAY, "day") if passed <= 30 * _DAY else day(at)
+    return _count(passed // _DAY, "day") if passed <= 30 * _DAY else day(context, at)
 
 
-def day(at: datetime) -> str:
-    """Write a date: 12 Nov 2026."""
-    return f"{at.day} {at:%b %Y}"
+@pass_context
+def day(context: Context, at: datetime) -> str:
+    """Write a date as the reader's calendar has it: 12 Nov 2026."""
+    there = _there(context, at)
+    return f"{there.day} {there:%b %Y}"
 
 
-def day_or_today(at: datetime) -> str:
+@pass_context
+def day_or_today(context: Context, at: datetime) -> str:
     """Write a date, today's as "Today"."""
-    return "Today" if at.date() == now().date() else day(at)
+    is_today = _there(context, at).date() == _there(context, now()).date()
+    return "Today" if is_today else day(context, at)
 
 
 def exact(at: datetime) -> str:
@@ -72,6 +80,12 @@ def asset(name: str) -> str:
 @cache
 def _fingerprint(name: str) -> str:
     return hashlib.sha256((paths.STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def _there(context: Context, at: datetime) -> datetime:
+    """Return `at` in the time zone of whom the page is for; UTC when nobody is signed in."""
+    user = context.get("user")
+    return at.astimezone(zone_of(user.time_zone) if user else UTC)
 
 
 def _count(number: int, unit: str) -> str:

@@ -52,6 +52,12 @@ class PageClient(FlaskClient):
         written = {
             item["name"]: item["value"] for item in form.all("input") if item["name"] and _is_sent(item)
         }
+        written |= {
+            chosen["name"]: option["value"]
+            for chosen in form.all("select")
+            for option in chosen.all("option")
+            if "selected" in option
+        }
         unknown = set(fields) - {item["name"] for item in form.all("input", "select", "textarea")}
         assert not unknown, f"{form} has no {unknown}"
         if form["method"].lower() == "get":

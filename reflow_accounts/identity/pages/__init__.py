@@ -1,7 +1,17 @@
 """Signing in and out, and the tabs Profile and Security."""
 
-from reflow_accounts.identity.pages import profile, security_tab, sign_in
+from reflow_accounts.identity.pages import email, password, profile, reset, security_tab, sign_in
 from reflow_accounts.identity.pages.blueprints import account, public, security
 
 # Named so that each module has added its views when a door hangs up the blueprints.
-__all__ = ["account", "profile", "public", "security", "security_tab", "sign_in"]
+__all__ = [
+    "account",
+    "email",
+    "password",
+    "profile",
+    "public",
+    "reset",
+    "security",
+    "security_tab",
+    "sign_in",
+]

@@ -5,11 +5,14 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.extensions import db
-from reflow_accounts.identity import service
+from reflow_accounts.identity import email_change, service
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.forms import ProfileForm
 from reflow_accounts.identity.pages.blueprints import account
+from reflow_accounts.identity.step_up import ensure_recent_proof
 from reflow_accounts.web.client import client
+
+_SETTINGS = ("full_name", "appearance", "time_zone")
 
 Answer = str | AnyResponse | tuple[str, int]
 
@@ -22,22 +25,27 @@ def index() -> Answer:
 
 @account.get("/profile")
 def show() -> Answer:
-    """Show name, e-mail address and appearance."""
+    """Show name, e-mail address, appearance and time zone."""
     return render_template("identity/profile.html", form=ProfileForm(obj=me()))
 
 
 @account.post("/profile")
 def save() -> Answer:
-    """Change name and appearance."""
-    form = ProfileForm()
+    """Change name and settings; to another e-mail address a link is mailed first."""
+    user = me()
+    form = ProfileForm(obj=user)
     try:
-        service.change_profile(
-            me(), form.full_name.data or "", form.appearance.data or "", by=me(), client=client()
-        )
+        address = email_change.other_address(user, form.email.data)
+        if address:
+            ensure_recent_proof()
+            email_change.ask(user, address, by=user, client=client())
+        service.change_profile(user, *(form[name].data or "" for name in _SETTINGS), by=user, client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
         return render_template("identity/profile.html", form=form), 422
     db.session.commit()
     flash("", "profile-saved")
+    if address:
+        flash(address, "email-asked")
     return redirect(url_for("account.profile.show"), 303)

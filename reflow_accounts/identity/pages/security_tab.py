@@ -1,11 +1,20 @@
 """The Security tab: its sections, each filled by the module of its noun."""
 
+from typing import Any
+
 from flask import render_template
 
+from reflow_accounts.identity.forms import ChangePasswordForm
 from reflow_accounts.identity.pages.blueprints import security
 
 
 @security.get("")
 def show() -> str:
     """Show password, second factor, passkeys and sessions."""
-    return render_template("identity/security.html")
+    return shown()
+
+
+def shown(**changed: Any) -> str:
+    """Return the tab; `changed` is what a section shows in place of what it shows at first."""
+    sections: dict[str, Any] = {"password_form": ChangePasswordForm(formdata=None)}
+    return render_template("identity/security.html", **sections | changed)

@@ -1,0 +1,79 @@
+"""Forgot your password: ask for a link, and choose another password behind it."""
+
+from flask import flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.errors import Gone, ValidationFailed
+from reflow_accounts.extensions import db
+from reflow_accounts.identity import password_change, signed_in
+from reflow_accounts.identity.forms import ForgotForm, ResetForm
+from reflow_accounts.identity.mail_links import find_link
+from reflow_accounts.identity.models import LinkPurpose, MailLink
+from reflow_accounts.identity.pages.blueprints import public
+from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.mail import tokens
+from reflow_accounts.web.client import client
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+@public.get("/forgot-password")
+def forgot() -> Answer:
+    """Ask for the address."""
+    if signed_in.current_session():
+        return redirect(url_for("account.security.show"), 303)
+    return render_template("identity/forgot.html", form=ForgotForm())
+
+
+@public.post("/forgot-password")
+def ask_reset() -> Answer:
+    """Have a link mailed, or not; the answer is the same for every address."""
+    form = ForgotForm()
+    try:
+        password_change.ask_reset(form.email.data or "")
+    except ValidationFailed as failed:
+        form.show(failed)
+        return render_template("identity/forgot.html", form=form), 422
+    db.session.commit()
+    return render_template("identity/forgot_sent.html", email=form.email.data)
+
+
+@public.get("/reset-password/<token>")
+def show_reset(token: str) -> Answer:
+    """Ask for the new password."""
+    if _link(token) is None:
+        return _dead_link()
+    return render_template("identity/reset.html", form=ResetForm())
+
+
+@public.post("/reset-password/<token>")
+def reset(token: str) -> Answer:
+    """Set the new password, end every session, and lead to the log-in page: a second factor is asked for there."""
+    link = _link(token)
+    if link is None:
+        return _dead_link()
+    form = ResetForm()
+    try:
+        password_change.reset(link, form.new_password.data or "", hasher(), client=client())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return render_template("identity/reset.html", form=form), 422
+    except Gone:
+        db.session.rollback()
+        return _dead_link()
+    db.session.commit()
+    mine = signed_in.current_session()
+    if mine and mine.user_id == link.user_id:
+        signed_in.leave()
+    flash("Your password was changed. Log in with the new one.", "session")
+    return redirect(url_for("public.identity.login"), 303)
+
+
+def _link(token: str) -> MailLink | None:
+    link = find_link(tokens.read(token, LinkPurpose.RESET_PASSWORD), LinkPurpose.RESET_PASSWORD)
+    return link if link and password_change.user_of(link) else None
+
+
+def _dead_link() -> Answer:
+    return render_template("identity/dead_link.html", purpose=LinkPurpose.RESET_PASSWORD), 410

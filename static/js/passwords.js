@@ -1,0 +1,12 @@
+/* "Show password": the button is there only with a script, and what it showed is hidden again before it is sent. */
+"use strict";
+for (const button of document.querySelectorAll("[data-shows]")) {
+  const field = document.getElementById(button.getAttribute("aria-controls"));
+  const show = (is) => {
+    field.type = is ? "text" : "password";
+    button.setAttribute("aria-pressed", String(is));
+  };
+  button.addEventListener("click", () => show(field.type === "password"));
+  field.form.addEventListener("submit", () => show(false));
+  button.hidden = false;
+}
