@@ -15,7 +15,7 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts import demo, paths
+from reflow_accounts import demo, paths, streams
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.extensions import db
@@ -24,6 +24,8 @@ WORKERS = 2
 # More threads answer no more requests: they wait for Python's lock and for the database's writer
 # (bench/README.md). Slow clients wait in the server, outside Python.
 THREADS_PER_WORKER = 2
+# A worker that is told to stop lets its answers be read to the end, but for no longer than this.
+SECONDS_TO_STOP = 60
 
 
 def serve(app: Flask, host: str, port: int) -> None:
@@ -78,8 +80,9 @@ def _run(host: str, port: int) -> None:
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
+        workers_kill_timeout=SECONDS_TO_STOP,
         working_dir=paths.ROOT,
-    ).serve()
+    ).serve(target_loader=streams.load)
 
 
 def _check_port(host: str, port: int) -> None:

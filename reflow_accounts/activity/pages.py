@@ -1,16 +1,19 @@
 """The Activity tab."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, Response, render_template, request
 
+from reflow_accounts.activity.export import file_of
 from reflow_accounts.activity.service import activity_of
+from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
 from reflow_accounts.extensions import now
 from reflow_accounts.identity.caller import me
 from reflow_accounts.web.paging import DEFAULT_LIMIT
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+FILE_NAME = "reflow-activity.csv"
 
 pages = Blueprint("activity", __name__, url_prefix="/activity")
 
@@ -18,14 +21,35 @@ pages = Blueprint("activity", __name__, url_prefix="/activity")
 @pages.get("")
 def index() -> str:
     """Show uses and acts, narrowed to one key or one period when asked."""
-    key_id, period = request.args.get("key", ""), request.args.get("period", "")
-    key = key_of(me(), key_id) if key_id else None
+    key, period = _key(), _period()
     page = activity_of(
         me(),
         limit=DEFAULT_LIMIT,
         cursor=request.args.get("cursor"),
-        since=now() - PERIODS[period] if period in PERIODS else None,
+        since=_since(period),
         key=key,
     )
     keys = keys_of(me(), state=KeyState.ALL)
     return render_template("activity/index.html", page=page, keys=keys, key=key, period=period)
+
+
+@pages.get("/export")
+def export() -> Response:
+    """Download uses and acts, narrowed like the page, as a file."""
+    file = file_of(me(), key=_key(), since=_since(_period()))
+    response = Response(file, mimetype="text/csv")
+    response.headers["Content-Disposition"] = f'attachment; filename="{FILE_NAME}"'
+    return response
+
+
+def _key() -> ApiKey | None:
+    key_id = request.args.get("key", "")
+    return key_of(me(), key_id) if key_id else None
+
+
+def _period() -> str:
+    return request.args.get("period", "")
+
+
+def _since(period: str) -> datetime | None:
+    return now() - PERIODS[period] if period in PERIODS else None

@@ -46,7 +46,7 @@ def activity_of(
 ) -> Page[Entry]:
     """Return a page of what happened in a user's account, newest first.
 
-    `limit` is 1 to 200; `since` (inclusive) and `until` (exclusive) bound it in time; `key` keeps only
+    `limit` is at least 1; `since` (inclusive) and `until` (exclusive) bound it in time; `key` keeps only
     the uses of one key and what was done to it. Raises ValidationFailed for a cursor of another list.
     """
     seen = read_cursor(cursor, 3)

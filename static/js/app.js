@@ -131,6 +131,10 @@
       if (found) act(found);
     }
   });
+  // A button with an address of its own is no business of htmx: the browser downloads what is there.
+  document.addEventListener("submit", (event) => {
+    if (event.submitter?.hasAttribute("formaction")) event.stopPropagation();
+  }, true);
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("[data-unsaved]")) return;
     if (unsaved()) {

@@ -1,17 +1,17 @@
 """Write uses straight into the log, at times of one's choice, and read it the slow and sure way."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from reflow_accounts.api_keys import folding, recorder
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.api_keys.recorder import Tally
 from reflow_accounts.api_keys.wire import UseFacts, wire_of
-from reflow_accounts.extensions import db
+from reflow_accounts.extensions import db, now
 
 
 def on(kind: str) -> pytest.MarkDecorator:
@@ -27,6 +27,17 @@ def number_of(app: Flask, key_id: str) -> int:
 def append(app: Flask, key: int, at: datetime, path: str = "/api/v1/me") -> int:
     """Append a use as a request does; return its number."""
     return wire_of(app).append(UseFacts(key, at, "GET", path, 200, "accepted", "192.0.2.1", "tests"))
+
+
+def append_many(app: Flask, key: int, number: int, path: str = "/many", user_agent: str = "tests") -> None:
+    """Append so many uses, a millisecond apart from now on, in one statement."""
+    at = now()
+    facts = {"key_id": key, "method": "GET", "path": path, "status": 200, "outcome": "accepted"}
+    facts |= {"address": "192.0.2.1", "user_agent": user_agent}
+    moments = [{"at": at + timedelta(milliseconds=step)} for step in range(number)]
+    with app.app_context():
+        db.session.execute(insert(Use), [facts | moment for moment in moments])
+        db.session.commit()
 
 
 def fold(app: Flask) -> None:

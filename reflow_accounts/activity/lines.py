@@ -1,0 +1,57 @@
+"""Entries as lines of a CSV file (RFC 4180) that a spreadsheet opens without running anything in them."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+from reflow_accounts.activity.service import Entry
+
+HEADINGS = (
+    "Time (UTC)",
+    "Event",
+    "Subject",
+    "By",
+    "Method",
+    "Path",
+    "Status",
+    "Outcome",
+    "Address",
+    "User agent",
+)
+# What a spreadsheet takes for the beginning of a formula, or skips before one (OWASP, CSV injection); the
+# wide forms count in East Asian settings.
+_FORMULA_MARKS = tuple("=+-@\t\r\n\0＝＋－＠")
+
+
+def heading() -> bytes:
+    """Return the first line of the file."""
+    return _written([HEADINGS])
+
+
+def lines_of(entries: Iterable[Entry]) -> bytes:
+    """Return a line for each entry, in UTF-8."""
+    return _written(_cells(entry) for entry in entries)
+
+
+def remark(words: str) -> bytes:
+    """Return a line that says something about the file itself, in place of an event."""
+    return _written([("", words, *[""] * (len(HEADINGS) - 2))])
+
+
+def harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet takes for a formula: an apostrophe before what would begin one."""
+    return f"'{cell}" if cell.startswith(_FORMULA_MARKS) else cell
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    start = (f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.title, entry.subject, entry.by)
+    use = entry.use
+    if use:
+        return (*start, use.method, use.path, str(use.status), use.outcome, use.address, use.user_agent)
+    return (*start, "", "", "", "", entry.act.address if entry.act else "", "")
+
+
+def _written(rows: Iterable[Iterable[str]]) -> bytes:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([harmless(cell) for cell in row] for row in rows)
+    return text.getvalue().encode("utf-8", "replace")

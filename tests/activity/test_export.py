@@ -1,0 +1,197 @@
+"""The activity as a CSV file: all of it, from every part of the log, harmless in a spreadsheet, in small steps."""
+
+import csv
+import io
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from reflow_accounts.activity import export
+from reflow_accounts.activity.lines import HEADINGS, harmless
+from reflow_accounts.api_keys import retention
+from reflow_accounts.extensions import db, now
+from tests.helpers import rows
+from tests.uses import log
+from tests.uses.log import on
+
+PAGE = "/account/activity"
+
+
+def download(client, **filters):
+    """Press the button on the page, the filter set like this; return the lines below the heading."""
+    page = client.page(PAGE)
+    [button] = [button for button in page.all("button") if button.text == "Download CSV"]
+    answer = client.get(button["formaction"], query_string={"key": "", "period": ""} | filters)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="reflow-activity.csv"'
+    assert answer.headers["Cache-Control"] == "no-store"
+    first, *others = csv.reader(io.StringIO(answer.data.decode("utf-8"), newline=""))
+    assert first == list(HEADINGS)
+    return others
+
+
+@pytest.fixture
+def ada(cast, client):
+    return cast.ada.sign_in(client)
+
+
+def test_the_file_tells_what_the_page_tells(cast, api, ada):
+    key = cast.ada.key("CI")
+    api(key.secret).get("/me", headers={"User-Agent": "curl/8"})
+    cast.acme.unsubscribe()
+    api(key.secret).get("/keys")
+    lines = download(ada)
+    assert [line[1:4] for line in lines] == [
+        ["API key refused", "CI", "Ada Park"],
+        ["Subscription set to inactive", "Acme", "Operator"],
+        ["API key used", "CI", "Ada Park"],
+        ["API key created", "CI", "Ada Park"],
+        ["Signed in", "Unknown device", "Ada Park"],
+        ["Subscription set to active", "Acme", "Operator"],
+    ]
+    assert lines[0][4:8] == ["GET", "/api/v1/keys", "403", "subscription_inactive"]
+    assert lines[2][4:] == ["GET", "/api/v1/me", "200", "accepted", "127.0.0.1", "curl/8"]
+    assert lines[3][8] == "192.0.2.1"
+    times = [line[0] for line in lines]
+    assert times == sorted(times, reverse=True)
+    assert len(times[0]) == len("2026-11-23 16:40:51")
+
+
+def test_the_file_is_narrowed_to_a_key_and_a_period(app, cast, ada):
+    one, other = cast.ada.key("one"), cast.ada.key("other")
+    for days in (40, 20, 3, 0):
+        log.append(app, log.number_of(app, one.id), now() - timedelta(days=days), f"/{days}")
+    log.append(app, log.number_of(app, other.id), now(), "/other")
+
+    def paths(**filters):
+        return [line[5] for line in download(ada, **filters) if line[5]]
+
+    assert paths() == ["/other", "/0", "/3", "/20", "/40"]
+    assert paths(key=one.id) == ["/0", "/3", "/20", "/40"]
+    assert paths(key=one.id, period="30d") == ["/0", "/3", "/20"]
+    assert paths(period="7d") == ["/other", "/0", "/3"]
+    assert paths(key=other.id, period="24h") == ["/other"]
+    assert {line[2] for line in download(ada, key=one.id)} == {"one"}
+
+
+def test_strangers_get_their_own_file_and_nobody_elses_key(cast, client):
+    key = cast.ada.key("secret plans")
+    cast.charlie.sign_in(client)
+    assert client.get(f"{PAGE}/export?key={key.id}").status_code == 404
+    assert "secret plans" not in str(download(client))
+    assert "Acme" not in str(download(client))
+
+
+def test_nobody_gets_a_file_without_signing_in(app, client):
+    assert client.get(f"{PAGE}/export").headers["Location"].startswith("/login?next=")
+
+
+@pytest.mark.parametrize("mark", ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝"])
+def test_no_cell_begins_a_formula(mark):
+    assert harmless(f"{mark}1+1") == f"'{mark}1+1"
+    assert harmless(f"1{mark}1") == f"1{mark}1"
+    assert harmless("") == ""
+
+
+def test_what_people_and_programs_wrote_is_harmless_and_whole(cast, api, ada):
+    name = '=HYPERLINK("https://evil.example","a, b")'
+    key = cast.ada.key(name)
+    cast.ada.change(full_name="@Ada “Ünï” Park")
+    api(key.secret).get("/keys", headers={"User-Agent": "-cmd|' /C calc'!A0"})
+    line = download(ada, key=key.id)[0]
+    assert line[2] == f"'{name}"
+    assert line[3] == "'@Ada “Ünï” Park"
+    assert line[9] == "'-cmd|' /C calc'!A0"
+
+
+def test_a_long_file_comes_in_steps_and_is_whole(app, cast, ada):
+    """30,000 uses, most of them folded: every one is there, once, newest first; each step asks little."""
+    key = log.number_of(app, cast.ada.key("busy").id)
+    for part in range(10):
+        log.append_many(app, key, 3000, f"/{part}")
+        if part < 9:
+            log.fold(app)
+    with rows.watching(app) as asked:
+        answer = ada.get(f"{PAGE}/export?period=30d", buffered=False)
+        assert answer.is_streamed
+        pieces = list(answer.response)
+    lines = list(csv.reader(io.StringIO(b"".join(pieces).decode(), newline="")))[1:]
+    paths = [line[5] for line in lines if line[5]]
+    assert paths == [f"/{part}" for part in reversed(range(10)) for _ in range(3000)]
+    assert len(pieces) == 31
+    assert max(map(len, pieces)) < 200_000
+    assert asked.count < 15 * len(pieces)
+
+
+def test_new_uses_while_it_is_read_do_not_shift_it(app, cast, ada):
+    key = log.number_of(app, cast.ada.key("busy").id)
+    log.append_many(app, key, 2500)
+    pieces = iter(ada.get(f"{PAGE}/export", buffered=False).response)
+    got = [next(pieces)]
+    log.append_many(app, key, 2500, "/new")
+    log.fold(app)
+    got += pieces
+    paths = [line[5] for line in csv.reader(io.StringIO(b"".join(got).decode(), newline=""))]
+    assert paths.count("/many") == 2500
+    assert "/new" not in paths
+
+
+def test_it_goes_on_when_the_log_is_pruned_meanwhile(app, cast, ada):
+    key = log.number_of(app, cast.ada.key("busy").id)
+    for days in (500, 400, 3):
+        log.append(app, key, now() - timedelta(days=days), f"/{days}")
+        log.fold(app)
+    with app.app_context():
+        retention.prune(now() - timedelta(days=365))
+    assert [line[5] for line in download(ada) if line[5]] == ["/3"]
+
+
+@on("postgresql")
+def test_the_file_reads_across_the_months_and_what_has_none(app, cast, ada, monkeypatch):
+    key = log.number_of(app, cast.ada.key("old").id)
+    times = [now() - timedelta(days=days) for days in (0, 45, 80, 400)]
+    for at in times[1:3]:
+        monkeypatch.setattr(retention, "now", lambda at=at: at)
+        with app.app_context():
+            retention.ensure_months()
+    monkeypatch.undo()
+    with app.app_context():
+        retention.ensure_months()
+    for at in reversed(times):
+        log.append(app, key, at, f"/{at:%Y_%m}")
+        log.fold(app)
+    with app.app_context():
+        parts = list(db.session.scalars(text("SELECT tableoid::regclass::text FROM uses ORDER BY id")))
+    assert parts == ["uses_other", *(f"uses_{at:%Y_%m}" for at in reversed(times[:3]))]
+    assert [line[5] for line in download(ada) if line[5]] == [f"/{at:%Y_%m}" for at in times]
+
+
+def test_an_end_before_the_end_is_said_in_the_file(app, cast, ada):
+    key = log.number_of(app, cast.ada.key("busy").id)
+    log.append_many(app, key, 1500)
+    pieces = iter(ada.get(f"{PAGE}/export", buffered=False).response)
+    next(pieces)
+    cast.ada.change(disabled_at=now())
+    assert list(pieces) == [b",This file is not complete. Download it again.,,,,,,,,\r\n"]
+
+
+def test_who_reads_too_slowly_is_given_up(app, cast, ada, monkeypatch):
+    log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 1500)
+    monkeypatch.setattr(export, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(export, "SLOWEST_BYTES_A_SECOND", 10**15)
+    last = list(ada.get(f"{PAGE}/export", buffered=False).response)[-1]
+    assert export.CUT_SHORT.encode() in last
+
+
+def test_one_person_downloads_two_long_files_at_once_and_a_hung_up_one_is_forgotten(app, cast, ada):
+    log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 1500)
+    held = [ada.get(f"{PAGE}/export", buffered=False) for _ in range(export.MOST_OF_ONE)]
+    refused = ada.get(f"{PAGE}/export")
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"]
+    assert "Other downloads are under way" in refused.text
+    assert ada.get(f"{PAGE}/export?period=24h&key={cast.ada.key('new').id}").status_code == 200
+    held.pop().close()
+    assert len(download(ada)) > 1500
