@@ -3,7 +3,7 @@
 from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from reflow_accounts.errors import Conflict, NotFound, ValidationFailed
+from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User, UserKind
 from reflow_accounts.identity.password_rules import adds_words
@@ -59,6 +59,21 @@ def members_of(team: Team) -> list[tuple[User, Rights]]:
     query = select(User, Membership.rights).join(Membership, Membership.user_id == User.id)
     rows = db.session.execute(query.where(Membership.team_id == team.id).order_by(User.full_name, User.id))
     return [(user, Rights(rights)) for user, rights in rows]
+
+
+def membership_of(user: User, team_public_id: str) -> Membership:
+    """Return the user's membership of a team. Raises NotFound, for teams of others too."""
+    query = select(Membership).join(Membership.team)
+    found = db.session.scalar(query.where(Membership.user_id == user.id, Team.public_id == team_public_id))
+    if found is None:
+        raise NotFound("There is no team with this id.")
+    return found
+
+
+def ensure_rights(membership: Membership, needed: Rights) -> None:
+    """Raise InsufficientRights, with a sentence that says which are needed, unless the member has them."""
+    if not Rights(membership.rights).includes(needed):
+        raise InsufficientRights(f"This needs {needed.title()} rights to {membership.team.name}.")
 
 
 def find_team(id_or_name: str) -> Team:

@@ -1,0 +1,23 @@
+"""Which of their teams a user looks at: the only one, or the one that they chose."""
+
+from sqlalchemy import select
+
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.models import User
+from reflow_accounts.teams.models import Membership, TeamChoice
+from reflow_accounts.teams.service import memberships_of
+
+
+def current_of(user: User) -> Membership | None:
+    """Return the user's membership of the current team; None without a team, or with several and no choice."""
+    mine = memberships_of(user)
+    if len(mine) == 1:
+        return mine[0]
+    chosen = db.session.scalar(select(TeamChoice.team_id).where(TeamChoice.user_id == user.id))
+    return next((membership for membership in mine if membership.team_id == chosen), None)
+
+
+def choose(membership: Membership) -> None:
+    """Remember the team of this membership as the user's current one."""
+    db.session.merge(TeamChoice(user_id=membership.user_id, team_id=membership.team_id))
+    db.session.flush()
