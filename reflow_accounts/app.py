@@ -13,8 +13,8 @@ from reflow_accounts.extensions import csrf, db, login_manager, migrate, set_syn
 from reflow_accounts.identity import passwords, signed_in
 from reflow_accounts.identity.passwords import PasswordHasher
 from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
-from reflow_accounts.limits import models as _counters  # noqa: F401  # so that migrations know the table
-from reflow_accounts.mail import models as _outbox  # noqa: F401
+from reflow_accounts.limits import counters
+from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
 from reflow_accounts.web import documents, filters, headers, htmx, input, problems
 
 LARGEST_BODY_BYTES = 64 * 1024
@@ -35,6 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     documents.api.init_app(app)
     keys = (settings.secret_key, *settings.secret_key_fallbacks)
     passwords.bind(app, PasswordHasher(keys, settings.password_rounds))
+    counters.bind(app, settings)
     for part in (filters, htmx, problems):
         part.bind(app)
     headers.bind(app, settings.is_https)

@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -36,6 +37,7 @@ class Settings:
     mail_from: str
     mail_sender: str
     ratelimit_storage_url: str
+    rate_limits: bool
     password_rounds: int
 
     @property
@@ -63,6 +65,7 @@ class Settings:
             "REFLOW_MAIL_FROM": self.mail_from,
             "REFLOW_MAIL_SENDER": self.mail_sender,
             "REFLOW_RATELIMIT_STORAGE_URL": _masked_url(self.ratelimit_storage_url) or "(the database)",
+            "REFLOW_RATE_LIMITS": "on" if self.rate_limits else "off (passwords can be guessed without end)",
         }
 
 
@@ -89,9 +92,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         mail_url=_url(environ, "REFLOW_MAIL_URL", ("smtp", "smtps")),
         mail_from=_email(environ, "REFLOW_MAIL_FROM", support_email),
         mail_sender=_choice(environ, "REFLOW_MAIL_SENDER", ("inside", "worker")),
-        ratelimit_storage_url=_url(
-            environ, "REFLOW_RATELIMIT_STORAGE_URL", ("redis", "rediss", "valkey", "valkeys")
-        ),
+        ratelimit_storage_url=_counters_url(environ),
+        rate_limits=_rate_limits(environ, is_production),
         password_rounds=12 if is_production else _whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
     )
 
@@ -226,6 +228,22 @@ def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str
     if not is_whole or parts.scheme not in schemes:
         raise ConfigError(f"{name} must look like {schemes[0]}://user:password@host:port.")
     return value
+
+
+def _counters_url(environ: Mapping[str, str]) -> str:
+    name = "REFLOW_RATELIMIT_STORAGE_URL"
+    value = _url(environ, name, ("redis", "rediss", "valkey", "valkeys"))
+    package = "valkey" if value.startswith("valkey") else "redis"
+    if value and find_spec(package) is None:
+        raise ConfigError(f"{name} needs the package {package}: pip install {package}.")
+    return value
+
+
+def _rate_limits(environ: Mapping[str, str], is_production: bool) -> bool:
+    are_on = _choice(environ, "REFLOW_RATE_LIMITS", ("on", "off")) == "on"
+    if is_production and not are_on:
+        raise ConfigError("REFLOW_RATE_LIMITS=off is refused in production: remove it.")
+    return are_on
 
 
 def _masked_url(value: str) -> str:

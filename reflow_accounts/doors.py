@@ -17,6 +17,7 @@ from reflow_accounts.identity import api as identity_api
 from reflow_accounts.identity import pages as identity_pages
 from reflow_accounts.identity.caller import Caller, set_caller
 from reflow_accounts.identity.signed_in import ask_to_log_in, was_signed_in
+from reflow_accounts.identity.step_up import ensure_open_console
 from reflow_accounts.subscriptions.heading import heading
 from reflow_accounts.support import pages as support_pages
 from reflow_accounts.web import health
@@ -34,11 +35,17 @@ def guard_account() -> Response | None:
 
 
 def guard_support() -> Response | None:
-    """Let in staff. To everybody else the console does not exist; a session that ended may be staff's."""
+    """Let in staff who proved it not long ago.
+
+    To everybody else the console does not exist; a session that ended may be staff's.
+    """
     is_staff = current_user.is_authenticated and current_user.user.is_staff
     if not is_staff and (current_user.is_authenticated or not was_signed_in()):
         abort(404)
-    return guard_account()
+    answer = guard_account()
+    if answer is None:
+        ensure_open_console()
+    return answer
 
 
 ROOMS_BY_DOOR = {

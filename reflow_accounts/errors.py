@@ -49,6 +49,16 @@ class Conflict(DomainError):
     code, status, title = Code.CONFLICT, 409, "Changed meanwhile"
 
 
+class RateLimited(DomainError):
+    """Tried too often; `retry_after` is in whole seconds."""
+
+    code, status, title = Code.RATE_LIMITED, 429, "Too many requests"
+
+    def __init__(self, sentence: str, retry_after: int) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after
+
+
 class Unavailable(DomainError):
     code, status, title = Code.UNAVAILABLE, 503, "Not available right now"
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.demo import PASSWORD
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import service as identity
-from reflow_accounts.identity.models import SessionKind, User
+from reflow_accounts.identity.models import SessionKind, User, UserSession
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.subscriptions.service import set_active
 from reflow_accounts.teams import service as teams
@@ -72,6 +72,14 @@ class Person:
             _, secret = identity.start_session(self.row(), SessionKind.COMMAND, CLIENT)
             db.session.commit()
         return secret
+
+    def change_sessions(self, **columns: Any) -> None:
+        """Set columns of every session of the user."""
+        with self.app.app_context():
+            db.session.execute(
+                update(UserSession).where(UserSession.user_id == self.number).values(**columns)
+            )
+            db.session.commit()
 
     def change(self, **columns: Any) -> None:
         """Set columns of the user's row."""

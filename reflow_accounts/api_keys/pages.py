@@ -20,6 +20,7 @@ from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.caller import me
+from reflow_accounts.identity.step_up import ensure_recent_proof
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.web import htmx
 from reflow_accounts.web.client import client
@@ -52,6 +53,7 @@ def new() -> Answer:
 @pages.post("")
 def create() -> Answer:
     """Make a key and show its secret, this once."""
+    ensure_recent_proof()
     form = KeyForm()
     try:
         key, secret = service.issue(

@@ -11,6 +11,7 @@ class Action(StrEnum):
     SESSION_ENDED_ELSEWHERE = "session.ended_elsewhere"
     SIGN_IN_REFUSED = "session.refused"
     CONFIRMED = "session.confirmed"
+    CONFIRMATION_REFUSED = "session.confirmation_refused"
     PROFILE_CHANGED = "profile.changed"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105  # pragma: allowlist secret
     PASSWORD_RESET = "password.reset"  # noqa: S105  # pragma: allowlist secret
@@ -61,6 +62,7 @@ _TITLES = {
     Action.SESSION_ENDED_ELSEWHERE: "Signed out another device",
     Action.SIGN_IN_REFUSED: "Sign-in refused",
     Action.CONFIRMED: "Identity confirmed",
+    Action.CONFIRMATION_REFUSED: "Confirmation refused",
     Action.PROFILE_CHANGED: "Profile changed",
     Action.PASSWORD_CHANGED: "Password changed",  # pragma: allowlist secret
     Action.PASSWORD_RESET: "Password reset",  # pragma: allowlist secret

@@ -11,6 +11,7 @@ from reflow_accounts.identity.caller import caller
 from reflow_accounts.identity.models import SessionKind
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.identity.schemas import SessionOut, SignIn
+from reflow_accounts.limits import service as limits
 from reflow_accounts.web.client import client
 from reflow_accounts.web.documents import ApiBlueprint, open_to_all
 
@@ -27,9 +28,12 @@ def sign_in(words: dict[str, Any]) -> Any:
 
     The secret in the answer opens the API until it is deleted or expires.
     """
+    tried = {"account": words["email"], "address": client().address}
+    limits.hit("sign-in", **tried)
     user = service.find_by_password(words["email"], words["password"], hasher())
     if user is None:
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
+    limits.give_back("sign-in", **tried)
     service.renew_password_hash(user, words["password"], hasher())
     session, secret = service.start_session(user, SessionKind.COMMAND, client())
     shown = ("public_id", "created_at", "expires_at", "user")

@@ -26,6 +26,12 @@ class ChangePasswordForm(Form):
     new_password = PasswordField("New password")
 
 
+class ProofForm(Form):
+    """One field for each kind of proof. Their names begin with `proof_`, so that none is carried along."""
+
+    proof_password = PasswordField("Password")
+
+
 class ProfileForm(Form):
     full_name = StringField("Full name")
     email = StringField("Email")

@@ -116,17 +116,6 @@ def touch(session: UserSession) -> bool:
     return True
 
 
-def renew_session(session: UserSession) -> str:
-    """Give a session a new value, which is returned and not kept; the old one opens nothing any more.
-
-    Call it when the person has just proved again to be the person.
-    """
-    value = secrets.token_urlsafe(COOKIE_VALUE_BYTES)
-    session.digest, session.proven_at = digest_of(value), now()
-    db.session.flush()
-    return value
-
-
 def end_sessions_of(user: User, *, but: UserSession | None = None) -> None:
     """End every session of the user at once, of browsers and of the command, all `but` one."""
     live = update(UserSession).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))

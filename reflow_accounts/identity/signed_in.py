@@ -53,6 +53,11 @@ def enter(row: UserSession, value: str) -> None:
     login_user(SignedIn(row, value))
 
 
+def renew(value: str) -> None:
+    """Have the cookie of this browser hold the new value of its session; the rest of it stays."""
+    session[_VALUE] = value
+
+
 def leave() -> None:
     """Take the cookie's content away."""
     logout_user()

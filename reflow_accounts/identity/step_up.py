@@ -1,24 +1,81 @@
 """Step-up: who wants to do something grave proves again to be the person, when the last proof is old."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+
+from flask import request
 
 from reflow_accounts.errors import InsufficientRights
-from reflow_accounts.extensions import now
+from reflow_accounts.extensions import db
+from reflow_accounts.identity import service, sessions, signed_in
 from reflow_accounts.identity.caller import caller
+from reflow_accounts.identity.models import User, UserSession
+from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.web.client import client
 
-# OWASP ASVS 5.0, 7.5.1 and 7.5.3.
-PROOF_LIFETIME = timedelta(minutes=30)
+# What a form sends as a proof; no other field is named so.
+PROOF = "proof_"
 
 
 class ProofNeeded(InsufficientRights):
-    """The last proof is too old; the person is asked for another, and the act goes on after it."""
+    """The last proof is too old; the person is asked for another, and the act goes on after it.
+
+    `faults` says, by field, what was wrong with the proof that was sent; empty when there was none.
+    """
+
+    def __init__(self, faults: Mapping[str, str] | None = None) -> None:
+        super().__init__("Confirm that it is you.")
+        self.faults = faults or {}
 
 
 def ensure_recent_proof() -> None:
-    """Let a browser's request through whose session was proven in the last 30 minutes; raise ProofNeeded.
+    """Let a browser's request through whose session was proven in the last 30 minutes, or that proves it now.
 
-    Call it first in the view of a grave act, before anything is written.
+    Call it first in the view of a grave act, before anything is written. Raises ProofNeeded, which is
+    answered with a form that sends the same act again together with a proof: it is checked and committed
+    here, and the act goes on.
     """
     session = caller().session
-    if session and (session.proven_at is None or now() - session.proven_at > PROOF_LIFETIME):
-        raise ProofNeeded("Confirm that it is you.")
+    if session and not sessions.has_recent_proof(session):
+        _take_proof(session)
+
+
+def ensure_open_console() -> None:
+    """Let a request into the support console; after half an hour without one, or half a day, ask as above."""
+    session = caller().session
+    assert session
+    if not sessions.is_open_for_support(session):
+        _take_proof(session)
+    if sessions.touch_support(session):
+        db.session.commit()
+
+
+def _take_proof(session: UserSession) -> None:
+    """Accept the proof that came with the request. Raises ProofNeeded when there is none, or a wrong one."""
+    words = {name: value for name, value in request.form.items() if name.startswith(PROOF)}
+    if not words:
+        raise ProofNeeded
+    faults = faults_of_proof(session.user, words)
+    if faults:
+        sessions.refuse_confirmation(session, client=client())
+        db.session.commit()
+        raise ProofNeeded(faults)
+    value = sessions.confirm(session, client=client())
+    db.session.commit()
+    if value:
+        signed_in.renew(value)
+
+
+def faults_of_proof(user: User, words: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong with a proof, by field; nothing when it shows that this is `user`.
+
+    `words` are the fields of ProofForm that were sent. Each kind of proof has its field, its lines here,
+    and its part in the template `identity/confirmation.html`; the password is what is left when no other
+    kind was chosen.
+    """
+    password = words.get("proof_password", "")
+    if not password:
+        return {"proof_password": "Enter your password"}  # pragma: allowlist secret
+    if not hasher().matches(password, user.password_hash):
+        return {"proof_password": "This is not your password"}  # pragma: allowlist secret
+    service.renew_password_hash(user, password, hasher())
+    return {}

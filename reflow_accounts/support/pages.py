@@ -8,6 +8,7 @@ from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.models import User
+from reflow_accounts.identity.step_up import ensure_recent_proof
 from reflow_accounts.subscriptions.service import changes_of, standing_of
 from reflow_accounts.support import service
 from reflow_accounts.support.forms import SubscriptionForm
@@ -53,6 +54,7 @@ def subscription(team_id: str) -> Answer:
 @pages.post("/teams/<team_id>/subscription")
 def change(team_id: str) -> Answer:
     """Activate or deactivate a team's subscription."""
+    ensure_recent_proof()
     found = service.team_of(team_id)
     form = SubscriptionForm()
     seen = form.seen.data or ""

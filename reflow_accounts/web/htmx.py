@@ -46,6 +46,13 @@ def close_dialog(response: Response, message: str) -> Response:
     return response
 
 
+def in_new_dialog(response: Response) -> Response:
+    """Have htmx show the answer as a dialog, whatever part of the page the request was meant for."""
+    response.headers["HX-Retarget"] = "#modal"
+    response.headers["HX-Reswap"] = "innerHTML"
+    return response
+
+
 def go_to(address: str) -> Response:
     """Have htmx load another page: its way to say "redirect" that the person sees."""
     return Response(status=401, headers={"HX-Redirect": address})

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from reflow_accounts.contract import Code
-from reflow_accounts.errors import DomainError, Unauthenticated, Unavailable, ValidationFailed
+from reflow_accounts.errors import DomainError, RateLimited, Unauthenticated, Unavailable, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.web import addresses, htmx
 from reflow_accounts.web.client import path
@@ -107,8 +107,13 @@ def bind(app: Flask) -> None:
 
 def _domain_error(error: DomainError) -> Response:
     db.session.rollback()
-    if not is_api():
-        return error_page(error.status, str(error))
+    answer = _domain_problem(error) if is_api() else error_page(error.status, str(error))
+    if isinstance(error, RateLimited):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def _domain_problem(error: DomainError) -> Response:
     code = error.reason if isinstance(error, Unauthenticated) else error.code
     members = dict(error.members)
     if isinstance(error, ValidationFailed):

@@ -11,7 +11,7 @@ from tests.helpers import rows
 from tests.helpers.at_once import at_once
 from tests.helpers.mailbox import Mailbox
 
-PASSWORD = "a kettle on the moon"
+PASSWORD = "a kettle on the moon"  # pragma: allowlist secret
 CLICKS = 5
 
 

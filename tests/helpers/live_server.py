@@ -25,14 +25,18 @@ SECONDS_TO_START = 60
 class LiveServer:
     """`flask --app wsgi serve` with the demo data; may be killed and started again on the same database."""
 
-    def __init__(self, folder: Path, database_url: str = "") -> None:
-        """Take a folder for the database, the key and the log; `database_url` replaces SQLite in it."""
+    def __init__(self, folder: Path, database_url: str = "", **settings: str) -> None:
+        """Take a folder for the database, the key and the log; `database_url` replaces SQLite in it.
+
+        Every test of a worker comes from one address: limits are off unless `settings` say otherwise.
+        """
         self.log = folder / "server.log"
         self.environ = {
             "REFLOW_INSTANCE": str(folder),
             "REFLOW_PASSWORD_ROUNDS": "4",
             "REFLOW_SECRET_KEY": SECRET_KEY,
-        }
+            "REFLOW_RATE_LIMITS": "off",
+        } | settings
         if database_url:
             self.environ["REFLOW_DATABASE_URL"] = database_url
         self.settings = config.load(self.environ)

@@ -11,6 +11,7 @@ from reflow_accounts.extensions import db
 from reflow_accounts.identity import signed_in
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.limits import service as limits
 from reflow_accounts.web.client import client
 
 Answer = str | AnyResponse | tuple[str, int]
@@ -26,6 +27,7 @@ def ask() -> Answer:
 def delete() -> Answer:
     """Delete the account and have the browser forget what it kept of it."""
     form = PasswordForm()
+    limits.hit("step-up", account=me().public_id)
     try:
         deleting.delete_account(me(), form.password.data or "", hasher(), client=client())
     except ValidationFailed as failed:

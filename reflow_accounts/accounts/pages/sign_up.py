@@ -15,6 +15,7 @@ from reflow_accounts.identity.mail_links import find_link
 from reflow_accounts.identity.models import LinkPurpose, MailLink
 from reflow_accounts.identity.pages.sign_in import sign_in
 from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.limits import service as limits
 from reflow_accounts.mail import tokens
 from reflow_accounts.web.client import client
 
@@ -40,6 +41,7 @@ def sign_up() -> Answer:
         return redirect(url_for("account.profile.show"), 303)
     form = SignUpForm()
     typed = [(form[name].data or "") for name in ("full_name", "email", "team_name", "password")]
+    limits.hit("sign-up", account=form.email.data or "", address=client().address)
     marker = session.setdefault(_MARKER, secrets.token_urlsafe(_MARKER_BYTES))
     try:
         signing_up.ask(*typed, hasher=hasher(), marker=marker)
@@ -67,7 +69,7 @@ def verify(token: str) -> Answer:
     if link is None:
         return _dead_link()
     form = PasswordForm()
-    if _asks_password(link) and not hasher().matches(form.password.data or "", link.data["password_hash"]):
+    if _asks_password(link) and not _is_right(form.password.data or "", link):
         form.password.errors = ["Password is not correct"]
         return _page(link, form), 422
     try:
@@ -80,6 +82,11 @@ def verify(token: str) -> Answer:
 
 def _link(token: str) -> MailLink | None:
     return find_link(tokens.read(token, LinkPurpose.SIGN_UP), LinkPurpose.SIGN_UP)
+
+
+def _is_right(password: str, link: MailLink) -> bool:
+    limits.hit("sign-up", account=link.public_id, address=client().address)
+    return hasher().matches(password, link.data["password_hash"])
 
 
 def _asks_password(link: MailLink) -> bool:

@@ -5,13 +5,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.extensions import db
-from reflow_accounts.identity import password_change, signed_in
+from reflow_accounts.identity import password_change, sessions, signed_in
 from reflow_accounts.identity.caller import caller, me
 from reflow_accounts.identity.forms import ChangePasswordForm
 from reflow_accounts.identity.pages.blueprints import security
 from reflow_accounts.identity.pages.security_tab import shown
 from reflow_accounts.identity.passwords import hasher
-from reflow_accounts.identity.service import renew_session
+from reflow_accounts.limits import service as limits
 from reflow_accounts.web.client import client
 
 Answer = str | AnyResponse | tuple[str, int]
@@ -23,6 +23,7 @@ def change_password() -> Answer:
     form = ChangePasswordForm()
     session = caller().session
     assert session, "a page is asked for in a session"
+    limits.hit("step-up", account=me().public_id)
     try:
         password_change.change(
             me(),
@@ -37,8 +38,9 @@ def change_password() -> Answer:
         db.session.rollback()
         form.show(failed)
         return shown(form=form, password_form=form), 422
-    value = renew_session(session)
+    value = sessions.confirm(session, client=client())
     db.session.commit()
-    signed_in.enter(session, value)
+    if value:
+        signed_in.renew(value)
     flash("Password changed. Other devices were signed out.", "password-changed")
     return redirect(url_for("account.security.show"), 303)

@@ -11,6 +11,7 @@ from reflow_accounts.identity.mail_links import find_link
 from reflow_accounts.identity.models import LinkPurpose, MailLink
 from reflow_accounts.identity.pages.blueprints import public
 from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.limits import service as limits
 from reflow_accounts.mail import tokens
 from reflow_accounts.web.client import client
 
@@ -29,6 +30,7 @@ def forgot() -> Answer:
 def ask_reset() -> Answer:
     """Have a link mailed, or not; the answer is the same for every address."""
     form = ForgotForm()
+    limits.hit("forgot", account=form.email.data or "", address=client().address)
     try:
         password_change.ask_reset(form.email.data or "")
     except ValidationFailed as failed:

@@ -3,18 +3,20 @@
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from reflow_accounts.errors import RateLimited
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import service, signed_in
 from reflow_accounts.identity.forms import LoginForm
 from reflow_accounts.identity.models import SessionKind, User
 from reflow_accounts.identity.pages.blueprints import public
 from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.limits import service as limits
 from reflow_accounts.web.client import client
 from reflow_accounts.web.destinations import local_path
 
 WRONG = "Email or password is not correct"
 
-Answer = str | AnyResponse | tuple[str, int]
+Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @public.get("/")
@@ -36,10 +38,18 @@ def login() -> Answer:
 def log_in() -> Answer:
     """Check e-mail address and password and begin a session."""
     form = LoginForm()
+    tried = {"account": form.email.data or "", "address": client().address}
+    try:
+        limits.hit("sign-in", **tried)
+    except RateLimited as error:
+        form.password.errors = [f"{str(error).removesuffix('.')} or reset your password."]
+        headers = {"Retry-After": str(error.retry_after)}
+        return render_template("identity/login.html", form=form), error.status, headers
     user = service.find_by_password(form.email.data or "", form.password.data or "", hasher())
     if user is None:
         form.password.errors = [WRONG]
         return render_template("identity/login.html", form=form), 422
+    limits.give_back("sign-in", **tried)
     service.renew_password_hash(user, form.password.data or "", hasher())
     return sign_in(user)
 

@@ -1,0 +1,63 @@
+"""Asking for a proof in the middle of an act, and going on with it."""
+
+from flask import make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.forms import ProofForm
+from reflow_accounts.identity.pages.blueprints import account
+from reflow_accounts.identity.step_up import PROOF, ProofNeeded, ensure_recent_proof
+from reflow_accounts.web import htmx
+from reflow_accounts.web.destinations import local_path
+from reflow_accounts.web.forgery import SAFE_METHODS
+
+
+@account.route("/confirmation", methods=["GET", "POST"])
+def confirm() -> Response:
+    """Lead on to the page that asked for a proof, once there is one."""
+    ensure_recent_proof()
+    return redirect(local_path(request.args.get("next")) or url_for("account.profile.show"), 303)
+
+
+@account.app_errorhandler(ProofNeeded)
+def ask(needed: ProofNeeded) -> Response:
+    """Show a form that sends the interrupted request again, with all that was typed and a proof."""
+    db.session.rollback()
+    form = ProofForm(formdata=None)
+    if needed.faults:
+        form.show(ValidationFailed(**needed.faults))
+    status = 422 if needed.faults else needed.status
+    # An act that changes a part of a page is asked for in a dialog, and then done as a page.
+    frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if _is_for_a_part() else {}
+    page = render_template(
+        "identity/confirmation.html",
+        form=form,
+        action=_action(),
+        carried=_carried(),
+        goes_on_in_place=htmx.is_dialog(),
+        **frame,
+    )
+    response = make_response(page, status)
+    return htmx.in_new_dialog(response) if _is_for_a_part() else response
+
+
+def _is_for_a_part() -> bool:
+    return htmx.is_htmx() and not htmx.is_dialog()
+
+
+def _action() -> str:
+    """Return where the form goes: the act itself, or for a page that is only looked at, by way of `confirm`."""
+    wanted = request.full_path.rstrip("?")
+    if request.method in SAFE_METHODS:
+        return url_for("account.profile.confirm", next=wanted)
+    return wanted
+
+
+def _carried() -> list[tuple[str, str]]:
+    """Return what was typed, for hidden fields. Never a password, and neither the old token nor a proof."""
+    return [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name != "csrf_token" and not name.startswith(PROOF) and "password" not in name
+    ]
