@@ -8,7 +8,7 @@ from reflow_accounts.activity.service import USE_ACTION, Entry, activity_of
 from reflow_accounts.api_keys.schemas import UseFacts
 from reflow_accounts.api_keys.service import key_of
 from reflow_accounts.identity.caller import me
-from reflow_accounts.web.documents import ApiBlueprint, Moment, Schema, SpanQuery, Text, page_of
+from reflow_accounts.web.documents import ApiBlueprint, Moment, Schema, SpanQuery, Text, cursor_field, page_of
 from reflow_accounts.web.paging import Page
 
 blueprint = ApiBlueprint("activity", __name__, description="Uses of keys and acts of people")
@@ -17,6 +17,7 @@ blueprint = ApiBlueprint("activity", __name__, description="Uses of keys and act
 class ActivityQuery(SpanQuery):
     """Which part of the activity."""
 
+    cursor = cursor_field(3)
     key = Text(metadata={"description": "The id of an API key: only its uses and what was done to it"})
 
 

@@ -13,18 +13,20 @@ from reflow_accounts.audit.service import events_of
 from reflow_accounts.contract import Code
 from reflow_accounts.identity.models import User
 from reflow_accounts.teams.service import memberships_of
-from reflow_accounts.web.paging import Page, Position, read_cursor, write_cursor
+from reflow_accounts.web.paging import HIGHEST_NUMBER, Page, Position, read_cursor, write_cursor
 
 USE_ACTION = "api_key.used"
 # Beyond every line that there will be.
-_END = 2**63 - 1
-_NEWEST = Position(datetime(9999, 1, 1, tzinfo=UTC), _END)
+_NEWEST = Position(datetime(9999, 1, 1, tzinfo=UTC), HIGHEST_NUMBER)
 _REFUSALS = frozenset({Code.SUBSCRIPTION_INACTIVE, Code.INSUFFICIENT_RIGHTS})
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the activity: an act, or a use (`use` is set)."""
+    """One line of the activity: an act, or a use (`use` is set).
+
+    `address` is where the account's own person, or who tried to be that person, did it from.
+    """
 
     at: datetime
     action: str
@@ -33,6 +35,7 @@ class Entry:
     by: str
     use: Use | None = None
     act: AuditEvent | None = None
+    address: str = ""
 
 
 def activity_of(
@@ -65,7 +68,7 @@ def activity_of(
     )
     lines = merge(
         (_of_use(use, user) for use in uses),
-        (_of_act(act) for act in acts),
+        (_of_act(act, user) for act in acts),
         key=lambda entry: entry.at,
         reverse=True,
     )
@@ -75,7 +78,7 @@ def activity_of(
 
 def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:
     """Return where to go on, in each of the two lists: after its last line on this page."""
-    use_id, act_at, act_id = seen or (_END, *_NEWEST.numbers)
+    use_id, act_at, act_id = seen or (HIGHEST_NUMBER, *_NEWEST.numbers)
     for entry in entries:
         if entry.use:
             use_id = entry.use.id
@@ -89,5 +92,7 @@ def _of_use(use: Use, user: User) -> Entry:
     return Entry(use.at, USE_ACTION, title, use.key.name, user.full_name, use=use)
 
 
-def _of_act(act: AuditEvent) -> Entry:
-    return Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act)
+def _of_act(act: AuditEvent, user: User) -> Entry:
+    is_own = act.account_id == user.id and act.actor_id in (None, user.id)
+    address = act.address if is_own else ""
+    return Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act, address=address)

@@ -7,11 +7,11 @@ from flask import url_for
 from reflow_accounts.api_keys import recorder, service
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.recorder import Tally
-from reflow_accounts.api_keys.schemas import KeyName, KeyOut, KeysQuery, NewKey, NewKeyOut, UseOut
+from reflow_accounts.api_keys.schemas import KeyName, KeyOut, KeysQuery, NewKey, NewKeyOut, UseOut, UsesQuery
 from reflow_accounts.api_keys.service import ListedKey
 from reflow_accounts.identity.caller import me
 from reflow_accounts.web.client import client
-from reflow_accounts.web.documents import ApiBlueprint, SpanQuery, page_of
+from reflow_accounts.web.documents import ApiBlueprint, page_of
 from reflow_accounts.web.paging import Page, Position, read_cursor
 
 blueprint = ApiBlueprint("keys", __name__, description="API keys")
@@ -65,7 +65,7 @@ def revoke_key(key_id: str) -> None:
 
 
 @blueprint.route("/keys/<key_id>/uses")
-@blueprint.arguments(SpanQuery, location="query")
+@blueprint.arguments(UsesQuery, location="query")
 @blueprint.response(200, page_of(UseOut))
 def list_uses(query: dict[str, Any], key_id: str) -> Any:
     """List the uses of an API key, newest first. They stay when the key is revoked."""

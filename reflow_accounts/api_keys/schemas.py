@@ -2,8 +2,17 @@
 
 import marshmallow as ma
 
+from reflow_accounts.api_keys.models import LONGEST_NAME
 from reflow_accounts.api_keys.service import KeyState
-from reflow_accounts.web.documents import Moment, PageQuery, Schema, Text
+from reflow_accounts.web.documents import Moment, PageQuery, Schema, SpanQuery, Text, cursor_field
+
+# What the service will say of a name, as far as a document can. Names of other keys it cannot know.
+_NAME = {
+    "description": "One line of 1 to 64 characters that can be seen, unlike the names of your other keys",
+    "minLength": 1,
+    "maxLength": LONGEST_NAME,
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
+}
 
 
 class KeyOut(Schema):
@@ -28,22 +37,27 @@ class NewKeyOut(KeyOut):
 class NewKey(Schema):
     """What to call a key, and when it ends by itself."""
 
-    name = Text(
-        required=True, metadata={"description": "1 to 64 characters, unlike those of your other keys"}
-    )
+    name = Text(required=True, metadata=_NAME)
     expires_at = Moment(allow_none=True, load_default=None)
 
 
 class KeyName(Schema):
     """What to call a key."""
 
-    name = Text(required=True)
+    name = Text(required=True, metadata=_NAME)
 
 
 class KeysQuery(PageQuery):
     """Which keys."""
 
+    cursor = cursor_field(2)
     state = ma.fields.Enum(KeyState, by_value=True, load_default=KeyState.LIVE)
+
+
+class UsesQuery(SpanQuery):
+    """Which uses."""
+
+    cursor = cursor_field(1)
 
 
 class KeyReference(Schema):

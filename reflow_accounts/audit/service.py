@@ -1,6 +1,7 @@
 """Write an act down in the transaction that does it, and read the acts of an account."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,15 +14,24 @@ from reflow_accounts.web.paging import Position, older_than
 
 
 class Actor(Protocol):
-    """Who acts: a user."""
+    """Who acts: a user, or somebody of whom nothing is known."""
 
     @property
-    def id(self) -> int: ...
+    def id(self) -> int | None: ...
     @property
     def full_name(self) -> str: ...
 
 
+@dataclass(frozen=True)
+class _Somebody:
+    """An actor who has not proved to be anybody."""
+
+    id: None = None
+    full_name: str = "Somebody"
+
+
 OPERATOR_NAME = "Operator"
+SOMEBODY = _Somebody()
 
 
 def record(

@@ -6,6 +6,7 @@ from werkzeug.exceptions import Forbidden
 
 from reflow_accounts.contract import Code
 from reflow_accounts.errors import Unauthenticated
+from reflow_accounts.extensions import db
 from reflow_accounts.identity import service
 from reflow_accounts.identity.caller import caller
 from reflow_accounts.identity.models import SessionKind
@@ -32,6 +33,9 @@ def sign_in(words: dict[str, Any]) -> Any:
     limits.hit("sign-in", **tried)
     user = service.find_by_password(words["email"], words["password"], hasher())
     if user is None:
+        service.refuse_sign_in(words["email"], client())
+        # The door undoes what a refused request did; this is the record of the refusal.
+        db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
     limits.give_back("sign-in", **tried)
     service.renew_password_hash(user, words["password"], hasher())

@@ -8,6 +8,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from reflow_accounts.extensions import Key, Model, UTCDateTime, now
+from reflow_accounts.web.client import Client
 from reflow_accounts.web.ids import public_id
 
 LONGEST_NAME = 120
@@ -91,6 +92,11 @@ class UserSession(Model):
     user_agent: Mapped[str] = mapped_column(String(255), default="")
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def device(self) -> str:
+        """The program and system that signed in, in words."""
+        return Client(self.address, self.user_agent).device
 
 
 class RecoveryCode(Model):

@@ -8,7 +8,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.audit.actions import Action
-from reflow_accounts.audit.service import record
+from reflow_accounts.audit.service import SOMEBODY, record
 from reflow_accounts.contract import SESSION_PREFIX
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.extensions import db, now
@@ -60,6 +60,17 @@ def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User 
     user = find_by_email(email)
     stored = user.password_hash if user and user.is_person and not user.disabled_at else None
     return user if hasher.matches(password, stored) else None
+
+
+def refuse_sign_in(email: str, client: Client) -> None:
+    """Write down that somebody tried to sign in with this address and may not.
+
+    It is in the activity of the account with the address. For an address without one the same is written,
+    with nobody's account and without what was typed: so both take the same time, and operators see both.
+    """
+    user = find_by_email(email)
+    record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=client.device, address=client.address)
+    db.session.flush()
 
 
 def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> None:

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from flask import request
 
-from reflow_accounts.errors import InsufficientRights
+from reflow_accounts.errors import InsufficientRights, RateLimited
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import service, sessions, signed_in
 from reflow_accounts.identity.caller import caller
-from reflow_accounts.identity.models import User, UserSession
+from reflow_accounts.identity.models import SessionKind, User, UserSession
 from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.limits import service as limits
 from reflow_accounts.web.client import client
 
 # What a form sends as a proof; no other field is named so.
@@ -20,11 +21,12 @@ class ProofNeeded(InsufficientRights):
     """The last proof is too old; the person is asked for another, and the act goes on after it.
 
     `faults` says, by field, what was wrong with the proof that was sent; empty when there was none.
+    `retry_after` is in seconds, once there were too many wrong ones.
     """
 
-    def __init__(self, faults: Mapping[str, str] | None = None) -> None:
+    def __init__(self, faults: Mapping[str, str] | None = None, *, retry_after: int = 0) -> None:
         super().__init__("Confirm that it is you.")
-        self.faults = faults or {}
+        self.faults, self.retry_after = faults or {}, retry_after
 
 
 def ensure_recent_proof() -> None:
@@ -35,7 +37,7 @@ def ensure_recent_proof() -> None:
     here, and the act goes on.
     """
     session = caller().session
-    if session and not sessions.has_recent_proof(session):
+    if session and session.kind == SessionKind.BROWSER and not sessions.has_recent_proof(session):
         _take_proof(session)
 
 
@@ -54,6 +56,11 @@ def _take_proof(session: UserSession) -> None:
     words = {name: value for name, value in request.form.items() if name.startswith(PROOF)}
     if not words:
         raise ProofNeeded
+    account = session.user.public_id
+    try:
+        limits.hit("step-up", account=account)
+    except RateLimited as error:
+        raise ProofNeeded({next(iter(words)): str(error)}, retry_after=error.retry_after) from None
     faults = faults_of_proof(session.user, words)
     if faults:
         sessions.refuse_confirmation(session, client=client())
@@ -61,6 +68,7 @@ def _take_proof(session: UserSession) -> None:
         raise ProofNeeded(faults)
     value = sessions.confirm(session, client=client())
     db.session.commit()
+    limits.give_back("step-up", account=account)
     if value:
         signed_in.renew(value)
 

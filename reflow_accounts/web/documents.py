@@ -1,9 +1,10 @@
 """The JSON API's frame: what every endpoint reads, answers and documents in the same way (OpenAPI 3.1)."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import marshmallow as ma
@@ -14,7 +15,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from reflow_accounts.contract import API_PREFIX, Code
 from reflow_accounts.errors import ValidationFailed
-from reflow_accounts.web.paging import DEFAULT_LIMIT, HIGHEST_LIMIT
+from reflow_accounts.web.paging import DEFAULT_LIMIT, HIGHEST_LIMIT, NOT_A_CURSOR, cursor_pattern
 from reflow_accounts.web.problems import PROBLEM_TYPE
 
 # Far deeper than any body of ours, far shallower than Python's own limit.
@@ -39,6 +40,9 @@ class Moment(ma.fields.AwareDateTime):
 
 class Text(ma.fields.String):
     """A string that can be stored: without NUL and lone surrogates."""
+
+    def __init__(self, *, metadata: Mapping[str, Any] = MappingProxyType({}), **kwargs: Any) -> None:
+        super().__init__(metadata={"pattern": r"^[^\x00]*$", **metadata}, **kwargs)
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> str:
         text: str = super()._deserialize(value, *args, **kwargs)
@@ -73,11 +77,18 @@ class Problem(Schema):
     expired_at = Moment()
 
 
+def cursor_field(size: int) -> Text:
+    """Return the field for the cursor of a list whose cursors hold `size` numbers."""
+    return Text(
+        validate=ma.validate.Regexp(cursor_pattern(size), error=NOT_A_CURSOR),
+        metadata={"description": "The next_cursor of the page before", "pattern": cursor_pattern(size)},
+    )
+
+
 class PageQuery(Schema):
     """Which part of a list."""
 
     limit = ma.fields.Integer(load_default=DEFAULT_LIMIT, validate=ma.validate.Range(1, HIGHEST_LIMIT))
-    cursor = Text(metadata={"description": "The next_cursor of the page before"})
 
 
 class SpanQuery(PageQuery):

@@ -21,12 +21,13 @@
 
   // --- Dialogs -------------------------------------------------------------------------------------
 
-  // Whoever opened a dialog gets the focus back; once something was done, the heading does, unless the
-  // opener says that it stays (data-stays): it may have been swapped, so it is found by its id.
+  // Whoever opened a dialog gets the focus back; once something was done, the heading of its section does,
+  // unless the opener says that it stays (data-stays): it may have been swapped, so all is found by id.
   let opener = null;
   const focusAfter = (isDone) => {
     const back = opener && (!isDone || "stays" in opener.dataset) && byId(opener.id);
-    (back || byId("heading"))?.focus();
+    const section = opener?.closest("section")?.getAttribute("aria-labelledby");
+    (back || (section && byId(section)) || byId("heading"))?.focus();
   };
   const finish = (message) => {
     const open = dialog();

@@ -1,9 +1,12 @@
 """Step-up: an old proof is asked for again, and the interrupted act goes on with all that was typed."""
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.extensions import db, now
@@ -87,6 +90,28 @@ def test_a_form_sent_twice_with_its_proof_makes_one_key(app, cast, ada):
     answers = [ada.submit(page, KEYS, proof_password=cast.ada.password) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 409]
     assert rows.count(app, ApiKey) == 1
+
+
+def test_a_form_sent_five_times_at_once_with_its_proof_makes_one_key_and_keeps_one_value(app, cast, ada):
+    _, page = ask_for_key(ada)
+    fields = {item["name"]: item["value"] for item in page.all("input") if item["name"]}
+    fields |= {"proof_password": cast.ada.password}
+    cookie, barrier = ada.get_cookie("reflow").value, threading.Barrier(5)
+
+    def click(_):
+        tab = app.test_client()
+        tab.set_cookie("reflow", cookie)
+        barrier.wait()
+        return tab.post(KEYS, data=fields, headers=PANEL), tab
+
+    with ThreadPoolExecutor(5) as threads:
+        clicks = list(threads.map(click, range(5)))
+    # Who comes after the new value is sent to the log-in page; who came with the first finds the key made.
+    statuses = sorted(answer.status_code for answer, _ in clicks)
+    assert statuses[0] == 201
+    assert set(statuses[1:]) <= {401, 409}
+    assert rows.count(app, ApiKey) == 1
+    assert sum(tab.get("/account/profile").status_code == 200 for _, tab in clicks) == 1
 
 
 def test_what_is_wrong_with_the_act_is_said_after_the_proof(app, cast, ada):
@@ -187,3 +212,31 @@ def test_the_form_of_a_proof_needs_the_token_of_this_session(app, cast, ada):
     assert "session.confirmed" not in [action for action, *_ in rows.acts(app)]
     with app.app_context():
         assert db.session.scalars(db.select(UserSession.proven_at)).one() < now() - timedelta(minutes=30)
+
+
+@pytest.mark.parametrize("headers", [{}, PANEL], ids=["page", "dialog"])
+def test_too_many_wrong_proofs_wait_and_nothing_is_lost(app, cast, ada, headers):
+    _, page = ask_for_key(ada, "patient", **headers)
+    for _ in range(10):
+        assert ada.submit(page, KEYS, proof_password=cast.ada.email, headers=headers).status_code == 422
+    answer = ada.submit(page, KEYS, proof_password=cast.ada.password, headers=headers)
+    assert answer.status_code == 429
+    assert "Too many attempts. Try again in 5 minutes." in answer.text
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert rows.count(app, ApiKey) == 0
+    with time_machine.travel(now() + timedelta(minutes=6), tick=False):
+        answer = ada.submit(parse(answer.text), KEYS, proof_password=cast.ada.password, headers=headers)
+    assert "patient" in answer.text
+    assert SECRET.search(answer.text)
+
+
+def test_right_proofs_use_no_tries_up_and_signing_in_is_not_hindered(app, cast, ada):
+    for number in range(11):
+        cast.ada.change_sessions(proven_at=None)
+        _, page = ask_for_key(ada, f"key {number}")
+        assert ada.submit(page, KEYS, proof_password=cast.ada.password).status_code == 200
+    cast.ada.change_sessions(proven_at=None)
+    _, page = ask_for_key(ada)
+    for _ in range(11):
+        ada.submit(page, KEYS, proof_password=cast.ben.email)
+    cast.ada.sign_in(app.test_client())

@@ -5,6 +5,7 @@ import pytest
 from reflow_accounts import config
 from reflow_accounts.config import ConfigError
 
+HIDDEN = "hidden"
 PRODUCTION = {
     "REFLOW_ENV": "production",
     "REFLOW_SECRET_KEY": "k" * 40,
@@ -40,7 +41,7 @@ def test_a_word_that_is_neither_stops_the_start(tmp_path):
 @pytest.mark.parametrize(("scheme", "package"), [("redis", "redis"), ("valkeys", "valkey")])
 def test_a_storage_whose_package_is_missing_stops_the_start(tmp_path, monkeypatch, scheme, package):
     monkeypatch.setattr(config, "find_spec", lambda name: None)
-    url = f"{scheme}://user:hidden@counters.example:6379"
+    url = f"{scheme}://user:{HIDDEN}@counters.example:6379"
     with pytest.raises(ConfigError, match=f"needs the package {package}") as caught:
         load(tmp_path, REFLOW_RATELIMIT_STORAGE_URL=url)
-    assert "hidden" not in str(caught.value)
+    assert HIDDEN not in str(caught.value)

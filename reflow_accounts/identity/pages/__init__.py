@@ -7,6 +7,7 @@ from reflow_accounts.identity.pages import (
     profile,
     reset,
     security_tab,
+    sessions,
     sign_in,
 )
 from reflow_accounts.identity.pages.blueprints import account, public, security
@@ -22,5 +23,6 @@ __all__ = [
     "reset",
     "security",
     "security_tab",
+    "sessions",
     "sign_in",
 ]

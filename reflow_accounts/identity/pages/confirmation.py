@@ -3,7 +3,7 @@
 from flask import make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.errors import RateLimited, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.forms import ProofForm
 from reflow_accounts.identity.pages.blueprints import account
@@ -27,7 +27,6 @@ def ask(needed: ProofNeeded) -> Response:
     form = ProofForm(formdata=None)
     if needed.faults:
         form.show(ValidationFailed(**needed.faults))
-    status = 422 if needed.faults else needed.status
     # An act that changes a part of a page is asked for in a dialog, and then done as a page.
     frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if _is_for_a_part() else {}
     page = render_template(
@@ -38,8 +37,16 @@ def ask(needed: ProofNeeded) -> Response:
         goes_on_in_place=htmx.is_dialog(),
         **frame,
     )
-    response = make_response(page, status)
+    response = make_response(page, _status(needed))
+    if needed.retry_after:
+        response.headers["Retry-After"] = str(needed.retry_after)
     return htmx.in_new_dialog(response) if _is_for_a_part() else response
+
+
+def _status(needed: ProofNeeded) -> int:
+    if needed.retry_after:
+        return RateLimited.status
+    return ValidationFailed.status if needed.faults else needed.status
 
 
 def _is_for_a_part() -> bool:

@@ -6,6 +6,7 @@ from flask import render_template
 
 from reflow_accounts.identity.forms import ChangePasswordForm
 from reflow_accounts.identity.pages.blueprints import security
+from reflow_accounts.identity.pages.sessions import shown_sessions
 
 
 @security.get("")
@@ -16,5 +17,8 @@ def show() -> str:
 
 def shown(**changed: Any) -> str:
     """Return the tab; `changed` is what a section shows in place of what it shows at first."""
-    sections: dict[str, Any] = {"password_form": ChangePasswordForm(formdata=None)}
+    sections: dict[str, Any] = {
+        "password_form": ChangePasswordForm(formdata=None),
+        "sessions": shown_sessions(),
+    }
     return render_template("identity/security.html", **sections | changed)

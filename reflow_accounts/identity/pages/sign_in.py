@@ -47,6 +47,8 @@ def log_in() -> Answer:
         return render_template("identity/login.html", form=form), error.status, headers
     user = service.find_by_password(form.email.data or "", form.password.data or "", hasher())
     if user is None:
+        service.refuse_sign_in(form.email.data or "", client())
+        db.session.commit()
         form.password.errors = [WRONG]
         return render_template("identity/login.html", form=form), 422
     limits.give_back("sign-in", **tried)

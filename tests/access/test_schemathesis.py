@@ -1,0 +1,93 @@
+"""Requests made up from the OpenAPI document: every answer is one that the document describes, never a 5xx."""
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+from schemathesis.core.failures import FailureGroup
+from schemathesis.openapi.checks import RejectedPositiveData
+
+from tests.cast import Cast
+from tests.helpers import databases
+
+SOME, MANY = 10, 300
+# What no document can say of a request: it depends on the caller's other keys, on the time, on what can be seen.
+SAID_BY_THE_SERVICE = (
+    "You already have a key named",
+    "Choose a time in the future",
+    "Enter a name for this key",
+)
+
+
+@pytest.fixture(scope="module")
+def ada(migrated_app):
+    """Ada, for the whole module: no request here minds what another left."""
+    databases.empty(migrated_app)
+    return Cast.of(migrated_app).ada
+
+
+@pytest.fixture
+def operations(migrated_app):
+    """The operations of the document."""
+    schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", migrated_app)
+    return [found.ok() for found in schema.get_all_operations()]
+
+
+@pytest.fixture(params=["key", "session", "nothing"])
+def headers(request, ada):
+    """Each credential in turn."""
+    if request.param == "nothing":
+        return {}
+    secret = ada.key().secret if request.param == "key" else ada.session()
+    return {"Authorization": f"Bearer {secret}"}
+
+
+def check(case, headers):
+    """Send one request and judge the answer by every rule of the library."""
+    response = case.call(headers=headers)
+    try:
+        case.validate_response(response, headers=headers)
+    except FailureGroup as group:
+        is_known = all(isinstance(failure, RejectedPositiveData) for failure in group.exceptions)
+        if not is_known or not any(sentence in response.text for sentence in SAID_BY_THE_SERVICE):
+            raise
+
+
+def try_out(operations, headers, mode, examples):
+    for operation in operations:
+
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def ask(case):
+            check(case, headers)
+
+        ask()
+
+
+def test_every_rule_of_the_library_is_applied(operations):
+    assert operations
+    names = {rule.__name__ for rule in CHECKS.get_all()}
+    assert {
+        "not_a_server_error",
+        "status_code_conformance",
+        "ignored_auth",
+        "negative_data_rejection",
+    } <= names
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_every_answer_is_as_documented(operations, headers, mode):
+    try_out(operations, headers, mode, SOME)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_every_answer_is_as_documented_at_length(operations, headers, mode):
+    try_out(operations, headers, mode, MANY)

@@ -1,0 +1,193 @@
+"""Proving again who one is in the middle of an act, and signing out another device, with and without a script."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from reflow_accounts.extensions import now
+from tests.factories import Person
+from tests.journeys.conftest import OpenPage
+from tests.journeys.steps import ask_for_key, log_in, open_key_list, row_of
+
+TAB = "/account/security"
+SCREENS = [
+    (size, scheme)
+    for size in ({"width": 390, "height": 844}, {"width": 1280, "height": 860})
+    for scheme in ("light", "dark")
+]
+
+
+@pytest.fixture
+def page(open_page: OpenPage, member: Person) -> Page:
+    """The API Keys tab of a member who signed in long ago."""
+    page = open_page()
+    log_in(page, member.email)
+    grow_old(member)
+    open_key_list(page)
+    return page
+
+
+def grow_old(person: Person) -> None:
+    """Let the last proof in every session of a person be an hour old."""
+    person.change_sessions(proven_at=now() - timedelta(hours=1))
+
+
+def prove(page: Page, password: str) -> None:
+    page.get_by_role("textbox", name="Password").fill(password)
+    page.get_by_role("button", name="Continue").click()
+
+
+def test_in_the_dialog_the_name_survives_and_the_key_is_shown_once(page: Page, member: Person) -> None:
+    ask_for_key(page, "survivor")
+    expect(page.get_by_role("dialog", name="Confirm that it is you")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Password")).to_be_focused()
+    prove(page, "not-my-password")
+    expect(page.get_by_text("This is not your password")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Password")).to_be_focused()
+    expect(page.get_by_role("textbox", name="Password")).to_have_value("")
+    prove(page, member.password)
+    expect(page.get_by_role("textbox", name="API key")).to_have_value(re.compile("rfk_"))
+    expect(page.get_by_role("button", name="Copy key")).to_be_focused()
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    expect(row_of(page, "survivor")).to_have_count(1)
+    page.reload()
+    expect(row_of(page, "survivor")).to_have_count(1)
+
+
+def test_two_clicks_on_continue_make_one_key(page: Page, member: Person) -> None:
+    ask_for_key(page, "twice")
+    page.get_by_role("textbox", name="Password").fill(member.password)
+    page.get_by_role("button", name="Continue").evaluate("button => { button.click(); button.click(); }")
+    page.get_by_role("textbox", name="API key").wait_for()
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    expect(row_of(page, "twice")).to_have_count(1)
+
+
+def test_escape_leaves_the_proof_and_gives_the_focus_back(page: Page) -> None:
+    ask_for_key(page, "left")
+    page.get_by_role("dialog", name="Confirm that it is you").wait_for()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(page.get_by_role("button", name="Create New API Key")).to_be_focused()
+
+
+def test_without_a_script_the_key_is_shown_after_the_proof(open_page: OpenPage, member: Person) -> None:
+    page = open_page(java_script_enabled=False)
+    log_in(page, member.email)
+    grow_old(member)
+    open_key_list(page)
+    ask_for_key(page, "plain")
+    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    prove(page, "not-my-password")
+    expect(page).to_have_title(re.compile("^Error: "))
+    prove(page, member.password)
+    expect(page.get_by_role("textbox", name="API key")).to_have_value(re.compile("rfk_"))
+    expect(page.get_by_text("Created as plain.")).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_a_device_is_signed_out_from_another(open_page: OpenPage, member: Person, script: bool) -> None:
+    here, there = open_page(java_script_enabled=script), open_page()
+    for page in (here, there):
+        log_in(page, member.email)
+    here.goto(TAB)
+    expect(here.get_by_text("This device", exact=True)).to_have_count(1)
+    here.get_by_role("button", name=re.compile("^Sign out .* on ")).click()
+    expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
+    expect(here.get_by_role("heading", name=re.compile("was signed out.$"))).to_be_visible()
+    if script:
+        expect(here.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
+        expect(here.locator("#live")).to_have_text(re.compile("was signed out.$"))
+    there.reload()
+    expect(there).to_have_url(re.compile("/login"))
+    expect(there.get_by_text("Your session ended. Log in to continue.")).to_be_visible()
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
+def test_all_other_devices_are_signed_out(open_page: OpenPage, member: Person, script: bool) -> None:
+    here, *others = (open_page(java_script_enabled=script), open_page(), open_page())
+    for page in (here, *others):
+        log_in(page, member.email)
+    here.goto(TAB)
+    here.get_by_role("button", name="Sign out all other sessions").click()
+    if script:
+        expect(here.get_by_role("alertdialog", name="Sign out all other sessions?")).to_be_visible()
+        expect(here.get_by_role("button", name="Cancel")).to_be_focused()
+        here.keyboard.press("Escape")
+        expect(here.get_by_role("button", name="Sign out all other sessions")).to_be_focused()
+        here.keyboard.press("Enter")
+    here.get_by_role("button", name="Sign out all", exact=True).click()
+    expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
+    if script:
+        expect(here.get_by_role("dialog")).to_have_count(0)
+        expect(here.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
+        expect(here.locator("#live")).to_have_text("2 other sessions were signed out.")
+    for page in others:
+        page.reload()
+        expect(page).to_have_url(re.compile("/login"))
+
+
+def test_the_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, member: Person) -> None:
+    here, there = open_page(), open_page()
+    for page in (here, there):
+        log_in(page, member.email)
+    grow_old(member)
+    here.goto(TAB)
+    here.get_by_role("button", name=re.compile("^Sign out .* on ")).click()
+    expect(here.get_by_role("dialog", name="Confirm that it is you")).to_be_visible()
+    prove(here, "not-my-password")
+    expect(here.get_by_role("alert")).to_contain_text("This is not your password")
+    prove(here, member.password)
+    expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
+    expect(here).to_have_url(re.compile(f"{TAB}#identity-sessions$"))
+
+
+@pytest.mark.parametrize(("size", "scheme"), SCREENS)
+def test_the_proof_and_the_sessions_are_accessible(
+    open_page: OpenPage, member: Person, size: dict[str, int], scheme: str
+) -> None:
+    page = open_page(viewport=size, color_scheme=scheme)
+    log_in(page, member.email)
+    page.goto(TAB)
+    _expect_nothing(page, "one session")
+    member.session()
+    page.goto(TAB)
+    _expect_nothing(page, "sessions")
+    page.get_by_role("button", name="Sign out all other sessions").click()
+    page.get_by_role("alertdialog").wait_for()
+    _expect_nothing(page, "sign out all")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Sign out Unknown device").click()
+    page.get_by_text("Unknown device was signed out.").first.wait_for()
+    _expect_nothing(page, "signed out")
+    grow_old(member)
+    open_key_list(page)
+    ask_for_key(page, "CI")
+    page.get_by_role("dialog", name="Confirm that it is you").wait_for()
+    _expect_nothing(page, "proof")
+    prove(page, "not-my-password")
+    page.get_by_text("This is not your password").wait_for()
+    _expect_nothing(page, "wrong proof")
+    page.goto(f"/account/confirmation?next={TAB}")
+    _expect_nothing(page, "proof on a page")
+    prove(page, "not-my-password")
+    page.get_by_role("heading", name="There is a problem").wait_for()
+    _expect_nothing(page, "wrong proof on a page")
+
+
+def test_the_sessions_need_no_sideways_scrolling_at_320_pixels(open_page: OpenPage, member: Person) -> None:
+    page = open_page(viewport={"width": 320, "height": 700})
+    log_in(page, member.email)
+    member.session()
+    page.goto(TAB)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+
+def _expect_nothing(page: Page, state: str) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{state}: {found.generate_report()}"
