@@ -5,7 +5,7 @@ import logging
 from flask import Response, current_app, g, request
 
 from reflow_accounts.api_keys import recorder
-from reflow_accounts.api_keys.folding import fold_or_log, is_due
+from reflow_accounts.api_keys.folding import fold_or_log, must_fold
 from reflow_accounts.api_keys.presented import PresentedKey, present
 from reflow_accounts.api_keys.wire import UseFacts, wire
 from reflow_accounts.contract import SESSION_PREFIX, Code, is_well_formed
@@ -76,7 +76,7 @@ def settle(response: Response) -> Response:
 
 
 def _append(use: UseFacts | None) -> None:
-    if use and is_due(wire().append(use)):
+    if use and must_fold(wire().append(use)):
         fold_or_log()
 
 

@@ -29,6 +29,7 @@ class Action(StrEnum):
     STAFF_REMOVED = "staff.removed"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
+    TEAM_CREATED = "team.created"
     KEY_CREATED = "api_key.created"
     KEY_RENAMED = "api_key.renamed"
     KEY_REVOKED = "api_key.revoked"
@@ -80,6 +81,7 @@ _TITLES = {
     Action.STAFF_REMOVED: "No longer support staff",
     Action.USER_DISABLED: "User disabled",
     Action.USER_ENABLED: "User enabled",
+    Action.TEAM_CREATED: "Team created",
     Action.KEY_CREATED: "API key created",
     Action.KEY_RENAMED: "API key renamed",
     Action.KEY_REVOKED: "API key revoked",

@@ -2,7 +2,7 @@
 
 import os
 
-from flask import current_app, has_request_context, url_for
+from flask import current_app, has_request_context, request, url_for
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
 
@@ -22,6 +22,11 @@ def configured(endpoint: str, **values: str) -> str:
     path = current_app.url_map.bind("").build(endpoint, values)
     host, port = os.environ.get("HOST") or DEFAULT_HOST, os.environ.get("PORT") or DEFAULT_PORT
     return (_base_url() or listening(host, port)) + path
+
+
+def origin() -> str:
+    """Return the origin of our pages, as a browser names it: configured, or in development the request's."""
+    return _base_url() or request.host_url.rstrip("/")
 
 
 def listening(host: str, port: int | str) -> str:

@@ -116,8 +116,8 @@ def test_looking_at_the_link_changes_nothing_and_it_works_once(cast, client, lin
     assert choose(client, link).status_code == 303
     for answer in (
         client.get(link),
-        client.send(link, new_password="another kettle, on mars"),
-    ):  # pragma: allowlist secret
+        client.send(link, new_password="another kettle, on mars"),  # pragma: allowlist secret
+    ):
         assert answer.status_code == 410
         assert "This link does not work any more" in answer.text
         assert 'href="/forgot-password"' in answer.text
@@ -177,3 +177,13 @@ def test_somebody_else_who_is_signed_in_stays_so(cast, client, link):
     cast.ben.sign_in(client)
     assert choose(client, link).status_code == 303
     assert "Ben Cole" in client.page("/account/profile").text
+
+
+@pytest.mark.parametrize("email", ["ada@acme.example", "xyz@acme.example"])
+def test_the_eleventh_mail_in_five_minutes_waits(app, cast, client, email):
+    for _ in range(10):
+        assert client.send("/forgot-password", email=email).status_code == 200
+    answer = client.send("/forgot-password", email=email)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert rows.count(app, OutboxMessage) == 10
