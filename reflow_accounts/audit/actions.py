@@ -55,6 +55,11 @@ class Action(StrEnum):
         return _TITLES[self]
 
 
+# Acts of a team that every member is told of: what may stop their work, and what the team is called.
+OF_EVERY_MEMBER = frozenset(
+    {Action.SUBSCRIPTION_ACTIVATED, Action.SUBSCRIPTION_DEACTIVATED, Action.TEAM_RENAMED}
+)
+
 _TITLES = {
     Action.ACCOUNT_CREATED: "Account created",
     Action.ACCOUNT_DELETED: "Account deleted",
