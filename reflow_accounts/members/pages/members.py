@@ -25,8 +25,9 @@ def change_rights(team_id: str, user_id: str) -> Answer:
         member = members.change_rights(team, user_id, wanted, by=me(), client=client())
     except (Conflict, InsufficientRights, NotFound, ValidationFailed) as error:
         return refused(team_id, error)
+    message = f"{member.user.full_name} has {Rights(member.rights).title()} rights."
     db.session.commit()
-    return done(team_id, f"{member.user.full_name} has {Rights(member.rights).title()} rights.")
+    return done(team_id, message)
 
 
 @account.get("/teams/<team_id>/members/<user_id>/removal")
