@@ -62,6 +62,12 @@ def shown_team(membership: Membership, message: str = "", fault: str = "") -> Sh
     )
 
 
+def tab(membership: Membership, fault: str = "") -> str:
+    """Return the whole tab."""
+    shown = shown_team(membership, fault=fault)
+    return render_template("members/index.html", shown=shown, membership=membership)
+
+
 def done(team_id: str, message: str) -> Answer:
     """Answer an act that was done and committed: the changed part, behind the dialog or in place; or the tab."""
     membership = membership_of(me(), team_id)
@@ -76,9 +82,12 @@ def done(team_id: str, message: str) -> Answer:
 def refused(team_id: str, error: DomainError) -> Answer:
     """Answer an act on a row that was not done: the part, or the tab, as it is now, with the sentence."""
     db.session.rollback()
-    shown = shown_team(membership_of(me(), team_id), fault=str(error))
-    page = "members/_panel.html" if htmx.is_htmx() else "members/index.html"
-    answer = make_response(render_template(page, shown=shown), error.status)
+    membership = membership_of(me(), team_id)
+    if htmx.is_htmx():
+        page = render_template("members/_panel.html", shown=shown_team(membership, fault=str(error)))
+    else:
+        page = tab(membership, fault=str(error))
+    answer = make_response(page, error.status)
     if isinstance(error, RateLimited):
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer
