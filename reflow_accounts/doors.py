@@ -19,6 +19,8 @@ from reflow_accounts.identity.caller import Caller, me, set_caller
 from reflow_accounts.identity.second_factor import has_second_factor
 from reflow_accounts.identity.signed_in import ask_to_log_in, was_signed_in
 from reflow_accounts.identity.step_up import ensure_open_console
+from reflow_accounts.members import api as members_api
+from reflow_accounts.members import pages as members_pages
 from reflow_accounts.subscriptions.heading import heading
 from reflow_accounts.support import pages as support_pages
 from reflow_accounts.web import health, htmx
@@ -61,12 +63,19 @@ def _ask_for_second_factor() -> Response | None:
 
 
 ROOMS_BY_DOOR = {
-    "public": (identity_pages.public, accounts_pages.public, help_pages.pages, health.pages),
+    "public": (
+        identity_pages.public,
+        accounts_pages.public,
+        members_pages.public,
+        help_pages.pages,
+        health.pages,
+    ),
     "account": (
         identity_pages.account,
         identity_pages.security,
         accounts_pages.account,
         api_keys_pages.pages,
+        members_pages.account,
         activity_pages.pages,
     ),
     "support": (support_pages.pages,),
@@ -74,7 +83,13 @@ ROOMS_BY_DOOR = {
 GUARDS = {"public": refuse_forgery, "account": guard_account, "support": guard_support}
 ADDRESSES = {"public": "", "account": "/account", "support": "/support"}
 
-API_ROOMS = (access_api.blueprint, api_keys_api.blueprint, activity_api.blueprint, identity_api.blueprint)
+API_ROOMS = (
+    access_api.blueprint,
+    api_keys_api.blueprint,
+    members_api.blueprint,
+    activity_api.blueprint,
+    identity_api.blueprint,
+)
 
 
 def open_doors(app: Flask) -> None:

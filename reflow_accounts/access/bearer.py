@@ -87,7 +87,9 @@ def _caller_by(secret: str | None) -> Caller:
         session = find_session(secret, SessionKind.COMMAND)
         if session is None:
             raise Unauthenticated(Code.UNKNOWN_KEY, _SESSION_ENDED)
-        touch(session)
+        if touch(session):
+            # By itself: what counts tries must not wait for a request that writes already.
+            db.session.commit()
         return Caller(session.user_id, session=session)
     key = _used(present(secret, wire()))
     if not key.has_active_subscription:

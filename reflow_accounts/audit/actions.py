@@ -36,11 +36,29 @@ class Action(StrEnum):
     SUBSCRIPTION_ACTIVATED = "subscription.activated"
     SUBSCRIPTION_DEACTIVATED = "subscription.deactivated"
     TEAM_VIEWED = "support.team_viewed"
+    MEMBER_INVITED = "member.invited"
+    INVITATION_SENT_AGAIN = "invitation.sent_again"
+    INVITATION_CANCELLED = "invitation.cancelled"
+    MEMBER_JOINED = "member.joined"
+    MEMBER_LEFT = "member.left"
+    MEMBER_REMOVED = "member.removed"
+    RIGHTS_CHANGED = "member.rights_changed"
+    TEAM_RENAMED = "team.renamed"
+    SERVICE_ACCOUNT_CREATED = "service_account.created"
+    SERVICE_ACCOUNT_CHANGED = "service_account.changed"
+    SERVICE_ACCOUNT_DISABLED = "service_account.disabled"
+    SERVICE_ACCOUNT_ENABLED = "service_account.enabled"
+    SERVICE_ACCOUNT_DELETED = "service_account.deleted"
 
     @property
     def title(self) -> str:  # type: ignore[override]  # nobody wants str.title here
         return _TITLES[self]
 
+
+# Acts of a team that every member is told of: what may stop their work, and what the team is called.
+OF_EVERY_MEMBER = frozenset(
+    {Action.SUBSCRIPTION_ACTIVATED, Action.SUBSCRIPTION_DEACTIVATED, Action.TEAM_RENAMED}
+)
 
 _TITLES = {
     Action.ACCOUNT_CREATED: "Account created",
@@ -75,4 +93,17 @@ _TITLES = {
     Action.SUBSCRIPTION_ACTIVATED: "Subscription set to active",
     Action.SUBSCRIPTION_DEACTIVATED: "Subscription set to inactive",
     Action.TEAM_VIEWED: "Team viewed by support",
+    Action.MEMBER_INVITED: "Member invited",
+    Action.INVITATION_SENT_AGAIN: "Invitation sent again",
+    Action.INVITATION_CANCELLED: "Invitation cancelled",
+    Action.MEMBER_JOINED: "Member joined",
+    Action.MEMBER_LEFT: "Member left",
+    Action.MEMBER_REMOVED: "Member removed",
+    Action.RIGHTS_CHANGED: "Rights changed",
+    Action.TEAM_RENAMED: "Team renamed",
+    Action.SERVICE_ACCOUNT_CREATED: "Service account created",
+    Action.SERVICE_ACCOUNT_CHANGED: "Service account changed",
+    Action.SERVICE_ACCOUNT_DISABLED: "Service account disabled",
+    Action.SERVICE_ACCOUNT_ENABLED: "Service account enabled",
+    Action.SERVICE_ACCOUNT_DELETED: "Service account deleted",
 }

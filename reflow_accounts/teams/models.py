@@ -1,13 +1,13 @@
-"""Teams, memberships with rights, and the service accounts that a team owns."""
+"""Teams, memberships with rights, invitations, and the service accounts that a team owns."""
 
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from reflow_accounts.extensions import Key, Model, UTCDateTime, now
-from reflow_accounts.identity.models import User
+from reflow_accounts.identity.models import LONGEST_EMAIL, User
 from reflow_accounts.web.ids import public_id
 
 LONGEST_NAME = 120
@@ -19,6 +19,13 @@ class Rights(StrEnum):
     VIEW = "view"
     EDIT = "edit"
     ADMIN = "admin"
+
+    def includes(self, other: "Rights") -> bool:
+        """Say whether who has these rights may do what needs `other`."""
+        return _RISING.index(self) >= _RISING.index(other)
+
+
+_RISING = (Rights.VIEW, Rights.EDIT, Rights.ADMIN)
 
 
 class Team(Model):
@@ -52,6 +59,68 @@ class ServiceAccount(Model):
 
     __tablename__ = "service_accounts"
     __table_args__ = (Index(None, "team_id"),)
+
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True)
+    team_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("teams.id"))
+
+
+new_link = public_id("lnk")
+
+
+class InvitationState(StrEnum):
+    """What became of an invitation."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    ACCEPTED = "accepted"
+
+
+class Invitation(Model):
+    """That an address was asked to join a team. Of one address and team at most one is open."""
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        Index(
+            "uq_invitations_open",
+            "team_id",
+            "email",
+            unique=True,
+            sqlite_where=text("accepted_at IS NULL AND cancelled_at IS NULL"),
+            postgresql_where=text("accepted_at IS NULL AND cancelled_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("inv"))
+    # What the mail holds, signed: a new one whenever it is sent again, so that the older link dies.
+    link: Mapped[str] = mapped_column(String(32), unique=True, default=new_link)
+    team_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("teams.id"))
+    email: Mapped[str] = mapped_column(String(LONGEST_EMAIL), index=True)
+    rights: Mapped[str] = mapped_column(String(10))
+    invited_by_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    sent_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    accepted_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
+    cancelled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    team: Mapped[Team] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def state(self) -> InvitationState:
+        if self.accepted_at:
+            return InvitationState.ACCEPTED
+        if self.cancelled_at:
+            return InvitationState.CANCELLED
+        return InvitationState.EXPIRED if now() >= self.expires_at else InvitationState.OPEN
+
+
+class TeamChoice(Model):
+    """The team that a user looks at, chosen among several."""
+
+    __tablename__ = "team_choices"
 
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True)
     team_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("teams.id"))

@@ -3,12 +3,12 @@
 from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from reflow_accounts.errors import Conflict, NotFound, ValidationFailed
+from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User, UserKind
 from reflow_accounts.identity.password_rules import adds_words
 from reflow_accounts.identity.service import add_service_account_user
-from reflow_accounts.teams.models import LONGEST_NAME, Membership, Rights, ServiceAccount, Team
+from reflow_accounts.teams.models import LONGEST_NAME, Membership, Rights, ServiceAccount, Team, TeamChoice
 from reflow_accounts.web import text
 
 
@@ -61,6 +61,21 @@ def members_of(team: Team) -> list[tuple[User, Rights]]:
     return [(user, Rights(rights)) for user, rights in rows]
 
 
+def membership_of(user: User, team_public_id: str) -> Membership:
+    """Return the user's membership of a team. Raises NotFound, for teams of others too."""
+    query = select(Membership).join(Membership.team)
+    found = db.session.scalar(query.where(Membership.user_id == user.id, Team.public_id == team_public_id))
+    if found is None:
+        raise NotFound("There is no team with this id.")
+    return found
+
+
+def ensure_rights(membership: Membership, needed: Rights) -> None:
+    """Raise InsufficientRights, with a sentence that says which are needed, unless the member has them."""
+    if not Rights(membership.rights).includes(needed):
+        raise InsufficientRights(f"This needs {needed.title()} rights to {membership.team.name}.")
+
+
 def find_team(id_or_name: str) -> Team:
     """Return the team with this id, or with this name when only one has it. Raises NotFound."""
     query = select(Team).where(or_(Team.public_id == id_or_name, Team.name == id_or_name))
@@ -100,19 +115,49 @@ def teams_left_empty_by(user: User) -> list[Team]:
 def leave_every_team(user: User) -> list[Team]:
     """Take the user out of every team; return those in which nobody is left.
 
-    Raises Conflict while a team needs the user. Whoever takes an Admin from a team holds its row first,
-    so that two Admins who go at once do not each count on the other.
+    Raises Conflict while a team needs the user.
     """
-    mine = select(Membership.team_id).where(Membership.user_id == user.id).order_by(Membership.team_id)
-    for team_id in list(db.session.scalars(mine)):
-        db.session.execute(update(Team).where(Team.id == team_id).values(name=Team.name))
+    hold_teams_of(user)
     needing = teams_that_need(user)
     if needing:
         names = ", ".join(team.name for team in needing)
         raise Conflict(f"You are the only Admin of {names}. Make somebody else Admin first.")
     emptied = teams_left_empty_by(user)
-    db.session.execute(delete(Membership).where(Membership.user_id == user.id))
+    for own in (Membership, TeamChoice):
+        db.session.execute(delete(own).where(own.user_id == user.id))
     return emptied
+
+
+def hold(team_id: int) -> None:
+    """Have others who would change who belongs to the team wait until the transaction ends.
+
+    Whoever takes an Admin from a team holds it first, so that two Admins who go at once do not each
+    count on the other; what was read before is read again after it. A team is held before rows of its
+    people are changed.
+    """
+    db.session.execute(update(Team).where(Team.id == team_id).values(name=Team.name))
+
+
+def hold_as_member(team: Team, user: User) -> Membership:
+    """Hold a team and return the user's membership as it is now. Raises NotFound for who is no member."""
+    hold(team.id)
+    query = select(Membership).where(Membership.team_id == team.id, Membership.user_id == user.id)
+    found = db.session.scalar(query.execution_options(populate_existing=True))
+    if found is None:
+        raise NotFound("There is no team with this id.")
+    return found
+
+
+def hold_as_admin(team: Team, user: User) -> None:
+    """Hold a team for an act of its Admins. Raises NotFound, and InsufficientRights for who is none now."""
+    ensure_rights(hold_as_member(team, user), Rights.ADMIN)
+
+
+def hold_teams_of(user: User) -> None:
+    """Hold every team of the user, in one order."""
+    mine = select(Membership.team_id).where(Membership.user_id == user.id).order_by(Membership.team_id)
+    for team_id in list(db.session.scalars(mine)):
+        hold(team_id)
 
 
 def _others(user: User) -> list[tuple[Team, str, int, int]]:
