@@ -18,6 +18,8 @@ from reflow_accounts.identity import pages as identity_pages
 from reflow_accounts.identity.caller import Caller, set_caller
 from reflow_accounts.identity.signed_in import ask_to_log_in, was_signed_in
 from reflow_accounts.identity.step_up import ensure_open_console
+from reflow_accounts.service_accounts import api as service_accounts_api
+from reflow_accounts.service_accounts import pages as service_accounts_pages
 from reflow_accounts.subscriptions.heading import heading
 from reflow_accounts.support import pages as support_pages
 from reflow_accounts.web import health
@@ -55,6 +57,7 @@ ROOMS_BY_DOOR = {
         identity_pages.security,
         accounts_pages.account,
         api_keys_pages.pages,
+        service_accounts_pages.pages,
         activity_pages.pages,
     ),
     "support": (support_pages.pages,),
@@ -62,7 +65,13 @@ ROOMS_BY_DOOR = {
 GUARDS = {"public": refuse_forgery, "account": guard_account, "support": guard_support}
 ADDRESSES = {"public": "", "account": "/account", "support": "/support"}
 
-API_ROOMS = (access_api.blueprint, api_keys_api.blueprint, activity_api.blueprint, identity_api.blueprint)
+API_ROOMS = (
+    access_api.blueprint,
+    api_keys_api.blueprint,
+    service_accounts_api.blueprint,
+    activity_api.blueprint,
+    identity_api.blueprint,
+)
 
 
 def open_doors(app: Flask) -> None:

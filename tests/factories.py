@@ -55,7 +55,9 @@ class Person:
         name = name or f"key {next(_numbers)}"
         with self.app.app_context():
             user = self.row()
-            row, secret = api_keys.issue(user, name, by=user, client=CLIENT, expires_at=expires_at)
+            # Whoever it is that makes the keys of a service account: a person.
+            by = user if user.is_person else db.session.scalars(select(User)).first()
+            row, secret = api_keys.issue(user, name, by=by, client=CLIENT, expires_at=expires_at)
             issued = Issued(row.public_id, row.name, secret)
             db.session.commit()
         return issued

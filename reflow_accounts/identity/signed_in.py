@@ -55,7 +55,7 @@ def enter(row: UserSession, value: str) -> None:
 
 def renew(value: str) -> None:
     """Have the cookie of this browser hold the new value of its session; the rest of it stays."""
-    session[_VALUE] = value
+    session[VALUE] = value
 
 
 def leave() -> None:

@@ -24,6 +24,11 @@ def configured(endpoint: str, **values: str) -> str:
     return (_base_url() or listening(host, port)) + path
 
 
+def site() -> str:
+    """Return the address under which this site is reached, without a slash at its end: what REFLOW_SERVER is."""
+    return absolute("public.identity.home").rstrip("/")
+
+
 def listening(host: str, port: int | str) -> str:
     """Return the address of a server that listens there."""
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"

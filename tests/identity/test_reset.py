@@ -116,8 +116,8 @@ def test_looking_at_the_link_changes_nothing_and_it_works_once(cast, client, lin
     assert choose(client, link).status_code == 303
     for answer in (
         client.get(link),
-        client.send(link, new_password="another kettle, on mars"),
-    ):  # pragma: allowlist secret
+        client.send(link, new_password="another kettle, on mars"),  # pragma: allowlist secret
+    ):
         assert answer.status_code == 410
         assert "This link does not work any more" in answer.text
         assert 'href="/forgot-password"' in answer.text
