@@ -2,6 +2,9 @@
 
 import sys
 
+from werkzeug.serving import is_running_from_reloader
+
+from reflow_accounts import chores
 from reflow_accounts.app import create_app
 from reflow_accounts.config import ConfigError
 
@@ -9,3 +12,7 @@ try:
     app = create_app()
 except ConfigError as error:
     sys.exit(f"reflow-accounts: {error}")
+
+# `make dev`: this process serves, the one above it only watches for changes. In production `serve` says it.
+if is_running_from_reloader():
+    chores.start(app)

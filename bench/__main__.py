@@ -60,8 +60,8 @@ def _measure(kind: str, folder: Path, url: str, options: argparse.Namespace) -> 
     hot.write_text(secrets.read_text().splitlines()[0] + "\n")
     databases.close(app)
     for name, file in (("hot", hot),) if options.hot else (("many", secrets), ("hot", hot)):
-        bare = Server("bare Flask", "bench.bare:app", THREADS_PER_WORKER)
-        ours = Server("API key", "wsgi:app", THREADS_PER_WORKER, environ)
+        bare = Server("bare Flask", "bench.bare:app")
+        ours = Server("API key", environ=environ)
         rounds = _race([bare, ours], file, folder / "log", options)
         keys = 1 if name == "hot" else options.keys
         _print(kind, name, keys, options.uses, rounds)

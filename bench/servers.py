@@ -11,19 +11,19 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reflow_accounts.serving import WORKERS
+from reflow_accounts.serving import THREADS_PER_WORKER, WORKERS
 
 ROOT = Path(__file__).resolve().parents[1]
+SERVE = ["flask", "--app", "wsgi", "serve"]
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
 class Server:
-    """granian with `target`, on settings that are the same for every contender."""
+    """The application as it is served, or `target` by the same server with the same settings."""
 
     name: str
-    target: str
-    threads: int
+    target: str = ""
     environ: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     port: int = 0
@@ -37,23 +37,12 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        command = [
-            sys.executable,
-            "-m",
-            "granian",
-            "--interface",
-            "wsgi",
-            "--no-ws",
-            "--log-level",
-            "warning",
-        ]
-        command += ["--workers", str(WORKERS), "--blocking-threads", str(self.threads)]
-        command += ["--port", str(self.port), self.target]
+        command = [sys.executable, "-m", *(self._bare() if self.target else SERVE)]
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=os.environ | self.environ,
+                env=os.environ | self.environ | {"HOST": "127.0.0.1", "PORT": str(self.port)},
                 stdout=stream,
                 stderr=stream,
                 start_new_session=True,
@@ -75,6 +64,11 @@ class Server:
         """Return the processor time, user and system, of all processes of the contender so far."""
         assert self.process
         return sum(_cpu_seconds(pid) for pid in _family(self.process.pid))
+
+    def _bare(self) -> list[str]:
+        settings = ["--workers", str(WORKERS), "--blocking-threads", str(THREADS_PER_WORKER), "--no-ws"]
+        quietly = ["--interface", "wsgi", "--log-level", "warning", "--port", str(self.port)]
+        return ["granian", *settings, *quietly, self.target]
 
     def _answers(self) -> bool:
         try:

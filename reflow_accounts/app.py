@@ -1,7 +1,5 @@
 """create_app(): settings, extensions, doors, commands."""
 
-from urllib.parse import urlsplit
-
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -10,12 +8,14 @@ from reflow_accounts.access.lane import Lane
 from reflow_accounts.api_keys import wire
 from reflow_accounts.config import Settings
 from reflow_accounts.extensions import csrf, db, login_manager, migrate, set_synchronous
-from reflow_accounts.identity import passwords, signed_in
+from reflow_accounts.identity import passwords, signed_in, vault
 from reflow_accounts.identity.passwords import PasswordHasher
 from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
+from reflow_accounts.identity.vault import Vault
 from reflow_accounts.limits import counters
 from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
-from reflow_accounts.web import documents, filters, headers, htmx, input, problems
+from reflow_accounts.web import documents, filters, headers, hosts, htmx, input, logs, problems
+from reflow_accounts.web.hosts import HostGate, Hosts
 
 LARGEST_BODY_BYTES = 64 * 1024
 
@@ -23,6 +23,7 @@ LARGEST_BODY_BYTES = 64 * 1024
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the application. Raises ConfigError when the environment is not usable."""
     settings = settings or config.load()
+    logs.bind()
     app = Flask(__name__, template_folder=paths.TEMPLATES, static_folder=paths.STATIC)
     app.config.from_mapping(_flask_settings(settings), SETTINGS=settings)
     app.url_map.merge_slashes = False
@@ -35,19 +36,23 @@ def create_app(settings: Settings | None = None) -> Flask:
     documents.api.init_app(app)
     keys = (settings.secret_key, *settings.secret_key_fallbacks)
     passwords.bind(app, PasswordHasher(keys, settings.password_rounds))
+    vault.bind(app, Vault(keys))
     counters.bind(app, settings)
     for part in (filters, htmx, problems):
         part.bind(app)
     headers.bind(app, settings.is_https)
     doors.open_doors(app)
     # After the API door: a key that was presented has been used, also when its request is refused here.
+    hosts.bind(app)
     input.bind(app)
     commands.bind(app)
     _give_templates(app, settings)
     with app.app_context():
         set_synchronous(db.engine, settings.sqlite_synchronous)
     wire.bind(app, settings.database_url, settings.sqlite_synchronous)
-    app.wsgi_app = Lane(app, app.wsgi_app, is_https=settings.is_https)  # type: ignore[method-assign]
+    flask = app.wsgi_app
+    lane = Lane(app, flask, is_https=settings.is_https)
+    app.wsgi_app = HostGate(Hosts(settings), lane, flask)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
@@ -61,8 +66,6 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         # What a statement was given may be a secret's digest or what somebody typed: not for logs.
         "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True, "pool_pre_ping": True},
-        # With an address of its own the site answers at no other.
-        "TRUSTED_HOSTS": [urlsplit(settings.base_url).hostname] if settings.base_url else None,
         "MAX_CONTENT_LENGTH": LARGEST_BODY_BYTES,
         "PERMANENT_SESSION_LIFETIME": ABSOLUTE_LIFETIME,
         "SESSION_REFRESH_EACH_REQUEST": False,

@@ -1,6 +1,7 @@
 """Settings from the environment; refuses to start half-configured."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from reflow_accounts import paths
 
 MINIMUM_SECRET_KEY_LENGTH = 32
+_ADDRESS = re.compile(r'[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\]+')
 
 
 class ConfigError(Exception):
@@ -31,6 +33,7 @@ class Settings:
     secret_key: str
     secret_key_fallbacks: tuple[str, ...]
     base_url: str
+    host: str
     trusted_proxies: int
     support_email: str
     mail_url: str
@@ -87,6 +90,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         secret_key=_secret_key(environ, instance, is_production),
         secret_key_fallbacks=_fallbacks(environ),
         base_url=_base_url(environ, is_production),
+        host=environ.get("HOST", "127.0.0.1").lower(),
         trusted_proxies=_whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
         support_email=support_email,
         mail_url=_url(environ, "REFLOW_MAIL_URL", ("smtp", "smtps")),
@@ -263,11 +267,21 @@ def _is_origin(value: str) -> bool:
 
 def _email(environ: Mapping[str, str], name: str, default: str) -> str:
     value = environ.get(name) or default
-    if (
-        value.count("@") != 1
-        or value.startswith("@")
-        or value.endswith("@")
-        or any(c.isspace() for c in value)
-    ):
+    address = envelope_address(value)
+    if address is None or not address.isascii():
         raise ConfigError(f"{name} must be an e-mail address; it is {value!r}.")
     return value
+
+
+def envelope_address(value: str) -> str | None:
+    """Return an e-mail address as mail servers know it, the host in ASCII (RFC 5890); None when it is none.
+
+    No quoted local parts, comments or lists: what a person types as an address, and nothing else.
+    """
+    if not _ADDRESS.fullmatch(value) or not value.isprintable():
+        return None
+    local, _, host = value.partition("@")
+    try:
+        return f"{local}@{host.encode('idna').decode('ascii')}"
+    except UnicodeError:
+        return None

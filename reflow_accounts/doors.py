@@ -1,6 +1,6 @@
 """The doors: each way into the application, its guard, and the rooms that hang on it."""
 
-from flask import Blueprint, Flask, abort
+from flask import Blueprint, Flask, abort, current_app, flash, redirect, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -15,14 +15,17 @@ from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.help import pages as help_pages
 from reflow_accounts.identity import api as identity_api
 from reflow_accounts.identity import pages as identity_pages
-from reflow_accounts.identity.caller import Caller, set_caller
+from reflow_accounts.identity.caller import Caller, me, set_caller
+from reflow_accounts.identity.second_factor import has_second_factor
 from reflow_accounts.identity.signed_in import ask_to_log_in, was_signed_in
 from reflow_accounts.identity.step_up import ensure_open_console
+from reflow_accounts.members import api as members_api
+from reflow_accounts.members import pages as members_pages
 from reflow_accounts.service_accounts import api as service_accounts_api
 from reflow_accounts.service_accounts import pages as service_accounts_pages
 from reflow_accounts.subscriptions.heading import heading
 from reflow_accounts.support import pages as support_pages
-from reflow_accounts.web import health
+from reflow_accounts.web import health, htmx
 from reflow_accounts.web.documents import api as documents
 from reflow_accounts.web.forgery import refuse_forgery
 
@@ -44,19 +47,37 @@ def guard_support() -> Response | None:
     is_staff = current_user.is_authenticated and current_user.user.is_staff
     if not is_staff and (current_user.is_authenticated or not was_signed_in()):
         abort(404)
-    answer = guard_account()
+    answer = guard_account() or _ask_for_second_factor()
     if answer is None:
         ensure_open_console()
     return answer
 
 
+def _ask_for_second_factor() -> Response | None:
+    """Lead staff without a second factor to where they get one; in development the console works without."""
+    if not current_app.config["SETTINGS"].is_production or has_second_factor(me()):
+        return None
+    flash(
+        "The support console needs a second factor. Set up an authenticator app or add a passkey.", "needed"
+    )
+    address = url_for("account.security.show")
+    return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
+
+
 ROOMS_BY_DOOR = {
-    "public": (identity_pages.public, accounts_pages.public, help_pages.pages, health.pages),
+    "public": (
+        identity_pages.public,
+        accounts_pages.public,
+        members_pages.public,
+        help_pages.pages,
+        health.pages,
+    ),
     "account": (
         identity_pages.account,
         identity_pages.security,
         accounts_pages.account,
         api_keys_pages.pages,
+        members_pages.account,
         service_accounts_pages.pages,
         activity_pages.pages,
     ),
@@ -68,6 +89,7 @@ ADDRESSES = {"public": "", "account": "/account", "support": "/support"}
 API_ROOMS = (
     access_api.blueprint,
     api_keys_api.blueprint,
+    members_api.blueprint,
     service_accounts_api.blueprint,
     activity_api.blueprint,
     identity_api.blueprint,

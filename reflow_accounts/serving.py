@@ -1,6 +1,7 @@
 """Start the production server: everything that can be wrong is said before it starts, in one sentence."""
 
 import errno
+import importlib
 import os
 import socket
 import sys
@@ -15,10 +16,11 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts import demo, paths, streams
+from reflow_accounts import chores, demo, paths, streams
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.extensions import db
+from reflow_accounts.web.addresses import listening
 
 WORKERS = 2
 # More threads answer no more requests: they wait for Python's lock and for the database's writer
@@ -49,6 +51,8 @@ def serve(app: Flask, host: str, port: int) -> None:
             f"reflow-accounts: the database cannot be opened ({_first_line(error)}). Check REFLOW_DATABASE_URL."
         )
     click.echo(_welcome(settings, host, port, is_new))
+    # Without a base URL the links in mails lead here.
+    os.environ.update(HOST=host, PORT=str(port))
     # The workers are forked from here and must not share its connections.
     db.engine.dispose()
     _run(host, port)
@@ -70,6 +74,9 @@ def _run(host: str, port: int) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
+    # The workers make the application anew and must know the name that they answer at.
+    os.environ["HOST"] = host
+
     Granian(
         "wsgi:app",
         address=host,
@@ -82,7 +89,16 @@ def _run(host: str, port: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=SECONDS_TO_STOP,
         working_dir=paths.ROOT,
-    ).serve(target_loader=streams.load)
+    ).serve(target_loader=load_worker, wrap_loader=False)
+
+
+def load_worker() -> Flask:
+    """Return the application, in a process that the server has just begun; it does chores beside serving."""
+    streams.install()
+    app: Flask = importlib.import_module("wsgi").app
+    streams.install()
+    chores.start(app)
+    return app
 
 
 def _check_port(host: str, port: int) -> None:
@@ -126,7 +142,7 @@ def _newest_revision() -> str | None:
 
 
 def _welcome(settings: Settings, host: str, port: int, is_new: bool) -> str:
-    address = settings.base_url or f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    address = settings.base_url or listening(host, port)
     lines = [f"Reflow Accounts is at {address} (Ctrl-C stops it)"]
     if not settings.is_production:
         lines.append("A new database was made." if is_new else "The database keeps its data.")

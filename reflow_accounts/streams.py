@@ -7,8 +7,6 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Any
 
-from reflow_accounts import paths
-
 Headers = list[tuple[str, str]]
 Run = Callable[[Any, dict[str, Any]], int]
 
@@ -29,14 +27,12 @@ class _Protocol:
             Thread(target=self._stream, args=(status, headers, body), name="stream", daemon=True).start()
 
 
-def load(target: str) -> Any:
-    """Load the application in a worker, and have its streams sent from threads of their own."""
-    from granian._internal import load_target
+def install() -> None:
+    """Have the streams of this worker, which is about to load its application, sent from threads of their own."""
     from granian.server import mp
 
     workers: Any = mp
     workers._wsgi_call_wrap = _with_streams(workers._wsgi_call_wrap)
-    return load_target(target, wd=paths.ROOT)
 
 
 def _with_streams(wrap: Callable[..., Run]) -> Callable[..., Run]:

@@ -77,6 +77,20 @@ def api(app: Flask) -> Callable[..., Api]:
     return lambda secret=None, **headers: Api(app, secret, **headers)
 
 
+@pytest.fixture
+def flask(app: Flask) -> Callable[..., tuple[int, str]]:
+    """`flask("uses", "verify", input="")`: an operator's command; its exit code and all that it said."""
+    runner = app.test_cli_runner()
+
+    def run(*words: str, input: str = "") -> tuple[int, str]:
+        # `flask` opens a context around every command.
+        with app.app_context():
+            done = runner.invoke(args=list(words), input=input)
+        return done.exit_code, done.output
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """The real server in its own processes, on SQLite, with the demo data; one for each worker."""

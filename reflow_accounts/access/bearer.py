@@ -5,7 +5,7 @@ import logging
 from flask import Response, current_app, g, request
 
 from reflow_accounts.api_keys import recorder
-from reflow_accounts.api_keys.folding import fold_or_log, is_due
+from reflow_accounts.api_keys.folding import fold_or_log, must_fold
 from reflow_accounts.api_keys.presented import PresentedKey, present
 from reflow_accounts.api_keys.wire import UseFacts, wire
 from reflow_accounts.contract import SESSION_PREFIX, Code, is_well_formed
@@ -76,7 +76,7 @@ def settle(response: Response) -> Response:
 
 
 def _append(use: UseFacts | None) -> None:
-    if use and is_due(wire().append(use)):
+    if use and must_fold(wire().append(use)):
         fold_or_log()
 
 
@@ -87,7 +87,9 @@ def _caller_by(secret: str | None) -> Caller:
         session = find_session(secret, SessionKind.COMMAND)
         if session is None:
             raise Unauthenticated(Code.UNKNOWN_KEY, _SESSION_ENDED)
-        touch(session)
+        if touch(session):
+            # By itself: what counts tries must not wait for a request that writes already.
+            db.session.commit()
         return Caller(session.user_id, session=session)
     key = _used(present(secret, wire()))
     if not key.has_active_subscription:

@@ -12,7 +12,7 @@ from flask import Flask
 
 from reflow_accounts.access import me
 from reflow_accounts.access.bearer import UNRECORDED_BEFORE
-from reflow_accounts.api_keys.folding import fold_or_log, is_due
+from reflow_accounts.api_keys.folding import fold_or_log, must_fold
 from reflow_accounts.api_keys.presented import admit
 from reflow_accounts.api_keys.recorder import ACCEPTED
 from reflow_accounts.api_keys.wire import UseFacts, wire_of
@@ -60,7 +60,7 @@ class Lane:
         if admitted is None:
             return self._behind(environ, start)
         key, number = admitted
-        if is_due(number):
+        if must_fold(number):
             with self._app.app_context():
                 fold_or_log()
         body = me.body_of_key(key)

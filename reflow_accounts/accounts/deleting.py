@@ -10,8 +10,10 @@ from reflow_accounts.extensions import db
 from reflow_accounts.identity.erasing import erase
 from reflow_accounts.identity.models import User
 from reflow_accounts.identity.passwords import PasswordHasher
+from reflow_accounts.teams.invitations import forget_invitations_of
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import (
+    hold_teams_of,
     leave_every_team,
     service_accounts_of,
     teams_left_empty_by,
@@ -42,6 +44,9 @@ def delete_account(user: User, password: str, hasher: PasswordHasher, *, client:
     """
     if not hasher.matches(password, user.password_hash):
         raise ValidationFailed(password="Password is not correct")  # noqa: S106  # pragma: allowlist secret
+    # Held in the order in which who joins a team, or changes its people, holds them.
+    hold_teams_of(user)
+    forget_invitations_of(user.email)
     if not erase(user):
         return
     emptied = leave_every_team(user)

@@ -48,7 +48,7 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     use = entry.use
     if use:
         return (*start, use.method, use.path, str(use.status), use.outcome, use.address, use.user_agent)
-    return (*start, "", "", "", "", entry.act.address if entry.act else "", "")
+    return (*start, "", "", "", "", entry.address, "")
 
 
 def _written(rows: Iterable[Iterable[str]]) -> bytes:

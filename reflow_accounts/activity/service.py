@@ -12,6 +12,7 @@ from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.audit.service import events_of
 from reflow_accounts.contract import Code
 from reflow_accounts.identity.models import User
+from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.teams.service_accounts import accounts_administered_by
 from reflow_accounts.web.paging import HIGHEST_NUMBER, Page, Position, read_cursor, write_cursor
@@ -60,10 +61,11 @@ def activity_of(
     span = {"since": since, "until": until}
     key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_administered_by(user)])
     uses = uses_of(key_ids, limit=more, before=seen[0] if seen else None, **span)
-    team_ids = [membership.team_id for membership in memberships_of(user)] if user.is_person else []
+    led, others = _teams_of(user)
     acts = events_of(
         user.id,
-        team_ids,
+        led,
+        member_team_ids=others,
         limit=more,
         before=Position.of(seen[1:]) if seen else None,
         key_id=key.public_id if key else None,
@@ -77,6 +79,15 @@ def activity_of(
     )
     entries = list(islice(lines, more))
     return Page(entries[:limit], _cursor_after(entries[:limit], seen) if len(entries) > limit else None)
+
+
+def _teams_of(user: User) -> tuple[list[int], list[int]]:
+    """Return the numbers of the teams whose Admin the user is, and those of the others; none for a program."""
+    if not user.is_person:
+        return [], []
+    mine = memberships_of(user)
+    led = [membership.team_id for membership in mine if membership.rights == Rights.ADMIN]
+    return led, [membership.team_id for membership in mine if membership.rights != Rights.ADMIN]
 
 
 def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:

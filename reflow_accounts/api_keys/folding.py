@@ -5,6 +5,7 @@
 # is not folded yet is a short tail of the log that every question reads as well.
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, text, update
@@ -24,9 +25,19 @@ _logger = logging.getLogger(__name__)
 Batch = tuple[ColumnElement[bool], ...]
 
 
-def is_due(number: int) -> bool:
-    """Say whether the request that appended use `number` is the one that folds."""
-    return number % FOLD_EVERY == 0
+# Asks whoever folds beside the requests of this process to do so now; says whether there is somebody.
+_ask_to_fold: Callable[[], bool] | None = None
+
+
+def ask_when_due(ask: Callable[[], bool]) -> None:
+    """Have `ask` called when a batch is full; where it returns False, the request folds by itself."""
+    global _ask_to_fold
+    _ask_to_fold = ask
+
+
+def must_fold(number: int) -> bool:
+    """Say whether the request that appended use `number` must fold: the batch is full, and nobody else will."""
+    return number % FOLD_EVERY == 0 and not (_ask_to_fold and _ask_to_fold())
 
 
 def fold_or_log() -> None:

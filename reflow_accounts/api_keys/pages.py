@@ -1,6 +1,5 @@
 """The API Keys tab: a person's own keys."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, url_for
@@ -9,7 +8,7 @@ from reflow_accounts.api_keys import keyring, service
 from reflow_accounts.api_keys.keyring import Answer, Keyring
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.identity.caller import me
-from reflow_accounts.teams.current import current_of
+from reflow_accounts.teams.current import current_among
 from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.web.client import client
@@ -76,10 +75,10 @@ def revoke(key_id: str) -> Answer:
     return keyring.revoke(OwnKeys(me()), key_id)
 
 
-def _teams_for_ci(mine: Sequence[Membership]) -> list[Team]:
+def _teams_for_ci(mine: list[Membership]) -> list[Team]:
     """List the teams for which the person can make a key for CI: the current one alone when it is among them."""
     administered = [membership for membership in mine if membership.rights == Rights.ADMIN]
     if len(administered) > 1:
-        current = current_of(me())
+        current = current_among(mine)
         administered = [found for found in administered if found == current] or administered
     return [membership.team for membership in administered]

@@ -29,6 +29,7 @@ class Action(StrEnum):
     STAFF_REMOVED = "staff.removed"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
+    TEAM_CREATED = "team.created"
     KEY_CREATED = "api_key.created"
     KEY_RENAMED = "api_key.renamed"
     KEY_REVOKED = "api_key.revoked"
@@ -53,6 +54,11 @@ class Action(StrEnum):
     def title(self) -> str:  # type: ignore[override]  # nobody wants str.title here
         return _TITLES[self]
 
+
+# Acts of a team that every member is told of: what may stop their work, and what the team is called.
+OF_EVERY_MEMBER = frozenset(
+    {Action.SUBSCRIPTION_ACTIVATED, Action.SUBSCRIPTION_DEACTIVATED, Action.TEAM_RENAMED}
+)
 
 _TITLES = {
     Action.ACCOUNT_CREATED: "Account created",
@@ -80,6 +86,7 @@ _TITLES = {
     Action.STAFF_REMOVED: "No longer support staff",
     Action.USER_DISABLED: "User disabled",
     Action.USER_ENABLED: "User enabled",
+    Action.TEAM_CREATED: "Team created",
     Action.KEY_CREATED: "API key created",
     Action.KEY_RENAMED: "API key renamed",
     Action.KEY_REVOKED: "API key revoked",

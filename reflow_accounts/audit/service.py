@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, or_, select
 
-from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.actions import OF_EVERY_MEMBER, Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.extensions import db
 from reflow_accounts.web.paging import Position, older_than
@@ -67,6 +67,7 @@ def events_of(
     account_id: int,
     team_ids: Collection[int],
     *,
+    member_team_ids: Collection[int] = (),
     limit: int,
     before: Position | None = None,
     since: datetime | None = None,
@@ -75,11 +76,20 @@ def events_of(
 ) -> list[AuditEvent]:
     """List up to `limit` acts of a user and of their teams, newest first.
 
+    Of `team_ids`, whose Admin the user is, every act is listed; of `member_team_ids` those that concern
+    every member, and those that the user did.
     `before` continues a list, `since` (inclusive) and `until` (exclusive) bound it, `key_id` (public)
     keeps only what was done to one API key.
     """
     query = select(AuditEvent).where(
-        or_(AuditEvent.account_id == account_id, AuditEvent.team_id.in_(team_ids)),
+        or_(
+            AuditEvent.account_id == account_id,
+            AuditEvent.team_id.in_(team_ids),
+            and_(
+                AuditEvent.team_id.in_(member_team_ids),
+                or_(AuditEvent.action.in_(OF_EVERY_MEMBER), AuditEvent.actor_id == account_id),
+            ),
+        ),
         AuditEvent.action != Action.TEAM_VIEWED,
     )
     if before:

@@ -22,11 +22,11 @@ from reflow_accounts.contract import SESSION_PREFIX, is_well_formed
 LONGEST_PASSWORD = 64 * 1024  # bytes of one line on stdin; the server decides what it accepts
 
 
-def log_in(run: Run, email: str | None = None) -> dict[str, Any]:
+def log_in(run: Run, email: str | None = None, otp: str | None = None) -> dict[str, Any]:
     """Log in at the run's server and remember the session and the server.
 
-    Asks on the terminal for what is missing; elsewhere the password is one line on stdin. Returns
-    the API's answer without the secret.
+    Asks on the terminal for what is missing; elsewhere the password is one line on stdin, and `otp` the
+    code of the second factor where one is on. Returns the API's answer without the secret.
     """
     store = run.store_for_login()
     previous = run.session
@@ -34,7 +34,7 @@ def log_in(run: Run, email: str | None = None) -> dict[str, Any]:
     password = _asked_password(run)
     draft = store.prepare()
     try:
-        answer = _opened(run, email, password)
+        answer = _opened(run, email, password, otp)
         _keep(run, store, answer, draft)
     finally:
         draft.discard()
@@ -87,19 +87,33 @@ def _asked_password(run: Run) -> str:
     return password
 
 
-def _opened(run: Run, email: str, password: str) -> dict[str, Any]:
+def _opened(run: Run, email: str, password: str, otp: str | None) -> dict[str, Any]:
+    words = {"email": email, "password": password} | ({"otp": otp} if otp else {})
     try:
-        answer = Client(run.server).ask_object(
-            "POST", "/sessions", body={"email": email, "password": password}
-        )
+        return _session_in(run, Client(run.server).ask_object("POST", "/sessions", body=words))
     except Problem as problem:
-        if problem.status == 401:
+        if problem.status != 401:
+            raise
+        if problem.document.get("otp_required") is not True:
             raise NotSignedIn("The email or the password is not correct.") from None
-        raise
+        if otp is not None:
+            raise NotSignedIn("The authentication code is not correct.") from None
+    return _opened(run, email, password, _asked_code(run))
+
+
+def _session_in(run: Run, answer: dict[str, Any]) -> dict[str, Any]:
     secret = answer.get("secret")
     if not (isinstance(secret, str) and secret.startswith(SESSION_PREFIX) and is_well_formed(secret)):
         raise Unreachable(f"{run.server} answered without a session, so it is not Reflow that answers.")
     return answer
+
+
+def _asked_code(run: Run) -> str:
+    if not run.may_ask:
+        raise NotSignedIn(
+            "Two-factor authentication is on. Give the code of your authenticator app with --otp."
+        )
+    return str(click.prompt("Authentication code", err=True)).strip()
 
 
 def _keep(run: Run, store: SessionStore, answer: dict[str, Any], draft: Draft) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 from werkzeug.exceptions import Forbidden
 
 from reflow_accounts.contract import Code
-from reflow_accounts.errors import Unauthenticated
+from reflow_accounts.errors import InsufficientRights, Unauthenticated
 from reflow_accounts.extensions import db
-from reflow_accounts.identity import service
+from reflow_accounts.identity import recovery_codes, second_factor, service
 from reflow_accounts.identity.caller import caller
-from reflow_accounts.identity.models import SessionKind
+from reflow_accounts.identity.models import SessionKind, User
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.identity.schemas import SessionOut, SignIn
 from reflow_accounts.limits import service as limits
@@ -27,7 +27,8 @@ blueprint = ApiBlueprint("sessions", __name__, description="Sessions of the refl
 def sign_in(words: dict[str, Any]) -> Any:
     """Sign in with e-mail address and password.
 
-    The secret in the answer opens the API until it is deleted or expires.
+    With two-factor authentication on, `otp` is the authenticator app's code, or a recovery code. The
+    secret in the answer opens the API until it is deleted or expires.
     """
     tried = {"account": words["email"], "address": client().address}
     limits.hit("sign-in", **tried)
@@ -38,10 +39,35 @@ def sign_in(words: dict[str, Any]) -> Any:
         db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
     limits.give_back("sign-in", **tried)
+    _ask_for_second_factor(user, words.get("otp"))
     service.renew_password_hash(user, words["password"], hasher())
     session, secret = service.start_session(user, SessionKind.COMMAND, client())
     shown = ("public_id", "created_at", "expires_at", "user")
     return {name: getattr(session, name) for name in shown} | {"secret": secret}
+
+
+def _ask_for_second_factor(user: User, otp: str | None) -> None:
+    """Raise Unauthenticated unless the second factor is off or `otp` proves it. Only after the password.
+
+    Raises InsufficientRights for staff with passkeys alone, which only a browser can ask for.
+    """
+    if not second_factor.is_asked_for(user):
+        return
+    if not second_factor.is_on(user):
+        raise InsufficientRights(
+            "Support staff log in here with an authenticator app: set one up in Account > Security."
+        )
+    if not otp:
+        sentence = "Two-factor authentication is on. Send the code of your authenticator app as otp, too."
+        raise Unauthenticated(Code.MISSING_CREDENTIALS, sentence, otp_required=True)
+    limits.hit("second-factor", account=user.public_id, address=client().address)
+    if second_factor.accept_code(user, otp) or recovery_codes.accept(user, otp, client=client()):
+        return
+    second_factor.refuse(user, client=client())
+    # As above.
+    db.session.commit()
+    sentence = "The authentication code is not correct."
+    raise Unauthenticated(Code.MISSING_CREDENTIALS, sentence, otp_required=True)
 
 
 @blueprint.route("/sessions/current", methods=["DELETE"])

@@ -1,6 +1,6 @@
-"""The forms of signing in, of passwords and of the profile."""
+"""The forms of signing in, of passwords, of the profile and of what proves who one is."""
 
-from wtforms import PasswordField, RadioField, SelectField, StringField
+from wtforms import HiddenField, PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.identity.models import Appearance
@@ -11,6 +11,37 @@ from reflow_accounts.web.zones import zone_names
 class LoginForm(Form):
     email = StringField("Email")
     password = PasswordField("Password")
+
+
+class CodeForm(Form):
+    code = StringField("Authentication code")
+
+    def with_fault(self, sentence: str) -> "CodeForm":
+        """Return the form with what is wrong with its code."""
+        self.code.errors = [sentence]
+        return self
+
+
+class SetupForm(CodeForm):
+    # The sealed secret of the page.
+    setup = HiddenField()
+
+
+class RecoveryCodeForm(CodeForm):
+    code = StringField("Recovery code")
+
+
+class CredentialForm(Form):
+    # What the browser gave for a passkey, as JSON.
+    credential = HiddenField()
+
+
+class PasskeyNameForm(Form):
+    name = StringField("Name")
+
+
+class PasskeyForm(PasskeyNameForm, CredentialForm):
+    pass
 
 
 class ForgotForm(Form):
@@ -30,6 +61,8 @@ class ProofForm(Form):
     """One field for each kind of proof. Their names begin with `proof_`, so that none is carried along."""
 
     proof_password = PasswordField("Password")
+    proof_code = StringField("Authentication code")
+    proof_credential = HiddenField()
 
 
 class ProfileForm(Form):

@@ -6,6 +6,9 @@ from reflow_accounts.identity.models import LONGEST_EMAIL, UserKind
 from reflow_accounts.identity.passwords import LONGEST_PASSWORD
 from reflow_accounts.web.documents import Moment, Schema, Text
 
+# A recovery code, with room for spaces.
+LONGEST_OTP = 100
+
 
 class UserOut(Schema):
     """A user."""
@@ -22,6 +25,10 @@ class SignIn(Schema):
 
     email = Text(required=True, validate=ma.validate.Length(1, LONGEST_EMAIL))
     password = Text(required=True, validate=ma.validate.Length(1, LONGEST_PASSWORD))
+    otp = Text(
+        validate=ma.validate.Length(1, LONGEST_OTP),
+        metadata={"description": "Where two-factor authentication is on: its code, or a recovery code"},
+    )
 
 
 class SessionOut(Schema):

@@ -151,8 +151,13 @@ def add_person(
     return add_hashed_person(full_name, email, hasher.hash(password), is_staff=is_staff)
 
 
-def add_hashed_person(full_name: str, email: str, password_hash: str, *, is_staff: bool = False) -> User:
-    """Make a person whose password was hashed before, as `add_person` does; the database decides who is first."""
+def add_hashed_person(
+    full_name: str, email: str, password_hash: str | None, *, is_staff: bool = False
+) -> User:
+    """Make a person whose password was hashed before, as `add_person` does; the database decides who is first.
+
+    Without a hash nobody can sign in until a password is chosen by a mailed link.
+    """
     name, address = checked_full_name(full_name), checked_email(email)
     user = User(full_name=name, email=address, password_hash=password_hash, is_staff=is_staff)
     try:

@@ -6,11 +6,13 @@ from flask import request
 
 from reflow_accounts.errors import InsufficientRights, RateLimited
 from reflow_accounts.extensions import db
-from reflow_accounts.identity import service, sessions, signed_in
+from reflow_accounts.identity import passkeys, second_factor, service, sessions, signed_in
 from reflow_accounts.identity.caller import caller
 from reflow_accounts.identity.models import SessionKind, User, UserSession
+from reflow_accounts.identity.passkeys import Site
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.limits import service as limits
+from reflow_accounts.web import addresses
 from reflow_accounts.web.client import client
 
 # What a form sends as a proof; no other field is named so.
@@ -80,6 +82,13 @@ def faults_of_proof(user: User, words: Mapping[str, str]) -> dict[str, str]:
     and its part in the template `identity/confirmation.html`; the password is what is left when no other
     kind was chosen.
     """
+    if words.get("proof_credential"):
+        site = Site.at(addresses.origin())
+        is_right = passkeys.verify(words["proof_credential"], site, user) is not None
+        return {} if is_right else {"proof_credential": "This passkey does not show that it is you"}
+    if words.get("proof_code"):
+        is_right = second_factor.accept_code(user, words["proof_code"])
+        return {} if is_right else {"proof_code": second_factor.WRONG_CODE}
     password = words.get("proof_password", "")
     if not password:
         return {"proof_password": "Enter your password"}  # pragma: allowlist secret

@@ -6,7 +6,7 @@ import time
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal
 
-from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
 from sqlalchemy import delete
 
 from reflow_accounts.errors import RateLimited, Unavailable
@@ -16,12 +16,17 @@ from reflow_accounts.limits.models import LimitCount
 from reflow_accounts.web import text
 
 # "step-up" is whoever is signed in and proves it again: what strangers do to an account never hinders them.
-Act = Literal["sign-in", "sign-up", "forgot", "second-factor", "step-up", "device-code"]
+Act = Literal[
+    "sign-in", "sign-up", "forgot", "second-factor", "step-up", "device-code", "invite", "invite-to"
+]
 
 _TEN = (RateLimitItemPerMinute(10, 5),)
 _OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {
     # A code has six digits: at twenty an hour all of them take years.
     "second-factor": (*_TEN, RateLimitItemPerHour(20)),
+    # Mail to strangers: how much one person sends, and how often one team writes to one address.
+    "invite": (RateLimitItemPerHour(100), RateLimitItemPerDay(300)),
+    "invite-to": (RateLimitItemPerHour(5),),
 }
 _SORRY = "Reflow cannot count attempts right now. Nothing was changed. Try again in a few seconds."
 

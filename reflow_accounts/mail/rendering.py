@@ -2,8 +2,6 @@
 
 import hashlib
 import hmac
-import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -15,7 +13,7 @@ from typing import Any
 from flask import current_app
 from jinja2 import Environment, StrictUndefined
 
-from reflow_accounts.config import Settings
+from reflow_accounts.config import Settings, envelope_address
 from reflow_accounts.extensions import now
 from reflow_accounts.mail import tokens
 from reflow_accounts.web import text
@@ -25,8 +23,6 @@ _EXTENSION = "mail_templates"
 _SUBJECT = "Subject: "
 # RFC 5322 allows 998 bytes in a line; longer ones are folded by the encoding.
 _LONGEST_LINE = 900
-# No quoted local parts, comments or address lists: what a person types as an address, and nothing else.
-_ADDRESS = re.compile(r'[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\]+')
 
 
 class Unmailable(Exception):
@@ -55,10 +51,10 @@ def compose(number: int, kind: str, to: str, data: dict[str, Any], created_at: d
     digest = _digest(settings, number, created_at)
     sender = _envelope(settings.mail_from)
     message["Subject"] = subject
-    message["From"] = Address("Reflow", addr_spec=sender)
-    message["To"] = Address(addr_spec=address)
+    message["From"] = _mailbox("Reflow", sender)
+    message["To"] = _mailbox("", address)
     if settings.mail_from != settings.support_email:
-        message["Reply-To"] = Address(addr_spec=_envelope(settings.support_email))
+        message["Reply-To"] = _mailbox("", _envelope(settings.support_email))
     message["Date"] = format_datetime(now())
     message["Message-ID"] = f"<{digest}@{sender.rpartition('@')[2]}>"
     # RFC 3834: nobody's holiday answers this.
@@ -116,14 +112,16 @@ def _legible(value: Any) -> Any:
 
 
 def _envelope(address: str) -> str:
-    """Return an address as mail servers know it: the host in ASCII (RFC 5890)."""
-    if not _ADDRESS.fullmatch(address) or not text.is_plain(address):
+    found = envelope_address(address)
+    if found is None or not text.is_plain(address):
         raise Unmailable("the address is not one that mail can be sent to")
+    return found
+
+
+def _mailbox(name: str, address: str) -> Address:
+    # From its parts: a whole one would have to be as strict as RFC 5322, and some that work are not.
     local, _, host = address.partition("@")
-    try:
-        return f"{unicodedata.normalize('NFC', local)}@{host.encode('idna').decode('ascii')}"
-    except UnicodeError:
-        raise Unmailable("the host of the address is not one that mail can be sent to") from None
+    return Address(name, username=local, domain=host)
 
 
 def _digest(settings: Settings, number: int, created_at: datetime) -> str:

@@ -116,13 +116,13 @@ def _handle(message: Claimed, transport: Transport) -> None:
             return
         letter = compose(message.id, message.kind, message.to, message.data, message.created_at)
         transport.deliver(letter)
-        _finish(message)
     except (Refused, Unmailable) as refusal:
         _give_up(message, str(refusal))
     except NotTaken as failure:
         _postpone(message, str(failure))
     except ServerAway as failure:
-        _postpone(message, str(failure))
+        # Not this message's fault: whoever called decides when the server is tried again.
+        _postpone(message, str(failure), longest=FIRST_PAUSE)
         raise
     except Exception as error:
         # A mistake in one message is not to stop the others. What it says may hold what was typed.
@@ -130,6 +130,9 @@ def _handle(message: Claimed, transport: Transport) -> None:
         places = "".join(traceback.format_tb(error.__traceback__))
         _logger.error("message %s (%s): %s\n%s", message.id, message.kind, type(error).__name__, places)
         _postpone(message, f"the message could not be made ({type(error).__name__})")
+    else:
+        # When this fails the message is sent again: better twice than never.
+        _finish(message)
 
 
 def _replace(message: Claimed, resolve: Resolver) -> None:
@@ -153,11 +156,11 @@ def _give_up(message: Claimed, failure: str) -> None:
     _finish(message, failure)
 
 
-def _postpone(message: Claimed, failure: str) -> None:
+def _postpone(message: Claimed, failure: str, longest: timedelta = LONGEST_PAUSE) -> None:
     if message.tries >= FEWEST_TRIES and now() - message.created_at >= LONGEST_WAIT:
         _give_up(message, failure)
         return
-    pause = min(FIRST_PAUSE * 2 ** min(message.tries - 1, 20), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * 2 ** min(message.tries - 1, 20), longest)
     _logger.warning("message %s (%s) waits %s: %s", message.id, message.kind, pause, failure)
     _execute(_row(message.id, tries=message.tries).values(due_at=now() + pause, failure=failure))
     db.session.commit()

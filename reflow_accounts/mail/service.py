@@ -14,7 +14,7 @@ Resolver = Callable[[str, dict[str, Any]], list[Posting]]
 
 _POSTED = "has posted mail"
 _resolvers: dict[str, Resolver] = {}
-_listeners: list[Callable[[], None]] = []
+_listeners: list[Callable[[], object]] = []
 
 
 def post(kind: str, to: str, **data: Any) -> None:
@@ -48,7 +48,7 @@ def find_resolver(kind: str) -> Resolver | None:
     return _resolvers.get(kind)
 
 
-def when_posted(act: Callable[[], None]) -> None:
+def when_posted(act: Callable[[], object]) -> None:
     """Have `act` called after each commit of this process that put a message into the outbox."""
     _listeners.append(act)
 

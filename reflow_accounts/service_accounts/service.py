@@ -16,6 +16,7 @@ from reflow_accounts.identity.models import User
 from reflow_accounts.subscriptions.service import standing_of
 from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
+from reflow_accounts.teams.service import hold_as_admin
 from reflow_accounts.web.client import Client
 from reflow_accounts.web.paging import Position, older_than
 from reflow_accounts.web.text import folded
@@ -106,7 +107,7 @@ def issue_key(
 
 def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:
     """End a key of a service account, as `api_keys.service.revoke` does; only an Admin of the team may."""
-    accounts.hold_as_admin(team, by=by)
+    hold_as_admin(team, by)
     return revoke(key, by=by, client=client)
 
 
@@ -118,7 +119,7 @@ def create_with_key(
     One `nonce` makes one account and one key: Conflict is raised when they were made before. Raises
     ValidationFailed for `name`, `rights` and `key_name`, and else as `create` and `issue` do.
     """
-    accounts.hold_as_admin(team, by=by)
+    hold_as_admin(team, by)
     if _was_issued(team, nonce):
         raise Conflict("This key was already created. It cannot be shown again.")
     if not standing_of(team).is_active:

@@ -1,21 +1,29 @@
-"""What stands beside the heading of every account page: the team and its subscription."""
+"""What stands beside the heading of every account page: the team that is shown, and its subscription."""
+
+from flask import request
 
 from reflow_accounts.identity.caller import has_caller, me
-from reflow_accounts.subscriptions.service import standings_of
+from reflow_accounts.subscriptions.service import standing_of
+from reflow_accounts.teams.current import current_among
+from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.web.problems import is_database_away
 
 
 def heading() -> dict[str, object]:
-    """Return a team of the user with its standing: the first that is paid for, as keys need only one.
+    """Return the team that the page is about, its standing, and how many teams the user has.
 
-    Without a paid one it is the first; both are None for a user without a team, and on refusals.
+    It is the one that the address names, else the current one; none is guessed. Team and standing are
+    None for a user without a team or with several and no choice, and on refusals.
     """
     if is_database_away() or not has_caller():
-        return {"team": None, "standing": None}
-    teams = [membership.team for membership in memberships_of(me())]
-    if not teams:
-        return {"team": None, "standing": None}
-    standings = standings_of([team.id for team in teams])
-    team = next((team for team in teams if standings[team.id].is_active), teams[0])
-    return {"team": team, "standing": standings[team.id]}
+        return {"team": None, "standing": None, "team_count": 0}
+    mine = memberships_of(me())
+    shown = _named_in_address(mine) or current_among(mine)
+    team = shown.team if shown else None
+    return {"team": team, "standing": standing_of(team) if team else None, "team_count": len(mine)}
+
+
+def _named_in_address(mine: list[Membership]) -> Membership | None:
+    wanted = (request.view_args or {}).get("team_id") or request.args.get("team")
+    return next((membership for membership in mine if membership.team.public_id == wanted), None)

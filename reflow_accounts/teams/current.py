@@ -10,10 +10,15 @@ from reflow_accounts.teams.service import memberships_of
 
 def current_of(user: User) -> Membership | None:
     """Return the user's membership of the current team; None without a team, or with several and no choice."""
-    mine = memberships_of(user)
-    if len(mine) == 1:
-        return mine[0]
-    chosen = db.session.scalar(select(TeamChoice.team_id).where(TeamChoice.user_id == user.id))
+    return current_among(memberships_of(user))
+
+
+def current_among(mine: list[Membership]) -> Membership | None:
+    """Return the current one of all memberships of one user, as `current_of` does."""
+    if len(mine) < 2:
+        return mine[0] if mine else None
+    query = select(TeamChoice.team_id).where(TeamChoice.user_id == mine[0].user_id)
+    chosen = db.session.scalar(query)
     return next((membership for membership in mine if membership.team_id == chosen), None)
 
 

@@ -67,6 +67,15 @@ class ServiceAccount(Model):
 new_link = public_id("lnk")
 
 
+class InvitationState(StrEnum):
+    """What became of an invitation."""
+
+    OPEN = "open"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    ACCEPTED = "accepted"
+
+
 class Invitation(Model):
     """That an address was asked to join a team. Of one address and team at most one is open."""
 
@@ -98,6 +107,14 @@ class Invitation(Model):
     cancelled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     team: Mapped[Team] = relationship(lazy="joined", innerjoin=True)
+
+    @property
+    def state(self) -> InvitationState:
+        if self.accepted_at:
+            return InvitationState.ACCEPTED
+        if self.cancelled_at:
+            return InvitationState.CANCELLED
+        return InvitationState.EXPIRED if now() >= self.expires_at else InvitationState.OPEN
 
 
 class TeamChoice(Model):

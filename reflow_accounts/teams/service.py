@@ -8,7 +8,7 @@ from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User, UserKind
 from reflow_accounts.identity.password_rules import adds_words
 from reflow_accounts.identity.service import add_service_account_user
-from reflow_accounts.teams.models import LONGEST_NAME, Membership, Rights, ServiceAccount, Team
+from reflow_accounts.teams.models import LONGEST_NAME, Membership, Rights, ServiceAccount, Team, TeamChoice
 from reflow_accounts.web import text
 
 
@@ -116,19 +116,49 @@ def teams_left_empty_by(user: User) -> list[Team]:
 def leave_every_team(user: User) -> list[Team]:
     """Take the user out of every team; return those in which nobody is left.
 
-    Raises Conflict while a team needs the user. Whoever takes an Admin from a team holds its row first,
-    so that two Admins who go at once do not each count on the other.
+    Raises Conflict while a team needs the user.
     """
-    mine = select(Membership.team_id).where(Membership.user_id == user.id).order_by(Membership.team_id)
-    for team_id in list(db.session.scalars(mine)):
-        db.session.execute(update(Team).where(Team.id == team_id).values(name=Team.name))
+    hold_teams_of(user)
     needing = teams_that_need(user)
     if needing:
         names = ", ".join(team.name for team in needing)
         raise Conflict(f"You are the only Admin of {names}. Make somebody else Admin first.")
     emptied = teams_left_empty_by(user)
-    db.session.execute(delete(Membership).where(Membership.user_id == user.id))
+    for own in (Membership, TeamChoice):
+        db.session.execute(delete(own).where(own.user_id == user.id))
     return emptied
+
+
+def hold(team_id: int) -> None:
+    """Have others who would change who belongs to the team wait until the transaction ends.
+
+    Whoever takes an Admin from a team holds it first, so that two Admins who go at once do not each
+    count on the other; what was read before is read again after it. A team is held before rows of its
+    people are changed.
+    """
+    db.session.execute(update(Team).where(Team.id == team_id).values(name=Team.name))
+
+
+def hold_as_member(team: Team, user: User) -> Membership:
+    """Hold a team and return the user's membership as it is now. Raises NotFound for who is no member."""
+    hold(team.id)
+    query = select(Membership).where(Membership.team_id == team.id, Membership.user_id == user.id)
+    found = db.session.scalar(query.execution_options(populate_existing=True))
+    if found is None:
+        raise NotFound("There is no team with this id.")
+    return found
+
+
+def hold_as_admin(team: Team, user: User) -> None:
+    """Hold a team for an act of its Admins. Raises NotFound, and InsufficientRights for who is none now."""
+    ensure_rights(hold_as_member(team, user), Rights.ADMIN)
+
+
+def hold_teams_of(user: User) -> None:
+    """Hold every team of the user, in one order."""
+    mine = select(Membership.team_id).where(Membership.user_id == user.id).order_by(Membership.team_id)
+    for team_id in list(db.session.scalars(mine)):
+        hold(team_id)
 
 
 def _others(user: User) -> list[tuple[Team, str, int, int]]:

@@ -8,27 +8,11 @@ from reflow_accounts.errors import Gone, NotFound, ValidationFailed
 from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import LONGEST_NAME, User
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
-from reflow_accounts.teams.service import add_service_account, ensure_rights, service_accounts_of
+from reflow_accounts.teams.service import add_service_account, hold_as_admin, service_accounts_of
 from reflow_accounts.web import text
 from reflow_accounts.web.client import Client
 
 _NOT_THERE = "There is no service account with this id."
-
-
-def hold_as_admin(team: Team, *, by: User) -> None:
-    """Hold the team's row until the transaction ends, in the name of one who is its Admin now.
-
-    Whoever changes a service account does this first, so that of two who act at once the second sees what
-    the first did. Raises NotFound for who is not in the team, InsufficientRights for who is no Admin.
-    """
-    # Somebody who is about to delete the own account holds its row before those of teams: keep that order.
-    db.session.scalar(select(User.id).where(User.id == by.id).with_for_update(read=True, key_share=True))
-    db.session.execute(update(Team).where(Team.id == team.id).values(name=Team.name))
-    query = select(Membership).where(Membership.user_id == by.id, Membership.team_id == team.id)
-    membership = db.session.scalar(query.execution_options(populate_existing=True))
-    if membership is None:
-        raise NotFound("There is no team with this id.")
-    ensure_rights(membership, Rights.ADMIN)
 
 
 def account_of(team: Team, public_id: str) -> User:
@@ -63,9 +47,9 @@ def create(team: Team, name: str, rights: Rights = Rights.EDIT, *, by: User, cli
     `name` is 1 to 120 characters, unlike those of the team's live service accounts without regard to
     case. Raises ValidationFailed for another name and for Admin rights, and as `hold_as_admin` does.
     """
-    hold_as_admin(team, by=by)
+    hold_as_admin(team, by)
     account = add_service_account(team, _checked_name(team, name), rights)
-    _record(Action.SERVICE_ACCOUNT_CREATED, team, account, by, client, rights=rights)
+    _record(Action.SERVICE_ACCOUNT_CREATED, team, account, by, client, new=rights)
     return account
 
 
@@ -98,7 +82,7 @@ def rename(team: Team, account: User, name: str, *, by: User, client: Client) ->
     if tidy == old:
         return
     account.full_name = tidy
-    _record(Action.SERVICE_ACCOUNT_CHANGED, team, account, by, client, **{"from": old, "to": tidy})
+    _record(Action.SERVICE_ACCOUNT_CHANGED, team, account, by, client, old=old, new=tidy)
 
 
 def change_rights(team: Team, account: User, rights: Rights, *, by: User, client: Client) -> None:
@@ -111,7 +95,7 @@ def change_rights(team: Team, account: User, rights: Rights, *, by: User, client
         return
     its = update(Membership).where(Membership.user_id == account.id, Membership.team_id == team.id)
     db.session.execute(its.values(rights=rights))
-    _record(Action.RIGHTS_CHANGED, team, account, by, client, **{"from": old, "to": rights})
+    _record(Action.RIGHTS_CHANGED, team, account, by, client, old=old, new=rights)
 
 
 def set_disabled(team: Team, account: User, disabled: bool, *, by: User, client: Client) -> bool:
@@ -133,7 +117,7 @@ def bury(team: Team, account: User, *, by: User, client: Client) -> bool:
 
     Its name and whose it was stay, for the record of uses and acts.
     """
-    hold_as_admin(team, by=by)
+    hold_as_admin(team, by)
     db.session.refresh(account)
     if account.deleted_at:
         return False
@@ -177,7 +161,7 @@ def accounts_administered_by(admin: User) -> list[int]:
 
 
 def _hold(team: Team, account: User, by: User) -> None:
-    hold_as_admin(team, by=by)
+    hold_as_admin(team, by)
     db.session.refresh(account)
     _refuse_deleted(account)
 
@@ -205,6 +189,8 @@ def _record(action: Action, team: Team, account: User, by: User, client: Client,
         team_id=team.id,
         subject=account.full_name,
         address=client.address,
+        team=team.public_id,
+        whom=account.public_id,
         **details,
     )
     db.session.flush()

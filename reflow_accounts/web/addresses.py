@@ -2,7 +2,7 @@
 
 import os
 
-from flask import current_app, has_request_context, url_for
+from flask import current_app, has_request_context, request, url_for
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
 
@@ -24,9 +24,9 @@ def configured(endpoint: str, **values: str) -> str:
     return (_base_url() or listening(host, port)) + path
 
 
-def site() -> str:
-    """Return the address under which this site is reached, without a slash at its end: what REFLOW_SERVER is."""
-    return absolute("public.identity.home").rstrip("/")
+def origin() -> str:
+    """Return the origin of our pages, as a browser names it: configured, or in development the request's."""
+    return _base_url() or request.host_url.rstrip("/")
 
 
 def listening(host: str, port: int | str) -> str:

@@ -34,9 +34,14 @@ class Moment(ma.fields.AwareDateTime):
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> datetime:
         try:
-            return super()._deserialize(value, *args, **kwargs).astimezone(UTC)
-        except (OverflowError, ma.ValidationError) as error:
+            at = super()._deserialize(value, *args, **kwargs)
+        except ma.ValidationError as error:
             raise ma.ValidationError("Write a time as 2026-11-23T16:40:51Z.") from error
+        try:
+            return at.astimezone(UTC)
+        except OverflowError:
+            # A few hours before the first year, or after the last: the edge itself says the same.
+            return (datetime.min if at.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
 class Text(ma.fields.String):
@@ -74,6 +79,9 @@ class Problem(Schema):
     code = ma.fields.String(required=True, validate=ma.validate.OneOf([code.value for code in Code]))
     errors = ma.fields.List(ma.fields.Nested(ErrorItem), metadata={"description": "One for each bad field"})
     request_id = ma.fields.String(metadata={"description": "Quote it to support"})
+    otp_required = ma.fields.Boolean(
+        metadata={"description": "The password was right; send the code of the second factor as well"}
+    )
     revoked_at = Moment()
     expired_at = Moment()
 

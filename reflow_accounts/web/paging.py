@@ -24,11 +24,11 @@ Row = TypeVar("Row")
 
 
 def cursor_pattern(size: int) -> str:
-    """Return the regular expression of a cursor that holds `size` numbers, or of none.
+    """Return the regular expression of a cursor that holds `size` numbers.
 
     Every match of it is a place in a list, so that the API's document can say what is accepted.
     """
-    return f"^({_DOT.join([_NUMBER] * size)})?$"
+    return f"^{_DOT.join([_NUMBER] * size)}$"
 
 
 def write_cursor(*numbers: int) -> str:

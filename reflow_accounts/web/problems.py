@@ -134,7 +134,8 @@ def _http_error(error: HTTPException) -> Response:
     status = error.code or 500
     if error.response is not None or status < 400:
         return error.get_response()  # type: ignore[return-value]  # a redirect made by the router
-    sentence = _SENTENCES.get(status) or error.description or HTTPStatus(status).phrase
+    is_ours = type(error).description != error.description
+    sentence = (is_ours and error.description) or _SENTENCES.get(status) or HTTPStatus(status).phrase
     answer = _api_http_error(error, status, sentence) if is_api() else error_page(status, sentence)
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):

@@ -1,4 +1,4 @@
-/* What HTML cannot do alone: open and close dialogs, copy a key, guard an unsaved one, say what failed. */
+/* What HTML cannot do alone: open and close dialogs, copy a secret, guard an unsaved one, say what failed. */
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
@@ -76,7 +76,7 @@
   });
   document.addEventListener("close-dialog", ({ detail }) => finish(detail.message));
 
-  // --- The key that is shown once ------------------------------------------------------------------
+  // --- What is shown once: a key, recovery codes -----------------------------------------------------
 
   const saved = (form, word, sentence) => {
     form.elements.saved.checked = true;
@@ -96,11 +96,11 @@
     button.nextElementSibling.textContent = word;
     say(word);
   };
-  const copy = async (form) => {
+  const copy = async ({ form, dataset }) => {
     const field = form.querySelector("textarea");
     try {
       await navigator.clipboard.writeText(field.value);
-      saved(form, "Copied", "API key copied to the clipboard.");
+      saved(form, "Copied", dataset.copy);
     } catch {
       field.focus();
       field.select();
@@ -116,9 +116,9 @@
 
   const clicks = {
     "[data-close]": leave,
-    "[data-copy]": (button) => copy(button.form),
+    "[data-copy]": copy,
     "[data-copies]": copyLines,
-    "[data-download]": (link) => saved(link.closest("form"), "Downloaded", "reflow.key downloaded."),
+    "[data-download]": (link) => saved(link.closest("form"), "Downloaded", link.dataset.download),
     "[data-back]": (button) => {
       const form = button.form;
       form.querySelector("[data-guard]").hidden = true;
@@ -208,7 +208,13 @@
 
   // --- What pages without a script go without ------------------------------------------------------
 
+  // A form that needs a script of its own names it (data-script).
+  const load = (address) => {
+    if ([...document.scripts].some((script) => script.getAttribute("src") === address)) return;
+    document.head.append(Object.assign(document.createElement("script"), { src: address }));
+  };
   const enhance = () => {
+    for (const form of document.querySelectorAll("[data-script]")) load(form.dataset.script);
     for (const part of document.querySelectorAll("[data-copy][hidden], [data-copies][hidden], [data-dismiss][hidden]")) part.hidden = false;
     for (const part of document.querySelectorAll("[data-without-script]")) part.remove();
     for (const form of document.querySelectorAll("[data-unsaved]")) form.noValidate = true;

@@ -136,18 +136,17 @@ def test_a_bound_far_away_is_no_error(cast, ada, path, value):
     assert ada.get(where, query_string={"until": value}).status_code == 200
 
 
-@pytest.mark.parametrize("value", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
-def test_a_time_outside_of_the_calendar_is_refused(ada, value):
-    problem_of(ada.get("/activity", query_string={"since": value}), 422, "validation_failed")
-    problem_of(ada.post("/keys", {"name": "x", "expires_at": value}), 422, "validation_failed")
+def test_a_time_at_the_edge_of_the_calendar_is_no_error(ada):
+    for first, last in (("since", "until"), ("until", "since")):
+        bounds = {first: "0001-01-01T00:00:00+23:59", last: "9999-12-31T23:59:59-23:59"}
+        assert ada.get("/activity", query_string=bounds).status_code == 200
+    problem_of(
+        ada.post("/keys", {"name": "x", "expires_at": "0001-01-01T00:00:00+23:59"}), 422, "validation_failed"
+    )
+    assert ada.post("/keys", {"name": "x", "expires_at": "9999-12-31T23:59:59-23:59"}).status_code == 201
 
 
 @pytest.mark.parametrize("key", ["key_x", "\x00", "%00", "é", "x" * 5000, "' OR 1=1 --"])
 def test_an_id_of_no_key_is_no_filter(ada, key):
     answer = ada.get("/activity", query_string={"key": key})
     assert answer.status_code in (400, 404, 422)
-
-
-@pytest.mark.parametrize("host", ["evil.example", "a b", "[", "x:y:z", '"<script>'])
-def test_a_strange_host_is_no_error(cast, api, host):
-    assert api(cast.ada.session(), Host=host).get("/nothing").status_code in (400, 404)

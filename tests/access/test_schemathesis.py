@@ -11,7 +11,7 @@ from schemathesis.openapi.checks import RejectedPositiveData
 from tests.cast import Cast
 from tests.helpers import databases
 
-SOME, MANY = 10, 300
+SOME, MANY = 8, 300
 # What no document can say of a request: it depends on the caller's other keys, on the time, on what can be seen.
 SAID_BY_THE_SERVICE = (
     "You already have a key named",

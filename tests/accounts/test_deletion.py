@@ -159,3 +159,12 @@ def test_support_still_sees_the_team(cast, client):
     delete(client)
     cast.sam.sign_in(client)
     assert "Nina" not in client.page(f"/support/teams/{cast.solo.id}").text
+
+
+def test_the_eleventh_guess_in_five_minutes_waits(app, cast, client):
+    cast.nina.sign_in(client)
+    for _ in range(10):
+        assert client.send(PATH, password="wrong").status_code == 422
+    assert client.send(PATH, password=cast.nina.password).status_code == 429
+    with app.app_context():
+        assert cast.nina.row().deleted_at is None

@@ -7,17 +7,11 @@ import pytest
 from reflow_accounts.identity.models import User
 from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.teams.service import members_of
+from tests.accounts.signing_up import PASSWORD
 from tests.helpers import rows
 from tests.helpers.at_once import at_once
-from tests.helpers.mailbox import Mailbox
 
-PASSWORD = "a kettle on the moon"  # pragma: allowlist secret
 CLICKS = 5
-
-
-@pytest.fixture
-def mailbox(app):
-    return Mailbox(app)
 
 
 def links_for_eve(app, mailbox, count):

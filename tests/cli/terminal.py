@@ -39,8 +39,8 @@ class Outcome:
 class Terminal:
     """A home folder, a current folder and variables; `run` runs the command in them."""
 
-    def __init__(self, home: Path, folder: Path) -> None:
-        self.home, self.folder = home, folder
+    def __init__(self, home: Path, folder: Path, command: tuple[str, ...] = COMMAND) -> None:
+        self.home, self.folder, self.command = home, folder, command
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -54,7 +54,7 @@ class Terminal:
         """Run the command without a terminal; `through` starts it by way of another one."""
         content = stdin.encode() if isinstance(stdin, str) else stdin
         done = subprocess.run(
-            [*through, *COMMAND, *words],
+            [*through, *self.command, *words],
             input=content,
             capture_output=True,
             timeout=PATIENCE,
@@ -72,7 +72,7 @@ class Terminal:
         """
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-c", TAKE_THE_TERMINAL, *COMMAND, *words],
+            [sys.executable, "-c", TAKE_THE_TERMINAL, *self.command, *words],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

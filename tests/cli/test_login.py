@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
+from tests import factories
 from tests.cli.account import PASSWORD, request
 from tests.cli.terminal import CTRL_C
+from tests.helpers.authenticator_app import turn_on
 
 EMAIL = "ben@acme.example"
 LOGIN = ("login", "--with-password", "--email", EMAIL)
@@ -102,3 +106,47 @@ def test_logging_out_without_a_login_is_done_already(there):
 
     assert outcome.code == 0
     assert "You were not logged in" in outcome.stderr
+
+
+@pytest.fixture
+def guarded(live):
+    """A person whose second factor is on, and the authenticator app."""
+    person = factories.person(live.app)
+    return person, turn_on(person)
+
+
+def test_a_person_is_asked_for_the_code_when_it_is_needed(there, guarded):
+    person, phone = guarded
+    answers = (("Email", person.email), ("Password", PASSWORD), ("Authentication code", phone.code()))
+    outcome = there.run_at_a_screen("login", "--with-password", answers=answers)
+
+    assert outcome.code == 0, outcome.stdout
+    assert f"as {person.full_name}" in outcome.stdout
+    assert there.run("whoami").code == 0
+
+
+def test_a_script_gives_the_code_or_a_recovery_code(there, guarded):
+    person, phone = guarded
+    login = ("login", "--with-password", "--email", person.email)
+
+    outcome = there.run(*login, stdin=PASSWORD)
+    assert outcome.code == 4
+    assert "Give the code of your authenticator app with --otp." in outcome.stderr
+    assert not _file(there).exists()
+
+    for otp in (phone.code(), phone.recovery_codes[0]):
+        outcome = there.run(*login, "--otp", otp, stdin=PASSWORD)
+        assert outcome.code == 0, outcome.stderr
+        assert otp not in outcome.everything
+        outcome = there.run(*login, "--otp", otp, stdin=PASSWORD)
+        assert outcome.code == 4
+        assert outcome.stderr == "reflow: The authentication code is not correct.\n"
+
+
+def test_a_wrong_code_at_a_screen_is_refused_and_not_asked_for_again(there, guarded):
+    answers = (("Email", guarded[0].email), ("Password", PASSWORD), ("Authentication code", "000000"))
+    outcome = there.run_at_a_screen("login", answers=answers)
+
+    assert outcome.code == 4
+    assert "The authentication code is not correct." in outcome.stdout
+    assert outcome.stdout.count("Authentication code") == 1

@@ -10,6 +10,7 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import MailLink, UserSession
 from reflow_accounts.mail.models import OutboxMessage
 from tests.helpers import rows
+from tests.helpers.html import parse
 from tests.helpers.mailbox import Mailbox, text_of
 
 PROFILE = "/account/profile"
@@ -169,13 +170,26 @@ def test_links_that_went_to_the_old_address_are_dead(app, cast, ada, link, mailb
     assert app.test_client().get(reset).status_code == 410
 
 
-def test_an_old_proof_is_not_enough_for_another_address(app, ada):
+def test_an_old_proof_is_not_enough_and_after_another_the_change_goes_on(app, cast, ada):
     with app.app_context():
         db.session.scalars(select(UserSession)).one().proven_at = now() - timedelta(minutes=31)
         db.session.commit()
-    ada.send(PROFILE, email=NEW)
+    answer = ask(ada, full_name="Ada P. Park")
+    assert answer.status_code == 403
     assert rows.count(app, OutboxMessage) == 0
-    assert ada.send(PROFILE, full_name="Ada P. Park").status_code == 303
+    page = parse(answer.text)
+    answer = ada.submit(page, PROFILE, proof_password=cast.ada.password)
+    assert (answer.status_code, answer.headers["Location"]) == (303, PROFILE)
+    page = ada.page(PROFILE)
+    assert f"We sent a link to {NEW}" in page.text
+    assert "Ada P. Park" in page.all("header")[0].text
+
+
+def test_a_name_needs_no_proof(app, ada):
+    with app.app_context():
+        db.session.scalars(select(UserSession)).one().proven_at = None
+        db.session.commit()
+    assert ask(ada, "ada@acme.example", full_name="Ada P. Park").status_code == 303
 
 
 def test_whoever_lost_the_account_meanwhile_gets_no_link(app, cast, ada, mailbox):

@@ -102,3 +102,11 @@ def test_nobody_changes_it_without_signing_in(cast, client):
     answer = client.send(ACT, current_password=cast.ada.password, new_password=NEW)
     assert answer.headers["Location"].startswith("/login")
     assert client.send("/login", email=cast.ada.email, password=cast.ada.password).status_code == 303
+
+
+def test_the_eleventh_guess_in_five_minutes_waits(cast, ada):
+    for _ in range(10):
+        assert ada.send(ACT, current_password="wrong", new_password=NEW).status_code == 422
+    answer = ada.send(ACT, current_password=cast.ada.password, new_password=NEW)
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0

@@ -177,3 +177,13 @@ def test_somebody_else_who_is_signed_in_stays_so(cast, client, link):
     cast.ben.sign_in(client)
     assert choose(client, link).status_code == 303
     assert "Ben Cole" in client.page("/account/profile").text
+
+
+@pytest.mark.parametrize("email", ["ada@acme.example", "xyz@acme.example"])
+def test_the_eleventh_mail_in_five_minutes_waits(app, cast, client, email):
+    for _ in range(10):
+        assert client.send("/forgot-password", email=email).status_code == 200
+    answer = client.send("/forgot-password", email=email)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert rows.count(app, OutboxMessage) == 10

@@ -6,7 +6,11 @@ import pytest
 
 from reflow_accounts.contract import is_well_formed
 from reflow_accounts.extensions import now
+from reflow_accounts.identity.models import UserSession
+from tests.helpers import rows
 from tests.helpers.api import problem_of
+from tests.helpers.authenticator_app import turn_on
+from tests.helpers.passkeys import add_by_hand
 
 
 def words(person, **changes):
@@ -75,3 +79,52 @@ def test_signing_in_and_out_is_in_the_activity(cast, api):
         "session.created",
         "subscription.activated",
     ]
+
+
+class TestSecondFactor:
+    """With the second factor on the password alone gives no session."""
+
+    @pytest.fixture
+    def phone(self, cast, clock):
+        return turn_on(cast.ada)
+
+    def test_without_a_code_one_is_asked_for_after_the_password_alone(self, app, cast, api, phone):
+        problem = problem_of(api().post("/sessions", words(cast.ada)), 401, "missing_credentials")
+        assert problem["otp_required"] is True
+        assert "as otp" in problem["detail"]
+        problem = problem_of(
+            api().post("/sessions", words(cast.ada, password="x", otp=phone.code())),
+            401,
+            "missing_credentials",
+        )
+        assert "otp_required" not in problem
+        assert rows.count(app, UserSession) == 0
+
+    def test_the_code_gives_a_session_once(self, cast, api, phone):
+        code = phone.code()
+        assert api().post("/sessions", words(cast.ada, otp=code)).status_code == 201
+        problem = problem_of(api().post("/sessions", words(cast.ada, otp=code)), 401, "missing_credentials")
+        assert "authentication code is not correct" in problem["detail"]
+        assert code not in problem["detail"]
+
+    def test_a_recovery_code_gives_a_session_once(self, cast, api, phone):
+        code = phone.recovery_codes[0]
+        assert api().post("/sessions", words(cast.ada, otp=code)).status_code == 201
+        problem_of(api().post("/sessions", words(cast.ada, otp=code)), 401, "missing_credentials")
+
+    @pytest.mark.parametrize("otp", ["000000", "１２３４５６", " ", "x" * 100])
+    def test_a_wrong_code_gives_none(self, cast, api, phone, otp):
+        problem_of(api().post("/sessions", words(cast.ada, otp=otp)), 401, "missing_credentials")
+
+    @pytest.mark.parametrize("otp", [None, "", 123456, [], "x" * 10_000, "\0"])
+    def test_a_code_that_cannot_be_is_named(self, cast, api, phone, otp):
+        problem = problem_of(api().post("/sessions", words(cast.ada, otp=otp)), 422, "validation_failed")
+        assert [error["field"] for error in problem["errors"]] == ["otp"]
+
+    def test_a_code_that_nobody_asked_for_does_no_harm(self, cast, api):
+        assert api().post("/sessions", words(cast.ben, otp="000000")).status_code == 201
+
+    def test_staff_with_a_passkey_alone_are_told_what_to_do(self, cast, api):
+        add_by_hand(cast.sam)
+        problem = problem_of(api().post("/sessions", words(cast.sam)), 403, "insufficient_rights")
+        assert "authenticator app" in problem["detail"]

@@ -1,6 +1,8 @@
 """axe finds nothing in any state of the API Keys tab and on the other pages, light and dark, phone and desktop."""
 
 from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -9,13 +11,18 @@ from playwright.sync_api import Page
 from tests import factories
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer
+from tests.helpers.passkeys import add_by_hand
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import ask_for_key, create_key, log_in, open_api_keys
+from tests.journeys.test_second_factor import enter, give_password, set_up
 
 SIZES = {"phone": (390, 844), "desktop": (1280, 860)}
 SCHEMES = ["light", "dark"]
+PUBLIC = ["/login", "/signup", "/forgot-password", "/verify-email/x", "/reset-password/x", "/confirm-email/x"]
 PAGES = [
     "/account/profile",
+    "/account/profile/deletion",
+    "/account/security",
     "/account/activity",
     "/help/api-keys",
     "/help/cli",
@@ -98,12 +105,48 @@ def test_the_tab_without_a_subscription_is_accessible(
 @pytest.mark.parametrize("size", SIZES)
 def test_the_other_pages_are_accessible(open_page: OpenPage, member: Person, size: str, scheme: str) -> None:
     page = _page(open_page, size, scheme)
-    page.goto("/login")
-    _expect_nothing(page, "log-in page")
+    for path in PUBLIC:
+        page.goto(path)
+        _expect_nothing(page, path)
     log_in(page, member.email)
     for path in PAGES:
         page.goto(path)
         _expect_nothing(page, path)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_of_the_second_factor_is_accessible(
+    open_page: OpenPage, live: LiveServer, member: Person, size: str, scheme: str
+) -> None:
+    # At a domain name, where passkeys are offered.
+    page = _page(open_page, size, scheme, SimpleNamespace(url=f"http://localhost:{live.port}"))
+    log_in(page, member.email)
+    for path in ("/account/security", "/account/security/passkeys/new"):
+        page.goto(path)
+        _expect_nothing(page, path)
+    phone = set_up(page)
+    _expect_nothing(page, "recovery codes")
+    page.get_by_role("button", name="Done").click()
+    _expect_nothing(page, "guard")
+    page.get_by_role("button", name="Close anyway").click()
+    add_by_hand(member)
+    for path in ("/account/security", "/account/security/second-factor/removal", *_passkey_pages(page)):
+        page.goto(path)
+        _expect_nothing(page, path)
+    give_password(page, member)
+    _expect_nothing(page, "code")
+    enter(page, "000000")
+    _expect_nothing(page, "wrong code")
+    page.get_by_role("link", name="Use a recovery code").click()
+    _expect_nothing(page, "recovery code")
+    assert phone.secret not in page.content()
+
+
+def _passkey_pages(page: Page) -> list[str]:
+    page.goto("/account/security")
+    address = page.get_by_role("link", name="Rename Laptop").get_attribute("href") or ""
+    return [address, f"{address}/removal"]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -125,22 +168,31 @@ def test_the_support_console_is_accessible(
 
 
 @pytest.mark.parametrize(
-    "path", ["/account/api-keys", "/account/profile", "/account/activity", "/help/api", "/login"]
+    "path",
+    [
+        "/account/api-keys",
+        "/account/profile",
+        "/account/activity",
+        "/account/security",
+        "/help/api",
+        "/login",
+        "/signup",
+    ],
 )
 def test_nothing_needs_sideways_scrolling_at_320_pixels(
     open_page: OpenPage, member: Person, path: str
 ) -> None:
     person_page = open_page(viewport={"width": 320, "height": 700})
-    if path != "/login":
+    if path not in PUBLIC:
         log_in(person_page, member.email)
     person_page.goto(path)
     width = person_page.evaluate("document.documentElement.scrollWidth")
     assert width <= 320
 
 
-def _page(open_page: OpenPage, size: str, scheme: str) -> Page:
+def _page(open_page: OpenPage, size: str, scheme: str, *server: Any) -> Page:
     width, height = SIZES[size]
-    return open_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    return open_page(*server, viewport={"width": width, "height": height}, color_scheme=scheme)
 
 
 def _close(page: Page) -> None:

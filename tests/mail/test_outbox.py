@@ -1,36 +1,235 @@
-"""What is posted is sent once it is committed, whole, and as what it is."""
+"""What is posted is sent once it is committed: looked up, tried again, given up, pruned."""
+
+from datetime import timedelta
+from threading import Barrier, Thread
 
 import pytest
 
-from reflow_accounts.extensions import db
-from reflow_accounts.mail import service
-from tests.helpers.mailbox import Mailbox, html_of, text_of
+from reflow_accounts.extensions import db, now
+from reflow_accounts.mail import sender, service
+from reflow_accounts.mail.models import OutboxMessage
+from tests.helpers import rows
+
+SENDERS, MESSAGES = 4, 20
 
 
 @pytest.fixture
-def mailbox(app):
-    return Mailbox(app)
+def resolver(monkeypatch):
+    """Register a resolver for one test."""
+    monkeypatch.setattr(service, "_resolvers", {})
+    return service.resolver
 
 
-@pytest.fixture
-def post(app):
-    """Post a message and commit it."""
+def test_a_message_is_sent_after_the_commit_and_its_data_are_gone(app, outbox, mailbox):
+    with app.app_context():
+        service.post("trial", "ada@acme.example", note="x")
+        db.session.rollback()
+    assert mailbox.deliver() == []
+    outbox.post(note="x")
+    assert [message["To"] for message in mailbox.deliver()] == ["ada@acme.example"]
+    row = outbox.row()
+    assert row.done_at
+    assert (row.data, row.failure, row.tries) == ({}, "", 1)
+    assert mailbox.deliver() == []
 
-    def post(kind="trial", to="ada@acme.example", **data):
+
+def test_a_commit_that_posted_is_told_and_no_other(app, outbox, monkeypatch):
+    told = []
+    monkeypatch.setattr(service, "_listeners", [lambda: told.append(rows.count(app, OutboxMessage))])
+    with app.app_context():
+        db.session.commit()
+        service.post("trial", "ada@acme.example")
+        db.session.rollback()
+        assert told == []
+        with db.session.begin_nested():
+            service.post("trial", "ada@acme.example")
+        assert told == []
+        db.session.commit()
+        db.session.commit()
+    assert told == [1]
+
+
+def test_a_resolver_posts_the_real_messages_or_none(resolver, outbox, mailbox):
+    @resolver("asked")
+    def resolve(to, data):
+        return [("trial", to, {}), ("trial", data["other"], {})] if "acme" in to else []
+
+    outbox.post("asked", "ada@acme.example", other="ben@acme.example")
+    outbox.post("asked", "nobody@example.com", other="ben@acme.example")
+    assert [message["To"] for message in mailbox.deliver()] == ["ada@acme.example", "ben@acme.example"]
+    assert [(row.kind, bool(row.done_at), row.data) for row in outbox.rows()] == [
+        ("asked", True, {}),
+        ("asked", True, {}),
+        ("trial", True, {}),
+        ("trial", True, {}),
+    ]
+
+
+def test_what_a_resolver_writes_stands_or_falls_with_the_messages(app, resolver, outbox, mailbox):
+    from reflow_accounts.limits.models import LimitCount
+
+    @resolver("half done")
+    def resolve(to, data):
+        db.session.add(LimitCount(key="written", count=1, ends_at=now()))
+        db.session.flush()
+        raise RuntimeError(f"what {to} typed")
+
+    outbox.post("half done")
+    assert mailbox.deliver() == []
+    assert rows.count(app, LimitCount) == 0
+    assert not outbox.row().done_at
+
+
+def test_a_message_that_cannot_be_made_waits_and_stops_no_other(resolver, outbox, mailbox, caplog):
+    @resolver("broken")
+    def resolve(to, data):
+        raise RuntimeError(f"what {to} typed")
+
+    outbox.post("broken")
+    outbox.post("no such template")
+    outbox.post("trial")
+    assert len(mailbox.deliver()) == 1
+    broken, missing, sent = outbox.rows()
+    assert broken.failure == "the message could not be made (RuntimeError)"
+    assert missing.failure == "the message could not be made (TemplateNotFound)"
+    assert sent.done_at
+    assert not broken.done_at
+    assert broken.due_at > now() + timedelta(seconds=10)
+    assert "what ada@acme.example typed" not in caplog.text
+
+
+def test_a_message_is_tried_less_and_less_often_and_given_up_after_a_day(outbox, caplog):
+    outbox.post("no such template", note="kept until it is done")
+    pauses = []
+    for _ in range(12):
+        outbox.let_time_pass()
+        outbox.send()
+        pauses.append((outbox.row().due_at - now()).total_seconds())
+    assert [round(pause / 15) for pause in pauses[:4]] == [1, 2, 4, 8]
+    assert 3500 < pauses[-1] <= 3600
+    assert outbox.row().data
+    outbox.let_time_pass(timedelta(days=1))
+    outbox.send()
+    row = outbox.row()
+    assert (row.data, row.failure) == ({}, "the message could not be made (TemplateNotFound)")
+    assert row.done_at
+    assert "is given up: the message could not be made" in caplog.text
+
+
+def test_an_old_message_is_not_given_up_at_its_first_failure(outbox):
+    outbox.post("no such template")
+    outbox.let_time_pass(timedelta(days=3))
+    outbox.send()
+    assert not outbox.row().done_at
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "nobody",
+        "a@b@c",
+        "a,b@example.com",
+        "<a@example.com>",
+        "a b@example.com",
+        "a@example.com\r\nBcc: all@example.com",
+        "a@example.com\nBcc:x@example.com",
+        "a\u202eb@example.com",
+        f"a@{'x' * 70}.example",
+    ],
+)
+def test_an_address_that_is_none_is_given_up_at_once(outbox, mailbox, to):
+    outbox.post("trial", to)
+    assert mailbox.deliver() == []
+    row = outbox.row()
+    assert row.done_at
+    assert row.failure == "the address is not one that mail can be sent to"
+
+
+def test_several_senders_send_each_message_once(outbox, mail_server):
+    server, start, counts = mail_server(), Barrier(SENDERS), []
+    people = [f"person{number}@example.com" for number in range(MESSAGES)]
+    for person in people:
+        outbox.post("trial", person)
+
+    def work():
+        start.wait()
+        counts.append(outbox.send())
+
+    threads = [Thread(target=work) for _ in range(SENDERS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(counts) == MESSAGES
+    assert {row.tries for row in outbox.rows()} == {1}
+    assert sorted(taken.to for taken in server.taken) == sorted(people)
+    assert all(row.done_at for row in outbox.rows())
+
+
+def test_a_message_in_hand_is_left_alone_until_its_claim_ends(app, outbox, mailbox):
+    outbox.post()
+    with app.app_context():
+        claimed = sender._claim_next()
+        assert claimed
+        assert sender._claim_next() is None
+    assert mailbox.deliver() == []
+    outbox.let_time_pass()
+    assert len(mailbox.deliver()) == 1
+
+
+def test_a_resolver_whose_claim_has_ended_changes_nothing(app, resolver, outbox, mailbox):
+    resolver("asked")(lambda to, data: [("trial", to, {})])
+    outbox.post("asked")
+    with app.app_context():
+        late = sender._claim_next()
+        outbox.let_time_pass()
+        assert len(mailbox.deliver()) == 1
+        sender._replace(late, service.find_resolver("asked"))
+    assert mailbox.deliver() == []
+
+
+def test_a_message_sent_again_is_known_as_the_same(outbox, mailbox, tmp_path):
+    outbox.post()
+    [first] = mailbox.deliver()
+    outbox.set(done_at=None)
+    outbox.let_time_pass()
+    folder = mailbox._folder
+    for file in folder.glob("*.eml"):
+        file.rename(tmp_path / file.name)
+    mailbox._seen.clear()
+    [again] = mailbox.deliver()
+    assert again["Message-ID"] == first["Message-ID"]
+    outbox.post()
+    assert mailbox.deliver()[0]["Message-ID"] != first["Message-ID"]
+
+
+def test_rows_are_pruned_thirty_days_after_they_were_done(app, outbox):
+    for done in (None, now() - timedelta(days=29), now() - timedelta(days=31)):
+        outbox.post(to="last@example.com")
         with app.app_context():
-            service.post(kind, to, **{"name": "Ada Park"} | data)
+            row = db.session.query(OutboxMessage).order_by(OutboxMessage.id.desc()).first()
+            row.done_at = done
+            row.created_at = now() - timedelta(days=90)
             db.session.commit()
+    with app.app_context():
+        assert sender.prune_done() == 1
+        assert sender.prune_done() == 0
+    assert rows.count(app, OutboxMessage) == 2
 
-    return post
+
+def test_the_sender_stops_after_the_message_in_hand(app, outbox, mailbox):
+    for _ in range(3):
+        outbox.post()
+    with app.app_context():
+        assert sender.send_due(lambda: len(list(mailbox._folder.glob("*.eml"))) > len(mailbox._seen)) == 1
+    assert len(mailbox.deliver()) == 3
 
 
-def test_a_message_has_both_parts_and_says_that_a_program_sent_it(post, mailbox):
-    post()
-    [message] = mailbox.deliver()
-    assert message["Subject"] == "Mail from Reflow works"
-    assert message["To"] == "ada@acme.example"
-    assert message["From"] == "Reflow <support@reflow.example>"
-    assert message["Auto-Submitted"] == "auto-generated"
-    assert "Hello Ada Park," in text_of(message)
-    assert "<bdi>Ada Park</bdi>" in html_of(message)
-    assert mailbox.link_in(message) == "/"
+def test_an_operator_sees_whether_mail_arrives(app, mailbox):
+    runner = app.test_cli_runner()
+    with app.app_context():
+        done = runner.invoke(args=["mail-test", "ops@acme.example"])
+        refused = runner.invoke(args=["mail-test", "nobody"])
+    assert (done.exit_code, done.output) == (0, "A message to ops@acme.example is in the outbox.\n")
+    assert refused.exit_code == 1
+    assert [message["To"] for message in mailbox.deliver()] == ["ops@acme.example"]

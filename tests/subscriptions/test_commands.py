@@ -5,20 +5,6 @@ import pytest
 from tests.helpers.api import problem_of
 
 
-@pytest.fixture
-def flask(app):
-    """Run an operator command; return its exit code and its words."""
-    runner = app.test_cli_runner()
-
-    def run(*words: str) -> tuple[int, str]:
-        # `flask` opens a context around every command.
-        with app.app_context():
-            done = runner.invoke(args=list(words))
-        return done.exit_code, done.output
-
-    return run
-
-
 def test_an_operator_sets_a_subscription_by_name_or_id(cast, api, flask):
     key = cast.ada.key()
     code, words = flask("subscriptions", "set", "Acme", "inactive", "--reason", "not paid")

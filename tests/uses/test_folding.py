@@ -94,10 +94,7 @@ def test_a_long_log_is_folded_in_several_steps(app, keys, monkeypatch):
 
 
 def test_the_request_whose_number_is_due_folds(app, cast, api, monkeypatch):
-    from reflow_accounts.access import bearer, lane
-
-    for place in (bearer, lane):
-        monkeypatch.setattr(place, "is_due", lambda number: number % 4 == 0)
+    monkeypatch.setattr(folding, "FOLD_EVERY", 4)
     key = cast.ada.key()
     number = log.number_of(app, key.id)
     for _ in range(9):
@@ -106,6 +103,18 @@ def test_the_request_whose_number_is_due_folds(app, cast, api, monkeypatch):
     with app.app_context():
         assert db.session.scalar(select(UseTotal.count).where(UseTotal.key_id == number)) >= 12
     assert log.tally(app, number).count == 18
+
+
+def test_where_somebody_folds_beside_the_requests_they_ask_and_do_not_wait(app, cast, api, monkeypatch):
+    asked = []
+    monkeypatch.setattr(folding, "FOLD_EVERY", 4)
+    monkeypatch.setattr(folding, "_ask_to_fold", lambda: asked.append(1) or True)
+    key = cast.ada.key()
+    for _ in range(8):
+        assert api(key.secret).get("/me").status_code == 200
+    assert len(asked) == 2
+    assert rows.count(app, UseTotal) == 0
+    assert log.tally(app, log.number_of(app, key.id)).count == 8
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -146,11 +155,12 @@ def test_the_activity_goes_through_folded_and_new_uses_page_by_page(app, cast, a
         if step % 10 == 9:
             log.fold(app)
     session = cast.ada.session()
-    seen, cursor = [], ""
+    seen, cursor, more = [], "first", ""
     while cursor is not None:
-        page = api(session).get(f"/activity?limit=4&key={key.id}&cursor={cursor}").json
+        page = api(session).get(f"/activity?limit=4&key={key.id}{more}").json
         seen += [item["use"]["path"] for item in page["items"] if item["use"]]
         cursor = page["next_cursor"]
+        more = f"&cursor={cursor}"
     assert seen == [f"/step/{step}" for step in reversed(range(25))]
 
 

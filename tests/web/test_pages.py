@@ -2,15 +2,22 @@
 
 import pytest
 
-PUBLIC = ["/login", "/help/api-keys", "/help/cli", "/help/api", "/privacy"]
-ACCOUNT = ["/account/profile", "/account/api-keys", "/account/api-keys/new", "/account/activity"]
+PUBLIC = ["/login", "/signup", "/forgot-password", "/help/api-keys", "/help/cli", "/help/api", "/privacy"]
+ACCOUNT = [
+    "/account/profile",
+    "/account/profile/deletion",
+    "/account/security",
+    "/account/api-keys",
+    "/account/api-keys/new",
+    "/account/activity",
+]
 
 
 def every_page(cast) -> list[str]:
     key = cast.sam.key("CI")
     revocation = f"/account/api-keys/{key.id}/revocation"
     team = f"/support/teams/{cast.globex.id}"
-    return [*PUBLIC[1:], *ACCOUNT, revocation, "/support", team, f"{team}/subscription?active=false"]
+    return [*PUBLIC[3:], *ACCOUNT, revocation, "/support", team, f"{team}/subscription?active=false"]
 
 
 @pytest.fixture

@@ -14,16 +14,18 @@ from reflow_accounts.cli.signing_in import log_in, log_out
 @click.command()
 @click.option("--with-password", is_flag=True, help="Log in with email and password (the default).")
 @click.option("--email", metavar="EMAIL", help="The email; asked for on a terminal when left out.")
+@click.option("--otp", metavar="CODE", help="The authenticator app's code; asked for when it is needed.")
 @common_options
 @pass_run
-def login(run: Run, with_password: bool, email: str | None) -> None:
+def login(run: Run, with_password: bool, email: str | None, otp: str | None) -> None:
     """Log in with a password.
 
-    Asks for the email and the password on a terminal. In a script, give --email and the password as
-    one line on stdin. The login is kept in ~/.reflow/session.json, and its server becomes the one
+    Asks for the email and the password on a terminal, and for the code of your authenticator app when
+    two-factor authentication is on. In a script, give --email, --otp when it is on, and the password
+    as one line on stdin. The login is kept in ~/.reflow/session.json, and its server becomes the one
     that later commands use.
     """
-    answer = log_in(run, email)
+    answer = log_in(run, email, otp)
     if run.as_json:
         document(answer)
     _say_what_wins(run, "Commands use {0}, which comes before the login.")

@@ -5,6 +5,8 @@ from werkzeug.wrappers import Response
 
 from reflow_accounts.errors import RateLimited, ValidationFailed
 from reflow_accounts.extensions import db
+from reflow_accounts.identity import passkeys, second_factor
+from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.forms import ProofForm
 from reflow_accounts.identity.pages.blueprints import account
 from reflow_accounts.identity.step_up import PROOF, ProofNeeded, ensure_recent_proof
@@ -35,6 +37,8 @@ def ask(needed: ProofNeeded) -> Response:
         action=_action(),
         carried=_carried(),
         goes_on_in_place=htmx.is_dialog(),
+        has_app=second_factor.is_on(me()),
+        has_passkeys=bool(passkeys.passkeys_of(me())),
         **frame,
     )
     response = make_response(page, _status(needed))

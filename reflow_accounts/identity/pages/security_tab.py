@@ -4,6 +4,8 @@ from typing import Any
 
 from flask import render_template
 
+from reflow_accounts.identity import passkeys, second_factor
+from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.forms import ChangePasswordForm
 from reflow_accounts.identity.pages.blueprints import security
 from reflow_accounts.identity.pages.sessions import shown_sessions
@@ -19,6 +21,8 @@ def shown(**changed: Any) -> str:
     """Return the tab; `changed` is what a section shows in place of what it shows at first."""
     sections: dict[str, Any] = {
         "password_form": ChangePasswordForm(formdata=None),
+        "factor": second_factor.standing_of(me()),
+        "passkeys": passkeys.passkeys_of(me()),
         "sessions": shown_sessions(),
     }
     return render_template("identity/security.html", **sections | changed)

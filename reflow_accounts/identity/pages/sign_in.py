@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.errors import RateLimited
 from reflow_accounts.extensions import db
-from reflow_accounts.identity import service, signed_in
+from reflow_accounts.identity import pending, second_factor, service, signed_in
 from reflow_accounts.identity.forms import LoginForm
 from reflow_accounts.identity.models import SessionKind, User
 from reflow_accounts.identity.pages.blueprints import public
@@ -31,7 +31,7 @@ def login() -> Answer:
     """Show the log-in form."""
     if signed_in.current_session():
         return redirect(after_login(), 303)
-    return render_template("identity/login.html", form=LoginForm())
+    return show_login(LoginForm())
 
 
 @public.post("/login")
@@ -44,13 +44,13 @@ def log_in() -> Answer:
     except RateLimited as error:
         form.password.errors = [f"{str(error).removesuffix('.')} or reset your password."]
         headers = {"Retry-After": str(error.retry_after)}
-        return render_template("identity/login.html", form=form), error.status, headers
+        return show_login(form), error.status, headers
     user = service.find_by_password(form.email.data or "", form.password.data or "", hasher())
     if user is None:
         service.refuse_sign_in(form.email.data or "", client())
         db.session.commit()
         form.password.errors = [WRONG]
-        return render_template("identity/login.html", form=form), 422
+        return show_login(form), 422
     limits.give_back("sign-in", **tried)
     service.renew_password_hash(user, form.password.data or "", hasher())
     return sign_in(user)
@@ -69,8 +69,22 @@ def logout() -> Answer:
     return response
 
 
+def show_login(form: LoginForm) -> str:
+    """Write the log-in page; wherever the person wanted to go survives."""
+    return render_template("identity/login.html", form=form, next=wanted_page())
+
+
 def sign_in(user: User) -> AnyResponse:
-    """Begin the browser's session of somebody who has proved to be `user`, ending the one before; commit."""
+    """Go on after one proof to be `user`: to the second factor when one is asked for, else begin; commit."""
+    if not second_factor.is_asked_for(user):
+        return begin(user)
+    pending.wait_for(user)
+    db.session.commit()
+    return redirect(url_for("public.identity.code", next=wanted_page()), 303)
+
+
+def begin(user: User) -> AnyResponse:
+    """Begin the browser's session of somebody who has proved all that is asked, ending the one before; commit."""
     row, value = service.start_session(user, SessionKind.BROWSER, client())
     old = signed_in.current_session()
     if old:
@@ -82,4 +96,9 @@ def sign_in(user: User) -> AnyResponse:
 
 def after_login() -> str:
     """Return where the person wanted to go, or the account."""
-    return local_path(request.values.get("next")) or url_for("account.profile.show")
+    return wanted_page() or url_for("account.profile.show")
+
+
+def wanted_page() -> str | None:
+    """Return where the person wanted to go, or None."""
+    return local_path(request.values.get("next"))

@@ -7,7 +7,6 @@ from flask import Blueprint
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.identity.caller import me
 from reflow_accounts.service_accounts.forms import AccountForm
-from reflow_accounts.subscriptions.service import standing_of
 from reflow_accounts.teams.models import Membership, Rights
 from reflow_accounts.teams.service import ensure_rights, membership_of
 
@@ -27,13 +26,8 @@ def admin_of(team_id: str) -> Membership:
 
 
 def around(membership: Membership) -> dict[str, Any]:
-    """Return what every page about a team is given: its head shows this team, whichever else is current."""
-    return {
-        "tab": "team",
-        "membership": membership,
-        "team": membership.team,
-        "standing": standing_of(membership.team),
-    }
+    """Return what every page of this room is given."""
+    return {"tab": "team", "membership": membership}
 
 
 def wanted_rights(form: AccountForm) -> Rights:

@@ -15,7 +15,7 @@ from reflow_accounts.service_accounts.pages.blueprints import admin_of, around, 
 from reflow_accounts.service_accounts.pages.keys import AccountKeys
 from reflow_accounts.subscriptions.service import standing_of
 from reflow_accounts.teams.models import Membership
-from reflow_accounts.web.addresses import site
+from reflow_accounts.web.addresses import origin
 from reflow_accounts.web.client import client
 
 PROPOSED_KEY_NAME = "ci"
@@ -54,7 +54,7 @@ def create_ci_key(team_id: str) -> Answer:
         return _page("ci_key_repeated", membership, sentence=str(conflict)), conflict.status
     db.session.commit()
     keyring = AccountKeys(membership, key.user)
-    return _page("ci_key_created", membership, key=key, secret=secret, keyring=keyring, server=site())
+    return _page("ci_key_created", membership, key=key, secret=secret, keyring=keyring, server=origin())
 
 
 def _page(name: str, membership: Membership, **more: Any) -> str:

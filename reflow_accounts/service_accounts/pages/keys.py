@@ -13,7 +13,7 @@ from reflow_accounts.service_accounts import service
 from reflow_accounts.service_accounts.pages.blueprints import admin_of, around, pages
 from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service_accounts import live_account_of, rights_of
-from reflow_accounts.web.addresses import site
+from reflow_accounts.web.addresses import origin
 from reflow_accounts.web.client import client
 
 
@@ -68,7 +68,7 @@ class AccountKeys(Keyring):
 def show(team_id: str, account_id: str) -> Answer:
     """Show a service account with its keys."""
     keys = AccountKeys.of(team_id, account_id)
-    return keyring.show(keys, rights=rights_of(keys.owner), server=site())
+    return keyring.show(keys, rights=rights_of(keys.owner), server=origin())
 
 
 @pages.get("/service-accounts/<account_id>/keys/new")

@@ -1,0 +1,47 @@
+"""Operator commands: `flask --app wsgi …`, a file for each noun; those of the application itself are here."""
+
+import sys
+
+import click
+from flask import Flask, current_app
+
+from reflow_accounts import demo, serving
+from reflow_accounts.commands.backup import backup
+from reflow_accounts.commands.mail import try_mail, work_on_mail
+from reflow_accounts.commands.plainly import said_plainly
+from reflow_accounts.commands.subscriptions import subscriptions
+from reflow_accounts.commands.teams import teams
+from reflow_accounts.commands.users import users
+from reflow_accounts.commands.uses import uses
+
+
+@click.command("config")
+def show_config() -> None:
+    """Print the effective settings, secrets masked."""
+    for name, value in current_app.config["SETTINGS"].masked().items():
+        click.echo(f"{name}={value}")
+
+
+@click.command("demo")
+@said_plainly
+def seed_demo() -> None:
+    """Add the demo accounts; what is there already stays as it is."""
+    if current_app.config["SETTINGS"].is_production:
+        sys.exit("reflow-accounts: demo data is refused in production (REFLOW_ENV=production).")
+    demo.seed()
+    click.echo(demo.table())
+
+
+@click.command("serve")
+@click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True)
+@click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=5000, show_default=True)
+def serve(host: str, port: int) -> None:
+    """Bring the database up to date and serve with the production server."""
+    serving.serve(current_app._get_current_object(), host, port)  # type: ignore[attr-defined]
+
+
+def bind(app: Flask) -> None:
+    """Add the commands to the application."""
+    own = (show_config, seed_demo, serve)
+    for command in (*own, backup, work_on_mail, try_mail, subscriptions, teams, users, uses):
+        app.cli.add_command(command)

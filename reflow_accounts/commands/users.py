@@ -1,0 +1,163 @@
+"""`flask users`: people, made and looked after from the server's own terminal."""
+
+import sys
+
+import click
+from flask.cli import AppGroup
+
+from reflow_accounts.commands.plainly import said_plainly
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.extensions import db
+from reflow_accounts.identity import oversight
+from reflow_accounts.identity.oversight import ListedUser
+from reflow_accounts.identity.password_change import ask_reset
+from reflow_accounts.identity.password_rules import fault_of
+from reflow_accounts.identity.passwords import LONGEST_PASSWORD, hasher
+from reflow_accounts.identity.service import checked_email, checked_full_name, find_by_email
+
+_COLUMNS = ("ID", "EMAIL", "NAME", "STAFF", "DISABLED", "SECOND FACTOR", "LAST ACTIVE")
+_WIDTHS = (28, 32, 24, 6, 9, 14, 0)
+_NOTHING = "-"
+
+users = AppGroup("users", help="People and service accounts.")
+_reason = click.option("--reason", required=True, help="Kept in the audit log.")
+
+
+@users.command("create")
+@click.argument("email")
+@click.option("--name", required=True, help="The full name.")
+@click.option("--staff", is_flag=True, help="Make the person support staff.")
+@click.option("--password-stdin", is_flag=True, help="Read the password, one line, from standard input.")
+@click.option("--mail-link", is_flag=True, help="Mail a link by which the person chooses the password.")
+@said_plainly
+def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_link: bool) -> None:
+    """Make a person who signs in with EMAIL.
+
+    The password is asked for on a terminal, twice. Without a terminal a link is mailed by which the
+    person chooses it; it works for an hour.
+    """
+    if password_stdin and mail_link:
+        raise click.UsageError("Choose --password-stdin or --mail-link.")
+    # Said before anybody types a password for it.
+    full_name, address = checked_full_name(name), checked_email(email)
+    if find_by_email(address):
+        raise ValidationFailed(email="This email address has an account already")
+    by_mail = mail_link or not (password_stdin or sys.stdin.isatty())
+    password = None if by_mail else _password(password_stdin, (full_name, address))
+    password_hash = hasher().hash(password) if password is not None else None
+    user = oversight.create_person(full_name, address, password_hash, is_staff=staff, by=None)
+    if by_mail:
+        ask_reset(address)
+    db.session.commit()
+    click.echo(f"{user.full_name} was created ({user.public_id}).")
+    if by_mail:
+        click.echo(f"A link to choose a password is mailed to {user.email}. It works for an hour.")
+
+
+@users.command("list")
+@said_plainly
+def list_users() -> None:
+    """List everybody: aligned on a terminal, separated by tabs elsewhere."""
+    is_terminal = sys.stdout.isatty()
+    if is_terminal:
+        click.echo(_aligned(_COLUMNS))
+    for user in oversight.users():
+        cells = _cells(user)
+        click.echo(_aligned(cells) if is_terminal else "\t".join(cells))
+
+
+@users.command("staff")
+@click.argument("email")
+@click.argument("state", type=click.Choice(["on", "off"]))
+@_reason
+@said_plainly
+def set_staff(email: str, state: str, reason: str) -> None:
+    """Make the person with EMAIL (or this id) support staff, or no longer."""
+    user = oversight.person_of(email)
+    changed = oversight.set_staff(user, state == "on", reason, by=None)
+    db.session.commit()
+    standing = "support staff" if state == "on" else "not support staff"
+    click.echo(f"{user.full_name} is {'now' if changed else 'already'} {standing}.")
+
+
+@users.command("disable")
+@click.argument("email")
+@_reason
+@said_plainly
+def disable_user(email: str, reason: str) -> None:
+    """Keep the user with EMAIL (or this id) out: sessions end, API keys stop, at once."""
+    user = oversight.user_of(email)
+    changed = oversight.disable(user, reason, by=None)
+    db.session.commit()
+    click.echo(f"{user.full_name} is {'now' if changed else 'already'} disabled.")
+
+
+@users.command("enable")
+@click.argument("email")
+@_reason
+@said_plainly
+def enable_user(email: str, reason: str) -> None:
+    """Let the user with EMAIL (or this id) in again; API keys work again, sessions do not."""
+    user = oversight.user_of(email)
+    changed = oversight.enable(user, reason, by=None)
+    db.session.commit()
+    click.echo(f"{user.full_name} is {'now' if changed else 'already'} enabled.")
+
+
+@users.command("end-sessions")
+@click.argument("email")
+@_reason
+@said_plainly
+def end_sessions(email: str, reason: str) -> None:
+    """Sign the person with EMAIL (or this id) out everywhere; API keys go on working."""
+    user = oversight.person_of(email)
+    count = oversight.sign_out(user, reason, by=None)
+    db.session.commit()
+    click.echo(f"{count} session{'' if count == 1 else 's'} of {user.full_name} ended.")
+
+
+@users.command("reset-second-factor")
+@click.argument("email")
+@_reason
+@said_plainly
+def reset_second_factor(email: str, reason: str) -> None:
+    """Remove authenticator app, recovery codes and passkeys of the person with EMAIL (or this id).
+
+    Be sure that it is the person who asks: afterwards the password alone signs in. They are told by mail.
+    """
+    user = oversight.person_of(email)
+    removed = oversight.reset_second_factor(user, reason, by=None)
+    db.session.commit()
+    click.echo(f"{user.full_name} {'now has' if removed else 'has'} no second factor.")
+
+
+def _password(from_stdin: bool, words: tuple[str, ...]) -> str:
+    """Return the password, exactly as typed. Raises ValidationFailed when it cannot be chosen."""
+    if from_stdin:
+        # One line; what is longer than any password is not read to its end.
+        typed = sys.stdin.readline(LONGEST_PASSWORD + 3).removesuffix("\n").removesuffix("\r")
+    else:
+        typed = click.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
+    fault = fault_of(typed, words)
+    if fault:
+        raise ValidationFailed(password=fault)
+    return typed
+
+
+def _cells(user: ListedUser) -> tuple[str, ...]:
+    gone = "deleted" if user.deleted_at else "disabled" if user.disabled_at else _NOTHING
+    factors = [name for name, has in (("totp", user.has_totp), ("passkey", user.has_passkey)) if has]
+    last = f"{user.last_active_at:%Y-%m-%dT%H:%M:%SZ}" if user.last_active_at else _NOTHING
+    return (
+        user.public_id,
+        user.email or _NOTHING,
+        user.full_name,
+        "staff" if user.is_staff else _NOTHING,
+        gone,
+        "+".join(factors) or _NOTHING,
+        last,
+    )
+
+
+def _aligned(cells: tuple[str, ...]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()

@@ -1,0 +1,79 @@
+"""The Team tab, the choice of the current team, and the team's name."""
+
+from flask import redirect, render_template, request, url_for
+
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.caller import me
+from reflow_accounts.members.forms import TeamForm
+from reflow_accounts.members.pages.blueprints import account
+from reflow_accounts.members.pages.shown import Answer, back, shown_team, whole_tab
+from reflow_accounts.teams import members
+from reflow_accounts.teams.current import choose, current_of
+from reflow_accounts.teams.models import Rights
+from reflow_accounts.teams.service import ensure_rights, membership_of, memberships_of
+from reflow_accounts.web.client import client
+from reflow_accounts.web.destinations import current_page, local_path
+
+
+@account.get("/team")
+def show() -> Answer:
+    """Show the current team, or the one that the address names; with several and no choice, ask."""
+    wanted = request.args.get("team")
+    membership = membership_of(me(), wanted) if wanted else current_of(me())
+    if membership:
+        return whole_tab(membership, shown_team(membership))
+    return ask_for_choice() if memberships_of(me()) else render_template("members/no_team.html")
+
+
+@account.get("/team/choice")
+def ask_for_choice() -> Answer:
+    """List the user's teams to choose from."""
+    mine = memberships_of(me())
+    if not mine:
+        return render_template("members/no_team.html")
+    current = current_of(me())
+    return render_template("members/choice.html", mine=mine, current=current, next=_page_before())
+
+
+@account.post("/team/choice")
+def remember_choice() -> Answer:
+    """Make a team the current one, and go on where the person was."""
+    membership = membership_of(me(), request.form.get("team", ""))
+    choose(membership)
+    db.session.commit()
+    return redirect(_tab(request.form.get("next")), 303)
+
+
+@account.get("/teams/<team_id>/name")
+def ask_for_name(team_id: str) -> Answer:
+    """Ask for another name of the team."""
+    mine = membership_of(me(), team_id)
+    ensure_rights(mine, Rights.ADMIN)
+    return render_template("members/name.html", found=mine.team, form=TeamForm(name=mine.team.name))
+
+
+@account.post("/teams/<team_id>/name")
+def rename(team_id: str) -> Answer:
+    """Give the team another name."""
+    mine, form = membership_of(me(), team_id), TeamForm()
+    try:
+        members.rename(mine.team, form.name.data or "", by=me(), client=client())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        ensure_rights(mine, Rights.ADMIN)
+        form.show(failed)
+        return render_template("members/name.html", found=mine.team, form=form), 422
+    db.session.commit()
+    return back(mine.team, f"The team is called {mine.team.name} now.")
+
+
+def _page_before() -> str:
+    return _tab(current_page())
+
+
+def _tab(page: str | None) -> str:
+    """Return the path of a tab without what it was asked for; the Team tab for what is no tab."""
+    path = (local_path(page) or "").partition("?")[0]
+    is_tab = path.startswith("/account/") and path.count("/") == 2
+    return path if is_tab else url_for("account.team.show")

@@ -1,0 +1,263 @@
+"""Invite people to a team by mail, send again, cancel, and join."""
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
+from reflow_accounts.extensions import db, now
+from reflow_accounts.identity.models import User
+from reflow_accounts.identity.service import checked_email
+from reflow_accounts.limits import service as limits
+from reflow_accounts.mail.service import post
+from reflow_accounts.teams.models import Invitation, InvitationState, Membership, Rights, Team, new_link
+from reflow_accounts.teams.service import add_member, hold, hold_as_admin
+from reflow_accounts.web.client import Client
+from reflow_accounts.web.paging import Position, older_than
+
+LIFETIME = timedelta(days=7)
+MOST_AT_ONCE = 50
+# What the token of the mailed link is signed for.
+PURPOSE = "invitation"
+
+_IS_OPEN = (Invitation.accepted_at.is_(None), Invitation.cancelled_at.is_(None))
+
+
+def invite(
+    team: Team, emails: Sequence[str], rights: Rights, *, by: User, client: Client
+) -> list[Invitation]:
+    """Invite each address; blank ones are passed over, and one that comes twice counts once.
+
+    All are invited or none is. Raises ValidationFailed, with a sentence for each bad one under
+    `emails.<its place from 0>`, NotFound, InsufficientRights unless `by` is an Admin, and RateLimited.
+    Nothing is asked about accounts: the answer is the same for an address with and without one.
+    """
+    wanted = _checked(emails)
+    _count(team, wanted, by)
+    hold_as_admin(team, by)
+    known = _open_to(team, wanted)
+    faults = _taken(team, wanted, known)
+    if faults:
+        raise ValidationFailed(**faults)
+    sent = [_renewed(team, email, rights, known.get(email), by) for email in wanted]
+    for invitation in sent:
+        _write_down(Action.MEMBER_INVITED, invitation, by=by, client=client)
+        _mail(invitation, by)
+    return sent
+
+
+def send_again(team: Team, invitation_id: str, *, by: User, client: Client) -> Invitation:
+    """Mail a new link, good for seven days; the older one opens nothing any more.
+
+    Raises NotFound, InsufficientRights, RateLimited, and Gone for one that was accepted or cancelled.
+    """
+    invitation = invitation_of(team, invitation_id)
+    _count(team, {invitation.email: 0}, by)
+    hold_as_admin(team, by)
+    db.session.refresh(invitation)
+    _ensure_waiting(invitation)
+    _renew(invitation)
+    _write_down(Action.INVITATION_SENT_AGAIN, invitation, by=by, client=client)
+    _mail(invitation, by)
+    return invitation
+
+
+def cancel(team: Team, invitation_id: str, *, by: User, client: Client) -> Invitation:
+    """Have the link of an invitation open nothing any more. Cancelling a cancelled one changes nothing.
+
+    Raises NotFound, InsufficientRights, and Gone for one that was accepted.
+    """
+    hold_as_admin(team, by)
+    invitation = invitation_of(team, invitation_id)
+    if invitation.state == InvitationState.CANCELLED:
+        return invitation
+    _ensure_waiting(invitation)
+    invitation.cancelled_at = now()
+    _write_down(Action.INVITATION_CANCELLED, invitation, by=by, client=client)
+    return invitation
+
+
+def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
+    """Put the person whose address was invited into the team; of several calls at once one does.
+
+    Raises Gone when the invitation is not open any more, and Conflict for who is a member already.
+    """
+    hold(invitation.team_id)
+    at = now()
+    used = (
+        update(Invitation)
+        .where(Invitation.id == invitation.id, Invitation.link == invitation.link, *_IS_OPEN)
+        .where(Invitation.email == user.email, Invitation.expires_at > at)
+        .values(accepted_at=at, accepted_by_id=user.id)
+    )
+    if not db.session.execute(used).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+        raise Gone("This invitation does not work any more.")
+    rights = Rights(invitation.rights)
+    try:
+        with db.session.begin_nested():
+            membership = add_member(invitation.team, user, rights)
+    except IntegrityError:
+        raise Conflict(f"You are a member of {invitation.team.name} already.") from None
+    record(
+        Action.MEMBER_JOINED,
+        by=user,
+        account=user,
+        team_id=invitation.team_id,
+        subject=f"{user.full_name} ({rights.title()})",
+        address=client.address,
+        invitation=invitation.public_id,
+        whom=user.public_id,
+        new=rights,
+    )
+    db.session.flush()
+    return membership
+
+
+def invitation_of(team: Team, invitation_id: str) -> Invitation:
+    """Return an invitation to a team, whatever became of it, as it is now. Raises NotFound."""
+    query = select(Invitation).where(Invitation.team_id == team.id, Invitation.public_id == invitation_id)
+    found = db.session.scalar(query.execution_options(populate_existing=True))
+    if found is None:
+        raise NotFound("There is no invitation with this id.")
+    return found
+
+
+def find_invitation(link: str | None) -> Invitation | None:
+    """Return the invitation whose newest mail holds this link, whatever became of it, or None."""
+    if link is None:
+        return None
+    return db.session.scalar(select(Invitation).where(Invitation.link == link))
+
+
+def waiting_invitations_of(team: Team, *, limit: int, before: Position | None = None) -> list[Invitation]:
+    """List up to `limit` invitations that were neither accepted nor cancelled, newest first."""
+    query = select(Invitation).where(Invitation.team_id == team.id, *_IS_OPEN)
+    if before:
+        query = query.where(older_than(Invitation.created_at, Invitation.id, before))
+    query = query.order_by(Invitation.created_at.desc(), Invitation.id.desc())
+    return list(db.session.scalars(query.limit(limit)))
+
+
+def inviter_of(invitation: Invitation) -> User:
+    """Return who made an invitation."""
+    return db.session.get_one(User, invitation.invited_by_id)
+
+
+def cancel_all_to(team: Team, email: str) -> None:
+    """Cancel what could still bring an address into a team: its person has just gone."""
+    waiting = update(Invitation).where(Invitation.team_id == team.id, Invitation.email == email, *_IS_OPEN)
+    db.session.execute(waiting.values(cancelled_at=now()))
+
+
+def forget_invitations_of(email: str | None) -> None:
+    """Cancel every invitation to an address, and take the address out of all of them: whoever had it is gone."""
+    those = update(Invitation).where(Invitation.email == email)
+    db.session.execute(those.where(*_IS_OPEN).values(cancelled_at=now()))
+    db.session.execute(those.values(email=""))
+
+
+def _checked(emails: Sequence[str]) -> dict[str, int]:
+    """Return the addresses as they are kept, each with its first place. Raises ValidationFailed."""
+    faults: dict[str, str] = {}
+    found: dict[str, int] = {}
+    for place, email in enumerate(emails):
+        if not email.strip():
+            continue
+        try:
+            found.setdefault(checked_email(email), place)
+        except ValidationFailed as failed:
+            faults[f"emails.{place}"] = failed.fields["email"]
+    if len(found) + len(faults) > MOST_AT_ONCE:
+        raise ValidationFailed(emails=f"Invite at most {MOST_AT_ONCE} people at once")
+    if not found and not faults:
+        raise ValidationFailed(emails="Enter at least one email address")
+    if faults:
+        raise ValidationFailed(**faults)
+    return found
+
+
+def _count(team: Team, emails: Collection[str], by: User) -> None:
+    """Count mails to strangers before anything is written. Raises RateLimited."""
+    for email in emails:
+        limits.hit("invite", account=by.public_id)
+        limits.hit("invite-to", account=f"{team.public_id} {email}")
+
+
+def _open_to(team: Team, emails: Collection[str]) -> dict[str, Invitation]:
+    query = select(Invitation).where(Invitation.team_id == team.id, Invitation.email.in_(emails), *_IS_OPEN)
+    rows = db.session.scalars(query.execution_options(populate_existing=True))
+    return {invitation.email: invitation for invitation in rows}
+
+
+def _taken(team: Team, wanted: dict[str, int], known: dict[str, Invitation]) -> dict[str, str]:
+    query = select(User.email).join(Membership, Membership.user_id == User.id)
+    members = set(db.session.scalars(query.where(Membership.team_id == team.id, User.email.in_(wanted))))
+    faults: dict[str, str] = {}
+    for email, place in wanted.items():
+        if email in members:
+            faults[f"emails.{place}"] = f"{email} is a member already"
+        elif email in known and known[email].state == InvitationState.OPEN:
+            faults[f"emails.{place}"] = f"{email} is invited already; resend that invitation instead"
+    return faults
+
+
+def _renewed(team: Team, email: str, rights: Rights, expired: Invitation | None, by: User) -> Invitation:
+    """Return a new invitation; one that has expired is made new, as an address has one at most."""
+    if expired is None:
+        at = now()
+        invitation = Invitation(
+            team=team,
+            email=email,
+            rights=rights,
+            invited_by_id=by.id,
+            created_at=at,
+            sent_at=at,
+            expires_at=at + LIFETIME,
+        )
+        db.session.add(invitation)
+    else:
+        invitation = expired
+        invitation.rights, invitation.invited_by_id = rights, by.id
+        _renew(invitation)
+    db.session.flush()
+    return invitation
+
+
+def _renew(invitation: Invitation) -> None:
+    at = now()
+    invitation.link, invitation.sent_at, invitation.expires_at = new_link(), at, at + LIFETIME
+    db.session.flush()
+
+
+def _ensure_waiting(invitation: Invitation) -> None:
+    if invitation.state in (InvitationState.ACCEPTED, InvitationState.CANCELLED):
+        raise Gone(f"The invitation to {invitation.email} was {invitation.state} meanwhile.")
+
+
+def _mail(invitation: Invitation, by: User) -> None:
+    post(
+        "invitation",
+        invitation.email,
+        link=invitation.link,
+        team=invitation.team.name,
+        inviter=by.full_name,
+        rights=Rights(invitation.rights).title(),
+    )
+
+
+def _write_down(action: Action, invitation: Invitation, *, by: User, client: Client) -> None:
+    record(
+        action,
+        by=by,
+        team_id=invitation.team_id,
+        subject=f"{invitation.email} ({Rights(invitation.rights).title()})",
+        address=client.address,
+        invitation=invitation.public_id,
+        whom=invitation.email,
+        new=invitation.rights,
+    )
+    db.session.flush()

@@ -1,0 +1,170 @@
+"""What Admins do with the members of their team, and how one leaves it."""
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import contains_eager
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.models import User, UserKind
+from reflow_accounts.teams.invitations import cancel_all_to
+from reflow_accounts.teams.models import Membership, Rights, Team, TeamChoice
+from reflow_accounts.teams.service import checked_team_name, hold_as_admin, hold_as_member
+from reflow_accounts.web.client import Client
+
+
+class NeedsAdmin(Conflict):
+    """The act would leave a team without an Admin."""
+
+    title = "The team needs an Admin"
+
+    def __init__(self) -> None:
+        super().__init__("A team needs at least one admin.")
+
+
+def member_of(team: Team, user_id: str) -> Membership:
+    """Return the membership, with its user, of a person (public id) in a team. Raises NotFound.
+
+    It is read anew, whatever was read before. Service accounts are no members in this sense.
+    """
+    query = (
+        select(Membership)
+        .join(Membership.user)
+        .options(contains_eager(Membership.user))
+        .where(Membership.team_id == team.id, User.public_id == user_id, User.kind == UserKind.PERSON)
+        .execution_options(populate_existing=True)
+    )
+    found = db.session.scalar(query)
+    if found is None:
+        raise NotFound("There is no member with this id. They may have left meanwhile.")
+    return found
+
+
+def is_needed(membership: Membership) -> bool:
+    """Say whether the team would be without an Admin if this member were none. Disabled ones do not count."""
+    if membership.rights != Rights.ADMIN:
+        return False
+    others = (
+        select(func.count())
+        .select_from(Membership)
+        .join(User, User.id == Membership.user_id)
+        .where(
+            Membership.team_id == membership.team_id,
+            Membership.user_id != membership.user_id,
+            Membership.rights == Rights.ADMIN,
+            User.kind == UserKind.PERSON,
+            User.disabled_at.is_(None),
+        )
+    )
+    return not db.session.scalar(others)
+
+
+def checked_rights(value: str) -> Rights:
+    """Return the rights with this name. Raises ValidationFailed."""
+    try:
+        return Rights(value)
+    except ValueError:
+        raise ValidationFailed(rights="Choose View, Edit or Admin") from None
+
+
+def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Client) -> Membership:
+    """Give a member other rights, from the next request on; the same rights again change nothing.
+
+    Raises NotFound, InsufficientRights unless `by` is an Admin, NeedsAdmin, and ValidationFailed.
+    """
+    wanted = checked_rights(rights)
+    hold_as_admin(team, by)
+    member = member_of(team, user_id)
+    old = Rights(member.rights)
+    if old == wanted:
+        return member
+    if is_needed(member):
+        raise NeedsAdmin
+    member.rights = wanted
+    _write_down(
+        Action.RIGHTS_CHANGED,
+        member,
+        f"{member.user.full_name} ({old.title()} → {wanted.title()})",
+        by=by,
+        client=client,
+        old=old,
+        new=wanted,
+    )
+    return member
+
+
+def remove(team: Team, user_id: str, *, by: User, client: Client) -> User:
+    """Take a member out of a team at once, and return the person; whoever names oneself leaves.
+
+    Raises NotFound, InsufficientRights unless `by` is an Admin, and NeedsAdmin.
+    """
+    if user_id == by.public_id:
+        leave(team, by=by, client=client)
+        return by
+    hold_as_admin(team, by)
+    member = member_of(team, user_id)
+    _take_out(Action.MEMBER_REMOVED, member, by=by, client=client)
+    return member.user
+
+
+def leave(team: Team, *, by: User, client: Client) -> None:
+    """Take oneself out of a team. Raises NotFound, and NeedsAdmin for the last Admin."""
+    if not by.is_person:
+        raise InsufficientRights("A service account belongs to its team. An Admin may delete it.")
+    hold_as_member(team, by)
+    _take_out(Action.MEMBER_LEFT, member_of(team, by.public_id), by=by, client=client)
+
+
+def rename(team: Team, name: str, *, by: User, client: Client) -> None:
+    """Give a team another name. Raises NotFound, InsufficientRights, and ValidationFailed for the name."""
+    try:
+        wanted = checked_team_name(name)
+    except ValidationFailed as failed:
+        raise ValidationFailed(name=failed.fields["team_name"]) from None
+    hold_as_admin(team, by)
+    old = team.name
+    if wanted == old:
+        return
+    team.name = wanted
+    record(
+        Action.TEAM_RENAMED,
+        by=by,
+        team_id=team.id,
+        subject=wanted,
+        address=client.address,
+        old=old,
+        new=wanted,
+    )
+    db.session.flush()
+
+
+def _take_out(action: Action, member: Membership, *, by: User, client: Client) -> None:
+    if is_needed(member):
+        raise NeedsAdmin
+    user, team = member.user, member.team
+    if user.email:
+        cancel_all_to(team, user.email)
+    mine = (TeamChoice.user_id == user.id, TeamChoice.team_id == team.id)
+    db.session.execute(delete(TeamChoice).where(*mine))
+    _write_down(action, member, user.full_name, by=by, client=client, old=member.rights)
+    db.session.delete(member)
+    db.session.flush()
+
+
+def _write_down(
+    action: Action, member: Membership, subject: str, *, by: User, client: Client, old: str, new: str = ""
+) -> None:
+    record(
+        action,
+        by=by,
+        account=member.user,
+        team_id=member.team_id,
+        subject=subject,
+        address=client.address,
+        team=member.team.public_id,
+        whom=member.user.public_id,
+        old=old,
+        new=new,
+    )
+    db.session.flush()

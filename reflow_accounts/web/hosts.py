@@ -1,0 +1,82 @@
+"""The host names that the site answers at, so that no client puts another one into a link or a cache."""
+
+import re
+import socket
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from flask import Flask, abort, request
+
+from reflow_accounts.config import Settings
+
+# Names with their ports that need no second look: a few, were it not for who listens everywhere.
+_MOST_SEEN = 1000
+_FOREIGN = "reflow.foreign_host"
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  # compared, not bound
+# RFC 9112, 3.2: a name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
+_SENTENCE = "This site does not answer under that name. Its operator can change REFLOW_BASE_URL."
+
+Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
+
+
+class Hosts:
+    """Which names are ours: REFLOW_BASE_URL's alone; without it this machine's own, as far as HOST listens."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.base_url:
+            self._names = {urlsplit(settings.base_url).hostname or ""}
+            self._takes_addresses = False
+            self.canonical = urlsplit(settings.base_url).netloc
+            return
+        self._names = {"localhost", "127.0.0.1", "::1", settings.host, socket.gethostname().lower()}
+        # An address, unlike a name, cannot be made to mean this machine by somebody else.
+        self._takes_addresses = settings.host in _EVERYWHERE
+        self.canonical = "localhost"
+
+    def has(self, host: str) -> bool:
+        """Say whether a Host header names us; the port is the client's business."""
+        found = _HOST.fullmatch(host)
+        if not found:
+            return False
+        name = found[1].strip("[]").lower()
+        return name in self._names or (self._takes_addresses and _is_address(name))
+
+
+class HostGate:
+    """A WSGI application in front: who names us goes on to `front`, others to `behind`, which refuses them."""
+
+    def __init__(self, hosts: Hosts, front: Application, behind: Application) -> None:
+        self._hosts, self._front, self._behind = hosts, front, behind
+        self._seen: set[str] = set()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        host = environ.get("HTTP_HOST")
+        if host is None or host in self._seen:
+            return self._front(environ, start_response)
+        if self._hosts.has(host):
+            if len(self._seen) < _MOST_SEEN:
+                self._seen.add(host)
+            return self._front(environ, start_response)
+        environ[_FOREIGN] = True
+        environ["HTTP_HOST"] = self._hosts.canonical
+        return self._behind(environ, start_response)
+
+
+def bind(app: Flask) -> None:
+    """Refuse what came under a foreign name."""
+
+    @app.before_request
+    def refuse_foreign() -> None:
+        if request.environ.get(_FOREIGN):
+            abort(400, _SENTENCE)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What operators type at the server's own terminal."""

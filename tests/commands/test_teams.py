@@ -1,0 +1,47 @@
+"""`flask teams create`: a team with its first Admin."""
+
+import pytest
+
+from reflow_accounts.extensions import db, now
+from reflow_accounts.teams.models import Membership, Rights, Team
+from reflow_accounts.teams.service import find_team
+from tests.helpers import rows
+
+
+def test_a_team_is_made_with_its_owner_as_admin(app, cast, flask):
+    code, words = flask("teams", "create", " New  Team ", "--owner", "NINA@solo.example")
+    with app.app_context():
+        team = find_team("New Team")
+        membership = db.session.get_one(Membership, (cast.nina.number, team.id))
+        assert (code, words) == (0, f"New Team was created ({team.public_id}). Nina Roy is its Admin.\n")
+        assert membership.rights == Rights.ADMIN
+    assert rows.acts(app)[-1] == ("team.created", "Operator", "New Team")
+
+
+def test_the_owner_sees_it_in_the_activity(cast, client, flask):
+    flask("teams", "create", "New Team", "--owner", cast.nina.email)
+    cast.nina.sign_in(client)
+    assert "Team created" in client.page("/account/activity").text
+
+
+@pytest.mark.parametrize(
+    ("name", "owner", "sentence"),
+    [
+        (" ", "ada@acme.example", "Enter a team name"),
+        ("x" * 121, "ada@acme.example", "Use at most 120 characters"),
+        ("New", "nobody@acme.example", "Nobody has the email address or id nobody@acme.example"),
+        ("New", "ben@acme.example", "Ben Cole is disabled"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_made(app, cast, flask, name, owner, sentence):
+    cast.ben.change(disabled_at=now())
+    before = rows.count(app, Team)
+    code, words = flask("teams", "create", name, "--owner", owner)
+    assert code == 1
+    assert sentence in words
+    assert rows.count(app, Team) == before
+
+
+def test_a_program_owns_no_team(cast, flask):
+    assert "is a service account" in flask("teams", "create", "New", "--owner", cast.ci.id)[1]
+    assert flask("teams", "create", "New")[0] == 2

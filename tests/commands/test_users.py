@@ -1,0 +1,143 @@
+"""`flask users create` and `list`: how people come to be without signing up, and who is there."""
+
+import sys
+
+import pytest
+
+from reflow_accounts.identity.models import User
+from reflow_accounts.identity.service import find_by_email
+from tests.cli.terminal import CHECKOUT, Terminal
+from tests.commands.factors import give_factors
+from tests.helpers import databases, rows
+from tests.helpers.live_server import SECRET_KEY
+from tests.helpers.mailbox import Mailbox
+
+PASSWORD = "eleven quiet herons"  # pragma: allowlist secret
+NEW = ("users", "create", "Eve@New.example", "--name", "Eve  Lang")
+
+
+def user(app, email: str = "eve@new.example"):
+    with app.app_context():
+        return find_by_email(email)
+
+
+def sign_in(client, password: str, email: str = "eve@new.example") -> int:
+    return client.send("/login", email=email, password=password).status_code
+
+
+def test_a_person_is_made_with_a_password_from_standard_input(app, flask, client):
+    code, words = flask(*NEW, "--password-stdin", input=f"{PASSWORD}\n")
+    assert (code, words) == (0, f"Eve Lang was created ({user(app).public_id}).\n")
+    assert not user(app).is_staff
+    assert rows.acts(app) == [("account.created", "Operator", "Eve Lang")]
+    assert sign_in(client, PASSWORD) == 303
+
+
+def test_a_password_counts_exactly_as_it_was_given(flask, client):
+    flask(*NEW, "--password-stdin", input=f"  {PASSWORD} \nmore\n")
+    assert sign_in(client, PASSWORD) != 303
+    assert sign_in(client, f"  {PASSWORD} ") == 303
+
+
+def test_staff_is_made_and_written_down(app, flask):
+    assert flask(*NEW, "--staff", "--password-stdin", input=PASSWORD)[0] == 0
+    assert user(app).is_staff
+    assert [action for action, *_ in rows.acts(app)] == ["account.created", "staff.added"]
+
+
+@pytest.mark.parametrize("more", [(), ("--mail-link",)])
+def test_without_a_terminal_a_link_is_mailed_by_which_the_person_chooses_a_password(app, flask, client, more):
+    mailbox = Mailbox(app)
+    code, words = flask(*NEW, *more)
+    assert code == 0
+    assert "A link to choose a password is mailed to eve@new.example. It works for an hour." in words
+    assert sign_in(client, "") != 303
+    [message] = mailbox.deliver()
+    assert message["To"] == "eve@new.example"
+    page = client.page(mailbox.link_in(message))
+    answer = client.submit(page, page["address"], new_password=PASSWORD)
+    assert answer.status_code in (200, 303)
+    assert sign_in(client, PASSWORD) == 303
+
+
+@pytest.mark.parametrize(
+    ("password", "sentence"),
+    [
+        ("", "Enter a password"),
+        ("short", "Use at least 12 characters"),
+        ("x" * 1025, "Use at most 1,024 characters"),
+        ("evelangevelang", "made of your name"),
+        ("passwordpassword", "one of the first"),
+    ],
+)
+def test_a_password_that_cannot_be_is_refused_with_the_reason(app, flask, password, sentence):
+    code, words = flask(*NEW, "--password-stdin", input=f"{password}\n")
+    assert code == 1
+    assert words.startswith("reflow-accounts: ")
+    assert sentence in words
+    assert password not in words or not password
+    assert user(app) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("users", "create", "eve", "--name", "Eve"), "Enter an email address"),
+        (("users", "create", "eve@new.example", "--name", " "), "Enter your full name"),
+        (("users", "create", "ADA@acme.example", "--name", "Ada"), "has an account already"),
+    ],
+)
+def test_what_is_wrong_is_said_and_nothing_is_made(app, cast, flask, words, sentence):
+    before = rows.count(app, User)
+    code, said = flask(*words, "--password-stdin", input=PASSWORD)
+    assert code == 1
+    assert sentence in said
+    assert rows.count(app, User) == before
+
+
+def test_a_password_is_no_argument_and_comes_one_way_alone(flask):
+    assert flask(*NEW, "--password", PASSWORD)[0] == 2
+    assert flask(*NEW, "--password-stdin", "--mail-link", input=PASSWORD)[0] == 2
+    assert flask("users", "create", "eve@new.example")[0] == 2
+
+
+def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(tmp_path):
+    app = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'reflow.db'}")
+    databases.migrate(app)
+    terminal = Terminal(tmp_path, CHECKOUT, (sys.executable, "-m", "flask", "--app", "wsgi"))
+    terminal.environ |= {
+        "REFLOW_INSTANCE": str(tmp_path),
+        "REFLOW_SECRET_KEY": SECRET_KEY,
+        "REFLOW_PASSWORD_ROUNDS": "4",
+    }
+    twice = (("Password:", PASSWORD), ("again:", "a slip of the finger"), ("Password:", PASSWORD))
+    done = terminal.run_at_a_screen(*NEW, answers=(*twice, ("again:", PASSWORD)))
+    assert done.code == 0, done.stdout
+    assert "do not match" in done.stdout
+    assert "Eve Lang was created" in done.stdout
+    assert PASSWORD not in done.stdout
+    client = app.test_client()
+    assert sign_in(client, PASSWORD) == 303
+    listed = terminal.run_at_a_screen("users", "list")
+    assert "SECOND FACTOR" in listed.stdout
+    assert "eve@new.example" in listed.stdout
+    assert "\t" not in listed.stdout
+    databases.close(app)
+
+
+def test_the_list_has_a_line_for_everybody_with_tabs_between(app, cast, flask, client):
+    cast.ada.sign_in(client)
+    give_factors(app, cast.ada)
+    flask("users", "disable", cast.ben.email, "--reason", "left")
+    code, words = flask("users", "list")
+    lines = [line.split("\t") for line in words.splitlines()]
+    assert code == 0
+    assert len(lines) == rows.count(app, User)
+    ada, ben, vic = lines[:3]
+    assert ada[:6] == [cast.ada.id, cast.ada.email, "Ada Park", "-", "-", "totp+passkey"]
+    assert ada[6].endswith("Z")
+    assert ben == [cast.ben.id, cast.ben.email, "Ben Cole", "-", "disabled", "-", "-"]
+    assert vic[6] == "-"
+    by_id = {line[0]: line for line in lines}
+    assert by_id[cast.sam.id][3] == "staff"
+    assert by_id[cast.ci.id][1:3] == ["-", "acme-ci"]

@@ -1,0 +1,34 @@
+"""An authenticator app, and turning the second factor on with it."""
+
+from dataclasses import dataclass
+
+import pyotp
+
+from reflow_accounts.extensions import db, now
+from reflow_accounts.identity import second_factor
+from tests.factories import CLIENT, Person
+
+STEP_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class AuthenticatorApp:
+    """The app with the secret of one account, and the account's recovery codes."""
+
+    secret: str
+    recovery_codes: tuple[str, ...] = ()
+
+    def code(self, steps: int = 0) -> str:
+        """Return the code of now, or of some time steps later."""
+        return pyotp.TOTP(self.secret).at(now(), counter_offset=steps)
+
+
+def turn_on(person: Person) -> AuthenticatorApp:
+    """Turn the second factor on, with the code of the step before: the current one is not used yet."""
+    with person.app.app_context():
+        user = person.row()
+        setup = second_factor.new_setup(user)
+        code = AuthenticatorApp(setup.secret).code(-1)
+        codes = second_factor.turn_on(user, setup, code, by=user, client=CLIENT)
+        db.session.commit()
+    return AuthenticatorApp(setup.secret, tuple(codes))

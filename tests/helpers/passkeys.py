@@ -1,0 +1,51 @@
+"""Adding a passkey and signing in with one, as the script of the pages does."""
+
+from secrets import token_bytes
+from typing import Any
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.models import Passkey
+from tests.factories import Person
+from tests.helpers.authenticator import Authenticator
+from tests.helpers.page_client import PageClient
+
+TAB = "/account/security"
+PASSKEYS = f"{TAB}/passkeys"
+OPTIONS = f"{PASSKEYS}/options"
+SIGN_IN = "/login/passkey"
+SIGN_IN_OPTIONS = f"{SIGN_IN}/options"
+CANNOT = "This passkey cannot be used here"
+
+
+def add(client: PageClient, name: str = "Laptop", **changes: Any) -> Authenticator:
+    """Add a passkey to the account of whoever is signed in; return its authenticator."""
+    authenticator = Authenticator(**changes)
+    options = client.send(OPTIONS, name=name).json
+    answer = client.send(PASSKEYS, name=name, credential=authenticator.create(options))
+    assert answer.status_code == 303, answer.text
+    return authenticator
+
+
+def sign_in(client: PageClient, authenticator: Authenticator, path: str = SIGN_IN) -> TestResponse:
+    """Sign in with a passkey; return the answer."""
+    options = client.send(SIGN_IN_OPTIONS).json
+    return client.send(path, credential=authenticator.get(options))
+
+
+def kept(app: Flask) -> list[Passkey]:
+    """List the passkeys in the database."""
+    with app.app_context():
+        return list(db.session.scalars(db.select(Passkey)))
+
+
+def add_by_hand(person: Person, name: str = "Laptop") -> None:
+    """Put a passkey into the database that nobody can use."""
+    row = Passkey(
+        user_id=person.number, name=name, credential_id=token_bytes(8), public_key=b"x", sign_count=0
+    )
+    with person.app.app_context():
+        db.session.add(row)
+        db.session.commit()

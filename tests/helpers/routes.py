@@ -1,0 +1,72 @@
+"""Every route that there is, with addresses made of what belongs to somebody; a new kind of address must be named."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.models import Passkey, UserSession
+from tests.cast import Cast
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# A mailed link belongs to whoever holds it: what it is worth is tested where it is made.
+ANYBODYS = {"token": "no-such-token"}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method at one address."""
+
+    method: str
+    rule: Rule
+    path: str
+
+    @property
+    def is_api(self) -> bool:
+        return self.rule.rule.startswith(API_PREFIX)
+
+    @property
+    def names_somebodys(self) -> bool:
+        """Whether the address holds the id of an object that belongs to somebody."""
+        return bool(self.rule.arguments - set(ANYBODYS))
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.rule.rule} ({self.rule.endpoint})"
+
+
+def belongings(app: Flask, cast: Cast) -> dict[str, str]:
+    """Give Ada one of everything and return the ids, by the name that addresses have for them."""
+    key = cast.ada.key("Ada's own key")
+    cast.ada.session()
+    with app.app_context():
+        passkey = Passkey(
+            user_id=cast.ada.number, name="Ada's laptop", credential_id=b"ada", public_key=b"", sign_count=0
+        )
+        db.session.add(passkey)
+        db.session.commit()
+        session = db.session.scalars(db.select(UserSession.public_id)).first()
+        return {
+            "key_id": key.id,
+            "team_id": cast.acme.id,
+            "user_id": cast.ada.id,
+            "session_id": str(session),
+            "passkey_id": passkey.public_id,
+        }
+
+
+def every_route(app: Flask, ids: dict[str, str]) -> Iterator[Route]:
+    """Yield each method at each address, files left out. `ids` must name every part of an address."""
+    values = ANYBODYS | ids
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint == "static":
+            continue
+        unknown = rule.arguments - set(values)
+        assert not unknown, f"{rule.rule}: say in tests/helpers/routes.py whose {unknown} is"
+        path = rule.rule
+        for name in rule.arguments:
+            path = path.replace(f"<{name}>", values[name])
+        for method in sorted(rule.methods - {"HEAD", "OPTIONS"}):
+            yield Route(method, rule, path)

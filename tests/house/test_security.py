@@ -1,0 +1,40 @@
+"""The table of SECURITY.md: each requirement once, in order, met at a place and shown by a test that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ROW = re.compile(r"\| (\d+\.\d+\.\d+)(\*?) \| `([^`]+)` \| (?:`([^`]+)`|—) \|")
+# What is written down rather than done has no test.
+WRITTEN = {"SECURITY.md", "requirements.txt"}
+# The level 3 requirements that are promised.
+PROMISED = {"3.3.5", "4.1.4", "6.3.8", "7.5.3", "15.4.2"}
+
+
+def rows():
+    table = (ROOT / "SECURITY.md").read_text("utf-8").partition("| number |")[2].splitlines()[2:]
+    found = [ROW.fullmatch(line) for line in table if line]
+    assert all(found), [line for line, match in zip(table, found, strict=False) if not match]
+    return [match.groups() for match in found]
+
+
+def test_every_requirement_stands_once_and_in_order():
+    numbers = [tuple(map(int, number.split("."))) for number, *_ in rows()]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) > 100
+    assert {number for number, star, *_ in rows() if star} >= PROMISED
+
+
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row[0])
+def test_the_place_and_the_test_exist(row):
+    number, _, place, test = row
+    assert (ROOT / place).exists(), f"{number}: there is no {place}"
+    if test is None:
+        assert place in WRITTEN, f"{number} is shown by no test"
+        return
+    file, _, name = test.partition("::")
+    assert re.search(rf"^def {name}\(", (ROOT / file).read_text("utf-8"), re.MULTILINE), (
+        f"{number}: no {test}"
+    )

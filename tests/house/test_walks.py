@@ -1,0 +1,157 @@
+"""Walks over every route: nothing of a stranger's, no form from another site, no change by reading."""
+
+import pytest
+
+from tests.helpers import rows
+from tests.helpers.html import parse
+from tests.helpers.routes import SAFE, belongings, every_route
+
+FRAGMENTS = ["", "div#modal", "div#dialog-panel"]
+# Answers to everybody alike: they hold nothing of anybody.
+HELP = {"/", "/healthz", "/readyz"}
+
+
+@pytest.fixture
+def ids(app, cast):
+    return belongings(app, cast)
+
+
+def headers_of(target):
+    return {"HX-Request": "true", "HX-Target": target} if target else {}
+
+
+def test_the_routes_are_many(app, ids):
+    routes = list(every_route(app, ids))
+    assert len(routes) > 30
+    assert sum(route.names_somebodys for route in routes) >= 10
+
+
+@pytest.mark.parametrize("who", ["charlie", "ben", "sam"])
+def test_nobody_elses_object_is_at_any_page(app, cast, client, ids, who):
+    """Staff see teams and people in their console, and that alone."""
+    person = getattr(cast, who)
+    person.sign_in(client)
+    before = rows.acts(app)
+    for route in every_route(app, ids):
+        if not route.names_somebodys or route.is_api or (who == "sam" and route.path.startswith("/support")):
+            continue
+        for target in FRAGMENTS:
+            data = {"csrf_token": client.csrf_token()} if route.method not in SAFE else None
+            answer = client.open(route.path, method=route.method, data=data, headers=headers_of(target))
+            assert answer.status_code in (403, 404), f"{route}: {answer.status}"
+            assert "Ada" not in answer.text, route
+    assert rows.acts(app) == before
+
+
+@pytest.mark.parametrize("who", ["charlie", "ben", "sam", "ci"])
+@pytest.mark.parametrize("credential", ["session", "key"])
+def test_nobody_elses_object_is_in_the_api(app, cast, api, ids, who, credential):
+    person = getattr(cast, who)
+    if credential == "key" and who == "sam":
+        pytest.skip("Sam's team has no subscription")
+    program = api(person.session() if credential == "session" else person.key().secret)
+    before = rows.acts(app)
+    for route in every_route(app, ids):
+        if not route.names_somebodys or not route.is_api:
+            continue
+        relative = route.path.removeprefix("/api/v1")
+        body = {"name": "mine"} if route.method not in SAFE | {"DELETE"} else None
+        answer = program.send(route.method, relative, body)
+        assert answer.status_code in (403, 404), f"{route}: {answer.status}"
+        assert "Ada" not in answer.text, route
+    assert rows.acts(app) == before
+
+
+def test_no_page_of_ones_own_holds_anything_of_a_strangers(app, cast, client, ids):
+    """Charlie's lists, whole and as fragments, and the same lists narrowed by Ada's ids."""
+    cast.charlie.sign_in(client)
+    words = ["Ada Park", "Ada's", cast.acme.name, cast.ada.email, *ids.values()]
+    for route in every_route(app, ids):
+        if route.method != "GET" or route.is_api or route.rule.arguments or route.path in HELP:
+            continue
+        for target in FRAGMENTS:
+            answer = client.get(route.path, headers=headers_of(target))
+            assert answer.status_code < 500, f"{route}: {answer.status}"
+            assert not [word for word in words if word in answer.text], route
+        for id in ids.values():
+            asked = {"key": id, "team": id, "user": id, "q": id}
+            narrowed = client.get(route.path, query_string=asked)
+            assert "Ada Park" not in narrowed.text and cast.ada.email not in narrowed.text, route
+
+
+def test_no_list_of_the_api_holds_anything_of_a_strangers(app, cast, api, ids):
+    program = api(cast.charlie.session())
+    words = ["Ada Park", "Ada's", cast.ada.email, *ids.values()]
+    for route in every_route(app, ids):
+        if route.method == "GET" and route.is_api and not route.rule.arguments:
+            answer = program.get(route.path.removeprefix("/api/v1"))
+            assert not [word for word in words if word in answer.text], route
+
+
+@pytest.mark.parametrize(
+    ("headers", "has_token"),
+    [({}, False), ({"Sec-Fetch-Site": "cross-site"}, True), ({"Sec-Fetch-Site": "same-site"}, True)],
+)
+@pytest.mark.parametrize("who", ["ada", "sam", "nobody"])
+def test_no_form_is_taken_that_our_own_page_did_not_send(app, cast, client, ids, who, headers, has_token):
+    """Every unsafe route of the browser, log-in included; who may not go there at all is told so first."""
+    if who != "nobody":
+        getattr(cast, who).sign_in(client)
+    before = rows.acts(app)
+    seen = 0
+    for route in every_route(app, ids):
+        if route.is_api or route.method in SAFE:
+            continue
+        data = {"csrf_token": client.csrf_token()} if has_token else {}
+        answer = client.open(route.path, method=route.method, data=data, headers=headers)
+        refused = (400,)
+        if route.path.startswith("/account") and who == "nobody":
+            refused = (303, 401)
+        if route.path.startswith("/support") and who != "sam":
+            refused = (404,)
+        assert answer.status_code in refused, f"{route}: {answer.status}"
+        seen += answer.status_code == 400
+    assert seen >= 2
+    assert rows.acts(app) == before
+
+
+@pytest.mark.parametrize("method", sorted(SAFE))
+def test_reading_changes_nothing(app, cast, client, ids, method):
+    """A GET writes sessions' times and a support view, and nothing else (house: the shape of an edge function)."""
+    cast.ada.sign_in(client)
+    before = rows.acts(app)
+    for route in every_route(app, ids):
+        if route.method == "GET" and not route.is_api:
+            query = {"active": "false", "reason": "x", "name": "made", "confirm": "yes", "_method": "POST"}
+            answer = client.open(route.path, method=method, query_string=query)
+            assert answer.status_code < 500, f"{route}: {answer.status}"
+    assert rows.acts(app) == before
+    assert client.get("/account/profile").status_code == 200
+
+
+def test_what_somebody_signed_in_sees_is_kept_nowhere(app, cast, client, ids):
+    cast.ada.sign_in(client)
+    for route in every_route(app, ids):
+        if route.method == "GET":
+            answer = client.get(route.path)
+            assert answer.headers["Cache-Control"] == "no-store", route
+
+
+def test_a_password_is_masked_and_password_managers_may_fill_it_in(app, cast, client, ids):
+    """OWASP ASVS 5.0, 6.2.6 and 6.2.7."""
+    seen = 0
+    for _ in range(2):
+        for route in every_route(app, ids):
+            if route.method != "GET" or route.is_api:
+                continue
+            answer = client.get(route.path)
+            if answer.status_code != 200 or answer.mimetype != "text/html":
+                continue
+            for field in parse(answer.text).all("input"):
+                if "password" in field["name"]:
+                    seen += 1
+                    assert field["type"] == "password", f"{route}: {field}"
+                    assert field["autocomplete"] in ("current-password", "new-password"), f"{route}: {field}"
+                    assert "onpaste" not in field
+        cast.ada.sign_in(client)
+    assert seen >= 3

@@ -1,0 +1,155 @@
+"""Passkeys in Chromium with its virtual authenticator: add, sign in without a password, prove, rename, remove."""
+
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+from playwright.sync_api import CDPSession, Page, expect
+
+from reflow_accounts.extensions import now
+from tests.factories import Person
+from tests.helpers.authenticator_app import turn_on
+from tests.helpers.live_server import LiveServer
+from tests.journeys.conftest import OpenPage
+from tests.journeys.steps import log_in, row_of
+
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+@pytest.fixture
+def page(open_page: OpenPage, live: LiveServer) -> Page:
+    """A page at a domain name, which passkeys need, in a browser with an authenticator."""
+    page = open_page(SimpleNamespace(url=f"http://localhost:{live.port}"))
+    _plug_in(page)
+    return page
+
+
+def _plug_in(page: Page) -> tuple[CDPSession, str]:
+    """Give the browser a virtual authenticator; return the line to it and its id."""
+    line = page.context.new_cdp_session(page)
+    line.send("WebAuthn.enable")
+    answer = line.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    return line, answer["authenticatorId"]
+
+
+def add_passkey(page: Page, name: str) -> None:
+    page.goto("/account/security")
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill(name)
+    page.get_by_role("button", name="Add passkey", exact=True).click()
+    page.get_by_text(f"{name} was added.").wait_for()
+
+
+def sign_in_with_passkey(page: Page) -> None:
+    page.context.clear_cookies()
+    page.goto("/login?next=/account/security")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    page.get_by_role("heading", name="Security", level=2).wait_for()
+
+
+def test_a_passkey_is_added_used_renamed_and_removed(page: Page, member: Person) -> None:
+    log_in(page, member.email)
+    add_passkey(page, "Laptop")
+    expect(row_of(page, "Laptop")).to_contain_text("Never")
+
+    sign_in_with_passkey(page)
+    expect(page.get_by_role("link", name=member.full_name, exact=True)).to_be_visible()
+    expect(row_of(page, "Laptop")).to_contain_text("Just now")
+
+    page.get_by_role("link", name="Rename Laptop").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("Old laptop")
+    page.get_by_role("button", name="Save name").click()
+    page.get_by_role("button", name="Remove Old laptop").click()
+    page.get_by_role("button", name="Remove passkey").click()
+    expect(page.get_by_text("Old laptop no longer signs you in.")).to_be_visible()
+    expect(row_of(page, "Old laptop")).to_have_count(0)
+
+    page.context.clear_cookies()
+    page.goto("/login")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("alert")).to_contain_text("This passkey cannot be used here")
+
+
+def test_a_passkey_needs_no_code(page: Page, member: Person) -> None:
+    log_in(page, member.email)
+    add_passkey(page, "Laptop")
+    turn_on(member)
+    sign_in_with_passkey(page)
+
+
+def test_a_name_that_cannot_be_is_said_and_no_passkey_is_made(page: Page, member: Person) -> None:
+    log_in(page, member.email)
+    page.goto("/account/security/passkeys/new")
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
+    page.get_by_role("button", name="Add passkey", exact=True).click()
+    expect(page.get_by_role("alert")).to_contain_text("Enter a name for this passkey")
+
+
+def test_the_same_device_is_not_added_twice(page: Page, member: Person) -> None:
+    log_in(page, member.email)
+    add_passkey(page, "Laptop")
+    page.goto("/account/security/passkeys/new")
+    page.get_by_role("textbox", name="Name", exact=True).fill("Again")
+    page.get_by_role("button", name="Add passkey", exact=True).click()
+    expect(page.get_by_text("This device has a passkey for your account already.")).to_be_visible()
+
+
+def test_who_breaks_off_reads_so_and_can_try_again(
+    open_page: OpenPage, live: LiveServer, member: Person
+) -> None:
+    page = open_page(SimpleNamespace(url=f"http://localhost:{live.port}"))
+    line, authenticator = _plug_in(page)
+    log_in(page, member.email)
+    add_passkey(page, "Laptop")
+    line.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
+    page.context.clear_cookies()
+    page.goto("/login?next=/account/security")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_text("The browser did not use a passkey.")).to_be_visible()
+    line.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": True})
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("heading", name="Security", level=2)).to_be_visible()
+
+
+def test_a_passkey_proves_who_one_is_in_the_middle_of_an_act(page: Page, member: Person) -> None:
+    log_in(page, member.email)
+    add_passkey(page, "Laptop")
+    # In the dialog of a new key, and on a page.
+    _grow_old(member)
+    page.goto("/account/api-keys")
+    page.get_by_role("button", name="Create New API Key").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("proved")
+    page.get_by_role("button", name="Create key").click()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("dialog", name="Your new API key")).to_be_visible()
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    expect(row_of(page, "proved")).to_be_visible()
+    _grow_old(member)
+    page.goto("/account/security/second-factor/new")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("textbox", name="Setup key")).to_be_visible()
+
+
+def _grow_old(member: Person) -> None:
+    member.change_sessions(proven_at=now() - timedelta(minutes=31))
+
+
+def test_where_no_passkey_can_be_made_none_is_offered(open_page: OpenPage, member: Person) -> None:
+    """At an address in numbers, and without JavaScript."""
+    for options in ({}, {"java_script_enabled": False}):
+        page = open_page(**options)
+        page.goto("/login")
+        expect(page.get_by_role("button", name="Log in")).to_be_visible()
+        expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_hidden()
+        log_in(page, member.email)
+        page.goto("/account/security/passkeys/new")
+        expect(page.get_by_text("This browser cannot make a passkey here.")).to_be_visible()
+        expect(page.get_by_role("button", name="Add passkey", exact=True)).to_be_hidden()

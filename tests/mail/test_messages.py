@@ -1,0 +1,182 @@
+"""What a message looks like: both parts, its headers, its links, and text that people typed."""
+
+import stat
+
+import pytest
+
+from reflow_accounts.identity.models import LinkPurpose
+from reflow_accounts.mail import tokens
+from tests.helpers.html import parse
+from tests.helpers.mailbox import html_of, text_of
+
+PURPOSE = LinkPurpose.RESET_PASSWORD
+
+
+def test_a_message_has_both_parts_and_says_that_a_program_sent_it(outbox, mailbox):
+    outbox.post()
+    [message] = mailbox.deliver()
+    assert message["Subject"] == "Mail from Reflow works"
+    assert message["To"] == "ada@acme.example"
+    assert message["From"] == "Reflow <support@reflow.example>"
+    assert message["Reply-To"] is None
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Date"].datetime.tzinfo
+    assert message.get_content_type() == "multipart/alternative"
+    assert "It does." in text_of(message)
+    assert mailbox.link_in(message) == "/"
+
+
+def test_the_html_part_needs_no_images_no_scripts_and_nothing_from_elsewhere(outbox, mailbox):
+    outbox.post()
+    page = parse(html_of(mailbox.deliver()[0]))
+    assert not page.all("img", "script", "link", "style", "iframe", "form")
+    assert page["lang"] or page.all("html")[0]["lang"] == "en"
+    assert len(page.all("h1")) == 1
+    assert {item["role"] for item in page.all("table")} == {"presentation"}
+    assert not [item for item in page.elements if "url(" in item["style"]]
+
+
+def test_answers_go_to_support_when_mail_comes_from_elsewhere(outbox, mailbox, settings):
+    settings(mail_from="no-reply@mail.example")
+    outbox.post()
+    [message] = mailbox.deliver()
+    assert message["From"] == "Reflow <no-reply@mail.example>"
+    assert message["Reply-To"] == "support@reflow.example"
+    assert message["Message-ID"].endswith("@mail.example>")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("<b>Bold</b>", "<b>Bold</b>"),
+        ("Ann\r\nBcc: all@example.com", "Ann Bcc: all@example.com"),
+        ("Ann\nSubject: other", "Ann Subject: other"),
+        ("evil\u202egnp.exe", "evil gnp.exe"),
+        ("\u2067right to left\u2069", "right to left"),
+        ("nul\0esc\x1b", "nul esc"),
+        ("line\u2028end", "line end"),
+        ("דנה", "דנה"),
+        ("Zoë Ångström-" + "x" * 100, "Zoë Ångström-" + "x" * 100),
+    ],
+)
+def test_a_name_is_text_in_every_place(templates, outbox, mailbox, name, shown):
+    outbox.post("named", name=name)
+    [message] = mailbox.deliver()
+    assert message["Subject"] == f"{shown} wrote to you"
+    assert text_of(message).splitlines() == [f"{shown} is the name."]
+    assert set(message.keys()) == {
+        "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type",
+    }  # fmt: skip
+    page = parse(html_of(message))
+    assert page.all("bdi")[0].text == shown
+    assert not page.all("b")
+
+
+def test_what_a_template_asks_for_must_be_there(templates, outbox, mailbox):
+    outbox.post("named")
+    assert mailbox.deliver() == []
+    assert outbox.row().failure == "the message could not be made (UndefinedError)"
+
+
+@pytest.mark.parametrize(
+    ("to", "written"),
+    [
+        ("john..doe@example.com", "john..doe@example.com"),
+        ("ada+reflow@bücher.example", "ada+reflow@xn--bcher-kva.example"),
+    ],
+)
+def test_unusual_addresses_are_written_as_servers_know_them(outbox, mailbox, to, written):
+    outbox.post("trial", to)
+    [message] = mailbox.deliver()
+    assert message["To"].addresses[0].addr_spec == written
+
+
+def test_an_address_beyond_ascii_is_written_into_the_file_as_it_is(outbox, mailbox):
+    before = set(mailbox._folder.glob("*"))
+    outbox.post("trial", "jürgen@example.com")
+    mailbox.deliver()
+    [file] = set(mailbox._folder.glob("*")) - before
+    assert "\r\nTo: jürgen@example.com\r\n" in file.read_bytes().decode()
+
+
+def test_a_file_is_for_its_owner_alone_and_its_path_is_logged(outbox, mailbox, caplog):
+    outbox.post()
+    before = set(mailbox._folder.glob("*"))
+    mailbox.deliver()
+    [file] = set(mailbox._folder.glob("*")) - before
+    assert file.suffix == ".eml"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert str(file) in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_loses_nothing(outbox, mailbox, settings, tmp_path):
+    from reflow_accounts.mail.transport import ServerAway
+
+    (tmp_path / "outbox").write_text("a file where the folder should be")
+    settings(instance=tmp_path)
+    outbox.post()
+    with pytest.raises(ServerAway):
+        outbox.send()
+    assert outbox.row().failure.startswith("the folder of outgoing mail cannot be written")
+    (tmp_path / "outbox").unlink()
+    outbox.let_time_pass()
+    assert outbox.send() == 1
+    assert list((tmp_path / "outbox").glob("*.eml"))
+    assert not list((tmp_path / "outbox").glob("*.part"))
+
+
+def test_a_link_leads_where_the_configuration_says_never_where_a_request_came_from(
+    app, settings, monkeypatch
+):
+    from reflow_accounts.web.addresses import absolute, configured
+
+    monkeypatch.delenv("HOST", raising=False)
+    monkeypatch.delenv("PORT", raising=False)
+    with app.app_context():
+        assert absolute("public.identity.login") == "http://127.0.0.1:5000/login"
+        monkeypatch.setenv("HOST", "::1")
+        monkeypatch.setenv("PORT", "8080")
+        assert absolute("public.identity.login") == "http://[::1]:8080/login"
+    with app.test_request_context(base_url="http://evil.example"):
+        assert configured("public.identity.login") == "http://[::1]:8080/login"
+        settings(base_url="https://accounts.example.com")
+        assert configured("public.identity.login") == "https://accounts.example.com/login"
+        assert absolute("public.identity.login") == "https://accounts.example.com/login"
+
+
+def test_a_token_is_good_for_its_purpose_alone(app):
+    with app.app_context():
+        token = tokens.sign("lnk_1", PURPOSE)
+        assert tokens.read(token, PURPOSE) == "lnk_1"
+        for other in set(LinkPurpose) - {PURPOSE}:
+            assert tokens.read(token, other) is None
+
+
+@pytest.mark.parametrize("token", ["", ".", "lnk_1", "lnk_1.", "lnk_1.x", "é.é", "\0", "x" * 10_000])
+def test_a_token_that_is_none_is_nothing(app, token):
+    with app.app_context():
+        assert tokens.read(token, PURPOSE) is None
+
+
+def test_a_token_of_broken_characters_is_nothing(app):
+    with app.app_context():
+        assert tokens.read("\ud800.x", PURPOSE) is None
+
+
+def test_a_changed_token_is_nothing(app):
+    with app.app_context():
+        token = tokens.sign("lnk_1", PURPOSE)
+        assert tokens.read(token.replace("lnk_1", "lnk_2"), PURPOSE) is None
+        assert tokens.read(token.upper(), PURPOSE) is None
+
+
+def test_a_token_outlives_a_change_of_the_secret_key_while_the_old_one_is_a_fallback(app, settings):
+    with app.app_context():
+        old = app.config["SETTINGS"].secret_key
+        token = tokens.sign("lnk_1", PURPOSE)
+        settings(secret_key="x" * 32, secret_key_fallbacks=(old,))
+        assert tokens.read(token, PURPOSE) == "lnk_1"
+        assert tokens.sign("lnk_1", PURPOSE) != token
+        settings(secret_key_fallbacks=())
+        assert tokens.read(token, PURPOSE) is None

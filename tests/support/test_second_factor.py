@@ -1,0 +1,54 @@
+"""Staff need a second factor in production before the console opens."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.helpers.authenticator_app import turn_on
+from tests.helpers.passkeys import add_by_hand
+
+TAB = "/account/security"
+SENTENCE = "The support console needs a second factor"
+
+
+@pytest.fixture
+def production(app):
+    usual = app.config["SETTINGS"]
+    app.config["SETTINGS"] = replace(usual, environment="production")
+    yield
+    app.config["SETTINGS"] = usual
+
+
+@pytest.mark.usefixtures("production")
+@pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
+def test_staff_without_one_are_led_to_where_they_get_one(cast, client, headers):
+    cast.sam.sign_in(client)
+    answer = client.get("/support", headers=headers)
+    assert (answer.headers.get("Location") or answer.headers.get("HX-Redirect")) == TAB
+    assert SENTENCE in client.get(TAB).text
+    assert client.send("/support/teams/x/subscription").headers["Location"] == TAB
+
+
+@pytest.mark.usefixtures("production")
+def test_an_authenticator_app_opens_the_console(cast, client):
+    cast.sam.sign_in(client)
+    turn_on(cast.sam)
+    assert client.get("/support").status_code == 200
+
+
+@pytest.mark.usefixtures("production")
+def test_a_passkey_opens_the_console_and_is_asked_for_after_the_password(app, cast, client):
+    cast.sam.sign_in(client)
+    add_by_hand(cast.sam)
+    assert client.get("/support").status_code == 200
+    other = app.test_client()
+    answer = other.send("/login", email=cast.sam.email, password=cast.sam.password)
+    assert answer.headers["Location"] == "/login/code"
+    page = other.page("/login/code")
+    assert page.all("h1")[0].text == "Use your passkey"
+    assert "Sign in with a passkey" in page.text
+    assert other.get("/support").status_code == 404
+
+
+def test_in_development_the_console_works_without(cast, client):
+    assert cast.sam.sign_in(client).get("/support").status_code == 200

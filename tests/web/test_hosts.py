@@ -1,0 +1,96 @@
+"""The site answers at its own names alone, so that nobody else's gets into a link, a cache or a session."""
+
+from dataclasses import replace
+
+import pytest
+
+from reflow_accounts.app import create_app
+from reflow_accounts.web.hosts import Hosts
+from tests.helpers.api import problem_of
+
+FOREIGN = [
+    "evil.example",
+    "evil.example:5000",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "203.0.113.5",
+    "localhost@evil.example",
+    "localhost:5000@evil.example",
+    "localhost, evil.example",
+    "a b",
+    "[",
+    "[::2]",
+    "x:y:z",
+    '"<script>',
+    "localhost:port",
+    "",
+]
+OURS = ["localhost", "LOCALHOST:5000", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:5000"]
+
+
+def hosts(app, **settings):
+    return Hosts(replace(app.config["SETTINGS"], **settings))
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+@pytest.mark.parametrize("path", ["/", "/login", "/account/profile", "/help/api", "/healthz", "/nothing"])
+def test_under_a_foreign_name_no_page_is_there(client, path, host):
+    answer = client.get(path, headers={"Host": host})
+    assert answer.status_code == 400
+    assert "REFLOW_BASE_URL" in answer.text
+    assert "evil" not in answer.text + str(answer.headers)
+
+
+@pytest.mark.parametrize("host", FOREIGN)
+def test_under_a_foreign_name_the_api_refuses_good_keys(cast, api, host):
+    for secret in (cast.ada.key().secret, cast.ada.session()):
+        answer = api(secret, Host=host).get("/me")
+        assert "evil" not in str(problem_of(answer, 400, "bad_request"))
+
+
+def test_nobody_signs_in_under_a_foreign_name(cast, client):
+    answer = client.send(
+        "/login", headers={"Host": "evil.example"}, email=cast.ada.email, password=cast.ada.password
+    )
+    assert answer.status_code == 400
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("host", OURS)
+def test_this_machine_is_found_by_its_own_names(client, host):
+    assert client.get("/login", headers={"Host": host}).status_code == 200
+
+
+def test_a_name_that_was_given_to_listen_at_is_ours(app):
+    assert hosts(app, host="dev.box").has("dev.box:5000")
+    assert not hosts(app, host="dev.box").has("192.0.2.1")
+
+
+def test_who_listens_everywhere_is_found_by_address_but_not_by_any_name(app):
+    for everywhere in ("0.0.0.0", "::"):
+        found = hosts(app, host=everywhere)
+        assert found.has("192.0.2.1:5000") and found.has("[2001:db8::1]:5000")
+        assert not found.has("rebound.example")
+
+
+@pytest.mark.parametrize("base_url", ["https://accounts.example.com", "https://[2001:db8::1]:8443"])
+def test_a_configured_site_answers_at_that_name_alone(app, base_url):
+    made = create_app(replace(app.config["SETTINGS"], base_url=base_url, host="0.0.0.0"))
+    made.testing = True
+    client = made.test_client()
+    assert client.get("/login", base_url=base_url).status_code == 200
+    for host in ("localhost", "127.0.0.1", "203.0.113.5", "evil.example", "www.accounts.example.com"):
+        assert client.get("/login", headers={"Host": host}, base_url=base_url).status_code == 400
+
+
+def test_a_proxy_that_is_not_configured_does_not_change_the_name(client):
+    answer = client.get("/account/profile", headers={"X-Forwarded-Host": "evil.example"})
+    assert answer.status_code == 303
+    assert "evil" not in answer.headers["Location"]
+
+
+def test_what_a_configured_proxy_says_is_checked_too(app):
+    made = create_app(replace(app.config["SETTINGS"], trusted_proxies=1))
+    made.testing = True
+    answer = made.test_client().get("/login", headers={"X-Forwarded-Host": "evil.example"})
+    assert answer.status_code == 400

@@ -1,0 +1,48 @@
+"""What nobody foresaw: a number for support, the places in the log, and nothing else (OWASP ASVS 5.0, 16.5)."""
+
+import re
+
+import pytest
+
+from reflow_accounts.app import create_app
+
+TYPED = "what somebody typed"
+
+
+@pytest.fixture
+def broken(app):
+    """The site as it is served, with an address behind each door that fails."""
+    made = create_app(app.config["SETTINGS"])
+
+    def fail():
+        raise RuntimeError(TYPED)
+
+    made.add_url_rule("/broken", "public.broken", fail)
+    made.add_url_rule("/api/v1/broken", "broken", fail)
+    fail.is_open_to_all = True
+    return made.test_client()
+
+
+def test_the_site_is_served_without_debugging(app):
+    assert not create_app(app.config["SETTINGS"]).debug
+
+
+def test_a_page_that_fails_shows_a_number_and_no_reason(broken, caplog):
+    answer = broken.get("/broken")
+    assert answer.status_code == 500
+    [number] = set(re.findall(r"req_[0-9a-f]{12}", answer.text))
+    assert "Something went wrong on our side" in answer.text
+    for word in (TYPED, "RuntimeError", "Traceback", ".py"):
+        assert word not in answer.text
+    assert number in caplog.text
+    assert "RuntimeError" in caplog.text
+    assert TYPED not in caplog.text
+
+
+def test_the_api_says_the_same(broken, caplog):
+    answer = broken.get("/api/v1/broken")
+    assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
+    assert answer.json["request_id"] in caplog.text
+    for word in (TYPED, "RuntimeError", "Traceback", ".py"):
+        assert word not in answer.text
+    assert TYPED not in caplog.text

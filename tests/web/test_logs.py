@@ -1,0 +1,44 @@
+"""What is logged is one line of JSON, whatever somebody typed (OWASP ASVS 5.0, 16.4.1)."""
+
+import json
+import logging
+
+import pytest
+
+from reflow_accounts.web.logs import JsonLines, bind
+
+STRANGE = ["a\r\nb", "a\x1b[2Jb", "a\u2028b\u2029c", "a\x00b\x7f", "\ud800", '"},{"level":"info', "é\u202e"]
+
+
+def line_of(message, *arguments, error=None):
+    record = logging.LogRecord("reflow_accounts.x", logging.ERROR, "x.py", 1, message, arguments, error)
+    return JsonLines().format(record)
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_nothing_that_was_typed_begins_a_line_or_moves_a_terminal(text):
+    line = line_of("tried %s", text)
+    assert line.isascii() and line.isprintable()
+    assert json.loads(line)["message"] == f"tried {text}"
+
+
+@pytest.mark.parametrize("text", STRANGE)
+def test_a_traceback_stays_in_its_line(text):
+    try:
+        raise ValueError(text)
+    except ValueError as error:
+        line = line_of("failed", error=(ValueError, error, error.__traceback__))
+    assert line.isprintable()
+    assert "test_logs.py" in json.loads(line)["traceback"]
+
+
+def test_a_line_says_when_in_utc_and_where(app):
+    found = json.loads(line_of("x"))
+    assert found["at"].endswith("+00:00")
+    assert (found["level"], found["logger"]) == ("error", "reflow_accounts.x")
+
+
+def test_lines_are_written_once_however_many_applications_there_are(app):
+    bind()
+    bind()
+    assert sum(isinstance(h.formatter, JsonLines) for h in logging.getLogger("reflow_accounts").handlers) == 1

@@ -1,0 +1,87 @@
+"""Forms filled in with anything at all: an answer in words, never an error of ours."""
+
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.helpers.routes import SAFE, belongings, every_route
+
+EXAMPLES = 60
+NAMES = (
+    "email", "password", "full_name", "team_name", "name", "nonce", "appearance", "time_zone", "code", "otp",
+    "current_password", "new_password", "credential", "reason", "active", "seen", "next", "cursor", "", "x",
+)  # fmt: skip
+# Lone surrogates too: a client can send their bytes.
+ANYTHING = st.text(st.characters(exclude_categories=()), max_size=80)
+STRANGE = st.sampled_from(
+    ["\0", "\r\nX: y", "\u2028", "\ud800", "9" * 5000, "NaN", "-1", "{" * 500, "' OR 1=1 --"]
+)
+FIELDS = st.lists(st.tuples(st.sampled_from(NAMES), ANYTHING | STRANGE), max_size=8)
+
+
+@pytest.mark.parametrize("who", ["ada", "sam", "nobody"])
+def test_no_form_is_an_error_of_ours(app, cast, client, who):
+    ids = belongings(app, cast)
+    if who != "nobody":
+        getattr(cast, who).sign_in(client)
+    # Whoever signed out would see the log-in page alone.
+    routes = [
+        r for r in every_route(app, ids) if r.method not in SAFE and not r.is_api and r.path != "/logout"
+    ]
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(route=st.sampled_from(routes), fields=FIELDS, query=FIELDS)
+    def send(route, fields, query):
+        body = urlencode([("csrf_token", client.csrf_token()), *fields], errors="surrogatepass")
+        answer = client.open(
+            route.path,
+            method=route.method,
+            data=body,
+            query_string=urlencode(query, errors="surrogatepass"),
+            content_type="application/x-www-form-urlencoded",
+        )
+        assert answer.status_code < 500, f"{route}: {answer.status}"
+
+    send()
+
+
+@pytest.mark.parametrize("who", ["ada", "sam"])
+def test_no_query_is_an_error_of_ours(app, cast, client, who):
+    ids = belongings(app, cast)
+    getattr(cast, who).sign_in(client)
+    routes = [r for r in every_route(app, ids) if r.method == "GET" and not r.is_api]
+    names = st.sampled_from(["q", "name", "cursor", "key", "period", "created", "active", "next", "page", ""])
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(route=st.sampled_from(routes), query=st.lists(st.tuples(names, ANYTHING | STRANGE), max_size=5))
+    def read(route, query):
+        answer = client.get(route.path, query_string=urlencode(query, errors="surrogatepass"))
+        assert answer.status_code < 500, f"{route}: {answer.status}"
+
+    read()
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/json", "multipart/form-data", "x", ""])
+def test_no_other_kind_of_body_is_an_error_of_ours(app, cast, client, content_type):
+    ids = belongings(app, cast)
+    cast.ada.sign_in(client)
+    for route in every_route(app, ids):
+        if route.method in SAFE or route.is_api or route.path == "/logout":
+            continue
+        for body in (b"[" * 20_000, b"\xff\xfe\x00", b"--x\r\n", b"a=" + b"9" * 5000):
+            answer = client.open(route.path, method=route.method, data=body, content_type=content_type)
+            assert answer.status_code < 500, f"{route}: {answer.status}"
