@@ -86,7 +86,9 @@ def test_a_key_for_ci_is_made_used_counted_and_dies_with_its_account(
     page.get_by_role("button", name="Delete rocket-ci").click()
     expect(page.get_by_text("anything still using one will be refused at once")).to_be_visible()
     page.get_by_role("button", name="Delete service account").click()
-    expect(page.get_by_text("Service account rocket-ci deleted. Its keys no longer work.").first).to_be_visible()
+    expect(
+        page.get_by_text("Service account rocket-ci deleted. Its keys no longer work.").first
+    ).to_be_visible()
     expect(row_of(page, "rocket-ci")).to_have_count(0)
 
     answer = reflow(live.url, tmp_path, "-k", str(file), "whoami")
@@ -134,9 +136,7 @@ def test_the_lines_work_as_they_are_copied(
         assert answer.returncode == 0, answer.stderr
 
 
-def test_the_dialogs_of_the_section_keep_one_place_and_the_focus(
-    open_page: OpenPage, admin: Person
-) -> None:
+def test_the_dialogs_of_the_section_keep_one_place_and_the_focus(open_page: OpenPage, admin: Person) -> None:
     page = open_page()
     log_in(page, admin.email)
     _open_team(page)

@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import MailLink, User
+from reflow_accounts.mail import tokens
 from reflow_accounts.teams.models import Membership, Rights
 from tests.helpers import rows
 from tests.members.acts import PASSWORD, invitations_to, invite, rights_of
@@ -158,8 +159,6 @@ def test_a_foreign_token_says_what_to_do(client, token):
 
 
 def test_a_token_for_something_else_opens_no_invitation(app, cast, client, link):
-    from reflow_accounts.mail import tokens
-
     [invitation] = invitations_to(cast.acme)
     with app.app_context():
         token = tokens.sign(invitation.link, "sign_up")

@@ -1,8 +1,12 @@
 """Change rights, remove, leave, rename: who may, what holds at once, and that an Admin always remains."""
 
-import pytest
+from datetime import timedelta
 
-from reflow_accounts.extensions import now
+import pytest
+from sqlalchemy import select
+
+from reflow_accounts.audit.models import AuditEvent
+from reflow_accounts.extensions import db, now
 from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.helpers import rows
@@ -74,8 +78,8 @@ def test_below_admin_every_act_is_refused_in_words(app, cast, client, who, heade
         (f"{acme}/name", {"name": ""}),
     ):
         answer = client.send(path, headers=headers, **fields)
-        assert answer.status_code == (404 if "inv_x/sending" in path else 403), path
-        assert answer.status_code == 404 or "This needs Admin rights to Acme." in answer.text
+        assert answer.status_code == 403, path
+        assert "This needs Admin rights to Acme." in answer.text
     for path in (removal_path(cast.acme, cast.ada), f"{acme}/invitations/new", f"{acme}/name"):
         assert client.get(path, headers=headers).status_code == 403
     assert rows.acts(app) == before
@@ -221,8 +225,6 @@ def test_a_team_needs_a_name(app, cast, ada, name):
 
 @pytest.mark.parametrize("act", [give, remove])
 def test_a_grave_act_asks_for_a_proof_and_then_goes_on(cast, ada, act):
-    from datetime import timedelta
-
     cast.ada.change_sessions(proven_at=now() - timedelta(hours=1))
     more = ("view",) if act is give else ()
     answer = act(ada, cast.acme, cast.ben, *more)
@@ -235,12 +237,9 @@ def test_a_grave_act_asks_for_a_proof_and_then_goes_on(cast, ada, act):
 
 
 def test_the_record_says_who_whom_from_and_to(app, cast, ada):
-    from reflow_accounts.audit.models import AuditEvent
-    from reflow_accounts.extensions import db
-
     give(ada, cast.acme, cast.ben, "view")
     with app.app_context():
-        act = db.session.query(AuditEvent).order_by(AuditEvent.id.desc()).first()
+        act = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1)).one()
         assert (act.actor_id, act.account_id) == (cast.ada.number, cast.ben.number)
         assert act.details == {
             "team": cast.acme.id,

@@ -58,9 +58,10 @@ def cancel(team_id: str, invitation_id: str) -> Answer:
 
 
 def _act(team_id: str, invitation_id: str, verb: Callable[..., Invitation], sentence: str) -> Answer:
-    team = membership_of(me(), team_id).team
+    mine = membership_of(me(), team_id)
     try:
-        invitation = verb(team, invitation_id, by=me(), client=client())
+        ensure_rights(mine, Rights.ADMIN)
+        invitation = verb(mine.team, invitation_id, by=me(), client=client())
     except DomainError as error:
         return refused(team_id, error)
     db.session.commit()

@@ -63,9 +63,9 @@ def shown_team(membership: Membership, message: str = "", fault: str = "") -> Sh
     )
 
 
-def whole_tab(membership: Membership, shown: ShownTeam) -> str:
-    """Draw the tab: the members, and the service accounts of the room below."""
-    accounts = listing_of(membership.team)
+def tab(membership: Membership, fault: str = "") -> str:
+    """Return the whole tab."""
+    shown, accounts = shown_team(membership, fault=fault), listing_of(membership.team)
     return render_template("members/index.html", shown=shown, membership=membership, accounts=accounts)
 
 
@@ -84,11 +84,10 @@ def refused(team_id: str, error: DomainError) -> Answer:
     """Answer an act on a row that was not done: the part, or the tab, as it is now, with the sentence."""
     db.session.rollback()
     membership = membership_of(me(), team_id)
-    shown = shown_team(membership, fault=str(error))
     if htmx.is_htmx():
-        page = render_template("members/_panel.html", shown=shown)
+        page = render_template("members/_panel.html", shown=shown_team(membership, fault=str(error)))
     else:
-        page = whole_tab(membership, shown)
+        page = tab(membership, fault=str(error))
     answer = make_response(page, error.status)
     if isinstance(error, RateLimited):
         answer.headers["Retry-After"] = str(error.retry_after)

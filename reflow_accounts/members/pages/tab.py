@@ -7,7 +7,7 @@ from reflow_accounts.extensions import db
 from reflow_accounts.identity.caller import me
 from reflow_accounts.members.forms import TeamForm
 from reflow_accounts.members.pages.blueprints import account
-from reflow_accounts.members.pages.shown import Answer, back, shown_team, whole_tab
+from reflow_accounts.members.pages.shown import Answer, back, tab
 from reflow_accounts.teams import members
 from reflow_accounts.teams.current import choose, current_of
 from reflow_accounts.teams.models import Rights
@@ -22,7 +22,7 @@ def show() -> Answer:
     wanted = request.args.get("team")
     membership = membership_of(me(), wanted) if wanted else current_of(me())
     if membership:
-        return whole_tab(membership, shown_team(membership))
+        return tab(membership)
     return ask_for_choice() if memberships_of(me()) else render_template("members/no_team.html")
 
 
