@@ -127,7 +127,7 @@ def revoke(keyring: Keyring, key_id: str) -> Answer:
 
 
 def _page(keyring: Keyring, template: str, **more: Any) -> str:
-    return render_template(template, keyring=keyring, tab=keyring.tab, **keyring.around(), **more)
+    return render_template(template, **{"keyring": keyring, "tab": keyring.tab} | keyring.around() | more)
 
 
 def _shown() -> tuple[str, str | None]:

@@ -156,7 +156,9 @@ def test_a_person_is_no_service_account(cast, ada, path):
 
 
 def test_a_service_account_cannot_sign_in(cast, api, client):
-    problem_of(api().post("/sessions", {"email": "acme-ci", "password": "x" * 12}), 401, "unknown_key")
+    problem_of(
+        api().post("/sessions", {"email": "acme-ci", "password": "x" * 12}), 401, "missing_credentials"
+    )
     assert client.send("/login", email="acme-ci", password=cast.ci.password).status_code == 422
     with cast.ci.app.app_context():
         row = cast.ci.row()

@@ -38,7 +38,7 @@ def test_a_key_is_made_by_an_admin_and_shown_once(app, cast, ada, api, place, he
     assert [(team["name"], team["rights"]) for team in me["teams"]] == [("Acme", "edit")]
     assert not SECRET.search(ada.get(place).text)
     assert ("api_key.created", "Ada Park", "deploy") in rows.acts(app)
-    assert "Last used" in ada.page(place).text and "deploy" in ada.page(place).text
+    assert "deploy" in ada.page(place).text
     assert "deploy" not in ada.page("/account/api-keys").text
 
 
@@ -67,7 +67,6 @@ def test_the_bin_asks_and_then_revokes(cast, ada, api, place, headers):
     answer = ada.submit(ada.page(path, headers=headers and DIALOG), path, headers=headers)
     assert answer.status_code == (200 if headers else 303)
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
-    assert f"/account/activity?account={cast.ci.id}" in ada.get(f"{place}?x=").text
 
 
 def test_it_needs_a_recent_proof(app, cast, ada, place):
@@ -114,10 +113,10 @@ def test_the_tab_of_ones_own_keys_says_what_each_opens_and_leads_to_the_wizard(c
     cast.globex.add(cast.ada, "admin")
     page = ada.page("/account/api-keys")
     assert "(2 teams)" in page.text
-    assert [link.text for link in page.all("a") if "A key for CI" in link.text] == [
-        "A key for CI ( Acme )",
-        "A key for CI ( Globex )",
-    ] or len([link for link in page.all("a") if "A key for CI" in link.text]) == 2
+    assert [link.text for link in page.all("a") if "ci-key" in link["href"]] == [
+        "A key for CI (Acme)",
+        "A key for CI (Globex)",
+    ]
 
 
 def test_who_is_no_admin_is_told_to_ask_one(cast, client):
