@@ -152,6 +152,7 @@ def test_the_dialogs_of_the_section_keep_one_place_and_the_focus(open_page: Open
     expect(page.get_by_role("status").filter(has_text="Service account deploy created.")).to_have_count(1)
 
     page.get_by_role("button", name="Edit deploy").click()
+    page.get_by_role("dialog", name="Edit deploy").wait_for()
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Edit deploy")).to_be_focused()
     page.get_by_role("button", name="Edit deploy").click()

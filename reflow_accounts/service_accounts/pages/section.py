@@ -102,9 +102,8 @@ def set_standing(team_id: str, account_id: str) -> Answer:
     disabled = _wanted_standing()
     accounts.set_disabled(membership.team, account, disabled, by=me(), client=client())
     db.session.commit()
-    if disabled:
-        flash(f"{account.full_name} is disabled. Its keys are refused until it is enabled again.", FLASHED)
-    else:
+    # That it is disabled stands on its page anyhow.
+    if not disabled:
         flash(f"{account.full_name} is enabled. Its keys work again.", FLASHED)
     return redirect(
         url_for("account.service_accounts.show", team_id=team_id, account_id=account.public_id), 303
