@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from reflow_accounts.api_keys.models import ApiKey
 from tests import factories
 from tests.helpers import rows
 from tests.helpers.api import problem_of
@@ -153,6 +154,12 @@ def test_through_another_team_they_are_not_there_either(app, cast, program, meth
 def test_a_person_is_no_service_account(cast, ada, path):
     problem_of(ada.get(f"{path}/{cast.ben.id}"), 404, "not_found")
     problem_of(ada.delete(f"{path}/{cast.ben.id}"), 404, "not_found")
+
+
+def test_a_service_account_makes_no_keys_for_itself(app, cast, api):
+    key = cast.ci.key()
+    problem_of(api(key.secret).post("/keys", {"name": "more"}), 403, "insufficient_rights")
+    assert rows.count(app, ApiKey) == 1
 
 
 def test_a_service_account_cannot_sign_in(cast, api, client):

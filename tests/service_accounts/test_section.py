@@ -174,6 +174,22 @@ def test_disabled_its_keys_stop_at_once_and_work_again(app, cast, ada, api):
     assert ada.send(f"{path}/standing", disabled="perhaps").status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("rest", "fields"),
+    [("", {"name": "robot"}), ("/{id}/settings", {"name": "robot"}), ("/{id}/deletion", {})],
+)
+def test_a_grave_act_asks_for_a_proof_and_then_goes_on(app, cast, ada, rest, fields):
+    path = section(cast.acme) + rest.format(id=cast.ci.id)
+    form = ada.page(path if rest else f"{path}/new")
+    cast.ada.change_sessions(proven_at=None)
+    asked = ada.submit(form, path, **fields)
+    assert asked.status_code == 403
+    assert names_in(cast.acme) == ["acme-ci"]
+    answer = ada.submit(parse(asked.text), path, proof_password=cast.ada.password)
+    assert answer.status_code == 303
+    assert names_in(cast.acme) != ["acme-ci"]
+
+
 def test_the_statements_of_the_section_do_not_grow_with_its_rows(app, cast, ada, api):
     def statements() -> int:
         with rows.watching(app) as found:
