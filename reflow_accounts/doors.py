@@ -21,6 +21,8 @@ from reflow_accounts.identity.signed_in import ask_to_log_in, was_signed_in
 from reflow_accounts.identity.step_up import ensure_open_console
 from reflow_accounts.members import api as members_api
 from reflow_accounts.members import pages as members_pages
+from reflow_accounts.service_accounts import api as service_accounts_api
+from reflow_accounts.service_accounts import pages as service_accounts_pages
 from reflow_accounts.subscriptions.heading import heading
 from reflow_accounts.support import pages as support_pages
 from reflow_accounts.web import health, htmx
@@ -76,6 +78,7 @@ ROOMS_BY_DOOR = {
         accounts_pages.account,
         api_keys_pages.pages,
         members_pages.account,
+        service_accounts_pages.pages,
         activity_pages.pages,
     ),
     "support": (support_pages.pages,),
@@ -87,6 +90,7 @@ API_ROOMS = (
     access_api.blueprint,
     api_keys_api.blueprint,
     members_api.blueprint,
+    service_accounts_api.blueprint,
     activity_api.blueprint,
     identity_api.blueprint,
 )

@@ -13,7 +13,7 @@ from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.demo import PASSWORD
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import service as identity
-from reflow_accounts.identity.models import SessionKind, User, UserSession
+from reflow_accounts.identity.models import SessionKind, User, UserKind, UserSession
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.subscriptions.service import set_active
 from reflow_accounts.teams import service as teams
@@ -55,7 +55,10 @@ class Person:
         name = name or f"key {next(_numbers)}"
         with self.app.app_context():
             user = self.row()
-            row, secret = api_keys.issue(user, name, by=user, client=CLIENT, expires_at=expires_at)
+            # Whoever it is that makes the keys of a service account: a person.
+            people = select(User).where(User.kind == UserKind.PERSON).order_by(User.id)
+            by = user if user.is_person else db.session.scalars(people).first()
+            row, secret = api_keys.issue(user, name, by=by, client=CLIENT, expires_at=expires_at)
             issued = Issued(row.public_id, row.name, secret)
             db.session.commit()
         return issued

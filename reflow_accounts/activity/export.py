@@ -89,7 +89,7 @@ def _read(wanted: _Wanted, cursor: str | None) -> tuple[bytes, str | None]:
     """Return the next lines and where to go on, None at the end. The session ends with the step."""
     with wanted.app.app_context():
         user = db.session.get_one(User, wanted.user_id)
-        if user.disabled_at:
+        if user.is_person and user.disabled_at:
             raise Unavailable("The account was disabled meanwhile.")
         key = db.session.get_one(ApiKey, wanted.key_id) if wanted.key_id else None
         page = activity_of(user, limit=LINES_AT_ONCE, cursor=cursor, since=wanted.since, key=key)

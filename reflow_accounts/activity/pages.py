@@ -10,6 +10,8 @@ from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
 from reflow_accounts.extensions import now
 from reflow_accounts.identity.caller import me
+from reflow_accounts.identity.models import User
+from reflow_accounts.teams.service_accounts import account_seen_by
 from reflow_accounts.web.paging import DEFAULT_LIMIT
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
@@ -20,31 +22,42 @@ pages = Blueprint("activity", __name__, url_prefix="/activity")
 
 @pages.get("")
 def index() -> str:
-    """Show uses and acts, narrowed to one key or one period when asked."""
-    key, period = _key(), _period()
+    """Show uses and acts, narrowed to one key or one period when asked; one's own or a service account's."""
+    subject, period = _subject(), _period()
+    key = _key(subject)
     page = activity_of(
-        me(),
+        subject,
         limit=DEFAULT_LIMIT,
         cursor=request.args.get("cursor"),
         since=_since(period),
         key=key,
     )
-    keys = keys_of(me(), state=KeyState.ALL)
-    return render_template("activity/index.html", page=page, keys=keys, key=key, period=period)
+    keys = keys_of(subject, state=KeyState.ALL)
+    account = None if subject.is_person else subject
+    return render_template(
+        "activity/index.html", page=page, keys=keys, key=key, period=period, account=account
+    )
 
 
 @pages.get("/export")
 def export() -> Response:
     """Download uses and acts, narrowed like the page, as a file."""
-    file = file_of(me(), key=_key(), since=_since(_period()))
+    subject = _subject()
+    file = file_of(subject, key=_key(subject), since=_since(_period()))
     response = Response(file, mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{FILE_NAME}"'
     return response
 
 
-def _key() -> ApiKey | None:
+def _subject() -> User:
+    """Return whose activity is asked for: a service account of one's team, or oneself."""
+    account_id = request.args.get("account", "")
+    return account_seen_by(me(), account_id) if account_id else me()
+
+
+def _key(subject: User) -> ApiKey | None:
     key_id = request.args.get("key", "")
-    return key_of(me(), key_id) if key_id else None
+    return key_of(subject, key_id) if key_id else None
 
 
 def _period() -> str:

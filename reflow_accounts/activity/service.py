@@ -14,6 +14,7 @@ from reflow_accounts.contract import Code
 from reflow_accounts.identity.models import User
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.teams.service_accounts import accounts_administered_by
 from reflow_accounts.web.paging import HIGHEST_NUMBER, Page, Position, read_cursor, write_cursor
 
 USE_ACTION = "api_key.used"
@@ -50,13 +51,15 @@ def activity_of(
 ) -> Page[Entry]:
     """Return a page of what happened in a user's account, newest first.
 
-    `limit` is at least 1; `since` (inclusive) and `until` (exclusive) bound it in time; `key` keeps only
-    the uses of one key and what was done to it. Raises ValidationFailed for a cursor of another list.
+    A person who is Admin of a team also sees what its service accounts did; a service account's is what it
+    did and what was done to it. `limit` is at least 1; `since` (inclusive) and `until` (exclusive) bound it
+    in time; `key` keeps only the uses of one key and what was done to it. Raises ValidationFailed for a
+    cursor of another list.
     """
     seen = read_cursor(cursor, 3)
     more = limit + 1
     span = {"since": since, "until": until}
-    key_ids = [key.id] if key else numbers_of_keys(user)
+    key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_administered_by(user)])
     uses = uses_of(key_ids, limit=more, before=seen[0] if seen else None, **span)
     led, others = _teams_of(user)
     acts = events_of(
@@ -69,7 +72,7 @@ def activity_of(
         **span,
     )
     lines = merge(
-        (_of_use(use, user) for use in uses),
+        (_of_use(use) for use in uses),
         (_of_act(act, user) for act in acts),
         key=lambda entry: entry.at,
         reverse=True,
@@ -79,7 +82,9 @@ def activity_of(
 
 
 def _teams_of(user: User) -> tuple[list[int], list[int]]:
-    """Return the numbers of the teams whose Admin the user is, and those of the others."""
+    """Return the numbers of the teams whose Admin the user is, and those of the others; none for a program."""
+    if not user.is_person:
+        return [], []
     mine = memberships_of(user)
     led = [membership.team_id for membership in mine if membership.rights == Rights.ADMIN]
     return led, [membership.team_id for membership in mine if membership.rights != Rights.ADMIN]
@@ -96,9 +101,9 @@ def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:
     return write_cursor(use_id, act_at, act_id)
 
 
-def _of_use(use: Use, user: User) -> Entry:
+def _of_use(use: Use) -> Entry:
     title = "API key refused" if use.outcome in _REFUSALS else "API key used"
-    return Entry(use.at, USE_ACTION, title, use.key.name, user.full_name, use=use)
+    return Entry(use.at, USE_ACTION, title, use.key.name, use.key.user.full_name, use=use)
 
 
 def _of_act(act: AuditEvent, user: User) -> Entry:

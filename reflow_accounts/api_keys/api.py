@@ -12,7 +12,7 @@ from reflow_accounts.api_keys.service import ListedKey
 from reflow_accounts.identity.caller import me
 from reflow_accounts.web.client import client
 from reflow_accounts.web.documents import ApiBlueprint, page_of
-from reflow_accounts.web.paging import Page, Position, read_cursor
+from reflow_accounts.web.paging import Page, read_cursor
 
 blueprint = ApiBlueprint("keys", __name__, description="API keys")
 
@@ -22,10 +22,7 @@ blueprint = ApiBlueprint("keys", __name__, description="API keys")
 @blueprint.response(200, page_of(KeyOut))
 def list_keys(query: dict[str, Any]) -> Page[ListedKey]:
     """List your API keys, newest first."""
-    limit, before = query["limit"], Position.of(read_cursor(query.get("cursor"), 2))
-    keys = service.keys_of(me(), state=query["state"], limit=limit + 1, before=before)
-    page = Page.cut(keys, limit, service.place_of)
-    return Page(service.with_tallies(list(page.items)), page.next_cursor)
+    return service.keys_page(me(), state=query["state"], limit=query["limit"], cursor=query.get("cursor"))
 
 
 @blueprint.route("/keys", methods=["POST"])

@@ -16,6 +16,7 @@ from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.errors import (
     Conflict,
     Gone,
+    InsufficientRights,
     NotFound,
     SubscriptionInactive,
     ValidationFailed,
@@ -24,6 +25,7 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import User
 from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.subscriptions.service import has_active_subscription
+from reflow_accounts.teams.service_accounts import owning_team_id
 from reflow_accounts.web import text
 from reflow_accounts.web.client import Client
 from reflow_accounts.web.paging import Page, Position, older_than, read_cursor
@@ -65,8 +67,11 @@ def issue(
 
     `name` is 1 to 64 characters, unlike every live key of the owner without regard to case. A `nonce`
     makes the call count once: Conflict is raised when a key was made with it before. Raises
-    SubscriptionInactive, and ValidationFailed for a bad name or an expiry in the past.
+    InsufficientRights for a service account that asks, SubscriptionInactive, and ValidationFailed for a
+    bad name or an expiry in the past.
     """
+    if not by.is_person:
+        raise InsufficientRights("A service account makes no API keys. An Admin of its team makes them.")
     _require_subscription(owner)
     tidy = checked_name(name)
     if expires_at and expires_at <= now():
@@ -84,10 +89,7 @@ def issue(
         nonce=nonce,
     )
     _insert(key)
-    record(
-        Action.KEY_CREATED, by=by, account=owner, subject=key.name, address=client.address, key=key.public_id
-    )
-    db.session.flush()
+    _record(Action.KEY_CREATED, key, by, client)
     return key, secret
 
 
@@ -136,16 +138,24 @@ def keys_of(
     return list(db.session.scalars(query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit)))
 
 
-def live_keys_page(user: User, *, name: str = "", cursor: str | None = None) -> Page[ListedKey]:
-    """Return one page of the table. Raises ValidationFailed for a cursor that no page gave."""
-    keys = keys_of(user, name=name, limit=ROWS_ON_A_PAGE + 1, before=Position.of(read_cursor(cursor, 2)))
-    page = Page.cut(keys, ROWS_ON_A_PAGE, place_of)
+def keys_page(
+    user: User,
+    *,
+    state: KeyState = KeyState.LIVE,
+    name: str = "",
+    limit: int = ROWS_ON_A_PAGE,
+    cursor: str | None = None,
+) -> Page[ListedKey]:
+    """Return one page of `keys_of`. Raises ValidationFailed for a cursor that no page gave."""
+    before = Position.of(read_cursor(cursor, 2))
+    keys = keys_of(user, state=state, name=name, limit=limit + 1, before=before)
+    page = Page.cut(keys, limit, place_of)
     return Page(with_tallies(list(page.items)), page.next_cursor)
 
 
-def numbers_of_keys(user: User) -> list[int]:
-    """Return the numbers of all keys of the user, live and revoked."""
-    return list(db.session.scalars(select(ApiKey.id).where(ApiKey.user_id == user.id)))
+def numbers_of_keys(user_ids: Collection[int]) -> list[int]:
+    """Return the numbers of all keys of these users, live and revoked."""
+    return list(db.session.scalars(select(ApiKey.id).where(ApiKey.user_id.in_(user_ids))))
 
 
 def count_live_keys(user: User) -> int:
@@ -180,22 +190,13 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
     if tidy == key.name:
         return
     old = key.name
-    taken = _name_taken(tidy)
+    taken = _name_taken(key.user, tidy)
     try:
         with db.session.begin_nested():
             key.name, key.folded_name = tidy, text.folded(tidy)
     except IntegrityError:
         raise taken from None
-    record(
-        Action.KEY_RENAMED,
-        by=by,
-        account=key.user,
-        subject=tidy,
-        address=client.address,
-        key=key.public_id,
-        old=old,
-    )
-    db.session.flush()
+    _record(Action.KEY_RENAMED, key, by, client, old=old)
 
 
 def revoke(key: ApiKey, *, by: User, client: Client) -> bool:
@@ -207,15 +208,7 @@ def revoke(key: ApiKey, *, by: User, client: Client) -> bool:
     ended = update(ApiKey).where(ApiKey.id == key.id, ApiKey.revoked_at.is_(None)).values(revoked_at=at)
     was_live = bool(db.session.execute(ended).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
     if was_live:
-        record(
-            Action.KEY_REVOKED,
-            by=by,
-            account=key.user,
-            subject=key.name,
-            address=client.address,
-            key=key.public_id,
-        )
-    db.session.flush()
+        _record(Action.KEY_REVOKED, key, by, client)
     return was_live
 
 
@@ -230,8 +223,24 @@ def _require_subscription(owner: User) -> None:
         raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")
 
 
-def _name_taken(name: str) -> ValidationFailed:
-    return ValidationFailed(name=f"You already have a key named {name}. Choose another name")
+def _name_taken(owner: User, name: str) -> ValidationFailed:
+    who = "You already have" if owner.is_person else f"{owner.full_name} already has"
+    return ValidationFailed(name=f"{who} a key named {name}. Choose another name")
+
+
+def _record(action: Action, key: ApiKey, by: User, client: Client, **details: str) -> None:
+    """Write down what was done to a key; the team that owns a service account sees it too."""
+    record(
+        action,
+        by=by,
+        account=key.user,
+        team_id=owning_team_id(key.user),
+        subject=key.name,
+        address=client.address,
+        key=key.public_id,
+        **details,
+    )
+    db.session.flush()
 
 
 def _insert(key: ApiKey) -> None:
@@ -243,7 +252,7 @@ def _insert(key: ApiKey) -> None:
     except IntegrityError:
         if nonce and _was_issued(owner, nonce):
             raise Conflict("This key was already created. It cannot be shown again.") from None
-        raise _name_taken(name) from None
+        raise _name_taken(owner, name) from None
 
 
 def _was_issued(owner: User, nonce: str) -> bool:

@@ -93,9 +93,10 @@ def names_of_teams(user: User) -> list[str]:
 
 
 def service_accounts_of(team: Team) -> list[User]:
-    """List the service accounts that a team owns."""
+    """List the service accounts that a team owns, without those that were deleted."""
     query = select(User).join(ServiceAccount, ServiceAccount.user_id == User.id)
-    return list(db.session.scalars(query.where(ServiceAccount.team_id == team.id).order_by(User.id)))
+    owned = query.where(ServiceAccount.team_id == team.id, User.deleted_at.is_(None))
+    return list(db.session.scalars(owned.order_by(User.id)))
 
 
 def teams_that_need(user: User) -> list[Team]:

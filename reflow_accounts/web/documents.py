@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -106,6 +107,7 @@ class SpanQuery(PageQuery):
     until = Moment(metadata={"description": "Older than this"})
 
 
+@cache
 def page_of(item: type[Schema]) -> type[Schema]:
     """Return the schema of a page of `item`."""
     fields = {

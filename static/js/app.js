@@ -83,6 +83,19 @@
     form.querySelector("[data-status]").textContent = word;
     say(sentence);
   };
+  const FALLBACK = "Press Ctrl+C (Cmd+C on a Mac) to copy.";
+  const copyLines = async (button) => {
+    const lines = byId(button.dataset.copies);
+    let word = "Copied";
+    try {
+      await navigator.clipboard.writeText(lines.textContent);
+    } catch {
+      getSelection().selectAllChildren(lines);
+      word = FALLBACK;
+    }
+    button.nextElementSibling.textContent = word;
+    say(word);
+  };
   const copy = async ({ form, dataset }) => {
     const field = form.querySelector("textarea");
     try {
@@ -91,7 +104,7 @@
     } catch {
       field.focus();
       field.select();
-      form.querySelector("[data-status]").textContent = "Press Ctrl+C (Cmd+C on a Mac) to copy.";
+      form.querySelector("[data-status]").textContent = FALLBACK;
     }
   };
   addEventListener("beforeunload", (event) => { if (unsaved()) event.preventDefault(); });
@@ -104,6 +117,7 @@
   const clicks = {
     "[data-close]": leave,
     "[data-copy]": copy,
+    "[data-copies]": copyLines,
     "[data-download]": (link) => saved(link.closest("form"), "Downloaded", link.dataset.download),
     "[data-back]": (button) => {
       const form = button.form;
@@ -201,7 +215,7 @@
   };
   const enhance = () => {
     for (const form of document.querySelectorAll("[data-script]")) load(form.dataset.script);
-    for (const part of document.querySelectorAll("[data-copy][hidden], [data-dismiss][hidden]")) part.hidden = false;
+    for (const part of document.querySelectorAll("[data-copy][hidden], [data-copies][hidden], [data-dismiss][hidden]")) part.hidden = false;
     for (const part of document.querySelectorAll("[data-without-script]")) part.remove();
     for (const form of document.querySelectorAll("[data-unsaved]")) form.noValidate = true;
   };

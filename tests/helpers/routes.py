@@ -9,6 +9,9 @@ from werkzeug.routing import Rule
 from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import Passkey, UserSession
+from reflow_accounts.teams.invitations import invite
+from reflow_accounts.teams.models import Rights
+from tests import factories
 from tests.cast import Cast
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -41,7 +44,12 @@ def belongings(app: Flask, cast: Cast) -> dict[str, str]:
     """Give Ada one of everything and return the ids, by the name that addresses have for them."""
     key = cast.ada.key("Ada's own key")
     cast.ada.session()
+    team = factories.team(app, "Ada's own team", cast.ada, active=True)
+    robot = factories.service_account(app, team, "Ada's robot")
     with app.app_context():
+        [invitation] = invite(
+            team.row(), ["guest@example.com"], Rights.VIEW, by=cast.ada.row(), client=factories.CLIENT
+        )
         passkey = Passkey(
             user_id=cast.ada.number, name="Ada's laptop", credential_id=b"ada", public_key=b"", sign_count=0
         )
@@ -50,7 +58,9 @@ def belongings(app: Flask, cast: Cast) -> dict[str, str]:
         session = db.session.scalars(db.select(UserSession.public_id)).first()
         return {
             "key_id": key.id,
-            "team_id": cast.acme.id,
+            "team_id": team.id,
+            "account_id": robot.id,
+            "invitation_id": invitation.public_id,
             "user_id": cast.ada.id,
             "session_id": str(session),
             "passkey_id": passkey.public_id,
