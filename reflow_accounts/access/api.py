@@ -1,14 +1,17 @@
-"""`/me`: who is asking, by which credential, and what they may do where."""
+"""`/me`: who is asking and what they may do where; `/authorize`: the same question from a proxy."""
+
+from typing import Any
 
 import marshmallow as ma
-from flask import Response, current_app
+from flask import Response, current_app, request
 
-from reflow_accounts.access import me
+from reflow_accounts.access import authorizing, me
 from reflow_accounts.identity.caller import caller
 from reflow_accounts.identity.schemas import UserOut
 from reflow_accounts.subscriptions.models import State
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.web.documents import ApiBlueprint, Schema
+from reflow_accounts.web.input import takes_any_query
 
 blueprint = ApiBlueprint("me", __name__, description="Who you are")
 
@@ -48,3 +51,49 @@ def show_me() -> Response:
         return current_app.response_class(me.body_of_key(who.key), mimetype=me.JSON)
     assert who.session
     return current_app.response_class(me.body_of_session(who.session), mimetype=me.JSON)
+
+
+def _parameter(name: str, where: str, about: str, **schema: Any) -> dict[str, Any]:
+    kind = {"type": "string"} | schema
+    return {"name": name, "in": where, "required": where == "query", "description": about, "schema": kind}
+
+
+_ANSWERED = {
+    name: {"description": about, "schema": {"type": "string"}}
+    for name, about in {
+        "X-Reflow-User": "The id of the user",
+        "X-Reflow-Team": "The id of the team",
+        "X-Reflow-Rights": "The rights that the user has to it: view, edit or admin",
+        "X-Reflow-Key": "The id of the API key; empty for a session",
+    }.items()
+}
+
+
+@blueprint.route("/authorize")
+@takes_any_query
+@blueprint.response(204, headers=_ANSWERED, description="Allowed")
+@blueprint.doc(
+    parameters=[
+        _parameter("team", "query", "The id of a team"),
+        _parameter("rights", "query", "The rights that are needed", enum=list(Rights)),
+        _parameter("X-Original-Method", "header", "The method of the request in question"),
+        _parameter("X-Original-URI", "header", "Its path; a query is not kept"),
+    ]
+)
+def authorize() -> Response:
+    """Say whether the caller has these rights to a team, for a proxy in front of another service.
+
+    Everything else than yes is 401 or 403, also for a team that is not there. The subscription must be
+    that team's. The use of the key is recorded as that of the request that the proxy asks about.
+    """
+    who, query = caller(), request.query_string.decode("latin-1")
+    if who.key:
+        team = authorizing.grant(query, who.key.teams)
+        headers = authorizing.headers_of(who.key.user_public_id, team, who.key.public_id)
+    else:
+        assert who.session
+        team = authorizing.grant(query, authorizing.teams_of_session(who.session))
+        headers = authorizing.headers_of(who.session.user.public_id, team)
+    answer = current_app.response_class(status=204, headers=headers)
+    del answer.headers["Content-Type"]
+    return answer

@@ -4,6 +4,7 @@ import logging
 
 from flask import Response, current_app, g, request
 
+from reflow_accounts.access import authorizing, forwarded
 from reflow_accounts.api_keys import recorder
 from reflow_accounts.api_keys.folding import fold_or_log, must_fold
 from reflow_accounts.api_keys.presented import PresentedKey, present
@@ -14,7 +15,7 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.caller import Caller, set_caller
 from reflow_accounts.identity.models import SessionKind
 from reflow_accounts.identity.service import find_session, touch
-from reflow_accounts.web.client import client, path
+from reflow_accounts.web.client import LONGEST_METHOD, client, path
 from reflow_accounts.web.forgery import SAFE_METHODS
 from reflow_accounts.web.problems import is_api, problem
 
@@ -114,8 +115,17 @@ def _used(key: PresentedKey) -> PresentedKey:
 
 def _use(key_id: int, status: int) -> UseFacts:
     outcome = recorder.ACCEPTED if status < 400 else str(g.get("problem_code", Code.INTERNAL_ERROR))
-    who = client()
-    return UseFacts(key_id, now(), request.method[:10], path(), status, outcome, who.address, who.user_agent)
+    who, (method, where) = client(), _described()
+    return UseFacts(key_id, now(), method, where, status, outcome, who.address, who.user_agent)
+
+
+def _described() -> tuple[str, str]:
+    """Return method and path of the request, or of the one that a proxy asks about."""
+    method, where = request.method[:LONGEST_METHOD], path()
+    if request.path != authorizing.PATH:
+        return method, where
+    environ = request.environ
+    return forwarded.method_of(environ) or method, forwarded.path_of(environ) or where
 
 
 def _bearer() -> str | None:

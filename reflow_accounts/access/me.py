@@ -1,12 +1,12 @@
 """The answer to "who am I": the same words whether a key or a session asks, inside Flask or before it."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
-from reflow_accounts.api_keys.presented import PresentedKey
+from reflow_accounts.access.authorizing import teams_of_session
+from reflow_accounts.api_keys.presented import PresentedKey, PresentedTeam
 from reflow_accounts.identity.models import UserSession
-from reflow_accounts.subscriptions.service import standings_of
-from reflow_accounts.teams.service import memberships_of
 
 JSON = "application/json"
 
@@ -22,15 +22,7 @@ def body_of_key(key: PresentedKey) -> bytes:
                 "kind": key.user_kind,
                 "is_staff": key.user_is_staff,
             },
-            "teams": [
-                {
-                    "id": team.public_id,
-                    "name": team.name,
-                    "rights": team.rights,
-                    "subscription": team.subscription,
-                }
-                for team in key.teams
-            ],
+            "teams": _listed(key.teams),
             "authenticated_by": {"type": "key", "id": key.public_id, "name": key.name, "hint": key.hint},
         }
     )
@@ -39,8 +31,6 @@ def body_of_key(key: PresentedKey) -> bytes:
 def body_of_session(session: UserSession) -> bytes:
     """Describe the caller whose session of the command this is."""
     user = session.user
-    memberships = memberships_of(user)
-    standings = standings_of([membership.team_id for membership in memberships])
     return _body(
         {
             "user": {
@@ -50,18 +40,17 @@ def body_of_session(session: UserSession) -> bytes:
                 "kind": user.kind,
                 "is_staff": user.is_staff,
             },
-            "teams": [
-                {
-                    "id": membership.team.public_id,
-                    "name": membership.team.name,
-                    "rights": membership.rights,
-                    "subscription": standings[membership.team_id].state,
-                }
-                for membership in memberships
-            ],
+            "teams": _listed(teams_of_session(session)),
             "authenticated_by": {"type": "session", "id": session.public_id, "name": None, "hint": None},
         }
     )
+
+
+def _listed(teams: Iterable[PresentedTeam]) -> list[dict[str, str]]:
+    return [
+        {"id": team.public_id, "name": team.name, "rights": team.rights, "subscription": team.subscription}
+        for team in teams
+    ]
 
 
 def _body(answer: dict[str, Any]) -> bytes:

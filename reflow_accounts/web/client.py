@@ -8,6 +8,7 @@ from flask import request
 from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX
 
 LONGEST_ADDRESS = 45
+LONGEST_METHOD = 10
 LONGEST_USER_AGENT = 255
 LONGEST_PATH = 255
 
@@ -58,9 +59,15 @@ def client() -> Client:
 
 
 def path() -> str:
-    """Return the current path as it may be kept: without the query, and without a secret put in by mistake."""
+    """Return the current path as it may be kept: without the query, and else as `kept` says."""
+    return kept(request.path)
+
+
+def kept(path: str) -> str:
+    """Return a path, cut to size, without a secret put in by mistake and without control characters."""
+    short = _SECRET.sub(r"\1…", path)[:LONGEST_PATH]
     # NUL cannot be stored in PostgreSQL; the replacement character says that something stood there.
-    return _SECRET.sub(r"\1…", request.path)[:LONGEST_PATH].replace("\0", "\ufffd")
+    return short if short.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in short)
 
 
 def _first(words: dict[str, str], text: str) -> str:

@@ -1,0 +1,80 @@
+"""Forward authentication: may the caller do this in that team? Proxies of other services ask it."""
+
+# nginx lets 2xx, 401 and 403 of such an answer through and makes a failure of everything else
+# (https://nginx.org/en/docs/http/ngx_http_auth_request_module.html): every refusal here is one of the two.
+
+from collections.abc import Sequence
+from urllib.parse import parse_qsl
+
+from reflow_accounts.api_keys.presented import PresentedTeam
+from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.errors import InsufficientRights, SubscriptionInactive
+from reflow_accounts.identity.models import UserSession
+from reflow_accounts.subscriptions.models import State
+from reflow_accounts.subscriptions.service import standings_of
+from reflow_accounts.teams.models import Rights
+from reflow_accounts.teams.service import memberships_of
+
+PATH = f"{API_PREFIX}/authorize"
+
+_QUESTION = "Ask with team=<id> and rights=view, edit or admin, each of them once and nothing else."
+# The same for a team that does not exist, so that nobody learns which do.
+_STRANGER = "You have no rights to a team with this id."
+
+
+def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
+    """Return the one of the caller's teams that `query` asks about, when the caller has the rights in it.
+
+    `query` is the query string as it came. It is compared with `teams` and goes to no database. Raises
+    InsufficientRights, also for another question than `team` and `rights`, each once, and
+    SubscriptionInactive for a team that is not paid for, whatever other teams the caller has.
+    """
+    team_id, needed = _asked(query)
+    team = next((team for team in teams if team.public_id == team_id), None)
+    if team is None:
+        raise InsufficientRights(_STRANGER)
+    if not Rights(team.rights).includes(needed):
+        raise InsufficientRights(f"This needs {needed.title()} rights to {team.name}.")
+    if team.subscription != State.ACTIVE:
+        raise SubscriptionInactive(f"{team.name} has no active AWS Marketplace subscription. Contact support.")
+    return team
+
+
+def headers_of(user_id: str, team: PresentedTeam, key_id: str = "") -> dict[str, str]:
+    """Return what the proxy tells the service behind it: public ids, and the rights that the user has.
+
+    All four are always there, that of the key empty for a session, so that no client's own header of
+    this name goes through in place of a missing one.
+    """
+    return {
+        "X-Reflow-User": user_id,
+        "X-Reflow-Team": team.public_id,
+        "X-Reflow-Rights": team.rights,
+        "X-Reflow-Key": key_id,
+    }
+
+
+def teams_of_session(session: UserSession) -> list[PresentedTeam]:
+    """List the teams of the user whose session this is, as a key's are listed."""
+    memberships = memberships_of(session.user)
+    standings = standings_of([membership.team_id for membership in memberships])
+    return [
+        PresentedTeam(
+            membership.team.public_id,
+            membership.team.name,
+            membership.rights,
+            standings[membership.team_id].state,
+        )
+        for membership in memberships
+    ]
+
+
+def _asked(query: str) -> tuple[str, Rights]:
+    words = parse_qsl(query, keep_blank_values=True)
+    if sorted(name for name, _ in words) != ["rights", "team"]:
+        raise InsufficientRights(_QUESTION)
+    found = dict(words)
+    try:
+        return found["team"], Rights(found["rights"])
+    except ValueError:
+        raise InsufficientRights(_QUESTION) from None
