@@ -36,7 +36,9 @@ def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
     if not Rights(team.rights).includes(needed):
         raise InsufficientRights(f"This needs {needed.title()} rights to {team.name}.")
     if team.subscription != State.ACTIVE:
-        raise SubscriptionInactive(f"{team.name} has no active AWS Marketplace subscription. Contact support.")
+        raise SubscriptionInactive(
+            f"{team.name} has no active AWS Marketplace subscription. Contact support."
+        )
     return team
 
 

@@ -63,9 +63,7 @@ class Lane:
         start_response(status, [*own_headers.items(), *self._headers])
         return [body]
 
-    def _answer_to(
-        self, environ: WSGIEnvironment
-    ) -> Callable[[str, WSGIEnvironment], _Answer | None] | None:
+    def _answer_to(self, environ: WSGIEnvironment) -> Callable[[str, WSGIEnvironment], _Answer | None] | None:
         path = environ["PATH_INFO"]
         if environ["REQUEST_METHOD"] != "GET":
             return None

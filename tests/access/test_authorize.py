@@ -103,7 +103,12 @@ def spoil(cast, key, how):
 
 @pytest.mark.parametrize(
     ("how", "code"),
-    [("revoked", "revoked_key"), ("disabled", "unknown_key"), ("unknown", "unknown_key"), ("x", "malformed_key")],
+    [
+        ("revoked", "revoked_key"),
+        ("disabled", "unknown_key"),
+        ("unknown", "unknown_key"),
+        ("x", "malformed_key"),
+    ],
 )
 def test_a_key_that_is_not_good_is_401_and_no_use(app, cast, api, how, code):
     key = cast.ada.key()

@@ -3,8 +3,10 @@
 import pytest
 
 from tests.cli.account import Account
+from tests.cli.crew import Crew
 from tests.cli.listener import Listener
 from tests.cli.terminal import Terminal
+from tests.helpers.live_server import LiveServer
 
 
 @pytest.fixture
@@ -53,3 +55,38 @@ def keyed(there, ada):
     there.key = ada.new_key()
     there.environ["REFLOW_API_KEY"] = there.key["secret"]
     return there
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def house(request, tmp_path_factory):
+    """The real server on each kind of database, with nobody in it that a test did not put there."""
+    folder = tmp_path_factory.mktemp("house")
+    address = request.getfixturevalue("postgres").make_database("cli") if request.param != "sqlite" else ""
+    server = LiveServer(folder, address)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def crew(house):
+    """A team of three, and two others."""
+    return Crew(house)
+
+
+@pytest.fixture
+def admin(terminal, house, crew):
+    """The terminal of the team's Admin, who uses an API key."""
+    terminal.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": crew.admin.key().secret}
+    return terminal
+
+
+@pytest.fixture
+def seat(terminal, house):
+    """`seat(person)`: the terminal, with a key of that person."""
+
+    def seat(person):
+        terminal.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": person.key().secret}
+        return terminal
+
+    return seat

@@ -32,7 +32,18 @@ def test_the_line_in_the_help_is_the_first_of_the_command(name):
 
 
 @pytest.mark.parametrize(
-    "words", [("login",), ("whoami",), ("keys",), ("keys", "create"), ("keys", "revoke"), ("api",)]
+    "words",
+    [
+        ("login",),
+        ("whoami",),
+        ("keys",),
+        ("keys", "create"),
+        ("keys", "revoke"),
+        ("team",),
+        ("team", "invite"),
+        ("team", "service-accounts", "keys", "create"),
+        ("api",),
+    ],
 )
 def test_every_command_has_help(terminal, words):
     outcome = terminal.run(*words, "--help")
@@ -55,6 +66,13 @@ def test_the_version_is_told(terminal):
         ("keys", "create"),
         ("keys", "create", "x", "--save", "attic"),
         ("keys", "create", "x", "--save", "home", "-o", "f"),
+        ("team",),
+        ("team", "invite"),
+        ("team", "invite", "a@example.com", "--rights", "owner"),
+        ("team", "members", "--team"),
+        ("team", "service-accounts", "create", "x", "--rights", "admin"),
+        ("team", "service-accounts", "delete", "x"),
+        ("team", "service-accounts", "keys", "create", "x"),
         ("activity", "--limit", "0"),
         ("activity", "--limit", "many"),
         ("activity", "--since", "soon"),

@@ -1,0 +1,81 @@
+"""`reflow team service-accounts keys`: the API keys of a service account, with the parts of one's own."""
+
+from __future__ import annotations
+
+import click
+
+from reflow_accounts.cli.client import Client
+from reflow_accounts.cli.key_choice import Keyring
+from reflow_accounts.cli.new_key import NewKey, where_to
+from reflow_accounts.cli.old_keys import STATES, revoke, show
+from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.team_choice import account_named, path_in, path_of_team, team_option
+from reflow_accounts.cli.text import clean, shell
+
+
+@click.group()
+@common_options
+def keys() -> None:
+    """List, create and revoke API keys of a service account."""
+
+
+@keys.command("list")
+@click.argument("account")
+@click.option("--state", type=click.Choice(STATES), default="live", show_default=True)
+@team_option
+@common_options
+@pass_run
+def list_keys(run: Run, account: str, state: str, team: str | None) -> None:
+    """List the API keys of ACCOUNT, a service account's name or id. Needs Admin rights.
+
+    Columns: id, name, last four characters, times used, last used, created. Times are UTC.
+    """
+    client = run.client()
+    show(run, client, state, _ring(client, team, account))
+
+
+@keys.command("create")
+@click.argument("account")
+@click.argument("name")
+@where_to
+@team_option
+@common_options
+@pass_run
+def create_key(
+    run: Run, account: str, name: str, output: str | None, save: str | None, force: bool, team: str | None
+) -> None:
+    """Create an API key called NAME of the service account ACCOUNT and print it. Needs Admin rights.
+
+    The key is shown this once. Only the key goes to stdout, so it can be piped.
+    """
+    key = NewKey(run, name, output=output, save=save, force=force)
+    client = run.client()
+    key.make(client, _ring(client, team, account))
+
+
+@keys.command("revoke")
+@click.argument("account")
+@click.argument("name_or_id")
+@click.option("--yes", is_flag=True, help="Do not ask, even when the key was used lately.")
+@team_option
+@common_options
+@pass_run
+def revoke_key(run: Run, account: str, name_or_id: str, yes: bool, team: str | None) -> None:
+    """Revoke a key of the service account ACCOUNT, at once and for good. Needs Admin rights.
+
+    On a terminal it asks first when the key was used in the last 24 hours.
+    """
+    client = run.client()
+    revoke(run, client, name_or_id, _ring(client, team, account), yes=yes)
+
+
+def _ring(client: Client, team: str | None, words: str) -> Keyring:
+    accounts = path_of_team(client, team, "service-accounts")
+    account = account_named(client, accounts, words)
+    return Keyring(
+        path_in(accounts, account, "keys"),
+        "reflow team service-accounts keys",
+        f"Account > Team > {clean(account.get('name'))}",
+        shell(account.get("name")),
+    )

@@ -1,0 +1,165 @@
+"""`reflow team service-accounts`: users that a team owns and that are programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from reflow_accounts.cli.commands.service_account_keys import keys
+from reflow_accounts.cli.errors import CommandError, UsageFault
+from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.output import document, moment, table
+from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.team_choice import account_named, path_in, path_of_team, team_option
+from reflow_accounts.cli.text import clean
+
+RIGHTS = ("view", "edit")
+
+
+@click.group("service-accounts")
+@common_options
+def service_accounts() -> None:
+    """List and manage service accounts and their API keys."""
+
+
+@service_accounts.command("list")
+@team_option
+@common_options
+@pass_run
+def list_accounts(run: Run, team: str | None) -> None:
+    """List the service accounts of a team, newest first.
+
+    Columns: id, name, rights, state (enabled or disabled), keys, last used, created. Times are UTC.
+    """
+    client = run.client()
+    answer = client.listing(path_of_team(client, team, "service-accounts"))
+    if run.as_json:
+        document(answer)
+        return
+    headings = ("Id", "Name", "Rights", "State", "Keys", "Last used (UTC)", "Created (UTC)")
+    table(headings, map(_row, answer["items"]))
+    if not answer["items"]:
+        run.tell("No service accounts. Create one with reflow team service-accounts create NAME.")
+
+
+def _row(account: dict[str, Any]) -> tuple[object, ...]:
+    who = account.get("id"), account.get("name"), account.get("rights")
+    last_used = moment(account.get("last_used_at")) or "Never"
+    return *who, _state(account), account.get("key_count"), last_used, moment(account.get("created_at"))
+
+
+def _state(account: dict[str, Any]) -> str:
+    return "disabled" if account.get("disabled") else "enabled"
+
+
+@service_accounts.command("create")
+@click.argument("name")
+@click.option(
+    "--rights", type=click.Choice(RIGHTS), default="edit", show_default=True, help="What it may do."
+)
+@team_option
+@common_options
+@pass_run
+def create(run: Run, name: str, rights: str, team: str | None) -> None:
+    """Create a service account called NAME and print its id. Needs Admin rights."""
+    client = run.client()
+    path = path_of_team(client, team, "service-accounts")
+    account = client.ask_object("POST", path, body={"name": name, "rights": rights})
+    if run.as_json:
+        document(account)
+    else:
+        click.echo(clean(account.get("id")))
+    run.tell(f"The service account {_name(account)} was created with {clean(account.get('rights'))} rights.")
+
+
+@service_accounts.command("rename")
+@click.argument("name_or_id")
+@click.argument("new_name")
+@team_option
+@common_options
+@pass_run
+def rename(run: Run, name_or_id: str, new_name: str, team: str | None) -> None:
+    """Give a service account another name. Needs Admin rights."""
+    account = _changed(run, team, name_or_id, {"name": new_name})
+    run.tell(f"The service account is called {_name(account)} now.")
+
+
+@service_accounts.command("rights")
+@click.argument("name_or_id")
+@click.argument("rights", type=click.Choice(RIGHTS))
+@team_option
+@common_options
+@pass_run
+def change_rights(run: Run, name_or_id: str, rights: str, team: str | None) -> None:
+    """Let a service account view or edit. Needs Admin rights."""
+    account = _changed(run, team, name_or_id, {"rights": rights})
+    run.tell(f"The service account {_name(account)} has {clean(account.get('rights'))} rights now.")
+
+
+@service_accounts.command("disable")
+@click.argument("name_or_id")
+@team_option
+@common_options
+@pass_run
+def disable(run: Run, name_or_id: str, team: str | None) -> None:
+    """Stop all keys of a service account at once. Needs Admin rights."""
+    account = _changed(run, team, name_or_id, {"disabled": True})
+    run.tell(f"The service account {_name(account)} is disabled: its keys are refused.")
+
+
+@service_accounts.command("enable")
+@click.argument("name_or_id")
+@team_option
+@common_options
+@pass_run
+def enable(run: Run, name_or_id: str, team: str | None) -> None:
+    """Let the keys of a service account work again. Needs Admin rights."""
+    account = _changed(run, team, name_or_id, {"disabled": False})
+    run.tell(f"The service account {_name(account)} is enabled.")
+
+
+@service_accounts.command("delete")
+@click.argument("name_or_id")
+@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@team_option
+@common_options
+@pass_run
+def delete(run: Run, name_or_id: str, yes: bool, team: str | None) -> None:
+    """Delete a service account and revoke its keys, at once and for good.
+
+    On a terminal it asks first; in a script say --yes. Needs Admin rights.
+    """
+    if not yes and not run.may_ask:
+        raise UsageFault("Nobody is there to be asked. Say --yes to delete it all the same.")
+    client = run.client()
+    path = path_of_team(client, team, "service-accounts")
+    account = account_named(client, path, name_or_id)
+    if not yes and not click.confirm(_question(account), err=True):
+        raise CommandError("Nothing was deleted.")
+    client.ask("DELETE", path_in(path, account))
+    run.tell(f"The service account {_name(account)} was deleted and its keys were revoked.")
+
+
+def _question(account: dict[str, Any]) -> str:
+    count = account.get("key_count")
+    stop = "Its key stops working" if count == 1 else f"Its {clean(count)} keys stop working"
+    last_used = moment(account.get("last_used_at"))
+    used = f", last used {last_used} UTC" if last_used else ""
+    return f"Delete the service account {_name(account)}? {stop} at once{used}."
+
+
+def _changed(run: Run, team: str | None, words: str, wanted: dict[str, Any]) -> dict[str, Any]:
+    client = run.client()
+    path = path_of_team(client, team, "service-accounts")
+    answer = client.ask_object("PATCH", path_in(path, account_named(client, path, words)), body=wanted)
+    if run.as_json:
+        document(answer)
+    return answer
+
+
+def _name(account: dict[str, Any]) -> str:
+    return clean(account.get("name"))
+
+
+service_accounts.add_command(keys)

@@ -1,0 +1,76 @@
+"""Showing and revoking keys that there are, one's own or a service account's."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from reflow_accounts.cli.client import Client
+from reflow_accounts.cli.errors import CommandError
+from reflow_accounts.cli.key_choice import OWN, Keyring, key_named
+from reflow_accounts.cli.output import document, moment, table
+from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.text import clean
+
+RECENT = timedelta(hours=24)
+STATES = ("live", "revoked", "all")
+
+
+def show(run: Run, client: Client, state: str, ring: Keyring = OWN) -> None:
+    """List the keys that are in this state."""
+    answer = client.listing(ring.path, [("state", state)])
+    if run.as_json:
+        document(answer)
+        return
+    headings = ("Id", "Name", "Ends in", "Times used", "Last used (UTC)", "Created (UTC)")
+    table(headings, map(_row, answer["items"]))
+    if not answer["items"]:
+        run.tell(f"No API keys. Create one with {ring.creating} NAME.")
+
+
+def _row(key: dict[str, Any]) -> tuple[object, ...]:
+    last_used = moment(key.get("last_used_at")) or "Never"
+    created = moment(key.get("created_at"))
+    return key.get("id"), key.get("name"), key.get("hint"), key.get("use_count"), last_used, created
+
+
+def revoke(run: Run, client: Client, name_or_id: str, ring: Keyring = OWN, *, yes: bool) -> None:
+    """Revoke a key; a person is asked first, unless `yes`, when it was used lately."""
+    key = key_named(client, name_or_id, ring=ring)
+    name = clean(key.get("name") or key.get("id"))
+    if key.get("revoked_at"):
+        run.tell(f"The key {name} is revoked already.")
+        return
+    is_own = _is_in_use_here(client, key)
+    is_asked = not yes and run.may_ask and _is_recent(key.get("last_used_at"))
+    if is_asked and not click.confirm(_question(name, key, is_own), err=True):
+        raise CommandError("Nothing was revoked.")
+    client.ask("DELETE", ring.path_of(key))
+    run.tell(f"The key {name} was revoked.", *([_own_key_is_gone(client)] if is_own else []))
+
+
+def _question(name: str, key: dict[str, Any], is_own: bool) -> str:
+    used = f"{name} was last used {moment(key.get('last_used_at'))} UTC"
+    return f"{used}{' and is the key you are using now' if is_own else ''}. Revoke it?"
+
+
+def _is_recent(time: object) -> bool:
+    try:
+        return datetime.now(UTC) - datetime.fromisoformat(str(time)) < RECENT
+    except (ValueError, TypeError):
+        return False
+
+
+def _is_in_use_here(client: Client, key: dict[str, Any]) -> bool:
+    secret = client.credential.secret if client.credential else ""
+    if not key.get("hint") or not secret.endswith(str(key["hint"])):
+        return False
+    by = client.ask_object("GET", "/me").get("authenticated_by")
+    return isinstance(by, dict) and by.get("id") == key.get("id")
+
+
+def _own_key_is_gone(client: Client) -> str:
+    place = client.credential.place if client.credential else ""
+    return f"It was {place}, the one in use here: the next command will be refused."

@@ -1,0 +1,224 @@
+"""`reflow team service-accounts` at the real server, and the keys of a service account."""
+
+import json
+import stat
+
+import pytest
+
+from reflow_accounts.contract import is_well_formed
+from tests.cli.account import request, unused_name
+from tests.cli.folders import key_file
+
+ACCOUNTS = ("team", "service-accounts")
+KEYS = (*ACCOUNTS, "keys")
+
+
+@pytest.fixture
+def accounts(admin):
+    """`accounts()`: what the list shows, by name."""
+
+    def listed():
+        outcome = admin.run(*ACCOUNTS, "list")
+        assert outcome.code == 0, outcome.stderr
+        return {line.split("\t")[1]: line.split("\t") for line in outcome.stdout.splitlines()}
+
+    return listed
+
+
+def opens(crew, house, secret):
+    return request(house.url, "GET", f"/authorize?team={crew.team.id}&rights=edit", secret)[0]
+
+
+def test_the_list_shows_rights_state_keys_and_last_use(admin, crew, house, accounts):
+    opens(crew, house, crew.robot.key().secret)
+
+    found = accounts()["robot"]
+
+    assert found[:5] == [crew.robot.id, "robot", "edit", "enabled", "1"]
+    assert found[5].startswith("20")
+    assert found[6].startswith("20")
+    drawn = admin.run_at_a_screen(*ACCOUNTS, "list")
+    assert "Last used" in drawn.stdout
+    answer = json.loads(admin.run(*ACCOUNTS, "list", "--json").stdout)
+    assert [item["id"] for item in answer["items"]] == [crew.robot.id]
+
+
+def test_one_is_created_with_edit_rights_and_its_id_is_the_result(admin, accounts):
+    outcome = admin.run(*ACCOUNTS, "create", "deploy")
+
+    assert outcome.code == 0, outcome.stderr
+    assert accounts()["deploy"][:3] == [outcome.stdout.removesuffix("\n"), "deploy", "edit"]
+    assert accounts()["deploy"][5] == "Never"
+    assert "The service account deploy was created with edit rights." in outcome.stderr
+    answer = json.loads(admin.run(*ACCOUNTS, "create", "reports", "--rights", "view", "--json").stdout)
+    assert (answer["name"], answer["rights"]) == ("reports", "view")
+
+
+def test_a_name_that_is_taken_says_why(admin):
+    outcome = admin.run(*ACCOUNTS, "create", "Robot")
+    assert outcome.code == 1
+    assert "Choose another name" in outcome.stderr
+
+
+@pytest.mark.parametrize("by", ["name", "id"])
+def test_one_is_renamed_and_given_other_rights(admin, crew, accounts, by):
+    words = "robot" if by == "name" else crew.robot.id
+
+    assert admin.run(*ACCOUNTS, "rights", words, "view").code == 0
+    outcome = admin.run(*ACCOUNTS, "rename", words, "android")
+
+    assert outcome.stderr == "The service account is called android now.\n"
+    assert accounts()["android"][:3] == [crew.robot.id, "android", "view"]
+
+
+def test_while_it_is_disabled_its_keys_are_refused(admin, crew, house, accounts):
+    secret = crew.robot.key().secret
+    for _ in range(2):
+        assert admin.run(*ACCOUNTS, "disable", "robot").code == 0
+    assert accounts()["robot"][3] == "disabled"
+    assert opens(crew, house, secret) == 401
+
+    assert json.loads(admin.run(*ACCOUNTS, "enable", "robot", "--json").stdout)["disabled"] is False
+    assert opens(crew, house, secret) == 204
+
+
+def test_in_a_script_it_is_deleted_only_with_yes(admin, crew, house, accounts):
+    secret = crew.robot.key().secret
+
+    outcome = admin.run(*ACCOUNTS, "delete", "robot")
+    assert outcome.code == 2
+    assert "--yes" in outcome.stderr
+    assert "robot" in accounts()
+
+    outcome = admin.run(*ACCOUNTS, "delete", "robot", "--yes")
+    assert outcome.code == 0, outcome.stderr
+    assert accounts() == {}
+    assert opens(crew, house, secret) == 401
+    assert admin.run(*ACCOUNTS, "delete", "robot", "--yes").code == 6
+
+
+@pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
+def test_a_person_is_asked_before_it_is_deleted(admin, crew, accounts, answer, is_gone):
+    crew.robot.key()
+
+    outcome = admin.run_at_a_screen(*ACCOUNTS, "delete", "robot", answers=(("at once", answer),))
+
+    assert "Delete the service account robot? Its key stops working at once" in outcome.stdout
+    assert outcome.code == (0 if is_gone else 1)
+    assert ("robot" not in accounts()) is is_gone
+
+
+@pytest.mark.parametrize("words", ["nobody", "usr_nobody", "", "../../me"])
+@pytest.mark.parametrize(
+    "act", [("rename", "{}", "x"), ("disable", "{}"), ("delete", "{}", "--yes"), ("keys", "list", "{}")]
+)
+def test_one_that_is_not_there_is_not_found(admin, crew, act, words):
+    outcome = admin.run(*ACCOUNTS, *(word.format(words) for word in act))
+    assert outcome.code == 6
+    assert "There is no service account" in outcome.stderr
+
+
+def test_a_new_key_is_all_that_goes_to_stdout(admin, crew, house):
+    outcome = admin.run(*KEYS, "create", "robot", "deploy")
+
+    assert outcome.code == 0, outcome.stderr
+    secret = outcome.stdout.removesuffix("\n")
+    assert is_well_formed(secret)
+    assert secret not in outcome.stderr
+    me = request(house.url, "GET", "/me", secret)[1]
+    assert (me["user"]["name"], me["authenticated_by"]["name"]) == ("robot", "deploy")
+
+
+def test_a_key_can_be_saved_in_a_file_and_used_from_there(admin, crew):
+    outcome = admin.run(*KEYS, "create", crew.robot.id, "deploy", "-o", "ci.key", umask=0)
+
+    file = admin.folder / "ci.key"
+    assert (outcome.code, outcome.stdout) == (0, ""), outcome.stderr
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "Kind\tservice account" in admin.run("-k", "ci.key", "whoami").stdout
+    told = admin.run(*KEYS, "create", "robot", "more", "-o", "more.key", "--json")
+    assert json.loads(told.stdout)["name"] == "more"
+    assert "rfk_" not in told.everything
+
+
+def test_no_key_is_made_over_a_file_that_is_there(admin):
+    file = key_file(admin.folder / "old.key", "precious")
+
+    outcome = admin.run(*KEYS, "create", "robot", "deploy", "-o", "old.key")
+
+    assert outcome.code == 1
+    assert file.read_text() == "precious\n"
+    assert admin.run(*KEYS, "list", "robot").stdout == ""
+
+
+def test_its_keys_are_listed_and_revoked(admin, crew, house):
+    key = crew.robot.key("deploy")
+    opens(crew, house, key.secret)
+    [line] = admin.run(*KEYS, "list", "robot").stdout.splitlines()
+    assert line.split("\t")[:4] == [key.id, "deploy", key.secret[-4:], "1"]
+    assert key.secret not in line
+
+    outcome = admin.run(*KEYS, "revoke", "robot", "deploy")
+
+    assert (outcome.code, outcome.stderr) == (0, "The key deploy was revoked.\n")
+    assert opens(crew, house, key.secret) == 401
+    again = admin.run(*KEYS, "revoke", "robot", key.id)
+    assert (again.code, "revoked already" in again.stderr) == (0, True)
+    [item] = json.loads(admin.run(*KEYS, "list", "robot", "--state", "revoked", "--json").stdout)["items"]
+    assert item["id"] == key.id
+    empty = admin.run(*KEYS, "list", "robot")
+    assert "reflow team service-accounts keys create robot NAME" in empty.stderr
+
+
+def test_a_key_of_oneself_is_none_of_the_service_accounts(admin, crew):
+    own = crew.admin.key()
+    for words in (own.id, own.name):
+        outcome = admin.run(*KEYS, "revoke", "robot", words)
+        assert outcome.code == 6
+        assert "reflow team service-accounts keys list robot shows its keys" in outcome.stderr
+
+
+def test_a_person_is_asked_before_a_key_in_use_is_revoked(admin, crew, house):
+    key = crew.robot.key("deploy")
+    opens(crew, house, key.secret)
+
+    outcome = admin.run_at_a_screen(*KEYS, "revoke", "robot", "deploy", answers=(("Revoke it?", "n"),))
+
+    assert outcome.code == 1
+    assert opens(crew, house, key.secret) == 204
+
+
+WRITES = [
+    ("create", "x"),
+    ("rename", "robot", "x"),
+    ("rights", "robot", "view"),
+    ("disable", "robot"),
+    ("enable", "robot"),
+    ("delete", "robot", "--yes"),
+    ("keys", "list", "robot"),
+    ("keys", "create", "robot", "x"),
+    ("keys", "revoke", "robot", "x"),
+]
+
+
+@pytest.mark.parametrize("who", ["editor", "viewer", "robot"])
+def test_below_admin_they_are_seen_and_not_managed(seat, crew, house, who):
+    key = crew.robot.key()
+    place = seat(getattr(crew, who))
+    assert place.run(*ACCOUNTS, "list").stdout.startswith(crew.robot.id)
+    for words in WRITES:
+        outcome = place.run(*ACCOUNTS, *words)
+        assert outcome.code == 5, (words, outcome.stderr)
+        assert outcome.stdout == ""
+    assert opens(crew, house, key.secret) == 204
+
+
+def test_a_team_can_be_named_for_each(admin, crew):
+    other = crew.other_team()
+    name = unused_name()
+
+    assert admin.run(*ACCOUNTS, "create", name).code == 2
+    assert admin.run(*ACCOUNTS, "create", name, "--team", other.name).code == 0
+    assert admin.run(*KEYS, "create", name, "deploy", "--team", other.id).code == 0
+    assert name in admin.run(*ACCOUNTS, "list", "--team", other.name).stdout
+    assert name not in admin.run(*ACCOUNTS, "list", "--team", crew.team.id).stdout

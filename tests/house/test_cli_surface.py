@@ -1,0 +1,59 @@
+"""The surface of the `reflow` command, its commands, arguments and options, is the one that is committed.
+
+`.venv/bin/python -m tests.house.test_cli_surface` writes the committed one anew.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from reflow_accounts.cli.app import reflow
+
+COMMITTED = Path(__file__).with_name("cli.txt")
+# Every command takes them (cli/options.py).
+COMMON = {"--key-file", "--server", "--json", "--quiet"}
+
+
+def _words(parameter: click.Parameter) -> str:
+    if isinstance(parameter, click.Argument):
+        name = parameter.metavar or str(parameter.name).upper()
+        return name if parameter.required else f"[{name}]"
+    names = ", ".join(parameter.opts)
+    if getattr(parameter, "is_flag", False):
+        return f"[{names}]"
+    kind = "|".join(parameter.type.choices) if isinstance(parameter.type, click.Choice) else parameter.metavar
+    default = f" ({parameter.default})" if isinstance(parameter.default, str | int) else ""
+    return f"[{names} {kind}{default}]"
+
+
+def _commands(command: click.Command, name: str = "reflow") -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for inner in sorted(command.list_commands(click.Context(command))):
+            found = command.get_command(click.Context(command), inner)
+            assert found
+            yield from _commands(found, f"{name} {inner}")
+
+
+def surface() -> str:
+    """Return one line for each command."""
+    lines = []
+    for name, command in _commands(reflow):
+        shown = [_words(parameter) for parameter in command.params if not COMMON & set(parameter.opts)]
+        lines.append(" ".join([name, *shown]))
+    return "\n".join(lines) + "\n"
+
+
+def test_the_surface_is_the_committed_one():
+    assert surface() == COMMITTED.read_text("utf-8"), f"Run: python -m {__name__}"
+
+
+def test_every_command_takes_the_common_options_and_explains_itself():
+    for name, command in _commands(reflow):
+        assert {option for parameter in command.params for option in parameter.opts} >= COMMON, name
+        assert command.help, name
+
+
+if __name__ == "__main__":
+    COMMITTED.write_text(surface(), "utf-8")
