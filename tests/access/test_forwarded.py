@@ -63,7 +63,7 @@ def test_at_every_other_address_the_headers_mean_nothing(ask, path):
         ("/runs?a#b", "/runs"),
         ("/a?b?c", "/a"),
         ("/a%3Fb", "/a?b"),
-        ("https://user:secret@tests.example:8443/runs?x=1", "/runs"),
+        ("https://user:x@tests.example:8443/runs?x=1", "/runs"),  # pragma: allowlist secret
         ("//tests.example/runs", "//tests.example/runs"),
         ("/r%C3%A9sultats", "/résultats"),
         ("/r\u00c3\u00a9sultats", "/résultats"),

@@ -41,7 +41,7 @@ class LiveServer:
             self.environ["REFLOW_DATABASE_URL"] = database_url
         self.settings = config.load(self.environ)
         self.database_url = self.settings.database_url
-        self.port = _free_port()
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._app: Flask | None = None
 
@@ -109,7 +109,8 @@ class LiveServer:
         raise RuntimeError(f"The server did not start. Its log:\n{log}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of this machine that nobody listens at."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -17,14 +17,20 @@ COMMON = {"--key-file", "--server", "--json", "--quiet"}
 
 def _words(parameter: click.Parameter) -> str:
     if isinstance(parameter, click.Argument):
-        name = parameter.metavar or str(parameter.name).upper()
+        is_choice = isinstance(parameter.type, click.Choice) and not parameter.metavar
+        name = _choices(parameter) if is_choice else parameter.metavar or str(parameter.name).upper()
         return name if parameter.required else f"[{name}]"
     names = ", ".join(parameter.opts)
     if getattr(parameter, "is_flag", False):
         return f"[{names}]"
-    kind = "|".join(parameter.type.choices) if isinstance(parameter.type, click.Choice) else parameter.metavar
+    is_choice = isinstance(parameter.type, click.Choice)
+    kind = _choices(parameter) if is_choice else parameter.metavar or parameter.type.name.upper()
     default = f" ({parameter.default})" if isinstance(parameter.default, str | int) else ""
     return f"[{names} {kind}{default}]"
+
+
+def _choices(parameter: click.Parameter) -> str:
+    return "|".join(parameter.type.choices)
 
 
 def _commands(command: click.Command, name: str = "reflow") -> Iterator[tuple[str, click.Command]]:
