@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from reflow_accounts.identity.models import LONGEST_NAME
 from reflow_accounts.teams.models import Rights
-from reflow_accounts.web.documents import Moment, PageQuery, Schema, Text, cursor_field
+from reflow_accounts.web.documents import Flag, Moment, PageQuery, Schema, Text, cursor_field
 
 # What the service will say of a name, as far as a document can. Names of others it cannot know.
 _NAME = {
@@ -43,7 +43,7 @@ class AccountChange(Schema):
 
     name = Text(metadata=_NAME)
     rights = ma.fields.String(validate=ma.validate.OneOf(_GIVEN), metadata=_RIGHTS)
-    disabled = ma.fields.Boolean(truthy={True}, falsy={False})
+    disabled = Flag()
 
 
 class AccountsQuery(PageQuery):

@@ -57,6 +57,15 @@ class Text(ma.fields.String):
         return text
 
 
+class Flag(ma.fields.Boolean):
+    """JSON's own true or false, and nothing that Python takes for it, such as 1."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise ma.ValidationError("Write true or false.")
+        return value
+
+
 class Schema(ma.Schema):
     """What goes in has only known fields (OWASP ASVS 5.0, 15.3.3)."""
 

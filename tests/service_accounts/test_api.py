@@ -63,6 +63,14 @@ def test_name_rights_and_standing_are_changed_each_alone(cast, ada, api, path):
     problem_of(ada.patch(one, {"disabled": "yes"}), 422, "validation_failed")
 
 
+@pytest.mark.parametrize("value", [1, 0, 1.0, "true", "", None, [], {}, [True]])
+def test_disabled_is_true_or_false_and_nothing_like_it(cast, ada, path, value):
+    one = f"{path}/{cast.ci.id}"
+    problem = problem_of(ada.patch(one, {"disabled": value}), 422, "validation_failed")
+    assert [error["field"] for error in problem["errors"]] == ["disabled"]
+    assert ada.get(one).json["disabled"] is False
+
+
 def test_a_deleted_account_is_gone_and_its_keys_are_revoked(app, cast, ada, api, path):
     one, key = f"{path}/{cast.ci.id}", cast.ci.key()
     assert [ada.delete(one).status_code for _ in range(2)] == [204, 204]
