@@ -18,13 +18,12 @@ from reflow_accounts.limits.models import LimitCount
 from reflow_accounts.web import text
 
 # "step-up…" is whoever is signed in and proves it again: what strangers do to an account never hinders them.
-Act = Literal["sign-in", "sign-up", "forgot", "second-factor", "step-up", "device-code"]
+Act = Literal["sign-in", "sign-up", "forgot", "second-factor", "step-up", "step-up-code", "device-code"]
 
 _TEN = (RateLimitItemPerMinute(10, 5),)
-_OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {
-    # A code has six digits: at twenty an hour all of them take years.
-    "second-factor": (*_TEN, RateLimitItemPerHour(20)),
-}
+# A code has six digits: at twenty an hour all of them take years.
+_CODES = (*_TEN, RateLimitItemPerHour(20))
+_OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {"second-factor": _CODES, "step-up-code": _CODES}
 _logger = logging.getLogger(__name__)
 _SORRY = "Reflow cannot count attempts right now. Nothing was changed. Try again in a few seconds."
 

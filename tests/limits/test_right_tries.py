@@ -1,5 +1,7 @@
 """A right password or code gives its count back, wherever one is asked for; what is no guess has a limit of its own."""
 
+from datetime import timedelta
+
 import pytest
 import time_machine
 
@@ -8,8 +10,9 @@ from reflow_accounts.limits.models import LimitCount
 from reflow_accounts.teams.models import Rights
 from tests.helpers.api import problem_of
 from tests.helpers.authenticator_app import STEP_SECONDS, turn_on
+from tests.helpers.html import parse
 
-PASSWORD, DELETION = "/account/security/password", "/account/profile/deletion"
+PASSWORD, DELETION, KEYS = "/account/security/password", "/account/profile/deletion", "/account/api-keys"
 NEW = "a kettle on the moon"
 
 
@@ -90,3 +93,37 @@ def test_a_team_that_needs_its_admin_costs_no_try(cast, client, counted):
     cast.acme.give(cast.ben, Rights.EDIT)
     assert client.submit(page, DELETION, password=cast.ada.password).status_code == 409
     assert counted() == 0
+
+
+def ask_for_key(client):
+    return parse(client.submit(client.page(f"{KEYS}/new"), KEYS, name="CI").text)
+
+
+def test_codes_that_prove_who_it_is_are_counted_by_the_hour_too(cast, client, clock):
+    phone = turn_on(cast.ada)
+    enter_second_factor(client, cast.ada, phone)
+    cast.ada.change_sessions(proven_at=None)
+    page = ask_for_key(client)
+    for _ in range(2):
+        for _ in range(10):
+            assert client.submit(page, KEYS, proof_code="000000").status_code == 422
+        clock.shift(timedelta(minutes=5))
+    answer = client.submit(page, KEYS, proof_code=phone.code())
+    assert answer.status_code == 429
+    assert "Try again in 50 minutes" in answer.text
+    # The password is a proof of its own.
+    assert client.submit(page, KEYS, proof_password=cast.ada.password).status_code == 200
+
+
+def test_a_right_code_that_proves_who_it_is_uses_nothing_up(cast, client, clock, counted):
+    phone = turn_on(cast.ada)
+    enter_second_factor(client, cast.ada, phone)
+    cast.ada.change_sessions(proven_at=None)
+    clock.shift(STEP_SECONDS)
+    assert client.submit(ask_for_key(client), KEYS, proof_code=phone.code()).status_code == 200
+    assert counted() == 0
+
+
+def enter_second_factor(client, person, phone):
+    client.send("/login", email=person.email, password=person.password)
+    assert client.send("/login/code", code=phone.code()).status_code == 303
