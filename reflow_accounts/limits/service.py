@@ -18,12 +18,18 @@ from reflow_accounts.limits.models import LimitCount
 from reflow_accounts.web import text
 
 # "step-up…" is whoever is signed in and proves it again: what strangers do to an account never hinders them.
-Act = Literal["sign-in", "sign-up", "forgot", "second-factor", "step-up", "step-up-code", "device-code"]
+Act = Literal[
+    "sign-in", "sign-up", "forgot", "second-factor", "step-up", "step-up-code", "passkey", "device-code"
+]
 
 _TEN = (RateLimitItemPerMinute(10, 5),)
 # A code has six digits: at twenty an hour all of them take years.
 _CODES = (*_TEN, RateLimitItemPerHour(20))
 _OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {"second-factor": _CODES, "step-up-code": _CODES}
+_OF_ADDRESS: dict[Act, tuple[RateLimitItem, ...]] = {
+    # A challenge is no guess, but a row; and an office may share its address.
+    "passkey": (RateLimitItemPerMinute(30, 5),),
+}
 _logger = logging.getLogger(__name__)
 _SORRY = "Reflow cannot count attempts right now. Nothing was changed. Try again in a few seconds."
 
@@ -81,7 +87,7 @@ def _counters(act: Act, account: str, address: str) -> list[Counter]:
     """List what a try counts on, the address first: one address alone cannot use up many accounts."""
     found: list[Counter] = []
     if address:
-        found += [(item, act, "address", _network(address)) for item in _TEN]
+        found += [(item, act, "address", _network(address)) for item in _OF_ADDRESS.get(act, _TEN)]
     if account:
         found += [(item, act, "account", _digest(account)) for item in _OF_ACCOUNT.get(act, _TEN)]
     return found

@@ -11,9 +11,11 @@ from reflow_accounts.teams.models import Rights
 from tests.helpers.api import problem_of
 from tests.helpers.authenticator_app import STEP_SECONDS, turn_on
 from tests.helpers.html import parse
+from tests.helpers.passkeys import SIGN_IN, SIGN_IN_OPTIONS, add, sign_in
 
 PASSWORD, DELETION, KEYS = "/account/security/password", "/account/profile/deletion", "/account/api-keys"
 NEW = "a kettle on the moon"
+CHALLENGES = 30
 
 
 @pytest.fixture
@@ -127,3 +129,33 @@ def test_a_right_code_that_proves_who_it_is_uses_nothing_up(cast, client, clock,
 def enter_second_factor(client, person, phone):
     client.send("/login", email=person.email, password=person.password)
     assert client.send("/login/code", code=phone.code()).status_code == 303
+
+
+def test_challenges_of_an_address_have_a_limit_and_the_page_says_so(app, cast, client):
+    authenticator = add(cast.ada.sign_in(client))
+    stranger = app.test_client()
+    options = stranger.send(SIGN_IN_OPTIONS).json
+    for _ in range(CHALLENGES - 1):
+        assert stranger.send(SIGN_IN_OPTIONS).status_code == 200
+    answer = stranger.send(SIGN_IN_OPTIONS)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    # What the script sends when it got no challenge.
+    answer = stranger.send(SIGN_IN, credential="")
+    assert answer.status_code == 429
+    assert "Too many attempts. Try again in 5 minutes." in answer.text
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    elsewhere = {"environ_base": {"REMOTE_ADDR": "198.51.100.7"}}
+    token = {"csrf_token": stranger.csrf_token()}
+    assert stranger.post(SIGN_IN_OPTIONS, data=token, **elsewhere).status_code == 200
+    # Who has a challenge signs in.
+    assert stranger.send(SIGN_IN, credential=authenticator.get(options)).status_code == 303
+
+
+def test_signing_in_with_a_passkey_uses_nothing_up(app, cast, client, counted):
+    authenticator = add(cast.ada.sign_in(client))
+    for _ in range(3):
+        assert sign_in(app.test_client(), authenticator).status_code == 303
+    assert counted() == 0
+    assert app.test_client().send(SIGN_IN, credential="{}").status_code == 422
+    assert counted() == 0
