@@ -26,8 +26,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        # DEL is the one control character that JSON lets through.
-        return json.dumps(line).replace("\x7f", "\\u007f")
+        return json.dumps(line)
 
 
 def facts(**facts: object) -> dict[str, Any]:

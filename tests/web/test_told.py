@@ -1,4 +1,4 @@
-"""What the log tells: sign-ins good and bad, grave acts, refusals; by public id and nothing more (OWASP ASVS 5.0, 16.3)."""
+"""What the log tells of sign-ins, grave acts and refusals: public ids and nothing more (OWASP ASVS 5.0, 16.3)."""
 
 import io
 import json
