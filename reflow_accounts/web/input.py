@@ -1,6 +1,7 @@
 """What no request of ours holds, refused at the door."""
 
 from flask import Flask, abort, request
+from werkzeug.datastructures import MultiDict
 
 NUL = "\0"
 
@@ -10,8 +11,13 @@ def bind(app: Flask) -> None:
 
     @app.before_request
     def refuse_nul() -> None:
-        texts = [request.path, *request.args, *request.args.values()]
+        texts = [request.path, *_all(request.args)]
         if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
-            texts += [*request.form, *(value for values in request.form.listvalues() for value in values)]
+            texts += _all(request.form)
         if any(NUL in text for text in texts):
             abort(400, "Leave out NUL characters.")
+
+
+def _all(fields: MultiDict[str, str]) -> list[str]:
+    """Return every name and every value, of repeated names too."""
+    return [*fields, *(value for values in fields.listvalues() for value in values)]

@@ -185,13 +185,24 @@ def test_one_address_cannot_use_up_the_tries_of_many_accounts(limits):
     limits.hit("sign-in", account="ada", address="192.0.2.2")
 
 
-def test_giving_back_makes_no_more_than_ten(limits):
-    for _ in range(5):
+@pytest.mark.parametrize("times", [1, 5])
+def test_giving_back_makes_no_more_than_ten(limits, times):
+    for _ in range(times):
         limits.give_back("sign-in", account="ada")
     for _ in range(TRIES):
         limits.hit("sign-in", account="ada")
     with pytest.raises(RateLimited):
         limits.hit("sign-in", account="ada")
+
+
+def test_who_is_told_to_wait_is_never_told_to_wait_for_nothing(limits):
+    with time_machine.travel(now().replace(microsecond=0), tick=False) as clock:
+        for _ in range(TRIES):
+            limits.hit("sign-in", account="ada")
+        clock.shift(FIVE_MINUTES - timedelta(milliseconds=300))
+        with pytest.raises(RateLimited) as refused:
+            limits.hit("sign-in", account="ada")
+        assert refused.value.retry_after == 1
 
 
 def test_counters_that_are_over_are_pruned_and_no_others(app, limits):
