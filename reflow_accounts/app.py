@@ -15,7 +15,7 @@ from reflow_accounts.identity.vault import Vault
 from reflow_accounts.limits import counters
 from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
 from reflow_accounts.turns import LARGEST_BODY_BYTES
-from reflow_accounts.web import documents, filters, headers, hosts, htmx, input, logs, problems
+from reflow_accounts.web import cookies, documents, filters, headers, hosts, htmx, input, logs, problems
 from reflow_accounts.web.hosts import HostGate, Hosts
 
 
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     passwords.bind(app, PasswordHasher(keys, settings.password_rounds))
     vault.bind(app, Vault(keys))
     counters.bind(app, settings)
-    for part in (filters, htmx, problems):
+    for part in (cookies, filters, htmx, problems):
         part.bind(app)
     headers.bind(app, settings.is_https)
     doors.open_doors(app)

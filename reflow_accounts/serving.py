@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from reflow_accounts import chores, demo, paths, streams, turns
+from reflow_accounts.access.lane import goes_later
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.extensions import db
@@ -96,8 +97,8 @@ def _run(host: str, port: int) -> None:
 def load_worker() -> Flask:
     """Return the application, in a process that the server has just begun; it does chores beside serving."""
     streams.install()
-    turns.install(TURNS_PER_WORKER)
     app: Flask = importlib.import_module("wsgi").app
+    turns.install(TURNS_PER_WORKER, goes_later(app))
     chores.start(app)
     return app
 

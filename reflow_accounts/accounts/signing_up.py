@@ -87,6 +87,6 @@ def confirm(link: MailLink, *, client: Client) -> User:
         raise Gone("This email address has an account already.") from None
     team = add_team(details["team_name"], user)
     drop_sign_ups_of(link.email)
-    record(Action.ACCOUNT_CREATED, by=user, account=user, team_id=team.id, address=client.address)
+    record(Action.ACCOUNT_CREATED, by=user, account=user, team=team, address=client.address)
     db.session.flush()
     return user

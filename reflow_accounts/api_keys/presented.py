@@ -1,5 +1,6 @@
 """A key that a request presents: looked up in one statement, without the ORM."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reflow_accounts.api_keys.wire import Row, UseFacts, Wire, utc
@@ -42,6 +43,9 @@ class PresentedKey:
         return any(team.subscription == State.ACTIVE for team in self.teams)
 
 
+Admitted = tuple[PresentedKey, int]
+
+
 def present(secret: str, wire: Wire) -> PresentedKey:
     """Return the live key that `secret` is. Raises Unauthenticated, or Unavailable without the database.
 
@@ -63,15 +67,18 @@ def present(secret: str, wire: Wire) -> PresentedKey:
     return _made_of(rows)
 
 
-def admit(secret: str, use: UseFacts, wire: Wire) -> tuple[PresentedKey, int] | None:
-    """Look the key up that `secret` is and, when it is plainly good, append `use` of it in the same go.
+def admit(asked: Sequence[tuple[str, UseFacts]], wire: Wire) -> list[Admitted | None]:
+    """Look up the keys that these secrets are, and append the use of each that is plainly good, in one go.
 
-    Return the key and the number of the use; None for whatever else it is, which `present` tells apart.
-    Raises Unavailable when it is not known whether the use was recorded: it must not be tried again.
+    Return for each the key and the number of its use; None for whatever else it is, which `present` tells
+    apart. Raises Unavailable when it is not known whether the uses were recorded: not to be tried again.
     """
-    if not is_well_formed(secret):
-        return None
-    rows, number = wire.admit(digest_of(secret), use)
+    wanted = [(digest_of(secret), use) for secret, use in asked if is_well_formed(secret)]
+    found = iter(wire.admit(wanted) if wanted else ())
+    return [_admitted(*next(found)) if is_well_formed(secret) else None for secret, _ in asked]
+
+
+def _admitted(rows: list[Row], number: int | None) -> Admitted | None:
     return None if number is None else (_made_of(rows), number)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import and_, or_, select
 
+from reflow_accounts.audit import trail
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.extensions import db
@@ -19,7 +20,18 @@ class Actor(Protocol):
     @property
     def id(self) -> int | None: ...
     @property
+    def public_id(self) -> str | None: ...
+    @property
     def full_name(self) -> str: ...
+
+
+class Team(Protocol):
+    """A team, which is a room above."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def public_id(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -27,6 +39,7 @@ class _Somebody:
     """An actor who has not proved to be anybody."""
 
     id: None = None
+    public_id: None = None
     full_name: str = "Somebody"
 
 
@@ -39,15 +52,16 @@ def record(
     *,
     by: Actor | None,
     account: Actor | None = None,
-    team_id: int | None = None,
+    team: Team | None = None,
     subject: str = "",
     address: str = "",
     **details: Any,
 ) -> None:
     """Add one act to the session; the caller's commit makes it and the act itself true together.
 
-    `by` None is an operator at the server's own terminal. `account` is the user, `team_id` the team
+    `by` None is an operator at the server's own terminal. `account` is the user, `team` the team
     whose Activity shows the act. `details` are plain values for support and programs, never secrets.
+    Once committed, an act of a request is a line of the log too.
     """
     db.session.add(
         AuditEvent(
@@ -55,12 +69,14 @@ def record(
             actor_id=by.id if by else None,
             actor_name=by.full_name if by else OPERATOR_NAME,
             account_id=account.id if account else None,
-            team_id=team_id,
+            team_id=team.id if team else None,
             subject=subject[:255],
             address=address,
             details=details,
         )
     )
+    people = {"by": by, "account": account, "team": team}
+    trail.follow(action, {name: who.public_id for name, who in people.items() if who}, details)
 
 
 def events_of(

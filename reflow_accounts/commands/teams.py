@@ -24,6 +24,6 @@ def create_team(name: str, owner: str) -> None:
     if person.disabled_at:
         raise Conflict(f"{person.full_name} is disabled. Enable them first: `users enable {person.email}`.")
     team = add_team(name, person)
-    record(Action.TEAM_CREATED, by=None, account=person, team_id=team.id, subject=team.name)
+    record(Action.TEAM_CREATED, by=None, account=person, team=team, subject=team.name)
     db.session.commit()
     click.echo(f"{team.name} was created ({team.public_id}). {person.full_name} is its Admin.")

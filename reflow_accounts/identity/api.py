@@ -39,20 +39,25 @@ def sign_in(words: dict[str, Any]) -> Any:
         db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
     limits.give_back("sign-in", **tried)
-    _ask_for_second_factor(user, words.get("otp"))
+    has_proved_twice = _ask_for_second_factor(user, words.get("otp"))
     service.renew_password_hash(user, words["password"], hasher())
     session, secret = service.start_session(user, SessionKind.COMMAND, client())
     shown = ("public_id", "created_at", "expires_at", "user")
-    return {name: getattr(session, name) for name in shown} | {"secret": secret}
+    answer = {name: getattr(session, name) for name in shown} | {"secret": secret}
+    if has_proved_twice:
+        # The code is used up with the session that it gives. Counters are written when nothing else is.
+        db.session.commit()
+        limits.give_back("second-factor", **_code_tried(user))
+    return answer
 
 
-def _ask_for_second_factor(user: User, otp: str | None) -> None:
-    """Raise Unauthenticated unless the second factor is off or `otp` proves it. Only after the password.
+def _ask_for_second_factor(user: User, otp: str | None) -> bool:
+    """Raise Unauthenticated unless the second factor is off or `otp` proves it; say whether it was proved.
 
-    Raises InsufficientRights for staff with passkeys alone, which only a browser can ask for.
+    Only after the password. Raises InsufficientRights for staff with passkeys alone, which only a browser can ask for.
     """
     if not second_factor.is_asked_for(user):
-        return
+        return False
     if not second_factor.is_on(user):
         raise InsufficientRights(
             "Support staff log in here with an authenticator app: set one up in Account > Security."
@@ -60,14 +65,18 @@ def _ask_for_second_factor(user: User, otp: str | None) -> None:
     if not otp:
         sentence = "Two-factor authentication is on. Send the code of your authenticator app as otp, too."
         raise Unauthenticated(Code.MISSING_CREDENTIALS, sentence, otp_required=True)
-    limits.hit("second-factor", account=user.public_id, address=client().address)
+    limits.hit("second-factor", **_code_tried(user))
     if second_factor.accept_code(user, otp) or recovery_codes.accept(user, otp, client=client()):
-        return
+        return True
     second_factor.refuse(user, client=client())
     # As above.
     db.session.commit()
     sentence = "The authentication code is not correct."
     raise Unauthenticated(Code.MISSING_CREDENTIALS, sentence, otp_required=True)
+
+
+def _code_tried(user: User) -> dict[str, str]:
+    return {"account": user.public_id, "address": client().address}
 
 
 @blueprint.route("/sessions/current", methods=["DELETE"])

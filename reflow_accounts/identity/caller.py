@@ -7,6 +7,7 @@ from flask import g
 
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User, UserSession
+from reflow_accounts.web import logs
 
 
 class Caller:
@@ -20,10 +21,17 @@ class Caller:
         """The user's row, fetched when a view first asks for it."""
         return self.session.user if self.session else db.session.get_one(User, self.user_id)
 
+    @property
+    def public_id(self) -> str:
+        """The user's public id, which whatever proved it knows."""
+        known: str = self.session.user.public_id if self.session else self.key.user_public_id
+        return known
+
 
 def set_caller(caller: Caller) -> None:
     """Remember the caller of this request; only doors call this."""
     g.caller = caller
+    logs.name_person(caller.public_id)
 
 
 def has_caller() -> bool:

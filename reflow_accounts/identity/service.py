@@ -98,7 +98,7 @@ def start_session(user: User, kind: SessionKind, client: Client) -> tuple[UserSe
         user_agent=client.user_agent,
     )
     db.session.add(session)
-    record(Action.SIGNED_IN, by=user, account=user, subject=client.device, address=client.address)
+    record(Action.SIGNED_IN, by=user, account=user, subject=client.device, address=client.address, kind=kind)
     db.session.flush()
     return session, value
 

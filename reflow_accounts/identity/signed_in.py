@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from reflow_accounts.extensions import db, login_manager
 from reflow_accounts.identity.models import SessionKind, User, UserSession
 from reflow_accounts.identity.service import find_session, touch
-from reflow_accounts.web import htmx
+from reflow_accounts.web import htmx, logs
 from reflow_accounts.web.destinations import current_page
 
 # Flask-Login keeps the session's value under this name in the signed cookie.
@@ -78,6 +78,7 @@ def _load(value: str) -> SignedIn | None:
     row = find_session(value, SessionKind.BROWSER)
     if row is None:
         return None
+    logs.name_person(row.user.public_id)
     if touch(row):
         db.session.commit()
     return SignedIn(row, value)

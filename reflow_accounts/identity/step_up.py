@@ -59,8 +59,10 @@ def _take_proof(session: UserSession) -> None:
     if not words:
         raise ProofNeeded
     account = session.user.public_id
+    # A code is shorter than a password: it is counted by itself, and by the hour too.
+    act: limits.Act = "step-up-code" if words.get("proof_code") else "step-up"
     try:
-        limits.hit("step-up", account=account)
+        limits.hit(act, account=account)
     except RateLimited as error:
         raise ProofNeeded({next(iter(words)): str(error)}, retry_after=error.retry_after) from None
     faults = faults_of_proof(session.user, words)
@@ -70,7 +72,7 @@ def _take_proof(session: UserSession) -> None:
         raise ProofNeeded(faults)
     value = sessions.confirm(session, client=client())
     db.session.commit()
-    limits.give_back("step-up", account=account)
+    limits.give_back(act, account=account)
     if value:
         signed_in.renew(value)
 

@@ -1,12 +1,14 @@
 """How often somebody may try what can be guessed or flooded (OWASP ASVS 5.0, 6.1.1 and 6.3.1)."""
 
 import hashlib
+import logging
 import math
 import time
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits.storage import Storage
 from sqlalchemy import delete
 
 from reflow_accounts.errors import RateLimited, Unavailable
@@ -15,19 +17,35 @@ from reflow_accounts.limits.counters import limiter
 from reflow_accounts.limits.models import LimitCount
 from reflow_accounts.web import text
 
-# "step-up" is whoever is signed in and proves it again: what strangers do to an account never hinders them.
+# "step-up…" is whoever is signed in and proves it again: what strangers do to an account never hinders them.
 Act = Literal[
-    "sign-in", "sign-up", "forgot", "second-factor", "step-up", "device-code", "invite", "invite-to"
+    "sign-in",
+    "sign-up",
+    "forgot",
+    "second-factor",
+    "step-up",
+    "step-up-code",
+    "passkey",
+    "device-code",
+    "invite",
+    "invite-to",
 ]
 
 _TEN = (RateLimitItemPerMinute(10, 5),)
+# A code has six digits: at twenty an hour all of them take years.
+_CODES = (*_TEN, RateLimitItemPerHour(20))
 _OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {
-    # A code has six digits: at twenty an hour all of them take years.
-    "second-factor": (*_TEN, RateLimitItemPerHour(20)),
+    "second-factor": _CODES,
+    "step-up-code": _CODES,
     # Mail to strangers: how much one person sends, and how often one team writes to one address.
     "invite": (RateLimitItemPerHour(100), RateLimitItemPerDay(300)),
     "invite-to": (RateLimitItemPerHour(5),),
 }
+_OF_ADDRESS: dict[Act, tuple[RateLimitItem, ...]] = {
+    # A challenge is no guess, but a row; and an office may share its address.
+    "passkey": (RateLimitItemPerMinute(30, 5),),
+}
+_logger = logging.getLogger(__name__)
 _SORRY = "Reflow cannot count attempts right now. Nothing was changed. Try again in a few seconds."
 
 Counter = tuple[RateLimitItem, str, str, str]
@@ -54,16 +72,24 @@ def hit(act: Act, *, account: str = "", address: str = "") -> None:
 def give_back(act: Act, *, account: str = "", address: str = "") -> None:
     """Take back what `hit` counted, with the same words: the try was right, so it was no guess.
 
-    Call it as soon as that is known, before the request writes.
+    Call it when the request writes nothing: before its first write, or after its commit.
     """
     found = limiter()
     if found is None:
         return
     try:
         for item, *names in _counters(act, account, address):
-            found.hit(item, *names, cost=-1)
+            _take_one(found.storage, item.key_for(*names), item.get_expiry())
     except found.storage.base_exceptions as error:
-        raise Unavailable(_SORRY) from error
+        # What was right is done already. A count that stays makes a later wait longer, and nothing wrong.
+        _logger.warning("a count could not be given back: %s", type(error).__name__)
+
+
+def _take_one(storage: Storage, key: str, expiry: int) -> None:
+    # Where a new window has begun meanwhile there is nothing to give back: Redis would count below nothing,
+    # and let through more than the limit.
+    if storage.incr(key, expiry, -1) < 0:
+        storage.incr(key, expiry, 1)
 
 
 def prune() -> int:
@@ -76,7 +102,7 @@ def _counters(act: Act, account: str, address: str) -> list[Counter]:
     """List what a try counts on, the address first: one address alone cannot use up many accounts."""
     found: list[Counter] = []
     if address:
-        found += [(item, act, "address", _network(address)) for item in _TEN]
+        found += [(item, act, "address", _network(address)) for item in _OF_ADDRESS.get(act, _TEN)]
     if account:
         found += [(item, act, "account", _digest(account)) for item in _OF_ACCOUNT.get(act, _TEN)]
     return found

@@ -117,7 +117,7 @@ def _write_down(team: Team, standing: Standing, wanted: State, reason: str, by: 
         )
     )
     action = Action.SUBSCRIPTION_ACTIVATED if wanted == State.ACTIVE else Action.SUBSCRIPTION_DEACTIVATED
-    record(action, by=by, team_id=team.id, subject=team.name, reason=reason)
+    record(action, by=by, team=team, subject=team.name, reason=reason)
     db.session.flush()
 
 

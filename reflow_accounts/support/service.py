@@ -65,7 +65,7 @@ def described(team: Team) -> FoundTeam:
 
 def look_at(team: Team, *, by: User, address: str) -> None:
     """Write down that staff looked at a team's data."""
-    record(Action.TEAM_VIEWED, by=by, team_id=team.id, subject=team.name, address=address)
+    record(Action.TEAM_VIEWED, by=by, team=team, subject=team.name, address=address)
     db.session.flush()
 
 

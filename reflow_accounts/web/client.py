@@ -12,7 +12,8 @@ LONGEST_METHOD = 10
 LONGEST_USER_AGENT = 255
 LONGEST_PATH = 255
 
-_SECRET = re.compile(f"({KEY_PREFIX}|{SESSION_PREFIX})[0-9A-Za-z]+")
+# Keys, sessions, and what follows the id of a mailed link.
+_SECRET = re.compile(rf"({KEY_PREFIX}|{SESSION_PREFIX}|lnk_[0-9A-Za-z]+\.)[0-9A-Za-z_-]+")
 
 # First match wins: Edge and Chrome also name Safari, Android also names Linux.
 _PROGRAMS = {

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 from flask import request
 
-# One slash, then neither a second one nor a backslash (which browsers read as a slash), and no
-# control character (which they drop): `//evil.example`, `/\evil.example` and `/<tab>/evil.example` are out.
-_LOCAL_PATH = re.compile(r"/(?![/\\])[^\x00-\x20\x7f\\]*")
+# One slash and not a second one, nowhere a backslash (which browsers read as a slash) and no control
+# character (which they drop): `//evil.example`, `/\evil.example` and `/<tab>/evil.example` are out.
+_LOCAL_PATH = re.compile(r"/(?!/)[^\x00-\x20\x7f\\]*")
 
 
 def local_path(wanted: str | None) -> str | None:

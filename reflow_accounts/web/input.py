@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, abort, current_app, request
+from werkzeug.datastructures import MultiDict
 
 NUL = "\0"
 
@@ -21,8 +22,13 @@ def bind(app: Flask) -> None:
     def refuse_nul() -> None:
         texts = [request.path]
         if not getattr(current_app.view_functions.get(request.endpoint or ""), "takes_any_query", False):
-            texts += [*request.args, *request.args.values()]
+            texts += _all(request.args)
         if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
-            texts += [*request.form, *(value for values in request.form.listvalues() for value in values)]
+            texts += _all(request.form)
         if any(NUL in text for text in texts):
             abort(400, "Leave out NUL characters.")
+
+
+def _all(fields: MultiDict[str, str]) -> list[str]:
+    """Return every name and every value, of repeated names too."""
+    return [*fields, *(value for values in fields.listvalues() for value in values)]

@@ -1,7 +1,6 @@
 """Every refusal and failure, as a problem document (RFC 9457) behind the API door and as a page elsewhere."""
 
 import logging
-import secrets
 import traceback
 from datetime import datetime
 from http import HTTPStatus
@@ -16,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from reflow_accounts.contract import Code
 from reflow_accounts.errors import DomainError, RateLimited, Unauthenticated, Unavailable, ValidationFailed
 from reflow_accounts.extensions import db
-from reflow_accounts.web import addresses, htmx
+from reflow_accounts.web import addresses, htmx, logs
 from reflow_accounts.web.client import path
 from reflow_accounts.web.destinations import current_page
 from reflow_accounts.web.filters import rfc3339
@@ -103,6 +102,16 @@ def bind(app: Flask) -> None:
     app.register_error_handler(DBAPIError, _database_error)
     app.register_error_handler(PoolTimeoutError, _database_error)
     app.register_error_handler(Exception, _unexpected)
+    app.after_request(_log_refusal)
+
+
+def _log_refusal(response: Response) -> Response:
+    """Log who was refused what, without anything that was typed (OWASP ASVS 5.0, 16.3.2 and 16.3.3)."""
+    if 400 <= response.status_code < 500:
+        told = {"status": response.status_code, "method": request.method, "path": path()}
+        code = {"code": str(g.problem_code)} if "problem_code" in g else {}
+        _logger.info("refused", extra=logs.facts(**told, **code))
+    return response
 
 
 def _domain_error(error: DomainError) -> Response:
@@ -179,7 +188,7 @@ def _unavailable(sentence: str) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     """The last resort: a request id for support, the details in the log, nothing else to the caller."""
-    request_id = "req_" + secrets.token_hex(6)
+    request_id = logs.request_id()
     # The message of an exception may hold what was typed: the log gets its type and the places.
     places = "".join(traceback.format_tb(error.__traceback__))
     _logger.error("%s %s %r %s\n%s", request_id, request.method, path(), type(error).__name__, places)

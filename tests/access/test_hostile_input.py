@@ -150,3 +150,28 @@ def test_a_time_at_the_edge_of_the_calendar_is_no_error(ada):
 def test_an_id_of_no_key_is_no_filter(ada, key):
     answer = ada.get("/activity", query_string={"key": key})
     assert answer.status_code in (400, 404, 422)
+
+
+def test_a_field_counts_only_where_it_belongs(cast, ada, client):
+    """Neither the query nor a cookie fills in a body, and of two values the first counts (ASVS 5.0, 15.3.7)."""
+    body = ada.send("POST", "/keys", {}, query_string={"name": "from the query"})
+    problem_of(body, 422, "validation_failed")
+    problem_of(ada.get("/keys", data={"limit": "1"}, query_string={"name": "x"}), 422, "validation_failed")
+    for name in ("a", "b"):
+        ada.post("/keys", {"name": name})
+    assert len(ada.get("/keys", query_string=[("limit", "1"), ("limit", "200")]).json["items"]) == 1
+    words = {"email": cast.ada.email, "password": cast.ada.password}
+    client.set_cookie("email", cast.ada.email)
+    answer = client.post("/login", query_string=words, data={"csrf_token": client.csrf_token()})
+    assert answer.status_code == 422
+    token = {"csrf_token": client.csrf_token()}
+    assert client.post("/login", query_string=token, data=words).status_code == 400
+
+
+def test_what_is_kept_of_a_program_is_cut_to_size(app, cast, api):
+    from tests.helpers import rows
+
+    key = cast.ada.key()
+    for path in ("/me", "/keys"):
+        api(key.secret, **{"User-Agent": "x" * 5000}).get(path)
+    assert [len(use.user_agent) for use in rows.uses_of(app, key.id)] == [255, 255]

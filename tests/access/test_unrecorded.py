@@ -12,14 +12,14 @@ from tests.helpers.api import problem_of
 # IF NOT EXISTS: without it SQLite believes what a connection of the pool remembers of triggers, and looks no
 # further; the trigger may have been dropped over another one since.
 _FULL = "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-_BREAK = {
+BREAK = {
     "sqlite": [f"CREATE TRIGGER IF NOT EXISTS no_uses BEFORE INSERT ON uses {_FULL}"],
     "postgresql": [
         "CREATE FUNCTION no_uses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$",
         "CREATE TRIGGER no_uses BEFORE INSERT ON uses FOR EACH ROW EXECUTE FUNCTION no_uses()",
     ],
 }
-_MEND = {
+MEND = {
     "sqlite": ["DROP TRIGGER no_uses"],
     "postgresql": ["DROP TRIGGER no_uses ON uses", "DROP FUNCTION no_uses()"],
 }
@@ -37,12 +37,12 @@ def unwritable(app, cast) -> Iterator[None]:
     broken = []
 
     def break_it() -> None:
-        execute(app, _BREAK)
+        execute(app, BREAK)
         broken.append(True)
 
     yield break_it
     if broken:
-        execute(app, _MEND)
+        execute(app, MEND)
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,9 @@ def test_a_key_that_was_being_revoked_still_works(app, cast, api, unwritable):
     key, other = cast.ada.key(), cast.ada.key()
     unwritable()
     problem_of(api(key.secret).delete(f"/keys/{other.id}"), 503, "unavailable")
-    execute(app, _MEND)
+    execute(app, MEND)
     assert api(other.secret).get("/me").status_code == 200
-    execute(app, _BREAK)
+    execute(app, BREAK)
 
 
 def test_sessions_and_strangers_do_not_notice(cast, api, unwritable):
@@ -87,7 +87,7 @@ def test_it_works_again_when_the_table_does(app, cast, api, unwritable):
     key = cast.ada.key()
     unwritable()
     problem_of(api(key.secret).get("/me"), 503, "unavailable")
-    execute(app, _MEND)
+    execute(app, MEND)
     assert api(key.secret).get("/me").status_code == 200
     assert len(rows.uses_of(app, key.id)) == 1
-    execute(app, _BREAK)
+    execute(app, BREAK)

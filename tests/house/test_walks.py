@@ -143,6 +143,26 @@ def test_what_somebody_signed_in_sees_is_kept_nowhere(app, cast, client, ids):
             assert answer.headers["Cache-Control"] == "no-store", route
 
 
+@pytest.mark.parametrize("who", ["ada", "sam"])
+def test_every_page_of_somebody_signed_in_offers_to_sign_out(app, cast, client, ids, who):
+    """OWASP ASVS 5.0, 7.4.4."""
+    getattr(cast, who).sign_in(client)
+    seen = 0
+    for route in every_route(app, ids):
+        if route.method != "GET" or route.is_api:
+            continue
+        answer = client.get(route.path)
+        if answer.mimetype != "text/html" or 300 <= answer.status_code < 400:
+            continue
+        seen += 1
+        page = parse(answer.text)
+        [opener] = [button for button in page.all("button") if button["popovertarget"]]
+        menu = page.with_id(opener["popovertarget"])
+        [form] = [form for form in menu.all("form") if form["action"] == "/logout"]
+        assert (form["method"], form.all("button")[0].text) == ("post", "Sign out"), route
+    assert seen >= 10
+
+
 def test_a_password_is_masked_and_password_managers_may_fill_it_in(app, cast, client, ids):
     """OWASP ASVS 5.0, 6.2.6 and 6.2.7."""
     seen = 0

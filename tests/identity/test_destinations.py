@@ -32,6 +32,8 @@ ELSEWHERE = [
     "///evil.example",
     "/\x00/evil.example",
     "?x",
+    "/x\\y",
+    "/\x7f/evil.example",
     "",
     "/" + "x" * 3000,
 ]
@@ -67,3 +69,16 @@ def test_htmx_without_a_session_is_sent_to_the_log_in_page(cast, client):
         client.post("/account/api-keys", headers=headers),
     ):
         assert answer.headers["HX-Redirect"] == "/login?next=/account/api-keys"
+
+
+@pytest.mark.parametrize(
+    "shown", ["http://[", "http://localhost//evil.example", "http://localhost/\\evil.example", "x"]
+)
+def test_the_page_that_htmx_names_leads_nowhere_else_either(cast, client, shown):
+    answer = client.get("/account/profile", headers={"HX-Request": "true", "HX-Current-URL": shown})
+    assert answer.headers["HX-Redirect"] == "/login"
+
+
+def test_neither_a_form_nor_an_endless_address_is_gone_back_to(client):
+    assert client.post("/account/profile").headers["Location"] == "/login"
+    assert client.get("/account/profile?x=" + "y" * 3000).headers["Location"] == "/login"

@@ -4,20 +4,16 @@ import re
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from reflow_accounts.extensions import now
 from tests.factories import Person
+from tests.helpers.axe import expect_accessible
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import ask_for_key, log_in, open_key_list, row_of
 
 TAB = "/account/security"
-SCREENS = [
-    (size, scheme)
-    for size in ({"width": 390, "height": 844}, {"width": 1280, "height": 860})
-    for scheme in ("light", "dark")
-]
+SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 860}}
 
 
 @pytest.fixture
@@ -147,37 +143,35 @@ def test_the_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, membe
     expect(here).to_have_url(re.compile(f"{TAB}#identity-sessions$"))
 
 
-@pytest.mark.parametrize(("size", "scheme"), SCREENS)
-def test_the_proof_and_the_sessions_are_accessible(
-    open_page: OpenPage, member: Person, size: dict[str, int], scheme: str
-) -> None:
-    page = open_page(viewport=size, color_scheme=scheme)
+@pytest.mark.parametrize("size", SIZES)
+def test_the_proof_and_the_sessions_are_accessible(open_page: OpenPage, member: Person, size: str) -> None:
+    page = open_page(viewport=SIZES[size])
     log_in(page, member.email)
     page.goto(TAB)
-    _expect_nothing(page, "one session")
+    expect_accessible(page, "one session")
     member.session()
     page.goto(TAB)
-    _expect_nothing(page, "sessions")
+    expect_accessible(page, "sessions")
     page.get_by_role("button", name="Sign out all other sessions").click()
     page.get_by_role("alertdialog").wait_for()
-    _expect_nothing(page, "sign out all")
+    expect_accessible(page, "sign out all")
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Sign out Unknown device").click()
     page.get_by_text("Unknown device was signed out.").first.wait_for()
-    _expect_nothing(page, "signed out")
+    expect_accessible(page, "signed out")
     grow_old(member)
     open_key_list(page)
     ask_for_key(page, "CI")
     page.get_by_role("dialog", name="Confirm that it is you").wait_for()
-    _expect_nothing(page, "proof")
+    expect_accessible(page, "proof")
     prove(page, "not-my-password")
     page.get_by_text("This is not your password").wait_for()
-    _expect_nothing(page, "wrong proof")
+    expect_accessible(page, "wrong proof")
     page.goto(f"/account/confirmation?next={TAB}")
-    _expect_nothing(page, "proof on a page")
+    expect_accessible(page, "proof on a page")
     prove(page, "not-my-password")
     page.get_by_role("heading", name="There is a problem").wait_for()
-    _expect_nothing(page, "wrong proof on a page")
+    expect_accessible(page, "wrong proof on a page")
 
 
 def test_the_sessions_need_no_sideways_scrolling_at_320_pixels(open_page: OpenPage, member: Person) -> None:
@@ -186,8 +180,3 @@ def test_the_sessions_need_no_sideways_scrolling_at_320_pixels(open_page: OpenPa
     member.session()
     page.goto(TAB)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-
-def _expect_nothing(page: Page, state: str) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, f"{state}: {found.generate_report()}"

@@ -149,19 +149,22 @@ def test_an_ipv4_address_is_the_same_inside_ipv6(client):
     assert log_in(client, "p@a.example", address="192.0.2.1").status_code == 429
 
 
-def test_a_second_factor_may_be_tried_twenty_times_an_hour(limits):
+@pytest.mark.parametrize("act", ["second-factor", "step-up-code"])
+def test_a_second_factor_may_be_tried_twenty_times_an_hour(limits, act):
     with time_machine.travel(now(), tick=False) as clock:
         for _ in range(2):
             for _ in range(TRIES):
-                limits.hit("second-factor", account="usr_ada")
+                limits.hit(act, account="usr_ada")
             clock.shift(FIVE_MINUTES)
         with pytest.raises(RateLimited, match="in 50 minutes"):
-            limits.hit("second-factor", account="usr_ada")
+            limits.hit(act, account="usr_ada")
         clock.shift(timedelta(minutes=50))
-        limits.hit("second-factor", account="usr_ada")
+        limits.hit(act, account="usr_ada")
 
 
-@pytest.mark.parametrize("act", ["sign-in", "sign-up", "forgot", "second-factor", "step-up", "device-code"])
+@pytest.mark.parametrize(
+    "act", ["sign-in", "sign-up", "forgot", "second-factor", "step-up", "step-up-code", "device-code"]
+)
 def test_each_act_counts_by_itself(limits, act):
     for _ in range(TRIES):
         limits.hit(act, account="a", address="192.0.2.1")
@@ -182,13 +185,24 @@ def test_one_address_cannot_use_up_the_tries_of_many_accounts(limits):
     limits.hit("sign-in", account="ada", address="192.0.2.2")
 
 
-def test_giving_back_makes_no_more_than_ten(limits):
-    for _ in range(5):
+@pytest.mark.parametrize("times", [1, 5])
+def test_giving_back_makes_no_more_than_ten(limits, times):
+    for _ in range(times):
         limits.give_back("sign-in", account="ada")
     for _ in range(TRIES):
         limits.hit("sign-in", account="ada")
     with pytest.raises(RateLimited):
         limits.hit("sign-in", account="ada")
+
+
+def test_who_is_told_to_wait_is_never_told_to_wait_for_nothing(limits):
+    with time_machine.travel(now().replace(microsecond=0), tick=False) as clock:
+        for _ in range(TRIES):
+            limits.hit("sign-in", account="ada")
+        clock.shift(FIVE_MINUTES - timedelta(milliseconds=300))
+        with pytest.raises(RateLimited) as refused:
+            limits.hit("sign-in", account="ada")
+        assert refused.value.retry_after == 1
 
 
 def test_counters_that_are_over_are_pruned_and_no_others(app, limits):

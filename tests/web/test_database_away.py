@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy import event
 
 from reflow_accounts import config
 from reflow_accounts.app import create_app
 from reflow_accounts.contract import KEY_PREFIX
+from reflow_accounts.extensions import db
 from reflow_accounts.identity.secrets import new_secret
 
 NOBODY_LISTENS = "postgresql://nobody:nothing@127.0.0.1:1/none"
@@ -52,3 +54,17 @@ def test_a_wrong_checksum_is_refused_without_the_database(cut_off: Flask) -> Non
 @pytest.mark.parametrize("path", ["/healthz", "/help/cli", "/privacy"])
 def test_what_needs_no_database_goes_on(cut_off: Flask, path: str) -> None:
     assert cut_off.test_client().get(path).status_code == 200
+
+
+def test_the_page_that_says_so_does_not_wait_for_the_database_again(cut_off: Flask) -> None:
+    tries: list[object] = []
+    with cut_off.app_context():
+        engine = db.engine
+    event.listen(engine, "do_connect", lambda *words: tries.append(words) or None)
+    assert cut_off.test_client().get("/readyz").status_code == 503
+    browser = cut_off.test_client()
+    with browser.session_transaction() as session:
+        session["_user_id"] = "a value that the database would know"
+    before = len(tries)
+    assert browser.get("/account/profile").status_code == 503
+    assert len(tries) - before == 1

@@ -38,7 +38,8 @@ def test_every_answer_says_what_a_browser_may_do(client, path):
     assert headers["Referrer-Policy"] == "same-origin"
     assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
-    assert "Permissions-Policy" in headers
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Permissions-Policy"] == "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
     assert headers["Cache-Control"] == "no-store"
     assert "Strict-Transport-Security" not in headers
 
@@ -63,9 +64,55 @@ def test_behind_https_the_cookie_and_the_site_are_secure_only(app, cast):
     secure.test_client_class = type(app.test_client())
     client = secure.test_client()
     answer = client.get("/login", base_url="https://accounts.example.com")
-    assert answer.headers["Strict-Transport-Security"].startswith("max-age=63072000")
+    assert answer.headers["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"
     assert answer.headers["Set-Cookie"].startswith("__Host-reflow=")
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(answer.headers["Set-Cookie"].split("; "))
+
+
+def test_a_good_key_is_answered_with_the_same_headers(cast, api, client):
+    answer, other = api(cast.ada.key().secret).get("/me"), client.get("/healthz")
+    own = {"Content-Type", "Content-Length", "Vary"}
+    assert set(answer.headers.items()) >= {item for item in other.headers.items() if item[0] not in own}
+
+
+def test_a_page_is_not_taken_for_a_file(cast, client):
+    cast.ada.sign_in(client)
+    for path in ("/account/profile?v=1", "/help/api?v=1", "/healthz?v=1"):
+        assert client.get(path).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/static", "/static/", "/static/js", "/static/js/", "/static/../wsgi.py"])
+def test_folders_are_not_listed_and_nothing_beside_them_is_there(client, path):
+    assert client.get(path).status_code == 404
+
+
+def test_a_program_that_speaks_in_plain_text_is_not_led_on(app, cast):
+    """A redirect would hide that its key went over the wire unencrypted (OWASP ASVS 5.0, 4.1.2)."""
+    secure = create_app(replace(app.config["SETTINGS"], base_url="https://accounts.example.com"))
+    client = secure.test_client()
+    for path in ("/api/v1/me", "/api/v1/keys", "/api/v1/keys/", "/api/v1//keys", "/api", "/api/v1/sessions"):
+        for method in ("GET", "POST"):
+            answer = client.open(path, method=method, base_url="http://accounts.example.com")
+            assert answer.status_code >= 400 and "Location" not in answer.headers, f"{method} {path}"
+
+
+def test_two_slashes_are_another_address(cast, client):
+    cast.ada.sign_in(client)
+    answer = client.get("/account//profile")
+    assert (answer.status_code, answer.headers.get("Location")) == (404, None)
+
+
+@pytest.mark.parametrize("where", ["/x%00", "/login?%00=x", "/login?x=%00", "/login?x=a&x=%00"])
+def test_nul_in_an_address_is_refused(client, where):
+    answer = client.get(where)
+    assert (answer.status_code, "Leave out NUL characters" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
+@pytest.mark.parametrize("field", [{"x\0": "y"}, {"x": "y\0"}, {"x": ["y", "\0"]}])
+def test_nul_in_a_form_is_refused(client, kind, field):
+    answer = client.post("/login", data=field | {"csrf_token": client.csrf_token()}, content_type=kind)
+    assert (answer.status_code, "Leave out NUL characters" in answer.text) == (400, True)
 
 
 def test_healthz_and_readyz_answer_operators(client):
@@ -75,6 +122,7 @@ def test_healthz_and_readyz_answer_operators(client):
 
 def test_a_page_that_is_not_there_says_so_in_words_and_to_htmx(client):
     assert client.page("/nothing", status=404).all("h1")[0].text == "Page not found"
+    assert "There is nothing at this address" in client.get("/nothing").text
     answer = client.get("/nothing", headers={"HX-Request": "true", "HX-Target": "div#modal"})
     assert answer.status_code == 404
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from reflow_accounts.app import create_app
-from reflow_accounts.web.hosts import Hosts
+from reflow_accounts.web.hosts import HostGate, Hosts
 from tests.helpers.api import problem_of
 
 FOREIGN = [
@@ -67,7 +67,7 @@ def test_a_name_that_was_given_to_listen_at_is_ours(app):
 
 
 def test_who_listens_everywhere_is_found_by_address_but_not_by_any_name(app):
-    for everywhere in ("0.0.0.0", "::"):
+    for everywhere in ("", "0.0.0.0", "::"):
         found = hosts(app, host=everywhere)
         assert found.has("192.0.2.1:5000") and found.has("[2001:db8::1]:5000")
         assert not found.has("rebound.example")
@@ -94,3 +94,26 @@ def test_what_a_configured_proxy_says_is_checked_too(app):
     made.testing = True
     answer = made.test_client().get("/login", headers={"X-Forwarded-Host": "evil.example"})
     assert answer.status_code == 400
+
+
+def test_names_that_nobody_has_are_not_remembered_without_end(app):
+    gate = HostGate(hosts(app, host="0.0.0.0"), lambda *_: [], lambda *_: [])
+    for number in range(3000):
+        gate({"HTTP_HOST": f"192.0.2.1:{number}"}, lambda *_: None)
+    assert len(gate._seen) <= 1000
+
+
+def test_a_configured_proxy_says_that_the_site_is_behind_https(app):
+    made = create_app(replace(app.config["SETTINGS"], trusted_proxies=1))
+    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost"}
+    assert made.test_client().get("/api/v1/me", headers=headers).json["type"].startswith("https://localhost/")
+
+
+def test_of_many_proxies_as_many_as_are_configured_are_believed(app, cast):
+    from tests.identity.test_refused_sign_ins import refusals
+
+    made = create_app(replace(app.config["SETTINGS"], trusted_proxies=2))
+    words = {"email": cast.ada.email, "password": "x"}
+    for said in ("203.0.113.9, 192.0.2.7, 192.0.2.8", "a" * 300 + ", 192.0.2.8"):
+        made.test_client().post("/api/v1/sessions", json=words, headers={"X-Forwarded-For": said})
+    assert [address for *_, address in refusals(app)] == ["192.0.2.7", "a" * 45]

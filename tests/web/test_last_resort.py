@@ -3,8 +3,12 @@
 import re
 
 import pytest
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.app import create_app
+from reflow_accounts.extensions import db
+from reflow_accounts.limits.models import LimitCount
 
 TYPED = "what somebody typed"
 
@@ -17,6 +21,10 @@ def broken(app):
     def fail():
         raise RuntimeError(TYPED)
 
+    def write():
+        db.session.execute(insert(LimitCount).values(key="x"))
+
+    made.add_url_rule("/refused", "public.refused", write)
     made.add_url_rule("/broken", "public.broken", fail)
     made.add_url_rule("/api/v1/broken", "broken", fail)
     fail.is_open_to_all = True
@@ -46,3 +54,12 @@ def test_the_api_says_the_same(broken, caplog):
     for word in (TYPED, "RuntimeError", "Traceback", ".py"):
         assert word not in answer.text
     assert TYPED not in caplog.text
+
+
+def test_a_statement_that_the_database_refuses_is_our_mistake_and_shows_no_values(broken, app, caplog):
+    answer = broken.get("/refused")
+    assert (answer.status_code, "Retry-After" in answer.headers) == (500, False)
+    assert "IntegrityError" in caplog.text
+    with app.app_context(), pytest.raises(IntegrityError) as raised:
+        db.session.execute(insert(LimitCount).values(key=TYPED))
+    assert "SQL parameters hidden" in str(raised.value)

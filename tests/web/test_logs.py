@@ -2,6 +2,8 @@
 
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
 
@@ -42,3 +44,16 @@ def test_lines_are_written_once_however_many_applications_there_are(app):
     bind()
     bind()
     assert sum(isinstance(h.formatter, JsonLines) for h in logging.getLogger("reflow_accounts").handlers) == 1
+
+
+def test_lines_are_written_to_standard_error_alone(app):
+    """The one place that SECURITY.md names (OWASP ASVS 5.0, 16.2.3)."""
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
+    ours = [logger for logger in loggers if logger.name.startswith("reflow_accounts")]
+    assert [type(handler) for logger in ours for handler in logger.handlers] == [logging.StreamHandler]
+    program = (
+        "import logging; from reflow_accounts.web import logs; logs.bind(); "
+        "logging.getLogger('reflow_accounts.x').info('x')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)

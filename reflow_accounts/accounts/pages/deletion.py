@@ -27,7 +27,8 @@ def ask() -> Answer:
 def delete() -> Answer:
     """Delete the account and have the browser forget what it kept of it."""
     form = PasswordForm()
-    limits.hit("step-up", account=me().public_id)
+    account_id = me().public_id
+    limits.hit("step-up", account=account_id)
     try:
         deleting.delete_account(me(), form.password.data or "", hasher(), client=client())
     except ValidationFailed as failed:
@@ -37,8 +38,10 @@ def delete() -> Answer:
     except Conflict:
         # Somebody else's leaving has made this person the only Admin.
         db.session.rollback()
+        limits.give_back("step-up", account=account_id)
         return _page(form), 409
     db.session.commit()
+    limits.give_back("step-up", account=account_id)
     signed_in.leave()
     flash("Your account was deleted.", "session")
     response = redirect(url_for("public.identity.login"), 303)

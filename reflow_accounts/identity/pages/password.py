@@ -23,7 +23,8 @@ def change_password() -> Answer:
     form = ChangePasswordForm()
     session = caller().session
     assert session, "a page is asked for in a session"
-    limits.hit("step-up", account=me().public_id)
+    account = me().public_id
+    limits.hit("step-up", account=account)
     try:
         password_change.change(
             me(),
@@ -36,10 +37,13 @@ def change_password() -> Answer:
         )
     except ValidationFailed as failed:
         db.session.rollback()
+        if "current_password" not in failed.fields:
+            limits.give_back("step-up", account=account)
         form.show(failed)
         return shown(form=form, password_form=form), 422
     value = sessions.confirm(session, client=client())
     db.session.commit()
+    limits.give_back("step-up", account=account)
     if value:
         signed_in.renew(value)
     flash("Password changed. Other devices were signed out.", "password-changed")

@@ -1,0 +1,57 @@
+"""Pages of the activity hold every line once, also where many bear the same time and look the same."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from reflow_accounts.activity.service import activity_of
+from reflow_accounts.api_keys import recorder
+from reflow_accounts.api_keys.folding import fold
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.wire import UseFacts
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.models import AuditEvent
+from reflow_accounts.extensions import db
+
+THEN = datetime(2026, 1, 1, tzinfo=UTC)
+EACH = 7
+
+
+@pytest.fixture
+def of_one_moment(app, cast):
+    """Uses and acts of Ada that differ in nothing but their numbers; some of the uses are folded."""
+    key = cast.ada.key("CI")
+    with app.app_context():
+        row = db.session.scalars(db.select(ApiKey).filter_by(public_id=key.id)).one()
+        use = UseFacts(row.id, THEN, "GET", "/api/v1/me", 200, recorder.ACCEPTED, "192.0.2.1", "tests")
+        for number in range(EACH):
+            recorder.record(use)
+            db.session.add(
+                AuditEvent(
+                    at=THEN,
+                    action=Action.SIGNED_IN,
+                    actor_id=row.user_id,
+                    actor_name="Ada Park",
+                    account_id=row.user_id,
+                )
+            )
+            db.session.commit()
+            if number == EACH // 2:
+                fold()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5, 100])
+def test_every_line_comes_once_over_all_pages(app, cast, of_one_moment, limit):
+    lines, cursor = [], None
+    with app.app_context():
+        while True:
+            page = activity_of(cast.ada.row(), limit=limit, cursor=cursor)
+            lines += [
+                ("use", line.use.id) if line.use else ("act", line.act.id)
+                for line in page.items
+                if line.at == THEN
+            ]
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+    assert len(lines) == len(set(lines)) == 2 * EACH

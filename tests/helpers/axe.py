@@ -1,0 +1,22 @@
+"""axe looks at a page as it stands, in light and in dark."""
+
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from playwright.sync_api import Page
+
+_EVERYTHING = {"resultTypes": ["violations"]}
+# A scheme changes colours alone: to the other rules the page would be the same again.
+_COLOURS = _EVERYTHING | {"runOnly": ["color-contrast", "link-in-text-block"]}
+
+
+def expect_accessible(page: Page, state: str) -> None:
+    """Fail when axe finds anything; `state` says what the page shows."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    _look(page, state, "light", _EVERYTHING)
+    _look(page, state, "dark", _COLOURS)
+
+
+def _look(page: Page, state: str, scheme: str, options: dict[str, list[str]]) -> None:
+    page.emulate_media(color_scheme=scheme)
+    found = AxeResults(page.evaluate("options => axe.run(options)", options))
+    assert found.violations_count == 0, f"{state}, {scheme}: {found.generate_report()}"

@@ -1,0 +1,48 @@
+"""Nothing that opens anything has a value that everybody knows (OWASP ASVS 5.0, 13.2.3 and 13.3.2)."""
+
+import stat
+
+import pytest
+
+from reflow_accounts import config
+from reflow_accounts.identity.models import User
+from reflow_accounts.serving import bring_up_to_date
+from tests.helpers import rows
+
+PRODUCTION = {
+    "REFLOW_ENV": "production",
+    "REFLOW_SECRET_KEY": "k" * 32,
+    "REFLOW_BASE_URL": "https://accounts.example.com",
+}
+
+
+@pytest.mark.parametrize("missing", ["REFLOW_SECRET_KEY", "REFLOW_BASE_URL"])
+def test_production_does_not_start_without_a_key_of_its_own(tmp_path, missing):
+    environ = PRODUCTION | {"REFLOW_INSTANCE": str(tmp_path)}
+    assert config.load(environ).is_production
+    with pytest.raises(config.ConfigError, match=missing):
+        config.load(environ | {missing: ""})
+
+
+@pytest.mark.parametrize("weak", ["dev", "secret", "k" * 31])
+def test_a_short_key_is_refused(tmp_path, weak):
+    with pytest.raises(config.ConfigError, match="too short"):
+        config.load({"REFLOW_INSTANCE": str(tmp_path), "REFLOW_SECRET_KEY": weak})
+
+
+def test_only_its_owner_reads_the_key_that_development_makes_and_each_place_has_another(tmp_path):
+    made = {config.load({"REFLOW_INSTANCE": str(tmp_path / name)}).secret_key for name in "ab"}
+    assert len(made) == 2
+    for name in "ab":
+        file = tmp_path / name / "secret.key"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_production_begins_with_nobody_in_it(app, flask, monkeypatch, tmp_path):
+    settings = config.load(PRODUCTION | {"REFLOW_INSTANCE": str(tmp_path)})
+    monkeypatch.setitem(app.config, "SETTINGS", settings)
+    with app.app_context():
+        assert bring_up_to_date(settings) is False
+    assert flask("demo")[0] == 1
+    assert rows.count(app, User) == 0

@@ -1,0 +1,34 @@
+"""What our scripts never do: read text as markup, run text, keep anything in the browser, talk to other windows."""
+
+import re
+
+import pytest
+
+from reflow_accounts import paths
+
+SCRIPTS = sorted((paths.STATIC / "js").rglob("*.js"))
+# OWASP ASVS 5.0: 3.2.2, 1.3.2, 14.3.3, 3.5.5.
+NEVER = re.compile(
+    r"innerHTML|outerHTML|insertAdjacentHTML|createContextualFragment|setHTML|DOMParser|document\.write|srcdoc"
+    r"|\beval\b|\bFunction\(|setTimeout\([\"'`]"
+    r"|localStorage|sessionStorage|indexedDB|document\.cookie|\bcaches\b|cookieStore"
+    r"|postMessage|__proto__"
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.name)
+def test_text_stays_text_and_nothing_is_kept(script):
+    found = NEVER.findall(script.read_text("utf-8"))
+    assert not found
+
+
+def test_the_rule_finds_what_it_is_for():
+    assert len(SCRIPTS) >= 3
+    for bad in (
+        "a.innerHTML = b",
+        "eval(x)",
+        "localStorage.x = 1",
+        "new Function('x')",
+        "parent.postMessage(1)",
+    ):
+        assert NEVER.search(bad), bad

@@ -1,0 +1,37 @@
+"""The one cookie: how it is signed, how long it lasts, and that it ends."""
+
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from http.cookies import SimpleCookie
+
+from flask.sessions import SecureCookieSessionInterface
+
+from reflow_accounts.extensions import now
+
+
+def test_a_cookie_under_a_weaker_signature_opens_nothing(app, cast, client):
+    """Flask's own is SHA-1 (OWASP ASVS 5.0, 11.4.3)."""
+    cast.ada.sign_in(client)
+    with client.session_transaction() as session:
+        content = dict(session)
+    assert client.get("/account/profile").status_code == 200
+    weaker = SecureCookieSessionInterface().get_signing_serializer(app).dumps(content)
+    client.set_cookie("reflow", weaker)
+    assert client.get("/account/profile").status_code == 303
+
+
+def test_the_cookie_lasts_as_long_as_a_session_may_and_is_not_sent_again(cast, client):
+    answer = client.send("/login", email=cast.ada.email, password=cast.ada.password)
+    cookie = SimpleCookie(answer.headers["Set-Cookie"])["reflow"]
+    lasts = parsedate_to_datetime(cookie["expires"]) - now()
+    assert timedelta(days=30) - timedelta(minutes=1) < lasts <= timedelta(days=30)
+    client.get("/account/profile")
+    assert "Set-Cookie" not in client.get("/account/profile").headers
+
+
+def test_nothing_of_a_session_is_left_in_the_cookie(cast, client):
+    cast.ada.sign_in(client)
+    client.get("/account/profile")
+    client.send("/logout")
+    with client.session_transaction() as session:
+        assert dict(session) == {}

@@ -1,0 +1,200 @@
+"""What the log tells of sign-ins, grave acts and refusals: public ids and nothing more (OWASP ASVS 5.0, 16.3)."""
+
+import io
+import json
+import logging
+import re
+
+import pytest
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.extensions import db
+from reflow_accounts.web.logs import JsonLines
+from tests.helpers.api import problem_of
+from tests.helpers.mailbox import Mailbox
+
+WRONG = "a wrong guess of hers"
+NEW = "a kettle on the moon"
+REFUSED = ("status", "method", "path", "code", "person")
+
+
+class Log:
+    """What is written while somebody watches."""
+
+    def __init__(self, stream):
+        self._stream = stream
+
+    @property
+    def text(self):
+        return self._stream.getvalue()
+
+    @property
+    def lines(self):
+        return [json.loads(line) for line in self.text.splitlines()]
+
+    @property
+    def acts(self):
+        """The lines of acts, as (act, by, account)."""
+        told = [line for line in self.lines if line["logger"].startswith("reflow_accounts.audit")]
+        return [(line["message"], line.get("by"), line.get("account")) for line in told]
+
+    @property
+    def refusals(self):
+        told = [line for line in self.lines if line["message"] == "refused"]
+        return [{name: line[name] for name in REFUSED if name in line} for line in told]
+
+
+@pytest.fixture
+def log(app, cast):
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    logger = logging.getLogger("reflow_accounts")
+    logger.addHandler(handler)
+    yield Log(stream)
+    logger.removeHandler(handler)
+
+
+def test_signing_in_and_out_and_what_was_refused(cast, client, log):
+    ada = cast.ada.id
+    client.send("/login", email=cast.ada.email, password=WRONG)
+    client.send("/login", email="nobody@acme.example", password=WRONG)
+    cast.ada.sign_in(client)
+    client.send("/logout")
+    assert log.acts == [
+        ("session.refused", None, ada),
+        ("session.refused", None, None),
+        ("session.created", ada, ada),
+        ("session.ended", ada, ada),
+    ]
+    assert [line.get("kind") for line in log.lines if line["message"] == "session.created"] == ["browser"]
+
+
+def test_the_command_is_told_of_in_the_same_way(cast, api, log):
+    api().post("/sessions", {"email": cast.ada.email, "password": WRONG})
+    api().post("/sessions", {"email": cast.ada.email, "password": cast.ada.password})
+    assert [act for act, *_ in log.acts] == ["session.refused", "session.created"]
+    assert [line.get("kind") for line in log.lines if line["message"] == "session.created"] == ["command"]
+
+
+def test_keys_and_what_support_does_are_told(cast, client, api, log):
+    ada = api(cast.ada.session())
+    key = ada.post("/keys", {"name": "CI"}).json["id"]
+    ada.delete(f"/keys/{key}")
+    assert log.acts == [
+        ("api_key.created", cast.ada.id, cast.ada.id),
+        ("api_key.revoked",) + 2 * (cast.ada.id,),
+    ]
+    assert {line.get("key") for line in log.lines} == {key}
+    cast.sam.sign_in(client)
+    client.get(f"/support/teams/{cast.solo.id}")
+    assert (log.acts[-1], log.lines[-1]["team"]) == (("support.team_viewed", cast.sam.id, None), cast.solo.id)
+
+
+def test_who_reaches_for_what_is_somebody_elses_is_told_of(cast, client, api, log):
+    key, lapsed = cast.ada.key("CI"), cast.ben.key()
+    cast.charlie.sign_in(client)
+    client.get(f"/account/api-keys/{key.id}/revocation")
+    client.get("/support")
+    api(cast.charlie.session()).delete(f"/keys/{key.id}")
+    cast.acme.unsubscribe()
+    api(lapsed.secret).get("/me")
+    charlie, path = cast.charlie.id, f"/account/api-keys/{key.id}/revocation"
+    assert log.refusals == [
+        {"status": 404, "method": "GET", "path": path, "person": charlie},
+        {"status": 404, "method": "GET", "path": "/support", "person": charlie},
+        {
+            "status": 404,
+            "method": "DELETE",
+            "path": f"/api/v1/keys/{key.id}",
+            "code": "not_found",
+            "person": charlie,
+        },
+        {"status": 403, "method": "GET", "path": "/api/v1/me", "code": "subscription_inactive"},
+    ]
+
+
+def test_a_right_that_somebody_has_not_is_told_of(cast, client, log):
+    from reflow_accounts.teams.models import Rights
+
+    cast.acme.add(cast.sam, Rights.VIEW)
+    cast.sam.sign_in(client)
+    client.send(f"/support/teams/{cast.acme.id}/subscription", active="false", reason="x", seen="1")
+    assert [(told["status"], told["person"]) for told in log.refusals] == [(403, cast.sam.id)]
+
+
+def test_who_tries_to_get_around_the_controls_is_told_of(cast, client, api, log):
+    """A form of another site, a foreign name, NUL, unknown fields, a bad credential, too many guesses."""
+    client.post("/login", data={"email": cast.ada.email, "password": WRONG})
+    client.get("/login", headers={"Host": "evil.example"})
+    client.get("/login?next=%00")
+    api(cast.ada.session()).post("/keys", {"name": "x", "is_admin": True})
+    api("rfk_nonsense").get("/me")
+    for _ in range(11):
+        client.send("/login", email=cast.ada.email, password=WRONG)
+    told = [(told["status"], told.get("code")) for told in log.refusals]
+    assert told[:5] == [
+        (400, None),
+        (400, None),
+        (400, None),
+        (422, "validation_failed"),
+        (401, "malformed_key"),
+    ]
+    assert told[5:] == 10 * [(422, None)] + [(429, None)]
+
+
+def test_no_line_holds_what_is_protected(app, cast, client, api, log):
+    """Neither names nor addresses nor what was typed, and no secret, even one that was put into an address."""
+    program = api(cast.ada.session())
+    secret = program.post("/keys", {"name": "Ada's laptop"}).json["secret"]
+    program.get(f"/keys/{secret}")
+    program.get("/keys", query_string={"key": secret})
+    client.send("/login", email=cast.ada.email, password=WRONG)
+    client.submit(client.page("/forgot-password"), "/forgot-password", email=cast.ada.email)
+    mailbox = Mailbox(app)
+    link = mailbox.link_in(mailbox.deliver()[0])
+    client.post(link, data={"new_password": WRONG})
+    client.get(f"{link}/")
+    client.submit(client.page(link), link, new_password=NEW)
+    client.send(link, new_password=NEW)
+    assert {"session.refused", "api_key.created", "password.reset"} <= {act for act, *_ in log.acts}
+    assert len(log.refusals) >= 5
+    token = link.rpartition("/")[2]
+    kept = [secret, secret[:12], token, token.partition(".")[2], cast.ada.email, cast.ada.full_name]
+    for word in [*kept, "laptop", WRONG, "kettle", "127.0.0.1", program.headers["Authorization"][7:]]:
+        assert word not in log.text, word
+
+
+def test_the_lines_of_one_request_share_a_number(cast, client, log):
+    client.send("/login", email=cast.ada.email, password=WRONG)
+    client.get("/nothing")
+    refused_sign_in, refused, other = log.lines
+    assert re.fullmatch("req_[0-9a-f]{12}", refused["request"])
+    assert refused_sign_in["request"] == refused["request"] != other["request"]
+
+
+@pytest.mark.parametrize("ending", ["rollback", "commit"])
+def test_only_what_was_committed_is_told_and_once(app, cast, log, ending):
+    with app.test_request_context("/"):
+        ada = cast.ada.row()
+        record(Action.PASSWORD_CHANGED, by=ada, account=ada)
+        with db.session.begin_nested():
+            record(Action.CONFIRMED, by=ada, account=ada)
+        assert log.acts == []
+        getattr(db.session, ending)()
+        db.session.commit()
+    told = ["password.changed", "session.confirmed"] if ending == "commit" else []
+    assert [act for act, *_ in log.acts] == told
+
+
+def test_what_operators_do_is_said_at_their_own_terminal(cast, flask, log):
+    code, _ = flask("users", "disable", cast.ada.email, "--reason", "left")
+    assert (code, log.text) == (0, "")
+
+
+def test_an_answer_without_a_refusal_is_no_line(cast, client, log):
+    client.get("/login")
+    client.get("/account/profile")
+    problem_of(client.get("/api/v1/me"), 401, "missing_credentials")
+    assert [line["message"] for line in log.lines] == ["refused"]
