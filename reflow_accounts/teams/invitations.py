@@ -147,6 +147,12 @@ def inviter_of(invitation: Invitation) -> User:
     return db.session.get_one(User, invitation.invited_by_id)
 
 
+def cancel_all_of(team: Team) -> None:
+    """Cancel every invitation to a team in which nobody is left."""
+    waiting = update(Invitation).where(Invitation.team_id == team.id, *_IS_OPEN)
+    db.session.execute(waiting.values(cancelled_at=now()))
+
+
 def cancel_all_to(team: Team, email: str) -> None:
     """Cancel what could still bring an address into a team: its person has just gone."""
     waiting = update(Invitation).where(Invitation.team_id == team.id, Invitation.email == email, *_IS_OPEN)

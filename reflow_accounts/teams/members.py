@@ -131,12 +131,27 @@ def rename(team: Team, name: str, *, by: User, client: Client) -> None:
         Action.TEAM_RENAMED,
         by=by,
         team_id=team.id,
-        subject=wanted,
+        subject=f"{old} → {wanted}",
         address=client.address,
         old=old,
         new=wanted,
     )
     db.session.flush()
+
+
+def write_down_departure(team: Team, user: User, name: str, rights: str, *, client: Client) -> None:
+    """Tell the Admins of a team that who was called `name` and had `rights` left it with the whole account."""
+    record(
+        Action.MEMBER_LEFT,
+        by=user,
+        team_id=team.id,
+        subject=f"{name} ({Rights(rights).title()})",
+        address=client.address,
+        team=team.public_id,
+        whom=user.public_id,
+        old=rights,
+        new="",
+    )
 
 
 def _take_out(action: Action, member: Membership, *, by: User, client: Client) -> None:
@@ -147,7 +162,8 @@ def _take_out(action: Action, member: Membership, *, by: User, client: Client) -
         cancel_all_to(team, user.email)
     mine = (TeamChoice.user_id == user.id, TeamChoice.team_id == team.id)
     db.session.execute(delete(TeamChoice).where(*mine))
-    _write_down(action, member, user.full_name, by=by, client=client, old=member.rights)
+    subject = f"{user.full_name} ({Rights(member.rights).title()})"
+    _write_down(action, member, subject, by=by, client=client, old=member.rights)
     db.session.delete(member)
     db.session.flush()
 
