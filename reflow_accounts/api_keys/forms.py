@@ -3,6 +3,7 @@
 import secrets
 
 from wtforms import HiddenField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.web.forms import Form
 
@@ -17,4 +18,4 @@ class KeyForm(Form):
 class OwnKeyForm(KeyForm):
     """Makes a key of the person who asks, or of one of the service accounts that this person manages."""
 
-    owner = SelectField("Owner", choices=[("", "You")], default="", validate_choice=False)
+    owner = SelectField("Owner", choices=[SelectChoice("", "You")], default="", validate_choice=False)

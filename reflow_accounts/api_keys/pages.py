@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, url_for
+from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys import keyring, service
 from reflow_accounts.api_keys.forms import KeyForm, OwnKeyForm
@@ -45,7 +46,9 @@ class OwnKeys(Keyring):
         form, accounts = OwnKeyForm(**options), usable_accounts_of(self.owner)
         has_one_team = len({team.id for team, _ in accounts}) == 1
         form.owner.choices += [
-            (user.public_id, user.full_name if has_one_team else f"{user.full_name} ({team.name})")
+            SelectChoice(
+                user.public_id, user.full_name if has_one_team else f"{user.full_name} ({team.name})"
+            )
             for team, user in accounts
         ]
         return form

@@ -172,6 +172,8 @@ def test_a_bad_line_is_said_and_what_was_typed_stays(
     page.get_by_role("button", name="Cancel invitation to one@initech.example").click()
     expect(note(page)).to_have_text("Invitation to one@initech.example cancelled.")
     expect(row_of(page, "one@initech.example")).to_have_count(0)
+    if with_script:
+        expect(page.get_by_role("heading", name="Members")).to_be_focused()
 
 
 @BOTH

@@ -40,10 +40,10 @@ def test_other_members_see_them_on_its_own_page_alone(cast, client, api):
 
 
 @pytest.mark.parametrize("who", ["ben", "vic"])
-def test_what_admins_did_to_it_is_told_to_admins_alone(cast, client, ada, who):
+def test_what_admins_did_to_it_is_told_to_admins_alone(app, cast, ada, who):
     key = cast.ci.key("deploy")
     ada.send(f"{page_of(cast.acme, cast.ci)}/standing", disabled="true")
-    getattr(cast, who).sign_in(client)
+    client = getattr(cast, who).sign_in(app.test_client())
     for query in (f"account={cast.ci.id}", f"account={cast.ci.id}&key={key.id}"):
         assert lines(client.page(f"/account/activity?{query}")) == []
         assert client.get(f"/account/activity/export?{query}").text.count("\n") == 1
