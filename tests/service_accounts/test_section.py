@@ -131,7 +131,7 @@ def test_name_and_rights_can_be_changed(app, cast, ada):
     assert table(ada.page(tab(cast.acme)))[0][0].startswith("Acme-CI View")
     told = rows.acts(app)
     assert ("member.rights_changed", "Ada Park", "Acme-CI (Edit → View)") in told
-    assert ("service_account.changed", "Ada Park", "Acme-CI") in told
+    assert ("service_account.changed", "Ada Park", "acme-ci → Acme-CI") in told
     assert ada.submit(ada.page(path), path).status_code == 303
     assert rows.acts(app) == told
 
