@@ -79,7 +79,9 @@ def test_a_guest_joins_with_a_new_account(
     guest.get_by_role("textbox", name="Password").fill(NEW)
     guest.get_by_role("button", name="Create account").click()
     expect(note(guest)).to_have_text("You joined Looms.")
-    expect(guest.get_by_text("Who belongs to Looms, and what they may do. Your rights: Edit.")).to_be_visible()
+    expect(
+        guest.get_by_text("Who belongs to Looms, and what they may do. Your rights: Edit.")
+    ).to_be_visible()
     expect(guest.get_by_role("button", name="Invite people")).to_have_count(0)
 
     page.reload()

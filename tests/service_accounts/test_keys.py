@@ -110,7 +110,7 @@ def test_beside_each_of_ones_own_keys_stands_what_it_opens_and_the_way_to_the_wi
     page = ada.page("/account/api-keys")
     assert ways(page) == [f"/account/teams/{cast.acme.id}/ci-key"] * 3
     for row in rows_of(page):
-        assert "Opens everything that you can do (1 team) · Key for CI instead" in row.text
+        assert "Opens everything that you can do (1 team). Key for CI instead" in row.text
 
 
 def test_with_several_teams_the_way_leads_to_the_choice_among_them(cast, ada):
