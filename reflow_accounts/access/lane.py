@@ -68,7 +68,9 @@ class Lane:
     def _answer_to(self, environ: WSGIEnvironment) -> Callable[[WSGIEnvironment], _Answer | None] | None:
         if asks_who_i_am(environ):
             return self._tell
-        return self._authorize if _presents_key(environ) and environ["PATH_INFO"] == authorizing.PATH else None
+        return (
+            self._authorize if _presents_key(environ) and environ["PATH_INFO"] == authorizing.PATH else None
+        )
 
     def _tell(self, environ: WSGIEnvironment) -> _Answer | None:
         """Answer `GET /me`: looked up and recorded in one go."""

@@ -40,9 +40,18 @@ class _Wanted:
     user_id: int
     key_id: int | None
     since: datetime | None
+    team_ids: tuple[int, ...] | None
+    uses_only: bool
 
 
-def file_of(user: User, *, key: ApiKey | None = None, since: datetime | None = None) -> Iterable[bytes]:
+def file_of(
+    user: User,
+    *,
+    key: ApiKey | None = None,
+    since: datetime | None = None,
+    team_ids: tuple[int, ...] | None = None,
+    uses_only: bool = False,
+) -> Iterable[bytes]:
     """Return the file in pieces, newest line first: a list when it is short, else a stream.
 
     The stream reads on only as the pieces are taken, holds no transaction meanwhile, and needs no
@@ -50,7 +59,7 @@ def file_of(user: User, *, key: ApiKey | None = None, since: datetime | None = N
     it cannot be finished. Raises Unavailable while too many are under way.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    wanted = _Wanted(app, user.id, key.id if key else None, since)
+    wanted = _Wanted(app, user.id, key.id if key else None, since, team_ids, uses_only)
     first, cursor = _read(wanted, None)
     if cursor is None:
         return [heading() + first]
@@ -92,5 +101,13 @@ def _read(wanted: _Wanted, cursor: str | None) -> tuple[bytes, str | None]:
         if user.is_person and user.disabled_at:
             raise Unavailable("The account was disabled meanwhile.")
         key = db.session.get_one(ApiKey, wanted.key_id) if wanted.key_id else None
-        page = activity_of(user, limit=LINES_AT_ONCE, cursor=cursor, since=wanted.since, key=key)
+        page = activity_of(
+            user,
+            limit=LINES_AT_ONCE,
+            cursor=cursor,
+            since=wanted.since,
+            key=key,
+            team_ids=wanted.team_ids,
+            uses_only=wanted.uses_only,
+        )
         return lines_of(page.items), page.next_cursor

@@ -1,5 +1,6 @@
 """The Activity tab."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import Blueprint, Response, render_template, request
@@ -11,6 +12,9 @@ from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
 from reflow_accounts.extensions import now
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.models import User
+from reflow_accounts.teams.current import current_of
+from reflow_accounts.teams.models import Membership, Rights
+from reflow_accounts.teams.service import membership_of
 from reflow_accounts.teams.service_accounts import account_seen_by
 from reflow_accounts.web.paging import DEFAULT_LIMIT
 
@@ -20,39 +24,77 @@ FILE_NAME = "reflow-activity.csv"
 pages = Blueprint("activity", __name__, url_prefix="/activity")
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Whose activity is shown: a service account's of one's team, or one's own with that of one team.
+
+    `membership` is of that team; None for oneself without a team, or with several and no choice.
+    """
+
+    subject: User
+    membership: Membership | None
+
+    @property
+    def account(self) -> User | None:
+        return None if self.subject.is_person else self.subject
+
+    @property
+    def is_admin(self) -> bool:
+        return self.membership is not None and self.membership.rights == Rights.ADMIN
+
+    @property
+    def team_ids(self) -> tuple[int, ...]:
+        return (self.membership.team_id,) if self.membership else ()
+
+    @property
+    def uses_only(self) -> bool:
+        """Whether what was done to the account is left out: that is the business of Admins."""
+        return self.account is not None and not self.is_admin
+
+
 @pages.get("")
 def index() -> str:
-    """Show uses and acts, narrowed to one key or one period when asked; one's own or a service account's."""
-    subject, period = _subject(), _period()
-    key = _key(subject)
+    """Show uses and acts, narrowed to one key or one period when asked."""
+    shown, period = _shown(), _period()
+    key = _key(shown.subject)
     page = activity_of(
-        subject,
+        shown.subject,
         limit=DEFAULT_LIMIT,
         cursor=request.args.get("cursor"),
         since=_since(period),
         key=key,
+        team_ids=shown.team_ids,
+        uses_only=shown.uses_only,
     )
-    keys = keys_of(subject, state=KeyState.ALL)
-    account = None if subject.is_person else subject
+    keys = keys_of(shown.subject, state=KeyState.ALL)
+    named = request.args.get("team") or None
     return render_template(
-        "activity/index.html", page=page, keys=keys, key=key, period=period, account=account
+        "activity/index.html", page=page, keys=keys, key=key, period=period, shown=shown, named=named
     )
 
 
 @pages.get("/export")
 def export() -> Response:
     """Download uses and acts, narrowed like the page, as a file."""
-    subject = _subject()
-    file = file_of(subject, key=_key(subject), since=_since(_period()))
+    shown = _shown()
+    file = file_of(
+        shown.subject,
+        key=_key(shown.subject),
+        since=_since(_period()),
+        team_ids=shown.team_ids,
+        uses_only=shown.uses_only,
+    )
     response = Response(file, mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{FILE_NAME}"'
     return response
 
 
-def _subject() -> User:
-    """Return whose activity is asked for: a service account of one's team, or oneself."""
-    account_id = request.args.get("account", "")
-    return account_seen_by(me(), account_id) if account_id else me()
+def _shown() -> Shown:
+    """Return what is asked for. Raises NotFound for a team or a service account of others."""
+    account_id, team_id = request.args.get("account", ""), request.args.get("team", "")
+    if account_id:
+        return Shown(*account_seen_by(me(), account_id))
+    return Shown(me(), membership_of(me(), team_id) if team_id else current_of(me()))
 
 
 def _key(subject: User) -> ApiKey | None:

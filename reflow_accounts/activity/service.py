@@ -1,5 +1,6 @@
 """Merge the uses and the acts of an account into one list."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
@@ -14,7 +15,7 @@ from reflow_accounts.contract import Code
 from reflow_accounts.identity.models import User
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
-from reflow_accounts.teams.service_accounts import accounts_administered_by
+from reflow_accounts.teams.service_accounts import accounts_owned_by
 from reflow_accounts.web.paging import HIGHEST_NUMBER, Page, Position, read_cursor, write_cursor
 
 USE_ACTION = "api_key.used"
@@ -48,28 +49,34 @@ def activity_of(
     since: datetime | None = None,
     until: datetime | None = None,
     key: ApiKey | None = None,
+    team_ids: Collection[int] | None = None,
+    uses_only: bool = False,
 ) -> Page[Entry]:
     """Return a page of what happened in a user's account, newest first.
 
     A person who is Admin of a team also sees what its service accounts did; a service account's is what it
-    did and what was done to it. `limit` is at least 1; `since` (inclusive) and `until` (exclusive) bound it
-    in time; `key` keeps only the uses of one key and what was done to it. Raises ValidationFailed for a
-    cursor of another list.
+    did and, unless `uses_only`, what was done to it. `limit` is at least 1; `since` (inclusive) and `until`
+    (exclusive) bound it in time; `key` keeps only the uses of one key and what was done to it; `team_ids`
+    leaves out what happened in the user's other teams. Raises ValidationFailed for a cursor of another list.
     """
     seen = read_cursor(cursor, 3)
     more = limit + 1
     span = {"since": since, "until": until}
-    key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_administered_by(user)])
+    led, others = _teams_of(user, team_ids)
+    key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_owned_by(led)])
     uses = uses_of(key_ids, limit=more, before=seen[0] if seen else None, **span)
-    led, others = _teams_of(user)
-    acts = events_of(
-        user.id,
-        led,
-        member_team_ids=others,
-        limit=more,
-        before=Position.of(seen[1:]) if seen else None,
-        key_id=key.public_id if key else None,
-        **span,
+    acts = (
+        []
+        if uses_only
+        else events_of(
+            user.id,
+            led,
+            member_team_ids=others,
+            limit=more,
+            before=Position.of(seen[1:]) if seen else None,
+            key_id=key.public_id if key else None,
+            **span,
+        )
     )
     lines = merge(
         (_of_use(use) for use in uses),
@@ -81,11 +88,14 @@ def activity_of(
     return Page(entries[:limit], _cursor_after(entries[:limit], seen) if len(entries) > limit else None)
 
 
-def _teams_of(user: User) -> tuple[list[int], list[int]]:
-    """Return the numbers of the teams whose Admin the user is, and those of the others; none for a program."""
+def _teams_of(user: User, wanted: Collection[int] | None) -> tuple[list[int], list[int]]:
+    """Return the numbers of the wanted teams whose Admin the user is, and those of the others.
+
+    There is none for a program.
+    """
     if not user.is_person:
         return [], []
-    mine = memberships_of(user)
+    mine = [found for found in memberships_of(user) if wanted is None or found.team_id in wanted]
     led = [membership.team_id for membership in mine if membership.rights == Rights.ADMIN]
     return led, [membership.team_id for membership in mine if membership.rights != Rights.ADMIN]
 

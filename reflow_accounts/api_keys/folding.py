@@ -1,6 +1,6 @@
 """Fold the log of uses, batch by batch, into a total for each key and a table of where its uses lie."""
 
-# A use costs one append (`wire.py`). What a page needs (how often, when last, which requests) would cost an
+# A use costs one append (`wire`). What a page needs (how often, when last, which requests) would cost an
 # index or a counter on every request; folded in batches it costs a fraction, and stays exact, because what
 # is not folded yet is a short tail of the log that every question reads as well.
 

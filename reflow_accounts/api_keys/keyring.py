@@ -59,12 +59,20 @@ class Keyring(ABC):
         """Return the address where one sees what the keys did."""
 
     @abstractmethod
-    def issue(self, name: str, nonce: str) -> tuple[ApiKey, str]:
+    def issue(self, form: KeyForm) -> tuple[ApiKey, str]:
         """Make a key, as `service.issue` does."""
 
     @abstractmethod
     def revoke(self, key: ApiKey) -> bool:
         """End a key, as `service.revoke` does."""
+
+    def form(self, **options: Any) -> KeyForm:
+        """Return the form that makes a key, filled from the request unless told otherwise."""
+        return KeyForm(**options)
+
+    def done(self, key: ApiKey) -> str:
+        """Return the address that a person goes to who has saved a new key."""
+        return self.index()
 
     def around(self) -> dict[str, Any]:
         """Return what else the templates are given."""
@@ -85,15 +93,15 @@ def ask_for_name(keyring: Keyring) -> Answer:
     """Ask for the name of a new key."""
     if not has_active_subscription(keyring.owner):
         return _inactive(keyring)
-    return _page(keyring, "api_keys/new.html", form=KeyForm(formdata=None))
+    return _page(keyring, "api_keys/new.html", form=keyring.form(formdata=None))
 
 
 def create(keyring: Keyring) -> Answer:
     """Make a key and show its secret, this once."""
     ensure_recent_proof()
-    form = KeyForm()
+    form = keyring.form()
     try:
-        key, secret = keyring.issue(form.name.data or "", form.nonce.data or "")
+        key, secret = keyring.issue(form)
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)

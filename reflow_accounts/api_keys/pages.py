@@ -3,14 +3,19 @@
 from typing import Any
 
 from flask import Blueprint, url_for
+from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys import keyring, service
+from reflow_accounts.api_keys.forms import KeyForm, OwnKeyForm
 from reflow_accounts.api_keys.keyring import Answer, Keyring
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.identity.caller import me
+from reflow_accounts.identity.models import User
 from reflow_accounts.teams.current import current_among
 from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.teams.service_accounts import ensure_usable, owning_team, usable_accounts_of
 from reflow_accounts.web.client import client
 
 pages = Blueprint("api_keys", __name__, url_prefix="/api-keys")
@@ -37,18 +42,46 @@ class OwnKeys(Keyring):
     def activity(self) -> str:
         return url_for("account.activity.index")
 
-    def issue(self, name: str, nonce: str) -> tuple[ApiKey, str]:
-        return service.issue(self.owner, name, by=self.owner, client=client(), nonce=nonce)
+    def form(self, **options: Any) -> KeyForm:
+        form, accounts = OwnKeyForm(**options), usable_accounts_of(self.owner)
+        has_one_team = len({team.id for team, _ in accounts}) == 1
+        form.owner.choices += [
+            SelectChoice(
+                user.public_id, user.full_name if has_one_team else f"{user.full_name} ({team.name})"
+            )
+            for team, user in accounts
+        ]
+        return form
+
+    def issue(self, form: KeyForm) -> tuple[ApiKey, str]:
+        name, nonce = form.name.data or "", form.nonce.data or ""
+        owner = self._chosen(form["owner"].data)
+        return service.issue(owner, name, by=self.owner, client=client(), nonce=nonce)
+
+    def done(self, key: ApiKey) -> str:
+        return self.index() if key.user == self.owner else _account_page(key.user)
 
     def revoke(self, key: ApiKey) -> bool:
         return service.revoke(key, by=self.owner, client=client())
+
+    def around(self) -> dict[str, Any]:
+        return {"ci_teams": _teams_for_ci(memberships_of(self.owner)), "account_page": _account_page}
+
+    def _chosen(self, account_id: str | None) -> User:
+        """Return for whom the key is: oneself, or a service account that one manages."""
+        if not account_id:
+            return self.owner
+        for team, account in usable_accounts_of(self.owner):
+            if account.public_id == account_id:
+                ensure_usable(team, account, by=self.owner)
+                return account
+        raise ValidationFailed(owner="Choose yourself, or a service account that you manage")
 
 
 @pages.get("")
 def index() -> Answer:
     """List the keys."""
-    mine = memberships_of(me())
-    return keyring.show(OwnKeys(me()), team_count=len(mine), ci_teams=_teams_for_ci(mine))
+    return keyring.show(OwnKeys(me()))
 
 
 @pages.get("/new")
@@ -73,6 +106,13 @@ def revocation(key_id: str) -> Answer:
 def revoke(key_id: str) -> Answer:
     """Revoke a key."""
     return keyring.revoke(OwnKeys(me()), key_id)
+
+
+def _account_page(account: User) -> str:
+    """Return the address of the page with the keys of a service account."""
+    return url_for(
+        "account.service_accounts.show", team_id=owning_team(account).public_id, account_id=account.public_id
+    )
 
 
 def _teams_for_ci(mine: list[Membership]) -> list[Team]:

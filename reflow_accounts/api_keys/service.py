@@ -25,7 +25,7 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import User
 from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.subscriptions.service import has_active_subscription
-from reflow_accounts.teams.service_accounts import owning_team_id
+from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.web import text
 from reflow_accounts.web.client import Client
 from reflow_accounts.web.paging import Page, Position, older_than, read_cursor
@@ -234,7 +234,7 @@ def _record(action: Action, key: ApiKey, by: User, client: Client, **details: st
         action,
         by=by,
         account=key.user,
-        team_id=owning_team_id(key.user),
+        team=None if key.user.is_person else owning_team(key.user),
         subject=key.name,
         address=client.address,
         key=key.public_id,

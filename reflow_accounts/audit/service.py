@@ -72,7 +72,7 @@ def record(
             team_id=team.id if team else None,
             subject=subject[:255],
             address=address,
-            details=details,
+            details={"team": team.public_id, **details} if team else details,
         )
     )
     people = {"by": by, "account": account, "team": team}

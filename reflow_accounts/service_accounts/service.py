@@ -97,11 +97,9 @@ def issue_key(
 ) -> tuple[ApiKey, str]:
     """Make a key of a service account, as `api_keys.service.issue` does; only an Admin of the team may.
 
-    Raises also Gone for a deleted account and Conflict for a disabled one, whose key would open nothing.
+    Raises also as `accounts.ensure_usable` does.
     """
     accounts.ensure_usable(team, account, by=by)
-    if account.disabled_at:
-        raise Conflict(f"{account.full_name} is disabled. Enable it before you make a key for it.")
     return issue(account, name, by=by, client=client, expires_at=expires_at, nonce=nonce)
 
 

@@ -106,7 +106,7 @@ def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
         Action.MEMBER_JOINED,
         by=user,
         account=user,
-        team_id=invitation.team_id,
+        team=invitation.team,
         subject=f"{user.full_name} ({rights.title()})",
         address=client.address,
         invitation=invitation.public_id,
@@ -145,6 +145,12 @@ def waiting_invitations_of(team: Team, *, limit: int, before: Position | None = 
 def inviter_of(invitation: Invitation) -> User:
     """Return who made an invitation."""
     return db.session.get_one(User, invitation.invited_by_id)
+
+
+def cancel_all_of(team: Team) -> None:
+    """Cancel every invitation to a team in which nobody is left."""
+    waiting = update(Invitation).where(Invitation.team_id == team.id, *_IS_OPEN)
+    db.session.execute(waiting.values(cancelled_at=now()))
 
 
 def cancel_all_to(team: Team, email: str) -> None:
@@ -253,7 +259,7 @@ def _write_down(action: Action, invitation: Invitation, *, by: User, client: Cli
     record(
         action,
         by=by,
-        team_id=invitation.team_id,
+        team=invitation.team,
         subject=f"{invitation.email} ({Rights(invitation.rights).title()})",
         address=client.address,
         invitation=invitation.public_id,

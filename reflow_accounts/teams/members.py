@@ -130,13 +130,27 @@ def rename(team: Team, name: str, *, by: User, client: Client) -> None:
     record(
         Action.TEAM_RENAMED,
         by=by,
-        team_id=team.id,
-        subject=wanted,
+        team=team,
+        subject=f"{old} → {wanted}",
         address=client.address,
         old=old,
         new=wanted,
     )
     db.session.flush()
+
+
+def write_down_departure(team: Team, user: User, name: str, rights: str, *, client: Client) -> None:
+    """Tell the Admins of a team that who was called `name` and had `rights` left it with the whole account."""
+    record(
+        Action.MEMBER_LEFT,
+        by=user,
+        team=team,
+        subject=f"{name} ({Rights(rights).title()})",
+        address=client.address,
+        whom=user.public_id,
+        old=rights,
+        new="",
+    )
 
 
 def _take_out(action: Action, member: Membership, *, by: User, client: Client) -> None:
@@ -147,7 +161,8 @@ def _take_out(action: Action, member: Membership, *, by: User, client: Client) -
         cancel_all_to(team, user.email)
     mine = (TeamChoice.user_id == user.id, TeamChoice.team_id == team.id)
     db.session.execute(delete(TeamChoice).where(*mine))
-    _write_down(action, member, user.full_name, by=by, client=client, old=member.rights)
+    subject = f"{user.full_name} ({Rights(member.rights).title()})"
+    _write_down(action, member, subject, by=by, client=client, old=member.rights)
     db.session.delete(member)
     db.session.flush()
 
@@ -159,10 +174,9 @@ def _write_down(
         action,
         by=by,
         account=member.user,
-        team_id=member.team_id,
+        team=member.team,
         subject=subject,
         address=client.address,
-        team=member.team.public_id,
         whom=member.user.public_id,
         old=old,
         new=new,

@@ -1,10 +1,12 @@
 """Service accounts: users that a team owns and that are no persons. Only the team's Admins change them."""
 
+from collections.abc import Collection
+
 from sqlalchemy import delete, select, update
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.errors import Gone, NotFound, ValidationFailed
+from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
 from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import LONGEST_NAME, User
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
@@ -49,7 +51,8 @@ def create(team: Team, name: str, rights: Rights = Rights.EDIT, *, by: User, cli
     """
     hold_as_admin(team, by)
     account = add_service_account(team, _checked_name(team, name), rights)
-    _record(Action.SERVICE_ACCOUNT_CREATED, team, account, by, client, new=rights)
+    subject = f"{account.full_name} ({rights.title()})"
+    _record(Action.SERVICE_ACCOUNT_CREATED, team, account, by, client, subject, new=rights)
     return account
 
 
@@ -82,7 +85,8 @@ def rename(team: Team, account: User, name: str, *, by: User, client: Client) ->
     if tidy == old:
         return
     account.full_name = tidy
-    _record(Action.SERVICE_ACCOUNT_CHANGED, team, account, by, client, old=old, new=tidy)
+    subject = f"{old} → {tidy}"
+    _record(Action.SERVICE_ACCOUNT_CHANGED, team, account, by, client, subject, old=old, new=tidy)
 
 
 def change_rights(team: Team, account: User, rights: Rights, *, by: User, client: Client) -> None:
@@ -95,7 +99,8 @@ def change_rights(team: Team, account: User, rights: Rights, *, by: User, client
         return
     its = update(Membership).where(Membership.user_id == account.id, Membership.team_id == team.id)
     db.session.execute(its.values(rights=rights))
-    _record(Action.RIGHTS_CHANGED, team, account, by, client, old=old, new=rights)
+    subject = f"{account.full_name} ({old.title()} → {rights.title()})"
+    _record(Action.RIGHTS_CHANGED, team, account, by, client, subject, old=old, new=rights)
 
 
 def set_disabled(team: Team, account: User, disabled: bool, *, by: User, client: Client) -> bool:
@@ -129,35 +134,56 @@ def bury(team: Team, account: User, *, by: User, client: Client) -> bool:
 
 
 def ensure_usable(team: Team, account: User, *, by: User) -> None:
-    """Hold the team's row as `hold_as_admin` does, and raise Gone for an account that is deleted by now."""
+    """Hold the team as `hold_as_admin` does, before a key is made for an account.
+
+    Raises Gone for an account that is deleted by now, and Conflict for a disabled one, whose key would
+    open nothing.
+    """
     _hold(team, account, by)
+    if account.disabled_at:
+        raise Conflict(f"{account.full_name} is disabled. Enable it before you make a key for it.")
 
 
-def owning_team_id(user: User) -> int | None:
-    """Return the number of the team that owns a service account; None for a person."""
-    if user.is_person:
-        return None
-    return db.session.scalar(select(ServiceAccount.team_id).where(ServiceAccount.user_id == user.id))
+def owning_team(account: User) -> Team:
+    """Return the team that owns a service account."""
+    query = select(Team).join(ServiceAccount, ServiceAccount.team_id == Team.id)
+    return db.session.scalars(query.where(ServiceAccount.user_id == account.id)).one()
 
 
-def account_seen_by(member: User, public_id: str) -> User:
-    """Return a service account of a team to which `member` belongs, also a deleted one. Raises NotFound."""
+def account_seen_by(member: User, public_id: str) -> tuple[User, Membership]:
+    """Return a service account, also a deleted one, and the membership by which `member` sees it.
+
+    Raises NotFound for one of a team to which `member` does not belong.
+    """
     query = (
-        select(User)
+        select(User, Membership)
         .join(ServiceAccount, ServiceAccount.user_id == User.id)
         .join(Membership, Membership.team_id == ServiceAccount.team_id)
     )
-    found = db.session.scalar(query.where(User.public_id == public_id, Membership.user_id == member.id))
-    if found is None:
+    found = db.session.execute(query.where(User.public_id == public_id, Membership.user_id == member.id))
+    row = found.one_or_none()
+    if row is None:
         raise NotFound(_NOT_THERE)
-    return found
+    return row[0], row[1]
 
 
-def accounts_administered_by(admin: User) -> list[int]:
-    """Return the numbers of all service accounts, deleted ones too, of the teams whose Admin the user is."""
-    query = select(ServiceAccount.user_id).join(Membership, Membership.team_id == ServiceAccount.team_id)
-    mine = query.where(Membership.user_id == admin.id, Membership.rights == Rights.ADMIN)
-    return list(db.session.scalars(mine))
+def usable_accounts_of(admin: User) -> list[tuple[Team, User]]:
+    """List the service accounts for which a person may make keys, each with its team, by name."""
+    query = (
+        select(Team, User)
+        .join(ServiceAccount, ServiceAccount.team_id == Team.id)
+        .join(User, User.id == ServiceAccount.user_id)
+        .join(Membership, Membership.team_id == Team.id)
+        .where(Membership.user_id == admin.id, Membership.rights == Rights.ADMIN)
+        .where(User.disabled_at.is_(None))
+    )
+    return [(team, user) for team, user in db.session.execute(query.order_by(User.full_name, User.id))]
+
+
+def accounts_owned_by(team_ids: Collection[int]) -> list[int]:
+    """Return the numbers of all service accounts of these teams, deleted ones too."""
+    query = select(ServiceAccount.user_id).where(ServiceAccount.team_id.in_(team_ids))
+    return list(db.session.scalars(query))
 
 
 def _hold(team: Team, account: User, by: User) -> None:
@@ -181,15 +207,16 @@ def _checked_name(team: Team, name: str, *, but: User | None = None) -> str:
     return tidy
 
 
-def _record(action: Action, team: Team, account: User, by: User, client: Client, **details: str) -> None:
+def _record(
+    action: Action, team: Team, account: User, by: User, client: Client, subject: str = "", **details: str
+) -> None:
     record(
         action,
         by=by,
         account=account,
-        team_id=team.id,
-        subject=account.full_name,
+        team=team,
+        subject=subject or account.full_name,
         address=client.address,
-        team=team.public_id,
         whom=account.public_id,
         **details,
     )

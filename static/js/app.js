@@ -70,7 +70,10 @@
       });
       arrived.showModal();
     }
-    const announced = detail.ctx?.target?.id && byId(detail.ctx.target.id)?.dataset.announce;
+    // A button that went with its row: the heading of the section is where one was.
+    const part = detail.ctx?.target?.id && byId(detail.ctx.target.id);
+    if (document.activeElement === document.body && part?.matches("section")) byId(part.getAttribute("aria-labelledby"))?.focus();
+    const announced = part?.dataset?.announce;
     if (announced) say(announced);
     enhance();
   });

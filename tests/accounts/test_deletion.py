@@ -140,6 +140,24 @@ def test_a_team_of_service_accounts_alone_is_left_and_their_keys_die(app, cast, 
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
 
 
+def test_nobody_joins_a_team_in_which_nobody_is_left(app, cast, client, mailbox):
+    cast.charlie.sign_in(client)
+    client.send(f"/account/teams/{cast.globex.id}/invitations", emails="eve@initech.example", rights="edit")
+    link = mailbox.link_in(mailbox.deliver()[0])
+    assert delete(client).status_code == 303
+    assert "This invitation was cancelled" in app.test_client().get(link).text
+
+
+def test_the_admins_are_told_who_left_with_the_account(app, cast, client):
+    cast.ben.sign_in(client)
+    assert delete(client).status_code == 303
+    assert ("member.left", "Deleted user", "Ben Cole (Edit)") in rows.acts(app)
+    ada = cast.ada.sign_in(app.test_client())
+    assert "Ben Cole (Edit)" in ada.page("/account/activity").with_id("activity-panel").text
+    vic = cast.vic.sign_in(app.test_client())
+    assert "Ben Cole" not in vic.page("/account/activity").with_id("activity-panel").text
+
+
 def test_the_keys_of_a_team_that_lives_on_are_left_alone(cast, client, api):
     key = cast.ci.key()
     cast.ben.sign_in(client)

@@ -173,7 +173,7 @@ def test_many_keys_come_in_pages_and_can_be_filtered(cast, ada):
     page = ada.page(KEYS)
     assert len(table(page)) == 50
     [older] = [link for link in page.all("a") if link.text == "Older"]
-    assert [row[0].rpartition(" ")[0] for row in table(ada.page(older["href"]))] == ["key 01", "key 00"]
+    assert [row[0].partition(" rfk_")[0] for row in table(ada.page(older["href"]))] == ["key 01", "key 00"]
     found = parse(ada.submit(page, KEYS, name="Y 0").text)
     assert len(table(found)) == 10
     assert table(ada.page(f"{KEYS}?name=%25")) == []

@@ -14,7 +14,7 @@ from tests import factories
 from tests.factories import Person
 from tests.helpers.live_server import ROOT, LiveServer
 from tests.journeys.conftest import OpenPage
-from tests.journeys.steps import download_key, log_in, open_api_keys, reflow, row_of
+from tests.journeys.steps import cells, download_key, log_in, open_api_keys, reflow, row_of
 
 BLOCKS = ["lines-checkout", "lines-github", "lines-gitlab", "lines-jenkins"]
 
@@ -93,6 +93,43 @@ def test_a_key_for_ci_is_made_used_counted_and_dies_with_its_account(
 
     answer = reflow(live.url, tmp_path, "-k", str(file), "whoami")
     assert answer.returncode == 4
+    assert secret not in answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
+def test_a_key_for_ci_is_seen_at_work_and_revoked(
+    open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path, with_script: bool
+) -> None:
+    page = open_page(java_script_enabled=with_script)
+    _open_wizard(page, admin)
+    page.get_by_role("button", name="Create key").click()
+    secret = page.get_by_role("textbox", name="API key").input_value()
+    file = download_key(page, tmp_path)
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    for command in (("whoami",), ("api", "GET", "/teams")):
+        answer = reflow(live.url, tmp_path, "-k", str(file), *command)
+        assert answer.returncode == 0, answer.stderr
+
+    page.reload()
+    last_used, count, created = cells(page, "ci")
+    assert (last_used, count, created) == ("Just now", "2", "Today")
+    page.get_by_role("link", name="Activity", exact=True).last.click()
+    page.get_by_role("heading", name="Activity of rocket-ci").wait_for()
+    uses = page.get_by_role("row").filter(has_text="API key used")
+    expect(uses).to_have_count(2)
+    expect(uses.first).to_contain_text("GET /api/v1/teams → 200")
+    for use in uses.all():
+        expect(use).to_contain_text("rocket-ci")
+
+    _open_team(page)
+    page.get_by_role("link", name="rocket-ci", exact=True).click()
+    page.get_by_role("button", name="Revoke ci").click()
+    page.get_by_role("button", name="Revoke key", exact=True).click()
+    expect(page.get_by_role("heading", name="Key revoked")).to_be_visible()
+    answer = reflow(live.url, tmp_path, "-k", str(file), "whoami")
+    assert answer.returncode == 4
+    assert "revoked" in answer.stderr
     assert secret not in answer.stdout + answer.stderr
 
 
@@ -201,6 +238,22 @@ def test_every_state_is_accessible(
     page.get_by_role("link", name="Activity").last.click()
     page.get_by_role("heading", name="Activity of rocket-ci").wait_for()
     _expect_nothing(page, "activity")
+    page.goto("/account/team")
+    page.get_by_role("button", name="Create service account").click()
+    page.get_by_role("dialog").get_by_role("textbox", name="Name").fill("builder")
+    page.get_by_role("dialog").get_by_role("button", name="Create service account").click()
+    row_of(page, "builder").wait_for()
+    page.goto("/account/api-keys")
+    page.get_by_role("button", name="Create New API Key").click()
+    page.get_by_role("combobox", name="Owner").select_option("builder")
+    _expect_nothing(page, "owner")
+    page.get_by_role("textbox", name="Name", exact=True).fill("nightly")
+    page.get_by_role("button", name="Create key").click()
+    page.get_by_text("Anyone who has it can act as builder.").wait_for()
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    page.get_by_text("It is a key of builder.").wait_for()
+    _expect_nothing(page, "key of another owner")
     _open_team(page)
     _expect_nothing(page, "section")
     for button in ("Create service account", "Edit rocket-ci", "Delete rocket-ci"):

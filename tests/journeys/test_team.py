@@ -79,7 +79,9 @@ def test_a_guest_joins_with_a_new_account(
     guest.get_by_role("textbox", name="Password").fill(NEW)
     guest.get_by_role("button", name="Create account").click()
     expect(note(guest)).to_have_text("You joined Looms.")
-    expect(guest.get_by_text("Your rights: Edit.")).to_be_visible()
+    expect(
+        guest.get_by_text("Who belongs to Looms, and what they may do. Your rights: Edit.")
+    ).to_be_visible()
     expect(guest.get_by_role("button", name="Invite people")).to_have_count(0)
 
     page.reload()
@@ -172,6 +174,8 @@ def test_a_bad_line_is_said_and_what_was_typed_stays(
     page.get_by_role("button", name="Cancel invitation to one@initech.example").click()
     expect(note(page)).to_have_text("Invitation to one@initech.example cancelled.")
     expect(row_of(page, "one@initech.example")).to_have_count(0)
+    if with_script:
+        expect(page.get_by_role("heading", name="Members")).to_be_focused()
 
 
 @BOTH

@@ -113,6 +113,12 @@ def test_one_deletes_the_account_while_the_other_is_lowered(app, two, _):
     assert len(admins_of(two.acme)) == 1
 
 
+@pytest.mark.parametrize("_", ROUNDS)
+def test_one_deletes_the_account_while_the_other_leaves(app, two, _):
+    assert statuses([deletes_account(app, two.ada), leaves(app, two.acme, two.ben)]) == [303, 409]
+    assert len(admins_of(two.acme)) == 1
+
+
 def test_one_link_pressed_five_times_at_once_makes_one_account(app, cast, link):
     acts = []
     for _ in range(CLICKS):

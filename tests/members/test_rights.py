@@ -153,7 +153,7 @@ def test_removing_asks_with_the_facts_and_then_ends_access_at_once(app, cast, ad
     assert f"Revoke {key.name}" in ben.page("/account/api-keys").text
     assert api(key.secret).get("/me").status_code == 403
     assert api(cast.ben.session()).get("/me").json["teams"] == []
-    assert rows.acts(app)[-2] == ("member.removed", "Ada Park", "Ben Cole")
+    assert rows.acts(app)[-2] == ("member.removed", "Ada Park", "Ben Cole (Edit)")
 
 
 def test_in_a_dialog_the_part_is_replaced_behind_it(cast, ada):
@@ -185,7 +185,7 @@ def test_a_member_leaves(app, cast, client):
     page = client.page("/account/team")
     assert "You left Acme." in page.text
     assert "You are not in a team" in page.text
-    assert rows.acts(app)[-1] == ("member.left", "Ben Cole", "Ben Cole")
+    assert rows.acts(app)[-1] == ("member.left", "Ben Cole", "Ben Cole (Edit)")
     assert leave(client, cast.acme).status_code == 404
 
 
@@ -212,7 +212,7 @@ def test_an_admin_renames_the_team(app, cast, ada):
     page = ada.page(answer.headers["Location"])
     assert "The team is called Acme Labs now." in page.text
     assert "Acme Labs Subscription active" in page.text
-    assert rows.acts(app)[-1] == ("team.renamed", "Ada Park", "Acme Labs")
+    assert rows.acts(app)[-1] == ("team.renamed", "Ada Park", "Acme → Acme Labs")
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\nb", "\u200b"])

@@ -20,6 +20,11 @@ def section(group: Group) -> str:
     return f"/account/teams/{group.id}/service-accounts"
 
 
+def tab(group: Group) -> str:
+    """Where the service accounts of a team are listed."""
+    return f"/account/team?team={group.id}"
+
+
 def page_of(group: Group, account: Person) -> str:
     return f"{section(group)}/{account.id}"
 

@@ -1,5 +1,7 @@
 """What service accounts did, and what was done to them, in Activity."""
 
+import pytest
+
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.extensions import db
 from tests.helpers.html import parse
@@ -30,11 +32,23 @@ def test_other_members_see_them_on_its_own_page_alone(cast, client, api):
     page = client.page(f"/account/activity?account={cast.ci.id}")
     assert "Activity of acme-ci" in page.text
     told = [line[0].partition(" GET")[0] for line in lines(page)]
-    assert told == ["API key used", "API key created"]
+    assert told == ["API key used"]
     narrowed = client.submit(page, "/account/activity", key=key.id, period="24h")
-    assert [line[1] for line in lines(parse(narrowed.text))] == ["deploy", "deploy"]
+    assert [line[1] for line in lines(parse(narrowed.text))] == ["deploy"]
     file = client.get(f"/account/activity/export?account={cast.ci.id}").text
     assert "API key used,deploy,acme-ci" in file
+
+
+@pytest.mark.parametrize("who", ["ben", "vic"])
+def test_what_admins_did_to_it_is_told_to_admins_alone(app, cast, ada, who):
+    key = cast.ci.key("deploy")
+    ada.send(f"{page_of(cast.acme, cast.ci)}/standing", disabled="true")
+    client = getattr(cast, who).sign_in(app.test_client())
+    for query in (f"account={cast.ci.id}", f"account={cast.ci.id}&key={key.id}"):
+        assert lines(client.page(f"/account/activity?{query}")) == []
+        assert client.get(f"/account/activity/export?{query}").text.count("\n") == 1
+    told = [line[0] for line in lines(ada.page(f"/account/activity?account={cast.ci.id}"))]
+    assert told == ["Service account disabled", "API key created"]
 
 
 def test_its_page_tells_nothing_of_the_rest_of_the_team(cast, client, ada):
@@ -47,7 +61,10 @@ def test_the_acts_on_it_are_told_with_who_whom_from_and_to(app, cast, ada):
     path = f"{page_of(cast.acme, cast.ci)}/settings"
     ada.submit(ada.page(path), path, name="robot", rights="view")
     told = [line[:2] for line in lines(ada.page("/account/activity"))]
-    assert told[:2] == [("Rights changed", "robot"), ("Service account changed", "robot")]
+    assert told[:2] == [
+        ("Rights changed", "robot (Edit → View)"),
+        ("Service account changed", "acme-ci → robot"),
+    ]
     with app.app_context():
         events = db.session.scalars(db.select(AuditEvent).order_by(AuditEvent.id)).all()[-2:]
         changes = {(event.details["old"], event.details["new"]) for event in events}

@@ -6,7 +6,7 @@ from reflow_accounts.api_keys.models import ApiKey
 from tests import factories
 from tests.helpers import rows
 from tests.helpers.html import parse
-from tests.service_accounts.acts import SECRET, names_in, section, wizard
+from tests.service_accounts.acts import SECRET, names_in, tab, wizard
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_one_submission_makes_account_and_key_and_shows_the_key_once(app, lone, 
     assert [(team["name"], team["rights"]) for team in me["teams"]] == [("Web & Söhne", "edit")]
     assert names_in(group) == ["web-ci"]
     assert [act for act, *_ in rows.acts(app)][-2:] == ["service_account.created", "api_key.created"]
-    assert field.text not in browser.get(section(group)).text
+    assert field.text not in browser.get(tab(group)).text
     for block in ("lines-checkout", "lines-github", "lines-gitlab", "lines-jenkins"):
         words = page.with_id(block).text
         assert "reflow whoami" in words

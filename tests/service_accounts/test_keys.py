@@ -105,22 +105,54 @@ def test_ones_own_keys_are_not_reached_through_a_service_account(cast, ada, plac
     assert ada.get(f"/account/api-keys/{other.id}/revocation").status_code == 404
 
 
-def test_the_tab_of_ones_own_keys_says_what_each_opens_and_leads_to_the_wizard(cast, ada, client):
+def test_beside_each_of_ones_own_keys_stands_what_it_opens_and_the_way_to_the_wizard(cast, ada):
+    cast.ada.key("laptop"), cast.ada.key("old-ci")
     page = ada.page("/account/api-keys")
-    assert "opens everything that you can do (1 team)" in page.text
-    [link] = [link for link in page.all("a") if link.text == "A key for CI"]
-    assert link["href"] == f"/account/teams/{cast.acme.id}/ci-key"
+    assert ways(page) == [f"/account/teams/{cast.acme.id}/ci-key"] * 3
+    for row in rows_of(page):
+        assert "Opens everything that you can do (1 team). Key for CI instead" in row.text
+
+
+def test_with_several_teams_the_way_leads_to_the_choice_among_them(cast, ada):
     cast.globex.add(cast.ada, "admin")
+    cast.ada.key("laptop")
     page = ada.page("/account/api-keys")
-    assert "(2 teams)" in page.text
-    assert [link.text for link in page.all("a") if "ci-key" in link["href"]] == [
-        "A key for CI (Acme)",
-        "A key for CI (Globex)",
-    ]
+    [row] = rows_of(page)
+    assert "(2 teams)" in row.text
+    assert row.all("a")[0]["href"] == "#key-for-ci"
+    wizards = [link.text for link in page.with_id("key-for-ci").all("a")]
+    assert wizards == ["A key for CI (Acme)", "A key for CI (Globex)"]
+    ada.send("/account/team/choice", team=cast.globex.id)
+    assert ways(ada.page("/account/api-keys")) == [f"/account/teams/{cast.globex.id}/ci-key"] * 2
+
+
+def test_after_a_key_is_made_or_revoked_the_swapped_table_says_it_too(cast, ada):
+    key = cast.ada.key("laptop")
+    cast.ada.key("other")
+    form = ada.page("/account/api-keys/new", headers=DIALOG)
+    answer = ada.submit(form, "/account/api-keys", headers=PANEL, name="third")
+    assert answer.text.count("(1 team)") == 3
+    answer = ada.send(f"/account/api-keys/{key.id}/revocation", headers=PANEL)
+    assert answer.text.count("(1 team)") == 2
 
 
 def test_who_is_no_admin_is_told_to_ask_one(cast, client):
+    cast.ben.key("laptop")
     cast.ben.sign_in(client)
     page = client.page("/account/api-keys")
-    assert "ask an Admin of your team" in page.text
-    assert not [link for link in page.all("a") if "ci-key" in link["href"]]
+    assert "Ask an Admin of your team" in page.text
+    assert not ways(page)
+    assert "Opens everything that you can do (1 team)" in rows_of(page)[0].text
+
+
+def test_keys_of_a_service_account_say_no_such_thing(cast, ada, place):
+    cast.ci.key("deploy")
+    assert "everything that you can do" not in ada.page(place).text
+
+
+def ways(page):
+    return [link["href"] for link in page.all("a") if link["href"].endswith("/ci-key")]
+
+
+def rows_of(page):
+    return [row for body in page.with_id("api-keys-table").all("tbody") for row in body.all("tr")]

@@ -7,7 +7,7 @@ from tests import factories
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
-from tests.service_accounts.acts import DIALOG, PANEL, create, names_in, page_of, section
+from tests.service_accounts.acts import DIALOG, PANEL, create, names_in, page_of, section, tab
 
 SENTENCE = "A service account owns keys on behalf of a program, so they keep working when a person leaves."
 
@@ -31,7 +31,7 @@ def test_admins_see_the_accounts_with_keys_and_use_and_what_they_may_do(cast, ad
     key = cast.ci.key("deploy")
     cast.ci.key("nightly")
     api(key.secret).get("/me")
-    page = ada.page(path or section(cast.acme))
+    page = ada.page(path or tab(cast.acme))
     assert SENTENCE in page.text
     headings = [
         cell.text for cell in page.with_id("service-accounts-panel").all("th") if cell["scope"] == "col"
@@ -47,25 +47,32 @@ def test_admins_see_the_accounts_with_keys_and_use_and_what_they_may_do(cast, ad
 @pytest.mark.parametrize("path", ["/account/team", None])
 def test_other_members_see_them_and_their_use_but_no_buttons(cast, client, who, rights, path):
     getattr(cast, who).sign_in(client)
-    page = client.page(path or section(cast.acme))
+    page = client.page(path or tab(cast.acme))
     assert f"Your rights: {rights}." in page.with_id("service-accounts-panel").text
     assert [row[0].split()[0] for row in table(page)] == ["acme-ci"]
     assert not {"Create service account", "Edit acme-ci", "Delete acme-ci"} & buttons(page)
     assert client.get(f"/account/activity?account={cast.ci.id}").status_code == 200
 
 
+def test_the_address_of_the_section_leads_to_the_tab(cast, client):
+    cast.vic.sign_in(client)
+    answer = client.get(section(cast.acme))
+    assert answer.headers["Location"] == f"{tab(cast.acme)}#service-accounts-panel"
+    assert client.get(section(cast.globex)).status_code == 404
+
+
 def test_without_one_the_section_says_what_they_are_for(cast, client):
     cast.charlie.sign_in(client)
-    assert "No service accounts yet" in client.page(section(cast.globex)).text
+    assert "No service accounts yet" in client.page(tab(cast.globex)).text
 
 
 def test_an_account_is_made_with_edit_rights_unless_view_is_chosen(app, cast, ada):
-    assert create(ada, cast.acme, "deploy").headers["Location"] == section(cast.acme)
-    assert "Service account deploy created." in ada.page(section(cast.acme)).text
+    assert create(ada, cast.acme, "deploy").headers["Location"] == f"{tab(cast.acme)}#service-accounts-panel"
+    assert "Service account deploy created." in ada.page(tab(cast.acme)).text
     create(ada, cast.acme, "reports", rights="view")
-    rights = {row[0].split()[0]: row[0].split()[1] for row in table(ada.page(section(cast.acme)))}
+    rights = {row[0].split()[0]: row[0].split()[1] for row in table(ada.page(tab(cast.acme)))}
     assert rights == {"reports": "View", "deploy": "Edit", "acme-ci": "Edit"}
-    assert ("service_account.created", "Ada Park", "deploy") in rows.acts(app)
+    assert ("service_account.created", "Ada Park", "deploy (Edit)") in rows.acts(app)
 
 
 @pytest.mark.parametrize("rights", ["admin", "", "owner"])
@@ -121,10 +128,10 @@ def test_name_and_rights_can_be_changed(app, cast, ada):
     [name] = [item for item in form.all("input") if item["name"] == "name"]
     assert name["value"] == "acme-ci"
     assert ada.submit(form, path, name="Acme-CI", rights="view").status_code == 303
-    assert table(ada.page(section(cast.acme)))[0][0].startswith("Acme-CI View")
+    assert table(ada.page(tab(cast.acme)))[0][0].startswith("Acme-CI View")
     told = rows.acts(app)
-    assert ("member.rights_changed", "Ada Park", "Acme-CI") in told
-    assert ("service_account.changed", "Ada Park", "Acme-CI") in told
+    assert ("member.rights_changed", "Ada Park", "Acme-CI (Edit → View)") in told
+    assert ("service_account.changed", "Ada Park", "acme-ci → Acme-CI") in told
     assert ada.submit(ada.page(path), path).status_code == 303
     assert rows.acts(app) == told
 
@@ -165,7 +172,7 @@ def test_disabled_its_keys_stop_at_once_and_work_again(app, cast, ada, api):
     problem_of(api(key.secret).get("/me"), 401, "unknown_key")
     page = ada.page(path)
     assert "acme-ci is disabled" in page.text
-    assert "Disabled" in table(ada.page(section(cast.acme)))[0][0]
+    assert "Disabled" in table(ada.page(tab(cast.acme)))[0][0]
     for _ in range(2):
         assert ada.send(f"{path}/standing", disabled="false").status_code == 303
     assert api(key.secret).get("/me").status_code == 200
@@ -193,7 +200,7 @@ def test_a_grave_act_asks_for_a_proof_and_then_goes_on(app, cast, ada, rest, fie
 def test_the_statements_of_the_section_do_not_grow_with_its_rows(app, cast, ada, api):
     def statements() -> int:
         with rows.watching(app) as found:
-            assert ada.get(section(cast.acme)).status_code == 200
+            assert ada.get(tab(cast.acme)).status_code == 200
         return found.count
 
     api(cast.ci.key().secret).get("/me")
@@ -209,7 +216,7 @@ def test_names_are_text_and_not_markup(cast, ada):
     name = "<b>&\"'</b>{{ 7*7 }}"
     robot = factories.service_account(cast.ada.app, cast.acme, name)
     place = page_of(cast.acme, robot)
-    for path in (section(cast.acme), place, f"{place}/settings", f"{place}/deletion", "/account/team"):
+    for path in (place, f"{place}/settings", f"{place}/deletion", "/account/team"):
         answer = ada.get(path)
         assert "<b>&" not in answer.text
         assert name in parse(answer.text).text

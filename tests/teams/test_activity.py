@@ -30,8 +30,8 @@ def told(api, person):
 
 ALL = [
     ("Subscription set to inactive", "Acme Labs", "Operator"),
-    ("Member removed", "Vic Moss", "Ada Park"),
-    ("Team renamed", "Acme Labs", "Ada Park"),
+    ("Member removed", "Vic Moss (View)", "Ada Park"),
+    ("Team renamed", "Acme → Acme Labs", "Ada Park"),
     ("Rights changed", "Ben Cole (Edit → View)", "Ada Park"),
     ("Invitation cancelled", "eve@initech.example (View)", "Ada Park"),
     ("Invitation sent again", "eve@initech.example (View)", "Ada Park"),

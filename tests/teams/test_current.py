@@ -71,6 +71,26 @@ def test_an_act_names_its_team_whatever_was_chosen_in_another_tab(cast, ben):
     assert beside_the_heading(page).startswith("Solo Two")
 
 
+def test_activity_tells_of_the_current_team_alone_or_of_the_one_in_the_address(cast, ben):
+    cast.solo.subscribe()
+    assert teams_told(ben.page("/account/activity")) == set()
+    assert "Choose a team to see what happened in it." in ben.page("/account/activity").text
+    for group in (cast.acme, cast.solo):
+        assert teams_told(ben.page(f"/account/activity?team={group.id}")) == {group.name}
+    ben.send("/account/team/choice", team=cast.solo.id)
+    assert teams_told(ben.page("/account/activity")) == {"Solo"}
+    assert "Acme" not in ben.get("/account/activity/export").text
+    assert "Acme" in ben.get(f"/account/activity/export?team={cast.acme.id}").text
+    for path in ("/account/activity", "/account/activity/export"):
+        assert ben.get(f"{path}?team={cast.globex.id}").status_code == 404
+
+
+def teams_told(page):
+    """Return the teams of whose subscription a line tells."""
+    rows = [row for body in page.all("tbody") for row in body.all("tr") if "Subscription set" in row.text]
+    return {name for name in ("Acme", "Solo", "Globex") for row in rows if name in row.text}
+
+
 @pytest.mark.parametrize("way", ["GET", "POST"])
 def test_somebody_elses_team_is_neither_shown_nor_chosen(cast, ben, way):
     for wanted in (cast.globex.id, "team_0000000000000000", "x"):

@@ -9,6 +9,7 @@ from reflow_accounts.errors import DomainError, RateLimited
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.caller import me
 from reflow_accounts.members.service import Member, count_people, invitations_page, members_page
+from reflow_accounts.service_accounts.pages.section import FLASHED as ACCOUNTS_DONE
 from reflow_accounts.service_accounts.service import listing_of
 from reflow_accounts.teams.current import current_of
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
@@ -66,7 +67,10 @@ def shown_team(membership: Membership, message: str = "", fault: str = "") -> Sh
 def tab(membership: Membership, fault: str = "") -> str:
     """Return the whole tab."""
     shown, accounts = shown_team(membership, fault=fault), listing_of(membership.team)
-    return render_template("members/index.html", shown=shown, membership=membership, accounts=accounts)
+    done = get_flashed_messages(category_filter=[ACCOUNTS_DONE])
+    return render_template(
+        "members/index.html", shown=shown, membership=membership, accounts=accounts, done=done
+    )
 
 
 def done(team_id: str, message: str) -> Answer:

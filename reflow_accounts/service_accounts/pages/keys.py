@@ -5,6 +5,7 @@ from typing import Any
 from flask import url_for
 
 from reflow_accounts.api_keys import keyring
+from reflow_accounts.api_keys.forms import KeyForm
 from reflow_accounts.api_keys.keyring import Answer, Keyring
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.identity.caller import me
@@ -46,9 +47,11 @@ class AccountKeys(Keyring):
         return self._address("revocation", key_id=key_id)
 
     def activity(self) -> str:
-        return url_for("account.activity.index", account=self.owner.public_id)
+        team_id = self._membership.team.public_id
+        return url_for("account.activity.index", account=self.owner.public_id, team=team_id)
 
-    def issue(self, name: str, nonce: str) -> tuple[ApiKey, str]:
+    def issue(self, form: KeyForm) -> tuple[ApiKey, str]:
+        name, nonce = form.name.data or "", form.nonce.data or ""
         return service.issue_key(
             self._membership.team, self.owner, name, by=me(), client=client(), nonce=nonce
         )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
+from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.errors import Gone, ValidationFailed
@@ -30,10 +30,8 @@ FLASHED = "service-accounts"
 
 @pages.get("/service-accounts")
 def index(team_id: str) -> Answer:
-    """List the service accounts of a team."""
-    membership = membership_in(team_id)
-    done = get_flashed_messages(category_filter=[FLASHED])
-    return render_template("service_accounts/index.html", **_section(membership), done=done)
+    """Lead to where the service accounts of a team are listed: its Team tab."""
+    return redirect(_place(membership_in(team_id)))
 
 
 @pages.get("/service-accounts/new")
@@ -140,6 +138,11 @@ def _wanted_standing() -> bool:
     return wanted == "true"
 
 
+def _place(membership: Membership) -> str:
+    """Return the address of the section on the Team tab, which names the team."""
+    return url_for("account.team.show", team=membership.team.public_id, _anchor="service-accounts-panel")
+
+
 def _listing(membership: Membership) -> dict[str, Any]:
     return {"accounts": service.listing_of(membership.team)}
 
@@ -156,7 +159,6 @@ def _changed(membership: Membership, message: str) -> Response:
     """Show the section as it is now: in place behind the dialog, or as the page."""
     if not htmx.is_htmx():
         flash(message, FLASHED)
-        address = url_for("account.service_accounts.index", team_id=membership.team.public_id)
-        return redirect(address, 303)
+        return redirect(_place(membership), 303)
     page = render_template("service_accounts/changed.html", **_section(membership), done=[message])
     return htmx.close_dialog(make_response(page), message)
