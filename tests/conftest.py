@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 
+from reflow_accounts.app import create_app
 from tests.cast import Cast
 from tests.helpers import chromium, databases
 from tests.helpers.api import Api
@@ -63,6 +66,21 @@ def app(migrated_app: Flask) -> Flask:
 def cast(app: Flask) -> Cast:
     """Ada, Ben, Vic, Charlie, Nina, Sam and the program, in the database."""
     return Cast.of(app)
+
+
+@pytest.fixture
+def another(app: Flask) -> Iterator[Callable[..., Flask]]:
+    """`another(base_url=…)`: the application with other settings, on the same database."""
+    made: list[Flask] = []
+
+    def make(**settings: Any) -> Flask:
+        made.append(create_app(replace(app.config["SETTINGS"], **settings)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        # Its connections must be closed by name, not by chance in the middle of another test.
+        databases.close(one)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import flask_migrate
 from flask import Flask
 
 from reflow_accounts import config
+from reflow_accounts.api_keys.wire import wire
 from reflow_accounts.app import create_app
 from reflow_accounts.extensions import db
 from tests.helpers.live_server import SECRET_KEY
@@ -40,3 +41,4 @@ def close(app: Flask) -> None:
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
+        wire().close()

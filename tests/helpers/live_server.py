@@ -77,12 +77,11 @@ class LiveServer:
 
     def kill(self) -> None:
         """End every process of the server at once, as a power cut would."""
-        if self.process is None:
-            return
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.process = None
+        if self.process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
         if self._app is not None:
             with self._app.app_context():
                 db.engine.dispose()

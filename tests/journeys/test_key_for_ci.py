@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests import factories
 from tests.factories import Person
+from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import ROOT, LiveServer
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import cells, download_key, log_in, open_api_keys, reflow, row_of
@@ -212,32 +212,31 @@ def test_the_dialogs_of_the_section_keep_one_place_and_the_focus(open_page: Open
     expect(page.get_by_role("heading", name="Key revoked")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [(390, 844), (1280, 860)], ids=["phone", "desktop"])
 def test_every_state_is_accessible(
-    open_page: OpenPage, live: LiveServer, admin: Person, size: tuple[int, int], scheme: str
+    open_page: OpenPage, live: LiveServer, admin: Person, size: tuple[int, int]
 ) -> None:
-    page = open_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+    page = open_page(viewport={"width": size[0], "height": size[1]})
     _open_wizard(page, admin)
-    _expect_nothing(page, "wizard")
+    expect_accessible(page, "wizard")
     page.get_by_role("textbox", name="Name of the key").fill("")
     page.get_by_role("button", name="Create key").click()
     page.get_by_role("heading", name="There is a problem").wait_for()
-    _expect_nothing(page, "bad name")
+    expect_accessible(page, "bad name")
     page.get_by_role("textbox", name="Name of the key").fill("ci")
     page.get_by_role("button", name="Create key").click()
     page.get_by_role("textbox", name="API key").wait_for()
-    _expect_nothing(page, "reveal")
+    expect_accessible(page, "reveal")
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
     page.get_by_text("Use a key in a checkout or in CI").click()
-    _expect_nothing(page, "account")
+    expect_accessible(page, "account")
     page.get_by_role("button", name="Disable rocket-ci").click()
     page.get_by_role("button", name="Enable rocket-ci").wait_for()
-    _expect_nothing(page, "disabled")
+    expect_accessible(page, "disabled")
     page.get_by_role("link", name="Activity").last.click()
     page.get_by_role("heading", name="Activity of rocket-ci").wait_for()
-    _expect_nothing(page, "activity")
+    expect_accessible(page, "activity")
     page.goto("/account/team")
     page.get_by_role("button", name="Create service account").click()
     page.get_by_role("dialog").get_by_role("textbox", name="Name").fill("builder")
@@ -246,20 +245,20 @@ def test_every_state_is_accessible(
     page.goto("/account/api-keys")
     page.get_by_role("button", name="Create New API Key").click()
     page.get_by_role("combobox", name="Owner").select_option("builder")
-    _expect_nothing(page, "owner")
+    expect_accessible(page, "owner")
     page.get_by_role("textbox", name="Name", exact=True).fill("nightly")
     page.get_by_role("button", name="Create key").click()
     page.get_by_text("Anyone who has it can act as builder.").wait_for()
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
     page.get_by_text("It is a key of builder.").wait_for()
-    _expect_nothing(page, "key of another owner")
+    expect_accessible(page, "key of another owner")
     _open_team(page)
-    _expect_nothing(page, "section")
+    expect_accessible(page, "section")
     for button in ("Create service account", "Edit rocket-ci", "Delete rocket-ci"):
         page.get_by_role("button", name=button).click()
         page.locator("dialog").wait_for()
-        _expect_nothing(page, button)
+        expect_accessible(page, button)
         page.keyboard.press("Escape")
         page.locator("dialog").wait_for(state="detached")
 
@@ -281,8 +280,3 @@ def test_nothing_needs_sideways_scrolling_at_320_pixels(open_page: OpenPage, adm
 
 def _expect_no_scrolling(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 320, page.url
-
-
-def _expect_nothing(page: Page, state: str) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, f"{state}: {found.generate_report()}"

@@ -1,23 +1,19 @@
 """The Team tab in a browser: invite, join with a new account and with one's own, change rights, remove, leave."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
 from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.factories import Group, Person
+from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import LiveServer
 from tests.helpers.mailbox import Mailbox
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in, row_of
 from tests.journeys.test_flows_of_people import BOTH, NEW, link_to
 
-SCREENS = [
-    (size, scheme)
-    for size in ({"width": 390, "height": 844}, {"width": 1280, "height": 860})
-    for scheme in ("light", "dark")
-]
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
 
 
 @pytest.fixture
@@ -212,7 +208,7 @@ def test_an_admin_who_was_lowered_meanwhile_is_told_in_the_page(
     expect(page.get_by_role("button", name="Save rights for Bo Shuttle")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("size", "scheme"), SCREENS)
+@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_every_state_of_the_tab_is_accessible(
     open_page: OpenPage,
     live: LiveServer,
@@ -220,22 +216,21 @@ def test_every_state_of_the_tab_is_accessible(
     looms: Group,
     mailbox: Mailbox,
     size: dict[str, int],
-    scheme: str,
 ) -> None:
-    email = f"axe-{scheme}-{size['width']}@initech.example"
-    page = open_page(viewport=size, color_scheme=scheme)
+    email = f"axe-{size['width']}@initech.example"
+    page = open_page(viewport=size)
     log_in(page, ann.email)
     open_team(page)
-    _expect_nothing(page, "alone")
+    expect_accessible(page, "alone")
     invite(page, "one", email)
     page.get_by_text("Line 1, “one”").wait_for()
-    _expect_nothing(page, "faults")
+    expect_accessible(page, "faults")
     page.get_by_role("textbox", name="Email addresses").fill(email)
     page.get_by_role("button", name="Send invitations").click()
     note(page).wait_for()
     add(live, looms, "Bo Shuttle", Rights.VIEW)
     page.reload()
-    _expect_nothing(page, "list")
+    expect_accessible(page, "list")
     for opener, dialog in (
         ("Remove Bo Shuttle", "alertdialog"),
         ("Leave team", "alertdialog"),
@@ -243,30 +238,30 @@ def test_every_state_of_the_tab_is_accessible(
     ):
         page.get_by_role("button", name=opener).click()
         page.get_by_role(dialog).wait_for()
-        _expect_nothing(page, opener)
+        expect_accessible(page, opener)
         page.keyboard.press("Escape")
         page.get_by_role(dialog).wait_for(state="detached")
     page.get_by_role("button", name="Save rights for Ann Weaver").click()
-    _walk_behind_the_link(open_page(viewport=size, color_scheme=scheme), link_to(mailbox, email), ann)
+    _walk_behind_the_link(open_page(viewport=size), link_to(mailbox, email), ann)
     other = factories.team(live.app, "Yarns", factories.person(live.app))
     other.add(ann, Rights.VIEW)
     page.goto("/account/team")
     page.get_by_role("heading", name="Choose a team").wait_for()
-    _expect_nothing(page, "choice")
+    expect_accessible(page, "choice")
     page.goto(f"/account/team?team={other.id}")
-    _expect_nothing(page, "view")
+    expect_accessible(page, "view")
 
 
 def _walk_behind_the_link(page: Page, link: str, somebody: Person) -> None:
     page.goto(link)
-    _expect_nothing(page, "invitation")
+    expect_accessible(page, "invitation")
     page.get_by_role("button", name="Create account").click()
-    _expect_nothing(page, "refused")
+    expect_accessible(page, "refused")
     page.goto("/invitations/x")
-    _expect_nothing(page, "dead link")
+    expect_accessible(page, "dead link")
     log_in(page, somebody.email)
     page.goto(link)
-    _expect_nothing(page, "somebody else's")
+    expect_accessible(page, "somebody else's")
     log_in_as_nobody_of_a_team(page)
 
 
@@ -274,7 +269,7 @@ def log_in_as_nobody_of_a_team(page: Page) -> None:
     page.get_by_role("main").get_by_role("button", name="Sign out").click()
     log_in(page, "sam@support.example")
     page.goto("/account/team")
-    _expect_nothing(page, "no team")
+    expect_accessible(page, "no team")
 
 
 @pytest.mark.parametrize("path", ["/account/team", "/account/team/choice"])
@@ -286,8 +281,3 @@ def test_the_tab_needs_no_sideways_scrolling_at_320_pixels(
     log_in(page, ann.email)
     page.goto(path)
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-
-def _expect_nothing(page: Page, state: str) -> None:
-    found = Axe().run(page)
-    assert found.violations_count == 0, f"{state}: {found.generate_report()}"

@@ -1,10 +1,7 @@
 """What every answer carries, pages and files alike."""
 
-from dataclasses import replace
-
 import pytest
 
-from reflow_accounts.app import create_app
 from tests.helpers.page_lint import mistakes_in
 
 PATHS = [
@@ -58,9 +55,8 @@ def test_a_file_that_is_not_there_is_not_kept(client):
     assert client.get("/static/nothing.css?v=1").headers["Cache-Control"] == "no-store"
 
 
-def test_behind_https_the_cookie_and_the_site_are_secure_only(app, cast):
-    settings = replace(app.config["SETTINGS"], base_url="https://accounts.example.com")
-    secure = create_app(settings)
+def test_behind_https_the_cookie_and_the_site_are_secure_only(app, another, cast):
+    secure = another(base_url="https://accounts.example.com")
     secure.test_client_class = type(app.test_client())
     client = secure.test_client()
     answer = client.get("/login", base_url="https://accounts.example.com")
@@ -86,9 +82,9 @@ def test_folders_are_not_listed_and_nothing_beside_them_is_there(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_a_program_that_speaks_in_plain_text_is_not_led_on(app, cast):
+def test_a_program_that_speaks_in_plain_text_is_not_led_on(another):
     """A redirect would hide that its key went over the wire unencrypted (OWASP ASVS 5.0, 4.1.2)."""
-    secure = create_app(replace(app.config["SETTINGS"], base_url="https://accounts.example.com"))
+    secure = another(base_url="https://accounts.example.com")
     client = secure.test_client()
     for path in ("/api/v1/me", "/api/v1/keys", "/api/v1/keys/", "/api/v1//keys", "/api", "/api/v1/sessions"):
         for method in ("GET", "POST"):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from reflow_accounts.app import create_app
 from reflow_accounts.web.hosts import HostGate, Hosts
 from tests.helpers.api import problem_of
 
@@ -74,8 +73,8 @@ def test_who_listens_everywhere_is_found_by_address_but_not_by_any_name(app):
 
 
 @pytest.mark.parametrize("base_url", ["https://accounts.example.com", "https://[2001:db8::1]:8443"])
-def test_a_configured_site_answers_at_that_name_alone(app, base_url):
-    made = create_app(replace(app.config["SETTINGS"], base_url=base_url, host="0.0.0.0"))
+def test_a_configured_site_answers_at_that_name_alone(another, base_url):
+    made = another(base_url=base_url, host="0.0.0.0")
     made.testing = True
     client = made.test_client()
     assert client.get("/login", base_url=base_url).status_code == 200
@@ -89,8 +88,8 @@ def test_a_proxy_that_is_not_configured_does_not_change_the_name(client):
     assert "evil" not in answer.headers["Location"]
 
 
-def test_what_a_configured_proxy_says_is_checked_too(app):
-    made = create_app(replace(app.config["SETTINGS"], trusted_proxies=1))
+def test_what_a_configured_proxy_says_is_checked_too(another):
+    made = another(trusted_proxies=1)
     made.testing = True
     answer = made.test_client().get("/login", headers={"X-Forwarded-Host": "evil.example"})
     assert answer.status_code == 400
@@ -103,16 +102,16 @@ def test_names_that_nobody_has_are_not_remembered_without_end(app):
     assert len(gate._seen) <= 1000
 
 
-def test_a_configured_proxy_says_that_the_site_is_behind_https(app):
-    made = create_app(replace(app.config["SETTINGS"], trusted_proxies=1))
+def test_a_configured_proxy_says_that_the_site_is_behind_https(another):
+    made = another(trusted_proxies=1)
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost"}
     assert made.test_client().get("/api/v1/me", headers=headers).json["type"].startswith("https://localhost/")
 
 
-def test_of_many_proxies_as_many_as_are_configured_are_believed(app, cast):
+def test_of_many_proxies_as_many_as_are_configured_are_believed(app, another, cast):
     from tests.identity.test_refused_sign_ins import refusals
 
-    made = create_app(replace(app.config["SETTINGS"], trusted_proxies=2))
+    made = another(trusted_proxies=2)
     words = {"email": cast.ada.email, "password": "x"}
     for said in ("203.0.113.9, 192.0.2.7, 192.0.2.8", "a" * 300 + ", 192.0.2.8"):
         made.test_client().post("/api/v1/sessions", json=words, headers={"X-Forwarded-For": said})

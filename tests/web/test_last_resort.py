@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
-from reflow_accounts.app import create_app
 from reflow_accounts.extensions import db
 from reflow_accounts.limits.models import LimitCount
 
@@ -14,9 +13,9 @@ TYPED = "what somebody typed"
 
 
 @pytest.fixture
-def broken(app):
+def broken(another):
     """The site as it is served, with an address behind each door that fails."""
-    made = create_app(app.config["SETTINGS"])
+    made = another()
 
     def fail():
         raise RuntimeError(TYPED)
@@ -31,8 +30,8 @@ def broken(app):
     return made.test_client()
 
 
-def test_the_site_is_served_without_debugging(app):
-    assert not create_app(app.config["SETTINGS"]).debug
+def test_the_site_is_served_without_debugging(another):
+    assert not another().debug
 
 
 def test_a_page_that_fails_shows_a_number_and_no_reason(broken, caplog):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from reflow_accounts.app import create_app
 from tests.helpers.html import parse
 from tests.web import observatory
 from tests.web.observatory import Answer
@@ -22,9 +21,9 @@ WEAKER = [
 
 
 @pytest.fixture
-def secure(app):
+def secure(another):
     """A browser at the same site behind https."""
-    made = create_app(replace(app.config["SETTINGS"], base_url=BASE_URL))
+    made = another(base_url=BASE_URL)
     made.testing = True
     return made.test_client()
 

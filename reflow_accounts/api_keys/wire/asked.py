@@ -50,6 +50,9 @@ class Wire(Protocol):
     # Whether several requests cost less together than one by one (bench/README.md).
     goes_together: bool
 
+    def close(self) -> None:
+        """Close what nobody uses now; what is needed is opened anew."""
+
     def look_up(self, digest: bytes) -> list[Row]:
         """Return the rows of `_LOOK_UP`: none for an unknown digest."""
 

@@ -107,12 +107,12 @@ class PostgresWire:
             result = self._run(statement, values)
             if result.error_field(pq.DiagnosticField.SQLSTATE) == _STALE_PLAN:
                 # A migration changed a table: the statement was refused, and is prepared anew.
-                self._drop_all()
+                self.close()
                 result = self._run(statement, values)
             if result.status != pq.ExecStatus.TUPLES_OK:
                 raise psycopg.OperationalError(result.error_message.decode("utf-8", "replace"))
         except psycopg.Error as error:
-            self._drop_all()
+            self.close()
             raise Unavailable(SORRY) from error
         return [
             tuple(_text(result.get_value(row, column)) for column in range(result.nfields))
@@ -139,14 +139,14 @@ class PostgresWire:
             made.pgconn.prepare(name, statement.encode())
         return made
 
-    def _drop_all(self) -> None:
-        """Close what nobody uses: when one connection died, or knows an old plan, the others are likely to."""
+    def close(self) -> None:
+        # When one connection died, or knows an old plan, the others are likely to.
         with suppress(IndexError):
             while True:
                 self._idle.pop().close()
 
     def __del__(self) -> None:
-        self._drop_all()
+        self.close()
 
 
 def _texts(values: Iterable[object]) -> list[bytes]:

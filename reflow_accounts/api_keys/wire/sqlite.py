@@ -56,9 +56,14 @@ class SqliteWire:
         self._opened = found
         return found
 
+    def close(self) -> None:
+        with self._turn:
+            if self._opened:
+                self._opened.close()
+            self._opened = None
+
     def __del__(self) -> None:
-        if self._opened:
-            self._opened.close()
+        self.close()
 
 
 def _found(connection: sqlite3.Connection, digest: bytes) -> list[Row]:
