@@ -5,6 +5,7 @@ import socket
 
 import pytest
 
+from reflow_accounts.turns import LARGEST_BODY_BYTES
 from tests.helpers.live_server import LiveServer
 
 HEAD = "POST /api/v1/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -59,3 +60,22 @@ def test_who_says_it_in_two_ways_or_wrongly_is_refused_and_nothing_after_is_read
 def test_chunks_of_no_size_end_the_connection(live: LiveServer, size: str) -> None:
     message = f"{HEAD}{CHUNKED}\r\n{size}\r\n\r\n{NEXT}"
     assert 200 not in statuses(live, message)
+
+
+def test_chunks_have_the_same_limit_and_nothing_is_cut_off(live: LiveServer) -> None:
+    spaces = (LARGEST_BODY_BYTES - len(WORDS)) * " "
+    for more, status in (("", 401), ("x", 413)):
+        body = WORDS + spaces + more
+        assert statuses(live, f"{HEAD}{CHUNKED}\r\n{len(body):x}\r\n{body}\r\n{EMPTY}{NEXT}")[0] == status
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        f"Content-Length: {LARGEST_BODY_BYTES + 1}\r\n\r\n",
+        f"{CHUNKED}\r\n{2 * LARGEST_BODY_BYTES:x}\r\n" + (LARGEST_BODY_BYTES + 1) * "x",
+    ],
+    ids=["said", "sent"],
+)
+def test_a_body_that_is_too_large_is_refused_before_it_ends(live: LiveServer, start: str) -> None:
+    assert statuses(live, HEAD + start) == [413]
