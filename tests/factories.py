@@ -72,7 +72,9 @@ class Person:
     def session(self) -> str:
         """Begin a session of the command and return its secret."""
         with self.app.app_context():
-            _, secret = identity.start_session(self.row(), SessionKind.COMMAND, [Factor.PASSWORD], client=CLIENT)
+            _, secret = identity.start_session(
+                self.row(), SessionKind.COMMAND, [Factor.PASSWORD], client=CLIENT
+            )
             db.session.commit()
         return secret
 

@@ -37,7 +37,13 @@ def test_no_member_is_set_by_a_name_that_was_worked_out(script):
 
 @pytest.mark.parametrize(
     "bad",
-    ["const seen = {};", "seen[name] = 1", "seen[name] += 1", "Object.assign(a, b)", "a.constructor.prototype.x = 1"],
+    [
+        "const seen = {};",
+        "seen[name] = 1",
+        "seen[name] += 1",
+        "Object.assign(a, b)",
+        "a.constructor.prototype.x = 1",
+    ],
 )
 def test_that_rule_finds_what_it_is_for(bad):
     assert MEMBERS.search(bad)

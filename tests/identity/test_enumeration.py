@@ -72,7 +72,9 @@ def expect_alike(app: Flask, path: str, status: int, cases: Cases, rounds: int =
     found = times(app, path, status, cases, rounds)
     for one, other in combinations(cases, 2):
         ratio = median(a / b for a, b in zip(found[one], found[other], strict=True))
-        assert 1 / (1 + TOLERANCE) < ratio < 1 + TOLERANCE, f"{one} takes {ratio:.3f} times as long as {other}"
+        assert 1 / (1 + TOLERANCE) < ratio < 1 + TOLERANCE, (
+            f"{one} takes {ratio:.3f} times as long as {other}"
+        )
 
 
 def test_logging_in_takes_as_long_for_everybody_who_may_not(costly: Flask, cast: Cast) -> None:

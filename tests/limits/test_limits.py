@@ -202,7 +202,9 @@ def test_giving_back_makes_no_more_than_ten(limits, times):
 def test_what_is_given_back_too_late_makes_no_more_than_ten(app, limits, monkeypatch, counters):
     """A counter of the library counts below nothing, in memory as in Redis."""
     if counters == "of the library":
-        monkeypatch.setitem(app.extensions, "limiter", FixedWindowRateLimiter(storage_from_string("memory://")))
+        monkeypatch.setitem(
+            app.extensions, "limiter", FixedWindowRateLimiter(storage_from_string("memory://"))
+        )
     with time_machine.travel(now(), tick=False) as clock:
         limits.hit("sign-in", account="ada")
         clock.shift(FIVE_MINUTES)

@@ -42,7 +42,9 @@ class Log:
     @property
     def sign_ins(self):
         """The lines of sign-ins, as (kind, factors)."""
-        return [(line["kind"], line["factors"]) for line in self.lines if line["message"] == "session.created"]
+        return [
+            (line["kind"], line["factors"]) for line in self.lines if line["message"] == "session.created"
+        ]
 
     @property
     def refusals(self):
