@@ -90,7 +90,7 @@ def _with_turns(
                 again = partial(ask_again, protocol, scope)
                 return run(_Protocol(protocol), scope | {ANSWER_LATER: Later(protocol.response_bytes, again)})
             if _has_body(scope):
-                scope["wsgi.input"] = BytesIO(_read(scope["wsgi.input"]))
+                _take_body(scope)
             return in_turn(protocol, scope)
 
         return answer
@@ -104,6 +104,14 @@ def _has_body(scope: Scope) -> bool:
     if length.isdecimal() and int(length) > LARGEST_BODY_BYTES:
         return False
     return length != "0" or "HTTP_TRANSFER_ENCODING" in scope
+
+
+def _take_body(scope: Scope) -> None:
+    """Read the body. One that came in chunks has a length from here on, like every other: so it has a limit, too."""
+    body = _read(scope["wsgi.input"])
+    scope["wsgi.input"] = BytesIO(body)
+    if scope.pop("HTTP_TRANSFER_ENCODING", None):
+        scope["CONTENT_LENGTH"] = str(len(body))
 
 
 def _read(stream: Any) -> bytes:

@@ -13,7 +13,7 @@ from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.demo import PASSWORD
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import service as identity
-from reflow_accounts.identity.models import SessionKind, User, UserKind, UserSession
+from reflow_accounts.identity.models import Factor, SessionKind, User, UserKind, UserSession
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.subscriptions.service import set_active
 from reflow_accounts.teams import service as teams
@@ -72,7 +72,9 @@ class Person:
     def session(self) -> str:
         """Begin a session of the command and return its secret."""
         with self.app.app_context():
-            _, secret = identity.start_session(self.row(), SessionKind.COMMAND, CLIENT)
+            _, secret = identity.start_session(
+                self.row(), SessionKind.COMMAND, [Factor.PASSWORD], client=CLIENT
+            )
             db.session.commit()
         return secret
 

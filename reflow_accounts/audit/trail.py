@@ -13,7 +13,7 @@ from reflow_accounts.web import logs
 
 _WAITING = "acts to log"
 # Of the details, what names or counts things; the others hold what people typed.
-_TOLD = ("key", "passkey", "session", "count", "left", "kind")
+_TOLD = ("key", "passkey", "session", "count", "left", "kind", "factors")
 _logger = logging.getLogger(__name__)
 
 

@@ -9,7 +9,7 @@ from reflow_accounts.errors import InsufficientRights, Unauthenticated
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import recovery_codes, second_factor, service
 from reflow_accounts.identity.caller import caller
-from reflow_accounts.identity.models import SessionKind, User
+from reflow_accounts.identity.models import Factor, SessionKind, User
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.identity.schemas import SessionOut, SignIn
 from reflow_accounts.limits import service as limits
@@ -39,25 +39,26 @@ def sign_in(words: dict[str, Any]) -> Any:
         db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
     limits.give_back("sign-in", **tried)
-    has_proved_twice = _ask_for_second_factor(user, words.get("otp"))
+    second = _ask_for_second_factor(user, words.get("otp"))
     service.renew_password_hash(user, words["password"], hasher())
-    session, secret = service.start_session(user, SessionKind.COMMAND, client())
+    factors = [Factor.PASSWORD, second] if second else [Factor.PASSWORD]
+    session, secret = service.start_session(user, SessionKind.COMMAND, factors, client=client())
     shown = ("public_id", "created_at", "expires_at", "user")
     answer = {name: getattr(session, name) for name in shown} | {"secret": secret}
-    if has_proved_twice:
+    if second:
         # The code is used up with the session that it gives. Counters are written when nothing else is.
         db.session.commit()
         limits.give_back("second-factor", **_code_tried(user))
     return answer
 
 
-def _ask_for_second_factor(user: User, otp: str | None) -> bool:
-    """Raise Unauthenticated unless the second factor is off or `otp` proves it; say whether it was proved.
+def _ask_for_second_factor(user: User, otp: str | None) -> Factor | None:
+    """Raise Unauthenticated unless the second factor is off or `otp` proves it; return what proved it.
 
     Only after the password. Raises InsufficientRights for staff with passkeys alone, which only a browser can ask for.
     """
     if not second_factor.is_asked_for(user):
-        return False
+        return None
     if not second_factor.is_on(user):
         raise InsufficientRights(
             "Support staff log in here with an authenticator app: set one up in Account > Security."
@@ -66,8 +67,10 @@ def _ask_for_second_factor(user: User, otp: str | None) -> bool:
         sentence = "Two-factor authentication is on. Send the code of your authenticator app as otp, too."
         raise Unauthenticated(Code.MISSING_CREDENTIALS, sentence, otp_required=True)
     limits.hit("second-factor", **_code_tried(user))
-    if second_factor.accept_code(user, otp) or recovery_codes.accept(user, otp, client=client()):
-        return True
+    if second_factor.accept_code(user, otp):
+        return Factor.CODE
+    if recovery_codes.accept(user, otp, client=client()):
+        return Factor.RECOVERY_CODE
     second_factor.refuse(user, client=client())
     # As above.
     db.session.commit()

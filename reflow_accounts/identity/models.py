@@ -39,6 +39,16 @@ class SessionKind(StrEnum):
     COMMAND = "command"
 
 
+class Factor(StrEnum):
+    """What somebody proved with to be the person (OWASP ASVS 5.0, 16.3.1)."""
+
+    PASSWORD = "password"  # noqa: S105  # pragma: allowlist secret
+    CODE = "code"
+    RECOVERY_CODE = "recovery_code"
+    PASSKEY = "passkey"
+    MAILED_LINK = "mailed_link"
+
+
 class User(Model):
     """A person, or a service account (no e-mail address, no password, cannot sign in)."""
 

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import select, update
@@ -16,6 +17,7 @@ from reflow_accounts.identity.models import (
     LONGEST_EMAIL,
     LONGEST_NAME,
     Appearance,
+    Factor,
     SessionKind,
     User,
     UserKind,
@@ -83,8 +85,13 @@ def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> No
         db.session.flush()
 
 
-def start_session(user: User, kind: SessionKind, client: Client) -> tuple[UserSession, str]:
-    """Begin a session; return its row and the value that opens it, which is not kept."""
+def start_session(
+    user: User, kind: SessionKind, factors: Sequence[Factor], *, client: Client
+) -> tuple[UserSession, str]:
+    """Begin a session of somebody who has proved it by `factors`.
+
+    Return its row and the value that opens it, which is not kept.
+    """
     if kind == SessionKind.COMMAND:
         value = new_secret(SESSION_PREFIX)
     else:
@@ -98,7 +105,15 @@ def start_session(user: User, kind: SessionKind, client: Client) -> tuple[UserSe
         user_agent=client.user_agent,
     )
     db.session.add(session)
-    record(Action.SIGNED_IN, by=user, account=user, subject=client.device, address=client.address, kind=kind)
+    record(
+        Action.SIGNED_IN,
+        by=user,
+        account=user,
+        subject=client.device,
+        address=client.address,
+        kind=kind,
+        factors=list(factors),
+    )
     db.session.flush()
     return session, value
 

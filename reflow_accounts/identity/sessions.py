@@ -9,7 +9,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.errors import NotFound
 from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import User, UserSession
+from reflow_accounts.identity.models import Factor, User, UserSession
 from reflow_accounts.identity.secrets import digest_of
 from reflow_accounts.identity.service import ACTIVITY_STEP, COOKIE_VALUE_BYTES, IDLE_LIFETIME
 from reflow_accounts.web.client import Client
@@ -129,8 +129,8 @@ def touch_support(session: UserSession) -> bool:
     return True
 
 
-def confirm(session: UserSession, *, client: Client) -> str | None:
-    """Note that the person has just proved again to be the person.
+def confirm(session: UserSession, factor: Factor, *, client: Client) -> str | None:
+    """Note that the person has just proved again, by `factor`, to be the person.
 
     Return the value that opens the session from now on, in place of the old one (OWASP ASVS 5.0, 7.2.4);
     None when another request has renewed it in the same moment, whose answer carries the value.
@@ -143,7 +143,12 @@ def confirm(session: UserSession, *, client: Client) -> str | None:
     )
     is_first = bool(db.session.execute(renewed).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
     record(
-        Action.CONFIRMED, by=session.user, account=session.user, subject=client.device, address=client.address
+        Action.CONFIRMED,
+        by=session.user,
+        account=session.user,
+        subject=client.device,
+        address=client.address,
+        factors=[factor],
     )
     db.session.flush()
     return value if is_first else None

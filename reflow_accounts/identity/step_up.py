@@ -8,7 +8,7 @@ from reflow_accounts.errors import InsufficientRights, RateLimited
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import passkeys, second_factor, service, sessions, signed_in
 from reflow_accounts.identity.caller import caller
-from reflow_accounts.identity.models import SessionKind, User, UserSession
+from reflow_accounts.identity.models import Factor, SessionKind, User, UserSession
 from reflow_accounts.identity.passkeys import Site
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.limits import service as limits
@@ -70,11 +70,17 @@ def _take_proof(session: UserSession) -> None:
         sessions.refuse_confirmation(session, client=client())
         db.session.commit()
         raise ProofNeeded(faults)
-    value = sessions.confirm(session, client=client())
+    value = sessions.confirm(session, _factor_of(words), client=client())
     db.session.commit()
     limits.give_back(act, account=account)
     if value:
         signed_in.renew(value)
+
+
+def _factor_of(words: Mapping[str, str]) -> Factor:
+    if words.get("proof_credential"):
+        return Factor.PASSKEY
+    return Factor.CODE if words.get("proof_code") else Factor.PASSWORD
 
 
 def faults_of_proof(user: User, words: Mapping[str, str]) -> dict[str, str]:

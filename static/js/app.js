@@ -10,13 +10,13 @@
   };
 
   // One message per action, cleared so that nobody finds it later by browsing.
-  const clearing = {};
+  const clearing = new Map();
   const say = (text, id = dialog() ? "dialog-live" : "live") => {
     const place = byId(id);
     if (!place) return;
     place.textContent = text;
-    clearTimeout(clearing[id]);
-    clearing[id] = setTimeout(() => { place.textContent = ""; }, 10000);
+    clearTimeout(clearing.get(id));
+    clearing.set(id, setTimeout(() => { place.textContent = ""; }, 10000));
   };
 
   // --- Dialogs -------------------------------------------------------------------------------------

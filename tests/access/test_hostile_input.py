@@ -55,6 +55,31 @@ def test_a_strange_body_is_refused(ada, path, number):
     assert all(set(error) == {"field", "message"} for error in problem["errors"])
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"name": NaN}',
+        '{"name": -Infinity}',
+        '{"name": "a", "name": "b"}',
+        '{"name":' + "[" * 40 + "]" * 40 + "}",
+        NESTED,
+        "[]",
+        "null",
+    ],
+)
+def test_what_is_no_plain_object_is_refused_before_its_fields_are_read(ada, body):
+    answer = ada.send("POST", "/keys", data=body.encode(), content_type="application/json")
+    [error] = problem_of(answer, 422, "validation_failed")["errors"]
+    assert error["field"] == "body"
+    assert error["message"].startswith("Send one JSON object")
+
+
+@pytest.mark.parametrize("email", ["a\0b@acme.example", "\ud800@acme.example"])
+def test_text_that_cannot_be_stored_is_refused_at_its_field(ada, email):
+    problem = problem_of(ada.post("/sessions", {"email": email, "password": "x"}), 422, "validation_failed")
+    assert [error["field"] for error in problem["errors"]] == ["email"]
+
+
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"\x80", b"\x00\x00\x00{", b"{\x00}", b'{"name": "\xff"}'])
 def test_bytes_that_are_no_text_are_refused(ada, body):
     problem_of(

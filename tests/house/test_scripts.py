@@ -14,12 +14,39 @@ NEVER = re.compile(
     r"|localStorage|sessionStorage|indexedDB|document\.cookie|\bcaches\b|cookieStore"
     r"|postMessage|__proto__"
 )
+# 15.3.6: an object literal as a table, a member by a name that was worked out, a merge into what was there.
+MEMBERS = re.compile(
+    r"[=(,:]\s*\{\s*\}"
+    r"|[\w)\]]\[.*\][ ]*[-+*/|&?]*=(?![=>])"
+    r"|\.(?:prototype|constructor)\b|Object\.(?:setPrototypeOf|fromEntries|defineProperty)"
+    r"|Object\.assign\((?!document\.createElement\()|Reflect\.set|structuredClone|\bmerge\b"
+)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.name)
 def test_text_stays_text_and_nothing_is_kept(script):
     found = NEVER.findall(script.read_text("utf-8"))
     assert not found
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.name)
+def test_no_member_is_set_by_a_name_that_was_worked_out(script):
+    """Tables are maps and sets, which have no prototype that a name could reach."""
+    assert not MEMBERS.findall(script.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "const seen = {};",
+        "seen[name] = 1",
+        "seen[name] += 1",
+        "Object.assign(a, b)",
+        "a.constructor.prototype.x = 1",
+    ],
+)
+def test_that_rule_finds_what_it_is_for(bad):
+    assert MEMBERS.search(bad)
 
 
 def test_the_rule_finds_what_it_is_for():

@@ -4,10 +4,13 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter
 
 from reflow_accounts.errors import RateLimited
 from reflow_accounts.extensions import now
 from reflow_accounts.limits import service
+from reflow_accounts.limits.counters import limiter
 from reflow_accounts.limits.models import LimitCount
 from tests.helpers import rows
 from tests.helpers.api import problem_of
@@ -193,6 +196,33 @@ def test_giving_back_makes_no_more_than_ten(limits, times):
         limits.hit("sign-in", account="ada")
     with pytest.raises(RateLimited):
         limits.hit("sign-in", account="ada")
+
+
+@pytest.mark.parametrize("counters", ["of our database", "of the library"])
+def test_what_is_given_back_too_late_makes_no_more_than_ten(app, limits, monkeypatch, counters):
+    """A counter of the library counts below nothing, in memory as in Redis."""
+    if counters == "of the library":
+        monkeypatch.setitem(
+            app.extensions, "limiter", FixedWindowRateLimiter(storage_from_string("memory://"))
+        )
+    with time_machine.travel(now(), tick=False) as clock:
+        limits.hit("sign-in", account="ada")
+        clock.shift(FIVE_MINUTES)
+        limits.give_back("sign-in", account="ada")
+        for _ in range(TRIES):
+            limits.hit("sign-in", account="ada")
+        with pytest.raises(RateLimited):
+            limits.hit("sign-in", account="ada")
+
+
+def test_no_counter_of_our_database_is_ever_below_nothing(app, limits):
+    with time_machine.travel(now(), tick=False) as clock:
+        counted = limiter().storage
+        # When there is none yet, when it is at nothing, and when its window is over.
+        assert [counted.incr("key", 300, -1) for _ in range(2)] == [0, 0]
+        assert counted.incr("key", 300) == 1
+        clock.shift(FIVE_MINUTES)
+        assert [counted.incr("key", 300, amount) for amount in (-1, 1)] == [0, 1]
 
 
 def test_who_is_told_to_wait_is_never_told_to_wait_for_nothing(limits):

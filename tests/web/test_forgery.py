@@ -1,7 +1,11 @@
 """What changes something must come from our own pages: the token and Sec-Fetch-Site (OWASP ASVS 5.0, 3.5)."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+import time_machine
+
+from reflow_accounts.extensions import now
 from tests.helpers import rows
 
 UNSAFE = [
@@ -77,6 +81,14 @@ def test_a_token_of_another_session_is_refused(app, cast, client):
         session["csrf_token"] = "f" * 40
     answer = client.post("/account/profile", data={"full_name": "M", "csrf_token": other.csrf_token()})
     assert answer.status_code == 400
+
+
+def test_a_page_may_be_open_for_as_long_as_its_session_lives(cast, client):
+    with time_machine.travel(now(), tick=False) as clock:
+        token = cast.ada.sign_in(client).csrf_token()
+        clock.shift(timedelta(days=6))
+        form = {"full_name": "Ada", "appearance": "dark", "csrf_token": token}
+        assert client.post("/account/profile", data=form).status_code == 303
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])

@@ -102,9 +102,10 @@ def test_names_that_nobody_has_are_not_remembered_without_end(app):
     assert len(gate._seen) <= 1000
 
 
-def test_a_configured_proxy_says_that_the_site_is_behind_https(another):
-    made = another(trusted_proxies=1)
-    headers = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost"}
+@pytest.mark.parametrize(("proxies", "said"), [(1, "http, https"), (2, "http, https, http")])
+def test_a_configured_proxy_says_that_the_site_is_behind_https(another, proxies, said):
+    made = another(trusted_proxies=proxies)
+    headers = {"X-Forwarded-Proto": said, "X-Forwarded-Host": ", ".join(proxies * ["localhost"])}
     assert made.test_client().get("/api/v1/me", headers=headers).json["type"].startswith("https://localhost/")
 
 

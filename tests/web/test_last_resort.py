@@ -5,8 +5,11 @@ import re
 import pytest
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.extensions import db
+from reflow_accounts.identity.secrets import new_secret
 from reflow_accounts.limits.models import LimitCount
 
 TYPED = "what somebody typed"
@@ -23,8 +26,13 @@ def broken(another):
     def write():
         db.session.execute(insert(LimitCount).values(key="x"))
 
+    def wait():
+        raise PoolTimeoutError
+
     made.add_url_rule("/refused", "public.refused", write)
+    made.add_url_rule("/crowded", "public.crowded", wait)
     made.add_url_rule("/broken", "public.broken", fail)
+    made.add_url_rule("/broken/<rest>", "public.broken_deeper", lambda rest: fail())
     made.add_url_rule("/api/v1/broken", "broken", fail)
     fail.is_open_to_all = True
     return made.test_client()
@@ -46,6 +54,14 @@ def test_a_page_that_fails_shows_a_number_and_no_reason(broken, caplog):
     assert TYPED not in caplog.text
 
 
+def test_the_log_holds_neither_the_query_nor_a_secret_of_the_address(broken, caplog):
+    secret = new_secret(KEY_PREFIX)
+    assert broken.get(f"/broken/{secret}", query_string={"q": TYPED, "key": secret}).status_code == 500
+    assert f"/broken/{KEY_PREFIX}…" in caplog.text
+    for word in (secret, secret[len(KEY_PREFIX) :][:12], "q=", "key="):
+        assert word not in caplog.text
+
+
 def test_the_api_says_the_same(broken, caplog):
     answer = broken.get("/api/v1/broken")
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
@@ -62,3 +78,8 @@ def test_a_statement_that_the_database_refuses_is_our_mistake_and_shows_no_value
     with app.app_context(), pytest.raises(IntegrityError) as raised:
         db.session.execute(insert(LimitCount).values(key=TYPED))
     assert "SQL parameters hidden" in str(raised.value)
+
+
+def test_who_waited_too_long_for_the_database_may_try_again(broken):
+    answer = broken.get("/crowded")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

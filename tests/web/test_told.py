@@ -40,6 +40,13 @@ class Log:
         return [(line["message"], line.get("by"), line.get("account")) for line in told]
 
     @property
+    def sign_ins(self):
+        """The lines of sign-ins, as (kind, factors)."""
+        return [
+            (line["kind"], line["factors"]) for line in self.lines if line["message"] == "session.created"
+        ]
+
+    @property
     def refusals(self):
         told = [line for line in self.lines if line["message"] == "refused"]
         return [{name: line[name] for name in REFUSED if name in line} for line in told]
@@ -68,14 +75,14 @@ def test_signing_in_and_out_and_what_was_refused(cast, client, log):
         ("session.created", ada, ada),
         ("session.ended", ada, ada),
     ]
-    assert [line.get("kind") for line in log.lines if line["message"] == "session.created"] == ["browser"]
+    assert log.sign_ins == [("browser", ["password"])]
 
 
 def test_the_command_is_told_of_in_the_same_way(cast, api, log):
     api().post("/sessions", {"email": cast.ada.email, "password": WRONG})
     api().post("/sessions", {"email": cast.ada.email, "password": cast.ada.password})
     assert [act for act, *_ in log.acts] == ["session.refused", "session.created"]
-    assert [line.get("kind") for line in log.lines if line["message"] == "session.created"] == ["command"]
+    assert log.sign_ins == [("command", ["password"])]
 
 
 def test_keys_and_what_support_does_are_told(cast, client, api, log):

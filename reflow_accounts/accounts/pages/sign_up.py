@@ -12,7 +12,7 @@ from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import signed_in
 from reflow_accounts.identity.mail_links import find_link
-from reflow_accounts.identity.models import LinkPurpose, MailLink
+from reflow_accounts.identity.models import Factor, LinkPurpose, MailLink
 from reflow_accounts.identity.pages.sign_in import sign_in
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.limits import service as limits
@@ -69,7 +69,8 @@ def verify(token: str) -> Answer:
     if link is None:
         return _dead_link()
     form = PasswordForm()
-    if _asks_password(link) and not _is_right(form.password.data or "", link):
+    asks_password = _asks_password(link)
+    if asks_password and not _is_right(form.password.data or "", link):
         form.password.errors = ["Password is not correct"]
         return _page(link, form), 422
     try:
@@ -77,7 +78,8 @@ def verify(token: str) -> Answer:
     except Gone:
         db.session.rollback()
         return _dead_link()
-    return sign_in(user)
+    factors = [Factor.MAILED_LINK, Factor.PASSWORD] if asks_password else [Factor.MAILED_LINK]
+    return sign_in(user, *factors)
 
 
 def _link(token: str) -> MailLink | None:

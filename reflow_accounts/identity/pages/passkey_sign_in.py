@@ -8,6 +8,7 @@ from reflow_accounts.errors import RateLimited
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import passkeys
 from reflow_accounts.identity.forms import CredentialForm, LoginForm
+from reflow_accounts.identity.models import Factor
 from reflow_accounts.identity.pages.blueprints import public
 from reflow_accounts.identity.pages.sign_in import begin, show_login
 from reflow_accounts.identity.passkeys import Site
@@ -43,7 +44,7 @@ def log_in_with_passkey() -> Answer:
         return _refuse(str(limited)), limited.status, {"Retry-After": str(limited.retry_after)}
     passkey = passkeys.verify(credential, Site.at(addresses.origin()))
     if passkey:
-        answer = begin(passkey.user)
+        answer = begin(passkey.user, Factor.PASSKEY)
         limits.give_back("passkey", address=address)
         return answer
     # A challenge is used up by a wrong answer, too.

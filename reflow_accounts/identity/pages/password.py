@@ -8,6 +8,7 @@ from reflow_accounts.extensions import db
 from reflow_accounts.identity import password_change, sessions, signed_in
 from reflow_accounts.identity.caller import caller, me
 from reflow_accounts.identity.forms import ChangePasswordForm
+from reflow_accounts.identity.models import Factor
 from reflow_accounts.identity.pages.blueprints import security
 from reflow_accounts.identity.pages.security_tab import shown
 from reflow_accounts.identity.passwords import hasher
@@ -41,7 +42,7 @@ def change_password() -> Answer:
             limits.give_back("step-up", account=account)
         form.show(failed)
         return shown(form=form, password_form=form), 422
-    value = sessions.confirm(session, client=client())
+    value = sessions.confirm(session, Factor.PASSWORD, client=client())
     db.session.commit()
     limits.give_back("step-up", account=account)
     if value:

@@ -10,7 +10,7 @@ from reflow_accounts.errors import RateLimited
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import pending, recovery_codes, second_factor
 from reflow_accounts.identity.forms import CodeForm, RecoveryCodeForm
-from reflow_accounts.identity.models import User
+from reflow_accounts.identity.models import Factor, User
 from reflow_accounts.identity.pages.blueprints import public
 from reflow_accounts.identity.pages.sign_in import begin, wanted_page
 from reflow_accounts.limits import service as limits
@@ -36,7 +36,7 @@ def enter_code() -> Answer:
         return _start_over()
     try:
         if _is_right(user, second_factor.accept_code, form):
-            return _begin(user)
+            return _begin(user, Factor.CODE)
     except RateLimited as limited:
         return _ask(user, form.with_fault(str(limited))), limited.status, _wait(limited)
     return _ask(user, form.with_fault(second_factor.WRONG_CODE)), 422
@@ -57,7 +57,7 @@ def enter_recovery_code() -> Answer:
         return _start_over()
     try:
         if _is_right(user, partial(recovery_codes.accept, client=client()), form):
-            return _begin(user)
+            return _begin(user, Factor.RECOVERY_CODE)
     except RateLimited as limited:
         return _ask_recovery(form.with_fault(str(limited))), limited.status, _wait(limited)
     return _ask_recovery(form.with_fault(WRONG_RECOVERY_CODE)), 422
@@ -73,9 +73,9 @@ def _is_right(user: User, accept: Callable[[User, str], bool], form: CodeForm) -
     return False
 
 
-def _begin(user: User) -> AnyResponse:
+def _begin(user: User, second: Factor) -> AnyResponse:
     tried = _tried(user)
-    answer = begin(user)
+    answer = begin(user, Factor.PASSWORD, second)
     # Counted by a transaction of its own, and so not before this one is over.
     limits.give_back("second-factor", **tried)
     return answer

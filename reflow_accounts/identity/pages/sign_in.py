@@ -7,7 +7,7 @@ from reflow_accounts.errors import RateLimited
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import pending, second_factor, service, signed_in
 from reflow_accounts.identity.forms import LoginForm
-from reflow_accounts.identity.models import SessionKind, User
+from reflow_accounts.identity.models import Factor, SessionKind, User
 from reflow_accounts.identity.pages.blueprints import public
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.limits import service as limits
@@ -53,7 +53,7 @@ def log_in() -> Answer:
         return show_login(form), 422
     limits.give_back("sign-in", **tried)
     service.renew_password_hash(user, form.password.data or "", hasher())
-    return sign_in(user)
+    return sign_in(user, Factor.PASSWORD)
 
 
 @public.post("/logout")
@@ -74,18 +74,18 @@ def show_login(form: LoginForm) -> str:
     return render_template("identity/login.html", form=form, next=wanted_page())
 
 
-def sign_in(user: User) -> AnyResponse:
+def sign_in(user: User, *first: Factor) -> AnyResponse:
     """Go on after one proof to be `user`: to the second factor when one is asked for, else begin; commit."""
     if not second_factor.is_asked_for(user):
-        return begin(user)
+        return begin(user, *first)
     pending.wait_for(user)
     db.session.commit()
     return redirect(url_for("public.identity.code", next=wanted_page()), 303)
 
 
-def begin(user: User) -> AnyResponse:
+def begin(user: User, *factors: Factor) -> AnyResponse:
     """Begin the browser's session of somebody who has proved all that is asked, ending the one before; commit."""
-    row, value = service.start_session(user, SessionKind.BROWSER, client())
+    row, value = service.start_session(user, SessionKind.BROWSER, factors, client=client())
     old = signed_in.current_session()
     if old:
         service.end_session(old, by=old.user, client=client())

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import signed_in
-from reflow_accounts.identity.models import User
+from reflow_accounts.identity.models import Factor, User
 from reflow_accounts.identity.pages.sign_in import sign_in
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.identity.service import find_by_email
@@ -91,7 +91,7 @@ def _join_anew(token: str, invitation: Invitation) -> Answer:
     except (Gone, Conflict):
         db.session.rollback()
         return show(token)
-    answer = sign_in(user)
+    answer = sign_in(user, Factor.MAILED_LINK)
     answer.location = url_for("account.team.show")
     return _welcome(answer, invitation)
 
