@@ -1,0 +1,162 @@
+"""Ask a row of the matrix as a page, as a fragment or as a program, with things that may be used up."""
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import count
+
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.models import Passkey, UserSession
+from reflow_accounts.teams.invitations import invite
+from reflow_accounts.teams.models import Rights
+from tests import factories
+from tests.cast import Cast
+from tests.factories import Group, Person
+from tests.helpers.api import Api
+from tests.helpers.page_client import PageClient
+from tests.helpers.routes import ANYBODYS, SAFE
+from tests.house.matrix import Row
+
+DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
+PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
+PLACE = "<([a-z_]+)>"
+_numbers = count(1)
+
+
+class Things(dict[str, str]):
+    """One of everything, by the name that addresses have for it: of a team what teams have, of Ada what people have.
+
+    Each is made when it is first asked for.
+    """
+
+    def __init__(self, app: Flask, cast: Cast, team: Group) -> None:
+        super().__init__(ANYBODYS | {"team_id": team.id})
+        self._app, self._ada, self._team = app, cast.ada, team
+        self._robot: Person | None = None
+
+    def __missing__(self, name: str) -> str:
+        made: str = getattr(self, f"_make_{name}")()
+        return self.setdefault(name, made)
+
+    def use_up(self, names: Iterable[str]) -> None:
+        """Have these made anew."""
+        for name in set(names) - {"team_id", *ANYBODYS}:
+            self.pop(name, None)
+            if name == "account_id":
+                self.pop("account_key_id", None)
+
+    def _make_user_id(self) -> str:
+        member = factories.person(self._app)
+        self._team.add(member, Rights.VIEW)
+        return member.id
+
+    def _make_account_id(self) -> str:
+        self._robot = factories.service_account(self._app, self._team, f"robot {next(_numbers)}")
+        return self._robot.id
+
+    def _make_account_key_id(self) -> str:
+        assert self["account_id"]
+        assert self._robot
+        return self._robot.key().id
+
+    def _make_key_id(self) -> str:
+        return self._ada.key().id
+
+    def _make_invitation_id(self) -> str:
+        with self._app.app_context():
+            team, address = self._team.row(), f"invited{next(_numbers)}@example.com"
+            [made] = invite(team, [address], Rights.VIEW, by=self._ada.row(), client=factories.CLIENT)
+            db.session.commit()
+            return made.public_id
+
+    def _make_session_id(self) -> str:
+        self._ada.session()
+        with self._app.app_context():
+            newest = db.select(UserSession.public_id).order_by(UserSession.id.desc())
+            return str(db.session.scalars(newest).first())
+
+    def _make_passkey_id(self) -> str:
+        number = next(_numbers)
+        with self._app.app_context():
+            made = Passkey(
+                user_id=self._ada.number,
+                name=f"laptop {number}",
+                credential_id=str(number).encode(),
+                public_key=b"",
+                sign_count=0,
+            )
+            db.session.add(made)
+            db.session.commit()
+            return made.public_id
+
+
+def words(person: Person | None) -> dict[str, str]:
+    """Return what every form is filled in with. No password nor proof is among it."""
+    number = next(_numbers)
+    return {
+        "name": f"made {number}",
+        "nonce": f"nonce {number}",
+        "key_name": "ci",
+        "rights": "edit",
+        "disabled": "true",
+        "emails": f"guest{number}@example.com",
+        "full_name": person.full_name if person else "Guest",
+        "email": person.email if person else "guest@example.com",
+        "appearance": "device",
+        "time_zone": "UTC",
+    }
+
+
+def body(row: Row, cast: Cast) -> object:
+    """Return what a program sends."""
+    number = next(_numbers)
+    bodies = {
+        "POST /sessions": {"email": cast.ada.email, "password": cast.ada.password},
+        "PATCH /teams/<team_id>/members/<user_id>": {"rights": "edit"},
+        "POST /teams/<team_id>/invitations": {"emails": [f"guest{number}@example.com"], "rights": "edit"},
+        "POST /teams/<team_id>/invitations/<invitation_id>/sending": None,
+    }
+    named = {"name": f"made {number}"} if row.method in ("POST", "PATCH") else None
+    return bodies.get(f"{row.method} {row.rule.removeprefix(API_PREFIX)}", named)
+
+
+def places_in(text: str) -> list[str]:
+    """List the names of the things in an address. Below a service account a key is one of that account's."""
+    below = {"key_id": "account_key_id"} if "<account_id>" in text else {}
+    return [below.get(name, name) for name in re.findall(PLACE, text)]
+
+
+def fill(text: str, ids: Mapping[str, str]) -> str:
+    """Put ids into the places of an address."""
+    names = iter(places_in(text))
+    return re.sub(PLACE, lambda _: ids[next(names)], text)
+
+
+def ask_page(
+    row: Row, browser: PageClient, ids: Mapping[str, str], person: Person | None, *, fragment: bool = False
+) -> TestResponse:
+    """Ask as one of our pages would, with its token and, for a fragment, with the headers of htmx."""
+    path, sent = fill(row.rule, ids), fill(row.sent, ids)
+    if row.method in SAFE:
+        headers = DIALOG if fragment else None
+        return browser.open(f"{path}?{sent}", method=row.method, headers=headers)
+    data = {"csrf_token": browser.csrf_token()} | words(person) | dict([sent.split("=")] if sent else [])
+    return browser.open(path, method=row.method, data=data, headers=PANEL if fragment else None)
+
+
+def ask_api(row: Row, program: Api, ids: Mapping[str, str], cast: Cast) -> TestResponse:
+    path = fill(row.rule, ids).removeprefix(API_PREFIX)
+    return program.send(row.method, f"{path}?{fill(row.sent, ids)}", body(row, cast))
+
+
+def letter_of(answer: TestResponse) -> str:
+    """Return what an answer says, in the letters of the matrix."""
+    place = answer.headers.get("Location", "") or answer.headers.get("HX-Redirect", "")
+    if answer.status_code in (303, 401) and place.partition("?")[0] == "/login":
+        return "L"
+    if answer.status_code < 400:
+        return "y"
+    return {401: "1", 403: "3", 404: "4", 409: "f", 410: "f", 422: "f"}.get(answer.status_code, answer.status)
