@@ -29,7 +29,7 @@ dev: .venv/.run ## Serve with reload, for working on the code
 
 test: .venv/.dev ## Run the tests; installs a browser and a PostgreSQL server when there are none
 	@$(BIN)/python -m tests.helpers.provision
-	@$(BIN)/python -m pytest -n auto -m "not slow" $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(TESTS)
 
 test-slow: .venv/.dev
 	@$(BIN)/python -m pytest -m slow $(TESTS)
