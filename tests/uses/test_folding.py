@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from reflow_accounts.api_keys import folding
+from reflow_accounts.api_keys import folding, recorder
 from reflow_accounts.api_keys.models import Use, UseMark, UseSpan, UseTotal
 from reflow_accounts.extensions import db, now
 from tests.helpers import rows
@@ -182,3 +182,22 @@ def test_no_question_reads_the_whole_log(app, keys):
         for question in questions:
             plan = driver.execute(f"EXPLAIN QUERY PLAN {question}", [1] * question.count("?")).fetchall()
             assert not [step for *_, step in plan if step.startswith("SCAN uses")], question
+
+
+@on("postgresql")
+@pytest.mark.parametrize("question", ["how often", "who when"])
+def test_a_question_reads_the_tail_and_not_the_log(app, cast, keys, question):
+    """PostgreSQL chooses by what it knows of the log; a connection tells what it read."""
+    log.append_many(app, keys[0], 20_000)
+    log.fold(app)
+    log.append_many(app, keys[1], 100)
+    lines = "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname ~ '^uses_'"
+    with app.app_context():
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("ANALYZE uses"))
+        before = db.session.scalar(text(lines))
+        if question == "how often":
+            assert recorder.tallies_of(keys)[keys[0]].count == 20_000
+        else:
+            assert recorder.last_uses_of([cast.ada.number])
+        assert db.session.scalar(text(lines)) - before <= 100
