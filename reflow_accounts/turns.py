@@ -117,6 +117,7 @@ def _take_body(scope: Scope) -> None:
 def _read(stream: Any) -> bytes:
     """Return the body, or one byte more than is taken: enough to be refused by."""
     body = bytearray()
-    while len(body) <= LARGEST_BODY_BYTES and (more := stream.read(LARGEST_BODY_BYTES + 1 - len(body))):
+    # Once that much is there the stream is asked for nothing, and gives it.
+    while more := stream.read(LARGEST_BODY_BYTES + 1 - len(body)):
         body += more
     return bytes(body)

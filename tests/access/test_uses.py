@@ -92,6 +92,14 @@ def test_long_addresses_agents_and_methods_are_cut(app, cast, api):
     assert use.status in (404, 405)
 
 
+def test_on_the_short_way_too(app, cast, api):
+    key = cast.ada.key()
+    program = api(key.secret, **{"User-Agent": "u" * 5000})
+    assert program.get("/me", environ_overrides={"REMOTE_ADDR": "a" * 300}).status_code == 200
+    [use] = rows.uses_of(app, key.id)
+    assert (len(use.address), len(use.user_agent)) == (45, 255)
+
+
 @pytest.mark.parametrize("path", ["/a%00b", "/keys/%00", "/keys/key_%00x/uses", "/me?a=%00"])
 def test_an_address_with_nul_is_recorded_and_refused(app, cast, api, path):
     key = cast.ada.key()

@@ -222,6 +222,7 @@ def test_no_counter_of_our_database_is_ever_below_nothing(app, limits):
         assert [counted.incr("key", 300, -1) for _ in range(2)] == [0, 0]
         assert counted.incr("key", 300) == 1
         clock.shift(FIVE_MINUTES)
+        assert counted.get("key") == 0
         assert [counted.incr("key", 300, amount) for amount in (-1, 1)] == [0, 1]
 
 

@@ -1,9 +1,14 @@
 """Limits cannot be off by accident, and their counters may live in Redis or Valkey."""
 
+from dataclasses import replace
+
 import pytest
+from limits.storage import MemoryStorage
 
 from reflow_accounts import config
+from reflow_accounts.app import create_app
 from reflow_accounts.config import ConfigError
+from reflow_accounts.limits.counters import limiter
 
 HIDDEN = "hidden"
 PRODUCTION = {
@@ -45,3 +50,27 @@ def test_a_storage_whose_package_is_missing_stops_the_start(tmp_path, monkeypatc
     with pytest.raises(ConfigError, match=f"needs the package {package}") as caught:
         load(tmp_path, REFLOW_RATELIMIT_STORAGE_URL=url)
     assert HIDDEN not in str(caught.value)
+
+
+class Elsewhere(MemoryStorage):
+    """Counters somewhere else, which know how they were asked for."""
+
+    STORAGE_SCHEME = ["elsewhere"]
+
+    def __init__(self, uri, **options):
+        super().__init__(uri)
+        self.options = options
+
+
+def test_counters_that_do_not_answer_within_two_seconds_are_away(app):
+    made = create_app(replace(app.config["SETTINGS"], ratelimit_storage_url="elsewhere://"))
+    with made.app_context():
+        options = limiter().storage.options
+    assert options["socket_timeout"] == options["socket_connect_timeout"] == 2
+
+
+@pytest.mark.parametrize("are_on", [True, False])
+def test_nothing_is_counted_when_limits_are_off(app, are_on):
+    made = create_app(replace(app.config["SETTINGS"], rate_limits=are_on))
+    with made.app_context():
+        assert (limiter() is not None) == are_on
