@@ -200,3 +200,8 @@ def test_what_is_kept_of_a_program_is_cut_to_size(app, cast, api):
     for path in ("/me", "/keys"):
         api(key.secret, **{"User-Agent": "x" * 5000}).get(path)
     assert [len(use.user_agent) for use in rows.uses_of(app, key.id)] == [255, 255]
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v2/me"])
+def test_beside_the_api_a_credential_is_asked_for_too(client, path):
+    problem_of(client.get(path), 401, "missing_credentials")
