@@ -10,14 +10,16 @@ from psycopg import pq
 from reflow_accounts.api_keys.wire.asked import APPEND, LOOK_UP, SORRY, Asked, Found, Row, UseFacts
 from reflow_accounts.errors import Unavailable
 
+# What `is_good` says of a key, in the database's words; {0} is the moment of the request.
+_GOOD = """revoked_at IS NULL AND disabled_at IS NULL AND state = 'active'
+      AND (expires_at IS NULL OR expires_at > {0})"""
 # On PostgreSQL a round trip costs more than the work: the lookup and the append travel together. The key is
 # good when the database says so in the same moment.
 _ADMIT = f"""
 WITH found AS MATERIALIZED ({LOOK_UP.format("$1")}),
 good AS (
     SELECT DISTINCT key_id FROM found
-    WHERE revoked_at IS NULL AND disabled_at IS NULL AND state = 'active'
-      AND (expires_at IS NULL OR expires_at > $2)
+    WHERE {_GOOD.format("$2")}
 ),
 added AS (
     INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
@@ -41,8 +43,7 @@ found AS MATERIALIZED (
 ),
 good AS MATERIALIZED (
     SELECT DISTINCT n, key_id FROM found
-    WHERE revoked_at IS NULL AND disabled_at IS NULL AND state = 'active'
-      AND (expires_at IS NULL OR expires_at > at)
+    WHERE {_GOOD.format("at")}
 ),
 added AS (
     INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
