@@ -17,7 +17,7 @@ from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User
 from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
-from reflow_accounts.subscriptions.service import set_active
+from reflow_accounts.subscriptions.changing import set_active
 from reflow_accounts.teams.service import add_team
 
 BATCH = 10_000

@@ -14,6 +14,7 @@ from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
 from reflow_accounts.identity.vault import Vault
 from reflow_accounts.limits import counters
 from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
+from reflow_accounts.marketplace import models as _events  # noqa: F401  # as above
 from reflow_accounts.turns import LARGEST_BODY_BYTES
 from reflow_accounts.web import cookies, documents, filters, headers, hosts, htmx, input, logs, problems
 from reflow_accounts.web.hosts import HostGate, Hosts
@@ -82,4 +83,8 @@ def _give_templates(app: Flask, settings: Settings) -> None:
     @app.context_processor
     def shown_everywhere() -> dict[str, object]:
         user = None if problems.is_database_away() else signed_in.shown_user()
-        return {"user": user, "support_email": settings.support_email}
+        return {
+            "user": user,
+            "support_email": settings.support_email,
+            "listing_url": settings.aws.listing_url,
+        }

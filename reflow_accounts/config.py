@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from reflow_accounts import paths
+from reflow_accounts import aws_settings, paths
+from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
 
 MINIMUM_SECRET_KEY_LENGTH = 32
 _ADDRESS = re.compile(r'[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\]+')
@@ -42,6 +43,7 @@ class Settings:
     ratelimit_storage_url: str
     rate_limits: bool
     password_rounds: int
+    aws: AwsSettings
 
     @property
     def is_production(self) -> bool:
@@ -69,6 +71,7 @@ class Settings:
             "REFLOW_MAIL_SENDER": self.mail_sender,
             "REFLOW_RATELIMIT_STORAGE_URL": _masked_url(self.ratelimit_storage_url) or "(the database)",
             "REFLOW_RATE_LIMITS": "on" if self.rate_limits else "off (passwords can be guessed without end)",
+            **self.aws.shown(),
         }
 
 
@@ -99,7 +102,15 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         ratelimit_storage_url=_counters_url(environ),
         rate_limits=_rate_limits(environ, is_production),
         password_rounds=12 if is_production else _whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
+        aws=_aws(environ),
     )
+
+
+def _aws(environ: Mapping[str, str]) -> AwsSettings:
+    try:
+        return aws_settings.load(environ)
+    except AwsSettingsError as error:
+        raise ConfigError(str(error)) from None
 
 
 def prepare_instance(folder: Path) -> None:

@@ -2,11 +2,12 @@
 
 from sqlalchemy import select
 
-from reflow_accounts.extensions import db
+from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import User
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.identity.service import add_person, find_by_email
-from reflow_accounts.subscriptions.service import set_active
+from reflow_accounts.subscriptions.licences import claim, learn, report
+from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import add_member, add_service_account, add_team
 
@@ -38,7 +39,9 @@ def seed() -> None:
     add_member(acme, people["ben@acme.example"], Rights.EDIT)
     add_member(acme, people["vic@acme.example"], Rights.VIEW)
     add_service_account(acme, "acme-ci")
-    set_active(acme, True, "Demo data", by=None)
+    licence = learn("l-demo", product_code="demo", aws_account="123456789012")
+    report(licence, LicenceState.ACTIVE, now(), None, reason="Demo data")
+    claim(licence, acme, by=people["ada@acme.example"])
     add_team("Solo", people["nina@solo.example"])
     db.session.commit()
 

@@ -1,7 +1,7 @@
 """Make people, teams and keys through the services, in a transaction of their own."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -11,11 +11,11 @@ from sqlalchemy import select, update
 
 from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.demo import PASSWORD
-from reflow_accounts.extensions import db
+from reflow_accounts.extensions import db, now
 from reflow_accounts.identity import service as identity
 from reflow_accounts.identity.models import Factor, SessionKind, User, UserKind, UserSession
 from reflow_accounts.identity.passwords import hasher
-from reflow_accounts.subscriptions.service import set_active
+from reflow_accounts.subscriptions.changing import set_active
 from reflow_accounts.teams import service as teams
 from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.web.client import Client
@@ -119,7 +119,9 @@ class Group:
 
     def subscribe(self, active: bool = True) -> None:
         with self.app.app_context():
-            set_active(self.row(), active, "for a test", by=None)
+            # Longer than any test travels.
+            until = now() + timedelta(days=3650) if active else None
+            set_active(self.row(), active, "for a test", by=None, until=until)
             db.session.commit()
 
     def unsubscribe(self) -> None:

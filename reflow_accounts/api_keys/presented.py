@@ -54,7 +54,8 @@ def present(secret: str, wire: Wire) -> PresentedKey:
     """
     if not secret.startswith(KEY_PREFIX) or not is_well_formed(secret):
         raise Unauthenticated(Code.MALFORMED_KEY, "This is not an API key: it is incomplete or mistyped.")
-    rows = wire.look_up(digest_of(secret))
+    at = now()
+    rows = wire.look_up(digest_of(secret), at)
     if not rows:
         raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
     expires_at, revoked_at = rows[0][4:6]
@@ -62,7 +63,7 @@ def present(secret: str, wire: Wire) -> PresentedKey:
         raise Unauthenticated(Code.REVOKED_KEY, "This API key was revoked.", revoked_at=utc(revoked_at))
     if rows[0][12] is not None:
         raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
-    if expires_at is not None and utc(expires_at) <= now():
+    if expires_at is not None and utc(expires_at) <= at:
         raise Unauthenticated(Code.EXPIRED_KEY, "This API key has expired.", expired_at=utc(expires_at))
     return _made_of(rows)
 

@@ -35,7 +35,12 @@ class Action(StrEnum):
     KEY_REVOKED = "api_key.revoked"
     SUBSCRIPTION_ACTIVATED = "subscription.activated"
     SUBSCRIPTION_DEACTIVATED = "subscription.deactivated"
+    SUBSCRIPTION_OVERRIDDEN = "subscription.overridden"
+    OVERRIDE_ENDED = "subscription.override_ended"
+    LICENCE_CLAIMED = "subscription.claimed"
     TEAM_VIEWED = "support.team_viewed"
+    USER_VIEWED = "support.user_viewed"
+    SUPPORT_SEARCHED = "support.searched"
     MEMBER_INVITED = "member.invited"
     INVITATION_SENT_AGAIN = "invitation.sent_again"
     INVITATION_CANCELLED = "invitation.cancelled"
@@ -59,6 +64,8 @@ class Action(StrEnum):
 OF_EVERY_MEMBER = frozenset(
     {Action.SUBSCRIPTION_ACTIVATED, Action.SUBSCRIPTION_DEACTIVATED, Action.TEAM_RENAMED}
 )
+# What staff looked at: kept, and shown to nobody whom it concerns.
+OF_STAFF = frozenset({Action.TEAM_VIEWED, Action.USER_VIEWED, Action.SUPPORT_SEARCHED})
 
 _TITLES = {
     Action.ACCOUNT_CREATED: "Account created",
@@ -92,7 +99,12 @@ _TITLES = {
     Action.KEY_REVOKED: "API key revoked",
     Action.SUBSCRIPTION_ACTIVATED: "Subscription set to active",
     Action.SUBSCRIPTION_DEACTIVATED: "Subscription set to inactive",
+    Action.SUBSCRIPTION_OVERRIDDEN: "Subscription overridden by support",
+    Action.OVERRIDE_ENDED: "Override of the subscription ended",
+    Action.LICENCE_CLAIMED: "AWS Marketplace subscription connected",
     Action.TEAM_VIEWED: "Team viewed by support",
+    Action.USER_VIEWED: "User viewed by support",
+    Action.SUPPORT_SEARCHED: "Searched by support",
     Action.MEMBER_INVITED: "Member invited",
     Action.INVITATION_SENT_AGAIN: "Invitation sent again",
     Action.INVITATION_CANCELLED: "Invitation cancelled",

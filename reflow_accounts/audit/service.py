@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from sqlalchemy import and_, or_, select
 
 from reflow_accounts.audit import trail
-from reflow_accounts.audit.actions import OF_EVERY_MEMBER, Action
+from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.extensions import db
 from reflow_accounts.web.paging import Position, older_than
@@ -35,16 +35,20 @@ class Team(Protocol):
 
 
 @dataclass(frozen=True)
-class _Somebody:
-    """An actor who has not proved to be anybody."""
+class _Nobody:
+    """An actor who is none of the users."""
 
+    full_name: str
     id: None = None
     public_id: None = None
-    full_name: str = "Somebody"
 
 
-OPERATOR_NAME = "Operator"
-SOMEBODY = _Somebody()
+OPERATOR = _Nobody("Operator")
+# Who has not proved to be anybody.
+SOMEBODY = _Nobody("Somebody")
+AWS_MARKETPLACE = _Nobody("AWS Marketplace")
+# What happens because its time has come.
+CLOCK = _Nobody("Reflow")
 
 
 def record(
@@ -67,7 +71,7 @@ def record(
         AuditEvent(
             action=action,
             actor_id=by.id if by else None,
-            actor_name=by.full_name if by else OPERATOR_NAME,
+            actor_name=(by or OPERATOR).full_name,
             account_id=account.id if account else None,
             team_id=team.id if team else None,
             subject=subject[:255],
@@ -106,7 +110,7 @@ def events_of(
                 or_(AuditEvent.action.in_(OF_EVERY_MEMBER), AuditEvent.actor_id == account_id),
             ),
         ),
-        AuditEvent.action != Action.TEAM_VIEWED,
+        AuditEvent.action.not_in(OF_STAFF),
     )
     if before:
         query = query.where(older_than(AuditEvent.at, AuditEvent.id, before))

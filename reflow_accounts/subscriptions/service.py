@@ -1,60 +1,116 @@
-"""Say whether a team's or a user's subscription is active, and change it with a reason."""
+"""Say whether a team's or a user's subscription is active, and why."""
 
-from collections.abc import Collection
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import exists, insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Select, bindparam, select, text
 
-from reflow_accounts.audit.actions import Action
-from reflow_accounts.audit.service import OPERATOR_NAME, record
-from reflow_accounts.errors import Conflict, ValidationFailed
-from reflow_accounts.extensions import db, now
+from reflow_accounts.extensions import UTCDateTime, db, now
 from reflow_accounts.identity.models import User
+from reflow_accounts.subscriptions.effective import (
+    JOIN_OVERRIDE,
+    STATE,
+    current_state,
+    effective,
+    is_live,
+)
 from reflow_accounts.subscriptions.models import (
-    LONGEST_REASON,
+    Licence,
+    LicenceState,
+    Override,
     State,
     Subscription,
     SubscriptionChange,
 )
-from reflow_accounts.teams.models import Membership, Team
-from reflow_accounts.web import text
+from reflow_accounts.teams.models import Team
+
+Row = TypeVar("Row", Licence, Override, Subscription)
+
+_OF_USER = text(
+    f"""
+    SELECT 1 FROM memberships m {JOIN_OVERRIDE.format("m.team_id")}
+    WHERE m.user_id = :user_id AND {STATE.format("m.team_id", ":at")} = 'active' LIMIT 1
+    """  # noqa: S608  # made of constants
+).bindparams(bindparam("at", type_=UTCDateTime))
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A team's subscription as it stands. `version` is 0 before the first change."""
+    """A team's subscription as it stands: what counts, and the two layers that it comes from.
+
+    `override` is the one that holds, if any; `licences` are AWS's facts, newest first. `changed_at` is
+    when what counts last changed, `version` counts the changes and is 0 before the first.
+    """
 
     state: State = State.INACTIVE
     changed_at: datetime | None = None
     version: int = 0
+    override: Override | None = None
+    licences: tuple[Licence, ...] = ()
+    at: datetime | None = None
 
     @property
     def is_active(self) -> bool:
         return self.state == State.ACTIVE
 
+    @property
+    def licence(self) -> Licence | None:
+        """The licence that speaks for the team: the best one, and of equals the newest."""
+        return max(self.licences, key=lambda licence: _BEST.index(self.state_of(licence)), default=None)
 
-def standings_of(team_ids: Collection[int]) -> dict[int, Standing]:
-    """Return the standing of each team, by the team's number."""
-    rows = db.session.scalars(select(Subscription).where(Subscription.team_id.in_(team_ids)))
-    known = {row.team_id: Standing(State(row.state), row.changed_at, row.version) for row in rows}
-    return {team_id: known.get(team_id, Standing()) for team_id in team_ids}
+    @property
+    def licence_state(self) -> LicenceState | None:
+        """What AWS says of the team; None when it never bought anything."""
+        return self.state_of(self.licence) if self.licence else None
+
+    @property
+    def is_active_by_aws(self) -> bool:
+        """Whether the subscription would be active without support's override."""
+        return effective(None, self.licences, self.at or now()) == State.ACTIVE
+
+    @property
+    def is_contradicted(self) -> bool:
+        """Whether support's override says something else than AWS."""
+        return self.override is not None and self.is_active != self.is_active_by_aws
+
+    def state_of(self, licence: Licence) -> LicenceState:
+        """Return the state of one of the licences."""
+        return current_state(licence, self.at or now())
 
 
-def standing_of(team: Team) -> Standing:
-    """Return the standing of one team."""
-    return standings_of([team.id])[team.id]
+# From the worst to the best.
+_BEST = (LicenceState.ENDED, LicenceState.PENDING, LicenceState.ENDING, LicenceState.ACTIVE)
+
+
+def standings_of(team_ids: Collection[int], *, at: datetime | None = None) -> dict[int, Standing]:
+    """Return the standing of each team, by the team's number, now or at another moment."""
+    moment = at or now()
+    told = {
+        row.team_id: row for row in _fresh(select(Subscription).where(Subscription.team_id.in_(team_ids)))
+    }
+    unended = select(Override).where(Override.team_id.in_(team_ids), Override.ended_at.is_(None))
+    overrides = {row.team_id: row for row in _fresh(unended) if is_live(row, moment)}
+    licences: dict[int | None, list[Licence]] = defaultdict(list)
+    bought = select(Licence).where(Licence.team_id.in_(team_ids)).order_by(Licence.id.desc())
+    for licence in _fresh(bought):
+        licences[licence.team_id].append(licence)
+    return {
+        team_id: _standing(told.get(team_id), overrides.get(team_id), licences[team_id], moment)
+        for team_id in team_ids
+    }
+
+
+def standing_of(team: Team, *, at: datetime | None = None) -> Standing:
+    """Return the standing of one team, now or at another moment."""
+    return standings_of([team.id], at=at)[team.id]
 
 
 def has_active_subscription(user: User) -> bool:
     """Say whether any team of the user has an active subscription: the gate in front of API keys."""
-    active = exists().where(
-        Membership.user_id == user.id,
-        Subscription.team_id == Membership.team_id,
-        Subscription.state == State.ACTIVE,
-    )
-    return bool(db.session.scalar(select(active)))
+    return db.session.execute(_OF_USER, {"user_id": user.id, "at": now()}).first() is not None
 
 
 def changes_of(team: Team) -> list[SubscriptionChange]:
@@ -63,67 +119,19 @@ def changes_of(team: Team) -> list[SubscriptionChange]:
     return list(db.session.scalars(query.order_by(SubscriptionChange.id.desc())))
 
 
-def set_active(team: Team, active: bool, reason: str, *, by: User | None, seen: int | None = None) -> bool:
-    """Make a team's subscription active or inactive; say whether that changed anything.
-
-    `reason` is one to 500 characters for the history; `by` None is an operator. `seen` is the version
-    on which the decision was made: Conflict is raised when somebody else changed it since. ValidationFailed
-    is raised for a missing reason.
-    """
-    words = _reason(reason)
-    wanted = State.ACTIVE if active else State.INACTIVE
-    standing = standing_of(team)
-    has_changed = seen is not None and seen != standing.version and not _was_last_changed_by(by, team)
-    if standing.state == wanted and not has_changed:
-        return False
-    if has_changed or not _advance(team, standing, wanted):
-        raise Conflict("Somebody changed this subscription meanwhile. Check it and try again.")
-    _write_down(team, standing, wanted, words, by)
-    return True
+def _fresh(query: Select[Row]) -> Sequence[Row]:
+    """Return rows as they are now, also those that the session read before somebody else was waited for."""
+    return db.session.scalars(query.execution_options(populate_existing=True)).all()
 
 
-def _was_last_changed_by(user: User | None, team: Team) -> bool:
-    """Say whether the newest change is this user's own: their form sent twice is no conflict."""
-    newest = select(SubscriptionChange.by_id).where(SubscriptionChange.team_id == team.id)
-    return user is not None and user.id == db.session.scalar(
-        newest.order_by(SubscriptionChange.id.desc()).limit(1)
+def _standing(
+    told: Subscription | None, override: Override | None, licences: Sequence[Licence], at: datetime
+) -> Standing:
+    return Standing(
+        effective(override, licences, at),
+        told.changed_at if told else None,
+        told.version if told else 0,
+        override,
+        tuple(licences),
+        at,
     )
-
-
-def _advance(team: Team, standing: Standing, wanted: State) -> bool:
-    """Put the wanted state in place of exactly `standing`: the database lets one of two writers win."""
-    values = {"state": wanted, "changed_at": now(), "version": standing.version + 1}
-    if standing.version:
-        same = (Subscription.team_id == team.id, Subscription.version == standing.version)
-        result = db.session.execute(update(Subscription).where(*same).values(values))
-        return bool(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
-    try:
-        with db.session.begin_nested():
-            db.session.execute(insert(Subscription).values(team_id=team.id, **values))
-    except IntegrityError:
-        return False
-    return True
-
-
-def _write_down(team: Team, standing: Standing, wanted: State, reason: str, by: User | None) -> None:
-    db.session.add(
-        SubscriptionChange(
-            team_id=team.id,
-            by_id=by.id if by else None,
-            by_name=by.full_name if by else OPERATOR_NAME,
-            from_state=standing.state,
-            to_state=wanted,
-            reason=reason,
-        )
-    )
-    action = Action.SUBSCRIPTION_ACTIVATED if wanted == State.ACTIVE else Action.SUBSCRIPTION_DEACTIVATED
-    record(action, by=by, team=team, subject=team.name, reason=reason)
-    db.session.flush()
-
-
-def _reason(value: str) -> str:
-    reason = text.tidy(value)
-    fault = text.fault_of(reason, LONGEST_REASON, empty="Enter a reason")
-    if fault:
-        raise ValidationFailed(reason=fault)
-    return reason

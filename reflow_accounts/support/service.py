@@ -12,7 +12,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User
-from reflow_accounts.subscriptions import service as subscriptions
+from reflow_accounts.subscriptions import changing as subscriptions
 from reflow_accounts.subscriptions.service import Standing, standings_of
 from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.web import text

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from reflow_accounts.demo import PASSWORD
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.service import find_by_email
-from reflow_accounts.subscriptions.service import set_active
+from reflow_accounts.subscriptions.changing import set_active
 from reflow_accounts.teams.service import memberships_of
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer

@@ -4,21 +4,24 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
+from reflow_accounts.subscriptions.effective import JOIN_OVERRIDE, STATE
+
 SORRY = "Reflow cannot reach its database. Nothing was changed. Try again in a few seconds."
 
-# All that a request with a key must know, in one statement: a row for each team of the key's user.
-LOOK_UP = """
+# All that a request with a key must know, in one statement: a row for each team of the key's user. {0} is the
+# digest, {1} the moment.
+LOOK_UP = f"""
 SELECT k.id AS key_id, k.public_id, k.name, k.hint, k.expires_at, k.revoked_at,
        u.id AS user_id, u.public_id AS user_public_id, u.full_name, u.email, u.kind, u.is_staff, u.disabled_at,
-       t.public_id AS team_public_id, t.name AS team_name, m.rights, s.state
+       t.public_id AS team_public_id, t.name AS team_name, m.rights, {STATE.format("m.team_id", "{1}")} AS state
 FROM api_keys k
 JOIN users u ON u.id = k.user_id
 LEFT JOIN memberships m ON m.user_id = u.id
 LEFT JOIN teams t ON t.id = m.team_id
-LEFT JOIN subscriptions s ON s.team_id = m.team_id
-WHERE k.digest = {0}
+{JOIN_OVERRIDE.format("m.team_id")}
+WHERE k.digest = {{0}}
 ORDER BY m.created_at, m.team_id
-"""
+"""  # noqa: S608  # made of constants
 APPEND = """
 INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
 VALUES ({0})
@@ -53,8 +56,8 @@ class Wire(Protocol):
     def close(self) -> None:
         """Close what nobody uses now; what is needed is opened anew."""
 
-    def look_up(self, digest: bytes) -> list[Row]:
-        """Return the rows of `_LOOK_UP`: none for an unknown digest."""
+    def look_up(self, digest: bytes, at: datetime) -> list[Row]:
+        """Return the rows of `LOOK_UP` at a moment: none for an unknown digest."""
 
     def append(self, use: UseFacts) -> int:
         """Append one use, durable when this returns, and return its number. Never tried twice."""
@@ -62,7 +65,7 @@ class Wire(Protocol):
     def admit(self, asked: Sequence[Asked]) -> list[Found]:
         """Look each key up and, when it is good now and paid for, append its use (whose key is put in).
 
-        Return for each the rows of `_LOOK_UP`, and the number of the use or None. All of it is true, or,
+        Return for each the rows of `LOOK_UP`, and the number of the use or None. All of it is true, or,
         when this raises, nothing is known of any.
         """
 

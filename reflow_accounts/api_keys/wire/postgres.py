@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 import psycopg
 from psycopg import pq
@@ -16,7 +17,7 @@ _GOOD = """revoked_at IS NULL AND disabled_at IS NULL AND state = 'active'
 # On PostgreSQL a round trip costs more than the work: the lookup and the append travel together. The key is
 # good when the database says so in the same moment.
 _ADMIT = f"""
-WITH found AS MATERIALIZED ({LOOK_UP.format("$1")}),
+WITH found AS MATERIALIZED ({LOOK_UP.format("$1", "$2")}),
 good AS (
     SELECT DISTINCT key_id FROM found
     WHERE {_GOOD.format("$2")}
@@ -39,7 +40,7 @@ WITH asked AS MATERIALIZED (
 ),
 found AS MATERIALIZED (
     SELECT asked.n, asked.at, known.*
-    FROM asked CROSS JOIN LATERAL ({LOOK_UP.format("decode(asked.digest, 'hex')")}) known
+    FROM asked CROSS JOIN LATERAL ({LOOK_UP.format("decode(asked.digest, 'hex')", "asked.at")}) known
 ),
 good AS MATERIALIZED (
     SELECT DISTINCT n, key_id FROM found
@@ -58,14 +59,14 @@ _SETTINGS = """
 SET TIME ZONE 'UTC'; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off
 """
 _PREPARED = {
-    b"look_up": LOOK_UP.format("$1"),
+    b"look_up": LOOK_UP.format("$1", "$2"),
     b"append": APPEND.format("$1, $2, $3, $4, $5, $6, $7, $8") + " RETURNING id",
     b"admit": _ADMIT,
     b"admit_all": _ADMIT_ALL,
 }
 _STALE_PLAN = b"0A000"
 # A digest travels as its bytes (1), everything else as text (0).
-_FORMATS = {b"look_up": [1], b"append": [0] * 8, b"admit": [1] + [0] * 8, b"admit_all": [0]}
+_FORMATS = {b"look_up": [1, 0], b"append": [0] * 8, b"admit": [1] + [0] * 8, b"admit_all": [0]}
 
 
 class PostgresWire:
@@ -84,12 +85,12 @@ class PostgresWire:
         # Taken from its end and put back there; both are one step for Python.
         self._idle: list[psycopg.Connection] = []
 
-    def look_up(self, digest: bytes) -> list[Row]:
+    def look_up(self, digest: bytes, at: datetime) -> list[Row]:
         # A connection that died since its last request says so only now. Reading twice is harmless.
         try:
-            return self._ask(b"look_up", [digest])
+            return self._ask(b"look_up", [digest, *_texts([at])])
         except Unavailable:
-            return self._ask(b"look_up", [digest])
+            return self._ask(b"look_up", [digest, *_texts([at])])
 
     def append(self, use: UseFacts) -> int:
         rows = self._ask(b"append", _texts(use))

@@ -4,12 +4,14 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 from reflow_accounts.api_keys.wire.asked import APPEND, LOOK_UP, SORRY, Asked, Found, Row, UseFacts, is_good
 from reflow_accounts.errors import Unavailable
 from reflow_accounts.extensions import BUSY_TIMEOUT_MS
 
 _EIGHT = ", ".join("?" * 8)
+_LOOK_UP = LOOK_UP.format("?1", "?2")
 
 
 class SqliteWire:
@@ -28,9 +30,9 @@ class SqliteWire:
         self._turn = threading.Lock()
         self._opened: sqlite3.Connection | None = None
 
-    def look_up(self, digest: bytes) -> list[Row]:
+    def look_up(self, digest: bytes, at: datetime) -> list[Row]:
         with self._taking_turns() as connection:
-            return _found(connection, digest)
+            return _found(connection, digest, at)
 
     def append(self, use: UseFacts) -> int:
         with self._taking_turns() as connection:
@@ -66,17 +68,22 @@ class SqliteWire:
         self.close()
 
 
-def _found(connection: sqlite3.Connection, digest: bytes) -> list[Row]:
-    return connection.execute(LOOK_UP.format("?"), (digest,)).fetchall()
+def _found(connection: sqlite3.Connection, digest: bytes, at: datetime) -> list[Row]:
+    return connection.execute(_LOOK_UP, (digest, _text(at))).fetchall()
 
 
 def _appended(connection: sqlite3.Connection, use: UseFacts) -> int:
-    row = (use.key_id, use.at.strftime("%Y-%m-%d %H:%M:%S.%f"), *use[2:])
+    row = (use.key_id, _text(use.at), *use[2:])
     return connection.execute(APPEND.format(_EIGHT), row).lastrowid or 0
 
 
 def _admitted(connection: sqlite3.Connection, digest: bytes, use: UseFacts) -> Found:
-    rows = _found(connection, digest)
+    rows = _found(connection, digest, use.at)
     if not is_good(rows, use.at):
         return rows, None
     return rows, _appended(connection, use._replace(key_id=rows[0][0]))
+
+
+def _text(at: datetime) -> str:
+    """Write a time as SQLAlchemy does, so that texts compare as times do."""
+    return at.strftime("%Y-%m-%d %H:%M:%S.%f")

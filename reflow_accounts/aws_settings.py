@@ -1,0 +1,77 @@
+"""What is needed to sell through AWS Marketplace; without it everything else works."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+REGION = "us-east-1"
+_CODE = re.compile(r"[0-9A-Za-z-]{1,64}")
+_SHOWN = "(not set)"
+
+
+class AwsSettingsError(Exception):
+    """A malformed setting; the sentence names the variable and says what to put there."""
+
+
+@dataclass(frozen=True)
+class AwsSettings:
+    """The product that is sold, where its events come in, and where AWS is.
+
+    Credentials are boto3's own business (a role, or AWS_… variables). The endpoints are empty for AWS
+    itself: everything of AWS Marketplace is in us-east-1.
+    """
+
+    product_code: str = ""
+    queue_url: str = ""
+    listing_url: str = ""
+    metering_endpoint: str = ""
+    sqs_endpoint: str = ""
+    agreement_endpoint: str = ""
+
+    @property
+    def takes_registrations(self) -> bool:
+        return bool(self.product_code)
+
+    @property
+    def takes_events(self) -> bool:
+        return bool(self.product_code and self.queue_url)
+
+    def shown(self) -> dict[str, str]:
+        """Return the effective values by variable name, with what does not work while one is missing."""
+        return {
+            "REFLOW_AWS_PRODUCT_CODE": self.product_code
+            or f"{_SHOWN}: nobody can register from AWS Marketplace",
+            "REFLOW_AWS_QUEUE_URL": self.queue_url or f"{_SHOWN}: marketplace-worker has nothing to read",
+            "REFLOW_AWS_LISTING_URL": self.listing_url or f"{_SHOWN}: pages do not link to the listing",
+            "REFLOW_AWS_METERING_ENDPOINT": self.metering_endpoint or "(AWS itself)",
+            "REFLOW_AWS_SQS_ENDPOINT": self.sqs_endpoint or "(AWS itself)",
+            "REFLOW_AWS_AGREEMENT_ENDPOINT": self.agreement_endpoint or "(AWS itself)",
+        }
+
+
+def load(environ: Mapping[str, str]) -> AwsSettings:
+    """Read and check the settings. Raises AwsSettingsError for the first that is malformed."""
+    code = environ.get("REFLOW_AWS_PRODUCT_CODE", "")
+    if code and not _CODE.fullmatch(code):
+        raise AwsSettingsError("REFLOW_AWS_PRODUCT_CODE must be the product code that AWS Marketplace shows.")
+    return AwsSettings(
+        product_code=code,
+        queue_url=_address(environ, "REFLOW_AWS_QUEUE_URL"),
+        listing_url=_address(environ, "REFLOW_AWS_LISTING_URL"),
+        metering_endpoint=_address(environ, "REFLOW_AWS_METERING_ENDPOINT"),
+        sqs_endpoint=_address(environ, "REFLOW_AWS_SQS_ENDPOINT"),
+        agreement_endpoint=_address(environ, "REFLOW_AWS_AGREEMENT_ENDPOINT"),
+    )
+
+
+def _address(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name, "")
+    try:
+        parts = urlsplit(value)
+        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if value and (not is_whole or "@" in parts.netloc):
+        raise AwsSettingsError(f"{name} must be an address that begins with https://.")
+    return value

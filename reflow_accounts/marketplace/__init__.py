@@ -1,0 +1,1 @@
+"""The AWS side of subscriptions: registration, events, worker."""
