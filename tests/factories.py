@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.demo import PASSWORD
@@ -15,6 +15,7 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.identity import service as identity
 from reflow_accounts.identity.models import Factor, SessionKind, User, UserKind, UserSession
 from reflow_accounts.identity.passwords import hasher
+from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.subscriptions.changing import set_active
 from reflow_accounts.teams import service as teams
 from reflow_accounts.teams.models import Membership, Rights, Team
@@ -150,6 +151,10 @@ def team(app: Flask, name: str, owner: Person, *, active: bool = False) -> Group
         db.session.commit()
     if active:
         made.subscribe()
+        with app.app_context():
+            # What a test asks of mail begins with the test.
+            db.session.execute(delete(OutboxMessage).where(OutboxMessage.kind == "subscription_changed"))
+            db.session.commit()
     return made
 
 

@@ -131,7 +131,7 @@ def upgrade():
             sa.Column("kind", sa.String(length=10), server_default="switched", nullable=False)
         )
         batch_op.add_column(sa.Column("until", UTCDateTime(), nullable=True))
-        batch_op.add_column(sa.Column("ticket", sa.String(length=80), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("ticket", sa.String(length=80), nullable=True))
     _carry_over()
 
 

@@ -33,10 +33,12 @@ def set_subscription(team: str, state: str, reason: str, until: datetime | None,
     end = until.replace(tzinfo=UTC) if until else None
     changed = changing.set_active(found, state == "active", reason, by=None, until=end, ticket=ticket)
     db.session.commit()
+    if not changed:
+        click.echo(f"{team} is already {state}.")
+        return
     override = standing_of(found).override
-    end = override.expires_at if override else None
-    words = f" until {end:%Y-%m-%d %H:%M} UTC" if end else ""
-    click.echo(f"{team} is {'now' if changed else 'already'} {state}{words}.")
+    last = override.expires_at if override else None
+    click.echo(f"{team} is now {state}" + (f" until {last:%Y-%m-%d %H:%M} UTC." if last else "."))
 
 
 @subscriptions.command("lift")

@@ -208,7 +208,7 @@ def _tell(
             to_state=state,
             until=until,
             reason=reason,
-            ticket=ticket,
+            ticket=ticket or None,
         )
     )
     details: dict[str, Any] = {"reason": reason, "kind": kind.value}

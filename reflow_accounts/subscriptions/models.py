@@ -120,4 +120,4 @@ class SubscriptionChange(Model):
     to_state: Mapped[str] = mapped_column(String(10))
     until: Mapped[datetime | None] = mapped_column(UTCDateTime)
     reason: Mapped[str] = mapped_column(String(LONGEST_REASON))
-    ticket: Mapped[str] = mapped_column(String(LONGEST_TICKET), server_default="")
+    ticket: Mapped[str | None] = mapped_column(String(LONGEST_TICKET))
