@@ -61,7 +61,7 @@ def add_keys(app: Flask, number: int, file: Path) -> None:
     """Add so many live keys, 100 to a user and a paying team, and write their secrets to `file`."""
     with app.app_context(), file.open("w") as secrets:
         for first in range(0, number, BATCH):
-            rows = []
+            rows: list[dict[str, object]] = []
             for user_id in _users(min(BATCH, number - first)):
                 for row, secret in _keys(user_id, min(KEYS_OF_ONE_USER, number - first - len(rows))):
                     rows.append(row)

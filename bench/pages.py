@@ -12,11 +12,12 @@ from sqlalchemy import func, select
 from bench import databases
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import SessionKind
+from reflow_accounts.identity.models import Factor, SessionKind
 from reflow_accounts.identity.service import start_session
 from reflow_accounts.identity.signed_in import VALUE
 from reflow_accounts.web.client import Client
 
+CLIENT = Client("192.0.2.1", "bench")
 ROUNDS = 30
 SMALL_KEYS = 10_000
 PATHS = (
@@ -43,7 +44,7 @@ class Reader:
         with app.app_context():
             middle = (db.session.scalar(select(func.max(ApiKey.id))) or 1) // 2 + 1
             key = db.session.get_one(ApiKey, middle)
-            _, value = start_session(key.user, SessionKind.BROWSER, Client("192.0.2.1", "bench"))
+            _, value = start_session(key.user, SessionKind.BROWSER, [Factor.PASSWORD], client=CLIENT)
             public_id = key.public_id
             db.session.commit()
         browser = app.test_client()
