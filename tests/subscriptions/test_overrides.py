@@ -1,0 +1,244 @@
+"""What AWS says and what support decides are two layers; one state counts, and each change is told once."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from reflow_accounts.extensions import db, now
+from reflow_accounts.subscriptions import changing
+from reflow_accounts.subscriptions.models import LicenceState
+from reflow_accounts.teams.models import Membership, Rights
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+from tests.helpers.at_once import at_once
+from tests.helpers.mailbox import Mailbox, text_of
+from tests.subscriptions.facts import aws_says, buy, history_of, subjects
+
+DAY = timedelta(days=1)
+ACTIVE = "The subscription of Solo is active"
+INACTIVE = "The subscription of Solo is inactive"
+
+
+@pytest.fixture
+def key(cast):
+    """A key of Nina's, whose team Solo has no subscription: made while Nina was in Acme."""
+    cast.acme.add(cast.nina, Rights.VIEW)
+    made = cast.nina.key()
+    with cast.acme.app.app_context():
+        mine = (cast.nina.number, cast.acme.row().id)
+        db.session.delete(db.session.get_one(Membership, mine))
+        db.session.commit()
+    return made
+
+
+@pytest.fixture
+def opens(api, key):
+    """Say whether Nina's key opens the API; when not, it is for the subscription."""
+
+    def ask() -> bool:
+        answer = api(key.secret).get("/me")
+        if answer.status_code != 200:
+            problem_of(answer, 403, "subscription_inactive")
+        return answer.status_code == 200
+
+    return ask
+
+
+def decide(group, active: bool | None, *, until=None) -> bool:
+    """Have an operator set or, with None, lift the override of a team."""
+    with group.app.app_context():
+        if active is None:
+            changed = changing.lift(group.row(), "a reason", by=None)
+        else:
+            changed = changing.set_active(group.row(), active, "a reason", by=None, until=until)
+        db.session.commit()
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("state", "is_open"),
+    [
+        (LicenceState.PENDING, False),
+        (LicenceState.ACTIVE, True),
+        (LicenceState.ENDING, True),
+        (LicenceState.ENDED, False),
+    ],
+)
+def test_without_an_override_aws_decides(cast, opens, state, is_open):
+    assert not opens()
+    buy(cast.solo, state)
+    assert opens() is is_open
+
+
+@pytest.mark.parametrize("state", LicenceState)
+@pytest.mark.parametrize("active", [True, False])
+def test_an_override_stands_above_whatever_aws_says(cast, opens, state, active):
+    buy(cast.solo, LicenceState.PENDING)
+    decide(cast.solo, active, until=now() + DAY)
+    aws_says(cast.solo.app, state)
+    assert opens() is active
+    decide(cast.solo, None)
+    assert opens() is (state in (LicenceState.ACTIVE, LicenceState.ENDING))
+
+
+def test_an_override_ends_by_itself_at_its_moment_and_is_told_once(app, cast, opens):
+    mailbox = Mailbox(app)
+    decide(cast.solo, True, until=now() + DAY)
+    assert opens()
+    assert subjects(mailbox) == [(cast.nina.email, ACTIVE)]
+    with time_machine.travel(now() + DAY):
+        # The next request sees it, before any chore has.
+        assert not opens()
+        assert subjects(mailbox) == []
+        for _ in range(2):
+            with app.app_context():
+                changing.tell_due()
+        assert subjects(mailbox) == [(cast.nina.email, INACTIVE)]
+    assert history_of(cast.solo) == [
+        ("Operator", "forced_on", "inactive", "active"),
+        ("Reflow", "expired", "active", "inactive"),
+    ]
+
+
+def test_without_another_word_an_active_override_ends_after_thirty_days(cast, opens):
+    decide(cast.solo, True)
+    with time_machine.travel(now() + 30 * DAY - timedelta(minutes=1)):
+        assert opens()
+    with time_machine.travel(now() + 30 * DAY + timedelta(minutes=1)):
+        assert not opens()
+
+
+def test_an_inactive_override_has_no_end_of_its_own(cast, opens):
+    buy(cast.solo)
+    decide(cast.solo, False)
+    with time_machine.travel(now() + 3000 * DAY):
+        assert not opens()
+
+
+def test_an_ending_licence_counts_as_ended_after_its_hour_also_when_nothing_more_comes(app, cast, opens):
+    mailbox = Mailbox(app)
+    buy(cast.solo, LicenceState.ACTIVE)
+    aws_says(app, LicenceState.ENDING)
+    assert opens()
+    assert subjects(mailbox) == [(cast.nina.email, ACTIVE)]
+    with time_machine.travel(now() + timedelta(minutes=61)):
+        assert not opens()
+        for _ in range(2):
+            with app.app_context():
+                changing.tell_due()
+        assert subjects(mailbox) == [(cast.nina.email, INACTIVE)]
+        # The event that was late changes nothing more.
+        aws_says(app, LicenceState.ENDED)
+        assert subjects(mailbox) == []
+    assert [change[1:] for change in history_of(cast.solo)] == [
+        ("aws", "inactive", "active"),
+        ("aws", "active", "inactive"),
+    ]
+
+
+def test_to_activate_what_aws_calls_active_is_to_end_the_override(cast):
+    buy(cast.solo)
+    decide(cast.solo, False)
+    assert decide(cast.solo, True)
+    assert history_of(cast.solo)[-1] == ("Operator", "lifted", "inactive", "active")
+    aws_says(cast.solo.app, LicenceState.ENDED)
+    assert history_of(cast.solo)[-1] == ("AWS Marketplace", "aws", "active", "inactive")
+
+
+def test_to_deactivate_what_only_an_override_kept_active_is_to_end_it(cast):
+    decide(cast.solo, True)
+    assert decide(cast.solo, False)
+    assert history_of(cast.solo)[-1] == ("Operator", "lifted", "active", "inactive")
+    # So that who buys after a trial by support is not kept out.
+    buy(cast.solo)
+    assert history_of(cast.solo)[-1] == ("AWS Marketplace", "aws", "inactive", "active")
+
+
+def test_what_counts_already_stays_as_it_is(app, cast):
+    buy(cast.solo)
+    before = history_of(cast.solo)
+    assert not decide(cast.solo, True)
+    assert not decide(cast.solo, None)
+    assert history_of(cast.solo) == before
+
+
+def test_another_end_replaces_the_override_and_flips_nothing(app, cast, opens):
+    decide(cast.solo, True, until=now() + DAY)
+    mailbox = Mailbox(app)
+    mailbox.deliver()
+    assert decide(cast.solo, True, until=now() + 3 * DAY)
+    assert history_of(cast.solo)[-1] == ("Operator", "forced_on", "active", "active")
+    assert subjects(mailbox) == []
+    with time_machine.travel(now() + 2 * DAY):
+        assert opens()
+
+
+@pytest.mark.parametrize("away", [-DAY, timedelta(0), 3661 * DAY])
+def test_an_end_that_is_past_or_beyond_belief_is_refused(flask, cast, away):
+    end = f"{now() + away:%Y-%m-%dT%H:%M}"
+    code, _ = flask("subscriptions", "set", "Solo", "active", "--reason", "x", "--until", end)
+    assert code == 1
+    assert history_of(cast.solo) == []
+
+
+def test_every_admin_gets_one_mail_and_the_reason_stays_with_support(app, cast):
+    cast.acme.give(cast.ben, Rights.ADMIN)
+    buy(cast.acme)
+    mailbox = Mailbox(app)
+    cast.acme.unsubscribe()
+    messages = mailbox.deliver()
+    assert sorted(message["To"] for message in messages) == [cast.ada.email, cast.ben.email]
+    for message in messages:
+        assert "Reflow support switched it off" in text_of(message)
+        assert "for a test" not in message.as_string()
+
+
+def test_each_change_is_an_act_of_the_audit_log(app, cast):
+    decide(cast.solo, True, until=now() + DAY)
+    decide(cast.solo, True, until=now() + 2 * DAY)
+    decide(cast.solo, None)
+    acts = [act for act in rows.acts(app) if act[0].startswith("subscription.")]
+    assert [act[0] for act in acts[-3:]] == [
+        "subscription.activated",
+        "subscription.overridden",
+        "subscription.deactivated",
+    ]
+
+
+def test_of_many_who_decide_at_once_one_override_is_live(app, cast, opens):
+    acts = [
+        lambda wanted=wanted: decide(cast.solo, wanted, until=now() + DAY) for wanted in (True, False) * 4
+    ]
+    at_once(acts)
+    told = history_of(cast.solo)
+    assert [change[2] for change in told[1:]] == [change[3] for change in told[:-1]]
+    assert opens() is (told[-1][3] == "active")
+
+
+def test_a_licence_belongs_to_one_team(app, cast, opens):
+    from reflow_accounts.errors import Conflict
+
+    buy(cast.acme, key="l-of-acme")
+    with pytest.raises(Conflict):
+        buy(cast.solo, key="l-of-acme")
+    assert not opens()
+
+
+def test_a_second_licence_keeps_the_team_active_when_the_first_ends(app, cast, opens):
+    buy(cast.solo, key="l-first")
+    buy(cast.solo, key="l-second")
+    aws_says(app, LicenceState.ENDED, "l-first")
+    assert opens()
+    aws_says(app, LicenceState.ENDED, "l-second")
+    assert not opens()
+
+
+def test_an_operator_lifts_an_override(cast, flask, opens):
+    buy(cast.solo)
+    flask("subscriptions", "set", "Solo", "inactive", "--reason", "fraud?")
+    assert not opens()
+    code, words = flask("subscriptions", "lift", "Solo", "--reason", "cleared")
+    assert (code, words) == (0, "The override ended: Solo is active.\n")
+    assert flask("subscriptions", "lift", "Solo", "--reason", "again")[1].startswith("There is no override")
+    assert opens()
