@@ -8,6 +8,7 @@ from flask import Flask, current_app
 from reflow_accounts import demo, serving
 from reflow_accounts.commands.backup import backup
 from reflow_accounts.commands.mail import try_mail, work_on_mail
+from reflow_accounts.commands.marketplace import ask_aws, work_on_events
 from reflow_accounts.commands.plainly import said_plainly
 from reflow_accounts.commands.subscriptions import subscriptions
 from reflow_accounts.commands.teams import teams
@@ -42,6 +43,6 @@ def serve(host: str, port: int) -> None:
 
 def bind(app: Flask) -> None:
     """Add the commands to the application."""
-    own = (show_config, seed_demo, serve)
-    for command in (*own, backup, work_on_mail, try_mail, subscriptions, teams, users, uses):
+    own, groups = (show_config, seed_demo, serve), (subscriptions, teams, users, uses)
+    for command in (*own, backup, work_on_mail, try_mail, work_on_events, ask_aws, *groups):
         app.cli.add_command(command)

@@ -1,0 +1,47 @@
+"""`flask --app wsgi marketplace-worker` and `marketplace-reconcile`: hear from AWS Marketplace, and ask it."""
+
+import signal
+import sys
+
+import click
+from flask import current_app
+
+from reflow_accounts.aws_settings import AwsSettings
+from reflow_accounts.config import Settings
+from reflow_accounts.marketplace.aws import AwsAway
+from reflow_accounts.marketplace.reconciling import reconcile
+from reflow_accounts.marketplace.worker import Worker
+
+
+@click.command("marketplace-worker")
+def work_on_events() -> None:
+    """Take in AWS Marketplace's events until stopped (SIGTERM or Ctrl-C)."""
+    settings = _settings()
+    if not settings.takes_events:
+        sys.exit("reflow-accounts: set REFLOW_AWS_PRODUCT_CODE and REFLOW_AWS_QUEUE_URL for the worker.")
+    worker = Worker(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, worker.stop)
+    click.echo("Waiting for events of AWS Marketplace (Ctrl-C stops it)")
+    worker.run()
+
+
+@click.command("marketplace-reconcile")
+def ask_aws() -> None:
+    """Ask AWS about every agreement, in case an event was lost; run it once a day."""
+    settings = _settings()
+    if not settings.takes_registrations:
+        sys.exit("reflow-accounts: set REFLOW_AWS_PRODUCT_CODE to ask AWS Marketplace.")
+    count = 0
+    try:
+        for line in reconcile(settings):
+            click.echo(line)
+            count += 1
+    except AwsAway as error:
+        sys.exit(f"reflow-accounts: {error} Run it again later; what was said above is done.")
+    click.echo(f"{count} news." if count else "Nothing is new.")
+
+
+def _settings() -> AwsSettings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings.aws

@@ -1,0 +1,104 @@
+"""Read an event of AWS Marketplace as EventBridge puts it into the queue, and refuse what is none."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reflow_accounts.extensions import now
+from reflow_accounts.marketplace.aws import licence_key_of
+from reflow_accounts.marketplace.models import LONGEST_EVENT_ID, LONGEST_KIND
+from reflow_accounts.marketplace.reduction import kind_of
+from reflow_accounts.subscriptions.models import LONGEST_AWS_ID
+
+SOURCE = "aws.agreement-marketplace"
+# SQS takes up to 256 kB (1 MB by request); AWS's own events are a few hundred bytes.
+LARGEST_EVENT = 64_000
+
+
+class Malformed(Exception):
+    """This is no event of AWS Marketplace; the sentence says why and repeats nothing of it."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event, checked. What is not in it is None, or empty."""
+
+    event_id: str
+    kind: str
+    at: datetime
+    detail: dict[str, Any]
+    licence_key: str | None
+    agreement_id: str | None
+    product_code: str
+    aws_account: str
+
+
+def parse(body: str) -> Event:
+    """Return the event that a message holds. Raises Malformed."""
+    found = _object(body)
+    if found.get("source") != SOURCE:
+        raise Malformed("its source is another")
+    detail = found.get("detail")
+    if not isinstance(detail, dict):
+        raise Malformed("it has no detail")
+    return Event(
+        event_id=_word(found.get("id"), LONGEST_EVENT_ID) or _missing("id"),
+        kind=kind_of(_word(found.get("detail-type"), LONGEST_KIND) or _missing("detail-type")),
+        at=_time(found.get("time")),
+        detail=detail,
+        licence_key=licence_key_of(str(_inside(detail, "license").get("arn", ""))),
+        agreement_id=_word(_inside(detail, "agreement").get("id"), LONGEST_AWS_ID),
+        product_code=_word(_inside(detail, "product").get("code"), LONGEST_AWS_ID) or "",
+        aws_account=_word(_inside(detail, "acceptor").get("accountId"), 12) or "",
+    )
+
+
+def time_in(detail: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a time of an event's detail; None when it is not there, or none."""
+    try:
+        return _time(detail.get(name))
+    except Malformed:
+        return None
+
+
+def status_in(detail: Mapping[str, Any]) -> str:
+    """Return the agreement's status in an event's detail, or nothing."""
+    return _word(_inside(detail, "agreement").get("status"), 30) or ""
+
+
+def _object(body: str) -> dict[str, Any]:
+    if len(body) > LARGEST_EVENT:
+        raise Malformed("it is too large")
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Malformed("it is not JSON") from None
+    if not isinstance(found, dict):
+        raise Malformed("it is not an object")
+    return found
+
+
+def _inside(detail: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = detail.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _word(value: object, longest: int) -> str | None:
+    is_one = isinstance(value, str) and 0 < len(value) <= longest and value.isascii() and value.isprintable()
+    return value if is_one and isinstance(value, str) else None
+
+
+def _missing(name: str) -> str:
+    raise Malformed(f"its {name} is missing or no word")
+
+
+def _time(value: object) -> datetime:
+    try:
+        found = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise Malformed("its time is none") from None
+    if found.tzinfo is None or not 2000 < found.year <= now().year + 1000:
+        raise Malformed("its time is none")
+    return found

@@ -1,0 +1,51 @@
+"""Ask AWS about every agreement once a day, in case an event was lost."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from reflow_accounts.aws_settings import AwsSettings
+from reflow_accounts.extensions import db, now
+from reflow_accounts.marketplace.aws import AgreementFacts, describe_agreement, search_agreements
+from reflow_accounts.marketplace.inbox import take_facts
+from reflow_accounts.marketplace.models import Agreement
+from reflow_accounts.marketplace.reduction import CANCELLING
+from reflow_accounts.subscriptions.models import Licence, LicenceState
+
+
+def reconcile(settings: AwsSettings) -> Iterator[str]:
+    """Take in what AWS says of each agreement that concerns us; yield a line for each status that is news.
+
+    Commits agreement by agreement, so that a run that is cut off has done what it said, and several at once
+    change nothing twice. Raises AwsAway.
+    """
+    known = dict(db.session.execute(select(Agreement.agreement_id, Agreement.status)).tuples().all())
+    bought = select(Licence.agreement_id).where(Licence.agreement_id.is_not(None))
+    known |= {name: "" for name in db.session.scalars(bought) if name and name not in known}
+    seen = set()
+    for facts in search_agreements(settings):
+        if facts.agreement_id in known or facts.initial_id in known:
+            seen.add(facts.agreement_id)
+            yield from _take(facts, known.get(facts.agreement_id, ""))
+    for agreement_id in sorted(_open_agreements() - seen):
+        found = describe_agreement(settings, agreement_id)
+        if found is None:
+            yield f"{agreement_id}: AWS does not know it"
+        else:
+            yield from _take(found, known.get(agreement_id, ""))
+
+
+def _take(facts: AgreementFacts, before: str) -> Iterator[str]:
+    take_facts(facts, now())
+    db.session.commit()
+    if facts.status != before:
+        effect = ", which ends its licence" if facts.status in CANCELLING else ""
+        yield f"{facts.agreement_id}: {before or 'unknown'} → {facts.status}{effect}"
+
+
+def _open_agreements() -> set[str]:
+    """Return the agreements whose licences have not ended."""
+    query = select(Licence.agreement_id).where(
+        Licence.agreement_id.is_not(None), Licence.state != LicenceState.ENDED
+    )
+    return {name for name in db.session.scalars(query) if name}

@@ -1,0 +1,90 @@
+"""Read the queue of AWS Marketplace's events until told to stop: commit, then delete."""
+
+import logging
+import threading
+
+from sqlalchemy.exc import DBAPIError
+
+from reflow_accounts.aws_settings import AwsSettings
+from reflow_accounts.extensions import db
+from reflow_accounts.marketplace.aws import AwsAway, Message, Queue
+from reflow_accounts.marketplace.inbox import take
+from reflow_accounts.marketplace.parsing import Malformed
+from reflow_accounts.web import logs
+
+# After failures the worker rests twice as long each time, up to this.
+FIRST_REST, LONGEST_REST = 1.0, 60.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Worker:
+    """Takes in what comes by the queue. It must run where signals arrive: in the main thread of its process."""
+
+    def __init__(self, settings: AwsSettings) -> None:
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._is_waiting = False
+        self._failures = 0
+
+    def run(self) -> None:
+        """Work until `stop` is called; the message in hand is finished first."""
+        queue: Queue | None = None
+        while not self._stopping.is_set():
+            try:
+                queue = queue or Queue(self._settings)
+                for message in self._wait(queue):
+                    if self._stopping.is_set():
+                        return
+                    self._take(queue, message)
+                self._failures = 0
+            except _Stopped:
+                return
+            except (AwsAway, DBAPIError) as error:
+                db.session.rollback()
+                self._rest(str(error) if isinstance(error, AwsAway) else "The database cannot be reached.")
+            finally:
+                db.session.remove()
+
+    def stop(self, *_: object) -> None:
+        """Begin nothing more. What is only waited for is given up: the queue delivers it again."""
+        self._stopping.set()
+        if self._is_waiting:
+            self._is_waiting = False
+            raise _Stopped
+
+    def _wait(self, queue: Queue) -> list[Message]:
+        self._is_waiting = True
+        try:
+            return queue.receive()
+        finally:
+            self._is_waiting = False
+
+    def _take(self, queue: Queue, message: Message) -> None:
+        """Take a message in. One that is no event stays, for the dead-letter queue."""
+        try:
+            event = take(message.body, self._settings.product_code)
+        except Malformed as fault:
+            db.session.rollback()
+            _logger.warning(
+                "a message is no event and stays in the queue: %s",
+                fault,
+                extra=logs.facts(message=message.id),
+            )
+            return
+        # What SQLAlchemy raises when the database goes away goes to `run`; the message comes again.
+        db.session.commit()
+        queue.delete(message)
+        if event:
+            told = {"event": event.event_id, "licence": event.licence_key, "agreement": event.agreement_id}
+            _logger.info("took in %s", event.kind, extra=logs.facts(**told))
+
+    def _rest(self, why: str) -> None:
+        seconds = min(FIRST_REST * 2**self._failures, LONGEST_REST)
+        self._failures = min(self._failures + 1, 10)
+        _logger.warning("%s The worker rests %.0f s.", why, seconds)
+        self._stopping.wait(seconds)
+
+
+class _Stopped(Exception):
+    """A signal came while nothing was in hand."""
