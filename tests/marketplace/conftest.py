@@ -1,0 +1,39 @@
+"""An AWS on loopback, and an application that asks it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from flask import Flask
+
+from reflow_accounts.extensions import db
+from reflow_accounts.marketplace.inbox import take
+from tests.helpers.aws import CREDENTIALS, PRODUCT, Aws, serving
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def selling(another: Callable[..., Flask], aws: Aws) -> Flask:
+    """The application, set to sell through that AWS."""
+    return another(aws=aws.settings)
+
+
+@pytest.fixture
+def take_in(app: Flask) -> Callable[..., int]:
+    """`take_in(body, …)`: have messages taken in, each in a transaction; how many were new."""
+
+    def run(*bodies: str) -> int:
+        new = 0
+        for body in bodies:
+            with app.app_context():
+                new += take(body, PRODUCT) is not None
+                db.session.commit()
+        return new
+
+    return run

@@ -1,0 +1,187 @@
+"""Events of a licence: whatever their order and however often they come, the end is the same (marketplace.md)."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+
+from reflow_accounts.extensions import db, now
+from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
+from reflow_accounts.marketplace.parsing import Malformed
+from reflow_accounts.subscriptions.licences import claim, find_licence
+from reflow_accounts.subscriptions.models import Licence, LicenceState
+from reflow_accounts.subscriptions.service import standing_of
+from tests.helpers import databases, rows
+from tests.helpers.at_once import at_once
+from tests.helpers.aws import event
+from tests.helpers.mailbox import Mailbox
+from tests.subscriptions.facts import buy, history_of, subjects
+
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def at(minutes: int) -> datetime:
+    return START + timedelta(minutes=minutes)
+
+
+CREATED = event("Purchase Agreement Created", "", "agmt-1", at=at(0), intent="NEW", status="ACTIVE")
+UPDATED = event("License Updated", "l-1", "agmt-1", at=at(1))
+RENEWED = event("Purchase Agreement Ended", "", "agmt-1", at=at(2), status="RENEWED")
+ENDED = event("Purchase Agreement Ended", "", "agmt-1", at=at(3), status="CANCELLED")
+DEPROVISIONED = event("License Deprovisioned", "l-1", "agmt-1", at=at(63))
+UNKNOWN = event("Purchase Agreement Sung About", "", "agmt-1", at=at(4))
+ALL = (CREATED, UPDATED, RENEWED, ENDED, DEPROVISIONED)
+
+
+def licence_of(app, key="l-1"):
+    with app.app_context():
+        found = find_licence(key)
+        return found and (found.state, found.since_at, found.ends_at)
+
+
+def test_license_updated_makes_active(app, take_in):
+    assert take_in(UPDATED) == 1
+    assert licence_of(app) == (LicenceState.ACTIVE, at(1), None)
+
+
+def test_an_end_leaves_an_hour_and_a_renewal_ends_nothing(app, take_in):
+    take_in(UPDATED, RENEWED)
+    assert licence_of(app)[0] == LicenceState.ACTIVE
+    take_in(ENDED)
+    assert licence_of(app) == (LicenceState.ENDING, at(3), at(63))
+    take_in(DEPROVISIONED)
+    assert licence_of(app) == (LicenceState.ENDED, at(63), None)
+
+
+def test_every_order_comes_to_the_same(app, take_in):
+    seen = set()
+    for order in permutations(ALL):
+        databases.empty(app)
+        take_in(*order)
+        with app.app_context():
+            agreement = db.session.get_one(Agreement, "agmt-1")
+            seen.add((*licence_of(app), agreement.status))
+    assert seen == {(LicenceState.ENDED, at(63), None, "CANCELLED")}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(order=st.lists(st.sampled_from([*ALL, UNKNOWN]), min_size=1, max_size=12))
+def test_any_part_of_it_in_any_order_with_repeats_comes_to_its_highest_rank(app, take_in, order):
+    databases.empty(app)
+    assert take_in(*order) == len(set(order))
+    found = licence_of(app)
+    if DEPROVISIONED in order:
+        expected = LicenceState.ENDED
+    elif ENDED in order and UPDATED in order:
+        expected = LicenceState.ENDING
+    elif UPDATED in order:
+        expected = LicenceState.ACTIVE
+    else:
+        # Nobody spoke of a licence yet: what was said of its agreement waits.
+        expected = None
+    assert (found and found[0]) == expected
+
+
+def test_a_claimed_licence_flips_its_team_once_each_way_and_mails_once(app, cast, take_in):
+    buy(cast.solo, LicenceState.PENDING)
+    mailbox = Mailbox(app)
+    fresh = [
+        event("License Updated", "l-1", "agmt-1", at=now()),
+        event("License Deprovisioned", "l-1", "agmt-1", at=now()),
+    ]
+    take_in(fresh[0], fresh[0])
+    assert subjects(mailbox) == [(cast.nina.email, "The subscription of Solo is active")]
+    take_in(fresh[1], fresh[0], fresh[1])
+    assert subjects(mailbox) == [(cast.nina.email, "The subscription of Solo is inactive")]
+    assert [change[1:] for change in history_of(cast.solo)] == [
+        ("aws", "inactive", "active"),
+        ("aws", "active", "inactive"),
+    ]
+
+
+def test_the_same_event_at_once_is_taken_in_once(app, take_in):
+    assert sum(at_once([lambda: take_in(UPDATED)] * 6)) == 1
+    assert rows.count(app, MarketplaceEvent) == rows.count(app, Licence) == 1
+
+
+def test_events_that_each_wait_for_the_other_meet(app, take_in):
+    for number in range(6):
+        end = event("Purchase Agreement Ended", "", f"agmt-{number}", at=at(3), status="EXPIRED")
+        begin = event("License Updated", f"l-{number}", f"agmt-{number}", at=at(1))
+        at_once([lambda body=body: take_in(body) for body in (begin, end)])
+        assert licence_of(app, f"l-{number}")[0] == LicenceState.ENDING
+
+
+def test_a_renewal_goes_to_the_team_of_the_agreement_before(app, cast, take_in):
+    take_in(UPDATED)
+    with app.app_context():
+        claim(find_licence("l-1"), cast.solo.row(), by=None)
+        db.session.commit()
+    later = event(
+        "Purchase Agreement Created",
+        "",
+        "agmt-2",
+        intent="RENEW",
+        status="ACTIVE",
+        previousAgreementId="agmt-1",
+    )
+    take_in(event("License Updated", "l-2", "agmt-2"), later, ENDED, DEPROVISIONED)
+    with app.app_context():
+        standing = standing_of(cast.solo.row())
+        assert [licence.key for licence in standing.licences] == ["l-2", "l-1"]
+        assert standing.is_active
+    # The team never noticed.
+    assert len(history_of(cast.solo)) == 1
+
+
+def test_an_advisory_is_a_flag_for_staff_and_revokes_nothing(app, take_in):
+    issued = event("Purchase Agreement Advisory Issued", "", "agmt-1", at=at(5))
+    take_in(event("Purchase Agreement Advisory Resolved", "", "agmt-1", at=at(4)), UPDATED, issued)
+    with app.app_context():
+        assert db.session.get_one(Agreement, "agmt-1").advisory
+    assert licence_of(app)[0] == LicenceState.ACTIVE
+    take_in(event("Purchase Agreement Advisory Resolved", "", "agmt-1", at=at(6)))
+    with app.app_context():
+        assert not db.session.get_one(Agreement, "agmt-1").advisory
+
+
+def test_another_product_of_the_same_seller_has_no_effect(app, take_in):
+    take_in(event("License Updated", "l-9", "agmt-9", product="another"))
+    assert licence_of(app, "l-9") is None
+    assert rows.count(app, MarketplaceEvent) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "no JSON",
+        "[]",
+        '"text"',
+        "[" * 20_000,
+        "{}",
+        UPDATED.replace("aws.agreement-marketplace", "aws.s3"),
+        UPDATED.replace('"detail":', '"details":'),
+        UPDATED.replace(START.strftime("%Y"), "year"),
+        UPDATED.replace('"id": "event', '"id": "\\u0000event', 1),
+        UPDATED.replace("}}", f'}}, "more": "{"x" * 64_000}"}}'),
+    ],
+    ids=range(11),
+)
+def test_what_is_no_event_is_refused_and_leaves_nothing(app, take_in, body):
+    with pytest.raises(Malformed):
+        take_in(body)
+    assert rows.count(app, MarketplaceEvent) == rows.count(app, Licence) == 0
+
+
+def test_strange_details_are_kept_and_harm_nothing(app, take_in):
+    for number, said in enumerate(
+        ({"status": ["x"]}, {"status": "\u0000"}, {"endTime": "never"}, {"endTime": 5})
+    ):
+        assert take_in(event("Purchase Agreement Amended", "", f"agmt-{number}", **said)) == 1
+    assert take_in(event("License Updated", "not-a-licence", "agmt-1")) == 1
+    with app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(Licence)) == 0
