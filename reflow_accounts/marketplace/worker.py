@@ -86,5 +86,5 @@ class Worker:
         self._stopping.wait(seconds)
 
 
-class _Stopped(Exception):
-    """A signal came while nothing was in hand."""
+class _Stopped(BaseException):
+    """A signal came while nothing was in hand. No Exception: the library of AWS would take it for a failure."""

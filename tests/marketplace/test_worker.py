@@ -1,0 +1,203 @@
+"""The worker as a process of its own: commit before delete, poison left alone, AWS away, SIGTERM, kill -9."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from reflow_accounts.marketplace import aws as boto
+from reflow_accounts.marketplace.models import MarketplaceEvent
+from reflow_accounts.subscriptions.licences import claim, find_licence
+from reflow_accounts.subscriptions.models import LicenceState
+from tests.helpers import rows
+from tests.helpers.aws import event
+from tests.helpers.live_server import ROOT, SECRET_KEY
+from tests.helpers.mailbox import Mailbox
+from tests.subscriptions.facts import buy, history_of, subjects
+
+SECONDS = 30
+
+
+@pytest.fixture
+def work(app, aws) -> Iterator[Callable[..., subprocess.Popen]]:
+    """`work()`: start a worker on the test's database."""
+    settings = app.config["SETTINGS"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("REFLOW_")}
+    environ |= aws.environ | {
+        "REFLOW_INSTANCE": str(settings.instance),
+        "REFLOW_DATABASE_URL": settings.database_url,
+        "REFLOW_SECRET_KEY": SECRET_KEY,
+        "REFLOW_PASSWORD_ROUNDS": "4",
+    }
+    started = []
+
+    def start(*words: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", *(words or ("marketplace-worker",))]
+        started.append(
+            subprocess.Popen(
+                command, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+        )
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def until(is_true: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not is_true():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.05)
+
+
+def test_it_takes_in_what_comes_then_deletes_it_and_stops_on_sigterm_while_it_waits(app, aws, work, cast):
+    buy(cast.solo, LicenceState.PENDING)
+    aws.longest_poll = 20
+    aws.send(event("License Updated", "l-1", "agmt-1"))
+    worker = work()
+    until(lambda: not aws.queue)
+    assert history_of(cast.solo)[-1][1:] == ("aws", "inactive", "active")
+    began = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    words, _ = worker.communicate(timeout=SECONDS)
+    # The poll would have waited for 20 seconds.
+    assert time.monotonic() - began < 10
+    assert worker.returncode == 0
+    assert "took in License Updated" in words
+    assert "Traceback" not in words
+
+
+def test_what_is_no_event_stays_for_the_dead_letter_queue_and_stops_nothing(app, aws, work):
+    aws.hidden = 0.1
+    aws.send("poison", event("License Updated", "l-1", "agmt-1"))
+    work()
+    until(lambda: [one.body for one in aws.dead] == ["poison"])
+    until(lambda: not aws.queue)
+    assert rows.count(app, MarketplaceEvent) == 1
+
+
+def test_while_aws_is_away_it_waits_and_goes_on(app, aws, work):
+    aws.errors["ReceiveMessage"] = "ServiceUnavailable"
+    aws.send(event("License Updated", "l-1", "agmt-1"))
+    worker = work()
+    until(lambda: aws.asked.count("ReceiveMessage") >= 2)
+    assert worker.poll() is None
+    assert aws.queue
+    aws.errors.clear()
+    until(lambda: not aws.queue)
+    assert rows.count(app, MarketplaceEvent) == 1
+
+
+def test_killed_between_commit_and_delete_it_does_nothing_twice(app, aws, work, cast):
+    buy(cast.solo, LicenceState.PENDING)
+    mailbox = Mailbox(app)
+    aws.hidden = 0.5
+    aws.errors["DeleteMessage"] = "ServiceUnavailable"
+    aws.most_receives = 1000
+    aws.send(event("License Updated", "l-1", "agmt-1"))
+    first = work()
+    # The message is committed, and its deletion is refused until the process is dead.
+    until(lambda: "DeleteMessage" in aws.asked)
+    first.kill()
+    first.wait()
+    assert rows.count(app, MarketplaceEvent) == 1
+    assert aws.queue
+    aws.errors.clear()
+    work()
+    until(lambda: not aws.queue)
+    assert rows.count(app, MarketplaceEvent) == 1
+    assert len(history_of(cast.solo)) == 1
+    assert subjects(mailbox) == [(cast.nina.email, "The subscription of Solo is active")]
+
+
+def test_two_workers_take_everything_in_once(app, aws, work, cast):
+    buy(cast.solo, LicenceState.PENDING)
+    aws.hidden = 0.05
+    aws.most_receives = 1000
+    updated = event("License Updated", "l-1", "agmt-1")
+    aws.send(*[updated] * 10, *(event("License Updated", f"l-{n}", f"agmt-{n}") for n in range(2, 12)))
+    for _ in range(2):
+        work()
+    until(lambda: not aws.queue)
+    assert rows.count(app, MarketplaceEvent) == 11
+    assert len(history_of(cast.solo)) == 1
+
+
+def test_without_settings_it_says_which_are_missing(flask):
+    code, words = flask("marketplace-worker")
+    assert code == 1
+    assert "REFLOW_AWS_QUEUE_URL" in words
+    assert flask("marketplace-reconcile")[0] == 1
+    assert "REFLOW_AWS_QUEUE_URL=(not set): marketplace-worker has nothing to read" in flask("config")[1]
+
+
+def test_the_daily_question_finds_an_end_whose_event_was_lost(app, aws, work, cast, take_in):
+    take_in(event("License Updated", "l-1", "agmt-1"))
+    with app.app_context():
+        from reflow_accounts.extensions import db
+
+        claim(find_licence("l-1"), cast.solo.row(), by=None)
+        db.session.commit()
+    aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "TERMINATED"}
+    aws.agreements["of-another-product"] = {"agreementId": "of-another-product", "status": "ACTIVE"}
+    words, _ = work("marketplace-reconcile").communicate(timeout=SECONDS)
+    assert words.splitlines() == ["agmt-1: unknown → TERMINATED, which ends its licence", "1 news."]
+    with app.app_context():
+        assert find_licence("l-1").state == LicenceState.ENDING
+    words, _ = work("marketplace-reconcile").communicate(timeout=SECONDS)
+    assert words == "Nothing is new.\n"
+
+
+def test_the_daily_question_connects_a_renewal_and_names_what_aws_does_not_know(app, aws, work, cast, take_in):
+    from reflow_accounts.extensions import db
+
+    take_in(event("License Updated", "l-1", "agmt-1"))
+    with app.app_context():
+        claim(find_licence("l-1"), cast.solo.row(), by=None)
+        db.session.commit()
+    take_in(event("License Updated", "l-2", "agmt-2"))
+    aws.agreements["agmt-2"] = {"agreementId": "agmt-2", "status": "ACTIVE", "initialAgreementId": "agmt-1"}
+    words, _ = work("marketplace-reconcile").communicate(timeout=SECONDS)
+    assert "agmt-1: AWS does not know it" in words
+    with app.app_context():
+        assert find_licence("l-2").team_id == cast.solo.row().id
+
+
+def test_the_daily_question_says_when_aws_is_away(aws, work, take_in):
+    take_in(event("License Updated", "l-1", "agmt-1"))
+    aws.errors["SearchAgreements"] = "InternalServerException"
+    asked = work("marketplace-reconcile")
+    words, _ = asked.communicate(timeout=SECONDS)
+    assert asked.returncode == 1
+    assert "Run it again later" in words
+    assert "Traceback" not in words
+
+
+def test_a_customer_is_resolved_and_refusals_repeat_nothing_of_the_token(aws):
+    token = aws.sell("l-1", "agmt-1")
+    found = boto.resolve_customer(aws.settings, token)
+    assert (found.licence_key, found.agreement_id, found.aws_account) == ("l-1", "agmt-1", "123456789012")
+    for code, kind in {
+        "ExpiredTokenException": boto.TokenExpired,
+        "InvalidTokenException": boto.TokenInvalid,
+        "DisabledApiException": boto.Disabled,
+        "ThrottlingException": boto.AwsAway,
+    }.items():
+        aws.errors["ResolveCustomer"] = code
+        with pytest.raises(kind) as refused:
+            boto.resolve_customer(aws.settings, token)
+        assert token not in str(refused.value)
+        assert refused.value.__cause__ is None
+
+
+def test_a_web_worker_does_not_load_the_library_of_aws():
+    code = "import sys, wsgi; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
+    environ = {"PATH": os.environ["PATH"], "REFLOW_SECRET_KEY": SECRET_KEY}
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, check=False).returncode == 0
