@@ -70,6 +70,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "PERMANENT_SESSION_LIFETIME": ABSOLUTE_LIFETIME,
         "SESSION_REFRESH_EACH_REQUEST": False,
         "SESSION_COOKIE_NAME": "__Host-reflow" if settings.is_https else "reflow",
+        "CLAIM_COOKIE_NAME": "__Host-reflow-claim" if settings.is_https else "reflow-claim",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.is_https,

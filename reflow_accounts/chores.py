@@ -18,6 +18,7 @@ from reflow_accounts.identity.sessions import prune_sessions
 from reflow_accounts.limits import service as limits
 from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
+from reflow_accounts.marketplace.registration import prune_claims
 from reflow_accounts.subscriptions.changing import tell_due
 
 MINUTE = 60.0
@@ -176,6 +177,7 @@ HOUSEKEEPING = [
     Chore("fold", 5 * MINUTE, fold),
     Chore("old counters", 10 * MINUTE, limits.prune),
     Chore("subscriptions", MINUTE / 2, tell_due),
+    Chore("old claims", HOUR, prune_claims),
     Chore("old sessions", 24 * HOUR, _prune_sessions),
     Chore("months", 24 * HOUR, ensure_months),
 ]

@@ -19,10 +19,12 @@ from reflow_accounts.identity.caller import Caller, me, set_caller
 from reflow_accounts.identity.second_factor import has_second_factor
 from reflow_accounts.identity.signed_in import ask_to_log_in, was_signed_in
 from reflow_accounts.identity.step_up import ensure_open_console
+from reflow_accounts.marketplace import pages as marketplace_pages
 from reflow_accounts.members import api as members_api
 from reflow_accounts.members import pages as members_pages
 from reflow_accounts.service_accounts import api as service_accounts_api
 from reflow_accounts.service_accounts import pages as service_accounts_pages
+from reflow_accounts.subscriptions import pages as subscriptions_pages
 from reflow_accounts.subscriptions.heading import heading
 from reflow_accounts.support import pages as support_pages
 from reflow_accounts.web import health, htmx
@@ -53,6 +55,10 @@ def guard_support() -> Response | None:
     return answer
 
 
+def guard_webhooks() -> None:
+    """Let in whom another site sends: the caller's own proof is in the request, and our cookies prove nothing."""
+
+
 def _ask_for_second_factor() -> Response | None:
     """Lead staff without a second factor to where they get one; in development the console works without."""
     if not current_app.config["SETTINGS"].is_production or has_second_factor(me()):
@@ -71,7 +77,9 @@ ROOMS_BY_DOOR = {
         members_pages.public,
         help_pages.pages,
         health.pages,
+        marketplace_pages.public,
     ),
+    "webhooks": (marketplace_pages.webhooks,),
     "account": (
         identity_pages.account,
         identity_pages.security,
@@ -79,12 +87,18 @@ ROOMS_BY_DOOR = {
         api_keys_pages.pages,
         members_pages.account,
         service_accounts_pages.pages,
+        subscriptions_pages.pages,
         activity_pages.pages,
     ),
     "support": (support_pages.pages,),
 }
-GUARDS = {"public": refuse_forgery, "account": guard_account, "support": guard_support}
-ADDRESSES = {"public": "", "account": "/account", "support": "/support"}
+GUARDS = {
+    "public": refuse_forgery,
+    "webhooks": guard_webhooks,
+    "account": guard_account,
+    "support": guard_support,
+}
+ADDRESSES = {"public": "", "webhooks": "/marketplace", "account": "/account", "support": "/support"}
 
 API_ROOMS = (
     access_api.blueprint,
@@ -105,6 +119,8 @@ def open_doors(app: Flask) -> None:
             door.register_blueprint(room)
         if name == "account":
             door.context_processor(heading)
+        if name == "public":
+            door.context_processor(lambda: {"comes_from_aws": marketplace_pages.has_claim()})
         app.register_blueprint(door)
     app.before_request(bearer.guard)
     app.after_request(bearer.settle)

@@ -21,6 +21,7 @@ from reflow_accounts.web import text
 Act = Literal[
     "sign-in",
     "sign-up",
+    "registration",
     "forgot",
     "second-factor",
     "step-up",

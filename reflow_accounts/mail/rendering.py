@@ -73,6 +73,7 @@ def _render(name: str, data: dict[str, Any]) -> str:
         .render(
             data=_legible(data),
             signed_url=signed_url,
+            page_url=configured,
             site_url=configured("public.identity.home"),
             support_email=settings.support_email,
         )

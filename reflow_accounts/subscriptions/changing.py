@@ -240,7 +240,8 @@ def _mail(team: Team, state: State, kind: ChangeKind, until: datetime | None) ->
         .where(User.kind == UserKind.PERSON, User.disabled_at.is_(None), User.email.is_not(None))
     )
     for address in db.session.scalars(admins.order_by(User.id)):
-        post("subscription_changed", str(address), team=team.name, state=state.value, why=why)
+        words = {"team": team.name, "team_id": team.public_id, "state": state.value, "why": why}
+        post("subscription_changed", str(address), **words)
 
 
 def _told(team: Team) -> Subscription:

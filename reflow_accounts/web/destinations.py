@@ -1,6 +1,7 @@
 """Where to go after signing in: only ever a path on this host, as a browser reads it."""
 
 import re
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from flask import request
@@ -8,6 +9,20 @@ from flask import request
 # One slash and not a second one, nowhere a backslash (which browsers read as a slash) and no control
 # character (which they drop): `//evil.example`, `/\evil.example` and `/<tab>/evil.example` are out.
 _LOCAL_PATH = re.compile(r"/(?!/)[^\x00-\x20\x7f\\]*")
+
+Finder = Callable[[], str | None]
+_finders: list[Finder] = []
+
+
+def waits(finder: Finder) -> Finder:
+    """Register a function that says which page of its room waits for the browser of this request, if any."""
+    _finders.append(finder)
+    return finder
+
+
+def waiting_page() -> str | None:
+    """Return the page that waits for this browser since before it signed in, or None."""
+    return next((page for find in _finders if (page := find())), None)
 
 
 def local_path(wanted: str | None) -> str | None:

@@ -44,6 +44,10 @@ f f f f f f f  GET     /confirm-email/<token>
 f f f f f f f  POST    /confirm-email/<token>
 f f f f f f f  GET     /invitations/<token>
 f f f f f f f  POST    /invitations/<token>
+y y y y y y y  GET     /marketplace/aws
+4 4 4 4 4 4 4  POST    /marketplace/aws
+4 4 4 4 4 4 4  GET     /registration
+4 4 4 4 4 4 4  POST    /registration
 """
 
 OWN = """
@@ -54,6 +58,7 @@ y y y y L y L  GET     /account/profile/deletion
 f f f f L f L  POST    /account/profile/deletion
 y y y y L y L  GET     /account/confirmation
 y y y y L y L  POST    /account/confirmation
+y y y y L y L  GET     /account/subscription
 y y y y L y L  GET     /account/security
 f f f f L f L  POST    /account/security/password
 y y y y L y L  GET     /account/security/other-sessions/end

@@ -106,7 +106,8 @@ def test_no_form_is_taken_that_our_own_page_did_not_send(app, cast, client, ids,
     before = rows.acts(app)
     seen = 0
     for route in every_route(app, ids):
-        if route.is_api or route.method in SAFE:
+        # What comes by a webhook is another site's by nature, and carries its own proof.
+        if route.is_api or route.method in SAFE or route.path.startswith("/marketplace"):
             continue
         data = {"csrf_token": client.csrf_token()} if has_token else {}
         answer = client.open(route.path, method=route.method, data=data, headers=headers)

@@ -155,7 +155,9 @@ def test_the_daily_question_finds_an_end_whose_event_was_lost(app, aws, work, ca
     assert words == "Nothing is new.\n"
 
 
-def test_the_daily_question_connects_a_renewal_and_names_what_aws_does_not_know(app, aws, work, cast, take_in):
+def test_the_daily_question_connects_a_renewal_and_names_what_aws_does_not_know(
+    app, aws, work, cast, take_in
+):
     from reflow_accounts.extensions import db
 
     take_in(event("License Updated", "l-1", "agmt-1"))

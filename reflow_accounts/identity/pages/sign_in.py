@@ -12,7 +12,7 @@ from reflow_accounts.identity.pages.blueprints import public
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.limits import service as limits
 from reflow_accounts.web.client import client
-from reflow_accounts.web.destinations import local_path
+from reflow_accounts.web.destinations import local_path, waiting_page
 
 WRONG = "Email or password is not correct"
 
@@ -95,8 +95,8 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
 
 
 def after_login() -> str:
-    """Return where the person wanted to go, or the account."""
-    return wanted_page() or url_for("account.profile.show")
+    """Return where the person wanted to go, or what waits for them, or the account."""
+    return wanted_page() or waiting_page() or url_for("account.profile.show")
 
 
 def wanted_page() -> str | None:

@@ -1,0 +1,187 @@
+"""From AWS Marketplace to a team: the address of the listing, and the page where the purchase is connected."""
+
+import logging
+from dataclasses import dataclass
+
+from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from reflow_accounts.aws_settings import AwsSettings
+from reflow_accounts.config import Settings
+from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
+from reflow_accounts.extensions import db
+from reflow_accounts.identity import signed_in
+from reflow_accounts.identity.models import User
+from reflow_accounts.limits import service as limits
+from reflow_accounts.marketplace import aws, registration
+from reflow_accounts.marketplace.forms import NEW_TEAM, ConnectForm
+from reflow_accounts.marketplace.models import Claim
+from reflow_accounts.teams.current import choose
+from reflow_accounts.teams.models import Team
+from reflow_accounts.teams.service import membership_of, memberships_of
+from reflow_accounts.web.client import client
+from reflow_accounts.web.destinations import waits
+
+webhooks = Blueprint("aws", __name__)
+public = Blueprint("registration", __name__)
+
+Answer = str | Response | tuple[str, int]
+
+# The form's fields, as AWS names them.
+_TOKEN, _OFFER = "x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"
+_LONGEST_TOKEN = 4096
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a registration does not go on; the template says what to do next."""
+
+    name: str
+    status: int
+
+
+_PROBLEMS = {
+    aws.TokenInvalid: Problem("invalid", 400),
+    aws.TokenExpired: Problem("expired", 410),
+    aws.Disabled: Problem("away", 503),
+    aws.AwsAway: Problem("away", 503),
+    registration.ForeignProduct: Problem("foreign", 400),
+}
+_UNCONFIGURED, _NONE, _TAKEN = Problem("unconfigured", 404), Problem("none", 404), Problem("taken", 409)
+
+
+@webhooks.get("/aws")
+def explain() -> Answer:
+    """Lead who opens the listing's address by hand to where their registration stands."""
+    return redirect(url_for("public.registration.show"), 303)
+
+
+@webhooks.post("/aws")
+def register() -> Answer:
+    """Take the buyer in whom AWS sends, and lead to the page that connects the purchase.
+
+    The form comes from AWS's site, without our cookies; its token is AWS's proof and is used up at once.
+    """
+    settings = _settings()
+    limits.hit("registration", address=client().address)
+    token = request.form.get(_TOKEN, "")
+    if not settings.takes_registrations:
+        return _problem(_UNCONFIGURED)
+    if not token or len(token) > _LONGEST_TOKEN:
+        return _problem(_PROBLEMS[aws.TokenInvalid])
+    try:
+        secret = registration.begin(settings, token, request.form.get(_OFFER, ""))
+    except tuple(_PROBLEMS) as error:
+        db.session.rollback()
+        _logger.warning("a registration from AWS Marketplace failed: %s", str(error) or type(error).__name__)
+        return _problem(_PROBLEMS[type(error)])
+    db.session.commit()
+    answer = redirect(url_for("public.registration.show"), 303)
+    # Lax: the redirect that follows comes from AWS's site. Nobody can guess it, so it needs no signature.
+    answer.set_cookie(
+        cookie_name(),
+        secret,
+        max_age=registration.LIFETIME,
+        httponly=True,
+        secure=_is_https(),
+        samesite="Lax",
+    )
+    return answer
+
+
+@public.get("/registration")
+def show() -> Answer:
+    """Ask which team the purchase is for; who is not signed in signs up or logs in first."""
+    found = registration.find_claim(_secret())
+    if found is None:
+        return _problem(_NONE)
+    session = signed_in.current_session()
+    if session is None:
+        return redirect(url_for("public.accounts.signup", next=url_for("public.registration.show")), 303)
+    team = registration.team_that_has(found)
+    if team:
+        return _done(team, session.user) if _is_in(team, session.user) else _problem(_TAKEN)
+    return _ask(found, session.user, ConnectForm(formdata=None))
+
+
+@public.post("/registration")
+def connect() -> Answer:
+    """Connect the purchase to a team."""
+    found, session = registration.find_claim(_secret()), signed_in.current_session()
+    if found is None or session is None:
+        return show()
+    form = ConnectForm()
+    chosen = "" if form.team.data == NEW_TEAM else form.team.data or "?"
+    try:
+        team = registration.connect(
+            found, chosen, form.team_name.data or "", by=session.user, client=client()
+        )
+    except (ValidationFailed, NotFound) as failed:
+        db.session.rollback()
+        form.show(failed if isinstance(failed, ValidationFailed) else ValidationFailed(team="Choose a team"))
+        return _ask(found, session.user, form), 422
+    except (Conflict, Gone):
+        # Another tab, or somebody else with the same purchase, was faster.
+        db.session.rollback()
+        return show()
+    choose(membership_of(session.user, team.public_id))
+    db.session.commit()
+    flash(f"{team.name} is connected to your AWS Marketplace subscription.", "subscription-connected")
+    return _done(team, session.user)
+
+
+def cookie_name() -> str:
+    """Return the name of the cookie that names a claim."""
+    name: str = current_app.config["CLAIM_COOKIE_NAME"]
+    return name
+
+
+def has_claim() -> bool:
+    """Say whether the browser comes from AWS Marketplace and has not connected its purchase yet."""
+    return bool(_secret())
+
+
+@waits
+def waiting_page() -> str | None:
+    """Lead who has just signed in, or signed up, back to the purchase."""
+    return url_for("public.registration.show") if has_claim() else None
+
+
+def _ask(found: Claim, user: User, form: ConnectForm) -> str:
+    teams = registration.teams_of_admin(user)
+    form.team.choices = [(team.public_id, team.name) for team in teams] + [(NEW_TEAM, "A new team")]
+    if form.team.data is None:
+        form.team.data = teams[0].public_id if len(teams) == 1 else None if teams else NEW_TEAM
+    is_only_member = not teams and bool(memberships_of(user))
+    return render_template(
+        "marketplace/registration.html", form=form, found=found, is_only_member=is_only_member
+    )
+
+
+def _done(team: Team, user: User) -> Response:
+    answer = make_response(redirect(url_for("account.subscription.show", team=team.public_id), 303))
+    answer.delete_cookie(cookie_name(), httponly=True, secure=_is_https(), samesite="Lax")
+    return answer
+
+
+def _is_in(team: Team, user: User) -> bool:
+    return any(membership.team_id == team.id for membership in memberships_of(user))
+
+
+def _problem(problem: Problem) -> tuple[str, int]:
+    return render_template("marketplace/problem.html", problem=problem.name), problem.status
+
+
+def _secret() -> str | None:
+    return request.cookies.get(cookie_name())
+
+
+def _settings() -> AwsSettings:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings.aws
+
+
+def _is_https() -> bool:
+    settings: Settings = current_app.config["SETTINGS"]
+    return settings.is_https

@@ -1,0 +1,264 @@
+"""From the listing's form to a team: the token is used up at once, a claim waits for a day, one team gets it."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from reflow_accounts.extensions import now
+from reflow_accounts.marketplace.models import Claim
+from reflow_accounts.marketplace.registration import prune_claims
+from reflow_accounts.subscriptions.models import Licence, LicenceState
+from reflow_accounts.subscriptions.service import standing_of
+from reflow_accounts.teams.models import Rights, Team
+from tests.accounts.signing_up import WORDS, press
+from tests.helpers import rows
+from tests.helpers.at_once import at_once
+from tests.helpers.aws import event
+from tests.helpers.mailbox import Mailbox
+from tests.helpers.page_client import PageClient
+from tests.subscriptions.facts import subjects
+
+DOOR, PAGE = "/marketplace/aws", "/registration"
+TOKEN = "x-amzn-marketplace-token"
+NOTE = "Finish creating your account to connect your AWS Marketplace subscription."
+
+
+@pytest.fixture
+def buyer(selling):
+    """A browser that AWS Marketplace sends to us."""
+    return PageClient(selling, selling.response_class)
+
+
+def arrive(browser, token, **more):
+    """Post the listing's form as AWS's site does: from another site, without a token of ours."""
+    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://aws.amazon.com"}
+    return browser.post(DOOR, data={TOKEN: token} | more, headers=headers)
+
+
+def connect(browser, **fields):
+    return browser.submit(browser.page(PAGE), PAGE, **fields)
+
+
+def licences_of(group):
+    with group.app.app_context():
+        return [(licence.key, licence.state) for licence in standing_of(group.row()).licences]
+
+
+def test_an_admin_connects_a_purchase_to_their_team(app, cast, aws, buyer):
+    mailbox = Mailbox(app)
+    cast.nina.sign_in(buyer)
+    answer = arrive(buyer, aws.sell("l-1", "agmt-1"))
+    assert (answer.status_code, answer.location) == (303, PAGE)
+    answer = connect(buyer)
+    assert (answer.status_code, answer.location) == (303, f"/account/subscription?team={cast.solo.id}")
+    assert licences_of(cast.solo) == [("l-1", LicenceState.PENDING)]
+    page = buyer.page(answer.location)
+    assert "Solo is connected to your AWS Marketplace subscription." in page.text
+    assert "AWS is confirming your purchase." in page.text
+    assert "Being set up" in page.text
+    assert subjects(mailbox) == [(cast.nina.email, "Solo is connected to its AWS Marketplace subscription")]
+
+
+def test_the_token_goes_nowhere_and_the_cookie_opens_nothing_but_the_claim(app, cast, aws, buyer, caplog):
+    token = aws.sell("l-1", "agmt-1")
+    answer = arrive(buyer, token)
+    [cookie] = [line for line in answer.headers.getlist("Set-Cookie") if line.startswith("reflow-claim=")]
+    assert {"HttpOnly", "SameSite=Lax", "Max-Age=86400"} <= set(cookie.split("; "))
+    secret = cookie.partition("=")[2].partition(";")[0]
+    assert token not in str(answer.headers)
+    assert token not in caplog.text
+    with app.app_context():
+        from reflow_accounts.extensions import db
+
+        assert secret.encode() not in db.session.query(Claim).one().digest
+
+
+def test_activation_waits_for_aws_also_when_its_event_came_first(app, cast, aws, buyer, take_in):
+    take_in(event("License Updated", "l-1", "agmt-1"))
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1", "agmt-1"))
+    answer = connect(buyer)
+    assert "Your team can create and use API keys." in buyer.page(answer.location).text
+    assert "Subscription active" in buyer.page("/account/profile").text
+
+
+def test_who_has_no_account_signs_up_first_and_is_led_back(app, aws, buyer):
+    mailbox = Mailbox(app)
+    arrive(buyer, aws.sell("l-1"))
+    answer = buyer.get(PAGE)
+    assert (answer.status_code, answer.location) == (303, f"/signup?next={PAGE}")
+    page = buyer.page(answer.location)
+    assert NOTE in page.text
+    assert "Contact support" in page.text
+    buyer.submit(page, "/signup", **WORDS)
+    [message] = mailbox.deliver()
+    answer = press(buyer, mailbox.link_in(message))
+    assert (answer.status_code, answer.location) == (303, PAGE)
+    assert connect(buyer).status_code == 303
+    with app.app_context():
+        from reflow_accounts.extensions import db
+
+        assert db.session.query(Licence).one().team_id == db.session.query(Team).one().id
+
+
+def test_who_has_an_account_logs_in_and_is_led_back(cast, aws, buyer):
+    arrive(buyer, aws.sell("l-1"))
+    page = buyer.page("/login")
+    assert "Log in to connect your AWS Marketplace subscription." in page.text
+    answer = buyer.submit(page, "/login", email=cast.nina.email, password=cast.nina.password)
+    assert answer.location == PAGE
+
+
+def test_a_new_team_is_made_for_who_wants_one(cast, aws, buyer):
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"))
+    assert connect(buyer, team="new", team_name=" ").status_code == 422
+    answer = connect(buyer, team="new", team_name="Duo")
+    assert answer.status_code == 303
+    assert "Duo" in buyer.page(answer.location).text
+    assert licences_of(cast.solo) == []
+
+
+@pytest.mark.parametrize("who", ["ben", "vic"])
+def test_only_admins_connect_a_team(cast, aws, buyer, who):
+    getattr(cast, who).sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"))
+    page = buyer.page(PAGE)
+    assert "Only an Admin can connect a subscription" in page.text
+    assert "Acme" not in [label.text for label in page.all("label")]
+    assert buyer.send(PAGE, team=cast.acme.id).status_code == 403
+    assert licences_of(cast.acme) == []
+
+
+def test_another_team_cannot_be_named(cast, aws, buyer):
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"))
+    for team in (cast.acme.id, "team_nothing", "", "?"):
+        assert buyer.send(PAGE, team=team).status_code == 422
+    assert licences_of(cast.acme) == []
+
+
+def test_again_for_the_same_team_is_harmless_and_for_another_person_is_explained(app, cast, aws, buyer):
+    token = aws.sell("l-1")
+    cast.nina.sign_in(buyer)
+    arrive(buyer, token)
+    connect(buyer)
+    mailbox = Mailbox(app)
+    assert len(mailbox.deliver()) == 1
+    # The buyer presses the button in AWS once more.
+    arrive(buyer, token)
+    assert buyer.get(PAGE).location == f"/account/subscription?team={cast.solo.id}"
+    stranger = PageClient(buyer.application, buyer.application.response_class)
+    cast.charlie.sign_in(stranger)
+    arrive(stranger, token)
+    page = stranger.page(PAGE, 409)
+    assert "This subscription is connected already" in page.text
+    assert "Solo" not in page.text
+    assert stranger.send(PAGE, team="new", team_name="Mine").status_code == 409
+    assert rows.count(app, Licence) == 1
+    assert subjects(mailbox) == []
+
+
+def test_of_many_who_connect_at_once_one_team_gets_it(app, selling, cast, aws):
+    token = aws.sell("l-1")
+    browsers = []
+    for person in (cast.nina, cast.charlie) * 3:
+        browsers.append(PageClient(selling, selling.response_class))
+        person.sign_in(browsers[-1])
+        arrive(browsers[-1], token)
+    acts = [
+        lambda browser=browser, team=team: browser.send(PAGE, team=team).status_code
+        for browser, team in zip(browsers, (cast.solo.id, cast.globex.id) * 3, strict=True)
+    ]
+    assert set(at_once(acts)) <= {303, 409}
+    assert sorted([licences_of(cast.solo), licences_of(cast.globex)]) == [[], [("l-1", LicenceState.PENDING)]]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        ("InvalidTokenException", 400, "did not confirm this registration"),
+        ("ExpiredTokenException", 410, "This registration has expired"),
+        ("ThrottlingException", 503, "in a few minutes"),
+        ("InternalServiceErrorException", 503, "in a few minutes"),
+        ("DisabledApiException", 503, "in a few minutes"),
+    ],
+)
+def test_each_error_of_aws_has_its_page(app, aws, buyer, caplog, error, status, words):
+    token = aws.sell("l-1")
+    aws.errors["ResolveCustomer"] = error
+    answer = arrive(buyer, token)
+    assert answer.status_code == status
+    assert words in answer.text
+    assert "Contact support" in answer.text
+    assert token not in answer.text + caplog.text
+    assert rows.count(app, Licence) == 0
+
+
+def test_an_aws_that_is_away_has_the_same_page(buyer, aws, another):
+    nowhere = aws.settings.__class__("reflow-product", "", "", "http://127.0.0.1:9", "", "")
+    app = another(aws=nowhere)
+    answer = arrive(PageClient(app, app.response_class), "token")
+    assert answer.status_code == 503
+    assert "Your purchase is safe" in answer.text
+
+
+@pytest.mark.parametrize("token", ["", "x" * 5000])
+def test_no_token_is_not_sent_to_aws(aws, buyer, token):
+    assert arrive(buyer, token).status_code == 400
+    assert aws.asked == []
+
+
+def test_another_product_of_the_seller_is_refused(app, aws, buyer):
+    answer = arrive(buyer, aws.sell("l-1", product="another"))
+    assert answer.status_code == 400
+    assert "another product" in answer.text
+    assert rows.count(app, Licence) == 0
+
+
+def test_without_aws_everything_else_works(client, cast):
+    assert client.post(DOOR, data={TOKEN: "x"}).status_code == 404
+    cast.nina.sign_in(client)
+    assert "No subscription yet" in client.page("/account/subscription").text
+
+
+def test_a_claim_lasts_a_day_and_is_forgotten_then(app, cast, aws, buyer):
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"))
+    with time_machine.travel(now() + timedelta(hours=25)):
+        cast.nina.sign_in(buyer)
+        assert "There is no purchase to connect" in buyer.page(PAGE, 404).text
+        with app.app_context():
+            prune_claims()
+        assert rows.count(app, Claim) == 0
+    assert rows.count(app, Licence) == 1
+
+
+def test_a_free_trial_is_remembered(cast, aws, buyer):
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"), **{"x-amzn-marketplace-offer-type": "free-trial"})
+    assert "Your free trial counts for one team." in buyer.page(PAGE).text
+    assert "free trial" in buyer.page(connect(buyer).location).text
+
+
+def test_the_listings_address_is_limited_for_each_client(aws, another):
+    app = another(aws=aws.settings, rate_limits=True)
+    browser = PageClient(app, app.response_class)
+    answers = [arrive(browser, "x" * 5000).status_code for _ in range(12)]
+    assert answers[0] == 400
+    assert answers[-1] == 429
+
+
+def test_opened_by_hand_the_listings_address_says_where_to_begin(buyer):
+    answer = buyer.get(DOOR, follow_redirects=True)
+    assert answer.status_code == 404
+    assert "Set up your account" in answer.text
+
+
+def test_a_member_whose_rights_were_lowered_meanwhile_connects_nothing(cast, aws, buyer):
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"))
+    page = buyer.page(PAGE)
+    cast.solo.give(cast.nina, Rights.EDIT)
+    assert buyer.submit(page, PAGE).status_code == 403

@@ -1,0 +1,113 @@
+"""The Subscription tab: each state in its words, with what comes next."""
+
+from datetime import timedelta
+
+import pytest
+
+from reflow_accounts.extensions import db, now
+from reflow_accounts.subscriptions import changing
+from reflow_accounts.subscriptions.models import LicenceState
+from reflow_accounts.teams.models import Rights
+from tests.helpers.page_client import PageClient
+from tests.subscriptions.facts import aws_says, buy
+
+TAB = "/account/subscription"
+
+
+@pytest.fixture
+def nina(cast, client):
+    cast.nina.sign_in(client)
+    return client
+
+
+def decide(group, active, until=None):
+    with group.app.app_context():
+        changing.set_active(group.row(), active, "goodwill, ticket 7", by=None, until=until)
+        db.session.commit()
+
+
+def facts(page):
+    return dict(
+        zip([name.text for name in page.all("dt")], [value.text for value in page.all("dd")], strict=True)
+    )
+
+
+def test_a_team_that_never_bought_is_told_how(nina):
+    page = nina.page(TAB)
+    assert "No subscription yet" in page.text
+    assert "Contact support" in page.text
+    assert page.all("dl") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "badge", "words"),
+    [
+        (LicenceState.PENDING, "Being set up", "AWS is confirming your purchase."),
+        (LicenceState.ACTIVE, "Active", "Your team can create and use API keys."),
+        (LicenceState.ENDING, "Ending", "Keys work until"),
+        (LicenceState.ENDED, "Inactive", "Your AWS Marketplace subscription is inactive"),
+    ],
+)
+def test_each_state_of_aws_has_its_words(cast, nina, state, badge, words):
+    buy(cast.solo, LicenceState.PENDING)
+    aws_says(cast.solo.app, state)
+    page = nina.page(TAB)
+    assert words in page.text
+    found = facts(page)
+    assert found["Status"] == badge
+    assert found["Bought through"] == "AWS Marketplace"
+    assert found["AWS account"].endswith("9012")
+    assert "1234567" not in page.text
+
+
+def test_an_override_says_until_when_and_what_aws_says(cast, nina):
+    buy(cast.solo, LicenceState.ENDED)
+    decide(cast.solo, True, now() + timedelta(days=3))
+    page = nina.page(TAB)
+    assert "Kept active by support" in page.text
+    assert "Then AWS Marketplace decides again." in page.text
+    found = facts(page)
+    assert (found["Status"], found["AWS Marketplace says"]) == ("Active set by support", "Ended")
+    assert found["Changed by"] == "Support"
+    # Why is support's own.
+    assert "goodwill" not in page.text
+
+
+def test_a_team_that_support_switched_off_is_sent_to_support(cast, nina):
+    buy(cast.solo, LicenceState.ACTIVE)
+    decide(cast.solo, False)
+    page = nina.page(TAB)
+    assert "Switched off by support" in page.text
+    assert "Contact support" in page.text
+
+
+def test_the_listing_is_linked_only_where_it_is_set(cast, nina, another):
+    from reflow_accounts.aws_settings import AwsSettings
+
+    assert "Subscribe in AWS Marketplace" not in nina.page(TAB).text
+    app = another(aws=AwsSettings(listing_url="https://aws.example/listing"))
+    browser = PageClient(app, app.response_class)
+    cast.nina.sign_in(browser)
+    [link] = [link for link in browser.page(TAB).all("a") if "Subscribe in AWS Marketplace" in link.text]
+    assert link["href"] == "https://aws.example/listing"
+
+
+def test_several_teams_are_told_apart(cast, client):
+    cast.solo.add(cast.ada, Rights.VIEW)
+    cast.ada.sign_in(client)
+    assert client.get(TAB).location == "/account/team/choice"
+    page = client.page(f"{TAB}?team={cast.solo.id}")
+    assert "No subscription yet" in page.text
+    assert "An Admin of your team can connect one." in page.text
+
+
+def test_another_team_is_not_there_and_no_team_is_explained(cast, nina, client):
+    nina.page(f"{TAB}?team={cast.acme.id}", 404)
+    cast.sam.sign_in(client)
+    assert "You are not in a team" in client.page(TAB).text
+
+
+def test_the_tab_stands_in_the_row_and_the_inactive_note_leads_to_it(nina):
+    page = nina.page("/account/api-keys")
+    links = [link for link in page.all("a") if link["href"] == TAB]
+    assert {link.text for link in links} == {"Subscription", "Open Subscription"}
