@@ -26,6 +26,7 @@ from reflow_accounts.service_accounts import api as service_accounts_api
 from reflow_accounts.service_accounts import pages as service_accounts_pages
 from reflow_accounts.subscriptions import pages as subscriptions_pages
 from reflow_accounts.subscriptions.heading import heading
+from reflow_accounts.support import api as support_api
 from reflow_accounts.support import pages as support_pages
 from reflow_accounts.web import health, htmx
 from reflow_accounts.web.documents import api as documents
@@ -106,6 +107,7 @@ API_ROOMS = (
     members_api.blueprint,
     service_accounts_api.blueprint,
     activity_api.blueprint,
+    support_api.blueprint,
     identity_api.blueprint,
 )
 

@@ -12,7 +12,7 @@ from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey
 from reflow_accounts.api_keys.recorder import Tally, tallies_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.contract import KEY_PREFIX
+from reflow_accounts.contract import KEY_PREFIX, is_well_formed
 from reflow_accounts.errors import (
     Conflict,
     Gone,
@@ -199,16 +199,26 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
     _record(Action.KEY_RENAMED, key, by, client, old=old)
 
 
-def revoke(key: ApiKey, *, by: User, client: Client) -> bool:
+def find_by_secret(secret: str) -> ApiKey | None:
+    """Return the key that a whole secret is, live or not: for whoever was handed it and asks whose it is.
+
+    A wrong checksum is refused before the database is asked. This is no use of the key, and opens nothing.
+    """
+    if not secret.startswith(KEY_PREFIX) or not is_well_formed(secret):
+        return None
+    return db.session.scalar(select(ApiKey).where(ApiKey.digest == digest_of(secret)))
+
+
+def revoke(key: ApiKey, *, by: User, client: Client, reason: str = "") -> bool:
     """End a key for every request that begins after this commits; say whether it was live until now.
 
-    Of several revocations at once one returns True, and one entry is written.
+    `reason` is support's, for the audit log. Of several revocations at once one returns True, and one entry is written.
     """
     at = now()
     ended = update(ApiKey).where(ApiKey.id == key.id, ApiKey.revoked_at.is_(None)).values(revoked_at=at)
     was_live = bool(db.session.execute(ended).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
     if was_live:
-        _record(Action.KEY_REVOKED, key, by, client)
+        _record(Action.KEY_REVOKED, key, by, client, **({"reason": reason} if reason else {}))
     return was_live
 
 

@@ -1,18 +1,33 @@
-"""The form that changes a subscription."""
+"""The forms of the console: a decision with its reason, and a key that somebody handed over."""
 
-from wtforms import HiddenField, StringField
+from wtforms import DateField, HiddenField, StringField
 
 from reflow_accounts.web.forms import Form
 
 
 class SubscriptionForm(Form):
-    """`active` is the wanted end, `seen` the version on which that was decided.
+    """`active` is the wanted end (true, false, or aws for no override), `seen` the version it was decided on.
 
+    `until` is the first day on which the decision does not hold any more (UTC).
     `origin` and `q` say where to go back to: "team" is the team's page, else the search for `q`.
     """
 
     reason = StringField("Reason")
+    until = DateField("Until")
+    ticket = StringField("Ticket")
     active = HiddenField()
     seen = HiddenField()
     q = HiddenField()
     origin = HiddenField()
+
+
+class ReasonForm(Form):
+    """Why support does what it does to a user."""
+
+    reason = StringField("Reason")
+
+
+class KeyForm(Form):
+    """A key of which nobody knows whose it is."""
+
+    api_key = StringField("Find an API key")

@@ -1,21 +1,26 @@
 """Find teams and say how they stand."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import Select, func, or_, select
 
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.recorder import tallies_of
+from reflow_accounts.api_keys.service import ListedKey, with_tallies
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
+from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User
 from reflow_accounts.subscriptions import changing as subscriptions
+from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.subscriptions.service import Standing, standings_of
 from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.web import text
+from reflow_accounts.web.paging import Page, Position, older_than, read_cursor
 
 MOST_RESULTS = 50
 
@@ -29,25 +34,63 @@ class FoundTeam:
     key_count: int
     last_request_at: datetime | None
 
+    @property
+    def aws_account(self) -> str | None:
+        """The AWS account of the licence that speaks for the team."""
+        licence = self.standing.licence
+        return licence.aws_account if licence else None
+
 
 def find_teams(words: str) -> list[FoundTeam]:
-    """List up to 50 teams whose name or a member's address holds `words`, or whose id they are, by name.
+    """List up to 50 teams by name: by their name or id, a member's address or id, or an AWS account.
 
     No words: every team.
     """
+    query = _matching(words).order_by(func.lower(Team.name), Team.id).limit(MOST_RESULTS)
+    return _described(list(db.session.scalars(query)))
+
+
+def teams_page(words: str, *, limit: int, cursor: str | None) -> Page[FoundTeam]:
+    """Return a page of the teams that `find_teams` finds, newest first."""
+    before = Position.of(read_cursor(cursor, 2))
+    query = _matching(words)
+    if before:
+        query = query.where(older_than(Team.created_at, Team.id, before))
+    query = query.order_by(Team.created_at.desc(), Team.id.desc()).limit(limit + 1)
+    page = Page.cut(list(db.session.scalars(query)), limit, _place)
+    return Page(_described(list(page.items)), page.next_cursor)
+
+
+def _place(team: Team) -> tuple[int, int]:
+    return Position(team.created_at, team.id).numbers
+
+
+def _matching(words: str) -> Select[Team]:
+    wanted = wanted_words(words)
+    if not wanted:
+        return select(Team)
+    member = select(Membership.team_id).join(User, User.id == Membership.user_id)
+    is_of = [User.email.icontains(wanted, autoescape=True), User.public_id == wanted]
+    matches = [
+        Team.name.icontains(wanted, autoescape=True),
+        Team.public_id == wanted,
+        Team.id.in_(member.where(or_(*is_of))),
+    ]
+    account = re.sub(r"[\s-]", "", wanted)
+    if re.fullmatch(r"[0-9]{12}", account):
+        matches.append(Team.id.in_(select(Licence.team_id).where(Licence.aws_account == account)))
+    return select(Team).where(or_(*matches))
+
+
+def wanted_words(words: str) -> str:
+    """Return what somebody looks for as databases take it; nothing for a key, which is no word for a search."""
     wanted = text.tidy(words).replace("\0", "")
-    query = select(Team)
-    if wanted:
-        people = select(Membership.team_id).join(User, User.id == Membership.user_id)
-        query = query.where(
-            or_(
-                Team.name.icontains(wanted, autoescape=True),
-                Team.public_id == wanted,
-                Team.id.in_(people.where(User.email.icontains(wanted, autoescape=True))),
-            )
-        )
-    teams = list(db.session.scalars(query.order_by(func.lower(Team.name), Team.id).limit(MOST_RESULTS)))
-    return _described(teams)
+    return "" if holds_key(wanted) else wanted
+
+
+def holds_key(words: str) -> bool:
+    """Say whether somebody pasted an API key, or most of one, where words are asked for."""
+    return KEY_PREFIX in words
 
 
 def team_of(public_id: str) -> Team:
@@ -63,6 +106,18 @@ def described(team: Team) -> FoundTeam:
     return _described([team])[0]
 
 
+def keys_of_members(team: Team) -> list[ListedKey]:
+    """List the newest live keys of a team's members, with when and how often each was used."""
+    query = (
+        select(ApiKey)
+        .join(Membership, Membership.user_id == ApiKey.user_id)
+        .where(Membership.team_id == team.id, ApiKey.revoked_at.is_(None))
+        .order_by(ApiKey.created_at.desc(), ApiKey.id.desc())
+        .limit(MOST_RESULTS)
+    )
+    return with_tallies(list(db.session.scalars(query)))
+
+
 def look_at(team: Team, *, by: User, address: str) -> None:
     """Write down that staff looked at a team's data."""
     record(Action.TEAM_VIEWED, by=by, team=team, subject=team.name, address=address)
@@ -76,10 +131,25 @@ def refuse_own_team(team: Team, *, by: User) -> None:
         raise InsufficientRights("You belong to this team, so somebody else in support must change it.")
 
 
-def set_active(team: Team, active: bool, reason: str, *, by: User, seen: int | None) -> bool:
+def set_active(
+    team: Team,
+    active: bool,
+    reason: str,
+    *,
+    by: User,
+    seen: int | None = None,
+    until: datetime | None = None,
+    ticket: str = "",
+) -> bool:
     """Change a team's subscription as `subscriptions.set_active` does; not for one's own team."""
     refuse_own_team(team, by=by)
-    return subscriptions.set_active(team, active, reason, by=by, seen=seen)
+    return subscriptions.set_active(team, active, reason, by=by, seen=seen, until=until, ticket=ticket)
+
+
+def lift(team: Team, reason: str, *, by: User, seen: int | None = None) -> bool:
+    """End support's override as `subscriptions.lift` does; not for one's own team."""
+    refuse_own_team(team, by=by)
+    return subscriptions.lift(team, reason, by=by, seen=seen)
 
 
 def _described(teams: list[Team]) -> list[FoundTeam]:

@@ -117,6 +117,7 @@ def body(row: Row, cast: Cast) -> object:
         "POST /sessions": {"email": cast.ada.email, "password": cast.ada.password},
         "PATCH /teams/<team_id>/members/<user_id>": {"rights": "edit"},
         "POST /teams/<team_id>/invitations": {"emails": [f"guest{number}@example.com"], "rights": "edit"},
+        "PUT /support/teams/<team_id>/subscription": {"active": True, "reason": "as asked for"},
         "POST /teams/<team_id>/invitations/<invitation_id>/sending": None,
     }
     named = {"name": f"made {number}"} if row.method in ("POST", "PATCH") else None

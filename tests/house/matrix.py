@@ -131,6 +131,12 @@ SUPPORT = """
 4 4 4 4 4 y 4  GET     /support/teams/<team_id>
 4 4 4 4 4 y 4  GET     /support/teams/<team_id>/subscription
 4 4 4 4 4 f 4  POST    /support/teams/<team_id>/subscription
+4 4 4 4 4 y 4  POST    /support/keys
+4 4 4 4 4 y 4  GET     /support/keys/<key_id>/revocation
+4 4 4 4 4 f 4  POST    /support/keys/<key_id>/revocation
+4 4 4 4 4 y 4  GET     /support/users/<user_id>
+4 4 4 4 4 y 4  GET     /support/users/<user_id>/sessions/end
+4 4 4 4 4 f 4  POST    /support/users/<user_id>/sessions/end
 """
 
 API = """
@@ -168,6 +174,8 @@ y 3 3 4 3 4 1  GET     /api/v1/teams/<team_id>/service-accounts/<account_id>/key
 y 3 3 4 3 4 1  POST    /api/v1/teams/<team_id>/service-accounts/<account_id>/keys
 y 3 3 4 3 4 1  GET     /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
 y 3 3 4 3 4 1  DELETE  /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
+4 4 4 4 4 y 1  GET     /api/v1/support/teams
+4 4 4 4 4 y 1  PUT     /api/v1/support/teams/<team_id>/subscription
 """
 
 

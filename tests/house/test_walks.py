@@ -60,6 +60,9 @@ def test_nobody_elses_object_is_in_the_api(app, cast, api, ids, who, credential)
         if not route.names_somebodys or not route.is_api:
             continue
         relative = route.path.removeprefix("/api/v1")
+        if who == "sam" and relative.startswith("/support"):
+            # Everybody's subscription is the business of staff.
+            continue
         body = BODIES.get(route.rule.rule, {"name": "mine"})
         body = body if route.method not in SAFE | {"DELETE"} else None
         answer = program.send(route.method, relative, body)

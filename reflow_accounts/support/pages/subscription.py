@@ -1,71 +1,47 @@
-"""The console's pages: search, one team, the dialog that changes a subscription."""
+"""Change a team's subscription: the dialog, the change, and what to say when somebody else was faster."""
 
-from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from datetime import UTC, datetime, time, timedelta
+
+from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from reflow_accounts.api_keys.service import live_key_counts
 from reflow_accounts.errors import Conflict, ValidationFailed
-from reflow_accounts.extensions import db
+from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.caller import me
-from reflow_accounts.identity.models import User
 from reflow_accounts.identity.step_up import ensure_recent_proof
+from reflow_accounts.subscriptions.changing import DAYS_OF_OVERRIDE
 from reflow_accounts.subscriptions.service import changes_of, standing_of
 from reflow_accounts.support import service
 from reflow_accounts.support.forms import SubscriptionForm
-from reflow_accounts.teams.models import Rights, Team
+from reflow_accounts.support.pages.blueprints import Answer, pages
+from reflow_accounts.support.pages.team import standing_part
+from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.web import htmx
-from reflow_accounts.web.client import client
-
-pages = Blueprint("console", __name__)
-
-Answer = str | Response | tuple[str, int]
 
 LONGEST_NUMBER = 19
-
-
-@pages.get("")
-def index() -> Answer:
-    """Search teams."""
-    words = request.args.get("q", "").strip()
-    return render_template("support/index.html", q=words, teams=service.find_teams(words))
-
-
-@pages.get("/teams/<team_id>")
-def team(team_id: str) -> Answer:
-    """Show a team: members, subscription and why it is so."""
-    found = service.team_of(team_id)
-    members = members_of(found)
-    page = render_template("support/team.html", members=_with_keys(members), **_standing(found))
-    service.look_at(found, by=me(), address=client().address)
-    db.session.commit()
-    return page
+_WANTED = ("true", "false", "aws")
 
 
 @pages.get("/teams/<team_id>/subscription")
 def subscription(team_id: str) -> Answer:
-    """Ask for the reason of a change."""
+    """Ask for the reason of a change, and how long it holds."""
     found = service.team_of(team_id)
     service.refuse_own_team(found, by=me())
     form = SubscriptionForm(request.args, seen=standing_of(found).version)
+    if form.active.data == "true" and not form.until.data and not _is_enough_to_lift(found):
+        form.until.data = (now() + timedelta(days=DAYS_OF_OVERRIDE)).date()
     return _ask(found, form)
 
 
 @pages.post("/teams/<team_id>/subscription")
 def change(team_id: str) -> Answer:
-    """Activate or deactivate a team's subscription."""
+    """Activate or deactivate a team's subscription, or leave it to AWS again."""
     ensure_recent_proof()
     found = service.team_of(team_id)
     form = SubscriptionForm()
-    seen = form.seen.data or ""
     try:
-        service.set_active(
-            found,
-            _wanted(form),
-            form.reason.data or "",
-            by=me(),
-            seen=int(seen) if seen.isdecimal() and len(seen) < LONGEST_NUMBER else None,
-        )
+        _decide(found, form)
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
@@ -79,13 +55,42 @@ def change(team_id: str) -> Answer:
     return _changed(found, form)
 
 
-def _wanted(form: SubscriptionForm) -> bool:
-    """Return the wanted end. Raises ValidationFailed unless the form says it plainly."""
-    if form.active.data not in ("true", "false"):
+def _decide(found: Team, form: SubscriptionForm) -> None:
+    """Make the change. Raises ValidationFailed unless the form says plainly what is wanted."""
+    if form.active.data not in _WANTED:
         raise ValidationFailed(
             reason="Say whether to activate or deactivate: go back and use the button again"
         )
-    return bool(form.active.data == "true")
+    seen = form.seen.data or ""
+    version = int(seen) if seen.isdecimal() and len(seen) < LONGEST_NUMBER else None
+    if form.active.data == "aws":
+        service.lift(found, form.reason.data or "", by=me(), seen=version)
+        return
+    service.set_active(
+        found,
+        form.active.data == "true",
+        form.reason.data or "",
+        by=me(),
+        seen=version,
+        until=_end(form),
+        ticket=form.ticket.data or "",
+    )
+
+
+def _end(form: SubscriptionForm) -> datetime | None:
+    """Return the moment at which a decision ends: the beginning of the day that was chosen, UTC."""
+    if form.until.data:
+        return datetime.combine(form.until.data, time(), UTC)
+    typed = (form.until.raw_data or [""])[0]
+    if typed:
+        raise ValidationFailed(until="Write the day as YYYY-MM-DD, or leave it empty")
+    return None
+
+
+def _is_enough_to_lift(found: Team) -> bool:
+    """Say whether to activate a team is only to end the override that switched it off."""
+    standing = standing_of(found)
+    return standing.override is not None and standing.is_active_by_aws
 
 
 def _ask(found: Team, form: SubscriptionForm) -> str:
@@ -94,7 +99,8 @@ def _ask(found: Team, form: SubscriptionForm) -> str:
         form=form,
         found=service.described(found),
         member_count=len(members_of(found)),
-        active=form.active.data == "true",
+        wanted=form.active.data,
+        tomorrow=(now() + timedelta(days=1)).date(),
         back=_back(found, form),
     )
 
@@ -118,19 +124,10 @@ def _behind(found: Team, form: SubscriptionForm) -> dict[str, object]:
     """Gather what changes on the page behind the dialog: the team's standing, or the results."""
     words = form.q.data or ""
     if form.origin.data == "team":
-        return {"part": "support/_standing.html", **_standing(found)}
+        return {"part": "support/_standing.html", **standing_part(found)}
     return {
         "part": "support/_results.html",
         "q": words,
         "teams": service.find_teams(words),
         "found": service.described(found),
     }
-
-
-def _standing(found: Team) -> dict[str, object]:
-    return {"found": service.described(found), "changes": changes_of(found)}
-
-
-def _with_keys(members: list[tuple[User, Rights]]) -> list[tuple[User, Rights, int]]:
-    counts = live_key_counts([user.id for user, _ in members])
-    return [(user, rights, counts.get(user.id, 0)) for user, rights in members]

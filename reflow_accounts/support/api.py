@@ -1,0 +1,58 @@
+"""`/support/teams`: for staff, and to everybody else not there. The API door commits what these views do."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from reflow_accounts.errors import NotFound
+from reflow_accounts.identity.caller import me
+from reflow_accounts.support import service
+from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
+from reflow_accounts.support.service import FoundTeam
+from reflow_accounts.web.documents import ApiBlueprint, page_of
+from reflow_accounts.web.paging import Page
+
+blueprint = ApiBlueprint("support-teams", __name__, description="For support staff")
+
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def staff_only(view: View) -> View:
+    """Have a view be not there for anybody else, whatever they send."""
+
+    @wraps(view)
+    def guarded(*arguments: Any, **more: Any) -> Any:
+        if not me().is_staff:
+            raise NotFound("There is no such page.")
+        return view(*arguments, **more)
+
+    return guarded  # type: ignore[return-value]  # it takes and returns the same
+
+
+@blueprint.route("/support/teams")
+@staff_only
+@blueprint.arguments(SearchQuery, location="query")
+@blueprint.response(200, page_of(SupportTeamOut))
+def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
+    """Find teams by name, id, a member's email or id, or an AWS account, newest first. Staff only."""
+    return service.teams_page(query["q"], limit=query["limit"], cursor=query.get("cursor"))
+
+
+@blueprint.route("/support/teams/<team_id>/subscription", methods=["PUT"])
+@staff_only
+@blueprint.arguments(Decision)
+@blueprint.response(200, SupportTeamOut)
+def decide(wanted: dict[str, Any], team_id: str) -> FoundTeam:
+    """Have a team's subscription count as active or inactive, whatever AWS says. Staff only."""
+    found = service.team_of(team_id)
+    service.set_active(
+        found,
+        wanted["active"],
+        wanted["reason"],
+        by=me(),
+        seen=wanted["version"],
+        until=wanted["expires_at"],
+        ticket=wanted["ticket"],
+    )
+    return service.described(found)

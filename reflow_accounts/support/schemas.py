@@ -1,0 +1,61 @@
+"""How teams and their subscriptions look to programs of support."""
+
+import marshmallow as ma
+
+from reflow_accounts.subscriptions.models import LONGEST_REASON, LONGEST_TICKET, LicenceState, State
+from reflow_accounts.web.documents import Moment, PageQuery, Schema, Text, cursor_field
+
+
+class SearchQuery(PageQuery):
+    """What to look for, and which part of the list."""
+
+    q = Text(load_default="", validate=ma.validate.Length(max=254))
+    cursor = cursor_field(2)
+
+
+class OverrideOut(Schema):
+    """What support decided, above all that AWS says."""
+
+    active = ma.fields.Boolean(required=True, attribute="is_active")
+    expires_at = Moment(required=True, allow_none=True)
+    by = ma.fields.String(required=True, attribute="by_name")
+    at = Moment(required=True)
+    reason = ma.fields.String(required=True)
+    ticket = ma.fields.String(required=True)
+
+
+class SupportTeamOut(Schema):
+    """A team as support sees it. `version` counts the changes of its subscription."""
+
+    id = ma.fields.String(required=True, attribute="team.public_id")
+    name = ma.fields.String(required=True, attribute="team.name")
+    created_at = Moment(required=True, attribute="team.created_at")
+    subscription = ma.fields.String(
+        required=True, attribute="standing.state", validate=ma.validate.OneOf(list(State))
+    )
+    aws_state = ma.fields.String(
+        required=True,
+        allow_none=True,
+        attribute="standing.licence_state",
+        validate=ma.validate.OneOf(list(LicenceState)),
+    )
+    aws_account = ma.fields.String(required=True, allow_none=True)
+    override = ma.fields.Nested(OverrideOut, required=True, allow_none=True, attribute="standing.override")
+    version = ma.fields.Integer(required=True, attribute="standing.version")
+    api_keys = ma.fields.Integer(required=True, attribute="key_count")
+    last_request_at = Moment(required=True, allow_none=True)
+
+
+class Decision(Schema):
+    """The wanted end, and why. `expires_at` is when AWS decides again: without it an active one ends in 30 days.
+
+    With `version`, as a list shows it, a change that somebody else made meanwhile is a conflict (409).
+    """
+
+    active = ma.fields.Boolean(required=True, truthy={True}, falsy={False})
+    reason = Text(required=True, validate=ma.validate.Length(1, LONGEST_REASON))
+    expires_at = Moment(allow_none=True, load_default=None)
+    ticket = Text(load_default="", validate=ma.validate.Length(max=LONGEST_TICKET))
+    version = ma.fields.Integer(
+        allow_none=True, load_default=None, strict=True, validate=ma.validate.Range(0, 2**31 - 1)
+    )

@@ -1,0 +1,176 @@
+"""Decisions of support: how long they hold, what AWS says beside them, and who was faster."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from reflow_accounts.extensions import db, now
+from reflow_accounts.marketplace.inbox import take
+from reflow_accounts.marketplace.models import Agreement
+from reflow_accounts.subscriptions.models import LicenceState
+from reflow_accounts.subscriptions.service import standing_of
+from reflow_accounts.teams.models import Rights
+from tests import factories
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+from tests.helpers.aws import PRODUCT, event
+from tests.helpers.page_client import PageClient
+from tests.subscriptions.facts import buy, history_of
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def sam(cast, client):
+    return cast.sam.sign_in(client)
+
+
+@pytest.fixture
+def take_in(app):
+    """Have messages of AWS taken in."""
+
+    def run(*bodies):
+        for body in bodies:
+            with app.app_context():
+                take(body, PRODUCT)
+                db.session.commit()
+
+    return run
+
+
+def put(program, path, body):
+    return program.send("PUT", path, body)
+
+
+def path_of(group):
+    return f"/support/teams/{group.id}/subscription"
+
+
+def decide(sam, group, wanted, reason="As asked for", **more):
+    path = path_of(group)
+    return sam.submit(sam.page(f"{path}?active={wanted}"), path, reason=reason, **more)
+
+
+def override_of(group):
+    with group.app.app_context():
+        found = standing_of(group.row()).override
+        return found and (found.is_active, found.expires_at, found.reason, found.ticket)
+
+
+def test_an_activation_proposes_thirty_days(cast, sam):
+    decide(sam, cast.solo, "true", ticket="T-7")
+    is_active, expires_at, reason, ticket = override_of(cast.solo)
+    assert (is_active, reason, ticket) == (True, "As asked for", "T-7")
+    assert expires_at.date() == (now() + 30 * DAY).date()
+
+
+def test_until_tomorrow_means_until_tomorrow(cast, sam):
+    decide(sam, cast.solo, "true", until=f"{now() + DAY:%Y-%m-%d}")
+    assert "Subscription active" in sam.page(f"/support/teams/{cast.solo.id}").text
+    with time_machine.travel(now() + DAY):
+        cast.sam.sign_in(sam)
+        assert "Subscription inactive" in sam.page(f"/support/teams/{cast.solo.id}").text
+
+
+@pytest.mark.parametrize("until", ["yesterday", "2020-01-01", "2026-02-31", "99999-01-01", "9999-12-31"])
+def test_a_day_that_cannot_be_is_said(cast, sam, until):
+    answer = decide(sam, cast.solo, "true", until=until)
+    assert answer.status_code == 422
+    assert override_of(cast.solo) is None
+
+
+def test_an_override_is_ended_and_aws_decides_again(cast, sam):
+    buy(cast.solo)
+    decide(sam, cast.solo, "false", reason="Fraud?")
+    page = sam.page(f"/support/teams/{cast.solo.id}")
+    assert "Support and AWS Marketplace disagree" in page.text
+    assert "Fraud?" in page.text
+    decide(sam, cast.solo, "aws", reason="Cleared")
+    assert override_of(cast.solo) is None
+    page = sam.page(f"/support/teams/{cast.solo.id}")
+    assert "Subscription active" in page.text
+    assert "No override: AWS decides." in page.text
+    assert [change[:2] for change in history_of(cast.solo)] == [
+        ("AWS Marketplace", "aws"),
+        ("Sam Hale", "forced_off"),
+        ("Sam Hale", "lifted"),
+    ]
+
+
+def test_the_facts_of_aws_stand_beside_it_with_what_is_odd(app, cast, sam, take_in):
+    buy(cast.solo, LicenceState.PENDING)
+    take_in(
+        event("License Updated", "l-1", "agmt-1"),
+        event("Purchase Agreement Amended", "", "agmt-1", status="SUPERSEDED"),
+        event("Purchase Agreement Advisory Issued", "", "agmt-1"),
+    )
+    page = sam.page(f"/support/teams/{cast.solo.id}")
+    for words in (
+        "l-1",
+        "123456789012",
+        "agmt-1",
+        "AWS calls the agreement SUPERSEDED.",
+        "issued an advisory",
+    ):
+        assert words in page.text
+    with app.app_context():
+        assert db.session.get_one(Agreement, "agmt-1").status == "SUPERSEDED"
+
+
+def test_of_two_staff_the_second_sees_what_the_first_did(app, cast, sam):
+    kim = factories.person(app, "Kim Lee", is_staff=True)
+    other = kim.sign_in(PageClient(app, app.response_class))
+    path = path_of(cast.acme)
+    mine, theirs = sam.page(f"{path}?active=false"), other.page(f"{path}?active=false")
+    assert sam.submit(mine, path, reason="Unpaid").status_code == 303
+    answer = other.submit(theirs, path, reason="Fraud")
+    assert answer.status_code == 409
+    assert "Sam Hale" in answer.text
+    assert "Unpaid" in answer.text
+    assert "Fraud" not in [change[2] for change in history_of(cast.acme)]
+
+
+def test_programs_of_staff_find_teams_page_by_page_and_decide(app, cast, api):
+    program = api(cast.sam.session())
+    seen, cursor = [], ""
+    while cursor is not None:
+        answer = program.get(f"/support/teams?limit=1{cursor and f'&cursor={cursor}'}").json
+        seen += [team["name"] for team in answer["items"]]
+        cursor = answer["next_cursor"]
+    assert sorted(seen) == ["Acme", "Globex", "Solo"]
+    [solo] = program.get("/support/teams?q=solo").json["items"]
+    assert (solo["subscription"], solo["aws_state"], solo["override"]) == ("inactive", None, None)
+    end = f"{now() + DAY:%Y-%m-%dT%H:%M:%SZ}"
+    wanted = {"active": True, "reason": "Trial", "expires_at": end, "version": solo["version"]}
+    answer = put(program, f"/support/teams/{solo['id']}/subscription", wanted)
+    assert answer.status_code == 200
+    assert answer.json["subscription"] == "active"
+    assert (answer.json["override"]["by"], answer.json["override"]["reason"]) == ("Sam Hale", "Trial")
+    # Somebody else decides on what they saw before that.
+    kim = api(factories.person(app, "Kim Lee", is_staff=True).session())
+    late = put(kim, f"/support/teams/{solo['id']}/subscription", wanted | {"active": False})
+    problem_of(late, 409, "conflict")
+
+
+def test_programs_get_the_rules_of_the_console(app, cast, api):
+    program = api(cast.sam.session())
+    cast.solo.add(cast.sam, Rights.VIEW)
+    wanted = {"active": True, "reason": "For me"}
+    problem_of(
+        put(program, f"/support/teams/{cast.solo.id}/subscription", wanted), 403, "insufficient_rights"
+    )
+    problem_of(put(program, "/support/teams/team_x/subscription", wanted), 404, "not_found")
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    for body in (
+        {"active": False},
+        {"active": False, "reason": " "},
+        {"active": "no", "reason": "x"},
+        {"active": False, "reason": "x", "expires_at": "2020-01-01T00:00:00Z"},
+        {"active": False, "reason": "x", "more": 1},
+    ):
+        problem_of(put(program, path, body), 422, "validation_failed")
+    for person in (cast.ada, cast.charlie):
+        for body in (wanted, {}):
+            problem_of(put(api(person.session()), path, body), 404, "not_found")
+    assert "subscription.overridden" not in [act[0] for act in rows.acts(app)]

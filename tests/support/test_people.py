@@ -1,0 +1,165 @@
+"""People and keys in the console: found, looked at, and what support does to them, each with a reason."""
+
+import pytest
+
+from reflow_accounts.teams.models import Rights
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+from tests.helpers.html import parse
+from tests.helpers.mailbox import Mailbox, text_of
+
+PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
+
+
+@pytest.fixture
+def sam(cast, client):
+    return cast.sam.sign_in(client)
+
+
+def look_up(sam, secret):
+    return sam.submit(sam.page("/support"), "/support/keys", api_key=secret)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("Ada P", "Ada Park"), ("BEN@", "Ben Cole"), ("acme-ci", "acme-ci"), ("%", None), ("nobody", None)],
+)
+def test_staff_find_people_by_name_or_address(cast, sam, words, found):
+    page = sam.page("/support", query_string={"q": words})
+    people = [link.text for link in page.all("a") if link["href"].startswith("/support/users/")]
+    assert people == ([found] if found else [])
+
+
+def test_staff_find_people_and_their_team_by_id(cast, sam):
+    page = sam.page(f"/support?q={cast.ada.id}")
+    assert "Ada Park" in page.text
+    assert "ctivate subscription for Acme" in page.text
+    assert "Globex" not in page.text
+
+
+def test_staff_find_a_team_by_its_aws_account(cast, sam):
+    from tests.subscriptions.facts import buy
+
+    buy(cast.solo)
+    for words in ("123456789012", "1234-5678-9012"):
+        page = sam.page("/support", query_string={"q": words})
+        assert "Solo" in page.text
+        assert "Globex" not in page.text
+
+
+@pytest.mark.parametrize("state", ["Live", "Revoked", "Live, its owner is disabled"])
+def test_a_pasted_key_is_looked_up_and_nowhere_repeated(app, cast, sam, caplog, state):
+    key = cast.ada.key("nightly")
+    if state == "Revoked":
+        cast.ada.revoke(key)
+    if "disabled" in state:
+        from reflow_accounts.extensions import now
+
+        cast.ada.change(disabled_at=now())
+    answer = look_up(sam, f" {key.secret} ")
+    page = parse(answer.text)
+    for words in ("This key is nightly", "Ada Park", state):
+        assert words in page.text
+    assert key.secret not in answer.text + caplog.text
+    assert key.secret not in (answer.request.full_path or "")
+    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "nightly")
+
+
+@pytest.mark.parametrize("secret", ["", "rfk_", "rfk_" + "a" * 49, "x" * 5000, "rfs_" + "0" * 49, "\u2028"])
+def test_what_is_no_key_is_said_to_be_none(app, cast, sam, secret):
+    answer = look_up(sam, secret)
+    assert answer.status_code == 200
+    assert "No key is this one" in answer.text
+    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "an unknown API key")
+
+
+def test_a_key_in_the_address_is_not_searched_for_and_not_repeated(cast, sam):
+    key = cast.ada.key("nightly")
+    answer = sam.get("/support", query_string={"q": key.secret})
+    assert "An API key was in the address" in answer.text
+    assert key.secret not in answer.text
+    assert "nightly" not in answer.text
+
+
+def test_looking_at_a_user_is_written_down_and_not_shown_to_them(app, cast, sam, api):
+    key = cast.ada.key("nightly")
+    answer = sam.get(f"/support/users/{cast.ada.id}")
+    assert "nightly" in answer.text
+    assert key.secret not in answer.text
+    assert rows.acts(app)[-1] == ("support.user_viewed", "Sam Hale", "Ada Park")
+    assert "user_viewed" not in api(cast.ada.session()).get("/activity").text
+
+
+def test_a_key_is_revoked_with_a_reason_that_its_owner_reads(app, cast, sam, api):
+    key = cast.ada.key("nightly")
+    mailbox = Mailbox(app)
+    path = f"/support/keys/{key.id}/revocation"
+    dialog = sam.page(path)
+    assert sam.submit(dialog, path, reason=" ").status_code == 422
+    assert api(key.secret).get("/me").status_code == 200
+    assert [sam.submit(dialog, path, reason="Seen in a public log").status_code for _ in range(2)] == [
+        303,
+        303,
+    ]
+    problem_of(api(key.secret).get("/me"), 401, "revoked_key")
+    [message] = mailbox.deliver()
+    assert message["To"] == cast.ada.email
+    assert "Seen in a public log" in text_of(message)
+    assert [act for act in rows.acts(app) if act[0] == "api_key.revoked"] == [
+        ("api_key.revoked", "Sam Hale", "nightly")
+    ]
+
+
+def test_of_a_service_account_the_admins_of_its_team_are_told(app, cast, sam):
+    key = cast.ci.key("ci")
+    cast.acme.give(cast.ben, Rights.ADMIN)
+    mailbox = Mailbox(app)
+    sam.send(f"/support/keys/{key.id}/revocation", reason="Leaked")
+    assert sorted(message["To"] for message in mailbox.deliver()) == [cast.ada.email, cast.ben.email]
+
+
+def test_the_sessions_of_a_user_are_ended_with_a_reason(app, cast, sam, api):
+    session = cast.ada.session()
+    path = f"/support/users/{cast.ada.id}/sessions/end"
+    dialog = sam.page(path)
+    assert sam.submit(dialog, path, reason="").status_code == 422
+    assert api(session).get("/me").status_code == 200
+    assert sam.submit(dialog, path, reason="Laptop lost", headers=PANEL).headers["HX-Redirect"]
+    assert api(session).get("/me").status_code == 401
+    assert rows.acts(app)[-1] == ("session.ended_elsewhere", "Sam Hale", "1 session")
+
+
+def test_staff_do_not_act_on_themselves_here(cast, sam):
+    cast.globex.add(cast.sam, Rights.VIEW)
+    key = cast.sam.key()
+    for path in (f"/support/keys/{key.id}/revocation", f"/support/users/{cast.sam.id}/sessions/end"):
+        assert sam.get(path).status_code == 403
+        assert sam.send(path, reason="me").status_code == 403
+    assert sam.get(f"/support/users/{cast.sam.id}").status_code == 200
+
+
+def test_grave_acts_ask_for_a_proof_when_the_last_one_is_old(cast, sam, api):
+    from datetime import timedelta
+
+    from reflow_accounts.extensions import now
+
+    key = cast.ada.key()
+    cast.sam.change_sessions(proven_at=now() - timedelta(hours=1), support_active_at=now())
+    answer = sam.send(f"/support/keys/{key.id}/revocation", reason="Leaked")
+    assert answer.status_code == 403
+    assert api(key.secret).get("/me").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/support/users/usr_x", "/support/keys/key_x/revocation", "/support/users/x/sessions/end"]
+)
+def test_what_is_not_there_is_not_found(sam, path):
+    assert sam.get(path).status_code == 404
+
+
+def test_names_and_reasons_are_text(cast, sam):
+    evil = "<script>alert(1)</script>"
+    key = cast.ada.key(evil)
+    sam.send(f"/support/keys/{key.id}/revocation", reason=evil)
+    for path in (f"/support/users/{cast.ada.id}", f"/support/teams/{cast.acme.id}"):
+        assert evil not in sam.get(path).text
