@@ -4,8 +4,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from reflow_accounts.errors import NotFound
+from flask import current_app
+
+from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.identity.caller import me
+from reflow_accounts.identity.second_factor import has_second_factor
 from reflow_accounts.support import service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
 from reflow_accounts.support.service import FoundTeam
@@ -25,6 +28,8 @@ def staff_only(view: View) -> View:
     def guarded(*arguments: Any, **more: Any) -> Any:
         if not me().is_staff:
             raise NotFound("There is no such page.")
+        if current_app.config["SETTINGS"].is_production and not has_second_factor(me()):
+            raise InsufficientRights("Support staff need a second factor: set one up in Account, Security.")
         return view(*arguments, **more)
 
     return guarded  # type: ignore[return-value]  # it takes and returns the same

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.helpers.api import problem_of
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.passkeys import add_by_hand
 
@@ -52,3 +53,15 @@ def test_a_passkey_opens_the_console_and_is_asked_for_after_the_password(app, ca
 
 def test_in_development_the_console_works_without(cast, client):
     assert cast.sam.sign_in(client).get("/support").status_code == 200
+
+
+@pytest.mark.usefixtures("production")
+def test_programs_of_staff_need_one_too(cast, api):
+    program = api(cast.sam.session())
+    problem_of(program.get("/support/teams"), 403, "insufficient_rights")
+    turn_on(cast.sam)
+    assert program.get("/support/teams").status_code == 200
+
+
+def test_in_development_programs_of_staff_work_without(cast, api):
+    assert api(cast.sam.session()).get("/support/teams").status_code == 200
