@@ -12,6 +12,7 @@ from reflow_accounts.identity.second_factor import has_second_factor
 from reflow_accounts.support import service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
 from reflow_accounts.support.service import FoundTeam
+from reflow_accounts.web.client import client
 from reflow_accounts.web.documents import ApiBlueprint, page_of
 from reflow_accounts.web.paging import Page
 
@@ -41,6 +42,7 @@ def staff_only(view: View) -> View:
 @blueprint.response(200, page_of(SupportTeamOut))
 def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
     """Find teams by name, id, a member's email or id, or an AWS account, newest first. Staff only."""
+    service.write_down_search(query["q"], by=me(), address=client().address)
     return service.teams_page(query["q"], limit=query["limit"], cursor=query.get("cursor"))
 
 

@@ -124,6 +124,14 @@ def look_at(team: Team, *, by: User, address: str) -> None:
     db.session.flush()
 
 
+def write_down_search(words: str, *, by: User, address: str) -> None:
+    """Write down what staff looked for; nothing for no words, which show what everybody of staff sees."""
+    wanted = wanted_words(words)
+    if wanted:
+        record(Action.SUPPORT_SEARCHED, by=by, subject=wanted, address=address)
+        db.session.flush()
+
+
 def refuse_own_team(team: Team, *, by: User) -> None:
     """Raise InsufficientRights when `by` belongs to the team: nobody decides for themselves."""
     own = select(Membership.team_id).where(Membership.user_id == by.id, Membership.team_id == team.id)

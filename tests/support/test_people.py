@@ -30,6 +30,13 @@ def test_staff_find_people_by_name_or_address(cast, sam, words, found):
     assert people == ([found] if found else [])
 
 
+def test_what_staff_look_for_is_written_down(app, cast, sam, api):
+    sam.page("/support?q=ada")
+    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "ada")
+    assert api(cast.sam.session()).get("/support/teams?q=acme").status_code == 200
+    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "acme")
+
+
 def test_staff_find_people_and_their_team_by_id(cast, sam):
     page = sam.page(f"/support?q={cast.ada.id}")
     assert "Ada Park" in page.text

@@ -16,7 +16,10 @@ def index() -> Answer:
     words = request.args.get("q", "").strip()
     is_key = service.holds_key(words)
     # A key that came by the address is not repeated anywhere.
-    return _page("" if is_key else words, has_key_in_address=is_key)
+    page = _page("" if is_key else words, has_key_in_address=is_key)
+    service.write_down_search(words, by=me(), address=client().address)
+    db.session.commit()
+    return page
 
 
 @pages.post("/keys")
