@@ -167,6 +167,9 @@ def test_the_support_console_is_accessible(
     page.get_by_role("link", name="Team of").click()
     page.get_by_role("heading", name="Members").wait_for()
     expect_accessible(page, "team")
+    page.get_by_role("link", name=member.full_name).click()
+    page.get_by_role("heading", name="Sessions").wait_for()
+    expect_accessible(page, "user")
 
 
 @pytest.mark.parametrize(
@@ -176,6 +179,7 @@ def test_the_support_console_is_accessible(
         "/account/profile",
         "/account/activity",
         "/account/security",
+        "/account/subscription",
         "/help/api",
         "/login",
         "/signup",
