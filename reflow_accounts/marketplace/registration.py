@@ -8,7 +8,7 @@ from sqlalchemy import delete, select, update
 from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import User, UserKind
+from reflow_accounts.identity.models import User
 from reflow_accounts.identity.secrets import digest_of
 from reflow_accounts.mail.service import post
 from reflow_accounts.marketplace.aws import resolve_customer
@@ -16,7 +16,7 @@ from reflow_accounts.marketplace.inbox import meet
 from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.subscriptions.licences import claim
 from reflow_accounts.teams.models import Membership, Rights, Team
-from reflow_accounts.teams.service import add_team, ensure_rights, membership_of
+from reflow_accounts.teams.service import add_team, addresses_of_admins, ensure_rights, membership_of
 from reflow_accounts.web.client import Client
 
 LIFETIME = timedelta(hours=24)
@@ -104,11 +104,5 @@ def prune_claims() -> None:
 
 def _confirm(team: Team, by: User) -> None:
     """Mail the team's Admins, who connected it among them, that it is done."""
-    admins = (
-        select(User.email)
-        .join(Membership, Membership.user_id == User.id)
-        .where(Membership.team_id == team.id, Membership.rights == Rights.ADMIN)
-        .where(User.kind == UserKind.PERSON, User.disabled_at.is_(None), User.email.is_not(None))
-    )
-    for address in db.session.scalars(admins.order_by(User.id)):
-        post("subscription_connected", str(address), team=team.name, who=by.full_name, team_id=team.public_id)
+    for address in addresses_of_admins(team):
+        post("subscription_connected", address, team=team.name, who=by.full_name, team_id=team.public_id)

@@ -9,7 +9,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import AWS_MARKETPLACE, CLOCK, OPERATOR, Actor, record
 from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import User, UserKind
+from reflow_accounts.identity.models import User
 from reflow_accounts.mail.service import post
 from reflow_accounts.subscriptions.models import (
     LONGEST_REASON,
@@ -23,8 +23,8 @@ from reflow_accounts.subscriptions.models import (
     SubscriptionChange,
 )
 from reflow_accounts.subscriptions.service import Standing, standing_of
-from reflow_accounts.teams.models import Membership, Rights, Team
-from reflow_accounts.teams.service import hold
+from reflow_accounts.teams.models import Team
+from reflow_accounts.teams.service import addresses_of_admins, hold
 from reflow_accounts.web import text
 
 _WHY = {
@@ -233,15 +233,9 @@ def _action(kind: ChangeKind, is_flip: bool, state: State) -> Action:
 def _mail(team: Team, state: State, kind: ChangeKind, until: datetime | None) -> None:
     """Tell the Admins of the team, each once. The reason is support's own and stays here."""
     why = _WHY[kind].format(f"until {until:%d %b %Y %H:%M} UTC" if until else "until further notice")
-    admins = (
-        select(User.email)
-        .join(Membership, Membership.user_id == User.id)
-        .where(Membership.team_id == team.id, Membership.rights == Rights.ADMIN)
-        .where(User.kind == UserKind.PERSON, User.disabled_at.is_(None), User.email.is_not(None))
-    )
-    for address in db.session.scalars(admins.order_by(User.id)):
+    for address in addresses_of_admins(team):
         words = {"team": team.name, "team_id": team.public_id, "state": state.value, "why": why}
-        post("subscription_changed", str(address), **words)
+        post("subscription_changed", address, **words)
 
 
 def _told(team: Team) -> Subscription:

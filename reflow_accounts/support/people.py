@@ -13,7 +13,9 @@ from reflow_accounts.identity import oversight
 from reflow_accounts.identity.models import User, UserKind, UserSession
 from reflow_accounts.mail.service import post
 from reflow_accounts.support.service import MOST_RESULTS, wanted_words
-from reflow_accounts.teams.models import Membership, Rights, ServiceAccount
+from reflow_accounts.teams.models import Membership
+from reflow_accounts.teams.service import addresses_of_admins
+from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.web import text
 from reflow_accounts.web.client import Client
 
@@ -122,11 +124,4 @@ def refuse_oneself(user: User, *, by: User) -> None:
 def _to_tell(owner: User) -> list[str]:
     if owner.kind == UserKind.PERSON:
         return [owner.email] if owner.email else []
-    admins = (
-        select(User.email)
-        .join(Membership, Membership.user_id == User.id)
-        .join(ServiceAccount, ServiceAccount.team_id == Membership.team_id)
-        .where(ServiceAccount.user_id == owner.id, Membership.rights == Rights.ADMIN)
-        .where(User.disabled_at.is_(None), User.email.is_not(None))
-    )
-    return [str(address) for address in db.session.scalars(admins.order_by(User.id))]
+    return addresses_of_admins(owning_team(owner))

@@ -61,6 +61,17 @@ def members_of(team: Team) -> list[tuple[User, Rights]]:
     return [(user, Rights(rights)) for user, rights in rows]
 
 
+def addresses_of_admins(team: Team) -> list[str]:
+    """List the e-mail addresses of the people who are Admins of a team and not disabled."""
+    query = (
+        select(User.email)
+        .join(Membership, Membership.user_id == User.id)
+        .where(Membership.team_id == team.id, Membership.rights == Rights.ADMIN)
+        .where(User.kind == UserKind.PERSON, User.disabled_at.is_(None), User.email.is_not(None))
+    )
+    return [str(address) for address in db.session.scalars(query.order_by(User.id))]
+
+
 def membership_of(user: User, team_public_id: str) -> Membership:
     """Return the user's membership of a team. Raises NotFound, for teams of others too."""
     query = select(Membership).join(Membership.team)
