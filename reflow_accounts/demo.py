@@ -6,6 +6,7 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import User
 from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.identity.service import add_person, find_by_email
+from reflow_accounts.mail.service import forget
 from reflow_accounts.subscriptions.licences import claim, learn, report
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.teams.models import Rights
@@ -42,6 +43,8 @@ def seed() -> None:
     licence = learn("l-demo", product_code="demo", aws_account="123456789012")
     report(licence, LicenceState.ACTIVE, now(), None, reason="Demo data")
     claim(licence, acme, by=people["ada@acme.example"])
+    # Nobody waits for the mail about it.
+    forget("ada@acme.example")
     add_team("Solo", people["nina@solo.example"])
     db.session.commit()
 
