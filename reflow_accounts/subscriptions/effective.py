@@ -44,7 +44,10 @@ STATE = """CASE
         THEN CASE WHEN live.is_active THEN 'active' ELSE 'inactive' END
     WHEN EXISTS (
         SELECT 1 FROM licences WHERE licences.team_id = {0}
-        AND (licences.state = 'active' OR (licences.state = 'ending' AND licences.ends_at > {1}))
+        AND (
+            licences.state = 'active'
+            OR (licences.state = 'ending' AND (licences.ends_at IS NULL OR licences.ends_at > {1}))
+        )
     ) THEN 'active'
     ELSE 'inactive'
 END"""
