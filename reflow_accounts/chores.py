@@ -14,6 +14,7 @@ from reflow_accounts.api_keys.folding import ask_when_due, fold
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import Settings
 from reflow_accounts.extensions import db
+from reflow_accounts.identity.device import prune_device_logins
 from reflow_accounts.identity.sessions import prune_sessions
 from reflow_accounts.limits import service as limits
 from reflow_accounts.mail import sender
@@ -172,12 +173,18 @@ def _prune_sessions() -> None:
     db.session.commit()
 
 
+def _prune_device_logins() -> None:
+    prune_device_logins()
+    db.session.commit()
+
+
 # The log of uses is folded when a batch is full (woken), and what is left of it now and then.
 HOUSEKEEPING = [
     Chore("fold", 5 * MINUTE, fold),
     Chore("old counters", 10 * MINUTE, limits.prune),
     Chore("subscriptions", MINUTE / 2, tell_due),
     Chore("old claims", HOUR, prune_claims),
+    Chore("old device logins", HOUR, _prune_device_logins),
     Chore("old sessions", 24 * HOUR, _prune_sessions),
     Chore("months", 24 * HOUR, ensure_months),
 ]

@@ -16,6 +16,9 @@ RANDOM_LENGTH = 43
 CHECKSUM_LENGTH = 6
 SECRET_LENGTH = len(KEY_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
 
+# RFC 8628, 3.4.
+DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
+
 # Base 62 with the digits in ASCII order: 0-9 A-Z a-z.
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _CHARACTERS = frozenset(ALPHABET)

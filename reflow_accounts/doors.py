@@ -91,15 +91,24 @@ ROOMS_BY_DOOR = {
         subscriptions_pages.pages,
         activity_pages.pages,
     ),
+    "device": (identity_pages.device,),
     "support": (support_pages.pages,),
 }
 GUARDS = {
     "public": refuse_forgery,
     "webhooks": guard_webhooks,
     "account": guard_account,
+    # The account's guard, at an address that people type from a terminal.
+    "device": guard_account,
     "support": guard_support,
 }
-ADDRESSES = {"public": "", "webhooks": "/marketplace", "account": "/account", "support": "/support"}
+ADDRESSES = {
+    "public": "",
+    "webhooks": "/marketplace",
+    "account": "/account",
+    "device": "/device",
+    "support": "/support",
+}
 
 API_ROOMS = (
     access_api.blueprint,
@@ -108,7 +117,8 @@ API_ROOMS = (
     service_accounts_api.blueprint,
     activity_api.blueprint,
     support_api.blueprint,
-    identity_api.blueprint,
+    identity_api.sessions,
+    identity_api.device,
 )
 
 

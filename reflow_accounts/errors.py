@@ -29,6 +29,12 @@ class Unauthenticated(DomainError):
         self.reason = reason
 
 
+class BadRequest(DomainError):
+    """A protocol's own refusal; its words for programs are members."""
+
+    code, status, title = Code.BAD_REQUEST, 400, "Bad request"
+
+
 class SubscriptionInactive(DomainError):
     code, status, title = Code.SUBSCRIPTION_INACTIVE, 403, "Subscription inactive"
 

@@ -12,6 +12,7 @@ from sqlalchemy import delete, select, update
 from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.demo import PASSWORD
 from reflow_accounts.extensions import db, now
+from reflow_accounts.identity import device
 from reflow_accounts.identity import service as identity
 from reflow_accounts.identity.models import Factor, SessionKind, User, UserKind, UserSession
 from reflow_accounts.identity.passwords import hasher
@@ -162,5 +163,14 @@ def service_account(app: Flask, group: Group, name: str, rights: Rights = Rights
     with app.app_context():
         user = teams.add_service_account(group.row(), name, rights)
         made = Person(app, user.id, user.public_id, user.full_name, "")
+        db.session.commit()
+    return made
+
+
+def device_login(person: Person) -> str:
+    """Have a terminal ask for a login and the person type its code; return the login's id."""
+    with person.app.app_context():
+        _, _, code = device.ask("a machine", client=CLIENT)
+        made = device.claim(person.row(), code).public_id
         db.session.commit()
     return made

@@ -10,6 +10,8 @@ class Action(StrEnum):
     SIGNED_OUT = "session.ended"
     SESSION_ENDED_ELSEWHERE = "session.ended_elsewhere"
     SIGN_IN_REFUSED = "session.refused"
+    DEVICE_APPROVED = "session.device_approved"
+    DEVICE_DENIED = "session.device_denied"
     CONFIRMED = "session.confirmed"
     CONFIRMATION_REFUSED = "session.confirmation_refused"
     PROFILE_CHANGED = "profile.changed"
@@ -74,6 +76,8 @@ _TITLES = {
     Action.SIGNED_OUT: "Signed out",
     Action.SESSION_ENDED_ELSEWHERE: "Signed out another device",
     Action.SIGN_IN_REFUSED: "Sign-in refused",
+    Action.DEVICE_APPROVED: "Command's login approved",
+    Action.DEVICE_DENIED: "Command's login denied",
     Action.CONFIRMED: "Identity confirmed",
     Action.CONFIRMATION_REFUSED: "Confirmation refused",
     Action.PROFILE_CHANGED: "Profile changed",

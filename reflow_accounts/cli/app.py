@@ -13,7 +13,7 @@ from reflow_accounts.cli.options import common_options
 from reflow_accounts.cli.output import width
 
 COMMANDS = {
-    "login": ("sessions", "Log in with a password."),
+    "login": ("sessions", "Log in through your browser, or with a password."),
     "logout": ("sessions", "Log out of the server and forget the login."),
     "whoami": ("whoami", "Show who you are and which credential is used."),
     "keys": ("keys", "List, create and revoke API keys."),

@@ -120,20 +120,20 @@ class Run:
     def _log_in_or_say_how(self) -> None:
         from reflow_accounts.cli.errors import NotSignedIn
 
-        if not self.may_ask or self.environ.get("CI"):
+        if not self.may_ask:
             raise NotSignedIn(
                 f"You are not signed in at {self.server}. Run reflow login, or put an API key into "
                 "the variable REFLOW_API_KEY, a file reflow.key at the git root, or ~/.reflow/api.key."
             )
-        from reflow_accounts.cli.signing_in import log_in
+        from reflow_accounts.cli.signing_in import log_in_by_browser
 
         say(f"You are not signed in at {self.server} yet.")
-        log_in(self)
+        log_in_by_browser(self)
 
     @cached_property
     def may_ask(self) -> bool:
-        """Whether a person is there to answer questions."""
-        return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+        """Whether a person is there to answer questions: never in CI, whose terminal nobody reads."""
+        return not self.environ.get("CI") and is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
     def tell(self, *lines: str) -> None:
         """Say something that is no error, unless told to be quiet."""

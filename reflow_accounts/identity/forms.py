@@ -31,6 +31,10 @@ class RecoveryCodeForm(CodeForm):
     code = StringField("Recovery code")
 
 
+class DeviceCodeForm(Form):
+    code = StringField("Code")
+
+
 class CredentialForm(Form):
     # What the browser gave for a passkey, as JSON.
     credential = HiddenField()

@@ -1,4 +1,4 @@
-"""Users, the sessions in which they are signed in, their second factors, and the links that are mailed to them."""
+"""Users, their sessions and second factors, the links that are mailed to them, and logins that a terminal asks for."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from reflow_accounts.web.ids import public_id
 
 LONGEST_NAME = 120
 LONGEST_EMAIL = 254
+LONGEST_HOST = 64
 
 
 class UserKind(StrEnum):
@@ -47,6 +48,8 @@ class Factor(StrEnum):
     RECOVERY_CODE = "recovery_code"
     PASSKEY = "passkey"
     MAILED_LINK = "mailed_link"
+    # Approved in a browser that was signed in.
+    BROWSER = "browser"
 
 
 class User(Model):
@@ -100,13 +103,16 @@ class UserSession(Model):
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(255), default="")
+    # What the machine of the command calls itself, where it was let in through a browser.
+    host: Mapped[str | None] = mapped_column(String(LONGEST_HOST))
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 
     @property
     def device(self) -> str:
-        """The program and system that signed in, in words."""
-        return Client(self.address, self.user_agent).device
+        """The program and system that signed in, in words, and the machine's own name where it said one."""
+        device = Client(self.address, self.user_agent).device
+        return f"{device} ({self.host})" if self.host else device
 
 
 class RecoveryCode(Model):
@@ -169,3 +175,42 @@ class MailLink(Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class DeviceLogin(Model):
+    """A login that a terminal asks for and a signed-in browser decides on (RFC 8628). Both codes are digests."""
+
+    __tablename__ = "device_logins"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("dev"))
+    # Of what the terminal polls with, and of what the person types.
+    device_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    user_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    # What asks.
+    host: Mapped[str] = mapped_column(String(LONGEST_HOST))
+    address: Mapped[str] = mapped_column(String(45))
+    user_agent: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
+    # How many seconds the terminal must wait between two polls, and when it last asked.
+    interval: Mapped[int] = mapped_column()
+    polled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Who typed the code first: nobody else can decide.
+    user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
+    decided_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    is_approved: Mapped[bool | None] = mapped_column()
+    # When the terminal was given its session.
+    used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+    user: Mapped[User | None] = relationship(lazy="joined")
+
+    @property
+    def device(self) -> str:
+        """The program and system that asks, in words."""
+        return Client(self.address, self.user_agent).device
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it was neither approved nor denied in time."""
+        return self.decided_at is None and now() >= self.expires_at

@@ -2,12 +2,16 @@
 
 import marshmallow as ma
 
+from reflow_accounts.contract import DEVICE_GRANT
+from reflow_accounts.identity.device import LONGEST_DEVICE_CODE
 from reflow_accounts.identity.models import LONGEST_EMAIL, UserKind
 from reflow_accounts.identity.passwords import LONGEST_PASSWORD
 from reflow_accounts.web.documents import Moment, Schema, Text
 
 # A recovery code, with room for spaces.
 LONGEST_OTP = 100
+LONGEST_CLIENT_ID = 100
+LONGEST_HOST_NAME = 255
 
 
 class UserOut(Schema):
@@ -31,11 +35,57 @@ class SignIn(Schema):
     )
 
 
-class SessionOut(Schema):
-    """A session of the command. `secret` is shown in this answer alone."""
+class SessionFacts(Schema):
+    """A session of the command."""
 
     id = ma.fields.String(required=True, attribute="public_id")
-    secret = ma.fields.String(required=True)
     created_at = Moment(required=True)
     expires_at = Moment(required=True)
     user = ma.fields.Nested(UserOut, required=True)
+
+
+class SessionOut(SessionFacts):
+    """A session of the command. `secret` is shown in this answer alone."""
+
+    secret = ma.fields.String(required=True)
+
+
+class DeviceAsk(Schema):
+    """What a terminal says of itself (RFC 8628, 3.1)."""
+
+    client_id = Text(validate=ma.validate.Length(max=LONGEST_CLIENT_ID))
+    scope = Text(
+        validate=ma.validate.Length(max=LONGEST_CLIENT_ID), metadata={"description": "Taken and not used"}
+    )
+    host = Text(
+        load_default="",
+        validate=ma.validate.Length(max=LONGEST_HOST_NAME),
+        metadata={"description": "What the machine calls itself; shown to who approves"},
+    )
+
+
+class DeviceCodes(Schema):
+    """RFC 8628, 3.2. The user types `user_code` at `verification_uri`; the terminal polls with `device_code`."""
+
+    device_code = ma.fields.String(required=True)
+    user_code = ma.fields.String(required=True)
+    verification_uri = ma.fields.Url(required=True)
+    expires_in = ma.fields.Integer(required=True, metadata={"description": "Seconds"})
+    interval = ma.fields.Integer(required=True, metadata={"description": "Seconds between two polls"})
+
+
+class DevicePoll(Schema):
+    """RFC 8628, 3.4."""
+
+    grant_type = Text(validate=ma.validate.Length(max=LONGEST_CLIENT_ID), metadata={"enum": [DEVICE_GRANT]})
+    device_code = Text(validate=ma.validate.Length(max=LONGEST_DEVICE_CODE))
+    client_id = Text(validate=ma.validate.Length(max=LONGEST_CLIENT_ID))
+
+
+class DeviceToken(Schema):
+    """RFC 6749, 5.1: the secret of a new session, shown in this answer alone, and the session."""
+
+    access_token = ma.fields.String(required=True)
+    token_type = ma.fields.String(required=True, validate=ma.validate.OneOf(["Bearer"]))
+    expires_in = ma.fields.Integer(required=True, metadata={"description": "Seconds"})
+    session = ma.fields.Nested(SessionFacts, required=True)

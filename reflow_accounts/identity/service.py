@@ -17,6 +17,7 @@ from reflow_accounts.identity.models import (
     LONGEST_EMAIL,
     LONGEST_NAME,
     Appearance,
+    DeviceLogin,
     Factor,
     SessionKind,
     User,
@@ -86,9 +87,9 @@ def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> No
 
 
 def start_session(
-    user: User, kind: SessionKind, factors: Sequence[Factor], *, client: Client
+    user: User, kind: SessionKind, factors: Sequence[Factor], *, client: Client, host: str | None = None
 ) -> tuple[UserSession, str]:
-    """Begin a session of somebody who has proved it by `factors`.
+    """Begin a session of somebody who has proved it by `factors`, on a machine that calls itself `host`.
 
     Return its row and the value that opens it, which is not kept.
     """
@@ -103,13 +104,14 @@ def start_session(
         expires_at=now() + ABSOLUTE_LIFETIME,
         address=client.address,
         user_agent=client.user_agent,
+        host=host,
     )
     db.session.add(session)
     record(
         Action.SIGNED_IN,
         by=user,
         account=user,
-        subject=client.device,
+        subject=session.device,
         address=client.address,
         kind=kind,
         factors=list(factors),
@@ -143,11 +145,21 @@ def touch(session: UserSession) -> bool:
 
 
 def end_sessions_of(user: User, *, but: UserSession | None = None) -> None:
-    """End every session of the user at once, of browsers and of the command, all `but` one."""
+    """End every session of the user at once, of browsers and of the command, all `but` one.
+
+    Logins that wait for a terminal are void first: one that is just becoming a session is waited for and ended.
+    """
+    void_device_logins_of(user)
     live = update(UserSession).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
     if but:
         live = live.where(UserSession.id != but.id)
     db.session.execute(live.values(ended_at=now()))
+
+
+def void_device_logins_of(user: User) -> None:
+    """Have no terminal be given a session that was approved, or could be, until now."""
+    waiting = update(DeviceLogin).where(DeviceLogin.user_id == user.id, DeviceLogin.used_at.is_(None))
+    db.session.execute(waiting.where(DeviceLogin.expires_at > now()).values(expires_at=now()))
 
 
 def end_session(session: UserSession, *, by: User, client: Client) -> None:

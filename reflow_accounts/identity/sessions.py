@@ -11,7 +11,12 @@ from reflow_accounts.errors import NotFound
 from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import Factor, User, UserSession
 from reflow_accounts.identity.secrets import digest_of
-from reflow_accounts.identity.service import ACTIVITY_STEP, COOKIE_VALUE_BYTES, IDLE_LIFETIME
+from reflow_accounts.identity.service import (
+    ACTIVITY_STEP,
+    COOKIE_VALUE_BYTES,
+    IDLE_LIFETIME,
+    void_device_logins_of,
+)
 from reflow_accounts.web.client import Client
 from reflow_accounts.web.paging import Page, Position, older_than, read_cursor
 
@@ -77,6 +82,7 @@ def end_sessions(
 
     `by` None is an operator.
     """
+    void_device_logins_of(user)
     count = _end(UserSession.id != keep.id if keep else UserSession.user_id == user.id, user)
     if count:
         record(

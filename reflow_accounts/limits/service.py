@@ -28,6 +28,7 @@ Act = Literal[
     "step-up-code",
     "passkey",
     "device-code",
+    "device-login",
     "invite",
     "invite-to",
 ]
@@ -43,8 +44,9 @@ _OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {
     "invite-to": (RateLimitItemPerHour(5),),
 }
 _OF_ADDRESS: dict[Act, tuple[RateLimitItem, ...]] = {
-    # A challenge is no guess, but a row; and an office may share its address.
+    # A challenge or a login that waits is no guess, but a row; and an office may share its address.
     "passkey": (RateLimitItemPerMinute(30, 5),),
+    "device-login": (RateLimitItemPerMinute(30, 5),),
 }
 _logger = logging.getLogger(__name__)
 _SORRY = "Reflow cannot count attempts right now. Nothing was changed. Try again in a few seconds."

@@ -17,8 +17,9 @@ from werkzeug.exceptions import UnsupportedMediaType
 from reflow_accounts.contract import API_PREFIX, Code
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.web.paging import DEFAULT_LIMIT, HIGHEST_LIMIT, NOT_A_CURSOR, cursor_pattern
-from reflow_accounts.web.problems import PROBLEM_TYPE
+from reflow_accounts.web.problems import OAUTH, PROBLEM_TYPE
 
+FORM_TYPE = "application/x-www-form-urlencoded"
 # Far deeper than any body of ours, far shallower than Python's own limit.
 DEEPEST_JSON = 32
 
@@ -91,6 +92,9 @@ class Problem(Schema):
     otp_required = ma.fields.Boolean(
         metadata={"description": "The password was right; send the code of the second factor as well"}
     )
+    error = ma.fields.String(
+        metadata={"description": "What OAuth 2.0 calls it (RFC 6749, 5.2; RFC 8628, 3.5)"}
+    )
     revoked_at = Moment()
     expired_at = Moment()
 
@@ -129,7 +133,17 @@ def page_of(item: type[Schema]) -> type[Schema]:
 class BodyParser(FlaskParser):
     """Reads JSON and nothing else, and no JSON that two readers could understand differently."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION = {"json": ma.RAISE, "query": ma.RAISE}
+    # RFC 6749, 3.2: what OAuth does not know is ignored there.
+    DEFAULT_UNKNOWN_BY_LOCATION = {"json": ma.RAISE, "query": ma.RAISE, OAUTH: ma.EXCLUDE}
+    __location_map__ = FlaskParser.__location_map__ | {OAUTH: "load_oauth"}
+
+    def load_oauth(self, request: Request, schema: ma.Schema) -> Any:
+        """Read the fields of a form, as OAuth sends them, or of a JSON object; none at all are fine."""
+        if request.mimetype == FORM_TYPE:
+            if any(len(values) > 1 for values in request.form.listvalues()):
+                raise ValidationFailed(body="Send each field once")
+            return request.form.to_dict()
+        return self.load_json(request, schema) if request.get_data() else {}
 
     def load_json(self, request: Request, schema: ma.Schema) -> Any:
         if not request.is_json:
@@ -147,6 +161,9 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
     """A room's endpoints."""
 
     ARGUMENTS_PARSER = BodyParser()
+    DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING | {
+        OAUTH: FORM_TYPE
+    }
 
 
 class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest is untyped

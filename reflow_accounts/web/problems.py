@@ -21,8 +21,12 @@ from reflow_accounts.web.destinations import current_page
 from reflow_accounts.web.filters import rfc3339
 
 PROBLEM_TYPE = "application/problem+json"
+# The location of arguments that come as a form, or as JSON (RFC 6749, 4.4.2 and RFC 8628, 3.1).
+OAUTH = "oauth"
 RETRY_AFTER_SECONDS = 5
 
+# What marshmallow's messages begin with and people need not read.
+_LOCATIONS = ("json", "query", OAUTH, "_schema")
 _CODES = {
     400: Code.BAD_REQUEST,
     401: Code.MISSING_CREDENTIALS,
@@ -220,7 +224,7 @@ def _flat(messages: Any, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:
         return [
             pair
             for name, inner in messages.items()
-            for pair in _flat(inner, path if name in ("json", "query", "_schema") else (*path, str(name)))
+            for pair in _flat(inner, path if name in _LOCATIONS else (*path, str(name)))
         ]
     if isinstance(messages, list):
         return [(".".join(path) or "body", str(text)) for text in messages]

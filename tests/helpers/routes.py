@@ -46,6 +46,7 @@ def belongings(app: Flask, cast: Cast) -> dict[str, str]:
     cast.ada.session()
     team = factories.team(app, "Ada's own team", cast.ada, active=True)
     robot = factories.service_account(app, team, "Ada's robot")
+    login = factories.device_login(cast.ada)
     with app.app_context():
         [invitation] = invite(
             team.row(), ["guest@example.com"], Rights.VIEW, by=cast.ada.row(), client=factories.CLIENT
@@ -64,6 +65,7 @@ def belongings(app: Flask, cast: Cast) -> dict[str, str]:
             "user_id": cast.ada.id,
             "session_id": str(session),
             "passkey_id": passkey.public_id,
+            "login_id": login,
         }
 
 

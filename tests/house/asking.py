@@ -7,7 +7,7 @@ from itertools import count
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.contract import API_PREFIX, DEVICE_GRANT
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import Passkey, UserSession
 from reflow_accounts.teams.invitations import invite
@@ -78,6 +78,9 @@ class Things(dict[str, str]):
             newest = db.select(UserSession.public_id).order_by(UserSession.id.desc())
             return str(db.session.scalars(newest).first())
 
+    def _make_login_id(self) -> str:
+        return factories.device_login(self._ada)
+
     def _make_passkey_id(self) -> str:
         number = next(_numbers)
         with self._app.app_context():
@@ -116,6 +119,8 @@ def body(row: Row, cast: Cast) -> object:
     bodies = {
         "POST /sessions": {"email": cast.ada.email, "password": cast.ada.password},
         "PATCH /teams/<team_id>/members/<user_id>": {"rights": "edit"},
+        "POST /device/code": {"host": f"machine {number}"},
+        "POST /device/token": {"grant_type": DEVICE_GRANT, "device_code": "unknown"},
         "POST /teams/<team_id>/invitations": {"emails": [f"guest{number}@example.com"], "rights": "edit"},
         "PUT /support/teams/<team_id>/subscription": {"active": True, "reason": "as asked for"},
         "POST /teams/<team_id>/invitations/<invitation_id>/sending": None,
@@ -160,4 +165,6 @@ def letter_of(answer: TestResponse) -> str:
         return "L"
     if answer.status_code < 400:
         return "y"
-    return {401: "1", 403: "3", 404: "4", 409: "f", 410: "f", 422: "f"}.get(answer.status_code, answer.status)
+    return {400: "f", 401: "1", 403: "3", 404: "4", 409: "f", 410: "f", 422: "f"}.get(
+        answer.status_code, answer.status
+    )

@@ -4,6 +4,8 @@ The columns are Ada (Admin of Acme), Ben (Edit), Vic (View), Charlie (a stranger
 key), Sam (staff) and nobody (signed out). Acme is the team of every address; another member, a service account,
 an invitation and a service account's key are Acme's; keys, sessions and passkeys of one's own are Ada's.
 
+The login that waits is one that Ada typed the code of.
+
 `y` done or shown · `f` let in, and told what is wrong with what was sent · `L` sent to log in · `1` asked for a
 credential (401) · `3` told that the rights do not suffice (403) · `4` not there (404) · `s` a session may and a
 key may not
@@ -93,6 +95,14 @@ y y y 4 L 4 L  GET     /account/activity/export?account=<account_id>
 y 4 4 4 L 4 L  GET     /account/activity/export?key=<key_id>
 """
 
+DEVICE = """
+y y y y L y L  GET     /device
+f f f f L f L  POST    /device
+y 4 4 4 L 4 L  GET     /device/<login_id>
+y 4 4 4 L 4 L  POST    /device/<login_id>/approval
+y 4 4 4 L 4 L  POST    /device/<login_id>/denial
+"""
+
 TEAM = """
 y y y y L y L  GET     /account/team
 y y y 4 L 4 L  GET     /account/team?team=<team_id>
@@ -143,6 +153,8 @@ API = """
 y y y y y y y  GET     /api/v1/openapi.json
 y y y y y y y  POST    /api/v1/sessions
 s s s s 3 s 1  DELETE  /api/v1/sessions/current
+y y y y y y y  POST    /api/v1/device/code
+f f f f f f f  POST    /api/v1/device/token
 y y y y y y 1  GET     /api/v1/me
 y 3 3 3 3 3 1  GET     /api/v1/authorize?team=<team_id>&rights=admin
 y y 3 3 y 3 1  GET     /api/v1/authorize?team=<team_id>&rights=edit
@@ -202,5 +214,5 @@ def rows_of(*parts: str) -> list[Row]:
     return [Row.of(line) for part in parts for line in part.split("\n") if line]
 
 
-PAGES = rows_of(PUBLIC, OWN, TEAM, SUPPORT)
+PAGES = rows_of(PUBLIC, OWN, DEVICE, TEAM, SUPPORT)
 PROGRAMS = rows_of(API)

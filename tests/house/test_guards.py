@@ -7,7 +7,9 @@ from reflow_accounts.contract import API_PREFIX
 from tests.helpers.api import Api
 
 # What the API answers without a credential, by its own word; everything else asks for one.
-OPEN_TO_ALL = {f"{API_PREFIX}/openapi.json", f"{API_PREFIX}/sessions"}
+OPEN_TO_ALL = {
+    f"{API_PREFIX}{path}" for path in ("/openapi.json", "/sessions", "/device/code", "/device/token")
+}
 
 
 def rules(app):

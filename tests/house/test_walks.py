@@ -115,7 +115,7 @@ def test_no_form_is_taken_that_our_own_page_did_not_send(app, cast, client, ids,
         data = {"csrf_token": client.csrf_token()} if has_token else {}
         answer = client.open(route.path, method=route.method, data=data, headers=headers)
         refused = (400,)
-        if route.path.startswith("/account") and who == "nobody":
+        if route.path.startswith(("/account", "/device")) and who == "nobody":
             refused = (303, 401)
         if route.path.startswith("/support") and who != "sam":
             refused = (404,)

@@ -5,27 +5,35 @@ from __future__ import annotations
 import click
 
 from reflow_accounts.cli.credentials import Kind
+from reflow_accounts.cli.login_with_password import session_with_password
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document
 from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.signing_in import log_in, log_out
+from reflow_accounts.cli.signing_in import log_in, log_in_by_browser, log_out
 
 
 @click.command()
-@click.option("--with-password", is_flag=True, help="Log in with email and password (the default).")
+@click.option("--with-password", is_flag=True, help="Log in with email and password instead.")
 @click.option("--email", metavar="EMAIL", help="The email; asked for on a terminal when left out.")
 @click.option("--otp", metavar="CODE", help="The authenticator app's code; asked for when it is needed.")
 @common_options
 @pass_run
 def login(run: Run, with_password: bool, email: str | None, otp: str | None) -> None:
-    """Log in with a password.
+    """Log in through your browser, or with a password.
 
-    Asks for the email and the password on a terminal, and for the code of your authenticator app when
-    two-factor authentication is on. In a script, give --email, --otp when it is on, and the password
-    as one line on stdin. The login is kept in ~/.reflow/session.json, and its server becomes the one
-    that later commands use.
+    Shows a code and the address of a page. Enter the code there, on any machine where you are logged in
+    or can log in, and approve it; the command waits up to ten minutes.
+
+    With --with-password it asks for the email and the password on a terminal, and for the code of your
+    authenticator app when two-factor authentication is on. In a script, give --email, --otp when it is on,
+    and the password as one line on stdin.
+
+    The login is kept in ~/.reflow/session.json, and its server becomes the one that later commands use.
     """
-    answer = log_in(run, email, otp)
+    if with_password or email is not None or otp is not None:
+        answer = log_in(run, lambda run: session_with_password(run, email, otp))
+    else:
+        answer = log_in_by_browser(run)
     if run.as_json:
         document(answer)
     _say_what_wins(run, "Commands use {0}, which comes before the login.")

@@ -1,7 +1,8 @@
-"""Signing in and out, and the tabs Profile and Security."""
+"""Signing in and out, letting a terminal in, and the tabs Profile and Security."""
 
 from reflow_accounts.identity.pages import (
     confirmation,
+    device_login,
     email,
     passkey_sign_in,
     passkeys,
@@ -14,12 +15,14 @@ from reflow_accounts.identity.pages import (
     sessions,
     sign_in,
 )
-from reflow_accounts.identity.pages.blueprints import account, public, security
+from reflow_accounts.identity.pages.blueprints import account, device, public, security
 
 # Named so that each module has added its views when a door hangs up the blueprints.
 __all__ = [
     "account",
     "confirmation",
+    "device",
+    "device_login",
     "email",
     "passkey_sign_in",
     "passkeys",

@@ -1,0 +1,121 @@
+"""Logging in by way of a browser: show a code, wait until it is approved (RFC 8628)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from reflow_accounts.cli.browser import can_open, open_page
+from reflow_accounts.cli.client import Client
+from reflow_accounts.cli.errors import NotSignedIn, Problem, Unreachable
+from reflow_accounts.cli.keyboard import was_enter_pressed
+from reflow_accounts.cli.output import say
+from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.text import clean
+from reflow_accounts.contract import DEVICE_GRANT
+
+CLIENT_ID = "reflow"
+# RFC 8628, 3.5: without an interval; and how much longer to wait when told to slow down.
+INTERVAL = SLOWER = 5
+# What a server may ask for at most, in seconds.
+LONGEST_INTERVAL, LONGEST_LIFE = 60, 3600
+
+_ENDINGS = {
+    "access_denied": "The login was denied in the browser. Nothing was kept.",
+    "expired_token": "The code has expired. Run reflow login again for a new one.",
+    "invalid_grant": "The server knows this login no more. Run reflow login again.",
+}
+
+
+def session_by_browser(run: Run) -> dict[str, Any]:
+    """Show a code and return the session of whoever approves it: the API's words and the `secret`.
+
+    Raises NotSignedIn when it is denied or not approved in time, and what the API refuses.
+    """
+    client = Client(run.server)
+    asked = _Asked(run.server, client.ask_object("POST", "/device/code", body=_who_asks()))
+    may_open = can_open(run.environ)
+    say(f"Your code: {asked.code}", f"Open {asked.page} and enter it.")
+    if may_open:
+        say("Press Enter to open it in your browser. Waiting …")
+    else:
+        say("Waiting …")
+    return _Waiting(client, asked, may_open).session()
+
+
+def _who_asks() -> dict[str, str]:
+    import socket
+
+    return {"client_id": CLIENT_ID, "host": socket.gethostname()[:255]}
+
+
+class _Asked:
+    """What the server answered: codes, the page, and how long to wait. Raises Unreachable for anything else."""
+
+    def __init__(self, server: str, answer: dict[str, Any]) -> None:
+        words = [answer.get(name) for name in ("device_code", "user_code", "verification_uri")]
+        if not all(isinstance(word, str) and word for word in words):
+            raise Unreachable(f"{server} answered without a code, so it is not Reflow that answers.")
+        self.device_code, code, page = map(str, words)
+        if urlsplit(page).scheme not in ("http", "https"):
+            raise Unreachable(f"{server} named a page that is no web page, so it is not Reflow that answers.")
+        self.code, self.page = clean(code), clean(page)
+        self.interval = _seconds(answer.get("interval"), INTERVAL, LONGEST_INTERVAL)
+        self.lasts = _seconds(answer.get("expires_in"), LONGEST_LIFE, LONGEST_LIFE)
+
+
+def _seconds(value: object, usual: int, most: int) -> int:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return min(max(int(str(value)), 1), most) if is_number else usual
+
+
+class _Waiting:
+    """The polls, as far apart as the server wants them."""
+
+    def __init__(self, client: Client, asked: _Asked, may_open: bool) -> None:
+        self.client, self.asked, self.may_open = client, asked, may_open
+        self.interval = asked.interval
+
+    def session(self) -> dict[str, Any]:
+        end = time.monotonic() + self.asked.lasts
+        while time.monotonic() < end:
+            self._wait(self.interval)
+            try:
+                return self._session_in(self._poll())
+            except Unreachable:
+                # RFC 8628, 3.5: wait twice as long after a failure of the line.
+                if time.monotonic() + 2 * self.interval >= end:
+                    raise
+                self.interval *= 2
+            except Problem as problem:
+                self._go_on_or_end(problem)
+        raise NotSignedIn(_ENDINGS["expired_token"])
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, and open the page when the person presses Enter meanwhile."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if not self.may_open:
+                time.sleep(left)
+            elif was_enter_pressed(left):
+                self.may_open = False
+                if not open_page(self.asked.page):
+                    say("No browser could be opened: open the page by hand.")
+
+    def _poll(self) -> dict[str, Any]:
+        words = {"grant_type": DEVICE_GRANT, "device_code": self.asked.device_code, "client_id": CLIENT_ID}
+        return self.client.ask_object("POST", "/device/token", body=words)
+
+    def _go_on_or_end(self, problem: Problem) -> None:
+        error = problem.document.get("error")
+        if error == "slow_down":
+            self.interval = min(self.interval + SLOWER, LONGEST_INTERVAL)
+        elif problem.status in (429, 503):
+            self.interval = min(2 * self.interval, LONGEST_INTERVAL)
+        elif error != "authorization_pending":
+            raise NotSignedIn(_ENDINGS[error]) if error in _ENDINGS else problem
+
+    def _session_in(self, token: dict[str, Any]) -> dict[str, Any]:
+        session = token.get("session")
+        return {**(session if isinstance(session, dict) else {}), "secret": token.get("access_token")}
