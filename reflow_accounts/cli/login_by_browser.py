@@ -80,7 +80,7 @@ class _Waiting:
     def session(self) -> dict[str, Any]:
         end = time.monotonic() + self.asked.lasts
         while time.monotonic() < end:
-            self._wait(self.interval)
+            self._wait(min(self.interval, end - time.monotonic()))
             try:
                 return self._session_in(self._poll())
             except Unreachable:

@@ -37,9 +37,7 @@ def _asked_password(run: Run) -> str:
     if run.may_ask:
         return str(click.prompt("Password", hide_input=True, err=True))
     if is_terminal(sys.stdin):  # reading a line here would show the password
-        raise UsageFault(
-            "The password is asked for on a terminal: do not redirect stderr, nor set CI."
-        )
+        raise UsageFault("The password is asked for on a terminal: do not redirect stderr, nor set CI.")
     line = sys.stdin.buffer.readline(LONGEST_PASSWORD + 1) if sys.stdin else b""
     try:
         password = line.removesuffix(b"\n").removesuffix(b"\r").decode()

@@ -2,7 +2,10 @@
 
 import json
 import threading
+import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 ME = {
     "user": {
@@ -22,8 +25,10 @@ class Listener:
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
-        self.asked: list[dict[str, str]] = []
+        self.asked: list[dict[str, Any]] = []
         self.refused: dict[str, str] = {}
+        # Called with each request, once it is decided what is answered.
+        self.heard: Callable[[dict[str, Any]], object] = lambda asked: None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -78,9 +83,11 @@ class Listener:
                     "body": body,
                     "Authorization": authorization,
                 }
-                listener.asked.append({**log, "User-Agent": self.headers.get("User-Agent", "")})
+                agent = self.headers.get("User-Agent", "")
+                listener.asked.append({**log, "User-Agent": agent, "at": time.monotonic()})
                 secret = authorization.removeprefix("Bearer ")
                 status, headers, content = listener._answer_to(self.command, self.path, secret)
+                listener.heard(listener.asked[-1])
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(content)), **headers}.items():
                     self.send_header(name, value)

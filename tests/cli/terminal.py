@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 PATIENCE = 30  # seconds
 CTRL_C = "\x03"
+Answer = str | Callable[[str], str | None]
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,10 @@ class Terminal:
         )
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def run_at_a_screen(self, *words: str, answers: tuple[tuple[str, str], ...] = ()) -> Outcome:
+    def run_at_a_screen(self, *words: str, answers: tuple[tuple[str, Answer], ...] = ()) -> Outcome:
         """Run the command on a pseudo-terminal and type each answer when its question appears.
+
+        An answer that is a function gets all that appeared and returns what is typed, or None for nothing.
 
         What appeared is in `stdout`; a terminal does not tell the two streams apart.
         """
@@ -90,8 +94,9 @@ class Terminal:
             os.close(ours)
 
     @staticmethod
-    def _converse(screen: int, answers: list[tuple[str, str]]) -> str:
-        seen, unread, typed, end = "", "", "", time.monotonic() + PATIENCE
+    def _converse(screen: int, answers: list[tuple[str, Answer]]) -> str:
+        typed: str | None = ""
+        seen, unread, end = "", "", time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if not select.select([screen], [], [], 2)[0]:
                 # Python may lose a Ctrl-C just before it starts to read a line: a person presses it again.
@@ -106,7 +111,9 @@ class Terminal:
             seen += piece.decode(errors="replace")
             unread += piece.decode(errors="replace")
             if answers and answers[0][0] in unread:
-                typed = answers.pop(0)[1]
-                os.write(screen, typed.encode() + (b"" if typed == CTRL_C else b"\n"))
+                answer = answers.pop(0)[1]
+                typed = answer(seen) if callable(answer) else answer
+                if typed is not None:
+                    os.write(screen, typed.encode() + (b"" if typed == CTRL_C else b"\n"))
                 unread = ""
         return seen

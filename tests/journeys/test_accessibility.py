@@ -23,6 +23,7 @@ PAGES = [
     "/account/profile/deletion",
     "/account/security",
     "/account/activity",
+    "/device",
     "/help/api-keys",
     "/help/cli",
     "/help/api",
@@ -113,7 +114,7 @@ def test_the_other_pages_are_accessible(open_page: OpenPage, member: Person, siz
         page.goto(path)
         expect_accessible(page, path)
     log_in(page, member.email)
-    for path in PAGES:
+    for path in (*PAGES, f"/device/{factories.device_login(member)}"):
         page.goto(path)
         expect_accessible(page, path)
 
@@ -180,6 +181,7 @@ def test_the_support_console_is_accessible(
         "/account/activity",
         "/account/security",
         "/account/subscription",
+        "/device",
         "/help/api",
         "/login",
         "/signup",

@@ -27,11 +27,11 @@ AUTHENTICATOR = {
 def page(open_page: OpenPage, live: LiveServer) -> Page:
     """A page at a domain name, which passkeys need, in a browser with an authenticator."""
     page = open_page(SimpleNamespace(url=f"http://localhost:{live.port}"))
-    _plug_in(page)
+    plug_in(page)
     return page
 
 
-def _plug_in(page: Page) -> tuple[CDPSession, str]:
+def plug_in(page: Page) -> tuple[CDPSession, str]:
     """Give the browser a virtual authenticator; return the line to it and its id."""
     line = page.context.new_cdp_session(page)
     line.send("WebAuthn.enable")
@@ -105,7 +105,7 @@ def test_who_breaks_off_reads_so_and_can_try_again(
     open_page: OpenPage, live: LiveServer, member: Person
 ) -> None:
     page = open_page(SimpleNamespace(url=f"http://localhost:{live.port}"))
-    line, authenticator = _plug_in(page)
+    line, authenticator = plug_in(page)
     log_in(page, member.email)
     add_passkey(page, "Laptop")
     line.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
