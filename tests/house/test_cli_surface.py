@@ -1,4 +1,4 @@
-"""The surface of the `reflow` command, its commands, arguments and options, is the one that is committed.
+"""The surface of the `reflow` command, its commands, arguments, options and exit codes, is the one that is committed.
 
 `.venv/bin/python -m tests.house.test_cli_surface` writes the committed one anew.
 """
@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 
 from reflow_accounts.cli.app import reflow
+from reflow_accounts.cli.main import INTERRUPTED
+from reflow_accounts.contract import Exit
 
 COMMITTED = Path(__file__).with_name("cli.txt")
 # Every command takes them (cli/options.py).
@@ -43,11 +45,14 @@ def _commands(command: click.Command, name: str = "reflow") -> Iterator[tuple[st
 
 
 def surface() -> str:
-    """Return one line for each command."""
-    lines = []
+    """Return one line for each command, before them what all take, and after them the exit codes."""
+    common = " ".join(_words(parameter) for parameter in reflow.params if COMMON & set(parameter.opts))
+    lines = [f"every command {common}"]
     for name, command in _commands(reflow):
         shown = [_words(parameter) for parameter in command.params if not COMMON & set(parameter.opts)]
         lines.append(" ".join([name, *shown]))
+    codes = {code.name.lower().replace("_", " "): int(code) for code in Exit} | {"interrupted": INTERRUPTED}
+    lines += [f"exit {number} {words}" for words, number in codes.items()]
     return "\n".join(lines) + "\n"
 
 
