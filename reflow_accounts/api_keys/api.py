@@ -5,9 +5,18 @@ from typing import Any
 from flask import url_for
 
 from reflow_accounts.api_keys import recorder, service
+from reflow_accounts.api_keys.changing import change
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.recorder import Tally
-from reflow_accounts.api_keys.schemas import KeyName, KeyOut, KeysQuery, NewKey, NewKeyOut, UseOut, UsesQuery
+from reflow_accounts.api_keys.schemas import (
+    KeyChange,
+    KeyOut,
+    KeysQuery,
+    NewKey,
+    NewKeyOut,
+    UseOut,
+    UsesQuery,
+)
 from reflow_accounts.api_keys.service import ListedKey
 from reflow_accounts.identity.caller import me
 from reflow_accounts.web.client import client
@@ -45,12 +54,12 @@ def show_key(key_id: str) -> ListedKey:
 
 
 @blueprint.route("/keys/<key_id>", methods=["PATCH"])
-@blueprint.arguments(KeyName)
+@blueprint.arguments(KeyChange)
 @blueprint.response(200, KeyOut)
-def rename_key(wanted: dict[str, Any], key_id: str) -> ListedKey:
-    """Rename an API key."""
+def change_key(wanted: dict[str, Any], key_id: str) -> ListedKey:
+    """Rename an API key, or have it end at a time, which is never later than it would end anyway."""
     key = service.live_key_of(me(), key_id)
-    service.rename(key, wanted["name"], by=me(), client=client())
+    change(key, **wanted, by=me(), client=client())
     return _listed(key)
 
 

@@ -41,10 +41,11 @@ class NewKey(Schema):
     expires_at = Moment(allow_none=True, load_default=None)
 
 
-class KeyName(Schema):
-    """What to call a key."""
+class KeyChange(Schema):
+    """What is to be different; what is left out stays."""
 
-    name = Text(required=True, metadata=_NAME)
+    name = Text(metadata=_NAME)
+    expires_at = Moment(metadata={"description": "In the future, and no later than the key would end anyway"})
 
 
 class KeysQuery(PageQuery):

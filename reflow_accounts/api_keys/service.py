@@ -1,4 +1,4 @@
-"""Issue a key, list keys, rename, revoke, and tell whose key a secret is."""
+"""Issue a key, list keys, revoke, and tell whose key a secret is."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def issue(
         nonce=nonce,
     )
     _insert(key)
-    _record(Action.KEY_CREATED, key, by, client)
+    record_act(Action.KEY_CREATED, key, by, client)
     return key, secret
 
 
@@ -184,21 +184,6 @@ def with_tallies(keys: list[ApiKey]) -> list[ListedKey]:
     return [ListedKey(key, tallies[key.id]) for key in keys]
 
 
-def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
-    """Give a live key another name. Raises ValidationFailed as `issue` does."""
-    tidy = checked_name(name)
-    if tidy == key.name:
-        return
-    old = key.name
-    taken = _name_taken(key.user, tidy)
-    try:
-        with db.session.begin_nested():
-            key.name, key.folded_name = tidy, text.folded(tidy)
-    except IntegrityError:
-        raise taken from None
-    _record(Action.KEY_RENAMED, key, by, client, old=old)
-
-
 def find_by_secret(secret: str) -> ApiKey | None:
     """Return the key that a whole secret is, live or not: for whoever was handed it and asks whose it is.
 
@@ -218,7 +203,7 @@ def revoke(key: ApiKey, *, by: User, client: Client, reason: str = "") -> bool:
     ended = update(ApiKey).where(ApiKey.id == key.id, ApiKey.revoked_at.is_(None)).values(revoked_at=at)
     was_live = bool(db.session.execute(ended).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
     if was_live:
-        _record(Action.KEY_REVOKED, key, by, client, **({"reason": reason} if reason else {}))
+        record_act(Action.KEY_REVOKED, key, by, client, **({"reason": reason} if reason else {}))
     return was_live
 
 
@@ -233,12 +218,13 @@ def _require_subscription(owner: User) -> None:
         raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")
 
 
-def _name_taken(owner: User, name: str) -> ValidationFailed:
+def name_taken(owner: User, name: str) -> ValidationFailed:
+    """Return the error for a name that another live key of the owner has."""
     who = "You already have" if owner.is_person else f"{owner.full_name} already has"
     return ValidationFailed(name=f"{who} a key named {name}. Choose another name")
 
 
-def _record(action: Action, key: ApiKey, by: User, client: Client, **details: str) -> None:
+def record_act(action: Action, key: ApiKey, by: User, client: Client, **details: str) -> None:
     """Write down what was done to a key; the team that owns a service account sees it too."""
     record(
         action,
@@ -262,7 +248,7 @@ def _insert(key: ApiKey) -> None:
     except IntegrityError:
         if nonce and _was_issued(owner, nonce):
             raise Conflict("This key was already created. It cannot be shown again.") from None
-        raise _name_taken(owner, name) from None
+        raise name_taken(owner, name) from None
 
 
 def _was_issued(owner: User, nonce: str) -> bool:

@@ -34,6 +34,7 @@ class Action(StrEnum):
     TEAM_CREATED = "team.created"
     KEY_CREATED = "api_key.created"
     KEY_RENAMED = "api_key.renamed"
+    KEY_END_SET = "api_key.end_set"
     KEY_REVOKED = "api_key.revoked"
     SUBSCRIPTION_ACTIVATED = "subscription.activated"
     SUBSCRIPTION_DEACTIVATED = "subscription.deactivated"
@@ -100,6 +101,7 @@ _TITLES = {
     Action.TEAM_CREATED: "Team created",
     Action.KEY_CREATED: "API key created",
     Action.KEY_RENAMED: "API key renamed",
+    Action.KEY_END_SET: "End of an API key set",
     Action.KEY_REVOKED: "API key revoked",
     Action.SUBSCRIPTION_ACTIVATED: "Subscription set to active",
     Action.SUBSCRIPTION_DEACTIVATED: "Subscription set to inactive",

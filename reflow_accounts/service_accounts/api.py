@@ -6,7 +6,7 @@ from flask import url_for
 
 from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.api_keys.recorder import Tally
-from reflow_accounts.api_keys.schemas import KeyOut, KeysQuery, NewKey, NewKeyOut
+from reflow_accounts.api_keys.schemas import KeyChange, KeyOut, KeysQuery, NewKey, NewKeyOut
 from reflow_accounts.api_keys.service import ListedKey
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.models import User
@@ -118,6 +118,17 @@ def show_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
     """Show an API key of a service account. Needs Admin rights."""
     _, account = _administered(team_id, account_id)
     return api_keys.with_tallies([api_keys.live_key_of(account, key_id)])[0]
+
+
+@blueprint.route(KEY, methods=["PATCH"])
+@blueprint.arguments(KeyChange)
+@blueprint.response(200, KeyOut)
+def change_account_key(wanted: dict[str, Any], team_id: str, account_id: str, key_id: str) -> ListedKey:
+    """Rename an API key of a service account, or have it end at a time, never later than anyway. Needs Admin rights."""
+    team, account = _administered(team_id, account_id)
+    key = api_keys.live_key_of(account, key_id)
+    service.change_key(team, key, **wanted, by=me(), client=client())
+    return api_keys.with_tallies([key])[0]
 
 
 @blueprint.route(KEY, methods=["DELETE"])

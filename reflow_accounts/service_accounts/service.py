@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from reflow_accounts.api_keys.changing import change
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.recorder import last_uses_of
 from reflow_accounts.api_keys.service import issue, live_key_counts, revoke, revoke_all
@@ -101,6 +102,20 @@ def issue_key(
     """
     accounts.ensure_usable(team, account, by=by)
     return issue(account, name, by=by, client=client, expires_at=expires_at, nonce=nonce)
+
+
+def change_key(
+    team: Team,
+    key: ApiKey,
+    *,
+    name: str | None = None,
+    expires_at: datetime | None = None,
+    by: User,
+    client: Client,
+) -> None:
+    """Change a key of a service account, as `api_keys.changing.change` does; only an Admin of the team may."""
+    hold_as_admin(team, by)
+    change(key, name=name, expires_at=expires_at, by=by, client=client)
 
 
 def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:

@@ -17,7 +17,8 @@ SOME, MANY = 8, 60
 _OF_A_NAME = {("name", "You already have a key named"), ("name", "Enter a name for this key")}
 SAID_BY_THE_SERVICE = {
     "POST /api/v1/keys": _OF_A_NAME | {("expires_at", "Choose a time in the future")},
-    "PATCH /api/v1/keys/{key_id}": _OF_A_NAME,
+    "PATCH /api/v1/keys/{key_id}": _OF_A_NAME
+    | {("expires_at", "Choose a time in the future"), ("expires_at", "This key ends earlier")},
 }
 
 

@@ -185,6 +185,7 @@ y 3 3 4 3 4 1  DELETE  /api/v1/teams/<team_id>/service-accounts/<account_id>
 y 3 3 4 3 4 1  GET     /api/v1/teams/<team_id>/service-accounts/<account_id>/keys
 y 3 3 4 3 4 1  POST    /api/v1/teams/<team_id>/service-accounts/<account_id>/keys
 y 3 3 4 3 4 1  GET     /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
+y 3 3 4 3 4 1  PATCH   /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
 y 3 3 4 3 4 1  DELETE  /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
 4 4 4 4 4 y 1  GET     /api/v1/support/teams
 4 4 4 4 4 y 1  PUT     /api/v1/support/teams/<team_id>/subscription

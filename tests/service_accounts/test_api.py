@@ -121,6 +121,7 @@ WRITES = [
     ("GET", "/{id}/keys", None),
     ("POST", "/{id}/keys", {"name": "more"}),
     ("GET", "/{id}/keys/{key}", None),
+    ("PATCH", "/{id}/keys/{key}", {"name": "other"}),
     ("DELETE", "/{id}/keys/{key}", None),
 ]
 READS = [("GET", "", None), ("GET", "/{id}", None)]
