@@ -16,7 +16,7 @@ COMMANDS = {
     "login": ("sessions", "Log in through your browser, or with a password."),
     "logout": ("sessions", "Log out of the server and forget the login."),
     "whoami": ("whoami", "Show who you are and which credential is used."),
-    "keys": ("keys", "List, create and revoke API keys."),
+    "keys": ("keys", "List, create, rotate and revoke API keys."),
     "team": ("team", "Show teams, invite people, manage service accounts."),
     "activity": ("activity", "Show what was done with your account and keys."),
     "api": ("api", "Send one request to the API and print its answer."),

@@ -47,6 +47,8 @@ def cautions_for_git(file: Path, root: Path) -> list[str]:
 
 def _ignore_command(root: Path, name: str) -> str:
     ignore_file = root / ".gitignore"
+    if ignore_file.is_symlink():  # git reads none here
+        ignore_file = git.exclude_file_of(root) or root / ".git" / "info" / "exclude"
     line = shell(f"/{name}")
     if _lacks_last_line_end(ignore_file):
         return f"    printf '\\n%s\\n' {line} >> {shell(ignore_file)}"

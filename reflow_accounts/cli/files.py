@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from pathlib import Path
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# One block of most disks, and more than any secret needs.
+_ROOM = b"\n" * 4096
 
 
 class Draft:
     """A file about to appear at `path`: room for it is taken now, its text is published later.
 
     Raises FileExistsError when something is there already, unless `overwrite` is true and it is a
-    plain file or a link; other OSErrors when nothing can be written there.
+    plain file or a link; other OSErrors when nothing can be written there, on a full disk too.
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
@@ -22,6 +25,7 @@ class Draft:
         self._refuse_what_is_there()
         self._draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
         self._descriptor: int | None = os.open(self._draft, _NEW, 0o600)
+        self._take_room()
 
     def _refuse_what_is_there(self) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -29,14 +33,27 @@ class Draft:
             if not self.overwrite or not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                 raise FileExistsError(self.path)
 
-    def publish(self, text: str) -> None:
-        """Make the file appear with `text` (UTF-8), whole. Raises OSError; then nothing appeared."""
+    def _take_room(self) -> None:
+        descriptor = self._descriptor
+        assert descriptor is not None
+        try:
+            if os.write(descriptor, _ROOM) < len(_ROOM):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(descriptor)  # some file systems look for room only now
+        except BaseException:
+            self.discard()
+            raise
+
+    def publish(self, content: str | bytes) -> None:
+        """Make the file appear with `content` (text: UTF-8), whole. Raises OSError; then nothing appeared."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             raise ValueError("published before")
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(text.encode())
+                file.seek(0)
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.truncate()
                 file.flush()
                 os.fsync(file.fileno())
             self._move()
@@ -46,6 +63,7 @@ class Draft:
     def _move(self) -> None:
         if self.overwrite:
             self._draft.replace(self.path)
+            _settle(self.path.parent)
             return
         try:
             os.link(self._draft, self.path)  # unlike a rename, refuses to overwrite
@@ -62,6 +80,16 @@ class Draft:
             self._descriptor = None
         with contextlib.suppress(OSError):
             self._draft.unlink()
+
+
+def _settle(folder: Path) -> None:
+    """Have the disk remember a replaced name: what was there before may be worth nothing from now on."""
+    with contextlib.suppress(OSError):  # a system that cannot open folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def make_private_folder(folder: Path) -> None:

@@ -1,10 +1,14 @@
-"""Where the root of a git repository is, and whether git keeps a file out of it."""
+"""Where the root of a git repository is, and what git says of the files in it."""
 
 from __future__ import annotations
 
 import os
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
 
 _TIMEOUT = 3  # seconds
 # What git sets for hooks; it would answer for another repository.
@@ -53,17 +57,52 @@ def standing_of(file: Path, root: Path) -> Standing:
     return Standing.TRACKED if tracked == 0 else Standing.NOT_IGNORED
 
 
+def exclude_file_of(root: Path) -> Path | None:
+    """Return the ignore file of this clone alone (`.git/info/exclude`), or None when git cannot say.
+
+    A worktree's `.git` is a file, and its ignore file is that of the main one.
+    """
+    done = output_of(root, "rev-parse", "--git-path", "info/exclude")
+    name = os.fsdecode(done).removesuffix("\n") if done else ""
+    return root / name if name else None
+
+
+def output_of(
+    root: Path, *words: str, good: tuple[int, ...] = (0,), timeout: float = _TIMEOUT
+) -> bytes | None:
+    """Return what git says to these words in `root`, or None when it fails with an exit code not in `good`."""
+    done = _done(root, words, timeout)
+    return done.stdout if done and done.returncode in good else None
+
+
+def command(root: Path, *words: str) -> list[str]:
+    """Return the command that asks git in `root`: a repository's own settings run no programs for it."""
+    return ["git", "--no-pager", "-c", "core.fsmonitor=false", "-C", str(root), *words]
+
+
+def environ() -> dict[str, str]:
+    """Return the environment in which git is asked: about this repository, without the network or a question."""
+    plain = {name: value for name, value in os.environ.items() if name not in _LOCAL_VARIABLES}
+    return plain | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "none"}
+
+
 def _exit_code(root: Path, *words: str) -> int | None:
+    done = _done(root, words, _TIMEOUT)
+    return done.returncode if done else None
+
+
+def _done(root: Path, words: tuple[str, ...], timeout: float) -> CompletedProcess[bytes] | None:
     import subprocess
 
-    environ = {name: value for name, value in os.environ.items() if name not in _LOCAL_VARIABLES}
-    # A repository's own settings must not run programs for such a question.
-    command = ["git", "-c", "core.fsmonitor=false", "-C", str(root), *words]
-    quiet = subprocess.DEVNULL
     try:
-        done = subprocess.run(  # noqa: S603 (a fixed program; no shell reads its arguments)
-            command, env=environ, stdin=quiet, stdout=quiet, stderr=quiet, timeout=_TIMEOUT, check=False
+        return subprocess.run(  # noqa: S603 (a fixed program; no shell reads its arguments)
+            command(root, *words),
+            env=environ(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=timeout,
+            check=False,
         )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return done.returncode

@@ -10,6 +10,7 @@ from reflow_accounts.cli.cautions import cautions_for_git
 from reflow_accounts.cli.credentials import HOME_KEY
 from reflow_accounts.cli.errors import CommandError, UsageFault
 from reflow_accounts.cli.files import Draft, make_private_folder
+from reflow_accounts.cli.key_file import Unusable, secret_in_file
 from reflow_accounts.cli.output import result
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import shell
@@ -31,6 +32,10 @@ class Delivery:
             self._draft.publish(secret + "\n")
             return
         result(secret)
+
+    def has_arrived(self, secret: str) -> bool:
+        """Say whether the file holds `secret`, as after an interruption one does not know."""
+        return self.path is not None and holds(self.path, secret)
 
     def cancel(self) -> None:
         """Leave nothing behind. Harmless after `hand_over`."""
@@ -67,6 +72,14 @@ def _repository_file(run: Run) -> Path:
     if root is None:
         raise UsageFault("This folder is in no git repository. Use --save home or -o FILE.")
     return root / KEY_FILE_NAME
+
+
+def holds(path: Path, secret: str) -> bool:
+    """Say whether the file at `path` holds this secret."""
+    try:
+        return secret_in_file(path) == secret
+    except Unusable:
+        return False
 
 
 def _draft(path: Path, overwrite: bool) -> Draft:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from reflow_accounts.cli import git
 from reflow_accounts.cli.client import Client
+from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Unreachable
+from reflow_accounts.cli.ignoring import ignore, ignore_file_for
 from reflow_accounts.cli.key_choice import OWN, Keyring
 from reflow_accounts.cli.key_delivery import Delivery, destination
-from reflow_accounts.cli.output import document, give_up_stdout
+from reflow_accounts.cli.output import document, give_up_stdout, say
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
 from reflow_accounts.contract import is_well_formed
@@ -20,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def where_to(command: Command) -> Command:
-    """Give `command` the options that say where the secret goes: `output`, `save` and `force`."""
+    """Give `command` the options that say where the secret goes: `output`, `save`, `force` and `yes`."""
     for decorate in reversed(_OPTIONS):
         command = decorate(command)
     return command
@@ -34,66 +38,101 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="Save it as reflow.key at the git root, or as ~/.reflow/api.key.",
     ),
     click.option("--force", is_flag=True, help="Replace the file when it exists."),
+    click.option("--yes", is_flag=True, help="Ask nothing; with --save repo, add the file to .gitignore."),
 )
 
 
-class NewKey:
-    """One key that is to be made: what to call it, and where its secret goes.
+class Target:
+    """Where the options want a secret to go. Raises UsageFault when they make no sense."""
 
-    Raises UsageFault and CommandError when the secret could not be written; then nothing was made.
-    """
-
-    def __init__(self, run: Run, name: str, *, output: str | None, save: str | None, force: bool) -> None:
-        self.run, self.name = run, name
+    def __init__(
+        self, run: Run, *, output: str | None, save: str | None, force: bool = False, yes: bool = False
+    ) -> None:
+        self.run, self.overwrite = run, force
         self.path = destination(run, output, save)
-        self.overwrite = force
+        self.is_named = self.path is not None
+        self._root = git.root_of(run.folder) if save == "repo" else None
+        self._yes = yes
+        self._ignore_file: Path | None = None
 
-    def make(self, client: Client, ring: Keyring = OWN) -> None:
-        """Make it in this list of the API, hand the secret over and say where it went."""
-        delivery = Delivery(self.path, overwrite=self.overwrite)
-        try:
-            key = _created(client, self.name, ring)
-            _hand_over(self.run, client, key, delivery, ring)
-        finally:
-            delivery.cancel()
-        _say_where_it_went(self.run, key, delivery)
+    def ask(self) -> None:
+        """Ask where git shall ignore the file, when it does not yet and somebody is there."""
+        if self.path and self._root:
+            self._ignore_file = ignore_file_for(self.run, self.path, self._root, yes=self._yes)
+
+    def have_git_ignore_it(self) -> None:
+        """Do what was answered. What fails is a warning."""
+        if self.path and self._ignore_file:
+            ignore(self.run, self._ignore_file, self.path.name)
 
 
-def _created(client: Client, name: str, ring: Keyring) -> dict[str, Any]:
+def make_key(client: Client, name: str, target: Target, ring: Keyring = OWN) -> None:
+    """Make a key in this list of the API, hand its secret over and say where it went.
+
+    Raises CommandError when the secret could not be written; then no key is left.
+    """
+    run = target.run
+    delivery = Delivery(target.path, overwrite=target.overwrite)
+    try:
+        target.ask()
+        key = created(client, name, ring)
+        _hand_over(target, client, key, delivery, ring)
+    finally:
+        delivery.cancel()
+    _say_where_it_went(run, key, delivery)
+
+
+def created(client: Client, name: str, ring: Keyring) -> dict[str, Any]:
+    """Make a key and return it with its secret. Raises Problem, Unreachable."""
+    hint = f"If the key was created all the same, {ring.listing} shows it."
     try:
         key = client.ask_object("POST", ring.path, body={"name": name})
     except Unreachable as fault:
-        raise Unreachable(
-            *fault.lines, f"If the key was created all the same, {ring.listing} shows it."
-        ) from None
+        raise Unreachable(*fault.lines, hint) from None
+    except KeyboardInterrupt:
+        say(hint)
+        raise
     if not is_well_formed(str(key.get("secret"))):
         raise Unreachable(f"{client.server} answered without a key, so it is not Reflow that answers.")
     return key
 
 
-def _hand_over(run: Run, client: Client, key: dict[str, Any], delivery: Delivery, ring: Keyring) -> None:
+def not_written(path: Path | None, error: BaseException) -> str:
+    """Return the sentence for a secret that did not get where it should."""
+    reason = getattr(error, "strerror", None) or "interrupted"
+    return f"The key could not be written to {path or 'stdout'} ({reason})."
+
+
+def taken_back(client: Client, key: dict[str, Any], ring: Keyring) -> str:
+    """Revoke a key just made; say what came of it."""
+    name = clean(key.get("name"))
+    place = Place(Kind.OPTION, "the answer of the server")
+    by_itself = Client(client.server, Credential(place, key["secret"]))
+    # The caller's own credential may have ended meanwhile; every key may revoke itself.
+    for who, path in ((client, ring.path_of(key)), (by_itself, OWN.path_of(key))):
+        try:
+            who.ask("DELETE", path)
+        except CommandError:
+            continue
+        return f"The new key {name} was revoked again; nothing is left of it."
+    return f"It could not be revoked either: revoke {name} in {ring.page}."
+
+
+def _hand_over(
+    target: Target, client: Client, key: dict[str, Any], delivery: Delivery, ring: Keyring
+) -> None:
     try:
-        if run.as_json and delivery.path is None:
+        target.have_git_ignore_it()
+        if target.run.as_json and delivery.path is None:
             document(key)
         else:
             delivery.hand_over(key["secret"])
     except (OSError, KeyboardInterrupt) as error:
+        if delivery.has_arrived(key["secret"]):
+            raise
         if delivery.path is None:
             give_up_stdout()
-        reason = getattr(error, "strerror", None) or "interrupted"
-        target = delivery.path or "stdout"
-        raise CommandError(
-            f"The key could not be written to {target} ({reason}). {_taken_back(client, key, ring)}"
-        ) from None
-
-
-def _taken_back(client: Client, key: dict[str, Any], ring: Keyring) -> str:
-    name = clean(key.get("name"))
-    try:
-        client.ask("DELETE", ring.path_of(key))
-    except CommandError:
-        return f"It could not be revoked either: revoke {name} in {ring.page}."
-    return f"The new key {name} was revoked again; nothing is left of it."
+        raise CommandError(f"{not_written(delivery.path, error)} {taken_back(client, key, ring)}") from None
 
 
 def _say_where_it_went(run: Run, key: dict[str, Any], delivery: Delivery) -> None:

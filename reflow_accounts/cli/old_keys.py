@@ -43,8 +43,8 @@ def revoke(run: Run, client: Client, name_or_id: str, ring: Keyring = OWN, *, ye
     if key.get("revoked_at"):
         run.tell(f"The key {name} is revoked already.")
         return
-    is_own = _is_in_use_here(client, key)
-    is_asked = not yes and run.may_ask and _is_recent(key.get("last_used_at"))
+    is_own = is_in_use_here(client, key)
+    is_asked = not yes and run.may_ask and was_used_lately(key)
     if is_asked and not click.confirm(_question(name, key, is_own), err=True):
         raise CommandError("Nothing was revoked.")
     client.ask("DELETE", ring.path_of(key))
@@ -52,18 +52,24 @@ def revoke(run: Run, client: Client, name_or_id: str, ring: Keyring = OWN, *, ye
 
 
 def _question(name: str, key: dict[str, Any], is_own: bool) -> str:
-    used = f"{name} was last used {moment(key.get('last_used_at'))} UTC"
-    return f"{used}{' and is the key you are using now' if is_own else ''}. Revoke it?"
+    return f"{last_use_of(key, name)}{' and is the key you are using now' if is_own else ''}. Revoke it?"
 
 
-def _is_recent(time: object) -> bool:
+def last_use_of(key: dict[str, Any], name: str) -> str:
+    """Return the beginning of a sentence that says when a key was last used."""
+    return f"{name} was last used {moment(key.get('last_used_at'))} UTC"
+
+
+def was_used_lately(key: dict[str, Any]) -> bool:
+    """Say whether `key` was used in the last 24 hours, so that somebody may depend on it."""
     try:
-        return datetime.now(UTC) - datetime.fromisoformat(str(time)) < RECENT
+        return datetime.now(UTC) - datetime.fromisoformat(str(key.get("last_used_at"))) < RECENT
     except (ValueError, TypeError):
         return False
 
 
-def _is_in_use_here(client: Client, key: dict[str, Any]) -> bool:
+def is_in_use_here(client: Client, key: dict[str, Any]) -> bool:
+    """Say whether `key` is the credential of this run."""
     secret = client.credential.secret if client.credential else ""
     if not key.get("hint") or not secret.endswith(str(key["hint"])):
         return False

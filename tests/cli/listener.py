@@ -21,7 +21,10 @@ ME = {
 
 
 class Listener:
-    """`answers` maps (method, path without query) to (status, headers, body); `asked` is the log."""
+    """`answers` maps (method, path without query) to (status, headers, body); `asked` is the log.
+
+    `meanwhile` maps (method, path) to what happens before the answer; `clock` is added to the header Date.
+    """
 
     def __init__(self) -> None:
         self.answers: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
@@ -29,6 +32,9 @@ class Listener:
         self.refused: dict[str, str] = {}
         # Called with each request, once it is decided what is answered.
         self.heard: Callable[[dict[str, Any]], object] = lambda asked: None
+        self.answers_of: dict[str, dict[tuple[str, str], object]] = {}
+        self.meanwhile: dict[tuple[str, str], Callable[[], object]] = {}
+        self.clock = 0.0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -58,6 +64,10 @@ class Listener:
         """Answer 401 with this code to everybody who shows `secret`."""
         self.refused[secret] = code
 
+    def answers_to(self, secret: str, method: str, path: str, document: object) -> None:
+        """Answer with JSON to who shows `secret`, and to nobody else."""
+        self.answers_of.setdefault(secret, {})[method, f"/api/v1{path}"] = document
+
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
@@ -66,6 +76,9 @@ class Listener:
         if secret in self.refused:
             problem = {"title": "Unauthorized", "status": 401, "detail": "No.", "code": self.refused[secret]}
             return 401, {"Content-Type": "application/problem+json"}, json.dumps(problem).encode()
+        own = self.answers_of.get(secret, {}).get((method, path.partition("?")[0]))
+        if own is not None:
+            return 200, {"Content-Type": "application/json"}, json.dumps(own).encode()
         nothing = (404, {"Content-Type": "text/html"}, b"<h1>Not here</h1>")
         return self.answers.get((method, path.partition("?")[0]), nothing)
 
@@ -86,6 +99,8 @@ class Listener:
                 agent = self.headers.get("User-Agent", "")
                 listener.asked.append({**log, "User-Agent": agent, "at": time.monotonic()})
                 secret = authorization.removeprefix("Bearer ")
+                route = self.command, self.path.partition("?")[0].removeprefix("/api/v1")
+                listener.meanwhile.get(route, lambda: None)()
                 status, headers, content = listener._answer_to(self.command, self.path, secret)
                 listener.heard(listener.asked[-1])
                 self.send_response(status)
@@ -93,6 +108,9 @@ class Listener:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(content)
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string((timestamp or time.time()) + listener.clock)
 
             def log_message(self, *_: object) -> None:
                 """Stay silent."""

@@ -1,19 +1,20 @@
-"""`reflow keys`: list, create and revoke API keys."""
+"""`reflow keys`: list, create, rotate and revoke API keys."""
 
 from __future__ import annotations
 
 import click
 
-from reflow_accounts.cli.new_key import NewKey, where_to
+from reflow_accounts.cli.new_key import Target, make_key, where_to
 from reflow_accounts.cli.old_keys import STATES, revoke, show
 from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.rotating import overlap_option, rotate
 from reflow_accounts.cli.run import Run
 
 
 @click.group()
 @common_options
 def keys() -> None:
-    """List, create and revoke API keys."""
+    """List, create, rotate and revoke API keys."""
 
 
 @keys.command("list")
@@ -33,13 +34,39 @@ def list_keys(run: Run, state: str) -> None:
 @where_to
 @common_options
 @pass_run
-def create_key(run: Run, name: str, output: str | None, save: str | None, force: bool) -> None:
+def create_key(run: Run, name: str, output: str | None, save: str | None, force: bool, yes: bool) -> None:
     """Create an API key called NAME and print it.
 
-    The key is shown this once. Only the key goes to stdout, so it can be piped.
+    The key is shown this once. Only the key goes to stdout, so it can be piped. With --save repo, and
+    where git does not ignore the file yet, it asks on a terminal where that shall be written down.
     """
-    key = NewKey(run, name, output=output, save=save, force=force)
-    key.make(run.client())
+    target = Target(run, output=output, save=save, force=force, yes=yes)
+    make_key(run.client(), name, target)
+
+
+@keys.command("rotate")
+@click.argument("name_or_id")
+@overlap_option
+@where_to
+@common_options
+@pass_run
+def rotate_key(
+    run: Run,
+    name_or_id: str,
+    overlap: str | None,
+    output: str | None,
+    save: str | None,
+    force: bool,
+    yes: bool,
+) -> None:
+    """Put a new API key of the same name in the place of this one, and revoke the old one.
+
+    When it is the key in use and comes from a file, the new one replaces it in that file; else it is
+    printed, or goes where -o or --save say. The new key is tried before the old one is ended; when that
+    fails, everything is as it was. On a terminal it asks first when the key was used in the last 24 hours.
+    """
+    target = Target(run, output=output, save=save, force=force, yes=yes)
+    rotate(target, run.client(), name_or_id, overlap=overlap, yes=yes)
 
 
 @keys.command("revoke")

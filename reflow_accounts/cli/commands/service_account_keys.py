@@ -6,9 +6,10 @@ import click
 
 from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.key_choice import Keyring
-from reflow_accounts.cli.new_key import NewKey, where_to
+from reflow_accounts.cli.new_key import Target, make_key, where_to
 from reflow_accounts.cli.old_keys import STATES, revoke, show
 from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.rotating import overlap_option, rotate
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.team_choice import account_named, path_in, path_of_team, team_option
 from reflow_accounts.cli.text import clean, shell
@@ -17,7 +18,7 @@ from reflow_accounts.cli.text import clean, shell
 @click.group()
 @common_options
 def keys() -> None:
-    """List, create and revoke API keys of a service account."""
+    """List, create, rotate and revoke API keys of a service account."""
 
 
 @keys.command("list")
@@ -43,15 +44,53 @@ def list_keys(run: Run, account: str, state: str, team: str | None) -> None:
 @common_options
 @pass_run
 def create_key(
-    run: Run, account: str, name: str, output: str | None, save: str | None, force: bool, team: str | None
+    run: Run,
+    account: str,
+    name: str,
+    output: str | None,
+    save: str | None,
+    force: bool,
+    yes: bool,
+    team: str | None,
 ) -> None:
     """Create an API key called NAME of the service account ACCOUNT and print it. Needs Admin rights.
 
-    The key is shown this once. Only the key goes to stdout, so it can be piped.
+    The key is shown this once. Only the key goes to stdout, so it can be piped. With --save repo, and
+    where git does not ignore the file yet, it asks on a terminal where that shall be written down.
     """
-    key = NewKey(run, name, output=output, save=save, force=force)
+    target = Target(run, output=output, save=save, force=force, yes=yes)
     client = run.client()
-    key.make(client, _ring(client, team, account))
+    make_key(client, name, target, _ring(client, team, account))
+
+
+@keys.command("rotate")
+@click.argument("account")
+@click.argument("name_or_id")
+@overlap_option
+@where_to
+@team_option
+@common_options
+@pass_run
+def rotate_key(
+    run: Run,
+    account: str,
+    name_or_id: str,
+    overlap: str | None,
+    output: str | None,
+    save: str | None,
+    force: bool,
+    yes: bool,
+    team: str | None,
+) -> None:
+    """Put a new key in the place of this one of the service account ACCOUNT, and revoke the old one.
+
+    The new key is printed, or goes where -o or --save say. It is tried before the old one is ended; when
+    that fails, everything is as it was. On a terminal it asks first when the key was used in the last 24
+    hours. Needs Admin rights.
+    """
+    target = Target(run, output=output, save=save, force=force, yes=yes)
+    client = run.client()
+    rotate(target, client, name_or_id, _ring(client, team, account), overlap=overlap, yes=yes)
 
 
 @keys.command("revoke")

@@ -1,0 +1,147 @@
+"""The steps of a rotation, in the order that leaves a working key wherever it breaks off, and the way back."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from reflow_accounts.cli.client import Client
+from reflow_accounts.cli.credentials import Credential, Kind, Place
+from reflow_accounts.cli.errors import CommandError, Problem
+from reflow_accounts.cli.key_choice import Keyring
+from reflow_accounts.cli.key_exchange import Exchange
+from reflow_accounts.cli.new_key import Target, created, not_written, taken_back
+from reflow_accounts.cli.output import document, give_up_stdout, moment, say
+from reflow_accounts.cli.text import clean, shell
+
+LONGEST_NAME = 64  # of a key, as the server has it
+
+
+class Rotation:
+    """One key, `old`, that is exchanged for a new one.
+
+    Two live keys may not share a name, so the new one bears its own until the old one has given the name
+    up. `is_own` says that the old key is the credential of this run; then the new one ends it.
+    """
+
+    def __init__(self, client: Client, ring: Keyring, old: dict[str, Any], *, is_own: bool) -> None:
+        self.client, self.ring, self.old, self.is_own = client, ring, old, is_own
+        self.name = str(old.get("name"))
+        self._fresh = client
+        self._end = "was revoked"
+
+    def make(self) -> dict[str, Any]:
+        """Make the new key. Raises CommandError; nothing was changed then, but for a key that nobody has."""
+        return created(self.client, _named(self.name, f" (new {secrets.token_hex(2)})"), self.ring)
+
+    def prove(self, new: dict[str, Any], exchange: Exchange, target: Target) -> None:
+        """Put the new secret in its place and see that it opens the API.
+
+        Otherwise have everything as it was, and raise CommandError, or what interrupted.
+        """
+        try:
+            target.have_git_ignore_it()
+            exchange.put(new["secret"])
+            self._try(new, exchange)
+            self._show(new, exchange, as_json=target.run.as_json)
+        except (CommandError, OSError, KeyboardInterrupt) as fault:
+            self._go_back(new, exchange, fault)
+
+    def end_old(self, new: dict[str, Any], exchange: Exchange, overlap: timedelta | None) -> dict[str, Any]:
+        """Revoke the old key, or have it end after `overlap`; return the new one, which has its name then.
+
+        Raises CommandError, or what interrupted, after it was said what is live.
+        """
+        ender = self._fresh if self.is_own else self.client
+        old, where = self.ring.path_of(self.old), exchange.path or "the one shown"
+        live = f"The new key {clean(new.get('name'))} is live: {where}."
+        try:
+            if overlap is None:
+                ender.ask("DELETE", old)
+            else:
+                self._limit(ender, old, datetime.fromisoformat(new["created_at"]) + overlap)
+        except (CommandError, KeyboardInterrupt) as fault:
+            command = f"{self.ring.command} revoke {self.ring.owner}".rstrip()
+            again = f"{command} {shell(self.old.get('id'))}"
+            _give_up(fault, live, f"The old key {clean(self.name)} may be live too. End it: {again}")
+        try:
+            return ender.ask_object("PATCH", self.ring.path_of(new), body=self._final(new))
+        except (CommandError, KeyboardInterrupt) as fault:
+            command = shell("reflow", "api", "PATCH", self.ring.path_of(new), "-f", f"name={self.name}")
+            _give_up(fault, live, f"The old key {self._end}. To give the new one its name: {command}")
+
+    def told(self, exchange: Exchange) -> list[str]:
+        """Return the lines that say what is true now."""
+        name = clean(self.name)
+        if exchange.path:
+            return [
+                f"The key {name} was rotated: the new one is in {exchange.path}. The old one {self._end}."
+            ]
+        return [
+            f"The key {name} was rotated. The old one {self._end}.",
+            "Save the new one now: it is shown only this once.",
+        ]
+
+    def _try(self, new: dict[str, Any], exchange: Exchange) -> None:
+        where = str(exchange.path or "the answer of the server")
+        place = Place(Kind.OPTION, where, exchange.path)
+        self._fresh = Client(self.client.server, Credential(place, exchange.found(new["secret"])))
+        try:
+            by = self._fresh.ask_object("GET", "/me").get("authenticated_by")
+        except Problem as refusal:
+            reason = clean(refusal.document.get("detail") or refusal.document.get("code"))
+            raise CommandError(
+                f"The new key was tried and refused: {reason}", exit_code=refusal.exit_code
+            ) from None
+        if not isinstance(by, dict) or by.get("id") != new.get("id"):
+            raise CommandError("The new key was tried and opens something else.")
+
+    def _show(self, new: dict[str, Any], exchange: Exchange, *, as_json: bool) -> None:
+        if exchange.path is None and as_json:
+            document({**new, **self._final(new)})
+        else:
+            exchange.show(new["secret"])
+
+    def _go_back(self, new: dict[str, Any], exchange: Exchange, fault: BaseException) -> NoReturn:
+        if isinstance(fault, OSError):
+            if exchange.path is None:
+                give_up_stdout()
+            fault = CommandError(not_written(exchange.path, fault))
+        try:
+            exchange.undo(new["secret"])
+        except OSError as error:
+            kept = f"{exchange.path} could not be put back ({error.strerror}) and holds the new key"
+            _give_up(fault, f"{kept}. That one and the old key {clean(self.name)} are both live.")
+        outcome = taken_back(self.client, new, self.ring)
+        where = f" Nothing has changed in {exchange.path}." if exchange.path else ""
+        _give_up(fault, outcome, f"The old key {clean(self.name)} is live.{where}")
+
+    def _limit(self, ender: Client, path: str, until: datetime) -> None:
+        """Have the old key end at `until` (by the server's clock) and give its name up."""
+        body = {"name": _named(self.name, f" (old {self.old.get('hint')})")}
+        ends = self.old.get("expires_at")
+        if not ends or datetime.fromisoformat(ends) > until:
+            body["expires_at"] = until.isoformat()
+        limited = ender.ask_object("PATCH", path, body=body)
+        self._end = f"is called {clean(limited.get('name'))} and ends {moment(limited.get('expires_at'))} UTC"
+
+    def _final(self, new: dict[str, Any]) -> dict[str, str]:
+        """Return what the new key has of the old one: its name, and the length of its life."""
+        final = {"name": self.name}
+        if self.old.get("expires_at"):
+            born, ends = (datetime.fromisoformat(self.old[field]) for field in ("created_at", "expires_at"))
+            final["expires_at"] = (datetime.fromisoformat(new["created_at"]) + (ends - born)).isoformat()
+        return final
+
+
+def _named(name: str, suffix: str) -> str:
+    return name[: LONGEST_NAME - len(suffix)].rstrip() + suffix
+
+
+def _give_up(fault: BaseException, *lines: str) -> NoReturn:
+    """End the run for `fault`, and say what is true after it."""
+    if isinstance(fault, CommandError):
+        raise CommandError(*fault.lines, *lines, exit_code=fault.exit_code) from None
+    say(*lines)
+    raise fault

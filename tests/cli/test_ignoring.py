@@ -1,0 +1,182 @@
+"""`keys create --save repo` has git ignore the file: asked on a terminal, with --yes, or warned of."""
+
+import os
+import subprocess
+
+import pytest
+
+from reflow_accounts.contract import is_well_formed
+from tests.cli.account import unused_name
+from tests.cli.folders import git, repository
+
+QUESTION = "Where shall it be ignored?"
+
+
+def create(terminal, *words: str):
+    return terminal.run("keys", "create", unused_name(), "--save", "repo", *words)
+
+
+def create_at_a_screen(terminal, answer: str):
+    name = unused_name()
+    return terminal.run_at_a_screen("keys", "create", name, "--save", "repo", answers=(("Choose", answer),))
+
+
+def is_ignored(root) -> bool:
+    command = ["git", "check-ignore", "--quiet", "reflow.key"]
+    return subprocess.run(command, cwd=root, check=False).returncode == 0
+
+
+@pytest.fixture
+def root(keyed):
+    """A repository that ignores nothing; the terminal is in a folder of it."""
+    git(keyed.folder, "init", "--quiet")
+    (keyed.folder / "deep").mkdir()
+    root, keyed.folder = keyed.folder, keyed.folder / "deep"
+    return root
+
+
+@pytest.mark.parametrize(
+    ("answer", "file"), [("1", ".gitignore"), ("", ".gitignore"), ("2", ".git/info/exclude"), ("3", None)]
+)
+def test_a_person_is_asked_where_the_file_shall_be_ignored(keyed, root, answer, file):
+    outcome = create_at_a_screen(keyed, answer)
+
+    assert outcome.code == 0, outcome.stdout
+    assert QUESTION in outcome.stdout
+    assert is_well_formed((root / "reflow.key").read_text().strip())
+    assert is_ignored(root) is (file is not None)
+    named = [place for place in (".gitignore", ".git/info/exclude") if has_line(root / place)]
+    assert named == ([file] if file else [])
+    assert ("is not ignored by git and could be published. Mend it" in outcome.stdout) is (file is None)
+
+
+def has_line(file) -> bool:
+    return file.exists() and "/reflow.key" in file.read_text().splitlines()
+
+
+def test_with_yes_nobody_is_asked(keyed, root):
+    outcome = create(keyed, "--yes")
+
+    assert outcome.code == 0
+    assert (root / ".gitignore").read_text() == "/reflow.key\n"
+    assert f"/reflow.key was added to {root}/.gitignore" in outcome.stderr
+    assert "warning" not in outcome.stderr
+
+
+@pytest.mark.parametrize("at_a_screen", [True, False])
+def test_in_ci_nobody_is_asked_and_the_warning_mends_it(keyed, root, at_a_screen):
+    keyed.environ |= {"CI": "true"} if at_a_screen else {}
+    words = ("keys", "create", unused_name(), "--save", "repo")
+    outcome = (keyed.run_at_a_screen if at_a_screen else keyed.run)(*words)
+
+    assert outcome.code == 0
+    assert QUESTION not in outcome.everything
+    assert not (root / ".gitignore").exists()
+    assert (root / "reflow.key").exists()
+    line = next(line for line in outcome.everything.splitlines() if line.startswith("    "))
+    subprocess.run(["sh", "-ec", line.strip()], check=True)
+    assert is_ignored(root)
+
+
+@pytest.mark.parametrize("before", ["", "*.pyc", "*.pyc\n", "*.pyc\r\n", "# caf\xe9"])
+def test_the_line_is_added_after_what_is_there(keyed, root, before):
+    (root / ".gitignore").write_bytes(before.encode("latin-1"))
+
+    assert create(keyed, "--yes").code == 0
+
+    content = (root / ".gitignore").read_bytes()
+    assert content.startswith(before.encode("latin-1"))
+    assert content.splitlines()[-1] == b"/reflow.key"
+    assert content.endswith(b"/reflow.key\n")
+    assert len(content.splitlines()) == len(before.splitlines()) + 1
+    assert is_ignored(root)
+
+
+def test_what_is_ignored_already_is_left_alone(keyed):
+    root = repository(keyed.folder)
+
+    assert QUESTION not in create_at_a_screen(keyed, "").stdout
+    assert create(keyed, "--yes", "--force").code == 0
+    assert (root / ".gitignore").read_text() == "reflow.key\n"
+
+
+def test_in_a_worktree_the_file_of_the_clone_is_the_main_ones(keyed, tmp_path):
+    main = tmp_path / "main"
+    main.mkdir()
+    git(main, "init", "--quiet")
+    git(main, "commit", "--quiet", "--allow-empty", "-m", "start")
+    git(main, "worktree", "add", "--quiet", str(tmp_path / "side"))
+    keyed.folder = tmp_path / "side"
+
+    assert create_at_a_screen(keyed, "2").code == 0
+
+    assert has_line(main / ".git" / "info" / "exclude")
+    assert is_ignored(tmp_path / "side")
+
+
+@pytest.mark.parametrize("answer", ["1", "2"])
+def test_a_submodule_ignores_for_itself(keyed, tmp_path, answer):
+    library, main = tmp_path / "library", tmp_path / "main"
+    for folder in (library, main):
+        folder.mkdir()
+        git(folder, "init", "--quiet")
+        git(folder, "commit", "--quiet", "--allow-empty", "-m", "start")
+    git(main, "submodule", "--quiet", "add", str(library), "lib")
+    keyed.folder = main / "lib"
+
+    assert create_at_a_screen(keyed, answer).code == 0
+
+    assert is_ignored(main / "lib")
+    assert not (main / ".gitignore").exists()
+    assert not has_line(main / ".git" / "info" / "exclude")
+
+
+def test_a_clone_without_a_folder_info_gets_one(keyed, root):
+    (root / ".git" / "info" / "exclude").unlink()
+    (root / ".git" / "info").rmdir()
+
+    assert create_at_a_screen(keyed, "2").code == 0
+    assert is_ignored(root)
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "read-only"])
+def test_where_gitignore_cannot_be_written_the_key_is_there_and_warned_of(keyed, root, kind, tmp_path):
+    file, elsewhere = root / ".gitignore", tmp_path / "elsewhere"
+    elsewhere.write_text("precious\n")
+    through: tuple[str, ...] = ()
+    if kind == "read-only":
+        file.write_text("")
+        file.chmod(0o400)
+        through = ("setpriv", "--bounding-set", "-dac_override") if os.geteuid() == 0 else ()
+    elif kind == "link":
+        file.symlink_to(elsewhere)
+    else:
+        file.mkdir()
+
+    outcome = keyed.run("keys", "create", unused_name(), "--save", "repo", "--yes", through=through)
+
+    assert outcome.code == 0, outcome.stderr
+    assert is_well_formed((root / "reflow.key").read_text().strip())
+    assert f"warning: {file} could not be changed" in outcome.stderr
+    assert "is not ignored by git" in outcome.stderr
+    assert elsewhere.read_text() == "precious\n"
+    assert ("exclude" in outcome.stderr) is (kind == "link")
+
+
+def test_when_no_key_is_made_nothing_is_written_down(there, nina):
+    root = there.folder
+    git(root, "init", "--quiet")
+    there.environ["REFLOW_API_KEY"] = "x"
+
+    assert create(there, "--yes").code == 4
+    assert [path.name for path in root.iterdir()] == [".git"]
+
+
+def test_leaving_at_the_question_makes_nothing(keyed, root, ada):
+    outcome = keyed.run_at_a_screen(
+        "keys", "create", name := unused_name(), "--save", "repo", answers=(("Choose", "\x03"),)
+    )
+
+    assert outcome.code == 130
+    assert name not in ada.live_names()
+    assert sorted(path.name for path in root.iterdir()) == [".git", "deep"]
