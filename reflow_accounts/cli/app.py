@@ -19,6 +19,7 @@ COMMANDS = {
     "keys": ("keys", "List, create, rotate and revoke API keys."),
     "team": ("team", "Show teams, invite people, manage service accounts."),
     "activity": ("activity", "Show what was done with your account and keys."),
+    "doctor": ("doctor", "Look for what is wrong, and say how to mend it."),
     "api": ("api", "Send one request to the API and print its answer."),
 }
 

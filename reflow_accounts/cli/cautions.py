@@ -34,25 +34,31 @@ def cautions_for_git(file: Path, root: Path) -> list[str]:
     if standing is git.Standing.TRACKED:
         return [
             f"warning: {file} is tracked by git. Take it out, and revoke the key if it was ever pushed:",
-            f"    cd {shell(root)} && git rm --cached {shell(name)}",
-            _ignore_command(root, name),
+            f"    {untrack_command(root, name)}",
+            f"    {ignore_command(root, name)}",
         ]
     if standing is git.Standing.NOT_IGNORED:
         return [
             f"warning: {file} is not ignored by git and could be published. Mend it:",
-            _ignore_command(root, name),
+            f"    {ignore_command(root, name)}",
         ]
     return []
 
 
-def _ignore_command(root: Path, name: str) -> str:
+def untrack_command(root: Path, name: str) -> str:
+    """Return the command that has git forget the file called `name` in `root`, and keeps it there."""
+    return f"cd {shell(root)} && git rm --cached {shell(name)}"
+
+
+def ignore_command(root: Path, name: str) -> str:
+    """Return the command that has git ignore the file called `name` in `root`."""
     ignore_file = root / ".gitignore"
     if ignore_file.is_symlink():  # git reads none here
         ignore_file = git.exclude_file_of(root) or root / ".git" / "info" / "exclude"
     line = shell(f"/{name}")
     if _lacks_last_line_end(ignore_file):
-        return f"    printf '\\n%s\\n' {line} >> {shell(ignore_file)}"
-    return f"    echo {line} >> {shell(ignore_file)}"
+        return f"printf '\\n%s\\n' {line} >> {shell(ignore_file)}"
+    return f"echo {line} >> {shell(ignore_file)}"
 
 
 def _lacks_last_line_end(file: Path) -> bool:

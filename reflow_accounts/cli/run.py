@@ -78,6 +78,15 @@ class Run:
         return server_address(remembered or DEFAULT_SERVER, "the server in session.json")
 
     @property
+    def server_source(self) -> str:
+        """Where the server's address comes from, in words. Raises as `server` does."""
+        if self.server_option is not None:
+            return "--server"
+        if self.environ.get("REFLOW_SERVER"):
+            return "REFLOW_SERVER"
+        return "the last login" if self.store and self.store.default_server() else "the default"
+
+    @property
     def session(self) -> Session | None:
         """The login at the server, or None."""
         return self.store.session_for(self.server) if self.store else None

@@ -1,6 +1,7 @@
 """A server on loopback that answers what a test tells it and remembers what it was asked."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ class Listener:
     `meanwhile` maps (method, path) to what happens before the answer; `clock` is added to the header Date.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
         self.asked: list[dict[str, Any]] = []
         self.refused: dict[str, str] = {}
@@ -37,12 +38,17 @@ class Listener:
         self.clock = 0.0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         self.says("GET", "/me", ME)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     @property
     def secrets(self) -> list[str]:

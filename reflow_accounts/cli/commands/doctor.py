@@ -1,0 +1,88 @@
+"""`reflow doctor`: looks at everything that a run depends on, and says how to mend what is not well."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from reflow_accounts.cli import git
+from reflow_accounts.cli.client import Client
+from reflow_accounts.cli.doctor.account import Account
+from reflow_accounts.cli.doctor.findings import Finding, State, error, ok
+from reflow_accounts.cli.doctor.line import Line
+from reflow_accounts.cli.doctor.places import Search
+from reflow_accounts.cli.doctor.repository import repository_findings
+from reflow_accounts.cli.errors import CommandError
+from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.output import document, is_terminal, result
+from reflow_accounts.cli.run import Run
+from reflow_accounts.contract import Exit
+
+
+@click.command()
+@common_options
+@pass_run
+def doctor(run: Run) -> None:
+    """Look for what is wrong, and say how to mend it.
+
+    Looks at the server, the clock, the credentials found, their files, git and its last 100 commits, the
+    key's end and the subscription. One line for each finding: state (ok, warning, error), what was looked
+    at, what was found, and the command that mends it. Asks nothing and changes nothing.
+
+    Ends with 0 when all is well, 7 when the server cannot be reached, 4 when there is no credential or it
+    is refused or cannot be used, and else 1.
+    """
+    visit = Visit(run)
+    findings = []
+    for finding in visit.findings():
+        findings.append(finding)
+        if not run.as_json:
+            _show(finding)
+    is_well = all(finding.state is State.OK for finding in findings)
+    if run.as_json:
+        document({"ok": is_well, "findings": [finding.shown for finding in findings]})
+    if not is_well:
+        raise click.exceptions.Exit(visit.exit_code)
+
+
+class Visit:
+    """One examination. `exit_code` says what was worst, when not all was well."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.exit_code = Exit.FAILED
+
+    def findings(self) -> Iterator[Finding]:
+        """Look at one thing after the other; without the network, at all the rest."""
+        yield self._address()
+        line = Line(self.run.server)
+        if self.run.server:
+            yield from line.findings()
+        search = Search(self.run)
+        yield from search.findings()
+        account = Account(Client(self.run.server, search.credential))
+        if line.is_open and search.credential:
+            yield from account.findings()
+        if not line.is_open:
+            self.exit_code = Exit.UNREACHABLE
+        elif search.credential is None or account.is_refused:
+            self.exit_code = Exit.NOT_SIGNED_IN
+        yield from repository_findings(git.root_of(self.run.folder), account.keys)
+
+    def _address(self) -> Finding:
+        try:
+            return ok("server", f"{self.run.server}, from {self.run.server_source}")
+        except CommandError as fault:
+            vars(self.run)["server"] = ""  # nobody is asked; the rest is looked at
+            mend = fault.lines[1].strip() if len(fault.lines) > 1 else "reflow --server URL doctor"
+            return error("server", fault.lines[0], mend)
+
+
+def _show(finding: Finding) -> None:
+    state, check, detail, mend = (finding.shown[name] for name in ("state", "check", "detail", "mend"))
+    if is_terminal(sys.stdout):
+        result(f"{state:8} {check:12} {detail}{f'. Mend it: {mend}' if mend else ''}")
+    else:
+        result("\t".join((state, check, detail, mend)))

@@ -1,0 +1,125 @@
+"""Which credential wins and why, what is at each place where one could be, and who may read it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from reflow_accounts.cli import git
+from reflow_accounts.cli.credentials import HOME_KEY, VARIABLE, Credential, Kind, Place, credential_at, places
+from reflow_accounts.cli.doctor.findings import Finding, Findings, error, mode_of, ok, warning
+from reflow_accounts.cli.errors import CommandError
+from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.session_store import FILE as SESSIONS
+from reflow_accounts.cli.text import shell
+from reflow_accounts.contract import KEY_FILE_NAME
+
+LOG_IN = "reflow login"
+_ABSENT = {
+    Kind.OPTION: "no -k FILE was given",
+    Kind.VARIABLE: f"{VARIABLE} is not set",
+    Kind.REPOSITORY: "this folder is in no git repository",
+    Kind.HOME: "there is no home folder",
+    Kind.LOGIN: "nobody is logged in",
+}
+
+
+class Search:
+    """The search for a credential, as every command does it, and what it came upon."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._around = run.surroundings
+        self.found = {place.kind: place for place in places(self._around)}
+        self.credential: Credential | None = None
+        self._faults: dict[Kind, CommandError] = {}
+        for place in reversed(self.found.values()):
+            self.credential = self._credential(place)
+
+    @property
+    def winner(self) -> Place | None:
+        """The place whose credential is used, be that one good or not."""
+        return next(iter(self.found.values()), None)
+
+    def _credential(self, place: Place) -> Credential | None:
+        try:
+            return credential_at(place, self._around)
+        except CommandError as fault:
+            self._faults[place.kind] = fault
+            return None
+
+    def findings(self) -> Findings:
+        """Say which credential wins, then what is at each of the six places."""
+        yield self._choice()
+        for kind in Kind:
+            yield self._at(kind)
+        asks = "login starts" if self.run.may_ask else "nobody is asked: no terminal, or CI"
+        yield ok("place 6", f"on a terminal, login: here {asks}")
+        yield from self._modes()
+
+    def _choice(self) -> Finding:
+        if self.winner is None:
+            return error("credential", f"there is none for {self.run.server or 'the server'}", LOG_IN)
+        hidden = [str(place) for place in self.found.values() if place is not self.winner]
+        why = "the first of the places that has one"
+        detail = f"{self.winner} is used: {why}{'; it hides ' + ', '.join(hidden) if hidden else ''}"
+        if self.credential is None:
+            return error("credential", f"{detail}; it cannot be used", self.winner.remedy)
+        return ok("credential", detail)
+
+    def _at(self, kind: Kind) -> Finding:
+        check = f"place {list(Kind).index(kind) + 1}"
+        place, fault = self.found.get(kind), self._faults.get(kind)
+        if place is None:
+            return ok(check, self._absent(kind))
+        if fault is None:
+            return ok(
+                check, f"{place.where} ({kind}) holds {'a login' if kind is Kind.LOGIN else 'a whole key'}"
+            )
+        report = error if place is self.winner else warning
+        words = fault.lines[0].removesuffix(place.remedy).rstrip()
+        return report(check, words, self._mend(place))
+
+    def _absent(self, kind: Kind) -> str:
+        root = git.root_of(self.run.folder)
+        if kind is Kind.VARIABLE and VARIABLE in self.run.environ:
+            return f"{VARIABLE} is empty, which counts as not set"
+        if kind is Kind.REPOSITORY and root:
+            return f"{root / KEY_FILE_NAME} is absent"
+        if kind is Kind.HOME and self.run.home:
+            return f"{self.run.home / HOME_KEY} is absent"
+        return _ABSENT[kind] + (f" at {self.run.server}" if kind is Kind.LOGIN else "")
+
+    def _mend(self, place: Place) -> str:
+        if place.kind is Kind.VARIABLE:
+            return f"unset {VARIABLE}"
+        if place.path and place.path.is_file() and not os.access(place.path, os.R_OK):
+            return shell("chmod", "600", place.path)
+        if place.kind is Kind.OPTION:
+            return place.remedy
+        remove = shell("rm", *(["-r"] if place.path and place.path.is_dir() else []), place.path)
+        if place.kind is Kind.LOGIN:
+            return f"{remove} && {LOG_IN}"
+        return f"{remove} && reflow keys create NAME --save {'repo' if place.kind is Kind.REPOSITORY else 'home'}"
+
+    def _modes(self) -> Findings:
+        home, root = self.run.home, git.root_of(self.run.folder)
+        files = [place.path for place in self.found.values() if place.path]
+        if home:
+            files += [home / SESSIONS]
+        for file in dict.fromkeys(files):
+            if file.is_file():
+                yield mode_of(file, 0o600)
+        ours = home / HOME_KEY.parent if home else None
+        if ours and ours.is_dir():
+            yield mode_of(ours, 0o700)
+        yield from _left_over(root)
+        yield from _left_over(ours)
+
+
+def _left_over(folder: Path | None) -> Findings:
+    """Find what a command that was killed while it wrote a key has left."""
+    for name in (KEY_FILE_NAME, HOME_KEY.name, SESSIONS.name):
+        for file in sorted(folder.glob(f".{name}.????????")) if folder else ():
+            detail = f"{file} was left behind by a command that was ended, and may hold a key"
+            yield warning("left over", detail, shell("rm", file))

@@ -1,0 +1,113 @@
+"""Keys that git publishes, or would: files that it tracks or does not ignore, and what its history holds."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from reflow_accounts.cli import git
+from reflow_accounts.cli.cautions import ignore_command, untrack_command
+from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
+from reflow_accounts.cli.doctor.history import COMMITS, History
+from reflow_accounts.cli.text import shell
+from reflow_accounts.contract import KEY_FILE_NAME, is_well_formed
+
+Keys = Callable[[], list[dict[str, Any]]]
+
+SECONDS = 10
+OURS = (KEY_FILE_NAME, "api.key")
+SECRET = rb"rf[ks]_[0-9A-Za-z]{49}"
+# A file of this name may be a key of anything; one that begins so is none of ours.
+_OF_OTHERS = b"-----BEGIN"
+
+
+def repository_findings(root: Path | None, keys: Keys) -> Findings:
+    """Look at the repository at `root`; `keys` returns the caller's own, to tell which of those found is live."""
+    if root is None:
+        yield ok("git files", "this folder is in no git repository")
+        return
+    tracked, loose = _files(root, "ls-files"), _files(root, "ls-files", "--others", "--exclude-standard")
+    if tracked is None or loose is None:
+        yield warning("git files", f"git cannot be asked about {root}", shell("git", "-C", root, "status"))
+        return
+    found = [_published(root, name) for name in tracked] + [_unignored(root, name) for name in loose]
+    yield from found or [ok("git files", f"no key file in {root} is tracked or left to be")]
+    yield from _past(root, keys)
+
+
+def _files(root: Path, *words: str) -> list[str] | None:
+    """Return the files that git lists and that are a key by name or by what they hold; None without git."""
+    listed = git.output_of(root, *words, "-z", timeout=SECONDS)
+    if listed is None:
+        return None
+    names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
+    suspects = {name for name in names if fnmatch(Path(name).name, "*.key")} | _holding_a_secret(root)
+    return [name for name in names if name in suspects and _is_key(root / name)]
+
+
+def _holding_a_secret(root: Path) -> set[str]:
+    """Return the files, tracked or not ignored, in which something like a secret stands."""
+    words = ("grep", "--untracked", "--no-recurse-submodules", "-l", "-z", "-a", "-E", SECRET.decode())
+    found = git.output_of(root, *words, good=(0, 1), timeout=SECONDS) or b""
+    return {os.fsdecode(name) for name in found.split(b"\0") if name}
+
+
+def _is_key(file: Path) -> bool:
+    try:
+        with file.open("rb") as content:
+            start = content.read(1 << 20)
+    except OSError:
+        return file.name in OURS
+    if any(is_well_formed(found.decode()) for found in re.findall(SECRET, start)):
+        return True
+    return file.name in OURS or (file.name.endswith(".key") and is_text_of_ours(start))
+
+
+def is_text_of_ours(content: bytes) -> bool:
+    """Say whether a file named *.key with this content may be a key of Reflow, cut off or not."""
+    return _OF_OTHERS not in content and b"\0" not in content and bool(content.strip())
+
+
+def _published(root: Path, name: str) -> Finding:
+    mend = f"{untrack_command(root, name)} && {ignore_command(root, name)}"
+    return error("git files", f"{root / name} is tracked by git; revoke its key if it was ever pushed", mend)
+
+
+def _unignored(root: Path, name: str) -> Finding:
+    detail = f"{root / name} is not ignored by git and could be published"
+    return warning("git files", detail, ignore_command(root, name))
+
+
+def _past(root: Path, keys: Keys) -> Findings:
+    history = History(root)
+    history.read()
+    if history.failed:
+        yield warning("git history", "git does not show its history", shell("git", "-C", root, "log"))
+        return
+    looked = f"the last {COMMITS} commits" if history.whole else "the newest commits, as far as time allowed,"
+    mine = keys() if history.secrets else []
+    found = [_secret_in(commit, secret, mine) for secret, commit in history.secrets.items()]
+    found += [_file_in(commit, name) for name, commit in history.files.items()]
+    yield from found or [ok("git history", f"{looked} hold no key")]
+
+
+def _secret_in(commit: str, secret: str, keys: list[dict[str, Any]]) -> Finding:
+    hint = secret[-4:]
+    mine = [key for key in keys if key.get("hint") == hint]
+    live = [key for key in mine if not key.get("revoked_at")]
+    detail = f"commit {commit} holds a key that ends in {hint}"
+    if live:
+        revoke = shell("reflow", "keys", "revoke", live[0].get("id"))
+        return error("git history", f"{detail}, and yours is live: whoever has the repository has it", revoke)
+    if mine:
+        return ok("git history", f"{detail}, which was revoked")
+    return error("git history", f"{detail}; revoke it, if it is not yet", "reflow keys revoke NAME_OR_ID")
+
+
+def _file_in(commit: str, name: str) -> Finding:
+    detail = f"commit {commit} holds the file {name}; revoke the key that was in it"
+    return warning("git history", detail, "reflow keys revoke NAME_OR_ID")

@@ -1,0 +1,385 @@
+"""`reflow doctor`: what it finds at a real server and in real files, how to mend it, and that it asks nothing."""
+
+import json
+import os
+import re
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.cli.certificates import certificate
+from tests.cli.folders import key_file, login, repository
+from tests.cli.listener import Listener
+from tests.cli.secrets_for_tests import made_up_key, made_up_session
+from tests.helpers.live_server import free_port
+
+
+class Report:
+    """What one examination found."""
+
+    def __init__(self, terminal, *words: str) -> None:
+        outcome = terminal.run(*words, "doctor", "--json")
+        self.code, self.text = outcome.code, outcome.everything
+        report = json.loads(outcome.stdout)
+        assert set(report) == {"ok", "findings"}
+        assert report["ok"] is (outcome.code == 0), outcome.stdout
+        self.findings = report["findings"]
+        assert all(set(found) == {"check", "state", "detail", "mend"} for found in self.findings)
+        assert all(bool(found["mend"]) is (found["state"] != "ok") for found in self.findings), self.bad
+        assert not re.search("rf[ks]_[0-9A-Za-z]{8}", self.text)
+
+    @property
+    def bad(self) -> list[tuple[str, str]]:
+        """What is not well: which check, and how bad."""
+        return [(found["check"], found["state"]) for found in self.findings if found["state"] != "ok"]
+
+    def __getitem__(self, check: str) -> dict[str, str]:
+        """The finding of a check; the worst one when there are several."""
+        found = [found for found in self.findings if found["check"] == check]
+        return max(found, key=lambda one: ["ok", "warning", "error"].index(one["state"]))
+
+    def mend(self, terminal, check: str) -> None:
+        """Do as the finding says."""
+        subprocess.run(
+            ["sh", "-ec", self[check]["mend"]], check=True, env=terminal.environ, cwd=terminal.folder
+        )
+
+
+@pytest.fixture
+def well(there, ada):
+    """A terminal with which all is well: a key at home, for its owner alone."""
+    (there.home / ".reflow").mkdir(mode=0o700)
+    there.key = ada.new_key()
+    there.file = key_file(there.home / ".reflow" / "api.key", there.key["secret"])
+    there.folder = repository(there.folder)
+    return there
+
+
+def test_all_is_well(well, live):
+    report = Report(well)
+
+    assert (report.code, report.bad) == (0, [])
+    told = {found["check"]: found["detail"] for found in report.findings}
+    assert told["server"] == f"{live.url}, from REFLOW_SERVER"
+    assert told["reachable"] == f"Reflow answers at {live.url}"
+    assert told["credential"].startswith(f"the key in {well.file} (home folder) is used")
+    assert well.key["name"] in told["accepted"]
+    assert told["expiry"] == "the key does not end by itself"
+    assert told["subscription"] == "active for Acme"
+    assert told["clock"] == "it agrees with the server's"
+    assert [found["check"] for found in report.findings if found["check"].startswith("place")] == [
+        f"place {number}" for number in range(1, 7)
+    ]
+
+
+def test_each_finding_is_one_line(well):
+    lines = [line.split("\t") for line in well.run("doctor").stdout.splitlines()]
+    assert all(len(line) == 4 and line[0] == "ok" for line in lines)
+    well.file.chmod(0o644)
+    seen = well.run_at_a_screen("doctor").stdout
+    assert f"Mend it: chmod 600 {well.file}" in seen
+
+
+def test_at_a_screen_nobody_is_asked(there, live):
+    outcome = there.run_at_a_screen("doctor")
+
+    assert outcome.code == 4
+    assert "Mend it: reflow login" in outcome.stdout
+    assert "here login starts" in outcome.stdout
+
+
+@pytest.mark.parametrize("source", ["--server", "REFLOW_SERVER", "the last login", "the default"])
+def test_it_says_where_the_server_comes_from(terminal, listener, source):
+    words = ("--server", listener.url) if source == "--server" else ()
+    if source == "REFLOW_SERVER":
+        terminal.environ["REFLOW_SERVER"] = listener.url
+    if source == "the last login":
+        login(terminal.home, listener.url, made_up_session())
+
+    report = Report(terminal, *words)
+
+    assert report["server"]["detail"].endswith(f", from {source}")
+
+
+def test_without_the_network_the_rest_is_looked_at(well):
+    well.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{free_port()}"
+    well.file.chmod(0o644)
+
+    report = Report(well)
+
+    assert report.code == 7
+    assert report.bad == [("reachable", "error"), ("mode", "warning")]
+    assert report["git history"]["state"] == "ok"
+
+
+def test_with_an_address_that_is_none_nobody_is_asked_and_the_rest_is_looked_at(well, listener):
+    well.environ["REFLOW_SERVER"] = "ftp://reflow.example"
+
+    report = Report(well)
+
+    assert (report.code, report.bad) == (7, [("server", "error")])
+
+
+def test_what_is_not_reflow_is_sent_no_secret(here, listener):
+    listener.says_raw("GET", "/me", b"<h1>Sign in to the hotel</h1>")
+    key_file(here.home / ".reflow" / "api.key", made_up_key())
+
+    report = Report(here)
+
+    assert report.code == 7
+    assert "it is not Reflow" in report["reachable"]["detail"]
+    assert listener.secrets == [""]
+
+
+def test_http_beyond_this_machine_is_an_error(terminal):
+    terminal.environ["REFLOW_SERVER"] = "http://reflow.invalid"
+
+    report = Report(terminal)
+
+    assert report["tls"]["state"] == "error"
+    assert report["tls"]["mend"] == "reflow --server https://reflow.invalid doctor"
+
+
+@pytest.mark.parametrize(("days", "state"), [(400, "ok"), (15, "ok"), (13, "warning")])
+def test_the_end_of_the_certificate_is_told(terminal, tmp_path, days, state):
+    trusted, context = certificate(tmp_path, days)
+    server = Listener(context)
+    server.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    terminal.environ |= {"REFLOW_SERVER": server.url, "SSL_CERT_FILE": str(trusted)}
+
+    report = Report(terminal)
+    server.close()
+
+    assert report["reachable"]["state"] == "ok"
+    assert report["tls"]["state"] == state
+    assert f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}" in report["tls"]["detail"]
+
+
+@pytest.mark.parametrize("days", [400, -1])
+def test_a_certificate_that_is_not_trusted_or_has_ended_is_an_error(terminal, tmp_path, days):
+    trusted, context = certificate(tmp_path, days)
+    server = Listener(context)
+    terminal.environ["REFLOW_SERVER"] = server.url
+    if days < 0:
+        terminal.environ["SSL_CERT_FILE"] = str(trusted)
+
+    report = Report(terminal)
+    server.close()
+
+    assert report.code == 7
+    assert "its certificate is not trusted" in report["reachable"]["detail"]
+    assert report["tls"]["state"] == "warning"
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [(0, "agrees"), (-55, "agrees"), (300, "behind the server's"), (-7200, "ahead of the server's")],
+)
+def test_the_clock_is_compared(here, listener, ahead, words):
+    listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    listener.clock = ahead
+
+    report = Report(here)
+
+    assert words in report["clock"]["detail"]
+    assert report["clock"]["state"] == ("ok" if words == "agrees" else "warning")
+
+
+def test_what_wins_and_what_it_hides_is_told(well, ada):
+    well.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
+    login(well.home, well.environ["REFLOW_SERVER"], ada.session)
+
+    report = Report(well)
+
+    assert report["credential"]["detail"] == (
+        f"the key in REFLOW_API_KEY (environment variable) is used: the first of the places that has one; it hides "
+        f"the key in {well.file} (home folder), the login at {well.environ['REFLOW_SERVER']}"
+    )
+    assert "holds a login" in report["place 5"]["detail"]
+    assert report.code == 0
+
+
+BAD = {
+    "cut off": made_up_key()[:-3],
+    "nothing": "",
+    "login": made_up_session(),
+    "two": f"{made_up_key()}\n{made_up_key()}",
+}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
+@pytest.mark.parametrize("place", [1, 2, 3, 4])
+def test_a_place_that_holds_no_whole_key_is_an_error_when_it_wins(well, place, content):
+    if place == 2 and not content:
+        content = "\n"
+    words = put(well, place, content)
+
+    report = Report(well, *words)
+
+    assert report.code == 4
+    assert report[f"place {place}"]["state"] == "error"
+    assert report["credential"]["state"] == "error"
+
+
+@pytest.mark.parametrize("place", [3, 4])
+def test_and_a_warning_when_another_one_comes_before_it(well, ada, place):
+    well.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
+    put(well, place, "nonsense")
+
+    report = Report(well)
+
+    assert (report.code, report.bad) == (1, [(f"place {place}", "warning")])
+
+
+def put(terminal, place: int, content: str) -> tuple[str, ...]:
+    if place == 2:
+        terminal.environ["REFLOW_API_KEY"] = content
+        return ()
+    files = {1: terminal.folder / "given", 3: terminal.folder / "reflow.key", 4: terminal.file}
+    key_file(files[place], content)
+    return ("-k", "given") if place == 1 else ()
+
+
+def test_places_that_are_absent_or_of_another_kind(well):
+    (well.folder / "reflow.key").mkdir()
+    report = Report(well, "-k", "nowhere")
+
+    assert report.code == 4
+    assert "it does not exist" in report["place 1"]["detail"]
+    assert "is a folder" in report["place 3"]["detail"]
+    assert report["place 2"]["detail"] == "REFLOW_API_KEY is not set"
+
+
+def test_a_damaged_login_is_an_error_that_is_mended(terminal, live):
+    key_file(terminal.home / ".reflow" / "session.json", "{")
+    terminal.environ["REFLOW_SERVER"] = live.url
+    assert Report(terminal)["place 5"]["state"] == "error"
+    del terminal.environ["REFLOW_SERVER"]
+    report = Report(terminal)
+    assert report["server"]["state"] == "error"
+    report.mend(terminal, "server")
+    assert not (terminal.home / ".reflow" / "session.json").exists()
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o602, 0o666])
+@pytest.mark.parametrize("what", ["home", "repo", "option", "session", "folder"])
+def test_what_is_open_to_others_is_a_warning_and_mended(well, ada, what, mode):
+    login(well.home, well.environ["REFLOW_SERVER"], ada.session)
+    files = {
+        "home": well.file,
+        "repo": well.folder / "reflow.key",
+        "option": well.folder / "given",
+        "session": well.home / ".reflow" / "session.json",
+        "folder": well.home / ".reflow",
+    }
+    if what in ("repo", "option"):
+        key_file(files[what], well.key["secret"])
+    words = ("-k", "given") if what == "option" else ()
+    (well.folder / ".gitignore").write_text("*\n")
+    files[what].chmod(mode | (0o100 if what == "folder" else 0))
+
+    report = Report(well, *words)
+
+    assert (report.code, report.bad) == (1, [("mode", "warning")])
+    report.mend(well, "mode")
+    assert Report(well, *words).code == 0
+
+
+def test_what_a_killed_command_left_is_a_warning_and_mended(well):
+    key_file(well.folder / ".reflow.key.0a1b2c3d", well.key["secret"])
+    (well.folder / ".gitignore").write_text("*\n")
+
+    report = Report(well)
+
+    assert report.bad == [("left over", "warning")]
+    report.mend(well, "left over")
+    assert Report(well).code == 0
+
+
+@pytest.mark.parametrize("reason", ["revoked", "unknown", "expired"])
+def test_a_refused_key_ends_with_4(well, ada, reason, live):
+    if reason == "revoked":
+        ada.revoke(well.key)
+    elif reason == "unknown":
+        key_file(well.file, made_up_key())
+    else:
+        end_now(live, well.key["id"])
+
+    report = Report(well)
+
+    assert report.code == 4
+    assert report["accepted"]["state"] == "error"
+    checks = [check for check, _ in report.bad]
+    assert checks == (["accepted", "expiry"] if reason == "expired" else ["accepted"])
+
+
+def end_now(live, key_id: str) -> None:
+    from sqlalchemy import update
+
+    from reflow_accounts.api_keys.models import ApiKey
+    from reflow_accounts.extensions import db, now
+
+    with live.app.app_context():
+        db.session.execute(update(ApiKey).where(ApiKey.public_id == key_id).values(expires_at=now()))
+        db.session.commit()
+
+
+@pytest.mark.parametrize(("days", "state"), [(20, "ok"), (13, "warning"), (0.1, "warning")])
+def test_a_key_that_ends_soon_is_a_warning_and_mended(well, ada, days, state):
+    end = (datetime.now(UTC) + timedelta(days=days)).isoformat()
+    ada.ask("PATCH", f"/keys/{well.key['id']}", {"expires_at": end})
+
+    report = Report(well)
+
+    assert report["expiry"]["state"] == state
+    assert report.code == (0 if state == "ok" else 1)
+    if state == "warning":
+        assert report["expiry"]["mend"] == f"reflow keys rotate {well.key['id']}"
+
+
+def test_a_service_accounts_key_is_rotated_by_an_admin(there, house, crew):
+    key = crew.robot.key(expires_at=datetime.now(UTC) + timedelta(days=1))
+    there.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": key.secret}
+
+    mend = Report(there)["expiry"]["mend"]
+    assert mend == f"reflow team service-accounts keys rotate robot {key.id}"
+
+
+@pytest.mark.parametrize("by", ["key", "login"])
+def test_without_a_subscription_there_is_an_error(terminal, house, crew, by):
+    terminal.environ["REFLOW_SERVER"] = house.url
+    if by == "key":
+        terminal.environ["REFLOW_API_KEY"] = crew.admin.key().secret
+    else:
+        login(terminal.home, house.url, crew.admin.session())
+        (terminal.home / ".reflow").chmod(0o700)
+    crew.team.unsubscribe()
+
+    report = Report(terminal)
+
+    assert (report.code, report.bad) == (1, [("subscription", "error")])
+    assert report["subscription"]["mend"] == f"open {house.url}/account/subscription"
+
+
+def test_a_login_needs_no_key(there, ada):
+    login(there.home, there.environ["REFLOW_SERVER"], ada.session)
+    (there.home / ".reflow").chmod(0o700)
+
+    assert Report(there).code == 0
+
+
+def test_without_a_home_folder_it_works_too(keyed):
+    del keyed.environ["HOME"]
+    report = Report(keyed)
+    assert report.code == 0
+    assert report["place 4"]["detail"] == "there is no home folder"
+
+
+def test_no_secret_of_a_bad_file_is_repeated(well):
+    secret = made_up_key()
+    put(well, 3, f"password = {secret[:40]}")
+    text = Report(well).text
+    assert secret[4:20] not in text
+    assert os.fspath(well.folder) in text
