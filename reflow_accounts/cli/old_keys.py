@@ -12,7 +12,7 @@ from reflow_accounts.cli.errors import CommandError
 from reflow_accounts.cli.key_choice import OWN, Keyring, key_named
 from reflow_accounts.cli.output import document, moment, table
 from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.text import clean
+from reflow_accounts.cli.text import clean, time_in
 
 RECENT = timedelta(hours=24)
 STATES = ("live", "revoked", "all")
@@ -62,10 +62,8 @@ def last_use_of(key: dict[str, Any], name: str) -> str:
 
 def was_used_lately(key: dict[str, Any]) -> bool:
     """Say whether `key` was used in the last 24 hours, so that somebody may depend on it."""
-    try:
-        return datetime.now(UTC) - datetime.fromisoformat(str(key.get("last_used_at"))) < RECENT
-    except (ValueError, TypeError):
-        return False
+    last = time_in(key, "last_used_at")
+    return last is not None and datetime.now(UTC) - last < RECENT
 
 
 def is_in_use_here(client: Client, key: dict[str, Any]) -> bool:

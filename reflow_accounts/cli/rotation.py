@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.credentials import Credential, Kind, Place
-from reflow_accounts.cli.errors import CommandError, Problem
+from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
 from reflow_accounts.cli.key_choice import Keyring
 from reflow_accounts.cli.key_exchange import Exchange
 from reflow_accounts.cli.new_key import Target, created, not_written, taken_back
 from reflow_accounts.cli.output import document, give_up_stdout, moment, say
-from reflow_accounts.cli.text import clean, shell
+from reflow_accounts.cli.text import clean, shell, time_in
 
 LONGEST_NAME = 64  # of a key, as the server has it
 
@@ -30,10 +30,18 @@ class Rotation:
         self.name = str(old.get("name"))
         self._fresh = client
         self._end = "was revoked"
+        self._born = datetime.now(UTC)
 
     def make(self) -> dict[str, Any]:
         """Make the new key. Raises CommandError; nothing was changed then, but for a key that nobody has."""
-        return created(self.client, _named(self.name, f" (new {secrets.token_hex(2)})"), self.ring)
+        new = created(self.client, _named(self.name, f" (new {secrets.token_hex(2)})"), self.ring)
+        born = time_in(new, "created_at")
+        if born is None:
+            raise Unreachable(
+                f"{self.client.server} does not say when it made the key. {taken_back(self.client, new, self.ring)}"
+            )
+        self._born = born
+        return new
 
     def prove(self, new: dict[str, Any], exchange: Exchange, target: Target) -> None:
         """Put the new secret in its place and see that it opens the API.
@@ -60,13 +68,13 @@ class Rotation:
             if overlap is None:
                 ender.ask("DELETE", old)
             else:
-                self._limit(ender, old, datetime.fromisoformat(new["created_at"]) + overlap)
+                self._limit(ender, old, self._born + overlap)
         except (CommandError, KeyboardInterrupt) as fault:
             command = f"{self.ring.command} revoke {self.ring.owner}".rstrip()
             again = f"{command} {shell(self.old.get('id'))}"
             _give_up(fault, live, f"The old key {clean(self.name)} may be live too. End it: {again}")
         try:
-            return ender.ask_object("PATCH", self.ring.path_of(new), body=self._final(new))
+            return ender.ask_object("PATCH", self.ring.path_of(new), body=self._final())
         except (CommandError, KeyboardInterrupt) as fault:
             command = shell("reflow", "api", "PATCH", self.ring.path_of(new), "-f", f"name={self.name}")
             _give_up(fault, live, f"The old key {self._end}. To give the new one its name: {command}")
@@ -99,7 +107,7 @@ class Rotation:
 
     def _show(self, new: dict[str, Any], exchange: Exchange, *, as_json: bool) -> None:
         if exchange.path is None and as_json:
-            document({**new, **self._final(new)})
+            document({**new, **self._final()})
         else:
             exchange.show(new["secret"])
 
@@ -120,18 +128,18 @@ class Rotation:
     def _limit(self, ender: Client, path: str, until: datetime) -> None:
         """Have the old key end at `until` (by the server's clock) and give its name up."""
         body = {"name": _named(self.name, f" (old {self.old.get('hint')})")}
-        ends = self.old.get("expires_at")
-        if not ends or datetime.fromisoformat(ends) > until:
+        ends = time_in(self.old, "expires_at")
+        if ends is None or ends > until:
             body["expires_at"] = until.isoformat()
         limited = ender.ask_object("PATCH", path, body=body)
         self._end = f"is called {clean(limited.get('name'))} and ends {moment(limited.get('expires_at'))} UTC"
 
-    def _final(self, new: dict[str, Any]) -> dict[str, str]:
+    def _final(self) -> dict[str, str]:
         """Return what the new key has of the old one: its name, and the length of its life."""
         final = {"name": self.name}
-        if self.old.get("expires_at"):
-            born, ends = (datetime.fromisoformat(self.old[field]) for field in ("created_at", "expires_at"))
-            final["expires_at"] = (datetime.fromisoformat(new["created_at"]) + (ends - born)).isoformat()
+        born, ends = time_in(self.old, "created_at"), time_in(self.old, "expires_at")
+        if born and ends:
+            final["expires_at"] = (self._born + (ends - born)).isoformat()
         return final
 
 

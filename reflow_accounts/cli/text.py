@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import Any
 
 _SECRET = re.compile(r"(rf[ks]_)[0-9A-Za-z]{8,}")
 # Joiners that emoji and several scripts need; they can forge neither a line nor a terminal command.
@@ -31,6 +36,17 @@ def _visible(character: str) -> str:
 def redacted(text: str) -> str:
     """Return `text` with everything that looks like a secret, or most of one, taken out."""
     return _SECRET.sub(r"\1…", text)
+
+
+def time_in(document: dict[str, Any], name: str) -> datetime | None:
+    """Return the time that a field of the API's JSON holds; None for anything else, or an end of the calendar."""
+    from datetime import datetime
+
+    try:
+        time = datetime.fromisoformat(str(document.get(name)))
+    except ValueError:
+        return None
+    return time if time.tzinfo and 1000 < time.year < 9000 else None
 
 
 def shell(*words: object) -> str:

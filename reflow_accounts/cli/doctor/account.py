@@ -11,7 +11,7 @@ from reflow_accounts.cli.credentials import VARIABLE, Kind, Place
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.doctor.line import SOON
 from reflow_accounts.cli.errors import CommandError, Problem
-from reflow_accounts.cli.text import clean, shell
+from reflow_accounts.cli.text import clean, shell, time_in
 from reflow_accounts.contract import Code
 
 
@@ -69,8 +69,10 @@ class Account:
             return
         try:
             key = self.client.ask_object("GET", f"/keys/{quote(str(by.get('id')), safe='')}")
-            ends = datetime.fromisoformat(key["expires_at"]) if key.get("expires_at") else None
-        except (CommandError, ValueError, TypeError):
+        except CommandError:
+            key = {"expires_at": "unknown"}
+        ends = time_in(key, "expires_at")
+        if ends is None and key.get("expires_at"):
             yield warning("expiry", "the server does not say when the key ends", "reflow keys list --json")
             return
         yield self._ends(ends, key)
@@ -87,7 +89,8 @@ class Account:
         return warning("expiry", f"the key ends at {ends:%Y-%m-%d %H:%M} UTC", shell(*command, key.get("id")))
 
     def _subscription(self) -> Finding:
-        teams = [team for team in self._me.get("teams") or [] if isinstance(team, dict)]
+        teams = self._me.get("teams")
+        teams = [team for team in teams if isinstance(team, dict)] if isinstance(teams, list) else []
         active = [clean(team.get("name")) for team in teams if team.get("subscription") == "active"]
         if active:
             return ok("subscription", f"active for {', '.join(active)}")

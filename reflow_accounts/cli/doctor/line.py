@@ -12,12 +12,12 @@ from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, wa
 from reflow_accounts.cli.errors import Unreachable
 from reflow_accounts.cli.server import is_exposed
 from reflow_accounts.cli.text import shell
-from reflow_accounts.cli.transport import TIMEOUT, Reply, exchange
+from reflow_accounts.cli.transport import Reply, exchange
 from reflow_accounts.contract import API_PREFIX, Code
 
 LARGEST_DIFFERENCE = timedelta(seconds=60)
 SOON = timedelta(days=14)
-CHECK = "server"
+TIMEOUT = 10  # seconds, to see a certificate
 
 
 class Line:
@@ -91,7 +91,7 @@ def _is_reflow(reply: Reply) -> bool:
         return False
     if not isinstance(answer, dict):
         return False
-    return reply.status in (401, 429, 503) and answer.get("code") in set(Code)
+    return reply.status in (401, 429, 503) and str(answer.get("code")) in set(Code)
 
 
 def _host_of(server: str) -> tuple[str, int]:
