@@ -4,6 +4,7 @@ import pytest
 
 from tests.cli.account import Account
 from tests.cli.crew import Crew
+from tests.cli.folders import key_file, repository
 from tests.cli.listener import Listener
 from tests.cli.terminal import Terminal
 from tests.helpers.live_server import LiveServer
@@ -90,3 +91,13 @@ def seat(terminal, house):
         return terminal
 
     return seat
+
+
+@pytest.fixture
+def well(there, ada):
+    """A terminal with which all is well: a key at home, for its owner alone."""
+    (there.home / ".reflow").mkdir(mode=0o700)
+    there.key = ada.new_key()
+    there.file = key_file(there.home / ".reflow" / "api.key", there.key["secret"])
+    there.folder = repository(there.folder)
+    return there

@@ -1,5 +1,6 @@
 """A server on loopback that answers what a test tells it and remembers what it was asked."""
 
+import contextlib
 import json
 import ssl
 import threading
@@ -112,8 +113,9 @@ class Listener:
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(content)), **headers}.items():
                     self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(content)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who asked was interrupted
+                    self.end_headers()
+                    self.wfile.write(content)
 
             def date_time_string(self, timestamp: float | None = None) -> str:
                 return super().date_time_string((timestamp or time.time()) + listener.clock)

@@ -5,8 +5,8 @@ import subprocess
 import pytest
 
 from tests.cli.folders import git, key_file, repository
+from tests.cli.report import Report
 from tests.cli.secrets_for_tests import made_up_key
-from tests.cli.test_doctor import Report
 
 FILES, HISTORY = "git files", "git history"
 
@@ -77,6 +77,23 @@ def test_a_key_in_the_history_is_an_error(well, name, removed):
     assert report[HISTORY]["state"] == "error"
     assert f"holds a key that ends in {secret[-4:]}" in report[HISTORY]["detail"]
     assert secret[:20] not in report.text
+
+
+def test_a_key_in_an_endless_line_is_found(well):
+    for place in (65_500, 65_536 - 30, 131_000):
+        commit(well.folder, "bundle.js", "x" * place + f" {made_up_key()} " + "y" * 70_000)
+    git(well.folder, "rm", "--quiet", "bundle.js")
+    git(well.folder, "commit", "--quiet", "-m", "away with it")
+
+    assert len([found for found in Report(well).findings if "ends in" in found["detail"]]) == 3
+
+
+@pytest.mark.parametrize("name", ["reflow.key", "my.key"])
+def test_a_link_is_not_followed(well, name):
+    (well.folder / name).symlink_to("/dev/zero")
+    git(well.folder, "add", "--force", name)
+
+    assert (FILES, "error") in Report(well).bad or name == "my.key"
 
 
 def test_a_key_in_a_message_or_a_merge_is_found(well):

@@ -3,6 +3,7 @@
 import json
 import stat
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from reflow_accounts.contract import is_well_formed
 from tests.cli.account import request, unused_name
 from tests.cli.folders import git, key_file, repository
+from tests.cli.secrets_for_tests import made_up_key
 from tests.cli.terminal import COMMAND
 
 
@@ -256,6 +258,29 @@ def test_a_person_is_asked_before_a_key_in_use_is_revoked(keyed, ada, answer, is
     assert "Revoke it?" in outcome.stdout
     assert (key["name"] not in ada.live_names()) is is_gone
     assert outcome.code == (0 if is_gone else 1)
+
+
+def test_in_ci_nobody_is_asked_before_a_key_in_use_is_revoked(keyed, ada):
+    key = ada.new_key()
+    request(ada.url, "GET", "/me", key["secret"])
+    keyed.environ["CI"] = "true"
+
+    assert keyed.run_at_a_screen("keys", "revoke", key["name"]).code == 0
+    assert key["name"] not in ada.live_names()
+
+
+@pytest.mark.parametrize(("hours", "is_asked"), [(23.9, True), (24.1, False)])
+def test_a_person_is_asked_when_the_last_use_is_of_the_last_24_hours(here, listener, hours, is_asked):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    used = datetime.now(UTC) - timedelta(hours=hours)
+    key = {"id": "key_2", "name": "ci", "hint": "abcd", "last_used_at": used.isoformat()}
+    listener.says("GET", "/keys", {"items": [key], "next_cursor": None})
+    listener.says_raw("DELETE", "/keys/key_2", b"", 204)
+
+    outcome = here.run_at_a_screen("keys", "revoke", "ci", answers=(("Revoke it?", "y"),))
+
+    assert outcome.code == 0
+    assert ("Revoke it?" in outcome.stdout) is is_asked
 
 
 def test_a_person_is_not_asked_for_an_unused_key_or_with_yes(keyed, ada):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from reflow_accounts.cli import git
-from reflow_accounts.contract import KEY_FILE_NAME, is_well_formed
+from reflow_accounts.contract import KEY_FILE_NAME, SECRET_LENGTH, is_well_formed
 
 COMMITS = 100
 SECONDS = 10
@@ -67,13 +67,16 @@ class History:
         process.kill()
 
     def _read_lines(self, lines: IO[bytes], process: subprocess.Popen[bytes]) -> None:
-        size = 0
+        size, before = 0, b""
         while line := lines.readline(LONGEST_LINE):
             size += len(line)
             if size > LARGEST:
                 self._stop(process)
                 break
+            self._look_for_secrets(before + line)
             self._look_at(line.rstrip(b"\r\n"))
+            # Of a line that comes in pieces, what may be the beginning of a secret.
+            before = b"" if line.endswith(b"\n") else line[-SECRET_LENGTH:]
         self._end_file()
 
     def _look_at(self, line: bytes) -> None:
@@ -86,10 +89,12 @@ class History:
             self._file, self._added = match[1].decode(errors="replace"), b""
         elif self._file and line.startswith(b"+") and len(self._added) < LONGEST_LINE:
             self._added += line[1:] + b"\n"
-        for found in _SECRET.findall(line):
+
+    def _look_for_secrets(self, text: bytes) -> None:
+        for found in _SECRET.findall(text):
             if is_well_formed(found.decode()):
                 self.secrets.setdefault(found.decode(), self._commit)
-                self._file = ""
+                self._file = ""  # what is in it is told
 
     def _end_file(self) -> None:
         """Keep a key file that was added without a secret that one can read."""

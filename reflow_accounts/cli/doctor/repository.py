@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Callable
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -30,23 +30,21 @@ def repository_findings(root: Path | None, keys: Keys) -> Findings:
     if root is None:
         yield ok("git files", "this folder is in no git repository")
         return
-    tracked, loose = _files(root, "ls-files"), _files(root, "ls-files", "--others", "--exclude-standard")
+    tracked, loose = _listed(root, "--cached"), _listed(root, "--others", "--exclude-standard")
     if tracked is None or loose is None:
         yield warning("git files", f"git cannot be asked about {root}", shell("git", "-C", root, "status"))
         return
-    found = [_published(root, name) for name in tracked] + [_unignored(root, name) for name in loose]
+    holding = _holding_a_secret(root)
+    found = [_published(root, name) for name in tracked if _is_key(root, name, holding)]
+    found += [_unignored(root, name) for name in loose if _is_key(root, name, holding)]
     yield from found or [ok("git files", f"no key file in {root} is tracked or left to be")]
     yield from _past(root, keys)
 
 
-def _files(root: Path, *words: str) -> list[str] | None:
-    """Return the files that git lists and that are a key by name or by what they hold; None without git."""
-    listed = git.output_of(root, *words, "-z", timeout=SECONDS)
-    if listed is None:
-        return None
-    names = [os.fsdecode(name) for name in listed.split(b"\0") if name]
-    suspects = {name for name in names if fnmatch(Path(name).name, "*.key")} | _holding_a_secret(root)
-    return [name for name in names if name in suspects and _is_key(root / name)]
+def _listed(root: Path, *words: str) -> list[str] | None:
+    """Return the files that git lists, or None when it does not."""
+    listed = git.output_of(root, "ls-files", *words, "-z", timeout=SECONDS)
+    return None if listed is None else [os.fsdecode(name) for name in listed.split(b"\0") if name]
 
 
 def _holding_a_secret(root: Path) -> set[str]:
@@ -56,15 +54,24 @@ def _holding_a_secret(root: Path) -> set[str]:
     return {os.fsdecode(name) for name in found.split(b"\0") if name}
 
 
-def _is_key(file: Path) -> bool:
+def _is_key(root: Path, name: str, holding: set[str]) -> bool:
+    """Say whether a file is a key by what it holds, or by its name if it may hold one."""
+    file = root / name
+    if name not in holding and not file.name.endswith(".key"):
+        return False
     try:
-        with file.open("rb") as content:
-            start = content.read(1 << 20)
+        # Of a link git keeps its path alone; it could lead to what never ends.
+        start = _start_of(file) if stat.S_ISREG(os.lstat(file).st_mode) else b""
     except OSError:
         return file.name in OURS
     if any(is_well_formed(found.decode()) for found in re.findall(SECRET, start)):
         return True
     return file.name in OURS or (file.name.endswith(".key") and is_text_of_ours(start))
+
+
+def _start_of(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return content.read(1 << 20)
 
 
 def is_text_of_ours(content: bytes) -> bool:
