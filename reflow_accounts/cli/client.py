@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import platform
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reflow_accounts import __version__
 from reflow_accounts.cli.credentials import Credential
-from reflow_accounts.cli.errors import Problem, Unreachable, explanation
+from reflow_accounts.cli.errors import CommandError, OddAnswer, Problem, Unreachable, explanation
+from reflow_accounts.cli.patience import answered, seconds_until_retry
+from reflow_accounts.cli.reading import json_in
+from reflow_accounts.cli.sign_of_life import SignOfLife
 from reflow_accounts.cli.transport import Reply, exchange
+from reflow_accounts.cli.unreachable import broken_off
 from reflow_accounts.contract import API_PREFIX
 
 LARGEST_PAGE = 200
+MOST_PAGES = 500
 
 Query = Iterable[tuple[str, str]]
 
@@ -24,6 +29,8 @@ class Client:
     def __init__(self, server: str, credential: Credential | None = None) -> None:
         self.server = server
         self.credential = credential
+        # When the work of several requests began: their whole time is what a person waits.
+        self._since: float | None = None
 
     def ask(self, method: str, path: str, query: Query = (), body: object = None) -> Any:
         """Return the JSON that the API answers (None for 204).
@@ -31,7 +38,20 @@ class Client:
         `path` follows the prefix ("/me"). Raises Problem when the API refuses, Unreachable when no
         answer of Reflow came.
         """
-        reply = exchange(self._url(path, query), method, self._headers(body), _encoded(body))
+        return self.read(self.send(method, path, query, body))
+
+    def send(self, method: str, path: str, query: Query = (), body: object = None) -> Reply:
+        """Return what came back, whatever it is, after the waits that the server asked for."""
+        url, headers, content = self._url(path, query), self._headers(body), _encoded(body)
+
+        def exchanged() -> Reply:
+            with SignOfLife(self.server, self._since or time.monotonic()):
+                return exchange(url, method, headers, content)
+
+        return answered(exchanged, method, self.server)
+
+    def read(self, reply: Reply) -> Any:
+        """Return the JSON in a reply (None for 204). Raises Problem and Unreachable as `ask` does."""
         if 300 <= reply.status < 400:
             raise self._redirected(reply)
         if reply.status == 204:
@@ -45,35 +65,60 @@ class Client:
         """Like `ask`, for answers that are one JSON object; anything else is Unreachable."""
         answer = self.ask(method, path, query, body)
         if not isinstance(answer, dict):
-            raise self._stranger("JSON that Reflow does not write")
+            raise OddAnswer(self._strange("JSON that Reflow does not write"))
         return answer
 
     def listing(self, path: str, query: Query = (), limit: int | None = None) -> dict[str, Any]:
-        """Return a list of the API over all its pages, at most `limit` items: items, next_cursor."""
-        items: list[dict[str, Any]] = []
-        cursor: str | None = None
-        seen: set[str] = set()
-        while True:
-            size = LARGEST_PAGE if limit is None else min(LARGEST_PAGE, limit - len(items))
-            page = self._page(path, [*query, ("limit", str(size))], cursor)
-            items += page["items"]
-            cursor = page.get("next_cursor")
-            if not cursor or cursor in seen or (limit is not None and len(items) >= limit):
-                return {"items": items[:limit], "next_cursor": cursor}
-            seen.add(cursor)
+        """Return a list of the API over all its pages, at most `limit` items: items, next_cursor.
 
-    def _page(self, path: str, query: list[tuple[str, str]], cursor: str | None) -> dict[str, Any]:
-        page = self.ask_object("GET", path, [*query, ("cursor", cursor)] if cursor else query)
-        items = page.get("items")
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise self._stranger("a list that Reflow does not write")
-        return page
+        Raises CommandError for a list that does not end.
+        """
+        items: list[dict[str, Any]] = []
+        cursor = None
+        for page in self.pages(path, query, limit):
+            items += page["items"]
+            cursor = page["next_cursor"]
+        if cursor and limit is None:
+            raise CommandError(f"The list is too long: {len(items)} items came, and there are more.")
+        return {"items": items[:limit], "next_cursor": cursor}
+
+    def pages(
+        self, path: str, query: Query = (), limit: int | None = None, size: int = LARGEST_PAGE
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a list of the API, each with items and next_cursor, until `limit` items came.
+
+        `size` is that of a page; 0 leaves it to `path`, `query` and the server. Ends after MOST_PAGES.
+        """
+        self._since = time.monotonic()
+        try:
+            cursors: list[str] = []
+            wanted = limit
+            while len(cursors) < MOST_PAGES and (wanted is None or wanted > 0):
+                page = self._page(path, query, cursors[-1:], size and min(size, wanted or size))
+                yield page
+                if not page["next_cursor"]:
+                    return
+                if page["next_cursor"] in cursors:
+                    raise OddAnswer(self._strange("a list that goes round in circles"))
+                cursors.append(page["next_cursor"])
+                wanted = None if wanted is None else wanted - len(page["items"])
+        finally:
+            self._since = None
+
+    def _page(self, path: str, query: Query, cursor: list[str], size: int) -> dict[str, Any]:
+        words = [("limit", str(size))] * bool(size) + [("cursor", mark) for mark in cursor]
+        page = self.ask_object("GET", path, [*query, *words])
+        items, further = page.get("items"), page.get("next_cursor")
+        are_objects = isinstance(items, list) and all(isinstance(item, dict) for item in items)
+        if not are_objects or not isinstance(further, str | None):
+            raise OddAnswer(self._strange("a list that Reflow does not write"))
+        return {**page, "next_cursor": further}
 
     def _url(self, path: str, query: Query) -> str:
         from urllib.parse import urlencode
 
         url = f"{self.server}{API_PREFIX}{path}"
-        words = urlencode(list(query))
+        words = urlencode(list(query), errors="surrogatepass")
         return f"{url}{'&' if '?' in path else '?'}{words}" if words else url
 
     def _headers(self, body: object) -> dict[str, str]:
@@ -89,30 +134,41 @@ class Client:
 
     def _document(self, reply: Reply) -> Any:
         try:
-            return json.loads(reply.content)
-        except (ValueError, RecursionError):
-            raise self._stranger(f"status {reply.status} and {reply.described_content}") from None
+            return json_in(reply.content)
+        except ValueError:
+            if reply.content and reply.is_json:
+                raise Unreachable(broken_off(self.server)) from None
+            what = f"status {reply.status} and {reply.described_content}"
+            raise Unreachable(self._strange(what, reply.through)) from None
 
     def _problem(self, reply: Reply, answer: Any) -> Exception:
         if not isinstance(answer, dict) or not isinstance(answer.get("code"), str):
-            return self._stranger(f"status {reply.status} and no problem document")
+            return Unreachable(self._strange(f"status {reply.status} and no problem document", reply.through))
         if reply.status == 401 and self.credential:
             return Problem(reply.status, answer, self.credential.place.refused(answer["code"], self.server))
-        return Problem(reply.status, answer, *explanation(reply.status, answer, reply.retry_after))
+        return Problem(
+            reply.status, answer, *explanation(reply.status, answer, seconds_until_retry(reply.headers))
+        )
 
     def _redirected(self, reply: Reply) -> Unreachable:
         return Unreachable(
             f"{self.server} sends us on to {reply.redirect_target}. "
             "No redirect is followed, so that your secret reaches nobody else.",
-            "If you trust that address, name it with --server.",
+            "If you trust that address, name it with --server; "
+            "if it is your network that asks you to sign in, do that in a browser.",
         )
 
-    def _stranger(self, what: str) -> Unreachable:
-        return Unreachable(
-            f"{self.server} answered with {what}, so it is not Reflow that answers. "
+    def _strange(self, what: str, through: str = "") -> str:
+        by = f", asked through {through}," if through else ""
+        return (
+            f"{self.server}{by} answered with {what}, so it is not Reflow that answers. "
             "Check the address (--server, REFLOW_SERVER) and whether your network asks you to sign in."
         )
 
 
 def _encoded(body: object) -> bytes | None:
-    return None if body is None else json.dumps(body).encode()
+    if body is None:
+        return None
+    import json
+
+    return json.dumps(body).encode()

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from reflow_accounts.cli.errors import CommandError
-from reflow_accounts.cli.main import INTERRUPTED
-from reflow_accounts.cli.output import give_up_stdout, is_terminal, say
+from reflow_accounts.cli.main import interrupted
+from reflow_accounts.cli.output import give_up_stdout, say
 from reflow_accounts.contract import Exit
 
 
@@ -20,15 +18,10 @@ def exit_code_after(error: BaseException) -> int:
     if isinstance(error, click.UsageError):
         return _explain_usage(error)
     if isinstance(error, (KeyboardInterrupt, EOFError, click.Abort)):
-        return _interrupted()
+        return interrupted()
     if isinstance(error, OSError):
         return _lost_output(error)
     return _apologise(error)
-
-
-def _interrupted() -> int:
-    say(*([""] if is_terminal(sys.stderr) else []), "reflow: interrupted.")
-    return INTERRUPTED
 
 
 def _explain_usage(error: click.UsageError) -> int:

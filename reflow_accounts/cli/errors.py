@@ -59,6 +59,10 @@ class Unreachable(CommandError):
     exit_code = Exit.UNREACHABLE
 
 
+class OddAnswer(Unreachable):
+    """JSON came, but not what Reflow writes at this place."""
+
+
 class Problem(CommandError):
     """The server refused the request. `document` is its problem document (RFC 9457)."""
 
@@ -73,12 +77,23 @@ def exit_code_of(status: int) -> Exit:
     return _EXITS.get(status, Exit.FAILED)
 
 
-def explanation(status: int, document: dict[str, Any], retry_after: str | None) -> list[str]:
-    """Return the lines for any other refusal: the server's own words, then what to do next."""
+def explanation(status: int, document: dict[str, Any], retry_after: int | None) -> list[str]:
+    """Return the lines for any other refusal: the server's own words, then what to do next.
+
+    `retry_after` is in seconds.
+    """
     words = str(document.get("detail") or document.get("title") or f"The server answered {status}.")
     advice = _advice(status, document, retry_after)
     lines = [f"{words} {advice}" if advice and advice not in words else words]
     return lines + [f"  {field}: {message}" for field, message in _errors_in(document) if field not in words]
+
+
+def span(seconds: int) -> str:
+    """Return how long `seconds` are, for reading: in minutes and hours when there are many, rounded up."""
+    for length, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return f"{-(-seconds // length)} {unit}"
+    return f"{seconds} s"
 
 
 def _errors_in(document: dict[str, Any]) -> list[tuple[str, str]]:
@@ -88,9 +103,9 @@ def _errors_in(document: dict[str, Any]) -> list[tuple[str, str]]:
     return [(str(error.get("field", "body")), str(error.get("message", ""))) for error in found]
 
 
-def _advice(status: int, document: dict[str, Any], retry_after: str | None) -> str:
-    if status in (429, 503) and retry_after and retry_after.isdecimal():
-        return f"Try again in {retry_after} s."
+def _advice(status: int, document: dict[str, Any], retry_after: int | None) -> str:
+    if status in (429, 503) and retry_after:
+        return f"Try again in {span(retry_after)}."
     request_id = document.get("request_id") if status >= 500 else None
     if request_id and str(request_id) not in str(document.get("detail")):
         return f"When you report it, give the request id {request_id}."

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Any, NamedTuple
-from urllib.parse import quote
 
 from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.errors import NotFound, Problem
-from reflow_accounts.cli.text import clean
+from reflow_accounts.cli.text import clean, quoted
 
 ID_PREFIX = "key_"
 _GONE = 410
@@ -34,7 +33,7 @@ class Keyring(NamedTuple):
 
     def path_of(self, key: dict[str, Any]) -> str:
         """Return the path of a key in the API."""
-        return f"{self.path}/{quote(str(key.get('id')), safe='')}"
+        return f"{self.path}/{quoted(key.get('id'))}"
 
 
 OWN = Keyring("/keys", "reflow keys", "Account > API Keys")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from errno import EBADF
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from reflow_accounts.cli.text import clean, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import Any, TextIO
+    from typing import Any, Literal, TextIO
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -38,7 +39,9 @@ def say(*lines: str) -> None:
 
 
 def result(line: str) -> None:
-    """Write one line to stdout."""
+    """Write one line to stdout. Raises OSError, also when there is no stdout."""
+    if sys.stdout is None:  # closed before the start
+        raise OSError(EBADF, "there is no stdout")
     click.echo(line)
 
 
@@ -90,7 +93,9 @@ def _draw(headings: Sequence[str], rows: list[list[str]]) -> None:
         grid.add_column(heading, overflow="fold")
     for row in rows:
         grid.add_row(*map(Text, row))  # Text: a name is no markup
-    Console(highlight=False).print(grid)
+    # https://no-color.org: no colours, and here nothing bold either.
+    colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+    Console(highlight=False, color_system=colours).print(grid)
 
 
 def moment(time: object) -> str:

@@ -7,6 +7,8 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import click
+
 from reflow_accounts.cli.output import is_terminal, say
 
 if TYPE_CHECKING:
@@ -148,3 +150,16 @@ class Run:
         """Say something that is no error, unless told to be quiet."""
         if not self.quiet:
             say(*lines)
+
+
+def current_run() -> Run | None:
+    """Return the run that goes on, or None outside of one."""
+    context = click.get_current_context(silent=True)
+    return context.find_object(Run) if context else None
+
+
+def tell(*lines: str) -> None:
+    """Say something that is no error, unless the run that goes on is to be quiet."""
+    run = current_run()
+    if run is None or not run.quiet:
+        say(*lines)

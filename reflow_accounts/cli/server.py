@@ -50,5 +50,9 @@ def _port(parts: SplitResult) -> str:
 def is_exposed(server: str) -> bool:
     """Say whether what is sent to `server` travels unencrypted beyond this machine."""
     parts = urlsplit(server)
-    host = parts.hostname or ""
-    return parts.scheme == "http" and host not in ("localhost", "::1") and not _LOOPBACK.fullmatch(host)
+    return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether `host` (lower case, without brackets) is this machine itself."""
+    return host in ("localhost", "::1") or bool(_LOOPBACK.fullmatch(host))

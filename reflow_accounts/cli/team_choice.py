@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 import click
 
 from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.errors import NotFound, UsageFault
-from reflow_accounts.cli.text import clean
+from reflow_accounts.cli.text import clean, quoted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -82,4 +81,4 @@ def _listed(teams: list[dict[str, Any]]) -> list[str]:
 
 def _path(*parts: object) -> str:
     first, *others = parts
-    return "/".join([str(first), *(quote(str(part), safe="") for part in others)])
+    return "/".join([str(first), *(quoted(part) for part in others)])

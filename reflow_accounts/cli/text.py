@@ -54,3 +54,10 @@ def shell(*words: object) -> str:
     import shlex
 
     return shlex.join(str(word) for word in words)
+
+
+def quoted(word: object) -> str:
+    """Return `word` as one segment of a path of the API, whatever it holds."""
+    from urllib.parse import quote
+
+    return quote(str(word), safe="", errors="surrogatepass")

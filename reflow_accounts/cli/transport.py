@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import http.client
-import socket
-import urllib.request
+from contextlib import closing
 from email.message import Message
 from typing import NamedTuple
-from urllib.error import URLError
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from reflow_accounts.cli import slowness
 from reflow_accounts.cli.errors import Unreachable
+from reflow_accounts.cli.proxies import Proxy, proxy_for
+from reflow_accounts.cli.unreachable import broken_off, demand_of_the_proxy, endless, explained
 
-TIMEOUT = 10  # seconds, for the connection and for each piece of the answer
 LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
+_PROXY_DEMANDS = 407
 
 
 class Reply(NamedTuple):
-    """What came back, whatever its status."""
+    """What came back, whatever its status; `through` names the proxy on the way, when there was one."""
 
     status: int
+    status_line: str
     headers: Message
     content: bytes
+    through: str = ""
 
     @property
-    def retry_after(self) -> str | None:
-        """The header Retry-After as it was sent."""
-        return self.headers.get("Retry-After")
+    def is_json(self) -> bool:
+        """Whether it says that it is JSON."""
+        return self.headers.get_content_type().endswith("json")
 
     @property
     def described_content(self) -> str:
         """The kind of content in words, for people."""
-        kind = self.headers.get_content_type() if self.content else "nothing"
-        return "broken JSON" if kind.endswith("json") else kind
+        return self.headers.get_content_type() if self.content else "nothing"
 
     @property
     def redirect_target(self) -> str:
@@ -48,61 +50,49 @@ class Reply(NamedTuple):
 
 def exchange(url: str, method: str, headers: dict[str, str], body: bytes | None) -> Reply:
     """Send one request and return what comes back. Raises Unreachable with the reason in words."""
-    # The opener knows http and https alone.
-    request = urllib.request.Request(url, data=body, headers=headers, method=method)  # noqa: S310
+    parts = urlsplit(url)
+    server, proxy = f"{parts.scheme}://{parts.netloc}", proxy_for(parts)
     try:
-        with _opener().open(request, timeout=TIMEOUT) as response:
-            content = response.read(LARGEST_ANSWER + 1)
-            reply = Reply(response.status, response.headers, content)
+        with closing(_connection(parts, proxy)) as connection:
+            connection.connect()
+            connection.request(method, _target(url, parts, proxy), body, _all(headers, parts, proxy))
+            reply = _read(connection.getresponse(), server, proxy)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
-        raise Unreachable(_sentence(url, error)) from None
-    if len(content) > LARGEST_ANSWER or _is_cut_off(response):
-        raise Unreachable(f"The answer of {_origin(url)} broke off or is endless. Try again.")
+        raise explained(server, proxy, error) from None
+    if proxy and reply.status == _PROXY_DEMANDS:
+        raise demand_of_the_proxy(server, proxy)
     return reply
 
 
-def _is_cut_off(response: http.client.HTTPResponse) -> bool:
-    # HTTPResponse.read(amount) returns a short answer without complaint.
-    return bool(response.length)
+def _connection(parts: SplitResult, proxy: Proxy | None) -> http.client.HTTPConnection:
+    is_secure = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
+    host, port = (proxy.host, proxy.port) if proxy else (parts.hostname or "", parts.port)
+    # Without a context of ours: the standard one, which trusts what this machine trusts.
+    connection = kind(host, port or kind.default_port, timeout=slowness.TIMEOUT)
+    connection.response_class = slowness.Answer
+    if proxy and is_secure:
+        connection.set_tunnel(parts.hostname or "", parts.port or kind.default_port, proxy.headers)
+    return connection
 
 
-def _opener() -> urllib.request.OpenerDirector:
-    # Only these: no redirects, no cookies, no ftp: or file:, and every status is an answer.
-    opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
-        opener.add_handler(handler())
-    return opener
+def _target(url: str, parts: SplitResult, proxy: Proxy | None) -> str:
+    """Return what the request line names: all of it for a proxy that reads it (RFC 9112, section 3.2)."""
+    if proxy and parts.scheme == "http":
+        return url
+    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def _all(headers: dict[str, str], parts: SplitResult, proxy: Proxy | None) -> dict[str, str]:
+    of_the_proxy = proxy.headers if proxy and parts.scheme == "http" else {}
+    return {**headers, **of_the_proxy, "Connection": "close"}
 
 
-def _sentence(url: str, error: Exception) -> str:
-    reason = _reason(_cause(error))
-    return f"{_origin(url)} cannot be reached: {reason}. Check the address (--server, REFLOW_SERVER)."
-
-
-def _cause(error: Exception) -> Exception:
-    if isinstance(error, URLError) and isinstance(error.reason, Exception):
-        return error.reason
-    return error
-
-
-def _reason(error: Exception) -> str:
-    import ssl
-
-    if isinstance(error, (socket.gaierror, UnicodeError)):
-        return "no machine has this name"
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing answers there; is the server running?"
-    if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT} seconds"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message})"
-    if isinstance(error, ssl.SSLError):
-        return "no secure connection (does it speak http rather than https?)"
-    if isinstance(error, http.client.HTTPException):
-        return "the connection broke off or it does not speak HTTP"
-    return getattr(error, "strerror", None) or "the connection broke off"
+def _read(response: http.client.HTTPResponse, server: str, proxy: Proxy | None) -> Reply:
+    content = response.read(LARGEST_ANSWER + 1)
+    if len(content) > LARGEST_ANSWER:
+        raise Unreachable(endless(server))
+    if response.length:  # read(amount) returns a short answer without complaint
+        raise Unreachable(broken_off(server))
+    line = f"HTTP/{response.version / 10} {response.status} {response.reason}".rstrip()
+    return Reply(response.status, line, response.headers, content, str(proxy) if proxy else "")

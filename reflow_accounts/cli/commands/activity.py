@@ -10,6 +10,7 @@ import click
 from reflow_accounts.cli.key_choice import key_named
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document, moment, table
+from reflow_accounts.cli.reading import an_object
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.since import moment_given
 
@@ -41,8 +42,7 @@ def activity(run: Run, key: str | None, since: str | None, limit: int) -> None:
 
 
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:
-    use = entry.get("use")
-    use = use if isinstance(use, dict) else {}
+    use = an_object(entry.get("use"))
     request = " ".join(str(use[part]) for part in ("method", "path") if use.get(part))
     return (
         moment(entry.get("at")),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 import click
 
-from reflow_accounts.cli.errors import Problem, UsageFault
+from reflow_accounts.cli.client import LARGEST_PAGE, Client, Query
+from reflow_accounts.cli.errors import CommandError, OddAnswer, Problem, UsageFault
 from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.output import document
+from reflow_accounts.cli.output import document, result
 from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.text import clean, redacted
+from reflow_accounts.cli.transport import Reply
 from reflow_accounts.contract import API_PREFIX
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -25,27 +28,72 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 @click.option(
     "-F", "values", metavar="KEY=JSON", multiple=True, help="A field with a number, true, null, a list…"
 )
+@click.option("-i", "--include", is_flag=True, help="Print the status and the headers of the answer first.")
+@click.option("--paginate", is_flag=True, help="Ask for all pages of a list and print them as one.")
 @common_options
 @pass_run
-def api(run: Run, method: str, path: str, texts: tuple[str, ...], values: tuple[str, ...]) -> None:
+def api(
+    run: Run,
+    method: str,
+    path: str,
+    texts: tuple[str, ...],
+    values: tuple[str, ...],
+    include: bool,
+    paginate: bool,
+) -> None:
     """Send one request to the API and print its answer.
 
     PATH is /me, me or /api/v1/me. Fields become a JSON object for POST, PUT and PATCH, and the query
     for GET and DELETE. A refusal prints the problem document and ends with the code for its kind.
     """
     method = method.upper()
+    if paginate and (method != "GET" or include):
+        raise UsageFault("--paginate goes with GET alone, and not with --include.")
     target = _target(path, run)
     fields = [*map(_text, texts), *map(_value, values)]
     body = dict(fields) if fields and method in _WITH_BODY else None
     query = [] if method in _WITH_BODY else [(name, _in_query(value)) for name, value in fields]
     client = run.client()
     try:
-        answer = client.ask(method, target, query, body)
+        answer = (
+            _list(client, target, query) if paginate else _one(client, method, target, query, body, include)
+        )
     except Problem as problem:
         document(problem.document)
         raise
     if answer is not None:
         document(answer)
+    if paginate and answer["next_cursor"]:
+        raise CommandError(
+            f"The list goes on after {len(answer['items'])} items. Go on with -f cursor= and the next_cursor."
+        )
+
+
+def _one(client: Client, method: str, path: str, query: Query, body: object, include: bool) -> Any:
+    reply = client.send(method, path, query, body)
+    if include:
+        _print_head(reply)
+    return client.read(reply)
+
+
+def _print_head(reply: Reply) -> None:
+    """Write the status line, the headers and an empty line. A server that repeats our secret is not believed."""
+    for line in (reply.status_line, *map(": ".join, reply.headers.items()), ""):
+        result(redacted(clean(line)))
+
+
+def _list(client: Client, path: str, query: Query) -> dict[str, Any]:
+    """Return all pages of a list as one: its `next_cursor` is null unless there were too many."""
+    has_size = any(name == "limit" for name, _ in [*query, *parse_qsl(path.partition("?")[2])])
+    whole: dict[str, Any] = {}
+    try:
+        for page in client.pages(path, query, size=0 if has_size else LARGEST_PAGE):
+            whole = page | {"items": whole.get("items", []) + page["items"]}
+    except OddAnswer:
+        if whole:
+            raise
+        raise UsageFault(f"{clean(path)} answers with no list. Leave --paginate out.") from None
+    return whole
 
 
 def _target(path: str, run: Run) -> str:

@@ -9,7 +9,7 @@ import click
 from reflow_accounts.cli.commands.service_account_keys import keys
 from reflow_accounts.cli.errors import CommandError, UsageFault
 from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.output import document, moment, table
+from reflow_accounts.cli.output import document, moment, result, table
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.team_choice import account_named, path_in, path_of_team, team_option
 from reflow_accounts.cli.text import clean
@@ -69,7 +69,7 @@ def create(run: Run, name: str, rights: str, team: str | None) -> None:
     if run.as_json:
         document(account)
     else:
-        click.echo(clean(account.get("id")))
+        result(clean(account.get("id")))
     run.tell(f"The service account {_name(account)} was created with {clean(account.get('rights'))} rights.")
 
 

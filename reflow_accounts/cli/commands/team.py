@@ -12,6 +12,7 @@ from reflow_accounts.cli.commands.service_accounts import service_accounts
 from reflow_accounts.cli.errors import Problem
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document, moment, table
+from reflow_accounts.cli.reading import objects_in
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.team_choice import path_of_team, team_option
 from reflow_accounts.cli.text import clean
@@ -84,7 +85,7 @@ def invite(run: Run, emails: tuple[str, ...], rights: str, team: str | None) -> 
     answer = _invited(client, path_of_team(client, team, "invitations"), emails, rights)
     if run.as_json:
         document(answer)
-    for invitation in answer.get("items") or []:
+    for invitation in objects_in(answer.get("items")):
         run.tell(f"{clean(invitation.get('email'))} was invited ({clean(invitation.get('rights'))}).")
 
 

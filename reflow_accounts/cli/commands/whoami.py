@@ -11,6 +11,7 @@ from reflow_accounts.cli.credentials import Place
 from reflow_accounts.cli.errors import Unreachable
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document, facts
+from reflow_accounts.cli.reading import an_object, objects_in
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
 
@@ -36,15 +37,15 @@ def whoami(run: Run) -> None:
 def _person(me: dict[str, Any]) -> list[tuple[str, str]]:
     user = me["user"]
     lines = [("Name", clean(user.get("name")))]
-    lines.append(("Email", user["email"]) if user.get("email") else ("Kind", "service account"))
-    for team in me.get("teams") or []:
+    lines.append(("Email", clean(user["email"])) if user.get("email") else ("Kind", "service account"))
+    for team in objects_in(me.get("teams")):
         words = (team.get("name"), team.get("rights"), f"subscription {team.get('subscription')}")
         lines.append(("Team", ", ".join(map(clean, words))))
     return lines
 
 
 def _credential(me: dict[str, Any], client: Client) -> list[tuple[str, str]]:
-    by = me.get("authenticated_by") or {}
+    by = an_object(me.get("authenticated_by"))
     place = client.credential.place if client.credential else None
     used = f"{place}" if place else ""
     lines = [("Credential", used)]

@@ -1,0 +1,66 @@
+"""A line on the terminal while an answer takes more than a second, gone when the answer is there."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from reflow_accounts.cli.output import is_terminal
+from reflow_accounts.cli.run import current_run
+
+if TYPE_CHECKING:
+    from threading import Timer
+
+AFTER = 1.0  # seconds
+
+
+class SignOfLife:
+    """`with SignOfLife(server, since):` shows it a second after `since` (monotonic), and takes it away.
+
+    Only where a person watches who did not ask for quiet. Starts a thread there, and nowhere else.
+    """
+
+    def __init__(self, server: str, since: float) -> None:
+        self._line, self._since = f"Still waiting for {server} ...", since
+        self._timer: Timer | None = None
+
+    def __enter__(self) -> None:
+        run = current_run()
+        if not is_terminal(sys.stderr) or os.environ.get("CI") or (run and run.quiet):
+            return
+        from threading import Lock, Timer
+
+        self._shown, self._is_over, self._lock = "", False, Lock()
+        self._timer = Timer(max(0.0, self._since + AFTER - time.monotonic()), self._show)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        with self._lock:
+            self._is_over = True
+            if self._shown:
+                _write(f"\r{' ' * len(self._shown)}\r")
+
+    def _show(self) -> None:
+        with self._lock:
+            if not self._is_over:
+                self._shown = self._line[: _columns() - 1]  # a longer line would wrap and stay
+                _write(self._shown)
+
+
+def _columns() -> int:
+    with suppress(OSError, ValueError):
+        return max(2, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
+    return 80
+
+
+def _write(text: str) -> None:
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()
