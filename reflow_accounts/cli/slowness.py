@@ -33,11 +33,13 @@ class _InTime(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        rest = self._end - time.monotonic()
-        if rest <= 0:
+        self._socket.settimeout(max(min(TIMEOUT, self._end - time.monotonic()), 0.001))
+        try:
+            piece = self._stream.read1(len(buffer))
+        except TimeoutError:
+            raise (TooSlow if time.monotonic() >= self._end else TimeoutError) from None
+        if time.monotonic() >= self._end:
             raise TooSlow
-        self._socket.settimeout(min(TIMEOUT, rest))
-        piece = self._stream.read1(len(buffer))
         buffer[: len(piece)] = piece
         return len(piece)
 

@@ -1,0 +1,27 @@
+"""A command with another clock, so that no test waits for it."""
+
+import sys
+
+_START = "import sys; from reflow_accounts.cli.main import main; {}; sys.exit(main())"
+
+
+def without_naps(terminal) -> None:
+    """What the command waits for before it asks again is over at once."""
+    terminal.command = _command("import time; time.sleep = lambda seconds: None")
+
+
+def impatient(terminal, timeout: float = 0.5, longest: float = 120) -> None:
+    """The command waits so many seconds for a piece of an answer, and for all of it."""
+    setting = (
+        f"from reflow_accounts.cli import slowness; slowness.TIMEOUT, slowness.LONGEST = {timeout}, {longest}"
+    )
+    terminal.command = _command(setting)
+
+
+def talkative(terminal) -> None:
+    """The command shows at once that it waits, not after a second."""
+    terminal.command = _command("from reflow_accounts.cli import sign_of_life; sign_of_life.AFTER = 0")
+
+
+def _command(setting: str) -> tuple[str, ...]:
+    return sys.executable, "-c", _START.format(setting)

@@ -1,0 +1,228 @@
+"""Between the command and a real server something breaks: a sentence that says what to do next, and exit 7."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from tests.cli.hurry import impatient
+from tests.helpers.certificates import certificate, server_context
+from tests.helpers.faulty_proxy import (
+    FaultyProxy,
+    cut_after,
+    drip,
+    pass_on,
+    reset_after,
+    says,
+    says_raw,
+    silence,
+)
+
+COMMANDS = {
+    "whoami": ("whoami",),
+    "keys list": ("keys", "list"),
+    "keys revoke": ("keys", "revoke", "no such key"),
+    "activity": ("activity",),
+    "api": ("api", "GET", "/me"),
+    "team list": ("team", "list"),
+}
+PORTAL = b"<html><h1>Welcome to the hotel</h1></html>"
+
+
+@pytest.fixture
+def between(live):
+    """A faulty proxy before the real server."""
+    proxy = FaultyProxy(live.url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def disturbed(keyed, between):
+    """The terminal with a key of Ada; its way to the real server leads through the faulty proxy."""
+    keyed.environ["REFLOW_SERVER"] = between.url
+    return keyed
+
+
+@pytest.fixture
+def secured(keyed, live):
+    """`secured(file, fault)`: the real server behind TLS with the certificate in `file`, and a fault."""
+    proxies = []
+
+    def secured(file, fault=pass_on):
+        proxies.append(FaultyProxy(live.url, server_context(file)))
+        proxies[0].always = fault
+        keyed.environ["REFLOW_SERVER"] = proxies[0].url
+        return keyed
+
+    yield secured
+    proxies[0].close()
+
+
+def ends_kindly(outcome, terminal, *words: str) -> None:
+    """Demand exit 7 and one sentence with `words`, that says what to do and holds no secret."""
+    assert outcome.code == 7, outcome.everything
+    assert outcome.stdout == ""
+    assert outcome.stderr.startswith("reflow: ")
+    for word in words:
+        assert word in outcome.stderr
+    assert any(verb in outcome.stderr for verb in ("Check", "Try again", "name it with", "Write", "If your"))
+    assert "Traceback" not in outcome.stderr
+    assert "inside the command" not in outcome.stderr
+    assert terminal.key["secret"][4:] not in outcome.everything
+
+
+def test_what_is_not_disturbed_works_through_the_proxy(disturbed, between):
+    assert disturbed.run("whoami").code == 0
+    assert len(between.seen) == 1
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
+@pytest.mark.parametrize("length", [True, False], ids=["with its length", "without its length"])
+def test_an_answer_that_breaks_off(disturbed, between, words, length):
+    between.always = cut_after(9, with_length=length)
+
+    ends_kindly(disturbed.run(*words), disturbed, "broke off", "Try again")
+
+
+@pytest.mark.parametrize("count", [0, 5, 40, 300])
+def test_a_connection_that_is_reset(disturbed, between, count):
+    between.always = reset_after(count)
+
+    outcome = disturbed.run("whoami")
+
+    ends_kindly(outcome, disturbed)
+    assert "broke off" in outcome.stderr or "does not speak HTTP" in outcome.stderr
+
+
+def test_nothing_that_changes_something_is_asked_again(disturbed, between, ada):
+    between.always = reset_after(0)
+    before = ada.live_names()
+
+    outcome = disturbed.run("keys", "create", "lost on the way")
+
+    ends_kindly(outcome, disturbed, "reflow keys list shows it")
+    assert ada.live_names() - before == {"lost on the way"}
+    assert len(between.seen) == 1
+
+
+def test_a_server_that_never_answers(disturbed, between):
+    between.always = silence
+    impatient(disturbed)
+
+    ends_kindly(disturbed.run("whoami"), disturbed, "no answer within 0.5 seconds")
+
+
+def test_an_answer_that_drips_for_ever(disturbed, between):
+    between.always = drip
+    impatient(disturbed, timeout=30, longest=0.6)
+
+    ends_kindly(disturbed.run("whoami"), disturbed, "not there within 0.6 seconds")
+
+
+def test_an_answer_that_drips_and_ends_is_waited_for(disturbed, between):
+    between.always = lambda exchange: drip(exchange, 0)
+
+    assert disturbed.run("whoami").code == 0
+
+
+@pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
+def test_the_page_of_a_network_that_asks_to_sign_in(disturbed, between, words):
+    between.always = says("200 OK", PORTAL, Content_Type="text/html")
+
+    outcome = disturbed.run(*words)
+
+    ends_kindly(outcome, disturbed, "text/html", "whether your network asks you to sign in")
+    assert "hotel" not in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"]
+)
+@pytest.mark.parametrize("words", [("whoami",), ("keys", "create", "x")], ids=["whoami", "keys create"])
+def test_no_redirect_to_another_host_is_followed(disturbed, between, listener, status, words):
+    between.always = says(status, Location=f"{listener.url}/api/v1/me?token=private")
+
+    outcome = disturbed.run(*words)
+
+    ends_kindly(outcome, disturbed, "No redirect is followed", listener.url, "in a browser")
+    assert listener.asked == []
+    assert "private" not in outcome.everything
+
+
+@pytest.mark.parametrize("path", ["/api/v1/keys", "/login", ""])
+def test_no_redirect_at_the_same_host_is_followed_either(disturbed, between, path):
+    between.always = says("302 Found", Location=f"{between.url}{path}")
+
+    ends_kindly(disturbed.run("whoami"), disturbed, "No redirect is followed")
+    assert len(between.seen) == 1
+
+
+def test_no_redirect_from_https_to_http_is_followed(secured, tmp_path, listener):
+    terminal = secured(file := certificate(tmp_path), says("302 Found", Location=f"{listener.url}/api/v1/me"))
+    terminal.environ["SSL_CERT_FILE"] = str(file)
+
+    ends_kindly(terminal.run("whoami"), terminal, "No redirect is followed", listener.url)
+    assert listener.asked == []
+
+
+def test_a_certificate_that_is_trusted_opens_the_way(secured, tmp_path):
+    terminal = secured(file := certificate(tmp_path))
+    terminal.environ["SSL_CERT_FILE"] = str(file)
+
+    outcome = terminal.run("whoami")
+
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr == ""
+
+
+def test_a_certificate_that_nobody_vouches_for(secured, tmp_path):
+    terminal = secured(certificate(tmp_path))
+
+    ends_kindly(terminal.run("whoami"), terminal, "is not trusted", "SSL_CERT_FILE")
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "words"), [(-9, -2, "has expired"), (2, 9, "is not valid yet")], ids=["old", "early"]
+)
+def test_a_certificate_at_the_wrong_time(secured, tmp_path, starts, ends, words):
+    terminal = secured(
+        file := certificate(tmp_path, starts=timedelta(days=starts), ends=timedelta(days=ends))
+    )
+    terminal.environ["SSL_CERT_FILE"] = str(file)
+
+    ends_kindly(terminal.run("whoami"), terminal, words, "Check this machine's clock")
+
+
+def test_a_certificate_for_another_host(secured, tmp_path):
+    terminal = secured(file := certificate(tmp_path, host="elsewhere.example"))
+    terminal.environ["SSL_CERT_FILE"] = str(file)
+
+    ends_kindly(terminal.run("whoami"), terminal, "is for another host", "Check the address")
+
+
+def test_https_spoken_to_a_server_of_plain_http(keyed, live):
+    keyed.environ["REFLOW_SERVER"] = live.url.replace("http:", "https:")
+
+    ends_kindly(keyed.run("whoami"), keyed, "does not speak https", "https://")
+
+
+def test_plain_http_spoken_to_a_server_of_https(secured, tmp_path):
+    terminal = secured(certificate(tmp_path))
+    terminal.environ["REFLOW_SERVER"] = terminal.environ["REFLOW_SERVER"].replace("https:", "http:")
+
+    ends_kindly(terminal.run("whoami"), terminal, "https")
+
+
+def test_plain_http_answered_by_a_tls_alert(disturbed, between):
+    between.always = says_raw(b"\x15\x03\x03\x00\x02\x02\x16")
+
+    ends_kindly(disturbed.run("whoami"), disturbed, "it speaks https, not http", "Write https://")
+
+
+def test_a_gateway_that_speaks_json_of_its_own(disturbed, between):
+    between.always = says(
+        "502 Bad Gateway", json.dumps({"error": "x"}).encode(), Content_Type="application/json"
+    )
+
+    ends_kindly(disturbed.run("whoami"), disturbed, "status 502")

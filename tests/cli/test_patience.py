@@ -1,0 +1,231 @@
+"""When the server asks to wait: waited for when it is short and harmless, said, and given up in the end."""
+
+import json
+import signal
+import subprocess
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+
+from tests.cli.account import unused_name
+from tests.cli.hurry import without_naps
+from tests.helpers.faulty_proxy import FaultyProxy, says
+
+PROBLEM = {"title": "No", "detail": "Too much."}
+READING = [("whoami",), ("keys", "list"), ("api", "GET", "/keys")]
+
+
+def refuses(status: int, code: str, **headers: str):
+    body = json.dumps({**PROBLEM, "status": status, "code": code}).encode()
+    return says(f"{status} No", body, Content_Type="application/problem+json", **headers)
+
+
+def too_many(after: object = 7):
+    return refuses(429, "rate_limited", **({} if after is None else {"Retry_After": str(after)}))
+
+
+def unavailable(after: object = None):
+    return refuses(503, "unavailable", **({} if after is None else {"Retry_After": str(after)}))
+
+
+@pytest.fixture
+def between(live):
+    proxy = FaultyProxy(live.url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def waiting(keyed, between):
+    """The terminal before a faulty proxy; what it waits for is over at once."""
+    keyed.environ["REFLOW_SERVER"] = between.url
+    without_naps(keyed)
+    return keyed
+
+
+def test_the_wait_that_the_server_asks_for_is_a_real_one(keyed, between):
+    keyed.environ["REFLOW_SERVER"] = between.url
+    between.faults = [too_many(1)]
+    started = datetime.now(UTC)
+
+    assert keyed.run("whoami").code == 0
+    assert datetime.now(UTC) - started >= timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_a_short_wait_is_waited_and_said(waiting, between, words):
+    between.faults = [too_many(7), too_many(60 - 7)]
+
+    outcome = waiting.run(*words)
+
+    assert outcome.code == 0, outcome.stderr
+    assert "Trying again in 7 s." in outcome.stderr
+    assert "Trying again in 53 s." in outcome.stderr
+    assert len(between.seen) == 3
+
+
+def test_quiet_waits_without_a_word(waiting, between):
+    between.faults = [too_many()]
+
+    outcome = waiting.run("--quiet", "whoami")
+
+    assert (outcome.code, outcome.stderr) == (0, "")
+
+
+def test_what_changes_something_waits_too_because_nothing_was_done(waiting, between, ada):
+    between.faults = [too_many(), too_many(0)]
+
+    outcome = waiting.run("keys", "create", name := unused_name())
+
+    assert outcome.code == 0, outcome.stderr
+    assert name in ada.live_names()
+    assert len({request.partition(b"\r\n\r\n")[2] for request in between.seen}) == 1
+
+
+@pytest.mark.parametrize(
+    "words", [("whoami",), ("keys", "create", "x"), ("api", "DELETE", "/keys/x")], ids=" ".join
+)
+def test_there_are_three_waits_and_no_more(waiting, between, words):
+    between.always = too_many(1)
+
+    outcome = waiting.run(*words)
+
+    assert outcome.code == 1
+    assert len(between.seen) == 4
+    assert outcome.stderr.count("Trying again") == 3
+    assert outcome.stderr.endswith("reflow: Too much. Try again in 1 s.\n")
+
+
+def test_all_waits_together_last_no_longer_than_a_minute(waiting, between):
+    between.always = too_many(25)
+
+    outcome = waiting.run("whoami")
+
+    assert outcome.code == 1
+    assert len(between.seen) == 3
+
+
+TOO_LONG = {"61": "61 s", "600": "10 minutes", "86400": "24 hours", "9" * 5000: "hours"}
+
+
+@pytest.mark.parametrize(("after", "words"), TOO_LONG.items(), ids=["61", "600", "86400", "huge"])
+@pytest.mark.parametrize("refusal", [too_many, unavailable])
+def test_a_long_wait_ends_the_command_and_is_said(waiting, between, refusal, after, words):
+    between.always = refusal(after)
+
+    outcome = waiting.run("whoami")
+
+    assert outcome.code == 1
+    assert len(between.seen) == 1
+    assert "Try again in" in outcome.stderr
+    assert words in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "after", [None, "", "soon", "-1", "1.5", "٣", "7 7", "Mon, 99 Foo 2026 00:00:00 GMT"]
+)
+def test_a_wait_that_is_not_said_is_not_guessed(waiting, between, after):
+    between.always = too_many(after)
+
+    outcome = waiting.run("whoami")
+
+    assert outcome.code == 1
+    assert len(between.seen) == 1
+    assert outcome.stderr == "reflow: Too much.\n"
+
+
+def _date(seconds: int, off: timedelta) -> str:
+    return format_datetime(datetime.now(UTC) + off + timedelta(seconds=seconds), usegmt=True)
+
+
+@pytest.mark.parametrize("off", [timedelta(), timedelta(days=-400), timedelta(hours=5)])
+def test_a_date_is_read_by_the_clock_of_the_server(waiting, between, off):
+    dates = {"Date": _date(0, off), "Retry_After": _date(30, off)}
+    between.faults = [refuses(429, "rate_limited", **dates)]
+
+    outcome = waiting.run("whoami")
+
+    assert outcome.code == 0, outcome.stderr
+    assert any(f"Trying again in {seconds} s." in outcome.stderr for seconds in (29, 30, 31))
+
+
+def test_a_date_without_that_of_the_server_is_read_by_our_clock(waiting, between):
+    between.faults = [refuses(429, "rate_limited", Retry_After=_date(-100, timedelta()))]
+
+    assert "Trying again in 0 s." in waiting.run("whoami").stderr
+
+
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_what_changes_nothing_is_asked_again_twice_when_the_server_is_away(waiting, between, words):
+    between.faults = [unavailable(), unavailable(2)]
+
+    outcome = waiting.run(*words)
+
+    assert outcome.code == 0, outcome.stderr
+    assert "is not available just now (status 503). Trying again in 1 s." in outcome.stderr
+    assert "Trying again in 2 s." in outcome.stderr
+
+
+def test_a_server_that_stays_away_is_given_up(waiting, between):
+    between.always = unavailable()
+
+    outcome = waiting.run("whoami")
+
+    assert outcome.code == 1
+    assert len(between.seen) == 3
+    assert "try again in a moment" in outcome.stderr
+
+
+def test_the_page_of_a_gateway_is_asked_again_too(waiting, between):
+    between.faults = [says("503 Service Unavailable", b"<h1>Soon</h1>", Content_Type="text/html")]
+
+    assert waiting.run("whoami").code == 0
+
+
+WRITING = [
+    ("api", "POST", "/keys", "-f", "name=x"),
+    ("api", "PUT", "/me"),
+    ("api", "PATCH", "/keys/x", "-f", "name=x"),
+    ("api", "DELETE", "/keys/x"),
+    ("keys", "create", "x"),
+]
+
+
+@pytest.mark.parametrize("words", WRITING, ids=" ".join)
+@pytest.mark.parametrize("after", [None, 1])
+def test_what_changes_something_is_never_sent_twice_to_a_server_that_is_away(waiting, between, words, after):
+    between.always = unavailable(after)
+
+    outcome = waiting.run(*words)
+
+    assert outcome.code == 1
+    assert len(between.seen) == 1
+
+
+@pytest.mark.parametrize("status", ["500 No", "502 No", "504 No", "408 No"])
+def test_nothing_else_is_asked_again(waiting, between, status):
+    between.always = says(status, Retry_After="1")
+
+    waiting.run("whoami")
+
+    assert len(between.seen) == 1
+
+
+def test_a_wait_ends_with_ctrl_c(keyed, between):
+    between.always = too_many(60)
+    keyed.environ["REFLOW_SERVER"] = between.url
+    with subprocess.Popen(
+        [*keyed.command, "whoami"],
+        env=keyed.environ,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test worker ignores it, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        assert "Trying again in 60 s." in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+
+    assert process.returncode == 130
+    assert rest == "reflow: interrupted.\n"
