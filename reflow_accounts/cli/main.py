@@ -2,6 +2,7 @@
 
 import _thread
 import gc
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -29,8 +30,7 @@ def interrupted() -> int:
     _close_the_ears()
     with suppress(OSError, AttributeError, ValueError):  # nobody listens
         start = "\n" if sys.stderr.isatty() else ""  # the terminal showed ^C
-        sys.stderr.write(f"{start}reflow: interrupted.\n")
-        sys.stderr.flush()
+        os.write(sys.stderr.fileno(), f"{start}reflow: interrupted.\n".encode())
     return INTERRUPTED
 
 

@@ -33,9 +33,11 @@ def width() -> int:
 
 def say(*lines: str) -> None:
     """Write `lines` to stderr, one line each, without secrets and control characters."""
-    with suppress(OSError):  # nobody listens
+    try:
         for line in lines:
             click.echo(redacted(clean(line)), err=True)
+    except OSError:  # nobody listens
+        _give_up(sys.stderr)
 
 
 def result(line: str) -> None:
@@ -47,8 +49,12 @@ def result(line: str) -> None:
 
 def give_up_stdout() -> None:
     """Forget what stdout could not take, so that Python does not complain about it at the end."""
+    _give_up(sys.stdout)
+
+
+def _give_up(stream: TextIO | None) -> None:
     with suppress(OSError, ValueError, AttributeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
 def document(answer: Any) -> None:

@@ -1,11 +1,14 @@
 """Runs the command as a person or a script would: in a process of its own, with a clean environment."""
 
 import contextlib
+import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,21 +70,24 @@ class Terminal:
         )
         return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def run_at_a_screen(self, *words: str, answers: tuple[tuple[str, Answer], ...] = ()) -> Outcome:
+    def run_at_a_screen(
+        self, *words: str, answers: tuple[tuple[str, Answer], ...] = (), columns: int = 0
+    ) -> Outcome:
         """Run the command on a pseudo-terminal and type each answer when its question appears.
 
         An answer that is a function gets all that appeared and returns what is typed, or None for nothing.
-
+        The environment may say another TERM; `columns` is how wide it says it is, 0 for nothing.
         What appeared is in `stdout`; a terminal does not tell the two streams apart.
         """
         ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
         process = subprocess.Popen(
             [sys.executable, "-c", TAKE_THE_TERMINAL, *self.command, *words],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             cwd=self.folder,
-            env={**self.environ, "TERM": "xterm", "COLUMNS": "200"},
+            env={"TERM": "xterm", "COLUMNS": "200", **self.environ},
             start_new_session=True,
         )
         os.close(theirs)

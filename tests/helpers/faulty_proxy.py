@@ -140,14 +140,14 @@ class FaultyProxy:
 
 
 class HttpProxy(FaultyProxy):
-    """An http proxy for which every host is `upstream`; with `password`, only for who names it."""
+    """An http proxy for which every host is `upstream`; it may let in one name alone."""
 
-    password = ""  # NAME:PASSWORD
+    lets_in = ""  # NAME:PASSWORD, or nothing for everybody
 
     def attend(self, back: socket.socket) -> None:
         request = read_request(back)
         self.seen.append(request)
-        if self.password and b64encode(self.password.encode()) not in request:
+        if self.lets_in and b64encode(self.lets_in.encode()) not in request:
             back.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
         elif self.faults:
             self.faults.pop(0)(Exchange(back, request, self))

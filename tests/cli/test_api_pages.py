@@ -1,0 +1,183 @@
+"""`reflow api` with `--paginate` and `--include`."""
+
+import json
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from tests.cli.account import unused_name
+from tests.cli.secrets_for_tests import made_up_key
+
+
+@pytest.fixture
+def answered(here, listener):
+    """The terminal before the loopback server, with a key that it takes."""
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    return here
+
+
+def _pages(listener, *pages: dict) -> None:
+    """Answer GET /keys with these pages; each cursor is the number of the next one."""
+    original = listener._answer_to
+
+    def answer(method: str, path: str, secret: str):
+        cursor = parse_qs(urlsplit(path).query).get("cursor", ["0"])[0]
+        listener.says("GET", "/keys", pages[int(cursor) % len(pages)])
+        return original(method, path, secret)
+
+    listener._answer_to = answer
+
+
+def test_all_pages_of_a_list_become_one_document(keyed, ada):
+    names = {ada.new_key(unused_name("page"))["name"] for _ in range(5)}
+
+    outcome = keyed.run("api", "GET", "/keys?limit=2", "--paginate")
+
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr == ""
+    answer = json.loads(outcome.stdout)
+    assert {key["name"] for key in answer["items"]} >= names
+    assert len({key["id"] for key in answer["items"]}) == len(answer["items"])
+    assert answer["next_cursor"] is None
+
+
+@pytest.mark.parametrize("words", [("-f", "limit=2"), ()], ids=["small pages", "large pages"])
+def test_fields_go_with_every_page(keyed, ada, words):
+    keys = [ada.new_key() for _ in range(3)]
+    for key in keys:
+        ada.revoke(key)
+
+    outcome = keyed.run("api", "GET", "/keys", "--paginate", "-f", "state=revoked", *words)
+
+    items = json.loads(outcome.stdout)["items"]
+    assert {key["id"] for key in items} >= {key["id"] for key in keys}
+    assert all(key["revoked_at"] for key in items)
+
+
+def test_a_page_is_as_large_as_it_may_be_unless_the_size_is_given(answered, listener):
+    listener.says("GET", "/keys", {"items": [], "next_cursor": None})
+    for words in (("/keys",), ("/keys?limit=7",), ("/keys", "-f", "limit=9")):
+        assert answered.run("api", "GET", *words, "--paginate").code == 0
+
+    assert [parse_qs(urlsplit(asked["path"]).query)["limit"] for asked in listener.asked] == [
+        ["200"],
+        ["7"],
+        ["9"],
+    ]
+
+
+@pytest.mark.parametrize("path", ["/me", "/keys/{id}"])
+def test_what_is_no_list_has_no_pages(keyed, path):
+    outcome = keyed.run("api", "GET", path.format(id=keyed.key["id"]), "--paginate")
+
+    assert outcome.code == 2
+    assert outcome.stdout == ""
+    assert "answers with no list. Leave --paginate out." in outcome.stderr
+
+
+def test_a_refusal_of_a_list_is_printed_and_has_its_exit_code(keyed):
+    outcome = keyed.run("api", "GET", "/keys", "-f", "cursor=nonsense", "--paginate")
+
+    assert outcome.code == 1
+    assert json.loads(outcome.stdout)["code"] == "validation_failed"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("POST", "/keys", "--paginate"),
+        ("DELETE", "/keys", "--paginate"),
+        ("GET", "/keys", "-i", "--paginate"),
+    ],
+)
+def test_what_cannot_have_pages_is_wrong_usage(answered, listener, words):
+    outcome = answered.run("api", *words)
+
+    assert outcome.code == 2
+    assert "--paginate goes with GET alone" in outcome.stderr
+    assert listener.asked == []
+
+
+def test_a_list_that_does_not_end_is_printed_as_far_as_it_was_read(answered, listener):
+    _pages(listener, *({"items": [{"id": f"key_{n}"}], "next_cursor": str(n + 1)} for n in range(600)))
+
+    outcome = answered.run("api", "GET", "/keys", "--paginate")
+
+    assert outcome.code == 1
+    assert "The list goes on after 500 items." in outcome.stderr
+    answer = json.loads(outcome.stdout)
+    assert len(answer["items"]) == 500
+    assert answer["next_cursor"] == "500"
+    assert len(listener.asked) == 500
+
+    outcome = answered.run("keys", "list")
+    assert outcome.code == 1
+    assert outcome.stdout == ""
+    assert "The list is too long: 500 items came" in outcome.stderr
+
+
+def test_a_list_that_goes_in_circles_is_no_list_of_reflow(answered, listener):
+    _pages(listener, *({"items": [], "next_cursor": str((n + 1) % 3)} for n in range(3)))
+
+    for words in (("api", "GET", "/keys", "--paginate"), ("keys", "list")):
+        outcome = answered.run(*words)
+
+        assert outcome.code == 7
+        assert "round in circles" in outcome.stderr
+
+
+def test_the_limit_of_lines_ends_the_reading(answered, listener):
+    page = {"items": [{"id": f"use_{n}"} for n in range(200)], "next_cursor": "1"}
+    listener.says("GET", "/activity", page)
+
+    outcome = answered.run("--json", "activity", "--limit", "150")
+
+    assert len(json.loads(outcome.stdout)["items"]) == 150
+    assert len(listener.asked) == 1
+    assert "limit=150" in listener.asked[0]["path"]
+
+
+@pytest.mark.parametrize("option", ["-i", "--include"])
+def test_status_and_headers_come_before_the_answer(keyed, option):
+    outcome = keyed.run("api", "GET", "/me", option)
+
+    assert outcome.code == 0, outcome.stderr
+    head, _, body = outcome.stdout.partition("\n\n")
+    lines = head.splitlines()
+    assert lines[0] == "HTTP/1.1 200 OK"
+    assert any(line.lower() == "content-type: application/json" for line in lines)
+    assert json.loads(body)["user"]["name"] == "Ada Park"
+    assert "authorization" not in outcome.stdout.lower()
+    assert keyed.key["secret"] not in outcome.everything
+
+
+def test_the_head_of_a_refusal_and_of_no_content_is_printed_too(keyed, ada):
+    refusal = keyed.run("api", "GET", "/keys/key_nosuchkey", "-i")
+    gone = keyed.run("api", "DELETE", f"/keys/{ada.new_key()['id']}", "-i")
+
+    assert refusal.code == 6
+    assert refusal.stdout.startswith("HTTP/1.1 404 ")
+    assert json.loads(refusal.stdout.partition("\n\n")[2])["code"] == "not_found"
+    assert gone.code == 0
+    assert gone.stdout.startswith("HTTP/1.1 204 ")
+    assert gone.stdout.endswith("\n\n")
+
+
+def test_the_head_of_a_stranger_is_printed_too(answered, listener):
+    listener.says_raw("GET", "/me", b"<h1>Hotel</h1>", 200, **{"Content-Type": "text/html", "X-Hotel": "yes"})
+
+    outcome = answered.run("api", "GET", "/me", "-i")
+
+    assert outcome.code == 7
+    assert "X-Hotel: yes\n" in outcome.stdout
+
+
+def test_headers_cannot_steer_a_terminal_or_repeat_the_secret(answered, listener):
+    secret = answered.environ["REFLOW_API_KEY"]
+    listener.says("GET", "/me", {}, 200, **{"X-Odd": "\x1b[2J\x9b", "X-Echo": f"Bearer {secret}"})
+
+    outcome = answered.run("api", "GET", "/me", "-i")
+
+    assert outcome.code == 0
+    assert not set("\x1b\x9b") & set(outcome.stdout)
+    assert secret not in outcome.everything

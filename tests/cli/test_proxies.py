@@ -1,0 +1,202 @@
+"""A proxy in the environment: honoured, kept out of what is this machine's own, and explained when it fails."""
+
+import socket
+
+import pytest
+
+from tests.cli.secrets_for_tests import made_up_key
+from tests.helpers.certificates import certificate, server_context
+from tests.helpers.faulty_proxy import FaultyProxy, HttpProxy, says
+
+HTTP, HTTPS = "http://reflow.test", "https://reflow.test"
+
+
+@pytest.fixture
+def terminal(terminal):
+    terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    return terminal
+
+
+@pytest.fixture
+def proxy(listener):
+    """An http proxy for which every host is the loopback server."""
+    proxy = HttpProxy(listener.url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def tunnel(listener, tmp_path, terminal):
+    """An http proxy for which every host is the loopback server behind TLS, as reflow.test."""
+    file = certificate(tmp_path, host="reflow.test")
+    terminal.environ["SSL_CERT_FILE"] = str(file)
+    secured = FaultyProxy(listener.url, server_context(file))
+    proxy = HttpProxy(secured.url)
+    yield proxy
+    proxy.close()
+    secured.close()
+
+
+def _address(port: int, who: str) -> str:
+    return f"http://{who}{'@' if who else ''}127.0.0.1:{port}"
+
+
+def _explains(outcome, terminal, *words: str) -> None:
+    assert outcome.code == 7, outcome.everything
+    assert outcome.stderr.count("reflow: ") == 1
+    for word in words:
+        assert word in outcome.stderr
+    _tells_no_secret(outcome, terminal)
+
+
+def _tells_no_secret(outcome, terminal) -> None:
+    for secret in (terminal.environ["REFLOW_API_KEY"][4:], "hunter2", "hunter%32"):
+        assert secret not in outcome.everything
+    assert "Traceback" not in outcome.stderr
+    assert "inside the command" not in outcome.stderr
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
+def test_plain_http_goes_through_the_proxy_and_is_warned_of(terminal, proxy, listener, variable, scheme):
+    terminal.environ[variable] = f"{scheme}127.0.0.1:{proxy.port}"
+
+    outcome = terminal.run("--server", HTTP, "whoami")
+
+    assert outcome.code == 0, outcome.stderr
+    assert proxy.seen[0].startswith(b"GET http://reflow.test/api/v1/me HTTP/1.1\r\nHost: reflow.test\r\n")
+    assert listener.secrets == [terminal.environ["REFLOW_API_KEY"]]
+    assert f"your secret travels unencrypted to {HTTP}" in outcome.stderr
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])
+def test_https_goes_through_a_tunnel_and_the_proxy_reads_nothing(terminal, tunnel, listener, variable):
+    terminal.environ[variable] = tunnel.url
+
+    outcome = terminal.run("--server", HTTPS, "whoami")
+
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr == ""
+    assert tunnel.seen[0].startswith(b"CONNECT reflow.test:443 ")
+    assert b"rfk_" not in b"".join(tunnel.seen)
+    assert listener.secrets == [terminal.environ["REFLOW_API_KEY"]]
+
+
+def test_the_name_and_password_reach_the_proxy_alone(terminal, proxy, tunnel, listener):
+    for server, way in ((HTTP, proxy), (HTTPS, tunnel)):
+        way.lets_in = "me@work:hunter2"
+        terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = _address(
+            way.port, "me%40work:hunter%32"
+        )
+        outcome = terminal.run("--server", server, "whoami")
+
+        assert outcome.code == 0, outcome.stderr
+        _tells_no_secret(outcome, terminal)
+    assert len(listener.asked) == 2
+
+
+@pytest.mark.parametrize("server", [HTTP, HTTPS])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [("", "wants a name and a password"), ("me:hunter2", "refuses its name and password")],
+    ids=["none", "wrong"],
+)
+def test_a_proxy_that_wants_a_password_is_named(terminal, proxy, listener, server, given, words):
+    proxy.lets_in = "you:other"
+    terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = _address(proxy.port, given)
+
+    outcome = terminal.run("--server", server, "whoami")
+
+    variable = "HTTP_PROXY" if server == HTTP else "HTTPS_PROXY"
+    _explains(outcome, terminal, f"the proxy 127.0.0.1:{proxy.port} ({variable}) {words}", "NAME:PASSWORD@")
+    assert listener.asked == []
+
+
+@pytest.mark.parametrize("server", [HTTP, HTTPS])
+def test_a_proxy_that_is_away_is_named(terminal, server):
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = _address(port, "me:hunter2")
+
+    outcome = terminal.run("--server", server, "whoami")
+
+    _explains(outcome, terminal, f"the proxy 127.0.0.1:{port}", "nothing answers there", "NO_PROXY")
+
+
+@pytest.mark.parametrize("server", [HTTP, HTTPS])
+def test_a_proxy_that_no_machine_is_called_is_named(terminal, server):
+    terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = "http://proxy.invalid:3128"
+
+    _explains(terminal.run("--server", server, "whoami"), terminal, "the proxy proxy.invalid:3128", "name")
+
+
+@pytest.mark.parametrize(
+    ("server", "answer", "words"),
+    [
+        (HTTPS, says("403 Forbidden"), "does not lead there (status 403)"),
+        (HTTPS, says("502 Bad Gateway"), "does not lead there (status 502)"),
+        (HTTP, says("403 Forbidden", b"<h1>No</h1>", Content_Type="text/html"), "asked through the proxy"),
+        (HTTP, says("302 Found", Location="http://portal.example/"), "No redirect is followed"),
+        (HTTPS, says("302 Found", Location="http://portal.example/"), "does not lead there (status 302)"),
+    ],
+)
+def test_a_proxy_that_lets_nothing_through_is_named(terminal, proxy, listener, server, answer, words):
+    proxy.faults = [answer]
+    terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = proxy.url
+
+    _explains(terminal.run("--server", server, "whoami"), terminal, words)
+    assert listener.asked == []
+
+
+@pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize("hosts", ["reflow.test", ".test", "a.example,reflow.test", "*"])
+@pytest.mark.parametrize("server", [HTTP, HTTPS])
+def test_hosts_that_want_no_proxy_get_none(terminal, proxy, variable, hosts, server):
+    terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = proxy.url
+    terminal.environ[variable] = hosts
+
+    outcome = terminal.run("--server", server, "whoami")
+
+    _explains(outcome, terminal, f"{server} cannot be reached: ")  # there is no such machine
+    assert proxy.seen == []
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_what_is_for_this_machine_never_leaves_it(terminal, proxy, listener, host):
+    terminal.environ["HTTP_PROXY"] = terminal.environ["http_proxy"] = proxy.url
+
+    outcome = terminal.run("--server", listener.url.replace("127.0.0.1", host), "whoami")
+
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr == ""
+    assert proxy.seen == []
+
+
+def test_the_lower_case_variable_comes_first(terminal, proxy):
+    terminal.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": proxy.url}
+
+    assert terminal.run("--server", HTTP, "whoami").code == 0
+
+
+ODD = [
+    "socks5://127.0.0.1:1080",
+    "https://127.0.0.1:3128",
+    "ftp://proxy",
+    "http://",
+    "http://me:hunter2@",
+    "http://h:x",
+]
+
+
+@pytest.mark.parametrize(
+    "address", [*ODD, "http://h:99999", "http://[::1", "http://a b:1", "http://\u202ehunter2:1"]
+)
+@pytest.mark.parametrize("server", [HTTP, HTTPS])
+def test_what_is_no_http_proxy_is_refused_by_the_name_of_its_variable(terminal, address, server):
+    terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = address
+
+    outcome = terminal.run("--server", server, "whoami")
+
+    assert outcome.code == 2, outcome.everything
+    assert ("HTTP_PROXY" if server == HTTP else "HTTPS_PROXY") in outcome.stderr
+    _tells_no_secret(outcome, terminal)

@@ -1,0 +1,98 @@
+"""A line on the terminal while an answer takes long: there alone, and gone when the answer is there."""
+
+import threading
+
+import pytest
+
+from tests.cli.hurry import talkative
+from tests.cli.secrets_for_tests import made_up_key
+from tests.helpers.faulty_proxy import FaultyProxy, drip, held_until
+
+
+@pytest.fixture
+def between(listener):
+    proxy = FaultyProxy(listener.url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def keyed(here, between):
+    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
+    return here
+
+
+def _line(between) -> str:
+    return f"Still waiting for {between.url} ..."
+
+
+def test_who_waits_more_than_a_second_is_told(keyed, between):
+    gate = threading.Event()
+    between.always = held_until(gate)
+
+    outcome = keyed.run_at_a_screen("whoami", answers=(("Still waiting", lambda seen: gate.set()),))
+
+    assert outcome.code == 0
+    line = _line(between)
+    assert outcome.stdout.startswith(f"{line}\r{' ' * len(line)}\rName ")
+
+
+def test_a_quick_answer_comes_without_it(keyed):
+    assert "Still" not in keyed.run_at_a_screen("whoami").stdout
+
+
+def test_it_is_taken_away_before_a_fault_is_told(keyed, between):
+    talkative(keyed)
+    between.always = drip
+    keyed.environ["REFLOW_API_KEY"] = made_up_key()
+    between.upstream = ("127.0.0.1", 9)  # nobody: the answer breaks off
+
+    outcome = keyed.run_at_a_screen("whoami")
+
+    assert outcome.code == 7
+    assert outcome.stdout.rpartition("\r")[2] == "\n"
+    assert "\rreflow: " in outcome.stdout or outcome.stdout.startswith("reflow: ")
+
+
+def test_pages_of_a_list_are_one_wait(keyed, between, listener):
+    talkative(keyed)
+    between.always = drip
+    listener.says("GET", "/keys", {"items": [], "next_cursor": None})
+
+    outcome = keyed.run_at_a_screen("keys", "list")
+
+    assert outcome.code == 0
+    assert _line(between) in outcome.stdout
+
+
+def test_it_fits_into_a_narrow_terminal(keyed, between):
+    talkative(keyed)
+    between.always = drip
+
+    outcome = keyed.run_at_a_screen("whoami", columns=20)
+
+    assert _line(between)[:19] + "\r" in outcome.stdout
+    assert _line(between)[:20] not in outcome.stdout
+
+
+@pytest.mark.parametrize("reason", ["quiet", "CI"])
+def test_on_a_terminal_that_wants_none_there_is_none(keyed, between, reason):
+    talkative(keyed)
+    between.always = drip
+    words = ("--quiet", "whoami") if reason == "quiet" else ("whoami",)
+    keyed.environ |= {"CI": "true"} if reason == "CI" else {}
+
+    outcome = keyed.run_at_a_screen(*words)
+
+    assert outcome.code == 0
+    assert outcome.stdout.startswith("Name ")
+
+
+def test_in_a_pipe_there_is_none(keyed, between):
+    talkative(keyed)
+    between.always = drip
+
+    outcome = keyed.run("whoami")
+
+    assert outcome.code == 0
+    assert outcome.stderr == ""
