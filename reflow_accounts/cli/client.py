@@ -87,7 +87,8 @@ class Client:
     ) -> Iterator[dict[str, Any]]:
         """Yield the pages of a list of the API, each with items and next_cursor, until `limit` items came.
 
-        `size` is that of a page; 0 leaves it to `path`, `query` and the server. Ends after MOST_PAGES.
+        A cursor in `query` says where to begin. `size` is that of a page; 0 leaves it to `query` and the
+        server. Ends after MOST_PAGES.
         """
         self._since = time.monotonic()
         try:
@@ -106,8 +107,9 @@ class Client:
             self._since = None
 
     def _page(self, path: str, query: Query, cursor: list[str], size: int) -> dict[str, Any]:
-        words = [("limit", str(size))] * bool(size) + [("cursor", mark) for mark in cursor]
-        page = self.ask_object("GET", path, [*query, *words])
+        if cursor:
+            query = [*((name, word) for name, word in query if name != "cursor"), ("cursor", cursor[0])]
+        page = self.ask_object("GET", path, [*query, ("limit", str(size))] if size else query)
         items, further = page.get("items"), page.get("next_cursor")
         are_objects = isinstance(items, list) and all(isinstance(item, dict) for item in items)
         if not are_objects or not isinstance(further, str | None):

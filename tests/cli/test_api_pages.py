@@ -66,6 +66,23 @@ def test_a_page_is_as_large_as_it_may_be_unless_the_size_is_given(answered, list
     ]
 
 
+@pytest.mark.parametrize("way", ["path", "field"])
+def test_the_reading_goes_on_from_a_cursor(keyed, ada, way):
+    for _ in range(5):
+        ada.new_key()
+    first = json.loads(keyed.run("api", "GET", "/keys?limit=2").stdout)
+    where = (
+        (f"/keys?limit=2&cursor={first['next_cursor']}",)
+        if way == "path"
+        else ("/keys", "-f", "limit=2", "-f", f"cursor={first['next_cursor']}")
+    )
+
+    rest = json.loads(keyed.run("api", "GET", *where, "--paginate").stdout)
+
+    whole = json.loads(keyed.run("api", "GET", "/keys", "--paginate").stdout)
+    assert [key["id"] for key in first["items"] + rest["items"]] == [key["id"] for key in whole["items"]]
+
+
 @pytest.mark.parametrize("path", ["/me", "/keys/{id}"])
 def test_what_is_no_list_has_no_pages(keyed, path):
     outcome = keyed.run("api", "GET", path.format(id=keyed.key["id"]), "--paginate")

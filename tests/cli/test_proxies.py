@@ -32,6 +32,7 @@ def tunnel(listener, tmp_path, terminal):
     terminal.environ["SSL_CERT_FILE"] = str(file)
     secured = FaultyProxy(listener.url, server_context(file))
     proxy = HttpProxy(secured.url)
+    proxy.behind = secured.seen
     yield proxy
     proxy.close()
     secured.close()
@@ -93,6 +94,7 @@ def test_the_name_and_password_reach_the_proxy_alone(terminal, proxy, tunnel, li
         assert outcome.code == 0, outcome.stderr
         _tells_no_secret(outcome, terminal)
     assert len(listener.asked) == 2
+    assert b"proxy-authorization" not in b"".join(tunnel.behind).lower()
 
 
 @pytest.mark.parametrize("server", [HTTP, HTTPS])

@@ -84,7 +84,9 @@ def _print_head(reply: Reply) -> None:
 
 def _list(client: Client, path: str, query: Query) -> dict[str, Any]:
     """Return all pages of a list as one: its `next_cursor` is null unless there were too many."""
-    has_size = any(name == "limit" for name, _ in [*query, *parse_qsl(path.partition("?")[2])])
+    path, _, words = path.partition("?")
+    query = [*parse_qsl(words, keep_blank_values=True), *query]
+    has_size = any(name == "limit" for name, _ in query)
     whole: dict[str, Any] = {}
     try:
         for page in client.pages(path, query, size=0 if has_size else LARGEST_PAGE):
