@@ -1,0 +1,146 @@
+"""What no server of Reflow answers, and every command of the surface to feed it to."""
+
+import random
+
+import click
+
+from reflow_accounts.cli.app import reflow
+from tests.cli.listener import ME
+from tests.helpers.faulty_proxy import Fault, says, says_raw
+
+# What is given for each argument and option that takes a word.
+WORDS = {
+    "METHOD": "GET",
+    "PATH": "/me",
+    "EMAIL": "ada@acme.example",
+    "EMAIL...": "ada@acme.example",
+    "EMAIL_OR_ID": "inv_1",
+    "RIGHTS": "view",
+    "SHELL": "bash",
+}
+# Answers of the right shape, so that commands of several requests come to their later ones.
+USUAL = {
+    "id": "key_1",
+    "name": "x",
+    "email": "ada@acme.example",
+    "hint": "abcd",
+    "rights": "admin",
+    "user": ME["user"],
+    "teams": ME["teams"],
+    "authenticated_by": ME["authenticated_by"],
+    "use": {"method": "GET", "path": "/me"},
+    "subject": {"id": "key_1", "name": "x"},
+    "last_used_at": "2026-05-01T12:00:00Z",
+    "revoked_at": None,
+}
+RIGHT = {**USUAL, "items": [USUAL], "next_cursor": None}
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Return every command of the surface with something for each argument."""
+    return sorted(_under(reflow, ()))
+
+
+def _under(command: click.Command, names: tuple[str, ...]):
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            inner = command.get_command(click.Context(command), name)
+            assert inner
+            yield from _under(inner, (*names, name))
+        return
+    words = [_word(argument) for argument in command.params if isinstance(argument, click.Argument)]
+    options = ["--yes"] if any("--yes" in parameter.opts for parameter in command.params) else []
+    if names[0] == "login":
+        options += ["--with-password", "--email", "ada@acme.example"]
+    yield (*names, *words, *options)
+
+
+def _word(argument: click.Argument) -> str:
+    name = argument.metavar or str(argument.name).upper()
+    if isinstance(argument.type, click.Choice) and name not in WORDS:
+        return str(argument.type.choices[0])
+    return WORDS.get(name, "key_1")
+
+
+COMMANDS = commands()
+JSON = {"Content_Type": "application/json"}
+PROBLEM = {"Content_Type": "application/problem+json"}
+
+
+def dice() -> random.Random:
+    return random.Random(20260510)
+
+
+def _random_bytes(size: int) -> bytes:
+    return dice().randbytes(size)
+
+
+ODD_VALUES = [
+    None,
+    True,
+    5,
+    -0.5,
+    10**400,
+    "",
+    "\x00",
+    "\ud800\udfff\udc00",
+    "x" * 5000,
+    [],
+    [[]],
+    {},
+    [None, 5, "x"],
+]
+
+
+def twisted(document: object, value: object) -> list[object]:
+    """Return copies of `document`, each with one of its fields (at any depth) being `value`."""
+    found: list[object] = [value]
+    if isinstance(document, dict):
+        for name in document:
+            found += [{**document, name: inner} for inner in twisted(document[name], value)]
+    if isinstance(document, list):
+        for place, item in enumerate(document):
+            found += [[*document[:place], inner, *document[place + 1 :]] for inner in twisted(item, value)]
+    return found
+
+
+def _bodies() -> dict[str, bytes]:
+    """Return what no server of Reflow answers, by name."""
+    return {
+        "nothing": b"",
+        "random": _random_bytes(3000),
+        "NUL": b"\0" * 50,
+        "deep list": b"[" * 100_000 + b"]" * 100_000,
+        "deep list 300": b'{"items": ' + b"[" * 300 + b"]" * 300 + b"}",
+        "deep object": b'{"a":' * 900 + b"1" + b"}" * 900,
+        "huge integer": b'{"items": [{"id": ' + b"9" * 5000 + b"}]}",
+        "large integer": b'{"user": {"name": ' + b"9" * 4000 + b'}, "items": [], "next_cursor": null}',
+        "no number": b'{"user": NaN, "items": Infinity}',
+        "large number": b'{"user": {"name": 1e999}, "id": -1e999}',
+        "lone surrogates": b'{"id": "\\ud800", "items": [{"id": "\\udfff/..", "name": "x"}], "next_cursor": "\\ud800"}',
+        "wrong UTF-8": b'{"id": "\xff\xfe\xc0\x80"}',
+        "UTF-16": '{"items": [], "user": {}}'.encode("utf-16"),
+        "a BOM": b"\xef\xbb\xbf{}",
+        "escapes": b'{"detail": "\\u001b[2J\\r\\nreflow: well\\u202e", "code": "x", "user": {"name": "\\u001b]0;x"}}',
+        "twice the same": b'{"items": [], "items": 5, "id": 1, "id": []}',
+    }
+
+
+def faults() -> dict[str, Fault]:
+    """Return faults by name: each body with each status, and what is no HTTP at all."""
+    found: dict[str, Fault] = {
+        "no HTTP": says_raw(_random_bytes(500)),
+        "half a head": says_raw(b"HTTP/1.1 200 OK\r\nContent-Ty"),
+        "endless head": says_raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n"),
+        "long head": says_raw(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n"),
+        "odd status": says_raw(b"HTTP/1.1 99999 \xff\r\n\r\n"),
+        "switching": says_raw(b"HTTP/1.1 101 Yes\r\nContent-Length: 2\r\n\r\n{}"),
+        "minus length": says_raw(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n{}"),
+        "odd chunks": says_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}"),
+        "endless chunk": says_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n{}"),
+    }
+    for name, body in _bodies().items():
+        found[name] = says("200 OK", body, **JSON)
+        found[f"{name} 401"] = says("401 No", body, **PROBLEM)
+        found[f"{name} 422"] = says("422 No", body, Content_Type="text/html; charset=\xff")
+    return found
