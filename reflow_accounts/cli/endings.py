@@ -21,7 +21,14 @@ def exit_code_after(error: BaseException) -> int:
         return interrupted()
     if isinstance(error, OSError):
         return _lost_output(error)
-    return _apologise(error)
+    return interrupted() if _came_of_ctrl_c(error) else _apologise(error)
+
+
+def _came_of_ctrl_c(error: BaseException | None) -> bool:
+    """Say whether Ctrl-C came out as another exception, as in the middle of an import (before Python 3.12)."""
+    while error and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _explain_usage(error: click.UsageError) -> int:

@@ -16,28 +16,41 @@ def main(arguments: list[str] | None = None) -> int:
     gc.disable()  # the process is too short-lived to gain from it; the start is a twentieth faster
     sys.unraisablehook = _pass_on
     try:
+        # Until there is something to clean up, Ctrl-C ends the process on the spot: an exception in the
+        # middle of an import may come out as another one.
+        _on_ctrl_c(_leave)
         from reflow_accounts.cli.app import run
 
+        _on_ctrl_c(signal.default_int_handler)
         code = run(sys.argv[1:] if arguments is None else arguments)
-        _close_the_ears()
-        return code
-    except KeyboardInterrupt:  # while it was still starting, or ending
-        return interrupted()
+        _on_ctrl_c(signal.SIG_IGN)  # nothing is left to interrupt but the end of Python, which would complain
+    except KeyboardInterrupt:
+        code = interrupted()
+    if code == INTERRUPTED:
+        # Everything is cleaned up and written. Python itself would end by the signal, not with this code,
+        # when the exception went through an eval() on its way.
+        os._exit(code)
+    return code
 
 
 def interrupted() -> int:
     """Say that a person pressed Ctrl-C, once however often it was, and return the exit code."""
-    _close_the_ears()
+    _on_ctrl_c(signal.SIG_IGN)
     with suppress(OSError, AttributeError, ValueError):  # nobody listens
         start = "\n" if sys.stderr.isatty() else ""  # the terminal showed ^C
         os.write(sys.stderr.fileno(), f"{start}reflow: interrupted.\n".encode())
     return INTERRUPTED
 
 
-def _close_the_ears() -> None:
-    """Ignore Ctrl-C from now on: nothing is left to interrupt but the end of Python, which would complain."""
+def _leave(*_: object) -> None:
+    os._exit(interrupted())
+
+
+def _on_ctrl_c(handler: Any) -> None:
+    """Let `handler` hear of Ctrl-C, unless who started us wants it ignored (nohup)."""
     with suppress(ValueError, OSError):  # not in the main thread
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, handler)
 
 
 def _pass_on(unraisable: Any) -> None:

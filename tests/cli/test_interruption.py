@@ -60,7 +60,8 @@ def test_while_it_starts(keyed):
                 elif line.rpartition("|")[2].strip() == name:
                     process.send_signal(signal.SIGINT)
 
-        assert process.returncode in (0, 130), name  # 0: it was done before it noticed
+        # 0: it was done before it noticed
+        assert process.returncode in (0, 130), (name, other)
         assert other == (["reflow: interrupted.\n"] if process.returncode else []), name
 
 
