@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reflow_accounts.cli.errors import CommandError
-from reflow_accounts.cli.main import interrupted
+from reflow_accounts.cli.main import interrupted, was_interrupted
 from reflow_accounts.cli.output import give_up_stdout, say
 from reflow_accounts.contract import Exit
 
@@ -21,14 +21,8 @@ def exit_code_after(error: BaseException) -> int:
         return interrupted()
     if isinstance(error, OSError):
         return _lost_output(error)
-    return interrupted() if _came_of_ctrl_c(error) else _apologise(error)
-
-
-def _came_of_ctrl_c(error: BaseException | None) -> bool:
-    """Say whether Ctrl-C came out as another exception, as in the middle of an import (before Python 3.12)."""
-    while error and not isinstance(error, KeyboardInterrupt):
-        error = error.__cause__ or error.__context__
-    return error is not None
+    # In the middle of an import, Ctrl-C may come out as another exception.
+    return interrupted() if was_interrupted() else _apologise(error)
 
 
 def _explain_usage(error: click.UsageError) -> int:

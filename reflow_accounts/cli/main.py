@@ -10,6 +10,8 @@ from typing import Any
 
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 
+_heard: list[int] = []
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command with `arguments` (default: those of the process) and return its exit code."""
@@ -21,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         _on_ctrl_c(_leave)
         from reflow_accounts.cli.app import run
 
-        _on_ctrl_c(signal.default_int_handler)
+        _on_ctrl_c(_raise)
         code = run(sys.argv[1:] if arguments is None else arguments)
         _on_ctrl_c(signal.SIG_IGN)  # nothing is left to interrupt but the end of Python, which would complain
     except KeyboardInterrupt:
@@ -40,6 +42,16 @@ def interrupted() -> int:
         start = "\n" if sys.stderr.isatty() else ""  # the terminal showed ^C
         os.write(sys.stderr.fileno(), f"{start}reflow: interrupted.\n".encode())
     return INTERRUPTED
+
+
+def was_interrupted() -> bool:
+    """Say whether a person pressed Ctrl-C."""
+    return bool(_heard)
+
+
+def _raise(number: int, _: object) -> None:
+    _heard.append(number)
+    raise KeyboardInterrupt
 
 
 def _leave(*_: object) -> None:
