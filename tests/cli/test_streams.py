@@ -66,18 +66,6 @@ def _sessions(live) -> int:
         return db.session.scalar(query)
 
 
-@pytest.mark.parametrize("words", [("-o", "my.key"), ("--save", "home")], ids=" ".join)
-def test_a_key_that_a_full_disk_cannot_keep_is_revoked_again(keyed, ada, words):
-    name = unused_name()
-
-    outcome = keyed.run("keys", "create", name, *words, preexec_fn=_no_room)
-
-    assert outcome.code == 1
-    assert f"The new key {name} was revoked again; nothing is left of it." in outcome.stderr
-    assert name not in ada.live_names()
-    assert not [file for file in (*keyed.folder.iterdir(), *keyed.home.rglob("*")) if file.is_file()]
-
-
 @pytest.mark.parametrize(
     "words", ["activity", "--json activity", "keys list", "--help", "api GET /activity -i"]
 )
