@@ -9,6 +9,15 @@ DEFAULT_SERVER = "http://127.0.0.1:5000"
 
 KEY_FILE_NAME = "reflow.key"
 
+# A CI as a product in the command's user agent (RFC 9110, 10.1.5), and the name that people know it by.
+CI_PRODUCTS = {
+    "GitHub-Actions": "GitHub Actions",
+    "GitLab-CI": "GitLab CI",
+    "CircleCI": "CircleCI",
+    "Buildkite": "Buildkite",
+    "Jenkins": "Jenkins",
+}
+
 # The secret: a prefix that says the kind, 43 random characters (256 bits), 6 characters of checksum.
 KEY_PREFIX = "rfk_"
 SESSION_PREFIX = "rfs_"

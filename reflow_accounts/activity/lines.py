@@ -17,6 +17,7 @@ HEADINGS = (
     "Outcome",
     "Address",
     "User agent",
+    "Program",
 )
 # What a spreadsheet takes for the beginning of a formula, or skips before one (OWASP, CSV injection); the
 # wide forms count in East Asian settings.
@@ -47,8 +48,9 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     start = (f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.title, entry.subject, entry.by)
     use = entry.use
     if use:
-        return (*start, use.method, use.path, str(use.status), use.outcome, use.address, use.user_agent)
-    return (*start, "", "", "", "", entry.address, "")
+        request = (use.method, use.path, str(use.status), use.outcome)
+        return (*start, *request, use.address, use.user_agent, use.program or "")
+    return (*start, "", "", "", "", entry.address, "", "")
 
 
 def _written(rows: Iterable[Iterable[str]]) -> bytes:

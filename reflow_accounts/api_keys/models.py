@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
+from reflow_accounts.api_keys.programs import program_of
 from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.extensions import Key, Model, UTCDateTime, now
 from reflow_accounts.identity.models import User
@@ -78,6 +79,11 @@ class Use(Model):
     key: Mapped[ApiKey] = relationship(
         primaryjoin=lambda: foreign(Use.key_id) == ApiKey.id, lazy="raise", viewonly=True
     )
+
+    @property
+    def program(self) -> str | None:
+        """The program that the request says it came from, in words; None for those without a name."""
+        return program_of(self.user_agent)
 
 
 class UseTotal(Model):

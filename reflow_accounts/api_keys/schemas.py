@@ -75,6 +75,14 @@ class UseFacts(Schema):
     outcome = ma.fields.String(required=True)
     address = ma.fields.String(required=True)
     user_agent = ma.fields.String(required=True)
+    program = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "What the user agent of the reflow command says, in words, such as "
+            '"GitHub Actions, acme/web, run 812"; null for other programs. Nobody has proved it.'
+        },
+    )
 
 
 class UseOut(UseFacts):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import platform
+import os
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from reflow_accounts import __version__
+from reflow_accounts.cli.ci import user_agent
 from reflow_accounts.cli.credentials import Credential
 from reflow_accounts.cli.errors import CommandError, OddAnswer, Problem, Unreachable, explanation
 from reflow_accounts.cli.patience import answered, seconds_until_retry
@@ -126,7 +126,7 @@ class Client:
     def _headers(self, body: object) -> dict[str, str]:
         headers = {
             "Accept": "application/json, application/problem+json",
-            "User-Agent": f"reflow/{__version__} ({platform.system()} {platform.machine()})",
+            "User-Agent": user_agent(os.environ),
         }
         if body is not None:
             headers["Content-Type"] = "application/json"

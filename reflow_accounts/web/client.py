@@ -47,7 +47,8 @@ class Client:
     def device(self) -> str:
         """The program and system in words, such as "Firefox on Linux"."""
         program = _first(_PROGRAMS, self.user_agent)
-        system = _first(_SYSTEMS, self.user_agent)
+        # The first brackets name it; what follows may be any word, such as the repository of a CI.
+        system = _first(_SYSTEMS, self.user_agent.partition(")")[0])
         return " on ".join(word for word in (program, system) if word) or "Unknown device"
 
 

@@ -126,5 +126,6 @@ def test_the_log_of_a_key_shows_each_use(cast, api):
         "outcome": "not_found",
         "address": "127.0.0.1",
         "user_agent": "curl/8.1",
+        "program": None,
         "key": {"id": key.id, "name": "CI"},
     }

@@ -52,7 +52,7 @@ def test_the_file_tells_what_the_page_tells(cast, api, ada):
         ["Subscription set to active", "Acme", "Operator"],
     ]
     assert lines[0][4:8] == ["GET", "/api/v1/keys", "403", "subscription_inactive"]
-    assert lines[2][4:] == ["GET", "/api/v1/me", "200", "accepted", "127.0.0.1", "curl/8"]
+    assert lines[2][4:] == ["GET", "/api/v1/me", "200", "accepted", "127.0.0.1", "curl/8", ""]
     assert lines[3][8] == "192.0.2.1"
     times = [line[0] for line in lines]
     assert times == sorted(times, reverse=True)
@@ -104,6 +104,13 @@ def test_what_people_and_programs_wrote_is_harmless_and_whole(cast, api, ada):
     assert line[2] == f"'{name}"
     assert line[3] == "'@Ada “Ünï” Park"
     assert line[9] == "'-cmd|' /C calc'!A0"
+
+
+def test_the_file_names_the_program_beside_its_user_agent(cast, api, ada):
+    key = cast.ada.key("CI")
+    said = "reflow/1.2.3 (Linux x86_64) GitHub-Actions (%3D1+1/web; run 812)"
+    api(key.secret).get("/me", headers={"User-Agent": said})
+    assert download(ada, key=key.id)[0][9:] == [said, "GitHub Actions, =1+1/web, run 812"]
 
 
 def test_a_long_file_comes_in_steps_and_is_whole(app, cast, ada):
@@ -174,7 +181,7 @@ def test_an_end_before_the_end_is_said_in_the_file(app, cast, ada):
     pieces = iter(ada.get(f"{PAGE}/export", buffered=False).response)
     next(pieces)
     cast.ada.change(disabled_at=now())
-    assert list(pieces) == [b",This file is not complete. Download it again.,,,,,,,,\r\n"]
+    assert list(pieces) == [b",This file is not complete. Download it again.,,,,,,,,,\r\n"]
 
 
 def test_who_reads_too_slowly_is_given_up(app, cast, ada, monkeypatch):

@@ -14,6 +14,8 @@ from reflow_accounts.cli.reading import an_object
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.since import moment_given
 
+HEADINGS = ("When (UTC)", "What", "About", "By", "Request", "Answer", "Address", "From")
+
 
 @click.command()
 @click.option("--key", metavar="NAME_OR_ID", help="Only what was done with this key.")
@@ -26,7 +28,8 @@ from reflow_accounts.cli.since import moment_given
 def activity(run: Run, key: str | None, since: str | None, limit: int) -> None:
     """Show what was done with your account and keys.
 
-    Newest first. Columns: when, what, about what, by whom, request, answer, address. Times are UTC.
+    Newest first. Columns: when, what, about what, by whom, request, answer, address, and from which
+    program, as it says itself. Times are UTC.
     """
     query = [("since", moment_given(since, datetime.now(UTC)))] if since is not None else []
     client = run.client()
@@ -36,7 +39,7 @@ def activity(run: Run, key: str | None, since: str | None, limit: int) -> None:
     if run.as_json:
         document(answer)
         return
-    table(("When (UTC)", "What", "About", "By", "Request", "Answer", "Address"), map(_row, answer["items"]))
+    table(HEADINGS, map(_row, answer["items"]))
     if not answer["items"]:
         run.tell("Nothing was done in this time.")
 
@@ -52,6 +55,7 @@ def _row(entry: dict[str, Any]) -> tuple[object, ...]:
         request,
         use.get("status"),
         use.get("address"),
+        use.get("program") or use.get("user_agent"),
     )
 
 

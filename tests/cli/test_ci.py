@@ -1,0 +1,201 @@
+"""What the command says of itself: the CI, its repository and run, in a header that nothing can break out of."""
+
+import json
+import re
+from urllib.request import Request, urlopen
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reflow_accounts import __version__
+from reflow_accounts.api_keys.programs import program_of
+from reflow_accounts.cli.ci import repository_in, user_agent
+from reflow_accounts.web.client import LONGEST_USER_AGENT, Client
+from tests.cli.secrets_for_tests import made_up_key, made_up_session
+
+START = f"reflow/{__version__} (Linux x86_64)"
+GITHUB = {
+    "CI": "true",
+    "GITHUB_ACTIONS": "true",
+    "GITHUB_REPOSITORY": "acme/web",
+    "GITHUB_RUN_ID": "16001234567",
+    "GITHUB_RUN_NUMBER": "812",
+}
+GITLAB = {
+    "CI": "true",
+    "GITLAB_CI": "true",
+    "CI_PROJECT_PATH": "acme/shop/web",
+    "CI_PIPELINE_ID": "90210",
+    "CI_PIPELINE_IID": "812",
+    "CI_REPOSITORY_URL": "https://gitlab-ci-token:hunter2@gitlab.example/acme/shop/web.git",
+}
+JENKINS = {
+    "JENKINS_URL": "https://jenkins.example/",
+    "JOB_NAME": "web/main",
+    "BUILD_NUMBER": "812",
+    "GIT_URL": "https://ci:hunter2@git.example/acme/web.git",
+}
+CIRCLE = {
+    "CI": "true",
+    "CIRCLECI": "true",
+    "CIRCLE_PROJECT_USERNAME": "acme",
+    "CIRCLE_PROJECT_REPONAME": "web",
+    "CIRCLE_BUILD_NUM": "812",
+}
+BUILDKITE = {
+    "CI": "true",
+    "BUILDKITE": "true",
+    "BUILDKITE_ORGANIZATION_SLUG": "acme-inc",
+    "BUILDKITE_PIPELINE_SLUG": "nightly",
+    "BUILDKITE_REPO": "git@github.com:acme/web.git",
+    "BUILDKITE_BUILD_NUMBER": "812",
+}
+ENVIRONMENTS = {
+    "GitHub Actions": (GITHUB, "GitHub-Actions (acme/web; run 812)"),
+    "GitLab CI": (GITLAB, "GitLab-CI (acme/shop/web; run 812)"),
+    "Jenkins": (JENKINS, "Jenkins (acme/web; run 812)"),
+    "CircleCI": (CIRCLE, "CircleCI (acme/web; run 812)"),
+    "Buildkite": (BUILDKITE, "Buildkite (acme/web; run 812)"),
+}
+EVERY = pytest.mark.parametrize(("environ", "words"), ENVIRONMENTS.values(), ids=ENVIRONMENTS.keys())
+
+
+def said_in(environ: dict[str, str]) -> str:
+    return user_agent(environ, "Linux x86_64")
+
+
+@EVERY
+def test_each_ci_is_told_with_repository_and_run(environ, words):
+    assert said_in(environ) == f"{START} {words}"
+
+
+@EVERY
+def test_the_header_of_a_real_run_tells_them(here, listener, environ, words):
+    here.environ |= environ | {"REFLOW_API_KEY": made_up_key()}
+
+    assert here.run("whoami").code == 0
+    assert listener.asked[0]["User-Agent"].endswith(f") {words}")
+    assert "hunter2" not in str(listener.asked)
+
+
+def test_without_a_ci_only_the_version_and_the_system_are_told():
+    assert said_in({"CI": "true", "BUILD_NUMBER": "5", "GITHUB_ACTIONS": "false"}) == START
+    assert re.fullmatch(rf"reflow/{__version__} \([A-Za-z]+ [A-Za-z0-9_]+\)", user_agent({}))
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"GITHUB_ACTIONS": "true"}, "GitHub-Actions"),
+        ({**GITHUB, "GITHUB_REPOSITORY": ""}, "GitHub-Actions (run 812)"),
+        ({**GITHUB, "GITHUB_RUN_NUMBER": ""}, "GitHub-Actions (acme/web; run 16001234567)"),
+        ({**GITHUB, "GITHUB_RUN_NUMBER": "8\r\n12"}, "GitHub-Actions (acme/web)"),
+        ({**GITHUB, "JENKINS_URL": "x", "GIT_URL": "y"}, "GitHub-Actions (acme/web; run 812)"),
+        ({**JENKINS, "GIT_URL": ""}, "Jenkins (web/main; run 812)"),
+        ({**CIRCLE, "CIRCLE_PROJECT_REPONAME": ""}, "CircleCI (run 812)"),
+        ({**BUILDKITE, "BUILDKITE_REPO": ""}, "Buildkite (acme-inc/nightly; run 812)"),
+    ],
+)
+def test_what_a_ci_does_not_say_is_left_out(environ, words):
+    assert said_in(environ) == f"{START} {words}"
+
+
+ADDRESSES = {
+    "git@github.com:acme/web.git": "acme/web",
+    "https://github.com/acme/web": "acme/web",
+    "https://x:hunter2@github.com/acme/web.git": "acme/web",
+    "https://hunter2@github.com/acme/web.git/": "acme/web",
+    "https://github.com/acme/web?token=hunter2#hunter2": "acme/web",
+    "https://hunter2/hunter2?hunter2#hunter2@github.com/acme/web": "acme/web",
+    "ssh://git@git.example:2222/acme/web.git": "acme/web",
+    "me:hunter2@git.example/acme/web": "web",
+    "https://git.example": "",
+    "file:///home/hunter2/web.git": "web",
+    "/home/hunter2/web": "web",
+    "C:\\hunter2\\web": "web",
+    "C:/hunter2/web": "web",
+    "../web.git": "web",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("address", "path"), ADDRESSES.items())
+def test_of_an_address_only_the_path_of_the_repository_is_told(address, path):
+    assert repository_in(address) == path
+    assert "hunter2" not in said_in({**JENKINS, "GIT_URL": address})
+
+
+@pytest.mark.parametrize("secret", [made_up_key(), made_up_session(), made_up_key()[:20]], ids=len)
+@pytest.mark.parametrize("variable", ["GITHUB_REPOSITORY", "GITHUB_RUN_NUMBER"])
+def test_what_looks_like_a_secret_is_left_out(secret, variable):
+    assert secret[4:] not in said_in({**GITHUB, variable: secret})
+    assert secret[4:] not in said_in({**GITHUB, variable: f"acme/{secret}"})
+
+
+def test_a_name_with_an_at_sign_may_be_an_address_with_a_password_and_is_left_out():
+    environ = {**GITHUB, "GITHUB_REPOSITORY": "https://x:hunter2@github.com/acme/web"}
+    assert said_in(environ) == f"{START} GitHub-Actions (run 812)"
+
+
+NAMES = ["a b", "a) evil/1 (b", "a\\(b\\)", "a; run 5", "wüb", "日本", "50%25", "a%2Fb", '"a"', "=1+1", "…"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_arrives_as_it_is(name):
+    said = said_in({**JENKINS, "GIT_URL": "", "JOB_NAME": name})
+    assert program_of(said) == f"Jenkins, {name}, run 812"
+
+
+@pytest.mark.parametrize("name", ["a\r\nX-Evil: 1", "a\tb", "a\u202eb", "a\udcffb", "\x1b[31m"])
+def test_a_name_that_forges_or_steers_is_left_out(name):
+    assert said_in({**GITHUB, "GITHUB_REPOSITORY": name}) == f"{START} GitHub-Actions (run 812)"
+
+
+@pytest.mark.parametrize("name", ["x" * 500, "ü" * 500, "日" * 39 + "x" * 10])
+def test_a_long_name_is_cut_between_characters(name):
+    program = program_of(said_in({**GITHUB, "GITHUB_REPOSITORY": name}))
+    assert program.endswith("…, run 812")
+    assert name.startswith(program.removeprefix("GitHub Actions, ").partition("…")[0])
+
+
+ANY = st.text(st.characters(exclude_categories=()), max_size=400)
+
+
+@given(st.sampled_from([environ for environ, _ in ENVIRONMENTS.values()]), st.data(), ANY)
+def test_whatever_the_environment_holds_the_header_is_whole(environ, data, machine):
+    environ = {name: data.draw(ANY) if name != "CI" else value for name, value in environ.items()}
+    said = user_agent(environ | dict.fromkeys(("GITHUB_ACTIONS",), "true"), machine)
+    assert re.fullmatch(r"[!-~]+ \([!-~ ]*\) GitHub-Actions( \([!-'*-\[\]-~ ]+\))?", said)
+    assert len(said) <= LONGEST_USER_AGENT
+    assert machine.isspace() or not machine or program_of(said) is None or program_of(said).isprintable()
+
+
+def test_the_log_of_uses_tells_the_run(keyed, ada):
+    keyed.environ |= GITHUB
+    assert keyed.run("whoami").code == 0
+
+    outcome = keyed.run("activity", "--key", keyed.key["name"])
+
+    assert outcome.code == 0, outcome.stderr
+    uses = [line.split("\t") for line in outcome.stdout.splitlines() if "GET /api/v1/me" in line]
+    assert [use[7] for use in uses] == ["GitHub Actions, acme/web, run 812"]
+    use = ada.ask("GET", f"/keys/{keyed.key['id']}/uses")[1]["items"][-1]
+    assert use["program"] == "GitHub Actions, acme/web, run 812"
+    assert use["user_agent"].endswith(" GitHub-Actions (acme/web; run 812)")
+    entries = json.loads(keyed.run("--json", "activity", "--key", keyed.key["name"]).stdout)["items"]
+    assert entries[-2]["use"]["program"] == "GitHub Actions, acme/web, run 812"
+
+
+def test_a_program_without_a_name_is_shown_as_it_is(keyed, live):
+    headers = {"Authorization": f"Bearer {keyed.key['secret']}", "User-Agent": "curl/8.1"}
+    urlopen(Request(f"{live.url}/api/v1/me", headers=headers), timeout=30).close()
+
+    lines = keyed.run("activity", "--key", keyed.key["name"]).stdout.splitlines()
+    [use] = [line for line in lines if "GET /api/v1/me" in line]
+    assert use.endswith("\tcurl/8.1")
+
+
+def test_a_repository_never_passes_for_the_system_of_a_device():
+    said = user_agent({**GITHUB, "GITHUB_REPOSITORY": "acme/Android"}, "Linux x86_64")
+    assert Client("127.0.0.1", said).device == "reflow command on Linux"
