@@ -10,7 +10,8 @@ import click
 from reflow_accounts import __version__
 from reflow_accounts.cli.lazy import LazyGroup
 from reflow_accounts.cli.options import common_options
-from reflow_accounts.cli.output import width
+from reflow_accounts.cli.output import result, width
+from reflow_accounts.cli.run import Run
 
 COMMANDS = {
     "login": ("sessions", "Log in through your browser, or with a password."),
@@ -39,9 +40,30 @@ Exit codes: 0 done, 1 failed, 2 usage, 4 not signed in or key refused,
   5 not allowed, 6 not found, 7 server unreachable."""
 
 
+def _tell_versions(context: click.Context, _: click.Parameter, is_wanted: bool) -> None:
+    if not is_wanted or context.resilient_parsing:
+        return
+    from reflow_accounts.cli.errors import CommandError
+    from reflow_accounts.cli.version import server_version
+
+    run = context.ensure_object(Run)
+    result(f"reflow {__version__}")
+    try:
+        result(f"server {server_version(run.server)} ({run.server})")
+    except CommandError as fault:
+        run.tell(*fault.lines)
+    context.exit()
+
+
 @click.group("reflow", cls=LazyGroup, lazy=COMMANDS, epilog=EPILOG)
 @common_options
-@click.version_option(__version__, prog_name="reflow", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    callback=_tell_versions,
+    help="Show the versions of the command and of the server.",
+)
 def reflow() -> None:
     """Work with Reflow accounts and API keys."""
 

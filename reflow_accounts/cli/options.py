@@ -28,7 +28,8 @@ def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    return click.option(*names, callback=_note, expose_value=False, **settings)
+    # Eager: so that an option that ends the run, wherever it stands, knows what the others say.
+    return click.option(*names, callback=_note, expose_value=False, is_eager=True, **settings)
 
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (

@@ -3,6 +3,7 @@
 from flask import Blueprint
 from sqlalchemy import text
 
+from reflow_accounts import __version__
 from reflow_accounts.extensions import db
 
 pages = Blueprint("health", __name__)
@@ -10,8 +11,8 @@ pages = Blueprint("health", __name__)
 
 @pages.get("/healthz")
 def alive() -> dict[str, str]:
-    """Answer as long as the process does."""
-    return {"status": "ok"}
+    """Answer as long as the process does, with its version: the source and its files are public anyway."""
+    return {"status": "ok", "version": __version__}
 
 
 @pages.get("/readyz")

@@ -2,7 +2,6 @@
 
 import pytest
 
-from reflow_accounts import __version__
 from reflow_accounts.cli.app import COMMANDS, reflow
 
 
@@ -50,10 +49,6 @@ def test_every_command_has_help(terminal, words):
 
     assert outcome.code == 0
     assert "--json" in outcome.stdout
-
-
-def test_the_version_is_told(terminal):
-    assert terminal.run("--version").stdout == f"reflow {__version__}\n"
 
 
 @pytest.mark.parametrize(

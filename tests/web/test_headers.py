@@ -2,6 +2,7 @@
 
 import pytest
 
+from reflow_accounts import __version__
 from tests.helpers.page_lint import mistakes_in
 
 PATHS = [
@@ -112,7 +113,7 @@ def test_nul_in_a_form_is_refused(client, kind, field):
 
 
 def test_healthz_and_readyz_answer_operators(client):
-    assert client.get("/healthz").json == {"status": "ok"}
+    assert client.get("/healthz").json == {"status": "ok", "version": __version__}
     assert client.get("/readyz").json == {"status": "ok"}
 
 

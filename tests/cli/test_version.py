@@ -1,0 +1,104 @@
+"""`reflow --version`: both versions, without a credential, and without waiting for a server that is away."""
+
+import json
+import socket
+
+import pytest
+
+from reflow_accounts import __version__
+from tests.cli.secrets_for_tests import made_up_key
+
+OURS = f"reflow {__version__}\n"
+
+
+@pytest.fixture
+def silent():
+    """A server that takes the connection and never answers."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def says(listener, body: bytes, status: int = 200) -> None:
+    listener.answers["GET", "/healthz"] = (status, {"Content-Type": "application/json"}, body)
+
+
+def test_both_versions_are_told(there, live):
+    outcome = there.run("--version")
+
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert outcome.stdout == f"{OURS}server {__version__} ({live.url})\n"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_server_of_the_option_is_asked_wherever_it_stands(terminal, live, is_first):
+    server = ["--server", live.url]
+    words = [*server, "--version"] if is_first else ["--version", *server]
+
+    assert terminal.run(*words).stdout.endswith(f"({live.url})\n")
+
+
+def test_no_credential_is_shown_or_needed(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    says(listener, b'{"status": "ok", "version": "9.8.7"}')
+
+    assert here.run("--version").stdout == f"{OURS}server 9.8.7 ({listener.url})\n"
+    assert [(one["path"], one["Authorization"]) for one in listener.asked] == [("/healthz", "")]
+
+
+def test_a_server_that_does_not_run_keeps_nobody_from_the_own_version(terminal):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        terminal.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        outcome = terminal.run("--version")
+
+    assert (outcome.code, outcome.stdout) == (0, OURS)
+    assert "cannot be reached: nothing answers there" in outcome.stderr
+
+
+def test_a_server_that_never_answers_is_given_up_soon(terminal, silent):
+    outcome = terminal.run("--server", silent, "--version")
+
+    assert (outcome.code, outcome.stdout) == (0, OURS)
+    assert outcome.stderr == f"{silent} gave no answer within 2 seconds.\n"
+    assert terminal.run("--server", silent, "--version", "--quiet").stderr == ""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<h1>Hello</h1>",
+        b"[]",
+        b"null",
+        b'{"status": "ok"}',
+        b'{"version": null}',
+        b"[" * 20_000,
+        json.dumps({"version": "1\x1b[31m"}).encode(),
+        json.dumps({"version": "1\nserver 2"}).encode(),
+        json.dumps({"version": "9" * 50}).encode(),
+    ],
+    ids=lambda body: body[:30],
+)
+def test_what_is_no_version_is_not_shown(here, listener, body):
+    says(listener, body)
+
+    outcome = here.run("--version")
+
+    assert (outcome.code, outcome.stdout) == (0, OURS)
+    assert outcome.stderr.startswith("The server did not tell its version")
+
+
+def test_an_address_that_makes_no_sense_keeps_nobody_from_the_own_version(terminal):
+    terminal.environ["REFLOW_SERVER"] = "https://me:hunter2@h"
+
+    outcome = terminal.run("--version")
+
+    assert (outcome.code, outcome.stdout) == (0, OURS)
+    assert "REFLOW_SERVER" in outcome.stderr
+    assert "hunter2" not in outcome.stderr
+
+
+def test_nobody_is_asked_for_anything(there):
+    assert there.run_at_a_screen("--version").code == 0
