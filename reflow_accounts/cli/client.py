@@ -148,9 +148,10 @@ class Client:
             return Unreachable(self._strange(f"status {reply.status} and no problem document", reply.through))
         if reply.status == 401 and self.credential:
             return Problem(reply.status, answer, self.credential.place.refused(answer["code"], self.server))
-        return Problem(
-            reply.status, answer, *explanation(reply.status, answer, seconds_until_retry(reply.headers))
-        )
+        seconds = seconds_until_retry(reply.headers)
+        problem = Problem(reply.status, answer, *explanation(reply.status, answer, seconds))
+        problem.retry_after = seconds
+        return problem
 
     def _redirected(self, reply: Reply) -> Unreachable:
         return Unreachable(

@@ -64,7 +64,12 @@ class OddAnswer(Unreachable):
 
 
 class Problem(CommandError):
-    """The server refused the request. `document` is its problem document (RFC 9457)."""
+    """The server refused the request. `document` is its problem document (RFC 9457).
+
+    `retry_after` is in how many seconds it may be asked again, when the server said so.
+    """
+
+    retry_after: int | None = None
 
     def __init__(self, status: int, document: dict[str, Any], *lines: str) -> None:
         super().__init__(*lines, exit_code=exit_code_of(status))

@@ -62,10 +62,19 @@ def document(answer: Any) -> None:
 
     Characters that could steer a terminal are written as JSON escapes.
     """
+    result(_json(answer, indent=2))
+
+
+def document_line(answer: Any) -> None:
+    """Write one JSON document on one line, as `document` does."""
+    result(_json(answer, indent=None))
+
+
+def _json(answer: Any, indent: int | None) -> str:
     import json
 
-    text = json.dumps(answer, ensure_ascii=False, indent=2)
-    result("".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text))
+    text = json.dumps(answer, ensure_ascii=False, indent=indent)
+    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> None:
@@ -88,6 +97,12 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         result("\t".join(row))
 
 
+def row_alone(cells: Iterable[object]) -> None:
+    """Write one row of a list that goes on: apart by spaces on a terminal, by tabs elsewhere."""
+    words = [clean(cell) for cell in cells]
+    result("  ".join(filter(None, words)) if is_terminal(sys.stdout) else "\t".join(words))
+
+
 def _draw(headings: Sequence[str], rows: list[list[str]]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
@@ -104,7 +119,7 @@ def _draw(headings: Sequence[str], rows: list[list[str]]) -> None:
     Console(highlight=False, color_system=colours).print(grid)
 
 
-def moment(time: object) -> str:
-    """Return an RFC 3339 time of the API for reading: to the minute on a terminal, whole elsewhere."""
+def moment(time: object, *, seconds: bool = False) -> str:
+    """Return an RFC 3339 time of the API for reading: whole, but to the minute (or second) on a terminal."""
     words = clean(time)
-    return words[:16].replace("T", " ") if is_terminal(sys.stdout) else words
+    return words[: 19 if seconds else 16].replace("T", " ") if is_terminal(sys.stdout) else words

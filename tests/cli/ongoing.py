@@ -1,0 +1,90 @@
+"""A run of the command that goes on: its lines are read as they come, until it is ended."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from queue import Queue
+
+from tests.cli.terminal import PATIENCE, Outcome, Terminal
+
+
+class Ongoing:
+    """`with Ongoing(terminal, "activity", "-f") as run:` starts it; it is killed at the end when it still runs."""
+
+    def __init__(self, terminal: Terminal, *words: str) -> None:
+        self._lines: Queue[str | None] = Queue()
+        self._errors: list[str] = []
+        self._process = subprocess.Popen(
+            [*terminal.command, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=terminal.folder,
+            env=terminal.environ,
+            text=True,
+            # A test worker ignores it, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read, self._listen)]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self) -> "Ongoing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream:
+                stream.close()
+
+    @property
+    def errors(self) -> str:
+        """What was said on stderr so far."""
+        return "".join(self._errors)
+
+    def line(self) -> str:
+        """Return the next line of stdout; waits for it."""
+        line = self._lines.get(timeout=PATIENCE)
+        assert line is not None, f"it ended: {self.errors}"
+        return line
+
+    def lines(self, number: int) -> list[str]:
+        return [self.line() for _ in range(number)]
+
+    def interrupt(self) -> Outcome:
+        """Press Ctrl-C and return how it ended, with the lines that were not read."""
+        self._process.send_signal(signal.SIGINT)
+        return self.end()
+
+    def end(self) -> Outcome:
+        """Wait for its end."""
+        code = self._process.wait(PATIENCE)
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        rest = [line for line in self._lines.queue if line is not None]
+        return Outcome(code, "\n".join(rest), self.errors)
+
+    def _read(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def _listen(self) -> None:
+        assert self._process.stderr
+        for line in self._process.stderr:
+            self._errors.append(line)
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until `holds`; fails when it never does."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.05)

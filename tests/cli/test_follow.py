@@ -1,0 +1,225 @@
+"""`reflow activity --follow`: every line once, oldest first, whatever happens to the server meanwhile."""
+
+import json
+import subprocess
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.cli.account import request
+from tests.cli.folders import login
+from tests.cli.ongoing import Ongoing, until
+from tests.cli.secrets_for_tests import made_up_key
+from tests.cli.terminal import CTRL_C, PATIENCE
+from tests.uses import log
+
+FOLLOW = ("activity", "--follow")
+
+
+@pytest.fixture
+def watched(ada):
+    """A key of Ada that is made and not used yet."""
+    return ada.new_key()
+
+
+@pytest.fixture
+def logged_in(there, ada):
+    login(there.home, ada.url, ada.session)
+    return there
+
+
+def path_in(line: str) -> str:
+    return line.split("\t")[4].removeprefix("GET /api/v1")
+
+
+def questions(ada, key) -> int:
+    """Say how often the activity was asked for with a key."""
+    uses = ada.ask("GET", f"/keys/{key['id']}/uses?limit=200")[1]["items"]
+    return sum(use["path"].endswith("/activity") for use in uses)
+
+
+def test_each_use_is_shown_once_as_it_happens(logged_in, ada, watched):
+    with Ongoing(logged_in, *FOLLOW, "--key", watched["name"]) as run:
+        assert "API key created" in run.line()
+        for path in ("/me", "/keys", "/teams"):
+            request(ada.url, "GET", path, watched["secret"])
+            assert path_in(run.line()) == path
+        request(ada.url, "GET", "/me", watched["secret"])
+        request(ada.url, "GET", "/keys", watched["secret"])
+        assert [path_in(line) for line in run.lines(2)] == ["/me", "/keys"]
+        outcome = run.interrupt()
+
+    assert (outcome.code, outcome.stdout) == (130, "")
+    assert outcome.stderr == "reflow: interrupted.\n"
+
+
+def test_it_begins_with_the_newest_lines_and_tells_none_of_the_others_later(logged_in, ada, watched):
+    for path in ("/me", "/keys", "/teams"):
+        request(ada.url, "GET", path, watched["secret"])
+    with Ongoing(logged_in, *FOLLOW, "--key", watched["id"], "--limit", "2") as run:
+        assert [path_in(line) for line in run.lines(2)] == ["/keys", "/teams"]
+        request(ada.url, "GET", "/me", watched["secret"])
+        assert path_in(run.line()) == "/me"
+
+
+def test_its_own_questions_are_left_out_and_those_of_others_are_not(keyed, ada):
+    secret = keyed.key["secret"]
+    with Ongoing(keyed, *FOLLOW, "--key", keyed.key["id"]) as run:
+        assert "API key created" in run.line()
+        assert path_in(run.line()) == f"/keys/{keyed.key['id']}"
+        until(lambda: questions(ada, keyed.key) > 2)
+        headers = {"Authorization": f"Bearer {secret}", "User-Agent": "curl/8"}
+        urlopen(Request(f"{ada.url}/api/v1/activity", headers=headers), timeout=PATIENCE).close()
+        assert run.line().endswith("\tGET /api/v1/activity\t200\t127.0.0.1\tcurl/8")
+        request(ada.url, "GET", "/me", secret)
+        assert path_in(run.line()) == "/me"
+        assert run.interrupt().stdout == ""
+
+
+def test_more_than_pages_at_once_are_all_there_once_and_in_order(logged_in, live, watched):
+    with Ongoing(logged_in, "--json", *FOLLOW, "--key", watched["id"]) as run:
+        run.line()
+        log.append_many(live.app, log.number_of(live.app, watched["id"]), 450)
+        entries = [json.loads(line) for line in run.lines(450)]
+        rest = run.interrupt().stdout
+    times = [entry["at"] for entry in entries]
+    assert times == sorted(times)
+    assert len(set(times)) == 450
+    assert {entry["use"]["path"] for entry in entries} == {"/many"}
+    assert rest == ""
+
+
+def test_a_key_that_is_revoked_meanwhile_ends_it(keyed, ada):
+    with Ongoing(keyed, *FOLLOW) as run:
+        run.line()
+        ada.revoke(keyed.key)
+        outcome = run.end()
+
+    assert outcome.code == 4
+    assert "was revoked. Create a new one in Account > API Keys" in outcome.stderr
+
+
+def test_ctrl_c_on_a_terminal_ends_it(keyed):
+    keyed.run("whoami")
+
+    outcome = keyed.run_at_a_screen(
+        *FOLLOW, "--key", keyed.key["name"], answers=(("GET /api/v1/me", CTRL_C),)
+    )
+
+    assert outcome.code == 130
+    assert "\t" not in outcome.stdout
+    assert "API key used" in outcome.stdout
+    assert "Traceback" not in outcome.stdout
+
+
+def test_it_ends_quietly_when_the_reader_has_enough(keyed):
+    """Also when no further line comes that would notice."""
+    script = '"$@" | head -n 1; echo "${PIPESTATUS[0]}"'
+    command = ["bash", "-c", script, "bash", *keyed.command, *FOLLOW, "--key", keyed.key["id"]]
+    done = subprocess.run(
+        command,
+        env=keyed.environ,
+        cwd=keyed.folder,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+
+    first, code = done.stdout.splitlines()
+    assert "API key created" in first
+    assert (code, done.stderr) == ("0", "")
+
+
+# What a real server cannot be made to do: a loopback one, whose list a test changes.
+
+
+def entry(at: str, subject: str = "CI", path: str = "/me") -> dict[str, object]:
+    use = {"method": "GET", "path": path, "status": 200, "address": "192.0.2.1", "user_agent": "curl/8"}
+    names = {"title": "API key used", "subject": subject, "by": "Ada Park", "action": "api_key.used"}
+    return {"type": "use", "at": f"2026-05-01T12:00:{at}Z", "use": use, **names}
+
+
+@pytest.fixture
+def followed(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.says("GET", "/activity", {"items": [entry("20.000001")], "next_cursor": None})
+    with Ongoing(here, *FOLLOW) as run:
+        assert run.line().startswith("2026-05-01T12:00:20.000001Z\t")
+        yield run
+
+
+def now_says(listener, *entries: dict[str, object]) -> None:
+    listener.says("GET", "/activity", {"items": [*entries, entry("20.000001")], "next_cursor": None})
+
+
+def test_a_line_that_comes_late_is_shown_too(followed, listener):
+    now_says(listener, entry("25.5"), entry("15.5"))
+    assert [line[:25] for line in followed.lines(2)] == [
+        "2026-05-01T12:00:15.5Z\tAP",
+        "2026-05-01T12:00:25.5Z\tAP",
+    ]
+
+
+def test_two_lines_that_say_the_same_are_two(followed, listener):
+    now_says(listener, entry("20.000001"))
+    assert followed.line().startswith("2026-05-01T12:00:20.000001Z\t")
+    now_says(listener, entry("21.0"), entry("20.000001"))
+    assert followed.line().startswith("2026-05-01T12:00:21.0Z\t")
+
+
+def test_a_key_with_a_new_name_does_not_repeat_its_lines(followed, listener):
+    listener.says(
+        "GET", "/activity", {"items": [entry("22.0"), entry("20.000001", "new name")], "next_cursor": None}
+    )
+    assert followed.line().startswith("2026-05-01T12:00:22.0Z\t")
+
+
+def test_while_nothing_was_seen_the_given_time_is_asked_for(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.says("GET", "/activity", {"items": [], "next_cursor": None})
+    with Ongoing(here, *FOLLOW, "--since", "2999-01-01") as run:
+        until(lambda: len(listener.asked) > 1)
+        listener.says("GET", "/activity", {"items": [entry("20.000001")], "next_cursor": None})
+        assert run.line()
+    assert all("since=2999-01-01T00%3A00%3A00.000000Z" in one["path"] for one in listener.asked[:2])
+
+
+def test_only_the_last_seconds_are_asked_for_again(followed, listener):
+    until(lambda: len(listener.asked) > 1)
+    assert "since=2026-05-01T12%3A00%3A10.000001Z" in listener.asked[-1]["path"]
+
+
+@pytest.mark.parametrize(("status", "code"), [(429, "rate_limited"), (503, "unavailable")])
+def test_it_goes_on_after_the_time_that_the_server_asks_for(followed, listener, status, code):
+    problem = {"title": "Later", "status": status, "detail": "Not now.", "code": code}
+    listener.says("GET", "/activity", problem, status, **{"Retry-After": "3"})
+    until(lambda: "Going on as soon as it answers" in followed.errors)
+    now_says(listener, entry("23.0"))
+
+    assert followed.line().startswith("2026-05-01T12:00:23.0Z\t")
+    assert followed.errors.count("Going on") == 1
+
+
+def test_a_server_that_is_away_for_a_while_costs_no_line(followed, listener):
+    listener.says_raw("GET", "/activity", b"<h1>Maintenance</h1>", 502, **{"Content-Type": "text/html"})
+    until(lambda: "Going on as soon as it answers" in followed.errors)
+    now_says(listener, entry("23.0"))
+
+    assert followed.line().startswith("2026-05-01T12:00:23.0Z\t")
+
+
+def test_a_refusal_ends_it_with_its_exit_code(followed, listener):
+    problem = {"title": "No", "status": 403, "detail": "Not paid.", "code": "subscription_inactive"}
+    listener.says("GET", "/activity", problem, 403)
+
+    assert followed.end().code == 5
+
+
+def test_names_of_others_cannot_steer_or_break_a_line(followed, listener):
+    now_says(listener, entry("21.0", "a\tb\n\x1b[31mc"))
+
+    line = followed.line()
+    assert "\x1b" not in line
+    assert len(line.split("\t")) == 8
+    assert "a\\tb\\n\\x1b[31mc" in line
