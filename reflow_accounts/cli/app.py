@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 
 import click
@@ -22,6 +23,7 @@ COMMANDS = {
     "activity": ("activity", "Show what was done with your account and keys."),
     "doctor": ("doctor", "Look for what is wrong, and say how to mend it."),
     "api": ("api", "Send one request to the API and print its answer."),
+    "completion": ("completion", "Print the script that completes commands in your shell."),
 }
 
 EPILOG = """\b
@@ -74,6 +76,10 @@ def run(arguments: list[str]) -> int:
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
+        if os.environ.get("_REFLOW_COMPLETE"):  # somebody presses Tab
+            from reflow_accounts.cli.completing import complete
+
+            return complete(reflow, os.environ["_REFLOW_COMPLETE"])
         # Not `reflow.main`: it would end the process by itself when a pipe breaks.
         with reflow.make_context("reflow", arguments, terminal_width=width()) as context:
             reflow.invoke(context)

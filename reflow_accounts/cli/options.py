@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from reflow_accounts.cli.run import Run
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,8 +35,22 @@ def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     return click.option(*names, callback=_note, expose_value=False, is_eager=True, **settings)
 
 
+def files_of_the_shell(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Let the shell complete the name of a file."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    _option("-k", "--key-file", "key_file", metavar="FILE", help="Use the API key in FILE."),
+    _option(
+        "-k",
+        "--key-file",
+        "key_file",
+        metavar="FILE",
+        help="Use the API key in FILE.",
+        shell_complete=files_of_the_shell,
+    ),
     _option("--server", "server_option", metavar="URL", help="The Reflow server (or REFLOW_SERVER)."),
     _option("--json", "as_json", is_flag=True, help="Print the API's JSON."),
     _option("--quiet", "quiet", is_flag=True, help="Print no hints and warnings."),

@@ -1,0 +1,173 @@
+"""`reflow completion`: a real bash completes commands and options, and nobody is asked for it."""
+
+import os
+import pty
+import select
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.folders import login
+from tests.cli.secrets_for_tests import made_up_key, made_up_session
+from tests.cli.terminal import PATIENCE, Terminal
+from tests.cli.test_lightness import HEAVY
+
+SHELLS = ("bash", "zsh", "fish")
+PROBE = """
+import sys
+from reflow_accounts.cli.main import main
+code = main([])
+print("\\n".join(["MODULES", *sys.modules]), file=sys.__stderr__)
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def shell(here):
+    """The terminal with `reflow` on its path, and a key and a login that nobody should need."""
+    folder = here.home / "bin"
+    folder.mkdir()
+    command = folder / "reflow"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m reflow_accounts.cli "$@"\n')
+    command.chmod(0o755)
+    here.environ["PATH"] = f"{folder}{os.pathsep}{here.environ['PATH']}"
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    login(here.home, here.environ["REFLOW_SERVER"], made_up_session())
+    return here
+
+
+def completed(shell: Terminal, *words: str) -> list[str]:
+    """Return what bash offers for the last of `words`."""
+    script = """
+        eval "$(reflow completion bash)" || exit
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _reflow_completion reflow && printf '%s\\n' "${COMPREPLY[@]}"
+    """
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script, "bash", "reflow", *words],
+        env=shell.environ,
+        cwd=shell.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["ke"], {"keys"}),
+        (["log"], {"login", "logout"}),
+        (["--js"], {"--json"}),
+        (["--quiet", "wh"], {"whoami"}),
+        (["keys", "cr"], {"create"}),
+        (["team", "service-accounts", "keys", "re"], {"revoke"}),
+        (["keys", "create", "--sa"], {"--save"}),
+        (["keys", "create", "--save", ""], {"repo", "home"}),
+        (["activity", "--fo"], {"--follow"}),
+        (["completion", ""], set(SHELLS)),
+        (["nonsense", "x"], set()),
+        (["keys", "revoke", ""], set()),
+    ],
+    ids=lambda value: " ".join(value),
+)
+def test_bash_completes_commands_options_and_choices(shell, listener, words, offered):
+    assert set(completed(shell, *words)) == offered
+    assert listener.asked == []
+
+
+def test_tab_completes_at_a_real_prompt(shell):
+    """Bash itself, interactive, on a pseudo-terminal."""
+    ours, theirs = pty.openpty()
+    environ = {**shell.environ, "PS1": "ready> ", "TERM": "dumb", "INPUTRC": os.devnull, "HISTFILE": ""}
+    process = subprocess.Popen(
+        ["bash", "--norc", "--noprofile", "-i"],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=shell.folder,
+        env=environ,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        os.write(ours, b'eval "$(reflow completion bash)"; echo set" "up\n')
+        wait_for(ours, "set up")
+        os.write(ours, b"reflow complet\t")
+        wait_for(ours, "reflow completion ")
+        os.write(ours, b"f\t | head -n 1\n")
+        wait_for(ours, "function _reflow_completion")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def wait_for(screen: int, words: str) -> None:
+    seen = ""
+    while words not in seen:
+        assert select.select([screen], [], [], PATIENCE)[0], seen
+        seen += os.read(screen, 65536).decode()
+
+
+MARKS = {
+    "bash": ("complete -o nosort -F _reflow_completion reflow", "_REFLOW_COMPLETE=bash_complete"),
+    "zsh": ("#compdef reflow", "_REFLOW_COMPLETE=zsh_complete reflow"),
+    "fish": ("complete --no-files --command reflow", "_REFLOW_COMPLETE=fish_complete"),
+}
+
+
+@pytest.mark.parametrize(("name", "marks"), MARKS.items())
+def test_the_script_of_each_shell_is_printed_and_nothing_else(shell, listener, name, marks):
+    outcome = shell.run("completion", name)
+
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert all(mark in outcome.stdout for mark in marks)
+    assert "%(" not in outcome.stdout
+    assert listener.asked == []
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_the_script_of_each_shell_is_answered(shell, name):
+    shell.environ |= {"_REFLOW_COMPLETE": f"{name}_complete", "COMP_WORDS": "reflow ke"}
+    shell.environ["COMP_CWORD"] = "ke" if name == "fish" else "1"
+
+    outcome = shell.run()
+
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert "keys" in outcome.stdout.replace(",", "\n").split()
+
+
+@pytest.mark.parametrize("name", SHELLS)
+def test_the_help_says_how_to_install_it(terminal, name):
+    assert f"reflow completion {name}" in terminal.run("completion", "--help").stdout
+
+
+def test_an_unknown_shell_is_wrong_usage(terminal):
+    assert terminal.run("completion", "tcsh").code == 2
+
+
+@pytest.mark.parametrize("instruction", ["bash_complete", "bash", "tcsh_complete", "x", "_"])
+def test_what_no_script_says_ends_with_1_and_no_traceback(terminal, instruction):
+    terminal.environ["_REFLOW_COMPLETE"] = instruction
+
+    outcome = terminal.run("whoami")
+
+    assert (outcome.code, outcome.everything) == (1, "")
+
+
+def test_completing_a_command_loads_no_command_and_no_network(shell):
+    shell.environ |= {"_REFLOW_COMPLETE": "bash_complete", "COMP_WORDS": "reflow ", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE], env=shell.environ, capture_output=True, text=True, check=True
+    )
+
+    assert "plain,whoami" in done.stdout.split()
+    modules = set(done.stderr.partition("MODULES\n")[2].split())
+    assert modules.isdisjoint(HEAVY | {"rich", "urllib.request", "http.client", "ssl"})
+    assert not [name for name in modules if name.startswith("reflow_accounts.cli.commands")]
