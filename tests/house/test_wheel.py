@@ -1,14 +1,13 @@
 """What people install: the command alone by default, with pages, files and migrations inside for the site."""
 
 import subprocess
-import sys
 import zipfile
 from email import message_from_bytes
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.helpers.installation import ROOT, build_wheel
+
 # Everything that may lie at the top of the repository.
 TOP = {
     ".ci", ".gitattributes", ".github", ".gitignore", ".gitlab-ci.yml", ".secrets.baseline", "bench", "CHANGELOG.md",
@@ -19,11 +18,7 @@ TOP = {
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wheel")
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    with zipfile.ZipFile(next(folder.glob("*.whl"))) as opened:
+    with zipfile.ZipFile(build_wheel(tmp_path_factory.mktemp("wheel"))) as opened:
         yield opened
 
 
