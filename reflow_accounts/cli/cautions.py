@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from reflow_accounts.cli import git
@@ -47,12 +48,14 @@ def cautions_for_git(file: Path, root: Path) -> list[str]:
 
 def untrack_command(root: Path, name: str) -> str:
     """Return the command that has git forget the file called `name` in `root`, and keeps it there."""
-    return f"cd {shell(root)} && git rm --cached {shell(name)}"
+    return shell("git", "-C", root, "rm", "--cached", name)
 
 
 def ignore_command(root: Path, name: str) -> str:
     """Return the command that has git ignore the file called `name` in `root`."""
     ignore_file = root / ".gitignore"
+    if os.name == "nt":  # PowerShell's echo would write UTF-16 there
+        return f"Add the line /{name} to {ignore_file}"
     if ignore_file.is_symlink():  # git reads none here
         ignore_file = git.exclude_file_of(root) or root / ".git" / "info" / "exclude"
     line = shell(f"/{name}")

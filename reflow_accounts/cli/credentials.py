@@ -87,9 +87,14 @@ class Surroundings(NamedTuple):
     server: str
 
 
+def home_variable(system: str = os.name) -> str:
+    """Return the name of the variable that names the home folder."""
+    return "USERPROFILE" if system == "nt" else "HOME"
+
+
 def home_of(environ: Mapping[str, str], system: str = os.name) -> Path | None:
     """Return the home folder that the environment names, or None. A relative one is not trusted."""
-    home = Path(environ.get("USERPROFILE" if system == "nt" else "HOME", ""))
+    home = Path(environ.get(home_variable(system), ""))
     return home if home.is_absolute() else None
 
 

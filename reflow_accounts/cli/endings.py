@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import click
 
 from reflow_accounts.cli.errors import CommandError
@@ -39,7 +42,8 @@ def _explain_usage(error: click.UsageError) -> int:
 def _lost_output(error: OSError) -> int:
     """Say why stdout failed, unless its reader merely had enough."""
     give_up_stdout()
-    if isinstance(error, BrokenPipeError):
+    # Windows has another word for a pipe that nobody reads.
+    if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):
         return Exit.DONE
     say(f"reflow: the output could not be written ({error.strerror or 'unknown reason'}).")
     return Exit.FAILED

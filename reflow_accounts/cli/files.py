@@ -8,7 +8,8 @@ import os
 import stat
 from pathlib import Path
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+# Windows would write line ends of its own.
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # One block of most disks, and more than any secret needs.
 _ROOM = b"\n" * 4096
 

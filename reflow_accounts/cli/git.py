@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,13 +78,25 @@ def output_of(
 
 def command(root: Path, *words: str) -> list[str]:
     """Return the command that asks git in `root`: a repository's own settings run no programs for it."""
-    return ["git", "--no-pager", "-c", "core.fsmonitor=false", "-C", str(root), *words]
+    return [program(os.environ), "--no-pager", "-c", "core.fsmonitor=false", "-C", str(root), *words]
 
 
 def environ() -> dict[str, str]:
     """Return the environment in which git is asked: about this repository, without the network or a question."""
     plain = {name: value for name, value in os.environ.items() if name not in _LOCAL_VARIABLES}
     return plain | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "none"}
+
+
+def program(environ: Mapping[str, str], system: str = os.name) -> str:
+    """Return what to start as git; on Windows its path, or "" when it is not installed.
+
+    There a bare name is looked for in the current folder first, and that may be anybody's repository.
+    """
+    if system != "nt":
+        return "git"
+    folders = [folder for folder in environ.get("PATH", "").split(";") if os.path.isabs(folder)]  # noqa: PTH117
+    candidates = [os.path.join(folder, "git.exe") for folder in folders]  # noqa: PTH118
+    return next(filter(os.path.isfile, candidates), "")
 
 
 def _exit_code(root: Path, *words: str) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reflow_accounts.cli import git
 from reflow_accounts.cli.cautions import cautions_for_git
-from reflow_accounts.cli.credentials import HOME_KEY
+from reflow_accounts.cli.credentials import HOME_KEY, home_variable
 from reflow_accounts.cli.errors import CommandError, UsageFault
 from reflow_accounts.cli.files import Draft, make_private_folder
 from reflow_accounts.cli.key_file import Unusable, secret_in_file
@@ -63,7 +63,9 @@ def destination(run: Run, output: str | None, save: str | None) -> Path | None:
 
 def _home_file(run: Run) -> Path:
     if run.home is None:
-        raise UsageFault("There is no home folder to save the key in. Set HOME, or use -o FILE.")
+        raise UsageFault(
+            f"There is no home folder to save the key in. Set {home_variable()}, or use -o FILE."
+        )
     return run.home / HOME_KEY
 
 

@@ -60,10 +60,13 @@ class Run:
 
     def store_for_login(self) -> SessionStore:
         """Return the logins of this user. Raises CommandError without a home folder."""
+        from reflow_accounts.cli.credentials import home_variable
         from reflow_accounts.cli.errors import CommandError
 
         if self.store is None:
-            raise CommandError("There is no home folder to keep the login in. Set HOME, or use an API key.")
+            raise CommandError(
+                f"There is no home folder to keep the login in. Set {home_variable()}, or use an API key."
+            )
         return self.store
 
     @cached_property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ class SessionStore:
     def _damaged(self) -> CommandError:
         return NotSignedIn(
             f"{self.path} (reflow login) is damaged. Remove it and run reflow login again:",
-            f"    {shell('rm', self.path)}",
+            f"    {shell('del' if os.name == 'nt' else 'rm', self.path)}",
         )
 
     def _unwritable(self, error: OSError) -> CommandError:

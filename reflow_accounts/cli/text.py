@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SECRET = re.compile(r"(rf[ks]_)[0-9A-Za-z]{8,}")
+_BACKSLASH = "\\"
+_PLAIN = re.compile(r"[0-9A-Za-z_./\\:+=~-]+", re.ASCII)  # for Windows
 # Joiners that emoji and several scripts need; they can forge neither a line nor a terminal command.
 _JOINERS = "\u200c\u200d"
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
@@ -49,8 +52,12 @@ def time_in(document: dict[str, Any], name: str) -> datetime | None:
     return time if time.tzinfo and 1000 < time.year < 9000 else None
 
 
-def shell(*words: object) -> str:
-    """Return `words` as one shell command, quoted where a shell needs it."""
+def shell(*words: object, system: str = os.name) -> str:
+    """Return `words` as one shell command, quoted where a shell needs it: on Windows PowerShell or cmd."""
+    if system == "nt":  # where no path holds a double quote
+        return " ".join(
+            word if _PLAIN.fullmatch(word) else f'"{word.rstrip(_BACKSLASH)}"' for word in map(str, words)
+        )
     import shlex
 
     return shlex.join(str(word) for word in words)

@@ -83,7 +83,7 @@ def test_a_key_that_git_tracks_is_warned_of_and_mended(here):
     assert outcome.code == 0
     assert "is tracked by git" in outcome.stderr
     assert "revoke the key if it was ever pushed" in outcome.stderr
-    assert "git rm --cached reflow.key" in outcome.stderr
+    assert f"git -C {root} rm --cached reflow.key" in outcome.stderr
     _follow(outcome)
     assert here.run("whoami").stderr == ""
     assert (root / "reflow.key").exists()

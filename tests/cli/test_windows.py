@@ -1,0 +1,49 @@
+"""What is different on Windows: the home folder, quoting, and where programs are looked for."""
+
+from pathlib import Path
+
+import pytest
+
+from reflow_accounts.cli.credentials import home_of, home_variable
+from reflow_accounts.cli.git import program
+from reflow_accounts.cli.text import shell
+
+
+def test_the_home_folder_is_that_of_the_system(tmp_path):
+    environ = {"HOME": "/elsewhere", "USERPROFILE": str(tmp_path)}
+
+    assert home_of(environ, "nt") == tmp_path
+    assert home_of(environ, "posix") == Path("/elsewhere")
+    assert (home_variable("nt"), home_variable("posix")) == ("USERPROFILE", "HOME")
+
+
+@pytest.mark.parametrize("environ", [{}, {"USERPROFILE": ""}, {"USERPROFILE": "home"}, {"HOME": "/home/ada"}])
+def test_without_a_whole_path_there_is_no_home_folder(environ):
+    assert home_of(environ, "nt") is None
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("del", "C:\\Users\\ada\\.reflow\\session.json"), "del C:\\Users\\ada\\.reflow\\session.json"),
+        (("del", "C:\\Users\\Ada Park\\x"), 'del "C:\\Users\\Ada Park\\x"'),
+        (("git", "-C", "D:\\a&b", "rm"), 'git -C "D:\\a&b" rm'),
+        (("git", "-C", "D:\\a b\\", "rm"), 'git -C "D:\\a b" rm'),
+        (("echo", "it's", "", "ü"), 'echo "it\'s" "" "ü"'),
+    ],
+)
+def test_words_are_quoted_for_the_shells_of_windows(words, command):
+    assert shell(*words, system="nt") == command
+
+
+def test_git_is_never_started_out_of_the_current_folder_on_windows(tmp_path):
+    """Windows itself looks there first, and a repository may hold a git.exe of its own."""
+    for folder in ("repository", "tools", "more"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "git.exe").touch()
+    path = f";.;repository;{tmp_path / 'none'};{tmp_path / 'tools'};{tmp_path / 'more'}"
+
+    assert program({"PATH": path}, "nt") == str(tmp_path / "tools" / "git.exe")
+    assert program({"PATH": ".;repository"}, "nt") == ""
+    assert program({}, "nt") == ""
+    assert program({"PATH": path}, "posix") == "git"
