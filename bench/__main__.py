@@ -1,4 +1,4 @@
-"""`make bench`: the check of an API key beside a bare Flask view, on SQLite and PostgreSQL, as one table."""
+"""`make bench`: an API key's check beside a bare Flask view, on each database, and the command's start."""
 
 import argparse
 import statistics
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import databases, load, pages
+from bench import databases, load, pages, starting
 from bench.servers import Server
 from reflow_accounts.serving import TURNS_PER_WORKER, WORKERS
 from tests.helpers.postgres import Postgres
@@ -36,6 +36,10 @@ class Round:
 
 def main() -> None:
     options = _options()
+    if options.starts:
+        starting.measure(options.starts)
+    if options.starts_only:
+        return
     server = f"{WORKERS} workers × {TURNS_PER_WORKER} threads, {load.CONNECTIONS} connections"
     how = f"{load.generator()}, {options.rounds} rounds of {options.seconds:g} s, interleaved; medians"
     print(f"{server}, {how}")
@@ -132,6 +136,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--pages", action="store_true", help="pages on that size beside a small database")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
+    parser.add_argument(
+        "--starts", type=int, default=20, help="rounds of starts of the command (20; 0: none)"
+    )
+    parser.add_argument("--starts-only", action="store_true", help="nothing but these")
     kinds = ["sqlite", "postgresql"]
     parser.add_argument("--database", choices=kinds, nargs="+", default=kinds)
     return parser.parse_args()

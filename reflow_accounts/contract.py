@@ -1,6 +1,5 @@
 """Words that the server and the `reflow` command both say: paths, the secret's format, error codes, exit codes."""
 
-import string
 import zlib
 from enum import IntEnum, StrEnum
 
@@ -29,7 +28,7 @@ SECRET_LENGTH = len(KEY_PREFIX) + RANDOM_LENGTH + CHECKSUM_LENGTH
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 # Base 62 with the digits in ASCII order: 0-9 A-Z a-z.
-ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHARACTERS = frozenset(ALPHABET)
 
 

@@ -8,6 +8,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from reflow_accounts.cli import quick_help
+
 INTERRUPTED = 130  # as a shell reports Ctrl-C
 
 _heard: list[int] = []
@@ -16,15 +18,18 @@ _heard: list[int] = []
 def main(arguments: list[str] | None = None) -> int:
     """Run the command with `arguments` (default: those of the process) and return its exit code."""
     gc.disable()  # the process is too short-lived to gain from it; the start is a twentieth faster
+    words = sys.argv[1:] if arguments is None else arguments
     sys.unraisablehook = _pass_on
     try:
         # Until there is something to clean up, Ctrl-C ends the process on the spot: an exception in the
         # middle of an import may come out as another one.
         _on_ctrl_c(_leave)
+        if quick_help.is_enough(words):
+            return _help()
         from reflow_accounts.cli.app import run
 
         _on_ctrl_c(_raise)
-        code = run(sys.argv[1:] if arguments is None else arguments)
+        code = run(words)
         _on_ctrl_c(signal.SIG_IGN)  # nothing is left to interrupt but the end of Python, which would complain
     except KeyboardInterrupt:
         code = interrupted()
@@ -33,6 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
         # when the exception went through an eval() on its way.
         os._exit(code)
     return code
+
+
+def _help() -> int:
+    try:
+        quick_help.show()
+    except OSError as error:
+        from reflow_accounts.cli.endings import exit_code_after
+
+        return exit_code_after(error)
+    return 0
 
 
 def interrupted() -> int:

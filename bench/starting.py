@@ -1,0 +1,62 @@
+"""How long the command takes, whole processes, beside Python that does nothing: as a person waits for it."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import databases
+from bench.servers import ROOT, Server
+
+# As the installed script has it. Its arguments follow.
+_COMMAND = "import sys; from reflow_accounts.cli.main import main; sys.exit(main())"
+_BARE = "python -c pass"
+# What a start may cost, as a multiple of the bare one.
+LIMITS = {"reflow --help": 4.0, "reflow whoami": 8.0}
+
+
+def measure(rounds: int) -> None:
+    """Print the median time of each start, in turn, and its multiple of the bare one beside the limit."""
+    with tempfile.TemporaryDirectory(prefix="reflow-bench-") as name:
+        folder = Path(name)
+        environ = databases.environ_of(folder)
+        app = databases.application(environ)
+        databases.add_keys(app, 1, folder / "secrets")
+        databases.close(app)
+        server = Server("API key", environ=environ)
+        server.start(folder / "log")
+        try:
+            _print(_race(_environ(server, folder), rounds), rounds)
+        finally:
+            server.stop()
+
+
+def _environ(server: Server, folder: Path) -> dict[str, str]:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(("REFLOW_", "_REFLOW"))}
+    secret = (folder / "secrets").read_text().strip()
+    return plain | {"HOME": str(folder), "REFLOW_SERVER": server.url, "REFLOW_API_KEY": secret}
+
+
+def _race(environ: dict[str, str], rounds: int) -> dict[str, float]:
+    starts = {_BARE: ["-c", "pass"]}
+    starts |= {name: ["-c", _COMMAND, *name.split()[1:]] for name in LIMITS}
+    took: dict[str, list[float]] = {name: [] for name in starts}
+    for number in range(rounds + 1):
+        for name, words in starts.items():
+            began = time.perf_counter()
+            subprocess.run(
+                [sys.executable, *words], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=True
+            )
+            if number:  # the first round writes what Python keeps of the modules
+                took[name].append(1000 * (time.perf_counter() - began))
+    return {name: statistics.median(times) for name, times in took.items()}
+
+
+def _print(medians: dict[str, float], rounds: int) -> None:
+    print(f"\nStarts of the command, whole processes in turn, {rounds} rounds; medians")
+    for name, time_ms in medians.items():
+        limit = f"   limit {LIMITS[name]:.0f}" if name in LIMITS else ""
+        print(f"  {name:<20}{time_ms:8.1f} ms   x {time_ms / medians[_BARE]:.2f}{limit}", flush=True)
