@@ -1,5 +1,7 @@
 """The help, the version and wrong usage."""
 
+import subprocess
+
 import pytest
 
 from reflow_accounts.cli.app import COMMANDS, reflow
@@ -21,6 +23,32 @@ def test_the_help_tells_the_order_of_credentials_and_to_keep_keys_out_of_git(ter
     positions = [outcome.stdout.index(word, outcome.stdout.index("first one found")) for word in words]
     assert positions == sorted(positions)
     assert "add reflow.key to .gitignore" in outcome.stdout
+
+
+def test_the_help_that_is_kept_ready_is_the_one_of_the_commands(terminal):
+    assert terminal.run("--help") == terminal.run("--quiet", "--help")
+
+
+def test_on_a_narrow_screen_the_help_is_wrapped(terminal):
+    outcome = terminal.run_at_a_screen("--help")  # of no width, like a screen that does not tell its own
+
+    assert outcome.code == 0
+    assert "Usage: reflow" in outcome.stdout
+    assert max(map(len, outcome.stdout.partition("Which credential")[0].splitlines())) <= 50
+
+
+def test_a_help_that_cannot_be_written_is_told_in_a_sentence(terminal):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [*terminal.command, "--help"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=terminal.environ,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.decode() == "reflow: the output could not be written (No space left on device).\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
