@@ -14,7 +14,7 @@ Options:
   --help               Show this message and exit.
 
 Commands:
-  login       Log in with a password.
+  login       Log in through your browser, or with a password.
   logout      Log out of the server and forget the login.
   whoami      Show who you are and which credential is used.
   keys        List, create and revoke API keys.
