@@ -17,9 +17,10 @@ Commands:
   login       Log in through your browser, or with a password.
   logout      Log out of the server and forget the login.
   whoami      Show who you are and which credential is used.
-  keys        List, create and revoke API keys.
+  keys        List, create, rotate and revoke API keys.
   team        Show teams, invite people, manage service accounts.
   activity    Show what was done with your account and keys.
+  doctor      Look for what is wrong, and say how to mend it.
   api         Send one request to the API and print its answer.
   completion  Print the script that completes commands in your shell.
 
