@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from reflow_accounts.cli import git
 from reflow_accounts.cli.errors import NotSignedIn, UsageFault
-from reflow_accounts.cli.key_file import Unreadable, Unusable, secret_in_file, secret_in_text
-from reflow_accounts.cli.session_store import SessionStore
+from reflow_accounts.cli.keys.file import Unreadable, Unusable, secret_in_file, secret_in_text
+from reflow_accounts.cli.login.session_store import SessionStore
 from reflow_accounts.contract import KEY_FILE_NAME, Code
 
 VARIABLE = "REFLOW_API_KEY"

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reflow_accounts.cli.ci import user_agent
-from reflow_accounts.cli.client import LARGEST_PAGE, Client
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
+from reflow_accounts.cli.line.ci import user_agent
+from reflow_accounts.cli.line.client import LARGEST_PAGE, Client
 from reflow_accounts.contract import API_PREFIX
 
 PATH = "/activity"

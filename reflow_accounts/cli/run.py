@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reflow_accounts.cli.client import Client
     from reflow_accounts.cli.credentials import Credential, Place, Surroundings
-    from reflow_accounts.cli.session_store import Session, SessionStore
+    from reflow_accounts.cli.line.client import Client
+    from reflow_accounts.cli.login.session_store import Session, SessionStore
 
 
 class Run:
@@ -54,7 +54,7 @@ class Run:
     @cached_property
     def store(self) -> SessionStore | None:
         """The logins of this user, or None without a home folder."""
-        from reflow_accounts.cli.session_store import SessionStore
+        from reflow_accounts.cli.login.session_store import SessionStore
 
         return SessionStore(self.home) if self.home else None
 
@@ -72,7 +72,7 @@ class Run:
     @cached_property
     def server(self) -> str:
         """The server's address: `--server`, REFLOW_SERVER, the login, or the default."""
-        from reflow_accounts.cli.server import server_address
+        from reflow_accounts.cli.line.server import server_address
         from reflow_accounts.contract import DEFAULT_SERVER
 
         if self.server_option is not None:
@@ -127,7 +127,7 @@ class Run:
 
     def client(self) -> Client:
         """Return the line to the API, with the credential that wins."""
-        from reflow_accounts.cli.client import Client
+        from reflow_accounts.cli.line.client import Client
 
         return Client(self.server, self.credential())
 
@@ -139,7 +139,7 @@ class Run:
                 f"You are not signed in at {self.server}. Run reflow login, or put an API key into "
                 "the variable REFLOW_API_KEY, a file reflow.key at the git root, or ~/.reflow/api.key."
             )
-        from reflow_accounts.cli.signing_in import log_in_by_browser
+        from reflow_accounts.cli.login.signing_in import log_in_by_browser
 
         say(f"You are not signed in at {self.server} yet.")
         log_in_by_browser(self)

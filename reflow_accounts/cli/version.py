@@ -7,9 +7,9 @@ import os
 import re
 from threading import Thread
 
-from reflow_accounts.cli.ci import user_agent
 from reflow_accounts.cli.errors import CommandError, Unreachable
-from reflow_accounts.cli.transport import exchange
+from reflow_accounts.cli.line.ci import user_agent
+from reflow_accounts.cli.line.transport import exchange
 
 PATIENCE = 2  # seconds, for finding the machine's address too
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,39}")

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.client import Client
-from reflow_accounts.cli.key_choice import key_named
+from reflow_accounts.cli.keys.choice import key_named
+from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.line.reading import an_object
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document, document_line, moment, row_alone, table
-from reflow_accounts.cli.reading import an_object
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.since import moment_given
 from reflow_accounts.contract import KEY_PREFIX

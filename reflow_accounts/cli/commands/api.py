@@ -8,13 +8,13 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import click
 
-from reflow_accounts.cli.client import LARGEST_PAGE, Client, Query
 from reflow_accounts.cli.errors import CommandError, OddAnswer, Problem, UsageFault
+from reflow_accounts.cli.line.client import LARGEST_PAGE, Client, Query
+from reflow_accounts.cli.line.transport import Reply
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document, result
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean, redacted
-from reflow_accounts.cli.transport import Reply
 from reflow_accounts.contract import API_PREFIX
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import click
 
 from reflow_accounts.cli import git
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.doctor.account import Account
 from reflow_accounts.cli.doctor.findings import Finding, State, error, ok
 from reflow_accounts.cli.doctor.line import Line
 from reflow_accounts.cli.doctor.places import Search
 from reflow_accounts.cli.doctor.repository import repository_findings
 from reflow_accounts.cli.errors import CommandError
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document, is_terminal, result
 from reflow_accounts.cli.run import Run

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from reflow_accounts.cli.client import Client
-from reflow_accounts.cli.key_choice import Keyring
-from reflow_accounts.cli.new_key import Target, make_key, where_to
-from reflow_accounts.cli.old_keys import STATES, revoke, show
+from reflow_accounts.cli.keys.choice import Keyring
+from reflow_accounts.cli.keys.new import Target, make_key, where_to
+from reflow_accounts.cli.keys.old import STATES, revoke, show
+from reflow_accounts.cli.keys.rotating import overlap_option, rotate
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.rotating import overlap_option, rotate
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.team_choice import account_named, path_in, path_of_team, team_option
 from reflow_accounts.cli.text import clean, shell

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from reflow_accounts.cli.credentials import Kind
-from reflow_accounts.cli.login_with_password import session_with_password
+from reflow_accounts.cli.login.signing_in import log_in, log_in_by_browser, log_out
+from reflow_accounts.cli.login.with_password import session_with_password
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document
 from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.signing_in import log_in, log_in_by_browser, log_out
 
 
 @click.command()

@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.commands.invitations import invitations
 from reflow_accounts.cli.commands.service_accounts import service_accounts
 from reflow_accounts.cli.errors import Problem
+from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.line.reading import objects_in
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document, moment, table
-from reflow_accounts.cli.reading import objects_in
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.team_choice import path_of_team, team_option
 from reflow_accounts.cli.text import clean

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.credentials import Place
 from reflow_accounts.cli.errors import Unreachable
+from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.line.reading import an_object, objects_in
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document, facts
-from reflow_accounts.cli.reading import an_object, objects_in
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.credentials import VARIABLE, Kind, Place
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.doctor.line import SOON
 from reflow_accounts.cli.errors import CommandError, Problem
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.text import clean, shell, time_in
 from reflow_accounts.contract import Code
 

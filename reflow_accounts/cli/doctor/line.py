@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.errors import Unreachable
-from reflow_accounts.cli.server import is_exposed
+from reflow_accounts.cli.line.server import is_exposed
+from reflow_accounts.cli.line.transport import Reply, exchange
 from reflow_accounts.cli.text import shell
-from reflow_accounts.cli.transport import Reply, exchange
 from reflow_accounts.contract import API_PREFIX, Code
 
 LARGEST_DIFFERENCE = timedelta(seconds=60)

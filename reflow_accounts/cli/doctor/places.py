@@ -9,8 +9,8 @@ from reflow_accounts.cli import git
 from reflow_accounts.cli.credentials import HOME_KEY, VARIABLE, Credential, Kind, Place, credential_at, places
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, mode_of, ok, warning
 from reflow_accounts.cli.errors import CommandError
+from reflow_accounts.cli.login.session_store import FILE as SESSIONS
 from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.session_store import FILE as SESSIONS
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME
 

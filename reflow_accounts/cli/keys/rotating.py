@@ -9,15 +9,15 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.credentials import Kind, Place
 from reflow_accounts.cli.errors import CommandError, NotFound
-from reflow_accounts.cli.key_choice import OWN, Keyring, key_named
-from reflow_accounts.cli.key_exchange import Exchange
-from reflow_accounts.cli.new_key import Target
-from reflow_accounts.cli.old_keys import is_in_use_here, last_use_of, was_used_lately
+from reflow_accounts.cli.keys.choice import OWN, Keyring, key_named
+from reflow_accounts.cli.keys.exchange import Exchange
+from reflow_accounts.cli.keys.new import Target
+from reflow_accounts.cli.keys.old import is_in_use_here, last_use_of, was_used_lately
+from reflow_accounts.cli.keys.rotation import Rotation
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.output import document
-from reflow_accounts.cli.rotation import Rotation
 from reflow_accounts.cli.text import clean
 
 OVERLAPS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.errors import NotSignedIn, Problem, UsageFault
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.output import is_terminal
 from reflow_accounts.cli.run import Run
 

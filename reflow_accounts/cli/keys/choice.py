@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.errors import NotFound, Problem
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.text import clean, quoted
 
 ID_PREFIX = "key_"

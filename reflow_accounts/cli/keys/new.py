@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import click
 
 from reflow_accounts.cli import git
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Unreachable
-from reflow_accounts.cli.ignoring import ignore, ignore_file_for
-from reflow_accounts.cli.key_choice import OWN, Keyring
-from reflow_accounts.cli.key_delivery import Delivery, destination
+from reflow_accounts.cli.keys.choice import OWN, Keyring
+from reflow_accounts.cli.keys.delivery import Delivery, destination
+from reflow_accounts.cli.keys.ignoring import ignore, ignore_file_for
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.output import document, give_up_stdout, say
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean

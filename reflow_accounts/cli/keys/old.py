@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.errors import CommandError
-from reflow_accounts.cli.key_choice import OWN, Keyring, key_named
+from reflow_accounts.cli.keys.choice import OWN, Keyring, key_named
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.output import document, moment, table
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean, time_in

@@ -10,7 +10,7 @@ from reflow_accounts.cli.cautions import cautions_for_git
 from reflow_accounts.cli.credentials import HOME_KEY, home_variable
 from reflow_accounts.cli.errors import CommandError, UsageFault
 from reflow_accounts.cli.files import Draft, make_private_folder
-from reflow_accounts.cli.key_file import Unusable, secret_in_file
+from reflow_accounts.cli.keys.file import Unusable, secret_in_file
 from reflow_accounts.cli.output import result
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import shell

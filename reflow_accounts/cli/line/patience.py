@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from email.message import Message
 
-    from reflow_accounts.cli.transport import Reply
+    from reflow_accounts.cli.line.transport import Reply
 
 LONGEST_WAIT = 60  # seconds, all waits together
 MOST_WAITS = 3  # after 429: the request was refused, whatever its method

@@ -6,12 +6,12 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
-from reflow_accounts.cli.key_choice import Keyring
-from reflow_accounts.cli.key_exchange import Exchange
-from reflow_accounts.cli.new_key import Target, created, not_written, taken_back
+from reflow_accounts.cli.keys.choice import Keyring
+from reflow_accounts.cli.keys.exchange import Exchange
+from reflow_accounts.cli.keys.new import Target, created, not_written, taken_back
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.output import document, give_up_stdout, moment, say
 from reflow_accounts.cli.text import clean, shell, time_in
 

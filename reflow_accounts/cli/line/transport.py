@@ -8,10 +8,10 @@ from email.message import Message
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
-from reflow_accounts.cli import slowness
 from reflow_accounts.cli.errors import Unreachable
-from reflow_accounts.cli.proxies import Proxy, proxy_for
-from reflow_accounts.cli.unreachable import broken_off, demand_of_the_proxy, endless, explained
+from reflow_accounts.cli.line import slowness
+from reflow_accounts.cli.line.proxies import Proxy, proxy_for
+from reflow_accounts.cli.line.unreachable import broken_off, demand_of_the_proxy, endless, explained
 
 LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
 _PROXY_DEMANDS = 407

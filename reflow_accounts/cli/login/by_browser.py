@@ -6,10 +6,10 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from reflow_accounts.cli.browser import can_open, open_page
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.errors import NotSignedIn, Problem, Unreachable
-from reflow_accounts.cli.keyboard import was_enter_pressed
+from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.login.browser import can_open, open_page
+from reflow_accounts.cli.login.keyboard import was_enter_pressed
 from reflow_accounts.cli.output import say
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean

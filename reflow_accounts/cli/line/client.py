@@ -7,14 +7,14 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from reflow_accounts.cli.ci import user_agent
 from reflow_accounts.cli.credentials import Credential
 from reflow_accounts.cli.errors import CommandError, OddAnswer, Problem, Unreachable, explanation
-from reflow_accounts.cli.patience import answered, seconds_until_retry
-from reflow_accounts.cli.reading import json_in
-from reflow_accounts.cli.sign_of_life import SignOfLife
-from reflow_accounts.cli.transport import Reply, exchange
-from reflow_accounts.cli.unreachable import broken_off
+from reflow_accounts.cli.line.ci import user_agent
+from reflow_accounts.cli.line.patience import answered, seconds_until_retry
+from reflow_accounts.cli.line.reading import json_in
+from reflow_accounts.cli.line.sign_of_life import SignOfLife
+from reflow_accounts.cli.line.transport import Reply, exchange
+from reflow_accounts.cli.line.unreachable import broken_off
 from reflow_accounts.contract import API_PREFIX
 
 LARGEST_PAGE = 200

@@ -8,13 +8,13 @@ import re
 import socket
 from typing import TYPE_CHECKING
 
-from reflow_accounts.cli import slowness
 from reflow_accounts.cli.errors import Unreachable
+from reflow_accounts.cli.line import slowness
 
 if TYPE_CHECKING:
     import ssl
 
-    from reflow_accounts.cli.proxies import Proxy
+    from reflow_accounts.cli.line.proxies import Proxy
 
 _CHECK = "Check the address (--server, REFLOW_SERVER)"
 _NETWORK = "Check your network connection and try again."

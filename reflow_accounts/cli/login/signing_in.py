@@ -7,11 +7,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from reflow_accounts.cli.client import Client
 from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable, UsageFault
+from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.login.session_store import Session, SessionStore
 from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.session_store import Session, SessionStore
 from reflow_accounts.cli.text import clean
 from reflow_accounts.contract import SESSION_PREFIX, is_well_formed
 
@@ -35,7 +35,7 @@ def log_in(run: Run, begin: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
 
 def log_in_by_browser(run: Run) -> dict[str, Any]:
     """Log in through a browser, as `log_in` does. Raises UsageFault where nobody is there to read the code."""
-    from reflow_accounts.cli.login_by_browser import session_by_browser
+    from reflow_accounts.cli.login.by_browser import session_by_browser
 
     if not run.may_ask:
         raise UsageFault(

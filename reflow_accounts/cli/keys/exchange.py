@@ -7,8 +7,8 @@ from pathlib import Path
 
 from reflow_accounts.cli.errors import CommandError
 from reflow_accounts.cli.files import Draft
-from reflow_accounts.cli.key_delivery import Delivery, holds
-from reflow_accounts.cli.key_file import Unusable, secret_in_file
+from reflow_accounts.cli.keys.delivery import Delivery, holds
+from reflow_accounts.cli.keys.file import Unusable, secret_in_file
 
 
 class Exchange:

@@ -1,0 +1,1 @@
+"""API keys: chosen, made, handed over, rotated, revoked; and the files that hold them."""
