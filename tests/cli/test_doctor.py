@@ -124,7 +124,8 @@ def test_a_certificate_that_is_not_trusted_or_has_ended_is_an_error(terminal, tm
     server.close()
 
     assert report.code == 7
-    assert "its certificate is not trusted" in report["reachable"]["detail"]
+    reason = "its certificate has expired" if days < 0 else "its certificate is not trusted"
+    assert reason in report["reachable"]["detail"]
     assert report["tls"]["state"] == "warning"
     assert server.asked == []
 

@@ -3,7 +3,7 @@
 import pytest
 
 from reflow_accounts import __version__
-from tests.cli.account import PASSWORD, unused_name
+from tests.cli.account import PASSWORD, request, unused_name
 from tests.cli.folders import repository
 from tests.cli.terminal import Terminal
 from tests.helpers.installation import Installation, build_wheel
@@ -48,6 +48,13 @@ def test_the_journey_from_login_to_a_refused_key(installed, live):
     assert told["Credential"].endswith("/web/reflow.key (git root)")
     assert (told["Key name"], told["Name"]) == (name, "Ada Park")
     assert told["Not used"] == f"the login at {live.url}"
+
+    old = (installed.folder / "reflow.key").read_text().strip()
+    outcome = installed.run("keys", "rotate", name)
+    assert (outcome.code, outcome.stdout) == (0, ""), outcome.stderr
+    assert old not in (installed.folder / "reflow.key").read_text()
+    assert installed.run("whoami").code == 0
+    assert request(live.url, "GET", "/me", old)[1]["code"] == "revoked_key"
 
     screen = installed.run_at_a_screen("keys", "list")
     assert (screen.code, name in screen.stdout, "Times used" in screen.stdout) == (0, True, True)

@@ -30,7 +30,7 @@ def test_the_list_shows_each_key_on_a_line(keyed, ada):
     row = _rows(outcome)[key["name"]]
     assert row[:4] == [key["id"], key["name"], key["secret"][-4:], "1"]
     assert row[4].startswith("20")
-    assert row[5] == key["created_at"]
+    assert row[5:] == [key["created_at"], "Never"]
     assert _rows(outcome)[unused["name"]][3:5] == ["0", "Never"]
     assert key["secret"] not in outcome.everything
 

@@ -24,7 +24,7 @@ def keys() -> None:
 def list_keys(run: Run, state: str) -> None:
     """List your API keys.
 
-    Columns: id, name, last four characters, times used, last used, created. Times are UTC.
+    Columns: id, name, last four characters, times used, last used, created, expires. Times are UTC.
     """
     show(run, run.client(), state)
 

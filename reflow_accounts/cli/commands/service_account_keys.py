@@ -30,7 +30,7 @@ def keys() -> None:
 def list_keys(run: Run, account: str, state: str, team: str | None) -> None:
     """List the API keys of ACCOUNT, a service account's name or id. Needs Admin rights.
 
-    Columns: id, name, last four characters, times used, last used, created. Times are UTC.
+    Columns: id, name, last four characters, times used, last used, created, expires. Times are UTC.
     """
     client = run.client()
     show(run, client, state, _ring(client, team, account))

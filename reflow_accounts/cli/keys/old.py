@@ -24,7 +24,7 @@ def show(run: Run, client: Client, state: str, ring: Keyring = OWN) -> None:
     if run.as_json:
         document(answer)
         return
-    headings = ("Id", "Name", "Ends in", "Times used", "Last used (UTC)", "Created (UTC)")
+    headings = ("Id", "Name", "Last four", "Times used", "Last used (UTC)", "Created (UTC)", "Expires (UTC)")
     table(headings, map(_row, answer["items"]))
     if not answer["items"]:
         run.tell(f"No API keys. Create one with {ring.creating} NAME.")
@@ -32,8 +32,8 @@ def show(run: Run, client: Client, state: str, ring: Keyring = OWN) -> None:
 
 def _row(key: dict[str, Any]) -> tuple[object, ...]:
     last_used = moment(key.get("last_used_at")) or "Never"
-    created = moment(key.get("created_at"))
-    return key.get("id"), key.get("name"), key.get("hint"), key.get("use_count"), last_used, created
+    times = last_used, moment(key.get("created_at")), moment(key.get("expires_at")) or "Never"
+    return key.get("id"), key.get("name"), key.get("hint"), key.get("use_count"), *times
 
 
 def revoke(run: Run, client: Client, name_or_id: str, ring: Keyring = OWN, *, yes: bool) -> None:
