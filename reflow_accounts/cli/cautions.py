@@ -54,8 +54,8 @@ def untrack_command(root: Path, name: str) -> str:
 def ignore_command(root: Path, name: str) -> str:
     """Return the command that has git ignore the file called `name` in `root`."""
     ignore_file = root / ".gitignore"
-    if os.name == "nt":  # PowerShell's echo would write UTF-16 there
-        return f"Add the line /{name} to {ignore_file}"
+    if os.name == "nt":  # PowerShell's own echo would write UTF-16 there
+        return shell("Add-Content", ignore_file, f"/{name}")
     if ignore_file.is_symlink():  # git reads none here
         ignore_file = git.exclude_file_of(root) or root / ".git" / "info" / "exclude"
     line = shell(f"/{name}")

@@ -13,7 +13,7 @@ from reflow_accounts.errors import BadRequest, Conflict, NotFound, ValidationFai
 from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import LONGEST_HOST, DeviceLogin, Factor, SessionKind, User, UserSession
 from reflow_accounts.identity.secrets import digest_of
-from reflow_accounts.identity.service import start_session
+from reflow_accounts.identity.service import hold_person, start_session
 from reflow_accounts.web import text
 from reflow_accounts.web.client import Client
 
@@ -21,13 +21,13 @@ LIFETIME = timedelta(minutes=10)
 # RFC 8628, 3.5: how many seconds lie between two polls, and how many more after each that came too early.
 INTERVAL = 5
 SLOWER = 5
+SLOWEST = 60
 # A poll that is on its way faster than the one before is not early.
 _LENIENCE = timedelta(seconds=1)
 # RFC 8628, 6.1: consonants alone, so that no word appears and nothing is mistaken; 20^8 codes.
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _CODE_LENGTH = 8
 _DEVICE_CODE_BYTES = 32
-LONGEST_DEVICE_CODE = 100
 WRONG_CODE = "This code is not known or no longer good. Look at your terminal, or run reflow login again"
 # Rows stay for a while, so that a page that is still open says what became of it.
 _KEPT = timedelta(days=1)
@@ -85,6 +85,7 @@ def claim(user: User, code: str) -> DeviceLogin:
     Case, blanks and dashes do not matter. Raises ValidationFailed for a code that is unknown, expired,
     decided on, or was typed by somebody else before.
     """
+    hold_person(user)
     typed = "".join(letter for letter in code.upper() if letter.isalnum())
     is_mine = DeviceLogin.user_id.is_(None) | (DeviceLogin.user_id == user.id)
     wanted = update(DeviceLogin).where(DeviceLogin.user_digest == digest_of(typed), _is_open(now()), is_mine)
@@ -109,6 +110,7 @@ def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -
 
     Raises Conflict when it expired or was decided otherwise before.
     """
+    hold_person(by)
     at = now()
     decided = update(DeviceLogin).where(DeviceLogin.id == login.id, _is_open(at))
     values = {"decided_at": at, "is_approved": is_approved}
@@ -137,17 +139,18 @@ def exchange(device_code: str, *, client: Client) -> tuple[UserSession, str]:
     login = db.session.scalar(select(DeviceLogin).where(DeviceLogin.device_digest == digest))
     if login is None or login.used_at:
         raise _refused(Refusal.INVALID)
-    if login.is_approved is False:
-        raise _refused(Refusal.DENIED)
     if at >= login.expires_at or (login.user and login.user.disabled_at):
         raise _refused(Refusal.EXPIRED)
-    if login.is_approved is None:
+    if login.is_approved is False:
+        raise _refused(Refusal.DENIED)
+    if login.is_approved is None or login.user is None:
         raise _refused(_early_or_pending(login, at))
+    hold_person(login.user)
     taken = update(DeviceLogin).where(
-        DeviceLogin.id == login.id, DeviceLogin.used_at.is_(None), DeviceLogin.expires_at > at
+        DeviceLogin.id == login.id, DeviceLogin.used_at.is_(None), DeviceLogin.is_approved.is_(True)
     )
     is_first = db.session.execute(taken.values(used_at=at)).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
-    if not is_first or login.user is None:
+    if not is_first:
         raise _refused(Refusal.INVALID)
     return start_session(login.user, SessionKind.COMMAND, [Factor.BROWSER], client=client, host=login.host)
 
@@ -163,8 +166,11 @@ def _early_or_pending(login: DeviceLogin, at: datetime) -> Refusal:
     is_early = login.polled_at is not None and (
         at - login.polled_at + _LENIENCE < timedelta(seconds=login.interval)
     )
-    slower = DeviceLogin.interval + (SLOWER if is_early else 0)
-    noted = update(DeviceLogin).where(DeviceLogin.id == login.id).values(polled_at=at, interval=slower)
+    if login.polled_at is not None and at - login.polled_at < _LENIENCE:
+        # Whoever asks without a pause is not worth a write each time.
+        return Refusal.SLOW_DOWN
+    interval = min(login.interval + (SLOWER if is_early else 0), SLOWEST)
+    noted = update(DeviceLogin).where(DeviceLogin.id == login.id).values(polled_at=at, interval=interval)
     db.session.execute(noted)
     return Refusal.SLOW_DOWN if is_early else Refusal.PENDING
 

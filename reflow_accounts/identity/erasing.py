@@ -5,6 +5,7 @@ from sqlalchemy import delete, update
 from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import (
     Appearance,
+    DeviceLogin,
     MailLink,
     Passkey,
     PasskeyChallenge,
@@ -40,11 +41,11 @@ def erase(user: User) -> bool:
     )
     if not db.session.execute(buried).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
         return False
-    for owned in (RecoveryCode, Passkey, PasskeyChallenge, MailLink):
+    for owned in (RecoveryCode, Passkey, PasskeyChallenge, MailLink, DeviceLogin):
         db.session.execute(delete(owned).where(owned.user_id == user.id))
     sessions = update(UserSession).where(UserSession.user_id == user.id)
     db.session.execute(sessions.where(UserSession.ended_at.is_(None)).values(ended_at=at))
-    db.session.execute(sessions.values(address="", user_agent=""))
+    db.session.execute(sessions.values(address="", user_agent="", host=None))
     if email:
         forget(email)
     return True

@@ -212,5 +212,5 @@ class DeviceLogin(Model):
 
     @property
     def is_over(self) -> bool:
-        """Whether it was neither approved nor denied in time."""
-        return self.decided_at is None and now() >= self.expires_at
+        """Whether its time ran out, or it was voided, before a terminal was let in."""
+        return self.used_at is None and now() >= self.expires_at

@@ -124,8 +124,9 @@ def sign_out(user: User, reason: str, *, by: User | None) -> int:
     words = _checked(reason)
     live = select(func.count()).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
     count = db.session.scalar(live) or 0
+    # Without a session, too: a login may be approved and not fetched yet.
+    end_sessions_of(user)
     if count:
-        end_sessions_of(user)
         subject = f"{count} session{'' if count == 1 else 's'}"
         record(Action.SESSION_ENDED_ELSEWHERE, by=by, account=user, subject=subject, reason=words)
         db.session.flush()

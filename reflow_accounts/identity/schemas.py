@@ -3,7 +3,6 @@
 import marshmallow as ma
 
 from reflow_accounts.contract import DEVICE_GRANT
-from reflow_accounts.identity.device import LONGEST_DEVICE_CODE
 from reflow_accounts.identity.models import LONGEST_EMAIL, UserKind
 from reflow_accounts.identity.passwords import LONGEST_PASSWORD
 from reflow_accounts.web.documents import Moment, Schema, Text
@@ -78,7 +77,7 @@ class DevicePoll(Schema):
     """RFC 8628, 3.4."""
 
     grant_type = Text(validate=ma.validate.Length(max=LONGEST_CLIENT_ID), metadata={"enum": [DEVICE_GRANT]})
-    device_code = Text(validate=ma.validate.Length(max=LONGEST_DEVICE_CODE))
+    device_code = Text()
     client_id = Text(validate=ma.validate.Length(max=LONGEST_CLIENT_ID))
 
 

@@ -158,8 +158,21 @@ def end_sessions_of(user: User, *, but: UserSession | None = None) -> None:
 
 def void_device_logins_of(user: User) -> None:
     """Have no terminal be given a session that was approved, or could be, until now."""
+    hold_person(user)
+    at = now()
     waiting = update(DeviceLogin).where(DeviceLogin.user_id == user.id, DeviceLogin.used_at.is_(None))
-    db.session.execute(waiting.where(DeviceLogin.expires_at > now()).values(expires_at=now()))
+    # The approval goes too: a poll that began a moment ago reads its clock and not this one.
+    db.session.execute(
+        waiting.where(DeviceLogin.expires_at > at).values(expires_at=at, decided_at=at, is_approved=False)
+    )
+
+
+def hold_person(user: User) -> None:
+    """Have others who begin or void logins of this person wait until the transaction ends.
+
+    Who holds a person and a login takes the person first.
+    """
+    db.session.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
 
 
 def end_session(session: UserSession, *, by: User, client: Client) -> None:

@@ -60,7 +60,11 @@ def other_session_of(session: UserSession, public_id: str) -> UserSession:
 
 
 def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:
-    """End a session from another one, at once on every node; say whether it was live until now."""
+    """End a session from another one, at once on every node; say whether it was live until now.
+
+    What it may have approved and no terminal has fetched yet is void with it.
+    """
+    void_device_logins_of(session.user)
     was_live = _end(UserSession.id == session.id, session.user) > 0
     if was_live:
         record(

@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import time
 
 import pytest
 
@@ -184,6 +185,8 @@ class TestAtAServerOfTheTest:
         [
             {"verification_uri": "file:///etc/passwd"},
             {"verification_uri": "javascript:alert(1)"},
+            {"verification_uri": "http://[x"},
+            {"verification_uri": "http://somebody@127.0.0.1/device"},
             {"user_code": None},
             {"device_code": 5},
             {"user_code": ""},
@@ -211,6 +214,24 @@ class TestAtAServerOfTheTest:
         outcome = here.run_at_a_screen("login")
         assert outcome.code == 7
         assert not _file(here).exists()
+
+    def test_a_page_elsewhere_is_said_to_be_one_and_not_opened(self, here, listener):
+        listener.says(
+            "POST", "/device/code", CODES | {"verification_uri": "https://elsewhere.example/device"}
+        )
+        here.environ["BROWSER"] = "false %s"
+        self.approve(listener)
+        outcome = here.run_at_a_screen("login")
+        assert outcome.code == 0
+        assert f"That page is not at {listener.url}" in outcome.stdout
+        assert "Press Enter" not in outcome.stdout
+
+    @pytest.mark.parametrize("error", [["x"], {}, None, 5])
+    def test_a_strange_refusal_ends_in_words(self, here, listener, error):
+        self.refuse(listener, error)
+        outcome = here.run_at_a_screen("login")
+        assert outcome.code == 1
+        assert "inside the command" not in outcome.stdout
 
     def test_a_code_cannot_steer_the_terminal(self, here, listener):
         listener.says(
@@ -249,11 +270,21 @@ class TestTheBrowser:
         assert browser.read_text() == f"{live.url}/device\n"
         assert "noise" not in outcome.stdout
 
+    def test_a_browser_that_stays_open_holds_nothing_up(self, there, tmp_path, browser, decide):
+        """Neither the polls, nor whoever reads the output to its end."""
+        (tmp_path / "browser").write_text("#!/bin/sh\necho noise\nexec sleep 25\n")
+        approve_and_press_enter = lambda seen: decide("approval")(seen) or ""  # noqa: E731
+        began = time.monotonic()
+        outcome = there.run_at_a_screen("login", answers=(("Waiting", approve_and_press_enter),))
+        assert outcome.code == 0, outcome.stdout
+        assert "noise" not in outcome.stdout
+        assert time.monotonic() - began < 25
+
     def test_without_enter_nothing_is_opened(self, there, browser, decide):
         assert there.run_at_a_screen("login", answers=(("Waiting", decide("approval")),)).code == 0
         assert not browser.exists()
 
-    def test_a_browser_that_cannot_start_is_told_of(self, there, browser, decide):
+    def test_who_sees_no_browser_is_told_what_to_do(self, there, browser, decide):
         there.environ["BROWSER"] = "/no/such/browser %s"
         outcome = there.run_at_a_screen(
             "login", answers=(("Waiting", ""), ("open the page by hand", decide("approval")))

@@ -130,6 +130,7 @@ def test_who_keeps_to_the_interval_is_never_slowed_down(api, clock, terminal):
     ("sent", "error"),
     [
         ({"grant_type": GRANT, "device_code": "unknown"}, "invalid_grant"),
+        ({"grant_type": GRANT, "device_code": "x" * 5000}, "invalid_grant"),
         ({"grant_type": "password", "device_code": "x"}, "unsupported_grant_type"),
         ({"grant_type": GRANT}, "invalid_request"),
         ({"device_code": "x"}, "invalid_request"),
@@ -141,7 +142,7 @@ def test_a_poll_that_cannot_be_is_refused_in_the_words_of_oauth(api, sent, error
     assert refusal_of(api().send("POST", "/device/token", **{kind: sent})) == error
 
 
-@pytest.mark.parametrize("value", ["x" * 101, 5, [], {}, "\0"])
+@pytest.mark.parametrize("value", [5, [], {}, "\0"])
 def test_a_device_code_that_cannot_be_is_named(api, value):
     answer = api().post("/device/token", {"grant_type": GRANT, "device_code": value})
     problem = problem_of(answer, 422, "validation_failed")

@@ -76,8 +76,10 @@ class Rotation:
         try:
             return ender.ask_object("PATCH", self.ring.path_of(new), body=self._final())
         except (CommandError, KeyboardInterrupt) as fault:
-            command = shell("reflow", "api", "PATCH", self.ring.path_of(new), "-f", f"name={self.name}")
-            _give_up(fault, live, f"The old key {self._end}. To give the new one its name: {command}")
+            fields = [word for field in self._final().items() for word in ("-f", "=".join(field))]
+            command = shell("reflow", "api", "PATCH", self.ring.path_of(new), *fields)
+            what = "its name and its end" if len(fields) > 2 else "its name"
+            _give_up(fault, live, f"The old key {self._end}. To give the new one {what}: {command}")
 
     def told(self, exchange: Exchange) -> list[str]:
         """Return the lines that say what is true now."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping
+
+_OPEN = "import sys, webbrowser; webbrowser.open(sys.argv[1])"
 
 
 def can_open(environ: Mapping[str, str], system: str = sys.platform) -> bool:
@@ -25,25 +24,21 @@ def can_open(environ: Mapping[str, str], system: str = sys.platform) -> bool:
     return bool(environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
-def open_page(address: str) -> bool:
-    """Open a web page; say whether a browser took it. What the browser writes is not shown."""
-    import webbrowser
+def open_page(address: str) -> None:
+    """Open a web page and do not wait for it.
 
-    try:
-        with _silence():
-            return webbrowser.open(address)
-    except (webbrowser.Error, OSError, ValueError):
-        return False
+    The browser gets a process of its own: it neither writes among our lines, nor keeps our output open
+    for who reads it, nor ends with our Ctrl-C.
+    """
+    import contextlib
+    import subprocess
 
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Send stderr nowhere: a browser that starts here would write among our lines."""
-    kept = os.dup(2)
-    try:
-        with Path(os.devnull).open("wb") as nothing:
-            os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    quiet = subprocess.DEVNULL
+    with contextlib.suppress(OSError):
+        subprocess.Popen(  # noqa: S603  # our own Python; no shell reads the address
+            [sys.executable, "-I", "-c", _OPEN, address],
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            start_new_session=True,
+        )

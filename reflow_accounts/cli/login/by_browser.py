@@ -24,7 +24,8 @@ LONGEST_INTERVAL, LONGEST_LIFE = 60, 3600
 _ENDINGS = {
     "access_denied": "The login was denied in the browser. Nothing was kept.",
     "expired_token": "The code has expired. Run reflow login again for a new one.",
-    "invalid_grant": "The server knows this login no more. Run reflow login again.",
+    "invalid_grant": "The server knows this login no more. Run reflow login again; if you had approved it, "
+    "end its session in Account > Security.",
 }
 
 
@@ -35,8 +36,10 @@ def session_by_browser(run: Run) -> dict[str, Any]:
     """
     client = Client(run.server)
     asked = _Asked(run.server, client.ask_object("POST", "/device/code", body=_who_asks()))
-    may_open = can_open(run.environ)
+    may_open = can_open(run.environ) and asked.is_at_the_server
     say(f"Your code: {asked.code}", f"Open {asked.page} and enter it.")
+    if not asked.is_at_the_server:
+        say(f"That page is not at {run.server}: go on only if you know that it belongs to it.")
     if may_open:
         say("Press Enter to open it in your browser. Waiting …")
     else:
@@ -47,7 +50,8 @@ def session_by_browser(run: Run) -> dict[str, Any]:
 def _who_asks() -> dict[str, str]:
     import socket
 
-    return {"client_id": CLIENT_ID, "host": socket.gethostname()[:255]}
+    name = socket.gethostname().encode("utf-8", "replace").decode()
+    return {"client_id": CLIENT_ID, "host": name[:255].replace("\0", "")}
 
 
 class _Asked:
@@ -58,11 +62,27 @@ class _Asked:
         if not all(isinstance(word, str) and word for word in words):
             raise Unreachable(f"{server} answered without a code, so it is not Reflow that answers.")
         self.device_code, code, page = map(str, words)
-        if urlsplit(page).scheme not in ("http", "https"):
+        self.is_at_the_server = _origin(page) == _origin(server)
+        if not _is_web_page(page, server):
             raise Unreachable(f"{server} named a page that is no web page, so it is not Reflow that answers.")
         self.code, self.page = clean(code), clean(page)
         self.interval = _seconds(answer.get("interval"), INTERVAL, LONGEST_INTERVAL)
         self.lasts = _seconds(answer.get("expires_in"), LONGEST_LIFE, LONGEST_LIFE)
+
+
+def _origin(address: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc
+
+
+def _is_web_page(page: str, server: str) -> bool:
+    """Say whether a page can be shown: no less safe than the server, and without a name and a password in it."""
+    scheme, host = _origin(page)
+    is_safe = scheme == "https" or (scheme == "http" and server.startswith("http:"))
+    return is_safe and bool(host) and "@" not in host and page.isprintable()
 
 
 def _seconds(value: object, usual: int, most: int) -> int:
@@ -76,19 +96,22 @@ class _Waiting:
     def __init__(self, client: Client, asked: _Asked, may_open: bool) -> None:
         self.client, self.asked, self.may_open = client, asked, may_open
         self.interval = asked.interval
+        # Longer than the interval after failures of the line.
+        self.pause = 0
 
     def session(self) -> dict[str, Any]:
         end = time.monotonic() + self.asked.lasts
         while time.monotonic() < end:
-            self._wait(min(self.interval, end - time.monotonic()))
+            self._wait(min(max(self.pause, self.interval), end - time.monotonic()))
             try:
                 return self._session_in(self._poll())
             except Unreachable:
-                # RFC 8628, 3.5: wait twice as long after a failure of the line.
-                if time.monotonic() + 2 * self.interval >= end:
+                # RFC 8628, 3.5: wait twice as long after each failure of the line.
+                self.pause = min(2 * max(self.pause, self.interval), LONGEST_INTERVAL)
+                if time.monotonic() + self.pause >= end:
                     raise
-                self.interval *= 2
             except Problem as problem:
+                self.pause = 0
                 self._go_on_or_end(problem)
         raise NotSignedIn(_ENDINGS["expired_token"])
 
@@ -100,8 +123,8 @@ class _Waiting:
                 time.sleep(left)
             elif was_enter_pressed(left):
                 self.may_open = False
-                if not open_page(self.asked.page):
-                    say("No browser could be opened: open the page by hand.")
+                open_page(self.asked.page)
+                say("If no browser appears, open the page by hand.")
 
     def _poll(self) -> dict[str, Any]:
         words = {"grant_type": DEVICE_GRANT, "device_code": self.asked.device_code, "client_id": CLIENT_ID}
@@ -114,7 +137,7 @@ class _Waiting:
         elif problem.status in (429, 503):
             self.interval = min(2 * self.interval, LONGEST_INTERVAL)
         elif error != "authorization_pending":
-            raise NotSignedIn(_ENDINGS[error]) if error in _ENDINGS else problem
+            raise NotSignedIn(_ENDINGS[error]) if isinstance(error, str) and error in _ENDINGS else problem
 
     def _session_in(self, token: dict[str, Any]) -> dict[str, Any]:
         session = token.get("session")
