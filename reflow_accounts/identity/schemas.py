@@ -49,7 +49,14 @@ class SessionOut(SessionFacts):
     secret = ma.fields.String(required=True)
 
 
-class DeviceAsk(Schema):
+class OAuth(Schema):
+    """What OAuth does not know is ignored (RFC 6749, 3.2)."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+
+class DeviceAsk(OAuth):
     """What a terminal says of itself (RFC 8628, 3.1)."""
 
     client_id = Text(validate=ma.validate.Length(max=LONGEST_CLIENT_ID))
@@ -73,7 +80,7 @@ class DeviceCodes(Schema):
     interval = ma.fields.Integer(required=True, metadata={"description": "Seconds between two polls"})
 
 
-class DevicePoll(Schema):
+class DevicePoll(OAuth):
     """RFC 8628, 3.4."""
 
     grant_type = Text(validate=ma.validate.Length(max=LONGEST_CLIENT_ID), metadata={"enum": [DEVICE_GRANT]})

@@ -47,8 +47,9 @@ class Client:
     def device(self) -> str:
         """The program and system in words, such as "Firefox on Linux"."""
         program = _first(_PROGRAMS, self.user_agent)
-        # The first brackets name it; what follows may be any word, such as the repository of a CI.
-        system = _first(_SYSTEMS, self.user_agent.partition(")")[0])
+        # The command's first brackets name it; what follows may be any word, such as the repository of a CI.
+        is_ours = self.user_agent.startswith("reflow/")
+        system = _first(_SYSTEMS, self.user_agent.partition(")")[0] if is_ours else self.user_agent)
         return " on ".join(word for word in (program, system) if word) or "Unknown device"
 
 

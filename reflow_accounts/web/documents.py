@@ -140,7 +140,7 @@ class BodyParser(FlaskParser):
     def load_oauth(self, request: Request, schema: ma.Schema) -> Any:
         """Read the fields of a form, as OAuth sends them, or of a JSON object; none at all are fine."""
         if request.mimetype == FORM_TYPE:
-            if any(len(values) > 1 for values in request.form.listvalues()):
+            if any(len(request.form.getlist(name)) > 1 for name in schema.fields):
                 raise ValidationFailed(body="Send each field once")
             return request.form.to_dict()
         return self.load_json(request, schema) if request.get_data() else {}

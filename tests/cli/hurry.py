@@ -12,15 +12,13 @@ def without_naps(terminal) -> None:
 
 def impatient(terminal, timeout: float = 0.5, longest: float = 120) -> None:
     """The command waits so many seconds for a piece of an answer, and for all of it."""
-    setting = (
-        f"from reflow_accounts.cli import slowness; slowness.TIMEOUT, slowness.LONGEST = {timeout}, {longest}"
-    )
-    terminal.command = _command(setting)
+    setting = f"slowness.TIMEOUT, slowness.LONGEST = {timeout}, {longest}"
+    terminal.command = _command(f"from reflow_accounts.cli.line import slowness; {setting}")
 
 
 def talkative(terminal) -> None:
     """The command shows at once that it waits, not after a second."""
-    terminal.command = _command("from reflow_accounts.cli import sign_of_life; sign_of_life.AFTER = 0")
+    terminal.command = _command("from reflow_accounts.cli.line import sign_of_life; sign_of_life.AFTER = 0")
 
 
 def _command(setting: str) -> tuple[str, ...]:
