@@ -6,6 +6,8 @@ from typing import Any
 from flask import Flask, abort, current_app, request
 from werkzeug.datastructures import MultiDict
 
+from reflow_accounts.contract import API_PREFIX
+
 NUL = "\0"
 
 
@@ -23,7 +25,9 @@ def bind(app: Flask) -> None:
         texts = [request.path]
         if not getattr(current_app.view_functions.get(request.endpoint or ""), "takes_any_query", False):
             texts += _all(request.args)
-        if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
+        # The API reads a form only where it ignores what it does not know, and names the field itself.
+        is_form = request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data")
+        if is_form and not request.path.startswith(API_PREFIX):
             texts += _all(request.form)
         if any(NUL in text for text in texts):
             abort(400, "Leave out NUL characters.")
