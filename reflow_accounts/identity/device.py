@@ -123,7 +123,7 @@ def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -
             Action.DEVICE_APPROVED if is_approved else Action.DEVICE_DENIED,
             by=by,
             account=by,
-            subject=_named(login),
+            subject=login.name,
             address=client.address,
             asked_from=login.address,
         )
@@ -186,7 +186,3 @@ def _refused(refusal: Refusal) -> BadRequest:
 def _shown(host: str) -> str:
     """Return the host's name as it is kept: one line of what can be shown, cut to size."""
     return text.tidy("".join(letter for letter in host if letter.isprintable()))[:LONGEST_HOST]
-
-
-def _named(login: DeviceLogin) -> str:
-    return f"{login.device} ({login.host})" if login.host else login.device

@@ -111,8 +111,7 @@ class UserSession(Model):
     @property
     def device(self) -> str:
         """The program and system that signed in, in words, and the machine's own name where it said one."""
-        device = Client(self.address, self.user_agent).device
-        return f"{device} ({self.host})" if self.host else device
+        return _at(Client(self.address, self.user_agent), self.host)
 
 
 class RecoveryCode(Model):
@@ -211,6 +210,15 @@ class DeviceLogin(Model):
         return Client(self.address, self.user_agent).device
 
     @property
+    def name(self) -> str:
+        """What its session will be called: the program, the system, and the machine's own name."""
+        return _at(Client(self.address, self.user_agent), self.host)
+
+    @property
     def is_over(self) -> bool:
         """Whether its time ran out, or it was voided, before a terminal was let in."""
         return self.used_at is None and now() >= self.expires_at
+
+
+def _at(client: Client, host: str | None) -> str:
+    return f"{client.device} ({host})" if host else client.device

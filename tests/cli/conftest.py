@@ -7,6 +7,7 @@ from tests.cli.crew import Crew
 from tests.cli.folders import key_file, repository
 from tests.cli.listener import Listener
 from tests.cli.terminal import Terminal
+from tests.helpers.faulty_proxy import FaultyProxy
 from tests.helpers.live_server import LiveServer
 
 
@@ -30,6 +31,14 @@ def here(terminal, listener):
     """The terminal, pointed at the loopback server."""
     terminal.environ["REFLOW_SERVER"] = listener.url
     return terminal
+
+
+@pytest.fixture
+def between(listener):
+    """A faulty proxy before the loopback server."""
+    proxy = FaultyProxy(listener.url)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture

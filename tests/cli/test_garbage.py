@@ -11,16 +11,9 @@ from tests.cli.folders import login
 from tests.cli.garbage import COMMANDS, JSON, ODD_VALUES, PROBLEM, RIGHT, dice, faults, twisted
 from tests.cli.many_runs import ManyRuns
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
-from tests.helpers.faulty_proxy import Fault, FaultyProxy, says
+from tests.helpers.faulty_proxy import Fault, says
 
 CODES = set(Exit) | {130}
-
-
-@pytest.fixture
-def between(listener):
-    proxy = FaultyProxy(listener.url)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

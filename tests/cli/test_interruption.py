@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from tests.cli.secrets_for_tests import made_up_key
-from tests.helpers.faulty_proxy import FaultyProxy, cut_after, silence
+from tests.helpers.faulty_proxy import cut_after, silence
 
 OURS = "reflow_accounts.cli."
 
@@ -26,13 +26,6 @@ def _start(terminal, *words: str, flags: tuple[str, ...] = ()) -> subprocess.Pop
         text=True,
         preexec_fn=_hears_ctrl_c,
     )
-
-
-@pytest.fixture
-def between(listener):
-    proxy = FaultyProxy(listener.url)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

@@ -6,14 +6,7 @@ import pytest
 
 from tests.cli.hurry import talkative
 from tests.cli.secrets_for_tests import made_up_key
-from tests.helpers.faulty_proxy import FaultyProxy, drip, held_until
-
-
-@pytest.fixture
-def between(listener):
-    proxy = FaultyProxy(listener.url)
-    yield proxy
-    proxy.close()
+from tests.helpers.faulty_proxy import drip, held_until
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from reflow_accounts.cli.errors import NotSignedIn, Problem, Unreachable
 from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.line.reading import an_object
 from reflow_accounts.cli.login.browser import can_open, open_page
 from reflow_accounts.cli.login.keyboard import was_enter_pressed
 from reflow_accounts.cli.output import say
@@ -140,5 +141,4 @@ class _Waiting:
             raise NotSignedIn(_ENDINGS[error]) if isinstance(error, str) and error in _ENDINGS else problem
 
     def _session_in(self, token: dict[str, Any]) -> dict[str, Any]:
-        session = token.get("session")
-        return {**(session if isinstance(session, dict) else {}), "secret": token.get("access_token")}
+        return {**an_object(token.get("session")), "secret": token.get("access_token")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from reflow_accounts.cli.errors import CommandError, NotSignedIn
 from reflow_accounts.cli.files import Draft, make_private_folder
@@ -13,6 +13,11 @@ from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import SESSION_PREFIX, is_well_formed
 
 FILE = Path(".reflow", "session.json")
+
+
+def is_session_secret(value: object) -> TypeGuard[str]:
+    """Say whether `value` is the whole secret of a login."""
+    return isinstance(value, str) and value.startswith(SESSION_PREFIX) and is_well_formed(value)
 
 
 class Session:
@@ -46,7 +51,7 @@ class SessionStore:
         if details is None:
             return None
         secret = details.get("secret") if isinstance(details, dict) else None
-        if not (isinstance(secret, str) and secret.startswith(SESSION_PREFIX) and is_well_formed(secret)):
+        if not is_session_secret(secret):
             raise self._damaged()
         return Session(server, secret, self.path)
 

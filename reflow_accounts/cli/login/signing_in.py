@@ -10,10 +10,9 @@ from typing import Any
 from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable, UsageFault
 from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.login.session_store import Session, SessionStore
+from reflow_accounts.cli.login.session_store import Session, SessionStore, is_session_secret
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
-from reflow_accounts.contract import SESSION_PREFIX, is_well_formed
 
 
 def log_in(run: Run, begin: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
@@ -67,8 +66,7 @@ def log_out(run: Run) -> bool:
 
 
 def _whole(run: Run, answer: dict[str, Any]) -> dict[str, Any]:
-    secret = answer.get("secret")
-    if not (isinstance(secret, str) and secret.startswith(SESSION_PREFIX) and is_well_formed(secret)):
+    if not is_session_secret(answer.get("secret")):
         raise Unreachable(f"{run.server} answered without a session, so it is not Reflow that answers.")
     return answer
 
