@@ -1,7 +1,10 @@
 """Applications on databases of the tests' own, made by the real migrations and emptied between tests."""
 
+from typing import Any
+
 import flask_migrate
 from flask import Flask
+from sqlalchemy import Table, select
 
 from reflow_accounts import config
 from reflow_accounts.api_keys.wire import wire
@@ -9,6 +12,8 @@ from reflow_accounts.app import create_app
 from reflow_accounts.extensions import db
 from tests.helpers.live_server import SECRET_KEY
 from tests.helpers.page_client import PageClient
+
+Rows = list[tuple[Table, list[dict[str, Any]]]]
 
 
 def application(instance: str, database_url: str) -> Flask:
@@ -35,6 +40,23 @@ def empty(app: Flask) -> None:
     with app.app_context(), db.engine.begin() as connection:
         for table in reversed(db.metadata.sorted_tables):
             connection.execute(table.delete())
+
+
+def rows(app: Flask) -> Rows:
+    """Read every row of every table, for `fill`."""
+    with app.app_context(), db.engine.connect() as connection:
+        return [
+            (table, [dict(row) for row in connection.execute(select(table)).mappings()])
+            for table in db.metadata.sorted_tables
+        ]
+
+
+def fill(app: Flask, rows: Rows) -> None:
+    """Put rows back into empty tables."""
+    with app.app_context(), db.engine.begin() as connection:
+        for table, values in rows:
+            if values:
+                connection.execute(table.insert(), values)
 
 
 def close(app: Flask) -> None:
