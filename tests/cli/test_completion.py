@@ -1,8 +1,9 @@
-"""`reflow completion`: a real bash completes commands and options, and nobody is asked for it."""
+"""`reflow completion`: real shells complete commands and options, and nobody is asked for it."""
 
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 
@@ -81,12 +82,28 @@ def test_bash_completes_commands_options_and_choices(shell, listener, words, off
     assert listener.asked == []
 
 
-def test_tab_completes_at_a_real_prompt(shell):
-    """Bash itself, interactive, on a pseudo-terminal."""
+def where_there_is(name: str):
+    return pytest.mark.skipif(shutil.which(name) is None, reason=f"there is no {name} here")
+
+
+@pytest.mark.parametrize(
+    ("program", "set_up"),
+    [
+        pytest.param(["bash", "--norc", "--noprofile", "-i"], 'eval "$(reflow completion bash)"', id="bash"),
+        pytest.param(
+            ["zsh", "-f", "-i"],
+            'autoload -Uz compinit; compinit -u -D; eval "$(reflow completion zsh)"',
+            marks=where_there_is("zsh"),
+            id="zsh",
+        ),
+    ],
+)
+def test_tab_completes_at_a_real_prompt(shell, program, set_up):
+    """The shell itself, interactive, on a pseudo-terminal."""
     ours, theirs = pty.openpty()
     environ = {**shell.environ, "PS1": "ready> ", "TERM": "dumb", "INPUTRC": os.devnull, "HISTFILE": ""}
     process = subprocess.Popen(
-        ["bash", "--norc", "--noprofile", "-i"],
+        program,
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
@@ -96,16 +113,47 @@ def test_tab_completes_at_a_real_prompt(shell):
     )
     os.close(theirs)
     try:
-        os.write(ours, b'eval "$(reflow completion bash)"; echo set" "up\n')
+        os.write(ours, f'{set_up}; echo set" "up\n'.encode())
         wait_for(ours, "set up")
         os.write(ours, b"reflow complet\t")
         wait_for(ours, "reflow completion ")
-        os.write(ours, b"f\t | head -n 1\n")
+        os.write(ours, b"f\t")
+        wait_for(ours, "fish")
+        os.write(ours, b" | head -n 1\n")
         wait_for(ours, "function _reflow_completion")
     finally:
         process.kill()
         process.wait()
         os.close(ours)
+
+
+@where_there_is("fish")
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("reflow complet", ["completion"]),
+        ("reflow completion ", sorted(SHELLS)),
+        ("reflow keys create --sa", ["--save"]),
+        ("reflow keys create --save ", ["home", "repo"]),
+        ("reflow keys revoke ", []),
+    ],
+)
+def test_fish_completes_by_its_own_rules(shell, listener, line, offered):
+    """Fish says what it would offer: a word and what it means, with a tab between them."""
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", "reflow completion fish | source; complete -C $argv[1]", line],
+        env=shell.environ,
+        cwd=shell.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+
+    words = [each.partition("\t")[0] for each in done.stdout.splitlines() if each]
+    assert (sorted(words), done.stderr) == (offered, "")
+    assert listener.asked == []
 
 
 def wait_for(screen: int, words: str) -> None:

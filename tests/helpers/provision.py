@@ -1,13 +1,16 @@
-"""See that the tests have a Chromium and a PostgreSQL server; install what is missing, or say what is missing."""
+"""See that the tests have a browser, a PostgreSQL server and the rest; install, or say, what is missing."""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 
 from tests.helpers import chromium, postgres
 
 MINUTES_TO_INSTALL = 15
+# The tests with these are left out, and say so, where they are missing: no computer has to have them.
+NOT_NEEDED = ("nginx", "zsh", "fish")
 
 
 def main() -> int:
@@ -19,12 +22,19 @@ def main() -> int:
         lacks.append("Chromium could not be installed: install it and set REFLOW_TEST_CHROMIUM to its path.")
     if postgres.programs() is None and not _install_debians("postgresql", postgres.programs):
         lacks.append("PostgreSQL could not be installed: install its server, so that initdb is on the PATH.")
+    for program in NOT_NEEDED:
+        if _found(program)() is None and not _install_debians(program, _found(program)):
+            print(f"There is no {program}: the tests with it are left out.", file=sys.stderr)
     for lack in lacks:
         print(lack, file=sys.stderr)
     return 1 if lacks else 0
 
 
-def _install_debians(package: str, find) -> bool:
+def _found(program: str) -> Callable[[], str | None]:
+    return lambda: shutil.which(program)
+
+
+def _install_debians(package: str, find: Callable[[], object]) -> bool:
     """Install a Debian package where that is possible; say whether it is there now."""
     as_root = _as_root()
     if shutil.which("apt-get") is None or as_root is None:
