@@ -32,7 +32,8 @@ test: .venv/.dev ## Run the tests; installs a browser and a PostgreSQL server wh
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(TESTS)
 
 test-slow: .venv/.dev
-	@$(BIN)/python -m pytest -m slow $(TESTS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and postgresql_later" $(TESTS)
+	@$(BIN)/python -m pytest -m "slow and not postgresql_later" $(TESTS)
 
 check: .venv/.dev ## Check format, lint, types, imports, templates and secrets
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }

@@ -31,6 +31,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         Postgres(Path(os.environ[_POSTGRES_FOLDER])).stop()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the slow tests what a module marked `postgresql_later` does once more on PostgreSQL."""
+    for item in items:
+        callspec = getattr(item, "callspec", None)
+        if callspec and "postgresql" in callspec.id and item.get_closest_marker("postgresql_later"):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Postgres:
     """The PostgreSQL server of this run; `make_database(name)` returns an address."""

@@ -12,6 +12,8 @@ from reflow_accounts.teams.models import Rights
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 ORDER = ["view", "edit", "admin"]
 GIVEN = {"ada": "admin", "ben": "edit", "vic": "view", "ci": "edit"}
 

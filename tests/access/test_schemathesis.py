@@ -11,6 +11,8 @@ from schemathesis.openapi.checks import RejectedPositiveData
 from tests.cast import Cast
 from tests.helpers import databases
 
+pytestmark = pytest.mark.postgresql_later
+
 SOME, MANY = 8, 60
 # What no document can say of a request, by operation and field: it depends on the caller's other keys, on the
 # time, and on what of all that Unicode holds can be seen. A run of the library's own command reports these.

@@ -11,6 +11,8 @@ from tests.cli.report import Report
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 from tests.helpers.live_server import free_port
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def test_all_is_well(well, live):
     report = Report(well)

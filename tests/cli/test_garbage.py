@@ -14,6 +14,11 @@ from tests.cli.secrets_for_tests import made_up_key, made_up_session
 from tests.helpers.faulty_proxy import Fault, says
 
 CODES = set(Exit) | {130}
+# All of them take minutes.
+SOME_AT_ONCE = [
+    words if number % 4 == 0 else pytest.param(words, marks=pytest.mark.slow)
+    for number, words in enumerate(COMMANDS)
+]
 
 
 @pytest.fixture
@@ -62,7 +67,7 @@ def test_every_command_is_tried():
     assert ("keys", "revoke", "key_1", "--yes") in COMMANDS
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", SOME_AT_ONCE, ids=" ".join)
 def test_garbage_is_answered_with_a_sentence(seated, between, words):
     for before in _moments(seated, between, words):
         for name, fault in faults().items():
@@ -71,7 +76,7 @@ def test_garbage_is_answered_with_a_sentence(seated, between, words):
             _stands_it(seated, *words, what=name)
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", SOME_AT_ONCE, ids=" ".join)
 def test_fields_of_another_kind_are_stood(seated, between, words):
     values = dice()
     for before in _moments(seated, between, words):

@@ -11,6 +11,8 @@ from tests.cli.account import request, unused_name
 from tests.cli.crew import Crew
 from tests.cli.folders import git, key_file, login, repository
 
+pytestmark = pytest.mark.postgresql_later
+
 SERVICE = ("team", "service-accounts", "keys")
 
 

@@ -9,6 +9,8 @@ from reflow_accounts.contract import is_well_formed
 from tests.cli.account import request, unused_name
 from tests.cli.folders import key_file
 
+pytestmark = pytest.mark.postgresql_later
+
 ACCOUNTS = ("team", "service-accounts")
 KEYS = (*ACCOUNTS, "keys")
 

@@ -9,6 +9,8 @@ from tests import factories
 from tests.cli.account import unused_name
 from tests.helpers import rows
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def cells(outcome):
     assert outcome.code == 0, outcome.stderr

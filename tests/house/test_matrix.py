@@ -10,6 +10,8 @@ from tests.helpers.routes import SAFE
 from tests.house.asking import Things, ask_api, ask_page, letter_of, places_in
 from tests.house.matrix import CAST, PAGES, PROGRAMS
 
+pytestmark = pytest.mark.postgresql_later
+
 # A program has its key and nobody has none; Sam's team has no subscription, so that a key of his opens nothing.
 CREDENTIALS = [
     *[(who, kind) for who in ("ada", "ben", "vic", "charlie") for kind in ("key", "session")],

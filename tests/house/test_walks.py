@@ -6,6 +6,8 @@ from tests.helpers import rows
 from tests.helpers.html import parse
 from tests.helpers.routes import SAFE, belongings, every_route
 
+pytestmark = pytest.mark.postgresql_later
+
 FRAGMENTS = ["", "div#modal", "div#dialog-panel"]
 # Answers to everybody alike: they hold nothing of anybody.
 HELP = {"/", "/healthz", "/readyz"}

@@ -9,6 +9,8 @@ from tests.helpers import passkeys
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.mailbox import Mailbox
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def proved(app):

@@ -15,6 +15,8 @@ from tests.helpers import rows
 from tests.helpers.authenticator import PRESENT, VERIFIED, Authenticator
 from tests.helpers.passkeys import CANNOT, OPTIONS, PASSKEYS, SIGN_IN, SIGN_IN_OPTIONS, add, kept, sign_in
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def ada(cast, client):

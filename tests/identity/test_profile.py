@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def ada(cast, client):

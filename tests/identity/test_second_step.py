@@ -13,6 +13,8 @@ from tests.helpers import rows
 from tests.helpers.authenticator_app import STEP_SECONDS, turn_on
 from tests.helpers.mailbox import Mailbox
 
+pytestmark = pytest.mark.postgresql_later
+
 CODE = "/login/code"
 RECOVERY = "/login/recovery-code"
 

@@ -14,6 +14,8 @@ from reflow_accounts.identity.models import UserSession
 from tests.helpers import rows
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 KEYS = "/account/api-keys"
 SECRET = re.compile(r"rfk_[0-9A-Za-z]{49}")
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}

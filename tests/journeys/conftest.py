@@ -18,6 +18,11 @@ _SHOWN_BY_THE_PAGE = ("Failed to load resource", "htmx: htmx:error: Failed to fe
 
 OpenPage = Callable[..., Page]
 
+DESKTOP = {"width": 1280, "height": 860}
+PHONE = {"width": 390, "height": 844}
+# For the walks of many seconds: the markup is the same, so that a desktop's is looked at first.
+SCREENS = [pytest.param(PHONE, marks=pytest.mark.slow, id="phone"), pytest.param(DESKTOP, id="desktop")]
+
 
 @pytest.fixture(scope="session")
 def browser(chromium_path: str) -> Iterator[Browser]:
@@ -38,7 +43,7 @@ def open_page(browser: Browser, live: LiveServer) -> Iterator[OpenPage]:
             complaints.append(message.text)
 
     def open_page(server: LiveServer = live, **options: Any) -> Page:
-        options = {"reduced_motion": "reduce", "viewport": {"width": 1280, "height": 860}} | options
+        options = {"reduced_motion": "reduce", "viewport": DESKTOP} | options
         context = browser.new_context(base_url=server.url, **options)
         context.set_default_timeout(_TIMEOUT_MS)
         contexts.append(context)

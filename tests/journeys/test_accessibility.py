@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page
@@ -12,11 +11,10 @@ from tests.factories import Person
 from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import LiveServer
 from tests.helpers.passkeys import add_by_hand
-from tests.journeys.conftest import OpenPage
+from tests.journeys.conftest import SCREENS, OpenPage
 from tests.journeys.steps import ask_for_key, create_key, log_in, open_api_keys
 from tests.journeys.test_second_factor import enter, give_password, set_up
 
-SIZES = {"phone": (390, 844), "desktop": (1280, 860)}
 PUBLIC = ["/login", "/signup", "/forgot-password", "/verify-email/x", "/reset-password/x", "/confirm-email/x"]
 PAGES = [
     "/account/profile",
@@ -86,30 +84,32 @@ def test_what_is_pale_in_the_dark_alone_is_found(open_page: OpenPage) -> None:
         expect_accessible(page, "pale")
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_state_of_the_tab_is_accessible(open_page: OpenPage, member: Person, size: str) -> None:
-    page = _page(open_page, size)
+@pytest.mark.parametrize("size", SCREENS)
+def test_every_state_of_the_tab_is_accessible(
+    open_page: OpenPage, member: Person, size: dict[str, int]
+) -> None:
+    page = open_page(viewport=size)
     log_in(page, member.email)
     open_api_keys(page, member.full_name)
     steps = (_empty, _form, _close, _bad_name, _close, _reveal, _guard, _list, _bin, _revoked, _menu)
     _walk(page, steps)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", SCREENS)
 def test_the_tab_without_a_subscription_is_accessible(
-    open_page: OpenPage, live: LiveServer, size: str
+    open_page: OpenPage, live: LiveServer, size: dict[str, int]
 ) -> None:
     person = factories.person(live.app)
     factories.team(live.app, "Unpaid", person)
-    page = _page(open_page, size)
+    page = open_page(viewport=size)
     log_in(page, person.email)
     open_api_keys(page, person.full_name)
     _walk(page, (lambda page: None, _form))
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_other_pages_are_accessible(open_page: OpenPage, member: Person, size: str) -> None:
-    page = _page(open_page, size)
+@pytest.mark.parametrize("size", SCREENS)
+def test_the_other_pages_are_accessible(open_page: OpenPage, member: Person, size: dict[str, int]) -> None:
+    page = open_page(viewport=size)
     for path in PUBLIC:
         page.goto(path)
         expect_accessible(page, path)
@@ -119,12 +119,12 @@ def test_the_other_pages_are_accessible(open_page: OpenPage, member: Person, siz
         expect_accessible(page, path)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", SCREENS)
 def test_every_page_of_the_second_factor_is_accessible(
-    open_page: OpenPage, live: LiveServer, member: Person, size: str
+    open_page: OpenPage, live: LiveServer, member: Person, size: dict[str, int]
 ) -> None:
     # At a domain name, where passkeys are offered.
-    page = _page(open_page, size, SimpleNamespace(url=f"http://localhost:{live.port}"))
+    page = open_page(SimpleNamespace(url=f"http://localhost:{live.port}"), viewport=size)
     log_in(page, member.email)
     for path in ("/account/security", "/account/security/passkeys/new"):
         page.goto(path)
@@ -153,11 +153,11 @@ def _passkey_pages(page: Page) -> list[str]:
     return [address, f"{address}/removal"]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", SCREENS)
 def test_the_support_console_is_accessible(
-    open_page: OpenPage, member: Person, live: LiveServer, size: str
+    open_page: OpenPage, member: Person, live: LiveServer, size: dict[str, int]
 ) -> None:
-    page = _page(open_page, size)
+    page = open_page(viewport=size)
     log_in(page, "sam@support.example")
     page.goto(f"/support?q={member.email}")
     expect_accessible(page, "results")
@@ -196,11 +196,6 @@ def test_nothing_needs_sideways_scrolling_at_320_pixels(
     person_page.goto(path)
     width = person_page.evaluate("document.documentElement.scrollWidth")
     assert width <= 320
-
-
-def _page(open_page: OpenPage, size: str, *server: Any) -> Page:
-    width, height = SIZES[size]
-    return open_page(*server, viewport={"width": width, "height": height})
 
 
 def _close(page: Page) -> None:

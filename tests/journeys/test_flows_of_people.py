@@ -13,7 +13,7 @@ from reflow_accounts.teams.service import memberships_of
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer
 from tests.helpers.mailbox import Mailbox
-from tests.journeys.conftest import OpenPage
+from tests.journeys.conftest import PHONE, OpenPage
 from tests.journeys.steps import create_key, log_in, open_api_keys
 
 SECONDS_TO_SEND = 15
@@ -72,7 +72,7 @@ def test_the_link_opened_in_another_browser_asks_for_the_password(
     open_page: OpenPage, mailbox: Mailbox
 ) -> None:
     sign_up(open_page(), "eve-phone@initech.example")
-    phone = open_page(viewport={"width": 390, "height": 844})
+    phone = open_page(viewport=PHONE)
     phone.goto(link_to(mailbox, "eve-phone@initech.example"))
     phone.get_by_role("textbox", name="Password").fill(NEW)
     phone.get_by_role("button", name="Confirm email").click()

@@ -13,7 +13,7 @@ from tests import factories
 from tests.factories import Person
 from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import ROOT, LiveServer
-from tests.journeys.conftest import OpenPage
+from tests.journeys.conftest import SCREENS, OpenPage
 from tests.journeys.steps import cells, download_key, log_in, open_api_keys, reflow, row_of
 
 BLOCKS = ["lines-checkout", "lines-github", "lines-gitlab", "lines-jenkins"]
@@ -212,11 +212,11 @@ def test_the_dialogs_of_the_section_keep_one_place_and_the_focus(open_page: Open
     expect(page.get_by_role("heading", name="Key revoked")).to_be_visible()
 
 
-@pytest.mark.parametrize("size", [(390, 844), (1280, 860)], ids=["phone", "desktop"])
+@pytest.mark.parametrize("size", SCREENS)
 def test_every_state_is_accessible(
-    open_page: OpenPage, live: LiveServer, admin: Person, size: tuple[int, int]
+    open_page: OpenPage, live: LiveServer, admin: Person, size: dict[str, int]
 ) -> None:
-    page = open_page(viewport={"width": size[0], "height": size[1]})
+    page = open_page(viewport=size)
     _open_wizard(page, admin)
     expect_accessible(page, "wizard")
     page.get_by_role("textbox", name="Name of the key").fill("")

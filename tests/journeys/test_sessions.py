@@ -9,11 +9,10 @@ from playwright.sync_api import Page, expect
 from reflow_accounts.extensions import now
 from tests.factories import Person
 from tests.helpers.axe import expect_accessible
-from tests.journeys.conftest import OpenPage
+from tests.journeys.conftest import SCREENS, OpenPage
 from tests.journeys.steps import ask_for_key, log_in, open_key_list, row_of
 
 TAB = "/account/security"
-SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 860}}
 
 
 @pytest.fixture
@@ -143,9 +142,11 @@ def test_the_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, membe
     expect(here).to_have_url(re.compile(f"{TAB}#identity-sessions$"))
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_the_proof_and_the_sessions_are_accessible(open_page: OpenPage, member: Person, size: str) -> None:
-    page = open_page(viewport=SIZES[size])
+@pytest.mark.parametrize("size", SCREENS)
+def test_the_proof_and_the_sessions_are_accessible(
+    open_page: OpenPage, member: Person, size: dict[str, int]
+) -> None:
+    page = open_page(viewport=size)
     log_in(page, member.email)
     page.goto(TAB)
     expect_accessible(page, "one session")

@@ -21,6 +21,8 @@ from tests.helpers.mailbox import Mailbox
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import create_key, download_key, log_in, reflow
 
+pytestmark = pytest.mark.postgresql_later
+
 SECONDS = 30
 # Starts every process of the server as if it were so many seconds later.
 _LATER = """

@@ -9,11 +9,9 @@ from tests.factories import Group, Person
 from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import LiveServer
 from tests.helpers.mailbox import Mailbox
-from tests.journeys.conftest import OpenPage
+from tests.journeys.conftest import SCREENS, OpenPage
 from tests.journeys.steps import log_in, row_of
 from tests.journeys.test_flows_of_people import BOTH, NEW, link_to
-
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 860}
 
 
 @pytest.fixture
@@ -208,7 +206,7 @@ def test_an_admin_who_was_lowered_meanwhile_is_told_in_the_page(
     expect(page.get_by_role("button", name="Save rights for Bo Shuttle")).to_have_count(0)
 
 
-@pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
+@pytest.mark.parametrize("size", SCREENS)
 def test_every_state_of_the_tab_is_accessible(
     open_page: OpenPage,
     live: LiveServer,

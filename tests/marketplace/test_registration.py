@@ -19,6 +19,8 @@ from tests.helpers.mailbox import Mailbox
 from tests.helpers.page_client import PageClient
 from tests.subscriptions.facts import subjects
 
+pytestmark = pytest.mark.postgresql_later
+
 DOOR, PAGE = "/marketplace/aws", "/registration"
 TOKEN = "x-amzn-marketplace-token"
 NOTE = "Finish creating your account to connect your AWS Marketplace subscription."

@@ -26,6 +26,8 @@ from tests.members.acts import (
     tab,
 )
 
+pytestmark = pytest.mark.postgresql_later
+
 NEEDED = "A team needs at least one admin."
 
 

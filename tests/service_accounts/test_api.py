@@ -9,6 +9,8 @@ from tests import factories
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 FIELDS = {"id", "name", "rights", "disabled", "created_at", "last_used_at", "key_count"}
 
 

@@ -9,6 +9,8 @@ from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 from tests.service_accounts.acts import DIALOG, PANEL, create, names_in, page_of, section, tab
 
+pytestmark = pytest.mark.postgresql_later
+
 SENTENCE = "A service account owns keys on behalf of a program, so they keep working when a person leaves."
 
 

@@ -7,6 +7,8 @@ import pytest
 from reflow_accounts.web.hosts import HostGate, Hosts
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 FOREIGN = [
     "evil.example",
     "evil.example:5000",

@@ -8,6 +8,8 @@ from tests.helpers.html import parse
 from tests.web import observatory
 from tests.web.observatory import Answer
 
+pytestmark = pytest.mark.postgresql_later
+
 BASE_URL = "https://accounts.example.com"
 WEAKER = [
     ("Content-Security-Policy", None),

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from tests.helpers.routes import SAFE, belongings, every_route
 
+pytestmark = pytest.mark.postgresql_later
+
 EXAMPLES = 60
 NAMES = (
     "email", "password", "full_name", "team_name", "name", "nonce", "appearance", "time_zone", "code", "otp",
