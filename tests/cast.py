@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from flask import Flask
 
 from reflow_accounts.extensions import now
+from reflow_accounts.identity.models import User
 from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.factories import Group, Person
-from tests.helpers import databases
+from tests.helpers import databases, rows
 
 # The services take a tenth of a second to make everybody, for thousands of tests; their rows are put back instead
 # while the clock has hardly moved, so that nobody joined at a time that a test does not expect.
@@ -37,7 +38,9 @@ class Cast:
 
     @classmethod
     def of(cls, app: Flask) -> "Cast":
-        """Put everybody into an empty database."""
+        """Put everybody into the database."""
+        if rows.count(app, User):
+            return cls._made(app)
         kept: _Kept | None = app.extensions.get("tests.cast")
         if kept is None or abs(now() - kept.at) > _FRESH:
             at, cast = now(), cls._made(app)
