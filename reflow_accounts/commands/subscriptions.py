@@ -8,6 +8,7 @@ from flask.cli import AppGroup
 from reflow_accounts.commands.plainly import said_plainly
 from reflow_accounts.extensions import db
 from reflow_accounts.subscriptions import changing
+from reflow_accounts.subscriptions.models import Override
 from reflow_accounts.subscriptions.service import standing_of
 from reflow_accounts.teams.service import find_team
 
@@ -23,7 +24,8 @@ _REASON = click.option("--reason", required=True, help="Kept in the team's histo
 @click.option(
     "--until",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
-    help="When AWS Marketplace decides again, UTC. Without it: in 30 days for active, never for inactive.",
+    help="When AWS Marketplace decides again, UTC. Without it: never for inactive; for active in 30 days, or at "
+    "once while AWS says active for good.",
 )
 @click.option("--ticket", default="", help="The number of the request at the support desk.")
 @said_plainly
@@ -33,12 +35,19 @@ def set_subscription(team: str, state: str, reason: str, until: datetime | None,
     end = until.replace(tzinfo=UTC) if until else None
     changed = changing.set_active(found, state == "active", reason, by=None, until=end, ticket=ticket)
     db.session.commit()
-    if not changed:
-        click.echo(f"{team} is already {state}.")
-        return
-    override = standing_of(found).override
-    last = override.expires_at if override else None
-    click.echo(f"{team} is now {state}" + (f" until {last:%Y-%m-%d %H:%M} UTC." if last else "."))
+    click.echo(_said(team, state, standing_of(found).override, changed=changed))
+
+
+def _said(team: str, state: str, override: Override | None, *, changed: bool) -> str:
+    last = f" until {override.expires_at:%Y-%m-%d %H:%M} UTC" if override and override.expires_at else ""
+    if changed:
+        return f"{team} is now {state}{last}."
+    if override:
+        return f"{team} is already {state}{last}, by support."
+    return (
+        f"{team} is already {state}: AWS Marketplace says so. "
+        f"With --until it stays {state} until then, whatever AWS Marketplace says."
+    )
 
 
 @subscriptions.command("lift")

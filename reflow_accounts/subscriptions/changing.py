@@ -49,24 +49,26 @@ def set_active(
     until: datetime | None = None,
     ticket: str = "",
 ) -> bool:
-    """Have a team's subscription count as active or inactive, by an override; say whether that changed anything.
+    """Have a team's subscription count as active or inactive, whatever AWS says; say whether that changed anything.
 
-    What counts already stays as it is, unless `until` asks for another end. Where AWS says the same as
-    what is wanted, the override that said otherwise ends instead. `until` is when the override ends: None
-    is 30 days for an active one, and never for an inactive one. `reason` is one to 500 characters for the
-    history, `ticket` up to 80; `by` None is an operator. `seen` is the version on which the decision was made:
-    Conflict is raised when somebody else changed it since. ValidationFailed is raised for a missing reason
-    or an end that is not in the future.
+    Inactive: an override holds it off afterwards. Active: while AWS says active for good (a licence is active, not
+    merely ending) and `until` asks for no other end, any override is ended, since none is needed; else an override
+    holds it on. An override that says the same already stays as it is, unless `until` asks for another end.
+    To leave it to AWS again is `lift`.
+
+    `until` is when the override ends: None is 30 days for an active one, and never for an inactive one. `reason` is
+    one to 500 characters for the history, `ticket` up to 80; `by` None is an operator. `seen` is the version on
+    which the decision was made: Conflict is raised when somebody else changed it since. ValidationFailed is raised
+    for a missing reason or an end that is not in the future.
     """
     words, label = _reason(reason), _ticket(ticket)
     end = _end(active, until)
     standing = _hold(team, seen, by)
-    if standing.is_active == active and (until is None or _is_overridden_until(standing, until)):
+    if active and until is None and standing.is_active_by_aws_for_good:
+        return _lift(team, standing, words, label, by)
+    if _is_overridden(standing, active, until):
         return False
     _end_override(standing)
-    if until is None and standing.is_active_by_aws == active:
-        _tell(team, ChangeKind.LIFTED, by or OPERATOR, words, ticket=label)
-        return True
     _add_override(team, active, end, words, label, by)
     kind = ChangeKind.FORCED_ON if active else ChangeKind.FORCED_OFF
     _tell(team, kind, by or OPERATOR, words, until=end, ticket=label)
@@ -79,12 +81,7 @@ def lift(team: Team, reason: str, *, by: User | None, seen: int | None = None) -
     Raises as `set_active` does.
     """
     words = _reason(reason)
-    standing = _hold(team, seen, by)
-    if standing.override is None:
-        return False
-    _end_override(standing)
-    _tell(team, ChangeKind.LIFTED, by or OPERATOR, words)
-    return True
+    return _lift(team, _hold(team, seen, by), words, "", by)
 
 
 def tell_facts(team: Team, reason: str) -> None:
@@ -153,8 +150,21 @@ def _was_last_changed_by(user: User | None, team: Team) -> bool:
     )
 
 
-def _is_overridden_until(standing: Standing, until: datetime) -> bool:
-    return standing.override is not None and standing.override.expires_at == until
+def _is_overridden(standing: Standing, active: bool, until: datetime | None) -> bool:
+    """Say whether a live override says so already, and ends when it shall; `until` None asks for no other end."""
+    override = standing.override
+    if override is None or override.is_active != active:
+        return False
+    return until is None or override.expires_at == until
+
+
+def _lift(team: Team, standing: Standing, reason: str, ticket: str, by: User | None) -> bool:
+    """End the live override of a team that is held; say whether there was one."""
+    if standing.override is None:
+        return False
+    _end_override(standing)
+    _tell(team, ChangeKind.LIFTED, by or OPERATOR, reason, ticket=ticket)
+    return True
 
 
 def _end_override(standing: Standing) -> None:

@@ -72,6 +72,11 @@ class Standing:
         return effective(None, self.licences, self.at or now()) == State.ACTIVE
 
     @property
+    def is_active_by_aws_for_good(self) -> bool:
+        """Whether AWS says active and nothing of an end: then it needs no override to stay so."""
+        return self.licence_state == LicenceState.ACTIVE
+
+    @property
     def is_contradicted(self) -> bool:
         """Whether support's override says something else than AWS."""
         return self.override is not None and self.is_active != self.is_active_by_aws

@@ -51,7 +51,12 @@ def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
 @blueprint.arguments(Decision)
 @blueprint.response(200, SupportTeamOut)
 def decide(wanted: dict[str, Any], team_id: str) -> FoundTeam:
-    """Have a team's subscription count as active or inactive, whatever AWS says. Staff only."""
+    """Have a team's subscription count as active or inactive, whatever AWS says. Staff only.
+
+    Inactive holds until `expires_at`, or until somebody ends it. Active holds until `expires_at`, or for 30 days;
+    where AWS says active for good, active without `expires_at` ends any override instead. What support decided
+    already stays as it is, unless another end is asked for.
+    """
     found = service.team_of(team_id)
     service.set_active(
         found,

@@ -47,8 +47,11 @@ class SupportTeamOut(Schema):
 
 
 class Decision(Schema):
-    """The wanted end, and why. `expires_at` is when AWS decides again: without it an active one ends in 30 days.
+    """The wanted end, and why. `expires_at` is when AWS decides again.
 
+    Without it an inactive one stays until somebody ends it, and an active one for 30 days; but where AWS says active
+    for good, active without it ends any override. An override that says the same already stays as it is, unless
+    another end is asked for.
     With `version`, as a list shows it, a change that somebody else made meanwhile is a conflict (409).
     """
 

@@ -146,16 +146,7 @@ def test_to_activate_what_aws_calls_active_is_to_end_the_override(cast):
     assert history_of(cast.solo)[-1] == ("AWS Marketplace", "aws", "active", "inactive")
 
 
-def test_to_deactivate_what_only_an_override_kept_active_is_to_end_it(cast):
-    decide(cast.solo, True)
-    assert decide(cast.solo, False)
-    assert history_of(cast.solo)[-1] == ("Operator", "lifted", "active", "inactive")
-    # So that who buys after a trial by support is not kept out.
-    buy(cast.solo)
-    assert history_of(cast.solo)[-1] == ("AWS Marketplace", "aws", "inactive", "active")
-
-
-def test_what_counts_already_stays_as_it_is(app, cast):
+def test_what_aws_says_for_good_needs_no_override(app, cast):
     buy(cast.solo)
     before = history_of(cast.solo)
     assert not decide(cast.solo, True)
