@@ -77,6 +77,11 @@ class Standing:
         return self.licence_state == LicenceState.ACTIVE
 
     @property
+    def is_forced_on(self) -> bool:
+        """Whether support's override holds it on."""
+        return self.override is not None and self.override.is_active
+
+    @property
     def is_contradicted(self) -> bool:
         """Whether support's override says something else than AWS."""
         return self.override is not None and self.is_active != self.is_active_by_aws

@@ -9,7 +9,7 @@ from flask import current_app
 from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.second_factor import has_second_factor
-from reflow_accounts.support import service
+from reflow_accounts.support import deciding, service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
 from reflow_accounts.support.service import FoundTeam
 from reflow_accounts.web.client import client
@@ -43,7 +43,7 @@ def staff_only(view: View) -> View:
 def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
     """Find teams by name, id, a member's email or id, or an AWS account, newest first. Staff only."""
     service.write_down_search(query["q"], by=me(), address=client().address)
-    return service.teams_page(query["q"], limit=query["limit"], cursor=query.get("cursor"))
+    return service.teams_page(query["q"], by=me(), limit=query["limit"], cursor=query.get("cursor"))
 
 
 @blueprint.route("/support/teams/<team_id>/subscription", methods=["PUT"])
@@ -58,7 +58,7 @@ def decide(wanted: dict[str, Any], team_id: str) -> FoundTeam:
     already stays as it is, unless another end is asked for.
     """
     found = service.team_of(team_id)
-    service.set_active(
+    deciding.set_active(
         found,
         wanted["active"],
         wanted["reason"],
@@ -67,4 +67,4 @@ def decide(wanted: dict[str, Any], team_id: str) -> FoundTeam:
         until=wanted["expires_at"],
         ticket=wanted["ticket"],
     )
-    return service.described(found)
+    return service.described(found, by=me())

@@ -12,13 +12,13 @@ from reflow_accounts.api_keys.service import ListedKey, with_tallies
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.errors import InsufficientRights, NotFound
+from reflow_accounts.errors import NotFound
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User
-from reflow_accounts.subscriptions import changing as subscriptions
 from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.subscriptions.service import Standing, standings_of
 from reflow_accounts.teams.models import Membership, Team
+from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.web import text
 from reflow_accounts.web.paging import Page, Position, older_than, read_cursor
 
@@ -27,12 +27,13 @@ MOST_RESULTS = 50
 
 @dataclass(frozen=True)
 class FoundTeam:
-    """A team as support sees it in a list."""
+    """A team as support sees it in a list; `is_own` when who looks belongs to it."""
 
     team: Team
     standing: Standing
     key_count: int
     last_request_at: datetime | None
+    is_own: bool
 
     @property
     def aws_account(self) -> str | None:
@@ -40,17 +41,30 @@ class FoundTeam:
         licence = self.standing.licence
         return licence.aws_account if licence else None
 
+    @property
+    def can_be_kept(self) -> bool:
+        """Whether there is something to ask for beside a flip: that it stays so, or another end of what keeps it on."""
+        return self.standing.is_active or self.standing.override is None
 
-def find_teams(words: str) -> list[FoundTeam]:
+    def verb(self, active: bool) -> str:
+        """Return what it is called to have the subscription count as active or inactive, on buttons."""
+        if active and self.standing.is_forced_on:
+            return "Change end"
+        if active == self.standing.is_active:
+            return "Keep active" if active else "Keep inactive"
+        return "Activate" if active else "Deactivate"
+
+
+def find_teams(words: str, *, by: User) -> list[FoundTeam]:
     """List up to 50 teams by name: by their name or id, a member's address or id, or an AWS account.
 
     No words: every team.
     """
     query = _matching(words).order_by(func.lower(Team.name), Team.id).limit(MOST_RESULTS)
-    return _described(list(db.session.scalars(query)))
+    return _described(list(db.session.scalars(query)), by)
 
 
-def teams_page(words: str, *, limit: int, cursor: str | None) -> Page[FoundTeam]:
+def teams_page(words: str, *, by: User, limit: int, cursor: str | None) -> Page[FoundTeam]:
     """Return a page of the teams that `find_teams` finds, newest first."""
     before = Position.of(read_cursor(cursor, 2))
     query = _matching(words)
@@ -58,7 +72,7 @@ def teams_page(words: str, *, limit: int, cursor: str | None) -> Page[FoundTeam]
         query = query.where(older_than(Team.created_at, Team.id, before))
     query = query.order_by(Team.created_at.desc(), Team.id.desc()).limit(limit + 1)
     page = Page.cut(list(db.session.scalars(query)), limit, _place)
-    return Page(_described(list(page.items)), page.next_cursor)
+    return Page(_described(list(page.items), by), page.next_cursor)
 
 
 def _place(team: Team) -> tuple[int, int]:
@@ -101,9 +115,9 @@ def team_of(public_id: str) -> Team:
     return team
 
 
-def described(team: Team) -> FoundTeam:
-    """Return one team as support sees it."""
-    return _described([team])[0]
+def described(team: Team, *, by: User) -> FoundTeam:
+    """Return one team as `by` of support sees it."""
+    return _described([team], by)[0]
 
 
 def keys_of_members(team: Team) -> list[ListedKey]:
@@ -132,41 +146,17 @@ def write_down_search(words: str, *, by: User, address: str) -> None:
         db.session.flush()
 
 
-def refuse_own_team(team: Team, *, by: User) -> None:
-    """Raise InsufficientRights when `by` belongs to the team: nobody decides for themselves."""
-    own = select(Membership.team_id).where(Membership.user_id == by.id, Membership.team_id == team.id)
-    if db.session.scalar(own) is not None:
-        raise InsufficientRights("You belong to this team, so somebody else in support must change it.")
-
-
-def set_active(
-    team: Team,
-    active: bool,
-    reason: str,
-    *,
-    by: User,
-    seen: int | None = None,
-    until: datetime | None = None,
-    ticket: str = "",
-) -> bool:
-    """Change a team's subscription as `subscriptions.set_active` does; not for one's own team."""
-    refuse_own_team(team, by=by)
-    return subscriptions.set_active(team, active, reason, by=by, seen=seen, until=until, ticket=ticket)
-
-
-def lift(team: Team, reason: str, *, by: User, seen: int | None = None) -> bool:
-    """End support's override as `subscriptions.lift` does; not for one's own team."""
-    refuse_own_team(team, by=by)
-    return subscriptions.lift(team, reason, by=by, seen=seen)
-
-
-def _described(teams: list[Team]) -> list[FoundTeam]:
+def _described(teams: list[Team], by: User) -> list[FoundTeam]:
     ids = [team.id for team in teams]
+    own = {membership.team_id for membership in memberships_of(by)}
     standings = standings_of(ids)
     keys = _key_counts(ids)
     requests = _last_requests(ids)
     return [
-        FoundTeam(team, standings[team.id], keys.get(team.id, 0), requests.get(team.id)) for team in teams
+        FoundTeam(
+            team, standings[team.id], keys.get(team.id, 0), requests.get(team.id), is_own=team.id in own
+        )
+        for team in teams
     ]
 
 

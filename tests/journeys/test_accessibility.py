@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests import factories
 from tests.factories import Person
@@ -168,6 +168,13 @@ def test_the_support_console_is_accessible(
     page.get_by_role("link", name="Team of").click()
     page.get_by_role("heading", name="Members").wait_for()
     expect_accessible(page, "team")
+    page.get_by_role("button", name="Change end").click()
+    page.get_by_role("alertdialog").wait_for()
+    expect_accessible(page, "another end")
+    page.get_by_role("textbox", name="Reason").fill("Until the renewal is through")
+    page.get_by_role("alertdialog").get_by_role("button", name="Change end").click()
+    expect(page.get_by_role("cell", name="Until the renewal is through")).to_be_visible()
+    expect(page.get_by_role("button", name="Change end")).to_be_focused()
     page.get_by_role("link", name=member.full_name).click()
     page.get_by_role("heading", name="Sessions").wait_for()
     expect_accessible(page, "user")

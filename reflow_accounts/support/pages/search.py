@@ -36,7 +36,7 @@ def _page(words: str, **more: object) -> str:
     return render_template(
         "support/index.html",
         q=words,
-        teams=[] if "was_looked_up" in more else service.find_teams(words),
+        teams=[] if "was_looked_up" in more else service.find_teams(words, by=me()),
         people=people.find_people(words),
         **more,
     )

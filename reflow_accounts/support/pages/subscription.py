@@ -10,8 +10,9 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.step_up import ensure_recent_proof
 from reflow_accounts.subscriptions.changing import DAYS_OF_OVERRIDE
-from reflow_accounts.subscriptions.service import changes_of, standing_of
-from reflow_accounts.support import service
+from reflow_accounts.subscriptions.models import State
+from reflow_accounts.subscriptions.service import Standing, changes_of, standing_of
+from reflow_accounts.support import deciding, service
 from reflow_accounts.support.forms import SubscriptionForm
 from reflow_accounts.support.pages.blueprints import Answer, pages
 from reflow_accounts.support.pages.team import standing_part
@@ -27,9 +28,10 @@ _WANTED = ("true", "false", "aws")
 def subscription(team_id: str) -> Answer:
     """Ask for the reason of a change, and how long it holds."""
     found = service.team_of(team_id)
-    service.refuse_own_team(found, by=me())
-    form = SubscriptionForm(request.args, seen=standing_of(found).version)
-    if form.active.data == "true" and not form.until.data and not _is_enough_to_lift(found):
+    deciding.refuse_own_team(found, by=me())
+    standing = standing_of(found)
+    form = SubscriptionForm(request.args, seen=standing.version)
+    if form.active.data == "true" and not form.until.data and not _is_enough_to_lift(standing):
         form.until.data = (now() + timedelta(days=DAYS_OF_OVERRIDE)).date()
     return _ask(found, form)
 
@@ -39,7 +41,7 @@ def change(team_id: str) -> Answer:
     """Activate or deactivate a team's subscription, or leave it to AWS again."""
     ensure_recent_proof()
     found = service.team_of(team_id)
-    form = SubscriptionForm()
+    form, before = SubscriptionForm(), standing_of(found).state
     try:
         _decide(found, form)
     except ValidationFailed as failed:
@@ -52,7 +54,7 @@ def change(team_id: str) -> Answer:
         page = render_template("support/conflict.html", latest=latest, form=None, **_behind(found, form))
         return page, conflict.status
     db.session.commit()
-    return _changed(found, form)
+    return _changed(found, form, before)
 
 
 def _decide(found: Team, form: SubscriptionForm) -> None:
@@ -64,9 +66,9 @@ def _decide(found: Team, form: SubscriptionForm) -> None:
     seen = form.seen.data or ""
     version = int(seen) if seen.isdecimal() and len(seen) < LONGEST_NUMBER else None
     if form.active.data == "aws":
-        service.lift(found, form.reason.data or "", by=me(), seen=version)
+        deciding.lift(found, form.reason.data or "", by=me(), seen=version)
         return
-    service.set_active(
+    deciding.set_active(
         found,
         form.active.data == "true",
         form.reason.data or "",
@@ -87,17 +89,16 @@ def _end(form: SubscriptionForm) -> datetime | None:
     return None
 
 
-def _is_enough_to_lift(found: Team) -> bool:
+def _is_enough_to_lift(standing: Standing) -> bool:
     """Say whether to activate a team is only to end the override that switched it off."""
-    standing = standing_of(found)
-    return standing.override is not None and standing.is_active_by_aws
+    return not standing.is_active and standing.is_active_by_aws_for_good
 
 
 def _ask(found: Team, form: SubscriptionForm) -> str:
     return render_template(
         "support/subscription.html",
         form=form,
-        found=service.described(found),
+        found=service.described(found, by=me()),
         member_count=len(members_of(found)),
         wanted=form.active.data,
         tomorrow=(now() + timedelta(days=1)).date(),
@@ -105,8 +106,9 @@ def _ask(found: Team, form: SubscriptionForm) -> str:
     )
 
 
-def _changed(found: Team, form: SubscriptionForm) -> Response:
-    message = f"Subscription for {found.name} is now {standing_of(found).state}."
+def _changed(found: Team, form: SubscriptionForm, before: State) -> Response:
+    state = standing_of(found).state
+    message = f"Subscription for {found.name} {'stays' if state == before else 'is now'} {state}."
     if not htmx.is_htmx():
         flash(message, "subscription-changed")
         return redirect(_back(found, form), 303)
@@ -128,6 +130,6 @@ def _behind(found: Team, form: SubscriptionForm) -> dict[str, object]:
     return {
         "part": "support/_results.html",
         "q": words,
-        "teams": service.find_teams(words),
-        "found": service.described(found),
+        "teams": service.find_teams(words, by=me()),
+        "found": service.described(found, by=me()),
     }

@@ -32,7 +32,7 @@ def team(team_id: str) -> Answer:
 
 def standing_part(found: Team) -> dict[str, object]:
     """Gather what a change of the subscription changes on the page."""
-    described = service.described(found)
+    described = service.described(found, by=me())
     licences = described.standing.licences
     agreements = agreements_of(licences)
     return {
