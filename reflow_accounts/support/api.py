@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 
 from flask import current_app
 
-from reflow_accounts.errors import InsufficientRights, NotFound
+from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.second_factor import has_second_factor
 from reflow_accounts.support import deciding, service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
+from reflow_accounts.support.searching import write_down_search
 from reflow_accounts.support.service import FoundTeam
+from reflow_accounts.teams.models import Team
 from reflow_accounts.web.client import client
 from reflow_accounts.web.documents import ApiBlueprint, page_of
 from reflow_accounts.web.paging import Page
@@ -41,8 +43,11 @@ def staff_only(view: View) -> View:
 @blueprint.arguments(SearchQuery, location="query")
 @blueprint.response(200, page_of(SupportTeamOut))
 def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
-    """Find teams by name, id, a member's email or id, or an AWS account, newest first. Staff only."""
-    service.write_down_search(query["q"], by=me(), address=client().address)
+    """Find teams by name, id, a member's email or id, or an AWS account, newest first. Staff only.
+
+    Each look is in the audit log. A secret in `q` is refused and not written down.
+    """
+    write_down_search(query["q"], by=me(), address=client().address)
     return service.teams_page(query["q"], by=me(), limit=query["limit"], cursor=query.get("cursor"))
 
 
@@ -58,13 +63,24 @@ def decide(wanted: dict[str, Any], team_id: str) -> FoundTeam:
     already stays as it is, unless another end is asked for.
     """
     found = service.team_of(team_id)
-    deciding.set_active(
-        found,
-        wanted["active"],
-        wanted["reason"],
-        by=me(),
-        seen=wanted["version"],
-        until=wanted["expires_at"],
-        ticket=wanted["ticket"],
-    )
+    if not _set(found, wanted):
+        # What is answered is a look at the team.
+        service.look_at(found, by=me(), address=client().address)
     return service.described(found, by=me())
+
+
+def _set(found: Team, wanted: dict[str, Any]) -> bool:
+    try:
+        return deciding.set_active(
+            found,
+            wanted["active"],
+            wanted["reason"],
+            by=me(),
+            seen=wanted["version"],
+            until=wanted["expires_at"],
+            ticket=wanted["ticket"],
+        )
+    except ValidationFailed as failed:
+        # The field is called otherwise here.
+        faults = {"expires_at" if name == "until" else name: said for name, said in failed.fields.items()}
+        raise ValidationFailed(**faults) from None

@@ -3,6 +3,11 @@
 from wtforms import DateField, HiddenField, StringField
 
 from reflow_accounts.web.forms import Form
+from reflow_accounts.web.secrecy import holds_secret
+
+
+def _without_secret(words: str | None) -> str:
+    return "" if not words or holds_secret(words) else words
 
 
 class SubscriptionForm(Form):
@@ -17,7 +22,7 @@ class SubscriptionForm(Form):
     ticket = StringField("Ticket")
     active = HiddenField()
     seen = HiddenField()
-    q = HiddenField()
+    q = HiddenField(filters=[_without_secret])
     origin = HiddenField()
 
 

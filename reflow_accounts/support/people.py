@@ -12,20 +12,21 @@ from reflow_accounts.extensions import db
 from reflow_accounts.identity import oversight
 from reflow_accounts.identity.models import User, UserKind, UserSession
 from reflow_accounts.mail.service import post
-from reflow_accounts.support.service import MOST_RESULTS, wanted_words
+from reflow_accounts.support.service import MOST_RESULTS
 from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service import addresses_of_admins
 from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.web import text
 from reflow_accounts.web.client import Client
+from reflow_accounts.web.secrecy import holds_secret
 
 LONGEST_REASON = 500
 
 
 def find_people(words: str) -> list[User]:
-    """List up to 50 users, by name: by their name, id or e-mail address. No words: nobody."""
-    wanted = wanted_words(words)
-    if not wanted:
+    """List up to 50 users, by name: by their name, id or e-mail address. No words, or a secret: nobody."""
+    wanted = text.tidy(words)
+    if not wanted or holds_secret(words):
         return []
     query = select(User).where(
         User.deleted_at.is_(None),

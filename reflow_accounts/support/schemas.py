@@ -4,12 +4,22 @@ import marshmallow as ma
 
 from reflow_accounts.subscriptions.models import LONGEST_REASON, LONGEST_TICKET, LicenceState, State
 from reflow_accounts.web.documents import Moment, PageQuery, Schema, Text, cursor_field
+from reflow_accounts.web.secrecy import holds_secret
+
+
+def refuse_secret(words: str) -> None:
+    """Raise marshmallow's ValidationError for a secret, which an address has brought past who knows whom."""
+    if holds_secret(words):
+        raise ma.ValidationError(
+            "Look for names, ids and addresses: a secret is not searched for. Addresses are kept on the way, so have "
+            "its owner revoke it."
+        )
 
 
 class SearchQuery(PageQuery):
     """What to look for, and which part of the list."""
 
-    q = Text(load_default="", validate=ma.validate.Length(max=254))
+    q = Text(load_default="", validate=[ma.validate.Length(max=254), refuse_secret])
     cursor = cursor_field(2)
 
 

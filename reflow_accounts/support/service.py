@@ -4,14 +4,13 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, func, or_, select
+from sqlalchemy import Select, false, func, or_, select
 
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.recorder import tallies_of
 from reflow_accounts.api_keys.service import ListedKey, with_tallies
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.errors import NotFound
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.models import User
@@ -21,6 +20,7 @@ from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.web import text
 from reflow_accounts.web.paging import Page, Position, older_than, read_cursor
+from reflow_accounts.web.secrecy import holds_secret
 
 MOST_RESULTS = 50
 
@@ -58,7 +58,7 @@ class FoundTeam:
 def find_teams(words: str, *, by: User) -> list[FoundTeam]:
     """List up to 50 teams by name: by their name or id, a member's address or id, or an AWS account.
 
-    No words: every team.
+    No words: every team. A secret: none.
     """
     query = _matching(words).order_by(func.lower(Team.name), Team.id).limit(MOST_RESULTS)
     return _described(list(db.session.scalars(query)), by)
@@ -80,7 +80,9 @@ def _place(team: Team) -> tuple[int, int]:
 
 
 def _matching(words: str) -> Select[Team]:
-    wanted = wanted_words(words)
+    if holds_secret(words):
+        return select(Team).where(false())
+    wanted = text.tidy(words)
     if not wanted:
         return select(Team)
     member = select(Membership.team_id).join(User, User.id == Membership.user_id)
@@ -94,17 +96,6 @@ def _matching(words: str) -> Select[Team]:
     if re.fullmatch(r"[0-9]{12}", account):
         matches.append(Team.id.in_(select(Licence.team_id).where(Licence.aws_account == account)))
     return select(Team).where(or_(*matches))
-
-
-def wanted_words(words: str) -> str:
-    """Return what somebody looks for as databases take it; nothing for a key, which is no word for a search."""
-    wanted = text.tidy(words).replace("\0", "")
-    return "" if holds_key(wanted) else wanted
-
-
-def holds_key(words: str) -> bool:
-    """Say whether somebody pasted an API key, or most of one, where words are asked for."""
-    return KEY_PREFIX in words
 
 
 def team_of(public_id: str) -> Team:
@@ -136,14 +127,6 @@ def look_at(team: Team, *, by: User, address: str) -> None:
     """Write down that staff looked at a team's data."""
     record(Action.TEAM_VIEWED, by=by, team=team, subject=team.name, address=address)
     db.session.flush()
-
-
-def write_down_search(words: str, *, by: User, address: str) -> None:
-    """Write down what staff looked for; nothing for no words, which show what everybody of staff sees."""
-    wanted = wanted_words(words)
-    if wanted:
-        record(Action.SUPPORT_SEARCHED, by=by, subject=wanted, address=address)
-        db.session.flush()
 
 
 def _described(teams: list[Team], by: User) -> list[FoundTeam]:

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from flask import request
+
+from reflow_accounts.web.secrecy import holds_secret
 
 # One slash and not a second one, nowhere a backslash (which browsers read as a slash) and no control
 # character (which they drop): `//evil.example`, `/\evil.example` and `/<tab>/evil.example` are out.
@@ -30,6 +32,11 @@ def local_path(wanted: str | None) -> str | None:
     return wanted if wanted and len(wanted) <= 2000 and _LOCAL_PATH.fullmatch(wanted) else None
 
 
+def requested_page() -> str | None:
+    """Return the path that this request is for, with its query."""
+    return _page_of(request.path, request.full_path.removeprefix(request.path).lstrip("?"))
+
+
 def current_page() -> str | None:
     """Return the path of the page that the person sees: behind an htmx request, the page that sent it."""
     shown = request.headers.get("HX-Current-URL")
@@ -38,5 +45,10 @@ def current_page() -> str | None:
             parts = urlsplit(shown)
         except ValueError:
             return None
-        return local_path(parts.path + (f"?{parts.query}" if parts.query else ""))
-    return local_path(request.full_path.rstrip("?")) if request.method == "GET" else None
+        return _page_of(parts.path, parts.query)
+    return requested_page() if request.method == "GET" else None
+
+
+def _page_of(path: str, query: str) -> str | None:
+    """Return a page's path with its query, which is left out when a secret was put into it."""
+    return local_path(path if not query or holds_secret(unquote_plus(query)) else f"{path}?{query}")

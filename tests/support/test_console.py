@@ -110,10 +110,9 @@ def test_in_a_dialog_the_results_are_replaced(cast, sam):
 def test_a_change_needs_a_reason(app, cast, sam, api, reason):
     key = cast.ada.key()
     path = f"/support/teams/{cast.acme.id}/subscription"
-    before = rows.acts(app)
     answer = sam.submit(sam.page(f"{path}?active=false"), path, reason=reason)
     assert answer.status_code == 422
-    assert rows.acts(app) == before
+    assert "subscription.deactivated" not in [action for action, *_ in rows.acts(app)]
     assert api(key.secret).get("/me").status_code == 200
 
 

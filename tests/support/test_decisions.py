@@ -19,6 +19,7 @@ from tests.helpers.page_client import PageClient
 from tests.subscriptions.facts import buy, history_of
 
 DAY = timedelta(days=1)
+PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
 @pytest.fixture
@@ -174,3 +175,54 @@ def test_programs_get_the_rules_of_the_console(app, cast, api):
         for body in (wanted, {}):
             problem_of(put(api(person.session()), path, body), 404, "not_found")
     assert "subscription.overridden" not in [act[0] for act in rows.acts(app)]
+
+
+def test_a_bad_end_is_named_as_programs_sent_it(cast, api):
+    body = {"active": True, "reason": "x", "expires_at": "2020-01-01T00:00:00Z"}
+    answer = put(api(cast.sam.session()), f"/support/teams/{cast.solo.id}/subscription", body)
+    problem_of(answer, 422, "validation_failed")
+    assert [fault["field"] for fault in answer.json["errors"]] == ["expires_at"]
+
+
+def test_programs_switch_off_for_good_and_the_same_again_is_a_look(app, cast, api):
+    """Whatever AWS says: a new purchase lets nobody in."""
+    program = api(cast.sam.session())
+    cast.solo.subscribe()
+    body = {"active": False, "reason": "fraud"}
+    for action in ("subscription.deactivated", "support.team_viewed"):
+        answer = put(program, f"/support/teams/{cast.solo.id}/subscription", body)
+        assert answer.status_code == 200
+        assert answer.json["override"]["active"] is False
+        assert rows.acts(app)[-1] == (action, "Sam Hale", "Solo")
+    buy(cast.solo)
+    assert standing(cast.solo) == "inactive"
+
+
+def standing(group):
+    with group.app.app_context():
+        return standing_of(group.row()).state
+
+
+def test_every_look_at_a_team_is_written_down(app, cast, sam, api):
+    program = api(cast.sam.session())
+    path = path_of(cast.acme)
+
+    def told(look):
+        before = len(rows.acts(app))
+        look()
+        return [act[0::2] for act in rows.acts(app)[before:]]
+
+    everything, acme = ("support.searched", "every team"), ("support.team_viewed", "Acme")
+    assert told(lambda: sam.page("/support")) == [everything]
+    assert told(lambda: program.get("/support/teams")) == [everything]
+    assert told(lambda: program.get("/support/teams?q=%20")) == [everything]
+    assert told(lambda: sam.page(f"{path}?active=false")) == [acme]
+    asked = sam.page(f"{path}?active=false")
+    assert told(lambda: sam.submit(asked, path, reason="")) == [acme]
+    sam.submit(asked, path, reason="Unpaid")
+    assert told(lambda: sam.submit(asked, path, reason="Unpaid", headers=PANEL)) == [acme, everything]
+    cast.acme.subscribe()
+    answers = []
+    look = lambda: answers.append(sam.submit(asked, path, reason="Unpaid", headers=PANEL))  # noqa: E731
+    assert told(look) == [acme, everything]
+    assert answers[0].status_code == 409

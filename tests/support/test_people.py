@@ -80,14 +80,6 @@ def test_what_is_no_key_is_said_to_be_none(app, cast, sam, secret):
     assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "an unknown API key")
 
 
-def test_a_key_in_the_address_is_not_searched_for_and_not_repeated(cast, sam):
-    key = cast.ada.key("nightly")
-    answer = sam.get("/support", query_string={"q": key.secret})
-    assert "An API key was in the address" in answer.text
-    assert key.secret not in answer.text
-    assert "nightly" not in answer.text
-
-
 def test_looking_at_a_user_is_written_down_and_not_shown_to_them(app, cast, sam, api):
     key = cast.ada.key("nightly")
     answer = sam.get(f"/support/users/{cast.ada.id}")

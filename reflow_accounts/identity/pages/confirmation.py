@@ -11,7 +11,7 @@ from reflow_accounts.identity.forms import ProofForm
 from reflow_accounts.identity.pages.blueprints import account
 from reflow_accounts.identity.step_up import PROOF, ProofNeeded, ensure_recent_proof
 from reflow_accounts.web import htmx
-from reflow_accounts.web.destinations import local_path
+from reflow_accounts.web.destinations import local_path, requested_page
 from reflow_accounts.web.forgery import SAFE_METHODS
 
 
@@ -59,10 +59,9 @@ def _is_for_a_part() -> bool:
 
 def _action() -> str:
     """Return where the form goes: the act itself, or for a page that is only looked at, by way of `confirm`."""
-    wanted = request.full_path.rstrip("?")
     if request.method in SAFE_METHODS:
-        return url_for("account.profile.confirm", next=wanted)
-    return wanted
+        return url_for("account.profile.confirm", next=requested_page())
+    return request.full_path.rstrip("?")
 
 
 def _carried() -> list[tuple[str, str]]:

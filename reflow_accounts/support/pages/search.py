@@ -1,25 +1,40 @@
 """Search teams and people, and look up a key that somebody handed over."""
 
-from flask import render_template, request
+from flask import flash, get_flashed_messages, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
 from reflow_accounts.extensions import db
 from reflow_accounts.identity.caller import me
 from reflow_accounts.support import people, service
 from reflow_accounts.support.forms import KeyForm
 from reflow_accounts.support.pages.blueprints import Answer, pages
+from reflow_accounts.support.searching import write_down_search
+from reflow_accounts.web import htmx
 from reflow_accounts.web.client import client
+from reflow_accounts.web.secrecy import holds_secret
+
+_REFUSED = "secret-in-address"
 
 
 @pages.get("")
 def index() -> Answer:
-    """Search teams and people."""
+    """Search teams and people; leave an address with a secret at once, for one without."""
     words = request.args.get("q", "").strip()
-    is_key = service.holds_key(words)
-    # A key that came by the address is not repeated anywhere.
-    page = _page("" if is_key else words, has_key_in_address=is_key)
-    service.write_down_search(words, by=me(), address=client().address)
+    if holds_secret(words):
+        return _without_secret()
+    # Said on the page that the answer before led to, where nothing was searched for.
+    if get_flashed_messages(category_filter=[_REFUSED]):
+        return _page("", teams=[])
+    page = _page(words, teams=service.find_teams(words, by=me()))
+    write_down_search(words, by=me(), address=client().address)
     db.session.commit()
     return page
+
+
+def _without_secret() -> Response:
+    flash("A secret was in the address", _REFUSED)
+    address = url_for("support.console.index")
+    return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
 
 
 @pages.post("/keys")
@@ -27,7 +42,9 @@ def look_up_key() -> Answer:
     """Say whose key this is. It comes in a form, so that it stands in no address and no log."""
     form = KeyForm()
     found = people.look_up(form.api_key.data or "", by=me(), client=client())
-    page = _page("", was_looked_up=True, key=found, is_expired=found is not None and found.has_expired)
+    page = _page(
+        "", teams=[], was_looked_up=True, key=found, is_expired=found is not None and found.has_expired
+    )
     db.session.commit()
     return page
 
@@ -36,7 +53,6 @@ def _page(words: str, **more: object) -> str:
     return render_template(
         "support/index.html",
         q=words,
-        teams=[] if "was_looked_up" in more else service.find_teams(words, by=me()),
         people=people.find_people(words),
         **more,
     )

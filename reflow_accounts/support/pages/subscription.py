@@ -16,9 +16,11 @@ from reflow_accounts.support import deciding, service
 from reflow_accounts.support.forms import SubscriptionForm
 from reflow_accounts.support.pages.blueprints import Answer, pages
 from reflow_accounts.support.pages.team import standing_part
+from reflow_accounts.support.searching import write_down_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.web import htmx
+from reflow_accounts.web.client import client
 
 LONGEST_NUMBER = 19
 _WANTED = ("true", "false", "aws")
@@ -43,7 +45,7 @@ def change(team_id: str) -> Answer:
     found = service.team_of(team_id)
     form, before = SubscriptionForm(), standing_of(found).state
     try:
-        _decide(found, form)
+        is_changed = _decide(found, form)
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
@@ -52,13 +54,17 @@ def change(team_id: str) -> Answer:
         db.session.rollback()
         latest = next(iter(changes_of(found)), None)
         page = render_template("support/conflict.html", latest=latest, form=None, **_behind(found, form))
+        _write_down_look(found, form)
+        db.session.commit()
         return page, conflict.status
+    if not is_changed:
+        _write_down_look(found, form)
     db.session.commit()
     return _changed(found, form, before)
 
 
-def _decide(found: Team, form: SubscriptionForm) -> None:
-    """Make the change. Raises ValidationFailed unless the form says plainly what is wanted."""
+def _decide(found: Team, form: SubscriptionForm) -> bool:
+    """Make the change; say whether it is one. Raises ValidationFailed unless the form says what is wanted."""
     if form.active.data not in _WANTED:
         raise ValidationFailed(
             reason="Say whether to activate or deactivate: go back and use the button again"
@@ -66,9 +72,8 @@ def _decide(found: Team, form: SubscriptionForm) -> None:
     seen = form.seen.data or ""
     version = int(seen) if seen.isdecimal() and len(seen) < LONGEST_NUMBER else None
     if form.active.data == "aws":
-        deciding.lift(found, form.reason.data or "", by=me(), seen=version)
-        return
-    deciding.set_active(
+        return deciding.lift(found, form.reason.data or "", by=me(), seen=version)
+    return deciding.set_active(
         found,
         form.active.data == "true",
         form.reason.data or "",
@@ -95,7 +100,7 @@ def _is_enough_to_lift(standing: Standing) -> bool:
 
 
 def _ask(found: Team, form: SubscriptionForm) -> str:
-    return render_template(
+    page = render_template(
         "support/subscription.html",
         form=form,
         found=service.described(found, by=me()),
@@ -104,6 +109,16 @@ def _ask(found: Team, form: SubscriptionForm) -> str:
         tomorrow=(now() + timedelta(days=1)).date(),
         back=_back(found, form),
     )
+    service.look_at(found, by=me(), address=client().address)
+    db.session.commit()
+    return page
+
+
+def _write_down_look(found: Team, form: SubscriptionForm) -> None:
+    """Write down what an answer shows that changed nothing: the team, or what is found beside it."""
+    service.look_at(found, by=me(), address=client().address)
+    if form.origin.data != "team":
+        write_down_search(form.q.data or "", by=me(), address=client().address)
 
 
 def _changed(found: Team, form: SubscriptionForm, before: State) -> Response:
