@@ -4,6 +4,7 @@ import sqlite3
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -14,6 +15,11 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 10_000
+# Have a session of PostgreSQL wait for the disk at each commit where its database, its role or its address
+# says off. Whatever else they say is kept: it waits for the disk too, or for other servers beside.
+WAIT_FOR_DISK = """
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
 
 
 class Base(DeclarativeBase):
@@ -69,15 +75,27 @@ def now() -> datetime:
 
 
 @event.listens_for(Engine, "connect")
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    if not isinstance(connection, sqlite3.Connection):
-        return
+def _prepare(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        _prepare_sqlite(connection)
+    elif isinstance(connection, psycopg.Connection):
+        _prepare_postgresql(connection)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection) -> None:
     # The driver must not begin transactions by itself: `_begin_to_write` does.
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _prepare_postgresql(connection: psycopg.Connection) -> None:
+    # In a transaction it would be undone when that is rolled back.
+    connection.autocommit = True
+    connection.execute(WAIT_FOR_DISK)
+    connection.autocommit = False
 
 
 def set_synchronous(engine: Engine, mode: str) -> None:

@@ -10,6 +10,7 @@ from psycopg import pq
 
 from reflow_accounts.api_keys.wire.asked import APPEND, LOOK_UP, SORRY, Asked, Found, Row, UseFacts
 from reflow_accounts.errors import Unavailable
+from reflow_accounts.extensions import WAIT_FOR_DISK
 
 # What `is_good` says of a key, in the database's words; {0} is the moment of the request.
 _GOOD = """revoked_at IS NULL AND disabled_at IS NULL AND state = 'active'
@@ -55,8 +56,9 @@ added AS (
 SELECT found.*, n IN (SELECT n FROM good), (SELECT string_agg(id::text, ' ' ORDER BY id) FROM added) FROM found
 """  # noqa: S608  # made of constants
 # A handful of digests is looked up by the index, whatever the planner believes of a list and of the tables.
-_SETTINGS = """
-SET TIME ZONE 'UTC'; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off
+_SETTINGS = f"""
+SET TIME ZONE 'UTC'; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+{WAIT_FOR_DISK}
 """
 _PREPARED = {
     b"look_up": LOOK_UP.format("$1", "$2"),
