@@ -4,7 +4,7 @@ from alembic import context
 from flask import current_app
 
 from reflow_accounts.api_keys.retention import is_part
-from reflow_accounts.extensions import UTCDateTime
+from reflow_accounts.extensions import UTCDateTime, make_file
 
 db = current_app.extensions["migrate"].db
 
@@ -22,6 +22,7 @@ def include_name(name, kind, parents):
     return kind != "table" or not is_part(name)
 
 
+make_file(db.engine)
 with db.engine.connect() as connection:
     context.configure(
         connection=connection,

@@ -7,7 +7,7 @@ from reflow_accounts import commands, config, doors, paths
 from reflow_accounts.access.lane import Lane
 from reflow_accounts.api_keys import wire
 from reflow_accounts.config import Settings
-from reflow_accounts.extensions import csrf, db, login_manager, migrate, set_synchronous
+from reflow_accounts.extensions import csrf, db, keep_to_file, login_manager, migrate, set_synchronous
 from reflow_accounts.identity import passwords, signed_in, vault
 from reflow_accounts.identity.passwords import PasswordHasher
 from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     commands.bind(app)
     _give_templates(app, settings)
     with app.app_context():
+        keep_to_file(db.engine)
         set_synchronous(db.engine, settings.sqlite_synchronous)
     wire.bind(app, settings.database_url, settings.sqlite_synchronous)
     flask = app.wsgi_app

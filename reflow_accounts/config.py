@@ -160,6 +160,8 @@ def _database_url(environ: Mapping[str, str], instance: Path) -> str:
         raise ConfigError(
             "REFLOW_DATABASE_URL must name a file: an SQLite database in memory is lost at once."
         )
+    if url.get_backend_name() == "sqlite":  # a relative path: Flask-SQLAlchemy would begin in another folder
+        return str(url.set(database=str(Path(str(url.database)).absolute())))
     return value
 
 

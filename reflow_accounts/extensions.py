@@ -11,8 +11,11 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import BigInteger, DateTime, Integer, MetaData, event
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
+
+from reflow_accounts import sqlite_file
 
 BUSY_TIMEOUT_MS = 10_000
 # Have a session of PostgreSQL wait for the disk at each commit where its database, its role or its address
@@ -105,6 +108,34 @@ def set_synchronous(engine: Engine, mode: str) -> None:
     def wait(connection: Any, _record: Any) -> None:
         if isinstance(connection, sqlite3.Connection):
             connection.execute(f"PRAGMA synchronous = {mode}")
+
+
+def keep_to_file(engine: Engine) -> None:
+    """Have an SQLite `engine` never make its file, and let go of one that another was put in place of.
+
+    Without a file, or before `make_file`, it raises OperationalError, as a database that is away does.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    path = str(engine.url.database)
+
+    @event.listens_for(engine, "do_connect")
+    def find(_dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+        # Before it is opened: what takes its place in between is seen at the next checkout.
+        record.info["file"] = sqlite_file.identity_of(path)
+        arguments[0] = sqlite_file.address_of(path)
+        options["uri"] = True
+
+    @event.listens_for(engine, "checkout")
+    def look(_connection: Any, record: Any, _proxy: Any) -> None:
+        if record.info["file"] != sqlite_file.identity_of(path):
+            raise DisconnectionError
+
+
+def make_file(engine: Engine) -> None:
+    """Make the file of an SQLite database that is about to be migrated, when there is none."""
+    if engine.dialect.name == "sqlite":
+        sqlite_file.make(str(engine.url.database))
 
 
 @event.listens_for(Engine, "before_cursor_execute")

@@ -20,7 +20,7 @@ from reflow_accounts import chores, demo, paths, streams, turns
 from reflow_accounts.access.lane import goes_later
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
-from reflow_accounts.extensions import db
+from reflow_accounts.extensions import db, make_file
 from reflow_accounts.web.addresses import listening
 
 WORKERS = 2
@@ -62,6 +62,7 @@ def serve(app: Flask, host: str, port: int) -> None:
 
 def bring_up_to_date(settings: Settings) -> bool:
     """Migrate the database, and seed it when it is new and not production's; say whether it was seeded."""
+    make_file(db.engine)
     if _current_revision() != _newest_revision():
         flask_migrate.upgrade()
     ensure_months()

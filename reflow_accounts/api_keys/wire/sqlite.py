@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
+from reflow_accounts import sqlite_file
 from reflow_accounts.api_keys.wire.asked import APPEND, LOOK_UP, SORRY, Asked, Found, Row, UseFacts, is_good
 from reflow_accounts.errors import Unavailable
 from reflow_accounts.extensions import BUSY_TIMEOUT_MS
@@ -29,6 +30,7 @@ class SqliteWire:
         self._path, self._synchronous = path, synchronous
         self._turn = threading.Lock()
         self._opened: sqlite3.Connection | None = None
+        self._file: sqlite_file.Identity | None = None
 
     def look_up(self, digest: bytes, at: datetime) -> list[Row]:
         with self._taking_turns() as connection:
@@ -46,13 +48,25 @@ class SqliteWire:
     def _taking_turns(self) -> Iterator[sqlite3.Connection]:
         try:
             with self._turn:
-                yield self._opened or self._open()
+                yield self._connection()
         except sqlite3.Error as error:
             raise Unavailable(SORRY) from error
 
+    def _connection(self) -> sqlite3.Connection:
+        # Before it is opened: what takes its place in between is seen at the next turn.
+        file = sqlite_file.identity_of(self._path)
+        if self._opened and file == self._file:
+            return self._opened
+        self._close()
+        self._file = file
+        return self._open()
+
     def _open(self) -> sqlite3.Connection:
-        found = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        address = sqlite_file.address_of(self._path)
+        found = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
         found.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        # A copy that was put in place may have been made without.
+        found.execute("PRAGMA journal_mode = WAL")
         found.execute(f"PRAGMA synchronous = {self._synchronous}")
         found.execute("PRAGMA cache_size = -16000")
         self._opened = found
@@ -60,9 +74,12 @@ class SqliteWire:
 
     def close(self) -> None:
         with self._turn:
-            if self._opened:
-                self._opened.close()
-            self._opened = None
+            self._close()
+
+    def _close(self) -> None:
+        if self._opened:
+            self._opened.close()
+        self._opened = None
 
     def __del__(self) -> None:
         self.close()
