@@ -8,11 +8,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+from flask import Flask
+
 from bench import databases, load, pages, starting
+from bench.options import read
 from bench.servers import Server
-from reflow_accounts.serving import TURNS_PER_WORKER, WORKERS
+from reflow_accounts.serving import THREADS_PER_WORKER, TURNS_PER_WORKER, WORKERS
 from tests.helpers.postgres import Postgres
 
 # What performance is needed and aimed at, as shares of the bare view (CPU ratio, rate ratio).
@@ -35,14 +39,19 @@ class Round:
 
 
 def main() -> None:
-    options = _options()
+    options = read()
     if options.starts:
         starting.measure(options.starts)
     if options.starts_only:
         return
-    server = f"{WORKERS} workers × {TURNS_PER_WORKER} threads, {load.CONNECTIONS} connections"
-    how = f"{load.generator()}, {options.rounds} rounds of {options.seconds:g} s, interleaved; medians"
-    print(f"{server}, {how}")
+    ours = f"{THREADS_PER_WORKER} threads of which {TURNS_PER_WORKER} answer at a time"
+    print(
+        f"Flask {version('flask')}, granian {version('granian')}, {WORKERS} workers; each of the application ",
+        end="",
+    )
+    print(f"{ours}, each of bare Flask {TURNS_PER_WORKER} threads")
+    how = f"{load.generator()}, {options.rounds} rounds of {options.seconds} s, interleaved; medians"
+    print(f"{load.CONNECTIONS} connections, {how}")
     head = ("database", "keys", "uses", "contender", "CPU µs", "CPU", "rate", "p50 ms", "p99 ms", "limit")
     print("".join(f"{word:>12}" for word in head))
     for kind in options.database:
@@ -62,7 +71,7 @@ def _measure(kind: str, folder: Path, url: str, options: argparse.Namespace) -> 
     for name, file in (("hot", hot),) if options.hot else (("many", secrets), ("hot", hot)):
         bare = Server("bare Flask", "bench.bare:app")
         ours = Server("API key", environ=environ)
-        rounds = _race([bare, ours], file, folder / "log", options)
+        rounds = _race(app, [bare, ours], file, folder / "log", options)
         keys = 1 if name == "hot" else options.keys
         _print(kind, name, keys, options.uses, rounds)
     databases.check(environ)
@@ -72,7 +81,7 @@ def _measure(kind: str, folder: Path, url: str, options: argparse.Namespace) -> 
 
 
 def _race(
-    contenders: list[Server], secrets: Path, log: Path, options: argparse.Namespace
+    app: Flask, contenders: list[Server], secrets: Path, log: Path, options: argparse.Namespace
 ) -> dict[str, list[Round]]:
     seen: dict[str, list[Round]] = {server.name: [] for server in contenders}
     try:
@@ -81,18 +90,30 @@ def _race(
             load.run(server.url, secrets, 1)
         for _ in range(options.rounds):
             for server in contenders:
-                before = server.cpu_seconds()
-                result = load.run(server.url, secrets, options.seconds)
-                used = server.cpu_seconds() - before
-                if result.bad or not result.requests:
-                    sys.exit(f"{server.name}: {result.bad} answers were not 200; see {log}")
-                rate = result.requests / result.seconds
-                cpu = used / result.requests * 1e6
-                seen[server.name].append(Round(cpu, rate, result.p50_ms, result.p99_ms))
+                newest = databases.newest_use(app)
+                found, requests = _round(server, secrets, options.seconds)
+                seen[server.name].append(found)
+                if not server.target:
+                    load.check_recorded(requests, databases.uses_after(app, newest))
+    except load.Worthless as error:
+        # The folder goes with the run.
+        sys.exit(f"{error} The end of the servers' log:\n{log.read_text(errors='replace')[-2000:]}")
     finally:
         for server in contenders:
             server.stop()
     return seen
+
+
+def _round(server: Server, secrets: Path, seconds: int) -> tuple[Round, int]:
+    """Ask a contender for so long; return what it took, and how many answers came."""
+    before = server.cpu_seconds()
+    result = load.run(server.url, secrets, seconds)
+    used = server.cpu_seconds() - before
+    if result.bad or not result.requests:
+        raise load.Worthless(f"{server.name}: {result.bad} answers were not 200.")
+    rate = result.requests / result.seconds
+    cpu = used / result.requests * 1e6
+    return Round(cpu, rate, result.p50_ms, result.p99_ms), result.requests
 
 
 def _print(kind: str, name: str, keys: int, uses: int, rounds: dict[str, list[Round]]) -> None:
@@ -126,23 +147,6 @@ def _database(kind: str) -> Iterator[tuple[Path, str]]:
             yield folder, server.make_database("bench")
         finally:
             server.stop()
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--hot", action="store_true", help="one key alone, as a fleet of CI jobs uses it")
-    parser.add_argument("--keys", type=int, default=10_000, help="live keys, all in use (10,000)")
-    parser.add_argument("--uses", type=int, default=0, help="uses in the log beforehand (0)")
-    parser.add_argument("--pages", action="store_true", help="pages on that size beside a small database")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3)
-    parser.add_argument(
-        "--starts", type=int, default=20, help="rounds of starts of the command (20; 0: none)"
-    )
-    parser.add_argument("--starts-only", action="store_true", help="nothing but these")
-    kinds = ["sqlite", "postgresql"]
-    parser.add_argument("--database", choices=kinds, nargs="+", default=kinds)
-    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from sqlalchemy import func, insert, select, text
 
 from reflow_accounts import config
 from reflow_accounts.api_keys.folding import fold
-from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.api_keys.verifying import differences
 from reflow_accounts.app import create_app
@@ -116,6 +116,22 @@ def close(app: Flask) -> None:
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
+
+
+def newest_use(app: Flask) -> int:
+    """Return the number of the last row of the log."""
+    with app.app_context():
+        found = db.session.scalar(select(func.max(Use.id))) or 0
+    close(app)
+    return found
+
+
+def uses_after(app: Flask, number: int) -> int:
+    """Return how many rows the log has beyond this one."""
+    with app.app_context():
+        found = db.session.scalar(select(func.count()).select_from(Use).where(Use.id > number)) or 0
+    close(app)
+    return found
 
 
 def check(environ: dict[str, str]) -> None:

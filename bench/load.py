@@ -25,24 +25,37 @@ class Result:
     p99_ms: float
 
 
+class Worthless(Exception):
+    """Why the figures of a round say nothing."""
+
+
+def check_recorded(answers: int, recorded: int) -> None:
+    """Raise Worthless unless a round of so many answers recorded as many uses.
+
+    What was on its way when the round ended may have been recorded and not answered: one a connection.
+    """
+    if not answers <= recorded <= answers + CONNECTIONS:
+        raise Worthless(f"{answers:,} requests were answered and {recorded:,} uses recorded.")
+
+
 def generator() -> str:
     """Name the generator that `run` uses."""
     return "wrk" if shutil.which("wrk") else "bundled"
 
 
-def run(url: str, secrets: Path, seconds: float) -> Result:
+def run(url: str, secrets: Path, seconds: int) -> Result:
     """Send requests over 16 connections for so long."""
     if generator() == "wrk":
         return _by_wrk(url, secrets, seconds)
     return _in_own_process(url, secrets, seconds)
 
 
-def _by_wrk(url: str, secrets: Path, seconds: float) -> Result:
+def _by_wrk(url: str, secrets: Path, seconds: int) -> Result:
     command = [
         "wrk",
         "-t2",
         f"-c{CONNECTIONS}",
-        f"-d{seconds:g}s",
+        f"-d{seconds}s",
         "-s",
         str(_SCRIPT),
         url,
@@ -54,7 +67,7 @@ def _by_wrk(url: str, secrets: Path, seconds: float) -> Result:
     return Result(**json.loads(line.removeprefix("RESULT ")))
 
 
-def _in_own_process(url: str, secrets: Path, seconds: float) -> Result:
+def _in_own_process(url: str, secrets: Path, seconds: int) -> Result:
     # Away from the process that measures, so that its own work does not wait for Python's lock.
     command = [sys.executable, "-m", "bench.load", url, str(secrets), str(seconds)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
