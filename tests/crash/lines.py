@@ -1,0 +1,63 @@
+"""Connections to the real server that are kept open, and which of its processes answers each."""
+
+import os
+from contextlib import suppress
+from http.client import HTTPConnection
+from pathlib import Path
+
+from tests.helpers.live_server import LiveServer
+
+
+class Line:
+    """One client with one key. `worker` is the process that answers it."""
+
+    def __init__(self, server: LiveServer, secret: str) -> None:
+        """Connect, and use the key once: the server accepts a connection when it has work for it."""
+        assert server.process
+        self._connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+        self._headers = {"Authorization": f"Bearer {secret}"}
+        self.first = self.ask()
+        own_port = self._connection.sock.getsockname()[1]
+        self.worker = _owner(_family(server.process.pid), _inode(server.port, own_port))
+
+    def ask(self) -> int:
+        """Ask `GET /me`; return the status."""
+        self._connection.request("GET", "/api/v1/me", headers=self._headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        return answer.status
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def lines_to_every_worker(server: LiveServer, secret: str, workers: int, at_least: int) -> list[Line]:
+    """Connect so often, and on until so many processes have a line."""
+    lines: list[Line] = []
+    while len(lines) < at_least or len({line.worker for line in lines}) < workers:
+        assert len(lines) < 500, "one process takes every connection"
+        lines.append(Line(server, secret))
+    return lines
+
+
+def _inode(local_port: int, remote_port: int) -> str:
+    """Return the number of the socket between these ports, as /proc names it (proc_net_tcp.txt of the kernel)."""
+    for row in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, *more = row.split()
+        if (int(local[-4:], 16), int(remote[-4:], 16)) == (local_port, remote_port):
+            return more[6]
+    raise AssertionError(f"no connection from port {remote_port} to {local_port}")
+
+
+def _family(pid: int) -> list[int]:
+    children = " ".join(task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")).split()
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _owner(pids: list[int], inode: str) -> int:
+    for pid in pids:
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                if os.readlink(file) == f"socket:[{inode}]":
+                    return pid
+    raise AssertionError("no process of the server has this connection")
