@@ -139,5 +139,5 @@ def check(environ: dict[str, str]) -> None:
     app = create_app(config.load(environ))
     with app.app_context():
         for found in differences():
-            raise SystemExit(f"{found.key_id}: {found.counted} counted, {found.logged} logged")
+            raise SystemExit(f"What is counted is not what the log says: {found}")
     close(app)

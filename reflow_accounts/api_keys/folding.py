@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, insert, literal, select, text, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -93,6 +93,24 @@ def take_turn(connection: Connection) -> int:
     connection.execute(first.on_conflict_do_nothing())
     connection.execute(update(UseMark).values(upto=UseMark.upto))
     return connection.scalar(select(UseMark.upto)) or 0
+
+
+def recount(connection: Connection) -> None:
+    """Make totals and spans anew from the log, in the caller's transaction.
+
+    What was pruned cannot be counted again: each total keeps its word of that. Who appends goes on, on
+    PostgreSQL at once, on SQLite when the transaction ends.
+    """
+    mark = take_turn(connection)
+    connection.execute(delete(UseTotal).where(UseTotal.pruned == 0))
+    connection.execute(update(UseTotal).values(count=UseTotal.pruned))
+    _add_to_totals(connection, (Use.id <= mark,))
+    connection.execute(delete(UseSpan))
+    low = (connection.scalar(select(func.min(Use.id))) or 1) - 1
+    while low < mark:
+        upto = min(low + FOLD_EVERY, mark)
+        _add_spans(connection, (Use.id > low, Use.id <= upto), upto)
+        low = upto
 
 
 def _dialect_insert(connection: Connection, table: type[Model]) -> Any:

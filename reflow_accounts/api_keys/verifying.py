@@ -1,32 +1,122 @@
-"""Count the log of uses again and compare with what the totals say, key by key."""
+"""Count the log of uses again and compare with what totals and spans say, key by key."""
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from typing import Any
 
-from sqlalchemy import func, null, select, type_coerce, union_all
+from sqlalchemy import Connection, func, null, select, text, type_coerce, union_all
 
-from reflow_accounts.api_keys.models import ApiKey, Use, UseTotal
+from reflow_accounts.api_keys.models import ApiKey, Use, UseSpan, UseTotal
 from reflow_accounts.api_keys.recorder import folded_upto
 from reflow_accounts.extensions import UTCDateTime, db
+
+_ROWS_AT_ONCE = 1000
+# A key's uses in one fold, as a row: the key, how many, and between which numbers and times.
+_Stretch = Any
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A key whose total is not what its log says."""
+    """A key whose total or spans are not what its log says; `misled` uses are not where the spans say."""
 
     key_id: str
     counted: int
     logged: int
     last_counted_at: datetime | None
     last_logged_at: datetime | None
+    misled: int
 
 
-def differences() -> Iterator[Difference]:
-    """Yield every key whose folded total differs from its log (uses that were pruned taken into account).
+def differences() -> list[Difference]:
+    """List every key whose totals or spans differ from its log (uses that were pruned taken into account).
 
-    One statement, and so one moment: it may run while the service does.
+    All of it is read as of one moment: it may run while the service does.
     """
+    with _one_moment() as connection:
+        unfound, excess = _compare_spans(connection)
+        return list(_compare_totals(connection, unfound, excess))
+
+
+@contextmanager
+def _one_moment() -> Iterator[Connection]:
+    with db.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("BEGIN"))
+            yield connection
+        else:
+            yield connection.execution_options(isolation_level="REPEATABLE READ")
+
+
+def _compare_spans(connection: Connection) -> tuple[Counter[int], Counter[int]]:
+    """Count, by the key's number, uses that no span leads to, and uses of spans that the log lacks."""
+    unfound: Counter[int] = Counter()
+    excess: Counter[int] = Counter()
+    mark = connection.scalar(select(folded_upto())) or 0
+    low = 0
+    for fold, spans in _spans_by_fold(connection, mark):
+        _compare_fold(spans, _log_between(connection, low, fold), unfound, excess)
+        low = fold
+    _compare_fold({}, _log_between(connection, low, mark), unfound, excess)
+    return unfound, excess
+
+
+def _compare_fold(
+    spans: dict[int, _Stretch], log: dict[int, _Stretch], unfound: Counter[int], excess: Counter[int]
+) -> None:
+    for key_id in spans.keys() | log.keys():
+        span, found = spans.get(key_id), log.get(key_id)
+        if found and not (span and _leads_to(span, found)):
+            unfound[key_id] += found.uses
+        elif span and span.uses > (found.uses if found else 0):
+            excess[key_id] += span.uses - (found.uses if found else 0)
+
+
+def _leads_to(span: _Stretch, found: _Stretch) -> bool:
+    """Say whether a span holds what the log does; it holds more only where uses were pruned."""
+    if span.uses == found.uses:
+        return tuple(span[1:6]) == tuple(found[1:6])
+    numbers = span.first_id <= found.first_id and found.last_id <= span.last_id
+    times = span.first_at <= found.first_at and found.last_at <= span.last_at
+    return bool(span.uses > found.uses and numbers and times)
+
+
+def _spans_by_fold(connection: Connection, mark: int) -> Iterator[tuple[int, dict[int, _Stretch]]]:
+    query = select(
+        UseSpan.key_id,
+        UseSpan.count.label("uses"),
+        UseSpan.first_id,
+        UseSpan.last_id,
+        UseSpan.first_at,
+        UseSpan.last_at,
+        UseSpan.fold,
+    )
+    rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(
+        query.where(UseSpan.fold <= mark).order_by(UseSpan.fold)
+    )
+    for fold, spans in groupby(rows, key=lambda row: row.fold):
+        yield fold, {span.key_id: span for span in spans}
+
+
+def _log_between(connection: Connection, low: int, high: int) -> dict[int, _Stretch]:
+    query = select(
+        Use.key_id,
+        func.count().label("uses"),
+        func.min(Use.id).label("first_id"),
+        func.max(Use.id).label("last_id"),
+        func.min(Use.at).label("first_at"),
+        func.max(Use.at).label("last_at"),
+    )
+    rows = connection.execute(query.where(Use.id > low, Use.id <= high).group_by(Use.key_id))
+    return {row.key_id: row for row in rows}
+
+
+def _compare_totals(
+    connection: Connection, unfound: Counter[int], excess: Counter[int]
+) -> Iterator[Difference]:
     mark = folded_upto()
     totals = select(
         UseTotal.key_id,
@@ -58,12 +148,21 @@ def differences() -> Iterator[Difference]:
         .group_by(both.c.key_id, ApiKey.public_id)
         .order_by(both.c.key_id)
     )
-    for public_id, key_id, in_total, in_log, gone, total_at, log_at in db.session.execute(query):
+    for public_id, key_id, in_total, in_log, gone, total_at, log_at in connection.execute(query):
         # The newest use may have been pruned; then the log knows only an older one, or none.
-        is_late = total_at != log_at and not (gone and (log_at is None or log_at < total_at))
-        if in_total != in_log or is_late:
-            name = public_id or f"(no key with number {key_id})"
-            yield Difference(name, int(in_total + gone), int(in_log + gone), total_at, log_at)
+        if gone and (log_at is None or log_at < total_at):
+            log_at = total_at
+        misled = unfound.pop(key_id, 0) + max(0, excess.pop(key_id, 0) - int(gone))
+        if in_total != in_log or total_at != log_at or misled:
+            name = public_id or _nameless(key_id)
+            yield Difference(name, int(in_total + gone), int(in_log + gone), total_at, log_at, misled)
+    # Spans of keys that have neither a total nor a use.
+    for key_id, number in excess.items():
+        yield Difference(_nameless(key_id), 0, 0, None, None, number)
+
+
+def _nameless(key_id: int) -> str:
+    return f"(no key with number {key_id})"
 
 
 def count_keys() -> int:

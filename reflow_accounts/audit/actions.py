@@ -36,6 +36,7 @@ class Action(StrEnum):
     KEY_RENAMED = "api_key.renamed"
     KEY_END_SET = "api_key.end_set"
     KEY_REVOKED = "api_key.revoked"
+    USES_RECOUNTED = "uses.recounted"
     SUBSCRIPTION_ACTIVATED = "subscription.activated"
     SUBSCRIPTION_DEACTIVATED = "subscription.deactivated"
     SUBSCRIPTION_OVERRIDDEN = "subscription.overridden"
@@ -103,6 +104,7 @@ _TITLES = {
     Action.KEY_RENAMED: "API key renamed",
     Action.KEY_END_SET: "End of an API key set",
     Action.KEY_REVOKED: "API key revoked",
+    Action.USES_RECOUNTED: "Uses of API keys counted again",
     Action.SUBSCRIPTION_ACTIVATED: "Subscription set to active",
     Action.SUBSCRIPTION_DEACTIVATED: "Subscription set to inactive",
     Action.SUBSCRIPTION_OVERRIDDEN: "Subscription overridden by support",

@@ -1,30 +1,65 @@
 """`flask uses`: the log of the uses of API keys."""
 
 import sys
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import click
 from flask.cli import AppGroup
 
-from reflow_accounts.api_keys.folding import fold
+from reflow_accounts.api_keys.folding import fold, recount
 from reflow_accounts.api_keys.retention import prune
-from reflow_accounts.api_keys.verifying import count_keys, differences
+from reflow_accounts.api_keys.verifying import Difference, count_keys, differences
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
 from reflow_accounts.commands.plainly import said_plainly
-from reflow_accounts.extensions import now
+from reflow_accounts.extensions import db, now
+from reflow_accounts.web.filters import rfc3339
 
 uses = AppGroup("uses", help="The log of the uses of API keys.")
 
 
 @uses.command("verify")
+@click.option("--repair", is_flag=True, help="Make totals and spans anew from the log when they differ.")
 @said_plainly
-def verify_uses() -> None:
-    """Count the log of uses again and compare it with the totals, key by key."""
-    found = list(differences())
+def verify_uses(repair: bool) -> None:
+    """Count the log of uses again and compare it with totals and spans, key by key.
+
+    It may run while the service does. What was pruned cannot be counted again; the totals' word of it is
+    kept. While --repair works on SQLite, requests wait: a few seconds for a million uses.
+    """
+    found = differences()
     for one in found:
-        click.echo(f"{one.key_id}: the total says {one.counted}, the log says {one.logged}")
-    if found:
-        sys.exit(f"{len(found)} keys differ. Nothing was changed.")
-    click.echo(f"The totals of {count_keys()} keys agree with the log.")
+        for words in _told(one):
+            click.echo(f"{one.key_id}: {words}")
+    if found and repair:
+        recount(db.session.connection())
+        record(Action.USES_RECOUNTED, by=None, count=len(found))
+        db.session.commit()
+        left = differences()
+        if left:
+            sys.exit(f"{len(left)} keys still differ. Run `uses verify` again to see which.")
+        click.echo(f"The totals of {len(found)} keys were made anew from the log; all agree now.")
+    elif found:
+        sys.exit(
+            f"{len(found)} keys differ. Nothing was changed. `flask --app wsgi uses verify --repair` makes "
+            "totals and spans anew from the log."
+        )
+    else:
+        click.echo(f"The totals of {count_keys()} keys agree with the log.")
+
+
+def _told(one: Difference) -> Iterator[str]:
+    if one.counted != one.logged:
+        yield f"the total says {one.counted}, the log says {one.logged}"
+    if one.last_counted_at != one.last_logged_at:
+        yield f"last used {_time(one.last_counted_at)} by the total, {_time(one.last_logged_at)} by the log"
+    if one.misled:
+        yield f"the spans, which lists of uses go by, are wrong about {one.misled} uses"
+
+
+def _time(at: datetime | None) -> str:
+    return rfc3339(at) or "never"
 
 
 @uses.command("prune")

@@ -63,3 +63,9 @@ def listed(app: Flask, keys: Sequence[int], **bounds: object) -> list[int]:
     """Return the numbers of the uses that `uses_of` lists."""
     with app.app_context():
         return [use.id for use in recorder.uses_of(keys, **bounds)]  # type: ignore[arg-type]
+
+
+def listed_times(app: Flask, key: int) -> list[datetime]:
+    """Return when a key was used, newest first, as the log has it."""
+    with app.app_context():
+        return list(db.session.scalars(select(Use.at).where(Use.key_id == key).order_by(Use.id.desc())))

@@ -1,10 +1,15 @@
 """`flask uses verify` counts the log again: it agrees, or names each key that differs."""
 
-import pytest
-from sqlalchemy import delete, update
+import threading
+from datetime import timedelta
 
-from reflow_accounts.api_keys.models import Use, UseTotal
+import pytest
+from sqlalchemy import delete, select, update
+
+from reflow_accounts.api_keys.models import Use, UseSpan, UseTotal
 from reflow_accounts.extensions import db, now
+from reflow_accounts.web.filters import rfc3339
+from tests.helpers import rows
 from tests.uses import log
 
 
@@ -20,8 +25,8 @@ def used(app, cast):
     return keys
 
 
-def verify(app):
-    return app.test_cli_runner().invoke(args=["uses", "verify"])
+def verify(app, *options: str):
+    return app.test_cli_runner().invoke(args=["uses", "verify", *options])
 
 
 def change(app, statement) -> None:
@@ -50,12 +55,96 @@ def test_a_use_that_vanished_from_the_log_is_found(app, used):
     assert f"{used[0].id}: the total says 3, the log says 2" in verify(app).output
 
 
-def test_a_wrong_time_is_found(app, used):
+def test_a_wrong_time_is_found_and_both_times_are_said(app, used):
     wrong = log.number_of(app, used[0].id)
-    change(app, update(UseTotal).where(UseTotal.key_id == wrong).values(last_used_at=now()))
-    assert verify(app).exit_code == 1
+    right = log.listed_times(app, wrong)[1]
+    late = right + timedelta(hours=1)
+    change(app, update(UseTotal).where(UseTotal.key_id == wrong).values(last_used_at=late))
+    answer = verify(app)
+    assert answer.exit_code == 1
+    assert (
+        f"{used[0].id}: last used {rfc3339(late)} by the total, {rfc3339(right)} by the log" in answer.output
+    )
+    assert "the total says" not in answer.output
 
 
 def test_a_total_without_a_log_is_found(app, used):
     change(app, delete(Use).where(Use.key_id == log.number_of(app, used[1].id)))
     assert f"{used[1].id}: the total says 3, the log says 0" in verify(app).output
+
+
+SPAN_ERRORS = {
+    "gone": delete(UseSpan),
+    "one count more": update(UseSpan).values(count=UseSpan.count + 1),
+    "one count less": update(UseSpan).values(count=UseSpan.count - 1),
+    "a later begin": update(UseSpan).values(first_id=UseSpan.first_id + 1),
+    "an earlier end": update(UseSpan).values(last_id=UseSpan.last_id - 1),
+    "another time": update(UseSpan).values(last_at=UseSpan.first_at),
+    "beyond the mark": update(UseSpan).values(fold=UseSpan.fold + 1000),
+}
+
+
+@pytest.mark.parametrize("error", SPAN_ERRORS)
+def test_spans_that_do_not_lead_to_the_uses_are_found_and_repaired(app, used, error):
+    key, other = (log.number_of(app, one.id) for one in used)
+    before = log.listed(app, [key, other], limit=10)
+    change(app, SPAN_ERRORS[error].where(UseSpan.key_id == key))
+    answer = verify(app)
+    assert answer.exit_code == 1
+    assert f"{used[0].id}: the spans, which lists of uses go by, are wrong about" in answer.output
+    assert used[1].id not in answer.output
+    assert "uses verify --repair" in answer.output
+    assert verify(app, "--repair").exit_code == 0
+    assert log.listed(app, [key, other], limit=10) == before
+
+
+def test_spans_of_no_key_at_all_are_found(app, used):
+    with app.app_context():
+        span = db.session.execute(select(UseSpan.__table__)).mappings().first()
+    change(app, UseSpan.__table__.insert().values(dict(span) | {"key_id": 9_999_999}))
+    assert "(no key with number 9999999): the spans" in verify(app).output
+    assert verify(app, "--repair").exit_code == 0
+
+
+def test_a_repair_makes_totals_what_the_log_and_the_pruning_say(app, used):
+    first, second = (log.number_of(app, one.id) for one in used)
+    log.append(app, first, now() - timedelta(days=400))
+    app.test_cli_runner().invoke(args=["uses", "prune", "--older-than", "365"])
+    right = [log.tally(app, key) for key in (first, second)]
+    change(app, update(UseTotal).values(count=UseTotal.count + 7, last_used_at=now() - timedelta(days=1)))
+    change(app, delete(UseTotal).where(UseTotal.key_id == second))
+    change(app, delete(UseSpan))
+    answer = verify(app, "--repair")
+    assert answer.exit_code == 0
+    assert answer.output.endswith("The totals of 2 keys were made anew from the log; all agree now.\n")
+    assert [log.tally(app, key) for key in (first, second)] == right
+    assert verify(app).exit_code == 0
+    assert ("uses.recounted", "Operator", "") in rows.acts(app)
+
+
+def test_nothing_is_repaired_where_nothing_is_wrong(app, used):
+    acts = rows.acts(app)
+    assert verify(app, "--repair").output == "The totals of 2 keys agree with the log.\n"
+    assert rows.acts(app) == acts
+
+
+def test_a_repair_while_others_use_and_fold_loses_nothing(app, used):
+    key = log.number_of(app, used[0].id)
+    change(app, update(UseTotal).values(count=UseTotal.count + 7))
+    done = threading.Event()
+
+    def work() -> None:
+        while not done.is_set():
+            log.append(app, key, now())
+            log.fold(app)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        answers = [verify(app, "--repair") for _ in range(3)]
+    finally:
+        done.set()
+        worker.join()
+    assert [answer.exit_code for answer in answers] == [0, 0, 0]
+    assert log.tally(app, key) == log.counted(app, key)
+    assert len(log.listed(app, [key], limit=100_000)) == log.counted(app, key).count
