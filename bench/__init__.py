@@ -1,1 +1,1 @@
-"""Benchmarks: every figure is a ratio within one run, against a bare Flask view on the same server settings."""
+"""Benchmarks: every figure is a ratio within one run, against a bare Flask view on the same server."""

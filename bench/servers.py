@@ -20,7 +20,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Server:
-    """The application as it is served, or `target` by the same server with the same settings."""
+    """The application as it is served, or `target` by the same server with as many answers at work."""
 
     name: str
     target: str = ""

@@ -3,9 +3,11 @@
 import pytest
 from sqlalchemy import text
 
+from reflow_accounts import config
 from reflow_accounts.api_keys.wire import wire_of
+from reflow_accounts.app import create_app
 from reflow_accounts.extensions import db
-from tests.helpers import rows
+from tests.helpers import databases, rows
 from tests.helpers.api import Api
 from tests.uses.log import on
 
@@ -55,9 +57,15 @@ def test_no_use_is_answered_before_it_is_on_disk(app, cast, another, set_to, set
 
 @on("sqlite")
 @pytest.mark.parametrize(("mode", "number"), [("NORMAL", 1), ("FULL", 2)])
-def test_sqlite_waits_as_it_is_told(app, another, mode, number):
-    made = another(sqlite_synchronous=mode)
+def test_sqlite_waits_as_the_environment_says(app, tmp_path, mode, number):
+    environ = {
+        "REFLOW_INSTANCE": str(tmp_path),
+        "REFLOW_DATABASE_URL": app.config["SETTINGS"].database_url,
+        "REFLOW_SQLITE_SYNCHRONOUS": mode,
+    }
+    made = create_app(config.load(environ))
     with made.app_context():
         assert db.session.scalar(text("PRAGMA synchronous")) == number
     with wire_of(made)._taking_turns() as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (number,)
+    databases.close(made)
