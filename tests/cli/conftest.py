@@ -42,6 +42,15 @@ def between(listener):
 
 
 @pytest.fixture
+def disturbed(there, live):
+    """The terminal, whose way to the real server leads through the faulty proxy `disturbed.proxy`."""
+    there.proxy = FaultyProxy(live.url)
+    there.environ["REFLOW_SERVER"] = there.proxy.url
+    yield there
+    there.proxy.close()
+
+
+@pytest.fixture
 def there(terminal, live):
     """The terminal, pointed at the real server."""
     terminal.environ["REFLOW_SERVER"] = live.url

@@ -85,6 +85,11 @@ def held_until(gate: threading.Event) -> Fault:
     return fault
 
 
+def at(start: str, fault: Fault, otherwise: Fault = pass_on) -> Fault:
+    """Spoil the requests that begin so ("DELETE", "GET /api/v1/me"); the others pass, or meet another fault."""
+    return lambda exchange: (fault if exchange.request.startswith(start.encode()) else otherwise)(exchange)
+
+
 class FaultyProxy:
     """Stands before `upstream`. `faults` are used up one a connection, then `always` is what happens.
 

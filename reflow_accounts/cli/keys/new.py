@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -82,11 +83,15 @@ def make_key(client: Client, name: str, target: Target, ring: Keyring = OWN) -> 
     _say_where_it_went(run, key, delivery)
 
 
-def created(client: Client, name: str, ring: Keyring) -> dict[str, Any]:
-    """Make a key and return it with its secret. Raises Problem, Unreachable."""
+def created(client: Client, name: str, ring: Keyring, end: datetime | None = None) -> dict[str, Any]:
+    """Make a key, which ends by itself at `end` if that is given; return it with its secret.
+
+    Raises Problem, Unreachable.
+    """
+    wanted = {"name": name} | ({"expires_at": end.isoformat()} if end else {})
     hint = f"If the key was created all the same, {ring.listing} shows it."
     try:
-        key = client.ask_object("POST", ring.path, body={"name": name})
+        key = client.ask_object("POST", ring.path, body=wanted)
     except Unreachable as fault:
         raise Unreachable(*fault.lines, hint) from None
     except KeyboardInterrupt:

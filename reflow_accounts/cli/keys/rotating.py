@@ -11,6 +11,7 @@ import click
 
 from reflow_accounts.cli.credentials import Kind, Place
 from reflow_accounts.cli.errors import CommandError, NotFound
+from reflow_accounts.cli.keys.broken_off import Held, held_in, not_at_hand
 from reflow_accounts.cli.keys.choice import OWN, Keyring, key_named
 from reflow_accounts.cli.keys.exchange import Exchange
 from reflow_accounts.cli.keys.new import Target
@@ -33,9 +34,27 @@ def rotate(
     """Put a new key in the place of the one with this name or id, and end the old one.
 
     The new secret replaces the old one in the file from which this run has it; else it goes to `target`.
-    Raises CommandError, which says which key is live.
+    What an earlier rotation of this key left half done there is finished instead. Raises CommandError,
+    which says which key is live.
     """
-    old = _live(client, words, ring)
+    at_hand = target.path or (_file_of(client.credential.place) if client.credential else None)
+    try:
+        old = _live(client, words, ring)
+    except NotFound as fault:
+        old, held = {"name": words}, held_in(at_hand, client, ring, words)
+        if held is None:
+            raise not_at_hand(client, ring, words, fault) from None
+    else:
+        held = held_in(at_hand, client, ring, str(old.get("name")))
+    if held:
+        _finish(target, Rotation(client, ring, old, is_own=False), held, overlap=overlap, yes=yes)
+    else:
+        _begin(target, client, old, ring, overlap=overlap, yes=yes)
+
+
+def _begin(
+    target: Target, client: Client, old: dict[str, Any], ring: Keyring, *, overlap: str | None, yes: bool
+) -> None:
     is_own = is_in_use_here(client, old)
     place = client.credential.place if client.credential and is_own else None
     file = _file_of(place) if place else None
@@ -50,12 +69,27 @@ def rotate(
         rotation = Rotation(client, ring, old, is_own=is_own)
         new = rotation.make()
         rotation.prove(new, exchange, target)
-        shown = rotation.end_old(new, exchange, OVERLAPS.get(overlap or ""))
+        rotation.end_old(new, exchange.path, OVERLAPS.get(overlap or ""))
+        shown = rotation.name_new(new, exchange.path)
     finally:
         exchange.close()
     run = target.run
     run.tell(*rotation.told(exchange), *exchange.cautions(), *_left_behind(place, exchange))
     if run.as_json and exchange.path:
+        document(shown)
+
+
+def _finish(target: Target, rotation: Rotation, held: Held, *, overlap: str | None, yes: bool) -> None:
+    """End the old key, if it is still there, and give its name to the one that is in its place already."""
+    if rotation.old.get("id"):
+        _ask(target, rotation.old, is_own=False, overlap=overlap, yes=yes)
+        rotation.end_old(held.key, held.file, OVERLAPS.get(overlap or ""))
+    shown = rotation.name_new(held.key, held.file)
+    name = clean(rotation.name)
+    target.run.tell(
+        f"A rotation of the key {name} had broken off and is finished now: the new one is in {held.file}."
+    )
+    if target.run.as_json:
         document(shown)
 
 

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, NoReturn
 
 from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
+from reflow_accounts.cli.keys.broken_off import ending, name_until_the_end, naming, with_suffix
 from reflow_accounts.cli.keys.choice import Keyring
 from reflow_accounts.cli.keys.exchange import Exchange
 from reflow_accounts.cli.keys.new import Target, created, not_written, taken_back
 from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.output import document, give_up_stdout, moment, say
-from reflow_accounts.cli.text import clean, shell, time_in
-
-LONGEST_NAME = 64  # of a key, as the server has it
+from reflow_accounts.cli.text import clean, time_in
 
 
 class Rotation:
     """One key, `old`, that is exchanged for a new one.
 
     Two live keys may not share a name, so the new one bears its own until the old one has given the name
-    up. `is_own` says that the old key is the credential of this run; then the new one ends it.
+    up. `is_own` says that the old key is the credential of this run; then the new one ends it. `Rotation`
+    of one that broke off begins with `end_old`, or with `name_new` when the old key is gone.
     """
 
     def __init__(self, client: Client, ring: Keyring, old: dict[str, Any], *, is_own: bool) -> None:
@@ -30,11 +30,17 @@ class Rotation:
         self.name = str(old.get("name"))
         self._fresh = client
         self._end = "was revoked"
-        self._born = datetime.now(UTC)
+        self._born = client.now()
 
     def make(self) -> dict[str, Any]:
-        """Make the new key. Raises CommandError; nothing was changed then, but for a key that nobody has."""
-        new = created(self.client, _named(self.name, f" (new {secrets.token_hex(2)})"), self.ring)
+        """Make the new key, whose life is as long as the old one's.
+
+        Raises CommandError; nothing was changed then, but for a key that nobody has.
+        """
+        born, ends = time_in(self.old, "created_at"), time_in(self.old, "expires_at")
+        # At once, and not when the old key has ended: whatever breaks off, no key is left without its end.
+        end = self._born + (ends - born) if born and ends else None
+        new = created(self.client, name_until_the_end(self.name), self.ring, end)
         born = time_in(new, "created_at")
         if born is None:
             raise Unreachable(
@@ -56,30 +62,36 @@ class Rotation:
         except (CommandError, OSError, KeyboardInterrupt) as fault:
             self._go_back(new, exchange, fault)
 
-    def end_old(self, new: dict[str, Any], exchange: Exchange, overlap: timedelta | None) -> dict[str, Any]:
-        """Revoke the old key, or have it end after `overlap`; return the new one, which has its name then.
+    def end_old(self, new: dict[str, Any], file: Path | None, overlap: timedelta | None) -> None:
+        """Revoke the old key, or have it end after `overlap`. `file` is where the new one is; None: shown.
 
-        Raises CommandError, or what interrupted, after it was said what is live.
+        Raises CommandError, or what interrupted, after it was said what is live and how to go on.
         """
-        ender = self._fresh if self.is_own else self.client
-        old, where = self.ring.path_of(self.old), exchange.path or "the one shown"
-        live = f"The new key {clean(new.get('name'))} is live: {where}."
+        old = self.ring.path_of(self.old)
         try:
             if overlap is None:
-                ender.ask("DELETE", old)
+                self._ender.ask("DELETE", old)
             else:
-                self._limit(ender, old, self._born + overlap)
+                self._limit(old, self._born + overlap)
         except (CommandError, KeyboardInterrupt) as fault:
-            command = f"{self.ring.command} revoke {self.ring.owner}".rstrip()
-            again = f"{command} {shell(self.old.get('id'))}"
-            _give_up(fault, live, f"The old key {clean(self.name)} may be live too. End it: {again}")
+            _give_up(
+                fault,
+                _live(new, file),
+                f"The old key {clean(self.name)} may be live too. End it: {ending(self.ring, self.old)}",
+                f"Then give the new one its name: {naming(self.ring, new, self.name)}",
+            )
+
+    def name_new(self, new: dict[str, Any], file: Path | None) -> dict[str, Any]:
+        """Give the new key the name of the old one, and return it. Raises as `end_old` does."""
         try:
-            return ender.ask_object("PATCH", self.ring.path_of(new), body=self._final())
+            return self._ender.ask_object("PATCH", self.ring.path_of(new), body={"name": self.name})
         except (CommandError, KeyboardInterrupt) as fault:
-            fields = [word for field in self._final().items() for word in ("-f", "=".join(field))]
-            command = shell("reflow", "api", "PATCH", self.ring.path_of(new), *fields)
-            what = "its name and its end" if len(fields) > 2 else "its name"
-            _give_up(fault, live, f"The old key {self._end}. To give the new one {what}: {command}")
+            how = f"To give the new one its name: {naming(self.ring, new, self.name)}"
+            _give_up(fault, _live(new, file), f"The old key {self._end}. {how}")
+
+    @property
+    def _ender(self) -> Client:
+        return self._fresh if self.is_own else self.client
 
     def told(self, exchange: Exchange) -> list[str]:
         """Return the lines that say what is true now."""
@@ -109,7 +121,7 @@ class Rotation:
 
     def _show(self, new: dict[str, Any], exchange: Exchange, *, as_json: bool) -> None:
         if exchange.path is None and as_json:
-            document({**new, **self._final()})
+            document({**new, "name": self.name})
         else:
             exchange.show(new["secret"])
 
@@ -127,26 +139,18 @@ class Rotation:
         where = f" Nothing has changed in {exchange.path}." if exchange.path else ""
         _give_up(fault, outcome, f"The old key {clean(self.name)} is live.{where}")
 
-    def _limit(self, ender: Client, path: str, until: datetime) -> None:
+    def _limit(self, path: str, until: datetime) -> None:
         """Have the old key end at `until` (by the server's clock) and give its name up."""
-        body = {"name": _named(self.name, f" (old {self.old.get('hint')})")}
+        body = {"name": with_suffix(self.name, f" (old {self.old.get('hint')})")}
         ends = time_in(self.old, "expires_at")
         if ends is None or ends > until:
             body["expires_at"] = until.isoformat()
-        limited = ender.ask_object("PATCH", path, body=body)
+        limited = self._ender.ask_object("PATCH", path, body=body)
         self._end = f"is called {clean(limited.get('name'))} and ends {moment(limited.get('expires_at'))} UTC"
 
-    def _final(self) -> dict[str, str]:
-        """Return what the new key has of the old one: its name, and the length of its life."""
-        final = {"name": self.name}
-        born, ends = time_in(self.old, "created_at"), time_in(self.old, "expires_at")
-        if born and ends:
-            final["expires_at"] = (self._born + (ends - born)).isoformat()
-        return final
 
-
-def _named(name: str, suffix: str) -> str:
-    return name[: LONGEST_NAME - len(suffix)].rstrip() + suffix
+def _live(new: dict[str, Any], file: Path | None) -> str:
+    return f"The new key {clean(new.get('name'))} is live: {file or 'the one shown'}."
 
 
 def _give_up(fault: BaseException, *lines: str) -> NoReturn:

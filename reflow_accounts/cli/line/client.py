@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reflow_accounts.cli.credentials import Credential
 from reflow_accounts.cli.errors import CommandError, OddAnswer, Problem, Unreachable, explanation
 from reflow_accounts.cli.line.ci import user_agent
-from reflow_accounts.cli.line.patience import answered, seconds_until_retry
+from reflow_accounts.cli.line.patience import answered, date_in, seconds_until_retry
 from reflow_accounts.cli.line.reading import json_in
 from reflow_accounts.cli.line.sign_of_life import SignOfLife
 from reflow_accounts.cli.line.transport import Reply, exchange
 from reflow_accounts.cli.line.unreachable import broken_off
 from reflow_accounts.contract import API_PREFIX
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 LARGEST_PAGE = 200
 MOST_PAGES = 500
@@ -31,6 +34,14 @@ class Client:
         self.credential = credential
         # When the work of several requests began: their whole time is what a person waits.
         self._since: float | None = None
+        self._date, self._dated = "", 0.0
+
+    def now(self) -> datetime:
+        """Return the time, to a second: the server's, if its last answer told it, else ours."""
+        from datetime import UTC, datetime, timedelta
+
+        told = date_in(self._date)
+        return told + timedelta(seconds=time.monotonic() - self._dated) if told else datetime.now(UTC)
 
     def ask(self, method: str, path: str, query: Query = (), body: object = None) -> Any:
         """Return the JSON that the API answers (None for 204).
@@ -48,7 +59,9 @@ class Client:
             with SignOfLife(self.server, self._since or time.monotonic()):
                 return exchange(url, method, headers, content)
 
-        return answered(exchanged, method, self.server)
+        reply = answered(exchanged, method, self.server)
+        self._date, self._dated = reply.headers.get("Date", ""), time.monotonic()
+        return reply
 
     def read(self, reply: Reply) -> Any:
         """Return the JSON in a reply (None for 204). Raises Problem and Unreachable as `ask` does."""

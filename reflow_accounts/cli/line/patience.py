@@ -52,10 +52,10 @@ def seconds_until_retry(headers: Message) -> int | None:
     words = (headers.get("Retry-After") or "").strip()
     if words.isascii() and words.isdecimal():
         return int(words) if len(words) <= _LONGEST_NUMBER else 10**_LONGEST_NUMBER
-    until = _date(words)
+    until = date_in(words)
     if until is None:
         return None
-    now = _date(headers.get("Date") or "") or _now()
+    now = date_in(headers.get("Date") or "") or _now()
     return max(0, ceil((until - now).total_seconds()))
 
 
@@ -90,7 +90,8 @@ def _backoff(before: int) -> float:
     return float(2**before * (0.5 + chance / 2))
 
 
-def _date(words: str) -> datetime | None:
+def date_in(words: str) -> datetime | None:
+    """Return the time that a header holds (RFC 9110, section 5.6.7), or None."""
     from datetime import UTC
     from email.utils import parsedate_to_datetime
 
