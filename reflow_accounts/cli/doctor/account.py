@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from reflow_accounts.cli.credentials import VARIABLE, Kind, Place
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
+from reflow_accounts.cli.doctor.known_keys import KnownKey, known_keys
 from reflow_accounts.cli.doctor.line import SOON
 from reflow_accounts.cli.errors import CommandError, Problem
 from reflow_accounts.cli.line.client import Client
@@ -37,12 +38,9 @@ class Account:
         yield from self._expiry()
         yield self._subscription()
 
-    def keys(self) -> list[dict[str, Any]]:
-        """Return one's keys, revoked ones too; none when they cannot be asked for."""
-        try:
-            return list(self.client.listing("/keys", [("state", "all")])["items"]) if self._me else []
-        except CommandError:
-            return []
+    def keys(self) -> list[KnownKey]:
+        """Return the keys that the server tells of, revoked ones too; none when they cannot be asked for."""
+        return list(known_keys(self.client, self._me))
 
     def _whose(self) -> str:
         user, by = _part(self._me, "user"), _part(self._me, "authenticated_by")

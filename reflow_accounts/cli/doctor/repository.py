@@ -7,16 +7,16 @@ import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from reflow_accounts.cli import git
 from reflow_accounts.cli.cautions import ignore_command, untrack_command
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.doctor.history import COMMITS, History
+from reflow_accounts.cli.doctor.known_keys import KnownKey
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME, is_well_formed
 
-Keys = Callable[[], list[dict[str, Any]]]
+Keys = Callable[[], list[KnownKey]]
 
 SECONDS = 10
 OURS = (KEY_FILE_NAME, "api.key")
@@ -26,7 +26,7 @@ _OF_OTHERS = b"-----BEGIN"
 
 
 def repository_findings(root: Path | None, keys: Keys) -> Findings:
-    """Look at the repository at `root`; `keys` returns the caller's own, to tell which of those found is live."""
+    """Look at the repository at `root`; `keys` returns those that the server tells of."""
     if root is None:
         yield ok("git files", "this folder is in no git repository")
         return
@@ -96,22 +96,22 @@ def _past(root: Path, keys: Keys) -> Findings:
         yield warning("git history", "git does not show its history", shell("git", "-C", root, "log"))
         return
     looked = f"the last {COMMITS} commits" if history.whole else "the newest commits, as far as time allowed,"
-    mine = keys() if history.secrets else []
-    found = [_secret_in(commit, secret, mine) for secret, commit in history.secrets.items()]
+    known = keys() if history.secrets else []
+    found = [_secret_in(commit, secret, known) for secret, commit in history.secrets.items()]
     found += [_file_in(commit, name) for name, commit in history.files.items()]
     yield from found or [ok("git history", f"{looked} hold no key")]
 
 
-def _secret_in(commit: str, secret: str, keys: list[dict[str, Any]]) -> Finding:
+def _secret_in(commit: str, secret: str, keys: list[KnownKey]) -> Finding:
     hint = secret[-4:]
-    mine = [key for key in keys if key.get("hint") == hint]
-    live = [key for key in mine if not key.get("revoked_at")]
+    known = [key for key in keys if key.hint == hint]
     detail = f"commit {commit} holds a key that ends in {hint}"
-    if live:
-        revoke = shell("reflow", "keys", "revoke", live[0].get("id"))
-        return error("git history", f"{detail}, and yours is live: whoever has the repository has it", revoke)
-    if mine:
-        return ok("git history", f"{detail}, which was revoked")
+    for key in known:
+        if key.is_live:
+            live = f"and {key.whose} is live: whoever has the repository has it"
+            return error("git history", f"{detail}, {live}", key.revoking)
+    if known:
+        return ok("git history", f"{detail}, which was revoked or has ended")
     return error("git history", f"{detail}; revoke it, if it is not yet", "reflow keys revoke NAME_OR_ID")
 
 

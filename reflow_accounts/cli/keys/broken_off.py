@@ -40,11 +40,6 @@ def naming(ring: Keyring, key: dict[str, Any], name: str) -> str:
     return shell("reflow", "api", "PATCH", ring.path_of(key), "-f", f"name={name}")
 
 
-def ending(ring: Keyring, key: dict[str, Any]) -> str:
-    """Return the command that revokes `key`."""
-    return f"{f'{ring.command} revoke {ring.owner}'.rstrip()} {shell(key.get('id'))}"
-
-
 def held_in(file: Path | None, client: Client, ring: Keyring, name: str) -> Held | None:
     """Return the new key of a rotation of `name` that broke off, if `file` holds it; the server is asked."""
     if file is None:
@@ -68,7 +63,7 @@ def not_at_hand(client: Client, ring: Keyring, name: str, fault: NotFound) -> No
     return NotFound(
         f"There is no key {clean(name)}. A rotation of it broke off: {clean(key.get('name'))} is the new one.",
         f"If you have that key, give it the name: {naming(ring, key, name)}",
-        f"If not, revoke it ({ending(ring, key)}) and make another ({ring.creating} {shell(name)}).",
+        f"If not, revoke it ({ring.revoking(key)}) and make another ({ring.creating} {shell(name)}).",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from reflow_accounts.cli.errors import NotFound, Problem
 from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.text import clean, quoted
+from reflow_accounts.cli.text import clean, quoted, shell
 
 ID_PREFIX = "key_"
 _GONE = 410
@@ -30,6 +30,10 @@ class Keyring(NamedTuple):
     def creating(self) -> str:
         """The command that makes one, but for its name."""
         return f"{self.command} create {self.owner}".rstrip()
+
+    def revoking(self, key: dict[str, Any]) -> str:
+        """Return the command that revokes a key."""
+        return f"{self.command} revoke {self.owner}".rstrip() + f" {shell(key.get('id'))}"
 
     def path_of(self, key: dict[str, Any]) -> str:
         """Return the path of a key in the API."""

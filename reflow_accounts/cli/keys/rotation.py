@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
-from reflow_accounts.cli.keys.broken_off import ending, name_until_the_end, naming, with_suffix
+from reflow_accounts.cli.keys.broken_off import name_until_the_end, naming, with_suffix
 from reflow_accounts.cli.keys.choice import Keyring
 from reflow_accounts.cli.keys.exchange import Exchange
 from reflow_accounts.cli.keys.new import Target, created, not_written, taken_back
@@ -77,7 +77,7 @@ class Rotation:
             _give_up(
                 fault,
                 _live(new, file),
-                f"The old key {clean(self.name)} may be live too. End it: {ending(self.ring, self.old)}",
+                f"The old key {clean(self.name)} may be live too. End it: {self.ring.revoking(self.old)}",
                 f"Then give the new one its name: {naming(self.ring, new, self.name)}",
             )
 

@@ -1,0 +1,56 @@
+"""`reflow doctor` and a key in the history that is a service account's: whoever may see it is told how to revoke it."""
+
+import shlex
+
+import pytest
+
+from tests.cli.folders import git, key_file, repository
+from tests.cli.report import Report
+
+HISTORY = "git history"
+
+
+def leak(terminal, secret: str) -> None:
+    """Have the history hold a key that is in no file any more."""
+    key_file(repository(terminal.folder) / "notes.txt", secret)
+    git(terminal.folder, "add", "notes.txt")
+    git(terminal.folder, "commit", "--quiet", "-m", "oops")
+    git(terminal.folder, "rm", "--quiet", "notes.txt")
+    git(terminal.folder, "commit", "--quiet", "-m", "away with it")
+
+
+@pytest.mark.parametrize("teams", [1, 2])
+def test_an_admin_revokes_it_as_told_and_then_all_is_well(admin, crew, teams):
+    leaked = crew.robot.key("deploy")
+    leak(admin, leaked.secret)
+    if teams > 1:
+        crew.other_team()
+
+    report = Report(admin)
+
+    assert (report.code, report.bad) == (1, [(HISTORY, "error")])
+    assert "that of the service account robot is live" in report[HISTORY]["detail"]
+    of_team = f"--team {crew.team.id} " if teams > 1 else ""
+    command = f"reflow team service-accounts keys revoke {of_team}robot {leaked.id}"
+    assert report[HISTORY]["mend"] == command
+    assert admin.run(*shlex.split(command)[1:]).code == 0
+    report = Report(admin)
+    assert (report.code, report.bad) == (0, [])
+    assert "which was revoked" in report[HISTORY]["detail"]
+
+
+def test_who_is_no_admin_is_told_to_see_to_it(seat, crew):
+    there = seat(crew.editor)
+    leak(there, crew.robot.key("deploy").secret)
+
+    report = Report(there)
+
+    assert report[HISTORY]["state"] == "error"
+    assert "revoke it, if it is not yet" in report[HISTORY]["detail"]
+
+
+def test_the_account_itself_knows_its_key(seat, crew):
+    there = seat(crew.robot)
+    leak(there, crew.robot.key("deploy").secret)
+
+    assert "and yours is live" in Report(there)[HISTORY]["detail"]
