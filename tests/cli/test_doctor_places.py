@@ -4,7 +4,9 @@ import os
 
 import pytest
 
+from tests.cli.account import Account
 from tests.cli.folders import key_file, login
+from tests.cli.listener import ME
 from tests.cli.report import Report
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 
@@ -21,6 +23,65 @@ def test_what_wins_and_what_it_hides_is_told(well, ada):
     )
     assert "holds a login" in report["place 5"]["detail"]
     assert report.code == 0
+
+
+def test_what_is_hidden_and_refused_is_a_warning(well, ada, live):
+    well.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
+    ada.revoke(well.key)
+    ended = Account(live.url, ada.email)
+    login(well.home, live.url, ended.session)
+    assert ended.ask("DELETE", "/sessions/current")[0] == 204
+
+    report = Report(well)
+
+    assert (report.code, report.bad) == (1, [("place 4", "warning"), ("place 5", "warning")])
+    assert report["place 4"]["detail"] == f"the key in {well.file} (home folder) was revoked."
+    assert report["place 4"]["mend"] == f"rm {well.file}"
+    assert report["place 5"]["detail"] == f"the login at {live.url} has ended."
+    assert report["place 5"]["mend"] == "reflow login"
+    report.mend(well, "place 4")
+    assert Report(well).bad == [("place 5", "warning")]
+
+
+def test_what_is_hidden_and_good_was_used_once_and_so_was_what_wins(well, ada):
+    chosen = ada.new_key()
+    well.environ["REFLOW_API_KEY"] = chosen["secret"]
+    login(well.home, well.environ["REFLOW_SERVER"], ada.session)
+    key_file(well.folder / "reflow.key", chosen["secret"])
+
+    report = Report(well)
+
+    assert (report.code, report.bad) == (0, [])
+    assert report["place 3"]["detail"].endswith("holds the same key as the one used")
+    for place in ("place 4", "place 5"):
+        assert "it is accepted" in report[place]["detail"]
+    assert ada.ask("GET", f"/keys/{well.key['id']}")[1]["use_count"] == 1
+    # Who it is, and when it ends.
+    assert ada.ask("GET", f"/keys/{chosen['id']}")[1]["use_count"] == 2
+
+
+def test_what_is_hidden_is_not_shown_to_what_is_not_reflow(here, listener):
+    listener.says_raw("GET", "/me", b"<h1>Sign in to the hotel</h1>")
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    key_file(here.home / ".reflow" / "api.key", made_up_key())
+
+    assert Report(here).code == 7
+    assert listener.secrets == [""]
+
+
+def test_what_is_hidden_and_cannot_be_tried_is_a_warning(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    file = key_file(here.home / ".reflow" / "api.key", hidden := made_up_key())
+    listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    listener.answers_to(here.environ["REFLOW_API_KEY"], "GET", "/me", ME)
+    listener.answers_to(hidden, "GET", "/me", ["odd"])
+
+    report = Report(here)
+
+    assert report["place 4"]["state"] == "warning"
+    assert report["place 4"]["detail"].startswith(
+        f"{file} (home folder) holds a whole key, which could not be"
+    )
 
 
 BAD = {

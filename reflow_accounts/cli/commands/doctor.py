@@ -15,6 +15,7 @@ from reflow_accounts.cli.doctor.places import Search
 from reflow_accounts.cli.doctor.repository import repository_findings
 from reflow_accounts.cli.errors import CommandError
 from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.line.server import is_exposed
 from reflow_accounts.cli.options import common_options, pass_run
 from reflow_accounts.cli.output import document, is_terminal, result
 from reflow_accounts.cli.run import Run
@@ -29,7 +30,8 @@ def doctor(run: Run) -> None:
 
     Looks at the server, the clock, the credentials found, their files, git and its last 100 commits, the
     key's end and the subscription. One line for each finding: state (ok, warning, error), what was looked
-    at, what was found, and the command that mends it. Asks nothing and changes nothing.
+    at, what was found, and the command that mends it. Asks nothing and changes nothing; but each key found
+    is tried at the server, also one that is hidden by another, and each try counts as a use of that key.
 
     Ends with 0 when all is well, 7 when the server cannot be reached, 4 when there is no credential or it
     is refused or cannot be used, and else 1.
@@ -61,7 +63,8 @@ class Visit:
         if self.run.server:
             yield from line.findings()
         search = Search(self.run)
-        yield from search.findings()
+        # What is hidden is not needed now, so it is not sent where others could read it.
+        yield from search.findings(may_try=line.is_open and not is_exposed(self.run.server))
         account = Account(Client(self.run.server, search.credential))
         if line.is_open and search.credential:
             yield from account.findings()

@@ -8,7 +8,8 @@ from pathlib import Path
 from reflow_accounts.cli import git
 from reflow_accounts.cli.credentials import HOME_KEY, VARIABLE, Credential, Kind, Place, credential_at, places
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, mode_of, ok, warning
-from reflow_accounts.cli.errors import CommandError
+from reflow_accounts.cli.errors import CommandError, Problem
+from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.login.session_store import FILE as SESSIONS
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import shell
@@ -31,15 +32,18 @@ class Search:
         self.run = run
         self._around = run.surroundings
         self.found = {place.kind: place for place in places(self._around)}
-        self.credential: Credential | None = None
         self._faults: dict[Kind, CommandError] = {}
-        for place in reversed(self.found.values()):
-            self.credential = self._credential(place)
+        self._held = {kind: self._credential(place) for kind, place in self.found.items()}
 
     @property
     def winner(self) -> Place | None:
         """The place whose credential is used, be that one good or not."""
         return next(iter(self.found.values()), None)
+
+    @property
+    def credential(self) -> Credential | None:
+        """What the winner holds, unless it cannot be used."""
+        return self._held[self.winner.kind] if self.winner else None
 
     def _credential(self, place: Place) -> Credential | None:
         try:
@@ -48,11 +52,14 @@ class Search:
             self._faults[place.kind] = fault
             return None
 
-    def findings(self) -> Findings:
-        """Say which credential wins, then what is at each of the six places."""
+    def findings(self, *, may_try: bool) -> Findings:
+        """Say which credential wins, then what is at each of the six places.
+
+        `may_try` shows each one that is hidden to the server too: it must be Reflow that answers there.
+        """
         yield self._choice()
         for kind in Kind:
-            yield self._at(kind)
+            yield self._at(kind, may_try)
         asks = "login starts" if self.run.may_ask else "nobody is asked: no terminal, or CI"
         yield ok("place 6", f"on a terminal, login: here {asks}")
         yield from self._modes()
@@ -67,18 +74,38 @@ class Search:
             return error("credential", f"{detail}; it cannot be used", self.winner.remedy)
         return ok("credential", detail)
 
-    def _at(self, kind: Kind) -> Finding:
+    def _at(self, kind: Kind, may_try: bool) -> Finding:
         check = f"place {list(Kind).index(kind) + 1}"
         place, fault = self.found.get(kind), self._faults.get(kind)
         if place is None:
             return ok(check, self._absent(kind))
-        if fault is None:
-            return ok(
-                check, f"{place.where} ({kind}) holds {'a login' if kind is Kind.LOGIN else 'a whole key'}"
-            )
+        held = self._held[kind]
+        if held:
+            is_hidden = place is not self.winner
+            return self._tried(check, held) if may_try and is_hidden else ok(check, _what_is_at(place))
+        assert fault
         report = error if place is self.winner else warning
         words = fault.lines[0].removesuffix(place.remedy).rstrip()
         return report(check, words, self._mend(place))
+
+    def _tried(self, check: str, hidden: Credential) -> Finding:
+        """Say whether the server accepts a credential that is not used now, but would be without those before it."""
+        place, what = hidden.place, _what_is_at(hidden.place)
+        if self.credential and self.credential.secret == hidden.secret:
+            return ok(check, f"{place.where} ({place.kind}) holds the same key as the one used")
+        try:
+            Client(self.run.server, hidden).ask_object("GET", "/me")
+        except Problem as refusal:
+            if refusal.status == 401:
+                words = refusal.lines[0].removesuffix(place.remedy).rstrip()
+                return warning(check, words, _without(place))
+            if refusal.status != 403:  # known, but nobody pays
+                return warning(
+                    check, f"{what}, which could not be tried: {refusal.lines[0]}", "reflow doctor"
+                )
+        except CommandError as fault:
+            return warning(check, f"{what}, which could not be tried: {fault.lines[0]}", "reflow doctor")
+        return ok(check, f"{what}; it is accepted")
 
     def _absent(self, kind: Kind) -> str:
         root = git.root_of(self.run.folder)
@@ -115,6 +142,17 @@ class Search:
             yield mode_of(ours, 0o700)
         yield from _left_over(root)
         yield from _left_over(ours)
+
+
+def _what_is_at(place: Place) -> str:
+    return f"{place.where} ({place.kind}) holds {'a login' if place.kind is Kind.LOGIN else 'a whole key'}"
+
+
+def _without(place: Place) -> str:
+    """Return the command that takes a refused credential away, or puts a good one there."""
+    if place.kind is Kind.LOGIN:
+        return LOG_IN
+    return f"unset {VARIABLE}" if place.kind is Kind.VARIABLE else shell("rm", place.path)
 
 
 def _left_over(folder: Path | None) -> Findings:
