@@ -54,9 +54,13 @@ class NotFound(CommandError):
 
 
 class Unreachable(CommandError):
-    """No answer came, or one that Reflow did not write."""
+    """No answer came, or one that Reflow did not write.
+
+    `was_asked` is false when the request was surely not sent: nothing can have come of it then.
+    """
 
     exit_code = Exit.UNREACHABLE
+    was_asked = True
 
 
 class OddAnswer(Unreachable):

@@ -93,7 +93,7 @@ def created(client: Client, name: str, ring: Keyring, end: datetime | None = Non
     try:
         key = client.ask_object("POST", ring.path, body=wanted)
     except Unreachable as fault:
-        raise Unreachable(*fault.lines, hint) from None
+        raise (Unreachable(*fault.lines, hint) if fault.was_asked else fault) from None
     except KeyboardInterrupt:
         say(hint)
         raise

@@ -52,13 +52,17 @@ def exchange(url: str, method: str, headers: dict[str, str], body: bytes | None)
     """Send one request and return what comes back. Raises Unreachable with the reason in words."""
     parts = urlsplit(url)
     server, proxy = f"{parts.scheme}://{parts.netloc}", proxy_for(parts)
+    is_on_its_way = False
     try:
         with closing(_connection(parts, proxy)) as connection:
             connection.connect()
+            is_on_its_way = True
             connection.request(method, _target(url, parts, proxy), body, _all(headers, parts, proxy))
             reply = _read(connection.getresponse(), server, proxy)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
-        raise explained(server, proxy, error) from None
+        fault = explained(server, proxy, error)
+        fault.was_asked = is_on_its_way
+        raise fault from None
     if proxy and reply.status == _PROXY_DEMANDS:
         raise demand_of_the_proxy(server, proxy)
     return reply

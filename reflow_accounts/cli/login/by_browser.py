@@ -11,6 +11,7 @@ from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.line.reading import an_object
 from reflow_accounts.cli.login.browser import can_open, open_page
 from reflow_accounts.cli.login.keyboard import was_enter_pressed
+from reflow_accounts.cli.login.lost_answers import HINT, with_hint
 from reflow_accounts.cli.output import say
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
@@ -99,20 +100,30 @@ class _Waiting:
         self.interval = asked.interval
         # Longer than the interval after failures of the line.
         self.pause = 0
+        # A poll was sent, and what came of it is not known.
+        self.is_unsure = False
 
     def session(self) -> dict[str, Any]:
+        try:
+            return self._session()
+        except KeyboardInterrupt:
+            if self.is_unsure:
+                say(HINT)
+            raise
+
+    def _session(self) -> dict[str, Any]:
         end = time.monotonic() + self.asked.lasts
         while time.monotonic() < end:
             self._wait(min(max(self.pause, self.interval), end - time.monotonic()))
             try:
                 return self._session_in(self._poll())
-            except Unreachable:
+            except Unreachable as fault:
                 # RFC 8628, 3.5: wait twice as long after each failure of the line.
                 self.pause = min(2 * max(self.pause, self.interval), LONGEST_INTERVAL)
                 if time.monotonic() + self.pause >= end:
-                    raise
+                    raise with_hint(fault) from None
             except Problem as problem:
-                self.pause = 0
+                self.pause, self.is_unsure = 0, False
                 self._go_on_or_end(problem)
         raise NotSignedIn(_ENDINGS["expired_token"])
 
@@ -128,6 +139,7 @@ class _Waiting:
                 say("If no browser appears, open the page by hand.")
 
     def _poll(self) -> dict[str, Any]:
+        self.is_unsure = True
         words = {"grant_type": DEVICE_GRANT, "device_code": self.asked.device_code, "client_id": CLIENT_ID}
         return self.client.ask_object("POST", "/device/token", body=words)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable, UsageFault
 from reflow_accounts.cli.line.client import Client
 from reflow_accounts.cli.login.session_store import Session, SessionStore, is_session_secret
+from reflow_accounts.cli.output import say
 from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
 
@@ -19,7 +19,8 @@ def log_in(run: Run, begin: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
     """Log in at the run's server and remember the session and the server.
 
     `begin` gets a session: it returns the API's words and the `secret`. Returns them without the secret.
-    Raises CommandError, and what `begin` raises; then nothing is kept here and no session is left there.
+    Raises CommandError, and what `begin` raises; then nothing is kept here, and the session there is ended,
+    or else it is said that one may be left.
     """
     store = run.store_for_login()
     previous = run.session
@@ -28,7 +29,7 @@ def log_in(run: Run, begin: Callable[[Run], dict[str, Any]]) -> dict[str, Any]:
     answer = _whole(run, begin(run))
     _keep(run, store, answer)
     if previous:
-        _end_quietly(run, previous)
+        _end_or_say(run, previous, "The login before this one")
     return {name: value for name, value in answer.items() if name != "secret"}
 
 
@@ -89,7 +90,7 @@ def _keep(run: Run, store: SessionStore, answer: dict[str, Any]) -> None:
         finally:
             draft.discard()
     except BaseException:
-        _end_quietly(run, Session(run.server, details["secret"], store.path))
+        _end_or_say(run, Session(run.server, details["secret"], store.path), "The session")
         raise
     run.tell(f"Logged in at {run.server} as {clean(details['name'])} ({clean(details['email'])}).")
 
@@ -103,6 +104,8 @@ def _end(run: Run, session: Session) -> None:
             raise
 
 
-def _end_quietly(run: Run, session: Session) -> None:
-    with contextlib.suppress(CommandError):
+def _end_or_say(run: Run, session: Session, what: str) -> None:
+    try:
         _end(run, session)
+    except CommandError:
+        say(f"{what} could not be ended at {session.server}: end it in Account > Security.")

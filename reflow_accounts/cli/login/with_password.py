@@ -9,6 +9,7 @@ import click
 
 from reflow_accounts.cli.errors import NotSignedIn, Problem, UsageFault
 from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.login.lost_answers import session_may_begin
 from reflow_accounts.cli.output import is_terminal
 from reflow_accounts.cli.run import Run
 
@@ -51,7 +52,8 @@ def _asked_password(run: Run) -> str:
 def _opened(run: Run, email: str, password: str, otp: str | None) -> dict[str, Any]:
     words = {"email": email, "password": password} | ({"otp": otp} if otp else {})
     try:
-        return Client(run.server).ask_object("POST", "/sessions", body=words)
+        with session_may_begin():
+            return Client(run.server).ask_object("POST", "/sessions", body=words)
     except Problem as problem:
         if problem.status != 401:
             raise

@@ -1,0 +1,123 @@
+"""A login of which the answer is lost: the server began a session, and who logged in is told where to end it."""
+
+import signal
+import subprocess
+import threading
+
+import pytest
+
+from tests import factories
+from tests.cli.account import PASSWORD
+from tests.cli.folders import login
+from tests.cli.secrets_for_tests import made_up_session
+from tests.cli.terminal import CTRL_C
+from tests.helpers.faulty_proxy import at, cut_after, reset_after, says, silence
+from tests.helpers.live_server import free_port
+
+HINT = "If a session was begun, end it in Account > Security."
+CODES = {"device_code": "the-device-code", "user_code": "BCDF-GHJK", "expires_in": 600, "interval": 1}
+
+
+@pytest.fixture
+def person(live):
+    return factories.person(live.app)
+
+
+@pytest.fixture
+def words(person):
+    return "login", "--with-password", "--email", person.email
+
+
+@pytest.mark.parametrize("fault", [reset_after(0), cut_after(5)], ids=["reset", "cut off"])
+def test_with_a_password(disturbed, words, fault):
+    disturbed.proxy.always = at("POST /api/v1/sessions", fault)
+
+    outcome = disturbed.run(*words, stdin=PASSWORD)
+
+    assert outcome.code == 7
+    assert outcome.stderr.endswith(f"\n{HINT}\n")
+    assert not (disturbed.home / ".reflow" / "session.json").exists()
+
+
+@pytest.mark.parametrize("why", ["nobody there", "wrong password"])
+def test_where_none_can_have_begun_nothing_is_said_of_one(there, words, why):
+    if why == "nobody there":
+        there.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{free_port()}"
+
+    outcome = there.run(*words, stdin="not the password")
+
+    assert outcome.code == (7 if why == "nobody there" else 4)
+    assert "session was begun" not in outcome.stderr
+
+
+def test_with_a_password_and_ctrl_c(disturbed, words):
+    arrived = threading.Event()
+
+    def hold(exchange) -> None:
+        exchange.answer()
+        arrived.set()
+        silence(exchange)
+
+    disturbed.proxy.always = hold
+    with subprocess.Popen(
+        [*disturbed.command, *words],
+        env=disturbed.environ,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test worker ignores it, and that is inherited.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        process.stdin.write(PASSWORD)
+        process.stdin.close()
+        assert arrived.wait(30)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+
+    assert process.returncode == 130
+    assert said == f"{HINT}\nreflow: interrupted.\n"
+
+
+@pytest.fixture
+def codes(here, between, listener):
+    """A loopback server that hands out codes, behind the faulty proxy."""
+    here.environ["REFLOW_SERVER"] = between.url
+    page = {"verification_uri": f"{between.url}/device"}
+    listener.says("POST", "/device/code", CODES | page)
+    return page
+
+
+def test_by_the_browser_and_ctrl_c(here, between, codes):
+    between.always = at("POST /api/v1/device/token", silence)
+
+    outcome = here.run_at_a_screen("login", answers=(("Still waiting for", CTRL_C),))
+
+    assert outcome.code == 130
+    assert HINT in outcome.stdout
+
+
+def test_by_the_browser_when_the_last_answer_is_lost(here, between, listener, codes):
+    listener.says("POST", "/device/code", CODES | codes | {"expires_in": 2})
+    between.always = at("POST /api/v1/device/token", says("502 Bad Gateway"))
+
+    outcome = here.run_at_a_screen("login")
+
+    assert outcome.code == 7
+    assert HINT in outcome.stdout
+
+
+def test_ctrl_c_while_nothing_was_sent_says_nothing_of_a_session(here, codes):
+    outcome = here.run_at_a_screen("login", answers=(("Waiting", CTRL_C),))
+
+    assert outcome.code == 130
+    assert HINT not in outcome.stdout
+
+
+def test_a_session_before_it_that_cannot_be_ended_is_told_of(disturbed, words):
+    login(disturbed.home, disturbed.proxy.url, made_up_session())
+    disturbed.proxy.always = at("DELETE", says("503 Away"))
+
+    outcome = disturbed.run(*words, stdin=PASSWORD)
+
+    assert outcome.code == 0
+    assert "The login before this one could not be ended at" in outcome.stderr
