@@ -16,6 +16,13 @@ def impatient(terminal, timeout: float = 0.5, longest: float = 120) -> None:
     terminal.command = _command(f"from reflow_accounts.cli.line import slowness; {setting}")
 
 
+def in_a_hurry_to_lock(terminal) -> None:
+    """The command waits a moment for another one that changes the file of logins."""
+    terminal.command = _command(
+        "from reflow_accounts.cli.login import session_lock as s; s.LONGEST_WAIT = 0.2"
+    )
+
+
 def talkative(terminal) -> None:
     """The command shows at once that it waits, not after a second."""
     terminal.command = _command("from reflow_accounts.cli.line import sign_of_life; sign_of_life.AFTER = 0")

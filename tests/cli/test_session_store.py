@@ -36,7 +36,9 @@ def test_the_file_and_its_folder_are_for_their_owner_alone(here, session, umask)
     assert outcome.code == 0, outcome.stderr
     assert _mode(_file(here)) == 0o600
     assert _mode(_file(here).parent) == 0o700
-    assert list(_file(here).parent.iterdir()) == [_file(here)]
+    lock = _file(here).with_suffix(".lock")
+    assert sorted(_file(here).parent.iterdir()) == [_file(here), lock]
+    assert (_mode(lock), lock.read_bytes()) == (0o600, b"")
     assert session["secret"] not in outcome.everything
     assert PASSWORD not in outcome.everything
 

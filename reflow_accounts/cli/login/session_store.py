@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from reflow_accounts.cli.errors import CommandError, NotSignedIn
 from reflow_accounts.cli.files import Draft, make_private_folder
+from reflow_accounts.cli.login.session_lock import alone_with
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import SESSION_PREFIX, is_well_formed
 
@@ -64,20 +67,36 @@ class SessionStore:
             raise self._unwritable(error) from None
 
     def keep(self, server: str, details: dict[str, Any], draft: Draft) -> Session:
-        """Store a login, replacing the one at the same server; `server` becomes the default."""
-        content = self._read()
-        content["server"] = server
-        content["sessions"][server] = details
-        self._write(content, draft)
+        """Store a login, replacing the one at the same server; `server` becomes the default.
+
+        Raises CommandError.
+        """
+        with self._changed(draft) as content:
+            content["server"] = server
+            content["sessions"][server] = details
         return Session(server, details["secret"], self.path)
 
     def forget(self, server: str) -> None:
-        """Remove the login at `server`; it is no longer the default server either."""
-        content = self._read()
-        content["sessions"].pop(server, None)
-        if content.get("server") == server:
-            content["server"] = None
-        self._write(content, self.prepare())
+        """Remove the login at `server`; it is no longer the default server either. Raises CommandError."""
+        draft = self.prepare()
+        try:
+            with self._changed(draft) as content:
+                content["sessions"].pop(server, None)
+                if content.get("server") == server:
+                    content["server"] = None
+        finally:
+            draft.discard()
+
+    @contextmanager
+    def _changed(self, draft: Draft) -> Iterator[dict[str, Any]]:
+        """Give what is in the file, and write what is made of it; no other run changes it meanwhile."""
+        try:
+            with alone_with(self.path):
+                content = self._read()
+                yield content
+                draft.publish(json.dumps(content, indent=2) + "\n")
+        except OSError as error:
+            raise self._unwritable(error) from None
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -91,12 +110,6 @@ class SessionStore:
         if not (isinstance(content, dict) and isinstance(content.get("sessions"), dict)):
             raise self._damaged()
         return content
-
-    def _write(self, content: dict[str, Any], draft: Draft) -> None:
-        try:
-            draft.publish(json.dumps(content, indent=2) + "\n")
-        except OSError as error:
-            raise self._unwritable(error) from None
 
     def _damaged(self) -> CommandError:
         return NotSignedIn(

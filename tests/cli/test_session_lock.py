@@ -1,0 +1,85 @@
+"""Several runs that change the file of logins at once: none is lost, and none waits for a dead one."""
+
+import fcntl
+import json
+import subprocess
+import sys
+from functools import partial
+
+import pytest
+
+from reflow_accounts.cli.login.session_store import SessionStore
+from tests.cli.folders import login
+from tests.cli.hurry import in_a_hurry_to_lock
+from tests.cli.secrets_for_tests import made_up_session
+from tests.helpers.at_once import at_once
+
+TAKE = """
+import sys, time
+from pathlib import Path
+from reflow_accounts.cli.login.session_lock import alone_with
+with alone_with(Path(sys.argv[1])):
+    print("taken", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def kept(here, listener):
+    """A login at the loopback server."""
+    listener.says_raw("DELETE", "/sessions/current", b"", 204)
+    return login(here.home, listener.url, made_up_session())
+
+
+def test_of_many_logins_at_once_to_different_servers_none_is_lost(tmp_path):
+    def log_in_and_out(number: int) -> None:
+        store = SessionStore(tmp_path)
+        for turn in range(8):
+            draft = store.prepare()
+            store.keep(f"https://{number}-{turn}.example", {"secret": made_up_session()}, draft)
+            if turn % 2:
+                store.forget(f"https://{number}-{turn - 1}.example")
+
+    at_once([partial(log_in_and_out, number) for number in range(4)])
+
+    kept = json.loads((tmp_path / ".reflow" / "session.json").read_text())["sessions"]
+    assert set(kept) == {f"https://{number}-{turn}.example" for number in range(4) for turn in (1, 3, 5, 7)}
+
+
+def test_who_waits_for_too_long_gives_up_and_says_why(here, kept):
+    before = kept.read_text()
+    in_a_hurry_to_lock(here)
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        outcome = here.run("logout")
+
+    assert outcome.code == 1
+    assert (
+        f"Another run of reflow is changing {kept} and does not end. End it, and try again" in outcome.stderr
+    )
+    assert kept.read_text() == before
+    assert sorted(path.name for path in kept.parent.iterdir()) == ["session.json", "session.lock"]
+    assert here.run("logout").code == 0
+
+
+def test_a_run_that_was_killed_is_not_waited_for(here, kept):
+    in_a_hurry_to_lock(here)
+    command = [sys.executable, "-c", TAKE, kept]
+    with subprocess.Popen(command, env=here.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"taken\n"
+        holder.kill()
+        holder.wait()
+
+        assert here.run("logout").code == 0
+
+
+def test_the_lock_follows_no_link(here, kept, tmp_path):
+    precious = tmp_path / "precious"
+    kept.with_suffix(".lock").symlink_to(precious)
+
+    outcome = here.run("logout")
+
+    assert outcome.code == 1
+    assert "cannot be kept" in outcome.stderr
+    assert not precious.exists()
