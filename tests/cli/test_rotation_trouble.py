@@ -60,7 +60,7 @@ def test_the_new_key_is_written_and_tried_before_it_ends_the_old_one(trouble):
     outcome = trouble.rotate()
 
     assert outcome.code == 0, outcome.stderr
-    assert seen == [f"{trouble.new_secret}\n"]
+    assert seen == [f"# ours\n{trouble.new_secret}\n"]
     assert trouble.asked[-4:] == [
         "old POST /keys",
         "new GET /me",
@@ -107,7 +107,7 @@ def test_when_the_old_key_cannot_be_ended_it_is_said_that_both_are_live(trouble)
     outcome = trouble.rotate()
 
     assert outcome.code == 1
-    assert trouble.file.read_text() == f"{trouble.new_secret}\n"
+    assert trouble.file.read_text() == f"# ours\n{trouble.new_secret}\n"
     assert f"The new key ci (new 1234) is live: {trouble.file}" in outcome.stderr
     assert "The old key ci may be live too. End it: reflow keys revoke key_1" in outcome.stderr
 
@@ -169,7 +169,9 @@ def test_who_interrupts_is_told_which_key_is_live(trouble, at, live):
     assert code == 130, said
     assert live in said
     is_new = at[0] in ("DELETE", "PATCH")
-    assert trouble.file.read_bytes() == (f"{trouble.new_secret}\n".encode() if is_new else trouble.before)
+    assert trouble.file.read_bytes() == (
+        f"# ours\n{trouble.new_secret}\n".encode() if is_new else trouble.before
+    )
     assert [path.name for path in trouble.file.parent.iterdir()] == ["my.key"]
 
 

@@ -26,6 +26,16 @@ class Delivery:
         if path is None and sys.stdout is None:
             raise CommandError("There is no stdout to print the key on. Use -o FILE.")
 
+    def give_to_the_owner(self) -> None:
+        """Have the file belong to whom it belongs now. Raises OSError."""
+        if self._draft:
+            self._draft.give_to_the_owner()
+
+    def replace(self, content: bytes) -> None:
+        """Write the whole file. Raises OSError when it did not arrive."""
+        if self._draft:
+            self._draft.publish(content)
+
     def hand_over(self, secret: str) -> None:
         """Write the secret and a newline. Raises OSError when it did not arrive."""
         if self._draft:

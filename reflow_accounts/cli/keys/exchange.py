@@ -8,12 +8,13 @@ from pathlib import Path
 from reflow_accounts.cli.errors import CommandError
 from reflow_accounts.cli.files import Draft
 from reflow_accounts.cli.keys.delivery import Delivery, holds
-from reflow_accounts.cli.keys.file import Unusable, secret_in_file
+from reflow_accounts.cli.keys.file import Unusable, secret_in_file, with_other_secret
 
 
 class Exchange:
     """Puts a new secret somewhere. Making one takes all the room that is needed, for the way back too.
 
+    `expected` is the secret that is in the file and makes way; the rest of the file, and its owner, stay.
     Raises CommandError when nothing could be written there.
     """
 
@@ -26,7 +27,7 @@ class Exchange:
         try:
             self._remember(overwrite)
         except OSError as error:
-            self._delivery.cancel()
+            self.close()
             raise CommandError(f"{path} cannot be replaced ({error.strerror}). No key was created.") from None
 
     def _remember(self, overwrite: bool) -> None:
@@ -35,14 +36,20 @@ class Exchange:
         if self.path and overwrite and self.path.exists():
             self._before = self.path.read_bytes()
             self._back = Draft(self.path, overwrite=True)
+            if self._expected is not None:
+                self._delivery.give_to_the_owner()
+                self._back.give_to_the_owner()
 
     def put(self, secret: str) -> None:
         """Write the secret into the file, if it goes into one. Raises OSError; CommandError for a changed file."""
         if self.path is None:
             return
-        if self._expected is not None and not holds(self.path, self._expected):
+        if self._expected is None:
+            self._delivery.hand_over(secret)
+            return
+        if not holds(self.path, self._expected):
             raise CommandError(f"{self.path} was changed meanwhile, perhaps by another rotation.")
-        self._delivery.hand_over(secret)
+        self._delivery.replace(with_other_secret(self.path.read_bytes(), self._expected, secret))
 
     def found(self, secret: str) -> str:
         """Return the secret as the next command will find it. Raises CommandError."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH, SESSION_PREFIX, is_well_formed
 
 LARGEST_FILE = 64 * 1024  # bytes
+_MARK = "\ufeff"
 
 
 class Unusable(Exception):
@@ -39,6 +40,17 @@ def secret_in_text(text: str) -> str:
     if len(candidates) > 1:
         raise Unusable("holds more than one line, but a key is one line")
     return _whole_key(candidates[0])
+
+
+def with_other_secret(content: bytes, old: str, new: str) -> bytes:
+    """Return the content of a key file with `new` in the line of `old`; all else stays, byte for byte."""
+    encoding = "utf-16-le" if content.startswith(codecs.BOM_UTF16_LE) else "utf-8"
+    encoding = "utf-16-be" if content.startswith(codecs.BOM_UTF16_BE) else encoding
+    lines = re.split(r"([\r\n])", content.decode(encoding))  # a byte order mark stays a character
+    changed = [
+        line.replace(old, new) if line.strip().lstrip(_MARK).strip() == old else line for line in lines
+    ]
+    return "".join(changed).encode(encoding)
 
 
 def _whole_key(candidate: str) -> str:
