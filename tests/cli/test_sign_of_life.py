@@ -1,9 +1,12 @@
 """A line on the terminal while an answer takes long: there alone, and gone when the answer is there."""
 
+import os
+import shutil
 import threading
 
 import pytest
 
+from tests.cli.folders import repository
 from tests.cli.hurry import talkative
 from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.faulty_proxy import drip, held_until
@@ -66,6 +69,37 @@ def test_it_fits_into_a_narrow_terminal(keyed, between):
 
     assert _line(between)[:19] + "\r" in outcome.stdout
     assert _line(between)[:20] not in outcome.stdout
+
+
+def test_doctor_gives_one_while_the_server_takes_long(keyed, between, listener):
+    listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    gate = threading.Event()
+    between.always = held_until(gate)
+
+    outcome = keyed.run_at_a_screen("doctor", answers=(("Still waiting", lambda seen: gate.set()),))
+
+    assert f"{_line(between)}\r" in outcome.stdout.partition("reachable")[0]
+    assert "\rok       reachable" in outcome.stdout
+
+
+@pytest.mark.parametrize("slow", ["ls-files", "grep", "log"])
+def test_doctor_gives_one_while_git_takes_long(keyed, tmp_path, slow):
+    """A git that waits for somebody to write into a pipe before it answers."""
+    repository(keyed.folder)
+    (tmp_path / "bin").mkdir()
+    os.mkfifo(pipe := tmp_path / "pipe")
+    script = f'case "$*" in *" {slow} "*) [ -p {pipe} ] && cat {pipe} && rm {pipe} ;; esac'
+    git = tmp_path / "bin" / "git"
+    git.write_text(f'#!/bin/sh\n{script}\nexec {shutil.which("git")} "$@"\n')
+    git.chmod(0o700)
+    keyed.environ["PATH"] = f"{git.parent}:{keyed.environ['PATH']}"
+
+    outcome = keyed.run_at_a_screen(
+        "doctor", answers=(("Still waiting for git ...", lambda seen: pipe.write_text("") or None),)
+    )
+
+    assert "Still waiting for git ...\r" in outcome.stdout
+    assert "hold no key" in outcome.stdout
 
 
 @pytest.mark.parametrize("reason", ["quiet", "CI"])

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.errors import Unreachable
 from reflow_accounts.cli.line.server import is_exposed
+from reflow_accounts.cli.line.sign_of_life import SignOfLife
 from reflow_accounts.cli.line.transport import Reply, exchange
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import API_PREFIX, Code
@@ -38,7 +39,8 @@ class Line:
     def _reached(self) -> Finding:
         try:
             headers = {"Accept": "application/problem+json"}
-            self._reply = exchange(f"{self.server}{API_PREFIX}/me", "GET", headers, None)
+            with SignOfLife(self.server):
+                self._reply = exchange(f"{self.server}{API_PREFIX}/me", "GET", headers, None)
         except Unreachable as fault:
             return error("reachable", fault.lines[0], shell("curl", "-v", f"{self.server}/healthz"))
         self.is_open = _is_reflow(self._reply)
@@ -56,7 +58,8 @@ class Line:
         return self._certificate()
 
     def _certificate(self) -> Finding:
-        end = _end_of_certificate(self.server)
+        with SignOfLife(self.server):
+            end = _end_of_certificate(self.server)
         if end is None:
             if self._reply is None:
                 return warning("tls", "the certificate could not be looked at", self._show_certificate())

@@ -56,7 +56,7 @@ class Client:
         url, headers, content = self._url(path, query), self._headers(body), _encoded(body)
 
         def exchanged() -> Reply:
-            with SignOfLife(self.server, self._since or time.monotonic()):
+            with SignOfLife(self.server, self._since):
                 return exchange(url, method, headers, content)
 
         reply = answered(exchanged, method, self.server)

@@ -20,11 +20,13 @@ AFTER = 1.0  # seconds
 class SignOfLife:
     """`with SignOfLife(server, since):` shows it a second after `since` (monotonic), and takes it away.
 
+    Another program that is waited for may stand in the server's place; without `since` the wait begins now.
     Only where a person watches who did not ask for quiet. Starts a thread there, and nowhere else.
     """
 
-    def __init__(self, server: str, since: float) -> None:
-        self._line, self._since = f"Still waiting for {server} ...", since
+    def __init__(self, server: str, since: float | None = None) -> None:
+        self._line = f"Still waiting for {server} ..."
+        self._since = time.monotonic() if since is None else since
         self._timer: Timer | None = None
 
     def __enter__(self) -> None:
