@@ -8,10 +8,9 @@ import sys
 
 import click
 
-from reflow_accounts import __version__
 from reflow_accounts.cli.lazy import LazyGroup
 from reflow_accounts.cli.options import common_options
-from reflow_accounts.cli.output import result, width
+from reflow_accounts.cli.output import width
 from reflow_accounts.cli.run import Run
 
 COMMANDS = {
@@ -39,21 +38,15 @@ Keep keys out of git: add reflow.key to .gitignore.
 
 \b
 Exit codes: 0 done, 1 failed, 2 usage, 4 not signed in or key refused,
-  5 not allowed, 6 not found, 7 server unreachable."""
+  5 not allowed, 6 not found, 7 server unreachable, 130 interrupted (Ctrl-C)."""
 
 
 def _tell_versions(context: click.Context, _: click.Parameter, is_wanted: bool) -> None:
     if not is_wanted or context.resilient_parsing:
         return
-    from reflow_accounts.cli.errors import CommandError
-    from reflow_accounts.cli.version import server_version
+    from reflow_accounts.cli.version import show_versions
 
-    run = context.ensure_object(Run)
-    result(f"reflow {__version__}")
-    try:
-        result(f"server {server_version(run.server)} ({run.server})")
-    except CommandError as fault:
-        run.tell(*fault.lines)
+    show_versions(context.ensure_object(Run))
     context.exit()
 
 

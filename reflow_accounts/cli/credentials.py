@@ -125,7 +125,7 @@ def credential_at(place: Place, around: Surroundings) -> Credential:
         return Credential(place, _secret(place, around))
     except Unusable as fault:
         if place.kind is Kind.OPTION and isinstance(fault, Unreadable):
-            raise UsageFault(f"{place.where} (-k) {fault}.") from None
+            raise UsageFault(f"{place.where} (-k) {fault}. Name another file, or leave -k out.") from None
         raise NotSignedIn(f"{place.where} ({place.kind}) {fault}. {place.remedy}") from None
 
 

@@ -35,5 +35,5 @@ Commands:
   Keep keys out of git: add reflow.key to .gitignore.
 
   Exit codes: 0 done, 1 failed, 2 usage, 4 not signed in or key refused,
-    5 not allowed, 6 not found, 7 server unreachable.
+    5 not allowed, 6 not found, 7 server unreachable, 130 interrupted (Ctrl-C).
 """

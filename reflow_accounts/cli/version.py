@@ -7,12 +7,31 @@ import os
 import re
 from threading import Thread
 
+from reflow_accounts import __version__
 from reflow_accounts.cli.errors import CommandError, Unreachable
 from reflow_accounts.cli.line.ci import user_agent
 from reflow_accounts.cli.line.transport import exchange
+from reflow_accounts.cli.output import document, result
+from reflow_accounts.cli.run import Run
 
 PATIENCE = 2  # seconds, for finding the machine's address too
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,39}")
+
+
+def show_versions(run: Run) -> None:
+    """Print both versions; with --json as one document, where null is what the server did not tell."""
+    if not run.as_json:
+        result(f"reflow {__version__}")
+    server = version = None
+    try:
+        server = run.server
+        version = server_version(server)
+    except CommandError as fault:
+        run.tell(*fault.lines)
+    if run.as_json:
+        document({"version": __version__, "server": server, "server_version": version})
+    elif version:
+        result(f"server {version} ({server})")
 
 
 def server_version(server: str) -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.cli.hurry import impatient
+from tests.cli.hurry import impatient, without_naps
 from tests.helpers.certificates import certificate, server_context
 from tests.helpers.faulty_proxy import (
     FaultyProxy,
@@ -220,9 +220,20 @@ def test_plain_http_answered_by_a_tls_alert(disturbed, between):
     ends_kindly(disturbed.run("whoami"), disturbed, "it speaks https, not http", "Write https://")
 
 
-def test_a_gateway_that_speaks_json_of_its_own(disturbed, between):
-    between.always = says(
-        "502 Bad Gateway", json.dumps({"error": "x"}).encode(), Content_Type="application/json"
-    )
+GATEWAYS = {
+    "nginx": ("text/html", b"<html><h1>Bad gateway</h1></html>"),
+    "json of its own": ("application/json", json.dumps({"error": "x"}).encode()),
+    "nothing": ("text/plain", b""),
+}
 
-    ends_kindly(disturbed.run("whoami"), disturbed, "status 502")
+
+@pytest.mark.parametrize(("kind", "body"), GATEWAYS.values(), ids=GATEWAYS.keys())
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_gateway_whose_server_is_away(disturbed, between, status, kind, body):
+    without_naps(disturbed)
+    between.always = says(f"{status} Away", body, Content_Type=kind)
+
+    outcome = disturbed.run("--quiet", "whoami")
+
+    ends_kindly(outcome, disturbed, f"is not available now (status {status})", "Try again later")
+    assert "not Reflow" not in outcome.stderr

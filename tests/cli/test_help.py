@@ -23,6 +23,7 @@ def test_the_help_tells_the_order_of_credentials_and_to_keep_keys_out_of_git(ter
     positions = [outcome.stdout.index(word, outcome.stdout.index("first one found")) for word in words]
     assert positions == sorted(positions)
     assert "add reflow.key to .gitignore" in outcome.stdout
+    assert "130 interrupted (Ctrl-C)" in outcome.stdout
 
 
 def test_the_help_that_is_kept_ready_is_the_one_of_the_commands(terminal):

@@ -103,6 +103,7 @@ def test_a_missing_file_after_k_is_a_usage_error(here, listener, name):
     assert outcome.code == 2
     assert listener.asked == []
     assert str(here.folder / name) in outcome.stderr
+    assert "Name another file, or leave -k out." in outcome.stderr
 
 
 @pytest.mark.parametrize("kind", ["folder", "dangling link", "pipe"])

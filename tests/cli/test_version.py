@@ -31,6 +31,22 @@ def test_both_versions_are_told(there, live):
     assert outcome.stdout == f"{OURS}server {__version__} ({live.url})\n"
 
 
+def test_as_json_both_are_one_document(there, live):
+    for words in (("--json", "--version"), ("--version", "--json")):
+        outcome = there.run(*words)
+        told = {"version": __version__, "server": live.url, "server_version": __version__}
+        assert (outcome.code, json.loads(outcome.stdout)) == (0, told)
+
+
+def test_as_json_what_the_server_does_not_tell_is_null(here, listener):
+    says(listener, b"{}")
+
+    told = {"version": __version__, "server": listener.url, "server_version": None}
+    assert json.loads(here.run("--json", "--version").stdout) == told
+    here.environ["REFLOW_SERVER"] = "nonsense"
+    assert json.loads(here.run("--json", "--version").stdout) == told | {"server": None}
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_the_server_of_the_option_is_asked_wherever_it_stands(terminal, live, is_first):
     server = ["--server", live.url]

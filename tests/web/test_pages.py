@@ -1,6 +1,11 @@
 """Every page there is: it opens for whom it is for, whole and as a fragment, under a title of its own."""
 
+import re
+
 import pytest
+
+from reflow_accounts.cli.main import INTERRUPTED
+from reflow_accounts.contract import Exit
 
 PUBLIC = ["/login", "/signup", "/forgot-password", "/help/api-keys", "/help/cli", "/help/api", "/privacy"]
 ACCOUNT = [
@@ -65,6 +70,12 @@ def test_the_name_at_the_top_leads_to_the_account(cast, client):
     cast.ada.sign_in(client)
     [link] = [link for link in client.page("/help/cli").all("a") if link.text == "Ada Park"]
     assert client.get(link["href"], follow_redirects=True).request.path == "/account/profile"
+
+
+def test_every_exit_code_of_the_command_is_explained(client):
+    page = client.get("/help/cli").text
+    for code in [*map(int, Exit), INTERRUPTED]:
+        assert re.search(rf"<th scope=\"row\">{code}</th><td>\w", page), code
 
 
 def test_only_staff_see_the_way_to_the_console(cast, client):

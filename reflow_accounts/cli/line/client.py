@@ -14,7 +14,7 @@ from reflow_accounts.cli.line.patience import answered, date_in, seconds_until_r
 from reflow_accounts.cli.line.reading import json_in
 from reflow_accounts.cli.line.sign_of_life import SignOfLife
 from reflow_accounts.cli.line.transport import Reply, exchange
-from reflow_accounts.cli.line.unreachable import broken_off
+from reflow_accounts.cli.line.unreachable import GATEWAY_FAULTS, away, broken_off
 from reflow_accounts.contract import API_PREFIX
 
 if TYPE_CHECKING:
@@ -153,11 +153,15 @@ class Client:
         except ValueError:
             if reply.content and reply.is_json:
                 raise Unreachable(broken_off(self.server)) from None
+            if reply.status in GATEWAY_FAULTS:
+                raise Unreachable(away(self.server, reply.status, reply.through)) from None
             what = f"status {reply.status} and {reply.described_content}"
             raise Unreachable(self._strange(what, reply.through)) from None
 
     def _problem(self, reply: Reply, answer: Any) -> Exception:
         if not isinstance(answer, dict) or not isinstance(answer.get("code"), str):
+            if reply.status in GATEWAY_FAULTS:
+                return Unreachable(away(self.server, reply.status, reply.through))
             return Unreachable(self._strange(f"status {reply.status} and no problem document", reply.through))
         if reply.status == 401 and self.credential:
             return Problem(reply.status, answer, self.credential.place.refused(answer["code"], self.server))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from reflow_accounts.cli.line.proxies import Proxy
 
+# RFC 9110, sections 15.6.3 to 15.6.5: a gateway that gets no answer, or a server that takes no requests now.
+GATEWAY_FAULTS = (502, 503, 504)
 _CHECK = "Check the address (--server, REFLOW_SERVER)"
 _NETWORK = "Check your network connection and try again."
 _TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
@@ -58,6 +60,15 @@ def broken_off(server: str) -> str:
     return (
         f"The answer of {server} broke off or was damaged on its way. "
         "Try again; if it stays so, check your network connection."
+    )
+
+
+def away(server: str, status: int, through: str = "") -> str:
+    """Return the sentence for a status of GATEWAY_FAULTS that Reflow did not write: its words, or none, are others'."""
+    by = f", asked through {through}," if through else ""
+    return (
+        f"{server}{by} is not available now (status {status}): it, or what stands before it, does not answer. "
+        "Try again later; if it stays so, tell who runs the server."
     )
 
 

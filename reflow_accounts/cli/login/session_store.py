@@ -104,7 +104,10 @@ class SessionStore:
         except (FileNotFoundError, NotADirectoryError):
             return {"server": None, "sessions": {}}
         except OSError as error:
-            raise NotSignedIn(f"{self.path} (reflow login) cannot be read ({error.strerror}).") from None
+            raise NotSignedIn(
+                f"{self.path} (reflow login) cannot be read ({error.strerror}). "
+                "See to it that you may read it, and run the command again."
+            ) from None
         except (ValueError, RecursionError):
             raise self._damaged() from None
         if not (isinstance(content, dict) and isinstance(content.get("sessions"), dict)):
@@ -118,4 +121,8 @@ class SessionStore:
         )
 
     def _unwritable(self, error: OSError) -> CommandError:
-        return CommandError(f"The login cannot be kept in {self.path} ({error.strerror or 'in the way'}).")
+        reason, folder = error.strerror or "something else is there", self.path.parent
+        return CommandError(
+            f"The login cannot be kept in {self.path} ({reason}). "
+            f"See to it that {folder} can be written and has room, and run the command again."
+        )
