@@ -269,6 +269,14 @@ def test_in_ci_nobody_is_asked_before_a_key_in_use_is_revoked(keyed, ada):
     assert key["name"] not in ada.live_names()
 
 
+def test_a_script_is_not_asked_before_a_key_in_use_is_revoked_and_the_help_says_so(keyed, ada):
+    assert keyed.run("whoami").code == 0
+
+    assert keyed.run("keys", "revoke", keyed.key["name"]).code == 0
+    assert keyed.key["name"] not in ada.live_names()
+    assert "A script needs no --yes" in keyed.run("keys", "revoke", "--help").stdout
+
+
 @pytest.mark.parametrize(("hours", "is_asked"), [(23.9, True), (24.1, False)])
 def test_a_person_is_asked_when_the_last_use_is_of_the_last_24_hours(here, listener, hours, is_asked):
     here.environ["REFLOW_API_KEY"] = made_up_key()

@@ -71,12 +71,13 @@ def rotate_key(
 
 @keys.command("revoke")
 @click.argument("name_or_id")
-@click.option("--yes", is_flag=True, help="Do not ask, even when the key was used lately.")
+@click.option("--yes", is_flag=True, help="At a terminal, do not ask.")
 @common_options
 @pass_run
 def revoke_key(run: Run, name_or_id: str, yes: bool) -> None:
     """Revoke the API key with this name or id, at once and for good.
 
-    On a terminal it asks first when the key was used in the last 24 hours.
+    Only a person at a terminal is asked first, when the key was used in the last 24 hours; --yes leaves the
+    question out. A script needs no --yes: there the key is revoked without a question.
     """
     revoke(run, run.client(), name_or_id, yes=yes)

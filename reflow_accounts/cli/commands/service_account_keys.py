@@ -96,14 +96,15 @@ def rotate_key(
 @keys.command("revoke")
 @click.argument("account")
 @click.argument("name_or_id")
-@click.option("--yes", is_flag=True, help="Do not ask, even when the key was used lately.")
+@click.option("--yes", is_flag=True, help="At a terminal, do not ask.")
 @team_option
 @common_options
 @pass_run
 def revoke_key(run: Run, account: str, name_or_id: str, yes: bool, team: str | None) -> None:
     """Revoke a key of the service account ACCOUNT, at once and for good. Needs Admin rights.
 
-    On a terminal it asks first when the key was used in the last 24 hours.
+    Only a person at a terminal is asked first, when the key was used in the last 24 hours; --yes leaves the
+    question out. A script needs no --yes: there the key is revoked without a question.
     """
     client = run.client()
     revoke(run, client, name_or_id, _ring(client, team, account), yes=yes)
