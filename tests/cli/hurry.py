@@ -23,6 +23,13 @@ def in_a_hurry_to_lock(terminal) -> None:
     )
 
 
+def asking_often(terminal) -> None:
+    """A login through the browser asks three times a second, more often than the server wants."""
+    terminal.command = _command(
+        "from reflow_accounts.cli.login import by_browser as b; b.LONGEST_INTERVAL = 0.3"
+    )
+
+
 def talkative(terminal) -> None:
     """The command shows at once that it waits, not after a second."""
     terminal.command = _command("from reflow_accounts.cli.line import sign_of_life; sign_of_life.AFTER = 0")

@@ -6,9 +6,15 @@ import socket
 import time
 
 import pytest
+from sqlalchemy import update
 
+from reflow_accounts.extensions import db, now
+from reflow_accounts.identity.models import DeviceLogin
+from reflow_accounts.identity.secrets import digest_of
+from tests.cli.hurry import asking_often
 from tests.cli.secrets_for_tests import made_up_session
 from tests.cli.terminal import CTRL_C
+from tests.helpers.faulty_proxy import at
 from tests.helpers.page_client import PageClient
 
 CODE = re.compile(r"Your code: ([A-Z]{4}-[A-Z]{4})")
@@ -26,8 +32,9 @@ def _file(terminal):
 
 
 @pytest.fixture
-def decide(live):
-    """`decide("approval")`: an answer to the code, given by Ben in a browser."""
+def decide(live, there):
+    """`decide("approval")`: an answer to the code, given by Ben in a browser. The command does not wait long for it."""
+    asking_often(there)
 
     def answer(act):
         def act_on(seen):
@@ -71,6 +78,41 @@ def test_who_denies_is_not_logged_in(there, decide):
     assert outcome.code == 4
     assert "reflow: The login was denied in the browser. Nothing was kept." in outcome.stdout
     assert not _file(there).exists()
+
+
+def test_a_code_that_has_expired_ends_the_run(there, live):
+    def expire(seen):
+        code = CODE.search(seen)[1].replace("-", "")
+        with live.app.app_context():
+            mine = update(DeviceLogin).where(DeviceLogin.user_digest == digest_of(code))
+            db.session.execute(mine.values(expires_at=now()))
+            db.session.commit()
+
+    asking_often(there)
+    outcome = there.run_at_a_screen("login", answers=(("Waiting", expire),))
+
+    assert outcome.code == 4
+    assert "reflow: The code has expired. Run reflow login again for a new one." in outcome.stdout
+    assert not _file(there).exists()
+
+
+def test_who_asks_too_often_is_slowed_down_and_logged_in_all_the_same(disturbed, decide):
+    """The login is approved when the server has said that it is asked too often."""
+    codes, refusals = [], []
+
+    def approve_when_slowed_down(exchange):
+        answer = exchange.answer()
+        refusals.extend(re.findall(rb'"error": ?"(\w+)"', answer))
+        if refusals[-1:] == [b"slow_down"] and codes:
+            decide("approval")(codes.pop())
+        exchange.back.sendall(answer)
+
+    disturbed.proxy.always = at("POST /api/v1/device/token", approve_when_slowed_down)
+    outcome = disturbed.run_at_a_screen("login", answers=(("Waiting", lambda seen: codes.append(seen)),))
+
+    assert outcome.code == 0, outcome.stdout
+    assert refusals[:2] == [b"authorization_pending", b"slow_down"]
+    assert "as Ben Cole" in outcome.stdout
 
 
 def test_who_gives_up_ends_with_130(there):
