@@ -52,6 +52,7 @@ def test_what_is_left_has_the_end_that_it_should_and_it_is_said_how_to_name_it(d
     assert re.fullmatch(re.escape(old["name"]) + r" \(new [0-9a-f]{4}\)", name)
     assert abs(life_of(key) - life_of(old)) < timedelta(seconds=5)
     assert f"reflow api PATCH /keys/{key['id']} -f name={old['name']}" in outcome.stderr
+    assert "Or run the same command again: it does the rest." in outcome.stderr
     assert "rfk_" not in outcome.everything
     # A run later it bears the name.
     words = ("-k", "my.key", "api", "PATCH", f"/keys/{key['id']}", "-f", f"name={old['name']}")

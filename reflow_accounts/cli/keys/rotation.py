@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -79,6 +80,7 @@ class Rotation:
                 _live(new, file),
                 f"The old key {clean(self.name)} may be live too. End it: {self.ring.revoking(self.old)}",
                 f"Then give the new one its name: {naming(self.ring, new, self.name)}",
+                *self._again(file),
             )
 
     def name_new(self, new: dict[str, Any], file: Path | None) -> dict[str, Any]:
@@ -87,7 +89,14 @@ class Rotation:
             return self._ender.ask_object("PATCH", self.ring.path_of(new), body={"name": self.name})
         except (CommandError, KeyboardInterrupt) as fault:
             how = f"To give the new one its name: {naming(self.ring, new, self.name)}"
-            _give_up(fault, _live(new, file), f"The old key {self._end}. {how}")
+            _give_up(fault, _live(new, file), f"The old key {self._end}. {how}", *self._again(file))
+
+    def _again(self, file: Path | None) -> list[str]:
+        """Return the line about running the command again, if it will find the new key and a good credential."""
+        credential = self.client.credential
+        mine = credential.place.path if credential and self.is_own else file
+        is_found = file is not None and mine is not None and os.path.realpath(file) == os.path.realpath(mine)
+        return ["Or run the same command again: it does the rest."] if is_found else []
 
     @property
     def _ender(self) -> Client:
