@@ -12,6 +12,7 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import DeviceLogin
 from reflow_accounts.identity.secrets import digest_of
 from tests.cli.hurry import asking_often
+from tests.cli.ongoing import until
 from tests.cli.terminal import CTRL_C
 from tests.helpers.faulty_proxy import at
 from tests.helpers.page_client import PageClient
@@ -146,19 +147,28 @@ class TestTheBrowser:
         there.environ["BROWSER"] = f"{program} %s"
         return seen
 
-    def test_enter_opens_the_page_and_the_login_goes_on(self, there, live, browser, decide):
-        approve_and_press_enter = lambda seen: decide("approval")(seen) or ""  # noqa: E731
-        outcome = there.run_at_a_screen("login", answers=(("Waiting", approve_and_press_enter),))
+    @pytest.fixture
+    def enter(self, browser, decide):
+        """Enter is pressed, and the login approved once the browser is open."""
+
+        def approve(seen):
+            until(browser.exists)
+            decide("approval")(seen)
+
+        # What is typed appears, too.
+        return ("Waiting", ""), ("\n", approve)
+
+    def test_enter_opens_the_page_and_the_login_goes_on(self, there, live, browser, enter):
+        outcome = there.run_at_a_screen("login", answers=enter)
         assert outcome.code == 0, outcome.stdout
         assert browser.read_text() == f"{live.url}/device\n"
         assert "noise" not in outcome.stdout
 
-    def test_a_browser_that_stays_open_holds_nothing_up(self, there, tmp_path, browser, decide):
+    def test_a_browser_that_stays_open_holds_nothing_up(self, there, tmp_path, browser, enter):
         """Neither the polls, nor whoever reads the output to its end."""
-        (tmp_path / "browser").write_text("#!/bin/sh\necho noise\nexec sleep 25\n")
-        approve_and_press_enter = lambda seen: decide("approval")(seen) or ""  # noqa: E731
+        (tmp_path / "browser").write_text(f"#!/bin/sh\necho noise\ntouch {browser}\nexec sleep 25\n")
         began = time.monotonic()
-        outcome = there.run_at_a_screen("login", answers=(("Waiting", approve_and_press_enter),))
+        outcome = there.run_at_a_screen("login", answers=enter)
         assert outcome.code == 0, outcome.stdout
         assert "noise" not in outcome.stdout
         assert time.monotonic() - began < 25
