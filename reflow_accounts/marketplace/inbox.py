@@ -1,9 +1,10 @@
 """Take an event in, once, and apply what all events of its licence and agreement come to."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, or_, select, update
+from sqlalchemy import false, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.extensions import db
@@ -13,6 +14,7 @@ from reflow_accounts.marketplace.parsing import Event, parse, status_in, time_in
 from reflow_accounts.marketplace.reduction import (
     ADVISORY_ISSUED,
     ADVISORY_RESOLVED,
+    OF_ONE_LICENCE,
     RECONCILED,
     Fact,
     reduce,
@@ -31,20 +33,17 @@ def take(body: str, product_code: str) -> Event | None:
     unknown kind, is kept and has no effect. Raises Malformed.
     """
     event = parse(body)
-    is_ours = event.product_code in ("", product_code)
-    key = event.licence_key if is_ours else None
-    if not _keep(event.event_id, event.kind, event.at, key, event.agreement_id, event.detail):
+    if event.product_code not in ("", product_code):
+        # Kept without what would connect it: an agreement may have licences of several products.
+        event = replace(event, licence_key=None, agreement_id=None)
+    key, agreement_id = event.licence_key, event.agreement_id
+    if not _keep(event.event_id, event.kind, event.at, key, agreement_id, event.detail):
         return None
-    if event.agreement_id:
-        _hold_agreement(event.agreement_id)
+    if agreement_id:
+        _hold_agreement(agreement_id)
     if key:
-        learn(
-            key,
-            product_code=product_code,
-            aws_account=event.aws_account,
-            agreement_id=event.agreement_id,
-        )
-    _apply(key, event.agreement_id)
+        learn(key, product_code=product_code, aws_account=event.aws_account, agreement_id=agreement_id)
+    _apply(key, agreement_id)
     return event
 
 
@@ -123,7 +122,9 @@ def _apply(licence_key: str | None, agreement_id: str | None) -> None:
         _describe(agreement)
     wanted = [Licence.key == licence_key] if licence_key else []
     wanted += [Licence.agreement_id == agreement_id] if agreement_id else []
-    for key in list(db.session.scalars(select(Licence.key).where(or_(*wanted)).order_by(Licence.id))):
+    # Without either nothing is known to concern a licence.
+    keys = db.session.scalars(select(Licence.key).where(or_(false(), *wanted)).order_by(Licence.id))
+    for key in list(keys):
         licence = hold_licence(key)
         _settle(licence)
         _carry_over(licence)
@@ -132,11 +133,12 @@ def _apply(licence_key: str | None, agreement_id: str | None) -> None:
 def _settle(licence: Licence) -> None:
     concerns = [MarketplaceEvent.licence_key == licence.key]
     if licence.agreement_id:
-        concerns.append(MarketplaceEvent.agreement_id == licence.agreement_id)
-    events = db.session.scalars(select(MarketplaceEvent).where(or_(*concerns))).all()
-    # An agreement may have several licences: what happens to one of them is not the others' business.
-    mine = [event for event in events if event.licence_key in (None, licence.key)]
-    found = reduce(Fact(event.kind, event.at, status_in(event.detail)) for event in mine)
+        # An agreement may have several licences: what happens to one of them is not the others' business,
+        # also when the event does not say to which.
+        is_of_all = MarketplaceEvent.licence_key.is_(None) & MarketplaceEvent.kind.not_in(OF_ONE_LICENCE)
+        concerns.append((MarketplaceEvent.agreement_id == licence.agreement_id) & is_of_all)
+    events = db.session.scalars(select(MarketplaceEvent).where(or_(*concerns)))
+    found = reduce(Fact(event.kind, event.at, status_in(event.detail)) for event in events)
     if found and (found.state, found.since_at, found.ends_at) != (
         licence.state,
         licence.since_at,

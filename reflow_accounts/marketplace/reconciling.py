@@ -9,7 +9,6 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.marketplace.aws import AgreementFacts, describe_agreement, search_agreements
 from reflow_accounts.marketplace.inbox import take_facts
 from reflow_accounts.marketplace.models import Agreement
-from reflow_accounts.marketplace.reduction import CANCELLING
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 
 
@@ -19,7 +18,7 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
     Commits agreement by agreement, so that a run that is cut off has done what it said, and several at once
     change nothing twice. Raises AwsAway.
     """
-    known = dict(db.session.execute(select(Agreement.agreement_id, Agreement.status)).tuples().all())
+    known = {row.agreement_id: row.status for row in db.session.scalars(select(Agreement))}
     bought = select(Licence.agreement_id).where(Licence.agreement_id.is_not(None))
     known |= {name: "" for name in db.session.scalars(bought) if name and name not in known}
     seen = set()
@@ -36,11 +35,17 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
 
 
 def _take(facts: AgreementFacts, before: str) -> Iterator[str]:
+    states = _states_of(facts.agreement_id)
     take_facts(facts, now())
     db.session.commit()
     if facts.status != before:
-        effect = ", which ends its licence" if facts.status in CANCELLING else ""
+        effect = ", which ends its licence" if _states_of(facts.agreement_id) != states else ""
         yield f"{facts.agreement_id}: {before or 'unknown'} → {facts.status}{effect}"
+
+
+def _states_of(agreement_id: str) -> list[str]:
+    query = select(Licence.state).where(Licence.agreement_id == agreement_id)
+    return list(db.session.scalars(query.order_by(Licence.id)))
 
 
 def _open_agreements() -> set[str]:

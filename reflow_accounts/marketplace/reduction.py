@@ -8,6 +8,8 @@ from reflow_accounts.subscriptions.models import LicenceState
 
 LICENCE_UPDATED = "License Updated"
 LICENCE_DEPROVISIONED = "License Deprovisioned"
+# These happen to one licence; all other events to an agreement with whatever it holds.
+OF_ONE_LICENCE = frozenset({LICENCE_UPDATED, LICENCE_DEPROVISIONED})
 AGREEMENT_ENDED = "Purchase Agreement Ended"
 AGREEMENT_CREATED = "Purchase Agreement Created"
 AGREEMENT_AMENDED = "Purchase Agreement Amended"

@@ -32,6 +32,11 @@ UPDATED = event("License Updated", "l-1", "agmt-1", at=at(1))
 RENEWED = event("Purchase Agreement Ended", "", "agmt-1", at=at(2), status="RENEWED")
 ENDED = event("Purchase Agreement Ended", "", "agmt-1", at=at(3), status="CANCELLED")
 DEPROVISIONED = event("License Deprovisioned", "l-1", "agmt-1", at=at(63))
+FOREIGN = (
+    event("License Updated", "l-0", "agmt-1", at=at(0), product="another"),
+    event("License Deprovisioned", "l-0", "agmt-1", at=at(0), product="another"),
+    event("License Deprovisioned", "not-a-licence", "agmt-1", at=at(0)),
+)
 UNKNOWN = event("Purchase Agreement Sung About", "", "agmt-1", at=at(4))
 ALL = (CREATED, UPDATED, RENEWED, ENDED, DEPROVISIONED)
 
@@ -68,7 +73,7 @@ def test_every_order_comes_to_the_same(app, take_in):
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(order=st.lists(st.sampled_from([*ALL, UNKNOWN]), min_size=1, max_size=12))
+@given(order=st.lists(st.sampled_from([*ALL, *FOREIGN, UNKNOWN]), min_size=1, max_size=12))
 def test_any_part_of_it_in_any_order_with_repeats_comes_to_its_highest_rank(app, take_in, order):
     databases.empty(app)
     assert take_in(*order) == len(set(order))
@@ -152,6 +157,25 @@ def test_another_product_of_the_same_seller_has_no_effect(app, take_in):
     take_in(event("License Updated", "l-9", "agmt-9", product="another"))
     assert licence_of(app, "l-9") is None
     assert rows.count(app, MarketplaceEvent) == 1
+    # The daily question goes by what we know of agreements: of this one, nothing.
+    assert rows.count(app, Agreement) == 0
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(
+    "other",
+    [
+        event("License Deprovisioned", "l-other", "agmt-1", product="another"),
+        event("License Deprovisioned", "not-a-licence", "agmt-1"),
+        event("License Deprovisioned", "", "agmt-1"),
+        event("License Deprovisioned", "l-2", "agmt-1"),
+        event("Purchase Agreement Ended", "", "agmt-1", product="another", status="CANCELLED"),
+    ],
+    ids=["another product", "unreadable", "unnamed", "another licence", "agreement of another product"],
+)
+def test_what_happens_to_another_licence_of_the_agreement_ends_nobody_elses(app, take_in, other, order):
+    take_in(*[UPDATED, other][::order])
+    assert licence_of(app) == (LicenceState.ACTIVE, at(1), None)
 
 
 @pytest.mark.parametrize(

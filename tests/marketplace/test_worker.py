@@ -11,7 +11,6 @@ import pytest
 
 from reflow_accounts.marketplace import aws as boto
 from reflow_accounts.marketplace.models import MarketplaceEvent
-from reflow_accounts.subscriptions.licences import claim, find_licence
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers import rows
 from tests.helpers.aws import event
@@ -136,50 +135,6 @@ def test_without_settings_it_says_which_are_missing(flask):
     assert "REFLOW_AWS_QUEUE_URL" in words
     assert flask("marketplace-reconcile")[0] == 1
     assert "REFLOW_AWS_QUEUE_URL=(not set): marketplace-worker has nothing to read" in flask("config")[1]
-
-
-def test_the_daily_question_finds_an_end_whose_event_was_lost(app, aws, work, cast, take_in):
-    take_in(event("License Updated", "l-1", "agmt-1"))
-    with app.app_context():
-        from reflow_accounts.extensions import db
-
-        claim(find_licence("l-1"), cast.solo.row(), by=None)
-        db.session.commit()
-    aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "TERMINATED"}
-    aws.agreements["of-another-product"] = {"agreementId": "of-another-product", "status": "ACTIVE"}
-    words, _ = work("marketplace-reconcile").communicate(timeout=SECONDS)
-    assert words.splitlines() == ["agmt-1: unknown → TERMINATED, which ends its licence", "1 news."]
-    with app.app_context():
-        assert find_licence("l-1").state == LicenceState.ENDING
-    words, _ = work("marketplace-reconcile").communicate(timeout=SECONDS)
-    assert words == "Nothing is new.\n"
-
-
-def test_the_daily_question_connects_a_renewal_and_names_what_aws_does_not_know(
-    app, aws, work, cast, take_in
-):
-    from reflow_accounts.extensions import db
-
-    take_in(event("License Updated", "l-1", "agmt-1"))
-    with app.app_context():
-        claim(find_licence("l-1"), cast.solo.row(), by=None)
-        db.session.commit()
-    take_in(event("License Updated", "l-2", "agmt-2"))
-    aws.agreements["agmt-2"] = {"agreementId": "agmt-2", "status": "ACTIVE", "initialAgreementId": "agmt-1"}
-    words, _ = work("marketplace-reconcile").communicate(timeout=SECONDS)
-    assert "agmt-1: AWS does not know it" in words
-    with app.app_context():
-        assert find_licence("l-2").team_id == cast.solo.row().id
-
-
-def test_the_daily_question_says_when_aws_is_away(aws, work, take_in):
-    take_in(event("License Updated", "l-1", "agmt-1"))
-    aws.errors["SearchAgreements"] = "InternalServerException"
-    asked = work("marketplace-reconcile")
-    words, _ = asked.communicate(timeout=SECONDS)
-    assert asked.returncode == 1
-    assert "Run it again later" in words
-    assert "Traceback" not in words
 
 
 def test_a_customer_is_resolved_and_refusals_repeat_nothing_of_the_token(aws):

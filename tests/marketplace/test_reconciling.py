@@ -1,0 +1,72 @@
+"""The daily question to AWS: what it finds out is taken in like an event, and said once."""
+
+from collections.abc import Callable
+
+import pytest
+
+from reflow_accounts.extensions import db
+from reflow_accounts.subscriptions.licences import claim, find_licence
+from reflow_accounts.subscriptions.models import LicenceState
+from tests.helpers.aws import event
+
+
+@pytest.fixture
+def ask(selling) -> Callable[[], tuple[int, list[str]]]:
+    """`ask()`: run marketplace-reconcile; its exit code and its lines."""
+    runner = selling.test_cli_runner()
+
+    def run() -> tuple[int, list[str]]:
+        # `flask` opens a context around every command.
+        with selling.app_context():
+            done = runner.invoke(args=["marketplace-reconcile"])
+        return done.exit_code, done.output.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def bought(app, cast, take_in) -> None:
+    """Solo has the active licence l-1 of agmt-1."""
+    take_in(event("License Updated", "l-1", "agmt-1"))
+    with app.app_context():
+        claim(find_licence("l-1"), cast.solo.row(), by=None)
+        db.session.commit()
+
+
+def test_it_finds_an_end_whose_event_was_lost(app, aws, ask, bought):
+    aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "TERMINATED"}
+    aws.agreements["of-another-product"] = {"agreementId": "of-another-product", "status": "ACTIVE"}
+    assert ask() == (0, ["agmt-1: unknown → TERMINATED, which ends its licence", "1 news."])
+    with app.app_context():
+        assert find_licence("l-1").state == LicenceState.ENDING
+    assert ask() == (0, ["Nothing is new."])
+
+
+def test_it_connects_a_renewal_and_names_what_aws_does_not_know(app, aws, ask, cast, bought, take_in):
+    take_in(event("License Updated", "l-2", "agmt-2"))
+    aws.agreements["agmt-2"] = {"agreementId": "agmt-2", "status": "ACTIVE", "initialAgreementId": "agmt-1"}
+    assert "agmt-1: AWS does not know it" in ask()[1]
+    with app.app_context():
+        assert find_licence("l-2").team_id == cast.solo.row().id
+
+
+def test_of_another_product_it_says_nothing(aws, ask, take_in):
+    take_in(event("License Updated", "l-9", "agmt-9", product="another"))
+    take_in(event("Purchase Agreement Created", "", "agmt-9", product="another", status="ACTIVE"))
+    aws.agreements["agmt-9"] = {"agreementId": "agmt-9", "status": "EXPIRED"}
+    assert ask() == (0, ["Nothing is new."])
+
+
+def test_it_claims_the_end_of_a_licence_only_where_one_ends(aws, ask, take_in):
+    # Events of agreements do not say of which product they are.
+    take_in(event("Purchase Agreement Created", "", "agmt-8", product="", status="ACTIVE"))
+    aws.agreements["agmt-8"] = {"agreementId": "agmt-8", "status": "EXPIRED"}
+    assert ask() == (0, ["agmt-8: ACTIVE → EXPIRED", "1 news."])
+
+
+def test_it_says_when_aws_is_away(aws, ask, take_in):
+    take_in(event("License Updated", "l-1", "agmt-1"))
+    aws.errors["SearchAgreements"] = "InternalServerException"
+    code, [words] = ask()
+    assert code == 1
+    assert "Run it again later" in words
