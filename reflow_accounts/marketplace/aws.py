@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from reflow_accounts.aws_settings import REGION, AwsSettings
+from reflow_accounts.marketplace.words import licence_key_of
 
 # Everything of AWS Marketplace is in one region. A poll waits longer than any other question.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 5, 2
@@ -72,7 +73,7 @@ def resolve_customer(settings: AwsSettings, token: str) -> Customer:
     with _asking():
         client = _client("meteringmarketplace", settings.metering_endpoint)
         found = client.resolve_customer(RegistrationToken=token)
-    key = licence_key_of(str(found.get("LicenseArn", "")))
+    key = licence_key_of(found.get("LicenseArn"))
     if key is None:
         raise TokenInvalid
     metadata = found.get("Metadata") or {}
@@ -81,14 +82,6 @@ def resolve_customer(settings: AwsSettings, token: str) -> Customer:
         str(found.get("CustomerAWSAccountId", "")),
         key,
         metadata.get("AgreementId"),
-    )
-
-
-def licence_key_of(arn: str) -> str | None:
-    """Return the `l-…` part of a licence's ARN, with or without its leading `arn:`; None when it has none."""
-    key = arn.rpartition(":")[2]
-    return (
-        key if key.startswith("l-") and 3 <= len(key) <= 64 and key.isascii() and key.isprintable() else None
     )
 
 

@@ -19,6 +19,7 @@ from reflow_accounts.marketplace.reduction import (
     Fact,
     reduce,
 )
+from reflow_accounts.marketplace.words import word
 from reflow_accounts.subscriptions.licences import claim, hold_licence, learn, report
 from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.teams.models import Team
@@ -176,12 +177,8 @@ def _describe(agreement: Agreement) -> None:
         agreement.status = status_in(event.detail) or agreement.status
         agreement.starts_at = time_in(said, "startTime") or agreement.starts_at
         agreement.ends_at = time_in(said, "endTime") or agreement.ends_at
-        agreement.previous_id = _id(said.get("previousAgreementId")) or agreement.previous_id
-        agreement.initial_id = _id(said.get("initialAgreementId")) or agreement.initial_id
+        agreement.previous_id = word(said.get("previousAgreementId")) or agreement.previous_id
+        agreement.initial_id = word(said.get("initialAgreementId")) or agreement.initial_id
         if event.kind in (ADVISORY_ISSUED, ADVISORY_RESOLVED):
             agreement.advisory = _FLAG if event.kind == ADVISORY_ISSUED else ""
     db.session.flush()
-
-
-def _id(value: object) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= 64 else None

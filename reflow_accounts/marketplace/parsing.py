@@ -1,20 +1,25 @@
 """Read an event of AWS Marketplace as EventBridge puts it into the queue, and refuse what is none."""
 
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from reflow_accounts.extensions import now
-from reflow_accounts.marketplace.aws import licence_key_of
 from reflow_accounts.marketplace.models import LONGEST_EVENT_ID, LONGEST_KIND
 from reflow_accounts.marketplace.reduction import kind_of
-from reflow_accounts.subscriptions.models import LONGEST_AWS_ID
+from reflow_accounts.marketplace.words import licence_key_of, word
 
 SOURCE = "aws.agreement-marketplace"
 # SQS takes up to 256 kB (1 MB by request); AWS's own events are a few hundred bytes.
 LARGEST_EVENT = 64_000
+DEEPEST_EVENT = 32
+
+# Lone surrogates cannot be written in UTF-8, and PostgreSQL stores no NUL.
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Malformed(Exception):
@@ -44,14 +49,14 @@ def parse(body: str) -> Event:
     if not isinstance(detail, dict):
         raise Malformed("it has no detail")
     return Event(
-        event_id=_word(found.get("id"), LONGEST_EVENT_ID) or _missing("id"),
-        kind=kind_of(_word(found.get("detail-type"), LONGEST_KIND) or _missing("detail-type")),
+        event_id=word(found.get("id"), LONGEST_EVENT_ID) or _missing("id"),
+        kind=kind_of(word(found.get("detail-type"), LONGEST_KIND) or _missing("detail-type")),
         at=_time(found.get("time")),
         detail=detail,
-        licence_key=licence_key_of(str(_inside(detail, "license").get("arn", ""))),
-        agreement_id=_word(_inside(detail, "agreement").get("id"), LONGEST_AWS_ID),
-        product_code=_word(_inside(detail, "product").get("code"), LONGEST_AWS_ID) or "",
-        aws_account=_word(_inside(detail, "acceptor").get("accountId"), 12) or "",
+        licence_key=licence_key_of(_inside(detail, "license").get("arn")),
+        agreement_id=word(_inside(detail, "agreement").get("id")),
+        product_code=word(_inside(detail, "product").get("code")) or "",
+        aws_account=word(_inside(detail, "acceptor").get("accountId"), 12) or "",
     )
 
 
@@ -65,7 +70,7 @@ def time_in(detail: Mapping[str, Any], name: str) -> datetime | None:
 
 def status_in(detail: Mapping[str, Any]) -> str:
     """Return the agreement's status in an event's detail, or nothing."""
-    return _word(_inside(detail, "agreement").get("status"), 30) or ""
+    return word(_inside(detail, "agreement").get("status"), 30) or ""
 
 
 def _object(body: str) -> dict[str, Any]:
@@ -77,17 +82,31 @@ def _object(body: str) -> dict[str, Any]:
         raise Malformed("it is not JSON") from None
     if not isinstance(found, dict):
         raise Malformed("it is not an object")
+    if not all(map(_is_storable, _parts(found))):
+        raise Malformed("it holds what no database stores")
     return found
+
+
+def _parts(value: object, depth: int = 0) -> Iterator[object]:
+    """Yield every name and value in what was read as JSON."""
+    if depth > DEEPEST_EVENT:
+        raise Malformed("it is nested too deeply")
+    yield value
+    inner = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in inner:
+        yield from _parts(part, depth + 1)
+
+
+def _is_storable(part: object) -> bool:
+    if isinstance(part, str):
+        return not _UNWRITABLE.search(part)
+    # JSON has neither NaN nor Infinity: Python reads them, and 1e999, all the same.
+    return not isinstance(part, float) or math.isfinite(part)
 
 
 def _inside(detail: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = detail.get(name)
     return found if isinstance(found, dict) else {}
-
-
-def _word(value: object, longest: int) -> str | None:
-    is_one = isinstance(value, str) and 0 < len(value) <= longest and value.isascii() and value.isprintable()
-    return value if is_one and isinstance(value, str) else None
 
 
 def _missing(name: str) -> str:

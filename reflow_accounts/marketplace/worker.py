@@ -3,7 +3,7 @@
 import logging
 import threading
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.extensions import db
@@ -61,16 +61,15 @@ class Worker:
             self._is_waiting = False
 
     def _take(self, queue: Queue, message: Message) -> None:
-        """Take a message in. One that is no event stays, for the dead-letter queue."""
+        """Take a message in. One that is no event, or cannot be kept, stays for the dead-letter queue."""
         try:
             event = take(message.body, self._settings.product_code)
-        except Malformed as fault:
+        except (Malformed, DataError, UnicodeError) as fault:
             db.session.rollback()
-            _logger.warning(
-                "a message is no event and stays in the queue: %s",
-                fault,
-                extra=logs.facts(message=message.id),
-            )
+            # What others than we raise may repeat what is in the message.
+            why = fault if isinstance(fault, Malformed) else "it cannot be stored"
+            told = logs.facts(message=message.id)
+            _logger.warning("a message is no event and stays in the queue: %s", why, extra=told)
             return
         # What SQLAlchemy raises when the database goes away goes to `run`; the message comes again.
         db.session.commit()

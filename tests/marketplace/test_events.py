@@ -1,5 +1,6 @@
 """Events of a licence: whatever their order and however often they come, the end is the same (marketplace.md)."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -192,8 +193,14 @@ def test_what_happens_to_another_licence_of_the_agreement_ends_nobody_elses(app,
         UPDATED.replace(START.strftime("%Y"), "year"),
         UPDATED.replace('"id": "event', '"id": "\\u0000event', 1),
         UPDATED.replace("}}", f'}}, "more": "{"x" * 64_000}"}}'),
+        *(
+            event("Purchase Agreement Created", "", "agmt-1", previousAgreementId=strange)
+            for strange in ("\ud800", "a\0", math.nan, -math.inf, {"\udfff": 1}, {"a\0": 1})
+        ),
+        UPDATED.replace('"version": "0"', '"version": 1e999'),
+        UPDATED.replace('"version": "0"', f'"version": {"[" * 900}{"]" * 900}'),
     ],
-    ids=range(11),
+    ids=range(19),
 )
 def test_what_is_no_event_is_refused_and_leaves_nothing(app, take_in, body):
     with pytest.raises(Malformed):
@@ -203,7 +210,14 @@ def test_what_is_no_event_is_refused_and_leaves_nothing(app, take_in, body):
 
 def test_strange_details_are_kept_and_harm_nothing(app, take_in):
     for number, said in enumerate(
-        ({"status": ["x"]}, {"status": "\u0000"}, {"endTime": "never"}, {"endTime": 5})
+        (
+            {"status": ["x"]},
+            {"status": 10**400},
+            {"previousAgreementId": "é"},
+            {"previousAgreementId": "x" * 65, "status": "x" * 65},
+            {"endTime": "never"},
+            {"endTime": 5},
+        )
     ):
         assert take_in(event("Purchase Agreement Amended", "", f"agmt-{number}", **said)) == 1
     assert take_in(event("License Updated", "not-a-licence", "agmt-1")) == 1

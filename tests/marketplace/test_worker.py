@@ -82,6 +82,17 @@ def test_what_is_no_event_stays_for_the_dead_letter_queue_and_stops_nothing(app,
     assert rows.count(app, MarketplaceEvent) == 1
 
 
+def test_a_strange_event_keeps_no_good_one_from_being_taken_in(app, aws, work):
+    aws.hidden = 0.1
+    strange = event("Purchase Agreement Created", "", "agmt-1", previousAgreementId="\ud800")
+    aws.send(strange, event("License Updated", "l-1", "agmt-1"))
+    worker = work()
+    until(lambda: not aws.queue)
+    assert [one.body for one in aws.dead] == [strange]
+    assert rows.count(app, MarketplaceEvent) == 1
+    assert worker.poll() is None
+
+
 def test_while_aws_is_away_it_waits_and_goes_on(app, aws, work):
     aws.errors["ReceiveMessage"] = "ServiceUnavailable"
     aws.send(event("License Updated", "l-1", "agmt-1"))
