@@ -54,11 +54,14 @@ def kind_of(detail_type: str) -> str:
 def reduce(facts: Iterable[Fact]) -> Reduced | None:
     """Return what the events of a licence and its agreement come to; None when they say nothing of it.
 
-    Order and repeats cannot matter: of equal ranks the earliest time holds.
+    Order and repeats cannot matter: of equal ranks the earliest time holds. What AWS never activated has
+    nothing to wind down: its cancellation ends it, since only AWS's word makes a licence good.
     """
     known = [(state, fact.at) for fact in facts if (state := _state_in(fact))]
     if not known:
         return None
+    if LicenceState.ACTIVE not in {state for state, _ in known}:
+        known = [(LicenceState.ENDED, at) for _, at in known]
     highest = max((state for state, _ in known), key=_RISING.index)
     since = min(at for state, at in known if state == highest)
     return Reduced(highest, since, since + HOUR if highest == LicenceState.ENDING else None)
