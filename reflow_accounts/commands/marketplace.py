@@ -22,8 +22,7 @@ def work_on_events() -> None:
     worker = Worker(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop)
-    click.echo("Waiting for events of AWS Marketplace (Ctrl-C stops it)")
-    worker.run()
+    worker.run(lambda: click.echo("Waiting for events of AWS Marketplace (Ctrl-C stops it)"))
 
 
 @click.command("marketplace-reconcile")

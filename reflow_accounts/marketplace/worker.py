@@ -1,7 +1,9 @@
 """Read the queue of AWS Marketplace's events until told to stop: commit, then delete."""
 
 import logging
-import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from sqlalchemy.exc import DataError, DBAPIError
 
@@ -23,42 +25,58 @@ class Worker:
 
     def __init__(self, settings: AwsSettings) -> None:
         self._settings = settings
-        self._stopping = threading.Event()
+        self._is_stopping = False
         self._is_waiting = False
         self._failures = 0
 
-    def run(self) -> None:
-        """Work until `stop` is called; the message in hand is finished first."""
+    def run(self, ready: Callable[[], None]) -> None:
+        """Work until `stop` is called; the message in hand is finished first.
+
+        `ready` is called once, when all is there to wait for events.
+        """
         queue: Queue | None = None
-        while not self._stopping.is_set():
-            try:
-                queue = queue or Queue(self._settings)
-                for message in self._wait(queue):
-                    if self._stopping.is_set():
-                        return
-                    self._take(queue, message)
-                self._failures = 0
-            except _Stopped:
-                return
-            except (AwsAway, DBAPIError) as error:
-                db.session.rollback()
-                self._rest(str(error) if isinstance(error, AwsAway) else "The database cannot be reached.")
-            finally:
-                db.session.remove()
+        with suppress(_Stopped):
+            while not self._is_stopping:
+                try:
+                    if queue is None:
+                        queue = Queue(self._settings)
+                        ready()
+                    self._take_some(queue)
+                    self._failures = 0
+                except (AwsAway, DBAPIError) as error:
+                    db.session.rollback()
+                    self._rest(
+                        str(error) if isinstance(error, AwsAway) else "The database cannot be reached."
+                    )
+                finally:
+                    db.session.remove()
 
     def stop(self, *_: object) -> None:
         """Begin nothing more. What is only waited for is given up: the queue delivers it again."""
-        self._stopping.set()
+        self._is_stopping = True
         if self._is_waiting:
             self._is_waiting = False
             raise _Stopped
 
-    def _wait(self, queue: Queue) -> list[Message]:
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Let a signal end what is done here at once."""
         self._is_waiting = True
         try:
-            return queue.receive()
+            # One that came just before that only left its mark.
+            if self._is_stopping:
+                raise _Stopped
+            yield
         finally:
             self._is_waiting = False
+
+    def _take_some(self, queue: Queue) -> None:
+        with self._waiting():
+            messages = queue.receive()
+        for message in messages:
+            if self._is_stopping:
+                return
+            self._take(queue, message)
 
     def _take(self, queue: Queue, message: Message) -> None:
         """Take a message in. One that is no event, or cannot be kept, stays for the dead-letter queue."""
@@ -82,7 +100,8 @@ class Worker:
         seconds = min(FIRST_REST * 2**self._failures, LONGEST_REST)
         self._failures = min(self._failures + 1, 10)
         _logger.warning("%s The worker rests %.0f s.", why, seconds)
-        self._stopping.wait(seconds)
+        with self._waiting():
+            time.sleep(seconds)
 
 
 class _Stopped(BaseException):

@@ -73,22 +73,34 @@ def test_it_takes_in_what_comes_then_deletes_it_and_stops_on_sigterm_while_it_wa
     assert "Traceback" not in words
 
 
+def test_sigterm_as_soon_as_it_says_that_it_waits_ends_it_at_once(aws, work):
+    aws.longest_poll = 20
+    worker = work()
+    assert "Waiting for events" in next(line for line in worker.stdout if "Waiting" in line)
+    worker.send_signal(signal.SIGTERM)
+    # Well before the poll of 20 seconds would end, and before the 10 that containers are given.
+    words, _ = worker.communicate(timeout=8)
+    assert worker.returncode == 0
+    assert "Traceback" not in words
+
+
+def test_sigterm_ends_it_while_it_rests_too(aws, work):
+    aws.errors["ReceiveMessage"] = "ServiceUnavailable"
+    worker = work()
+    assert "rests" in next(line for line in worker.stdout if "rests" in line)
+    worker.send_signal(signal.SIGTERM)
+    words, _ = worker.communicate(timeout=SECONDS)
+    assert worker.returncode == 0
+    assert "Traceback" not in words
+
+
 def test_what_is_no_event_stays_for_the_dead_letter_queue_and_stops_nothing(app, aws, work):
     aws.hidden = 0.1
-    aws.send("poison", event("License Updated", "l-1", "agmt-1"))
-    work()
-    until(lambda: [one.body for one in aws.dead] == ["poison"])
-    until(lambda: not aws.queue)
-    assert rows.count(app, MarketplaceEvent) == 1
-
-
-def test_a_strange_event_keeps_no_good_one_from_being_taken_in(app, aws, work):
-    aws.hidden = 0.1
     strange = event("Purchase Agreement Created", "", "agmt-1", previousAgreementId="\ud800")
-    aws.send(strange, event("License Updated", "l-1", "agmt-1"))
+    aws.send("poison", strange, event("License Updated", "l-1", "agmt-1"))
     worker = work()
+    until(lambda: [one.body for one in aws.dead] == ["poison", strange])
     until(lambda: not aws.queue)
-    assert [one.body for one in aws.dead] == [strange]
     assert rows.count(app, MarketplaceEvent) == 1
     assert worker.poll() is None
 
