@@ -132,7 +132,8 @@ def open_doors(app: Flask) -> None:
         if name == "account":
             door.context_processor(heading)
         if name == "public":
-            door.context_processor(lambda: {"comes_from_aws": marketplace_pages.has_claim()})
+            # Asked by the pages that say so: others need no database for it.
+            door.context_processor(lambda: {"comes_from_aws": marketplace_pages.has_claim})
         app.register_blueprint(door)
     app.before_request(bearer.guard)
     app.after_request(bearer.settle)

@@ -138,8 +138,9 @@ def cookie_name() -> str:
 
 
 def has_claim() -> bool:
-    """Say whether the browser comes from AWS Marketplace and has not connected its purchase yet."""
-    return bool(_secret())
+    """Say whether the browser comes from AWS Marketplace with a purchase that nobody has connected yet."""
+    found = registration.find_claim(_secret())
+    return found is not None and registration.team_that_has(found) is None
 
 
 @waits
@@ -160,17 +161,23 @@ def _ask(found: Claim, user: User, form: ConnectForm) -> str:
 
 
 def _done(team: Team, user: User) -> Response:
-    answer = make_response(redirect(url_for("account.subscription.show", team=team.public_id), 303))
-    answer.delete_cookie(cookie_name(), httponly=True, secure=_is_https(), samesite="Lax")
-    return answer
+    return _without_claim(redirect(url_for("account.subscription.show", team=team.public_id), 303))
 
 
 def _is_in(team: Team, user: User) -> bool:
     return any(membership.team_id == team.id for membership in memberships_of(user))
 
 
-def _problem(problem: Problem) -> tuple[str, int]:
-    return render_template("marketplace/problem.html", problem=problem.name), problem.status
+def _problem(problem: Problem) -> Response:
+    answer = make_response(render_template("marketplace/problem.html", problem=problem.name), problem.status)
+    # What leads nowhere is not to lead there again: AWS's button brings a new one.
+    return _without_claim(answer) if problem in (_NONE, _TAKEN) else answer
+
+
+def _without_claim(answer: Response) -> Response:
+    if _secret():
+        answer.delete_cookie(cookie_name(), httponly=True, secure=_is_https(), samesite="Lax")
+    return answer
 
 
 def _secret() -> str | None:

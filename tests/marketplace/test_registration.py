@@ -157,9 +157,50 @@ def test_again_for_the_same_team_is_harmless_and_for_another_person_is_explained
     page = stranger.page(PAGE, 409)
     assert "This subscription is connected already" in page.text
     assert "Solo" not in page.text
+    arrive(stranger, token)
     assert stranger.send(PAGE, team="new", team_name="Mine").status_code == 409
     assert rows.count(app, Licence) == 1
     assert subjects(mailbox) == []
+
+
+def test_a_purchase_that_somebody_else_connected_leads_nowhere_a_second_time(cast, aws, buyer):
+    token = aws.sell("l-1")
+    stranger = PageClient(buyer.application, buyer.application.response_class)
+    arrive(stranger, token)
+    cast.nina.sign_in(buyer)
+    arrive(buyer, token)
+    connect(buyer)
+    assert NOTE not in stranger.page("/signup").text
+    log_in = stranger.submit(
+        stranger.page("/login"), "/login", email=cast.charlie.email, password=cast.charlie.password
+    )
+    assert log_in.location == "/account/profile"
+    assert "This subscription is connected already" in stranger.page(PAGE, 409).text
+    assert stranger.get_cookie("reflow-claim") is None
+    assert "There is no purchase to connect" in stranger.page(PAGE, 404).text
+
+
+@pytest.mark.parametrize("junk", ["junk", "x" * 200, "\u00ff\u20ac", '"', "%00"])
+def test_a_cookie_that_names_no_claim_leads_nowhere_and_is_forgotten(cast, buyer, junk):
+    buyer.set_cookie("reflow-claim", junk)
+    assert NOTE not in buyer.page("/signup").text
+    answer = buyer.submit(buyer.page("/login"), "/login", email=cast.nina.email, password=cast.nina.password)
+    assert answer.location == "/account/profile"
+    assert buyer.get(PAGE).status_code == 404
+    assert buyer.get_cookie("reflow-claim") is None
+
+
+def test_who_connected_it_and_presses_the_button_again_logs_in_and_sees_the_subscription(cast, aws, buyer):
+    token = aws.sell("l-1")
+    cast.nina.sign_in(buyer)
+    arrive(buyer, token)
+    connect(buyer)
+    elsewhere = PageClient(buyer.application, buyer.application.response_class)
+    arrive(elsewhere, token)
+    page = elsewhere.page(elsewhere.get(PAGE).location)
+    [link] = [link["href"] for link in page.all("a") if link.text == "Log in" and "next" in link["href"]]
+    elsewhere.submit(elsewhere.page(link), "/login", email=cast.nina.email, password=cast.nina.password)
+    assert elsewhere.get(PAGE).location == f"/account/subscription?team={cast.solo.id}"
 
 
 def test_of_many_who_connect_at_once_one_team_gets_it(app, selling, cast, aws):
