@@ -4,18 +4,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from reflow_accounts.aws_settings import REGION, AwsSettings
-from reflow_accounts.marketplace.words import licence_key_of
+from reflow_accounts.marketplace.words import licence_key_of, word
 
 # Everything of AWS Marketplace is in one region. A poll waits longer than any other question.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 5, 2
 POLL_SECONDS = 20
 MESSAGES_AT_ONCE = 10
-
-_TOKEN_IS_WRONG = "InvalidTokenException"  # noqa: S105  # AWS's words
-_TOKEN_IS_OLD = "ExpiredTokenException"  # noqa: S105
 
 
 class AwsAway(Exception):
@@ -70,19 +68,20 @@ def resolve_customer(settings: AwsSettings, token: str) -> Customer:
     Raises TokenInvalid, TokenExpired, Disabled, or AwsAway.
     https://docs.aws.amazon.com/marketplacemetering/latest/APIReference/API_ResolveCustomer.html
     """
-    with _asking():
+    refusals: dict[str, type[Exception]] = {
+        "InvalidTokenException": TokenInvalid,
+        "ResourceNotFoundException": TokenInvalid,
+        "ExpiredTokenException": TokenExpired,
+        "DisabledApiException": Disabled,
+    }
+    with _asking(refusals):
         client = _client("meteringmarketplace", settings.metering_endpoint)
         found = client.resolve_customer(RegistrationToken=token)
-    key = licence_key_of(found.get("LicenseArn"))
-    if key is None:
-        raise TokenInvalid
-    metadata = found.get("Metadata") or {}
-    return Customer(
-        str(found["ProductCode"]),
-        str(found.get("CustomerAWSAccountId", "")),
-        key,
-        metadata.get("AgreementId"),
-    )
+    product_code, key = word(found.get("ProductCode")), licence_key_of(found.get("LicenseArn"))
+    if product_code is None or key is None:
+        raise TokenInvalid("AWS's answer names no product or no licence.")
+    agreement_id = word((found.get("Metadata") or {}).get("AgreementId"))
+    return Customer(product_code, word(found.get("CustomerAWSAccountId"), 12) or "", key, agreement_id)
 
 
 class Queue:
@@ -113,7 +112,7 @@ class Queue:
 def describe_agreement(settings: AwsSettings, agreement_id: str) -> AgreementFacts | None:
     """Return an agreement; None when AWS does not know it. Raises AwsAway."""
     try:
-        with _asking():
+        with _asking({"ResourceNotFoundException": _NotFound}):
             client = _client("marketplace-agreement", settings.agreement_endpoint)
             return _facts(client.describe_agreement(agreementId=agreement_id))
     except _NotFound:
@@ -164,25 +163,20 @@ def _client(service: str, endpoint: str, *, read_seconds: int = READ_SECONDS) ->
 
 
 @contextmanager
-def _asking() -> Iterator[None]:
-    """Turn what boto3 raises into what we say. Its own texts may repeat what was sent: they go no further."""
+def _asking(refusals: Mapping[str, type[Exception]] = MappingProxyType({})) -> Iterator[None]:
+    """Turn what boto3 raises into what we say: `refusals` by AWS's codes, and AwsAway for all else.
+
+    Its own texts may repeat what was sent: they go no further.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
     except ClientError as error:
-        raise _refusal(str(error.response.get("Error", {}).get("Code", ""))) from None
-    except BotoCoreError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in refusals:
+            raise refusals[code] from None
+        raise AwsAway(f"AWS answered {code[:80] or 'with an error'}.") from None
+    except (BotoCoreError, ResponseParserError) as error:
         raise AwsAway(f"AWS cannot be reached ({type(error).__name__}).") from None
-
-
-def _refusal(code: str) -> Exception:
-    if code == _TOKEN_IS_WRONG:
-        return TokenInvalid()
-    if code == _TOKEN_IS_OLD:
-        return TokenExpired()
-    if code == "DisabledApiException":
-        return Disabled()
-    if code == "ResourceNotFoundException":
-        return _NotFound()
-    return AwsAway(f"AWS answered {code[:80] or 'with an error'}.")

@@ -1,14 +1,25 @@
 """From AWS Marketplace to a team: the address of the listing, and the page where the purchase is connected."""
 
 import logging
+import math
 from dataclasses import dataclass
 
 from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.wrappers import Response
 
 from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.config import Settings
-from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
+from reflow_accounts.errors import (
+    Conflict,
+    DomainError,
+    Gone,
+    NotFound,
+    RateLimited,
+    Unavailable,
+    ValidationFailed,
+)
 from reflow_accounts.extensions import db
 from reflow_accounts.identity import signed_in
 from reflow_accounts.identity.models import User
@@ -21,6 +32,7 @@ from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import membership_of, memberships_of
 from reflow_accounts.web.client import client
 from reflow_accounts.web.destinations import waits
+from reflow_accounts.web.problems import database_error, domain_error
 
 webhooks = Blueprint("aws", __name__)
 public = Blueprint("registration", __name__)
@@ -166,6 +178,21 @@ def _done(team: Team, user: User) -> Response:
 
 def _is_in(team: Team, user: User) -> bool:
     return any(membership.team_id == team.id for membership in memberships_of(user))
+
+
+def _busy(error: Exception) -> Response:
+    """Answer what a minute mends as everywhere, in words for who has just paid."""
+    found = domain_error(error) if isinstance(error, DomainError) else database_error(error)
+    if found.status_code in (429, 503):
+        minutes = math.ceil(error.retry_after / 60) if isinstance(error, RateLimited) else 1
+        wait = "a minute" if minutes == 1 else f"{minutes} minutes"
+        found.set_data(render_template("marketplace/problem.html", problem="busy", wait=wait))
+    return found
+
+
+for _blueprint in (webhooks, public):
+    for _kind in (RateLimited, Unavailable, DBAPIError, PoolTimeoutError):
+        _blueprint.register_error_handler(_kind, _busy)
 
 
 def _problem(problem: Problem) -> Response:

@@ -100,11 +100,11 @@ def error_page(status: int, sentence: str, heading: str = "", request_id: str = 
 
 def bind(app: Flask) -> None:
     """Answer every error of the application."""
-    app.register_error_handler(DomainError, _domain_error)
+    app.register_error_handler(DomainError, domain_error)
     app.register_error_handler(CSRFError, _forgery)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(DBAPIError, _database_error)
-    app.register_error_handler(PoolTimeoutError, _database_error)
+    app.register_error_handler(DBAPIError, database_error)
+    app.register_error_handler(PoolTimeoutError, database_error)
     app.register_error_handler(Exception, _unexpected)
     app.after_request(_log_refusal)
 
@@ -118,7 +118,8 @@ def _log_refusal(response: Response) -> Response:
     return response
 
 
-def _domain_error(error: DomainError) -> Response:
+def domain_error(error: DomainError) -> Response:
+    """Answer a refusal of ours."""
     db.session.rollback()
     answer = _domain_problem(error) if is_api() else error_page(error.status, str(error))
     if isinstance(error, RateLimited):
@@ -166,7 +167,7 @@ def _api_http_error(error: HTTPException, status: int, sentence: str) -> Respons
     return problem(422, Code.VALIDATION_FAILED, detail, ValidationFailed.title, errors=errors)
 
 
-def _database_error(error: Exception) -> Response:
+def database_error(error: Exception) -> Response:
     """A database that is away is "try again"; a statement that it refuses is our mistake."""
     db.session.rollback()
     is_away = isinstance(error, OperationalError | PoolTimeoutError) or getattr(
