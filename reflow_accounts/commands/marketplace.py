@@ -7,6 +7,7 @@ import click
 from flask import current_app
 
 from reflow_accounts.aws_settings import AwsSettings
+from reflow_accounts.commands.plainly import said_plainly
 from reflow_accounts.config import Settings
 from reflow_accounts.marketplace.aws import AwsAway
 from reflow_accounts.marketplace.reconciling import reconcile
@@ -26,6 +27,7 @@ def work_on_events() -> None:
 
 
 @click.command("marketplace-reconcile")
+@said_plainly
 def ask_aws() -> None:
     """Ask AWS about every agreement, in case an event was lost; run it once a day."""
     settings = _settings()

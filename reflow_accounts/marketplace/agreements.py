@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from reflow_accounts.extensions import db
 from reflow_accounts.marketplace.models import Agreement
-from reflow_accounts.marketplace.reduction import CANCELLING, STRANGE
+from reflow_accounts.marketplace.reduction import CANCELLING, STRANGE, UNKNOWN
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 
 
@@ -24,6 +24,8 @@ def flags_of(licence: Licence, agreement: Agreement | None) -> list[str]:
     if agreement is None:
         return []
     flags = [f"{agreement.advisory}."] if agreement.advisory else []
+    if agreement.status == UNKNOWN:
+        flags.append("AWS does not know the agreement.")
     if agreement.status in STRANGE:
         flags.append(f"AWS calls the agreement {agreement.status}.")
     if agreement.status == "ACTIVE" and licence.state in (LicenceState.PENDING, LicenceState.ENDED):

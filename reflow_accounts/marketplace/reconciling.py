@@ -9,6 +9,7 @@ from reflow_accounts.extensions import db, now
 from reflow_accounts.marketplace.aws import AgreementFacts, describe_agreement, search_agreements
 from reflow_accounts.marketplace.inbox import take_facts
 from reflow_accounts.marketplace.models import Agreement
+from reflow_accounts.marketplace.reduction import UNKNOWN
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 
 
@@ -28,19 +29,22 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
             yield from _take(facts, known.get(facts.agreement_id, ""))
     for agreement_id in sorted(_open_agreements() - seen):
         found = describe_agreement(settings, agreement_id)
-        if found is None:
-            yield f"{agreement_id}: AWS does not know it"
-        else:
-            yield from _take(found, known.get(agreement_id, ""))
+        unknown = AgreementFacts(agreement_id, None, UNKNOWN, None, None)
+        yield from _take(found or unknown, known.get(agreement_id, ""))
 
 
 def _take(facts: AgreementFacts, before: str) -> Iterator[str]:
     states = _states_of(facts.agreement_id)
     take_facts(facts, now())
     db.session.commit()
-    if facts.status != before:
+    if facts.status == before:
+        return
+    if facts.status == UNKNOWN:
+        yield f"{facts.agreement_id}: AWS does not know it"
+    else:
         effect = ", which ends its licence" if _states_of(facts.agreement_id) != states else ""
-        yield f"{facts.agreement_id}: {before or 'unknown'} → {facts.status}{effect}"
+        was = "unknown" if before in ("", UNKNOWN) else before
+        yield f"{facts.agreement_id}: {was} → {facts.status}{effect}"
 
 
 def _states_of(agreement_id: str) -> list[str]:

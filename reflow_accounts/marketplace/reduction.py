@@ -22,6 +22,8 @@ RECONCILED = "Reconciled"
 CANCELLING = frozenset({"CANCELLED", "EXPIRED", "TERMINATED"})
 # Nothing of ours acts on these: staff look at them.
 STRANGE = frozenset({"ARCHIVED", "ROLLED_BACK", "SUPERSEDED"})
+# Not AWS's: what stands for the status of an agreement that AWS does not know.
+UNKNOWN = "UNKNOWN"
 # The event that ends a licence comes within the hour after the one that says so.
 HOUR = timedelta(hours=1)
 

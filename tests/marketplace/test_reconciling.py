@@ -1,10 +1,14 @@
 """The daily question to AWS: what it finds out is taken in like an event, and said once."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
+import time_machine
 
-from reflow_accounts.extensions import db
+from reflow_accounts.extensions import db, now
+from reflow_accounts.marketplace.agreements import flags_of
+from reflow_accounts.marketplace.models import Agreement
 from reflow_accounts.subscriptions.licences import claim, find_licence
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers.aws import event
@@ -50,6 +54,20 @@ def test_it_connects_a_renewal_and_names_what_aws_does_not_know(app, aws, ask, c
         assert find_licence("l-2").team_id == cast.solo.row().id
 
 
+def test_that_aws_does_not_know_an_agreement_is_news_once(app, aws, ask, bought):
+    assert ask() == (0, ["agmt-1: AWS does not know it", "1 news."])
+    assert ask() == (0, ["Nothing is new."])
+    with time_machine.travel(now() + timedelta(days=1)):
+        assert ask() == (0, ["Nothing is new."])
+        with app.app_context():
+            licence, agreement = find_licence("l-1"), db.session.get_one(Agreement, "agmt-1")
+            assert flags_of(licence, agreement) == ["AWS does not know the agreement."]
+            assert licence.state == LicenceState.ACTIVE
+    aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "ACTIVE"}
+    with time_machine.travel(now() + timedelta(days=2)):
+        assert ask() == (0, ["agmt-1: unknown → ACTIVE", "1 news."])
+
+
 def test_of_another_product_it_says_nothing(aws, ask, take_in):
     take_in(event("License Updated", "l-9", "agmt-9", product="another"))
     take_in(event("Purchase Agreement Created", "", "agmt-9", product="another", status="ACTIVE"))
@@ -70,3 +88,11 @@ def test_it_says_when_aws_is_away(aws, ask, take_in):
     code, [words] = ask()
     assert code == 1
     assert "Run it again later" in words
+
+
+def test_it_says_when_the_database_cannot_be_used(aws, another):
+    app = another(aws=aws.settings, database_url="postgresql://nobody:nothing@127.0.0.1:1/none")
+    with app.app_context():
+        done = app.test_cli_runner().invoke(args=["marketplace-reconcile"])
+    assert done.exit_code == 1
+    assert "the database cannot be used" in done.output
