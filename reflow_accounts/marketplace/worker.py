@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from sqlalchemy import select
 from sqlalchemy.exc import DataError, DBAPIError
 
 from reflow_accounts.aws_settings import AwsSettings
@@ -72,6 +73,9 @@ class Worker:
 
     def _take_some(self, queue: Queue) -> None:
         with self._waiting():
+            # Each time a message is received counts towards the dead-letter queue: none is, while none can be kept.
+            db.session.execute(select(1))
+            db.session.rollback()
             messages = queue.receive()
         for message in messages:
             if self._is_stopping:

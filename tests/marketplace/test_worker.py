@@ -23,7 +23,7 @@ SECONDS = 30
 
 @pytest.fixture
 def work(app, aws) -> Iterator[Callable[..., subprocess.Popen]]:
-    """`work()`: start a worker on the test's database."""
+    """`work()`: start a worker on the test's database; `work(NAME=…)` with more in its environment."""
     settings = app.config["SETTINGS"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("REFLOW_")}
     environ |= aws.environ | {
@@ -34,11 +34,16 @@ def work(app, aws) -> Iterator[Callable[..., subprocess.Popen]]:
     }
     started = []
 
-    def start(*words: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "flask", "--app", "wsgi", *(words or ("marketplace-worker",))]
+    def start(**more: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", "marketplace-worker"]
         started.append(
             subprocess.Popen(
-                command, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+                command,
+                cwd=ROOT,
+                env=environ | more,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
             )
         )
         return started[-1]
@@ -115,6 +120,14 @@ def test_while_aws_is_away_it_waits_and_goes_on(app, aws, work):
     aws.errors.clear()
     until(lambda: not aws.queue)
     assert rows.count(app, MarketplaceEvent) == 1
+
+
+def test_while_the_database_is_away_it_leaves_the_messages_where_they_are(aws, work):
+    aws.send(event("License Updated", "l-1", "agmt-1"))
+    worker = work(REFLOW_DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:1/none")
+    assert "database cannot be reached" in next(line for line in worker.stdout if "rests" in line)
+    # Each time it is received counts towards the dead-letter queue.
+    assert aws.asked == []
 
 
 def test_killed_between_commit_and_delete_it_does_nothing_twice(app, aws, work, cast):
