@@ -8,6 +8,7 @@ from flask import Flask
 from reflow_accounts.extensions import db
 from reflow_accounts.marketplace.inbox import take
 from tests.helpers.aws import CREDENTIALS, PRODUCT, Aws, serving
+from tests.helpers.page_client import PageClient
 
 
 @pytest.fixture
@@ -37,3 +38,9 @@ def take_in(app: Flask) -> Callable[..., int]:
         return new
 
     return run
+
+
+@pytest.fixture
+def buyer(selling: Flask) -> PageClient:
+    """A browser that AWS Marketplace sends to us."""
+    return PageClient(selling, selling.response_class)

@@ -17,29 +17,12 @@ from tests.helpers.at_once import at_once
 from tests.helpers.aws import event
 from tests.helpers.mailbox import Mailbox
 from tests.helpers.page_client import PageClient
+from tests.marketplace.arriving import PAGE, arrive, connect
 from tests.subscriptions.facts import subjects
 
 pytestmark = pytest.mark.postgresql_later
 
-DOOR, PAGE = "/marketplace/aws", "/registration"
-TOKEN = "x-amzn-marketplace-token"
 NOTE = "Finish creating your account to connect your AWS Marketplace subscription."
-
-
-@pytest.fixture
-def buyer(selling):
-    """A browser that AWS Marketplace sends to us."""
-    return PageClient(selling, selling.response_class)
-
-
-def arrive(browser, token, **more):
-    """Post the listing's form as AWS's site does: from another site, without a token of ours."""
-    headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://aws.amazon.com"}
-    return browser.post(DOOR, data={TOKEN: token} | more, headers=headers)
-
-
-def connect(browser, **fields):
-    return browser.submit(browser.page(PAGE), PAGE, **fields)
 
 
 def licences_of(group):
@@ -218,85 +201,6 @@ def test_of_many_who_connect_at_once_one_team_gets_it(app, selling, cast, aws):
     assert sorted([licences_of(cast.solo), licences_of(cast.globex)]) == [[], [("l-1", LicenceState.PENDING)]]
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "words"),
-    [
-        ("InvalidTokenException", 400, "did not confirm this registration"),
-        ("ResourceNotFoundException", 400, "did not confirm this registration"),
-        ("ExpiredTokenException", 410, "This registration has expired"),
-        ("ThrottlingException", 503, "in a few minutes"),
-        ("InternalServiceErrorException", 503, "in a few minutes"),
-        ("DisabledApiException", 503, "in a few minutes"),
-    ],
-)
-def test_each_error_of_aws_has_its_page(app, aws, buyer, caplog, error, status, words):
-    token = aws.sell("l-1")
-    aws.errors["ResolveCustomer"] = error
-    answer = arrive(buyer, token)
-    assert answer.status_code == status
-    assert words in answer.text
-    assert "Contact support" in answer.text
-    assert token not in answer.text + caplog.text
-    assert rows.count(app, Licence) == 0
-
-
-@pytest.mark.parametrize("missing", ["ProductCode", "LicenseArn"])
-def test_an_answer_of_aws_that_lacks_something_says_what_to_do_next(app, aws, buyer, missing):
-    token = aws.sell("l-1")
-    del aws.customers[token][missing]
-    answer = arrive(buyer, token)
-    assert answer.status_code == 400
-    assert 'press "Set up your account" again' in answer.text
-    assert rows.count(app, Licence) == 0
-
-
-def test_strange_ids_in_an_answer_of_aws_are_left_out(app, aws, buyer):
-    token = aws.sell("l-1", "x" * 65, account="1" * 13)
-    aws.customers[token]["LicenseArn"] = "l-1"
-    assert arrive(buyer, token).status_code == 303
-    assert rows.count(app, Licence) == 1
-
-
-def test_while_the_database_is_away_the_buyer_reads_that_the_purchase_is_safe(buyer, aws, another):
-    app = another(aws=aws.settings, database_url="postgresql://nobody:nothing@127.0.0.1:1/none")
-    cut_off = PageClient(app, app.response_class)
-    cut_off.set_cookie("reflow-claim", "one")
-    for answer in (arrive(cut_off, aws.sell("l-1")), cut_off.get(PAGE)):
-        assert answer.status_code == 503
-        assert answer.headers["Retry-After"] == "5"
-        assert 'Your purchase is safe. Press "Set up your account" in AWS Marketplace again' in answer.text
-        assert "reflow-claim" not in str(answer.headers.getlist("Set-Cookie"))
-    # What does not speak of purchases asks no database about one.
-    assert cut_off.get("/privacy").status_code == 200
-
-
-def test_an_aws_that_is_away_has_the_same_page(buyer, aws, another):
-    nowhere = aws.settings.__class__("reflow-product", "", "", "http://127.0.0.1:9", "", "")
-    app = another(aws=nowhere)
-    answer = arrive(PageClient(app, app.response_class), "token")
-    assert answer.status_code == 503
-    assert "Your purchase is safe" in answer.text
-
-
-@pytest.mark.parametrize("token", ["", "x" * 5000])
-def test_no_token_is_not_sent_to_aws(aws, buyer, token):
-    assert arrive(buyer, token).status_code == 400
-    assert aws.asked == []
-
-
-def test_another_product_of_the_seller_is_refused(app, aws, buyer):
-    answer = arrive(buyer, aws.sell("l-1", product="another"))
-    assert answer.status_code == 400
-    assert "another product" in answer.text
-    assert rows.count(app, Licence) == 0
-
-
-def test_without_aws_everything_else_works(client, cast):
-    assert client.post(DOOR, data={TOKEN: "x"}).status_code == 404
-    cast.nina.sign_in(client)
-    assert "No subscription yet" in client.page("/account/subscription").text
-
-
 def test_a_claim_lasts_a_day_and_is_forgotten_then(app, cast, aws, buyer):
     cast.nina.sign_in(buyer)
     arrive(buyer, aws.sell("l-1"))
@@ -314,23 +218,6 @@ def test_a_free_trial_is_remembered(cast, aws, buyer):
     arrive(buyer, aws.sell("l-1"), **{"x-amzn-marketplace-offer-type": "free-trial"})
     assert "Your free trial counts for one team." in buyer.page(PAGE).text
     assert "free trial" in buyer.page(connect(buyer).location).text
-
-
-def test_the_listings_address_is_limited_for_each_client(aws, another):
-    app = another(aws=aws.settings, rate_limits=True)
-    browser = PageClient(app, app.response_class)
-    answers = [arrive(browser, "x" * 5000).status_code for _ in range(12)]
-    assert answers[0] == 400
-    assert answers[-1] == 429
-    refused = arrive(browser, "x" * 5000)
-    assert int(refused.headers["Retry-After"]) > 60
-    assert 'Press "Set up your account" in AWS Marketplace again in 5 minutes.' in refused.text
-
-
-def test_opened_by_hand_the_listings_address_says_where_to_begin(buyer):
-    answer = buyer.get(DOOR, follow_redirects=True)
-    assert answer.status_code == 404
-    assert "Set up your account" in answer.text
 
 
 def test_a_member_whose_rights_were_lowered_meanwhile_connects_nothing(cast, aws, buyer):
