@@ -18,7 +18,9 @@ from tests.helpers.live_server import ROOT, SECRET_KEY
 from tests.helpers.mailbox import Mailbox
 from tests.subscriptions.facts import buy, history_of, subjects
 
-SECONDS = 30
+pytestmark = pytest.mark.postgresql_later
+
+SECONDS = 60
 
 
 @pytest.fixture
@@ -154,7 +156,8 @@ def test_killed_between_commit_and_delete_it_does_nothing_twice(app, aws, work, 
 
 def test_two_workers_take_everything_in_once(app, aws, work, cast):
     buy(cast.solo, LicenceState.PENDING)
-    aws.hidden = 0.05
+    # Long enough that a busy machine deletes in time; the copies meet all the same.
+    aws.hidden = 1
     aws.most_receives = 1000
     updated = event("License Updated", "l-1", "agmt-1")
     aws.send(*[updated] * 10, *(event("License Updated", f"l-{n}", f"agmt-{n}") for n in range(2, 12)))
