@@ -62,7 +62,7 @@ def test_a_server_that_does_not_run_is_unreachable(keyed, words):
     ("words", "status"),
     [
         *((words, 200) for words in COMMANDS.values()),
-        *((("whoami",), status) for status in (401, 404, 502, 511)),
+        *((("whoami",), status) for status in (401, 404, 500, 511)),
     ],
 )
 def test_html_is_not_reflow(keyed, listener, words, status):
