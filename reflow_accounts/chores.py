@@ -20,7 +20,7 @@ from reflow_accounts.limits import service as limits
 from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
 from reflow_accounts.marketplace.registration import prune_claims
-from reflow_accounts.subscriptions.changing import tell_due
+from reflow_accounts.subscriptions.telling import tell_due
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE

@@ -10,8 +10,8 @@ from reflow_accounts.audit.service import AWS_MARKETPLACE, record
 from reflow_accounts.errors import Conflict
 from reflow_accounts.extensions import db, now
 from reflow_accounts.identity.models import User
-from reflow_accounts.subscriptions.changing import tell_facts
 from reflow_accounts.subscriptions.models import Licence, LicenceState
+from reflow_accounts.subscriptions.telling import tell_facts
 from reflow_accounts.teams.models import Team
 from reflow_accounts.web.client import Client
 
