@@ -23,6 +23,8 @@ from tests.helpers.aws import PRODUCT, event
 from tests.helpers.mailbox import Mailbox
 from tests.subscriptions.facts import buy, history_of, subjects
 
+pytestmark = pytest.mark.postgresql_later
+
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
