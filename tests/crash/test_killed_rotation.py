@@ -44,7 +44,7 @@ def test_a_working_key_is_in_the_file_whenever_a_rotation_is_killed(terminal, li
             stderr=subprocess.DEVNULL,
         )
         # From when it has started to a little after its usual end, on a machine that is now busy and now idle.
-        delay = chance.uniform(0.3, 1.2) * duration
+        delay = chance.uniform(0.3, 1.5) * duration
         time.sleep(delay)
         process.kill()
         is_done = process.wait() == 0
