@@ -45,8 +45,13 @@ def completed(shell: Terminal, *words: str) -> list[str]:
         COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
         _reflow_completion reflow && printf '%s\\n' "${COMPREPLY[@]}"
     """
+    return said_by(shell, "bash", "--norc", "-c", script, "bash", "reflow", *words).split()
+
+
+def said_by(shell: Terminal, *command: str) -> str:
+    """Return what a shell prints, which says nothing beside it."""
     done = subprocess.run(
-        ["bash", "--norc", "-c", script, "bash", "reflow", *words],
+        command,
         env=shell.environ,
         cwd=shell.folder,
         stdin=subprocess.DEVNULL,
@@ -56,7 +61,7 @@ def completed(shell: Terminal, *words: str) -> list[str]:
         check=True,
     )
     assert done.stderr == ""
-    return done.stdout.split()
+    return done.stdout
 
 
 @pytest.mark.parametrize(
@@ -140,19 +145,10 @@ def test_tab_completes_at_a_real_prompt(shell, program, set_up):
 )
 def test_fish_completes_by_its_own_rules(shell, listener, line, offered):
     """Fish says what it would offer: a word and what it means, with a tab between them."""
-    done = subprocess.run(
-        ["fish", "--no-config", "-c", "reflow completion fish | source; complete -C $argv[1]", line],
-        env=shell.environ,
-        cwd=shell.folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
+    script = "reflow completion fish | source; complete -C $argv[1]"
+    lines = said_by(shell, "fish", "--no-config", "-c", script, line).splitlines()
 
-    words = [each.partition("\t")[0] for each in done.stdout.splitlines() if each]
-    assert (sorted(words), done.stderr) == (offered, "")
+    assert sorted(each.partition("\t")[0] for each in lines if each) == offered
     assert listener.asked == []
 
 
