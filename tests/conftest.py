@@ -126,6 +126,19 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     server.kill()
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """The real server on each database: `live`, and one on PostgreSQL for the module."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("live")
+        return
+    url = request.getfixturevalue("postgres").make_database("live")
+    server = LiveServer(tmp_path_factory.mktemp("live-postgresql"), url)
+    server.start()
+    yield server
+    server.kill()
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """The browser for journeys."""

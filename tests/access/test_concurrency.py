@@ -17,19 +17,6 @@ from tests.helpers.live_server import LiveServer
 CLIENTS = 6
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def server(request, tmp_path_factory):
-    """A server on each database."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("live")
-        return
-    url = request.getfixturevalue("postgres").make_database("live")
-    live = LiveServer(tmp_path_factory.mktemp("live-postgresql"), url)
-    live.start()
-    yield live
-    live.kill()
-
-
 class Program:
     """One connection to the server, kept open."""
 

@@ -8,24 +8,10 @@ from reflow_accounts.serving import WORKERS
 from tests import factories
 from tests.crash.clients import ask, log_in
 from tests.crash.lines import Line, lines_to_every_worker
-from tests.helpers.live_server import LiveServer
 
 KEYS = 5
 LINES = 8
 LATE_REQUESTS = 56
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def server(request, tmp_path_factory):
-    """A server on each database."""
-    if request.param == "sqlite":
-        yield request.getfixturevalue("live")
-        return
-    url = request.getfixturevalue("postgres").make_database("revocation")
-    live = LiveServer(tmp_path_factory.mktemp("revocation"), url)
-    live.start()
-    yield live
-    live.kill()
 
 
 @pytest.fixture
