@@ -1,10 +1,8 @@
-"""What a WSGI server and the `flask` command load."""
+"""What any WSGI server and the `flask` command load. `serve` runs reflow_accounts/asgi.py instead."""
 
 import sys
 
-from werkzeug.serving import is_running_from_reloader
-
-from reflow_accounts import chores
+from reflow_accounts import background_jobs
 from reflow_accounts.app import create_app
 from reflow_accounts.config import ConfigError
 
@@ -13,6 +11,8 @@ try:
 except ConfigError as error:
     sys.exit(f"reflow-accounts: {error}")
 
-# `make dev`: this process serves, the one above it only watches for changes. In production `serve` says it.
-if is_running_from_reloader():
-    chores.start(app)
+
+@app.before_request
+def start_background_jobs() -> None:
+    """Start them in each process that serves, at its first request: a command needs none."""
+    background_jobs.start(app)

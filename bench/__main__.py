@@ -15,8 +15,8 @@ from flask import Flask
 
 from bench import databases, load, pages, starting
 from bench.options import read
-from bench.servers import Server
-from reflow_accounts.serving import THREADS_PER_WORKER, TURNS_PER_WORKER, WORKERS
+from bench.servers import BARE_THREADS, Server
+from reflow_accounts.server import WORKERS
 from tests.helpers.postgres import Postgres
 
 # What performance is needed and aimed at, as shares of the bare view (CPU ratio, rate ratio).
@@ -44,12 +44,10 @@ def main() -> None:
         starting.measure(options.starts)
     if options.starts_only:
         return
-    ours = f"{THREADS_PER_WORKER} threads of which {TURNS_PER_WORKER} answer at a time"
     print(
-        f"Flask {version('flask')}, granian {version('granian')}, {WORKERS} workers; each of the application ",
-        end="",
+        f"Flask {version('flask')}, granian {version('granian')}, {WORKERS} workers; "
+        f"bare Flask on WSGI with {BARE_THREADS} threads each, the application on ASGI"
     )
-    print(f"{ours}, each of bare Flask {TURNS_PER_WORKER} threads")
     how = f"{load.generator()}, {options.rounds} rounds of {options.seconds} s, interleaved; medians"
     print(f"{load.CONNECTIONS} connections, {how}")
     head = ("database", "keys", "uses", "contender", "CPU µs", "CPU", "rate", "p50 ms", "p99 ms", "limit")

@@ -4,10 +4,16 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from reflow_accounts import commands, config, doors, paths
-from reflow_accounts.access.lane import Lane
-from reflow_accounts.api_keys import wire
 from reflow_accounts.config import Settings
-from reflow_accounts.extensions import csrf, db, keep_to_file, login_manager, migrate, set_synchronous
+from reflow_accounts.extensions import (
+    csrf,
+    db,
+    give_up_on_silence,
+    keep_to_file,
+    login_manager,
+    migrate,
+    set_synchronous,
+)
 from reflow_accounts.identity import passwords, signed_in, vault
 from reflow_accounts.identity.passwords import PasswordHasher
 from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
@@ -15,9 +21,9 @@ from reflow_accounts.identity.vault import Vault
 from reflow_accounts.limits import counters
 from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
 from reflow_accounts.marketplace import models as _events  # noqa: F401  # as above
-from reflow_accounts.turns import LARGEST_BODY_BYTES
 from reflow_accounts.web import cookies, documents, filters, headers, hosts, htmx, input, logs, problems
 from reflow_accounts.web.hosts import HostGate, Hosts
+from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -49,11 +55,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     _give_templates(app, settings)
     with app.app_context():
         keep_to_file(db.engine)
+        give_up_on_silence(db.engine)
         set_synchronous(db.engine, settings.sqlite_synchronous)
-    wire.bind(app, settings.database_url, settings.sqlite_synchronous)
-    flask = app.wsgi_app
-    lane = Lane(app, flask, is_https=settings.is_https)
-    app.wsgi_app = HostGate(Hosts(settings), lane, flask)  # type: ignore[method-assign]
+    app.wsgi_app = HostGate(Hosts(settings), app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]

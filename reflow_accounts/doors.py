@@ -4,11 +4,11 @@ from flask import Blueprint, Flask, abort, current_app, flash, redirect, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from reflow_accounts.access import api as access_api
-from reflow_accounts.access import bearer
 from reflow_accounts.accounts import pages as accounts_pages
 from reflow_accounts.activity import api as activity_api
 from reflow_accounts.activity import pages as activity_pages
+from reflow_accounts.api_auth import api as api_auth_api
+from reflow_accounts.api_auth import bearer
 from reflow_accounts.api_keys import api as api_keys_api
 from reflow_accounts.api_keys import pages as api_keys_pages
 from reflow_accounts.contract import API_PREFIX
@@ -111,7 +111,7 @@ ADDRESSES = {
 }
 
 API_ROOMS = (
-    access_api.blueprint,
+    api_auth_api.blueprint,
     api_keys_api.blueprint,
     members_api.blueprint,
     service_accounts_api.blueprint,
@@ -135,7 +135,7 @@ def open_doors(app: Flask) -> None:
             # Asked by the pages that say so: others need no database for it.
             door.context_processor(lambda: {"comes_from_aws": marketplace_pages.has_claim})
         app.register_blueprint(door)
-    app.before_request(bearer.guard)
-    app.after_request(bearer.settle)
+    app.before_request(bearer.authenticate_request)
+    app.after_request(bearer.record_use)
     for blueprint in API_ROOMS:
         documents.register_blueprint(blueprint, url_prefix=API_PREFIX)

@@ -15,14 +15,10 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-from reflow_accounts import sqlite_file
+from reflow_accounts import postgresql, sqlite_file
 
-BUSY_TIMEOUT_MS = 10_000
-# Have a session of PostgreSQL wait for the disk at each commit where its database, its role or its address
-# says off. Whatever else they say is kept: it waits for the disk too, or for other servers beside.
-WAIT_FOR_DISK = """
-SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
-"""
+# A statement that waits longer for the writer fails; a request then answers 503.
+BUSY_TIMEOUT_MS = 5_000
 
 
 class Base(DeclarativeBase):
@@ -97,7 +93,7 @@ def _prepare_sqlite(connection: sqlite3.Connection) -> None:
 def _prepare_postgresql(connection: psycopg.Connection) -> None:
     # In a transaction it would be undone when that is rolled back.
     connection.autocommit = True
-    connection.execute(WAIT_FOR_DISK)
+    connection.execute(postgresql.WAIT_FOR_DISK)
     connection.autocommit = False
 
 
@@ -130,6 +126,16 @@ def keep_to_file(engine: Engine) -> None:
     def look(_connection: Any, record: Any, _proxy: Any) -> None:
         if record.info["file"] != sqlite_file.identity_of(path):
             raise DisconnectionError
+
+
+def give_up_on_silence(engine: Engine) -> None:
+    """Have a PostgreSQL `engine` make connections with timeouts (`postgresql.Connection`)."""
+    if engine.dialect.name != "postgresql":
+        return
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
+        return postgresql.Connection.connect(*arguments, **(postgresql.CONNECTION_OPTIONS | options))
 
 
 def make_file(engine: Engine) -> None:

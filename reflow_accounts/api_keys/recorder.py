@@ -3,18 +3,30 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, insert, select, union_all
 from sqlalchemy.orm import joinedload
 
 from reflow_accounts.api_keys.models import ApiKey, Use, UseMark, UseSpan, UseTotal
-from reflow_accounts.api_keys.wire import UseFacts
 from reflow_accounts.extensions import db
 
 ACCEPTED = "accepted"
 # Spans looked at in one step of a listing.
 _SPANS_AT_ONCE = 64
+
+
+class UseFacts(NamedTuple):
+    """One use as it is appended; `outcome` is "accepted" or the error code of the answer."""
+
+    key_id: int
+    at: datetime
+    method: str
+    path: str
+    status: int
+    outcome: str
+    address: str
+    user_agent: str
 
 
 @dataclass(frozen=True)
@@ -25,9 +37,10 @@ class Tally:
     last_used_at: datetime | None = None
 
 
-def record(use: UseFacts) -> None:
-    """Append one use to the session's transaction, to be true together with the rest of it."""
-    db.session.execute(insert(Use).values(use._asdict()))
+def record(use: UseFacts) -> int:
+    """Append one use in the session's transaction and return its number."""
+    number: int = db.session.execute(insert(Use).values(use._asdict()).returning(Use.id)).scalar_one()
+    return number
 
 
 def folded_upto() -> ColumnElement[int]:

@@ -5,7 +5,7 @@ import sys
 import click
 from flask import Flask, current_app
 
-from reflow_accounts import demo, serving
+from reflow_accounts import demo, server
 from reflow_accounts.commands.backup import backup
 from reflow_accounts.commands.mail import try_mail, work_on_mail
 from reflow_accounts.commands.marketplace import ask_aws, work_on_events
@@ -38,7 +38,7 @@ def seed_demo() -> None:
 @click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def serve(host: str, port: int) -> None:
     """Bring the database up to date and serve with the production server."""
-    serving.serve(current_app._get_current_object(), host, port)  # type: ignore[attr-defined]
+    server.serve(current_app._get_current_object(), host, port)  # type: ignore[attr-defined]
 
 
 def bind(app: Flask) -> None:

@@ -6,7 +6,7 @@ import sys
 import click
 from flask import current_app
 
-from reflow_accounts import chores
+from reflow_accounts import background_jobs
 from reflow_accounts.commands.plainly import said_plainly
 from reflow_accounts.config import envelope_address
 from reflow_accounts.extensions import db
@@ -16,7 +16,7 @@ from reflow_accounts.mail.service import post
 @click.command("mail-worker")
 def work_on_mail() -> None:
     """Send mail until stopped (SIGTERM or Ctrl-C); the message in hand is finished first."""
-    worker = chores.send_mail(current_app._get_current_object())  # type: ignore[attr-defined]
+    worker = background_jobs.send_mail(current_app._get_current_object())  # type: ignore[attr-defined]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     click.echo("Sending mail (Ctrl-C stops it)")

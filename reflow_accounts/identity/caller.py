@@ -24,7 +24,7 @@ class Caller:
     @property
     def public_id(self) -> str:
         """The user's public id, which whatever proved it knows."""
-        known: str = self.session.user.public_id if self.session else self.key.user_public_id
+        known: str = self.session.user.public_id if self.session else self.key.facts.user_public_id
         return known
 
 

@@ -24,6 +24,10 @@ class Rights(StrEnum):
         """Say whether who has these rights may do what needs `other`."""
         return _RISING.index(self) >= _RISING.index(other)
 
+    def sufficient(self) -> tuple["Rights", ...]:
+        """Return the rights that include these, from the least."""
+        return _RISING[_RISING.index(self) :]
+
 
 _RISING = (Rights.VIEW, Rights.EDIT, Rights.ADMIN)
 

@@ -61,6 +61,15 @@ def client() -> Client:
     )
 
 
+def forwarded(header: str, proxies: int) -> str:
+    """Return what the outermost of `proxies` trusted proxies put into an `X-Forwarded-…` header, or "".
+
+    The same rule as werkzeug's ProxyFix: each proxy appends to the list, so values before that are the client's.
+    """
+    values = header.split(",")
+    return values[-proxies].strip() if len(values) >= proxies else ""
+
+
 def path() -> str:
     """Return the current path as it may be kept: without the query, and else as `kept` says."""
     return kept(request.path)

@@ -26,6 +26,7 @@ class Hosts:
     """Which names are ours: REFLOW_BASE_URL's alone; without it this machine's own, as far as HOST listens."""
 
     def __init__(self, settings: Settings) -> None:
+        self._seen: set[str] = set()
         if settings.base_url:
             self._names = {urlsplit(settings.base_url).hostname or ""}
             self._takes_addresses = False
@@ -38,31 +39,28 @@ class Hosts:
 
     def has(self, host: str) -> bool:
         """Say whether a Host header names us; the port is the client's business."""
+        if host in self._seen:
+            return True
         found = _HOST.fullmatch(host)
-        if not found:
-            return False
-        name = found[1].strip("[]").lower()
-        return name in self._names or (self._takes_addresses and _is_address(name))
+        name = found[1].strip("[]").lower() if found else ""
+        is_ours = bool(name) and (name in self._names or (self._takes_addresses and _is_address(name)))
+        if is_ours and len(self._seen) < _MOST_SEEN:
+            self._seen.add(host)
+        return is_ours
 
 
 class HostGate:
-    """A WSGI application in front: who names us goes on to `front`, others to `behind`, which refuses them."""
+    """A WSGI application in front of Flask: marks a request under a foreign name, which Flask refuses."""
 
-    def __init__(self, hosts: Hosts, front: Application, behind: Application) -> None:
-        self._hosts, self._front, self._behind = hosts, front, behind
-        self._seen: set[str] = set()
+    def __init__(self, hosts: Hosts, flask: Application) -> None:
+        self._hosts, self._flask = hosts, flask
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST")
-        if host is None or host in self._seen:
-            return self._front(environ, start_response)
-        if self._hosts.has(host):
-            if len(self._seen) < _MOST_SEEN:
-                self._seen.add(host)
-            return self._front(environ, start_response)
-        environ[_FOREIGN] = True
-        environ["HTTP_HOST"] = self._hosts.canonical
-        return self._behind(environ, start_response)
+        if host is not None and not self._hosts.has(host):
+            environ[_FOREIGN] = True
+            environ["HTTP_HOST"] = self._hosts.canonical
+        return self._flask(environ, start_response)
 
 
 def bind(app: Flask) -> None:

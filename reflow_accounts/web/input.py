@@ -9,6 +9,7 @@ from werkzeug.datastructures import MultiDict
 from reflow_accounts.contract import API_PREFIX
 
 NUL = "\0"
+LARGEST_BODY_BYTES = 64 * 1024
 
 
 def takes_any_query(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -18,7 +19,12 @@ def takes_any_query(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def bind(app: Flask) -> None:
-    """Refuse NUL in addresses, queries and forms: no database of ours stores it."""
+    """Refuse bodies that are too large, and NUL in addresses, queries and forms: no database of ours stores it."""
+
+    @app.before_request
+    def refuse_large() -> None:
+        if (request.content_length or 0) > LARGEST_BODY_BYTES:
+            abort(413)
 
     @app.before_request
     def refuse_nul() -> None:

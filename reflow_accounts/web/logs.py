@@ -35,7 +35,7 @@ def facts(**facts: object) -> dict[str, Any]:
 
 
 def is_in_request() -> bool:
-    """Say whether somebody's request is under way, rather than a chore or an operator's command."""
+    """Say whether somebody's request is under way, rather than a background job or an operator's command."""
     return has_request_context()
 
 

@@ -24,6 +24,8 @@ PROBLEM_TYPE = "application/problem+json"
 # The location of arguments that come as a form, or as JSON (RFC 6749, 4.4.2 and RFC 8628, 3.1).
 OAUTH = "oauth"
 RETRY_AFTER_SECONDS = 5
+# In the WSGI environment of a request that is answered with 503, without the database.
+REFUSED = "reflow.refused"
 
 # What marshmallow's messages begin with and people need not read.
 _LOCATIONS = ("json", "query", OAUTH, "_schema")
@@ -106,7 +108,14 @@ def bind(app: Flask) -> None:
     app.register_error_handler(DBAPIError, database_error)
     app.register_error_handler(PoolTimeoutError, database_error)
     app.register_error_handler(Exception, _unexpected)
+    app.before_request(_refuse)
     app.after_request(_log_refusal)
+
+
+def _refuse() -> None:
+    if request.environ.get(REFUSED):
+        g.database_is_away = True
+        raise Unavailable(_SENTENCES[503])
 
 
 def _log_refusal(response: Response) -> Response:

@@ -8,7 +8,7 @@ from reflow_accounts.activity.service import activity_of
 from reflow_accounts.api_keys import recorder
 from reflow_accounts.api_keys.folding import fold
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.wire import UseFacts
+from reflow_accounts.api_keys.recorder import UseFacts
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.extensions import db

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reflow_accounts.serving import WORKERS
+from reflow_accounts.server import WORKERS
 from tests import factories
 from tests.crash.clients import ask, log_in
 from tests.crash.lines import Line, lines_to_every_worker

@@ -7,7 +7,6 @@ from flask import Flask
 from sqlalchemy import Table, select
 
 from reflow_accounts import config
-from reflow_accounts.api_keys.wire import wire
 from reflow_accounts.app import create_app
 from reflow_accounts.extensions import db
 from tests.helpers.live_server import SECRET_KEY
@@ -63,4 +62,3 @@ def close(app: Flask) -> None:
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
-        wire().close()

@@ -6,7 +6,7 @@ import pytest
 
 from reflow_accounts import config
 from reflow_accounts.identity.models import User
-from reflow_accounts.serving import bring_up_to_date
+from reflow_accounts.server import bring_up_to_date
 from tests.helpers import rows
 
 PRODUCTION = {

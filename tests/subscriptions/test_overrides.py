@@ -88,7 +88,7 @@ def test_an_override_ends_by_itself_at_its_moment_and_is_told_once(app, cast, op
     assert opens()
     assert subjects(mailbox) == [(cast.nina.email, ACTIVE)]
     with time_machine.travel(now() + DAY):
-        # The next request sees it, before any chore has.
+        # The next request sees it, before any background job has.
         assert not opens()
         assert subjects(mailbox) == []
         for _ in range(2):

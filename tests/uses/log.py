@@ -9,8 +9,7 @@ from sqlalchemy import func, insert, select
 
 from reflow_accounts.api_keys import folding, recorder
 from reflow_accounts.api_keys.models import ApiKey, Use
-from reflow_accounts.api_keys.recorder import Tally
-from reflow_accounts.api_keys.wire import UseFacts, wire_of
+from reflow_accounts.api_keys.recorder import Tally, UseFacts
 from reflow_accounts.extensions import db, now
 
 
@@ -26,7 +25,10 @@ def number_of(app: Flask, key_id: str) -> int:
 
 def append(app: Flask, key: int, at: datetime, path: str = "/api/v1/me") -> int:
     """Append a use as a request does; return its number."""
-    return wire_of(app).append(UseFacts(key, at, "GET", path, 200, "accepted", "192.0.2.1", "tests"))
+    with app.app_context():
+        number = recorder.record(UseFacts(key, at, "GET", path, 200, "accepted", "192.0.2.1", "tests"))
+        db.session.commit()
+        return number
 
 
 def append_many(app: Flask, key: int, number: int, path: str = "/many", user_agent: str = "tests") -> None:

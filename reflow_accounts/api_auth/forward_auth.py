@@ -1,12 +1,13 @@
-"""Forward authentication: may the caller do this in that team? Proxies of other services ask it."""
+"""Forward authentication: a proxy asks whether the caller has rights to a team, for the request that it holds."""
 
-# nginx lets 2xx, 401 and 403 of such an answer through and makes a failure of everything else
-# (https://nginx.org/en/docs/http/ngx_http_auth_request_module.html): every refusal here is one of the two.
+# nginx passes 2xx, 401 and 403 on and turns every other status into a failure
+# (https://nginx.org/en/docs/http/ngx_http_auth_request_module.html): every refusal is 401 or 403.
 
+import re
 from collections.abc import Sequence
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
-from reflow_accounts.api_keys.presented import PresentedTeam
+from reflow_accounts.api_auth.verify import PresentedTeam
 from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.errors import InsufficientRights, SubscriptionInactive
 from reflow_accounts.identity.models import UserSession
@@ -14,12 +15,18 @@ from reflow_accounts.subscriptions.models import State
 from reflow_accounts.subscriptions.service import standings_of
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.web.client import LONGEST_METHOD, LONGEST_PATH, kept
 
 PATH = f"{API_PREFIX}/authorize"
 
 _QUESTION = "Ask with team=<id> and rights=view, edit or admin, each of them once and nothing else."
 # The same for a team that does not exist, so that nobody learns which do.
 _STRANGER = "You have no rights to a team with this id."
+# RFC 9110, 9.1: a token. Methods in lower case appear in no log of ours.
+_METHOD = re.compile(rf"[A-Z][A-Z-]{{0,{LONGEST_METHOD - 1}}}", re.ASCII)
+_ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+# A character may be four bytes, and each byte written as %xx.
+_LONGEST_WRITTEN = LONGEST_PATH * 12
 
 
 def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
@@ -29,7 +36,7 @@ def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
     InsufficientRights, also for another question than `team` and `rights`, each once, and
     SubscriptionInactive for a team that is not paid for, whatever other teams the caller has.
     """
-    team_id, needed = _asked(query)
+    team_id, needed = asked(query)
     team = next((team for team in teams if team.public_id == team_id), None)
     if team is None:
         raise InsufficientRights(_STRANGER)
@@ -71,7 +78,29 @@ def teams_of_session(session: UserSession) -> list[PresentedTeam]:
     ]
 
 
-def _asked(query: str) -> tuple[str, Rights]:
+def original_method(header: str) -> str | None:
+    """Return the method in X-Original-Method, or None when the header holds none.
+
+    Like `original_path` it goes into the log of uses alone. Callers with a valid key could have sent such a
+    request themselves, so the header decides nothing.
+    """
+    return header if _METHOD.fullmatch(header) else None
+
+
+def original_path(header: str) -> str | None:
+    """Return the path in X-Original-URI, decoded, without query and fragment; None when it holds none.
+
+    An absolute address is taken for its path. Secrets in it are masked and control characters replaced.
+    `header` is Latin-1, as in PEP 3333.
+    """
+    path = re.split(r"[?#]", _ORIGIN.sub("", header, count=1), maxsplit=1)[0][:_LONGEST_WRITTEN]
+    if not path.startswith("/"):
+        return None
+    return kept(unquote_to_bytes(path.encode("latin-1", "replace")).decode("utf-8", "replace"))
+
+
+def asked(query: str) -> tuple[str, Rights]:
+    """Return the team id and the needed rights of a query. Raises InsufficientRights for any other question."""
     words = parse_qsl(query, keep_blank_values=True)
     if sorted(name for name, _ in words) != ["rights", "team"]:
         raise InsufficientRights(_QUESTION)

@@ -1,4 +1,4 @@
-"""What a serving process does beside answering: one thread, and the list of its chores."""
+"""What a serving process does beside answering: one thread, and the list of its jobs."""
 
 import logging
 import threading
@@ -24,16 +24,16 @@ from reflow_accounts.subscriptions.telling import tell_due
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
-# After failures a chore rests twice as long each time, up to this (or its own interval, if that is longer).
+# After failures a job rests twice as long each time, up to this (or its own interval, if that is longer).
 LONGEST_REST = 60.0
-# How long the end of a process waits for the chore in hand.
+# How long the end of a process waits for the job in hand.
 SECONDS_TO_STOP = 5.0
 
 _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Chore:
+class BackgroundJob:
     """Something to do every so many seconds, at once when woken, and again later when it failed.
 
     `act` runs in an application context of its own, in one process or in several at the same time. A long
@@ -45,41 +45,41 @@ class Chore:
     act: Callable[[], object]
 
 
-def chores_of(settings: Settings) -> list[list[Chore]]:
-    """List the chores of a serving process; each inner list has a thread of its own, so that none waits long."""
-    mail = [MAIL_CHORES] if settings.mail_sender == "inside" else []
+def jobs_of(settings: Settings) -> list[list[BackgroundJob]]:
+    """List the jobs of a serving process; each inner list has a thread of its own, so that none waits long."""
+    mail = [MAIL_JOBS] if settings.mail_sender == "inside" else []
     return [HOUSEKEEPING, *mail]
 
 
-class Chores:
-    """Runs chores, one at a time, until told to stop."""
+class JobRunner:
+    """Runs jobs, one at a time, until told to stop."""
 
-    def __init__(self, app: Flask, chores: Iterable[Chore]) -> None:
+    def __init__(self, app: Flask, jobs: Iterable[BackgroundJob]) -> None:
         self._app = app
-        self._chores = {chore.name: chore for chore in chores}
-        self._due_at = dict.fromkeys(self._chores, time.monotonic())
-        self._failures = dict.fromkeys(self._chores, 0)
+        self._jobs = {job.name: job for job in jobs}
+        self._due_at = dict.fromkeys(self._jobs, time.monotonic())
+        self._failures = dict.fromkeys(self._jobs, 0)
         self._changed = threading.Condition()
         self._is_stopping = False
         self._thread: threading.Thread | None = None
 
     @property
     def is_stopping(self) -> bool:
-        """Whether a chore in hand should come to an end."""
+        """Whether a job in hand should come to an end."""
         return self._is_stopping
 
     def start(self) -> None:
         """Run in a thread that does not keep the process alive."""
-        self._thread = threading.Thread(target=self.run, name="chores", daemon=True)
+        self._thread = threading.Thread(target=self.run, name="jobs", daemon=True)
         self._thread.start()
 
     def run(self) -> None:
-        """Run the chores until `stop` is called."""
-        while chore := self._wait_for_next():
-            self._do(chore)
+        """Run the jobs until `stop` is called."""
+        while job := self._wait_for_next():
+            self._do(job)
 
     def stop(self, seconds: float = SECONDS_TO_STOP) -> None:
-        """Begin nothing new, and wait so long for the chore in hand."""
+        """Begin nothing new, and wait so long for the job in hand."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
@@ -87,79 +87,85 @@ class Chores:
             self._thread.join(seconds)
 
     def wake(self, name: str) -> bool:
-        """Have a chore done at once, or again when it is in hand; say whether it is one of these.
+        """Have a job done at once, or again when it is in hand; say whether it is one of these.
 
         One that rests after a failure goes on resting.
         """
         with self._changed:
-            if name in self._chores and not self._failures[name]:
+            if name in self._jobs and not self._failures[name]:
                 self._due_at[name] = time.monotonic()
                 self._changed.notify_all()
-        return name in self._chores
+        return name in self._jobs
 
-    def _wait_for_next(self) -> Chore | None:
-        """Wait until a chore is due and plan its next time; None when it is time to stop."""
+    def _wait_for_next(self) -> BackgroundJob | None:
+        """Wait until a job is due and plan its next time; None when it is time to stop."""
         with self._changed:
             while not self._is_stopping:
                 name = min(self._due_at, key=self._due_at.__getitem__, default="")
                 left = self._due_at[name] - time.monotonic() if name else None
                 if left is not None and left <= 0:
                     # Before it begins, so that waking it while it is in hand has it done again.
-                    self._due_at[name] = time.monotonic() + self._chores[name].every_seconds
-                    return self._chores[name]
+                    self._due_at[name] = time.monotonic() + self._jobs[name].every_seconds
+                    return self._jobs[name]
                 self._changed.wait(left)
         return None
 
-    def _do(self, chore: Chore) -> None:
+    def _do(self, job: BackgroundJob) -> None:
         try:
             with self._app.app_context():
-                chore.act()
+                job.act()
         except Exception as error:
-            self._rest(chore, error)
+            self._rest(job, error)
         else:
-            self._failures[chore.name] = 0
+            self._failures[job.name] = 0
 
-    def _rest(self, chore: Chore, error: Exception) -> None:
+    def _rest(self, job: BackgroundJob, error: Exception) -> None:
         with self._changed:
-            failures = self._failures[chore.name] = self._failures[chore.name] + 1
-            longest = max(LONGEST_REST, chore.every_seconds)
-            seconds = min(chore.every_seconds * 2 ** min(failures, 20), longest)
-            self._due_at[chore.name] = time.monotonic() + seconds
+            failures = self._failures[job.name] = self._failures[job.name] + 1
+            longest = max(LONGEST_REST, job.every_seconds)
+            seconds = min(job.every_seconds * 2 ** min(failures, 20), longest)
+            self._due_at[job.name] = time.monotonic() + seconds
         # The message of an exception may hold what was typed: the log gets its type and, once, the places.
         places = "\n" + "".join(traceback.format_tb(error.__traceback__)) if failures == 1 else ""
         _logger.warning(
-            "chore %s failed and rests %.0f s: %s%s", chore.name, seconds, type(error).__name__, places
+            "job %s failed and rests %.0f s: %s%s", job.name, seconds, type(error).__name__, places
         )
 
 
-_running: list[Chores] = []
+_running: list[JobRunner] = []
 
 
 def start(app: Flask) -> None:
-    """Begin the chores of this process, which serves; to begin them twice changes nothing."""
+    """Begin the jobs of this process, which serves; to begin them twice changes nothing."""
     if _running:
         return
-    for wanted in chores_of(app.config["SETTINGS"]):
-        running = Chores(app, wanted)
+    for wanted in jobs_of(app.config["SETTINGS"]):
+        running = JobRunner(app, wanted)
         _running.append(running)
         running.start()
         # `atexit` is not run in the processes that the server forks; this is run in them too.
         Finalize(None, running.stop, exitpriority=10)
 
 
+def stop() -> None:
+    """Stop the jobs of this process; returns when the jobs in hand have ended, or after SECONDS_TO_STOP."""
+    for running in _running:
+        running.stop()
+
+
 def wake(name: str) -> bool:
-    """Have a chore done at once; say whether this process does it at all."""
+    """Have a job done at once; say whether this process does it at all."""
     return any([running.wake(name) for running in _running])  # noqa: C419  # each is woken
 
 
 def is_stopping() -> bool:
-    """Say whether the chore in hand should come to an end."""
+    """Say whether the job in hand should come to an end."""
     return any(running.is_stopping for running in _running)
 
 
-def send_mail(app: Flask) -> Chores:
-    """Return the mail chores alone, for a process that does nothing else."""
-    running = Chores(app, MAIL_CHORES)
+def send_mail(app: Flask) -> JobRunner:
+    """Return the mail jobs alone, for a process that does nothing else."""
+    running = JobRunner(app, MAIL_JOBS)
     _running.append(running)
     return running
 
@@ -180,14 +186,14 @@ def _prune_device_logins() -> None:
 
 # The log of uses is folded when a batch is full (woken), and what is left of it now and then.
 HOUSEKEEPING = [
-    Chore("fold", 5 * MINUTE, fold),
-    Chore("old counters", 10 * MINUTE, limits.prune),
-    Chore("subscriptions", MINUTE / 2, tell_due),
-    Chore("old claims", HOUR, prune_claims),
-    Chore("old device logins", HOUR, _prune_device_logins),
-    Chore("old sessions", 24 * HOUR, _prune_sessions),
-    Chore("months", 24 * HOUR, ensure_months),
+    BackgroundJob("fold", 5 * MINUTE, fold),
+    BackgroundJob("old counters", 10 * MINUTE, limits.prune),
+    BackgroundJob("subscriptions", MINUTE / 2, tell_due),
+    BackgroundJob("old claims", HOUR, prune_claims),
+    BackgroundJob("old device logins", HOUR, _prune_device_logins),
+    BackgroundJob("old sessions", 24 * HOUR, _prune_sessions),
+    BackgroundJob("months", 24 * HOUR, ensure_months),
 ]
-MAIL_CHORES = [Chore("mail", 1.0, _send), Chore("old mail", 24 * HOUR, sender.prune_done)]
+MAIL_JOBS = [BackgroundJob("mail", 1.0, _send), BackgroundJob("old mail", 24 * HOUR, sender.prune_done)]
 when_posted(lambda: wake("mail"))
 ask_when_due(lambda: wake("fold"))

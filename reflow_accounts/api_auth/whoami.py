@@ -4,26 +4,33 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from reflow_accounts.access.authorizing import teams_of_session
-from reflow_accounts.api_keys.presented import PresentedKey, PresentedTeam
+from reflow_accounts.api_auth.forward_auth import teams_of_session
+from reflow_accounts.api_auth.verify import PresentedKey, PresentedTeam
 from reflow_accounts.identity.models import UserSession
 
 JSON = "application/json"
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def body_of_key(key: PresentedKey) -> bytes:
     """Describe the caller who presented `key`; asks the database nothing more."""
+    facts = key.facts
     return _body(
         {
             "user": {
-                "id": key.user_public_id,
-                "name": key.user_name,
-                "email": key.user_email,
-                "kind": key.user_kind,
-                "is_staff": key.user_is_staff,
+                "id": facts.user_public_id,
+                "name": facts.full_name,
+                "email": facts.email,
+                "kind": facts.kind,
+                "is_staff": bool(facts.is_staff),
             },
             "teams": _listed(key.teams),
-            "authenticated_by": {"type": "key", "id": key.public_id, "name": key.name, "hint": key.hint},
+            "authenticated_by": {
+                "type": "key",
+                "id": facts.public_id,
+                "name": facts.name,
+                "hint": facts.hint,
+            },
         }
     )
 
@@ -54,4 +61,4 @@ def _listed(teams: Iterable[PresentedTeam]) -> list[dict[str, str]]:
 
 
 def _body(answer: dict[str, Any]) -> bytes:
-    return json.dumps(answer, separators=(",", ":")).encode()
+    return _encode(answer).encode()

@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, current_app, request
 
-from reflow_accounts.access import authorizing, me
+from reflow_accounts.api_auth import forward_auth, whoami
 from reflow_accounts.identity.caller import caller
 from reflow_accounts.identity.schemas import UserOut
 from reflow_accounts.subscriptions.models import State
@@ -48,9 +48,9 @@ def show_me() -> Response:
     """Say who you are, which teams you belong to and which credential was used."""
     who = caller()
     if who.key:
-        return current_app.response_class(me.body_of_key(who.key), mimetype=me.JSON)
+        return current_app.response_class(whoami.body_of_key(who.key), mimetype=whoami.JSON)
     assert who.session
-    return current_app.response_class(me.body_of_session(who.session), mimetype=me.JSON)
+    return current_app.response_class(whoami.body_of_session(who.session), mimetype=whoami.JSON)
 
 
 def _parameter(name: str, where: str, about: str, **schema: Any) -> dict[str, Any]:
@@ -88,12 +88,12 @@ def authorize() -> Response:
     """
     who, query = caller(), request.query_string.decode("latin-1")
     if who.key:
-        team = authorizing.grant(query, who.key.teams)
-        headers = authorizing.headers_of(who.key.user_public_id, team, who.key.public_id)
+        team = forward_auth.grant(query, who.key.teams)
+        headers = forward_auth.headers_of(who.key.facts.user_public_id, team, who.key.facts.public_id)
     else:
         assert who.session
-        team = authorizing.grant(query, authorizing.teams_of_session(who.session))
-        headers = authorizing.headers_of(who.session.user.public_id, team)
+        team = forward_auth.grant(query, forward_auth.teams_of_session(who.session))
+        headers = forward_auth.headers_of(who.session.user.public_id, team)
     answer = current_app.response_class(status=204, headers=headers)
     del answer.headers["Content-Type"]
     return answer

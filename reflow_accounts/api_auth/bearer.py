@@ -1,26 +1,26 @@
-"""The API door: whose secret is this, and one commit for the answer's work and the record of its use."""
+"""API keys and sessions on every request to `/api`, and the record of each use, in the commit of its answer."""
 
 import logging
+from datetime import datetime
 
 from flask import Response, current_app, g, request
+from sqlalchemy import LargeBinary, bindparam, text
 
-from reflow_accounts.access import authorizing, forwarded
+from reflow_accounts.api_auth import forward_auth
+from reflow_accounts.api_auth.store import LOOK_UP, LookupRow
+from reflow_accounts.api_auth.verify import PresentedKey, is_key, verify
 from reflow_accounts.api_keys import recorder
 from reflow_accounts.api_keys.folding import fold_or_log, must_fold
-from reflow_accounts.api_keys.presented import PresentedKey, present
-from reflow_accounts.api_keys.wire import UseFacts, wire
+from reflow_accounts.api_keys.recorder import UseFacts
 from reflow_accounts.contract import SESSION_PREFIX, Code, is_well_formed
 from reflow_accounts.errors import SubscriptionInactive, Unauthenticated, Unavailable
-from reflow_accounts.extensions import db, now
+from reflow_accounts.extensions import UTCDateTime, db, now
 from reflow_accounts.identity.caller import Caller, set_caller
 from reflow_accounts.identity.models import SessionKind
+from reflow_accounts.identity.secrets import digest_of
 from reflow_accounts.identity.service import find_session, touch
 from reflow_accounts.web.client import LONGEST_METHOD, client, path
-from reflow_accounts.web.forgery import SAFE_METHODS
 from reflow_accounts.web.problems import is_api, problem
-
-# Set by what stands in front of Flask when it could not record the use: to try again might record it twice.
-UNRECORDED_BEFORE = "reflow.unrecorded"
 
 _DOCUMENT = "api-docs.openapi_json"
 _MISSING = "Send an API key in the header Authorization: Bearer <key>."
@@ -29,20 +29,21 @@ _NO_SUBSCRIPTION = (
     "No team of this key's user has an active AWS Marketplace subscription. Contact support; "
     "the key works again when the subscription does."
 )
-UNRECORDED = "The request could not be recorded. Nothing was changed. Try again."
+_UNRECORDED = "The request could not be recorded. Nothing was changed. Try again."
+_LOOK_UP = text(LOOK_UP.format(":digest", ":now")).bindparams(
+    bindparam("digest", type_=LargeBinary), bindparam("now", type_=UTCDateTime)
+)
 _logger = logging.getLogger(__name__)
 
 
-def guard() -> None:
-    """Let in who presents a secret that is good now (RFC 6750). Cookies are not looked at.
+def authenticate_request() -> None:
+    """Let a request in that presents a secret which is valid now (RFC 6750). Cookies are ignored.
 
-    It guards by address and not by blueprint, so that it also stands before addresses where nothing is:
-    a key that is presented there has been used.
+    It depends on the address and not on the blueprint, so that it also applies where no route is: a key that
+    is presented there has been used.
     """
     if not is_api():
         return
-    if request.environ.get(UNRECORDED_BEFORE):
-        raise Unavailable(UNRECORDED)
     secret = _bearer()
     if _is_open_to_all():
         _note_use_of(secret)
@@ -50,35 +51,40 @@ def guard() -> None:
         set_caller(_caller_by(secret))
 
 
-def settle(response: Response) -> Response:
+def record_use(response: Response) -> Response:
     """Record the use of the key and commit what the view did, before the answer is sent.
 
-    What changes something is committed together with its use. A safe request, and an answer of 400 and
-    above, which did nothing, has only its use: that is appended by itself. When it cannot be recorded
-    the answer is 503 and nothing has happened: no use is answered and not recorded.
+    An answer of 400 and above changes nothing: only its use is recorded. When that fails the answer is 503
+    and nothing has happened, so no use is answered and not recorded.
     """
     if not is_api():
         return response
     key_id = g.pop("used_key_id", None)
-    use = _use(key_id, response.status_code) if key_id is not None else None
     try:
         if response.status_code >= 400:
             db.session.rollback()
-        if request.method in SAFE_METHODS or response.status_code >= 400:
-            _append(use)
-        elif use:
-            recorder.record(use)
+        number = recorder.record(_use(key_id, response.status_code)) if key_id is not None else None
         db.session.commit()
     except Exception as error:  # whatever kept the use from being recorded, the answer must not go out
         db.session.rollback()
         _logger.error("a use could not be recorded: %s", type(error).__name__)
-        return problem(503, Code.UNAVAILABLE, UNRECORDED, Unavailable.title)
+        return problem(503, Code.UNAVAILABLE, _UNRECORDED, Unavailable.title)
+    if number and must_fold(number):
+        fold_or_log()
     return response
 
 
-def _append(use: UseFacts | None) -> None:
-    if use and must_fold(wire().append(use)):
-        fold_or_log()
+def authenticate(secret: str) -> PresentedKey:
+    """Return the valid key that `secret` is. Raises Unauthenticated.
+
+    A wrong checksum is refused before the database is asked. Only a caller with the whole secret learns that
+    the key was revoked or has expired.
+    """
+    if not is_key(secret):
+        raise Unauthenticated(Code.MALFORMED_KEY, "This is not an API key: it is incomplete or mistyped.")
+    at: datetime = now()
+    rows = db.session.execute(_LOOK_UP, {"digest": digest_of(secret), "now": at})
+    return verify([LookupRow._make(row) for row in rows])
 
 
 def _caller_by(secret: str | None) -> Caller:
@@ -89,27 +95,27 @@ def _caller_by(secret: str | None) -> Caller:
         if session is None:
             raise Unauthenticated(Code.UNKNOWN_KEY, _SESSION_ENDED)
         if touch(session):
-            # By itself: what counts tries must not wait for a request that writes already.
+            # A transaction of its own: a rate limit must not wait for a request that already writes.
             db.session.commit()
         return Caller(session.user_id, session=session)
-    key = _used(present(secret, wire()))
+    key = _used(authenticate(secret))
     if not key.has_active_subscription:
         raise SubscriptionInactive(_NO_SUBSCRIPTION)
-    return Caller(key.user_id, key=key)
+    return Caller(key.facts.user_id, key=key)
 
 
 def _note_use_of(secret: str | None) -> None:
-    """Where no credential is needed a good key counts as used, and a bad one does not matter."""
+    """Where no credential is needed a valid key counts as used, and an invalid one does not matter."""
     try:
         if secret:
-            _used(present(secret, wire()))
+            _used(authenticate(secret))
     except Unauthenticated:
         pass
 
 
 def _used(key: PresentedKey) -> PresentedKey:
     """Note that a valid key was presented: from here on this is a use, whatever the answer will be."""
-    g.used_key_id = key.id
+    g.used_key_id = key.facts.key_id
     return key
 
 
@@ -122,10 +128,13 @@ def _use(key_id: int, status: int) -> UseFacts:
 def _described() -> tuple[str, str]:
     """Return method and path of the request, or of the one that a proxy asks about."""
     method, where = request.method[:LONGEST_METHOD], path()
-    if request.path != authorizing.PATH:
+    if request.path != forward_auth.PATH:
         return method, where
-    environ = request.environ
-    return forwarded.method_of(environ) or method, forwarded.path_of(environ) or where
+    headers = request.headers
+    return (
+        forward_auth.original_method(headers.get("X-Original-Method", "")) or method,
+        forward_auth.original_path(headers.get("X-Original-URI", "")) or where,
+    )
 
 
 def _bearer() -> str | None:

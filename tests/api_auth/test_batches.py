@@ -1,16 +1,13 @@
 """Requests that are answered together: each gets its own answer, and all or none are recorded."""
 
-import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select, text
 
-from reflow_accounts.access.together import Together
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.extensions import db
-from tests.access.test_unrecorded import BREAK, MEND
+from tests.api_auth.test_unrecorded import BREAK, MEND
 from tests.crash.clients import ask, log_in
 from tests.helpers.at_once import at_once
 from tests.helpers.live_server import LiveServer
@@ -79,42 +76,3 @@ def test_a_crowd_is_refused_when_its_uses_cannot_be_recorded(server, session):
     assert count_of(server, key) == 0
     assert ask(server, "GET", "/me", key["secret"])[0] == 200
     assert count_of(server, key) == 1
-
-
-def test_what_is_left_to_the_leader_is_dealt_with_once_and_by_one_at_a_time():
-    seen: list[int] = []
-    sizes: list[int] = []
-    busy = threading.Lock()
-
-    def deal(group: list[int]) -> None:
-        assert busy.acquire(blocking=False), "two threads dealt at once"
-        seen.extend(group)
-        sizes.append(len(group))
-        busy.release()
-
-    together = Together(deal, most=8)
-    with ThreadPoolExecutor(16) as threads:
-        for _ in threads.map(together.add, range(20_000)):
-            pass
-    assert sorted(seen) == list(range(20_000))
-    assert max(sizes) <= 8
-
-
-def test_who_comes_while_others_are_dealt_with_does_not_wait_and_goes_with_the_next():
-    groups: list[list[str]] = []
-    begun, go_on = threading.Event(), threading.Event()
-
-    def deal(group: list[str]) -> None:
-        groups.append(group)
-        begun.set()
-        assert go_on.wait(10)
-
-    together = Together(deal, most=2)
-    leader = threading.Thread(target=together.add, args=("first",))
-    leader.start()
-    assert begun.wait(10)
-    for late in ("second", "third", "fourth"):
-        together.add(late)
-    go_on.set()
-    leader.join(10)
-    assert groups == [["first"], ["second", "third"], ["fourth"]]

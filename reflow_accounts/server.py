@@ -1,7 +1,6 @@
 """Start the production server: everything that can be wrong is said before it starts, in one sentence."""
 
 import errno
-import importlib
 import os
 import socket
 import sys
@@ -16,18 +15,13 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts import chores, demo, paths, streams, turns
-from reflow_accounts.access.lane import goes_later
+from reflow_accounts import demo, paths
 from reflow_accounts.api_keys.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.extensions import db, make_file
 from reflow_accounts.web.addresses import listening
 
 WORKERS = 2
-# More answers at once would wait for Python's lock and for the database's writer (bench/README.md).
-TURNS_PER_WORKER = 2
-# Where clients are waited for that send slowly: as many as a worker takes connections.
-THREADS_PER_WORKER = 512
 # A worker that is told to stop lets its answers be read to the end, but for no longer than this.
 SECONDS_TO_STOP = 60
 
@@ -81,27 +75,16 @@ def _run(host: str, port: int) -> None:
     os.environ["HOST"] = host
 
     Granian(
-        "wsgi:app",
+        "reflow_accounts.asgi:app",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGI,
         workers=WORKERS,
-        blocking_threads=THREADS_PER_WORKER,
         websockets=False,
         log_level=LogLevels.warning,
         respawn_failed_workers=True,
         workers_kill_timeout=SECONDS_TO_STOP,
-        working_dir=paths.ROOT,
-    ).serve(target_loader=load_worker, wrap_loader=False)
-
-
-def load_worker() -> Flask:
-    """Return the application, in a process that the server has just begun; it does chores beside serving."""
-    streams.install()
-    app: Flask = importlib.import_module("wsgi").app
-    turns.install(TURNS_PER_WORKER, goes_later(app))
-    chores.start(app)
-    return app
+    ).serve()
 
 
 def _check_port(host: str, port: int) -> None:

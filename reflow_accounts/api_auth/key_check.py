@@ -1,0 +1,177 @@
+"""`GET /me` and `GET /authorize` with a valid key, answered in the event loop; everything else goes to Flask."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from flask import Flask
+from sqlalchemy.engine import make_url
+
+from reflow_accounts.api_auth import forward_auth, whoami
+from reflow_accounts.api_auth.store import LookupRequest, LookupResult
+from reflow_accounts.api_auth.store_postgres import PostgresStore
+from reflow_accounts.api_auth.store_sqlite import SqliteStore
+from reflow_accounts.api_auth.verify import is_key, verify
+from reflow_accounts.api_keys.folding import fold_or_log, must_fold
+from reflow_accounts.api_keys.recorder import ACCEPTED, UseFacts
+from reflow_accounts.config import Settings
+from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.errors import InsufficientRights, Unavailable
+from reflow_accounts.extensions import now
+from reflow_accounts.identity.secrets import digest_of
+from reflow_accounts.web import headers as response_headers
+from reflow_accounts.web.client import LONGEST_ADDRESS, LONGEST_USER_AGENT, forwarded
+from reflow_accounts.web.hosts import Hosts
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = dict[bytes, bytes]
+
+_ME = f"{API_PREFIX}/me"
+_BEARER = b"Bearer "
+# The store puts the key in that it finds.
+_UNKNOWN = 0
+# Larger batches would keep their first request waiting for their last.
+LARGEST_BATCH = 64
+
+_logger = logging.getLogger(__name__)
+
+_Waiting = tuple[LookupRequest, asyncio.Future[LookupResult]]
+
+
+class KeyCheck:
+    """An ASGI application in front of Flask. `unavailable` is one that answers every request with 503."""
+
+    def __init__(self, app: Flask, flask: ASGIApp, unavailable: ASGIApp) -> None:
+        settings: Settings = app.config["SETTINGS"]
+        self._app, self._flask, self._unavailable = app, flask, unavailable
+        self._hosts, self._trusted_proxies = Hosts(settings), settings.trusted_proxies
+        self._store = _store(settings)
+        self._waiting: list[_Waiting] = []
+        self._batches: asyncio.Task[None] | None = None
+        constant = response_headers.constant(settings.is_https) | {"Cache-Control": response_headers.NOT_KEPT}
+        self._headers = _encoded(constant)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = self._request(scope)
+        if request is None:
+            return await self._flask(scope, receive, send)
+        try:
+            result = await self._result(request)
+        except Unavailable:
+            return await self._unavailable(scope, receive, send)
+        if result.use_number is None:
+            return await self._flask(scope, receive, send)
+        status, headers, body = _response(scope, request, result)
+        await send({"type": "http.response.start", "status": status, "headers": headers + self._headers})
+        return await send({"type": "http.response.body", "body": body})
+
+    async def close(self) -> None:
+        """Close the database connection of this process."""
+        await self._store.close()
+
+    def _request(self, scope: Scope) -> LookupRequest | None:
+        """Return what to ask the store, or None for a request that Flask answers."""
+        path, query = scope["path"], scope["query_string"]
+        if scope["method"] != "GET" or not ((path == _ME and not query) or path == forward_auth.PATH):
+            return None
+        headers: Headers = dict(scope["headers"])
+        authorization = headers.get(b"authorization", b"")
+        is_plain = authorization.startswith(_BEARER) and len(headers) == len(scope["headers"])
+        secret = authorization[len(_BEARER) :].decode("latin-1")
+        if not is_plain or not is_key(secret) or not self._is_our_host(headers) or _has_body(headers):
+            return None
+        if path == _ME:
+            return LookupRequest(digest_of(secret), None, "", self._use(scope, headers, "GET", _ME, 200))
+        try:
+            team, needed = forward_auth.asked(query.decode("latin-1"))
+        except InsufficientRights:
+            return None
+        method = forward_auth.original_method(_header(headers, b"x-original-method")) or "GET"
+        path = forward_auth.original_path(_header(headers, b"x-original-uri")) or path
+        use = self._use(scope, headers, method, path, 204)
+        return LookupRequest(digest_of(secret), team, " ".join(needed.sufficient()), use)
+
+    def _is_our_host(self, headers: Headers) -> bool:
+        host = _header(headers, b"host")
+        if self._trusted_proxies:
+            host = forwarded(_header(headers, b"x-forwarded-host"), self._trusted_proxies) or host
+        return not host or self._hosts.has(host)
+
+    def _use(self, scope: Scope, headers: Headers, method: str, path: str, status: int) -> UseFacts:
+        address: str = (scope.get("client") or ("",))[0]
+        if self._trusted_proxies:
+            address = forwarded(_header(headers, b"x-forwarded-for"), self._trusted_proxies) or address
+        user_agent = _header(headers, b"user-agent")[:LONGEST_USER_AGENT]
+        return UseFacts(
+            _UNKNOWN, now(), method, path, status, ACCEPTED, address[:LONGEST_ADDRESS], user_agent
+        )
+
+    async def _result(self, request: LookupRequest) -> LookupResult:
+        """Have the request checked in the next batch: while one is at the database, later requests form another."""
+        done: asyncio.Future[LookupResult] = asyncio.get_running_loop().create_future()
+        self._waiting.append((request, done))
+        if self._batches is None:
+            self._batches = asyncio.create_task(self._run_batches())
+        return await done
+
+    async def _run_batches(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+            try:
+                results = await self._store.authenticate_and_record([request for request, _ in batch])
+            except Exception as error:  # every waiting request needs an answer, whatever went wrong
+                _logger.error("key checks failed: %s", type(error.__cause__ or error).__name__)
+                # Those that came meanwhile would wait as long again.
+                for _, done in batch + self._waiting:
+                    if not done.done():
+                        done.set_exception(Unavailable())
+                self._waiting = []
+                continue
+            for (_, done), result in zip(batch, results, strict=True):
+                if not done.done():  # otherwise the client has gone
+                    done.set_result(result)
+            if any([must_fold(result.use_number) for result in results if result.use_number]):  # noqa: C419  # each asks
+                await asyncio.to_thread(self._fold)
+        self._batches = None
+
+    def _fold(self) -> None:
+        with self._app.app_context():
+            fold_or_log()
+
+
+def _response(
+    scope: Scope, request: LookupRequest, result: LookupResult
+) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Return status, headers and body of an allowed request: the same as from the views in api.py."""
+    key = verify(result.rows)
+    if scope["path"] == _ME:
+        body = whoami.body_of_key(key)
+        headers = {"Content-Type": whoami.JSON, "Content-Length": str(len(body))}
+        return request.use.status, _encoded(headers), body
+    team = forward_auth.grant(scope["query_string"].decode("latin-1"), key.teams)
+    headers = forward_auth.headers_of(key.facts.user_public_id, team, key.facts.public_id)
+    return request.use.status, _encoded(headers), b""
+
+
+def _store(settings: Settings) -> SqliteStore | PostgresStore:
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite":
+        return SqliteStore(str(url.database), settings.sqlite_synchronous)
+    return PostgresStore(url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def _header(headers: Headers, name: bytes) -> str:
+    return headers.get(name, b"").decode("latin-1")
+
+
+def _has_body(headers: Headers) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"

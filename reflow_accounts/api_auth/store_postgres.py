@@ -1,0 +1,177 @@
+"""Key checks on PostgreSQL: one connection of the event loop, and one statement for all requests of a batch."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import psycopg
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
+
+from reflow_accounts.api_auth.store import (
+    IS_ALLOWED,
+    LOOK_UP,
+    TIMEOUT_S,
+    USE_COLUMNS,
+    LookupRequest,
+    LookupResult,
+    LookupRow,
+)
+from reflow_accounts.errors import Unavailable
+from reflow_accounts.postgresql import CONNECTION_OPTIONS, WAIT_FOR_DISK
+
+# A round trip and a commit cost more than the work: all requests travel in one statement. $1 is a JSON list of
+# them; the numbers of the uses come in the order of the requests that are allowed.
+_STATEMENT = f"""
+WITH asked AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($1) AS asked (
+        n int, digest text, team text, sufficient text, at timestamptz, method text, path text, status int,
+        outcome text, address text, user_agent text
+    )
+),
+found AS MATERIALIZED (
+    SELECT asked.n, {IS_ALLOWED.format("asked.team", "asked.sufficient")} AS is_allowed, found.*
+    FROM asked CROSS JOIN LATERAL ({LOOK_UP.format("decode(asked.digest, 'hex')", "asked.at")}) found
+),
+allowed AS (SELECT DISTINCT n, key_id FROM found WHERE is_allowed),
+added AS (
+    INSERT INTO uses ({USE_COLUMNS}) SELECT {USE_COLUMNS} FROM allowed JOIN asked USING (n) ORDER BY n
+    RETURNING id
+)
+SELECT (SELECT string_agg(id::text, ' ' ORDER BY id) FROM added), found.* FROM found
+"""  # noqa: S608  # made of constants
+_NAME = b"authenticate_and_record"
+_STALE = psycopg.errors.FeatureNotSupported.sqlstate
+# A handful of digests is looked up by the index, whatever the planner estimates for a list, and planned once.
+_SETTINGS = f"""
+SET TIME ZONE 'UTC'; SET plan_cache_mode = force_generic_plan; SET jit = off;
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+{WAIT_FOR_DISK}
+"""
+
+
+class PostgresStore:
+    """One connection for each process. It is replaced when it fails, and when it has died while it was idle."""
+
+    def __init__(self, address: str) -> None:
+        """Take the address as libpq reads it (postgresql://…)."""
+        self._address = address
+        self._opened: _Connection | None = None
+
+    async def authenticate_and_record(self, requests: Sequence[LookupRequest]) -> list[LookupResult]:
+        listed = json.dumps([_described(n, request) for n, request in enumerate(requests)]).encode()
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                try:
+                    result = await self._run(listed)
+                except psycopg.errors.FeatureNotSupported:
+                    # A migration changed a table: the server refused the prepared statement and did nothing.
+                    await self.close()
+                    result = await self._run(listed)
+        except (psycopg.Error, TimeoutError) as error:
+            await self.close()
+            raise Unavailable from error
+        return _results(result, len(requests))
+
+    async def close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened:
+            opened.close()
+
+    async def _run(self, listed: bytes) -> pq.abc.PGresult:
+        if self._opened is None or self._opened.is_closed:
+            self._opened = await _Connection.open(self._address)
+        return await self._opened.run(lambda server: server.send_query_prepared(_NAME, [listed]))
+
+
+class _Connection:
+    """libpq's own asynchronous interface: psycopg's cursors would cost more than all the rest of a check.
+
+    The socket is watched all the time, so that a connection that ends while it is idle is noticed at once.
+    """
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
+        self.is_closed = False
+        self._connection, self._server = connection, connection.pgconn
+        self._results: list[pq.abc.PGresult] = []
+        self._done: asyncio.Future[None] | None = None
+        self._loop, self._socket = asyncio.get_running_loop(), connection.fileno()
+        self._loop.add_reader(self._socket, self._read)
+
+    @classmethod
+    async def open(cls, address: str) -> "_Connection":
+        options = CONNECTION_OPTIONS | conninfo_to_dict(address)
+        opened = cls(await psycopg.AsyncConnection.connect(**options, autocommit=True))
+        await opened.run(lambda server: server.send_query(_SETTINGS.encode()))
+        await opened.run(lambda server: server.send_prepare(_NAME, _STATEMENT.encode()))
+        return opened
+
+    async def run(self, send: Callable[[pq.abc.PGconn], None]) -> pq.abc.PGresult:
+        """Have `send` send a query, and return its last result. Raises psycopg.Error."""
+        self._done, self._results = self._loop.create_future(), []
+        send(self._server)
+        if self._server.flush():
+            self._loop.add_writer(self._socket, self._write)
+        await self._done
+        last = self._results[-1]
+        if last.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+            code = (last.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
+            raise (psycopg.errors.FeatureNotSupported if code == _STALE else psycopg.OperationalError)(code)
+        return last
+
+    def close(self) -> None:
+        if not self.is_closed:
+            self.is_closed = True
+            self._loop.remove_reader(self._socket)
+            self._loop.remove_writer(self._socket)
+            self._server.finish()
+
+    def _write(self) -> None:
+        if not self._server.flush():
+            self._loop.remove_writer(self._socket)
+
+    def _read(self) -> None:
+        try:
+            self._server.consume_input()
+            while self._done and not self._server.is_busy():
+                result = self._server.get_result()
+                if result is None:
+                    done, self._done = self._done, None
+                    if not done.done():  # otherwise it took too long
+                        done.set_result(None)
+                else:
+                    self._results.append(result)
+        except psycopg.Error as error:
+            self.close()
+            if self._done and not self._done.done():
+                self._done.set_exception(error)
+
+
+def _described(n: int, request: LookupRequest) -> dict[str, Any]:
+    use = request.use._asdict() | {"at": str(request.use.at)}
+    return use | {"n": n, "digest": request.digest.hex(), "team": request.team, "sufficient": request.rights}
+
+
+def _results(result: pq.abc.PGresult, count: int) -> list[LookupResult]:
+    """Return the result of each of `count` requests from the rows of all."""
+    rows: list[list[LookupRow]] = [[] for _ in range(count)]
+    allowed: set[int] = set()
+    numbers: list[str] = []
+    for place in range(result.ntuples):
+        cells = [result.get_value(place, column) for column in range(result.nfields)]
+        recorded, n, is_allowed, *facts = [None if cell is None else cell.decode() for cell in cells]
+        rows[int(str(n))].append(_typed(LookupRow._make(facts)))
+        if is_allowed == "t":
+            allowed.add(int(str(n)))
+            numbers = str(recorded).split()
+    number = iter(numbers)
+    return [LookupResult(rows[n], int(next(number)) if n in allowed else None) for n in range(count)]
+
+
+def _typed(row: LookupRow) -> LookupRow:
+    """Return a row of texts, as libpq gives them, with numbers and truth values."""
+    is_valid, is_staff = row.is_valid == "t", row.is_staff == "t"
+    return row._replace(
+        key_id=int(row.key_id), user_id=int(row.user_id), is_valid=is_valid, is_staff=is_staff
+    )

@@ -1,0 +1,105 @@
+"""Key checks on SQLite: one connection, used in the event loop, which never waits for a lock there."""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from time import monotonic
+from typing import Any
+
+from reflow_accounts import sqlite_file
+from reflow_accounts.api_auth.store import (
+    IS_ALLOWED,
+    LOOK_UP,
+    TIMEOUT_S,
+    USE_COLUMNS,
+    LookupRequest,
+    LookupResult,
+    LookupRow,
+)
+from reflow_accounts.api_keys.recorder import UseFacts
+from reflow_accounts.errors import Unavailable
+
+_LOOK_UP = f"""
+SELECT found.*, {IS_ALLOWED.format("?3", "?4")} FROM ({LOOK_UP.format("?1", "?2")}) found
+"""  # noqa: S608  # made of constants
+_APPEND = f"INSERT INTO uses ({USE_COLUMNS}) VALUES ({', '.join('?' * len(UseFacts._fields))})"  # noqa: S608  # as above
+# SQLite's own busy handler sleeps up to 100 ms at a time, and would do so in the thread of the event loop.
+_RETRY_S = 0.001
+_PRIMARY_CODE = 0xFF  # https://sqlite.org/rescode.html: the other bits tell variants of an error apart
+
+
+class SqliteStore:
+    """One connection for each process: appends by another connection would void the pages that it caches."""
+
+    def __init__(self, path: str, synchronous: str) -> None:
+        """`synchronous` is NORMAL or FULL: what a commit waits for (https://sqlite.org/pragma.html)."""
+        self._path, self._synchronous = path, synchronous
+        self._opened: sqlite3.Connection | None = None
+        self._file: sqlite_file.Identity | None = None
+
+    async def authenticate_and_record(self, requests: Sequence[LookupRequest]) -> list[LookupResult]:
+        deadline = monotonic() + TIMEOUT_S
+        while True:
+            try:
+                return _answer(self._connection(), requests)
+            except sqlite3.Error as error:
+                code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+                # While another connection writes nothing was recorded, and it may be tried again.
+                if code != sqlite3.SQLITE_BUSY or monotonic() > deadline:
+                    raise Unavailable from error
+            await asyncio.sleep(_RETRY_S)
+
+    async def close(self) -> None:
+        if self._opened:
+            self._opened.close()
+        self._opened = None
+
+    def _connection(self) -> sqlite3.Connection:
+        # The identity is read before the file is opened: the next call notices a replacement in between.
+        file = sqlite_file.identity_of(self._path)
+        if self._opened and file == self._file:
+            return self._opened
+        if self._opened:
+            self._opened.close()
+        self._file = file
+        address = sqlite_file.address_of(self._path)
+        self._opened = opened = sqlite3.connect(address, uri=True, isolation_level=None, timeout=0)
+        # A copy that was put in place may have been made without WAL.
+        opened.execute("PRAGMA journal_mode = WAL")
+        opened.execute(f"PRAGMA synchronous = {self._synchronous}")
+        opened.execute("PRAGMA cache_size = -16000")
+        return opened
+
+
+def _answer(connection: sqlite3.Connection, requests: Sequence[LookupRequest]) -> list[LookupResult]:
+    times = [_text(asked.use.at) for asked in requests]
+    found = [
+        connection.execute(_LOOK_UP, (asked.digest, at, asked.team, asked.rights)).fetchall()
+        for asked, at in zip(requests, times, strict=True)
+    ]
+    uses = [
+        (rows[0][0], at, *asked.use[2:]) if any(row[-1] for row in rows) else None
+        for asked, at, rows in zip(requests, times, found, strict=True)
+    ]
+    numbers = _append(connection, uses) if any(uses) else [None] * len(uses)
+    return [
+        LookupResult([LookupRow._make(row[:-1]) for row in rows], number)
+        for rows, number in zip(found, numbers, strict=True)
+    ]
+
+
+def _append(connection: sqlite3.Connection, uses: list[tuple[Any, ...] | None]) -> list[int | None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        numbers = [connection.execute(_APPEND, use).lastrowid if use else None for use in uses]
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+    return numbers
+
+
+def _text(at: datetime) -> str:
+    """Write a time as SQLAlchemy does, so that texts compare as times do."""
+    return at.replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -1,0 +1,59 @@
+"""What a looked-up API key is good for, or why it is refused. Whether it is valid is decided in store.py."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from reflow_accounts.api_auth.store import LookupRow
+from reflow_accounts.contract import KEY_PREFIX, Code, is_well_formed
+from reflow_accounts.errors import Unauthenticated
+from reflow_accounts.subscriptions.models import State
+
+
+class PresentedTeam(NamedTuple):
+    """A team of the caller."""
+
+    public_id: str
+    name: str
+    rights: str
+    subscription: str
+
+
+class PresentedKey(NamedTuple):
+    """A key that is valid at this moment, with its user, in `facts`, and the user's teams."""
+
+    facts: LookupRow
+    teams: tuple[PresentedTeam, ...]
+
+    @property
+    def has_active_subscription(self) -> bool:
+        """Whether any team of the user has an active subscription, which API keys require."""
+        return any(team.subscription == State.ACTIVE for team in self.teams)
+
+
+def is_key(secret: str) -> bool:
+    """Whether `secret` is a complete API key with a right checksum; nothing else is looked up."""
+    return secret.startswith(KEY_PREFIX) and is_well_formed(secret)
+
+
+def verify(rows: Sequence[LookupRow]) -> PresentedKey:
+    """Return the valid key that was looked up. Raises Unauthenticated for an invalid or unknown one.
+
+    The key of a disabled user is refused like an unknown one, unless it was revoked.
+    """
+    if not rows:
+        raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
+    key = rows[0]
+    if key.is_valid:
+        teams = (row for row in rows if row.team_public_id)
+        return PresentedKey(key, tuple(PresentedTeam._make(row[-4:]) for row in teams))
+    if key.revoked_at is not None:
+        raise Unauthenticated(Code.REVOKED_KEY, "This API key was revoked.", revoked_at=_time(key.revoked_at))
+    if key.disabled_at is not None:
+        raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
+    raise Unauthenticated(Code.EXPIRED_KEY, "This API key has expired.", expired_at=_time(key.expires_at))
+
+
+def _time(value: Any) -> datetime:
+    """Return a time as a lookup gives it: on SQLite text in UTC without a zone."""
+    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value

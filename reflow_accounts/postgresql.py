@@ -1,0 +1,39 @@
+"""PostgreSQL connections that give up on a server that does not respond."""
+
+from typing import Any
+
+import psycopg
+from flask import has_request_context
+from psycopg.pq import TransactionStatus
+
+# Within a request no statement takes longer; in commands and background jobs it may.
+STATEMENT_TIMEOUT_S = 5.0
+# https://www.postgresql.org/docs/current/libpq-connect.html: seconds, and milliseconds for tcp_user_timeout.
+# What the database address says counts instead.
+CONNECTION_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+# Has a session wait for the disk at each commit where its database, its role or its address says off. Other
+# values are kept: with them it waits for the disk too, or for other servers as well.
+WAIT_FOR_DISK = """
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+
+
+class Connection(psycopg.Connection[Any]):
+    """A blocking connection. A statement of a request that times out closes it and raises OperationalError."""
+
+    def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
+        if has_request_context():
+            named.setdefault("timeout", STATEMENT_TIMEOUT_S)
+        try:
+            return super().wait(gen, *options, **named)
+        except psycopg.OperationalError:
+            # psycopg leaves a connection open that still waits for the result of its statement.
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise

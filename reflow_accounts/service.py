@@ -1,0 +1,150 @@
+"""The ASGI service: request bodies are buffered, keys are checked in the event loop, Flask answers the rest."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from a2wsgi import WSGIMiddleware
+from flask import Flask
+
+from reflow_accounts import background_jobs
+from reflow_accounts.api_auth.key_check import ASGIApp, KeyCheck, Message, Receive, Scope, Send
+from reflow_accounts.web.input import LARGEST_BODY_BYTES
+from reflow_accounts.web.problems import REFUSED
+
+# More threads would wait for Python's lock and for the database's writer (bench/README.md).
+PAGE_THREADS = 8
+# Answers that need no database, so that no request that waits for one delays them.
+STATIC_THREADS = 4
+# A slow reader of an export holds a thread; activity/export.py admits fewer than these at a time.
+EXPORT_THREADS = 32
+# A request that finds no free thread for so long is answered with 503.
+LONGEST_WAIT_S = 5.0
+
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
+
+
+class ThreadPool:
+    """Flask in a bounded number of threads. A request that waits too long for one goes to `busy` instead."""
+
+    def __init__(self, flask: Any, threads: int, busy: ASGIApp | None = None, queued_chunks: int = 8) -> None:
+        """`queued_chunks` pieces of a response may wait for a slow reader before its thread waits too."""
+        self._run = WSGIMiddleware(flask, workers=threads, send_queue_size=queued_chunks)
+        self._free, self._busy = asyncio.Semaphore(threads), busy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_WAIT_S if self._busy else None):
+                await self._free.acquire()
+        except TimeoutError:
+            assert self._busy
+            return await self._busy(scope, receive, send)
+        try:
+            return await self._run(scope, receive, send)  # type: ignore[arg-type]  # its own types of the same
+        finally:
+            self._free.release()
+
+
+class Service:
+    """The application that an ASGI server runs."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._static = ThreadPool(app.wsgi_app, STATIC_THREADS)
+        unavailable = ThreadPool(_refusing(app.wsgi_app), STATIC_THREADS)
+        self._exports = ThreadPool(app.wsgi_app, EXPORT_THREADS, unavailable, queued_chunks=1)
+        self._pages = ThreadPool(app.wsgi_app, PAGE_THREADS, unavailable)
+        self._key_check = KeyCheck(app, self._flask, unavailable)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._key_check(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _flask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, is_complete = await _read_body(scope, receive)
+        if body is None:
+            return  # the client has gone
+        scope = _normalized(scope, body, is_complete)
+        await self._pool_for(scope)(scope, _once(body), send)
+
+    def _pool_for(self, scope: Scope) -> ThreadPool:
+        path = scope["path"]
+        if path.endswith("/export"):
+            return self._exports
+        has_cookie = any(name == b"cookie" for name, _ in scope["headers"])
+        needs_no_database = path.startswith("/static/") or path == "/healthz"
+        if needs_no_database or (path.startswith(("/help/", "/privacy")) and not has_cookie):
+            return self._static
+        return self._pages
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Run background jobs while the server runs (https://asgi.readthedocs.io/en/latest/specs/lifespan.html)."""
+        await receive()
+        background_jobs.start(self._app)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await asyncio.to_thread(background_jobs.stop)
+        await self._key_check.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _read_body(scope: Scope, receive: Receive) -> tuple[bytes | None, bool]:
+    """Return the request body and whether it is all of it; None when the client went away.
+
+    What announces more than `LARGEST_BODY_BYTES` is not read at all, and what turns out to be more is not read
+    to its end: Flask answers both with 413.
+    """
+    length = dict(scope["headers"]).get(b"content-length", b"0")
+    if length.isdigit() and int(length) > LARGEST_BODY_BYTES:
+        return b"", False
+    body = bytearray()
+    while len(body) <= LARGEST_BODY_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None, False
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return bytes(body), True
+    return b"", False
+
+
+def _normalized(scope: Scope, body: bytes, is_complete: bool) -> Scope:
+    """Return the scope as the adapter to WSGI needs it.
+
+    The length is that of the body, also of a chunked one. Names with an underscore are dropped: in WSGI they
+    could not be told from those with a hyphen, which a proxy sets (X-Forwarded-For).
+    """
+    dropped = (b"content-length", b"transfer-encoding")
+    headers = [
+        (name, value)
+        for name, value in scope["headers"]
+        if b"_" not in name and name not in dropped and (name, value) != (b"host", b"")
+    ]
+    length = len(body) if is_complete else LARGEST_BODY_BYTES + 1
+    if length or any(name in dropped for name, _ in scope["headers"]):
+        headers.append((b"content-length", b"%d" % length))
+    query = quote(scope["query_string"], safe=_ASCII).encode()
+    version = scope["http_version"] if "." in scope["http_version"] else f"{scope['http_version']}.0"
+    return {**scope, "headers": headers, "query_string": query, "http_version": version}
+
+
+def _once(body: bytes) -> Receive:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _refusing(flask: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Return a WSGI application that has Flask answer 503 without asking the database."""
+
+    def refuse(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return flask(environ | {REFUSED: True}, start_response)
+
+    return refuse
