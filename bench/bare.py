@@ -6,5 +6,6 @@ app = Flask(__name__)
 
 
 @app.get("/api/v1/me")
+@app.get("/api/v1/authorize")
 def answer() -> dict[str, str]:
     return {"status": "ok"}

@@ -58,25 +58,26 @@ def application(environ: dict[str, str]) -> Flask:
 
 
 def add_keys(app: Flask, number: int, file: Path) -> None:
-    """Add so many live keys, 100 to a user and a paying team, and write their secrets to `file`."""
+    """Add so many live keys, 100 to a user and a paying team; write each secret and its team's id to `file`."""
     with app.app_context(), file.open("w") as secrets:
         for first in range(0, number, BATCH):
             rows: list[dict[str, object]] = []
-            for user_id in _users(min(BATCH, number - first)):
+            for user_id, team_id in _users(min(BATCH, number - first)):
                 for row, secret in _keys(user_id, min(KEYS_OF_ONE_USER, number - first - len(rows))):
                     rows.append(row)
-                    secrets.write(secret + "\n")
+                    secrets.write(f"{secret} {team_id}\n")
             db.session.execute(insert(ApiKey), rows)
             db.session.commit()
 
 
-def _users(keys: int) -> Iterator[int]:
+def _users(keys: int) -> Iterator[tuple[int, str]]:
     for _ in range(-(-keys // KEYS_OF_ONE_USER)):
         user = User(full_name="Bench")
         db.session.add(user)
         db.session.flush()
-        set_active(add_team("Bench", user), True, "benchmark", by=None)
-        yield user.id
+        team = add_team("Bench", user)
+        set_active(team, True, "benchmark", by=None)
+        yield user.id, team.public_id
 
 
 def _keys(user_id: int, number: int) -> Iterator[tuple[dict[str, object], str]]:

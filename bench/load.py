@@ -1,4 +1,4 @@
-"""The load: wrk where it is installed, else a generator of our own; both ask with many keys in turn."""
+"""The load: wrk where it is installed, else a generator of our own; both send the requests of a file in turn."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ _SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True)
 class Result:
-    """What one round saw. `bad` counts answers other than 200 and requests without an answer."""
+    """What one round saw. `bad` counts answers other than 200 and 204 and requests without an answer."""
 
     requests: int
     seconds: float
@@ -43,14 +43,14 @@ def generator() -> str:
     return "wrk" if shutil.which("wrk") else "bundled"
 
 
-def run(url: str, secrets: Path, seconds: int) -> Result:
-    """Send requests over 16 connections for so long."""
+def run(url: str, requests: Path, seconds: int) -> Result:
+    """Send the requests of a file, a secret and a path in each line, over 16 connections for so long."""
     if generator() == "wrk":
-        return _by_wrk(url, secrets, seconds)
-    return _in_own_process(url, secrets, seconds)
+        return _by_wrk(url, requests, seconds)
+    return _in_own_process(url, requests, seconds)
 
 
-def _by_wrk(url: str, secrets: Path, seconds: int) -> Result:
+def _by_wrk(url: str, requests: Path, seconds: int) -> Result:
     command = [
         "wrk",
         "-t2",
@@ -60,33 +60,33 @@ def _by_wrk(url: str, secrets: Path, seconds: int) -> Result:
         str(_SCRIPT),
         url,
         "--",
-        str(secrets),
+        str(requests),
     ]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     line = next(line for line in printed.splitlines() if line.startswith("RESULT "))
     return Result(**json.loads(line.removeprefix("RESULT ")))
 
 
-def _in_own_process(url: str, secrets: Path, seconds: int) -> Result:
+def _in_own_process(url: str, requests: Path, seconds: int) -> Result:
     # Away from the process that measures, so that its own work does not wait for Python's lock.
-    command = [sys.executable, "-m", "bench.load", url, str(secrets), str(seconds)]
+    command = [sys.executable, "-m", "bench.load", url, str(requests), str(seconds)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return Result(**json.loads(printed))
 
 
-def _ask(url: str, secrets: list[str], end: float) -> list[tuple[float, bool]]:
+def _ask(url: str, requests: list[str], end: float) -> list[tuple[float, bool]]:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=30)
     seen = []
     for number in range(sys.maxsize):
         began = time.perf_counter()
         if began >= end:
             break
-        header = {"Authorization": f"Bearer {secrets[number % len(secrets)]}"}
+        secret, path = requests[number % len(requests)].split()
         try:
-            connection.request("GET", "/api/v1/me", headers=header)
+            connection.request("GET", path, headers={"Authorization": f"Bearer {secret}"})
             answer = connection.getresponse()
             answer.read()
-            is_good = answer.status == 200
+            is_good = answer.status in (200, 204)
         except (OSError, http.client.HTTPException):
             connection.close()
             is_good = False
@@ -94,10 +94,10 @@ def _ask(url: str, secrets: list[str], end: float) -> list[tuple[float, bool]]:
     return seen
 
 
-def _bundled(url: str, secrets: list[str], seconds: float) -> Result:
+def _bundled(url: str, requests: list[str], seconds: float) -> Result:
     began = time.perf_counter()
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        parts = [secrets[number::CONNECTIONS] or secrets for number in range(CONNECTIONS)]
+        parts = [requests[number::CONNECTIONS] or requests for number in range(CONNECTIONS)]
         runs = [pool.submit(_ask, url, part, began + seconds) for part in parts]
         seen = [one for run in runs for one in run.result()]
     took = sorted(duration for duration, _ in seen)
@@ -113,4 +113,4 @@ def _bundled(url: str, secrets: list[str], seconds: float) -> Result:
 
 if __name__ == "__main__":
     address, file, length = sys.argv[1:]
-    print(json.dumps(vars(_bundled(address, Path(file).read_text().split(), float(length)))))
+    print(json.dumps(vars(_bundled(address, Path(file).read_text().splitlines(), float(length)))))

@@ -50,7 +50,7 @@ class Reader:
         browser = app.test_client()
         with browser.session_transaction() as session:
             session[VALUE] = value
-        secret = secrets.read_text().splitlines()[middle - 1]
+        secret = secrets.read_text().splitlines()[middle - 1].split()[0]
         return cls(browser, {"Authorization": f"Bearer {secret}"}, public_id)
 
     def ask(self, path: str) -> tuple[float, float]:

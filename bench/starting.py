@@ -36,7 +36,7 @@ def measure(rounds: int) -> None:
 
 def _environ(server: Server, folder: Path) -> dict[str, str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("REFLOW_", "_REFLOW"))}
-    secret = (folder / "secrets").read_text().strip()
+    secret = (folder / "secrets").read_text().split()[0]
     return plain | {"HOME": str(folder), "REFLOW_SERVER": server.url, "REFLOW_API_KEY": secret}
 
 

@@ -19,7 +19,7 @@ from reflow_accounts.identity.models import User
 
 LINES_AT_ONCE = 1000
 # Files that a process sends at once, and that it sends to one person: whoever reads slowly holds one.
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 24
 MOST_OF_ONE = 2
 # Who reads more slowly than this, after a while of waiting, is given up.
 PATIENCE_SECONDS = 60
