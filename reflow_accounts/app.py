@@ -70,7 +70,13 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
         # What a statement was given may be a secret's digest or what somebody typed: not for logs.
-        "SQLALCHEMY_ENGINE_OPTIONS": {"hide_parameters": True, "pool_pre_ping": True},
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "hide_parameters": True,
+            "pool_pre_ping": True,
+            # As many as service.py has threads that ask the database; a request does not wait long for one.
+            "max_overflow": 40,
+            "pool_timeout": 5,
+        },
         "MAX_CONTENT_LENGTH": LARGEST_BODY_BYTES,
         "PERMANENT_SESSION_LIFETIME": ABSOLUTE_LIFETIME,
         "SESSION_REFRESH_EACH_REQUEST": False,
