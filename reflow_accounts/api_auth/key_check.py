@@ -120,24 +120,29 @@ class KeyCheck:
         return await done
 
     async def _run_batches(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
-            try:
-                results = await self._store.authenticate_and_record([request for request, _ in batch])
-            except Exception as error:  # every waiting request needs an answer, whatever went wrong
-                _logger.error("key checks failed: %s", type(error.__cause__ or error).__name__)
-                # Those that came meanwhile would wait as long again.
-                for _, done in batch + self._waiting:
-                    if not done.done():
-                        done.set_exception(Unavailable())
-                self._waiting = []
-                continue
-            for (_, done), result in zip(batch, results, strict=True):
-                if not done.done():  # otherwise the client has gone
-                    done.set_result(result)
-            if any([must_fold(result.use_number) for result in results if result.use_number]):  # noqa: C419  # each asks
-                await asyncio.to_thread(self._fold)
-        self._batches = None
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+                await self._run(batch)
+        finally:
+            self._batches = None
+
+    async def _run(self, batch: list[_Waiting]) -> None:
+        try:
+            results = await self._store.authenticate_and_record([request for request, _ in batch])
+        except Exception as error:  # every waiting request needs an answer, whatever went wrong
+            _logger.error("key checks failed: %s", type(error.__cause__ or error).__name__)
+            # Those that came meanwhile would wait as long again.
+            batch, self._waiting = batch + self._waiting, []
+            for _, done in batch:
+                if not done.done():
+                    done.set_exception(Unavailable())
+            return
+        for (_, done), result in zip(batch, results, strict=True):
+            if not done.done():  # otherwise the client has gone
+                done.set_result(result)
+        if any([must_fold(result.use_number) for result in results if result.use_number]):  # noqa: C419  # each asks
+            await asyncio.to_thread(self._fold)
 
     def _fold(self) -> None:
         with self._app.app_context():
