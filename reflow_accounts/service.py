@@ -83,6 +83,10 @@ class Service:
             return self._static
         return self._pages
 
+    async def close(self) -> None:
+        """Close the database connection of the event loop."""
+        await self._key_check.close()
+
     async def _live(self, receive: Receive, send: Send) -> None:
         """Run background jobs while the server runs (https://asgi.readthedocs.io/en/latest/specs/lifespan.html)."""
         await receive()
@@ -90,7 +94,7 @@ class Service:
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await asyncio.to_thread(background_jobs.stop)
-        await self._key_check.close()
+        await self.close()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -118,16 +122,19 @@ def _normalized(scope: Scope, body: bytes, is_complete: bool) -> Scope:
     """Return the scope as the adapter to WSGI needs it.
 
     The length is that of the body, also of a chunked one. Names with an underscore are dropped: in WSGI they
-    could not be told from those with a hyphen, which a proxy sets (X-Forwarded-For).
+    could not be told from those with a hyphen, which a proxy sets (X-Forwarded-For). So is the empty Host that
+    granian adds to HTTP/1.0. Cookies that HTTP/2 split are joined (RFC 9113, 8.2.3).
     """
-    dropped = (b"content-length", b"transfer-encoding")
+    dropped = (b"content-length", b"transfer-encoding", b"cookie")
     headers = [
         (name, value)
         for name, value in scope["headers"]
         if b"_" not in name and name not in dropped and (name, value) != (b"host", b"")
     ]
+    if cookies := [value for name, value in scope["headers"] if name == b"cookie"]:
+        headers.append((b"cookie", b"; ".join(cookies)))
     length = len(body) if is_complete else LARGEST_BODY_BYTES + 1
-    if length or any(name in dropped for name, _ in scope["headers"]):
+    if length or any(name in dropped[:2] for name, _ in scope["headers"]):
         headers.append((b"content-length", b"%d" % length))
     query = quote(scope["query_string"], safe=_ASCII).encode()
     version = scope["http_version"] if "." in scope["http_version"] else f"{scope['http_version']}.0"

@@ -91,6 +91,8 @@ class KeyCheck:
             team, needed = forward_auth.asked(query.decode("latin-1"))
         except InsufficientRights:
             return None
+        if not team.isprintable():  # PostgreSQL stores no NUL
+            return None
         method = forward_auth.original_method(_header(headers, b"x-original-method")) or "GET"
         path = forward_auth.original_path(_header(headers, b"x-original-uri")) or path
         use = self._use(scope, headers, method, path, 204)

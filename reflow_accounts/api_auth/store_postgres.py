@@ -42,7 +42,8 @@ added AS (
 SELECT (SELECT string_agg(id::text, ' ' ORDER BY id) FROM added), found.* FROM found
 """  # noqa: S608  # made of constants
 _NAME = b"authenticate_and_record"
-_STALE = psycopg.errors.FeatureNotSupported.sqlstate
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: the first two characters are the class.
+_ERRORS = {"0A000": psycopg.errors.FeatureNotSupported, "22": psycopg.DataError}
 # A handful of digests is looked up by the index, whatever the planner estimates for a list, and planned once.
 _SETTINGS = f"""
 SET TIME ZONE 'UTC'; SET plan_cache_mode = force_generic_plan; SET jit = off;
@@ -69,6 +70,9 @@ class PostgresStore:
                     # A migration changed a table: the server refused the prepared statement and did nothing.
                     await self.close()
                     result = await self._run(listed)
+        except psycopg.DataError:
+            # The server refused a value and did nothing: Flask answers each of these requests by itself.
+            return [LookupResult([], None)] * len(requests)
         except (psycopg.Error, TimeoutError) as error:
             await self.close()
             raise Unavailable from error
@@ -117,7 +121,7 @@ class _Connection:
         last = self._results[-1]
         if last.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
             code = (last.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
-            raise (psycopg.errors.FeatureNotSupported if code == _STALE else psycopg.OperationalError)(code)
+            raise _ERRORS.get(code, _ERRORS.get(code[:2], psycopg.OperationalError))(code)
         return last
 
     def close(self) -> None:

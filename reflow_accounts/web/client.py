@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from flask import request
+from werkzeug.http import parse_list_header
 
 from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX
 
@@ -66,8 +67,8 @@ def forwarded(header: str, proxies: int) -> str:
 
     The same rule as werkzeug's ProxyFix: each proxy appends to the list, so values before that are the client's.
     """
-    values = header.split(",")
-    return values[-proxies].strip() if len(values) >= proxies else ""
+    values = parse_list_header(header)
+    return values[-proxies] if len(values) >= proxies else ""
 
 
 def path() -> str:

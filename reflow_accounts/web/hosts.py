@@ -4,7 +4,7 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, abort, request
@@ -17,6 +17,7 @@ _FOREIGN = "reflow.foreign_host"
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104  # compared, not bound
 # RFC 9112, 3.2: a name or an IPv4 address, or an IPv6 address in brackets; then perhaps a port.
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _SENTENCE = "This site does not answer under that name. Its operator can change REFLOW_BASE_URL."
 
 Application = Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]
@@ -50,12 +51,14 @@ class Hosts:
 
 
 class HostGate:
-    """A WSGI application in front of Flask: marks a request under a foreign name, which Flask refuses."""
+    """A WSGI application in front of Flask: marks a request under a foreign name, for Flask to refuse."""
 
     def __init__(self, hosts: Hosts, flask: Application) -> None:
         self._hosts, self._flask = hosts, flask
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # Bytes beyond ASCII, which werkzeug would refuse to decode where they are no UTF-8.
+        environ["QUERY_STRING"] = quote(environ.get("QUERY_STRING", ""), safe=_ASCII, encoding="latin-1")
         host = environ.get("HTTP_HOST")
         if host is not None and not self._hosts.has(host):
             environ[_FOREIGN] = True

@@ -66,7 +66,7 @@ class LiveServer:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("REFLOW_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flask", "--app", "wsgi", "serve"],
+                [sys.executable, *self.arguments()],
                 cwd=ROOT,
                 env=inherited | self.environ | {"HOST": "127.0.0.1", "PORT": str(self.port)},
                 stdin=subprocess.DEVNULL,
@@ -74,6 +74,10 @@ class LiveServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def arguments(self) -> list[str]:
+        """Return what Python runs."""
+        return ["-m", "flask", "--app", "wsgi", "serve"]
 
     def kill(self) -> None:
         """End every process of the server at once, as a power cut would."""

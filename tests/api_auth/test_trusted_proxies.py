@@ -1,0 +1,132 @@
+"""What the event loop and Flask take from X-Forwarded-… headers with 0, 1 and 2 trusted proxies."""
+
+import pytest
+
+from tests.api_auth.both_paths import AUTHORIZE, ME, BothPaths
+from tests.helpers import rows
+
+PEER = "127.0.0.1"
+
+
+@pytest.fixture
+def behind(another):
+    """`behind(1)`: both paths of the application with that many trusted proxies."""
+    made = []
+
+    def make(proxies):
+        made.append(BothPaths(another(trusted_proxies=proxies)))
+        return made[-1]
+
+    yield make
+    for both in made:
+        both.close()
+
+
+# X-Forwarded-For, and the address that is recorded with 0, 1 and 2 trusted proxies.
+FORWARDED = {
+    "203.0.113.9": (PEER, "203.0.113.9", PEER),
+    "203.0.113.9, 192.0.2.7": (PEER, "192.0.2.7", "203.0.113.9"),
+    "203.0.113.9,192.0.2.7,192.0.2.8": (PEER, "192.0.2.8", "192.0.2.7"),
+    " 203.0.113.9 ,\t192.0.2.7 ": (PEER, "192.0.2.7", "203.0.113.9"),
+    "2001:db8::1, [2001:db8::2]:443": (PEER, "[2001:db8::2]:443", "2001:db8::1"),
+    "a" * 300 + ", " + "b" * 300: (PEER, "b" * 45, "a" * 45),
+    "caf\u00e9, \u00ff": (PEER, "\u00ff", "caf\u00e9"),
+    "": (PEER, PEER, PEER),
+}
+# Clients may begin the header as they like: the proxy appends to it.
+MALFORMED = [
+    ",",
+    "203.0.113.9,",
+    "203.0.113.9,,192.0.2.7",
+    '"203.0.113.9", "192.0.2.7"',
+    '"203.0.113.9, 192.0.2.7"',
+    '"203.0.113.9, 192.0.2.7',
+    '203.0.113.9, x", 192.0.2.7',
+    '"203.0.113.9\\", 192.0.2.7',
+]
+
+
+@pytest.mark.parametrize("proxies", [0, 1, 2])
+def test_forwarded_address_is_recorded_alike(app, cast, behind, proxies):
+    both, key = behind(proxies), cast.ada.key()
+    for header in FORWARDED:
+        both.same(ME, key.secret, in_flask=0, **{"X-Forwarded-For": header})
+    fast, slow = rows.uses_of(app, key.id)[::2], rows.uses_of(app, key.id)[1::2]
+    assert fast == slow
+    assert [use.address for use in fast] == [addresses[proxies] for addresses in FORWARDED.values()]
+
+
+@pytest.mark.parametrize("proxies", [1, 2])
+def test_malformed_forwarded_address_is_recorded_alike(app, cast, behind, proxies):
+    both, key = behind(proxies), cast.ada.key()
+    for header in MALFORMED:
+        both.same(ME, key.secret, **{"X-Forwarded-For": header})
+    addresses = [use.address for use in rows.uses_of(app, key.id)]
+    fast, slow = (dict(zip(MALFORMED, addresses[half::2], strict=True)) for half in (0, 1))
+    assert fast == slow
+
+
+# Host, X-Forwarded-Host, and the status with 0, 1 and 2 trusted proxies.
+HOSTS = {
+    ("localhost", "evil.example"): (200, 400, 200),
+    ("localhost", "evil.example, localhost"): (200, 200, 400),
+    ("localhost", "localhost, evil.example"): (200, 400, 200),
+    ("localhost", "evil.example, localhost, localhost"): (200, 200, 200),
+    ("localhost", ""): (200, 200, 200),
+    ("localhost", '"evil.example"'): (200, 400, 200),
+    ("localhost", "a b"): (200, 400, 200),
+    ("evil.example", "localhost, localhost"): (400, 200, 200),
+    ("evil.example", ""): (400, 400, 400),
+}
+
+
+@pytest.mark.parametrize("proxies", [0, 1, 2])
+def test_foreign_host_is_refused_alike(app, cast, behind, proxies):
+    both, key = behind(proxies), cast.ada.key()
+    statuses = {}
+    for host, forwarded in HOSTS:
+        answer = both.same(ME, key.secret, **{"Host": host, "X-Forwarded-Host": forwarded})
+        assert "evil" not in str(answer)
+        statuses[host, forwarded] = answer.status
+    assert statuses == {names: wanted[proxies] for names, wanted in HOSTS.items()}
+    fast, slow = rows.uses_of(app, key.id)[::2], rows.uses_of(app, key.id)[1::2]
+    assert fast == slow
+    outcomes = {200: "accepted", 400: "bad_request"}
+    assert [use.outcome for use in fast] == [outcomes[status] for status in statuses.values()]
+
+
+def test_malformed_forwarded_host_is_refused_alike(cast, behind):
+    sent = {"X-Forwarded-Host": "evil.example,"}
+    assert behind(1).same(ME, cast.ada.key().secret, **sent).status == 400
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+def test_service_ignores_headers_with_underscores(app, cast, behind, scheme):
+    key = cast.ada.key()
+    sent = {
+        "Authorization": f"{scheme} {key.secret}",
+        "X-Forwarded-For": "192.0.2.7",
+        "X_Forwarded_For": "6.6.6.6",
+        "X-Forwarded_For": "6.6.6.6",
+        "X_Forwarded_Host": "evil.example",
+        "X_Original_URI": "/forged",
+        "X_Original_Method": "PUT",
+        "Content_Length": "99",
+        "User_Agent": "forged",
+        "Transfer_Encoding": "chunked",
+    }
+    path = f"{AUTHORIZE}?team={cast.acme.id}&rights=view"
+    both = behind(1)
+    with both.requests_in_flask() as seen:
+        assert both.asgi.get(path, sent).status == 204
+    assert len(seen) == (scheme == "bearer")
+    [use] = rows.uses_of(app, key.id)
+    assert (use.method, use.path, use.address, use.user_agent) == ("GET", AUTHORIZE, "192.0.2.7", "")
+
+
+def test_header_with_underscores_is_no_credential(cast, behind):
+    both = behind(0)
+    secret = cast.ada.key().secret
+    assert both.asgi.get(ME, {"X_Authorization": f"Bearer {secret}"}).json["code"] == "missing_credentials"
+    repeated = [("X_Forwarded_For", "6.6.6.6"), ("X_Forwarded_For", "6.6.6.7")]
+    assert both.asgi.get(ME, [("Authorization", f"Bearer {secret}"), *repeated]).status == 200

@@ -1,0 +1,1 @@
+"""The site on real servers: ASGI and WSGI, and HTTP itself."""

@@ -1,0 +1,166 @@
+"""The main job and the pages work on every server that may run the application: ASGI and WSGI."""
+
+import shutil
+import signal
+import urllib.error
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+
+import pytest
+from sqlalchemy import select
+
+from reflow_accounts import demo
+from reflow_accounts.demo import PASSWORD
+from reflow_accounts.extensions import db
+from reflow_accounts.teams.models import Team
+from tests.crash.clients import ask, log_in
+from tests.helpers import databases
+from tests.helpers.html import Element, parse
+from tests.helpers.live_server import LiveServer
+from tests.serving.wire import connected, request
+
+HOST = "127.0.0.1"
+WSGIREF = """
+import os
+from wsgiref.simple_server import make_server
+from wsgi import app
+make_server("127.0.0.1", int(os.environ["PORT"]), app).serve_forever()
+"""
+SERVERS = {
+    "granian-asgi": "-m granian --interface asgi reflow_accounts.asgi:app --host {host} --port {port}",
+    "uvicorn": "-m uvicorn reflow_accounts.asgi:app --host {host} --port {port}",
+    "granian-wsgi": "-m granian --interface wsgi wsgi:app --host {host} --port {port}",
+    "wsgiref": None,
+}
+
+
+class AnyServer(LiveServer):
+    """One of `SERVERS`."""
+
+    kind = ""
+
+    def arguments(self) -> list[str]:
+        command = SERVERS[self.kind]
+        return command.format(host=HOST, port=self.port).split() if command else ["-c", WSGIREF]
+
+    def end(self) -> None:
+        """Stop as an operator does."""
+        assert self.process
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        self.kill()
+
+
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory):
+    """A folder with a migrated database and the demo data."""
+    folder = tmp_path_factory.mktemp("migrated")
+    app = LiveServer(folder).app
+    databases.migrate(app)
+    with app.app_context():
+        demo.seed()
+    databases.close(app)
+    return folder
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def any_server(request, migrated, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    shutil.copytree(migrated, folder, dirs_exist_ok=True)
+    server = AnyServer(folder)
+    server.kind = request.param
+    server.start()
+    yield server
+    server.end()
+    log = server.log.read_text()
+    assert "Traceback" not in log
+    assert '"level": "error"' not in log
+    assert "rfk_" not in log
+
+
+def team_id(server: LiveServer, name: str) -> str:
+    with server.app.app_context():
+        return db.session.scalars(select(Team.public_id).where(Team.name == name)).one()
+
+
+def test_main_job_works(any_server):
+    session = log_in(any_server)
+    status, key = ask(any_server, "POST", "/keys", session, {"name": "CI"})
+    assert (status, key["use_count"]) == (201, 0)
+    for _ in range(3):
+        status, me = ask(any_server, "GET", "/me", key["secret"])
+        assert (status, me["authenticated_by"]["id"]) == (200, key["id"])
+    question = f"/authorize?team={team_id(any_server, 'Acme')}&rights=admin"
+    assert ask(any_server, "GET", question, key["secret"]) == (204, None)
+    assert ask(any_server, "GET", f"/keys/{key['id']}", session)[1]["use_count"] == 4
+    assert ask(any_server, "DELETE", f"/keys/{key['id']}", session)[0] == 204
+    status, refusal = ask(any_server, "GET", "/me", key["secret"])
+    assert (status, refusal["code"]) == (401, "revoked_key")
+    assert ask(any_server, "GET", question, key["secret"])[0] == 401
+    assert len(ask(any_server, "GET", f"/keys/{key['id']}/uses", session)[1]["items"]) == 4
+
+
+class Browser:
+    """Follows redirects, and keeps cookies and the page where it is."""
+
+    def __init__(self, server: LiveServer) -> None:
+        self._url = server.url
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+        self.page, self.path = Element(""), ""
+
+    def open(self, path: str, fields: dict[str, str] | None = None) -> None:
+        data = urllib.parse.urlencode(fields).encode() if fields else None
+        with self._opener.open(self._url + path, data, timeout=30) as answer:
+            self.page, self.path = parse(answer.read().decode()), urllib.parse.urlsplit(answer.url).path
+
+    def submit(self, action: str, **fields: str) -> None:
+        """Send the form of this action on the page, as it stands there but for `fields`."""
+        [form] = [form for form in self.page.all("form") if (form["action"] or self.path) == action]
+        self.open(
+            action, {item["name"]: item["value"] for item in form.all("input") if item["name"]} | fields
+        )
+
+
+def test_pages_work(any_server):
+    browser = Browser(any_server)
+    browser.open("/")
+    assert browser.path == "/login"
+    browser.submit("/login", email="ada@acme.example", password=PASSWORD)
+    browser.open("/account/api-keys")
+    assert browser.path == "/account/api-keys"
+    assert "API Keys" in [link.text for link in browser.page.all("a")]
+    browser.open("/account/api-keys/new")
+    browser.submit("/account/api-keys", name="from the page")
+    assert "from the page" in browser.page.text
+    [stylesheet] = [link["href"] for link in browser.page.all("link") if link["rel"] == "stylesheet"]
+    with urllib.request.urlopen(any_server.url + stylesheet, timeout=30) as answer:
+        assert answer.headers["Content-Type"].startswith("text/css")
+
+
+def test_form_without_token_is_refused(any_server):
+    browser = Browser(any_server)
+    browser.open("/login")
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        browser.submit("/login", csrf_token="", email="ada@acme.example", password=PASSWORD)
+    assert refusal.value.code == 400
+    refusal.value.close()
+
+
+@pytest.mark.parametrize(
+    "end", [b"%ff", b"%00", b"%", b"\xff", b"?x=%ff", b"?x=%00", b"?\xff", b"?team=%00&rights=view"]
+)
+def test_strange_address_is_no_error(any_server, end):
+    secret = log_in(any_server)
+    for start in (b"/api/v1/me", b"/api/v1/authorize", b"/account/", b"/static/", b"/"):
+        with connected(any_server) as wire:
+            answer = wire.ask(request(start + end, Authorization=f"Bearer {secret}"))
+        assert answer.status < 500, (start, end)
+
+
+def test_head_has_no_body(any_server):
+    for path in ("/healthz", "/login"):
+        with connected(any_server) as wire:
+            wire.send(request(path, "HEAD", Connection="close"))
+            head = wire.read(has_body=False)
+            assert (head.status, wire.rest()) == (200, b"")
