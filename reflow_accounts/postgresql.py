@@ -11,11 +11,13 @@ STATEMENT_TIMEOUT_S = 5.0
 # https://www.postgresql.org/docs/current/libpq-connect.html: seconds, and milliseconds for tcp_user_timeout.
 # What the database address says counts instead.
 CONNECTION_OPTIONS: dict[str, Any] = {
-    "connect_timeout": 5,
+    "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
+    # A statement that psycopg prepared by itself would fail after a migration changed its table.
+    "prepare_threshold": None,
 }
 # Has a session wait for the disk at each commit where its database, its role or its address says off. Other
 # values are kept: with them it waits for the disk too, or for other servers as well.
@@ -37,3 +39,11 @@ class Connection(psycopg.Connection[Any]):
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
+
+    def rollback(self) -> None:
+        try:
+            super().rollback()
+        except psycopg.OperationalError:
+            # The server has rolled back a transaction whose connection is lost. An error here, at the end
+            # of a request, would replace its response.
+            self.close()

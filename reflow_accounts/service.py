@@ -21,7 +21,7 @@ STATIC_THREADS = 4
 # A slow reader of an export holds a thread; activity/export.py admits fewer than these at a time.
 EXPORT_THREADS = 32
 # A request that finds no free thread for so long is answered with 503.
-LONGEST_WAIT_S = 5.0
+LONGEST_WAIT_S = 3.0
 
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 

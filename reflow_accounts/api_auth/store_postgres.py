@@ -107,8 +107,12 @@ class _Connection:
     async def open(cls, address: str) -> "_Connection":
         options = CONNECTION_OPTIONS | conninfo_to_dict(address)
         opened = cls(await psycopg.AsyncConnection.connect(**options, autocommit=True))
-        await opened.run(lambda server: server.send_query(_SETTINGS.encode()))
-        await opened.run(lambda server: server.send_prepare(_NAME, _STATEMENT.encode()))
+        try:
+            await opened.run(lambda server: server.send_query(_SETTINGS.encode()))
+            await opened.run(lambda server: server.send_prepare(_NAME, _STATEMENT.encode()))
+        except BaseException:  # a timeout cancels it
+            opened.close()
+            raise
         return opened
 
     async def run(self, send: Callable[[pq.abc.PGconn], None]) -> pq.abc.PGresult:

@@ -51,24 +51,30 @@ class SqliteStore:
             await asyncio.sleep(_RETRY_S)
 
     async def close(self) -> None:
-        if self._opened:
-            self._opened.close()
-        self._opened = None
+        self._close()
+
+    def _close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened:
+            opened.close()
 
     def _connection(self) -> sqlite3.Connection:
         # The identity is read before the file is opened: the next call notices a replacement in between.
         file = sqlite_file.identity_of(self._path)
         if self._opened and file == self._file:
             return self._opened
-        if self._opened:
-            self._opened.close()
-        self._file = file
+        self._close()
         address = sqlite_file.address_of(self._path)
-        self._opened = opened = sqlite3.connect(address, uri=True, isolation_level=None, timeout=0)
-        # A copy that was put in place may have been made without WAL.
-        opened.execute("PRAGMA journal_mode = WAL")
-        opened.execute(f"PRAGMA synchronous = {self._synchronous}")
-        opened.execute("PRAGMA cache_size = -16000")
+        opened = sqlite3.connect(address, uri=True, isolation_level=None, timeout=0)
+        try:
+            # A copy that was put in place may have been made without WAL.
+            opened.execute("PRAGMA journal_mode = WAL")
+            opened.execute(f"PRAGMA synchronous = {self._synchronous}")
+            opened.execute("PRAGMA cache_size = -16000")
+        except sqlite3.Error:
+            opened.close()
+            raise
+        self._file, self._opened = file, opened
         return opened
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 
 from reflow_accounts.api_keys.models import Use, UseMark, UseSpan, UseTotal
 from reflow_accounts.extensions import Model, db
@@ -44,8 +43,8 @@ def fold_or_log() -> None:
     """Fold on behalf of a request: its use is recorded and counts, folded or not, so a failure is for the log."""
     try:
         fold()
-    except SQLAlchemyError:
-        _logger.exception("the log of uses could not be folded")
+    except Exception as error:  # the request has its response already
+        _logger.error("the log of uses could not be rolled up: %s", type(error).__name__)
 
 
 def fold() -> int:

@@ -66,7 +66,9 @@ def ask(live, team, tmp_path):
     """`ask(method, path, secret)`: status and JSON of a request to the service, through nginx."""
     service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
     threading.Thread(target=service.serve_forever, daemon=True).start()
-    [locations] = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/forward-auth.md").read_text("utf-8"), re.DOTALL)
+    [locations] = re.findall(
+        r"```nginx\n(.*?)```", (ROOT / "docs/forward-auth.md").read_text("utf-8"), re.DOTALL
+    )
     for written, here in {
         "http://the-service.example": f"http://127.0.0.1:{service.server_port}",
         "https://accounts.reflow.example": live.url,

@@ -1,10 +1,16 @@
 """Every request that presents a valid key is recorded, whatever the answer; nothing else is (contract, 7)."""
 
 import pytest
+from flask import abort
 
-from reflow_accounts.api_keys.models import Use
+from reflow_accounts.api_keys import service
+from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.contract import KEY_PREFIX
+from reflow_accounts.errors import Conflict
+from reflow_accounts.identity.caller import me
 from reflow_accounts.identity.secrets import new_secret
+from reflow_accounts.web.client import client
+from reflow_accounts.web.problems import problem
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.rows import KnownUse
@@ -66,6 +72,35 @@ def test_refused_for_the_subscription_is_recorded_as_that(app, cast, api):
         ("/api/v1/me", 403, "subscription_inactive"),
         ("/api/v1/nothing", 403, "subscription_inactive"),
     ]
+
+
+def refuse_by_error():
+    raise Conflict("Not now.")
+
+
+def refuse_by_http_error():
+    abort(409)
+
+
+def refuse_by_answer():
+    return problem(409, "conflict", "Not now.")
+
+
+@pytest.mark.parametrize("refuse", [refuse_by_error, refuse_by_http_error, refuse_by_answer])
+def test_refused_request_changes_nothing_but_is_recorded(app, cast, api, monkeypatch, refuse):
+    key = cast.ada.key()
+    acts = rows.acts(app)
+
+    def change_and_refuse():
+        service.issue(me(), "half made", by=me(), client=client())
+        assert service.count_live_keys(me()) == 2
+        return refuse()
+
+    monkeypatch.setitem(app.view_functions, "keys.create_key", change_and_refuse)
+    problem_of(api(key.secret).post("/keys", {"name": "half made"}), 409, "conflict")
+    assert rows.count(app, ApiKey) == 1
+    assert rows.acts(app) == acts
+    assert [(use.status, use.outcome) for use in rows.uses_of(app, key.id)] == [(409, "conflict")]
 
 
 def test_nothing_is_recorded_for_keys_that_are_not_good(app, cast, api):

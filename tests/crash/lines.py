@@ -18,11 +18,11 @@ class Line:
         self._headers = {"Authorization": f"Bearer {secret}"}
         self.first = self.ask()
         own_port = self._connection.sock.getsockname()[1]
-        self.worker = _owner(_family(server.process.pid), _inode(server.port, own_port))
+        self.worker = _owner(family(server.process.pid), _inode(server.port, own_port))
 
-    def ask(self) -> int:
-        """Ask `GET /me`; return the status."""
-        self._connection.request("GET", "/api/v1/me", headers=self._headers)
+    def ask(self, path: str = "/api/v1/me", **headers: str) -> int:
+        """Send one GET with the key and more headers; return the status."""
+        self._connection.request("GET", path, headers=self._headers | headers)
         answer = self._connection.getresponse()
         answer.read()
         return answer.status
@@ -49,9 +49,10 @@ def _inode(local_port: int, remote_port: int) -> str:
     raise AssertionError(f"no connection from port {remote_port} to {local_port}")
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Return a process, its children and theirs."""
     children = " ".join(task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")).split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
+    return [pid, *(one for child in children for one in family(int(child)))]
 
 
 def _owner(pids: list[int], inode: str) -> int:

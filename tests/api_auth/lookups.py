@@ -1,0 +1,49 @@
+"""Key checks by the event loop's own store, on the database of a test."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from flask import Flask
+
+from reflow_accounts.api_auth import key_check
+from reflow_accounts.api_auth.store import LookupRequest, LookupResult
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.recorder import ACCEPTED, UseFacts
+from reflow_accounts.contract import KEY_PREFIX
+from reflow_accounts.extensions import db
+from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
+from tests.factories import Person
+
+
+def lookup(secret: str, at: datetime, team: str | None = None, rights: str = "") -> LookupRequest:
+    """Return the request for a key at an instant; `rights` are those that are sufficient."""
+    use = UseFacts(0, at, "GET", "/api/v1/me", 200, ACCEPTED, "192.0.2.1", "tests")
+    return LookupRequest(digest_of(secret), team, rights, use)
+
+
+def ask_store(app: Flask, requests: Sequence[LookupRequest]) -> list[LookupResult]:
+    """Have the store of the application's database answer one batch."""
+
+    async def ask() -> list[LookupResult]:
+        store = key_check._store(app.config["SETTINGS"])
+        try:
+            return await store.authenticate_and_record(requests)
+        finally:
+            await store.close()
+
+    return asyncio.run(ask())
+
+
+def add_key(owner: Person, **columns: datetime | None) -> str:
+    """Add a key with these columns, whatever the rules for new keys say; return its secret."""
+    secret = new_secret(KEY_PREFIX)
+    with owner.app.app_context():
+        row = ApiKey(
+            user=owner.row(), name="key", folded_name="key", digest=digest_of(secret), hint=hint_of(secret)
+        )
+        for name, value in columns.items():
+            setattr(row, name, value)
+        db.session.add(row)
+        db.session.commit()
+    return secret

@@ -1,0 +1,134 @@
+"""The stores of key checks: two processes append to one SQLite file, and connections come back after a failure."""
+
+import asyncio
+import shutil
+import sqlite3
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from sqlalchemy import select, text
+
+from reflow_accounts.api_auth import store_postgres, store_sqlite
+from reflow_accounts.api_auth.store_postgres import PostgresStore
+from reflow_accounts.api_auth.store_sqlite import SqliteStore
+from reflow_accounts.api_keys.models import Use
+from reflow_accounts.errors import Unavailable
+from reflow_accounts.extensions import db, now
+from tests.api_auth.lookups import lookup
+from tests.uses.log import on
+
+SECONDS = 1.5
+BATCH = 8
+# A request that waits longer would be noticed; the store itself gives up after seconds.
+LONGEST_WAIT_S = 0.5
+
+
+def path_of(app) -> str:
+    with app.app_context():
+        return str(db.engine.url.database)
+
+
+def append_for_a_while(path: str, secret: str, start: Barrier) -> tuple[list[int], float]:
+    """Append batches as fast as they go; return the numbers of the uses and the longest wait in seconds."""
+    start.wait()
+    end_at = time.monotonic() + SECONDS
+
+    async def append() -> tuple[list[int], float]:
+        store, numbers, waits = SqliteStore(path, "NORMAL"), [], []
+        while time.monotonic() < end_at:
+            begun_at = time.monotonic()
+            found = await store.authenticate_and_record([lookup(secret, now()) for _ in range(BATCH)])
+            waits.append(time.monotonic() - begun_at)
+            numbers += [result.use_number for result in found]
+            # A server sends its answers before it asks again.
+            await asyncio.sleep(0)
+        await store.close()
+        return numbers, max(waits)
+
+    return asyncio.run(append())
+
+
+@on("sqlite")
+def test_two_processes_lose_no_use_and_wait_for_a_moment_only(app, cast):
+    key, context = cast.ada.key(), get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(2, context) as processes:
+        together = (path_of(app), key.secret, manager.Barrier(2))
+        work = [processes.submit(append_for_a_while, *together) for _ in range(2)]
+        (first, longest), (second, longest_of_second) = [one.result() for one in work]
+    with app.app_context():
+        numbers = list(db.session.scalars(select(Use.id).order_by(Use.id)))
+    assert sorted(first + second) == numbers
+    # Both got their turns all along.
+    assert min(len(first), len(second)) > len(numbers) / 10
+    assert max(longest, longest_of_second) < LONGEST_WAIT_S
+
+
+@on("sqlite")
+def test_sqlite_store_opens_a_replaced_file_after_a_failure(app, cast, tmp_path, monkeypatch):
+    key, path = cast.ada.key(), tmp_path / "copy.db"
+    copy(path_of(app), path)
+
+    def fail(*_arguments, **_options):
+        raise sqlite3.OperationalError("unable to open database file")
+
+    async def work() -> None:
+        store = SqliteStore(str(path), "NORMAL")
+        request = lookup(key.secret, now())
+        assert (await store.authenticate_and_record([request]))[0].use_number
+        copy(path_of(app), path)
+        with monkeypatch.context() as patched:
+            patched.setattr(store_sqlite.sqlite3, "connect", fail)
+            with pytest.raises(Unavailable):
+                await store.authenticate_and_record([request])
+        try:
+            assert (await store.authenticate_and_record([request]))[0].use_number
+        finally:
+            await store.close()
+
+    asyncio.run(work())
+
+
+def copy(source: str, target: Path) -> None:
+    """Put a copy of a database in the place of `target`."""
+    new = target.with_suffix(".new")
+    with sqlite3.connect(source) as opened, sqlite3.connect(new) as written:
+        opened.backup(written)
+    opened.close()
+    written.close()
+    for left in target.parent.glob(f"{target.name}-*"):
+        left.unlink()
+    shutil.move(new, target)
+
+
+@on("postgresql")
+def test_postgres_store_closes_a_connection_that_it_cannot_use(app, cast, monkeypatch):
+    """A database that is not migrated refuses the statement, for each request anew."""
+    monkeypatch.setattr(store_postgres, "_STATEMENT", "SELECT 1 FROM missing")
+    with app.app_context():
+        url = db.engine.url.set(drivername="postgresql").update_query_dict({"application_name": "refused"})
+
+    async def work() -> None:
+        store = PostgresStore(url.render_as_string())
+        for _ in range(5):
+            with pytest.raises(Unavailable):
+                await store.authenticate_and_record([lookup("rfk_x", now())])
+        # While the event loop runs: its end closes everything.
+        await until_none_is_open(app)
+        await store.close()
+
+    asyncio.run(work())
+
+
+async def until_none_is_open(app) -> None:
+    """Wait until the server has noticed that the connections named "refused" are closed."""
+    count = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'refused'")
+    async with asyncio.timeout(5):
+        while True:
+            with app.app_context():
+                if not db.session.scalar(count):
+                    return
+            await asyncio.sleep(0.05)

@@ -1,0 +1,123 @@
+"""Answers of the real server with the time that each took, one by one, all the time and from many clients."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
+from itertools import count
+from typing import Any, NamedTuple
+
+from tests.factories import Person
+from tests.helpers.live_server import LiveServer
+from tests.helpers.page_client import PageClient
+
+ME, KEYS, PAGE, READY = "/api/v1/me", "/api/v1/keys", "/account/api-keys", "/readyz"
+STATIC = "/static/vendor/htmx-4.0.1.min.js"
+# The process, a file and a page for everybody need no database.
+FREE_OF_DATABASE = ("/healthz", STATIC, "/help/cli")
+# Each request has a name of its own, which is recorded with the use of a key.
+_names = count(1)
+
+
+class Request(NamedTuple):
+    """A GET request by a key or a browser that is signed in."""
+
+    path: str
+    header: str = ""
+    value: str = ""
+
+
+class Answer(NamedTuple):
+    """What came back for one request, and after how many seconds. The status is 0 when nothing came."""
+
+    path: str
+    name: str
+    status: int
+    retry_after: str | None
+    seconds: float
+
+
+def by_key(path: str, secret: str) -> Request:
+    return Request(path, "Authorization", f"Bearer {secret}")
+
+
+def by_browser(path: str, person: Person, server: LiveServer) -> Request:
+    """Sign the person in first."""
+    browser: Any = person.sign_in(PageClient(server.app, server.app.response_class))
+    return Request(path, "Cookie", f"reflow={browser.get_cookie('reflow').value}")
+
+
+def send(server: LiveServer, request: Request) -> Answer:
+    """Send a request over a connection of its own."""
+    name = f"request {next(_names)}"
+    headers = {"User-Agent": name} | ({request.header: request.value} if request.header else {})
+    begun = time.monotonic()
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=120)
+    status, retry_after = 0, None
+    try:
+        connection.request("GET", request.path, headers=headers)
+        answer = connection.getresponse()
+        answer.read()
+        status, retry_after = answer.status, answer.headers["Retry-After"]
+    except (OSError, HTTPException):
+        pass
+    finally:
+        connection.close()
+    return Answer(request.path, name, status, retry_after, time.monotonic() - begun)
+
+
+class Clients:
+    """For each request one client, which sends it over and over."""
+
+    def __init__(self, server: LiveServer, requests: Sequence[Request], every_s: float = 0.0) -> None:
+        self.answers: list[Answer] = []
+        self._server, self._every_s = server, every_s
+        self._is_over = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(one,), daemon=True) for one in requests]
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self, seconds: float = 120.0) -> int:
+        """Send no more, and wait so long for the last answers; return how many did not come."""
+        self._is_over.set()
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
+        return sum(thread.is_alive() for thread in self._threads)
+
+    def _run(self, request: Request) -> None:
+        while not self._is_over.wait(self._every_s):
+            answer = send(self._server, request)
+            self.answers.append(answer)
+            if answer.status == 0:
+                time.sleep(0.1)  # the server may be gone
+
+
+@contextmanager
+def watch(server: LiveServer, *paths: str) -> Iterator[list[Answer]]:
+    """Ask for each path all the time while the block runs; the list holds the answers."""
+    clients = Clients(server, [Request(path) for path in paths], every_s=0.05)
+    try:
+        yield clients.answers
+    finally:
+        assert clients.finish() == 0
+
+
+def wait_for(server: LiveServer, status: int, seconds: float, requests: Sequence[Request]) -> float:
+    """Send the requests again and again until every answer has this status; return after how many seconds."""
+    begun = time.monotonic()
+    while True:
+        answers = [send(server, request) for request in requests]
+        if statuses_of(answers) == {status}:
+            return time.monotonic() - begun
+        assert time.monotonic() - begun < seconds, answers
+
+
+def slowest(answers: Sequence[Answer]) -> float:
+    return max(answer.seconds for answer in answers)
+
+
+def statuses_of(answers: Sequence[Answer]) -> set[int]:
+    assert answers
+    return {answer.status for answer in answers}

@@ -1,0 +1,157 @@
+"""On a full disk every request that writes gets 503, nothing is half written, and with room again all is well."""
+
+import resource
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import factories
+from tests.crash.answers import (
+    FREE_OF_DATABASE,
+    KEYS,
+    ME,
+    PAGE,
+    READY,
+    Answer,
+    Clients,
+    Request,
+    by_browser,
+    by_key,
+    send,
+    statuses_of,
+    wait_for,
+)
+from tests.crash.clients import ask
+from tests.crash.lines import family
+from tests.helpers.live_server import LiveServer
+
+pytestmark = pytest.mark.slow
+
+CLIENTS = 8
+REFUSALS = 50
+ROOM_BYTES = 200_000
+DISK_MB = 32
+LONGEST_S = 30.0
+
+
+class Limit:
+    """A limit on the size of files (setrlimit(2)): what the server writes beyond it fails with EFBIG."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self, server: LiveServer) -> None:
+        largest = max(file.stat().st_size for file in self.folder.iterdir())
+        self._set(server, largest + ROOM_BYTES)
+
+    def empty(self, server: LiveServer) -> None:
+        self._set(server, resource.RLIM_INFINITY)
+
+    def close(self) -> None:
+        pass
+
+    def _set(self, server: LiveServer, size: int) -> None:
+        assert server.process
+        for pid in family(server.process.pid):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+class Disk:
+    """A small file system in memory: what is written beyond its size fails with ENOSPC."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._filler = folder / "filler"
+        options = ["-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(folder)]
+        if subprocess.run(["mount", *options], capture_output=True, check=False).returncode:
+            pytest.skip("a file system can be mounted by root alone")
+
+    def fill(self, _server: LiveServer) -> None:
+        with self._filler.open("wb", buffering=0) as filler:
+            try:
+                while True:
+                    filler.write(bytes(4096))
+            except OSError:
+                filler.truncate(max(filler.tell() - ROOM_BYTES, 0))
+
+    def empty(self, _server: LiveServer) -> None:
+        self._filler.unlink()
+
+    def close(self) -> None:
+        subprocess.run(["umount", "--lazy", str(self.folder)], check=True)
+
+
+@pytest.fixture(params=[Limit, Disk], ids=["limit", "disk"])
+def disk(request, tmp_path):
+    disk = request.param(tmp_path)
+    yield disk
+    disk.close()
+
+
+@pytest.fixture
+def server(disk, tmp_path_factory):
+    live = LiveServer(disk.folder)
+    live.log = tmp_path_factory.mktemp("log") / "server.log"
+    live.start()
+    yield live
+    live.kill()
+
+
+@pytest.fixture
+def requests(server):
+    """What a key and a browser ask for, by path."""
+    person = factories.person(server.app)
+    factories.team(server.app, "Writers", person, active=True)
+    secret = person.key().secret
+    return {ME: by_key(ME, secret), KEYS: by_key(KEYS, secret), PAGE: by_browser(PAGE, person, server)}
+
+
+def first_column(server: LiveServer, query: str) -> list[Any]:
+    with closing(sqlite3.connect(server.database_url.removeprefix("sqlite:///"))) as connection:
+        return [row[0] for row in connection.execute(query)]
+
+
+def use_until_refused(server: LiveServer, request: Request) -> list[Answer]:
+    clients = Clients(server, [request] * CLIENTS)
+    deadline = time.monotonic() + LONGEST_S
+    while [answer.status for answer in clients.answers].count(503) < REFUSALS:
+        assert time.monotonic() < deadline, clients.answers[-10:]
+        time.sleep(0.01)
+    assert clients.finish() == 0
+    return clients.answers
+
+
+def assert_recorded(server: LiveServer, answers: list[Answer]) -> None:
+    """What was accepted is recorded once, and nothing that was refused."""
+    sent = {answer.name for answer in answers}
+    recorded = [name for name in first_column(server, "SELECT user_agent FROM uses") if name in sent]
+    assert sorted(recorded) == sorted(answer.name for answer in answers if answer.status == 200)
+    assert first_column(server, "PRAGMA integrity_check") == ["ok"]
+
+
+def test_writing_is_refused_until_there_is_room(server: LiveServer, disk, requests):
+    # SQLite writes its log anew from the start after a checkpoint: a short one has to grow at once.
+    assert first_column(server, "PRAGMA wal_checkpoint(TRUNCATE)") == [0]
+    disk.fill(server)
+    answers = use_until_refused(server, requests[ME])
+    assert statuses_of(answers) == {200, 503}
+    answers += [send(server, requests[KEYS]) for _ in range(CLIENTS)]
+    assert statuses_of(answers[-CLIENTS:]) == {503}
+    secret = requests[KEYS].value.removeprefix("Bearer ")
+    assert ask(server, "POST", "/keys", secret, {"name": "not made"})[0] == 503
+    reading = [requests[PAGE], *(Request(path) for path in (*FREE_OF_DATABASE, READY))]
+    assert statuses_of([send(server, request) for request in reading]) == {200}
+    assert_recorded(server, answers)
+
+    disk.empty(server)
+    wait_for(server, 200, LONGEST_S, [*requests.values()] * CLIENTS)
+    server.restart()
+    wait_for(server, 200, LONGEST_S, [*requests.values()] * CLIENTS)
+    assert_recorded(server, answers)
+    assert "not made" not in first_column(server, "SELECT name FROM api_keys")
+    assert "Traceback" not in server.log.read_text()

@@ -1,0 +1,101 @@
+"""A server that is told to stop answers what it has accepted, records each use that it answered, and exits with 0."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from sqlalchemy import func, select, text
+
+from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.extensions import db
+from tests.crash.answers import KEYS, ME, Clients, by_key
+from tests.crash.clients import Crowd, ask, log_in
+from tests.crash.lines import Line
+from tests.helpers.live_server import LiveServer
+
+pytestmark = pytest.mark.slow
+
+CLIENTS = 8
+ROUNDS = 3
+SECONDS_TO_EXIT = 20
+ENOUGH_ANSWERS = 50
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def server(request, tmp_path_factory):
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").make_database("sigterm")
+    live = LiveServer(tmp_path_factory.mktemp("sigterm"), url)
+    live.start()
+    yield live
+    live.kill()
+
+
+def count_uses(server: LiveServer, key_id: str) -> int:
+    query = select(func.count()).select_from(Use).join(Use.key).where(ApiKey.public_id == key_id)
+    with server.app.app_context():
+        return db.session.scalar(query)
+
+
+def terminate(server: LiveServer) -> int:
+    """Send SIGTERM to the main process, as systemd and Docker do; return its exit code."""
+    assert server.process
+    server.process.send_signal(signal.SIGTERM)
+    return server.process.wait(SECONDS_TO_EXIT)
+
+
+def test_it_records_what_it_answered_and_exits(server):
+    key = ask(server, "POST", "/keys", log_in(server), {"name": "sigterm"})[1]
+    for _ in range(ROUNDS):
+        before = count_uses(server, key["id"])
+        crowd = Crowd(server, key["secret"], CLIENTS)
+        crowd.start()
+        while sum(crowd.answers) < ENOUGH_ANSWERS:
+            time.sleep(0.01)
+        assert terminate(server) == 0
+        answers = crowd.wait()
+        server.restart()
+        recorded = count_uses(server, key["id"]) - before
+        assert crowd.refusals == []
+        assert answers <= recorded <= answers + CLIENTS
+        assert ask(server, "GET", "/me", key["secret"])[0] == 200
+    assert "Traceback" not in server.log.read_text()
+
+
+@contextmanager
+def holding_uses(server: LiveServer) -> Iterator[None]:
+    """Let no use be recorded while the block runs."""
+    with server.app.app_context(), db.engine.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        connection.execute(text("DELETE FROM uses WHERE 1 = 0" if is_sqlite else "LOCK TABLE uses"))
+        yield
+        connection.rollback()
+
+
+def test_it_answers_what_is_under_way(server):
+    secret = ask(server, "POST", "/keys", log_in(server), {"name": "under way"})[1]["secret"]
+    requests = [by_key(ME, secret), by_key(KEYS, secret)] * (CLIENTS // 2)
+    with holding_uses(server):
+        clients = Clients(server, requests)
+        time.sleep(1)  # nothing tells when a request has arrived and waits
+        server.process.send_signal(signal.SIGTERM)
+        unanswered = clients.finish(1)
+    assert unanswered == CLIENTS
+    assert clients.finish() == 0
+    assert [answer.status for answer in clients.answers] == [200] * CLIENTS
+    assert server.process.wait(SECONDS_TO_EXIT) == 0
+    server.restart()
+
+
+def test_it_does_not_wait_for_idle_clients(server):
+    secret = ask(server, "POST", "/keys", log_in(server), {"name": "idle"})[1]["secret"]
+    with ExitStack() as stack:
+        for _ in range(CLIENTS):
+            stack.callback(Line(server, secret).close)
+        begun = time.monotonic()
+        assert terminate(server) == 0
+        assert time.monotonic() - begun < SECONDS_TO_EXIT / 2
+    server.restart()
