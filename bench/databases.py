@@ -8,17 +8,17 @@ from flask import Flask
 from sqlalchemy import func, insert, select, text
 
 from reflow_accounts import config
-from reflow_accounts.api_keys.folding import fold
 from reflow_accounts.api_keys.models import ApiKey, Use
-from reflow_accounts.api_keys.retention import ensure_months
-from reflow_accounts.api_keys.verifying import differences
+from reflow_accounts.api_keys.usage.retention import ensure_months
+from reflow_accounts.api_keys.usage.rollup import roll_up
+from reflow_accounts.api_keys.usage.verify import differences
 from reflow_accounts.app import create_app
+from reflow_accounts.auth.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import User
-from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
-from reflow_accounts.subscriptions.changing import set_active
+from reflow_accounts.database import db
+from reflow_accounts.subscriptions.overrides import set_active
 from reflow_accounts.teams.service import add_team
+from reflow_accounts.users.models import User
 
 BATCH = 10_000
 KEYS_OF_ONE_USER = 100
@@ -109,7 +109,7 @@ def add_uses(app: Flask, number: int) -> None:
             many = min(USES_AT_ONCE, number - first)
             db.session.execute(text(statement), {"first": first, "many": many, "total": number, "keys": keys})
             db.session.commit()
-        fold()
+        roll_up()
 
 
 def close(app: Flask) -> None:

@@ -11,11 +11,11 @@ from sqlalchemy import func, select
 
 from bench import databases
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import Factor, SessionKind
-from reflow_accounts.identity.service import start_session
-from reflow_accounts.identity.signed_in import VALUE
-from reflow_accounts.web.client import Client
+from reflow_accounts.auth.login import start_session
+from reflow_accounts.auth.login_manager import VALUE
+from reflow_accounts.auth.models import Factor, SessionKind
+from reflow_accounts.database import db
+from reflow_accounts.web.request_info import Client
 
 CLIENT = Client("192.0.2.1", "bench")
 ROUNDS = 30

@@ -3,8 +3,8 @@
 from alembic import context
 from flask import current_app
 
-from reflow_accounts.api_keys.retention import is_part
-from reflow_accounts.extensions import UTCDateTime, make_file
+from reflow_accounts.api_keys.usage.retention import is_part
+from reflow_accounts.database import UTCDateTime, make_file
 
 db = current_app.extensions["migrate"].db
 
@@ -12,7 +12,7 @@ db = current_app.extensions["migrate"].db
 def render_item(kind, item, autogen_context):
     """Write our own column types into generated migrations by name."""
     if kind == "type" and isinstance(item, UTCDateTime):
-        autogen_context.imports.add("from reflow_accounts.extensions import UTCDateTime")
+        autogen_context.imports.add("from reflow_accounts.database import UTCDateTime")
         return "UTCDateTime()"
     return False
 

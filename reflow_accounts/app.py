@@ -1,11 +1,16 @@
-"""create_app(): settings, extensions, doors, commands."""
+"""create_app(): settings, extensions, blueprints, commands."""
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from reflow_accounts import commands, config, doors, paths
+from reflow_accounts import blueprints, commands, config, paths
+from reflow_accounts.auth import encryption, passwords
+from reflow_accounts.auth.encryption import Vault
+from reflow_accounts.auth.login import ABSOLUTE_LIFETIME
+from reflow_accounts.auth.login_manager import shown_user
+from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.config import Settings
-from reflow_accounts.extensions import (
+from reflow_accounts.database import (
     csrf,
     db,
     give_up_on_silence,
@@ -14,22 +19,28 @@ from reflow_accounts.extensions import (
     migrate,
     set_synchronous,
 )
-from reflow_accounts.identity import passwords, signed_in, vault
-from reflow_accounts.identity.passwords import PasswordHasher
-from reflow_accounts.identity.service import ABSOLUTE_LIFETIME
-from reflow_accounts.identity.vault import Vault
-from reflow_accounts.limits import counters
 from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
 from reflow_accounts.marketplace import models as _events  # noqa: F401  # as above
-from reflow_accounts.web import cookies, documents, filters, headers, hosts, htmx, input, logs, problems
-from reflow_accounts.web.hosts import HostGate, Hosts
+from reflow_accounts.rate_limits import counters
+from reflow_accounts.web import (
+    allowed_hosts,
+    cookies,
+    error_handlers,
+    filters,
+    htmx,
+    input,
+    openapi,
+    request_logging,
+    security_headers,
+)
+from reflow_accounts.web.allowed_hosts import HostGate, Hosts
 from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
 
 def create_app(settings: Settings | None = None) -> Flask:
     """Make the application. Raises ConfigError when the environment is not usable."""
     settings = settings or config.load()
-    logs.bind()
+    request_logging.configure()
     app = Flask(__name__, template_folder=paths.TEMPLATES, static_folder=paths.STATIC)
     app.config.from_mapping(_flask_settings(settings), SETTINGS=settings)
     app.url_map.merge_slashes = False
@@ -39,19 +50,19 @@ def create_app(settings: Settings | None = None) -> Flask:
     login_manager.init_app(app, add_context_processor=False)
     login_manager.session_protection = None
     csrf.init_app(app)
-    documents.api.init_app(app)
+    openapi.api.init_app(app)
     keys = (settings.secret_key, *settings.secret_key_fallbacks)
-    passwords.bind(app, PasswordHasher(keys, settings.password_rounds))
-    vault.bind(app, Vault(keys))
-    counters.bind(app, settings)
-    for part in (cookies, filters, htmx, problems):
-        part.bind(app)
-    headers.bind(app, settings.is_https)
-    doors.open_doors(app)
-    # After the API door: a key that was presented has been used, also when its request is refused here.
-    hosts.bind(app)
-    input.bind(app)
-    commands.bind(app)
+    passwords.init_app(app, PasswordHasher(keys, settings.password_rounds))
+    encryption.init_app(app, Vault(keys))
+    counters.init_app(app, settings)
+    for part in (cookies, filters, htmx, error_handlers):
+        part.init_app(app)
+    security_headers.init_app(app, settings.is_https)
+    blueprints.register_blueprints(app)
+    # After the API's handlers: a key that was presented has been used, also when its request is refused here.
+    allowed_hosts.init_app(app)
+    input.init_app(app)
+    commands.init_app(app)
     _give_templates(app, settings)
     with app.app_context():
         keep_to_file(db.engine)
@@ -65,7 +76,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def _flask_settings(settings: Settings) -> dict[str, object]:
-    return documents.SETTINGS | {
+    return openapi.SETTINGS | {
         "SECRET_KEY": settings.secret_key,
         "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
@@ -85,7 +96,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.is_https,
-        # Every door asks by itself (web/forgery.py); a token lives as long as its session.
+        # Every entry point asks by itself (web/csrf.py); a token lives as long as its session.
         "WTF_CSRF_CHECK_DEFAULT": False,
         "WTF_CSRF_TIME_LIMIT": None,
     }
@@ -94,7 +105,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
 def _give_templates(app: Flask, settings: Settings) -> None:
     @app.context_processor
     def shown_everywhere() -> dict[str, object]:
-        user = None if problems.is_database_away() else signed_in.shown_user()
+        user = None if error_handlers.is_database_away() else shown_user()
         return {
             "user": user,
             "support_email": settings.support_email,

@@ -10,17 +10,17 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
-from reflow_accounts.api_keys.folding import ask_when_due, fold
-from reflow_accounts.api_keys.retention import ensure_months
+from reflow_accounts.api_keys.usage.retention import ensure_months
+from reflow_accounts.api_keys.usage.rollup import ask_when_due, roll_up
+from reflow_accounts.auth.device_flow import prune_device_logins
+from reflow_accounts.auth.sessions import prune_sessions
 from reflow_accounts.config import Settings
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.device import prune_device_logins
-from reflow_accounts.identity.sessions import prune_sessions
-from reflow_accounts.limits import service as limits
+from reflow_accounts.database import db
 from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
 from reflow_accounts.marketplace.registration import prune_claims
-from reflow_accounts.subscriptions.telling import tell_due
+from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.subscriptions.change_log import tell_due
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
@@ -186,8 +186,8 @@ def _prune_device_logins() -> None:
 
 # The log of uses is folded when a batch is full (woken), and what is left of it now and then.
 HOUSEKEEPING = [
-    BackgroundJob("fold", 5 * MINUTE, fold),
-    BackgroundJob("old counters", 10 * MINUTE, limits.prune),
+    BackgroundJob("fold", 5 * MINUTE, roll_up),
+    BackgroundJob("old counters", 10 * MINUTE, rate_limits.prune),
     BackgroundJob("subscriptions", MINUTE / 2, tell_due),
     BackgroundJob("old claims", HOUR, prune_claims),
     BackgroundJob("old device logins", HOUR, _prune_device_logins),

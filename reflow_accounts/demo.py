@@ -2,15 +2,16 @@
 
 from sqlalchemy import select
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import User
-from reflow_accounts.identity.passwords import hasher
-from reflow_accounts.identity.service import add_person, find_by_email
+from reflow_accounts.auth.login import find_by_email
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.database import db, now
 from reflow_accounts.mail.service import forget
 from reflow_accounts.subscriptions.licences import claim, learn, report
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import add_member, add_service_account, add_team
+from reflow_accounts.users.models import User
+from reflow_accounts.users.profile import add_person
 
 PASSWORD = "reflow-demo-password"  # noqa: S105  # printed for everybody, refused in production
 

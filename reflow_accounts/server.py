@@ -16,9 +16,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
 from reflow_accounts import demo, paths
-from reflow_accounts.api_keys.retention import ensure_months
+from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
-from reflow_accounts.extensions import db, make_file
+from reflow_accounts.database import db, make_file
 from reflow_accounts.web.addresses import listening
 
 WORKERS = 2

@@ -11,8 +11,8 @@ from flask import Flask
 
 from reflow_accounts import background_jobs
 from reflow_accounts.api_auth.key_check import ASGIApp, KeyCheck, Message, Receive, Scope, Send
+from reflow_accounts.web.error_handlers import REFUSED
 from reflow_accounts.web.input import LARGEST_BODY_BYTES
-from reflow_accounts.web.problems import REFUSED
 
 # More threads would wait for Python's lock and for the database's writer (bench/README.md).
 PAGE_THREADS = 8

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from flask import Flask
 
-from reflow_accounts.extensions import now
-from reflow_accounts.identity.models import User
+from reflow_accounts.database import now
 from reflow_accounts.teams.models import Rights
+from reflow_accounts.users.models import User
 from tests import factories
 from tests.factories import Group, Person
 from tests.helpers import databases, rows

@@ -10,17 +10,18 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, select, update
 
 from reflow_accounts.api_keys import service as api_keys
+from reflow_accounts.auth import device_flow, login
+from reflow_accounts.auth.models import Factor, SessionKind, UserSession
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.database import db, now
 from reflow_accounts.demo import PASSWORD
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity import device
-from reflow_accounts.identity import service as identity
-from reflow_accounts.identity.models import Factor, SessionKind, User, UserKind, UserSession
-from reflow_accounts.identity.passwords import hasher
 from reflow_accounts.mail.models import OutboxMessage
-from reflow_accounts.subscriptions.changing import set_active
+from reflow_accounts.subscriptions.overrides import set_active
 from reflow_accounts.teams import service as teams
 from reflow_accounts.teams.models import Membership, Rights, Team
-from reflow_accounts.web.client import Client
+from reflow_accounts.users import profile
+from reflow_accounts.users.models import User, UserKind
+from reflow_accounts.web.request_info import Client
 
 CLIENT = Client("192.0.2.1", "tests")
 _numbers = count(1)
@@ -74,9 +75,7 @@ class Person:
     def session(self) -> str:
         """Begin a session of the command and return its secret."""
         with self.app.app_context():
-            _, secret = identity.start_session(
-                self.row(), SessionKind.COMMAND, [Factor.PASSWORD], client=CLIENT
-            )
+            _, secret = login.start_session(self.row(), SessionKind.COMMAND, [Factor.PASSWORD], client=CLIENT)
             db.session.commit()
         return secret
 
@@ -137,7 +136,7 @@ def person(app: Flask, full_name: str = "", email: str = "", *, is_staff: bool =
     number = next(_numbers)
     email = email or f"person{number}@example.com"
     with app.app_context():
-        user = identity.add_person(
+        user = profile.add_person(
             full_name or f"Person {number}", email, PASSWORD, hasher(), is_staff=is_staff
         )
         made = Person(app, user.id, user.public_id, user.full_name, email)
@@ -170,7 +169,7 @@ def service_account(app: Flask, group: Group, name: str, rights: Rights = Rights
 def device_login(person: Person) -> str:
     """Have a terminal ask for a login and the person type its code; return the login's id."""
     with person.app.app_context():
-        _, _, code = device.ask("a machine", client=CLIENT)
-        made = device.claim(person.row(), code).public_id
+        _, _, code = device_flow.ask("a machine", client=CLIENT)
+        made = device_flow.claim(person.row(), code).public_id
         db.session.commit()
     return made

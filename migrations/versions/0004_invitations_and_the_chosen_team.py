@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from reflow_accounts.extensions import UTCDateTime
+from reflow_accounts.database import UTCDateTime
 
 revision = "0004"
 down_revision = "0003"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 from alembic import op
 
-from reflow_accounts.extensions import UTCDateTime, now
+from reflow_accounts.database import UTCDateTime, now
 
 revision = "0005"
 down_revision = "0004"

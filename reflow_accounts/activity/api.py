@@ -7,9 +7,9 @@ import marshmallow as ma
 from reflow_accounts.activity.service import USE_ACTION, Entry, activity_of
 from reflow_accounts.api_keys.schemas import UseFacts
 from reflow_accounts.api_keys.service import key_of
-from reflow_accounts.identity.caller import me
-from reflow_accounts.web.documents import ApiBlueprint, Moment, Schema, SpanQuery, Text, cursor_field, page_of
-from reflow_accounts.web.paging import Page
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.web.openapi import ApiBlueprint, Moment, Schema, SpanQuery, Text, cursor_field, page_of
+from reflow_accounts.web.pagination import Page
 
 blueprint = ApiBlueprint("activity", __name__, description="Uses of keys and acts of people")
 
@@ -44,10 +44,10 @@ def list_activity(query: dict[str, Any]) -> Page[Entry]:
     """List what happened in your account, newest first."""
     key_id = query.get("key")
     return activity_of(
-        me(),
+        current_user(),
         limit=query["limit"],
         cursor=query.get("cursor"),
         since=query.get("since"),
         until=query.get("until"),
-        key=key_of(me(), key_id) if key_id else None,
+        key=key_of(current_user(), key_id) if key_id else None,
     )

@@ -13,9 +13,9 @@ from flask import Flask, current_app
 from reflow_accounts.activity.lines import heading, lines_of, remark
 from reflow_accounts.activity.service import activity_of
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.database import db
 from reflow_accounts.errors import Unavailable
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import User
+from reflow_accounts.users.models import User
 
 LINES_AT_ONCE = 1000
 # Files that a process sends at once, and that it sends to one person: whoever reads slowly holds one.

@@ -9,14 +9,14 @@ from reflow_accounts.activity.export import file_of
 from reflow_accounts.activity.service import activity_of
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
-from reflow_accounts.extensions import now
-from reflow_accounts.identity.caller import me
-from reflow_accounts.identity.models import User
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.database import now
 from reflow_accounts.teams.current import current_of
 from reflow_accounts.teams.models import Membership, Rights
 from reflow_accounts.teams.service import membership_of
 from reflow_accounts.teams.service_accounts import account_seen_by
-from reflow_accounts.web.paging import DEFAULT_LIMIT
+from reflow_accounts.users.models import User
+from reflow_accounts.web.pagination import DEFAULT_LIMIT
 
 PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 FILE_NAME = "reflow-activity.csv"
@@ -93,8 +93,10 @@ def _shown() -> Shown:
     """Return what is asked for. Raises NotFound for a team or a service account of others."""
     account_id, team_id = request.args.get("account", ""), request.args.get("team", "")
     if account_id:
-        return Shown(*account_seen_by(me(), account_id))
-    return Shown(me(), membership_of(me(), team_id) if team_id else current_of(me()))
+        return Shown(*account_seen_by(current_user(), account_id))
+    return Shown(
+        current_user(), membership_of(current_user(), team_id) if team_id else current_of(current_user())
+    )
 
 
 def _key(subject: User) -> ApiKey | None:

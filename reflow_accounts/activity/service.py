@@ -7,16 +7,16 @@ from heapq import merge
 from itertools import islice
 
 from reflow_accounts.api_keys.models import ApiKey, Use
-from reflow_accounts.api_keys.recorder import uses_of
 from reflow_accounts.api_keys.service import numbers_of_keys
+from reflow_accounts.api_keys.usage.queries import uses_of
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.audit.service import events_of
 from reflow_accounts.contract import Code
-from reflow_accounts.identity.models import User
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.teams.service_accounts import accounts_owned_by
-from reflow_accounts.web.paging import HIGHEST_NUMBER, Page, Position, read_cursor, write_cursor
+from reflow_accounts.users.models import User
+from reflow_accounts.web.pagination import HIGHEST_NUMBER, Page, Position, read_cursor, write_cursor
 
 USE_ACTION = "api_key.used"
 # Beyond every line that there will be.

@@ -6,12 +6,12 @@ import marshmallow as ma
 from flask import Response, current_app, request
 
 from reflow_accounts.api_auth import forward_auth, whoami
-from reflow_accounts.identity.caller import caller
-from reflow_accounts.identity.schemas import UserOut
+from reflow_accounts.auth.current_user import caller
+from reflow_accounts.auth.schemas import UserOut
 from reflow_accounts.subscriptions.models import State
 from reflow_accounts.teams.models import Rights
-from reflow_accounts.web.documents import ApiBlueprint, Schema
 from reflow_accounts.web.input import takes_any_query
+from reflow_accounts.web.openapi import ApiBlueprint, Schema
 
 blueprint = ApiBlueprint("me", __name__, description="Who you are")
 

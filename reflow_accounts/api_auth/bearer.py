@@ -9,18 +9,18 @@ from sqlalchemy import LargeBinary, bindparam, text
 from reflow_accounts.api_auth import forward_auth
 from reflow_accounts.api_auth.store import LOOK_UP, LookupRow
 from reflow_accounts.api_auth.verify import PresentedKey, is_key, verify
-from reflow_accounts.api_keys import recorder
-from reflow_accounts.api_keys.folding import fold_or_log, must_fold
-from reflow_accounts.api_keys.recorder import UseFacts
+from reflow_accounts.api_keys.usage import record
+from reflow_accounts.api_keys.usage.record import UseFacts
+from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
+from reflow_accounts.auth.current_user import Caller, set_caller
+from reflow_accounts.auth.login import find_session, touch
+from reflow_accounts.auth.models import SessionKind
+from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.contract import SESSION_PREFIX, Code, is_well_formed
+from reflow_accounts.database import UTCDateTime, db, now
 from reflow_accounts.errors import SubscriptionInactive, Unauthenticated, Unavailable
-from reflow_accounts.extensions import UTCDateTime, db, now
-from reflow_accounts.identity.caller import Caller, set_caller
-from reflow_accounts.identity.models import SessionKind
-from reflow_accounts.identity.secrets import digest_of
-from reflow_accounts.identity.service import find_session, touch
-from reflow_accounts.web.client import LONGEST_METHOD, client, path
-from reflow_accounts.web.problems import is_api, problem
+from reflow_accounts.web.error_handlers import is_api, problem
+from reflow_accounts.web.request_info import LONGEST_METHOD, client, path
 
 _DOCUMENT = "api-docs.openapi_json"
 _MISSING = "Send an API key in the header Authorization: Bearer <key>."
@@ -63,14 +63,14 @@ def record_use(response: Response) -> Response:
     try:
         if response.status_code >= 400:
             db.session.rollback()
-        number = recorder.record(_use(key_id, response.status_code)) if key_id is not None else None
+        number = record.record(_use(key_id, response.status_code)) if key_id is not None else None
         db.session.commit()
     except Exception as error:  # whatever kept the use from being recorded, the answer must not go out
         db.session.rollback()
         _logger.error("a use could not be recorded: %s", type(error).__name__)
         return problem(503, Code.UNAVAILABLE, _UNRECORDED, Unavailable.title)
-    if number and must_fold(number):
-        fold_or_log()
+    if number and is_roll_up_due(number):
+        roll_up_or_log()
     return response
 
 
@@ -120,7 +120,7 @@ def _used(key: PresentedKey) -> PresentedKey:
 
 
 def _use(key_id: int, status: int) -> UseFacts:
-    outcome = recorder.ACCEPTED if status < 400 else str(g.get("problem_code", Code.INTERNAL_ERROR))
+    outcome = record.ACCEPTED if status < 400 else str(g.get("problem_code", Code.INTERNAL_ERROR))
     who, (method, where) = client(), _described()
     return UseFacts(key_id, now(), method, where, status, outcome, who.address, who.user_agent)
 

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from reflow_accounts.api_auth.verify import PresentedTeam
+from reflow_accounts.auth.models import UserSession
 from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.errors import InsufficientRights, SubscriptionInactive
-from reflow_accounts.identity.models import UserSession
 from reflow_accounts.subscriptions.models import State
-from reflow_accounts.subscriptions.service import standings_of
+from reflow_accounts.subscriptions.service import statuses_of
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
-from reflow_accounts.web.client import LONGEST_METHOD, LONGEST_PATH, kept
+from reflow_accounts.web.request_info import LONGEST_METHOD, LONGEST_PATH, kept
 
 PATH = f"{API_PREFIX}/authorize"
 
@@ -66,7 +66,7 @@ def headers_of(user_id: str, team: PresentedTeam, key_id: str = "") -> dict[str,
 def teams_of_session(session: UserSession) -> list[PresentedTeam]:
     """List the teams of the user whose session this is, as a key's are listed."""
     memberships = memberships_of(session.user)
-    standings = standings_of([membership.team_id for membership in memberships])
+    standings = statuses_of([membership.team_id for membership in memberships])
     return [
         PresentedTeam(
             membership.team.public_id,

@@ -13,16 +13,16 @@ from reflow_accounts.api_auth.store import LookupRequest, LookupResult
 from reflow_accounts.api_auth.store_postgres import PostgresStore
 from reflow_accounts.api_auth.store_sqlite import SqliteStore
 from reflow_accounts.api_auth.verify import is_key, verify
-from reflow_accounts.api_keys.folding import fold_or_log, must_fold
-from reflow_accounts.api_keys.recorder import ACCEPTED, UseFacts
+from reflow_accounts.api_keys.usage.record import ACCEPTED, UseFacts
+from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
+from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.config import Settings
 from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.database import now
 from reflow_accounts.errors import InsufficientRights, Unavailable
-from reflow_accounts.extensions import now
-from reflow_accounts.identity.secrets import digest_of
-from reflow_accounts.web import headers as response_headers
-from reflow_accounts.web.client import LONGEST_ADDRESS, LONGEST_USER_AGENT, forwarded
-from reflow_accounts.web.hosts import Hosts
+from reflow_accounts.web import security_headers as response_headers
+from reflow_accounts.web.allowed_hosts import Hosts
+from reflow_accounts.web.request_info import LONGEST_ADDRESS, LONGEST_USER_AGENT, forwarded
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -143,12 +143,12 @@ class KeyCheck:
         for (_, done), result in zip(batch, results, strict=True):
             if not done.done():  # otherwise the client has gone
                 done.set_result(result)
-        if any([must_fold(result.use_number) for result in results if result.use_number]):  # noqa: C419  # each asks
+        if any([is_roll_up_due(result.use_number) for result in results if result.use_number]):  # noqa: C419  # each asks
             await asyncio.to_thread(self._fold)
 
     def _fold(self) -> None:
         with self._app.app_context():
-            fold_or_log()
+            roll_up_or_log()
 
 
 def _response(

@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from reflow_accounts.api_keys.recorder import UseFacts
-from reflow_accounts.subscriptions.effective import JOIN_OVERRIDE, STATE
+from reflow_accounts.api_keys.usage.record import UseFacts
+from reflow_accounts.subscriptions.status import JOIN_OVERRIDE, STATE
 
 # A key check that waits longer than this for the database, or for its writer, is answered with 503.
 TIMEOUT_S = 5.0

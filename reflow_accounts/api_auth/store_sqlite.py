@@ -17,7 +17,7 @@ from reflow_accounts.api_auth.store import (
     LookupResult,
     LookupRow,
 )
-from reflow_accounts.api_keys.recorder import UseFacts
+from reflow_accounts.api_keys.usage.record import UseFacts
 from reflow_accounts.errors import Unavailable
 
 _LOOK_UP = f"""

@@ -6,7 +6,7 @@ from typing import Any
 
 from reflow_accounts.api_auth.forward_auth import teams_of_session
 from reflow_accounts.api_auth.verify import PresentedKey, PresentedTeam
-from reflow_accounts.identity.models import UserSession
+from reflow_accounts.auth.models import UserSession
 
 JSON = "application/json"
 _encode = json.JSONEncoder(separators=(",", ":")).encode

@@ -1,13 +1,12 @@
-"""`/keys`: the caller's API keys and their uses. The API door commits what these views do."""
+"""`/keys` and the keys of service accounts. The after-request handler commits what these views do."""
 
 from typing import Any
 
 from flask import url_for
 
-from reflow_accounts.api_keys import recorder, service
+from reflow_accounts.api_keys import service, service_accounts
 from reflow_accounts.api_keys.changing import change
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.recorder import Tally
 from reflow_accounts.api_keys.schemas import (
     KeyChange,
     KeyOut,
@@ -18,12 +17,18 @@ from reflow_accounts.api_keys.schemas import (
     UsesQuery,
 )
 from reflow_accounts.api_keys.service import ListedKey
-from reflow_accounts.identity.caller import me
-from reflow_accounts.web.client import client
-from reflow_accounts.web.documents import ApiBlueprint, page_of
-from reflow_accounts.web.paging import Page, read_cursor
+from reflow_accounts.api_keys.usage import queries
+from reflow_accounts.api_keys.usage.queries import UsageCount
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.teams.api.service_accounts import ONE, administered, service_accounts_blueprint
+from reflow_accounts.web.openapi import ApiBlueprint, page_of
+from reflow_accounts.web.pagination import Page, read_cursor
+from reflow_accounts.web.request_info import client
 
 blueprint = ApiBlueprint("keys", __name__, description="API keys")
+
+KEYS = f"{ONE}/keys"
+KEY = f"{KEYS}/<key_id>"
 
 
 @blueprint.route("/keys")
@@ -31,7 +36,9 @@ blueprint = ApiBlueprint("keys", __name__, description="API keys")
 @blueprint.response(200, page_of(KeyOut))
 def list_keys(query: dict[str, Any]) -> Page[ListedKey]:
     """List your API keys, newest first."""
-    return service.keys_page(me(), state=query["state"], limit=query["limit"], cursor=query.get("cursor"))
+    return service.keys_page(
+        current_user(), state=query["state"], limit=query["limit"], cursor=query.get("cursor")
+    )
 
 
 @blueprint.route("/keys", methods=["POST"])
@@ -40,9 +47,9 @@ def list_keys(query: dict[str, Any]) -> Page[ListedKey]:
 def create_key(wanted: dict[str, Any]) -> Any:
     """Make an API key. Its secret is in this answer and nowhere else."""
     key, secret = service.issue(
-        me(), wanted["name"], by=me(), client=client(), expires_at=wanted["expires_at"]
+        current_user(), wanted["name"], by=current_user(), client=client(), expires_at=wanted["expires_at"]
     )
-    shown = {"key": key, "tally": Tally(), "secret": secret}
+    shown = {"key": key, "usage": UsageCount(), "secret": secret}
     return shown, 201, {"Location": url_for("keys.show_key", key_id=key.public_id)}
 
 
@@ -50,7 +57,7 @@ def create_key(wanted: dict[str, Any]) -> Any:
 @blueprint.response(200, KeyOut)
 def show_key(key_id: str) -> ListedKey:
     """Show an API key."""
-    return _listed(service.live_key_of(me(), key_id))
+    return _listed(service.live_key_of(current_user(), key_id))
 
 
 @blueprint.route("/keys/<key_id>", methods=["PATCH"])
@@ -58,8 +65,8 @@ def show_key(key_id: str) -> ListedKey:
 @blueprint.response(200, KeyOut)
 def change_key(wanted: dict[str, Any], key_id: str) -> ListedKey:
     """Rename an API key, or have it end at a time, which is never later than it would end anyway."""
-    key = service.live_key_of(me(), key_id)
-    change(key, **wanted, by=me(), client=client())
+    key = service.live_key_of(current_user(), key_id)
+    change(key, **wanted, by=current_user(), client=client())
     return _listed(key)
 
 
@@ -67,7 +74,7 @@ def change_key(wanted: dict[str, Any], key_id: str) -> ListedKey:
 @blueprint.response(204)
 def revoke_key(key_id: str) -> None:
     """Revoke an API key, at once and for good."""
-    service.revoke(service.key_of(me(), key_id), by=me(), client=client())
+    service.revoke(service.key_of(current_user(), key_id), by=current_user(), client=client())
 
 
 @blueprint.route("/keys/<key_id>/uses")
@@ -76,8 +83,8 @@ def revoke_key(key_id: str) -> None:
 def list_uses(query: dict[str, Any], key_id: str) -> Any:
     """List the uses of an API key, newest first. They stay when the key is revoked."""
     limit, place = query["limit"], read_cursor(query.get("cursor"), 1)
-    uses = recorder.uses_of(
-        [service.key_of(me(), key_id).id],
+    uses = queries.uses_of(
+        [service.key_of(current_user(), key_id).id],
         limit=limit + 1,
         before=place[0] if place else None,
         since=query.get("since"),
@@ -87,4 +94,58 @@ def list_uses(query: dict[str, Any], key_id: str) -> Any:
 
 
 def _listed(key: ApiKey) -> ListedKey:
-    return service.with_tallies([key])[0]
+    return service.with_usage_counts([key])[0]
+
+
+@service_accounts_blueprint.route(KEYS)
+@service_accounts_blueprint.arguments(KeysQuery, location="query")
+@service_accounts_blueprint.response(200, page_of(KeyOut))
+def list_account_keys(query: dict[str, Any], team_id: str, account_id: str) -> Page[ListedKey]:
+    """List the API keys of a service account, newest first. Needs Admin rights."""
+    _, account = administered(team_id, account_id)
+    return service.keys_page(account, state=query["state"], limit=query["limit"], cursor=query.get("cursor"))
+
+
+@service_accounts_blueprint.route(KEYS, methods=["POST"])
+@service_accounts_blueprint.arguments(NewKey)
+@service_accounts_blueprint.response(201, NewKeyOut)
+def create_account_key(wanted: dict[str, Any], team_id: str, account_id: str) -> Any:
+    """Make an API key of a service account. Its secret is in this answer and nowhere else. Needs Admin rights."""
+    team, account = administered(team_id, account_id)
+    key, secret = service_accounts.issue_key(
+        team, account, wanted["name"], by=current_user(), client=client(), expires_at=wanted["expires_at"]
+    )
+    location = url_for(
+        "service-accounts.show_account_key",
+        team_id=team.public_id,
+        account_id=account.public_id,
+        key_id=key.public_id,
+    )
+    return {"key": key, "usage": UsageCount(), "secret": secret}, 201, {"Location": location}
+
+
+@service_accounts_blueprint.route(KEY)
+@service_accounts_blueprint.response(200, KeyOut)
+def show_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
+    """Show an API key of a service account. Needs Admin rights."""
+    _, account = administered(team_id, account_id)
+    return service.with_usage_counts([service.live_key_of(account, key_id)])[0]
+
+
+@service_accounts_blueprint.route(KEY, methods=["PATCH"])
+@service_accounts_blueprint.arguments(KeyChange)
+@service_accounts_blueprint.response(200, KeyOut)
+def change_account_key(wanted: dict[str, Any], team_id: str, account_id: str, key_id: str) -> ListedKey:
+    """Rename an API key of a service account, or have it end at a time, never later than anyway. Needs Admin rights."""
+    team, account = administered(team_id, account_id)
+    key = service.live_key_of(account, key_id)
+    service_accounts.change_key(team, key, **wanted, by=current_user(), client=client())
+    return service.with_usage_counts([key])[0]
+
+
+@service_accounts_blueprint.route(KEY, methods=["DELETE"])
+@service_accounts_blueprint.response(204)
+def revoke_account_key(team_id: str, account_id: str, key_id: str) -> None:
+    """Revoke an API key of a service account, at once and for good. Needs Admin rights."""
+    team, account = administered(team_id, account_id)
+    service_accounts.revoke_key(team, service.key_of(account, key_id), by=current_user(), client=client())

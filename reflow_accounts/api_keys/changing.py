@@ -8,11 +8,11 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import checked_name, name_taken, record_act
 from reflow_accounts.audit.actions import Action
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import ValidationFailed
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import User
+from reflow_accounts.users.models import User
 from reflow_accounts.web import text
-from reflow_accounts.web.client import Client
+from reflow_accounts.web.request_info import Client
 
 
 def change(

@@ -9,13 +9,13 @@ from werkzeug.wrappers import Response
 from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.forms import KeyForm
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFailed
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import User
-from reflow_accounts.identity.step_up import ensure_recent_proof
 from reflow_accounts.subscriptions.service import has_active_subscription
+from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
-from reflow_accounts.web.paging import Page
+from reflow_accounts.web.pagination import Page
 
 Answer = str | Response | tuple[str, int]
 
@@ -122,7 +122,7 @@ def ask_to_revoke(keyring: Keyring, key_id: str) -> Answer:
     name, cursor = _shown()
     if key.revoked_at:
         return _page(keyring, "api_keys/already_revoked.html", key=key, **_table(keyring, name, cursor))
-    row = service.with_tallies([key])[0]
+    row = service.with_usage_counts([key])[0]
     return _page(keyring, "api_keys/revocation.html", row=row, name=name, cursor=cursor)
 
 

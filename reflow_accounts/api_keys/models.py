@@ -7,8 +7,8 @@ from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from reflow_accounts.api_keys.programs import program_of
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.extensions import Key, Model, UTCDateTime, now
-from reflow_accounts.identity.models import User
+from reflow_accounts.database import Key, Model, UTCDateTime, now
+from reflow_accounts.users.models import User
 from reflow_accounts.web.ids import public_id
 
 LONGEST_NAME = 64
@@ -61,7 +61,7 @@ class Use(Model):
     """One request that presented a valid key. Rows are appended, never changed.
 
     There is no index but that of the number and no foreign key: each would double the price of every
-    request. `UseTotal` and `UseSpan` are made from these rows in batches (`folding.py`).
+    request. `UsageTotal` and `UsageRange` are made from these rows in batches (`usage/rollup.py`).
     """
 
     __tablename__ = "uses"
@@ -86,8 +86,8 @@ class Use(Model):
         return program_of(self.user_agent)
 
 
-class UseTotal(Model):
-    """How often a key was used, up to the mark. `pruned` of these uses are no longer in the log."""
+class UsageTotal(Model):
+    """How often a key was used, up to the cursor. `pruned` of these uses are no longer in the log."""
 
     __tablename__ = "use_totals"
 
@@ -97,13 +97,13 @@ class UseTotal(Model):
     last_used_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-class UseSpan(Model):
-    """Where in the log the uses of a key lie: those of one fold are between two numbers and two times."""
+class UsageRange(Model):
+    """Where in the log the uses of a key lie: those of one roll-up are between two numbers and two times."""
 
     __tablename__ = "use_spans"
 
     key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    # The number of the last use that the fold took in, of whatever key.
+    # The number of the last use that the roll-up took in, of whatever key.
     fold: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     count: Mapped[int] = mapped_column(BigInteger)
     first_id: Mapped[int] = mapped_column(BigInteger)
@@ -112,8 +112,8 @@ class UseSpan(Model):
     last_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
-class UseMark(Model):
-    """One row: up to which number the uses are folded into totals and spans."""
+class RollupCursor(Model):
+    """One row: up to which number the uses are rolled up into totals and ranges."""
 
     __tablename__ = "use_marks"
 

@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from reflow_accounts.api_keys.models import LONGEST_NAME
 from reflow_accounts.api_keys.service import KeyState
-from reflow_accounts.web.documents import Moment, PageQuery, Schema, SpanQuery, Text, cursor_field
+from reflow_accounts.web.openapi import Moment, PageQuery, Schema, SpanQuery, Text, cursor_field
 
 # What the service will say of a name, as far as a document can. Names of other keys it cannot know.
 _NAME = {
@@ -24,8 +24,8 @@ class KeyOut(Schema):
     created_at = Moment(required=True, attribute="key.created_at")
     expires_at = Moment(required=True, allow_none=True, attribute="key.expires_at")
     revoked_at = Moment(required=True, allow_none=True, attribute="key.revoked_at")
-    last_used_at = Moment(required=True, allow_none=True, attribute="tally.last_used_at")
-    use_count = ma.fields.Integer(required=True, attribute="tally.count")
+    last_used_at = Moment(required=True, allow_none=True, attribute="usage.last_used_at")
+    use_count = ma.fields.Integer(required=True, attribute="usage.count")
 
 
 class NewKeyOut(KeyOut):

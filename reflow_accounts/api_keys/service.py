@@ -9,10 +9,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey
-from reflow_accounts.api_keys.recorder import Tally, tallies_of
+from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
+from reflow_accounts.auth.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX, is_well_formed
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import (
     Conflict,
     Gone,
@@ -21,14 +23,12 @@ from reflow_accounts.errors import (
     SubscriptionInactive,
     ValidationFailed,
 )
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import User
-from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.teams.service_accounts import owning_team
+from reflow_accounts.users.models import User
 from reflow_accounts.web import text
-from reflow_accounts.web.client import Client
-from reflow_accounts.web.paging import Page, Position, older_than, read_cursor
+from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
+from reflow_accounts.web.request_info import Client
 
 LONGEST_NONCE = 64
 ROWS_ON_A_PAGE = 50
@@ -42,15 +42,15 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True)
 class ListedKey:
-    """A key with its tally: a row of the table."""
+    """A key with its usage: a row of the table."""
 
     key: ApiKey
-    tally: Tally
+    usage: UsageCount
 
     @property
     def was_used_today(self) -> bool:
         """Whether the last use is less than 24 hours old: somebody may depend on the key."""
-        last = self.tally.last_used_at
+        last = self.usage.last_used_at
         return last is not None and now() - last < timedelta(hours=24)
 
 
@@ -150,7 +150,7 @@ def keys_page(
     before = Position.of(read_cursor(cursor, 2))
     keys = keys_of(user, state=state, name=name, limit=limit + 1, before=before)
     page = Page.cut(keys, limit, place_of)
-    return Page(with_tallies(list(page.items)), page.next_cursor)
+    return Page(with_usage_counts(list(page.items)), page.next_cursor)
 
 
 def numbers_of_keys(user_ids: Collection[int]) -> list[int]:
@@ -178,10 +178,10 @@ def place_of(key: ApiKey) -> tuple[int, int]:
     return Position(key.created_at, key.id).numbers
 
 
-def with_tallies(keys: list[ApiKey]) -> list[ListedKey]:
-    """Put its tally beside each key, in one query."""
-    tallies = tallies_of([key.id for key in keys])
-    return [ListedKey(key, tallies[key.id]) for key in keys]
+def with_usage_counts(keys: list[ApiKey]) -> list[ListedKey]:
+    """Put its usage beside each key, in one query."""
+    usage_counts = usage_counts_of([key.id for key in keys])
+    return [ListedKey(key, usage_counts[key.id]) for key in keys]
 
 
 def find_by_secret(secret: str) -> ApiKey | None:

@@ -7,7 +7,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reflow_accounts.audit.actions import Action
-from reflow_accounts.extensions import Key, Model, UTCDateTime, now
+from reflow_accounts.database import Key, Model, UTCDateTime, now
 
 
 class AuditEvent(Model):

@@ -10,8 +10,8 @@ from sqlalchemy import and_, or_, select
 from reflow_accounts.audit import trail
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action
 from reflow_accounts.audit.models import AuditEvent
-from reflow_accounts.extensions import db
-from reflow_accounts.web.paging import Position, older_than
+from reflow_accounts.database import db
+from reflow_accounts.web.pagination import Position, older_than
 
 
 class Actor(Protocol):
@@ -26,7 +26,7 @@ class Actor(Protocol):
 
 
 class Team(Protocol):
-    """A team, which is a room above."""
+    """A team, of a package above."""
 
     @property
     def id(self) -> int: ...

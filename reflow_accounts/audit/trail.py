@@ -8,8 +8,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session, SessionTransaction
 
 from reflow_accounts.audit.actions import Action
-from reflow_accounts.extensions import db
-from reflow_accounts.web import logs
+from reflow_accounts.database import db
+from reflow_accounts.web import request_logging
 
 _WAITING = "acts to log"
 # Of the details, what names or counts things; the others hold what people typed.
@@ -23,7 +23,7 @@ def follow(action: Action, ids: Mapping[str, str | None], details: Mapping[str, 
     `ids` are the public ids of whom it concerns, by their part in it. The line holds neither names nor
     addresses: those are in the audit log alone. What operators do is said at their own terminal.
     """
-    if logs.is_in_request():
+    if request_logging.is_in_request():
         told = {name: details[name] for name in _TOLD if name in details}
         db.session().info.setdefault(_WAITING, []).append((action, {**ids, **told}))
 
@@ -33,7 +33,7 @@ def _say(session: Session) -> None:
     if session.in_nested_transaction():
         return
     for action, told in session.info.pop(_WAITING, ()):
-        _logger.info(action.value, extra=logs.facts(**told))
+        _logger.info(action.value, extra=request_logging.facts(**told))
 
 
 @event.listens_for(db.session, "after_soft_rollback")

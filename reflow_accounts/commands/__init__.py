@@ -7,9 +7,9 @@ from flask import Flask, current_app
 
 from reflow_accounts import demo, server
 from reflow_accounts.commands.backup import backup
+from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.commands.mail import try_mail, work_on_mail
 from reflow_accounts.commands.marketplace import ask_aws, work_on_events
-from reflow_accounts.commands.plainly import said_plainly
 from reflow_accounts.commands.subscriptions import subscriptions
 from reflow_accounts.commands.teams import teams
 from reflow_accounts.commands.users import users
@@ -24,7 +24,7 @@ def show_config() -> None:
 
 
 @click.command("demo")
-@said_plainly
+@handle_errors
 def seed_demo() -> None:
     """Add the demo accounts; what is there already stays as it is."""
     if current_app.config["SETTINGS"].is_production:
@@ -41,7 +41,7 @@ def serve(host: str, port: int) -> None:
     server.serve(current_app._get_current_object(), host, port)  # type: ignore[attr-defined]
 
 
-def bind(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Add the commands to the application."""
     own, groups = (show_config, seed_demo, serve), (subscriptions, teams, users, uses)
     for command in (*own, backup, work_on_mail, try_mail, work_on_events, ask_aws, *groups):

@@ -10,7 +10,7 @@ import click
 from flask import current_app
 from sqlalchemy.engine import make_url
 
-from reflow_accounts.commands.plainly import said_plainly
+from reflow_accounts.commands.errors import handle_errors
 
 _OTHER = (
     "reflow-accounts: this database is not SQLite. Back it up with its own tool: "
@@ -20,7 +20,7 @@ _OTHER = (
 
 @click.command("backup")
 @click.argument("file", type=click.Path(path_type=Path))
-@said_plainly
+@handle_errors
 def backup(file: Path) -> None:
     """Copy the SQLite database to FILE, whole and at one moment, while the service runs.
 

@@ -7,9 +7,9 @@ import click
 from flask import current_app
 
 from reflow_accounts import background_jobs
-from reflow_accounts.commands.plainly import said_plainly
+from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.config import envelope_address
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 from reflow_accounts.mail.service import post
 
 
@@ -25,7 +25,7 @@ def work_on_mail() -> None:
 
 @click.command("mail-test")
 @click.argument("address")
-@said_plainly
+@handle_errors
 def try_mail(address: str) -> None:
     """Put a test message to ADDRESS into the outbox; whoever sends mail sends it."""
     if envelope_address(address) is None:

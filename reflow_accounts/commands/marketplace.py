@@ -7,10 +7,10 @@ import click
 from flask import current_app
 
 from reflow_accounts.aws_settings import AwsSettings
-from reflow_accounts.commands.plainly import said_plainly
+from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.config import Settings
-from reflow_accounts.marketplace.aws import AwsAway
-from reflow_accounts.marketplace.reconciling import reconcile
+from reflow_accounts.marketplace.aws_client import AwsAway
+from reflow_accounts.marketplace.reconcile import reconcile
 from reflow_accounts.marketplace.worker import Worker
 
 
@@ -27,7 +27,7 @@ def work_on_events() -> None:
 
 
 @click.command("marketplace-reconcile")
-@said_plainly
+@handle_errors
 def ask_aws() -> None:
     """Ask AWS about every agreement, in case an event was lost; run it once a day."""
     settings = _settings()

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import click
 from flask.cli import AppGroup
 
-from reflow_accounts.commands.plainly import said_plainly
-from reflow_accounts.extensions import db
-from reflow_accounts.subscriptions import changing
+from reflow_accounts.commands.errors import handle_errors
+from reflow_accounts.database import db
+from reflow_accounts.subscriptions import overrides
 from reflow_accounts.subscriptions.models import Override
-from reflow_accounts.subscriptions.service import standing_of
+from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.teams.service import find_team
 
 subscriptions = AppGroup("subscriptions", help="Subscriptions of teams.")
@@ -28,14 +28,14 @@ _REASON = click.option("--reason", required=True, help="Kept in the team's histo
     "once while AWS says active for good.",
 )
 @click.option("--ticket", default="", help="The number of the request at the support desk.")
-@said_plainly
+@handle_errors
 def set_subscription(team: str, state: str, reason: str, until: datetime | None, ticket: str) -> None:
     """Set the subscription of TEAM (its id, or its name when only one team has it), whatever AWS says."""
     found = find_team(team)
     end = until.replace(tzinfo=UTC) if until else None
-    changed = changing.set_active(found, state == "active", reason, by=None, until=end, ticket=ticket)
+    changed = overrides.set_active(found, state == "active", reason, by=None, until=end, ticket=ticket)
     db.session.commit()
-    click.echo(_said(team, state, standing_of(found).override, changed=changed))
+    click.echo(_said(team, state, status_of(found).override, changed=changed))
 
 
 def _said(team: str, state: str, override: Override | None, *, changed: bool) -> str:
@@ -53,11 +53,11 @@ def _said(team: str, state: str, override: Override | None, *, changed: bool) ->
 @subscriptions.command("lift")
 @click.argument("team")
 @_REASON
-@said_plainly
+@handle_errors
 def lift_override(team: str, reason: str) -> None:
     """End what was set for TEAM, so that AWS Marketplace decides again."""
     found = find_team(team)
-    changed = changing.lift(found, reason, by=None)
+    changed = overrides.lift(found, reason, by=None)
     db.session.commit()
     words = "The override ended" if changed else "There is no override"
-    click.echo(f"{words}: {team} is {standing_of(found).state}.")
+    click.echo(f"{words}: {team} is {status_of(found).state}.")

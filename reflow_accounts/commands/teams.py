@@ -5,11 +5,11 @@ from flask.cli import AppGroup
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.commands.plainly import said_plainly
+from reflow_accounts.commands.errors import handle_errors
+from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.oversight import person_of
 from reflow_accounts.teams.service import add_team
+from reflow_accounts.users.admin import person_of
 
 teams = AppGroup("teams", help="Teams and who owns them.")
 
@@ -17,7 +17,7 @@ teams = AppGroup("teams", help="Teams and who owns them.")
 @teams.command("create")
 @click.argument("name")
 @click.option("--owner", required=True, metavar="EMAIL", help="The person who becomes its first Admin.")
-@said_plainly
+@handle_errors
 def create_team(name: str, owner: str) -> None:
     """Make the team NAME. Its subscription is not active until it is set."""
     person = person_of(owner)

@@ -5,15 +5,16 @@ import sys
 import click
 from flask.cli import AppGroup
 
-from reflow_accounts.commands.plainly import said_plainly
+from reflow_accounts.auth.login import checked_email, find_by_email
+from reflow_accounts.auth.password_change import ask_reset
+from reflow_accounts.auth.password_policy import fault_of
+from reflow_accounts.auth.passwords import LONGEST_PASSWORD, hasher
+from reflow_accounts.commands.errors import handle_errors
+from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
-from reflow_accounts.extensions import db
-from reflow_accounts.identity import oversight
-from reflow_accounts.identity.oversight import ListedUser
-from reflow_accounts.identity.password_change import ask_reset
-from reflow_accounts.identity.password_rules import fault_of
-from reflow_accounts.identity.passwords import LONGEST_PASSWORD, hasher
-from reflow_accounts.identity.service import checked_email, checked_full_name, find_by_email
+from reflow_accounts.users import admin
+from reflow_accounts.users.admin import ListedUser
+from reflow_accounts.users.profile import checked_full_name
 
 _COLUMNS = ("ID", "EMAIL", "NAME", "STAFF", "DISABLED", "SECOND FACTOR", "LAST ACTIVE")
 _WIDTHS = (28, 32, 24, 6, 9, 14, 0)
@@ -29,7 +30,7 @@ _reason = click.option("--reason", required=True, help="Kept in the audit log.")
 @click.option("--staff", is_flag=True, help="Make the person support staff.")
 @click.option("--password-stdin", is_flag=True, help="Read the password, one line, from standard input.")
 @click.option("--mail-link", is_flag=True, help="Mail a link by which the person chooses the password.")
-@said_plainly
+@handle_errors
 def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_link: bool) -> None:
     """Make a person who signs in with EMAIL.
 
@@ -45,7 +46,7 @@ def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_l
     by_mail = mail_link or not (password_stdin or sys.stdin.isatty())
     password = None if by_mail else _password(password_stdin, (full_name, address))
     password_hash = hasher().hash(password) if password is not None else None
-    user = oversight.create_person(full_name, address, password_hash, is_staff=staff, by=None)
+    user = admin.create_person(full_name, address, password_hash, is_staff=staff, by=None)
     if by_mail:
         ask_reset(address)
     db.session.commit()
@@ -55,13 +56,13 @@ def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_l
 
 
 @users.command("list")
-@said_plainly
+@handle_errors
 def list_users() -> None:
     """List everybody: aligned on a terminal, separated by tabs elsewhere."""
     is_terminal = sys.stdout.isatty()
     if is_terminal:
         click.echo(_aligned(_COLUMNS))
-    for user in oversight.users():
+    for user in admin.users():
         cells = _cells(user)
         click.echo(_aligned(cells) if is_terminal else "\t".join(cells))
 
@@ -70,11 +71,11 @@ def list_users() -> None:
 @click.argument("email")
 @click.argument("state", type=click.Choice(["on", "off"]))
 @_reason
-@said_plainly
+@handle_errors
 def set_staff(email: str, state: str, reason: str) -> None:
     """Make the person with EMAIL (or this id) support staff, or no longer."""
-    user = oversight.person_of(email)
-    changed = oversight.set_staff(user, state == "on", reason, by=None)
+    user = admin.person_of(email)
+    changed = admin.set_staff(user, state == "on", reason, by=None)
     db.session.commit()
     standing = "support staff" if state == "on" else "not support staff"
     click.echo(f"{user.full_name} is {'now' if changed else 'already'} {standing}.")
@@ -83,11 +84,11 @@ def set_staff(email: str, state: str, reason: str) -> None:
 @users.command("disable")
 @click.argument("email")
 @_reason
-@said_plainly
+@handle_errors
 def disable_user(email: str, reason: str) -> None:
     """Keep the user with EMAIL (or this id) out: sessions end, API keys stop, at once."""
-    user = oversight.user_of(email)
-    changed = oversight.disable(user, reason, by=None)
+    user = admin.user_of(email)
+    changed = admin.disable(user, reason, by=None)
     db.session.commit()
     click.echo(f"{user.full_name} is {'now' if changed else 'already'} disabled.")
 
@@ -95,11 +96,11 @@ def disable_user(email: str, reason: str) -> None:
 @users.command("enable")
 @click.argument("email")
 @_reason
-@said_plainly
+@handle_errors
 def enable_user(email: str, reason: str) -> None:
     """Let the user with EMAIL (or this id) in again; API keys work again, sessions do not."""
-    user = oversight.user_of(email)
-    changed = oversight.enable(user, reason, by=None)
+    user = admin.user_of(email)
+    changed = admin.enable(user, reason, by=None)
     db.session.commit()
     click.echo(f"{user.full_name} is {'now' if changed else 'already'} enabled.")
 
@@ -107,11 +108,11 @@ def enable_user(email: str, reason: str) -> None:
 @users.command("end-sessions")
 @click.argument("email")
 @_reason
-@said_plainly
+@handle_errors
 def end_sessions(email: str, reason: str) -> None:
     """Sign the person with EMAIL (or this id) out everywhere; API keys go on working."""
-    user = oversight.person_of(email)
-    count = oversight.sign_out(user, reason, by=None)
+    user = admin.person_of(email)
+    count = admin.sign_out(user, reason, by=None)
     db.session.commit()
     click.echo(f"{count} session{'' if count == 1 else 's'} of {user.full_name} ended.")
 
@@ -119,14 +120,14 @@ def end_sessions(email: str, reason: str) -> None:
 @users.command("reset-second-factor")
 @click.argument("email")
 @_reason
-@said_plainly
+@handle_errors
 def reset_second_factor(email: str, reason: str) -> None:
     """Remove authenticator app, recovery codes and passkeys of the person with EMAIL (or this id).
 
     Be sure that it is the person who asks: afterwards the password alone signs in. They are told by mail.
     """
-    user = oversight.person_of(email)
-    removed = oversight.reset_second_factor(user, reason, by=None)
+    user = admin.person_of(email)
+    removed = admin.reset_second_factor(user, reason, by=None)
     db.session.commit()
     click.echo(f"{user.full_name} {'now has' if removed else 'has'} no second factor.")
 

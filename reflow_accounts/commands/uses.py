@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 import click
 from flask.cli import AppGroup
 
-from reflow_accounts.api_keys.folding import fold, recount
-from reflow_accounts.api_keys.retention import prune
-from reflow_accounts.api_keys.verifying import Difference, count_keys, differences
+from reflow_accounts.api_keys.usage.retention import prune
+from reflow_accounts.api_keys.usage.rollup import recount, roll_up
+from reflow_accounts.api_keys.usage.verify import Difference, count_keys, differences
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.commands.plainly import said_plainly
-from reflow_accounts.extensions import db, now
+from reflow_accounts.commands.errors import handle_errors
+from reflow_accounts.database import db, now
 from reflow_accounts.web.filters import rfc3339
 
 uses = AppGroup("uses", help="The log of the uses of API keys.")
@@ -21,7 +21,7 @@ uses = AppGroup("uses", help="The log of the uses of API keys.")
 
 @uses.command("verify")
 @click.option("--repair", is_flag=True, help="Make totals and spans anew from the log when they differ.")
-@said_plainly
+@handle_errors
 def verify_uses(repair: bool) -> None:
     """Count the log of uses again and compare it with totals and spans, key by key.
 
@@ -64,7 +64,7 @@ def _time(at: datetime | None) -> str:
 
 @uses.command("prune")
 @click.option("--older-than", type=click.IntRange(min=1), required=True, metavar="DAYS", help="Age in days.")
-@said_plainly
+@handle_errors
 def prune_uses(older_than: int) -> None:
     """Remove old uses from the log; the number of times that a key was used stays as it is."""
     removed = prune(now() - timedelta(days=older_than))
@@ -72,8 +72,8 @@ def prune_uses(older_than: int) -> None:
 
 
 @uses.command("fold")
-@said_plainly
+@handle_errors
 def fold_uses() -> None:
     """Fold the newest uses into the totals now (requests do it by themselves from time to time)."""
-    fold()
+    roll_up()
     click.echo("Every use is folded.")

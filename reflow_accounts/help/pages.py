@@ -5,7 +5,7 @@ from flask import Blueprint, render_template
 from reflow_accounts.contract import Exit
 from reflow_accounts.help.reference import operations, schemas
 from reflow_accounts.web.addresses import absolute
-from reflow_accounts.web.documents import api as documents
+from reflow_accounts.web.openapi import api as openapi
 
 pages = Blueprint("help", __name__)
 
@@ -25,7 +25,7 @@ def cli() -> str:
 @pages.get("/help/api")
 def api() -> str:
     """The reference of the API."""
-    document = documents.spec.to_dict()
+    document = openapi.spec.to_dict()
     shown = {"operations": operations(document), "schemas": schemas(document), "absolute": absolute}
     return render_template("help/api.html", **shown)
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from reflow_accounts.extensions import Key, Model, UTCDateTime, now
+from reflow_accounts.database import Key, Model, UTCDateTime, now
 
 LONGEST_ADDRESS = 254
 

@@ -14,7 +14,7 @@ from flask import current_app
 from jinja2 import Environment, StrictUndefined
 
 from reflow_accounts.config import Settings, envelope_address
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from reflow_accounts.mail import tokens
 from reflow_accounts.web import text
 from reflow_accounts.web.addresses import configured
@@ -74,7 +74,7 @@ def _render(name: str, data: dict[str, Any]) -> str:
             data=_legible(data),
             signed_url=signed_url,
             page_url=configured,
-            site_url=configured("public.identity.home"),
+            site_url=configured("public.auth.home"),
             support_email=settings.support_email,
         )
     )

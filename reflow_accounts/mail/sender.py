@@ -11,7 +11,7 @@ from flask import current_app
 from sqlalchemy import CursorResult, Update, delete, select, update
 
 from reflow_accounts.config import Settings
-from reflow_accounts.extensions import db, now
+from reflow_accounts.database import db, now
 from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.mail.rendering import Unmailable, compose
 from reflow_accounts.mail.service import Resolver, find_resolver, post

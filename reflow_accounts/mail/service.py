@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, event
 from sqlalchemy.orm import Session
 
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 from reflow_accounts.mail.models import OutboxMessage
 
 Posting = tuple[str, str, dict[str, Any]]

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from sqlalchemy import select
 
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 from reflow_accounts.marketplace.models import Agreement
-from reflow_accounts.marketplace.reduction import CANCELLING, STRANGE, UNKNOWN
+from reflow_accounts.marketplace.state_machine import CANCELLING, STRANGE, UNKNOWN
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 
 

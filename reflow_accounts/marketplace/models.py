@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from reflow_accounts.extensions import Key, Model, UTCDateTime, now
+from reflow_accounts.database import Key, Model, UTCDateTime, now
 from reflow_accounts.subscriptions.models import LONGEST_AWS_ID, Licence
 
 LONGEST_EVENT_ID = 128

@@ -9,8 +9,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.wrappers import Response
 
+from reflow_accounts.auth import login_manager
 from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.config import Settings
+from reflow_accounts.database import db
 from reflow_accounts.errors import (
     Conflict,
     DomainError,
@@ -20,19 +22,17 @@ from reflow_accounts.errors import (
     Unavailable,
     ValidationFailed,
 )
-from reflow_accounts.extensions import db
-from reflow_accounts.identity import signed_in
-from reflow_accounts.identity.models import User
-from reflow_accounts.limits import service as limits
-from reflow_accounts.marketplace import aws, registration
+from reflow_accounts.marketplace import aws_client, registration
 from reflow_accounts.marketplace.forms import NEW_TEAM, ConnectForm
 from reflow_accounts.marketplace.models import Claim
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.current import choose
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import membership_of, memberships_of
-from reflow_accounts.web.client import client
-from reflow_accounts.web.destinations import waits
-from reflow_accounts.web.problems import database_error, domain_error
+from reflow_accounts.users.models import User
+from reflow_accounts.web.error_handlers import database_error, domain_error
+from reflow_accounts.web.redirects import waits
+from reflow_accounts.web.request_info import client
 
 webhooks = Blueprint("aws", __name__)
 public = Blueprint("registration", __name__)
@@ -54,10 +54,10 @@ class Problem:
 
 
 _PROBLEMS = {
-    aws.TokenInvalid: Problem("invalid", 400),
-    aws.TokenExpired: Problem("expired", 410),
-    aws.Disabled: Problem("away", 503),
-    aws.AwsAway: Problem("away", 503),
+    aws_client.TokenInvalid: Problem("invalid", 400),
+    aws_client.TokenExpired: Problem("expired", 410),
+    aws_client.Disabled: Problem("away", 503),
+    aws_client.AwsAway: Problem("away", 503),
     registration.ForeignProduct: Problem("foreign", 400),
 }
 _UNCONFIGURED, _NONE, _TAKEN = Problem("unconfigured", 404), Problem("none", 404), Problem("taken", 409)
@@ -76,12 +76,12 @@ def register() -> Answer:
     The form comes from AWS's site, without our cookies; its token is AWS's proof and is used up at once.
     """
     settings = _settings()
-    limits.hit("registration", address=client().address)
+    rate_limits.hit("registration", address=client().address)
     token = request.form.get(_TOKEN, "")
     if not settings.takes_registrations:
         return _problem(_UNCONFIGURED)
     if not token or len(token) > _LONGEST_TOKEN:
-        return _problem(_PROBLEMS[aws.TokenInvalid])
+        return _problem(_PROBLEMS[aws_client.TokenInvalid])
     try:
         secret = registration.begin(settings, token, request.form.get(_OFFER, ""))
     except tuple(_PROBLEMS) as error:
@@ -108,9 +108,9 @@ def show() -> Answer:
     found = registration.find_claim(_secret())
     if found is None:
         return _problem(_NONE)
-    session = signed_in.current_session()
+    session = login_manager.current_session()
     if session is None:
-        return redirect(url_for("public.accounts.signup", next=url_for("public.registration.show")), 303)
+        return redirect(url_for("public.users.signup", next=url_for("public.registration.show")), 303)
     team = registration.team_that_has(found)
     if team:
         return _done(team, session.user) if _is_in(team, session.user) else _problem(_TAKEN)
@@ -120,7 +120,7 @@ def show() -> Answer:
 @public.post("/registration")
 def connect() -> Answer:
     """Connect the purchase to a team."""
-    found, session = registration.find_claim(_secret()), signed_in.current_session()
+    found, session = registration.find_claim(_secret()), login_manager.current_session()
     if found is None or session is None:
         return show()
     form = ConnectForm()

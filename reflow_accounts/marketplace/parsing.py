@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from reflow_accounts.marketplace.models import LONGEST_EVENT_ID, LONGEST_KIND
-from reflow_accounts.marketplace.reduction import kind_of
+from reflow_accounts.marketplace.state_machine import kind_of
 from reflow_accounts.marketplace.words import licence_key_of, word
 
 SOURCE = "aws.agreement-marketplace"

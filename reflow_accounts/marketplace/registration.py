@@ -5,19 +5,19 @@ from datetime import timedelta
 
 from sqlalchemy import delete, select, update
 
+from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.aws_settings import AwsSettings
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import User
-from reflow_accounts.identity.secrets import digest_of
 from reflow_accounts.mail.service import post
-from reflow_accounts.marketplace.aws import resolve_customer
-from reflow_accounts.marketplace.inbox import meet
+from reflow_accounts.marketplace.aws_client import resolve_customer
+from reflow_accounts.marketplace.events import register
 from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.subscriptions.licences import claim
 from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.teams.service import add_team, addresses_of_admins, ensure_rights, membership_of
-from reflow_accounts.web.client import Client
+from reflow_accounts.users.models import User
+from reflow_accounts.web.request_info import Client
 
 LIFETIME = timedelta(hours=24)
 FREE_TRIAL = "free-trial"
@@ -37,7 +37,7 @@ def begin(settings: AwsSettings, token: str, offer_type: str) -> str:
     customer = resolve_customer(settings, token)
     if customer.product_code != settings.product_code:
         raise ForeignProduct
-    licence = meet(customer, is_trial=offer_type == FREE_TRIAL)
+    licence = register(customer, is_trial=offer_type == FREE_TRIAL)
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     db.session.add(Claim(digest=digest_of(secret), licence_id=licence.id, expires_at=now() + LIFETIME))
     db.session.flush()

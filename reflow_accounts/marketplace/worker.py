@@ -9,11 +9,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, DBAPIError
 
 from reflow_accounts.aws_settings import AwsSettings
-from reflow_accounts.extensions import db
-from reflow_accounts.marketplace.aws import AwsAway, Message, Queue
-from reflow_accounts.marketplace.inbox import take
+from reflow_accounts.database import db
+from reflow_accounts.marketplace.aws_client import AwsAway, Message, Queue
+from reflow_accounts.marketplace.events import ingest
 from reflow_accounts.marketplace.parsing import Malformed
-from reflow_accounts.web import logs
+from reflow_accounts.web import request_logging
 
 # After failures the worker rests twice as long each time, up to this.
 FIRST_REST, LONGEST_REST = 1.0, 60.0
@@ -85,12 +85,12 @@ class Worker:
     def _take(self, queue: Queue, message: Message) -> None:
         """Take a message in. One that is no event, or cannot be kept, stays for the dead-letter queue."""
         try:
-            event = take(message.body, self._settings.product_code)
+            event = ingest(message.body, self._settings.product_code)
         except (Malformed, DataError, UnicodeError) as fault:
             db.session.rollback()
             # What others than we raise may repeat what is in the message.
             why = fault if isinstance(fault, Malformed) else "it cannot be stored"
-            told = logs.facts(message=message.id)
+            told = request_logging.facts(message=message.id)
             _logger.warning("a message is no event and stays in the queue: %s", why, extra=told)
             return
         # What SQLAlchemy raises when the database goes away goes to `run`; the message comes again.
@@ -98,7 +98,7 @@ class Worker:
         queue.delete(message)
         if event:
             told = {"event": event.event_id, "licence": event.licence_key, "agreement": event.agreement_id}
-            _logger.info("took in %s", event.kind, extra=logs.facts(**told))
+            _logger.info("took in %s", event.kind, extra=request_logging.facts(**told))
 
     def _rest(self, why: str) -> None:
         seconds = min(FIRST_REST * 2**self._failures, LONGEST_REST)

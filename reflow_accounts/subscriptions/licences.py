@@ -7,13 +7,13 @@ from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import AWS_MARKETPLACE, record
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import User
+from reflow_accounts.subscriptions.change_log import tell_facts
 from reflow_accounts.subscriptions.models import Licence, LicenceState
-from reflow_accounts.subscriptions.telling import tell_facts
 from reflow_accounts.teams.models import Team
-from reflow_accounts.web.client import Client
+from reflow_accounts.users.models import User
+from reflow_accounts.web.request_info import Client
 
 
 def find_licence(key: str) -> Licence | None:

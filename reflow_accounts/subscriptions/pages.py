@@ -3,8 +3,8 @@
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from reflow_accounts.identity.caller import me
-from reflow_accounts.subscriptions.service import changes_of, standing_of
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.teams.current import current_of
 from reflow_accounts.teams.service import membership_of, memberships_of
 
@@ -15,12 +15,12 @@ pages = Blueprint("subscription", __name__)
 def show() -> str | Response:
     """Show the subscription of the current team, or of the one that the address names."""
     wanted = request.args.get("team")
-    membership = membership_of(me(), wanted) if wanted else current_of(me())
+    membership = membership_of(current_user(), wanted) if wanted else current_of(current_user())
     if membership is None:
-        if memberships_of(me()):
+        if memberships_of(current_user()):
             return redirect(url_for("account.team.ask_for_choice"), 303)
         return render_template("subscriptions/no_team.html")
-    standing = standing_of(membership.team)
+    standing = status_of(membership.team)
     return render_template(
         "subscriptions/index.html",
         shown_team=membership.team,

@@ -8,15 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Select, bindparam, select, text
 
-from reflow_accounts.extensions import UTCDateTime, db, now
-from reflow_accounts.identity.models import User
-from reflow_accounts.subscriptions.effective import (
-    JOIN_OVERRIDE,
-    STATE,
-    current_state,
-    effective,
-    is_live,
-)
+from reflow_accounts.database import UTCDateTime, db, now
 from reflow_accounts.subscriptions.models import (
     Licence,
     LicenceState,
@@ -25,7 +17,9 @@ from reflow_accounts.subscriptions.models import (
     Subscription,
     SubscriptionChange,
 )
+from reflow_accounts.subscriptions.status import JOIN_OVERRIDE, STATE, current_state, effective_state, is_live
 from reflow_accounts.teams.models import Team
+from reflow_accounts.users.models import User
 
 Row = TypeVar("Row", Licence, Override, Subscription)
 
@@ -38,7 +32,7 @@ _OF_USER = text(
 
 
 @dataclass(frozen=True)
-class Standing:
+class SubscriptionStatus:
     """A team's subscription as it stands: what counts, and the two layers that it comes from.
 
     `override` is the one that holds, if any; `licences` are AWS's facts, newest first. `changed_at` is
@@ -69,7 +63,7 @@ class Standing:
     @property
     def is_active_by_aws(self) -> bool:
         """Whether the subscription would be active without support's override."""
-        return effective(None, self.licences, self.at or now()) == State.ACTIVE
+        return effective_state(None, self.licences, self.at or now()) == State.ACTIVE
 
     @property
     def is_active_by_aws_for_good(self) -> bool:
@@ -95,7 +89,7 @@ class Standing:
 _BEST = (LicenceState.ENDED, LicenceState.PENDING, LicenceState.ENDING, LicenceState.ACTIVE)
 
 
-def standings_of(team_ids: Collection[int], *, at: datetime | None = None) -> dict[int, Standing]:
+def statuses_of(team_ids: Collection[int], *, at: datetime | None = None) -> dict[int, SubscriptionStatus]:
     """Return the standing of each team, by the team's number, now or at another moment."""
     moment = at or now()
     told = {
@@ -108,14 +102,14 @@ def standings_of(team_ids: Collection[int], *, at: datetime | None = None) -> di
     for licence in _fresh(bought):
         licences[licence.team_id].append(licence)
     return {
-        team_id: _standing(told.get(team_id), overrides.get(team_id), licences[team_id], moment)
+        team_id: _status(told.get(team_id), overrides.get(team_id), licences[team_id], moment)
         for team_id in team_ids
     }
 
 
-def standing_of(team: Team, *, at: datetime | None = None) -> Standing:
+def status_of(team: Team, *, at: datetime | None = None) -> SubscriptionStatus:
     """Return the standing of one team, now or at another moment."""
-    return standings_of([team.id], at=at)[team.id]
+    return statuses_of([team.id], at=at)[team.id]
 
 
 def has_active_subscription(user: User) -> bool:
@@ -134,11 +128,11 @@ def _fresh(query: Select[Row]) -> Sequence[Row]:
     return db.session.scalars(query.execution_options(populate_existing=True)).all()
 
 
-def _standing(
+def _status(
     told: Subscription | None, override: Override | None, licences: Sequence[Licence], at: datetime
-) -> Standing:
-    return Standing(
-        effective(override, licences, at),
+) -> SubscriptionStatus:
+    return SubscriptionStatus(
+        effective_state(override, licences, at),
         told.changed_at if told else None,
         told.version if told else 0,
         override,

@@ -1,4 +1,4 @@
-"""`/support/teams`: for staff, and to everybody else not there. The API door commits what these views do."""
+"""`/support/teams`: for staff, and to everybody else not there. The after-request handler commits."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -6,17 +6,16 @@ from typing import Any, TypeVar
 
 from flask import current_app
 
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.second_factor import has_second_factor
 from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
-from reflow_accounts.identity.caller import me
-from reflow_accounts.identity.second_factor import has_second_factor
-from reflow_accounts.support import deciding, service
+from reflow_accounts.support import service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
-from reflow_accounts.support.searching import write_down_search
-from reflow_accounts.support.service import FoundTeam
+from reflow_accounts.support.service import FoundTeam, write_down_search
 from reflow_accounts.teams.models import Team
-from reflow_accounts.web.client import client
-from reflow_accounts.web.documents import ApiBlueprint, page_of
-from reflow_accounts.web.paging import Page
+from reflow_accounts.web.openapi import ApiBlueprint, page_of
+from reflow_accounts.web.pagination import Page
+from reflow_accounts.web.request_info import client
 
 blueprint = ApiBlueprint("support-teams", __name__, description="For support staff")
 
@@ -29,9 +28,9 @@ def staff_only(view: View) -> View:
 
     @wraps(view)
     def guarded(*arguments: Any, **more: Any) -> Any:
-        if not me().is_staff:
+        if not current_user().is_staff:
             raise NotFound("There is no such page.")
-        if current_app.config["SETTINGS"].is_production and not has_second_factor(me()):
+        if current_app.config["SETTINGS"].is_production and not has_second_factor(current_user()):
             raise InsufficientRights("Support staff need a second factor: set one up in Account, Security.")
         return view(*arguments, **more)
 
@@ -47,8 +46,8 @@ def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
 
     Each look is in the audit log. A secret in `q` is refused and not written down.
     """
-    write_down_search(query["q"], by=me(), address=client().address)
-    return service.teams_page(query["q"], by=me(), limit=query["limit"], cursor=query.get("cursor"))
+    write_down_search(query["q"], by=current_user(), address=client().address)
+    return service.teams_page(query["q"], by=current_user(), limit=query["limit"], cursor=query.get("cursor"))
 
 
 @blueprint.route("/support/teams/<team_id>/subscription", methods=["PUT"])
@@ -65,17 +64,17 @@ def decide(wanted: dict[str, Any], team_id: str) -> FoundTeam:
     found = service.team_of(team_id)
     if not _set(found, wanted):
         # What is answered is a look at the team.
-        service.look_at(found, by=me(), address=client().address)
-    return service.described(found, by=me())
+        service.look_at(found, by=current_user(), address=client().address)
+    return service.described(found, by=current_user())
 
 
 def _set(found: Team, wanted: dict[str, Any]) -> bool:
     try:
-        return deciding.set_active(
+        return service.set_active(
             found,
             wanted["active"],
             wanted["reason"],
-            by=me(),
+            by=current_user(),
             seen=wanted["version"],
             until=wanted["expires_at"],
             ticket=wanted["ticket"],

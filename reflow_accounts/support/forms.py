@@ -3,7 +3,7 @@
 from wtforms import DateField, HiddenField, StringField
 
 from reflow_accounts.web.forms import Form
-from reflow_accounts.web.secrecy import holds_secret
+from reflow_accounts.web.redaction import holds_secret
 
 
 def _without_secret(words: str | None) -> str:

@@ -7,18 +7,19 @@ from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
+from reflow_accounts.auth.models import UserSession
+from reflow_accounts.database import db
 from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
-from reflow_accounts.extensions import db
-from reflow_accounts.identity import oversight
-from reflow_accounts.identity.models import User, UserKind, UserSession
 from reflow_accounts.mail.service import post
 from reflow_accounts.support.service import MOST_RESULTS
 from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service import addresses_of_admins
 from reflow_accounts.teams.service_accounts import owning_team
+from reflow_accounts.users import admin
+from reflow_accounts.users.models import User, UserKind
 from reflow_accounts.web import text
-from reflow_accounts.web.client import Client
-from reflow_accounts.web.secrecy import holds_secret
+from reflow_accounts.web.redaction import holds_secret
+from reflow_accounts.web.request_info import Client
 
 LONGEST_REASON = 500
 
@@ -94,7 +95,7 @@ def look_up(secret: str, *, by: User, client: Client) -> ApiKey | None:
 def end_sessions(user: User, reason: str, *, by: User) -> int:
     """End every session of a user; return how many there were. Raises ValidationFailed for no reason."""
     refuse_oneself(user, by=by)
-    return oversight.sign_out(user, reason, by=by)
+    return admin.sign_out(user, reason, by=by)
 
 
 def revoke_key(key: ApiKey, reason: str, *, by: User, client: Client) -> bool:

@@ -3,8 +3,8 @@
 import marshmallow as ma
 
 from reflow_accounts.subscriptions.models import LONGEST_REASON, LONGEST_TICKET, LicenceState, State
-from reflow_accounts.web.documents import Moment, PageQuery, Schema, Text, cursor_field
-from reflow_accounts.web.secrecy import holds_secret
+from reflow_accounts.web.openapi import Moment, PageQuery, Schema, Text, cursor_field
+from reflow_accounts.web.redaction import holds_secret
 
 
 def refuse_secret(words: str) -> None:

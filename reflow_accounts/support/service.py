@@ -1,4 +1,4 @@
-"""Find teams and say how they stand."""
+"""Find teams and say how they stand; decide about their subscriptions."""
 
 import re
 from dataclasses import dataclass
@@ -7,20 +7,21 @@ from datetime import datetime
 from sqlalchemy import Select, false, func, or_, select
 
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.recorder import tallies_of
-from reflow_accounts.api_keys.service import ListedKey, with_tallies
+from reflow_accounts.api_keys.service import ListedKey, with_usage_counts
+from reflow_accounts.api_keys.usage.queries import usage_counts_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.errors import NotFound
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import User
+from reflow_accounts.database import db
+from reflow_accounts.errors import InsufficientRights, NotFound
+from reflow_accounts.subscriptions import overrides
 from reflow_accounts.subscriptions.models import Licence
-from reflow_accounts.subscriptions.service import Standing, standings_of
+from reflow_accounts.subscriptions.service import SubscriptionStatus, statuses_of
 from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.users.models import User
 from reflow_accounts.web import text
-from reflow_accounts.web.paging import Page, Position, older_than, read_cursor
-from reflow_accounts.web.secrecy import holds_secret
+from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
+from reflow_accounts.web.redaction import holds_secret
 
 MOST_RESULTS = 50
 
@@ -30,7 +31,7 @@ class FoundTeam:
     """A team as support sees it in a list; `is_own` when who looks belongs to it."""
 
     team: Team
-    standing: Standing
+    standing: SubscriptionStatus
     key_count: int
     last_request_at: datetime | None
     is_own: bool
@@ -120,7 +121,7 @@ def keys_of_members(team: Team) -> list[ListedKey]:
         .order_by(ApiKey.created_at.desc(), ApiKey.id.desc())
         .limit(MOST_RESULTS)
     )
-    return with_tallies(list(db.session.scalars(query)))
+    return with_usage_counts(list(db.session.scalars(query)))
 
 
 def look_at(team: Team, *, by: User, address: str) -> None:
@@ -132,7 +133,7 @@ def look_at(team: Team, *, by: User, address: str) -> None:
 def _described(teams: list[Team], by: User) -> list[FoundTeam]:
     ids = [team.id for team in teams]
     own = {membership.team_id for membership in memberships_of(by)}
-    standings = standings_of(ids)
+    standings = statuses_of(ids)
     keys = _key_counts(ids)
     requests = _last_requests(ids)
     return [
@@ -156,10 +157,52 @@ def _key_counts(team_ids: list[int]) -> dict[int, int]:
 def _last_requests(team_ids: list[int]) -> dict[int, datetime]:
     query = select(Membership.team_id, ApiKey.id).join(ApiKey, ApiKey.user_id == Membership.user_id)
     keys = db.session.execute(query.where(Membership.team_id.in_(team_ids))).all()
-    tallies = tallies_of({key_id for _, key_id in keys})
+    usage_counts = usage_counts_of({key_id for _, key_id in keys})
     found: dict[int, datetime] = {}
     for team_id, key_id in keys:
-        at = tallies[key_id].last_used_at
+        at = usage_counts[key_id].last_used_at
         if at and (team_id not in found or at > found[team_id]):
             found[team_id] = at
     return found
+
+
+def refuse_own_team(team: Team, *, by: User) -> None:
+    """Raise InsufficientRights when `by` belongs to the team: nobody decides for themselves."""
+    own = select(Membership.team_id).where(Membership.user_id == by.id, Membership.team_id == team.id)
+    if db.session.scalar(own) is not None:
+        raise InsufficientRights("You belong to this team, so somebody else in support must change it.")
+
+
+def set_active(
+    team: Team,
+    active: bool,
+    reason: str,
+    *,
+    by: User,
+    seen: int | None = None,
+    until: datetime | None = None,
+    ticket: str = "",
+) -> bool:
+    """Change a team's subscription as `overrides.set_active` does; not for one's own team."""
+    refuse_own_team(team, by=by)
+    return overrides.set_active(team, active, reason, by=by, seen=seen, until=until, ticket=ticket)
+
+
+def lift(team: Team, reason: str, *, by: User, seen: int | None = None) -> bool:
+    """End support's override as `overrides.lift` does; not for one's own team."""
+    refuse_own_team(team, by=by)
+    return overrides.lift(team, reason, by=by, seen=seen)
+
+
+EVERYTHING = "every team"
+
+
+def write_down_search(words: str, *, by: User, address: str) -> None:
+    """Write down what staff looked for, also when no words show them every team.
+
+    A secret is neither kept nor, since nothing is found by it, a look at anything.
+    """
+    if holds_secret(words):
+        return
+    record(Action.SUPPORT_SEARCHED, by=by, subject=text.tidy(words) or EVERYTHING, address=address)
+    db.session.flush()

@@ -2,10 +2,10 @@
 
 from sqlalchemy import select
 
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import User
+from reflow_accounts.database import db
 from reflow_accounts.teams.models import Membership, TeamChoice
 from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.users.models import User
 
 
 def current_of(user: User) -> Membership | None:

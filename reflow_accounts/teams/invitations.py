@@ -8,16 +8,16 @@ from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
+from reflow_accounts.auth.login import checked_email
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import User
-from reflow_accounts.identity.service import checked_email
-from reflow_accounts.limits import service as limits
 from reflow_accounts.mail.service import post
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.models import Invitation, InvitationState, Membership, Rights, Team, new_link
 from reflow_accounts.teams.service import add_member, hold, hold_as_admin
-from reflow_accounts.web.client import Client
-from reflow_accounts.web.paging import Position, older_than
+from reflow_accounts.users.models import User
+from reflow_accounts.web.pagination import Position, older_than
+from reflow_accounts.web.request_info import Client
 
 LIFETIME = timedelta(days=7)
 MOST_AT_ONCE = 50
@@ -189,8 +189,8 @@ def _checked(emails: Sequence[str]) -> dict[str, int]:
 def _count(team: Team, emails: Collection[str], by: User) -> None:
     """Count mails to strangers before anything is written. Raises RateLimited."""
     for email in emails:
-        limits.hit("invite", account=by.public_id)
-        limits.hit("invite-to", account=f"{team.public_id} {email}")
+        rate_limits.hit("invite", account=by.public_id)
+        rate_limits.hit("invite-to", account=f"{team.public_id} {email}")
 
 
 def _open_to(team: Team, emails: Collection[str]) -> dict[str, Invitation]:

@@ -5,13 +5,13 @@ from sqlalchemy.orm import contains_eager
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
+from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import User, UserKind
 from reflow_accounts.teams.invitations import cancel_all_to
 from reflow_accounts.teams.models import Membership, Rights, Team, TeamChoice
 from reflow_accounts.teams.service import checked_team_name, hold_as_admin, hold_as_member
-from reflow_accounts.web.client import Client
+from reflow_accounts.users.models import User, UserKind
+from reflow_accounts.web.request_info import Client
 
 
 class NeedsAdmin(Conflict):

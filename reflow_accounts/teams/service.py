@@ -3,12 +3,12 @@
 from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
+from reflow_accounts.auth.password_policy import adds_words
+from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import User, UserKind
-from reflow_accounts.identity.password_rules import adds_words
-from reflow_accounts.identity.service import add_service_account_user
 from reflow_accounts.teams.models import LONGEST_NAME, Membership, Rights, ServiceAccount, Team, TeamChoice
+from reflow_accounts.users.models import User, UserKind
+from reflow_accounts.users.profile import add_service_account_user
 from reflow_accounts.web import text
 
 
@@ -79,6 +79,13 @@ def membership_of(user: User, team_public_id: str) -> Membership:
     if found is None:
         raise NotFound("There is no team with this id.")
     return found
+
+
+def admin_membership_of(user: User, team_id: str) -> Membership:
+    """Return the user's membership of a team. Raises NotFound as `membership_of`, InsufficientRights but for Admins."""
+    membership = membership_of(user, team_id)
+    ensure_rights(membership, Rights.ADMIN)
+    return membership
 
 
 def ensure_rights(membership: Membership, needed: Rights) -> None:

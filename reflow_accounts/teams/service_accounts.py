@@ -6,13 +6,13 @@ from sqlalchemy import delete, select, update
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import LONGEST_NAME, User
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
 from reflow_accounts.teams.service import add_service_account, hold_as_admin, service_accounts_of
+from reflow_accounts.users.models import LONGEST_NAME, User
 from reflow_accounts.web import text
-from reflow_accounts.web.client import Client
+from reflow_accounts.web.request_info import Client
 
 _NOT_THERE = "There is no service account with this id."
 

@@ -19,6 +19,6 @@ class SignedCookies(SecureCookieSessionInterface):
             super().save_session(app, session, response)
 
 
-def bind(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Have the application's cookies signed so."""
     app.session_interface = SignedCookies()

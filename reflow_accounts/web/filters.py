@@ -10,8 +10,8 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from reflow_accounts import paths
-from reflow_accounts.extensions import now
-from reflow_accounts.web.zones import zone_of
+from reflow_accounts.database import now
+from reflow_accounts.web.time_zones import zone_of
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -92,7 +92,7 @@ def _count(number: int, unit: str) -> str:
     return f"{number} {unit}{'' if number == 1 else 's'} ago"
 
 
-def bind(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Make all of these known to the templates."""
     for name in (ago, day, day_or_today, exact, thousands, initials):
         app.jinja_env.filters[name.__name__] = name

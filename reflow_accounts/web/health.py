@@ -4,7 +4,7 @@ from flask import Blueprint
 from sqlalchemy import text
 
 from reflow_accounts import __version__
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 
 pages = Blueprint("health", __name__)
 

@@ -58,7 +58,7 @@ def go_to(address: str) -> Response:
     return Response(status=401, headers={"HX-Redirect": address})
 
 
-def bind(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Give templates their frame, and keep caches from mixing whole pages with fragments."""
 
     @app.context_processor

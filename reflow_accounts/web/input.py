@@ -1,4 +1,4 @@
-"""What no request of ours holds, refused at the door."""
+"""What no request of ours holds is refused before any view runs."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ def takes_any_query(view: Callable[..., Any]) -> Callable[..., Any]:
     return view
 
 
-def bind(app: Flask) -> None:
+def init_app(app: Flask) -> None:
     """Refuse bodies that are too large, and NUL in addresses, queries and forms: no database of ours stores it."""
 
     @app.before_request

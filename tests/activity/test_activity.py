@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from reflow_accounts.extensions import db, now
+from reflow_accounts.database import db, now
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 

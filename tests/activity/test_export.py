@@ -9,11 +9,11 @@ from sqlalchemy import text
 
 from reflow_accounts.activity import export
 from reflow_accounts.activity.lines import HEADINGS, harmless
-from reflow_accounts.api_keys import retention
-from reflow_accounts.extensions import db, now
+from reflow_accounts.api_keys.usage import retention
+from reflow_accounts.database import db, now
+from tests.api_keys.usage import log
+from tests.api_keys.usage.log import on
 from tests.helpers import rows
-from tests.uses import log
-from tests.uses.log import on
 
 PAGE = "/account/activity"
 

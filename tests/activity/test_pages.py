@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from reflow_accounts.activity.service import activity_of
-from reflow_accounts.api_keys import recorder
-from reflow_accounts.api_keys.folding import fold
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.recorder import UseFacts
+from reflow_accounts.api_keys.usage import record
+from reflow_accounts.api_keys.usage.record import UseFacts
+from reflow_accounts.api_keys.usage.rollup import roll_up
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.models import AuditEvent
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 EACH = 7
@@ -23,9 +23,9 @@ def of_one_moment(app, cast):
     key = cast.ada.key("CI")
     with app.app_context():
         row = db.session.scalars(db.select(ApiKey).filter_by(public_id=key.id)).one()
-        use = UseFacts(row.id, THEN, "GET", "/api/v1/me", 200, recorder.ACCEPTED, "192.0.2.1", "tests")
+        use = UseFacts(row.id, THEN, "GET", "/api/v1/me", 200, record.ACCEPTED, "192.0.2.1", "tests")
         for number in range(EACH):
-            recorder.record(use)
+            record.record(use)
             db.session.add(
                 AuditEvent(
                     at=THEN,
@@ -37,7 +37,7 @@ def of_one_moment(app, cast):
             )
             db.session.commit()
             if number == EACH // 2:
-                fold()
+                roll_up()
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 100])

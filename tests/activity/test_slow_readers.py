@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests import factories
+from tests.api_keys.usage import log
 from tests.crash.answers import ME, Request, by_browser, by_key, send, slowest, statuses_of
 from tests.crash.lines import family
 from tests.helpers.live_server import LiveServer
-from tests.uses import log
 
 pytestmark = pytest.mark.slow
 

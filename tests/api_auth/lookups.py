@@ -9,10 +9,10 @@ from flask import Flask
 from reflow_accounts.api_auth import key_check
 from reflow_accounts.api_auth.store import LookupRequest, LookupResult
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.recorder import ACCEPTED, UseFacts
+from reflow_accounts.api_keys.usage.record import ACCEPTED, UseFacts
+from reflow_accounts.auth.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
+from reflow_accounts.database import db
 from tests.factories import Person
 
 

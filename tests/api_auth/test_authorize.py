@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from reflow_accounts.api_keys.models import Use
+from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.extensions import now
-from reflow_accounts.identity.secrets import new_secret
+from reflow_accounts.database import now
 from reflow_accounts.teams.models import Rights
 from tests.helpers import rows
 from tests.helpers.api import problem_of

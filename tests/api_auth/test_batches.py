@@ -13,9 +13,9 @@ from sqlalchemy import func, select, text
 from reflow_accounts.api_auth import key_check
 from reflow_accounts.api_auth.key_check import LARGEST_BATCH
 from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.secrets import new_secret
+from reflow_accounts.database import db
 from tests.api_auth.key_checks import LEFT_TO_FLASK, UNAVAILABLE, in_event_loop
 from tests.api_auth.test_unrecorded import BREAK, MEND
 from tests.crash.clients import ask, log_in

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import update
 
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.secrets import new_secret
+from reflow_accounts.database import db, now
 from reflow_accounts.teams.models import Rights
 from tests.api_auth.both_paths import AUTHORIZE, ME, BothPaths
 from tests.helpers import rows

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import func, select
 
 from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.database import db
 from reflow_accounts.demo import PASSWORD
-from reflow_accounts.extensions import db
 from tests.helpers.live_server import LiveServer
 
 CLIENTS = 6

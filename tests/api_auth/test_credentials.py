@@ -3,9 +3,9 @@
 import pytest
 
 from reflow_accounts.api_keys.models import Use
+from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX, checksum
-from reflow_accounts.extensions import now
-from reflow_accounts.identity.secrets import new_secret
+from reflow_accounts.database import now
 from tests.helpers import rows
 from tests.helpers.api import Api, problem_of
 

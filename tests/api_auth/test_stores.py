@@ -16,10 +16,10 @@ from reflow_accounts.api_auth import store_postgres, store_sqlite
 from reflow_accounts.api_auth.store_postgres import PostgresStore
 from reflow_accounts.api_auth.store_sqlite import SqliteStore
 from reflow_accounts.api_keys.models import Use
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import Unavailable
-from reflow_accounts.extensions import db, now
 from tests.api_auth.lookups import lookup
-from tests.uses.log import on
+from tests.api_keys.usage.log import on
 
 SECONDS = 1.5
 BATCH = 8

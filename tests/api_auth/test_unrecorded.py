@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import text
 
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 

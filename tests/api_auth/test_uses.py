@@ -5,12 +5,12 @@ from flask import abort
 
 from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.errors import Conflict
-from reflow_accounts.identity.caller import me
-from reflow_accounts.identity.secrets import new_secret
-from reflow_accounts.web.client import client
-from reflow_accounts.web.problems import problem
+from reflow_accounts.web.error_handlers import problem
+from reflow_accounts.web.request_info import client
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.rows import KnownUse
@@ -92,8 +92,8 @@ def test_refused_request_changes_nothing_but_is_recorded(app, cast, api, monkeyp
     acts = rows.acts(app)
 
     def change_and_refuse():
-        service.issue(me(), "half made", by=me(), client=client())
-        assert service.count_live_keys(me()) == 2
+        service.issue(current_user(), "half made", by=current_user(), client=client())
+        assert service.count_live_keys(current_user()) == 2
         return refuse()
 
     monkeypatch.setitem(app.view_functions, "keys.create_key", change_and_refuse)

@@ -13,10 +13,10 @@ from sqlalchemy import select
 from reflow_accounts.api_auth import bearer, forward_auth
 from reflow_accounts.api_auth.verify import PresentedKey, verify
 from reflow_accounts.api_keys.models import Use
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import InsufficientRights, SubscriptionInactive, Unauthenticated
-from reflow_accounts.extensions import db, now
-from reflow_accounts.subscriptions.effective import effective
 from reflow_accounts.subscriptions.models import Licence, Override
+from reflow_accounts.subscriptions.status import effective_state as effective
 from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.api_auth.lookups import add_key, ask_store, lookup
@@ -140,8 +140,7 @@ def arrange(app, case: Case, at: datetime) -> tuple[Person, list[Group], str]:
         set_facts(group, facts, at)
     if case.is_service_account:
         user = factories.service_account(app, groups[0], "ci")
-    times = placed({"expires_at": case.expires_at, "revoked_at": case.revoked_at}, at)
-    secret = add_key(user, **times)
+    secret = add_key(user, **placed({"expires_at": case.expires_at, "revoked_at": case.revoked_at}, at))
     if case.disabled_at is not None:
         user.change(disabled_at=at + case.disabled_at)
     return user, groups, secret

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reflow_accounts.audit.models import AuditEvent
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.at_once import at_once

@@ -36,7 +36,7 @@ def test_a_new_key_is_shown_with_its_secret_once(ada, api):
 def test_nothing_of_the_secret_is_stored_but_its_digest_and_hint(app, ada):
     secret = ada.post("/keys", {"name": "CI"}).json["secret"]
     with app.app_context():
-        from reflow_accounts.extensions import db
+        from reflow_accounts.database import db
 
         stored = db.session.scalars(db.select(ApiKey)).one()
         values = [str(getattr(stored, column.name)) for column in ApiKey.__table__.columns]
@@ -121,7 +121,7 @@ def test_a_key_ends_by_itself_when_it_expires(app, cast, api, ada):
     assert datetime.fromisoformat(key["expires_at"]) == expires
     assert api(key["secret"]).get("/me").status_code == 200
     with app.app_context():
-        from reflow_accounts.extensions import db
+        from reflow_accounts.database import db
 
         db.session.scalars(db.select(ApiKey)).one().expires_at = datetime.now(UTC)
         db.session.commit()

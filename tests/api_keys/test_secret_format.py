@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reflow_accounts import contract
+from reflow_accounts.auth.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.contract import ALPHABET, KEY_PREFIX, SESSION_PREFIX, is_well_formed
-from reflow_accounts.identity.secrets import digest_of, hint_of, new_secret
 
 PREFIXES = st.sampled_from([KEY_PREFIX, SESSION_PREFIX])
 BODIES = st.text(ALPHABET, min_size=43, max_size=43)

@@ -167,7 +167,7 @@ def end_now(live, key_id: str) -> None:
     from sqlalchemy import update
 
     from reflow_accounts.api_keys.models import ApiKey
-    from reflow_accounts.extensions import db, now
+    from reflow_accounts.database import db, now
 
     with live.app.app_context():
         db.session.execute(update(ApiKey).where(ApiKey.public_id == key_id).values(expires_at=now()))

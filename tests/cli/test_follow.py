@@ -6,12 +6,12 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.api_keys.usage import log
 from tests.cli.account import request
 from tests.cli.folders import login
 from tests.cli.ongoing import Ongoing, until
 from tests.cli.secrets_for_tests import made_up_key
 from tests.cli.terminal import CTRL_C, PATIENCE
-from tests.uses import log
 
 FOLLOW = ("activity", "--follow")
 

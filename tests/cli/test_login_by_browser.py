@@ -8,9 +8,9 @@ import time
 import pytest
 from sqlalchemy import update
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import DeviceLogin
-from reflow_accounts.identity.secrets import digest_of
+from reflow_accounts.auth.models import DeviceLogin
+from reflow_accounts.auth.secrets import digest_of
+from reflow_accounts.database import db, now
 from tests.cli.hurry import asking_often
 from tests.cli.ongoing import until
 from tests.cli.terminal import CTRL_C

@@ -6,8 +6,9 @@ import subprocess
 import pytest
 from sqlalchemy import func, select
 
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import User, UserSession
+from reflow_accounts.auth.models import UserSession
+from reflow_accounts.database import db
+from reflow_accounts.users.models import User
 from tests.cli.account import PASSWORD, unused_name
 
 LOGIN = ("login", "--with-password", "--email", "ben@acme.example")

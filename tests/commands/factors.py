@@ -2,8 +2,8 @@
 
 from flask import Flask
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import Passkey, PasskeyChallenge, RecoveryCode
+from reflow_accounts.auth.models import Passkey, PasskeyChallenge, RecoveryCode
+from reflow_accounts.database import db, now
 from tests.factories import Person
 
 KINDS = (Passkey, PasskeyChallenge, RecoveryCode)

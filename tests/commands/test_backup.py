@@ -6,8 +6,8 @@ from contextlib import closing
 
 from sqlalchemy import text
 
-from reflow_accounts.extensions import db
-from tests.uses.log import on
+from reflow_accounts.database import db
+from tests.api_keys.usage.log import on
 
 
 @on("sqlite")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reflow_accounts.extensions import db, now
+from reflow_accounts.database import db, now
 from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.teams.service import find_team
 from tests.helpers import rows

@@ -3,8 +3,9 @@
 import pytest
 
 from reflow_accounts.audit.models import AuditEvent
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import MailLink, User
+from reflow_accounts.auth.models import MailLink
+from reflow_accounts.database import db, now
+from reflow_accounts.users.models import User
 from tests.commands.factors import KINDS, give_factors
 from tests.helpers import rows
 from tests.helpers.mailbox import Mailbox, html_of, text_of

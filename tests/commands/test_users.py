@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from reflow_accounts.identity.models import User
-from reflow_accounts.identity.service import find_by_email
+from reflow_accounts.auth.login import find_by_email
+from reflow_accounts.users.models import User
 from tests.cli.terminal import CHECKOUT, Terminal
 from tests.commands.factors import give_factors
 from tests.helpers import databases, rows

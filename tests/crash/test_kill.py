@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import func, select, text
 
 from reflow_accounts.api_keys.models import ApiKey, Use
-from reflow_accounts.api_keys.verifying import differences
-from reflow_accounts.extensions import db
+from reflow_accounts.api_keys.usage.verify import differences
+from reflow_accounts.database import db
 from tests.crash.clients import Crowd, ask, log_in
 from tests.helpers.live_server import LiveServer
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from reflow_accounts.api_keys.models import ApiKey, Use
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 from tests.crash.answers import KEYS, ME, Clients, by_key
 from tests.crash.clients import Crowd, ask, log_in
 from tests.crash.lines import Line

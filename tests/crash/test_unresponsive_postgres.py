@@ -10,6 +10,7 @@ import pytest
 
 from reflow_accounts.activity.export import CUT_SHORT
 from tests import factories
+from tests.api_keys.usage import log
 from tests.crash.answers import (
     FREE_OF_DATABASE,
     KEYS,
@@ -30,7 +31,6 @@ from tests.crash.answers import (
 from tests.helpers.at_once import at_once
 from tests.helpers.live_server import LiveServer
 from tests.helpers.relay import Relay
-from tests.uses import log
 
 pytestmark = pytest.mark.slow
 

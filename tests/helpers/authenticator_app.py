@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pyotp
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity import second_factor
+from reflow_accounts.auth import second_factor
+from reflow_accounts.database import db, now
 from tests.factories import CLIENT, Person
 
 STEP_SECONDS = 30

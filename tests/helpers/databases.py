@@ -8,7 +8,7 @@ from sqlalchemy import Table, select
 
 from reflow_accounts import config
 from reflow_accounts.app import create_app
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 from tests.helpers.live_server import SECRET_KEY
 from tests.helpers.page_client import PageClient
 

@@ -15,7 +15,7 @@ from flask import Flask
 
 from reflow_accounts import config
 from reflow_accounts.app import create_app
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET_KEY = "the-secret-key-of-the-tests-0123456789"

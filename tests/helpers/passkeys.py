@@ -6,8 +6,8 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import Passkey
+from reflow_accounts.auth.models import Passkey
+from reflow_accounts.database import db
 from tests.factories import Person
 from tests.helpers.authenticator import Authenticator
 from tests.helpers.page_client import PageClient

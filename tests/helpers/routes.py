@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from flask import Flask
 from werkzeug.routing import Rule
 
+from reflow_accounts.auth.models import Passkey, UserSession
 from reflow_accounts.contract import API_PREFIX
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import Passkey, UserSession
+from reflow_accounts.database import db
 from reflow_accounts.teams.invitations import invite
 from reflow_accounts.teams.models import Rights
 from tests import factories

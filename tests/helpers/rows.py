@@ -10,7 +10,7 @@ from sqlalchemy import event, func, select
 
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.audit.models import AuditEvent
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from itertools import count
 from flask import Flask
 from werkzeug.test import TestResponse
 
+from reflow_accounts.auth.models import Passkey, UserSession
 from reflow_accounts.contract import API_PREFIX, DEVICE_GRANT
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.models import Passkey, UserSession
+from reflow_accounts.database import db
 from reflow_accounts.teams.invitations import invite
 from reflow_accounts.teams.models import Rights
 from tests import factories

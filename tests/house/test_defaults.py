@@ -5,8 +5,8 @@ import stat
 import pytest
 
 from reflow_accounts import config
-from reflow_accounts.identity.models import User
 from reflow_accounts.server import bring_up_to_date
+from reflow_accounts.users.models import User
 from tests.helpers import rows
 
 PRODUCTION = {

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reflow_accounts import doors
+from reflow_accounts import blueprints
 from reflow_accounts.contract import API_PREFIX
 from tests.helpers.api import Api
 
@@ -21,14 +21,14 @@ def test_every_page_hangs_on_a_door_and_every_door_has_a_guard(app):
         if rule.rule.startswith(API_PREFIX):
             continue
         door = rule.endpoint.partition(".")[0]
-        assert door in doors.GUARDS, f"{rule.rule} ({rule.endpoint}) hangs on no door"
-        assert doors.GUARDS[door] in app.before_request_funcs[door]
-        assert rule.rule.startswith(doors.ADDRESSES[door])
-    assert set(doors.GUARDS) == set(doors.ROOMS_BY_DOOR) == set(doors.ADDRESSES)
+        assert door in blueprints.BEFORE_REQUEST, f"{rule.rule} ({rule.endpoint}) hangs on no door"
+        assert blueprints.BEFORE_REQUEST[door] in app.before_request_funcs[door]
+        assert rule.rule.startswith(blueprints.URL_PREFIXES[door])
+    assert set(blueprints.BEFORE_REQUEST) == set(blueprints.BLUEPRINTS) == set(blueprints.URL_PREFIXES)
 
 
 def test_each_doors_address_holds_only_its_own_routes(app):
-    for door, address in doors.ADDRESSES.items():
+    for door, address in blueprints.URL_PREFIXES.items():
         for rule in rules(app):
             if address and (rule.rule == address or rule.rule.startswith(f"{address}/")):
                 assert rule.endpoint.startswith(f"{door}."), f"{rule.rule} is not behind {door}"

@@ -8,8 +8,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect
 
 from reflow_accounts import paths
-from reflow_accounts.api_keys.retention import is_part
-from reflow_accounts.extensions import db
+from reflow_accounts.api_keys.usage.retention import is_part
+from reflow_accounts.database import db
 from tests.helpers import databases
 
 

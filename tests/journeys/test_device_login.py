@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from tests.cli.terminal import Terminal
 from tests.factories import Person
 from tests.helpers.authenticator_app import turn_on

@@ -5,10 +5,10 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
+from reflow_accounts.auth.login import find_by_email
+from reflow_accounts.database import db
 from reflow_accounts.demo import PASSWORD
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.service import find_by_email
-from reflow_accounts.subscriptions.changing import set_active
+from reflow_accounts.subscriptions.overrides import set_active
 from reflow_accounts.teams.service import memberships_of
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from tests.factories import Person
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.live_server import LiveServer

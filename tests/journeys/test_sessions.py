@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from tests.factories import Person
 from tests.helpers.axe import expect_accessible
 from tests.journeys.conftest import SCREENS, OpenPage
@@ -139,7 +139,7 @@ def test_the_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, membe
     expect(here.get_by_role("alert")).to_contain_text("This is not your password")
     prove(here, member.password)
     expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
-    expect(here).to_have_url(re.compile(f"{TAB}#identity-sessions$"))
+    expect(here).to_have_url(re.compile(f"{TAB}#auth-sessions$"))
 
 
 @pytest.mark.parametrize("size", SCREENS)

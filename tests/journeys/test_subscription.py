@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from tests.helpers.aws import Aws, event, serving
 from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import ROOT, LiveServer

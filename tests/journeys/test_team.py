@@ -45,7 +45,7 @@ def invite(page: Page, *emails: str, rights: str = "View") -> None:
 
 
 def note(page: Page) -> Locator:
-    return page.locator("#members-panel .note")
+    return page.locator("#teams-members .note")
 
 
 def add(live: LiveServer, group: Group, name: str, rights: Rights) -> Person:

@@ -8,7 +8,7 @@ import pytest
 from jinja2 import ChoiceLoader, DictLoader
 from sqlalchemy import select, update
 
-from reflow_accounts.extensions import db, now
+from reflow_accounts.database import db, now
 from reflow_accounts.mail import service
 from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.mail.sender import send_due

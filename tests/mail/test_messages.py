@@ -4,7 +4,7 @@ import stat
 
 import pytest
 
-from reflow_accounts.identity.models import LinkPurpose
+from reflow_accounts.auth.models import LinkPurpose
 from reflow_accounts.mail import tokens
 from tests.helpers.html import parse
 from tests.helpers.mailbox import html_of, text_of
@@ -134,15 +134,15 @@ def test_a_link_leads_where_the_configuration_says_never_where_a_request_came_fr
     monkeypatch.delenv("HOST", raising=False)
     monkeypatch.delenv("PORT", raising=False)
     with app.app_context():
-        assert absolute("public.identity.login") == "http://127.0.0.1:5000/login"
+        assert absolute("public.auth.login") == "http://127.0.0.1:5000/login"
         monkeypatch.setenv("HOST", "::1")
         monkeypatch.setenv("PORT", "8080")
-        assert absolute("public.identity.login") == "http://[::1]:8080/login"
+        assert absolute("public.auth.login") == "http://[::1]:8080/login"
     with app.test_request_context(base_url="http://evil.example"):
-        assert configured("public.identity.login") == "http://[::1]:8080/login"
+        assert configured("public.auth.login") == "http://[::1]:8080/login"
         settings(base_url="https://accounts.example.com")
-        assert configured("public.identity.login") == "https://accounts.example.com/login"
-        assert absolute("public.identity.login") == "https://accounts.example.com/login"
+        assert configured("public.auth.login") == "https://accounts.example.com/login"
+        assert absolute("public.auth.login") == "https://accounts.example.com/login"
 
 
 def test_a_token_is_good_for_its_purpose_alone(app):

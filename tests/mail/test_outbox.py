@@ -5,7 +5,7 @@ from threading import Barrier, Thread
 
 import pytest
 
-from reflow_accounts.extensions import db, now
+from reflow_accounts.database import db, now
 from reflow_accounts.mail import sender, service
 from reflow_accounts.mail.models import OutboxMessage
 from tests.helpers import rows
@@ -66,7 +66,7 @@ def test_a_resolver_posts_the_real_messages_or_none(resolver, outbox, mailbox):
 
 
 def test_what_a_resolver_writes_stands_or_falls_with_the_messages(app, resolver, outbox, mailbox):
-    from reflow_accounts.limits.models import LimitCount
+    from reflow_accounts.rate_limits.models import LimitCount
 
     @resolver("half done")
     def resolve(to, data):

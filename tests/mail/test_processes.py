@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from reflow_accounts.extensions import db
+from reflow_accounts.database import db
 from reflow_accounts.mail import service
 from tests.helpers import databases
 from tests.helpers.live_server import ROOT, LiveServer

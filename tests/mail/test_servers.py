@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from reflow_accounts.mail import transport
 from reflow_accounts.mail.transport import ServerAway
 from tests.helpers.mail_server import HOST, free_port

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from flask import Flask
 
-from reflow_accounts.extensions import db
-from reflow_accounts.marketplace.inbox import take
+from reflow_accounts.database import db
+from reflow_accounts.marketplace.events import ingest
 from tests.helpers.aws import CREDENTIALS, PRODUCT, Aws, serving
 from tests.helpers.page_client import PageClient
 
@@ -33,7 +33,7 @@ def take_in(app: Flask) -> Callable[..., int]:
         new = 0
         for body in bodies:
             with app.app_context():
-                new += take(body, PRODUCT) is not None
+                new += ingest(body, PRODUCT) is not None
                 db.session.commit()
         return new
 

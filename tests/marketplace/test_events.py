@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.marketplace.aws import Customer
-from reflow_accounts.marketplace.inbox import meet
+from reflow_accounts.database import db, now
+from reflow_accounts.marketplace.aws_client import Customer
+from reflow_accounts.marketplace.events import register as meet
 from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
 from reflow_accounts.marketplace.parsing import Malformed
 from reflow_accounts.subscriptions.licences import claim, find_licence
 from reflow_accounts.subscriptions.models import Licence, LicenceState
-from reflow_accounts.subscriptions.service import standing_of
+from reflow_accounts.subscriptions.service import status_of
 from tests.helpers import databases, rows
 from tests.helpers.at_once import at_once
 from tests.helpers.aws import PRODUCT, event
@@ -80,7 +80,7 @@ def test_a_purchase_that_aws_never_activated_is_not_active_while_it_is_cancelled
     take_in(event("Purchase Agreement Ended", "", "agmt-1", at=now(), status="CANCELLED"))
     assert licence_of(app)[0] == LicenceState.ENDED
     with app.app_context():
-        assert not standing_of(cast.solo.row()).is_active
+        assert not status_of(cast.solo.row()).is_active
     assert history_of(cast.solo) == []
 
 
@@ -165,7 +165,7 @@ def test_a_renewal_goes_to_the_team_of_the_agreement_before(app, cast, take_in):
     )
     take_in(event("License Updated", "l-2", "agmt-2"), later, ENDED, DEPROVISIONED)
     with app.app_context():
-        standing = standing_of(cast.solo.row())
+        standing = status_of(cast.solo.row())
         assert [licence.key for licence in standing.licences] == ["l-2", "l-1"]
         assert standing.is_active
     # The team never noticed.

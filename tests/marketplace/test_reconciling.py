@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.extensions import db, now
+from reflow_accounts.database import db, now
 from reflow_accounts.marketplace.agreements import flags_of
 from reflow_accounts.marketplace.models import Agreement
 from reflow_accounts.subscriptions.licences import claim, find_licence

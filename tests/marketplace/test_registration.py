@@ -5,13 +5,12 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.marketplace.registration import prune_claims
 from reflow_accounts.subscriptions.models import Licence, LicenceState
-from reflow_accounts.subscriptions.service import standing_of
+from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.teams.models import Rights, Team
-from tests.accounts.signing_up import WORDS, press
 from tests.helpers import rows
 from tests.helpers.at_once import at_once
 from tests.helpers.aws import event
@@ -19,6 +18,7 @@ from tests.helpers.mailbox import Mailbox
 from tests.helpers.page_client import PageClient
 from tests.marketplace.arriving import PAGE, arrive, connect
 from tests.subscriptions.facts import subjects
+from tests.users.signing_up import WORDS, press
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -27,7 +27,7 @@ NOTE = "Finish creating your account to connect your AWS Marketplace subscriptio
 
 def licences_of(group):
     with group.app.app_context():
-        return [(licence.key, licence.state) for licence in standing_of(group.row()).licences]
+        return [(licence.key, licence.state) for licence in status_of(group.row()).licences]
 
 
 def test_an_admin_connects_a_purchase_to_their_team(app, cast, aws, buyer):
@@ -54,7 +54,7 @@ def test_the_token_goes_nowhere_and_the_cookie_opens_nothing_but_the_claim(app, 
     assert token not in str(answer.headers)
     assert token not in caplog.text
     with app.app_context():
-        from reflow_accounts.extensions import db
+        from reflow_accounts.database import db
 
         assert secret.encode() not in db.session.query(Claim).one().digest
 
@@ -82,7 +82,7 @@ def test_who_has_no_account_signs_up_first_and_is_led_back(app, aws, buyer):
     assert (answer.status_code, answer.location) == (303, PAGE)
     assert connect(buyer).status_code == 303
     with app.app_context():
-        from reflow_accounts.extensions import db
+        from reflow_accounts.database import db
 
         assert db.session.query(Licence).one().team_id == db.session.query(Team).one().id
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from reflow_accounts.marketplace import aws as boto
+from reflow_accounts.marketplace import aws_client as boto
 from reflow_accounts.marketplace.models import MarketplaceEvent
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers import rows

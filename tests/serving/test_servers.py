@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from reflow_accounts import demo
+from reflow_accounts.database import db
 from reflow_accounts.demo import PASSWORD
-from reflow_accounts.extensions import db
 from reflow_accounts.teams.models import Team
 from tests.crash.clients import ask, log_in
 from tests.helpers import databases

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from flask import Flask
 
-from reflow_accounts.extensions import db, now
+from reflow_accounts.database import db, now
 from reflow_accounts.subscriptions import licences
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.subscriptions.service import changes_of

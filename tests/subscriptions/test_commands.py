@@ -37,7 +37,7 @@ def test_the_settings_are_shown_without_secrets(app, flask):
 
 
 def test_the_demo_data_come_once(app, flask):
-    from reflow_accounts.identity.models import User
+    from reflow_accounts.users.models import User
     from tests.helpers import rows
 
     first, second = flask("demo"), flask("demo")

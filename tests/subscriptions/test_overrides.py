@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.subscriptions import changing, telling
+from reflow_accounts.database import db, now
+from reflow_accounts.subscriptions import change_log, overrides
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.teams.models import Membership, Rights
 from tests.helpers import rows
@@ -49,9 +49,9 @@ def decide(group, active: bool | None, *, until=None) -> bool:
     """Have an operator set or, with None, lift the override of a team."""
     with group.app.app_context():
         if active is None:
-            changed = changing.lift(group.row(), "a reason", by=None)
+            changed = overrides.lift(group.row(), "a reason", by=None)
         else:
-            changed = changing.set_active(group.row(), active, "a reason", by=None, until=until)
+            changed = overrides.set_active(group.row(), active, "a reason", by=None, until=until)
         db.session.commit()
     return changed
 
@@ -93,7 +93,7 @@ def test_an_override_ends_by_itself_at_its_moment_and_is_told_once(app, cast, op
         assert subjects(mailbox) == []
         for _ in range(2):
             with app.app_context():
-                telling.tell_due()
+                change_log.tell_due()
         assert subjects(mailbox) == [(cast.nina.email, INACTIVE)]
     assert history_of(cast.solo) == [
         ("Operator", "forced_on", "inactive", "active"),
@@ -126,7 +126,7 @@ def test_an_ending_licence_counts_as_ended_after_its_hour_also_when_nothing_more
         assert not opens()
         for _ in range(2):
             with app.app_context():
-                telling.tell_due()
+                change_log.tell_due()
         assert subjects(mailbox) == [(cast.nina.email, INACTIVE)]
         # The event that was late changes nothing more.
         aws_says(app, LicenceState.ENDED)

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.subscriptions import changing
+from reflow_accounts.database import db, now
+from reflow_accounts.subscriptions import overrides
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.teams.models import Rights
 from tests.helpers.page_client import PageClient
@@ -22,7 +22,7 @@ def nina(cast, client):
 
 def decide(group, active, until=None):
     with group.app.app_context():
-        changing.set_active(group.row(), active, "goodwill, ticket 7", by=None, until=until)
+        overrides.set_active(group.row(), active, "goodwill, ticket 7", by=None, until=until)
         db.session.commit()
 
 

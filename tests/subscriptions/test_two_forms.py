@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from sqlalchemy import delete
 
-from reflow_accounts.extensions import db, now
+from reflow_accounts.database import db, now
 from reflow_accounts.subscriptions.models import Licence, Override
 
 NO_TIME = timedelta()

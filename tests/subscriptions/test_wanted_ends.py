@@ -7,10 +7,10 @@ import pytest
 import time_machine
 from sqlalchemy import delete
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.subscriptions import changing
+from reflow_accounts.database import db, now
+from reflow_accounts.subscriptions import overrides
 from reflow_accounts.subscriptions.models import Licence, LicenceState, Override
-from reflow_accounts.subscriptions.service import changes_of, standing_of
+from reflow_accounts.subscriptions.service import changes_of, status_of
 from tests.helpers import rows
 from tests.helpers.mailbox import Mailbox
 from tests.subscriptions.facts import aws_says, buy, history_of
@@ -39,7 +39,7 @@ def put(team, override, licence):
 
 
 def override_of(team):
-    found = standing_of(team).override
+    found = status_of(team).override
     return found and (found.is_active, found.expires_at)
 
 
@@ -60,13 +60,13 @@ def test_every_decision_leaves_what_was_wanted_whatever_aws_says(app, cast, acti
         for before, licence in product(BEFORE, LICENCES):
             put(team, before, licence)
             stood, case = override_of(team), (before, licence)
-            changed = changing.set_active(team, active, "a reason", by=None, until=end)
+            changed = overrides.set_active(team, active, "a reason", by=None, until=end)
             stands = override_of(team)
             assert stands == wanted_override(before, licence, active, end), case
             assert changed == (stands != stood), case
-            assert standing_of(team).is_active is active, case
+            assert status_of(team).is_active is active, case
             # The same once more, as a form that is sent twice.
-            assert not changing.set_active(team, active, "a reason", by=None, until=end), case
+            assert not overrides.set_active(team, active, "a reason", by=None, until=end), case
             assert override_of(team) == stands, case
 
 

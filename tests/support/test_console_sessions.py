@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.models import UserSession
+from reflow_accounts.auth.models import UserSession
+from reflow_accounts.database import db, now
 from tests.helpers import rows
 from tests.helpers.html import parse
 

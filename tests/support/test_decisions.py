@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.extensions import db, now
-from reflow_accounts.marketplace.inbox import take
+from reflow_accounts.database import db, now
+from reflow_accounts.marketplace.events import ingest
 from reflow_accounts.marketplace.models import Agreement
 from reflow_accounts.subscriptions.models import LicenceState
-from reflow_accounts.subscriptions.service import standing_of
+from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.helpers import rows
@@ -34,7 +34,7 @@ def take_in(app):
     def run(*bodies):
         for body in bodies:
             with app.app_context():
-                take(body, PRODUCT)
+                ingest(body, PRODUCT)
                 db.session.commit()
 
     return run
@@ -55,7 +55,7 @@ def decide(sam, group, wanted, reason="As asked for", **more):
 
 def override_of(group):
     with group.app.app_context():
-        found = standing_of(group.row()).override
+        found = status_of(group.row()).override
         return found and (found.is_active, found.expires_at, found.reason, found.ticket)
 
 
@@ -200,7 +200,7 @@ def test_programs_switch_off_for_good_and_the_same_again_is_a_look(app, cast, ap
 
 def standing(group):
     with group.app.app_context():
-        return standing_of(group.row()).state
+        return status_of(group.row()).state
 
 
 def test_every_look_at_a_team_is_written_down(app, cast, sam, api):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.teams.models import Rights
 from tests.helpers.html import parse

@@ -60,7 +60,7 @@ def test_a_pasted_key_is_looked_up_and_nowhere_repeated(app, cast, sam, caplog, 
     if state == "Revoked":
         cast.ada.revoke(key)
     if "disabled" in state:
-        from reflow_accounts.extensions import now
+        from reflow_accounts.database import now
 
         cast.ada.change(disabled_at=now())
     answer = look_up(sam, f" {key.secret} ")
@@ -140,7 +140,7 @@ def test_staff_do_not_act_on_themselves_here(cast, sam):
 def test_grave_acts_ask_for_a_proof_when_the_last_one_is_old(cast, sam, api):
     from datetime import timedelta
 
-    from reflow_accounts.extensions import now
+    from reflow_accounts.database import now
 
     key = cast.ada.key()
     cast.sam.change_sessions(proven_at=now() - timedelta(hours=1), support_active_at=now())

@@ -77,7 +77,7 @@ def test_a_name_that_only_looks_like_it_is_searched_for(app, cast, sam):
 def test_it_is_not_carried_past_a_login_or_a_confirmation(app, cast, sam, secret):
     from datetime import timedelta
 
-    from reflow_accounts.extensions import now
+    from reflow_accounts.database import now
 
     cast.sam.change_sessions(proven_at=now() - timedelta(hours=13), support_active_at=None)
     asked = sam.get("/support", query_string={"q": secret})

@@ -4,7 +4,7 @@ import pytest
 
 from reflow_accounts.teams.models import Rights
 from tests.helpers.page_client import PageClient
-from tests.members.acts import give, invitations_to, invite, remove
+from tests.teams.acts import give, invitations_to, invite, remove
 
 
 @pytest.fixture

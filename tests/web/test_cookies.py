@@ -6,7 +6,7 @@ from http.cookies import SimpleCookie
 
 from flask.sessions import SecureCookieSessionInterface
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 
 
 def test_a_cookie_under_a_weaker_signature_opens_nothing(app, cast, client):

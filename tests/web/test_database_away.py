@@ -10,8 +10,8 @@ from flask import Flask
 
 from reflow_accounts import config
 from reflow_accounts.app import create_app
+from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.identity.secrets import new_secret
 
 NOBODY_LISTENS = "postgresql://nobody:nothing@127.0.0.1:1/none"
 

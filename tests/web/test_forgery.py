@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.extensions import now
+from reflow_accounts.database import now
 from tests.helpers import rows
 
 UNSAFE = [

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from reflow_accounts.web.hosts import Hosts
+from reflow_accounts.web.allowed_hosts import Hosts
 from tests.helpers.api import problem_of
 
 pytestmark = pytest.mark.postgresql_later
@@ -116,7 +116,7 @@ def test_a_configured_proxy_says_that_the_site_is_behind_https(another, proxies,
 
 
 def test_of_many_proxies_as_many_as_are_configured_are_believed(app, another, cast):
-    from tests.identity.test_refused_sign_ins import refusals
+    from tests.auth.test_refused_sign_ins import refusals
 
     made = another(trusted_proxies=2)
     words = {"email": cast.ada.email, "password": "x"}

@@ -7,10 +7,10 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.secrets import new_secret
-from reflow_accounts.limits.models import LimitCount
+from reflow_accounts.database import db
+from reflow_accounts.rate_limits.models import LimitCount
 
 TYPED = "what somebody typed"
 

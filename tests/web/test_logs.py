@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from reflow_accounts.web.logs import JsonLines, bind
+from reflow_accounts.web.request_logging import JsonLines, configure
 
 STRANGE = ["a\r\nb", "a\x1b[2Jb", "a\u2028b\u2029c", "a\x00b\x7f", "\ud800", '"},{"level":"info', "é\u202e"]
 
@@ -41,8 +41,8 @@ def test_a_line_says_when_in_utc_and_where(app):
 
 
 def test_lines_are_written_once_however_many_applications_there_are(app):
-    bind()
-    bind()
+    configure()
+    configure()
     assert sum(isinstance(h.formatter, JsonLines) for h in logging.getLogger("reflow_accounts").handlers) == 1
 
 
@@ -52,7 +52,7 @@ def test_lines_are_written_to_standard_error_alone(app):
     ours = [logger for logger in loggers if logger.name.startswith("reflow_accounts")]
     assert [type(handler) for logger in ours for handler in logger.handlers] == [logging.StreamHandler]
     program = (
-        "import logging; from reflow_accounts.web import logs; logs.bind(); "
+        "import logging; from reflow_accounts.web import request_logging; request_logging.configure(); "
         "logging.getLogger('reflow_accounts.x').info('x')"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -2,12 +2,12 @@
 
 import pytest
 
+from reflow_accounts.database import now
 from reflow_accounts.errors import ValidationFailed
-from reflow_accounts.extensions import now
 from reflow_accounts.web import text
 from reflow_accounts.web.filters import time_tag
 from reflow_accounts.web.ids import public_id
-from reflow_accounts.web.paging import HIGHEST_NUMBER, Position, read_cursor
+from reflow_accounts.web.pagination import HIGHEST_NUMBER, Position, read_cursor
 
 
 @pytest.mark.parametrize("character", ["\n", "\x1b", "\x7f", "\ud800", "\u2028", "\u2029", "\u202e"])

@@ -9,8 +9,8 @@ import pytest
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.extensions import db
-from reflow_accounts.web.logs import JsonLines
+from reflow_accounts.database import db
+from reflow_accounts.web.request_logging import JsonLines
 from tests.helpers.api import problem_of
 from tests.helpers.mailbox import Mailbox
 

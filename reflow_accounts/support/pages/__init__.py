@@ -3,5 +3,5 @@
 from reflow_accounts.support.pages import search, subscription, team, user
 from reflow_accounts.support.pages.blueprints import pages
 
-# Named so that each module has added its views when a door hangs up the blueprint.
+# Named so that each module has added its views when the blueprint is registered.
 __all__ = ["pages", "search", "subscription", "team", "user"]

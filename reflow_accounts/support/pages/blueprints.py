@@ -1,4 +1,4 @@
-"""The blueprint of this room, which the modules beside this one fill."""
+"""The blueprint of these pages, to which the modules beside this one add their views."""
 
 from flask import Blueprint
 from werkzeug.wrappers import Response

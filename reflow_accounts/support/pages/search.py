@@ -3,15 +3,15 @@
 from flask import flash, get_flashed_messages, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.caller import me
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.database import db
 from reflow_accounts.support import people, service
 from reflow_accounts.support.forms import KeyForm
 from reflow_accounts.support.pages.blueprints import Answer, pages
-from reflow_accounts.support.searching import write_down_search
+from reflow_accounts.support.service import write_down_search
 from reflow_accounts.web import htmx
-from reflow_accounts.web.client import client
-from reflow_accounts.web.secrecy import holds_secret
+from reflow_accounts.web.redaction import holds_secret
+from reflow_accounts.web.request_info import client
 
 _REFUSED = "secret-in-address"
 
@@ -25,8 +25,8 @@ def index() -> Answer:
     # Said on the page that the answer before led to, where nothing was searched for.
     if get_flashed_messages(category_filter=[_REFUSED]):
         return _page("", teams=[])
-    page = _page(words, teams=service.find_teams(words, by=me()))
-    write_down_search(words, by=me(), address=client().address)
+    page = _page(words, teams=service.find_teams(words, by=current_user()))
+    write_down_search(words, by=current_user(), address=client().address)
     db.session.commit()
     return page
 
@@ -41,7 +41,7 @@ def _without_secret() -> Response:
 def look_up_key() -> Answer:
     """Say whose key this is. It comes in a form, so that it stands in no address and no log."""
     form = KeyForm()
-    found = people.look_up(form.api_key.data or "", by=me(), client=client())
+    found = people.look_up(form.api_key.data or "", by=current_user(), client=client())
     page = _page(
         "", teams=[], was_looked_up=True, key=found, is_expired=found is not None and found.has_expired
     )

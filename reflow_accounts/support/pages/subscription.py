@@ -5,22 +5,22 @@ from datetime import UTC, datetime, time, timedelta
 from flask import flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, ValidationFailed
-from reflow_accounts.extensions import db, now
-from reflow_accounts.identity.caller import me
-from reflow_accounts.identity.step_up import ensure_recent_proof
-from reflow_accounts.subscriptions.changing import DAYS_OF_OVERRIDE
 from reflow_accounts.subscriptions.models import State
-from reflow_accounts.subscriptions.service import Standing, changes_of, standing_of
-from reflow_accounts.support import deciding, service
+from reflow_accounts.subscriptions.overrides import DAYS_OF_OVERRIDE
+from reflow_accounts.subscriptions.service import SubscriptionStatus, changes_of, status_of
+from reflow_accounts.support import service
 from reflow_accounts.support.forms import SubscriptionForm
 from reflow_accounts.support.pages.blueprints import Answer, pages
 from reflow_accounts.support.pages.team import standing_part
-from reflow_accounts.support.searching import write_down_search
+from reflow_accounts.support.service import write_down_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.web import htmx
-from reflow_accounts.web.client import client
+from reflow_accounts.web.request_info import client
 
 LONGEST_NUMBER = 19
 _WANTED = ("true", "false", "aws")
@@ -30,8 +30,8 @@ _WANTED = ("true", "false", "aws")
 def subscription(team_id: str) -> Answer:
     """Ask for the reason of a change, and how long it holds."""
     found = service.team_of(team_id)
-    deciding.refuse_own_team(found, by=me())
-    standing = standing_of(found)
+    service.refuse_own_team(found, by=current_user())
+    standing = status_of(found)
     form = SubscriptionForm(request.args, seen=standing.version)
     if form.active.data == "true" and not form.until.data and not _is_enough_to_lift(standing):
         form.until.data = (now() + timedelta(days=DAYS_OF_OVERRIDE)).date()
@@ -43,7 +43,7 @@ def change(team_id: str) -> Answer:
     """Activate or deactivate a team's subscription, or leave it to AWS again."""
     ensure_recent_proof()
     found = service.team_of(team_id)
-    form, before = SubscriptionForm(), standing_of(found).state
+    form, before = SubscriptionForm(), status_of(found).state
     try:
         is_changed = _decide(found, form)
     except ValidationFailed as failed:
@@ -72,12 +72,12 @@ def _decide(found: Team, form: SubscriptionForm) -> bool:
     seen = form.seen.data or ""
     version = int(seen) if seen.isdecimal() and len(seen) < LONGEST_NUMBER else None
     if form.active.data == "aws":
-        return deciding.lift(found, form.reason.data or "", by=me(), seen=version)
-    return deciding.set_active(
+        return service.lift(found, form.reason.data or "", by=current_user(), seen=version)
+    return service.set_active(
         found,
         form.active.data == "true",
         form.reason.data or "",
-        by=me(),
+        by=current_user(),
         seen=version,
         until=_end(form),
         ticket=form.ticket.data or "",
@@ -94,7 +94,7 @@ def _end(form: SubscriptionForm) -> datetime | None:
     return None
 
 
-def _is_enough_to_lift(standing: Standing) -> bool:
+def _is_enough_to_lift(standing: SubscriptionStatus) -> bool:
     """Say whether to activate a team is only to end the override that switched it off."""
     return not standing.is_active and standing.is_active_by_aws_for_good
 
@@ -103,26 +103,26 @@ def _ask(found: Team, form: SubscriptionForm) -> str:
     page = render_template(
         "support/subscription.html",
         form=form,
-        found=service.described(found, by=me()),
+        found=service.described(found, by=current_user()),
         member_count=len(members_of(found)),
         wanted=form.active.data,
         tomorrow=(now() + timedelta(days=1)).date(),
         back=_back(found, form),
     )
-    service.look_at(found, by=me(), address=client().address)
+    service.look_at(found, by=current_user(), address=client().address)
     db.session.commit()
     return page
 
 
 def _write_down_look(found: Team, form: SubscriptionForm) -> None:
     """Write down what an answer shows that changed nothing: the team, or what is found beside it."""
-    service.look_at(found, by=me(), address=client().address)
+    service.look_at(found, by=current_user(), address=client().address)
     if form.origin.data != "team":
-        write_down_search(form.q.data or "", by=me(), address=client().address)
+        write_down_search(form.q.data or "", by=current_user(), address=client().address)
 
 
 def _changed(found: Team, form: SubscriptionForm, before: State) -> Response:
-    state = standing_of(found).state
+    state = status_of(found).state
     message = f"Subscription for {found.name} {'stays' if state == before else 'is now'} {state}."
     if not htmx.is_htmx():
         flash(message, "subscription-changed")
@@ -145,6 +145,6 @@ def _behind(found: Team, form: SubscriptionForm) -> dict[str, object]:
     return {
         "part": "support/_results.html",
         "q": words,
-        "teams": service.find_teams(words, by=me()),
-        "found": service.described(found, by=me()),
+        "teams": service.find_teams(words, by=current_user()),
+        "found": service.described(found, by=current_user()),
     }

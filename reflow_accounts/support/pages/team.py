@@ -3,16 +3,16 @@
 from flask import render_template
 
 from reflow_accounts.api_keys.service import live_key_counts
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.caller import me
-from reflow_accounts.identity.models import User
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.database import db
 from reflow_accounts.marketplace.agreements import agreements_of, flags_of
 from reflow_accounts.subscriptions.service import changes_of
 from reflow_accounts.support import service
 from reflow_accounts.support.pages.blueprints import Answer, pages
 from reflow_accounts.teams.models import Rights, Team
 from reflow_accounts.teams.service import members_of
-from reflow_accounts.web.client import client
+from reflow_accounts.users.models import User
+from reflow_accounts.web.request_info import client
 
 
 @pages.get("/teams/<team_id>")
@@ -25,14 +25,14 @@ def team(team_id: str) -> Answer:
         keys=service.keys_of_members(found),
         **standing_part(found),
     )
-    service.look_at(found, by=me(), address=client().address)
+    service.look_at(found, by=current_user(), address=client().address)
     db.session.commit()
     return page
 
 
 def standing_part(found: Team) -> dict[str, object]:
     """Gather what a change of the subscription changes on the page."""
-    described = service.described(found, by=me())
+    described = service.described(found, by=current_user())
     licences = described.standing.licences
     agreements = agreements_of(licences)
     return {

@@ -4,19 +4,19 @@ from flask import flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import KeyState, keys_of, with_tallies
+from reflow_accounts.api_keys.service import KeyState, keys_of, with_usage_counts
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.second_factor import has_second_factor
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
-from reflow_accounts.extensions import db
-from reflow_accounts.identity.caller import me
-from reflow_accounts.identity.models import User
-from reflow_accounts.identity.second_factor import has_second_factor
-from reflow_accounts.identity.step_up import ensure_recent_proof
 from reflow_accounts.support import people
 from reflow_accounts.support.forms import ReasonForm
 from reflow_accounts.support.pages.blueprints import Answer, pages
 from reflow_accounts.support.service import MOST_RESULTS
+from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
-from reflow_accounts.web.client import client
+from reflow_accounts.web.request_info import client
 
 
 @pages.get("/users/<user_id>")
@@ -28,10 +28,10 @@ def user(user_id: str) -> Answer:
         found=found,
         memberships=people.memberships_with_teams(found),
         sessions=people.live_sessions_of(found),
-        keys=with_tallies(keys_of(found, state=KeyState.ALL, limit=MOST_RESULTS)),
+        keys=with_usage_counts(keys_of(found, state=KeyState.ALL, limit=MOST_RESULTS)),
         has_second_factor=has_second_factor(found),
     )
-    people.look_at(found, by=me(), client=client())
+    people.look_at(found, by=current_user(), client=client())
     db.session.commit()
     return page
 
@@ -40,7 +40,7 @@ def user(user_id: str) -> Answer:
 def ask_to_end_sessions(user_id: str) -> Answer:
     """Ask for the reason."""
     found = people.user_of(user_id)
-    people.refuse_oneself(found, by=me())
+    people.refuse_oneself(found, by=current_user())
     return _ask_about_sessions(found, ReasonForm(formdata=None))
 
 
@@ -50,7 +50,7 @@ def end_sessions(user_id: str) -> Answer:
     ensure_recent_proof()
     found, form = people.user_of(user_id), ReasonForm()
     try:
-        count = people.end_sessions(found, form.reason.data or "", by=me())
+        count = people.end_sessions(found, form.reason.data or "", by=current_user())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
@@ -63,7 +63,7 @@ def end_sessions(user_id: str) -> Answer:
 def ask_to_revoke(key_id: str) -> Answer:
     """Ask for the reason."""
     key = people.key_of(key_id)
-    people.refuse_oneself(key.user, by=me())
+    people.refuse_oneself(key.user, by=current_user())
     return _ask_about_key(key, ReasonForm(formdata=None))
 
 
@@ -73,7 +73,7 @@ def revoke_key(key_id: str) -> Answer:
     ensure_recent_proof()
     key, form = people.key_of(key_id), ReasonForm()
     try:
-        was_live = people.revoke_key(key, form.reason.data or "", by=me(), client=client())
+        was_live = people.revoke_key(key, form.reason.data or "", by=current_user(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
@@ -88,7 +88,7 @@ def _ask_about_sessions(found: User, form: ReasonForm) -> str:
 
 
 def _ask_about_key(key: ApiKey, form: ReasonForm) -> str:
-    row = with_tallies([key])[0]
+    row = with_usage_counts([key])[0]
     return render_template("support/key_revocation.html", found=key.user, form=form, row=row)
 
 

@@ -1,0 +1,62 @@
+"""A key for CI: one page makes a service account with its key and shows what to write where."""
+
+from typing import Any
+
+from flask import render_template
+
+from reflow_accounts.api_keys import service_accounts
+from reflow_accounts.api_keys.forms import CiKeyForm
+from reflow_accounts.api_keys.keyring import Answer
+from reflow_accounts.api_keys.pages.blueprints import service_account_pages
+from reflow_accounts.api_keys.pages.service_account_keys import AccountKeys
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFailed
+from reflow_accounts.subscriptions.service import status_of
+from reflow_accounts.teams.models import Membership
+from reflow_accounts.teams.service import admin_membership_of
+from reflow_accounts.web.addresses import origin
+from reflow_accounts.web.request_info import client
+
+PROPOSED_KEY_NAME = "ci"
+
+
+@service_account_pages.get("/ci-key")
+def ci_key(team_id: str) -> Answer:
+    """Ask for the names of a service account and its key."""
+    membership = admin_membership_of(current_user(), team_id)
+    if not status_of(membership.team).is_active:
+        return _page("ci_key_inactive", membership), SubscriptionInactive.status
+    name = service_accounts.proposed_name(membership.team)
+    return _page("ci_key", membership, form=CiKeyForm(formdata=None, name=name, key_name=PROPOSED_KEY_NAME))
+
+
+@service_account_pages.post("/ci-key")
+def create_ci_key(team_id: str) -> Answer:
+    """Make the service account and its key, and show the secret, this once."""
+    ensure_recent_proof()
+    membership = admin_membership_of(current_user(), team_id)
+    form = CiKeyForm()
+    name, key_name, nonce = (form[field].data or "" for field in ("name", "key_name", "nonce"))
+    try:
+        key, secret = service_accounts.create_with_key(
+            membership.team, name, form.wanted_rights, key_name, nonce, by=current_user(), client=client()
+        )
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _page("ci_key", membership, form=form), failed.status
+    except SubscriptionInactive as refused:
+        db.session.rollback()
+        return _page("ci_key_inactive", membership), refused.status
+    except Conflict as conflict:
+        db.session.rollback()
+        return _page("ci_key_repeated", membership, sentence=str(conflict)), conflict.status
+    db.session.commit()
+    keyring = AccountKeys(membership, key.user)
+    return _page("ci_key_created", membership, key=key, secret=secret, keyring=keyring, server=origin())
+
+
+def _page(name: str, membership: Membership, **more: Any) -> str:
+    return render_template(f"api_keys/{name}.html", tab="team", membership=membership, **more)

@@ -1,0 +1,162 @@
+"""Service accounts with their keys: list, delete, make and revoke keys, and both in one go for CI."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from reflow_accounts.api_keys.changing import change
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.service import issue, live_key_counts, revoke, revoke_all
+from reflow_accounts.api_keys.usage.queries import last_uses_of
+from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFailed
+from reflow_accounts.subscriptions.service import status_of
+from reflow_accounts.teams import service_accounts as accounts
+from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
+from reflow_accounts.teams.service import hold_as_admin
+from reflow_accounts.users.models import User
+from reflow_accounts.web.pagination import Position, older_than
+from reflow_accounts.web.request_info import Client
+from reflow_accounts.web.text import folded
+
+NEEDS_SUBSCRIPTION = "API keys need an active AWS Marketplace subscription. Contact support."
+LONGEST_SLUG = 100
+
+
+@dataclass(frozen=True)
+class ListedAccount:
+    """A service account with its rights and the use of its keys: a row of the table."""
+
+    user: User
+    rights: Rights
+    key_count: int
+    last_used_at: datetime | None
+
+    @property
+    def is_disabled(self) -> bool:
+        return self.user.disabled_at is not None
+
+
+def listing_of(
+    team: Team, *, limit: int | None = None, before: Position | None = None
+) -> list[ListedAccount]:
+    """List the team's service accounts, newest first, in three statements; all of them unless limited."""
+    query = (
+        select(User, Membership.rights)
+        .join(ServiceAccount, ServiceAccount.user_id == User.id)
+        .join(Membership, Membership.user_id == User.id)
+        .where(ServiceAccount.team_id == team.id, Membership.team_id == team.id)
+    )
+    if before:
+        query = query.where(older_than(User.created_at, User.id, before))
+    rows = db.session.execute(query.order_by(User.created_at.desc(), User.id.desc()).limit(limit)).all()
+    numbers = [user.id for user, _ in rows]
+    counts, last_uses = live_key_counts(numbers), last_uses_of(numbers)
+    return [
+        ListedAccount(user, Rights(rights), counts[user.id], last_uses.get(user.id)) for user, rights in rows
+    ]
+
+
+def listed(account: User) -> ListedAccount:
+    """Return one service account, which is not deleted, as the list shows it."""
+    return ListedAccount(
+        account,
+        accounts.rights_of(account),
+        live_key_counts([account.id])[account.id],
+        last_uses_of([account.id]).get(account.id),
+    )
+
+
+def place_of(row: ListedAccount) -> tuple[int, int]:
+    """Return the account's place in lists of service accounts, for a cursor."""
+    return Position(row.user.created_at, row.user.id).numbers
+
+
+def delete(team: Team, account: User, *, by: User, client: Client) -> bool:
+    """Delete a service account and revoke its keys, for every request that begins after this commits.
+
+    Say whether it was there until now. The record of its uses stays. Raises as `hold_as_admin` does.
+    """
+    if not accounts.bury(team, account, by=by, client=client):
+        return False
+    revoke_all(account, by=by, client=client)
+    return True
+
+
+def issue_key(
+    team: Team,
+    account: User,
+    name: str,
+    *,
+    by: User,
+    client: Client,
+    expires_at: datetime | None = None,
+    nonce: str | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key of a service account, as `api_keys.service.issue` does; only an Admin of the team may.
+
+    Raises also as `accounts.ensure_usable` does.
+    """
+    accounts.ensure_usable(team, account, by=by)
+    return issue(account, name, by=by, client=client, expires_at=expires_at, nonce=nonce)
+
+
+def change_key(
+    team: Team,
+    key: ApiKey,
+    *,
+    name: str | None = None,
+    expires_at: datetime | None = None,
+    by: User,
+    client: Client,
+) -> None:
+    """Change a key of a service account, as `api_keys.changing.change` does; only an Admin of the team may."""
+    hold_as_admin(team, by)
+    change(key, name=name, expires_at=expires_at, by=by, client=client)
+
+
+def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:
+    """End a key of a service account, as `api_keys.service.revoke` does; only an Admin of the team may."""
+    hold_as_admin(team, by)
+    return revoke(key, by=by, client=client)
+
+
+def create_with_key(
+    team: Team, name: str, rights: Rights, key_name: str, nonce: str, *, by: User, client: Client
+) -> tuple[ApiKey, str]:
+    """Make a service account and a key of it together; return the key and its secret.
+
+    One `nonce` makes one account and one key: Conflict is raised when they were made before. Raises
+    ValidationFailed for `name`, `rights` and `key_name`, and else as `create` and `issue` do.
+    """
+    hold_as_admin(team, by)
+    if _was_issued(team, nonce):
+        raise Conflict("This key was already created. It cannot be shown again.")
+    if not status_of(team).is_active:
+        raise SubscriptionInactive(NEEDS_SUBSCRIPTION)
+    account = accounts.create(team, name, rights, by=by, client=client)
+    try:
+        return issue(account, key_name, by=by, client=client, nonce=nonce)
+    except ValidationFailed as failed:
+        raise ValidationFailed(key_name=failed.fields["name"]) from None
+
+
+def proposed_name(team: Team) -> str:
+    """Return a name for a service account that runs the team's CI: TEAM-ci, with a number when it is taken."""
+    plain = unicodedata.normalize("NFKC", team.name).casefold()
+    slug = re.sub(r"\W+", "-", plain)[:LONGEST_SLUG].strip("-_") or "team"
+    taken = accounts.taken_names(team)
+    names = (f"{slug}-ci{f'-{number}' if number else ''}" for number in (0, *range(2, len(taken) + 3)))
+    return next(name for name in names if folded(name) not in taken)
+
+
+def _was_issued(team: Team, nonce: str) -> bool:
+    query = (
+        select(func.count())
+        .select_from(ApiKey)
+        .join(ServiceAccount, ServiceAccount.user_id == ApiKey.user_id)
+    )
+    return bool(db.session.scalar(query.where(ServiceAccount.team_id == team.id, ApiKey.nonce == nonce)))

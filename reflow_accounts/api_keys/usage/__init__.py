@@ -1,0 +1,1 @@
+"""The log of the uses of keys: append, count, list, roll up, prune, verify."""

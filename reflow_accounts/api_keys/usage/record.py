@@ -1,0 +1,30 @@
+"""Append one use of a key to the log."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import insert
+
+from reflow_accounts.api_keys.models import Use
+from reflow_accounts.database import db
+
+ACCEPTED = "accepted"
+
+
+class UseFacts(NamedTuple):
+    """One use as it is appended; `outcome` is "accepted" or the error code of the answer."""
+
+    key_id: int
+    at: datetime
+    method: str
+    path: str
+    status: int
+    outcome: str
+    address: str
+    user_agent: str
+
+
+def record(use: UseFacts) -> int:
+    """Append one use in the session's transaction and return its number."""
+    number: int = db.session.execute(insert(Use).values(use._asdict()).returning(Use.id)).scalar_one()
+    return number

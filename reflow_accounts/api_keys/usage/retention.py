@@ -1,0 +1,152 @@
+"""How long the log of uses is kept: its months on PostgreSQL, and pruning that keeps the totals."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    text,
+    update,
+)
+
+from reflow_accounts.api_keys.models import UsageRange, UsageTotal, Use
+from reflow_accounts.api_keys.usage.rollup import roll_up, take_turn
+from reflow_accounts.database import db, now
+
+MONTHS_AHEAD = 2
+# Few enough that requests which wait for SQLite's writer do not notice.
+ROWS_AT_ONCE = 10_000
+# Whoever makes or drops a month holds this; any number that nothing else takes.
+_LOCK = 7_264_001
+_PART = re.compile(r"uses_(other|\d{4}_\d{2})")
+
+
+def ensure_months() -> None:
+    """On PostgreSQL, make the parts of the log for this month and the next two; elsewhere do nothing.
+
+    Uses of a month without a part go to the default part, and move to theirs when it is made.
+    """
+    if db.engine.dialect.name != "postgresql":
+        return
+    for first, after in _months(now(), MONTHS_AHEAD + 1):
+        with db.engine.begin() as connection:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            if not connection.scalar(text("SELECT to_regclass(:name)"), {"name": _name(first)}):
+                _make_month(connection, first, after)
+
+
+def prune(before: datetime) -> int:
+    """Remove uses older than `before` (aware) from the log and return how many; totals stay as they are.
+
+    On PostgreSQL whole months are dropped, so that the rest of a month stays until all of it is older.
+    """
+    roll_up()
+    removed = 0
+    if db.engine.dialect.name == "postgresql":
+        ensure_months()
+        removed = sum(_drop_month(name, before) for name in _month_names())
+    while batch := _remove_some(before):
+        removed += batch
+    with db.engine.begin() as connection:
+        take_turn(connection)
+        first_left = select(func.coalesce(func.min(Use.id), 0)).scalar_subquery()
+        connection.execute(
+            delete(UsageRange).where(UsageRange.last_at < before, UsageRange.last_id < first_left)
+        )
+    return removed
+
+
+def is_part(table: str) -> bool:
+    """Say whether a table of the database is a part of the log on PostgreSQL, which no model describes."""
+    return _PART.fullmatch(table) is not None
+
+
+def _months(start: datetime, number: int) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the first moment of so many months from `start` on, and of the month after each."""
+    first = datetime(start.year, start.month, 1, tzinfo=UTC)
+    for _ in range(number):
+        after = (first + timedelta(days=32)).replace(day=1)
+        yield first, after
+        first = after
+
+
+def _name(first: datetime) -> str:
+    return f"uses_{first:%Y_%m}"
+
+
+def _month_names() -> list[str]:
+    query = text(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+        "WHERE i.inhparent = 'uses'::regclass AND c.relname ~ '^uses_[0-9]{4}_[0-9]{2}$' ORDER BY 1"
+    )
+    with db.engine.connect() as connection:
+        return list(connection.scalars(query))
+
+
+def _make_month(connection: Connection, first: datetime, after: datetime) -> None:
+    # Names and times are made here, of digits alone: DDL takes no parameters.
+    name, low, high = _name(first), f"'{first:%Y-%m-%d} 00:00+00'", f"'{after:%Y-%m-%d} 00:00+00'"
+    connection.execute(text("LOCK TABLE uses IN ACCESS EXCLUSIVE MODE"))
+    connection.execute(text(f"CREATE TABLE {name} (LIKE uses INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
+    connection.execute(
+        text(
+            f"WITH moved AS (DELETE FROM uses_other WHERE at >= {low} AND at < {high} RETURNING *) "  # noqa: S608
+            f"INSERT INTO {name} SELECT * FROM moved"
+        )
+    )
+    connection.execute(text(f"ALTER TABLE uses ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})"))
+
+
+def _drop_month(name: str, before: datetime) -> int:
+    """Drop a month when all of it is older and rolled up; its uses stay counted."""
+    year, month = int(name[5:9]), int(name[10:12])
+    after = next(_months(datetime(year, month, 1, tzinfo=UTC), 1))[1]
+    if after > before:
+        return 0
+    with db.engine.begin() as connection:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        mark = take_turn(connection)
+        newest = connection.scalar(text(f"SELECT max(id) FROM {name}")) or 0  # noqa: S608
+        if newest > mark:
+            return 0
+        in_month = (Use.at >= datetime(year, month, 1, tzinfo=UTC), Use.at < after)
+        removed = _count_as_pruned(connection, in_month)
+        connection.execute(text(f"ALTER TABLE uses DETACH PARTITION {name}"))
+        connection.execute(text(f"DROP TABLE {name}"))
+    return removed
+
+
+def _remove_some(before: datetime) -> int:
+    """Remove up to `ROWS_AT_ONCE` old uses one by one: on PostgreSQL those that have no month of their own."""
+    with db.engine.begin() as connection:
+        mark = take_turn(connection)
+        # The newest row stays: SQLite would give its number again.
+        old = [Use.at < before, Use.id <= mark, Use.id < select(func.max(Use.id)).scalar_subquery()]
+        if connection.dialect.name == "postgresql":
+            old.append(literal_column("uses.tableoid = 'uses_other'::regclass", Boolean))
+        batch = select(Use.id).where(*old).order_by(Use.id).limit(ROWS_AT_ONCE).subquery()
+        last = connection.scalar(select(func.max(batch.c.id)))
+        if last is None:
+            return 0
+        some = (*old, Use.id <= last)
+        removed = _count_as_pruned(connection, some)
+        connection.execute(delete(Use).where(*some))
+    return removed
+
+
+def _count_as_pruned(connection: Connection, which: tuple[ColumnElement[bool], ...]) -> int:
+    """Note in each key's total that these uses leave the log; return how many they are."""
+    gone = select(Use.key_id, func.count().label("number")).where(*which).group_by(Use.key_id)
+    rows = [{"key": key_id, "number": number} for key_id, number in connection.execute(gone)]
+    if rows:
+        noting = update(UsageTotal).where(UsageTotal.key_id == bindparam("key"))
+        connection.execute(noting.values(pruned=UsageTotal.pruned + bindparam("number")), rows)
+    return sum(row["number"] for row in rows)

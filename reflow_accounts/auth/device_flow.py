@@ -1,0 +1,189 @@
+"""Logins that a terminal asks for and a browser decides on: OAuth 2.0 device authorization (RFC 8628)."""
+
+import secrets
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.auth.login import hold_person, start_session
+from reflow_accounts.auth.models import LONGEST_HOST, DeviceLogin, Factor, SessionKind, UserSession
+from reflow_accounts.auth.secrets import digest_of
+from reflow_accounts.database import db, now
+from reflow_accounts.errors import BadRequest, Conflict, NotFound, ValidationFailed
+from reflow_accounts.users.models import User
+from reflow_accounts.web import text
+from reflow_accounts.web.request_info import Client
+
+LIFETIME = timedelta(minutes=10)
+# RFC 8628, 3.5: how many seconds lie between two polls, and how many more after each that came too early.
+INTERVAL = 5
+SLOWER = 5
+SLOWEST = 60
+# A poll that is on its way faster than the one before is not early.
+_LENIENCE = timedelta(seconds=1)
+# RFC 8628, 6.1: consonants alone, so that no word appears and nothing is mistaken; 20^8 codes.
+_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
+_CODE_LENGTH = 8
+_DEVICE_CODE_BYTES = 32
+WRONG_CODE = "This code is not known or no longer good. Look at your terminal, or run reflow login again"
+# Rows stay for a while, so that a page that is still open says what became of it.
+_KEPT = timedelta(days=1)
+
+
+class Refusal(StrEnum):
+    """Why a poll gives no session, in the words of RFC 8628, 3.5 and RFC 6749, 5.2."""
+
+    PENDING = "authorization_pending"
+    SLOW_DOWN = "slow_down"
+    DENIED = "access_denied"
+    EXPIRED = "expired_token"
+    INVALID = "invalid_grant"
+
+
+_SENTENCES = {
+    Refusal.PENDING: "Nobody has approved the login yet. Ask again after the interval.",
+    Refusal.SLOW_DOWN: "You ask too often. Wait five seconds longer between two requests.",
+    Refusal.DENIED: "The login was denied.",
+    Refusal.EXPIRED: "The code has expired. Begin again.",
+    Refusal.INVALID: "There is no login with this device code, or it was used already. Begin again.",
+}
+
+
+def ask(host: str, *, client: Client) -> tuple[DeviceLogin, str, str]:
+    """Begin a login for a machine that calls itself `host` (any words; they are cut and cleaned).
+
+    Return its row, the device code for the terminal alone and the user code to be typed (XXXX-XXXX).
+    Neither is kept.
+    """
+    device_code = secrets.token_urlsafe(_DEVICE_CODE_BYTES)
+    for _ in range(10):
+        user_code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
+        login = DeviceLogin(
+            device_digest=digest_of(device_code),
+            user_digest=digest_of(user_code),
+            host=_shown(host),
+            address=client.address,
+            user_agent=client.user_agent,
+            expires_at=now() + LIFETIME,
+            interval=INTERVAL,
+        )
+        try:
+            with db.session.begin_nested():
+                db.session.add(login)
+        except IntegrityError:  # another login has the same user code
+            continue
+        return login, device_code, f"{user_code[:4]}-{user_code[4:]}"
+    raise AssertionError("no free code among 20^8")
+
+
+def claim(user: User, code: str) -> DeviceLogin:
+    """Return the login whose code the user typed; from then on nobody else can decide on it.
+
+    Case, blanks and dashes do not matter. Raises ValidationFailed for a code that is unknown, expired,
+    decided on, or was typed by somebody else before.
+    """
+    hold_person(user)
+    typed = "".join(letter for letter in code.upper() if letter.isalnum())
+    is_mine = DeviceLogin.user_id.is_(None) | (DeviceLogin.user_id == user.id)
+    wanted = update(DeviceLogin).where(DeviceLogin.user_digest == digest_of(typed), _is_open(now()), is_mine)
+    is_claimed = bool(typed) and bool(db.session.execute(wanted.values(user_id=user.id)).rowcount)  # type: ignore[attr-defined]
+    if not is_claimed:
+        raise ValidationFailed(code=WRONG_CODE if typed else "Enter the code that your terminal shows")
+    query = select(DeviceLogin).where(DeviceLogin.user_digest == digest_of(typed))
+    return db.session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def login_of(user: User, public_id: str) -> DeviceLogin:
+    """Return a login that the user has claimed, whatever became of it. Raises NotFound, for others' too."""
+    query = select(DeviceLogin).where(DeviceLogin.public_id == public_id, DeviceLogin.user_id == user.id)
+    login = db.session.scalar(query)
+    if login is None:
+        raise NotFound("There is no login with this id.")
+    return login
+
+
+def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -> None:
+    """Approve or deny a login, once; the same decision again is harmless.
+
+    Raises Conflict when it expired or was decided otherwise before.
+    """
+    hold_person(by)
+    at = now()
+    decided = update(DeviceLogin).where(DeviceLogin.id == login.id, _is_open(at))
+    values = {"decided_at": at, "is_approved": is_approved}
+    is_first = db.session.execute(decided.values(values)).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    db.session.refresh(login)
+    if not is_first and login.is_approved != is_approved:
+        raise Conflict("This login has expired or was decided on before.")
+    if is_first:
+        record(
+            Action.DEVICE_APPROVED if is_approved else Action.DEVICE_DENIED,
+            by=by,
+            account=by,
+            subject=login.name,
+            address=client.address,
+            asked_from=login.address,
+        )
+    db.session.flush()
+
+
+def exchange(device_code: str, *, client: Client) -> tuple[UserSession, str]:
+    """Return the session of an approved login and its secret, once; of several polls at once one gets it.
+
+    Raises BadRequest with the member `error` (Refusal) otherwise; what it noted is to be committed then.
+    """
+    digest, at = digest_of(device_code), now()
+    login = db.session.scalar(select(DeviceLogin).where(DeviceLogin.device_digest == digest))
+    if login is None or login.used_at:
+        raise _refused(Refusal.INVALID)
+    if at >= login.expires_at or (login.user and login.user.disabled_at):
+        raise _refused(Refusal.EXPIRED)
+    if login.is_approved is False:
+        raise _refused(Refusal.DENIED)
+    if login.is_approved is None or login.user is None:
+        raise _refused(_early_or_pending(login, at))
+    hold_person(login.user)
+    taken = update(DeviceLogin).where(
+        DeviceLogin.id == login.id, DeviceLogin.used_at.is_(None), DeviceLogin.is_approved.is_(True)
+    )
+    is_first = db.session.execute(taken.values(used_at=at)).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    if not is_first:
+        raise _refused(Refusal.INVALID)
+    return start_session(login.user, SessionKind.COMMAND, [Factor.BROWSER], client=client, host=login.host)
+
+
+def prune_device_logins() -> int:
+    """Remove the logins that ended a day ago; return how many there were."""
+    removed = db.session.execute(delete(DeviceLogin).where(DeviceLogin.expires_at < now() - _KEPT))
+    return int(removed.rowcount)  # type: ignore[attr-defined]  # a DELETE has one
+
+
+def _early_or_pending(login: DeviceLogin, at: datetime) -> Refusal:
+    """Note a poll, and say whether it came too early: then the terminal must wait longer from now on."""
+    is_early = login.polled_at is not None and (
+        at - login.polled_at + _LENIENCE < timedelta(seconds=login.interval)
+    )
+    if login.polled_at is not None and at - login.polled_at < _LENIENCE:
+        # Whoever asks without a pause is not worth a write each time.
+        return Refusal.SLOW_DOWN
+    interval = min(login.interval + (SLOWER if is_early else 0), SLOWEST)
+    noted = update(DeviceLogin).where(DeviceLogin.id == login.id).values(polled_at=at, interval=interval)
+    db.session.execute(noted)
+    return Refusal.SLOW_DOWN if is_early else Refusal.PENDING
+
+
+def _is_open(at: datetime) -> ColumnElement[bool]:
+    return (DeviceLogin.expires_at > at) & DeviceLogin.decided_at.is_(None)
+
+
+def _refused(refusal: Refusal) -> BadRequest:
+    return BadRequest(_SENTENCES[refusal], error=refusal)
+
+
+def _shown(host: str) -> str:
+    """Return the host's name as it is kept: one line of what can be shown, cut to size."""
+    return text.tidy("".join(letter for letter in host if letter.isprintable()))[:LONGEST_HOST]

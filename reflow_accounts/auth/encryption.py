@@ -1,0 +1,58 @@
+"""Short secrets that must be read again: encrypted under the secret key, so that the database alone is no use."""
+
+import base64
+from collections.abc import Sequence
+from datetime import timedelta
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from flask import Flask, current_app
+
+_EXTENSION = "vault"
+
+
+class Vault:
+    """Seals with the first secret key and opens with each, so that the secret key can be changed in steps."""
+
+    def __init__(self, secret_keys: Sequence[str]) -> None:
+        """Take the secret keys, current one first."""
+        fernets = [Fernet(_derived(key)) for key in secret_keys]
+        self._current, self._all = fernets[0], MultiFernet(fernets)
+
+    def seal(self, text: str) -> bytes:
+        """Return `text` encrypted and signed, with the time."""
+        return self._current.encrypt(text.encode())
+
+    def open(self, sealed: bytes, *, lifetime: timedelta | None = None) -> str | None:
+        """Return the text that was sealed, or None: forged, of a lost key, or older than `lifetime`."""
+        try:
+            return self._all.decrypt(sealed, ttl=int(lifetime.total_seconds()) if lifetime else None).decode()
+        except InvalidToken:
+            return None
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Say whether `sealed` was made with the first secret key."""
+        try:
+            self._current.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
+
+
+def _derived(secret_key: str) -> bytes:
+    # HKDF (RFC 5869): this key is good for nothing else that the secret key does.
+    derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"reflow second factor")
+    return base64.urlsafe_b64encode(derive.derive(secret_key.encode()))
+
+
+def init_app(app: Flask, vault: Vault) -> None:
+    """Keep the vault of an application."""
+    app.extensions[_EXTENSION] = vault
+
+
+def vault() -> Vault:
+    """Return the vault of the current application."""
+    found = current_app.extensions[_EXTENSION]
+    assert isinstance(found, Vault)
+    return found

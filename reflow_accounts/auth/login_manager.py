@@ -1,0 +1,85 @@
+"""The browser's session, between Flask-Login's cookie and our row."""
+
+from flask import flash, redirect, session, url_for
+from flask_login import UserMixin, current_user, login_user, logout_user
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.wrappers import Response
+
+from reflow_accounts.auth.login import find_session, touch
+from reflow_accounts.auth.models import SessionKind, UserSession
+from reflow_accounts.database import db, login_manager
+from reflow_accounts.users.models import User
+from reflow_accounts.web import htmx, request_logging
+from reflow_accounts.web.redirects import current_page
+
+# Flask-Login keeps the session's value under this name in the signed cookie.
+VALUE = "_user_id"
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login is untyped
+    """What Flask-Login takes for a user: a live session. `get_id` is the value that the cookie holds."""
+
+    def __init__(self, row: UserSession, value: str) -> None:
+        self.session = row
+        self.user: User = row.user
+        self._value = value
+
+    def get_id(self) -> str:
+        return self._value
+
+
+def current_session() -> UserSession | None:
+    """Return the browser's live session, or None."""
+    return current_user.session if current_user.is_authenticated else None
+
+
+def shown_user() -> User | None:
+    """Return whose name the page shows; None also when the database cannot say, so that errors can be shown."""
+    try:
+        session = current_session()
+    except SQLAlchemyError:
+        return None
+    return session.user if session else None
+
+
+def was_signed_in() -> bool:
+    """Say whether the browser holds the cookie of a session, live or not."""
+    return VALUE in session
+
+
+def enter(row: UserSession, value: str) -> None:
+    """Give the browser the cookie of a new session; whatever the old one held is gone."""
+    session.clear()
+    session.permanent = True
+    login_user(SignedIn(row, value))
+
+
+def renew(value: str) -> None:
+    """Have the cookie of this browser hold the new value of its session; the rest of it stays."""
+    session[VALUE] = value
+
+
+def leave() -> None:
+    """Take the cookie's content away."""
+    logout_user()
+    session.clear()
+
+
+def ask_to_log_in() -> Response:
+    """Send the browser to the log-in page and back to here afterwards."""
+    if was_signed_in() or htmx.is_htmx():
+        session.clear()
+        flash("Your session ended. Log in to continue.", "session")
+    address = url_for("public.auth.login", next=current_page())
+    return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
+
+
+@login_manager.user_loader  # type: ignore[untyped-decorator]
+def _load(value: str) -> SignedIn | None:
+    row = find_session(value, SessionKind.BROWSER)
+    if row is None:
+        return None
+    request_logging.name_person(row.user.public_id)
+    if touch(row):
+        db.session.commit()
+    return SignedIn(row, value)

@@ -1,0 +1,73 @@
+"""Asking for a proof in the middle of an act, and going on with it."""
+
+from flask import make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from reflow_accounts.auth import passkeys, second_factor
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.forms import ProofForm
+from reflow_accounts.auth.pages.blueprints import account
+from reflow_accounts.auth.step_up import PROOF, ProofNeeded, ensure_recent_proof
+from reflow_accounts.database import db
+from reflow_accounts.errors import RateLimited, ValidationFailed
+from reflow_accounts.web import htmx
+from reflow_accounts.web.csrf import SAFE_METHODS
+from reflow_accounts.web.redirects import local_path, requested_page
+
+
+@account.route("/confirmation", methods=["GET", "POST"])
+def confirm() -> Response:
+    """Lead on to the page that asked for a proof, once there is one."""
+    ensure_recent_proof()
+    return redirect(local_path(request.args.get("next")) or url_for("account.profile.show"), 303)
+
+
+@account.app_errorhandler(ProofNeeded)
+def ask(needed: ProofNeeded) -> Response:
+    """Show a form that sends the interrupted request again, with all that was typed and a proof."""
+    db.session.rollback()
+    form = ProofForm(formdata=None)
+    if needed.faults:
+        form.show(ValidationFailed(**needed.faults))
+    # An act that changes a part of a page is asked for in a dialog, and then done as a page.
+    frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if _is_for_a_part() else {}
+    page = render_template(
+        "auth/confirmation.html",
+        form=form,
+        action=_action(),
+        carried=_carried(),
+        goes_on_in_place=htmx.is_dialog(),
+        has_app=second_factor.is_on(current_user()),
+        has_passkeys=bool(passkeys.passkeys_of(current_user())),
+        **frame,
+    )
+    response = make_response(page, _status(needed))
+    if needed.retry_after:
+        response.headers["Retry-After"] = str(needed.retry_after)
+    return htmx.in_new_dialog(response) if _is_for_a_part() else response
+
+
+def _status(needed: ProofNeeded) -> int:
+    if needed.retry_after:
+        return RateLimited.status
+    return ValidationFailed.status if needed.faults else needed.status
+
+
+def _is_for_a_part() -> bool:
+    return htmx.is_htmx() and not htmx.is_dialog()
+
+
+def _action() -> str:
+    """Return where the form goes: the act itself, or for a page that is only looked at, by way of `confirm`."""
+    if request.method in SAFE_METHODS:
+        return url_for("account.confirmation.confirm", next=requested_page())
+    return request.full_path.rstrip("?")
+
+
+def _carried() -> list[tuple[str, str]]:
+    """Return what was typed, for hidden fields. Never a password, and neither the old token nor a proof."""
+    return [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name != "csrf_token" and not name.startswith(PROOF) and "password" not in name
+    ]

@@ -1,0 +1,84 @@
+"""Letting a terminal in: type the code that it shows, see what is asking, approve or deny (RFC 8628, 3.3)."""
+
+from flask import redirect, render_template, url_for
+from werkzeug.wrappers import Response
+
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.device_flow import claim, decide, login_of
+from reflow_accounts.auth.forms import DeviceCodeForm
+from reflow_accounts.auth.models import DeviceLogin
+from reflow_accounts.auth.pages.blueprints import device
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict, RateLimited, ValidationFailed
+from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.web.request_info import client
+
+Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+
+@device.get("")
+def show() -> Answer:
+    """Ask for the code."""
+    return _form(DeviceCodeForm(formdata=None))
+
+
+@device.post("")
+def enter_code() -> Answer:
+    """Lead to the login whose code was typed, which is this person's from now on."""
+    form = DeviceCodeForm()
+    tried = {"account": current_user().public_id, "address": client().address}
+    try:
+        rate_limits.hit("device-code", **tried)
+        login = claim(current_user(), form.code.data or "")
+    except RateLimited as error:
+        form.code.errors = [str(error)]
+        return _form(form), error.status, {"Retry-After": str(error.retry_after)}
+    except ValidationFailed as failed:
+        form.show(failed)
+        return _form(form), failed.status
+    db.session.commit()
+    rate_limits.give_back("device-code", **tried)
+    return _back(login)
+
+
+@device.get("/<login_id>")
+def show_login(login_id: str) -> Answer:
+    """Show what is asking, or what became of it."""
+    return _page(login_of(current_user(), login_id))
+
+
+@device.post("/<login_id>/approval")
+def approve(login_id: str) -> Answer:
+    """Let the terminal in: it may do all that this person may."""
+    ensure_recent_proof()
+    return _decide(login_of(current_user(), login_id), True)
+
+
+@device.post("/<login_id>/denial")
+def deny(login_id: str) -> Answer:
+    """Send the terminal away."""
+    return _decide(login_of(current_user(), login_id), False)
+
+
+def _decide(login: DeviceLogin, is_approved: bool) -> Answer:
+    try:
+        decide(login, is_approved, by=current_user(), client=client())
+    except Conflict as conflict:
+        # The page says what became of it instead.
+        return _page(login), conflict.status
+    db.session.commit()
+    return _back(login)
+
+
+def _back(login: DeviceLogin) -> Response:
+    return redirect(url_for("device.device_login.show_login", login_id=login.public_id), 303)
+
+
+def _page(login: DeviceLogin) -> str:
+    is_elsewhere = login.address != client().address
+    return render_template("auth/device_decision.html", login=login, is_elsewhere=is_elsewhere)
+
+
+def _form(form: DeviceCodeForm) -> str:
+    return render_template("auth/device.html", form=form)

@@ -1,0 +1,119 @@
+"""Passkeys on the Security tab: add, rename, remove."""
+
+from typing import Any
+
+from flask import flash, jsonify, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth import passkeys
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.forms import PasskeyForm, PasskeyNameForm
+from reflow_accounts.auth.models import Passkey
+from reflow_accounts.auth.pages.blueprints import security
+from reflow_accounts.auth.passkeys import Site
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.web import addresses
+from reflow_accounts.web.request_info import client
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+@security.get("/passkeys/new")
+def new_passkey() -> Answer:
+    """Ask for the name of a new passkey."""
+    ensure_recent_proof()
+    return render_template("auth/passkey_new.html", form=PasskeyForm(formdata=None))
+
+
+@security.post("/passkeys/options")
+def new_passkey_options() -> Any:
+    """Give the browser what it needs to make a passkey, once the name is one that can be kept."""
+    ensure_recent_proof()
+    try:
+        passkeys.checked_name(PasskeyForm().name.data or "")
+    except ValidationFailed as failed:
+        return jsonify(failed.fields), failed.status
+    options = passkeys.options_to_add(current_user(), Site.at(addresses.origin()))
+    db.session.commit()
+    return options
+
+
+@security.post("/passkeys/proof-options")
+def passkey_proof_options() -> Any:
+    """Give the browser a challenge that a passkey of this person may sign, as a proof."""
+    options = passkeys.options_to_verify(Site.at(addresses.origin()), current_user())
+    db.session.commit()
+    return options
+
+
+@security.post("/passkeys")
+def add_passkey() -> Answer:
+    """Keep the passkey that the browser has made."""
+    ensure_recent_proof()
+    form, site = PasskeyForm(), Site.at(addresses.origin())
+    try:
+        passkey = passkeys.add(
+            current_user(),
+            form.name.data or "",
+            form.credential.data or "",
+            site,
+            by=current_user(),
+            client=client(),
+        )
+    except ValidationFailed as failed:
+        # A challenge is used up by a wrong answer, too.
+        db.session.commit()
+        form.show(failed)
+        return render_template("auth/passkey_new.html", form=form), 422
+    return _done(f"{passkey.name} was added.")
+
+
+@security.get("/passkeys/<passkey_id>")
+def passkey(passkey_id: str) -> Answer:
+    """Ask for another name."""
+    found = passkeys.passkey_of(current_user(), passkey_id)
+    return _ask_name(found, PasskeyNameForm(formdata=None, obj=found))
+
+
+@security.post("/passkeys/<passkey_id>")
+def rename_passkey(passkey_id: str) -> Answer:
+    """Give a passkey another name."""
+    ensure_recent_proof()
+    found, form = passkeys.passkey_of(current_user(), passkey_id), PasskeyNameForm()
+    try:
+        passkeys.rename(found, form.name.data or "", by=current_user(), client=client())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _ask_name(found, form), 422
+    return _done(f"The passkey is called {found.name} now.")
+
+
+@security.get("/passkeys/<passkey_id>/removal")
+def passkey_removal(passkey_id: str) -> Answer:
+    """Ask before a passkey is removed."""
+    return render_template(
+        "auth/passkey_removal.html", passkey=passkeys.passkey_of(current_user(), passkey_id)
+    )
+
+
+@security.post("/passkeys/<passkey_id>/removal")
+def remove_passkey(passkey_id: str) -> Answer:
+    """Remove a passkey."""
+    ensure_recent_proof()
+    found = passkeys.passkey_of(current_user(), passkey_id)
+    name = found.name
+    passkeys.remove(found, by=current_user(), client=client())
+    return _done(f"{name} no longer signs you in.")
+
+
+def _ask_name(found: Passkey, form: PasskeyNameForm) -> str:
+    return render_template("auth/passkey.html", passkey=found, form=form)
+
+
+def _done(message: str) -> AnyResponse:
+    db.session.commit()
+    flash(message, "passkeys")
+    return redirect(url_for("account.security.show"), 303)

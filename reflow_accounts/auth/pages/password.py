@@ -1,0 +1,51 @@
+"""Change one's password on the Security tab."""
+
+from flask import flash, redirect, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth import login_manager, password_change, sessions
+from reflow_accounts.auth.current_user import caller, current_user
+from reflow_accounts.auth.forms import ChangePasswordForm
+from reflow_accounts.auth.models import Factor
+from reflow_accounts.auth.pages.blueprints import security
+from reflow_accounts.auth.pages.security_tab import shown
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.database import db
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.web.request_info import client
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+@security.post("/password")
+def change_password() -> Answer:
+    """Change the password, end every other session and give this one a new value."""
+    form = ChangePasswordForm()
+    session = caller().session
+    assert session, "a page is asked for in a session"
+    account = current_user().public_id
+    rate_limits.hit("step-up", account=account)
+    try:
+        password_change.change(
+            current_user(),
+            form.current_password.data or "",
+            form.new_password.data or "",
+            hasher(),
+            session=session,
+            by=current_user(),
+            client=client(),
+        )
+    except ValidationFailed as failed:
+        db.session.rollback()
+        if "current_password" not in failed.fields:
+            rate_limits.give_back("step-up", account=account)
+        form.show(failed)
+        return shown(form=form, password_form=form), 422
+    value = sessions.confirm(session, Factor.PASSWORD, client=client())
+    db.session.commit()
+    rate_limits.give_back("step-up", account=account)
+    if value:
+        login_manager.renew(value)
+    flash("Password changed. Other devices were signed out.", "password-changed")
+    return redirect(url_for("account.security.show"), 303)

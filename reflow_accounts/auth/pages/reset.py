@@ -1,0 +1,81 @@
+"""Forgot your password: ask for a link, and choose another password behind it."""
+
+from flask import flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth import login_manager, password_change
+from reflow_accounts.auth.forms import ForgotForm, ResetForm
+from reflow_accounts.auth.mail_links import find_link
+from reflow_accounts.auth.models import LinkPurpose, MailLink
+from reflow_accounts.auth.pages.blueprints import public
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.database import db
+from reflow_accounts.errors import Gone, ValidationFailed
+from reflow_accounts.mail import tokens
+from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.web.request_info import client
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+@public.get("/forgot-password")
+def forgot() -> Answer:
+    """Ask for the address."""
+    if login_manager.current_session():
+        return redirect(url_for("account.security.show"), 303)
+    return render_template("auth/forgot.html", form=ForgotForm())
+
+
+@public.post("/forgot-password")
+def ask_reset() -> Answer:
+    """Have a link mailed, or not; the answer is the same for every address."""
+    form = ForgotForm()
+    rate_limits.hit("forgot", account=form.email.data or "", address=client().address)
+    try:
+        password_change.ask_reset(form.email.data or "")
+    except ValidationFailed as failed:
+        form.show(failed)
+        return render_template("auth/forgot.html", form=form), 422
+    db.session.commit()
+    return render_template("auth/forgot_sent.html", email=form.email.data)
+
+
+@public.get("/reset-password/<token>")
+def show_reset(token: str) -> Answer:
+    """Ask for the new password."""
+    if _link(token) is None:
+        return _dead_link()
+    return render_template("auth/reset.html", form=ResetForm())
+
+
+@public.post("/reset-password/<token>")
+def reset(token: str) -> Answer:
+    """Set the new password, end every session, and lead to the log-in page: a second factor is asked for there."""
+    link = _link(token)
+    if link is None:
+        return _dead_link()
+    form = ResetForm()
+    try:
+        password_change.reset(link, form.new_password.data or "", hasher(), client=client())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return render_template("auth/reset.html", form=form), 422
+    except Gone:
+        db.session.rollback()
+        return _dead_link()
+    db.session.commit()
+    mine = login_manager.current_session()
+    if mine and mine.user_id == link.user_id:
+        login_manager.leave()
+    flash("Your password was changed. Log in with the new one.", "session")
+    return redirect(url_for("public.auth.login"), 303)
+
+
+def _link(token: str) -> MailLink | None:
+    link = find_link(tokens.read(token, LinkPurpose.RESET_PASSWORD), LinkPurpose.RESET_PASSWORD)
+    return link if link and password_change.user_of(link) else None
+
+
+def _dead_link() -> Answer:
+    return render_template("auth/dead_link.html", purpose=LinkPurpose.RESET_PASSWORD), 410

@@ -1,0 +1,99 @@
+"""The second factor on the Security tab: set up, recovery codes, turn off."""
+
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth import second_factor
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.forms import ProofForm, SetupForm
+from reflow_accounts.auth.pages.blueprints import security
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.auth.qr import QrCode
+from reflow_accounts.auth.second_factor import Setup
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict, Gone, ValidationFailed
+from reflow_accounts.web.request_info import client
+
+WRONG_PASSWORD = "The password is not correct"  # noqa: S105  # pragma: allowlist secret
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+@security.get("/second-factor/new")
+def new_second_factor() -> Answer:
+    """Show a new secret as QR code and as text, and ask for its first code."""
+    ensure_recent_proof()
+    if second_factor.is_on(current_user()):
+        return redirect(url_for("account.security.show"), 303)
+    return _ask_code(SetupForm(formdata=None), second_factor.new_setup(current_user()))
+
+
+@security.post("/second-factor")
+def turn_on() -> Answer:
+    """Turn the second factor on and show the recovery codes, this once."""
+    ensure_recent_proof()
+    form = SetupForm()
+    try:
+        setup = second_factor.setup_of(current_user(), form.setup.data or "")
+        codes = second_factor.turn_on(
+            current_user(), setup, form.code.data or "", by=current_user(), client=client()
+        )
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _ask_code(form, setup), 422
+    except (Conflict, Gone) as refusal:
+        return _refuse(refusal)
+    db.session.commit()
+    return _reveal(codes)
+
+
+@security.post("/recovery-codes")
+def new_recovery_codes() -> Answer:
+    """Replace the recovery codes and show the new ones, this once."""
+    ensure_recent_proof()
+    try:
+        codes = second_factor.new_recovery_codes(
+            current_user(), request.form.get("seen", ""), by=current_user(), client=client()
+        )
+    except Conflict as conflict:
+        return _refuse(conflict)
+    db.session.commit()
+    return _reveal(codes)
+
+
+@security.get("/second-factor/removal")
+def second_factor_removal() -> Answer:
+    """Ask for the password before the second factor is turned off."""
+    if not second_factor.is_on(current_user()):
+        return redirect(url_for("account.security.show"), 303)
+    return render_template("auth/second_factor_removal.html", form=ProofForm(formdata=None))
+
+
+@security.post("/second-factor/removal")
+def turn_off() -> Answer:
+    """Turn the second factor off."""
+    ensure_recent_proof()
+    form = ProofForm()
+    if not hasher().matches(form.proof_password.data or "", current_user().password_hash):
+        form.proof_password.errors = [WRONG_PASSWORD]
+        return render_template("auth/second_factor_removal.html", form=form), 422
+    second_factor.turn_off(current_user(), by=current_user(), client=client())
+    db.session.commit()
+    flash("Two-factor authentication is off", "second-factor")
+    return redirect(url_for("account.security.show"), 303)
+
+
+def _ask_code(form: SetupForm, setup: Setup) -> str:
+    qr = QrCode.of(setup.address)
+    return render_template("auth/second_factor_new.html", form=form, setup=setup, qr=qr)
+
+
+def _reveal(codes: list[str]) -> str:
+    return render_template("auth/recovery_codes.html", codes="\n".join(codes))
+
+
+def _refuse(refusal: Conflict | Gone) -> tuple[str, int]:
+    db.session.rollback()
+    return render_template("auth/second_factor_refused.html", sentence=str(refusal)), refusal.status

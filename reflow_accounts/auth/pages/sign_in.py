@@ -1,0 +1,106 @@
+"""Log in and log out."""
+
+from flask import redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth import login as login_service
+from reflow_accounts.auth import login_manager, pending_login, second_factor
+from reflow_accounts.auth.forms import LoginForm
+from reflow_accounts.auth.models import Factor, SessionKind
+from reflow_accounts.auth.pages.blueprints import public
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.database import db
+from reflow_accounts.errors import RateLimited
+from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.users.models import User
+from reflow_accounts.web.redirects import local_path, waiting_page
+from reflow_accounts.web.request_info import client
+
+WRONG = "Email or password is not correct"
+
+Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+
+@public.get("/")
+def home() -> Answer:
+    """Lead to the account when signed in, else to the log-in page."""
+    page = "account.profile.show" if login_manager.current_session() else "public.auth.login"
+    return redirect(url_for(page), 303)
+
+
+@public.get("/login")
+def login() -> Answer:
+    """Show the log-in form."""
+    if login_manager.current_session():
+        return redirect(after_login(), 303)
+    return show_login(LoginForm())
+
+
+@public.post("/login")
+def log_in() -> Answer:
+    """Check e-mail address and password and begin a session."""
+    form = LoginForm()
+    tried = {"account": form.email.data or "", "address": client().address}
+    try:
+        rate_limits.hit("sign-in", **tried)
+    except RateLimited as error:
+        form.password.errors = [f"{str(error).removesuffix('.')} or reset your password."]
+        headers = {"Retry-After": str(error.retry_after)}
+        return show_login(form), error.status, headers
+    user = login_service.find_by_password(form.email.data or "", form.password.data or "", hasher())
+    if user is None:
+        login_service.refuse_sign_in(form.email.data or "", client())
+        db.session.commit()
+        form.password.errors = [WRONG]
+        return show_login(form), 422
+    rate_limits.give_back("sign-in", **tried)
+    login_service.renew_password_hash(user, form.password.data or "", hasher())
+    return sign_in(user, Factor.PASSWORD)
+
+
+@public.post("/logout")
+def logout() -> Answer:
+    """End the session and have the browser forget what it kept of it."""
+    row = login_manager.current_session()
+    if row:
+        login_service.end_session(row, by=row.user, client=client())
+        db.session.commit()
+    login_manager.leave()
+    response = redirect(url_for("public.auth.login"), 303)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+def show_login(form: LoginForm) -> str:
+    """Write the log-in page; wherever the person wanted to go survives."""
+    return render_template("auth/login.html", form=form, next=wanted_page())
+
+
+def sign_in(user: User, *first: Factor) -> AnyResponse:
+    """Go on after one proof to be `user`: to the second factor when one is asked for, else begin; commit."""
+    if not second_factor.is_asked_for(user):
+        return begin(user, *first)
+    pending_login.wait_for(user)
+    db.session.commit()
+    return redirect(url_for("public.auth.code", next=wanted_page()), 303)
+
+
+def begin(user: User, *factors: Factor) -> AnyResponse:
+    """Begin the browser's session of somebody who has proved all that is asked, ending the one before; commit."""
+    row, value = login_service.start_session(user, SessionKind.BROWSER, factors, client=client())
+    old = login_manager.current_session()
+    if old:
+        login_service.end_session(old, by=old.user, client=client())
+    db.session.commit()
+    login_manager.enter(row, value)
+    return redirect(after_login(), 303)
+
+
+def after_login() -> str:
+    """Return where the person wanted to go, or what waits for them, or the account."""
+    return wanted_page() or waiting_page() or url_for("account.profile.show")
+
+
+def wanted_page() -> str | None:
+    """Return where the person wanted to go, or None."""
+    return local_path(request.values.get("next"))

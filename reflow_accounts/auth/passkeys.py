@@ -1,0 +1,265 @@
+"""Passkeys (W3C Web Authentication): adding one, signing in or proving with one, renaming, removing."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import webauthn
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from webauthn.helpers import options_to_json_dict, parse_client_data_json
+from webauthn.helpers.base64url_to_bytes import base64url_to_bytes
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.auth.models import Passkey, PasskeyChallenge
+from reflow_accounts.auth.security_mails import tell
+from reflow_accounts.database import db, now
+from reflow_accounts.errors import NotFound, ValidationFailed
+from reflow_accounts.users.models import User
+from reflow_accounts.web import text
+from reflow_accounts.web.request_info import Client
+
+LONGEST_NAME = 64
+LONGEST_CREDENTIAL_ID = 1023
+# Time for the browser's own dialog, and for a step-up in between.
+CHALLENGE_LIFETIME = timedelta(minutes=10)
+_TIMEOUT_MS = 5 * 60 * 1000
+NOT_ADDED = "The passkey could not be added. Try again"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The relying party: the domain that passkeys belong to, and the origin that browsers must name."""
+
+    domain: str
+    origin: str
+
+    @classmethod
+    def at(cls, origin: str) -> "Site":
+        """Return the site of an origin, such as https://accounts.example.com."""
+        parts = urlsplit(origin)
+        domain = parts.hostname or ""
+        # As browsers write it: in lower case, without the port that the scheme has anyway.
+        is_usual = parts.port in (None, 443 if parts.scheme == "https" else 80)
+        return cls(domain, f"{parts.scheme}://{domain}" + ("" if is_usual else f":{parts.port}"))
+
+
+def passkeys_of(user: User) -> list[Passkey]:
+    """List the user's passkeys, newest first."""
+    query = select(Passkey).where(Passkey.user_id == user.id)
+    return list(db.session.scalars(query.order_by(Passkey.created_at.desc(), Passkey.id.desc())))
+
+
+def passkey_of(user: User, public_id: str) -> Passkey:
+    """Return a passkey of the user. Raises NotFound, for others' passkeys too."""
+    query = select(Passkey).where(Passkey.public_id == public_id, Passkey.user_id == user.id)
+    passkey = db.session.scalar(query)
+    if passkey is None:
+        raise NotFound("There is no passkey with this id.")
+    return passkey
+
+
+def checked_name(name: str) -> str:
+    """Return the name as it will be kept. Raises ValidationFailed with the sentence for its field."""
+    tidy = text.tidy(name)
+    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a name for this passkey")
+    if fault:
+        raise ValidationFailed(name=fault)
+    return tidy
+
+
+def options_to_add(user: User, site: Site) -> dict[str, Any]:
+    """Return what the browser needs to make a passkey; its challenge is the user's, good once and soon."""
+    known = [PublicKeyCredentialDescriptor(id=passkey.credential_id) for passkey in passkeys_of(user)]
+    options = webauthn.generate_registration_options(
+        rp_id=site.domain,
+        rp_name="Reflow",
+        user_id=user.public_id.encode(),
+        user_name=user.email or user.full_name,
+        user_display_name=user.full_name,
+        challenge=_new_challenge(user),
+        timeout=_TIMEOUT_MS,
+        exclude_credentials=known,
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.REQUIRED,
+            user_verification=UserVerificationRequirement.REQUIRED,
+        ),
+    )
+    return options_to_json_dict(options)
+
+
+def options_to_verify(site: Site, user: User | None = None) -> dict[str, Any]:
+    """Return what the browser needs to use a passkey: of `user`, or of whoever wants to sign in."""
+    known = [
+        PublicKeyCredentialDescriptor(id=one.credential_id) for one in (passkeys_of(user) if user else ())
+    ]
+    options = webauthn.generate_authentication_options(
+        rp_id=site.domain,
+        challenge=_new_challenge(user),
+        timeout=_TIMEOUT_MS,
+        allow_credentials=known,
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    return options_to_json_dict(options)
+
+
+def add(user: User, name: str, credential: str, site: Site, *, by: User, client: Client) -> Passkey:
+    """Keep a passkey that the user's browser has made.
+
+    `credential` is the JSON that it gave. Raises ValidationFailed for a bad name, and for a credential
+    that is not one, of another site, of a challenge that was not this user's, or that is known already.
+    """
+    tidy = checked_name(name)
+    answer = _Answer.read(credential)
+    if answer is None or not _use_up(answer.challenge, user):
+        raise ValidationFailed(credential=NOT_ADDED)
+    try:
+        made = webauthn.verify_registration_response(
+            credential=answer.credential,
+            expected_challenge=answer.challenge,
+            expected_rp_id=site.domain,
+            expected_origin=site.origin,
+            require_user_verification=True,
+        )
+    except Exception:  # whatever the library stumbles over, it was sent by a browser
+        raise ValidationFailed(credential=NOT_ADDED) from None
+    passkey = Passkey(
+        user=user,
+        name=tidy,
+        credential_id=made.credential_id,
+        public_key=made.credential_public_key,
+        sign_count=made.sign_count,
+    )
+    _insert(passkey)
+    _record(Action.PASSKEY_ADDED, passkey, by, client)
+    tell(user, f"The passkey “{tidy}” was added.", client)
+    return passkey
+
+
+def verify(credential: str, site: Site, user: User | None = None) -> Passkey | None:
+    """Return the passkey that signed the challenge of `options_to_verify`, or None when nothing valid did.
+
+    With `user` only their passkeys and challenges count. It counts as two factors: the authenticator
+    has verified the person. Whoever is disabled or deleted, and a service account, cannot use one.
+    """
+    answer = _Answer.read(credential)
+    if answer is None or not _use_up(answer.challenge, user):
+        return None
+    passkey = db.session.scalar(select(Passkey).where(Passkey.credential_id == answer.credential_id))
+    if passkey is None or not _may_use(passkey, user):
+        return None
+    try:
+        used = webauthn.verify_authentication_response(
+            credential=answer.credential,
+            expected_challenge=answer.challenge,
+            expected_rp_id=site.domain,
+            expected_origin=site.origin,
+            credential_public_key=passkey.public_key,
+            credential_current_sign_count=passkey.sign_count,
+            require_user_verification=True,
+        )
+    except Exception:  # as in `add`
+        return None
+    return passkey if _count(passkey, used.new_sign_count) else None
+
+
+def rename(passkey: Passkey, name: str, *, by: User, client: Client) -> None:
+    """Give a passkey another name. Raises ValidationFailed for one that cannot be."""
+    tidy = checked_name(name)
+    if tidy == passkey.name:
+        return
+    old, passkey.name = passkey.name, tidy
+    _record(Action.PASSKEY_RENAMED, passkey, by, client, old=old)
+
+
+def remove(passkey: Passkey, *, by: User, client: Client) -> None:
+    """Forget a passkey: nobody signs in with it any more."""
+    gone = db.session.execute(delete(Passkey).where(Passkey.id == passkey.id)).rowcount  # type: ignore[attr-defined]
+    if gone:
+        _record(Action.PASSKEY_REMOVED, passkey, by, client)
+        tell(passkey.user, f"The passkey “{passkey.name}” was removed.", client)
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a browser gave, read as far as is needed to find the challenge and the passkey."""
+
+    credential: dict[str, Any]
+    credential_id: bytes
+    challenge: bytes
+
+    @classmethod
+    def read(cls, credential: str) -> "_Answer | None":
+        try:
+            found = json.loads(credential)
+            signed = parse_client_data_json(base64url_to_bytes(found["response"]["clientDataJSON"]))
+            credential_id = base64url_to_bytes(found["rawId"])
+        except Exception:  # any shape may come, and any error of the library
+            return None
+        is_whole = 0 < len(credential_id) <= LONGEST_CREDENTIAL_ID
+        return cls(found, credential_id, signed.challenge) if is_whole else None
+
+
+def _new_challenge(user: User | None) -> bytes:
+    """Make a challenge, and take away those that nobody answered in time."""
+    at = now()
+    db.session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at <= at))
+    value = webauthn.helpers.generate_challenge()
+    expires_at = at + CHALLENGE_LIFETIME
+    db.session.add(PasskeyChallenge(value=value, user_id=user.id if user else None, expires_at=expires_at))
+    db.session.flush()
+    return value
+
+
+def _use_up(challenge: bytes, user: User | None) -> bool:
+    """Take a challenge away; say whether it was there, in time, and this user's (None: nobody's)."""
+    taken = delete(PasskeyChallenge).where(
+        PasskeyChallenge.value == challenge,
+        PasskeyChallenge.expires_at > now(),
+        PasskeyChallenge.user_id == (user.id if user else None),
+    )
+    return bool(db.session.execute(taken).rowcount)  # type: ignore[attr-defined]  # a DELETE has one
+
+
+def _may_use(passkey: Passkey, user: User | None) -> bool:
+    owner = passkey.user
+    return owner.is_person and not owner.disabled_at and not owner.deleted_at and user in (None, owner)
+
+
+def _count(passkey: Passkey, sign_count: int) -> bool:
+    """Note the use; False when the counter went no further meanwhile: a copy of the passkey may be about."""
+    is_next = (Passkey.sign_count < sign_count) if sign_count else (Passkey.sign_count == 0)
+    counted = update(Passkey).where(Passkey.id == passkey.id, is_next)
+    used = counted.values(sign_count=sign_count, last_used_at=now())
+    return bool(db.session.execute(used).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+
+
+def _insert(passkey: Passkey) -> None:
+    """Add the passkey; the database says whether it is known already."""
+    try:
+        with db.session.begin_nested():
+            db.session.add(passkey)
+    except IntegrityError:
+        raise ValidationFailed(credential="This passkey was already added") from None
+
+
+def _record(action: Action, passkey: Passkey, by: User, client: Client, **details: Any) -> None:
+    record(
+        action,
+        by=by,
+        account=passkey.user,
+        subject=passkey.name,
+        address=client.address,
+        passkey=passkey.public_id,
+        **details,
+    )
+    db.session.flush()

@@ -1,0 +1,111 @@
+"""Get another password: by knowing the current one, or by a link that is mailed to who forgot it."""
+
+from typing import Any
+
+from sqlalchemy import update
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.auth.login import checked_email, end_sessions_of, find_by_email
+from reflow_accounts.auth.mail_links import add_link, drop_links_of, hold, use
+from reflow_accounts.auth.models import LinkPurpose, MailLink, UserSession
+from reflow_accounts.auth.password_policy import fault_of, words_of
+from reflow_accounts.auth.passwords import PasswordHasher
+from reflow_accounts.database import db
+from reflow_accounts.errors import Gone, ValidationFailed
+from reflow_accounts.mail.service import post, resolver
+from reflow_accounts.users.models import User
+from reflow_accounts.web.request_info import Client
+
+WRONG = "Current password is not correct"
+
+
+def change(
+    user: User,
+    current: str,
+    new: str,
+    hasher: PasswordHasher,
+    *,
+    session: UserSession | None,
+    by: User,
+    client: Client,
+) -> None:
+    """Give the user another password and end every session but `session`; API keys stay.
+
+    Raises ValidationFailed when `current` is not the password, or `new` cannot be one.
+    """
+    stored = user.password_hash
+    fault = fault_of(new, words_of(user))
+    if not hasher.matches(current, stored):
+        raise ValidationFailed(current_password=WRONG)
+    if fault:
+        raise ValidationFailed(new_password=fault)
+    if not _set(user, hasher.hash(new), instead_of=stored):
+        raise ValidationFailed(current_password=WRONG)
+    end_sessions_of(user, but=session)
+    _finish(Action.PASSWORD_CHANGED, user, by=by, client=client)
+
+
+def ask_reset(email: str) -> None:
+    """Have a link mailed to `email`, if it may reset a password: that is found out off the request's path.
+
+    Raises ValidationFailed for what is no address.
+    """
+    post("forgot", checked_email(email))
+
+
+@resolver("forgot")
+def answer_forgot(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Write to a person who can sign in; to nobody else."""
+    user = find_by_email(to)
+    if user is None or not _may_reset(user):
+        return []
+    link = add_link(LinkPurpose.RESET_PASSWORD, to, user=user)
+    return [("reset_password", to, {"link": link.public_id})]
+
+
+def user_of(link: MailLink) -> User | None:
+    """Return whose password the link resets; None when it must not any more."""
+    user = db.session.get(User, link.user_id)
+    return user if user and _may_reset(user) and user.email == link.email else None
+
+
+def reset(link: MailLink, new: str, hasher: PasswordHasher, *, client: Client) -> None:
+    """Give the link's user another password and end every session; the second factor stays.
+
+    Raises ValidationFailed when `new` cannot be a password (the link stays good), Gone when the link is not.
+    """
+    user = user_of(link)
+    if user is None:
+        raise Gone("This link does not work any more.")
+    fault = fault_of(new, words_of(user))
+    if fault:
+        raise ValidationFailed(new_password=fault)
+    hold(user)
+    if not use(link):
+        raise Gone("This link does not work any more.")
+    _set(user, hasher.hash(new))
+    end_sessions_of(user)
+    _finish(Action.PASSWORD_RESET, user, by=user, client=client)
+
+
+def _may_reset(user: User) -> bool:
+    return user.is_person and user.disabled_at is None and user.deleted_at is None
+
+
+def _set(user: User, password_hash: str, *, instead_of: str | None = None) -> bool:
+    """Store the password; with `instead_of` only where that is stored, so that of two changes one counts."""
+    query = update(User).where(User.id == user.id)
+    if instead_of:
+        query = query.where(User.password_hash == instead_of)
+    changed = db.session.execute(query.values(password_hash=password_hash))
+    return bool(changed.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+
+
+def _finish(action: Action, user: User, *, by: User, client: Client) -> None:
+    # A link that somebody asked for before must not undo this.
+    drop_links_of(user)
+    record(action, by=by, account=user, subject=client.device, address=client.address)
+    assert user.email
+    post("password_changed", user.email, device=client.device)
+    db.session.flush()

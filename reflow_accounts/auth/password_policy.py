@@ -1,0 +1,83 @@
+"""Which passwords may be chosen: long ones that nobody would try first (OWASP ASVS 5.0, 6.2)."""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+
+from zxcvbn import zxcvbn
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
+
+from reflow_accounts.auth.passwords import LONGEST_PASSWORD
+from reflow_accounts.users.models import User
+from reflow_accounts.web import text
+
+SHORTEST_PASSWORD = 12
+# zxcvbn raises above this many characters; what follows them can only make a password stronger.
+_LONGEST_JUDGED = 72
+# Below a million guesses (score 2 of zxcvbn): a common password, doubled, counted on, or a row of keys.
+_LOWEST_SCORE = 2
+# How many characters must be a person's own, beside the words that others know.
+_OWN_CHARACTERS = 8
+_OUR_WORDS = ("reflow", "accounts")
+_SHORTEST_WORD = 3
+_LOOKALIKES = str.maketrans("013457@$!", "oieastasi")
+
+_sources: list[Callable[[User], Iterable[str]]] = []
+
+
+def fault_of(password: str, words: Iterable[str]) -> str | None:
+    """Return the sentence that says why `password` cannot be chosen, or None when it can.
+
+    It counts exactly as typed: 12 to 1,024 characters of any kind. `words` are what others know of the
+    person: names, addresses, teams.
+    """
+    if not password:
+        return "Enter a password"
+    if len(password) < SHORTEST_PASSWORD:
+        return f"Use at least {SHORTEST_PASSWORD} characters"
+    if len(password) > LONGEST_PASSWORD:
+        return f"Use at most {LONGEST_PASSWORD:,} characters"
+    if _is_made_of(password, words):
+        return "This password is made of your name, your team's or ours. Choose another"
+    if _is_common(password):
+        return "This password is one of the first that others would try. Choose another"
+    return None
+
+
+def words_of(user: User) -> list[str]:
+    """Return what others know of a user: name, address, and what the rooms above add."""
+    return [user.full_name, user.email or "", *(word for source in _sources for word in source(user))]
+
+
+def adds_words(source: Callable[[User], Iterable[str]]) -> Callable[[User], Iterable[str]]:
+    """Have `words_of` ask `source` too: for rooms above this one, which know more of a user."""
+    _sources.append(source)
+    return source
+
+
+def _is_common(password: str) -> bool:
+    # The 3,000 most used hold a dozen passwords of this length: the whole list of 30,000 holds 229.
+    if password.casefold() in _most_used():
+        return True
+    score: int = zxcvbn(password[:_LONGEST_JUDGED])["score"]
+    return score < _LOWEST_SCORE
+
+
+def _is_made_of(password: str, words: Iterable[str]) -> bool:
+    """Say whether too little is left of a password without the words, as they are or in look-alikes."""
+    known = {_plain(part) for word in (*words, *_OUR_WORDS) for part in re.split(r"[\W_]+", word)}
+    parts = sorted((part for part in known if len(part) >= _SHORTEST_WORD), key=len, reverse=True)
+    if not parts:
+        return False
+    whole = re.sub(r"[\W_]+", "", _plain(password))
+    own, found = re.subn("|".join(map(re.escape, parts)), "", whole)
+    return bool(found) and len(own) < _OWN_CHARACTERS
+
+
+def _plain(word: str) -> str:
+    return text.folded(word).translate(_LOOKALIKES)
+
+
+@cache
+def _most_used() -> frozenset[str]:
+    return frozenset(FREQUENCY_LISTS["passwords"])

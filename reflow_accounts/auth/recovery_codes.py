@@ -1,0 +1,100 @@
+"""Recovery codes: ten that stand in for the authenticator app, once each; only their digests are kept."""
+
+import secrets
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.auth.models import RecoveryCode
+from reflow_accounts.auth.secrets import digest_of
+from reflow_accounts.auth.security_mails import tell
+from reflow_accounts.database import db, now
+from reflow_accounts.errors import Conflict
+from reflow_accounts.users.models import User
+from reflow_accounts.web.request_info import Client
+
+CODES = 10
+# Without the characters that people take for one another; 24 of these 30 hold 117 bits.
+_ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # pragma: allowlist secret
+_GROUPS, _GROUP_LENGTH = 4, 6
+_LENGTH = _GROUPS * _GROUP_LENGTH
+
+
+def issue(user: User) -> list[str]:
+    """Make ten codes and return them, which exist only in this answer."""
+    codes = [_new_code() for _ in range(CODES)]
+    at = now()
+    db.session.add_all(RecoveryCode(user_id=user.id, digest=_digest(code), created_at=at) for code in codes)
+    db.session.flush()
+    return codes
+
+
+def renew(user: User, seen: datetime | None) -> list[str]:
+    """Put ten new codes in the place of those that were made at `seen`, and return them.
+
+    Raises Conflict when these are no longer the user's codes: a form counts once.
+    """
+    old = delete(RecoveryCode).where(RecoveryCode.user_id == user.id, RecoveryCode.created_at == seen)
+    if not db.session.execute(old).rowcount:  # type: ignore[attr-defined]  # a DELETE has one
+        raise Conflict("New recovery codes were already made. They cannot be shown again.")
+    return issue(user)
+
+
+def made_at(user: User) -> datetime | None:
+    """Return when the user's codes were made, or None when there are none."""
+    return db.session.scalar(select(func.max(RecoveryCode.created_at)).where(RecoveryCode.user_id == user.id))
+
+
+def count_left(user: User) -> int:
+    """Return how many codes the user has not used."""
+    query = select(func.count()).where(RecoveryCode.user_id == user.id, RecoveryCode.used_at.is_(None))
+    return db.session.scalar(query) or 0
+
+
+def last_used_at(user: User) -> datetime | None:
+    """Return when the user last used a code, or None."""
+    return db.session.scalar(select(func.max(RecoveryCode.used_at)).where(RecoveryCode.user_id == user.id))
+
+
+def accept(user: User, code: str, *, client: Client) -> bool:
+    """Use up a code of the user; False when it is not one, or was used: of two uses at once one counts."""
+    tidy = _tidy(code)
+    if len(tidy) != _LENGTH or not tidy.isascii():
+        return False
+    used = (
+        update(RecoveryCode)
+        .where(
+            RecoveryCode.user_id == user.id,
+            RecoveryCode.digest == digest_of(tidy),
+            RecoveryCode.used_at.is_(None),
+        )
+        .values(used_at=now())
+    )
+    if not db.session.execute(used).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+        return False
+    left = count_left(user)
+    record(Action.RECOVERY_CODE_USED, by=user, account=user, address=client.address, left=left)
+    tell(user, f"A recovery code was used. You have {left} left.", client)
+    db.session.flush()
+    return True
+
+
+def forget(user: User) -> None:
+    """Make every code of the user worthless."""
+    db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+
+
+def _new_code() -> str:
+    groups = ("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
+    return "-".join(groups)
+
+
+def _digest(code: str) -> bytes:
+    # A plain fast hash is enough above 112 random bits (OWASP ASVS 5.0, 6.5.2).
+    return digest_of(_tidy(code))
+
+
+def _tidy(code: str) -> str:
+    return "".join(code[:100].lower().replace("-", " ").split())

@@ -1,0 +1,210 @@
+"""The second factor: an authenticator app (TOTP, RFC 6238), its recovery codes, and what they prove."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pyotp
+from sqlalchemy import func, select, update
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import SOMEBODY, record
+from reflow_accounts.auth import recovery_codes
+from reflow_accounts.auth.encryption import vault
+from reflow_accounts.auth.models import Passkey
+from reflow_accounts.auth.security_mails import tell
+from reflow_accounts.database import db, now
+from reflow_accounts.errors import Conflict, Gone, ValidationFailed
+from reflow_accounts.users.models import User
+from reflow_accounts.web.request_info import Client
+
+ISSUER = "Reflow"
+WRONG_CODE = "This code is not correct. Enter the newest one of your app"
+# How long a set-up page stays good.
+SETUP_LIFETIME = timedelta(hours=1)
+_DIGITS = 6
+# A code is good one time step of 30 seconds early and late, for clocks that differ (RFC 6238, 5.2).
+_DRIFT = (0, -1, 1)
+_LONGEST_TYPED = 64
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A secret that is not in force yet. `sealed` is what the page sends back; nothing is kept meanwhile."""
+
+    secret: str = field(repr=False)
+    sealed: str = field(repr=False)
+    # What the QR code says (the key URI format of authenticator apps).
+    address: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the Security tab shows: whether it is on, how many recovery codes are left, and their mark."""
+
+    is_on: bool
+    codes_left: int
+    codes: str
+
+
+def standing_of(user: User) -> Standing:
+    """Return where the user's second factor stands."""
+    return Standing(is_on(user), recovery_codes.count_left(user), mark_of(user))
+
+
+def is_on(user: User) -> bool:
+    """Say whether the user's authenticator app is asked for codes."""
+    return user.totp_on_at is not None
+
+
+def has_second_factor(user: User) -> bool:
+    """Say whether the user has an authenticator app or a passkey."""
+    return is_on(user) or _has_passkey(user)
+
+
+def is_asked_for(user: User) -> bool:
+    """Say whether the password alone does not sign this user in.
+
+    A passkey is another way to sign in, not a second step, but for staff, who must not do with one factor.
+    """
+    return is_on(user) or (user.is_staff and _has_passkey(user))
+
+
+def new_setup(user: User) -> Setup:
+    """Make a secret for the user's authenticator app."""
+    secret = pyotp.random_base32()
+    return _setup(user, secret, _sealed(user, secret).decode("ascii"))
+
+
+def setup_of(user: User, sealed: str) -> Setup:
+    """Return the set-up that the user's page sent back. Raises Gone when it is old or not theirs."""
+    secret = _opened(user, sealed.encode("utf-8", "surrogatepass"), SETUP_LIFETIME)
+    if secret is None:
+        raise Gone("This page was open for too long. Set up two-factor authentication once more.")
+    return _setup(user, secret, sealed)
+
+
+def turn_on(user: User, setup: Setup, code: str, *, by: User, client: Client) -> list[str]:
+    """Ask for codes of this secret from now on; return the recovery codes, which exist only in this answer.
+
+    Raises ValidationFailed for a wrong code, and Conflict when the second factor is on already: of two
+    requests at once one turns it on.
+    """
+    step = _step_of(setup.secret, code)
+    if step is None:
+        raise ValidationFailed(code=WRONG_CODE)
+    turned = (
+        update(User)
+        .where(User.id == user.id, User.totp_on_at.is_(None))
+        .values(totp_secret=_sealed(user, setup.secret), totp_on_at=now(), totp_step=step)
+    )
+    if not db.session.execute(turned).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+        raise Conflict("Two-factor authentication is already on. Its recovery codes cannot be shown again.")
+    db.session.refresh(user)
+    recovery_codes.forget(user)
+    _tell(Action.SECOND_FACTOR_ON, user, by, client)
+    return recovery_codes.issue(user)
+
+
+def turn_off(user: User, *, by: User | None, client: Client) -> None:
+    """Ask for no codes any more; the secret and the recovery codes are gone. Doing it twice is harmless."""
+    if not is_on(user):
+        return
+    user.totp_secret = user.totp_on_at = user.totp_step = None
+    recovery_codes.forget(user)
+    _tell(Action.SECOND_FACTOR_OFF, user, by, client)
+
+
+def accept_code(user: User, code: str) -> bool:
+    """Say whether `code` is the authenticator app's, now and for the first time.
+
+    The step of an accepted code is remembered in one statement, so that no code counts twice, on no
+    process and no node (OWASP ASVS 5.0, 6.5.1).
+    """
+    sealed = user.totp_secret
+    secret = _opened(user, sealed) if sealed and is_on(user) else None
+    step = _step_of(secret, code) if secret else None
+    if not secret or not sealed or step is None:
+        return False
+    is_new = User.totp_step.is_(None) | (User.totp_step < step)
+    accepted = update(User).where(User.id == user.id, User.totp_on_at.is_not(None), is_new)
+    if not db.session.execute(accepted.values(totp_step=step)).rowcount:  # type: ignore[attr-defined]
+        return False
+    if not vault().is_current(sealed):
+        user.totp_secret = _sealed(user, secret)
+    db.session.flush()
+    return True
+
+
+def refuse(user: User, *, client: Client) -> None:
+    """Write down that somebody who knows the password gave a wrong code."""
+    subject = f"{client.device}, wrong code"
+    record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=subject, address=client.address)
+    db.session.flush()
+
+
+def new_recovery_codes(user: User, seen: str, *, by: User, client: Client) -> list[str]:
+    """Replace the recovery codes that the page showed (`mark_of` them) and return the new ones.
+
+    Raises Conflict when others took their place meanwhile, or the second factor was turned off.
+    """
+    codes = recovery_codes.renew(user, recovery_codes.made_at(user) if seen == mark_of(user) else None)
+    _tell(Action.RECOVERY_CODES_MADE, user, by, client)
+    return codes
+
+
+def mark_of(user: User) -> str:
+    """Return what changes when the user's recovery codes are replaced."""
+    at = recovery_codes.made_at(user)
+    return f"{at:%Y%m%d%H%M%S%f}" if at else ""
+
+
+def state_of(user: User) -> str:
+    """Return what changes whenever the password or a second factor is changed or was used."""
+    last_passkey = select(func.max(Passkey.last_used_at)).where(Passkey.user_id == user.id)
+    parts = (
+        user.password_hash,
+        user.totp_on_at,
+        user.totp_step,
+        recovery_codes.last_used_at(user),
+        db.session.scalar(last_passkey),
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _has_passkey(user: User) -> bool:
+    return db.session.scalar(select(Passkey.id).where(Passkey.user_id == user.id).limit(1)) is not None
+
+
+def _setup(user: User, secret: str, sealed: str) -> Setup:
+    address = pyotp.TOTP(secret).provisioning_uri(name=user.email or user.full_name, issuer_name=ISSUER)
+    return Setup(secret, sealed, address)
+
+
+def _sealed(user: User, secret: str) -> bytes:
+    # With the user's id: what was sealed for one is no good for another.
+    return vault().seal(f"{user.public_id} {secret}")
+
+
+def _opened(user: User, sealed: bytes, lifetime: timedelta | None = None) -> str | None:
+    owner, _, secret = (vault().open(sealed, lifetime=lifetime) or "").partition(" ")
+    return secret if owner == user.public_id else None
+
+
+def _step_of(secret: str, code: str) -> int | None:
+    """Return the time step, now or next to it, whose code this is; spaces in it do not matter."""
+    typed = "".join(code[:_LONGEST_TYPED].split())
+    if len(typed) != _DIGITS or not (typed.isascii() and typed.isdigit()):
+        return None
+    totp = pyotp.TOTP(secret, digits=_DIGITS)
+    current = totp.timecode(now())
+    steps = [current + drift for drift in _DRIFT]
+    return next((step for step in steps if hmac.compare_digest(totp.generate_otp(step), typed)), None)
+
+
+def _tell(action: Action, user: User, by: User | None, client: Client) -> None:
+    """Write the act down and tell the user."""
+    record(action, by=by, account=user, address=client.address)
+    tell(user, f"{action.title}.", client)
+    db.session.flush()

@@ -1,0 +1,141 @@
+"""The entry points of the application: their addresses, who is let in, and the blueprints behind them."""
+
+from flask import Blueprint, Flask, abort, current_app, flash, redirect, url_for
+from flask_login import current_user as browser
+from werkzeug.wrappers import Response
+
+from reflow_accounts.activity import api as activity_api
+from reflow_accounts.activity import pages as activity_pages
+from reflow_accounts.api_auth import api as api_auth_api
+from reflow_accounts.api_auth import bearer
+from reflow_accounts.api_keys import api as api_keys_api
+from reflow_accounts.api_keys import pages as api_keys_pages
+from reflow_accounts.auth import api as auth_api
+from reflow_accounts.auth import pages as auth_pages
+from reflow_accounts.auth.current_user import Caller, current_user, set_caller
+from reflow_accounts.auth.login_manager import ask_to_log_in, was_signed_in
+from reflow_accounts.auth.second_factor import has_second_factor
+from reflow_accounts.auth.step_up import ensure_open_console
+from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.help import pages as help_pages
+from reflow_accounts.marketplace import pages as marketplace_pages
+from reflow_accounts.subscriptions import pages as subscriptions_pages
+from reflow_accounts.subscriptions.context_processor import team_and_subscription
+from reflow_accounts.support import api as support_api
+from reflow_accounts.support import pages as support_pages
+from reflow_accounts.teams import api as teams_api
+from reflow_accounts.teams import pages as teams_pages
+from reflow_accounts.users import pages as users_pages
+from reflow_accounts.web import health, htmx
+from reflow_accounts.web.csrf import refuse_forgery
+from reflow_accounts.web.openapi import api as openapi
+
+
+def require_login() -> Response | None:
+    """Let in whoever is signed in, and refuse forged requests."""
+    if not browser.is_authenticated:
+        return ask_to_log_in()
+    set_caller(Caller(browser.user.id, session=browser.session))
+    refuse_forgery()
+    return None
+
+
+def require_staff() -> Response | None:
+    """Let in staff who proved it not long ago.
+
+    To everybody else the console does not exist; a session that ended may be staff's.
+    """
+    is_staff = browser.is_authenticated and browser.user.is_staff
+    if not is_staff and (browser.is_authenticated or not was_signed_in()):
+        abort(404)
+    answer = require_login() or _ask_for_second_factor()
+    if answer is None:
+        ensure_open_console()
+    return answer
+
+
+def allow_everybody() -> None:
+    """Let in requests that another site sends: they carry their own proof, and our cookies prove nothing."""
+
+
+def _ask_for_second_factor() -> Response | None:
+    """Lead staff without a second factor to where they get one; in development the console works without."""
+    if not current_app.config["SETTINGS"].is_production or has_second_factor(current_user()):
+        return None
+    flash(
+        "The support console needs a second factor. Set up an authenticator app or add a passkey.", "needed"
+    )
+    address = url_for("account.security.show")
+    return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
+
+
+BLUEPRINTS = {
+    "public": (
+        auth_pages.public,
+        users_pages.public,
+        teams_pages.public,
+        help_pages.pages,
+        health.pages,
+        marketplace_pages.public,
+    ),
+    "webhooks": (marketplace_pages.webhooks,),
+    "account": (
+        users_pages.account,
+        users_pages.account_deletion,
+        auth_pages.account,
+        auth_pages.security,
+        api_keys_pages.pages,
+        api_keys_pages.service_account_pages,
+        teams_pages.account,
+        teams_pages.service_account_pages,
+        subscriptions_pages.pages,
+        activity_pages.pages,
+    ),
+    "device": (auth_pages.device,),
+    "support": (support_pages.pages,),
+}
+BEFORE_REQUEST = {
+    "public": refuse_forgery,
+    "webhooks": allow_everybody,
+    "account": require_login,
+    # As for the account, at an address that people type from a terminal.
+    "device": require_login,
+    "support": require_staff,
+}
+URL_PREFIXES = {
+    "public": "",
+    "webhooks": "/marketplace",
+    "account": "/account",
+    "device": "/device",
+    "support": "/support",
+}
+
+API_BLUEPRINTS = (
+    api_auth_api.blueprint,
+    api_keys_api.blueprint,
+    teams_api.teams,
+    teams_api.service_accounts,
+    activity_api.blueprint,
+    support_api.blueprint,
+    auth_api.sessions,
+    auth_api.device,
+)
+
+
+def register_blueprints(app: Flask) -> None:
+    """Register every blueprint behind its entry point, and the handlers that let requests in."""
+    for name, blueprints in BLUEPRINTS.items():
+        entry_point = Blueprint(name, __name__, url_prefix=URL_PREFIXES[name] or None)
+        entry_point.before_request(BEFORE_REQUEST[name])
+        for blueprint in blueprints:
+            entry_point.register_blueprint(blueprint)
+        if name == "account":
+            entry_point.context_processor(team_and_subscription)
+        if name == "public":
+            # Asked by the pages that say so: others need no database for it.
+            entry_point.context_processor(lambda: {"comes_from_aws": marketplace_pages.has_claim})
+        app.register_blueprint(entry_point)
+    app.before_request(bearer.authenticate_request)
+    app.after_request(bearer.record_use)
+    for blueprint in API_BLUEPRINTS:
+        openapi.register_blueprint(blueprint, url_prefix=API_PREFIX)

@@ -1,1 +1,0 @@
-"""People: who they are, how they sign in, and the sessions that remember it."""

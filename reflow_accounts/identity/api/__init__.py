@@ -1,6 +1,0 @@
-"""Signing the command in and out: with a password, or by way of a browser."""
-
-from reflow_accounts.identity.api.device import blueprint as device
-from reflow_accounts.identity.api.sessions import blueprint as sessions
-
-__all__ = ["device", "sessions"]

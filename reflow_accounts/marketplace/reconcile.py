@@ -1,0 +1,60 @@
+"""Ask AWS about every agreement once a day, in case an event was lost."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import select
+
+from reflow_accounts.aws_settings import AwsSettings
+from reflow_accounts.database import db, now
+from reflow_accounts.marketplace.aws_client import AgreementFacts, describe_agreement, search_agreements
+from reflow_accounts.marketplace.events import ingest_facts
+from reflow_accounts.marketplace.models import Agreement
+from reflow_accounts.marketplace.state_machine import UNKNOWN
+from reflow_accounts.subscriptions.models import Licence, LicenceState
+
+
+def reconcile(settings: AwsSettings) -> Iterator[str]:
+    """Take in what AWS says of each agreement that concerns us; yield a line for each status that is news.
+
+    Commits agreement by agreement, so that a run that is cut off has done what it said, and several at once
+    change nothing twice. Raises AwsAway.
+    """
+    known = {row.agreement_id: row.status for row in db.session.scalars(select(Agreement))}
+    bought = select(Licence.agreement_id).where(Licence.agreement_id.is_not(None))
+    known |= {name: "" for name in db.session.scalars(bought) if name and name not in known}
+    seen = set()
+    for facts in search_agreements(settings):
+        if facts.agreement_id in known or facts.initial_id in known:
+            seen.add(facts.agreement_id)
+            yield from _take(facts, known.get(facts.agreement_id, ""))
+    for agreement_id in sorted(_open_agreements() - seen):
+        found = describe_agreement(settings, agreement_id)
+        unknown = AgreementFacts(agreement_id, None, UNKNOWN, None, None)
+        yield from _take(found or unknown, known.get(agreement_id, ""))
+
+
+def _take(facts: AgreementFacts, before: str) -> Iterator[str]:
+    states = _states_of(facts.agreement_id)
+    ingest_facts(facts, now())
+    db.session.commit()
+    if facts.status == before:
+        return
+    if facts.status == UNKNOWN:
+        yield f"{facts.agreement_id}: AWS does not know it"
+    else:
+        effect = ", which ends its licence" if _states_of(facts.agreement_id) != states else ""
+        was = "unknown" if before in ("", UNKNOWN) else before
+        yield f"{facts.agreement_id}: {was} → {facts.status}{effect}"
+
+
+def _states_of(agreement_id: str) -> list[str]:
+    query = select(Licence.state).where(Licence.agreement_id == agreement_id)
+    return list(db.session.scalars(query.order_by(Licence.id)))
+
+
+def _open_agreements() -> set[str]:
+    """Return the agreements whose licences have not ended."""
+    query = select(Licence.agreement_id).where(
+        Licence.agreement_id.is_not(None), Licence.state != LicenceState.ENDED
+    )
+    return {name for name in db.session.scalars(query) if name}

@@ -1,1 +1,0 @@
-"""The Team tab: who belongs to a team with which rights, and who is invited."""

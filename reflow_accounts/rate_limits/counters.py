@@ -1,0 +1,110 @@
+"""The counters in our own database, as a storage of the library `limits`; and which storage an application uses."""
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, current_app
+from limits.storage import Storage, storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+from sqlalchemy import case, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from reflow_accounts.config import Settings
+from reflow_accounts.database import db, now
+from reflow_accounts.rate_limits.models import LimitCount
+
+SCHEME = "reflow-database"
+# A counter that answers later than this is a counter that is away.
+_SECONDS_TO_ANSWER = 2.0
+_EXTENSION = "limiter"
+
+
+class DatabaseStorage(Storage):
+    """Counts in one statement and in a transaction of its own.
+
+    So a try counts whatever becomes of its request, and of many that come at once, on any node, no two
+    read the same number. The window of a counter begins with its first try.
+    """
+
+    STORAGE_SCHEME = [SCHEME]
+
+    @property
+    def base_exceptions(self) -> tuple[type[Exception], ...]:
+        """Nothing is wrapped: what the database says is answered like everywhere (`web.error_handlers`)."""
+        return ()
+
+    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
+        """Add `amount` (which may be negative; a count never is) and return the count of this window."""
+        _ensure_nothing_was_written()
+        at = now()
+        insert: Any = (sqlite if db.engine.dialect.name == "sqlite" else postgresql).insert
+        fresh = {"count": max(amount, 0), "ends_at": at + timedelta(seconds=expiry)}
+        is_over = LimitCount.ends_at <= at
+        more = LimitCount.count + amount
+        statement = (
+            insert(LimitCount)
+            .values(key=key, **fresh)
+            .on_conflict_do_update(
+                index_elements=[LimitCount.key],
+                set_={
+                    "count": case((is_over, fresh["count"]), (more < 0, 0), else_=more),
+                    "ends_at": case((is_over, fresh["ends_at"]), else_=LimitCount.ends_at),
+                },
+            )
+            .returning(LimitCount.count)
+        )
+        with db.engine.begin() as connection:
+            count: int = connection.execute(statement).scalar_one()
+        return count
+
+    def get(self, key: str) -> int:
+        query = select(LimitCount.count).where(LimitCount.key == key, LimitCount.ends_at > now())
+        with db.engine.connect() as connection:
+            return connection.scalar(query) or 0
+
+    def get_expiry(self, key: str) -> float:
+        """Return when the window of this counter ends, in seconds since 1970."""
+        with db.engine.connect() as connection:
+            ends_at = connection.scalar(select(LimitCount.ends_at).where(LimitCount.key == key))
+        return (ends_at or now()).timestamp()
+
+    def check(self) -> bool:
+        with db.engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(LimitCount)) is not None
+
+    def reset(self) -> int:
+        with db.engine.begin() as connection:
+            return connection.execute(delete(LimitCount)).rowcount
+
+    def clear(self, key: str) -> None:
+        with db.engine.begin() as connection:
+            connection.execute(delete(LimitCount).where(LimitCount.key == key))
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Keep the limiter of an application: over its database, or over Redis or Valkey where they are named."""
+    storage = None
+    if settings.rate_limits:
+        storage = _storage(settings.ratelimit_storage_url)
+    app.extensions[_EXTENSION] = FixedWindowRateLimiter(storage) if storage else None
+
+
+def limiter() -> FixedWindowRateLimiter | None:
+    """Return the limiter of the current application; None where limits are off."""
+    found: FixedWindowRateLimiter | None = current_app.extensions[_EXTENSION]
+    return found
+
+
+def _ensure_nothing_was_written() -> None:
+    # SQLite has one writer: a request that writes already would wait for itself.
+    if db.engine.dialect.name == "sqlite" and db.session().in_transaction():
+        driver: Any = db.session.connection().connection.driver_connection
+        if driver.in_transaction:
+            raise RuntimeError("count a try before the request writes")
+
+
+def _storage(url: str) -> Any:
+    if not url:
+        return storage_from_string(f"{SCHEME}://")
+    timeouts = {"socket_timeout": _SECONDS_TO_ANSWER, "socket_connect_timeout": _SECONDS_TO_ANSWER}
+    return storage_from_string(url, **timeouts)

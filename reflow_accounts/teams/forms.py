@@ -1,0 +1,81 @@
+"""The forms of a team, its members, invitations and service accounts."""
+
+from wtforms import PasswordField, RadioField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
+
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.teams.models import Rights
+from reflow_accounts.web.forms import Form
+
+
+class TeamForm(Form):
+    name = StringField("Team name")
+
+
+class InviteForm(Form):
+    """Several addresses, one on each line."""
+
+    emails = TextAreaField("Email addresses")
+    rights = RadioField(
+        "Rights",
+        choices=[
+            SelectChoice(Rights.VIEW, "View: see what the team has"),
+            SelectChoice(Rights.EDIT, "Edit: change what the team has"),
+            SelectChoice(Rights.ADMIN, "Admin: also manage members, service accounts and the subscription"),
+        ],
+        default=Rights.VIEW,
+        validate_choice=False,
+    )
+
+    @property
+    def lines(self) -> list[str]:
+        """What stands on each line."""
+        return (self.emails.data or "").splitlines()
+
+    def show(self, failed: ValidationFailed) -> None:
+        """Say of each bad line which it is and what it holds."""
+        sentences = []
+        for field, sentence in failed.fields.items():
+            name, _, place = field.partition(".")
+            if name != "emails":
+                self[name].errors = [sentence]
+            elif place:
+                line = self.lines[int(place)].strip()
+                sentences.append(f"Line {int(place) + 1}, “{_cut(line)}”: {sentence}")
+            else:
+                sentences.append(sentence)
+        if sentences:
+            self.emails.errors = sentences
+
+
+class NewMemberForm(Form):
+    """Begins an account by invitation."""
+
+    full_name = StringField("Full name")
+    password = PasswordField("Password")
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= 60 else f"{line[:60]}…"
+
+
+class AccountForm(Form):
+    """What a service account is called and what it may do; never Admin."""
+
+    name = StringField("Name")
+    rights = RadioField(
+        "Rights",
+        choices=[
+            SelectChoice(Rights.EDIT, "Edit: change what the team has"),
+            SelectChoice(Rights.VIEW, "View: see what the team has"),
+        ],
+        default=Rights.EDIT,
+        validate_choice=False,
+    )
+
+    @property
+    def wanted_rights(self) -> Rights:
+        """The rights that were chosen. Raises ValidationFailed unless they are rights at all."""
+        if self.rights.data not in list(Rights):
+            raise ValidationFailed(rights="Choose View or Edit")
+        return Rights(self.rights.data)

@@ -1,0 +1,49 @@
+"""Join a team by invitation with an account that begins with it."""
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.auth.mail_links import drop_sign_ups_of, hold_sign_ups_of
+from reflow_accounts.auth.password_policy import fault_of
+from reflow_accounts.auth.passwords import PasswordHasher
+from reflow_accounts.errors import Conflict, ValidationFailed
+from reflow_accounts.teams.invitations import accept
+from reflow_accounts.teams.models import Invitation
+from reflow_accounts.users.models import User
+from reflow_accounts.users.profile import add_hashed_person, checked_full_name
+from reflow_accounts.web.request_info import Client
+
+
+def join_with_new_account(
+    invitation: Invitation, full_name: str, password: str, hasher: PasswordHasher, *, client: Client
+) -> User:
+    """Make an account for the invited address, which the link has proved, and put it into the team.
+
+    Raises ValidationFailed for the name or the password, Gone when the invitation is not open any more,
+    and Conflict when the address has an account by now.
+    """
+    name = _checked(full_name, password, invitation)
+    password_hash = hasher.hash(password)
+    hold_sign_ups_of(invitation.email)
+    try:
+        user = add_hashed_person(name, invitation.email, password_hash)
+    except ValidationFailed:
+        raise Conflict("This email address has an account already. Log in to join.") from None
+    accept(invitation, user, client=client)
+    drop_sign_ups_of(invitation.email)
+    record(Action.ACCOUNT_CREATED, by=user, account=user, address=client.address)
+    return user
+
+
+def _checked(full_name: str, password: str, invitation: Invitation) -> str:
+    faults: dict[str, str] = {}
+    name = full_name
+    try:
+        name = checked_full_name(full_name)
+    except ValidationFailed as failed:
+        faults.update(failed.fields)
+    fault = fault_of(password, (name, invitation.email, invitation.team.name))
+    if fault:
+        faults["password"] = fault
+    if faults:
+        raise ValidationFailed(**faults)
+    return name

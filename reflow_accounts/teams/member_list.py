@@ -1,0 +1,89 @@
+"""List the members of a team, with when each was last active."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import contains_eager
+
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.usage.queries import usage_counts_of
+from reflow_accounts.auth.models import UserSession
+from reflow_accounts.database import db
+from reflow_accounts.teams.invitations import waiting_invitations_of
+from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
+from reflow_accounts.users.models import User, UserKind
+from reflow_accounts.web.pagination import Page, Position, read_cursor
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person in a team."""
+
+    user: User
+    rights: Rights
+    joined_at: datetime
+    last_active_at: datetime | None
+
+
+def members_page(team: Team, *, limit: int, cursor: str | None = None) -> Page[Member]:
+    """Return one page of the people of a team, who joined first is first.
+
+    Raises ValidationFailed for a cursor that no page gave.
+    """
+    query = (
+        select(Membership)
+        .join(Membership.user)
+        .options(contains_eager(Membership.user))
+        .where(Membership.team_id == team.id, User.kind == UserKind.PERSON)
+    )
+    after = Position.of(read_cursor(cursor, 2))
+    if after:
+        at, number = Membership.created_at, Membership.user_id
+        query = query.where(or_(at > after.at, and_(at == after.at, number > after.number)))
+    query = query.order_by(Membership.created_at, Membership.user_id)
+    rows = list(db.session.scalars(query.limit(limit + 1)))
+    page = Page.cut(rows, limit, lambda row: Position(row.created_at, row.user_id).numbers)
+    return Page(described(page.items), page.next_cursor)
+
+
+def described(memberships: Collection[Membership]) -> list[Member]:
+    """Put beside each membership, whose user is loaded, when that person was last active."""
+    last = last_active([membership.user_id for membership in memberships])
+    return [
+        Member(row.user, Rights(row.rights), row.created_at, last.get(row.user_id)) for row in memberships
+    ]
+
+
+def last_active(user_ids: Collection[int]) -> dict[int, datetime]:
+    """Return when each user was last active, in a session or by an API key; who never was is left out."""
+    sessions = select(UserSession.user_id, func.max(UserSession.last_active_at))
+    found: dict[int, datetime] = {}
+    for user_id, at in db.session.execute(
+        sessions.where(UserSession.user_id.in_(user_ids)).group_by(UserSession.user_id)
+    ):
+        found[user_id] = at
+    owners = select(ApiKey.id, ApiKey.user_id).where(ApiKey.user_id.in_(user_ids))
+    owner_of: dict[int, int] = dict(db.session.execute(owners).all())
+    for key_id, usage in usage_counts_of(owner_of).items():
+        used_at, owner = usage.last_used_at, owner_of[key_id]
+        if used_at and (owner not in found or used_at > found[owner]):
+            found[owner] = used_at
+    return found
+
+
+def count_people(team: Team) -> int:
+    """Return how many people a team has."""
+    query = select(func.count()).select_from(Membership).join(User, User.id == Membership.user_id)
+    return db.session.scalar(query.where(Membership.team_id == team.id, User.kind == UserKind.PERSON)) or 0
+
+
+def invitations_page(team: Team, *, limit: int, cursor: str | None = None) -> Page[Invitation]:
+    """Return one page of the invitations that wait for an answer, newest first.
+
+    Raises ValidationFailed for a cursor that no page gave.
+    """
+    before = Position.of(read_cursor(cursor, 2))
+    rows = waiting_invitations_of(team, limit=limit + 1, before=before)
+    return Page.cut(rows, limit, lambda row: Position(row.created_at, row.id).numbers)

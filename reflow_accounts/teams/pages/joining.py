@@ -1,0 +1,137 @@
+"""The page behind an invitation: who invites whom to what, and how to join."""
+
+from enum import StrEnum
+
+from flask import flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth import login_manager
+from reflow_accounts.auth.login import find_by_email
+from reflow_accounts.auth.models import Factor
+from reflow_accounts.auth.pages.sign_in import sign_in
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict, Gone, ValidationFailed
+from reflow_accounts.mail import tokens
+from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.teams import invitations
+from reflow_accounts.teams.current import choose
+from reflow_accounts.teams.forms import NewMemberForm
+from reflow_accounts.teams.joining import join_with_new_account
+from reflow_accounts.teams.models import Invitation, InvitationState
+from reflow_accounts.teams.pages.blueprints import public
+from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.users.models import User
+from reflow_accounts.web.request_info import client
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+class Situation(StrEnum):
+    """How the person who opens a link stands to it; of those that are over it has the state's name."""
+
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    ACCEPTED = "accepted"
+    OF_SOMEBODY_ELSE = "of_somebody_else"
+    MEMBER = "member"
+    READY = "ready"
+    SIGNED_OUT = "signed_out"
+    NEW = "new"
+
+
+_OVER = (Situation.UNKNOWN, Situation.CANCELLED, Situation.EXPIRED, Situation.ACCEPTED)
+
+
+@public.get("/<token>")
+def show(token: str) -> Answer:
+    """Say who invites to which team, and ask; nothing is changed, so that programs may look at links."""
+    invitation = _invitation(token)
+    situation = _situation(invitation)
+    page = _page(token, invitation, situation, NewMemberForm(formdata=None))
+    return (page, Gone.status) if situation in _OVER else page
+
+
+@public.post("/<token>")
+def join(token: str) -> Answer:
+    """Join the team with the account of the invited address, or with a new one."""
+    invitation = _invitation(token)
+    situation = _situation(invitation)
+    if invitation and situation == Situation.READY:
+        return _join_as_oneself(token, invitation)
+    if invitation and situation == Situation.NEW:
+        return _join_anew(token, invitation)
+    status = Gone.status if situation in _OVER else 403
+    return _page(token, invitation, situation, NewMemberForm(formdata=None)), status
+
+
+def _join_as_oneself(token: str, invitation: Invitation) -> Answer:
+    session = login_manager.current_session()
+    assert session
+    try:
+        membership = invitations.accept(invitation, session.user, client=client())
+    except (Gone, Conflict):
+        db.session.rollback()
+        return show(token)
+    choose(membership)
+    db.session.commit()
+    return _welcome(redirect(url_for("account.team.show"), 303), invitation)
+
+
+def _join_anew(token: str, invitation: Invitation) -> Answer:
+    rate_limits.hit("sign-up", account=invitation.public_id, address=client().address)
+    form = NewMemberForm()
+    words = (form.full_name.data or "", form.password.data or "")
+    try:
+        user = join_with_new_account(invitation, *words, hasher(), client=client())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _page(token, invitation, Situation.NEW, form), 422
+    except (Gone, Conflict):
+        db.session.rollback()
+        return show(token)
+    answer = sign_in(user, Factor.MAILED_LINK)
+    answer.location = url_for("account.team.show")
+    return _welcome(answer, invitation)
+
+
+def _welcome(answer: AnyResponse, invitation: Invitation) -> AnyResponse:
+    flash(f"You joined {invitation.team.name}.", "team-done")
+    return answer
+
+
+def _invitation(token: str) -> Invitation | None:
+    return invitations.find_invitation(tokens.read(token, invitations.PURPOSE))
+
+
+def _situation(invitation: Invitation | None) -> Situation:
+    if invitation is None:
+        return Situation.UNKNOWN
+    if invitation.state != InvitationState.OPEN:
+        return Situation(invitation.state)
+    session = login_manager.current_session()
+    if session and session.user.email != invitation.email:
+        return Situation.OF_SOMEBODY_ELSE
+    owner = find_by_email(invitation.email)
+    if owner and _is_member(owner, invitation):
+        return Situation.MEMBER
+    if session:
+        return Situation.READY
+    return Situation.SIGNED_OUT if owner else Situation.NEW
+
+
+def _is_member(user: User, invitation: Invitation) -> bool:
+    return any(membership.team_id == invitation.team_id for membership in memberships_of(user))
+
+
+def _page(token: str, invitation: Invitation | None, situation: Situation, form: NewMemberForm) -> str:
+    return render_template(
+        "teams/invitation.html",
+        link_token=token,
+        invitation=invitation,
+        inviter=invitations.inviter_of(invitation) if invitation else None,
+        situation=situation,
+        form=form,
+    )

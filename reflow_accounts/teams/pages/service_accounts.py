@@ -1,0 +1,159 @@
+"""The section "Service accounts": list, create, edit, disable, delete."""
+
+from typing import Any
+
+from flask import flash, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from reflow_accounts.api_keys import service_accounts
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db
+from reflow_accounts.errors import Gone, ValidationFailed
+from reflow_accounts.teams import service_accounts as accounts
+from reflow_accounts.teams.forms import AccountForm
+from reflow_accounts.teams.models import Membership
+from reflow_accounts.teams.pages.blueprints import service_account_pages
+from reflow_accounts.teams.service import admin_membership_of, membership_of
+from reflow_accounts.web import htmx
+from reflow_accounts.web.request_info import client
+
+Answer = str | Response | tuple[str, int]
+
+FLASHED = "service-accounts"
+
+
+@service_account_pages.get("/service-accounts")
+def index(team_id: str) -> Answer:
+    """Lead to where the service accounts of a team are listed: its Team tab."""
+    return redirect(_place(membership_of(current_user(), team_id)))
+
+
+@service_account_pages.get("/service-accounts/new")
+def new(team_id: str) -> Answer:
+    """Ask what a new service account is called."""
+    membership = admin_membership_of(current_user(), team_id)
+    return _page("new", membership, form=AccountForm(formdata=None))
+
+
+@service_account_pages.post("/service-accounts")
+def create(team_id: str) -> Answer:
+    """Make a service account."""
+    ensure_recent_proof()
+    membership = admin_membership_of(current_user(), team_id)
+    form = AccountForm()
+    try:
+        account = accounts.create(
+            membership.team, form.name.data or "", form.wanted_rights, by=current_user(), client=client()
+        )
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _page("new", membership, form=form), failed.status
+    db.session.commit()
+    return _changed(membership, f"Service account {account.full_name} created.")
+
+
+@service_account_pages.get("/service-accounts/<account_id>/settings")
+def settings(team_id: str, account_id: str) -> Answer:
+    """Ask for the name and the rights of a service account."""
+    membership = admin_membership_of(current_user(), team_id)
+    account = accounts.live_account_of(membership.team, account_id)
+    form = AccountForm(formdata=None, name=account.full_name, rights=accounts.rights_of(account))
+    return _page("settings", membership, account=account, form=form)
+
+
+@service_account_pages.post("/service-accounts/<account_id>/settings")
+def change(team_id: str, account_id: str) -> Answer:
+    """Change the name and the rights of a service account."""
+    ensure_recent_proof()
+    membership = admin_membership_of(current_user(), team_id)
+    account = accounts.live_account_of(membership.team, account_id)
+    form = AccountForm()
+    try:
+        accounts.change(
+            membership.team,
+            account,
+            name=form.name.data or "",
+            rights=form.wanted_rights,
+            by=current_user(),
+            client=client(),
+        )
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _page("settings", membership, account=account, form=form), failed.status
+    db.session.commit()
+    return _changed(membership, f"Service account {account.full_name} saved.")
+
+
+@service_account_pages.post("/service-accounts/<account_id>/standing")
+def set_standing(team_id: str, account_id: str) -> Answer:
+    """Disable a service account, or enable it again."""
+    membership = admin_membership_of(current_user(), team_id)
+    account = accounts.live_account_of(membership.team, account_id)
+    disabled = _wanted_standing()
+    accounts.set_disabled(membership.team, account, disabled, by=current_user(), client=client())
+    db.session.commit()
+    # That it is disabled stands on its page anyhow.
+    if not disabled:
+        flash(f"{account.full_name} is enabled. Its keys work again.", FLASHED)
+    return redirect(
+        url_for("account.service_account_keys.show", team_id=team_id, account_id=account.public_id), 303
+    )
+
+
+@service_account_pages.get("/service-accounts/<account_id>/deletion")
+def deletion(team_id: str, account_id: str) -> Answer:
+    """Ask before a service account is deleted."""
+    membership = admin_membership_of(current_user(), team_id)
+    account = accounts.account_of(membership.team, account_id)
+    if account.deleted_at:
+        return _page("already_deleted", membership, account=account, **_listing(membership)), Gone.status
+    return _page("deletion", membership, row=service_accounts.listed(account))
+
+
+@service_account_pages.post("/service-accounts/<account_id>/deletion")
+def delete(team_id: str, account_id: str) -> Answer:
+    """Delete a service account. Deleting a deleted one has the same end."""
+    ensure_recent_proof()
+    membership = admin_membership_of(current_user(), team_id)
+    account = accounts.account_of(membership.team, account_id)
+    was_there = service_accounts.delete(membership.team, account, by=current_user(), client=client())
+    db.session.commit()
+    words = "deleted. Its keys no longer work." if was_there else "was already deleted."
+    return _changed(membership, f"Service account {account.full_name} {words}")
+
+
+def _wanted_standing() -> bool:
+    """Return the wanted end. Raises ValidationFailed unless the form says it plainly."""
+    wanted = request.form.get("disabled")
+    if wanted not in ("true", "false"):
+        raise ValidationFailed(disabled="Say whether to disable or enable: go back and use the button again")
+    return wanted == "true"
+
+
+def _place(membership: Membership) -> str:
+    """Return the address of the section on the Team tab, which names the team."""
+    return url_for("account.team.show", team=membership.team.public_id, _anchor="teams-service-accounts")
+
+
+def _listing(membership: Membership) -> dict[str, Any]:
+    return {"accounts": service_accounts.listing_of(membership.team)}
+
+
+def _section(membership: Membership) -> dict[str, Any]:
+    return {"tab": "team", "membership": membership} | _listing(membership)
+
+
+def _page(name: str, membership: Membership, **more: Any) -> str:
+    return render_template(f"teams/service_account_{name}.html", tab="team", membership=membership, **more)
+
+
+def _changed(membership: Membership, message: str) -> Response:
+    """Show the section as it is now: in place behind the dialog, or as the page."""
+    if not htmx.is_htmx():
+        flash(message, FLASHED)
+        return redirect(_place(membership), 303)
+    page = render_template("teams/service_accounts_changed.html", **_section(membership), done=[message])
+    return htmx.close_dialog(make_response(page), message)

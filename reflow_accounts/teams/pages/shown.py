@@ -1,0 +1,112 @@
+"""What the Team tab shows, whole or as the part that changes."""
+
+from dataclasses import dataclass
+
+from flask import flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from reflow_accounts.api_keys.service_accounts import listing_of
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.database import db
+from reflow_accounts.errors import DomainError, RateLimited
+from reflow_accounts.teams.current import current_of
+from reflow_accounts.teams.member_list import Member, count_people, invitations_page, members_page
+from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
+from reflow_accounts.teams.pages.service_accounts import FLASHED as ACCOUNTS_DONE
+from reflow_accounts.teams.service import membership_of
+from reflow_accounts.web import htmx
+from reflow_accounts.web.pagination import Page
+
+ROWS_ON_A_PAGE = 50
+_FLASHED = "team-done"
+
+Answer = str | Response | tuple[str, int]
+
+
+@dataclass(frozen=True)
+class ShownTeam:
+    """A team as one of its members sees it. `message` says what was done, `fault` what was not."""
+
+    team: Team
+    rights: Rights
+    people: Page[Member]
+    count: int
+    invitations: Page[Invitation] | None
+    cursor: str | None
+    message: str = ""
+    fault: str = ""
+
+    @property
+    def is_admin(self) -> bool:
+        return self.rights == Rights.ADMIN
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is nobody else, nor anybody invited."""
+        return self.count == 1 and not (self.invitations and self.invitations.items)
+
+
+def shown_team(membership: Membership, message: str = "", fault: str = "") -> ShownTeam:
+    """Gather what the tab shows. Invitations are the business of Admins."""
+    team, rights = membership.team, Rights(membership.rights)
+    cursor = request.values.get("cursor") or None
+    waiting = request.values.get("waiting") or None
+    flashed: list[str] = get_flashed_messages(category_filter=[_FLASHED])  # type: ignore[assignment]  # no pairs
+    return ShownTeam(
+        team,
+        rights,
+        members_page(team, limit=ROWS_ON_A_PAGE, cursor=cursor),
+        count_people(team),
+        invitations_page(team, limit=ROWS_ON_A_PAGE, cursor=waiting) if rights == Rights.ADMIN else None,
+        cursor,
+        message or " ".join(flashed),
+        fault,
+    )
+
+
+def tab(membership: Membership, fault: str = "") -> str:
+    """Return the whole tab."""
+    shown, accounts = shown_team(membership, fault=fault), listing_of(membership.team)
+    done = get_flashed_messages(category_filter=[ACCOUNTS_DONE])
+    return render_template(
+        "teams/index.html", shown=shown, membership=membership, accounts=accounts, done=done
+    )
+
+
+def done(team_id: str, message: str) -> Answer:
+    """Answer an act that was done and committed: the changed part, behind the dialog or in place; or the tab."""
+    membership = membership_of(current_user(), team_id)
+    if not htmx.is_htmx():
+        return back(membership.team, message)
+    shown = shown_team(membership, message)
+    if not htmx.is_dialog():
+        return render_template("teams/_members.html", shown=shown)
+    return htmx.close_dialog(make_response(render_template("teams/changed.html", shown=shown)), message)
+
+
+def refused(team_id: str, error: DomainError) -> Answer:
+    """Answer an act on a row that was not done: the part, or the tab, as it is now, with the sentence."""
+    db.session.rollback()
+    membership = membership_of(current_user(), team_id)
+    if htmx.is_htmx():
+        page = render_template("teams/_members.html", shown=shown_team(membership, fault=str(error)))
+    else:
+        page = tab(membership, fault=str(error))
+    answer = make_response(page, error.status)
+    if isinstance(error, RateLimited):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def back(team: Team, message: str) -> Response:
+    """Lead to the tab, on this team, where the message is said."""
+    flash(message, _FLASHED)
+    return redirect(tab_of(team), 303)
+
+
+def tab_of(team: Team) -> str:
+    """Return the address of the tab on a team, which is named there unless it is the current one."""
+    current = current_of(current_user())
+    is_current = current is not None and current.team_id == team.id
+    cursor = request.values.get("cursor") or None
+    return url_for("account.team.show", team=None if is_current else team.public_id, cursor=cursor)

@@ -1,0 +1,136 @@
+"""How teams, members, invitations and service accounts look to programs."""
+
+import marshmallow as ma
+
+from reflow_accounts.subscriptions.models import State
+from reflow_accounts.teams.invitations import MOST_AT_ONCE
+from reflow_accounts.teams.models import LONGEST_NAME, InvitationState, Rights
+from reflow_accounts.users.models import LONGEST_EMAIL
+from reflow_accounts.users.models import LONGEST_NAME as LONGEST_USER_NAME
+from reflow_accounts.web.openapi import Flag, Moment, PageQuery, Schema, Text, cursor_field
+
+
+def _rights() -> ma.fields.String:
+    return ma.fields.String(required=True, validate=ma.validate.OneOf(list(Rights)))
+
+
+class ListQuery(PageQuery):
+    """Which part of a list."""
+
+    cursor = cursor_field(2)
+
+
+class TeamOut(Schema):
+    """A team of yours, with your rights to it."""
+
+    id = ma.fields.String(required=True, attribute="team.public_id")
+    name = ma.fields.String(required=True, attribute="team.name")
+    created_at = Moment(required=True, attribute="team.created_at")
+    rights = _rights()
+    subscription = ma.fields.String(required=True, validate=ma.validate.OneOf(list(State)))
+
+
+class TeamName(Schema):
+    """What to call a team."""
+
+    name = Text(
+        required=True,
+        metadata={
+            "description": "One line of 1 to 120 characters that can be seen",
+            "minLength": 1,
+            "maxLength": LONGEST_NAME,
+            "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
+        },
+    )
+
+
+class MemberOut(Schema):
+    """A person in a team. `last_active_at` is the last use of a session or an API key."""
+
+    id = ma.fields.String(required=True, attribute="user.public_id")
+    name = ma.fields.String(required=True, attribute="user.full_name")
+    email = ma.fields.String(required=True, allow_none=True, attribute="user.email")
+    rights = _rights()
+    joined_at = Moment(required=True)
+    last_active_at = Moment(required=True, allow_none=True)
+
+
+class MemberRights(Schema):
+    """What a member may do."""
+
+    rights = _rights()
+
+
+class InvitationOut(Schema):
+    """An invitation that waits for an answer. Its link is in the mail alone."""
+
+    id = ma.fields.String(required=True, attribute="public_id")
+    email = ma.fields.String(required=True)
+    rights = _rights()
+    state = ma.fields.String(required=True, validate=ma.validate.OneOf(list(InvitationState)))
+    created_at = Moment(required=True)
+    sent_at = Moment(required=True)
+    expires_at = Moment(required=True)
+
+
+class NewInvitations(Schema):
+    """Whom to invite. All are invited, or none is."""
+
+    emails = ma.fields.List(
+        Text(validate=ma.validate.Length(1, LONGEST_EMAIL)),
+        required=True,
+        validate=ma.validate.Length(1, MOST_AT_ONCE),
+    )
+    rights = _rights()
+
+
+class InvitationsOut(Schema):
+    """The invitations that were sent."""
+
+    items = ma.fields.List(ma.fields.Nested(InvitationOut), required=True)
+
+
+# What the service will say of a name, as far as a document can. Names of others it cannot know.
+_NAME = {
+    "description": "One line of 1 to 120 characters that can be seen, unlike the team's other service accounts",
+    "minLength": 1,
+    "maxLength": LONGEST_USER_NAME,
+    "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
+}
+_RIGHTS = {"description": "view or edit; a service account is never Admin"}
+_GIVEN = [Rights.VIEW.value, Rights.EDIT.value]
+
+
+class AccountOut(Schema):
+    """A service account. While it is disabled its keys are refused."""
+
+    id = ma.fields.String(required=True, attribute="user.public_id")
+    name = ma.fields.String(required=True, attribute="user.full_name")
+    rights = ma.fields.String(required=True, validate=ma.validate.OneOf(_GIVEN))
+    disabled = ma.fields.Boolean(required=True, attribute="is_disabled")
+    created_at = Moment(required=True, attribute="user.created_at")
+    last_used_at = Moment(required=True, allow_none=True)
+    key_count = ma.fields.Integer(required=True)
+
+
+class NewAccount(Schema):
+    """What to call a service account, and what it may do."""
+
+    name = Text(required=True, metadata=_NAME)
+    rights = ma.fields.String(
+        load_default=Rights.EDIT.value, validate=ma.validate.OneOf(_GIVEN), metadata=_RIGHTS
+    )
+
+
+class AccountChange(Schema):
+    """What is to be different; what is left out stays."""
+
+    name = Text(metadata=_NAME)
+    rights = ma.fields.String(validate=ma.validate.OneOf(_GIVEN), metadata=_RIGHTS)
+    disabled = Flag()
+
+
+class AccountsQuery(PageQuery):
+    """Which service accounts."""
+
+    cursor = cursor_field(2)

@@ -1,0 +1,192 @@
+"""What an operator decides about a user: staff or not, let in or not, signed out, a lost second factor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.auth.login import end_sessions_of, find_by_email
+from reflow_accounts.auth.mail_links import drop_links_of
+from reflow_accounts.auth.models import Passkey, PasskeyChallenge, RecoveryCode, UserSession
+from reflow_accounts.database import db, now
+from reflow_accounts.errors import Conflict, NotFound, ValidationFailed
+from reflow_accounts.mail.service import post
+from reflow_accounts.users.models import User
+from reflow_accounts.users.profile import add_hashed_person
+from reflow_accounts.web import text
+
+LONGEST_REASON = 500
+_ROWS_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class ListedUser:
+    """A user, as operators see one."""
+
+    public_id: str
+    email: str
+    full_name: str
+    is_staff: bool
+    disabled_at: datetime | None
+    deleted_at: datetime | None
+    has_totp: bool
+    has_passkey: bool
+    last_active_at: datetime | None
+
+
+def user_of(email_or_id: str) -> User:
+    """Return the user with this e-mail address or id. Raises NotFound."""
+    found = find_by_email(email_or_id)
+    if found is None and text.is_plain(email_or_id):
+        found = db.session.scalar(select(User).where(User.public_id == email_or_id))
+    if found is None:
+        raise NotFound(f"Nobody has the email address or id {email_or_id}. `users list` shows everybody.")
+    return found
+
+
+def person_of(email_or_id: str) -> User:
+    """Return a person who is not deleted. Raises NotFound, and Conflict for anybody else."""
+    user = user_of(email_or_id)
+    if not user.is_person:
+        raise Conflict(f"{user.full_name} is a service account, which nobody signs in to.")
+    return _existing(user)
+
+
+def users() -> Iterator[ListedUser]:
+    """List every user, oldest first, a few hundred at a time."""
+    last_active = select(func.max(UserSession.last_active_at)).where(UserSession.user_id == User.id)
+    query = select(
+        User.id,
+        User.public_id,
+        func.coalesce(User.email, ""),
+        User.full_name,
+        User.is_staff,
+        User.disabled_at,
+        User.deleted_at,
+        User.totp_on_at.is_not(None),
+        exists().where(Passkey.user_id == User.id),
+        last_active.scalar_subquery(),
+    )
+    number = 0
+    while rows := db.session.execute(
+        query.where(User.id > number).order_by(User.id).limit(_ROWS_AT_ONCE)
+    ).all():
+        for row in rows:
+            number, *facts = row
+            yield ListedUser(*facts)
+
+
+def create_person(
+    full_name: str, email: str, password_hash: str | None, *, is_staff: bool, by: User | None
+) -> User:
+    """Make a person; without a password hash one who must choose a password by a mailed link first.
+
+    Raises ValidationFailed for a bad or taken address or a bad name.
+    """
+    user = add_hashed_person(full_name, email, password_hash, is_staff=is_staff)
+    record(Action.ACCOUNT_CREATED, by=by, account=user, subject=user.full_name)
+    if is_staff:
+        record(Action.STAFF_ADDED, by=by, account=user, subject=user.full_name)
+    db.session.flush()
+    return user
+
+
+def set_staff(user: User, is_staff: bool, reason: str, *, by: User | None) -> bool:
+    """Make a person support staff, or no longer; say whether that changed anything. Needs a reason."""
+    action = Action.STAFF_ADDED if is_staff else Action.STAFF_REMOVED
+    return _change(user, action, reason, by, User.is_staff.is_not(is_staff), is_staff=is_staff)
+
+
+def disable(user: User, reason: str, *, by: User | None) -> bool:
+    """Keep a user out: sessions end for good, API keys open nothing until the user is enabled again.
+
+    It holds for every request that begins after this commits. Says whether that changed anything;
+    raises ValidationFailed for a missing reason.
+    """
+    has_changed = _change(
+        user, Action.USER_DISABLED, reason, by, User.disabled_at.is_(None), disabled_at=now()
+    )
+    end_sessions_of(user)
+    drop_links_of(user)
+    return has_changed
+
+
+def enable(user: User, reason: str, *, by: User | None) -> bool:
+    """Let a user in again; say whether that changed anything. Raises Conflict for a deleted one."""
+    is_disabled = User.disabled_at.is_not(None)
+    return _change(_existing(user), Action.USER_ENABLED, reason, by, is_disabled, disabled_at=None)
+
+
+def sign_out(user: User, reason: str, *, by: User | None) -> int:
+    """End every session of a user, of browsers and of the command; return how many there were."""
+    words = _checked(reason)
+    live = select(func.count()).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
+    count = db.session.scalar(live) or 0
+    # Without a session, too: a login may be approved and not fetched yet.
+    end_sessions_of(user)
+    if count:
+        subject = f"{count} session{'' if count == 1 else 's'}"
+        record(Action.SESSION_ENDED_ELSEWHERE, by=by, account=user, subject=subject, reason=words)
+        db.session.flush()
+    return count
+
+
+def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
+    """Remove the authenticator app, the recovery codes and the passkeys of a person, and tell them by mail.
+
+    Says whether there was anything to remove; raises ValidationFailed for a missing reason.
+    """
+    words = _checked(reason)
+    off = {"totp_secret": None, "totp_on_at": None, "totp_step": None}
+    had_app = or_(User.totp_on_at.is_not(None), User.totp_secret.is_not(None))
+    removed = _rows(update(User).where(User.id == user.id, had_app).values(**off))
+    for owned in (RecoveryCode, Passkey, PasskeyChallenge):
+        removed += _rows(delete(owned).where(owned.user_id == user.id))
+    if not removed:
+        return False
+    db.session.refresh(user)
+    record(Action.SECOND_FACTOR_RESET, by=by, account=user, subject=user.full_name, reason=words)
+    if user.email:
+        post("second_factor_reset", user.email, name=user.full_name)
+    db.session.flush()
+    return True
+
+
+def _change(
+    user: User,
+    action: Action,
+    reason: str,
+    by: User | None,
+    is_other: ColumnElement[bool],
+    **values: Any,
+) -> bool:
+    """Set columns where they are not so yet, and write it down: of several at once one does."""
+    words = _checked(reason)
+    if not _rows(update(User).where(User.id == user.id, is_other).values(**values)):
+        return False
+    db.session.refresh(user)
+    record(action, by=by, account=user, subject=user.full_name, reason=words)
+    db.session.flush()
+    return True
+
+
+def _rows(statement: Any) -> int:
+    return int(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]  # it changes rows
+
+
+def _existing(user: User) -> User:
+    if user.deleted_at:
+        raise Conflict("This account was deleted. It cannot be used again.")
+    return user
+
+
+def _checked(reason: str) -> str:
+    words = text.tidy(reason)
+    fault = text.fault_of(words, LONGEST_REASON, empty="Enter a reason")
+    if fault:
+        raise ValidationFailed(reason=fault)
+    return words

@@ -1,0 +1,40 @@
+"""The forms of the profile, of sign-up and of the deletion of an account."""
+
+from wtforms import PasswordField, RadioField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
+
+from reflow_accounts.users.models import Appearance
+from reflow_accounts.web.forms import Form
+from reflow_accounts.web.time_zones import zone_names
+
+
+class SignUpForm(Form):
+    full_name = StringField("Full name")
+    email = StringField("Work email")
+    team_name = StringField("Team name")
+    password = PasswordField("Password")
+
+
+class PasswordForm(Form):
+    """Asks for the password alone."""
+
+    password = PasswordField("Password")
+
+
+class ProfileForm(Form):
+    full_name = StringField("Full name")
+    email = StringField("Email")
+    appearance = RadioField(
+        "Appearance",
+        choices=[
+            SelectChoice(Appearance.DEVICE, "Use device setting"),
+            SelectChoice(Appearance.LIGHT, "Light"),
+            SelectChoice(Appearance.DARK, "Dark"),
+        ],
+        validate_choice=False,
+    )
+    time_zone = SelectField(
+        "Time zone",
+        choices=lambda: [SelectChoice(name, name.replace("_", " ")) for name in zone_names()],
+        validate_choice=False,
+    )

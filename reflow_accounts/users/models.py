@@ -1,0 +1,54 @@
+"""Users: people, and the users behind service accounts."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import BigInteger, LargeBinary, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reflow_accounts.database import Key, Model, UTCDateTime, now
+from reflow_accounts.web.ids import public_id
+
+LONGEST_NAME = 120
+LONGEST_EMAIL = 254
+
+
+class UserKind(StrEnum):
+    PERSON = "person"
+    SERVICE_ACCOUNT = "service_account"
+
+
+class Appearance(StrEnum):
+    DEVICE = "device"
+    LIGHT = "light"
+    DARK = "dark"
+
+
+class User(Model):
+    """A person, or a service account (no e-mail address, no password, cannot sign in)."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("usr"))
+    kind: Mapped[str] = mapped_column(String(20), default=UserKind.PERSON)
+    full_name: Mapped[str] = mapped_column(String(LONGEST_NAME))
+    email: Mapped[str | None] = mapped_column(String(LONGEST_EMAIL), unique=True)
+    password_hash: Mapped[str | None] = mapped_column(String(60))
+    is_staff: Mapped[bool] = mapped_column(default=False)
+    appearance: Mapped[str] = mapped_column(String(10), default=Appearance.DEVICE)
+    # A name of the IANA time zone database, in which dates are written.
+    time_zone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
+    created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+    disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The account was deleted: the row stays under a tombstone name, for the record of uses and acts.
+    deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The secret of the authenticator app, encrypted; it asks for codes once `totp_on_at` is set.
+    totp_secret: Mapped[bytes | None] = mapped_column(LargeBinary(255))
+    totp_on_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # The last time step whose code was accepted: a code counts once.
+    totp_step: Mapped[int | None] = mapped_column(BigInteger)
+
+    @property
+    def is_person(self) -> bool:
+        return self.kind == UserKind.PERSON

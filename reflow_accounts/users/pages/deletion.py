@@ -1,0 +1,53 @@
+"""Delete one's account: a page that says what will be gone, and the act."""
+
+from flask import flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth import login_manager
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict, ValidationFailed
+from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.users import deletion
+from reflow_accounts.users.forms import PasswordForm
+from reflow_accounts.users.pages.blueprints import account_deletion
+from reflow_accounts.web.request_info import client
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+@account_deletion.get("")
+def ask() -> Answer:
+    """Say what will be gone, and ask for the password."""
+    return _page(PasswordForm())
+
+
+@account_deletion.post("")
+def delete() -> Answer:
+    """Delete the account and have the browser forget what it kept of it."""
+    form = PasswordForm()
+    account_id = current_user().public_id
+    rate_limits.hit("step-up", account=account_id)
+    try:
+        deletion.delete_account(current_user(), form.password.data or "", hasher(), client=client())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _page(form), 422
+    except Conflict:
+        # Somebody else's leaving has made this person the only Admin.
+        db.session.rollback()
+        rate_limits.give_back("step-up", account=account_id)
+        return _page(form), 409
+    db.session.commit()
+    rate_limits.give_back("step-up", account=account_id)
+    login_manager.leave()
+    flash("Your account was deleted.", "session")
+    response = redirect(url_for("public.auth.login"), 303)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+def _page(form: PasswordForm) -> str:
+    return render_template("users/deletion.html", form=form, losses=deletion.losses_of(current_user()))

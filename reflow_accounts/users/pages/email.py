@@ -1,0 +1,65 @@
+"""The page behind the link that is mailed to the address to which an account shall move."""
+
+from flask import flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth import login_manager
+from reflow_accounts.auth.mail_links import find_link
+from reflow_accounts.auth.models import LinkPurpose, MailLink
+from reflow_accounts.database import db
+from reflow_accounts.errors import Gone
+from reflow_accounts.mail import tokens
+from reflow_accounts.users import email_change
+from reflow_accounts.users.models import User
+from reflow_accounts.users.pages.blueprints import public
+from reflow_accounts.web.request_info import client
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+@public.get("/confirm-email/<token>")
+def show_email_link(token: str) -> Answer:
+    """Ask whether to move the account; only its own person can."""
+    link = _link(token)
+    return _page(link, token) if link else _dead_link()
+
+
+@public.post("/confirm-email/<token>")
+def confirm_email(token: str) -> Answer:
+    """Move the account to the new address."""
+    link = _link(token)
+    if link is None:
+        return _dead_link()
+    user = _owner(link)
+    if user is None:
+        return _page(link, token), 403
+    try:
+        email_change.confirm(link, user, client=client())
+    except Gone:
+        db.session.rollback()
+        return _dead_link()
+    db.session.commit()
+    flash("Email changed", "email-changed")
+    return redirect(url_for("account.profile.show"), 303)
+
+
+def _owner(link: MailLink) -> User | None:
+    """Return the person who is signed in when the link is theirs.
+
+    Otherwise whoever gets a link that a stranger asked for could be led to take the stranger's account.
+    """
+    session = login_manager.current_session()
+    return session.user if session and session.user_id == link.user_id else None
+
+
+def _page(link: MailLink, token: str) -> str:
+    shown = {"email": link.email, "is_owner": _owner(link) is not None, "link_token": token}
+    return render_template("users/confirm_email.html", **shown)
+
+
+def _link(token: str) -> MailLink | None:
+    return find_link(tokens.read(token, LinkPurpose.CHANGE_EMAIL), LinkPurpose.CHANGE_EMAIL)
+
+
+def _dead_link() -> Answer:
+    return render_template("auth/dead_link.html", purpose=LinkPurpose.CHANGE_EMAIL), 410

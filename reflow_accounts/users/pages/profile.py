@@ -1,0 +1,51 @@
+"""The Profile tab."""
+
+from flask import flash, redirect, render_template, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.users import email_change, profile
+from reflow_accounts.users.forms import ProfileForm
+from reflow_accounts.users.pages.blueprints import account
+from reflow_accounts.web.request_info import client
+
+_SETTINGS = ("full_name", "appearance", "time_zone")
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+@account.get("")
+def index() -> Answer:
+    """Lead to the first tab."""
+    return redirect(url_for("account.profile.show"), 303)
+
+
+@account.get("/profile")
+def show() -> Answer:
+    """Show name, e-mail address, appearance and time zone."""
+    return render_template("users/profile.html", form=ProfileForm(obj=current_user()))
+
+
+@account.post("/profile")
+def save() -> Answer:
+    """Change name and settings; to another e-mail address a link is mailed first."""
+    user = current_user()
+    form = ProfileForm(obj=user)
+    try:
+        address = email_change.other_address(user, form.email.data)
+        if address:
+            ensure_recent_proof()
+            email_change.ask(user, address, by=user, client=client())
+        profile.change_profile(user, *(form[name].data or "" for name in _SETTINGS), by=user, client=client())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return render_template("users/profile.html", form=form), 422
+    db.session.commit()
+    flash("", "profile-saved")
+    if address:
+        flash(address, "email-asked")
+    return redirect(url_for("account.profile.show"), 303)

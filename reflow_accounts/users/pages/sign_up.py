@@ -1,0 +1,104 @@
+"""Sign up: the form, and the page behind the link that is mailed."""
+
+import secrets
+
+from flask import redirect, render_template, session, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from reflow_accounts.auth import login_manager
+from reflow_accounts.auth.mail_links import find_link
+from reflow_accounts.auth.models import Factor, LinkPurpose, MailLink
+from reflow_accounts.auth.pages.sign_in import sign_in
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.database import db
+from reflow_accounts.errors import Gone, ValidationFailed
+from reflow_accounts.mail import tokens
+from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.users import sign_up as sign_up_service
+from reflow_accounts.users.forms import PasswordForm, SignUpForm
+from reflow_accounts.users.pages.blueprints import public
+from reflow_accounts.web.request_info import client
+
+# What the browser that signed up keeps in its signed cookie, to be known again when the link is opened.
+_MARKER = "signed_up"
+_MARKER_BYTES = 16
+
+Answer = str | AnyResponse | tuple[str, int]
+
+
+@public.get("/signup")
+def signup() -> Answer:
+    """Show the form."""
+    if login_manager.current_session():
+        return redirect(url_for("account.profile.show"), 303)
+    return render_template("users/signup.html", form=SignUpForm())
+
+
+@public.post("/signup")
+def sign_up() -> Answer:
+    """Keep what was typed until the mailed link is opened; the answer is the same for every address."""
+    if login_manager.current_session():
+        return redirect(url_for("account.profile.show"), 303)
+    form = SignUpForm()
+    typed = [(form[name].data or "") for name in ("full_name", "email", "team_name", "password")]
+    rate_limits.hit("sign-up", account=form.email.data or "", address=client().address)
+    marker = session.setdefault(_MARKER, secrets.token_urlsafe(_MARKER_BYTES))
+    try:
+        sign_up_service.ask(*typed, hasher=hasher(), marker=marker)
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return render_template("users/signup.html", form=form), 422
+    db.session.commit()
+    return render_template("users/check_email.html", email=form.email.data)
+
+
+@public.get("/verify-email/<token>")
+def show_link(token: str) -> Answer:
+    """Ask whether to begin the account; only the button does it, so that no program that looks at links can."""
+    link = _link(token)
+    if link is None:
+        return _dead_link()
+    return _page(link, PasswordForm())
+
+
+@public.post("/verify-email/<token>")
+def verify(token: str) -> Answer:
+    """Begin the account and sign in."""
+    link = _link(token)
+    if link is None:
+        return _dead_link()
+    form = PasswordForm()
+    asks_password = _asks_password(link)
+    if asks_password and not _is_right(form.password.data or "", link):
+        form.password.errors = ["Password is not correct"]
+        return _page(link, form), 422
+    try:
+        user = sign_up_service.confirm(link, client=client())
+    except Gone:
+        db.session.rollback()
+        return _dead_link()
+    factors = [Factor.MAILED_LINK, Factor.PASSWORD] if asks_password else [Factor.MAILED_LINK]
+    return sign_in(user, *factors)
+
+
+def _link(token: str) -> MailLink | None:
+    return find_link(tokens.read(token, LinkPurpose.SIGN_UP), LinkPurpose.SIGN_UP)
+
+
+def _is_right(password: str, link: MailLink) -> bool:
+    # Who has the link is known by it: the address that it is opened from says nothing more.
+    rate_limits.hit("sign-up", account=link.public_id)
+    return hasher().matches(password, link.data["password_hash"])
+
+
+def _asks_password(link: MailLink) -> bool:
+    return not sign_up_service.is_from(link, session.get(_MARKER))
+
+
+def _page(link: MailLink, form: PasswordForm) -> str:
+    return render_template("users/verify.html", link=link, form=form, asks_password=_asks_password(link))
+
+
+def _dead_link() -> Answer:
+    return render_template("auth/dead_link.html", purpose=LinkPurpose.SIGN_UP), 410

@@ -1,0 +1,89 @@
+"""Begin an account: what was typed waits in a mailed link, and counts when the link is opened."""
+
+from collections.abc import Callable
+from typing import Any
+
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.auth.login import checked_email, find_by_email
+from reflow_accounts.auth.mail_links import add_link, drop_sign_ups_of, hold_sign_ups_of, use
+from reflow_accounts.auth.models import LinkPurpose, MailLink
+from reflow_accounts.auth.password_policy import fault_of
+from reflow_accounts.auth.passwords import PasswordHasher
+from reflow_accounts.auth.secrets import digest_of
+from reflow_accounts.database import db
+from reflow_accounts.errors import Gone, ValidationFailed
+from reflow_accounts.mail.service import post, resolver
+from reflow_accounts.teams.service import add_team, checked_team_name
+from reflow_accounts.users.models import User
+from reflow_accounts.users.profile import add_hashed_person, checked_full_name
+from reflow_accounts.web.request_info import Client
+
+
+def ask(
+    full_name: str, email: str, team_name: str, password: str, *, hasher: PasswordHasher, marker: str
+) -> None:
+    """Have a mail sent to `email` that begins the account, or says that there is one.
+
+    Which of the two is found out off the request's path: both cost the request one hash and one row.
+    `marker` is known to the browser that asks, and only there the link's button alone will do. Raises
+    ValidationFailed with a sentence for each field that cannot be.
+    """
+    faults: dict[str, str] = {}
+
+    def tried(check: Callable[[str], str], value: str) -> str:
+        try:
+            return check(value)
+        except ValidationFailed as failed:
+            faults.update(failed.fields)
+            return value
+
+    name, address = tried(checked_full_name, full_name), tried(checked_email, email)
+    team = tried(checked_team_name, team_name)
+    fault = fault_of(password, (name, address, team))
+    if fault:
+        faults["password"] = fault
+    if faults:
+        raise ValidationFailed(**faults)
+    post(
+        "sign_up",
+        address,
+        full_name=name,
+        team_name=team,
+        password_hash=hasher.hash(password),
+        marker=digest_of(marker).hex(),
+    )
+
+
+@resolver("sign_up")
+def answer_sign_up(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    """Write to who signed up: with a link, or, when the address has an account, how to get in."""
+    if find_by_email(to):
+        return [("already_registered", to, {})]
+    link = add_link(LinkPurpose.SIGN_UP, to, **data)
+    return [("verify_email", to, {"link": link.public_id})]
+
+
+def is_from(link: MailLink, marker: str | None) -> bool:
+    """Say whether the browser that holds `marker` is the one that signed up."""
+    return marker is not None and digest_of(marker).hex() == link.data["marker"]
+
+
+def confirm(link: MailLink, *, client: Client) -> User:
+    """Make the account and its team, whose first Admin it is.
+
+    Raises Gone when the link was used, or the address has an account by now.
+    """
+    details = dict(link.data)
+    hold_sign_ups_of(link.email)
+    if not use(link):
+        raise Gone("This link does not work any more.")
+    try:
+        user = add_hashed_person(details["full_name"], link.email, details["password_hash"])
+    except ValidationFailed:
+        raise Gone("This email address has an account already.") from None
+    team = add_team(details["team_name"], user)
+    drop_sign_ups_of(link.email)
+    record(Action.ACCOUNT_CREATED, by=user, account=user, team=team, address=client.address)
+    db.session.flush()
+    return user

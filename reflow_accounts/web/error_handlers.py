@@ -1,0 +1,241 @@
+"""Every refusal and failure, as a problem document (RFC 9457) for the API and as a page elsewhere."""
+
+import logging
+import traceback
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, g, json, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException
+
+from reflow_accounts.contract import Code
+from reflow_accounts.database import db
+from reflow_accounts.errors import DomainError, RateLimited, Unauthenticated, Unavailable, ValidationFailed
+from reflow_accounts.web import addresses, htmx, request_logging
+from reflow_accounts.web.filters import rfc3339
+from reflow_accounts.web.redirects import current_page
+from reflow_accounts.web.request_info import path
+
+PROBLEM_TYPE = "application/problem+json"
+# The location of arguments that come as a form, or as JSON (RFC 6749, 4.4.2 and RFC 8628, 3.1).
+OAUTH = "oauth"
+RETRY_AFTER_SECONDS = 5
+# In the WSGI environment of a request that is answered with 503, without the database.
+REFUSED = "reflow.refused"
+
+# What marshmallow's messages begin with and people need not read.
+_LOCATIONS = ("json", "query", OAUTH, "_schema")
+_CODES = {
+    400: Code.BAD_REQUEST,
+    401: Code.MISSING_CREDENTIALS,
+    403: Code.INSUFFICIENT_RIGHTS,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    409: Code.CONFLICT,
+    410: Code.GONE,
+    413: Code.TOO_LARGE,
+    415: Code.UNSUPPORTED_MEDIA_TYPE,
+    422: Code.VALIDATION_FAILED,
+    429: Code.RATE_LIMITED,
+    503: Code.UNAVAILABLE,
+}
+_SENTENCES = {
+    400: "The request could not be understood. Go back and try again.",
+    404: "There is nothing at this address. Check it, or go back to your account.",
+    405: "This address does not take that kind of request.",
+    422: "The address holds something that this page does not understand. Go back and try again.",
+    413: "The request is too large.",
+    415: "Send the body as JSON with Content-Type: application/json.",
+    503: "Reflow cannot reach its database. Nothing was changed. Try again in a few seconds.",
+}
+_HEADINGS = {
+    400: "This request could not be understood",
+    403: "You do not have access to this",
+    404: "Page not found",
+    429: "Too many requests",
+    422: "This page cannot be shown",
+    500: "Something went wrong on our side",
+    503: "Reflow is not available right now",
+}
+_logger = logging.getLogger("reflow_accounts")
+
+
+def is_api() -> bool:
+    """Say whether the request came to the API, also at an address where nothing is."""
+    return request.path == "/api" or request.path.startswith("/api/")
+
+
+def problem(status: int, code: str, detail: str, title: str = "", **members: Any) -> Response:
+    """Make a problem document. `members` are added to it; times among them are written for programs."""
+    g.problem_code = code
+    body = {
+        "type": f"{addresses.absolute('public.help.api')}#{code}",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        **{name: _plain(value) for name, value in members.items()},
+    }
+    response = Response(json.dumps(body), status, mimetype=PROBLEM_TYPE)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = _challenge(code)
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def error_page(status: int, sentence: str, heading: str = "", request_id: str = "") -> Response:
+    """Make a page, or the content of a dialog, that says what happened and leads on."""
+    words = heading or _HEADINGS.get(status) or HTTPStatus(status).phrase
+    page = render_template(
+        "errors/problem.html", heading=words, sentence=sentence, status=status, request_id=request_id
+    )
+    response = Response(page, status, mimetype="text/html")
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
+
+
+def init_app(app: Flask) -> None:
+    """Answer every error of the application."""
+    app.register_error_handler(DomainError, domain_error)
+    app.register_error_handler(CSRFError, _forgery)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(DBAPIError, database_error)
+    app.register_error_handler(PoolTimeoutError, database_error)
+    app.register_error_handler(Exception, _unexpected)
+    app.before_request(_refuse)
+    app.after_request(_log_refusal)
+
+
+def _refuse() -> None:
+    if request.environ.get(REFUSED):
+        g.database_is_away = True
+        raise Unavailable(_SENTENCES[503])
+
+
+def _log_refusal(response: Response) -> Response:
+    """Log who was refused what, without anything that was typed (OWASP ASVS 5.0, 16.3.2 and 16.3.3)."""
+    if 400 <= response.status_code < 500:
+        told = {"status": response.status_code, "method": request.method, "path": path()}
+        code = {"code": str(g.problem_code)} if "problem_code" in g else {}
+        _logger.info("refused", extra=request_logging.facts(**told, **code))
+    return response
+
+
+def domain_error(error: DomainError) -> Response:
+    """Answer a refusal of ours."""
+    db.session.rollback()
+    answer = _domain_problem(error) if is_api() else error_page(error.status, str(error))
+    if isinstance(error, RateLimited):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def _domain_problem(error: DomainError) -> Response:
+    code = error.reason if isinstance(error, Unauthenticated) else error.code
+    members = dict(error.members)
+    if isinstance(error, ValidationFailed):
+        members["errors"] = [{"field": name, "message": text} for name, text in error.fields.items()]
+    return problem(error.status, code, str(error), error.title, **members)
+
+
+def _forgery(error: CSRFError) -> Response:
+    """The page is older than its session: say so, or load the log-in page in place of it."""
+    if htmx.is_htmx():
+        return htmx.go_to(url_for("public.auth.login", next=current_page()))
+    return error_page(
+        400, "This page was open for too long, or your session ended. Go back, reload and try again."
+    )
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return error.get_response()  # type: ignore[return-value]  # a redirect made by the router
+    is_ours = type(error).description != error.description
+    sentence = (is_ours and error.description) or _SENTENCES.get(status) or HTTPStatus(status).phrase
+    answer = _api_http_error(error, status, sentence) if is_api() else error_page(status, sentence)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After"):
+            answer.headers[name] = value
+    return answer
+
+
+def _api_http_error(error: HTTPException, status: int, sentence: str) -> Response:
+    """Put what the argument parser found into the contract's form."""
+    found = (getattr(error, "data", None) or {}).get("messages")
+    if not found:
+        return problem(status, _CODES.get(status, Code.BAD_REQUEST), sentence)
+    errors = [{"field": name, "message": text} for name, text in _flat(found)]
+    detail = " ".join(f"{item['field']}: {item['message']}" for item in errors)
+    return problem(422, Code.VALIDATION_FAILED, detail, ValidationFailed.title, errors=errors)
+
+
+def database_error(error: Exception) -> Response:
+    """A database that is away is "try again"; a statement that it refuses is our mistake."""
+    db.session.rollback()
+    is_away = isinstance(error, OperationalError | PoolTimeoutError) or getattr(
+        error, "connection_invalidated", False
+    )
+    if not is_away:
+        return _unexpected(error)
+    g.database_is_away = True
+    _logger.warning("database not available: %s", type(getattr(error, "orig", error)).__name__)
+    return _unavailable(_SENTENCES[503])
+
+
+def is_database_away() -> bool:
+    """Say whether this request found the database away: what is shown must not ask it again."""
+    return bool(g.get("database_is_away"))
+
+
+def _unavailable(sentence: str) -> Response:
+    if is_api():
+        return problem(503, Code.UNAVAILABLE, sentence, Unavailable.title)
+    return error_page(503, sentence)
+
+
+def _unexpected(error: Exception) -> Response:
+    """The last resort: a request id for support, the details in the log, nothing else to the caller."""
+    request_id = request_logging.request_id()
+    # The message of an exception may hold what was typed: the log gets its type and the places.
+    places = "".join(traceback.format_tb(error.__traceback__))
+    _logger.error("%s %s %r %s\n%s", request_id, request.method, path(), type(error).__name__, places)
+    db.session.rollback()
+    sentence = f"The request could not be finished. Contact support and quote {request_id}."
+    if is_api():
+        return problem(500, Code.INTERNAL_ERROR, sentence, "Internal error", request_id=request_id)
+    if current_app.testing:
+        raise error
+    return error_page(
+        500, "Nothing was changed. Try again, or contact support and quote the number.", "", request_id
+    )
+
+
+def _challenge(code: str) -> str:
+    # RFC 6750, 3.1: a request without any credential gets no error code.
+    if code == Code.MISSING_CREDENTIALS:
+        return 'Bearer realm="reflow"'
+    return f'Bearer realm="reflow", error="invalid_token", error_description="{code}"'
+
+
+def _plain(value: Any) -> Any:
+    return rfc3339(value) if isinstance(value, datetime) else value
+
+
+def _flat(messages: Any, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:
+    """Turn marshmallow's nested messages into pairs of a dotted field name and a sentence."""
+    if isinstance(messages, dict):
+        return [
+            pair
+            for name, inner in messages.items()
+            for pair in _flat(inner, path if name in _LOCATIONS else (*path, str(name)))
+        ]
+    if isinstance(messages, list):
+        return [(".".join(path) or "body", str(text)) for text in messages]
+    return [(".".join(path) or "body", str(messages))]

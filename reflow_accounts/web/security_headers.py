@@ -1,0 +1,57 @@
+"""Headers that every answer carries: what a browser may load, keep and tell others."""
+
+from flask import Flask, Response, request
+
+# `data:` for images is for icons in the stylesheet; the key's download link is a navigation, not a load.
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+_ALWAYS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_TWO_YEARS = 63_072_000
+_HSTS = f"max-age={_TWO_YEARS}; includeSubDomains"
+NOT_KEPT = "no-store"
+_ONE_YEAR = 31_536_000
+
+
+def constant(is_https: bool) -> dict[str, str]:
+    """Return the headers that are the same on every answer."""
+    return _ALWAYS | ({"Strict-Transport-Security": _HSTS} if is_https else {})
+
+
+def init_app(app: Flask, is_https: bool) -> None:
+    """Add the headers to every answer of the application."""
+    always = list(constant(is_https).items())
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        headers = response.headers
+        for name, value in always:
+            headers.setdefault(name, value)
+        if _has_lasting_address(response):
+            # Flask has written "no-cache" for every file.
+            headers["Cache-Control"] = f"public, max-age={_ONE_YEAR}, immutable"
+        headers.setdefault("Cache-Control", NOT_KEPT)
+        return response
+
+
+def _has_lasting_address(response: Response) -> bool:
+    # An asset's address changes with its content (`filters.asset`).
+    return request.endpoint == "static" and "v" in request.args and response.status_code < 400

@@ -1,0 +1,84 @@
+"""Where logging in leads: back to the page that was asked for, and never to another site."""
+
+import pytest
+
+from reflow_accounts.web.redirects import local_path
+
+
+@pytest.mark.parametrize(
+    "path", ["/account/api-keys", "/account/activity?period=7d", "/account/profile?a=b&c=%2F"]
+)
+def test_logging_in_leads_back_to_the_page_that_was_asked_for(cast, client, path):
+    away = client.get(path).headers["Location"]
+    answer = client.submit(client.page(away), "/login", email=cast.ada.email, password=cast.ada.password)
+    assert (answer.status_code, answer.headers["Location"]) == (303, path)
+
+
+ELSEWHERE = [
+    "//evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "https://evil.example",
+    "https:evil.example",
+    "http:///evil.example",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    "/\t/evil.example",
+    "\t//evil.example",
+    "/\n/evil.example",
+    " //evil.example",
+    "/ /evil.example",
+    "evil.example",
+    "///evil.example",
+    "/\x00/evil.example",
+    "?x",
+    "/x\\y",
+    "/\x7f/evil.example",
+    "",
+    "/" + "x" * 3000,
+]
+
+
+@pytest.mark.parametrize("wanted", ELSEWHERE)
+def test_no_address_leads_to_another_site(wanted):
+    assert local_path(wanted) is None
+
+
+@pytest.mark.parametrize("wanted", [address for address in ELSEWHERE if "\x00" not in address])
+def test_logging_in_leads_nowhere_else(cast, client, wanted):
+    answer = client.post(
+        "/login",
+        query_string={"next": wanted},
+        data={"email": cast.ada.email, "password": cast.ada.password, "csrf_token": client.csrf_token()},
+    )
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/profile")
+
+
+def test_home_and_the_log_in_page_lead_on_who_is_signed_in(cast, client):
+    assert client.get("/").headers["Location"] == "/login"
+    cast.ada.sign_in(client)
+    assert client.get("/").headers["Location"] == "/account/profile"
+    assert client.get("/login").headers["Location"] == "/account/profile"
+    assert client.get("/login?next=/account/api-keys").headers["Location"] == "/account/api-keys"
+
+
+def test_htmx_without_a_session_is_sent_to_the_log_in_page(cast, client):
+    headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/account/api-keys"}
+    for answer in (
+        client.get("/account/api-keys/new", headers=headers),
+        client.post("/account/api-keys", headers=headers),
+    ):
+        assert answer.headers["HX-Redirect"] == "/login?next=/account/api-keys"
+
+
+@pytest.mark.parametrize(
+    "shown", ["http://[", "http://localhost//evil.example", "http://localhost/\\evil.example", "x"]
+)
+def test_the_page_that_htmx_names_leads_nowhere_else_either(cast, client, shown):
+    answer = client.get("/account/profile", headers={"HX-Request": "true", "HX-Current-URL": shown})
+    assert answer.headers["HX-Redirect"] == "/login"
+
+
+def test_neither_a_form_nor_an_endless_address_is_gone_back_to(client):
+    assert client.post("/account/profile").headers["Location"] == "/login"
+    assert client.get("/account/profile?x=" + "y" * 3000).headers["Location"] == "/login"

@@ -1,0 +1,138 @@
+"""The log-in page: who gets in, what the others read, where it leads, when a session ends."""
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from reflow_accounts.auth.models import UserSession
+from reflow_accounts.database import now
+from tests.helpers import rows
+
+WRONG = "Email or password is not correct"
+
+
+def test_ada_logs_in_with_the_form(cast, client):
+    page = client.page("/login")
+    answer = client.submit(page, "/login", email="ada@acme.example", password=cast.ada.password)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/profile")
+    assert "Ada Park" in client.page("/account/profile").text
+
+
+@pytest.mark.parametrize("email", ["ADA@acme.example", "  ada@acme.example ", "Ada@ACME.Example"])
+def test_the_address_is_read_without_case_and_spaces(cast, client, email):
+    assert client.send("/login", email=email, password=cast.ada.password).status_code == 303
+
+
+def test_everybody_who_may_not_reads_the_same(app, cast, client):
+    cast.ben.change(disabled_at=now())
+    attempts = {
+        "unknown": ("nobody@acme.example", cast.ada.password),
+        "wrong": ("ada@acme.example", "wrong-password"),
+        "disabled": ("ben@acme.example", cast.ben.password),
+        "service account": ("acme-ci", ""),
+        "service account, no address": ("", ""),
+        "long": ("ada@acme.example", "x" * 2000),
+        "strange": ("ada@acme.example\u2028", cast.ada.password),
+    }
+    seen = set()
+    for email, password in attempts.values():
+        answer = client.send("/login", email=email, password=password)
+        assert answer.status_code == 422
+        assert WRONG in answer.text
+        text = re.sub(r'value="[^"]*"', "", answer.text)
+        seen.add((text, tuple(sorted(name for name, _ in answer.headers))))
+    assert len(seen) == 1
+    assert rows.count(app, UserSession) == 0
+
+
+def test_the_password_counts_exactly_as_typed_and_in_full(app, cast, client):
+    from reflow_accounts.auth.passwords import hasher
+    from reflow_accounts.database import db
+
+    long = " Ünïcode " + "x" * 1010
+    with app.app_context():
+        cast.ada.row().password_hash = hasher().hash(long)
+        db.session.commit()
+    for wrong in (long[:-1], long.strip(), long.lower(), long + "x" * 10):
+        assert client.send("/login", email=cast.ada.email, password=wrong).status_code == 422
+    assert client.send("/login", email=cast.ada.email, password=long).status_code == 303
+
+
+def test_the_page_keeps_the_address_and_forgets_the_password(cast, client):
+    answer = client.send("/login", email="ada@acme.example", password="not-this-one")
+    assert "ada@acme.example" in answer.text
+    assert "not-this-one" not in answer.text
+
+
+def test_logging_in_ends_the_old_session_and_changes_the_cookie(app, cast, client):
+    cast.ada.sign_in(client)
+    old = client.get_cookie("reflow").value
+    cast.ben.sign_in(client)
+    assert client.get_cookie("reflow").value != old
+    client.set_cookie("reflow", old)
+    assert client.get("/account/profile").status_code == 303
+
+
+def test_a_cookie_is_dead_after_signing_out(cast, client):
+    cast.ada.sign_in(client)
+    old = client.get_cookie("reflow").value
+    page = client.page("/account/profile")
+    answer = client.submit(page, "/logout")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert client.get("/account/profile").status_code == 303
+    client.set_cookie("reflow", old)
+    answer = client.get("/account/profile")
+    assert answer.headers["Location"].startswith("/login?next=")
+    assert "Your session ended" in client.get(answer.headers["Location"]).text
+
+
+def test_sessions_are_single(app, cast, client):
+    other = app.test_client()
+    cast.ada.sign_in(client)
+    cast.ada.sign_in(other)
+    client.send("/logout")
+    assert other.get("/account/profile").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ended_at": timedelta(0)},
+        {"expires_at": timedelta(0)},
+        {"last_active_at": -timedelta(days=7)},
+    ],
+)
+def test_a_session_ends_by_being_ended_old_or_idle(app, cast, client, change):
+    from reflow_accounts.database import db
+
+    cast.ada.sign_in(client)
+    with app.app_context():
+        session = db.session.scalars(db.select(UserSession)).one()
+        for name, moment in change.items():
+            setattr(session, name, now() + moment)
+        db.session.commit()
+    assert client.get("/account/profile").status_code == 303
+
+
+def test_a_disabled_user_is_out_at_once(cast, client):
+    cast.ada.sign_in(client)
+    cast.ada.change(disabled_at=now())
+    assert client.get("/account/profile").status_code == 303
+
+
+def test_a_cookie_that_somebody_wrote_opens_nothing(cast, client):
+    cast.ada.sign_in(client)
+    value = client.get_cookie("reflow").value
+    for forged in (value[:-2] + "xx", "x" + value, "", "a.b.c", value.partition(".")[0]):
+        client.set_cookie("reflow", forged)
+        assert client.get("/account/profile").status_code == 303
+
+
+def test_the_cookie_is_for_this_site_and_no_script(cast, client):
+    answer = client.send("/login", email=cast.ada.email, password=cast.ada.password)
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert len(cookie) < 4096

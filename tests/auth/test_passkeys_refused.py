@@ -1,0 +1,200 @@
+"""Passkeys that must not count: what a browser, a stranger or a copy might send instead."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+from reflow_accounts.auth import passkeys
+from reflow_accounts.auth.models import PasskeyChallenge
+from reflow_accounts.auth.passkeys import Site
+from reflow_accounts.database import db
+from reflow_accounts.web import addresses
+from tests.helpers import rows
+from tests.helpers.authenticator import PRESENT, VERIFIED, Authenticator
+from tests.helpers.passkeys import CANNOT, OPTIONS, PASSKEYS, SIGN_IN, SIGN_IN_OPTIONS, add, kept, sign_in
+
+pytestmark = pytest.mark.postgresql_later
+
+
+@pytest.fixture
+def ada(cast, client):
+    return cast.ada.sign_in(client)
+
+
+GARBAGE = [
+    "",
+    "null",
+    "[]",
+    "{}",
+    "5",
+    '"x"',
+    "{",
+    '{"response": null}',
+    '{"response": {"clientDataJSON": 5}, "rawId": "x"}',
+    '{"response": {"clientDataJSON": "eyJ9"}, "rawId": "AAAA"}',
+    '{"response": {"clientDataJSON": "bnVsbA"}, "rawId": "AAAA"}',
+    '{"response": {"clientDataJSON": "é"}, "rawId": "AAAA"}',
+    "[" * 20_000,
+    '{"id": "' + "A" * 50_000 + '"}',
+    '{"rawId": NaN}',
+    "\ud83d",
+]
+
+
+@pytest.mark.parametrize("credential", GARBAGE)
+def test_what_is_no_credential_is_refused_in_words(app, ada, credential):
+    credential = credential.encode("utf-8", "replace").decode()
+    answer = app.test_client().send(SIGN_IN, credential=credential)
+    assert answer.status_code == 422
+    assert CANNOT in answer.text
+    answer = ada.send(PASSKEYS, name="Laptop", credential=credential)
+    assert answer.status_code == 422
+    assert "could not be added" in answer.text
+    assert kept(app) == []
+
+
+@pytest.mark.parametrize("part", ["id", "rawId", "type", "clientDataJSON", "authenticatorData", "signature"])
+@pytest.mark.parametrize("value", [None, 5, "", "AAAA", "!", [], {}, "A" * 20_000])
+def test_a_credential_with_one_strange_part_signs_nobody_in(app, ada, part, value):
+    authenticator = add(ada)
+    other = app.test_client()
+    credential = json.loads(authenticator.get(other.send(SIGN_IN_OPTIONS).json))
+    (credential if part in credential else credential["response"])[part] = value
+    answer = other.send(SIGN_IN, credential=json.dumps(credential))
+    assert answer.status_code == 422
+    assert CANNOT in answer.text
+
+
+@pytest.mark.parametrize("part", ["id", "rawId", "type", "clientDataJSON", "attestationObject"])
+@pytest.mark.parametrize("value", [None, 5, "", "AAAA", "!", [], "o2Nm"])
+def test_a_new_credential_with_one_strange_part_is_not_kept(app, ada, part, value):
+    credential = json.loads(Authenticator().create(ada.send(OPTIONS, name="x").json))
+    (credential if part in credential else credential["response"])[part] = value
+    assert ada.send(PASSKEYS, name="x", credential=json.dumps(credential)).status_code == 422
+    assert kept(app) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"origin": "https://evil.example"},
+        {"origin": "http://localhost:81"},
+        {"origin": "https://localhost"},
+        {"origin": "http://localhost.evil.example"},
+        {"flags": PRESENT},
+        {"flags": VERIFIED},
+        {"flags": 0},
+    ],
+)
+def test_another_origin_and_an_unverified_person_count_for_nothing(app, ada, wrong):
+    authenticator = add(ada)
+    fresh = Authenticator(**wrong)
+    answer = ada.send(PASSKEYS, name="x", credential=fresh.create(ada.send(OPTIONS, name="x").json))
+    assert answer.status_code == 422
+    for name, value in wrong.items():
+        setattr(authenticator, name, value)
+    assert sign_in(app.test_client(), authenticator).status_code == 422
+
+
+def test_another_domains_passkey_counts_for_nothing(app, ada):
+    authenticator = add(ada)
+    other = app.test_client()
+    options = other.send(SIGN_IN_OPTIONS).json | {"rpId": "evil.example"}
+    assert other.send(SIGN_IN, credential=authenticator.get(options)).status_code == 422
+
+
+def test_a_signature_of_another_key_counts_for_nothing(app, ada):
+    authenticator = add(ada)
+    forger = Authenticator(credential_id=authenticator.credential_id)
+    assert sign_in(app.test_client(), forger).status_code == 422
+
+
+def test_a_challenge_counts_once(app, ada):
+    authenticator = add(ada)
+    other = app.test_client()
+    credential = authenticator.get(other.send(SIGN_IN_OPTIONS).json)
+    assert other.send(SIGN_IN, credential=credential).status_code == 303
+    assert app.test_client().send(SIGN_IN, credential=credential).status_code == 422
+    # A wrong answer uses it up as well.
+    authenticator.flags = PRESENT
+    options = other.send(SIGN_IN_OPTIONS).json
+    assert other.send(SIGN_IN, credential=authenticator.get(options)).status_code == 422
+    authenticator.flags = PRESENT | VERIFIED
+    assert other.send(SIGN_IN, credential=authenticator.get(options)).status_code == 422
+
+
+def test_of_many_uses_of_a_challenge_at_once_one_counts(app, cast, ada):
+    authenticator, site = add(ada), Site.at("http://localhost")
+    credential = authenticator.get(app.test_client().send(SIGN_IN_OPTIONS).json)
+
+    def use(_number):
+        with app.app_context():
+            found = passkeys.verify(credential, site)
+            db.session.commit()
+            return found is not None
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(use, range(8))) == [False] * 7 + [True]
+
+
+def test_a_challenge_counts_ten_minutes_and_then_goes_away(app, cast, client, clock):
+    authenticator = add(cast.ada.sign_in(client))
+    other = app.test_client()
+    options = other.send(SIGN_IN_OPTIONS).json
+    clock.shift(601)
+    assert other.send(SIGN_IN, credential=authenticator.get(options)).status_code == 422
+    assert rows.count(app, PasskeyChallenge) == 1
+    other.send(SIGN_IN_OPTIONS)
+    assert rows.count(app, PasskeyChallenge) == 1
+
+
+def test_nobody_uses_anothers_challenge(app, cast, ada):
+    authenticator = add(ada)
+    ben = cast.ben.sign_in(app.test_client())
+    # Ben's new passkey with Ada's challenge, and Ada's sign-in with the challenge of a new passkey.
+    options = ada.send(OPTIONS, name="x").json
+    assert ben.send(PASSKEYS, name="x", credential=Authenticator().create(options)).status_code == 422
+    options = ben.send(OPTIONS, name="x").json | {"rpId": "localhost"}
+    assert app.test_client().send(SIGN_IN, credential=authenticator.get(options)).status_code == 422
+    # A challenge of the log-in page makes no passkey.
+    options = ada.send(OPTIONS, name="x").json | {"challenge": ada.send(SIGN_IN_OPTIONS).json["challenge"]}
+    assert ada.send(PASSKEYS, name="x", credential=Authenticator().create(options)).status_code == 422
+    assert len(kept(app)) == 1
+
+
+def test_a_counter_that_goes_no_further_is_a_copy(app, ada):
+    authenticator = add(ada, count=5)
+    authenticator.count = 6
+    assert sign_in(app.test_client(), authenticator).status_code == 303
+    for count in (6, 5, 0):
+        authenticator.count = count
+        assert sign_in(app.test_client(), authenticator).status_code == 422
+    authenticator.count = 7
+    assert sign_in(app.test_client(), authenticator).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("configured", "asked_at", "domain", "origin"),
+    [
+        ("https://Accounts.Example.com", "https://accounts.example.com", "accounts.example.com", None),
+        (
+            "https://accounts.example.com:443",
+            "https://x.example",
+            "accounts.example.com",
+            "https://accounts.example.com",
+        ),
+        ("http://localhost:5000", "http://localhost:5000", "localhost", None),
+        ("", "http://localhost:5001", "localhost", None),
+    ],
+)
+def test_the_site_is_what_is_configured_else_what_is_asked(app, configured, asked_at, domain, origin):
+    usual = app.config["SETTINGS"]
+    app.config["SETTINGS"] = replace(usual, base_url=configured)
+    try:
+        with app.test_request_context("/login", base_url=asked_at):
+            site = Site.at(addresses.origin())
+    finally:
+        app.config["SETTINGS"] = usual
+    assert (site.domain, site.origin) == (domain, origin or asked_at)

@@ -1,0 +1,189 @@
+"""Forgot your password: the same answer for every address, a link that works once, the second factor kept."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from sqlalchemy import select
+
+from reflow_accounts.auth.models import MailLink, UserSession
+from reflow_accounts.database import db, now
+from reflow_accounts.mail.models import OutboxMessage
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+from tests.helpers.mailbox import Mailbox, text_of
+
+NEW = "a kettle on the moon"
+
+
+@pytest.fixture
+def mailbox(app):
+    return Mailbox(app)
+
+
+def forget(client, email):
+    return client.submit(client.page("/forgot-password"), "/forgot-password", email=email)
+
+
+@pytest.fixture
+def link(cast, client, mailbox):
+    """The path of the link that Ada gets."""
+    forget(client, cast.ada.email)
+    [message] = mailbox.deliver()
+    assert message["To"] == cast.ada.email
+    return mailbox.link_in(message)
+
+
+def choose(client, link, password=NEW):
+    return client.submit(client.page(link), link, new_password=password)
+
+
+def test_ada_forgets_her_password_and_chooses_another(app, cast, client, link):
+    answer = choose(client, link)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
+    assert "Your password was changed" in client.page("/login").text
+    assert client.get("/account/profile").status_code == 303
+    assert client.send("/login", email=cast.ada.email, password=cast.ada.password).status_code == 422
+    assert client.send("/login", email=cast.ada.email, password=NEW).status_code == 303
+    assert ("password.reset", "Ada Park", "Unknown device") in rows.acts(app)
+
+
+def test_every_session_ends_and_keys_go_on(app, cast, client, link, api):
+    browser, session, key = cast.ada.sign_in(app.test_client()), cast.ada.session(), cast.ada.key()
+    ben = cast.ben.sign_in(app.test_client())
+    assert choose(client, link).status_code == 303
+    assert browser.get("/account/profile").status_code == 303
+    problem_of(api(session).get("/me"), 401, "unknown_key")
+    assert api(key.secret).get("/me").status_code == 200
+    assert ben.get("/account/profile").status_code == 200
+
+
+def test_the_second_factor_stays(app, cast, client, link):
+    cast.ada.change(totp_secret=b"secret", totp_on_at=now(), totp_step=5)
+    choose(client, link)
+    with app.app_context():
+        row = cast.ada.row()
+        assert (row.totp_secret, row.totp_step) == (b"secret", 5)
+        assert row.totp_on_at
+        assert not db.session.scalars(select(UserSession)).all()
+
+
+def test_ada_gets_a_notice(cast, client, link, mailbox):
+    choose(client, link)
+    [notice] = mailbox.deliver()
+    assert (notice["To"], notice["Subject"]) == (cast.ada.email, "Your password was changed")
+    assert "If it was you, all is well. If it was not" in text_of(notice)
+
+
+def test_the_answer_is_the_same_for_every_address(app, cast, mailbox):
+    cast.ben.change(disabled_at=now())
+    cast.vic.change(disabled_at=now(), deleted_at=now())
+    seen = set()
+    addresses = ["ada@acme.example", "ben@acme.example", "vic@acme.example", "xyz@acme.example"]
+    for email in addresses:
+        answer = forget(app.test_client(), email)
+        headers = sorted(
+            name if name == "Set-Cookie" else f"{name}: {value}" for name, value in answer.headers
+        )
+        seen.add((answer.status_code, answer.text.replace(email, ""), tuple(headers)))
+    assert len(seen) == 1
+    assert rows.count(app, OutboxMessage) == len(addresses)
+    assert [message["To"] for message in mailbox.deliver()] == ["ada@acme.example"]
+    assert rows.count(app, MailLink) == 1
+
+
+def test_the_request_does_not_look_the_address_up(app, cast, client):
+    token = client.csrf_token()
+    with rows.watching(app) as statements:
+        client.post("/forgot-password", data={"email": cast.ada.email, "csrf_token": token})
+    assert statements.seen
+    assert not [text for text in statements.seen if "users" in text]
+
+
+@pytest.mark.parametrize(
+    "email", ["", "ada", "ada@", "acme-ci", "a@b@c.example", "x" * 250 + "@acme.example"]
+)
+def test_what_is_no_address_is_said(app, client, email):
+    answer = forget(client, email)
+    assert answer.status_code == 422
+    assert "Enter an email address like name@example.com" in answer.text
+    assert rows.count(app, OutboxMessage) == 0
+
+
+def test_looking_at_the_link_changes_nothing_and_it_works_once(cast, client, link):
+    for _ in range(2):
+        assert client.get(link).status_code == 200
+    assert choose(client, link).status_code == 303
+    for answer in (
+        client.get(link),
+        client.send(link, new_password="another kettle, on mars"),  # pragma: allowlist secret
+    ):
+        assert answer.status_code == 410
+        assert "This link does not work any more" in answer.text
+        assert 'href="/forgot-password"' in answer.text
+    assert client.send("/login", email=cast.ada.email, password=NEW).status_code == 303
+
+
+def test_a_link_lasts_an_hour(client, link):
+    with time_machine.travel(now() + timedelta(minutes=61)):
+        assert client.get(link).status_code == 410
+        assert client.send(link, new_password=NEW).status_code == 410
+
+
+@pytest.mark.parametrize("mend", [lambda link: link[:-2], lambda link: "/reset-password/lnk_0"])
+def test_a_link_that_we_did_not_send_opens_nothing(client, link, mend):
+    assert client.get(mend(link)).status_code == 410
+    assert client.send(mend(link), new_password=NEW).status_code == 410
+
+
+def test_using_one_link_ends_the_others(cast, client, link, mailbox):
+    forget(client, cast.ada.email)
+    second = mailbox.link_in(mailbox.deliver()[0])
+    choose(client, second)
+    assert client.get(link).status_code == 410
+
+
+@pytest.mark.parametrize("change", [{"disabled_at": 1}, {"disabled_at": 1, "deleted_at": 1}])
+def test_a_link_dies_with_its_account(cast, client, link, change):
+    cast.ada.change(**dict.fromkeys(change, now()))
+    assert client.get(link).status_code == 410
+    assert client.send(link, new_password=NEW).status_code == 410
+
+
+def test_a_link_to_an_address_that_was_given_up_opens_nothing(cast, client, link):
+    cast.ada.change(email="ada@elsewhere.example")
+    assert client.get(link).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("password", "sentence"),
+    [
+        ("", "Enter a password"),
+        ("short", "Use at least 12 characters"),
+        ("x" * 1025, "Use at most 1,024 characters"),
+        ("passwordpassword", "one of the first that others would try"),
+        ("ada-park-2026", "made of your name"),
+        ("acme-acme-acme", "made of your name"),
+    ],
+)
+def test_a_password_that_cannot_be_is_refused_and_the_link_stays_good(cast, client, link, password, sentence):
+    answer = choose(client, link, password)
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert choose(client, link).status_code == 303
+
+
+def test_somebody_else_who_is_signed_in_stays_so(cast, client, link):
+    cast.ben.sign_in(client)
+    assert choose(client, link).status_code == 303
+    assert "Ben Cole" in client.page("/account/profile").text
+
+
+@pytest.mark.parametrize("email", ["ada@acme.example", "xyz@acme.example"])
+def test_the_eleventh_mail_in_five_minutes_waits(app, cast, client, email):
+    for _ in range(10):
+        assert client.send("/forgot-password", email=email).status_code == 200
+    answer = client.send("/forgot-password", email=email)
+    assert answer.status_code == 429
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert rows.count(app, OutboxMessage) == 10

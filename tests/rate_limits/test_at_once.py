@@ -1,0 +1,94 @@
+"""Of many tries at once exactly ten pass, in one process and in several, on both databases."""
+
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+
+import pytest
+
+from reflow_accounts import config
+from reflow_accounts.app import create_app
+from reflow_accounts.errors import RateLimited
+from reflow_accounts.rate_limits import service
+from tests.helpers.live_server import LiveServer
+
+TRIES, AT_ONCE = 10, 40
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def server(request, tmp_path_factory):
+    """A server with limits behind one proxy, on each database."""
+    url = ""
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres").make_database("limits")
+    settings = {"REFLOW_RATE_LIMITS": "on", "REFLOW_TRUSTED_PROXIES": "1"}
+    live = LiveServer(tmp_path_factory.mktemp("limits"), url, **settings)
+    live.start()
+    yield live
+    live.kill()
+
+
+def at_once(work):
+    """Do the same in threads that begin together; return how often it said True."""
+    barrier = threading.Barrier(AT_ONCE)
+
+    def begin(number):
+        barrier.wait()
+        return work(number)
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        return sum(threads.map(begin, range(AT_ONCE)))
+
+
+def sign_in(server, email, address):
+    """Try a wrong password at the server's workers; say whether it was looked at."""
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    headers = {"Content-Type": "application/json", "X-Forwarded-For": address}
+    connection.request("POST", "/api/v1/sessions", json.dumps({"email": email, "password": "x"}), headers)
+    answer = connection.getresponse()
+    answer.read()
+    connection.close()
+    assert answer.status in (401, 429)
+    return answer.status == 401
+
+
+def test_of_many_threads_exactly_ten_pass(app):
+    def hit(_number):
+        with app.app_context():
+            try:
+                service.hit("sign-in", account="ada")
+            except RateLimited:
+                return False
+            return True
+
+    assert at_once(hit) == TRIES
+
+
+def test_of_many_requests_for_one_account_exactly_ten_pass_on_all_workers(server):
+    assert at_once(lambda number: sign_in(server, "ada@acme.example", f"192.0.2.{number}")) == TRIES
+
+
+def test_of_many_requests_from_one_address_exactly_ten_pass_on_all_workers(server):
+    assert at_once(lambda number: sign_in(server, f"p{number}@acme.example", "198.51.100.1")) == TRIES
+
+
+def test_only_the_configured_proxy_says_who_the_client_is(server):
+    """What a client itself puts before the proxy's word moves nothing."""
+    asked = [
+        sign_in(server, f"q{number}@acme.example", f"203.0.113.{number}, 198.51.100.2")
+        for number in range(12)
+    ]
+    assert asked == [True] * TRIES + [False] * 2
+
+
+def test_a_limiter_without_its_database_lets_nobody_through(tmp_path):
+    environ = {
+        "REFLOW_INSTANCE": str(tmp_path),
+        "REFLOW_DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:1/none",
+        "REFLOW_PASSWORD_ROUNDS": "4",
+    }
+    client = create_app(config.load(environ)).test_client()
+    answer = client.post("/api/v1/sessions", json={"email": "ada@acme.example", "password": "x"})
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "5"

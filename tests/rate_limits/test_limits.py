@@ -1,0 +1,273 @@
+"""How often somebody may try: at the log-in page and at `/sessions` (OWASP ASVS 5.0, 6.1.1 and 6.3.1)."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+from limits.storage import storage_from_string
+from limits.strategies import FixedWindowRateLimiter
+
+from reflow_accounts.database import now
+from reflow_accounts.errors import RateLimited
+from reflow_accounts.rate_limits import service
+from reflow_accounts.rate_limits.counters import limiter
+from reflow_accounts.rate_limits.models import LimitCount
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+
+TRIES = 10
+FIVE_MINUTES = timedelta(minutes=5)
+TOO_MANY = "Too many attempts. Try again in 5 minutes or reset your password."
+WRONG_WORD = "not the password"
+
+
+def from_address(address):
+    return {"environ_base": {"REMOTE_ADDR": address}}
+
+
+def log_in(client, email, password=WRONG_WORD, address="192.0.2.1", **more):
+    fields = {"email": email, "password": password, "csrf_token": client.csrf_token()}
+    return client.post("/login", data=fields, **from_address(address), **more)
+
+
+def use_up(client, email, addresses="192.0.2.{}"):
+    for number in range(TRIES):
+        assert log_in(client, email, address=addresses.format(number)).status_code == 422
+
+
+@pytest.fixture
+def limits(app):
+    """The verbs, outside of any request."""
+    with app.app_context():
+        yield service
+
+
+def test_the_eleventh_try_for_an_account_waits_wherever_it_comes_from(cast, client):
+    use_up(client, cast.ada.email)
+    answer = log_in(client, cast.ada.email, cast.ada.password, "198.51.100.7")
+    assert answer.status_code == 429
+    assert TOO_MANY in answer.text
+    assert "Error: Log in" in answer.text
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    assert log_in(client, cast.ben.email, cast.ben.password).status_code == 303
+
+
+def test_the_eleventh_try_from_an_address_waits_whomever_it_is_for(cast, client):
+    for number in range(TRIES):
+        assert log_in(client, f"person{number}@acme.example").status_code == 422
+    assert log_in(client, cast.ada.email, cast.ada.password).status_code == 429
+    assert log_in(client, cast.ada.email, cast.ada.password, "198.51.100.7").status_code == 303
+
+
+def test_after_five_minutes_it_goes_on(cast, client):
+    with time_machine.travel(now(), tick=False) as clock:
+        use_up(client, cast.ada.email)
+        clock.shift(FIVE_MINUTES - timedelta(seconds=1))
+        answer = log_in(client, cast.ada.email, cast.ada.password)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+        assert "Try again in 1 minute or" in answer.text
+        clock.shift(timedelta(seconds=1))
+        assert log_in(client, cast.ada.email, cast.ada.password).status_code == 303
+
+
+def test_trying_on_does_not_lengthen_the_wait(cast, client):
+    with time_machine.travel(now(), tick=False) as clock:
+        use_up(client, cast.ada.email)
+        for _ in range(4):
+            clock.shift(timedelta(minutes=1))
+            assert log_in(client, cast.ada.email, address="198.51.100.7").status_code == 429
+        clock.shift(timedelta(minutes=1))
+        assert log_in(client, cast.ada.email, cast.ada.password, "198.51.100.7").status_code == 303
+
+
+def test_right_passwords_use_nothing_up(app, cast, client):
+    for _ in range(2 * TRIES):
+        assert log_in(client, cast.ada.email, cast.ada.password).status_code == 303
+    use_up(client, cast.ada.email, "192.0.2.1")
+
+
+def test_an_address_that_has_no_account_counts_like_one_that_has(cast, client):
+    seen = []
+    for email in (cast.ada.email, "nobody@acme.example"):
+        answers = [log_in(client, email, address=f"{len(seen)}.0.0.{n}") for n in range(TRIES + 2)]
+        seen.append([(answer.status_code, sorted(dict(answer.headers))) for answer in answers])
+    assert seen[0] == seen[1]
+    assert [status for status, _ in seen[0]] == [422] * TRIES + [429, 429]
+
+
+@pytest.mark.parametrize("email", ["ADA@acme.example", " ada@acme.example ", "ａda@acme.example"])
+def test_one_account_is_one_however_it_is_typed(cast, client, email):
+    use_up(client, cast.ada.email)
+    assert log_in(client, email, address="198.51.100.7").status_code == 429
+
+
+def test_who_is_signed_in_is_never_hindered(cast, app, client):
+    cast.ada.sign_in(client)
+    stranger = app.test_client()
+    use_up(stranger, cast.ada.email)
+    assert log_in(stranger, cast.ada.email).status_code == 429
+    assert client.page("/account/profile")
+    assert client.send("/account/profile", full_name="Ada", appearance="dark").status_code == 303
+
+
+def test_the_command_waits_for_the_same_tries(cast, client, api):
+    words = {"email": cast.ada.email, "password": cast.ada.password}
+    use_up(client, cast.ada.email)
+    answer = api().post("/sessions", words, **from_address("198.51.100.7"))
+    problem = problem_of(answer, 429, "rate_limited")
+    assert problem["detail"] == "Too many attempts. Try again in 5 minutes."
+    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    for _ in range(TRIES):
+        assert api().post("/sessions", words | {"email": "x@y.example", "password": "x"}).status_code == 401
+    problem_of(api().post("/sessions", words | {"email": cast.ben.email}), 429, "rate_limited")
+
+
+def test_a_right_password_of_the_command_uses_nothing_up(cast, api):
+    words = {"email": cast.ada.email, "password": cast.ada.password}
+    for _ in range(2 * TRIES):
+        assert api().post("/sessions", words).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP"]
+)
+def test_no_header_moves_the_address(client, header):
+    for number in range(TRIES):
+        value = f"for=203.0.113.{number}" if header == "Forwarded" else f"203.0.113.{number}"
+        assert log_in(client, f"p{number}@a.example", headers={header: value}).status_code == 422
+    assert log_in(client, "p@a.example", headers={header: "203.0.113.99"}).status_code == 429
+
+
+def test_an_ipv6_client_counts_by_its_64_bits(client):
+    for number in range(TRIES):
+        email = f"p{number}@a.example"
+        assert log_in(client, email, address=f"2001:db8:0:1::{number:x}").status_code == 422
+    assert log_in(client, "p@a.example", address="2001:db8:0:1:ffff::1").status_code == 429
+    assert log_in(client, "p@a.example", address="2001:db8:0:2::1").status_code == 422
+
+
+def test_an_ipv4_address_is_the_same_inside_ipv6(client):
+    for number in range(TRIES):
+        assert log_in(client, f"p{number}@a.example", address="::ffff:192.0.2.1").status_code == 422
+    assert log_in(client, "p@a.example", address="192.0.2.1").status_code == 429
+
+
+@pytest.mark.parametrize("act", ["second-factor", "step-up-code"])
+def test_a_second_factor_may_be_tried_twenty_times_an_hour(limits, act):
+    with time_machine.travel(now(), tick=False) as clock:
+        for _ in range(2):
+            for _ in range(TRIES):
+                limits.hit(act, account="usr_ada")
+            clock.shift(FIVE_MINUTES)
+        with pytest.raises(RateLimited, match="in 50 minutes"):
+            limits.hit(act, account="usr_ada")
+        clock.shift(timedelta(minutes=50))
+        limits.hit(act, account="usr_ada")
+
+
+@pytest.mark.parametrize(
+    "act", ["sign-in", "sign-up", "forgot", "second-factor", "step-up", "step-up-code", "device-code"]
+)
+def test_each_act_counts_by_itself(limits, act):
+    for _ in range(TRIES):
+        limits.hit(act, account="a", address="192.0.2.1")
+    with pytest.raises(RateLimited):
+        limits.hit(act, account="a")
+    with pytest.raises(RateLimited):
+        limits.hit(act, address="192.0.2.1")
+    for other in {"sign-in", "step-up", "forgot"} - {act}:
+        limits.hit(other, account="a", address="192.0.2.1")
+
+
+def test_one_address_cannot_use_up_the_tries_of_many_accounts(limits):
+    for _ in range(TRIES):
+        limits.hit("sign-in", address="192.0.2.1")
+    for _ in range(TRIES):
+        with pytest.raises(RateLimited):
+            limits.hit("sign-in", account="ada", address="192.0.2.1")
+    limits.hit("sign-in", account="ada", address="192.0.2.2")
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_giving_back_makes_no_more_than_ten(limits, times):
+    for _ in range(times):
+        limits.give_back("sign-in", account="ada")
+    for _ in range(TRIES):
+        limits.hit("sign-in", account="ada")
+    with pytest.raises(RateLimited):
+        limits.hit("sign-in", account="ada")
+
+
+@pytest.mark.parametrize("counters", ["of our database", "of the library"])
+def test_what_is_given_back_too_late_makes_no_more_than_ten(app, limits, monkeypatch, counters):
+    """A counter of the library counts below nothing, in memory as in Redis."""
+    if counters == "of the library":
+        monkeypatch.setitem(
+            app.extensions, "limiter", FixedWindowRateLimiter(storage_from_string("memory://"))
+        )
+    with time_machine.travel(now(), tick=False) as clock:
+        limits.hit("sign-in", account="ada")
+        clock.shift(FIVE_MINUTES)
+        limits.give_back("sign-in", account="ada")
+        for _ in range(TRIES):
+            limits.hit("sign-in", account="ada")
+        with pytest.raises(RateLimited):
+            limits.hit("sign-in", account="ada")
+
+
+def test_no_counter_of_our_database_is_ever_below_nothing(app, limits):
+    with time_machine.travel(now(), tick=False) as clock:
+        counted = limiter().storage
+        # When there is none yet, when it is at nothing, and when its window is over.
+        assert [counted.incr("key", 300, -1) for _ in range(2)] == [0, 0]
+        assert counted.incr("key", 300) == 1
+        clock.shift(FIVE_MINUTES)
+        assert counted.get("key") == 0
+        assert [counted.incr("key", 300, amount) for amount in (-1, 1)] == [0, 1]
+
+
+def test_who_is_told_to_wait_is_never_told_to_wait_for_nothing(limits):
+    with time_machine.travel(now().replace(microsecond=0), tick=False) as clock:
+        for _ in range(TRIES):
+            limits.hit("sign-in", account="ada")
+        clock.shift(FIVE_MINUTES - timedelta(milliseconds=300))
+        with pytest.raises(RateLimited) as refused:
+            limits.hit("sign-in", account="ada")
+        assert refused.value.retry_after == 1
+
+
+def test_counters_that_are_over_are_pruned_and_no_others(app, limits):
+    with time_machine.travel(now(), tick=False) as clock:
+        limits.hit("sign-in", account="old", address="192.0.2.1")
+        clock.shift(FIVE_MINUTES)
+        limits.hit("sign-in", account="new")
+        assert limits.prune() == 2
+        assert rows.count(app, LimitCount) == 1
+        assert limits.prune() == 0
+
+
+def test_the_table_tells_no_address_that_was_typed(app, client):
+    from reflow_accounts.database import db
+
+    log_in(client, "somebody@acme.example")
+    with app.app_context():
+        keys = list(db.session.scalars(db.select(LimitCount.key)))
+    assert len(keys) == 2
+    assert not any("somebody" in key or "acme" in key for key in keys)
+
+
+@pytest.mark.parametrize("email", ["x" * 10_000, "\ud800", "\u2028", "", "a@b\r\nc"])
+def test_strange_accounts_are_counted_too(limits, email):
+    limits.hit("sign-in", account=email, address="not an address")
+
+
+def test_a_try_is_counted_before_the_request_writes(app, cast, limits):
+    from reflow_accounts.database import db
+
+    if db.engine.dialect.name != "sqlite":
+        pytest.skip("only SQLite has one writer")
+    cast.ada.row().full_name = "Ada"
+    db.session.flush()
+    with pytest.raises(RuntimeError, match="before the request writes"):
+        limits.hit("sign-in", account="ada")
+    db.session.rollback()

@@ -1,0 +1,55 @@
+"""What people do with service accounts, told in one word each."""
+
+import re
+
+from werkzeug.test import TestResponse
+
+from reflow_accounts.api_keys import service_accounts
+from reflow_accounts.database import db
+from reflow_accounts.teams import service_accounts as accounts
+from reflow_accounts.teams.service import service_accounts_of
+from tests.factories import CLIENT, Group, Person
+from tests.helpers.page_client import PageClient
+
+SECRET = re.compile(r"rfk_[0-9A-Za-z]{49}")
+DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
+PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
+
+
+def section(group: Group) -> str:
+    return f"/account/teams/{group.id}/service-accounts"
+
+
+def tab(group: Group) -> str:
+    """Where the service accounts of a team are listed."""
+    return f"/account/team?team={group.id}"
+
+
+def page_of(group: Group, account: Person) -> str:
+    return f"{section(group)}/{account.id}"
+
+
+def wizard(group: Group) -> str:
+    return f"/account/teams/{group.id}/ci-key"
+
+
+def create(browser: PageClient, group: Group, name: str, **more: object) -> TestResponse:
+    return browser.submit(browser.page(f"{section(group)}/new"), section(group), name=name, **more)
+
+
+def names_in(group: Group) -> list[str]:
+    """List the names of the team's service accounts, oldest first."""
+    with group.app.app_context():
+        return [account.full_name for account in service_accounts_of(group.row())]
+
+
+def delete(group: Group, account: Person, by: Person) -> None:
+    with group.app.app_context():
+        service_accounts.delete(group.row(), account.row(), by=by.row(), client=CLIENT)
+        db.session.commit()
+
+
+def set_disabled(group: Group, account: Person, disabled: bool, by: Person) -> None:
+    with group.app.app_context():
+        accounts.set_disabled(group.row(), account.row(), disabled, by=by.row(), client=CLIENT)
+        db.session.commit()

@@ -1,0 +1,189 @@
+"""Delete account: keys and sessions die, the person is forgotten, the record stays; no team is left without Admin."""
+
+import pytest
+from sqlalchemy import select
+
+from reflow_accounts.auth.models import MailLink, Passkey, RecoveryCode, UserSession
+from reflow_accounts.database import db, now
+from reflow_accounts.mail.models import OutboxMessage
+from reflow_accounts.teams.models import Membership, Rights
+from reflow_accounts.users.models import User
+from tests import factories
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+
+PATH = "/account/profile/deletion"
+
+
+def delete(client, password=factories.PASSWORD):
+    return client.submit(client.page(PATH), PATH, password=password)
+
+
+def test_the_profile_leads_to_a_page_that_says_what_will_be_gone(cast, client):
+    cast.nina.sign_in(client)
+    cast.solo.subscribe()
+    cast.nina.key(), cast.nina.key()
+    [link] = [link for link in client.page("/account/profile").all("a") if link.text == "Delete account"]
+    page = client.page(link["href"])
+    assert "Your 2 API keys stop working at once" in page.text
+    assert "nobody is left in Solo" in page.text
+    assert [button for button in page.all("button") if button.text == "Delete account"]
+
+
+def test_nina_deletes_her_account(app, cast, client):
+    cast.nina.sign_in(client)
+    answer = delete(client)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert "Your account was deleted." in client.page("/login").text
+    assert client.get("/account/profile").status_code == 303
+    assert client.send("/login", email=cast.nina.email, password=cast.nina.password).status_code == 422
+    with app.app_context():
+        row = cast.nina.row()
+        assert (row.full_name, row.email, row.password_hash) == ("Deleted user", None, None)
+        assert (row.totp_secret, row.totp_on_at, row.totp_step) == (None, None, None)
+        assert row.deleted_at == row.disabled_at != None  # noqa: E711
+        assert not db.session.scalars(select(Membership).filter_by(user_id=row.id)).all()
+
+
+def test_keys_die_and_their_uses_stay_for_the_record(app, cast, client, api):
+    key, session = cast.ben.key("CI"), cast.ben.session()
+    assert api(key.secret).get("/me").status_code == 200
+    cast.ben.sign_in(client)
+    assert delete(client).status_code == 303
+    problem_of(api(key.secret).get("/me"), 401, "revoked_key")
+    problem_of(api(session).get("/me"), 401, "unknown_key")
+    assert len(rows.uses_of(app, key.id)) >= 1
+    acts = rows.acts(app)
+    assert ("api_key.revoked", "Deleted user", "CI") in acts
+    assert ("account.deleted", "Deleted user", "") in acts
+
+
+def test_what_tells_who_it_was_is_gone(app, cast, client):
+    cast.ben.sign_in(client)
+    client.send("/forgot-password", email=cast.ben.email)
+    cast.ben.change(totp_secret=b"secret", totp_on_at=now(), totp_step=7, is_staff=True)
+    with app.app_context():
+        db.session.add(RecoveryCode(user_id=cast.ben.number, digest=b"x" * 32))
+        db.session.add(
+            Passkey(user_id=cast.ben.number, name="laptop", credential_id=b"x", public_key=b"x", sign_count=0)
+        )
+        db.session.add(
+            MailLink(
+                purpose="reset_password", user_id=cast.ben.number, email=cast.ben.email, expires_at=now()
+            )
+        )
+        db.session.commit()
+    assert delete(client).status_code == 303
+    for model in (RecoveryCode, Passkey, MailLink, OutboxMessage):
+        assert rows.count(app, model) == 0, model
+    with app.app_context():
+        for session in db.session.scalars(select(UserSession).filter_by(user_id=cast.ben.number)):
+            assert (session.address, session.user_agent) == ("", "")
+            assert session.ended_at
+        assert cast.ben.row().totp_secret is None
+        assert not cast.ben.row().is_staff
+
+
+def test_the_address_is_free_for_a_new_account(app, cast, client):
+    cast.ben.sign_in(client)
+    delete(client)
+    again = factories.person(app, "Ben Again", cast.ben.email)
+    assert again.sign_in(client).get("/account/profile").status_code == 200
+
+
+@pytest.mark.parametrize("password", ["", "wrong", "x" * 2000])
+def test_without_the_password_nothing_is_deleted(app, cast, client, password):
+    cast.nina.sign_in(client)
+    answer = delete(client, password)
+    assert answer.status_code == 422
+    assert "Password is not correct" in answer.text
+    assert "Error: Delete account" in answer.text
+    assert client.get("/account/profile").status_code == 200
+    assert "account.deleted" not in [action for action, *_ in rows.acts(app)]
+
+
+def test_looking_at_the_page_deletes_nothing(cast, client):
+    cast.nina.sign_in(client)
+    client.get(PATH, query_string={"password": cast.nina.password})
+    assert client.get("/account/profile").status_code == 200
+
+
+def test_the_only_admin_is_told_to_make_somebody_else_admin_first(app, cast, client):
+    cast.ada.sign_in(client)
+    page = client.page(PATH)
+    assert "Make somebody else Admin first" in page.text
+    assert "Acme" in page.text
+    assert not [button for button in page.all("button") if button.text == "Delete account"]
+    answer = client.send(PATH, password=cast.ada.password)
+    assert answer.status_code == 409
+    assert "Make somebody else Admin first" in answer.text
+    with app.app_context():
+        assert cast.ada.row().deleted_at is None
+    cast.acme.give(cast.ben, Rights.ADMIN)
+    assert delete(client).status_code == 303
+
+
+def test_an_admin_who_is_disabled_is_no_help_to_the_others(cast, client):
+    cast.acme.give(cast.ben, Rights.ADMIN)
+    cast.ben.change(disabled_at=now())
+    cast.ada.sign_in(client)
+    assert "Make somebody else Admin first" in client.page(PATH).text
+
+
+def test_a_team_of_service_accounts_alone_is_left_and_their_keys_die(app, cast, client, api):
+    bot = factories.service_account(app, cast.globex, "globex-ci")
+    key = bot.key("nightly")
+    assert api(key.secret).get("/me").status_code == 200
+    cast.charlie.sign_in(client)
+    assert "the API keys of its service accounts stop working too" in client.page(PATH).text
+    assert delete(client).status_code == 303
+    problem_of(api(key.secret).get("/me"), 401, "revoked_key")
+
+
+def test_nobody_joins_a_team_in_which_nobody_is_left(app, cast, client, mailbox):
+    cast.charlie.sign_in(client)
+    client.send(f"/account/teams/{cast.globex.id}/invitations", emails="eve@initech.example", rights="edit")
+    link = mailbox.link_in(mailbox.deliver()[0])
+    assert delete(client).status_code == 303
+    assert "This invitation was cancelled" in app.test_client().get(link).text
+
+
+def test_the_admins_are_told_who_left_with_the_account(app, cast, client):
+    cast.ben.sign_in(client)
+    assert delete(client).status_code == 303
+    assert ("member.left", "Deleted user", "Ben Cole (Edit)") in rows.acts(app)
+    ada = cast.ada.sign_in(app.test_client())
+    assert "Ben Cole (Edit)" in ada.page("/account/activity").with_id("activity-panel").text
+    vic = cast.vic.sign_in(app.test_client())
+    assert "Ben Cole" not in vic.page("/account/activity").with_id("activity-panel").text
+
+
+def test_the_keys_of_a_team_that_lives_on_are_left_alone(cast, client, api):
+    key = cast.ci.key()
+    cast.ben.sign_in(client)
+    assert delete(client).status_code == 303
+    assert api(key.secret).get("/me").status_code == 200
+
+
+def test_nobody_deletes_somebody_else(app, cast, client):
+    assert client.get(PATH).status_code == 303
+    assert client.send(PATH, password=cast.nina.password).headers["Location"].startswith("/login")
+    with app.app_context():
+        assert not db.session.scalars(select(User).where(User.deleted_at.is_not(None))).all()
+
+
+def test_support_still_sees_the_team(cast, client):
+    cast.nina.sign_in(client)
+    delete(client)
+    cast.sam.sign_in(client)
+    assert "Nina" not in client.page(f"/support/teams/{cast.solo.id}").text
+
+
+def test_the_eleventh_guess_in_five_minutes_waits(app, cast, client):
+    cast.nina.sign_in(client)
+    for _ in range(10):
+        assert client.send(PATH, password="wrong").status_code == 422
+    assert client.send(PATH, password=cast.nina.password).status_code == 429
+    with app.app_context():
+        assert cast.nina.row().deleted_at is None
