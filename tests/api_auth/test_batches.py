@@ -193,8 +193,8 @@ def test_failed_rollup_of_uses_stops_no_key_check(app, cast, monkeypatch):
 
     async def work(checks):
         with monkeypatch.context() as patched:
-            patched.setattr(key_check, "must_fold", lambda number: True)
-            patched.setattr(key_check, "fold_or_log", fail)
+            patched.setattr(key_check, "is_roll_up_due", lambda number: True)
+            patched.setattr(key_check, "roll_up_or_log", fail)
             first = await checks.me(key.secret)
             later = asyncio.create_task(checks.me(key.secret))
             await asyncio.sleep(0)

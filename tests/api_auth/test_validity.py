@@ -16,7 +16,7 @@ from reflow_accounts.api_keys.models import Use
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import InsufficientRights, SubscriptionInactive, Unauthenticated
 from reflow_accounts.subscriptions.models import Licence, Override
-from reflow_accounts.subscriptions.status import effective_state as effective
+from reflow_accounts.subscriptions.status import effective_state
 from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.api_auth.lookups import add_key, ask_store, lookup
@@ -162,11 +162,11 @@ def verdict_of(find: Callable[[], PresentedKey]) -> tuple[str, str, dict[str, An
     return ("accepted" if key.has_active_subscription else "subscription_inactive"), "", {}
 
 
-def effective_state(team_id: int, at: datetime) -> str:
+def computed_state(team_id: int, at: datetime) -> str:
     """Return what Python computes of a team's override and licences."""
     is_current = (Override.team_id == team_id, Override.ended_at.is_(None))
     licences = db.session.scalars(select(Licence).where(Licence.team_id == team_id))
-    return str(effective(db.session.scalar(select(Override).where(*is_current)), licences, at))
+    return str(effective_state(db.session.scalar(select(Override).where(*is_current)), licences, at))
 
 
 def is_granted(key: PresentedKey | None, query: str) -> bool:
@@ -187,7 +187,7 @@ def test_store_records_each_allowed_request_once(app, case, at):
     is_allowed = case.verdict == "accepted"
     assert (found.use_number is not None, rows.count(app, Use)) == (is_allowed, is_allowed)
     with app.app_context():
-        by_python = [effective_state(group.row().id, at) for group in groups]
+        by_python = [computed_state(group.row().id, at) for group in groups]
     assert [row.state for row in found.rows if row.team_public_id] == by_python
 
 
