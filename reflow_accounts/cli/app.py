@@ -8,10 +8,10 @@ import sys
 
 import click
 
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.lazy import LazyGroup
 from reflow_accounts.cli.options import common_options
 from reflow_accounts.cli.output import width
-from reflow_accounts.cli.run import Run
 
 COMMANDS = {
     "login": ("sessions", "Log in through your browser, or with a password."),
@@ -46,7 +46,7 @@ def _tell_versions(context: click.Context, _: click.Parameter, is_wanted: bool) 
         return
     from reflow_accounts.cli.version import show_versions
 
-    show_versions(context.ensure_object(Run))
+    show_versions(context.ensure_object(Context))
     context.exit()
 
 

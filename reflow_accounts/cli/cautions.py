@@ -7,8 +7,8 @@ from pathlib import Path
 
 from reflow_accounts.cli import git
 from reflow_accounts.cli.credentials import Kind, Place
-from reflow_accounts.cli.files import is_open_to_others
-from reflow_accounts.cli.line.server import is_exposed
+from reflow_accounts.cli.http.server_address import is_exposed
+from reflow_accounts.cli.secret_file import is_open_to_others
 from reflow_accounts.cli.text import shell
 
 

@@ -76,7 +76,7 @@ class Credential:
         self.place, self.secret = place, secret
 
 
-class Surroundings(NamedTuple):
+class Environment(NamedTuple):
     """Everything that the search looks at."""
 
     key_file: str | None
@@ -98,7 +98,7 @@ def home_of(environ: Mapping[str, str], system: str = os.name) -> Path | None:
     return home if home.is_absolute() else None
 
 
-def places(around: Surroundings) -> list[Place]:
+def places(around: Environment) -> list[Place]:
     """Return every place that has a credential, the one that wins first. Opens no key file."""
     found = []
     if around.key_file is not None:
@@ -115,7 +115,7 @@ def places(around: Surroundings) -> list[Place]:
     return found
 
 
-def credential_at(place: Place, around: Surroundings) -> Credential:
+def credential_at(place: Place, around: Environment) -> Credential:
     """Return the credential that `place` holds.
 
     Raises NotSignedIn, or UsageFault for an unreadable file after `-k`; both name the place and
@@ -129,7 +129,7 @@ def credential_at(place: Place, around: Surroundings) -> Credential:
         raise NotSignedIn(f"{place.where} ({place.kind}) {fault}. {place.remedy}") from None
 
 
-def _secret(place: Place, around: Surroundings) -> str:
+def _secret(place: Place, around: Environment) -> str:
     if place.kind is Kind.VARIABLE:
         return secret_in_text(around.environ[VARIABLE])
     if place.kind is Kind.LOGIN:
@@ -137,7 +137,7 @@ def _secret(place: Place, around: Surroundings) -> str:
     return secret_in_file(place.path or Path(place.where), plain=place.kind is not Kind.OPTION)
 
 
-def _session_secret(around: Surroundings) -> str:
+def _session_secret(around: Environment) -> str:
     session = around.store.session_for(around.server) if around.store else None
     if session is None:
         raise Unusable("holds no session")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.context import Context
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-pass_run = click.make_pass_decorator(Run)
+pass_context = click.make_pass_decorator(Context)
 
 
 def common_options(command: Command) -> Command:
@@ -25,9 +25,9 @@ def common_options(command: Command) -> Command:
 
 
 def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
-    run = ctx.ensure_object(Run)
+    context = ctx.ensure_object(Context)
     if value not in (None, False):
-        setattr(run, str(parameter.name), value)
+        setattr(context, str(parameter.name), value)
 
 
 def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:

@@ -8,27 +8,27 @@ import re
 from threading import Thread
 
 from reflow_accounts import __version__
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, Unreachable
-from reflow_accounts.cli.line.ci import user_agent
-from reflow_accounts.cli.line.transport import exchange
+from reflow_accounts.cli.http.transport import exchange
+from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.output import document, result
-from reflow_accounts.cli.run import Run
 
 PATIENCE = 2  # seconds, for finding the machine's address too
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,39}")
 
 
-def show_versions(run: Run) -> None:
+def show_versions(context: Context) -> None:
     """Print both versions; with --json as one document, where null is what the server did not tell."""
-    if not run.as_json:
+    if not context.as_json:
         result(f"reflow {__version__}")
     server = version = None
     try:
-        server = run.server
+        server = context.server
         version = server_version(server)
     except CommandError as fault:
-        run.tell(*fault.lines)
-    if run.as_json:
+        context.tell(*fault.lines)
+    if context.as_json:
         document({"version": __version__, "server": server, "server_version": version})
     elif version:
         result(f"server {version} ({server})")

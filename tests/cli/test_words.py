@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reflow_accounts.cli.errors import UsageFault
-from reflow_accounts.cli.line.server import is_exposed, server_address
+from reflow_accounts.cli.http.server_address import is_exposed, server_address
 from reflow_accounts.cli.since import moment_given
 from reflow_accounts.cli.text import clean, redacted
 from tests.cli.secrets_for_tests import made_up_key, made_up_session

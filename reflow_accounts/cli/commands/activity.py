@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.keys.choice import key_named
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.line.reading import an_object
-from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import an_object
+from reflow_accounts.cli.keys.lookup import key_named
+from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, document_line, moment, row_alone, table
-from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.since import moment_given
 from reflow_accounts.contract import KEY_PREFIX
 
@@ -31,8 +31,8 @@ HEADINGS = ("When (UTC)", "What", "About", "By", "Request", "Answer", "Address",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on and show what is done as it happens.")
 @common_options
-@pass_run
-def activity(run: Run, key: str | None, since: str | None, limit: int, follow: bool) -> None:
+@pass_context
+def activity(context: Context, key: str | None, since: str | None, limit: int, follow: bool) -> None:
     """Show what was done with your account and keys.
 
     Newest first. Columns: when, what, about what, by whom, request, answer, address, and from which
@@ -42,29 +42,29 @@ def activity(run: Run, key: str | None, since: str | None, limit: int, follow: b
     is one object on one line. Its own questions are left out; with an API key they are uses like others.
     """
     query = [("since", moment_given(since, datetime.now(UTC)))] if since is not None else []
-    client = run.client()
+    client = context.client()
     chosen = key_named(client, key, "all") if key is not None else None
     if chosen:
         query.append(("key", str(chosen.get("id"))))
     if follow:
-        _follow(run, client, query, limit, chosen)
+        _follow(context, client, query, limit, chosen)
         return
     answer = client.listing("/activity", query, limit)
-    if run.as_json:
+    if context.as_json:
         document(answer)
         return
     table(HEADINGS, map(_row, answer["items"]))
     if not answer["items"]:
-        run.tell("Nothing was done in this time.")
+        context.tell("Nothing was done in this time.")
 
 
 def _follow(
-    run: Run, client: Client, query: list[tuple[str, str]], limit: int, chosen: dict[str, Any] | None
+    context: Context, client: Client, query: list[tuple[str, str]], limit: int, chosen: dict[str, Any] | None
 ) -> None:
-    from reflow_accounts.cli.follow import Following, follow
+    from reflow_accounts.cli.commands.follow_activity import Following, follow
 
     following = Following(client, query, is_recorded=_is_recorded(client, chosen))
-    follow(following, limit, document_line if run.as_json else _show, run.tell)
+    follow(following, limit, document_line if context.as_json else _show, context.tell)
 
 
 def _is_recorded(client: Client, chosen: dict[str, Any] | None) -> bool:

@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import click
 
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, OddAnswer, Problem, UsageFault
-from reflow_accounts.cli.line.client import LARGEST_PAGE, Client, Query
-from reflow_accounts.cli.line.transport import Reply
-from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.http.client import LARGEST_PAGE, Client, Query
+from reflow_accounts.cli.http.transport import Reply
+from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, result
-from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean, redacted
 from reflow_accounts.contract import API_PREFIX
 
@@ -31,9 +31,9 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 @click.option("-i", "--include", is_flag=True, help="Print the status and the headers of the answer first.")
 @click.option("--paginate", is_flag=True, help="Ask for all pages of a list and print them as one.")
 @common_options
-@pass_run
+@pass_context
 def api(
-    run: Run,
+    context: Context,
     method: str,
     path: str,
     texts: tuple[str, ...],
@@ -49,11 +49,11 @@ def api(
     method = method.upper()
     if paginate and (method != "GET" or include):
         raise UsageFault("--paginate goes with GET alone, and not with --include.")
-    target = _target(path, run)
+    target = _target(path, context)
     fields = [*map(_text, texts), *map(_value, values)]
     body = dict(fields) if fields and method in _WITH_BODY else None
     query = [] if method in _WITH_BODY else [(name, _in_query(value)) for name, value in fields]
-    client = run.client()
+    client = context.client()
     try:
         answer = (
             _list(client, target, query) if paginate else _one(client, method, target, query, body, include)
@@ -98,9 +98,9 @@ def _list(client: Client, path: str, query: Query) -> dict[str, Any]:
     return whole
 
 
-def _target(path: str, run: Run) -> str:
+def _target(path: str, context: Context) -> str:
     """Return PATH below the API's prefix, percent-encoded; everything that leads elsewhere is refused."""
-    path = path.removeprefix(run.server)
+    path = path.removeprefix(context.server)
     if "://" in path.partition("?")[0] or path.startswith("//") or "\\" in path or "#" in path:
         raise UsageFault("PATH is a path of the API, such as /me; other addresses are not asked.")
     path = "/" + path.lstrip("/")

@@ -8,13 +8,13 @@ import click
 
 from reflow_accounts.cli.commands.invitations import invitations
 from reflow_accounts.cli.commands.service_accounts import service_accounts
+from reflow_accounts.cli.commands.team_lookup import path_of_team, team_option
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import Problem
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.line.reading import objects_in
-from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import objects_in
+from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, moment, table
-from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.team_choice import path_of_team, team_option
 from reflow_accounts.cli.text import clean
 
 RIGHTS = ("view", "edit", "admin")
@@ -28,34 +28,34 @@ def team() -> None:
 
 @team.command("list")
 @common_options
-@pass_run
-def list_teams(run: Run) -> None:
+@pass_context
+def list_teams(context: Context) -> None:
     """List your teams.
 
     Columns: id, name, your rights, subscription.
     """
-    answer = run.client().listing("/teams")
-    if run.as_json:
+    answer = context.client().listing("/teams")
+    if context.as_json:
         document(answer)
         return
     rows = [[item.get(name) for name in ("id", "name", "rights", "subscription")] for item in answer["items"]]
     table(("Id", "Name", "Your rights", "Subscription"), rows)
     if not rows:
-        run.tell("You belong to no team.")
+        context.tell("You belong to no team.")
 
 
 @team.command("members")
 @team_option
 @common_options
-@pass_run
-def list_members(run: Run, team: str | None) -> None:
+@pass_context
+def list_members(context: Context, team: str | None) -> None:
     """List the people of a team.
 
     Columns: id, name, email, rights, last active, joined. Times are UTC.
     """
-    client = run.client()
+    client = context.client()
     answer = client.listing(path_of_team(client, team, "members"))
-    if run.as_json:
+    if context.as_json:
         document(answer)
         return
     headings = ("Id", "Name", "Email", "Rights", "Last active (UTC)", "Joined (UTC)")
@@ -74,19 +74,19 @@ def _row(member: dict[str, Any]) -> tuple[object, ...]:
 )
 @team_option
 @common_options
-@pass_run
-def invite(run: Run, emails: tuple[str, ...], rights: str, team: str | None) -> None:
+@pass_context
+def invite(context: Context, emails: tuple[str, ...], rights: str, team: str | None) -> None:
     """Invite people to a team by mail.
 
     Give one address or several: all are invited, or none is. Each link works once, within seven days.
     Needs Admin rights.
     """
-    client = run.client()
+    client = context.client()
     answer = _invited(client, path_of_team(client, team, "invitations"), emails, rights)
-    if run.as_json:
+    if context.as_json:
         document(answer)
     for invitation in objects_in(answer.get("items")):
-        run.tell(f"{clean(invitation.get('email'))} was invited ({clean(invitation.get('rights'))}).")
+        context.tell(f"{clean(invitation.get('email'))} was invited ({clean(invitation.get('rights'))}).")
 
 
 def _invited(client: Client, path: str, emails: tuple[str, ...], rights: str) -> dict[str, Any]:

@@ -6,32 +6,32 @@ from typing import Any
 
 import click
 
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import Place
 from reflow_accounts.cli.errors import Unreachable
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.line.reading import an_object, objects_in
-from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import an_object, objects_in
+from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, facts
-from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
 
 
 @click.command()
 @common_options
-@pass_run
-def whoami(run: Run) -> None:
+@pass_context
+def whoami(context: Context) -> None:
     """Show who you are and which credential is used.
 
     Also names the credentials that were found but not used because another one comes first.
     """
-    client = run.client()
+    client = context.client()
     me = client.ask_object("GET", "/me")
     if not isinstance(me.get("user"), dict):
-        raise Unreachable(f"{run.server} answered with something that Reflow does not write.")
-    if run.as_json:
+        raise Unreachable(f"{context.server} answered with something that Reflow does not write.")
+    if context.as_json:
         document(me)
         return
-    facts([*_person(me), *_credential(me, client), *_hidden(run.places()[1:])])
+    facts([*_person(me), *_credential(me, client), *_hidden(context.places()[1:])])
 
 
 def _person(me: dict[str, Any]) -> list[tuple[str, str]]:

@@ -7,11 +7,11 @@ from typing import Any
 from urllib.parse import quote
 
 from reflow_accounts.cli.credentials import VARIABLE, Kind, Place
+from reflow_accounts.cli.doctor.connection import SOON
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.doctor.known_keys import KnownKey, known_keys
-from reflow_accounts.cli.doctor.line import SOON
 from reflow_accounts.cli.errors import CommandError, Problem
-from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.text import clean, shell, time_in
 from reflow_accounts.contract import Code
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from reflow_accounts.cli.commands.team_lookup import path_in
 from reflow_accounts.cli.errors import CommandError
-from reflow_accounts.cli.keys.choice import OWN, Keyring
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.line.reading import objects_in
-from reflow_accounts.cli.team_choice import path_in
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import objects_in
+from reflow_accounts.cli.keys.lookup import OWN, KeyOwner
 from reflow_accounts.cli.text import clean, shell, time_in
 
 
@@ -38,7 +38,7 @@ def _of_accounts(client: Client, team: dict[str, Any], *, is_one_of_several: boo
     accounts = path_in("/teams", team, "service-accounts")
     of_team = ["--team", team.get("id")] if is_one_of_several else []
     for account in _listed(client, accounts):
-        ring = Keyring(
+        ring = KeyOwner(
             path_in(accounts, account, "keys"),
             "reflow team service-accounts keys",
             "Account > Team",
@@ -47,7 +47,7 @@ def _of_accounts(client: Client, team: dict[str, Any], *, is_one_of_several: boo
         yield from _keys_in(client, ring, f"that of the service account {clean(account.get('name'))}")
 
 
-def _keys_in(client: Client, ring: Keyring, whose: str) -> Iterator[KnownKey]:
+def _keys_in(client: Client, ring: KeyOwner, whose: str) -> Iterator[KnownKey]:
     for key in _listed(client, ring.path, ("state", "all")):
         ends = time_in(key, "expires_at")
         is_live = not key.get("revoked_at") and (ends is None or ends > datetime.now(UTC))

@@ -13,7 +13,7 @@ from reflow_accounts.cli.cautions import ignore_command, untrack_command
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.doctor.history import COMMITS, History
 from reflow_accounts.cli.doctor.known_keys import KnownKey
-from reflow_accounts.cli.line.sign_of_life import SignOfLife
+from reflow_accounts.cli.http.spinner import Spinner
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME, is_well_formed
 
@@ -31,12 +31,12 @@ def repository_findings(root: Path | None, keys: Keys) -> Findings:
     if root is None:
         yield ok("git files", "this folder is in no git repository")
         return
-    with SignOfLife("git"):
+    with Spinner("git"):
         tracked, loose = _listed(root, "--cached"), _listed(root, "--others", "--exclude-standard")
     if tracked is None or loose is None:
         yield warning("git files", f"git cannot be asked about {root}", shell("git", "-C", root, "status"))
         return
-    with SignOfLife("git"):
+    with Spinner("git"):
         holding = _holding_a_secret(root)
     found = [_published(root, name) for name in tracked if _is_key(root, name, holding)]
     found += [_unignored(root, name) for name in loose if _is_key(root, name, holding)]
@@ -94,7 +94,7 @@ def _unignored(root: Path, name: str) -> Finding:
 
 def _past(root: Path, keys: Keys) -> Findings:
     history = History(root)
-    with SignOfLife("git"):
+    with Spinner("git"):
         history.read()
     if history.failed:
         yield warning("git history", "git does not show its history", shell("git", "-C", root, "log"))

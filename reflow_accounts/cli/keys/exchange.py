@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 from reflow_accounts.cli.errors import CommandError
-from reflow_accounts.cli.files import Draft
-from reflow_accounts.cli.keys.delivery import Delivery, holds
+from reflow_accounts.cli.keys.destination import Delivery, holds
 from reflow_accounts.cli.keys.file import Unusable, secret_in_file, with_other_secret
+from reflow_accounts.cli.secret_file import Draft
 
 
 class Exchange:

@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 
 from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
-from reflow_accounts.cli.keys.broken_off import name_until_the_end, naming, with_suffix
-from reflow_accounts.cli.keys.choice import Keyring
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.keys.create import Target, created, not_written, taken_back
 from reflow_accounts.cli.keys.exchange import Exchange
-from reflow_accounts.cli.keys.new import Target, created, not_written, taken_back
-from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.keys.lookup import KeyOwner
+from reflow_accounts.cli.keys.unfinished_rotation import name_until_the_end, naming, with_suffix
 from reflow_accounts.cli.output import document, give_up_stdout, moment, say
 from reflow_accounts.cli.text import clean, time_in
 
@@ -26,7 +26,7 @@ class Rotation:
     of one that broke off begins with `end_old`, or with `name_new` when the old key is gone.
     """
 
-    def __init__(self, client: Client, ring: Keyring, old: dict[str, Any], *, is_own: bool) -> None:
+    def __init__(self, client: Client, ring: KeyOwner, old: dict[str, Any], *, is_own: bool) -> None:
         self.client, self.ring, self.old, self.is_own = client, ring, old, is_own
         self.name = str(old.get("name"))
         self._fresh = client
@@ -59,7 +59,7 @@ class Rotation:
             target.have_git_ignore_it()
             exchange.put(new["secret"])
             self._try(new, exchange)
-            self._show(new, exchange, as_json=target.run.as_json)
+            self._show(new, exchange, as_json=target.context.as_json)
         except (CommandError, OSError, KeyboardInterrupt) as fault:
             self._go_back(new, exchange, fault)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from reflow_accounts.cli.errors import CommandError, NotSignedIn
-from reflow_accounts.cli.files import Draft, make_private_folder
 from reflow_accounts.cli.login.session_lock import alone_with
+from reflow_accounts.cli.secret_file import Draft, make_private_folder
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import SESSION_PREFIX, is_well_formed
 

@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 import click
 
 from reflow_accounts.cli import git
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, Unreachable
-from reflow_accounts.cli.keys.choice import OWN, Keyring
-from reflow_accounts.cli.keys.delivery import Delivery, destination
-from reflow_accounts.cli.keys.ignoring import ignore, ignore_file_for
-from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.keys.destination import Delivery, destination
+from reflow_accounts.cli.keys.gitignore import ignore, ignore_file_for
+from reflow_accounts.cli.keys.lookup import OWN, KeyOwner
 from reflow_accounts.cli.output import document, give_up_stdout, say
-from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
 from reflow_accounts.contract import is_well_formed
 
@@ -47,32 +47,38 @@ class Target:
     """Where the options want a secret to go. Raises UsageFault when they make no sense."""
 
     def __init__(
-        self, run: Run, *, output: str | None, save: str | None, force: bool = False, yes: bool = False
+        self,
+        context: Context,
+        *,
+        output: str | None,
+        save: str | None,
+        force: bool = False,
+        yes: bool = False,
     ) -> None:
-        self.run, self.overwrite = run, force
-        self.path = destination(run, output, save)
+        self.context, self.overwrite = context, force
+        self.path = destination(context, output, save)
         self.is_named = self.path is not None
-        self._root = git.root_of(run.folder) if save == "repo" else None
+        self._root = git.root_of(context.folder) if save == "repo" else None
         self._yes = yes
         self._ignore_file: Path | None = None
 
     def ask(self) -> None:
         """Ask where git shall ignore the file, when it does not yet and somebody is there."""
         if self.path and self._root:
-            self._ignore_file = ignore_file_for(self.run, self.path, self._root, yes=self._yes)
+            self._ignore_file = ignore_file_for(self.context, self.path, self._root, yes=self._yes)
 
     def have_git_ignore_it(self) -> None:
         """Do what was answered. What fails is a warning."""
         if self.path and self._ignore_file:
-            ignore(self.run, self._ignore_file, self.path.name)
+            ignore(self.context, self._ignore_file, self.path.name)
 
 
-def make_key(client: Client, name: str, target: Target, ring: Keyring = OWN) -> None:
+def make_key(client: Client, name: str, target: Target, ring: KeyOwner = OWN) -> None:
     """Make a key in this list of the API, hand its secret over and say where it went.
 
     Raises CommandError when the secret could not be written; then no key is left.
     """
-    run = target.run
+    context = target.context
     delivery = Delivery(target.path, overwrite=target.overwrite)
     try:
         target.ask()
@@ -80,10 +86,10 @@ def make_key(client: Client, name: str, target: Target, ring: Keyring = OWN) -> 
         _hand_over(target, client, key, delivery, ring)
     finally:
         delivery.cancel()
-    _say_where_it_went(run, key, delivery)
+    _say_where_it_went(context, key, delivery)
 
 
-def created(client: Client, name: str, ring: Keyring, end: datetime | None = None) -> dict[str, Any]:
+def created(client: Client, name: str, ring: KeyOwner, end: datetime | None = None) -> dict[str, Any]:
     """Make a key, which ends by itself at `end` if that is given; return it with its secret.
 
     Raises Problem, Unreachable.
@@ -108,7 +114,7 @@ def not_written(path: Path | None, error: BaseException) -> str:
     return f"The key could not be written to {path or 'stdout'} ({reason})."
 
 
-def taken_back(client: Client, key: dict[str, Any], ring: Keyring) -> str:
+def taken_back(client: Client, key: dict[str, Any], ring: KeyOwner) -> str:
     """Revoke a key just made; say what came of it."""
     name = clean(key.get("name"))
     place = Place(Kind.OPTION, "the answer of the server")
@@ -124,11 +130,11 @@ def taken_back(client: Client, key: dict[str, Any], ring: Keyring) -> str:
 
 
 def _hand_over(
-    target: Target, client: Client, key: dict[str, Any], delivery: Delivery, ring: Keyring
+    target: Target, client: Client, key: dict[str, Any], delivery: Delivery, ring: KeyOwner
 ) -> None:
     try:
         target.have_git_ignore_it()
-        if target.run.as_json and delivery.path is None:
+        if target.context.as_json and delivery.path is None:
             document(key)
         else:
             delivery.hand_over(key["secret"])
@@ -140,11 +146,11 @@ def _hand_over(
         raise CommandError(f"{not_written(delivery.path, error)} {taken_back(client, key, ring)}") from None
 
 
-def _say_where_it_went(run: Run, key: dict[str, Any], delivery: Delivery) -> None:
+def _say_where_it_went(context: Context, key: dict[str, Any], delivery: Delivery) -> None:
     name = clean(key.get("name"))
     if delivery.path:
-        run.tell(f"The key {name} was created and saved in {delivery.path}.", *delivery.cautions())
-        if run.as_json:
+        context.tell(f"The key {name} was created and saved in {delivery.path}.", *delivery.cautions())
+        if context.as_json:
             document({field: value for field, value in key.items() if field != "secret"})
     else:
-        run.tell(f"The key {name} was created. Save it now: it is shown only this once.")
+        context.tell(f"The key {name} was created. Save it now: it is shown only this once.")

@@ -7,27 +7,27 @@ from typing import Any
 
 import click
 
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError
-from reflow_accounts.cli.keys.choice import OWN, Keyring, key_named
-from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, key_named
 from reflow_accounts.cli.output import document, moment, table
-from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean, time_in
 
 RECENT = timedelta(hours=24)
 STATES = ("live", "revoked", "all")
 
 
-def show(run: Run, client: Client, state: str, ring: Keyring = OWN) -> None:
+def show(context: Context, client: Client, state: str, ring: KeyOwner = OWN) -> None:
     """List the keys that are in this state."""
     answer = client.listing(ring.path, [("state", state)])
-    if run.as_json:
+    if context.as_json:
         document(answer)
         return
     headings = ("Id", "Name", "Last four", "Times used", "Last used (UTC)", "Created (UTC)", "Expires (UTC)")
     table(headings, map(_row, answer["items"]))
     if not answer["items"]:
-        run.tell(f"No API keys. Create one with {ring.creating} NAME.")
+        context.tell(f"No API keys. Create one with {ring.creating} NAME.")
 
 
 def _row(key: dict[str, Any]) -> tuple[object, ...]:
@@ -36,19 +36,19 @@ def _row(key: dict[str, Any]) -> tuple[object, ...]:
     return key.get("id"), key.get("name"), key.get("hint"), key.get("use_count"), *times
 
 
-def revoke(run: Run, client: Client, name_or_id: str, ring: Keyring = OWN, *, yes: bool) -> None:
+def revoke(context: Context, client: Client, name_or_id: str, ring: KeyOwner = OWN, *, yes: bool) -> None:
     """Revoke a key; a person is asked first, unless `yes`, when it was used lately."""
     key = key_named(client, name_or_id, ring=ring)
     name = clean(key.get("name") or key.get("id"))
     if key.get("revoked_at"):
-        run.tell(f"The key {name} is revoked already.")
+        context.tell(f"The key {name} is revoked already.")
         return
     is_own = is_in_use_here(client, key)
-    is_asked = not yes and run.may_ask and was_used_lately(key)
+    is_asked = not yes and context.may_ask and was_used_lately(key)
     if is_asked and not click.confirm(_question(name, key, is_own), err=True):
         raise CommandError("Nothing was revoked.")
     client.ask("DELETE", ring.path_of(key))
-    run.tell(f"The key {name} was revoked.", *([_own_key_is_gone(client)] if is_own else []))
+    context.tell(f"The key {name} was revoked.", *([_own_key_is_gone(client)] if is_own else []))
 
 
 def _question(name: str, key: dict[str, Any], is_own: bool) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from reflow_accounts.cli.credentials import Credential
 from reflow_accounts.cli.errors import CommandError, OddAnswer, Problem, Unreachable, explanation
-from reflow_accounts.cli.line.ci import user_agent
-from reflow_accounts.cli.line.patience import answered, date_in, seconds_until_retry
-from reflow_accounts.cli.line.reading import json_in
-from reflow_accounts.cli.line.sign_of_life import SignOfLife
-from reflow_accounts.cli.line.transport import Reply, exchange
-from reflow_accounts.cli.line.unreachable import GATEWAY_FAULTS, away, broken_off
+from reflow_accounts.cli.http.errors import GATEWAY_FAULTS, away, broken_off
+from reflow_accounts.cli.http.json_values import json_in
+from reflow_accounts.cli.http.retry import answered, date_in, seconds_until_retry
+from reflow_accounts.cli.http.spinner import Spinner
+from reflow_accounts.cli.http.transport import Reply, exchange
+from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.contract import API_PREFIX
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Client:
         url, headers, content = self._url(path, query), self._headers(body), _encoded(body)
 
         def exchanged() -> Reply:
-            with SignOfLife(self.server, self._since):
+            with Spinner(self.server, self._since):
                 return exchange(url, method, headers, content)
 
         reply = answered(exchanged, method, self.server)

@@ -11,13 +11,13 @@ import click
 
 from reflow_accounts.cli.credentials import Kind, Place
 from reflow_accounts.cli.errors import CommandError, NotFound
-from reflow_accounts.cli.keys.broken_off import Held, held_in, not_at_hand
-from reflow_accounts.cli.keys.choice import OWN, Keyring, key_named
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.keys.create import Target
 from reflow_accounts.cli.keys.exchange import Exchange
-from reflow_accounts.cli.keys.new import Target
-from reflow_accounts.cli.keys.old import is_in_use_here, last_use_of, was_used_lately
+from reflow_accounts.cli.keys.list_revoke import is_in_use_here, last_use_of, was_used_lately
+from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, key_named
 from reflow_accounts.cli.keys.rotation import Rotation
-from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.keys.unfinished_rotation import Held, held_in, not_at_hand
 from reflow_accounts.cli.output import document
 from reflow_accounts.cli.text import clean
 
@@ -29,7 +29,7 @@ overlap_option = click.option(
 
 
 def rotate(
-    target: Target, client: Client, words: str, ring: Keyring = OWN, *, overlap: str | None, yes: bool
+    target: Target, client: Client, words: str, ring: KeyOwner = OWN, *, overlap: str | None, yes: bool
 ) -> None:
     """Put a new key in the place of the one with this name or id, and end the old one.
 
@@ -53,7 +53,7 @@ def rotate(
 
 
 def _begin(
-    target: Target, client: Client, old: dict[str, Any], ring: Keyring, *, overlap: str | None, yes: bool
+    target: Target, client: Client, old: dict[str, Any], ring: KeyOwner, *, overlap: str | None, yes: bool
 ) -> None:
     is_own = is_in_use_here(client, old)
     place = client.credential.place if client.credential and is_own else None
@@ -73,9 +73,9 @@ def _begin(
         shown = rotation.name_new(new, exchange.path)
     finally:
         exchange.close()
-    run = target.run
-    run.tell(*rotation.told(exchange), *exchange.cautions(), *_left_behind(place, exchange))
-    if run.as_json and exchange.path:
+    context = target.context
+    context.tell(*rotation.told(exchange), *exchange.cautions(), *_left_behind(place, exchange))
+    if context.as_json and exchange.path:
         document(shown)
 
 
@@ -86,14 +86,14 @@ def _finish(target: Target, rotation: Rotation, held: Held, *, overlap: str | No
         rotation.end_old(held.key, held.file, OVERLAPS.get(overlap or ""))
     shown = rotation.name_new(held.key, held.file)
     name = clean(rotation.name)
-    target.run.tell(
+    target.context.tell(
         f"A rotation of the key {name} had broken off and is finished now: the new one is in {held.file}."
     )
-    if target.run.as_json:
+    if target.context.as_json:
         document(shown)
 
 
-def _live(client: Client, words: str, ring: Keyring) -> dict[str, Any]:
+def _live(client: Client, words: str, ring: KeyOwner) -> dict[str, Any]:
     key = key_named(client, words, ring=ring)
     if key.get("revoked_at"):
         name = clean(key.get("name") or key.get("id"))
@@ -113,7 +113,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 def _ask(target: Target, old: dict[str, Any], *, is_own: bool, overlap: str | None, yes: bool) -> None:
     target.ask()
-    if yes or overlap or not target.run.may_ask or not was_used_lately(old):
+    if yes or overlap or not target.context.may_ask or not was_used_lately(old):
         return
     used = last_use_of(old, clean(old.get("name"))) + (" and is the key you are using now" if is_own else "")
     stop = "Copies elsewhere stop working at once (with --overlap 24h, a day later)"

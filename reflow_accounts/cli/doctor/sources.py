@@ -6,12 +6,12 @@ import os
 from pathlib import Path
 
 from reflow_accounts.cli import git
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import HOME_KEY, VARIABLE, Credential, Kind, Place, credential_at, places
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, mode_of, ok, warning
 from reflow_accounts.cli.errors import CommandError, Problem
-from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.login.session_store import FILE as SESSIONS
-from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME
 
@@ -28,9 +28,9 @@ _ABSENT = {
 class Search:
     """The search for a credential, as every command does it, and what it came upon."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        self._around = run.surroundings
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self._around = context.environment
         self.found = {place.kind: place for place in places(self._around)}
         self._faults: dict[Kind, CommandError] = {}
         self._held = {kind: self._credential(place) for kind, place in self.found.items()}
@@ -60,13 +60,13 @@ class Search:
         yield self._choice()
         for kind in Kind:
             yield self._at(kind, may_try)
-        asks = "login starts" if self.run.may_ask else "nobody is asked: no terminal, or CI"
+        asks = "login starts" if self.context.may_ask else "nobody is asked: no terminal, or CI"
         yield ok("place 6", f"on a terminal, login: here {asks}")
         yield from self._modes()
 
     def _choice(self) -> Finding:
         if self.winner is None:
-            return error("credential", f"there is none for {self.run.server or 'the server'}", LOG_IN)
+            return error("credential", f"there is none for {self.context.server or 'the server'}", LOG_IN)
         hidden = [str(place) for place in self.found.values() if place is not self.winner]
         why = "the first of the places that has one"
         detail = f"{self.winner} is used: {why}{'; it hides ' + ', '.join(hidden) if hidden else ''}"
@@ -94,7 +94,7 @@ class Search:
         if self.credential and self.credential.secret == hidden.secret:
             return ok(check, f"{place.where} ({place.kind}) holds the same key as the one used")
         try:
-            Client(self.run.server, hidden).ask_object("GET", "/me")
+            Client(self.context.server, hidden).ask_object("GET", "/me")
         except Problem as refusal:
             if refusal.status == 401:
                 words = refusal.lines[0].removesuffix(place.remedy).rstrip()
@@ -108,14 +108,14 @@ class Search:
         return ok(check, f"{what}; it is accepted")
 
     def _absent(self, kind: Kind) -> str:
-        root = git.root_of(self.run.folder)
-        if kind is Kind.VARIABLE and VARIABLE in self.run.environ:
+        root = git.root_of(self.context.folder)
+        if kind is Kind.VARIABLE and VARIABLE in self.context.environ:
             return f"{VARIABLE} is empty, which counts as not set"
         if kind is Kind.REPOSITORY and root:
             return f"{root / KEY_FILE_NAME} is absent"
-        if kind is Kind.HOME and self.run.home:
-            return f"{self.run.home / HOME_KEY} is absent"
-        return _ABSENT[kind] + (f" at {self.run.server}" if kind is Kind.LOGIN else "")
+        if kind is Kind.HOME and self.context.home:
+            return f"{self.context.home / HOME_KEY} is absent"
+        return _ABSENT[kind] + (f" at {self.context.server}" if kind is Kind.LOGIN else "")
 
     def _mend(self, place: Place) -> str:
         if place.kind is Kind.VARIABLE:
@@ -130,7 +130,7 @@ class Search:
         return f"{remove} && reflow keys create NAME --save {'repo' if place.kind is Kind.REPOSITORY else 'home'}"
 
     def _modes(self) -> Findings:
-        home, root = self.run.home, git.root_of(self.run.folder)
+        home, root = self.context.home, git.root_of(self.context.folder)
         files = [place.path for place in self.found.values() if place.path]
         if home:
             files += [home / SESSIONS]

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
 from reflow_accounts.cli.errors import Unreachable
-from reflow_accounts.cli.line import slowness
-from reflow_accounts.cli.line.proxies import Proxy, proxy_for
-from reflow_accounts.cli.line.unreachable import broken_off, demand_of_the_proxy, endless, explained
+from reflow_accounts.cli.http import timeouts
+from reflow_accounts.cli.http.errors import broken_off, demand_of_the_proxy, endless, explained
+from reflow_accounts.cli.http.proxies import Proxy, proxy_for
 
 LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
 _PROXY_DEMANDS = 407
@@ -73,8 +73,8 @@ def _connection(parts: SplitResult, proxy: Proxy | None) -> http.client.HTTPConn
     kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
     host, port = (proxy.host, proxy.port) if proxy else (parts.hostname or "", parts.port)
     # Without a context of ours: the standard one, which trusts what this machine trusts.
-    connection = kind(host, port or kind.default_port, timeout=slowness.TIMEOUT)
-    connection.response_class = slowness.Answer
+    connection = kind(host, port or kind.default_port, timeout=timeouts.TIMEOUT)
+    connection.response_class = timeouts.Answer
     if proxy and is_secure:
         connection.set_tunnel(parts.hostname or "", parts.port or kind.default_port, proxy.headers)
     return connection

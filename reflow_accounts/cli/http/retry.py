@@ -8,13 +8,13 @@ from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING
 
-from reflow_accounts.cli.run import tell
+from reflow_accounts.cli.context import tell
 
 if TYPE_CHECKING:
     from datetime import datetime
     from email.message import Message
 
-    from reflow_accounts.cli.line.transport import Reply
+    from reflow_accounts.cli.http.transport import Reply
 
 LONGEST_WAIT = 60  # seconds, all waits together
 MOST_WAITS = 3  # after 429: the request was refused, whatever its method

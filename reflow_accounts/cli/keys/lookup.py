@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from reflow_accounts.cli.errors import NotFound, Problem
-from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.text import clean, quoted, shell
 
 ID_PREFIX = "key_"
 _GONE = 410
 
 
-class Keyring(NamedTuple):
+class KeyOwner(NamedTuple):
     """The keys of one owner: their path in the API, and where a person finds them."""
 
     path: str
@@ -40,10 +40,10 @@ class Keyring(NamedTuple):
         return f"{self.path}/{quoted(key.get('id'))}"
 
 
-OWN = Keyring("/keys", "reflow keys", "Account > API Keys")
+OWN = KeyOwner("/keys", "reflow keys", "Account > API Keys")
 
 
-def key_named(client: Client, words: str, state: str = "live", ring: Keyring = OWN) -> dict[str, Any]:
+def key_named(client: Client, words: str, state: str = "live", ring: KeyOwner = OWN) -> dict[str, Any]:
     """Return the key with the id `words`, or the one key in the list with exactly this name.
 
     `state` (live, revoked, all) limits the search by name; a revoked key found by its id comes back
@@ -59,7 +59,7 @@ def key_named(client: Client, words: str, state: str = "live", ring: Keyring = O
     raise NotFound(_sentence(words, len(named), ring))
 
 
-def _by_id(client: Client, words: str, ring: Keyring) -> dict[str, Any] | None:
+def _by_id(client: Client, words: str, ring: KeyOwner) -> dict[str, Any] | None:
     try:
         return client.ask_object("GET", ring.path_of({"id": words}))
     except Problem as problem:
@@ -70,7 +70,7 @@ def _by_id(client: Client, words: str, ring: Keyring) -> dict[str, Any] | None:
         raise
 
 
-def _sentence(words: str, count: int, ring: Keyring) -> str:
+def _sentence(words: str, count: int, ring: KeyOwner) -> str:
     if count:
         return f"{count} keys are named {clean(words)}. Use the id of the one you mean ({ring.listing})."
     return f"There is no key {clean(words)}. {ring.listing} shows {'its' if ring.owner else 'your'} keys."

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.errors import Unreachable
-from reflow_accounts.cli.line.server import is_exposed
-from reflow_accounts.cli.line.sign_of_life import SignOfLife
-from reflow_accounts.cli.line.transport import Reply, exchange
+from reflow_accounts.cli.http.server_address import is_exposed
+from reflow_accounts.cli.http.spinner import Spinner
+from reflow_accounts.cli.http.transport import Reply, exchange
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import API_PREFIX, Code
 
@@ -39,7 +39,7 @@ class Line:
     def _reached(self) -> Finding:
         try:
             headers = {"Accept": "application/problem+json"}
-            with SignOfLife(self.server):
+            with Spinner(self.server):
                 self._reply = exchange(f"{self.server}{API_PREFIX}/me", "GET", headers, None)
         except Unreachable as fault:
             return error("reachable", fault.lines[0], shell("curl", "-v", f"{self.server}/healthz"))
@@ -58,7 +58,7 @@ class Line:
         return self._certificate()
 
     def _certificate(self) -> Finding:
-        with SignOfLife(self.server):
+        with Spinner(self.server):
             end = _end_of_certificate(self.server)
         if end is None:
             if self._reply is None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from reflow_accounts.cli import git
 from reflow_accounts.cli.cautions import cautions_for_git
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import HOME_KEY, home_variable
 from reflow_accounts.cli.errors import CommandError, UsageFault
-from reflow_accounts.cli.files import Draft, make_private_folder
 from reflow_accounts.cli.keys.file import Unusable, secret_in_file
 from reflow_accounts.cli.output import result
-from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.secret_file import Draft, make_private_folder
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME
 
@@ -58,29 +58,29 @@ class Delivery:
         return cautions_for_git(self.path, root) if self.path and root else []
 
 
-def destination(run: Run, output: str | None, save: str | None) -> Path | None:
+def destination(context: Context, output: str | None, save: str | None) -> Path | None:
     """Return the file that the options name, or None for stdout. Raises UsageFault."""
     if output is not None and save is not None:
         raise UsageFault("Use -o or --save, not both.")
     if save == "home":
-        return _home_file(run)
+        return _home_file(context)
     if save == "repo":
-        return _repository_file(run)
+        return _repository_file(context)
     if output in (None, "-"):
         return None
-    return (run.folder or Path()) / str(output)
+    return (context.folder or Path()) / str(output)
 
 
-def _home_file(run: Run) -> Path:
-    if run.home is None:
+def _home_file(context: Context) -> Path:
+    if context.home is None:
         raise UsageFault(
             f"There is no home folder to save the key in. Set {home_variable()}, or use -o FILE."
         )
-    return run.home / HOME_KEY
+    return context.home / HOME_KEY
 
 
-def _repository_file(run: Run) -> Path:
-    root = git.root_of(run.folder)
+def _repository_file(context: Context) -> Path:
+    root = git.root_of(context.folder)
     if root is None:
         raise UsageFault("This folder is in no git repository. Use --save home or -o FILE.")
     return root / KEY_FILE_NAME

@@ -7,7 +7,7 @@ import sys
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from reflow_accounts.cli.errors import UsageFault
-from reflow_accounts.cli.line.server import is_loopback
+from reflow_accounts.cli.http.server_address import is_loopback
 
 USUAL_PORT = 80
 

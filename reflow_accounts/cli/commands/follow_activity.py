@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
-from reflow_accounts.cli.line.ci import user_agent
-from reflow_accounts.cli.line.client import LARGEST_PAGE, Client
+from reflow_accounts.cli.http.client import LARGEST_PAGE, Client
+from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.contract import API_PREFIX
 
 PATH = "/activity"

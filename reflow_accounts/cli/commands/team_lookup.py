@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from reflow_accounts.cli.errors import NotFound, UsageFault
-from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.text import clean, quoted
 
 Command = TypeVar("Command", bound=Callable[..., Any])

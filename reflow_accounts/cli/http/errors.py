@@ -9,12 +9,12 @@ import socket
 from typing import TYPE_CHECKING
 
 from reflow_accounts.cli.errors import Unreachable
-from reflow_accounts.cli.line import slowness
+from reflow_accounts.cli.http import timeouts
 
 if TYPE_CHECKING:
     import ssl
 
-    from reflow_accounts.cli.line.proxies import Proxy
+    from reflow_accounts.cli.http.proxies import Proxy
 
 # RFC 9110, sections 15.6.3 to 15.6.5: a gateway that gets no answer, or a server that takes no requests now.
 GATEWAY_FAULTS = (502, 503, 504)
@@ -114,9 +114,9 @@ def _unnamed(error: Exception) -> tuple[str, str]:
 
 
 def _late(error: TimeoutError) -> tuple[str, str]:
-    if isinstance(error, slowness.TooSlow):
-        return f"its answer was not there within {slowness.LONGEST} seconds", _NETWORK
-    return f"no answer within {slowness.TIMEOUT} seconds", f"{_CHECK} and your network, or try again later."
+    if isinstance(error, timeouts.TooSlow):
+        return f"its answer was not there within {timeouts.LONGEST} seconds", _NETWORK
+    return f"no answer within {timeouts.TIMEOUT} seconds", f"{_CHECK} and your network, or try again later."
 
 
 def _untrusted(error: ssl.SSLCertVerificationError) -> tuple[str, str]:

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from reflow_accounts.cli.credentials import Credential, Place, Surroundings
-    from reflow_accounts.cli.line.client import Client
+    from reflow_accounts.cli.credentials import Credential, Environment, Place
+    from reflow_accounts.cli.http.client import Client
     from reflow_accounts.cli.login.session_store import Session, SessionStore
 
 
-class Run:
+class Context:
     """What the options said; the rest is found out when it is first asked for."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ class Run:
     @cached_property
     def server(self) -> str:
         """The server's address: `--server`, REFLOW_SERVER, the login, or the default."""
-        from reflow_accounts.cli.line.server import server_address
+        from reflow_accounts.cli.http.server_address import server_address
         from reflow_accounts.contract import DEFAULT_SERVER
 
         if self.server_option is not None:
@@ -97,17 +97,17 @@ class Run:
         return self.store.session_for(self.server) if self.store else None
 
     @property
-    def surroundings(self) -> Surroundings:
+    def environment(self) -> Environment:
         """What the search for a credential looks at."""
-        from reflow_accounts.cli.credentials import Surroundings
+        from reflow_accounts.cli.credentials import Environment
 
-        return Surroundings(self.key_file, self.environ, self.folder, self.home, self.store, self.server)
+        return Environment(self.key_file, self.environ, self.folder, self.home, self.store, self.server)
 
     def places(self) -> list[Place]:
         """Return the places that have a credential, the one that wins first."""
         from reflow_accounts.cli.credentials import places
 
-        return places(self.surroundings)
+        return places(self.environment)
 
     def credential(self) -> Credential:
         """Return the credential that wins; on a terminal without one, log in first.
@@ -121,13 +121,13 @@ class Run:
         if not found:
             self._log_in_or_say_how()
             found = self.places()
-        credential = credential_at(found[0], self.surroundings)
+        credential = credential_at(found[0], self.environment)
         self.tell(*cautions_for(found, self.server))
         return credential
 
     def client(self) -> Client:
         """Return the line to the API, with the credential that wins."""
-        from reflow_accounts.cli.line.client import Client
+        from reflow_accounts.cli.http.client import Client
 
         return Client(self.server, self.credential())
 
@@ -139,7 +139,7 @@ class Run:
                 f"You are not signed in at {self.server}. Run reflow login, or put an API key into "
                 "the variable REFLOW_API_KEY, a file reflow.key at the git root, or ~/.reflow/api.key."
             )
-        from reflow_accounts.cli.login.signing_in import log_in_by_browser
+        from reflow_accounts.cli.login.sessions import log_in_by_browser
 
         say(f"You are not signed in at {self.server} yet.")
         log_in_by_browser(self)
@@ -155,14 +155,14 @@ class Run:
             say(*lines)
 
 
-def current_run() -> Run | None:
+def current_context() -> Context | None:
     """Return the run that goes on, or None outside of one."""
     context = click.get_current_context(silent=True)
-    return context.find_object(Run) if context else None
+    return context.find_object(Context) if context else None
 
 
 def tell(*lines: str) -> None:
     """Say something that is no error, unless the run that goes on is to be quiet."""
-    run = current_run()
-    if run is None or not run.quiet:
+    context = current_context()
+    if context is None or not context.quiet:
         say(*lines)

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from reflow_accounts.cli import git
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.output import say
-from reflow_accounts.cli.run import Run
 
 _CHOICES = (
     "  1  in .gitignore, for everybody who works on the repository",
@@ -22,7 +22,7 @@ _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT
 _APPEND |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-def ignore_file_for(run: Run, file: Path, root: Path, *, yes: bool) -> Path | None:
+def ignore_file_for(context: Context, file: Path, root: Path, *, yes: bool) -> Path | None:
     """Return the ignore file that is to name `file`, or None when there is no need or nobody wants it.
 
     On a terminal a person chooses; `yes` chooses `.gitignore` of `root`.
@@ -31,17 +31,17 @@ def ignore_file_for(run: Run, file: Path, root: Path, *, yes: bool) -> Path | No
         return None
     if yes:
         return root / ".gitignore"
-    return _asked(file, root) if run.may_ask else None
+    return _asked(file, root) if context.may_ask else None
 
 
-def ignore(run: Run, ignore_file: Path, name: str) -> None:
+def ignore(context: Context, ignore_file: Path, name: str) -> None:
     """Have git ignore the file called `name` at the root, and say so; a failure is a warning."""
     try:
         _append(ignore_file, f"/{name}\n".encode())
     except OSError as error:
-        run.tell(f"warning: {ignore_file} could not be changed ({error.strerror}).")
+        context.tell(f"warning: {ignore_file} could not be changed ({error.strerror}).")
     else:
-        run.tell(f"/{name} was added to {ignore_file}, so that git ignores the file.")
+        context.tell(f"/{name} was added to {ignore_file}, so that git ignores the file.")
 
 
 def _asked(file: Path, root: Path) -> Path | None:

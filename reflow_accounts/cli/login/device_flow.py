@@ -6,14 +6,14 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import NotSignedIn, Problem, Unreachable
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.line.reading import an_object
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import an_object
 from reflow_accounts.cli.login.browser import can_open, open_page
 from reflow_accounts.cli.login.keyboard import was_enter_pressed
 from reflow_accounts.cli.login.lost_answers import HINT, with_hint
 from reflow_accounts.cli.output import say
-from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
 from reflow_accounts.contract import DEVICE_GRANT
 
@@ -31,17 +31,17 @@ _ENDINGS = {
 }
 
 
-def session_by_browser(run: Run) -> dict[str, Any]:
+def session_by_browser(context: Context) -> dict[str, Any]:
     """Show a code and return the session of whoever approves it: the API's words and the `secret`.
 
     Raises NotSignedIn when it is denied or not approved in time, and what the API refuses.
     """
-    client = Client(run.server)
-    asked = _Asked(run.server, client.ask_object("POST", "/device/code", body=_who_asks()))
-    may_open = can_open(run.environ) and asked.is_at_the_server
+    client = Client(context.server)
+    asked = _Asked(context.server, client.ask_object("POST", "/device/code", body=_who_asks()))
+    may_open = can_open(context.environ) and asked.is_at_the_server
     say(f"Your code: {asked.code}", f"Open {asked.page} and enter it.")
     if not asked.is_at_the_server:
-        say(f"That page is not at {run.server}: go on only if you know that it belongs to it.")
+        say(f"That page is not at {context.server}: go on only if you know that it belongs to it.")
     if may_open:
         say("Press Enter to open it in your browser. Waiting …")
     else:

@@ -8,8 +8,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from reflow_accounts.cli.context import current_context
 from reflow_accounts.cli.output import is_terminal
-from reflow_accounts.cli.run import current_run
 
 if TYPE_CHECKING:
     from threading import Timer
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 AFTER = 1.0  # seconds
 
 
-class SignOfLife:
-    """`with SignOfLife(server, since):` shows it a second after `since` (monotonic), and takes it away.
+class Spinner:
+    """`with Spinner(server, since):` shows it a second after `since` (monotonic), and takes it away.
 
     Another program that is waited for may stand in the server's place; without `since` the wait begins now.
     Only where a person watches who did not ask for quiet. Starts a thread there, and nowhere else.
@@ -30,8 +30,8 @@ class SignOfLife:
         self._timer: Timer | None = None
 
     def __enter__(self) -> None:
-        run = current_run()
-        if not is_terminal(sys.stderr) or os.environ.get("CI") or (run and run.quiet):
+        context = current_context()
+        if not is_terminal(sys.stderr) or os.environ.get("CI") or (context and context.quiet):
             return
         from threading import Lock, Timer
 

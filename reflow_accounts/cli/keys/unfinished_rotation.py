@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from reflow_accounts.cli.credentials import Credential, Kind, Place
 from reflow_accounts.cli.errors import CommandError, NotFound
-from reflow_accounts.cli.keys.choice import Keyring
+from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.keys.file import Unusable, secret_in_file
-from reflow_accounts.cli.line.client import Client
+from reflow_accounts.cli.keys.lookup import KeyOwner
 from reflow_accounts.cli.text import clean, shell
 
 LONGEST_NAME = 64  # of a key, as the server has it
@@ -35,12 +35,12 @@ def name_until_the_end(name: str) -> str:
     return with_suffix(name, f" (new {secrets.token_hex(2)})")
 
 
-def naming(ring: Keyring, key: dict[str, Any], name: str) -> str:
+def naming(ring: KeyOwner, key: dict[str, Any], name: str) -> str:
     """Return the command that gives `key` its name."""
     return shell("reflow", "api", "PATCH", ring.path_of(key), "-f", f"name={name}")
 
 
-def held_in(file: Path | None, client: Client, ring: Keyring, name: str) -> Held | None:
+def held_in(file: Path | None, client: Client, ring: KeyOwner, name: str) -> Held | None:
     """Return the new key of a rotation of `name` that broke off, if `file` holds it; the server is asked."""
     if file is None:
         return None
@@ -54,7 +54,7 @@ def held_in(file: Path | None, client: Client, ring: Keyring, name: str) -> Held
     return None
 
 
-def not_at_hand(client: Client, ring: Keyring, name: str, fault: NotFound) -> NotFound:
+def not_at_hand(client: Client, ring: KeyOwner, name: str, fault: NotFound) -> NotFound:
     """Return `fault`, that no key is called `name`; with what to do when a rotation left it so."""
     left = _begun(client, ring, name)
     if not left:
@@ -67,7 +67,7 @@ def not_at_hand(client: Client, ring: Keyring, name: str, fault: NotFound) -> No
     )
 
 
-def _begun(client: Client, ring: Keyring, name: str) -> list[dict[str, Any]]:
+def _begun(client: Client, ring: KeyOwner, name: str) -> list[dict[str, Any]]:
     """Return the live keys that a rotation of `name` made and gave no name."""
     keys: list[dict[str, Any]] = client.listing(ring.path, [("state", "live")])["items"]
     return [key for key in keys if _is_for(str(key.get("name")), name)]
