@@ -19,7 +19,7 @@ def impatient(terminal, timeout: float = 0.5, longest: float = 120) -> None:
 def in_a_hurry_to_lock(terminal) -> None:
     """The command waits a moment for another one that changes the file of logins."""
     terminal.command = _command(
-        "from reflow_accounts.cli.login import session_lock as s; s.LONGEST_WAIT = 0.2"
+        "from reflow_accounts.cli.login import session_store as s; s.LONGEST_WAIT = 0.2"
     )
 
 

@@ -1,4 +1,4 @@
-"""`reflow team invitations`: those that wait for an answer."""
+"""`reflow team invitations`: list, resend and cancel pending invitations."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.commands.team_lookup import invitation_named, path_in, path_of_team, team_option
+from reflow_accounts.cli.commands.team_lookup import invitation_named, team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.options import common_options, pass_context
-from reflow_accounts.cli.output import document, moment, table
-from reflow_accounts.cli.text import clean
+from reflow_accounts.cli.output import document, moment, table, tell
+from reflow_accounts.cli.text import api_path, clean
 
 
 @click.group()
@@ -24,23 +24,23 @@ def invitations() -> None:
 @common_options
 @pass_context
 def list_invitations(context: Context, team: str | None) -> None:
-    """List the invitations that wait for an answer, newest first.
+    """List the pending invitations, newest first.
 
     Columns: id, email, rights, state (open or expired), sent, expires. Times are UTC. Needs Admin rights.
     """
     client = context.client()
-    answer = client.listing(path_of_team(client, team, "invitations"))
+    answer = client.listing(team_path(client, team, "invitations"))
     if context.as_json:
         document(answer)
         return
     table(("Id", "Email", "Rights", "State", "Sent (UTC)", "Expires (UTC)"), map(_row, answer["items"]))
     if not answer["items"]:
-        context.tell("No invitation is pending. Invite people with reflow team invite EMAIL.")
+        tell("No invitation is pending. Invite people with reflow team invite EMAIL.")
 
 
 def _row(invitation: dict[str, Any]) -> tuple[object, ...]:
-    words = [invitation.get(name) for name in ("id", "email", "rights", "state")]
-    return *words, moment(invitation.get("sent_at")), moment(invitation.get("expires_at"))
+    fields = [invitation.get(name) for name in ("id", "email", "rights", "state")]
+    return *fields, moment(invitation.get("sent_at")), moment(invitation.get("expires_at"))
 
 
 @invitations.command("resend")
@@ -49,14 +49,14 @@ def _row(invitation: dict[str, Any]) -> tuple[object, ...]:
 @common_options
 @pass_context
 def resend(context: Context, email_or_id: str, team: str | None) -> None:
-    """Mail a new link; the older one stops working. Needs Admin rights."""
+    """Mail a new link; the old one stops working. Needs Admin rights."""
     client = context.client()
-    path = path_of_team(client, team, "invitations")
+    path = team_path(client, team, "invitations")
     invitation = invitation_named(client, path, email_or_id)
-    answer = client.ask_object("POST", path_in(path, invitation, "sending"))
+    answer = client.ask_object("POST", api_path(path, invitation.get("id"), "sending"))
     if context.as_json:
         document(answer)
-    context.tell(f"The invitation to {clean(answer.get('email'))} was sent again.")
+    tell(f"The invitation to {clean(answer.get('email'))} was sent again.")
 
 
 @invitations.command("cancel")
@@ -67,7 +67,7 @@ def resend(context: Context, email_or_id: str, team: str | None) -> None:
 def cancel(context: Context, email_or_id: str, team: str | None) -> None:
     """Cancel an invitation: its link stops working. Needs Admin rights."""
     client = context.client()
-    path = path_of_team(client, team, "invitations")
+    path = team_path(client, team, "invitations")
     invitation = invitation_named(client, path, email_or_id)
-    client.ask("DELETE", path_in(path, invitation))
-    context.tell(f"The invitation to {clean(invitation.get('email'))} was cancelled.")
+    client.ask("DELETE", api_path(path, invitation.get("id")))
+    tell(f"The invitation to {clean(invitation.get('email'))} was cancelled.")

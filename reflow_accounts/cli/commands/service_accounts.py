@@ -1,4 +1,4 @@
-"""`reflow team service-accounts`: users that a team owns and that are programs."""
+"""`reflow team service-accounts`: list, create, change and delete service accounts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from reflow_accounts.cli.commands.service_account_keys import keys
-from reflow_accounts.cli.commands.team_lookup import account_named, path_in, path_of_team, team_option
+from reflow_accounts.cli.commands.team_lookup import account_named, team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, UsageFault
 from reflow_accounts.cli.options import common_options, pass_context
-from reflow_accounts.cli.output import document, moment, result, table
-from reflow_accounts.cli.text import clean
+from reflow_accounts.cli.output import document, moment, result, table, tell
+from reflow_accounts.cli.text import api_path, clean
 
 RIGHTS = ("view", "edit")
 
@@ -33,24 +33,21 @@ def list_accounts(context: Context, team: str | None) -> None:
     Columns: id, name, rights, state (enabled or disabled), keys, last used, created. Times are UTC.
     """
     client = context.client()
-    answer = client.listing(path_of_team(client, team, "service-accounts"))
+    answer = client.listing(team_path(client, team, "service-accounts"))
     if context.as_json:
         document(answer)
         return
     headings = ("Id", "Name", "Rights", "State", "Keys", "Last used (UTC)", "Created (UTC)")
     table(headings, map(_row, answer["items"]))
     if not answer["items"]:
-        context.tell("No service accounts. Create one with reflow team service-accounts create NAME.")
+        tell("No service accounts. Create one with reflow team service-accounts create NAME.")
 
 
 def _row(account: dict[str, Any]) -> tuple[object, ...]:
-    who = account.get("id"), account.get("name"), account.get("rights")
+    fields = account.get("id"), account.get("name"), account.get("rights")
+    state = "disabled" if account.get("disabled") else "enabled"
     last_used = moment(account.get("last_used_at")) or "Never"
-    return *who, _state(account), account.get("key_count"), last_used, moment(account.get("created_at"))
-
-
-def _state(account: dict[str, Any]) -> str:
-    return "disabled" if account.get("disabled") else "enabled"
+    return *fields, state, account.get("key_count"), last_used, moment(account.get("created_at"))
 
 
 @service_accounts.command("create")
@@ -64,15 +61,13 @@ def _state(account: dict[str, Any]) -> str:
 def create(context: Context, name: str, rights: str, team: str | None) -> None:
     """Create a service account called NAME and print its id. Needs Admin rights."""
     client = context.client()
-    path = path_of_team(client, team, "service-accounts")
+    path = team_path(client, team, "service-accounts")
     account = client.ask_object("POST", path, body={"name": name, "rights": rights})
     if context.as_json:
         document(account)
     else:
         result(clean(account.get("id")))
-    context.tell(
-        f"The service account {_name(account)} was created with {clean(account.get('rights'))} rights."
-    )
+    tell(f"The service account {_name(account)} was created with {clean(account.get('rights'))} rights.")
 
 
 @service_accounts.command("rename")
@@ -82,9 +77,9 @@ def create(context: Context, name: str, rights: str, team: str | None) -> None:
 @common_options
 @pass_context
 def rename(context: Context, name_or_id: str, new_name: str, team: str | None) -> None:
-    """Give a service account another name. Needs Admin rights."""
-    account = _changed(context, team, name_or_id, {"name": new_name})
-    context.tell(f"The service account is called {_name(account)} now.")
+    """Rename a service account. Needs Admin rights."""
+    account = _change(context, team, name_or_id, {"name": new_name})
+    tell(f"The service account is called {_name(account)} now.")
 
 
 @service_accounts.command("rights")
@@ -95,8 +90,8 @@ def rename(context: Context, name_or_id: str, new_name: str, team: str | None) -
 @pass_context
 def change_rights(context: Context, name_or_id: str, rights: str, team: str | None) -> None:
     """Let a service account view or edit. Needs Admin rights."""
-    account = _changed(context, team, name_or_id, {"rights": rights})
-    context.tell(f"The service account {_name(account)} has {clean(account.get('rights'))} rights now.")
+    account = _change(context, team, name_or_id, {"rights": rights})
+    tell(f"The service account {_name(account)} has {clean(account.get('rights'))} rights now.")
 
 
 @service_accounts.command("disable")
@@ -106,8 +101,8 @@ def change_rights(context: Context, name_or_id: str, rights: str, team: str | No
 @pass_context
 def disable(context: Context, name_or_id: str, team: str | None) -> None:
     """Stop all keys of a service account at once. Needs Admin rights."""
-    account = _changed(context, team, name_or_id, {"disabled": True})
-    context.tell(f"The service account {_name(account)} is disabled: its keys are refused.")
+    account = _change(context, team, name_or_id, {"disabled": True})
+    tell(f"The service account {_name(account)} is disabled: its keys are refused.")
 
 
 @service_accounts.command("enable")
@@ -117,30 +112,32 @@ def disable(context: Context, name_or_id: str, team: str | None) -> None:
 @pass_context
 def enable(context: Context, name_or_id: str, team: str | None) -> None:
     """Let the keys of a service account work again. Needs Admin rights."""
-    account = _changed(context, team, name_or_id, {"disabled": False})
-    context.tell(f"The service account {_name(account)} is enabled.")
+    account = _change(context, team, name_or_id, {"disabled": False})
+    tell(f"The service account {_name(account)} is enabled.")
 
 
 @service_accounts.command("delete")
 @click.argument("name_or_id")
-@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@click.option("--yes", is_flag=True, help="Do not ask; required in scripts.")
 @team_option
 @common_options
 @pass_context
 def delete(context: Context, name_or_id: str, yes: bool, team: str | None) -> None:
-    """Delete a service account and revoke its keys, at once and for good.
+    """Delete a service account and revoke its keys, at once and permanently.
 
-    On a terminal it asks first; in a script say --yes. Needs Admin rights.
+    On a terminal it asks first; a script must give --yes. Needs Admin rights.
     """
     if not yes and not context.may_ask:
-        raise UsageFault("Nobody is there to be asked. Say --yes to delete it all the same.")
+        raise UsageFault(
+            "Deleting needs a confirmation, and there is no terminal to ask on. Give --yes to delete it."
+        )
     client = context.client()
-    path = path_of_team(client, team, "service-accounts")
+    path = team_path(client, team, "service-accounts")
     account = account_named(client, path, name_or_id)
     if not yes and not click.confirm(_question(account), err=True):
         raise CommandError("Nothing was deleted.")
-    client.ask("DELETE", path_in(path, account))
-    context.tell(f"The service account {_name(account)} was deleted and its keys were revoked.")
+    client.ask("DELETE", api_path(path, account.get("id")))
+    tell(f"The service account {_name(account)} was deleted and its keys were revoked.")
 
 
 def _question(account: dict[str, Any]) -> str:
@@ -151,10 +148,12 @@ def _question(account: dict[str, Any]) -> str:
     return f"Delete the service account {_name(account)}? {stop} at once{used}."
 
 
-def _changed(context: Context, team: str | None, words: str, wanted: dict[str, Any]) -> dict[str, Any]:
+def _change(context: Context, team: str | None, id_or_name: str, payload: dict[str, Any]) -> dict[str, Any]:
     client = context.client()
-    path = path_of_team(client, team, "service-accounts")
-    answer = client.ask_object("PATCH", path_in(path, account_named(client, path, words)), body=wanted)
+    path = team_path(client, team, "service-accounts")
+    answer = client.ask_object(
+        "PATCH", api_path(path, account_named(client, path, id_or_name).get("id")), body=payload
+    )
     if context.as_json:
         document(answer)
     return answer

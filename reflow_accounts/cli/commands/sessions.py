@@ -6,10 +6,12 @@ import click
 
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import Kind
-from reflow_accounts.cli.login.password import session_with_password
-from reflow_accounts.cli.login.sessions import log_in, log_in_by_browser, log_out
+from reflow_accounts.cli.errors import UsageFault
+from reflow_accounts.cli.login.device_flow import log_in_with_browser
+from reflow_accounts.cli.login.password import log_in_with_password
+from reflow_accounts.cli.login.sessions import log_out
 from reflow_accounts.cli.options import common_options, pass_context
-from reflow_accounts.cli.output import document
+from reflow_accounts.cli.output import document, tell
 
 
 @click.command()
@@ -30,13 +32,20 @@ def login(context: Context, with_password: bool, email: str | None, otp: str | N
 
     The login is kept in ~/.reflow/session.json, and its server becomes the one that later commands use.
     """
-    if with_password or email is not None or otp is not None:
-        answer = log_in(context, lambda context: session_with_password(context, email, otp))
+    uses_password = with_password or email is not None or otp is not None
+    if not uses_password and not context.may_ask:
+        raise UsageFault(
+            "A login needs a terminal and a person. In CI use an API key (reflow --help says where it is looked "
+            "for); in a script use --with-password --email EMAIL and give the password on stdin."
+        )
+    store = context.store_for_login()
+    if uses_password:
+        session = log_in_with_password(context.server, store, email, otp, may_ask=context.may_ask)
     else:
-        answer = log_in_by_browser(context)
+        session = log_in_with_browser(context.server, store, context.environ)
     if context.as_json:
-        document(answer)
-    _say_what_wins(context, "Commands use {0}, which comes before the login.")
+        document(session)
+    _tell_used_credential(context, "Commands use {0}, which comes before the login.")
 
 
 @click.command()
@@ -44,14 +53,14 @@ def login(context: Context, with_password: bool, email: str | None, otp: str | N
 @pass_context
 def logout(context: Context) -> None:
     """Log out of the server and forget the login."""
-    if log_out(context):
-        context.tell(f"Logged out at {context.server}.")
+    if context.store and log_out(context.server, context.store):
+        tell(f"Logged out at {context.server}.")
     else:
-        context.tell(f"You were not logged in at {context.server}.")
-    _say_what_wins(context, "Commands still use {0}.")
+        tell(f"You were not logged in at {context.server}.")
+    _tell_used_credential(context, "Commands still use {0}.")
 
 
-def _say_what_wins(context: Context, sentence: str) -> None:
-    winner = next(iter(context.places()), None)
-    if winner and winner.kind not in (Kind.LOGIN, Kind.OPTION):
-        context.tell(sentence.format(winner))
+def _tell_used_credential(context: Context, sentence: str) -> None:
+    used = next(iter(context.sources()), None)
+    if used and used.kind not in (Kind.LOGIN, Kind.OPTION):
+        tell(sentence.format(used))

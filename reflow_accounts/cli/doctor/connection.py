@@ -1,4 +1,4 @@
-"""The line to the server: its address, whether Reflow answers there, how safe the way is, and the clock."""
+"""Checks the connection: whether Reflow answers at the address, TLS and its certificate, and the clock."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ from reflow_accounts.contract import API_PREFIX, Code
 
 LARGEST_DIFFERENCE = timedelta(seconds=60)
 SOON = timedelta(days=14)
-TIMEOUT = 10  # seconds, to see a certificate
+TIMEOUT = 10  # seconds, to read a certificate
+_SET_CLOCK = {"darwin": "sudo sntp -sS time.apple.com", "win32": "w32tm /resync"}
 
 
-class Line:
-    """Asks the server once, without a credential, and tells what came back."""
+class ConnectionChecks:
+    """Sends one request to the server, without a credential."""
 
     def __init__(self, server: str) -> None:
         self.server = server
@@ -30,13 +31,13 @@ class Line:
         self._reply: Reply | None = None
 
     def findings(self) -> Findings:
-        """Say whether Reflow answers, and how the way to it is. `is_open` is known after the first."""
-        yield self._reached()
-        yield self._way()
+        """Yield the findings. `is_open` is set after the first."""
+        yield self._check_reachable()
+        yield self._check_tls()
         if self._reply is not None:
-            yield self._clock(self._reply)
+            yield _check_clock(self._reply)
 
-    def _reached(self) -> Finding:
+    def _check_reachable(self) -> Finding:
         try:
             headers = {"Accept": "application/problem+json"}
             with Spinner(self.server):
@@ -49,17 +50,17 @@ class Line:
         detail = f"{self.server} answers with status {self._reply.status}, but it is not Reflow that answers"
         return error("reachable", detail, shell("curl", "-v", f"{self.server}/healthz"))
 
-    def _way(self) -> Finding:
+    def _check_tls(self) -> Finding:
         if is_exposed(self.server):
             mend = shell("reflow", "--server", self.server.replace("http://", "https://", 1), "doctor")
             return error("tls", f"secrets travel unencrypted to {self.server}", mend)
         if self.server.startswith("http://"):
             return ok("tls", "not needed: the server is on this machine")
-        return self._certificate()
+        return self._check_certificate()
 
-    def _certificate(self) -> Finding:
+    def _check_certificate(self) -> Finding:
         with Spinner(self.server):
-            end = _end_of_certificate(self.server)
+            end = _certificate_expiry(self.server)
         if end is None:
             if self._reply is None:
                 return warning("tls", "the certificate could not be looked at", self._show_certificate())
@@ -74,17 +75,17 @@ class Line:
         host, port = _host_of(self.server)
         return shell("openssl", "s_client", "-connect", f"{host}:{port}")
 
-    def _clock(self, reply: Reply) -> Finding:
-        try:
-            there = parsedate_to_datetime(reply.headers.get("Date", ""))
-            difference = datetime.now(UTC) - there
-        except (TypeError, ValueError):
-            return ok("clock", "the server does not tell its time")
-        if abs(difference) <= LARGEST_DIFFERENCE:
-            return ok("clock", "it agrees with the server's")
-        seconds = round(difference.total_seconds())
-        words = f"it is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the server's"
-        return warning("clock", words, _set_clock())
+
+def _check_clock(reply: Reply) -> Finding:
+    try:
+        difference = datetime.now(UTC) - parsedate_to_datetime(reply.headers.get("Date", ""))
+    except (TypeError, ValueError):
+        return ok("clock", "the server does not tell its time")
+    if abs(difference) <= LARGEST_DIFFERENCE:
+        return ok("clock", "it agrees with the server's")
+    seconds = round(difference.total_seconds())
+    detail = f"it is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the server's"
+    return warning("clock", detail, _SET_CLOCK.get(sys.platform, "sudo timedatectl set-ntp true"))
 
 
 def _is_reflow(reply: Reply) -> bool:
@@ -102,8 +103,8 @@ def _host_of(server: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or 443
 
 
-def _end_of_certificate(server: str) -> datetime | None:
-    """Return when the server's certificate ends; None when it is not trusted, or a proxy is in between."""
+def _certificate_expiry(server: str) -> datetime | None:
+    """Return when the server's certificate expires; None when it is not trusted or there is a proxy."""
     import socket
     import ssl
     import urllib.request
@@ -114,16 +115,9 @@ def _end_of_certificate(server: str) -> datetime | None:
     try:
         with (
             socket.create_connection((host, port), timeout=TIMEOUT) as plain,
-            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as line,
+            ssl.create_default_context().wrap_socket(plain, server_hostname=host) as connection,
         ):
-            ends = (line.getpeercert() or {}).get("notAfter")
+            ends = (connection.getpeercert() or {}).get("notAfter")
         return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(ends)), UTC)
     except (OSError, ValueError):
         return None
-
-
-def _set_clock() -> str:
-    return {
-        "darwin": "sudo sntp -sS time.apple.com",
-        "win32": "w32tm /resync",
-    }.get(sys.platform, "sudo timedatectl set-ntp true")

@@ -1,4 +1,4 @@
-"""Which credential wins and why, what is at each place where one could be, and who may read it."""
+"""Checks the sources of credentials: which one is used, what each contains, and file permissions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,16 @@ from pathlib import Path
 
 from reflow_accounts.cli import git
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.credentials import HOME_KEY, VARIABLE, Credential, Kind, Place, credential_at, places
-from reflow_accounts.cli.doctor.findings import Finding, Findings, error, mode_of, ok, warning
+from reflow_accounts.cli.credentials import (
+    HOME_KEY,
+    VARIABLE,
+    Credential,
+    Kind,
+    Source,
+    credential_of,
+    sources,
+)
+from reflow_accounts.cli.doctor.findings import Finding, Findings, check_mode, error, ok, warning
 from reflow_accounts.cli.errors import CommandError, Problem
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.login.session_store import FILE as SESSIONS
@@ -21,93 +29,85 @@ _ABSENT = {
     Kind.VARIABLE: f"{VARIABLE} is not set",
     Kind.REPOSITORY: "this folder is in no git repository",
     Kind.HOME: "there is no home folder",
-    Kind.LOGIN: "nobody is logged in",
+    Kind.LOGIN: "there is no login",
 }
 
 
-class Search:
-    """The search for a credential, as every command does it, and what it came upon."""
+class SourceChecks:
+    """Searches for a credential as every command does, and keeps what each source contains."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self._around = context.environment
-        self.found = {place.kind: place for place in places(self._around)}
+        environment = context.environment
+        self.found = {source.kind: source for source in sources(environment)}
         self._faults: dict[Kind, CommandError] = {}
-        self._held = {kind: self._credential(place) for kind, place in self.found.items()}
+        self._credentials: dict[Kind, Credential] = {}
+        for kind, source in self.found.items():
+            try:
+                self._credentials[kind] = credential_of(source, environment)
+            except CommandError as fault:
+                self._faults[kind] = fault
 
     @property
-    def winner(self) -> Place | None:
-        """The place whose credential is used, be that one good or not."""
+    def used(self) -> Source | None:
+        """The source whose credential is used, valid or not."""
         return next(iter(self.found.values()), None)
 
     @property
     def credential(self) -> Credential | None:
-        """What the winner holds, unless it cannot be used."""
-        return self._held[self.winner.kind] if self.winner else None
-
-    def _credential(self, place: Place) -> Credential | None:
-        try:
-            return credential_at(place, self._around)
-        except CommandError as fault:
-            self._faults[place.kind] = fault
-            return None
+        """The credential in use, unless it cannot be read."""
+        return self._credentials.get(self.used.kind) if self.used else None
 
     def findings(self, *, may_try: bool) -> Findings:
-        """Say which credential wins, then what is at each of the six places.
+        """Yield which credential is used, then one finding for each of the six sources.
 
-        `may_try` shows each one that is hidden to the server too: it must be Reflow that answers there.
+        `may_try` also sends each unused credential to the server, which must be Reflow.
         """
-        yield self._choice()
-        for kind in Kind:
-            yield self._at(kind, may_try)
-        asks = "login starts" if self.context.may_ask else "nobody is asked: no terminal, or CI"
-        yield ok("place 6", f"on a terminal, login: here {asks}")
-        yield from self._modes()
+        yield self._check_choice()
+        for number, kind in enumerate(Kind, 1):
+            yield self._check_source(f"place {number}", kind, may_try)
+        login = "login starts" if self.context.may_ask else "there is no login: no terminal, or CI"
+        yield ok("place 6", f"on a terminal, login: here {login}")
+        yield from self._check_files()
 
-    def _choice(self) -> Finding:
-        if self.winner is None:
+    def _check_choice(self) -> Finding:
+        if self.used is None:
             return error("credential", f"there is none for {self.context.server or 'the server'}", LOG_IN)
-        hidden = [str(place) for place in self.found.values() if place is not self.winner]
+        hidden = [str(source) for source in self.found.values() if source is not self.used]
         why = "the first of the places that has one"
-        detail = f"{self.winner} is used: {why}{'; it hides ' + ', '.join(hidden) if hidden else ''}"
+        detail = f"{self.used} is used: {why}{'; it hides ' + ', '.join(hidden) if hidden else ''}"
         if self.credential is None:
-            return error("credential", f"{detail}; it cannot be used", self.winner.remedy)
+            return error("credential", f"{detail}; it cannot be used", self.used.remedy)
         return ok("credential", detail)
 
-    def _at(self, kind: Kind, may_try: bool) -> Finding:
-        check = f"place {list(Kind).index(kind) + 1}"
-        place, fault = self.found.get(kind), self._faults.get(kind)
-        if place is None:
-            return ok(check, self._absent(kind))
-        held = self._held[kind]
-        if held:
-            is_hidden = place is not self.winner
-            return self._tried(check, held) if may_try and is_hidden else ok(check, _what_is_at(place))
-        assert fault
-        report = error if place is self.winner else warning
-        words = fault.lines[0].removesuffix(place.remedy).rstrip()
-        return report(check, words, self._mend(place))
+    def _check_source(self, check: str, kind: Kind, may_try: bool) -> Finding:
+        source, credential = self.found.get(kind), self._credentials.get(kind)
+        if source is None:
+            return ok(check, self._why_absent(kind))
+        if credential is None:
+            report = error if source is self.used else warning
+            return report(check, _without_remedy(self._faults[kind], source), _mend(source))
+        if may_try and source is not self.used:
+            return self._try(check, credential)
+        return ok(check, _content_of(source))
 
-    def _tried(self, check: str, hidden: Credential) -> Finding:
-        """Say whether the server accepts a credential that is not used now, but would be without those before it."""
-        place, what = hidden.place, _what_is_at(hidden.place)
-        if self.credential and self.credential.secret == hidden.secret:
-            return ok(check, f"{place.where} ({place.kind}) holds the same key as the one used")
+    def _try(self, check: str, unused: Credential) -> Finding:
+        """Check whether the server accepts a credential that is hidden by the one in use."""
+        source, content = unused.source, _content_of(unused.source)
+        if self.credential and self.credential.secret == unused.secret:
+            return ok(check, f"{source.where} ({source.kind}) holds the same key as the one used")
         try:
-            Client(self.context.server, hidden).ask_object("GET", "/me")
-        except Problem as refusal:
-            if refusal.status == 401:
-                words = refusal.lines[0].removesuffix(place.remedy).rstrip()
-                return warning(check, words, _without(place))
-            if refusal.status != 403:  # known, but nobody pays
-                return warning(
-                    check, f"{what}, which could not be tried: {refusal.lines[0]}", "reflow doctor"
-                )
+            Client(self.context.server, unused).ask_object("GET", "/me")
         except CommandError as fault:
-            return warning(check, f"{what}, which could not be tried: {fault.lines[0]}", "reflow doctor")
-        return ok(check, f"{what}; it is accepted")
+            status = fault.status if isinstance(fault, Problem) else None
+            if status == 401:
+                return warning(check, _without_remedy(fault, source), _removal(source))
+            if status != 403:  # 403: the key is valid, but no subscription is active
+                detail = f"{content}, which could not be tried: {fault.lines[0]}"
+                return warning(check, detail, "reflow doctor")
+        return ok(check, f"{content}; it is accepted")
 
-    def _absent(self, kind: Kind) -> str:
+    def _why_absent(self, kind: Kind) -> str:
         root = git.root_of(self.context.folder)
         if kind is Kind.VARIABLE and VARIABLE in self.context.environ:
             return f"{VARIABLE} is empty, which counts as not set"
@@ -117,46 +117,54 @@ class Search:
             return f"{self.context.home / HOME_KEY} is absent"
         return _ABSENT[kind] + (f" at {self.context.server}" if kind is Kind.LOGIN else "")
 
-    def _mend(self, place: Place) -> str:
-        if place.kind is Kind.VARIABLE:
-            return f"unset {VARIABLE}"
-        if place.path and place.path.is_file() and not os.access(place.path, os.R_OK):
-            return shell("chmod", "600", place.path)
-        if place.kind is Kind.OPTION:
-            return place.remedy
-        remove = shell("rm", *(["-r"] if place.path and place.path.is_dir() else []), place.path)
-        if place.kind is Kind.LOGIN:
-            return f"{remove} && {LOG_IN}"
-        return f"{remove} && reflow keys create NAME --save {'repo' if place.kind is Kind.REPOSITORY else 'home'}"
-
-    def _modes(self) -> Findings:
-        home, root = self.context.home, git.root_of(self.context.folder)
-        files = [place.path for place in self.found.values() if place.path]
+    def _check_files(self) -> Findings:
+        home = self.context.home
+        files = [source.path for source in self.found.values() if source.path]
         if home:
             files += [home / SESSIONS]
         for file in dict.fromkeys(files):
             if file.is_file():
-                yield mode_of(file, 0o600)
-        ours = home / HOME_KEY.parent if home else None
-        if ours and ours.is_dir():
-            yield mode_of(ours, 0o700)
-        yield from _left_over(root)
-        yield from _left_over(ours)
+                yield check_mode(file, 0o600)
+        folder = home / HOME_KEY.parent if home else None
+        if folder and folder.is_dir():
+            yield check_mode(folder, 0o700)
+        yield from _left_over_files(git.root_of(self.context.folder))
+        yield from _left_over_files(folder)
 
 
-def _what_is_at(place: Place) -> str:
-    return f"{place.where} ({place.kind}) holds {'a login' if place.kind is Kind.LOGIN else 'a whole key'}"
+def _without_remedy(fault: CommandError, source: Source) -> str:
+    return fault.lines[0].removesuffix(source.remedy).rstrip()
 
 
-def _without(place: Place) -> str:
-    """Return the command that takes a refused credential away, or puts a good one there."""
-    if place.kind is Kind.LOGIN:
+def _content_of(source: Source) -> str:
+    content = "a login" if source.kind is Kind.LOGIN else "a whole key"
+    return f"{source.where} ({source.kind}) holds {content}"
+
+
+def _mend(source: Source) -> str:
+    """Return the command for a credential that cannot be read."""
+    if source.kind is Kind.VARIABLE:
+        return f"unset {VARIABLE}"
+    if source.path and source.path.is_file() and not os.access(source.path, os.R_OK):
+        return shell("chmod", "600", source.path)
+    if source.kind is Kind.OPTION:
+        return source.remedy
+    remove = shell("rm", *(["-r"] if source.path and source.path.is_dir() else []), source.path)
+    if source.kind is Kind.LOGIN:
+        return f"{remove} && {LOG_IN}"
+    save = "repo" if source.kind is Kind.REPOSITORY else "home"
+    return f"{remove} && reflow keys create NAME --save {save}"
+
+
+def _removal(source: Source) -> str:
+    """Return the command that removes a refused credential or replaces it."""
+    if source.kind is Kind.LOGIN:
         return LOG_IN
-    return f"unset {VARIABLE}" if place.kind is Kind.VARIABLE else shell("rm", place.path)
+    return f"unset {VARIABLE}" if source.kind is Kind.VARIABLE else shell("rm", source.path)
 
 
-def _left_over(folder: Path | None) -> Findings:
-    """Find what a command that was killed while it wrote a key has left."""
+def _left_over_files(folder: Path | None) -> Findings:
+    """Yield the temporary files of a command that was killed while it wrote a key."""
     for name in (KEY_FILE_NAME, HOME_KEY.name, SESSIONS.name):
         for file in sorted(folder.glob(f".{name}.????????")) if folder else ():
             detail = f"{file} was left behind by a command that was ended, and may hold a key"

@@ -1,1 +1,1 @@
-"""The line to the server: one request, one answer, and all that can go wrong on the way."""
+"""The HTTP client of the API: one request, one answer, and every error on the way."""

@@ -1,4 +1,4 @@
-"""Why no answer came, in words: what happened, and what to do next."""
+"""Error messages for requests without a usable answer: what happened, and what to do next."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from reflow_accounts.cli.http.proxies import Proxy
 
-# RFC 9110, sections 15.6.3 to 15.6.5: a gateway that gets no answer, or a server that takes no requests now.
-GATEWAY_FAULTS = (502, 503, 504)
+# RFC 9110, sections 15.6.3 to 15.6.5: a gateway without an answer, or a server that is overloaded.
+GATEWAY_ERRORS = (502, 503, 504)
 _CHECK = "Check the address (--server, REFLOW_SERVER)"
 _NETWORK = "Check your network connection and try again."
 _TUNNEL = re.compile(r"Tunnel connection failed: ([0-9]{3})")
@@ -28,26 +28,31 @@ _NOT_YET_VALID, _EXPIRED = 9, 10
 _OTHER_HOST = (62, 64)
 
 
-def explained(server: str, proxy: Proxy | None, error: Exception) -> Unreachable:
-    """Return the end of a run that got no answer of `server`, asked through `proxy`, because of `error`."""
-    if proxy:
-        tunnel = _TUNNEL.match(str(error))
-        if tunnel:
-            is_asking = tunnel[1] == "407"
-            return demand_of_the_proxy(server, proxy) if is_asking else _closed(server, proxy, tunnel[1])
-        if _is_of_the_way(error):
-            what, _ = _reason(error, server)
-            return Unreachable(
-                f"{server} cannot be reached: {proxy} was asked for it, and {what}. "
-                f"Check {proxy.source}, or add the server's host to NO_PROXY."
-            )
-    what, then = _reason(error, server)
-    by = f" through {proxy}" if proxy else ""
-    return Unreachable(f"{server} cannot be reached{by}: {what}. {then}")
+def unreachable(server: str, proxy: Proxy | None, error: Exception) -> Unreachable:
+    """Return the error to raise when a request to `server`, sent through `proxy`, failed with `error`."""
+    reason, advice = _reason(error, server)
+    if proxy is None:
+        return Unreachable(f"{server} cannot be reached: {reason}. {advice}")
+    tunnel = _TUNNEL.match(str(error))
+    if tunnel and tunnel[1] == "407":
+        return proxy_authentication(server, proxy)
+    if tunnel:
+        return Unreachable(
+            f"{server} cannot be reached: {proxy} does not lead there (status {tunnel[1]}). "
+            "Ask the administrator of the proxy, or add the server's host to NO_PROXY."
+        )
+    # These errors are about the connection to the proxy itself; TLS errors come from the server behind it.
+    is_refused = isinstance(error, (socket.gaierror, ConnectionRefusedError, UnicodeError))
+    if is_refused or getattr(error, "errno", None) in (errno.EHOSTUNREACH, errno.ENETUNREACH):
+        return Unreachable(
+            f"{server} cannot be reached: {proxy} was asked for it, and {reason}. "
+            f"Check {proxy.source}, or add the server's host to NO_PROXY."
+        )
+    return Unreachable(f"{server} cannot be reached through {proxy}: {reason}. {advice}")
 
 
-def demand_of_the_proxy(server: str, proxy: Proxy) -> Unreachable:
-    """Return the end of a run that the proxy let no further without a name and a password."""
+def proxy_authentication(server: str, proxy: Proxy) -> Unreachable:
+    """Return the error to raise when the proxy requires other credentials (status 407)."""
     fault = "refuses its name and password" if proxy.authorization else "wants a name and a password"
     return Unreachable(
         f"{server} cannot be reached: {proxy} {fault}. "
@@ -55,76 +60,76 @@ def demand_of_the_proxy(server: str, proxy: Proxy) -> Unreachable:
     )
 
 
-def broken_off(server: str) -> str:
-    """Return the sentence for an answer of which a part is missing."""
+def incomplete(server: str) -> str:
+    """Return the message for an answer that is cut off or damaged."""
     return (
         f"The answer of {server} broke off or was damaged on its way. "
         "Try again; if it stays so, check your network connection."
     )
 
 
-def away(server: str, status: int, through: str = "") -> str:
-    """Return the sentence for a status of GATEWAY_FAULTS that Reflow did not write: its words, or none, are others'."""
+def not_available(server: str, status: int, through: str = "") -> str:
+    """Return the message for a status in GATEWAY_ERRORS without a problem document of Reflow."""
     by = f", asked through {through}," if through else ""
     return (
         f"{server}{by} is not available now (status {status}): it, or what stands before it, does not answer. "
-        "Try again later; if it stays so, tell who runs the server."
+        "Try again later; if it stays so, tell the administrator of the server."
     )
 
 
 def endless(server: str) -> str:
-    """Return the sentence for an answer that is too large to be one."""
+    """Return the message for an answer that is too large."""
     return f"The answer of {server} is endless, so it is not Reflow that answers. {_CHECK}."
 
 
-def _closed(server: str, proxy: Proxy, status: str) -> Unreachable:
-    return Unreachable(
-        f"{server} cannot be reached: {proxy} does not lead there (status {status}). "
-        "Ask who runs the proxy, or add the server's host to NO_PROXY."
+def not_reflow(server: str, what: str, through: str = "") -> str:
+    """Return the message for an answer that does not come from Reflow; `what` describes it."""
+    by = f", asked through {through}," if through else ""
+    return (
+        f"{server}{by} answered with {what}, so it is not Reflow that answers. "
+        f"{_CHECK} and whether your network asks you to sign in."
     )
 
 
-def _is_of_the_way(error: Exception) -> bool:
-    """Say whether it was the proxy that could not be reached; what TLS says comes from behind it."""
-    refused = isinstance(error, (socket.gaierror, ConnectionRefusedError, UnicodeError))
-    return refused or getattr(error, "errno", None) in (errno.EHOSTUNREACH, errno.ENETUNREACH)
+def redirected(server: str, target: str) -> Unreachable:
+    """Return the error to raise for a redirect, which is never followed."""
+    return Unreachable(
+        f"{server} redirects to {target}. No redirect is followed, so that your secret goes to no other server.",
+        "If you trust that address, name it with --server; "
+        "if it is your network that asks you to sign in, do that in a browser.",
+    )
 
 
 def _reason(error: Exception, server: str) -> tuple[str, str]:
-    """Return what happened and what to do next."""
+    """Return what happened, and what to do next."""
     import ssl
 
     if isinstance(error, (socket.gaierror, UnicodeError)):
-        return _unnamed(error)
+        if getattr(error, "errno", None) == socket.EAI_AGAIN:
+            return "its name cannot be looked up", f"{_CHECK} and your network connection."
+        return "no machine has this name", f"{_CHECK}."
     if isinstance(error, ConnectionRefusedError):
         return "nothing answers there", f"{_CHECK} and whether the server is running."
-    if isinstance(error, TimeoutError):
-        return _late(error)
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _untrusted(error)
-    if isinstance(error, ssl.SSLError):
-        return "it does not speak https as it should", f"{_CHECK}: is it https:// and the right port?"
-    return _broken(error, server)
-
-
-def _unnamed(error: Exception) -> tuple[str, str]:
-    if getattr(error, "errno", None) == socket.EAI_AGAIN:
-        return "its name cannot be looked up", f"{_CHECK} and your network connection."
-    return "no machine has this name", f"{_CHECK}."
-
-
-def _late(error: TimeoutError) -> tuple[str, str]:
     if isinstance(error, timeouts.TooSlow):
         return f"its answer was not there within {timeouts.LONGEST} seconds", _NETWORK
-    return f"no answer within {timeouts.TIMEOUT} seconds", f"{_CHECK} and your network, or try again later."
+    if isinstance(error, TimeoutError):
+        return (
+            f"no answer within {timeouts.TIMEOUT} seconds",
+            f"{_CHECK} and your network, or try again later.",
+        )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _certificate_reason(error)
+    if isinstance(error, ssl.SSLError):
+        return "it does not speak https as it should", f"{_CHECK}: is it https:// and the right port?"
+    return _protocol_reason(error, server)
 
 
-def _untrusted(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
+def _certificate_reason(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
     if error.verify_code in (_EXPIRED, _NOT_YET_VALID):
         when = "has expired" if error.verify_code == _EXPIRED else "is not valid yet"
         return (
             f"its certificate {when}",
-            "Check this machine's clock; if it is right, tell who runs the server.",
+            "Check this machine's clock; if it is right, tell the administrator of the server.",
         )
     if error.verify_code in _OTHER_HOST:
         return (
@@ -137,7 +142,7 @@ def _untrusted(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
     )
 
 
-def _broken(error: Exception, server: str) -> tuple[str, str]:
+def _protocol_reason(error: Exception, server: str) -> tuple[str, str]:
     if isinstance(error, http.client.IncompleteRead):
         return "its answer broke off", _NETWORK
     if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError):

@@ -1,4 +1,4 @@
-"""Asking again, when the server said that it did nothing: how long to wait, and how often."""
+"""Repeats requests that the server refused for now: how long to wait, and how often."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING
 
-from reflow_accounts.cli.context import tell
+from reflow_accounts.cli.output import tell
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
     from reflow_accounts.cli.http.transport import Reply
 
-LONGEST_WAIT = 60  # seconds, all waits together
-MOST_WAITS = 3  # after 429: the request was refused, whatever its method
-MOST_REPEATS = 2  # after 503: it may have begun, so only what changes nothing is repeated
+LONGEST_WAIT = 60  # seconds, all delays together
+MOST_RETRIES = 3  # after 429: the request was refused, whatever its method
+MOST_REPEATS = 2  # after 503: it may have been processed, so only safe methods are repeated
 SAFE = ("GET", "HEAD")
 _TOO_MANY, _UNAVAILABLE = 429, 503
 _LONGEST_NUMBER = 9  # digits
 
 
-def answered(ask: Callable[[], Reply], method: str, server: str) -> Reply:
-    """Return the answer to `ask`, which is asked again while the server says when, and that is soon.
+def with_retries(send: Callable[[], Reply], method: str, server: str) -> Reply:
+    """Return the reply of `send`, which is repeated after a 429, and for GET and HEAD after a 503.
 
-    429 is waited out for every method, 503 for GET and HEAD alone. What is waited for is said.
+    Each delay is announced on stderr.
     """
-    patience = _Patience(method)
+    schedule = _Schedule(method)
     while True:
-        reply = ask()
-        seconds = patience.pause_after(reply)
+        reply = send()
+        seconds = schedule.delay_after(reply)
         if seconds is None:
             return reply
         why = (
@@ -44,65 +44,57 @@ def answered(ask: Callable[[], Reply], method: str, server: str) -> Reply:
         time.sleep(seconds)
 
 
-def seconds_until_retry(headers: Message) -> int | None:
-    """Return what the header Retry-After says (RFC 9110, section 10.2.3), or None when it says nothing.
-
-    A date is compared with that of the answer itself: our clock may be wrong.
-    """
-    words = (headers.get("Retry-After") or "").strip()
-    if words.isascii() and words.isdecimal():
-        return int(words) if len(words) <= _LONGEST_NUMBER else 10**_LONGEST_NUMBER
-    until = date_in(words)
-    if until is None:
-        return None
-    now = date_in(headers.get("Date") or "") or _now()
-    return max(0, ceil((until - now).total_seconds()))
-
-
-class _Patience:
+class _Schedule:
     def __init__(self, method: str) -> None:
         self._is_safe = method in SAFE
-        self._waits = {_TOO_MANY: 0, _UNAVAILABLE: 0}
+        self._retries = {_TOO_MANY: 0, _UNAVAILABLE: 0}
         self._left: float = LONGEST_WAIT
 
-    def pause_after(self, reply: Reply) -> float | None:
-        """Return how many seconds to wait before the next try, or None when there is to be none."""
-        if not self._may_repeat(reply.status):
+    def delay_after(self, reply: Reply) -> float | None:
+        """Return the delay in seconds before the next attempt, or None to make none."""
+        if reply.status == _TOO_MANY:
+            may_retry = self._retries[_TOO_MANY] < MOST_RETRIES
+        else:
+            is_repeatable = reply.status == _UNAVAILABLE and self._is_safe
+            may_retry = is_repeatable and self._retries[_UNAVAILABLE] < MOST_REPEATS
+        if not may_retry:
             return None
-        seconds: float | None = seconds_until_retry(reply.headers)
+        seconds: float | None = retry_after(reply.headers)
         if seconds is None and reply.status == _UNAVAILABLE:
-            seconds = _backoff(self._waits[_UNAVAILABLE])
+            # Exponential backoff with jitter: 0.5 to 1 s, then 1 to 2 s.
+            jitter = int.from_bytes(os.urandom(2), "big") / 2**16
+            seconds = 2 ** self._retries[_UNAVAILABLE] * (0.5 + jitter / 2)
         if seconds is None or seconds > self._left:
             return None
-        self._waits[reply.status] += 1
+        self._retries[reply.status] += 1
         self._left -= seconds
         return seconds
 
-    def _may_repeat(self, status: int) -> bool:
-        if status == _TOO_MANY:
-            return self._waits[status] < MOST_WAITS
-        return status == _UNAVAILABLE and self._is_safe and self._waits[status] < MOST_REPEATS
+
+def retry_after(headers: Message) -> int | None:
+    """Return the seconds in the header Retry-After (RFC 9110, section 10.2.3), or None.
+
+    A date is compared with the Date header of the same answer, because the local clock may be wrong.
+    """
+    from datetime import UTC, datetime
+
+    value = (headers.get("Retry-After") or "").strip()
+    if value.isascii() and value.isdecimal():
+        return int(value) if len(value) <= _LONGEST_NUMBER else 10**_LONGEST_NUMBER
+    until = http_date(value)
+    if until is None:
+        return None
+    now = http_date(headers.get("Date") or "") or datetime.now(UTC)
+    return max(0, ceil((until - now).total_seconds()))
 
 
-def _backoff(before: int) -> float:
-    """Return half a second to one, then twice that: not all callers come back in the same moment."""
-    chance = int.from_bytes(os.urandom(2), "big") / 2**16
-    return float(2**before * (0.5 + chance / 2))
-
-
-def date_in(words: str) -> datetime | None:
-    """Return the time that a header holds (RFC 9110, section 5.6.7), or None."""
+def http_date(value: str) -> datetime | None:
+    """Return the time in a header (RFC 9110, section 5.6.7), or None."""
     from datetime import UTC
     from email.utils import parsedate_to_datetime
 
     try:
-        date = parsedate_to_datetime(words)
+        date = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)
-
-
-def _now() -> datetime:
-    from datetime import UTC, datetime
-
-    return datetime.now(UTC)

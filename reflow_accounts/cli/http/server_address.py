@@ -1,4 +1,4 @@
-"""The address of the server: read strictly, because secrets are sent to it."""
+"""Validates the address of the server strictly, because secrets are sent to it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ _PORTS = {"http": 80, "https": 443}
 
 
 def server_address(address: str, source: str) -> str:
-    """Return `address` in its one spelling: scheme, host, port unless usual, path without end slash.
+    """Return `address` in canonical form: scheme, host, port unless default, path without trailing slash.
 
-    `source` names where it came from (`--server`). Raises UsageFault, which repeats no password.
+    `source` names its origin (`--server`). Raises UsageFault, which repeats no password.
     """
     try:
         parts = urlsplit(address)
-        _refuse(address, parts, source)
-        return f"{parts.scheme}://{_host(parts)}{_port(parts)}{parts.path.rstrip('/')}"
+        _check(address, parts, source)
+        port = "" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}"
+        return f"{parts.scheme}://{_host(parts)}{port}{parts.path.rstrip('/')}"
     except ValueError:
         raise UsageFault(f"{source} is not a web address. {_EXAMPLE}") from None
 
 
-def _refuse(address: str, parts: SplitResult, source: str) -> None:
+def _check(address: str, parts: SplitResult, source: str) -> None:
     if parts.scheme not in _PORTS or not parts.hostname:
         raise UsageFault(f"{source} must start with https:// or http:// and name a host. {_EXAMPLE}")
     if parts.username is not None or parts.password is not None:
@@ -43,16 +44,12 @@ def _host(parts: SplitResult) -> str:
     return host if host.isascii() and len(host) < 64 else host.encode("idna").decode("ascii")
 
 
-def _port(parts: SplitResult) -> str:
-    return "" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}"
-
-
 def is_exposed(server: str) -> bool:
-    """Say whether what is sent to `server` travels unencrypted beyond this machine."""
+    """Return whether requests to `server` travel unencrypted beyond this machine."""
     parts = urlsplit(server)
     return parts.scheme == "http" and not is_loopback(parts.hostname or "")
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether `host` (lower case, without brackets) is this machine itself."""
+    """Return whether `host` (lower case, without brackets) is this machine itself."""
     return host in ("localhost", "::1") or bool(_LOOPBACK.fullmatch(host))

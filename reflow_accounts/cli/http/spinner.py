@@ -1,4 +1,4 @@
-"""A line on the terminal while an answer takes more than a second, gone when the answer is there."""
+"""Shows a line on the terminal while an answer takes more than a second, and removes it afterwards."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from reflow_accounts.cli.context import current_context
-from reflow_accounts.cli.output import is_terminal
+from reflow_accounts.cli.output import is_quiet, is_terminal
 
 if TYPE_CHECKING:
     from threading import Timer
@@ -18,10 +17,10 @@ AFTER = 1.0  # seconds
 
 
 class Spinner:
-    """`with Spinner(server, since):` shows it a second after `since` (monotonic), and takes it away.
+    """`with Spinner(server, since):` shows the line a second after `since` (monotonic; default: now).
 
-    Another program that is waited for may stand in the server's place; without `since` the wait begins now.
-    Only where a person watches who did not ask for quiet. Starts a thread there, and nowhere else.
+    `server` may also be the name of a program. Nothing is shown, and no thread is started, without a
+    terminal, in CI or with --quiet.
     """
 
     def __init__(self, server: str, since: float | None = None) -> None:
@@ -30,8 +29,7 @@ class Spinner:
         self._timer: Timer | None = None
 
     def __enter__(self) -> None:
-        context = current_context()
-        if not is_terminal(sys.stderr) or os.environ.get("CI") or (context and context.quiet):
+        if not is_terminal(sys.stderr) or os.environ.get("CI") or is_quiet():
             return
         from threading import Lock, Timer
 
@@ -50,16 +48,13 @@ class Spinner:
                 _write(f"\r{' ' * len(self._shown)}\r")
 
     def _show(self) -> None:
+        columns = 80
+        with suppress(OSError, ValueError):
+            columns = max(2, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
         with self._lock:
             if not self._is_over:
-                self._shown = self._line[: _columns() - 1]  # a longer line would wrap and stay
+                self._shown = self._line[: columns - 1]  # a longer line would wrap and stay
                 _write(self._shown)
-
-
-def _columns() -> int:
-    with suppress(OSError, ValueError):
-        return max(2, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
-    return 80
 
 
 def _write(text: str) -> None:

@@ -1,4 +1,4 @@
-"""How long an answer may take: each piece of it, and all of it, so that no drip keeps us for ever."""
+"""Limits the time of each piece of an answer and of the whole answer."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ LONGEST = 120  # seconds for the whole answer
 
 
 class TooSlow(TimeoutError):
-    """Pieces came, but too few of them."""
+    """The answer as a whole took too long, although pieces arrived in time."""
 
 
-class Answer(http.client.HTTPResponse):
-    """An answer that has to be there in time. Raises TooSlow, and TimeoutError for one piece."""
+class TimedResponse(http.client.HTTPResponse):
+    """A response that must be complete in time. Raises TooSlow, and TimeoutError for one piece."""
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
-        self.fp = io.BufferedReader(_InTime(sock, self.fp))
+        self.fp = io.BufferedReader(_TimedStream(sock, self.fp))
 
 
-class _InTime(io.RawIOBase):
+class _TimedStream(io.RawIOBase):
     def __init__(self, sock: socket.socket, stream: io.BufferedReader) -> None:
         self._socket, self._stream = sock, stream
         self._end = time.monotonic() + LONGEST

@@ -1,4 +1,4 @@
-"""What the command says of itself to the server: its version, the system, and the CI job that it is part of."""
+"""The User-Agent header: the version of the command, the system, and the CI job that runs it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _RUN = re.compile(rf"[0-9A-Za-z._-]{{1,{_LONGEST_WORD}}}")
 
 
 class _Ci(NamedTuple):
-    """A CI: its name as a product, and the variables that say so and tell repository and run."""
+    """A CI service: its product name, and the variables that identify it, the repository and the run."""
 
     product: str
-    sign: str
-    # Read from the address of the repository, else made of the words that these variables hold.
+    marker: str
+    # The repository is read from the address in this variable, else joined from the values of `names`.
     address: str
-    words: tuple[str, ...]
+    names: tuple[str, ...]
     # The first that is set.
     runs: tuple[str, ...]
 
@@ -59,52 +59,53 @@ _CIS = (
         ("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"),
         ("BUILDKITE_BUILD_NUMBER",),
     ),
-    # Last: its sign is an address, which may be left over in the environment of another.
+    # Last: its marker is an address, which may remain in the environment of another CI.
     _Ci("Jenkins", "JENKINS_URL", "GIT_URL", ("JOB_NAME",), ("BUILD_NUMBER",)),
 )
 
 
 def user_agent(environ: Mapping[str, str], machine: str | None = None) -> str:
-    """Return the header User-Agent (RFC 9110, 10.1.5), at most 255 characters of ASCII:
+    """Return the User-Agent header (RFC 9110, 10.1.5), at most 255 ASCII characters:
     `reflow/1.2.3 (Linux x86_64) GitHub-Actions (acme/web; run 812)`.
 
-    `machine` is the system in words; when left out, that of this machine. What the variables hold is other
-    people's words: they are percent-encoded and cut to size, and what may be a secret is left out.
+    `machine` is the system as text (default: this machine's). Values of variables are untrusted: they are
+    percent-encoded and shortened, and left out when they may contain a secret.
     """
-    system = " ".join(_encoded(word, _LONGEST_WORD) for word in (machine or _machine(environ)).split()[:2])
-    words = f"reflow/{__version__} ({system})"
-    ci = next((ci for ci in _CIS if environ.get(ci.sign, "").lower() not in ("", "false")), None)
+    if machine is None:
+        machine = _machine(environ)
+    system = " ".join(_encoded(word, _LONGEST_WORD) for word in machine.split()[:2])
+    header = f"reflow/{__version__} ({system})"
+    ci = next((ci for ci in _CIS if environ.get(ci.marker, "").lower() not in ("", "false")), None)
     if ci is None:
-        return words
-    told = "; ".join(part for part in (_repository(ci, environ), _run(ci, environ)) if part)
-    return f"{words} {ci.product}" + (f" ({told})" if told else "")
+        return header
+    details = "; ".join(part for part in (_repository(ci, environ), _run(ci, environ)) if part)
+    return f"{header} {ci.product}" + (f" ({details})" if details else "")
 
 
 def _machine(environ: Mapping[str, str]) -> str:
-    # Not the module platform: on Windows it may ask the system's services, which takes long.
+    # Not the module platform: on Windows it may query system services, which is slow.
     if sys.platform == "win32":
         return f"Windows {environ.get('PROCESSOR_ARCHITECTURE', '')}"
-    found = os.uname()
-    return f"{found.sysname} {found.machine}"
+    system = os.uname()
+    return f"{system.sysname} {system.machine}"
 
 
 def _repository(ci: _Ci, environ: Mapping[str, str]) -> str:
-    named = repository_in(environ.get(ci.address, "")) or _named([environ.get(word, "") for word in ci.words])
-    return _encoded(named, LONGEST_REPOSITORY) if _is_fit(named) else ""
-
-
-def _named(words: list[str]) -> str:
-    # What has an @ may be an address with a password in it.
-    return "" if not all(words) or any("@" in word for word in words) else "/".join(words)
+    name = repository_in(environ.get(ci.address, ""))
+    if not name:
+        values = [environ.get(variable, "") for variable in ci.names]
+        # A value with an @ may be an address with a password.
+        name = "/".join(values) if all(values) and not any("@" in value for value in values) else ""
+    return _encoded(name, LONGEST_REPOSITORY) if _is_safe(name) else ""
 
 
 def repository_in(address: str) -> str:
     """Return the path of a repository's address (`acme/web`) without host, name, password and query.
 
-    Of a folder on this machine only the last part is told. An address that cannot be read safely gives "".
+    For a local folder this is its last part. An address that cannot be parsed safely gives "".
     """
     is_local = address.startswith("file:")
-    # Whatever stands before the last @ may be a password, wherever a slash or question mark is in it.
+    # Everything before the last @ may be a password, even if it contains a slash or question mark.
     rest = address.partition("://")[2] if "://" in address else address
     rest = rest.rpartition("@")[2]
     if "://" in address and not is_local:
@@ -118,21 +119,21 @@ def repository_in(address: str) -> str:
 
 def _run(ci: _Ci, environ: Mapping[str, str]) -> str:
     run = next((environ[name] for name in ci.runs if environ.get(name)), "")
-    return f"run {run}" if _RUN.fullmatch(run) and _is_fit(run) else ""
+    return f"run {run}" if _RUN.fullmatch(run) and _is_safe(run) else ""
 
 
-def _is_fit(words: str) -> bool:
-    return words.isprintable() and redacted(words) == words
+def _is_safe(text: str) -> bool:
+    return text.isprintable() and redacted(text) == text
 
 
-def _encoded(words: str, longest: int) -> str:
-    """Return `words` with all but plain characters percent-encoded, cut between two of them to `longest`."""
-    pieces = [quote(character, safe="/:+", errors="replace") for character in words[: longest + 1]]
+def _encoded(text: str, longest: int) -> str:
+    """Return `text` percent-encoded, shortened between two characters to at most `longest`."""
+    pieces = [quote(character, safe="/:+", errors="replace") for character in text[: longest + 1]]
     if sum(map(len, pieces)) <= longest:
         return "".join(pieces)
-    kept, room = "", longest - len(_ELLIPSIS)
+    kept, available = "", longest - len(_ELLIPSIS)
     for piece in pieces:
-        if len(kept) + len(piece) > room:
+        if len(kept) + len(piece) > available:
             break
         kept += piece
     return kept + _ELLIPSIS

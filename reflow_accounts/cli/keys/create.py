@@ -1,105 +1,72 @@
-"""Making a key, one's own or a service account's, and handing its secret over once."""
+"""Creates a key of the user or of a service account, and outputs its secret once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import click
-
-from reflow_accounts.cli import git
-from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.credentials import Credential, Kind, Place
+from reflow_accounts.cli.credentials import Credential, Kind, Source
 from reflow_accounts.cli.errors import CommandError, Unreachable
 from reflow_accounts.cli.http.client import Client
-from reflow_accounts.cli.keys.destination import Delivery, destination
-from reflow_accounts.cli.keys.gitignore import ignore, ignore_file_for
+from reflow_accounts.cli.keys.destination import Destination, Target
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner
-from reflow_accounts.cli.output import document, give_up_stdout, say
+from reflow_accounts.cli.output import discard_stdout, document, say, tell
 from reflow_accounts.cli.text import clean
 from reflow_accounts.contract import is_well_formed
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
+def create_key(client: Client, name: str, target: Target, owner: KeyOwner = OWN) -> None:
+    """Create a key, write or print its secret, and report where it went.
 
-def where_to(command: Command) -> Command:
-    """Give `command` the options that say where the secret goes: `output`, `save`, `force` and `yes`."""
-    for decorate in reversed(_OPTIONS):
-        command = decorate(command)
-    return command
-
-
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("-o", "--output", metavar="FILE", help="Write the key to FILE, readable only for you."),
-    click.option(
-        "--save",
-        type=click.Choice(["repo", "home"]),
-        help="Save it as reflow.key at the git root, or as ~/.reflow/api.key.",
-    ),
-    click.option("--force", is_flag=True, help="Replace the file when it exists."),
-    click.option("--yes", is_flag=True, help="Ask nothing; with --save repo, add the file to .gitignore."),
-)
-
-
-class Target:
-    """Where the options want a secret to go. Raises UsageFault when they make no sense."""
-
-    def __init__(
-        self,
-        context: Context,
-        *,
-        output: str | None,
-        save: str | None,
-        force: bool = False,
-        yes: bool = False,
-    ) -> None:
-        self.context, self.overwrite = context, force
-        self.path = destination(context, output, save)
-        self.is_named = self.path is not None
-        self._root = git.root_of(context.folder) if save == "repo" else None
-        self._yes = yes
-        self._ignore_file: Path | None = None
-
-    def ask(self) -> None:
-        """Ask where git shall ignore the file, when it does not yet and somebody is there."""
-        if self.path and self._root:
-            self._ignore_file = ignore_file_for(self.context, self.path, self._root, yes=self._yes)
-
-    def have_git_ignore_it(self) -> None:
-        """Do what was answered. What fails is a warning."""
-        if self.path and self._ignore_file:
-            ignore(self.context, self._ignore_file, self.path.name)
-
-
-def make_key(client: Client, name: str, target: Target, ring: KeyOwner = OWN) -> None:
-    """Make a key in this list of the API, hand its secret over and say where it went.
-
-    Raises CommandError when the secret could not be written; then no key is left.
+    Raises CommandError when the secret could not be written; then the key is revoked again.
     """
-    context = target.context
-    delivery = Delivery(target.path, overwrite=target.overwrite)
+    destination = Destination(target.path, overwrite=target.overwrite)
     try:
-        target.ask()
-        key = created(client, name, ring)
-        _hand_over(target, client, key, delivery, ring)
+        target.choose_ignore_file()
+        key = request_key(client, name, owner)
+        _output_secret(target, client, key, destination, owner)
     finally:
-        delivery.cancel()
-    _say_where_it_went(context, key, delivery)
+        destination.close()
+    name = clean(key.get("name"))
+    if destination.path is None:
+        tell(f"The key {name} was created. Save it now: it is shown only this once.")
+        return
+    tell(f"The key {name} was created and saved in {destination.path}.", *destination.warnings())
+    if target.context.as_json:
+        document({field: value for field, value in key.items() if field != "secret"})
 
 
-def created(client: Client, name: str, ring: KeyOwner, end: datetime | None = None) -> dict[str, Any]:
-    """Make a key, which ends by itself at `end` if that is given; return it with its secret.
-
-    Raises Problem, Unreachable.
-    """
-    wanted = {"name": name} | ({"expires_at": end.isoformat()} if end else {})
-    hint = f"If the key was created all the same, {ring.listing} shows it."
+def _output_secret(
+    target: Target, client: Client, key: dict[str, Any], destination: Destination, owner: KeyOwner
+) -> None:
     try:
-        key = client.ask_object("POST", ring.path, body=wanted)
+        target.ignore_in_git()
+        destination.write(key["secret"])
+        if target.context.as_json and destination.path is None:
+            document(key)
+        else:
+            destination.show(key["secret"])
+    except (OSError, KeyboardInterrupt) as error:
+        if destination.holds(key["secret"]):
+            raise
+        if destination.path is None:
+            discard_stdout()
+        raise CommandError(
+            f"{not_written(destination.path, error)} {revoke_again(client, key, owner)}"
+        ) from None
+
+
+def request_key(
+    client: Client, name: str, owner: KeyOwner, expires_at: datetime | None = None
+) -> dict[str, Any]:
+    """Request a new key from the API and return it with its secret. Raises Problem and Unreachable."""
+    payload = {"name": name} | ({"expires_at": expires_at.isoformat()} if expires_at else {})
+    hint = f"If the key was created all the same, {owner.list_command} shows it."
+    try:
+        key = client.ask_object("POST", owner.path, body=payload)
     except Unreachable as fault:
-        raise (Unreachable(*fault.lines, hint) if fault.was_asked else fault) from None
+        raise (Unreachable(*fault.lines, hint) if fault.was_sent else fault) from None
     except KeyboardInterrupt:
         say(hint)
         raise
@@ -109,48 +76,21 @@ def created(client: Client, name: str, ring: KeyOwner, end: datetime | None = No
 
 
 def not_written(path: Path | None, error: BaseException) -> str:
-    """Return the sentence for a secret that did not get where it should."""
+    """Return the message for a secret that could not be written."""
     reason = getattr(error, "strerror", None) or "interrupted"
     return f"The key could not be written to {path or 'stdout'} ({reason})."
 
 
-def taken_back(client: Client, key: dict[str, Any], ring: KeyOwner) -> str:
-    """Revoke a key just made; say what came of it."""
+def revoke_again(client: Client, key: dict[str, Any], owner: KeyOwner) -> str:
+    """Revoke a key that was just created, and return the message with the outcome."""
     name = clean(key.get("name"))
-    place = Place(Kind.OPTION, "the answer of the server")
-    by_itself = Client(client.server, Credential(place, key["secret"]))
-    # The caller's own credential may have ended meanwhile; every key may revoke itself.
-    for who, path in ((client, ring.path_of(key)), (by_itself, OWN.path_of(key))):
+    source = Source(Kind.OPTION, "the answer of the server")
+    with_new_key = Client(client.server, Credential(source, key["secret"]))
+    # The credential of this run may have become invalid; every key may revoke itself.
+    for by, path in ((client, owner.path_of(key)), (with_new_key, OWN.path_of(key))):
         try:
-            who.ask("DELETE", path)
+            by.ask("DELETE", path)
         except CommandError:
             continue
         return f"The new key {name} was revoked again; nothing is left of it."
-    return f"It could not be revoked either: revoke {name} in {ring.page}."
-
-
-def _hand_over(
-    target: Target, client: Client, key: dict[str, Any], delivery: Delivery, ring: KeyOwner
-) -> None:
-    try:
-        target.have_git_ignore_it()
-        if target.context.as_json and delivery.path is None:
-            document(key)
-        else:
-            delivery.hand_over(key["secret"])
-    except (OSError, KeyboardInterrupt) as error:
-        if delivery.has_arrived(key["secret"]):
-            raise
-        if delivery.path is None:
-            give_up_stdout()
-        raise CommandError(f"{not_written(delivery.path, error)} {taken_back(client, key, ring)}") from None
-
-
-def _say_where_it_went(context: Context, key: dict[str, Any], delivery: Delivery) -> None:
-    name = clean(key.get("name"))
-    if delivery.path:
-        context.tell(f"The key {name} was created and saved in {delivery.path}.", *delivery.cautions())
-        if context.as_json:
-            document({field: value for field, value in key.items() if field != "secret"})
-    else:
-        context.tell(f"The key {name} was created. Save it now: it is shown only this once.")
+    return f"It could not be revoked either: revoke {name} in {owner.page}."

@@ -1,25 +1,30 @@
-"""Rotating a key: a new one takes its place, and at every moment one that works is in the file or on the screen."""
+"""Rotates a key: a new key replaces it, and at every moment a working one is in the file or on the screen."""
 
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from reflow_accounts.cli.credentials import Kind, Place
-from reflow_accounts.cli.errors import CommandError, NotFound
+from reflow_accounts.cli.credentials import Credential, Kind, Source
+from reflow_accounts.cli.errors import CommandError, NotFound, Problem, Unreachable
 from reflow_accounts.cli.http.client import Client
-from reflow_accounts.cli.keys.create import Target
-from reflow_accounts.cli.keys.exchange import Exchange
-from reflow_accounts.cli.keys.list_revoke import is_in_use_here, last_use_of, was_used_lately
-from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, key_named
-from reflow_accounts.cli.keys.rotation import Rotation
-from reflow_accounts.cli.keys.unfinished_rotation import Held, held_in, not_at_hand
-from reflow_accounts.cli.output import document
-from reflow_accounts.cli.text import clean
+from reflow_accounts.cli.keys.create import not_written, request_key, revoke_again
+from reflow_accounts.cli.keys.destination import Destination, Target
+from reflow_accounts.cli.keys.list_revoke import is_in_use, usage_summary, was_used_recently
+from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
+from reflow_accounts.cli.keys.unfinished_rotation import (
+    explain_missing,
+    find_unfinished,
+    rename_command,
+    temporary_name,
+    with_suffix,
+)
+from reflow_accounts.cli.output import discard_stdout, document, moment, say, tell
+from reflow_accounts.cli.text import clean, time_in
 
 OVERLAPS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 
@@ -28,101 +33,242 @@ overlap_option = click.option(
 )
 
 
-def rotate(
-    target: Target, client: Client, words: str, ring: KeyOwner = OWN, *, overlap: str | None, yes: bool
+def rotate_key(
+    target: Target,
+    client: Client,
+    name_or_id: str,
+    owner: KeyOwner = OWN,
+    *,
+    overlap: str | None,
+    yes: bool,
 ) -> None:
-    """Put a new key in the place of the one with this name or id, and end the old one.
+    """Create a new key in place of this one, and revoke the old one or let it expire after `overlap`.
 
-    The new secret replaces the old one in the file from which this run has it; else it goes to `target`.
-    What an earlier rotation of this key left half done there is finished instead. Raises CommandError,
+    The new secret replaces the old one in the file from which this run read it, or goes to `target`. If the
+    file contains the new key of an interrupted rotation, that rotation is finished. Raises CommandError,
     which says which key is live.
     """
-    at_hand = target.path or (_file_of(client.credential.place) if client.credential else None)
+    file = target.path or (_key_file(client.credential.source) if client.credential else None)
     try:
-        old = _live(client, words, ring)
+        old = _live_key(client, name_or_id, owner)
     except NotFound as fault:
-        old, held = {"name": words}, held_in(at_hand, client, ring, words)
-        if held is None:
-            raise not_at_hand(client, ring, words, fault) from None
+        old, unfinished = {"name": name_or_id}, find_unfinished(file, client, owner, name_or_id)
+        if unfinished is None:
+            raise explain_missing(client, owner, name_or_id, fault) from None
     else:
-        held = held_in(at_hand, client, ring, str(old.get("name")))
-    if held:
-        _finish(target, Rotation(client, ring, old, is_own=False), held, overlap=overlap, yes=yes)
+        unfinished = find_unfinished(file, client, owner, str(old.get("name")))
+    is_own = unfinished is None and is_in_use(client, old)
+    rotation = Rotation(client, owner, old, is_own=is_own)
+    if unfinished:
+        if old.get("id"):
+            _confirm(target, old, is_own=False, overlap=overlap, yes=yes)
+            rotation.end_old(unfinished.key, unfinished.file, OVERLAPS.get(overlap or ""))
+        shown = rotation.rename_new(unfinished.key, unfinished.file)
+        tell(
+            f"A rotation of the key {clean(rotation.name)} had broken off and is finished now: "
+            f"the new one is in {unfinished.file}."
+        )
+        if target.context.as_json:
+            document(shown)
     else:
-        _begin(target, client, old, ring, overlap=overlap, yes=yes)
+        _rotate(target, client, rotation, overlap=overlap, yes=yes)
 
 
-def _begin(
-    target: Target, client: Client, old: dict[str, Any], ring: KeyOwner, *, overlap: str | None, yes: bool
-) -> None:
-    is_own = is_in_use_here(client, old)
-    place = client.credential.place if client.credential and is_own else None
-    file = _file_of(place) if place else None
-    is_in_place = file is not None and (target.path is None or _is_same(file, target.path))
-    exchange = (
-        Exchange(file, overwrite=True, expected=client.credential.secret if client.credential else None)
-        if is_in_place
-        else Exchange(target.path, overwrite=target.overwrite)
-    )
-    try:
-        _ask(target, old, is_own=is_own, overlap=overlap, yes=yes)
-        rotation = Rotation(client, ring, old, is_own=is_own)
-        new = rotation.make()
-        rotation.prove(new, exchange, target)
-        rotation.end_old(new, exchange.path, OVERLAPS.get(overlap or ""))
-        shown = rotation.name_new(new, exchange.path)
-    finally:
-        exchange.close()
-    context = target.context
-    context.tell(*rotation.told(exchange), *exchange.cautions(), *_left_behind(place, exchange))
-    if context.as_json and exchange.path:
-        document(shown)
-
-
-def _finish(target: Target, rotation: Rotation, held: Held, *, overlap: str | None, yes: bool) -> None:
-    """End the old key, if it is still there, and give its name to the one that is in its place already."""
-    if rotation.old.get("id"):
-        _ask(target, rotation.old, is_own=False, overlap=overlap, yes=yes)
-        rotation.end_old(held.key, held.file, OVERLAPS.get(overlap or ""))
-    shown = rotation.name_new(held.key, held.file)
-    name = clean(rotation.name)
-    target.context.tell(
-        f"A rotation of the key {name} had broken off and is finished now: the new one is in {held.file}."
-    )
-    if target.context.as_json:
-        document(shown)
-
-
-def _live(client: Client, words: str, ring: KeyOwner) -> dict[str, Any]:
-    key = key_named(client, words, ring=ring)
+def _live_key(client: Client, name_or_id: str, owner: KeyOwner) -> dict[str, Any]:
+    key = key_named(client, name_or_id, owner=owner)
     if key.get("revoked_at"):
         name = clean(key.get("name") or key.get("id"))
-        raise NotFound(f"The key {name} is revoked already. Make a new one with {ring.creating} NAME.")
+        raise NotFound(f"The key {name} is revoked already. Make a new one with {owner.create_command} NAME.")
     return key
 
 
-def _file_of(place: Place) -> Path | None:
-    """Return the plain file that holds the credential in use, or None."""
-    is_key_file = place.kind in (Kind.OPTION, Kind.REPOSITORY, Kind.HOME)
-    return place.path if is_key_file and place.path and place.path.is_file() else None
+def _rotate(target: Target, client: Client, rotation: Rotation, *, overlap: str | None, yes: bool) -> None:
+    credential = client.credential if rotation.is_own else None
+    file = _key_file(credential.source) if credential else None
+    if credential and file and (target.path is None or _is_same(file, target.path)):
+        destination = Destination(file, overwrite=True, replaces=credential.secret, with_undo=True)
+    else:
+        destination = Destination(target.path, overwrite=target.overwrite, with_undo=True)
+    try:
+        _confirm(target, rotation.old, is_own=rotation.is_own, overlap=overlap, yes=yes)
+        new = rotation.create_new()
+        rotation.deliver(new, destination, target)
+        rotation.end_old(new, destination.path, OVERLAPS.get(overlap or ""))
+        shown = rotation.rename_new(new, destination.path)
+    finally:
+        destination.close()
+    tell(*rotation.summary(destination), *destination.warnings())
+    source = credential.source if credential else None
+    if source and not (source.path and destination.path and _is_same(source.path, destination.path)):
+        tell(f"{source.where} still holds the old key: put the new one there.")
+    if target.context.as_json and destination.path:
+        document(shown)
+
+
+def _confirm(target: Target, old: dict[str, Any], *, is_own: bool, overlap: str | None, yes: bool) -> None:
+    """Ask the questions that come before any change. Raises CommandError when the user declines."""
+    target.choose_ignore_file()
+    if yes or overlap or not target.context.may_ask or not was_used_recently(old):
+        return
+    usage = usage_summary(old, clean(old.get("name")), is_own=is_own)
+    effect = "Copies elsewhere stop working at once (with --overlap 24h, a day later)"
+    if not click.confirm(f"{usage}. {effect}. Rotate it?", err=True):
+        raise CommandError("Nothing was changed.")
+
+
+def _key_file(source: Source) -> Path | None:
+    """Return the regular file of a key, or None for other sources."""
+    is_key_file = source.kind in (Kind.OPTION, Kind.REPOSITORY, Kind.HOME)
+    return source.path if is_key_file and source.path and source.path.is_file() else None
 
 
 def _is_same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _ask(target: Target, old: dict[str, Any], *, is_own: bool, overlap: str | None, yes: bool) -> None:
-    target.ask()
-    if yes or overlap or not target.context.may_ask or not was_used_lately(old):
-        return
-    used = last_use_of(old, clean(old.get("name"))) + (" and is the key you are using now" if is_own else "")
-    stop = "Copies elsewhere stop working at once (with --overlap 24h, a day later)"
-    if not click.confirm(f"{used}. {stop}. Rotate it?", err=True):
-        raise CommandError("Nothing was changed.")
+class Rotation:
+    """The steps of replacing the key `old`, in an order that leaves a working key wherever it stops.
 
+    Two live keys cannot share a name, so the new one has a temporary name until the old one has given up
+    its own. `is_own`: the old key is the credential of this run, so the new one ends it. An interrupted
+    rotation is resumed at `end_old`, or at `rename_new` when the old key is gone.
+    """
 
-def _left_behind(place: Place | None, exchange: Exchange) -> list[str]:
-    """Return what to say of the place from which this run has the old secret, when that still holds it."""
-    if place is None or (place.path and exchange.path and _is_same(place.path, exchange.path)):
+    def __init__(self, client: Client, owner: KeyOwner, old: dict[str, Any], *, is_own: bool) -> None:
+        self.client, self.owner, self.old, self.is_own = client, owner, old, is_own
+        self.name = str(old.get("name"))
+        self._ending_client = client
+        self._end = "was revoked"
+        self._created_at = client.now()
+
+    def create_new(self) -> dict[str, Any]:
+        """Create the new key, with the same lifetime as the old one.
+
+        Raises CommandError; then nothing was changed, except for a key that is in no file.
+        """
+        self._created_at = self.client.now()
+        created, expires = time_in(self.old, "created_at"), time_in(self.old, "expires_at")
+        # Set at once and not when the old key ends, so that an interruption leaves no key without an expiry.
+        expires_at = self._created_at + (expires - created) if created and expires else None
+        new = request_key(self.client, temporary_name(self.name), self.owner, expires_at)
+        created = time_in(new, "created_at")
+        if created is None:
+            outcome = revoke_again(self.client, new, self.owner)
+            raise Unreachable(f"{self.client.server} does not say when it made the key. {outcome}")
+        self._created_at = created
+        return new
+
+    def deliver(self, new: dict[str, Any], destination: Destination, target: Target) -> None:
+        """Write the new secret to its destination and check that the server accepts it.
+
+        On failure everything is restored, and CommandError or the interruption is raised.
+        """
+        try:
+            target.ignore_in_git()
+            destination.write(new["secret"])
+            self._check(new, destination)
+            if destination.path is None and target.context.as_json:
+                document({**new, "name": self.name})
+            else:
+                destination.show(new["secret"])
+        except (CommandError, OSError, KeyboardInterrupt) as fault:
+            self._restore(new, destination, fault)
+
+    def end_old(self, new: dict[str, Any], file: Path | None, overlap: timedelta | None) -> None:
+        """Revoke the old key, or let it expire after `overlap`. `file` contains the new one; None: it was shown.
+
+        Raises CommandError or the interruption, with a message about the live keys and how to continue.
+        """
+        path = self.owner.path_of(self.old)
+        try:
+            if overlap is None:
+                self._ending_client.ask("DELETE", path)
+            else:
+                self._expire_old(path, self._created_at + overlap)
+        except (CommandError, KeyboardInterrupt) as fault:
+            _fail(
+                fault,
+                _is_live(new, file),
+                f"The old key {clean(self.name)} may be live too. End it: {self.owner.revoke_command(self.old)}",
+                f"Then give the new one its name: {rename_command(self.owner, new, self.name)}",
+                *self._retry_hint(file),
+            )
+
+    def rename_new(self, new: dict[str, Any], file: Path | None) -> dict[str, Any]:
+        """Give the new key the name of the old one, and return it. Raises as `end_old` does."""
+        path = self.owner.path_of(new)
+        try:
+            return self._ending_client.ask_object("PATCH", path, body={"name": self.name})
+        except (CommandError, KeyboardInterrupt) as fault:
+            how = f"To give the new one its name: {rename_command(self.owner, new, self.name)}"
+            _fail(fault, _is_live(new, file), f"The old key {self._end}. {how}", *self._retry_hint(file))
+
+    def summary(self, destination: Destination) -> list[str]:
+        """Return the message about the result."""
+        name = clean(self.name)
+        if destination.path:
+            return [
+                f"The key {name} was rotated: the new one is in {destination.path}. The old one {self._end}."
+            ]
+        return [
+            f"The key {name} was rotated. The old one {self._end}.",
+            "Save the new one now: it is shown only this once.",
+        ]
+
+    def _retry_hint(self, file: Path | None) -> list[str]:
+        """Return the hint to repeat the command, if that would find the new key and a valid credential."""
+        credential = self.client.credential
+        used = credential.source.path if credential and self.is_own else file
+        if file and used and _is_same(file, used):
+            return ["Or run the same command again: it does the rest."]
         return []
-    return [f"{place.where} still holds the old key: put the new one there."]
+
+    def _check(self, new: dict[str, Any], destination: Destination) -> None:
+        source = Source(Kind.OPTION, str(destination.path or "the answer of the server"), destination.path)
+        client = Client(self.client.server, Credential(source, destination.read_back(new["secret"])))
+        if self.is_own:
+            self._ending_client = client
+        try:
+            is_new = authenticates(client, new)
+        except Problem as refusal:
+            reason = clean(refusal.document.get("detail") or refusal.document.get("code"))
+            raise CommandError(
+                f"The new key was tried and refused: {reason}", exit_code=refusal.exit_code
+            ) from None
+        if not is_new:
+            raise CommandError("The new key was tried and opens something else.")
+
+    def _restore(self, new: dict[str, Any], destination: Destination, fault: BaseException) -> NoReturn:
+        if isinstance(fault, OSError):
+            if destination.path is None:
+                discard_stdout()
+            fault = CommandError(not_written(destination.path, fault))
+        try:
+            destination.undo(new["secret"])
+        except OSError as error:
+            kept = f"{destination.path} could not be put back ({error.strerror}) and holds the new key"
+            _fail(fault, f"{kept}. That one and the old key {clean(self.name)} are both live.")
+        outcome = revoke_again(self.client, new, self.owner)
+        unchanged = f" Nothing has changed in {destination.path}." if destination.path else ""
+        _fail(fault, outcome, f"The old key {clean(self.name)} is live.{unchanged}")
+
+    def _expire_old(self, path: str, until: datetime) -> None:
+        """Let the old key expire at `until` (by the server's clock) and give up its name."""
+        payload = {"name": with_suffix(self.name, f" (old {self.old.get('hint')})")}
+        expires = time_in(self.old, "expires_at")
+        if expires is None or expires > until:
+            payload["expires_at"] = until.isoformat()
+        old = self._ending_client.ask_object("PATCH", path, body=payload)
+        self._end = f"is called {clean(old.get('name'))} and ends {moment(old.get('expires_at'))} UTC"
+
+
+def _is_live(new: dict[str, Any], file: Path | None) -> str:
+    return f"The new key {clean(new.get('name'))} is live: {file or 'the one shown'}."
+
+
+def _fail(fault: BaseException, *lines: str) -> NoReturn:
+    """Raise `fault` with more lines of message."""
+    if isinstance(fault, CommandError):
+        raise CommandError(*fault.lines, *lines, exit_code=fault.exit_code) from None
+    say(*lines)
+    raise fault

@@ -1,111 +1,113 @@
-"""Logging in, however the session is begun, and logging out."""
+"""Starts and ends sessions at a server, and stores them, whichever way the user logs in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.credentials import Credential, Kind, Place
-from reflow_accounts.cli.errors import CommandError, Problem, Unreachable, UsageFault
+from reflow_accounts.cli.credentials import Credential, Kind, Source
+from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
 from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import as_object
 from reflow_accounts.cli.login.session_store import Session, SessionStore, is_session_secret
-from reflow_accounts.cli.output import say
+from reflow_accounts.cli.output import say, tell
 from reflow_accounts.cli.text import clean
 
+LOST_SESSION = "If a session was begun, end it in Account > Security."
 
-def log_in(context: Context, begin: Callable[[Context], dict[str, Any]]) -> dict[str, Any]:
-    """Log in at the run's server and remember the session and the server.
 
-    `begin` gets a session: it returns the API's words and the `secret`. Returns them without the secret.
-    Raises CommandError, and what `begin` raises; then nothing is kept here, and the session there is ended,
-    or else it is said that one may be left.
+def log_in(server: str, store: SessionStore, begin: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Start a session with `begin`, store it with its server, and end the previous one at this server.
+
+    `begin` returns the API's session object with its `secret`; the result is that object without it.
+    Raises CommandError and what `begin` raises. Then nothing is stored, and the new session is ended or the
+    message says that one may be left.
     """
-    store = context.store_for_login()
-    previous = context.session
-    # What cannot be kept is said before somebody types a password or walks to a browser.
+    previous = store.session_for(server)
+    # Report that the login cannot be stored before the user types a password or goes to a browser.
     store.prepare().discard()
-    answer = _whole(context, begin(context))
-    _keep(context, store, answer)
+    session = begin()
+    if not is_session_secret(session.get("secret")):
+        raise Unreachable(f"{server} answered without a session, so it is not Reflow that answers.")
+    _store(server, store, session)
     if previous:
-        _end_or_say(context, previous, "The login before this one")
-    return {name: value for name, value in answer.items() if name != "secret"}
+        _try_to_end(previous, "The login before this one")
+    return {name: value for name, value in session.items() if name != "secret"}
 
 
-def log_in_by_browser(context: Context) -> dict[str, Any]:
-    """Log in through a browser, as `log_in` does. Raises UsageFault where nobody is there to read the code."""
-    from reflow_accounts.cli.login.device_flow import session_by_browser
+def log_out(server: str, store: SessionStore) -> bool:
+    """End the session at `server`, and remove it here even when that fails. Return whether there was one.
 
-    if not context.may_ask:
-        raise UsageFault(
-            "A login needs a terminal and a person. In CI use an API key (reflow --help says where it is looked "
-            "for); in a script use --with-password --email EMAIL and give the password on stdin."
-        )
-    return log_in(context, session_by_browser)
-
-
-def log_out(context: Context) -> bool:
-    """End the session at the run's server and forget it here in every case.
-
-    Returns whether there was one. Raises CommandError when the server could not be told.
+    Raises CommandError when the server could not be told.
     """
-    session = context.session
+    session = store.session_for(server)
     if session is None:
         return False
     try:
-        _end(context, session)
+        _end(session)
     except CommandError as fault:
-        context.store_for_login().forget(session.server)
+        store.forget(server)
         raise CommandError(
             *fault.lines,
             "The login was removed here, but the server may still know it: end it in Account > Security.",
             exit_code=fault.exit_code,
         ) from None
-    context.store_for_login().forget(session.server)
+    store.forget(server)
     return True
 
 
-def _whole(context: Context, answer: dict[str, Any]) -> dict[str, Any]:
-    if not is_session_secret(answer.get("secret")):
-        raise Unreachable(f"{context.server} answered without a session, so it is not Reflow that answers.")
-    return answer
+@contextmanager
+def session_may_begin() -> Iterator[None]:
+    """Add LOST_SESSION to the message when the request in this block was sent and its answer is missing."""
+    try:
+        yield
+    except Unreachable as fault:
+        raise with_lost_session(fault) from None
+    except KeyboardInterrupt:
+        say(LOST_SESSION)
+        raise
 
 
-def _keep(context: Context, store: SessionStore, answer: dict[str, Any]) -> None:
-    user = answer.get("user")
-    user = user if isinstance(user, dict) else {}
+def with_lost_session(fault: Unreachable) -> Unreachable:
+    """Return `fault`, with LOST_SESSION unless the request was not sent."""
+    return Unreachable(*fault.lines, LOST_SESSION) if fault.was_sent else fault
+
+
+def _store(server: str, store: SessionStore, session: dict[str, Any]) -> None:
+    user = as_object(session.get("user"))
     details = {
-        "id": answer.get("id"),
-        "secret": answer["secret"],
+        "id": session.get("id"),
+        "secret": session["secret"],
         "email": user.get("email"),
         "name": user.get("name"),
         "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "expires_at": answer.get("expires_at"),
+        "expires_at": session.get("expires_at"),
     }
     try:
-        draft = store.prepare()
+        file = store.prepare()
         try:
-            store.keep(context.server, details, draft)
+            store.keep(server, details, file)
         finally:
-            draft.discard()
+            file.discard()
     except BaseException:
-        _end_or_say(context, Session(context.server, details["secret"], store.path), "The session")
+        _try_to_end(Session(server, details["secret"], store.path), "The session")
         raise
-    context.tell(f"Logged in at {context.server} as {clean(details['name'])} ({clean(details['email'])}).")
+    tell(f"Logged in at {server} as {clean(details['name'])} ({clean(details['email'])}).")
 
 
-def _end(context: Context, session: Session) -> None:
-    place = Place(Kind.LOGIN, session.server, session.path)
+def _end(session: Session) -> None:
+    source = Source(Kind.LOGIN, session.server, session.path)
     try:
-        Client(context.server, Credential(place, session.secret)).ask("DELETE", "/sessions/current")
+        Client(session.server, Credential(source, session.secret)).ask("DELETE", "/sessions/current")
     except Problem as problem:
-        if problem.status != 401:  # 401: the server forgot it before us
+        if problem.status != 401:  # 401: the session has ended already
             raise
 
 
-def _end_or_say(context: Context, session: Session, what: str) -> None:
+def _try_to_end(session: Session, what: str) -> None:
     try:
-        _end(context, session)
+        _end(session)
     except CommandError:
         say(f"{what} could not be ended at {session.server}: end it in Account > Security.")
