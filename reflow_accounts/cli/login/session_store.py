@@ -157,7 +157,7 @@ def lock(file: Path) -> Iterator[None]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Return whether the lock is ours; a file system without locks counts as one that is free."""
+    """Take the lock if it is free, and return whether it is held; on a file system without locks it is free."""
     try:
         if os.name == "nt":
             import msvcrt
