@@ -15,7 +15,7 @@ from bench.servers import ROOT, Server
 _COMMAND = "import sys; from reflow_accounts.cli.main import main; sys.exit(main())"
 _BARE = "python -c pass"
 # What a start may cost, as a multiple of the bare one.
-LIMITS = {"reflow --help": 4.0, "reflow whoami": 8.0}
+LIMITS = {"reflow --help": 5.0, "reflow whoami": 9.0}
 
 
 def measure(rounds: int) -> None:

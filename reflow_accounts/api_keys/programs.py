@@ -5,7 +5,7 @@ from urllib.parse import unquote
 
 from reflow_accounts.contract import CI_PRODUCTS
 
-# What `cli/line/ci.py` writes; brackets and backslashes are percent-encoded there.
+# What `cli/http/user_agent.py` writes; brackets and backslashes are percent-encoded there.
 _AGENT = re.compile(
     r"reflow/(?P<version>[0-9A-Za-z.+-]{1,40}) \((?P<system>[^()\\;]{1,60})\)"
     rf"(?: (?P<product>{'|'.join(CI_PRODUCTS)})(?: \((?P<job>[^()\\]+)\))?)?"

@@ -1,1 +1,1 @@
-"""The `reflow` command: rings at the API's door and knows nothing else of the house."""
+"""The `reflow` command: a client of the API that imports nothing of the server but the contract."""

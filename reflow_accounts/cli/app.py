@@ -1,32 +1,37 @@
-"""The `reflow` group: its commands, its help, and how a run goes."""
+"""The `reflow` command group: its commands and help, and how one run of the command ends."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
-from reflow_accounts.cli.lazy import LazyGroup
-from reflow_accounts.cli.options import common_options
-from reflow_accounts.cli.output import width
-from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.options import COMMAND_NAME, COMPLETION_VARIABLE, common_options
+from reflow_accounts.cli.output import help_width
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+# Name: module in `commands/`, and the line in the help, which needs no import of the module.
 COMMANDS = {
     "login": ("sessions", "Log in through your browser, or with a password."),
     "logout": ("sessions", "Log out of the server and forget the login."),
     "whoami": ("whoami", "Show who you are and which credential is used."),
     "keys": ("keys", "List, create, rotate and revoke API keys."),
     "team": ("team", "Show teams, invite people, manage service accounts."),
-    "activity": ("activity", "Show what was done with your account and keys."),
-    "doctor": ("doctor", "Look for what is wrong, and say how to mend it."),
-    "api": ("api", "Send one request to the API and print its answer."),
-    "completion": ("completion", "Print the script that completes commands in your shell."),
+    "activity": ("activity", "Show the activity of your account and keys."),
+    "doctor": ("doctor", "Check the setup and show how to fix problems."),
+    "api": ("api", "Send one request to the API and print the answer."),
+    "completion": ("completion", "Print the completion script for your shell."),
 }
 
 EPILOG = """\b
-Which credential is used (the first one found; if it is refused, the run ends):
+Which credential is used (the first one found; if it is refused, the command fails):
   1. the API key in the file after -k
   2. the API key in the variable REFLOW_API_KEY
   3. the file reflow.key at the root of the git repository you are in
@@ -41,22 +46,52 @@ Exit codes: 0 done, 1 failed, 2 usage, 4 not signed in or key refused,
   5 not allowed, 6 not found, 7 server unreachable, 130 interrupted (Ctrl-C)."""
 
 
-def _tell_versions(context: click.Context, _: click.Parameter, is_wanted: bool) -> None:
-    if not is_wanted or context.resilient_parsing:
+class LazyGroup(click.Group):
+    """Imports command NAME from `reflow_accounts.cli.commands.MODULE` when it runs, so that the start is fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"reflow_accounts.cli.commands.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the commands and options that start with `incomplete`, without importing a command."""
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=line)
+            for name, (_, line) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        # click.Group would import every command; click.Command adds only the options.
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+def _show_versions(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
+    if not is_given or ctx.resilient_parsing:
         return
     from reflow_accounts.cli.version import show_versions
 
-    show_versions(context.ensure_object(Run))
-    context.exit()
+    show_versions(ctx.ensure_object(Context))
+    ctx.exit()
 
 
-@click.group("reflow", cls=LazyGroup, lazy=COMMANDS, epilog=EPILOG)
+@click.group(COMMAND_NAME, cls=LazyGroup, epilog=EPILOG)
 @common_options
 @click.option(
     "--version",
     is_flag=True,
     expose_value=False,
-    callback=_tell_versions,
+    callback=_show_versions,
     help="Show the versions of the command and of the server.",
 )
 def reflow() -> None:
@@ -69,17 +104,25 @@ def run(arguments: list[str]) -> int:
         with contextlib.suppress(AttributeError, ValueError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
-        if os.environ.get("_REFLOW_COMPLETE"):  # somebody presses Tab
-            from reflow_accounts.cli.completing import complete
-
-            return complete(reflow, os.environ["_REFLOW_COMPLETE"])
+        if instruction := os.environ.get(COMPLETION_VARIABLE):
+            return complete(instruction)
         # Not `reflow.main`: it would end the process by itself when a pipe breaks.
-        with reflow.make_context("reflow", arguments, terminal_width=width()) as context:
-            reflow.invoke(context)
+        with reflow.make_context(COMMAND_NAME, arguments, terminal_width=help_width()) as ctx:
+            reflow.invoke(ctx)
     except click.exceptions.Exit as ending:
         return ending.exit_code
-    except (Exception, KeyboardInterrupt) as error:  # the last resort: never a traceback
-        from reflow_accounts.cli.endings import exit_code_after
+    except (Exception, KeyboardInterrupt) as error:  # last resort: never a traceback
+        from reflow_accounts.cli.errors import exit_code_after
 
         return exit_code_after(error)
     return 0
+
+
+def complete(instruction: str) -> int:
+    """Write the possible completions to stdout and return the exit code. Uses no network."""
+    from click.shell_completion import shell_complete
+
+    try:
+        return shell_complete(reflow, {}, COMMAND_NAME, COMPLETION_VARIABLE, instruction)
+    except (LookupError, ValueError):  # the instruction is not from the completion script
+        return 1

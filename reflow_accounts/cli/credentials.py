@@ -1,4 +1,4 @@
-"""Which credential a run uses: the first place that has one (contract, section 8)."""
+"""Which credential is used: the first source that has one (contract, section 8)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ from typing import NamedTuple
 
 from reflow_accounts.cli import git
 from reflow_accounts.cli.errors import NotSignedIn, UsageFault
-from reflow_accounts.cli.keys.file import Unreadable, Unusable, secret_in_file, secret_in_text
+from reflow_accounts.cli.http.server_address import is_exposed
+from reflow_accounts.cli.keys.gitignore import git_warnings
 from reflow_accounts.cli.login.session_store import SessionStore
+from reflow_accounts.cli.secret_file import (
+    UnreadableFile,
+    UnusableFile,
+    is_readable_by_others,
+    secret_in_file,
+    secret_in_text,
+)
+from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME, Code
 
 VARIABLE = "REFLOW_API_KEY"
@@ -19,7 +28,7 @@ HOME_KEY = Path(".reflow", "api.key")
 
 
 class Kind(StrEnum):
-    """Where a credential was found, in the order of the search."""
+    """The kinds of source, in the order of the search."""
 
     OPTION = "-k"
     VARIABLE = "environment variable"
@@ -36,8 +45,6 @@ _REMEDIES = {
     Kind.HOME: f"{_NEW_KEY} and put it there, or remove the file and run reflow login.",
     Kind.LOGIN: "Run reflow login to log in again.",
 }
-
-
 _REFUSALS: dict[str, str] = {
     Code.REVOKED_KEY: "was revoked",
     Code.EXPIRED_KEY: "has expired",
@@ -46,8 +53,8 @@ _REFUSALS: dict[str, str] = {
 }
 
 
-class Place(NamedTuple):
-    """A place that has a credential: a path, a variable, or the login at a server."""
+class Source(NamedTuple):
+    """A source that has a credential: a file, a variable, or the login at a server."""
 
     kind: Kind
     where: str
@@ -63,21 +70,21 @@ class Place(NamedTuple):
         """What to do when the credential is refused."""
         return _REMEDIES[self.kind]
 
-    def refused(self, code: str, server: str) -> str:
-        """Return what to tell a person when `server` refused the credential with a 401 of this code."""
+    def refusal(self, code: str, server: str) -> str:
+        """Return the message for a credential that `server` refused with a 401 of this code."""
         reason = _REFUSALS.get(code, "was refused by {server}").format(server=server)
         return f"{self} {'has ended' if self.kind is Kind.LOGIN else reason}. {self.remedy}"
 
 
 class Credential:
-    """A secret to show to the server, and where it came from."""
+    """A secret for the server, and its source."""
 
-    def __init__(self, place: Place, secret: str) -> None:
-        self.place, self.secret = place, secret
+    def __init__(self, source: Source, secret: str) -> None:
+        self.source, self.secret = source, secret
 
 
-class Surroundings(NamedTuple):
-    """Everything that the search looks at."""
+class Environment(NamedTuple):
+    """The input of the search for a credential."""
 
     key_file: str | None
     environ: Mapping[str, str]
@@ -88,68 +95,80 @@ class Surroundings(NamedTuple):
 
 
 def home_variable(system: str = os.name) -> str:
-    """Return the name of the variable that names the home folder."""
+    """Return the name of the environment variable that names the home folder."""
     return "USERPROFILE" if system == "nt" else "HOME"
 
 
 def home_of(environ: Mapping[str, str], system: str = os.name) -> Path | None:
-    """Return the home folder that the environment names, or None. A relative one is not trusted."""
+    """Return the home folder that the environment names, or None. A relative path is not trusted."""
     home = Path(environ.get(home_variable(system), ""))
     return home if home.is_absolute() else None
 
 
-def places(around: Surroundings) -> list[Place]:
-    """Return every place that has a credential, the one that wins first. Opens no key file."""
+def sources(environment: Environment) -> list[Source]:
+    """Return every source that has a credential, the one in use first. Opens no key file."""
     found = []
-    if around.key_file is not None:
-        found.append(_file(Kind.OPTION, (around.folder or Path()) / around.key_file))
-    if around.environ.get(VARIABLE):
-        found.append(Place(Kind.VARIABLE, VARIABLE))
-    root = git.root_of(around.folder)
-    if root and _is_there(root / KEY_FILE_NAME):
+    if environment.key_file is not None:
+        found.append(_file(Kind.OPTION, (environment.folder or Path()) / environment.key_file))
+    if environment.environ.get(VARIABLE):
+        found.append(Source(Kind.VARIABLE, VARIABLE))
+    root = git.root_of(environment.folder)
+    if root and _exists(root / KEY_FILE_NAME):
         found.append(_file(Kind.REPOSITORY, root / KEY_FILE_NAME))
-    if around.home and _is_there(around.home / HOME_KEY):
-        found.append(_file(Kind.HOME, around.home / HOME_KEY))
-    if around.store and around.store.has_session(around.server):
-        found.append(Place(Kind.LOGIN, around.server, around.store.path))
+    if environment.home and _exists(environment.home / HOME_KEY):
+        found.append(_file(Kind.HOME, environment.home / HOME_KEY))
+    if environment.store and environment.store.has_session(environment.server):
+        found.append(Source(Kind.LOGIN, environment.server, environment.store.path))
     return found
 
 
-def credential_at(place: Place, around: Surroundings) -> Credential:
-    """Return the credential that `place` holds.
+def credential_of(source: Source, environment: Environment) -> Credential:
+    """Return the credential of `source`.
 
-    Raises NotSignedIn, or UsageFault for an unreadable file after `-k`; both name the place and
-    never what it holds.
+    Raises NotSignedIn, or UsageFault for an unreadable file after `-k`; the message names the source and
+    never its content.
     """
     try:
-        return Credential(place, _secret(place, around))
-    except Unusable as fault:
-        if place.kind is Kind.OPTION and isinstance(fault, Unreadable):
-            raise UsageFault(f"{place.where} (-k) {fault}. Name another file, or leave -k out.") from None
-        raise NotSignedIn(f"{place.where} ({place.kind}) {fault}. {place.remedy}") from None
+        return Credential(source, _secret(source, environment))
+    except UnusableFile as fault:
+        if source.kind is Kind.OPTION and isinstance(fault, UnreadableFile):
+            raise UsageFault(f"{source.where} (-k) {fault}. Name another file, or leave -k out.") from None
+        raise NotSignedIn(f"{source.where} ({source.kind}) {fault}. {source.remedy}") from None
 
 
-def _secret(place: Place, around: Surroundings) -> str:
-    if place.kind is Kind.VARIABLE:
-        return secret_in_text(around.environ[VARIABLE])
-    if place.kind is Kind.LOGIN:
-        return _session_secret(around)
-    return secret_in_file(place.path or Path(place.where), plain=place.kind is not Kind.OPTION)
+def _secret(source: Source, environment: Environment) -> str:
+    if source.kind is Kind.VARIABLE:
+        return secret_in_text(environment.environ[VARIABLE])
+    if source.kind is Kind.LOGIN:
+        session = environment.store.session_for(environment.server) if environment.store else None
+        if session is None:
+            raise UnusableFile("holds no session")
+        return session.secret
+    return secret_in_file(source.path or Path(source.where), only_regular=source.kind is not Kind.OPTION)
 
 
-def _session_secret(around: Surroundings) -> str:
-    session = around.store.session_for(around.server) if around.store else None
-    if session is None:
-        raise Unusable("holds no session")
-    return session.secret
+def warnings_for(sources: list[Source], server: str) -> list[str]:
+    """Return warnings about unprotected credentials, each with the command that fixes it."""
+    lines = []
+    for source in sources:
+        if source.path and is_readable_by_others(source.path):
+            lines += [
+                f"warning: {source.path} can be read by others. Mend it:",
+                f"    {shell('chmod', '600', source.path)}",
+            ]
+        if source.path and source.kind is Kind.REPOSITORY:
+            lines += git_warnings(source.path, source.path.parent)
+    if sources and is_exposed(server):
+        lines.append(f"warning: your secret travels unencrypted to {server}. Use https:// with --server.")
+    return lines
 
 
-def _file(kind: Kind, path: Path) -> Place:
-    return Place(kind, str(path), path)
+def _file(kind: Kind, path: Path) -> Source:
+    return Source(kind, str(path), path)
 
 
-def _is_there(path: Path) -> bool:
-    """Say whether `path` is there in any shape: what cannot be looked at ends the run later, by name."""
+def _exists(path: Path) -> bool:
+    """Return whether `path` exists in any form; one that cannot be examined counts and fails later, by name."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

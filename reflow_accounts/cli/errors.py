@@ -1,15 +1,21 @@
-"""What can end a run early: the sentence a person reads and the exit code a program reads."""
+"""Errors that end a run: message for people, exit code for programs, and the one mapping between them."""
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import TYPE_CHECKING
 
+import click
+
+from reflow_accounts.cli.interrupts import report_interrupt, was_interrupted
+from reflow_accounts.cli.output import discard_stdout, say
 from reflow_accounts.contract import Code, Exit
 
 if TYPE_CHECKING:
     from typing import Any
 
-_EXITS = {
+_EXIT_CODES = {
     401: Exit.NOT_SIGNED_IN,
     403: Exit.NOT_ALLOWED,
     404: Exit.NOT_FOUND,
@@ -17,14 +23,14 @@ _EXITS = {
 }
 
 _ADVICE: dict[str, str] = {
-    Code.SUBSCRIPTION_INACTIVE: "An Admin of the team can see to it in Account > Subscription.",
+    Code.SUBSCRIPTION_INACTIVE: "An Admin of the team can change this in Account > Subscription.",
     Code.INSUFFICIENT_RIGHTS: "Ask an Admin of the team for more rights.",
     Code.UNAVAILABLE: "Nothing was changed; try again in a moment.",
 }
 
 
 class CommandError(Exception):
-    """Ends the run. `lines` are for a person, one sentence or command each, and hold no secret."""
+    """Ends the run. Each of `lines` is a sentence or a command to show, without secrets."""
 
     exit_code = Exit.FAILED
 
@@ -36,86 +42,122 @@ class CommandError(Exception):
 
 
 class UsageFault(CommandError):
-    """The command line, a variable or the place it was run in makes no sense."""
+    """The command line, an environment variable or the current folder is not usable."""
 
     exit_code = Exit.USAGE
 
 
 class NotSignedIn(CommandError):
-    """No credential was found, or the one found cannot be used."""
+    """There is no credential, or it cannot be used."""
 
     exit_code = Exit.NOT_SIGNED_IN
 
 
 class NotFound(CommandError):
-    """What was named does not exist."""
+    """The named object does not exist."""
 
     exit_code = Exit.NOT_FOUND
 
 
 class Unreachable(CommandError):
-    """No answer came, or one that Reflow did not write.
+    """The server did not answer, or the answer is not from Reflow.
 
-    `was_asked` is false when the request was surely not sent: nothing can have come of it then.
+    `was_sent` is false when the request certainly did not reach the server and had no effect.
     """
 
     exit_code = Exit.UNREACHABLE
-    was_asked = True
+    was_sent = True
 
 
-class OddAnswer(Unreachable):
-    """JSON came, but not what Reflow writes at this place."""
+class UnexpectedAnswer(Unreachable):
+    """The answer is JSON, but not of the expected shape."""
 
 
 class Problem(CommandError):
-    """The server refused the request. `document` is its problem document (RFC 9457).
+    """The server refused the request with the problem document `document` (RFC 9457).
 
-    `retry_after` is in how many seconds it may be asked again, when the server said so.
+    `retry_after` is the delay in seconds that the server asked for, or None.
     """
 
     retry_after: int | None = None
 
     def __init__(self, status: int, document: dict[str, Any], *lines: str) -> None:
-        super().__init__(*lines, exit_code=exit_code_of(status))
+        super().__init__(*lines, exit_code=_EXIT_CODES.get(status, Exit.FAILED))
         self.status = status
         self.document = document
 
 
-def exit_code_of(status: int) -> Exit:
-    """Return the exit code for an HTTP status of 400 or above that Reflow itself answered."""
-    return _EXITS.get(status, Exit.FAILED)
-
-
-def explanation(status: int, document: dict[str, Any], retry_after: int | None) -> list[str]:
-    """Return the lines for any other refusal: the server's own words, then what to do next.
-
-    `retry_after` is in seconds.
-    """
-    words = str(document.get("detail") or document.get("title") or f"The server answered {status}.")
+def problem_lines(status: int, document: dict[str, Any], retry_after: int | None) -> list[str]:
+    """Return the message for a problem document: the server's text, advice, and one line per refused field."""
+    text = str(document.get("detail") or document.get("title") or f"The server answered {status}.")
     advice = _advice(status, document, retry_after)
-    lines = [f"{words} {advice}" if advice and advice not in words else words]
-    return lines + [f"  {field}: {message}" for field, message in _errors_in(document) if field not in words]
+    lines = [f"{text} {advice}" if advice and advice not in text else text]
+    errors = document.get("errors")
+    for error in errors if isinstance(errors, list) else []:
+        if isinstance(error, dict) and (field := str(error.get("field", "body"))) not in text:
+            lines.append(f"  {field}: {error.get('message', '')}")
+    return lines
 
 
-def span(seconds: int) -> str:
-    """Return how long `seconds` are, for reading: in minutes and hours when there are many, rounded up."""
+def _advice(status: int, document: dict[str, Any], retry_after: int | None) -> str:
+    if status in (429, 503) and retry_after:
+        return f"Try again in {readable_duration(retry_after)}."
+    request_id = document.get("request_id") if status >= 500 else None
+    if request_id and str(request_id) not in str(document.get("detail")):
+        return f"When you report it, give the request id {request_id}."
+    return _ADVICE.get(str(document.get("code")), "")
+
+
+def readable_duration(seconds: int) -> str:
+    """Return `seconds` as text; from two minutes or hours on in that unit, rounded up."""
     for length, unit in ((3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{-(-seconds // length)} {unit}"
     return f"{seconds} s"
 
 
-def _errors_in(document: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the name of each field that was refused, and why."""
-    errors = document.get("errors")
-    found = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
-    return [(str(error.get("field", "body")), str(error.get("message", ""))) for error in found]
+def exit_code_after(error: BaseException) -> int:
+    """Report `error` on stderr, without secrets, and return the exit code of the run."""
+    if isinstance(error, CommandError):
+        say("reflow: " + error.lines[0], *error.lines[1:])
+        return error.exit_code
+    if isinstance(error, click.UsageError):
+        return _report_usage(error)
+    if isinstance(error, (KeyboardInterrupt, EOFError, click.Abort)):
+        return report_interrupt()
+    if isinstance(error, OSError):
+        return _report_lost_output(error)
+    # Ctrl-C during an import can surface as another exception.
+    return report_interrupt() if was_interrupted() else _report_bug(error)
 
 
-def _advice(status: int, document: dict[str, Any], retry_after: int | None) -> str:
-    if status in (429, 503) and retry_after:
-        return f"Try again in {span(retry_after)}."
-    request_id = document.get("request_id") if status >= 500 else None
-    if request_id and str(request_id) not in str(document.get("detail")):
-        return f"When you report it, give the request id {request_id}."
-    return _ADVICE.get(str(document.get("code")), "")
+def _report_usage(error: click.UsageError) -> int:
+    lines = error.format_message().splitlines()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        say(*lines)
+        return Exit.USAGE
+    say(f"reflow: {lines[0] if lines else 'wrong usage'}", *lines[1:])
+    if error.ctx:
+        say(*error.ctx.get_usage().splitlines(), f"Try {error.ctx.command_path} --help.")
+    return Exit.USAGE
+
+
+def _report_lost_output(error: OSError) -> int:
+    """Report why stdout failed. A closed pipe is no failure: the reader has read enough."""
+    discard_stdout()
+    # Windows reports a closed pipe as EINVAL.
+    if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):
+        return Exit.DONE
+    say(f"reflow: the output could not be written ({error.strerror or 'unknown reason'}).")
+    return Exit.FAILED
+
+
+def _report_bug(error: BaseException) -> int:
+    """Report the type and line of an unexpected exception; its values could contain secrets."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    where = f"{trace.tb_frame.f_globals.get('__name__')}, line {trace.tb_lineno}" if trace else "?"
+    kind = type(error).__name__
+    say(f"reflow: something went wrong inside the command ({kind} in {where}). Please report it.")
+    return Exit.FAILED

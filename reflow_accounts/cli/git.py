@@ -1,4 +1,4 @@
-"""Where the root of a git repository is, and what git says of the files in it."""
+"""Finds the root of a git repository and asks git about the files in it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 _TIMEOUT = 3  # seconds
-# What git sets for hooks; it would answer for another repository.
+# Set by git for hooks; with them it would answer for another repository.
 _LOCAL_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 
 
-class Standing(Enum):
-    """What git thinks of a file."""
+class FileStatus(Enum):
+    """How git treats a file."""
 
     IGNORED = "ignored"
     NOT_IGNORED = "not ignored"
@@ -29,39 +29,35 @@ def root_of(folder: Path | None) -> Path | None:
     """Return the root of the repository that holds `folder` (absolute), or None.
 
     The first folder upwards with a `.git` (a folder, or the file of a worktree or submodule) is
-    the root. A bare repository and the inside of `.git` have none.
+    the root. A bare repository and the inside of `.git` have no root.
     """
     if folder is None:
         return None
     for candidate in (folder, *folder.parents):
         if os.path.lexists(candidate / ".git"):
             return candidate
-        if _is_git_folder(candidate):
+        # Not Path.exists: it raises where access is forbidden.
+        if all(os.path.exists(candidate / name) for name in ("HEAD", "objects", "refs")):  # noqa: PTH110
             return None
     return None
 
 
-def _is_git_folder(folder: Path) -> bool:
-    # Not Path.exists: it raises where looking is forbidden.
-    return all(os.path.exists(folder / name) for name in ("HEAD", "objects", "refs"))  # noqa: PTH110
-
-
-def standing_of(file: Path, root: Path) -> Standing:
-    """Ask git how it treats `file` in the repository at `root`; UNKNOWN when git cannot say."""
+def file_status(file: Path, root: Path) -> FileStatus:
+    """Return how git treats `file` in the repository at `root`; UNKNOWN when git fails."""
     name = os.path.relpath(file, root)
     ignored = _exit_code(root, "check-ignore", "--quiet", "--", name)
     if ignored == 0:
-        return Standing.IGNORED
+        return FileStatus.IGNORED
     if ignored != 1:
-        return Standing.UNKNOWN
+        return FileStatus.UNKNOWN
     tracked = _exit_code(root, "ls-files", "--error-unmatch", "--", f":(literal){name}")
-    return Standing.TRACKED if tracked == 0 else Standing.NOT_IGNORED
+    return FileStatus.TRACKED if tracked == 0 else FileStatus.NOT_IGNORED
 
 
 def exclude_file_of(root: Path) -> Path | None:
-    """Return the ignore file of this clone alone (`.git/info/exclude`), or None when git cannot say.
+    """Return the ignore file of this clone alone (`.git/info/exclude`), or None when git fails.
 
-    A worktree's `.git` is a file, and its ignore file is that of the main one.
+    A worktree's `.git` is a file, and its ignore file is that of the main worktree.
     """
     done = output_of(root, "rev-parse", "--git-path", "info/exclude")
     name = os.fsdecode(done).removesuffix("\n") if done else ""
@@ -69,28 +65,28 @@ def exclude_file_of(root: Path) -> Path | None:
 
 
 def output_of(
-    root: Path, *words: str, good: tuple[int, ...] = (0,), timeout: float = _TIMEOUT
+    root: Path, *arguments: str, good: tuple[int, ...] = (0,), timeout: float = _TIMEOUT
 ) -> bytes | None:
-    """Return what git says to these words in `root`, or None when it fails with an exit code not in `good`."""
-    done = _done(root, words, timeout)
+    """Return the output of git with these arguments in `root`, or None for an exit code not in `good`."""
+    done = _done(root, arguments, timeout)
     return done.stdout if done and done.returncode in good else None
 
 
-def command(root: Path, *words: str) -> list[str]:
-    """Return the command that asks git in `root`: a repository's own settings run no programs for it."""
-    return [program(os.environ), "--no-pager", "-c", "core.fsmonitor=false", "-C", str(root), *words]
+def command(root: Path, *arguments: str) -> list[str]:
+    """Return the command line of git in `root`, on which settings of the repository start no programs."""
+    return [program(os.environ), "--no-pager", "-c", "core.fsmonitor=false", "-C", str(root), *arguments]
 
 
 def environ() -> dict[str, str]:
-    """Return the environment in which git is asked: about this repository, without the network or a question."""
+    """Return the environment for git: this repository, no network, no prompts."""
     plain = {name: value for name, value in os.environ.items() if name not in _LOCAL_VARIABLES}
     return plain | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "none"}
 
 
 def program(environ: Mapping[str, str], system: str = os.name) -> str:
-    """Return what to start as git; on Windows its path, or "" when it is not installed.
+    """Return the program to start for git; on Windows its path, or "" when it is not installed.
 
-    There a bare name is looked for in the current folder first, and that may be anybody's repository.
+    Windows looks for a bare name in the current folder first, which may be an untrusted repository.
     """
     if system != "nt":
         return "git"
@@ -99,17 +95,17 @@ def program(environ: Mapping[str, str], system: str = os.name) -> str:
     return next(filter(os.path.isfile, candidates), "")
 
 
-def _exit_code(root: Path, *words: str) -> int | None:
-    done = _done(root, words, _TIMEOUT)
+def _exit_code(root: Path, *arguments: str) -> int | None:
+    done = _done(root, arguments, _TIMEOUT)
     return done.returncode if done else None
 
 
-def _done(root: Path, words: tuple[str, ...], timeout: float) -> CompletedProcess[bytes] | None:
+def _done(root: Path, arguments: tuple[str, ...], timeout: float) -> CompletedProcess[bytes] | None:
     import subprocess
 
     try:
         return subprocess.run(  # noqa: S603 (a fixed program; no shell reads its arguments)
-            command(root, *words),
+            command(root, *arguments),
             env=environ(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

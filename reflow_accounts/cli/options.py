@@ -1,4 +1,4 @@
-"""The options that every command takes, before or after its name."""
+"""The options that every command accepts, before or after its name."""
 
 from __future__ import annotations
 
@@ -7,51 +7,76 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.output import be_quiet
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
+COMMAND_NAME = "reflow"
+COMPLETION_VARIABLE = "_REFLOW_COMPLETE"  # set by the completion script
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-pass_run = click.make_pass_decorator(Run)
+pass_context = click.make_pass_decorator(Context)
 
 
 def common_options(command: Command) -> Command:
-    """Give `command` the options of the whole run; what it says wins over what was said before it."""
+    """Decorate `command` with the common options; a later option overrides an earlier one."""
     for decorate in reversed(_OPTIONS):
         command = decorate(command)
     return command
 
 
-def _note(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
-    run = ctx.ensure_object(Run)
+def _store(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+    context = ctx.ensure_object(Context)
     if value not in (None, False):
-        setattr(run, str(parameter.name), value)
+        setattr(context, str(parameter.name), value)
 
 
-def _option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    # Eager: so that an option that ends the run, wherever it stands, knows what the others say.
-    return click.option(*names, callback=_note, expose_value=False, is_eager=True, **settings)
+def _store_quiet(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    ctx.ensure_object(Context)
+    if value:
+        be_quiet(ctx)
 
 
-def files_of_the_shell(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Let the shell complete the name of a file."""
+def complete_file_name(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Return the completion that lets the shell complete a file name."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(incomplete, type="file")]
 
 
+# Eager: an option such as --version, which ends the run, sees all of them wherever it stands.
+_SETTINGS: dict[str, Any] = {"expose_value": False, "is_eager": True}
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    _option(
+    click.option(
         "-k",
         "--key-file",
         "key_file",
         metavar="FILE",
         help="Use the API key in FILE.",
-        shell_complete=files_of_the_shell,
+        shell_complete=complete_file_name,
+        callback=_store,
+        **_SETTINGS,
     ),
-    _option("--server", "server_option", metavar="URL", help="The Reflow server (or REFLOW_SERVER)."),
-    _option("--json", "as_json", is_flag=True, help="Print the API's JSON."),
-    _option("--quiet", "quiet", is_flag=True, help="Print no hints and warnings."),
+    click.option(
+        "--server",
+        "server_option",
+        metavar="URL",
+        help="The Reflow server (or REFLOW_SERVER).",
+        callback=_store,
+        **_SETTINGS,
+    ),
+    click.option(
+        "--json", "as_json", is_flag=True, help="Print the API's JSON.", callback=_store, **_SETTINGS
+    ),
+    click.option(
+        "--quiet",
+        "quiet",
+        is_flag=True,
+        help="Print no hints and warnings.",
+        callback=_store_quiet,
+        **_SETTINGS,
+    ),
 )

@@ -1,4 +1,4 @@
-"""What the command says: results on stdout, everything else on stderr."""
+"""Writes results to stdout and all other messages to stderr."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Any, Literal, TextIO
 
+_QUIET = "reflow_accounts.cli.quiet"
+
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Say whether a person watches `stream` (None: it was closed before the start)."""
+    """Return whether `stream` is a terminal (None: it was closed before the start)."""
     return stream is not None and stream.isatty()
 
 
-def width() -> int:
-    """Return how many columns a help text may fill: the terminal's, at most 78."""
+def help_width() -> int:
+    """Return the width of a help text in columns: that of the terminal, at most 78."""
     try:
         columns = os.get_terminal_size().columns
     except (OSError, ValueError):  # stdout is no terminal or was closed
@@ -32,12 +34,29 @@ def width() -> int:
 
 
 def say(*lines: str) -> None:
-    """Write `lines` to stderr, one line each, without secrets and control characters."""
+    """Write `lines` to stderr, one per line, without secrets and control characters."""
     try:
         for line in lines:
             click.echo(redacted(clean(line)), err=True)
-    except OSError:  # nobody listens
-        _give_up(sys.stderr)
+    except OSError:  # stderr is closed
+        _discard(sys.stderr)
+
+
+def tell(*lines: str) -> None:
+    """Write hints and warnings to stderr as `say` does, unless --quiet was given."""
+    if not is_quiet():
+        say(*lines)
+
+
+def be_quiet(ctx: click.Context) -> None:
+    """Suppress hints and warnings for this run of the command."""
+    ctx.meta[_QUIET] = True
+
+
+def is_quiet() -> bool:
+    """Return whether hints and warnings are suppressed."""
+    ctx = click.get_current_context(silent=True)
+    return bool(ctx and ctx.meta.get(_QUIET))
 
 
 def result(line: str) -> None:
@@ -47,34 +66,25 @@ def result(line: str) -> None:
     click.echo(line)
 
 
-def give_up_stdout() -> None:
-    """Forget what stdout could not take, so that Python does not complain about it at the end."""
-    _give_up(sys.stdout)
+def discard_stdout() -> None:
+    """Discard what stdout could not write, so that Python does not report it at exit."""
+    _discard(sys.stdout)
 
 
-def _give_up(stream: TextIO | None) -> None:
+def _discard(stream: TextIO | None) -> None:
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
-def document(answer: Any) -> None:
-    """Write an answer of the API to stdout as JSON, the same values that the server sent.
+def document(answer: Any, *, indent: int | None = 2) -> None:
+    """Write an answer of the API to stdout as JSON, with unchanged values.
 
-    Characters that could steer a terminal are written as JSON escapes.
+    Characters that could control a terminal are written as JSON escapes.
     """
-    result(_json(answer, indent=2))
-
-
-def document_line(answer: Any) -> None:
-    """Write one JSON document on one line, as `document` does."""
-    result(_json(answer, indent=None))
-
-
-def _json(answer: Any, indent: int | None) -> str:
     import json
 
     text = json.dumps(answer, ensure_ascii=False, indent=indent)
-    return "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text)
+    result("".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> None:
@@ -88,7 +98,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> None:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write rows: a table with `headings` on a terminal, bare tab-separated lines elsewhere."""
+    """Write rows: a table with `headings` on a terminal, tab-separated lines without headings elsewhere."""
     cells = [[clean(cell) for cell in row] for row in rows]
     if is_terminal(sys.stdout):
         _draw(headings, cells)
@@ -98,9 +108,9 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def row_alone(cells: Iterable[object]) -> None:
-    """Write one row of a list that goes on: apart by spaces on a terminal, by tabs elsewhere."""
-    words = [clean(cell) for cell in cells]
-    result("  ".join(filter(None, words)) if is_terminal(sys.stdout) else "\t".join(words))
+    """Write one row of a list that continues: space-separated on a terminal, tab-separated elsewhere."""
+    texts = [clean(cell) for cell in cells]
+    result("  ".join(filter(None, texts)) if is_terminal(sys.stdout) else "\t".join(texts))
 
 
 def _draw(headings: Sequence[str], rows: list[list[str]]) -> None:
@@ -114,12 +124,12 @@ def _draw(headings: Sequence[str], rows: list[list[str]]) -> None:
         grid.add_column(heading, overflow="fold")
     for row in rows:
         grid.add_row(*map(Text, row))  # Text: a name is no markup
-    # https://no-color.org: no colours, and here nothing bold either.
+    # https://no-color.org: no colours, and here no bold text either.
     colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
     Console(highlight=False, color_system=colours).print(grid)
 
 
 def moment(time: object, *, seconds: bool = False) -> str:
-    """Return an RFC 3339 time of the API for reading: whole, but to the minute (or second) on a terminal."""
-    words = clean(time)
-    return words[: 19 if seconds else 16].replace("T", " ") if is_terminal(sys.stdout) else words
+    """Return an RFC 3339 time of the API for display: unchanged, or to the minute (second) on a terminal."""
+    text = clean(time)
+    return text[: 19 if seconds else 16].replace("T", " ") if is_terminal(sys.stdout) else text

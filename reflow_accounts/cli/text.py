@@ -1,4 +1,4 @@
-"""Text that is safe to show: names and paths are other people's words."""
+"""Text that is safe to print: names and paths come from other people."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ if TYPE_CHECKING:
 
 _SECRET = re.compile(r"(rf[ks]_)[0-9A-Za-z]{8,}")
 _BACKSLASH = "\\"
-_PLAIN = re.compile(r"[0-9A-Za-z_./\\:+=~-]+", re.ASCII)  # for Windows
+_NEEDS_NO_QUOTES = re.compile(r"[0-9A-Za-z_./\\:+=~-]+", re.ASCII)  # on Windows
 # Joiners that emoji and several scripts need; they can forge neither a line nor a terminal command.
 _JOINERS = "\u200c\u200d"
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
-def clean(text: object) -> str:
-    """Return `text` on one line, with control, bidi and invisible characters as visible escapes.
+def clean(value: object) -> str:
+    """Return `value` as one line of text, with control, bidi and invisible characters escaped.
 
-    None becomes the empty string. The answer can neither start a new line or column nor steer a
-    terminal.
+    None becomes the empty string. The result cannot start a new line or column or control a terminal.
     """
-    words = "" if text is None else str(text)
-    return words if words.isprintable() else "".join(map(_visible, words))
+    text = "" if value is None else str(value)
+    return text if text.isprintable() else "".join(map(_escaped, text))
 
 
-def _visible(character: str) -> str:
+def _escaped(character: str) -> str:
     from unicodedata import category
 
     if character in _JOINERS or category(character) not in _UNSAFE_CATEGORIES:
@@ -37,12 +36,12 @@ def _visible(character: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """Return `text` with everything that looks like a secret, or most of one, taken out."""
+    """Return `text` with everything removed that looks like a secret, or most of one."""
     return _SECRET.sub(r"\1…", text)
 
 
 def time_in(document: dict[str, Any], name: str) -> datetime | None:
-    """Return the time that a field of the API's JSON holds; None for anything else, or an end of the calendar."""
+    """Return the time in a field of the API's JSON; None for other values and for years beyond the calendar."""
     from datetime import datetime
 
     try:
@@ -52,19 +51,20 @@ def time_in(document: dict[str, Any], name: str) -> datetime | None:
     return time if time.tzinfo and 1000 < time.year < 9000 else None
 
 
-def shell(*words: object, system: str = os.name) -> str:
-    """Return `words` as one shell command, quoted where a shell needs it: on Windows PowerShell or cmd."""
-    if system == "nt":  # where no path holds a double quote
+def shell(*arguments: object, system: str = os.name) -> str:
+    """Return `arguments` as one shell command, quoted where needed (Windows: for PowerShell and cmd)."""
+    texts = [str(argument) for argument in arguments]
+    if system == "nt":  # where no path contains a double quote
         return " ".join(
-            word if _PLAIN.fullmatch(word) else f'"{word.rstrip(_BACKSLASH)}"' for word in map(str, words)
+            text if _NEEDS_NO_QUOTES.fullmatch(text) else f'"{text.rstrip(_BACKSLASH)}"' for text in texts
         )
     import shlex
 
-    return shlex.join(str(word) for word in words)
+    return shlex.join(texts)
 
 
-def quoted(word: object) -> str:
-    """Return `word` as one segment of a path of the API, whatever it holds."""
+def api_path(parent: str, *segments: object) -> str:
+    """Return the path of the API below `parent`; `segments` are percent-encoded."""
     from urllib.parse import quote
 
-    return quote(str(word), safe="", errors="surrogatepass")
+    return "/".join([parent, *(quote(str(segment), safe="", errors="surrogatepass") for segment in segments)])

@@ -1,4 +1,4 @@
-"""`reflow --version`: the command's own version, and the server's when it answers at once."""
+"""`reflow --version`: the version of the command, and that of the server if it answers quickly."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ import re
 from threading import Thread
 
 from reflow_accounts import __version__
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, Unreachable
-from reflow_accounts.cli.line.ci import user_agent
-from reflow_accounts.cli.line.transport import exchange
-from reflow_accounts.cli.output import document, result
-from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.http.transport import exchange
+from reflow_accounts.cli.http.user_agent import user_agent
+from reflow_accounts.cli.output import document, result, tell
 
-PATIENCE = 2  # seconds, for finding the machine's address too
+TIMEOUT = 2  # seconds, including the name lookup
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,39}")
 
 
-def show_versions(run: Run) -> None:
-    """Print both versions; with --json as one document, where null is what the server did not tell."""
-    if not run.as_json:
+def show_versions(context: Context) -> None:
+    """Print both versions; with --json as one document, with null for what the server did not tell."""
+    if not context.as_json:
         result(f"reflow {__version__}")
     server = version = None
     try:
-        server = run.server
+        server = context.server
         version = server_version(server)
     except CommandError as fault:
-        run.tell(*fault.lines)
-    if run.as_json:
+        tell(*fault.lines)
+    if context.as_json:
         document({"version": __version__, "server": server, "server_version": version})
     elif version:
         result(f"server {version} ({server})")
 
 
 def server_version(server: str) -> str:
-    """Return the version of the server at this address. It is asked without a credential.
+    """Return the version of the server, which is asked without a credential.
 
-    Raises Unreachable when it does not tell within two seconds.
+    Raises Unreachable when it does not answer within TIMEOUT.
     """
     answers: list[str | CommandError] = []
-    # Another thread, because nothing else ends a search for a name early. It dies with the process.
-    asking = Thread(target=_ask, args=(server, answers), daemon=True)
-    asking.start()
-    asking.join(PATIENCE)
-    answer = answers[0] if answers else Unreachable(f"{server} gave no answer within {PATIENCE} seconds.")
+    # A thread, because nothing else limits the time of a name lookup. It ends with the process.
+    thread = Thread(target=_request_version, args=(server, answers), daemon=True)
+    thread.start()
+    thread.join(TIMEOUT)
+    answer = answers[0] if answers else Unreachable(f"{server} gave no answer within {TIMEOUT} seconds.")
     if isinstance(answer, CommandError):
         raise answer
     return answer
 
 
-def _ask(server: str, answers: list[str | CommandError]) -> None:
+def _request_version(server: str, answers: list[str | CommandError]) -> None:
     try:
         headers = {"Accept": "application/json", "User-Agent": user_agent(os.environ)}
-        answers.append(_version_in(exchange(f"{server}/healthz", "GET", headers, None).content))
+        answers.append(_parse_version(exchange(f"{server}/healthz", "GET", headers, None).content))
     except CommandError as fault:
         answers.append(fault)
     except Exception:  # a thread would print a traceback
         answers.append(Unreachable(f"{server} did not tell its version."))
 
 
-def _version_in(content: bytes) -> str:
+def _parse_version(content: bytes) -> str:
     try:
         version = json.loads(content)["version"]
     except (ValueError, RecursionError, LookupError, TypeError):

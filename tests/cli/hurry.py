@@ -12,27 +12,27 @@ def without_naps(terminal) -> None:
 
 def impatient(terminal, timeout: float = 0.5, longest: float = 120) -> None:
     """The command waits so many seconds for a piece of an answer, and for all of it."""
-    setting = f"slowness.TIMEOUT, slowness.LONGEST = {timeout}, {longest}"
-    terminal.command = _command(f"from reflow_accounts.cli.line import slowness; {setting}")
+    setting = f"timeouts.TIMEOUT, timeouts.LONGEST = {timeout}, {longest}"
+    terminal.command = _command(f"from reflow_accounts.cli.http import timeouts; {setting}")
 
 
 def in_a_hurry_to_lock(terminal) -> None:
     """The command waits a moment for another one that changes the file of logins."""
     terminal.command = _command(
-        "from reflow_accounts.cli.login import session_lock as s; s.LONGEST_WAIT = 0.2"
+        "from reflow_accounts.cli.login import session_store as s; s.LONGEST_WAIT = 0.2"
     )
 
 
 def asking_often(terminal) -> None:
     """A login through the browser asks three times a second, more often than the server wants."""
     terminal.command = _command(
-        "from reflow_accounts.cli.login import by_browser as b; b.LONGEST_INTERVAL = 0.3"
+        "from reflow_accounts.cli.login import device_flow as b; b.LONGEST_INTERVAL = 0.3"
     )
 
 
 def talkative(terminal) -> None:
     """The command shows at once that it waits, not after a second."""
-    terminal.command = _command("from reflow_accounts.cli.line import sign_of_life; sign_of_life.AFTER = 0")
+    terminal.command = _command("from reflow_accounts.cli.http import spinner; spinner.AFTER = 0")
 
 
 def _command(setting: str) -> tuple[str, ...]:

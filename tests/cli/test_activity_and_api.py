@@ -56,7 +56,7 @@ def test_since_leaves_out_what_was_before(keyed):
     outcome = keyed.run("activity", "--since", "2999-01-01")
     assert outcome.code == 0, outcome.stderr
     assert outcome.stdout == ""
-    assert "Nothing" in outcome.stderr
+    assert "There was no activity" in outcome.stderr
 
 
 def test_the_activity_of_a_key_that_is_not_there_is_not_found(keyed):

@@ -140,7 +140,7 @@ def test_a_list_that_goes_in_circles_is_no_list_of_reflow(answered, listener):
         outcome = answered.run(*words)
 
         assert outcome.code == 7
-        assert "round in circles" in outcome.stderr
+        assert "a list whose pages repeat" in outcome.stderr
 
 
 def test_the_limit_of_lines_ends_the_reading(answered, listener):

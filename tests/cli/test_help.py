@@ -26,10 +26,6 @@ def test_the_help_tells_the_order_of_credentials_and_to_keep_keys_out_of_git(ter
     assert "130 interrupted (Ctrl-C)" in outcome.stdout
 
 
-def test_the_help_that_is_kept_ready_is_the_one_of_the_commands(terminal):
-    assert terminal.run("--help") == terminal.run("--quiet", "--help")
-
-
 def test_on_a_narrow_screen_the_help_is_wrapped(terminal):
     outcome = terminal.run_at_a_screen("--help")  # of no width, like a screen that does not tell its own
 

@@ -51,12 +51,10 @@ def test_the_command_sees_only_the_contract_of_the_product(keyed):
     assert outside == {"reflow_accounts", "reflow_accounts.contract"}
 
 
-def test_the_help_loads_no_network_no_command_and_no_click(keyed):
+def test_the_help_loads_no_network_and_no_command(keyed):
     modules = _modules(keyed, "--help")
 
-    assert modules.isdisjoint(
-        {"click", "urllib.request", "http.client", "ssl", "json", "subprocess", "dataclasses"}
-    )
+    assert modules.isdisjoint({"urllib.request", "http.client", "ssl", "json", "subprocess", "dataclasses"})
     assert not [name for name in modules if name.startswith("reflow_accounts.cli.commands")]
 
 

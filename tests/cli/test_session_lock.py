@@ -17,8 +17,8 @@ from tests.helpers.at_once import at_once
 TAKE = """
 import sys, time
 from pathlib import Path
-from reflow_accounts.cli.login.session_lock import alone_with
-with alone_with(Path(sys.argv[1])):
+from reflow_accounts.cli.login.session_store import lock
+with lock(Path(sys.argv[1])):
     print("taken", flush=True)
     sys.stdin.read()
 """

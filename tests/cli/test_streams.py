@@ -40,7 +40,7 @@ def test_a_login_that_a_full_disk_cannot_keep_is_ended_again(there, live):
     assert outcome.stderr.startswith(
         f"reflow: The login cannot be kept in {there.home}/.reflow/session.json ("
     )
-    assert f"See to it that {there.home}/.reflow can be written and has room" in outcome.stderr
+    assert f"Make sure that {there.home}/.reflow is writable and the disk is not full" in outcome.stderr
     assert len(outcome.stderr.splitlines()) == 1
     assert list((there.home / ".reflow").iterdir()) == []
     assert _sessions(live) == before

@@ -83,7 +83,7 @@ def test_bad_addresses_are_named_and_nobody_is_invited(admin, crew):
     outcome = admin.run("team", "invite", good, "nonsense", crew.editor.email)
 
     assert outcome.code == 1
-    assert outcome.stderr.startswith("reflow: Nobody was invited.\n  nonsense: ")
+    assert outcome.stderr.startswith("reflow: No invitation was sent.\n  nonsense: ")
     assert good not in outcome.stderr
     again = admin.run("team", "invite", good, crew.editor.email)
     assert f"  {crew.editor.email}: {crew.editor.email} is a member already" in again.stderr

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from reflow_accounts.cli.commands.activity import parse_since
 from reflow_accounts.cli.errors import UsageFault
-from reflow_accounts.cli.line.server import is_exposed, server_address
-from reflow_accounts.cli.since import moment_given
+from reflow_accounts.cli.http.server_address import is_exposed, server_address
 from reflow_accounts.cli.text import clean, redacted
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 
@@ -151,7 +151,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize(("given", "expected"), MOMENTS.items())
 def test_a_point_in_time_is_read(given, expected):
-    assert moment_given(given, NOW) == expected
+    assert parse_since(given, NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -159,4 +159,4 @@ def test_a_point_in_time_is_read(given, expected):
 )
 def test_what_is_no_point_in_time_is_refused(given):
     with pytest.raises(UsageFault):
-        moment_given(given, NOW)
+        parse_since(given, NOW)

@@ -1,1 +1,1 @@
-"""One module per noun; `lazy.py` imports them when they run."""
+"""The commands, one module per noun; `app.py` imports them when they run."""

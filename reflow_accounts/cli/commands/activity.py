@@ -2,89 +2,102 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from reflow_accounts.cli.keys.choice import key_named
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.line.reading import an_object
-from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.output import document, document_line, moment, row_alone, table
-from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.since import moment_given
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.errors import UsageFault
+from reflow_accounts.cli.http.json_values import as_object
+from reflow_accounts.cli.keys.lookup import key_named
+from reflow_accounts.cli.options import common_options, pass_context
+from reflow_accounts.cli.output import document, moment, row_alone, table, tell
 from reflow_accounts.contract import KEY_PREFIX
 
 HEADINGS = ("When (UTC)", "What", "About", "By", "Request", "Answer", "Address", "From")
+_AGO = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 @click.command()
-@click.option("--key", metavar="NAME_OR_ID", help="Only what was done with this key.")
-@click.option("--since", metavar="TIME", help="Only from then on: 2026-05-01 (UTC), 7d, 12h.")
+@click.option("--key", metavar="NAME_OR_ID", help="Only activity of this key.")
+@click.option("--since", metavar="TIME", help="Only from this time on: 2026-05-01 (UTC), 7d, 12h.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="At most so many lines; with --follow, to begin with.",
+    help="The most lines to show; with --follow, at the start.",
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on and show what is done as it happens.")
+@click.option("-f", "--follow", is_flag=True, help="Go on and show new activity as it happens.")
 @common_options
-@pass_run
-def activity(run: Run, key: str | None, since: str | None, limit: int, follow: bool) -> None:
-    """Show what was done with your account and keys.
+@pass_context
+def activity(context: Context, key: str | None, since: str | None, limit: int, follow: bool) -> None:
+    """Show the activity of your account and keys.
 
-    Newest first. Columns: when, what, about what, by whom, request, answer, address, and from which
-    program, as it says itself. Times are UTC.
+    Newest first. Columns: time, action, subject, actor, request, status, address, and the program as it
+    names itself. Times are UTC.
 
     --follow shows the newest lines, oldest first, and then each new one until Ctrl-C; with --json each
-    is one object on one line. Its own questions are left out; with an API key they are uses like others.
+    is one object on one line. Its own requests are left out, although with an API key they count as uses.
     """
-    query = [("since", moment_given(since, datetime.now(UTC)))] if since is not None else []
-    client = run.client()
+    query = [("since", parse_since(since, datetime.now(UTC)))] if since is not None else []
+    client = context.client()
     chosen = key_named(client, key, "all") if key is not None else None
     if chosen:
         query.append(("key", str(chosen.get("id"))))
     if follow:
-        _follow(run, client, query, limit, chosen)
+        from reflow_accounts.cli.commands.follow_activity import ActivityFeed
+
+        # Our own requests are in the list if it includes the uses of the key in use.
+        secret = client.credential.secret if client.credential else ""
+        is_listed = chosen is None or secret.endswith(chosen.get("hint") or "?")
+        feed = ActivityFeed(client, query, is_recorded=secret.startswith(KEY_PREFIX) and is_listed)
+        feed.follow(limit, _print_json if context.as_json else _print_row)
         return
     answer = client.listing("/activity", query, limit)
-    if run.as_json:
+    if context.as_json:
         document(answer)
         return
     table(HEADINGS, map(_row, answer["items"]))
     if not answer["items"]:
-        run.tell("Nothing was done in this time.")
+        tell("There was no activity in this time.")
 
 
-def _follow(
-    run: Run, client: Client, query: list[tuple[str, str]], limit: int, chosen: dict[str, Any] | None
-) -> None:
-    from reflow_accounts.cli.follow import Following, follow
+def parse_since(text: str, now: datetime) -> str:
+    """Return `text` (2026-05-01, 2026-05-01T12:00, 7d, 12h, 30m, 2w) as RFC 3339 in UTC.
 
-    following = Following(client, query, is_recorded=_is_recorded(client, chosen))
-    follow(following, limit, document_line if run.as_json else _show, run.tell)
+    A time without an offset is UTC. `now` is aware. Raises UsageFault.
+    """
+    ago = _AGO.fullmatch(text)
+    try:
+        time = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])}) if ago else datetime.fromisoformat(text)
+        aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+        return aware.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError):
+        raise UsageFault(
+            "--since is a date, a time or how long ago: 2026-05-01, 2026-05-01T12:00Z, 7d, 12h."
+        ) from None
 
 
-def _is_recorded(client: Client, chosen: dict[str, Any] | None) -> bool:
-    """Say whether our own requests are in the list: uses of the key that it is about."""
-    secret = client.credential.secret if client.credential else ""
-    return secret.startswith(KEY_PREFIX) and (chosen is None or secret.endswith(chosen.get("hint") or "?"))
+def _print_json(entry: dict[str, Any]) -> None:
+    document(entry, indent=None)
 
 
-def _show(entry: dict[str, Any]) -> None:
+def _print_row(entry: dict[str, Any]) -> None:
     row_alone((moment(entry.get("at"), seconds=True), *_row(entry)[1:]))
 
 
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:
-    use = an_object(entry.get("use"))
+    use = as_object(entry.get("use"))
     request = " ".join(str(use[part]) for part in ("method", "path") if use.get(part))
     return (
         moment(entry.get("at")),
-        _words(entry.get("title") or entry.get("action")),
-        _words(entry.get("subject")),
-        _words(entry.get("by")),
+        _label(entry.get("title") or entry.get("action")),
+        _label(entry.get("subject")),
+        _label(entry.get("by")),
         request,
         use.get("status"),
         use.get("address"),
@@ -92,5 +105,5 @@ def _row(entry: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _words(value: object) -> object:
+def _label(value: object) -> object:
     return value.get("name") or value.get("id") if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""`reflow api`: one request to the API, for everything that has no command of its own."""
+"""`reflow api`: sends any request to the API, also those without a command of their own."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import click
 
-from reflow_accounts.cli.errors import CommandError, OddAnswer, Problem, UsageFault
-from reflow_accounts.cli.line.client import LARGEST_PAGE, Client, Query
-from reflow_accounts.cli.line.transport import Reply
-from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.errors import CommandError, Problem, UnexpectedAnswer, UsageFault
+from reflow_accounts.cli.http.client import LARGEST_PAGE, Client, Query
+from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, result
-from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean, redacted
 from reflow_accounts.contract import API_PREFIX
 
@@ -29,11 +28,11 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
     "-F", "values", metavar="KEY=JSON", multiple=True, help="A field with a number, true, null, a list…"
 )
 @click.option("-i", "--include", is_flag=True, help="Print the status and the headers of the answer first.")
-@click.option("--paginate", is_flag=True, help="Ask for all pages of a list and print them as one.")
+@click.option("--paginate", is_flag=True, help="Request all pages of a list and print them as one.")
 @common_options
-@pass_run
+@pass_context
 def api(
-    run: Run,
+    context: Context,
     method: str,
     path: str,
     texts: tuple[str, ...],
@@ -41,23 +40,28 @@ def api(
     include: bool,
     paginate: bool,
 ) -> None:
-    """Send one request to the API and print its answer.
+    """Send one request to the API and print the answer.
 
     PATH is /me, me or /api/v1/me. Fields become a JSON object for POST, PUT and PATCH, and the query
-    for GET and DELETE. A refusal prints the problem document and ends with the code for its kind.
+    for GET and DELETE. A refusal prints the problem document; the exit code depends on its status.
     """
     method = method.upper()
     if paginate and (method != "GET" or include):
         raise UsageFault("--paginate goes with GET alone, and not with --include.")
-    target = _target(path, run)
-    fields = [*map(_text, texts), *map(_value, values)]
+    target = _target(path, context)
+    fields = [*map(_text_field, texts), *map(_json_field, values)]
     body = dict(fields) if fields and method in _WITH_BODY else None
-    query = [] if method in _WITH_BODY else [(name, _in_query(value)) for name, value in fields]
-    client = run.client()
+    query = [
+        (name, value if isinstance(value, str) else json.dumps(value))
+        for name, value in fields
+        if method not in _WITH_BODY
+    ]
+    client = context.client()
     try:
-        answer = (
-            _list(client, target, query) if paginate else _one(client, method, target, query, body, include)
-        )
+        if paginate:
+            answer = _all_pages(client, target, query)
+        else:
+            answer = _answer(client, method, target, query, body, include)
     except Problem as problem:
         document(problem.document)
         raise
@@ -69,40 +73,36 @@ def api(
         )
 
 
-def _one(client: Client, method: str, path: str, query: Query, body: object, include: bool) -> Any:
+def _answer(client: Client, method: str, path: str, query: Query, body: object, include: bool) -> Any:
     reply = client.send(method, path, query, body)
     if include:
-        _print_head(reply)
+        # Redacted: a server may repeat our secret in a header.
+        for line in (reply.status_line, *map(": ".join, reply.headers.items()), ""):
+            result(redacted(clean(line)))
     return client.read(reply)
 
 
-def _print_head(reply: Reply) -> None:
-    """Write the status line, the headers and an empty line. A server that repeats our secret is not believed."""
-    for line in (reply.status_line, *map(": ".join, reply.headers.items()), ""):
-        result(redacted(clean(line)))
-
-
-def _list(client: Client, path: str, query: Query) -> dict[str, Any]:
-    """Return all pages of a list as one: its `next_cursor` is null unless there were too many."""
-    path, _, words = path.partition("?")
-    query = [*parse_qsl(words, keep_blank_values=True), *query]
+def _all_pages(client: Client, path: str, query: Query) -> dict[str, Any]:
+    """Return all pages of a list as one; its `next_cursor` is null unless there were too many."""
+    path, _, text = path.partition("?")
+    query = [*parse_qsl(text, keep_blank_values=True), *query]
     has_size = any(name == "limit" for name, _ in query)
     whole: dict[str, Any] = {}
     try:
         for page in client.pages(path, query, size=0 if has_size else LARGEST_PAGE):
             whole = page | {"items": whole.get("items", []) + page["items"]}
-    except OddAnswer:
+    except UnexpectedAnswer:
         if whole:
             raise
         raise UsageFault(f"{clean(path)} answers with no list. Leave --paginate out.") from None
     return whole
 
 
-def _target(path: str, run: Run) -> str:
-    """Return PATH below the API's prefix, percent-encoded; everything that leads elsewhere is refused."""
-    path = path.removeprefix(run.server)
+def _target(path: str, context: Context) -> str:
+    """Return PATH below the API's prefix, percent-encoded. Raises UsageFault for any other address."""
+    path = path.removeprefix(context.server)
     if "://" in path.partition("?")[0] or path.startswith("//") or "\\" in path or "#" in path:
-        raise UsageFault("PATH is a path of the API, such as /me; other addresses are not asked.")
+        raise UsageFault("PATH is a path of the API, such as /me; other addresses are refused.")
     path = "/" + path.lstrip("/")
     if path == API_PREFIX or path.startswith((f"{API_PREFIX}/", f"{API_PREFIX}?")):
         path = path.removeprefix(API_PREFIX)
@@ -111,14 +111,14 @@ def _target(path: str, run: Run) -> str:
     return quote(path, safe="/?&=%:@!$'()*+,;~-._[]", errors="surrogatepass")
 
 
-def _text(field: str) -> tuple[str, Any]:
+def _text_field(field: str) -> tuple[str, Any]:
     name, equals, value = field.partition("=")
     if not equals or not name:
         raise UsageFault("-f takes KEY=VALUE.")
     return name, value
 
 
-def _value(field: str) -> tuple[str, Any]:
+def _json_field(field: str) -> tuple[str, Any]:
     name, equals, value = field.partition("=")
     try:
         if equals and name:
@@ -126,7 +126,3 @@ def _value(field: str) -> tuple[str, Any]:
     except (ValueError, RecursionError):
         pass
     raise UsageFault("-F takes KEY=JSON, for example -F active=true or -F tags='[\"a\"]'.")
-
-
-def _in_query(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import click
+from click.shell_completion import get_completion_class
 
-from reflow_accounts.cli.completing import SHELLS, script_for
-from reflow_accounts.cli.options import common_options
+from reflow_accounts.cli.options import COMMAND_NAME, COMPLETION_VARIABLE, common_options
 from reflow_accounts.cli.output import result
+
+SHELLS = ("bash", "zsh", "fish")
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 @common_options
 def completion(shell: str) -> None:
-    """Print the script that completes commands in your shell.
+    """Print the completion script for your shell.
 
     It works from the next shell on after one of these:
 
@@ -23,6 +25,10 @@ def completion(shell: str) -> None:
             (below the line with compinit)
       fish  reflow completion fish > ~/.config/fish/completions/reflow.fish
 
-    bash needs version 4.4 or newer. Completing asks neither the server nor you.
+    bash needs version 4.4 or newer. Completion works without the server and asks no questions.
     """
-    result(script_for(shell).rstrip("\n"))
+    kind = get_completion_class(shell)
+    assert kind
+    script = kind(click.Group(COMMAND_NAME), {}, COMMAND_NAME, COMPLETION_VARIABLE)
+    # Not `source`: for bash it would start a shell to check its version.
+    result((script.source_template % script.source_vars()).rstrip("\n"))

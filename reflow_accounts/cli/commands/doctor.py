@@ -1,4 +1,4 @@
-"""`reflow doctor`: looks at everything that a run depends on, and says how to mend what is not well."""
+"""`reflow doctor`: checks everything that a command depends on, and shows how to fix problems."""
 
 from __future__ import annotations
 
@@ -8,82 +8,83 @@ from collections.abc import Iterator
 import click
 
 from reflow_accounts.cli import git
-from reflow_accounts.cli.doctor.account import Account
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.doctor.account import AccountChecks
+from reflow_accounts.cli.doctor.connection import ConnectionChecks
 from reflow_accounts.cli.doctor.findings import Finding, State, error, ok
-from reflow_accounts.cli.doctor.line import Line
-from reflow_accounts.cli.doctor.places import Search
 from reflow_accounts.cli.doctor.repository import repository_findings
+from reflow_accounts.cli.doctor.sources import SourceChecks
 from reflow_accounts.cli.errors import CommandError
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.line.server import is_exposed
-from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.server_address import is_exposed
+from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, is_terminal, result
-from reflow_accounts.cli.run import Run
 from reflow_accounts.contract import Exit
 
 
 @click.command()
 @common_options
-@pass_run
-def doctor(run: Run) -> None:
-    """Look for what is wrong, and say how to mend it.
+@pass_context
+def doctor(context: Context) -> None:
+    """Check the setup and show how to fix problems.
 
-    Looks at the server, the clock, the credentials found, their files, git and its last 100 commits, the
-    key's end and the subscription. One line for each finding: state (ok, warning, error), what was looked
-    at, what was found, and the command that mends it. Asks nothing and changes nothing; but each key found
-    is tried at the server, also one that is hidden by another, and each try counts as a use of that key.
+    Checks the server, the clock, the credentials found, their files, git and its last 100 commits, the
+    key's expiry and the subscription. One line for each finding: state (ok, warning, error), what was
+    checked, what was found, and the command that fixes it. Asks no questions and changes nothing, but sends
+    each key found to the server, also an unused one, and each attempt counts as a use of that key.
 
-    Ends with 0 when all is well, 7 when the server cannot be reached, 4 when there is no credential or it
-    is refused or cannot be used, and else 1.
+    Exit codes: 0 when all is well, 7 when the server cannot be reached, 4 when there is no credential or it
+    is refused or cannot be used, and otherwise 1.
     """
-    visit = Visit(run)
+    examination = Examination(context)
     findings = []
-    for finding in visit.findings():
+    for finding in examination.findings():
         findings.append(finding)
-        if not run.as_json:
-            _show(finding)
+        if not context.as_json:
+            _print(finding)
     is_well = all(finding.state is State.OK for finding in findings)
-    if run.as_json:
+    if context.as_json:
         document({"ok": is_well, "findings": [finding.shown for finding in findings]})
     if not is_well:
-        raise click.exceptions.Exit(visit.exit_code)
+        raise click.exceptions.Exit(examination.exit_code)
 
 
-class Visit:
-    """One examination. `exit_code` says what was worst, when not all was well."""
+class Examination:
+    """Runs all checks. `exit_code` is the code for the worst finding, if there is a problem."""
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, context: Context) -> None:
+        self.context = context
         self.exit_code = Exit.FAILED
 
     def findings(self) -> Iterator[Finding]:
-        """Look at one thing after the other; without the network, at all the rest."""
-        yield self._address()
-        line = Line(self.run.server)
-        if self.run.server:
-            yield from line.findings()
-        search = Search(self.run)
-        # What is hidden is not needed now, so it is not sent where others could read it.
-        yield from search.findings(may_try=line.is_open and not is_exposed(self.run.server))
-        account = Account(Client(self.run.server, search.credential))
-        if line.is_open and search.credential:
+        """Yield the findings of all checks; those that need the server only when Reflow answers."""
+        yield self._check_address()
+        connection = ConnectionChecks(self.context.server)
+        if self.context.server:
+            yield from connection.findings()
+        checks = SourceChecks(self.context)
+        # Unused credentials are not needed, so they are not sent over an unencrypted connection.
+        may_try = connection.is_open and not is_exposed(self.context.server)
+        yield from checks.findings(may_try=may_try)
+        account = AccountChecks(Client(self.context.server, checks.credential))
+        if connection.is_open and checks.credential:
             yield from account.findings()
-        if not line.is_open:
+        if not connection.is_open:
             self.exit_code = Exit.UNREACHABLE
-        elif search.credential is None or account.is_refused:
+        elif checks.credential is None or account.is_refused:
             self.exit_code = Exit.NOT_SIGNED_IN
-        yield from repository_findings(git.root_of(self.run.folder), account.keys)
+        yield from repository_findings(git.root_of(self.context.folder), account.keys)
 
-    def _address(self) -> Finding:
+    def _check_address(self) -> Finding:
         try:
-            return ok("server", f"{self.run.server}, from {self.run.server_source}")
+            return ok("server", f"{self.context.server}, from {self.context.server_source}")
         except CommandError as fault:
-            vars(self.run)["server"] = ""  # nobody is asked; the rest is looked at
+            vars(self.context)["server"] = ""  # no requests; the other checks go on
             mend = fault.lines[1].strip() if len(fault.lines) > 1 else "reflow --server URL doctor"
             return error("server", fault.lines[0], mend)
 
 
-def _show(finding: Finding) -> None:
+def _print(finding: Finding) -> None:
     state, check, detail, mend = (finding.shown[name] for name in ("state", "check", "detail", "mend"))
     if is_terminal(sys.stdout):
         result(f"{state:8} {check:12} {detail}{f'. Mend it: {mend}' if mend else ''}")

@@ -1,4 +1,4 @@
-"""`reflow team invitations`: those that wait for an answer."""
+"""`reflow team invitations`: list, resend and cancel pending invitations."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.output import document, moment, table
-from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.team_choice import invitation_named, path_in, path_of_team, team_option
-from reflow_accounts.cli.text import clean
+from reflow_accounts.cli.commands.team_lookup import invitation_named, team_option, team_path
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.options import common_options, pass_context
+from reflow_accounts.cli.output import document, moment, table, tell
+from reflow_accounts.cli.text import api_path, clean
 
 
 @click.group()
@@ -22,52 +22,52 @@ def invitations() -> None:
 @invitations.command("list")
 @team_option
 @common_options
-@pass_run
-def list_invitations(run: Run, team: str | None) -> None:
-    """List the invitations that wait for an answer, newest first.
+@pass_context
+def list_invitations(context: Context, team: str | None) -> None:
+    """List the pending invitations, newest first.
 
     Columns: id, email, rights, state (open or expired), sent, expires. Times are UTC. Needs Admin rights.
     """
-    client = run.client()
-    answer = client.listing(path_of_team(client, team, "invitations"))
-    if run.as_json:
+    client = context.client()
+    answer = client.listing(team_path(client, team, "invitations"))
+    if context.as_json:
         document(answer)
         return
     table(("Id", "Email", "Rights", "State", "Sent (UTC)", "Expires (UTC)"), map(_row, answer["items"]))
     if not answer["items"]:
-        run.tell("No invitation is pending. Invite people with reflow team invite EMAIL.")
+        tell("No invitation is pending. Invite people with reflow team invite EMAIL.")
 
 
 def _row(invitation: dict[str, Any]) -> tuple[object, ...]:
-    words = [invitation.get(name) for name in ("id", "email", "rights", "state")]
-    return *words, moment(invitation.get("sent_at")), moment(invitation.get("expires_at"))
+    fields = [invitation.get(name) for name in ("id", "email", "rights", "state")]
+    return *fields, moment(invitation.get("sent_at")), moment(invitation.get("expires_at"))
 
 
 @invitations.command("resend")
 @click.argument("email_or_id")
 @team_option
 @common_options
-@pass_run
-def resend(run: Run, email_or_id: str, team: str | None) -> None:
-    """Mail a new link; the older one stops working. Needs Admin rights."""
-    client = run.client()
-    path = path_of_team(client, team, "invitations")
+@pass_context
+def resend(context: Context, email_or_id: str, team: str | None) -> None:
+    """Mail a new link; the old one stops working. Needs Admin rights."""
+    client = context.client()
+    path = team_path(client, team, "invitations")
     invitation = invitation_named(client, path, email_or_id)
-    answer = client.ask_object("POST", path_in(path, invitation, "sending"))
-    if run.as_json:
+    answer = client.ask_object("POST", api_path(path, invitation.get("id"), "sending"))
+    if context.as_json:
         document(answer)
-    run.tell(f"The invitation to {clean(answer.get('email'))} was sent again.")
+    tell(f"The invitation to {clean(answer.get('email'))} was sent again.")
 
 
 @invitations.command("cancel")
 @click.argument("email_or_id")
 @team_option
 @common_options
-@pass_run
-def cancel(run: Run, email_or_id: str, team: str | None) -> None:
+@pass_context
+def cancel(context: Context, email_or_id: str, team: str | None) -> None:
     """Cancel an invitation: its link stops working. Needs Admin rights."""
-    client = run.client()
-    path = path_of_team(client, team, "invitations")
+    client = context.client()
+    path = team_path(client, team, "invitations")
     invitation = invitation_named(client, path, email_or_id)
-    client.ask("DELETE", path_in(path, invitation))
-    run.tell(f"The invitation to {clean(invitation.get('email'))} was cancelled.")
+    client.ask("DELETE", api_path(path, invitation.get("id")))
+    tell(f"The invitation to {clean(invitation.get('email'))} was cancelled.")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from reflow_accounts.cli.keys.new import Target, make_key, where_to
-from reflow_accounts.cli.keys.old import STATES, revoke, show
-from reflow_accounts.cli.keys.rotating import overlap_option, rotate
-from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.keys import create, list_revoke, rotate
+from reflow_accounts.cli.keys.destination import Target, destination_options
+from reflow_accounts.cli.options import common_options, pass_context
 
 
 @click.group()
@@ -18,40 +17,42 @@ def keys() -> None:
 
 
 @keys.command("list")
-@click.option("--state", type=click.Choice(STATES), default="live", show_default=True)
+@click.option("--state", type=click.Choice(list_revoke.STATES), default="live", show_default=True)
 @common_options
-@pass_run
-def list_keys(run: Run, state: str) -> None:
+@pass_context
+def list_keys(context: Context, state: str) -> None:
     """List your API keys.
 
     Columns: id, name, last four characters, times used, last used, created, expires. Times are UTC.
     """
-    show(run, run.client(), state)
+    list_revoke.list_keys(context.client(), state, as_json=context.as_json)
 
 
 @keys.command("create")
 @click.argument("name")
-@where_to
+@destination_options
 @common_options
-@pass_run
-def create_key(run: Run, name: str, output: str | None, save: str | None, force: bool, yes: bool) -> None:
+@pass_context
+def create_key(
+    context: Context, name: str, output: str | None, save: str | None, force: bool, yes: bool
+) -> None:
     """Create an API key called NAME and print it.
 
-    The key is shown this once. Only the key goes to stdout, so it can be piped. With --save repo, and
-    where git does not ignore the file yet, it asks on a terminal where that shall be written down.
+    The key is shown only once. Only the key goes to stdout, so it can be piped. With --save repo, and
+    if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
-    target = Target(run, output=output, save=save, force=force, yes=yes)
-    make_key(run.client(), name, target)
+    target = Target(context, output=output, save=save, force=force, yes=yes)
+    create.create_key(context.client(), name, target)
 
 
 @keys.command("rotate")
 @click.argument("name_or_id")
-@overlap_option
-@where_to
+@rotate.overlap_option
+@destination_options
 @common_options
-@pass_run
+@pass_context
 def rotate_key(
-    run: Run,
+    context: Context,
     name_or_id: str,
     overlap: str | None,
     output: str | None,
@@ -59,25 +60,25 @@ def rotate_key(
     force: bool,
     yes: bool,
 ) -> None:
-    """Put a new API key of the same name in the place of this one, and revoke the old one.
+    """Replace an API key with a new one of the same name, and revoke the old one.
 
-    When it is the key in use and comes from a file, the new one replaces it in that file; else it is
-    printed, or goes where -o or --save say. The new key is tried before the old one is ended; when that
-    fails, everything is as it was. On a terminal it asks first when the key was used in the last 24 hours.
+    If the key is in use and comes from a file, the new one replaces it in that file; otherwise it is
+    printed, or saved with -o or --save. The new key is tried before the old one is ended; if that
+    fails, everything is restored. On a terminal it asks first when the key was used in the last 24 hours.
     """
-    target = Target(run, output=output, save=save, force=force, yes=yes)
-    rotate(target, run.client(), name_or_id, overlap=overlap, yes=yes)
+    target = Target(context, output=output, save=save, force=force, yes=yes)
+    rotate.rotate_key(target, context.client(), name_or_id, overlap=overlap, yes=yes)
 
 
 @keys.command("revoke")
 @click.argument("name_or_id")
 @click.option("--yes", is_flag=True, help="At a terminal, do not ask.")
 @common_options
-@pass_run
-def revoke_key(run: Run, name_or_id: str, yes: bool) -> None:
-    """Revoke the API key with this name or id, at once and for good.
+@pass_context
+def revoke_key(context: Context, name_or_id: str, yes: bool) -> None:
+    """Revoke the API key with this name or id, at once and permanently.
 
-    Only a person at a terminal is asked first, when the key was used in the last 24 hours; --yes leaves the
-    question out. A script needs no --yes: there the key is revoked without a question.
+    On a terminal it asks first when the key was used in the last 24 hours; --yes skips the question.
+    A script needs no --yes: there the key is revoked without a question.
     """
-    revoke(run, run.client(), name_or_id, yes=yes)
+    list_revoke.revoke_key(context, context.client(), name_or_id, yes=yes)

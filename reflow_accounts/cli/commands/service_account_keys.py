@@ -1,18 +1,16 @@
-"""`reflow team service-accounts keys`: the API keys of a service account, with the parts of one's own."""
+"""`reflow team service-accounts keys`: list, create, rotate and revoke the API keys of a service account."""
 
 from __future__ import annotations
 
 import click
 
-from reflow_accounts.cli.keys.choice import Keyring
-from reflow_accounts.cli.keys.new import Target, make_key, where_to
-from reflow_accounts.cli.keys.old import STATES, revoke, show
-from reflow_accounts.cli.keys.rotating import overlap_option, rotate
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.team_choice import account_named, path_in, path_of_team, team_option
-from reflow_accounts.cli.text import clean, shell
+from reflow_accounts.cli.commands.team_lookup import account_named, team_option, team_path
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.keys import create, list_revoke, rotate
+from reflow_accounts.cli.keys.destination import Target, destination_options
+from reflow_accounts.cli.keys.lookup import KeyOwner, service_account_owner
+from reflow_accounts.cli.options import common_options, pass_context
 
 
 @click.group()
@@ -23,28 +21,28 @@ def keys() -> None:
 
 @keys.command("list")
 @click.argument("account")
-@click.option("--state", type=click.Choice(STATES), default="live", show_default=True)
+@click.option("--state", type=click.Choice(list_revoke.STATES), default="live", show_default=True)
 @team_option
 @common_options
-@pass_run
-def list_keys(run: Run, account: str, state: str, team: str | None) -> None:
+@pass_context
+def list_keys(context: Context, account: str, state: str, team: str | None) -> None:
     """List the API keys of ACCOUNT, a service account's name or id. Needs Admin rights.
 
     Columns: id, name, last four characters, times used, last used, created, expires. Times are UTC.
     """
-    client = run.client()
-    show(run, client, state, _ring(client, team, account))
+    client = context.client()
+    list_revoke.list_keys(client, state, _owner(client, team, account), as_json=context.as_json)
 
 
 @keys.command("create")
 @click.argument("account")
 @click.argument("name")
-@where_to
+@destination_options
 @team_option
 @common_options
-@pass_run
+@pass_context
 def create_key(
-    run: Run,
+    context: Context,
     account: str,
     name: str,
     output: str | None,
@@ -55,24 +53,24 @@ def create_key(
 ) -> None:
     """Create an API key called NAME of the service account ACCOUNT and print it. Needs Admin rights.
 
-    The key is shown this once. Only the key goes to stdout, so it can be piped. With --save repo, and
-    where git does not ignore the file yet, it asks on a terminal where that shall be written down.
+    The key is shown only once. Only the key goes to stdout, so it can be piped. With --save repo, and
+    if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
-    target = Target(run, output=output, save=save, force=force, yes=yes)
-    client = run.client()
-    make_key(client, name, target, _ring(client, team, account))
+    target = Target(context, output=output, save=save, force=force, yes=yes)
+    client = context.client()
+    create.create_key(client, name, target, _owner(client, team, account))
 
 
 @keys.command("rotate")
 @click.argument("account")
 @click.argument("name_or_id")
-@overlap_option
-@where_to
+@rotate.overlap_option
+@destination_options
 @team_option
 @common_options
-@pass_run
+@pass_context
 def rotate_key(
-    run: Run,
+    context: Context,
     account: str,
     name_or_id: str,
     overlap: str | None,
@@ -82,15 +80,15 @@ def rotate_key(
     yes: bool,
     team: str | None,
 ) -> None:
-    """Put a new key in the place of this one of the service account ACCOUNT, and revoke the old one.
+    """Replace an API key of the service account ACCOUNT with a new one, and revoke the old one.
 
-    The new key is printed, or goes where -o or --save say. It is tried before the old one is ended; when
-    that fails, everything is as it was. On a terminal it asks first when the key was used in the last 24
+    The new key is printed, or saved with -o or --save. It is tried before the old one is ended; if that
+    fails, everything is restored. On a terminal it asks first when the key was used in the last 24
     hours. Needs Admin rights.
     """
-    target = Target(run, output=output, save=save, force=force, yes=yes)
-    client = run.client()
-    rotate(target, client, name_or_id, _ring(client, team, account), overlap=overlap, yes=yes)
+    target = Target(context, output=output, save=save, force=force, yes=yes)
+    client = context.client()
+    rotate.rotate_key(target, client, name_or_id, _owner(client, team, account), overlap=overlap, yes=yes)
 
 
 @keys.command("revoke")
@@ -99,23 +97,17 @@ def rotate_key(
 @click.option("--yes", is_flag=True, help="At a terminal, do not ask.")
 @team_option
 @common_options
-@pass_run
-def revoke_key(run: Run, account: str, name_or_id: str, yes: bool, team: str | None) -> None:
-    """Revoke a key of the service account ACCOUNT, at once and for good. Needs Admin rights.
+@pass_context
+def revoke_key(context: Context, account: str, name_or_id: str, yes: bool, team: str | None) -> None:
+    """Revoke a key of the service account ACCOUNT, at once and permanently. Needs Admin rights.
 
-    Only a person at a terminal is asked first, when the key was used in the last 24 hours; --yes leaves the
-    question out. A script needs no --yes: there the key is revoked without a question.
+    On a terminal it asks first when the key was used in the last 24 hours; --yes skips the question.
+    A script needs no --yes: there the key is revoked without a question.
     """
-    client = run.client()
-    revoke(run, client, name_or_id, _ring(client, team, account), yes=yes)
+    client = context.client()
+    list_revoke.revoke_key(context, client, name_or_id, _owner(client, team, account), yes=yes)
 
 
-def _ring(client: Client, team: str | None, words: str) -> Keyring:
-    accounts = path_of_team(client, team, "service-accounts")
-    account = account_named(client, accounts, words)
-    return Keyring(
-        path_in(accounts, account, "keys"),
-        "reflow team service-accounts keys",
-        f"Account > Team > {clean(account.get('name'))}",
-        shell(account.get("name")),
-    )
+def _owner(client: Client, team: str | None, id_or_name: str) -> KeyOwner:
+    accounts = team_path(client, team, "service-accounts")
+    return service_account_owner(accounts, account_named(client, accounts, id_or_name))

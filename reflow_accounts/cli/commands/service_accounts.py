@@ -1,4 +1,4 @@
-"""`reflow team service-accounts`: users that a team owns and that are programs."""
+"""`reflow team service-accounts`: list, create, change and delete service accounts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from reflow_accounts.cli.commands.service_account_keys import keys
+from reflow_accounts.cli.commands.team_lookup import account_named, team_option, team_path
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, UsageFault
-from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.output import document, moment, result, table
-from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.team_choice import account_named, path_in, path_of_team, team_option
-from reflow_accounts.cli.text import clean
+from reflow_accounts.cli.options import common_options, pass_context
+from reflow_accounts.cli.output import document, moment, result, table, tell
+from reflow_accounts.cli.text import api_path, clean
 
 RIGHTS = ("view", "edit")
 
@@ -26,31 +26,28 @@ def service_accounts() -> None:
 @service_accounts.command("list")
 @team_option
 @common_options
-@pass_run
-def list_accounts(run: Run, team: str | None) -> None:
+@pass_context
+def list_accounts(context: Context, team: str | None) -> None:
     """List the service accounts of a team, newest first.
 
     Columns: id, name, rights, state (enabled or disabled), keys, last used, created. Times are UTC.
     """
-    client = run.client()
-    answer = client.listing(path_of_team(client, team, "service-accounts"))
-    if run.as_json:
+    client = context.client()
+    answer = client.listing(team_path(client, team, "service-accounts"))
+    if context.as_json:
         document(answer)
         return
     headings = ("Id", "Name", "Rights", "State", "Keys", "Last used (UTC)", "Created (UTC)")
     table(headings, map(_row, answer["items"]))
     if not answer["items"]:
-        run.tell("No service accounts. Create one with reflow team service-accounts create NAME.")
+        tell("No service accounts. Create one with reflow team service-accounts create NAME.")
 
 
 def _row(account: dict[str, Any]) -> tuple[object, ...]:
-    who = account.get("id"), account.get("name"), account.get("rights")
+    fields = account.get("id"), account.get("name"), account.get("rights")
+    state = "disabled" if account.get("disabled") else "enabled"
     last_used = moment(account.get("last_used_at")) or "Never"
-    return *who, _state(account), account.get("key_count"), last_used, moment(account.get("created_at"))
-
-
-def _state(account: dict[str, Any]) -> str:
-    return "disabled" if account.get("disabled") else "enabled"
+    return *fields, state, account.get("key_count"), last_used, moment(account.get("created_at"))
 
 
 @service_accounts.command("create")
@@ -60,17 +57,17 @@ def _state(account: dict[str, Any]) -> str:
 )
 @team_option
 @common_options
-@pass_run
-def create(run: Run, name: str, rights: str, team: str | None) -> None:
+@pass_context
+def create(context: Context, name: str, rights: str, team: str | None) -> None:
     """Create a service account called NAME and print its id. Needs Admin rights."""
-    client = run.client()
-    path = path_of_team(client, team, "service-accounts")
+    client = context.client()
+    path = team_path(client, team, "service-accounts")
     account = client.ask_object("POST", path, body={"name": name, "rights": rights})
-    if run.as_json:
+    if context.as_json:
         document(account)
     else:
         result(clean(account.get("id")))
-    run.tell(f"The service account {_name(account)} was created with {clean(account.get('rights'))} rights.")
+    tell(f"The service account {_name(account)} was created with {clean(account.get('rights'))} rights.")
 
 
 @service_accounts.command("rename")
@@ -78,11 +75,11 @@ def create(run: Run, name: str, rights: str, team: str | None) -> None:
 @click.argument("new_name")
 @team_option
 @common_options
-@pass_run
-def rename(run: Run, name_or_id: str, new_name: str, team: str | None) -> None:
-    """Give a service account another name. Needs Admin rights."""
-    account = _changed(run, team, name_or_id, {"name": new_name})
-    run.tell(f"The service account is called {_name(account)} now.")
+@pass_context
+def rename(context: Context, name_or_id: str, new_name: str, team: str | None) -> None:
+    """Rename a service account. Needs Admin rights."""
+    account = _change(context, team, name_or_id, {"name": new_name})
+    tell(f"The service account is called {_name(account)} now.")
 
 
 @service_accounts.command("rights")
@@ -90,55 +87,57 @@ def rename(run: Run, name_or_id: str, new_name: str, team: str | None) -> None:
 @click.argument("rights", type=click.Choice(RIGHTS))
 @team_option
 @common_options
-@pass_run
-def change_rights(run: Run, name_or_id: str, rights: str, team: str | None) -> None:
+@pass_context
+def change_rights(context: Context, name_or_id: str, rights: str, team: str | None) -> None:
     """Let a service account view or edit. Needs Admin rights."""
-    account = _changed(run, team, name_or_id, {"rights": rights})
-    run.tell(f"The service account {_name(account)} has {clean(account.get('rights'))} rights now.")
+    account = _change(context, team, name_or_id, {"rights": rights})
+    tell(f"The service account {_name(account)} has {clean(account.get('rights'))} rights now.")
 
 
 @service_accounts.command("disable")
 @click.argument("name_or_id")
 @team_option
 @common_options
-@pass_run
-def disable(run: Run, name_or_id: str, team: str | None) -> None:
+@pass_context
+def disable(context: Context, name_or_id: str, team: str | None) -> None:
     """Stop all keys of a service account at once. Needs Admin rights."""
-    account = _changed(run, team, name_or_id, {"disabled": True})
-    run.tell(f"The service account {_name(account)} is disabled: its keys are refused.")
+    account = _change(context, team, name_or_id, {"disabled": True})
+    tell(f"The service account {_name(account)} is disabled: its keys are refused.")
 
 
 @service_accounts.command("enable")
 @click.argument("name_or_id")
 @team_option
 @common_options
-@pass_run
-def enable(run: Run, name_or_id: str, team: str | None) -> None:
+@pass_context
+def enable(context: Context, name_or_id: str, team: str | None) -> None:
     """Let the keys of a service account work again. Needs Admin rights."""
-    account = _changed(run, team, name_or_id, {"disabled": False})
-    run.tell(f"The service account {_name(account)} is enabled.")
+    account = _change(context, team, name_or_id, {"disabled": False})
+    tell(f"The service account {_name(account)} is enabled.")
 
 
 @service_accounts.command("delete")
 @click.argument("name_or_id")
-@click.option("--yes", is_flag=True, help="Do not ask; needed where nobody can be asked.")
+@click.option("--yes", is_flag=True, help="Do not ask; required in scripts.")
 @team_option
 @common_options
-@pass_run
-def delete(run: Run, name_or_id: str, yes: bool, team: str | None) -> None:
-    """Delete a service account and revoke its keys, at once and for good.
+@pass_context
+def delete(context: Context, name_or_id: str, yes: bool, team: str | None) -> None:
+    """Delete a service account and revoke its keys, at once and permanently.
 
-    On a terminal it asks first; in a script say --yes. Needs Admin rights.
+    On a terminal it asks first; a script must give --yes. Needs Admin rights.
     """
-    if not yes and not run.may_ask:
-        raise UsageFault("Nobody is there to be asked. Say --yes to delete it all the same.")
-    client = run.client()
-    path = path_of_team(client, team, "service-accounts")
+    if not yes and not context.may_ask:
+        raise UsageFault(
+            "Deleting needs a confirmation, and there is no terminal to ask on. Give --yes to delete it."
+        )
+    client = context.client()
+    path = team_path(client, team, "service-accounts")
     account = account_named(client, path, name_or_id)
     if not yes and not click.confirm(_question(account), err=True):
         raise CommandError("Nothing was deleted.")
-    client.ask("DELETE", path_in(path, account))
-    run.tell(f"The service account {_name(account)} was deleted and its keys were revoked.")
+    client.ask("DELETE", api_path(path, account.get("id")))
+    tell(f"The service account {_name(account)} was deleted and its keys were revoked.")
 
 
 def _question(account: dict[str, Any]) -> str:
@@ -149,11 +148,13 @@ def _question(account: dict[str, Any]) -> str:
     return f"Delete the service account {_name(account)}? {stop} at once{used}."
 
 
-def _changed(run: Run, team: str | None, words: str, wanted: dict[str, Any]) -> dict[str, Any]:
-    client = run.client()
-    path = path_of_team(client, team, "service-accounts")
-    answer = client.ask_object("PATCH", path_in(path, account_named(client, path, words)), body=wanted)
-    if run.as_json:
+def _change(context: Context, team: str | None, id_or_name: str, payload: dict[str, Any]) -> dict[str, Any]:
+    client = context.client()
+    path = team_path(client, team, "service-accounts")
+    answer = client.ask_object(
+        "PATCH", api_path(path, account_named(client, path, id_or_name).get("id")), body=payload
+    )
+    if context.as_json:
         document(answer)
     return answer
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import Kind
-from reflow_accounts.cli.login.signing_in import log_in, log_in_by_browser, log_out
-from reflow_accounts.cli.login.with_password import session_with_password
-from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.output import document
-from reflow_accounts.cli.run import Run
+from reflow_accounts.cli.errors import UsageFault
+from reflow_accounts.cli.login.device_flow import log_in_with_browser
+from reflow_accounts.cli.login.password import log_in_with_password
+from reflow_accounts.cli.login.sessions import log_out
+from reflow_accounts.cli.options import common_options, pass_context
+from reflow_accounts.cli.output import document, tell
 
 
 @click.command()
@@ -17,8 +19,8 @@ from reflow_accounts.cli.run import Run
 @click.option("--email", metavar="EMAIL", help="The email; asked for on a terminal when left out.")
 @click.option("--otp", metavar="CODE", help="The authenticator app's code; asked for when it is needed.")
 @common_options
-@pass_run
-def login(run: Run, with_password: bool, email: str | None, otp: str | None) -> None:
+@pass_context
+def login(context: Context, with_password: bool, email: str | None, otp: str | None) -> None:
     """Log in through your browser, or with a password.
 
     Shows a code and the address of a page. Enter the code there, on any machine where you are logged in
@@ -30,28 +32,35 @@ def login(run: Run, with_password: bool, email: str | None, otp: str | None) -> 
 
     The login is kept in ~/.reflow/session.json, and its server becomes the one that later commands use.
     """
-    if with_password or email is not None or otp is not None:
-        answer = log_in(run, lambda run: session_with_password(run, email, otp))
+    uses_password = with_password or email is not None or otp is not None
+    if not uses_password and not context.may_ask:
+        raise UsageFault(
+            "A login needs a terminal and a person. In CI use an API key (reflow --help says where it is looked "
+            "for); in a script use --with-password --email EMAIL and give the password on stdin."
+        )
+    store = context.store_for_login()
+    if uses_password:
+        session = log_in_with_password(context.server, store, email, otp, may_ask=context.may_ask)
     else:
-        answer = log_in_by_browser(run)
-    if run.as_json:
-        document(answer)
-    _say_what_wins(run, "Commands use {0}, which comes before the login.")
+        session = log_in_with_browser(context.server, store, context.environ)
+    if context.as_json:
+        document(session)
+    _tell_used_credential(context, "Commands use {0}, which comes before the login.")
 
 
 @click.command()
 @common_options
-@pass_run
-def logout(run: Run) -> None:
+@pass_context
+def logout(context: Context) -> None:
     """Log out of the server and forget the login."""
-    if log_out(run):
-        run.tell(f"Logged out at {run.server}.")
+    if context.store and log_out(context.server, context.store):
+        tell(f"Logged out at {context.server}.")
     else:
-        run.tell(f"You were not logged in at {run.server}.")
-    _say_what_wins(run, "Commands still use {0}.")
+        tell(f"You were not logged in at {context.server}.")
+    _tell_used_credential(context, "Commands still use {0}.")
 
 
-def _say_what_wins(run: Run, sentence: str) -> None:
-    winner = next(iter(run.places()), None)
-    if winner and winner.kind not in (Kind.LOGIN, Kind.OPTION):
-        run.tell(sentence.format(winner))
+def _tell_used_credential(context: Context, sentence: str) -> None:
+    used = next(iter(context.sources()), None)
+    if used and used.kind not in (Kind.LOGIN, Kind.OPTION):
+        tell(sentence.format(used))

@@ -1,4 +1,4 @@
-"""`reflow team`: one's teams, their members, and inviting people."""
+"""`reflow team`: list teams and members, and invite people."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import click
 
 from reflow_accounts.cli.commands.invitations import invitations
 from reflow_accounts.cli.commands.service_accounts import service_accounts
+from reflow_accounts.cli.commands.team_lookup import team_option, team_path
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import Problem
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.line.reading import objects_in
-from reflow_accounts.cli.options import common_options, pass_run
-from reflow_accounts.cli.output import document, moment, table
-from reflow_accounts.cli.run import Run
-from reflow_accounts.cli.team_choice import path_of_team, team_option
+from reflow_accounts.cli.http.json_values import objects_in
+from reflow_accounts.cli.options import common_options, pass_context
+from reflow_accounts.cli.output import document, moment, table, tell
 from reflow_accounts.cli.text import clean
 
 RIGHTS = ("view", "edit", "admin")
@@ -28,34 +27,34 @@ def team() -> None:
 
 @team.command("list")
 @common_options
-@pass_run
-def list_teams(run: Run) -> None:
+@pass_context
+def list_teams(context: Context) -> None:
     """List your teams.
 
     Columns: id, name, your rights, subscription.
     """
-    answer = run.client().listing("/teams")
-    if run.as_json:
+    answer = context.client().listing("/teams")
+    if context.as_json:
         document(answer)
         return
     rows = [[item.get(name) for name in ("id", "name", "rights", "subscription")] for item in answer["items"]]
     table(("Id", "Name", "Your rights", "Subscription"), rows)
     if not rows:
-        run.tell("You belong to no team.")
+        tell("You belong to no team.")
 
 
 @team.command("members")
 @team_option
 @common_options
-@pass_run
-def list_members(run: Run, team: str | None) -> None:
+@pass_context
+def list_members(context: Context, team: str | None) -> None:
     """List the people of a team.
 
     Columns: id, name, email, rights, last active, joined. Times are UTC.
     """
-    client = run.client()
-    answer = client.listing(path_of_team(client, team, "members"))
-    if run.as_json:
+    client = context.client()
+    answer = client.listing(team_path(client, team, "members"))
+    if context.as_json:
         document(answer)
         return
     headings = ("Id", "Name", "Email", "Rights", "Last active (UTC)", "Joined (UTC)")
@@ -63,8 +62,8 @@ def list_members(run: Run, team: str | None) -> None:
 
 
 def _row(member: dict[str, Any]) -> tuple[object, ...]:
-    who = member.get("id"), member.get("name"), member.get("email"), member.get("rights")
-    return *who, moment(member.get("last_active_at")) or "Never", moment(member.get("joined_at"))
+    fields = member.get("id"), member.get("name"), member.get("email"), member.get("rights")
+    return *fields, moment(member.get("last_active_at")) or "Never", moment(member.get("joined_at"))
 
 
 @team.command("invite")
@@ -74,44 +73,41 @@ def _row(member: dict[str, Any]) -> tuple[object, ...]:
 )
 @team_option
 @common_options
-@pass_run
-def invite(run: Run, emails: tuple[str, ...], rights: str, team: str | None) -> None:
+@pass_context
+def invite(context: Context, emails: tuple[str, ...], rights: str, team: str | None) -> None:
     """Invite people to a team by mail.
 
-    Give one address or several: all are invited, or none is. Each link works once, within seven days.
+    Give one or more addresses: either all are invited, or none. Each link works once, within seven days.
     Needs Admin rights.
     """
-    client = run.client()
-    answer = _invited(client, path_of_team(client, team, "invitations"), emails, rights)
-    if run.as_json:
+    client = context.client()
+    path = team_path(client, team, "invitations")
+    try:
+        answer = client.ask_object("POST", path, body={"emails": list(emails), "rights": rights})
+    except Problem as problem:
+        lines = _refused_addresses(problem.document, emails)
+        if not lines:
+            raise
+        raise Problem(problem.status, problem.document, "No invitation was sent.", *lines) from None
+    if context.as_json:
         document(answer)
     for invitation in objects_in(answer.get("items")):
-        run.tell(f"{clean(invitation.get('email'))} was invited ({clean(invitation.get('rights'))}).")
+        tell(f"{clean(invitation.get('email'))} was invited ({clean(invitation.get('rights'))}).")
 
 
-def _invited(client: Client, path: str, emails: tuple[str, ...], rights: str) -> dict[str, Any]:
-    try:
-        return client.ask_object("POST", path, body={"emails": list(emails), "rights": rights})
-    except Problem as problem:
-        faults = _faults(problem.document, emails)
-        if not faults:
-            raise
-        raise Problem(problem.status, problem.document, "Nobody was invited.", *faults) from None
-
-
-def _faults(problem: dict[str, Any], emails: tuple[str, ...]) -> list[str]:
-    """Return what is wrong with which address; nothing when it is not about addresses."""
+def _refused_addresses(problem: dict[str, Any], emails: tuple[str, ...]) -> list[str]:
+    """Return one line per refused address, or nothing when the problem is not about addresses."""
     errors = problem.get("errors")
     if not isinstance(errors, list) or not all(isinstance(error, dict) for error in errors):
         return []
     lines = []
     for error in errors:
-        name, _, place = str(error.get("field")).partition(".")
+        name, _, number = str(error.get("field")).partition(".")
         if name != "emails":
             return []
-        at = int(place) if place.isdecimal() and len(place) < 5 else len(emails)
-        whose = f"{clean(emails[at])}: " if at < len(emails) else ""
-        lines.append(f"  {whose}{error.get('message')}")
+        index = int(number) if number.isdecimal() and len(number) < 5 else len(emails)
+        address = f"{clean(emails[index])}: " if index < len(emails) else ""
+        lines.append(f"  {address}{error.get('message')}")
     return lines
 
 

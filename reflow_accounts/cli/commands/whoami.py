@@ -1,4 +1,4 @@
-"""`reflow whoami`: the person, the teams, and the credential that says so."""
+"""`reflow whoami`: the user, the teams, and the credential in use."""
 
 from __future__ import annotations
 
@@ -6,54 +6,48 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.credentials import Place
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import Unreachable
-from reflow_accounts.cli.line.client import Client
-from reflow_accounts.cli.line.reading import an_object, objects_in
-from reflow_accounts.cli.options import common_options, pass_run
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import as_object, objects_in
+from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, facts
-from reflow_accounts.cli.run import Run
 from reflow_accounts.cli.text import clean
 
 
 @click.command()
 @common_options
-@pass_run
-def whoami(run: Run) -> None:
+@pass_context
+def whoami(context: Context) -> None:
     """Show who you are and which credential is used.
 
     Also names the credentials that were found but not used because another one comes first.
     """
-    client = run.client()
+    client = context.client()
     me = client.ask_object("GET", "/me")
     if not isinstance(me.get("user"), dict):
-        raise Unreachable(f"{run.server} answered with something that Reflow does not write.")
-    if run.as_json:
+        raise Unreachable(f"{context.server} answered with something that Reflow does not write.")
+    if context.as_json:
         document(me)
         return
-    facts([*_person(me), *_credential(me, client), *_hidden(run.places()[1:])])
+    unused = [("Not used", str(source)) for source in context.sources()[1:]]
+    facts([*_user(me), *_credential(me, client), *unused])
 
 
-def _person(me: dict[str, Any]) -> list[tuple[str, str]]:
+def _user(me: dict[str, Any]) -> list[tuple[str, str]]:
     user = me["user"]
     lines = [("Name", clean(user.get("name")))]
     lines.append(("Email", clean(user["email"])) if user.get("email") else ("Kind", "service account"))
     for team in objects_in(me.get("teams")):
-        words = (team.get("name"), team.get("rights"), f"subscription {team.get('subscription')}")
-        lines.append(("Team", ", ".join(map(clean, words))))
+        texts = (team.get("name"), team.get("rights"), f"subscription {team.get('subscription')}")
+        lines.append(("Team", ", ".join(map(clean, texts))))
     return lines
 
 
 def _credential(me: dict[str, Any], client: Client) -> list[tuple[str, str]]:
-    by = an_object(me.get("authenticated_by"))
-    place = client.credential.place if client.credential else None
-    used = f"{place}" if place else ""
-    lines = [("Credential", used)]
+    by = as_object(me.get("authenticated_by"))
+    lines = [("Credential", str(client.credential.source) if client.credential else "")]
     if by.get("type") == "key":
         lines.append(("Key name", clean(by.get("name"))))
         lines.append(("Key ends in", clean(by.get("hint"))))
     return [*lines, ("Server", client.server)]
-
-
-def _hidden(places: list[Place]) -> list[tuple[str, str]]:
-    return [("Not used", str(place)) for place in places]

@@ -1,1 +1,1 @@
-"""What `reflow doctor` looks at, a module for each part; each check yields findings and raises nothing."""
+"""The checks of `reflow doctor`, one module per area; each check yields findings and raises nothing."""

@@ -1,4 +1,4 @@
-"""What a check found: how bad it is, in words, and the command that mends it."""
+"""The result of a check: its state, a description, and the command that fixes the problem."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reflow_accounts.cli.text import clean, redacted, shell
 
 
 class State(StrEnum):
-    """How bad it is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -21,7 +21,7 @@ class State(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One line of the report. `mend` is a command, or what else to do; empty when there is nothing to mend."""
+    """One line of the report. `mend` is the command or instruction that fixes it; empty when all is well."""
 
     check: str
     state: State
@@ -30,7 +30,7 @@ class Finding(NamedTuple):
 
     @property
     def shown(self) -> dict[str, str]:
-        """The finding without what could be a secret or steer a terminal."""
+        """The finding without secrets and control characters."""
         return {name: redacted(clean(value)) for name, value in self._asdict().items()}
 
 
@@ -38,26 +38,26 @@ Findings = Iterator[Finding]
 
 
 def ok(check: str, detail: str) -> Finding:
-    """Return the finding that all is well."""
+    """Return a finding without a problem."""
     return Finding(check, State.OK, detail)
 
 
 def warning(check: str, detail: str, mend: str) -> Finding:
-    """Return a finding that will be trouble, or may be."""
+    """Return a finding about a possible or future problem."""
     return Finding(check, State.WARNING, detail, mend)
 
 
 def error(check: str, detail: str, mend: str) -> Finding:
-    """Return a finding that is trouble."""
+    """Return a finding about a problem."""
     return Finding(check, State.ERROR, detail, mend)
 
 
-def mode_of(path: Path, wanted: int) -> Finding:
-    """Say whether the file or folder at `path` has no more than the mode `wanted`."""
+def check_mode(path: Path, allowed: int) -> Finding:
+    """Check that the file or folder at `path` grants no more than the mode `allowed`."""
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as fault:
         return warning("mode", f"{path} cannot be looked at ({fault.strerror})", shell("ls", "-l", path))
-    if os.name != "posix" or not mode & ~wanted & 0o077:
+    if os.name != "posix" or not mode & ~allowed & 0o077:
         return ok("mode", f"{path} is {mode:04o}")
-    return warning("mode", f"{path} is open to others ({mode:04o})", shell("chmod", f"{wanted:o}", path))
+    return warning("mode", f"{path} is open to others ({mode:04o})", shell("chmod", f"{allowed:o}", path))

@@ -1,4 +1,4 @@
-"""The last commits of a repository, read for keys within bounds of time and size."""
+"""Searches the last commits of a repository for keys, with limits of time and size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST = 64 * 1024 * 1024  # bytes of patches
 LONGEST_LINE = 64 * 1024
 
 _COMMIT = b"\x01"
-# Nothing that a repository's own settings name is run: no signature, external diff or text conversion.
+# Settings of the repository start no programs: no signatures, external diffs or text conversions.
 _LOG = [
     *("log", "-n", str(COMMITS), "-p", "--cc", "--format=%x01%h%n%B", "--no-color", "--no-ext-diff"),
     *("--no-textconv", "--no-show-signature", "--no-renames", "--no-mailmap", "--text", "HEAD", "--"),
@@ -27,7 +27,7 @@ _FILE = re.compile(rb'^\+\+\+ "?b/(?:.*/)?((?:reflow|api|[^/]*)\.key)"?\t?$')
 
 
 class History:
-    """What the last commits hold: `secrets` and `files` with the newest commit of each; `whole` unless cut short."""
+    """The result: `secrets` and `files` with the newest commit of each; `whole` is false when a limit was reached."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -39,7 +39,7 @@ class History:
         self._file, self._added = "", b""
 
     def read(self) -> None:
-        """Read the patches of the last commits, added lines and removed ones: both are in the history."""
+        """Read the patches of the last commits, added and removed lines: the history contains both."""
         if git.output_of(self.root, "rev-parse", "--verify", "--quiet", "HEAD", good=(0, 1)) == b"":
             return  # nothing was committed yet
         try:
@@ -73,13 +73,13 @@ class History:
             if size > LARGEST:
                 self._stop(process)
                 break
-            self._look_for_secrets(before + line)
-            self._look_at(line.rstrip(b"\r\n"))
-            # Of a line that comes in pieces, what may be the beginning of a secret.
+            self._find_secrets(before + line)
+            self._track_files(line.rstrip(b"\r\n"))
+            # A line longer than the buffer: keep what may be the beginning of a secret.
             before = b"" if line.endswith(b"\n") else line[-SECRET_LENGTH:]
         self._end_file()
 
-    def _look_at(self, line: bytes) -> None:
+    def _track_files(self, line: bytes) -> None:
         if line.startswith(_COMMIT):
             self._end_file()
             self._commit = line[1:].decode("ascii", "replace")
@@ -90,14 +90,14 @@ class History:
         elif self._file and line.startswith(b"+") and len(self._added) < LONGEST_LINE:
             self._added += line[1:] + b"\n"
 
-    def _look_for_secrets(self, text: bytes) -> None:
+    def _find_secrets(self, text: bytes) -> None:
         for found in _SECRET.findall(text):
             if is_well_formed(found.decode()):
                 self.secrets.setdefault(found.decode(), self._commit)
-                self._file = ""  # what is in it is told
+                self._file = ""  # reported by its secret
 
     def _end_file(self) -> None:
-        """Keep a key file that was added without a secret that one can read."""
+        """Report a key file that was added without a readable secret."""
         name, self._file = self._file, ""
         is_named = name in (KEY_FILE_NAME, "api.key")
         is_others = b"-----BEGIN" in self._added or b"\0" in self._added or not self._added.strip()

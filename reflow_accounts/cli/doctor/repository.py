@@ -1,4 +1,4 @@
-"""Keys that git publishes, or would: files that it tracks or does not ignore, and what its history holds."""
+"""Checks git: key files that it tracks or does not ignore, and keys in its history."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reflow_accounts.cli import git
-from reflow_accounts.cli.cautions import ignore_command, untrack_command
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.doctor.history import COMMITS, History
 from reflow_accounts.cli.doctor.known_keys import KnownKey
-from reflow_accounts.cli.line.sign_of_life import SignOfLife
+from reflow_accounts.cli.http.spinner import Spinner
+from reflow_accounts.cli.keys.gitignore import ignore_command, untrack_command
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME, is_well_formed
 
@@ -22,88 +22,77 @@ Keys = Callable[[], list[KnownKey]]
 SECONDS = 10
 OURS = (KEY_FILE_NAME, "api.key")
 SECRET = rb"rf[ks]_[0-9A-Za-z]{49}"
-# A file of this name may be a key of anything; one that begins so is none of ours.
+# Other programs use *.key too; a file with this text contains no key of Reflow.
 _OF_OTHERS = b"-----BEGIN"
 
 
 def repository_findings(root: Path | None, keys: Keys) -> Findings:
-    """Look at the repository at `root`; `keys` returns those that the server tells of."""
+    """Check the repository at `root`; `keys` returns the keys that the server lists."""
     if root is None:
         yield ok("git files", "this folder is in no git repository")
         return
-    with SignOfLife("git"):
+    with Spinner("git"):
         tracked, loose = _listed(root, "--cached"), _listed(root, "--others", "--exclude-standard")
     if tracked is None or loose is None:
         yield warning("git files", f"git cannot be asked about {root}", shell("git", "-C", root, "status"))
         return
-    with SignOfLife("git"):
-        holding = _holding_a_secret(root)
-    found = [_published(root, name) for name in tracked if _is_key(root, name, holding)]
-    found += [_unignored(root, name) for name in loose if _is_key(root, name, holding)]
-    yield from found or [ok("git files", f"no key file in {root} is tracked or left to be")]
-    yield from _past(root, keys)
+    with Spinner("git"):
+        # The files, tracked or not ignored, that contain something like a secret.
+        grep = ("grep", "--untracked", "--no-recurse-submodules", "-l", "-z", "-a", "-E", SECRET.decode())
+        names = git.output_of(root, *grep, good=(0, 1), timeout=SECONDS) or b""
+    matching = {os.fsdecode(name) for name in names.split(b"\0") if name}
+    found = []
+    for name in (name for name in tracked if _is_key(root, name, matching)):
+        mend = f"{untrack_command(root, name)} && {ignore_command(root, name)}"
+        detail = f"{root / name} is tracked by git; revoke its key if it was ever pushed"
+        found.append(error("git files", detail, mend))
+    for name in (name for name in loose if _is_key(root, name, matching)):
+        detail = f"{root / name} is not ignored by git and could be published"
+        found.append(warning("git files", detail, ignore_command(root, name)))
+    yield from found or [ok("git files", f"no key file in {root} is tracked or could be published")]
+    yield from _check_history(root, keys)
 
 
-def _listed(root: Path, *words: str) -> list[str] | None:
-    """Return the files that git lists, or None when it does not."""
-    listed = git.output_of(root, "ls-files", *words, "-z", timeout=SECONDS)
+def _listed(root: Path, *options: str) -> list[str] | None:
+    """Return the files that git lists, or None when git fails."""
+    listed = git.output_of(root, "ls-files", *options, "-z", timeout=SECONDS)
     return None if listed is None else [os.fsdecode(name) for name in listed.split(b"\0") if name]
 
 
-def _holding_a_secret(root: Path) -> set[str]:
-    """Return the files, tracked or not ignored, in which something like a secret stands."""
-    words = ("grep", "--untracked", "--no-recurse-submodules", "-l", "-z", "-a", "-E", SECRET.decode())
-    found = git.output_of(root, *words, good=(0, 1), timeout=SECONDS) or b""
-    return {os.fsdecode(name) for name in found.split(b"\0") if name}
-
-
-def _is_key(root: Path, name: str, holding: set[str]) -> bool:
-    """Say whether a file is a key by what it holds, or by its name if it may hold one."""
+def _is_key(root: Path, name: str, matching: set[str]) -> bool:
+    """Return whether a file contains a key, or may contain one according to its name."""
     file = root / name
-    if name not in holding and not file.name.endswith(".key"):
+    if name not in matching and not file.name.endswith(".key"):
         return False
     try:
-        # Of a link git keeps its path alone; it could lead to what never ends.
-        start = _start_of(file) if stat.S_ISREG(os.lstat(file).st_mode) else b""
+        # Git stores only the path of a link; it could lead to an endless device.
+        start = b""
+        if stat.S_ISREG(os.lstat(file).st_mode):
+            with file.open("rb") as content:
+                start = content.read(1 << 20)
     except OSError:
         return file.name in OURS
     if any(is_well_formed(found.decode()) for found in re.findall(SECRET, start)):
         return True
-    return file.name in OURS or (file.name.endswith(".key") and is_text_of_ours(start))
+    # A *.key file that is neither empty, binary nor a key of another program may be a truncated key of Reflow.
+    is_plausible = _OF_OTHERS not in start and b"\0" not in start and bool(start.strip())
+    return file.name in OURS or (file.name.endswith(".key") and is_plausible)
 
 
-def _start_of(file: Path) -> bytes:
-    with file.open("rb") as content:
-        return content.read(1 << 20)
-
-
-def is_text_of_ours(content: bytes) -> bool:
-    """Say whether a file named *.key with this content may be a key of Reflow, cut off or not."""
-    return _OF_OTHERS not in content and b"\0" not in content and bool(content.strip())
-
-
-def _published(root: Path, name: str) -> Finding:
-    mend = f"{untrack_command(root, name)} && {ignore_command(root, name)}"
-    return error("git files", f"{root / name} is tracked by git; revoke its key if it was ever pushed", mend)
-
-
-def _unignored(root: Path, name: str) -> Finding:
-    detail = f"{root / name} is not ignored by git and could be published"
-    return warning("git files", detail, ignore_command(root, name))
-
-
-def _past(root: Path, keys: Keys) -> Findings:
+def _check_history(root: Path, keys: Keys) -> Findings:
     history = History(root)
-    with SignOfLife("git"):
+    with Spinner("git"):
         history.read()
     if history.failed:
         yield warning("git history", "git does not show its history", shell("git", "-C", root, "log"))
         return
-    looked = f"the last {COMMITS} commits" if history.whole else "the newest commits, as far as time allowed,"
+    extent = f"the last {COMMITS} commits" if history.whole else "the newest commits, as far as time allowed,"
     known = keys() if history.secrets else []
     found = [_secret_in(commit, secret, known) for secret, commit in history.secrets.items()]
-    found += [_file_in(commit, name) for name, commit in history.files.items()]
-    yield from found or [ok("git history", f"{looked} hold no key")]
+    for name, commit in history.files.items():
+        detail = f"commit {commit} holds the file {name}; revoke the key that was in it"
+        found.append(warning("git history", detail, "reflow keys revoke NAME_OR_ID"))
+    yield from found or [ok("git history", f"{extent} hold no key")]
 
 
 def _secret_in(commit: str, secret: str, keys: list[KnownKey]) -> Finding:
@@ -112,13 +101,8 @@ def _secret_in(commit: str, secret: str, keys: list[KnownKey]) -> Finding:
     detail = f"commit {commit} holds a key that ends in {hint}"
     for key in known:
         if key.is_live:
-            live = f"and {key.whose} is live: whoever has the repository has it"
-            return error("git history", f"{detail}, {live}", key.revoking)
+            live = f"and {key.whose} is live: every copy of the repository contains it"
+            return error("git history", f"{detail}, {live}", key.revoke_command)
     if known:
         return ok("git history", f"{detail}, which was revoked or has ended")
     return error("git history", f"{detail}; revoke it, if it is not yet", "reflow keys revoke NAME_OR_ID")
-
-
-def _file_in(commit: str, name: str) -> Finding:
-    detail = f"commit {commit} holds the file {name}; revoke the key that was in it"
-    return warning("git history", detail, "reflow keys revoke NAME_OR_ID")

@@ -1,1 +1,1 @@
-"""API keys: chosen, made, handed over, rotated, revoked; and the files that hold them."""
+"""API keys: lookup, creation, rotation, revocation, and where their secrets are written."""

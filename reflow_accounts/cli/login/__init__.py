@@ -1,1 +1,1 @@
-"""Logging in through a browser or with a password, and the sessions that are kept here."""
+"""Login with a browser or a password, and the stored sessions."""

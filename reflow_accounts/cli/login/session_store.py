@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from reflow_accounts.cli.errors import CommandError, NotSignedIn
-from reflow_accounts.cli.files import Draft, make_private_folder
-from reflow_accounts.cli.login.session_lock import alone_with
+from reflow_accounts.cli.secret_file import AtomicFile, make_private_folder
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import SESSION_PREFIX, is_well_formed
 
 FILE = Path(".reflow", "session.json")
+LONGEST_WAIT = 10.0  # seconds for the lock; a change takes a few milliseconds
+_LOCK_INTERVAL = 0.02  # seconds
+# Links are not followed: they could lead anywhere.
+_OPEN_LOCK = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+# The errors with which systems report a lock held by another process.
+_LOCKED = (errno.EAGAIN, errno.EACCES, errno.EDEADLK, getattr(errno, "EDEADLOCK", errno.EDEADLK))
 
 
 def is_session_secret(value: object) -> TypeGuard[str]:
-    """Say whether `value` is the whole secret of a login."""
+    """Return whether `value` is the complete secret of a login."""
     return isinstance(value, str) and value.startswith(SESSION_PREFIX) and is_well_formed(value)
 
 
 class Session:
-    """One login: the server, its secret, and the file that it is kept in."""
+    """One login: the server, its secret, and the file that stores it."""
 
     def __init__(self, server: str, secret: str, path: Path) -> None:
         self.server, self.secret, self.path = server, secret, path
@@ -37,12 +44,12 @@ class SessionStore:
         self.path = home / FILE
 
     def default_server(self) -> str | None:
-        """Return the server of the last login that was not logged out."""
+        """Return the server of the last login, unless it was logged out."""
         server = self._read().get("server")
         return server if isinstance(server, str) else None
 
     def has_session(self, server: str) -> bool:
-        """Say whether there is something to be a login at `server`, be it damaged."""
+        """Return whether there may be a login at `server`; a damaged file counts."""
         try:
             return server in self._read()["sessions"]
         except NotSignedIn:
@@ -58,43 +65,43 @@ class SessionStore:
             raise self._damaged()
         return Session(server, secret, self.path)
 
-    def prepare(self) -> Draft:
-        """Take room for the next version of the file, for its owner alone. Raises CommandError."""
+    def prepare(self) -> AtomicFile:
+        """Reserve disk space for the next version of the file. Raises CommandError."""
         try:
             make_private_folder(self.path.parent)
-            return Draft(self.path, overwrite=True)
+            return AtomicFile(self.path, overwrite=True)
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def keep(self, server: str, details: dict[str, Any], draft: Draft) -> Session:
-        """Store a login, replacing the one at the same server; `server` becomes the default.
+    def keep(self, server: str, details: dict[str, Any], file: AtomicFile) -> Session:
+        """Store a login in place of an earlier one at the same server, which becomes the default server.
 
         Raises CommandError.
         """
-        with self._changed(draft) as content:
+        with self._changed(file) as content:
             content["server"] = server
             content["sessions"][server] = details
         return Session(server, details["secret"], self.path)
 
     def forget(self, server: str) -> None:
-        """Remove the login at `server`; it is no longer the default server either. Raises CommandError."""
-        draft = self.prepare()
+        """Remove the login at `server`, also as the default server. Raises CommandError."""
+        file = self.prepare()
         try:
-            with self._changed(draft) as content:
+            with self._changed(file) as content:
                 content["sessions"].pop(server, None)
                 if content.get("server") == server:
                     content["server"] = None
         finally:
-            draft.discard()
+            file.discard()
 
     @contextmanager
-    def _changed(self, draft: Draft) -> Iterator[dict[str, Any]]:
-        """Give what is in the file, and write what is made of it; no other run changes it meanwhile."""
+    def _changed(self, file: AtomicFile) -> Iterator[dict[str, Any]]:
+        """Yield the content of the file and write it back; the lock excludes other processes meanwhile."""
         try:
-            with alone_with(self.path):
+            with lock(self.path):
                 content = self._read()
                 yield content
-                draft.publish(json.dumps(content, indent=2) + "\n")
+                file.write(json.dumps(content, indent=2) + "\n")
         except OSError as error:
             raise self._unwritable(error) from None
 
@@ -106,7 +113,7 @@ class SessionStore:
         except OSError as error:
             raise NotSignedIn(
                 f"{self.path} (reflow login) cannot be read ({error.strerror}). "
-                "See to it that you may read it, and run the command again."
+                "Make the file readable for your user, and run the command again."
             ) from None
         except (ValueError, RecursionError):
             raise self._damaged() from None
@@ -124,5 +131,42 @@ class SessionStore:
         reason, folder = error.strerror or "something else is there", self.path.parent
         return CommandError(
             f"The login cannot be kept in {self.path} ({reason}). "
-            f"See to it that {folder} can be written and has room, and run the command again."
+            f"Make sure that {folder} is writable and the disk is not full, and run the command again."
         )
+
+
+@contextmanager
+def lock(file: Path) -> Iterator[None]:
+    """Hold the system's lock for changes of `file`; it ends with the process at the latest.
+
+    The lock is on an empty file beside it, which is never removed: processes that wait for it would then
+    hold different locks. Raises CommandError when another process holds it too long, and OSError.
+    """
+    descriptor = os.open(file.with_suffix(".lock"), _OPEN_LOCK, 0o600)
+    try:
+        end = time.monotonic() + LONGEST_WAIT
+        while not _try_lock(descriptor):
+            if time.monotonic() > end:
+                raise CommandError(
+                    f"Another run of reflow is changing {file} and does not end. End it, and try again."
+                )
+            time.sleep(_LOCK_INTERVAL)
+        yield
+    finally:
+        os.close(descriptor)  # releases the lock
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Take the lock if it is free, and return whether it is held; on a file system without locks it is free."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]  # Windows only
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _LOCKED
+    return True

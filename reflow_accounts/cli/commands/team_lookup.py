@@ -1,0 +1,71 @@
+"""Finds the team, the service account or the invitation that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from reflow_accounts.cli.errors import NotFound, UsageFault
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.text import api_path, clean
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def team_option(command: Command) -> Command:
+    """Decorate `command` with the option that names a team; required for members of several teams."""
+    option: Callable[[Command], Command] = click.option(
+        "--team", "team", metavar="NAME_OR_ID", help="The team; needed when you belong to several."
+    )
+    return option(command)
+
+
+def team_path(client: Client, id_or_name: str | None, *rest: str) -> str:
+    """Return the path in the API of the team with this id or exact name, or of `rest` below it.
+
+    Without a name it is the user's only team. Raises UsageFault when there are several, NotFound for none.
+    """
+    teams: list[dict[str, Any]] = client.listing("/teams")["items"]
+    matches = teams if id_or_name is None else _matches(teams, id_or_name)
+    if len(matches) == 1:
+        return api_path("/teams", matches[0].get("id"), *rest)
+    if id_or_name is not None:
+        why = f"You belong to {len(matches)} teams named" if matches else "You belong to no team"
+        raise NotFound(f"{why} {clean(id_or_name)}.", *_listed(matches or teams))
+    if not teams:
+        raise NotFound("You belong to no team.")
+    raise UsageFault(f"You belong to {len(teams)} teams. Say which one with --team:", *_listed(teams))
+
+
+def account_named(client: Client, accounts: str, id_or_name: str) -> dict[str, Any]:
+    """Return the service account with this id or exact name in the list at `accounts`. Raises NotFound."""
+    matches = _matches(client.listing(accounts)["items"], id_or_name)
+    if len(matches) == 1:
+        return matches[0]
+    raise NotFound(
+        f"There is no service account {clean(id_or_name)}. reflow team service-accounts list shows them."
+    )
+
+
+def invitation_named(client: Client, invitations: str, id_or_email: str) -> dict[str, Any]:
+    """Return the pending invitation with this id or to this address. Raises NotFound."""
+    pending: list[dict[str, Any]] = client.listing(invitations)["items"]
+    for invitation in pending:
+        is_address = str(invitation.get("email")).casefold() == id_or_email.strip().casefold()
+        if is_address or id_or_email == invitation.get("id"):
+            return invitation
+    raise NotFound(
+        f"No invitation to {clean(id_or_email)} is pending. reflow team invitations list shows them."
+    )
+
+
+def _matches(items: list[dict[str, Any]], id_or_name: str) -> list[dict[str, Any]]:
+    """Return the item with this id, else those with this name: a name may equal another item's id."""
+    by_id = [item for item in items if item.get("id") == id_or_name]
+    return by_id or [item for item in items if item.get("name") == id_or_name]
+
+
+def _listed(teams: list[dict[str, Any]]) -> list[str]:
+    return [f"  {clean(team.get('id'))}  {clean(team.get('name'))}" for team in teams]

@@ -1,0 +1,171 @@
+"""Checks the sources of credentials: which one is used, what each contains, and file permissions."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from reflow_accounts.cli import git
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.credentials import (
+    HOME_KEY,
+    VARIABLE,
+    Credential,
+    Kind,
+    Source,
+    credential_of,
+    sources,
+)
+from reflow_accounts.cli.doctor.findings import Finding, Findings, check_mode, error, ok, warning
+from reflow_accounts.cli.errors import CommandError, Problem
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.login.session_store import FILE as SESSIONS
+from reflow_accounts.cli.text import shell
+from reflow_accounts.contract import KEY_FILE_NAME
+
+LOG_IN = "reflow login"
+_ABSENT = {
+    Kind.OPTION: "no -k FILE was given",
+    Kind.VARIABLE: f"{VARIABLE} is not set",
+    Kind.REPOSITORY: "this folder is in no git repository",
+    Kind.HOME: "there is no home folder",
+    Kind.LOGIN: "there is no login",
+}
+
+
+class SourceChecks:
+    """Searches for a credential as every command does, and keeps what each source contains."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        environment = context.environment
+        self.found = {source.kind: source for source in sources(environment)}
+        self._faults: dict[Kind, CommandError] = {}
+        self._credentials: dict[Kind, Credential] = {}
+        for kind, source in self.found.items():
+            try:
+                self._credentials[kind] = credential_of(source, environment)
+            except CommandError as fault:
+                self._faults[kind] = fault
+
+    @property
+    def used(self) -> Source | None:
+        """The source whose credential is used, valid or not."""
+        return next(iter(self.found.values()), None)
+
+    @property
+    def credential(self) -> Credential | None:
+        """The credential in use, unless it cannot be read."""
+        return self._credentials.get(self.used.kind) if self.used else None
+
+    def findings(self, *, may_try: bool) -> Findings:
+        """Yield which credential is used, then one finding for each of the six sources.
+
+        `may_try` also sends each unused credential to the server, which must be Reflow.
+        """
+        yield self._check_choice()
+        for number, kind in enumerate(Kind, 1):
+            yield self._check_source(f"place {number}", kind, may_try)
+        login = "login starts" if self.context.may_ask else "there is no login: no terminal, or CI"
+        yield ok("place 6", f"on a terminal, login: here {login}")
+        yield from self._check_files()
+
+    def _check_choice(self) -> Finding:
+        if self.used is None:
+            return error("credential", f"there is none for {self.context.server or 'the server'}", LOG_IN)
+        hidden = [str(source) for source in self.found.values() if source is not self.used]
+        why = "the first of the places that has one"
+        detail = f"{self.used} is used: {why}{'; it hides ' + ', '.join(hidden) if hidden else ''}"
+        if self.credential is None:
+            return error("credential", f"{detail}; it cannot be used", self.used.remedy)
+        return ok("credential", detail)
+
+    def _check_source(self, check: str, kind: Kind, may_try: bool) -> Finding:
+        source, credential = self.found.get(kind), self._credentials.get(kind)
+        if source is None:
+            return ok(check, self._why_absent(kind))
+        if credential is None:
+            report = error if source is self.used else warning
+            return report(check, _without_remedy(self._faults[kind], source), _mend(source))
+        if may_try and source is not self.used:
+            return self._try(check, credential)
+        return ok(check, _content_of(source))
+
+    def _try(self, check: str, unused: Credential) -> Finding:
+        """Check whether the server accepts a credential that is hidden by the one in use."""
+        source, content = unused.source, _content_of(unused.source)
+        if self.credential and self.credential.secret == unused.secret:
+            return ok(check, f"{source.where} ({source.kind}) holds the same key as the one used")
+        try:
+            Client(self.context.server, unused).ask_object("GET", "/me")
+        except CommandError as fault:
+            status = fault.status if isinstance(fault, Problem) else None
+            if status == 401:
+                return warning(check, _without_remedy(fault, source), _removal(source))
+            if status != 403:  # 403: the key is valid, but no subscription is active
+                detail = f"{content}, which could not be tried: {fault.lines[0]}"
+                return warning(check, detail, "reflow doctor")
+        return ok(check, f"{content}; it is accepted")
+
+    def _why_absent(self, kind: Kind) -> str:
+        root = git.root_of(self.context.folder)
+        if kind is Kind.VARIABLE and VARIABLE in self.context.environ:
+            return f"{VARIABLE} is empty, which counts as not set"
+        if kind is Kind.REPOSITORY and root:
+            return f"{root / KEY_FILE_NAME} is absent"
+        if kind is Kind.HOME and self.context.home:
+            return f"{self.context.home / HOME_KEY} is absent"
+        return _ABSENT[kind] + (f" at {self.context.server}" if kind is Kind.LOGIN else "")
+
+    def _check_files(self) -> Findings:
+        home = self.context.home
+        files = [source.path for source in self.found.values() if source.path]
+        if home:
+            files += [home / SESSIONS]
+        for file in dict.fromkeys(files):
+            if file.is_file():
+                yield check_mode(file, 0o600)
+        folder = home / HOME_KEY.parent if home else None
+        if folder and folder.is_dir():
+            yield check_mode(folder, 0o700)
+        yield from _left_over_files(git.root_of(self.context.folder))
+        yield from _left_over_files(folder)
+
+
+def _without_remedy(fault: CommandError, source: Source) -> str:
+    return fault.lines[0].removesuffix(source.remedy).rstrip()
+
+
+def _content_of(source: Source) -> str:
+    content = "a login" if source.kind is Kind.LOGIN else "a whole key"
+    return f"{source.where} ({source.kind}) holds {content}"
+
+
+def _mend(source: Source) -> str:
+    """Return the command for a credential that cannot be read."""
+    if source.kind is Kind.VARIABLE:
+        return f"unset {VARIABLE}"
+    if source.path and source.path.is_file() and not os.access(source.path, os.R_OK):
+        return shell("chmod", "600", source.path)
+    if source.kind is Kind.OPTION:
+        return source.remedy
+    remove = shell("rm", *(["-r"] if source.path and source.path.is_dir() else []), source.path)
+    if source.kind is Kind.LOGIN:
+        return f"{remove} && {LOG_IN}"
+    save = "repo" if source.kind is Kind.REPOSITORY else "home"
+    return f"{remove} && reflow keys create NAME --save {save}"
+
+
+def _removal(source: Source) -> str:
+    """Return the command that removes a refused credential or replaces it."""
+    if source.kind is Kind.LOGIN:
+        return LOG_IN
+    return f"unset {VARIABLE}" if source.kind is Kind.VARIABLE else shell("rm", source.path)
+
+
+def _left_over_files(folder: Path | None) -> Findings:
+    """Yield the temporary files of a command that was killed while it wrote a key."""
+    for name in (KEY_FILE_NAME, HOME_KEY.name, SESSIONS.name):
+        for file in sorted(folder.glob(f".{name}.????????")) if folder else ():
+            detail = f"{file} was left behind by a command that was ended, and may hold a key"
+            yield warning("left over", detail, shell("rm", file))

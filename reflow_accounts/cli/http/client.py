@@ -1,0 +1,175 @@
+"""The client of the API: sends requests with the credential, and returns JSON or raises CommandError."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from reflow_accounts.cli.credentials import Credential
+from reflow_accounts.cli.errors import CommandError, Problem, UnexpectedAnswer, Unreachable, problem_lines
+from reflow_accounts.cli.http.errors import (
+    GATEWAY_ERRORS,
+    incomplete,
+    not_available,
+    not_reflow,
+    redirected,
+)
+from reflow_accounts.cli.http.json_values import parse_json
+from reflow_accounts.cli.http.retry import http_date, retry_after, with_retries
+from reflow_accounts.cli.http.spinner import Spinner
+from reflow_accounts.cli.http.transport import Reply, exchange
+from reflow_accounts.cli.http.user_agent import user_agent
+from reflow_accounts.contract import API_PREFIX
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+LARGEST_PAGE = 200
+MOST_PAGES = 500
+
+Query = Iterable[tuple[str, str]]
+
+
+class Client:
+    """Sends requests to the API of `server`, with `credential` if there is one."""
+
+    def __init__(self, server: str, credential: Credential | None = None) -> None:
+        self.server = server
+        self.credential = credential
+        # The start of a series of requests: the spinner counts the time of all of them.
+        self._since: float | None = None
+        self._date, self._date_received = "", 0.0
+
+    def now(self) -> datetime:
+        """Return the time, to a second: the server's if its last answer had a Date header, else the local one."""
+        from datetime import UTC, datetime, timedelta
+
+        date = http_date(self._date)
+        return date + timedelta(seconds=time.monotonic() - self._date_received) if date else datetime.now(UTC)
+
+    def ask(self, method: str, path: str, query: Query = (), body: object = None) -> Any:
+        """Return the JSON that the API answers (None for 204).
+
+        `path` follows the prefix ("/me"). Raises Problem when the API refuses, Unreachable when there is no
+        answer of Reflow.
+        """
+        return self.read(self.send(method, path, query, body))
+
+    def send(self, method: str, path: str, query: Query = (), body: object = None) -> Reply:
+        """Return the response of any status, after the retries. Raises Unreachable."""
+        import json
+        from urllib.parse import urlencode
+
+        url = f"{self.server}{API_PREFIX}{path}"
+        if encoded := urlencode(list(query), errors="surrogatepass"):
+            url += f"{'&' if '?' in path else '?'}{encoded}"
+        headers = {
+            "Accept": "application/json, application/problem+json",
+            "User-Agent": user_agent(os.environ),
+        }
+        content = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(body).encode()
+        if self.credential:
+            headers["Authorization"] = f"Bearer {self.credential.secret}"
+
+        def attempt() -> Reply:
+            with Spinner(self.server, self._since):
+                return exchange(url, method, headers, content)
+
+        reply = with_retries(attempt, method, self.server)
+        self._date, self._date_received = reply.headers.get("Date", ""), time.monotonic()
+        return reply
+
+    def read(self, reply: Reply) -> Any:
+        """Return the JSON in a response (None for 204). Raises Problem and Unreachable as `ask` does."""
+        if 300 <= reply.status < 400:
+            raise redirected(self.server, reply.redirect_target)
+        if reply.status == 204:
+            return None
+        try:
+            answer = parse_json(reply.content)
+        except ValueError:
+            raise Unreachable(self._why_no_json(reply)) from None
+        if reply.status >= 400:
+            raise self._problem(reply, answer)
+        return answer
+
+    def ask_object(self, method: str, path: str, query: Query = (), body: object = None) -> dict[str, Any]:
+        """Return the answer as `ask` does if it is a JSON object; raises UnexpectedAnswer for other JSON."""
+        answer = self.ask(method, path, query, body)
+        if not isinstance(answer, dict):
+            raise UnexpectedAnswer(not_reflow(self.server, "JSON that Reflow does not write"))
+        return answer
+
+    def listing(self, path: str, query: Query = (), limit: int | None = None) -> dict[str, Any]:
+        """Return a list of the API over all its pages, at most `limit` items: items, next_cursor.
+
+        Raises CommandError for a list that does not end.
+        """
+        items: list[dict[str, Any]] = []
+        cursor = None
+        for page in self.pages(path, query, limit):
+            items += page["items"]
+            cursor = page["next_cursor"]
+        if cursor and limit is None:
+            raise CommandError(f"The list is too long: {len(items)} items came, and there are more.")
+        return {"items": items[:limit], "next_cursor": cursor}
+
+    def pages(
+        self, path: str, query: Query = (), limit: int | None = None, size: int = LARGEST_PAGE
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the pages of a list of the API, each with items and next_cursor, up to `limit` items.
+
+        A cursor in `query` says where to begin. `size` is the page size; 0 leaves it to `query` and the
+        server. Ends after MOST_PAGES.
+        """
+        self._since = time.monotonic()
+        try:
+            cursors: list[str] = []
+            left = limit
+            while len(cursors) < MOST_PAGES and (left is None or left > 0):
+                page = self._page(path, query, cursors[-1:], size and min(size, left or size))
+                yield page
+                if not page["next_cursor"]:
+                    return
+                if page["next_cursor"] in cursors:
+                    raise UnexpectedAnswer(not_reflow(self.server, "a list whose pages repeat"))
+                cursors.append(page["next_cursor"])
+                left = None if left is None else left - len(page["items"])
+        finally:
+            self._since = None
+
+    def _page(self, path: str, query: Query, cursor: list[str], size: int) -> dict[str, Any]:
+        if cursor:
+            query = [*((name, value) for name, value in query if name != "cursor"), ("cursor", cursor[0])]
+        page = self.ask_object("GET", path, [*query, ("limit", str(size))] if size else query)
+        items, next_cursor = page.get("items"), page.get("next_cursor")
+        are_objects = isinstance(items, list) and all(isinstance(item, dict) for item in items)
+        if not are_objects or not isinstance(next_cursor, str | None):
+            raise UnexpectedAnswer(not_reflow(self.server, "a list that Reflow does not write"))
+        return {**page, "next_cursor": next_cursor}
+
+    def _why_no_json(self, reply: Reply) -> str:
+        if reply.content and reply.is_json:
+            return incomplete(self.server)
+        if reply.status in GATEWAY_ERRORS:
+            return not_available(self.server, reply.status, reply.through)
+        what = f"status {reply.status} and {reply.described_content}"
+        return not_reflow(self.server, what, reply.through)
+
+    def _problem(self, reply: Reply, answer: Any) -> Exception:
+        if not isinstance(answer, dict) or not isinstance(answer.get("code"), str):
+            if reply.status in GATEWAY_ERRORS:
+                return Unreachable(not_available(self.server, reply.status, reply.through))
+            what = f"status {reply.status} and no problem document"
+            return Unreachable(not_reflow(self.server, what, reply.through))
+        if reply.status == 401 and self.credential:
+            return Problem(reply.status, answer, self.credential.source.refusal(answer["code"], self.server))
+        seconds = retry_after(reply.headers)
+        problem = Problem(reply.status, answer, *problem_lines(reply.status, answer, seconds))
+        problem.retry_after = seconds
+        return problem

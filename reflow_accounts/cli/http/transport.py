@@ -1,0 +1,94 @@
+"""Sends one HTTP request with the standard library: no redirects, bounded answers, errors as messages."""
+
+from __future__ import annotations
+
+import http.client
+from contextlib import closing
+from email.message import Message
+from typing import NamedTuple
+from urllib.parse import SplitResult, urlsplit
+
+from reflow_accounts.cli.errors import Unreachable
+from reflow_accounts.cli.http import timeouts
+from reflow_accounts.cli.http.errors import endless, incomplete, proxy_authentication, unreachable
+from reflow_accounts.cli.http.proxies import Proxy, proxy_for
+
+LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
+_PROXY_AUTHENTICATION_REQUIRED = 407
+
+
+class Reply(NamedTuple):
+    """A response of any status; `through` names the proxy, if there was one."""
+
+    status: int
+    status_line: str
+    headers: Message
+    content: bytes
+    through: str = ""
+
+    @property
+    def is_json(self) -> bool:
+        """Whether the content type is JSON."""
+        return self.headers.get_content_type().endswith("json")
+
+    @property
+    def described_content(self) -> str:
+        """The content type, or "nothing", for messages."""
+        return self.headers.get_content_type() if self.content else "nothing"
+
+    @property
+    def redirect_target(self) -> str:
+        """The target of a redirect, for messages: scheme and host only, as the rest may be private."""
+        try:
+            parts = urlsplit(self.headers.get("Location", ""))
+            host = parts.hostname
+            port = f":{parts.port}" if parts.port else ""
+        except ValueError:
+            return "an unreadable address"
+        return f"{parts.scheme or 'http'}://{host}{port}" if host else "another page of its own"
+
+
+def exchange(url: str, method: str, headers: dict[str, str], body: bytes | None) -> Reply:
+    """Send one request and return the response. Raises Unreachable with the reason."""
+    parts = urlsplit(url)
+    server, proxy = f"{parts.scheme}://{parts.netloc}", proxy_for(parts)
+    forwards = proxy is not None and parts.scheme == "http"  # for https, the proxy only opens a tunnel
+    headers = {**headers, **(proxy.headers if proxy and forwards else {}), "Connection": "close"}
+    # A proxy that forwards reads the whole address in the request line (RFC 9112, section 3.2).
+    target = url if forwards else f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+    was_sent = False
+    try:
+        with closing(_connection(parts, proxy)) as connection:
+            connection.connect()
+            was_sent = True
+            connection.request(method, target, body, headers)
+            reply = _read(connection.getresponse(), server, proxy)
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
+        fault = unreachable(server, proxy, error)
+        fault.was_sent = was_sent
+        raise fault from None
+    if proxy and reply.status == _PROXY_AUTHENTICATION_REQUIRED:
+        raise proxy_authentication(server, proxy)
+    return reply
+
+
+def _connection(parts: SplitResult, proxy: Proxy | None) -> http.client.HTTPConnection:
+    is_secure = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
+    host, port = (proxy.host, proxy.port) if proxy else (parts.hostname or "", parts.port)
+    # The default TLS context trusts what this machine trusts.
+    connection = kind(host, port or kind.default_port, timeout=timeouts.TIMEOUT)
+    connection.response_class = timeouts.TimedResponse
+    if proxy and is_secure:
+        connection.set_tunnel(parts.hostname or "", parts.port or kind.default_port, proxy.headers)
+    return connection
+
+
+def _read(response: http.client.HTTPResponse, server: str, proxy: Proxy | None) -> Reply:
+    content = response.read(LARGEST_ANSWER + 1)
+    if len(content) > LARGEST_ANSWER:
+        raise Unreachable(endless(server))
+    if response.length:  # read(amount) returns a short answer without an error
+        raise Unreachable(incomplete(server))
+    line = f"HTTP/{response.version / 10} {response.status} {response.reason}".rstrip()
+    return Reply(response.status, line, response.headers, content, str(proxy) if proxy else "")

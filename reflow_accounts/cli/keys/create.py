@@ -1,0 +1,96 @@
+"""Creates a key of the user or of a service account, and outputs its secret once."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reflow_accounts.cli.credentials import Credential, Kind, Source
+from reflow_accounts.cli.errors import CommandError, Unreachable
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.keys.destination import Destination, Target
+from reflow_accounts.cli.keys.lookup import OWN, KeyOwner
+from reflow_accounts.cli.output import discard_stdout, document, say, tell
+from reflow_accounts.cli.text import clean
+from reflow_accounts.contract import is_well_formed
+
+
+def create_key(client: Client, name: str, target: Target, owner: KeyOwner = OWN) -> None:
+    """Create a key, write or print its secret, and report where it went.
+
+    Raises CommandError when the secret could not be written; then the key is revoked again.
+    """
+    destination = Destination(target.path, overwrite=target.overwrite)
+    try:
+        target.choose_ignore_file()
+        key = request_key(client, name, owner)
+        _output_secret(target, client, key, destination, owner)
+    finally:
+        destination.close()
+    name = clean(key.get("name"))
+    if destination.path is None:
+        tell(f"The key {name} was created. Save it now: it is shown only this once.")
+        return
+    tell(f"The key {name} was created and saved in {destination.path}.", *destination.warnings())
+    if target.context.as_json:
+        document({field: value for field, value in key.items() if field != "secret"})
+
+
+def _output_secret(
+    target: Target, client: Client, key: dict[str, Any], destination: Destination, owner: KeyOwner
+) -> None:
+    try:
+        target.ignore_in_git()
+        destination.write(key["secret"])
+        if target.context.as_json and destination.path is None:
+            document(key)
+        else:
+            destination.show(key["secret"])
+    except (OSError, KeyboardInterrupt) as error:
+        if destination.holds(key["secret"]):
+            raise
+        if destination.path is None:
+            discard_stdout()
+        raise CommandError(
+            f"{not_written(destination.path, error)} {revoke_again(client, key, owner)}"
+        ) from None
+
+
+def request_key(
+    client: Client, name: str, owner: KeyOwner, expires_at: datetime | None = None
+) -> dict[str, Any]:
+    """Request a new key from the API and return it with its secret. Raises Problem and Unreachable."""
+    payload = {"name": name} | ({"expires_at": expires_at.isoformat()} if expires_at else {})
+    hint = f"If the key was created all the same, {owner.list_command} shows it."
+    try:
+        key = client.ask_object("POST", owner.path, body=payload)
+    except Unreachable as fault:
+        raise (Unreachable(*fault.lines, hint) if fault.was_sent else fault) from None
+    except KeyboardInterrupt:
+        say(hint)
+        raise
+    if not is_well_formed(str(key.get("secret"))):
+        raise Unreachable(f"{client.server} answered without a key, so it is not Reflow that answers.")
+    return key
+
+
+def not_written(path: Path | None, error: BaseException) -> str:
+    """Return the message for a secret that could not be written."""
+    reason = getattr(error, "strerror", None) or "interrupted"
+    return f"The key could not be written to {path or 'stdout'} ({reason})."
+
+
+def revoke_again(client: Client, key: dict[str, Any], owner: KeyOwner) -> str:
+    """Revoke a key that was just created, and return the message with the outcome."""
+    name = clean(key.get("name"))
+    source = Source(Kind.OPTION, "the answer of the server")
+    with_new_key = Client(client.server, Credential(source, key["secret"]))
+    # The credential of this run may have become invalid; every key may revoke itself.
+    for by, path in ((client, owner.path_of(key)), (with_new_key, OWN.path_of(key))):
+        try:
+            by.ask("DELETE", path)
+        except CommandError:
+            continue
+        return f"The new key {name} was revoked again; nothing is left of it."
+    return f"It could not be revoked either: revoke {name} in {owner.page}."

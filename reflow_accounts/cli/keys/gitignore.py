@@ -1,0 +1,107 @@
+"""Keeps git from publishing a key file: warnings, commands to show, and adding it to an ignore file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import click
+
+from reflow_accounts.cli import git
+from reflow_accounts.cli.output import say, tell
+from reflow_accounts.cli.text import shell
+
+_CHOICES = (
+    "  1  in .gitignore, for everybody who works on the repository",
+    "  2  in .git/info/exclude, in this clone alone",
+    "  3  nowhere: leave it as it is",
+)
+# Links are not followed: git reads no linked ignore file, and a repository could point it anywhere.
+_APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT
+_APPEND |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+
+
+def git_warnings(file: Path, root: Path) -> list[str]:
+    """Return the lines to warn with when git would publish `file` of the repository at `root`."""
+    status = git.file_status(file, root)
+    name = file.relative_to(root).as_posix()
+    if status is git.FileStatus.TRACKED:
+        return [
+            f"warning: {file} is tracked by git. Take it out, and revoke the key if it was ever pushed:",
+            f"    {untrack_command(root, name)}",
+            f"    {ignore_command(root, name)}",
+        ]
+    if status is git.FileStatus.NOT_IGNORED:
+        return [
+            f"warning: {file} is not ignored by git and could be published. Mend it:",
+            f"    {ignore_command(root, name)}",
+        ]
+    return []
+
+
+def untrack_command(root: Path, name: str) -> str:
+    """Return the command that removes the file called `name` in `root` from git, but not from the disk."""
+    return shell("git", "-C", root, "rm", "--cached", name)
+
+
+def ignore_command(root: Path, name: str) -> str:
+    """Return the command that makes git ignore the file called `name` in `root`."""
+    ignore_file = root / ".gitignore"
+    if os.name == "nt":  # PowerShell's own echo would write UTF-16
+        return shell("Add-Content", ignore_file, f"/{name}")
+    if ignore_file.is_symlink():  # git reads no linked ignore file
+        ignore_file = exclude_file(root)
+    line = shell(f"/{name}")
+    try:
+        content = ignore_file.read_bytes()
+    except OSError:
+        content = b""
+    if content and not content.endswith(b"\n"):
+        return f"printf '\\n%s\\n' {line} >> {shell(ignore_file)}"
+    return f"echo {line} >> {shell(ignore_file)}"
+
+
+def choose_ignore_file(file: Path, root: Path, *, yes: bool, may_ask: bool) -> Path | None:
+    """Return the ignore file to add `file` to, or None when git ignores it already or the user declines.
+
+    `yes` chooses `.gitignore` of `root`; otherwise the user is asked if `may_ask`.
+    """
+    if git.file_status(file, root) is not git.FileStatus.NOT_IGNORED:
+        return None
+    if yes:
+        return root / ".gitignore"
+    if not may_ask:
+        return None
+    say(f"Git does not ignore {file}, so it could be published. Where shall it be ignored?", *_CHOICES)
+    choice = click.prompt("Choose", type=click.Choice(["1", "2", "3"]), default="1", err=True)
+    if choice == "2":
+        return exclude_file(root)
+    return root / ".gitignore" if choice == "1" else None
+
+
+def exclude_file(root: Path) -> Path:
+    """Return the ignore file of this clone alone."""
+    return git.exclude_file_of(root) or root / ".git" / "info" / "exclude"
+
+
+def add_to_ignore_file(ignore_file: Path, name: str) -> None:
+    """Make git ignore the file called `name` at the root, and report it; a failure is a warning."""
+    try:
+        _append(ignore_file, f"/{name}\n".encode())
+    except OSError as error:
+        tell(f"warning: {ignore_file} could not be changed ({error.strerror}).")
+    else:
+        tell(f"/{name} was added to {ignore_file}, so that git ignores the file.")
+
+
+def _append(file: Path, line: bytes) -> None:
+    """Append a line to `file`, which may be missing or lack a final line end. Raises OSError."""
+    file.parent.mkdir(exist_ok=True)
+    with os.fdopen(os.open(file, _APPEND, 0o666), "rb+") as lines:
+        if not stat.S_ISREG(os.fstat(lines.fileno()).st_mode):
+            raise OSError(None, "it is not a plain file")
+        if lines.seek(0, os.SEEK_END):
+            lines.seek(-1, os.SEEK_END)
+            line = line if lines.read(1) == b"\n" else b"\n" + line
+        lines.write(line)

@@ -1,0 +1,150 @@
+"""Login with a browser: show a code and poll until it is approved (RFC 8628)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from reflow_accounts.cli.errors import NotSignedIn, Problem, Unreachable
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import as_object
+from reflow_accounts.cli.login.browser import can_open, open_page, was_enter_pressed
+from reflow_accounts.cli.login.session_store import SessionStore
+from reflow_accounts.cli.login.sessions import LOST_SESSION, log_in, with_lost_session
+from reflow_accounts.cli.output import say
+from reflow_accounts.cli.text import clean
+from reflow_accounts.contract import DEVICE_GRANT
+
+CLIENT_ID = "reflow"
+# RFC 8628, 3.5: the default interval, and the increment after `slow_down`, in seconds.
+INTERVAL = SLOWER = 5
+# The most that a server may ask for, in seconds.
+LONGEST_INTERVAL, LONGEST_LIFE = 60, 3600
+
+_ERRORS = {
+    "access_denied": "The login was denied in the browser. Nothing was kept.",
+    "expired_token": "The code has expired. Run reflow login again for a new one.",
+    "invalid_grant": "The server no longer knows this login. Run reflow login again; if you had approved it, "
+    "end its session in Account > Security.",
+}
+
+
+def log_in_with_browser(server: str, store: SessionStore, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Log in as `sessions.log_in` does and return the session. The caller checks that a user is present.
+
+    Raises NotSignedIn when the login is denied or not approved in time, and what the API refuses.
+    """
+    return log_in(server, store, lambda: _approved_session(server, environ))
+
+
+def _approved_session(server: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    import socket
+
+    client = Client(server)
+    host = socket.gethostname().encode("utf-8", "replace").decode()[:255].replace("\0", "")
+    answer = client.ask_object("POST", "/device/code", body={"client_id": CLIENT_ID, "host": host})
+    code = DeviceCode(server, answer)
+    may_open = can_open(environ) and code.is_at_the_server
+    say(f"Your code: {code.user_code}", f"Open {code.page} and enter it.")
+    if not code.is_at_the_server:
+        say(f"That page is not at {server}: go on only if you know that it belongs to it.")
+    if may_open:
+        say("Press Enter to open it in your browser. Waiting …")
+    else:
+        say("Waiting …")
+    poll = _Poll(client, code, may_open)
+    try:
+        return poll.until_approved()
+    except KeyboardInterrupt:
+        if poll.is_answer_missing:
+            say(LOST_SESSION)
+        raise
+
+
+class DeviceCode:
+    """The device authorization response (RFC 8628, 3.2). Raises Unreachable when it is not usable."""
+
+    def __init__(self, server: str, answer: dict[str, Any]) -> None:
+        fields = [answer.get(name) for name in ("device_code", "user_code", "verification_uri")]
+        if not all(isinstance(field, str) and field for field in fields):
+            raise Unreachable(f"{server} answered without a code, so it is not Reflow that answers.")
+        self.device_code, user_code, page = map(str, fields)
+        scheme, host = _origin(page)
+        self.is_at_the_server = (scheme, host) == _origin(server)
+        # The page must be no less safe than the server, and contain no user name and password.
+        is_safe = scheme == "https" or (scheme == "http" and server.startswith("http:"))
+        if not (is_safe and host and "@" not in host and page.isprintable()):
+            raise Unreachable(f"{server} named a page that is no web page, so it is not Reflow that answers.")
+        self.user_code, self.page = clean(user_code), clean(page)
+        self.interval = _seconds(answer.get("interval"), INTERVAL, LONGEST_INTERVAL)
+        self.expires_in = _seconds(answer.get("expires_in"), LONGEST_LIFE, LONGEST_LIFE)
+
+
+def _origin(address: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc
+
+
+def _seconds(value: object, default: int, most: int) -> int:
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return min(max(int(str(value)), 1), most) if is_number else default
+
+
+class _Poll:
+    """Polls the token endpoint at the interval that the server asks for."""
+
+    def __init__(self, client: Client, code: DeviceCode, may_open: bool) -> None:
+        self.client, self.code, self.may_open = client, code, may_open
+        self.interval = code.interval
+        # Longer than the interval after network failures.
+        self.pause = 0
+        # A poll was sent and its outcome is unknown.
+        self.is_answer_missing = False
+
+    def until_approved(self) -> dict[str, Any]:
+        end = time.monotonic() + self.code.expires_in
+        while time.monotonic() < end:
+            self._wait(min(max(self.pause, self.interval), end - time.monotonic()))
+            try:
+                return self._session()
+            except Unreachable as fault:
+                # RFC 8628, 3.5: double the delay after each network failure.
+                self.pause = min(2 * max(self.pause, self.interval), LONGEST_INTERVAL)
+                if time.monotonic() + self.pause >= end:
+                    raise with_lost_session(fault) from None
+            except Problem as problem:
+                self.pause, self.is_answer_missing = 0, False
+                self._adjust_interval(problem)
+        raise NotSignedIn(_ERRORS["expired_token"])
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, and open the page when the user presses Enter meanwhile."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if not self.may_open:
+                time.sleep(left)
+            elif was_enter_pressed(left):
+                self.may_open = False
+                open_page(self.code.page)
+                say("If no browser appears, open the page by hand.")
+
+    def _session(self) -> dict[str, Any]:
+        self.is_answer_missing = True
+        payload = {"grant_type": DEVICE_GRANT, "device_code": self.code.device_code, "client_id": CLIENT_ID}
+        token = self.client.ask_object("POST", "/device/token", body=payload)
+        return {**as_object(token.get("session")), "secret": token.get("access_token")}
+
+    def _adjust_interval(self, problem: Problem) -> None:
+        """Choose the next interval. Raises NotSignedIn or `problem` when polling cannot go on."""
+        error = problem.document.get("error")
+        if error == "slow_down":
+            self.interval = min(self.interval + SLOWER, LONGEST_INTERVAL)
+        elif problem.status in (429, 503):
+            self.interval = min(2 * self.interval, LONGEST_INTERVAL)
+        elif error != "authorization_pending":
+            raise NotSignedIn(_ERRORS[error]) if isinstance(error, str) and error in _ERRORS else problem

@@ -1,0 +1,113 @@
+"""Starts and ends sessions at a server, and stores them, whichever way the user logs in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from reflow_accounts.cli.credentials import Credential, Kind, Source
+from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
+from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import as_object
+from reflow_accounts.cli.login.session_store import Session, SessionStore, is_session_secret
+from reflow_accounts.cli.output import say, tell
+from reflow_accounts.cli.text import clean
+
+LOST_SESSION = "If a session was begun, end it in Account > Security."
+
+
+def log_in(server: str, store: SessionStore, begin: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Start a session with `begin`, store it with its server, and end the previous one at this server.
+
+    `begin` returns the API's session object with its `secret`; the result is that object without it.
+    Raises CommandError and what `begin` raises. Then nothing is stored, and the new session is ended or the
+    message says that one may be left.
+    """
+    previous = store.session_for(server)
+    # Report that the login cannot be stored before the user types a password or goes to a browser.
+    store.prepare().discard()
+    session = begin()
+    if not is_session_secret(session.get("secret")):
+        raise Unreachable(f"{server} answered without a session, so it is not Reflow that answers.")
+    _store(server, store, session)
+    if previous:
+        _try_to_end(previous, "The login before this one")
+    return {name: value for name, value in session.items() if name != "secret"}
+
+
+def log_out(server: str, store: SessionStore) -> bool:
+    """End the session at `server`, and remove it here even when that fails. Return whether there was one.
+
+    Raises CommandError when the server could not be told.
+    """
+    session = store.session_for(server)
+    if session is None:
+        return False
+    try:
+        _end(session)
+    except CommandError as fault:
+        store.forget(server)
+        raise CommandError(
+            *fault.lines,
+            "The login was removed here, but the server may still know it: end it in Account > Security.",
+            exit_code=fault.exit_code,
+        ) from None
+    store.forget(server)
+    return True
+
+
+@contextmanager
+def session_may_begin() -> Iterator[None]:
+    """Add LOST_SESSION to the message when the request in this block was sent and its answer is missing."""
+    try:
+        yield
+    except Unreachable as fault:
+        raise with_lost_session(fault) from None
+    except KeyboardInterrupt:
+        say(LOST_SESSION)
+        raise
+
+
+def with_lost_session(fault: Unreachable) -> Unreachable:
+    """Return `fault`, with LOST_SESSION unless the request was not sent."""
+    return Unreachable(*fault.lines, LOST_SESSION) if fault.was_sent else fault
+
+
+def _store(server: str, store: SessionStore, session: dict[str, Any]) -> None:
+    user = as_object(session.get("user"))
+    details = {
+        "id": session.get("id"),
+        "secret": session["secret"],
+        "email": user.get("email"),
+        "name": user.get("name"),
+        "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "expires_at": session.get("expires_at"),
+    }
+    try:
+        file = store.prepare()
+        try:
+            store.keep(server, details, file)
+        finally:
+            file.discard()
+    except BaseException:
+        _try_to_end(Session(server, details["secret"], store.path), "The session")
+        raise
+    tell(f"Logged in at {server} as {clean(details['name'])} ({clean(details['email'])}).")
+
+
+def _end(session: Session) -> None:
+    source = Source(Kind.LOGIN, session.server, session.path)
+    try:
+        Client(session.server, Credential(source, session.secret)).ask("DELETE", "/sessions/current")
+    except Problem as problem:
+        if problem.status != 401:  # 401: the session has ended already
+            raise
+
+
+def _try_to_end(session: Session, what: str) -> None:
+    try:
+        _end(session)
+    except CommandError:
+        say(f"{what} could not be ended at {session.server}: end it in Account > Security.")
