@@ -53,6 +53,7 @@ class KeyCheck:
         self._store = _store(settings)
         self._waiting: list[_Waiting] = []
         self._batches: asyncio.Task[None] | None = None
+        self._rolling_up: asyncio.Future[None] | None = None
         constant = response_headers.constant(settings.is_https) | {"Cache-Control": response_headers.NOT_KEPT}
         self._headers = _encoded(constant)
 
@@ -144,11 +145,15 @@ class KeyCheck:
             if not done.done():  # otherwise the client has gone
                 done.set_result(result)
         if any([is_roll_up_due(result.use_number) for result in results if result.use_number]):  # noqa: C419  # each asks
-            await asyncio.to_thread(self._fold)
+            # Not awaited: key checks go on meanwhile, whatever becomes of it.
+            self._rolling_up = asyncio.get_running_loop().run_in_executor(None, self._roll_up)
 
-    def _fold(self) -> None:
-        with self._app.app_context():
-            roll_up_or_log()
+    def _roll_up(self) -> None:
+        try:
+            with self._app.app_context():
+                roll_up_or_log()
+        except Exception as error:  # no caller waits for it
+            _logger.error("the log of uses could not be rolled up: %s", type(error).__name__)
 
 
 def _response(
