@@ -3,7 +3,7 @@
 from typing import Any
 
 import psycopg
-from flask import has_request_context
+from flask import g, has_app_context, has_request_context
 from psycopg.pq import TransactionStatus
 
 # Within a request no statement takes longer; in commands and background jobs it may.
@@ -29,8 +29,11 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 class Connection(psycopg.Connection[Any]):
     """A blocking connection. A statement of a request that times out closes it and raises OperationalError."""
 
+    _is_rolling_back = False
+
     def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
-        if has_request_context():
+        # Flask rolls back when the context of the request has gone.
+        if self._is_rolling_back or _has_client():
             named.setdefault("timeout", STATEMENT_TIMEOUT_S)
         try:
             return super().wait(gen, *options, **named)
@@ -41,9 +44,17 @@ class Connection(psycopg.Connection[Any]):
             raise
 
     def rollback(self) -> None:
+        self._is_rolling_back = True
         try:
             super().rollback()
         except psycopg.OperationalError:
             # The server has rolled back a transaction whose connection is lost. An error here, at the end
             # of a request, would replace its response.
             self.close()
+        finally:
+            self._is_rolling_back = False
+
+
+def _has_client() -> bool:
+    """Whether a client waits for this statement: in a request, or in a step of a download."""
+    return has_request_context() or (has_app_context() and "has_client" in g)

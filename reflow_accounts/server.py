@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -74,6 +75,9 @@ def _run(host: str, port: int) -> None:
     # The workers make the application anew and must know the name that they answer at.
     os.environ["HOST"] = host
 
+    # A worker that is told to stop while it starts ends at once: until it sets its own handlers it would
+    # have those of this process, which only note the signal here.
+    os.register_at_fork(after_in_child=_end_on_signals)
     Granian(
         "reflow_accounts.asgi:app",
         address=host,
@@ -85,6 +89,11 @@ def _run(host: str, port: int) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=SECONDS_TO_STOP,
     ).serve()
+
+
+def _end_on_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _check_port(host: str, port: int) -> None:

@@ -8,7 +8,7 @@ from threading import Lock
 from time import monotonic
 from weakref import WeakKeyDictionary
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 
 from reflow_accounts.activity.lines import heading, lines_of, remark
 from reflow_accounts.activity.service import activity_of
@@ -17,10 +17,12 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import Unavailable
 from reflow_accounts.users.models import User
 
-LINES_AT_ONCE = 1000
+LINES_AT_ONCE = 200
 # Files that a process sends at once, and that it sends to one person: whoever reads slowly holds one.
 MOST_AT_ONCE = 24
 MOST_OF_ONE = 2
+# A step waits so long for the steps of other downloads.
+LONGEST_WAIT_S = 5.0
 # Who reads more slowly than this, after a while of waiting, is given up.
 PATIENCE_SECONDS = 60
 SLOWEST_BYTES_A_SECOND = 1024
@@ -30,6 +32,7 @@ _BUSY = "Other downloads are under way. Nothing was changed. Try again when they
 _logger = logging.getLogger(__name__)
 _under_way: WeakKeyDictionary[Iterator[bytes], int] = WeakKeyDictionary()
 _turn = Lock()
+_reading = Lock()
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ def _admitted(stream: Iterator[bytes], user_id: int) -> Iterator[bytes]:
     return stream
 
 
-def _stream(wanted: _Wanted, first: bytes, cursor: str | None) -> Iterator[bytes]:
-    waited, sent, piece = 0.0, 0, first
+def _stream(wanted: _Wanted, piece: bytes, cursor: str | None) -> Iterator[bytes]:
+    waited, sent = 0.0, 0
     while True:
         asked_at = monotonic()
         yield piece
@@ -95,8 +98,22 @@ def _stream(wanted: _Wanted, first: bytes, cursor: str | None) -> Iterator[bytes
 
 
 def _read(wanted: _Wanted, cursor: str | None) -> tuple[bytes, str | None]:
-    """Return the next lines and where to go on, None at the end. The session ends with the step."""
+    """Return the next lines and where to go on, None at the end. Raises Unavailable.
+
+    One step at a time: many at once would take no less time, and the memory of all their rows.
+    """
+    if not _reading.acquire(timeout=LONGEST_WAIT_S):
+        raise Unavailable(_BUSY)
+    try:
+        return _read_step(wanted, cursor)
+    finally:
+        _reading.release()
+
+
+def _read_step(wanted: _Wanted, cursor: str | None) -> tuple[bytes, str | None]:
+    """The session ends with the step."""
     with wanted.app.app_context():
+        g.has_client = True
         user = db.session.get_one(User, wanted.user_id)
         if user.is_person and user.disabled_at:
             raise Unavailable("The account was disabled meanwhile.")

@@ -1,5 +1,6 @@
 """A server that is told to stop answers what it has accepted, records each use that it answered, and exits with 0."""
 
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from sqlalchemy import func, select, text
 
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.database import db
+from reflow_accounts.server import WORKERS
 from tests.crash.answers import KEYS, ME, Clients, by_key
 from tests.crash.clients import Crowd, ask, log_in
 from tests.crash.lines import Line
@@ -19,11 +21,12 @@ pytestmark = pytest.mark.slow
 
 CLIENTS = 8
 ROUNDS = 3
+ATTEMPTS = 6
 SECONDS_TO_EXIT = 20
 ENOUGH_ANSWERS = 50
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def server(request, tmp_path_factory):
     url = ""
     if request.param == "postgresql":
@@ -47,9 +50,32 @@ def terminate(server: LiveServer) -> int:
     return server.process.wait(SECONDS_TO_EXIT)
 
 
+@contextmanager
+def holding_uses(server: LiveServer) -> Iterator[None]:
+    """Let no use be recorded while the block runs."""
+    with server.app.app_context(), db.engine.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        connection.execute(text("DELETE FROM uses WHERE 1 = 0" if is_sqlite else "LOCK TABLE uses"))
+        yield
+        connection.rollback()
+
+
+def started(server: LiveServer) -> dict[str, str]:
+    """Return a new key, when every process of the server answers."""
+    key: dict[str, str] = ask(server, "POST", "/keys", log_in(server), {"name": secrets.token_hex(4)})[1]
+    deadline, seen = time.monotonic() + 30, set()
+    while len(seen) < WORKERS:
+        assert time.monotonic() < deadline, "one process takes every connection"
+        line = Line(server, key["secret"])
+        seen.add(line.worker)
+        line.close()
+        time.sleep(0.02)
+    return key
+
+
 def test_it_records_what_it_answered_and_exits(server):
-    key = ask(server, "POST", "/keys", log_in(server), {"name": "sigterm"})[1]
     for _ in range(ROUNDS):
+        key = started(server)
         before = count_uses(server, key["id"])
         crowd = Crowd(server, key["secret"], CLIENTS)
         crowd.start()
@@ -65,18 +91,8 @@ def test_it_records_what_it_answered_and_exits(server):
     assert "Traceback" not in server.log.read_text()
 
 
-@contextmanager
-def holding_uses(server: LiveServer) -> Iterator[None]:
-    """Let no use be recorded while the block runs."""
-    with server.app.app_context(), db.engine.connect() as connection:
-        is_sqlite = connection.dialect.name == "sqlite"
-        connection.execute(text("DELETE FROM uses WHERE 1 = 0" if is_sqlite else "LOCK TABLE uses"))
-        yield
-        connection.rollback()
-
-
 def test_it_answers_what_is_under_way(server):
-    secret = ask(server, "POST", "/keys", log_in(server), {"name": "under way"})[1]["secret"]
+    secret = started(server)["secret"]
     requests = [by_key(ME, secret), by_key(KEYS, secret)] * (CLIENTS // 2)
     with holding_uses(server):
         clients = Clients(server, requests)
@@ -87,15 +103,20 @@ def test_it_answers_what_is_under_way(server):
     assert clients.finish() == 0
     assert [answer.status for answer in clients.answers] == [200] * CLIENTS
     assert server.process.wait(SECONDS_TO_EXIT) == 0
-    server.restart()
 
 
 def test_it_does_not_wait_for_idle_clients(server):
-    secret = ask(server, "POST", "/keys", log_in(server), {"name": "idle"})[1]["secret"]
+    secret = started(server)["secret"]
     with ExitStack() as stack:
         for _ in range(CLIENTS):
             stack.callback(Line(server, secret).close)
         begun = time.monotonic()
         assert terminate(server) == 0
-        assert time.monotonic() - begun < SECONDS_TO_EXIT / 2
-    server.restart()
+    assert time.monotonic() - begun < SECONDS_TO_EXIT / 2
+
+
+def test_it_stops_while_it_starts(server):
+    """One process answers already while the other is still importing the application."""
+    for _ in range(ATTEMPTS):
+        assert terminate(server) == 0
+        server.restart()
