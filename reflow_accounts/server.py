@@ -24,7 +24,7 @@ from reflow_accounts.web.addresses import listening
 
 WORKERS = 2
 # A worker that is told to stop lets its answers be read to the end, but for no longer than this.
-SECONDS_TO_STOP = 60
+SECONDS_TO_STOP = 30
 
 
 def serve(app: Flask, host: str, port: int) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.database import db
-from reflow_accounts.server import WORKERS
+from reflow_accounts.server import SECONDS_TO_STOP, WORKERS
 from tests.crash.answers import KEYS, ME, Clients, by_key
 from tests.crash.clients import Crowd, ask, log_in
 from tests.crash.lines import Line
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 CLIENTS = 8
 ROUNDS = 3
-ATTEMPTS = 6
+ATTEMPTS = 3
 SECONDS_TO_EXIT = 20
 ENOUGH_ANSWERS = 50
 
@@ -43,11 +43,11 @@ def count_uses(server: LiveServer, key_id: str) -> int:
         return db.session.scalar(query)
 
 
-def terminate(server: LiveServer) -> int:
+def terminate(server: LiveServer, seconds: float = SECONDS_TO_EXIT) -> int:
     """Send SIGTERM to the main process, as systemd and Docker do; return its exit code."""
     assert server.process
     server.process.send_signal(signal.SIGTERM)
-    return server.process.wait(SECONDS_TO_EXIT)
+    return server.process.wait(seconds)
 
 
 @contextmanager
@@ -116,7 +116,11 @@ def test_it_does_not_wait_for_idle_clients(server):
 
 
 def test_it_stops_while_it_starts(server):
-    """One process answers already while the other is still importing the application."""
+    """One process answers already while the other is still starting.
+
+    A signal is lost that comes just between the startup of a worker's application and its event loop: granian's
+    main process ends that worker after SECONDS_TO_STOP.
+    """
     for _ in range(ATTEMPTS):
-        assert terminate(server) == 0
+        assert terminate(server, SECONDS_TO_STOP + SECONDS_TO_EXIT) == 0
         server.restart()
