@@ -8,6 +8,7 @@ from flask import Flask
 
 from reflow_accounts.api_auth.key_check import ASGIApp, KeyCheck
 from reflow_accounts.api_auth.store import LookupRequest, LookupResult
+from tests.api_auth.lookups import run_in_event_loop
 
 Result = TypeVar("Result")
 
@@ -91,7 +92,7 @@ def in_event_loop(app: Flask, work: Callable[[Checks], Awaitable[Result]]) -> Re
         finally:
             await checks.close()
 
-    return asyncio.run(run())
+    return run_in_event_loop(run())
 
 
 def _answering(status: int) -> ASGIApp:

@@ -1,8 +1,10 @@
 """Key checks by the event loop's own store, on the database of a test."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import Any, TypeVar
 
 from flask import Flask
 
@@ -14,6 +16,15 @@ from reflow_accounts.auth.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.database import db
 from tests.factories import Person
+
+
+Result = TypeVar("Result")
+
+
+def run_in_event_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run `work` in an event loop of another thread: Playwright keeps one running in this thread."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(asyncio.run, work).result()
 
 
 def lookup(secret: str, at: datetime, team: str | None = None, rights: str = "") -> LookupRequest:
@@ -32,7 +43,7 @@ def ask_store(app: Flask, requests: Sequence[LookupRequest]) -> list[LookupResul
         finally:
             await store.close()
 
-    return asyncio.run(ask())
+    return run_in_event_loop(ask())
 
 
 def add_key(owner: Person, **columns: datetime | None) -> str:

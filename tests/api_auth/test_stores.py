@@ -18,7 +18,7 @@ from reflow_accounts.api_auth.store_sqlite import SqliteStore
 from reflow_accounts.api_keys.models import Use
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import Unavailable
-from tests.api_auth.lookups import lookup
+from tests.api_auth.lookups import lookup, run_in_event_loop
 from tests.api_keys.usage.log import on
 
 SECONDS = 1.5
@@ -89,7 +89,7 @@ def test_sqlite_store_opens_a_replaced_file_after_a_failure(app, cast, tmp_path,
         finally:
             await store.close()
 
-    asyncio.run(work())
+    run_in_event_loop(work())
 
 
 def copy(source: str, target: Path) -> None:
@@ -120,7 +120,7 @@ def test_postgres_store_closes_a_connection_that_it_cannot_use(app, cast, monkey
         await until_none_is_open(app)
         await store.close()
 
-    asyncio.run(work())
+    run_in_event_loop(work())
 
 
 async def until_none_is_open(app) -> None:
