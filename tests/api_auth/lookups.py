@@ -17,7 +17,6 @@ from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.database import db
 from tests.factories import Person
 
-
 Result = TypeVar("Result")
 
 
