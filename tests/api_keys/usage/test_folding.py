@@ -85,7 +85,7 @@ def test_several_that_fold_at_once_count_each_use_once(app, keys):
 
 
 def test_a_long_log_is_folded_in_several_steps(app, keys, monkeypatch):
-    monkeypatch.setattr(rollup, "LARGEST_ROLL_UP", 10)
+    monkeypatch.setattr(rollup, "LARGEST_ROLL_UP", {"sqlite": 10, "postgresql": 10})
     numbers = [log.append(app, keys[0], now()) for _ in range(35)]
     log.fold(app)
     # Steps end at multiples of ten; PostgreSQL's numbers go on from the tests before.
