@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from reflow_accounts.api_auth.verify import PresentedTeam
@@ -99,6 +100,8 @@ def original_path(header: str) -> str | None:
     return kept(unquote_to_bytes(path.encode("latin-1", "replace")).decode("utf-8", "replace"))
 
 
+# A proxy asks the same few questions again and again.
+@lru_cache(maxsize=1024)
 def asked(query: str) -> tuple[str, Rights]:
     """Return the team id and the needed rights of a query. Raises InsufficientRights for any other question."""
     words = parse_qsl(query, keep_blank_values=True)
