@@ -50,7 +50,7 @@ class KeyCheck:
         settings: Settings = app.config["SETTINGS"]
         self._app, self._flask, self._unavailable = app, flask, unavailable
         self._hosts, self._trusted_proxies = Hosts(settings), settings.trusted_proxies
-        self._store = _store(settings)
+        self.store = open_store(settings)
         self._waiting: list[_Waiting] = []
         self._batches: asyncio.Task[None] | None = None
         self._rolling_up: asyncio.Future[None] | None = None
@@ -73,7 +73,7 @@ class KeyCheck:
 
     async def close(self) -> None:
         """Close the database connection of this process."""
-        await self._store.close()
+        await self.store.close()
 
     def _request(self, scope: Scope) -> LookupRequest | None:
         """Return what to ask the store, or None for a request that Flask answers."""
@@ -132,7 +132,7 @@ class KeyCheck:
 
     async def _run(self, batch: list[_Waiting]) -> None:
         try:
-            results = await self._store.authenticate_and_record([request for request, _ in batch])
+            results = await self.store.authenticate_and_record([request for request, _ in batch])
         except Exception as error:  # every waiting request needs an answer, whatever went wrong
             _logger.error("key checks failed: %s", type(error.__cause__ or error).__name__)
             # Those that came meanwhile would wait as long again.
@@ -170,7 +170,8 @@ def _response(
     return request.use.status, _encoded(headers), b""
 
 
-def _store(settings: Settings) -> SqliteStore | PostgresStore:
+def open_store(settings: Settings) -> SqliteStore | PostgresStore:
+    """Return the store of the database in `settings`; it connects when it is asked first."""
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         return SqliteStore(str(url.database), settings.sqlite_synchronous)

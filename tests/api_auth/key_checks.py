@@ -48,7 +48,7 @@ class Checks:
 
     def __init__(self, app: Flask) -> None:
         self._key_check = KeyCheck(app, _answering(LEFT_TO_FLASK), _answering(UNAVAILABLE))
-        self.store = self._key_check._store = WatchedStore(self._key_check._store)  # type: ignore[assignment]
+        self.store = self._key_check.store = WatchedStore(self._key_check.store)  # type: ignore[assignment]
 
     async def me(self, secret: str, user_agent: str = "tests") -> Answer:
         return await self.get("/api/v1/me", b"", secret, user_agent)

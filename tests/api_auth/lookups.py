@@ -36,7 +36,7 @@ def ask_store(app: Flask, requests: Sequence[LookupRequest]) -> list[LookupResul
     """Have the store of the application's database answer one batch."""
 
     async def ask() -> list[LookupResult]:
-        store = key_check._store(app.config["SETTINGS"])
+        store = key_check.open_store(app.config["SETTINGS"])
         try:
             return await store.authenticate_and_record(requests)
         finally:
