@@ -71,7 +71,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.wsgi_app = HostGate(Hosts(settings), app.wsgi_app)  # type: ignore[method-assign]
     if settings.trusted_proxies:
         count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+        # X-Forwarded-For is read in web/request_info.py.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0, x_proto=count, x_host=count)  # type: ignore[method-assign]
     return app
 
 

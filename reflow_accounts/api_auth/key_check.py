@@ -22,7 +22,7 @@ from reflow_accounts.database import now
 from reflow_accounts.errors import InsufficientRights, Unavailable
 from reflow_accounts.web import security_headers as response_headers
 from reflow_accounts.web.allowed_hosts import Hosts
-from reflow_accounts.web.request_info import LONGEST_ADDRESS, LONGEST_USER_AGENT, forwarded
+from reflow_accounts.web.request_info import LONGEST_USER_AGENT, client_address, forwarded
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -106,13 +106,10 @@ class KeyCheck:
         return not host or self._hosts.has(host)
 
     def _use(self, scope: Scope, headers: Headers, method: str, path: str, status: int) -> UseFacts:
-        address: str = (scope.get("client") or ("",))[0]
-        if self._trusted_proxies:
-            address = forwarded(_header(headers, b"x-forwarded-for"), self._trusted_proxies) or address
+        peer: str = (scope.get("client") or ("",))[0]
+        address = client_address(peer, _header(headers, b"x-forwarded-for"), self._trusted_proxies)
         user_agent = _header(headers, b"user-agent")[:LONGEST_USER_AGENT]
-        return UseFacts(
-            _UNKNOWN, now(), method, path, status, ACCEPTED, address[:LONGEST_ADDRESS], user_agent
-        )
+        return UseFacts(_UNKNOWN, now(), method, path, status, ACCEPTED, address, user_agent)
 
     async def _result(self, request: LookupRequest) -> LookupResult:
         """Have the request checked in the next batch: while one is at the database, later requests form another."""

@@ -2,8 +2,9 @@
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 
-from flask import request
+from flask import current_app, request
 from werkzeug.http import parse_list_header
 
 from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX
@@ -25,6 +26,9 @@ _PROGRAMS = {
     "Safari/": "Safari",
     "curl/": "curl",
 }
+# An address as proxies write it: IPv4 with or without a port, IPv6 with or without brackets, a port only after
+# brackets (RFC 7239, 6.1).
+_FORWARDED_ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+)(?::\d+)?|([0-9A-Fa-f:.]+)")
 _SYSTEMS = {
     "Android": "Android",
     "iPhone": "iPhone",
@@ -39,7 +43,7 @@ _SYSTEMS = {
 
 @dataclass(frozen=True)
 class Client:
-    """Where a request came from. `address` is the peer's, or the proxy's word when proxies are configured."""
+    """Where a request came from. `address` is the peer's, or the one that a trusted proxy reports."""
 
     address: str
     user_agent: str
@@ -56,10 +60,28 @@ class Client:
 
 def client() -> Client:
     """Return the client of the current request."""
+    peer, proxies = request.remote_addr or "", current_app.config["SETTINGS"].trusted_proxies
     return Client(
-        address=(request.remote_addr or "")[:LONGEST_ADDRESS],
+        address=client_address(peer, request.headers.get("X-Forwarded-For", ""), proxies),
         user_agent=request.headers.get("User-Agent", "")[:LONGEST_USER_AGENT],
     )
+
+
+def client_address(peer: str, forwarded_for: str, proxies: int) -> str:
+    """Return the client's address, without a port, where it is known; else the peer's.
+
+    `forwarded_for` is the X-Forwarded-For header, of which the entry of the outermost of `proxies` trusted
+    proxies counts. An entry that is no address (`unknown`, a host name) is ignored.
+    """
+    entry = forwarded(forwarded_for, proxies) if proxies else ""
+    found = _FORWARDED_ADDRESS.fullmatch(entry)
+    try:
+        address = ip_address(next(filter(None, found.groups()))) if found else None
+    except ValueError:
+        address = None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return str(address or peer)[:LONGEST_ADDRESS]
 
 
 def forwarded(header: str, proxies: int) -> str:

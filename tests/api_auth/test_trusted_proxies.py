@@ -28,9 +28,17 @@ FORWARDED = {
     "203.0.113.9, 192.0.2.7": (PEER, "192.0.2.7", "203.0.113.9"),
     "203.0.113.9,192.0.2.7,192.0.2.8": (PEER, "192.0.2.8", "192.0.2.7"),
     " 203.0.113.9 ,\t192.0.2.7 ": (PEER, "192.0.2.7", "203.0.113.9"),
-    "2001:db8::1, [2001:db8::2]:443": (PEER, "[2001:db8::2]:443", "2001:db8::1"),
-    "a" * 300 + ", " + "b" * 300: (PEER, "b" * 45, "a" * 45),
-    "caf\u00e9, \u00ff": (PEER, "\u00ff", "caf\u00e9"),
+    "203.0.113.8:40001": (PEER, "203.0.113.8", PEER),
+    "203.0.113.8:40001, 192.0.2.7:1": (PEER, "192.0.2.7", "203.0.113.8"),
+    "2001:db8::1, [2001:db8::2]:443": (PEER, "2001:db8::2", "2001:db8::1"),
+    "[2001:DB8::0:3], [::ffff:192.0.2.9]:5": (PEER, "192.0.2.9", "2001:db8::3"),
+    # What is no address counts for nothing: these are the proxy's own.
+    "2001:db8::1]:443, [2001:db8::2": (PEER, PEER, PEER),
+    "203.0.113.999, 203.0.113.8:": (PEER, PEER, PEER),
+    "unknown, _hidden": (PEER, PEER, PEER),
+    "localhost, 1.2.3": (PEER, PEER, PEER),
+    "a" * 300 + ", " + "1" * 300: (PEER, PEER, PEER),
+    "caf\u00e9, \u00b2.0.0.1": (PEER, PEER, PEER),
     "": (PEER, PEER, PEER),
 }
 # Clients may begin the header as they like: the proxy appends to it.
