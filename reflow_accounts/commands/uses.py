@@ -16,6 +16,9 @@ from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.database import db, now
 from reflow_accounts.web.filters import rfc3339
 
+# A hundred years, in days: dates end at the year 9999 and begin at 1.
+LARGEST_AGE = 36_500
+
 uses = AppGroup("uses", help="The log of the uses of API keys.")
 
 
@@ -63,7 +66,9 @@ def _time(at: datetime | None) -> str:
 
 
 @uses.command("prune")
-@click.option("--older-than", type=click.IntRange(min=1), required=True, metavar="DAYS", help="Age in days.")
+@click.option(
+    "--older-than", type=click.IntRange(1, LARGEST_AGE), required=True, metavar="DAYS", help="Age in days."
+)
 @handle_errors
 def prune_uses(older_than: int) -> None:
     """Remove old uses from the log; the number of times that a key was used stays as it is."""
