@@ -120,6 +120,11 @@ def test_of_many_proxies_as_many_as_are_configured_are_believed(app, another, ca
 
     made = another(trusted_proxies=2)
     words = {"email": cast.ada.email, "password": "x"}
-    for said in ("203.0.113.9, 192.0.2.7, 192.0.2.8", "a" * 300 + ", 192.0.2.8"):
+    # The last is no address: the peer's counts.
+    for said in (
+        "203.0.113.9, 192.0.2.7, 192.0.2.8",
+        "192.0.2.9:40001, 192.0.2.8",
+        "a" * 300 + ", 192.0.2.8",
+    ):
         made.test_client().post("/api/v1/sessions", json=words, headers={"X-Forwarded-For": said})
-    assert [address for *_, address in refusals(app)] == ["192.0.2.7", "a" * 45]
+    assert [address for *_, address in refusals(app)] == ["192.0.2.7", "192.0.2.9", "127.0.0.1"]
