@@ -17,9 +17,11 @@ from reflow_accounts.database import Model, db
 
 # How many uses make a batch; what questions read beside the totals is about as long.
 ROLL_UP_EVERY = 8192
-# Uses rolled up in one transaction. On SQLite each one keeps all other writers waiting, about 10 ms for 1,024
-# uses of as many keys; PostgreSQL's writers do not wait, and larger batches update a total less often.
-LARGEST_ROLL_UP = {"sqlite": 1024, "postgresql": 16_384}
+# Uses rolled up in one transaction at most.
+LARGEST_ROLL_UP = 16_384
+# On SQLite also about so many keys: a transaction keeps all other writers waiting for as long as it takes to write
+# the rows of each, some 10 to 30 ms. Steps by uses alone would write the rows of the same few keys again and again.
+KEYS_AT_ONCE = 1000
 # Between two transactions, so that waiting writers of SQLite come in between: they retry every millisecond.
 PAUSE_S = 0.003
 
@@ -51,18 +53,17 @@ def roll_up_or_log() -> None:
         _logger.error("the log of uses could not be rolled up: %s", type(error).__name__)
 
 
-def roll_up() -> int:
-    """Roll up every use that is committed now and return how far that moved the cursor.
+def roll_up() -> None:
+    """Roll up every use that is committed now.
 
     Several processes may roll up at once: they take turns at the cursor, and each use is rolled up once.
     """
-    newest, rolled_up = _newest_settled(), 0
+    newest = _newest_settled()
     while True:
         with db.engine.begin() as connection:
-            count, upto = _roll_up_next(connection, newest)
-        rolled_up += count
+            upto = _roll_up_next(connection, newest)
         if upto >= newest:
-            return rolled_up
+            return
         sleep(PAUSE_S)
 
 
@@ -78,17 +79,21 @@ def _newest_settled() -> int:
         return connection.scalar(select(func.max(Use.id))) or 0
 
 
-def _roll_up_next(connection: Connection, newest: int) -> tuple[int, int]:
-    """Roll up one transaction's worth of uses; return how many numbers that were, and where the cursor is."""
+def _roll_up_next(connection: Connection, newest: int) -> int:
+    """Roll up as many uses as one transaction may, up to `newest`, and return where the cursor is then."""
     mark = take_turn(connection)
-    upto = min(newest, mark + LARGEST_ROLL_UP[connection.dialect.name])
+    upto = min(newest, mark + LARGEST_ROLL_UP)
     if upto <= mark:
-        return 0, mark
+        return mark
+    if connection.dialect.name == "sqlite":
+        keys_in = select(func.count(Use.key_id.distinct())).where(Use.id > mark, Use.id <= upto)
+        keys = connection.scalar(keys_in) or 0
+        upto = mark + max(1, (upto - mark) * KEYS_AT_ONCE // max(keys, KEYS_AT_ONCE))
     batch = (Use.id > mark, Use.id <= upto)
     _add_to_totals(connection, batch)
     _add_ranges(connection, batch, upto)
     connection.execute(update(RollupCursor).values(upto=upto))
-    return upto - mark, upto
+    return upto
 
 
 def take_turn(connection: Connection) -> int:

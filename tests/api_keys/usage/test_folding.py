@@ -85,12 +85,23 @@ def test_several_that_fold_at_once_count_each_use_once(app, keys):
 
 
 def test_a_long_log_is_folded_in_several_steps(app, keys, monkeypatch):
-    monkeypatch.setattr(rollup, "LARGEST_ROLL_UP", {"sqlite": 10, "postgresql": 10})
+    monkeypatch.setattr(rollup, "LARGEST_ROLL_UP", 10)
     numbers = [log.append(app, keys[0], now()) for _ in range(35)]
     log.fold(app)
     # Steps end at multiples of ten; PostgreSQL's numbers go on from the tests before.
     assert rows.count(app, UsageRange) == len({(number - 1) // 10 for number in numbers})
     assert log.usage(app, keys[0]).count == 35
+
+
+@on("sqlite")
+def test_uses_of_many_keys_are_rolled_up_in_several_transactions(app, keys, monkeypatch):
+    monkeypatch.setattr(rollup, "KEYS_AT_ONCE", 1)
+    for number in range(12):
+        log.append(app, keys[number % 2], now())
+    log.fold(app)
+    # Two keys where one is the bound: steps of half of what is left, which are 6, 3, 1 and 1 uses, and the last use.
+    assert rows.count(app, UsageRange) == 2 + 2 + 1 + 1 + 1
+    assert [log.usage(app, key).count for key in keys[:2]] == [6, 6]
 
 
 def test_the_request_whose_number_is_due_folds(app, cast, api, monkeypatch):
