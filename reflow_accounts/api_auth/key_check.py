@@ -100,9 +100,8 @@ class KeyCheck:
         return LookupRequest(digest_of(secret), team, " ".join(needed.sufficient()), use)
 
     def _is_our_host(self, headers: Headers) -> bool:
-        host = _header(headers, b"host")
-        if self._trusted_proxies:
-            host = forwarded(_header(headers, b"x-forwarded-host"), self._trusted_proxies) or host
+        reported = forwarded(_header(headers, b"x-forwarded-host"), self._trusted_proxies)
+        host = reported or _header(headers, b"host")
         return not host or self._hosts.has(host)
 
     def _use(self, scope: Scope, headers: Headers, method: str, path: str, status: int) -> UseFacts:

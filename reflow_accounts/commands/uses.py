@@ -16,7 +16,7 @@ from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.database import db, now
 from reflow_accounts.web.filters import rfc3339
 
-# A hundred years, in days: dates end at the year 9999 and begin at 1.
+# A hundred years, in days. Much larger ages would lead before the year 1, where dates begin.
 LARGEST_AGE = 36_500
 
 uses = AppGroup("uses", help="The log of the uses of API keys.")

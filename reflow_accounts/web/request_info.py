@@ -16,6 +16,9 @@ LONGEST_PATH = 255
 
 # Keys, sessions, and what follows the id of a mailed link.
 _SECRET = re.compile(rf"({KEY_PREFIX}|{SESSION_PREFIX}|lnk_[0-9A-Za-z]+\.)[0-9A-Za-z_-]+")
+# An address as proxies write it: IPv4 with or without a port, IPv6 with or without brackets, a port only after
+# brackets (RFC 7239, 6.1).
+_FORWARDED_ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+)(?::\d+)?|([0-9A-Fa-f:.]+)")
 
 # First match wins: Edge and Chrome also name Safari, Android also names Linux.
 _PROGRAMS = {
@@ -26,9 +29,6 @@ _PROGRAMS = {
     "Safari/": "Safari",
     "curl/": "curl",
 }
-# An address as proxies write it: IPv4 with or without a port, IPv6 with or without brackets, a port only after
-# brackets (RFC 7239, 6.1).
-_FORWARDED_ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::\d+)?|([0-9.]+)(?::\d+)?|([0-9A-Fa-f:.]+)")
 _SYSTEMS = {
     "Android": "Android",
     "iPhone": "iPhone",
@@ -73,8 +73,7 @@ def client_address(peer: str, forwarded_for: str, proxies: int) -> str:
     `forwarded_for` is the X-Forwarded-For header, of which the entry of the outermost of `proxies` trusted
     proxies counts. An entry that is no address (`unknown`, a host name) is ignored.
     """
-    entry = forwarded(forwarded_for, proxies) if proxies else ""
-    found = _FORWARDED_ADDRESS.fullmatch(entry)
+    found = _FORWARDED_ADDRESS.fullmatch(forwarded(forwarded_for, proxies))
     try:
         address = ip_address(next(filter(None, found.groups()))) if found else None
     except ValueError:
@@ -88,7 +87,10 @@ def forwarded(header: str, proxies: int) -> str:
     """Return what the outermost of `proxies` trusted proxies put into an `X-Forwarded-…` header, or "".
 
     The same rule as werkzeug's ProxyFix: each proxy appends to the list, so values before that are the client's.
+    Without a trusted proxy the whole header is.
     """
+    if not proxies:
+        return ""
     values = parse_list_header(header)
     return values[-proxies] if len(values) >= proxies else ""
 
