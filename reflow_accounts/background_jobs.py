@@ -60,13 +60,13 @@ class JobRunner:
         self._due_at = dict.fromkeys(self._jobs, time.monotonic())
         self._failures = dict.fromkeys(self._jobs, 0)
         self._changed = threading.Condition()
-        self._is_stopping = False
+        self._stop_by: float | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def is_stopping(self) -> bool:
         """Whether a job in hand should come to an end."""
-        return self._is_stopping
+        return self._stop_by is not None
 
     def start(self) -> None:
         """Run in a thread that does not keep the process alive."""
@@ -78,13 +78,17 @@ class JobRunner:
         while job := self._wait_for_next():
             self._do(job)
 
-    def stop(self, seconds: float = SECONDS_TO_STOP) -> None:
-        """Begin nothing new, and wait so long for the job in hand."""
+    def begin_to_stop(self) -> None:
+        """Begin nothing new."""
         with self._changed:
-            self._is_stopping = True
+            self._stop_by = self._stop_by or time.monotonic() + SECONDS_TO_STOP
             self._changed.notify_all()
-        if self._thread:
-            self._thread.join(seconds)
+
+    def stop(self) -> None:
+        """Begin nothing new, and wait for the job in hand until SECONDS_TO_STOP after this was asked first."""
+        self.begin_to_stop()
+        if self._thread and self._stop_by:
+            self._thread.join(max(self._stop_by - time.monotonic(), 0))
 
     def wake(self, name: str) -> bool:
         """Have a job done at once, or again when it is in hand; say whether it is one of these.
@@ -100,7 +104,7 @@ class JobRunner:
     def _wait_for_next(self) -> BackgroundJob | None:
         """Wait until a job is due and plan its next time; None when it is time to stop."""
         with self._changed:
-            while not self._is_stopping:
+            while not self.is_stopping:
                 name = min(self._due_at, key=self._due_at.__getitem__, default="")
                 left = self._due_at[name] - time.monotonic() if name else None
                 if left is not None and left <= 0:
@@ -149,6 +153,8 @@ def start(app: Flask) -> None:
 
 def stop() -> None:
     """Stop the jobs of this process; returns when the jobs in hand have ended, or after SECONDS_TO_STOP."""
+    for running in _running:
+        running.begin_to_stop()
     for running in _running:
         running.stop()
 

@@ -116,6 +116,31 @@ def test_it_stops_after_the_job_in_hand(begin):
     assert not running._thread.is_alive()
 
 
+def test_jobs_that_hang_are_waited_for_once_in_all(app, monkeypatch):
+    monkeypatch.setattr(background_jobs, "SECONDS_TO_STOP", 1.0)
+    go_on, hanging = threading.Event(), []
+    try:
+        for name in ("one", "other"):
+            begun = threading.Event()
+
+            def hang(begun=begun):
+                begun.set()
+                go_on.wait(SECONDS)
+
+            hanging.append(JobRunner(app, [BackgroundJob(name, NEVER_AGAIN, hang)]))
+            hanging[-1].start()
+            assert begun.wait(SECONDS)
+        monkeypatch.setattr(background_jobs, "_running", hanging)
+        before = time.monotonic()
+        background_jobs.stop()
+        # As at the end of the process, which does not know that they were told already.
+        for running in hanging:
+            running.stop()
+        assert 0.9 < time.monotonic() - before < 1.9
+    finally:
+        go_on.set()
+
+
 def test_a_thread_of_jobs_keeps_no_process_alive(begin):
     assert begin()._thread.daemon
 
