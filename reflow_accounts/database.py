@@ -9,8 +9,8 @@ from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
-from sqlalchemy import BigInteger, DateTime, Integer, MetaData, event
-from sqlalchemy.engine import Engine
+from sqlalchemy import BigInteger, DateTime, Executable, Integer, MetaData, event
+from sqlalchemy.engine import CursorResult, Engine
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -157,3 +157,10 @@ def _begin_to_write(connection: Any, _cursor: Any, statement: str, *_: Any) -> N
         return
     if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA", "BEGIN")):
         driver.execute("BEGIN IMMEDIATE")
+
+
+def affected_rows(statement: Executable) -> int:
+    """Execute an INSERT, UPDATE or DELETE in the session; return the number of rows it matched."""
+    result = db.session.execute(statement)
+    assert isinstance(result, CursorResult)
+    return result.rowcount

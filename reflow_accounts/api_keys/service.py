@@ -14,7 +14,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX, is_well_formed
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import (
     Conflict,
     Gone,
@@ -201,7 +201,7 @@ def revoke(key: ApiKey, *, by: User, client: Client, reason: str = "") -> bool:
     """
     at = now()
     ended = update(ApiKey).where(ApiKey.id == key.id, ApiKey.revoked_at.is_(None)).values(revoked_at=at)
-    was_live = bool(db.session.execute(ended).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+    was_live = bool(affected_rows(ended))
     if was_live:
         record_act(Action.KEY_REVOKED, key, by, client, **({"reason": reason} if reason else {}))
     return was_live

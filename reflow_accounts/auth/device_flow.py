@@ -12,7 +12,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import hold_person, start_session
 from reflow_accounts.auth.models import LONGEST_HOST, DeviceLogin, Factor, SessionKind, UserSession
 from reflow_accounts.auth.secrets import digest_of
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import BadRequest, Conflict, NotFound, ValidationFailed
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
@@ -90,7 +90,7 @@ def claim(user: User, code: str) -> DeviceLogin:
     typed = "".join(letter for letter in code.upper() if letter.isalnum())
     is_mine = DeviceLogin.user_id.is_(None) | (DeviceLogin.user_id == user.id)
     wanted = update(DeviceLogin).where(DeviceLogin.user_digest == digest_of(typed), _is_open(now()), is_mine)
-    is_claimed = bool(typed) and bool(db.session.execute(wanted.values(user_id=user.id)).rowcount)  # type: ignore[attr-defined]
+    is_claimed = bool(typed) and bool(affected_rows(wanted.values(user_id=user.id)))
     if not is_claimed:
         raise ValidationFailed(code=WRONG_CODE if typed else "Enter the code that your terminal shows")
     query = select(DeviceLogin).where(DeviceLogin.user_digest == digest_of(typed))
@@ -115,7 +115,7 @@ def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -
     at = now()
     decided = update(DeviceLogin).where(DeviceLogin.id == login.id, _is_open(at))
     values = {"decided_at": at, "is_approved": is_approved}
-    is_first = db.session.execute(decided.values(values)).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    is_first = affected_rows(decided.values(values))
     db.session.refresh(login)
     if not is_first and login.is_approved != is_approved:
         raise Conflict("This login has expired or was decided on before.")
@@ -150,7 +150,7 @@ def exchange(device_code: str, *, client: Client) -> tuple[UserSession, str]:
     taken = update(DeviceLogin).where(
         DeviceLogin.id == login.id, DeviceLogin.used_at.is_(None), DeviceLogin.is_approved.is_(True)
     )
-    is_first = db.session.execute(taken.values(used_at=at)).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    is_first = affected_rows(taken.values(used_at=at))
     if not is_first:
         raise _refused(Refusal.INVALID)
     return start_session(login.user, SessionKind.COMMAND, [Factor.BROWSER], client=client, host=login.host)
@@ -158,8 +158,7 @@ def exchange(device_code: str, *, client: Client) -> tuple[UserSession, str]:
 
 def prune_device_logins() -> int:
     """Remove the logins that ended a day ago; return how many there were."""
-    removed = db.session.execute(delete(DeviceLogin).where(DeviceLogin.expires_at < now() - _KEPT))
-    return int(removed.rowcount)  # type: ignore[attr-defined]  # a DELETE has one
+    return affected_rows(delete(DeviceLogin).where(DeviceLogin.expires_at < now() - _KEPT))
 
 
 def _early_or_pending(login: DeviceLogin, at: datetime) -> Refusal:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import delete, select, update
 
 from reflow_accounts.auth.models import LinkPurpose, MailLink
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.users.models import User
 
 # OWASP ASVS 5.0, 6.5.5 would allow ten minutes for a code that is typed; a link is not guessed.
@@ -62,7 +62,7 @@ def use(link: MailLink) -> bool:
         .where(MailLink.id == link.id, MailLink.used_at.is_(None), MailLink.expires_at > at)
         .values(used_at=at, data={})
     )
-    return bool(db.session.execute(used).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+    return bool(affected_rows(used))
 
 
 def drop_links_of(user: User, *purposes: LinkPurpose) -> None:

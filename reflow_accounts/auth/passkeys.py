@@ -22,7 +22,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import Passkey, PasskeyChallenge
 from reflow_accounts.auth.security_mails import tell
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import NotFound, ValidationFailed
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
@@ -183,7 +183,7 @@ def rename(passkey: Passkey, name: str, *, by: User, client: Client) -> None:
 
 def remove(passkey: Passkey, *, by: User, client: Client) -> None:
     """Forget a passkey: nobody signs in with it any more."""
-    gone = db.session.execute(delete(Passkey).where(Passkey.id == passkey.id)).rowcount  # type: ignore[attr-defined]
+    gone = affected_rows(delete(Passkey).where(Passkey.id == passkey.id))
     if gone:
         _record(Action.PASSKEY_REMOVED, passkey, by, client)
         tell(passkey.user, f"The passkey “{passkey.name}” was removed.", client)
@@ -227,7 +227,7 @@ def _use_up(challenge: bytes, user: User | None) -> bool:
         PasskeyChallenge.expires_at > now(),
         PasskeyChallenge.user_id == (user.id if user else None),
     )
-    return bool(db.session.execute(taken).rowcount)  # type: ignore[attr-defined]  # a DELETE has one
+    return bool(affected_rows(taken))
 
 
 def _may_use(passkey: Passkey, user: User | None) -> bool:
@@ -240,7 +240,7 @@ def _count(passkey: Passkey, sign_count: int) -> bool:
     is_next = (Passkey.sign_count < sign_count) if sign_count else (Passkey.sign_count == 0)
     counted = update(Passkey).where(Passkey.id == passkey.id, is_next)
     used = counted.values(sign_count=sign_count, last_used_at=now())
-    return bool(db.session.execute(used).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+    return bool(affected_rows(used))
 
 
 def _insert(passkey: Passkey) -> None:

@@ -11,7 +11,7 @@ from reflow_accounts.auth.mail_links import add_link, drop_links_of, hold, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink, UserSession
 from reflow_accounts.auth.password_policy import fault_of, words_of
 from reflow_accounts.auth.passwords import PasswordHasher
-from reflow_accounts.database import db
+from reflow_accounts.database import affected_rows, db
 from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.mail.service import post, resolver
 from reflow_accounts.users.models import User
@@ -98,8 +98,7 @@ def _set(user: User, password_hash: str, *, instead_of: str | None = None) -> bo
     query = update(User).where(User.id == user.id)
     if instead_of:
         query = query.where(User.password_hash == instead_of)
-    changed = db.session.execute(query.values(password_hash=password_hash))
-    return bool(changed.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+    return bool(affected_rows(query.values(password_hash=password_hash)))
 
 
 def _finish(action: Action, user: User, *, by: User, client: Client) -> None:

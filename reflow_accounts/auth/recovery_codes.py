@@ -10,7 +10,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import RecoveryCode
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.auth.security_mails import tell
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
@@ -37,7 +37,7 @@ def renew(user: User, seen: datetime | None) -> list[str]:
     Raises Conflict when these are no longer the user's codes: a form counts once.
     """
     old = delete(RecoveryCode).where(RecoveryCode.user_id == user.id, RecoveryCode.created_at == seen)
-    if not db.session.execute(old).rowcount:  # type: ignore[attr-defined]  # a DELETE has one
+    if not affected_rows(old):
         raise Conflict("New recovery codes were already made. They cannot be shown again.")
     return issue(user)
 
@@ -72,7 +72,7 @@ def accept(user: User, code: str, *, client: Client) -> bool:
         )
         .values(used_at=now())
     )
-    if not db.session.execute(used).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+    if not affected_rows(used):
         return False
     left = count_left(user)
     record(Action.RECOVERY_CODE_USED, by=user, account=user, address=client.address, left=left)

@@ -14,7 +14,7 @@ from reflow_accounts.auth import recovery_codes
 from reflow_accounts.auth.encryption import vault
 from reflow_accounts.auth.models import Passkey
 from reflow_accounts.auth.security_mails import tell
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
@@ -99,7 +99,7 @@ def turn_on(user: User, setup: Setup, code: str, *, by: User, client: Client) ->
         .where(User.id == user.id, User.totp_on_at.is_(None))
         .values(totp_secret=_sealed(user, setup.secret), totp_on_at=now(), totp_step=step)
     )
-    if not db.session.execute(turned).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+    if not affected_rows(turned):
         raise Conflict("Two-factor authentication is already on. Its recovery codes cannot be shown again.")
     db.session.refresh(user)
     recovery_codes.forget(user)
@@ -129,7 +129,7 @@ def accept_code(user: User, code: str) -> bool:
         return False
     is_new = User.totp_step.is_(None) | (User.totp_step < step)
     accepted = update(User).where(User.id == user.id, User.totp_on_at.is_not(None), is_new)
-    if not db.session.execute(accepted.values(totp_step=step)).rowcount:  # type: ignore[attr-defined]
+    if not affected_rows(accepted.values(totp_step=step)):
         return False
     if not vault().is_current(sealed):
         user.totp_secret = _sealed(user, secret)

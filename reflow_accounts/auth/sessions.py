@@ -10,7 +10,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import ACTIVITY_STEP, COOKIE_VALUE_BYTES, IDLE_LIFETIME, void_device_logins_of
 from reflow_accounts.auth.models import Factor, UserSession
 from reflow_accounts.auth.secrets import digest_of
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import NotFound
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
@@ -105,8 +105,7 @@ def prune_sessions() -> int:
         UserSession.expires_at < end,
         UserSession.last_active_at < end - IDLE_LIFETIME,
     )
-    removed = db.session.execute(delete(UserSession).where(over))
-    return int(removed.rowcount)  # type: ignore[attr-defined]  # a DELETE has one
+    return affected_rows(delete(UserSession).where(over))
 
 
 def has_recent_proof(session: UserSession) -> bool:
@@ -147,7 +146,7 @@ def confirm(session: UserSession, factor: Factor, *, client: Client) -> str | No
         .where(UserSession.id == session.id, UserSession.digest == session.digest)
         .values(digest=digest_of(value), proven_at=now())
     )
-    is_first = bool(db.session.execute(renewed).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+    is_first = bool(affected_rows(renewed))
     record(
         Action.CONFIRMED,
         by=session.user,
@@ -185,4 +184,4 @@ def _is_live_of(user: User) -> ColumnElement[bool]:
 def _end(which: ColumnElement[bool], user: User) -> int:
     """End the live ones among a user's sessions; the database decides between two who do so at once."""
     ended = update(UserSession).where(which, _is_live_of(user)).values(ended_at=now())
-    return int(db.session.execute(ended).rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
+    return affected_rows(ended)

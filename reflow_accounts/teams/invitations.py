@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
 from reflow_accounts.mail.service import post
 from reflow_accounts.rate_limits import service as rate_limits
@@ -94,7 +94,7 @@ def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
         .where(Invitation.email == user.email, Invitation.expires_at > at)
         .values(accepted_at=at, accepted_by_id=user.id)
     )
-    if not db.session.execute(used).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+    if not affected_rows(used):
         raise Gone("This invitation does not work any more.")
     rights = Rights(invitation.rights)
     try:

@@ -12,7 +12,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import end_sessions_of, find_by_email
 from reflow_accounts.auth.mail_links import drop_links_of
 from reflow_accounts.auth.models import Passkey, PasskeyChallenge, RecoveryCode, UserSession
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict, NotFound, ValidationFailed
 from reflow_accounts.mail.service import post
 from reflow_accounts.users.models import User
@@ -143,9 +143,9 @@ def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
     words = _checked(reason)
     off = {"totp_secret": None, "totp_on_at": None, "totp_step": None}
     had_app = or_(User.totp_on_at.is_not(None), User.totp_secret.is_not(None))
-    removed = _rows(update(User).where(User.id == user.id, had_app).values(**off))
+    removed = affected_rows(update(User).where(User.id == user.id, had_app).values(**off))
     for owned in (RecoveryCode, Passkey, PasskeyChallenge):
-        removed += _rows(delete(owned).where(owned.user_id == user.id))
+        removed += affected_rows(delete(owned).where(owned.user_id == user.id))
     if not removed:
         return False
     db.session.refresh(user)
@@ -166,16 +166,12 @@ def _change(
 ) -> bool:
     """Set columns where they are not so yet, and write it down: of several at once one does."""
     words = _checked(reason)
-    if not _rows(update(User).where(User.id == user.id, is_other).values(**values)):
+    if not affected_rows(update(User).where(User.id == user.id, is_other).values(**values)):
         return False
     db.session.refresh(user)
     record(action, by=by, account=user, subject=user.full_name, reason=words)
     db.session.flush()
     return True
-
-
-def _rows(statement: Any) -> int:
-    return int(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]  # it changes rows
 
 
 def _existing(user: User) -> User:

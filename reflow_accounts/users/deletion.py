@@ -16,7 +16,7 @@ from reflow_accounts.auth.models import (
     UserSession,
 )
 from reflow_accounts.auth.passwords import PasswordHasher
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.mail.service import forget
 from reflow_accounts.teams.invitations import cancel_all_of, forget_invitations_of
@@ -103,7 +103,7 @@ def anonymize(user: User) -> bool:
             disabled_at=at,
         )
     )
-    if not db.session.execute(buried).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+    if not affected_rows(buried):
         return False
     for owned in (RecoveryCode, Passkey, PasskeyChallenge, MailLink, DeviceLogin):
         db.session.execute(delete(owned).where(owned.user_id == user.id))
