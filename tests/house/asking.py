@@ -102,6 +102,7 @@ def words(person: Person | None) -> dict[str, str]:
     return {
         "name": f"made {number}",
         "nonce": f"nonce {number}",
+        "overlap": "0",
         "key_name": "ci",
         "rights": "edit",
         "disabled": "true",
