@@ -34,7 +34,7 @@ def rows_page(
         query = query.where(older_than(ApiKey.created_at, ApiKey.id, before))
     query = query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit + 1)
     page = Page.cut(list(db.session.scalars(query)), limit, place_of)
-    previous = _previous_keys([key.id for key in page.items])
+    previous = previous_keys([key.id for key in page.items])
     usage = {listed.key.id: listed.usage for listed in with_usage_counts([*page.items, *previous])}
     rows = [
         KeyRow(
@@ -59,7 +59,7 @@ def _is_row_of(owner: User) -> ColumnElement[bool]:
     return (ApiKey.user_id == owner.id) & ApiKey.revoked_at.is_(None) & ~is_replaced
 
 
-def _previous_keys(key_ids: list[int]) -> list[ApiKey]:
+def previous_keys(key_ids: list[int]) -> list[ApiKey]:
     """Return the keys that these replaced and that still work, the newest first."""
     query = select(ApiKey).where(
         ApiKey.replaced_by_id.in_(key_ids), ApiKey.revoked_at.is_(None), ApiKey.expires_at > now()

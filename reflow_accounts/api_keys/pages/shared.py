@@ -12,7 +12,7 @@ from reflow_accounts.api_keys import service, service_accounts
 from reflow_accounts.api_keys.changes import rotate
 from reflow_accounts.api_keys.forms import KeyForm, RotationForm
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.table import count_rows, rows_page
+from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
@@ -105,12 +105,15 @@ def revoke(context: Context, key_id: str) -> Answer:
     else:
         was_live = service_accounts.revoke_key(owning_team(owner), key, by=by, client=client())
     db.session.commit()
+    # The new key of this name may work on.
+    label = f"Previous key of {key.name}" if key.replaced_at else key.name
     if not htmx.is_htmx():
-        flash(key.name, "key-revoked" if was_live else "key-was-revoked")
+        flash(label, "key-revoked" if was_live else "key-was-revoked")
         return redirect(_back_url(context), 303)
-    message = f"Key {key.name} revoked." if was_live else f"{key.name} was already revoked."
+    subject = label if key.replaced_at else f"Key {label}"
+    message = f"{subject} revoked." if was_live else f"{label} was already revoked."
     table = _table(owner, *_shown())
-    page = render_template("api_keys/revoked.html", **context | table, revoked=[(key.name, was_live)])
+    page = render_template("api_keys/revoked.html", **context | table, revoked=[(label, was_live)])
     return htmx.close_dialog(make_response(page), message)
 
 
@@ -200,8 +203,8 @@ def _reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None =
 def _dialog(template: str, context: Context, key: ApiKey, **more: Any) -> str:
     """Return a question about one key; Cancel leads to the part of the table that was on the screen."""
     row, (name, cursor) = service.with_usage_counts([key])[0], _shown()
-    more |= {"row": row, "name": name, "cursor": cursor, "back_url": _back_url(context)}
-    return render_template(template, **context, **more)
+    more |= {"row": row, "previous": previous_keys([key.id]), "name": name, "cursor": cursor}
+    return render_template(template, **context, **more, back_url=_back_url(context))
 
 
 def _back_url(context: Context) -> str:
