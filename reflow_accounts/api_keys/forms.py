@@ -19,7 +19,7 @@ class KeyForm(Form):
 
 
 class OwnKeyForm(KeyForm):
-    """Makes a key of the person who asks, or of one of the service accounts that this person manages."""
+    """Creates a key of the current user, or of a service account that the user manages."""
 
     owner = SelectField("Owner", choices=[SelectChoice("", "You")], default="", validate_choice=False)
 

@@ -1,4 +1,4 @@
-"""How keys and uses look to programs."""
+"""The JSON of keys and uses."""
 
 import marshmallow as ma
 

@@ -1,4 +1,4 @@
-"""Issue a key, list keys, revoke, and tell whose key a secret is."""
+"""Issue, find, list and revoke API keys."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -193,9 +193,9 @@ def with_usage_counts(keys: list[ApiKey]) -> list[ListedKey]:
 
 
 def find_by_secret(secret: str) -> ApiKey | None:
-    """Return the key that a whole secret is, live or not: for whoever was handed it and asks whose it is.
+    """Return the key, live or revoked, that belongs to a complete secret; None for an unknown one.
 
-    A wrong checksum is refused before the database is asked. This is no use of the key, and opens nothing.
+    A wrong checksum is refused without a query. This grants nothing and does not count as a use.
     """
     if not secret.startswith(KEY_PREFIX) or not is_well_formed(secret):
         return None

@@ -1,4 +1,4 @@
-"""Service accounts with their keys: list, delete, make and revoke keys, and both in one go for CI."""
+"""Service accounts with their keys: list, delete, create, rotate and revoke keys; create both at once for CI."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""A key for CI: one page makes a service account with its key and shows what to write where."""
+"""The page that creates a service account with a key for CI and shows how to use the key."""
 
 from typing import Any
 
