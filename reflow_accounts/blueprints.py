@@ -9,7 +9,7 @@ from reflow_accounts.activity import pages as activity_pages
 from reflow_accounts.api_auth import api as api_auth_api
 from reflow_accounts.api_auth import bearer
 from reflow_accounts.api_keys import api as api_keys_api
-from reflow_accounts.api_keys import pages as api_keys_pages
+from reflow_accounts.api_keys.pages import ci_key, own_keys, service_account_keys
 from reflow_accounts.auth import api as auth_api
 from reflow_accounts.auth import pages as auth_pages
 from reflow_accounts.auth.current_user import Caller, current_user, set_caller
@@ -84,8 +84,9 @@ BLUEPRINTS = {
         users_pages.account_deletion,
         auth_pages.account,
         auth_pages.security,
-        api_keys_pages.pages,
-        api_keys_pages.service_account_pages,
+        own_keys.blueprint,
+        service_account_keys.blueprint,
+        ci_key.blueprint,
         teams_pages.account,
         teams_pages.service_account_pages,
         subscriptions_pages.pages,

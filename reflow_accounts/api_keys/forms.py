@@ -1,10 +1,12 @@
-"""The forms that make a key."""
+"""The forms that create or rotate a key."""
 
 import secrets
 
 from wtforms import HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
+from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP
+from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.teams.forms import AccountForm
 from reflow_accounts.web.forms import Form
 
@@ -17,9 +19,33 @@ class KeyForm(Form):
 
 
 class OwnKeyForm(KeyForm):
-    """Makes a key of the person who asks, or of one of the service accounts that this person manages."""
+    """Creates a key of the current user, or of a service account that the user manages."""
 
     owner = SelectField("Owner", choices=[SelectChoice("", "You")], default="", validate_choice=False)
+
+
+class RotationForm(Form):
+    """How long the old key works on. `nonce` is new in every form, so that one form rotates once."""
+
+    overlap = SelectField(
+        "Previous key",
+        choices=[
+            SelectChoice("0", "ends now"),
+            SelectChoice("3600", "works for 1 hour"),
+            SelectChoice("86400", "works for 1 day"),
+            SelectChoice("604800", "works for 7 days"),
+        ],
+        default=str(DEFAULT_OVERLAP),
+        validate_choice=False,
+    )
+    nonce = HiddenField(default=lambda: secrets.token_urlsafe(16))
+
+    @property
+    def seconds(self) -> int:
+        """The chosen overlap. Raises ValidationFailed for one that is not offered."""
+        if self.overlap.data not in {choice.value for choice in self.overlap.choices}:
+            raise ValidationFailed(overlap="Choose how long the previous key works")
+        return int(self.overlap.data)
 
 
 class CiKeyForm(AccountForm):

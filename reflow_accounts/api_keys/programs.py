@@ -1,4 +1,4 @@
-"""Which program a use says that it came from, read out of its user agent: words that nobody has proved."""
+"""Reads the user agent of a use: which program says that it made the request. Unverified."""
 
 import re
 from urllib.parse import unquote
@@ -16,8 +16,8 @@ _JOB = re.compile(r"(?P<repository>[^; ]+)?(?:(?(repository); )run (?P<run>[0-9A
 def program_of(user_agent: str) -> str | None:
     """Return the program in words: "GitHub Actions, acme/web, run 812", or "reflow 1.2.3 (Linux x86_64)".
 
-    None for every user agent that is not, letter for letter, one of the `reflow` command: it has no other
-    name than itself. The words hold nothing invisible and no line ends; they are what the client says.
+    None for a user agent that the `reflow` command does not write. The words contain only printable
+    characters; they are what the client claims.
     """
     agent = _AGENT.fullmatch(user_agent)
     try:

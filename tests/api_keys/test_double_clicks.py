@@ -1,4 +1,4 @@
-"""Two clicks, two tabs: one form makes one key, one name is one key, whoever of several is first."""
+"""Double clicks and parallel tabs: one form makes one key, and a name belongs to one key."""
 
 import re
 import threading

@@ -1,4 +1,4 @@
-"""Somebody else's key is not there, whoever asks and however (house: 404, like a missing one)."""
+"""Another user's key is answered with 404, like a missing key."""
 
 import pytest
 

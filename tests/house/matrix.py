@@ -85,6 +85,8 @@ y y y y L 3 L  POST    /account/api-keys
 y f f f L f L  POST    /account/api-keys?owner=<account_id>
 y 4 4 4 L 4 L  GET     /account/api-keys/<key_id>/revocation
 y 4 4 4 L 4 L  POST    /account/api-keys/<key_id>/revocation
+y 4 4 4 L 4 L  GET     /account/api-keys/<key_id>/rotation
+y 4 4 4 L 4 L  POST    /account/api-keys/<key_id>/rotation
 y y y y L y L  GET     /account/activity
 y y y 4 L 4 L  GET     /account/activity?team=<team_id>
 y y y 4 L 4 L  GET     /account/activity?account=<account_id>
@@ -132,6 +134,8 @@ y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/ke
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/keys
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/revocation
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/revocation
+y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/rotation
+y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/rotation
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/ci-key
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/ci-key
 """
@@ -167,6 +171,7 @@ y 4 4 4 4 4 1  GET     /api/v1/keys/<key_id>
 y 4 4 4 4 4 1  PATCH   /api/v1/keys/<key_id>
 y 4 4 4 4 4 1  DELETE  /api/v1/keys/<key_id>
 y 4 4 4 4 4 1  GET     /api/v1/keys/<key_id>/uses
+y 4 4 4 4 4 1  POST    /api/v1/keys/<key_id>/rotation
 y y y y y y 1  GET     /api/v1/teams
 y y y 4 y 4 1  GET     /api/v1/teams/<team_id>
 y 3 3 4 3 4 1  PATCH   /api/v1/teams/<team_id>
@@ -187,6 +192,7 @@ y 3 3 4 3 4 1  POST    /api/v1/teams/<team_id>/service-accounts/<account_id>/key
 y 3 3 4 3 4 1  GET     /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
 y 3 3 4 3 4 1  PATCH   /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
 y 3 3 4 3 4 1  DELETE  /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
+y 3 3 4 3 4 1  POST    /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/rotation
 4 4 4 4 4 y 1  GET     /api/v1/support/teams
 4 4 4 4 4 y 1  PUT     /api/v1/support/teams/<team_id>/subscription
 """

@@ -1,4 +1,4 @@
-"""The keys of a service account: the pages of one's own keys, for another owner."""
+"""The pages of a service account's keys."""
 
 import pytest
 

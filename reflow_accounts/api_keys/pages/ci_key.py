@@ -1,14 +1,12 @@
-"""A key for CI: one page makes a service account with its key and shows what to write where."""
+"""The page that creates a service account with a key for CI and shows how to use the key."""
 
 from typing import Any
 
-from flask import render_template
+from flask import Blueprint, render_template
 
 from reflow_accounts.api_keys import service_accounts
 from reflow_accounts.api_keys.forms import CiKeyForm
-from reflow_accounts.api_keys.keyring import Answer
-from reflow_accounts.api_keys.pages.blueprints import service_account_pages
-from reflow_accounts.api_keys.pages.service_account_keys import AccountKeys
+from reflow_accounts.api_keys.pages.shared import Answer, list_url_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
@@ -21,9 +19,11 @@ from reflow_accounts.web.request_info import client
 
 PROPOSED_KEY_NAME = "ci"
 
+blueprint = Blueprint("ci_key", __name__, url_prefix="/teams/<team_id>/ci-key")
 
-@service_account_pages.get("/ci-key")
-def ci_key(team_id: str) -> Answer:
+
+@blueprint.get("")
+def new(team_id: str) -> Answer:
     """Ask for the names of a service account and its key."""
     membership = admin_membership_of(current_user(), team_id)
     if not status_of(membership.team).is_active:
@@ -32,8 +32,8 @@ def ci_key(team_id: str) -> Answer:
     return _page("ci_key", membership, form=CiKeyForm(formdata=None, name=name, key_name=PROPOSED_KEY_NAME))
 
 
-@service_account_pages.post("/ci-key")
-def create_ci_key(team_id: str) -> Answer:
+@blueprint.post("")
+def create(team_id: str) -> Answer:
     """Make the service account and its key, and show the secret, this once."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
@@ -54,8 +54,8 @@ def create_ci_key(team_id: str) -> Answer:
         db.session.rollback()
         return _page("ci_key_repeated", membership, sentence=str(conflict)), conflict.status
     db.session.commit()
-    keyring = AccountKeys(membership, key.user)
-    return _page("ci_key_created", membership, key=key, secret=secret, keyring=keyring, server=origin())
+    more = {"done_url": list_url_of(key.user), "server": origin()}
+    return _page("ci_key_created", membership, key=key, secret=secret, **more)
 
 
 def _page(name: str, membership: Membership, **more: Any) -> str:

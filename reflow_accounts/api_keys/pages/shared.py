@@ -1,0 +1,235 @@
+"""What the pages of one's own keys and of a service account's keys have in common."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from flask import flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from reflow_accounts.api_keys import service, service_accounts
+from reflow_accounts.api_keys.changes import rotate
+from reflow_accounts.api_keys.forms import KeyForm, RotationForm
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict, Gone, SubscriptionInactive, ValidationFailed
+from reflow_accounts.subscriptions.service import has_active_subscription
+from reflow_accounts.teams.service_accounts import owning_team
+from reflow_accounts.users.models import User
+from reflow_accounts.web import htmx
+from reflow_accounts.web.request_info import client
+
+Answer = str | Response | tuple[str, int]
+Context = dict[str, Any]
+
+
+def template_context(owner: User, *, tab: str, list_url: str, keys_url: str, activity_url: str) -> Context:
+    """Return what every template of these pages is given.
+
+    `list_url` is the page with the table; below `keys_url` are the pages of new and existing keys.
+    """
+    return {
+        "owner": owner,
+        "is_own": owner.is_person,
+        "tab": tab,
+        "list_url": list_url,
+        "keys_url": keys_url,
+        "activity_url": activity_url,
+    }
+
+
+def list_url_of(account: User) -> str:
+    """Return the address of the page with the keys of a service account."""
+    return url_for(
+        "account.service_account_keys.show",
+        team_id=owning_team(account).public_id,
+        account_id=account.public_id,
+    )
+
+
+def show(template: str, context: Context, **more: Any) -> Answer:
+    """List the keys; `more` is for the page around the table."""
+    table = _table(context["owner"], *_shown())
+    created = request.args.get("created")
+    new_key = next((row.key for row in table["page"].items if row.key.public_id == created), None)
+    return render_template(template, **context | table | more, new_key=new_key, revoked=_flashed())
+
+
+def ask_for_name(context: Context, form: KeyForm) -> Answer:
+    """Ask for the name of a new key."""
+    if not has_active_subscription(context["owner"]):
+        return _inactive(context)
+    return render_template("api_keys/new.html", **context, form=form)
+
+
+def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = MappingProxyType({})) -> Answer:
+    """Create a key and show its secret once.
+
+    `accounts` are the service accounts, by id, that the form may name as the owner of the key.
+    """
+    ensure_recent_proof()
+    try:
+        key, secret = _issue(_key_owner(context["owner"], form, accounts), form)
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return render_template("api_keys/new.html", **context, form=form), failed.status
+    except SubscriptionInactive:
+        db.session.rollback()
+        return _inactive(context)
+    except Conflict as conflict:
+        db.session.rollback()
+        return _refused(context, "Create New API Key", conflict)
+    db.session.commit()
+    return _reveal(context, key, secret)
+
+
+def ask_to_revoke(context: Context, key_id: str) -> Answer:
+    """Ask before a key is revoked."""
+    key = service.key_of(context["owner"], key_id)
+    if key.revoked_at:
+        return _already_revoked(context, key)
+    return _dialog("api_keys/revocation.html", context, key)
+
+
+def revoke(context: Context, key_id: str) -> Answer:
+    """Revoke a key and show the list without it. Revoking a revoked key changes nothing."""
+    owner, by = context["owner"], current_user()
+    key = service.key_of(owner, key_id)
+    if owner.is_person:
+        was_live = service.revoke(key, by=by, client=client())
+    else:
+        was_live = service_accounts.revoke_key(owning_team(owner), key, by=by, client=client())
+    db.session.commit()
+    # The new key of this name may work on.
+    label = f"Previous key of {key.name}" if key.replaced_at else key.name
+    if not htmx.is_htmx():
+        flash(label, "key-revoked" if was_live else "key-was-revoked")
+        return redirect(_back_url(context), 303)
+    subject = label if key.replaced_at else f"Key {label}"
+    message = f"{subject} revoked." if was_live else f"{label} was already revoked."
+    table = _table(owner, *_shown())
+    page = render_template("api_keys/revoked.html", **context | table, revoked=[(label, was_live)])
+    return htmx.close_dialog(make_response(page), message)
+
+
+def ask_to_rotate(context: Context, key_id: str) -> Answer:
+    """Ask how long the old key shall work before a key is rotated."""
+    key = service.key_of(context["owner"], key_id)
+    if key.revoked_at:
+        return _already_revoked(context, key)
+    if not has_active_subscription(context["owner"]):
+        return _inactive(context)
+    return _dialog("api_keys/rotation.html", context, key, form=RotationForm(formdata=None))
+
+
+def rotate_key(context: Context, key_id: str) -> Answer:
+    """Rotate a key and show the secret of the new one once."""
+    ensure_recent_proof()
+    owner = context["owner"]
+    key, form = service.key_of(owner, key_id), RotationForm()
+    try:
+        wanted: dict[str, Any] = {"overlap": form.seconds, "nonce": form.nonce.data or ""}
+        if owner.is_person:
+            new, secret = rotate(key, **wanted, by=current_user(), client=client())
+        else:
+            new, secret = service_accounts.rotate_key(
+                owning_team(owner), key, **wanted, by=current_user(), client=client()
+            )
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _dialog("api_keys/rotation.html", context, key, form=form), failed.status
+    except SubscriptionInactive:
+        db.session.rollback()
+        return _inactive(context)
+    except (Conflict, Gone) as refused:
+        db.session.rollback()
+        return _refused(context, "Rotate key", refused)
+    db.session.commit()
+    return _reveal(context, new, secret, old_key=key)
+
+
+def _issue(owner: User, form: KeyForm) -> tuple[ApiKey, str]:
+    name, nonce, by = form.name.data or "", form.nonce.data or "", current_user()
+    if owner.is_person:
+        return service.issue(owner, name, by=by, client=client(), nonce=nonce)
+    return service_accounts.issue_key(owning_team(owner), owner, name, by=by, client=client(), nonce=nonce)
+
+
+def _key_owner(owner: User, form: KeyForm, accounts: Mapping[str, User]) -> User:
+    chosen = form["owner"].data if "owner" in form else None
+    if not chosen:
+        return owner
+    if chosen not in accounts:
+        raise ValidationFailed(owner="Choose yourself, or a service account that you manage")
+    return accounts[chosen]
+
+
+def _shown() -> tuple[str, str | None]:
+    """Return which part of the table is on the screen: the filter, and the page's cursor."""
+    return request.values.get("name", "").strip(), request.values.get("cursor")
+
+
+def _table(owner: User, name: str = "", cursor: str | None = None) -> Context:
+    """Return what the table shows: the keys whose name contains `name`, from the cursor on."""
+    return {
+        "page": rows_page(owner, name=name, cursor=cursor),
+        "count": count_rows(owner),
+        "name": name,
+        "cursor": cursor,
+        "is_active": has_active_subscription(owner),
+    }
+
+
+def _reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = None) -> tuple[str, int]:
+    done_url = context["list_url"] if key.user == context["owner"] else list_url_of(key.user)
+    page = render_template(
+        "api_keys/created.html",
+        **context | _table(context["owner"]),
+        new_key=key,
+        old_key=old_key,
+        secret=secret,
+        done_url=done_url,
+        revoked=[],
+    )
+    return page, 201 if htmx.is_htmx() else 200
+
+
+def _dialog(template: str, context: Context, key: ApiKey, **more: Any) -> str:
+    """Return a question about one key; Cancel leads to the part of the table that was on the screen."""
+    row, (name, cursor) = service.with_usage_counts([key])[0], _shown()
+    more |= {"row": row, "previous": previous_keys([key.id]), "name": name, "cursor": cursor}
+    return render_template(template, **context, **more, back_url=_back_url(context))
+
+
+def _back_url(context: Context) -> str:
+    name, cursor = _shown()
+    query = urlencode({key: value for key, value in (("name", name), ("cursor", cursor)) if value})
+    return f"{context['list_url']}?{query}" if query else context["list_url"]
+
+
+def _already_revoked(context: Context, key: ApiKey) -> str:
+    table = _table(context["owner"], *_shown())
+    return render_template("api_keys/already_revoked.html", **context | table, key=key)
+
+
+def _refused(context: Context, title: str, refused: Conflict | Gone) -> tuple[str, int]:
+    page = render_template("api_keys/repeated.html", **context, title=title, sentence=str(refused))
+    return page, refused.status
+
+
+def _inactive(context: Context) -> tuple[str, int]:
+    return render_template("api_keys/inactive.html", **context), SubscriptionInactive.status
+
+
+def _flashed() -> list[tuple[str, bool]]:
+    """Return the keys that the page before this one revoked, with whether they were live until then."""
+    kinds = ("key-revoked", "key-was-revoked")
+    # Typed as either form; with categories they are pairs.
+    found = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True, category_filter=kinds))
+    return [(name, kind == "key-revoked") for kind, name in found]

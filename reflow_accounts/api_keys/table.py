@@ -1,0 +1,67 @@
+"""Keys as the table shows them: a rotated key that still works is part of the row of its successor."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import aliased
+
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, place_of, with_usage_counts
+from reflow_accounts.database import db, now
+from reflow_accounts.users.models import User
+from reflow_accounts.web import text
+from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
+
+
+@dataclass(frozen=True)
+class KeyRow(ListedKey):
+    """A row of the table: a key, and the keys that it replaced and that still work."""
+
+    previous: tuple[ListedKey, ...]
+
+
+def rows_page(
+    owner: User, *, name: str = "", limit: int = ROWS_ON_A_PAGE, cursor: str | None = None
+) -> Page[KeyRow]:
+    """Return one page of rows whose key's name contains `name`, newest first.
+
+    Raises ValidationFailed for a cursor that no page gave.
+    """
+    query = select(ApiKey).where(_is_row_of(owner))
+    if name:
+        query = query.where(ApiKey.folded_name.contains(text.folded(name), autoescape=True))
+    if before := Position.of(read_cursor(cursor, 2)):
+        query = query.where(older_than(ApiKey.created_at, ApiKey.id, before))
+    query = query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit + 1)
+    page = Page.cut(list(db.session.scalars(query)), limit, place_of)
+    previous = previous_keys([key.id for key in page.items])
+    usage = {listed.key.id: listed.usage for listed in with_usage_counts([*page.items, *previous])}
+    rows = [
+        KeyRow(
+            key,
+            usage[key.id],
+            tuple(ListedKey(old, usage[old.id]) for old in previous if old.replaced_by_id == key.id),
+        )
+        for key in page.items
+    ]
+    return Page(rows, page.next_cursor)
+
+
+def count_rows(owner: User) -> int:
+    """Return how many rows the whole table has."""
+    return db.session.scalar(select(func.count()).select_from(ApiKey).where(_is_row_of(owner))) or 0
+
+
+def _is_row_of(owner: User) -> ColumnElement[bool]:
+    """Return the condition for live keys of the owner that no other live key replaced."""
+    new = aliased(ApiKey)
+    is_replaced = select(new.id).where(new.id == ApiKey.replaced_by_id, new.revoked_at.is_(None)).exists()
+    return (ApiKey.user_id == owner.id) & ApiKey.revoked_at.is_(None) & ~is_replaced
+
+
+def previous_keys(key_ids: list[int]) -> list[ApiKey]:
+    """Return the keys that these replaced and that still work, the newest first."""
+    query = select(ApiKey).where(
+        ApiKey.replaced_by_id.in_(key_ids), ApiKey.revoked_at.is_(None), ApiKey.expires_at > now()
+    )
+    return list(db.session.scalars(query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc())))

@@ -1,0 +1,145 @@
+"""Rotation on the pages, without JavaScript and with htmx, of one's own keys and a service account's."""
+
+import re
+
+import pytest
+
+from reflow_accounts.api_keys.models import ApiKey
+from tests.helpers import rows
+from tests.helpers.api import problem_of
+from tests.helpers.html import parse
+
+DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
+PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
+SECRET = re.compile(r"rfk_[0-9A-Za-z]{49}")
+
+
+@pytest.fixture
+def ada(cast, client):
+    return cast.ada.sign_in(client)
+
+
+@pytest.fixture(params=["own", "account"])
+def place(request, cast):
+    """The page with the table, the address below which the keys are, and a key."""
+    if request.param == "own":
+        return "/account/api-keys", "/account/api-keys", cast.ada.key("CI")
+    page = f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}"
+    return page, f"{page}/keys", cast.ci.key("CI")
+
+
+def rotate(ada, place, headers=None, overlap="3600"):
+    _, keys, key = place
+    form = ada.page(f"{keys}/{key.id}/rotation", headers=headers and DIALOG)
+    return ada.submit(form, f"{keys}/{key.id}/rotation", headers=headers, overlap=overlap)
+
+
+def table_rows(page):
+    return page.with_id("api-keys-table").all("tbody")[0].all("tr")
+
+
+@pytest.mark.parametrize("headers", [None, PANEL])
+def test_button_rotates_a_key_and_shows_the_new_secret_once(ada, api, place, headers):
+    page, _, key = place
+    assert "Rotate CI" in [button["aria-label"] for button in ada.page(page).all("button")]
+    answer = rotate(ada, place, headers)
+    assert answer.status_code == (201 if headers else 200)
+    shown = parse(answer.text)
+    assert f"The previous key (rfk_…{key.secret[-4:]}) works until" in shown.text
+    [download] = [link for link in shown.all("a") if link["download"]]
+    assert download["download"] == "reflow.key"
+    [secret] = set(SECRET.findall(answer.text))
+    for each in (secret, key.secret):
+        assert api(each).get("/me").status_code == 200
+    assert secret not in ada.get(page).text
+
+
+def test_table_has_one_row_for_both_keys_with_exact_uses_of_each(ada, api, place):
+    page, _, key = place
+    api(key.secret).get("/me")
+    rotate(ada, place)
+    [row] = table_rows(ada.page(page))
+    assert f"Previous key rfk_…{key.secret[-4:]} works until" in row.text
+    assert "Used 1 time." in row.text
+    cells = [cell.text for cell in row.all("td")]
+    assert cells[:2] == ["Never", "0"]
+
+
+def test_previous_key_can_be_ended_now(ada, api, place):
+    page, keys, key = place
+    rotate(ada, place)
+    [end] = [link for link in ada.page(page).all("a") if link.text.startswith("End it now")]
+    question = ada.page(end["href"])
+    assert "Revoke the previous key of CI?" in question.text
+    ada.submit(question, f"{keys}/{key.id}/revocation")
+    problem_of(api(key.secret).get("/me"), 401, "revoked_key")
+    after = ada.page(page)
+    assert "Previous key of CI no longer works." in after.text
+    [row] = table_rows(after)
+    assert "Previous key" not in row.text
+
+
+def test_bin_revokes_the_new_key_and_leaves_the_previous_one_in_the_table(ada, api, place):
+    page, keys, key = place
+    secret = SECRET.search(rotate(ada, place).text).group()
+    new = api(secret).get("/me").json["authenticated_by"]["id"]
+    question = ada.page(f"{keys}/{new}/revocation")
+    assert f"The previous key (rfk_…{key.secret[-4:]}) works on until" in question.text
+    ada.submit(question, f"{keys}/{new}/revocation")
+    [row] = table_rows(ada.page(page))
+    assert f"rfk_…{key.secret[-4:]}" in row.text
+    assert [button["aria-label"] for button in row.all("button")] == ["Revoke CI"]
+    assert api(key.secret).get("/me").status_code == 200
+
+
+def test_ended_key_leaves_the_row(ada, place):
+    page, *_ = place
+    answer = rotate(ada, place, overlap="0")
+    assert "no longer works" in parse(answer.text).text
+    [row] = table_rows(ada.page(page))
+    assert "Previous key" not in row.text
+
+
+@pytest.mark.parametrize("headers", [None, PANEL])
+def test_one_form_rotates_once(app, ada, place, headers):
+    _, keys, key = place
+    path = f"{keys}/{key.id}/rotation"
+    form = ada.page(path, headers=headers and DIALOG)
+    first = ada.submit(form, path, headers=headers)
+    again = ada.submit(form, path, headers=headers)
+    assert again.status_code == 409
+    assert "already rotated" in again.text
+    assert SECRET.search(first.text).group() not in again.text
+    assert rows.count(app, ApiKey) == 2
+
+
+@pytest.mark.parametrize("overlap", ["", "-1", "60", "x", "604801"])
+def test_overlap_that_is_not_offered_is_refused(app, ada, place, overlap):
+    _, keys, key = place
+    answer = ada.send(f"{keys}/{key.id}/rotation", overlap=overlap, nonce="n")
+    assert answer.status_code == 422
+    assert "Choose how long the previous key works" in answer.text
+    assert rows.count(app, ApiKey) == 1
+
+
+def test_revoked_or_expired_key_says_so(cast, app, ada):
+    revoked, ended = cast.ada.key("revoked"), cast.ada.key("ended")
+    cast.ada.revoke(revoked)
+    path = f"/account/api-keys/{revoked.id}/rotation"
+    assert "was already revoked" in ada.page(path).text
+    assert ada.send(path, overlap="0", nonce="n").status_code == 410
+    ada.send(f"/account/api-keys/{ended.id}/rotation", overlap="0", nonce="m")
+    again = ada.send(f"/account/api-keys/{ended.id}/rotation", overlap="0", nonce="o")
+    assert (again.status_code, "already replaced by" in again.text) == (409, True)
+
+
+def test_inactive_subscription_stops_rotation(app, cast, ada, place):
+    _, keys, key = place
+    cast.acme.unsubscribe()
+    for answer in (
+        ada.get(f"{keys}/{key.id}/rotation"),
+        ada.send(f"{keys}/{key.id}/rotation", overlap="0", nonce="n"),
+    ):
+        assert answer.status_code == 403
+        assert "API keys need an active subscription" in parse(answer.text).text
+    assert rows.count(app, ApiKey) == 1
