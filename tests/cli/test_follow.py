@@ -134,10 +134,11 @@ def test_it_ends_quietly_when_the_reader_has_enough(keyed):
 # What a real server cannot be made to do: a loopback one, whose list a test changes.
 
 
-def entry(at: str, subject: str = "CI", path: str = "/me") -> dict[str, object]:
+def entry(at: str, subject: str = "CI", path: str = "/me", **facts: str) -> dict[str, object]:
     use = {"method": "GET", "path": path, "status": 200, "address": "192.0.2.1", "user_agent": "curl/8"}
     names = {"title": "API key used", "subject": subject, "by": "Ada Park", "action": "api_key.used"}
-    return {"type": "use", "at": f"2026-05-01T12:00:{at}Z", "use": use, **names}
+    shown = {"id": f"use_{at}", "type": "use", "at": f"2026-05-01T12:00:{at}Z", "use": use, **names}
+    return shown | facts
 
 
 @pytest.fixture
@@ -162,9 +163,9 @@ def test_a_line_that_comes_late_is_shown_too(followed, listener):
 
 
 def test_two_lines_that_say_the_same_are_two(followed, listener):
-    now_says(listener, entry("20.000001"))
+    now_says(listener, entry("20.000001", id="use_2"))
     assert followed.line().startswith("2026-05-01T12:00:20.000001Z\t")
-    now_says(listener, entry("21.0"), entry("20.000001"))
+    now_says(listener, entry("21.0"), entry("20.000001", id="use_2"))
     assert followed.line().startswith("2026-05-01T12:00:21.0Z\t")
 
 
@@ -175,19 +176,34 @@ def test_a_key_with_a_new_name_does_not_repeat_its_lines(followed, listener):
     assert followed.line().startswith("2026-05-01T12:00:22.0Z\t")
 
 
-def test_while_nothing_was_seen_the_given_time_is_asked_for(here, listener):
+def test_given_time_is_asked_for_while_there_is_no_entry(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     listener.says("GET", "/activity", {"items": [], "next_cursor": None})
     with Ongoing(here, *FOLLOW, "--since", "2999-01-01") as run:
         until(lambda: len(listener.asked) > 1)
         listener.says("GET", "/activity", {"items": [entry("20.000001")], "next_cursor": None})
         assert run.line()
-    assert all("since=2999-01-01T00%3A00%3A00.000000Z" in one["path"] for one in listener.asked[:2])
+    assert all("since=2999-01-01T00%3A00%3A00Z" in one["path"] for one in listener.asked[:2])
 
 
-def test_only_the_last_seconds_are_asked_for_again(followed, listener):
+def test_poll_starts_after_an_entry_of_ten_seconds_ago(followed, listener):
+    """Until there is one, the whole list is requested."""
     until(lambda: len(listener.asked) > 1)
-    assert "since=2026-05-01T12%3A00%3A10.000001Z" in listener.asked[-1]["path"]
+    assert "after" not in listener.asked[-1]["path"]
+    now_says(listener, entry("35.0"), entry("31.0"))
+    assert [line[17:21] for line in followed.lines(2)] == ["31.0", "35.0"]
+    before = len(listener.asked)
+    until(lambda: len(listener.asked) > before)
+    assert "after=use_20.000001" in listener.asked[-1]["path"]
+
+
+def test_removed_start_of_a_poll_is_replaced_by_its_time(followed, listener):
+    now_says(listener, entry("35.0"))
+    assert followed.line()
+    problem = {"title": "Invalid", "status": 422, "detail": "No such entry.", "code": "validation_failed"}
+    listener.says("GET", "/activity", problem, 422)
+    until(lambda: "after=" in listener.asked[-2]["path"] and "since=" in listener.asked[-1]["path"])
+    assert "since=2026-05-01T12%3A00%3A20.000001Z" in listener.asked[-1]["path"]
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "rate_limited"), (503, "unavailable")])
