@@ -8,8 +8,6 @@ import subprocess
 import pytest
 
 from tests.cli.account import unused_name
-from tests.cli.folders import key_file
-from tests.cli.listener import ME
 from tests.cli.secrets_for_tests import made_up_key
 
 KEY = {"id": "key_2", "name": "ci", "secret": made_up_key(), "created_at": "2026-01-01T00:00:00Z"}
@@ -94,23 +92,3 @@ def test_a_key_that_can_be_neither_written_nor_revoked_is_named(here, listener):
     assert outcome.code == 1
     assert "revoke ci in Account > API Keys" in outcome.stderr
     assert KEY["secret"] not in outcome.everything
-
-
-def test_a_rotation_goes_back_on_a_disk_that_fills_up_meanwhile(here, listener, small_disk):
-    file = key_file((small_disk or here.folder) / "my.key", secret := made_up_key())
-    before = file.read_bytes()
-    old = {**KEY, "id": "key_1", "hint": secret[-4:], "last_used_at": None, "expires_at": None}
-    listener.says("GET", "/keys", {"items": [old], "next_cursor": None})
-    listener.says("GET", "/me", {**ME, "authenticated_by": {"type": "key", "id": "key_1"}})
-    listener.says("POST", "/keys", KEY, 201)
-    listener.says_raw("DELETE", "/keys/key_2", b"", 204)
-    listener.refuses(KEY["secret"], "unknown_key")
-    if small_disk:
-        listener.meanwhile["POST", "/keys"] = lambda: fill(small_disk)
-
-    outcome = here.run("-k", str(file), "keys", "rotate", "ci")
-
-    assert outcome.code == 4, outcome.stderr
-    assert file.read_bytes() == before
-    assert ("DELETE", "/api/v1/keys/key_2") in [(one["method"], one["path"]) for one in listener.asked]
-    assert {path.name for path in file.parent.iterdir()} <= {"my.key", "filler"}

@@ -50,7 +50,7 @@ def test_the_journey_from_login_to_a_refused_key(installed, live):
     assert told["Not used"] == f"the login at {live.url}"
 
     old = (installed.folder / "reflow.key").read_text().strip()
-    outcome = installed.run("keys", "rotate", name)
+    outcome = installed.run("keys", "rotate", name, "--overlap", "0")
     assert (outcome.code, outcome.stdout) == (0, ""), outcome.stderr
     assert old not in (installed.folder / "reflow.key").read_text()
     assert installed.run("whoami").code == 0
