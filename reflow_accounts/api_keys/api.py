@@ -5,11 +5,12 @@ from typing import Any
 from flask import url_for
 
 from reflow_accounts.api_keys import service, service_accounts
-from reflow_accounts.api_keys.changing import change
+from reflow_accounts.api_keys.changes import change, rotate
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.schemas import (
     KeyChange,
     KeyOut,
+    KeyRotation,
     KeysQuery,
     NewKey,
     NewKeyOut,
@@ -21,6 +22,7 @@ from reflow_accounts.api_keys.usage import queries
 from reflow_accounts.api_keys.usage.queries import UsageCount
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.teams.api.service_accounts import ONE, administered, service_accounts_blueprint
+from reflow_accounts.teams.models import Team
 from reflow_accounts.web.openapi import ApiBlueprint, page_of
 from reflow_accounts.web.pagination import Page, read_cursor
 from reflow_accounts.web.request_info import client
@@ -49,8 +51,7 @@ def create_key(wanted: dict[str, Any]) -> Any:
     key, secret = service.issue(
         current_user(), wanted["name"], by=current_user(), client=client(), expires_at=wanted["expires_at"]
     )
-    shown = {"key": key, "usage": UsageCount(), "secret": secret}
-    return shown, 201, {"Location": url_for("keys.show_key", key_id=key.public_id)}
+    return _own_key_created(key, secret)
 
 
 @blueprint.route("/keys/<key_id>")
@@ -77,6 +78,19 @@ def revoke_key(key_id: str) -> None:
     service.revoke(service.key_of(current_user(), key_id), by=current_user(), client=client())
 
 
+@blueprint.route("/keys/<key_id>/rotation", methods=["POST"])
+@blueprint.arguments(KeyRotation)
+@blueprint.response(201, NewKeyOut)
+def rotate_key(args: dict[str, Any], key_id: str) -> Any:
+    """Replace an API key by a new one of the same name, whose secret is in this answer alone.
+
+    The old key works until the overlap has passed.
+    """
+    key = service.key_of(current_user(), key_id)
+    new, secret = rotate(key, **args, by=current_user(), client=client())
+    return _own_key_created(new, secret)
+
+
 @blueprint.route("/keys/<key_id>/uses")
 @blueprint.arguments(UsesQuery, location="query")
 @blueprint.response(200, page_of(UseOut))
@@ -95,6 +109,11 @@ def list_uses(query: dict[str, Any], key_id: str) -> Any:
     )
     page = Page.cut(uses, limit, lambda use: (use.id,))
     return Page(sorted(page.items, key=lambda use: (use.at, use.id), reverse=True), page.next_cursor)
+
+
+def _own_key_created(key: ApiKey, secret: str) -> Any:
+    location = url_for("keys.show_key", key_id=key.public_id)
+    return {"key": key, "usage": UsageCount(), "secret": secret}, 201, {"Location": location}
 
 
 def _listed(key: ApiKey) -> ListedKey:
@@ -119,13 +138,7 @@ def create_account_key(wanted: dict[str, Any], team_id: str, account_id: str) ->
     key, secret = service_accounts.issue_key(
         team, account, wanted["name"], by=current_user(), client=client(), expires_at=wanted["expires_at"]
     )
-    location = url_for(
-        "service-accounts.show_account_key",
-        team_id=team.public_id,
-        account_id=account.public_id,
-        key_id=key.public_id,
-    )
-    return {"key": key, "usage": UsageCount(), "secret": secret}, 201, {"Location": location}
+    return _account_key_created(team, key, secret)
 
 
 @service_accounts_blueprint.route(KEY)
@@ -153,3 +166,27 @@ def revoke_account_key(team_id: str, account_id: str, key_id: str) -> None:
     """Revoke an API key of a service account, at once and for good. Needs Admin rights."""
     team, account = administered(team_id, account_id)
     service_accounts.revoke_key(team, service.key_of(account, key_id), by=current_user(), client=client())
+
+
+@service_accounts_blueprint.route(f"{KEY}/rotation", methods=["POST"])
+@service_accounts_blueprint.arguments(KeyRotation)
+@service_accounts_blueprint.response(201, NewKeyOut)
+def rotate_account_key(args: dict[str, Any], team_id: str, account_id: str, key_id: str) -> Any:
+    """Replace an API key of a service account by a new one of the same name. Needs Admin rights.
+
+    The new secret is in this answer alone. The old key works until the overlap has passed.
+    """
+    team, account = administered(team_id, account_id)
+    key = service.key_of(account, key_id)
+    new, secret = service_accounts.rotate_key(team, key, **args, by=current_user(), client=client())
+    return _account_key_created(team, new, secret)
+
+
+def _account_key_created(team: Team, key: ApiKey, secret: str) -> Any:
+    location = url_for(
+        "service-accounts.show_account_key",
+        team_id=team.public_id,
+        account_id=key.user.public_id,
+        key_id=key.public_id,
+    )
+    return {"key": key, "usage": UsageCount(), "secret": secret}, 201, {"Location": location}

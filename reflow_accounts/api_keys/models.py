@@ -20,14 +20,14 @@ class ApiKey(Model):
 
     __tablename__ = "api_keys"
     __table_args__ = (
-        # Two live keys of one user may not share a name; a revoked one gives its name free.
+        # Two live keys of one user may not share a name; a revoked or replaced one gives its name free.
         Index(
-            "uq_api_keys_live_name",
+            "uq_api_keys_current_name",
             "user_id",
             "folded_name",
             unique=True,
-            sqlite_where=text("revoked_at IS NULL"),
-            postgresql_where=text("revoked_at IS NULL"),
+            sqlite_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
+            postgresql_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
         ),
         # A form makes one key however often it is sent.
         Index("uq_api_keys_nonce", "user_id", "nonce", unique=True),
@@ -45,8 +45,12 @@ class ApiKey(Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Set by a rotation. When the new key is rotated too, `replaced_by` becomes the newest one.
+    replaced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    replaced_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id"))
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+    replaced_by: Mapped["ApiKey | None"] = relationship(remote_side=[id], lazy="selectin", join_depth=1)
 
     @property
     def has_expired(self) -> bool:

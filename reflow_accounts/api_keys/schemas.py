@@ -2,8 +2,9 @@
 
 import marshmallow as ma
 
+from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from reflow_accounts.api_keys.models import LONGEST_NAME
-from reflow_accounts.api_keys.service import KeyState
+from reflow_accounts.api_keys.service import LONGEST_NONCE, KeyState
 from reflow_accounts.web.openapi import Moment, PageQuery, Schema, SpanQuery, Text, cursor_field
 
 # What the service will say of a name, as far as a document can. Names of other keys it cannot know.
@@ -24,6 +25,13 @@ class KeyOut(Schema):
     created_at = Moment(required=True, attribute="key.created_at")
     expires_at = Moment(required=True, allow_none=True, attribute="key.expires_at")
     revoked_at = Moment(required=True, allow_none=True, attribute="key.revoked_at")
+    replaced_by = ma.fields.String(
+        required=True,
+        allow_none=True,
+        attribute="key.replaced_by.public_id",
+        dump_default=None,
+        metadata={"description": "The id of the key that a rotation put in the place of this one"},
+    )
     last_used_at = Moment(required=True, allow_none=True, attribute="usage.last_used_at")
     use_count = ma.fields.Integer(required=True, attribute="usage.count")
 
@@ -46,6 +54,23 @@ class KeyChange(Schema):
 
     name = Text(metadata=_NAME)
     expires_at = Moment(metadata={"description": "In the future, and no later than the key would end anyway"})
+
+
+class KeyRotation(Schema):
+    """How long the old key works on, and a text that makes the request count once."""
+
+    overlap = ma.fields.Integer(
+        strict=True,
+        load_default=DEFAULT_OVERLAP,
+        validate=ma.validate.Range(0, LONGEST_OVERLAP),
+        metadata={"description": "Seconds until the old key ends, unless it ends sooner anyway"},
+    )
+    nonce = Text(
+        load_default=None,
+        allow_none=True,
+        validate=ma.validate.Length(1, LONGEST_NONCE),
+        metadata={"description": "A repeated request with the same text is refused with 409"},
+    )
 
 
 class KeysQuery(PageQuery):

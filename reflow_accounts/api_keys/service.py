@@ -72,24 +72,32 @@ def issue(
     """
     if not by.is_person:
         raise InsufficientRights("A service account makes no API keys. An Admin of its team makes them.")
-    _require_subscription(owner)
+    require_subscription(owner)
     tidy = checked_name(name)
     if expires_at and expires_at <= now():
         raise ValidationFailed(expires_at="Choose a time in the future")
+    key, secret = insert_key(owner, tidy, expires_at=expires_at, nonce=nonce)
+    record_act(Action.KEY_CREATED, key, by, client)
+    return key, secret
+
+
+def insert_key(
+    owner: User, name: str, *, expires_at: datetime | None, nonce: str | None
+) -> tuple[ApiKey, str]:
+    """Add a key and return it with its secret. Raises as `issue` does for the name and the nonce."""
     if nonce is not None and not 0 < len(nonce) <= LONGEST_NONCE:
         raise ValidationFailed(name="This form is out of date. Close it and open it again")
     secret = new_secret(KEY_PREFIX)
     key = ApiKey(
         user=owner,
-        name=tidy,
-        folded_name=text.folded(tidy),
+        name=name,
+        folded_name=text.folded(name),
         digest=digest_of(secret),
         hint=hint_of(secret),
         expires_at=expires_at,
         nonce=nonce,
     )
     _insert(key)
-    record_act(Action.KEY_CREATED, key, by, client)
     return key, secret
 
 
@@ -213,7 +221,8 @@ def revoke_all(owner: User, *, by: User, client: Client) -> None:
         revoke(key, by=by, client=client)
 
 
-def _require_subscription(owner: User) -> None:
+def require_subscription(owner: User) -> None:
+    """Raise SubscriptionInactive when no team of the owner has an active subscription."""
     if not has_active_subscription(owner):
         raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from reflow_accounts.api_keys.changing import change
+from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP, change, rotate
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import issue, live_key_counts, revoke, revoke_all
 from reflow_accounts.api_keys.usage.queries import last_uses_of
@@ -113,9 +113,26 @@ def change_key(
     by: User,
     client: Client,
 ) -> None:
-    """Change a key of a service account, as `api_keys.changing.change` does; only an Admin of the team may."""
+    """Change a key of a service account, as `api_keys.changes.change` does; only an Admin of the team may."""
     hold_as_admin(team, by)
     change(key, name=name, expires_at=expires_at, by=by, client=client)
+
+
+def rotate_key(
+    team: Team,
+    key: ApiKey,
+    *,
+    overlap: int = DEFAULT_OVERLAP,
+    nonce: str | None = None,
+    by: User,
+    client: Client,
+) -> tuple[ApiKey, str]:
+    """Rotate a key of a service account, as `api_keys.changes.rotate` does; only an Admin of the team may.
+
+    Raises also as `accounts.ensure_usable` does.
+    """
+    accounts.ensure_usable(team, key.user, by=by)
+    return rotate(key, overlap=overlap, nonce=nonce, by=by, client=client)
 
 
 def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:

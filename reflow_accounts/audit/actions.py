@@ -35,6 +35,7 @@ class Action(StrEnum):
     KEY_CREATED = "api_key.created"
     KEY_RENAMED = "api_key.renamed"
     KEY_END_SET = "api_key.end_set"
+    KEY_ROTATED = "api_key.rotated"
     KEY_REVOKED = "api_key.revoked"
     USES_RECOUNTED = "uses.recounted"
     SUBSCRIPTION_ACTIVATED = "subscription.activated"
@@ -103,6 +104,7 @@ _TITLES = {
     Action.KEY_CREATED: "API key created",
     Action.KEY_RENAMED: "API key renamed",
     Action.KEY_END_SET: "End of an API key set",
+    Action.KEY_ROTATED: "API key rotated",
     Action.KEY_REVOKED: "API key revoked",
     Action.USES_RECOUNTED: "Uses of API keys counted again",
     Action.SUBSCRIPTION_ACTIVATED: "Subscription set to active",

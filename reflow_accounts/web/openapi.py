@@ -97,6 +97,7 @@ class Problem(Schema):
     )
     revoked_at = Moment()
     expired_at = Moment()
+    replaced_by = ma.fields.String(metadata={"description": "The id of the key that replaced this one"})
 
 
 def cursor_field(size: int) -> Text:

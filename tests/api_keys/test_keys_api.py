@@ -10,7 +10,17 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
-FIELDS = {"id", "name", "hint", "created_at", "expires_at", "revoked_at", "last_used_at", "use_count"}
+FIELDS = {
+    "id",
+    "name",
+    "hint",
+    "created_at",
+    "expires_at",
+    "revoked_at",
+    "replaced_by",
+    "last_used_at",
+    "use_count",
+}
 
 
 @pytest.fixture

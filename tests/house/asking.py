@@ -125,6 +125,8 @@ def body(row: Row, cast: Cast) -> object:
         "PUT /support/teams/<team_id>/subscription": {"active": True, "reason": "as asked for"},
         "POST /teams/<team_id>/invitations/<invitation_id>/sending": None,
     }
+    if row.rule.endswith("/rotation"):
+        return {}
     named = {"name": f"made {number}"} if row.method in ("POST", "PATCH") else None
     return bodies.get(f"{row.method} {row.rule.removeprefix(API_PREFIX)}", named)
 

@@ -167,6 +167,7 @@ y 4 4 4 4 4 1  GET     /api/v1/keys/<key_id>
 y 4 4 4 4 4 1  PATCH   /api/v1/keys/<key_id>
 y 4 4 4 4 4 1  DELETE  /api/v1/keys/<key_id>
 y 4 4 4 4 4 1  GET     /api/v1/keys/<key_id>/uses
+y 4 4 4 4 4 1  POST    /api/v1/keys/<key_id>/rotation
 y y y y y y 1  GET     /api/v1/teams
 y y y 4 y 4 1  GET     /api/v1/teams/<team_id>
 y 3 3 4 3 4 1  PATCH   /api/v1/teams/<team_id>
@@ -187,6 +188,7 @@ y 3 3 4 3 4 1  POST    /api/v1/teams/<team_id>/service-accounts/<account_id>/key
 y 3 3 4 3 4 1  GET     /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
 y 3 3 4 3 4 1  PATCH   /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
 y 3 3 4 3 4 1  DELETE  /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
+y 3 3 4 3 4 1  POST    /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/rotation
 4 4 4 4 4 y 1  GET     /api/v1/support/teams
 4 4 4 4 4 y 1  PUT     /api/v1/support/teams/<team_id>/subscription
 """

@@ -1,0 +1,121 @@
+"""Change a live key: another name, an earlier end, a new secret."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import and_, or_, update
+from sqlalchemy.exc import IntegrityError
+
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.service import (
+    checked_name,
+    insert_key,
+    name_taken,
+    record_act,
+    require_subscription,
+)
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.database import db, now
+from reflow_accounts.errors import Conflict, Gone, InsufficientRights, ValidationFailed
+from reflow_accounts.users.models import User
+from reflow_accounts.web import text
+from reflow_accounts.web.request_info import Client
+
+# Seconds for which a rotated key works on.
+DEFAULT_OVERLAP = 3_600
+LONGEST_OVERLAP = 7 * 24 * 3_600
+
+
+def change(
+    key: ApiKey, *, name: str | None = None, expires_at: datetime | None = None, by: User, client: Client
+) -> None:
+    """Change what is given of a live key; None leaves it as it is. Raises as `rename` and `end_at` do."""
+    if name is not None:
+        rename(key, name, by=by, client=client)
+    if expires_at is not None:
+        end_at(key, expires_at, by=by, client=client)
+
+
+def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
+    """Give a live key another name. Raises ValidationFailed as `issue` does."""
+    tidy = checked_name(name)
+    if tidy == key.name:
+        return
+    old = key.name
+    taken = name_taken(key.user, tidy)
+    try:
+        with db.session.begin_nested():
+            key.name, key.folded_name = tidy, text.folded(tidy)
+    except IntegrityError:
+        raise taken from None
+    record_act(Action.KEY_RENAMED, key, by, client, old=old)
+
+
+def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> None:
+    """Have a live key end by itself at a time in the future.
+
+    A key only ever ends sooner than it would have: a life that was meant to be short is not made longer.
+    Raises ValidationFailed for a time that has passed, or that is later than the key's end.
+    """
+    if expires_at <= now():
+        raise ValidationFailed(expires_at="Choose a time in the future")
+    if key.expires_at == expires_at:
+        return
+    sooner = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > expires_at)
+    ended = update(ApiKey).where(ApiKey.id == key.id, sooner).values(expires_at=expires_at)
+    if not db.session.execute(ended).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+        raise ValidationFailed(expires_at="This key ends earlier. An end can only be brought forward")
+    record_act(Action.KEY_END_SET, key, by, client, expires_at=expires_at.isoformat())
+
+
+def rotate(
+    key: ApiKey, *, overlap: int = DEFAULT_OVERLAP, nonce: str | None = None, by: User, client: Client
+) -> tuple[ApiKey, str]:
+    """Replace a live key by a new one of the same name; return the new key and its secret.
+
+    The old key works for `overlap` more seconds, but no longer than it would have. The new key gets the end
+    that the old one had. Of several rotations at once one succeeds. Raises Gone for a revoked key, Conflict
+    for an expired or already replaced one, ValidationFailed for a bad `overlap` or `nonce`, and
+    InsufficientRights and SubscriptionInactive as `issue` does.
+    """
+    if not by.is_person:
+        raise InsufficientRights("A service account rotates no API keys. An Admin of its team rotates them.")
+    require_subscription(key.user)
+    if not 0 <= overlap <= LONGEST_OVERLAP:
+        raise ValidationFailed(overlap="Choose a time from now to 7 days")
+    _claim(key, nonce)
+    old_end, at = key.expires_at, now()
+    new, secret = insert_key(key.user, key.name, expires_at=old_end, nonce=nonce)
+    end = at + timedelta(seconds=overlap)
+    key.expires_at = min(end, old_end) if old_end else end
+    is_older = and_(ApiKey.user_id == key.user_id, ApiKey.replaced_by_id == key.id)
+    db.session.execute(update(ApiKey).where(is_older).values(replaced_by_id=new.id))
+    key.replaced_by = new
+    details = {"replaced": key.public_id, "expires_at": key.expires_at.isoformat()}
+    record_act(Action.KEY_ROTATED, new, by, client, **details)
+    return new, secret
+
+
+def _claim(key: ApiKey, nonce: str | None) -> None:
+    """Mark a key as replaced, which locks its row until the transaction ends."""
+    at = now()
+    is_usable = and_(
+        ApiKey.revoked_at.is_(None),
+        ApiKey.replaced_at.is_(None),
+        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at),
+    )
+    claimed = update(ApiKey).where(ApiKey.id == key.id, is_usable).values(replaced_at=at)
+    succeeded = db.session.execute(claimed).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    db.session.refresh(key)
+    if succeeded:
+        return
+    if key.revoked_at:
+        raise Gone("This API key was revoked. Create a new one.", revoked_at=key.revoked_at)
+    if new := key.replaced_by:
+        if nonce and new.nonce == nonce:
+            raise Conflict(
+                f"This request already rotated the key. The new key is {new.public_id}; its secret cannot be "
+                "shown again.",
+                replaced_by=new.public_id,
+            )
+        raise Conflict(f"This API key was already replaced by {new.public_id}.", replaced_by=new.public_id)
+    raise Conflict("This API key has expired. Create a new one.")
