@@ -1,4 +1,4 @@
-"""No room for a new key: then none is made, or the one that was made is revoked again."""
+"""Full disks: no key is created, or the new one is revoked again."""
 
 import os
 import resource
@@ -52,7 +52,7 @@ def test_on_a_full_disk_no_key_is_made(keyed, ada, small_disk):
     assert name not in ada.live_names()
 
 
-def test_a_file_that_may_not_grow_holds_no_half_key(keyed, ada):
+def test_file_that_may_not_grow_holds_no_half_key(keyed, ada):
     outcome = keyed.run(
         *("keys", "create", name := unused_name(), "-o", "new.key"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20)),
@@ -64,7 +64,7 @@ def test_a_file_that_may_not_grow_holds_no_half_key(keyed, ada):
     assert name not in ada.live_names()
 
 
-def test_a_key_whose_folder_vanishes_meanwhile_is_revoked_again(here, listener):
+def test_key_whose_folder_vanishes_meanwhile_is_revoked_again(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     folder = here.folder / "gone"
     folder.mkdir()
@@ -80,7 +80,7 @@ def test_a_key_whose_folder_vanishes_meanwhile_is_revoked_again(here, listener):
     assert KEY["secret"] not in outcome.everything
 
 
-def test_a_key_that_can_be_neither_written_nor_revoked_is_named(here, listener):
+def test_key_that_can_be_neither_written_nor_revoked_is_named(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     folder = here.folder / "gone"
     folder.mkdir()

@@ -43,7 +43,7 @@ def doctor(context: Context) -> None:
         if not context.as_json:
             state, check, detail, mend = map(finding.shown.get, ("state", "check", "detail", "mend"))
             if is_terminal(sys.stdout):
-                result(f"{state:8} {check:12} {detail}{f'. Mend it: {mend}' if mend else ''}")
+                result(f"{state:8} {check:12} {detail}{f'. Fix it: {mend}' if mend else ''}")
             else:
                 result(f"{state}\t{check}\t{detail}\t{mend}")
     is_well = all(finding.state is State.OK for finding in findings)
