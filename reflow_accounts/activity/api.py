@@ -18,12 +18,14 @@ class ActivityQuery(SpanQuery):
     """Which part of the activity."""
 
     cursor = cursor_field(3)
+    after = Text(metadata={"description": "The id of an entry: only what came later than that"})
     key = Text(metadata={"description": "The id of an API key: only its uses and what was done to it"})
 
 
 class EntryOut(Schema):
     """An act ("event"), or a use of a key."""
 
+    id = ma.fields.String(required=True)
     type = ma.fields.Function(
         lambda entry: "use" if entry.action == USE_ACTION else "event",
         metadata={"type": "string", "enum": ["use", "event"]},
@@ -49,5 +51,6 @@ def list_activity(query: dict[str, Any]) -> Page[Entry]:
         cursor=query.get("cursor"),
         since=query.get("since"),
         until=query.get("until"),
+        after=query.get("after"),
         key=key_of(current_user(), key_id) if key_id else None,
     )

@@ -1,16 +1,17 @@
-"""Merge the uses and the acts of an account into one list."""
+"""The uses and the acts of an account in one list, newest first."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
+from typing import NamedTuple
 
-from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.api_keys.service import numbers_of_keys
-from reflow_accounts.api_keys.usage.queries import uses_of
+from reflow_accounts.api_keys.usage.queries import position_of_use, uses_of
 from reflow_accounts.audit.models import AuditEvent
-from reflow_accounts.audit.service import events_of
+from reflow_accounts.audit.service import events_of, position_of_event
 from reflow_accounts.contract import Code
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
@@ -40,6 +41,24 @@ class Entry:
     act: AuditEvent | None = None
     address: str = ""
 
+    @property
+    def id(self) -> str:
+        row = self.use or self.act
+        return row.public_id if row else ""
+
+    @property
+    def rank(self) -> tuple[datetime, bool, int]:
+        """The place in the list: by time, then uses above acts, then by number."""
+        row = self.use or self.act
+        return self.at, self.use is not None, row.id if row else 0
+
+
+class _Positions(NamedTuple):
+    """The place of one entry in each of the two lists."""
+
+    among_uses: Position
+    among_events: Position
+
 
 def activity_of(
     user: User,
@@ -51,20 +70,35 @@ def activity_of(
     key: ApiKey | None = None,
     team_ids: Collection[int] | None = None,
     uses_only: bool = False,
+    after: str | None = None,
 ) -> Page[Entry]:
     """Return a page of what happened in a user's account, newest first.
 
     A person who is Admin of a team also sees what its service accounts did; a service account's is what it
     did and, unless `uses_only`, what was done to it. `limit` is at least 1; `since` (inclusive) and `until`
     (exclusive) bound it in time; `key` keeps only the uses of one key and what was done to it; `team_ids`
-    leaves out what happened in the user's other teams. Raises ValidationFailed for a cursor of another list.
+    leaves out what happened in the user's other teams.
+
+    `after` is the id of an entry and keeps what is later: entries are ordered by time, at the same time uses
+    after acts, and then by number. Every entry is in the list after all earlier ones once it is committed,
+    and an entry may be committed some seconds after its time. To miss none, ask after an entry at least ten
+    seconds older than the newest one and skip the ids already seen.
+
+    Raises ValidationFailed for a cursor of another list, and for an `after` that is no entry of the user's.
     """
     seen = read_cursor(cursor, 3)
     more = limit + 1
     span = {"since": since, "until": until}
     led, others = _teams_of(user, team_ids)
     key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_owned_by(led)])
-    uses = uses_of(key_ids, limit=more, before=seen[0] if seen else None, **span)
+    position = _position(after, user, led, others) if after is not None else None
+    uses = uses_of(
+        key_ids,
+        limit=more,
+        before=seen[0] if seen else None,
+        after=position and position.among_uses,
+        **span,
+    )
     acts = (
         []
         if uses_only
@@ -75,6 +109,7 @@ def activity_of(
             limit=more,
             before=Position.of(seen[1:]) if seen else None,
             key_id=key.public_id if key else None,
+            after=position and position.among_events,
             **span,
         )
     )
@@ -85,7 +120,18 @@ def activity_of(
         reverse=True,
     )
     entries = list(islice(lines, more))
-    return Page(entries[:limit], _cursor_after(entries[:limit], seen) if len(entries) > limit else None)
+    cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
+    # Uses come by number, which concurrent requests may get in another order than their times.
+    return Page(sorted(entries[:limit], key=lambda entry: entry.rank, reverse=True), cursor)
+
+
+def _position(entry_id: str, user: User, led: Collection[int], others: Collection[int]) -> _Positions:
+    if entry_id.startswith(USE_ID_PREFIX):
+        key_ids = numbers_of_keys([user.id, *accounts_owned_by(led)])
+        use = position_of_use(key_ids, entry_id)
+        return _Positions(use, Position(use.at, HIGHEST_NUMBER))
+    event = position_of_event(entry_id, user.id, led, member_team_ids=others)
+    return _Positions(Position(event.at, -1), event)
 
 
 def _teams_of(user: User, wanted: Collection[int] | None) -> tuple[list[int], list[int]]:

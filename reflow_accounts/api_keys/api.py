@@ -97,14 +97,18 @@ def rotate_key(args: dict[str, Any], key_id: str) -> Any:
 def list_uses(query: dict[str, Any], key_id: str) -> Any:
     """List the uses of an API key, newest first. They stay when the key is revoked."""
     limit, place = query["limit"], read_cursor(query.get("cursor"), 1)
+    key_ids = [service.key_of(current_user(), key_id).id]
+    after = query.get("after")
     uses = queries.uses_of(
-        [service.key_of(current_user(), key_id).id],
+        key_ids,
         limit=limit + 1,
         before=place[0] if place else None,
         since=query.get("since"),
         until=query.get("until"),
+        after=None if after is None else queries.position_of_use(key_ids, after),
     )
-    return Page.cut(uses, limit, lambda use: (use.id,))
+    page = Page.cut(uses, limit, lambda use: (use.id,))
+    return Page(sorted(page.items, key=lambda use: (use.at, use.id), reverse=True), page.next_cursor)
 
 
 def _own_key_created(key: ApiKey, secret: str) -> Any:

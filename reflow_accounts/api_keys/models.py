@@ -12,6 +12,7 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web.ids import public_id
 
 LONGEST_NAME = 64
+USE_ID_PREFIX = "use_"
 
 
 class ApiKey(Model):
@@ -83,6 +84,10 @@ class Use(Model):
     key: Mapped[ApiKey] = relationship(
         primaryjoin=lambda: foreign(Use.key_id) == ApiKey.id, lazy="raise", viewonly=True
     )
+
+    @property
+    def public_id(self) -> str:
+        return f"{USE_ID_PREFIX}{self.id}"
 
     @property
     def program(self) -> str | None:

@@ -84,6 +84,7 @@ class UsesQuery(SpanQuery):
     """Which uses."""
 
     cursor = cursor_field(1)
+    after = Text(metadata={"description": "The id of a use of this key: only later uses"})
 
 
 class KeyReference(Schema):
@@ -113,5 +114,6 @@ class UseFacts(Schema):
 class UseOut(UseFacts):
     """A use of a key."""
 
+    id = ma.fields.String(required=True, attribute="public_id")
     at = Moment(required=True)
     key = ma.fields.Nested(KeyReference, required=True)

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.database import Key, Model, UTCDateTime, now
 
+EVENT_ID_PREFIX = "evt_"
+
 
 class AuditEvent(Model):
     """One act. `actor_name` is kept as it was, so that the log reads right when people rename or leave."""
@@ -30,6 +32,10 @@ class AuditEvent(Model):
     subject: Mapped[str] = mapped_column(String(255), default="")
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     address: Mapped[str] = mapped_column(String(45), default="")
+
+    @property
+    def public_id(self) -> str:
+        return f"{EVENT_ID_PREFIX}{self.id}"
 
     @property
     def title(self) -> str:

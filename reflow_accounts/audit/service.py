@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 
 from reflow_accounts.audit import trail
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action
-from reflow_accounts.audit.models import AuditEvent
+from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
 from reflow_accounts.database import db
-from reflow_accounts.web.pagination import Position, older_than
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, older_than, read_entry_id
 
 
 class Actor(Protocol):
@@ -93,15 +94,49 @@ def events_of(
     since: datetime | None = None,
     until: datetime | None = None,
     key_id: str | None = None,
+    after: Position | None = None,
 ) -> list[AuditEvent]:
     """List up to `limit` acts of a user and of their teams, newest first.
 
     Of `team_ids`, whose Admin the user is, every act is listed; of `member_team_ids` those that concern
     every member, and those that the user did.
     `before` continues a list, `since` (inclusive) and `until` (exclusive) bound it, `key_id` (public)
-    keeps only what was done to one API key.
+    keeps only what was done to one API key, `after` what is newer than that position.
     """
-    query = select(AuditEvent).where(
+    query = select(AuditEvent).where(*_visible(account_id, team_ids, member_team_ids))
+    if before:
+        query = query.where(older_than(AuditEvent.at, AuditEvent.id, before))
+    if after:
+        query = query.where(newer_than(AuditEvent.at, AuditEvent.id, after))
+    if since:
+        query = query.where(AuditEvent.at >= since)
+    if until:
+        query = query.where(AuditEvent.at < until)
+    if key_id:
+        query = query.where(AuditEvent.details["key"].as_string() == key_id)
+    query = query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)
+    return list(db.session.scalars(query))
+
+
+def position_of_event(
+    event_id: str, account_id: int, team_ids: Collection[int], *, member_team_ids: Collection[int] = ()
+) -> Position:
+    """Return the position of an act in the list of `events_of`, by its public id.
+
+    Raises ValidationFailed for any other id.
+    """
+    number = read_entry_id(event_id, EVENT_ID_PREFIX)
+    visible = _visible(account_id, team_ids, member_team_ids)
+    at = db.session.scalar(select(AuditEvent.at).where(AuditEvent.id == number, *visible))
+    if at is None:
+        raise ValidationFailed(after=NO_SUCH_ENTRY)
+    return Position(at, number)
+
+
+def _visible(
+    account_id: int, team_ids: Collection[int], member_team_ids: Collection[int]
+) -> tuple[ColumnElement[bool], ...]:
+    return (
         or_(
             AuditEvent.account_id == account_id,
             AuditEvent.team_id.in_(team_ids),
@@ -112,13 +147,3 @@ def events_of(
         ),
         AuditEvent.action.not_in(OF_STAFF),
     )
-    if before:
-        query = query.where(older_than(AuditEvent.at, AuditEvent.id, before))
-    if since:
-        query = query.where(AuditEvent.at >= since)
-    if until:
-        query = query.where(AuditEvent.at < until)
-    if key_id:
-        query = query.where(AuditEvent.details["key"].as_string() == key_id)
-    query = query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)
-    return list(db.session.scalars(query))

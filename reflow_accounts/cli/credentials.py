@@ -153,7 +153,7 @@ def warnings_for(sources: list[Source], server: str) -> list[str]:
     for source in sources:
         if source.path and is_readable_by_others(source.path):
             lines += [
-                f"warning: {source.path} can be read by others. Mend it:",
+                f"warning: {source.path} can be read by others. Fix it:",
                 f"    {shell('chmod', '600', source.path)}",
             ]
         if source.path and source.kind is Kind.REPOSITORY:

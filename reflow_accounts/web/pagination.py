@@ -14,6 +14,7 @@ DEFAULT_LIMIT = 50
 HIGHEST_LIMIT = 200
 HIGHEST_NUMBER = 10**18 - 1
 NOT_A_CURSOR = "Use the next_cursor of the page before, unchanged"
+NO_SUCH_ENTRY = "There is no entry with this id in the list"
 # So that no number is taken for a cursor.
 _MARK = "c"
 _NUMBER, _DOT = "[0-9]{1,18}", r"\."
@@ -70,6 +71,18 @@ class Position:
 def older_than(at: Any, number: Any, position: Position) -> ColumnElement[bool]:
     """Return the condition that a row (columns `at`, `number`) comes after `position`, newest first."""
     return or_(at < position.at, and_(at == position.at, number < position.number))
+
+
+def newer_than(at: Any, number: Any, position: Position) -> ColumnElement[bool]:
+    """Return the condition that a row (columns `at`, `number`) comes before `position`, newest first."""
+    return or_(at > position.at, and_(at == position.at, number > position.number))
+
+
+def read_entry_id(entry_id: str, prefix: str) -> int:
+    """Return the number in the id of an entry, such as `use_7`. Raises ValidationFailed for other text."""
+    if not re.fullmatch(prefix + _NUMBER, entry_id):
+        raise ValidationFailed(after=NO_SUCH_ENTRY)
+    return int(entry_id.removeprefix(prefix))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from reflow_accounts.database import db, now
+from tests.api_keys.usage import log
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 
@@ -83,6 +84,79 @@ def test_bounds_in_time_take_the_first_and_leave_the_last(ada):
     until = ada.get("/activity", query_string={"until": middle}).json["items"]
     assert since == items[:5]
     assert until == items[5:]
+
+
+def test_entries_have_unique_ids(ada, story):
+    items = ada.get("/activity").json["items"]
+    assert len({item["id"] for item in items}) == len(items)
+    assert all(item["id"].startswith("use_" if item["type"] == "use" else "evt_") for item in items)
+    uses = ada.get(f"/keys/{story.id}/uses").json["items"]
+    assert [use["id"] for use in uses] == [item["id"] for item in items if item["type"] == "use"]
+
+
+def test_after_an_entry_come_the_later_ones(ada, story):
+    items = ada.get("/activity").json["items"]
+    for place, item in enumerate(items):
+        assert ada.get(f"/activity?after={item['id']}").json["items"] == items[:place]
+        pages = ada.pages(f"/activity?after={item['id']}", 2)
+        assert [entry for page in pages for entry in page] == items[:place]
+    newer, older = ada.get(f"/keys/{story.id}/uses").json["items"]
+    assert ada.get(f"/keys/{story.id}/uses?after={older['id']}").json["items"] == [newer]
+    assert ada.get(f"/keys/{story.id}/uses?after={newer['id']}").json["items"] == []
+    with_key = ada.get(f"/activity?after={items[-1]['id']}&key={story.id}").json["items"]
+    assert [title for _, title, _ in told(with_key)] == [
+        "API key revoked",
+        "API key refused",
+        "API key used",
+        "API key created",
+    ]
+
+
+def test_entries_of_one_moment_are_after_one_another(app, ada):
+    from reflow_accounts.api_keys.models import Use
+    from reflow_accounts.audit.models import AuditEvent
+
+    at = now()
+    with app.app_context():
+        for model in (Use, AuditEvent):
+            db.session.execute(db.update(model).values(at=at))
+        db.session.commit()
+    items = ada.get("/activity").json["items"]
+    for place, item in enumerate(items):
+        assert ada.get(f"/activity?after={item['id']}").json["items"] == items[:place]
+
+
+def test_uses_numbered_against_their_times_are_listed_by_time(app, cast, ada, story):
+    number = log.number_of(app, story.id)
+    moments = [now() - timedelta(seconds=second) for second in (1, 3, 2)]
+    for at in moments:
+        log.append(app, number, at)
+    log.fold(app)
+    for path in ("/activity", f"/keys/{story.id}/uses"):
+        items = ada.get(path).json["items"]
+        assert [item["at"] for item in items] == sorted((item["at"] for item in items), reverse=True)
+        place = next(
+            i for i, item in enumerate(items) if item["at"].startswith(f"{moments[2]:%Y-%m-%dT%H:%M:%S.%f}")
+        )
+        assert ada.get(f"{path}?after={items[place]['id']}").json["items"] == items[:place]
+
+
+@pytest.mark.parametrize(
+    "entry_id", ["", "7", "use_", "use_x", "evt_1x", "use_999999", "evt_999999", "use_9999999999999999999"]
+)
+def test_unknown_entry_is_no_start(ada, story, entry_id):
+    for path in ("/activity", f"/keys/{story.id}/uses"):
+        problem = problem_of(ada.get(path, query_string={"after": entry_id}), 422, "validation_failed")
+        assert problem["errors"] == [
+            {"field": "after", "message": "There is no entry with this id in the list"}
+        ]
+
+
+def test_entry_of_somebody_else_is_no_start(cast, api, ada):
+    ben = api(cast.ben.session())
+    for item in ada.get("/activity").json["items"]:
+        if "CI" in item["subject"]:
+            problem_of(ben.get(f"/activity?after={item['id']}"), 422, "validation_failed")
 
 
 def test_teammates_see_their_own_acts_and_the_teams(cast, api, story):

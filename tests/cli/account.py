@@ -1,4 +1,4 @@
-"""A person's account on the real server, reached through the API without the command."""
+"""An account on the real server, used through the API without the command."""
 
 import json
 import urllib.error

@@ -1,4 +1,4 @@
-"""Certificates for a server on loopback, which sign themselves."""
+"""Self-signed certificates for a server on loopback."""
 
 import ipaddress
 import ssl

@@ -1,4 +1,4 @@
-"""A team on the real server for one test alone, with an Admin, members of lesser rights and a program."""
+"""A team on the real server for one test: an Admin, members with fewer rights and a service account."""
 
 from reflow_accounts.teams.models import Rights
 from tests import factories

@@ -1,4 +1,4 @@
-"""What no server of Reflow answers, and every command of the surface to feed it to."""
+"""Answers that no Reflow server gives, and the commands to test with them."""
 
 import random
 

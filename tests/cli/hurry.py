@@ -1,4 +1,4 @@
-"""A command with another clock, so that no test waits for it."""
+"""Runs the command with another clock, so that no test waits."""
 
 import sys
 

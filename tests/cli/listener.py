@@ -1,4 +1,4 @@
-"""A server on loopback that answers what a test tells it and remembers what it was asked."""
+"""A loopback server that gives the answers of a test and records the requests."""
 
 import contextlib
 import json

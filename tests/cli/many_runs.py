@@ -1,4 +1,4 @@
-"""Hundreds of runs of the command in one process of its own, where a process for each would take minutes."""
+"""Runs the command hundreds of times in one process, because a process for each takes minutes."""
 
 import json
 import subprocess

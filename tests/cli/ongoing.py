@@ -1,4 +1,4 @@
-"""A run of the command that goes on: its lines are read as they come, until it is ended."""
+"""A run of the command that does not end by itself; its lines are read as they come."""
 
 import signal
 import subprocess

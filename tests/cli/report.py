@@ -1,4 +1,4 @@
-"""What `reflow doctor --json` found, for tests to look at and to mend."""
+"""The findings of `reflow doctor --json`."""
 
 import json
 import re

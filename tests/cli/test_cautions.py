@@ -1,4 +1,4 @@
-"""Warnings about keys that lie open, and that the commands they give mend them."""
+"""Warnings about key files that others can read or git would publish, and the commands that fix them."""
 
 import subprocess
 
@@ -18,7 +18,7 @@ def _follow(outcome) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o666])
 @pytest.mark.parametrize("place", ["option", "repo", "home", "session"])
-def test_a_file_that_others_can_read_is_warned_of_and_mended(here, listener, place, mode):
+def test_file_that_others_can_read_is_warned_of_and_mended(here, listener, place, mode):
     words = _put(here, listener, place, mode)
 
     outcome = here.run(*words, "whoami")
@@ -46,14 +46,14 @@ def _put(here, listener, place: str, mode: int) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
-def test_a_private_ignored_file_is_not_warned_of(here, mode):
+def test_private_ignored_file_is_not_warned_of(here, mode):
     key_file(repository(here.folder) / "reflow.key", made_up_key(), mode)
 
     assert here.run("whoami").stderr == ""
 
 
 @pytest.mark.parametrize("ignore", [None, "", "*.pyc\n", "*.pyc"])
-def test_a_key_that_git_does_not_ignore_is_warned_of_and_mended(here, ignore):
+def test_key_that_git_does_not_ignore_is_warned_of_and_mended(here, ignore):
     root = here.folder / "my repository"
     root.mkdir()
     git(root, "init", "--quiet")
@@ -72,7 +72,7 @@ def test_a_key_that_git_does_not_ignore_is_warned_of_and_mended(here, ignore):
     assert "/reflow.key" in (root / ".gitignore").read_text().splitlines()
 
 
-def test_a_key_that_git_tracks_is_warned_of_and_mended(here):
+def test_key_that_git_tracks_is_warned_of_and_mended(here):
     root = here.folder
     git(root, "init", "--quiet")
     key_file(root / "reflow.key", made_up_key())
@@ -109,7 +109,7 @@ def test_without_git_the_question_is_left_out(here, tmp_path):
     assert outcome.stderr == ""
 
 
-def test_a_repository_cannot_run_programs_through_the_question(here, tmp_path):
+def test_repository_cannot_run_programs_through_the_question(here, tmp_path):
     git(here.folder, "init", "--quiet")
     git(here.folder, "config", "core.fsmonitor", f"touch {tmp_path / 'ran'}; false")
     key_file(here.folder / "reflow.key", made_up_key())
@@ -118,7 +118,7 @@ def test_a_repository_cannot_run_programs_through_the_question(here, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_path_cannot_steer_the_terminal(here):
+def test_path_cannot_steer_the_terminal(here):
     folder = here.folder / "x\x1b[2J\nreflow: all is well\u202e"
     folder.mkdir()
     key_file(folder / "open", made_up_key(), 0o644)

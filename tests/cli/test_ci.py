@@ -1,4 +1,4 @@
-"""What the command says of itself: the CI, its repository and run, in a header that nothing can break out of."""
+"""The User-Agent header: CI service, repository and run, safely encoded."""
 
 import json
 import re
@@ -71,7 +71,7 @@ def test_each_ci_is_told_with_repository_and_run(environ, words):
 
 
 @EVERY
-def test_the_header_of_a_real_run_tells_them(here, listener, environ, words):
+def test_header_of_a_real_run_tells_them(here, listener, environ, words):
     here.environ |= environ | {"REFLOW_API_KEY": made_up_key()}
 
     assert here.run("whoami").code == 0
@@ -133,7 +133,7 @@ def test_what_looks_like_a_secret_is_left_out(secret, variable):
     assert secret[4:] not in said_in({**GITHUB, variable: f"acme/{secret}"})
 
 
-def test_a_name_with_an_at_sign_may_be_an_address_with_a_password_and_is_left_out():
+def test_name_with_an_at_sign_is_left_out():
     environ = {**GITHUB, "GITHUB_REPOSITORY": "https://x:hunter2@github.com/acme/web"}
     assert said_in(environ) == f"{START} GitHub-Actions (run 812)"
 
@@ -148,12 +148,12 @@ def test_every_name_arrives_as_it_is(name):
 
 
 @pytest.mark.parametrize("name", ["a\r\nX-Evil: 1", "a\tb", "a\u202eb", "a\udcffb", "\x1b[31m"])
-def test_a_name_that_forges_or_steers_is_left_out(name):
+def test_name_that_forges_or_steers_is_left_out(name):
     assert said_in({**GITHUB, "GITHUB_REPOSITORY": name}) == f"{START} GitHub-Actions (run 812)"
 
 
 @pytest.mark.parametrize("name", ["x" * 500, "ü" * 500, "日" * 39 + "x" * 10])
-def test_a_long_name_is_cut_between_characters(name):
+def test_long_name_is_cut_between_characters(name):
     program = program_of(said_in({**GITHUB, "GITHUB_REPOSITORY": name}))
     assert program.endswith("…, run 812")
     assert name.startswith(program.removeprefix("GitHub Actions, ").partition("…")[0])
@@ -171,7 +171,7 @@ def test_whatever_the_environment_holds_the_header_is_whole(environ, data, machi
     assert machine.isspace() or not machine or program_of(said) is None or program_of(said).isprintable()
 
 
-def test_the_log_of_uses_tells_the_run(keyed, ada):
+def test_log_of_uses_tells_the_run(keyed, ada):
     keyed.environ |= GITHUB
     assert keyed.run("whoami").code == 0
 
@@ -187,7 +187,7 @@ def test_the_log_of_uses_tells_the_run(keyed, ada):
     assert entries[-2]["use"]["program"] == "GitHub Actions, acme/web, run 812"
 
 
-def test_a_program_without_a_name_is_shown_as_it_is(keyed, live):
+def test_program_without_a_name_is_shown_as_it_is(keyed, live):
     headers = {"Authorization": f"Bearer {keyed.key['secret']}", "User-Agent": "curl/8.1"}
     urlopen(Request(f"{live.url}/api/v1/me", headers=headers), timeout=30).close()
 
@@ -196,6 +196,6 @@ def test_a_program_without_a_name_is_shown_as_it_is(keyed, live):
     assert use.endswith("\tcurl/8.1")
 
 
-def test_a_repository_never_passes_for_the_system_of_a_device():
+def test_repository_never_passes_for_the_system_of_a_device():
     said = user_agent({**GITHUB, "GITHUB_REPOSITORY": "acme/Android"}, "Linux x86_64")
     assert Client("127.0.0.1", said).device == "reflow command on Linux"

@@ -1,4 +1,4 @@
-"""`reflow completion`: real shells complete commands and options, and nobody is asked for it."""
+"""`reflow completion` in real shells."""
 
 import os
 import pty
@@ -167,7 +167,7 @@ MARKS = {
 
 
 @pytest.mark.parametrize(("name", "marks"), MARKS.items())
-def test_the_script_of_each_shell_is_printed_and_nothing_else(shell, listener, name, marks):
+def test_script_of_each_shell_is_printed_and_nothing_else(shell, listener, name, marks):
     outcome = shell.run("completion", name)
 
     assert (outcome.code, outcome.stderr) == (0, "")
@@ -177,7 +177,7 @@ def test_the_script_of_each_shell_is_printed_and_nothing_else(shell, listener, n
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_the_script_of_each_shell_is_answered(shell, name):
+def test_script_of_each_shell_is_answered(shell, name):
     shell.environ |= {"_REFLOW_COMPLETE": f"{name}_complete", "COMP_WORDS": "reflow ke"}
     shell.environ["COMP_CWORD"] = "ke" if name == "fish" else "1"
 
@@ -188,11 +188,11 @@ def test_the_script_of_each_shell_is_answered(shell, name):
 
 
 @pytest.mark.parametrize("name", SHELLS)
-def test_the_help_says_how_to_install_it(terminal, name):
+def test_help_says_how_to_install_it(terminal, name):
     assert f"reflow completion {name}" in terminal.run("completion", "--help").stdout
 
 
-def test_an_unknown_shell_is_wrong_usage(terminal):
+def test_unknown_shell_is_wrong_usage(terminal):
     assert terminal.run("completion", "tcsh").code == 2
 
 

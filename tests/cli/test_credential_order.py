@@ -67,7 +67,7 @@ def _where(terminal, root: Path, listener) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-def test_the_first_credential_found_is_used_and_named(here, listener, scene):
+def test_first_credential_found_is_used_and_named(here, listener, scene):
     words, secrets, where = _set(here, listener, scene)
 
     outcome = here.run(*words, "whoami")
@@ -82,7 +82,7 @@ def test_the_first_credential_found_is_used_and_named(here, listener, scene):
 
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-def test_a_revoked_key_found_first_ends_the_command(here, listener, scene):
+def test_revoked_key_found_first_ends_the_command(here, listener, scene):
     words, secrets, where = _set(here, listener, scene)
     listener.refuses(secrets[scene.expected], "revoked_key")
 
@@ -104,7 +104,7 @@ def test_without_any_credential_the_command_says_what_to_do(here, listener):
         assert word in outcome.stderr
 
 
-def test_an_inner_repository_without_a_key_does_not_use_the_outer_one(here, listener):
+def test_inner_repository_without_a_key_does_not_use_the_outer_one(here, listener):
     outer = repository(here.folder)
     key_file(outer / "reflow.key", made_up_key())
     here.folder = repository(outer / "inner")
@@ -113,7 +113,7 @@ def test_an_inner_repository_without_a_key_does_not_use_the_outer_one(here, list
     assert listener.asked == []
 
 
-def test_an_inner_repository_uses_its_own_key(here, listener):
+def test_inner_repository_uses_its_own_key(here, listener):
     outer = repository(here.folder)
     key_file(outer / "reflow.key", made_up_key())
     here.folder = repository(outer / "inner")
@@ -124,7 +124,7 @@ def test_an_inner_repository_uses_its_own_key(here, listener):
 
 
 @pytest.mark.parametrize("has_key", [True, False])
-def test_a_worktree_is_its_own_root(here, listener, has_key):
+def test_worktree_is_its_own_root(here, listener, has_key):
     main = repository(here.folder / "main")
     key_file(main / "reflow.key", made_up_key())
     git(main, "worktree", "add", "--quiet", str(main / "side"))
@@ -137,7 +137,7 @@ def test_a_worktree_is_its_own_root(here, listener, has_key):
 
 
 @pytest.mark.parametrize("has_key", [True, False])
-def test_a_submodule_is_its_own_root(here, listener, has_key):
+def test_submodule_is_its_own_root(here, listener, has_key):
     library = repository(here.folder / "library")
     main = repository(here.folder / "main")
     key_file(main / "reflow.key", made_up_key())
@@ -151,7 +151,7 @@ def test_a_submodule_is_its_own_root(here, listener, has_key):
 
 
 @pytest.mark.parametrize("folder", ["bare.git", "bare.git/hooks", ".git", ".git/hooks"])
-def test_a_bare_repository_and_the_inside_of_git_have_no_root(here, listener, folder):
+def test_bare_repository_and_the_inside_of_git_have_no_root(here, listener, folder):
     outer = repository(here.folder)
     key_file(outer / "reflow.key", made_up_key())
     git(outer, "init", "--quiet", "--bare", "bare.git")
@@ -161,7 +161,7 @@ def test_a_bare_repository_and_the_inside_of_git_have_no_root(here, listener, fo
     assert listener.asked == []
 
 
-def test_a_key_beside_one_is_not_used_outside_a_repository(here, listener):
+def test_key_beside_one_is_not_used_outside_a_repository(here, listener):
     key_file(here.folder / "reflow.key", made_up_key())
 
     assert here.run("whoami").code == 4
@@ -191,7 +191,7 @@ def test_without_a_home_folder_that_place_is_skipped(here, listener, home):
 
 
 @pytest.mark.parametrize("value", ["", None])
-def test_an_empty_variable_counts_as_not_set(here, listener, value):
+def test_empty_variable_counts_as_not_set(here, listener, value):
     key_file(here.home / ".reflow" / "api.key", secret := made_up_key())
     if value is not None:
         here.environ["REFLOW_API_KEY"] = value
@@ -200,21 +200,21 @@ def test_an_empty_variable_counts_as_not_set(here, listener, value):
     assert listener.secrets == [secret]
 
 
-def test_a_login_elsewhere_is_never_shown_to_this_server(here, listener):
+def test_login_elsewhere_is_never_shown_to_this_server(here, listener):
     login(here.home, "https://elsewhere.example", made_up_session())
 
     assert here.run("whoami").code == 4
     assert listener.asked == []
 
 
-def test_the_login_names_the_server(terminal, listener):
+def test_login_names_the_server(terminal, listener):
     login(terminal.home, listener.url, secret := made_up_session())
 
     assert terminal.run("whoami").code == 0
     assert listener.secrets == [secret]
 
 
-def test_a_vanished_current_folder_is_no_repository(here, listener):
+def test_vanished_current_folder_is_no_repository(here, listener):
     key_file(here.home / ".reflow" / "api.key", secret := made_up_key())
     here.folder = here.folder / "gone"
     here.folder.mkdir()

@@ -1,4 +1,4 @@
-"""`reflow doctor`: what it finds at a real server and in real files, how to mend it, and that it asks nothing."""
+"""`reflow doctor` at a real server and with real files: what it finds and how to fix it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -36,14 +36,14 @@ def test_each_finding_is_one_line(well):
     assert all(len(line) == 4 and line[0] == "ok" for line in lines)
     well.file.chmod(0o644)
     seen = well.run_at_a_screen("doctor").stdout
-    assert f"Mend it: chmod 600 {well.file}" in seen
+    assert f"Fix it: chmod 600 {well.file}" in seen
 
 
 def test_at_a_screen_nobody_is_asked(there, live):
     outcome = there.run_at_a_screen("doctor")
 
     assert outcome.code == 4
-    assert "Mend it: reflow login" in outcome.stdout
+    assert "Fix it: reflow login" in outcome.stdout
     assert "here login starts" in outcome.stdout
 
 
@@ -71,7 +71,7 @@ def test_without_the_network_the_rest_is_looked_at(well):
     assert report["git history"]["state"] == "ok"
 
 
-def test_with_an_address_that_is_none_nobody_is_asked_and_the_rest_is_looked_at(well, listener):
+def test_invalid_address_gets_no_request_and_the_rest_is_checked(well, listener):
     well.environ["REFLOW_SERVER"] = "ftp://reflow.example"
 
     report = Report(well)
@@ -100,7 +100,7 @@ def test_http_beyond_this_machine_is_an_error(terminal):
 
 
 @pytest.mark.parametrize(("days", "state"), [(400, "ok"), (15, "ok"), (13, "warning")])
-def test_the_end_of_the_certificate_is_told(terminal, tmp_path, days, state):
+def test_end_of_the_certificate_is_told(terminal, tmp_path, days, state):
     trusted, context = certificate(tmp_path, days)
     server = Listener(context)
     server.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
@@ -115,7 +115,7 @@ def test_the_end_of_the_certificate_is_told(terminal, tmp_path, days, state):
 
 
 @pytest.mark.parametrize("days", [400, -1])
-def test_a_certificate_that_is_not_trusted_or_has_ended_is_an_error(terminal, tmp_path, days):
+def test_certificate_that_is_not_trusted_or_has_ended_is_an_error(terminal, tmp_path, days):
     trusted, context = certificate(tmp_path, days)
     server = Listener(context)
     terminal.environ["REFLOW_SERVER"] = server.url
@@ -136,7 +136,7 @@ def test_a_certificate_that_is_not_trusted_or_has_ended_is_an_error(terminal, tm
     ("ahead", "words"),
     [(0, "agrees"), (-55, "agrees"), (300, "behind the server's"), (-7200, "ahead of the server's")],
 )
-def test_the_clock_is_compared(here, listener, ahead, words):
+def test_clock_is_compared(here, listener, ahead, words):
     listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
     listener.clock = ahead
 
@@ -147,7 +147,7 @@ def test_the_clock_is_compared(here, listener, ahead, words):
 
 
 @pytest.mark.parametrize("reason", ["revoked", "unknown", "expired"])
-def test_a_refused_key_ends_with_4(well, ada, reason, live):
+def test_refused_key_ends_with_4(well, ada, reason, live):
     if reason == "revoked":
         ada.revoke(well.key)
     elif reason == "unknown":
@@ -175,7 +175,7 @@ def end_now(live, key_id: str) -> None:
 
 
 @pytest.mark.parametrize(("days", "state"), [(20, "ok"), (13, "warning"), (0.1, "warning")])
-def test_a_key_that_ends_soon_is_a_warning_and_mended(well, ada, days, state):
+def test_key_that_ends_soon_is_a_warning_and_mended(well, ada, days, state):
     end = (datetime.now(UTC) + timedelta(days=days)).isoformat()
     ada.ask("PATCH", f"/keys/{well.key['id']}", {"expires_at": end})
 
@@ -187,7 +187,7 @@ def test_a_key_that_ends_soon_is_a_warning_and_mended(well, ada, days, state):
         assert report["expiry"]["mend"] == f"reflow keys rotate {well.key['id']}"
 
 
-def test_a_service_accounts_key_is_rotated_by_an_admin(there, house, crew):
+def test_service_accounts_key_is_rotated_by_an_admin(there, house, crew):
     key = crew.robot.key(expires_at=datetime.now(UTC) + timedelta(days=1))
     there.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": key.secret}
 
@@ -211,7 +211,7 @@ def test_without_a_subscription_there_is_an_error(terminal, house, crew, by):
     assert report["subscription"]["mend"] == f"open {house.url}/account/subscription"
 
 
-def test_a_login_needs_no_key(there, ada):
+def test_login_needs_no_key(there, ada):
     login(there.home, there.environ["REFLOW_SERVER"], ada.session)
     (there.home / ".reflow").chmod(0o700)
 

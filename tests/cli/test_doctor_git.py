@@ -1,4 +1,4 @@
-"""`reflow doctor` in real repositories: key files that git has or would take, and keys in the history."""
+"""`reflow doctor` in real repositories: key files in git, and keys in the history."""
 
 import subprocess
 
@@ -27,7 +27,7 @@ def commit(root, name: str, content: str | bytes, message: str = "more") -> None
 @pytest.mark.parametrize(
     "name", ["deep/api.key", "api.key", "my.key", "notes.txt", "with space.key", "ü.key"]
 )
-def test_a_key_file_that_git_does_not_ignore_is_a_warning_and_mended(well, name):
+def test_key_file_that_git_does_not_ignore_is_a_warning_and_mended(well, name):
     key_file(well.folder / name, made_up_key())
 
     report = Report(well)
@@ -39,7 +39,7 @@ def test_a_key_file_that_git_does_not_ignore_is_a_warning_and_mended(well, name)
 
 
 @pytest.mark.parametrize("name", ["deep/reflow.key", "api.key", "notes.txt"])
-def test_a_key_file_that_git_tracks_is_an_error_and_mended(well, name):
+def test_key_file_that_git_tracks_is_an_error_and_mended(well, name):
     key_file(well.folder / name, made_up_key())
     git(well.folder, "add", "--force", name)
 
@@ -64,7 +64,7 @@ def test_keys_of_others_are_none_of_ours(well, content):
     "name", ["reflow.key", "deep/api.key", "my.key", "src/settings.py", "a b.key", "ü.key"]
 )
 @pytest.mark.parametrize("removed", [True, False])
-def test_a_key_in_the_history_is_an_error(well, name, removed):
+def test_key_in_the_history_is_an_error(well, name, removed):
     secret = made_up_key()
     commit(well.folder, name, f"# ours\nKEY = {secret}\n")
     if removed:
@@ -79,7 +79,7 @@ def test_a_key_in_the_history_is_an_error(well, name, removed):
     assert secret[:20] not in report.text
 
 
-def test_a_key_in_an_endless_line_is_found(well):
+def test_key_in_an_endless_line_is_found(well):
     for place in (65_500, 65_536 - 30, 131_000):
         commit(well.folder, "bundle.js", "x" * place + f" {made_up_key()} " + "y" * 70_000)
     git(well.folder, "rm", "--quiet", "bundle.js")
@@ -89,14 +89,14 @@ def test_a_key_in_an_endless_line_is_found(well):
 
 
 @pytest.mark.parametrize("name", ["reflow.key", "my.key"])
-def test_a_link_is_not_followed(well, name):
+def test_link_is_not_followed(well, name):
     (well.folder / name).symlink_to("/dev/zero")
     git(well.folder, "add", "--force", name)
 
     assert (FILES, "error") in Report(well).bad or name == "my.key"
 
 
-def test_a_key_in_a_message_or_a_merge_is_found(well):
+def test_key_in_a_message_or_a_merge_is_found(well):
     first, second = made_up_key(), made_up_key()
     commit(well.folder, "a", "1", f"try {first}")
     git(well.folder, "checkout", "--quiet", "-b", "side", "HEAD~1")
@@ -113,7 +113,7 @@ def test_a_key_in_a_message_or_a_merge_is_found(well):
     assert f"ends in {second[-4:]}" in details
 
 
-def test_ones_own_live_key_in_the_history_is_revoked_and_then_all_is_well(well, ada):
+def test_own_live_key_in_the_history_is_revoked_and_then_all_is_well(well, ada):
     leaked = ada.new_key()
     commit(well.folder, "notes.txt", leaked["secret"])
     git(well.folder, "rm", "--quiet", "notes.txt")
@@ -129,7 +129,7 @@ def test_ones_own_live_key_in_the_history_is_revoked_and_then_all_is_well(well, 
     assert "which was revoked" in report[HISTORY]["detail"]
 
 
-def test_a_file_with_the_name_of_a_key_is_a_warning(well):
+def test_file_with_the_name_of_a_key_is_a_warning(well):
     commit(well.folder, "reflow.key", "rfk_cutoff")
     git(well.folder, "rm", "--quiet", "reflow.key")
     git(well.folder, "commit", "--quiet", "-m", "away with it")
@@ -172,7 +172,7 @@ def test_much_history_is_read_within_bounds(well):
 
 
 @pytest.mark.parametrize("state", ["empty", "no git", "not ours"])
-def test_a_repository_that_shows_nothing(keyed, state, tmp_path):
+def test_repository_that_shows_nothing(keyed, state, tmp_path):
     git(keyed.folder, "init", "--quiet")
     if state == "no git":
         keyed.environ["PATH"] = str(tmp_path)
@@ -184,7 +184,7 @@ def test_a_repository_that_shows_nothing(keyed, state, tmp_path):
     assert (report.code, report.bad) == ((0, []) if state == "empty" else (1, [(FILES, "warning")]))
 
 
-def test_a_repository_cannot_run_programs(well, tmp_path):
+def test_repository_cannot_run_programs(well, tmp_path):
     marker = tmp_path / "ran"
     commit(well.folder, "a.txt", "1")
     (well.folder / ".git" / "info" / "attributes").write_text("* diff=x\n")

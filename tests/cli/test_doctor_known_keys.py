@@ -1,4 +1,4 @@
-"""`reflow doctor` and a key in the history that is a service account's: whoever may see it is told how to revoke it."""
+"""`reflow doctor` and a service account's key in the history: who is told how to revoke it."""
 
 import shlex
 
@@ -20,7 +20,7 @@ def leak(terminal, secret: str) -> None:
 
 
 @pytest.mark.parametrize("teams", [1, 2])
-def test_an_admin_revokes_it_as_told_and_then_all_is_well(admin, crew, teams):
+def test_admin_revokes_it_as_told_and_then_all_is_well(admin, crew, teams):
     leaked = crew.robot.key("deploy")
     leak(admin, leaked.secret)
     if teams > 1:
@@ -49,7 +49,7 @@ def test_who_is_no_admin_is_told_to_see_to_it(seat, crew):
     assert "revoke it, if it is not yet" in report[HISTORY]["detail"]
 
 
-def test_the_account_itself_knows_its_key(seat, crew):
+def test_account_itself_knows_its_key(seat, crew):
     there = seat(crew.robot)
     leak(there, crew.robot.key("deploy").secret)
 

@@ -1,4 +1,4 @@
-"""`reflow doctor` and the places where a credential may be: what each holds, and who may read it."""
+"""`reflow doctor` and the sources of a credential: their content and who may read them."""
 
 import os
 
@@ -94,7 +94,7 @@ BAD = {
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
 @pytest.mark.parametrize("place", [1, 2, 3, 4])
-def test_a_place_that_holds_no_whole_key_is_an_error_when_it_wins(well, place, content):
+def test_place_that_holds_no_whole_key_is_an_error_when_it_wins(well, place, content):
     if place == 2 and not content:
         content = "\n"
     words = put(well, place, content)
@@ -135,7 +135,7 @@ def test_places_that_are_absent_or_of_another_kind(well):
     assert report["place 2"]["detail"] == "REFLOW_API_KEY is not set"
 
 
-def test_a_damaged_login_is_an_error_that_is_mended(terminal, live):
+def test_damaged_login_is_an_error_that_is_mended(terminal, live):
     key_file(terminal.home / ".reflow" / "session.json", "{")
     terminal.environ["REFLOW_SERVER"] = live.url
     assert Report(terminal)["place 5"]["state"] == "error"

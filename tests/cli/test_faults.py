@@ -1,4 +1,4 @@
-"""Between the command and a real server something breaks: a sentence that says what to do next, and exit 7."""
+"""Faults between the command and a real server: exit 7 and what to do next."""
 
 import json
 from datetime import timedelta
@@ -79,14 +79,14 @@ def test_what_is_not_disturbed_works_through_the_proxy(disturbed, between):
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
 @pytest.mark.parametrize("length", [True, False], ids=["with its length", "without its length"])
-def test_an_answer_that_breaks_off(disturbed, between, words, length):
+def test_answer_that_breaks_off(disturbed, between, words, length):
     between.always = cut_after(9, with_length=length)
 
     ends_kindly(disturbed.run(*words), disturbed, "broke off", "Try again")
 
 
 @pytest.mark.parametrize("count", [0, 5, 40, 300])
-def test_a_connection_that_is_reset(disturbed, between, count):
+def test_connection_that_is_reset(disturbed, between, count):
     between.always = reset_after(count)
 
     outcome = disturbed.run("whoami")
@@ -106,28 +106,28 @@ def test_nothing_that_changes_something_is_asked_again(disturbed, between, ada):
     assert len(between.seen) == 1
 
 
-def test_a_server_that_never_answers(disturbed, between):
+def test_server_that_never_answers(disturbed, between):
     between.always = silence
     impatient(disturbed)
 
     ends_kindly(disturbed.run("whoami"), disturbed, "no answer within 0.5 seconds")
 
 
-def test_an_answer_that_drips_for_ever(disturbed, between):
+def test_answer_that_drips_for_ever(disturbed, between):
     between.always = drip
     impatient(disturbed, timeout=30, longest=0.6)
 
     ends_kindly(disturbed.run("whoami"), disturbed, "not there within 0.6 seconds")
 
 
-def test_an_answer_that_drips_and_ends_is_waited_for(disturbed, between):
+def test_answer_that_drips_and_ends_is_waited_for(disturbed, between):
     between.always = lambda exchange: drip(exchange, 0)
 
     assert disturbed.run("whoami").code == 0
 
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
-def test_the_page_of_a_network_that_asks_to_sign_in(disturbed, between, words):
+def test_page_of_a_network_that_asks_to_sign_in(disturbed, between, words):
     between.always = says("200 OK", PORTAL, Content_Type="text/html")
 
     outcome = disturbed.run(*words)
@@ -166,7 +166,7 @@ def test_no_redirect_from_https_to_http_is_followed(secured, tmp_path, listener)
     assert listener.asked == []
 
 
-def test_a_certificate_that_is_trusted_opens_the_way(secured, tmp_path):
+def test_certificate_that_is_trusted_opens_the_way(secured, tmp_path):
     terminal = secured(file := certificate(tmp_path))
     terminal.environ["SSL_CERT_FILE"] = str(file)
 
@@ -176,7 +176,7 @@ def test_a_certificate_that_is_trusted_opens_the_way(secured, tmp_path):
     assert outcome.stderr == ""
 
 
-def test_a_certificate_that_nobody_vouches_for(secured, tmp_path):
+def test_certificate_that_nobody_vouches_for(secured, tmp_path):
     terminal = secured(certificate(tmp_path))
 
     ends_kindly(terminal.run("whoami"), terminal, "is not trusted", "SSL_CERT_FILE")
@@ -185,7 +185,7 @@ def test_a_certificate_that_nobody_vouches_for(secured, tmp_path):
 @pytest.mark.parametrize(
     ("starts", "ends", "words"), [(-9, -2, "has expired"), (2, 9, "is not valid yet")], ids=["old", "early"]
 )
-def test_a_certificate_at_the_wrong_time(secured, tmp_path, starts, ends, words):
+def test_certificate_at_the_wrong_time(secured, tmp_path, starts, ends, words):
     terminal = secured(
         file := certificate(tmp_path, starts=timedelta(days=starts), ends=timedelta(days=ends))
     )
@@ -194,7 +194,7 @@ def test_a_certificate_at_the_wrong_time(secured, tmp_path, starts, ends, words)
     ends_kindly(terminal.run("whoami"), terminal, words, "Check this machine's clock")
 
 
-def test_a_certificate_for_another_host(secured, tmp_path):
+def test_certificate_for_another_host(secured, tmp_path):
     terminal = secured(file := certificate(tmp_path, host="elsewhere.example"))
     terminal.environ["SSL_CERT_FILE"] = str(file)
 
@@ -229,7 +229,7 @@ GATEWAYS = {
 
 @pytest.mark.parametrize(("kind", "body"), GATEWAYS.values(), ids=GATEWAYS.keys())
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_a_gateway_whose_server_is_away(disturbed, between, status, kind, body):
+def test_gateway_whose_server_is_away(disturbed, between, status, kind, body):
     without_naps(disturbed)
     between.always = says(f"{status} Away", body, Content_Type=kind)
 

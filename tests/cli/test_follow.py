@@ -1,4 +1,4 @@
-"""`reflow activity --follow`: every line once, oldest first, whatever happens to the server meanwhile."""
+"""`reflow activity --follow`: every entry once, oldest first, also when the server was away."""
 
 import json
 import subprocess
@@ -53,7 +53,7 @@ def test_each_use_is_shown_once_as_it_happens(logged_in, ada, watched):
     assert outcome.stderr == "reflow: interrupted.\n"
 
 
-def test_it_begins_with_the_newest_lines_and_tells_none_of_the_others_later(logged_in, ada, watched):
+def test_first_lines_are_the_newest_and_older_ones_never_follow(logged_in, ada, watched):
     for path in ("/me", "/keys", "/teams"):
         request(ada.url, "GET", path, watched["secret"])
     with Ongoing(logged_in, *FOLLOW, "--key", watched["id"], "--limit", "2") as run:
@@ -62,7 +62,7 @@ def test_it_begins_with_the_newest_lines_and_tells_none_of_the_others_later(logg
         assert path_in(run.line()) == "/me"
 
 
-def test_its_own_questions_are_left_out_and_those_of_others_are_not(keyed, ada):
+def test_own_requests_are_left_out_and_those_of_others_are_not(keyed, ada):
     secret = keyed.key["secret"]
     with Ongoing(keyed, *FOLLOW, "--key", keyed.key["id"]) as run:
         assert "API key created" in run.line()
@@ -76,7 +76,7 @@ def test_its_own_questions_are_left_out_and_those_of_others_are_not(keyed, ada):
         assert run.interrupt().stdout == ""
 
 
-def test_more_than_pages_at_once_are_all_there_once_and_in_order(logged_in, live, watched):
+def test_entries_of_several_pages_are_shown_once_and_in_order(logged_in, live, watched):
     with Ongoing(logged_in, "--json", *FOLLOW, "--key", watched["id"]) as run:
         run.line()
         log.append_many(live.app, log.number_of(live.app, watched["id"]), 450)
@@ -89,7 +89,7 @@ def test_more_than_pages_at_once_are_all_there_once_and_in_order(logged_in, live
     assert rest == ""
 
 
-def test_a_key_that_is_revoked_meanwhile_ends_it(keyed, ada):
+def test_key_that_is_revoked_meanwhile_ends_it(keyed, ada):
     with Ongoing(keyed, *FOLLOW) as run:
         run.line()
         ada.revoke(keyed.key)
@@ -112,7 +112,7 @@ def test_ctrl_c_on_a_terminal_ends_it(keyed):
     assert "Traceback" not in outcome.stdout
 
 
-def test_it_ends_quietly_when_the_reader_has_enough(keyed):
+def test_closed_pipe_ends_it_quietly(keyed):
     """Also when no further line comes that would notice."""
     script = '"$@" | head -n 1; echo "${PIPESTATUS[0]}"'
     command = ["bash", "-c", script, "bash", *keyed.command, *FOLLOW, "--key", keyed.key["id"]]
@@ -134,10 +134,11 @@ def test_it_ends_quietly_when_the_reader_has_enough(keyed):
 # What a real server cannot be made to do: a loopback one, whose list a test changes.
 
 
-def entry(at: str, subject: str = "CI", path: str = "/me") -> dict[str, object]:
+def entry(at: str, subject: str = "CI", path: str = "/me", **facts: str) -> dict[str, object]:
     use = {"method": "GET", "path": path, "status": 200, "address": "192.0.2.1", "user_agent": "curl/8"}
     names = {"title": "API key used", "subject": subject, "by": "Ada Park", "action": "api_key.used"}
-    return {"type": "use", "at": f"2026-05-01T12:00:{at}Z", "use": use, **names}
+    shown = {"id": f"use_{at}", "type": "use", "at": f"2026-05-01T12:00:{at}Z", "use": use, **names}
+    return shown | facts
 
 
 @pytest.fixture
@@ -153,7 +154,7 @@ def now_says(listener, *entries: dict[str, object]) -> None:
     listener.says("GET", "/activity", {"items": [*entries, entry("20.000001")], "next_cursor": None})
 
 
-def test_a_line_that_comes_late_is_shown_too(followed, listener):
+def test_line_that_comes_late_is_shown_too(followed, listener):
     now_says(listener, entry("25.5"), entry("15.5"))
     assert [line[:25] for line in followed.lines(2)] == [
         "2026-05-01T12:00:15.5Z\tAP",
@@ -162,36 +163,51 @@ def test_a_line_that_comes_late_is_shown_too(followed, listener):
 
 
 def test_two_lines_that_say_the_same_are_two(followed, listener):
-    now_says(listener, entry("20.000001"))
+    now_says(listener, entry("20.000001", id="use_2"))
     assert followed.line().startswith("2026-05-01T12:00:20.000001Z\t")
-    now_says(listener, entry("21.0"), entry("20.000001"))
+    now_says(listener, entry("21.0"), entry("20.000001", id="use_2"))
     assert followed.line().startswith("2026-05-01T12:00:21.0Z\t")
 
 
-def test_a_key_with_a_new_name_does_not_repeat_its_lines(followed, listener):
+def test_key_with_a_new_name_does_not_repeat_its_lines(followed, listener):
     listener.says(
         "GET", "/activity", {"items": [entry("22.0"), entry("20.000001", "new name")], "next_cursor": None}
     )
     assert followed.line().startswith("2026-05-01T12:00:22.0Z\t")
 
 
-def test_while_nothing_was_seen_the_given_time_is_asked_for(here, listener):
+def test_given_time_is_asked_for_while_there_is_no_entry(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     listener.says("GET", "/activity", {"items": [], "next_cursor": None})
     with Ongoing(here, *FOLLOW, "--since", "2999-01-01") as run:
         until(lambda: len(listener.asked) > 1)
         listener.says("GET", "/activity", {"items": [entry("20.000001")], "next_cursor": None})
         assert run.line()
-    assert all("since=2999-01-01T00%3A00%3A00.000000Z" in one["path"] for one in listener.asked[:2])
+    assert all("since=2999-01-01T00%3A00%3A00Z" in one["path"] for one in listener.asked[:2])
 
 
-def test_only_the_last_seconds_are_asked_for_again(followed, listener):
+def test_poll_starts_after_an_entry_of_ten_seconds_ago(followed, listener):
+    """Until there is one, the whole list is requested."""
     until(lambda: len(listener.asked) > 1)
-    assert "since=2026-05-01T12%3A00%3A10.000001Z" in listener.asked[-1]["path"]
+    assert "after" not in listener.asked[-1]["path"]
+    now_says(listener, entry("35.0"), entry("31.0"))
+    assert [line[17:21] for line in followed.lines(2)] == ["31.0", "35.0"]
+    before = len(listener.asked)
+    until(lambda: len(listener.asked) > before)
+    assert "after=use_20.000001" in listener.asked[-1]["path"]
+
+
+def test_removed_start_of_a_poll_is_replaced_by_its_time(followed, listener):
+    now_says(listener, entry("35.0"))
+    assert followed.line()
+    problem = {"title": "Invalid", "status": 422, "detail": "No such entry.", "code": "validation_failed"}
+    listener.says("GET", "/activity", problem, 422)
+    until(lambda: "after=" in listener.asked[-2]["path"] and "since=" in listener.asked[-1]["path"])
+    assert "since=2026-05-01T12%3A00%3A20.000001Z" in listener.asked[-1]["path"]
 
 
 @pytest.mark.parametrize(("status", "code"), [(429, "rate_limited"), (503, "unavailable")])
-def test_it_goes_on_after_the_time_that_the_server_asks_for(followed, listener, status, code):
+def test_poll_waits_as_long_as_the_server_asks_for(followed, listener, status, code):
     problem = {"title": "Later", "status": status, "detail": "Not now.", "code": code}
     listener.says("GET", "/activity", problem, status, **{"Retry-After": "3"})
     until(lambda: "Going on as soon as it answers" in followed.errors)
@@ -201,7 +217,7 @@ def test_it_goes_on_after_the_time_that_the_server_asks_for(followed, listener, 
     assert followed.errors.count("Going on") == 1
 
 
-def test_a_server_that_is_away_for_a_while_costs_no_line(followed, listener):
+def test_server_that_is_away_for_a_while_costs_no_line(followed, listener):
     listener.says_raw("GET", "/activity", b"<h1>Maintenance</h1>", 502, **{"Content-Type": "text/html"})
     until(lambda: "Going on as soon as it answers" in followed.errors)
     now_says(listener, entry("23.0"))
@@ -209,7 +225,7 @@ def test_a_server_that_is_away_for_a_while_costs_no_line(followed, listener):
     assert followed.line().startswith("2026-05-01T12:00:23.0Z\t")
 
 
-def test_a_refusal_ends_it_with_its_exit_code(followed, listener):
+def test_refusal_ends_it_with_its_exit_code(followed, listener):
     problem = {"title": "No", "status": 403, "detail": "Not paid.", "code": "subscription_inactive"}
     listener.says("GET", "/activity", problem, 403)
 

@@ -1,4 +1,4 @@
-"""No room for a new key: then none is made, or the one that was made is revoked again."""
+"""Full disks: no key is created, or the new one is revoked again."""
 
 import os
 import resource
@@ -8,8 +8,6 @@ import subprocess
 import pytest
 
 from tests.cli.account import unused_name
-from tests.cli.folders import key_file
-from tests.cli.listener import ME
 from tests.cli.secrets_for_tests import made_up_key
 
 KEY = {"id": "key_2", "name": "ci", "secret": made_up_key(), "created_at": "2026-01-01T00:00:00Z"}
@@ -54,7 +52,7 @@ def test_on_a_full_disk_no_key_is_made(keyed, ada, small_disk):
     assert name not in ada.live_names()
 
 
-def test_a_file_that_may_not_grow_holds_no_half_key(keyed, ada):
+def test_file_that_may_not_grow_holds_no_half_key(keyed, ada):
     outcome = keyed.run(
         *("keys", "create", name := unused_name(), "-o", "new.key"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20)),
@@ -66,7 +64,7 @@ def test_a_file_that_may_not_grow_holds_no_half_key(keyed, ada):
     assert name not in ada.live_names()
 
 
-def test_a_key_whose_folder_vanishes_meanwhile_is_revoked_again(here, listener):
+def test_key_whose_folder_vanishes_meanwhile_is_revoked_again(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     folder = here.folder / "gone"
     folder.mkdir()
@@ -82,7 +80,7 @@ def test_a_key_whose_folder_vanishes_meanwhile_is_revoked_again(here, listener):
     assert KEY["secret"] not in outcome.everything
 
 
-def test_a_key_that_can_be_neither_written_nor_revoked_is_named(here, listener):
+def test_key_that_can_be_neither_written_nor_revoked_is_named(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     folder = here.folder / "gone"
     folder.mkdir()
@@ -94,23 +92,3 @@ def test_a_key_that_can_be_neither_written_nor_revoked_is_named(here, listener):
     assert outcome.code == 1
     assert "revoke ci in Account > API Keys" in outcome.stderr
     assert KEY["secret"] not in outcome.everything
-
-
-def test_a_rotation_goes_back_on_a_disk_that_fills_up_meanwhile(here, listener, small_disk):
-    file = key_file((small_disk or here.folder) / "my.key", secret := made_up_key())
-    before = file.read_bytes()
-    old = {**KEY, "id": "key_1", "hint": secret[-4:], "last_used_at": None, "expires_at": None}
-    listener.says("GET", "/keys", {"items": [old], "next_cursor": None})
-    listener.says("GET", "/me", {**ME, "authenticated_by": {"type": "key", "id": "key_1"}})
-    listener.says("POST", "/keys", KEY, 201)
-    listener.says_raw("DELETE", "/keys/key_2", b"", 204)
-    listener.refuses(KEY["secret"], "unknown_key")
-    if small_disk:
-        listener.meanwhile["POST", "/keys"] = lambda: fill(small_disk)
-
-    outcome = here.run("-k", str(file), "keys", "rotate", "ci")
-
-    assert outcome.code == 4, outcome.stderr
-    assert file.read_bytes() == before
-    assert ("DELETE", "/api/v1/keys/key_2") in [(one["method"], one["path"]) for one in listener.asked]
-    assert {path.name for path in file.parent.iterdir()} <= {"my.key", "filler"}

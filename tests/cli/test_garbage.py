@@ -1,4 +1,4 @@
-"""Whatever answers: no command shows a traceback, ends with an unknown code, or tells a secret."""
+"""Unexpected answers: no traceback, only known exit codes, no secret in the output."""
 
 import json
 import re

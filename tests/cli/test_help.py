@@ -7,7 +7,7 @@ import pytest
 from reflow_accounts.cli.app import COMMANDS, reflow
 
 
-def test_the_help_tells_the_order_of_credentials_and_to_keep_keys_out_of_git(terminal):
+def test_help_names_the_order_of_credentials_and_warns_of_git(terminal):
     outcome = terminal.run("--help")
 
     assert outcome.code == 0
@@ -34,7 +34,7 @@ def test_on_a_narrow_screen_the_help_is_wrapped(terminal):
     assert max(map(len, outcome.stdout.partition("Which credential")[0].splitlines())) <= 50
 
 
-def test_a_help_that_cannot_be_written_is_told_in_a_sentence(terminal):
+def test_help_that_cannot_be_written_is_told_in_a_sentence(terminal):
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [*terminal.command, "--help"],
@@ -49,7 +49,7 @@ def test_a_help_that_cannot_be_written_is_told_in_a_sentence(terminal):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_line_in_the_help_is_the_first_of_the_command(name):
+def test_line_in_the_help_is_the_first_of_the_command(name):
     command = reflow.get_command(None, name)
 
     assert command.help.splitlines()[0] == COMMANDS[name][1]

@@ -1,4 +1,4 @@
-"""`keys create --save repo` has git ignore the file: asked on a terminal, with --yes, or warned of."""
+"""`keys create --save repo` and git: the ignore file is asked for, chosen by --yes, or recommended."""
 
 import os
 import subprocess
@@ -38,7 +38,7 @@ def root(keyed):
 @pytest.mark.parametrize(
     ("answer", "file"), [("1", ".gitignore"), ("", ".gitignore"), ("2", ".git/info/exclude"), ("3", None)]
 )
-def test_a_person_is_asked_where_the_file_shall_be_ignored(keyed, root, answer, file):
+def test_person_is_asked_where_the_file_shall_be_ignored(keyed, root, answer, file):
     outcome = create_at_a_screen(keyed, answer)
 
     assert outcome.code == 0, outcome.stdout
@@ -47,7 +47,7 @@ def test_a_person_is_asked_where_the_file_shall_be_ignored(keyed, root, answer, 
     assert is_ignored(root) is (file is not None)
     named = [place for place in (".gitignore", ".git/info/exclude") if has_line(root / place)]
     assert named == ([file] if file else [])
-    assert ("is not ignored by git and could be published. Mend it" in outcome.stdout) is (file is None)
+    assert ("is not ignored by git and could be published. Fix it" in outcome.stdout) is (file is None)
 
 
 def has_line(file) -> bool:
@@ -79,7 +79,7 @@ def test_in_ci_nobody_is_asked_and_the_warning_mends_it(keyed, root, at_a_screen
 
 
 @pytest.mark.parametrize("before", ["", "*.pyc", "*.pyc\n", "*.pyc\r\n", "# caf\xe9"])
-def test_the_line_is_added_after_what_is_there(keyed, root, before):
+def test_line_is_added_after_what_is_there(keyed, root, before):
     (root / ".gitignore").write_bytes(before.encode("latin-1"))
 
     assert create(keyed, "--yes").code == 0
@@ -115,7 +115,7 @@ def test_in_a_worktree_the_file_of_the_clone_is_the_main_ones(keyed, tmp_path):
 
 
 @pytest.mark.parametrize("answer", ["1", "2"])
-def test_a_submodule_ignores_for_itself(keyed, tmp_path, answer):
+def test_submodule_ignores_for_itself(keyed, tmp_path, answer):
     library, main = tmp_path / "library", tmp_path / "main"
     for folder in (library, main):
         folder.mkdir()
@@ -131,7 +131,7 @@ def test_a_submodule_ignores_for_itself(keyed, tmp_path, answer):
     assert not has_line(main / ".git" / "info" / "exclude")
 
 
-def test_a_clone_without_a_folder_info_gets_one(keyed, root):
+def test_clone_without_a_folder_info_gets_one(keyed, root):
     (root / ".git" / "info" / "exclude").unlink()
     (root / ".git" / "info").rmdir()
 
@@ -140,7 +140,7 @@ def test_a_clone_without_a_folder_info_gets_one(keyed, root):
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "read-only"])
-def test_where_gitignore_cannot_be_written_the_key_is_there_and_warned_of(keyed, root, kind, tmp_path):
+def test_key_is_saved_with_a_warning_when_gitignore_cannot_be_written(keyed, root, kind, tmp_path):
     file, elsewhere = root / ".gitignore", tmp_path / "elsewhere"
     elsewhere.write_text("precious\n")
     through: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The installed command, in an environment with click and rich alone, at a real server: from login to a refusal."""
+"""The installed command, with click and rich alone, at a real server."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_nothing_of_the_server_is_installed(installation):
     assert installation.has("rich")
 
 
-def test_the_journey_from_login_to_a_refused_key(installed, live):
+def test_journey_from_login_to_a_refused_key(installed, live):
     email = "ada@acme.example"
     name = unused_name("laptop")
 
@@ -50,7 +50,7 @@ def test_the_journey_from_login_to_a_refused_key(installed, live):
     assert told["Not used"] == f"the login at {live.url}"
 
     old = (installed.folder / "reflow.key").read_text().strip()
-    outcome = installed.run("keys", "rotate", name)
+    outcome = installed.run("keys", "rotate", name, "--overlap", "0")
     assert (outcome.code, outcome.stdout) == (0, ""), outcome.stderr
     assert old not in (installed.folder / "reflow.key").read_text()
     assert installed.run("whoami").code == 0
@@ -68,7 +68,7 @@ def test_the_journey_from_login_to_a_refused_key(installed, live):
     assert "reflow.key (git root) was revoked." in outcome.stderr
 
 
-def test_the_module_is_the_command_too(installed, installation, live):
+def test_module_is_the_command_too(installed, installation, live):
     installed.command = (installation.python, "-m", "reflow_accounts.cli")
 
     outcome = installed.run("--version")

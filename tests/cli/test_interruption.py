@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: exit 130 and one line, never a traceback."""
+"""Ctrl-C at any moment: exit 130, one line, no traceback."""
 
 import signal
 import subprocess

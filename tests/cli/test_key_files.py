@@ -1,4 +1,4 @@
-"""What a key file may hold, and how the command refuses the rest without repeating it."""
+"""What a key file may contain; errors never repeat its content."""
 
 import os
 
@@ -49,7 +49,7 @@ def leaks(outcome) -> bool:
 
 
 @pytest.mark.parametrize("content", GOOD.values(), ids=GOOD.keys())
-def test_a_file_with_one_secret_is_read(here, listener, content):
+def test_file_with_one_secret_is_read(here, listener, content):
     file = key_file(here.folder / "my.key", content if isinstance(content, bytes) else content.encode())
 
     outcome = here.run("-k", "my.key", "whoami")
@@ -93,7 +93,7 @@ def _put(here, place: str, content: bytes) -> tuple[list[str], str]:
 
 
 @pytest.mark.parametrize("name", ["missing", "folder", "", "missing/deeper", "dangling"])
-def test_a_missing_file_after_k_is_a_usage_error(here, listener, name):
+def test_missing_file_after_k_is_a_usage_error(here, listener, name):
     (here.folder / "folder").mkdir()
     (here.folder / "dangling").symlink_to("nowhere")
     here.environ["REFLOW_API_KEY"] = made_up_key()
@@ -123,7 +123,7 @@ def test_what_is_no_plain_file_ends_the_command_too(here, listener, place, kind)
     assert listener.asked == []
 
 
-def test_an_unreadable_file_is_named(here):
+def test_unreadable_file_is_named(here):
     path = key_file(here.folder / "locked", SECRET, mode=0)
     # Root reads everything, unless it gives that power away.
     as_anybody = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
@@ -134,7 +134,7 @@ def test_an_unreadable_file_is_named(here):
     assert "Permission denied" in outcome.stderr
 
 
-def test_a_pipe_after_k_is_read(here, listener):
+def test_pipe_after_k_is_read(here, listener):
     (here.folder / "pipe").symlink_to("/dev/stdin")
 
     assert here.run("-k", "pipe", "whoami", stdin=f"{SECRET}\n").code == 0
@@ -144,7 +144,7 @@ def test_a_pipe_after_k_is_read(here, listener):
 @pytest.mark.parametrize(
     "words", [("-k", SECRET, "whoami"), (SECRET,), ("keys", SECRET), ("--server", SECRET, "whoami")]
 )
-def test_a_secret_typed_in_the_wrong_place_is_not_repeated(here, words):
+def test_secret_typed_in_the_wrong_place_is_not_repeated(here, words):
     outcome = here.run(*words)
 
     assert outcome.code == 2
@@ -154,7 +154,7 @@ def test_a_secret_typed_in_the_wrong_place_is_not_repeated(here, words):
 @pytest.mark.parametrize(
     "code", ["missing_credentials", "malformed_key", "unknown_key", "revoked_key", "expired_key"]
 )
-def test_a_refusal_names_the_credential_and_not_the_secret(here, listener, code):
+def test_refusal_names_the_credential_and_not_the_secret(here, listener, code):
     path = key_file(here.folder / "mine", SECRET)
     listener.refuses(SECRET, code)
 
@@ -166,7 +166,7 @@ def test_a_refusal_names_the_credential_and_not_the_secret(here, listener, code)
     assert not leaks(outcome)
 
 
-def test_a_secret_that_the_server_repeats_is_taken_out(here, listener):
+def test_secret_that_the_server_repeats_is_taken_out(here, listener):
     here.environ["REFLOW_API_KEY"] = SECRET
     listener.says("GET", "/me", {"code": "internal_error", "detail": f"Could not read {SECRET}."}, status=500)
 

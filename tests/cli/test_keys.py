@@ -20,7 +20,7 @@ def _rows(outcome) -> dict[str, list[str]]:
     return {line[1]: line for line in lines}
 
 
-def test_the_list_shows_each_key_on_a_line(keyed, ada):
+def test_list_shows_each_key_on_a_line(keyed, ada):
     key, unused = ada.new_key(), ada.new_key()
     request(ada.url, "GET", "/me", key["secret"])
 
@@ -35,7 +35,7 @@ def test_the_list_shows_each_key_on_a_line(keyed, ada):
     assert key["secret"] not in outcome.everything
 
 
-def test_the_list_goes_over_all_pages(keyed, ada):
+def test_list_goes_over_all_pages(keyed, ada):
     for _ in range(205 - len(ada.live_names())):
         ada.new_key()
     expected = ada.live_names()
@@ -48,7 +48,7 @@ def test_the_list_goes_over_all_pages(keyed, ada):
     assert answer["next_cursor"] is None
 
 
-def test_the_list_can_show_revoked_keys(keyed, ada):
+def test_list_can_show_revoked_keys(keyed, ada):
     ada.revoke(key := ada.new_key())
 
     assert key["name"] not in _rows(keyed.run("keys", "list"))
@@ -56,7 +56,7 @@ def test_the_list_can_show_revoked_keys(keyed, ada):
     assert {key["name"], keyed.key["name"]} <= _rows(keyed.run("keys", "list", "--state", "all")).keys()
 
 
-def test_a_table_is_drawn_on_a_terminal(keyed):
+def test_table_is_drawn_on_a_terminal(keyed):
     outcome = keyed.run_at_a_screen("keys", "list")
 
     assert outcome.code == 0
@@ -64,7 +64,7 @@ def test_a_table_is_drawn_on_a_terminal(keyed):
     assert keyed.key["name"] in outcome.stdout
 
 
-def test_a_new_key_is_all_that_goes_to_stdout(keyed, ada):
+def test_new_key_is_all_that_goes_to_stdout(keyed, ada):
     outcome = keyed.run("keys", "create", name := unused_name())
 
     assert outcome.code == 0, outcome.stderr
@@ -76,7 +76,7 @@ def test_a_new_key_is_all_that_goes_to_stdout(keyed, ada):
     assert secret not in outcome.stderr
 
 
-def test_a_new_key_can_be_told_as_json(keyed):
+def test_new_key_can_be_told_as_json(keyed):
     answer = json.loads(keyed.run("--json", "keys", "create", name := unused_name()).stdout)
 
     assert answer["name"] == name
@@ -84,7 +84,7 @@ def test_a_new_key_can_be_told_as_json(keyed):
 
 
 @pytest.mark.parametrize("name", ["", "x" * 5000], ids=["empty", "endless"])
-def test_a_name_that_the_server_refuses_says_why(keyed, name):
+def test_name_that_the_server_refuses_says_why(keyed, name):
     outcome = keyed.run("keys", "create", name)
 
     assert outcome.code == 1
@@ -92,7 +92,7 @@ def test_a_name_that_the_server_refuses_says_why(keyed, name):
     assert outcome.stdout == ""
 
 
-def test_a_file_is_made_for_its_owner_alone_and_works(keyed):
+def test_file_is_made_for_its_owner_alone_and_works(keyed):
     outcome = keyed.run("keys", "create", unused_name(), "-o", "new.key", umask=0)
 
     file = keyed.folder / "new.key"
@@ -111,7 +111,7 @@ def test_json_does_not_hold_the_secret_that_went_to_a_file(keyed):
     assert "rfk_" not in outcome.everything
 
 
-def test_a_file_is_never_overwritten_by_accident(keyed, ada):
+def test_file_is_never_overwritten_by_accident(keyed, ada):
     file = key_file(keyed.folder / "old.key", "precious")
 
     outcome = keyed.run("keys", "create", name := unused_name(), "-o", "old.key")
@@ -138,7 +138,7 @@ def test_where_nothing_can_be_written_no_key_is_made(keyed, ada, target, force):
     assert name not in ada.live_names()
 
 
-def test_a_key_that_cannot_be_printed_is_revoked_again(keyed, ada):
+def test_key_that_cannot_be_printed_is_revoked_again(keyed, ada):
     with Path("/dev/full").open("wb") as full:
         command = [*COMMAND, "keys", "create", name := unused_name()]
         done = subprocess.run(command, env=keyed.environ, stdout=full, stderr=subprocess.PIPE, check=False)
@@ -148,7 +148,7 @@ def test_a_key_that_cannot_be_printed_is_revoked_again(keyed, ada):
     assert name not in ada.live_names()
 
 
-def test_a_key_for_nobody_is_revoked_again(keyed, ada):
+def test_key_for_nobody_is_revoked_again(keyed, ada):
     command = (
         f"{' '.join(COMMAND)} keys create {(name := unused_name())} | exec 0<&-; exit ${{PIPESTATUS[0]}}"
     )
@@ -166,7 +166,7 @@ def test_without_stdout_no_key_is_made(keyed, ada):
     assert name not in ada.live_names()
 
 
-def test_a_key_saved_at_the_git_root_is_used_from_then_on(keyed):
+def test_key_saved_at_the_git_root_is_used_from_then_on(keyed):
     root = repository(keyed.folder)
     (root / "deep").mkdir()
     keyed.folder = root / "deep"
@@ -179,7 +179,7 @@ def test_a_key_saved_at_the_git_root_is_used_from_then_on(keyed):
     assert f"the key in {root / 'reflow.key'} (git root)" in keyed.run("whoami").stdout
 
 
-def test_a_key_saved_where_git_would_publish_it_is_warned_of(keyed):
+def test_key_saved_where_git_would_publish_it_is_warned_of(keyed):
     git(keyed.folder, "init", "--quiet")
 
     outcome = keyed.run("keys", "create", unused_name(), "--save", "repo")
@@ -188,7 +188,7 @@ def test_a_key_saved_where_git_would_publish_it_is_warned_of(keyed):
     assert f"echo /reflow.key >> {keyed.folder}/.gitignore" in outcome.stderr
 
 
-def test_a_key_saved_at_home_is_used_from_then_on(keyed):
+def test_key_saved_at_home_is_used_from_then_on(keyed):
     assert keyed.run("keys", "create", unused_name(), "--save", "home").code == 0
 
     path = keyed.home / ".reflow" / "api.key"
@@ -206,7 +206,7 @@ def test_outside_a_repository_there_is_no_root_to_save_at(keyed, ada):
 
 
 @pytest.mark.parametrize("by", ["name", "id"])
-def test_a_key_is_revoked_by_name_or_id(keyed, ada, by):
+def test_key_is_revoked_by_name_or_id(keyed, ada, by):
     key = ada.new_key()
 
     outcome = keyed.run("keys", "revoke", key[by])
@@ -226,14 +226,14 @@ def test_revoking_twice_by_id_is_done_already(keyed, ada):
 
 
 @pytest.mark.parametrize("words", ["no such key", "key_nosuchkey", "key_../../me", "key_", "", "key_a/b?c#d"])
-def test_a_key_that_is_not_there_is_not_found(keyed, words):
+def test_key_that_is_not_there_is_not_found(keyed, words):
     outcome = keyed.run("keys", "revoke", words)
 
     assert outcome.code == 6
     assert "There is no key" in outcome.stderr
 
 
-def test_a_name_that_starts_like_an_id_is_found(keyed, ada):
+def test_name_that_starts_like_an_id_is_found(keyed, ada):
     key = ada.new_key(unused_name("key_like"))
 
     assert keyed.run("keys", "revoke", key["name"]).code == 0
@@ -249,7 +249,7 @@ def test_revoking_the_key_in_use_says_so(keyed):
 
 
 @pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
-def test_a_person_is_asked_before_a_key_in_use_is_revoked(keyed, ada, answer, is_gone):
+def test_person_is_asked_before_a_key_in_use_is_revoked(keyed, ada, answer, is_gone):
     key = ada.new_key()
     request(ada.url, "GET", "/me", key["secret"])
 
@@ -269,7 +269,7 @@ def test_in_ci_nobody_is_asked_before_a_key_in_use_is_revoked(keyed, ada):
     assert key["name"] not in ada.live_names()
 
 
-def test_a_script_is_not_asked_before_a_key_in_use_is_revoked_and_the_help_says_so(keyed, ada):
+def test_script_is_not_asked_before_a_key_in_use_is_revoked(keyed, ada):
     assert keyed.run("whoami").code == 0
 
     assert keyed.run("keys", "revoke", keyed.key["name"]).code == 0
@@ -278,7 +278,7 @@ def test_a_script_is_not_asked_before_a_key_in_use_is_revoked_and_the_help_says_
 
 
 @pytest.mark.parametrize(("hours", "is_asked"), [(23.9, True), (24.1, False)])
-def test_a_person_is_asked_when_the_last_use_is_of_the_last_24_hours(here, listener, hours, is_asked):
+def test_person_is_asked_when_the_last_use_is_of_the_last_24_hours(here, listener, hours, is_asked):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     used = datetime.now(UTC) - timedelta(hours=hours)
     key = {"id": "key_2", "name": "ci", "hint": "abcd", "last_used_at": used.isoformat()}
@@ -291,7 +291,7 @@ def test_a_person_is_asked_when_the_last_use_is_of_the_last_24_hours(here, liste
     assert ("Revoke it?" in outcome.stdout) is is_asked
 
 
-def test_a_person_is_not_asked_for_an_unused_key_or_with_yes(keyed, ada):
+def test_person_is_not_asked_for_an_unused_key_or_with_yes(keyed, ada):
     unused, used = ada.new_key(), ada.new_key()
     request(ada.url, "GET", "/me", used["secret"])
 

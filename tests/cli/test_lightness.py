@@ -1,4 +1,4 @@
-"""The command starts light: nothing of the server, and rich only for a table."""
+"""The command starts fast: no server code, and rich only for a table."""
 
 import subprocess
 import sys
@@ -38,20 +38,20 @@ def keyed(here, listener):
     [("--help",), ("--version",), ("whoami",), ("whoami", "--json"), ("keys", "list"), ("keys", "--help")],
     ids=" ".join,
 )
-def test_the_command_imports_neither_the_server_nor_rich(keyed, words):
+def test_command_imports_neither_the_server_nor_rich(keyed, words):
     roots = {name.partition(".")[0] for name in _modules(keyed, *words)}
 
     assert roots.isdisjoint(HEAVY | {"rich"})
 
 
-def test_the_command_sees_only_the_contract_of_the_product(keyed):
+def test_command_sees_only_the_contract_of_the_product(keyed):
     ours = {name for name in _modules(keyed, "whoami") if name.startswith("reflow_accounts")}
 
     outside = {name for name in ours if not name.startswith("reflow_accounts.cli")}
     assert outside == {"reflow_accounts", "reflow_accounts.contract"}
 
 
-def test_the_help_loads_no_network_and_no_command(keyed):
+def test_help_loads_no_network_and_no_command(keyed):
     modules = _modules(keyed, "--help")
 
     assert modules.isdisjoint({"urllib.request", "http.client", "ssl", "json", "subprocess", "dataclasses"})

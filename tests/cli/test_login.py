@@ -1,4 +1,4 @@
-"""Logging in with a password and out at the real server, as a script and as a person."""
+"""Login with a password and logout at the real server, in scripts and on a terminal."""
 
 import json
 
@@ -21,7 +21,7 @@ def _secret(terminal, live) -> str:
     return json.loads(_file(terminal).read_text())["sessions"][live.url]["secret"]
 
 
-def test_a_script_logs_in_asks_and_logs_out(terminal, live):
+def test_script_logs_in_asks_and_logs_out(terminal, live):
     assert terminal.run("--server", live.url, *LOGIN, stdin=f"{PASSWORD}\n").code == 0
     secret = _secret(terminal, live)
 
@@ -40,7 +40,7 @@ def test_a_script_logs_in_asks_and_logs_out(terminal, live):
     assert terminal.run("--server", live.url, "whoami").code == 4
 
 
-def test_a_wrong_password_is_refused_and_nothing_is_kept(there):
+def test_wrong_password_is_refused_and_nothing_is_kept(there):
     outcome = there.run(*LOGIN, stdin="not the password\n")
 
     assert outcome.code == 4
@@ -48,14 +48,14 @@ def test_a_wrong_password_is_refused_and_nothing_is_kept(there):
     assert not _file(there).exists()
 
 
-def test_an_unknown_email_is_refused_with_the_same_words(there):
+def test_unknown_email_is_refused_with_the_same_words(there):
     outcome = there.run("login", "--email", "nobody@acme.example", stdin=f"{PASSWORD}\n")
 
     assert outcome.code == 4
     assert outcome.stderr == "reflow: The email or the password is not correct.\n"
 
 
-def test_a_person_is_asked_and_the_password_is_not_shown(there, live):
+def test_person_is_asked_and_the_password_is_not_shown(there, live):
     answers = (("Email", EMAIL), ("Password", PASSWORD))
     outcome = there.run_at_a_screen("login", "--with-password", answers=answers)
 
@@ -74,14 +74,14 @@ def test_on_the_terminal_of_a_ci_nobody_is_asked(there):
     assert "Email" not in outcome.stdout
 
 
-def test_a_person_who_gives_up_gets_no_traceback(there):
+def test_person_who_gives_up_gets_no_traceback(there):
     outcome = there.run_at_a_screen("login", "--with-password", answers=(("Email", CTRL_C),))
 
     assert outcome.code == 130
     assert "Traceback" not in outcome.stdout
 
 
-def test_a_login_that_the_server_forgot_is_refused_by_name_and_can_be_logged_out(there, live):
+def test_forgotten_login_is_refused_by_name_and_can_log_out(there, live):
     there.run(*LOGIN, stdin=PASSWORD)
     assert request(live.url, "DELETE", "/sessions/current", _secret(there, live))[0] == 204
 
@@ -108,7 +108,7 @@ def guarded(live):
     return person, turn_on(person)
 
 
-def test_a_person_is_asked_for_the_code_when_it_is_needed(there, guarded):
+def test_person_is_asked_for_the_code_when_it_is_needed(there, guarded):
     person, phone = guarded
     answers = (("Email", person.email), ("Password", PASSWORD), ("Authentication code", phone.code()))
     outcome = there.run_at_a_screen("login", "--with-password", answers=answers)
@@ -118,7 +118,7 @@ def test_a_person_is_asked_for_the_code_when_it_is_needed(there, guarded):
     assert there.run("whoami").code == 0
 
 
-def test_a_script_gives_the_code_or_a_recovery_code(there, guarded):
+def test_script_gives_the_code_or_a_recovery_code(there, guarded):
     person, phone = guarded
     login = ("login", "--with-password", "--email", person.email)
 
@@ -136,7 +136,7 @@ def test_a_script_gives_the_code_or_a_recovery_code(there, guarded):
         assert outcome.stderr == "reflow: The authentication code is not correct.\n"
 
 
-def test_a_wrong_code_at_a_screen_is_refused_and_not_asked_for_again(there, guarded):
+def test_wrong_code_at_a_screen_is_refused_and_not_asked_for_again(there, guarded):
     answers = (("Email", guarded[0].email), ("Password", PASSWORD), ("Authentication code", "000000"))
     outcome = there.run_at_a_screen("login", "--with-password", answers=answers)
 

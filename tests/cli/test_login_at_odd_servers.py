@@ -1,4 +1,4 @@
-"""`reflow login` through a browser, at a server that does what the real one does not, or does it too late."""
+"""`reflow login` through a browser, at a server that answers wrongly or too late."""
 
 import json
 

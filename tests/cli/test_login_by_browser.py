@@ -73,7 +73,7 @@ def test_who_denies_is_not_logged_in(there, decide):
     assert not _file(there).exists()
 
 
-def test_a_code_that_has_expired_ends_the_run(there, live):
+def test_code_that_has_expired_ends_the_run(there, live):
     def expire(seen):
         code = CODE.search(seen)[1].replace("-", "")
         with live.app.app_context():
@@ -89,7 +89,7 @@ def test_a_code_that_has_expired_ends_the_run(there, live):
     assert not _file(there).exists()
 
 
-def test_who_asks_too_often_is_slowed_down_and_logged_in_all_the_same(disturbed, decide):
+def test_login_that_polls_too_often_is_slowed_down_and_succeeds(disturbed, decide):
     """The login is approved when the server has said that it is asked too often."""
     codes, refusals = [], []
 

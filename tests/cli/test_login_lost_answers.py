@@ -1,4 +1,4 @@
-"""A login of which the answer is lost: the server began a session, and who logged in is told where to end it."""
+"""A login whose answer is lost: the user is told where to end the session."""
 
 import signal
 import subprocess
@@ -113,7 +113,7 @@ def test_ctrl_c_while_nothing_was_sent_says_nothing_of_a_session(here, codes):
     assert HINT not in outcome.stdout
 
 
-def test_a_session_before_it_that_cannot_be_ended_is_told_of(disturbed, words):
+def test_session_before_it_that_cannot_be_ended_is_told_of(disturbed, words):
     login(disturbed.home, disturbed.proxy.url, made_up_session())
     disturbed.proxy.always = at("DELETE", says("503 Away"))
 

@@ -1,4 +1,4 @@
-"""A terminal gets tables, a pipe lines with tabs, JSON comes on request, and colour only where it is wanted."""
+"""Output: tables on a terminal, tab-separated lines in a pipe, JSON on request, colours."""
 
 import json
 
@@ -10,7 +10,7 @@ EVERY = pytest.mark.parametrize("words", LISTS, ids=" ".join)
 
 
 @EVERY
-def test_a_terminal_gets_a_table_with_headings(keyed, words):
+def test_terminal_gets_a_table_with_headings(keyed, words):
     outcome = keyed.run_at_a_screen(*words)
 
     assert outcome.code == 0
@@ -19,7 +19,7 @@ def test_a_terminal_gets_a_table_with_headings(keyed, words):
 
 
 @EVERY
-def test_a_pipe_gets_lines_with_tabs_and_no_headings(keyed, words):
+def test_pipe_gets_lines_with_tabs_and_no_headings(keyed, words):
     keyed.environ |= {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TERM": "xterm-256color"}
 
     outcome = keyed.run(*words)

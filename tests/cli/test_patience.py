@@ -1,4 +1,4 @@
-"""When the server asks to wait: waited for when it is short and harmless, said, and given up in the end."""
+"""Retries: short delays are waited for and announced, long ones end the command."""
 
 import json
 import signal
@@ -44,7 +44,7 @@ def waiting(keyed, between):
     return keyed
 
 
-def test_the_wait_that_the_server_asks_for_is_a_real_one(keyed, between):
+def test_wait_that_the_server_asks_for_is_a_real_one(keyed, between):
     keyed.environ["REFLOW_SERVER"] = between.url
     between.faults = [too_many(1)]
     started = datetime.now(UTC)
@@ -54,7 +54,7 @@ def test_the_wait_that_the_server_asks_for_is_a_real_one(keyed, between):
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_a_short_wait_is_waited_and_said(waiting, between, words):
+def test_short_wait_is_waited_and_said(waiting, between, words):
     between.faults = [too_many(7), too_many(60 - 7)]
 
     outcome = waiting.run(*words)
@@ -73,7 +73,7 @@ def test_quiet_waits_without_a_word(waiting, between):
     assert (outcome.code, outcome.stderr) == (0, "")
 
 
-def test_what_changes_something_waits_too_because_nothing_was_done(waiting, between, ada):
+def test_unsafe_request_waits_too_because_nothing_was_done(waiting, between, ada):
     between.faults = [too_many(), too_many(0)]
 
     outcome = waiting.run("keys", "create", name := unused_name())
@@ -111,7 +111,7 @@ TOO_LONG = {"61": "61 s", "600": "10 minutes", "86400": "24 hours", "9" * 5000: 
 
 @pytest.mark.parametrize(("after", "words"), TOO_LONG.items(), ids=["61", "600", "86400", "huge"])
 @pytest.mark.parametrize("refusal", [too_many, unavailable])
-def test_a_long_wait_ends_the_command_and_is_said(waiting, between, refusal, after, words):
+def test_long_wait_ends_the_command_and_is_said(waiting, between, refusal, after, words):
     between.always = refusal(after)
 
     outcome = waiting.run("whoami")
@@ -125,7 +125,7 @@ def test_a_long_wait_ends_the_command_and_is_said(waiting, between, refusal, aft
 @pytest.mark.parametrize(
     "after", [None, "", "soon", "-1", "1.5", "٣", "7 7", "Mon, 99 Foo 2026 00:00:00 GMT"]
 )
-def test_a_wait_that_is_not_said_is_not_guessed(waiting, between, after):
+def test_wait_that_is_not_said_is_not_guessed(waiting, between, after):
     between.always = too_many(after)
 
     outcome = waiting.run("whoami")
@@ -140,7 +140,7 @@ def _date(seconds: int, off: timedelta) -> str:
 
 
 @pytest.mark.parametrize("off", [timedelta(), timedelta(days=-400), timedelta(hours=5)])
-def test_a_date_is_read_by_the_clock_of_the_server(waiting, between, off):
+def test_date_is_read_by_the_clock_of_the_server(waiting, between, off):
     dates = {"Date": _date(0, off), "Retry_After": _date(30, off)}
     between.faults = [refuses(429, "rate_limited", **dates)]
 
@@ -150,14 +150,14 @@ def test_a_date_is_read_by_the_clock_of_the_server(waiting, between, off):
     assert any(f"Trying again in {seconds} s." in outcome.stderr for seconds in (29, 30, 31))
 
 
-def test_a_date_without_that_of_the_server_is_read_by_our_clock(waiting, between):
+def test_date_without_that_of_the_server_is_read_by_our_clock(waiting, between):
     between.faults = [refuses(429, "rate_limited", Retry_After=_date(-100, timedelta()))]
 
     assert "Trying again in 0 s." in waiting.run("whoami").stderr
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_what_changes_nothing_is_asked_again_twice_when_the_server_is_away(waiting, between, words):
+def test_safe_request_is_repeated_twice_when_the_server_is_away(waiting, between, words):
     between.faults = [unavailable(), unavailable(2)]
 
     outcome = waiting.run(*words)
@@ -167,7 +167,7 @@ def test_what_changes_nothing_is_asked_again_twice_when_the_server_is_away(waiti
     assert "Trying again in 2 s." in outcome.stderr
 
 
-def test_a_server_that_stays_away_is_given_up(waiting, between):
+def test_server_that_stays_away_is_given_up(waiting, between):
     between.always = unavailable()
 
     outcome = waiting.run("whoami")
@@ -177,7 +177,7 @@ def test_a_server_that_stays_away_is_given_up(waiting, between):
     assert "try again in a moment" in outcome.stderr
 
 
-def test_the_page_of_a_gateway_is_asked_again_too(waiting, between):
+def test_page_of_a_gateway_is_asked_again_too(waiting, between):
     between.faults = [says("503 Service Unavailable", b"<h1>Soon</h1>", Content_Type="text/html")]
 
     assert waiting.run("whoami").code == 0
@@ -194,7 +194,7 @@ WRITING = [
 
 @pytest.mark.parametrize("words", WRITING, ids=" ".join)
 @pytest.mark.parametrize("after", [None, 1])
-def test_what_changes_something_is_never_sent_twice_to_a_server_that_is_away(waiting, between, words, after):
+def test_unsafe_request_is_never_repeated_when_the_server_is_away(waiting, between, words, after):
     between.always = unavailable(after)
 
     outcome = waiting.run(*words)
@@ -212,7 +212,7 @@ def test_nothing_else_is_asked_again(waiting, between, status):
     assert len(between.seen) == 1
 
 
-def test_a_wait_ends_with_ctrl_c(keyed, between):
+def test_wait_ends_with_ctrl_c(keyed, between):
     between.always = too_many(60)
     keyed.environ["REFLOW_SERVER"] = between.url
     with subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A proxy in the environment: honoured, kept out of what is this machine's own, and explained when it fails."""
+"""Proxies named by the environment: used, bypassed for this machine, and explained when they fail."""
 
 import socket
 
@@ -83,7 +83,7 @@ def test_https_goes_through_a_tunnel_and_the_proxy_reads_nothing(terminal, tunne
     assert listener.secrets == [terminal.environ["REFLOW_API_KEY"]]
 
 
-def test_the_name_and_password_reach_the_proxy_alone(terminal, proxy, tunnel, listener):
+def test_name_and_password_reach_the_proxy_alone(terminal, proxy, tunnel, listener):
     for server, way in ((HTTP, proxy), (HTTPS, tunnel)):
         way.lets_in = "me@work:hunter2"
         terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = _address(
@@ -103,7 +103,7 @@ def test_the_name_and_password_reach_the_proxy_alone(terminal, proxy, tunnel, li
     [("", "wants a name and a password"), ("me:hunter2", "refuses its name and password")],
     ids=["none", "wrong"],
 )
-def test_a_proxy_that_wants_a_password_is_named(terminal, proxy, listener, server, given, words):
+def test_proxy_that_wants_a_password_is_named(terminal, proxy, listener, server, given, words):
     proxy.lets_in = "you:other"
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = _address(proxy.port, given)
 
@@ -115,7 +115,7 @@ def test_a_proxy_that_wants_a_password_is_named(terminal, proxy, listener, serve
 
 
 @pytest.mark.parametrize("server", [HTTP, HTTPS])
-def test_a_proxy_that_is_away_is_named(terminal, server):
+def test_proxy_that_is_away_is_named(terminal, server):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = _address(port, "me:hunter2")
@@ -126,7 +126,7 @@ def test_a_proxy_that_is_away_is_named(terminal, server):
 
 
 @pytest.mark.parametrize("server", [HTTP, HTTPS])
-def test_a_proxy_that_no_machine_is_called_is_named(terminal, server):
+def test_proxy_that_no_machine_is_called_is_named(terminal, server):
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = "http://proxy.invalid:3128"
 
     _explains(terminal.run("--server", server, "whoami"), terminal, "the proxy proxy.invalid:3128", "name")
@@ -142,7 +142,7 @@ def test_a_proxy_that_no_machine_is_called_is_named(terminal, server):
         (HTTPS, says("302 Found", Location="http://portal.example/"), "does not lead there (status 302)"),
     ],
 )
-def test_a_proxy_that_lets_nothing_through_is_named(terminal, proxy, listener, server, answer, words):
+def test_proxy_that_lets_nothing_through_is_named(terminal, proxy, listener, server, answer, words):
     proxy.faults = [answer]
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = proxy.url
 
@@ -174,7 +174,7 @@ def test_what_is_for_this_machine_never_leaves_it(terminal, proxy, listener, hos
     assert proxy.seen == []
 
 
-def test_the_lower_case_variable_comes_first(terminal, proxy):
+def test_lower_case_variable_comes_first(terminal, proxy):
     terminal.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": proxy.url}
 
     assert terminal.run("--server", HTTP, "whoami").code == 0

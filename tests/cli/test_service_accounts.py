@@ -31,7 +31,7 @@ def opens(crew, house, secret):
     return request(house.url, "GET", f"/authorize?team={crew.team.id}&rights=edit", secret)[0]
 
 
-def test_the_list_shows_rights_state_keys_and_last_use(admin, crew, house, accounts):
+def test_list_shows_rights_state_keys_and_last_use(admin, crew, house, accounts):
     opens(crew, house, crew.robot.key().secret)
 
     found = accounts()["robot"]
@@ -56,7 +56,7 @@ def test_one_is_created_with_edit_rights_and_its_id_is_the_result(admin, account
     assert (answer["name"], answer["rights"]) == ("reports", "view")
 
 
-def test_a_name_that_is_taken_says_why(admin):
+def test_name_that_is_taken_says_why(admin):
     outcome = admin.run(*ACCOUNTS, "create", "Robot")
     assert outcome.code == 1
     assert "Choose another name" in outcome.stderr
@@ -100,7 +100,7 @@ def test_in_a_script_it_is_deleted_only_with_yes(admin, crew, house, accounts):
 
 
 @pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
-def test_a_person_is_asked_before_it_is_deleted(admin, crew, accounts, answer, is_gone):
+def test_person_is_asked_before_it_is_deleted(admin, crew, accounts, answer, is_gone):
     crew.robot.key()
 
     outcome = admin.run_at_a_screen(*ACCOUNTS, "delete", "robot", answers=(("at once", answer),))
@@ -120,7 +120,7 @@ def test_one_that_is_not_there_is_not_found(admin, crew, act, words):
     assert "There is no service account" in outcome.stderr
 
 
-def test_a_new_key_is_all_that_goes_to_stdout(admin, crew, house):
+def test_new_key_is_all_that_goes_to_stdout(admin, crew, house):
     outcome = admin.run(*KEYS, "create", "robot", "deploy")
 
     assert outcome.code == 0, outcome.stderr
@@ -131,7 +131,7 @@ def test_a_new_key_is_all_that_goes_to_stdout(admin, crew, house):
     assert (me["user"]["name"], me["authenticated_by"]["name"]) == ("robot", "deploy")
 
 
-def test_a_key_can_be_saved_in_a_file_and_used_from_there(admin, crew):
+def test_key_can_be_saved_in_a_file_and_used_from_there(admin, crew):
     outcome = admin.run(*KEYS, "create", crew.robot.id, "deploy", "-o", "ci.key", umask=0)
 
     file = admin.folder / "ci.key"
@@ -172,7 +172,7 @@ def test_its_keys_are_listed_and_revoked(admin, crew, house):
     assert "reflow team service-accounts keys create robot NAME" in empty.stderr
 
 
-def test_a_key_of_oneself_is_none_of_the_service_accounts(admin, crew):
+def test_key_of_oneself_is_none_of_the_service_accounts(admin, crew):
     own = crew.admin.key()
     for words in (own.id, own.name):
         outcome = admin.run(*KEYS, "revoke", "robot", words)
@@ -180,7 +180,7 @@ def test_a_key_of_oneself_is_none_of_the_service_accounts(admin, crew):
         assert "reflow team service-accounts keys list robot shows its keys" in outcome.stderr
 
 
-def test_a_person_is_asked_before_a_key_in_use_is_revoked(admin, crew, house):
+def test_person_is_asked_before_a_key_in_use_is_revoked(admin, crew, house):
     key = crew.robot.key("deploy")
     opens(crew, house, key.secret)
 
@@ -215,7 +215,7 @@ def test_below_admin_they_are_seen_and_not_managed(seat, crew, house, who):
     assert opens(crew, house, key.secret) == 204
 
 
-def test_a_team_can_be_named_for_each(admin, crew):
+def test_team_can_be_named_for_each(admin, crew):
     other = crew.other_team()
     name = unused_name()
 

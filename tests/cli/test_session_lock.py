@@ -1,4 +1,4 @@
-"""Several runs that change the file of logins at once: none is lost, and none waits for a dead one."""
+"""Several runs that change the session file at once: no change is lost, no stale lock blocks."""
 
 import fcntl
 import json
@@ -63,7 +63,7 @@ def test_who_waits_for_too_long_gives_up_and_says_why(here, kept):
     assert here.run("logout").code == 0
 
 
-def test_a_run_that_was_killed_is_not_waited_for(here, kept):
+def test_run_that_was_killed_is_not_waited_for(here, kept):
     in_a_hurry_to_lock(here)
     command = [sys.executable, "-c", TAKE, kept]
     with subprocess.Popen(command, env=here.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
@@ -74,7 +74,7 @@ def test_a_run_that_was_killed_is_not_waited_for(here, kept):
         assert here.run("logout").code == 0
 
 
-def test_the_lock_follows_no_link(here, kept, tmp_path):
+def test_lock_follows_no_link(here, kept, tmp_path):
     precious = tmp_path / "precious"
     kept.with_suffix(".lock").symlink_to(precious)
 

@@ -1,4 +1,4 @@
-"""The file of logins: private from the first byte, whole, and never lost by accident."""
+"""The session file: private, written atomically, never lost."""
 
 import json
 import stat
@@ -30,7 +30,7 @@ def _mode(path) -> int:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_the_file_and_its_folder_are_for_their_owner_alone(here, session, umask):
+def test_file_and_its_folder_are_for_their_owner_alone(here, session, umask):
     outcome = here.run(*LOGIN, stdin=f"{PASSWORD}\n", umask=umask)
 
     assert outcome.code == 0, outcome.stderr
@@ -43,7 +43,7 @@ def test_the_file_and_its_folder_are_for_their_owner_alone(here, session, umask)
     assert PASSWORD not in outcome.everything
 
 
-def test_a_folder_that_was_open_is_closed(here, session):
+def test_folder_that_was_open_is_closed(here, session):
     _file(here).parent.mkdir(mode=0o755)
 
     here.run(*LOGIN, stdin=PASSWORD)
@@ -75,7 +75,7 @@ def test_each_server_has_its_own_login(here, listener, session):
     assert content["server"] is None
 
 
-def test_a_second_login_ends_the_first(here, listener, session):
+def test_second_login_ends_the_first(here, listener, session):
     login(here.home, listener.url, first := made_up_session())
 
     here.run(*LOGIN, stdin=PASSWORD)
@@ -98,7 +98,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
 @pytest.mark.parametrize("words", [("whoami",), LOGIN, ("logout",)], ids=lambda words: words[0])
-def test_a_damaged_file_is_named_and_left_alone(here, listener, content, words):
+def test_damaged_file_is_named_and_left_alone(here, listener, content, words):
     key_file(_file(here), content)
 
     outcome = here.run(*words, stdin=PASSWORD)
@@ -111,7 +111,7 @@ def test_a_damaged_file_is_named_and_left_alone(here, listener, content, words):
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
-def test_a_damaged_file_does_not_stop_a_key(here, listener, content):
+def test_damaged_file_does_not_stop_a_key(here, listener, content):
     key_file(_file(here), content)
     here.environ["REFLOW_API_KEY"] = (secret := made_up_key())
 
@@ -135,7 +135,7 @@ def test_no_key_is_sent_when_the_file_that_names_the_server_is_damaged(terminal,
 @pytest.mark.parametrize(
     "secret", ["", "rfs_short", None, made_up_key()], ids=["empty", "short", "none", "a key"]
 )
-def test_a_session_that_is_none_is_not_sent(here, listener, secret):
+def test_session_that_is_none_is_not_sent(here, listener, secret):
     login(here.home, listener.url, secret)
 
     outcome = here.run("whoami")
@@ -146,7 +146,7 @@ def test_a_session_that_is_none_is_not_sent(here, listener, secret):
 
 
 @pytest.mark.parametrize("obstacle", ["a file for the folder", "a folder for the file"])
-def test_where_nothing_can_be_kept_no_session_is_opened(here, listener, session, obstacle):
+def test_no_session_is_opened_where_none_can_be_stored(here, listener, session, obstacle):
     if obstacle == "a file for the folder":
         (here.home / ".reflow").write_text("")
     else:
@@ -175,7 +175,7 @@ def test_without_a_home_folder_login_says_so(here, listener, session, home):
 @pytest.mark.parametrize(
     "stdin", [b"", b"\n", b"\xff\xfe\n", b"x" * 70_000], ids=["none", "empty", "no text", "endless"]
 )
-def test_a_password_that_is_none_is_not_sent(here, listener, session, stdin):
+def test_password_that_is_none_is_not_sent(here, listener, session, stdin):
     outcome = here.run(*LOGIN, stdin=stdin)
 
     assert outcome.code == 2
@@ -183,7 +183,7 @@ def test_a_password_that_is_none_is_not_sent(here, listener, session, stdin):
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\nmore\n"])
-def test_the_password_is_one_line_exactly_as_typed(here, listener, session, end):
+def test_password_is_one_line_exactly_as_typed(here, listener, session, end):
     here.run(*LOGIN, stdin=f"  pass wörd {end}")
 
     assert json.loads(listener.asked[0]["body"])["password"] == "  pass wörd "
@@ -200,7 +200,7 @@ def test_in_a_script_login_needs_the_email(here, listener):
 @pytest.mark.parametrize(
     "answer", [{}, {"secret": "x"}, {"secret": made_up_key()}, {"secret": None}, {"secret": 5}]
 )
-def test_an_answer_without_a_session_is_not_kept(here, listener, answer):
+def test_answer_without_a_session_is_not_kept(here, listener, answer):
     listener.says("POST", "/sessions", answer, 201)
 
     assert here.run(*LOGIN, stdin=PASSWORD).code == 7
@@ -208,7 +208,7 @@ def test_an_answer_without_a_session_is_not_kept(here, listener, answer):
 
 
 @pytest.mark.parametrize("user", [None, [], {"name": "a\x1b[2J\nb"}])
-def test_an_odd_user_does_not_harm(here, listener, session, user):
+def test_odd_user_does_not_harm(here, listener, session, user):
     listener.says("POST", "/sessions", {**session, "user": user}, 201)
 
     outcome = here.run(*LOGIN, stdin=PASSWORD)

@@ -1,4 +1,4 @@
-"""A line on the terminal while an answer takes long: there alone, and gone when the answer is there."""
+"""The line on the terminal while an answer takes long."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def test_who_waits_more_than_a_second_is_told(keyed, between):
     assert outcome.stdout.startswith(f"{line}\r{' ' * len(line)}\rName ")
 
 
-def test_a_quick_answer_comes_without_it(keyed):
+def test_quick_answer_comes_without_it(keyed):
     assert "Still" not in keyed.run_at_a_screen("whoami").stdout
 
 

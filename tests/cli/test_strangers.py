@@ -1,4 +1,4 @@
-"""When no Reflow answers: exit 7, a sentence, and no secret to anybody else."""
+"""Servers that are not Reflow: exit 7, a sentence, and no secret sent to others."""
 
 import json
 import socket
@@ -47,7 +47,7 @@ def _is_kind(outcome, terminal) -> bool:
 
 
 @EVERY
-def test_a_server_that_does_not_run_is_unreachable(keyed, words):
+def test_server_that_does_not_run_is_unreachable(keyed, words):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         keyed.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -105,7 +105,7 @@ def test_json_that_reflow_does_not_write_is_unreachable(keyed, listener, words, 
     assert is_json_for_api or _is_kind(outcome, keyed)
 
 
-def test_an_answer_that_breaks_off_is_unreachable(keyed, listener):
+def test_answer_that_breaks_off_is_unreachable(keyed, listener):
     listener.says_raw(
         "GET", "/me", b'{"user": {}}', **{"Content-Type": "application/json", "Content-Length": "500"}
     )
@@ -123,7 +123,7 @@ def test_an_answer_that_breaks_off_is_unreachable(keyed, listener):
         *((("whoami",), status) for status in (301, 302, 303, 308)),
     ],
 )
-def test_a_redirect_never_carries_the_secret_away(keyed, listener, words, status):
+def test_redirect_never_carries_the_secret_away(keyed, listener, words, status):
     from tests.cli.listener import Listener
 
     other = Listener()
@@ -154,7 +154,7 @@ def test_odd_redirects_are_explained_too(keyed, listener, location):
     assert _is_kind(outcome, keyed)
 
 
-def test_the_password_is_not_sent_after_a_redirect(here, listener):
+def test_password_is_not_sent_after_a_redirect(here, listener):
     listener.says_raw("POST", "/sessions", b"", 307, Location=f"{listener.url}/elsewhere")
 
     outcome = here.run("login", "--with-password", "--email", "ada@acme.example", stdin="hunter2 hunter2\n")
@@ -193,7 +193,7 @@ def test_what_speaks_no_http_is_unreachable(keyed, reply, scheme):
     assert _is_kind(outcome, keyed)
 
 
-def test_a_name_that_no_machine_has_is_unreachable(keyed):
+def test_name_that_no_machine_has_is_unreachable(keyed):
     keyed.environ["REFLOW_SERVER"] = "https://reflow.invalid"
 
     outcome = keyed.run("whoami")
@@ -217,9 +217,7 @@ PROBLEMS = [
 
 
 @pytest.mark.parametrize(("status", "code", "expected", "words"), PROBLEMS)
-def test_a_refusal_of_reflow_is_explained_and_has_its_exit_code(
-    keyed, listener, status, code, expected, words
-):
+def test_refusal_of_reflow_is_explained_and_has_its_exit_code(keyed, listener, status, code, expected, words):
     problem = {
         "title": "No",
         "status": status,
@@ -240,7 +238,7 @@ def test_a_refusal_of_reflow_is_explained_and_has_its_exit_code(
     assert json.loads(raw.stdout) == problem
 
 
-def test_a_problem_cannot_forge_lines_or_steer_the_terminal(keyed, listener):
+def test_problem_cannot_forge_lines_or_steer_the_terminal(keyed, listener):
     detail = "No.\nreflow: all is well\x1b[2J\u2028\u202e"
     errors = [{"field": "na\nme", "message": "\x1b]0;x"}, "odd", None, {}]
     listener.says("GET", "/me", {"code": "validation_failed", "detail": detail, "errors": errors}, 422)
@@ -252,14 +250,14 @@ def test_a_problem_cannot_forge_lines_or_steer_the_terminal(keyed, listener):
     assert not any(line.startswith("reflow: all") for line in outcome.stderr.splitlines())
 
 
-def test_the_request_names_the_program(keyed, listener):
+def test_request_names_the_program(keyed, listener):
     keyed.run("whoami")
 
     assert listener.asked[0]["User-Agent"].startswith("reflow/")
     assert "(" in listener.asked[0]["User-Agent"]
 
 
-def test_a_pager_that_had_enough_is_no_error(keyed, listener):
+def test_pager_that_had_enough_is_no_error(keyed, listener):
     keyed.environ["PYTHONUNBUFFERED"] = "1"
     key = {"id": "key_1", "name": "n" * 90, "hint": "abcd", "use_count": 1}
     listener.says("GET", "/keys", {"items": [key] * 5000, "next_cursor": None})
@@ -273,7 +271,7 @@ def test_a_pager_that_had_enough_is_no_error(keyed, listener):
     assert done.stderr == b""
 
 
-def test_a_full_disk_behind_stdout_is_an_error(keyed):
+def test_full_disk_behind_stdout_is_an_error(keyed):
     command = [sys.executable, "-m", "reflow_accounts.cli", "whoami"]
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(

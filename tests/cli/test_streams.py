@@ -1,4 +1,4 @@
-"""Streams and disks that take nothing more: no traceback, a code that says it, and nothing half done."""
+"""Closed or full output streams: no traceback, the right exit code, nothing half done."""
 
 import resource
 import subprocess
@@ -31,7 +31,7 @@ def _no_traceback(text: bytes | str) -> bool:
     return not any(word in words for word in ("Traceback", "Exception", "inside the command"))
 
 
-def test_a_login_that_a_full_disk_cannot_keep_is_ended_again(there, live):
+def test_login_that_a_full_disk_cannot_keep_is_ended_again(there, live):
     before = _sessions(live)
 
     outcome = there.run(*LOGIN, stdin=PASSWORD, preexec_fn=_no_room)
@@ -46,7 +46,7 @@ def test_a_login_that_a_full_disk_cannot_keep_is_ended_again(there, live):
     assert _sessions(live) == before
 
 
-def test_a_login_that_was_kept_survives_a_full_disk(there, live):
+def test_login_that_was_kept_survives_a_full_disk(there, live):
     assert there.run(*LOGIN, stdin=PASSWORD).code == 0
     file = there.home / ".reflow" / "session.json"
     kept = file.read_text()
@@ -71,7 +71,7 @@ def _sessions(live) -> int:
 @pytest.mark.parametrize(
     "words", ["activity", "--json activity", "keys list", "--help", "api GET /activity -i"]
 )
-def test_a_reader_that_had_enough_is_no_error(keyed, words):
+def test_reader_that_had_enough_is_no_error(keyed, words):
     keyed.run("whoami")
 
     done = _in_a_shell(keyed, f"set -o pipefail; $reflow {words} | head -n 1")
@@ -119,7 +119,7 @@ def test_without_stderr_a_result_is_a_result_and_a_fault_a_fault(keyed, stderr):
 
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
-def test_a_hint_that_nobody_can_read_changes_nothing(keyed, stderr):
+def test_hint_that_nobody_can_read_changes_nothing(keyed, stderr):
     (keyed.folder / "open.key").write_text(keyed.key["secret"])
     (keyed.folder / "open.key").chmod(0o644)
 
@@ -136,7 +136,7 @@ def test_without_any_stream_the_code_still_tells(keyed):
 
 
 @pytest.mark.parametrize("words", ["whoami", "--help", "--version", "--json whoami"])
-def test_a_full_disk_behind_stdout_is_an_error(keyed, words):
+def test_full_disk_behind_stdout_is_an_error(keyed, words):
     done = _in_a_shell(keyed, f"$reflow {words} >/dev/full")
 
     assert done.returncode == 1

@@ -99,7 +99,7 @@ def test_too_many_at_once_are_told_as_such(admin):
 
 
 @pytest.mark.parametrize("by", ["email", "id"])
-def test_an_invitation_is_sent_again_and_cancelled(admin, by):
+def test_invitation_is_sent_again_and_cancelled(admin, by):
     [invited] = json.loads(admin.run("team", "invite", address(), "--json").stdout)["items"]
 
     again = admin.run("team", "invitations", "resend", invited[by])
@@ -110,7 +110,7 @@ def test_an_invitation_is_sent_again_and_cancelled(admin, by):
 
 
 @pytest.mark.parametrize("act", ["resend", "cancel"])
-def test_an_invitation_that_is_not_there_is_not_found(admin, act):
+def test_invitation_that_is_not_there_is_not_found(admin, act):
     outcome = admin.run("team", "invitations", act, "nobody@example.com")
     assert outcome.code == 6
     assert "No invitation to nobody@example.com is pending" in outcome.stderr
@@ -142,7 +142,7 @@ def test_with_several_teams_one_must_be_named(admin, crew, words):
         assert f"  {team.id}  {team.name}\n" in outcome.stderr
 
 
-def test_a_team_is_named_by_name_or_id(admin, crew):
+def test_team_is_named_by_name_or_id(admin, crew):
     other = crew.other_team()
     for words in (other.name, other.id):
         assert [line[1] for line in cells(admin.run("team", "members", "--team", words))] == ["Otto", "Ann"]
@@ -159,12 +159,12 @@ def test_of_two_teams_with_one_name_the_id_says_which(admin, crew):
     assert len(cells(admin.run("team", "members", "--team", other.id))) == 2
 
 
-def test_a_team_that_is_called_like_the_id_of_another_is_not_taken_for_it(admin, crew):
+def test_team_named_like_the_id_of_another_is_not_taken_for_it(admin, crew):
     crew.other_team(name=crew.team.id)
     assert len(cells(admin.run("team", "members", "--team", crew.team.id))) == 3
 
 
-def test_a_strangers_team_is_not_found(admin, crew):
+def test_strangers_team_is_not_found(admin, crew):
     strange = factories.team(crew.app, unused_name("Strange"), factories.person(crew.app))
     for words in (strange.name, strange.id, "", "../me"):
         outcome = admin.run("team", "members", "--team", words)

@@ -1,4 +1,4 @@
-"""`reflow --version`: both versions, without a credential, and without waiting for a server that is away."""
+"""`reflow --version`: both versions, without a credential and without a long wait."""
 
 import json
 import socket
@@ -48,7 +48,7 @@ def test_as_json_what_the_server_does_not_tell_is_null(here, listener):
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_the_server_of_the_option_is_asked_wherever_it_stands(terminal, live, is_first):
+def test_server_of_the_option_is_asked_wherever_it_stands(terminal, live, is_first):
     server = ["--server", live.url]
     words = [*server, "--version"] if is_first else ["--version", *server]
 
@@ -63,7 +63,7 @@ def test_no_credential_is_shown_or_needed(here, listener):
     assert [(one["path"], one["Authorization"]) for one in listener.asked] == [("/healthz", "")]
 
 
-def test_a_server_that_does_not_run_keeps_nobody_from_the_own_version(terminal):
+def test_server_that_does_not_run_keeps_nobody_from_the_own_version(terminal):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         terminal.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -73,7 +73,7 @@ def test_a_server_that_does_not_run_keeps_nobody_from_the_own_version(terminal):
     assert "cannot be reached: nothing answers there" in outcome.stderr
 
 
-def test_a_server_that_never_answers_is_given_up_soon(terminal, silent):
+def test_server_that_never_answers_is_given_up_soon(terminal, silent):
     outcome = terminal.run("--server", silent, "--version")
 
     assert (outcome.code, outcome.stdout) == (0, OURS)
@@ -106,7 +106,7 @@ def test_what_is_no_version_is_not_shown(here, listener, body):
     assert outcome.stderr.startswith("The server did not tell its version")
 
 
-def test_an_address_that_makes_no_sense_keeps_nobody_from_the_own_version(terminal):
+def test_own_version_is_shown_with_an_invalid_address(terminal):
     terminal.environ["REFLOW_SERVER"] = "https://me:hunter2@h"
 
     outcome = terminal.run("--version")

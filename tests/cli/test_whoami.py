@@ -7,7 +7,7 @@ from tests.cli.folders import key_file, login
 from tests.cli.secrets_for_tests import made_up_key
 
 
-def test_a_key_says_whose_it_is_and_where_it_came_from(keyed):
+def test_key_says_whose_it_is_and_where_it_came_from(keyed):
     outcome = keyed.run("whoami")
 
     assert outcome.code == 0, outcome.stderr
@@ -30,7 +30,7 @@ def test_json_is_the_answer_of_the_api(keyed, ada):
     assert keyed.run("whoami", "--json").stdout == outcome.stdout
 
 
-def test_a_revoked_key_is_refused_at_once(keyed, ada):
+def test_revoked_key_is_refused_at_once(keyed, ada):
     path = key_file(keyed.folder / "my.key", keyed.key["secret"])
     assert keyed.run("-k", "my.key", "whoami").code == 0
     ada.revoke(keyed.key)
@@ -44,7 +44,7 @@ def test_a_revoked_key_is_refused_at_once(keyed, ada):
     )
 
 
-def test_a_key_that_the_server_never_made_is_refused(there, live):
+def test_key_that_the_server_never_made_is_refused(there, live):
     there.environ["REFLOW_API_KEY"] = made_up_key()
 
     outcome = there.run("whoami")

@@ -1,4 +1,4 @@
-"""What is different on Windows: the home folder, quoting, and where programs are looked for."""
+"""Differences on Windows: home folder, quoting, and the search for programs."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from reflow_accounts.cli.git import program
 from reflow_accounts.cli.text import shell
 
 
-def test_the_home_folder_is_that_of_the_system(tmp_path):
+def test_home_folder_is_that_of_the_system(tmp_path):
     environ = {"HOME": "/elsewhere", "USERPROFILE": str(tmp_path)}
 
     assert home_of(environ, "nt") == tmp_path

@@ -1,4 +1,4 @@
-"""Small pure parts: safe text, server addresses, points in time, paths of the API."""
+"""Text, server addresses, times and API paths."""
 
 import unicodedata
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ def test_names_of_people_stay_as_they_are(name):
     assert clean(name) == name
 
 
-def test_a_lone_surrogate_can_be_printed():
+def test_lone_surrogate_can_be_printed():
     assert clean("a\udcffb").encode() == b"a\\udcffb"
 
 
@@ -65,7 +65,7 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize(("given", "expected"), ADDRESSES.items())
-def test_a_server_has_one_spelling(given, expected):
+def test_server_has_one_spelling(given, expected):
     assert server_address(given, "--server") == expected
     assert server_address(expected, "--server") == expected
 
@@ -102,7 +102,7 @@ def test_a_server_has_one_spelling(given, expected):
         *("https://" + "ü" * 70 + ".example", "javascript:alert(1)", "https://h/é", "https://h?"),
     ],
 )
-def test_a_server_that_is_no_plain_web_address_is_refused(given):
+def test_server_that_is_no_plain_web_address_is_refused(given):
     with pytest.raises(UsageFault) as fault:
         server_address(given, "--server")
     assert fault.value.exit_code == 2
@@ -110,7 +110,7 @@ def test_a_server_that_is_no_plain_web_address_is_refused(given):
 
 
 @pytest.mark.parametrize("source", ["option", "variable"])
-def test_a_refused_address_names_its_source_and_no_password(terminal, source):
+def test_refused_address_names_its_source_and_no_password(terminal, source):
     words = ["--server", "https://me:hunter2@h"] if source == "option" else []
     if source == "variable":
         terminal.environ["REFLOW_SERVER"] = "https://me:hunter2@h"
@@ -133,7 +133,7 @@ def test_a_refused_address_names_its_source_and_no_password(terminal, source):
         ("http://127.evil.example", True),
     ],
 )
-def test_an_unencrypted_way_beyond_this_machine_is_seen(server, exposed):
+def test_unencrypted_way_beyond_this_machine_is_seen(server, exposed):
     assert is_exposed(server) is exposed
 
 
@@ -150,7 +150,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize(("given", "expected"), MOMENTS.items())
-def test_a_point_in_time_is_read(given, expected):
+def test_point_in_time_is_read(given, expected):
     assert parse_since(given, NOW) == expected
 
 

@@ -8,8 +8,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, select, union_all
 from sqlalchemy.orm import joinedload
 
-from reflow_accounts.api_keys.models import ApiKey, RollupCursor, UsageRange, UsageTotal, Use
+from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.database import db
+from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, read_entry_id
 
 # Ranges looked at in one step of a listing.
 _SPANS_AT_ONCE = 64
@@ -80,13 +82,17 @@ def uses_of(
     before: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    after: Position | None = None,
 ) -> list[Use]:
     """List up to `limit` uses of these keys, newest first, each with its key.
 
     `before` continues a list at the number of the last use seen; `since` (inclusive) and `until`
-    (exclusive) bound it in time.
+    (exclusive) bound it in time; `after` keeps the uses that are newer than that position.
     """
     wanted = [Use.key_id.in_(key_ids), *_bounds(before, since, until)]
+    if after:
+        since = max(since or after.at, after.at)
+        wanted.append(newer_than(Use.at, Use.id, after))
     mark = db.session.scalar(select(rolled_up_to())) or 0
     uses = _some(limit, Use.id > mark, *wanted)
     if key_ids and len(uses) < limit:
@@ -95,6 +101,15 @@ def uses_of(
             if len(uses) >= limit:
                 break
     return uses
+
+
+def position_of_use(key_ids: Collection[int], use_id: str) -> Position:
+    """Return the position of a use of these keys, by its public id. Raises ValidationFailed for other ids."""
+    number = read_entry_id(use_id, USE_ID_PREFIX)
+    at = db.session.scalar(select(Use.at).where(Use.id == number, Use.key_id.in_(key_ids)))
+    if at is None:
+        raise ValidationFailed(after=NO_SUCH_ENTRY)
+    return Position(at, number)
 
 
 def _some(limit: int, *conditions: ColumnElement[bool]) -> list[Use]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import click
@@ -55,7 +56,7 @@ def activity(context: Context, key: str | None, since: str | None, limit: int, f
         secret = client.credential.secret if client.credential else ""
         is_listed = chosen is None or secret.endswith(chosen.get("hint") or "?")
         feed = ActivityFeed(client, query, is_recorded=secret.startswith(KEY_PREFIX) and is_listed)
-        feed.follow(limit, _print_json if context.as_json else _print_row)
+        feed.follow(limit, partial(document, indent=None) if context.as_json else _print_row)
         return
     answer = client.listing("/activity", query, limit)
     if context.as_json:
@@ -80,10 +81,6 @@ def parse_since(text: str, now: datetime) -> str:
         raise UsageFault(
             "--since is a date, a time or how long ago: 2026-05-01, 2026-05-01T12:00Z, 7d, 12h."
         ) from None
-
-
-def _print_json(entry: dict[str, Any]) -> None:
-    document(entry, indent=None)
 
 
 def _print_row(entry: dict[str, Any]) -> None:

@@ -41,7 +41,11 @@ def doctor(context: Context) -> None:
     for finding in examination.findings():
         findings.append(finding)
         if not context.as_json:
-            _print(finding)
+            state, check, detail, mend = map(finding.shown.get, ("state", "check", "detail", "mend"))
+            if is_terminal(sys.stdout):
+                result(f"{state:8} {check:12} {detail}{f'. Fix it: {mend}' if mend else ''}")
+            else:
+                result(f"{state}\t{check}\t{detail}\t{mend}")
     is_well = all(finding.state is State.OK for finding in findings)
     if context.as_json:
         document({"ok": is_well, "findings": [finding.shown for finding in findings]})
@@ -82,11 +86,3 @@ class Examination:
             vars(self.context)["server"] = ""  # no requests; the other checks go on
             mend = fault.lines[1].strip() if len(fault.lines) > 1 else "reflow --server URL doctor"
             return error("server", fault.lines[0], mend)
-
-
-def _print(finding: Finding) -> None:
-    state, check, detail, mend = (finding.shown[name] for name in ("state", "check", "detail", "mend"))
-    if is_terminal(sys.stdout):
-        result(f"{state:8} {check:12} {detail}{f'. Mend it: {mend}' if mend else ''}")
-    else:
-        result("\t".join((state, check, detail, mend)))

@@ -7,9 +7,8 @@ import select
 import stat
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from reflow_accounts.cli.errors import Problem, Unreachable
@@ -17,6 +16,7 @@ from reflow_accounts.cli.http.client import LARGEST_PAGE, Client
 from reflow_accounts.cli.http.json_values import as_object
 from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.output import tell
+from reflow_accounts.cli.text import time_in
 from reflow_accounts.contract import API_PREFIX
 
 PATH = "/activity"
@@ -24,27 +24,26 @@ PATH = "/activity"
 SHORTEST, LONGEST = 2.0, 15.0
 _SLOWER = 1.5
 LONGEST_PAUSE = 3600.0  # seconds, whatever the server asks for
-# Entries of the same time may appear in the log a little after later ones.
+# An entry may appear in the list this much later than its time says.
 OVERLAP = timedelta(seconds=10)
 _RETRY_STATUSES = (429, 503)
 
 Entry = dict[str, Any]
+Query = list[tuple[str, str]]
 
 
 class ActivityFeed:
-    """Reads one list of activity and remembers its newest part.
+    """Reads one list of activity and remembers the ids of its newest part.
 
-    Entries have no id, so equal entries are counted: each poll requests the last seconds again, and an
-    entry that occurs more often than before is new.
+    Each poll requests what came after an entry that is older than the newest one by OVERLAP, so that
+    entries that appear late are not missed; ids that were shown before are skipped.
     """
 
-    def __init__(self, client: Client, query: list[tuple[str, str]], *, is_recorded: bool) -> None:
+    def __init__(self, client: Client, query: Query, *, is_recorded: bool) -> None:
         """Read the list for `query`; `is_recorded` says whether our own requests are in it."""
-        self._client = client
-        self._query = [parameter for parameter in query if parameter[0] != "since"]
-        self._since = next((_time(value) for name, value in query if name == "since"), None)
-        self._is_recorded = is_recorded
-        self._known: Counter[tuple[str, ...]] = Counter()
+        self._client, self._query, self._is_recorded = client, query, is_recorded
+        # The newest entries, newest first. The last one is the start of the next poll, if it is settled.
+        self._known: list[Entry] = []
         self._requests = 0  # of ours, whose entries have not been seen yet
 
     def follow(self, limit: int, show: Callable[[Entry], None]) -> None:
@@ -77,38 +76,49 @@ class ActivityFeed:
     def newest(self, limit: int) -> list[Entry]:
         """Return the newest `limit` entries, oldest first. Raises CommandError."""
         entries: list[Entry] = []
-        for entry in self._entries():
-            if len(entries) >= limit:
-                at, newest = _time(entry.get("at")), _newest_time(entries)
-                if at is None or newest is None or at < newest - OVERLAP:
-                    break
+        for entry in self._read([]):
             entries.append(entry)
+            if len(entries) >= limit and _is_settled(entry, entries[0]):
+                break
         self._remember(entries)
         return entries[:limit][::-1]
 
     def new_entries(self) -> list[Entry]:
         """Return the new entries, oldest first. Raises CommandError; then the next call returns them."""
         requests_before = self._requests
-        entries = list(self._entries())
-        known, new = Counter(self._known), []
+        entries = self._later()
+        known = {entry.get("id") for entry in self._known}
+        unseen = [entry for entry in entries if entry.get("id") not in known]
         own = requests_before if self._is_recorded else 0
-        for entry in entries:
-            if known[_identity(entry)]:
-                known[_identity(entry)] -= 1
-            elif own and _is_own_request(entry):
+        new = []
+        for entry in unseen:
+            if own and _is_own_request(entry):
                 own -= 1  # no more entries are left out than requests were sent
             else:
                 new.append(entry)
         self._requests -= requests_before
-        self._remember(entries)
+        self._remember([*entries, *self._known[-1:]])
         return new[::-1]
 
-    def _entries(self) -> Iterator[Entry]:
-        since = [("since", self._since.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))] if self._since else []
-        cursors: list[tuple[str, str]] = []
+    def _later(self) -> list[Entry]:
+        if not self._known or not _is_settled(self._known[-1], self._known[0]):
+            return list(self._read([]))  # the whole list is younger than OVERLAP
+        start = self._known[-1]
+        try:
+            return list(self._read([("after", str(start.get("id")))]))
+        except Problem as problem:
+            if problem.status != 422:
+                raise
+        # The server has removed the entry since, for example because it was too old to keep.
+        return list(self._read([("since", str(start.get("at")))]))
+
+    def _read(self, start: Query) -> Iterator[Entry]:
+        names = {name for name, _ in start}
+        query = [*((name, value) for name, value in self._query if name not in names), *start]
+        cursors: Query = []
         while True:
             self._requests += 1
-            page = self._client.listing(PATH, [*self._query, *since, *cursors[-1:]], LARGEST_PAGE)
+            page = self._client.listing(PATH, [*query, *cursors[-1:]], LARGEST_PAGE)
             yield from page["items"]
             cursor = ("cursor", str(page["next_cursor"]))
             if not page["next_cursor"] or cursor in cursors:
@@ -116,10 +126,12 @@ class ActivityFeed:
             cursors.append(cursor)
 
     def _remember(self, entries: list[Entry]) -> None:
-        self._known = Counter(map(_identity, entries))
-        newest = _newest_time(entries)
-        if newest and (self._since is None or newest - OVERLAP > self._since):
-            self._since = newest - OVERLAP
+        """Keep the entries up to the first that is old enough to be the start of the next poll."""
+        self._known = []
+        for entry in entries:
+            self._known.append(entry)
+            if _is_settled(entry, entries[0]):
+                return
 
 
 def wait(seconds: float) -> bool:
@@ -137,26 +149,13 @@ def wait(seconds: float) -> bool:
     return not reader.poll(seconds * 1000)
 
 
-def _identity(entry: Entry) -> tuple[str, ...]:
-    """Return the parts of an entry that never change; names may."""
-    use = as_object(entry.get("use"))
-    facts = [use.get(name) for name in ("method", "path", "status", "address", "user_agent")]
-    return tuple(map(str, [entry.get("type"), entry.get("at"), entry.get("action"), *facts]))
+def _is_settled(entry: Entry, newest: Entry) -> bool:
+    """Return whether `entry` is so much older than `newest` that none older than it can appear any more."""
+    at, newest_at = time_in(entry, "at"), time_in(newest, "at")
+    return bool(at and newest_at and at < newest_at - OVERLAP)
 
 
 def _is_own_request(entry: Entry) -> bool:
     use = as_object(entry.get("use"))
     request = (use.get("method"), use.get("path"), use.get("user_agent"))
     return request == ("GET", API_PREFIX + PATH, user_agent(os.environ))
-
-
-def _newest_time(entries: list[Entry]) -> datetime | None:
-    return max((at for at in (_time(entry.get("at")) for entry in entries) if at), default=None)
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(str(value))
-        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from reflow_accounts.cli.commands.team_lookup import invitation_named, team_option, team_path
@@ -33,14 +31,17 @@ def list_invitations(context: Context, team: str | None) -> None:
     if context.as_json:
         document(answer)
         return
-    table(("Id", "Email", "Rights", "State", "Sent (UTC)", "Expires (UTC)"), map(_row, answer["items"]))
+    rows = [
+        (
+            *map(item.get, ("id", "email", "rights", "state")),
+            moment(item.get("sent_at")),
+            moment(item.get("expires_at")),
+        )
+        for item in answer["items"]
+    ]
+    table(("Id", "Email", "Rights", "State", "Sent (UTC)", "Expires (UTC)"), rows)
     if not answer["items"]:
         tell("No invitation is pending. Invite people with reflow team invite EMAIL.")
-
-
-def _row(invitation: dict[str, Any]) -> tuple[object, ...]:
-    fields = [invitation.get(name) for name in ("id", "email", "rights", "state")]
-    return *fields, moment(invitation.get("sent_at")), moment(invitation.get("expires_at"))
 
 
 @invitations.command("resend")

@@ -54,17 +54,17 @@ def create_key(
 def rotate_key(
     context: Context,
     name_or_id: str,
-    overlap: str | None,
+    overlap: str,
     output: str | None,
     save: str | None,
     force: bool,
     yes: bool,
 ) -> None:
-    """Replace an API key with a new one of the same name, and revoke the old one.
+    """Replace an API key with a new one of the same name. The old one ends after --overlap.
 
     If the key is in use and comes from a file, the new one replaces it in that file; otherwise it is
-    printed, or saved with -o or --save. The new key is tried before the old one is ended; if that
-    fails, everything is restored. On a terminal it asks first when the key was used in the last 24 hours.
+    printed, or saved with -o or --save. The new key is tried before it is saved. With --overlap 0, on a
+    terminal, it asks first when the key was used in the last 24 hours.
     """
     target = Target(context, output=output, save=save, force=force, yes=yes)
     rotate.rotate_key(target, context.client(), name_or_id, overlap=overlap, yes=yes)

@@ -73,18 +73,17 @@ def rotate_key(
     context: Context,
     account: str,
     name_or_id: str,
-    overlap: str | None,
+    overlap: str,
     output: str | None,
     save: str | None,
     force: bool,
     yes: bool,
     team: str | None,
 ) -> None:
-    """Replace an API key of the service account ACCOUNT with a new one, and revoke the old one.
+    """Replace an API key of the service account ACCOUNT. The old one ends after --overlap.
 
-    The new key is printed, or saved with -o or --save. It is tried before the old one is ended; if that
-    fails, everything is restored. On a terminal it asks first when the key was used in the last 24
-    hours. Needs Admin rights.
+    The new key has the same name. It is tried, and printed, or saved with -o or --save. With --overlap 0,
+    on a terminal, it asks first when the key was used in the last 24 hours. Needs Admin rights.
     """
     target = Target(context, output=output, save=save, force=force, yes=yes)
     client = context.client()

@@ -38,16 +38,19 @@ def list_accounts(context: Context, team: str | None) -> None:
         document(answer)
         return
     headings = ("Id", "Name", "Rights", "State", "Keys", "Last used (UTC)", "Created (UTC)")
-    table(headings, map(_row, answer["items"]))
+    rows = [
+        (
+            *map(account.get, ("id", "name", "rights")),
+            "disabled" if account.get("disabled") else "enabled",
+            account.get("key_count"),
+            moment(account.get("last_used_at")) or "Never",
+            moment(account.get("created_at")),
+        )
+        for account in answer["items"]
+    ]
+    table(headings, rows)
     if not answer["items"]:
         tell("No service accounts. Create one with reflow team service-accounts create NAME.")
-
-
-def _row(account: dict[str, Any]) -> tuple[object, ...]:
-    fields = account.get("id"), account.get("name"), account.get("rights")
-    state = "disabled" if account.get("disabled") else "enabled"
-    last_used = moment(account.get("last_used_at")) or "Never"
-    return *fields, state, account.get("key_count"), last_used, moment(account.get("created_at"))
 
 
 @service_accounts.command("create")
@@ -134,18 +137,15 @@ def delete(context: Context, name_or_id: str, yes: bool, team: str | None) -> No
     client = context.client()
     path = team_path(client, team, "service-accounts")
     account = account_named(client, path, name_or_id)
-    if not yes and not click.confirm(_question(account), err=True):
-        raise CommandError("Nothing was deleted.")
+    if not yes:
+        count, last_used = account.get("key_count"), moment(account.get("last_used_at"))
+        stop = "Its key stops working" if count == 1 else f"Its {clean(count)} keys stop working"
+        used = f", last used {last_used} UTC" if last_used else ""
+        question = f"Delete the service account {_name(account)}? {stop} at once{used}."
+        if not click.confirm(question, err=True):
+            raise CommandError("Nothing was deleted.")
     client.ask("DELETE", api_path(path, account.get("id")))
     tell(f"The service account {_name(account)} was deleted and its keys were revoked.")
-
-
-def _question(account: dict[str, Any]) -> str:
-    count = account.get("key_count")
-    stop = "Its key stops working" if count == 1 else f"Its {clean(count)} keys stop working"
-    last_used = moment(account.get("last_used_at"))
-    used = f", last used {last_used} UTC" if last_used else ""
-    return f"Delete the service account {_name(account)}? {stop} at once{used}."
 
 
 def _change(context: Context, team: str | None, id_or_name: str, payload: dict[str, Any]) -> dict[str, Any]:

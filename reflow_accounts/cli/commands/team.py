@@ -58,12 +58,15 @@ def list_members(context: Context, team: str | None) -> None:
         document(answer)
         return
     headings = ("Id", "Name", "Email", "Rights", "Last active (UTC)", "Joined (UTC)")
-    table(headings, map(_row, answer["items"]))
-
-
-def _row(member: dict[str, Any]) -> tuple[object, ...]:
-    fields = member.get("id"), member.get("name"), member.get("email"), member.get("rights")
-    return *fields, moment(member.get("last_active_at")) or "Never", moment(member.get("joined_at"))
+    rows = [
+        (
+            *map(member.get, ("id", "name", "email", "rights")),
+            moment(member.get("last_active_at")) or "Never",
+            moment(member.get("joined_at")),
+        )
+        for member in answer["items"]
+    ]
+    table(headings, rows)
 
 
 @team.command("invite")

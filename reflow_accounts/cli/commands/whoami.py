@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -31,23 +32,18 @@ def whoami(context: Context) -> None:
         document(me)
         return
     unused = [("Not used", str(source)) for source in context.sources()[1:]]
-    facts([*_user(me), *_credential(me, client), *unused])
+    facts([*_facts_of(me, client), *unused])
 
 
-def _user(me: dict[str, Any]) -> list[tuple[str, str]]:
-    user = me["user"]
-    lines = [("Name", clean(user.get("name")))]
-    lines.append(("Email", clean(user["email"])) if user.get("email") else ("Kind", "service account"))
+def _facts_of(me: dict[str, Any], client: Client) -> Iterator[tuple[str, str]]:
+    user, by = me["user"], as_object(me.get("authenticated_by"))
+    yield "Name", clean(user.get("name"))
+    yield ("Email", clean(user["email"])) if user.get("email") else ("Kind", "service account")
     for team in objects_in(me.get("teams")):
         texts = (team.get("name"), team.get("rights"), f"subscription {team.get('subscription')}")
-        lines.append(("Team", ", ".join(map(clean, texts))))
-    return lines
-
-
-def _credential(me: dict[str, Any], client: Client) -> list[tuple[str, str]]:
-    by = as_object(me.get("authenticated_by"))
-    lines = [("Credential", str(client.credential.source) if client.credential else "")]
+        yield "Team", ", ".join(map(clean, texts))
+    yield "Credential", str(client.credential.source) if client.credential else ""
     if by.get("type") == "key":
-        lines.append(("Key name", clean(by.get("name"))))
-        lines.append(("Key ends in", clean(by.get("hint"))))
-    return [*lines, ("Server", client.server)]
+        yield "Key name", clean(by.get("name"))
+        yield "Key ends in", clean(by.get("hint"))
+    yield "Server", client.server

@@ -45,7 +45,7 @@ def _keys_of(client: Client, owner: KeyOwner, whose: str) -> Iterator[KnownKey]:
     for key in _listed(client, owner.path, ("state", "all")):
         ends = time_in(key, "expires_at")
         is_live = not key.get("revoked_at") and (ends is None or ends > datetime.now(UTC))
-        yield KnownKey(str(key.get("hint")), whose, is_live, owner.revoke_command(key))
+        yield KnownKey(str(key.get("hint")), whose, is_live, owner.command_for("revoke", key))
 
 
 def _listed(client: Client, path: str, *query: tuple[str, str]) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from reflow_accounts.cli.credentials import Credential
 from reflow_accounts.cli.errors import CommandError, Problem, UnexpectedAnswer, Unreachable, problem_lines
@@ -17,14 +17,11 @@ from reflow_accounts.cli.http.errors import (
     redirected,
 )
 from reflow_accounts.cli.http.json_values import parse_json
-from reflow_accounts.cli.http.retry import http_date, retry_after, with_retries
+from reflow_accounts.cli.http.retry import retry_after, with_retries
 from reflow_accounts.cli.http.spinner import Spinner
 from reflow_accounts.cli.http.transport import Reply, exchange
 from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.contract import API_PREFIX
-
-if TYPE_CHECKING:
-    from datetime import datetime
 
 LARGEST_PAGE = 200
 MOST_PAGES = 500
@@ -40,14 +37,6 @@ class Client:
         self.credential = credential
         # The start of a series of requests: the spinner counts the time of all of them.
         self._since: float | None = None
-        self._date, self._date_received = "", 0.0
-
-    def now(self) -> datetime:
-        """Return the time, to a second: the server's if its last answer had a Date header, else the local one."""
-        from datetime import UTC, datetime, timedelta
-
-        date = http_date(self._date)
-        return date + timedelta(seconds=time.monotonic() - self._date_received) if date else datetime.now(UTC)
 
     def ask(self, method: str, path: str, query: Query = (), body: object = None) -> Any:
         """Return the JSON that the API answers (None for 204).
@@ -80,9 +69,7 @@ class Client:
             with Spinner(self.server, self._since):
                 return exchange(url, method, headers, content)
 
-        reply = with_retries(attempt, method, self.server)
-        self._date, self._date_received = reply.headers.get("Date", ""), time.monotonic()
-        return reply
+        return with_retries(attempt, method, self.server)
 
     def read(self, reply: Reply) -> Any:
         """Return the JSON in a response (None for 204). Raises Problem and Unreachable as `ask` does."""

@@ -71,23 +71,20 @@ def user_agent(environ: Mapping[str, str], machine: str | None = None) -> str:
     `machine` is the system as text (default: this machine's). Values of variables are untrusted: they are
     percent-encoded and shortened, and left out when they may contain a secret.
     """
-    if machine is None:
-        machine = _machine(environ)
+    if machine is None and sys.platform == "win32":
+        # Not the module platform: on Windows it may query system services, which is slow.
+        machine = f"Windows {environ.get('PROCESSOR_ARCHITECTURE', '')}"
+    elif machine is None:
+        machine = f"{os.uname().sysname} {os.uname().machine}"
     system = " ".join(_encoded(word, _LONGEST_WORD) for word in machine.split()[:2])
     header = f"reflow/{__version__} ({system})"
     ci = next((ci for ci in _CIS if environ.get(ci.marker, "").lower() not in ("", "false")), None)
     if ci is None:
         return header
-    details = "; ".join(part for part in (_repository(ci, environ), _run(ci, environ)) if part)
+    run = next((environ[name] for name in ci.runs if environ.get(name)), "")
+    run = f"run {run}" if _RUN.fullmatch(run) and _is_safe(run) else ""
+    details = "; ".join(part for part in (_repository(ci, environ), run) if part)
     return f"{header} {ci.product}" + (f" ({details})" if details else "")
-
-
-def _machine(environ: Mapping[str, str]) -> str:
-    # Not the module platform: on Windows it may query system services, which is slow.
-    if sys.platform == "win32":
-        return f"Windows {environ.get('PROCESSOR_ARCHITECTURE', '')}"
-    system = os.uname()
-    return f"{system.sysname} {system.machine}"
 
 
 def _repository(ci: _Ci, environ: Mapping[str, str]) -> str:
@@ -115,11 +112,6 @@ def repository_in(address: str) -> str:
         if is_local or not path or len(host) == 1 or "/" in host:
             path = re.split(r"[/\\]", rest.rstrip("/\\"))[-1]
     return path.strip("/").removesuffix(".git")
-
-
-def _run(ci: _Ci, environ: Mapping[str, str]) -> str:
-    run = next((environ[name] for name in ci.runs if environ.get(name)), "")
-    return f"run {run}" if _RUN.fullmatch(run) and _is_safe(run) else ""
 
 
 def _is_safe(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,14 @@ def create_key(client: Client, name: str, target: Target, owner: KeyOwner = OWN)
     destination = Destination(target.path, overwrite=target.overwrite)
     try:
         target.choose_ignore_file()
-        key = request_key(client, name, owner)
+        hint = f"If the key was created all the same, {owner.list_command} shows it."
+        try:
+            key = request_key(client, owner.path, {"name": name})
+        except Unreachable as fault:
+            raise (Unreachable(*fault.lines, hint) if fault.was_sent else fault) from None
+        except KeyboardInterrupt:
+            say(hint)
+            raise
         _output_secret(target, client, key, destination, owner)
     finally:
         destination.close()
@@ -57,19 +63,9 @@ def _output_secret(
         ) from None
 
 
-def request_key(
-    client: Client, name: str, owner: KeyOwner, expires_at: datetime | None = None
-) -> dict[str, Any]:
+def request_key(client: Client, path: str, payload: dict[str, Any]) -> dict[str, Any]:
     """Request a new key from the API and return it with its secret. Raises Problem and Unreachable."""
-    payload = {"name": name} | ({"expires_at": expires_at.isoformat()} if expires_at else {})
-    hint = f"If the key was created all the same, {owner.list_command} shows it."
-    try:
-        key = client.ask_object("POST", owner.path, body=payload)
-    except Unreachable as fault:
-        raise (Unreachable(*fault.lines, hint) if fault.was_sent else fault) from None
-    except KeyboardInterrupt:
-        say(hint)
-        raise
+    key = client.ask_object("POST", path, body=payload)
     if not is_well_formed(str(key.get("secret"))):
         raise Unreachable(f"{client.server} answered without a key, so it is not Reflow that answers.")
     return key

@@ -18,10 +18,8 @@ from reflow_accounts.cli.keys.gitignore import add_to_ignore_file, choose_ignore
 from reflow_accounts.cli.output import result
 from reflow_accounts.cli.secret_file import (
     AtomicFile,
-    UnusableFile,
     file_holds,
     make_private_folder,
-    secret_in_file,
     with_other_secret,
 )
 from reflow_accounts.cli.text import shell
@@ -97,9 +95,8 @@ class Target:
 class Destination:
     """Receives one secret. Creating it reserves the disk space, so that a full disk is noticed in time.
 
-    `replaces` is the secret to replace in an existing file, whose other lines and owner stay. `with_undo`
-    also keeps the old content, and the space to write it back. Raises CommandError when the destination
-    cannot be written.
+    `replaces` is the secret to replace in an existing file, whose other lines and owner stay; a link to it
+    stays a link. Raises CommandError when the destination cannot be written.
     """
 
     def __init__(
@@ -108,29 +105,18 @@ class Destination:
         *,
         overwrite: bool = False,
         replaces: str | None = None,
-        with_undo: bool = False,
     ) -> None:
-        # A rotation writes to the target of a link; a new key replaces the link itself.
-        self.path = Path(os.path.realpath(path)) if path and overwrite and with_undo else path
+        self.path = Path(os.path.realpath(path)) if path and replaces else path
         self._replaces = replaces
-        self._before: bytes | None = None
-        self._undo_file: AtomicFile | None = None
         if path is None and sys.stdout is None:
             raise CommandError("There is no stdout to print the key on. Use -o FILE.")
         self._file = _reserve(self.path, overwrite) if self.path else None
         try:
-            if with_undo and overwrite and self.path and self._file and self.path.exists():
-                self._prepare_undo(self.path, self._file)
+            if replaces and self._file:
+                self._file.copy_owner()
         except OSError as error:
             self.close()
             raise CommandError(f"{path} cannot be replaced ({error.strerror}). No key was created.") from None
-
-    def _prepare_undo(self, path: Path, file: AtomicFile) -> None:
-        self._before = path.read_bytes()
-        self._undo_file = AtomicFile(path, overwrite=True)
-        if self._replaces is not None:
-            file.copy_owner()
-            self._undo_file.copy_owner()
 
     def write(self, secret: str) -> None:
         """Write the secret to the file. Does nothing for stdout.
@@ -151,33 +137,14 @@ class Destination:
         if self.path is None:
             result(secret)
 
-    def read_back(self, secret: str) -> str:
-        """Return the secret as the next command will read it. Raises CommandError."""
-        if self.path is None:
-            return secret
-        try:
-            return secret_in_file(self.path)
-        except UnusableFile as fault:
-            raise CommandError(f"{self.path} {fault}.") from None
-
     def holds(self, secret: str) -> bool:
         """Return whether the file contains `secret`; after an interruption this is unknown otherwise."""
         return self.path is not None and file_holds(self.path, secret)
 
-    def undo(self, secret: str) -> None:
-        """Restore the file if it contains `secret`. Raises OSError; then it still does."""
-        if self.path is None or not self.holds(secret):
-            return
-        if self._undo_file and self._before is not None:
-            self._undo_file.write(self._before)
-        else:
-            self.path.unlink()
-
     def close(self) -> None:
         """Release the reserved space. Has no effect on a file that was written."""
-        for file in (self._file, self._undo_file):
-            if file:
-                file.discard()
+        if self._file:
+            self._file.discard()
 
     def warnings(self) -> list[str]:
         """Return the lines to warn with when git would publish the file."""

@@ -34,7 +34,7 @@ def git_warnings(file: Path, root: Path) -> list[str]:
         ]
     if status is git.FileStatus.NOT_IGNORED:
         return [
-            f"warning: {file} is not ignored by git and could be published. Mend it:",
+            f"warning: {file} is not ignored by git and could be published. Fix it:",
             f"    {ignore_command(root, name)}",
         ]
     return []

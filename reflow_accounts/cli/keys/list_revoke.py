@@ -25,15 +25,18 @@ def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: boo
         document(answer)
         return
     headings = ("Id", "Name", "Last four", "Times used", "Last used (UTC)", "Created (UTC)", "Expires (UTC)")
-    table(headings, map(_row, answer["items"]))
+    rows = [
+        (
+            *map(key.get, ("id", "name", "hint", "use_count")),
+            moment(key.get("last_used_at")) or "Never",
+            moment(key.get("created_at")),
+            moment(key.get("expires_at")) or "Never",
+        )
+        for key in answer["items"]
+    ]
+    table(headings, rows)
     if not answer["items"]:
         tell(f"No API keys. Create one with {owner.create_command} NAME.")
-
-
-def _row(key: dict[str, Any]) -> tuple[object, ...]:
-    last_used = moment(key.get("last_used_at")) or "Never"
-    times = last_used, moment(key.get("created_at")), moment(key.get("expires_at")) or "Never"
-    return key.get("id"), key.get("name"), key.get("hint"), key.get("use_count"), *times
 
 
 def revoke_key(

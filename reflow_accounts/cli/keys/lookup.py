@@ -31,9 +31,9 @@ class KeyOwner(NamedTuple):
         """The command that creates a key, without its name."""
         return f"{self.command} create {self.account}".rstrip()
 
-    def revoke_command(self, key: dict[str, Any]) -> str:
-        """Return the command that revokes `key`."""
-        return f"{self.command} revoke {self.account}".rstrip() + f" {shell(key.get('id'))}"
+    def command_for(self, verb: str, key: dict[str, Any]) -> str:
+        """Return the command that does `verb` (revoke, rotate) to `key`."""
+        return f"{self.command} {verb} {self.account}".rstrip() + f" {shell(key.get('id'))}"
 
     def path_of(self, key: dict[str, Any]) -> str:
         """Return the path of `key` in the API."""
@@ -64,6 +64,8 @@ def key_named(client: Client, id_or_name: str, state: str = "live", owner: KeyOw
         return by_id
     keys: list[dict[str, Any]] = client.listing(owner.path, [("state", state)])["items"]
     matches = [key for key in keys if id_or_name in (key.get("id"), key.get("name"))]
+    if len(matches) > 1:  # a replaced key keeps its name until it ends
+        matches = [key for key in matches if not key.get("replaced_by")] or matches
     if len(matches) == 1:
         return matches[0]
     name = clean(id_or_name)
