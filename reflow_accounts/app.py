@@ -24,7 +24,6 @@ from reflow_accounts.marketplace import models as _events  # noqa: F401  # as ab
 from reflow_accounts.rate_limits import counters
 from reflow_accounts.web import (
     allowed_hosts,
-    cookies,
     error_handlers,
     filters,
     htmx,
@@ -33,6 +32,7 @@ from reflow_accounts.web import (
     request_logging,
     security_headers,
 )
+from reflow_accounts.web import csrf as session_cookies
 from reflow_accounts.web.allowed_hosts import HostGate, Hosts
 from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     passwords.init_app(app, PasswordHasher(keys, settings.password_rounds))
     encryption.init_app(app, Vault(keys))
     counters.init_app(app, settings)
-    for part in (cookies, filters, htmx, error_handlers):
+    for part in (session_cookies, filters, htmx, error_handlers):
         part.init_app(app)
     security_headers.init_app(app, settings.is_https)
     blueprints.register_blueprints(app)

@@ -20,14 +20,13 @@ from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.help import pages as help_pages
 from reflow_accounts.marketplace import pages as marketplace_pages
 from reflow_accounts.subscriptions import pages as subscriptions_pages
-from reflow_accounts.subscriptions.context_processor import team_and_subscription
 from reflow_accounts.support import api as support_api
 from reflow_accounts.support import pages as support_pages
 from reflow_accounts.teams import api as teams_api
 from reflow_accounts.teams import pages as teams_pages
 from reflow_accounts.users import pages as users_pages
-from reflow_accounts.web import health, htmx
-from reflow_accounts.web.csrf import refuse_forgery
+from reflow_accounts.web import htmx
+from reflow_accounts.web.csrf import check_csrf
 from reflow_accounts.web.openapi import api as openapi
 
 
@@ -36,7 +35,7 @@ def require_login() -> Response | None:
     if not browser.is_authenticated:
         return ask_to_log_in()
     set_caller(Caller(browser.user.id, session=browser.session))
-    refuse_forgery()
+    check_csrf()
     return None
 
 
@@ -75,7 +74,7 @@ BLUEPRINTS = {
         users_pages.public,
         teams_pages.public,
         help_pages.pages,
-        health.pages,
+        help_pages.health,
         marketplace_pages.public,
     ),
     "webhooks": (marketplace_pages.webhooks,),
@@ -95,7 +94,7 @@ BLUEPRINTS = {
     "support": (support_pages.pages,),
 }
 BEFORE_REQUEST = {
-    "public": refuse_forgery,
+    "public": check_csrf,
     "webhooks": allow_everybody,
     "account": require_login,
     # As for the account, at an address that people type from a terminal.
@@ -130,7 +129,7 @@ def register_blueprints(app: Flask) -> None:
         for blueprint in blueprints:
             entry_point.register_blueprint(blueprint)
         if name == "account":
-            entry_point.context_processor(team_and_subscription)
+            entry_point.context_processor(subscriptions_pages.team_and_subscription)
         if name == "public":
             # Asked by the pages that say so: others need no database for it.
             entry_point.context_processor(lambda: {"comes_from_aws": marketplace_pages.has_claim})

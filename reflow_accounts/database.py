@@ -1,6 +1,8 @@
 """The extensions, made here and bound in app.py, and how each database is talked to."""
 
+import secrets
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,11 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from reflow_accounts import postgresql, sqlite_file
+from reflow_accounts.contract import ALPHABET
 
 # A statement that waits longer for the writer fails; a request then answers 503.
 BUSY_TIMEOUT_MS = 5_000
+_ID_LENGTH = 16
 
 
 class Base(DeclarativeBase):
@@ -71,6 +75,18 @@ class UTCDateTime(TypeDecorator[datetime]):
 def now() -> datetime:
     """Return the time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def public_id(kind: str) -> Callable[[], str]:
+    """Return a column default that makes ids such as `key_4f…`: a prefix for the kind and 95 random bits.
+
+    Public ids are opaque: sequence numbers never leave the database.
+    """
+
+    def make() -> str:
+        return f"{kind}_" + "".join(secrets.choice(ALPHABET) for _ in range(_ID_LENGTH))
+
+    return make
 
 
 @event.listens_for(Engine, "connect")

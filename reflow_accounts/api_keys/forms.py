@@ -6,7 +6,7 @@ from wtforms import HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.teams.forms import AccountForm
-from reflow_accounts.web.forms import Form
+from reflow_accounts.web.input import Form
 
 
 class KeyForm(Form):

@@ -1,17 +1,24 @@
 """Write an act down in the transaction that does it, and read the acts of an account."""
 
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, event, or_, select
+from sqlalchemy.orm import Session, SessionTransaction
 
-from reflow_accounts.audit import trail
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db
+from reflow_accounts.web import request_logging
 from reflow_accounts.web.pagination import Position, older_than
+
+_PENDING = "acts to log"
+# Details that name or count things. The others hold text that people typed and are not logged.
+_LOGGED_DETAILS = ("key", "passkey", "session", "count", "left", "kind", "factors")
+_logger = logging.getLogger(__name__)
 
 
 class Actor(Protocol):
@@ -80,7 +87,7 @@ def record(
         )
     )
     people = {"by": by, "account": account, "team": team}
-    trail.follow(action, {name: who.public_id for name, who in people.items() if who}, details)
+    _log_after_commit(action, {name: who.public_id for name, who in people.items() if who}, details)
 
 
 def events_of(
@@ -122,3 +129,28 @@ def events_of(
         query = query.where(AuditEvent.details["key"].as_string() == key_id)
     query = query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)
     return list(db.session.scalars(query))
+
+
+def _log_after_commit(action: Action, ids: Mapping[str, str | None], details: Mapping[str, Any]) -> None:
+    """Log an act of a request when its transaction is committed.
+
+    `ids` are the public ids of the people and the team. The line holds neither names nor addresses: those are
+    in the audit log alone. Operator commands print their own results.
+    """
+    if request_logging.is_in_request():
+        logged = {name: details[name] for name in _LOGGED_DETAILS if name in details}
+        db.session().info.setdefault(_PENDING, []).append((action, {**ids, **logged}))
+
+
+@event.listens_for(db.session, "after_commit")
+def _log_pending(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    for action, logged in session.info.pop(_PENDING, ()):
+        _logger.info(action.value, extra=request_logging.facts(**logged))
+
+
+@event.listens_for(db.session, "after_soft_rollback")
+def _drop_pending(session: Session, ended: SessionTransaction) -> None:
+    if ended.parent is None:
+        session.info.pop(_PENDING, None)

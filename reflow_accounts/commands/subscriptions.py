@@ -1,17 +1,22 @@
-"""`flask subscriptions`: whether a team is paid for."""
+"""`flask teams` and `flask subscriptions`: create teams, and override their subscriptions."""
 
 from datetime import UTC, datetime
 
 import click
 from flask.cli import AppGroup
 
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
 from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict
 from reflow_accounts.subscriptions import overrides
 from reflow_accounts.subscriptions.models import Override
 from reflow_accounts.subscriptions.service import status_of
-from reflow_accounts.teams.service import find_team
+from reflow_accounts.teams.service import add_team, find_team
+from reflow_accounts.users.admin import person_of
 
+teams = AppGroup("teams", help="Teams and who owns them.")
 subscriptions = AppGroup("subscriptions", help="Subscriptions of teams.")
 
 _REASON = click.option("--reason", required=True, help="Kept in the team's history.")
@@ -61,3 +66,18 @@ def lift_override(team: str, reason: str) -> None:
     db.session.commit()
     words = "The override ended" if changed else "There is no override"
     click.echo(f"{words}: {team} is {status_of(found).state}.")
+
+
+@teams.command("create")
+@click.argument("name")
+@click.option("--owner", required=True, metavar="EMAIL", help="The person who becomes its first Admin.")
+@handle_errors
+def create_team(name: str, owner: str) -> None:
+    """Create the team NAME. Its subscription is not active until it is set."""
+    person = person_of(owner)
+    if person.disabled_at:
+        raise Conflict(f"{person.full_name} is disabled. Enable them first: `users enable {person.email}`.")
+    team = add_team(name, person)
+    record(Action.TEAM_CREATED, by=None, account=person, team=team, subject=team.name)
+    db.session.commit()
+    click.echo(f"{team.name} was created ({team.public_id}). {person.full_name} is its Admin.")

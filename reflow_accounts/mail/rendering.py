@@ -11,13 +11,13 @@ from email.utils import format_datetime
 from typing import Any
 
 from flask import current_app
+from itsdangerous import BadSignature, Signer
 from jinja2 import Environment, StrictUndefined
 
 from reflow_accounts.config import Settings, envelope_address
 from reflow_accounts.database import now
-from reflow_accounts.mail import tokens
 from reflow_accounts.web import text
-from reflow_accounts.web.addresses import configured
+from reflow_accounts.web.redirects import configured
 
 _EXTENSION = "mail_templates"
 _SUBJECT = "Subject: "
@@ -82,7 +82,7 @@ def _render(name: str, data: dict[str, Any]) -> str:
 
 def signed_url(endpoint: str, link_id: str, purpose: str) -> str:
     """Return the whole address of a mailed link: `endpoint` takes its `token`."""
-    return configured(endpoint, token=tokens.sign(link_id, purpose))
+    return configured(endpoint, token=sign_link(link_id, purpose))
 
 
 def _templates() -> Environment:
@@ -135,3 +135,27 @@ def _encoding(words: str) -> str:
     """Choose plain lines where they can be, so that a link in a file can be copied; else quoted-printable."""
     is_plain = words.isascii() and all(len(line) <= _LONGEST_LINE for line in words.splitlines())
     return "7bit" if is_plain else "quoted-printable"
+
+
+def sign_link(public_id: str, purpose: str) -> str:
+    """Return the token of a mailed link: the public id, signed for `purpose` alone."""
+    return _signer(purpose).sign(public_id).decode("ascii")
+
+
+def read_link(token: str, purpose: str) -> str | None:
+    """Return the public id in a token that we signed for `purpose`, or None for any other text.
+
+    The row with this id says whether the link is used or expired.
+    """
+    try:
+        return _signer(purpose).unsign(token).decode("ascii")
+    except (BadSignature, UnicodeError):
+        return None
+
+
+def _signer(purpose: str) -> Signer:
+    settings: Settings = current_app.config["SETTINGS"]
+    # The newest key comes last: it signs, and every one may have signed.
+    keys = [*settings.secret_key_fallbacks, settings.secret_key]
+    salt = f"reflow mailed link: {purpose}"
+    return Signer(keys, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from reflow_accounts.aws_settings import REGION, AwsSettings
-from reflow_accounts.marketplace.words import licence_key_of, word
+from reflow_accounts.marketplace.parsing import licence_key_of, word
 
 # Everything of AWS Marketplace is in one region. A poll waits longer than any other question.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 5, 2

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.database import db
 from reflow_accounts.marketplace.aws_client import AgreementFacts, Customer
 from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
-from reflow_accounts.marketplace.parsing import Event, parse, status_in, time_in
+from reflow_accounts.marketplace.parsing import Event, parse, status_in, time_in, word
 from reflow_accounts.marketplace.state_machine import (
     ADVISORY_ISSUED,
     ADVISORY_RESOLVED,
@@ -19,7 +19,6 @@ from reflow_accounts.marketplace.state_machine import (
     Fact,
     reduce,
 )
-from reflow_accounts.marketplace.words import word
 from reflow_accounts.subscriptions.licences import claim, hold_licence, learn, report
 from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.teams.models import Team

@@ -8,6 +8,7 @@ from flask import Blueprint, current_app, flash, make_response, redirect, render
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.wrappers import Response
+from wtforms import RadioField, StringField
 
 from reflow_accounts.auth import login_manager
 from reflow_accounts.aws_settings import AwsSettings
@@ -23,7 +24,6 @@ from reflow_accounts.errors import (
     ValidationFailed,
 )
 from reflow_accounts.marketplace import aws_client, registration
-from reflow_accounts.marketplace.forms import NEW_TEAM, ConnectForm
 from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.current import choose
@@ -31,6 +31,7 @@ from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import membership_of, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.error_handlers import database_error, domain_error
+from reflow_accounts.web.input import Form
 from reflow_accounts.web.redirects import waits
 from reflow_accounts.web.request_info import client
 
@@ -43,6 +44,14 @@ Answer = str | Response | tuple[str, int]
 _TOKEN, _OFFER = "x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"
 _LONGEST_TOKEN = 4096
 _logger = logging.getLogger(__name__)
+NEW_TEAM = "new"
+
+
+class ConnectForm(Form):
+    """`team` is a team's id, or `new` with its name."""
+
+    team = RadioField("Team", validate_choice=False)
+    team_name = StringField("Team name")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 from reflow_accounts.database import now
 from reflow_accounts.marketplace.models import LONGEST_EVENT_ID, LONGEST_KIND
 from reflow_accounts.marketplace.state_machine import kind_of
-from reflow_accounts.marketplace.words import licence_key_of, word
+from reflow_accounts.subscriptions.models import LONGEST_AWS_ID
 
 SOURCE = "aws.agreement-marketplace"
 # SQS takes up to 256 kB (1 MB by request); AWS's own events are a few hundred bytes.
@@ -71,6 +71,18 @@ def time_in(detail: Mapping[str, Any], name: str) -> datetime | None:
 def status_in(detail: Mapping[str, Any]) -> str:
     """Return the agreement's status in an event's detail, or nothing."""
     return word(_inside(detail, "agreement").get("status"), 30) or ""
+
+
+def word(value: object, longest: int = LONGEST_AWS_ID) -> str | None:
+    """Return a value of AWS's that is printable ASCII of at most so many characters; None when it is not."""
+    is_one = isinstance(value, str) and 0 < len(value) <= longest and value.isascii() and value.isprintable()
+    return value if is_one and isinstance(value, str) else None
+
+
+def licence_key_of(arn: object) -> str | None:
+    """Return the `l-…` part of a licence's ARN, with or without its leading `arn:`; None when it has none."""
+    key = word(str(arn).rpartition(":")[2])
+    return key if key and key.startswith("l-") and len(key) >= 3 else None
 
 
 def _object(body: str) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from reflow_accounts.database import Key, Model, UTCDateTime, now
-from reflow_accounts.web.ids import public_id
+from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
 
 LONGEST_REASON = 500
 LONGEST_TICKET = 80

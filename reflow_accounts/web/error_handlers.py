@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db
 from reflow_accounts.errors import DomainError, RateLimited, Unauthenticated, Unavailable, ValidationFailed
-from reflow_accounts.web import addresses, htmx, request_logging
+from reflow_accounts.web import htmx, redirects, request_logging
 from reflow_accounts.web.filters import rfc3339
 from reflow_accounts.web.redirects import current_page
 from reflow_accounts.web.request_info import path
@@ -73,7 +73,7 @@ def problem(status: int, code: str, detail: str, title: str = "", **members: Any
     """Make a problem document. `members` are added to it; times among them are written for programs."""
     g.problem_code = code
     body = {
-        "type": f"{addresses.absolute('public.help.api')}#{code}",
+        "type": f"{redirects.absolute('public.help.api')}#{code}",
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,

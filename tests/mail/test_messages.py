@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from reflow_accounts.auth.models import LinkPurpose
-from reflow_accounts.mail import tokens
+from reflow_accounts.mail.rendering import read_link, sign_link
 from tests.helpers.html import parse
 from tests.helpers.mailbox import html_of, text_of
 
@@ -129,7 +129,7 @@ def test_a_folder_that_cannot_be_written_loses_nothing(outbox, mailbox, settings
 def test_a_link_leads_where_the_configuration_says_never_where_a_request_came_from(
     app, settings, monkeypatch
 ):
-    from reflow_accounts.web.addresses import absolute, configured
+    from reflow_accounts.web.redirects import absolute, configured
 
     monkeypatch.delenv("HOST", raising=False)
     monkeypatch.delenv("PORT", raising=False)
@@ -147,36 +147,36 @@ def test_a_link_leads_where_the_configuration_says_never_where_a_request_came_fr
 
 def test_a_token_is_good_for_its_purpose_alone(app):
     with app.app_context():
-        token = tokens.sign("lnk_1", PURPOSE)
-        assert tokens.read(token, PURPOSE) == "lnk_1"
+        token = sign_link("lnk_1", PURPOSE)
+        assert read_link(token, PURPOSE) == "lnk_1"
         for other in set(LinkPurpose) - {PURPOSE}:
-            assert tokens.read(token, other) is None
+            assert read_link(token, other) is None
 
 
 @pytest.mark.parametrize("token", ["", ".", "lnk_1", "lnk_1.", "lnk_1.x", "é.é", "\0", "x" * 10_000])
 def test_a_token_that_is_none_is_nothing(app, token):
     with app.app_context():
-        assert tokens.read(token, PURPOSE) is None
+        assert read_link(token, PURPOSE) is None
 
 
 def test_a_token_of_broken_characters_is_nothing(app):
     with app.app_context():
-        assert tokens.read("\ud800.x", PURPOSE) is None
+        assert read_link("\ud800.x", PURPOSE) is None
 
 
 def test_a_changed_token_is_nothing(app):
     with app.app_context():
-        token = tokens.sign("lnk_1", PURPOSE)
-        assert tokens.read(token.replace("lnk_1", "lnk_2"), PURPOSE) is None
-        assert tokens.read(token.upper(), PURPOSE) is None
+        token = sign_link("lnk_1", PURPOSE)
+        assert read_link(token.replace("lnk_1", "lnk_2"), PURPOSE) is None
+        assert read_link(token.upper(), PURPOSE) is None
 
 
 def test_a_token_outlives_a_change_of_the_secret_key_while_the_old_one_is_a_fallback(app, settings):
     with app.app_context():
         old = app.config["SETTINGS"].secret_key
-        token = tokens.sign("lnk_1", PURPOSE)
+        token = sign_link("lnk_1", PURPOSE)
         settings(secret_key="x" * 32, secret_key_fallbacks=(old,))
-        assert tokens.read(token, PURPOSE) == "lnk_1"
-        assert tokens.sign("lnk_1", PURPOSE) != token
+        assert read_link(token, PURPOSE) == "lnk_1"
+        assert sign_link("lnk_1", PURPOSE) != token
         settings(secret_key_fallbacks=())
-        assert tokens.read(token, PURPOSE) is None
+        assert read_link(token, PURPOSE) is None

@@ -7,8 +7,8 @@ import pytest
 import time_machine
 
 from reflow_accounts.database import db, now
-from reflow_accounts.marketplace.agreements import flags_of
 from reflow_accounts.marketplace.models import Agreement
+from reflow_accounts.marketplace.reconcile import flags_of
 from reflow_accounts.subscriptions.licences import claim, find_licence
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers.aws import event

@@ -2,11 +2,10 @@
 
 import pytest
 
-from reflow_accounts.database import now
+from reflow_accounts.database import now, public_id
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.web import text
 from reflow_accounts.web.filters import time_tag
-from reflow_accounts.web.ids import public_id
 from reflow_accounts.web.pagination import HIGHEST_NUMBER, Position, read_cursor
 
 

@@ -14,8 +14,7 @@ from reflow_accounts.subscriptions.overrides import DAYS_OF_OVERRIDE
 from reflow_accounts.subscriptions.service import SubscriptionStatus, changes_of, status_of
 from reflow_accounts.support import service
 from reflow_accounts.support.forms import SubscriptionForm
-from reflow_accounts.support.pages.blueprints import Answer, pages
-from reflow_accounts.support.pages.team import standing_part
+from reflow_accounts.support.pages.teams import Answer, pages, standing_part
 from reflow_accounts.support.service import write_down_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of

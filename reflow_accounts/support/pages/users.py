@@ -12,7 +12,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.support import people
 from reflow_accounts.support.forms import ReasonForm
-from reflow_accounts.support.pages.blueprints import Answer, pages
+from reflow_accounts.support.pages.teams import Answer, pages
 from reflow_accounts.support.service import MOST_RESULTS
 from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
