@@ -1,4 +1,4 @@
-"""Write an act down in the transaction that does it, and read the acts of an account."""
+"""Record acts in the audit log, log them after commit, and list the acts of an account."""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Actor(Protocol):
-    """Who acts: a user, or somebody of whom nothing is known."""
+    """A user, or one of the actors below that are not users."""
 
     @property
     def id(self) -> int | None: ...
@@ -33,7 +33,7 @@ class Actor(Protocol):
 
 
 class Team(Protocol):
-    """A team, of a package above."""
+    """The attributes of a team that are recorded."""
 
     @property
     def id(self) -> int: ...
@@ -43,7 +43,7 @@ class Team(Protocol):
 
 @dataclass(frozen=True)
 class _Nobody:
-    """An actor who is none of the users."""
+    """An actor that is not a user."""
 
     full_name: str
     id: None = None
@@ -51,10 +51,10 @@ class _Nobody:
 
 
 OPERATOR = _Nobody("Operator")
-# Who has not proved to be anybody.
+# Not authenticated.
 SOMEBODY = _Nobody("Somebody")
 AWS_MARKETPLACE = _Nobody("AWS Marketplace")
-# What happens because its time has come.
+# Actor of scheduled changes.
 CLOCK = _Nobody("Reflow")
 
 
@@ -68,11 +68,11 @@ def record(
     address: str = "",
     **details: Any,
 ) -> None:
-    """Add one act to the session; the caller's commit makes it and the act itself true together.
+    """Add an act to the session; the caller commits it together with the change.
 
-    `by` None is an operator at the server's own terminal. `account` is the user, `team` the team
-    whose Activity shows the act. `details` are plain values for support and programs, never secrets.
-    Once committed, an act of a request is a line of the log too.
+    `by` None is an operator on the command line. `account` and `team` are the user and the team whose
+    Activity shows the act. `details` are plain values for support and programs, never secrets. Acts of
+    requests are also logged after the commit.
     """
     db.session.add(
         AuditEvent(
@@ -87,7 +87,7 @@ def record(
         )
     )
     people = {"by": by, "account": account, "team": team}
-    _log_after_commit(action, {name: who.public_id for name, who in people.items() if who}, details)
+    _log_after_commit(action, {name: actor.public_id for name, actor in people.items() if actor}, details)
 
 
 def events_of(
@@ -101,12 +101,11 @@ def events_of(
     until: datetime | None = None,
     key_id: str | None = None,
 ) -> list[AuditEvent]:
-    """List up to `limit` acts of a user and of their teams, newest first.
+    """Return up to `limit` acts of a user and of their teams, newest first.
 
-    Of `team_ids`, whose Admin the user is, every act is listed; of `member_team_ids` those that concern
-    every member, and those that the user did.
-    `before` continues a list, `since` (inclusive) and `until` (exclusive) bound it, `key_id` (public)
-    keeps only what was done to one API key.
+    `team_ids` are the teams with all their acts (the user is Admin); of `member_team_ids` only acts for all
+    members and the user's own acts are listed. `before` continues a list, `since` (inclusive) and `until`
+    (exclusive) limit the period, `key_id` (public) selects the acts on one API key.
     """
     query = select(AuditEvent).where(
         or_(

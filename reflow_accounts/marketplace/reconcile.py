@@ -1,4 +1,4 @@
-"""Ask AWS about every agreement once a day, in case an event was lost."""
+"""Compare agreements with AWS once a day, in case an event was lost, and list discrepancies."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,10 +14,10 @@ from reflow_accounts.subscriptions.models import Licence, LicenceState
 
 
 def reconcile(settings: AwsSettings) -> Iterator[str]:
-    """Take in what AWS says of each agreement that concerns us; yield a line for each status that is news.
+    """Ingest the AWS status of each known agreement; yield a line for each changed status.
 
-    Commits agreement by agreement, so that a run that is cut off has done what it said, and several at once
-    change nothing twice. Raises AwsAway.
+    Commits after each agreement, so that an aborted run keeps what it printed. Concurrent runs are harmless.
+    Raises AwsAway.
     """
     known = {row.agreement_id: row.status for row in db.session.scalars(select(Agreement))}
     bought = select(Licence.agreement_id).where(Licence.agreement_id.is_not(None))
@@ -26,14 +26,14 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
     for facts in search_agreements(settings):
         if facts.agreement_id in known or facts.initial_id in known:
             seen.add(facts.agreement_id)
-            yield from _take(facts, known.get(facts.agreement_id, ""))
+            yield from _ingest(facts, known.get(facts.agreement_id, ""))
     for agreement_id in sorted(_open_agreements() - seen):
-        found = describe_agreement(settings, agreement_id)
+        described = describe_agreement(settings, agreement_id)
         unknown = AgreementFacts(agreement_id, None, UNKNOWN, None, None)
-        yield from _take(found or unknown, known.get(agreement_id, ""))
+        yield from _ingest(described or unknown, known.get(agreement_id, ""))
 
 
-def _take(facts: AgreementFacts, before: str) -> Iterator[str]:
+def _ingest(facts: AgreementFacts, before: str) -> Iterator[str]:
     states = _states_of(facts.agreement_id)
     ingest_facts(facts, now())
     db.session.commit()
@@ -61,16 +61,14 @@ def _open_agreements() -> set[str]:
 
 
 def agreements_of(licences: Iterable[Licence]) -> dict[str, Agreement]:
-    """Return the agreements of these licences, by their ids."""
-    wanted = [licence.agreement_id for licence in licences if licence.agreement_id]
-    if not wanted:
-        return {}
-    found = db.session.scalars(select(Agreement).where(Agreement.agreement_id.in_(wanted)))
-    return {agreement.agreement_id: agreement for agreement in found}
+    """Return the agreements of these licences by id."""
+    ids = [licence.agreement_id for licence in licences if licence.agreement_id]
+    agreements = db.session.scalars(select(Agreement).where(Agreement.agreement_id.in_(ids))) if ids else ()
+    return {agreement.agreement_id: agreement for agreement in agreements}
 
 
 def flags_of(licence: Licence, agreement: Agreement | None) -> list[str]:
-    """Say, a sentence each, what about a licence and its agreement somebody should look at."""
+    """Return a sentence for each discrepancy between a licence and its agreement."""
     if agreement is None:
         return []
     flags = [f"{agreement.advisory}."] if agreement.advisory else []

@@ -38,14 +38,14 @@ def learn(
         except IntegrityError:
             # Somebody else learnt of it in this moment.
             pass
-    found = hold_licence(key)
+    found = lock_licence(key)
     found.agreement_id = found.agreement_id or agreement_id
     found.is_trial = found.is_trial or is_trial
     db.session.flush()
     return found
 
 
-def hold_licence(key: str) -> Licence:
+def lock_licence(key: str) -> Licence:
     """Let nobody else change a licence that is known until the transaction ends; return it as it is now.
 
     Held in this order everywhere: agreement, licence, team.
@@ -76,7 +76,7 @@ def claim(licence: Licence, team: Team, *, by: User | None, client: Client | Non
     `by` None is AWS's own word that a renewal belongs to the team of the agreement before. Raises
     Conflict for a licence of another team.
     """
-    hold_licence(licence.key)
+    lock_licence(licence.key)
     if licence.team_id is not None:
         if licence.team_id == team.id:
             return False

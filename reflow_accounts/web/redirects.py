@@ -18,13 +18,13 @@ Finder = Callable[[], str | None]
 _finders: list[Finder] = []
 
 
-def waits(finder: Finder) -> Finder:
+def continues_after_sign_in(finder: Finder) -> Finder:
     """Register a function that returns the page to continue on after sign-in, or None."""
     _finders.append(finder)
     return finder
 
 
-def waiting_page() -> str | None:
+def page_after_sign_in() -> str | None:
     """Return the page on which this browser continues after sign-in, or None."""
     return next((page for find in _finders if (page := find())), None)
 
