@@ -20,7 +20,7 @@ from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
 from reflow_accounts.marketplace.registration import prune_claims
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.subscriptions.change_log import tell_due
+from reflow_accounts.subscriptions.change_log import record_due
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
@@ -188,7 +188,7 @@ def _prune_device_logins() -> None:
 HOUSEKEEPING = [
     BackgroundJob("fold", 5 * MINUTE, roll_up),
     BackgroundJob("old counters", 10 * MINUTE, rate_limits.prune),
-    BackgroundJob("subscriptions", MINUTE / 2, tell_due),
+    BackgroundJob("subscriptions", MINUTE / 2, record_due),
     BackgroundJob("old claims", HOUR, prune_claims),
     BackgroundJob("old device logins", HOUR, _prune_device_logins),
     BackgroundJob("old sessions", 24 * HOUR, _prune_sessions),
