@@ -1,4 +1,4 @@
-"""Operator commands: `flask --app wsgi …`, a file for each noun; those of the application itself are here."""
+"""Operator commands `flask --app wsgi …`; here `config`, `demo` and `serve`."""
 
 import sys
 

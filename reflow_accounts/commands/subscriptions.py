@@ -36,14 +36,14 @@ _REASON = click.option("--reason", required=True, help="Kept in the team's histo
 @handle_errors
 def set_subscription(team: str, state: str, reason: str, until: datetime | None, ticket: str) -> None:
     """Set the subscription of TEAM (its id, or its name when only one team has it), whatever AWS says."""
-    found = find_team(team)
+    row = find_team(team)
     end = until.replace(tzinfo=UTC) if until else None
-    changed = overrides.set_active(found, state == "active", reason, by=None, until=end, ticket=ticket)
+    changed = overrides.set_active(row, state == "active", reason, by=None, until=end, ticket=ticket)
     db.session.commit()
-    click.echo(_said(team, state, status_of(found).override, changed=changed))
+    click.echo(_result(team, state, status_of(row).override, changed=changed))
 
 
-def _said(team: str, state: str, override: Override | None, *, changed: bool) -> str:
+def _result(team: str, state: str, override: Override | None, *, changed: bool) -> str:
     last = f" until {override.expires_at:%Y-%m-%d %H:%M} UTC" if override and override.expires_at else ""
     if changed:
         return f"{team} is now {state}{last}."
@@ -61,11 +61,11 @@ def _said(team: str, state: str, override: Override | None, *, changed: bool) ->
 @handle_errors
 def lift_override(team: str, reason: str) -> None:
     """End what was set for TEAM, so that AWS Marketplace decides again."""
-    found = find_team(team)
-    changed = overrides.lift(found, reason, by=None)
+    row = find_team(team)
+    changed = overrides.lift(row, reason, by=None)
     db.session.commit()
-    words = "The override ended" if changed else "There is no override"
-    click.echo(f"{words}: {team} is {status_of(found).state}.")
+    result = "The override ended" if changed else "There is no override"
+    click.echo(f"{result}: {team} is {status_of(row).state}.")
 
 
 @teams.command("create")

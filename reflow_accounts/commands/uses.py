@@ -28,28 +28,28 @@ def verify_uses(repair: bool) -> None:
     It may run while the service does. What was pruned cannot be counted again; the totals' word of it is
     kept. While --repair works on SQLite, requests wait: a few seconds for a million uses.
     """
-    found = differences()
-    for one in found:
-        for words in _told(one):
-            click.echo(f"{one.key_id}: {words}")
-    if found and repair:
+    differing = differences()
+    for one in differing:
+        for line in _described(one):
+            click.echo(f"{one.key_id}: {line}")
+    if differing and repair:
         recount(db.session.connection())
-        record(Action.USES_RECOUNTED, by=None, count=len(found))
+        record(Action.USES_RECOUNTED, by=None, count=len(differing))
         db.session.commit()
         left = differences()
         if left:
             sys.exit(f"{len(left)} keys still differ. Run `uses verify` again to see which.")
-        click.echo(f"The totals of {len(found)} keys were made anew from the log; all agree now.")
-    elif found:
+        click.echo(f"The totals of {len(differing)} keys were made anew from the log; all agree now.")
+    elif differing:
         sys.exit(
-            f"{len(found)} keys differ. Nothing was changed. `flask --app wsgi uses verify --repair` makes "
+            f"{len(differing)} keys differ. Nothing was changed. `flask --app wsgi uses verify --repair` makes "
             "totals and spans anew from the log."
         )
     else:
         click.echo(f"The totals of {count_keys()} keys agree with the log.")
 
 
-def _told(one: Difference) -> Iterator[str]:
+def _described(one: Difference) -> Iterator[str]:
     if one.counted != one.logged:
         yield f"the total says {one.counted}, the log says {one.logged}"
     if one.last_counted_at != one.last_logged_at:

@@ -31,7 +31,7 @@ def work_on_mail() -> None:
 @click.argument("address")
 @handle_errors
 def try_mail(address: str) -> None:
-    """Put a test message to ADDRESS into the outbox; whoever sends mail sends it."""
+    """Put a test message to ADDRESS into the outbox; the sender of this installation sends it."""
     if envelope_address(address) is None:
         sys.exit("reflow-accounts: this is not an address that mail can be sent to.")
     post("trial", address)

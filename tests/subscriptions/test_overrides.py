@@ -93,7 +93,7 @@ def test_an_override_ends_by_itself_at_its_moment_and_is_told_once(app, cast, op
         assert subjects(mailbox) == []
         for _ in range(2):
             with app.app_context():
-                change_log.tell_due()
+                change_log.record_due()
         assert subjects(mailbox) == [(cast.nina.email, INACTIVE)]
     assert history_of(cast.solo) == [
         ("Operator", "forced_on", "inactive", "active"),
@@ -126,7 +126,7 @@ def test_an_ending_licence_counts_as_ended_after_its_hour_also_when_nothing_more
         assert not opens()
         for _ in range(2):
             with app.app_context():
-                change_log.tell_due()
+                change_log.record_due()
         assert subjects(mailbox) == [(cast.nina.email, INACTIVE)]
         # The event that was late changes nothing more.
         aws_says(app, LicenceState.ENDED)

@@ -10,7 +10,7 @@ from reflow_accounts.marketplace.reconcile import agreements_of, flags_of
 from reflow_accounts.subscriptions.service import changes_of
 from reflow_accounts.support import people, service
 from reflow_accounts.support.forms import KeyForm
-from reflow_accounts.support.service import write_down_search
+from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Rights, Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.users.models import User
@@ -27,49 +27,43 @@ _REFUSED = "secret-in-address"
 
 @pages.get("")
 def index() -> Answer:
-    """Search teams and people; leave an address with a secret at once, for one without."""
-    words = request.args.get("q", "").strip()
-    if holds_secret(words):
-        return _without_secret()
-    # Said on the page that the answer before led to, where nothing was searched for.
+    """Search teams and people. Redirect from a URL with a secret to one without."""
+    query_text = request.args.get("q", "").strip()
+    if holds_secret(query_text):
+        flash("A secret was in the address", _REFUSED)
+        address = url_for("support.console.index")
+        return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
+    # After that redirect nothing is searched for.
     if get_flashed_messages(category_filter=[_REFUSED]):
         return _page("", teams=[])
-    page = _page(words, teams=service.find_teams(words, by=current_user()))
-    write_down_search(words, by=current_user(), address=client().address)
+    page = _page(query_text, teams=service.find_teams(query_text, by=current_user()))
+    record_search(query_text, by=current_user(), address=client().address)
     db.session.commit()
     return page
-
-
-def _without_secret() -> Response:
-    flash("A secret was in the address", _REFUSED)
-    address = url_for("support.console.index")
-    return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
 
 
 @pages.post("/keys")
 def look_up_key() -> Answer:
-    """Say whose key this is. It comes in a form, so that it stands in no address and no log."""
+    """Show the owner of a key. The secret is in the form, so that URLs and logs do not contain it."""
     form = KeyForm()
-    found = people.look_up(form.api_key.data or "", by=current_user(), client=client())
-    page = _page(
-        "", teams=[], was_looked_up=True, key=found, is_expired=found is not None and found.has_expired
-    )
+    key = people.look_up_key(form.api_key.data or "", by=current_user(), client=client())
+    page = _page("", teams=[], was_looked_up=True, key=key, is_expired=key is not None and key.has_expired)
     db.session.commit()
     return page
 
 
-def _page(words: str, **more: object) -> str:
+def _page(query_text: str, **more: object) -> str:
     return render_template(
         "support/index.html",
-        q=words,
-        people=people.find_people(words),
+        q=query_text,
+        people=people.find_people(query_text),
         **more,
     )
 
 
 @pages.get("/teams/<team_id>")
 def team(team_id: str) -> Answer:
-    """Show a team: members, keys, subscription and why it is so."""
+    """Show a team: members, keys, subscription and its history."""
     found = service.team_of(team_id)
     page = render_template(
         "support/team.html",
@@ -77,13 +71,13 @@ def team(team_id: str) -> Answer:
         keys=service.keys_of_members(found),
         **standing_part(found),
     )
-    service.look_at(found, by=current_user(), address=client().address)
+    service.record_team_view(found, by=current_user(), address=client().address)
     db.session.commit()
     return page
 
 
 def standing_part(found: Team) -> dict[str, object]:
-    """Gather what a change of the subscription changes on the page."""
+    """Return the template variables of the part of the page that shows the subscription."""
     described = service.described(found, by=current_user())
     licences = described.standing.licences
     agreements = agreements_of(licences)
