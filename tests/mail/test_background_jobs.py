@@ -134,10 +134,10 @@ def names_of_jobs(app) -> set[str]:
 
 
 def test_serving_processes_send_mail_unless_workers_do(app, settings):
-    assert names_of_jobs(app) > {"mail", "fold", "old counters", "old sessions", "months"}
+    assert names_of_jobs(app) > {"mail", "roll-up", "old counters", "old sessions", "months"}
     settings(mail_sender="worker")
     assert "mail" not in names_of_jobs(app)
-    assert "fold" in names_of_jobs(app)
+    assert "roll-up" in names_of_jobs(app)
 
 
 def test_every_job_of_the_house_can_be_done(app):
