@@ -1,7 +1,6 @@
-"""The file of an SQLite database: creation, URI and identity.
+"""The file of an SQLite database: creation, URI and identity."""
 
-Used by SQLAlchemy (`database.py`) and by the key check, which uses `sqlite3` directly.
-"""
+# A module of its own, because the key check uses `sqlite3` without SQLAlchemy.
 
 import os
 from contextlib import suppress

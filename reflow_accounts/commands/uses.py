@@ -71,9 +71,9 @@ def prune_uses(older_than: int) -> None:
     click.echo(f"{removed} uses older than {older_than} days were removed; all totals were kept.")
 
 
-@uses.command("fold")
+@uses.command("roll-up")
 @handle_errors
-def fold_uses() -> None:
-    """Fold the newest uses into the totals now (requests do it by themselves from time to time)."""
+def roll_up_uses() -> None:
+    """Roll up the newest uses into the totals now (serving processes do it at intervals)."""
     roll_up()
-    click.echo("Every use is folded.")
+    click.echo("All uses are rolled up.")

@@ -37,7 +37,7 @@ def test_private_function_used_once_is_counted():
     ("line", "words"),
     [
         ("# Whoever opens the doors", ["Whoever", "doors"]),
-        ("class PeriodQuery:", ["Span"]),
+        ("class SpanList:", ["Span"]),
         ("LARGEST_SPANS = span_of(x)", ["SPANS", "span"]),
         ("a wireless airplane in the doorway is bound and binding", []),
         ('<span class="x">…</span>', []),

@@ -1,4 +1,4 @@
-"""Licences as AWS reports them, and what history and mail say of a team."""
+"""Helpers that report licences, and read the history and mail of a team."""
 
 from datetime import datetime, timedelta
 

@@ -116,7 +116,7 @@ def test_a_repair_makes_totals_what_the_log_and_the_pruning_say(app, used):
     change(app, delete(UsageRange))
     answer = verify(app, "--repair")
     assert answer.exit_code == 0
-    assert answer.output.endswith("The totals of 2 keys were made anew from the log; all agree now.\n")
+    assert answer.output.endswith("The totals of 2 keys were rebuilt from the log; all agree now.\n")
     assert [log.usage(app, key) for key in (first, second)] == right
     assert verify(app).exit_code == 0
     assert ("uses.recounted", "Operator", "") in rows.acts(app)
