@@ -170,18 +170,12 @@ def send_mail(app: Flask) -> JobRunner:
     return running
 
 
-def _send() -> None:
-    sender.send_due(is_stopping)
+def _and_commit(prune: Callable[[], object]) -> Callable[[], None]:
+    def act() -> None:
+        prune()
+        db.session.commit()
 
-
-def _prune_sessions() -> None:
-    prune_sessions()
-    db.session.commit()
-
-
-def _prune_device_logins() -> None:
-    prune_device_logins()
-    db.session.commit()
+    return act
 
 
 # Rolls up when a batch is full (woken) and at intervals.
@@ -190,10 +184,13 @@ HOUSEKEEPING = [
     BackgroundJob("old counters", 10 * MINUTE, rate_limits.prune),
     BackgroundJob("subscriptions", MINUTE / 2, record_due),
     BackgroundJob("old claims", HOUR, prune_claims),
-    BackgroundJob("old device logins", HOUR, _prune_device_logins),
-    BackgroundJob("old sessions", 24 * HOUR, _prune_sessions),
+    BackgroundJob("old device logins", HOUR, _and_commit(prune_device_logins)),
+    BackgroundJob("old sessions", 24 * HOUR, _and_commit(prune_sessions)),
     BackgroundJob("months", 24 * HOUR, ensure_months),
 ]
-MAIL_JOBS = [BackgroundJob("mail", 1.0, _send), BackgroundJob("old mail", 24 * HOUR, sender.prune_done)]
+MAIL_JOBS = [
+    BackgroundJob("mail", 1.0, lambda: sender.send_due(is_stopping)),
+    BackgroundJob("old mail", 24 * HOUR, sender.prune_done),
+]
 when_posted(lambda: wake("mail"))
 set_waker(lambda: wake("roll-up"))

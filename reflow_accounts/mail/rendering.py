@@ -48,7 +48,9 @@ def compose(number: int, kind: str, to: str, data: dict[str, Any], created_at: d
     address = _envelope(to)
     subject, body = _subject_and_text(_render(f"{kind}.txt", data))
     message = EmailMessage(policy=SMTP)
-    digest = _digest(settings, number, created_at)
+    # HMAC, because sequence numbers must not leave the database.
+    row = f"outbox {number} {created_at.isoformat()}"
+    digest = hmac.new(settings.secret_key.encode(), row.encode(), hashlib.sha256).hexdigest()[:32]
     sender = _envelope(settings.mail_from)
     message["Subject"] = subject
     message["From"] = _mailbox("Reflow", sender)
@@ -123,12 +125,6 @@ def _mailbox(name: str, address: str) -> Address:
     # Address(addr_spec=…) refuses some addresses that work.
     local, _, host = address.partition("@")
     return Address(name, username=local, domain=host)
-
-
-def _digest(settings: Settings, number: int, created_at: datetime) -> str:
-    # HMAC, because sequence numbers must not leave the database.
-    row = f"outbox {number} {created_at.isoformat()}"
-    return hmac.new(settings.secret_key.encode(), row.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def _encoding(body: str) -> str:

@@ -88,7 +88,7 @@ def register() -> Answer:
 
     The form comes from the AWS site, without our cookies; its token proves the purchase and is resolved at once.
     """
-    settings = _settings()
+    settings: AwsSettings = current_app.config["SETTINGS"].aws
     rate_limits.hit("registration", address=client().address)
     token = request.form.get(_TOKEN, "")
     if not settings.takes_registrations:
@@ -126,7 +126,8 @@ def show() -> Answer:
         return redirect(url_for("public.users.signup", next=url_for("public.registration.show")), 303)
     team = registration.team_that_has(claim)
     if team:
-        return _done(team, session.user) if _is_in(team, session.user) else _problem(_TAKEN)
+        is_member = any(row.team_id == team.id for row in memberships_of(session.user))
+        return _done(team) if is_member else _problem(_TAKEN)
     return _ask(claim, session.user, ConnectForm(formdata=None))
 
 
@@ -153,7 +154,7 @@ def connect() -> Answer:
     choose(membership_of(session.user, team.public_id))
     db.session.commit()
     flash(f"{team.name} is connected to your AWS Marketplace subscription.", "subscription-connected")
-    return _done(team, session.user)
+    return _done(team)
 
 
 def cookie_name() -> str:
@@ -185,12 +186,8 @@ def _ask(claim: Claim, user: User, form: ConnectForm) -> str:
     )
 
 
-def _done(team: Team, user: User) -> Response:
+def _done(team: Team) -> Response:
     return _without_claim(redirect(url_for("account.subscription.show", team=team.public_id), 303))
-
-
-def _is_in(team: Team, user: User) -> bool:
-    return any(membership.team_id == team.id for membership in memberships_of(user))
 
 
 def _busy(error: Exception) -> Response:
@@ -222,11 +219,6 @@ def _without_claim(answer: Response) -> Response:
 
 def _secret() -> str | None:
     return request.cookies.get(cookie_name())
-
-
-def _settings() -> AwsSettings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings.aws
 
 
 def _is_https() -> bool:

@@ -22,12 +22,16 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
     known = {row.agreement_id: row.status for row in db.session.scalars(select(Agreement))}
     bought = select(Licence.agreement_id).where(Licence.agreement_id.is_not(None))
     known |= {name: "" for name in db.session.scalars(bought) if name and name not in known}
+    unended = select(Licence.agreement_id).where(
+        Licence.agreement_id.is_not(None), Licence.state != LicenceState.ENDED
+    )
+    open_ids = {name for name in db.session.scalars(unended) if name}
     seen = set()
     for facts in search_agreements(settings):
         if facts.agreement_id in known or facts.initial_id in known:
             seen.add(facts.agreement_id)
             yield from _ingest(facts, known.get(facts.agreement_id, ""))
-    for agreement_id in sorted(_open_agreements() - seen):
+    for agreement_id in sorted(open_ids - seen):
         described = describe_agreement(settings, agreement_id)
         unknown = AgreementFacts(agreement_id, None, UNKNOWN, None, None)
         yield from _ingest(described or unknown, known.get(agreement_id, ""))
@@ -50,14 +54,6 @@ def _ingest(facts: AgreementFacts, before: str) -> Iterator[str]:
 def _states_of(agreement_id: str) -> list[str]:
     query = select(Licence.state).where(Licence.agreement_id == agreement_id)
     return list(db.session.scalars(query.order_by(Licence.id)))
-
-
-def _open_agreements() -> set[str]:
-    """Return the agreements whose licences have not ended."""
-    query = select(Licence.agreement_id).where(
-        Licence.agreement_id.is_not(None), Licence.state != LicenceState.ENDED
-    )
-    return {name for name in db.session.scalars(query) if name}
 
 
 def agreements_of(licences: Iterable[Licence]) -> dict[str, Agreement]:

@@ -83,9 +83,11 @@ class DatabaseStorage(Storage):
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Create the limiter of an application, with counters in its database, Redis or Valkey."""
-    storage = None
+    storage: Any = None
     if settings.rate_limits:
-        storage = _storage(settings.ratelimit_storage_url)
+        url = settings.ratelimit_storage_url
+        timeouts = {"socket_timeout": _SECONDS_TO_ANSWER, "socket_connect_timeout": _SECONDS_TO_ANSWER}
+        storage = storage_from_string(url, **timeouts) if url else storage_from_string(f"{SCHEME}://")
     app.extensions[_EXTENSION] = FixedWindowRateLimiter(storage) if storage else None
 
 
@@ -101,10 +103,3 @@ def _ensure_nothing_was_written() -> None:
         driver: Any = db.session.connection().connection.driver_connection
         if driver.in_transaction:
             raise RuntimeError("count a try before the request writes")
-
-
-def _storage(url: str) -> Any:
-    if not url:
-        return storage_from_string(f"{SCHEME}://")
-    timeouts = {"socket_timeout": _SECONDS_TO_ANSWER, "socket_connect_timeout": _SECONDS_TO_ANSWER}
-    return storage_from_string(url, **timeouts)

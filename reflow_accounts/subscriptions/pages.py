@@ -6,7 +6,6 @@ from werkzeug.wrappers import Response
 from reflow_accounts.auth.current_user import current_user, has_caller
 from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.teams.current import current_among, current_of
-from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service import membership_of, memberships_of
 from reflow_accounts.web.error_handlers import is_database_away
 
@@ -40,11 +39,8 @@ def team_and_subscription() -> dict[str, object]:
     if is_database_away() or not has_caller():
         return {"team": None, "standing": None, "team_count": 0}
     mine = memberships_of(current_user())
-    shown = _named_in_url(mine) or current_among(mine)
+    team_id = (request.view_args or {}).get("team_id") or request.args.get("team")
+    named = next((membership for membership in mine if membership.team.public_id == team_id), None)
+    shown = named or current_among(mine)
     team = shown.team if shown else None
     return {"team": team, "standing": status_of(team) if team else None, "team_count": len(mine)}
-
-
-def _named_in_url(mine: list[Membership]) -> Membership | None:
-    team_id = (request.view_args or {}).get("team_id") or request.args.get("team")
-    return next((membership for membership in mine if membership.team.public_id == team_id), None)

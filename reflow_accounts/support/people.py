@@ -110,7 +110,12 @@ def revoke_key(key: ApiKey, reason: str, *, by: User, client: Client) -> bool:
         raise ValidationFailed(reason=fault)
     was_live = api_keys.revoke(key, by=by, client=client, reason=reason)
     if was_live:
-        for address in _mail_addresses(key.user):
+        owner = key.user
+        if owner.kind == UserKind.PERSON:
+            addresses = [owner.email] if owner.email else []
+        else:
+            addresses = addresses_of_admins(owning_team(owner))
+        for address in addresses:
             post("key_revoked", address, key=key.name, owner=key.user.full_name, reason=reason)
     return was_live
 
@@ -121,9 +126,3 @@ def refuse_oneself(user: User, *, by: User) -> None:
         raise InsufficientRights(
             "This is your own account: change it in Account, or ask somebody else in support."
         )
-
-
-def _mail_addresses(owner: User) -> list[str]:
-    if owner.kind == UserKind.PERSON:
-        return [owner.email] if owner.email else []
-    return addresses_of_admins(owning_team(owner))

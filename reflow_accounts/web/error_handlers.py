@@ -78,11 +78,14 @@ def problem(status: int, code: str, detail: str, title: str = "", **members: Any
         "status": status,
         "detail": detail,
         "code": code,
-        **{name: _plain(value) for name, value in members.items()},
+        **{name: rfc3339(value) if isinstance(value, datetime) else value for name, value in members.items()},
     }
     response = Response(json.dumps(body), status, mimetype=PROBLEM_TYPE)
     if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = _challenge(code)
+        # RFC 6750, 3.1: a request without any credential gets no error code.
+        is_missing = code == Code.MISSING_CREDENTIALS
+        error = "" if is_missing else f', error="invalid_token", error_description="{code}"'
+        response.headers["WWW-Authenticate"] = f'Bearer realm="reflow"{error}'
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
@@ -186,18 +189,14 @@ def database_error(error: Exception) -> Response:
         return _unexpected(error)
     g.database_is_away = True
     _logger.warning("database not available: %s", type(getattr(error, "orig", error)).__name__)
-    return _unavailable(_SENTENCES[503])
+    if is_api():
+        return problem(503, Code.UNAVAILABLE, _SENTENCES[503], Unavailable.title)
+    return error_page(503, _SENTENCES[503])
 
 
 def is_database_away() -> bool:
     """Return whether the database was unavailable to this request: the response must not query it again."""
     return bool(g.get("database_is_away"))
-
-
-def _unavailable(sentence: str) -> Response:
-    if is_api():
-        return problem(503, Code.UNAVAILABLE, sentence, Unavailable.title)
-    return error_page(503, sentence)
 
 
 def _unexpected(error: Exception) -> Response:
@@ -215,17 +214,6 @@ def _unexpected(error: Exception) -> Response:
     return error_page(
         500, "Nothing was changed. Try again, or contact support and quote the number.", "", request_id
     )
-
-
-def _challenge(code: str) -> str:
-    # RFC 6750, 3.1: a request without any credential gets no error code.
-    if code == Code.MISSING_CREDENTIALS:
-        return 'Bearer realm="reflow"'
-    return f'Bearer realm="reflow", error="invalid_token", error_description="{code}"'
-
-
-def _plain(value: Any) -> Any:
-    return rfc3339(value) if isinstance(value, datetime) else value
 
 
 def _flat(messages: Any, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:

@@ -15,13 +15,16 @@ class JsonLines(logging.Formatter):
     """Formatter that writes a record as JSON; control characters are escaped, in tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
+        request = {}
+        if has_request_context():
+            request = {"request": request_id()} | ({"person": g.person_id} if "person_id" in g else {})
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {
             "at": time,
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **_of_request(),
+            **request,
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
@@ -50,13 +53,6 @@ def request_id() -> str:
 def name_person(public_id: str) -> None:
     """Add the user to the later log lines of this request."""
     g.person_id = public_id
-
-
-def _of_request() -> dict[str, str]:
-    if not has_request_context():
-        return {}
-    person = {"person": g.person_id} if "person_id" in g else {}
-    return {"request": request_id(), **person}
 
 
 def configure() -> None:

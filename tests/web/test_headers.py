@@ -84,7 +84,7 @@ def test_static_folder_is_not_listed_or_escaped(client, path):
 
 
 def test_plain_http_is_not_redirected(another):
-    """A redirect would hide that its key went over the wire unencrypted (OWASP ASVS 5.0, 4.1.2)."""
+    """A redirect would hide that the key was sent unencrypted (OWASP ASVS 5.0, 4.1.2)."""
     secure = another(base_url="https://accounts.example.com")
     client = secure.test_client()
     for path in ("/api/v1/me", "/api/v1/keys", "/api/v1/keys/", "/api/v1//keys", "/api", "/api/v1/sessions"):

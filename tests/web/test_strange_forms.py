@@ -28,7 +28,7 @@ def test_strange_forms_cause_no_server_error(app, cast, client, who):
     ids = belongings(app, cast)
     if who != "nobody":
         getattr(cast, who).sign_in(client)
-    # Whoever signed out would see the log-in page alone.
+    # After sign-out every page is the log-in page.
     routes = [
         r for r in every_route(app, ids) if r.method not in SAFE and not r.is_api and r.path != "/logout"
     ]

@@ -11,7 +11,7 @@ from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.subscriptions.models import State
 from reflow_accounts.subscriptions.overrides import DAYS_OF_OVERRIDE
-from reflow_accounts.subscriptions.service import SubscriptionStatus, changes_of, status_of
+from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.support import service
 from reflow_accounts.support.forms import SubscriptionForm
 from reflow_accounts.support.pages.teams import Answer, pages, standing_part
@@ -32,7 +32,9 @@ def subscription(team_id: str) -> Answer:
     service.refuse_own_team(found, by=current_user())
     standing = status_of(found)
     form = SubscriptionForm(request.args, seen=standing.version)
-    if form.active.data == "true" and not form.until.data and not _is_enough_to_lift(standing):
+    # Then activation only ends a deactivating override.
+    is_enough_to_lift = not standing.is_active and standing.is_active_by_aws_for_good
+    if form.active.data == "true" and not form.until.data and not is_enough_to_lift:
         form.until.data = (now() + timedelta(days=DAYS_OF_OVERRIDE)).date()
     return _ask(found, form)
 
@@ -91,11 +93,6 @@ def _end(form: SubscriptionForm) -> datetime | None:
     if typed:
         raise ValidationFailed(until="Write the day as YYYY-MM-DD, or leave it empty")
     return None
-
-
-def _is_enough_to_lift(standing: SubscriptionStatus) -> bool:
-    """Return whether activation only needs to end a deactivating override."""
-    return not standing.is_active and standing.is_active_by_aws_for_good
 
 
 def _ask(found: Team, form: SubscriptionForm) -> str:

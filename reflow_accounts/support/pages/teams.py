@@ -11,9 +11,8 @@ from reflow_accounts.subscriptions.service import changes_of
 from reflow_accounts.support import people, service
 from reflow_accounts.support.forms import KeyForm
 from reflow_accounts.support.service import record_search
-from reflow_accounts.teams.models import Rights, Team
+from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
-from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
 from reflow_accounts.web.redaction import holds_secret
 from reflow_accounts.web.request_info import client
@@ -65,9 +64,11 @@ def _page(query_text: str, **more: object) -> str:
 def team(team_id: str) -> Answer:
     """Show a team: members, keys, subscription and its history."""
     found = service.team_of(team_id)
+    members = members_of(found)
+    counts = live_key_counts([user.id for user, _ in members])
     page = render_template(
         "support/team.html",
-        members=_with_keys(members_of(found)),
+        members=[(user, rights, counts.get(user.id, 0)) for user, rights in members],
         keys=service.keys_of_members(found),
         **standing_part(found),
     )
@@ -87,8 +88,3 @@ def standing_part(found: Team) -> dict[str, object]:
         "agreements": agreements,
         "flags": {row.key: flags_of(row, agreements.get(row.agreement_id or "")) for row in licences},
     }
-
-
-def _with_keys(members: list[tuple[User, Rights]]) -> list[tuple[User, Rights, int]]:
-    counts = live_key_counts([user.id for user, _ in members])
-    return [(user, rights, counts.get(user.id, 0)) for user, rights in members]
