@@ -94,7 +94,7 @@ def test_sigterm_right_after_start_ends_it_at_once(aws, work):
 def test_sigterm_ends_it_during_back_off(aws, work):
     aws.errors["ReceiveMessage"] = "ServiceUnavailable"
     worker = work()
-    assert "rests" in next(line for line in worker.stdout if "rests" in line)
+    assert "retries" in next(line for line in worker.stdout if "retries" in line)
     worker.send_signal(signal.SIGTERM)
     words, _ = worker.communicate(timeout=SECONDS)
     assert worker.returncode == 0
@@ -127,7 +127,7 @@ def test_worker_survives_unavailable_aws(app, aws, work):
 def test_unavailable_database_leaves_messages_in_the_queue(aws, work):
     aws.send(event("License Updated", "l-1", "agmt-1"))
     worker = work(REFLOW_DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:1/none")
-    assert "database cannot be reached" in next(line for line in worker.stdout if "rests" in line)
+    assert "database cannot be reached" in next(line for line in worker.stdout if "retries" in line)
     # Each time it is received counts towards the dead-letter queue.
     assert aws.asked == []
 
