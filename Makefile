@@ -35,11 +35,12 @@ test-slow: .venv/.dev
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and postgresql_later" $(TESTS)
 	@$(BIN)/python -m pytest -m "slow and not postgresql_later" $(TESTS)
 
-check: .venv/.dev ## Check format, lint, types, imports, templates and secrets
+check: .venv/.dev ## Check format, lint, types, imports, sizes, words, templates and secrets
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m tests.house.measure
 	@$(BIN)/djlint templates --lint --quiet
 	@git ls-files -z --cached --others --exclude-standard > .venv/.files
 	@xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline < .venv/.files

@@ -24,7 +24,6 @@ from reflow_accounts.marketplace import models as _events  # noqa: F401  # as ab
 from reflow_accounts.rate_limits import counters
 from reflow_accounts.web import (
     allowed_hosts,
-    cookies,
     error_handlers,
     filters,
     htmx,
@@ -33,6 +32,7 @@ from reflow_accounts.web import (
     request_logging,
     security_headers,
 )
+from reflow_accounts.web import csrf as session_cookies
 from reflow_accounts.web.allowed_hosts import HostGate, Hosts
 from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
@@ -55,15 +55,15 @@ def create_app(settings: Settings | None = None) -> Flask:
     passwords.init_app(app, PasswordHasher(keys, settings.password_rounds))
     encryption.init_app(app, Vault(keys))
     counters.init_app(app, settings)
-    for part in (cookies, filters, htmx, error_handlers):
+    for part in (session_cookies, filters, htmx, error_handlers):
         part.init_app(app)
     security_headers.init_app(app, settings.is_https)
     blueprints.register_blueprints(app)
-    # After the API's handlers: a key that was presented has been used, also when its request is refused here.
+    # After the handlers of the API, so that a use of a key is recorded even if its request is refused here.
     allowed_hosts.init_app(app)
     input.init_app(app)
     commands.init_app(app)
-    _give_templates(app, settings)
+    _add_template_variables(app, settings)
     with app.app_context():
         keep_to_file(db.engine)
         give_up_on_silence(db.engine)
@@ -81,11 +81,11 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SECRET_KEY": settings.secret_key,
         "SECRET_KEY_FALLBACKS": list(settings.secret_key_fallbacks),
         "SQLALCHEMY_DATABASE_URI": settings.database_url,
-        # What a statement was given may be a secret's digest or what somebody typed: not for logs.
+        # Parameters may be digests of secrets or user input and must not be logged.
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "hide_parameters": True,
             "pool_pre_ping": True,
-            # As many as service.py has threads that ask the database; a request does not wait long for one.
+            # As many connections as service.py has threads that query the database.
             "max_overflow": 40,
             "pool_timeout": 5,
         },
@@ -97,13 +97,13 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.is_https,
-        # Every entry point asks by itself (web/csrf.py); a token lives as long as its session.
+        # Each entry point calls check_csrf (web/csrf.py); a token lives as long as its session.
         "WTF_CSRF_CHECK_DEFAULT": False,
         "WTF_CSRF_TIME_LIMIT": None,
     }
 
 
-def _give_templates(app: Flask, settings: Settings) -> None:
+def _add_template_variables(app: Flask, settings: Settings) -> None:
     @app.context_processor
     def shown_everywhere() -> dict[str, object]:
         user = None if error_handlers.is_database_away() else shown_user()

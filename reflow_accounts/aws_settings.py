@@ -1,4 +1,4 @@
-"""What is needed to sell through AWS Marketplace; without it everything else works."""
+"""Settings of AWS Marketplace, all optional."""
 
 import re
 from collections.abc import Mapping
@@ -11,15 +11,15 @@ _SHOWN = "(not set)"
 
 
 class AwsSettingsError(Exception):
-    """A malformed setting; the sentence names the variable and says what to put there."""
+    """A malformed setting. The message names the variable and a valid value."""
 
 
 @dataclass(frozen=True)
 class AwsSettings:
-    """The product that is sold, where its events come in, and where AWS is.
+    """Product code, queue, listing and endpoints.
 
-    Credentials are boto3's own business (a role, or AWS_… variables). The endpoints are empty for AWS
-    itself: everything of AWS Marketplace is in us-east-1.
+    boto3 finds the credentials (a role, or AWS_… variables). Empty endpoints are those of AWS in us-east-1,
+    the only region of AWS Marketplace.
     """
 
     product_code: str = ""
@@ -38,7 +38,7 @@ class AwsSettings:
         return bool(self.product_code and self.queue_url)
 
     def shown(self) -> dict[str, str]:
-        """Return the effective values by variable name, with what does not work while one is missing."""
+        """Return the effective values by variable name, with the effect of missing ones."""
         return {
             "REFLOW_AWS_PRODUCT_CODE": self.product_code
             or f"{_SHOWN}: nobody can register from AWS Marketplace",
@@ -51,7 +51,7 @@ class AwsSettings:
 
 
 def load(environ: Mapping[str, str]) -> AwsSettings:
-    """Read and check the settings. Raises AwsSettingsError for the first that is malformed."""
+    """Read and validate the settings. Raises AwsSettingsError for the first malformed one."""
     code = environ.get("REFLOW_AWS_PRODUCT_CODE", "")
     if code and not _CODE.fullmatch(code):
         raise AwsSettingsError("REFLOW_AWS_PRODUCT_CODE must be the product code that AWS Marketplace shows.")

@@ -1,4 +1,4 @@
-"""What a serving process does beside answering: one thread, and the list of its jobs."""
+"""Background jobs of a serving process: the job runner and the list of jobs."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ from multiprocessing.util import Finalize
 from flask import Flask
 
 from reflow_accounts.api_keys.usage.retention import ensure_months
-from reflow_accounts.api_keys.usage.rollup import ask_when_due, roll_up
+from reflow_accounts.api_keys.usage.rollup import roll_up, set_waker
 from reflow_accounts.auth.device_flow import prune_device_logins
 from reflow_accounts.auth.sessions import prune_sessions
 from reflow_accounts.config import Settings
@@ -20,13 +20,13 @@ from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
 from reflow_accounts.marketplace.registration import prune_claims
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.subscriptions.change_log import tell_due
+from reflow_accounts.subscriptions.change_log import record_due
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
-# After failures a job rests twice as long each time, up to this (or its own interval, if that is longer).
-LONGEST_REST = 60.0
-# How long the end of a process waits for the job in hand.
+# Maximum back-off after failures, in seconds (or the interval of the job, if that is longer).
+LONGEST_BACKOFF = 60.0
+# How long the end of a process waits for the running job.
 SECONDS_TO_STOP = 5.0
 
 _logger = logging.getLogger(__name__)
@@ -34,10 +34,10 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BackgroundJob:
-    """Something to do every so many seconds, at once when woken, and again later when it failed.
+    """A job to run at intervals, at once when woken, and with back-off after failures.
 
-    `act` runs in an application context of its own, in one process or in several at the same time. A long
-    one asks `is_stopping` now and then.
+    `act` runs in its own application context, possibly in several processes concurrently. A long job checks
+    `is_stopping`.
     """
 
     name: str
@@ -46,13 +46,13 @@ class BackgroundJob:
 
 
 def jobs_of(settings: Settings) -> list[list[BackgroundJob]]:
-    """List the jobs of a serving process; each inner list has a thread of its own, so that none waits long."""
+    """Return the jobs of a serving process; each inner list gets its own thread."""
     mail = [MAIL_JOBS] if settings.mail_sender == "inside" else []
     return [HOUSEKEEPING, *mail]
 
 
 class JobRunner:
-    """Runs jobs, one at a time, until told to stop."""
+    """Runs jobs one at a time until `stop` is called."""
 
     def __init__(self, app: Flask, jobs: Iterable[BackgroundJob]) -> None:
         self._app = app
@@ -65,11 +65,11 @@ class JobRunner:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether a job in hand should come to an end."""
+        """Whether the running job should end."""
         return self._stop_by is not None
 
     def start(self) -> None:
-        """Run in a thread that does not keep the process alive."""
+        """Run the jobs in a daemon thread."""
         self._thread = threading.Thread(target=self.run, name="jobs", daemon=True)
         self._thread.start()
 
@@ -79,21 +79,21 @@ class JobRunner:
             self._do(job)
 
     def begin_to_stop(self) -> None:
-        """Begin nothing new."""
+        """Start no more jobs."""
         with self._changed:
             self._stop_by = self._stop_by or time.monotonic() + SECONDS_TO_STOP
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Begin nothing new, and wait for the job in hand until SECONDS_TO_STOP after this was asked first."""
+        """Start no more jobs, and wait for the running one until SECONDS_TO_STOP after the first call."""
         self.begin_to_stop()
         if self._thread and self._stop_by:
             self._thread.join(max(self._stop_by - time.monotonic(), 0))
 
     def wake(self, name: str) -> bool:
-        """Have a job done at once, or again when it is in hand; say whether it is one of these.
+        """Run a job at once, or again if it is running; return whether this runner has it.
 
-        One that rests after a failure goes on resting.
+        A job in back-off is not woken.
         """
         with self._changed:
             if name in self._jobs and not self._failures[name]:
@@ -102,13 +102,13 @@ class JobRunner:
         return name in self._jobs
 
     def _wait_for_next(self) -> BackgroundJob | None:
-        """Wait until a job is due and plan its next time; None when it is time to stop."""
+        """Wait until a job is due and schedule its next run. Returns None after `stop`."""
         with self._changed:
             while not self.is_stopping:
                 name = min(self._due_at, key=self._due_at.__getitem__, default="")
                 left = self._due_at[name] - time.monotonic() if name else None
                 if left is not None and left <= 0:
-                    # Before it begins, so that waking it while it is in hand has it done again.
+                    # Set before the run, so that a wake-up during the run causes another one.
                     self._due_at[name] = time.monotonic() + self._jobs[name].every_seconds
                     return self._jobs[name]
                 self._changed.wait(left)
@@ -119,20 +119,20 @@ class JobRunner:
             with self._app.app_context():
                 job.act()
         except Exception as error:
-            self._rest(job, error)
+            self._back_off(job, error)
         else:
             self._failures[job.name] = 0
 
-    def _rest(self, job: BackgroundJob, error: Exception) -> None:
+    def _back_off(self, job: BackgroundJob, error: Exception) -> None:
         with self._changed:
             failures = self._failures[job.name] = self._failures[job.name] + 1
-            longest = max(LONGEST_REST, job.every_seconds)
+            longest = max(LONGEST_BACKOFF, job.every_seconds)
             seconds = min(job.every_seconds * 2 ** min(failures, 20), longest)
             self._due_at[job.name] = time.monotonic() + seconds
-        # The message of an exception may hold what was typed: the log gets its type and, once, the places.
+        # The message of an exception may contain user input: log its type and, once, the traceback.
         places = "\n" + "".join(traceback.format_tb(error.__traceback__)) if failures == 1 else ""
         _logger.warning(
-            "job %s failed and rests %.0f s: %s%s", job.name, seconds, type(error).__name__, places
+            "job %s failed, next try in %.0f s: %s%s", job.name, seconds, type(error).__name__, places
         )
 
 
@@ -140,19 +140,19 @@ _running: list[JobRunner] = []
 
 
 def start(app: Flask) -> None:
-    """Begin the jobs of this process, which serves; to begin them twice changes nothing."""
+    """Start the jobs of this serving process. Idempotent."""
     if _running:
         return
-    for wanted in jobs_of(app.config["SETTINGS"]):
-        running = JobRunner(app, wanted)
+    for jobs in jobs_of(app.config["SETTINGS"]):
+        running = JobRunner(app, jobs)
         _running.append(running)
         running.start()
-        # `atexit` is not run in the processes that the server forks; this is run in them too.
+        # Unlike atexit, this also runs in the forked worker processes of the server.
         Finalize(None, running.stop, exitpriority=10)
 
 
 def stop() -> None:
-    """Stop the jobs of this process; returns when the jobs in hand have ended, or after SECONDS_TO_STOP."""
+    """Stop the jobs of this process; wait up to SECONDS_TO_STOP for running ones."""
     for running in _running:
         running.begin_to_stop()
     for running in _running:
@@ -160,46 +160,43 @@ def stop() -> None:
 
 
 def wake(name: str) -> bool:
-    """Have a job done at once; say whether this process does it at all."""
-    return any([running.wake(name) for running in _running])  # noqa: C419  # each is woken
+    """Run a job at once; return whether this process has it."""
+    return any([running.wake(name) for running in _running])  # noqa: C419  # wake all of them
 
 
 def is_stopping() -> bool:
-    """Say whether the job in hand should come to an end."""
+    """Return whether running jobs should end."""
     return any(running.is_stopping for running in _running)
 
 
 def send_mail(app: Flask) -> JobRunner:
-    """Return the mail jobs alone, for a process that does nothing else."""
+    """Return a runner of the mail jobs, for the mail worker."""
     running = JobRunner(app, MAIL_JOBS)
     _running.append(running)
     return running
 
 
-def _send() -> None:
-    sender.send_due(is_stopping)
+def _and_commit(prune: Callable[[], object]) -> Callable[[], None]:
+    def act() -> None:
+        prune()
+        db.session.commit()
+
+    return act
 
 
-def _prune_sessions() -> None:
-    prune_sessions()
-    db.session.commit()
-
-
-def _prune_device_logins() -> None:
-    prune_device_logins()
-    db.session.commit()
-
-
-# The log of uses is folded when a batch is full (woken), and what is left of it now and then.
+# Rolls up when a batch is full (woken) and at intervals.
 HOUSEKEEPING = [
-    BackgroundJob("fold", 5 * MINUTE, roll_up),
+    BackgroundJob("roll-up", 5 * MINUTE, roll_up),
     BackgroundJob("old counters", 10 * MINUTE, rate_limits.prune),
-    BackgroundJob("subscriptions", MINUTE / 2, tell_due),
+    BackgroundJob("subscriptions", MINUTE / 2, record_due),
     BackgroundJob("old claims", HOUR, prune_claims),
-    BackgroundJob("old device logins", HOUR, _prune_device_logins),
-    BackgroundJob("old sessions", 24 * HOUR, _prune_sessions),
+    BackgroundJob("old device logins", HOUR, _and_commit(prune_device_logins)),
+    BackgroundJob("old sessions", 24 * HOUR, _and_commit(prune_sessions)),
     BackgroundJob("months", 24 * HOUR, ensure_months),
 ]
-MAIL_JOBS = [BackgroundJob("mail", 1.0, _send), BackgroundJob("old mail", 24 * HOUR, sender.prune_done)]
+MAIL_JOBS = [
+    BackgroundJob("mail", 1.0, lambda: sender.send_due(is_stopping)),
+    BackgroundJob("old mail", 24 * HOUR, sender.prune_done),
+]
 when_posted(lambda: wake("mail"))
-ask_when_due(lambda: wake("fold"))
+set_waker(lambda: wake("roll-up"))

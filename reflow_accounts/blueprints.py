@@ -1,4 +1,4 @@
-"""The entry points of the application: their addresses, who is let in, and the blueprints behind them."""
+"""Entry points of the application: URL prefix, authorization and blueprints of each."""
 
 from flask import Blueprint, Flask, abort, current_app, flash, redirect, url_for
 from flask_login import current_user as browser
@@ -20,30 +20,29 @@ from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.help import pages as help_pages
 from reflow_accounts.marketplace import pages as marketplace_pages
 from reflow_accounts.subscriptions import pages as subscriptions_pages
-from reflow_accounts.subscriptions.context_processor import team_and_subscription
 from reflow_accounts.support import api as support_api
 from reflow_accounts.support import pages as support_pages
 from reflow_accounts.teams import api as teams_api
 from reflow_accounts.teams import pages as teams_pages
 from reflow_accounts.users import pages as users_pages
-from reflow_accounts.web import health, htmx
-from reflow_accounts.web.csrf import refuse_forgery
+from reflow_accounts.web import htmx
+from reflow_accounts.web.csrf import check_csrf
 from reflow_accounts.web.openapi import api as openapi
 
 
 def require_login() -> Response | None:
-    """Let in whoever is signed in, and refuse forged requests."""
+    """Require a session, and check the CSRF token."""
     if not browser.is_authenticated:
         return ask_to_log_in()
     set_caller(Caller(browser.user.id, session=browser.session))
-    refuse_forgery()
+    check_csrf()
     return None
 
 
 def require_staff() -> Response | None:
-    """Let in staff who proved it not long ago.
+    """Require a staff session with recent authentication.
 
-    To everybody else the console does not exist; a session that ended may be staff's.
+    Other users get 404. An ended session leads to the log-in page, because it may be that of staff.
     """
     is_staff = browser.is_authenticated and browser.user.is_staff
     if not is_staff and (browser.is_authenticated or not was_signed_in()):
@@ -55,11 +54,11 @@ def require_staff() -> Response | None:
 
 
 def allow_everybody() -> None:
-    """Let in requests that another site sends: they carry their own proof, and our cookies prove nothing."""
+    """Allow cross-site requests: webhooks have their own proof and ignore cookies."""
 
 
 def _ask_for_second_factor() -> Response | None:
-    """Lead staff without a second factor to where they get one; in development the console works without."""
+    """Redirect staff without a second factor to the Security tab; not in development."""
     if not current_app.config["SETTINGS"].is_production or has_second_factor(current_user()):
         return None
     flash(
@@ -75,7 +74,7 @@ BLUEPRINTS = {
         users_pages.public,
         teams_pages.public,
         help_pages.pages,
-        health.pages,
+        help_pages.health,
         marketplace_pages.public,
     ),
     "webhooks": (marketplace_pages.webhooks,),
@@ -96,10 +95,10 @@ BLUEPRINTS = {
     "support": (support_pages.pages,),
 }
 BEFORE_REQUEST = {
-    "public": refuse_forgery,
+    "public": check_csrf,
     "webhooks": allow_everybody,
     "account": require_login,
-    # As for the account, at an address that people type from a terminal.
+    # Like account, with a short URL to type.
     "device": require_login,
     "support": require_staff,
 }
@@ -124,16 +123,16 @@ API_BLUEPRINTS = (
 
 
 def register_blueprints(app: Flask) -> None:
-    """Register every blueprint behind its entry point, and the handlers that let requests in."""
+    """Register all blueprints with their entry points, and the request handlers of the API."""
     for name, blueprints in BLUEPRINTS.items():
         entry_point = Blueprint(name, __name__, url_prefix=URL_PREFIXES[name] or None)
         entry_point.before_request(BEFORE_REQUEST[name])
         for blueprint in blueprints:
             entry_point.register_blueprint(blueprint)
         if name == "account":
-            entry_point.context_processor(team_and_subscription)
+            entry_point.context_processor(subscriptions_pages.team_and_subscription)
         if name == "public":
-            # Asked by the pages that say so: others need no database for it.
+            # A function, so that only pages that use it query the database.
             entry_point.context_processor(lambda: {"comes_from_aws": marketplace_pages.has_claim})
         app.register_blueprint(entry_point)
     app.before_request(bearer.authenticate_request)

@@ -1,4 +1,4 @@
-"""Settings from the environment; refuses to start half-configured."""
+"""Settings from the environment."""
 
 import os
 import re
@@ -20,12 +20,12 @@ _ADDRESS = re.compile(r'[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\]+')
 
 
 class ConfigError(Exception):
-    """A missing or malformed setting; the sentence names the variable and says what to put there."""
+    """A missing or malformed setting. The message names the variable and a valid value."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What an operator may set, checked. Secrets are shown only through `masked`."""
+    """Validated settings. `masked` returns them without secrets."""
 
     environment: str
     instance: Path
@@ -76,10 +76,10 @@ class Settings:
 
 
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read and check every setting.
+    """Read and validate all settings. Raises ConfigError for the first invalid value.
 
-    Outside production a missing secret key is generated once into the instance folder, so that
-    sessions survive a restart. Raises ConfigError with one sentence for the first wrong value.
+    In development a missing secret key is generated once into the instance folder, so that sessions survive
+    a restart.
     """
     environment = _choice(environ, "REFLOW_ENV", ("development", "production"))
     instance = Path(environ.get("REFLOW_INSTANCE") or paths.instance_folder()).absolute()
@@ -114,7 +114,7 @@ def _aws(environ: Mapping[str, str]) -> AwsSettings:
 
 
 def prepare_instance(folder: Path) -> None:
-    """Make the instance folder, readable by its owner alone. Raises ConfigError when that cannot be."""
+    """Create the instance folder, readable by its owner only. Raises ConfigError if that fails."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -148,7 +148,7 @@ def _database_url(environ: Mapping[str, str], instance: Path) -> str:
         url = make_url(value)
         url.get_dialect()
     except (ArgumentError, NoSuchModuleError, ValueError):
-        # The value is not repeated: it may hold a password.
+        # The message omits the value: it may contain a password.
         raise ConfigError(
             "REFLOW_DATABASE_URL is not a database address: write postgresql://user:password@host/name."
         ) from None
@@ -160,7 +160,7 @@ def _database_url(environ: Mapping[str, str], instance: Path) -> str:
         raise ConfigError(
             "REFLOW_DATABASE_URL must name a file: an SQLite database in memory is lost at once."
         )
-    if url.get_backend_name() == "sqlite":  # a relative path: Flask-SQLAlchemy would begin in another folder
+    if url.get_backend_name() == "sqlite":  # Flask-SQLAlchemy would resolve a relative path in another folder
         return str(url.set(database=str(Path(str(url.database)).absolute())))
     return value
 
@@ -180,7 +180,7 @@ def _kept_secret_key(instance: Path) -> str:
     prepare_instance(instance)
     file = instance / "secret.key"
     try:
-        # O_EXCL: of two processes that start together one makes the key and both use it.
+        # O_EXCL: of two concurrent processes one creates the key and both use it.
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return _read_secret_key(file)
@@ -233,7 +233,7 @@ def _base_url(environ: Mapping[str, str], is_production: bool) -> str:
 
 
 def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
-    """Return the address of a service that may be left out. The value is never repeated: it may hold a password."""
+    """Return the URL of an optional service. Errors omit the value, which may contain a password."""
     value = environ.get(name, "")
     if not value:
         return ""
@@ -287,9 +287,9 @@ def _email(environ: Mapping[str, str], name: str, default: str) -> str:
 
 
 def envelope_address(value: str) -> str | None:
-    """Return an e-mail address as mail servers know it, the host in ASCII (RFC 5890); None when it is none.
+    """Return an e-mail address with its host in ASCII (RFC 5890), or None for an invalid address.
 
-    No quoted local parts, comments or lists: what a person types as an address, and nothing else.
+    Quoted local parts, comments and lists are invalid.
     """
     if not _ADDRESS.fullmatch(value) or not value.isprintable():
         return None

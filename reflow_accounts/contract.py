@@ -1,4 +1,4 @@
-"""Words that the server and the `reflow` command both say: paths, the secret's format, error codes, exit codes."""
+"""Constants shared by the server and the CLI: paths, format of secrets, error codes, exit codes."""
 
 import zlib
 from enum import IntEnum, StrEnum
@@ -8,7 +8,7 @@ DEFAULT_SERVER = "http://127.0.0.1:5000"
 
 KEY_FILE_NAME = "reflow.key"
 
-# A CI as a product in the command's user agent (RFC 9110, 10.1.5), and the name that people know it by.
+# Product name of a CI in the user agent of the CLI (RFC 9110, 10.1.5), and its display name.
 CI_PRODUCTS = {
     "GitHub-Actions": "GitHub Actions",
     "GitLab-CI": "GitLab CI",
@@ -17,7 +17,7 @@ CI_PRODUCTS = {
     "Jenkins": "Jenkins",
 }
 
-# The secret: a prefix that says the kind, 43 random characters (256 bits), 6 characters of checksum.
+# A secret: a prefix for the kind, 43 random characters (256 bits), 6 characters of checksum.
 KEY_PREFIX = "rfk_"
 SESSION_PREFIX = "rfs_"
 RANDOM_LENGTH = 43
@@ -36,7 +36,7 @@ def checksum(body: str) -> str:
     """Return the six base-62 characters that end a secret.
 
     `body` is everything before the checksum (prefix and random part, ASCII). The value is the
-    CRC-32 of zlib, left-padded with "0". It finds typing errors; it proves nothing.
+    CRC-32 of zlib, left-padded with "0". It detects typing errors only.
     """
     number = zlib.crc32(body.encode("ascii"))
     digits = ""
@@ -47,7 +47,7 @@ def checksum(body: str) -> str:
 
 
 def is_well_formed(secret: str) -> bool:
-    """Say whether `secret` has a known prefix, the right length and alphabet, and a right checksum."""
+    """Return whether `secret` has a known prefix, valid length and alphabet, and a correct checksum."""
     return (
         len(secret) == SECRET_LENGTH
         and secret.startswith((KEY_PREFIX, SESSION_PREFIX))
@@ -57,7 +57,7 @@ def is_well_formed(secret: str) -> bool:
 
 
 class Code(StrEnum):
-    """What went wrong, for programs: the `code` of a problem document (RFC 9457)."""
+    """The `code` of a problem document (RFC 9457)."""
 
     MISSING_CREDENTIALS = "missing_credentials"
     MALFORMED_KEY = "malformed_key"
@@ -73,7 +73,7 @@ class Code(StrEnum):
     RATE_LIMITED = "rate_limited"
     INTERNAL_ERROR = "internal_error"
     UNAVAILABLE = "unavailable"
-    # Protocol mistakes of a client, beyond the codes that clients branch on.
+    # Errors in the protocol, not meant for clients to branch on.
     BAD_REQUEST = "bad_request"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -81,7 +81,7 @@ class Code(StrEnum):
 
 
 class Exit(IntEnum):
-    """What a run of `reflow` tells its caller."""
+    """Exit codes of `reflow`."""
 
     DONE = 0
     FAILED = 1

@@ -1,6 +1,8 @@
-"""The extensions, made here and bound in app.py, and how each database is talked to."""
+"""Flask extensions, column types, and the setup of SQLite and PostgreSQL connections."""
 
+import secrets
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +18,15 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from reflow_accounts import postgresql, sqlite_file
+from reflow_accounts.contract import ALPHABET
 
-# A statement that waits longer for the writer fails; a request then answers 503.
+# A statement that waits longer for the writer fails, and its request is answered with 503.
 BUSY_TIMEOUT_MS = 5_000
+_ID_LENGTH = 16
 
 
 class Base(DeclarativeBase):
-    """Every constraint has a name that migrations can speak of."""
+    """Base of models; constraints get names for migrations."""
 
     metadata = MetaData(
         naming_convention={
@@ -45,12 +49,12 @@ if TYPE_CHECKING:
 else:
     Model = db.Model
 
-# SQLite gives automatic numbers only to INTEGER keys.
+# SQLite autoincrements only INTEGER keys.
 Key = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC. SQLite drops the zone, so it is put back here; naive times are refused."""
+    """An aware time in UTC. SQLite drops the zone, so this restores it; naive times are refused."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -69,8 +73,20 @@ class UTCDateTime(TypeDecorator[datetime]):
 
 
 def now() -> datetime:
-    """Return the time, aware, in UTC."""
+    """Return the current time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def public_id(kind: str) -> Callable[[], str]:
+    """Return a column default that makes ids such as `key_4f…`: a prefix for the kind and 95 random bits.
+
+    Public ids are opaque: sequence numbers never leave the database.
+    """
+
+    def make() -> str:
+        return f"{kind}_" + "".join(secrets.choice(ALPHABET) for _ in range(_ID_LENGTH))
+
+    return make
 
 
 @event.listens_for(Engine, "connect")
@@ -82,7 +98,7 @@ def _prepare(connection: Any, _record: Any) -> None:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection) -> None:
-    # The driver must not begin transactions by itself: `_begin_to_write` does.
+    # `_begin_to_write` begins transactions, not the driver.
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -91,14 +107,14 @@ def _prepare_sqlite(connection: sqlite3.Connection) -> None:
 
 
 def _prepare_postgresql(connection: psycopg.Connection) -> None:
-    # In a transaction it would be undone when that is rolled back.
+    # A rollback would undo it in a transaction.
     connection.autocommit = True
     connection.execute(postgresql.WAIT_FOR_DISK)
     connection.autocommit = False
 
 
 def set_synchronous(engine: Engine, mode: str) -> None:
-    """Have every SQLite connection of `engine` wait at a commit as `mode` (NORMAL or FULL) says."""
+    """Set `PRAGMA synchronous` of all SQLite connections of `engine` to `mode` (NORMAL or FULL)."""
 
     @event.listens_for(engine, "connect")
     def wait(connection: Any, _record: Any) -> None:
@@ -107,9 +123,9 @@ def set_synchronous(engine: Engine, mode: str) -> None:
 
 
 def keep_to_file(engine: Engine) -> None:
-    """Have an SQLite `engine` never make its file, and let go of one that another was put in place of.
+    """Make an SQLite `engine` never create its file, and reconnect when the file was replaced.
 
-    Without a file, or before `make_file`, it raises OperationalError, as a database that is away does.
+    Without a file connecting raises OperationalError, as for an unavailable database.
     """
     if engine.dialect.name != "sqlite":
         return
@@ -117,7 +133,7 @@ def keep_to_file(engine: Engine) -> None:
 
     @event.listens_for(engine, "do_connect")
     def find(_dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
-        # Before it is opened: what takes its place in between is seen at the next checkout.
+        # Read before opening: a replacement in between is detected at the next checkout.
         record.info["file"] = sqlite_file.identity_of(path)
         arguments[0] = sqlite_file.address_of(path)
         options["uri"] = True
@@ -129,7 +145,7 @@ def keep_to_file(engine: Engine) -> None:
 
 
 def give_up_on_silence(engine: Engine) -> None:
-    """Have a PostgreSQL `engine` make connections with timeouts (`postgresql.Connection`)."""
+    """Make a PostgreSQL `engine` use connections with timeouts (`postgresql.Connection`)."""
     if engine.dialect.name != "postgresql":
         return
 
@@ -139,18 +155,18 @@ def give_up_on_silence(engine: Engine) -> None:
 
 
 def make_file(engine: Engine) -> None:
-    """Make the file of an SQLite database that is about to be migrated, when there is none."""
+    """Create the file of an SQLite database before its migration, unless it exists."""
     if engine.dialect.name == "sqlite":
         sqlite_file.make(str(engine.url.database))
 
 
 @event.listens_for(Engine, "before_cursor_execute")
 def _begin_to_write(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-    """Begin an SQLite transaction at the first write, as a writer.
+    """Begin an SQLite transaction as a writer at the first write.
 
-    Until then every statement reads what is committed, like PostgreSQL's READ COMMITTED. A transaction
-    that begins by reading could not be made a writer once another process has written (SQLITE_BUSY at
-    once, whatever the timeout); one that begins IMMEDIATE waits for its turn.
+    Until then each statement reads committed data, like READ COMMITTED on PostgreSQL. A transaction that
+    begins with a read fails with SQLITE_BUSY, whatever the timeout, when it writes after another process;
+    BEGIN IMMEDIATE waits instead.
     """
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection) or driver.in_transaction:

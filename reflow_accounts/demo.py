@@ -1,4 +1,4 @@
-"""The demo accounts: one team with a subscription, one without, one of support staff."""
+"""Demo accounts: a team with a subscription, one without, and a support user."""
 
 from sqlalchemy import select
 
@@ -13,7 +13,7 @@ from reflow_accounts.teams.service import add_member, add_service_account, add_t
 from reflow_accounts.users.models import User
 from reflow_accounts.users.profile import add_person
 
-PASSWORD = "reflow-demo-password"  # noqa: S105  # printed for everybody, refused in production
+PASSWORD = "reflow-demo-password"  # noqa: S105  # public, refused in production
 
 _PEOPLE = {
     "ada@acme.example": ("Ada Park", "Admin of team Acme (subscription active)"),
@@ -25,12 +25,12 @@ _PEOPLE = {
 
 
 def is_new_database() -> bool:
-    """Say whether nobody has an account yet."""
+    """Return whether the database has no users."""
     return db.session.scalar(select(User.id).limit(1)) is None
 
 
 def seed() -> None:
-    """Add the demo accounts; when they are there, change nothing."""
+    """Add the demo accounts unless they exist."""
     if find_by_email("ada@acme.example"):
         return
     people = {
@@ -44,7 +44,7 @@ def seed() -> None:
     licence = learn("l-demo", product_code="demo", aws_account="123456789012")
     report(licence, LicenceState.ACTIVE, now(), None, reason="Demo data")
     claim(licence, acme, by=people["ada@acme.example"])
-    # Nobody waits for the mail about it.
+    # No mail to demo addresses.
     forget("ada@acme.example")
     add_team("Solo", people["nina@solo.example"])
     db.session.commit()

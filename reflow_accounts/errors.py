@@ -1,4 +1,4 @@
-"""Domain errors: what a service raises, each with its code for programs and its HTTP status."""
+"""Domain errors that services raise, each with an API code and an HTTP status."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -7,7 +7,7 @@ from reflow_accounts.contract import Code
 
 
 class DomainError(Exception):
-    """A refusal with a sentence for people (`str(error)`) and extra members for programs."""
+    """An error with a sentence for people (`str(error)`) and extra members for the problem document."""
 
     code: ClassVar[Code]
     status: ClassVar[int]
@@ -19,7 +19,7 @@ class DomainError(Exception):
 
 
 class Unauthenticated(DomainError):
-    """No usable credential. `reason` is one of the five 401 codes of the contract."""
+    """No valid credential. `reason` is one of the five 401 codes of the contract."""
 
     status = 401
     title = "Not signed in"
@@ -30,7 +30,7 @@ class Unauthenticated(DomainError):
 
 
 class BadRequest(DomainError):
-    """A protocol's own refusal; its words for programs are members."""
+    """An error of a protocol such as OAuth, with its error code as a member."""
 
     code, status, title = Code.BAD_REQUEST, 400, "Bad request"
 
@@ -56,7 +56,7 @@ class Conflict(DomainError):
 
 
 class RateLimited(DomainError):
-    """Tried too often; `retry_after` is in whole seconds."""
+    """Too many attempts; `retry_after` is in whole seconds."""
 
     code, status, title = Code.RATE_LIMITED, 429, "Too many requests"
 
@@ -70,7 +70,7 @@ class Unavailable(DomainError):
 
 
 class ValidationFailed(DomainError):
-    """Input that a person can mend: one sentence for each field."""
+    """Invalid input: one sentence for each field."""
 
     code, status, title = Code.VALIDATION_FAILED, 422, "Validation failed"
 

@@ -1,11 +1,11 @@
-"""Where templates/, static/ and migrations/ are (beside the checkout or inside the wheel), and instance/."""
+"""Folders: templates/, static/ and migrations/ (in the checkout or the wheel), and instance/."""
 
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
 
-# In a checkout the three folders lie beside the package; the wheel carries them inside it.
+# In a checkout the three folders are beside the package, in the wheel inside it.
 ROOT = _CHECKOUT if (_CHECKOUT / "templates").is_dir() else _PACKAGE
 
 TEMPLATES = ROOT / "templates"
@@ -14,5 +14,5 @@ MIGRATIONS = ROOT / "migrations"
 
 
 def instance_folder() -> Path:
-    """Return the default folder for the database and the generated secret key (it may not exist yet)."""
+    """Return the default folder for the database and the generated secret key (may not exist)."""
     return (_CHECKOUT if ROOT == _CHECKOUT else Path.cwd()) / "instance"

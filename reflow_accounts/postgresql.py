@@ -1,4 +1,4 @@
-"""PostgreSQL connections that give up on a server that does not respond."""
+"""PostgreSQL connections with timeouts."""
 
 from typing import Any
 
@@ -6,33 +6,32 @@ import psycopg
 from flask import g, has_app_context, has_request_context
 from psycopg.pq import TransactionStatus
 
-# Within a request no statement takes longer; in commands and background jobs it may.
+# Timeout of a statement within a request; commands and background jobs have none.
 STATEMENT_TIMEOUT_S = 5.0
 # https://www.postgresql.org/docs/current/libpq-connect.html: seconds, and milliseconds for tcp_user_timeout.
-# What the database address says counts instead.
+# The database URL can override them.
 CONNECTION_OPTIONS: dict[str, Any] = {
     "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
-    # A statement that psycopg prepared by itself would fail after a migration changed its table.
+    # Statements that psycopg prepares automatically would fail after a migration of their table.
     "prepare_threshold": None,
 }
-# Has a session wait for the disk at each commit where its database, its role or its address says off. Other
-# values are kept: with them it waits for the disk too, or for other servers as well.
+# Replaces synchronous_commit=off, so that a commit waits for the disk. Other values do so already.
 WAIT_FOR_DISK = """
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
 
 
 class Connection(psycopg.Connection[Any]):
-    """A blocking connection. A statement of a request that times out closes it and raises OperationalError."""
+    """A blocking connection; a statement of a request that times out closes it and raises OperationalError."""
 
     _is_rolling_back = False
 
     def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
-        # Flask rolls back when the context of the request has gone.
+        # Flask rolls back after the request context has ended.
         if self._is_rolling_back or _has_client():
             named.setdefault("timeout", STATEMENT_TIMEOUT_S)
         try:
@@ -48,8 +47,8 @@ class Connection(psycopg.Connection[Any]):
         try:
             super().rollback()
         except psycopg.OperationalError:
-            # The server has rolled back a transaction whose connection is lost. An error here, at the end
-            # of a request, would replace its response.
+            # The server has rolled back the transaction of a lost connection. An error here, at the end of
+            # a request, would replace its response.
             self.close()
         finally:
             self._is_rolling_back = False

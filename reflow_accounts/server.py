@@ -20,7 +20,7 @@ from reflow_accounts import demo, paths
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.database import db, make_file
-from reflow_accounts.web.addresses import listening
+from reflow_accounts.web.redirects import listening
 
 WORKERS = 2
 # A worker that is told to stop lets its answers be read to the end, but for no longer than this.

@@ -1,4 +1,6 @@
-"""The file of an SQLite database: made on purpose alone, and told from another that was put in its place."""
+"""The file of an SQLite database: creation, URI and identity."""
+
+# A module of its own, because the key check uses `sqlite3` without SQLAlchemy.
 
 import os
 from contextlib import suppress
@@ -8,23 +10,23 @@ Identity = tuple[int, int]
 
 
 def make(path: str) -> None:
-    """Make an empty database where there is no file; when that cannot be, opening it says why."""
+    """Create an empty file unless it exists; opening it reports errors."""
     with suppress(OSError):
         Path(path).touch(0o644)
 
 
 def address_of(path: str) -> str:
-    """Return the address by which `sqlite3.connect(…, uri=True)` opens a file that is there, and makes none."""
+    """Return the URI with which `sqlite3.connect(…, uri=True)` opens an existing file and creates none."""
     return f"{Path(path).absolute().as_uri()}?mode=rw"
 
 
 def identity_of(path: str) -> Identity | None:
-    """Return what no other file has as long as somebody holds this one open; None when there is no file.
+    """Return device and inode, or None without a file.
 
-    A database that was removed goes on answering whoever has it open, and keeps nothing that it is told.
+    They detect a replaced file: SQLite goes on reading and writing a deleted file that is open.
     """
     try:
-        found = os.stat(path)  # noqa: PTH116  # asked by every request: a Path costs more than the question
+        stat = os.stat(path)  # noqa: PTH116  # on every request: Path.stat is slower
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return stat.st_dev, stat.st_ino

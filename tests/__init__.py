@@ -1,1 +1,1 @@
-"""The tests: of every room through its edges, of the house, of the command, and journeys in a browser."""
+"""Tests of each package, of the CLI, of the repository, and in a browser."""

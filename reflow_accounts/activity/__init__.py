@@ -1,1 +1,1 @@
-"""The Activity tab: uses of keys and acts of people together, newest first."""
+"""Activity: uses of keys and acts of people in one list, newest first."""

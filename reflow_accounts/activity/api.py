@@ -8,13 +8,13 @@ from reflow_accounts.activity.service import USE_ACTION, Entry, activity_of
 from reflow_accounts.api_keys.schemas import UseFacts
 from reflow_accounts.api_keys.service import key_of
 from reflow_accounts.auth.current_user import current_user
-from reflow_accounts.web.openapi import ApiBlueprint, Moment, Schema, SpanQuery, Text, cursor_field, page_of
+from reflow_accounts.web.openapi import ApiBlueprint, Moment, PeriodQuery, Schema, Text, cursor_field, page_of
 from reflow_accounts.web.pagination import Page
 
 blueprint = ApiBlueprint("activity", __name__, description="Uses of keys and acts of people")
 
 
-class ActivityQuery(SpanQuery):
+class ActivityQuery(PeriodQuery):
     """Which part of the activity."""
 
     cursor = cursor_field(3)

@@ -26,9 +26,9 @@ pages = Blueprint("activity", __name__, url_prefix="/activity")
 
 @dataclass(frozen=True)
 class Shown:
-    """Whose activity is shown: a service account's of one's team, or one's own with that of one team.
+    """The user whose activity is shown: oneself with one team, or a service account of one's team.
 
-    `membership` is of that team; None for oneself without a team, or with several and no choice.
+    `membership` is that of the team; None without a team, or with several teams and no choice.
     """
 
     subject: User
@@ -48,14 +48,14 @@ class Shown:
 
     @property
     def uses_only(self) -> bool:
-        """Whether what was done to the account is left out: that is the business of Admins."""
+        """Whether acts on the account are left out, because only Admins see them."""
         return self.account is not None and not self.is_admin
 
 
 @pages.get("")
 def index() -> str:
-    """Show uses and acts, narrowed to one key or one period when asked."""
-    shown, period = _shown(), _period()
+    """Show uses and acts, optionally of one key or one period."""
+    shown, period = _shown(), request.args.get("period", "")
     key = _key(shown.subject)
     page = activity_of(
         shown.subject,
@@ -75,12 +75,12 @@ def index() -> str:
 
 @pages.get("/export")
 def export() -> Response:
-    """Download uses and acts, narrowed like the page, as a file."""
+    """Download uses and acts as CSV, with the filters of the page."""
     shown = _shown()
     file = file_of(
         shown.subject,
         key=_key(shown.subject),
-        since=_since(_period()),
+        since=_since(request.args.get("period", "")),
         team_ids=shown.team_ids,
         uses_only=shown.uses_only,
     )
@@ -90,7 +90,7 @@ def export() -> Response:
 
 
 def _shown() -> Shown:
-    """Return what is asked for. Raises NotFound for a team or a service account of others."""
+    """Return the subject from the query. Raises NotFound for teams and service accounts of others."""
     account_id, team_id = request.args.get("account", ""), request.args.get("team", "")
     if account_id:
         return Shown(*account_seen_by(current_user(), account_id))
@@ -102,10 +102,6 @@ def _shown() -> Shown:
 def _key(subject: User) -> ApiKey | None:
     key_id = request.args.get("key", "")
     return key_of(subject, key_id) if key_id else None
-
-
-def _period() -> str:
-    return request.args.get("period", "")
 
 
 def _since(period: str) -> datetime | None:

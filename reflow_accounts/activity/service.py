@@ -1,11 +1,11 @@
 """The uses and the acts of an account in one list, newest first."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.api_keys.service import numbers_of_keys
@@ -74,55 +74,46 @@ def activity_of(
 ) -> Page[Entry]:
     """Return a page of what happened in a user's account, newest first.
 
-    A person who is Admin of a team also sees what its service accounts did; a service account's is what it
-    did and, unless `uses_only`, what was done to it. `limit` is at least 1; `since` (inclusive) and `until`
-    (exclusive) bound it in time; `key` keeps only the uses of one key and what was done to it; `team_ids`
-    leaves out what happened in the user's other teams.
+    An Admin of a team also sees the uses and acts of its service accounts. `limit` is at least 1; `since`
+    (inclusive) and `until` (exclusive) limit the period; `key` selects its uses and the acts on it;
+    `team_ids` leaves out the user's other teams.
 
-    `after` is the id of an entry and keeps what is later: entries are ordered by time, at the same time uses
-    after acts, and then by number. Every entry is in the list after all earlier ones once it is committed,
-    and an entry may be committed some seconds after its time. To miss none, ask after an entry at least ten
-    seconds older than the newest one and skip the ids already seen.
+    `after` is the id of an entry and selects newer ones. An entry may be committed some seconds after its
+    time: to miss none, ask after one at least ten seconds older than the newest and skip the ids seen.
 
     Raises ValidationFailed for a cursor of another list, and for an `after` that is no entry of the user's.
     """
     seen = read_cursor(cursor, 3)
-    more = limit + 1
-    span = {"since": since, "until": until}
     led, others = _teams_of(user, team_ids)
     key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_owned_by(led)])
     position = _position(after, user, led, others) if after is not None else None
+    period: dict[str, Any] = {"since": since, "until": until}
     uses = uses_of(
         key_ids,
-        limit=more,
+        limit=limit + 1,
         before=seen[0] if seen else None,
         after=position and position.among_uses,
-        **span,
+        **period,
     )
-    acts = (
-        []
-        if uses_only
-        else events_of(
-            user.id,
-            led,
-            member_team_ids=others,
-            limit=more,
-            before=Position.of(seen[1:]) if seen else None,
-            key_id=key.public_id if key else None,
-            after=position and position.among_events,
-            **span,
-        )
+    acts = events_of(
+        user.id,
+        led,
+        limit=0 if uses_only else limit + 1,
+        member_team_ids=others,
+        before=Position.of(seen[1:]) if seen else None,
+        key_id=key.public_id if key else None,
+        after=position and position.among_events,
+        **period,
     )
-    lines = merge(
-        (_of_use(use) for use in uses),
-        (_of_act(act, user) for act in acts),
-        key=lambda entry: entry.at,
-        reverse=True,
-    )
-    entries = list(islice(lines, more))
+    entries = _merged((_of_use(use) for use in uses), (_of_act(act, user) for act in acts), limit + 1)
     cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
     # Uses come by number, which concurrent requests may get in another order than their times.
     return Page(sorted(entries[:limit], key=lambda entry: entry.rank, reverse=True), cursor)
+
+
+def _merged(uses: Iterable[Entry], acts: Iterable[Entry], limit: int) -> list[Entry]:
+    """Merge two lists, both newest first."""
+    return list(islice(merge(uses, acts, key=lambda entry: entry.at, reverse=True), limit))
 
 
 def _position(entry_id: str, user: User, led: Collection[int], others: Collection[int]) -> _Positions:

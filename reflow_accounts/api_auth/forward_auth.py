@@ -16,7 +16,7 @@ from reflow_accounts.subscriptions.models import State
 from reflow_accounts.subscriptions.service import statuses_of
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
-from reflow_accounts.web.request_info import LONGEST_METHOD, LONGEST_PATH, kept
+from reflow_accounts.web.request_info import LONGEST_METHOD, LONGEST_PATH, storable_path
 
 PATH = f"{API_PREFIX}/authorize"
 
@@ -97,7 +97,7 @@ def original_path(header: str) -> str | None:
     path = re.split(r"[?#]", _ORIGIN.sub("", header, count=1), maxsplit=1)[0][:_LONGEST_WRITTEN]
     if not path.startswith("/"):
         return None
-    return kept(unquote_to_bytes(path.encode("latin-1", "replace")).decode("utf-8", "replace"))
+    return storable_path(unquote_to_bytes(path.encode("latin-1", "replace")).decode("utf-8", "replace"))
 
 
 # A proxy asks the same few questions again and again.

@@ -54,7 +54,7 @@ class KeyCheck:
         self._waiting: list[_Waiting] = []
         self._batches: asyncio.Task[None] | None = None
         self._rolling_up: asyncio.Future[None] | None = None
-        constant = response_headers.constant(settings.is_https) | {"Cache-Control": response_headers.NOT_KEPT}
+        constant = response_headers.constant(settings.is_https) | {"Cache-Control": response_headers.NO_STORE}
         self._headers = _encoded(constant)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

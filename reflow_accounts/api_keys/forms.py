@@ -8,7 +8,7 @@ from wtforms.fields.choices import SelectChoice
 from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.teams.forms import AccountForm
-from reflow_accounts.web.forms import Form
+from reflow_accounts.web.input import Form
 
 
 class KeyForm(Form):

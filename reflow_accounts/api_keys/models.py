@@ -7,9 +7,8 @@ from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from reflow_accounts.api_keys.programs import program_of
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.database import Key, Model, UTCDateTime, now
+from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
 from reflow_accounts.users.models import User
-from reflow_accounts.web.ids import public_id
 
 LONGEST_NAME = 64
 USE_ID_PREFIX = "use_"

@@ -5,7 +5,7 @@ import marshmallow as ma
 from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from reflow_accounts.api_keys.models import LONGEST_NAME
 from reflow_accounts.api_keys.service import LONGEST_NONCE, KeyState
-from reflow_accounts.web.openapi import Moment, PageQuery, Schema, SpanQuery, Text, cursor_field
+from reflow_accounts.web.openapi import Moment, PageQuery, PeriodQuery, Schema, Text, cursor_field
 
 # What the service will say of a name, as far as a document can. Names of other keys it cannot know.
 _NAME = {
@@ -80,7 +80,7 @@ class KeysQuery(PageQuery):
     state = ma.fields.Enum(KeyState, by_value=True, load_default=KeyState.LIVE)
 
 
-class UsesQuery(SpanQuery):
+class UsesQuery(PeriodQuery):
     """Which uses."""
 
     cursor = cursor_field(1)

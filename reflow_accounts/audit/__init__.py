@@ -1,1 +1,1 @@
-"""What happened and who did it."""
+"""Audit log: records of acts, and log lines about them."""

@@ -1,4 +1,4 @@
-"""Every act that is kept, with the words in which people read it."""
+"""Actions of the audit log and their titles."""
 
 from enum import StrEnum
 
@@ -61,15 +61,15 @@ class Action(StrEnum):
     SERVICE_ACCOUNT_DELETED = "service_account.deleted"
 
     @property
-    def title(self) -> str:  # type: ignore[override]  # nobody wants str.title here
+    def title(self) -> str:  # type: ignore[override]  # replaces str.title
         return _TITLES[self]
 
 
-# Acts of a team that every member is told of: what may stop their work, and what the team is called.
+# Actions of a team that all its members see.
 OF_EVERY_MEMBER = frozenset(
     {Action.SUBSCRIPTION_ACTIVATED, Action.SUBSCRIPTION_DEACTIVATED, Action.TEAM_RENAMED}
 )
-# What staff looked at: kept, and shown to nobody whom it concerns.
+# Reads by staff: logged, but not shown to users.
 OF_STAFF = frozenset({Action.TEAM_VIEWED, Action.USER_VIEWED, Action.SUPPORT_SEARCHED})
 
 _TITLES = {

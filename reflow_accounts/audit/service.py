@@ -1,22 +1,29 @@
-"""Write an act down in the transaction that does it, and read the acts of an account."""
+"""Record acts in the audit log, log them after commit, and list the acts of an account."""
 
-from collections.abc import Collection
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, event, or_, select
+from sqlalchemy.orm import Session, SessionTransaction
 
-from reflow_accounts.audit import trail
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.web import request_logging
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, older_than, read_entry_id
+
+_PENDING = "acts to log"
+# Details that name or count things. The others hold text that people typed and are not logged.
+_LOGGED_DETAILS = ("key", "passkey", "session", "count", "left", "kind", "factors")
+_logger = logging.getLogger(__name__)
 
 
 class Actor(Protocol):
-    """Who acts: a user, or somebody of whom nothing is known."""
+    """A user, or one of the actors below that are not users."""
 
     @property
     def id(self) -> int | None: ...
@@ -27,7 +34,7 @@ class Actor(Protocol):
 
 
 class Team(Protocol):
-    """A team, of a package above."""
+    """The attributes of a team that are recorded."""
 
     @property
     def id(self) -> int: ...
@@ -37,7 +44,7 @@ class Team(Protocol):
 
 @dataclass(frozen=True)
 class _Nobody:
-    """An actor who is none of the users."""
+    """An actor that is not a user."""
 
     full_name: str
     id: None = None
@@ -45,10 +52,10 @@ class _Nobody:
 
 
 OPERATOR = _Nobody("Operator")
-# Who has not proved to be anybody.
+# Not authenticated.
 SOMEBODY = _Nobody("Somebody")
 AWS_MARKETPLACE = _Nobody("AWS Marketplace")
-# What happens because its time has come.
+# Actor of scheduled changes.
 CLOCK = _Nobody("Reflow")
 
 
@@ -62,11 +69,11 @@ def record(
     address: str = "",
     **details: Any,
 ) -> None:
-    """Add one act to the session; the caller's commit makes it and the act itself true together.
+    """Add an act to the session; the caller commits it together with the change.
 
-    `by` None is an operator at the server's own terminal. `account` is the user, `team` the team
-    whose Activity shows the act. `details` are plain values for support and programs, never secrets.
-    Once committed, an act of a request is a line of the log too.
+    `by` None is an operator on the command line. `account` and `team` are the user and the team whose
+    Activity shows the act. `details` are plain values for support and programs, never secrets. Acts of
+    requests are also logged after the commit.
     """
     db.session.add(
         AuditEvent(
@@ -81,7 +88,7 @@ def record(
         )
     )
     people = {"by": by, "account": account, "team": team}
-    trail.follow(action, {name: who.public_id for name, who in people.items() if who}, details)
+    _log_after_commit(action, {name: actor.public_id for name, actor in people.items() if actor}, details)
 
 
 def events_of(
@@ -96,12 +103,12 @@ def events_of(
     key_id: str | None = None,
     after: Position | None = None,
 ) -> list[AuditEvent]:
-    """List up to `limit` acts of a user and of their teams, newest first.
+    """Return up to `limit` acts of a user and of their teams, newest first.
 
-    Of `team_ids`, whose Admin the user is, every act is listed; of `member_team_ids` those that concern
-    every member, and those that the user did.
-    `before` continues a list, `since` (inclusive) and `until` (exclusive) bound it, `key_id` (public)
-    keeps only what was done to one API key, `after` what is newer than that position.
+    `team_ids` are the teams with all their acts (the user is Admin); of `member_team_ids` only acts for all
+    members and the user's own acts are listed. `before` continues a list, `since` (inclusive) and `until`
+    (exclusive) limit the period, `key_id` (public) selects the acts on one API key, `after` the acts newer
+    than that position.
     """
     query = select(AuditEvent).where(*_visible(account_id, team_ids, member_team_ids))
     if before:
@@ -147,3 +154,28 @@ def _visible(
         ),
         AuditEvent.action.not_in(OF_STAFF),
     )
+
+
+def _log_after_commit(action: Action, ids: Mapping[str, str | None], details: Mapping[str, Any]) -> None:
+    """Log an act of a request when its transaction is committed.
+
+    `ids` are the public ids of the people and the team. The line holds neither names nor addresses: those are
+    in the audit log alone. Operator commands print their own results.
+    """
+    if request_logging.is_in_request():
+        logged = {name: details[name] for name in _LOGGED_DETAILS if name in details}
+        db.session().info.setdefault(_PENDING, []).append((action, {**ids, **logged}))
+
+
+@event.listens_for(db.session, "after_commit")
+def _log_pending(session: Session) -> None:
+    if session.in_nested_transaction():
+        return
+    for action, logged in session.info.pop(_PENDING, ()):
+        _logger.info(action.value, extra=request_logging.facts(**logged))
+
+
+@event.listens_for(db.session, "after_soft_rollback")
+def _drop_pending(session: Session, ended: SessionTransaction) -> None:
+    if ended.parent is None:
+        session.info.pop(_PENDING, None)

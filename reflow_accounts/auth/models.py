@@ -7,9 +7,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from reflow_accounts.database import Key, Model, UTCDateTime, now
+from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
 from reflow_accounts.users.models import LONGEST_EMAIL, User
-from reflow_accounts.web.ids import public_id
 from reflow_accounts.web.request_info import Client
 
 LONGEST_HOST = 64

@@ -13,7 +13,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import InsufficientRights, RateLimited
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users.models import User
-from reflow_accounts.web import addresses
+from reflow_accounts.web import redirects
 from reflow_accounts.web.request_info import client
 
 # What a form sends as a proof; no other field is named so.
@@ -92,7 +92,7 @@ def faults_of_proof(user: User, words: Mapping[str, str]) -> dict[str, str]:
     kind was chosen.
     """
     if words.get("proof_credential"):
-        site = Site.at(addresses.origin())
+        site = Site.at(redirects.origin())
         is_right = passkeys.verify(words["proof_credential"], site, user) is not None
         return {} if is_right else {"proof_credential": "This passkey does not show that it is you"}
     if words.get("proof_code"):

@@ -1,4 +1,4 @@
-"""Operator commands: `flask --app wsgi …`, a file for each noun; those of the application itself are here."""
+"""Operator commands `flask --app wsgi …`; here `config`, `demo` and `serve`."""
 
 import sys
 
@@ -8,12 +8,10 @@ from flask import Flask, current_app
 from reflow_accounts import demo, server
 from reflow_accounts.commands.backup import backup
 from reflow_accounts.commands.errors import handle_errors
-from reflow_accounts.commands.mail import try_mail, work_on_mail
-from reflow_accounts.commands.marketplace import ask_aws, work_on_events
-from reflow_accounts.commands.subscriptions import subscriptions
-from reflow_accounts.commands.teams import teams
+from reflow_accounts.commands.subscriptions import subscriptions, teams
 from reflow_accounts.commands.users import users
 from reflow_accounts.commands.uses import uses
+from reflow_accounts.commands.workers import ask_aws, try_mail, work_on_events, work_on_mail
 
 
 @click.command("config")

@@ -1,4 +1,4 @@
-"""`flask backup`: a copy of the database while it is in use."""
+"""`flask backup`: an online copy of the SQLite database."""
 
 import os
 import sqlite3
@@ -47,15 +47,15 @@ def backup(file: Path) -> None:
 
 
 def _copy(source: str, file: Path) -> None:
-    """Copy page by page by SQLite's own backup (https://sqlite.org/backup.html) and check the copy."""
-    # `mode=ro`: a database that is not there is not made.
+    """Copy with the online backup of SQLite (https://sqlite.org/backup.html), and check the copy."""
+    # `mode=ro` does not create a missing database.
     with (
         closing(sqlite3.connect(f"{Path(source).absolute().as_uri()}?mode=ro", uri=True)) as original,
         closing(sqlite3.connect(file)) as copy,
     ):
         original.backup(copy)
-        # One file, without a journal beside it.
+        # A single file without WAL.
         copy.execute("PRAGMA journal_mode = DELETE")
-        [found] = copy.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise sqlite3.DatabaseError(found)
+        [result] = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if result != "ok":
+            raise sqlite3.DatabaseError(result)

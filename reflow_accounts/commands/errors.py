@@ -1,4 +1,4 @@
-"""How every command ends when it cannot do what it should: with one sentence."""
+"""Errors of operator commands: one sentence and exit code 1."""
 
 import sys
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from reflow_accounts.errors import DomainError
 
 
 def handle_errors(act: Callable[..., None]) -> Callable[..., None]:
-    """Have a command end with one sentence, never a traceback, when it is refused or the database is away."""
+    """Decorate a command to exit with one sentence for domain, database and encoding errors."""
 
     @wraps(act)
     def run(*arguments: object, **options: object) -> None:

@@ -1,17 +1,22 @@
-"""`flask subscriptions`: whether a team is paid for."""
+"""`flask teams` and `flask subscriptions`: create teams, and override their subscriptions."""
 
 from datetime import UTC, datetime
 
 import click
 from flask.cli import AppGroup
 
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
 from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict
 from reflow_accounts.subscriptions import overrides
 from reflow_accounts.subscriptions.models import Override
 from reflow_accounts.subscriptions.service import status_of
-from reflow_accounts.teams.service import find_team
+from reflow_accounts.teams.service import add_team, find_team
+from reflow_accounts.users.admin import person_of
 
+teams = AppGroup("teams", help="Teams and who owns them.")
 subscriptions = AppGroup("subscriptions", help="Subscriptions of teams.")
 
 _REASON = click.option("--reason", required=True, help="Kept in the team's history.")
@@ -31,14 +36,14 @@ _REASON = click.option("--reason", required=True, help="Kept in the team's histo
 @handle_errors
 def set_subscription(team: str, state: str, reason: str, until: datetime | None, ticket: str) -> None:
     """Set the subscription of TEAM (its id, or its name when only one team has it), whatever AWS says."""
-    found = find_team(team)
+    row = find_team(team)
     end = until.replace(tzinfo=UTC) if until else None
-    changed = overrides.set_active(found, state == "active", reason, by=None, until=end, ticket=ticket)
+    changed = overrides.set_active(row, state == "active", reason, by=None, until=end, ticket=ticket)
     db.session.commit()
-    click.echo(_said(team, state, status_of(found).override, changed=changed))
+    click.echo(_result(team, state, status_of(row).override, changed=changed))
 
 
-def _said(team: str, state: str, override: Override | None, *, changed: bool) -> str:
+def _result(team: str, state: str, override: Override | None, *, changed: bool) -> str:
     last = f" until {override.expires_at:%Y-%m-%d %H:%M} UTC" if override and override.expires_at else ""
     if changed:
         return f"{team} is now {state}{last}."
@@ -56,8 +61,23 @@ def _said(team: str, state: str, override: Override | None, *, changed: bool) ->
 @handle_errors
 def lift_override(team: str, reason: str) -> None:
     """End what was set for TEAM, so that AWS Marketplace decides again."""
-    found = find_team(team)
-    changed = overrides.lift(found, reason, by=None)
+    row = find_team(team)
+    changed = overrides.lift(row, reason, by=None)
     db.session.commit()
-    words = "The override ended" if changed else "There is no override"
-    click.echo(f"{words}: {team} is {status_of(found).state}.")
+    result = "The override ended" if changed else "There is no override"
+    click.echo(f"{result}: {team} is {status_of(row).state}.")
+
+
+@teams.command("create")
+@click.argument("name")
+@click.option("--owner", required=True, metavar="EMAIL", help="The person who becomes its first Admin.")
+@handle_errors
+def create_team(name: str, owner: str) -> None:
+    """Create the team NAME. Its subscription is not active until it is set."""
+    person = person_of(owner)
+    if person.disabled_at:
+        raise Conflict(f"{person.full_name} is disabled. Enable them first: `users enable {person.email}`.")
+    team = add_team(name, person)
+    record(Action.TEAM_CREATED, by=None, account=person, team=team, subject=team.name)
+    db.session.commit()
+    click.echo(f"{team.name} was created ({team.public_id}). {person.full_name} is its Admin.")

@@ -1,4 +1,4 @@
-"""`flask users`: people, made and looked after from the server's own terminal."""
+"""`flask users`: create and manage people."""
 
 import sys
 
@@ -39,7 +39,7 @@ def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_l
     """
     if password_stdin and mail_link:
         raise click.UsageError("Choose --password-stdin or --mail-link.")
-    # Said before anybody types a password for it.
+    # Checked before the password prompt.
     full_name, address = checked_full_name(name), checked_email(email)
     if find_by_email(address):
         raise ValidationFailed(email="This email address has an account already")
@@ -77,8 +77,8 @@ def set_staff(email: str, state: str, reason: str) -> None:
     user = admin.person_of(email)
     changed = admin.set_staff(user, state == "on", reason, by=None)
     db.session.commit()
-    standing = "support staff" if state == "on" else "not support staff"
-    click.echo(f"{user.full_name} is {'now' if changed else 'already'} {standing}.")
+    role = "support staff" if state == "on" else "not support staff"
+    click.echo(f"{user.full_name} is {'now' if changed else 'already'} {role}.")
 
 
 @users.command("disable")
@@ -132,14 +132,14 @@ def reset_second_factor(email: str, reason: str) -> None:
     click.echo(f"{user.full_name} {'now has' if removed else 'has'} no second factor.")
 
 
-def _password(from_stdin: bool, words: tuple[str, ...]) -> str:
-    """Return the password, exactly as typed. Raises ValidationFailed when it cannot be chosen."""
+def _password(from_stdin: bool, personal: tuple[str, ...]) -> str:
+    """Return the password exactly as typed. Raises ValidationFailed for a weak one, e.g. from `personal` words."""
     if from_stdin:
-        # One line; what is longer than any password is not read to its end.
+        # Read one line, at most a little more than the longest password.
         typed = sys.stdin.readline(LONGEST_PASSWORD + 3).removesuffix("\n").removesuffix("\r")
     else:
         typed = click.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
-    fault = fault_of(typed, words)
+    fault = fault_of(typed, personal)
     if fault:
         raise ValidationFailed(password=fault)
     return typed

@@ -23,42 +23,42 @@ uses = AppGroup("uses", help="The log of the uses of API keys.")
 
 
 @uses.command("verify")
-@click.option("--repair", is_flag=True, help="Make totals and spans anew from the log when they differ.")
+@click.option("--repair", is_flag=True, help="Rebuild totals and ranges from the log when they differ.")
 @handle_errors
 def verify_uses(repair: bool) -> None:
-    """Count the log of uses again and compare it with totals and spans, key by key.
+    """Count the log of uses again and compare it with totals and ranges, key by key.
 
-    It may run while the service does. What was pruned cannot be counted again; the totals' word of it is
-    kept. While --repair works on SQLite, requests wait: a few seconds for a million uses.
+    It may run while the service does. Pruned uses cannot be counted again; totals keep their number. On
+    SQLite, requests wait during --repair: a few seconds for a million uses.
     """
-    found = differences()
-    for one in found:
-        for words in _told(one):
-            click.echo(f"{one.key_id}: {words}")
-    if found and repair:
+    differing = differences()
+    for one in differing:
+        for line in _described(one):
+            click.echo(f"{one.key_id}: {line}")
+    if differing and repair:
         recount(db.session.connection())
-        record(Action.USES_RECOUNTED, by=None, count=len(found))
+        record(Action.USES_RECOUNTED, by=None, count=len(differing))
         db.session.commit()
         left = differences()
         if left:
             sys.exit(f"{len(left)} keys still differ. Run `uses verify` again to see which.")
-        click.echo(f"The totals of {len(found)} keys were made anew from the log; all agree now.")
-    elif found:
+        click.echo(f"The totals of {len(differing)} keys were rebuilt from the log; all agree now.")
+    elif differing:
         sys.exit(
-            f"{len(found)} keys differ. Nothing was changed. `flask --app wsgi uses verify --repair` makes "
-            "totals and spans anew from the log."
+            f"{len(differing)} keys differ. Nothing was changed. `flask --app wsgi uses verify --repair` rebuilds "
+            "totals and ranges from the log."
         )
     else:
         click.echo(f"The totals of {count_keys()} keys agree with the log.")
 
 
-def _told(one: Difference) -> Iterator[str]:
+def _described(one: Difference) -> Iterator[str]:
     if one.counted != one.logged:
         yield f"the total says {one.counted}, the log says {one.logged}"
     if one.last_counted_at != one.last_logged_at:
         yield f"last used {_time(one.last_counted_at)} by the total, {_time(one.last_logged_at)} by the log"
     if one.misled:
-        yield f"the spans, which lists of uses go by, are wrong about {one.misled} uses"
+        yield f"the ranges, which lists of uses read, are wrong about {one.misled} uses"
 
 
 def _time(at: datetime | None) -> str:
@@ -71,14 +71,14 @@ def _time(at: datetime | None) -> str:
 )
 @handle_errors
 def prune_uses(older_than: int) -> None:
-    """Remove old uses from the log; the number of times that a key was used stays as it is."""
+    """Remove old uses from the log; the totals of keys stay as they are."""
     removed = prune(now() - timedelta(days=older_than))
     click.echo(f"{removed} uses older than {older_than} days were removed; all totals were kept.")
 
 
-@uses.command("fold")
+@uses.command("roll-up")
 @handle_errors
-def fold_uses() -> None:
-    """Fold the newest uses into the totals now (requests do it by themselves from time to time)."""
+def roll_up_uses() -> None:
+    """Roll up the newest uses into the totals now (serving processes do it at intervals)."""
     roll_up()
-    click.echo("Every use is folded.")
+    click.echo("All uses are rolled up.")

@@ -1,1 +1,1 @@
-"""Help in the app: how keys and the command work, the API, privacy."""
+"""Help pages and health checks."""

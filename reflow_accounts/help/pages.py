@@ -1,30 +1,34 @@
-"""The help pages. The API's page is drawn from the same document that programs read."""
+"""The help pages, and the health checks for operators."""
 
 from flask import Blueprint, render_template
+from sqlalchemy import text
 
+from reflow_accounts import __version__
 from reflow_accounts.contract import Exit
+from reflow_accounts.database import db
 from reflow_accounts.help.reference import operations, schemas
-from reflow_accounts.web.addresses import absolute
 from reflow_accounts.web.openapi import api as openapi
+from reflow_accounts.web.redirects import absolute
 
 pages = Blueprint("help", __name__)
+health = Blueprint("health", __name__)
 
 
 @pages.get("/help/api-keys")
 def api_keys() -> str:
-    """How API keys work."""
+    """Explain API keys."""
     return render_template("help/api_keys.html")
 
 
 @pages.get("/help/cli")
 def cli() -> str:
-    """How the command works."""
+    """Explain the `reflow` command."""
     return render_template("help/cli.html", exits=Exit)
 
 
 @pages.get("/help/api")
 def api() -> str:
-    """The reference of the API."""
+    """Show the API reference, made from the OpenAPI document."""
     document = openapi.spec.to_dict()
     shown = {"operations": operations(document), "schemas": schemas(document), "absolute": absolute}
     return render_template("help/api.html", **shown)
@@ -32,5 +36,18 @@ def api() -> str:
 
 @pages.get("/privacy")
 def privacy() -> str:
-    """What is kept, and the one cookie."""
+    """Explain which data and cookies the site stores."""
     return render_template("help/privacy.html")
+
+
+@health.get("/healthz")
+def alive() -> dict[str, str]:
+    """Return 200 and the version while the process answers."""
+    return {"status": "ok", "version": __version__}
+
+
+@health.get("/readyz")
+def ready() -> dict[str, str]:
+    """Return 200 when the database answers, else 503."""
+    db.session.execute(text("SELECT 1"))
+    return {"status": "ok"}

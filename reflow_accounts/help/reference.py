@@ -1,4 +1,4 @@
-"""Turn an OpenAPI document into what a page can list: operations and the shapes of their bodies."""
+"""Operations and schemas of an OpenAPI document, for the API help page."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True)
 class Field:
-    """A member of a JSON object, or a parameter."""
+    """A member of a JSON object or a parameter."""
 
     name: str
     type: str
@@ -36,7 +36,7 @@ class Operation:
 
 
 def operations(document: dict[str, Any]) -> list[Operation]:
-    """List the operations of a document, by path."""
+    """Return the operations of a document, sorted by path."""
     return [
         _operation(document, method, path, item)
         for path, item in sorted(document["paths"].items())
@@ -46,16 +46,16 @@ def operations(document: dict[str, Any]) -> list[Operation]:
 
 
 def schemas(document: dict[str, Any]) -> dict[str, list[Field]]:
-    """Return the fields of each named object, for those that operations speak of."""
-    found = document["components"].get("schemas", {})
-    return {name: _fields(schema) for name, schema in sorted(found.items())}
+    """Return the fields of each schema by its name."""
+    named = document["components"].get("schemas", {})
+    return {name: _fields(schema) for name, schema in sorted(named.items())}
 
 
 def _operation(document: dict[str, Any], method: str, path: str, item: dict[str, Any]) -> Operation:
     operation = item[method]
     parameters = [
-        _resolved(document, found)
-        for found in [*item.get("parameters", []), *operation.get("parameters", [])]
+        _resolved(document, parameter)
+        for parameter in [*item.get("parameters", []), *operation.get("parameters", [])]
     ]
     status = next(status for status in operation["responses"] if status.startswith("2"))
     return Operation(
@@ -66,12 +66,12 @@ def _operation(document: dict[str, Any], method: str, path: str, item: dict[str,
         needs_secret=operation.get("security") != [],
         parameters=[
             Field(
-                found["name"],
-                _type(found["schema"]),
-                found.get("required", False),
-                found.get("description", ""),
+                parameter["name"],
+                _type(parameter["schema"]),
+                parameter.get("required", False),
+                parameter.get("description", ""),
             )
-            for found in parameters
+            for parameter in parameters
         ],
         body=_named(operation.get("requestBody", {})),
         status=status,
@@ -79,17 +79,17 @@ def _operation(document: dict[str, Any], method: str, path: str, item: dict[str,
     )
 
 
-def _resolved(document: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    if "$ref" not in found:
-        return found
+def _resolved(document: dict[str, Any], parameter: dict[str, Any]) -> dict[str, Any]:
+    if "$ref" not in parameter:
+        return parameter
     target: Any = document
-    for step in found["$ref"].removeprefix("#/").split("/"):
+    for step in parameter["$ref"].removeprefix("#/").split("/"):
         target = target[step]
     return dict(target)
 
 
 def _named(holder: dict[str, Any]) -> str:
-    """Return the name of the object that a body or an answer holds ("" for none)."""
+    """Return the schema name of a request or response body, or ""."""
     for content in holder.get("content", {}).values():
         return _type(content.get("schema", {}))
     return ""
@@ -98,8 +98,8 @@ def _named(holder: dict[str, Any]) -> str:
 def _fields(schema: dict[str, Any]) -> list[Field]:
     required = schema.get("required", [])
     return [
-        Field(name, _type(found), name in required, found.get("description", ""))
-        for name, found in schema.get("properties", {}).items()
+        Field(name, _type(member), name in required, member.get("description", ""))
+        for name, member in schema.get("properties", {}).items()
     ]
 
 

@@ -1,1 +1,1 @@
-"""Mail: an outbox in the database, and a sender that empties it."""
+"""Mail: an outbox in the database, and the sender of its messages."""

@@ -1,4 +1,4 @@
-"""The outbox: what is to be sent, until it was."""
+"""The outbox of mail."""
 
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,10 @@ LONGEST_ADDRESS = 254
 
 
 class OutboxMessage(Model):
-    """One message to one address, written in the transaction of the act that it tells of.
+    """One message to one address, added in the transaction of the act that it reports.
 
-    `kind` names the template or, for what must be looked up off the request's path, the resolver that
-    turns it into one (`service.py`). `data` holds plain values for it and never the token of a link; it
-    is emptied when the message is done.
+    `kind` names the template, or the resolver that replaces the message later (`service.py`). `data` holds
+    plain values, never the token of a link; it is emptied when the message is done.
     """
 
     __tablename__ = "outbox_messages"
@@ -27,9 +26,9 @@ class OutboxMessage(Model):
     to: Mapped[str] = mapped_column(String(LONGEST_ADDRESS))
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # Not to be tried before this; a sender that takes the message moves it on, so that no other does.
+    # Earliest next try. A sender moves it forward to claim the message.
     due_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     tries: Mapped[int] = mapped_column(default=0)
-    # Sent, dropped by its resolver, or given up (`failure` says why).
+    # When the message was sent, dropped by its resolver, or given up (see `failure`).
     done_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     failure: Mapped[str] = mapped_column(String(255), default="")

@@ -1,4 +1,4 @@
-"""Make a message of its templates: subject, text, HTML, and the headers that tell what it is."""
+"""Render messages from their templates, with headers and signed links."""
 
 import hashlib
 import hmac
@@ -11,27 +11,27 @@ from email.utils import format_datetime
 from typing import Any
 
 from flask import current_app
+from itsdangerous import BadSignature, Signer
 from jinja2 import Environment, StrictUndefined
 
 from reflow_accounts.config import Settings, envelope_address
 from reflow_accounts.database import now
-from reflow_accounts.mail import tokens
 from reflow_accounts.web import text
-from reflow_accounts.web.addresses import configured
+from reflow_accounts.web.redirects import configured
 
 _EXTENSION = "mail_templates"
 _SUBJECT = "Subject: "
-# RFC 5322 allows 998 bytes in a line; longer ones are folded by the encoding.
+# RFC 5322 allows 998 bytes in a line; quoted-printable wraps longer ones.
 _LONGEST_LINE = 900
 
 
 class Unmailable(Exception):
-    """No mail can ever be sent to this address; the sentence says why and does not repeat it."""
+    """The address is invalid. The message gives the reason without the address."""
 
 
 @dataclass(frozen=True)
 class Letter:
-    """A whole message, the addresses of its envelope, and a name that is the same each time it is made."""
+    """A message, its envelope addresses, and a name that is the same each time it is rendered."""
 
     message: EmailMessage
     sender: str
@@ -40,15 +40,17 @@ class Letter:
 
 
 def compose(number: int, kind: str, to: str, data: dict[str, Any], created_at: datetime) -> Letter:
-    """Make the message of an outbox row. Raises Unmailable for an address that is none.
+    """Return the message of an outbox row. Raises Unmailable for an invalid address.
 
-    `number` and `created_at` make the Message-ID, so that a message sent again is known as the same.
+    The Message-ID is derived from `number` and `created_at`, so that a repeated message has the same id.
     """
     settings: Settings = current_app.config["SETTINGS"]
     address = _envelope(to)
-    subject, words = _subject_and_text(_render(f"{kind}.txt", data))
+    subject, body = _subject_and_text(_render(f"{kind}.txt", data))
     message = EmailMessage(policy=SMTP)
-    digest = _digest(settings, number, created_at)
+    # HMAC, because sequence numbers must not leave the database.
+    row = f"outbox {number} {created_at.isoformat()}"
+    digest = hmac.new(settings.secret_key.encode(), row.encode(), hashlib.sha256).hexdigest()[:32]
     sender = _envelope(settings.mail_from)
     message["Subject"] = subject
     message["From"] = _mailbox("Reflow", sender)
@@ -57,9 +59,9 @@ def compose(number: int, kind: str, to: str, data: dict[str, Any], created_at: d
         message["Reply-To"] = _mailbox("", _envelope(settings.support_email))
     message["Date"] = format_datetime(now())
     message["Message-ID"] = f"<{digest}@{sender.rpartition('@')[2]}>"
-    # RFC 3834: nobody's holiday answers this.
+    # RFC 3834: prevents automatic replies.
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(words, cte=_encoding(words))
+    message.set_content(body, cte=_encoding(body))
     page = _render(f"{kind}.html", data)
     message.add_alternative(page, subtype="html", cte=_encoding(page))
     return Letter(message, sender, address, f"{created_at:%Y%m%dT%H%M%S%f}-{kind}-{digest[:12]}")
@@ -81,18 +83,18 @@ def _render(name: str, data: dict[str, Any]) -> str:
 
 
 def signed_url(endpoint: str, link_id: str, purpose: str) -> str:
-    """Return the whole address of a mailed link: `endpoint` takes its `token`."""
-    return configured(endpoint, token=tokens.sign(link_id, purpose))
+    """Return the absolute URL of a mailed link; `endpoint` takes its `token`."""
+    return configured(endpoint, token=sign_link(link_id, purpose))
 
 
 def _templates() -> Environment:
-    """Return the application's templates; one that asks for what a message does not hold is an error."""
-    found = current_app.extensions.get(_EXTENSION)
-    if found is None:
-        found = current_app.jinja_env.overlay(undefined=StrictUndefined)
-        current_app.extensions[_EXTENSION] = found
-    assert isinstance(found, Environment)
-    return found
+    """Return the Jinja environment of mail, in which undefined values are errors."""
+    environment = current_app.extensions.get(_EXTENSION)
+    if environment is None:
+        environment = current_app.jinja_env.overlay(undefined=StrictUndefined)
+        current_app.extensions[_EXTENSION] = environment
+    assert isinstance(environment, Environment)
+    return environment
 
 
 def _subject_and_text(rendered: str) -> tuple[str, str]:
@@ -102,7 +104,7 @@ def _subject_and_text(rendered: str) -> tuple[str, str]:
 
 
 def _legible(value: Any) -> Any:
-    """Take out of every text what would break a line or turn the direction of the words around it."""
+    """Replace line breaks, control and direction characters in every text of the data."""
     if isinstance(value, dict):
         return {name: _legible(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -113,25 +115,43 @@ def _legible(value: Any) -> Any:
 
 
 def _envelope(address: str) -> str:
-    found = envelope_address(address)
-    if found is None:
+    envelope = envelope_address(address)
+    if envelope is None:
         raise Unmailable("the address is not one that mail can be sent to")
-    return found
+    return envelope
 
 
 def _mailbox(name: str, address: str) -> Address:
-    # From its parts: a whole one would have to be as strict as RFC 5322, and some that work are not.
+    # Address(addr_spec=…) refuses some addresses that work.
     local, _, host = address.partition("@")
     return Address(name, username=local, domain=host)
 
 
-def _digest(settings: Settings, number: int, created_at: datetime) -> str:
-    # Keyed: sequence numbers never leave the database.
-    row = f"outbox {number} {created_at.isoformat()}"
-    return hmac.new(settings.secret_key.encode(), row.encode(), hashlib.sha256).hexdigest()[:32]
-
-
-def _encoding(words: str) -> str:
-    """Choose plain lines where they can be, so that a link in a file can be copied; else quoted-printable."""
-    is_plain = words.isascii() and all(len(line) <= _LONGEST_LINE for line in words.splitlines())
+def _encoding(body: str) -> str:
+    """Return 7bit where possible, so that links in .eml files can be copied; else quoted-printable."""
+    is_plain = body.isascii() and all(len(line) <= _LONGEST_LINE for line in body.splitlines())
     return "7bit" if is_plain else "quoted-printable"
+
+
+def sign_link(public_id: str, purpose: str) -> str:
+    """Return the token of a mailed link: the public id, signed for `purpose` alone."""
+    return _signer(purpose).sign(public_id).decode("ascii")
+
+
+def read_link(token: str, purpose: str) -> str | None:
+    """Return the public id in a token that we signed for `purpose`, or None for any other text.
+
+    The row with this id says whether the link is used or expired.
+    """
+    try:
+        return _signer(purpose).unsign(token).decode("ascii")
+    except (BadSignature, UnicodeError):
+        return None
+
+
+def _signer(purpose: str) -> Signer:
+    settings: Settings = current_app.config["SETTINGS"]
+    # itsdangerous signs with the last key and accepts all of them.
+    keys = [*settings.secret_key_fallbacks, settings.secret_key]
+    salt = f"reflow mailed link: {purpose}"
+    return Signer(keys, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)

@@ -1,4 +1,4 @@
-"""Empty the outbox: take what is due, look up or send it, and remember how that went."""
+"""Send the due messages of the outbox."""
 
 import logging
 import traceback
@@ -17,11 +17,11 @@ from reflow_accounts.mail.rendering import Unmailable, compose
 from reflow_accounts.mail.service import Resolver, find_resolver, post
 from reflow_accounts.mail.transport import NotTaken, Refused, ServerAway, Transport, transport_of
 
-# Whoever takes a message has it for so long; when the process dies meanwhile, another takes it then.
-# Longer than a message can take (`transport.SECONDS_A_MESSAGE`).
+# How long a claim on a message lasts. When its process dies, another process sends the message afterwards.
+# Longer than sending can take (`transport.SECONDS_A_MESSAGE`).
 CLAIM = timedelta(seconds=90)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(hours=1)
-# A message is given up when it has been tried this often and is this old.
+# A message is given up after this many tries, when it is this old.
 FEWEST_TRIES, LONGEST_WAIT = 5, timedelta(days=1)
 KEPT_WHEN_DONE = timedelta(days=30)
 _LOOKED_AT = 10
@@ -31,7 +31,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Claimed:
-    """An outbox row that this process alone may send until its claim ends."""
+    """An outbox row that only this process may send until the claim ends."""
 
     id: int
     kind: str
@@ -42,15 +42,15 @@ class Claimed:
 
 
 def never() -> bool:
-    """Say that nobody wants the sender to stop."""
+    """Return False: the default of `send_due`."""
     return False
 
 
 def send_due(is_stopping: Callable[[], bool] = never) -> int:
-    """Send every message that is due, one after the other, and return how many were taken in hand.
+    """Send all due messages, one after the other, and return how many were claimed.
 
-    Several processes may do so at once: each message is claimed by one of them. Stops after the message
-    in hand when `is_stopping` says so. Raises ServerAway when no message can be sent at present.
+    Processes may run this concurrently: each message is claimed by one of them. Stops after the current
+    message when `is_stopping` returns True. Raises ServerAway when no message can be sent at present.
     """
     settings: Settings = current_app.config["SETTINGS"]
     transport = transport_of(settings)
@@ -66,7 +66,7 @@ def send_due(is_stopping: Callable[[], bool] = never) -> int:
 
 
 def prune_done() -> int:
-    """Delete the rows of messages that were done more than 30 days ago; return how many."""
+    """Delete messages that were done more than 30 days ago and return how many."""
     is_old = OutboxMessage.done_at < now() - KEPT_WHEN_DONE
     count = _execute(delete(OutboxMessage).where(is_old))
     db.session.commit()
@@ -74,7 +74,7 @@ def prune_done() -> int:
 
 
 def _claim_next() -> Claimed | None:
-    """Take the message that has been due for longest; None when none is due."""
+    """Claim the message that has been due longest. Returns None when none is due."""
     is_due = (OutboxMessage.done_at.is_(None), OutboxMessage.due_at <= now())
     due = (
         select(OutboxMessage.id, OutboxMessage.tries)
@@ -82,18 +82,18 @@ def _claim_next() -> Claimed | None:
         .order_by(OutboxMessage.due_at, OutboxMessage.id)
         .limit(_LOOKED_AT)
     )
-    while found := db.session.execute(due).all():
-        for number, tries in found:
+    while rows := db.session.execute(due).all():
+        for number, tries in rows:
             if claimed := _claim(number, tries):
                 return claimed
-        # Others were faster each time: look again.
+        # Other processes claimed all of them.
         db.session.rollback()
     db.session.rollback()
     return None
 
 
 def _claim(number: int, tries: int) -> Claimed | None:
-    """Move the message on, if it is as it was seen: of several processes one succeeds."""
+    """Claim a message unless another process did so first (optimistic lock on `tries`)."""
     taken = _execute(_row(number, tries=tries).values(due_at=now() + CLAIM, tries=tries + 1))
     db.session.commit()
     if not taken:
@@ -103,7 +103,7 @@ def _claim(number: int, tries: int) -> Claimed | None:
             OutboxMessage.id == number
         )
     ).one()
-    # No transaction stays open while a server is waited for.
+    # Ends the transaction before the slow SMTP dialogue.
     db.session.rollback()
     return Claimed(number, row.kind, row.to, row.data, row.created_at, tries + 1)
 
@@ -121,23 +121,23 @@ def _handle(message: Claimed, transport: Transport) -> None:
     except NotTaken as failure:
         _postpone(message, str(failure))
     except ServerAway as failure:
-        # Not this message's fault: whoever called decides when the server is tried again.
+        # No failure of this message: the caller decides when to try the server again.
         _postpone(message, str(failure), longest=FIRST_PAUSE)
         raise
     except Exception as error:
-        # A mistake in one message is not to stop the others. What it says may hold what was typed.
+        # An error in one message must not stop the others. Its text may contain user input.
         db.session.rollback()
         places = "".join(traceback.format_tb(error.__traceback__))
         _logger.error("message %s (%s): %s\n%s", message.id, message.kind, type(error).__name__, places)
         _postpone(message, f"the message could not be made ({type(error).__name__})")
     else:
-        # When this fails the message is sent again: better twice than never.
+        # If this fails the message is sent twice rather than never.
         _finish(message)
 
 
 def _replace(message: Claimed, resolve: Resolver) -> None:
-    """Post what the resolver returns and finish the message, in one transaction, once."""
-    # First the row, so that a sender whose claim has ended waits here and then finds it done.
+    """Post the messages that the resolver returns and finish this one, in one transaction."""
+    # The update comes first: a sender whose claim has ended waits for its lock and then does nothing.
     if not _execute(_row(message.id, tries=message.tries).values(done_at=now(), data={}, failure="")):
         db.session.rollback()
         return
@@ -167,7 +167,7 @@ def _postpone(message: Claimed, failure: str, longest: timedelta = LONGEST_PAUSE
 
 
 def _row(number: int, *, tries: int | None = None) -> Update:
-    """Begin to change a message that is not done; one that is as it was seen, when `tries` says how."""
+    """Return an UPDATE for an unfinished message; with `tries`, only if it is unchanged (optimistic lock)."""
     is_it = [OutboxMessage.id == number, OutboxMessage.done_at.is_(None)]
     if tries is not None:
         is_it.append(OutboxMessage.tries == tries)

@@ -1,4 +1,4 @@
-"""Put a message into the outbox, and say which messages must be looked up before they are sent."""
+"""Add messages to the outbox, and register resolvers of messages."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ _listeners: list[Callable[[], object]] = []
 
 
 def post(kind: str, to: str, **data: Any) -> None:
-    """Add one message to the session: it is sent after the caller commits, or never when that fails.
+    """Add a message to the session. It is sent once the caller has committed.
 
     `kind` is the stem of its templates (`templates/mail/<kind>.txt` and `.html`) or of a resolver
     (see `resolver`); `to` is one address; `data` are plain JSON values, never a secret or a token.
@@ -29,11 +29,11 @@ def post(kind: str, to: str, **data: Any) -> None:
 
 
 def resolver(kind: str) -> Callable[[Resolver], Resolver]:
-    """Register the function that replaces a message of `kind` by the real ones, or by none.
+    """Register a function that replaces messages of `kind` by others, or by none.
 
-    The sender calls it as `f(to, data)`, off the path of the request, and posts what it returns,
-    `(kind, to, data)` each, in the transaction in which the function reads and writes. So a page that
-    must not say whether an address is known asks nothing itself.
+    The sender calls it as `f(to, data)` outside of requests, and posts the `(kind, to, data)` tuples that it
+    returns in the same transaction. A page that must not reveal whether an address has an account can thus
+    post one message without a query.
     """
 
     def register(resolve: Resolver) -> Resolver:
@@ -44,22 +44,22 @@ def resolver(kind: str) -> Callable[[Resolver], Resolver]:
 
 
 def find_resolver(kind: str) -> Resolver | None:
-    """Return the function registered for `kind`, if one is."""
+    """Return the resolver of `kind`, or None."""
     return _resolvers.get(kind)
 
 
 def when_posted(act: Callable[[], object]) -> None:
-    """Have `act` called after each commit of this process that put a message into the outbox."""
+    """Call `act` after each commit of this process that added messages."""
     _listeners.append(act)
 
 
 @event.listens_for(db.session, "after_commit")
-def _tell(session: Session) -> None:
+def _notify_listeners(session: Session) -> None:
     if not session.in_nested_transaction() and session.info.pop(_POSTED, False):
         for act in _listeners:
             act()
 
 
 def forget(address: str) -> None:
-    """Delete every message to an address, sent or not: whoever had it is gone."""
+    """Delete all messages to an address, sent or not."""
     db.session.execute(delete(OutboxMessage).where(OutboxMessage.to == address))

@@ -1,4 +1,4 @@
-"""Where a letter goes: to a mail server (SMTP), or into a file when none is set."""
+"""Delivery of messages to an SMTP server, or into files when none is configured."""
 
 import logging
 import os
@@ -15,8 +15,7 @@ from urllib.parse import unquote, urlsplit
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.mail.rendering import Letter
 
-# The longest that one message may take, connecting included. A sender that was killed is given up for
-# dead after more than this (`sender.CLAIM`).
+# Time limit of one message including the connection; less than `sender.CLAIM`.
 SECONDS_A_MESSAGE = 60.0
 SECONDS_TO_LEAVE = 1.0
 SUBMISSION_PORT, TLS_PORT = 587, 465
@@ -26,42 +25,42 @@ _logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """The server will never take a message for this recipient; the sentence is safe to keep."""
+    """The server refuses the recipient permanently. The message can be stored: it has no address in it."""
 
 
 class NotTaken(Exception):
-    """The server did not take this message now; the sentence is safe to keep."""
+    """The server refuses the message for now. The message can be stored."""
 
 
 class ServerAway(Exception):
-    """No message can be sent for the time being; the sentence is safe to keep."""
+    """The server is unavailable. The message can be stored."""
 
 
 class Transport(Protocol):
-    """Something that takes letters until it is closed."""
+    """A destination of messages."""
 
     def deliver(self, letter: Letter) -> None:
-        """Hand a letter over. Raises Refused, NotTaken or ServerAway; otherwise it is on its way."""
+        """Deliver a message. Raises Refused, NotTaken or ServerAway."""
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
 
 
 def transport_of(settings: Settings) -> Transport:
-    """Return what REFLOW_MAIL_URL asks for; nothing is opened yet."""
+    """Return the transport for REFLOW_MAIL_URL, not connected yet."""
     if settings.mail_url:
         return MailServer(settings.mail_url)
     return Files(settings.instance / "outbox")
 
 
 class Files:
-    """One .eml file for each message, for its owner's eyes alone."""
+    """Writes each message into an .eml file that only its owner can read."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def deliver(self, letter: Letter) -> None:
-        """Write the file whole or not at all; the same message again takes its place."""
+        """Write the file atomically; a repeated message replaces it."""
         file = self._folder / f"{letter.name}.eml"
         unfinished = file.with_suffix(f".{os.getpid()}.part")
         try:
@@ -72,24 +71,26 @@ class Files:
                 os.fsync(stream.fileno())
             unfinished.replace(file)
         except (OSError, ConfigError) as error:
-            raise ServerAway(f"the folder of outgoing mail cannot be written ({_kind(error)})") from None
-        # Not information but a warning: somebody waits for this mail, and it goes nowhere else.
+            raise ServerAway(
+                f"the folder of outgoing mail cannot be written ({type(error).__name__})"
+            ) from None
+        # A warning, because the mail is not sent.
         _logger.warning("No mail server is set (REFLOW_MAIL_URL). The message is in %s", file)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 class MailServer:
-    """A server that takes mail by SMTP (RFC 5321), reached when the first letter comes."""
+    """An SMTP server (RFC 5321), connected on the first message."""
 
     def __init__(self, url: str) -> None:
-        """Take `smtp://` (STARTTLS where it is offered, always before a password) or `smtps://` (TLS)."""
+        """`url` is `smtp://` (STARTTLS when offered, required before a password) or `smtps://` (TLS)."""
         self._parts = urlsplit(url)
         self._server: _Server | None = None
 
     def deliver(self, letter: Letter) -> None:
-        """Hand a letter over within SECONDS_A_MESSAGE."""
+        """Deliver a message within SECONDS_A_MESSAGE."""
         ends_at = time.monotonic() + SECONDS_A_MESSAGE
         try:
             server = self._connected(letter.sender, ends_at)
@@ -108,7 +109,7 @@ class MailServer:
             raise self._away(error) from None
 
     def close(self) -> None:
-        """Say goodbye where that is possible."""
+        """Send QUIT if possible, and close the connection."""
         server, self._server = self._server, None
         if server is not None:
             server.leave()
@@ -121,7 +122,7 @@ class MailServer:
 
     def _connect(self, our_name: str, ends_at: float) -> "_Server":
         host, port = str(self._parts.hostname), self._parts.port
-        # Our name is said, not looked up: that can take the time of several letters.
+        # With `local_hostname` smtplib skips a slow DNS lookup of our own name.
         if self._parts.scheme == "smtps":
             server: _Server = _TlsServer(
                 ends_at, host, port or TLS_PORT, local_hostname=our_name, context=ssl.create_default_context()
@@ -148,13 +149,13 @@ class MailServer:
             raise ServerAway("the mail server offers no TLS, and a password is not sent without it")
         server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
 
-    def _refusal(self, code: int, words: bytes | str) -> Exception:
+    def _refusal(self, code: int, text: bytes | str) -> Exception:
         if 500 <= code < 600:
-            return Refused(f"the mail server refused the recipient ({_said(code, words)})")
-        return self._not_taken(code, words)
+            return Refused(f"the mail server refused the recipient ({_status(code, text)})")
+        return self._not_taken(code, text)
 
-    def _not_taken(self, code: int, words: bytes | str) -> Exception:
-        sentence = f"the mail server did not take the message ({_said(code, words)})"
+    def _not_taken(self, code: int, text: bytes | str) -> Exception:
+        sentence = f"the mail server did not take the message ({_status(code, text)})"
         # RFC 5321, 3.8: with 421 the server closes.
         if code == 421:
             self.close()
@@ -164,35 +165,35 @@ class MailServer:
     def _away(self, error: Exception) -> ServerAway:
         self.close()
         if isinstance(error, smtplib.SMTPResponseException):
-            said = _said(error.smtp_code, error.smtp_error)
-            return ServerAway(f"the mail server did not let us in ({said})")
-        return ServerAway(f"the mail server cannot be used ({_kind(error)})")
+            status = _status(error.smtp_code, error.smtp_error)
+            return ServerAway(f"the mail server did not let us in ({status})")
+        return ServerAway(f"the mail server cannot be used ({type(error).__name__})")
 
 
 class _Server(smtplib.SMTP):
-    """smtplib's client, whose every step waits only as long as the message may still take."""
+    """smtplib client whose steps share one deadline, `ends_at`."""
 
     def __init__(self, ends_at: float, host: str, port: int, **more: Any) -> None:
         self.ends_at = ends_at
         super().__init__(host, port, timeout=self._left(), **more)
 
     def send(self, s: Any) -> None:
-        self._hurry()
+        self._set_timeout()
         super().send(s)
 
     def getreply(self) -> tuple[int, bytes]:
-        # Sending may have taken most of the time.
-        self._hurry()
+        # Sending may have used most of the time.
+        self._set_timeout()
         return super().getreply()
 
     def leave(self) -> None:
-        """Say goodbye if that takes no time, and hang up."""
+        """Send QUIT with a short timeout, and close the connection."""
         self.ends_at = min(self.ends_at, time.monotonic() + SECONDS_TO_LEAVE)
         with suppress(OSError):
             self.quit()
         self.close()
 
-    def _hurry(self) -> None:
+    def _set_timeout(self) -> None:
         if self.sock is not None:
             self.sock.settimeout(self._left())
 
@@ -207,11 +208,7 @@ class _TlsServer(_Server, smtplib.SMTP_SSL):
     """The same over TLS from the first byte."""
 
 
-def _said(code: int, words: bytes | str) -> str:
-    """Return an answer's codes (RFC 3463) without its words: those may repeat an address or a link of ours."""
-    found = _ENHANCED.match(words if isinstance(words, bytes) else words.encode("utf-8", "replace"))
-    return f"{code} {found.group(1).decode()}" if found else str(code)
-
-
-def _kind(error: Exception) -> str:
-    return type(error).__name__
+def _status(code: int, text: bytes | str) -> str:
+    """Return the codes of a reply (RFC 3463) without its text, which may repeat an address or a link."""
+    match = _ENHANCED.match(text if isinstance(text, bytes) else text.encode("utf-8", "replace"))
+    return f"{code} {match.group(1).decode()}" if match else str(code)

@@ -1,1 +1,1 @@
-"""The AWS side of subscriptions: registration, events, worker."""
+"""AWS Marketplace: registration of buyers, events, reconciliation."""

@@ -1,4 +1,4 @@
-"""AWS itself, and nothing of ours: the one module that speaks through boto3, which is imported when it is needed."""
+"""Calls to AWS through boto3, which is imported on the first call."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -8,33 +8,33 @@ from types import MappingProxyType
 from typing import Any
 
 from reflow_accounts.aws_settings import REGION, AwsSettings
-from reflow_accounts.marketplace.words import licence_key_of, word
+from reflow_accounts.marketplace.parsing import licence_key_of, word
 
-# Everything of AWS Marketplace is in one region. A poll waits longer than any other question.
+# Timeouts; a long poll of the queue waits longer.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 5, 2
 POLL_SECONDS = 20
 MESSAGES_AT_ONCE = 10
 
 
 class AwsAway(Exception):
-    """AWS cannot be asked now; the sentence holds its code and nothing that was sent."""
+    """AWS is unavailable. The message contains the error code, but nothing of the request."""
 
 
 class TokenInvalid(Exception):
-    """The registration token is none of AWS's, or is for another seller."""
+    """The registration token is invalid or belongs to another seller."""
 
 
 class TokenExpired(Exception):
-    """The registration token is too old; a new one comes with each press of the button in AWS."""
+    """The registration token has expired; AWS sends a new one with each click on its button."""
 
 
 class Disabled(Exception):
-    """AWS refuses this seller's account the call: an operator must see to it."""
+    """The API is disabled for the seller account: an operator must enable it."""
 
 
 @dataclass(frozen=True)
 class Customer:
-    """Who bought what, as ResolveCustomer says."""
+    """Result of ResolveCustomer: buyer, product and licence."""
 
     product_code: str
     aws_account: str
@@ -44,7 +44,7 @@ class Customer:
 
 @dataclass(frozen=True)
 class Message:
-    """A message of the queue; `receipt` is what it is deleted by."""
+    """A message of the queue; `receipt` deletes it."""
 
     id: str
     body: str
@@ -53,7 +53,7 @@ class Message:
 
 @dataclass(frozen=True)
 class AgreementFacts:
-    """An agreement as the Agreement API describes it."""
+    """An agreement as returned by the Agreement API."""
 
     agreement_id: str
     initial_id: str | None
@@ -63,7 +63,7 @@ class AgreementFacts:
 
 
 def resolve_customer(settings: AwsSettings, token: str) -> Customer:
-    """Return who a registration token stands for; the same token does so again until it expires.
+    """Return the buyer for a registration token. A token can be resolved repeatedly until it expires.
 
     Raises TokenInvalid, TokenExpired, Disabled, or AwsAway.
     https://docs.aws.amazon.com/marketplacemetering/latest/APIReference/API_ResolveCustomer.html
@@ -74,45 +74,45 @@ def resolve_customer(settings: AwsSettings, token: str) -> Customer:
         "ExpiredTokenException": TokenExpired,
         "DisabledApiException": Disabled,
     }
-    with _asking(refusals):
+    with _translated_errors(refusals):
         client = _client("meteringmarketplace", settings.metering_endpoint)
-        found = client.resolve_customer(RegistrationToken=token)
-    product_code, key = word(found.get("ProductCode")), licence_key_of(found.get("LicenseArn"))
+        answer = client.resolve_customer(RegistrationToken=token)
+    product_code, key = word(answer.get("ProductCode")), licence_key_of(answer.get("LicenseArn"))
     if product_code is None or key is None:
         raise TokenInvalid("AWS's answer names no product or no licence.")
-    agreement_id = word((found.get("Metadata") or {}).get("AgreementId"))
-    return Customer(product_code, word(found.get("CustomerAWSAccountId"), 12) or "", key, agreement_id)
+    agreement_id = word((answer.get("Metadata") or {}).get("AgreementId"))
+    return Customer(product_code, word(answer.get("CustomerAWSAccountId"), 12) or "", key, agreement_id)
 
 
 class Queue:
-    """The queue that AWS Marketplace's events come in by."""
+    """The SQS queue of AWS Marketplace events."""
 
     def __init__(self, settings: AwsSettings) -> None:
         self._url = settings.queue_url
-        with _asking():
+        with _translated_errors():
             self._client = _client("sqs", settings.sqs_endpoint, read_seconds=POLL_SECONDS + READ_SECONDS)
 
     def receive(self) -> list[Message]:
         """Wait up to 20 seconds for messages. Raises AwsAway."""
-        with _asking():
+        with _translated_errors():
             answer = self._client.receive_message(
                 QueueUrl=self._url, MaxNumberOfMessages=MESSAGES_AT_ONCE, WaitTimeSeconds=POLL_SECONDS
             )
         return [
-            Message(found["MessageId"], found["Body"], found["ReceiptHandle"])
-            for found in answer.get("Messages", ())
+            Message(message["MessageId"], message["Body"], message["ReceiptHandle"])
+            for message in answer.get("Messages", ())
         ]
 
     def delete(self, message: Message) -> None:
-        """Take a message out of the queue for good. Raises AwsAway."""
-        with _asking():
+        """Delete a message from the queue. Raises AwsAway."""
+        with _translated_errors():
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
 
 
 def describe_agreement(settings: AwsSettings, agreement_id: str) -> AgreementFacts | None:
-    """Return an agreement; None when AWS does not know it. Raises AwsAway."""
+    """Return an agreement, or None when AWS does not know it. Raises AwsAway."""
     try:
-        with _asking({"ResourceNotFoundException": _NotFound}):
+        with _translated_errors({"ResourceNotFoundException": _NotFound}):
             client = _client("marketplace-agreement", settings.agreement_endpoint)
             return _facts(client.describe_agreement(agreementId=agreement_id))
     except _NotFound:
@@ -120,14 +120,14 @@ def describe_agreement(settings: AwsSettings, agreement_id: str) -> AgreementFac
 
 
 def search_agreements(settings: AwsSettings) -> Iterator[AgreementFacts]:
-    """Yield every purchase agreement that this seller's account proposed. Raises AwsAway."""
+    """Yield all purchase agreements that the seller account proposed. Raises AwsAway."""
     filters = [
         {"name": "PartyType", "values": ["Proposer"]},
         {"name": "AgreementType", "values": ["PurchaseAgreement"]},
     ]
     more: dict[str, str] = {}
     while True:
-        with _asking():
+        with _translated_errors():
             client = _client("marketplace-agreement", settings.agreement_endpoint)
             answer = client.search_agreements(catalog="AWSMarketplace", filters=filters, **more)
         yield from map(_facts, answer.get("agreementViewSummaries", ()))
@@ -140,13 +140,13 @@ class _NotFound(Exception):
     pass
 
 
-def _facts(found: Mapping[str, Any]) -> AgreementFacts:
+def _facts(agreement: Mapping[str, Any]) -> AgreementFacts:
     return AgreementFacts(
-        found["agreementId"],
-        found.get("initialAgreementId"),
-        str(found.get("status", "")),
-        found.get("startTime"),
-        found.get("endTime"),
+        agreement["agreementId"],
+        agreement.get("initialAgreementId"),
+        str(agreement.get("status", "")),
+        agreement.get("startTime"),
+        agreement.get("endTime"),
     )
 
 
@@ -163,10 +163,10 @@ def _client(service: str, endpoint: str, *, read_seconds: int = READ_SECONDS) ->
 
 
 @contextmanager
-def _asking(refusals: Mapping[str, type[Exception]] = MappingProxyType({})) -> Iterator[None]:
-    """Turn what boto3 raises into what we say: `refusals` by AWS's codes, and AwsAway for all else.
+def _translated_errors(refusals: Mapping[str, type[Exception]] = MappingProxyType({})) -> Iterator[None]:
+    """Translate boto3 errors: AWS error codes in `refusals` to their exceptions, all others to AwsAway.
 
-    Its own texts may repeat what was sent: they go no further.
+    The texts of boto3 errors are dropped, because they may repeat the request.
     """
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError

@@ -1,4 +1,4 @@
-"""What AWS sent, kept as it came; agreements as it describes them; and claims under way."""
+"""Events and agreements of AWS Marketplace, and claims of buyers who register."""
 
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ LONGEST_KIND = 80
 
 
 class MarketplaceEvent(Model):
-    """One event, kept once however often it comes (SQS delivers at least once, in any order)."""
+    """An event, stored once (SQS delivers at least once, in any order)."""
 
     __tablename__ = "marketplace_events"
     __table_args__ = (Index(None, "licence_key"), Index(None, "agreement_id"), Index(None, "received_at"))
@@ -30,26 +30,26 @@ class MarketplaceEvent(Model):
 
 
 class Agreement(Model):
-    """An agreement as events and AWS's own answers describe it; held while an event of it is taken in."""
+    """An agreement as described by events and API responses; locked while one of its events is ingested."""
 
     __tablename__ = "marketplace_agreements"
     __table_args__ = (Index(None, "initial_id"),)
 
     agreement_id: Mapped[str] = mapped_column(String(LONGEST_AWS_ID), primary_key=True)
-    # The first one of a chain of renewals, which carries the team over; the one before it, as events say.
+    # The first agreement of a chain of renewals, and the previous one. Renewals keep the team.
     initial_id: Mapped[str | None] = mapped_column(String(LONGEST_AWS_ID))
     previous_id: Mapped[str | None] = mapped_column(String(LONGEST_AWS_ID))
     status: Mapped[str] = mapped_column(String(30), default="")
     starts_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     ends_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # What AWS warns of and did not yet take back; for staff alone.
+    # Unresolved advisory by AWS, shown to staff only.
     advisory: Mapped[str] = mapped_column(String(500), default="")
-    # When AWS was last asked about it (marketplace-reconcile).
+    # Last check by marketplace-reconcile.
     checked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class Claim(Model):
-    """A buyer's registration under way: the browser holds the secret whose digest this is, and nothing else."""
+    """An unfinished registration of a buyer; the browser has the secret for `digest` in a cookie."""
 
     __tablename__ = "marketplace_claims"
     __table_args__ = (Index(None, "licence_id"), Index(None, "expires_at"))

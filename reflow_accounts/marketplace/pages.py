@@ -1,4 +1,4 @@
-"""From AWS Marketplace to a team: the address of the listing, and the page where the purchase is connected."""
+"""Registration of AWS Marketplace buyers: the form post by AWS, and the page that connects a purchase to a team."""
 
 import logging
 import math
@@ -8,6 +8,7 @@ from flask import Blueprint, current_app, flash, make_response, redirect, render
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.wrappers import Response
+from wtforms import RadioField, StringField
 
 from reflow_accounts.auth import login_manager
 from reflow_accounts.aws_settings import AwsSettings
@@ -23,7 +24,6 @@ from reflow_accounts.errors import (
     ValidationFailed,
 )
 from reflow_accounts.marketplace import aws_client, registration
-from reflow_accounts.marketplace.forms import NEW_TEAM, ConnectForm
 from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.current import choose
@@ -31,7 +31,8 @@ from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import membership_of, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.error_handlers import database_error, domain_error
-from reflow_accounts.web.redirects import waits
+from reflow_accounts.web.input import Form
+from reflow_accounts.web.redirects import continues_after_sign_in
 from reflow_accounts.web.request_info import client
 
 webhooks = Blueprint("aws", __name__)
@@ -39,43 +40,55 @@ public = Blueprint("registration", __name__)
 
 Answer = str | Response | tuple[str, int]
 
-# The form's fields, as AWS names them.
+# Form fields that AWS posts.
 _TOKEN, _OFFER = "x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"
 _LONGEST_TOKEN = 4096
 _logger = logging.getLogger(__name__)
+NEW_TEAM = "new"
+
+
+class ConnectForm(Form):
+    """`team` is a team's id, or `new` with its name."""
+
+    team = RadioField("Team", validate_choice=False)
+    team_name = StringField("Team name")
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Why a registration does not go on; the template says what to do next."""
+class RegistrationProblem:
+    """A failed registration: the name for its template, and the status."""
 
     name: str
     status: int
 
 
 _PROBLEMS = {
-    aws_client.TokenInvalid: Problem("invalid", 400),
-    aws_client.TokenExpired: Problem("expired", 410),
-    aws_client.Disabled: Problem("away", 503),
-    aws_client.AwsAway: Problem("away", 503),
-    registration.ForeignProduct: Problem("foreign", 400),
+    aws_client.TokenInvalid: RegistrationProblem("invalid", 400),
+    aws_client.TokenExpired: RegistrationProblem("expired", 410),
+    aws_client.Disabled: RegistrationProblem("away", 503),
+    aws_client.AwsAway: RegistrationProblem("away", 503),
+    registration.ForeignProduct: RegistrationProblem("foreign", 400),
 }
-_UNCONFIGURED, _NONE, _TAKEN = Problem("unconfigured", 404), Problem("none", 404), Problem("taken", 409)
+_UNCONFIGURED, _NONE, _TAKEN = (
+    RegistrationProblem("unconfigured", 404),
+    RegistrationProblem("none", 404),
+    RegistrationProblem("taken", 409),
+)
 
 
 @webhooks.get("/aws")
 def explain() -> Answer:
-    """Lead who opens the listing's address by hand to where their registration stands."""
+    """Redirect a person who opens the address by hand to the registration page."""
     return redirect(url_for("public.registration.show"), 303)
 
 
 @webhooks.post("/aws")
 def register() -> Answer:
-    """Take the buyer in whom AWS sends, and lead to the page that connects the purchase.
+    """Start the registration of a buyer and redirect to the page that connects the purchase.
 
-    The form comes from AWS's site, without our cookies; its token is AWS's proof and is used up at once.
+    The form comes from the AWS site, without our cookies; its token proves the purchase and is resolved at once.
     """
-    settings = _settings()
+    settings: AwsSettings = current_app.config["SETTINGS"].aws
     rate_limits.hit("registration", address=client().address)
     token = request.form.get(_TOKEN, "")
     if not settings.takes_registrations:
@@ -90,7 +103,7 @@ def register() -> Answer:
         return _problem(_PROBLEMS[type(error)])
     db.session.commit()
     answer = redirect(url_for("public.registration.show"), 303)
-    # Lax: the redirect that follows comes from AWS's site. Nobody can guess it, so it needs no signature.
+    # Lax, because the navigation starts on the AWS site. The value is random, so it needs no signature.
     answer.set_cookie(
         cookie_name(),
         secret,
@@ -104,90 +117,87 @@ def register() -> Answer:
 
 @public.get("/registration")
 def show() -> Answer:
-    """Ask which team the purchase is for; who is not signed in signs up or logs in first."""
-    found = registration.find_claim(_secret())
-    if found is None:
+    """Ask for the team of the purchase; redirect to sign-up without a session."""
+    claim = registration.find_claim(_secret())
+    if claim is None:
         return _problem(_NONE)
     session = login_manager.current_session()
     if session is None:
         return redirect(url_for("public.users.signup", next=url_for("public.registration.show")), 303)
-    team = registration.team_that_has(found)
+    team = registration.team_that_has(claim)
     if team:
-        return _done(team, session.user) if _is_in(team, session.user) else _problem(_TAKEN)
-    return _ask(found, session.user, ConnectForm(formdata=None))
+        is_member = any(row.team_id == team.id for row in memberships_of(session.user))
+        return _done(team) if is_member else _problem(_TAKEN)
+    return _ask(claim, session.user, ConnectForm(formdata=None))
 
 
 @public.post("/registration")
 def connect() -> Answer:
     """Connect the purchase to a team."""
-    found, session = registration.find_claim(_secret()), login_manager.current_session()
-    if found is None or session is None:
+    claim, session = registration.find_claim(_secret()), login_manager.current_session()
+    if claim is None or session is None:
         return show()
     form = ConnectForm()
     chosen = "" if form.team.data == NEW_TEAM else form.team.data or "?"
     try:
         team = registration.connect(
-            found, chosen, form.team_name.data or "", by=session.user, client=client()
+            claim, chosen, form.team_name.data or "", by=session.user, client=client()
         )
     except (ValidationFailed, NotFound) as failed:
         db.session.rollback()
         form.show(failed if isinstance(failed, ValidationFailed) else ValidationFailed(team="Choose a team"))
-        return _ask(found, session.user, form), 422
+        return _ask(claim, session.user, form), 422
     except (Conflict, Gone):
-        # Another tab, or somebody else with the same purchase, was faster.
+        # Another tab or person has connected the purchase meanwhile.
         db.session.rollback()
         return show()
     choose(membership_of(session.user, team.public_id))
     db.session.commit()
     flash(f"{team.name} is connected to your AWS Marketplace subscription.", "subscription-connected")
-    return _done(team, session.user)
+    return _done(team)
 
 
 def cookie_name() -> str:
-    """Return the name of the cookie that names a claim."""
+    """Return the name of the cookie with the secret of a claim."""
     name: str = current_app.config["CLAIM_COOKIE_NAME"]
     return name
 
 
 def has_claim() -> bool:
-    """Say whether the browser comes from AWS Marketplace with a purchase that nobody has connected yet."""
-    found = registration.find_claim(_secret())
-    return found is not None and registration.team_that_has(found) is None
+    """Return whether the browser has the claim of a purchase without a team."""
+    claim = registration.find_claim(_secret())
+    return claim is not None and registration.team_that_has(claim) is None
 
 
-@waits
-def waiting_page() -> str | None:
-    """Lead who has just signed in, or signed up, back to the purchase."""
+@continues_after_sign_in
+def page_after_sign_in() -> str | None:
+    """Return the registration page after sign-in while a purchase is unconnected."""
     return url_for("public.registration.show") if has_claim() else None
 
 
-def _ask(found: Claim, user: User, form: ConnectForm) -> str:
+def _ask(claim: Claim, user: User, form: ConnectForm) -> str:
     teams = registration.teams_of_admin(user)
     form.team.choices = [(team.public_id, team.name) for team in teams] + [(NEW_TEAM, "A new team")]
     if form.team.data is None:
         form.team.data = teams[0].public_id if len(teams) == 1 else None if teams else NEW_TEAM
     is_only_member = not teams and bool(memberships_of(user))
     return render_template(
-        "marketplace/registration.html", form=form, found=found, is_only_member=is_only_member
+        "marketplace/registration.html", form=form, found=claim, is_only_member=is_only_member
     )
 
 
-def _done(team: Team, user: User) -> Response:
+def _done(team: Team) -> Response:
     return _without_claim(redirect(url_for("account.subscription.show", team=team.public_id), 303))
 
 
-def _is_in(team: Team, user: User) -> bool:
-    return any(membership.team_id == team.id for membership in memberships_of(user))
-
-
 def _busy(error: Exception) -> Response:
-    """Answer what a minute mends as everywhere, in words for who has just paid."""
-    found = domain_error(error) if isinstance(error, DomainError) else database_error(error)
-    if found.status_code in (429, 503):
+    """Return rate-limit and database errors with a page for buyers."""
+    response = domain_error(error) if isinstance(error, DomainError) else database_error(error)
+    if response.status_code in (429, 503):
         minutes = math.ceil(error.retry_after / 60) if isinstance(error, RateLimited) else 1
         wait = "a minute" if minutes == 1 else f"{minutes} minutes"
-        found.set_data(render_template("marketplace/problem.html", problem="busy", wait=wait))
-    return found
+        response.set_data(render_template("marketplace/problem.html", problem="busy", wait=wait))
+    return response
 
 
 for _blueprint in (webhooks, public):
@@ -195,9 +205,9 @@ for _blueprint in (webhooks, public):
         _blueprint.register_error_handler(_kind, _busy)
 
 
-def _problem(problem: Problem) -> Response:
+def _problem(problem: RegistrationProblem) -> Response:
     answer = make_response(render_template("marketplace/problem.html", problem=problem.name), problem.status)
-    # What leads nowhere is not to lead there again: AWS's button brings a new one.
+    # The cookie is useless now; the button in AWS starts a new registration.
     return _without_claim(answer) if problem in (_NONE, _TAKEN) else answer
 
 
@@ -209,11 +219,6 @@ def _without_claim(answer: Response) -> Response:
 
 def _secret() -> str | None:
     return request.cookies.get(cookie_name())
-
-
-def _settings() -> AwsSettings:
-    settings: Settings = current_app.config["SETTINGS"]
-    return settings.aws
 
 
 def _is_https() -> bool:

@@ -1,4 +1,4 @@
-"""Read an event of AWS Marketplace as EventBridge puts it into the queue, and refuse what is none."""
+"""Parse and validate EventBridge events of AWS Marketplace."""
 
 import json
 import math
@@ -11,24 +11,24 @@ from typing import Any
 from reflow_accounts.database import now
 from reflow_accounts.marketplace.models import LONGEST_EVENT_ID, LONGEST_KIND
 from reflow_accounts.marketplace.state_machine import kind_of
-from reflow_accounts.marketplace.words import licence_key_of, word
+from reflow_accounts.subscriptions.models import LONGEST_AWS_ID
 
 SOURCE = "aws.agreement-marketplace"
 # SQS takes up to 256 kB (1 MB by request); AWS's own events are a few hundred bytes.
 LARGEST_EVENT = 64_000
 DEEPEST_EVENT = 32
 
-# Lone surrogates cannot be written in UTF-8, and PostgreSQL stores no NUL.
+# UTF-8 cannot encode lone surrogates, and PostgreSQL cannot store NUL.
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Malformed(Exception):
-    """This is no event of AWS Marketplace; the sentence says why and repeats nothing of it."""
+    """The message is no AWS Marketplace event. The text gives the reason without repeating the message."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One event, checked. What is not in it is None, or empty."""
+    """A validated event. Missing values are None or empty."""
 
     event_id: str
     kind: str
@@ -41,17 +41,17 @@ class Event:
 
 
 def parse(body: str) -> Event:
-    """Return the event that a message holds. Raises Malformed."""
-    found = _object(body)
-    if found.get("source") != SOURCE:
+    """Return the event in a message. Raises Malformed."""
+    message = _object(body)
+    if message.get("source") != SOURCE:
         raise Malformed("its source is another")
-    detail = found.get("detail")
+    detail = message.get("detail")
     if not isinstance(detail, dict):
         raise Malformed("it has no detail")
     return Event(
-        event_id=word(found.get("id"), LONGEST_EVENT_ID) or _missing("id"),
-        kind=kind_of(word(found.get("detail-type"), LONGEST_KIND) or _missing("detail-type")),
-        at=_time(found.get("time")),
+        event_id=word(message.get("id"), LONGEST_EVENT_ID) or _missing("id"),
+        kind=kind_of(word(message.get("detail-type"), LONGEST_KIND) or _missing("detail-type")),
+        at=_time(message.get("time")),
         detail=detail,
         licence_key=licence_key_of(_inside(detail, "license").get("arn")),
         agreement_id=word(_inside(detail, "agreement").get("id")),
@@ -61,7 +61,7 @@ def parse(body: str) -> Event:
 
 
 def time_in(detail: Mapping[str, Any], name: str) -> datetime | None:
-    """Return a time of an event's detail; None when it is not there, or none."""
+    """Return a time of the event detail, or None when it is missing or invalid."""
     try:
         return _time(detail.get(name))
     except Malformed:
@@ -69,26 +69,39 @@ def time_in(detail: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def status_in(detail: Mapping[str, Any]) -> str:
-    """Return the agreement's status in an event's detail, or nothing."""
+    """Return the agreement status in the event detail, or ""."""
     return word(_inside(detail, "agreement").get("status"), 30) or ""
+
+
+def word(value: object, longest: int = LONGEST_AWS_ID) -> str | None:
+    """Return `value` when it is printable ASCII text of 1 to `longest` characters, else None."""
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        return None
+    return value if value.isascii() and value.isprintable() else None
+
+
+def licence_key_of(arn: object) -> str | None:
+    """Return the `l-…` part of a licence ARN (with or without `arn:`), or None."""
+    key = word(str(arn).rpartition(":")[2])
+    return key if key and key.startswith("l-") and len(key) >= 3 else None
 
 
 def _object(body: str) -> dict[str, Any]:
     if len(body) > LARGEST_EVENT:
         raise Malformed("it is too large")
     try:
-        found = json.loads(body)
+        message = json.loads(body)
     except (ValueError, RecursionError):
         raise Malformed("it is not JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(message, dict):
         raise Malformed("it is not an object")
-    if not all(map(_is_storable, _parts(found))):
+    if not all(map(_is_storable, _parts(message))):
         raise Malformed("it holds what no database stores")
-    return found
+    return message
 
 
 def _parts(value: object, depth: int = 0) -> Iterator[object]:
-    """Yield every name and value in what was read as JSON."""
+    """Yield every name and value of a JSON document."""
     if depth > DEEPEST_EVENT:
         raise Malformed("it is nested too deeply")
     yield value
@@ -100,13 +113,13 @@ def _parts(value: object, depth: int = 0) -> Iterator[object]:
 def _is_storable(part: object) -> bool:
     if isinstance(part, str):
         return not _UNWRITABLE.search(part)
-    # JSON has neither NaN nor Infinity: Python reads them, and 1e999, all the same.
+    # Python accepts NaN, Infinity and 1e999, which JSON columns refuse.
     return not isinstance(part, float) or math.isfinite(part)
 
 
 def _inside(detail: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = detail.get(name)
-    return found if isinstance(found, dict) else {}
+    member = detail.get(name)
+    return member if isinstance(member, dict) else {}
 
 
 def _missing(name: str) -> str:
@@ -115,9 +128,9 @@ def _missing(name: str) -> str:
 
 def _time(value: object) -> datetime:
     try:
-        found = datetime.fromisoformat(str(value))
+        time = datetime.fromisoformat(str(value))
     except ValueError:
         raise Malformed("its time is none") from None
-    if found.tzinfo is None or not 2000 < found.year <= now().year + 1000:
+    if time.tzinfo is None or not 2000 < time.year <= now().year + 1000:
         raise Malformed("its time is none")
-    return found
+    return time

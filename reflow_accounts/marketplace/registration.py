@@ -1,4 +1,4 @@
-"""A buyer's registration: who bought, told by AWS; a claim that their browser holds; a team that takes it."""
+"""Registration of buyers: resolve the buyer at AWS, keep a claim, connect the licence to a team."""
 
 import secrets
 from datetime import timedelta
@@ -13,7 +13,7 @@ from reflow_accounts.mail.service import post
 from reflow_accounts.marketplace.aws_client import resolve_customer
 from reflow_accounts.marketplace.events import register
 from reflow_accounts.marketplace.models import Claim
-from reflow_accounts.subscriptions.licences import claim
+from reflow_accounts.subscriptions.licences import claim as claim_licence
 from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.teams.service import add_team, addresses_of_admins, ensure_rights, membership_of
 from reflow_accounts.users.models import User
@@ -25,14 +25,13 @@ _SECRET_BYTES = 32
 
 
 class ForeignProduct(Exception):
-    """The purchase is of another product of the same seller."""
+    """The purchase is for another product of the same seller."""
 
 
 def begin(settings: AwsSettings, token: str, offer_type: str) -> str:
-    """Ask AWS who stands behind a registration token; return the secret that names the claim for a day.
+    """Resolve a registration token at AWS and return the secret of a claim, which is valid for a day.
 
-    The same token, sent again, leads to the same licence. Raises what `aws.resolve_customer` raises, and
-    ForeignProduct.
+    A repeated token leads to the same licence. Raises ForeignProduct, and the errors of `resolve_customer`.
     """
     customer = resolve_customer(settings, token)
     if customer.product_code != settings.product_code:
@@ -45,7 +44,7 @@ def begin(settings: AwsSettings, token: str, offer_type: str) -> str:
 
 
 def find_claim(secret: str | None) -> Claim | None:
-    """Return the claim that a browser holds the secret of, also one that was used; None for any other."""
+    """Return the unexpired claim, used or not, with this secret, or None."""
     if not secret or len(secret) > 100:
         return None
     query = select(Claim).where(Claim.digest == digest_of(secret), Claim.expires_at > now())
@@ -53,7 +52,7 @@ def find_claim(secret: str | None) -> Claim | None:
 
 
 def teams_of_admin(user: User) -> list[Team]:
-    """List the teams that the user may connect a subscription to."""
+    """Return the teams of which the user is Admin: a subscription can be connected to them."""
     query = (
         select(Team)
         .join(Membership, Membership.team_id == Team.id)
@@ -62,20 +61,20 @@ def teams_of_admin(user: User) -> list[Team]:
     return list(db.session.scalars(query.order_by(Membership.created_at, Team.id)))
 
 
-def team_that_has(found: Claim) -> Team | None:
-    """Return the team that the claim's licence belongs to already."""
-    team_id = found.licence.team_id
+def team_that_has(claim: Claim) -> Team | None:
+    """Return the team that the licence of a claim belongs to, or None."""
+    team_id = claim.licence.team_id
     return db.session.get(Team, team_id) if team_id else None
 
 
-def connect(found: Claim, team_id: str, team_name: str, *, by: User, client: Client) -> Team:
-    """Connect the claim's licence to a team of the user's, or, when `team_id` is empty, to a new one.
+def connect(claim: Claim, team_id: str, team_name: str, *, by: User, client: Client) -> Team:
+    """Connect the licence of a claim to a team of the user, or to a new team when `team_id` is empty.
 
-    For the same team again it is harmless. Raises ValidationFailed for no usable name, NotFound and
-    InsufficientRights for a team that the user is no Admin of, Conflict when another team was faster, and
-    Gone when the claim ran out.
+    Connecting it to the same team again has no effect. Raises ValidationFailed for an invalid name, NotFound
+    and InsufficientRights for a team without the user as Admin, Conflict when the licence has another team,
+    and Gone when the claim has expired.
     """
-    if found.expires_at <= now():
+    if claim.expires_at <= now():
         raise Gone("This registration ran out.")
     if not team_id and not team_name.strip():
         raise ValidationFailed(team_name="Enter a team name")
@@ -84,25 +83,19 @@ def connect(found: Claim, team_id: str, team_name: str, *, by: User, client: Cli
         ensure_rights(membership, Rights.ADMIN)
         team = membership.team
     else:
-        taken = team_that_has(found)
-        if taken:
+        if team_that_has(claim):
             raise Conflict("This AWS Marketplace subscription is connected already.")
         team = add_team(team_name, by)
-    is_first = claim(found.licence, team, by=by, client=client)
-    used = update(Claim).where(Claim.licence_id == found.licence_id, Claim.claimed_at.is_(None))
+    is_first = claim_licence(claim.licence, team, by=by, client=client)
+    used = update(Claim).where(Claim.licence_id == claim.licence_id, Claim.claimed_at.is_(None))
     db.session.execute(used.values(claimed_at=now()))
     if is_first:
-        _confirm(team, by)
+        for address in addresses_of_admins(team):
+            post("subscription_connected", address, team=team.name, who=by.full_name, team_id=team.public_id)
     return team
 
 
 def prune_claims() -> None:
-    """Delete claims that ran out. Their licences stay: AWS will speak of them again."""
+    """Delete expired claims. Their licences stay."""
     db.session.execute(delete(Claim).where(Claim.expires_at <= now()))
     db.session.commit()
-
-
-def _confirm(team: Team, by: User) -> None:
-    """Mail the team's Admins, who connected it among them, that it is done."""
-    for address in addresses_of_admins(team):
-        post("subscription_connected", address, team=team.name, who=by.full_name, team_id=team.public_id)

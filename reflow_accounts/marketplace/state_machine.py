@@ -1,4 +1,4 @@
-"""From the events of a licence to its state: the highest rank that was ever reported, in whatever order it came."""
+"""State of a licence from its events: the highest state ever reported, whatever their order."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ from reflow_accounts.subscriptions.models import LicenceState
 
 LICENCE_UPDATED = "License Updated"
 LICENCE_DEPROVISIONED = "License Deprovisioned"
-# These happen to one licence; all other events to an agreement with whatever it holds.
+# Events about one licence. All others are about an agreement and all its licences.
 OF_ONE_LICENCE = frozenset({LICENCE_UPDATED, LICENCE_DEPROVISIONED})
 AGREEMENT_ENDED = "Purchase Agreement Ended"
 AGREEMENT_CREATED = "Purchase Agreement Created"
 AGREEMENT_AMENDED = "Purchase Agreement Amended"
 ADVISORY_ISSUED = "Purchase Agreement Advisory Issued"
 ADVISORY_RESOLVED = "Purchase Agreement Advisory Resolved"
-# What our own question to AWS found out, written down like an event.
+# Our own event for the result of marketplace-reconcile.
 RECONCILED = "Reconciled"
 
-# RENEWED and REPLACED end an agreement too, and cancel nothing.
+# RENEWED and REPLACED also end an agreement, but not the licence.
 CANCELLING = frozenset({"CANCELLED", "EXPIRED", "TERMINATED"})
-# Nothing of ours acts on these: staff look at them.
+# Not handled automatically, only shown to staff.
 STRANGE = frozenset({"ARCHIVED", "ROLLED_BACK", "SUPERSEDED"})
-# Not AWS's: what stands for the status of an agreement that AWS does not know.
+# Our own status for an agreement that AWS does not know.
 UNKNOWN = "UNKNOWN"
-# The event that ends a licence comes within the hour after the one that says so.
+# AWS ends a licence within an hour after it announces the end.
 HOUR = timedelta(hours=1)
 
 _RISING = (LicenceState.PENDING, LicenceState.ACTIVE, LicenceState.ENDING, LicenceState.ENDED)
@@ -32,7 +32,7 @@ _RISING = (LicenceState.PENDING, LicenceState.ACTIVE, LicenceState.ENDING, Licen
 
 @dataclass(frozen=True)
 class Fact:
-    """What one event says: its kind, its time by AWS's clock, and the agreement's status in it."""
+    """The relevant part of an event: kind, AWS timestamp and agreement status."""
 
     kind: str
     at: datetime
@@ -41,7 +41,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Reduced:
-    """A licence's state, since when, and, while it is ending, when it counts as ended."""
+    """State of a licence, its start and, for an ending licence, its end."""
 
     state: LicenceState
     since_at: datetime
@@ -49,15 +49,15 @@ class Reduced:
 
 
 def kind_of(detail_type: str) -> str:
-    """Return what an event is, without the party that it was sent to: direct sales name the Proposer alone."""
+    """Return the kind of an event: its detail-type without the recipient after ` - `."""
     return detail_type.partition(" - ")[0].strip()
 
 
 def reduce(facts: Iterable[Fact]) -> Reduced | None:
-    """Return what the events of a licence and its agreement come to; None when they say nothing of it.
+    """Return the state that follows from the events of a licence and its agreement, or None without any.
 
-    Order and repeats cannot matter: of equal ranks the earliest time holds. What AWS never activated has
-    nothing to wind down: its cancellation ends it, since only AWS's word makes a licence good.
+    Order and repetition have no effect: of equal states the earliest time counts. The cancellation of a
+    licence that was never active ends it at once.
     """
     known = [(state, fact.at) for fact in facts if (state := _state_in(fact))]
     if not known:

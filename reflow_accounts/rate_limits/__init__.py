@@ -1,1 +1,1 @@
-"""Limits: how often somebody may try, counted in the database, the same on every node."""
+"""Rate limits, counted in the database that all nodes share."""

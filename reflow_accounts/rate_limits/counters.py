@@ -1,4 +1,4 @@
-"""The counters in our own database, as a storage of the library `limits`; and which storage an application uses."""
+"""Storage of the library `limits` in the database, and the choice of the storage."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,32 +14,32 @@ from reflow_accounts.database import db, now
 from reflow_accounts.rate_limits.models import LimitCount
 
 SCHEME = "reflow-database"
-# A counter that answers later than this is a counter that is away.
+# Timeout of the counter store (Redis or Valkey), in seconds.
 _SECONDS_TO_ANSWER = 2.0
 _EXTENSION = "limiter"
 
 
 class DatabaseStorage(Storage):
-    """Counts in one statement and in a transaction of its own.
+    """Counters in the database, incremented by one atomic statement in a separate transaction.
 
-    So a try counts whatever becomes of its request, and of many that come at once, on any node, no two
-    read the same number. The window of a counter begins with its first try.
+    An attempt counts even if its request is rolled back, and concurrent attempts on all nodes get different
+    numbers. The window of a counter begins with its first attempt.
     """
 
     STORAGE_SCHEME = [SCHEME]
 
     @property
     def base_exceptions(self) -> tuple[type[Exception], ...]:
-        """Nothing is wrapped: what the database says is answered like everywhere (`web.error_handlers`)."""
+        """No exceptions are wrapped: `web.error_handlers` handles database errors."""
         return ()
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Add `amount` (which may be negative; a count never is) and return the count of this window."""
+        """Add `amount`, which may be negative, and return the count of this window (at least 0)."""
         _ensure_nothing_was_written()
-        at = now()
+        moment = now()
         insert: Any = (sqlite if db.engine.dialect.name == "sqlite" else postgresql).insert
-        fresh = {"count": max(amount, 0), "ends_at": at + timedelta(seconds=expiry)}
-        is_over = LimitCount.ends_at <= at
+        fresh = {"count": max(amount, 0), "ends_at": moment + timedelta(seconds=expiry)}
+        is_over = LimitCount.ends_at <= moment
         more = LimitCount.count + amount
         statement = (
             insert(LimitCount)
@@ -82,29 +82,24 @@ class DatabaseStorage(Storage):
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Keep the limiter of an application: over its database, or over Redis or Valkey where they are named."""
-    storage = None
+    """Create the limiter of an application, with counters in its database, Redis or Valkey."""
+    storage: Any = None
     if settings.rate_limits:
-        storage = _storage(settings.ratelimit_storage_url)
+        url = settings.ratelimit_storage_url
+        timeouts = {"socket_timeout": _SECONDS_TO_ANSWER, "socket_connect_timeout": _SECONDS_TO_ANSWER}
+        storage = storage_from_string(url, **timeouts) if url else storage_from_string(f"{SCHEME}://")
     app.extensions[_EXTENSION] = FixedWindowRateLimiter(storage) if storage else None
 
 
 def limiter() -> FixedWindowRateLimiter | None:
-    """Return the limiter of the current application; None where limits are off."""
-    found: FixedWindowRateLimiter | None = current_app.extensions[_EXTENSION]
-    return found
+    """Return the limiter of the current application, or None when limits are off."""
+    current: FixedWindowRateLimiter | None = current_app.extensions[_EXTENSION]
+    return current
 
 
 def _ensure_nothing_was_written() -> None:
-    # SQLite has one writer: a request that writes already would wait for itself.
+    # SQLite has one writer: a request with an open write transaction would wait for itself.
     if db.engine.dialect.name == "sqlite" and db.session().in_transaction():
         driver: Any = db.session.connection().connection.driver_connection
         if driver.in_transaction:
             raise RuntimeError("count a try before the request writes")
-
-
-def _storage(url: str) -> Any:
-    if not url:
-        return storage_from_string(f"{SCHEME}://")
-    timeouts = {"socket_timeout": _SECONDS_TO_ANSWER, "socket_connect_timeout": _SECONDS_TO_ANSWER}
-    return storage_from_string(url, **timeouts)

@@ -9,7 +9,7 @@ from reflow_accounts.database import Model, UTCDateTime
 
 
 class LimitCount(Model):
-    """How often somebody tried in one window of time; worthless after its end."""
+    """Number of attempts in one time window."""
 
     __tablename__ = "limit_counts"
 

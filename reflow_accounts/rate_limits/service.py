@@ -1,4 +1,4 @@
-"""How often somebody may try what can be guessed or flooded (OWASP ASVS 5.0, 6.1.1 and 6.3.1)."""
+"""Rate limits of sign-in and other sensitive acts (OWASP ASVS 5.0, 6.1.1 and 6.3.1)."""
 
 import hashlib
 import logging
@@ -17,7 +17,7 @@ from reflow_accounts.rate_limits.counters import limiter
 from reflow_accounts.rate_limits.models import LimitCount
 from reflow_accounts.web import text
 
-# "step-up…" is whoever is signed in and proves it again: what strangers do to an account never hinders them.
+# "step-up…" counts the attempts of signed-in users separately, so that attacks from outside do not block them.
 Act = Literal[
     "sign-in",
     "sign-up",
@@ -34,17 +34,17 @@ Act = Literal[
 ]
 
 _TEN = (RateLimitItemPerMinute(10, 5),)
-# A code has six digits: at twenty an hour all of them take years.
+# Six digits at twenty an hour take years to guess.
 _CODES = (*_TEN, RateLimitItemPerHour(20))
 _OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {
     "second-factor": _CODES,
     "step-up-code": _CODES,
-    # Mail to strangers: how much one person sends, and how often one team writes to one address.
+    # Invitations that one person sends, and that one team sends to one address.
     "invite": (RateLimitItemPerHour(100), RateLimitItemPerDay(300)),
     "invite-to": (RateLimitItemPerHour(5),),
 }
 _OF_ADDRESS: dict[Act, tuple[RateLimitItem, ...]] = {
-    # A challenge or a login that waits is no guess, but a row; and an office may share its address.
+    # These create rows but are no guesses; an office may share its address.
     "passkey": (RateLimitItemPerMinute(30, 5),),
     "device-login": (RateLimitItemPerMinute(30, 5),),
 }
@@ -55,77 +55,76 @@ Counter = tuple[RateLimitItem, str, str, str]
 
 
 def hit(act: Act, *, account: str = "", address: str = "") -> None:
-    """Count one try, before anything is checked and before the request writes; raise RateLimited beyond the limit.
+    """Count an attempt, before it is checked and before the request writes.
 
-    `account` is whatever names it: an e-mail address as typed, whether it exists or not, or a public id.
-    `address` is the client's (`web.request_info`); leave it out for who is signed in. Each is counted by itself.
-    A refused try counts too, and does not lengthen the wait. Raises Unavailable when it cannot be counted.
+    `account` is an e-mail address as typed, whether it exists or not, or a public id. `address` is that of the
+    client (`web.request_info`); omit it for signed-in users. Both are counted separately. A refused attempt
+    does not lengthen the wait. Raises RateLimited above the limit, and Unavailable when counting fails.
     """
-    found = limiter()
-    if found is None:
+    current = limiter()
+    if current is None:
         return
     try:
         for item, *names in _counters(act, account, address):
-            if not found.hit(item, *names):
-                raise _refusal(found.get_window_stats(item, *names).reset_time)
-    except found.storage.base_exceptions as error:
+            if not current.hit(item, *names):
+                raise _refusal(current.get_window_stats(item, *names).reset_time)
+    except current.storage.base_exceptions as error:
         raise Unavailable(_SORRY) from error
 
 
 def give_back(act: Act, *, account: str = "", address: str = "") -> None:
-    """Take back what `hit` counted, with the same words: the try was right, so it was no guess.
+    """Undo `hit` with the same arguments after a successful attempt.
 
-    Call it when the request writes nothing: before its first write, or after its commit.
+    Call it without an open write transaction: before the first write of the request, or after its commit.
     """
-    found = limiter()
-    if found is None:
+    current = limiter()
+    if current is None:
         return
     try:
         for item, *names in _counters(act, account, address):
-            _take_one(found.storage, item.key_for(*names), item.get_expiry())
-    except found.storage.base_exceptions as error:
-        # What was right is done already. A count that stays makes a later wait longer, and nothing wrong.
+            _take_one(current.storage, item.key_for(*names), item.get_expiry())
+    except current.storage.base_exceptions as error:
+        # The attempt has succeeded already; the remaining count only makes a later limit stricter.
         _logger.warning("a count could not be given back: %s", type(error).__name__)
 
 
 def _take_one(storage: Storage, key: str, expiry: int) -> None:
-    # Where a new window has begun meanwhile there is nothing to give back: Redis would count below nothing,
-    # and let through more than the limit.
+    # When a new window has begun, Redis would count below zero and allow more attempts than the limit.
     if storage.incr(key, expiry, -1) < 0:
         storage.incr(key, expiry, 1)
 
 
 def prune() -> int:
-    """Remove the counters whose window is over, in a transaction of its own, and return how many there were."""
+    """Delete the counters of past windows in a separate transaction, and return how many."""
     with db.engine.begin() as connection:
         return connection.execute(delete(LimitCount).where(LimitCount.ends_at <= now())).rowcount
 
 
 def _counters(act: Act, account: str, address: str) -> list[Counter]:
-    """List what a try counts on, the address first: one address alone cannot use up many accounts."""
-    found: list[Counter] = []
+    """Return the counters of an attempt, the address first: one address alone cannot block many accounts."""
+    counters: list[Counter] = []
     if address:
-        found += [(item, act, "address", _network(address)) for item in _OF_ADDRESS.get(act, _TEN)]
+        counters += [(item, act, "address", _network(address)) for item in _OF_ADDRESS.get(act, _TEN)]
     if account:
-        found += [(item, act, "account", _digest(account)) for item in _OF_ACCOUNT.get(act, _TEN)]
-    return found
+        counters += [(item, act, "account", _digest(account)) for item in _OF_ACCOUNT.get(act, _TEN)]
+    return counters
 
 
 def _network(address: str) -> str:
-    """Return what one client holds: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return the network of one client: an IPv4 address, or the /64 of an IPv6 address."""
     try:
-        found = ip_address(address)
+        ip = ip_address(address)
     except ValueError:
         return _digest(address)
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    if found.ipv4_mapped:
-        return str(found.ipv4_mapped)
-    return str(ip_network((int(found), 64), strict=False).network_address)
+    if not isinstance(ip, IPv6Address):
+        return str(ip)
+    if ip.ipv4_mapped:
+        return str(ip.ipv4_mapped)
+    return str(ip_network((int(ip), 64), strict=False).network_address)
 
 
 def _digest(account: str) -> str:
-    # What strangers typed is not to be read in the table, and may be longer than a key of it.
+    # Hashed: the table must not reveal typed addresses, and they may be longer than its key.
     name = text.folded(text.tidy(account))
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -1,1 +1,1 @@
-"""Is this team paid for, and why do we believe so."""
+"""Subscriptions of teams: licences from AWS, overrides by support, and their changes."""

@@ -1,4 +1,4 @@
-"""Tell of each change of a subscription once: in the history, the audit log, and by mail when what counts flips."""
+"""Record changes of subscriptions: in the history, the audit log, and by mail when the state changes."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,8 @@ from reflow_accounts.subscriptions.models import (
 )
 from reflow_accounts.subscriptions.service import SubscriptionStatus, status_of
 from reflow_accounts.teams.models import Team
-from reflow_accounts.teams.service import addresses_of_admins, hold
+from reflow_accounts.teams.service import addresses_of_admins
+from reflow_accounts.teams.service import hold as lock_team
 
 _WHY = {
     ChangeKind.FORCED_ON: "Reflow support switched it on, {}.",
@@ -31,39 +32,41 @@ _WHY = {
 }
 
 
-def tell_facts(team: Team, reason: str) -> None:
-    """Tell what changed after AWS's facts about a team did; nothing when what counts is the same.
+def record_aws_change(team: Team, reason: str) -> None:
+    """Record a change of the state that follows from new AWS facts; do nothing if the state is the same.
 
-    `reason` says what AWS reported. Call it in the transaction that wrote the facts.
+    `reason` is what AWS reported. Call it in the transaction that wrote the facts.
     """
-    hold(team.id)
-    _tell_flip(team, reason)
+    lock_team(team.id)
+    _record_flip(team, reason)
 
 
-def tell_due() -> int:
-    """Tell what the passage of time changed: overrides and licences whose end came. Return how many teams.
+def record_due() -> int:
+    """Record the changes by overrides and licences that have ended, and return the number of teams.
 
-    Commits team by team; in several processes at once each change is told once.
+    Commits after each team. Concurrent processes record each change once.
     """
-    at = now()
-    ended = select(Override.team_id).where(Override.ended_at.is_(None), Override.expires_at <= at)
+    moment = now()
+    ended = select(Override.team_id).where(Override.ended_at.is_(None), Override.expires_at <= moment)
     over = (
         select(Licence.team_id)
         .join(Subscription, Subscription.team_id == Licence.team_id)
         .where(
-            Licence.state == LicenceState.ENDING, Licence.ends_at <= at, Subscription.state == State.ACTIVE
+            Licence.state == LicenceState.ENDING,
+            Licence.ends_at <= moment,
+            Subscription.state == State.ACTIVE,
         )
     )
     due = list(db.session.scalars(select(Team).where(or_(Team.id.in_(ended), Team.id.in_(over)))))
     for team in due:
-        held(team)
+        lock_subscription(team)
         db.session.commit()
     return len(due)
 
 
-def held(team: Team) -> SubscriptionStatus:
-    """Let nobody else change the subscription until the transaction ends; tell what is due, and return it."""
-    hold(team.id)
+def lock_subscription(team: Team) -> SubscriptionStatus:
+    """Lock the subscription until the transaction ends, record due changes, and return the status."""
+    lock_team(team.id)
     over = db.session.scalar(
         select(Override)
         .where(Override.team_id == team.id, Override.ended_at.is_(None), Override.expires_at <= now())
@@ -72,20 +75,20 @@ def held(team: Team) -> SubscriptionStatus:
     if over:
         over.ended_at = over.expires_at
         db.session.flush()
-        tell(team, ChangeKind.EXPIRED, CLOCK, "The override by support came to its end.")
+        record_change(team, ChangeKind.EXPIRED, CLOCK, "The override by support came to its end.")
     else:
-        _tell_flip(team, "The subscription in AWS Marketplace ended.")
+        _record_flip(team, "The subscription in AWS Marketplace ended.")
     return status_of(team)
 
 
-def _tell_flip(team: Team, reason: str) -> None:
-    """Tell what AWS's facts changed, if that changed what counts."""
-    row = _told(team)
+def _record_flip(team: Team, reason: str) -> None:
+    """Record a change by AWS if the state differs from the recorded one."""
+    row = _recorded(team)
     if row.state != status_of(team).state:
-        tell(team, ChangeKind.AWS, AWS_MARKETPLACE, reason)
+        record_change(team, ChangeKind.AWS, AWS_MARKETPLACE, reason)
 
 
-def tell(
+def record_change(
     team: Team,
     kind: ChangeKind,
     by: Actor,
@@ -94,12 +97,12 @@ def tell(
     until: datetime | None = None,
     ticket: str = "",
 ) -> None:
-    """Write a change into the history and the audit log; when it changes what counts, mail the Admins.
+    """Add a change to the history and the audit log; mail the Admins when the state changes.
 
-    Call it in the transaction that made the change, with the team held. `until` is when the change ends (None: it
-    does not), `reason` one to 500 characters that stay with staff, `ticket` up to 80 of the support desk's.
+    Call it in the transaction of the change, with the team locked. `until` is the end of the change (None: no
+    end), `reason` has 1 to 500 characters and is shown to staff only, `ticket` up to 80 characters.
     """
-    row, state = _told(team), status_of(team).state
+    row, state = _recorded(team), status_of(team).state
     db.session.add(
         SubscriptionChange(
             team_id=team.id,
@@ -133,15 +136,15 @@ def _action(kind: ChangeKind, is_flip: bool, state: State) -> Action:
 
 
 def _mail(team: Team, state: State, kind: ChangeKind, until: datetime | None) -> None:
-    """Tell the Admins of the team, each once. The reason is support's own and stays here."""
+    """Mail the Admins of the team. The reason is internal and not mailed."""
     why = _WHY[kind].format(f"until {until:%d %b %Y %H:%M} UTC" if until else "until further notice")
     for address in addresses_of_admins(team):
-        words = {"team": team.name, "team_id": team.public_id, "state": state.value, "why": why}
-        post("subscription_changed", address, **words)
+        data = {"team": team.name, "team_id": team.public_id, "state": state.value, "why": why}
+        post("subscription_changed", address, **data)
 
 
-def _told(team: Team) -> Subscription:
-    """Return the row that says what was told; of a team that was never told of, a new one."""
+def _recorded(team: Team) -> Subscription:
+    """Return the row with the recorded state of a team, creating it if needed."""
     row = db.session.get(Subscription, team.id, populate_existing=True)
     if row is None:
         row = Subscription(team_id=team.id, state=State.INACTIVE, changed_at=now(), version=0)

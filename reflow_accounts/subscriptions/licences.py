@@ -1,4 +1,4 @@
-"""Licences: learnt from AWS, claimed once by a team, and reported on as often as AWS has something to say."""
+"""Licences: added and updated from AWS, and claimed once by a team."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import AWS_MARKETPLACE, record
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict
-from reflow_accounts.subscriptions.change_log import tell_facts
+from reflow_accounts.subscriptions.change_log import record_aws_change
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
@@ -17,7 +17,7 @@ from reflow_accounts.web.request_info import Client
 
 
 def find_licence(key: str) -> Licence | None:
-    """Return the licence with this `l-…` key, as it is now."""
+    """Return the licence with this `l-…` key, reloaded from the database."""
     query = select(Licence).where(Licence.key == key)
     return db.session.scalar(query.execution_options(populate_existing=True))
 
@@ -25,9 +25,9 @@ def find_licence(key: str) -> Licence | None:
 def learn(
     key: str, *, product_code: str, aws_account: str, agreement_id: str | None = None, is_trial: bool = False
 ) -> Licence:
-    """Return the licence with this `l-…` key, held until the transaction ends; one that is new is added.
+    """Return the licence with this `l-…` key, added if new and locked until the transaction ends.
 
-    What was not known of it is filled in; nothing that was known is changed.
+    Missing values are filled in; known values stay.
     """
     if find_licence(key) is None:
         try:
@@ -36,47 +36,47 @@ def learn(
                     insert(Licence).values(key=key, product_code=product_code, aws_account=aws_account)
                 )
         except IntegrityError:
-            # Somebody else learnt of it in this moment.
+            # Another transaction added it concurrently.
             pass
-    found = hold_licence(key)
-    found.agreement_id = found.agreement_id or agreement_id
-    found.is_trial = found.is_trial or is_trial
+    licence = lock_licence(key)
+    licence.agreement_id = licence.agreement_id or agreement_id
+    licence.is_trial = licence.is_trial or is_trial
     db.session.flush()
-    return found
+    return licence
 
 
-def hold_licence(key: str) -> Licence:
-    """Let nobody else change a licence that is known until the transaction ends; return it as it is now.
+def lock_licence(key: str) -> Licence:
+    """Lock an existing licence until the transaction ends, and return it reloaded.
 
-    Held in this order everywhere: agreement, licence, team.
+    The lock order is agreement, licence, team.
     """
     db.session.execute(update(Licence).where(Licence.key == key).values(key=Licence.key))
-    found = find_licence(key)
-    assert found
-    return found
+    licence = find_licence(key)
+    assert licence
+    return licence
 
 
 def report(
     licence: Licence, state: LicenceState, since_at: datetime, ends_at: datetime | None, *, reason: str
 ) -> None:
-    """Set what AWS says of a licence that is held; its team is told what that changes, with the reason.
+    """Set the AWS state of a locked licence and record the change for its team, with the reason.
 
-    `since_at` is when AWS says that this state began, `ends_at` when an ending licence counts as ended.
+    `since_at` is the start of the state according to AWS, `ends_at` the end of an ending licence.
     """
     licence.state, licence.since_at, licence.ends_at = state, since_at, ends_at
     db.session.flush()
     team = db.session.get(Team, licence.team_id) if licence.team_id else None
     if team:
-        tell_facts(team, reason)
+        record_aws_change(team, reason)
 
 
 def claim(licence: Licence, team: Team, *, by: User | None, client: Client | None = None) -> bool:
-    """Connect a licence to a team, once; say whether this call did: for the same team again it is harmless.
+    """Connect a licence to a team and return whether it was unconnected before.
 
-    `by` None is AWS's own word that a renewal belongs to the team of the agreement before. Raises
-    Conflict for a licence of another team.
+    `by` None is a renewal that AWS reports for the team of the previous agreement. Raises Conflict for a
+    licence of another team.
     """
-    hold_licence(licence.key)
+    lock_licence(licence.key)
     if licence.team_id is not None:
         if licence.team_id == team.id:
             return False
@@ -91,11 +91,11 @@ def claim(licence: Licence, team: Team, *, by: User | None, client: Client | Non
         licence=licence.public_id,
     )
     db.session.flush()
-    tell_facts(team, "The subscription was bought in AWS Marketplace.")
+    record_aws_change(team, "The subscription was bought in AWS Marketplace.")
     return True
 
 
 def licences_of_agreement(agreement_id: str) -> list[Licence]:
-    """List the licences that came with an agreement."""
+    """Return the licences of an agreement."""
     query = select(Licence).where(Licence.agreement_id == agreement_id).order_by(Licence.id)
     return list(db.session.scalars(query))

@@ -1,4 +1,4 @@
-"""What AWS reports of each licence, what support decided above it, and every change of a subscription."""
+"""Licences from AWS, overrides by support, and the state and history of subscriptions."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -6,8 +6,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from reflow_accounts.database import Key, Model, UTCDateTime, now
-from reflow_accounts.web.ids import public_id
+from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
 
 LONGEST_REASON = 500
 LONGEST_TICKET = 80
@@ -15,14 +14,14 @@ LONGEST_AWS_ID = 64
 
 
 class State(StrEnum):
-    """What counts for a team, whatever the reason."""
+    """Effective state of a subscription."""
 
     ACTIVE = "active"
     INACTIVE = "inactive"
 
 
 class LicenceState(StrEnum):
-    """What AWS says of a licence, in the order in which it happens: the highest that was reported holds."""
+    """State of a licence according to AWS, in chronological order; the highest reported state counts."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -42,14 +41,14 @@ class ChangeKind(StrEnum):
 
 
 class Licence(Model):
-    """One purchase, as AWS reports it. Support never changes it; without a team nobody has claimed it."""
+    """A purchase as AWS reports it. Support never changes it; without a team it is unclaimed."""
 
     __tablename__ = "licences"
     __table_args__ = (Index(None, "team_id"), Index(None, "agreement_id"), Index(None, "aws_account"))
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("lic"))
-    # The `l-…` part of the ARN: AWS prints ARNs with and without the leading `arn:`.
+    # The `l-…` part of the ARN; AWS writes ARNs with and without the leading `arn:`.
     key: Mapped[str] = mapped_column(String(LONGEST_AWS_ID), unique=True)
     product_code: Mapped[str] = mapped_column(String(LONGEST_AWS_ID))
     agreement_id: Mapped[str | None] = mapped_column(String(LONGEST_AWS_ID))
@@ -60,13 +59,13 @@ class Licence(Model):
     claimed_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     state: Mapped[str] = mapped_column(String(10), default=LicenceState.PENDING)
     since_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # While it is ending: when it counts as ended, also when the last event was lost.
+    # End of an ending licence; it counts even if the last event is lost.
     ends_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
 
 class Override(Model):
-    """What support decided for a team, above all that AWS says. At most one of a team has not ended."""
+    """A decision of support that overrides AWS. A team has at most one that has not ended."""
 
     __tablename__ = "subscription_overrides"
     __table_args__ = (
@@ -93,19 +92,19 @@ class Override(Model):
 
 
 class Subscription(Model):
-    """The state of a team that was last told, in history and by mail: what counts is computed, not read here."""
+    """The last recorded state of a team. The effective state is always computed (`status.py`)."""
 
     __tablename__ = "subscriptions"
 
     team_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("teams.id"), primary_key=True)
     state: Mapped[str] = mapped_column(String(10))
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    # Counts the changes, so that of two staff who saw the same state only one can change it.
+    # Number of changes, for optimistic locking between staff.
     version: Mapped[int]
 
 
 class SubscriptionChange(Model):
-    """Who changed it, when, from what, to what and why. Rows are added and never changed."""
+    """A change of a subscription. Append-only."""
 
     __tablename__ = "subscription_changes"
     __table_args__ = (Index(None, "team_id", "id"),)

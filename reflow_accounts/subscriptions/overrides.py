@@ -7,7 +7,7 @@ from sqlalchemy import select
 from reflow_accounts.audit.service import OPERATOR
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, ValidationFailed
-from reflow_accounts.subscriptions.change_log import held, tell
+from reflow_accounts.subscriptions.change_log import lock_subscription, record_change
 from reflow_accounts.subscriptions.models import (
     LONGEST_REASON,
     LONGEST_TICKET,
@@ -20,7 +20,7 @@ from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 
-# How long support's word for a team that AWS does not vouch for holds, unless it says so itself.
+# Default duration of an activating override.
 DAYS_OF_OVERRIDE = 30
 _LONGEST_OVERRIDE = timedelta(days=3660)
 
@@ -35,80 +35,69 @@ def set_active(
     until: datetime | None = None,
     ticket: str = "",
 ) -> bool:
-    """Have a team's subscription count as active or inactive, whatever AWS says; say whether that changed anything.
+    """Override a team's subscription as active or inactive, and return whether anything changed.
 
-    Inactive: an override holds it off afterwards. Active: while AWS says active for good (a licence is active, not
-    merely ending) and `until` asks for no other end, any override is ended, since none is needed; else an override
-    holds it on. An override that says the same already stays as it is, unless `until` asks for another end.
-    To leave it to AWS again is `lift`.
+    Deactivation adds an override. Activation adds one too, unless AWS reports a licence as active without an
+    end and `until` is None: then any override is ended, since none is needed. An override with the same state
+    stays, unless `until` differs. `lift` ends an override.
 
-    `until` is when the override ends: None is 30 days for an active one, and never for an inactive one. `reason` is
-    one to 500 characters for the history, `ticket` up to 80; `by` None is an operator. `seen` is the version on
-    which the decision was made: Conflict is raised when somebody else changed it since. ValidationFailed is raised
+    `until` is the end of the override: None means 30 days for an active one and no end for an inactive one.
+    `reason` has 1 to 500 characters, `ticket` up to 80; `by` None is an operator. `seen` is the version that
+    the decision is based on: raises Conflict when another user has changed it since. Raises ValidationFailed
     for a missing reason or an end that is not in the future.
     """
-    words, label = _reason(reason), _ticket(ticket)
+    reason, label = _reason(reason), _ticket(ticket)
     end = _end(active, until)
-    standing = _hold(team, seen, by)
-    if active and until is None and standing.is_active_by_aws_for_good:
-        return _lift(team, standing, words, label, by)
-    if _is_overridden(standing, active, until):
+    status = _lock(team, seen, by)
+    if active and until is None and status.is_active_by_aws_for_good:
+        return _lift(team, status, reason, label, by)
+    override = status.override
+    if override and override.is_active == active and (until is None or override.expires_at == until):
         return False
-    _end_override(standing)
-    _add_override(team, active, end, words, label, by)
+    _end_override(status)
+    _add_override(team, active, end, reason, label, by)
     kind = ChangeKind.FORCED_ON if active else ChangeKind.FORCED_OFF
-    tell(team, kind, by or OPERATOR, words, until=end, ticket=label)
+    record_change(team, kind, by or OPERATOR, reason, until=end, ticket=label)
     return True
 
 
 def lift(team: Team, reason: str, *, by: User | None, seen: int | None = None) -> bool:
-    """End support's override, so that what AWS says counts again; say whether there was one.
+    """End the override, so that AWS decides again, and return whether there was one.
 
-    Raises as `set_active` does.
+    Raises Conflict and ValidationFailed as `set_active` does.
     """
-    words = _reason(reason)
-    return _lift(team, _hold(team, seen, by), words, "", by)
+    reason = _reason(reason)
+    return _lift(team, _lock(team, seen, by), reason, "", by)
 
 
-def _hold(team: Team, seen: int | None, by: User | None) -> SubscriptionStatus:
-    """Hold a team's subscription for a decision. Raises Conflict when it changed since `seen`.
-
-    One's own form sent twice is no conflict.
-    """
-    standing = held(team)
-    if seen is not None and seen != standing.version and not _was_last_changed_by(by, team):
+def _lock(team: Team, seen: int | None, by: User | None) -> SubscriptionStatus:
+    """Lock a team's subscription. Raises Conflict when another user has changed it since version `seen`."""
+    status = lock_subscription(team)
+    if seen is not None and seen != status.version and not _was_last_changed_by(by, team):
         raise Conflict("Somebody changed this subscription meanwhile. Check it and try again.")
-    return standing
+    return status
 
 
 def _was_last_changed_by(user: User | None, team: Team) -> bool:
-    """Say whether the newest change is this user's own."""
+    """Return whether the newest change is by this user: a form that is sent twice is no conflict."""
     newest = select(SubscriptionChange.by_id).where(SubscriptionChange.team_id == team.id)
     return user is not None and user.id == db.session.scalar(
         newest.order_by(SubscriptionChange.id.desc()).limit(1)
     )
 
 
-def _is_overridden(standing: SubscriptionStatus, active: bool, until: datetime | None) -> bool:
-    """Say whether a live override says so already, and ends when it shall; `until` None asks for no other end."""
-    override = standing.override
-    if override is None or override.is_active != active:
+def _lift(team: Team, status: SubscriptionStatus, reason: str, ticket: str, by: User | None) -> bool:
+    """End the live override of a locked team, and return whether there was one."""
+    if status.override is None:
         return False
-    return until is None or override.expires_at == until
-
-
-def _lift(team: Team, standing: SubscriptionStatus, reason: str, ticket: str, by: User | None) -> bool:
-    """End the live override of a team that is held; say whether there was one."""
-    if standing.override is None:
-        return False
-    _end_override(standing)
-    tell(team, ChangeKind.LIFTED, by or OPERATOR, reason, ticket=ticket)
+    _end_override(status)
+    record_change(team, ChangeKind.LIFTED, by or OPERATOR, reason, ticket=ticket)
     return True
 
 
-def _end_override(standing: SubscriptionStatus) -> None:
-    if standing.override:
-        standing.override.ended_at = now()
+def _end_override(status: SubscriptionStatus) -> None:
+    if status.override:
+        status.override.ended_at = now()
         db.session.flush()
 
 
@@ -130,13 +119,13 @@ def _add_override(
 
 
 def _end(active: bool, until: datetime | None) -> datetime | None:
-    """Return when an override ends. Raises ValidationFailed for an end that is past or too far away."""
-    at = now()
+    """Return the end of an override. Raises ValidationFailed for an end that is past or too far away."""
+    moment = now()
     if until is None:
-        return at + timedelta(days=DAYS_OF_OVERRIDE) if active else None
-    if until <= at:
+        return moment + timedelta(days=DAYS_OF_OVERRIDE) if active else None
+    if until <= moment:
         raise ValidationFailed(until="Choose a day in the future")
-    if until - at > _LONGEST_OVERRIDE:
+    if until - moment > _LONGEST_OVERRIDE:
         raise ValidationFailed(until="Choose a day within ten years")
     return until
 

@@ -1,4 +1,4 @@
-"""Say whether a team's or a user's subscription is active, and why."""
+"""Subscription status of teams and users."""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
@@ -27,16 +27,16 @@ _OF_USER = text(
     f"""
     SELECT 1 FROM memberships m {JOIN_OVERRIDE.format("m.team_id")}
     WHERE m.user_id = :user_id AND {STATE.format("m.team_id", ":at")} = 'active' LIMIT 1
-    """  # noqa: S608  # made of constants
+    """  # noqa: S608  # constants only
 ).bindparams(bindparam("at", type_=UTCDateTime))
 
 
 @dataclass(frozen=True)
 class SubscriptionStatus:
-    """A team's subscription as it stands: what counts, and the two layers that it comes from.
+    """Subscription of a team: its state, and the override and licences that determine it.
 
-    `override` is the one that holds, if any; `licences` are AWS's facts, newest first. `changed_at` is
-    when what counts last changed, `version` counts the changes and is 0 before the first.
+    `override` is the live one, if any; `licences` are newest first. `changed_at` is the last change of the
+    state, `version` the number of changes.
     """
 
     state: State = State.INACTIVE
@@ -52,32 +52,32 @@ class SubscriptionStatus:
 
     @property
     def licence(self) -> Licence | None:
-        """The licence that speaks for the team: the best one, and of equals the newest."""
+        """The licence with the best state, and of equals the newest."""
         return max(self.licences, key=lambda licence: _BEST.index(self.state_of(licence)), default=None)
 
     @property
     def licence_state(self) -> LicenceState | None:
-        """What AWS says of the team; None when it never bought anything."""
+        """The state of the best licence; None without a licence."""
         return self.state_of(self.licence) if self.licence else None
 
     @property
     def is_active_by_aws(self) -> bool:
-        """Whether the subscription would be active without support's override."""
+        """Whether the subscription would be active without the override."""
         return effective_state(None, self.licences, self.at or now()) == State.ACTIVE
 
     @property
     def is_active_by_aws_for_good(self) -> bool:
-        """Whether AWS says active and nothing of an end: then it needs no override to stay so."""
+        """Whether AWS reports an active licence without an end, so that no override is needed."""
         return self.licence_state == LicenceState.ACTIVE
 
     @property
     def is_forced_on(self) -> bool:
-        """Whether support's override holds it on."""
+        """Whether an override makes it active."""
         return self.override is not None and self.override.is_active
 
     @property
     def is_contradicted(self) -> bool:
-        """Whether support's override says something else than AWS."""
+        """Whether the override differs from AWS."""
         return self.override is not None and self.is_active != self.is_active_by_aws
 
     def state_of(self, licence: Licence) -> LicenceState:
@@ -90,9 +90,9 @@ _BEST = (LicenceState.ENDED, LicenceState.PENDING, LicenceState.ENDING, LicenceS
 
 
 def statuses_of(team_ids: Collection[int], *, at: datetime | None = None) -> dict[int, SubscriptionStatus]:
-    """Return the standing of each team, by the team's number, now or at another moment."""
+    """Return the status of each team by its row id, now or at another time."""
     moment = at or now()
-    told = {
+    recorded = {
         row.team_id: row for row in _fresh(select(Subscription).where(Subscription.team_id.in_(team_ids)))
     }
     unended = select(Override).where(Override.team_id.in_(team_ids), Override.ended_at.is_(None))
@@ -102,39 +102,39 @@ def statuses_of(team_ids: Collection[int], *, at: datetime | None = None) -> dic
     for licence in _fresh(bought):
         licences[licence.team_id].append(licence)
     return {
-        team_id: _status(told.get(team_id), overrides.get(team_id), licences[team_id], moment)
+        team_id: _status(recorded.get(team_id), overrides.get(team_id), licences[team_id], moment)
         for team_id in team_ids
     }
 
 
 def status_of(team: Team, *, at: datetime | None = None) -> SubscriptionStatus:
-    """Return the standing of one team, now or at another moment."""
+    """Return the status of one team, now or at another time."""
     return statuses_of([team.id], at=at)[team.id]
 
 
 def has_active_subscription(user: User) -> bool:
-    """Say whether any team of the user has an active subscription: the gate in front of API keys."""
+    """Return whether any team of the user has an active subscription, which API keys require."""
     return db.session.execute(_OF_USER, {"user_id": user.id, "at": now()}).first() is not None
 
 
 def changes_of(team: Team) -> list[SubscriptionChange]:
-    """List every change of a team's subscription, newest first."""
+    """Return the changes of a team's subscription, newest first."""
     query = select(SubscriptionChange).where(SubscriptionChange.team_id == team.id)
     return list(db.session.scalars(query.order_by(SubscriptionChange.id.desc())))
 
 
 def _fresh(query: Select[Row]) -> Sequence[Row]:
-    """Return rows as they are now, also those that the session read before somebody else was waited for."""
+    """Return rows reloaded from the database, replacing values that the session read before it waited for a lock."""
     return db.session.scalars(query.execution_options(populate_existing=True)).all()
 
 
 def _status(
-    told: Subscription | None, override: Override | None, licences: Sequence[Licence], at: datetime
+    recorded: Subscription | None, override: Override | None, licences: Sequence[Licence], at: datetime
 ) -> SubscriptionStatus:
     return SubscriptionStatus(
         effective_state(override, licences, at),
-        told.changed_at if told else None,
-        told.version if told else 0,
+        recorded.changed_at if recorded else None,
+        recorded.version if recorded else 0,
         override,
         tuple(licences),
         at,

@@ -1,4 +1,4 @@
-"""What counts for a team at a moment: computed from AWS's facts and support's override, never stored."""
+"""Effective state of a subscription: computed from licences and override, never stored."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,10 +7,9 @@ from reflow_accounts.subscriptions.models import Licence, LicenceState, Override
 
 
 def effective_state(override: Override | None, licences: Iterable[Licence], at: datetime) -> State:
-    """Return what counts: a live override, else whether any licence of the team is good.
+    """Return the state by a live override, else by whether any licence of the team is good.
 
-    `override` is the one of the team that has not ended, if any. AWS's facts go on under an override and
-    never clear it.
+    `override` is the one of the team that has not ended, if any. Licences never end an override.
     """
     if override and is_live(override, at):
         is_active = override.is_active
@@ -20,24 +19,24 @@ def effective_state(override: Override | None, licences: Iterable[Licence], at: 
 
 
 def is_live(override: Override, at: datetime) -> bool:
-    """Say whether an override holds at a moment."""
+    """Return whether an override is in force at a time."""
     return override.ended_at is None and (override.expires_at is None or at < override.expires_at)
 
 
 def is_good(licence: Licence, at: datetime) -> bool:
-    """Say whether a licence opens API keys: while it is active, and while it is ending."""
+    """Return whether a licence allows API keys: it is active or ending."""
     return current_state(licence, at) in (LicenceState.ACTIVE, LicenceState.ENDING)
 
 
 def current_state(licence: Licence, at: datetime) -> LicenceState:
-    """Return a licence's state: one whose time has run out has ended, whether AWS said so or not."""
+    """Return the state of a licence at a time: an ending one ends at `ends_at`, even without an event."""
     if licence.state == LicenceState.ENDING and licence.ends_at is not None and licence.ends_at <= at:
         return LicenceState.ENDED
     return LicenceState(licence.state)
 
 
-# The same in the words of both databases, for whoever cannot afford rows. {0} is the column with a team's
-# number (it may be NULL) and {1} the moment; `live` is the team's override that has not ended.
+# The same rule in SQL, for queries. {0} is the column with the team id (may be NULL), {1} the time; `live` is
+# the override of the team that has not ended.
 JOIN_OVERRIDE = "LEFT JOIN subscription_overrides live ON live.team_id = {0} AND live.ended_at IS NULL"
 STATE = """CASE
     WHEN live.id IS NOT NULL AND (live.expires_at IS NULL OR live.expires_at > {1})

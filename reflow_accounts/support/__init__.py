@@ -1,1 +1,1 @@
-"""The staff console: find a team, see its subscription, change it with a reason."""
+"""Support console: search teams and users, override subscriptions, revoke keys and sessions."""

@@ -1,4 +1,4 @@
-"""`/support/teams`: for staff, and to everybody else not there. The after-request handler commits."""
+"""`/support/teams`, for staff only. The after-request handler commits."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,7 +11,7 @@ from reflow_accounts.auth.second_factor import has_second_factor
 from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.support import service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
-from reflow_accounts.support.service import FoundTeam, write_down_search
+from reflow_accounts.support.service import FoundTeam, record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.web.openapi import ApiBlueprint, page_of
 from reflow_accounts.web.pagination import Page
@@ -24,7 +24,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def staff_only(view: View) -> View:
-    """Have a view be not there for anybody else, whatever they send."""
+    """Answer 404 to requests of users who are not staff."""
 
     @wraps(view)
     def guarded(*arguments: Any, **more: Any) -> Any:
@@ -34,7 +34,7 @@ def staff_only(view: View) -> View:
             raise InsufficientRights("Support staff need a second factor: set one up in Account, Security.")
         return view(*arguments, **more)
 
-    return guarded  # type: ignore[return-value]  # it takes and returns the same
+    return guarded  # type: ignore[return-value]  # same signature
 
 
 @blueprint.route("/support/teams")
@@ -46,7 +46,7 @@ def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
 
     Each look is in the audit log. A secret in `q` is refused and not written down.
     """
-    write_down_search(query["q"], by=current_user(), address=client().address)
+    record_search(query["q"], by=current_user(), address=client().address)
     return service.teams_page(query["q"], by=current_user(), limit=query["limit"], cursor=query.get("cursor"))
 
 
@@ -54,32 +54,32 @@ def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
 @staff_only
 @blueprint.arguments(Decision)
 @blueprint.response(200, SupportTeamOut)
-def decide(wanted: dict[str, Any], team_id: str) -> FoundTeam:
+def decide(payload: dict[str, Any], team_id: str) -> FoundTeam:
     """Have a team's subscription count as active or inactive, whatever AWS says. Staff only.
 
     Inactive holds until `expires_at`, or until somebody ends it. Active holds until `expires_at`, or for 30 days;
     where AWS says active for good, active without `expires_at` ends any override instead. What support decided
     already stays as it is, unless another end is asked for.
     """
-    found = service.team_of(team_id)
-    if not _set(found, wanted):
-        # What is answered is a look at the team.
-        service.look_at(found, by=current_user(), address=client().address)
-    return service.described(found, by=current_user())
+    team = service.team_of(team_id)
+    if not _set(team, payload):
+        # The response shows the team.
+        service.record_team_view(team, by=current_user(), address=client().address)
+    return service.described(team, by=current_user())
 
 
-def _set(found: Team, wanted: dict[str, Any]) -> bool:
+def _set(team: Team, payload: dict[str, Any]) -> bool:
     try:
         return service.set_active(
-            found,
-            wanted["active"],
-            wanted["reason"],
+            team,
+            payload["active"],
+            payload["reason"],
             by=current_user(),
-            seen=wanted["version"],
-            until=wanted["expires_at"],
-            ticket=wanted["ticket"],
+            seen=payload["version"],
+            until=payload["expires_at"],
+            ticket=payload["ticket"],
         )
     except ValidationFailed as failed:
-        # The field is called otherwise here.
-        faults = {"expires_at" if name == "until" else name: said for name, said in failed.fields.items()}
+        # The API calls the field `expires_at`.
+        faults = {"expires_at" if name == "until" else name: text for name, text in failed.fields.items()}
         raise ValidationFailed(**faults) from None

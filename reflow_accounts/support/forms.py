@@ -1,20 +1,16 @@
-"""The forms of the console: a decision with its reason, and a key that somebody handed over."""
+"""Forms of the console: subscription override, reason, key lookup."""
 
 from wtforms import DateField, HiddenField, StringField
 
-from reflow_accounts.web.forms import Form
+from reflow_accounts.web.input import Form
 from reflow_accounts.web.redaction import holds_secret
 
 
-def _without_secret(words: str | None) -> str:
-    return "" if not words or holds_secret(words) else words
-
-
 class SubscriptionForm(Form):
-    """`active` is the wanted end (true, false, or aws for no override), `seen` the version it was decided on.
+    """`active` is true, false, or aws for no override; `seen` is the version that the decision is based on.
 
-    `until` is the first day on which the decision does not hold any more (UTC).
-    `origin` and `q` say where to go back to: "team" is the team's page, else the search for `q`.
+    `until` is the first day after the override (UTC). `origin` and `q` name the page to return to: that of the
+    team for "team", else the search for `q`.
     """
 
     reason = StringField("Reason")
@@ -22,17 +18,17 @@ class SubscriptionForm(Form):
     ticket = StringField("Ticket")
     active = HiddenField()
     seen = HiddenField()
-    q = HiddenField(filters=[_without_secret])
+    q = HiddenField(filters=[lambda value: "" if not value or holds_secret(value) else value])
     origin = HiddenField()
 
 
 class ReasonForm(Form):
-    """Why support does what it does to a user."""
+    """The reason of an act on a user or key."""
 
     reason = StringField("Reason")
 
 
 class KeyForm(Form):
-    """A key of which nobody knows whose it is."""
+    """Looks up the owner of a pasted key."""
 
     api_key = StringField("Find an API key")

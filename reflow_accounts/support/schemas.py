@@ -1,4 +1,4 @@
-"""How teams and their subscriptions look to programs of support."""
+"""JSON schemas of the support API."""
 
 import marshmallow as ma
 
@@ -7,9 +7,9 @@ from reflow_accounts.web.openapi import Moment, PageQuery, Schema, Text, cursor_
 from reflow_accounts.web.redaction import holds_secret
 
 
-def refuse_secret(words: str) -> None:
-    """Raise marshmallow's ValidationError for a secret, which an address has brought past who knows whom."""
-    if holds_secret(words):
+def refuse_secret(value: str) -> None:
+    """Raise marshmallow.ValidationError for a secret: URLs are logged on the way."""
+    if holds_secret(value):
         raise ma.ValidationError(
             "Look for names, ids and addresses: a secret is not searched for. Addresses are kept on the way, so have "
             "its owner revoke it."
@@ -17,14 +17,14 @@ def refuse_secret(words: str) -> None:
 
 
 class SearchQuery(PageQuery):
-    """What to look for, and which part of the list."""
+    """Search term and page."""
 
     q = Text(load_default="", validate=[ma.validate.Length(max=254), refuse_secret])
     cursor = cursor_field(2)
 
 
 class OverrideOut(Schema):
-    """What support decided, above all that AWS says."""
+    """An override of the subscription by support."""
 
     active = ma.fields.Boolean(required=True, attribute="is_active")
     expires_at = Moment(required=True, allow_none=True)

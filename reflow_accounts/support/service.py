@@ -1,4 +1,4 @@
-"""Find teams and say how they stand; decide about their subscriptions."""
+"""Teams in the console: search, subscription status, overrides."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ MOST_RESULTS = 50
 
 @dataclass(frozen=True)
 class FoundTeam:
-    """A team as support sees it in a list; `is_own` when who looks belongs to it."""
+    """A team in the console; `is_own` if the current staff user is a member."""
 
     team: Team
     standing: SubscriptionStatus
@@ -38,17 +38,17 @@ class FoundTeam:
 
     @property
     def aws_account(self) -> str | None:
-        """The AWS account of the licence that speaks for the team."""
+        """The AWS account of the best licence."""
         licence = self.standing.licence
         return licence.aws_account if licence else None
 
     @property
     def can_be_kept(self) -> bool:
-        """Whether there is something to ask for beside a flip: that it stays so, or another end of what keeps it on."""
+        """Whether the state can be kept: by an override, or by another end of the override."""
         return self.standing.is_active or self.standing.override is None
 
     def verb(self, active: bool) -> str:
-        """Return what it is called to have the subscription count as active or inactive, on buttons."""
+        """Return the label of the button that makes the subscription active or inactive."""
         if active and self.standing.is_forced_on:
             return "Change end"
         if active == self.standing.is_active:
@@ -56,44 +56,42 @@ class FoundTeam:
         return "Activate" if active else "Deactivate"
 
 
-def find_teams(words: str, *, by: User) -> list[FoundTeam]:
-    """List up to 50 teams by name: by their name or id, a member's address or id, or an AWS account.
+def find_teams(query_text: str, *, by: User) -> list[FoundTeam]:
+    """Return up to 50 teams by name or id, a member's address or id, or an AWS account, sorted by name.
 
-    No words: every team. A secret: none.
+    An empty text matches all teams, a secret none.
     """
-    query = _matching(words).order_by(func.lower(Team.name), Team.id).limit(MOST_RESULTS)
+    query = _matching(query_text).order_by(func.lower(Team.name), Team.id).limit(MOST_RESULTS)
     return _described(list(db.session.scalars(query)), by)
 
 
-def teams_page(words: str, *, by: User, limit: int, cursor: str | None) -> Page[FoundTeam]:
-    """Return a page of the teams that `find_teams` finds, newest first."""
+def teams_page(query_text: str, *, by: User, limit: int, cursor: str | None) -> Page[FoundTeam]:
+    """Return a page of the matching teams (see `find_teams`), newest first."""
     before = Position.of(read_cursor(cursor, 2))
-    query = _matching(words)
+    query = _matching(query_text)
     if before:
         query = query.where(older_than(Team.created_at, Team.id, before))
     query = query.order_by(Team.created_at.desc(), Team.id.desc()).limit(limit + 1)
-    page = Page.cut(list(db.session.scalars(query)), limit, _place)
+    page = Page.cut(
+        list(db.session.scalars(query)), limit, lambda team: Position(team.created_at, team.id).numbers
+    )
     return Page(_described(list(page.items), by), page.next_cursor)
 
 
-def _place(team: Team) -> tuple[int, int]:
-    return Position(team.created_at, team.id).numbers
-
-
-def _matching(words: str) -> Select[Team]:
-    if holds_secret(words):
+def _matching(query_text: str) -> Select[Team]:
+    if holds_secret(query_text):
         return select(Team).where(false())
-    wanted = text.tidy(words)
-    if not wanted:
+    term = text.tidy(query_text)
+    if not term:
         return select(Team)
     member = select(Membership.team_id).join(User, User.id == Membership.user_id)
-    is_of = [User.email.icontains(wanted, autoescape=True), User.public_id == wanted]
+    is_of = [User.email.icontains(term, autoescape=True), User.public_id == term]
     matches = [
-        Team.name.icontains(wanted, autoescape=True),
-        Team.public_id == wanted,
+        Team.name.icontains(term, autoescape=True),
+        Team.public_id == term,
         Team.id.in_(member.where(or_(*is_of))),
     ]
-    account = re.sub(r"[\s-]", "", wanted)
+    account = re.sub(r"[\s-]", "", term)
     if re.fullmatch(r"[0-9]{12}", account):
         matches.append(Team.id.in_(select(Licence.team_id).where(Licence.aws_account == account)))
     return select(Team).where(or_(*matches))
@@ -108,12 +106,12 @@ def team_of(public_id: str) -> Team:
 
 
 def described(team: Team, *, by: User) -> FoundTeam:
-    """Return one team as `by` of support sees it."""
+    """Return one team for the console of `by`."""
     return _described([team], by)[0]
 
 
 def keys_of_members(team: Team) -> list[ListedKey]:
-    """List the newest live keys of a team's members, with when and how often each was used."""
+    """Return the newest live keys of a team's members with their usage counts."""
     query = (
         select(ApiKey)
         .join(Membership, Membership.user_id == ApiKey.user_id)
@@ -124,8 +122,8 @@ def keys_of_members(team: Team) -> list[ListedKey]:
     return with_usage_counts(list(db.session.scalars(query)))
 
 
-def look_at(team: Team, *, by: User, address: str) -> None:
-    """Write down that staff looked at a team's data."""
+def record_team_view(team: Team, *, by: User, address: str) -> None:
+    """Record in the audit log that staff viewed a team."""
     record(Action.TEAM_VIEWED, by=by, team=team, subject=team.name, address=address)
     db.session.flush()
 
@@ -158,16 +156,16 @@ def _last_requests(team_ids: list[int]) -> dict[int, datetime]:
     query = select(Membership.team_id, ApiKey.id).join(ApiKey, ApiKey.user_id == Membership.user_id)
     keys = db.session.execute(query.where(Membership.team_id.in_(team_ids))).all()
     usage_counts = usage_counts_of({key_id for _, key_id in keys})
-    found: dict[int, datetime] = {}
+    latest: dict[int, datetime] = {}
     for team_id, key_id in keys:
         at = usage_counts[key_id].last_used_at
-        if at and (team_id not in found or at > found[team_id]):
-            found[team_id] = at
-    return found
+        if at and (team_id not in latest or at > latest[team_id]):
+            latest[team_id] = at
+    return latest
 
 
 def refuse_own_team(team: Team, *, by: User) -> None:
-    """Raise InsufficientRights when `by` belongs to the team: nobody decides for themselves."""
+    """Raise InsufficientRights when `by` is a member of the team."""
     own = select(Membership.team_id).where(Membership.user_id == by.id, Membership.team_id == team.id)
     if db.session.scalar(own) is not None:
         raise InsufficientRights("You belong to this team, so somebody else in support must change it.")
@@ -183,13 +181,13 @@ def set_active(
     until: datetime | None = None,
     ticket: str = "",
 ) -> bool:
-    """Change a team's subscription as `overrides.set_active` does; not for one's own team."""
+    """Override a subscription (see `overrides.set_active`). Raises InsufficientRights for a team of `by`."""
     refuse_own_team(team, by=by)
     return overrides.set_active(team, active, reason, by=by, seen=seen, until=until, ticket=ticket)
 
 
 def lift(team: Team, reason: str, *, by: User, seen: int | None = None) -> bool:
-    """End support's override as `overrides.lift` does; not for one's own team."""
+    """End an override (see `overrides.lift`). Raises InsufficientRights for a team of `by`."""
     refuse_own_team(team, by=by)
     return overrides.lift(team, reason, by=by, seen=seen)
 
@@ -197,12 +195,9 @@ def lift(team: Team, reason: str, *, by: User, seen: int | None = None) -> bool:
 EVERYTHING = "every team"
 
 
-def write_down_search(words: str, *, by: User, address: str) -> None:
-    """Write down what staff looked for, also when no words show them every team.
-
-    A secret is neither kept nor, since nothing is found by it, a look at anything.
-    """
-    if holds_secret(words):
+def record_search(query_text: str, *, by: User, address: str) -> None:
+    """Record a search in the audit log. A secret matches nothing and is not recorded."""
+    if holds_secret(query_text):
         return
-    record(Action.SUPPORT_SEARCHED, by=by, subject=text.tidy(words) or EVERYTHING, address=address)
+    record(Action.SUPPORT_SEARCHED, by=by, subject=text.tidy(query_text) or EVERYTHING, address=address)
     db.session.flush()

@@ -6,9 +6,8 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from reflow_accounts.database import Key, Model, UTCDateTime, now
+from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
 from reflow_accounts.users.models import LONGEST_EMAIL, User
-from reflow_accounts.web.ids import public_id
 
 LONGEST_NAME = 120
 

@@ -4,7 +4,7 @@ from wtforms import PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.users.models import Appearance
-from reflow_accounts.web.forms import Form
+from reflow_accounts.web.input import Form
 from reflow_accounts.web.time_zones import zone_names
 
 

@@ -6,8 +6,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from reflow_accounts.database import Key, Model, UTCDateTime, now
-from reflow_accounts.web.ids import public_id
+from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
 
 LONGEST_NAME = 120
 LONGEST_EMAIL = 254

@@ -1,1 +1,1 @@
-"""What every page needs and no room owns."""
+"""Request and response handling that every page and API view shares."""

@@ -1,4 +1,4 @@
-"""Every refusal and failure, as a problem document (RFC 9457) for the API and as a page elsewhere."""
+"""Responses to errors: problem documents (RFC 9457) for the API, pages elsewhere."""
 
 import logging
 import traceback
@@ -15,19 +15,19 @@ from werkzeug.exceptions import HTTPException
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db
 from reflow_accounts.errors import DomainError, RateLimited, Unauthenticated, Unavailable, ValidationFailed
-from reflow_accounts.web import addresses, htmx, request_logging
+from reflow_accounts.web import htmx, redirects, request_logging
 from reflow_accounts.web.filters import rfc3339
 from reflow_accounts.web.redirects import current_page
 from reflow_accounts.web.request_info import path
 
 PROBLEM_TYPE = "application/problem+json"
-# The location of arguments that come as a form, or as JSON (RFC 6749, 4.4.2 and RFC 8628, 3.1).
+# Argument location that accepts a form or JSON (RFC 6749, 4.4.2 and RFC 8628, 3.1).
 OAUTH = "oauth"
 RETRY_AFTER_SECONDS = 5
-# In the WSGI environment of a request that is answered with 503, without the database.
+# WSGI environment key of a request to answer with 503 without the database.
 REFUSED = "reflow.refused"
 
-# What marshmallow's messages begin with and people need not read.
+# Locations that marshmallow puts before field names; users need not see them.
 _LOCATIONS = ("json", "query", OAUTH, "_schema")
 _CODES = {
     400: Code.BAD_REQUEST,
@@ -65,34 +65,37 @@ _logger = logging.getLogger("reflow_accounts")
 
 
 def is_api() -> bool:
-    """Say whether the request came to the API, also at an address where nothing is."""
+    """Return whether the path is in the API, whether or not it exists."""
     return request.path == "/api" or request.path.startswith("/api/")
 
 
 def problem(status: int, code: str, detail: str, title: str = "", **members: Any) -> Response:
-    """Make a problem document. `members` are added to it; times among them are written for programs."""
+    """Return a problem document with `members` added; times are written as RFC 3339."""
     g.problem_code = code
     body = {
-        "type": f"{addresses.absolute('public.help.api')}#{code}",
+        "type": f"{redirects.absolute('public.help.api')}#{code}",
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         "code": code,
-        **{name: _plain(value) for name, value in members.items()},
+        **{name: rfc3339(value) if isinstance(value, datetime) else value for name, value in members.items()},
     }
     response = Response(json.dumps(body), status, mimetype=PROBLEM_TYPE)
     if status == HTTPStatus.UNAUTHORIZED:
-        response.headers["WWW-Authenticate"] = _challenge(code)
+        # RFC 6750, 3.1: a request without any credential gets no error code.
+        is_missing = code == Code.MISSING_CREDENTIALS
+        error = "" if is_missing else f', error="invalid_token", error_description="{code}"'
+        response.headers["WWW-Authenticate"] = f'Bearer realm="reflow"{error}'
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 
 
 def error_page(status: int, sentence: str, heading: str = "", request_id: str = "") -> Response:
-    """Make a page, or the content of a dialog, that says what happened and leads on."""
-    words = heading or _HEADINGS.get(status) or HTTPStatus(status).phrase
+    """Return an error page, or the content of an error dialog."""
+    heading = heading or _HEADINGS.get(status) or HTTPStatus(status).phrase
     page = render_template(
-        "errors/problem.html", heading=words, sentence=sentence, status=status, request_id=request_id
+        "errors/problem.html", heading=heading, sentence=sentence, status=status, request_id=request_id
     )
     response = Response(page, status, mimetype="text/html")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -101,9 +104,9 @@ def error_page(status: int, sentence: str, heading: str = "", request_id: str = 
 
 
 def init_app(app: Flask) -> None:
-    """Answer every error of the application."""
+    """Register the handlers of all errors."""
     app.register_error_handler(DomainError, domain_error)
-    app.register_error_handler(CSRFError, _forgery)
+    app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(DBAPIError, database_error)
     app.register_error_handler(PoolTimeoutError, database_error)
@@ -119,16 +122,16 @@ def _refuse() -> None:
 
 
 def _log_refusal(response: Response) -> Response:
-    """Log who was refused what, without anything that was typed (OWASP ASVS 5.0, 16.3.2 and 16.3.3)."""
+    """Log a refused request without user input (OWASP ASVS 5.0, 16.3.2 and 16.3.3)."""
     if 400 <= response.status_code < 500:
-        told = {"status": response.status_code, "method": request.method, "path": path()}
+        facts = {"status": response.status_code, "method": request.method, "path": path()}
         code = {"code": str(g.problem_code)} if "problem_code" in g else {}
-        _logger.info("refused", extra=request_logging.facts(**told, **code))
+        _logger.info("refused", extra=request_logging.facts(**facts, **code))
     return response
 
 
 def domain_error(error: DomainError) -> Response:
-    """Answer a refusal of ours."""
+    """Return the response to a domain error; roll back."""
     db.session.rollback()
     answer = _domain_problem(error) if is_api() else error_page(error.status, str(error))
     if isinstance(error, RateLimited):
@@ -144,8 +147,8 @@ def _domain_problem(error: DomainError) -> Response:
     return problem(error.status, code, str(error), error.title, **members)
 
 
-def _forgery(error: CSRFError) -> Response:
-    """The page is older than its session: say so, or load the log-in page in place of it."""
+def _csrf_error(error: CSRFError) -> Response:
+    """Return the response to a token of an old session: for htmx, a redirect to the log-in page."""
     if htmx.is_htmx():
         return htmx.go_to(url_for("public.auth.login", next=current_page()))
     return error_page(
@@ -167,17 +170,17 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _api_http_error(error: HTTPException, status: int, sentence: str) -> Response:
-    """Put what the argument parser found into the contract's form."""
-    found = (getattr(error, "data", None) or {}).get("messages")
-    if not found:
+    """Return an HTTP error as a problem document, with the messages of the argument parser if any."""
+    messages = (getattr(error, "data", None) or {}).get("messages")
+    if not messages:
         return problem(status, _CODES.get(status, Code.BAD_REQUEST), sentence)
-    errors = [{"field": name, "message": text} for name, text in _flat(found)]
+    errors = [{"field": name, "message": text} for name, text in _flat(messages)]
     detail = " ".join(f"{item['field']}: {item['message']}" for item in errors)
     return problem(422, Code.VALIDATION_FAILED, detail, ValidationFailed.title, errors=errors)
 
 
 def database_error(error: Exception) -> Response:
-    """A database that is away is "try again"; a statement that it refuses is our mistake."""
+    """Return 503 when the database is unavailable, and 500 when it refuses a statement; roll back."""
     db.session.rollback()
     is_away = isinstance(error, OperationalError | PoolTimeoutError) or getattr(
         error, "connection_invalidated", False
@@ -186,24 +189,20 @@ def database_error(error: Exception) -> Response:
         return _unexpected(error)
     g.database_is_away = True
     _logger.warning("database not available: %s", type(getattr(error, "orig", error)).__name__)
-    return _unavailable(_SENTENCES[503])
+    if is_api():
+        return problem(503, Code.UNAVAILABLE, _SENTENCES[503], Unavailable.title)
+    return error_page(503, _SENTENCES[503])
 
 
 def is_database_away() -> bool:
-    """Say whether this request found the database away: what is shown must not ask it again."""
+    """Return whether the database was unavailable to this request: the response must not query it again."""
     return bool(g.get("database_is_away"))
 
 
-def _unavailable(sentence: str) -> Response:
-    if is_api():
-        return problem(503, Code.UNAVAILABLE, sentence, Unavailable.title)
-    return error_page(503, sentence)
-
-
 def _unexpected(error: Exception) -> Response:
-    """The last resort: a request id for support, the details in the log, nothing else to the caller."""
+    """Return 500 with a request id for support; only the log gets the details."""
     request_id = request_logging.request_id()
-    # The message of an exception may hold what was typed: the log gets its type and the places.
+    # The message of an exception may contain user input: log its type and traceback only.
     places = "".join(traceback.format_tb(error.__traceback__))
     _logger.error("%s %s %r %s\n%s", request_id, request.method, path(), type(error).__name__, places)
     db.session.rollback()
@@ -217,19 +216,8 @@ def _unexpected(error: Exception) -> Response:
     )
 
 
-def _challenge(code: str) -> str:
-    # RFC 6750, 3.1: a request without any credential gets no error code.
-    if code == Code.MISSING_CREDENTIALS:
-        return 'Bearer realm="reflow"'
-    return f'Bearer realm="reflow", error="invalid_token", error_description="{code}"'
-
-
-def _plain(value: Any) -> Any:
-    return rfc3339(value) if isinstance(value, datetime) else value
-
-
 def _flat(messages: Any, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:
-    """Turn marshmallow's nested messages into pairs of a dotted field name and a sentence."""
+    """Return marshmallow's nested messages as pairs of a dotted field name and a sentence."""
     if isinstance(messages, dict):
         return [
             pair

@@ -1,4 +1,4 @@
-"""How times, numbers, names and the addresses of static files are written in a page."""
+"""Template filters: times, numbers, initials and URLs of static files."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 
 @pass_context
 def ago(context: Context, at: datetime) -> str:
-    """Say how long ago `at` (aware) was, in words; after thirty days the date in the reader's time zone."""
+    """Return how long ago `at` (aware) was; after thirty days its date in the user's time zone."""
     passed = now() - at
     if passed < _MINUTE:
         return "Just now"
@@ -33,36 +33,36 @@ def ago(context: Context, at: datetime) -> str:
 
 @pass_context
 def day(context: Context, at: datetime) -> str:
-    """Write a date as the reader's calendar has it: 12 Nov 2026."""
-    there = _there(context, at)
-    return f"{there.day} {there:%b %Y}"
+    """Return the date in the user's time zone: 12 Nov 2026."""
+    local = _local(context, at)
+    return f"{local.day} {local:%b %Y}"
 
 
 @pass_context
 def day_or_today(context: Context, at: datetime) -> str:
-    """Write a date, today's as "Today"."""
-    is_today = _there(context, at).date() == _there(context, now()).date()
+    """Return the date in the user's time zone, or "Today"."""
+    is_today = _local(context, at).date() == _local(context, now()).date()
     return "Today" if is_today else day(context, at)
 
 
 def exact(at: datetime) -> str:
-    """Write a time exactly: 2026-11-23 16:40:51 UTC."""
+    """Return the exact time: 2026-11-23 16:40:51 UTC."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def rfc3339(at: datetime | None) -> str | None:
-    """Write a time for programs (RFC 3339, UTC, microseconds), or None."""
+    """Return the time as RFC 3339 in UTC with microseconds, or None."""
     return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ") if at else None
 
 
-def time_tag(at: datetime, words: str) -> Markup:
-    """Write a time element that says `words` and holds the exact time."""
+def time_tag(at: datetime, text: str) -> Markup:
+    """Return a `<time>` element with `text` as content and the exact time as attributes."""
     machine = at.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(machine, exact(at), words)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(machine, exact(at), text)
 
 
 def thousands(number: int) -> str:
-    """Write a whole number with separators: 1,284,906."""
+    """Return a whole number with separators: 1,284,906."""
     return f"{number:,}"
 
 
@@ -73,7 +73,7 @@ def initials(name: str) -> str:
 
 
 def asset(name: str) -> str:
-    """Return the address of a static file; it changes with the content, so caches may keep it for ever."""
+    """Return the URL of a static file; it changes with the content, so caches may keep the file for ever."""
     return url_for("static", filename=name, v=_fingerprint(name))
 
 
@@ -82,8 +82,8 @@ def _fingerprint(name: str) -> str:
     return hashlib.sha256((paths.STATIC / name).read_bytes()).hexdigest()[:12]
 
 
-def _there(context: Context, at: datetime) -> datetime:
-    """Return `at` in the time zone of whom the page is for; UTC when nobody is signed in."""
+def _local(context: Context, at: datetime) -> datetime:
+    """Return `at` in the time zone of the signed-in user, else in UTC."""
     user = context.get("user")
     return at.astimezone(zone_of(user.time_zone) if user else UTC)
 
@@ -93,7 +93,7 @@ def _count(number: int, unit: str) -> str:
 
 
 def init_app(app: Flask) -> None:
-    """Make all of these known to the templates."""
+    """Register the filters and globals of templates."""
     for name in (ago, day, day_or_today, exact, thousands, initials):
         app.jinja_env.filters[name.__name__] = name
     app.jinja_env.globals.update(asset=asset, time_tag=time_tag)

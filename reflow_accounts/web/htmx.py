@@ -1,34 +1,34 @@
-"""All that the server knows of htmx: how a page is asked for, what else an answer swaps or triggers."""
+"""htmx request and response headers, and the layout that a request needs."""
 
 import json
 from dataclasses import dataclass
 
 from flask import Flask, Response, request
 
-# A page that opens as a dialog: whole, as a new dialog, or as what changes inside an open one.
+# Layouts of a page that opens as a dialog, by the target of the request.
 _SHEETS = {"modal": "layouts/dialog.html", "dialog-panel": "layouts/dialog_panel.html"}
 
 
 def is_htmx() -> bool:
-    """Say whether htmx asks and will swap the answer into a page that is already there."""
+    """Return whether htmx sent the request and will swap the response into the current page."""
     headers = request.headers
     return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
 
 
 def target() -> str:
-    """Return the id of the element that the answer is meant for ("" without htmx)."""
+    """Return the id of the element that htmx will swap, or ""."""
     # htmx 4 sends `div#modal`.
     return request.headers.get("HX-Target", "").rpartition("#")[2] if is_htmx() else ""
 
 
 def is_dialog() -> bool:
-    """Say whether the answer goes into a dialog."""
+    """Return whether the response is swapped into a dialog."""
     return target() in _SHEETS
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The layouts for this request: `frame` for pages, `sheet` for pages that open as a dialog."""
+    """The layouts of a request: `frame` for pages, `sheet` for pages that open as a dialog."""
 
     frame: str
     sheet: str
@@ -41,25 +41,25 @@ class Frame:
 
 
 def close_dialog(response: Response, message: str) -> Response:
-    """Have the page close its dialog, move the focus to the section's heading and announce `message`."""
+    """Make the page close its dialog, focus the heading of the section and announce `message`."""
     response.headers["HX-Trigger"] = json.dumps({"close-dialog": {"message": message}})
     return response
 
 
 def in_new_dialog(response: Response) -> Response:
-    """Have htmx show the answer as a dialog, whatever part of the page the request was meant for."""
+    """Make htmx show the response as a dialog, whatever the target of the request."""
     response.headers["HX-Retarget"] = "#modal"
     response.headers["HX-Reswap"] = "innerHTML"
     return response
 
 
 def go_to(address: str) -> Response:
-    """Have htmx load another page: its way to say "redirect" that the person sees."""
+    """Return a response that makes htmx load another page."""
     return Response(status=401, headers={"HX-Redirect": address})
 
 
 def init_app(app: Flask) -> None:
-    """Give templates their frame, and keep caches from mixing whole pages with fragments."""
+    """Pass the layouts to templates, and add `Vary` so that caches do not mix pages with fragments."""
 
     @app.context_processor
     def frames() -> dict[str, object]:

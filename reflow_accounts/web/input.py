@@ -1,25 +1,36 @@
-"""What no request of ours holds is refused before any view runs."""
+"""Input of requests: the base class of forms, and limits on body size and characters."""
 
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, abort, current_app, request
+from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 
 from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.errors import ValidationFailed
 
 NUL = "\0"
 LARGEST_BODY_BYTES = 64 * 1024
 
 
+class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
+    """A form whose rules are in the service that it calls. Values are taken as typed."""
+
+    def show(self, failed: ValidationFailed) -> None:
+        """Show each sentence of a ValidationFailed at the field that it names."""
+        for field, sentence in failed.fields.items():
+            self[field].errors = [sentence]
+
+
 def takes_any_query(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a view that gives nothing of its query to a database, and has its own answer to strange ones."""
+    """Mark a view that validates its query itself and passes none of it to a database."""
     view.takes_any_query = True  # type: ignore[attr-defined]
     return view
 
 
 def init_app(app: Flask) -> None:
-    """Refuse bodies that are too large, and NUL in addresses, queries and forms: no database of ours stores it."""
+    """Refuse bodies that are too large, and NUL in paths, queries and forms: PostgreSQL cannot store it."""
 
     @app.before_request
     def refuse_large() -> None:
@@ -31,7 +42,7 @@ def init_app(app: Flask) -> None:
         texts = [request.path]
         if not getattr(current_app.view_functions.get(request.endpoint or ""), "takes_any_query", False):
             texts += _all(request.args)
-        # The API reads a form only where it ignores what it does not know, and names the field itself.
+        # The API validates its own forms and names the field.
         is_form = request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data")
         if is_form and not request.path.startswith(API_PREFIX):
             texts += _all(request.form)
@@ -40,5 +51,5 @@ def init_app(app: Flask) -> None:
 
 
 def _all(fields: MultiDict[str, str]) -> list[str]:
-    """Return every name and every value, of repeated names too."""
+    """Return all names and values, including those of repeated names."""
     return [*fields, *(value for values in fields.listvalues() for value in values)]

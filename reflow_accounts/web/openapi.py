@@ -1,4 +1,4 @@
-"""The JSON API's frame: what every endpoint reads, answers and documents in the same way (OpenAPI 3.1)."""
+"""Base of the JSON API: fields, schemas, body parser and OpenAPI 3.1 document."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from reflow_accounts.web.error_handlers import OAUTH, PROBLEM_TYPE
 from reflow_accounts.web.pagination import DEFAULT_LIMIT, HIGHEST_LIMIT, NOT_A_CURSOR, cursor_pattern
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-# Far deeper than any body of ours, far shallower than Python's own limit.
+# Deeper than any valid body, below the recursion limit of Python.
 DEEPEST_JSON = 32
 
 
@@ -41,12 +41,12 @@ class Moment(ma.fields.AwareDateTime):
         try:
             return at.astimezone(UTC)
         except OverflowError:
-            # A few hours before the first year, or after the last: the edge itself says the same.
+            # Beyond the range of datetime: the nearest limit has the same effect.
             return (datetime.min if at.year == 1 else datetime.max).replace(tzinfo=UTC)
 
 
 class Text(ma.fields.String):
-    """A string that can be stored: without NUL and lone surrogates."""
+    """A string without NUL and lone surrogates, which databases cannot store."""
 
     def __init__(self, *, metadata: Mapping[str, Any] = MappingProxyType({}), **kwargs: Any) -> None:
         super().__init__(metadata={"pattern": r"^[^\x00]*$", **metadata}, **kwargs)
@@ -59,7 +59,7 @@ class Text(ma.fields.String):
 
 
 class Flag(ma.fields.Boolean):
-    """JSON's own true or false, and nothing that Python takes for it, such as 1."""
+    """JSON true or false; no other value such as 1."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> bool:
         if not isinstance(value, bool):
@@ -68,7 +68,7 @@ class Flag(ma.fields.Boolean):
 
 
 class Schema(ma.Schema):
-    """What goes in has only known fields (OWASP ASVS 5.0, 15.3.3)."""
+    """Base schema: unknown fields are refused (OWASP ASVS 5.0, 15.3.3)."""
 
     class Meta:
         unknown = ma.RAISE
@@ -101,7 +101,7 @@ class Problem(Schema):
 
 
 def cursor_field(size: int) -> Text:
-    """Return the field for the cursor of a list whose cursors hold `size` numbers."""
+    """Return the field for a cursor of `size` numbers."""
     return Text(
         validate=ma.validate.Regexp(cursor_pattern(size), error=NOT_A_CURSOR),
         metadata={"description": "The next_cursor of the page before", "pattern": cursor_pattern(size)},
@@ -109,13 +109,13 @@ def cursor_field(size: int) -> Text:
 
 
 class PageQuery(Schema):
-    """Which part of a list."""
+    """Query of a list: page size."""
 
     limit = ma.fields.Integer(load_default=DEFAULT_LIMIT, validate=ma.validate.Range(1, HIGHEST_LIMIT))
 
 
-class SpanQuery(PageQuery):
-    """Which part of a list, and of which time."""
+class PeriodQuery(PageQuery):
+    """Query of a list: page size and period."""
 
     since = Moment(metadata={"description": "Not older than this"})
     until = Moment(metadata={"description": "Older than this"})
@@ -132,14 +132,14 @@ def page_of(item: type[Schema]) -> type[Schema]:
 
 
 class BodyParser(FlaskParser):
-    """Reads JSON and nothing else, and no JSON that two readers could understand differently."""
+    """Parser of JSON bodies; refuses ambiguous JSON such as repeated names."""
 
-    # RFC 6749, 3.2: what OAuth does not know is ignored there.
+    # RFC 6749, 3.2: unknown parameters are ignored.
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": ma.RAISE, "query": ma.RAISE, OAUTH: ma.EXCLUDE}
     __location_map__ = FlaskParser.__location_map__ | {OAUTH: "load_oauth"}
 
     def load_oauth(self, request: Request, schema: ma.Schema) -> Any:
-        """Read the fields of a form, as OAuth sends them, or of a JSON object; none at all are fine."""
+        """Return the fields of a form, as OAuth clients send them, or of a JSON object; an empty body is {}."""
         if request.mimetype == FORM_TYPE:
             if any(len(request.form.getlist(name)) > 1 for name in schema.fields):
                 raise ValidationFailed(body="Send each field once")
@@ -150,16 +150,16 @@ class BodyParser(FlaskParser):
         if not request.is_json:
             raise UnsupportedMediaType()
         try:
-            found = json.loads(request.get_data(), object_pairs_hook=_unique, parse_constant=_refuse)
+            body = json.loads(request.get_data(), object_pairs_hook=_unique, parse_constant=_refuse)
         except (ValueError, RecursionError):
             raise ValidationFailed(body="Send one JSON object, without repeated names") from None
-        if not isinstance(found, dict) or _depth(found) > DEEPEST_JSON:
+        if not isinstance(body, dict) or _depth(body) > DEEPEST_JSON:
             raise ValidationFailed(body="Send one JSON object")
-        return found
+        return body
 
 
 class ApiBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
-    """A package's endpoints."""
+    """Blueprint of API endpoints."""
 
     ARGUMENTS_PARSER = BodyParser()
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING | {
@@ -168,10 +168,10 @@ class ApiBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
 
 
 class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest is untyped
-    """Documents errors as what they are; answering them is `web.error_handlers`'s."""
+    """API that documents errors as problem documents and leaves their handling to `web.error_handlers`."""
 
     def _register_error_handlers(self) -> None:
-        """Leave every error, on pages too, to `web.error_handlers`."""
+        """Register nothing: `web.error_handlers` handles all errors."""
 
     def _register_responses(self) -> None:
         content = {PROBLEM_TYPE: {"schema": self.ma_plugin.resolver.resolve_schema_dict(Problem)}}
@@ -208,16 +208,16 @@ SETTINGS = {
 
 
 def open_to_all(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark an endpoint that needs no credential; the API's before-request handler reads the mark."""
+    """Mark an endpoint that needs no credential; the before-request handler of the API reads the mark."""
     view.is_open_to_all = True  # type: ignore[attr-defined]
     return view
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a name is repeated")
-    return found
+    return members
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Pages of a long list by keyset: a cursor names the last row seen, so that new rows shift nothing."""
+"""Keyset pagination: a cursor names the last row of a page, so that new rows do not shift the next one."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ HIGHEST_LIMIT = 200
 HIGHEST_NUMBER = 10**18 - 1
 NOT_A_CURSOR = "Use the next_cursor of the page before, unchanged"
 NO_SUCH_ENTRY = "There is no entry with this id in the list"
-# So that no number is taken for a cursor.
+# Prefix of cursors, so that a plain number is not accepted as one.
 _MARK = "c"
 _NUMBER, _DOT = "[0-9]{1,18}", r"\."
 
@@ -27,20 +27,20 @@ Row = TypeVar("Row")
 
 
 def cursor_pattern(size: int) -> str:
-    """Return the regular expression of a cursor that holds `size` numbers.
+    """Return the regular expression of a cursor of `size` numbers.
 
-    Every match of it is a place in a list, so that the API's document can say what is accepted.
+    Every match is a valid cursor, so that the OpenAPI document can state it as a pattern.
     """
     return f"^{_MARK}{_DOT.join([_NUMBER] * size)}$"
 
 
 def write_cursor(*numbers: int) -> str:
-    """Return the cursor that holds these numbers, each from 0 to HIGHEST_NUMBER."""
+    """Return a cursor of these numbers, each from 0 to HIGHEST_NUMBER."""
     return _MARK + ".".join(map(str, numbers))
 
 
 def read_cursor(cursor: str | None, size: int) -> tuple[int, ...] | None:
-    """Return the `size` numbers that a cursor holds; None for no cursor. Raises ValidationFailed for others."""
+    """Return the `size` numbers of a cursor, or None without one. Raises ValidationFailed for other text."""
     if not cursor:
         return None
     if not re.fullmatch(cursor_pattern(size)[1:-1], cursor):
@@ -50,7 +50,7 @@ def read_cursor(cursor: str | None, size: int) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True)
 class Position:
-    """The place of a row in a list ordered by time and then number, newest first."""
+    """The position of a row in a list ordered by time and then number, newest first."""
 
     at: datetime
     number: int
@@ -62,7 +62,7 @@ class Position:
 
     @classmethod
     def of(cls, numbers: tuple[int, ...] | None) -> "Position | None":
-        """Return the position that the numbers of a cursor mean."""
+        """Return the position from the numbers of a cursor."""
         if numbers is None:
             return None
         return cls(_EPOCH + min(numbers[0], _LAST) * _MICROSECOND, numbers[1])
@@ -87,16 +87,16 @@ def read_entry_id(entry_id: str, prefix: str) -> int:
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """Some rows, and the cursor of the rows after them (None at the end)."""
+    """Rows, and the cursor of the next page (None at the end)."""
 
     items: Sequence[Row]
     next_cursor: str | None
 
     @classmethod
     def cut(cls, rows: Sequence[Row], limit: int, numbers: Callable[[Row], tuple[int, ...]]) -> "Page[Row]":
-        """Make a page of `limit` rows out of up to `limit` + 1: the one too many says that more follow.
+        """Return a page of `limit` rows from up to `limit` + 1: the extra row means that there is a next page.
 
-        `numbers` are those of the cursor that goes on after a row.
+        `numbers` returns the cursor numbers of a row.
         """
         items = rows[:limit]
         has_more = len(rows) > limit

@@ -1,44 +1,46 @@
-"""Where to go after signing in: only ever a path on this host, as a browser reads it."""
+"""URLs of our own pages: absolute URLs from the configuration, and safe local paths to redirect to."""
 
+import os
 import re
 from collections.abc import Callable
 from urllib.parse import unquote_plus, urlsplit
 
-from flask import request
+from flask import current_app, has_request_context, request, url_for
 
 from reflow_accounts.web.redaction import holds_secret
 
-# One slash and not a second one, nowhere a backslash (which browsers read as a slash) and no control
-# character (which they drop): `//evil.example`, `/\evil.example` and `/<tab>/evil.example` are out.
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
+# Refuses `//evil.example`, `/\evil.example` (browsers read a backslash as a slash) and `/<tab>/evil.example`
+# (browsers drop control characters).
 _LOCAL_PATH = re.compile(r"/(?!/)[^\x00-\x20\x7f\\]*")
 
 Finder = Callable[[], str | None]
 _finders: list[Finder] = []
 
 
-def waits(finder: Finder) -> Finder:
-    """Register a function that says which page of its room waits for the browser of this request, if any."""
+def continues_after_sign_in(finder: Finder) -> Finder:
+    """Register a function that returns the page to continue on after sign-in, or None."""
     _finders.append(finder)
     return finder
 
 
-def waiting_page() -> str | None:
-    """Return the page that waits for this browser since before it signed in, or None."""
+def page_after_sign_in() -> str | None:
+    """Return the page on which this browser continues after sign-in, or None."""
     return next((page for find in _finders if (page := find())), None)
 
 
-def local_path(wanted: str | None) -> str | None:
-    """Return `wanted` when it is a path on this host, else None."""
-    return wanted if wanted and len(wanted) <= 2000 and _LOCAL_PATH.fullmatch(wanted) else None
+def local_path(value: str | None) -> str | None:
+    """Return `value` when it is a path on this host, else None."""
+    return value if value and len(value) <= 2000 and _LOCAL_PATH.fullmatch(value) else None
 
 
 def requested_page() -> str | None:
-    """Return the path that this request is for, with its query."""
+    """Return path and query of the current request, or None when it is no local path."""
     return _page_of(request.path, request.full_path.removeprefix(request.path).lstrip("?"))
 
 
 def current_page() -> str | None:
-    """Return the path of the page that the person sees: behind an htmx request, the page that sent it."""
+    """Return the path of the page in the browser: for an htmx request, that of the page that sent it."""
     shown = request.headers.get("HX-Current-URL")
     if shown:
         try:
@@ -50,5 +52,37 @@ def current_page() -> str | None:
 
 
 def _page_of(path: str, query: str) -> str | None:
-    """Return a page's path with its query, which is left out when a secret was put into it."""
+    """Return a page's path with its query; a query with a secret in it is left out."""
     return local_path(path if not query or holds_secret(unquote_plus(query)) else f"{path}?{query}")
+
+
+def absolute(endpoint: str, **values: str) -> str:
+    """Return the absolute URL of an endpoint for a page; in development, on the host of the request."""
+    if has_request_context() and not _base_url():
+        return url_for(endpoint, _external=True, **values)
+    return configured(endpoint, **values)
+
+
+def configured(endpoint: str, **values: str) -> str:
+    """Return the absolute URL of an endpoint for a mail, independent of the request.
+
+    It is under REFLOW_BASE_URL; in development, where that may be missing, on HOST and PORT of `serve`.
+    """
+    path = current_app.url_map.bind("").build(endpoint, values)
+    host, port = os.environ.get("HOST") or DEFAULT_HOST, os.environ.get("PORT") or DEFAULT_PORT
+    return (_base_url() or listening(host, port)) + path
+
+
+def origin() -> str:
+    """Return the origin of our pages: the configured one, or in development that of the request."""
+    return _base_url() or request.host_url.rstrip("/")
+
+
+def listening(host: str, port: int | str) -> str:
+    """Return the URL of a server that listens on `host` and `port`."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _base_url() -> str:
+    base_url: str = current_app.config["SETTINGS"].base_url
+    return base_url

@@ -1,4 +1,4 @@
-"""What a request says of the program that sent it: address and user agent, cut to size."""
+"""Client of a request: address, user agent and device; the path without secrets."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ LONGEST_METHOD = 10
 LONGEST_USER_AGENT = 255
 LONGEST_PATH = 255
 
-# Keys, sessions, and what follows the id of a mailed link.
+# Keys, sessions, and the signature of a mailed link.
 _SECRET = re.compile(rf"({KEY_PREFIX}|{SESSION_PREFIX}|lnk_[0-9A-Za-z]+\.)[0-9A-Za-z_-]+")
 # An address as proxies write it: IPv4 with or without a port, IPv6 with or without brackets, a port only after
 # brackets (RFC 7239, 6.1).
@@ -43,16 +43,16 @@ _SYSTEMS = {
 
 @dataclass(frozen=True)
 class Client:
-    """Where a request came from. `address` is the peer's, or the one that a trusted proxy reports."""
+    """Source of a request. `address` is that of the peer, or the one that a trusted proxy reports."""
 
     address: str
     user_agent: str
 
     @property
     def device(self) -> str:
-        """The program and system in words, such as "Firefox on Linux"."""
+        """The program and system, such as "Firefox on Linux"."""
         program = _first(_PROGRAMS, self.user_agent)
-        # The command's first brackets name it; what follows may be any word, such as the repository of a CI.
+        # The CLI names its system in the first brackets; later text may be anything, such as a CI repository.
         is_ours = self.user_agent.startswith("reflow/")
         system = _first(_SYSTEMS, self.user_agent.partition(")")[0] if is_ours else self.user_agent)
         return " on ".join(word for word in (program, system) if word) or "Unknown device"
@@ -84,10 +84,10 @@ def client_address(peer: str, forwarded_for: str, proxies: int) -> str:
 
 
 def forwarded(header: str, proxies: int) -> str:
-    """Return what the outermost of `proxies` trusted proxies put into an `X-Forwarded-…` header, or "".
+    """Return the value that the outermost of `proxies` trusted proxies put into an `X-Forwarded-…` header, or "".
 
-    The same rule as werkzeug's ProxyFix: each proxy appends to the list, so values before that are the client's.
-    Without a trusted proxy the whole header is.
+    Same rule as werkzeug's ProxyFix: each proxy appends a value; earlier values come from the client.
+    Without a trusted proxy the whole header does.
     """
     if not proxies:
         return ""
@@ -96,16 +96,16 @@ def forwarded(header: str, proxies: int) -> str:
 
 
 def path() -> str:
-    """Return the current path as it may be kept: without the query, and else as `kept` says."""
-    return kept(request.path)
+    """Return the path of the request for storage (see `storable_path`)."""
+    return storable_path(request.path)
 
 
-def kept(path: str) -> str:
-    """Return a path, cut to size, without a secret put in by mistake and without control characters."""
+def storable_path(path: str) -> str:
+    """Return a path for storage: shortened, with secrets and control characters replaced."""
     short = _SECRET.sub(r"\1…", path)[:LONGEST_PATH]
-    # NUL cannot be stored in PostgreSQL; the replacement character says that something stood there.
+    # PostgreSQL cannot store NUL.
     return short if short.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in short)
 
 
-def _first(words: dict[str, str], text: str) -> str:
-    return next((word for mark, word in words.items() if mark in text), "")
+def _first(names: dict[str, str], text: str) -> str:
+    return next((name for mark, name in names.items() if mark in text), "")

@@ -1,4 +1,4 @@
-"""Log lines: one JSON object each, in ASCII, so that nothing typed by anybody begins a line or moves a terminal."""
+"""Log lines as JSON objects in ASCII: user input can neither begin a line nor control a terminal."""
 
 import json
 import logging
@@ -12,16 +12,19 @@ _ROOT = "reflow_accounts"
 
 
 class JsonLines(logging.Formatter):
-    """Writes a record as JSON: CR, LF, ESC and U+2028 come out as escapes, in tracebacks too."""
+    """Formatter that writes a record as JSON; control characters are escaped, in tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        request = {}
+        if has_request_context():
+            request = {"request": request_id()} | ({"person": g.person_id} if "person_id" in g else {})
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {
-            "at": at,
+            "at": time,
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
-            **_of_request(),
+            **request,
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
@@ -30,17 +33,17 @@ class JsonLines(logging.Formatter):
 
 
 def facts(**facts: object) -> dict[str, Any]:
-    """Return what a log call takes as `extra`, so that its line has these members: public ids and plain words."""
+    """Return the `extra` of a log call that adds these members to its line: public ids and constants."""
     return {"facts": facts}
 
 
 def is_in_request() -> bool:
-    """Say whether somebody's request is under way, rather than a background job or an operator's command."""
+    """Return whether a request is being handled, not a background job or operator command."""
     return has_request_context()
 
 
 def request_id() -> str:
-    """Return the number that all lines of the current request share; people quote it to support."""
+    """Return the id that all log lines of the current request share; users quote it to support."""
     if "request_id" not in g:
         g.request_id = "req_" + secrets.token_hex(6)
     number: str = g.request_id
@@ -48,19 +51,12 @@ def request_id() -> str:
 
 
 def name_person(public_id: str) -> None:
-    """Have the later lines of this request say who asks."""
+    """Add the user to the later log lines of this request."""
     g.person_id = public_id
 
 
-def _of_request() -> dict[str, str]:
-    if not has_request_context():
-        return {}
-    person = {"person": g.person_id} if "person_id" in g else {}
-    return {"request": request_id(), **person}
-
-
 def configure() -> None:
-    """Have everything that we log written to standard error in this form; doing it again changes nothing."""
+    """Write the log to standard error as JSON lines. Idempotent."""
     logger = logging.getLogger(_ROOT)
     if not any(isinstance(handler.formatter, JsonLines) for handler in logger.handlers):
         handler = logging.StreamHandler()

@@ -1,4 +1,4 @@
-"""Headers that every answer carries: what a browser may load, keep and tell others."""
+"""Security headers of every response, and its Cache-Control."""
 
 from flask import Flask, Response, request
 
@@ -27,17 +27,17 @@ _ALWAYS = {
 }
 _TWO_YEARS = 63_072_000
 _HSTS = f"max-age={_TWO_YEARS}; includeSubDomains"
-NOT_KEPT = "no-store"
+NO_STORE = "no-store"
 _ONE_YEAR = 31_536_000
 
 
 def constant(is_https: bool) -> dict[str, str]:
-    """Return the headers that are the same on every answer."""
+    """Return the headers that are the same on every response."""
     return _ALWAYS | ({"Strict-Transport-Security": _HSTS} if is_https else {})
 
 
 def init_app(app: Flask, is_https: bool) -> None:
-    """Add the headers to every answer of the application."""
+    """Add the headers to every response of the application."""
     always = list(constant(is_https).items())
 
     @app.after_request
@@ -45,13 +45,9 @@ def init_app(app: Flask, is_https: bool) -> None:
         headers = response.headers
         for name, value in always:
             headers.setdefault(name, value)
-        if _has_lasting_address(response):
-            # Flask has written "no-cache" for every file.
+        # The URL of an asset changes with its content (`filters.asset`).
+        if request.endpoint == "static" and "v" in request.args and response.status_code < 400:
+            # Replaces the "no-cache" that Flask sets for files.
             headers["Cache-Control"] = f"public, max-age={_ONE_YEAR}, immutable"
-        headers.setdefault("Cache-Control", NOT_KEPT)
+        headers.setdefault("Cache-Control", NO_STORE)
         return response
-
-
-def _has_lasting_address(response: Response) -> bool:
-    # An asset's address changes with its content (`filters.asset`).
-    return request.endpoint == "static" and "v" in request.args and response.status_code < 400

@@ -1,14 +1,14 @@
-"""Text that people typed: cleaned, measured, compared."""
+"""Normalization, validation and comparison of text from users."""
 
 import re
 import unicodedata
 
-# Control characters, line and paragraph separators, lone surrogates: nothing that belongs in a name.
-# Format characters (Cf) stay, but for those that turn the direction of the text around them.
+# Control characters, line and paragraph separators, lone surrogates. Of the format characters (Cf) only those
+# that change the text direction are refused.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# Letters by category that show nothing: Hangul fillers, the blank Braille pattern.
+# Invisible letters and symbols: Hangul fillers, the blank Braille pattern.
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-# Category Zs. Not line ends and tabs: those are refused, not mended.
+# Category Zs. Line ends and tabs are refused instead of replaced.
 _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _DIRECTION_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -19,7 +19,7 @@ def tidy(text: str) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Say whether `text` is one line without control, direction or broken characters."""
+    """Return whether `text` is one line without control, direction or broken characters."""
     return not any(
         unicodedata.category(character) in _REFUSED_CATEGORIES or character in _DIRECTION_CHARACTERS
         for character in text
@@ -27,14 +27,14 @@ def is_plain(text: str) -> bool:
 
 
 def is_visible(text: str) -> bool:
-    """Say whether any character of `text` leaves a mark."""
+    """Return whether `text` has a visible character."""
     return any(unicodedata.category(character)[0] not in "ZC" for character in set(text) - _BLANKS)
 
 
 def fault_of(text: str, longest: int, *, empty: str) -> str | None:
-    """Return the sentence that says why a tidy `text` cannot be kept as one line, or None when it can.
+    """Return the validation error of a tidy one-line `text`, or None when it is valid.
 
-    `longest` is in characters; `empty` is the sentence for a text that shows nothing.
+    `longest` is in characters; `empty` is the error for a text without visible characters.
     """
     if not is_visible(text):
         return empty
@@ -44,6 +44,6 @@ def fault_of(text: str, longest: int, *, empty: str) -> str | None:
 
 
 def folded(text: str) -> str:
-    """Return the form in which two names are one: without case, compatibility and invisible differences."""
-    seen = "".join(character for character in text if unicodedata.category(character) != "Cf")
-    return unicodedata.normalize("NFKC", seen).casefold()
+    """Return the form in which names are compared: NFKC, case folded, without format characters."""
+    visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
+    return unicodedata.normalize("NFKC", visible).casefold()

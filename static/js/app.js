@@ -21,7 +21,7 @@
 
   // --- Dialogs -------------------------------------------------------------------------------------
 
-  // Whoever opened a dialog gets the focus back; once something was done, the heading of its section does,
+  // The element that opened a dialog gets the focus back; once something was done, the heading of its section does,
   // unless the opener says that it stays (data-stays): it may have been swapped, so all is found by id.
   let opener = null;
   const focusAfter = (isDone) => {

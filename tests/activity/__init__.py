@@ -1,1 +1,1 @@
-"""The Activity tab and `/activity`."""
+"""Tests of the Activity tab and `/activity`."""

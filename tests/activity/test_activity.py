@@ -1,4 +1,4 @@
-"""Uses of keys and acts of people together, newest first: for programs and on the tab."""
+"""Uses and acts in the API and on the Activity tab."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ def told(items):
     return [(item["type"], item["title"], item["subject"]) for item in items]
 
 
-def test_the_activity_tells_the_story_newest_first(ada):
+def test_activity_is_newest_first(ada):
     assert told(ada.get("/activity").json["items"]) == [
         ("event", "Signed in", "Unknown device"),
         ("event", "API key created", "other"),
@@ -46,7 +46,7 @@ def test_the_activity_tells_the_story_newest_first(ada):
     ]
 
 
-def test_one_key_alone(ada, story):
+def test_activity_of_one_key(ada, story):
     items = ada.get(f"/activity?key={story.id}").json["items"]
     assert [title for _, title, _ in told(items)] == [
         "API key revoked",
@@ -56,7 +56,7 @@ def test_one_key_alone(ada, story):
     ]
 
 
-def test_pages_of_every_size_tell_the_same(ada):
+def test_page_size_has_no_effect_on_the_list(ada):
     whole = ada.get("/activity?limit=200").json["items"]
     for limit in (1, 2, 3, 5):
         pages = ada.pages("/activity", limit)
@@ -168,16 +168,16 @@ def test_teammates_see_their_own_acts_and_the_teams(cast, api, story):
     }
 
 
-def test_strangers_see_nothing_of_it(cast, api, story):
+def test_strangers_see_nothing(cast, api, story):
     items = api(cast.charlie.session()).get("/activity").json["items"]
     assert {subject for _, _, subject in told(items)} == {"Unknown device", "Globex"}
 
 
-def test_a_key_of_somebody_else_is_no_filter(cast, api, story):
+def test_key_of_somebody_else_is_no_filter(cast, api, story):
     problem_of(api(cast.ben.session()).get(f"/activity?key={story.id}"), 404, "not_found")
 
 
-def test_the_tab_tells_the_same_story(cast, client, story):
+def test_tab_shows_the_same_list(cast, client, story):
     cast.ada.sign_in(client)
     text = client.page("/account/activity").text
     for words in ("API key created", "API key used", "API key refused", "API key revoked", "Signed in"):
@@ -185,7 +185,7 @@ def test_the_tab_tells_the_same_story(cast, client, story):
     assert "GET /api/v1/me" in text
 
 
-def test_the_tab_narrows_to_a_key_and_a_period(app, cast, client, story):
+def test_tab_narrows_to_a_key_and_a_period(app, cast, client, story):
     cast.ada.sign_in(client)
     page = client.page("/account/activity")
     answer = client.submit(page, "/account/activity", key=story.id, period="24h")
@@ -201,7 +201,7 @@ def test_the_tab_narrows_to_a_key_and_a_period(app, cast, client, story):
     assert "API key used" in panel.text
 
 
-def test_the_tab_goes_on_to_older_lines(cast, client, api):
+def test_tab_links_to_older_lines(cast, client, api):
     key = cast.ada.key("CI")
     for _ in range(51):
         api(key.secret).get("/me")
@@ -212,11 +212,11 @@ def test_the_tab_goes_on_to_older_lines(cast, client, api):
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "key=key_x", "key=%20", "cursor=%F0%9F%92%A9"])
-def test_what_no_page_gave_is_refused(cast, client, query):
+def test_bad_cursor_is_refused(cast, client, query):
     cast.ada.sign_in(client)
     assert client.get(f"/account/activity?{query}").status_code in (404, 422)
 
 
-def test_an_unknown_period_shows_everything(cast, client):
+def test_unknown_period_shows_everything(cast, client):
     cast.ada.sign_in(client)
     assert "Signed in" in client.page("/account/activity?period=century").text

@@ -1,4 +1,4 @@
-"""The activity as a CSV file: all of it, from every part of the log, harmless in a spreadsheet, in small steps."""
+"""CSV export: complete, safe in spreadsheets, streamed."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ def ada(cast, client):
     return cast.ada.sign_in(client)
 
 
-def test_the_file_tells_what_the_page_tells(cast, api, ada):
+def test_file_has_the_lines_of_the_page(cast, api, ada):
     key = cast.ada.key("CI")
     api(key.secret).get("/me", headers={"User-Agent": "curl/8"})
     cast.acme.unsubscribe()
@@ -59,7 +59,7 @@ def test_the_file_tells_what_the_page_tells(cast, api, ada):
     assert len(times[0]) == len("2026-11-23 16:40:51")
 
 
-def test_the_file_is_narrowed_to_a_key_and_a_period(app, cast, ada):
+def test_file_is_narrowed_to_a_key_and_a_period(app, cast, ada):
     one, other = cast.ada.key("one"), cast.ada.key("other")
     for days in (40, 20, 3, 0):
         log.append(app, log.number_of(app, one.id), now() - timedelta(days=days), f"/{days}")
@@ -95,7 +95,7 @@ def test_no_cell_begins_a_formula(mark):
     assert harmless("") == ""
 
 
-def test_what_people_and_programs_wrote_is_harmless_and_whole(cast, api, ada):
+def test_user_text_is_escaped_and_complete(cast, api, ada):
     name = '=HYPERLINK("https://evil.example","a, b")'
     key = cast.ada.key(name)
     cast.ada.change(full_name="@Ada “Ünï” Park")
@@ -106,14 +106,14 @@ def test_what_people_and_programs_wrote_is_harmless_and_whole(cast, api, ada):
     assert line[9] == "'-cmd|' /C calc'!A0"
 
 
-def test_the_file_names_the_program_beside_its_user_agent(cast, api, ada):
+def test_file_names_the_program_beside_its_user_agent(cast, api, ada):
     key = cast.ada.key("CI")
     said = "reflow/1.2.3 (Linux x86_64) GitHub-Actions (%3D1+1/web; run 812)"
     api(key.secret).get("/me", headers={"User-Agent": said})
     assert download(ada, key=key.id)[0][9:] == [said, "GitHub Actions, =1+1/web, run 812"]
 
 
-def test_a_long_file_comes_in_steps_and_is_whole(app, cast, ada):
+def test_long_file_comes_in_steps_and_is_whole(app, cast, ada):
     """30,000 uses, most of them folded: every one is there, once, newest first; each step asks little."""
     key = log.number_of(app, cast.ada.key("busy").id)
     for part in range(10):
@@ -145,7 +145,7 @@ def test_new_uses_while_it_is_read_do_not_shift_it(app, cast, ada):
     assert "/new" not in paths
 
 
-def test_it_goes_on_when_the_log_is_pruned_meanwhile(app, cast, ada):
+def test_download_survives_pruning(app, cast, ada):
     key = log.number_of(app, cast.ada.key("busy").id)
     for days in (500, 400, 3):
         log.append(app, key, now() - timedelta(days=days), f"/{days}")
@@ -156,7 +156,7 @@ def test_it_goes_on_when_the_log_is_pruned_meanwhile(app, cast, ada):
 
 
 @on("postgresql")
-def test_the_file_reads_across_the_months_and_what_has_none(app, cast, ada, monkeypatch):
+def test_file_covers_all_partitions(app, cast, ada, monkeypatch):
     key = log.number_of(app, cast.ada.key("old").id)
     times = [now() - timedelta(days=days) for days in (0, 45, 80, 400)]
     for at in times[1:3]:
@@ -175,7 +175,7 @@ def test_the_file_reads_across_the_months_and_what_has_none(app, cast, ada, monk
     assert [line[5] for line in download(ada) if line[5]] == [f"/{at:%Y_%m}" for at in times]
 
 
-def test_an_end_before_the_end_is_said_in_the_file(app, cast, ada):
+def test_incomplete_file_says_so(app, cast, ada):
     key = log.number_of(app, cast.ada.key("busy").id)
     log.append_many(app, key, 1500)
     pieces = iter(ada.get(f"{PAGE}/export", buffered=False).response)
@@ -184,7 +184,7 @@ def test_an_end_before_the_end_is_said_in_the_file(app, cast, ada):
     assert list(pieces) == [b",This file is not complete. Download it again.,,,,,,,,,\r\n"]
 
 
-def test_who_reads_too_slowly_is_given_up(app, cast, ada, monkeypatch):
+def test_slow_download_is_aborted(app, cast, ada, monkeypatch):
     log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 1500)
     monkeypatch.setattr(export, "PATIENCE_SECONDS", 0)
     monkeypatch.setattr(export, "SLOWEST_BYTES_A_SECOND", 10**15)
@@ -192,7 +192,7 @@ def test_who_reads_too_slowly_is_given_up(app, cast, ada, monkeypatch):
     assert export.CUT_SHORT.encode() in last
 
 
-def test_one_person_downloads_two_long_files_at_once_and_a_hung_up_one_is_forgotten(app, cast, ada):
+def test_user_has_at_most_two_downloads(app, cast, ada):
     log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 1500)
     held = [ada.get(f"{PAGE}/export", buffered=False) for _ in range(export.MOST_OF_ONE)]
     refused = ada.get(f"{PAGE}/export")

@@ -1,4 +1,4 @@
-"""Pages of the activity hold every line once, also where many bear the same time and look the same."""
+"""Pagination of the activity shows each line once, even with equal times."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ EACH = 7
 
 @pytest.fixture
 def of_one_moment(app, cast):
-    """Uses and acts of Ada that differ in nothing but their numbers; some of the uses are folded."""
+    """Uses and acts of Ada that differ in nothing but their numbers; some of the uses are rolled up."""
     key = cast.ada.key("CI")
     with app.app_context():
         row = db.session.scalars(db.select(ApiKey).filter_by(public_id=key.id)).one()

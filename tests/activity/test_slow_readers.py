@@ -1,4 +1,4 @@
-"""Clients that download a long file and do not read it keep nobody else waiting, and take little memory."""
+"""Slow downloads do not block other requests and need little memory."""
 
 import re
 import socket

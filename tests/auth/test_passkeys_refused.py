@@ -10,7 +10,7 @@ from reflow_accounts.auth import passkeys
 from reflow_accounts.auth.models import PasskeyChallenge
 from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.database import db
-from reflow_accounts.web import addresses
+from reflow_accounts.web import redirects
 from tests.helpers import rows
 from tests.helpers.authenticator import PRESENT, VERIFIED, Authenticator
 from tests.helpers.passkeys import CANNOT, OPTIONS, PASSKEYS, SIGN_IN, SIGN_IN_OPTIONS, add, kept, sign_in
@@ -194,7 +194,7 @@ def test_the_site_is_what_is_configured_else_what_is_asked(app, configured, aske
     app.config["SETTINGS"] = replace(usual, base_url=configured)
     try:
         with app.test_request_context("/login", base_url=asked_at):
-            site = Site.at(addresses.origin())
+            site = Site.at(redirects.origin())
     finally:
         app.config["SETTINGS"] = usual
     assert (site.domain, site.origin) == (domain, origin or asked_at)

@@ -1,1 +1,1 @@
-"""What operators type at the server's own terminal."""
+"""Tests of operator commands."""

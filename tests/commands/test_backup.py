@@ -1,4 +1,4 @@
-"""`flask backup FILE`: a whole copy while the service runs; never over another file."""
+"""`flask backup FILE`: a consistent copy; existing files are not overwritten."""
 
 import sqlite3
 import stat
@@ -11,7 +11,7 @@ from tests.api_keys.usage.log import on
 
 
 @on("sqlite")
-def test_the_copy_is_whole_private_and_one_file(app, cast, flask, tmp_path):
+def test_copy_is_whole_private_and_one_file(app, cast, flask, tmp_path):
     file = tmp_path / "copy.db"
     assert flask("backup", str(file)) == (0, f"The database was copied to {file}.\n")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -23,7 +23,7 @@ def test_the_copy_is_whole_private_and_one_file(app, cast, flask, tmp_path):
 
 
 @on("sqlite")
-def test_what_is_being_written_is_not_in_it_and_does_not_stop_it(app, cast, flask, tmp_path):
+def test_copy_excludes_uncommitted_writes(app, cast, flask, tmp_path):
     with app.app_context(), db.engine.connect() as writer:
         writer.execute(text("UPDATE users SET full_name = 'half done'"))
         assert flask("backup", str(tmp_path / "copy.db"))[0] == 0
@@ -33,7 +33,7 @@ def test_what_is_being_written_is_not_in_it_and_does_not_stop_it(app, cast, flas
 
 
 @on("sqlite")
-def test_a_file_that_is_there_stays_as_it_is(app, flask, tmp_path):
+def test_existing_file_is_not_overwritten(app, flask, tmp_path):
     file, link = tmp_path / "mine", tmp_path / "link"
     file.write_text("precious")
     link.symlink_to(tmp_path / "elsewhere")
@@ -46,14 +46,14 @@ def test_a_file_that_is_there_stays_as_it_is(app, flask, tmp_path):
 
 
 @on("sqlite")
-def test_a_folder_that_is_not_there_is_an_error(app, flask, tmp_path):
+def test_missing_folder_is_an_error(app, flask, tmp_path):
     code, words = flask("backup", str(tmp_path / "no" / "copy.db"))
     assert code == 1
     assert "cannot be written (No such file or directory)" in words
 
 
 @on("postgresql")
-def test_on_postgresql_its_own_tool_is_named(app, flask, tmp_path):
+def test_postgresql_is_referred_to_pg_dump(app, flask, tmp_path):
     code, words = flask("backup", str(tmp_path / "copy.db"))
     assert code == 1
     assert "pg_dump" in words

@@ -8,7 +8,7 @@ from reflow_accounts.teams.service import find_team
 from tests.helpers import rows
 
 
-def test_a_team_is_made_with_its_owner_as_admin(app, cast, flask):
+def test_team_is_made_with_its_owner_as_admin(app, cast, flask):
     code, words = flask("teams", "create", " New  Team ", "--owner", "NINA@solo.example")
     with app.app_context():
         team = find_team("New Team")
@@ -18,7 +18,7 @@ def test_a_team_is_made_with_its_owner_as_admin(app, cast, flask):
     assert rows.acts(app)[-1] == ("team.created", "Operator", "New Team")
 
 
-def test_the_owner_sees_it_in_the_activity(cast, client, flask):
+def test_owner_sees_it_in_the_activity(cast, client, flask):
     flask("teams", "create", "New Team", "--owner", cast.nina.email)
     cast.nina.sign_in(client)
     assert "Team created" in client.page("/account/activity").text
@@ -33,7 +33,7 @@ def test_the_owner_sees_it_in_the_activity(cast, client, flask):
         ("New", "ben@acme.example", "Ben Cole is disabled"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_made(app, cast, flask, name, owner, sentence):
+def test_bad_arguments_create_nothing(app, cast, flask, name, owner, sentence):
     cast.ben.change(disabled_at=now())
     before = rows.count(app, Team)
     code, words = flask("teams", "create", name, "--owner", owner)
@@ -42,6 +42,6 @@ def test_what_is_wrong_is_said_and_nothing_is_made(app, cast, flask, name, owner
     assert rows.count(app, Team) == before
 
 
-def test_a_program_owns_no_team(cast, flask):
+def test_program_owns_no_team(cast, flask):
     assert "is a service account" in flask("teams", "create", "New", "--owner", cast.ci.id)[1]
     assert flask("teams", "create", "New")[0] == 2

@@ -1,4 +1,4 @@
-"""`flask users staff|disable|enable|end-sessions|reset-second-factor`: at once, on every node, written down."""
+"""`flask users staff|disable|enable|end-sessions|reset-second-factor`."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def reasons(app):
         return [(event.action, event.actor_name, event.details.get("reason")) for event in events]
 
 
-def test_a_disabled_user_is_out_at_once_and_stays_out(app, cast, api, client, flask):
+def test_disabled_user_is_out_at_once_and_stays_out(app, cast, api, client, flask):
     cast.ada.sign_in(client)
     key, session = cast.ada.key(), cast.ada.session()
     assert api(key.secret).get("/me").status_code == 200
@@ -42,7 +42,7 @@ def test_a_disabled_user_is_out_at_once_and_stays_out(app, cast, api, client, fl
     assert [action for action, *_ in reasons(app)].count("user.disabled") == 1
 
 
-def test_an_enabled_user_has_the_keys_again_and_no_old_session(app, cast, api, client, flask):
+def test_enabled_user_has_the_keys_again_and_no_old_session(app, cast, api, client, flask):
     cast.ada.sign_in(client)
     key, session = cast.ada.key(), cast.ada.session()
     flask("users", "disable", cast.ada.email, *WHY)
@@ -55,7 +55,7 @@ def test_an_enabled_user_has_the_keys_again_and_no_old_session(app, cast, api, c
     assert flask("users", "enable", cast.ada.email, *WHY)[1] == "Ada Park is already enabled.\n"
 
 
-def test_a_link_that_was_mailed_before_does_not_outlive_disabling(app, cast, client, flask):
+def test_disabling_invalidates_mailed_links(app, cast, client, flask):
     mailbox = Mailbox(app)
     client.send("/forgot-password", email=cast.ada.email)
     [message] = mailbox.deliver()
@@ -65,13 +65,13 @@ def test_a_link_that_was_mailed_before_does_not_outlive_disabling(app, cast, cli
     assert "New password" not in client.get(mailbox.link_in(message)).text
 
 
-def test_a_service_account_is_disabled_by_its_id(cast, api, flask):
+def test_service_account_is_disabled_by_its_id(cast, api, flask):
     key = cast.ci.key()
     assert flask("users", "disable", cast.ci.id, *WHY)[0] == 0
     assert api(key.secret).get("/me").status_code == 401
 
 
-def test_a_deleted_user_stays_deleted(app, cast, flask):
+def test_deleted_user_stays_deleted(app, cast, flask):
     cast.ada.change(deleted_at=now(), disabled_at=now(), email=None)
     code, words = flask("users", "enable", cast.ada.id, *WHY)
     assert (code, words) == (1, "reflow-accounts: This account was deleted. It cannot be used again.\n")
@@ -104,7 +104,7 @@ def test_all_sessions_end_and_the_keys_go_on(app, cast, api, client, flask):
     assert flask("users", "end-sessions", cast.ada.email, *WHY)[1] == "0 sessions of Ada Park ended.\n"
 
 
-def test_a_second_factor_is_reset_whole_and_the_person_is_told(app, cast, client, flask):
+def test_second_factor_is_reset_whole_and_the_person_is_told(app, cast, client, flask):
     mailbox = Mailbox(app)
     give_factors(app, cast.ada)
     give_factors(app, cast.ben)
@@ -129,14 +129,14 @@ def test_a_second_factor_is_reset_whole_and_the_person_is_told(app, cast, client
 
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("who", ["nobody@acme.example", "usr_x", "", "\x00"])
-def test_an_unknown_user_is_an_error_that_says_so(cast, flask, act, who):
+def test_unknown_user_is_an_error_that_says_so(cast, flask, act, who):
     code, words = flask("users", act, who, *ACTS[act], *WHY)
     assert code == 1
     assert words.startswith("reflow-accounts: Nobody has the email address or id")
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_a_reason_is_needed(app, cast, flask, act):
+def test_reason_is_needed(app, cast, flask, act):
     before = reasons(app)
     assert flask("users", act, cast.ada.email, *ACTS[act])[0] == 2
     code, words = flask("users", act, cast.ada.email, *ACTS[act], "--reason", " ")
@@ -145,7 +145,7 @@ def test_a_reason_is_needed(app, cast, flask, act):
 
 
 @pytest.mark.parametrize("act", ["staff", "end-sessions", "reset-second-factor"])
-def test_a_service_account_is_no_person(cast, flask, act):
+def test_service_account_is_no_person(cast, flask, act):
     code, words = flask("users", act, cast.ci.id, *ACTS[act], *WHY)
     assert (code, words) == (
         1,

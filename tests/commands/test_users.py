@@ -1,4 +1,4 @@
-"""`flask users create` and `list`: how people come to be without signing up, and who is there."""
+"""`flask users create` and `flask users list`."""
 
 import sys
 
@@ -25,7 +25,7 @@ def sign_in(client, password: str, email: str = "eve@new.example") -> int:
     return client.send("/login", email=email, password=password).status_code
 
 
-def test_a_person_is_made_with_a_password_from_standard_input(app, flask, client):
+def test_person_is_made_with_a_password_from_standard_input(app, flask, client):
     code, words = flask(*NEW, "--password-stdin", input=f"{PASSWORD}\n")
     assert (code, words) == (0, f"Eve Lang was created ({user(app).public_id}).\n")
     assert not user(app).is_staff
@@ -33,20 +33,20 @@ def test_a_person_is_made_with_a_password_from_standard_input(app, flask, client
     assert sign_in(client, PASSWORD) == 303
 
 
-def test_a_password_counts_exactly_as_it_was_given(flask, client):
+def test_password_counts_exactly_as_it_was_given(flask, client):
     flask(*NEW, "--password-stdin", input=f"  {PASSWORD} \nmore\n")
     assert sign_in(client, PASSWORD) != 303
     assert sign_in(client, f"  {PASSWORD} ") == 303
 
 
-def test_staff_is_made_and_written_down(app, flask):
+def test_staff_is_made_and_recorded(app, flask):
     assert flask(*NEW, "--staff", "--password-stdin", input=PASSWORD)[0] == 0
     assert user(app).is_staff
     assert [action for action, *_ in rows.acts(app)] == ["account.created", "staff.added"]
 
 
 @pytest.mark.parametrize("more", [(), ("--mail-link",)])
-def test_without_a_terminal_a_link_is_mailed_by_which_the_person_chooses_a_password(app, flask, client, more):
+def test_link_is_mailed_without_a_terminal(app, flask, client, more):
     mailbox = Mailbox(app)
     code, words = flask(*NEW, *more)
     assert code == 0
@@ -70,7 +70,7 @@ def test_without_a_terminal_a_link_is_mailed_by_which_the_person_chooses_a_passw
         ("passwordpassword", "one of the first"),
     ],
 )
-def test_a_password_that_cannot_be_is_refused_with_the_reason(app, flask, password, sentence):
+def test_bad_password_is_refused_with_the_reason(app, flask, password, sentence):
     code, words = flask(*NEW, "--password-stdin", input=f"{password}\n")
     assert code == 1
     assert words.startswith("reflow-accounts: ")
@@ -87,7 +87,7 @@ def test_a_password_that_cannot_be_is_refused_with_the_reason(app, flask, passwo
         (("users", "create", "ADA@acme.example", "--name", "Ada"), "has an account already"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_made(app, cast, flask, words, sentence):
+def test_bad_arguments_create_nothing(app, cast, flask, words, sentence):
     before = rows.count(app, User)
     code, said = flask(*words, "--password-stdin", input=PASSWORD)
     assert code == 1
@@ -95,7 +95,7 @@ def test_what_is_wrong_is_said_and_nothing_is_made(app, cast, flask, words, sent
     assert rows.count(app, User) == before
 
 
-def test_a_password_is_no_argument_and_comes_one_way_alone(flask):
+def test_password_is_no_argument_and_comes_one_way_alone(flask):
     assert flask(*NEW, "--password", PASSWORD)[0] == 2
     assert flask(*NEW, "--password-stdin", "--mail-link", input=PASSWORD)[0] == 2
     assert flask("users", "create", "eve@new.example")[0] == 2
@@ -125,7 +125,7 @@ def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(tmp_path):
     databases.close(app)
 
 
-def test_the_list_has_a_line_for_everybody_with_tabs_between(app, cast, flask, client):
+def test_list_has_a_line_for_everybody_with_tabs_between(app, cast, flask, client):
     cast.ada.sign_in(client)
     give_factors(app, cast.ada)
     flask("users", "disable", cast.ben.email, "--reason", "left")

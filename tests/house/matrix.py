@@ -1,4 +1,4 @@
-"""Who may go where: the expected answer for each member of the cast at each route. Written from the contract.
+"""Access matrix: the expected response for each member of the cast at each route.
 
 The columns are Ada (Admin of Acme), Ben (Edit), Vic (View), Charlie (a stranger), the program (Edit, with its
 key), Sam (staff) and nobody (signed out). Acme is the team of every address; another member, a service account,

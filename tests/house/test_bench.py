@@ -1,4 +1,4 @@
-"""The benchmark refuses what it cannot measure, and a round that lost a use."""
+"""The benchmark refuses bad arguments and invalid rounds."""
 
 import pytest
 
@@ -17,7 +17,7 @@ from bench import load, options
         (["--keys", "many"], 1),
     ],
 )
-def test_what_cannot_be_measured_is_refused_in_one_sentence(words, least, capsys):
+def test_bad_arguments_are_refused_in_one_sentence(words, least, capsys):
     with pytest.raises(SystemExit) as refused:
         options.read(words)
     assert refused.value.code == 2
@@ -25,18 +25,18 @@ def test_what_cannot_be_measured_is_refused_in_one_sentence(words, least, capsys
     assert f"argument {words[0]}: write a whole number, {least} or more, not '{words[1]}'." in said
 
 
-def test_a_bench_of_nothing_is_refused(capsys):
+def test_bench_of_nothing_is_refused(capsys):
     with pytest.raises(SystemExit):
         options.read(["--starts-only", "--starts", "0"])
     assert "nothing to measure" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("recorded", [1000, 1000 + load.CONNECTIONS])
-def test_what_was_on_its_way_at_the_end_may_be_recorded_and_not_answered(recorded):
+def test_unanswered_last_requests_may_be_recorded(recorded):
     load.check_recorded(1000, recorded)
 
 
 @pytest.mark.parametrize("recorded", [0, 999, 1001 + load.CONNECTIONS])
-def test_a_lost_use_or_one_too_many_makes_a_round_worthless(recorded):
+def test_lost_or_extra_uses_invalidate_a_round(recorded):
     with pytest.raises(load.Worthless, match=f"1,000 requests were answered and {recorded:,} uses recorded"):
         load.check_recorded(1000, recorded)

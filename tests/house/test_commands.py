@@ -1,4 +1,4 @@
-"""The commands of the repository, and the sizes that keep it livable."""
+"""Commands of the Makefile, and file sizes."""
 
 import subprocess
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_continuous_integration_runs_the_commands_of_the_readme():
 
 
 @pytest.mark.parametrize("folder", ["reflow_accounts", "tests", "migrations"])
-def test_no_file_outgrows_its_noun(folder):
+def test_files_are_within_their_limits(folder):
     for file in ROOT.glob(f"{folder}/**/*.py"):
         longest = LONGEST_CONFTEST if file.name == "conftest.py" else LONGEST_FILE
         assert len(file.read_text("utf-8").splitlines()) <= longest, file

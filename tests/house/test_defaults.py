@@ -1,4 +1,4 @@
-"""Nothing that opens anything has a value that everybody knows (OWASP ASVS 5.0, 13.2.3 and 13.3.2)."""
+"""No secret has a known default value (OWASP ASVS 5.0, 13.2.3 and 13.3.2)."""
 
 import stat
 
@@ -25,12 +25,12 @@ def test_production_does_not_start_without_a_key_of_its_own(tmp_path, missing):
 
 
 @pytest.mark.parametrize("weak", ["dev", "secret", "k" * 31])
-def test_a_short_key_is_refused(tmp_path, weak):
+def test_short_key_is_refused(tmp_path, weak):
     with pytest.raises(config.ConfigError, match="too short"):
         config.load({"REFLOW_INSTANCE": str(tmp_path), "REFLOW_SECRET_KEY": weak})
 
 
-def test_only_its_owner_reads_the_key_that_development_makes_and_each_place_has_another(tmp_path):
+def test_development_key_is_private_and_differs_per_instance(tmp_path):
     made = {config.load({"REFLOW_INSTANCE": str(tmp_path / name)}).secret_key for name in "ab"}
     assert len(made) == 2
     for name in "ab":
@@ -39,7 +39,7 @@ def test_only_its_owner_reads_the_key_that_development_makes_and_each_place_has_
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
 
 
-def test_production_begins_with_nobody_in_it(app, flask, monkeypatch, tmp_path):
+def test_production_starts_without_users(app, flask, monkeypatch, tmp_path):
     settings = config.load(PRODUCTION | {"REFLOW_INSTANCE": str(tmp_path)})
     monkeypatch.setitem(app.config, "SETTINGS", settings)
     with app.app_context():

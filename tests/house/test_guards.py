@@ -1,4 +1,4 @@
-"""Every route stands behind a guard (house: the doors)."""
+"""Every route belongs to an entry point with an authorization handler."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from reflow_accounts import blueprints
 from reflow_accounts.contract import API_PREFIX
 from tests.helpers.api import Api
 
-# What the API answers without a credential, by its own word; everything else asks for one.
+# API paths that need no credential.
 OPEN_TO_ALL = {
     f"{API_PREFIX}{path}" for path in ("/openapi.json", "/sessions", "/device/code", "/device/token")
 }
@@ -16,22 +16,22 @@ def rules(app):
     return [rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"]
 
 
-def test_every_page_hangs_on_a_door_and_every_door_has_a_guard(app):
+def test_pages_belong_to_guarded_entry_points(app):
     for rule in rules(app):
         if rule.rule.startswith(API_PREFIX):
             continue
-        door = rule.endpoint.partition(".")[0]
-        assert door in blueprints.BEFORE_REQUEST, f"{rule.rule} ({rule.endpoint}) hangs on no door"
-        assert blueprints.BEFORE_REQUEST[door] in app.before_request_funcs[door]
-        assert rule.rule.startswith(blueprints.URL_PREFIXES[door])
+        name = rule.endpoint.partition(".")[0]
+        assert name in blueprints.BEFORE_REQUEST, f"{rule.rule} ({rule.endpoint}) has no entry point"
+        assert blueprints.BEFORE_REQUEST[name] in app.before_request_funcs[name]
+        assert rule.rule.startswith(blueprints.URL_PREFIXES[name])
     assert set(blueprints.BEFORE_REQUEST) == set(blueprints.BLUEPRINTS) == set(blueprints.URL_PREFIXES)
 
 
-def test_each_doors_address_holds_only_its_own_routes(app):
-    for door, address in blueprints.URL_PREFIXES.items():
+def test_url_prefixes_hold_only_routes_of_their_entry_point(app):
+    for name, prefix in blueprints.URL_PREFIXES.items():
         for rule in rules(app):
-            if address and (rule.rule == address or rule.rule.startswith(f"{address}/")):
-                assert rule.endpoint.startswith(f"{door}."), f"{rule.rule} is not behind {door}"
+            if prefix and (rule.rule == prefix or rule.rule.startswith(f"{prefix}/")):
+                assert rule.endpoint.startswith(f"{name}."), f"{rule.rule} does not belong to {name}"
 
 
 def test_every_endpoint_of_the_api_asks_for_a_credential(app):
@@ -48,7 +48,7 @@ def test_every_endpoint_of_the_api_asks_for_a_credential(app):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_strangers_are_asked_to_log_in_and_find_no_console(app, method):
+def test_visitors_are_sent_to_log_in_and_find_no_console(app, method):
     client = app.test_client()
     for rule in rules(app):
         if method not in rule.methods:
@@ -61,7 +61,7 @@ def test_strangers_are_asked_to_log_in_and_find_no_console(app, method):
             assert client.open(path, method=method).status_code == 404, f"{method} {path}"
 
 
-def test_no_view_takes_a_number_from_an_address(app):
+def test_views_take_no_row_ids_from_urls(app):
     """Public ids in addresses, never sequence numbers."""
     for rule in rules(app):
         assert "<int:" not in rule.rule

@@ -1,4 +1,4 @@
-"""Imports run down, and `reflow_accounts` itself imports nothing (house: imports)."""
+"""Import contracts, and modules that may use the network and cryptography."""
 
 import ast
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Whatever can open a connection, and the places that do (OWASP ASVS 5.0, 13.2.4); the command is a client.
+# Modules that open connections, and their users (OWASP ASVS 5.0, 13.2.4), without the CLI.
 NETWORK = {
     "smtplib",
     "socket",
@@ -20,7 +20,7 @@ NETWORK = {
     "urllib3",
 }
 TALKS = {"mail/transport.py", "server.py", "web/allowed_hosts.py"}
-# Whatever computes with secrets, and what is taken from it (11.2.1, 11.4.1, 11.5.1).
+# Cryptographic modules and their approved functions (11.2.1, 11.4.1, 11.5.1).
 CRYPTOGRAPHY = {"hashlib": {"sha256", "sha384"}, "hmac": {"new", "digest", "compare_digest"}}
 
 
@@ -37,7 +37,7 @@ def imports(tree):
             yield node.module or ""
 
 
-def test_the_import_contracts_hold():
+def test_import_contracts_hold():
     program = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
         [program, "--no-logo", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -45,7 +45,7 @@ def test_the_import_contracts_hold():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_package_itself_imports_nothing():
+def test_package_itself_imports_nothing():
     question = "import sys; before = set(sys.modules); import reflow_accounts; print(sorted(set(sys.modules) - before))"
     done = subprocess.run(
         [sys.executable, "-c", question], cwd=ROOT, capture_output=True, text=True, check=True
@@ -53,20 +53,20 @@ def test_the_package_itself_imports_nothing():
     assert done.stdout.strip() == "['reflow_accounts']"
 
 
-def test_every_module_says_in_one_line_what_lives_in_it():
+def test_modules_have_a_one_line_docstring():
     for file in sorted(ROOT.glob("reflow_accounts/**/*.py")):
         first = file.read_text("utf-8").partition("\n")[0]
         assert first.startswith('"""'), file
         assert first.endswith('"""'), f"{file}: {first}"
 
 
-def test_the_site_talks_to_nobody_but_the_mail_server():
+def test_server_connects_only_to_the_mail_server():
     """Beside its database and, where named, Redis or Valkey, whose drivers make their own connections."""
     found = {name for name, tree in modules() if NETWORK & set(imports(tree))}
     assert {name for name in found if not name.startswith("cli/")} == TALKS
 
 
-def test_hashes_and_chance_come_from_where_they_are_good():
+def test_hashes_and_random_numbers_use_approved_modules():
     for name, tree in modules():
         assert "random" not in set(imports(tree)), name
         for node in ast.walk(tree):

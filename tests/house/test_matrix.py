@@ -1,4 +1,4 @@
-"""Every route × every member of the cast × page, fragment and API is answered as the table says."""
+"""Access matrix: every route for every member of the cast, as page, fragment and API."""
 
 import pytest
 
@@ -7,8 +7,8 @@ from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.helpers import rows
 from tests.helpers.routes import SAFE
-from tests.house.asking import Things, ask_api, ask_page, letter_of, places_in
 from tests.house.matrix import CAST, PAGES, PROGRAMS
+from tests.house.matrix_client import Things, ask_api, ask_page, letter_of, placeholders_in
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -40,7 +40,7 @@ class Asker:
 
     def check(self, row, expected, ask):
         """Ask, and write down what is not as it should be."""
-        places = places_in(row.rule + row.sent)
+        places = placeholders_in(row.rule + row.sent)
         assert all(self.ids[place] for place in places)
         before = rows.count(self.app, AuditEvent)
         found = letter_of(ask())
@@ -65,7 +65,7 @@ def routes_of(app):
     }
 
 
-def test_the_table_has_a_row_for_each_route_and_no_other(app):
+def test_table_has_one_row_for_each_route(app):
     named = [f"{row.method} {row.rule}" for row in PAGES + PROGRAMS]
     assert set(named) == routes_of(app)
     assert len({str(row) for row in PAGES + PROGRAMS}) == len(named)
@@ -73,7 +73,7 @@ def test_the_table_has_a_row_for_each_route_and_no_other(app):
 
 @pytest.mark.parametrize("kind", ["page", "fragment"])
 @pytest.mark.parametrize("who", CAST)
-def test_every_page_is_answered_as_the_table_says(app, cast, client, who, kind):
+def test_pages_answer_as_the_table_says(app, cast, client, who, kind):
     """The program sends its key, which opens no page."""
     asker = Asker(app, cast, who)
     if who == "ci":
@@ -90,7 +90,7 @@ def test_every_page_is_answered_as_the_table_says(app, cast, client, who, kind):
 
 
 @pytest.mark.parametrize(("who", "credential"), CREDENTIALS)
-def test_every_answer_of_the_api_is_as_the_table_says(app, cast, client, api, who, credential):
+def test_api_answers_as_the_table_says(app, cast, client, api, who, credential):
     """A browser's cookie opens nothing: nobody sends Ada's."""
     asker = Asker(app, cast, who)
     key = getattr(cast, who).key().secret if credential == "key" else None
@@ -106,18 +106,18 @@ def test_every_answer_of_the_api_is_as_the_table_says(app, cast, client, api, wh
 
 
 @pytest.mark.parametrize("kind", ["page", "fragment", "api"])
-def test_what_is_another_teams_is_not_there_also_for_an_admin_of_both(app, cast, client, api, kind):
+def test_objects_of_another_team_are_404_for_admins_of_both(app, cast, client, api, kind):
     """Each id of an address is exchanged in turn, of the team and of each thing below it."""
     other = factories.team(app, "Ada's own team", cast.ada, active=True)
     ours, theirs = Things(app, cast, cast.acme), Things(app, cast, other)
     program, browser = api(cast.ada.session()), cast.ada.sign_in(client)
-    asked = [row for row in (PROGRAMS if kind == "api" else PAGES) if len(places_in(row.rule)) > 1]
+    asked = [row for row in (PROGRAMS if kind == "api" else PAGES) if len(placeholders_in(row.rule)) > 1]
     for row in asked:
-        assert all(ours[place] and theirs[place] for place in places_in(row.rule))
+        assert all(ours[place] and theirs[place] for place in placeholders_in(row.rule))
     before, seen = rows.acts(app), 0
     for row in asked:
-        for place in places_in(row.rule):
-            ids = {name: ours[name] for name in places_in(row.rule)} | {place: theirs[place]}
+        for place in placeholders_in(row.rule):
+            ids = {name: ours[name] for name in placeholders_in(row.rule)} | {place: theirs[place]}
             if kind == "api":
                 answer = ask_api(row, program, ids, cast)
             else:

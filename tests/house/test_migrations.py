@@ -1,4 +1,4 @@
-"""Migrations make exactly what the models say, go down again, and are frozen (both databases)."""
+"""Migrations match the models and can be reverted, on both databases."""
 
 import flask_migrate
 import pytest
@@ -31,7 +31,7 @@ def tables(app) -> set[str]:
     return {name for name in found if not is_part(name)}
 
 
-def test_the_newest_migration_equals_the_models(fresh):
+def test_newest_migration_equals_the_models(fresh):
     databases.migrate(fresh)
     with fresh.app_context(), db.engine.connect() as connection:
         context = MigrationContext.configure(

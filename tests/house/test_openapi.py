@@ -21,12 +21,12 @@ def document(app) -> dict[str, Any]:
     return found
 
 
-def test_the_document_is_valid(app):
+def test_document_is_valid(app):
     assert document(app)["openapi"].startswith("3.1")
     assert list(OpenAPIV31SpecValidator(document(app)).iter_errors()) == []
 
 
-def test_the_document_is_the_committed_one(app):
+def test_document_is_the_committed_one(app):
     assert document(app) == json.loads(COMMITTED.read_text("utf-8")), f"Run: python -m {__name__}"
 
 
@@ -55,7 +55,7 @@ def test_every_code_is_in_the_document(app):
     assert set(problem["properties"]["code"]["enum"]) == {code.value for code in Code}
 
 
-def test_the_document_is_open_to_all_and_names_no_host(app):
+def test_document_is_open_to_all_and_names_no_host(app):
     answer = app.test_client().get("/api/v1/openapi.json")
     assert answer.status_code == 200
     assert "localhost" not in answer.text

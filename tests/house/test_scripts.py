@@ -1,4 +1,4 @@
-"""What our scripts never do: read text as markup, run text, keep anything in the browser, talk to other windows."""
+"""Scripts use no unsafe browser APIs."""
 
 import re
 
@@ -24,13 +24,13 @@ MEMBERS = re.compile(
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.name)
-def test_text_stays_text_and_nothing_is_kept(script):
+def test_scripts_use_no_unsafe_apis(script):
     found = NEVER.findall(script.read_text("utf-8"))
     assert not found
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda file: file.name)
-def test_no_member_is_set_by_a_name_that_was_worked_out(script):
+def test_scripts_set_no_computed_members(script):
     """Tables are maps and sets, which have no prototype that a name could reach."""
     assert not MEMBERS.findall(script.read_text("utf-8"))
 
@@ -45,11 +45,11 @@ def test_no_member_is_set_by_a_name_that_was_worked_out(script):
         "a.constructor.prototype.x = 1",
     ],
 )
-def test_that_rule_finds_what_it_is_for(bad):
+def test_computed_member_rule_finds_examples(bad):
     assert MEMBERS.search(bad)
 
 
-def test_the_rule_finds_what_it_is_for():
+def test_unsafe_api_rule_finds_examples():
     assert len(SCRIPTS) >= 3
     for bad in (
         "a.innerHTML = b",

@@ -1,4 +1,4 @@
-"""The table of SECURITY.md: each requirement once, in order, met at a place and shown by tests that exist."""
+"""The table of SECURITY.md names existing files and tests."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def rows():
     return [match.groups() for match in found]
 
 
-def test_every_requirement_stands_once_and_in_order():
+def test_requirements_are_listed_once_and_in_order():
     numbers = [tuple(map(int, number.split("."))) for number, *_ in rows()]
     assert numbers == sorted(set(numbers))
     assert len(numbers) > 100
@@ -28,7 +28,7 @@ def test_every_requirement_stands_once_and_in_order():
 
 
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row[0])
-def test_the_place_and_the_tests_exist(row):
+def test_named_places_and_tests_exist(row):
     number, _, place, tests = row
     assert (ROOT / place).exists(), f"{number}: there is no {place}"
     assert tests != "—" or place in WRITTEN, f"{number} is shown by no test"

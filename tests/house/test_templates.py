@@ -10,7 +10,7 @@ from tests.helpers.html import Element, read
 
 TEMPLATES = sorted(paths.TEMPLATES.rglob("*.html"))
 PARTS = [file for file in TEMPLATES if file.name.startswith("_")]
-# What a template may say once it is drawn, in place of what it computes.
+# Jinja tags, removed before parsing.
 _TAG = re.compile(r"\{#.*?#\}|\{%.*?%\}", re.DOTALL)
 _EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 TARGETS = {"#modal", "#main", "#dialog-panel"}
@@ -21,7 +21,7 @@ def name(file: Path) -> str:
 
 
 def skeleton(file: Path) -> Element:
-    """Return the elements of a template; what is computed stands as its own source."""
+    """Return the elements of a template, with expressions as source text."""
     source = file.read_text("utf-8")
     # A quote inside an expression would end the attribute around it.
     source = _EXPRESSION.sub(
@@ -40,18 +40,18 @@ def every(attribute: str) -> list[tuple[str, Element]]:
 
 
 @pytest.mark.parametrize("file", PARTS, ids=name)
-def test_a_part_has_one_root_and_its_id_is_its_path(file):
+def test_part_has_one_root_and_its_id_is_its_path(file):
     roots = [child for child in skeleton(file).children if isinstance(child, Element) or child.strip()]
     assert len(roots) == 1, [str(root) for root in roots]
     assert roots[0]["id"] == f"{file.parent.name}-{file.stem[1:]}".replace("_", "-")
 
 
 @pytest.mark.parametrize("file", PARTS, ids=name)
-def test_a_part_is_included_somewhere(file):
+def test_part_is_included_somewhere(file):
     assert any(f'include "{name(file)}"' in other.read_text("utf-8") for other in TEMPLATES)
 
 
-def test_an_htmx_request_goes_where_the_form_around_it_goes_without_script():
+def test_htmx_requests_have_the_address_of_their_form():
     acts = every("hx-post") + every("hx-get")
     assert len(acts) >= 4
     for where, element in acts:
@@ -61,7 +61,7 @@ def test_an_htmx_request_goes_where_the_form_around_it_goes_without_script():
             assert (element.tag, element["method"]) == ("form", "post"), f"{where}: {element}"
 
 
-def test_an_htmx_request_changes_a_known_place_and_drops_a_second_click():
+def test_htmx_requests_have_known_targets_and_drop_double_clicks():
     own = {
         f"#{skeleton(part).children[0]['id']}"
         for part in PARTS
@@ -73,7 +73,7 @@ def test_an_htmx_request_changes_a_known_place_and_drops_a_second_click():
         assert element["hx-sync"] == "this:drop", f"{where}: {element}"
 
 
-def test_nothing_is_inline():
+def test_templates_have_no_inline_code():
     for file in TEMPLATES:
         # Mail programs drop every other kind of style; nothing in a mail runs.
         is_mail = file.parent.name == "mail"
@@ -85,14 +85,14 @@ def test_nothing_is_inline():
             assert element.tag != "script" or "src" in element, name(file)
 
 
-def test_every_post_carries_the_token():
+def test_post_forms_carry_the_csrf_token():
     for where, form in every("method"):
         if form["method"] == "post":
             source = (paths.TEMPLATES / where).read_text("utf-8")
             assert "token()" in source, f"{where}: {form}"
 
 
-def test_templates_ask_nothing_of_the_database_and_trust_no_text():
+def test_templates_do_not_query_and_do_not_disable_escaping():
     for file in TEMPLATES:
         # The drawings of icons are markup of our own.
         source = file.read_text("utf-8").replace("{{ paths[name] | safe }}", "")
@@ -101,5 +101,5 @@ def test_templates_ask_nothing_of_the_database_and_trust_no_text():
 
 
 @pytest.mark.parametrize("file", TEMPLATES, ids=name)
-def test_a_template_stays_short(file):
+def test_template_stays_short(file):
     assert len(file.read_text("utf-8").splitlines()) <= 80

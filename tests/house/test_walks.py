@@ -1,4 +1,4 @@
-"""Walks over every route: nothing of a stranger's, no form from another site, no change by reading."""
+"""All routes: no data of others, CSRF checks, GET without side effects."""
 
 import pytest
 
@@ -9,9 +9,9 @@ from tests.helpers.routes import SAFE, belongings, every_route
 pytestmark = pytest.mark.postgresql_later
 
 FRAGMENTS = ["", "div#modal", "div#dialog-panel"]
-# Answers to everybody alike: they hold nothing of anybody.
+# Pages that are the same for all users.
 HELP = {"/", "/healthz", "/readyz"}
-# What a program must send to be heard at all, where a name is not enough.
+# Bodies of API requests that need more than a name.
 BODIES = {
     "/api/v1/teams/<team_id>/members/<user_id>": {"rights": "view"},
     "/api/v1/teams/<team_id>/invitations": {"emails": ["eve@example.com"], "rights": "view"},
@@ -27,15 +27,15 @@ def headers_of(target):
     return {"HX-Request": "true", "HX-Target": target} if target else {}
 
 
-def test_the_routes_are_many(app, ids):
+def test_routes_are_many(app, ids):
     routes = list(every_route(app, ids))
     assert len(routes) > 30
     assert sum(route.names_somebodys for route in routes) >= 10
 
 
 @pytest.mark.parametrize("who", ["charlie", "ben", "sam"])
-def test_nobody_elses_object_is_at_any_page(app, cast, client, ids, who):
-    """Staff see teams and people in their console, and that alone."""
+def test_pages_show_no_objects_of_others(app, cast, client, ids, who):
+    """Staff see teams and people in their console only."""
     person = getattr(cast, who)
     person.sign_in(client)
     before = rows.acts(app)
@@ -52,7 +52,7 @@ def test_nobody_elses_object_is_at_any_page(app, cast, client, ids, who):
 
 @pytest.mark.parametrize("who", ["charlie", "ben", "sam", "ci"])
 @pytest.mark.parametrize("credential", ["session", "key"])
-def test_nobody_elses_object_is_in_the_api(app, cast, api, ids, who, credential):
+def test_api_shows_no_objects_of_others(app, cast, api, ids, who, credential):
     person = getattr(cast, who)
     if credential == "key" and who == "sam":
         pytest.skip("Sam's team has no subscription")
@@ -63,7 +63,7 @@ def test_nobody_elses_object_is_in_the_api(app, cast, api, ids, who, credential)
             continue
         relative = route.path.removeprefix("/api/v1")
         if who == "sam" and relative.startswith("/support"):
-            # Everybody's subscription is the business of staff.
+            # Staff may see all subscriptions.
             continue
         body = BODIES.get(route.rule.rule, {"name": "mine"})
         body = body if route.method not in SAFE | {"DELETE"} else None
@@ -73,7 +73,7 @@ def test_nobody_elses_object_is_in_the_api(app, cast, api, ids, who, credential)
     assert rows.acts(app) == before
 
 
-def test_no_page_of_ones_own_holds_anything_of_a_strangers(app, cast, client, ids):
+def test_own_pages_contain_no_data_of_others(app, cast, client, ids):
     """Charlie's lists, whole and as fragments, and the same lists narrowed by Ada's ids."""
     cast.charlie.sign_in(client)
     words = ["Ada Park", "Ada's", cast.acme.name, cast.ada.email, *ids.values()]
@@ -90,7 +90,7 @@ def test_no_page_of_ones_own_holds_anything_of_a_strangers(app, cast, client, id
             assert "Ada Park" not in narrowed.text and cast.ada.email not in narrowed.text, route
 
 
-def test_no_list_of_the_api_holds_anything_of_a_strangers(app, cast, api, ids):
+def test_api_lists_contain_no_data_of_others(app, cast, api, ids):
     program = api(cast.charlie.session())
     words = ["Ada Park", "Ada's", cast.ada.email, *ids.values()]
     for route in every_route(app, ids):
@@ -104,14 +104,14 @@ def test_no_list_of_the_api_holds_anything_of_a_strangers(app, cast, api, ids):
     [({}, False), ({"Sec-Fetch-Site": "cross-site"}, True), ({"Sec-Fetch-Site": "same-site"}, True)],
 )
 @pytest.mark.parametrize("who", ["ada", "sam", "nobody"])
-def test_no_form_is_taken_that_our_own_page_did_not_send(app, cast, client, ids, who, headers, has_token):
+def test_cross_site_forms_are_refused(app, cast, client, ids, who, headers, has_token):
     """Every unsafe route of the browser, log-in included; who may not go there at all is told so first."""
     if who != "nobody":
         getattr(cast, who).sign_in(client)
     before = rows.acts(app)
     seen = 0
     for route in every_route(app, ids):
-        # What comes by a webhook is another site's by nature, and carries its own proof.
+        # Webhooks come from other sites with their own proof.
         if route.is_api or route.method in SAFE or route.path.startswith("/marketplace"):
             continue
         data = {"csrf_token": client.csrf_token()} if has_token else {}
@@ -128,7 +128,7 @@ def test_no_form_is_taken_that_our_own_page_did_not_send(app, cast, client, ids,
 
 
 @pytest.mark.parametrize("method", sorted(SAFE))
-def test_reading_changes_nothing(app, cast, client, ids, method):
+def test_get_requests_change_nothing(app, cast, client, ids, method):
     """A GET writes sessions' times and a support view, and nothing else (house: the shape of an edge function)."""
     cast.ada.sign_in(client)
     before = rows.acts(app)
@@ -141,7 +141,7 @@ def test_reading_changes_nothing(app, cast, client, ids, method):
     assert client.get("/account/profile").status_code == 200
 
 
-def test_what_somebody_signed_in_sees_is_kept_nowhere(app, cast, client, ids):
+def test_account_pages_are_not_cached(app, cast, client, ids):
     cast.ada.sign_in(client)
     for route in every_route(app, ids):
         if route.method == "GET":
@@ -150,7 +150,7 @@ def test_what_somebody_signed_in_sees_is_kept_nowhere(app, cast, client, ids):
 
 
 @pytest.mark.parametrize("who", ["ada", "sam"])
-def test_every_page_of_somebody_signed_in_offers_to_sign_out(app, cast, client, ids, who):
+def test_account_pages_offer_sign_out(app, cast, client, ids, who):
     """OWASP ASVS 5.0, 7.4.4."""
     getattr(cast, who).sign_in(client)
     seen = 0
@@ -169,7 +169,7 @@ def test_every_page_of_somebody_signed_in_offers_to_sign_out(app, cast, client, 
     assert seen >= 10
 
 
-def test_a_password_is_masked_and_password_managers_may_fill_it_in(app, cast, client, ids):
+def test_password_fields_are_masked_and_allow_password_managers(app, cast, client, ids):
     """OWASP ASVS 5.0, 6.2.6 and 6.2.7."""
     seen = 0
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What people install: the command alone by default, with pages, files and migrations inside for the site."""
+"""The contents and dependencies of the wheel."""
 
 import subprocess
 import zipfile
@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.installation import ROOT, build_wheel
 
-# Everything that may lie at the top of the repository.
+# Files allowed in the root of the repository.
 TOP = {
     ".ci", ".gitattributes", ".github", ".gitignore", ".gitlab-ci.yml", ".secrets.baseline", "bench", "CHANGELOG.md",
     "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "docs", "migrations", "pyproject.toml",
@@ -28,7 +28,7 @@ def metadata(wheel):
     return message_from_bytes(wheel.read(name))
 
 
-def test_the_wheel_carries_templates_files_and_migrations(wheel):
+def test_wheel_carries_templates_files_and_migrations(wheel):
     names = set(wheel.namelist())
     for folder in ("templates", "static", "migrations"):
         wanted = {
@@ -40,25 +40,25 @@ def test_the_wheel_carries_templates_files_and_migrations(wheel):
         assert wanted <= names, wanted - names
 
 
-def test_the_wheel_carries_nothing_else(wheel):
+def test_wheel_carries_nothing_else(wheel):
     assert {name.split("/")[0].partition("-")[0] for name in wheel.namelist()} == {"reflow_accounts"}
     assert not [
         name for name in wheel.namelist() if "instance" in name or name.endswith((".db", ".key", ".pyc"))
     ]
 
 
-def test_the_base_install_is_the_command_alone(metadata):
+def test_base_install_is_the_command_alone(metadata):
     needs = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert {need.partition(">")[0].strip() for need in needs} == {"click", "rich"}
 
 
-def test_the_command_is_installed(wheel):
+def test_command_is_installed(wheel):
     [name] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     assert "reflow = reflow_accounts.cli" in wheel.read(name).decode()
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")
-def test_only_known_things_lie_at_the_top():
+def test_repository_root_holds_only_known_files():
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

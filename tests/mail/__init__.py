@@ -1,1 +1,1 @@
-"""Mail: the outbox, its sender, the servers it talks to."""
+"""Tests of mail: outbox, sender, servers."""

@@ -1,4 +1,4 @@
-"""Post messages, look at the outbox, and mail servers to send to."""
+"""Fixtures: outbox, settings and mail servers."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta

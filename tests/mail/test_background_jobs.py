@@ -1,4 +1,4 @@
-"""What a serving process does beside answering: in its thread, when due or woken, whatever fails."""
+"""The job runner: intervals, wake-ups, failures, stop."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ def begin(app):
         running.stop()
 
 
-def test_a_job_is_done_at_once_and_again(begin):
+def test_job_is_done_at_once_and_again(begin):
     done = Queue()
     begin(
         BackgroundJob("often", 0.01, lambda: done.put(1)),
@@ -39,7 +39,7 @@ def test_a_job_is_done_at_once_and_again(begin):
     assert sorted(first) == [1, 1, 1, 1, 2]
 
 
-def test_a_job_that_is_woken_is_done_before_its_time(begin):
+def test_woken_job_runs_early(begin):
     done = Queue()
     running = begin(BackgroundJob("woken", NEVER_AGAIN, lambda: done.put(1)))
     for _ in range(3):
@@ -49,7 +49,7 @@ def test_a_job_that_is_woken_is_done_before_its_time(begin):
     done.get(timeout=SECONDS)
 
 
-def test_a_job_that_is_woken_while_it_is_in_hand_is_done_again(begin):
+def test_job_woken_during_its_run_runs_again(begin):
     begun, go_on = Queue(), threading.Event()
 
     def act():
@@ -63,7 +63,7 @@ def test_a_job_that_is_woken_while_it_is_in_hand_is_done_again(begin):
     begun.get(timeout=SECONDS)
 
 
-def test_a_job_that_fails_is_logged_without_its_words_rests_and_stops_no_other(begin, caplog):
+def test_failed_job_is_logged_without_message_and_backs_off(begin, caplog):
     done, failed, typed = Queue(), Queue(), "what somebody typed"
 
     def fail():
@@ -75,11 +75,11 @@ def test_a_job_that_fails_is_logged_without_its_words_rests_and_stops_no_other(b
         failed.get(timeout=SECONDS)
         done.get(timeout=SECONDS)
     running.stop()
-    assert "job broken failed and rests 0 s: RuntimeError" in caplog.text
+    assert "job broken failed, next try in 0 s: RuntimeError" in caplog.text
     assert typed not in caplog.text
 
 
-def test_a_job_that_rests_is_not_woken_and_begins_afresh_once_it_works(app):
+def test_job_in_back_off_is_not_woken(app):
     outcomes = [RuntimeError(), RuntimeError(), None, RuntimeError()]
 
     def act():
@@ -98,7 +98,7 @@ def test_a_job_that_rests_is_not_woken_and_begins_afresh_once_it_works(app):
     assert rests == [20, 40, 0, 20]
 
 
-def test_it_stops_after_the_job_in_hand(begin):
+def test_stop_waits_for_the_running_job(begin):
     begun, go_on, finished = threading.Event(), threading.Event(), []
 
     def act():
@@ -141,11 +141,11 @@ def test_jobs_that_hang_are_waited_for_once_in_all(app, monkeypatch):
         go_on.set()
 
 
-def test_a_thread_of_jobs_keeps_no_process_alive(begin):
+def test_thread_of_jobs_keeps_no_process_alive(begin):
     assert begin()._thread.daemon
 
 
-def test_no_process_but_a_serving_one_does_jobs(app):
+def test_only_serving_processes_run_jobs(app):
     assert background_jobs._running == []
     with app.app_context():
         assert app.test_cli_runner().invoke(args=["config"]).exit_code == 0
@@ -159,19 +159,19 @@ def names_of_jobs(app) -> set[str]:
 
 
 def test_serving_processes_send_mail_unless_workers_do(app, settings):
-    assert names_of_jobs(app) > {"mail", "fold", "old counters", "old sessions", "months"}
+    assert names_of_jobs(app) > {"mail", "roll-up", "old counters", "old sessions", "months"}
     settings(mail_sender="worker")
     assert "mail" not in names_of_jobs(app)
-    assert "fold" in names_of_jobs(app)
+    assert "roll-up" in names_of_jobs(app)
 
 
-def test_every_job_of_the_house_can_be_done(app):
+def test_all_jobs_run(app):
     for job in (*background_jobs.HOUSEKEEPING, *background_jobs.MAIL_JOBS):
         with app.app_context():
             job.act()
 
 
-def test_a_job_has_an_application_context_of_its_own(begin, app):
+def test_job_has_an_application_context_of_its_own(begin, app):
     from flask import current_app, g
 
     seen = Queue()

@@ -1,18 +1,18 @@
-"""What a message looks like: both parts, its headers, its links, and text that people typed."""
+"""Messages: both parts, headers, links, and text from users."""
 
 import stat
 
 import pytest
 
 from reflow_accounts.auth.models import LinkPurpose
-from reflow_accounts.mail import tokens
+from reflow_accounts.mail.rendering import read_link, sign_link
 from tests.helpers.html import parse
 from tests.helpers.mailbox import html_of, text_of
 
 PURPOSE = LinkPurpose.RESET_PASSWORD
 
 
-def test_a_message_has_both_parts_and_says_that_a_program_sent_it(outbox, mailbox):
+def test_message_has_both_parts_and_says_that_a_program_sent_it(outbox, mailbox):
     outbox.post()
     [message] = mailbox.deliver()
     assert message["Subject"] == "Mail from Reflow works"
@@ -26,7 +26,7 @@ def test_a_message_has_both_parts_and_says_that_a_program_sent_it(outbox, mailbo
     assert mailbox.link_in(message) == "/"
 
 
-def test_the_html_part_needs_no_images_no_scripts_and_nothing_from_elsewhere(outbox, mailbox):
+def test_html_part_needs_no_images_no_scripts_and_nothing_from_elsewhere(outbox, mailbox):
     outbox.post()
     page = parse(html_of(mailbox.deliver()[0]))
     assert not page.all("img", "script", "link", "style", "iframe", "form")
@@ -59,7 +59,7 @@ def test_answers_go_to_support_when_mail_comes_from_elsewhere(outbox, mailbox, s
         ("Zoë Ångström-" + "x" * 100, "Zoë Ångström-" + "x" * 100),
     ],
 )
-def test_a_name_is_text_in_every_place(templates, outbox, mailbox, name, shown):
+def test_name_is_text_in_every_place(templates, outbox, mailbox, name, shown):
     outbox.post("named", name=name)
     [message] = mailbox.deliver()
     assert message["Subject"] == f"{shown} wrote to you"
@@ -72,7 +72,7 @@ def test_a_name_is_text_in_every_place(templates, outbox, mailbox, name, shown):
     assert not page.all("b")
 
 
-def test_what_a_template_asks_for_must_be_there(templates, outbox, mailbox):
+def test_undefined_template_variable_is_an_error(templates, outbox, mailbox):
     outbox.post("named")
     assert mailbox.deliver() == []
     assert outbox.row().failure == "the message could not be made (UndefinedError)"
@@ -91,7 +91,7 @@ def test_unusual_addresses_are_written_as_servers_know_them(outbox, mailbox, to,
     assert message["To"].addresses[0].addr_spec == written
 
 
-def test_an_address_beyond_ascii_is_written_into_the_file_as_it_is(outbox, mailbox):
+def test_address_beyond_ascii_is_written_into_the_file_as_it_is(outbox, mailbox):
     before = set(mailbox._folder.glob("*"))
     outbox.post("trial", "jürgen@example.com")
     mailbox.deliver()
@@ -99,7 +99,7 @@ def test_an_address_beyond_ascii_is_written_into_the_file_as_it_is(outbox, mailb
     assert "\r\nTo: jürgen@example.com\r\n" in file.read_bytes().decode()
 
 
-def test_a_file_is_for_its_owner_alone_and_its_path_is_logged(outbox, mailbox, caplog):
+def test_file_is_for_its_owner_alone_and_its_path_is_logged(outbox, mailbox, caplog):
     outbox.post()
     before = set(mailbox._folder.glob("*"))
     mailbox.deliver()
@@ -110,7 +110,7 @@ def test_a_file_is_for_its_owner_alone_and_its_path_is_logged(outbox, mailbox, c
     assert str(file) in caplog.text
 
 
-def test_a_folder_that_cannot_be_written_loses_nothing(outbox, mailbox, settings, tmp_path):
+def test_folder_that_cannot_be_written_loses_nothing(outbox, mailbox, settings, tmp_path):
     from reflow_accounts.mail.transport import ServerAway
 
     (tmp_path / "outbox").write_text("a file where the folder should be")
@@ -126,10 +126,8 @@ def test_a_folder_that_cannot_be_written_loses_nothing(outbox, mailbox, settings
     assert not list((tmp_path / "outbox").glob("*.part"))
 
 
-def test_a_link_leads_where_the_configuration_says_never_where_a_request_came_from(
-    app, settings, monkeypatch
-):
-    from reflow_accounts.web.addresses import absolute, configured
+def test_links_use_the_configured_host(app, settings, monkeypatch):
+    from reflow_accounts.web.redirects import absolute, configured
 
     monkeypatch.delenv("HOST", raising=False)
     monkeypatch.delenv("PORT", raising=False)
@@ -145,38 +143,38 @@ def test_a_link_leads_where_the_configuration_says_never_where_a_request_came_fr
         assert absolute("public.auth.login") == "https://accounts.example.com/login"
 
 
-def test_a_token_is_good_for_its_purpose_alone(app):
+def test_token_is_good_for_its_purpose_alone(app):
     with app.app_context():
-        token = tokens.sign("lnk_1", PURPOSE)
-        assert tokens.read(token, PURPOSE) == "lnk_1"
+        token = sign_link("lnk_1", PURPOSE)
+        assert read_link(token, PURPOSE) == "lnk_1"
         for other in set(LinkPurpose) - {PURPOSE}:
-            assert tokens.read(token, other) is None
+            assert read_link(token, other) is None
 
 
 @pytest.mark.parametrize("token", ["", ".", "lnk_1", "lnk_1.", "lnk_1.x", "é.é", "\0", "x" * 10_000])
-def test_a_token_that_is_none_is_nothing(app, token):
+def test_invalid_token_is_refused(app, token):
     with app.app_context():
-        assert tokens.read(token, PURPOSE) is None
+        assert read_link(token, PURPOSE) is None
 
 
-def test_a_token_of_broken_characters_is_nothing(app):
+def test_token_of_broken_characters_is_refused(app):
     with app.app_context():
-        assert tokens.read("\ud800.x", PURPOSE) is None
+        assert read_link("\ud800.x", PURPOSE) is None
 
 
-def test_a_changed_token_is_nothing(app):
+def test_changed_token_is_refused(app):
     with app.app_context():
-        token = tokens.sign("lnk_1", PURPOSE)
-        assert tokens.read(token.replace("lnk_1", "lnk_2"), PURPOSE) is None
-        assert tokens.read(token.upper(), PURPOSE) is None
+        token = sign_link("lnk_1", PURPOSE)
+        assert read_link(token.replace("lnk_1", "lnk_2"), PURPOSE) is None
+        assert read_link(token.upper(), PURPOSE) is None
 
 
-def test_a_token_outlives_a_change_of_the_secret_key_while_the_old_one_is_a_fallback(app, settings):
+def test_token_of_a_fallback_key_is_valid(app, settings):
     with app.app_context():
         old = app.config["SETTINGS"].secret_key
-        token = tokens.sign("lnk_1", PURPOSE)
+        token = sign_link("lnk_1", PURPOSE)
         settings(secret_key="x" * 32, secret_key_fallbacks=(old,))
-        assert tokens.read(token, PURPOSE) == "lnk_1"
-        assert tokens.sign("lnk_1", PURPOSE) != token
+        assert read_link(token, PURPOSE) == "lnk_1"
+        assert sign_link("lnk_1", PURPOSE) != token
         settings(secret_key_fallbacks=())
-        assert tokens.read(token, PURPOSE) is None
+        assert read_link(token, PURPOSE) is None

@@ -1,4 +1,4 @@
-"""What is posted is sent once it is committed: looked up, tried again, given up, pruned."""
+"""The outbox: sending after commit, resolvers, retries, pruning."""
 
 from datetime import timedelta
 from threading import Barrier, Thread
@@ -20,7 +20,7 @@ def resolver(monkeypatch):
     return service.resolver
 
 
-def test_a_message_is_sent_after_the_commit_and_its_data_are_gone(app, outbox, mailbox):
+def test_message_is_sent_after_the_commit_and_its_data_are_gone(app, outbox, mailbox):
     with app.app_context():
         service.post("trial", "ada@acme.example", note="x")
         db.session.rollback()
@@ -33,7 +33,7 @@ def test_a_message_is_sent_after_the_commit_and_its_data_are_gone(app, outbox, m
     assert mailbox.deliver() == []
 
 
-def test_a_commit_that_posted_is_told_and_no_other(app, outbox, monkeypatch):
+def test_listeners_are_called_after_commits_with_mail(app, outbox, monkeypatch):
     told = []
     monkeypatch.setattr(service, "_listeners", [lambda: told.append(rows.count(app, OutboxMessage))])
     with app.app_context():
@@ -49,7 +49,7 @@ def test_a_commit_that_posted_is_told_and_no_other(app, outbox, monkeypatch):
     assert told == [1]
 
 
-def test_a_resolver_posts_the_real_messages_or_none(resolver, outbox, mailbox):
+def test_resolver_posts_the_real_messages_or_none(resolver, outbox, mailbox):
     @resolver("asked")
     def resolve(to, data):
         return [("trial", to, {}), ("trial", data["other"], {})] if "acme" in to else []
@@ -65,7 +65,7 @@ def test_a_resolver_posts_the_real_messages_or_none(resolver, outbox, mailbox):
     ]
 
 
-def test_what_a_resolver_writes_stands_or_falls_with_the_messages(app, resolver, outbox, mailbox):
+def test_resolver_writes_in_the_transaction_of_its_messages(app, resolver, outbox, mailbox):
     from reflow_accounts.rate_limits.models import LimitCount
 
     @resolver("half done")
@@ -80,7 +80,7 @@ def test_what_a_resolver_writes_stands_or_falls_with_the_messages(app, resolver,
     assert not outbox.row().done_at
 
 
-def test_a_message_that_cannot_be_made_waits_and_stops_no_other(resolver, outbox, mailbox, caplog):
+def test_unrenderable_message_waits_and_stops_no_other(resolver, outbox, mailbox, caplog):
     @resolver("broken")
     def resolve(to, data):
         raise RuntimeError(f"what {to} typed")
@@ -98,7 +98,7 @@ def test_a_message_that_cannot_be_made_waits_and_stops_no_other(resolver, outbox
     assert "what ada@acme.example typed" not in caplog.text
 
 
-def test_a_message_is_tried_less_and_less_often_and_given_up_after_a_day(outbox, caplog):
+def test_message_backs_off_and_is_given_up_after_a_day(outbox, caplog):
     outbox.post("no such template", note="kept until it is done")
     pauses = []
     for _ in range(12):
@@ -116,7 +116,7 @@ def test_a_message_is_tried_less_and_less_often_and_given_up_after_a_day(outbox,
     assert "is given up: the message could not be made" in caplog.text
 
 
-def test_an_old_message_is_not_given_up_at_its_first_failure(outbox):
+def test_old_message_is_not_given_up_at_its_first_failure(outbox):
     outbox.post("no such template")
     outbox.let_time_pass(timedelta(days=3))
     outbox.send()
@@ -137,7 +137,7 @@ def test_an_old_message_is_not_given_up_at_its_first_failure(outbox):
         f"a@{'x' * 70}.example",
     ],
 )
-def test_an_address_that_is_none_is_given_up_at_once(outbox, mailbox, to):
+def test_invalid_address_is_given_up_at_once(outbox, mailbox, to):
     outbox.post("trial", to)
     assert mailbox.deliver() == []
     row = outbox.row()
@@ -166,7 +166,7 @@ def test_several_senders_send_each_message_once(outbox, mail_server):
     assert all(row.done_at for row in outbox.rows())
 
 
-def test_a_message_in_hand_is_left_alone_until_its_claim_ends(app, outbox, mailbox):
+def test_claimed_message_is_skipped_until_its_claim_ends(app, outbox, mailbox):
     outbox.post()
     with app.app_context():
         claimed = sender._claim_next()
@@ -177,7 +177,7 @@ def test_a_message_in_hand_is_left_alone_until_its_claim_ends(app, outbox, mailb
     assert len(mailbox.deliver()) == 1
 
 
-def test_a_resolver_whose_claim_has_ended_changes_nothing(app, resolver, outbox, mailbox):
+def test_resolver_whose_claim_has_ended_changes_nothing(app, resolver, outbox, mailbox):
     resolver("asked")(lambda to, data: [("trial", to, {})])
     outbox.post("asked")
     with app.app_context():
@@ -188,7 +188,7 @@ def test_a_resolver_whose_claim_has_ended_changes_nothing(app, resolver, outbox,
     assert mailbox.deliver() == []
 
 
-def test_a_message_sent_again_is_known_as_the_same(outbox, mailbox, tmp_path):
+def test_repeated_message_has_the_same_id(outbox, mailbox, tmp_path):
     outbox.post()
     [first] = mailbox.deliver()
     outbox.set(done_at=None)
@@ -217,7 +217,7 @@ def test_rows_are_pruned_thirty_days_after_they_were_done(app, outbox):
     assert rows.count(app, OutboxMessage) == 2
 
 
-def test_the_sender_stops_after_the_message_in_hand(app, outbox, mailbox):
+def test_sender_stops_after_the_current_message(app, outbox, mailbox):
     for _ in range(3):
         outbox.post()
     with app.app_context():
@@ -225,7 +225,7 @@ def test_the_sender_stops_after_the_message_in_hand(app, outbox, mailbox):
     assert len(mailbox.deliver()) == 3
 
 
-def test_an_operator_sees_whether_mail_arrives(app, mailbox):
+def test_operator_sees_whether_mail_arrives(app, mailbox):
     runner = app.test_cli_runner()
     with app.app_context():
         done = runner.invoke(args=["mail-test", "ops@acme.example"])

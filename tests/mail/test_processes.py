@@ -1,4 +1,4 @@
-"""Mail leaves real processes: the server's own, a worker's, and those that are killed in the middle."""
+"""Real server and worker processes send mail, also after being killed."""
 
 import os
 import signal
@@ -71,7 +71,7 @@ def worker(server):
         process.communicate()
 
 
-def test_the_server_sends_into_files_and_ends_when_it_is_told(server):
+def test_server_sends_into_files_and_ends_when_it_is_told(server):
     server.start()
     outbox = Outbox(server.app)
     outbox.post()
@@ -98,7 +98,7 @@ def test_with_workers_the_server_leaves_the_mail_to_them(server, mail, worker):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_worker_ends_after_the_message_in_hand(server, mail, worker, number):
+def test_worker_ends_after_the_message_in_hand(server, mail, worker, number):
     mail.handler.may_answer.clear()
     working = worker()
     outbox = Outbox(server.app)
@@ -111,7 +111,7 @@ def test_a_worker_ends_after_the_message_in_hand(server, mail, worker, number):
     assert [bool(row.done_at) for row in outbox.rows()] == [True, False]
 
 
-def test_a_message_in_hand_of_a_server_that_is_killed_is_sent_by_the_next(server, mail):
+def test_message_in_hand_of_a_server_that_is_killed_is_sent_by_the_next(server, mail):
     mail.handler.may_answer.clear()
     server.start()
     outbox = Outbox(server.app)
@@ -143,7 +143,7 @@ def test_nothing_is_lost_when_servers_are_killed_again_and_again(server, mail):
     assert not [row for row in outbox.rows() if row.failure]
 
 
-def test_the_processes_of_one_server_send_each_message_once(server, mail):
+def test_processes_of_one_server_send_each_message_once(server, mail):
     server.start()
     outbox = Outbox(server.app)
     people = [f"person{number}@example.com" for number in range(40)]
@@ -155,7 +155,7 @@ def test_the_processes_of_one_server_send_each_message_once(server, mail):
     assert sorted(taken.to for taken in mail.taken) == sorted(people)
 
 
-def test_requests_go_on_while_the_mail_server_hangs_and_the_mail_comes_later(server, mail):
+def test_hanging_mail_server_does_not_block_requests(server, mail):
     from statistics import median
 
     from tests.crash.clients import ask, log_in

@@ -1,4 +1,4 @@
-"""Real mail servers on loopback: plain, STARTTLS, TLS; away, slow, refusing."""
+"""Mail servers on loopback: plain, STARTTLS, TLS, unavailable, slow, refusing."""
 
 import socket
 import threading
@@ -24,7 +24,7 @@ def trusted(certificate, monkeypatch):
     return certificate
 
 
-def test_a_plain_server_gets_the_message_with_both_parts(outbox, mail_server):
+def test_plain_server_gets_the_message_with_both_parts(outbox, mail_server):
     server = mail_server()
     outbox.post()
     assert outbox.send() == 1
@@ -44,7 +44,7 @@ def test_several_messages_go_over_one_connection(outbox, mail_server):
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
-def test_a_server_with_a_certificate_is_spoken_to_in_secret(outbox, mail_server, trusted, scheme):
+def test_server_with_a_certificate_is_spoken_to_in_secret(outbox, mail_server, trusted, scheme):
     server = mail_server(tls=trusted, scheme=scheme)
     outbox.post()
     outbox.send()
@@ -52,7 +52,7 @@ def test_a_server_with_a_certificate_is_spoken_to_in_secret(outbox, mail_server,
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
-def test_a_certificate_that_nobody_vouches_for_is_not_accepted(outbox, mail_server, certificate, scheme):
+def test_certificate_that_nobody_vouches_for_is_not_accepted(outbox, mail_server, certificate, scheme):
     server = mail_server(tls=certificate, scheme=scheme)
     outbox.post()
     with pytest.raises(ServerAway, match="SSLCertVerificationError"):
@@ -62,7 +62,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_accepted(outbox, mail_serv
 
 
 @pytest.mark.parametrize("scheme", ["smtp", "smtps"])
-def test_a_certificate_for_another_host_is_not_accepted(outbox, mail_server, trusted, settings, scheme):
+def test_certificate_for_another_host_is_not_accepted(outbox, mail_server, trusted, settings, scheme):
     server = mail_server(tls=trusted, scheme=scheme)
     settings(mail_url=f"{scheme}://127.0.0.2:{server.port}")
     outbox.post()
@@ -81,7 +81,7 @@ def test_user_and_password_are_decoded_and_sent_over_tls(outbox, mail_server, tr
     assert [(taken.is_encrypted, taken.login) for taken in server.taken] == [(True, "re@flow")]
 
 
-def test_a_password_is_never_sent_without_tls(outbox, mail_server, caplog):
+def test_password_is_never_sent_without_tls(outbox, mail_server, caplog):
     server = mail_server("reflow:pw@", auth_require_tls=False, auth_required=False, login="reflow:pw")
     outbox.post()
     with pytest.raises(ServerAway, match="offers no TLS"):
@@ -90,7 +90,7 @@ def test_a_password_is_never_sent_without_tls(outbox, mail_server, caplog):
 
 
 @pytest.mark.parametrize("password", ["wrong", ENCODED])
-def test_a_wrong_password_is_said_and_never_shown(outbox, mail_server, trusted, caplog, password):
+def test_wrong_password_is_said_and_never_shown(outbox, mail_server, trusted, caplog, password):
     server = mail_server(f"reflow:{password}@", tls=trusted, login="reflow:right")
     outbox.post()
     with pytest.raises(ServerAway) as raised:
@@ -119,7 +119,7 @@ def test_nothing_is_lost_while_the_server_is_down(outbox, mail_server):
     assert {row.failure for row in outbox.rows()} == {""}
 
 
-def test_the_messages_pause_is_short_when_the_server_is_the_reason(outbox, settings):
+def test_messages_pause_is_short_when_the_server_is_the_reason(outbox, settings):
     settings(mail_url=f"smtp://{HOST}:{free_port()}")
     outbox.post()
     for _ in range(8):
@@ -135,7 +135,7 @@ def test_the_messages_pause_is_short_when_the_server_is_the_reason(outbox, setti
     assert "ConnectionRefusedError" in outbox.row().failure
 
 
-def test_a_recipient_that_is_refused_for_good_is_given_up_and_stops_no_other(outbox, mail_server, caplog):
+def test_recipient_that_is_refused_for_good_is_given_up_and_stops_no_other(outbox, mail_server, caplog):
     server = mail_server()
     server.handler.recipients["gone@example.com"] = "550 5.1.1 gone@example.com is unknown\x1b here"
     outbox.post(to="gone@example.com")
@@ -152,7 +152,7 @@ def test_a_recipient_that_is_refused_for_good_is_given_up_and_stops_no_other(out
 
 
 @pytest.mark.parametrize("answer", ["451 4.7.1 later", "450 busy"])
-def test_a_recipient_that_is_put_off_is_tried_again(outbox, mail_server, answer):
+def test_recipient_that_is_put_off_is_tried_again(outbox, mail_server, answer):
     server = mail_server()
     server.handler.recipients["ada@acme.example"] = answer
     outbox.post()
@@ -171,7 +171,7 @@ def test_a_recipient_that_is_put_off_is_tried_again(outbox, mail_server, answer)
 @pytest.mark.parametrize(
     "answer", ["452 4.3.1 disk full", "554 5.7.1 looks like spam: https://secret.example/t"]
 )
-def test_a_message_that_is_not_taken_is_tried_again(outbox, mail_server, answer, caplog):
+def test_message_that_is_not_taken_is_tried_again(outbox, mail_server, answer, caplog):
     server = mail_server()
     server.handler.to_data = answer
     outbox.post()
@@ -186,7 +186,7 @@ def test_a_message_that_is_not_taken_is_tried_again(outbox, mail_server, answer,
     assert outbox.row().done_at
 
 
-def test_a_server_that_closes_is_left_alone_for_a_while(outbox, mail_server):
+def test_server_that_closes_is_left_alone_for_a_while(outbox, mail_server):
     server = mail_server()
     server.handler.recipients["ada@acme.example"] = "421 4.3.2 shutting down"
     outbox.post()
@@ -196,7 +196,7 @@ def test_a_server_that_closes_is_left_alone_for_a_while(outbox, mail_server):
     assert [row.tries for row in outbox.rows()] == [1, 0]
 
 
-def test_a_server_that_says_nothing_is_given_up_in_time(outbox, settings, monkeypatch):
+def test_server_that_says_nothing_is_given_up_in_time(outbox, settings, monkeypatch):
     monkeypatch.setattr(transport, "SECONDS_A_MESSAGE", 0.3)
     with socket.create_server((HOST, 0)) as silent:
         settings(mail_url=f"smtp://{HOST}:{silent.getsockname()[1]}")
@@ -208,7 +208,7 @@ def test_a_server_that_says_nothing_is_given_up_in_time(outbox, settings, monkey
     assert row.failure.startswith("the mail server cannot be used (")
 
 
-def test_a_server_that_hangs_in_the_middle_is_given_up_in_time(outbox, mail_server, monkeypatch):
+def test_server_that_hangs_in_the_middle_is_given_up_in_time(outbox, mail_server, monkeypatch):
     monkeypatch.setattr(transport, "SECONDS_A_MESSAGE", 0.5)
     monkeypatch.setattr(transport, "SECONDS_TO_LEAVE", 0.1)
     server = mail_server()
@@ -220,7 +220,7 @@ def test_a_server_that_hangs_in_the_middle_is_given_up_in_time(outbox, mail_serv
     server.handler.may_answer.set()
 
 
-def test_what_is_no_mail_server_is_not_believed(outbox, settings):
+def test_other_protocols_are_unavailable_servers(outbox, settings):
     with socket.create_server((HOST, 0)) as other:
 
         def answer():
@@ -238,21 +238,21 @@ def test_what_is_no_mail_server_is_not_believed(outbox, settings):
     assert not outbox.row().done_at
 
 
-def test_no_server_at_all_is_the_same(outbox, settings):
+def test_missing_server_is_unavailable(outbox, settings):
     settings(mail_url=f"smtps://{HOST}:{free_port()}")
     outbox.post()
     with pytest.raises(ServerAway):
         outbox.send()
 
 
-def test_an_address_beyond_ascii_is_sent_where_the_server_takes_it(outbox, mail_server):
+def test_address_beyond_ascii_is_sent_where_the_server_takes_it(outbox, mail_server):
     server = mail_server()
     outbox.post(to="jürgen@bücher.example")
     outbox.send()
     assert [taken.to for taken in server.taken] == ["jürgen@xn--bcher-kva.example"]
 
 
-def test_an_address_beyond_ascii_is_given_up_where_the_server_does_not(outbox, mail_server):
+def test_address_beyond_ascii_is_given_up_where_the_server_does_not(outbox, mail_server):
     server = mail_server(enable_SMTPUTF8=False)
     outbox.post(to="jürgen@example.com")
     outbox.post(to="ada@bücher.example")
@@ -264,7 +264,7 @@ def test_an_address_beyond_ascii_is_given_up_where_the_server_does_not(outbox, m
     assert [taken.to for taken in server.taken] == ["ada@xn--bcher-kva.example"]
 
 
-def test_a_name_cannot_add_a_recipient_or_a_header(templates, outbox, mail_server):
+def test_name_cannot_add_a_recipient_or_a_header(templates, outbox, mail_server):
     server = mail_server()
     outbox.post("named", name="Ann\r\nBcc: all@example.com\r\n.\r\nMAIL FROM:<x@example.com>")
     outbox.send()

@@ -1,4 +1,4 @@
-"""The settings of mail: what they mean, what is refused, what is shown."""
+"""Settings of mail."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def environ(tmp_path):
     return {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_SECRET_KEY": "x" * 40}
 
 
-def test_what_is_in_effect_when_nothing_is_set(environ):
+def test_default_settings(environ):
     settings = load(environ)
     assert (settings.mail_url, settings.mail_sender) == ("", "inside")
     assert settings.mail_from == settings.support_email == "support@reflow.example"
@@ -44,7 +44,7 @@ def test_they_are_shown_without_the_password(environ):
         ("REFLOW_MAIL_FROM", f"a@{'x' * 70}.example"),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(environ, name, value):
+def test_bad_setting_is_refused_by_name(environ, name, value):
     with pytest.raises(ConfigError) as refused:
         load(environ | {name: value})
     assert str(refused.value).startswith(f"{name} must ")

@@ -1,4 +1,4 @@
-"""An AWS on loopback, and an application that asks it."""
+"""A fake AWS on loopback, and an application that uses it."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Events of a licence: whatever their order and however often they come, the end is the same (marketplace.md)."""
+"""Events lead to the same licence state in any order and with repetitions."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -65,7 +65,7 @@ def test_license_updated_makes_active(app, take_in):
     assert licence_of(app) == (LicenceState.ACTIVE, at(1), None)
 
 
-def test_an_end_leaves_an_hour_and_a_renewal_ends_nothing(app, take_in):
+def test_cancelled_agreement_ends_after_an_hour(app, take_in):
     take_in(UPDATED, RENEWED)
     assert licence_of(app)[0] == LicenceState.ACTIVE
     take_in(ENDED)
@@ -74,7 +74,7 @@ def test_an_end_leaves_an_hour_and_a_renewal_ends_nothing(app, take_in):
     assert licence_of(app) == (LicenceState.ENDED, at(63), None)
 
 
-def test_a_purchase_that_aws_never_activated_is_not_active_while_it_is_cancelled(app, cast, take_in):
+def test_cancelled_pending_licence_is_not_active(app, cast, take_in):
     buy(cast.solo, LicenceState.PENDING)
     register(app)
     take_in(event("Purchase Agreement Ended", "", "agmt-1", at=now(), status="CANCELLED"))
@@ -84,7 +84,7 @@ def test_a_purchase_that_aws_never_activated_is_not_active_while_it_is_cancelled
     assert history_of(cast.solo) == []
 
 
-def test_every_order_comes_to_the_same(app, take_in):
+def test_order_of_events_has_no_effect(app, take_in):
     seen = set()
     for order in permutations(ALL):
         databases.empty(app)
@@ -99,7 +99,7 @@ def test_every_order_comes_to_the_same(app, take_in):
 @given(
     order=st.lists(st.sampled_from([*ALL, *FOREIGN, UNKNOWN, REGISTRATION]), min_size=1, max_size=12),
 )
-def test_any_part_of_it_in_any_order_with_repeats_comes_to_its_highest_rank(app, take_in, order):
+def test_repeated_partial_events_reach_the_highest_state(app, take_in, order):
     databases.empty(app)
     for step in order:
         register(app) if step == REGISTRATION else take_in(step)
@@ -120,7 +120,7 @@ def test_any_part_of_it_in_any_order_with_repeats_comes_to_its_highest_rank(app,
     assert (found and found[0]) == expected
 
 
-def test_a_claimed_licence_flips_its_team_once_each_way_and_mails_once(app, cast, take_in):
+def test_claimed_licence_changes_its_team_and_mails_once(app, cast, take_in):
     buy(cast.solo, LicenceState.PENDING)
     mailbox = Mailbox(app)
     fresh = [
@@ -137,12 +137,12 @@ def test_a_claimed_licence_flips_its_team_once_each_way_and_mails_once(app, cast
     ]
 
 
-def test_the_same_event_at_once_is_taken_in_once(app, take_in):
+def test_concurrent_duplicate_is_stored_once(app, take_in):
     assert sum(at_once([lambda: take_in(UPDATED)] * 6)) == 1
     assert rows.count(app, MarketplaceEvent) == rows.count(app, Licence) == 1
 
 
-def test_events_that_each_wait_for_the_other_meet(app, take_in):
+def test_crossing_events_do_not_deadlock(app, take_in):
     for number in range(6):
         end = event("Purchase Agreement Ended", "", f"agmt-{number}", at=at(3), status="EXPIRED")
         begin = event("License Updated", f"l-{number}", f"agmt-{number}", at=at(1))
@@ -150,7 +150,7 @@ def test_events_that_each_wait_for_the_other_meet(app, take_in):
         assert licence_of(app, f"l-{number}")[0] == LicenceState.ENDING
 
 
-def test_a_renewal_goes_to_the_team_of_the_agreement_before(app, cast, take_in):
+def test_renewal_goes_to_the_team_of_the_previous_agreement(app, cast, take_in):
     take_in(UPDATED)
     with app.app_context():
         claim(find_licence("l-1"), cast.solo.row(), by=None)
@@ -172,7 +172,7 @@ def test_a_renewal_goes_to_the_team_of_the_agreement_before(app, cast, take_in):
     assert len(history_of(cast.solo)) == 1
 
 
-def test_an_advisory_is_a_flag_for_staff_and_revokes_nothing(app, take_in):
+def test_advisory_is_only_shown_to_staff(app, take_in):
     issued = event("Purchase Agreement Advisory Issued", "", "agmt-1", at=at(5))
     take_in(event("Purchase Agreement Advisory Resolved", "", "agmt-1", at=at(4)), UPDATED, issued)
     with app.app_context():
@@ -203,7 +203,7 @@ def test_another_product_of_the_same_seller_has_no_effect(app, take_in):
     ],
     ids=["another product", "unreadable", "unnamed", "another licence", "agreement of another product"],
 )
-def test_what_happens_to_another_licence_of_the_agreement_ends_nobody_elses(app, take_in, other, order):
+def test_events_of_one_licence_do_not_end_another(app, take_in, other, order):
     take_in(*[UPDATED, other][::order])
     assert licence_of(app) == (LicenceState.ACTIVE, at(1), None)
 
@@ -231,13 +231,13 @@ def test_what_happens_to_another_licence_of_the_agreement_ends_nobody_elses(app,
     ],
     ids=range(19),
 )
-def test_what_is_no_event_is_refused_and_leaves_nothing(app, take_in, body):
+def test_malformed_event_is_refused(app, take_in, body):
     with pytest.raises(Malformed):
         take_in(body)
     assert rows.count(app, MarketplaceEvent) == rows.count(app, Licence) == 0
 
 
-def test_strange_details_are_kept_and_harm_nothing(app, take_in):
+def test_strange_details_are_stored_without_effect(app, take_in):
     for number, said in enumerate(
         (
             {"status": ["x"]},

@@ -1,4 +1,4 @@
-"""From the listing's form to a team: the token is used up at once, a claim waits for a day, one team gets it."""
+"""Registration: the token is resolved at once, a claim is valid for a day, one team gets the licence."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ from tests.helpers.at_once import at_once
 from tests.helpers.aws import event
 from tests.helpers.mailbox import Mailbox
 from tests.helpers.page_client import PageClient
-from tests.marketplace.arriving import PAGE, arrive, connect
+from tests.marketplace.buyer import PAGE, arrive, connect
 from tests.subscriptions.facts import subjects
 from tests.users.signing_up import WORDS, press
 
@@ -30,7 +30,7 @@ def licences_of(group):
         return [(licence.key, licence.state) for licence in status_of(group.row()).licences]
 
 
-def test_an_admin_connects_a_purchase_to_their_team(app, cast, aws, buyer):
+def test_admin_connects_a_purchase_to_their_team(app, cast, aws, buyer):
     mailbox = Mailbox(app)
     cast.nina.sign_in(buyer)
     answer = arrive(buyer, aws.sell("l-1", "agmt-1"))
@@ -45,7 +45,7 @@ def test_an_admin_connects_a_purchase_to_their_team(app, cast, aws, buyer):
     assert subjects(mailbox) == [(cast.nina.email, "Solo is connected to its AWS Marketplace subscription")]
 
 
-def test_the_token_goes_nowhere_and_the_cookie_opens_nothing_but_the_claim(app, cast, aws, buyer, caplog):
+def test_token_is_not_stored_and_cookie_opens_only_the_claim(app, cast, aws, buyer, caplog):
     token = aws.sell("l-1", "agmt-1")
     answer = arrive(buyer, token)
     [cookie] = [line for line in answer.headers.getlist("Set-Cookie") if line.startswith("reflow-claim=")]
@@ -59,7 +59,7 @@ def test_the_token_goes_nowhere_and_the_cookie_opens_nothing_but_the_claim(app, 
         assert secret.encode() not in db.session.query(Claim).one().digest
 
 
-def test_activation_waits_for_aws_also_when_its_event_came_first(app, cast, aws, buyer, take_in):
+def test_activation_follows_aws_even_if_its_event_came_first(app, cast, aws, buyer, take_in):
     take_in(event("License Updated", "l-1", "agmt-1"))
     cast.nina.sign_in(buyer)
     arrive(buyer, aws.sell("l-1", "agmt-1"))
@@ -68,7 +68,7 @@ def test_activation_waits_for_aws_also_when_its_event_came_first(app, cast, aws,
     assert "Subscription active" in buyer.page("/account/profile").text
 
 
-def test_who_has_no_account_signs_up_first_and_is_led_back(app, aws, buyer):
+def test_new_buyer_signs_up_and_returns(app, aws, buyer):
     mailbox = Mailbox(app)
     arrive(buyer, aws.sell("l-1"))
     answer = buyer.get(PAGE)
@@ -87,7 +87,7 @@ def test_who_has_no_account_signs_up_first_and_is_led_back(app, aws, buyer):
         assert db.session.query(Licence).one().team_id == db.session.query(Team).one().id
 
 
-def test_who_has_an_account_logs_in_and_is_led_back(cast, aws, buyer):
+def test_existing_buyer_logs_in_and_returns(cast, aws, buyer):
     arrive(buyer, aws.sell("l-1"))
     page = buyer.page("/login")
     assert "Log in to connect your AWS Marketplace subscription." in page.text
@@ -95,7 +95,7 @@ def test_who_has_an_account_logs_in_and_is_led_back(cast, aws, buyer):
     assert answer.location == PAGE
 
 
-def test_a_new_team_is_made_for_who_wants_one(cast, aws, buyer):
+def test_buyer_can_create_a_team(cast, aws, buyer):
     cast.nina.sign_in(buyer)
     arrive(buyer, aws.sell("l-1"))
     assert connect(buyer, team="new", team_name=" ").status_code == 422
@@ -116,7 +116,7 @@ def test_only_admins_connect_a_team(cast, aws, buyer, who):
     assert licences_of(cast.acme) == []
 
 
-def test_another_team_cannot_be_named(cast, aws, buyer):
+def test_team_of_others_cannot_be_named(cast, aws, buyer):
     cast.nina.sign_in(buyer)
     arrive(buyer, aws.sell("l-1"))
     for team in (cast.acme.id, "team_nothing", "", "?"):
@@ -124,7 +124,7 @@ def test_another_team_cannot_be_named(cast, aws, buyer):
     assert licences_of(cast.acme) == []
 
 
-def test_again_for_the_same_team_is_harmless_and_for_another_person_is_explained(app, cast, aws, buyer):
+def test_repeated_connection_is_harmless_and_explained_to_others(app, cast, aws, buyer):
     token = aws.sell("l-1")
     cast.nina.sign_in(buyer)
     arrive(buyer, token)
@@ -146,7 +146,7 @@ def test_again_for_the_same_team_is_harmless_and_for_another_person_is_explained
     assert subjects(mailbox) == []
 
 
-def test_a_purchase_that_somebody_else_connected_leads_nowhere_a_second_time(cast, aws, buyer):
+def test_purchase_connected_by_others_drops_the_claim(cast, aws, buyer):
     token = aws.sell("l-1")
     stranger = PageClient(buyer.application, buyer.application.response_class)
     arrive(stranger, token)
@@ -164,7 +164,7 @@ def test_a_purchase_that_somebody_else_connected_leads_nowhere_a_second_time(cas
 
 
 @pytest.mark.parametrize("junk", ["junk", "x" * 200, "\u00ff\u20ac", '"', "%00"])
-def test_a_cookie_that_names_no_claim_leads_nowhere_and_is_forgotten(cast, buyer, junk):
+def test_cookie_without_claim_is_deleted(cast, buyer, junk):
     buyer.set_cookie("reflow-claim", junk)
     assert NOTE not in buyer.page("/signup").text
     answer = buyer.submit(buyer.page("/login"), "/login", email=cast.nina.email, password=cast.nina.password)
@@ -173,7 +173,7 @@ def test_a_cookie_that_names_no_claim_leads_nowhere_and_is_forgotten(cast, buyer
     assert buyer.get_cookie("reflow-claim") is None
 
 
-def test_who_connected_it_and_presses_the_button_again_logs_in_and_sees_the_subscription(cast, aws, buyer):
+def test_repeated_click_in_aws_shows_the_subscription(cast, aws, buyer):
     token = aws.sell("l-1")
     cast.nina.sign_in(buyer)
     arrive(buyer, token)
@@ -186,7 +186,7 @@ def test_who_connected_it_and_presses_the_button_again_logs_in_and_sees_the_subs
     assert elsewhere.get(PAGE).location == f"/account/subscription?team={cast.solo.id}"
 
 
-def test_of_many_who_connect_at_once_one_team_gets_it(app, selling, cast, aws):
+def test_concurrent_connections_give_it_to_one_team(app, selling, cast, aws):
     token = aws.sell("l-1")
     browsers = []
     for person in (cast.nina, cast.charlie) * 3:
@@ -201,7 +201,7 @@ def test_of_many_who_connect_at_once_one_team_gets_it(app, selling, cast, aws):
     assert sorted([licences_of(cast.solo), licences_of(cast.globex)]) == [[], [("l-1", LicenceState.PENDING)]]
 
 
-def test_a_claim_lasts_a_day_and_is_forgotten_then(app, cast, aws, buyer):
+def test_claim_lasts_a_day_and_is_deleted(app, cast, aws, buyer):
     cast.nina.sign_in(buyer)
     arrive(buyer, aws.sell("l-1"))
     with time_machine.travel(now() + timedelta(hours=25)):
@@ -213,14 +213,14 @@ def test_a_claim_lasts_a_day_and_is_forgotten_then(app, cast, aws, buyer):
     assert rows.count(app, Licence) == 1
 
 
-def test_a_free_trial_is_remembered(cast, aws, buyer):
+def test_free_trial_is_remembered(cast, aws, buyer):
     cast.nina.sign_in(buyer)
     arrive(buyer, aws.sell("l-1"), **{"x-amzn-marketplace-offer-type": "free-trial"})
     assert "Your free trial counts for one team." in buyer.page(PAGE).text
     assert "free trial" in buyer.page(connect(buyer).location).text
 
 
-def test_a_member_whose_rights_were_lowered_meanwhile_connects_nothing(cast, aws, buyer):
+def test_former_admin_cannot_connect(cast, aws, buyer):
     cast.nina.sign_in(buyer)
     arrive(buyer, aws.sell("l-1"))
     page = buyer.page(PAGE)

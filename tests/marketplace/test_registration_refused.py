@@ -1,11 +1,11 @@
-"""What keeps a registration from going on, and what the buyer then reads."""
+"""Failed registrations and their pages."""
 
 import pytest
 
 from reflow_accounts.subscriptions.models import Licence
 from tests.helpers import rows
 from tests.helpers.page_client import PageClient
-from tests.marketplace.arriving import DOOR, PAGE, TOKEN, arrive
+from tests.marketplace.buyer import PAGE, REGISTRATION_URL, TOKEN, arrive
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -33,7 +33,7 @@ def test_each_error_of_aws_has_its_page(app, aws, buyer, caplog, error, status, 
 
 
 @pytest.mark.parametrize("missing", ["ProductCode", "LicenseArn"])
-def test_an_answer_of_aws_that_lacks_something_says_what_to_do_next(app, aws, buyer, missing):
+def test_incomplete_aws_response_says_what_to_do(app, aws, buyer, missing):
     token = aws.sell("l-1")
     del aws.customers[token][missing]
     answer = arrive(buyer, token)
@@ -42,14 +42,14 @@ def test_an_answer_of_aws_that_lacks_something_says_what_to_do_next(app, aws, bu
     assert rows.count(app, Licence) == 0
 
 
-def test_strange_ids_in_an_answer_of_aws_are_left_out(app, aws, buyer):
+def test_strange_ids_from_aws_are_dropped(app, aws, buyer):
     token = aws.sell("l-1", "x" * 65, account="1" * 13)
     aws.customers[token]["LicenseArn"] = "l-1"
     assert arrive(buyer, token).status_code == 303
     assert rows.count(app, Licence) == 1
 
 
-def test_while_the_database_is_away_the_buyer_reads_that_the_purchase_is_safe(buyer, aws, another):
+def test_unavailable_database_page_says_that_the_purchase_is_safe(buyer, aws, another):
     app = another(aws=aws.settings, database_url="postgresql://nobody:nothing@127.0.0.1:1/none")
     cut_off = PageClient(app, app.response_class)
     cut_off.set_cookie("reflow-claim", "one")
@@ -62,7 +62,7 @@ def test_while_the_database_is_away_the_buyer_reads_that_the_purchase_is_safe(bu
     assert cut_off.get("/privacy").status_code == 200
 
 
-def test_an_aws_that_is_away_has_the_same_page(buyer, aws, another):
+def test_unavailable_aws_has_the_same_page(buyer, aws, another):
     nowhere = aws.settings.__class__("reflow-product", "", "", "http://127.0.0.1:9", "", "")
     app = another(aws=nowhere)
     answer = arrive(PageClient(app, app.response_class), "token")
@@ -71,7 +71,7 @@ def test_an_aws_that_is_away_has_the_same_page(buyer, aws, another):
 
 
 @pytest.mark.parametrize("token", ["", "x" * 5000])
-def test_no_token_is_not_sent_to_aws(aws, buyer, token):
+def test_missing_token_is_not_sent_to_aws(aws, buyer, token):
     assert arrive(buyer, token).status_code == 400
     assert aws.asked == []
 
@@ -84,12 +84,12 @@ def test_another_product_of_the_seller_is_refused(app, aws, buyer):
 
 
 def test_without_aws_everything_else_works(client, cast):
-    assert client.post(DOOR, data={TOKEN: "x"}).status_code == 404
+    assert client.post(REGISTRATION_URL, data={TOKEN: "x"}).status_code == 404
     cast.nina.sign_in(client)
     assert "No subscription yet" in client.page("/account/subscription").text
 
 
-def test_the_listings_address_is_limited_for_each_client(aws, another):
+def test_listing_address_is_rate_limited(aws, another):
     app = another(aws=aws.settings, rate_limits=True)
     browser = PageClient(app, app.response_class)
     answers = [arrive(browser, "x" * 5000).status_code for _ in range(12)]
@@ -100,7 +100,7 @@ def test_the_listings_address_is_limited_for_each_client(aws, another):
     assert 'Press "Set up your account" in AWS Marketplace again in 5 minutes.' in refused.text
 
 
-def test_opened_by_hand_the_listings_address_says_where_to_begin(buyer):
-    answer = buyer.get(DOOR, follow_redirects=True)
+def test_listing_address_opened_by_hand_explains_registration(buyer):
+    answer = buyer.get(REGISTRATION_URL, follow_redirects=True)
     assert answer.status_code == 404
     assert "Set up your account" in answer.text

@@ -1,4 +1,4 @@
-"""The worker as a process of its own: commit before delete, poison left alone, AWS away, SIGTERM, kill -9."""
+"""The worker process: commit before delete, malformed messages, unavailable AWS, SIGTERM, SIGKILL."""
 
 import os
 import signal
@@ -63,7 +63,7 @@ def until(is_true: Callable[[], object]) -> None:
         time.sleep(0.05)
 
 
-def test_it_takes_in_what_comes_then_deletes_it_and_stops_on_sigterm_while_it_waits(app, aws, work, cast):
+def test_worker_ingests_then_deletes_and_stops_on_sigterm(app, aws, work, cast):
     buy(cast.solo, LicenceState.PENDING)
     aws.longest_poll = 20
     aws.send(event("License Updated", "l-1", "agmt-1"))
@@ -80,7 +80,7 @@ def test_it_takes_in_what_comes_then_deletes_it_and_stops_on_sigterm_while_it_wa
     assert "Traceback" not in words
 
 
-def test_sigterm_as_soon_as_it_says_that_it_waits_ends_it_at_once(aws, work):
+def test_sigterm_right_after_start_ends_it_at_once(aws, work):
     aws.longest_poll = 20
     worker = work()
     assert "Waiting for events" in next(line for line in worker.stdout if "Waiting" in line)
@@ -91,17 +91,17 @@ def test_sigterm_as_soon_as_it_says_that_it_waits_ends_it_at_once(aws, work):
     assert "Traceback" not in words
 
 
-def test_sigterm_ends_it_while_it_rests_too(aws, work):
+def test_sigterm_ends_it_during_back_off(aws, work):
     aws.errors["ReceiveMessage"] = "ServiceUnavailable"
     worker = work()
-    assert "rests" in next(line for line in worker.stdout if "rests" in line)
+    assert "retries" in next(line for line in worker.stdout if "retries" in line)
     worker.send_signal(signal.SIGTERM)
     words, _ = worker.communicate(timeout=SECONDS)
     assert worker.returncode == 0
     assert "Traceback" not in words
 
 
-def test_what_is_no_event_stays_for_the_dead_letter_queue_and_stops_nothing(app, aws, work):
+def test_malformed_message_stays_for_the_dead_letter_queue(app, aws, work):
     aws.hidden = 0.1
     strange = event("Purchase Agreement Created", "", "agmt-1", previousAgreementId="\ud800")
     aws.send("poison", strange, event("License Updated", "l-1", "agmt-1"))
@@ -112,7 +112,7 @@ def test_what_is_no_event_stays_for_the_dead_letter_queue_and_stops_nothing(app,
     assert worker.poll() is None
 
 
-def test_while_aws_is_away_it_waits_and_goes_on(app, aws, work):
+def test_worker_survives_unavailable_aws(app, aws, work):
     aws.errors["ReceiveMessage"] = "ServiceUnavailable"
     aws.send(event("License Updated", "l-1", "agmt-1"))
     worker = work()
@@ -124,15 +124,15 @@ def test_while_aws_is_away_it_waits_and_goes_on(app, aws, work):
     assert rows.count(app, MarketplaceEvent) == 1
 
 
-def test_while_the_database_is_away_it_leaves_the_messages_where_they_are(aws, work):
+def test_unavailable_database_leaves_messages_in_the_queue(aws, work):
     aws.send(event("License Updated", "l-1", "agmt-1"))
     worker = work(REFLOW_DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:1/none")
-    assert "database cannot be reached" in next(line for line in worker.stdout if "rests" in line)
+    assert "database cannot be reached" in next(line for line in worker.stdout if "retries" in line)
     # Each time it is received counts towards the dead-letter queue.
     assert aws.asked == []
 
 
-def test_killed_between_commit_and_delete_it_does_nothing_twice(app, aws, work, cast):
+def test_kill_between_commit_and_delete_repeats_nothing(app, aws, work, cast):
     buy(cast.solo, LicenceState.PENDING)
     mailbox = Mailbox(app)
     aws.hidden = 0.5
@@ -154,7 +154,7 @@ def test_killed_between_commit_and_delete_it_does_nothing_twice(app, aws, work, 
     assert subjects(mailbox) == [(cast.nina.email, "The subscription of Solo is active")]
 
 
-def test_two_workers_take_everything_in_once(app, aws, work, cast):
+def test_two_workers_ingest_each_event_once(app, aws, work, cast):
     buy(cast.solo, LicenceState.PENDING)
     # Long enough that a busy machine deletes in time; the copies meet all the same.
     aws.hidden = 1
@@ -168,7 +168,7 @@ def test_two_workers_take_everything_in_once(app, aws, work, cast):
     assert len(history_of(cast.solo)) == 1
 
 
-def test_without_settings_it_says_which_are_missing(flask):
+def test_missing_settings_are_named(flask):
     code, words = flask("marketplace-worker")
     assert code == 1
     assert "REFLOW_AWS_QUEUE_URL" in words
@@ -176,7 +176,7 @@ def test_without_settings_it_says_which_are_missing(flask):
     assert "REFLOW_AWS_QUEUE_URL=(not set): marketplace-worker has nothing to read" in flask("config")[1]
 
 
-def test_a_customer_is_resolved_and_refusals_repeat_nothing_of_the_token(aws):
+def test_customer_is_resolved_and_refusals_repeat_nothing_of_the_token(aws):
     token = aws.sell("l-1", "agmt-1")
     found = boto.resolve_customer(aws.settings, token)
     assert (found.licence_key, found.agreement_id, found.aws_account) == ("l-1", "agmt-1", "123456789012")
@@ -193,7 +193,7 @@ def test_a_customer_is_resolved_and_refusals_repeat_nothing_of_the_token(aws):
         assert refused.value.__cause__ is None
 
 
-def test_a_web_worker_does_not_load_the_library_of_aws():
+def test_web_worker_does_not_import_boto3():
     code = "import sys, wsgi; sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     environ = {"PATH": os.environ["PATH"], "REFLOW_SECRET_KEY": SECRET_KEY}
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environ, check=False).returncode == 0

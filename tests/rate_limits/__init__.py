@@ -1,1 +1,1 @@
-"""How often somebody may try."""
+"""Tests of rate limits."""

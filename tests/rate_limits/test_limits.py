@@ -1,4 +1,4 @@
-"""How often somebody may try: at the log-in page and at `/sessions` (OWASP ASVS 5.0, 6.1.1 and 6.3.1)."""
+"""Rate limits at the log-in page and at `/sessions` (OWASP ASVS 5.0, 6.1.1 and 6.3.1)."""
 
 from datetime import timedelta
 
@@ -42,7 +42,7 @@ def limits(app):
         yield service
 
 
-def test_the_eleventh_try_for_an_account_waits_wherever_it_comes_from(cast, client):
+def test_eleventh_try_for_an_account_waits_wherever_it_comes_from(cast, client):
     use_up(client, cast.ada.email)
     answer = log_in(client, cast.ada.email, cast.ada.password, "198.51.100.7")
     assert answer.status_code == 429
@@ -52,14 +52,14 @@ def test_the_eleventh_try_for_an_account_waits_wherever_it_comes_from(cast, clie
     assert log_in(client, cast.ben.email, cast.ben.password).status_code == 303
 
 
-def test_the_eleventh_try_from_an_address_waits_whomever_it_is_for(cast, client):
+def test_eleventh_try_from_an_address_waits_whomever_it_is_for(cast, client):
     for number in range(TRIES):
         assert log_in(client, f"person{number}@acme.example").status_code == 422
     assert log_in(client, cast.ada.email, cast.ada.password).status_code == 429
     assert log_in(client, cast.ada.email, cast.ada.password, "198.51.100.7").status_code == 303
 
 
-def test_after_five_minutes_it_goes_on(cast, client):
+def test_limit_ends_after_five_minutes(cast, client):
     with time_machine.travel(now(), tick=False) as clock:
         use_up(client, cast.ada.email)
         clock.shift(FIVE_MINUTES - timedelta(seconds=1))
@@ -70,7 +70,7 @@ def test_after_five_minutes_it_goes_on(cast, client):
         assert log_in(client, cast.ada.email, cast.ada.password).status_code == 303
 
 
-def test_trying_on_does_not_lengthen_the_wait(cast, client):
+def test_refused_tries_do_not_lengthen_the_wait(cast, client):
     with time_machine.travel(now(), tick=False) as clock:
         use_up(client, cast.ada.email)
         for _ in range(4):
@@ -86,7 +86,7 @@ def test_right_passwords_use_nothing_up(app, cast, client):
     use_up(client, cast.ada.email, "192.0.2.1")
 
 
-def test_an_address_that_has_no_account_counts_like_one_that_has(cast, client):
+def test_address_that_has_no_account_counts_like_one_that_has(cast, client):
     seen = []
     for email in (cast.ada.email, "nobody@acme.example"):
         answers = [log_in(client, email, address=f"{len(seen)}.0.0.{n}") for n in range(TRIES + 2)]
@@ -96,12 +96,12 @@ def test_an_address_that_has_no_account_counts_like_one_that_has(cast, client):
 
 
 @pytest.mark.parametrize("email", ["ADA@acme.example", " ada@acme.example ", "ａda@acme.example"])
-def test_one_account_is_one_however_it_is_typed(cast, client, email):
+def test_spellings_of_an_account_count_together(cast, client, email):
     use_up(client, cast.ada.email)
     assert log_in(client, email, address="198.51.100.7").status_code == 429
 
 
-def test_who_is_signed_in_is_never_hindered(cast, app, client):
+def test_signed_in_users_are_not_limited(cast, app, client):
     cast.ada.sign_in(client)
     stranger = app.test_client()
     use_up(stranger, cast.ada.email)
@@ -110,7 +110,7 @@ def test_who_is_signed_in_is_never_hindered(cast, app, client):
     assert client.send("/account/profile", full_name="Ada", appearance="dark").status_code == 303
 
 
-def test_the_command_waits_for_the_same_tries(cast, client, api):
+def test_command_waits_for_the_same_tries(cast, client, api):
     words = {"email": cast.ada.email, "password": cast.ada.password}
     use_up(client, cast.ada.email)
     answer = api().post("/sessions", words, **from_address("198.51.100.7"))
@@ -122,7 +122,7 @@ def test_the_command_waits_for_the_same_tries(cast, client, api):
     problem_of(api().post("/sessions", words | {"email": cast.ben.email}), 429, "rate_limited")
 
 
-def test_a_right_password_of_the_command_uses_nothing_up(cast, api):
+def test_right_password_of_the_command_uses_nothing_up(cast, api):
     words = {"email": cast.ada.email, "password": cast.ada.password}
     for _ in range(2 * TRIES):
         assert api().post("/sessions", words).status_code == 201
@@ -138,7 +138,7 @@ def test_no_header_moves_the_address(client, header):
     assert log_in(client, "p@a.example", headers={header: "203.0.113.99"}).status_code == 429
 
 
-def test_an_ipv6_client_counts_by_its_64_bits(client):
+def test_ipv6_client_counts_by_its_64_bits(client):
     for number in range(TRIES):
         email = f"p{number}@a.example"
         assert log_in(client, email, address=f"2001:db8:0:1::{number:x}").status_code == 422
@@ -146,14 +146,14 @@ def test_an_ipv6_client_counts_by_its_64_bits(client):
     assert log_in(client, "p@a.example", address="2001:db8:0:2::1").status_code == 422
 
 
-def test_an_ipv4_address_is_the_same_inside_ipv6(client):
+def test_ipv4_address_is_the_same_inside_ipv6(client):
     for number in range(TRIES):
         assert log_in(client, f"p{number}@a.example", address="::ffff:192.0.2.1").status_code == 422
     assert log_in(client, "p@a.example", address="192.0.2.1").status_code == 429
 
 
 @pytest.mark.parametrize("act", ["second-factor", "step-up-code"])
-def test_a_second_factor_may_be_tried_twenty_times_an_hour(limits, act):
+def test_second_factor_may_be_tried_twenty_times_an_hour(limits, act):
     with time_machine.travel(now(), tick=False) as clock:
         for _ in range(2):
             for _ in range(TRIES):
@@ -199,7 +199,7 @@ def test_giving_back_makes_no_more_than_ten(limits, times):
 
 
 @pytest.mark.parametrize("counters", ["of our database", "of the library"])
-def test_what_is_given_back_too_late_makes_no_more_than_ten(app, limits, monkeypatch, counters):
+def test_late_give_back_allows_no_more_than_ten(app, limits, monkeypatch, counters):
     """A counter of the library counts below nothing, in memory as in Redis."""
     if counters == "of the library":
         monkeypatch.setitem(
@@ -215,7 +215,7 @@ def test_what_is_given_back_too_late_makes_no_more_than_ten(app, limits, monkeyp
             limits.hit("sign-in", account="ada")
 
 
-def test_no_counter_of_our_database_is_ever_below_nothing(app, limits):
+def test_database_counters_are_never_negative(app, limits):
     with time_machine.travel(now(), tick=False) as clock:
         counted = limiter().storage
         # When there is none yet, when it is at nothing, and when its window is over.
@@ -226,7 +226,7 @@ def test_no_counter_of_our_database_is_ever_below_nothing(app, limits):
         assert [counted.incr("key", 300, amount) for amount in (-1, 1)] == [0, 1]
 
 
-def test_who_is_told_to_wait_is_never_told_to_wait_for_nothing(limits):
+def test_wait_is_at_least_a_second(limits):
     with time_machine.travel(now().replace(microsecond=0), tick=False) as clock:
         for _ in range(TRIES):
             limits.hit("sign-in", account="ada")
@@ -246,7 +246,7 @@ def test_counters_that_are_over_are_pruned_and_no_others(app, limits):
         assert limits.prune() == 0
 
 
-def test_the_table_tells_no_address_that_was_typed(app, client):
+def test_table_contains_no_typed_addresses(app, client):
     from reflow_accounts.database import db
 
     log_in(client, "somebody@acme.example")
@@ -261,7 +261,7 @@ def test_strange_accounts_are_counted_too(limits, email):
     limits.hit("sign-in", account=email, address="not an address")
 
 
-def test_a_try_is_counted_before_the_request_writes(app, cast, limits):
+def test_try_is_counted_before_the_request_writes(app, cast, limits):
     from reflow_accounts.database import db
 
     if db.engine.dialect.name != "sqlite":

@@ -1,4 +1,4 @@
-"""Limits cannot be off by accident, and their counters may live in Redis or Valkey."""
+"""Settings of rate limits, and counters in Redis or Valkey."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ def test_limits_are_on_and_config_says_so(tmp_path):
     assert settings.masked()["REFLOW_RATE_LIMITS"] == "on"
 
 
-def test_limits_that_are_off_are_told_by_config(tmp_path):
+def test_config_shows_that_limits_are_off(tmp_path):
     told = load(tmp_path, REFLOW_RATE_LIMITS="off").masked()["REFLOW_RATE_LIMITS"]
     assert told.startswith("off (")
 
@@ -38,13 +38,13 @@ def test_production_refuses_to_start_without_limits(tmp_path):
         load(tmp_path, **PRODUCTION, REFLOW_RATE_LIMITS="off")
 
 
-def test_a_word_that_is_neither_stops_the_start(tmp_path):
+def test_bad_value_stops_the_start(tmp_path):
     with pytest.raises(ConfigError, match="REFLOW_RATE_LIMITS must be one of on, off"):
         load(tmp_path, REFLOW_RATE_LIMITS="false")
 
 
 @pytest.mark.parametrize(("scheme", "package"), [("redis", "redis"), ("valkeys", "valkey")])
-def test_a_storage_whose_package_is_missing_stops_the_start(tmp_path, monkeypatch, scheme, package):
+def test_storage_whose_package_is_missing_stops_the_start(tmp_path, monkeypatch, scheme, package):
     monkeypatch.setattr(config, "find_spec", lambda name: None)
     url = f"{scheme}://user:{HIDDEN}@counters.example:6379"
     with pytest.raises(ConfigError, match=f"needs the package {package}") as caught:
@@ -62,7 +62,7 @@ class Elsewhere(MemoryStorage):
         self.options = options
 
 
-def test_counters_that_do_not_answer_within_two_seconds_are_away(app):
+def test_slow_counter_store_is_unavailable(app):
     made = create_app(replace(app.config["SETTINGS"], ratelimit_storage_url="elsewhere://"))
     with made.app_context():
         options = limiter().storage.options

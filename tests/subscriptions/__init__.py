@@ -1,1 +1,1 @@
-"""Subscriptions: the gate in front of API keys."""
+"""Tests of subscriptions."""

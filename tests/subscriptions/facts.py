@@ -1,4 +1,4 @@
-"""Licences as AWS reports them, and what history and mail say of a team."""
+"""Helpers that report licences, and read the history and mail of a team."""
 
 from datetime import datetime, timedelta
 
@@ -27,7 +27,7 @@ def aws_says(app: Flask, state: LicenceState, key: str = "l-1", *, ends_at: date
     """Have AWS report a state; one that is ending ends in an hour unless told otherwise."""
     with app.app_context():
         end = (ends_at or now() + HOUR) if state == LicenceState.ENDING else None
-        licences.report(licences.hold_licence(key), state, now(), end, reason="AWS Marketplace reported it.")
+        licences.report(licences.lock_licence(key), state, now(), end, reason="AWS Marketplace reported it.")
         db.session.commit()
 
 

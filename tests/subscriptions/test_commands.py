@@ -1,4 +1,4 @@
-"""`flask --app wsgi subscriptions set`, `config` and `demo`: what operators type."""
+"""Operator commands `subscriptions set`, `config` and `demo`."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.api import problem_of
 
 
-def test_an_operator_sets_a_subscription_by_name_or_id(cast, api, flask):
+def test_operator_sets_a_subscription_by_name_or_id(cast, api, flask):
     key = cast.ada.key()
     code, words = flask("subscriptions", "set", "Acme", "inactive", "--reason", "not paid")
     assert (code, words) == (0, "Acme is now inactive.\n")
@@ -19,24 +19,24 @@ def test_an_operator_sets_a_subscription_by_name_or_id(cast, api, flask):
 
 
 @pytest.mark.parametrize("team", ["Nobody", ""])
-def test_a_team_that_is_not_there_is_an_error(cast, flask, team):
+def test_team_that_is_not_there_is_an_error(cast, flask, team):
     code, _ = flask("subscriptions", "set", team, "active", "--reason", "x")
     assert code == 1
 
 
-def test_a_reason_is_needed(cast, flask):
+def test_reason_is_needed(cast, flask):
     assert flask("subscriptions", "set", "Acme", "inactive", "--reason", " ")[0] == 1
     assert flask("subscriptions", "set", "Acme", "inactive")[0] == 2
 
 
-def test_the_settings_are_shown_without_secrets(app, flask):
+def test_settings_are_shown_without_secrets(app, flask):
     code, words = flask("config")
     assert code == 0
     assert "REFLOW_ENV=development" in words
     assert app.secret_key not in words
 
 
-def test_the_demo_data_come_once(app, flask):
+def test_demo_data_come_once(app, flask):
     from reflow_accounts.users.models import User
     from tests.helpers import rows
 

@@ -6,7 +6,7 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 
 
-def test_a_key_stops_and_works_again_with_the_subscription(cast, api):
+def test_key_stops_and_works_again_with_the_subscription(cast, api):
     key = cast.ada.key()
     assert api(key.secret).get("/me").status_code == 200
     cast.acme.unsubscribe()
@@ -17,7 +17,7 @@ def test_a_key_stops_and_works_again_with_the_subscription(cast, api):
 
 
 @pytest.mark.parametrize("who", ["ada", "ben", "vic", "ci"])
-def test_it_holds_for_everybody_of_the_team(cast, api, who):
+def test_subscription_applies_to_all_members(cast, api, who):
     key = getattr(cast, who).key()
     cast.acme.unsubscribe()
     for method, path, body in [
@@ -46,7 +46,7 @@ def test_one_paid_team_is_enough(cast, api):
     assert api(key.secret).get("/me").status_code == 200
 
 
-def test_without_a_subscription_no_key_is_made(cast, api):
+def test_key_needs_a_subscription(cast, api):
     nina = api(cast.nina.session())
     problem_of(nina.post("/keys", {"name": "CI"}), 403, "subscription_inactive")
     assert nina.get("/keys").json["items"] == []
@@ -54,11 +54,11 @@ def test_without_a_subscription_no_key_is_made(cast, api):
     assert nina.post("/keys", {"name": "CI"}).status_code == 201
 
 
-def test_without_a_team_no_key_is_made(cast, api):
+def test_key_needs_a_team(cast, api):
     problem_of(api(cast.sam.session()).post("/keys", {"name": "CI"}), 403, "subscription_inactive")
 
 
-def test_without_a_subscription_keys_can_be_listed_and_revoked(cast, api):
+def test_keys_without_subscription_can_be_listed_and_revoked(cast, api):
     key = cast.ada.key("CI")
     cast.acme.unsubscribe()
     ada = api(cast.ada.session())
@@ -69,14 +69,14 @@ def test_without_a_subscription_keys_can_be_listed_and_revoked(cast, api):
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
 
 
-def test_a_revoked_key_says_revoked_whatever_the_subscription(cast, api):
+def test_revoked_key_says_revoked_whatever_the_subscription(cast, api):
     key = cast.ada.key()
     cast.ada.revoke(key)
     cast.acme.unsubscribe()
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
 
 
-def test_on_the_page_the_list_and_the_bin_stay_and_the_form_explains(cast, client):
+def test_page_without_subscription_lists_keys_and_explains(cast, client):
     key = cast.ada.key("CI")
     cast.acme.unsubscribe()
     cast.ada.sign_in(client)
@@ -91,7 +91,7 @@ def test_on_the_page_the_list_and_the_bin_stay_and_the_form_explains(cast, clien
     assert client.send(f"/account/api-keys/{key.id}/revocation").status_code == 303
 
 
-def test_each_change_is_written_down(app, cast):
+def test_changes_are_recorded(app, cast):
     before = len(rows.acts(app))
     cast.acme.unsubscribe()
     cast.acme.unsubscribe()

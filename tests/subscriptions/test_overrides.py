@@ -1,4 +1,4 @@
-"""What AWS says and what support decides are two layers; one state counts, and each change is told once."""
+"""Licences and overrides determine one state, and each change is recorded once."""
 
 from datetime import timedelta
 
@@ -73,7 +73,7 @@ def test_without_an_override_aws_decides(cast, opens, state, is_open):
 
 @pytest.mark.parametrize("state", LicenceState)
 @pytest.mark.parametrize("active", [True, False])
-def test_an_override_stands_above_whatever_aws_says(cast, opens, state, active):
+def test_override_stands_above_whatever_aws_says(cast, opens, state, active):
     buy(cast.solo, LicenceState.PENDING)
     decide(cast.solo, active, until=now() + DAY)
     aws_says(cast.solo.app, state)
@@ -82,7 +82,7 @@ def test_an_override_stands_above_whatever_aws_says(cast, opens, state, active):
     assert opens() is (state in (LicenceState.ACTIVE, LicenceState.ENDING))
 
 
-def test_an_override_ends_by_itself_at_its_moment_and_is_told_once(app, cast, opens):
+def test_override_expires_and_is_recorded_once(app, cast, opens):
     mailbox = Mailbox(app)
     decide(cast.solo, True, until=now() + DAY)
     assert opens()
@@ -93,7 +93,7 @@ def test_an_override_ends_by_itself_at_its_moment_and_is_told_once(app, cast, op
         assert subjects(mailbox) == []
         for _ in range(2):
             with app.app_context():
-                change_log.tell_due()
+                change_log.record_due()
         assert subjects(mailbox) == [(cast.nina.email, INACTIVE)]
     assert history_of(cast.solo) == [
         ("Operator", "forced_on", "inactive", "active"),
@@ -101,7 +101,7 @@ def test_an_override_ends_by_itself_at_its_moment_and_is_told_once(app, cast, op
     ]
 
 
-def test_without_another_word_an_active_override_ends_after_thirty_days(cast, opens):
+def test_active_override_ends_after_thirty_days_by_default(cast, opens):
     decide(cast.solo, True)
     with time_machine.travel(now() + 30 * DAY - timedelta(minutes=1)):
         assert opens()
@@ -109,14 +109,14 @@ def test_without_another_word_an_active_override_ends_after_thirty_days(cast, op
         assert not opens()
 
 
-def test_an_inactive_override_has_no_end_of_its_own(cast, opens):
+def test_inactive_override_has_no_end_of_its_own(cast, opens):
     buy(cast.solo)
     decide(cast.solo, False)
     with time_machine.travel(now() + 3000 * DAY):
         assert not opens()
 
 
-def test_an_ending_licence_counts_as_ended_after_its_hour_also_when_nothing_more_comes(app, cast, opens):
+def test_ending_licence_ends_without_another_event(app, cast, opens):
     mailbox = Mailbox(app)
     buy(cast.solo, LicenceState.ACTIVE)
     aws_says(app, LicenceState.ENDING)
@@ -126,7 +126,7 @@ def test_an_ending_licence_counts_as_ended_after_its_hour_also_when_nothing_more
         assert not opens()
         for _ in range(2):
             with app.app_context():
-                change_log.tell_due()
+                change_log.record_due()
         assert subjects(mailbox) == [(cast.nina.email, INACTIVE)]
         # The event that was late changes nothing more.
         aws_says(app, LicenceState.ENDED)
@@ -137,7 +137,7 @@ def test_an_ending_licence_counts_as_ended_after_its_hour_also_when_nothing_more
     ]
 
 
-def test_to_activate_what_aws_calls_active_is_to_end_the_override(cast):
+def test_activation_ends_the_override_when_aws_says_active(cast):
     buy(cast.solo)
     decide(cast.solo, False)
     assert decide(cast.solo, True)
@@ -146,7 +146,7 @@ def test_to_activate_what_aws_calls_active_is_to_end_the_override(cast):
     assert history_of(cast.solo)[-1] == ("AWS Marketplace", "aws", "active", "inactive")
 
 
-def test_what_aws_says_for_good_needs_no_override(app, cast):
+def test_licence_without_end_needs_no_override(app, cast):
     buy(cast.solo)
     before = history_of(cast.solo)
     assert not decide(cast.solo, True)
@@ -166,7 +166,7 @@ def test_another_end_replaces_the_override_and_flips_nothing(app, cast, opens):
 
 
 @pytest.mark.parametrize("away", [-DAY, timedelta(0), 3661 * DAY])
-def test_an_end_that_is_past_or_beyond_belief_is_refused(flask, cast, away):
+def test_past_or_distant_end_is_refused(flask, cast, away):
     end = f"{now() + away:%Y-%m-%dT%H:%M}"
     code, _ = flask("subscriptions", "set", "Solo", "active", "--reason", "x", "--until", end)
     assert code == 1
@@ -197,7 +197,7 @@ def test_each_change_is_an_act_of_the_audit_log(app, cast):
     ]
 
 
-def test_of_many_who_decide_at_once_one_override_is_live(app, cast, opens):
+def test_concurrent_decisions_leave_one_live_override(app, cast, opens):
     acts = [
         lambda wanted=wanted: decide(cast.solo, wanted, until=now() + DAY) for wanted in (True, False) * 4
     ]
@@ -207,7 +207,7 @@ def test_of_many_who_decide_at_once_one_override_is_live(app, cast, opens):
     assert opens() is (told[-1][3] == "active")
 
 
-def test_a_licence_belongs_to_one_team(app, cast, opens):
+def test_licence_belongs_to_one_team(app, cast, opens):
     from reflow_accounts.errors import Conflict
 
     buy(cast.acme, key="l-of-acme")
@@ -216,7 +216,7 @@ def test_a_licence_belongs_to_one_team(app, cast, opens):
     assert not opens()
 
 
-def test_a_second_licence_keeps_the_team_active_when_the_first_ends(app, cast, opens):
+def test_second_licence_keeps_the_team_active_when_the_first_ends(app, cast, opens):
     buy(cast.solo, key="l-first")
     buy(cast.solo, key="l-second")
     aws_says(app, LicenceState.ENDED, "l-first")
@@ -225,7 +225,7 @@ def test_a_second_licence_keeps_the_team_active_when_the_first_ends(app, cast, o
     assert not opens()
 
 
-def test_an_operator_lifts_an_override(cast, flask, opens):
+def test_operator_lifts_an_override(cast, flask, opens):
     buy(cast.solo)
     flask("subscriptions", "set", "Solo", "inactive", "--reason", "fraud?")
     assert not opens()

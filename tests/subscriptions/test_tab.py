@@ -1,4 +1,4 @@
-"""The Subscription tab: each state in its words, with what comes next."""
+"""The Subscription tab: the text for each state."""
 
 from datetime import timedelta
 
@@ -32,7 +32,7 @@ def facts(page):
     )
 
 
-def test_a_team_that_never_bought_is_told_how(nina):
+def test_team_without_purchase_reads_how_to_buy(nina):
     page = nina.page(TAB)
     assert "No subscription yet" in page.text
     assert "Contact support" in page.text
@@ -48,7 +48,7 @@ def test_a_team_that_never_bought_is_told_how(nina):
         (LicenceState.ENDED, "Inactive", "Your AWS Marketplace subscription is inactive"),
     ],
 )
-def test_each_state_of_aws_has_its_words(cast, nina, state, badge, words):
+def test_aws_states_have_texts(cast, nina, state, badge, words):
     buy(cast.solo, LicenceState.PENDING)
     aws_says(cast.solo.app, state)
     page = nina.page(TAB)
@@ -60,7 +60,7 @@ def test_each_state_of_aws_has_its_words(cast, nina, state, badge, words):
     assert "1234567" not in page.text
 
 
-def test_an_override_says_until_when_and_what_aws_says(cast, nina):
+def test_override_shows_its_end_and_the_aws_state(cast, nina):
     buy(cast.solo, LicenceState.ENDED)
     decide(cast.solo, True, now() + timedelta(days=3))
     page = nina.page(TAB)
@@ -73,7 +73,7 @@ def test_an_override_says_until_when_and_what_aws_says(cast, nina):
     assert "goodwill" not in page.text
 
 
-def test_a_team_that_support_switched_off_is_sent_to_support(cast, nina):
+def test_deactivated_team_is_referred_to_support(cast, nina):
     buy(cast.solo, LicenceState.ACTIVE)
     decide(cast.solo, False)
     page = nina.page(TAB)
@@ -81,7 +81,7 @@ def test_a_team_that_support_switched_off_is_sent_to_support(cast, nina):
     assert "Contact support" in page.text
 
 
-def test_the_listing_is_linked_only_where_it_is_set(cast, nina, another):
+def test_listing_is_linked_only_where_it_is_set(cast, nina, another):
     from reflow_accounts.aws_settings import AwsSettings
 
     assert "Subscribe in AWS Marketplace" not in nina.page(TAB).text
@@ -92,7 +92,7 @@ def test_the_listing_is_linked_only_where_it_is_set(cast, nina, another):
     assert link["href"] == "https://aws.example/listing"
 
 
-def test_several_teams_are_told_apart(cast, client):
+def test_several_teams_are_listed(cast, client):
     cast.solo.add(cast.ada, Rights.VIEW)
     cast.ada.sign_in(client)
     assert client.get(TAB).location == "/account/team/choice"
@@ -107,7 +107,7 @@ def test_another_team_is_not_there_and_no_team_is_explained(cast, nina, client):
     assert "You are not in a team" in client.page(TAB).text
 
 
-def test_the_tab_stands_in_the_row_and_the_inactive_note_leads_to_it(nina):
+def test_inactive_note_links_to_the_tab(nina):
     page = nina.page("/account/api-keys")
     links = [link for link in page.all("a") if link["href"] == TAB]
     assert {link.text for link in links} == {"Subscription", "Open Subscription"}

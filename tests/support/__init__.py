@@ -1,1 +1,1 @@
-"""The staff console."""
+"""Tests of the support console."""

@@ -1,4 +1,4 @@
-"""The staff console: find a team, look at it, change its subscription with a reason."""
+"""The console: search teams, view a team, override its subscription."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def pages(cast) -> list[str]:
 
 
 @pytest.mark.parametrize("who", ["ada", "ben", "vic", "charlie", "nina"])
-def test_for_customers_the_console_does_not_exist(cast, client, who):
+def test_console_is_404_for_customers(cast, client, who):
     getattr(cast, who).sign_in(client)
     for path in [*pages(cast), "/support/teams/team_missing"]:
         answer = client.get(path)
@@ -38,7 +38,7 @@ def test_customers_change_no_subscription(cast, client, api):
     assert api(key.secret).get("/me").status_code == 200
 
 
-def test_nobody_sees_it_without_signing_in(cast, client):
+def test_console_requires_log_in(cast, client):
     for path in pages(cast):
         assert client.get(path).status_code == 404
     path = f"/support/teams/{cast.acme.id}/subscription"
@@ -97,7 +97,7 @@ def test_staff_activate_and_the_key_works_again(cast, sam, api):
     assert api(key.secret).get("/me").status_code == 200
 
 
-def test_in_a_dialog_the_results_are_replaced(cast, sam):
+def test_dialog_replaces_the_results(cast, sam):
     path = f"/support/teams/{cast.acme.id}/subscription"
     dialog = sam.page(f"{path}?active=false", headers=DIALOG)
     answer = sam.submit(dialog, path, reason="Unpaid", headers=PANEL)
@@ -107,7 +107,7 @@ def test_in_a_dialog_the_results_are_replaced(cast, sam):
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "x" * 501, "a\nb", "\u200b"])
-def test_a_change_needs_a_reason(app, cast, sam, api, reason):
+def test_change_needs_a_reason(app, cast, sam, api, reason):
     key = cast.ada.key()
     path = f"/support/teams/{cast.acme.id}/subscription"
     answer = sam.submit(sam.page(f"{path}?active=false"), path, reason=reason)
@@ -116,7 +116,7 @@ def test_a_change_needs_a_reason(app, cast, sam, api, reason):
     assert api(key.secret).get("/me").status_code == 200
 
 
-def test_a_decision_on_an_old_state_is_a_conflict(cast, sam, api):
+def test_decision_on_an_old_version_is_a_conflict(cast, sam, api):
     key = cast.ada.key()
     path = f"/support/teams/{cast.acme.id}/subscription"
     old = sam.page(f"{path}?active=false")
@@ -129,7 +129,7 @@ def test_a_decision_on_an_old_state_is_a_conflict(cast, sam, api):
     assert sam.submit(old, path, reason="Unpaid", headers=PANEL).status_code == 409
 
 
-def test_the_same_decision_twice_is_one_change(app, cast, sam):
+def test_same_decision_twice_is_one_change(app, cast, sam):
     path = f"/support/teams/{cast.acme.id}/subscription"
     dialog = sam.page(f"{path}?active=false")
     assert [sam.submit(dialog, path, reason="Unpaid").status_code for _ in range(2)] == [303, 303]
@@ -150,19 +150,19 @@ def test_staff_do_not_change_their_own_team(app, cast, sam):
 
 
 @pytest.mark.parametrize("seen", ["", "x", "-1", "9" * 5000, "1.5", "²"])
-def test_a_version_that_is_none_is_no_error(cast, sam, seen):
+def test_bad_version_is_ignored(cast, sam, seen):
     path = f"/support/teams/{cast.acme.id}/subscription"
     answer = sam.send(path, active="false", reason="Unpaid", seen=seen)
     assert answer.status_code in (303, 409, 422)
 
 
-def test_looking_at_a_team_is_written_down_and_not_shown_to_it(app, cast, sam, api):
+def test_team_view_is_recorded_and_not_shown_to_the_team(app, cast, sam, api):
     sam.page(f"/support/teams/{cast.acme.id}")
     assert rows.acts(app)[-1] == ("support.team_viewed", "Sam Hale", "Acme")
     assert "team_viewed" not in api(cast.ada.session()).get("/activity").text
 
 
-def test_a_team_shows_no_secret_and_only_counts_of_keys(cast, sam):
+def test_team_shows_no_secret_and_only_counts_of_keys(cast, sam):
     key = cast.ada.key("Ada's secret project")
     answer = sam.get(f"/support/teams/{cast.acme.id}")
     assert key.secret not in answer.text
@@ -172,11 +172,11 @@ def test_a_team_shows_no_secret_and_only_counts_of_keys(cast, sam):
 @pytest.mark.parametrize(
     "path", ["/support/teams/team_missing", "/support/teams/x/subscription", "/support/x"]
 )
-def test_a_team_that_is_not_there_is_not_found(sam, path):
+def test_missing_team_is_404(sam, path):
     assert sam.get(path).status_code == 404
 
 
-def test_the_statements_of_the_console_do_not_grow_with_its_rows(app, cast, sam):
+def test_statements_of_the_console_do_not_grow_with_its_rows(app, cast, sam):
     def count(path: str) -> int:
         sam.page(path)
         with rows.watching(app) as statements:

@@ -1,4 +1,4 @@
-"""How long the console stays open: half an hour of rest, half a day at most; then a proof, and it goes on."""
+"""The console requires authentication after 30 idle minutes or 12 hours."""
 
 from datetime import timedelta
 
@@ -36,9 +36,7 @@ def open_since(cast, *, proven: timedelta, active: timedelta | None) -> None:
         (MINUTE, 31 * MINUTE, 200),
     ],
 )
-def test_the_console_closes_after_half_an_hour_of_rest_and_after_half_a_day(
-    cast, sam, proven, active, status
-):
+def test_console_closes_after_half_an_hour_of_rest_and_after_half_a_day(cast, sam, proven, active, status):
     open_since(cast, proven=proven, active=active)
     for path in ("/support?q=Acme", f"/support/teams/{cast.acme.id}"):
         answer = sam.get(path)
@@ -54,12 +52,12 @@ def test_using_the_console_keeps_it_open(app, cast, sam):
         assert now() - db.session.scalars(db.select(UserSession.support_active_at)).one() < MINUTE
 
 
-def test_a_refused_look_does_not_open_the_console(cast, sam):
+def test_refused_look_does_not_open_the_console(cast, sam):
     open_since(cast, proven=11 * 60 * MINUTE, active=31 * MINUTE)
     assert [sam.get("/support").status_code for _ in range(2)] == [403, 403]
 
 
-def test_the_account_pages_do_not_count_as_use_of_the_console(cast, sam):
+def test_account_pages_do_not_count_as_use_of_the_console(cast, sam):
     open_since(cast, proven=11 * 60 * MINUTE, active=31 * MINUTE)
     sam.get("/account/profile")
     assert sam.get("/support").status_code == 403
@@ -76,7 +74,7 @@ def test_staff_continue_where_they_were(cast, sam):
 
 @pytest.mark.parametrize("headers", [{}, PANEL], ids=["page", "dialog"])
 @pytest.mark.parametrize("rest", [29 * MINUTE, 31 * MINUTE], ids=["open", "closed"])
-def test_a_change_is_made_in_the_answer_to_one_proof(app, cast, sam, headers, rest):
+def test_change_is_made_in_the_answer_to_one_proof(app, cast, sam, headers, rest):
     path = f"/support/teams/{cast.acme.id}/subscription"
     dialog = sam.page(f"{path}?active=false")
     open_since(cast, proven=11 * 60 * MINUTE, active=rest)
@@ -89,7 +87,7 @@ def test_a_change_is_made_in_the_answer_to_one_proof(app, cast, sam, headers, re
     assert "Invoice 7 unpaid" in sam.page(f"/support/teams/{cast.acme.id}").text
 
 
-def test_for_customers_the_console_does_not_exist_however_old_their_proof(cast, client):
+def test_console_is_404_for_customers_with_old_proof(cast, client):
     cast.ada.sign_in(client)
     cast.ada.change_sessions(proven_at=None)
     assert client.get("/support").status_code == 404

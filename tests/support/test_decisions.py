@@ -1,4 +1,4 @@
-"""Decisions of support: how long they hold, what AWS says beside them, and who was faster."""
+"""Overrides by support: end, AWS facts, conflicts, API."""
 
 from datetime import timedelta
 
@@ -59,7 +59,7 @@ def override_of(group):
         return found and (found.is_active, found.expires_at, found.reason, found.ticket)
 
 
-def test_an_activation_proposes_thirty_days(cast, sam):
+def test_activation_proposes_thirty_days(cast, sam):
     decide(sam, cast.solo, "true", ticket="T-7")
     is_active, expires_at, reason, ticket = override_of(cast.solo)
     assert (is_active, reason, ticket) == (True, "As asked for", "T-7")
@@ -75,13 +75,13 @@ def test_until_tomorrow_means_until_tomorrow(cast, sam):
 
 
 @pytest.mark.parametrize("until", ["yesterday", "2020-01-01", "2026-02-31", "99999-01-01", "9999-12-31"])
-def test_a_day_that_cannot_be_is_said(cast, sam, until):
+def test_bad_day_is_named(cast, sam, until):
     answer = decide(sam, cast.solo, "true", until=until)
     assert answer.status_code == 422
     assert override_of(cast.solo) is None
 
 
-def test_an_override_is_ended_and_aws_decides_again(cast, sam):
+def test_override_is_ended_and_aws_decides_again(cast, sam):
     buy(cast.solo)
     decide(sam, cast.solo, "false", reason="Fraud?")
     page = sam.page(f"/support/teams/{cast.solo.id}")
@@ -99,7 +99,7 @@ def test_an_override_is_ended_and_aws_decides_again(cast, sam):
     ]
 
 
-def test_the_facts_of_aws_stand_beside_it_with_what_is_odd(app, cast, sam, take_in):
+def test_team_page_shows_aws_facts_and_discrepancies(app, cast, sam, take_in):
     buy(cast.solo, LicenceState.PENDING)
     take_in(
         event("License Updated", "l-1", "agmt-1"),
@@ -119,7 +119,7 @@ def test_the_facts_of_aws_stand_beside_it_with_what_is_odd(app, cast, sam, take_
         assert db.session.get_one(Agreement, "agmt-1").status == "SUPERSEDED"
 
 
-def test_of_two_staff_the_second_sees_what_the_first_did(app, cast, sam):
+def test_second_staff_user_sees_the_change_of_the_first(app, cast, sam):
     kim = factories.person(app, "Kim Lee", is_staff=True)
     other = kim.sign_in(PageClient(app, app.response_class))
     path = path_of(cast.acme)
@@ -177,14 +177,14 @@ def test_programs_get_the_rules_of_the_console(app, cast, api):
     assert "subscription.overridden" not in [act[0] for act in rows.acts(app)]
 
 
-def test_a_bad_end_is_named_as_programs_sent_it(cast, api):
+def test_bad_end_is_named_as_programs_sent_it(cast, api):
     body = {"active": True, "reason": "x", "expires_at": "2020-01-01T00:00:00Z"}
     answer = put(api(cast.sam.session()), f"/support/teams/{cast.solo.id}/subscription", body)
     problem_of(answer, 422, "validation_failed")
     assert [fault["field"] for fault in answer.json["errors"]] == ["expires_at"]
 
 
-def test_programs_switch_off_for_good_and_the_same_again_is_a_look(app, cast, api):
+def test_repeated_deactivation_by_programs_is_a_view(app, cast, api):
     """Whatever AWS says: a new purchase lets nobody in."""
     program = api(cast.sam.session())
     cast.solo.subscribe()
@@ -203,7 +203,7 @@ def standing(group):
         return status_of(group.row()).state
 
 
-def test_every_look_at_a_team_is_written_down(app, cast, sam, api):
+def test_team_views_are_recorded(app, cast, sam, api):
     program = api(cast.sam.session())
     path = path_of(cast.acme)
 

@@ -1,4 +1,4 @@
-"""People and keys in the console: found, looked at, and what support does to them, each with a reason."""
+"""Users and keys in the console: search, view, end sessions, revoke."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_staff_find_people_by_name_or_address(cast, sam, words, found):
     assert people == ([found] if found else [])
 
 
-def test_what_staff_look_for_is_written_down(app, cast, sam, api):
+def test_searches_are_recorded(app, cast, sam, api):
     sam.page("/support?q=ada")
     assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "ada")
     assert api(cast.sam.session()).get("/support/teams?q=acme").status_code == 200
@@ -55,7 +55,7 @@ def test_staff_find_a_team_by_its_aws_account(cast, sam):
 
 
 @pytest.mark.parametrize("state", ["Live", "Revoked", "Live, its owner is disabled"])
-def test_a_pasted_key_is_looked_up_and_nowhere_repeated(app, cast, sam, caplog, state):
+def test_pasted_key_is_looked_up_and_not_repeated(app, cast, sam, caplog, state):
     key = cast.ada.key("nightly")
     if state == "Revoked":
         cast.ada.revoke(key)
@@ -73,14 +73,14 @@ def test_a_pasted_key_is_looked_up_and_nowhere_repeated(app, cast, sam, caplog, 
 
 
 @pytest.mark.parametrize("secret", ["", "rfk_", "rfk_" + "a" * 49, "x" * 5000, "rfs_" + "0" * 49, "\u2028"])
-def test_what_is_no_key_is_said_to_be_none(app, cast, sam, secret):
+def test_unknown_key_is_reported(app, cast, sam, secret):
     answer = look_up(sam, secret)
     assert answer.status_code == 200
     assert "No key is this one" in answer.text
     assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "an unknown API key")
 
 
-def test_looking_at_a_user_is_written_down_and_not_shown_to_them(app, cast, sam, api):
+def test_user_view_is_recorded_and_not_shown_to_the_user(app, cast, sam, api):
     key = cast.ada.key("nightly")
     answer = sam.get(f"/support/users/{cast.ada.id}")
     assert "nightly" in answer.text
@@ -89,7 +89,7 @@ def test_looking_at_a_user_is_written_down_and_not_shown_to_them(app, cast, sam,
     assert "user_viewed" not in api(cast.ada.session()).get("/activity").text
 
 
-def test_a_key_is_revoked_with_a_reason_that_its_owner_reads(app, cast, sam, api):
+def test_key_is_revoked_with_a_reason_that_its_owner_reads(app, cast, sam, api):
     key = cast.ada.key("nightly")
     mailbox = Mailbox(app)
     path = f"/support/keys/{key.id}/revocation"
@@ -109,7 +109,7 @@ def test_a_key_is_revoked_with_a_reason_that_its_owner_reads(app, cast, sam, api
     ]
 
 
-def test_of_a_service_account_the_admins_of_its_team_are_told(app, cast, sam):
+def test_admins_get_the_mail_for_a_service_account(app, cast, sam):
     key = cast.ci.key("ci")
     cast.acme.give(cast.ben, Rights.ADMIN)
     mailbox = Mailbox(app)
@@ -117,7 +117,7 @@ def test_of_a_service_account_the_admins_of_its_team_are_told(app, cast, sam):
     assert sorted(message["To"] for message in mailbox.deliver()) == [cast.ada.email, cast.ben.email]
 
 
-def test_the_sessions_of_a_user_are_ended_with_a_reason(app, cast, sam, api):
+def test_sessions_of_a_user_are_ended_with_a_reason(app, cast, sam, api):
     session = cast.ada.session()
     path = f"/support/users/{cast.ada.id}/sessions/end"
     dialog = sam.page(path)
@@ -128,7 +128,7 @@ def test_the_sessions_of_a_user_are_ended_with_a_reason(app, cast, sam, api):
     assert rows.acts(app)[-1] == ("session.ended_elsewhere", "Sam Hale", "1 session")
 
 
-def test_staff_do_not_act_on_themselves_here(cast, sam):
+def test_staff_cannot_act_on_themselves(cast, sam):
     cast.globex.add(cast.sam, Rights.VIEW)
     key = cast.sam.key()
     for path in (f"/support/keys/{key.id}/revocation", f"/support/users/{cast.sam.id}/sessions/end"):
@@ -137,7 +137,7 @@ def test_staff_do_not_act_on_themselves_here(cast, sam):
     assert sam.get(f"/support/users/{cast.sam.id}").status_code == 200
 
 
-def test_grave_acts_ask_for_a_proof_when_the_last_one_is_old(cast, sam, api):
+def test_sensitive_acts_require_recent_proof(cast, sam, api):
     from datetime import timedelta
 
     from reflow_accounts.database import now
@@ -152,7 +152,7 @@ def test_grave_acts_ask_for_a_proof_when_the_last_one_is_old(cast, sam, api):
 @pytest.mark.parametrize(
     "path", ["/support/users/usr_x", "/support/keys/key_x/revocation", "/support/users/x/sessions/end"]
 )
-def test_what_is_not_there_is_not_found(sam, path):
+def test_missing_objects_are_404(sam, path):
     assert sam.get(path).status_code == 404
 
 

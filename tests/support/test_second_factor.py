@@ -22,7 +22,7 @@ def production(app):
 
 @pytest.mark.usefixtures("production")
 @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
-def test_staff_without_one_are_led_to_where_they_get_one(cast, client, headers):
+def test_staff_without_second_factor_are_redirected(cast, client, headers):
     cast.sam.sign_in(client)
     answer = client.get("/support", headers=headers)
     assert (answer.headers.get("Location") or answer.headers.get("HX-Redirect")) == TAB
@@ -31,14 +31,14 @@ def test_staff_without_one_are_led_to_where_they_get_one(cast, client, headers):
 
 
 @pytest.mark.usefixtures("production")
-def test_an_authenticator_app_opens_the_console(cast, client):
+def test_authenticator_app_opens_the_console(cast, client):
     cast.sam.sign_in(client)
     turn_on(cast.sam)
     assert client.get("/support").status_code == 200
 
 
 @pytest.mark.usefixtures("production")
-def test_a_passkey_opens_the_console_and_is_asked_for_after_the_password(app, cast, client):
+def test_passkey_opens_the_console_and_is_asked_for_after_the_password(app, cast, client):
     cast.sam.sign_in(client)
     add_by_hand(cast.sam)
     assert client.get("/support").status_code == 200
@@ -51,17 +51,17 @@ def test_a_passkey_opens_the_console_and_is_asked_for_after_the_password(app, ca
     assert other.get("/support").status_code == 404
 
 
-def test_in_development_the_console_works_without(cast, client):
+def test_development_console_needs_no_second_factor(cast, client):
     assert cast.sam.sign_in(client).get("/support").status_code == 200
 
 
 @pytest.mark.usefixtures("production")
-def test_programs_of_staff_need_one_too(cast, api):
+def test_staff_api_needs_a_second_factor(cast, api):
     program = api(cast.sam.session())
     problem_of(program.get("/support/teams"), 403, "insufficient_rights")
     turn_on(cast.sam)
     assert program.get("/support/teams").status_code == 200
 
 
-def test_in_development_programs_of_staff_work_without(cast, api):
+def test_development_staff_api_needs_no_second_factor(cast, api):
     assert api(cast.sam.session()).get("/support/teams").status_code == 200

@@ -1,4 +1,4 @@
-"""A secret that was pasted into the search: found by nothing, kept nowhere, gone from the address."""
+"""Secrets in searches match nothing, are not stored, and are removed from the URL."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def pasted(secret: str) -> list[str]:
     ]
 
 
-def test_the_page_leaves_the_address_and_shows_no_team(app, cast, sam, secret, caplog):
+def test_secret_is_removed_from_the_url(app, cast, sam, secret, caplog):
     before = rows.acts(app)
     for words in pasted(secret):
         answer = sam.get("/support", query_string={"q": words})
@@ -49,7 +49,7 @@ def test_the_page_leaves_the_address_and_shows_no_team(app, cast, sam, secret, c
     assert NOTE not in sam.page("/support").text
 
 
-def test_htmx_loads_the_page_without_it_and_the_note_is_in_what_is_swapped(cast, sam, secret):
+def test_htmx_loads_the_page_without_the_secret(cast, sam, secret):
     answer = sam.get("/support", query_string={"q": secret}, headers=HTMX)
     assert answer.headers["HX-Redirect"] == "/support"
     assert secret not in answer.text
@@ -57,7 +57,7 @@ def test_htmx_loads_the_page_without_it_and_the_note_is_in_what_is_swapped(cast,
     assert NOTE in results.text
 
 
-def test_programs_are_told_why(app, cast, api, secret):
+def test_api_explains_the_refusal(app, cast, api, secret):
     program = api(cast.sam.session())
     before = rows.acts(app)
     for words in pasted(secret):
@@ -69,12 +69,12 @@ def test_programs_are_told_why(app, cast, api, secret):
     assert rows.acts(app) == before
 
 
-def test_a_name_that_only_looks_like_it_is_searched_for(app, cast, sam):
+def test_name_similar_to_a_secret_is_searched(app, cast, sam):
     sam.page("/support", query_string={"q": "surfs_up@acme.example"})
     assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "surfs_up@acme.example")
 
 
-def test_it_is_not_carried_past_a_login_or_a_confirmation(app, cast, sam, secret):
+def test_secret_is_not_kept_through_log_in(app, cast, sam, secret):
     from datetime import timedelta
 
     from reflow_accounts.database import now
@@ -91,7 +91,7 @@ def test_it_is_not_carried_past_a_login_or_a_confirmation(app, cast, sam, secret
         assert answer.headers["Location"] == "/login?next=/support"
 
 
-def test_it_is_not_carried_into_a_dialog_and_back(cast, sam, secret):
+def test_secret_is_not_kept_in_dialogs(cast, sam, secret):
     path = f"/support/teams/{cast.acme.id}/subscription"
     asked = sam.get(path, query_string={"active": "false", "q": secret})
     assert secret not in asked.text

@@ -5,7 +5,7 @@ from sqlalchemy import select
 
 from reflow_accounts.auth.models import MailLink
 from reflow_accounts.database import db
-from reflow_accounts.mail import tokens
+from reflow_accounts.mail.rendering import sign_link
 from reflow_accounts.teams.models import Membership, Rights
 from reflow_accounts.users.models import User
 from tests.helpers import rows
@@ -162,7 +162,7 @@ def test_a_foreign_token_says_what_to_do(client, token):
 def test_a_token_for_something_else_opens_no_invitation(app, cast, client, link):
     [invitation] = invitations_to(cast.acme)
     with app.app_context():
-        token = tokens.sign(invitation.link, "sign_up")
+        token = sign_link(invitation.link, "sign_up")
     assert client.get(f"/invitations/{token}").status_code == 410
 
 

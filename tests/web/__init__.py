@@ -1,1 +1,1 @@
-"""What every page and every answer needs."""
+"""Tests of request and response handling."""

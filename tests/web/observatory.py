@@ -121,7 +121,7 @@ TESTS = (csp, cookies, cors, hsts, referrer, integrity, sniffing, framing, resou
 
 
 def score(answer: Answer) -> int:
-    """Return the points: 100 less what is missing, and the extra credit of whoever keeps at least 90."""
+    """Return the points: 100 less what is missing, and the extra credit from 90 points on."""
     modifiers = [test(answer) for test in TESTS]
     without = BASE + sum(modifier for modifier in modifiers if modifier < 0)
     extra = sum(modifier for modifier in modifiers if modifier > 0)

@@ -1,4 +1,4 @@
-"""The one cookie: how it is signed, how long it lasts, and that it ends."""
+"""The session cookie: signature, lifetime and end."""
 
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -9,7 +9,7 @@ from flask.sessions import SecureCookieSessionInterface
 from reflow_accounts.database import now
 
 
-def test_a_cookie_under_a_weaker_signature_opens_nothing(app, cast, client):
+def test_sha1_signed_cookie_is_refused(app, cast, client):
     """Flask's own is SHA-1 (OWASP ASVS 5.0, 11.4.3)."""
     cast.ada.sign_in(client)
     with client.session_transaction() as session:
@@ -20,7 +20,7 @@ def test_a_cookie_under_a_weaker_signature_opens_nothing(app, cast, client):
     assert client.get("/account/profile").status_code == 303
 
 
-def test_the_cookie_lasts_as_long_as_a_session_may_and_is_not_sent_again(cast, client):
+def test_cookie_lasts_as_long_as_a_session(cast, client):
     answer = client.send("/login", email=cast.ada.email, password=cast.ada.password)
     cookie = SimpleCookie(answer.headers["Set-Cookie"])["reflow"]
     lasts = parsedate_to_datetime(cookie["expires"]) - now()
@@ -29,7 +29,7 @@ def test_the_cookie_lasts_as_long_as_a_session_may_and_is_not_sent_again(cast, c
     assert "Set-Cookie" not in client.get("/account/profile").headers
 
 
-def test_nothing_of_a_session_is_left_in_the_cookie(cast, client):
+def test_cookie_holds_nothing_after_sign_out(cast, client):
     cast.ada.sign_in(client)
     client.get("/account/profile")
     client.send("/logout")

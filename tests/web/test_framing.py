@@ -1,4 +1,4 @@
-"""Where a message ends is said in one way, so that nobody hides a request in another (OWASP ASVS 5.0, 4.2.1)."""
+"""Message framing is unambiguous, which prevents request smuggling (OWASP ASVS 5.0, 4.2.1)."""
 
 import re
 import socket
@@ -24,7 +24,7 @@ def statuses(live: LiveServer, message: str) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3})", found)]
 
 
-def test_chunks_end_a_body_whatever_length_is_said_and_nothing_after_is_read(live: LiveServer) -> None:
+def test_chunked_encoding_overrides_content_length(live: LiveServer) -> None:
     chunks = f"{len(WORDS):x}\r\n{WORDS}\r\n{EMPTY}"
     length = f"Content-Length: {len(chunks + NEXT)}\r\n"
     for fields in (length + CHUNKED, CHUNKED + length):
@@ -32,7 +32,7 @@ def test_chunks_end_a_body_whatever_length_is_said_and_nothing_after_is_read(liv
     assert statuses(live, f"{HEAD}{CHUNKED}\r\n{chunks}{NEXT}") == [401, 200]
 
 
-def test_the_length_ends_a_body(live: LiveServer) -> None:
+def test_length_ends_a_body(live: LiveServer) -> None:
     assert statuses(live, f"{HEAD}Content-Length: {len(NEXT)}\r\n\r\n{NEXT}{NEXT}") == [422, 200]
 
 
@@ -50,9 +50,7 @@ def test_the_length_ends_a_body(live: LiveServer) -> None:
         "Transfer-Encoding: xchunked\r\n",
     ],
 )
-def test_who_says_it_in_two_ways_or_wrongly_is_refused_and_nothing_after_is_read(
-    live: LiveServer, fields: str
-) -> None:
+def test_ambiguous_framing_is_refused(live: LiveServer, fields: str) -> None:
     assert statuses(live, f"{HEAD}{fields}\r\n{EMPTY}{NEXT}") == [400]
 
 
@@ -62,7 +60,7 @@ def test_chunks_of_no_size_end_the_connection(live: LiveServer, size: str) -> No
     assert 200 not in statuses(live, message)
 
 
-def test_chunks_have_the_same_limit_and_nothing_is_cut_off(live: LiveServer) -> None:
+def test_chunked_bodies_have_the_same_limit(live: LiveServer) -> None:
     spaces = (LARGEST_BODY_BYTES - len(WORDS)) * " "
     for more, status in (("", 401), ("x", 413)):
         body = WORDS + spaces + more
@@ -77,5 +75,5 @@ def test_chunks_have_the_same_limit_and_nothing_is_cut_off(live: LiveServer) -> 
     ],
     ids=["said", "sent"],
 )
-def test_a_body_that_is_too_large_is_refused_before_it_ends(live: LiveServer, start: str) -> None:
+def test_body_that_is_too_large_is_refused_before_it_ends(live: LiveServer, start: str) -> None:
     assert statuses(live, HEAD + start) == [413]

@@ -1,4 +1,4 @@
-"""What every answer carries, pages and files alike."""
+"""Security headers of all responses."""
 
 import pytest
 
@@ -29,7 +29,7 @@ POLICY = {
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_answer_says_what_a_browser_may_do(client, path):
+def test_responses_have_security_headers(client, path):
     headers = client.get(path).headers
     assert set(headers["Content-Security-Policy"].split("; ")) == POLICY
     assert headers["X-Content-Type-Options"] == "nosniff"
@@ -42,7 +42,7 @@ def test_every_answer_says_what_a_browser_may_do(client, path):
     assert "Strict-Transport-Security" not in headers
 
 
-def test_a_file_is_kept_for_ever_under_the_address_that_pages_give(client):
+def test_assets_are_cached_for_ever(client):
     page = client.page("/help/api")
     addresses = [item["href"] for item in page.all("link")] + [item["src"] for item in page.all("script")]
     assert len(addresses) >= 3
@@ -52,7 +52,7 @@ def test_a_file_is_kept_for_ever_under_the_address_that_pages_give(client):
         assert client.get(address.partition("?")[0]).headers["Cache-Control"] == "no-cache"
 
 
-def test_a_file_that_is_not_there_is_not_kept(client):
+def test_missing_asset_is_not_cached(client):
     assert client.get("/static/nothing.css?v=1").headers["Cache-Control"] == "no-store"
 
 
@@ -66,25 +66,25 @@ def test_behind_https_the_cookie_and_the_site_are_secure_only(app, another, cast
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=Lax"} <= set(answer.headers["Set-Cookie"].split("; "))
 
 
-def test_a_good_key_is_answered_with_the_same_headers(cast, api, client):
+def test_api_responses_have_security_headers(cast, api, client):
     answer, other = api(cast.ada.key().secret).get("/me"), client.get("/healthz")
     own = {"Content-Type", "Content-Length", "Vary"}
     assert set(answer.headers.items()) >= {item for item in other.headers.items() if item[0] not in own}
 
 
-def test_a_page_is_not_taken_for_a_file(cast, client):
+def test_page_is_not_served_as_file(cast, client):
     cast.ada.sign_in(client)
     for path in ("/account/profile?v=1", "/help/api?v=1", "/healthz?v=1"):
         assert client.get(path).headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize("path", ["/static", "/static/", "/static/js", "/static/js/", "/static/../wsgi.py"])
-def test_folders_are_not_listed_and_nothing_beside_them_is_there(client, path):
+def test_static_folder_is_not_listed_or_escaped(client, path):
     assert client.get(path).status_code == 404
 
 
-def test_a_program_that_speaks_in_plain_text_is_not_led_on(another):
-    """A redirect would hide that its key went over the wire unencrypted (OWASP ASVS 5.0, 4.1.2)."""
+def test_plain_http_is_not_redirected(another):
+    """A redirect would hide that the key was sent unencrypted (OWASP ASVS 5.0, 4.1.2)."""
     secure = another(base_url="https://accounts.example.com")
     client = secure.test_client()
     for path in ("/api/v1/me", "/api/v1/keys", "/api/v1/keys/", "/api/v1//keys", "/api", "/api/v1/sessions"):
@@ -93,7 +93,7 @@ def test_a_program_that_speaks_in_plain_text_is_not_led_on(another):
             assert answer.status_code >= 400 and "Location" not in answer.headers, f"{method} {path}"
 
 
-def test_two_slashes_are_another_address(cast, client):
+def test_double_slashes_are_not_merged(cast, client):
     cast.ada.sign_in(client)
     answer = client.get("/account//profile")
     assert (answer.status_code, answer.headers.get("Location")) == (404, None)
@@ -117,7 +117,7 @@ def test_healthz_and_readyz_answer_operators(client):
     assert client.get("/readyz").json == {"status": "ok"}
 
 
-def test_a_page_that_is_not_there_says_so_in_words_and_to_htmx(client):
+def test_missing_page_is_404_also_for_htmx(client):
     assert client.page("/nothing", status=404).all("h1")[0].text == "Page not found"
     assert "There is nothing at this address" in client.get("/nothing").text
     answer = client.get("/nothing", headers={"HX-Request": "true", "HX-Target": "div#modal"})
@@ -127,7 +127,7 @@ def test_a_page_that_is_not_there_says_so_in_words_and_to_htmx(client):
 @pytest.mark.parametrize(
     ("method", "path"), [("PUT", "/login"), ("POST", "/help/api"), ("DELETE", "/account/profile")]
 )
-def test_a_method_that_is_not_there_is_named_with_those_that_are(client, method, path):
+def test_405_names_allowed_methods(client, method, path):
     answer = client.open(path, method=method)
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
@@ -141,11 +141,11 @@ def test_strange_addresses_are_refused(cast, client, path):
     assert client.get(path).status_code in (303, 400, 404)
 
 
-def test_a_form_above_64_kilobytes_is_refused(cast, client):
+def test_form_above_64_kilobytes_is_refused(cast, client):
     assert client.send("/login", email="x" * 70_000, password="x").status_code == 413
 
 
-def test_the_lint_finds_what_it_is_for():
+def test_page_lint_finds_faults():
     bad = """<html><head><title>x</title></head><body><h1>a</h1><h3>b</h3><p id="a" style="x"></p><p id="a"></p>
     <img src="x"><button></button><input name="q"><label for="none">y</label><form method="post"></form>
     <a href="javascript:x">z</a><svg></svg><script>1</script><p onclick="x" aria-describedby="gone"></p></body>"""

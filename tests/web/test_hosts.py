@@ -1,4 +1,4 @@
-"""The site answers at its own names alone, so that nobody else's gets into a link, a cache or a session."""
+"""The site accepts its own host names only."""
 
 import tracemalloc
 from dataclasses import replace
@@ -36,7 +36,7 @@ def hosts(app, **settings):
 
 @pytest.mark.parametrize("host", FOREIGN)
 @pytest.mark.parametrize("path", ["/", "/login", "/account/profile", "/help/api", "/healthz", "/nothing"])
-def test_under_a_foreign_name_no_page_is_there(client, path, host):
+def test_foreign_host_is_refused_by_pages(client, path, host):
     answer = client.get(path, headers={"Host": host})
     assert answer.status_code == 400
     assert "REFLOW_BASE_URL" in answer.text
@@ -44,13 +44,13 @@ def test_under_a_foreign_name_no_page_is_there(client, path, host):
 
 
 @pytest.mark.parametrize("host", FOREIGN)
-def test_under_a_foreign_name_the_api_refuses_good_keys(cast, api, host):
+def test_foreign_host_is_refused_by_api(cast, api, host):
     for secret in (cast.ada.key().secret, cast.ada.session()):
         answer = api(secret, Host=host).get("/me")
         assert "evil" not in str(problem_of(answer, 400, "bad_request"))
 
 
-def test_nobody_signs_in_under_a_foreign_name(cast, client):
+def test_foreign_host_is_refused_by_sign_in(cast, client):
     answer = client.send(
         "/login", headers={"Host": "evil.example"}, email=cast.ada.email, password=cast.ada.password
     )
@@ -59,16 +59,16 @@ def test_nobody_signs_in_under_a_foreign_name(cast, client):
 
 
 @pytest.mark.parametrize("host", OURS)
-def test_this_machine_is_found_by_its_own_names(client, host):
+def test_local_names_are_accepted(client, host):
     assert client.get("/login", headers={"Host": host}).status_code == 200
 
 
-def test_a_name_that_was_given_to_listen_at_is_ours(app):
+def test_host_setting_is_accepted(app):
     assert hosts(app, host="dev.box").has("dev.box:5000")
     assert not hosts(app, host="dev.box").has("192.0.2.1")
 
 
-def test_who_listens_everywhere_is_found_by_address_but_not_by_any_name(app):
+def test_listening_everywhere_accepts_addresses_but_not_any_name(app):
     for everywhere in ("", "0.0.0.0", "::"):
         found = hosts(app, host=everywhere)
         assert found.has("192.0.2.1:5000") and found.has("[2001:db8::1]:5000")
@@ -76,7 +76,7 @@ def test_who_listens_everywhere_is_found_by_address_but_not_by_any_name(app):
 
 
 @pytest.mark.parametrize("base_url", ["https://accounts.example.com", "https://[2001:db8::1]:8443"])
-def test_a_configured_site_answers_at_that_name_alone(another, base_url):
+def test_base_url_is_the_only_accepted_name(another, base_url):
     made = another(base_url=base_url, host="0.0.0.0")
     made.testing = True
     client = made.test_client()
@@ -85,20 +85,20 @@ def test_a_configured_site_answers_at_that_name_alone(another, base_url):
         assert client.get("/login", headers={"Host": host}, base_url=base_url).status_code == 400
 
 
-def test_a_proxy_that_is_not_configured_does_not_change_the_name(client):
+def test_untrusted_proxy_does_not_change_the_host(client):
     answer = client.get("/account/profile", headers={"X-Forwarded-Host": "evil.example"})
     assert answer.status_code == 303
     assert "evil" not in answer.headers["Location"]
 
 
-def test_what_a_configured_proxy_says_is_checked_too(another):
+def test_forwarded_host_is_checked_too(another):
     made = another(trusted_proxies=1)
     made.testing = True
     answer = made.test_client().get("/login", headers={"X-Forwarded-Host": "evil.example"})
     assert answer.status_code == 400
 
 
-def test_names_that_nobody_has_are_not_remembered_without_end(app):
+def test_refused_hosts_are_not_cached(app):
     found = hosts(app, host="0.0.0.0")
     tracemalloc.start()
     for number in range(100_000):
@@ -109,13 +109,13 @@ def test_names_that_nobody_has_are_not_remembered_without_end(app):
 
 
 @pytest.mark.parametrize(("proxies", "said"), [(1, "http, https"), (2, "http, https, http")])
-def test_a_configured_proxy_says_that_the_site_is_behind_https(another, proxies, said):
+def test_trusted_proxy_sets_the_scheme(another, proxies, said):
     made = another(trusted_proxies=proxies)
     headers = {"X-Forwarded-Proto": said, "X-Forwarded-Host": ", ".join(proxies * ["localhost"])}
     assert made.test_client().get("/api/v1/me", headers=headers).json["type"].startswith("https://localhost/")
 
 
-def test_of_many_proxies_as_many_as_are_configured_are_believed(app, another, cast):
+def test_only_configured_number_of_proxies_is_trusted(app, another, cast):
     from tests.auth.test_refused_sign_ins import refusals
 
     made = another(trusted_proxies=2)

@@ -1,4 +1,4 @@
-"""What is logged is one line of JSON, whatever somebody typed (OWASP ASVS 5.0, 16.4.1)."""
+"""Each log record is one line of JSON, whatever users typed (OWASP ASVS 5.0, 16.4.1)."""
 
 import json
 import logging
@@ -18,14 +18,14 @@ def line_of(message, *arguments, error=None):
 
 
 @pytest.mark.parametrize("text", STRANGE)
-def test_nothing_that_was_typed_begins_a_line_or_moves_a_terminal(text):
+def test_user_input_cannot_begin_a_line(text):
     line = line_of("tried %s", text)
     assert line.isascii() and line.isprintable()
     assert json.loads(line)["message"] == f"tried {text}"
 
 
 @pytest.mark.parametrize("text", STRANGE)
-def test_a_traceback_stays_in_its_line(text):
+def test_traceback_stays_in_its_line(text):
     try:
         raise ValueError(text)
     except ValueError as error:
@@ -34,13 +34,13 @@ def test_a_traceback_stays_in_its_line(text):
     assert "test_logs.py" in json.loads(line)["traceback"]
 
 
-def test_a_line_says_when_in_utc_and_where(app):
+def test_line_has_utc_time_and_request(app):
     found = json.loads(line_of("x"))
     assert found["at"].endswith("+00:00")
     assert (found["level"], found["logger"]) == ("error", "reflow_accounts.x")
 
 
-def test_lines_are_written_once_however_many_applications_there_are(app):
+def test_lines_are_written_once_with_several_applications(app):
     configure()
     configure()
     assert sum(isinstance(h.formatter, JsonLines) for h in logging.getLogger("reflow_accounts").handlers) == 1

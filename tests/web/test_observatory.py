@@ -1,4 +1,4 @@
-"""What the MDN HTTP Observatory would say of us behind https: A+, at least 125."""
+"""The MDN HTTP Observatory grades the site A+ behind https, at least 125 points."""
 
 from dataclasses import replace
 
@@ -38,19 +38,19 @@ def judged(client, path):
 @pytest.mark.parametrize(
     "path", ["/", "/login", "/help/api-keys", "/help/cli", "/help/api", "/privacy", "/nothing"]
 )
-def test_every_page_is_a_plus(secure, path):
+def test_pages_are_graded_a_plus(secure, path):
     points = observatory.score(judged(secure, path))
     assert (observatory.grade(points), points >= 125) == ("A+", True), points
 
 
-def test_the_log_in_page_with_its_cookie_has_every_point(secure):
+def test_log_in_page_has_full_score(secure):
     answer = judged(secure, "/login")
     assert len(answer.cookies) == 1
     assert observatory.score(answer) == 135
 
 
 @pytest.mark.parametrize(("name", "value"), WEAKER)
-def test_the_rules_find_what_they_are_for(secure, name, value):
+def test_weak_header_lowers_the_score(secure, name, value):
     answer = judged(secure, "/login")
     headers = {key: text for key, text in answer.headers.items() if key != name}
     weaker = replace(answer, headers=headers | ({name: value} if value else {}))
@@ -58,7 +58,7 @@ def test_the_rules_find_what_they_are_for(secure, name, value):
 
 
 @pytest.mark.parametrize("flag", ["Secure", "HttpOnly", "SameSite=Lax"])
-def test_the_rules_find_a_weak_cookie(secure, flag):
+def test_weak_cookie_lowers_the_score(secure, flag):
     answer = judged(secure, "/login")
     weaker = replace(answer, cookies=[text.replace(f"; {flag}", "") for text in answer.cookies])
     assert observatory.score(weaker) < observatory.score(answer)

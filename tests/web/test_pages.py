@@ -1,4 +1,4 @@
-"""Every page there is: it opens for whom it is for, whole and as a fragment, under a title of its own."""
+"""All pages: access, title, and fragments for htmx."""
 
 import re
 
@@ -34,31 +34,31 @@ def sam(cast, client):
     return cast.sam.sign_in(client)
 
 
-def test_every_page_has_a_title_of_its_own(cast, sam):
+def test_pages_have_unique_titles(cast, sam):
     titles = [sam.page(path).all("title")[0].text for path in every_page(cast)]
     assert len(set(titles)) == len(titles), titles
 
 
-def test_every_page_can_be_asked_for_as_a_fragment(cast, sam):
+def test_pages_are_available_as_fragments(cast, sam):
     for path in every_page(cast):
         for target in ("", "div#modal", "div#dialog-panel"):
             answer = sam.get(path, headers={"HX-Request": "true", "HX-Target": target})
             assert answer.status_code == 200, path
 
 
-def test_when_htmx_restores_history_it_gets_the_whole_page(sam):
+def test_history_restore_gets_the_whole_page(sam):
     headers = {"HX-Request": "true", "HX-History-Restore-Request": "true"}
     with pytest.raises(AssertionError):  # the linting client expects a fragment
         sam.get("/account/profile", headers=headers)
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-def test_the_public_pages_open_without_signing_in(client, path):
+def test_public_pages_open_without_signing_in(client, path):
     assert client.page(path).all("h1")
 
 
 @pytest.mark.parametrize("path", [*ACCOUNT, "/account"])
-def test_the_other_pages_ask_to_log_in_first(client, path):
+def test_account_pages_require_log_in(client, path):
     answer = client.get(path, follow_redirects=False)
     while answer.status_code == 308:
         answer = client.get(answer.headers["Location"])
@@ -66,26 +66,26 @@ def test_the_other_pages_ask_to_log_in_first(client, path):
     assert answer.headers["Location"].startswith("/login?next=/")
 
 
-def test_the_name_at_the_top_leads_to_the_account(cast, client):
+def test_name_in_header_links_to_the_account(cast, client):
     cast.ada.sign_in(client)
     [link] = [link for link in client.page("/help/cli").all("a") if link.text == "Ada Park"]
     assert client.get(link["href"], follow_redirects=True).request.path == "/account/profile"
 
 
-def test_every_exit_code_of_the_command_is_explained(client):
+def test_help_explains_all_exit_codes(client):
     page = client.get("/help/cli").text
     for code in [*map(int, Exit), INTERRUPTED]:
         assert re.search(rf"<th scope=\"row\">{code}</th><td>\w", page), code
 
 
-def test_only_staff_see_the_way_to_the_console(cast, client):
+def test_console_link_is_shown_to_staff_only(cast, client):
     cast.ada.sign_in(client)
     assert "Support console" not in client.page("/account/profile").text
     cast.sam.sign_in(client)
     assert "Support console" in client.page("/account/profile").text
 
 
-def test_links_inside_the_site_lead_somewhere(cast, sam):
+def test_internal_links_work(cast, sam):
     seen = set()
     for path in every_page(cast):
         for link in sam.page(path).all("a", "link", "form"):

@@ -14,7 +14,7 @@ from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFai
 from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service import admin_membership_of
-from reflow_accounts.web.addresses import origin
+from reflow_accounts.web.redirects import origin
 from reflow_accounts.web.request_info import client
 
 PROPOSED_KEY_NAME = "ci"

@@ -8,7 +8,7 @@ from reflow_accounts.api_keys.pages.shared import Answer, Context, template_cont
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.teams.service import admin_membership_of
 from reflow_accounts.teams.service_accounts import live_account_of, rights_of
-from reflow_accounts.web.addresses import origin
+from reflow_accounts.web.redirects import origin
 
 blueprint = Blueprint(
     "service_account_keys", __name__, url_prefix="/teams/<team_id>/service-accounts/<account_id>"

@@ -1,4 +1,4 @@
-"""How often and when a key was used, and which requests those were."""
+"""Usage counts of keys, and their uses."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,44 +13,44 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, read_entry_id
 
-# Ranges looked at in one step of a listing.
-_SPANS_AT_ONCE = 64
+# Ranges read in one step of a listing.
+_RANGES_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
 class UsageCount:
-    """How often a key was used, and when last."""
+    """Number of uses of a key, and the time of the last one."""
 
     count: int = 0
     last_used_at: datetime | None = None
 
 
 def rolled_up_to() -> ColumnElement[int]:
-    """Return, for a statement, the number up to which the uses are rolled up: 0 before the first roll-up."""
+    """Return an SQL expression for the last rolled-up use id; 0 before the first roll-up."""
     return func.coalesce(select(RollupCursor.upto).scalar_subquery(), 0)
 
 
 def _is_not_rolled_up() -> ColumnElement[bool]:
-    """Return the condition that a use is not rolled up yet, in the moment of the statement that has it.
+    """Return the condition that a use is not rolled up, evaluated by the statement that contains it.
 
-    The cursor is there as a plain number too, as it was a moment ago; it only ever grows. Of the subquery
-    alone PostgreSQL believes that a third of the log lies beyond it, and reads the whole log.
+    It also compares with the current cursor as a constant (the cursor only grows): from the subquery alone
+    PostgreSQL estimates a third of the log and reads all of it.
     """
-    grown_past = db.session.scalar(select(rolled_up_to())) or 0
-    return and_(Use.id > rolled_up_to(), Use.id > grown_past)
+    cursor = db.session.scalar(select(rolled_up_to())) or 0
+    return and_(Use.id > rolled_up_to(), Use.id > cursor)
 
 
 def usage_counts_of(key_ids: Collection[int]) -> Mapping[int, UsageCount]:
-    """Return the exact usage of each key, by the key's number, as of now.
+    """Return the exact usage of each key by its row id.
 
-    One statement, and so one moment: rolled up totals and unrolled rows can neither overlap nor
-    leave a gap.
+    A single statement reads rolled-up totals and unrolled rows from one snapshot, so that none are counted
+    twice or missed.
     """
-    folded = select(UsageTotal.key_id, UsageTotal.count, UsageTotal.last_used_at)
-    tail = select(Use.key_id, func.count(), func.max(Use.at)).where(
+    totals = select(UsageTotal.key_id, UsageTotal.count, UsageTotal.last_used_at)
+    unrolled = select(Use.key_id, func.count(), func.max(Use.at)).where(
         _is_not_rolled_up(), Use.key_id.in_(key_ids)
     )
-    both = union_all(folded.where(UsageTotal.key_id.in_(key_ids)), tail.group_by(Use.key_id)).subquery()
+    both = union_all(totals.where(UsageTotal.key_id.in_(key_ids)), unrolled.group_by(Use.key_id)).subquery()
     query = select(both.c.key_id, func.sum(both.c.count), func.max(both.c.last_used_at))
     rows = db.session.execute(query.group_by(both.c.key_id))
     known = {key_id: UsageCount(int(count), at) for key_id, count, at in rows}
@@ -58,18 +58,18 @@ def usage_counts_of(key_ids: Collection[int]) -> Mapping[int, UsageCount]:
 
 
 def last_uses_of(user_ids: Collection[int]) -> Mapping[int, datetime]:
-    """Return when a key of each user was last used, by the user's number; nobody who used none is in it.
+    """Return the last use of a key for each user with uses, by the row id of the user.
 
-    One statement, and so one moment, as in `usage_counts_of`.
+    A single statement, as in `usage_counts_of`.
     """
-    folded = select(ApiKey.user_id, func.max(UsageTotal.last_used_at).label("at")).join(
+    totals = select(ApiKey.user_id, func.max(UsageTotal.last_used_at).label("at")).join(
         UsageTotal, UsageTotal.key_id == ApiKey.id
     )
-    tail = select(ApiKey.user_id, func.max(Use.at)).join(Use, Use.key_id == ApiKey.id)
+    unrolled = select(ApiKey.user_id, func.max(Use.at)).join(Use, Use.key_id == ApiKey.id)
     theirs = ApiKey.user_id.in_(user_ids)
     both = union_all(
-        folded.where(theirs).group_by(ApiKey.user_id),
-        tail.where(theirs, _is_not_rolled_up()).group_by(ApiKey.user_id),
+        totals.where(theirs).group_by(ApiKey.user_id),
+        unrolled.where(theirs, _is_not_rolled_up()).group_by(ApiKey.user_id),
     ).subquery()
     query = select(both.c.user_id, func.max(both.c.at)).group_by(both.c.user_id)
     return dict(db.session.execute(query).all())
@@ -84,20 +84,20 @@ def uses_of(
     until: datetime | None = None,
     after: Position | None = None,
 ) -> list[Use]:
-    """List up to `limit` uses of these keys, newest first, each with its key.
+    """Return up to `limit` uses of these keys, newest first, each with its key.
 
-    `before` continues a list at the number of the last use seen; `since` (inclusive) and `until`
-    (exclusive) bound it in time; `after` keeps the uses that are newer than that position.
+    `before` continues a list after the use with this id; `since` (inclusive) and `until` (exclusive) limit
+    the period; `after` selects the uses that are newer than that position.
     """
-    wanted = [Use.key_id.in_(key_ids), *_bounds(before, since, until)]
+    conditions = [Use.key_id.in_(key_ids), *_bounds(before, since, until)]
     if after:
         since = max(since or after.at, after.at)
-        wanted.append(newer_than(Use.at, Use.id, after))
-    mark = db.session.scalar(select(rolled_up_to())) or 0
-    uses = _some(limit, Use.id > mark, *wanted)
+        conditions.append(newer_than(Use.at, Use.id, after))
+    cursor = db.session.scalar(select(rolled_up_to())) or 0
+    uses = _some(limit, Use.id > cursor, *conditions)
     if key_ids and len(uses) < limit:
-        for stretch in _stretches(key_ids, mark, before, since, until):
-            uses += _some(limit - len(uses), stretch, *wanted)
+        for in_range in _rolled_up_ranges(key_ids, cursor, before, since, until):
+            uses += _some(limit - len(uses), in_range, *conditions)
             if len(uses) >= limit:
                 break
     return uses
@@ -118,25 +118,25 @@ def _some(limit: int, *conditions: ColumnElement[bool]) -> list[Use]:
 
 
 def _bounds(before: int | None, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    found = []
+    conditions = []
     if before is not None:
-        found.append(Use.id < before)
+        conditions.append(Use.id < before)
     if since is not None:
-        found.append(Use.at >= since)
+        conditions.append(Use.at >= since)
     if until is not None:
-        found.append(Use.at < until)
-    return found
+        conditions.append(Use.at < until)
+    return conditions
 
 
-def _stretches(
+def _rolled_up_ranges(
     key_ids: Collection[int],
-    mark: int,
+    cursor: int,
     before: int | None,
     since: datetime | None,
     until: datetime | None,
 ) -> Iterator[ColumnElement[bool]]:
-    """Yield, newest first, conditions for the stretches of the log in which uses of the keys lie."""
-    low = mark + 1
+    """Yield conditions for the ranges of the log that contain uses of the keys, newest first."""
+    low = cursor + 1
     while True:
         query = (
             select(
@@ -150,7 +150,7 @@ def _stretches(
             .where(UsageRange.key_id.in_(key_ids), UsageRange.fold < low)
             .group_by(UsageRange.fold)
             .order_by(UsageRange.fold.desc())
-            .limit(_SPANS_AT_ONCE)
+            .limit(_RANGES_AT_ONCE)
         )
         if before is not None:
             query = query.where(UsageRange.first_id < before)
@@ -158,33 +158,33 @@ def _stretches(
             query = query.where(UsageRange.last_at >= since)
         if until is not None:
             query = query.where(UsageRange.first_at < until)
-        spans = db.session.execute(query).all()
-        yield from _ranges(spans)
-        if len(spans) < _SPANS_AT_ONCE:
+        ranges = db.session.execute(query).all()
+        yield from _conditions_of(ranges)
+        if len(ranges) < _RANGES_AT_ONCE:
             return
-        low = spans[-1][0]
+        low = ranges[-1][0]
 
 
-def _ranges(spans: Sequence[Any]) -> Iterator[ColumnElement[bool]]:
-    """Turn ranges into conditions that a database answers by number alone, never by reading the whole log.
+def _conditions_of(ranges: Sequence[Any]) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions on ids for these ranges, so that the database never reads the whole log.
 
-    A range of several uses is one condition. Single uses that follow one another are asked for together: a
-    key that is used now and then has hundreds of ranges of one.
+    A range with several uses is one condition. Consecutive single uses share one: a key that is used rarely
+    has hundreds of ranges of one use.
     """
     single: list[Any] = []
-    for span in spans:
-        if span.uses == 1:
-            single.append(span)
+    for row in ranges:
+        if row.uses == 1:
+            single.append(row)
             continue
         if single:
-            yield _by_numbers(single)
+            yield _is_one_of(single)
             single = []
-        yield and_(Use.id.between(span.first_id, span.last_id), Use.at.between(span.first_at, span.last_at))
+        yield and_(Use.id.between(row.first_id, row.last_id), Use.at.between(row.first_at, row.last_at))
     if single:
-        yield _by_numbers(single)
+        yield _is_one_of(single)
 
 
-def _by_numbers(spans: list[Any]) -> ColumnElement[bool]:
-    # The times let PostgreSQL pass over the months between.
-    span_of_time = Use.at.between(min(span.first_at for span in spans), max(span.last_at for span in spans))
-    return and_(Use.id.in_([span.first_id for span in spans]), span_of_time)
+def _is_one_of(single: list[Any]) -> ColumnElement[bool]:
+    # The times let PostgreSQL skip partitions.
+    period = Use.at.between(min(row.first_at for row in single), max(row.last_at for row in single))
+    return and_(Use.id.in_([row.first_id for row in single]), period)

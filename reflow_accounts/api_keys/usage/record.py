@@ -12,7 +12,7 @@ ACCEPTED = "accepted"
 
 
 class UseFacts(NamedTuple):
-    """One use as it is appended; `outcome` is "accepted" or the error code of the answer."""
+    """A use to append; `outcome` is "accepted" or the error code of the response."""
 
     key_id: int
     at: datetime
@@ -25,6 +25,6 @@ class UseFacts(NamedTuple):
 
 
 def record(use: UseFacts) -> int:
-    """Append one use in the session's transaction and return its number."""
+    """Append a use in the transaction of the session and return its id."""
     number: int = db.session.execute(insert(Use).values(use._asdict()).returning(Use.id)).scalar_one()
     return number

@@ -1,4 +1,4 @@
-"""How long the log of uses is kept: its months on PostgreSQL, and pruning that keeps the totals."""
+"""Retention of the log of uses: monthly partitions on PostgreSQL, and pruning that keeps the totals."""
 
 import re
 from collections.abc import Iterator
@@ -18,21 +18,21 @@ from sqlalchemy import (
 )
 
 from reflow_accounts.api_keys.models import UsageRange, UsageTotal, Use
-from reflow_accounts.api_keys.usage.rollup import roll_up, take_turn
+from reflow_accounts.api_keys.usage.rollup import lock_cursor, roll_up
 from reflow_accounts.database import db, now
 
 MONTHS_AHEAD = 2
-# Few enough that requests which wait for SQLite's writer do not notice.
+# Small batches, so that other writers on SQLite wait only briefly.
 ROWS_AT_ONCE = 10_000
-# Whoever makes or drops a month holds this; any number that nothing else takes.
+# Advisory lock of transactions that create or drop a partition; the number is arbitrary.
 _LOCK = 7_264_001
 _PART = re.compile(r"uses_(other|\d{4}_\d{2})")
 
 
 def ensure_months() -> None:
-    """On PostgreSQL, make the parts of the log for this month and the next two; elsewhere do nothing.
+    """Create the PostgreSQL partitions of the log for this month and the next two.
 
-    Uses of a month without a part go to the default part, and move to theirs when it is made.
+    Uses of a month without a partition are in the default partition and move when theirs is created.
     """
     if db.engine.dialect.name != "postgresql":
         return
@@ -44,19 +44,19 @@ def ensure_months() -> None:
 
 
 def prune(before: datetime) -> int:
-    """Remove uses older than `before` (aware) from the log and return how many; totals stay as they are.
+    """Delete uses older than `before` (aware) from the log and return how many; totals stay unchanged.
 
-    On PostgreSQL whole months are dropped, so that the rest of a month stays until all of it is older.
+    On PostgreSQL only whole months are dropped: a month stays until all of it is older.
     """
     roll_up()
     removed = 0
     if db.engine.dialect.name == "postgresql":
         ensure_months()
         removed = sum(_drop_month(name, before) for name in _month_names())
-    while batch := _remove_some(before):
+    while batch := _delete_batch(before):
         removed += batch
     with db.engine.begin() as connection:
-        take_turn(connection)
+        lock_cursor(connection)
         first_left = select(func.coalesce(func.min(Use.id), 0)).scalar_subquery()
         connection.execute(
             delete(UsageRange).where(UsageRange.last_at < before, UsageRange.last_id < first_left)
@@ -65,12 +65,12 @@ def prune(before: datetime) -> int:
 
 
 def is_part(table: str) -> bool:
-    """Say whether a table of the database is a part of the log on PostgreSQL, which no model describes."""
+    """Return whether a table is a PostgreSQL partition of the log; partitions have no model."""
     return _PART.fullmatch(table) is not None
 
 
 def _months(start: datetime, number: int) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the first moment of so many months from `start` on, and of the month after each."""
+    """Yield the first moments of `number` months from `start` on, each with that of the next month."""
     first = datetime(start.year, start.month, 1, tzinfo=UTC)
     for _ in range(number):
         after = (first + timedelta(days=32)).replace(day=1)
@@ -92,7 +92,7 @@ def _month_names() -> list[str]:
 
 
 def _make_month(connection: Connection, first: datetime, after: datetime) -> None:
-    # Names and times are made here, of digits alone: DDL takes no parameters.
+    # DDL takes no parameters; these names and times contain only digits.
     name, low, high = _name(first), f"'{first:%Y-%m-%d} 00:00+00'", f"'{after:%Y-%m-%d} 00:00+00'"
     connection.execute(text("LOCK TABLE uses IN ACCESS EXCLUSIVE MODE"))
     connection.execute(text(f"CREATE TABLE {name} (LIKE uses INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
@@ -106,16 +106,16 @@ def _make_month(connection: Connection, first: datetime, after: datetime) -> Non
 
 
 def _drop_month(name: str, before: datetime) -> int:
-    """Drop a month when all of it is older and rolled up; its uses stay counted."""
+    """Drop the partition of a month if all of it is older and rolled up; its uses stay in the totals."""
     year, month = int(name[5:9]), int(name[10:12])
     after = next(_months(datetime(year, month, 1, tzinfo=UTC), 1))[1]
     if after > before:
         return 0
     with db.engine.begin() as connection:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        mark = take_turn(connection)
+        cursor = lock_cursor(connection)
         newest = connection.scalar(text(f"SELECT max(id) FROM {name}")) or 0  # noqa: S608
-        if newest > mark:
+        if newest > cursor:
             return 0
         in_month = (Use.at >= datetime(year, month, 1, tzinfo=UTC), Use.at < after)
         removed = _count_as_pruned(connection, in_month)
@@ -124,12 +124,12 @@ def _drop_month(name: str, before: datetime) -> int:
     return removed
 
 
-def _remove_some(before: datetime) -> int:
-    """Remove up to `ROWS_AT_ONCE` old uses one by one: on PostgreSQL those that have no month of their own."""
+def _delete_batch(before: datetime) -> int:
+    """Delete up to `ROWS_AT_ONCE` old uses; on PostgreSQL those in the default partition."""
     with db.engine.begin() as connection:
-        mark = take_turn(connection)
-        # The newest row stays: SQLite would give its number again.
-        old = [Use.at < before, Use.id <= mark, Use.id < select(func.max(Use.id)).scalar_subquery()]
+        cursor = lock_cursor(connection)
+        # The newest row stays, because SQLite would reuse its id.
+        old = [Use.at < before, Use.id <= cursor, Use.id < select(func.max(Use.id)).scalar_subquery()]
         if connection.dialect.name == "postgresql":
             old.append(literal_column("uses.tableoid = 'uses_other'::regclass", Boolean))
         batch = select(Use.id).where(*old).order_by(Use.id).limit(ROWS_AT_ONCE).subquery()
@@ -143,7 +143,7 @@ def _remove_some(before: datetime) -> int:
 
 
 def _count_as_pruned(connection: Connection, which: tuple[ColumnElement[bool], ...]) -> int:
-    """Note in each key's total that these uses leave the log; return how many they are."""
+    """Add these uses to the `pruned` number of each total and return how many they are."""
     gone = select(Use.key_id, func.count().label("number")).where(*which).group_by(Use.key_id)
     rows = [{"key": key_id, "number": number} for key_id, number in connection.execute(gone)]
     if rows:

@@ -1,8 +1,7 @@
-"""Roll up the log of uses, batch by batch, into a total for each key and a table of where its uses lie."""
+"""Roll up the log of uses in batches, into a total for each key and the ranges of its uses."""
 
-# A use costs one append (`record.py`). What a page needs (how often, when last, which requests) would cost an
-# index or a counter on every request; rolled up in batches it costs a fraction, and stays exact, because what
-# is not rolled up yet is a short tail of the log that every question reads as well.
+# Recording a use is one append (`record.py`). Counters or indexes on every request would be expensive; batches
+# cost a fraction. Queries stay exact because they also read the unrolled rows at the end of the log.
 
 import logging
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from reflow_accounts.api_keys.models import RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.database import Model, db
 
-# How many uses make a batch; what questions read beside the totals is about as long.
+# Uses in a batch; queries read at most about as many unrolled rows.
 ROLL_UP_EVERY = 8192
 # Uses rolled up in one transaction at most.
 LARGEST_ROLL_UP = 16_384
@@ -30,33 +29,33 @@ _logger = logging.getLogger(__name__)
 Batch = tuple[ColumnElement[bool], ...]
 
 
-# Asks whoever rolls up beside the requests of this process to do so now; says whether there is somebody.
-_ask_to_roll_up: Callable[[], bool] | None = None
+# Wakes the background job that rolls up; returns whether this process has one.
+_wake_job: Callable[[], bool] | None = None
 
 
-def ask_when_due(ask: Callable[[], bool]) -> None:
-    """Have `ask` called when a batch is full; where it returns False, the request rolls up by itself."""
-    global _ask_to_roll_up
-    _ask_to_roll_up = ask
+def set_waker(wake: Callable[[], bool]) -> None:
+    """Set the function to call when a batch is full; if it returns False, the request rolls up itself."""
+    global _wake_job
+    _wake_job = wake
 
 
 def is_roll_up_due(number: int) -> bool:
-    """Say whether the request that appended use `number` must roll up: the batch is full, and nobody else will."""
-    return number % ROLL_UP_EVERY == 0 and not (_ask_to_roll_up and _ask_to_roll_up())
+    """Return whether the request that appended use `number` must roll up: the batch is full and no job does it."""
+    return number % ROLL_UP_EVERY == 0 and not (_wake_job and _wake_job())
 
 
 def roll_up_or_log() -> None:
-    """Roll up on behalf of a request: its use is recorded and counts, rolled up or not, so a failure is for the log."""
+    """Roll up after a request; only log a failure, because the use is recorded and counted anyway."""
     try:
         roll_up()
-    except Exception as error:  # the request has its response already
+    except Exception as error:  # the response is sent already
         _logger.error("the log of uses could not be rolled up: %s", type(error).__name__)
 
 
 def roll_up() -> None:
-    """Roll up every use that is committed now.
+    """Roll up every committed use.
 
-    Several processes may roll up at once: they take turns at the cursor, and each use is rolled up once.
+    Concurrent processes lock the cursor in turn, so that each use is rolled up once.
     """
     newest = _newest_settled()
     while True:
@@ -68,10 +67,10 @@ def roll_up() -> None:
 
 
 def _newest_settled() -> int:
-    """Return a number up to which no use can appear any more.
+    """Return an id below which no more uses can be committed.
 
-    SQLite has one writer, so numbers appear in order. PostgreSQL gives numbers before it commits: the
-    lock waits for the appends under way, and lets the next ones go on at once.
+    SQLite has one writer, so ids are committed in order. PostgreSQL assigns ids before the commit: the lock
+    waits for running appends and is released at once.
     """
     with db.engine.begin() as connection:
         if connection.dialect.name == "postgresql":
@@ -80,24 +79,24 @@ def _newest_settled() -> int:
 
 
 def _roll_up_next(connection: Connection, newest: int) -> int:
-    """Roll up as many uses as one transaction may, up to `newest`, and return where the cursor is then."""
-    mark = take_turn(connection)
-    upto = min(newest, mark + LARGEST_ROLL_UP)
-    if upto <= mark:
-        return mark
+    """Roll up the uses of one transaction, up to the id `newest`, and return the cursor."""
+    cursor = lock_cursor(connection)
+    upto = min(newest, cursor + LARGEST_ROLL_UP)
+    if upto <= cursor:
+        return cursor
     if connection.dialect.name == "sqlite":
-        keys_in = select(func.count(Use.key_id.distinct())).where(Use.id > mark, Use.id <= upto)
+        keys_in = select(func.count(Use.key_id.distinct())).where(Use.id > cursor, Use.id <= upto)
         keys = connection.scalar(keys_in) or 0
-        upto = mark + max(1, (upto - mark) * KEYS_AT_ONCE // max(keys, KEYS_AT_ONCE))
-    batch = (Use.id > mark, Use.id <= upto)
+        upto = cursor + max(1, (upto - cursor) * KEYS_AT_ONCE // max(keys, KEYS_AT_ONCE))
+    batch = (Use.id > cursor, Use.id <= upto)
     _add_to_totals(connection, batch)
     _add_ranges(connection, batch, upto)
     connection.execute(update(RollupCursor).values(upto=upto))
     return upto
 
 
-def take_turn(connection: Connection) -> int:
-    """Keep everybody else from rolling up and pruning until the transaction ends; return the cursor."""
+def lock_cursor(connection: Connection) -> int:
+    """Lock the cursor against other roll-ups and pruning until the transaction ends, and return it."""
     first = _dialect_insert(connection, RollupCursor).values(id=1, upto=0)
     connection.execute(first.on_conflict_do_nothing())
     connection.execute(update(RollupCursor).values(upto=RollupCursor.upto))
@@ -105,19 +104,18 @@ def take_turn(connection: Connection) -> int:
 
 
 def recount(connection: Connection) -> None:
-    """Make totals and ranges anew from the log, in the caller's transaction.
+    """Rebuild totals and ranges from the log, in the caller's transaction.
 
-    What was pruned cannot be counted again: each total keeps its word of that. Who appends goes on, on
-    PostgreSQL at once, on SQLite when the transaction ends.
+    The numbers of pruned uses are kept. Appends continue meanwhile on PostgreSQL, and wait on SQLite.
     """
-    mark = take_turn(connection)
+    cursor = lock_cursor(connection)
     connection.execute(delete(UsageTotal).where(UsageTotal.pruned == 0))
     connection.execute(update(UsageTotal).values(count=UsageTotal.pruned))
-    _add_to_totals(connection, (Use.id <= mark,))
+    _add_to_totals(connection, (Use.id <= cursor,))
     connection.execute(delete(UsageRange))
     low = (connection.scalar(select(func.min(Use.id))) or 1) - 1
-    while low < mark:
-        upto = min(low + ROLL_UP_EVERY, mark)
+    while low < cursor:
+        upto = min(low + ROLL_UP_EVERY, cursor)
         _add_ranges(connection, (Use.id > low, Use.id <= upto), upto)
         low = upto
 

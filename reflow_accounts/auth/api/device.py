@@ -8,7 +8,7 @@ from reflow_accounts.contract import DEVICE_GRANT
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import BadRequest
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.web import addresses
+from reflow_accounts.web import redirects
 from reflow_accounts.web.error_handlers import OAUTH
 from reflow_accounts.web.openapi import ApiBlueprint, open_to_all
 from reflow_accounts.web.request_info import client
@@ -31,7 +31,7 @@ def ask(words: dict[str, Any]) -> dict[str, Any]:
         "device_code": device_code,
         "user_code": user_code,
         # No address with the code in it: to type the code is what ties the terminal to the browser.
-        "verification_uri": addresses.absolute("device.device_login.show"),
+        "verification_uri": redirects.absolute("device.device_login.show"),
         "expires_in": int(device_flow.LIFETIME.total_seconds()),
         "interval": login.interval,
     }

@@ -13,7 +13,7 @@ from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.web import addresses
+from reflow_accounts.web import redirects
 from reflow_accounts.web.request_info import client
 
 # The same for every reason: it does not say which passkeys are known.
@@ -26,7 +26,7 @@ Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 def passkey_options() -> dict[str, Any]:
     """Give the browser a challenge that any passkey of this site may sign."""
     rate_limits.hit("passkey", address=client().address)
-    options = passkeys.options_to_verify(Site.at(addresses.origin()))
+    options = passkeys.options_to_verify(Site.at(redirects.origin()))
     db.session.commit()
     return options
 
@@ -42,7 +42,7 @@ def log_in_with_passkey() -> Answer:
             rate_limits.hit("passkey", address=address)
     except RateLimited as limited:
         return _refuse(str(limited)), limited.status, {"Retry-After": str(limited.retry_after)}
-    passkey = passkeys.verify(credential, Site.at(addresses.origin()))
+    passkey = passkeys.verify(credential, Site.at(redirects.origin()))
     if passkey:
         answer = begin(passkey.user, Factor.PASSKEY)
         rate_limits.give_back("passkey", address=address)

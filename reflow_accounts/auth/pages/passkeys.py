@@ -14,7 +14,7 @@ from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
-from reflow_accounts.web import addresses
+from reflow_accounts.web import redirects
 from reflow_accounts.web.request_info import client
 
 Answer = str | AnyResponse | tuple[str, int]
@@ -35,7 +35,7 @@ def new_passkey_options() -> Any:
         passkeys.checked_name(PasskeyForm().name.data or "")
     except ValidationFailed as failed:
         return jsonify(failed.fields), failed.status
-    options = passkeys.options_to_add(current_user(), Site.at(addresses.origin()))
+    options = passkeys.options_to_add(current_user(), Site.at(redirects.origin()))
     db.session.commit()
     return options
 
@@ -43,7 +43,7 @@ def new_passkey_options() -> Any:
 @security.post("/passkeys/proof-options")
 def passkey_proof_options() -> Any:
     """Give the browser a challenge that a passkey of this person may sign, as a proof."""
-    options = passkeys.options_to_verify(Site.at(addresses.origin()), current_user())
+    options = passkeys.options_to_verify(Site.at(redirects.origin()), current_user())
     db.session.commit()
     return options
 
@@ -52,7 +52,7 @@ def passkey_proof_options() -> Any:
 def add_passkey() -> Answer:
     """Keep the passkey that the browser has made."""
     ensure_recent_proof()
-    form, site = PasskeyForm(), Site.at(addresses.origin())
+    form, site = PasskeyForm(), Site.at(redirects.origin())
     try:
         passkey = passkeys.add(
             current_user(),

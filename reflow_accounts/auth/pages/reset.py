@@ -11,7 +11,7 @@ from reflow_accounts.auth.pages.blueprints import public
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, ValidationFailed
-from reflow_accounts.mail import tokens
+from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web.request_info import client
 
@@ -73,7 +73,7 @@ def reset(token: str) -> Answer:
 
 
 def _link(token: str) -> MailLink | None:
-    link = find_link(tokens.read(token, LinkPurpose.RESET_PASSWORD), LinkPurpose.RESET_PASSWORD)
+    link = find_link(read_link(token, LinkPurpose.RESET_PASSWORD), LinkPurpose.RESET_PASSWORD)
     return link if link and password_change.user_of(link) else None
 
 

@@ -13,7 +13,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users.models import User
-from reflow_accounts.web.redirects import local_path, waiting_page
+from reflow_accounts.web.redirects import local_path, page_after_sign_in
 from reflow_accounts.web.request_info import client
 
 WRONG = "Email or password is not correct"
@@ -98,7 +98,7 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
 
 def after_login() -> str:
     """Return where the person wanted to go, or what waits for them, or the account."""
-    return wanted_page() or waiting_page() or url_for("account.profile.show")
+    return wanted_page() or page_after_sign_in() or url_for("account.profile.show")
 
 
 def wanted_page() -> str | None:

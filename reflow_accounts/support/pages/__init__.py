@@ -1,7 +1,7 @@
-"""The console's pages: search, a team, a user, and what support changes of them."""
+"""The support console: search, a team, a user, and what support changes."""
 
-from reflow_accounts.support.pages import search, subscription, team, user
-from reflow_accounts.support.pages.blueprints import pages
+from reflow_accounts.support.pages import subscription, users
+from reflow_accounts.support.pages.teams import pages
 
-# Named so that each module has added its views when the blueprint is registered.
-__all__ = ["pages", "search", "subscription", "team", "user"]
+# Importing `subscription` and `users` adds their views to `pages`.
+__all__ = ["pages", "subscription", "users"]

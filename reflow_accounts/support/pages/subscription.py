@@ -1,4 +1,4 @@
-"""Change a team's subscription: the dialog, the change, and what to say when somebody else was faster."""
+"""Support console: the dialog that overrides the subscription of a team."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -11,36 +11,37 @@ from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.subscriptions.models import State
 from reflow_accounts.subscriptions.overrides import DAYS_OF_OVERRIDE
-from reflow_accounts.subscriptions.service import SubscriptionStatus, changes_of, status_of
+from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.support import service
 from reflow_accounts.support.forms import SubscriptionForm
-from reflow_accounts.support.pages.blueprints import Answer, pages
-from reflow_accounts.support.pages.team import standing_part
-from reflow_accounts.support.service import write_down_search
+from reflow_accounts.support.pages.teams import Answer, pages, standing_part
+from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.request_info import client
 
 LONGEST_NUMBER = 19
-_WANTED = ("true", "false", "aws")
+_ACTIONS = ("true", "false", "aws")
 
 
 @pages.get("/teams/<team_id>/subscription")
 def subscription(team_id: str) -> Answer:
-    """Ask for the reason of a change, and how long it holds."""
+    """Ask for the reason and the end of an override."""
     found = service.team_of(team_id)
     service.refuse_own_team(found, by=current_user())
     standing = status_of(found)
     form = SubscriptionForm(request.args, seen=standing.version)
-    if form.active.data == "true" and not form.until.data and not _is_enough_to_lift(standing):
+    # Then activation only ends a deactivating override.
+    is_enough_to_lift = not standing.is_active and standing.is_active_by_aws_for_good
+    if form.active.data == "true" and not form.until.data and not is_enough_to_lift:
         form.until.data = (now() + timedelta(days=DAYS_OF_OVERRIDE)).date()
     return _ask(found, form)
 
 
 @pages.post("/teams/<team_id>/subscription")
 def change(team_id: str) -> Answer:
-    """Activate or deactivate a team's subscription, or leave it to AWS again."""
+    """Override a subscription as active or inactive, or end the override."""
     ensure_recent_proof()
     found = service.team_of(team_id)
     form, before = SubscriptionForm(), status_of(found).state
@@ -54,18 +55,18 @@ def change(team_id: str) -> Answer:
         db.session.rollback()
         latest = next(iter(changes_of(found)), None)
         page = render_template("support/conflict.html", latest=latest, form=None, **_behind(found, form))
-        _write_down_look(found, form)
+        _record_views(found, form)
         db.session.commit()
         return page, conflict.status
     if not is_changed:
-        _write_down_look(found, form)
+        _record_views(found, form)
     db.session.commit()
     return _changed(found, form, before)
 
 
 def _decide(found: Team, form: SubscriptionForm) -> bool:
-    """Make the change; say whether it is one. Raises ValidationFailed unless the form says what is wanted."""
-    if form.active.data not in _WANTED:
+    """Apply the form and return whether anything changed. Raises ValidationFailed for a bad form."""
+    if form.active.data not in _ACTIONS:
         raise ValidationFailed(
             reason="Say whether to activate or deactivate: go back and use the button again"
         )
@@ -85,18 +86,13 @@ def _decide(found: Team, form: SubscriptionForm) -> bool:
 
 
 def _end(form: SubscriptionForm) -> datetime | None:
-    """Return the moment at which a decision ends: the beginning of the day that was chosen, UTC."""
+    """Return the end of the override: the start of the chosen day, UTC."""
     if form.until.data:
         return datetime.combine(form.until.data, time(), UTC)
     typed = (form.until.raw_data or [""])[0]
     if typed:
         raise ValidationFailed(until="Write the day as YYYY-MM-DD, or leave it empty")
     return None
-
-
-def _is_enough_to_lift(standing: SubscriptionStatus) -> bool:
-    """Say whether to activate a team is only to end the override that switched it off."""
-    return not standing.is_active and standing.is_active_by_aws_for_good
 
 
 def _ask(found: Team, form: SubscriptionForm) -> str:
@@ -109,16 +105,16 @@ def _ask(found: Team, form: SubscriptionForm) -> str:
         tomorrow=(now() + timedelta(days=1)).date(),
         back=_back(found, form),
     )
-    service.look_at(found, by=current_user(), address=client().address)
+    service.record_team_view(found, by=current_user(), address=client().address)
     db.session.commit()
     return page
 
 
-def _write_down_look(found: Team, form: SubscriptionForm) -> None:
-    """Write down what an answer shows that changed nothing: the team, or what is found beside it."""
-    service.look_at(found, by=current_user(), address=client().address)
+def _record_views(found: Team, form: SubscriptionForm) -> None:
+    """Record what a response without a change shows: the team, and the search results."""
+    service.record_team_view(found, by=current_user(), address=client().address)
     if form.origin.data != "team":
-        write_down_search(form.q.data or "", by=current_user(), address=client().address)
+        record_search(form.q.data or "", by=current_user(), address=client().address)
 
 
 def _changed(found: Team, form: SubscriptionForm, before: State) -> Response:
@@ -138,13 +134,13 @@ def _back(found: Team, form: SubscriptionForm) -> str:
 
 
 def _behind(found: Team, form: SubscriptionForm) -> dict[str, object]:
-    """Gather what changes on the page behind the dialog: the team's standing, or the results."""
-    words = form.q.data or ""
+    """Return the template variables of the page behind the dialog: a team, or search results."""
+    query_text = form.q.data or ""
     if form.origin.data == "team":
         return {"part": "support/_standing.html", **standing_part(found)}
     return {
         "part": "support/_results.html",
-        "q": words,
-        "teams": service.find_teams(words, by=current_user()),
+        "q": query_text,
+        "teams": service.find_teams(query_text, by=current_user()),
         "found": service.described(found, by=current_user()),
     }

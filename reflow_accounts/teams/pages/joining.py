@@ -12,7 +12,7 @@ from reflow_accounts.auth.pages.sign_in import sign_in
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
-from reflow_accounts.mail import tokens
+from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams import invitations
 from reflow_accounts.teams.current import choose
@@ -103,7 +103,7 @@ def _welcome(answer: AnyResponse, invitation: Invitation) -> AnyResponse:
 
 
 def _invitation(token: str) -> Invitation | None:
-    return invitations.find_invitation(tokens.read(token, invitations.PURPOSE))
+    return invitations.find_invitation(read_link(token, invitations.PURPOSE))
 
 
 def _situation(invitation: Invitation | None) -> Situation:

@@ -8,7 +8,7 @@ from reflow_accounts.auth.mail_links import find_link
 from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone
-from reflow_accounts.mail import tokens
+from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.users import email_change
 from reflow_accounts.users.models import User
 from reflow_accounts.users.pages.blueprints import public
@@ -58,7 +58,7 @@ def _page(link: MailLink, token: str) -> str:
 
 
 def _link(token: str) -> MailLink | None:
-    return find_link(tokens.read(token, LinkPurpose.CHANGE_EMAIL), LinkPurpose.CHANGE_EMAIL)
+    return find_link(read_link(token, LinkPurpose.CHANGE_EMAIL), LinkPurpose.CHANGE_EMAIL)
 
 
 def _dead_link() -> Answer:

@@ -12,7 +12,7 @@ from reflow_accounts.auth.pages.sign_in import sign_in
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, ValidationFailed
-from reflow_accounts.mail import tokens
+from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users import sign_up as sign_up_service
 from reflow_accounts.users.forms import PasswordForm, SignUpForm
@@ -83,7 +83,7 @@ def verify(token: str) -> Answer:
 
 
 def _link(token: str) -> MailLink | None:
-    return find_link(tokens.read(token, LinkPurpose.SIGN_UP), LinkPurpose.SIGN_UP)
+    return find_link(read_link(token, LinkPurpose.SIGN_UP), LinkPurpose.SIGN_UP)
 
 
 def _is_right(password: str, link: MailLink) -> bool:

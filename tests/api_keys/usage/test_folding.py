@@ -119,7 +119,7 @@ def test_the_request_whose_number_is_due_folds(app, cast, api, monkeypatch):
 def test_where_somebody_folds_beside_the_requests_they_ask_and_do_not_wait(app, cast, api, monkeypatch):
     asked = []
     monkeypatch.setattr(rollup, "ROLL_UP_EVERY", 4)
-    monkeypatch.setattr(rollup, "_ask_to_roll_up", lambda: asked.append(1) or True)
+    monkeypatch.setattr(rollup, "_wake_job", lambda: asked.append(1) or True)
     key = cast.ada.key()
     for _ in range(8):
         assert api(key.secret).get("/me").status_code == 200

@@ -91,7 +91,7 @@ def test_spans_that_do_not_lead_to_the_uses_are_found_and_repaired(app, used, er
     change(app, SPAN_ERRORS[error].where(UsageRange.key_id == key))
     answer = verify(app)
     assert answer.exit_code == 1
-    assert f"{used[0].id}: the spans, which lists of uses go by, are wrong about" in answer.output
+    assert f"{used[0].id}: the ranges, which lists of uses read, are wrong about" in answer.output
     assert used[1].id not in answer.output
     assert "uses verify --repair" in answer.output
     assert verify(app, "--repair").exit_code == 0
@@ -102,7 +102,7 @@ def test_spans_of_no_key_at_all_are_found(app, used):
     with app.app_context():
         span = db.session.execute(select(UsageRange.__table__)).mappings().first()
     change(app, UsageRange.__table__.insert().values(dict(span) | {"key_id": 9_999_999}))
-    assert "(no key with number 9999999): the spans" in verify(app).output
+    assert "(no key with number 9999999): the ranges" in verify(app).output
     assert verify(app, "--repair").exit_code == 0
 
 
@@ -116,7 +116,7 @@ def test_a_repair_makes_totals_what_the_log_and_the_pruning_say(app, used):
     change(app, delete(UsageRange))
     answer = verify(app, "--repair")
     assert answer.exit_code == 0
-    assert answer.output.endswith("The totals of 2 keys were made anew from the log; all agree now.\n")
+    assert answer.output.endswith("The totals of 2 keys were rebuilt from the log; all agree now.\n")
     assert [log.usage(app, key) for key in (first, second)] == right
     assert verify(app).exit_code == 0
     assert ("uses.recounted", "Operator", "") in rows.acts(app)

@@ -1,4 +1,4 @@
-"""Of many tries at once exactly ten pass, in one process and in several, on both databases."""
+"""Of many concurrent attempts exactly ten pass, in one process and in several."""
 
 import json
 import threading
@@ -53,7 +53,7 @@ def sign_in(server, email, address):
     return answer.status == 401
 
 
-def test_of_many_threads_exactly_ten_pass(app):
+def test_exactly_ten_of_many_threads_pass(app):
     def hit(_number):
         with app.app_context():
             try:
@@ -65,15 +65,15 @@ def test_of_many_threads_exactly_ten_pass(app):
     assert at_once(hit) == TRIES
 
 
-def test_of_many_requests_for_one_account_exactly_ten_pass_on_all_workers(server):
+def test_exactly_ten_requests_for_one_account_pass(server):
     assert at_once(lambda number: sign_in(server, "ada@acme.example", f"192.0.2.{number}")) == TRIES
 
 
-def test_of_many_requests_from_one_address_exactly_ten_pass_on_all_workers(server):
+def test_exactly_ten_requests_from_one_address_pass(server):
     assert at_once(lambda number: sign_in(server, f"p{number}@acme.example", "198.51.100.1")) == TRIES
 
 
-def test_only_the_configured_proxy_says_who_the_client_is(server):
+def test_only_trusted_proxy_sets_the_client_address(server):
     """What a client itself puts before the proxy's word moves nothing."""
     asked = [
         sign_in(server, f"q{number}@acme.example", f"203.0.113.{number}, 198.51.100.2")
@@ -82,7 +82,7 @@ def test_only_the_configured_proxy_says_who_the_client_is(server):
     assert asked == [True] * TRIES + [False] * 2
 
 
-def test_a_limiter_without_its_database_lets_nobody_through(tmp_path):
+def test_limiter_without_database_refuses_everything(tmp_path):
     environ = {
         "REFLOW_INSTANCE": str(tmp_path),
         "REFLOW_DATABASE_URL": "postgresql://nobody:nothing@127.0.0.1:1/none",

@@ -1,4 +1,4 @@
-"""Ask a row of the matrix as a page, as a fragment or as a program, with things that may be used up."""
+"""Request a row of the matrix as a page, a fragment or through the API."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from tests.house.matrix import Row
 
 DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
-PLACE = "<([a-z_]+)>"
+PLACEHOLDER = "<([a-z_]+)>"
 _numbers = count(1)
 
 
@@ -42,7 +42,7 @@ class Things(dict[str, str]):
         return self.setdefault(name, made)
 
     def use_up(self, names: Iterable[str]) -> None:
-        """Have these made anew."""
+        """Create these again."""
         for name in set(names) - {"team_id", *ANYBODYS}:
             self.pop(name, None)
             if name == "account_id":
@@ -97,7 +97,7 @@ class Things(dict[str, str]):
 
 
 def words(person: Person | None) -> dict[str, str]:
-    """Return what every form is filled in with. No password nor proof is among it."""
+    """Return values for all form fields, without passwords."""
     number = next(_numbers)
     return {
         "name": f"made {number}",
@@ -115,7 +115,7 @@ def words(person: Person | None) -> dict[str, str]:
 
 
 def body(row: Row, cast: Cast) -> object:
-    """Return what a program sends."""
+    """Return the JSON body of an API request."""
     number = next(_numbers)
     bodies = {
         "POST /sessions": {"email": cast.ada.email, "password": cast.ada.password},
@@ -132,16 +132,16 @@ def body(row: Row, cast: Cast) -> object:
     return bodies.get(f"{row.method} {row.rule.removeprefix(API_PREFIX)}", named)
 
 
-def places_in(text: str) -> list[str]:
-    """List the names of the things in an address. Below a service account a key is one of that account's."""
+def placeholders_in(text: str) -> list[str]:
+    """Return the names of the placeholders in a path."""
     below = {"key_id": "account_key_id"} if "<account_id>" in text else {}
-    return [below.get(name, name) for name in re.findall(PLACE, text)]
+    return [below.get(name, name) for name in re.findall(PLACEHOLDER, text)]
 
 
 def fill(text: str, ids: Mapping[str, str]) -> str:
-    """Put ids into the places of an address."""
-    names = iter(places_in(text))
-    return re.sub(PLACE, lambda _: ids[next(names)], text)
+    """Put ids into the placeholders of a path."""
+    names = iter(placeholders_in(text))
+    return re.sub(PLACEHOLDER, lambda _: ids[next(names)], text)
 
 
 def ask_page(
@@ -162,7 +162,7 @@ def ask_api(row: Row, program: Api, ids: Mapping[str, str], cast: Cast) -> TestR
 
 
 def letter_of(answer: TestResponse) -> str:
-    """Return what an answer says, in the letters of the matrix."""
+    """Return the letter of the matrix for a response."""
     place = answer.headers.get("Location", "") or answer.headers.get("HX-Redirect", "")
     if answer.status_code in (303, 401) and place.partition("?")[0] == "/login":
         return "L"

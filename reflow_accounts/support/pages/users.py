@@ -1,4 +1,4 @@
-"""A user as support sees one: teams, sessions, keys; end the sessions, revoke a key, each with a reason."""
+"""Support console: the page of a user, ending of sessions, revocation of keys."""
 
 from flask import flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response
@@ -12,7 +12,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.support import people
 from reflow_accounts.support.forms import ReasonForm
-from reflow_accounts.support.pages.blueprints import Answer, pages
+from reflow_accounts.support.pages.teams import Answer, pages
 from reflow_accounts.support.service import MOST_RESULTS
 from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
@@ -31,7 +31,7 @@ def user(user_id: str) -> Answer:
         keys=with_usage_counts(keys_of(found, state=KeyState.ALL, limit=MOST_RESULTS)),
         has_second_factor=has_second_factor(found),
     )
-    people.look_at(found, by=current_user(), client=client())
+    people.record_user_view(found, by=current_user(), client=client())
     db.session.commit()
     return page
 
@@ -46,7 +46,7 @@ def ask_to_end_sessions(user_id: str) -> Answer:
 
 @pages.post("/users/<user_id>/sessions/end")
 def end_sessions(user_id: str) -> Answer:
-    """End every session of a user."""
+    """End all sessions of a user."""
     ensure_recent_proof()
     found, form = people.user_of(user_id), ReasonForm()
     try:
@@ -69,7 +69,7 @@ def ask_to_revoke(key_id: str) -> Answer:
 
 @pages.post("/keys/<key_id>/revocation")
 def revoke_key(key_id: str) -> Answer:
-    """Revoke a key of a user, who is told by mail."""
+    """Revoke a key of a user and mail the reason."""
     ensure_recent_proof()
     key, form = people.key_of(key_id), ReasonForm()
     try:

@@ -1,4 +1,4 @@
-"""While the database is away everything that needs it is 503, and nothing is a false refusal or acceptance."""
+"""Without the database, requests that need it get 503; no key is refused or accepted by mistake."""
 
 import socket
 import threading
@@ -32,7 +32,7 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Flask:
 
 
 @pytest.mark.parametrize("path", ["/", "/account/api-keys", "/account/activity", "/login", "/readyz"])
-def test_a_page_of_somebody_signed_in_is_503_and_says_to_try_again(cut_off: Flask, path: str) -> None:
+def test_account_page_is_503(cut_off: Flask, path: str) -> None:
     browser = cut_off.test_client()
     with browser.session_transaction() as session:
         session["_user_id"] = "a value that the database would know"
@@ -43,24 +43,24 @@ def test_a_page_of_somebody_signed_in_is_503_and_says_to_try_again(cut_off: Flas
     assert NOBODY_LISTENS not in answer.text
 
 
-def test_a_key_is_neither_refused_nor_accepted(cut_off: Flask) -> None:
+def test_key_is_neither_refused_nor_accepted(cut_off: Flask) -> None:
     secret = new_secret(KEY_PREFIX)
     answer = cut_off.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {secret}"})
     assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
     assert answer.headers["Retry-After"] == "5"
 
 
-def test_a_wrong_checksum_is_refused_without_the_database(cut_off: Flask) -> None:
+def test_wrong_checksum_is_refused_without_the_database(cut_off: Flask) -> None:
     answer = cut_off.test_client().get("/api/v1/me", headers={"Authorization": "Bearer rfk_nonsense"})
     assert (answer.status_code, answer.json["code"]) == (401, "malformed_key")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/help/cli", "/privacy"])
-def test_what_needs_no_database_goes_on(cut_off: Flask, path: str) -> None:
+def test_pages_without_database_work(cut_off: Flask, path: str) -> None:
     assert cut_off.test_client().get(path).status_code == 200
 
 
-def test_the_page_that_says_so_does_not_wait_for_the_database_again(tmp_path: Path) -> None:
+def test_503_page_does_not_wait_for_the_database_again(tmp_path: Path) -> None:
     tries: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=hang_up, args=(server, tries), daemon=True).start()

@@ -1,4 +1,4 @@
-"""`flask --app wsgi marketplace-worker` and `marketplace-reconcile`: hear from AWS Marketplace, and ask it."""
+"""Commands of the workers: mail-worker, mail-test, marketplace-worker, marketplace-reconcile."""
 
 import signal
 import sys
@@ -6,12 +6,37 @@ import sys
 import click
 from flask import current_app
 
+from reflow_accounts import background_jobs
 from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.commands.errors import handle_errors
-from reflow_accounts.config import Settings
+from reflow_accounts.config import Settings, envelope_address
+from reflow_accounts.database import db
+from reflow_accounts.mail.service import post
 from reflow_accounts.marketplace.aws_client import AwsAway
 from reflow_accounts.marketplace.reconcile import reconcile
 from reflow_accounts.marketplace.worker import Worker
+
+
+@click.command("mail-worker")
+def work_on_mail() -> None:
+    """Send mail until stopped (SIGTERM or Ctrl-C); the message in hand is finished first."""
+    worker = background_jobs.send_mail(current_app._get_current_object())  # type: ignore[attr-defined]
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    click.echo("Sending mail (Ctrl-C stops it)")
+    worker.run()
+
+
+@click.command("mail-test")
+@click.argument("address")
+@handle_errors
+def try_mail(address: str) -> None:
+    """Put a test message to ADDRESS into the outbox; the sender of this installation sends it."""
+    if envelope_address(address) is None:
+        sys.exit("reflow-accounts: this is not an address that mail can be sent to.")
+    post("trial", address)
+    db.session.commit()
+    click.echo(f"A message to {address} is in the outbox.")
 
 
 @click.command("marketplace-worker")

@@ -1,4 +1,4 @@
-"""What counts is computed from rows for pages and in SQL for keys: both say the same for all facts there can be."""
+"""The SQL and Python rules for the effective state agree for all combinations of facts."""
 
 from datetime import timedelta
 from itertools import count, product
@@ -65,7 +65,7 @@ def _put(team, override, licences):
 
 
 @pytest.mark.parametrize("override", OVERRIDES, ids=str)
-def test_a_key_is_let_in_exactly_while_the_page_calls_the_subscription_active(app, cast, api, override):
+def test_sql_and_python_rules_agree(app, cast, api, override):
     with time_machine.travel("2026-11-25T12:00:00.5Z", tick=False):
         session, key = api(cast.ada.session()), api(cast.ada.key().secret)
         seen = set()

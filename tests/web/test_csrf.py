@@ -1,4 +1,4 @@
-"""What changes something must come from our own pages: the token and Sec-Fetch-Site (OWASP ASVS 5.0, 3.5)."""
+"""CSRF protection: the token and Sec-Fetch-Site (OWASP ASVS 5.0, 3.5)."""
 
 from datetime import timedelta
 
@@ -24,7 +24,7 @@ def paths(cast):
 
 @pytest.mark.parametrize("number", range(len(UNSAFE)))
 @pytest.mark.parametrize("token", [None, "", "x", "another's"])
-def test_a_form_without_this_sessions_token_changes_nothing(app, cast, client, api, number, token):
+def test_form_without_token_is_refused(app, cast, client, api, number, token):
     (all_paths, key) = paths(cast)
     path, fields = all_paths[number]
     cast.ada.sign_in(client)
@@ -40,7 +40,7 @@ def test_a_form_without_this_sessions_token_changes_nothing(app, cast, client, a
 
 @pytest.mark.parametrize("number", range(len(UNSAFE)))
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-def test_a_form_from_another_site_changes_nothing_even_with_the_token(app, cast, client, number, site):
+def test_form_from_another_site_is_refused(app, cast, client, number, site):
     path, fields = paths(cast)[0][number]
     cast.ada.sign_in(client)
     before = rows.acts(app)
@@ -49,13 +49,13 @@ def test_a_form_from_another_site_changes_nothing_even_with_the_token(app, cast,
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
-def test_our_own_pages_and_the_address_bar_are_let_in(cast, client, site):
+def test_same_origin_requests_are_accepted(cast, client, site):
     headers = {"Sec-Fetch-Site": site}
     answer = client.send("/login", headers=headers, email=cast.ada.email, password=cast.ada.password)
     assert answer.status_code == 303
 
 
-def test_support_is_guarded_in_the_same_way(app, cast, client):
+def test_support_pages_check_csrf(app, cast, client):
     cast.sam.sign_in(client)
     path = f"/support/teams/{cast.acme.id}/subscription"
     before = rows.acts(app)
@@ -74,7 +74,7 @@ def test_htmx_with_an_old_token_is_sent_to_the_log_in_page(cast, client):
     assert answer.headers["HX-Redirect"].startswith("/login")
 
 
-def test_a_token_of_another_session_is_refused(app, cast, client):
+def test_token_of_another_session_is_refused(app, cast, client):
     cast.ada.sign_in(client)
     other = app.test_client()
     with other.session_transaction() as session:
@@ -83,7 +83,7 @@ def test_a_token_of_another_session_is_refused(app, cast, client):
     assert answer.status_code == 400
 
 
-def test_a_page_may_be_open_for_as_long_as_its_session_lives(cast, client):
+def test_token_lives_as_long_as_its_session(cast, client):
     with time_machine.travel(now(), tick=False) as clock:
         token = cast.ada.sign_in(client).csrf_token()
         clock.shift(timedelta(days=6))
@@ -92,7 +92,7 @@ def test_a_page_may_be_open_for_as_long_as_its_session_lives(cast, client):
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_reading_changes_nothing(app, cast, client, method):
+def test_get_requests_change_nothing(app, cast, client, method):
     key = cast.ada.key("CI")
     cast.ada.sign_in(client)
     before = rows.acts(app)

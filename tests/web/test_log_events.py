@@ -1,4 +1,4 @@
-"""What the log tells of sign-ins, grave acts and refusals: public ids and nothing more (OWASP ASVS 5.0, 16.3)."""
+"""Log lines about sign-ins, sensitive acts and refusals contain public ids only (OWASP ASVS 5.0, 16.3)."""
 
 import io
 import json
@@ -63,7 +63,7 @@ def log(app, cast):
     logger.removeHandler(handler)
 
 
-def test_signing_in_and_out_and_what_was_refused(cast, client, log):
+def test_sign_in_and_sign_out_are_logged(cast, client, log):
     ada = cast.ada.id
     client.send("/login", email=cast.ada.email, password=WRONG)
     client.send("/login", email="nobody@acme.example", password=WRONG)
@@ -78,14 +78,14 @@ def test_signing_in_and_out_and_what_was_refused(cast, client, log):
     assert log.sign_ins == [("browser", ["password"])]
 
 
-def test_the_command_is_told_of_in_the_same_way(cast, api, log):
+def test_cli_sign_in_is_logged(cast, api, log):
     api().post("/sessions", {"email": cast.ada.email, "password": WRONG})
     api().post("/sessions", {"email": cast.ada.email, "password": cast.ada.password})
     assert [act for act, *_ in log.acts] == ["session.refused", "session.created"]
     assert log.sign_ins == [("command", ["password"])]
 
 
-def test_keys_and_what_support_does_are_told(cast, client, api, log):
+def test_key_and_support_acts_are_logged(cast, client, api, log):
     ada = api(cast.ada.session())
     key = ada.post("/keys", {"name": "CI"}).json["id"]
     ada.delete(f"/keys/{key}")
@@ -99,7 +99,7 @@ def test_keys_and_what_support_does_are_told(cast, client, api, log):
     assert (log.acts[-1], log.lines[-1]["team"]) == (("support.team_viewed", cast.sam.id, None), cast.solo.id)
 
 
-def test_who_reaches_for_what_is_somebody_elses_is_told_of(cast, client, api, log):
+def test_access_to_objects_of_others_is_logged(cast, client, api, log):
     key, lapsed = cast.ada.key("CI"), cast.ben.key()
     cast.charlie.sign_in(client)
     client.get(f"/account/api-keys/{key.id}/revocation")
@@ -122,7 +122,7 @@ def test_who_reaches_for_what_is_somebody_elses_is_told_of(cast, client, api, lo
     ]
 
 
-def test_a_right_that_somebody_has_not_is_told_of(cast, client, log):
+def test_missing_rights_are_logged(cast, client, log):
     from reflow_accounts.teams.models import Rights
 
     cast.acme.add(cast.sam, Rights.VIEW)
@@ -131,7 +131,7 @@ def test_a_right_that_somebody_has_not_is_told_of(cast, client, log):
     assert [(told["status"], told["person"]) for told in log.refusals] == [(403, cast.sam.id)]
 
 
-def test_who_tries_to_get_around_the_controls_is_told_of(cast, client, api, log):
+def test_bypass_attempts_are_logged(cast, client, api, log):
     """A form of another site, a foreign name, NUL, unknown fields, a bad credential, too many guesses."""
     client.post("/login", data={"email": cast.ada.email, "password": WRONG})
     client.get("/login", headers={"Host": "evil.example"})
@@ -151,7 +151,7 @@ def test_who_tries_to_get_around_the_controls_is_told_of(cast, client, api, log)
     assert told[5:] == 10 * [(422, None)] + [(429, None)]
 
 
-def test_no_line_holds_what_is_protected(app, cast, client, api, log):
+def test_log_contains_no_protected_data(app, cast, client, api, log):
     """Neither names nor addresses nor what was typed, and no secret, even one that was put into an address."""
     program = api(cast.ada.session())
     secret = program.post("/keys", {"name": "Ada's laptop"}).json["secret"]
@@ -173,7 +173,7 @@ def test_no_line_holds_what_is_protected(app, cast, client, api, log):
         assert word not in log.text, word
 
 
-def test_the_lines_of_one_request_share_a_number(cast, client, log):
+def test_lines_of_a_request_share_its_id(cast, client, log):
     client.send("/login", email=cast.ada.email, password=WRONG)
     client.get("/nothing")
     refused_sign_in, refused, other = log.lines
@@ -182,7 +182,7 @@ def test_the_lines_of_one_request_share_a_number(cast, client, log):
 
 
 @pytest.mark.parametrize("ending", ["rollback", "commit"])
-def test_only_what_was_committed_is_told_and_once(app, cast, log, ending):
+def test_only_committed_acts_are_logged_once(app, cast, log, ending):
     with app.test_request_context("/"):
         ada = cast.ada.row()
         record(Action.PASSWORD_CHANGED, by=ada, account=ada)
@@ -195,12 +195,12 @@ def test_only_what_was_committed_is_told_and_once(app, cast, log, ending):
     assert [act for act, *_ in log.acts] == told
 
 
-def test_what_operators_do_is_said_at_their_own_terminal(cast, flask, log):
+def test_operator_acts_are_not_logged(cast, flask, log):
     code, _ = flask("users", "disable", cast.ada.email, "--reason", "left")
     assert (code, log.text) == (0, "")
 
 
-def test_an_answer_without_a_refusal_is_no_line(cast, client, log):
+def test_successful_requests_are_not_logged(cast, client, log):
     client.get("/login")
     client.get("/account/profile")
     problem_of(client.get("/api/v1/me"), 401, "missing_credentials")

@@ -1,4 +1,4 @@
-"""The daily question to AWS: what it finds out is taken in like an event, and said once."""
+"""marketplace-reconcile ingests changes like events and reports each once."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -7,8 +7,8 @@ import pytest
 import time_machine
 
 from reflow_accounts.database import db, now
-from reflow_accounts.marketplace.agreements import flags_of
 from reflow_accounts.marketplace.models import Agreement
+from reflow_accounts.marketplace.reconcile import flags_of
 from reflow_accounts.subscriptions.licences import claim, find_licence
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers.aws import event
@@ -37,7 +37,7 @@ def bought(app, cast, take_in) -> None:
         db.session.commit()
 
 
-def test_it_finds_an_end_whose_event_was_lost(app, aws, ask, bought):
+def test_lost_end_is_found(app, aws, ask, bought):
     aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "TERMINATED"}
     aws.agreements["of-another-product"] = {"agreementId": "of-another-product", "status": "ACTIVE"}
     assert ask() == (0, ["agmt-1: unknown → TERMINATED, which ends its licence", "1 news."])
@@ -46,7 +46,7 @@ def test_it_finds_an_end_whose_event_was_lost(app, aws, ask, bought):
     assert ask() == (0, ["Nothing is new."])
 
 
-def test_it_connects_a_renewal_and_names_what_aws_does_not_know(app, aws, ask, cast, bought, take_in):
+def test_renewal_is_connected_and_unknown_agreements_are_named(app, aws, ask, cast, bought, take_in):
     take_in(event("License Updated", "l-2", "agmt-2"))
     aws.agreements["agmt-2"] = {"agreementId": "agmt-2", "status": "ACTIVE", "initialAgreementId": "agmt-1"}
     assert "agmt-1: AWS does not know it" in ask()[1]
@@ -54,7 +54,7 @@ def test_it_connects_a_renewal_and_names_what_aws_does_not_know(app, aws, ask, c
         assert find_licence("l-2").team_id == cast.solo.row().id
 
 
-def test_that_aws_does_not_know_an_agreement_is_news_once(app, aws, ask, bought):
+def test_unknown_agreement_is_reported_once(app, aws, ask, bought):
     assert ask() == (0, ["agmt-1: AWS does not know it", "1 news."])
     assert ask() == (0, ["Nothing is new."])
     with time_machine.travel(now() + timedelta(days=1)):
@@ -68,21 +68,21 @@ def test_that_aws_does_not_know_an_agreement_is_news_once(app, aws, ask, bought)
         assert ask() == (0, ["agmt-1: unknown → ACTIVE", "1 news."])
 
 
-def test_of_another_product_it_says_nothing(aws, ask, take_in):
+def test_other_products_are_ignored(aws, ask, take_in):
     take_in(event("License Updated", "l-9", "agmt-9", product="another"))
     take_in(event("Purchase Agreement Created", "", "agmt-9", product="another", status="ACTIVE"))
     aws.agreements["agmt-9"] = {"agreementId": "agmt-9", "status": "EXPIRED"}
     assert ask() == (0, ["Nothing is new."])
 
 
-def test_it_claims_the_end_of_a_licence_only_where_one_ends(aws, ask, take_in):
+def test_licence_end_is_reported_only_when_it_ends(aws, ask, take_in):
     # Events of agreements do not say of which product they are.
     take_in(event("Purchase Agreement Created", "", "agmt-8", product="", status="ACTIVE"))
     aws.agreements["agmt-8"] = {"agreementId": "agmt-8", "status": "EXPIRED"}
     assert ask() == (0, ["agmt-8: ACTIVE → EXPIRED", "1 news."])
 
 
-def test_it_says_when_aws_is_away(aws, ask, take_in):
+def test_unavailable_aws_is_reported(aws, ask, take_in):
     take_in(event("License Updated", "l-1", "agmt-1"))
     aws.errors["SearchAgreements"] = "InternalServerException"
     code, [words] = ask()
@@ -90,7 +90,7 @@ def test_it_says_when_aws_is_away(aws, ask, take_in):
     assert "Run it again later" in words
 
 
-def test_it_says_when_the_database_cannot_be_used(aws, another):
+def test_unavailable_database_is_reported(aws, another):
     app = another(aws=aws.settings, database_url="postgresql://nobody:nothing@127.0.0.1:1/none")
     with app.app_context():
         done = app.test_cli_runner().invoke(args=["marketplace-reconcile"])

@@ -1,4 +1,4 @@
-"""A right password or code gives its count back, wherever one is asked for; what is no guess has a limit of its own."""
+"""Correct passwords and codes do not count; passkey challenges have their own limit."""
 
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ def counted(app):
 
 
 @pytest.mark.parametrize("kind", ["code", "recovery code"])
-def test_a_right_code_of_the_command_uses_nothing_up(cast, api, clock, counted, kind):
+def test_right_code_of_the_command_uses_nothing_up(cast, api, clock, counted, kind):
     phone = turn_on(cast.ada)
     words = {"email": cast.ada.email, "password": cast.ada.password}
     for number in range(3):
@@ -49,7 +49,7 @@ def test_a_right_code_of_the_command_uses_nothing_up(cast, api, clock, counted, 
     assert counted() == 3
 
 
-def test_a_code_that_the_command_used_is_used_up_although_its_count_is_given_back(cast, api, clock):
+def test_used_code_stays_used_after_its_count_is_given_back(cast, api, clock):
     phone = turn_on(cast.ada)
     words = {"email": cast.ada.email, "password": cast.ada.password, "otp": phone.code()}
     secret = api().post("/sessions", words).json["secret"]
@@ -62,7 +62,7 @@ def change(client, current, new):
     return client.submit(page, PASSWORD, current_password=current, new_password=new)
 
 
-def test_a_right_current_password_uses_nothing_up(cast, client, counted):
+def test_right_current_password_uses_nothing_up(cast, client, counted):
     cast.ada.sign_in(client)
     assert change(client, cast.ada.password, NEW).status_code == 303
     assert counted() == 0
@@ -70,7 +70,7 @@ def test_a_right_current_password_uses_nothing_up(cast, client, counted):
     assert counted() == 1
 
 
-def test_a_new_password_that_cannot_be_is_no_guess_of_the_current_one(cast, client, counted):
+def test_bad_new_password_is_no_guess_of_the_current_one(cast, client, counted):
     cast.ada.sign_in(client)
     assert change(client, cast.ada.password, "short").status_code == 422
     assert counted() == 0
@@ -88,7 +88,7 @@ def test_deleting_an_account_with_the_right_password_uses_nothing_up(cast, clien
     assert counted() == 1
 
 
-def test_a_team_that_needs_its_admin_costs_no_try(cast, client, counted):
+def test_team_that_needs_its_admin_costs_no_try(cast, client, counted):
     cast.acme.give(cast.ben, Rights.ADMIN)
     cast.ada.sign_in(client)
     page = client.page(DELETION)
@@ -117,7 +117,7 @@ def test_codes_that_prove_who_it_is_are_counted_by_the_hour_too(cast, client, cl
     assert client.submit(page, KEYS, proof_password=cast.ada.password).status_code == 200
 
 
-def test_a_right_code_that_proves_who_it_is_uses_nothing_up(cast, client, clock, counted):
+def test_right_code_that_proves_who_it_is_uses_nothing_up(cast, client, clock, counted):
     phone = turn_on(cast.ada)
     enter_second_factor(client, cast.ada, phone)
     cast.ada.change_sessions(proven_at=None)

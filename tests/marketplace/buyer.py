@@ -1,13 +1,13 @@
-"""The buyer's way from AWS Marketplace's site to our page."""
+"""The form post with which AWS Marketplace sends a buyer."""
 
-DOOR, PAGE = "/marketplace/aws", "/registration"
+REGISTRATION_URL, PAGE = "/marketplace/aws", "/registration"
 TOKEN = "x-amzn-marketplace-token"
 
 
 def arrive(browser, token, **more):
     """Post the listing's form as AWS's site does: from another site, without a token of ours."""
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://aws.amazon.com"}
-    return browser.post(DOOR, data={TOKEN: token} | more, headers=headers)
+    return browser.post(REGISTRATION_URL, data={TOKEN: token} | more, headers=headers)
 
 
 def connect(browser, **fields):

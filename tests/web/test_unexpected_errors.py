@@ -1,4 +1,4 @@
-"""What nobody foresaw: a number for support, the places in the log, and nothing else (OWASP ASVS 5.0, 16.5)."""
+"""Unexpected errors: a request id for support, the traceback in the log (OWASP ASVS 5.0, 16.5)."""
 
 import re
 
@@ -17,7 +17,7 @@ TYPED = "what somebody typed"
 
 @pytest.fixture
 def broken(another):
-    """The site as it is served, with an address behind each door that fails."""
+    """The application with a failing route at each entry point."""
     made = another()
 
     def fail():
@@ -38,11 +38,11 @@ def broken(another):
     return made.test_client()
 
 
-def test_the_site_is_served_without_debugging(another):
+def test_debugger_is_off(another):
     assert not another().debug
 
 
-def test_a_page_that_fails_shows_a_number_and_no_reason(broken, caplog):
+def test_failed_page_shows_request_id_and_no_details(broken, caplog):
     answer = broken.get("/broken")
     assert answer.status_code == 500
     [number] = set(re.findall(r"req_[0-9a-f]{12}", answer.text))
@@ -54,7 +54,7 @@ def test_a_page_that_fails_shows_a_number_and_no_reason(broken, caplog):
     assert TYPED not in caplog.text
 
 
-def test_the_log_holds_neither_the_query_nor_a_secret_of_the_address(broken, caplog):
+def test_log_omits_query_and_secrets_of_the_path(broken, caplog):
     secret = new_secret(KEY_PREFIX)
     assert broken.get(f"/broken/{secret}", query_string={"q": TYPED, "key": secret}).status_code == 500
     assert f"/broken/{KEY_PREFIX}…" in caplog.text
@@ -62,7 +62,7 @@ def test_the_log_holds_neither_the_query_nor_a_secret_of_the_address(broken, cap
         assert word not in caplog.text
 
 
-def test_the_api_says_the_same(broken, caplog):
+def test_failed_api_request_has_request_id_and_no_details(broken, caplog):
     answer = broken.get("/api/v1/broken")
     assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
     assert answer.json["request_id"] in caplog.text
@@ -71,7 +71,7 @@ def test_the_api_says_the_same(broken, caplog):
     assert TYPED not in caplog.text
 
 
-def test_a_statement_that_the_database_refuses_is_our_mistake_and_shows_no_values(broken, app, caplog):
+def test_refused_statement_is_500_and_shows_no_values(broken, app, caplog):
     answer = broken.get("/refused")
     assert (answer.status_code, "Retry-After" in answer.headers) == (500, False)
     assert "IntegrityError" in caplog.text
@@ -80,6 +80,6 @@ def test_a_statement_that_the_database_refuses_is_our_mistake_and_shows_no_value
     assert "SQL parameters hidden" in str(raised.value)
 
 
-def test_who_waited_too_long_for_the_database_may_try_again(broken):
+def test_pool_timeout_is_503(broken):
     answer = broken.get("/crowded")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")

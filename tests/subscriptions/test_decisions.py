@@ -1,4 +1,4 @@
-"""What stands after a decision, over every override and licence there can be before it."""
+"""The override after a decision, for all combinations of previous override and licence."""
 
 from datetime import timedelta
 from itertools import product
@@ -44,7 +44,7 @@ def override_of(team):
 
 
 def wanted_override(before, licence, active, until):
-    """Say what stands afterwards, in the words of the design: an override's side and its end, or None."""
+    """Return the expected override as (is active, end), or None."""
     if active and licence == "active" and until is None:
         return None
     if before is active and until is None:
@@ -54,7 +54,7 @@ def wanted_override(before, licence, active, until):
 
 @pytest.mark.parametrize("until", [None, 2 * DAY], ids=["no end", "an end"])
 @pytest.mark.parametrize("active", [True, False], ids=["active", "inactive"])
-def test_every_decision_leaves_what_was_wanted_whatever_aws_says(app, cast, active, until):
+def test_decisions_leave_the_wanted_override(app, cast, active, until):
     with time_machine.travel("2026-11-25T12:00:00Z", tick=False), app.app_context():
         team, end = cast.solo.row(), until and now() + until
         for before, licence in product(BEFORE, LICENCES):
@@ -70,7 +70,7 @@ def test_every_decision_leaves_what_was_wanted_whatever_aws_says(app, cast, acti
             assert override_of(team) == stands, case
 
 
-def test_who_is_switched_off_stays_off_and_who_buys_again_is_not_let_in(cast, api, flask):
+def test_deactivated_team_stays_inactive_after_a_purchase(cast, api, flask):
     cast.solo.subscribe()
     key = api(cast.nina.key().secret)
     assert flask("subscriptions", "set", "Solo", "inactive", "--reason", "fraud") == (
@@ -84,7 +84,7 @@ def test_who_is_switched_off_stays_off_and_who_buys_again_is_not_let_in(cast, ap
     assert again == (0, "Solo is already inactive, by support.\n")
 
 
-def test_who_is_inactive_already_is_kept_so_with_one_act_and_no_mail(app, cast, flask):
+def test_inactive_team_is_kept_inactive_without_mail(app, cast, flask):
     mailbox = Mailbox(app)
     assert flask("subscriptions", "set", "Solo", "inactive", "--reason", "fraud", "--ticket", "T-1")[0] == 0
     assert rows.acts(app)[-1] == ("subscription.overridden", "Operator", "Solo")
@@ -95,7 +95,7 @@ def test_who_is_inactive_already_is_kept_so_with_one_act_and_no_mail(app, cast, 
     assert mailbox.deliver() == []
 
 
-def test_a_bridge_outlives_the_end_that_aws_announced(app, cast, api, flask):
+def test_active_override_outlives_the_announced_end(app, cast, api, flask):
     buy(cast.solo)
     key = api(cast.nina.key().secret)
     aws_says(app, LicenceState.ENDING)
@@ -108,7 +108,7 @@ def test_a_bridge_outlives_the_end_that_aws_announced(app, cast, api, flask):
     assert mailbox.deliver() == []
 
 
-def test_an_operator_is_told_why_nothing_changes(cast, flask):
+def test_operator_reads_why_nothing_changes(cast, flask):
     buy(cast.solo)
     code, words = flask("subscriptions", "set", "Solo", "active", "--reason", "bridge")
     assert code == 0

@@ -1,48 +1,47 @@
-"""Small parts on which much depends, by themselves."""
+"""Text validation, public ids, cursors."""
 
 import pytest
 
-from reflow_accounts.database import now
+from reflow_accounts.database import now, public_id
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.web import text
 from reflow_accounts.web.filters import time_tag
-from reflow_accounts.web.ids import public_id
 from reflow_accounts.web.pagination import HIGHEST_NUMBER, Position, read_cursor
 
 
 @pytest.mark.parametrize("character", ["\n", "\x1b", "\x7f", "\ud800", "\u2028", "\u2029", "\u202e"])
-def test_what_does_not_belong_in_a_name_is_not_plain(character):
+def test_control_characters_are_not_plain(character):
     assert not text.is_plain(f"a{character}b")
 
 
 @pytest.mark.parametrize("blank", ["\u115f", "\u1160", "\u2800", "\u3164", "\uffa0", "\u200b", " "])
-def test_what_leaves_no_mark_is_not_visible(blank):
+def test_blank_text_is_not_visible(blank):
     assert not text.is_visible(3 * blank)
     assert text.is_visible(f"{blank}a")
 
 
 @pytest.mark.parametrize("other", ["a\u200bda", "ADA", "\uff41da", "ad\u00ada"])
-def test_names_that_look_alike_are_one(other):
+def test_equivalent_names_are_equal(other):
     assert text.folded(other) == text.folded("ada")
 
 
-def test_the_words_of_a_time_are_no_markup():
+def test_time_tag_escapes_its_text():
     assert "<b>" not in time_tag(now(), "<b>")
 
 
-def test_a_public_id_cannot_be_guessed():
+def test_public_id_cannot_be_guessed():
     made = {public_id("usr")() for _ in range(1000)}
     assert len(made) == 1000
     assert {len(one) for one in made} == {len("usr_") + 16}
 
 
 @pytest.mark.parametrize("cursor", ["c1.2x", "xc1.2", "c1", "c1.2.3", "1.2", "c1.-2", "c\u0661.2"])
-def test_what_is_no_cursor_is_refused(cursor):
+def test_bad_cursor_is_refused(cursor):
     with pytest.raises(ValidationFailed):
         read_cursor(cursor, 2)
 
 
-def test_a_cursor_beyond_the_calendar_is_a_place_at_its_end():
+def test_cursor_beyond_the_calendar_is_its_end():
     found = Position.of((HIGHEST_NUMBER, 1))
     assert found is not None
     assert found.at.year == 9999

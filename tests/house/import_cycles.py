@@ -1,15 +1,10 @@
-"""Modules of a package import each other in one direction only, also inside functions."""
+"""Find import cycles between the modules of a package, imports inside functions included."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
-# Add "reflow_accounts" when the whole product is free of cycles.
-PACKAGES = ("reflow_accounts.cli",)
-
 Graph = dict[str, set[str]]
 
 
@@ -23,7 +18,7 @@ def _modules(package: str) -> dict[str, ast.Module]:
     return modules
 
 
-def _imports(node: ast.AST, *, in_function: bool = False) -> Iterator[tuple[str, bool]]:
+def imports_of(node: ast.AST, *, in_function: bool = False) -> Iterator[tuple[str, bool]]:
     """Yield each imported name, and whether the import is inside a function.
 
     Imports under `if TYPE_CHECKING:` count as module-level ones: they are dependencies too.
@@ -36,21 +31,21 @@ def _imports(node: ast.AST, *, in_function: bool = False) -> Iterator[tuple[str,
             yield from ((f"{child.module}.{alias.name}", in_function) for alias in child.names)
         else:
             is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from _imports(child, in_function=in_function or is_function)
+            yield from imports_of(child, in_function=in_function or is_function)
 
 
-def _graph(package: str, *, with_functions: bool) -> Graph:
+def import_graph(package: str, *, with_functions: bool) -> Graph:
     modules = _modules(package)
     graph: Graph = {name: set() for name in modules}
     for name, tree in modules.items():
-        for imported, in_function in _imports(tree):
+        for imported, in_function in imports_of(tree):
             target = imported if imported in modules else imported.rpartition(".")[0]
             if target in modules and target != name and (with_functions or not in_function):
                 graph[name].add(target)
     return graph
 
 
-def _cycles(graph: Graph) -> list[list[str]]:
+def find_cycles(graph: Graph) -> list[list[str]]:
     """Return the modules that remain when those without imports are removed again and again."""
     left = {name: set(targets) for name, targets in graph.items()}
     for direction in (left, _reversed(left)):
@@ -63,24 +58,3 @@ def _cycles(graph: Graph) -> list[list[str]]:
 
 def _reversed(graph: Graph) -> Graph:
     return {name: {other for other, targets in graph.items() if name in targets} for name in graph}
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-@pytest.mark.parametrize("with_functions", [False, True], ids=["module level", "with functions"])
-def test_imports_have_no_cycle(package, with_functions):
-    graph = _graph(package, with_functions=with_functions)
-
-    assert any(graph.values())
-    assert _cycles(graph) == []
-
-
-def test_cycle_is_found():
-    graph: Graph = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
-
-    assert [names[0] for names in _cycles(graph)] == ["b", "c"]
-
-
-def test_import_inside_function_is_told_apart():
-    tree = ast.parse("import a\nif TYPE_CHECKING:\n    from b import c\ndef f():\n    import d\n")
-
-    assert list(_imports(tree)) == [("a", False), ("b.c", False), ("d", True)]

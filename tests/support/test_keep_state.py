@@ -1,4 +1,4 @@
-"""What the console offers for each standing, and what it asks before it is done."""
+"""Buttons of the console for each subscription status, and their dialogs."""
 
 from datetime import timedelta
 
@@ -47,7 +47,7 @@ def decide(sam, group, wanted, **more):
         ("active", False, ["End override", "Activate"]),
     ],
 )
-def test_a_team_is_offered_what_would_change_something(cast, sam, licence, override, wanted):
+def test_team_is_offered_what_would_change_something(cast, sam, licence, override, wanted):
     if licence:
         buy(cast.solo, LicenceState(licence))
     if override is not None:
@@ -55,7 +55,7 @@ def test_a_team_is_offered_what_would_change_something(cast, sam, licence, overr
     assert offers(sam, cast.solo) == wanted
 
 
-def test_what_aws_lets_end_is_kept_active(app, cast, sam, api):
+def test_ending_subscription_can_be_kept_active(app, cast, sam, api):
     buy(cast.solo)
     key = api(cast.nina.key().secret)
     aws_says(app, LicenceState.ENDING)
@@ -68,7 +68,7 @@ def test_what_aws_lets_end_is_kept_active(app, cast, sam, api):
     assert key.get("/me").status_code == 200
 
 
-def test_what_support_keeps_active_gets_another_end(cast, sam):
+def test_end_of_active_override_can_be_changed(cast, sam):
     cast.solo.subscribe()
     asked = sam.page(f"{path_of(cast.solo)}?active=true&origin=team")
     assert "Change the end of the override for Solo?" in asked.text
@@ -78,7 +78,7 @@ def test_what_support_keeps_active_gets_another_end(cast, sam):
     assert f"{day} 00:00:00 UTC" in sam.page(f"/support/teams/{cast.solo.id}").text
 
 
-def test_who_is_inactive_already_is_kept_so(cast, sam):
+def test_inactive_team_can_be_kept_inactive(cast, sam):
     asked = sam.page(f"{path_of(cast.solo)}?active=false&origin=team")
     assert "Keep the subscription for Solo inactive?" in asked.text
     answers = [sam.submit(asked, path_of(cast.solo), reason="Fraud", headers=PANEL) for _ in range(2)]
@@ -98,7 +98,7 @@ def test_who_is_inactive_already_is_kept_so(cast, sam):
         ("active", "false", "Empty: until somebody ends it."),
     ],
 )
-def test_the_dialog_says_what_no_end_means(cast, sam, licence, wanted, words):
+def test_dialog_explains_an_empty_end(cast, sam, licence, wanted, words):
     if licence:
         buy(cast.solo, LicenceState(licence))
     assert words in sam.page(f"{path_of(cast.solo)}?active={wanted}").text
