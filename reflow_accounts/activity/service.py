@@ -88,19 +88,15 @@ def activity_of(
     key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_owned_by(led)])
     position = _position(after, user, led, others) if after is not None else None
     period: dict[str, Any] = {"since": since, "until": until}
-    uses = uses_of(
-        key_ids,
-        limit=limit + 1,
-        before=seen[0] if seen else None,
-        after=position and position.among_uses,
-        **period,
-    )
+    last_use, last_act = (seen[0], Position.of(seen[1:])) if seen else (None, None)
+    newer = position and position.among_uses
+    uses = uses_of(key_ids, limit=limit + 1, before=last_use, after=newer, **period)
     acts = events_of(
         user.id,
         led,
         limit=0 if uses_only else limit + 1,
         member_team_ids=others,
-        before=Position.of(seen[1:]) if seen else None,
+        before=last_act,
         key_id=key.public_id if key else None,
         after=position and position.among_events,
         **period,
