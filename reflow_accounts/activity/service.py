@@ -81,7 +81,7 @@ def activity_of(
     `after` is the id of an entry and selects newer ones. An entry may be committed some seconds after its
     time: to miss none, ask after one at least ten seconds older than the newest and skip the ids seen.
 
-    Raises ValidationFailed for a cursor of another list, and for an `after` that is no entry of the user's.
+    Raises ValidationFailed for a cursor of another list, NotFound when `after` is no entry of the user's.
     """
     seen = read_cursor(cursor, 3)
     led, others = _teams_of(user, team_ids)

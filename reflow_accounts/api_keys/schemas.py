@@ -5,7 +5,15 @@ import marshmallow as ma
 from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from reflow_accounts.api_keys.models import LONGEST_NAME
 from reflow_accounts.api_keys.service import LONGEST_NONCE, KeyState
-from reflow_accounts.web.openapi import Moment, PageQuery, PeriodQuery, Schema, Text, cursor_field
+from reflow_accounts.web.openapi import (
+    Moment,
+    PageQuery,
+    PeriodQuery,
+    Schema,
+    Text,
+    WholeNumber,
+    cursor_field,
+)
 
 # What the service will say of a name, as far as a document can. Names of other keys it cannot know.
 _NAME = {
@@ -59,8 +67,7 @@ class KeyChange(Schema):
 class KeyRotation(Schema):
     """How long the old key works on, and a text that makes the request count once."""
 
-    overlap = ma.fields.Integer(
-        strict=True,
+    overlap = WholeNumber(
         load_default=DEFAULT_OVERLAP,
         validate=ma.validate.Range(0, LONGEST_OVERLAP),
         metadata={"description": "Seconds until the old key ends, unless it ends sooner anyway"},

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
 from reflow_accounts.database import db
-from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.errors import NotFound
 from reflow_accounts.web import request_logging
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, older_than, read_entry_id
 
@@ -130,13 +130,13 @@ def position_of_event(
 ) -> Position:
     """Return the position of an act in the list of `events_of`, by its public id.
 
-    Raises ValidationFailed for any other id.
+    Raises NotFound for any other id.
     """
     number = read_entry_id(event_id, EVENT_ID_PREFIX)
     visible = _visible(account_id, team_ids, member_team_ids)
     at = db.session.scalar(select(AuditEvent.at).where(AuditEvent.id == number, *visible))
     if at is None:
-        raise ValidationFailed(after=NO_SUCH_ENTRY)
+        raise NotFound(NO_SUCH_ENTRY)
     return Position(at, number)
 
 

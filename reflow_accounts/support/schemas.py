@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from reflow_accounts.subscriptions.models import LONGEST_REASON, LONGEST_TICKET, LicenceState, State
-from reflow_accounts.web.openapi import Moment, PageQuery, Schema, Text, cursor_field
+from reflow_accounts.web.openapi import Moment, PageQuery, Schema, Text, WholeNumber, cursor_field
 from reflow_accounts.web.redaction import holds_secret
 
 
@@ -69,6 +69,4 @@ class Decision(Schema):
     reason = Text(required=True, validate=ma.validate.Length(1, LONGEST_REASON))
     expires_at = Moment(allow_none=True, load_default=None)
     ticket = Text(load_default="", validate=ma.validate.Length(max=LONGEST_TICKET))
-    version = ma.fields.Integer(
-        allow_none=True, load_default=None, strict=True, validate=ma.validate.Range(0, 2**31 - 1)
-    )
+    version = WholeNumber(allow_none=True, load_default=None, validate=ma.validate.Range(0, 2**31 - 1))

@@ -67,6 +67,17 @@ class Flag(ma.fields.Boolean):
         return value
 
 
+class WholeNumber(ma.fields.Integer):
+    """A JSON integer, also written as 5.0 (JSON Schema, 6.1.1); no text and no boolean."""
+
+    def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise ma.ValidationError("Write a whole number.")
+        return super()._deserialize(value, *args, **kwargs)
+
+
 class Schema(ma.Schema):
     """Base schema: unknown fields are refused (OWASP ASVS 5.0, 15.3.3)."""
 

@@ -8,13 +8,13 @@ from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, and_, or_
 
-from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.errors import NotFound, ValidationFailed
 
 DEFAULT_LIMIT = 50
 HIGHEST_LIMIT = 200
 HIGHEST_NUMBER = 10**18 - 1
 NOT_A_CURSOR = "Use the next_cursor of the page before, unchanged"
-NO_SUCH_ENTRY = "There is no entry with this id in the list"
+NO_SUCH_ENTRY = "There is no entry with the id of after in the list."
 # Prefix of cursors, so that a plain number is not accepted as one.
 _MARK = "c"
 _NUMBER, _DOT = "[0-9]{1,18}", r"\."
@@ -79,9 +79,9 @@ def newer_than(at: Any, number: Any, position: Position) -> ColumnElement[bool]:
 
 
 def read_entry_id(entry_id: str, prefix: str) -> int:
-    """Return the number in the id of an entry, such as `use_7`. Raises ValidationFailed for other text."""
+    """Return the number in the id of an entry, such as `use_7`. Raises NotFound for other text."""
     if not re.fullmatch(prefix + _NUMBER, entry_id):
-        raise ValidationFailed(after=NO_SUCH_ENTRY)
+        raise NotFound(NO_SUCH_ENTRY)
     return int(entry_id.removeprefix(prefix))
 
 

@@ -146,17 +146,15 @@ def test_uses_numbered_against_their_times_are_listed_by_time(app, cast, ada, st
 )
 def test_unknown_entry_is_no_start(ada, story, entry_id):
     for path in ("/activity", f"/keys/{story.id}/uses"):
-        problem = problem_of(ada.get(path, query_string={"after": entry_id}), 422, "validation_failed")
-        assert problem["errors"] == [
-            {"field": "after", "message": "There is no entry with this id in the list"}
-        ]
+        problem = problem_of(ada.get(path, query_string={"after": entry_id}), 404, "not_found")
+        assert problem["detail"] == "There is no entry with the id of after in the list."
 
 
 def test_entry_of_somebody_else_is_no_start(cast, api, ada):
     ben = api(cast.ben.session())
     for item in ada.get("/activity").json["items"]:
         if "CI" in item["subject"]:
-            problem_of(ben.get(f"/activity?after={item['id']}"), 422, "validation_failed")
+            problem_of(ben.get(f"/activity?after={item['id']}"), 404, "not_found")
 
 
 def test_teammates_see_their_own_acts_and_the_teams(cast, api, story):

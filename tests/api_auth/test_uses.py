@@ -154,6 +154,7 @@ def test_the_log_of_a_key_shows_each_use(cast, api):
     api(key.secret, **{"User-Agent": "curl/8.1"}).get("/keys/none")
     [use] = api(cast.ada.session()).get(f"/keys/{key.id}/uses").json["items"]
     assert use == {
+        "id": use["id"],
         "at": use["at"],
         "method": "GET",
         "path": "/api/v1/keys/none",

@@ -200,8 +200,8 @@ def test_poll_starts_after_an_entry_of_ten_seconds_ago(followed, listener):
 def test_removed_start_of_a_poll_is_replaced_by_its_time(followed, listener):
     now_says(listener, entry("35.0"))
     assert followed.line()
-    problem = {"title": "Invalid", "status": 422, "detail": "No such entry.", "code": "validation_failed"}
-    listener.says("GET", "/activity", problem, 422)
+    problem = {"title": "Not found", "status": 404, "detail": "No such entry.", "code": "not_found"}
+    listener.says("GET", "/activity", problem, 404)
     until(lambda: "after=" in listener.asked[-2]["path"] and "since=" in listener.asked[-1]["path"])
     assert "since=2026-05-01T12%3A00%3A20.000001Z" in listener.asked[-1]["path"]
 

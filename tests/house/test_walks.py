@@ -13,6 +13,8 @@ FRAGMENTS = ["", "div#modal", "div#dialog-panel"]
 HELP = {"/", "/healthz", "/readyz"}
 # Bodies of API requests that need more than a name.
 BODIES = {
+    "/api/v1/keys/<key_id>/rotation": {},
+    "/api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/rotation": {},
     "/api/v1/teams/<team_id>/members/<user_id>": {"rights": "view"},
     "/api/v1/teams/<team_id>/invitations": {"emails": ["eve@example.com"], "rights": "view"},
 }

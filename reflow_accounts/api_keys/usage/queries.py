@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.database import db
-from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.errors import NotFound
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, read_entry_id
 
 # Ranges read in one step of a listing.
@@ -104,11 +104,11 @@ def uses_of(
 
 
 def position_of_use(key_ids: Collection[int], use_id: str) -> Position:
-    """Return the position of a use of these keys, by its public id. Raises ValidationFailed for other ids."""
+    """Return the position of a use of these keys, by its public id. Raises NotFound for other ids."""
     number = read_entry_id(use_id, USE_ID_PREFIX)
     at = db.session.scalar(select(Use.at).where(Use.id == number, Use.key_id.in_(key_ids)))
     if at is None:
-        raise ValidationFailed(after=NO_SUCH_ENTRY)
+        raise NotFound(NO_SUCH_ENTRY)
     return Position(at, number)
 
 

@@ -107,7 +107,7 @@ class ActivityFeed:
         try:
             return list(self._read([("after", str(start.get("id")))]))
         except Problem as problem:
-            if problem.status != 422:
+            if problem.status != 404:
                 raise
         # The server has removed the entry since, for example because it was too old to keep.
         return list(self._read([("since", str(start.get("at")))]))
