@@ -1,4 +1,4 @@
-"""What a browser keeps, and what it makes of names: one cookie that no script reads, and plain text."""
+"""Browser storage holds one HttpOnly cookie, and names stay plain text."""
 
 from playwright.sync_api import expect
 
@@ -13,7 +13,7 @@ KEPT = """async () => ({
 MARKUP = "<img src=x onerror=document.title=1>"
 
 
-def test_the_browser_keeps_one_cookie_that_no_script_reads(open_page: OpenPage, member: Person) -> None:
+def test_browser_keeps_one_cookie_unreadable_by_scripts(open_page: OpenPage, member: Person) -> None:
     """After a key was shown and the person went back and forth (OWASP ASVS 5.0, 14.3.3)."""
     page = open_page()
     log_in(page, member.email)
@@ -28,7 +28,7 @@ def test_the_browser_keeps_one_cookie_that_no_script_reads(open_page: OpenPage, 
     assert [(cookie["name"], cookie["httpOnly"]) for cookie in page.context.cookies()] == [("reflow", True)]
 
 
-def test_a_name_stays_text_in_every_dialog_and_announcement(open_page: OpenPage, member: Person) -> None:
+def test_name_stays_text_in_every_dialog_and_announcement(open_page: OpenPage, member: Person) -> None:
     """OWASP ASVS 5.0, 3.2.2."""
     page = open_page()
     log_in(page, member.email)
