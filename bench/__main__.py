@@ -1,4 +1,4 @@
-"""`make bench`: an API key's check beside a bare Flask view, on each database, and the command's start."""
+"""`make bench`: compares API key checks with a bare Flask view on each database, and times the start of the command."""
 
 import argparse
 import statistics
@@ -27,7 +27,7 @@ REQUESTS = {"me": "/api/v1/me", "authorize": "/api/v1/authorize?team={}&rights=e
 
 @dataclass(frozen=True)
 class Round:
-    """One contender, once."""
+    """The figures of one round of one server."""
 
     cpu_us: float
     rate: float
@@ -47,7 +47,7 @@ def main() -> None:
     )
     how = f"{load.generator()}, {options.rounds} rounds of {options.seconds} s, interleaved; medians"
     print(f"{load.CONNECTIONS} connections, {how}")
-    head = ("database", "keys", "uses", "contender", "CPU µs", "CPU", "rate", "p50 ms", "p99 ms", "  limits")
+    head = ("database", "keys", "uses", "server", "CPU µs", "CPU", "rate", "p50 ms", "p99 ms", "  limits")
     print("".join(f"{word:>12}" for word in head))
     for kind in options.database:
         with _database(kind) as (folder, url):
@@ -66,8 +66,8 @@ def _measure(kind: str, folder: Path, url: str, options: argparse.Namespace) -> 
         for name, path in REQUESTS.items():
             requests = folder / "requests"
             requests.write_text("".join(f"{_request(line, path)}\n" for line in lines[:keys]))
-            contenders = [Server("bare Flask", "bench.bare:app"), Server(name, environ=environ)]
-            rounds = _race(app, contenders, requests, folder / "log", options)
+            servers = [Server("bare Flask", "bench.bare:app"), Server(name, environ=environ)]
+            rounds = _race(app, servers, requests, folder / "log", options)
             _print(kind, keys, options.uses, rounds)
     databases.check(environ)
     if options.pages:
@@ -81,36 +81,36 @@ def _request(line: str, path: str) -> str:
 
 
 def _race(
-    app: Flask, contenders: list[Server], requests: Path, log: Path, options: argparse.Namespace
+    app: Flask, servers: list[Server], requests: Path, log: Path, options: argparse.Namespace
 ) -> dict[str, list[Round]]:
-    seen: dict[str, list[Round]] = {server.name: [] for server in contenders}
+    seen: dict[str, list[Round]] = {server.name: [] for server in servers}
     try:
-        for server in contenders:
+        for server in servers:
             server.start(log)
             load.run(server.url, requests, 1)
         for _ in range(options.rounds):
-            for server in contenders:
+            for server in servers:
                 newest = databases.newest_use(app)
                 found, answers = _round(server, requests, options.seconds)
                 seen[server.name].append(found)
                 if not server.target:
                     load.check_recorded(answers, databases.uses_after(app, newest))
-    except load.Worthless as error:
-        # The folder goes with the run.
+    except load.InvalidRound as error:
+        # The folder is deleted after the run.
         sys.exit(f"{error} The end of the servers' log:\n{log.read_text(errors='replace')[-2000:]}")
     finally:
-        for server in contenders:
+        for server in servers:
             server.stop()
     return seen
 
 
 def _round(server: Server, requests: Path, seconds: int) -> tuple[Round, int]:
-    """Ask a contender for so long; return what it took, and how many answers came."""
+    """Load a server for `seconds`; return its figures and the number of answers."""
     before = server.cpu_seconds()
     result = load.run(server.url, requests, seconds)
     used = server.cpu_seconds() - before
     if result.bad or not result.requests:
-        raise load.Worthless(f"{server.name}: {result.bad} answers were not 200 or 204.")
+        raise load.InvalidRound(f"{server.name}: {result.bad} answers were not 200 or 204.")
     rate = result.requests / result.seconds
     cpu = used / result.requests * 1e6
     return Round(cpu, rate, result.p50_ms, result.p99_ms), result.requests
@@ -118,14 +118,14 @@ def _round(server: Server, requests: Path, seconds: int) -> tuple[Round, int]:
 
 def _print(kind: str, keys: int, uses: int, rounds: dict[str, list[Round]]) -> None:
     medians = {
-        contender: Round(*(statistics.median(column) for column in zip(*map(_values, seen), strict=True)))
-        for contender, seen in rounds.items()
+        name: Round(*(statistics.median(column) for column in zip(*map(_values, seen), strict=True)))
+        for name, seen in rounds.items()
     }
     bare = medians["bare Flask"]
-    for contender, found in medians.items():
+    for name, found in medians.items():
         shares = (bare.cpu_us / found.cpu_us, found.rate / bare.rate)
         limit = "" if found is bare else f"  {GOALS[kind]}"
-        words = (kind, f"{keys:,}", f"{uses:,}", contender, f"{found.cpu_us:.0f}", f"{shares[0]:.2f}")
+        words = (kind, f"{keys:,}", f"{uses:,}", name, f"{found.cpu_us:.0f}", f"{shares[0]:.2f}")
         more = (f"{shares[1]:.2f}", f"{found.p50_ms:.1f}", f"{found.p99_ms:.1f}", limit)
         print("".join(f"{word:>12}" for word in words + more), flush=True)
 

@@ -1,4 +1,4 @@
-"""The measure: a Flask view that returns a small JSON and does nothing else."""
+"""The baseline: a Flask view that returns a small JSON document."""
 
 from flask import Flask
 

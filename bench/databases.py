@@ -1,4 +1,4 @@
-"""Databases of the size that is asked for: keys, each with its secret, and uses."""
+"""Creates databases with a given number of keys and uses."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +58,7 @@ def application(environ: dict[str, str]) -> Flask:
 
 
 def add_keys(app: Flask, number: int, file: Path) -> None:
-    """Add so many live keys, 100 to a user and a paying team; write each secret and its team's id to `file`."""
+    """Add live keys, 100 per user and subscribed team; write each secret and its team's id to `file`."""
     with app.app_context(), file.open("w") as secrets:
         for first in range(0, number, BATCH):
             rows: list[dict[str, object]] = []
@@ -97,7 +97,7 @@ def _keys(user_id: int, number: int) -> Iterator[tuple[dict[str, object], str]]:
 
 
 def add_uses(app: Flask, number: int) -> None:
-    """Append so many uses, spread over the last year and all keys, and fold them."""
+    """Append uses, spread over the last year and all keys, and roll them up."""
     if not number:
         return
     with app.app_context():
@@ -113,7 +113,7 @@ def add_uses(app: Flask, number: int) -> None:
 
 
 def close(app: Flask) -> None:
-    """Close the connections of this process, so that only the contender's own remain."""
+    """Close the connections of this process, so that only those of the measured server remain."""
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
@@ -136,7 +136,7 @@ def uses_after(app: Flask, number: int) -> int:
 
 
 def check(environ: dict[str, str]) -> None:
-    """Stop the benchmark when a total differs from the log: speed without exactness does not count."""
+    """Stop the benchmark when a total differs from the log."""
     app = create_app(config.load(environ))
     with app.app_context():
         for found in differences():

@@ -1,4 +1,4 @@
-"""The load: wrk where it is installed, else a generator of our own; both send the requests of a file in turn."""
+"""Load generators: wrk if installed, otherwise a Python one; both send the requests of a file in turn."""
 
 import http.client
 import json
@@ -16,7 +16,7 @@ _SCRIPT = Path(__file__).with_name("load.lua")
 
 @dataclass(frozen=True)
 class Result:
-    """What one round saw. `bad` counts answers other than 200 and 204 and requests without an answer."""
+    """The result of one round. `bad` counts answers other than 200 and 204 and requests without an answer."""
 
     requests: int
     seconds: float
@@ -25,17 +25,17 @@ class Result:
     p99_ms: float
 
 
-class Worthless(Exception):
-    """Why the figures of a round say nothing."""
+class InvalidRound(Exception):
+    """The figures of a round are invalid."""
 
 
 def check_recorded(answers: int, recorded: int) -> None:
-    """Raise Worthless unless a round of so many answers recorded as many uses.
+    """Raise InvalidRound unless the number of recorded uses fits the number of answers.
 
     What was on its way when the round ended may have been recorded and not answered: one a connection.
     """
     if not answers <= recorded <= answers + CONNECTIONS:
-        raise Worthless(f"{answers:,} requests were answered and {recorded:,} uses recorded.")
+        raise InvalidRound(f"{answers:,} requests were answered and {recorded:,} uses recorded.")
 
 
 def generator() -> str:
@@ -44,7 +44,7 @@ def generator() -> str:
 
 
 def run(url: str, requests: Path, seconds: int) -> Result:
-    """Send the requests of a file, a secret and a path in each line, over 16 connections for so long."""
+    """Send the requests of a file, a secret and a path per line, over 16 connections for `seconds`."""
     if generator() == "wrk":
         return _by_wrk(url, requests, seconds)
     return _in_own_process(url, requests, seconds)

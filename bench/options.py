@@ -1,4 +1,4 @@
-"""What `make bench` may be told, checked before anything is started."""
+"""Options of `make bench`, checked before anything starts."""
 
 import argparse
 from collections.abc import Callable
@@ -7,7 +7,7 @@ KINDS = ["sqlite", "postgresql"]
 
 
 def read(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the options; ends with one sentence and exit code 2 when one is not usable."""
+    """Read the options; an invalid one ends the program with one sentence and exit code 2."""
     parser = argparse.ArgumentParser(
         prog="make bench",
         description="An API key's check beside a bare Flask view, on each database, and the command's start.",
@@ -16,7 +16,7 @@ def read(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--keys", type=_from(1), default=10_000, help="live keys, all in use (10,000)")
     parser.add_argument("--uses", type=_from(0), default=0, help="uses in the log beforehand (0)")
     parser.add_argument("--pages", action="store_true", help="pages on that size beside a small database")
-    parser.add_argument("--rounds", type=_from(1), default=5, help="rounds of each contender, in turn (5)")
+    parser.add_argument("--rounds", type=_from(1), default=5, help="rounds of each server, in turn (5)")
     # wrk takes whole seconds.
     parser.add_argument("--seconds", type=_from(1), default=3, help="length of a round, whole seconds (3)")
     starts = "rounds of starts of the command (20; 0: none)"

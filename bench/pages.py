@@ -1,4 +1,4 @@
-"""The pages and lists of one user, on a small database and on a grown one, in turn: does growth cost anything?"""
+"""Times a user's pages and lists on a small and on a large database, in turn."""
 
 import statistics
 import time
@@ -32,7 +32,7 @@ PATHS = (
 
 @dataclass(frozen=True)
 class Reader:
-    """Somebody signed in on one database: asks for a path and says how long that took (wall, CPU; ms)."""
+    """A signed-in client on one database, which times requests (wall, CPU; ms)."""
 
     browser: FlaskClient
     program: dict[str, str]
@@ -40,7 +40,7 @@ class Reader:
 
     @classmethod
     def of(cls, app: Flask, secrets: Path) -> "Reader":
-        """Sign in the owner of the middle key, by a row: the password is nobody's business here."""
+        """Sign in the owner of the middle key by adding a session row."""
         with app.app_context():
             middle = (db.session.scalar(select(func.max(ApiKey.id))) or 1) // 2 + 1
             key = db.session.get_one(ApiKey, middle)

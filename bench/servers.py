@@ -1,4 +1,4 @@
-"""A contender: its own server processes, and the CPU time that they have used."""
+"""A measured server: its processes and their CPU time."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Server:
-    """The application as it is served, or `target` by the same server with as many answers at work."""
+    """The application as `serve` runs it, or `target` on the same server with equal concurrency."""
 
     name: str
     target: str = ""
@@ -35,7 +35,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, log: Path) -> None:
-        """Start and wait for the first answer; raises RuntimeError with where the log is."""
+        """Start and wait for the first answer. Raises RuntimeError with the path of the log."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -56,16 +56,16 @@ class Server:
         raise RuntimeError(f"{self.name} does not answer; see {log}")
 
     def stop(self) -> None:
-        """End every process of the contender."""
+        """End every process of the server."""
         if self.process:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
 
     def cpu_seconds(self) -> float:
-        """Return the processor time, user and system, of all processes of the contender so far."""
+        """Return the processor time, user and system, of all processes of the server so far."""
         assert self.process
-        return sum(_cpu_seconds(pid) for pid in _family(self.process.pid))
+        return sum(_cpu_seconds(pid) for pid in _process_tree(self.process.pid))
 
     def _bare(self) -> list[str]:
         settings = ["--workers", str(WORKERS), "--blocking-threads", str(BARE_THREADS), "--no-ws"]
@@ -82,11 +82,11 @@ class Server:
         return True
 
 
-def _family(pid: int) -> list[int]:
+def _process_tree(pid: int) -> list[int]:
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            found += _family(int(child))
+            found += _process_tree(int(child))
     return found
 
 

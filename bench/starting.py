@@ -1,4 +1,4 @@
-"""How long the command takes, whole processes, beside Python that does nothing: as a person waits for it."""
+"""Times the start of the command as whole processes, compared with a bare Python."""
 
 import os
 import statistics
@@ -19,7 +19,7 @@ LIMITS = {"reflow --help": 5.0, "reflow whoami": 9.0}
 
 
 def measure(rounds: int) -> None:
-    """Print the median time of each start, in turn, and its multiple of the bare one beside the limit."""
+    """Print the median time of each command, its multiple of bare Python, and the limit."""
     with tempfile.TemporaryDirectory(prefix="reflow-bench-") as name:
         folder = Path(name)
         environ = databases.environ_of(folder)

@@ -38,5 +38,7 @@ def test_unanswered_last_requests_may_be_recorded(recorded):
 
 @pytest.mark.parametrize("recorded", [0, 999, 1001 + load.CONNECTIONS])
 def test_lost_or_extra_uses_invalidate_a_round(recorded):
-    with pytest.raises(load.Worthless, match=f"1,000 requests were answered and {recorded:,} uses recorded"):
+    with pytest.raises(
+        load.InvalidRound, match=f"1,000 requests were answered and {recorded:,} uses recorded"
+    ):
         load.check_recorded(1000, recorded)
