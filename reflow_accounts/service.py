@@ -11,11 +11,13 @@ from flask import Flask
 
 from reflow_accounts import background_jobs
 from reflow_accounts.api_auth.key_check import ASGIApp, KeyCheck, Message, Receive, Scope, Send
+from reflow_accounts.auth.passwords import LONGEST_QUEUE
 from reflow_accounts.web.error_handlers import REFUSED
 from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
-# More threads would wait for Python's lock and for the database's writer (bench/README.md).
-PAGE_THREADS = 8
+# Besides requests that hash a password, more threads would wait for Python's lock and for the database's writer
+# (bench/README.md).
+PAGE_THREADS = 8 + LONGEST_QUEUE
 # Answers that need no database, so that no request that waits for one delays them.
 STATIC_THREADS = 4
 # A slow reader of an export holds a thread; activity/export.py admits fewer than these at a time.
