@@ -17,10 +17,11 @@ from reflow_accounts.errors import Overloaded
 
 T = TypeVar("T")
 
-# Hashes calculated at once in a process; each takes about a quarter of a second of one core at cost 12.
-HASHING_THREADS = 2
-# Requests that hash or wait to hash in a process. Each occupies one thread of the server (service.py).
-LONGEST_QUEUE = 12
+# Hashes calculated at once in a process. Each takes about a quarter of a second of one core at cost 12.
+HASHING_THREADS = 1
+# Callers that hash or wait to hash in a process. Requests wait before they get a thread (service.py), so that only
+# those that disguise the name of their field come here in greater numbers.
+LONGEST_QUEUE = 4
 _NICENESS = 10
 LONGEST_PASSWORD = 1024
 _EXTENSION = "password_hasher"

@@ -40,7 +40,11 @@ def enter_code() -> Answer:
         db.session.rollback()
         user = current_user()
         record(
-            Action.DEVICE_CODE_REFUSED, by=user, account=user, subject=client().device, address=client().address
+            Action.DEVICE_CODE_REFUSED,
+            by=user,
+            account=user,
+            subject=client().device,
+            address=client().address,
         )
         db.session.commit()
         form.show(failed)
