@@ -1,8 +1,4 @@
-"""Known devices: a signed cookie names the users that have logged in with this browser.
-
-Attempts of such a browser have a limit of their own, so that the attempts of strangers do not lock its users out
-(OWASP, "Slow Down Online Guessing Attacks with Device Cookies"). The cookie proves nothing else.
-"""
+"""A signed cookie that names the users who have logged in with this browser, for limits of their own."""
 
 import hashlib
 import secrets
@@ -23,6 +19,8 @@ MOST_USERS = 5
 _DEVICE_ID_BYTES = 8
 
 
+# Attempts of strangers do not lock a user out of a browser that has the cookie (OWASP, "Slow Down Online Guessing
+# Attacks with Device Cookies"). The cookie proves nothing else.
 class Attempt(TypedDict, total=False):
     """The arguments of `rate_limits` that say who is counted."""
 

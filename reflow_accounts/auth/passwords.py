@@ -21,7 +21,7 @@ T = TypeVar("T")
 HASHING_THREADS = 1
 # Callers that hash or wait to hash in a process. Requests wait before they get a thread (service.py), so that only
 # those that disguise the name of their field come here in greater numbers.
-LONGEST_QUEUE = 4
+LONGEST_QUEUE = 6
 _NICENESS = 10
 LONGEST_PASSWORD = 1024
 _EXTENSION = "password_hasher"
