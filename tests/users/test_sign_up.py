@@ -164,7 +164,7 @@ def test_the_eleventh_sign_up_in_five_minutes_waits(app, client):
 
 def test_mistakes_in_the_form_are_no_attempts(client):
     for _ in range(12):
-        assert sign_up(client, password="short").status_code == 422
+        assert sign_up(client, password="short").status_code == 422  # pragma: allowlist secret
     assert sign_up(client).status_code == 200
 
 
