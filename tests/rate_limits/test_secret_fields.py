@@ -60,7 +60,10 @@ class Case:
 
     def password_change(self):
         self.cast.ada.sign_in(self.client)
-        fields = {"current_password": WRONG, "new_password": "a kettle on the moon"}
+        fields = {
+            "current_password": WRONG,
+            "new_password": "a kettle on the moon",
+        }  # pragma: allowlist secret
         return lambda: self.client.send("/account/security/password", **fields)
 
     def deletion(self):
