@@ -17,6 +17,7 @@ from tests.helpers.mailbox import Mailbox
 
 ALLOWED = 10
 WRONG = "000000"
+NEW_PASSWORD = "a kettle on the moon"  # pragma: allowlist secret
 # Fields for a password that is new: nothing can be guessed.
 NEW_PASSWORDS = {
     "SignUpForm.password",
@@ -60,10 +61,7 @@ class Case:
 
     def password_change(self):
         self.cast.ada.sign_in(self.client)
-        fields = {
-            "current_password": WRONG,
-            "new_password": "a kettle on the moon",
-        }  # pragma: allowlist secret
+        fields = {"current_password": WRONG, "new_password": NEW_PASSWORD}
         return lambda: self.client.send("/account/security/password", **fields)
 
     def deletion(self):
@@ -72,7 +70,7 @@ class Case:
 
     def mailed_link(self):
         fields = {"full_name": "Eve Moss", "email": "eve@example.com", "team_name": "Moss"}
-        self.client.send("/signup", **fields, password="a kettle on the moon")
+        self.client.send("/signup", **fields, password=NEW_PASSWORD)
         mailbox = Mailbox(self.app)
         [mail] = mailbox.deliver()
         elsewhere = self.app.test_client()
