@@ -93,6 +93,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "PERMANENT_SESSION_LIFETIME": ABSOLUTE_LIFETIME,
         "SESSION_REFRESH_EACH_REQUEST": False,
         "SESSION_COOKIE_NAME": "__Host-reflow" if settings.is_https else "reflow",
+        "DEVICE_COOKIE_NAME": "__Host-reflow-device" if settings.is_https else "reflow-device",
         "CLAIM_COOKIE_NAME": "__Host-reflow-claim" if settings.is_https else "reflow-claim",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",

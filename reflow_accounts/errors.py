@@ -69,6 +69,13 @@ class Unavailable(DomainError):
     code, status, title = Code.UNAVAILABLE, 503, "Not available right now"
 
 
+class Overloaded(Unavailable):
+    """Too many requests of an expensive kind at this moment."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many people are logging in at this moment. Try again in a few seconds.")
+
+
 class ValidationFailed(DomainError):
     """Invalid input: one sentence for each field."""
 

@@ -16,12 +16,17 @@ from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
 # More threads would wait for Python's lock and for the database's writer (bench/README.md).
 PAGE_THREADS = 8
+# Requests with a password wait here for a hash (auth/passwords.py), so that pages need not wait for them.
+PASSWORD_THREADS = 3
+# A place is free again only after a pause, so that attempts which are refused at once do not follow without end.
+PASSWORD_PAUSE_S = 0.1
 # Answers that need no database, so that no request that waits for one delays them.
 STATIC_THREADS = 4
 # A slow reader of an export holds a thread; activity/export.py admits fewer than these at a time.
 EXPORT_THREADS = 32
 # A request that finds no free thread for so long is answered with 503.
 LONGEST_WAIT_S = 3.0
+LONGEST_PASSWORD_WAIT_S = 10.0
 
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -29,14 +34,27 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 class ThreadPool:
     """Flask in a bounded number of threads. A request that waits too long for one goes to `busy` instead."""
 
-    def __init__(self, flask: Any, threads: int, busy: ASGIApp | None = None, queued_chunks: int = 8) -> None:
-        """`queued_chunks` pieces of a response may wait for a slow reader before its thread waits too."""
+    def __init__(
+        self,
+        flask: Any,
+        threads: int,
+        busy: ASGIApp | None = None,
+        *,
+        queued_chunks: int = 8,
+        longest_wait: float = LONGEST_WAIT_S,
+        pause: float = 0,
+    ) -> None:
+        """`queued_chunks` pieces of a response may wait for a slow reader before its thread waits too.
+
+        `longest_wait` for a thread and the `pause` before a thread is used again are in seconds.
+        """
         self._run = WSGIMiddleware(flask, workers=threads, send_queue_size=queued_chunks)
         self._free, self._busy = asyncio.Semaphore(threads), busy
+        self._longest_wait, self._pause = longest_wait, pause
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with asyncio.timeout(LONGEST_WAIT_S if self._busy else None):
+            async with asyncio.timeout(self._longest_wait if self._busy else None):
                 await self._free.acquire()
         except TimeoutError:
             assert self._busy
@@ -44,7 +62,7 @@ class ThreadPool:
         try:
             return await self._run(scope, receive, send)  # type: ignore[arg-type]  # its own types of the same
         finally:
-            self._free.release()
+            asyncio.get_running_loop().call_later(self._pause, self._free.release)
 
 
 class Service:
@@ -56,6 +74,13 @@ class Service:
         unavailable = ThreadPool(_refusing(app.wsgi_app), STATIC_THREADS)
         self._exports = ThreadPool(app.wsgi_app, EXPORT_THREADS, unavailable, queued_chunks=1)
         self._pages = ThreadPool(app.wsgi_app, PAGE_THREADS, unavailable)
+        self._passwords = ThreadPool(
+            app.wsgi_app,
+            PASSWORD_THREADS,
+            unavailable,
+            longest_wait=LONGEST_PASSWORD_WAIT_S,
+            pause=PASSWORD_PAUSE_S,
+        )
         self._key_check = KeyCheck(app, self._flask, unavailable)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,10 +96,12 @@ class Service:
         if body is None:
             return  # the client has gone
         scope = _normalized(scope, body, is_complete)
-        await self._pool_for(scope)(scope, _once(body), send)
+        await self._pool_for(scope, body)(scope, _once(body), send)
 
-    def _pool_for(self, scope: Scope) -> ThreadPool:
+    def _pool_for(self, scope: Scope, body: bytes) -> ThreadPool:
         path = scope["path"]
+        if b"password" in body:
+            return self._passwords
         if path.endswith("/export"):
             return self._exports
         has_cookie = any(name == b"cookie" for name, _ in scope["headers"])

@@ -1,4 +1,4 @@
-"""Change a live key: another name, an earlier end, a new secret."""
+"""Rename a live API key, bring its end forward, or rotate it."""
 
 from datetime import datetime, timedelta
 
@@ -14,13 +14,13 @@ from reflow_accounts.api_keys.service import (
     require_subscription,
 )
 from reflow_accounts.audit.actions import Action
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict, Gone, InsufficientRights, ValidationFailed
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
 
-# Seconds for which a rotated key works on.
+# How long a rotated key keeps working, in seconds.
 DEFAULT_OVERLAP = 3_600
 LONGEST_OVERLAP = 7 * 24 * 3_600
 
@@ -28,7 +28,7 @@ LONGEST_OVERLAP = 7 * 24 * 3_600
 def change(
     key: ApiKey, *, name: str | None = None, expires_at: datetime | None = None, by: User, client: Client
 ) -> None:
-    """Change what is given of a live key; None leaves it as it is. Raises as `rename` and `end_at` do."""
+    """Change the name and the end of a live key; None keeps a value. Raises as `rename` and `end_at` do."""
     if name is not None:
         rename(key, name, by=by, client=client)
     if expires_at is not None:
@@ -51,9 +51,9 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
 
 
 def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> None:
-    """Have a live key end by itself at a time in the future.
+    """Make a live key expire at a time in the future.
 
-    A key only ever ends sooner than it would have: a life that was meant to be short is not made longer.
+    The end can only be brought forward, so that a short-lived key cannot be extended.
     Raises ValidationFailed for a time that has passed, or that is later than the key's end.
     """
     if expires_at <= now():
@@ -62,7 +62,7 @@ def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> No
         return
     sooner = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > expires_at)
     ended = update(ApiKey).where(ApiKey.id == key.id, sooner).values(expires_at=expires_at)
-    if not db.session.execute(ended).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+    if not affected_rows(ended):
         raise ValidationFailed(expires_at="This key ends earlier. An end can only be brought forward")
     record_act(Action.KEY_END_SET, key, by, client, expires_at=expires_at.isoformat())
 
@@ -83,9 +83,9 @@ def rotate(
     if not 0 <= overlap <= LONGEST_OVERLAP:
         raise ValidationFailed(overlap="Choose a time from now to 7 days")
     _claim(key, nonce)
-    old_end, at = key.expires_at, now()
+    old_end = key.expires_at
+    end = now() + timedelta(seconds=overlap)
     new, secret = insert_key(key.user, key.name, expires_at=old_end, nonce=nonce)
-    end = at + timedelta(seconds=overlap)
     key.expires_at = min(end, old_end) if old_end else end
     is_older = and_(ApiKey.user_id == key.user_id, ApiKey.replaced_by_id == key.id)
     db.session.execute(update(ApiKey).where(is_older).values(replaced_by_id=new.id))
@@ -104,7 +104,7 @@ def _claim(key: ApiKey, nonce: str | None) -> None:
         or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at),
     )
     claimed = update(ApiKey).where(ApiKey.id == key.id, is_usable).values(replaced_at=at)
-    succeeded = db.session.execute(claimed).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    succeeded = affected_rows(claimed)
     db.session.refresh(key)
     if succeeded:
         return

@@ -12,6 +12,7 @@ class Action(StrEnum):
     SIGN_IN_REFUSED = "session.refused"
     DEVICE_APPROVED = "session.device_approved"
     DEVICE_DENIED = "session.device_denied"
+    DEVICE_CODE_REFUSED = "session.device_code_refused"
     CONFIRMED = "session.confirmed"
     CONFIRMATION_REFUSED = "session.confirmation_refused"
     PROFILE_CHANGED = "profile.changed"
@@ -81,6 +82,7 @@ _TITLES = {
     Action.SIGN_IN_REFUSED: "Sign-in refused",
     Action.DEVICE_APPROVED: "Command's login approved",
     Action.DEVICE_DENIED: "Command's login denied",
+    Action.DEVICE_CODE_REFUSED: "Wrong code of a command's login",
     Action.CONFIRMED: "Identity confirmed",
     Action.CONFIRMATION_REFUSED: "Confirmation refused",
     Action.PROFILE_CHANGED: "Profile changed",

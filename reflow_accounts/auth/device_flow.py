@@ -167,7 +167,7 @@ def _early_or_pending(login: DeviceLogin, at: datetime) -> Refusal:
         at - login.polled_at + _LENIENCE < timedelta(seconds=login.interval)
     )
     if login.polled_at is not None and at - login.polled_at < _LENIENCE:
-        # Whoever asks without a pause is not worth a write each time.
+        # Polls that come too fast do not each cause a write.
         return Refusal.SLOW_DOWN
     interval = min(login.interval + (SLOWER if is_early else 0), SLOWEST)
     noted = update(DeviceLogin).where(DeviceLogin.id == login.id).values(polled_at=at, interval=interval)

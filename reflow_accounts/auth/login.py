@@ -21,6 +21,8 @@ from reflow_accounts.web.request_info import Client
 
 IDLE_LIFETIME = timedelta(days=7)
 ABSOLUTE_LIFETIME = timedelta(days=30)
+# Live sessions of one user.
+MOST_SESSIONS = 100
 # How stale `last_active_at` may be before a request writes it again.
 ACTIVITY_STEP = timedelta(minutes=1)
 COOKIE_VALUE_BYTES = 16
@@ -80,7 +82,8 @@ def start_session(
 ) -> tuple[UserSession, str]:
     """Begin a session of somebody who has proved it by `factors`, on a machine that calls itself `host`.
 
-    Return its row and the value that opens it, which is not kept.
+    Return its row and the value that opens it, which is not kept. Of more than MOST_SESSIONS of one user the
+    least recently active ones end.
     """
     if kind == SessionKind.COMMAND:
         value = new_secret(SESSION_PREFIX)
@@ -106,6 +109,11 @@ def start_session(
         factors=list(factors),
     )
     db.session.flush()
+    live = select(UserSession.id).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
+    excess = live.order_by(UserSession.last_active_at.desc(), UserSession.id.desc()).offset(MOST_SESSIONS)
+    db.session.execute(
+        update(UserSession).where(UserSession.id.in_(excess.scalar_subquery())).values(ended_at=now())
+    )
     return session, value
 
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.database import affected_rows, db, now
@@ -25,6 +25,12 @@ def add_link(purpose: LinkPurpose, email: str, *, user: User | None = None, **da
     db.session.flush()
     db.session.execute(delete(MailLink).where(MailLink.expires_at < at - _KEPT))
     return link
+
+
+def count_recent(purpose: LinkPurpose, user: User) -> int:
+    """Return how many links for `purpose` the user got within a link's lifetime, used ones included."""
+    is_recent = (MailLink.user_id == user.id, MailLink.purpose == purpose, MailLink.expires_at > now())
+    return db.session.scalar(select(func.count()).select_from(MailLink).where(*is_recent)) or 0
 
 
 def find_link(public_id: str | None, purpose: LinkPurpose) -> MailLink | None:

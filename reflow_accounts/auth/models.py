@@ -104,7 +104,7 @@ class Passkey(Model):
 
 
 class PasskeyChallenge(Model):
-    """What a browser must sign with a passkey, once and soon; whoever uses it deletes it."""
+    """A challenge for a passkey to sign: short-lived, and deleted when it is used."""
 
     __tablename__ = "passkey_challenges"
 

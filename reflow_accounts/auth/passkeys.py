@@ -98,7 +98,7 @@ def options_to_add(user: User, site: Site) -> dict[str, Any]:
 
 
 def options_to_verify(site: Site, user: User | None = None) -> dict[str, Any]:
-    """Return what the browser needs to use a passkey: of `user`, or of whoever wants to sign in."""
+    """Return what the browser needs to use a passkey: of `user`, or of any user at login."""
     known = [
         PublicKeyCredentialDescriptor(id=one.credential_id) for one in (passkeys_of(user) if user else ())
     ]

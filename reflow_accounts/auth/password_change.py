@@ -7,16 +7,19 @@ from sqlalchemy import update
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email, end_sessions_of, find_by_email
-from reflow_accounts.auth.mail_links import add_link, drop_links_of, hold, use
+from reflow_accounts.auth.mail_links import add_link, count_recent, drop_links_of, hold, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink, UserSession
 from reflow_accounts.auth.password_policy import fault_of, words_of
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.database import affected_rows, db
 from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.mail.service import post, resolver
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
 
+# In the lifetime of a link, which is an hour: so one of the mails that came still works.
+MOST_RESET_MAILS = 3
 WRONG = "Current password is not correct"
 
 
@@ -35,30 +38,37 @@ def change(
     Raises ValidationFailed when `current` is not the password, or `new` cannot be one.
     """
     stored = user.password_hash
-    fault = fault_of(new, words_of(user))
+    # Before anything is hashed, so that a session cannot have hashes calculated without end.
+    if fault := fault_of(new, words_of(user)):
+        raise ValidationFailed(new_password=fault)
     if not hasher.matches(current, stored):
         raise ValidationFailed(current_password=WRONG)
-    if fault:
-        raise ValidationFailed(new_password=fault)
     if not _set(user, hasher.hash(new), instead_of=stored):
         raise ValidationFailed(current_password=WRONG)
     end_sessions_of(user, but=session)
     _finish(Action.PASSWORD_CHANGED, user, by=by, client=client)
 
 
-def ask_reset(email: str) -> None:
+def ask_reset(email: str, *, client: Client | None) -> None:
     """Have a link mailed to `email`, if it may reset a password: that is found out off the request's path.
 
-    Raises ValidationFailed for what is no address.
+    `client` None is an operator. Raises ValidationFailed for what is no address, and RateLimited for too many
+    requests of one client.
     """
-    post("forgot", checked_email(email))
+    address = checked_email(email)
+    # Not counted by account: strangers could keep its owner from a reset. `answer_forgot` limits the mails.
+    if client:
+        rate_limits.hit("forgot", address=client.address)
+    post("forgot", address)
 
 
 @resolver("forgot")
 def answer_forgot(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Write to a person who can sign in; to nobody else."""
+    """Write to a person who can sign in, at most MOST_RESET_MAILS times an hour; to nobody else."""
     user = find_by_email(to)
     if user is None or not _may_reset(user):
+        return []
+    if rate_limits.are_on() and count_recent(LinkPurpose.RESET_PASSWORD, user) >= MOST_RESET_MAILS:
         return []
     link = add_link(LinkPurpose.RESET_PASSWORD, to, user=user)
     return [("reset_password", to, {"link": link.public_id})]
@@ -81,10 +91,12 @@ def reset(link: MailLink, new: str, hasher: PasswordHasher, *, client: Client) -
     fault = fault_of(new, words_of(user))
     if fault:
         raise ValidationFailed(new_password=fault)
+    # Before the first write, which on SQLite makes all other writers wait.
+    password_hash = hasher.hash(new)
     hold(user)
     if not use(link):
         raise Gone("This link does not work any more.")
-    _set(user, hasher.hash(new))
+    _set(user, password_hash)
     end_sessions_of(user)
     _finish(Action.PASSWORD_RESET, user, by=user, client=client)
 

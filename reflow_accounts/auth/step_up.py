@@ -63,10 +63,10 @@ def _take_proof(session: UserSession) -> None:
     # A code is shorter than a password: it is counted by itself, and by the hour too.
     act: rate_limits.Act = "step-up-code" if words.get("proof_code") else "step-up"
     try:
-        rate_limits.hit(act, account=account)
+        with rate_limits.attempt(act, account=account):
+            faults = faults_of_proof(session.user, words)
     except RateLimited as error:
         raise ProofNeeded({next(iter(words)): str(error)}, retry_after=error.retry_after) from None
-    faults = faults_of_proof(session.user, words)
     if faults:
         sessions.refuse_confirmation(session, client=client())
         db.session.commit()

@@ -48,7 +48,7 @@ def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_l
     password_hash = hasher().hash(password) if password is not None else None
     user = admin.create_person(full_name, address, password_hash, is_staff=staff, by=None)
     if by_mail:
-        ask_reset(address)
+        ask_reset(address, client=None)
     db.session.commit()
     click.echo(f"{user.full_name} was created ({user.public_id}).")
     if by_mail:

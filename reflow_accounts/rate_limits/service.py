@@ -4,6 +4,8 @@ import hashlib
 import logging
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal
 
@@ -48,6 +50,9 @@ _OF_ADDRESS: dict[Act, tuple[RateLimitItem, ...]] = {
     "passkey": (RateLimitItemPerMinute(30, 5),),
     "device-login": (RateLimitItemPerMinute(30, 5),),
 }
+# Successful attempts, which are given back, have limits of their own: each may cost a password hash.
+_SUCCESSES_OF_ACCOUNT = RateLimitItemPerMinute(120, 5)
+_SUCCESSES_OF_ADDRESS = RateLimitItemPerMinute(600, 5)
 _logger = logging.getLogger(__name__)
 _SORRY = "Reflow cannot count attempts right now. Nothing was changed. Try again in a few seconds."
 
@@ -59,12 +64,16 @@ def hit(act: Act, *, account: str = "", address: str = "") -> None:
 
     `account` is an e-mail address as typed, whether it exists or not, or a public id. `address` is that of the
     client (`web.request_info`); omit it for signed-in users. Both are counted separately. A refused attempt
-    does not lengthen the wait. Raises RateLimited above the limit, and Unavailable when counting fails.
+    does not lengthen the wait. Raises RateLimited above the limit, also above that of successful attempts, and
+    Unavailable when counting fails.
     """
     current = limiter()
     if current is None:
         return
     try:
+        for item, *names in _success_counters(act, account, address):
+            if not current.test(item, *names):
+                raise _refusal(current.get_window_stats(item, *names).reset_time)
         for item, *names in _counters(act, account, address):
             if not current.hit(item, *names):
                 raise _refusal(current.get_window_stats(item, *names).reset_time)
@@ -72,11 +81,39 @@ def hit(act: Act, *, account: str = "", address: str = "") -> None:
         raise Unavailable(_SORRY) from error
 
 
+def are_on() -> bool:
+    """Return whether attempts are limited (REFLOW_RATE_LIMITS)."""
+    return limiter() is not None
+
+
+@contextmanager
+def attempt(act: Act, *, account: str = "", address: str = "") -> Iterator[None]:
+    """Count an attempt as `hit` does, unless it ends with Unavailable: then it was not checked."""
+    hit(act, account=account, address=address)
+    try:
+        yield
+    except Unavailable:
+        _take_back(act, account, address)
+        raise
+
+
 def give_back(act: Act, *, account: str = "", address: str = "") -> None:
-    """Undo `hit` with the same arguments after a successful attempt.
+    """Undo `hit` with the same arguments after a successful attempt, and count the success.
 
     Call it without an open write transaction: before the first write of the request, or after its commit.
     """
+    current = limiter()
+    if current is None:
+        return
+    _take_back(act, account, address)
+    try:
+        for item, *names in _success_counters(act, account, address):
+            current.hit(item, *names)
+    except current.storage.base_exceptions as error:
+        _logger.warning("a success could not be counted: %s", type(error).__name__)
+
+
+def _take_back(act: Act, account: str, address: str) -> None:
     current = limiter()
     if current is None:
         return
@@ -84,7 +121,7 @@ def give_back(act: Act, *, account: str = "", address: str = "") -> None:
         for item, *names in _counters(act, account, address):
             _take_one(current.storage, item.key_for(*names), item.get_expiry())
     except current.storage.base_exceptions as error:
-        # The attempt has succeeded already; the remaining count only makes a later limit stricter.
+        # The attempt is over already; the remaining count only makes a later limit stricter.
         _logger.warning("a count could not be given back: %s", type(error).__name__)
 
 
@@ -107,6 +144,15 @@ def _counters(act: Act, account: str, address: str) -> list[Counter]:
         counters += [(item, act, "address", _network(address)) for item in _OF_ADDRESS.get(act, _TEN)]
     if account:
         counters += [(item, act, "account", _digest(account)) for item in _OF_ACCOUNT.get(act, _TEN)]
+    return counters
+
+
+def _success_counters(act: Act, account: str, address: str) -> list[Counter]:
+    counters: list[Counter] = []
+    if address:
+        counters.append((_SUCCESSES_OF_ADDRESS, act, "successes of address", _network(address)))
+    if account:
+        counters.append((_SUCCESSES_OF_ACCOUNT, act, "successes of account", _digest(account)))
     return counters
 
 

@@ -160,7 +160,7 @@ def cancel_all_to(team: Team, email: str) -> None:
 
 
 def forget_invitations_of(email: str | None) -> None:
-    """Cancel every invitation to an address, and take the address out of all of them: whoever had it is gone."""
+    """Cancel every invitation to the address of a deleted user, and remove the address from all of them."""
     those = update(Invitation).where(Invitation.email == email)
     db.session.execute(those.where(*_IS_OPEN).values(cancelled_at=now()))
     db.session.execute(those.values(email=""))

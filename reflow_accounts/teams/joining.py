@@ -6,6 +6,7 @@ from reflow_accounts.auth.mail_links import drop_sign_ups_of, hold_sign_ups_of
 from reflow_accounts.auth.password_policy import fault_of
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.errors import Conflict, ValidationFailed
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.invitations import accept
 from reflow_accounts.teams.models import Invitation
 from reflow_accounts.users.models import User
@@ -18,11 +19,12 @@ def join_with_new_account(
 ) -> User:
     """Make an account for the invited address, which the link has proved, and put it into the team.
 
-    Raises ValidationFailed for the name or the password, Gone when the invitation is not open any more,
-    and Conflict when the address has an account by now.
+    Raises ValidationFailed for the name or the password, then RateLimited, Gone when the invitation is not open
+    any more, and Conflict when the address has an account by now.
     """
     name = _checked(full_name, password, invitation)
-    password_hash = hasher.hash(password)
+    with rate_limits.attempt("sign-up", account=invitation.public_id, address=client.address):
+        password_hash = hasher.hash(password)
     hold_sign_ups_of(invitation.email)
     try:
         user = add_hashed_person(name, invitation.email, password_hash)

@@ -14,6 +14,7 @@ from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.mail.service import post, resolver
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.service import add_team, checked_team_name
 from reflow_accounts.users.models import User
 from reflow_accounts.users.profile import add_hashed_person, checked_full_name
@@ -21,13 +22,21 @@ from reflow_accounts.web.request_info import Client
 
 
 def ask(
-    full_name: str, email: str, team_name: str, password: str, *, hasher: PasswordHasher, marker: str
+    full_name: str,
+    email: str,
+    team_name: str,
+    password: str,
+    *,
+    hasher: PasswordHasher,
+    marker: str,
+    client: Client,
 ) -> None:
     """Have a mail sent to `email` that begins the account, or says that there is one.
 
     Which of the two is found out off the request's path: both cost the request one hash and one row.
     `marker` is known to the browser that asks, and only there the link's button alone will do. Raises
-    ValidationFailed with a sentence for each field that cannot be.
+    ValidationFailed with a sentence for each field that cannot be, and then RateLimited: mistakes in the form
+    do not count as attempts.
     """
     faults: dict[str, str] = {}
 
@@ -45,12 +54,14 @@ def ask(
         faults["password"] = fault
     if faults:
         raise ValidationFailed(**faults)
+    with rate_limits.attempt("sign-up", account=address, address=client.address):
+        password_hash = hasher.hash(password)
     post(
         "sign_up",
         address,
         full_name=name,
         team_name=team,
-        password_hash=hasher.hash(password),
+        password_hash=password_hash,
         marker=digest_of(marker).hex(),
     )
 

@@ -1,1 +1,1 @@
-"""The API door: credentials, uses, hostile input."""
+"""The key check of the JSON API: credentials, uses, hostile input."""

@@ -1,4 +1,4 @@
-"""Who is let in at the API door, and the words for who is not (RFC 6750; contract, 6 and 7)."""
+"""Which credentials the API accepts, and its answers to the others (RFC 6750; contract, 6 and 7)."""
 
 import pytest
 

@@ -187,3 +187,22 @@ def test_the_eleventh_mail_in_five_minutes_waits(app, cast, client, email):
     assert answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 300
     assert rows.count(app, OutboxMessage) == 10
+
+
+def test_one_address_gets_three_mails_in_an_hour(app, cast, client, mailbox):
+    for _ in range(5):
+        assert client.send("/forgot-password", email=cast.ada.email).status_code == 200
+    client.send("/forgot-password", email=cast.ben.email)
+    mails = mailbox.deliver()
+    assert sorted(mail["To"] for mail in mails) == [cast.ada.email] * 3 + [cast.ben.email]
+    with time_machine.travel(now() + timedelta(hours=1, seconds=1)):
+        client.send("/forgot-password", email=cast.ada.email)
+        assert [mail["To"] for mail in mailbox.deliver()] == [cast.ada.email]
+
+
+def test_strangers_keep_nobody_from_a_reset(app, cast, client):
+    for number in range(20):
+        fields = {"email": cast.ada.email, "csrf_token": client.csrf_token()}
+        stranger = {"REMOTE_ADDR": f"198.51.100.{number}"}
+        assert client.post("/forgot-password", data=fields, environ_base=stranger).status_code == 200
+    assert client.send("/forgot-password", email=cast.ada.email).status_code == 200

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from reflow_accounts.auth import login
 from reflow_accounts.auth.models import UserSession
 from reflow_accounts.auth.sessions import prune_sessions
 from reflow_accounts.database import db, now
@@ -106,3 +107,16 @@ def test_a_session_is_forgotten_a_month_after_its_end_and_its_acts_are_not(app, 
         db.session.commit()
     assert (removed, rows.count(app, UserSession)) == (1 - kept, kept)
     assert rows.acts(app) == acts
+
+
+def test_oldest_session_ends_when_a_user_has_too_many(app, cast, client, api, monkeypatch):
+    monkeypatch.setattr(login, "MOST_SESSIONS", 3)
+    cast.ada.sign_in(client)
+    words = {"email": cast.ada.email, "password": cast.ada.password}
+    first, *others = [api().post("/sessions", words).json["secret"] for _ in range(3)]
+    assert client.get("/account/profile").status_code == 303
+    assert [api(secret).get("/me").status_code for secret in (first, *others)] == [200] * 3
+    # The least recently active one ends, whenever it began.
+    api().post("/sessions", words)
+    assert [api(secret).get("/me").status_code for secret in (first, *others)] == [401, 200, 200]
+    assert api(cast.ben.session()).get("/me").status_code == 200

@@ -30,7 +30,11 @@ def counted(app):
 
     def count():
         with app.app_context():
-            return db.session.scalar(db.select(db.func.coalesce(db.func.sum(LimitCount.count), 0)))
+            return db.session.scalar(
+                db.select(db.func.coalesce(db.func.sum(LimitCount.count), 0)).where(
+                    LimitCount.key.not_like("%successes%")
+                )
+            )
 
     return count
 

@@ -11,6 +11,7 @@ from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.teams.models import Membership
 from reflow_accounts.users.models import User
 from tests.helpers import rows
+from tests.helpers.html import parse
 from tests.helpers.mailbox import html_of, text_of
 from tests.users.signing_up import PASSWORD, WORDS, press, sign_up
 
@@ -159,3 +160,22 @@ def test_the_eleventh_sign_up_in_five_minutes_waits(app, client):
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
     assert rows.count(app, OutboxMessage) == 10
+
+
+def test_mistakes_in_the_form_are_no_attempts(client):
+    for _ in range(12):
+        assert sign_up(client, password="short").status_code == 422  # pragma: allowlist secret
+    assert sign_up(client).status_code == 200
+
+
+def test_too_many_attempts_keep_what_was_typed(client):
+    for number in range(10):
+        assert sign_up(client, email=f"eve{number}@initech.example").status_code == 200
+    answer = sign_up(client)
+    assert answer.status_code == 429
+    form = parse(answer.text)
+    assert [item["value"] for item in form.all("input") if item["name"] in ("full_name", "team_name")] == [
+        "Eve Lund",
+        "Initech",
+    ]
+    assert "Too many attempts" in answer.text

@@ -22,7 +22,7 @@ def test_sha1_signed_cookie_is_refused(app, cast, client):
 
 def test_cookie_lasts_as_long_as_a_session(cast, client):
     answer = client.send("/login", email=cast.ada.email, password=cast.ada.password)
-    cookie = SimpleCookie(answer.headers["Set-Cookie"])["reflow"]
+    cookie = SimpleCookie("\n".join(answer.headers.getlist("Set-Cookie")))["reflow"]
     lasts = parsedate_to_datetime(cookie["expires"]) - now()
     assert timedelta(days=30) - timedelta(minutes=1) < lasts <= timedelta(days=30)
     client.get("/account/profile")

@@ -32,8 +32,8 @@ def sign_in(words: dict[str, Any]) -> Any:
     secret in the answer opens the API until it is deleted or expires.
     """
     tried = {"account": words["email"], "address": client().address}
-    rate_limits.hit("sign-in", **tried)
-    user = login.find_by_password(words["email"], words["password"], hasher())
+    with rate_limits.attempt("sign-in", **tried):
+        user = login.find_by_password(words["email"], words["password"], hasher())
     if user is None:
         login.refuse_sign_in(words["email"], client())
         # The after-request handler undoes what a refused request did; this is the record of the refusal.

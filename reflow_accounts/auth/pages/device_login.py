@@ -3,6 +3,8 @@
 from flask import redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.device_flow import claim, decide, login_of
 from reflow_accounts.auth.forms import DeviceCodeForm
@@ -35,6 +37,16 @@ def enter_code() -> Answer:
         form.code.errors = [str(error)]
         return _form(form), error.status, {"Retry-After": str(error.retry_after)}
     except ValidationFailed as failed:
+        db.session.rollback()
+        user = current_user()
+        record(
+            Action.DEVICE_CODE_REFUSED,
+            by=user,
+            account=user,
+            subject=client().device,
+            address=client().address,
+        )
+        db.session.commit()
         form.show(failed)
         return _form(form), failed.status
     db.session.commit()

@@ -25,20 +25,23 @@ def change_password() -> Answer:
     session = caller().session
     assert session, "a page is asked for in a session"
     account = current_user().public_id
-    rate_limits.hit("step-up", account=account)
     try:
-        password_change.change(
-            current_user(),
-            form.current_password.data or "",
-            form.new_password.data or "",
-            hasher(),
-            session=session,
-            by=current_user(),
-            client=client(),
-        )
+        with rate_limits.attempt("step-up", account=account):
+            password_change.change(
+                current_user(),
+                form.current_password.data or "",
+                form.new_password.data or "",
+                hasher(),
+                session=session,
+                by=current_user(),
+                client=client(),
+            )
     except ValidationFailed as failed:
         db.session.rollback()
-        if "current_password" not in failed.fields:
+        if "current_password" in failed.fields:
+            sessions.refuse_confirmation(session, client=client())
+            db.session.commit()
+        else:
             rate_limits.give_back("step-up", account=account)
         form.show(failed)
         return shown(form=form, password_form=form), 422

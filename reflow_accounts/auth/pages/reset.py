@@ -10,12 +10,11 @@ from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.auth.pages.blueprints import public
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
-from reflow_accounts.errors import Gone, ValidationFailed
+from reflow_accounts.errors import Gone, RateLimited, ValidationFailed
 from reflow_accounts.mail.rendering import read_link
-from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web.request_info import client
 
-Answer = str | AnyResponse | tuple[str, int]
+Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @public.get("/forgot-password")
@@ -30,12 +29,15 @@ def forgot() -> Answer:
 def ask_reset() -> Answer:
     """Have a link mailed, or not; the answer is the same for every address."""
     form = ForgotForm()
-    rate_limits.hit("forgot", account=form.email.data or "", address=client().address)
     try:
-        password_change.ask_reset(form.email.data or "")
+        password_change.ask_reset(form.email.data or "", client=client())
     except ValidationFailed as failed:
         form.show(failed)
         return render_template("auth/forgot.html", form=form), 422
+    except RateLimited as limited:
+        form.email.errors = [str(limited)]
+        headers = {"Retry-After": str(limited.retry_after)}
+        return render_template("auth/forgot.html", form=form), limited.status, headers
     db.session.commit()
     return render_template("auth/forgot_sent.html", email=form.email.data)
 

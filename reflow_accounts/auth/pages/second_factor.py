@@ -3,8 +3,8 @@
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from reflow_accounts.auth import second_factor
-from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth import second_factor, sessions
+from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.forms import ProofForm, SetupForm
 from reflow_accounts.auth.pages.blueprints import security
 from reflow_accounts.auth.passwords import hasher
@@ -13,6 +13,7 @@ from reflow_accounts.auth.second_factor import Setup
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web.request_info import client
 
 WRONG_PASSWORD = "The password is not correct"  # noqa: S105  # pragma: allowlist secret
@@ -33,7 +34,8 @@ def new_second_factor() -> Answer:
 def turn_on() -> Answer:
     """Turn the second factor on and show the recovery codes, this once."""
     ensure_recent_proof()
-    form = SetupForm()
+    form, account = SetupForm(), current_user().public_id
+    rate_limits.hit("step-up-code", account=account)
     try:
         setup = second_factor.setup_of(current_user(), form.setup.data or "")
         codes = second_factor.turn_on(
@@ -41,11 +43,13 @@ def turn_on() -> Answer:
         )
     except ValidationFailed as failed:
         db.session.rollback()
+        _record_refusal()
         form.show(failed)
         return _ask_code(form, setup), 422
     except (Conflict, Gone) as refusal:
         return _refuse(refusal)
     db.session.commit()
+    rate_limits.give_back("step-up-code", account=account)
     return _reveal(codes)
 
 
@@ -75,14 +79,25 @@ def second_factor_removal() -> Answer:
 def turn_off() -> Answer:
     """Turn the second factor off."""
     ensure_recent_proof()
-    form = ProofForm()
-    if not hasher().matches(form.proof_password.data or "", current_user().password_hash):
+    form, account = ProofForm(), current_user().public_id
+    with rate_limits.attempt("step-up", account=account):
+        is_right = hasher().matches(form.proof_password.data or "", current_user().password_hash)
+    if not is_right:
+        _record_refusal()
         form.proof_password.errors = [WRONG_PASSWORD]
         return render_template("auth/second_factor_removal.html", form=form), 422
     second_factor.turn_off(current_user(), by=current_user(), client=client())
     db.session.commit()
+    rate_limits.give_back("step-up", account=account)
     flash("Two-factor authentication is off", "second-factor")
     return redirect(url_for("account.security.show"), 303)
+
+
+def _record_refusal() -> None:
+    session = caller().session
+    assert session, "a page is asked for in a session"
+    sessions.refuse_confirmation(session, client=client())
+    db.session.commit()
 
 
 def _ask_code(form: SetupForm, setup: Setup) -> str:

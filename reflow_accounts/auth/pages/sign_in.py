@@ -3,8 +3,8 @@
 from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from reflow_accounts.auth import known_devices, login_manager, pending_login, second_factor
 from reflow_accounts.auth import login as login_service
-from reflow_accounts.auth import login_manager, pending_login, second_factor
 from reflow_accounts.auth.forms import LoginForm
 from reflow_accounts.auth.models import Factor, SessionKind
 from reflow_accounts.auth.pages.blueprints import public
@@ -40,14 +40,14 @@ def login() -> Answer:
 def log_in() -> Answer:
     """Check e-mail address and password and begin a session."""
     form = LoginForm()
-    tried = {"account": form.email.data or "", "address": client().address}
+    tried = known_devices.attempt_for(form.email.data or "")
     try:
-        rate_limits.hit("sign-in", **tried)
+        with rate_limits.attempt("sign-in", **tried):
+            user = login_service.find_by_password(form.email.data or "", form.password.data or "", hasher())
     except RateLimited as error:
         form.password.errors = [f"{str(error).removesuffix('.')} or reset your password."]
         headers = {"Retry-After": str(error.retry_after)}
         return show_login(form), error.status, headers
-    user = login_service.find_by_password(form.email.data or "", form.password.data or "", hasher())
     if user is None:
         login_service.refuse_sign_in(form.email.data or "", client())
         db.session.commit()
@@ -93,7 +93,9 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
         login_service.end_session(old, by=old.user, client=client())
     db.session.commit()
     login_manager.enter(row, value)
-    return redirect(after_login(), 303)
+    response = redirect(after_login(), 303)
+    known_devices.remember(response, user)
+    return response
 
 
 def after_login() -> str:

@@ -11,9 +11,8 @@ from reflow_accounts.auth.models import Factor
 from reflow_accounts.auth.pages.sign_in import sign_in
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
-from reflow_accounts.errors import Conflict, Gone, ValidationFailed
+from reflow_accounts.errors import Conflict, Gone, RateLimited, ValidationFailed
 from reflow_accounts.mail.rendering import read_link
-from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams import invitations
 from reflow_accounts.teams.current import choose
 from reflow_accounts.teams.forms import NewMemberForm
@@ -24,7 +23,7 @@ from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
 
-Answer = str | AnyResponse | tuple[str, int]
+Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 class Situation(StrEnum):
@@ -80,7 +79,6 @@ def _join_as_oneself(token: str, invitation: Invitation) -> Answer:
 
 
 def _join_anew(token: str, invitation: Invitation) -> Answer:
-    rate_limits.hit("sign-up", account=invitation.public_id, address=client().address)
     form = NewMemberForm()
     words = (form.full_name.data or "", form.password.data or "")
     try:
@@ -89,6 +87,10 @@ def _join_anew(token: str, invitation: Invitation) -> Answer:
         db.session.rollback()
         form.show(failed)
         return _page(token, invitation, Situation.NEW, form), 422
+    except RateLimited as limited:
+        form.password.errors = [str(limited)]
+        headers = {"Retry-After": str(limited.retry_after)}
+        return _page(token, invitation, Situation.NEW, form), limited.status, headers
     except (Gone, Conflict):
         db.session.rollback()
         return show(token)

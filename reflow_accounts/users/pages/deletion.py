@@ -6,6 +6,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from reflow_accounts.auth import login_manager
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.auth.sessions import refuse_confirmation
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
@@ -28,11 +29,15 @@ def delete() -> Answer:
     """Delete the account and have the browser forget what it kept of it."""
     form = PasswordForm()
     account_id = current_user().public_id
-    rate_limits.hit("step-up", account=account_id)
+    session = login_manager.current_session()
+    assert session, "this page needs a session"
     try:
-        deletion.delete_account(current_user(), form.password.data or "", hasher(), client=client())
+        with rate_limits.attempt("step-up", account=account_id):
+            deletion.delete_account(current_user(), form.password.data or "", hasher(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
+        refuse_confirmation(session, client=client())
+        db.session.commit()
         form.show(failed)
         return _page(form), 422
     except Conflict:

@@ -6,12 +6,13 @@ from flask import redirect, render_template, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
+from reflow_accounts.auth.login import refuse_sign_in
 from reflow_accounts.auth.mail_links import find_link
 from reflow_accounts.auth.models import Factor, LinkPurpose, MailLink
 from reflow_accounts.auth.pages.sign_in import sign_in
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
-from reflow_accounts.errors import Gone, ValidationFailed
+from reflow_accounts.errors import Gone, RateLimited, ValidationFailed
 from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users import sign_up as sign_up_service
@@ -23,7 +24,7 @@ from reflow_accounts.web.request_info import client
 _MARKER = "signed_up"
 _MARKER_BYTES = 16
 
-Answer = str | AnyResponse | tuple[str, int]
+Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 @public.get("/signup")
@@ -41,14 +42,17 @@ def sign_up() -> Answer:
         return redirect(url_for("account.profile.show"), 303)
     form = SignUpForm()
     typed = [(form[name].data or "") for name in ("full_name", "email", "team_name", "password")]
-    rate_limits.hit("sign-up", account=form.email.data or "", address=client().address)
     marker = session.setdefault(_MARKER, secrets.token_urlsafe(_MARKER_BYTES))
     try:
-        sign_up_service.ask(*typed, hasher=hasher(), marker=marker)
+        sign_up_service.ask(*typed, hasher=hasher(), marker=marker, client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
         return render_template("users/signup.html", form=form), 422
+    except RateLimited as limited:
+        form.email.errors = [str(limited)]
+        headers = {"Retry-After": str(limited.retry_after)}
+        return render_template("users/signup.html", form=form), limited.status, headers
     db.session.commit()
     return render_template("users/check_email.html", email=form.email.data)
 
@@ -88,8 +92,12 @@ def _link(token: str) -> MailLink | None:
 
 def _is_right(password: str, link: MailLink) -> bool:
     # Who has the link is known by it: the address that it is opened from says nothing more.
-    rate_limits.hit("sign-up", account=link.public_id)
-    return hasher().matches(password, link.data["password_hash"])
+    with rate_limits.attempt("sign-up", account=link.public_id):
+        is_right = hasher().matches(password, link.data["password_hash"])
+    if not is_right:
+        refuse_sign_in(link.email, client())
+        db.session.commit()
+    return is_right
 
 
 def _asks_password(link: MailLink) -> bool:
