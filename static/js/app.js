@@ -1,4 +1,4 @@
-/* What HTML cannot do alone: open and close dialogs, copy a secret, guard an unsaved one, say what failed. */
+/* Dialogs, copying and guarding secrets that are shown once, and messages about failed requests. */
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
@@ -9,7 +9,7 @@
     return form && !form.elements.saved.checked ? form : null;
   };
 
-  // One message per action, cleared so that nobody finds it later by browsing.
+  // One message per action. It is cleared, so that screen readers do not find it later.
   const clearing = new Map();
   const say = (text, id = dialog() ? "dialog-live" : "live") => {
     const place = byId(id);
@@ -21,8 +21,8 @@
 
   // --- Dialogs -------------------------------------------------------------------------------------
 
-  // The element that opened a dialog gets the focus back; once something was done, the heading of its section does,
-  // unless the opener says that it stays (data-stays): it may have been swapped, so all is found by id.
+  // The opener of a dialog gets the focus back; after an action, the heading of its section does,
+  // unless the opener has data-stays. The opener may have been swapped, so elements are found by id.
   let opener = null;
   const focusAfter = (isDone) => {
     const back = opener && (!isDone || "stays" in opener.dataset) && byId(opener.id);
@@ -42,7 +42,7 @@
     form.querySelector("[data-guard]").hidden = false;
     form.querySelector("[data-back]").focus();
   };
-  // What is under way may be a key that would never be shown again.
+  // The pending request may create a key that would never be shown again.
   const isBusy = () => dialog()?.querySelector("[aria-disabled]");
   const leave = () => {
     if (isBusy()) return;
@@ -70,7 +70,7 @@
       });
       arrived.showModal();
     }
-    // A button that went with its row: the heading of the section is where one was.
+    // The button was removed with its row: focus the heading of its section.
     const part = detail.ctx?.target?.id && byId(detail.ctx.target.id);
     if (document.activeElement === document.body && part?.matches("section")) byId(part.getAttribute("aria-labelledby"))?.focus();
     const announced = part?.dataset?.announce;
@@ -79,7 +79,7 @@
   });
   document.addEventListener("close-dialog", ({ detail }) => finish(detail.message));
 
-  // --- What is shown once: a key, recovery codes -----------------------------------------------------
+  // --- Secrets shown once: keys, recovery codes -----------------------------------------------------
 
   const saved = (form, word, sentence) => {
     form.elements.saved.checked = true;
@@ -149,7 +149,7 @@
       if (found) act(found);
     }
   });
-  // A button with an address of its own is no business of htmx: the browser downloads what is there.
+  // Buttons with their own formaction bypass htmx, so that the browser downloads the file.
   document.addEventListener("submit", (event) => {
     if (event.submitter?.hasAttribute("formaction")) event.stopPropagation();
   }, true);
@@ -164,7 +164,7 @@
     }
   });
 
-  // --- While a request is under way, and when it fails ---------------------------------------------
+  // --- Pending and failed requests ---------------------------------------------
 
   let failed;
   const waiting = new WeakMap();
@@ -209,9 +209,9 @@
   document.addEventListener("htmx:response:error", fail);
   document.addEventListener("htmx:error", fail);
 
-  // --- What pages without a script go without ------------------------------------------------------
+  // --- Elements that need a script ------------------------------------------------------
 
-  // A form that needs a script of its own names it (data-script).
+  // A form that needs another script names it in data-script.
   const load = (address) => {
     if ([...document.scripts].some((script) => script.getAttribute("src") === address)) return;
     document.head.append(Object.assign(document.createElement("script"), { src: address }));

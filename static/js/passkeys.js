@@ -1,7 +1,7 @@
-/* Passkeys: has the browser make or use one, and sends what it gives with the form around the button. */
+/* Passkeys: creates or uses one in the browser, and submits the result with the form around the button. */
 "use strict";
 (() => {
-  // A passkey belongs to a domain name; at an address in numbers no browser makes one.
+  // A passkey belongs to a domain name; browsers create none at an IP address.
   const can = window.PublicKeyCredential?.parseRequestOptionsFromJSON && !/^[\d.]+$|:/.test(location.hostname);
   if (!can) return;
   const acts = {
@@ -17,7 +17,7 @@
   const credential = async (form) => {
     const answer = await fetch(form.dataset.options, { method: "POST", body: new FormData(form), redirect: "manual" });
     const isJson = answer.ok && answer.headers.get("Content-Type")?.includes("json");
-    // Whatever else the server wants, a better name or a fresh log-in: the form itself brings its page.
+    // For other answers, such as an invalid name or a needed log-in, submit the form to show the page.
     return isJson ? JSON.stringify(await acts[form.dataset.passkey](await answer.json())) : "";
   };
   const answered = new WeakSet();
@@ -36,7 +36,7 @@
     }
     button.removeAttribute("aria-disabled");
   };
-  // On the way down, so that nobody else sends the form before it has its answer.
+  // In the capture phase, so that no other handler submits the form before the passkey is ready.
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("[data-passkey]") || answered.delete(event.target)) return;
     event.preventDefault();

@@ -1,4 +1,4 @@
-/* "Show password": the button is there only with a script, and what it showed is hidden again before it is sent. */
+/* "Show password": shows the button, and hides the password again before the form is sent. */
 "use strict";
 for (const button of document.querySelectorAll("[data-shows]")) {
   const field = document.getElementById(button.getAttribute("aria-controls"));

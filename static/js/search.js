@@ -1,9 +1,9 @@
-/* A search stands in its address: a secret that was pasted into it goes to the field that is posted instead. */
+/* Moves a secret pasted into a search, which would be in the URL, to the key look-up, which is posted. */
 "use strict";
 document.addEventListener("submit", (event) => {
   const { dataset, elements } = event.target;
   const safe = document.getElementById(dataset.secretsTo);
-  // With a word before it, it takes more than a short tail: "surfs_up" is a name.
+  // After other letters a secret needs a longer tail: "surfs_up" is a name.
   if (!safe || !/\brf[ks]_|rf[ks]_\w{20}/i.test(elements.q.value)) return;
   event.preventDefault();
   event.stopPropagation();
