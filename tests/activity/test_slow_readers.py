@@ -10,8 +10,8 @@ import pytest
 
 from tests import factories
 from tests.api_keys.usage import log
-from tests.crash.answers import ME, Request, by_browser, by_key, send, slowest, statuses_of
-from tests.crash.lines import family
+from tests.crash.timed_requests import ME, Request, by_browser, by_key, send, slowest, statuses_of
+from tests.crash.worker_connections import process_tree
 from tests.helpers.live_server import LiveServer
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def begin_to_read(reader: socket.socket, server: LiveServer, request: Request) -
 def memory_mb(server: LiveServer) -> float:
     """Return how much memory the processes of the server hold."""
     assert server.process
-    states = [Path(f"/proc/{pid}/status").read_text() for pid in family(server.process.pid)]
+    states = [Path(f"/proc/{pid}/status").read_text() for pid in process_tree(server.process.pid)]
     return sum(int(re.findall(r"VmRSS:\s+(\d+) kB", state)[0]) for state in states) / 1024
 
 

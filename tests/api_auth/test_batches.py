@@ -18,7 +18,7 @@ from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.database import db
 from tests.api_auth.key_checks import LEFT_TO_FLASK, UNAVAILABLE, in_event_loop
 from tests.api_auth.test_unrecorded import BREAK, MEND
-from tests.crash.clients import ask, log_in
+from tests.crash.load import ask, log_in
 from tests.helpers import rows
 from tests.helpers.at_once import at_once
 

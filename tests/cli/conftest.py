@@ -3,9 +3,9 @@
 import pytest
 
 from tests.cli.account import Account
-from tests.cli.crew import Crew
 from tests.cli.folders import key_file, repository
 from tests.cli.listener import Listener
+from tests.cli.team_members import TeamMembers
 from tests.cli.terminal import Terminal
 from tests.helpers.faulty_proxy import FaultyProxy
 from tests.helpers.live_server import LiveServer
@@ -28,14 +28,14 @@ def listener():
 
 @pytest.fixture
 def here(terminal, listener):
-    """The terminal, pointed at the loopback server."""
+    """The terminal, configured for the loopback server."""
     terminal.environ["REFLOW_SERVER"] = listener.url
     return terminal
 
 
 @pytest.fixture
 def between(listener):
-    """A faulty proxy before the loopback server."""
+    """A faulty proxy in front of the loopback server."""
     proxy = FaultyProxy(listener.url)
     yield proxy
     proxy.close()
@@ -43,7 +43,7 @@ def between(listener):
 
 @pytest.fixture
 def disturbed(there, live):
-    """The terminal, whose way to the real server leads through the faulty proxy `disturbed.proxy`."""
+    """The terminal, connected to the real server through the faulty proxy `disturbed.proxy`."""
     there.proxy = FaultyProxy(live.url)
     there.environ["REFLOW_SERVER"] = there.proxy.url
     yield there
@@ -52,7 +52,7 @@ def disturbed(there, live):
 
 @pytest.fixture
 def there(terminal, live):
-    """The terminal, pointed at the real server."""
+    """The terminal, configured for the real server."""
     terminal.environ["REFLOW_SERVER"] = live.url
     return terminal
 
@@ -64,7 +64,7 @@ def ada(live):
 
 @pytest.fixture(scope="session")
 def nina(live):
-    """Nobody paid for Nina's team."""
+    """Nina, whose team has no subscription."""
     return Account(live.url, "nina@solo.example")
 
 
@@ -78,7 +78,7 @@ def keyed(there, ada):
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def house(request, tmp_path_factory):
-    """The real server on each kind of database, with nobody in it that a test did not put there."""
+    """The real server on each kind of database, without demo data."""
     folder = tmp_path_factory.mktemp("house")
     address = request.getfixturevalue("postgres").make_database("cli") if request.param != "sqlite" else ""
     server = LiveServer(folder, address)
@@ -90,7 +90,7 @@ def house(request, tmp_path_factory):
 @pytest.fixture
 def crew(house):
     """A team of three, and two others."""
-    return Crew(house)
+    return TeamMembers(house)
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def seat(terminal, house):
 
 @pytest.fixture
 def well(there, ada):
-    """A terminal with which all is well: a key at home, for its owner alone."""
+    """A correct setup: a private key file in the home folder."""
     (there.home / ".reflow").mkdir(mode=0o700)
     there.key = ada.new_key()
     there.file = key_file(there.home / ".reflow" / "api.key", there.key["secret"])

@@ -21,7 +21,7 @@ def test_activity_shows_the_uses_of_a_key(keyed, ada):
 
 
 @pytest.mark.parametrize("by", ["name", "id"])
-def test_activity_of_a_revoked_key_is_still_there(keyed, ada, by):
+def test_activity_of_a_revoked_key_remains(keyed, ada, by):
     key = ada.new_key()
     request(ada.url, "GET", "/me", key["secret"])
     ada.revoke(key)
@@ -29,7 +29,7 @@ def test_activity_of_a_revoked_key_is_still_there(keyed, ada, by):
     assert "GET /api/v1/me" in keyed.run("activity", "--key", key[by]).stdout
 
 
-def test_limit_holds_over_pages(keyed, ada):
+def test_limit_applies_across_pages(keyed, ada):
     for _ in range(3):
         keyed.run("whoami")
 
@@ -49,7 +49,7 @@ def test_limit_holds_over_pages(keyed, ada):
     assert others[first : first + 250] == items
 
 
-def test_since_leaves_out_what_was_before(keyed):
+def test_since_omits_earlier_entries(keyed):
     keyed.run("whoami")
 
     assert keyed.run("activity", "--since", "7d").stdout
@@ -59,19 +59,19 @@ def test_since_leaves_out_what_was_before(keyed):
     assert "There was no activity" in outcome.stderr
 
 
-def test_activity_of_a_key_that_is_not_there_is_not_found(keyed):
+def test_activity_of_a_missing_key_is_not_found(keyed):
     assert keyed.run("activity", "--key", "no such key").code == 6
 
 
 @pytest.mark.parametrize("path", ["/me", "me", "/api/v1/me", "api/v1/me"])
-def test_every_spelling_of_a_path_is_asked(keyed, path):
+def test_every_spelling_of_a_path_is_accepted(keyed, path):
     outcome = keyed.run("api", "get", path)
 
     assert outcome.code == 0, outcome.stderr
     assert json.loads(outcome.stdout)["user"]["name"] == "Ada Park"
 
 
-def test_address_of_the_server_itself_is_asked(keyed, live):
+def test_address_of_the_server_itself_is_accepted(keyed, live):
     assert keyed.run("api", "GET", f"{live.url}/api/v1/me").code == 0
 
 
@@ -102,7 +102,7 @@ def test_refusal_prints_the_problem_and_has_its_exit_code(keyed):
     assert outcome.stderr.startswith("reflow: ")
 
 
-def test_path_that_is_not_there_is_not_found(keyed):
+def test_missing_path_is_not_found(keyed):
     outcome = keyed.run("api", "GET", "/no such/påth?x=ü")
 
     assert outcome.code == 6, outcome.everything

@@ -54,7 +54,7 @@ def test_fields_go_with_every_page(keyed, ada, words):
     assert all(key["revoked_at"] for key in items)
 
 
-def test_page_is_as_large_as_it_may_be_unless_the_size_is_given(answered, listener):
+def test_page_size_is_the_maximum_by_default(answered, listener):
     listener.says("GET", "/keys", {"items": [], "next_cursor": None})
     for words in (("/keys",), ("/keys?limit=7",), ("/keys", "-f", "limit=9")):
         assert answered.run("api", "GET", *words, "--paginate").code == 0
@@ -67,7 +67,7 @@ def test_page_is_as_large_as_it_may_be_unless_the_size_is_given(answered, listen
 
 
 @pytest.mark.parametrize("way", ["path", "field"])
-def test_reading_goes_on_from_a_cursor(keyed, ada, way):
+def test_reading_continues_from_a_cursor(keyed, ada, way):
     for _ in range(5):
         ada.new_key()
     first = json.loads(keyed.run("api", "GET", "/keys?limit=2").stdout)
@@ -84,7 +84,7 @@ def test_reading_goes_on_from_a_cursor(keyed, ada, way):
 
 
 @pytest.mark.parametrize("path", ["/me", "/keys/{id}"])
-def test_what_is_no_list_has_no_pages(keyed, path):
+def test_other_answers_have_no_pages(keyed, path):
     outcome = keyed.run("api", "GET", path.format(id=keyed.key["id"]), "--paginate")
 
     assert outcome.code == 2
@@ -107,7 +107,7 @@ def test_refusal_of_a_list_is_printed_and_has_its_exit_code(keyed):
         ("GET", "/keys", "-i", "--paginate"),
     ],
 )
-def test_what_cannot_have_pages_is_wrong_usage(answered, listener, words):
+def test_paginate_without_a_list_is_wrong_usage(answered, listener, words):
     outcome = answered.run("api", *words)
 
     assert outcome.code == 2
@@ -115,7 +115,7 @@ def test_what_cannot_have_pages_is_wrong_usage(answered, listener, words):
     assert listener.asked == []
 
 
-def test_list_that_does_not_end_is_printed_as_far_as_it_was_read(answered, listener):
+def test_endless_list_is_printed_up_to_the_failure(answered, listener):
     _pages(listener, *({"items": [{"id": f"key_{n}"}], "next_cursor": str(n + 1)} for n in range(600)))
 
     outcome = answered.run("api", "GET", "/keys", "--paginate")
@@ -133,7 +133,7 @@ def test_list_that_does_not_end_is_printed_as_far_as_it_was_read(answered, liste
     assert "The list is too long: 500 items came" in outcome.stderr
 
 
-def test_list_that_goes_in_circles_is_no_list_of_reflow(answered, listener):
+def test_circular_list_is_refused(answered, listener):
     _pages(listener, *({"items": [], "next_cursor": str((n + 1) % 3)} for n in range(3)))
 
     for words in (("api", "GET", "/keys", "--paginate"), ("keys", "list")):
@@ -143,7 +143,7 @@ def test_list_that_goes_in_circles_is_no_list_of_reflow(answered, listener):
         assert "a list whose pages repeat" in outcome.stderr
 
 
-def test_limit_of_lines_ends_the_reading(answered, listener):
+def test_line_limit_ends_the_reading(answered, listener):
     page = {"items": [{"id": f"use_{n}"} for n in range(200)], "next_cursor": "1"}
     listener.says("GET", "/activity", page)
 
@@ -168,7 +168,7 @@ def test_status_and_headers_come_before_the_answer(keyed, option):
     assert keyed.key["secret"] not in outcome.everything
 
 
-def test_head_of_a_refusal_and_of_no_content_is_printed_too(keyed, ada):
+def test_headers_of_a_refusal_and_of_no_content_are_printed(keyed, ada):
     refusal = keyed.run("api", "GET", "/keys/key_nosuchkey", "-i")
     gone = keyed.run("api", "DELETE", f"/keys/{ada.new_key()['id']}", "-i")
 
@@ -180,7 +180,7 @@ def test_head_of_a_refusal_and_of_no_content_is_printed_too(keyed, ada):
     assert gone.stdout.endswith("\n\n")
 
 
-def test_head_of_a_stranger_is_printed_too(answered, listener):
+def test_headers_of_another_server_are_printed(answered, listener):
     listener.says_raw("GET", "/me", b"<h1>Hotel</h1>", 200, **{"Content-Type": "text/html", "X-Hotel": "yes"})
 
     outcome = answered.run("api", "GET", "/me", "-i")

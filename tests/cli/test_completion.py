@@ -12,7 +12,7 @@ import pytest
 from tests.cli.folders import login
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 from tests.cli.terminal import PATIENCE, Terminal
-from tests.cli.test_lightness import HEAVY
+from tests.cli.test_startup_imports import HEAVY
 
 SHELLS = ("bash", "zsh", "fish")
 PROBE = """
@@ -103,7 +103,7 @@ def where_there_is(name: str):
         ),
     ],
 )
-def test_tab_completes_at_a_real_prompt(shell, program, set_up):
+def test_tab_key_completes_at_a_real_prompt(shell, program, set_up):
     """The shell itself, interactive, on a pseudo-terminal."""
     ours, theirs = pty.openpty()
     environ = {**shell.environ, "PS1": "ready> ", "TERM": "dumb", "INPUTRC": os.devnull, "HISTFILE": ""}
@@ -197,7 +197,7 @@ def test_unknown_shell_is_wrong_usage(terminal):
 
 
 @pytest.mark.parametrize("instruction", ["bash_complete", "bash", "tcsh_complete", "x", "_"])
-def test_what_no_script_says_ends_with_1_and_no_traceback(terminal, instruction):
+def test_invalid_completion_request_ends_with_1(terminal, instruction):
     terminal.environ["_REFLOW_COMPLETE"] = instruction
 
     outcome = terminal.run("whoami")

@@ -95,7 +95,7 @@ def test_revoked_key_found_first_ends_the_command(here, listener, scene):
     assert outcome.stdout == ""
 
 
-def test_without_any_credential_the_command_says_what_to_do(here, listener):
+def test_missing_credential_is_explained(here, listener):
     outcome = here.run("whoami")
 
     assert outcome.code == 4
@@ -161,14 +161,14 @@ def test_bare_repository_and_the_inside_of_git_have_no_root(here, listener, fold
     assert listener.asked == []
 
 
-def test_key_beside_one_is_not_used_outside_a_repository(here, listener):
+def test_key_in_the_folder_is_not_used_outside_a_repository(here, listener):
     key_file(here.folder / "reflow.key", made_up_key())
 
     assert here.run("whoami").code == 4
     assert listener.asked == []
 
 
-def test_variables_of_git_do_not_move_the_root(here, listener):
+def test_git_variables_do_not_change_the_root(here, listener):
     other = repository(here.home / "other")
     key_file(other / "reflow.key", made_up_key())
     here.environ |= {"GIT_DIR": str(other / ".git"), "GIT_WORK_TREE": str(other)}
@@ -178,7 +178,7 @@ def test_variables_of_git_do_not_move_the_root(here, listener):
 
 
 @pytest.mark.parametrize("home", [None, "", "relative", "."])
-def test_without_a_home_folder_that_place_is_skipped(here, listener, home):
+def test_missing_home_folder_is_skipped(here, listener, home):
     key_file(here.folder / ".reflow" / "api.key", made_up_key())
     del here.environ["HOME"]
     if home is not None:
@@ -200,7 +200,7 @@ def test_empty_variable_counts_as_not_set(here, listener, value):
     assert listener.secrets == [secret]
 
 
-def test_login_elsewhere_is_never_shown_to_this_server(here, listener):
+def test_login_of_another_server_is_never_sent(here, listener):
     login(here.home, "https://elsewhere.example", made_up_session())
 
     assert here.run("whoami").code == 4

@@ -5,16 +5,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.cli.certificates import certificate
+from tests.cli.doctor_report import Report
 from tests.cli.folders import key_file, login
 from tests.cli.listener import Listener
-from tests.cli.report import Report
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 from tests.helpers.live_server import free_port
 
 pytestmark = pytest.mark.postgresql_later
 
 
-def test_all_is_well(well, live):
+def test_correct_setup_has_no_findings(well, live):
     report = Report(well)
 
     assert (report.code, report.bad) == (0, [])
@@ -39,7 +39,7 @@ def test_each_finding_is_one_line(well):
     assert f"Fix it: chmod 600 {well.file}" in seen
 
 
-def test_at_a_screen_nobody_is_asked(there, live):
+def test_doctor_asks_nothing_on_a_terminal(there, live):
     outcome = there.run_at_a_screen("doctor")
 
     assert outcome.code == 4
@@ -48,7 +48,7 @@ def test_at_a_screen_nobody_is_asked(there, live):
 
 
 @pytest.mark.parametrize("source", ["--server", "REFLOW_SERVER", "the last login", "the default"])
-def test_it_says_where_the_server_comes_from(terminal, listener, source):
+def test_source_of_the_server_address_is_named(terminal, listener, source):
     words = ("--server", listener.url) if source == "--server" else ()
     if source == "REFLOW_SERVER":
         terminal.environ["REFLOW_SERVER"] = listener.url
@@ -60,7 +60,7 @@ def test_it_says_where_the_server_comes_from(terminal, listener, source):
     assert report["server"]["detail"].endswith(f", from {source}")
 
 
-def test_without_the_network_the_rest_is_looked_at(well):
+def test_other_checks_run_without_a_network(well):
     well.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{free_port()}"
     well.file.chmod(0o644)
 
@@ -79,7 +79,7 @@ def test_invalid_address_gets_no_request_and_the_rest_is_checked(well, listener)
     assert (report.code, report.bad) == (7, [("server", "error")])
 
 
-def test_what_is_not_reflow_is_sent_no_secret(here, listener):
+def test_other_server_gets_no_secret(here, listener):
     listener.says_raw("GET", "/me", b"<h1>Sign in to the hotel</h1>")
     key_file(here.home / ".reflow" / "api.key", made_up_key())
 
@@ -100,7 +100,7 @@ def test_http_beyond_this_machine_is_an_error(terminal):
 
 
 @pytest.mark.parametrize(("days", "state"), [(400, "ok"), (15, "ok"), (13, "warning")])
-def test_end_of_the_certificate_is_told(terminal, tmp_path, days, state):
+def test_end_of_the_certificate_is_shown(terminal, tmp_path, days, state):
     trusted, context = certificate(tmp_path, days)
     server = Listener(context)
     server.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
@@ -115,7 +115,7 @@ def test_end_of_the_certificate_is_told(terminal, tmp_path, days, state):
 
 
 @pytest.mark.parametrize("days", [400, -1])
-def test_certificate_that_is_not_trusted_or_has_ended_is_an_error(terminal, tmp_path, days):
+def test_untrusted_or_expired_certificate_is_an_error(terminal, tmp_path, days):
     trusted, context = certificate(tmp_path, days)
     server = Listener(context)
     terminal.environ["REFLOW_SERVER"] = server.url
@@ -136,7 +136,7 @@ def test_certificate_that_is_not_trusted_or_has_ended_is_an_error(terminal, tmp_
     ("ahead", "words"),
     [(0, "agrees"), (-55, "agrees"), (300, "behind the server's"), (-7200, "ahead of the server's")],
 )
-def test_clock_is_compared(here, listener, ahead, words):
+def test_clock_is_compared_with_the_server(here, listener, ahead, words):
     listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
     listener.clock = ahead
 
@@ -175,7 +175,7 @@ def end_now(live, key_id: str) -> None:
 
 
 @pytest.mark.parametrize(("days", "state"), [(20, "ok"), (13, "warning"), (0.1, "warning")])
-def test_key_that_ends_soon_is_a_warning_and_mended(well, ada, days, state):
+def test_key_that_ends_soon_is_warned_of_and_fixed(well, ada, days, state):
     end = (datetime.now(UTC) + timedelta(days=days)).isoformat()
     ada.ask("PATCH", f"/keys/{well.key['id']}", {"expires_at": end})
 
@@ -196,7 +196,7 @@ def test_service_accounts_key_is_rotated_by_an_admin(there, house, crew):
 
 
 @pytest.mark.parametrize("by", ["key", "login"])
-def test_without_a_subscription_there_is_an_error(terminal, house, crew, by):
+def test_missing_subscription_is_an_error(terminal, house, crew, by):
     terminal.environ["REFLOW_SERVER"] = house.url
     if by == "key":
         terminal.environ["REFLOW_API_KEY"] = crew.admin.key().secret
@@ -218,7 +218,7 @@ def test_login_needs_no_key(there, ada):
     assert Report(there).code == 0
 
 
-def test_without_a_home_folder_it_works_too(keyed):
+def test_doctor_works_without_a_home_folder(keyed):
     del keyed.environ["HOME"]
     report = Report(keyed)
     assert report.code == 0

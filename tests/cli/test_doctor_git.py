@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
+from tests.cli.doctor_report import Report
 from tests.cli.folders import git, key_file, repository
-from tests.cli.report import Report
 from tests.cli.secrets_for_tests import made_up_key
 
 FILES, HISTORY = "git files", "git history"
@@ -27,7 +27,7 @@ def commit(root, name: str, content: str | bytes, message: str = "more") -> None
 @pytest.mark.parametrize(
     "name", ["deep/api.key", "api.key", "my.key", "notes.txt", "with space.key", "ü.key"]
 )
-def test_key_file_that_git_does_not_ignore_is_a_warning_and_mended(well, name):
+def test_key_file_not_ignored_by_git_is_warned_of_and_fixed(well, name):
     key_file(well.folder / name, made_up_key())
 
     report = Report(well)
@@ -39,7 +39,7 @@ def test_key_file_that_git_does_not_ignore_is_a_warning_and_mended(well, name):
 
 
 @pytest.mark.parametrize("name", ["deep/reflow.key", "api.key", "notes.txt"])
-def test_key_file_that_git_tracks_is_an_error_and_mended(well, name):
+def test_key_file_tracked_by_git_is_an_error_and_fixed(well, name):
     key_file(well.folder / name, made_up_key())
     git(well.folder, "add", "--force", name)
 
@@ -54,7 +54,7 @@ def test_key_file_that_git_tracks_is_an_error_and_mended(well, name):
 @pytest.mark.parametrize(
     "content", [b"-----BEGIN CERTIFICATE-----\nMIIE\n", b"\0\1\2binary", b""], ids=["pem", "binary", "empty"]
 )
-def test_keys_of_others_are_none_of_ours(well, content):
+def test_keys_of_others_are_ignored(well, content):
     commit(well.folder, "server.key", content)
 
     assert Report(well).code == 0
@@ -79,7 +79,7 @@ def test_key_in_the_history_is_an_error(well, name, removed):
     assert secret[:20] not in report.text
 
 
-def test_key_in_an_endless_line_is_found(well):
+def test_key_in_a_very_long_line_is_found(well):
     for place in (65_500, 65_536 - 30, 131_000):
         commit(well.folder, "bundle.js", "x" * place + f" {made_up_key()} " + "y" * 70_000)
     git(well.folder, "rm", "--quiet", "bundle.js")
@@ -113,7 +113,7 @@ def test_key_in_a_message_or_a_merge_is_found(well):
     assert f"ends in {second[-4:]}" in details
 
 
-def test_own_live_key_in_the_history_is_revoked_and_then_all_is_well(well, ada):
+def test_own_live_key_in_the_history_is_revoked(well, ada):
     leaked = ada.new_key()
     commit(well.folder, "notes.txt", leaked["secret"])
     git(well.folder, "rm", "--quiet", "notes.txt")
@@ -140,7 +140,7 @@ def test_file_with_the_name_of_a_key_is_a_warning(well):
     assert "holds the file reflow.key; revoke the key that was in it" in report[HISTORY]["detail"]
 
 
-def test_only_the_last_hundred_commits_are_looked_at(well):
+def test_only_the_last_hundred_commits_are_checked(well):
     commit(well.folder, "notes.txt", made_up_key())
     git(well.folder, "rm", "--quiet", "notes.txt")
     script = "for i in $(seq 99); do git commit --quiet --allow-empty -m $i; done"
@@ -161,7 +161,7 @@ def test_only_the_last_hundred_commits_are_looked_at(well):
     assert Report(well)[HISTORY]["state"] == "ok"
 
 
-def test_much_history_is_read_within_bounds(well):
+def test_long_history_is_read_within_limits(well):
     content = b"".join(b"%d " % number * 20 + b"\n" for number in range(600_000))
     commit(well.folder, "big.txt", content)
 
@@ -172,7 +172,7 @@ def test_much_history_is_read_within_bounds(well):
 
 
 @pytest.mark.parametrize("state", ["empty", "no git", "not ours"])
-def test_repository_that_shows_nothing(keyed, state, tmp_path):
+def test_unreadable_repository_is_reported(keyed, state, tmp_path):
     git(keyed.folder, "init", "--quiet")
     if state == "no git":
         keyed.environ["PATH"] = str(tmp_path)
@@ -203,7 +203,7 @@ def test_repository_cannot_run_programs(well, tmp_path):
     assert not marker.exists()
 
 
-def test_outside_a_repository_there_is_nothing_to_look_at(keyed):
+def test_nothing_is_checked_outside_a_repository(keyed):
     report = Report(keyed)
     assert report.code == 0
     assert report[FILES]["detail"] == "this folder is in no git repository"

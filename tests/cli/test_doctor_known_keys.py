@@ -4,8 +4,8 @@ import shlex
 
 import pytest
 
+from tests.cli.doctor_report import Report
 from tests.cli.folders import git, key_file, repository
-from tests.cli.report import Report
 
 HISTORY = "git history"
 
@@ -20,7 +20,7 @@ def leak(terminal, secret: str) -> None:
 
 
 @pytest.mark.parametrize("teams", [1, 2])
-def test_admin_revokes_it_as_told_and_then_all_is_well(admin, crew, teams):
+def test_admin_revokes_the_key_with_the_shown_command(admin, crew, teams):
     leaked = crew.robot.key("deploy")
     leak(admin, leaked.secret)
     if teams > 1:
@@ -39,7 +39,7 @@ def test_admin_revokes_it_as_told_and_then_all_is_well(admin, crew, teams):
     assert "which was revoked" in report[HISTORY]["detail"]
 
 
-def test_who_is_no_admin_is_told_to_see_to_it(seat, crew):
+def test_other_member_is_told_to_ask_an_admin(seat, crew):
     there = seat(crew.editor)
     leak(there, crew.robot.key("deploy").secret)
 
@@ -49,7 +49,7 @@ def test_who_is_no_admin_is_told_to_see_to_it(seat, crew):
     assert "revoke it, if it is not yet" in report[HISTORY]["detail"]
 
 
-def test_account_itself_knows_its_key(seat, crew):
+def test_service_account_recognizes_its_key(seat, crew):
     there = seat(crew.robot)
     leak(there, crew.robot.key("deploy").secret)
 

@@ -9,7 +9,7 @@ import pytest
 from tests.api_keys.usage import log
 from tests.cli.account import request
 from tests.cli.folders import login
-from tests.cli.ongoing import Ongoing, until
+from tests.cli.running_command import RunningCommand, until
 from tests.cli.secrets_for_tests import made_up_key
 from tests.cli.terminal import CTRL_C, PATIENCE
 
@@ -39,7 +39,7 @@ def questions(ada, key) -> int:
 
 
 def test_each_use_is_shown_once_as_it_happens(logged_in, ada, watched):
-    with Ongoing(logged_in, *FOLLOW, "--key", watched["name"]) as run:
+    with RunningCommand(logged_in, *FOLLOW, "--key", watched["name"]) as run:
         assert "API key created" in run.line()
         for path in ("/me", "/keys", "/teams"):
             request(ada.url, "GET", path, watched["secret"])
@@ -56,15 +56,15 @@ def test_each_use_is_shown_once_as_it_happens(logged_in, ada, watched):
 def test_first_lines_are_the_newest_and_older_ones_never_follow(logged_in, ada, watched):
     for path in ("/me", "/keys", "/teams"):
         request(ada.url, "GET", path, watched["secret"])
-    with Ongoing(logged_in, *FOLLOW, "--key", watched["id"], "--limit", "2") as run:
+    with RunningCommand(logged_in, *FOLLOW, "--key", watched["id"], "--limit", "2") as run:
         assert [path_in(line) for line in run.lines(2)] == ["/keys", "/teams"]
         request(ada.url, "GET", "/me", watched["secret"])
         assert path_in(run.line()) == "/me"
 
 
-def test_own_requests_are_left_out_and_those_of_others_are_not(keyed, ada):
+def test_own_requests_are_omitted_and_others_shown(keyed, ada):
     secret = keyed.key["secret"]
-    with Ongoing(keyed, *FOLLOW, "--key", keyed.key["id"]) as run:
+    with RunningCommand(keyed, *FOLLOW, "--key", keyed.key["id"]) as run:
         assert "API key created" in run.line()
         assert path_in(run.line()) == f"/keys/{keyed.key['id']}"
         until(lambda: questions(ada, keyed.key) > 2)
@@ -77,7 +77,7 @@ def test_own_requests_are_left_out_and_those_of_others_are_not(keyed, ada):
 
 
 def test_entries_of_several_pages_are_shown_once_and_in_order(logged_in, live, watched):
-    with Ongoing(logged_in, "--json", *FOLLOW, "--key", watched["id"]) as run:
+    with RunningCommand(logged_in, "--json", *FOLLOW, "--key", watched["id"]) as run:
         run.line()
         log.append_many(live.app, log.number_of(live.app, watched["id"]), 450)
         entries = [json.loads(line) for line in run.lines(450)]
@@ -89,8 +89,8 @@ def test_entries_of_several_pages_are_shown_once_and_in_order(logged_in, live, w
     assert rest == ""
 
 
-def test_key_that_is_revoked_meanwhile_ends_it(keyed, ada):
-    with Ongoing(keyed, *FOLLOW) as run:
+def test_revoked_key_ends_follow(keyed, ada):
+    with RunningCommand(keyed, *FOLLOW) as run:
         run.line()
         ada.revoke(keyed.key)
         outcome = run.end()
@@ -99,7 +99,7 @@ def test_key_that_is_revoked_meanwhile_ends_it(keyed, ada):
     assert "was revoked. Create a new one in Account > API Keys" in outcome.stderr
 
 
-def test_ctrl_c_on_a_terminal_ends_it(keyed):
+def test_ctrl_c_on_a_terminal_ends_follow(keyed):
     keyed.run("whoami")
 
     outcome = keyed.run_at_a_screen(
@@ -112,7 +112,7 @@ def test_ctrl_c_on_a_terminal_ends_it(keyed):
     assert "Traceback" not in outcome.stdout
 
 
-def test_closed_pipe_ends_it_quietly(keyed):
+def test_closed_pipe_ends_follow_quietly(keyed):
     """Also when no further line comes that would notice."""
     script = '"$@" | head -n 1; echo "${PIPESTATUS[0]}"'
     command = ["bash", "-c", script, "bash", *keyed.command, *FOLLOW, "--key", keyed.key["id"]]
@@ -145,7 +145,7 @@ def entry(at: str, subject: str = "CI", path: str = "/me", **facts: str) -> dict
 def followed(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     listener.says("GET", "/activity", {"items": [entry("20.000001")], "next_cursor": None})
-    with Ongoing(here, *FOLLOW) as run:
+    with RunningCommand(here, *FOLLOW) as run:
         assert run.line().startswith("2026-05-01T12:00:20.000001Z\t")
         yield run
 
@@ -154,7 +154,7 @@ def now_says(listener, *entries: dict[str, object]) -> None:
     listener.says("GET", "/activity", {"items": [*entries, entry("20.000001")], "next_cursor": None})
 
 
-def test_line_that_comes_late_is_shown_too(followed, listener):
+def test_late_entry_is_shown(followed, listener):
     now_says(listener, entry("25.5"), entry("15.5"))
     assert [line[:25] for line in followed.lines(2)] == [
         "2026-05-01T12:00:15.5Z\tAP",
@@ -162,7 +162,7 @@ def test_line_that_comes_late_is_shown_too(followed, listener):
     ]
 
 
-def test_two_lines_that_say_the_same_are_two(followed, listener):
+def test_equal_lines_are_both_shown(followed, listener):
     now_says(listener, entry("20.000001", id="use_2"))
     assert followed.line().startswith("2026-05-01T12:00:20.000001Z\t")
     now_says(listener, entry("21.0"), entry("20.000001", id="use_2"))
@@ -176,10 +176,10 @@ def test_key_with_a_new_name_does_not_repeat_its_lines(followed, listener):
     assert followed.line().startswith("2026-05-01T12:00:22.0Z\t")
 
 
-def test_given_time_is_asked_for_while_there_is_no_entry(here, listener):
+def test_given_time_is_used_while_there_is_no_entry(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     listener.says("GET", "/activity", {"items": [], "next_cursor": None})
-    with Ongoing(here, *FOLLOW, "--since", "2999-01-01") as run:
+    with RunningCommand(here, *FOLLOW, "--since", "2999-01-01") as run:
         until(lambda: len(listener.asked) > 1)
         listener.says("GET", "/activity", {"items": [entry("20.000001")], "next_cursor": None})
         assert run.line()
@@ -217,7 +217,7 @@ def test_poll_waits_as_long_as_the_server_asks_for(followed, listener, status, c
     assert followed.errors.count("Going on") == 1
 
 
-def test_server_that_is_away_for_a_while_costs_no_line(followed, listener):
+def test_outage_of_the_server_loses_no_line(followed, listener):
     listener.says_raw("GET", "/activity", b"<h1>Maintenance</h1>", 502, **{"Content-Type": "text/html"})
     until(lambda: "Going on as soon as it answers" in followed.errors)
     now_says(listener, entry("23.0"))
@@ -225,14 +225,14 @@ def test_server_that_is_away_for_a_while_costs_no_line(followed, listener):
     assert followed.line().startswith("2026-05-01T12:00:23.0Z\t")
 
 
-def test_refusal_ends_it_with_its_exit_code(followed, listener):
+def test_refusal_ends_follow_with_its_exit_code(followed, listener):
     problem = {"title": "No", "status": 403, "detail": "Not paid.", "code": "subscription_inactive"}
     listener.says("GET", "/activity", problem, 403)
 
     assert followed.end().code == 5
 
 
-def test_names_of_others_cannot_steer_or_break_a_line(followed, listener):
+def test_names_of_others_cannot_break_a_line_or_control_the_terminal(followed, listener):
     now_says(listener, entry("21.0", "a\tb\n\x1b[31mc"))
 
     line = followed.line()

@@ -15,7 +15,7 @@ KEY = {"id": "key_2", "name": "ci", "secret": made_up_key(), "created_at": "2026
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of its own, with hardly any room."""
+    """A disk of its own with hardly any free space."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", folder], check=False)
@@ -33,7 +33,7 @@ def fill(folder) -> None:
             return
 
 
-def test_on_a_full_disk_no_key_is_made(keyed, ada, small_disk):
+def test_full_disk_prevents_key_creation(keyed, ada, small_disk):
     if small_disk:
         fill(small_disk)
         outcome = keyed.run("keys", "create", name := unused_name(), "-o", f"{small_disk}/new.key")
@@ -52,7 +52,7 @@ def test_on_a_full_disk_no_key_is_made(keyed, ada, small_disk):
     assert name not in ada.live_names()
 
 
-def test_file_that_may_not_grow_holds_no_half_key(keyed, ada):
+def test_limited_file_holds_no_partial_key(keyed, ada):
     outcome = keyed.run(
         *("keys", "create", name := unused_name(), "-o", "new.key"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20)),
@@ -64,7 +64,7 @@ def test_file_that_may_not_grow_holds_no_half_key(keyed, ada):
     assert name not in ada.live_names()
 
 
-def test_key_whose_folder_vanishes_meanwhile_is_revoked_again(here, listener):
+def test_key_whose_folder_vanishes_is_revoked(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     folder = here.folder / "gone"
     folder.mkdir()
@@ -80,7 +80,7 @@ def test_key_whose_folder_vanishes_meanwhile_is_revoked_again(here, listener):
     assert KEY["secret"] not in outcome.everything
 
 
-def test_key_that_can_be_neither_written_nor_revoked_is_named(here, listener):
+def test_key_neither_written_nor_revoked_is_named(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     folder = here.folder / "gone"
     folder.mkdir()

@@ -26,7 +26,7 @@ def test_help_names_the_order_of_credentials_and_warns_of_git(terminal):
     assert "130 interrupted (Ctrl-C)" in outcome.stdout
 
 
-def test_on_a_narrow_screen_the_help_is_wrapped(terminal):
+def test_help_is_wrapped_on_a_narrow_screen(terminal):
     outcome = terminal.run_at_a_screen("--help")  # of no width, like a screen that does not tell its own
 
     assert outcome.code == 0
@@ -34,7 +34,7 @@ def test_on_a_narrow_screen_the_help_is_wrapped(terminal):
     assert max(map(len, outcome.stdout.partition("Which credential")[0].splitlines())) <= 50
 
 
-def test_help_that_cannot_be_written_is_told_in_a_sentence(terminal):
+def test_unwritable_help_is_explained(terminal):
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
             [*terminal.command, "--help"],
@@ -49,7 +49,7 @@ def test_help_that_cannot_be_written_is_told_in_a_sentence(terminal):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_line_in_the_help_is_the_first_of_the_command(name):
+def test_summary_in_the_help_is_that_of_the_command(name):
     command = reflow.get_command(None, name)
 
     assert command.help.splitlines()[0] == COMMANDS[name][1]

@@ -68,7 +68,7 @@ def test_journey_from_login_to_a_refused_key(installed, live):
     assert "reflow.key (git root) was revoked." in outcome.stderr
 
 
-def test_module_is_the_command_too(installed, installation, live):
+def test_module_runs_the_command(installed, installation, live):
     installed.command = (installation.python, "-m", "reflow_accounts.cli")
 
     outcome = installed.run("--version")

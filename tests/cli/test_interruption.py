@@ -43,7 +43,7 @@ def _imports(terminal) -> list[str]:
     return names[names.index(f"{OURS}main") + 1 :]
 
 
-def test_while_it_starts(keyed):
+def test_ctrl_c_at_the_start_ends_quietly(keyed):
     for name in _imports(keyed)[::4]:
         with _start(keyed, "whoami", flags=("-X", "importtime")) as process:
             other = []
@@ -59,7 +59,7 @@ def test_while_it_starts(keyed):
 
 
 @pytest.mark.parametrize("fault", [silence, cut_after(20)], ids=["no answer", "half an answer"])
-def test_while_it_waits_for_an_answer(keyed, between, fault):
+def test_ctrl_c_during_a_request_ends_quietly(keyed, between, fault):
     arrived = threading.Event()
 
     def say_that_it_arrived(exchange) -> None:
@@ -78,7 +78,7 @@ def test_while_it_waits_for_an_answer(keyed, between, fault):
     assert (out, err) == ("", "reflow: interrupted.\n")
 
 
-def test_while_its_output_is_read_slowly(keyed, listener):
+def test_ctrl_c_during_output_ends_quietly(keyed, listener):
     key = {"id": "key_1", "name": "n" * 90, "hint": "abcd", "use_count": 1}
     listener.says("GET", "/keys", {"items": [key] * 5000, "next_cursor": None})
     with _start(keyed, "keys", "list") as process:
@@ -91,7 +91,7 @@ def test_while_its_output_is_read_slowly(keyed, listener):
     assert err == "reflow: interrupted.\n"
 
 
-def test_pressed_twice_it_is_said_once(keyed, between):
+def test_second_ctrl_c_adds_no_line(keyed, between):
     arrived = threading.Event()
 
     def say_that_it_arrived(exchange) -> None:

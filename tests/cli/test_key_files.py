@@ -67,7 +67,7 @@ CASES += [("variable", name) for name in ("blank lines", "two secrets", "cut off
 
 
 @pytest.mark.parametrize(("place", "name"), CASES)
-def test_anything_else_ends_the_command_and_is_not_repeated(here, listener, place, name):
+def test_other_content_is_refused_and_not_repeated(here, listener, place, name):
     content = BAD[name]
     words, where = _put(here, place, content)
     login(here.home, listener.url, made_up_session())
@@ -108,7 +108,7 @@ def test_missing_file_after_k_is_a_usage_error(here, listener, name):
 
 @pytest.mark.parametrize("kind", ["folder", "dangling link", "pipe"])
 @pytest.mark.parametrize("place", ["repo", "home"])
-def test_what_is_no_plain_file_ends_the_command_too(here, listener, place, kind):
+def test_special_file_is_refused(here, listener, place, kind):
     path = repository(here.folder) / "reflow.key" if place == "repo" else here.home / ".reflow" / "api.key"
     path.parent.mkdir(exist_ok=True)
     {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "dangling link": lambda: path.symlink_to("no")}[
@@ -166,7 +166,7 @@ def test_refusal_names_the_credential_and_not_the_secret(here, listener, code):
     assert not leaks(outcome)
 
 
-def test_secret_that_the_server_repeats_is_taken_out(here, listener):
+def test_secret_repeated_by_the_server_is_masked(here, listener):
     here.environ["REFLOW_API_KEY"] = SECRET
     listener.says("GET", "/me", {"code": "internal_error", "detail": f"Could not read {SECRET}."}, status=500)
 

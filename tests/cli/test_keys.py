@@ -35,7 +35,7 @@ def test_list_shows_each_key_on_a_line(keyed, ada):
     assert key["secret"] not in outcome.everything
 
 
-def test_list_goes_over_all_pages(keyed, ada):
+def test_list_reads_all_pages(keyed, ada):
     for _ in range(205 - len(ada.live_names())):
         ada.new_key()
     expected = ada.live_names()
@@ -64,7 +64,7 @@ def test_table_is_drawn_on_a_terminal(keyed):
     assert keyed.key["name"] in outcome.stdout
 
 
-def test_new_key_is_all_that_goes_to_stdout(keyed, ada):
+def test_stdout_holds_only_the_new_key(keyed, ada):
     outcome = keyed.run("keys", "create", name := unused_name())
 
     assert outcome.code == 0, outcome.stderr
@@ -76,7 +76,7 @@ def test_new_key_is_all_that_goes_to_stdout(keyed, ada):
     assert secret not in outcome.stderr
 
 
-def test_new_key_can_be_told_as_json(keyed):
+def test_new_key_is_printed_as_json(keyed):
     answer = json.loads(keyed.run("--json", "keys", "create", name := unused_name()).stdout)
 
     assert answer["name"] == name
@@ -128,7 +128,7 @@ def test_file_is_never_overwritten_by_accident(keyed, ada):
 
 @pytest.mark.parametrize("target", ["no/such/folder/x", "folder", "/dev/null", "/proc/x"])
 @pytest.mark.parametrize("force", [(), ("--force",)], ids=["", "force"])
-def test_where_nothing_can_be_written_no_key_is_made(keyed, ada, target, force):
+def test_unwritable_destination_prevents_key_creation(keyed, ada, target, force):
     (keyed.folder / "folder").mkdir()
 
     outcome = keyed.run("keys", "create", name := unused_name(), "-o", target, *force)
@@ -138,7 +138,7 @@ def test_where_nothing_can_be_written_no_key_is_made(keyed, ada, target, force):
     assert name not in ada.live_names()
 
 
-def test_key_that_cannot_be_printed_is_revoked_again(keyed, ada):
+def test_unprintable_key_is_revoked(keyed, ada):
     with Path("/dev/full").open("wb") as full:
         command = [*COMMAND, "keys", "create", name := unused_name()]
         done = subprocess.run(command, env=keyed.environ, stdout=full, stderr=subprocess.PIPE, check=False)
@@ -148,7 +148,7 @@ def test_key_that_cannot_be_printed_is_revoked_again(keyed, ada):
     assert name not in ada.live_names()
 
 
-def test_key_for_nobody_is_revoked_again(keyed, ada):
+def test_unread_key_is_revoked(keyed, ada):
     command = (
         f"{' '.join(COMMAND)} keys create {(name := unused_name())} | exec 0<&-; exit ${{PIPESTATUS[0]}}"
     )
@@ -158,7 +158,7 @@ def test_key_for_nobody_is_revoked_again(keyed, ada):
     assert b"Traceback" not in done.stderr
 
 
-def test_without_stdout_no_key_is_made(keyed, ada):
+def test_closed_stdout_prevents_key_creation(keyed, ada):
     command = f"exec {' '.join(COMMAND)} keys create {(name := unused_name())} >&-"
     done = subprocess.run(["bash", "-c", command], env=keyed.environ, stderr=subprocess.PIPE, check=False)
 
@@ -179,7 +179,7 @@ def test_key_saved_at_the_git_root_is_used_from_then_on(keyed):
     assert f"the key in {root / 'reflow.key'} (git root)" in keyed.run("whoami").stdout
 
 
-def test_key_saved_where_git_would_publish_it_is_warned_of(keyed):
+def test_key_saved_in_a_tracked_place_is_warned_of(keyed):
     git(keyed.folder, "init", "--quiet")
 
     outcome = keyed.run("keys", "create", unused_name(), "--save", "repo")
@@ -198,7 +198,7 @@ def test_key_saved_at_home_is_used_from_then_on(keyed):
     assert f"the key in {path} (home folder)" in keyed.run("whoami").stdout
 
 
-def test_outside_a_repository_there_is_no_root_to_save_at(keyed, ada):
+def test_save_repo_fails_outside_a_repository(keyed, ada):
     outcome = keyed.run("keys", "create", name := unused_name(), "--save", "repo")
 
     assert outcome.code == 2
@@ -216,7 +216,7 @@ def test_key_is_revoked_by_name_or_id(keyed, ada, by):
     assert request(ada.url, "GET", "/me", key["secret"])[0] == 401
 
 
-def test_revoking_twice_by_id_is_done_already(keyed, ada):
+def test_second_revocation_by_id_changes_nothing(keyed, ada):
     ada.revoke(key := ada.new_key())
 
     outcome = keyed.run("keys", "revoke", key["id"])
@@ -226,7 +226,7 @@ def test_revoking_twice_by_id_is_done_already(keyed, ada):
 
 
 @pytest.mark.parametrize("words", ["no such key", "key_nosuchkey", "key_../../me", "key_", "", "key_a/b?c#d"])
-def test_key_that_is_not_there_is_not_found(keyed, words):
+def test_missing_key_is_not_found(keyed, words):
     outcome = keyed.run("keys", "revoke", words)
 
     assert outcome.code == 6
@@ -260,7 +260,7 @@ def test_person_is_asked_before_a_key_in_use_is_revoked(keyed, ada, answer, is_g
     assert outcome.code == (0 if is_gone else 1)
 
 
-def test_in_ci_nobody_is_asked_before_a_key_in_use_is_revoked(keyed, ada):
+def test_ci_is_not_asked_before_a_key_in_use_is_revoked(keyed, ada):
     key = ada.new_key()
     request(ada.url, "GET", "/me", key["secret"])
     keyed.environ["CI"] = "true"

@@ -64,7 +64,7 @@ def test_person_is_asked_and_the_password_is_not_shown(there, live):
     assert PASSWORD not in outcome.stdout
 
 
-def test_on_the_terminal_of_a_ci_nobody_is_asked(there):
+def test_ci_terminal_is_not_asked(there):
     there.environ["CI"] = "true"
 
     outcome = there.run_at_a_screen("whoami")
@@ -74,7 +74,7 @@ def test_on_the_terminal_of_a_ci_nobody_is_asked(there):
     assert "Email" not in outcome.stdout
 
 
-def test_person_who_gives_up_gets_no_traceback(there):
+def test_aborted_login_prints_no_traceback(there):
     outcome = there.run_at_a_screen("login", "--with-password", answers=(("Email", CTRL_C),))
 
     assert outcome.code == 130
@@ -94,7 +94,7 @@ def test_forgotten_login_is_refused_by_name_and_can_log_out(there, live):
     assert "rfs_" not in _file(there).read_text()
 
 
-def test_logging_out_without_a_login_is_done_already(there):
+def test_logout_without_a_login_succeeds(there):
     outcome = there.run("logout")
 
     assert outcome.code == 0
@@ -136,7 +136,7 @@ def test_script_gives_the_code_or_a_recovery_code(there, guarded):
         assert outcome.stderr == "reflow: The authentication code is not correct.\n"
 
 
-def test_wrong_code_at_a_screen_is_refused_and_not_asked_for_again(there, guarded):
+def test_wrong_code_on_a_terminal_is_refused_once(there, guarded):
     answers = (("Email", guarded[0].email), ("Password", PASSWORD), ("Authentication code", "000000"))
     outcome = there.run_at_a_screen("login", "--with-password", answers=answers)
 

@@ -11,8 +11,8 @@ from sqlalchemy import update
 from reflow_accounts.auth.models import DeviceLogin
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.database import db, now
-from tests.cli.hurry import asking_often
-from tests.cli.ongoing import until
+from tests.cli.fake_clock import polling_often
+from tests.cli.running_command import until
 from tests.cli.terminal import CTRL_C
 from tests.helpers.faulty_proxy import at
 from tests.helpers.page_client import PageClient
@@ -27,7 +27,7 @@ def _file(terminal):
 @pytest.fixture
 def decide(live, there):
     """`decide("approval")`: an answer to the code, given by Ben in a browser. The command does not wait long for it."""
-    asking_often(there)
+    polling_often(there)
 
     def answer(act):
         def act_on(seen):
@@ -42,7 +42,7 @@ def decide(live, there):
     return answer
 
 
-def test_who_approves_in_a_browser_is_logged_in(there, live, decide):
+def test_approved_login_succeeds(there, live, decide):
     outcome = there.run_at_a_screen("login", answers=(("Waiting", decide("approval")),))
 
     assert outcome.code == 0, outcome.stdout
@@ -56,7 +56,7 @@ def test_who_approves_in_a_browser_is_logged_in(there, live, decide):
     assert there.run("logout").code == 0
 
 
-def test_on_a_terminal_login_starts_by_itself_and_the_command_goes_on(there, decide):
+def test_login_starts_on_a_terminal_and_the_command_continues(there, decide):
     outcome = there.run_at_a_screen("whoami", answers=(("Waiting", decide("approval")),))
 
     assert outcome.code == 0, outcome.stdout
@@ -65,7 +65,7 @@ def test_on_a_terminal_login_starts_by_itself_and_the_command_goes_on(there, dec
     assert _file(there).exists()
 
 
-def test_who_denies_is_not_logged_in(there, decide):
+def test_denied_login_fails(there, decide):
     outcome = there.run_at_a_screen("login", answers=(("Waiting", decide("denial")),))
 
     assert outcome.code == 4
@@ -81,7 +81,7 @@ def test_code_that_has_expired_ends_the_run(there, live):
             db.session.execute(mine.values(expires_at=now()))
             db.session.commit()
 
-    asking_often(there)
+    polling_often(there)
     outcome = there.run_at_a_screen("login", answers=(("Waiting", expire),))
 
     assert outcome.code == 4
@@ -108,7 +108,7 @@ def test_login_that_polls_too_often_is_slowed_down_and_succeeds(disturbed, decid
     assert "as Ben Cole" in outcome.stdout
 
 
-def test_who_gives_up_ends_with_130(there):
+def test_ctrl_c_during_login_ends_with_130(there):
     outcome = there.run_at_a_screen("login", answers=(("Waiting", CTRL_C),))
 
     assert outcome.code == 130
@@ -118,7 +118,7 @@ def test_who_gives_up_ends_with_130(there):
 
 
 @pytest.mark.parametrize("words", [("login",), ("login", "--json")])
-def test_without_a_terminal_nothing_is_asked_for(there, words):
+def test_script_is_asked_nothing(there, words):
     outcome = there.run(*words)
 
     assert outcome.code == 2
@@ -126,7 +126,7 @@ def test_without_a_terminal_nothing_is_asked_for(there, words):
     assert "--with-password" in outcome.stderr
 
 
-def test_in_ci_nothing_is_asked_for_on_a_terminal_either(there):
+def test_ci_is_asked_nothing_on_a_terminal(there):
     there.environ["CI"] = "true"
     outcome = there.run_at_a_screen("login")
 
@@ -165,7 +165,7 @@ class TestTheBrowser:
         assert "noise" not in outcome.stdout
 
     def test_a_browser_that_stays_open_holds_nothing_up(self, there, tmp_path, browser, enter):
-        """Neither the polls, nor whoever reads the output to its end."""
+        """Neither the polls, nor a program that reads the output to its end."""
         (tmp_path / "browser").write_text(f"#!/bin/sh\necho noise\ntouch {browser}\nexec sleep 25\n")
         began = time.monotonic()
         outcome = there.run_at_a_screen("login", answers=enter)

@@ -29,7 +29,7 @@ def words(person):
 
 
 @pytest.mark.parametrize("fault", [reset_after(0), cut_after(5)], ids=["reset", "cut off"])
-def test_with_a_password(disturbed, words, fault):
+def test_lost_answer_to_a_password_is_explained(disturbed, words, fault):
     disturbed.proxy.always = at("POST /api/v1/sessions", fault)
 
     outcome = disturbed.run(*words, stdin=PASSWORD)
@@ -40,7 +40,7 @@ def test_with_a_password(disturbed, words, fault):
 
 
 @pytest.mark.parametrize("why", ["nobody there", "wrong password"])
-def test_where_none_can_have_begun_nothing_is_said_of_one(there, words, why):
+def test_refused_login_mentions_no_session(there, words, why):
     if why == "nobody there":
         there.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{free_port()}"
 
@@ -50,7 +50,7 @@ def test_where_none_can_have_begun_nothing_is_said_of_one(there, words, why):
     assert "session was begun" not in outcome.stderr
 
 
-def test_with_a_password_and_ctrl_c(disturbed, words):
+def test_ctrl_c_after_the_password_is_explained(disturbed, words):
     arrived = threading.Event()
 
     def hold(exchange) -> None:
@@ -87,7 +87,7 @@ def codes(here, between, listener):
     return page
 
 
-def test_by_the_browser_and_ctrl_c(here, between, codes):
+def test_ctrl_c_during_browser_login_is_explained(here, between, codes):
     between.always = at("POST /api/v1/device/token", silence)
 
     outcome = here.run_at_a_screen("login", answers=(("Still waiting for", CTRL_C),))
@@ -96,7 +96,7 @@ def test_by_the_browser_and_ctrl_c(here, between, codes):
     assert HINT in outcome.stdout
 
 
-def test_by_the_browser_when_the_last_answer_is_lost(here, between, listener, codes):
+def test_lost_answer_to_a_browser_login_is_explained(here, between, listener, codes):
     listener.says("POST", "/device/code", CODES | codes | {"expires_in": 2})
     between.always = at("POST /api/v1/device/token", says("502 Bad Gateway"))
 
@@ -106,14 +106,14 @@ def test_by_the_browser_when_the_last_answer_is_lost(here, between, listener, co
     assert HINT in outcome.stdout
 
 
-def test_ctrl_c_while_nothing_was_sent_says_nothing_of_a_session(here, codes):
+def test_ctrl_c_before_a_request_mentions_no_session(here, codes):
     outcome = here.run_at_a_screen("login", answers=(("Waiting", CTRL_C),))
 
     assert outcome.code == 130
     assert HINT not in outcome.stdout
 
 
-def test_session_before_it_that_cannot_be_ended_is_told_of(disturbed, words):
+def test_earlier_session_that_cannot_be_ended_is_named(disturbed, words):
     login(disturbed.home, disturbed.proxy.url, made_up_session())
     disturbed.proxy.always = at("DELETE", says("503 Away"))
 

@@ -115,7 +115,7 @@ def test_proxy_that_wants_a_password_is_named(terminal, proxy, listener, server,
 
 
 @pytest.mark.parametrize("server", [HTTP, HTTPS])
-def test_proxy_that_is_away_is_named(terminal, server):
+def test_unavailable_proxy_is_named(terminal, server):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = _address(port, "me:hunter2")
@@ -126,7 +126,7 @@ def test_proxy_that_is_away_is_named(terminal, server):
 
 
 @pytest.mark.parametrize("server", [HTTP, HTTPS])
-def test_proxy_that_no_machine_is_called_is_named(terminal, server):
+def test_unknown_proxy_host_is_named(terminal, server):
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = "http://proxy.invalid:3128"
 
     _explains(terminal.run("--server", server, "whoami"), terminal, "the proxy proxy.invalid:3128", "name")
@@ -142,7 +142,7 @@ def test_proxy_that_no_machine_is_called_is_named(terminal, server):
         (HTTPS, says("302 Found", Location="http://portal.example/"), "does not lead there (status 302)"),
     ],
 )
-def test_proxy_that_lets_nothing_through_is_named(terminal, proxy, listener, server, answer, words):
+def test_refusing_proxy_is_named(terminal, proxy, listener, server, answer, words):
     proxy.faults = [answer]
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = proxy.url
 
@@ -153,7 +153,7 @@ def test_proxy_that_lets_nothing_through_is_named(terminal, proxy, listener, ser
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
 @pytest.mark.parametrize("hosts", ["reflow.test", ".test", "a.example,reflow.test", "*"])
 @pytest.mark.parametrize("server", [HTTP, HTTPS])
-def test_hosts_that_want_no_proxy_get_none(terminal, proxy, variable, hosts, server):
+def test_no_proxy_hosts_are_contacted_directly(terminal, proxy, variable, hosts, server):
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = proxy.url
     terminal.environ[variable] = hosts
 
@@ -164,7 +164,7 @@ def test_hosts_that_want_no_proxy_get_none(terminal, proxy, variable, hosts, ser
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_what_is_for_this_machine_never_leaves_it(terminal, proxy, listener, host):
+def test_loopback_requests_use_no_proxy(terminal, proxy, listener, host):
     terminal.environ["HTTP_PROXY"] = terminal.environ["http_proxy"] = proxy.url
 
     outcome = terminal.run("--server", listener.url.replace("127.0.0.1", host), "whoami")
@@ -194,7 +194,7 @@ ODD = [
     "address", [*ODD, "http://h:99999", "http://[::1", "http://a b:1", "http://\u202ehunter2:1"]
 )
 @pytest.mark.parametrize("server", [HTTP, HTTPS])
-def test_what_is_no_http_proxy_is_refused_by_the_name_of_its_variable(terminal, address, server):
+def test_invalid_proxy_is_refused_with_its_variable(terminal, address, server):
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = address
 
     outcome = terminal.run("--server", server, "whoami")

@@ -45,7 +45,7 @@ def test_list_shows_rights_state_keys_and_last_use(admin, crew, house, accounts)
     assert [item["id"] for item in answer["items"]] == [crew.robot.id]
 
 
-def test_one_is_created_with_edit_rights_and_its_id_is_the_result(admin, accounts):
+def test_account_is_created_with_edit_rights(admin, accounts):
     outcome = admin.run(*ACCOUNTS, "create", "deploy")
 
     assert outcome.code == 0, outcome.stderr
@@ -56,14 +56,14 @@ def test_one_is_created_with_edit_rights_and_its_id_is_the_result(admin, account
     assert (answer["name"], answer["rights"]) == ("reports", "view")
 
 
-def test_name_that_is_taken_says_why(admin):
+def test_taken_name_is_explained(admin):
     outcome = admin.run(*ACCOUNTS, "create", "Robot")
     assert outcome.code == 1
     assert "Choose another name" in outcome.stderr
 
 
 @pytest.mark.parametrize("by", ["name", "id"])
-def test_one_is_renamed_and_given_other_rights(admin, crew, accounts, by):
+def test_account_is_renamed_and_given_other_rights(admin, crew, accounts, by):
     words = "robot" if by == "name" else crew.robot.id
 
     assert admin.run(*ACCOUNTS, "rights", words, "view").code == 0
@@ -73,7 +73,7 @@ def test_one_is_renamed_and_given_other_rights(admin, crew, accounts, by):
     assert accounts()["android"][:3] == [crew.robot.id, "android", "view"]
 
 
-def test_while_it_is_disabled_its_keys_are_refused(admin, crew, house, accounts):
+def test_keys_of_a_disabled_account_are_refused(admin, crew, house, accounts):
     secret = crew.robot.key().secret
     for _ in range(2):
         assert admin.run(*ACCOUNTS, "disable", "robot").code == 0
@@ -84,7 +84,7 @@ def test_while_it_is_disabled_its_keys_are_refused(admin, crew, house, accounts)
     assert opens(crew, house, secret) == 204
 
 
-def test_in_a_script_it_is_deleted_only_with_yes(admin, crew, house, accounts):
+def test_script_deletes_an_account_only_with_yes(admin, crew, house, accounts):
     secret = crew.robot.key().secret
 
     outcome = admin.run(*ACCOUNTS, "delete", "robot")
@@ -100,7 +100,7 @@ def test_in_a_script_it_is_deleted_only_with_yes(admin, crew, house, accounts):
 
 
 @pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
-def test_person_is_asked_before_it_is_deleted(admin, crew, accounts, answer, is_gone):
+def test_person_is_asked_before_an_account_is_deleted(admin, crew, accounts, answer, is_gone):
     crew.robot.key()
 
     outcome = admin.run_at_a_screen(*ACCOUNTS, "delete", "robot", answers=(("at once", answer),))
@@ -114,13 +114,13 @@ def test_person_is_asked_before_it_is_deleted(admin, crew, accounts, answer, is_
 @pytest.mark.parametrize(
     "act", [("rename", "{}", "x"), ("disable", "{}"), ("delete", "{}", "--yes"), ("keys", "list", "{}")]
 )
-def test_one_that_is_not_there_is_not_found(admin, crew, act, words):
+def test_missing_account_is_not_found(admin, crew, act, words):
     outcome = admin.run(*ACCOUNTS, *(word.format(words) for word in act))
     assert outcome.code == 6
     assert "There is no service account" in outcome.stderr
 
 
-def test_new_key_is_all_that_goes_to_stdout(admin, crew, house):
+def test_stdout_holds_only_the_new_key(admin, crew, house):
     outcome = admin.run(*KEYS, "create", "robot", "deploy")
 
     assert outcome.code == 0, outcome.stderr
@@ -143,7 +143,7 @@ def test_key_can_be_saved_in_a_file_and_used_from_there(admin, crew):
     assert "rfk_" not in told.everything
 
 
-def test_no_key_is_made_over_a_file_that_is_there(admin):
+def test_existing_file_prevents_key_creation(admin):
     file = key_file(admin.folder / "old.key", "precious")
 
     outcome = admin.run(*KEYS, "create", "robot", "deploy", "-o", "old.key")
@@ -153,7 +153,7 @@ def test_no_key_is_made_over_a_file_that_is_there(admin):
     assert admin.run(*KEYS, "list", "robot").stdout == ""
 
 
-def test_its_keys_are_listed_and_revoked(admin, crew, house):
+def test_keys_of_an_account_are_listed_and_revoked(admin, crew, house):
     key = crew.robot.key("deploy")
     opens(crew, house, key.secret)
     [line] = admin.run(*KEYS, "list", "robot").stdout.splitlines()
@@ -172,7 +172,7 @@ def test_its_keys_are_listed_and_revoked(admin, crew, house):
     assert "reflow team service-accounts keys create robot NAME" in empty.stderr
 
 
-def test_key_of_oneself_is_none_of_the_service_accounts(admin, crew):
+def test_own_key_is_not_listed_for_a_service_account(admin, crew):
     own = crew.admin.key()
     for words in (own.id, own.name):
         outcome = admin.run(*KEYS, "revoke", "robot", words)
@@ -204,7 +204,7 @@ WRITES = [
 
 
 @pytest.mark.parametrize("who", ["editor", "viewer", "robot"])
-def test_below_admin_they_are_seen_and_not_managed(seat, crew, house, who):
+def test_members_below_admin_see_accounts_and_cannot_manage_them(seat, crew, house, who):
     key = crew.robot.key()
     place = seat(getattr(crew, who))
     assert place.run(*ACCOUNTS, "list").stdout.startswith(crew.robot.id)
@@ -215,7 +215,7 @@ def test_below_admin_they_are_seen_and_not_managed(seat, crew, house, who):
     assert opens(crew, house, key.secret) == 204
 
 
-def test_team_can_be_named_for_each(admin, crew):
+def test_every_command_takes_a_team(admin, crew):
     other = crew.other_team()
     name = unused_name()
 

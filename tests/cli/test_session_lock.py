@@ -9,8 +9,8 @@ from functools import partial
 import pytest
 
 from reflow_accounts.cli.login.session_store import SessionStore
+from tests.cli.fake_clock import with_short_lock_timeout
 from tests.cli.folders import login
-from tests.cli.hurry import in_a_hurry_to_lock
 from tests.cli.secrets_for_tests import made_up_session
 from tests.helpers.at_once import at_once
 
@@ -31,7 +31,7 @@ def kept(here, listener):
     return login(here.home, listener.url, made_up_session())
 
 
-def test_of_many_logins_at_once_to_different_servers_none_is_lost(tmp_path):
+def test_concurrent_logins_to_different_servers_are_all_kept(tmp_path):
     def log_in_and_out(number: int) -> None:
         store = SessionStore(tmp_path)
         for turn in range(8):
@@ -46,9 +46,9 @@ def test_of_many_logins_at_once_to_different_servers_none_is_lost(tmp_path):
     assert set(kept) == {f"https://{number}-{turn}.example" for number in range(4) for turn in (1, 3, 5, 7)}
 
 
-def test_who_waits_for_too_long_gives_up_and_says_why(here, kept):
+def test_long_wait_for_the_lock_is_explained(here, kept):
     before = kept.read_text()
-    in_a_hurry_to_lock(here)
+    with_short_lock_timeout(here)
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
@@ -63,8 +63,8 @@ def test_who_waits_for_too_long_gives_up_and_says_why(here, kept):
     assert here.run("logout").code == 0
 
 
-def test_run_that_was_killed_is_not_waited_for(here, kept):
-    in_a_hurry_to_lock(here)
+def test_lock_of_a_killed_run_is_ignored(here, kept):
+    with_short_lock_timeout(here)
     command = [sys.executable, "-c", TAKE, kept]
     with subprocess.Popen(command, env=here.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"taken\n"
@@ -74,7 +74,7 @@ def test_run_that_was_killed_is_not_waited_for(here, kept):
         assert here.run("logout").code == 0
 
 
-def test_lock_follows_no_link(here, kept, tmp_path):
+def test_lock_does_not_follow_links(here, kept, tmp_path):
     precious = tmp_path / "precious"
     kept.with_suffix(".lock").symlink_to(precious)
 

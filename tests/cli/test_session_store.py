@@ -30,7 +30,7 @@ def _mode(path) -> int:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_file_and_its_folder_are_for_their_owner_alone(here, session, umask):
+def test_file_and_folder_are_private(here, session, umask):
     outcome = here.run(*LOGIN, stdin=f"{PASSWORD}\n", umask=umask)
 
     assert outcome.code == 0, outcome.stderr
@@ -43,7 +43,7 @@ def test_file_and_its_folder_are_for_their_owner_alone(here, session, umask):
     assert PASSWORD not in outcome.everything
 
 
-def test_folder_that_was_open_is_closed(here, session):
+def test_open_folder_is_made_private(here, session):
     _file(here).parent.mkdir(mode=0o755)
 
     here.run(*LOGIN, stdin=PASSWORD)
@@ -51,7 +51,7 @@ def test_folder_that_was_open_is_closed(here, session):
     assert _mode(_file(here).parent) == 0o700
 
 
-def test_what_is_kept_names_the_person_and_the_server(here, listener, session):
+def test_stored_login_names_person_and_server(here, listener, session):
     here.run(*LOGIN, stdin=PASSWORD)
 
     content = json.loads(_file(here).read_text())
@@ -122,7 +122,7 @@ def test_damaged_file_does_not_stop_a_key(here, listener, content):
 
 
 @pytest.mark.parametrize("content", [b"{", b"[]"])
-def test_no_key_is_sent_when_the_file_that_names_the_server_is_damaged(terminal, content):
+def test_damaged_server_file_prevents_sending_a_key(terminal, content):
     key_file(_file(terminal), content)
     terminal.environ["REFLOW_API_KEY"] = made_up_key()
 
@@ -135,7 +135,7 @@ def test_no_key_is_sent_when_the_file_that_names_the_server_is_damaged(terminal,
 @pytest.mark.parametrize(
     "secret", ["", "rfs_short", None, made_up_key()], ids=["empty", "short", "none", "a key"]
 )
-def test_session_that_is_none_is_not_sent(here, listener, secret):
+def test_malformed_session_is_not_sent(here, listener, secret):
     login(here.home, listener.url, secret)
 
     outcome = here.run("whoami")
@@ -146,7 +146,7 @@ def test_session_that_is_none_is_not_sent(here, listener, secret):
 
 
 @pytest.mark.parametrize("obstacle", ["a file for the folder", "a folder for the file"])
-def test_no_session_is_opened_where_none_can_be_stored(here, listener, session, obstacle):
+def test_login_fails_where_it_cannot_be_stored(here, listener, session, obstacle):
     if obstacle == "a file for the folder":
         (here.home / ".reflow").write_text("")
     else:
@@ -160,7 +160,7 @@ def test_no_session_is_opened_where_none_can_be_stored(here, listener, session, 
 
 
 @pytest.mark.parametrize("home", [None, "relative"])
-def test_without_a_home_folder_login_says_so(here, listener, session, home):
+def test_login_without_a_home_folder_is_explained(here, listener, session, home):
     del here.environ["HOME"]
     if home:
         here.environ["HOME"] = home
@@ -175,7 +175,7 @@ def test_without_a_home_folder_login_says_so(here, listener, session, home):
 @pytest.mark.parametrize(
     "stdin", [b"", b"\n", b"\xff\xfe\n", b"x" * 70_000], ids=["none", "empty", "no text", "endless"]
 )
-def test_password_that_is_none_is_not_sent(here, listener, session, stdin):
+def test_missing_password_is_not_sent(here, listener, session, stdin):
     outcome = here.run(*LOGIN, stdin=stdin)
 
     assert outcome.code == 2
@@ -189,7 +189,7 @@ def test_password_is_one_line_exactly_as_typed(here, listener, session, end):
     assert json.loads(listener.asked[0]["body"])["password"] == "  pass wörd "
 
 
-def test_in_a_script_login_needs_the_email(here, listener):
+def test_script_login_needs_the_email(here, listener):
     outcome = here.run("login", stdin="secret\n")
 
     assert outcome.code == 2
@@ -200,7 +200,7 @@ def test_in_a_script_login_needs_the_email(here, listener):
 @pytest.mark.parametrize(
     "answer", [{}, {"secret": "x"}, {"secret": made_up_key()}, {"secret": None}, {"secret": 5}]
 )
-def test_answer_without_a_session_is_not_kept(here, listener, answer):
+def test_answer_without_a_session_is_not_stored(here, listener, answer):
     listener.says("POST", "/sessions", answer, 201)
 
     assert here.run(*LOGIN, stdin=PASSWORD).code == 7
@@ -208,7 +208,7 @@ def test_answer_without_a_session_is_not_kept(here, listener, answer):
 
 
 @pytest.mark.parametrize("user", [None, [], {"name": "a\x1b[2J\nb"}])
-def test_odd_user_does_not_harm(here, listener, session, user):
+def test_unusual_user_causes_no_error(here, listener, session, user):
     listener.says("POST", "/sessions", {**session, "user": user}, 201)
 
     outcome = here.run(*LOGIN, stdin=PASSWORD)

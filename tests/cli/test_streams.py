@@ -15,8 +15,8 @@ LOGIN = ("login", "--with-password", "--email", "ben@acme.example")
 NO_TERMINAL = {"capture_output": True, "timeout": 60, "check": False}
 
 
-def _no_room() -> None:
-    """From now on no file can take a byte, as on a full disk."""
+def _fill_disk() -> None:
+    """Let no file grow from now on, as on a full disk."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
 
 
@@ -31,10 +31,10 @@ def _no_traceback(text: bytes | str) -> bool:
     return not any(word in words for word in ("Traceback", "Exception", "inside the command"))
 
 
-def test_login_that_a_full_disk_cannot_keep_is_ended_again(there, live):
+def test_login_that_cannot_be_stored_is_ended(there, live):
     before = _sessions(live)
 
-    outcome = there.run(*LOGIN, stdin=PASSWORD, preexec_fn=_no_room)
+    outcome = there.run(*LOGIN, stdin=PASSWORD, preexec_fn=_fill_disk)
 
     assert outcome.code == 1, outcome.everything
     assert outcome.stderr.startswith(
@@ -46,12 +46,12 @@ def test_login_that_a_full_disk_cannot_keep_is_ended_again(there, live):
     assert _sessions(live) == before
 
 
-def test_login_that_was_kept_survives_a_full_disk(there, live):
+def test_stored_login_survives_a_full_disk(there, live):
     assert there.run(*LOGIN, stdin=PASSWORD).code == 0
     file = there.home / ".reflow" / "session.json"
     kept = file.read_text()
 
-    assert there.run(*LOGIN, stdin=PASSWORD, preexec_fn=_no_room).code == 1
+    assert there.run(*LOGIN, stdin=PASSWORD, preexec_fn=_fill_disk).code == 1
     assert file.read_text() == kept
     assert there.run("whoami").code == 0
 
@@ -71,7 +71,7 @@ def _sessions(live) -> int:
 @pytest.mark.parametrize(
     "words", ["activity", "--json activity", "keys list", "--help", "api GET /activity -i"]
 )
-def test_reader_that_had_enough_is_no_error(keyed, words):
+def test_closed_reader_is_no_error(keyed, words):
     keyed.run("whoami")
 
     done = _in_a_shell(keyed, f"set -o pipefail; $reflow {words} | head -n 1")
@@ -83,21 +83,21 @@ def test_reader_that_had_enough_is_no_error(keyed, words):
 @pytest.mark.parametrize(
     "words", ["whoami", "--json whoami", "keys list", "activity", "api GET /me", "api -i GET /me"]
 )
-def test_without_stdout_a_result_is_an_error(keyed, words):
+def test_result_without_stdout_is_an_error(keyed, words):
     done = _in_a_shell(keyed, f"$reflow {words} >&-")
 
     assert done.returncode == 1
     assert done.stderr == b"reflow: the output could not be written (there is no stdout).\n"
 
 
-def test_without_stdout_what_has_no_result_is_done(keyed, ada):
+def test_command_without_result_needs_no_stdout(keyed, ada):
     key = ada.new_key()
 
     assert _in_a_shell(keyed, f"$reflow keys revoke {key['id']} >&-").returncode == 0
     assert key["name"] not in ada.live_names()
 
 
-def test_without_stdout_no_key_is_made(keyed, ada):
+def test_closed_stdout_prevents_key_creation(keyed, ada):
     name = unused_name()
 
     done = _in_a_shell(keyed, f"$reflow keys create {name} >&-")
@@ -108,7 +108,7 @@ def test_without_stdout_no_key_is_made(keyed, ada):
 
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
-def test_without_stderr_a_result_is_a_result_and_a_fault_a_fault(keyed, stderr):
+def test_missing_stderr_changes_no_exit_code(keyed, stderr):
     keyed.environ["REFLOW_SERVER"] += "/"
 
     done = _in_a_shell(keyed, f"$reflow whoami {stderr}")
@@ -119,7 +119,7 @@ def test_without_stderr_a_result_is_a_result_and_a_fault_a_fault(keyed, stderr):
 
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
-def test_hint_that_nobody_can_read_changes_nothing(keyed, stderr):
+def test_unwritable_hint_changes_nothing(keyed, stderr):
     (keyed.folder / "open.key").write_text(keyed.key["secret"])
     (keyed.folder / "open.key").chmod(0o644)
 
@@ -129,7 +129,7 @@ def test_hint_that_nobody_can_read_changes_nothing(keyed, stderr):
     assert done.stderr == b""
 
 
-def test_without_any_stream_the_code_still_tells(keyed):
+def test_exit_code_is_right_without_any_stream(keyed):
     assert _in_a_shell(keyed, "$reflow whoami <&- >&- 2>&-").returncode == 1
     assert _in_a_shell(keyed, "$reflow keys revoke nothing <&- >&- 2>&-").returncode == 6
     assert _in_a_shell(keyed, "$reflow login --email a@b.example <&- >&- 2>&-").returncode == 2

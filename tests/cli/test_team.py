@@ -21,7 +21,7 @@ def address():
     return f"{unused_name()}@example.com"
 
 
-def test_teams_with_rights_and_subscription(admin, crew):
+def test_list_shows_teams_with_rights_and_subscription(admin, crew):
     other = crew.other_team(Rights.VIEW)
     other.unsubscribe()
 
@@ -34,7 +34,7 @@ def test_teams_with_rights_and_subscription(admin, crew):
     assert answer["next_cursor"] is None
 
 
-def test_members_with_rights_and_when_they_were_active(admin, crew):
+def test_list_shows_members_with_rights_and_last_activity(admin, crew):
     found = cells(admin.run("team", "members"))
 
     assert [line[:4] for line in found] == [
@@ -72,7 +72,7 @@ def test_several_people_are_invited_at_once(admin, crew):
     assert [line[1:4] for line in pending] == [[second, "edit", "open"], [first, "edit", "open"]]
 
 
-def test_view_is_what_is_given_unless_told(admin):
+def test_default_rights_are_view(admin):
     answer = json.loads(admin.run("team", "invite", address(), "--json").stdout)
     assert [item["rights"] for item in answer["items"]] == ["view"]
 
@@ -92,7 +92,7 @@ def test_bad_addresses_are_named_and_nobody_is_invited(admin, crew):
     assert "No invitation is pending" in listed.stderr
 
 
-def test_too_many_at_once_are_told_as_such(admin):
+def test_too_many_addresses_are_explained(admin):
     outcome = admin.run("team", "invite", *(address() for _ in range(51)))
     assert outcome.code == 1
     assert "50" in outcome.stderr
@@ -110,7 +110,7 @@ def test_invitation_is_sent_again_and_cancelled(admin, by):
 
 
 @pytest.mark.parametrize("act", ["resend", "cancel"])
-def test_invitation_that_is_not_there_is_not_found(admin, act):
+def test_missing_invitation_is_not_found(admin, act):
     outcome = admin.run("team", "invitations", act, "nobody@example.com")
     assert outcome.code == 6
     assert "No invitation to nobody@example.com is pending" in outcome.stderr
@@ -118,7 +118,7 @@ def test_invitation_that_is_not_there_is_not_found(admin, act):
 
 @pytest.mark.parametrize("who", ["editor", "viewer", "robot"])
 @pytest.mark.parametrize("words", [("invite", "x@example.com"), ("invitations", "list")], ids=" ".join)
-def test_below_admin_it_is_not_allowed_in_words(seat, crew, who, words):
+def test_refusal_below_admin_is_explained(seat, crew, who, words):
     place = seat(getattr(crew, who))
     before = rows.acts(crew.app)
 
@@ -130,7 +130,7 @@ def test_below_admin_it_is_not_allowed_in_words(seat, crew, who, words):
 
 
 @pytest.mark.parametrize("words", [("members",), ("invite", "x@example.com"), ("service-accounts", "list")])
-def test_with_several_teams_one_must_be_named(admin, crew, words):
+def test_member_of_several_teams_must_name_one(admin, crew, words):
     other = crew.other_team()
 
     outcome = admin.run("team", *words)
@@ -148,7 +148,7 @@ def test_team_is_named_by_name_or_id(admin, crew):
         assert [line[1] for line in cells(admin.run("team", "members", "--team", words))] == ["Otto", "Ann"]
 
 
-def test_of_two_teams_with_one_name_the_id_says_which(admin, crew):
+def test_id_distinguishes_teams_of_one_name(admin, crew):
     other = crew.other_team(name=crew.team.name)
 
     outcome = admin.run("team", "members", "--team", other.name)
@@ -172,7 +172,7 @@ def test_strangers_team_is_not_found(admin, crew):
         assert "You belong to no team" in outcome.stderr
 
 
-def test_who_is_in_no_team_is_told_so(house, terminal):
+def test_user_without_a_team_is_told(house, terminal):
     alone = factories.person(house.app)
     terminal.environ["REFLOW_SERVER"] = house.url
     outcome = terminal.run(
@@ -185,7 +185,7 @@ def test_who_is_in_no_team_is_told_so(house, terminal):
     assert (outcome.code, outcome.stderr) == (6, "reflow: You belong to no team.\n")
 
 
-def test_without_a_subscription_a_key_is_not_allowed(admin, crew):
+def test_key_without_a_subscription_is_not_allowed(admin, crew):
     crew.team.unsubscribe()
     outcome = admin.run("team", "list")
     assert outcome.code == 5

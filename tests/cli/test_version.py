@@ -24,21 +24,21 @@ def says(listener, body: bytes, status: int = 200) -> None:
     listener.answers["GET", "/healthz"] = (status, {"Content-Type": "application/json"}, body)
 
 
-def test_both_versions_are_told(there, live):
+def test_both_versions_are_shown(there, live):
     outcome = there.run("--version")
 
     assert (outcome.code, outcome.stderr) == (0, "")
     assert outcome.stdout == f"{OURS}server {__version__} ({live.url})\n"
 
 
-def test_as_json_both_are_one_document(there, live):
+def test_json_holds_both_versions(there, live):
     for words in (("--json", "--version"), ("--version", "--json")):
         outcome = there.run(*words)
         told = {"version": __version__, "server": live.url, "server_version": __version__}
         assert (outcome.code, json.loads(outcome.stdout)) == (0, told)
 
 
-def test_as_json_what_the_server_does_not_tell_is_null(here, listener):
+def test_unknown_server_version_is_null_in_json(here, listener):
     says(listener, b"{}")
 
     told = {"version": __version__, "server": listener.url, "server_version": None}
@@ -48,7 +48,7 @@ def test_as_json_what_the_server_does_not_tell_is_null(here, listener):
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_server_of_the_option_is_asked_wherever_it_stands(terminal, live, is_first):
+def test_server_option_works_in_any_position(terminal, live, is_first):
     server = ["--server", live.url]
     words = [*server, "--version"] if is_first else ["--version", *server]
 
@@ -63,7 +63,7 @@ def test_no_credential_is_shown_or_needed(here, listener):
     assert [(one["path"], one["Authorization"]) for one in listener.asked] == [("/healthz", "")]
 
 
-def test_server_that_does_not_run_keeps_nobody_from_the_own_version(terminal):
+def test_own_version_is_shown_without_a_server(terminal):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         terminal.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -73,7 +73,7 @@ def test_server_that_does_not_run_keeps_nobody_from_the_own_version(terminal):
     assert "cannot be reached: nothing answers there" in outcome.stderr
 
 
-def test_server_that_never_answers_is_given_up_soon(terminal, silent):
+def test_silent_server_is_given_up_soon(terminal, silent):
     outcome = terminal.run("--server", silent, "--version")
 
     assert (outcome.code, outcome.stdout) == (0, OURS)
@@ -97,7 +97,7 @@ def test_server_that_never_answers_is_given_up_soon(terminal, silent):
     ],
     ids=lambda body: body[:30],
 )
-def test_what_is_no_version_is_not_shown(here, listener, body):
+def test_invalid_version_is_not_shown(here, listener, body):
     says(listener, body)
 
     outcome = here.run("--version")
@@ -116,5 +116,5 @@ def test_own_version_is_shown_with_an_invalid_address(terminal):
     assert "hunter2" not in outcome.stderr
 
 
-def test_nobody_is_asked_for_anything(there):
+def test_version_asks_for_nothing(there):
     assert there.run_at_a_screen("--version").code == 0

@@ -7,7 +7,7 @@ from tests.cli.folders import key_file, login
 from tests.cli.secrets_for_tests import made_up_key
 
 
-def test_key_says_whose_it_is_and_where_it_came_from(keyed):
+def test_key_is_shown_with_owner_and_source(keyed):
     outcome = keyed.run("whoami")
 
     assert outcome.code == 0, outcome.stderr
@@ -44,7 +44,7 @@ def test_revoked_key_is_refused_at_once(keyed, ada):
     )
 
 
-def test_key_that_the_server_never_made_is_refused(there, live):
+def test_unknown_key_is_refused(there, live):
     there.environ["REFLOW_API_KEY"] = made_up_key()
 
     outcome = there.run("whoami")
@@ -53,7 +53,7 @@ def test_key_that_the_server_never_made_is_refused(there, live):
     assert f"is not known to {live.url}" in outcome.stderr
 
 
-def test_without_a_subscription_a_person_sees_it_and_cannot_make_a_key(there, nina):
+def test_missing_subscription_is_shown_and_prevents_keys(there, nina):
     login(there.home, nina.url, nina.session)
 
     assert "Team\tSolo, admin, subscription inactive\n" in there.run("whoami").stdout

@@ -18,7 +18,7 @@ def test_home_folder_is_that_of_the_system(tmp_path):
 
 
 @pytest.mark.parametrize("environ", [{}, {"USERPROFILE": ""}, {"USERPROFILE": "home"}, {"HOME": "/home/ada"}])
-def test_without_a_whole_path_there_is_no_home_folder(environ):
+def test_relative_path_is_no_home_folder(environ):
     assert home_of(environ, "nt") is None
 
 
@@ -32,11 +32,11 @@ def test_without_a_whole_path_there_is_no_home_folder(environ):
         (("echo", "it's", "", "ü"), 'echo "it\'s" "" "ü"'),
     ],
 )
-def test_words_are_quoted_for_the_shells_of_windows(words, command):
+def test_arguments_are_quoted_for_windows_shells(words, command):
     assert shell(*words, system="nt") == command
 
 
-def test_git_is_never_started_out_of_the_current_folder_on_windows(tmp_path):
+def test_git_is_never_started_from_the_current_folder_on_windows(tmp_path):
     """Windows itself looks there first, and a repository may hold a git.exe of its own."""
     for folder in ("repository", "tools", "more"):
         (tmp_path / folder).mkdir()

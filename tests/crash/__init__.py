@@ -1,1 +1,1 @@
-"""The real server, killed and crowded."""
+"""The real server when it is killed, overloaded or without its database."""

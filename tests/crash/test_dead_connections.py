@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that end, and tables that change, fail no request: nobody has to try again."""
+"""Closed connections to PostgreSQL and changed tables make no request fail."""
 
 import time
 
@@ -7,8 +7,8 @@ import pytest
 
 from reflow_accounts.server import WORKERS
 from tests import factories
-from tests.crash.answers import KEYS, ME, PAGE, Clients, by_browser, by_key, statuses_of
-from tests.crash.lines import lines_to_every_worker
+from tests.crash.timed_requests import KEYS, ME, PAGE, Clients, by_browser, by_key, statuses_of
+from tests.crash.worker_connections import connect_to_every_worker
 from tests.helpers.live_server import LiveServer
 from tests.helpers.relay import Relay
 
@@ -72,10 +72,10 @@ def page(server, person):
 @pytest.fixture(scope="module")
 def workers(server, secret):
     """One client for each process of the server."""
-    lines = lines_to_every_worker(server, secret, WORKERS, WORKERS)
-    yield {line.worker: line for line in lines}.values()
-    for line in lines:
-        line.close()
+    connections = connect_to_every_worker(server, secret, WORKERS, WORKERS)
+    yield {one.worker: one for one in connections}.values()
+    for one in connections:
+        one.close()
 
 
 def end_connections(how: str, relay: Relay, database: str) -> None:
@@ -93,17 +93,17 @@ def migrate(database: str, change: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["terminated", "restarted"])
-def test_the_first_requests_afterwards_succeed(workers, relay, database, page, how):
+def test_first_requests_afterwards_succeed(workers, relay, database, page, how):
     for _ in range(TIMES):
-        assert [line.ask(KEYS) for line in workers] == [200] * WORKERS
+        assert [one.ask(KEYS) for one in workers] == [200] * WORKERS
         end_connections(how, relay, database)
-        assert [line.ask() for line in workers] == [200] * WORKERS
-        assert [line.ask(PAGE, Cookie=page.value) for line in workers] == [200] * WORKERS
+        assert [one.ask() for one in workers] == [200] * WORKERS
+        assert [one.ask(PAGE, Cookie=page.value) for one in workers] == [200] * WORKERS
         end_connections(how, relay, database)
-        assert [line.ask(KEYS) for line in workers] == [200] * WORKERS
+        assert [one.ask(KEYS) for one in workers] == [200] * WORKERS
 
 
-def test_requests_under_way_get_an_answer(server: LiveServer, relay, database, secret, page):
+def test_requests_in_progress_get_an_answer(server: LiveServer, relay, database, secret, page):
     clients = Clients(server, [by_key(ME, secret), by_key(KEYS, secret), page] * 3)
     for _ in range(KILLS):
         number = len(clients.answers)
@@ -115,19 +115,19 @@ def test_requests_under_way_get_an_answer(server: LiveServer, relay, database, s
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_changed_table_fails_no_key_check(workers, database, change):
-    assert {line.ask() for line in workers for _ in range(TIMES)} == {200}
+def test_changed_table_fails_no_key_check(workers, database, change):
+    assert {one.ask() for one in workers for _ in range(TIMES)} == {200}
     migrate(database, change)
-    assert [line.ask() for line in workers for _ in range(TIMES)] == [200] * TIMES * WORKERS
+    assert [one.ask() for one in workers for _ in range(TIMES)] == [200] * TIMES * WORKERS
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_changed_table_breaks_no_view(workers, database, page, change):
-    for line in workers:
-        assert line.ask(PAGE, Cookie=page.value) == 200
-        assert {line.ask(KEYS) for _ in range(UNTIL_PREPARED)} == {200}
+def test_changed_table_breaks_no_view(workers, database, page, change):
+    for one in workers:
+        assert one.ask(PAGE, Cookie=page.value) == 200
+        assert {one.ask(KEYS) for _ in range(UNTIL_PREPARED)} == {200}
     migrate(database, change)
     # A statement that was prepared for the old table cannot be run again in its transaction: try again.
-    assert {line.ask(KEYS) for line in workers} <= {200, 503}
-    assert [line.ask(KEYS) for line in workers for _ in range(TIMES)] == [200] * TIMES * WORKERS
-    assert [line.ask(PAGE, Cookie=page.value) for line in workers] == [200] * WORKERS
+    assert {one.ask(KEYS) for one in workers} <= {200, 503}
+    assert [one.ask(KEYS) for one in workers for _ in range(TIMES)] == [200] * TIMES * WORKERS
+    assert [one.ask(PAGE, Cookie=page.value) for one in workers] == [200] * WORKERS

@@ -1,4 +1,4 @@
-"""On a full disk every request that writes gets 503, nothing is half written, and with room again all is well."""
+"""On a full disk writing requests get 503, nothing is half written, and they work again once space is free."""
 
 import resource
 import sqlite3
@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests import factories
-from tests.crash.answers import (
+from tests.crash.load import ask
+from tests.crash.timed_requests import (
     FREE_OF_DATABASE,
     KEYS,
     ME,
@@ -26,15 +27,14 @@ from tests.crash.answers import (
     statuses_of,
     wait_for,
 )
-from tests.crash.clients import ask
-from tests.crash.lines import family
+from tests.crash.worker_connections import process_tree
 from tests.helpers.live_server import LiveServer
 
 pytestmark = pytest.mark.slow
 
 CLIENTS = 8
 REFUSALS = 50
-ROOM_BYTES = 200_000
+FREE_BYTES = 200_000
 DISK_MB = 32
 LONGEST_S = 30.0
 
@@ -47,7 +47,7 @@ class Limit:
 
     def fill(self, server: LiveServer) -> None:
         largest = max(file.stat().st_size for file in self.folder.iterdir())
-        self._set(server, largest + ROOM_BYTES)
+        self._set(server, largest + FREE_BYTES)
 
     def empty(self, server: LiveServer) -> None:
         self._set(server, resource.RLIM_INFINITY)
@@ -57,7 +57,7 @@ class Limit:
 
     def _set(self, server: LiveServer, size: int) -> None:
         assert server.process
-        for pid in family(server.process.pid):
+        for pid in process_tree(server.process.pid):
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
@@ -77,7 +77,7 @@ class Disk:
                 while True:
                     filler.write(bytes(4096))
             except OSError:
-                filler.truncate(max(filler.tell() - ROOM_BYTES, 0))
+                filler.truncate(max(filler.tell() - FREE_BYTES, 0))
 
     def empty(self, _server: LiveServer) -> None:
         self._filler.unlink()
@@ -134,7 +134,7 @@ def assert_recorded(server: LiveServer, answers: list[Answer]) -> None:
     assert first_column(server, "PRAGMA integrity_check") == ["ok"]
 
 
-def test_writing_is_refused_until_there_is_room(server: LiveServer, disk, requests):
+def test_writing_is_refused_until_space_is_free(server: LiveServer, disk, requests):
     # SQLite writes its log anew from the start after a checkpoint: a short one has to grow at once.
     assert first_column(server, "PRAGMA wal_checkpoint(TRUNCATE)") == [0]
     disk.fill(server)

@@ -1,4 +1,4 @@
-"""Every answer that was sent has been counted, also when the server is killed under load (contract, 7)."""
+"""Every answered use is counted, also when the server is killed under load (contract, 7)."""
 
 import time
 
@@ -8,7 +8,7 @@ from sqlalchemy import func, select, text
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.api_keys.usage.verify import differences
 from reflow_accounts.database import db
-from tests.crash.clients import Crowd, ask, log_in
+from tests.crash.load import LoadClients, ask, log_in
 from tests.helpers.live_server import LiveServer
 
 pytestmark = pytest.mark.slow
@@ -49,11 +49,11 @@ def totals_agree(server: LiveServer) -> bool:
         return list(differences()) == []
 
 
-def test_no_use_that_was_answered_is_lost(server):
+def test_answered_uses_are_not_lost(server):
     key = ask(server, "POST", "/keys", log_in(server), {"name": "crash"})[1]
     for _ in range(KILLS):
         before = count_uses(server, key["id"])
-        crowd = Crowd(server, key["secret"], CLIENTS)
+        crowd = LoadClients(server, key["secret"], CLIENTS)
         crowd.start()
         time.sleep(SECONDS_OF_LOAD)
         server.kill()
@@ -68,11 +68,11 @@ def test_no_use_that_was_answered_is_lost(server):
         assert totals_agree(server)
 
 
-def test_no_half_made_key_is_left(server):
+def test_killed_creation_leaves_no_partial_key(server):
     """A key whose making was not answered is either not there or whole: it can be listed and revoked."""
     session = log_in(server)
     for number in range(ROUNDS):
-        crowd = Crowd(server, session, CLIENTS)
+        crowd = LoadClients(server, session, CLIENTS)
         crowd.start()
         made = ask(server, "POST", "/keys", session, {"name": f"before the crash {number}"})
         server.kill()
@@ -85,7 +85,7 @@ def test_no_half_made_key_is_left(server):
 
 
 @pytest.mark.parametrize("seconds", [0.5, 0.6, 0.7, 0.8, 1.0])
-def test_a_first_start_that_is_cut_short_is_finished_by_the_next(tmp_path, seconds):
+def test_interrupted_first_start_is_finished_by_the_next(tmp_path, seconds):
     live = LiveServer(tmp_path)
     live.launch()
     time.sleep(seconds)

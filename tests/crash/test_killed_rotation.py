@@ -1,4 +1,4 @@
-"""A rotation that is killed at any moment leaves a key that works in the file."""
+"""A rotation killed at any moment leaves a working key in the file."""
 
 import random
 import subprocess

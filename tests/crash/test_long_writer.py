@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests import factories
-from tests.crash.answers import (
+from tests.crash.timed_requests import (
     FREE_OF_DATABASE,
     KEYS,
     ME,

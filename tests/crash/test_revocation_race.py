@@ -6,8 +6,8 @@ import pytest
 
 from reflow_accounts.server import WORKERS
 from tests import factories
-from tests.crash.clients import ask, log_in
-from tests.crash.lines import Line, lines_to_every_worker
+from tests.crash.load import ask, log_in
+from tests.crash.worker_connections import WorkerConnection, connect_to_every_worker
 
 KEYS = 5
 LINES = 8
@@ -15,33 +15,33 @@ LATE_REQUESTS = 56
 
 
 @pytest.fixture
-def lines(server):
-    """`lines(secret)`: clients that keep their connections, some to each process of the server."""
-    made: list[Line] = []
+def connections(server):
+    """`connections(secret)`: clients that keep their connections, some to each process of the server."""
+    made: list[WorkerConnection] = []
 
-    def make(secret: str) -> list[Line]:
-        made.extend(found := lines_to_every_worker(server, secret, WORKERS, LINES))
-        assert {line.first for line in found} == {200}
+    def make(secret: str) -> list[WorkerConnection]:
+        made.extend(found := connect_to_every_worker(server, secret, WORKERS, LINES))
+        assert {connection.first for connection in found} == {200}
         return found
 
     yield make
-    for line in made:
-        line.close()
+    for connection in made:
+        connection.close()
 
 
-def ask_all(lines: list[Line], times: int) -> list[int]:
-    """Ask so often on each line, on all of them at once; return every status."""
-    with ThreadPoolExecutor(len(lines)) as threads:
-        answers = threads.map(lambda line: [line.ask() for _ in range(times)], lines)
+def ask_all(connections: list[WorkerConnection], times: int) -> list[int]:
+    """Send `times` requests on each connection, on all of them concurrently; return every status."""
+    with ThreadPoolExecutor(len(connections)) as threads:
+        answers = threads.map(lambda connection: [connection.ask() for _ in range(times)], connections)
         return [status for seen in answers for status in seen]
 
 
-def test_no_request_after_the_answer_is_accepted(server, lines):
+def test_revoked_key_is_refused_on_every_process(server, connections):
     session = log_in(server)
     late: list[int] = []
     for number in range(KEYS):
         key = ask(server, "POST", "/keys", session, {"name": f"raced {number}"})[1]
-        clients = lines(key["secret"])
+        clients = connections(key["secret"])
         assert set(ask_all(clients, 2)) == {200}
         assert ask(server, "DELETE", f"/keys/{key['id']}", session)[0] == 204
         late += ask_all(clients, LATE_REQUESTS)
@@ -49,10 +49,10 @@ def test_no_request_after_the_answer_is_accepted(server, lines):
     assert set(late) == {401}
 
 
-def test_an_ended_subscription_closes_every_process_too(server, lines):
+def test_ended_subscription_is_refused_on_every_process(server, connections):
     person = factories.person(server.app)
     team = factories.team(server.app, "Raced", person, active=True)
-    clients = lines(person.key().secret)
+    clients = connections(person.key().secret)
     team.unsubscribe()
     assert set(ask_all(clients, 8)) == {403}
     team.subscribe()

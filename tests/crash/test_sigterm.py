@@ -1,4 +1,4 @@
-"""A server that is told to stop answers what it has accepted, records each use that it answered, and exits with 0."""
+"""On SIGTERM the server answers accepted requests, records their uses and exits with 0."""
 
 import secrets
 import signal
@@ -12,9 +12,9 @@ from sqlalchemy import func, select, text
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.database import db
 from reflow_accounts.server import SECONDS_TO_STOP, WORKERS
-from tests.crash.answers import KEYS, ME, Clients, by_key
-from tests.crash.clients import Crowd, ask, log_in
-from tests.crash.lines import Line
+from tests.crash.load import LoadClients, ask, log_in
+from tests.crash.timed_requests import KEYS, ME, Clients, by_key
+from tests.crash.worker_connections import WorkerConnection
 from tests.helpers.live_server import LiveServer
 
 pytestmark = pytest.mark.slow
@@ -66,18 +66,18 @@ def started(server: LiveServer) -> dict[str, str]:
     deadline, seen = time.monotonic() + 30, set()
     while len(seen) < WORKERS:
         assert time.monotonic() < deadline, "one process takes every connection"
-        line = Line(server, key["secret"])
-        seen.add(line.worker)
-        line.close()
+        one = WorkerConnection(server, key["secret"])
+        seen.add(one.worker)
+        one.close()
         time.sleep(0.02)
     return key
 
 
-def test_it_records_what_it_answered_and_exits(server):
+def test_stopping_server_records_every_answered_use(server):
     for _ in range(ROUNDS):
         key = started(server)
         before = count_uses(server, key["id"])
-        crowd = Crowd(server, key["secret"], CLIENTS)
+        crowd = LoadClients(server, key["secret"], CLIENTS)
         crowd.start()
         while sum(crowd.answers) < ENOUGH_ANSWERS:
             time.sleep(0.01)
@@ -91,7 +91,7 @@ def test_it_records_what_it_answered_and_exits(server):
     assert "Traceback" not in server.log.read_text()
 
 
-def test_it_answers_what_is_under_way(server):
+def test_stopping_server_answers_requests_in_progress(server):
     secret = started(server)["secret"]
     requests = [by_key(ME, secret), by_key(KEYS, secret)] * (CLIENTS // 2)
     with holding_uses(server):
@@ -105,17 +105,17 @@ def test_it_answers_what_is_under_way(server):
     assert server.process.wait(SECONDS_TO_EXIT) == 0
 
 
-def test_it_does_not_wait_for_idle_clients(server):
+def test_stopping_server_does_not_wait_for_idle_clients(server):
     secret = started(server)["secret"]
     with ExitStack() as stack:
         for _ in range(CLIENTS):
-            stack.callback(Line(server, secret).close)
+            stack.callback(WorkerConnection(server, secret).close)
         begun = time.monotonic()
         assert terminate(server) == 0
     assert time.monotonic() - begun < SECONDS_TO_EXIT / 2
 
 
-def test_it_stops_while_it_starts(server):
+def test_starting_server_can_be_stopped(server):
     """One process answers already while the other is still starting.
 
     A signal is lost that comes just between the startup of a worker's application and its event loop: granian's

@@ -1,4 +1,4 @@
-"""Clients that drip do not stop the others: the four ways of slowhttptest, on the real server."""
+"""Slow clients do not delay others: the four attacks of slowhttptest, on the real server."""
 
 import socket
 import threading
@@ -44,7 +44,7 @@ def server(tmp_path_factory):
 
 def connect(server: LiveServer, first: bytes) -> socket.socket:
     drip = socket.socket()
-    # Little room to read into: the server must hold what is not fetched.
+    # A small receive buffer, so that the server must keep what is not read.
     drip.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
     drip.settimeout(10)
     drip.connect(("127.0.0.1", server.port))
@@ -65,7 +65,7 @@ def keep_dripping(drips: list[socket.socket], drop: bytes, is_over: threading.Ev
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_others_are_answered_meanwhile(server, way):
+def test_slow_clients_do_not_delay_others(server, way):
     first, drop = WAYS[way]
     is_over = threading.Event()
     with ExitStack() as stack:

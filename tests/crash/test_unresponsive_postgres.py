@@ -1,4 +1,4 @@
-"""While PostgreSQL does not respond, requests that need it get 503 in time, and all others their answer."""
+"""While PostgreSQL does not respond, requests that need it get 503 in time and others their normal answer."""
 
 import signal
 import time
@@ -11,7 +11,7 @@ import pytest
 from reflow_accounts.activity.export import CUT_SHORT
 from tests import factories
 from tests.api_keys.usage import log
-from tests.crash.answers import (
+from tests.crash.timed_requests import (
     FREE_OF_DATABASE,
     KEYS,
     ME,
@@ -114,7 +114,7 @@ def assert_recorded_once(database: str, answers: list[Answer]) -> set[str]:
 
 
 @pytest.mark.parametrize("wave", ["connected", "reconnecting"])
-def test_requests_that_need_it_get_503_in_time(server: LiveServer, relay, requests, wave):
+def test_requests_that_need_the_database_get_503_in_time(server: LiveServer, relay, requests, wave):
     together = [requests[PAGE]] * PAGES + [requests[ME]] * CHECKS + [requests[KEYS], requests[READY]] * 2
     relay.freeze()
     if wave == "reconnecting":
@@ -130,7 +130,7 @@ def test_requests_that_need_it_get_503_in_time(server: LiveServer, relay, reques
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_requests_under_way_are_answered_in_time(server: LiveServer, relay, requests, database, attempt):
+def test_requests_in_progress_are_answered_in_time(server: LiveServer, relay, requests, database, attempt):
     clients = Clients(server, [requests[PAGE]] * PAGES + [requests[ME], requests[KEYS]] * (CHECKS // 2))
     time.sleep(2)
     relay.freeze()
@@ -143,7 +143,7 @@ def test_requests_under_way_are_answered_in_time(server: LiveServer, relay, requ
     assert slowest(clients.answers) < LONGEST_S
 
 
-def test_a_request_that_got_503_is_recorded_once_at_most(server: LiveServer, relay, requests, database):
+def test_request_with_503_is_recorded_at_most_once(server: LiveServer, relay, requests, database):
     relay.freeze()
     refused = at_once([lambda one=one: send(server, one) for one in [requests[ME], requests[KEYS]] * CHECKS])
     assert statuses_of(refused) == {503}
@@ -154,7 +154,7 @@ def test_a_request_that_got_503_is_recorded_once_at_most(server: LiveServer, rel
     assert not {answer.name for answer in refused if answer.path == KEYS} & recorded
 
 
-def test_a_download_under_way_is_cut_short(server: LiveServer, relay, long_file):
+def test_download_in_progress_ends_early(server: LiveServer, relay, long_file):
     connection = HTTPConnection("127.0.0.1", server.port, timeout=LONGEST_S)
     with closing(connection):
         connection.request("GET", long_file.path, headers={long_file.header: long_file.value})
@@ -167,7 +167,7 @@ def test_a_download_under_way_is_cut_short(server: LiveServer, relay, long_file)
     assert CUT_SHORT.encode() in rest
 
 
-def test_the_server_stops_when_told(server: LiveServer, relay, requests):
+def test_server_stops_at_sigterm(server: LiveServer, relay, requests):
     clients = Clients(server, [requests[PAGE], requests[ME]] * CHECKS)
     time.sleep(2)
     relay.freeze()

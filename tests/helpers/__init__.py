@@ -1,1 +1,1 @@
-"""What tests are built with: servers, databases, page rules."""
+"""Servers, databases, clients and page rules for tests."""

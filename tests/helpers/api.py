@@ -1,4 +1,4 @@
-"""A program that speaks to the JSON API in process; every answer must look as the contract says."""
+"""In-process client of the JSON API; checks every answer against the contract."""
 
 from typing import Any
 

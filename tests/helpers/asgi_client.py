@@ -1,4 +1,4 @@
-"""A client of the ASGI service in process, so that tests reach the event loop without a server."""
+"""In-process client of the ASGI service, for tests of its event loop."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Several acts in the same moment."""
+"""Runs functions at the same time, in threads."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 def at_once(acts: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Do every act in a thread of its own, all beginning together; return what each gave."""
+    """Call each function in its own thread, all starting together; return their results."""
     barrier = threading.Barrier(len(acts))
 
     def run(act: Callable[[], Result]) -> Result:

@@ -1,4 +1,4 @@
-"""A passkey authenticator in software: answers a browser's options as a real one would (or a little wrong)."""
+"""A software passkey authenticator, which can also answer wrongly."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""AWS on loopback: ResolveCustomer, a queue, and the Agreement API, with their errors, slowness and absence."""
+"""A fake AWS on loopback: ResolveCustomer, SQS and the Agreement API, with errors and delays."""
 
 import json
 import threading
@@ -21,7 +21,7 @@ _numbers = count(1)
 
 @dataclass
 class Queued:
-    """A message, and from when on it is delivered (again)."""
+    """A message and the time from which it is delivered (again)."""
 
     id: str
     body: str
@@ -31,7 +31,7 @@ class Queued:
 
 @dataclass
 class Aws:
-    """What AWS knows; tests write here, and the server answers from it."""
+    """The data of the fake AWS, which tests fill."""
 
     url: str = ""
     customers: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Aws:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a process needs to ask this AWS."""
+        """Environment variables that point a process to this AWS."""
         return {
             "REFLOW_AWS_PRODUCT_CODE": PRODUCT,
             "REFLOW_AWS_QUEUE_URL": f"{self.url}/queue",
@@ -74,7 +74,7 @@ class Aws:
         product: str = PRODUCT,
         account: str = ACCOUNT,
     ) -> str:
-        """Have a token stand for a purchase; return the token."""
+        """Add a purchase and return its registration token."""
         token = token or f"token-{next(_numbers)}+/="
         found: dict[str, Any] = {
             "ProductCode": product,
@@ -229,7 +229,7 @@ def _describe(world: Aws, asked: dict[str, Any]) -> Answer:
 
 
 def _search(world: Aws, asked: dict[str, Any]) -> Answer:
-    """Answer one agreement at a time, so that pages are turned."""
+    """Answer one agreement at a time, so that clients must paginate."""
     names, place = sorted(world.agreements), int(asked.get("nextToken", 0))
     found: dict[str, Any] = {
         "agreementViewSummaries": [world.agreements[name] for name in names[place : place + 1]]

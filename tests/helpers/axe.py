@@ -1,4 +1,4 @@
-"""axe looks at a page as it stands, in light and in dark."""
+"""Runs axe on the current page, in light and dark mode."""
 
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page

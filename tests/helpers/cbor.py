@@ -1,4 +1,4 @@
-"""As much of CBOR (RFC 8949) as the Agreement API needs: it is asked and answers in it."""
+"""The part of CBOR (RFC 8949) that the Agreement API uses."""
 
 import struct
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Certificates for a test's own TLS server: right, expired, for another host."""
+"""TLS certificates for test servers: valid, expired, for another host."""
 
 import ssl
 from datetime import UTC, datetime, timedelta

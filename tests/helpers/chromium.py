@@ -1,4 +1,4 @@
-"""Where a Chromium is."""
+"""Finds a Chromium executable."""
 
 import os
 import shutil

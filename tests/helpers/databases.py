@@ -1,4 +1,4 @@
-"""Applications on databases of the tests' own, made by the real migrations and emptied between tests."""
+"""Applications on test databases, created by the real migrations and emptied between tests."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A TCP proxy before a real server that spoils what a test tells it to spoil, one connection at a time."""
+"""A TCP proxy in front of a real server that injects faults, one connection at a time."""
 
 import re
 import socket
@@ -14,7 +14,7 @@ Fault = Callable[["Exchange"], None]
 
 
 class Exchange:
-    """One request that arrived: its bytes, the way back to who sent it, and the server behind."""
+    """One request that arrived: its bytes, the connection to its client, and the server behind."""
 
     def __init__(self, back: socket.socket, request: bytes, proxy: "FaultyProxy") -> None:
         self.back, self.request, self.proxy = back, request, proxy
@@ -31,7 +31,7 @@ def pass_on(exchange: Exchange) -> None:
 
 
 def says(status: str, body: bytes = b"", **headers: str) -> Fault:
-    """Answer in the server's place, which is not asked. Names of headers are written with _ for -."""
+    """Answer instead of the server. Names of headers are written with _ for -."""
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines])
     return lambda exchange: exchange.back.sendall(head.encode() + b"\r\n\r\n" + body)
@@ -86,7 +86,7 @@ def held_until(gate: threading.Event) -> Fault:
 
 
 def at(start: str, fault: Fault, otherwise: Fault = pass_on) -> Fault:
-    """Spoil the requests that begin so ("DELETE", "GET /api/v1/me"); the others pass, or meet another fault."""
+    """Apply the fault to requests that begin so ("DELETE", "GET /api/v1/me"); the others pass, or get another fault."""
     return lambda exchange: (fault if exchange.request.startswith(start.encode()) else otherwise)(exchange)
 
 
@@ -136,7 +136,7 @@ class FaultyProxy:
             self.attend(back)
 
     def attend(self, back: socket.socket) -> None:
-        """Read one request and spoil its answer."""
+        """Read one request and apply the fault to its answer."""
         request = read_request(back)
         if request:
             self.seen.append(request)
@@ -145,7 +145,7 @@ class FaultyProxy:
 
 
 class HttpProxy(FaultyProxy):
-    """An http proxy for which every host is `upstream`; it may let in one name alone."""
+    """An http proxy for which every host is `upstream`; it can require one user name."""
 
     lets_in = ""  # NAME:PASSWORD, or nothing for everybody
 

@@ -1,4 +1,4 @@
-"""HTML as a tree of elements, read with the standard library alone."""
+"""HTML as a tree of elements, parsed with the standard library."""
 
 from __future__ import annotations
 

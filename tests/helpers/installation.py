@@ -1,4 +1,4 @@
-"""The wheel, installed into an environment with nothing else in it: what `pipx install` makes, without a network."""
+"""The wheel in an environment of its own, like `pipx install`, without a network."""
 
 import os
 import shutil

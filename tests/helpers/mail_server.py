@@ -1,4 +1,4 @@
-"""A mail server of the tests' own, on loopback: remembers what it took, and can refuse, wait, ask for a password."""
+"""A mail server on loopback: stores messages; can refuse, delay and require a password."""
 
 import asyncio
 import datetime
@@ -25,7 +25,7 @@ HOST = "127.0.0.1"
 
 @dataclass
 class Taken:
-    """One message as the server took it."""
+    """One received message."""
 
     to: str
     sender: str
@@ -36,7 +36,7 @@ class Taken:
 
 @dataclass
 class Handler:
-    """What the server answers."""
+    """The answers of the server."""
 
     taken: list[Taken] = field(default_factory=list)
     # What is said to a recipient, or to the message, in place of 250.

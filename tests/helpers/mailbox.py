@@ -1,4 +1,4 @@
-"""What was mailed: runs the sender of an application without a mail server, and reads the files that it writes."""
+"""Sends the queued mail of an application into files and reads them."""
 
 import re
 from email import message_from_bytes

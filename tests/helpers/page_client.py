@@ -1,4 +1,4 @@
-"""A browser without JavaScript, in process: keeps cookies, sends forms, checks every page that it gets."""
+"""In-process browser without JavaScript: keeps cookies, sends forms, lints every page."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The rules that every page and every part of one must keep, so that everybody can use it."""
+"""Accessibility and markup rules for every page and part."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Adding a passkey and signing in with one, as the script of the pages does."""
+"""Adds a passkey and signs in with it, like the script of the pages."""
 
 from secrets import token_bytes
 from typing import Any
@@ -21,7 +21,7 @@ CANNOT = "This passkey cannot be used here"
 
 
 def add(client: PageClient, name: str = "Laptop", **changes: Any) -> Authenticator:
-    """Add a passkey to the account of whoever is signed in; return its authenticator."""
+    """Add a passkey to the account of the signed-in person; return its authenticator."""
     authenticator = Authenticator(**changes)
     options = client.send(OPTIONS, name=name).json
     answer = client.send(PASSKEYS, name=name, credential=authenticator.create(options))

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of the tests' own: on a socket in a temporary folder, stopped and deleted afterwards."""
+"""A temporary PostgreSQL server on a socket, stopped and deleted after the tests."""
 
 import fcntl
 import importlib.util

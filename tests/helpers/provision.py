@@ -1,4 +1,4 @@
-"""See that the tests have a browser, a PostgreSQL server and the rest; install, or say, what is missing."""
+"""Installs what the tests need (browser, PostgreSQL, …), or says what is missing."""
 
 import os
 import shutil

@@ -26,12 +26,12 @@ class Relay:
         self.port = int(self._process.stdout.readline())
 
     def freeze(self) -> None:
-        """Pass on nothing from now on: connections stay open, and new ones are accepted and not answered."""
+        """Stop forwarding: connections stay open, and new ones are accepted but not answered."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Go on; this also passes on what was sent meanwhile."""
+        """Continue; forwards also what was sent meanwhile."""
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 

@@ -1,4 +1,4 @@
-"""Every route that there is, with addresses made of what belongs to somebody; a new kind of address must be named."""
+"""Every route, with URLs built from objects of one person; new URL parameters must be added here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from tests import factories
 from tests.cast import Cast
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-# A mailed link belongs to whoever holds it: what it is worth is tested where it is made.
+# A mailed link works for everybody who has it; its own tests check what it grants.
 ANYBODYS = {"token": "no-such-token"}
 
 

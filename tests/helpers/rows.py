@@ -1,4 +1,4 @@
-"""What is in the database, as plain values."""
+"""Reads database rows as plain values."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +50,7 @@ def acts(app: Flask) -> list[tuple[str, str, str]]:
 
 @dataclass
 class Statements:
-    """The SQL that was sent while somebody watched."""
+    """The SQL statements sent during a block."""
 
     seen: list[str] = field(default_factory=list)
 

@@ -1,16 +1,15 @@
 """Access matrix: the expected response for each member of the cast at each route.
 
-The columns are Ada (Admin of Acme), Ben (Edit), Vic (View), Charlie (a stranger), the program (Edit, with its
+The columns are Ada (Admin of Acme), Ben (Edit), Vic (View), Charlie (an outsider), the program (Edit, with its
 key), Sam (staff) and nobody (signed out). Acme is the team of every address; another member, a service account,
 an invitation and a service account's key are Acme's; keys, sessions and passkeys of one's own are Ada's.
 
-The login that waits is one that Ada typed the code of.
+The pending terminal login is one whose code Ada typed.
 
-`y` done or shown · `f` let in, and told what is wrong with what was sent · `L` sent to log in · `1` asked for a
-credential (401) · `3` told that the rights do not suffice (403) · `4` not there (404) · `s` a session may and a
-key may not
+`y` done or shown · `f` allowed, but the input is invalid · `L` redirected to log in · `1` needs a credential
+(401) · `3` insufficient rights (403) · `4` not found (404) · `s` allowed with a session, not with a key
 
-What follows a `?` is sent too: in the address, or in the form.
+Text after a `?` is sent too, in the URL or the form.
 """
 
 from dataclasses import dataclass

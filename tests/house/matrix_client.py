@@ -27,9 +27,9 @@ _numbers = count(1)
 
 
 class Things(dict[str, str]):
-    """One of everything, by the name that addresses have for it: of a team what teams have, of Ada what people have.
+    """One object for each URL parameter: of the team, or of Ada.
 
-    Each is made when it is first asked for.
+    Each is created when first used.
     """
 
     def __init__(self, app: Flask, cast: Cast, team: Group) -> None:

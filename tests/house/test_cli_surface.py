@@ -56,7 +56,7 @@ def surface() -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_surface_is_the_committed_one():
+def test_surface_equals_the_committed_one():
     assert surface() == COMMITTED.read_text("utf-8"), f"Run: python -m {__name__}"
 
 

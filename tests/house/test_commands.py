@@ -14,7 +14,7 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["make", *words], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-def test_make_alone_lists_the_commands():
+def test_make_without_arguments_lists_the_commands():
     listed = make().stdout
     for command in ("make run", "make test", "make check", "make dev"):
         assert command in listed

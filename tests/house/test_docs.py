@@ -1,4 +1,4 @@
-"""The README is short, every link in the documents leads somewhere, and the operator commands in them run."""
+"""The README is short, every link in the documents has a target, and the operator commands in them run."""
 
 import re
 import shlex

@@ -48,7 +48,7 @@ def test_every_endpoint_of_the_api_asks_for_a_credential(app):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_visitors_are_sent_to_log_in_and_find_no_console(app, method):
+def test_visitors_are_sent_to_log_in_and_get_404_for_the_console(app, method):
     client = app.test_client()
     for rule in rules(app):
         if method not in rule.methods:

@@ -30,7 +30,7 @@ def cast(app, cast):
 
 
 class Asker:
-    """One of the cast, who asks row after row; what an act used up is made anew."""
+    """A member of the cast, who requests row after row; used-up objects are created again."""
 
     def __init__(self, app, cast, who):
         self.app, self.cast, self.who = app, cast, who
@@ -39,7 +39,7 @@ class Asker:
         self.wrong = []
 
     def check(self, row, expected, ask):
-        """Ask, and write down what is not as it should be."""
+        """Send the request and record a wrong result."""
         places = placeholders_in(row.rule + row.sent)
         assert all(self.ids[place] for place in places)
         before = rows.count(self.app, AuditEvent)
@@ -49,7 +49,7 @@ class Asker:
         if row.method in SAFE:
             return
         if expected in "134L" and row.rule != "/logout" and rows.count(self.app, AuditEvent) != before:
-            self.wrong.append(f"{row}: refused, and yet something was done")
+            self.wrong.append(f"{row}: refused, but something was done")
         if found == "y":
             self.ids.use_up(places)
             if row.rule.endswith("/departure"):

@@ -46,7 +46,7 @@ def test_newest_migration_equals_the_models(fresh):
     assert tables(fresh) == set(db.metadata.tables)
 
 
-def test_going_down_leaves_nothing_and_going_up_again_works(fresh):
+def test_downgrade_removes_everything_and_upgrade_works_again(fresh):
     databases.migrate(fresh)
     with fresh.app_context():
         flask_migrate.downgrade(revision="base")
@@ -55,7 +55,7 @@ def test_going_down_leaves_nothing_and_going_up_again_works(fresh):
     assert tables(fresh) == set(db.metadata.tables)
 
 
-def test_each_step_can_be_taken_and_taken_back(fresh):
+def test_each_migration_can_be_applied_and_reverted(fresh):
     script = ScriptDirectory(str(paths.MIGRATIONS))
     steps = [revision.revision for revision in script.walk_revisions()][::-1]
     assert len(script.get_heads()) == 1

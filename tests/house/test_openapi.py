@@ -26,7 +26,7 @@ def test_document_is_valid(app):
     assert list(OpenAPIV31SpecValidator(document(app)).iter_errors()) == []
 
 
-def test_document_is_the_committed_one(app):
+def test_document_equals_the_committed_one(app):
     assert document(app) == json.loads(COMMITTED.read_text("utf-8")), f"Run: python -m {__name__}"
 
 
@@ -55,7 +55,7 @@ def test_every_code_is_in_the_document(app):
     assert set(problem["properties"]["code"]["enum"]) == {code.value for code in Code}
 
 
-def test_document_is_open_to_all_and_names_no_host(app):
+def test_document_is_public_and_names_no_host(app):
     answer = app.test_client().get("/api/v1/openapi.json")
     assert answer.status_code == 200
     assert "localhost" not in answer.text

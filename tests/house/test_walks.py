@@ -29,7 +29,7 @@ def headers_of(target):
     return {"HX-Request": "true", "HX-Target": target} if target else {}
 
 
-def test_routes_are_many(app, ids):
+def test_every_kind_of_route_is_found(app, ids):
     routes = list(every_route(app, ids))
     assert len(routes) > 30
     assert sum(route.names_somebodys for route in routes) >= 10

@@ -1,1 +1,1 @@
-"""What people do, in a real browser against the real server."""
+"""User journeys in a real browser against the real server."""

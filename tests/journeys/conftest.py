@@ -1,4 +1,4 @@
-"""A browser, and pages in it that report every script error and every breach of the content policy."""
+"""A browser whose pages report script errors and violations of the content security policy."""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a person does on the pages, told in the words that they see."""
+"""Steps of a person on the pages, by their visible labels."""
 
 import os
 import subprocess

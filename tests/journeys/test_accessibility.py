@@ -1,4 +1,4 @@
-"""axe finds nothing in any state of the API Keys tab and on the other pages, light and dark, phone and desktop."""
+"""axe reports nothing on any page or state of the API Keys tab, light and dark, phone and desktop."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -74,7 +74,7 @@ def _menu(page: Page) -> None:
     page.get_by_role("navigation", name="Account menu").wait_for()
 
 
-def test_what_is_pale_in_the_dark_alone_is_found(open_page: OpenPage) -> None:
+def test_low_contrast_in_dark_mode_is_found(open_page: OpenPage) -> None:
     page = open_page()
     style = "@media (prefers-color-scheme: dark) { p { color: #333; background: #222 } }"
     page.set_content(
@@ -96,7 +96,7 @@ def test_every_state_of_the_tab_is_accessible(
 
 
 @pytest.mark.parametrize("size", SCREENS)
-def test_the_tab_without_a_subscription_is_accessible(
+def test_tab_without_a_subscription_is_accessible(
     open_page: OpenPage, live: LiveServer, size: dict[str, int]
 ) -> None:
     person = factories.person(live.app)
@@ -108,7 +108,7 @@ def test_the_tab_without_a_subscription_is_accessible(
 
 
 @pytest.mark.parametrize("size", SCREENS)
-def test_the_other_pages_are_accessible(open_page: OpenPage, member: Person, size: dict[str, int]) -> None:
+def test_other_pages_are_accessible(open_page: OpenPage, member: Person, size: dict[str, int]) -> None:
     page = open_page(viewport=size)
     for path in PUBLIC:
         page.goto(path)
@@ -154,7 +154,7 @@ def _passkey_pages(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("size", SCREENS)
-def test_the_support_console_is_accessible(
+def test_support_console_is_accessible(
     open_page: OpenPage, member: Person, live: LiveServer, size: dict[str, int]
 ) -> None:
     page = open_page(viewport=size)
@@ -194,7 +194,7 @@ def test_the_support_console_is_accessible(
         "/signup",
     ],
 )
-def test_nothing_needs_sideways_scrolling_at_320_pixels(
+def test_pages_fit_320_pixels_without_scrolling_sideways(
     open_page: OpenPage, member: Person, path: str
 ) -> None:
     person_page = open_page(viewport={"width": 320, "height": 700})

@@ -1,4 +1,4 @@
-"""The Activity tab in a browser with scripts: the button downloads, whatever the form around it does."""
+"""The Activity tab with scripts: the download button works inside the filter form."""
 
 import csv
 
@@ -9,9 +9,7 @@ from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in
 
 
-def test_the_button_downloads_what_is_chosen_and_apply_still_applies(
-    open_page: OpenPage, member: Person
-) -> None:
+def test_download_uses_the_filter_and_apply_still_works(open_page: OpenPage, member: Person) -> None:
     member.key("chosen")
     member.key("other")
     page = open_page()

@@ -62,7 +62,7 @@ def enter_code(page: Page, code: str) -> None:
 
 
 @pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
-def test_a_terminal_is_let_in_and_ended_from_the_security_tab(
+def test_terminal_is_approved_and_ended_from_the_security_tab(
     open_page: OpenPage, member: Person, login: Login, with_script: bool
 ) -> None:
     code = login.start()
@@ -87,7 +87,7 @@ def test_a_terminal_is_let_in_and_ended_from_the_security_tab(
     assert "has ended. Run reflow login" in refused.stderr
 
 
-def test_a_terminal_is_denied(open_page: OpenPage, member: Person, login: Login) -> None:
+def test_terminal_is_denied(open_page: OpenPage, member: Person, login: Login) -> None:
     code = login.start()
     page = open_page()
     log_in(page, member.email)
@@ -98,7 +98,7 @@ def test_a_terminal_is_denied(open_page: OpenPage, member: Person, login: Login)
     assert login.outcome().code == 4
 
 
-def test_a_passkey_lets_a_terminal_in(
+def test_passkey_approves_a_terminal(
     open_page: OpenPage, live: LiveServer, member: Person, login: Login
 ) -> None:
     """Signed in with the passkey alone, and proved again with it when the last proof is old."""
@@ -120,9 +120,7 @@ def test_a_passkey_lets_a_terminal_in(
     assert login.outcome().code == 0
 
 
-def test_a_code_of_the_authenticator_app_lets_a_terminal_in(
-    open_page: OpenPage, member: Person, login: Login
-) -> None:
+def test_authenticator_code_approves_a_terminal(open_page: OpenPage, member: Person, login: Login) -> None:
     phone = turn_on(member)
     code = login.start()
     page = open_page()

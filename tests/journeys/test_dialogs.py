@@ -1,4 +1,4 @@
-"""The dialogs by keyboard: where the focus is, what is said, what cannot get lost."""
+"""Dialogs by keyboard: focus, announcements, and protection of unsaved keys."""
 
 import re
 
@@ -21,7 +21,7 @@ def page(open_page: OpenPage, member: Person) -> Page:
     return page
 
 
-def test_escape_closes_the_form_and_gives_the_focus_back(page: Page) -> None:
+def test_escape_closes_the_form_and_restores_the_focus(page: Page) -> None:
     page.get_by_role("button", name="Create New API Key").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog", name="Create New API Key")).to_be_visible()
@@ -31,14 +31,14 @@ def test_escape_closes_the_form_and_gives_the_focus_back(page: Page) -> None:
     expect(page.get_by_role("button", name="Create New API Key")).to_be_focused()
 
 
-def test_a_click_beside_the_form_keeps_what_was_typed(page: Page) -> None:
+def test_click_beside_the_form_keeps_the_input(page: Page) -> None:
     page.get_by_role("button", name="Create New API Key").click()
     page.get_by_role("textbox", name="Name", exact=True).fill("half a na")
     page.mouse.click(5, 5)
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("half a na")
 
 
-def test_an_empty_name_is_said_at_the_field_and_the_field_keeps_the_focus(page: Page) -> None:
+def test_empty_name_is_explained_at_the_focused_field(page: Page) -> None:
     ask_for_key(page, "   ")
     field = page.get_by_role("textbox", name="Name", exact=True)
     expect(page.get_by_text("Enter a name for this key")).to_be_visible()
@@ -46,7 +46,7 @@ def test_an_empty_name_is_said_at_the_field_and_the_field_keeps_the_focus(page: 
     expect(field).to_be_focused()
 
 
-def test_a_name_that_is_taken_is_refused_without_regard_to_case(page: Page) -> None:
+def test_taken_name_is_refused_in_any_case(page: Page) -> None:
     create_key(page, "Deploy")
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
@@ -54,7 +54,7 @@ def test_a_name_that_is_taken_is_refused_without_regard_to_case(page: Page) -> N
     expect(page.get_by_text("You already have a key named dEPLOY. Choose another name")).to_be_visible()
 
 
-def test_the_key_can_be_copied_and_copying_counts_as_saved(page: Page) -> None:
+def test_copied_key_counts_as_saved(page: Page) -> None:
     create_key(page, "copied")
     secret = page.get_by_role("textbox", name="API key").input_value()
     expect(page.get_by_role("button", name="Copy key")).to_be_focused()
@@ -66,7 +66,7 @@ def test_the_key_can_be_copied_and_copying_counts_as_saved(page: Page) -> None:
 
 
 @pytest.mark.parametrize("way_out", ["Escape", "Close", "Done"])
-def test_an_unsaved_key_is_guarded(page: Page, way_out: str) -> None:
+def test_unsaved_key_is_guarded(page: Page, way_out: str) -> None:
     create_key(page, "unsaved")
     if way_out == "Escape":
         page.keyboard.press("Escape")
@@ -82,7 +82,7 @@ def test_an_unsaved_key_is_guarded(page: Page, way_out: str) -> None:
     expect(page.get_by_role("heading", name="API Keys", level=2)).to_be_focused()
 
 
-def test_leaving_the_page_with_an_unsaved_key_asks_first(page: Page) -> None:
+def test_leaving_with_an_unsaved_key_asks_first(page: Page) -> None:
     create_key(page, "leaving")
     asked = []
     page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
@@ -90,7 +90,7 @@ def test_leaving_the_page_with_an_unsaved_key_asks_first(page: Page) -> None:
     assert asked == ["beforeunload"]
 
 
-def test_nothing_of_the_key_stays_behind(page: Page) -> None:
+def test_closed_dialog_leaves_nothing_of_the_key(page: Page) -> None:
     create_key(page, "gone")
     secret = page.get_by_role("textbox", name="API key").input_value()
     page.get_by_role("checkbox", name="I have saved this key").check()
@@ -105,7 +105,7 @@ def test_nothing_of_the_key_stays_behind(page: Page) -> None:
     assert secret not in page.content()
 
 
-def test_the_new_row_is_marked_and_the_live_region_speaks(page: Page) -> None:
+def test_new_row_is_marked_and_announced(page: Page) -> None:
     create_key(page, "spoken")
     expect(page.locator("#dialog-live")).to_have_text("Key spoken created. Copy or download it now.")
     page.get_by_role("checkbox", name="I have saved this key").check()
@@ -117,7 +117,7 @@ def test_the_new_row_is_marked_and_the_live_region_speaks(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [320, 1280])
-def test_the_longest_name_fits_everywhere(open_page: OpenPage, member: Person, width: int) -> None:
+def test_longest_name_fits_everywhere(open_page: OpenPage, member: Person, width: int) -> None:
     page = open_page(viewport={"width": width, "height": 800})
     log_in(page, member.email)
     open_api_keys(page, member.full_name)
@@ -142,7 +142,7 @@ def _overflow(page: Page) -> list[str]:
     )
 
 
-def test_closing_while_a_key_is_being_made_does_not_lose_it(page: Page) -> None:
+def test_closing_during_creation_does_not_lose_the_key(page: Page) -> None:
     page.get_by_role("button", name="Create New API Key").click()
     page.get_by_role("textbox", name="Name", exact=True).fill("slow")
     page.route("**/account/api-keys", lambda route: (page.wait_for_timeout(600), route.continue_()))
@@ -153,7 +153,7 @@ def test_closing_while_a_key_is_being_made_does_not_lose_it(page: Page) -> None:
     expect(page.get_by_role("textbox", name="API key")).to_be_visible()
 
 
-def test_a_key_revoked_elsewhere_before_its_bin_is_pressed_is_said_to_be(page: Page, member: Person) -> None:
+def test_bin_of_a_key_revoked_elsewhere_says_so(page: Page, member: Person) -> None:
     create_key(page, "early")
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
@@ -169,7 +169,7 @@ def test_a_key_revoked_elsewhere_before_its_bin_is_pressed_is_said_to_be(page: P
     expect(page.get_by_role("heading", name="API Keys", level=2)).to_be_focused()
 
 
-def test_the_filter_stays_when_a_key_is_revoked(page: Page, member: Person) -> None:
+def test_filter_stays_when_a_key_is_revoked(page: Page, member: Person) -> None:
     for number in range(51):
         member.key(f"{'odd' if number % 2 else 'even'} {number}")
     page.goto("/account/api-keys?name=odd")
@@ -180,7 +180,7 @@ def test_the_filter_stays_when_a_key_is_revoked(page: Page, member: Person) -> N
     expect(page.get_by_role("row")).to_have_count(1 + 24)
 
 
-def test_two_clicks_make_one_key(page: Page) -> None:
+def test_double_click_creates_one_key(page: Page) -> None:
     page.get_by_role("button", name="Create New API Key").click()
     page.get_by_role("textbox", name="Name", exact=True).fill("twice")
     page.get_by_role("button", name="Create key").evaluate("button => { button.click(); button.click(); }")
@@ -190,7 +190,7 @@ def test_two_clicks_make_one_key(page: Page) -> None:
     expect(row_of(page, "twice")).to_have_count(1)
 
 
-def test_the_bin_asks_with_the_focus_on_cancel(page: Page) -> None:
+def test_bin_asks_with_the_focus_on_cancel(page: Page) -> None:
     create_key(page, "kept")
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
@@ -206,9 +206,7 @@ def test_the_bin_asks_with_the_focus_on_cancel(page: Page) -> None:
     expect(page.locator("#live")).to_have_text("Key kept revoked.")
 
 
-def test_a_key_that_was_revoked_elsewhere_is_said_to_be(
-    page: Page, open_page: OpenPage, member: Person
-) -> None:
+def test_revoking_a_key_revoked_elsewhere_says_so(page: Page, open_page: OpenPage, member: Person) -> None:
     create_key(page, "shared")
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
@@ -224,13 +222,13 @@ def test_a_key_that_was_revoked_elsewhere_is_said_to_be(
     expect(row_of(page, "shared")).to_have_count(0)
 
 
-def test_a_session_that_ended_leads_to_the_log_in_page_and_back(page: Page) -> None:
+def test_ended_session_leads_to_log_in_and_back(page: Page) -> None:
     page.context.clear_cookies()
     page.get_by_role("button", name="Create New API Key").click()
     expect(page).to_have_url(re.compile(r"/login\?next=/account/api-keys"))
 
 
-def test_an_unreachable_server_is_said_and_trying_again_makes_one_key(
+def test_retry_after_an_unreachable_server_creates_one_key(
     open_page: OpenPage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     server = LiveServer(tmp_path_factory.mktemp("server"))

@@ -60,7 +60,7 @@ def _run(lines: str, folder: Path, home: Path, **more: str) -> subprocess.Comple
 
 
 @pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
-def test_a_key_for_ci_is_made_used_counted_and_dies_with_its_account(
+def test_ci_key_is_counted_and_ends_with_its_account(
     open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
@@ -97,7 +97,7 @@ def test_a_key_for_ci_is_made_used_counted_and_dies_with_its_account(
 
 
 @pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
-def test_a_key_for_ci_is_seen_at_work_and_revoked(
+def test_ci_key_is_seen_in_use_and_revoked(
     open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
@@ -133,9 +133,7 @@ def test_a_key_for_ci_is_seen_at_work_and_revoked(
     assert secret not in answer.stdout + answer.stderr
 
 
-def test_the_lines_work_as_they_are_copied(
-    open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path
-) -> None:
+def test_copied_lines_work(open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path) -> None:
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     _open_wizard(page, admin)
@@ -173,7 +171,7 @@ def test_the_lines_work_as_they_are_copied(
         assert answer.returncode == 0, answer.stderr
 
 
-def test_the_dialogs_of_the_section_keep_one_place_and_the_focus(open_page: OpenPage, admin: Person) -> None:
+def test_dialogs_keep_their_place_and_the_focus(open_page: OpenPage, admin: Person) -> None:
     page = open_page()
     log_in(page, admin.email)
     _open_team(page)
@@ -263,7 +261,7 @@ def test_every_state_is_accessible(
         page.locator("dialog").wait_for(state="detached")
 
 
-def test_nothing_needs_sideways_scrolling_at_320_pixels(open_page: OpenPage, admin: Person) -> None:
+def test_pages_fit_320_pixels_without_scrolling_sideways(open_page: OpenPage, admin: Person) -> None:
     page = open_page(viewport={"width": 320, "height": 700})
     _open_wizard(page, admin)
     _expect_no_scrolling(page)

@@ -1,4 +1,4 @@
-"""The main job: a key made in the browser opens the API for the command, is counted, and dies in the bin."""
+"""The main job: create a key in the browser, use it with the command, see its count, revoke it."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ from tests.journeys.steps import (
 
 
 @pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
-def test_a_key_is_made_used_counted_and_binned(
+def test_key_is_created_used_counted_and_revoked(
     open_page: OpenPage, live: LiveServer, tmp_path: Path, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
@@ -81,9 +81,7 @@ def _expect_story(page: Page, name: str) -> None:
     expect(rows.nth(1)).to_contain_text("GET /api/v1/me → 200")
 
 
-def test_without_a_subscription_one_is_sent_to_support_until_staff_activate_it(
-    open_page: OpenPage, tmp_path: Path
-) -> None:
+def test_inactive_subscription_leads_to_support_until_activated(open_page: OpenPage, tmp_path: Path) -> None:
     # A server of its own: the demo team Solo is changed here.
     server = LiveServer(tmp_path)
     server.start()

@@ -54,7 +54,7 @@ def sign_in_with_passkey(page: Page) -> None:
     page.get_by_role("heading", name="Security", level=2).wait_for()
 
 
-def test_a_passkey_is_added_used_renamed_and_removed(page: Page, member: Person) -> None:
+def test_passkey_is_added_used_renamed_and_removed(page: Page, member: Person) -> None:
     log_in(page, member.email)
     add_passkey(page, "Laptop")
     expect(row_of(page, "Laptop")).to_contain_text("Never")
@@ -77,14 +77,14 @@ def test_a_passkey_is_added_used_renamed_and_removed(page: Page, member: Person)
     expect(page.get_by_role("alert")).to_contain_text("This passkey cannot be used here")
 
 
-def test_a_passkey_needs_no_code(page: Page, member: Person) -> None:
+def test_passkey_needs_no_code(page: Page, member: Person) -> None:
     log_in(page, member.email)
     add_passkey(page, "Laptop")
     turn_on(member)
     sign_in_with_passkey(page)
 
 
-def test_a_name_that_cannot_be_is_said_and_no_passkey_is_made(page: Page, member: Person) -> None:
+def test_invalid_passkey_name_is_explained(page: Page, member: Person) -> None:
     log_in(page, member.email)
     page.goto("/account/security/passkeys/new")
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_be_focused()
@@ -92,7 +92,7 @@ def test_a_name_that_cannot_be_is_said_and_no_passkey_is_made(page: Page, member
     expect(page.get_by_role("alert")).to_contain_text("Enter a name for this passkey")
 
 
-def test_the_same_device_is_not_added_twice(page: Page, member: Person) -> None:
+def test_device_is_not_added_twice(page: Page, member: Person) -> None:
     log_in(page, member.email)
     add_passkey(page, "Laptop")
     page.goto("/account/security/passkeys/new")
@@ -101,7 +101,7 @@ def test_the_same_device_is_not_added_twice(page: Page, member: Person) -> None:
     expect(page.get_by_text("This device has a passkey for your account already.")).to_be_visible()
 
 
-def test_who_breaks_off_reads_so_and_can_try_again(
+def test_cancelled_passkey_is_explained_and_can_be_retried(
     open_page: OpenPage, live: LiveServer, member: Person
 ) -> None:
     page = open_page(SimpleNamespace(url=f"http://localhost:{live.port}"))
@@ -118,7 +118,7 @@ def test_who_breaks_off_reads_so_and_can_try_again(
     expect(page.get_by_role("heading", name="Security", level=2)).to_be_visible()
 
 
-def test_a_passkey_proves_who_one_is_in_the_middle_of_an_act(page: Page, member: Person) -> None:
+def test_passkey_confirms_a_sensitive_action(page: Page, member: Person) -> None:
     log_in(page, member.email)
     add_passkey(page, "Laptop")
     # In the dialog of a new key, and on a page.
@@ -142,7 +142,7 @@ def _grow_old(member: Person) -> None:
     member.change_sessions(proven_at=now() - timedelta(minutes=31))
 
 
-def test_where_no_passkey_can_be_made_none_is_offered(open_page: OpenPage, member: Person) -> None:
+def test_unsupported_browser_is_offered_no_passkey(open_page: OpenPage, member: Person) -> None:
     """At an address in numbers, and without JavaScript."""
     for options in ({}, {"java_script_enabled": False}):
         page = open_page(**options)

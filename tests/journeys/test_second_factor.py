@@ -1,4 +1,4 @@
-"""Two-factor authentication as a person meets it, with and without JavaScript."""
+"""Two-factor authentication in a browser, with and without JavaScript."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def enter(page: Page, code: str, field: str = "Authentication code") -> None:
 
 
 @SCRIPTS
-def test_set_up_log_in_recover_and_turn_off(
+def test_second_factor_is_set_up_used_recovered_and_removed(
     open_page: OpenPage, member: Person, tmp_path: Path, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
@@ -85,9 +85,7 @@ def test_set_up_log_in_recover_and_turn_off(
     log_in(page, member.email)
 
 
-def test_recovery_codes_can_be_copied_and_copying_counts_as_saved(
-    open_page: OpenPage, member: Person
-) -> None:
+def test_copied_recovery_codes_count_as_saved(open_page: OpenPage, member: Person) -> None:
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     log_in(page, member.email)

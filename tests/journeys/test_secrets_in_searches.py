@@ -1,4 +1,4 @@
-"""A key pasted into the search of the support console: it is not sent, or, where it was, the address is left."""
+"""A key pasted into the support search is not sent, or is removed from the URL."""
 
 from playwright.sync_api import Page, expect
 
@@ -14,7 +14,7 @@ def search(page: Page, words: str) -> None:
     page.get_by_role("button", name="Search").click()
 
 
-def test_with_a_script_it_is_moved_to_where_keys_are_looked_up_and_never_sent(
+def test_script_moves_a_secret_to_the_key_look_up(
     open_page: OpenPage, live: LiveServer, member: Person
 ) -> None:
     key = member.key("pasted")
@@ -37,7 +37,7 @@ def test_with_a_script_it_is_moved_to_where_keys_are_looked_up_and_never_sent(
     expect(page.get_by_text("No team matches “surfs_up”.")).to_be_visible()
 
 
-def test_without_that_script_the_page_leaves_the_address_and_says_so(
+def test_page_without_script_removes_the_secret_from_the_url(
     open_page: OpenPage, live: LiveServer, member: Person
 ) -> None:
     key = member.key("pasted")

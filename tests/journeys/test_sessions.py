@@ -1,4 +1,4 @@
-"""Proving again who one is in the middle of an act, and signing out another device, with and without a script."""
+"""Step-up during an action, and signing out other devices, with and without scripts."""
 
 import re
 from datetime import timedelta
@@ -35,7 +35,7 @@ def prove(page: Page, password: str) -> None:
     page.get_by_role("button", name="Continue").click()
 
 
-def test_in_the_dialog_the_name_survives_and_the_key_is_shown_once(page: Page, member: Person) -> None:
+def test_name_survives_the_proof_and_the_key_is_shown_once(page: Page, member: Person) -> None:
     ask_for_key(page, "survivor")
     expect(page.get_by_role("dialog", name="Confirm that it is you")).to_be_visible()
     expect(page.get_by_role("textbox", name="Password", exact=True)).to_be_focused()
@@ -53,7 +53,7 @@ def test_in_the_dialog_the_name_survives_and_the_key_is_shown_once(page: Page, m
     expect(row_of(page, "survivor")).to_have_count(1)
 
 
-def test_two_clicks_on_continue_make_one_key(page: Page, member: Person) -> None:
+def test_double_click_on_continue_creates_one_key(page: Page, member: Person) -> None:
     ask_for_key(page, "twice")
     page.get_by_role("textbox", name="Password", exact=True).fill(member.password)
     page.get_by_role("button", name="Continue").evaluate("button => { button.click(); button.click(); }")
@@ -63,7 +63,7 @@ def test_two_clicks_on_continue_make_one_key(page: Page, member: Person) -> None
     expect(row_of(page, "twice")).to_have_count(1)
 
 
-def test_escape_leaves_the_proof_and_gives_the_focus_back(page: Page) -> None:
+def test_escape_leaves_the_proof_and_restores_the_focus(page: Page) -> None:
     ask_for_key(page, "left")
     page.get_by_role("dialog", name="Confirm that it is you").wait_for()
     page.keyboard.press("Escape")
@@ -71,7 +71,7 @@ def test_escape_leaves_the_proof_and_gives_the_focus_back(page: Page) -> None:
     expect(page.get_by_role("button", name="Create New API Key")).to_be_focused()
 
 
-def test_without_a_script_the_key_is_shown_after_the_proof(open_page: OpenPage, member: Person) -> None:
+def test_key_is_shown_after_the_proof_without_a_script(open_page: OpenPage, member: Person) -> None:
     page = open_page(java_script_enabled=False)
     log_in(page, member.email)
     grow_old(member)
@@ -86,7 +86,7 @@ def test_without_a_script_the_key_is_shown_after_the_proof(open_page: OpenPage, 
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_a_device_is_signed_out_from_another(open_page: OpenPage, member: Person, script: bool) -> None:
+def test_device_is_signed_out_from_another(open_page: OpenPage, member: Person, script: bool) -> None:
     here, there = open_page(java_script_enabled=script), open_page()
     for page in (here, there):
         log_in(page, member.email)
@@ -127,7 +127,7 @@ def test_all_other_devices_are_signed_out(open_page: OpenPage, member: Person, s
         expect(page).to_have_url(re.compile("/login"))
 
 
-def test_the_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, member: Person) -> None:
+def test_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, member: Person) -> None:
     here, there = open_page(), open_page()
     for page in (here, there):
         log_in(page, member.email)
@@ -143,9 +143,7 @@ def test_the_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, membe
 
 
 @pytest.mark.parametrize("size", SCREENS)
-def test_the_proof_and_the_sessions_are_accessible(
-    open_page: OpenPage, member: Person, size: dict[str, int]
-) -> None:
+def test_proof_and_sessions_are_accessible(open_page: OpenPage, member: Person, size: dict[str, int]) -> None:
     page = open_page(viewport=size)
     log_in(page, member.email)
     page.goto(TAB)
@@ -175,7 +173,7 @@ def test_the_proof_and_the_sessions_are_accessible(
     expect_accessible(page, "wrong proof on a page")
 
 
-def test_the_sessions_need_no_sideways_scrolling_at_320_pixels(open_page: OpenPage, member: Person) -> None:
+def test_sessions_fit_320_pixels_without_scrolling_sideways(open_page: OpenPage, member: Person) -> None:
     page = open_page(viewport={"width": 320, "height": 700})
     log_in(page, member.email)
     member.session()

@@ -1,4 +1,4 @@
-"""What a browser keeps, and what it makes of names: one cookie that no script reads, and plain text."""
+"""Browser storage holds one HttpOnly cookie, and names stay plain text."""
 
 from playwright.sync_api import expect
 
@@ -29,7 +29,7 @@ def test_browser_keeps_only_cookies_that_no_script_reads(open_page: OpenPage, me
     assert cookies == {"reflow": True, "reflow-device": True}
 
 
-def test_a_name_stays_text_in_every_dialog_and_announcement(open_page: OpenPage, member: Person) -> None:
+def test_name_stays_text_in_every_dialog_and_announcement(open_page: OpenPage, member: Person) -> None:
     """OWASP ASVS 5.0, 3.2.2."""
     page = open_page()
     log_in(page, member.email)

@@ -1,4 +1,4 @@
-"""From AWS Marketplace to a key and back: bought, connected, active, ended, forced on by support, over."""
+"""A subscription from purchase to its end: connected, active, ended, extended by support."""
 
 import os
 import re
@@ -116,7 +116,7 @@ def decide(page: Page, team: str, until_day: datetime) -> None:
     expect(page.get_by_role("button", name=f"Deactivate subscription for {team}")).to_be_focused()
 
 
-def test_a_purchase_opens_keys_until_it_ends_and_support_keeps_them_open_until_tomorrow(
+def test_purchase_activates_keys_and_support_extends_them(
     open_page: OpenPage,
     aws: Aws,
     server: LiveServer,

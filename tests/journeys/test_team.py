@@ -11,7 +11,7 @@ from tests.helpers.live_server import LiveServer
 from tests.helpers.mailbox import Mailbox
 from tests.journeys.conftest import SCREENS, OpenPage
 from tests.journeys.steps import log_in, row_of
-from tests.journeys.test_flows_of_people import BOTH, NEW, link_to
+from tests.journeys.test_account_life import BOTH, NEW, link_to
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def add(live: LiveServer, group: Group, name: str, rights: Rights) -> Person:
 
 
 @BOTH
-def test_a_guest_joins_with_a_new_account(
+def test_guest_joins_with_a_new_account(
     open_page: OpenPage, ann: Person, looms: Group, mailbox: Mailbox, with_script: bool
 ) -> None:
     email = f"guest-{with_script}@initech.example".lower()
@@ -83,7 +83,7 @@ def test_a_guest_joins_with_a_new_account(
 
 
 @BOTH
-def test_somebody_with_an_account_logs_in_and_joins_and_switches(
+def test_existing_user_logs_in_joins_and_switches_team(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group, mailbox: Mailbox, with_script: bool
 ) -> None:
     zoe = factories.person(live.app, "Zoe Spindle")
@@ -149,7 +149,7 @@ def test_rights_are_saved_and_a_member_is_removed(
 
 
 @BOTH
-def test_a_bad_line_is_said_and_what_was_typed_stays(
+def test_invalid_line_is_explained_and_the_input_stays(
     open_page: OpenPage, ann: Person, looms: Group, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
@@ -173,7 +173,7 @@ def test_a_bad_line_is_said_and_what_was_typed_stays(
 
 
 @BOTH
-def test_a_member_leaves_and_the_last_admin_is_told_why_not(
+def test_member_leaves_and_the_last_admin_cannot(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group, with_script: bool
 ) -> None:
     bo = add(live, looms, "Bo Shuttle", Rights.EDIT)
@@ -192,7 +192,7 @@ def test_a_member_leaves_and_the_last_admin_is_told_why_not(
     expect(other.get_by_text("You left Looms.")).to_be_visible()
 
 
-def test_an_admin_who_was_lowered_meanwhile_is_told_in_the_page(
+def test_demoted_admin_is_told_in_the_page(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group
 ) -> None:
     add(live, looms, "Bo Shuttle", Rights.ADMIN)
@@ -271,7 +271,7 @@ def log_in_as_nobody_of_a_team(page: Page) -> None:
 
 
 @pytest.mark.parametrize("path", ["/account/team", "/account/team/choice"])
-def test_the_tab_needs_no_sideways_scrolling_at_320_pixels(
+def test_tab_fits_320_pixels_without_scrolling_sideways(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group, path: str
 ) -> None:
     add(live, looms, "A person with a name that is rather long for so small a screen", Rights.VIEW)

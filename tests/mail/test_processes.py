@@ -158,7 +158,7 @@ def test_processes_of_one_server_send_each_message_once(server, mail):
 def test_hanging_mail_server_does_not_block_requests(server, mail):
     from statistics import median
 
-    from tests.crash.clients import ask, log_in
+    from tests.crash.load import ask, log_in
 
     server.start()
     session = log_in(server)

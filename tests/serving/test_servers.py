@@ -1,4 +1,4 @@
-"""The main job and the pages work on every server that may run the application: ASGI and WSGI."""
+"""The main job and the pages on every supported ASGI and WSGI server."""
 
 import shutil
 import signal
@@ -14,11 +14,11 @@ from reflow_accounts import demo
 from reflow_accounts.database import db
 from reflow_accounts.demo import PASSWORD
 from reflow_accounts.teams.models import Team
-from tests.crash.clients import ask, log_in
+from tests.crash.load import ask, log_in
 from tests.helpers import databases
 from tests.helpers.html import Element, parse
 from tests.helpers.live_server import LiveServer
-from tests.serving.wire import connected, request
+from tests.serving.raw_http import connected, request
 
 HOST = "127.0.0.1"
 WSGIREF = """
@@ -102,7 +102,7 @@ def test_main_job_works(any_server):
 
 
 class Browser:
-    """Follows redirects, and keeps cookies and the page where it is."""
+    """A client that follows redirects and keeps cookies and the current page."""
 
     def __init__(self, server: LiveServer) -> None:
         self._url = server.url
@@ -115,7 +115,7 @@ class Browser:
             self.page, self.path = parse(answer.read().decode()), urllib.parse.urlsplit(answer.url).path
 
     def submit(self, action: str, **fields: str) -> None:
-        """Send the form of this action on the page, as it stands there but for `fields`."""
+        """Submit the form with this action, with `fields` replaced."""
         [form] = [form for form in self.page.all("form") if (form["action"] or self.path) == action]
         self.open(
             action, {item["name"]: item["value"] for item in form.all("input") if item["name"]} | fields
@@ -150,17 +150,17 @@ def test_form_without_token_is_refused(any_server):
 @pytest.mark.parametrize(
     "end", [b"%ff", b"%00", b"%", b"\xff", b"?x=%ff", b"?x=%00", b"?\xff", b"?team=%00&rights=view"]
 )
-def test_strange_address_is_no_error(any_server, end):
+def test_invalid_address_causes_no_server_error(any_server, end):
     secret = log_in(any_server)
     for start in (b"/api/v1/me", b"/api/v1/authorize", b"/account/", b"/static/", b"/"):
-        with connected(any_server) as wire:
-            answer = wire.ask(request(start + end, Authorization=f"Bearer {secret}"))
+        with connected(any_server) as raw:
+            answer = raw.ask(request(start + end, Authorization=f"Bearer {secret}"))
         assert answer.status < 500, (start, end)
 
 
 def test_head_has_no_body(any_server):
     for path in ("/healthz", "/login"):
-        with connected(any_server) as wire:
-            wire.send(request(path, "HEAD", Connection="close"))
-            head = wire.read(has_body=False)
-            assert (head.status, wire.rest()) == (200, b"")
+        with connected(any_server) as raw:
+            raw.send(request(path, "HEAD", Connection="close"))
+            head = raw.read(has_body=False)
+            assert (head.status, raw.rest()) == (200, b"")

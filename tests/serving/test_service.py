@@ -1,4 +1,4 @@
-"""What the service makes of a request before Flask reads it, as in ASGI's own words."""
+"""ASGI scopes and messages that the service handles before Flask."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def asgi(app):
     client.close()
 
 
-def test_cookies_that_http_2_split_are_one(cast, client, asgi):
+def test_cookies_split_by_http_2_are_joined(cast, client, asgi):
     """RFC 9113, 8.2.3: they are put together with "; " before an application reads them."""
     cookie = cast.ada.sign_in(client).get_cookie("reflow").value
     split = [("Cookie", "a=1"), ("Cookie", f"reflow={cookie}"), ("Cookie", "b=2")]
@@ -27,7 +27,7 @@ def test_every_version_of_http_is_served(cast, asgi, version):
         assert asgi.get(path, headers, http_version=version).status == 200
 
 
-def test_empty_host_is_as_none(cast, asgi):
+def test_empty_host_is_treated_as_missing(cast, asgi):
     """Servers give one to what came by HTTP/1.0 without a Host."""
     headers = {"Host": "", "Authorization": f"Bearer {cast.ada.key().secret}"}
     for path in ("/api/v1/me", "/api/v1/me?x=1", "/login"):
@@ -48,7 +48,7 @@ def test_websocket_is_closed(asgi):
     assert sent == [{"type": "websocket.close", "code": 1000}]
 
 
-def test_client_that_leaves_in_its_body_gets_no_answer(asgi):
+def test_client_that_disconnects_in_its_body_gets_no_answer(asgi):
     scope = {"type": "http", "method": "POST", "path": "/login", "query_string": b"", "headers": []}
     part = {"type": "http.request", "body": b"x", "more_body": True}
     assert asgi.exchange(scope, part, part, {"type": "http.disconnect"}) == []

@@ -6,7 +6,7 @@ import pytest
 
 from reflow_accounts.teams.models import Rights
 from tests import factories
-from tests.crash.clients import ask
+from tests.crash.load import ask
 from tests.helpers.at_once import at_once
 from tests.helpers.live_server import LiveServer
 from tests.teams.acts import admins_of

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from reflow_accounts import config
 from reflow_accounts.database import db
-from tests.crash.clients import ask, log_in
+from tests.crash.load import ask, log_in
 from tests.helpers import databases
 from tests.helpers.live_server import LiveServer
 

@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from tests.cli.account import unused_name
-from tests.cli.hurry import without_naps
+from tests.cli.fake_clock import without_sleep
 from tests.helpers.faulty_proxy import FaultyProxy, says
 
 PROBLEM = {"title": "No", "detail": "Too much."}
@@ -40,11 +40,11 @@ def between(live):
 def waiting(keyed, between):
     """The terminal before a faulty proxy; what it waits for is over at once."""
     keyed.environ["REFLOW_SERVER"] = between.url
-    without_naps(keyed)
+    without_sleep(keyed)
     return keyed
 
 
-def test_wait_that_the_server_asks_for_is_a_real_one(keyed, between):
+def test_wait_takes_as_long_as_the_server_asks(keyed, between):
     keyed.environ["REFLOW_SERVER"] = between.url
     between.faults = [too_many(1)]
     started = datetime.now(UTC)
@@ -54,7 +54,7 @@ def test_wait_that_the_server_asks_for_is_a_real_one(keyed, between):
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_short_wait_is_waited_and_said(waiting, between, words):
+def test_short_wait_is_announced(waiting, between, words):
     between.faults = [too_many(7), too_many(60 - 7)]
 
     outcome = waiting.run(*words)
@@ -65,7 +65,7 @@ def test_short_wait_is_waited_and_said(waiting, between, words):
     assert outcome.stderr.count("Trying again") == 2
 
 
-def test_quiet_waits_without_a_word(waiting, between):
+def test_quiet_option_waits_silently(waiting, between):
     between.faults = [too_many()]
 
     outcome = waiting.run("--quiet", "whoami")
@@ -86,7 +86,7 @@ def test_unsafe_request_waits_too_because_nothing_was_done(waiting, between, ada
 @pytest.mark.parametrize(
     "words", [("whoami",), ("keys", "create", "x"), ("api", "DELETE", "/keys/x")], ids=" ".join
 )
-def test_there_are_three_waits_and_no_more(waiting, between, words):
+def test_third_wait_is_the_last(waiting, between, words):
     between.always = too_many(1)
 
     outcome = waiting.run(*words)
@@ -111,7 +111,7 @@ TOO_LONG = {"61": "61 s", "600": "10 minutes", "86400": "24 hours", "9" * 5000: 
 
 @pytest.mark.parametrize(("after", "words"), TOO_LONG.items(), ids=["61", "600", "86400", "huge"])
 @pytest.mark.parametrize("refusal", [too_many, unavailable])
-def test_long_wait_ends_the_command_and_is_said(waiting, between, refusal, after, words):
+def test_long_wait_ends_the_command_and_is_named(waiting, between, refusal, after, words):
     between.always = refusal(after)
 
     outcome = waiting.run("whoami")
@@ -125,7 +125,7 @@ def test_long_wait_ends_the_command_and_is_said(waiting, between, refusal, after
 @pytest.mark.parametrize(
     "after", [None, "", "soon", "-1", "1.5", "٣", "7 7", "Mon, 99 Foo 2026 00:00:00 GMT"]
 )
-def test_wait_that_is_not_said_is_not_guessed(waiting, between, after):
+def test_missing_wait_is_not_guessed(waiting, between, after):
     between.always = too_many(after)
 
     outcome = waiting.run("whoami")
@@ -150,14 +150,14 @@ def test_date_is_read_by_the_clock_of_the_server(waiting, between, off):
     assert any(f"Trying again in {seconds} s." in outcome.stderr for seconds in (29, 30, 31))
 
 
-def test_date_without_that_of_the_server_is_read_by_our_clock(waiting, between):
+def test_date_is_read_by_our_clock_without_that_of_the_server(waiting, between):
     between.faults = [refuses(429, "rate_limited", Retry_After=_date(-100, timedelta()))]
 
     assert "Trying again in 0 s." in waiting.run("whoami").stderr
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_safe_request_is_repeated_twice_when_the_server_is_away(waiting, between, words):
+def test_safe_request_is_retried_twice(waiting, between, words):
     between.faults = [unavailable(), unavailable(2)]
 
     outcome = waiting.run(*words)
@@ -167,7 +167,7 @@ def test_safe_request_is_repeated_twice_when_the_server_is_away(waiting, between
     assert "Trying again in 2 s." in outcome.stderr
 
 
-def test_server_that_stays_away_is_given_up(waiting, between):
+def test_unavailable_server_is_given_up(waiting, between):
     between.always = unavailable()
 
     outcome = waiting.run("whoami")
@@ -177,7 +177,7 @@ def test_server_that_stays_away_is_given_up(waiting, between):
     assert "try again in a moment" in outcome.stderr
 
 
-def test_page_of_a_gateway_is_asked_again_too(waiting, between):
+def test_gateway_error_is_retried(waiting, between):
     between.faults = [says("503 Service Unavailable", b"<h1>Soon</h1>", Content_Type="text/html")]
 
     assert waiting.run("whoami").code == 0
@@ -194,7 +194,7 @@ WRITING = [
 
 @pytest.mark.parametrize("words", WRITING, ids=" ".join)
 @pytest.mark.parametrize("after", [None, 1])
-def test_unsafe_request_is_never_repeated_when_the_server_is_away(waiting, between, words, after):
+def test_unsafe_request_is_never_retried(waiting, between, words, after):
     between.always = unavailable(after)
 
     outcome = waiting.run(*words)
@@ -204,7 +204,7 @@ def test_unsafe_request_is_never_repeated_when_the_server_is_away(waiting, betwe
 
 
 @pytest.mark.parametrize("status", ["500 No", "502 No", "504 No", "408 No"])
-def test_nothing_else_is_asked_again(waiting, between, status):
+def test_other_errors_are_not_retried(waiting, between, status):
     between.always = says(status, Retry_After="1")
 
     waiting.run("whoami")
@@ -212,7 +212,7 @@ def test_nothing_else_is_asked_again(waiting, between, status):
     assert len(between.seen) == 1
 
 
-def test_wait_ends_with_ctrl_c(keyed, between):
+def test_ctrl_c_ends_a_wait(keyed, between):
     between.always = too_many(60)
     keyed.environ["REFLOW_SERVER"] = between.url
     with subprocess.Popen(

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from tests.cli.fake_clock import with_spinner_at_once
 from tests.cli.folders import repository
-from tests.cli.hurry import talkative
 from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.faulty_proxy import drip, held_until
 
@@ -22,7 +22,7 @@ def _line(between) -> str:
     return f"Still waiting for {between.url} ..."
 
 
-def test_who_waits_more_than_a_second_is_told(keyed, between):
+def test_line_appears_after_a_second(keyed, between):
     gate = threading.Event()
     between.always = held_until(gate)
 
@@ -33,12 +33,12 @@ def test_who_waits_more_than_a_second_is_told(keyed, between):
     assert outcome.stdout.startswith(f"{line}\r{' ' * len(line)}\rName ")
 
 
-def test_quick_answer_comes_without_it(keyed):
+def test_quick_answer_shows_no_line(keyed):
     assert "Still" not in keyed.run_at_a_screen("whoami").stdout
 
 
-def test_it_is_taken_away_before_a_fault_is_told(keyed, between):
-    talkative(keyed)
+def test_line_is_removed_before_an_error(keyed, between):
+    with_spinner_at_once(keyed)
     between.always = drip
     keyed.environ["REFLOW_API_KEY"] = made_up_key()
     between.upstream = ("127.0.0.1", 9)  # nobody: the answer breaks off
@@ -50,8 +50,8 @@ def test_it_is_taken_away_before_a_fault_is_told(keyed, between):
     assert "\rreflow: " in outcome.stdout or outcome.stdout.startswith("reflow: ")
 
 
-def test_pages_of_a_list_are_one_wait(keyed, between, listener):
-    talkative(keyed)
+def test_pages_of_a_list_share_one_line(keyed, between, listener):
+    with_spinner_at_once(keyed)
     between.always = drip
     listener.says("GET", "/keys", {"items": [], "next_cursor": None})
 
@@ -61,8 +61,8 @@ def test_pages_of_a_list_are_one_wait(keyed, between, listener):
     assert _line(between) in outcome.stdout
 
 
-def test_it_fits_into_a_narrow_terminal(keyed, between):
-    talkative(keyed)
+def test_line_fits_into_a_narrow_terminal(keyed, between):
+    with_spinner_at_once(keyed)
     between.always = drip
 
     outcome = keyed.run_at_a_screen("whoami", columns=20)
@@ -71,7 +71,7 @@ def test_it_fits_into_a_narrow_terminal(keyed, between):
     assert _line(between)[:20] not in outcome.stdout
 
 
-def test_doctor_gives_one_while_the_server_takes_long(keyed, between, listener):
+def test_doctor_shows_the_line_for_a_slow_server(keyed, between, listener):
     listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
     gate = threading.Event()
     between.always = held_until(gate)
@@ -83,7 +83,7 @@ def test_doctor_gives_one_while_the_server_takes_long(keyed, between, listener):
 
 
 @pytest.mark.parametrize("slow", ["ls-files", "grep", "log"])
-def test_doctor_gives_one_while_git_takes_long(keyed, tmp_path, slow):
+def test_doctor_shows_the_line_for_a_slow_git(keyed, tmp_path, slow):
     """A git that waits for somebody to write into a pipe before it answers."""
     repository(keyed.folder)
     (tmp_path / "bin").mkdir()
@@ -103,8 +103,8 @@ def test_doctor_gives_one_while_git_takes_long(keyed, tmp_path, slow):
 
 
 @pytest.mark.parametrize("reason", ["quiet", "CI"])
-def test_on_a_terminal_that_wants_none_there_is_none(keyed, between, reason):
-    talkative(keyed)
+def test_line_is_off_where_the_terminal_asks_so(keyed, between, reason):
+    with_spinner_at_once(keyed)
     between.always = drip
     words = ("--quiet", "whoami") if reason == "quiet" else ("whoami",)
     keyed.environ |= {"CI": "true"} if reason == "CI" else {}
@@ -115,8 +115,8 @@ def test_on_a_terminal_that_wants_none_there_is_none(keyed, between, reason):
     assert outcome.stdout.startswith("Name ")
 
 
-def test_in_a_pipe_there_is_none(keyed, between):
-    talkative(keyed)
+def test_line_is_off_in_a_pipe(keyed, between):
+    with_spinner_at_once(keyed)
     between.always = drip
 
     outcome = keyed.run("whoami")

@@ -1,4 +1,4 @@
-"""HTTP as bytes on one connection, for what no client library sends."""
+"""HTTP/1.1 bytes on one connection, for requests that no client library sends."""
 
 import http.client
 import socket
@@ -13,7 +13,7 @@ TIMEOUT_S = 15
 
 
 class Answer(NamedTuple):
-    """A response as it came."""
+    """A response as it was received."""
 
     version: str
     status: int
@@ -21,8 +21,8 @@ class Answer(NamedTuple):
     body: bytes
 
 
-class Wire:
-    """One connection: `send` bytes, `read` the answers to them in order."""
+class RawConnection:
+    """One connection: `send` bytes, then `read` the answers in order."""
 
     def __init__(self, connection: socket.socket, stream: BinaryIO) -> None:
         self._connection, self._stream = connection, stream
@@ -47,17 +47,17 @@ class Wire:
 
 
 @contextmanager
-def connected(server: LiveServer) -> Iterator[Wire]:
+def connected(server: LiveServer) -> Iterator[RawConnection]:
     address = ("127.0.0.1", server.port)
     with socket.create_connection(address, TIMEOUT_S) as connection, connection.makefile("rb") as stream:
-        yield Wire(connection, stream)
+        yield RawConnection(connection, stream)
 
 
 def request(path: str | bytes, method: str = "GET", body: bytes = b"", **headers: str) -> bytes:
     """Return the bytes of an HTTP/1.1 request; names of headers have underscores for hyphens here."""
-    raw = path if isinstance(path, bytes) else path.encode()
+    target = path if isinstance(path, bytes) else path.encode()
     if body:
         headers.setdefault("Content_Length", str(len(body)))
     fields = {"Host": "127.0.0.1"} | headers
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in fields.items())
-    return method.encode() + b" " + raw + b" HTTP/1.1\r\n" + lines.encode("latin-1") + b"\r\n" + body
+    return method.encode() + b" " + target + b" HTTP/1.1\r\n" + lines.encode("latin-1") + b"\r\n" + body

@@ -8,9 +8,9 @@ import pytest
 
 from reflow_accounts.contract import Exit
 from tests.cli.folders import login
-from tests.cli.garbage import COMMANDS, JSON, ODD_VALUES, PROBLEM, RIGHT, dice, faults, twisted
 from tests.cli.many_runs import ManyRuns
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
+from tests.cli.unexpected_answers import COMMANDS, JSON, ODD_VALUES, PROBLEM, RIGHT, dice, faults, twisted
 from tests.helpers.faulty_proxy import Fault, says
 
 CODES = set(Exit) | {130}
@@ -68,7 +68,7 @@ def test_every_command_is_tried():
 
 
 @pytest.mark.parametrize("words", SOME_AT_ONCE, ids=" ".join)
-def test_garbage_is_answered_with_a_sentence(seated, between, words):
+def test_unexpected_answer_is_explained_in_a_sentence(seated, between, words):
     for before in _moments(seated, between, words):
         for name, fault in faults().items():
             between.faults, between.always = list(before), fault
@@ -77,7 +77,7 @@ def test_garbage_is_answered_with_a_sentence(seated, between, words):
 
 
 @pytest.mark.parametrize("words", SOME_AT_ONCE, ids=" ".join)
-def test_fields_of_another_kind_are_stood(seated, between, words):
+def test_fields_of_other_types_are_tolerated(seated, between, words):
     values = dice()
     for before in _moments(seated, between, words):
         places = len(twisted(_right(words), None))
@@ -89,7 +89,7 @@ def test_fields_of_another_kind_are_stood(seated, between, words):
 
 
 @pytest.mark.parametrize("fault", faults().values(), ids=faults().keys())
-def test_garbage_is_printed_by_no_process(here, between, fault):
+def test_unexpected_answer_is_not_printed(here, between, fault):
     here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
     between.always = fault
 
@@ -115,7 +115,7 @@ def _twisted_problems() -> list[object]:
 @pytest.mark.parametrize(
     "words", [("whoami",), ("team", "invite", "a@b.example", "--team", "x")], ids=" ".join
 )
-def test_odd_problems_are_explained(seated, between, words):
+def test_unusual_problems_are_explained(seated, between, words):
     for problem in dice().sample(_twisted_problems(), 80):
         refusal = says("422 No", json.dumps(problem).encode(), **PROBLEM)
         between.faults = [_answers(RIGHT)] if words[0] == "team" else []

@@ -6,7 +6,7 @@ import subprocess
 
 
 class Report:
-    """What one examination found."""
+    """The result of one run."""
 
     def __init__(self, terminal, *words: str) -> None:
         outcome = terminal.run(*words, "doctor", "--json")
@@ -21,7 +21,7 @@ class Report:
 
     @property
     def bad(self) -> list[tuple[str, str]]:
-        """What is not well: which check, and how bad."""
+        """Check and state of each finding that is not ok."""
         return [(found["check"], found["state"]) for found in self.findings if found["state"] != "ok"]
 
     def __getitem__(self, check: str) -> dict[str, str]:
@@ -30,7 +30,7 @@ class Report:
         return max(found, key=lambda one: ["ok", "warning", "error"].index(one["state"]))
 
     def mend(self, terminal, check: str) -> None:
-        """Do as the finding says."""
+        """Run the command that the finding shows."""
         subprocess.run(
             ["sh", "-ec", self[check]["mend"]], check=True, env=terminal.environ, cwd=terminal.folder
         )

@@ -47,7 +47,7 @@ def _is_kind(outcome, terminal) -> bool:
 
 
 @EVERY
-def test_server_that_does_not_run_is_unreachable(keyed, words):
+def test_stopped_server_is_unreachable(keyed, words):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         keyed.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -95,7 +95,7 @@ BROKEN = {
     "words", [("whoami",), ("keys", "list"), ("keys", "create", "x"), ("api", "GET", "/me")]
 )
 @pytest.mark.parametrize("body", BROKEN.values(), ids=BROKEN.keys())
-def test_json_that_reflow_does_not_write_is_unreachable(keyed, listener, words, body):
+def test_json_of_another_server_is_unreachable(keyed, listener, words, body):
     _says_everywhere(listener, body, **{"Content-Type": "application/json"})
 
     outcome = keyed.run(*words)
@@ -105,7 +105,7 @@ def test_json_that_reflow_does_not_write_is_unreachable(keyed, listener, words, 
     assert is_json_for_api or _is_kind(outcome, keyed)
 
 
-def test_answer_that_breaks_off_is_unreachable(keyed, listener):
+def test_truncated_answer_is_unreachable(keyed, listener):
     listener.says_raw(
         "GET", "/me", b'{"user": {}}', **{"Content-Type": "application/json", "Content-Length": "500"}
     )
@@ -145,7 +145,7 @@ def test_redirect_never_carries_the_secret_away(keyed, listener, words, status):
 @pytest.mark.parametrize(
     "location", ["/login", "", "http://[broken", "//elsewhere.example/x", "http://h:99999/"]
 )
-def test_odd_redirects_are_explained_too(keyed, listener, location):
+def test_unusual_redirects_are_explained(keyed, listener, location):
     listener.says_raw("GET", "/me", b"", 302, Location=location)
 
     outcome = keyed.run("whoami")
@@ -182,7 +182,7 @@ def _one_shot(reply: bytes) -> tuple[socket.socket, str]:
 @pytest.mark.parametrize(
     "reply", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 banana\r\n\r\n", b"HTTP/1.1 200 OK\r\n"]
 )
-def test_what_speaks_no_http_is_unreachable(keyed, reply, scheme):
+def test_server_without_http_is_unreachable(keyed, reply, scheme):
     server, address = _one_shot(reply)
     keyed.environ["REFLOW_SERVER"] = f"{scheme}://{address}"
 
@@ -193,7 +193,7 @@ def test_what_speaks_no_http_is_unreachable(keyed, reply, scheme):
     assert _is_kind(outcome, keyed)
 
 
-def test_name_that_no_machine_has_is_unreachable(keyed):
+def test_unknown_host_name_is_unreachable(keyed):
     keyed.environ["REFLOW_SERVER"] = "https://reflow.invalid"
 
     outcome = keyed.run("whoami")
@@ -238,7 +238,7 @@ def test_refusal_of_reflow_is_explained_and_has_its_exit_code(keyed, listener, s
     assert json.loads(raw.stdout) == problem
 
 
-def test_problem_cannot_forge_lines_or_steer_the_terminal(keyed, listener):
+def test_problem_cannot_forge_lines_or_control_the_terminal(keyed, listener):
     detail = "No.\nreflow: all is well\x1b[2J\u2028\u202e"
     errors = [{"field": "na\nme", "message": "\x1b]0;x"}, "odd", None, {}]
     listener.says("GET", "/me", {"code": "validation_failed", "detail": detail, "errors": errors}, 422)
@@ -257,7 +257,7 @@ def test_request_names_the_program(keyed, listener):
     assert "(" in listener.asked[0]["User-Agent"]
 
 
-def test_pager_that_had_enough_is_no_error(keyed, listener):
+def test_closed_pager_is_no_error(keyed, listener):
     keyed.environ["PYTHONUNBUFFERED"] = "1"
     key = {"id": "key_1", "name": "n" * 90, "hint": "abcd", "use_count": 1}
     listener.says("GET", "/keys", {"items": [key] * 5000, "next_cursor": None})
@@ -284,7 +284,7 @@ def test_full_disk_behind_stdout_is_an_error(keyed):
     assert b"No space left" in done.stderr
 
 
-def test_unreachable_logout_forgets_the_login_here_and_says_so(terminal):
+def test_unreachable_logout_forgets_the_local_login(terminal):
     file = login(terminal.home, "http://127.0.0.1:9", made_up_session())
 
     outcome = terminal.run("logout")

@@ -1,4 +1,4 @@
-"""Clients that use a key as fast as they can, and remember how many answers they got."""
+"""Clients that use a key as fast as they can and count their answers."""
 
 import json
 import threading
@@ -29,8 +29,8 @@ def log_in(server: LiveServer, email: str = "ada@acme.example") -> str:
     return str(session["secret"])
 
 
-class Crowd:
-    """Several clients with one key, each on a connection that it keeps, until the server is gone."""
+class LoadClients:
+    """Clients with one key, each on its own keep-alive connection, until the server stops."""
 
     def __init__(self, server: LiveServer, secret: str, size: int) -> None:
         self.answers = [0] * size
@@ -43,7 +43,7 @@ class Crowd:
             thread.start()
 
     def wait(self) -> int:
-        """Wait until every client has lost the server; return how many answers came."""
+        """Wait until every client has lost its connection; return the number of answers."""
         for thread in self._threads:
             thread.join()
         return sum(self.answers)

@@ -18,7 +18,7 @@ def _follow(outcome) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644, 0o666])
 @pytest.mark.parametrize("place", ["option", "repo", "home", "session"])
-def test_file_that_others_can_read_is_warned_of_and_mended(here, listener, place, mode):
+def test_file_readable_by_others_is_warned_of_and_fixed(here, listener, place, mode):
     words = _put(here, listener, place, mode)
 
     outcome = here.run(*words, "whoami")
@@ -46,14 +46,14 @@ def _put(here, listener, place: str, mode: int) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o700])
-def test_private_ignored_file_is_not_warned_of(here, mode):
+def test_private_ignored_file_causes_no_warning(here, mode):
     key_file(repository(here.folder) / "reflow.key", made_up_key(), mode)
 
     assert here.run("whoami").stderr == ""
 
 
 @pytest.mark.parametrize("ignore", [None, "", "*.pyc\n", "*.pyc"])
-def test_key_that_git_does_not_ignore_is_warned_of_and_mended(here, ignore):
+def test_key_not_ignored_by_git_is_warned_of_and_fixed(here, ignore):
     root = here.folder / "my repository"
     root.mkdir()
     git(root, "init", "--quiet")
@@ -72,7 +72,7 @@ def test_key_that_git_does_not_ignore_is_warned_of_and_mended(here, ignore):
     assert "/reflow.key" in (root / ".gitignore").read_text().splitlines()
 
 
-def test_key_that_git_tracks_is_warned_of_and_mended(here):
+def test_key_tracked_by_git_is_warned_of_and_fixed(here):
     root = here.folder
     git(root, "init", "--quiet")
     key_file(root / "reflow.key", made_up_key())
@@ -89,7 +89,7 @@ def test_key_that_git_tracks_is_warned_of_and_mended(here):
     assert (root / "reflow.key").exists()
 
 
-def test_quiet_keeps_warnings_back_but_not_errors(here, listener):
+def test_quiet_hides_warnings_but_not_errors(here, listener):
     key_file(here.folder / "open", secret := made_up_key(), 0o644)
 
     assert here.run("--quiet", "-k", "open", "whoami").stderr == ""
@@ -98,7 +98,7 @@ def test_quiet_keeps_warnings_back_but_not_errors(here, listener):
     assert "was revoked" in here.run("--quiet", "-k", "open", "whoami").stderr
 
 
-def test_without_git_the_question_is_left_out(here, tmp_path):
+def test_git_check_is_skipped_without_git(here, tmp_path):
     git(here.folder, "init", "--quiet")
     key_file(here.folder / "reflow.key", made_up_key())
     here.environ["PATH"] = str(tmp_path)
@@ -109,7 +109,7 @@ def test_without_git_the_question_is_left_out(here, tmp_path):
     assert outcome.stderr == ""
 
 
-def test_repository_cannot_run_programs_through_the_question(here, tmp_path):
+def test_repository_cannot_run_programs_through_the_git_check(here, tmp_path):
     git(here.folder, "init", "--quiet")
     git(here.folder, "config", "core.fsmonitor", f"touch {tmp_path / 'ran'}; false")
     key_file(here.folder / "reflow.key", made_up_key())

@@ -1,4 +1,4 @@
-"""The flows of people from end to end, with a script and without: sign up, reset, another address, delete."""
+"""Sign-up, password reset, e-mail change and deletion from end to end, with and without scripts."""
 
 import time
 
@@ -50,7 +50,7 @@ def sign_up(page: Page, email: str) -> None:
 
 
 @BOTH
-def test_eve_signs_up_confirms_her_address_and_makes_a_key(
+def test_eve_signs_up_confirms_and_creates_a_key(
     open_page: OpenPage, live: LiveServer, mailbox: Mailbox, with_script: bool
 ) -> None:
     email = f"eve-{with_script}@initech.example".lower()
@@ -68,9 +68,7 @@ def test_eve_signs_up_confirms_her_address_and_makes_a_key(
     create_key(page, "first")
 
 
-def test_the_link_opened_in_another_browser_asks_for_the_password(
-    open_page: OpenPage, mailbox: Mailbox
-) -> None:
+def test_link_in_another_browser_asks_for_the_password(open_page: OpenPage, mailbox: Mailbox) -> None:
     sign_up(open_page(), "eve-phone@initech.example")
     phone = open_page(viewport=PHONE)
     phone.goto(link_to(mailbox, "eve-phone@initech.example"))
@@ -79,7 +77,7 @@ def test_the_link_opened_in_another_browser_asks_for_the_password(
     expect(phone.get_by_role("heading", name="Account", exact=True)).to_be_visible()
 
 
-def test_the_password_can_be_seen_while_it_is_typed(open_page: OpenPage) -> None:
+def test_password_can_be_shown_while_typed(open_page: OpenPage) -> None:
     page = open_page()
     page.goto("/signup")
     field = page.get_by_role("textbox", name="Password")
@@ -98,7 +96,7 @@ def test_the_password_can_be_seen_while_it_is_typed(open_page: OpenPage) -> None
 
 
 @BOTH
-def test_who_forgot_the_password_chooses_another_and_logs_in(
+def test_forgotten_password_is_replaced(
     open_page: OpenPage, member: Person, mailbox: Mailbox, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
@@ -118,7 +116,7 @@ def test_who_forgot_the_password_chooses_another_and_logs_in(
 
 
 @BOTH
-def test_an_account_moves_to_another_address(
+def test_account_gets_another_address(
     open_page: OpenPage, member: Person, mailbox: Mailbox, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
@@ -136,7 +134,7 @@ def test_an_account_moves_to_another_address(
 
 
 @BOTH
-def test_a_changed_password_signs_out_the_other_devices(
+def test_changed_password_signs_out_other_devices(
     open_page: OpenPage, member: Person, with_script: bool
 ) -> None:
     page, other = open_page(java_script_enabled=with_script), open_page()
@@ -152,7 +150,7 @@ def test_a_changed_password_signs_out_the_other_devices(
 
 
 @BOTH
-def test_an_account_is_deleted(open_page: OpenPage, member: Person, with_script: bool) -> None:
+def test_account_is_deleted(open_page: OpenPage, member: Person, with_script: bool) -> None:
     page = open_page(java_script_enabled=with_script)
     log_in(page, member.email)
     page.get_by_role("link", name="Delete account").click()

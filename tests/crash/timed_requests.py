@@ -1,4 +1,4 @@
-"""Answers of the real server with the time that each took, one by one, all the time and from many clients."""
+"""Timed requests to the real server: single ones, repeated ones and many clients at once."""
 
 import threading
 import time
@@ -14,9 +14,9 @@ from tests.helpers.page_client import PageClient
 
 ME, KEYS, PAGE, READY = "/api/v1/me", "/api/v1/keys", "/account/api-keys", "/readyz"
 STATIC = "/static/vendor/htmx-4.0.1.min.js"
-# The process, a file and a page for everybody need no database.
+# These need no database: liveness, a file and a public page.
 FREE_OF_DATABASE = ("/healthz", STATIC, "/help/cli")
-# Each request has a name of its own, which is recorded with the use of a key.
+# Each request has its own name, which is recorded with the use of a key.
 _names = count(1)
 
 
@@ -29,7 +29,7 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came back for one request, and after how many seconds. The status is 0 when nothing came."""
+    """The response to one request and its duration. The status is 0 when none came."""
 
     path: str
     name: str
@@ -68,7 +68,7 @@ def send(server: LiveServer, request: Request) -> Answer:
 
 
 class Clients:
-    """For each request one client, which sends it over and over."""
+    """One client for each request, which sends it repeatedly."""
 
     def __init__(self, server: LiveServer, requests: Sequence[Request], every_s: float = 0.0) -> None:
         self.answers: list[Answer] = []
@@ -79,7 +79,7 @@ class Clients:
             thread.start()
 
     def finish(self, seconds: float = 120.0) -> int:
-        """Send no more, and wait so long for the last answers; return how many did not come."""
+        """Stop sending, wait up to `seconds` for the last answers, and return how many are missing."""
         self._is_over.set()
         deadline = time.monotonic() + seconds
         for thread in self._threads:
@@ -96,7 +96,7 @@ class Clients:
 
 @contextmanager
 def watch(server: LiveServer, *paths: str) -> Iterator[list[Answer]]:
-    """Ask for each path all the time while the block runs; the list holds the answers."""
+    """Request each path continuously while the block runs, and yield the list of answers."""
     clients = Clients(server, [Request(path) for path in paths], every_s=0.05)
     try:
         yield clients.answers
@@ -105,7 +105,7 @@ def watch(server: LiveServer, *paths: str) -> Iterator[list[Answer]]:
 
 
 def wait_for(server: LiveServer, status: int, seconds: float, requests: Sequence[Request]) -> float:
-    """Send the requests again and again until every answer has this status; return after how many seconds."""
+    """Repeat the requests until every answer has this status; return the seconds that took."""
     begun = time.monotonic()
     while True:
         answers = [send(server, request) for request in requests]

@@ -66,12 +66,12 @@ def said_in(environ: dict[str, str]) -> str:
 
 
 @EVERY
-def test_each_ci_is_told_with_repository_and_run(environ, words):
+def test_each_ci_is_named_with_repository_and_run(environ, words):
     assert said_in(environ) == f"{START} {words}"
 
 
 @EVERY
-def test_header_of_a_real_run_tells_them(here, listener, environ, words):
+def test_header_of_a_real_run_names_them(here, listener, environ, words):
     here.environ |= environ | {"REFLOW_API_KEY": made_up_key()}
 
     assert here.run("whoami").code == 0
@@ -79,7 +79,7 @@ def test_header_of_a_real_run_tells_them(here, listener, environ, words):
     assert "hunter2" not in str(listener.asked)
 
 
-def test_without_a_ci_only_the_version_and_the_system_are_told():
+def test_header_without_ci_names_version_and_system():
     assert said_in({"CI": "true", "BUILD_NUMBER": "5", "GITHUB_ACTIONS": "false"}) == START
     assert re.fullmatch(rf"reflow/{__version__} \([A-Za-z]+ [A-Za-z0-9_]+\)", user_agent({}))
 
@@ -97,7 +97,7 @@ def test_without_a_ci_only_the_version_and_the_system_are_told():
         ({**BUILDKITE, "BUILDKITE_REPO": ""}, "Buildkite (acme-inc/nightly; run 812)"),
     ],
 )
-def test_what_a_ci_does_not_say_is_left_out(environ, words):
+def test_missing_ci_facts_are_omitted(environ, words):
     assert said_in(environ) == f"{START} {words}"
 
 
@@ -121,19 +121,19 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize(("address", "path"), ADDRESSES.items())
-def test_of_an_address_only_the_path_of_the_repository_is_told(address, path):
+def test_repository_address_is_reduced_to_its_path(address, path):
     assert repository_in(address) == path
     assert "hunter2" not in said_in({**JENKINS, "GIT_URL": address})
 
 
 @pytest.mark.parametrize("secret", [made_up_key(), made_up_session(), made_up_key()[:20]], ids=len)
 @pytest.mark.parametrize("variable", ["GITHUB_REPOSITORY", "GITHUB_RUN_NUMBER"])
-def test_what_looks_like_a_secret_is_left_out(secret, variable):
+def test_text_like_a_secret_is_omitted(secret, variable):
     assert secret[4:] not in said_in({**GITHUB, variable: secret})
     assert secret[4:] not in said_in({**GITHUB, variable: f"acme/{secret}"})
 
 
-def test_name_with_an_at_sign_is_left_out():
+def test_name_with_an_at_sign_is_omitted():
     environ = {**GITHUB, "GITHUB_REPOSITORY": "https://x:hunter2@github.com/acme/web"}
     assert said_in(environ) == f"{START} GitHub-Actions (run 812)"
 
@@ -142,13 +142,13 @@ NAMES = ["a b", "a) evil/1 (b", "a\\(b\\)", "a; run 5", "wüb", "日本", "50%25
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_name_arrives_as_it_is(name):
+def test_every_name_arrives_unchanged(name):
     said = said_in({**JENKINS, "GIT_URL": "", "JOB_NAME": name})
     assert program_of(said) == f"Jenkins, {name}, run 812"
 
 
 @pytest.mark.parametrize("name", ["a\r\nX-Evil: 1", "a\tb", "a\u202eb", "a\udcffb", "\x1b[31m"])
-def test_name_that_forges_or_steers_is_left_out(name):
+def test_name_with_control_characters_is_omitted(name):
     assert said_in({**GITHUB, "GITHUB_REPOSITORY": name}) == f"{START} GitHub-Actions (run 812)"
 
 
@@ -163,7 +163,7 @@ ANY = st.text(st.characters(exclude_categories=()), max_size=400)
 
 
 @given(st.sampled_from([environ for environ, _ in ENVIRONMENTS.values()]), st.data(), ANY)
-def test_whatever_the_environment_holds_the_header_is_whole(environ, data, machine):
+def test_header_is_well_formed_for_any_environment(environ, data, machine):
     environ = {name: data.draw(ANY) if name != "CI" else value for name, value in environ.items()}
     said = user_agent(environ | dict.fromkeys(("GITHUB_ACTIONS",), "true"), machine)
     assert re.fullmatch(r"[!-~]+ \([!-~ ]*\) GitHub-Actions( \([!-'*-\[\]-~ ]+\))?", said)
@@ -171,7 +171,7 @@ def test_whatever_the_environment_holds_the_header_is_whole(environ, data, machi
     assert machine.isspace() or not machine or program_of(said) is None or program_of(said).isprintable()
 
 
-def test_log_of_uses_tells_the_run(keyed, ada):
+def test_log_of_uses_names_the_run(keyed, ada):
     keyed.environ |= GITHUB
     assert keyed.run("whoami").code == 0
 
@@ -196,6 +196,6 @@ def test_program_without_a_name_is_shown_as_it_is(keyed, live):
     assert use.endswith("\tcurl/8.1")
 
 
-def test_repository_never_passes_for_the_system_of_a_device():
+def test_repository_is_never_taken_for_the_system_of_a_device():
     said = user_agent({**GITHUB, "GITHUB_REPOSITORY": "acme/Android"}, "Linux x86_64")
     assert Client("127.0.0.1", said).device == "reflow command on Linux"

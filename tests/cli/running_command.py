@@ -1,4 +1,4 @@
-"""A run of the command that does not end by itself; its lines are read as they come."""
+"""A running command, whose output is read line by line."""
 
 import signal
 import subprocess
@@ -10,8 +10,8 @@ from queue import Queue
 from tests.cli.terminal import PATIENCE, Outcome, Terminal
 
 
-class Ongoing:
-    """`with Ongoing(terminal, "activity", "-f") as run:` starts it; it is killed at the end when it still runs."""
+class RunningCommand:
+    """`with RunningCommand(terminal, "activity", "-f") as run:` starts it; the end of the block kills it."""
 
     def __init__(self, terminal: Terminal, *words: str) -> None:
         self._lines: Queue[str | None] = Queue()
@@ -24,14 +24,14 @@ class Ongoing:
             cwd=terminal.folder,
             env=terminal.environ,
             text=True,
-            # A test worker ignores it, and that is inherited.
+            # Test workers ignore SIGINT, and child processes inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read, self._listen)]
         for reader in self._readers:
             reader.start()
 
-    def __enter__(self) -> "Ongoing":
+    def __enter__(self) -> "RunningCommand":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -45,7 +45,7 @@ class Ongoing:
 
     @property
     def errors(self) -> str:
-        """What was said on stderr so far."""
+        """The output on stderr so far."""
         return "".join(self._errors)
 
     def line(self) -> str:

@@ -38,7 +38,7 @@ def root(keyed):
 @pytest.mark.parametrize(
     ("answer", "file"), [("1", ".gitignore"), ("", ".gitignore"), ("2", ".git/info/exclude"), ("3", None)]
 )
-def test_person_is_asked_where_the_file_shall_be_ignored(keyed, root, answer, file):
+def test_person_is_asked_where_to_ignore_the_file(keyed, root, answer, file):
     outcome = create_at_a_screen(keyed, answer)
 
     assert outcome.code == 0, outcome.stdout
@@ -54,7 +54,7 @@ def has_line(file) -> bool:
     return file.exists() and "/reflow.key" in file.read_text().splitlines()
 
 
-def test_with_yes_nobody_is_asked(keyed, root):
+def test_yes_option_skips_the_question(keyed, root):
     outcome = create(keyed, "--yes")
 
     assert outcome.code == 0
@@ -64,7 +64,7 @@ def test_with_yes_nobody_is_asked(keyed, root):
 
 
 @pytest.mark.parametrize("at_a_screen", [True, False])
-def test_in_ci_nobody_is_asked_and_the_warning_mends_it(keyed, root, at_a_screen):
+def test_ci_gets_a_warning_instead_of_a_question(keyed, root, at_a_screen):
     keyed.environ |= {"CI": "true"} if at_a_screen else {}
     words = ("keys", "create", unused_name(), "--save", "repo")
     outcome = (keyed.run_at_a_screen if at_a_screen else keyed.run)(*words)
@@ -79,7 +79,7 @@ def test_in_ci_nobody_is_asked_and_the_warning_mends_it(keyed, root, at_a_screen
 
 
 @pytest.mark.parametrize("before", ["", "*.pyc", "*.pyc\n", "*.pyc\r\n", "# caf\xe9"])
-def test_line_is_added_after_what_is_there(keyed, root, before):
+def test_line_is_appended_to_the_file(keyed, root, before):
     (root / ".gitignore").write_bytes(before.encode("latin-1"))
 
     assert create(keyed, "--yes").code == 0
@@ -92,7 +92,7 @@ def test_line_is_added_after_what_is_there(keyed, root, before):
     assert is_ignored(root)
 
 
-def test_what_is_ignored_already_is_left_alone(keyed):
+def test_ignored_file_needs_no_line(keyed):
     root = repository(keyed.folder)
 
     assert QUESTION not in create_at_a_screen(keyed, "").stdout
@@ -100,7 +100,7 @@ def test_what_is_ignored_already_is_left_alone(keyed):
     assert (root / ".gitignore").read_text() == "reflow.key\n"
 
 
-def test_in_a_worktree_the_file_of_the_clone_is_the_main_ones(keyed, tmp_path):
+def test_worktree_uses_the_ignore_file_of_its_clone(keyed, tmp_path):
     main = tmp_path / "main"
     main.mkdir()
     git(main, "init", "--quiet")
@@ -115,7 +115,7 @@ def test_in_a_worktree_the_file_of_the_clone_is_the_main_ones(keyed, tmp_path):
 
 
 @pytest.mark.parametrize("answer", ["1", "2"])
-def test_submodule_ignores_for_itself(keyed, tmp_path, answer):
+def test_submodule_has_its_own_ignore_file(keyed, tmp_path, answer):
     library, main = tmp_path / "library", tmp_path / "main"
     for folder in (library, main):
         folder.mkdir()
@@ -131,7 +131,7 @@ def test_submodule_ignores_for_itself(keyed, tmp_path, answer):
     assert not has_line(main / ".git" / "info" / "exclude")
 
 
-def test_clone_without_a_folder_info_gets_one(keyed, root):
+def test_missing_info_folder_is_created(keyed, root):
     (root / ".git" / "info" / "exclude").unlink()
     (root / ".git" / "info").rmdir()
 
@@ -163,7 +163,7 @@ def test_key_is_saved_with_a_warning_when_gitignore_cannot_be_written(keyed, roo
     assert ("exclude" in outcome.stderr) is (kind == "link")
 
 
-def test_when_no_key_is_made_nothing_is_written_down(there, nina):
+def test_failed_creation_changes_no_ignore_file(there, nina):
     root = there.folder
     git(root, "init", "--quiet")
     there.environ["REFLOW_API_KEY"] = "x"
@@ -172,7 +172,7 @@ def test_when_no_key_is_made_nothing_is_written_down(there, nina):
     assert [path.name for path in root.iterdir()] == [".git"]
 
 
-def test_leaving_at_the_question_makes_nothing(keyed, root, ada):
+def test_aborted_question_creates_nothing(keyed, root, ada):
     outcome = keyed.run_at_a_screen(
         "keys", "create", name := unused_name(), "--save", "repo", answers=(("Choose", "\x03"),)
     )

@@ -17,7 +17,7 @@ NOW = datetime(2026, 5, 10, 12, 30, tzinfo=UTC)
 @pytest.mark.parametrize(
     "character", [*map(chr, range(32)), "\x7f", "\x9b", "\u2028", "\u2029", "\u202e", "\u2066"]
 )
-def test_characters_that_forge_or_steer_become_visible(character):
+def test_control_characters_become_visible(character):
     assert clean(f"a{character}b").isprintable()
     assert clean(f"a{character}b") != "ab"
 
@@ -48,7 +48,7 @@ SECRETS = {
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
-def test_secrets_are_taken_out(secret):
+def test_secrets_are_masked(secret):
     assert secret[4:] not in redacted(f"the key <{secret}> is odd")
     assert redacted(f"the key <{secret}> is odd").endswith("> is odd")
 
@@ -65,7 +65,7 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize(("given", "expected"), ADDRESSES.items())
-def test_server_has_one_spelling(given, expected):
+def test_server_address_is_normalized(given, expected):
     assert server_address(given, "--server") == expected
     assert server_address(expected, "--server") == expected
 
@@ -102,7 +102,7 @@ def test_server_has_one_spelling(given, expected):
         *("https://" + "ü" * 70 + ".example", "javascript:alert(1)", "https://h/é", "https://h?"),
     ],
 )
-def test_server_that_is_no_plain_web_address_is_refused(given):
+def test_invalid_server_address_is_refused(given):
     with pytest.raises(UsageFault) as fault:
         server_address(given, "--server")
     assert fault.value.exit_code == 2
@@ -133,7 +133,7 @@ def test_refused_address_names_its_source_and_no_password(terminal, source):
         ("http://127.evil.example", True),
     ],
 )
-def test_unencrypted_way_beyond_this_machine_is_seen(server, exposed):
+def test_unencrypted_connection_to_another_machine_is_detected(server, exposed):
     assert is_exposed(server) is exposed
 
 
@@ -150,13 +150,13 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize(("given", "expected"), MOMENTS.items())
-def test_point_in_time_is_read(given, expected):
+def test_time_is_parsed(given, expected):
     assert parse_since(given, NOW) == expected
 
 
 @pytest.mark.parametrize(
     "given", ["", "7", "d", "-7d", "7 d", "soon", "999999w", "2026-13-01", "٧d", "0001-01-01T00:00+14:00"]
 )
-def test_what_is_no_point_in_time_is_refused(given):
+def test_invalid_time_is_refused(given):
     with pytest.raises(UsageFault):
         parse_since(given, NOW)

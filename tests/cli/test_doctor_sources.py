@@ -5,13 +5,13 @@ import os
 import pytest
 
 from tests.cli.account import Account
+from tests.cli.doctor_report import Report
 from tests.cli.folders import key_file, login
 from tests.cli.listener import ME
-from tests.cli.report import Report
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 
 
-def test_what_wins_and_what_it_hides_is_told(well, ada):
+def test_winning_and_hidden_credentials_are_shown(well, ada):
     well.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
     login(well.home, well.environ["REFLOW_SERVER"], ada.session)
 
@@ -25,7 +25,7 @@ def test_what_wins_and_what_it_hides_is_told(well, ada):
     assert report.code == 0
 
 
-def test_what_is_hidden_and_refused_is_a_warning(well, ada, live):
+def test_refused_hidden_credential_is_a_warning(well, ada, live):
     well.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
     ada.revoke(well.key)
     ended = Account(live.url, ada.email)
@@ -43,7 +43,7 @@ def test_what_is_hidden_and_refused_is_a_warning(well, ada, live):
     assert Report(well).bad == [("place 5", "warning")]
 
 
-def test_what_is_hidden_and_good_was_used_once_and_so_was_what_wins(well, ada):
+def test_each_credential_is_used_once(well, ada):
     chosen = ada.new_key()
     well.environ["REFLOW_API_KEY"] = chosen["secret"]
     login(well.home, well.environ["REFLOW_SERVER"], ada.session)
@@ -60,7 +60,7 @@ def test_what_is_hidden_and_good_was_used_once_and_so_was_what_wins(well, ada):
     assert ada.ask("GET", f"/keys/{chosen['id']}")[1]["use_count"] == 2
 
 
-def test_what_is_hidden_is_not_shown_to_what_is_not_reflow(here, listener):
+def test_hidden_credential_is_not_sent_to_other_servers(here, listener):
     listener.says_raw("GET", "/me", b"<h1>Sign in to the hotel</h1>")
     here.environ["REFLOW_API_KEY"] = made_up_key()
     key_file(here.home / ".reflow" / "api.key", made_up_key())
@@ -69,7 +69,7 @@ def test_what_is_hidden_is_not_shown_to_what_is_not_reflow(here, listener):
     assert listener.secrets == [""]
 
 
-def test_what_is_hidden_and_cannot_be_tried_is_a_warning(here, listener):
+def test_untested_hidden_credential_is_a_warning(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     file = key_file(here.home / ".reflow" / "api.key", hidden := made_up_key())
     listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
@@ -94,7 +94,7 @@ BAD = {
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
 @pytest.mark.parametrize("place", [1, 2, 3, 4])
-def test_place_that_holds_no_whole_key_is_an_error_when_it_wins(well, place, content):
+def test_winning_source_without_a_key_is_an_error(well, place, content):
     if place == 2 and not content:
         content = "\n"
     words = put(well, place, content)
@@ -107,7 +107,7 @@ def test_place_that_holds_no_whole_key_is_an_error_when_it_wins(well, place, con
 
 
 @pytest.mark.parametrize("place", [3, 4])
-def test_and_a_warning_when_another_one_comes_before_it(well, ada, place):
+def test_hidden_source_without_a_key_is_a_warning(well, ada, place):
     well.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
     put(well, place, "nonsense")
 
@@ -125,7 +125,7 @@ def put(terminal, place: int, content: str) -> tuple[str, ...]:
     return ("-k", "given") if place == 1 else ()
 
 
-def test_places_that_are_absent_or_of_another_kind(well):
+def test_missing_and_unusual_sources_are_reported(well):
     (well.folder / "reflow.key").mkdir()
     report = Report(well, "-k", "nowhere")
 
@@ -135,7 +135,7 @@ def test_places_that_are_absent_or_of_another_kind(well):
     assert report["place 2"]["detail"] == "REFLOW_API_KEY is not set"
 
 
-def test_damaged_login_is_an_error_that_is_mended(terminal, live):
+def test_damaged_login_is_an_error_and_fixed(terminal, live):
     key_file(terminal.home / ".reflow" / "session.json", "{")
     terminal.environ["REFLOW_SERVER"] = live.url
     assert Report(terminal)["place 5"]["state"] == "error"
@@ -148,7 +148,7 @@ def test_damaged_login_is_an_error_that_is_mended(terminal, live):
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o602, 0o666])
 @pytest.mark.parametrize("what", ["home", "repo", "option", "session", "folder"])
-def test_what_is_open_to_others_is_a_warning_and_mended(well, ada, what, mode):
+def test_file_open_to_others_is_warned_of_and_fixed(well, ada, what, mode):
     login(well.home, well.environ["REFLOW_SERVER"], ada.session)
     files = {
         "home": well.file,
@@ -170,7 +170,7 @@ def test_what_is_open_to_others_is_a_warning_and_mended(well, ada, what, mode):
     assert Report(well, *words).code == 0
 
 
-def test_what_a_killed_command_left_is_a_warning_and_mended(well):
+def test_leftover_of_a_killed_command_is_warned_of_and_fixed(well):
     key_file(well.folder / ".reflow.key.0a1b2c3d", well.key["secret"])
     (well.folder / ".gitignore").write_text("*\n")
 
@@ -181,7 +181,7 @@ def test_what_a_killed_command_left_is_a_warning_and_mended(well):
     assert Report(well).code == 0
 
 
-def test_no_secret_of_a_bad_file_is_repeated(well):
+def test_secret_of_a_bad_file_is_not_repeated(well):
     secret = made_up_key()
     put(well, 3, f"password = {secret[:40]}")
     text = Report(well).text

@@ -1,4 +1,4 @@
-"""Connections to the real server that are kept open, and which of its processes answers each."""
+"""Keep-alive connections to the real server, each with the process that answers it."""
 
 import os
 from contextlib import suppress
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.helpers.live_server import LiveServer
 
 
-class Line:
+class WorkerConnection:
     """One client with one key. `worker` is the process that answers it."""
 
     def __init__(self, server: LiveServer, secret: str) -> None:
@@ -18,7 +18,7 @@ class Line:
         self._headers = {"Authorization": f"Bearer {secret}"}
         self.first = self.ask()
         own_port = self._connection.sock.getsockname()[1]
-        self.worker = _owner(family(server.process.pid), _inode(server.port, own_port))
+        self.worker = _owner(process_tree(server.process.pid), _inode(server.port, own_port))
 
     def ask(self, path: str = "/api/v1/me", **headers: str) -> int:
         """Send one GET with the key and more headers; return the status."""
@@ -31,13 +31,15 @@ class Line:
         self._connection.close()
 
 
-def lines_to_every_worker(server: LiveServer, secret: str, workers: int, at_least: int) -> list[Line]:
-    """Connect so often, and on until so many processes have a line."""
-    lines: list[Line] = []
-    while len(lines) < at_least or len({line.worker for line in lines}) < workers:
-        assert len(lines) < 500, "one process takes every connection"
-        lines.append(Line(server, secret))
-    return lines
+def connect_to_every_worker(
+    server: LiveServer, secret: str, workers: int, at_least: int
+) -> list[WorkerConnection]:
+    """Open at least `at_least` connections, and more until `workers` processes have one."""
+    connections: list[WorkerConnection] = []
+    while len(connections) < at_least or len({one.worker for one in connections}) < workers:
+        assert len(connections) < 500, "one process takes every connection"
+        connections.append(WorkerConnection(server, secret))
+    return connections
 
 
 def _inode(local_port: int, remote_port: int) -> str:
@@ -49,10 +51,10 @@ def _inode(local_port: int, remote_port: int) -> str:
     raise AssertionError(f"no connection from port {remote_port} to {local_port}")
 
 
-def family(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
     """Return a process, its children and theirs."""
     children = " ".join(task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children")).split()
-    return [pid, *(one for child in children for one in family(int(child)))]
+    return [pid, *(one for child in children for one in process_tree(int(child)))]
 
 
 def _owner(pids: list[int], inode: str) -> int:

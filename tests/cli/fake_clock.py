@@ -1,37 +1,37 @@
-"""Runs the command with another clock, so that no test waits."""
+"""Runs the command with other timeouts, so that tests do not wait."""
 
 import sys
 
 _START = "import sys; from reflow_accounts.cli.main import main; {}; sys.exit(main())"
 
 
-def without_naps(terminal) -> None:
-    """What the command waits for before it asks again is over at once."""
+def without_sleep(terminal) -> None:
+    """Retries happen at once."""
     terminal.command = _command("import time; time.sleep = lambda seconds: None")
 
 
-def impatient(terminal, timeout: float = 0.5, longest: float = 120) -> None:
-    """The command waits so many seconds for a piece of an answer, and for all of it."""
+def with_short_timeouts(terminal, timeout: float = 0.5, longest: float = 120) -> None:
+    """Set the timeouts for a part of an answer and for all of it."""
     setting = f"timeouts.TIMEOUT, timeouts.LONGEST = {timeout}, {longest}"
     terminal.command = _command(f"from reflow_accounts.cli.http import timeouts; {setting}")
 
 
-def in_a_hurry_to_lock(terminal) -> None:
-    """The command waits a moment for another one that changes the file of logins."""
+def with_short_lock_timeout(terminal) -> None:
+    """Wait only a moment for the lock of the session file."""
     terminal.command = _command(
         "from reflow_accounts.cli.login import session_store as s; s.LONGEST_WAIT = 0.2"
     )
 
 
-def asking_often(terminal) -> None:
-    """A login through the browser asks three times a second, more often than the server wants."""
+def polling_often(terminal) -> None:
+    """Poll three times a second during a browser login, more often than the server allows."""
     terminal.command = _command(
         "from reflow_accounts.cli.login import device_flow as b; b.LONGEST_INTERVAL = 0.3"
     )
 
 
-def talkative(terminal) -> None:
-    """The command shows at once that it waits, not after a second."""
+def with_spinner_at_once(terminal) -> None:
+    """Show the progress line at once, not after a second."""
     terminal.command = _command("from reflow_accounts.cli.http import spinner; spinner.AFTER = 0")
 
 

@@ -44,7 +44,7 @@ def test_command_imports_neither_the_server_nor_rich(keyed, words):
     assert roots.isdisjoint(HEAVY | {"rich"})
 
 
-def test_command_sees_only_the_contract_of_the_product(keyed):
+def test_command_imports_only_the_contract(keyed):
     ours = {name for name in _modules(keyed, "whoami") if name.startswith("reflow_accounts")}
 
     outside = {name for name in ours if not name.startswith("reflow_accounts.cli")}

@@ -8,7 +8,7 @@ from reflow_accounts.cli.app import reflow
 from tests.cli.listener import ME
 from tests.helpers.faulty_proxy import Fault, says, says_raw
 
-# What is given for each argument and option that takes a word.
+# A value for each argument and option.
 WORDS = {
     "METHOD": "GET",
     "PATH": "/me",
@@ -18,7 +18,7 @@ WORDS = {
     "RIGHTS": "view",
     "SHELL": "bash",
 }
-# Answers of the right shape, so that commands of several requests come to their later ones.
+# Well-formed answers, so that commands with several requests reach the later ones.
 USUAL = {
     "id": "key_1",
     "name": "x",
@@ -37,7 +37,7 @@ RIGHT = {**USUAL, "items": [USUAL], "next_cursor": None}
 
 
 def commands() -> list[tuple[str, ...]]:
-    """Return every command of the surface with something for each argument."""
+    """Return every command with a value for each argument."""
     return sorted(_under(reflow, ()))
 
 

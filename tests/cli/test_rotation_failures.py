@@ -149,7 +149,7 @@ def test_file_that_cannot_be_written_is_explained(trouble):
     assert trouble.file.read_bytes() == trouble.before
 
 
-def test_file_changed_meanwhile_is_left_alone(trouble):
+def test_file_changed_by_another_program_is_unchanged(trouble):
     other = made_up_key()
     trouble.listener.meanwhile["POST", "/keys/key_1/rotation"] = lambda: trouble.file.write_text(other)
 

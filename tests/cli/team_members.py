@@ -6,13 +6,13 @@ from tests.cli.account import unused_name
 from tests.helpers.live_server import LiveServer
 
 
-class Crew:
+class TeamMembers:
     """`team` has `admin`, `editor`, `viewer` and the service account `robot`."""
 
     def __init__(self, server: LiveServer) -> None:
         app = self.app = server.app
         self.admin, self.editor, self.viewer = (self._person(name) for name in ("Ann", "Eve", "Vic"))
-        self.team = factories.team(app, unused_name("Crew"), self.admin, active=True)
+        self.team = factories.team(app, unused_name("TeamMembers"), self.admin, active=True)
         self.team.add(self.editor, Rights.EDIT)
         self.team.add(self.viewer, Rights.VIEW)
         self.robot = factories.service_account(app, self.team, "robot")

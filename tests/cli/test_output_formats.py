@@ -39,7 +39,7 @@ def test_json_is_the_answer_of_the_api(keyed, words):
     "words", [*LISTS, ("--help",), ("whoami",), ("nonsense",), ("keys", "revoke", "x")], ids=" ".join
 )
 @pytest.mark.parametrize("plain", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
-def test_who_wants_no_colour_gets_no_escape(keyed, words, plain):
+def test_no_colour_prints_no_escapes(keyed, words, plain):
     keyed.environ |= plain
 
     assert "\x1b" not in keyed.run_at_a_screen(*words).stdout

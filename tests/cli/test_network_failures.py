@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.cli.hurry import impatient, without_naps
+from tests.cli.fake_clock import with_short_timeouts, without_sleep
 from tests.helpers.certificates import certificate, server_context
 from tests.helpers.faulty_proxy import (
     FaultyProxy,
@@ -72,21 +72,21 @@ def ends_kindly(outcome, terminal, *words: str) -> None:
     assert terminal.key["secret"][4:] not in outcome.everything
 
 
-def test_what_is_not_disturbed_works_through_the_proxy(disturbed, between):
+def test_undisturbed_request_works_through_the_proxy(disturbed, between):
     assert disturbed.run("whoami").code == 0
     assert len(between.seen) == 1
 
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
 @pytest.mark.parametrize("length", [True, False], ids=["with its length", "without its length"])
-def test_answer_that_breaks_off(disturbed, between, words, length):
+def test_truncated_answer_is_explained(disturbed, between, words, length):
     between.always = cut_after(9, with_length=length)
 
     ends_kindly(disturbed.run(*words), disturbed, "broke off", "Try again")
 
 
 @pytest.mark.parametrize("count", [0, 5, 40, 300])
-def test_connection_that_is_reset(disturbed, between, count):
+def test_reset_connection_is_explained(disturbed, between, count):
     between.always = reset_after(count)
 
     outcome = disturbed.run("whoami")
@@ -95,7 +95,7 @@ def test_connection_that_is_reset(disturbed, between, count):
     assert "broke off" in outcome.stderr or "does not speak HTTP" in outcome.stderr
 
 
-def test_nothing_that_changes_something_is_asked_again(disturbed, between, ada):
+def test_unsafe_request_is_not_repeated(disturbed, between, ada):
     between.always = reset_after(0)
     before = ada.live_names()
 
@@ -106,28 +106,28 @@ def test_nothing_that_changes_something_is_asked_again(disturbed, between, ada):
     assert len(between.seen) == 1
 
 
-def test_server_that_never_answers(disturbed, between):
+def test_silent_server_is_explained(disturbed, between):
     between.always = silence
-    impatient(disturbed)
+    with_short_timeouts(disturbed)
 
     ends_kindly(disturbed.run("whoami"), disturbed, "no answer within 0.5 seconds")
 
 
-def test_answer_that_drips_for_ever(disturbed, between):
+def test_endless_slow_answer_is_explained(disturbed, between):
     between.always = drip
-    impatient(disturbed, timeout=30, longest=0.6)
+    with_short_timeouts(disturbed, timeout=30, longest=0.6)
 
     ends_kindly(disturbed.run("whoami"), disturbed, "not there within 0.6 seconds")
 
 
-def test_answer_that_drips_and_ends_is_waited_for(disturbed, between):
+def test_slow_answer_is_read_to_its_end(disturbed, between):
     between.always = lambda exchange: drip(exchange, 0)
 
     assert disturbed.run("whoami").code == 0
 
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
-def test_page_of_a_network_that_asks_to_sign_in(disturbed, between, words):
+def test_captive_portal_is_explained(disturbed, between, words):
     between.always = says("200 OK", PORTAL, Content_Type="text/html")
 
     outcome = disturbed.run(*words)
@@ -140,7 +140,7 @@ def test_page_of_a_network_that_asks_to_sign_in(disturbed, between, words):
     "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"]
 )
 @pytest.mark.parametrize("words", [("whoami",), ("keys", "create", "x")], ids=["whoami", "keys create"])
-def test_no_redirect_to_another_host_is_followed(disturbed, between, listener, status, words):
+def test_redirect_to_another_host_is_not_followed(disturbed, between, listener, status, words):
     between.always = says(status, Location=f"{listener.url}/api/v1/me?token=private")
 
     outcome = disturbed.run(*words)
@@ -151,14 +151,14 @@ def test_no_redirect_to_another_host_is_followed(disturbed, between, listener, s
 
 
 @pytest.mark.parametrize("path", ["/api/v1/keys", "/login", ""])
-def test_no_redirect_at_the_same_host_is_followed_either(disturbed, between, path):
+def test_redirect_at_the_same_host_is_not_followed(disturbed, between, path):
     between.always = says("302 Found", Location=f"{between.url}{path}")
 
     ends_kindly(disturbed.run("whoami"), disturbed, "No redirect is followed")
     assert len(between.seen) == 1
 
 
-def test_no_redirect_from_https_to_http_is_followed(secured, tmp_path, listener):
+def test_redirect_from_https_to_http_is_not_followed(secured, tmp_path, listener):
     terminal = secured(file := certificate(tmp_path), says("302 Found", Location=f"{listener.url}/api/v1/me"))
     terminal.environ["SSL_CERT_FILE"] = str(file)
 
@@ -166,7 +166,7 @@ def test_no_redirect_from_https_to_http_is_followed(secured, tmp_path, listener)
     assert listener.asked == []
 
 
-def test_certificate_that_is_trusted_opens_the_way(secured, tmp_path):
+def test_trusted_certificate_is_accepted(secured, tmp_path):
     terminal = secured(file := certificate(tmp_path))
     terminal.environ["SSL_CERT_FILE"] = str(file)
 
@@ -176,7 +176,7 @@ def test_certificate_that_is_trusted_opens_the_way(secured, tmp_path):
     assert outcome.stderr == ""
 
 
-def test_certificate_that_nobody_vouches_for(secured, tmp_path):
+def test_untrusted_certificate_is_explained(secured, tmp_path):
     terminal = secured(certificate(tmp_path))
 
     ends_kindly(terminal.run("whoami"), terminal, "is not trusted", "SSL_CERT_FILE")
@@ -185,7 +185,7 @@ def test_certificate_that_nobody_vouches_for(secured, tmp_path):
 @pytest.mark.parametrize(
     ("starts", "ends", "words"), [(-9, -2, "has expired"), (2, 9, "is not valid yet")], ids=["old", "early"]
 )
-def test_certificate_at_the_wrong_time(secured, tmp_path, starts, ends, words):
+def test_expired_certificate_is_explained(secured, tmp_path, starts, ends, words):
     terminal = secured(
         file := certificate(tmp_path, starts=timedelta(days=starts), ends=timedelta(days=ends))
     )
@@ -194,27 +194,27 @@ def test_certificate_at_the_wrong_time(secured, tmp_path, starts, ends, words):
     ends_kindly(terminal.run("whoami"), terminal, words, "Check this machine's clock")
 
 
-def test_certificate_for_another_host(secured, tmp_path):
+def test_certificate_for_another_host_is_explained(secured, tmp_path):
     terminal = secured(file := certificate(tmp_path, host="elsewhere.example"))
     terminal.environ["SSL_CERT_FILE"] = str(file)
 
     ends_kindly(terminal.run("whoami"), terminal, "is for another host", "Check the address")
 
 
-def test_https_spoken_to_a_server_of_plain_http(keyed, live):
+def test_https_to_a_plain_http_server_is_explained(keyed, live):
     keyed.environ["REFLOW_SERVER"] = live.url.replace("http:", "https:")
 
     ends_kindly(keyed.run("whoami"), keyed, "does not speak https", "https://")
 
 
-def test_plain_http_spoken_to_a_server_of_https(secured, tmp_path):
+def test_plain_http_to_an_https_server_is_explained(secured, tmp_path):
     terminal = secured(certificate(tmp_path))
     terminal.environ["REFLOW_SERVER"] = terminal.environ["REFLOW_SERVER"].replace("https:", "http:")
 
     ends_kindly(terminal.run("whoami"), terminal, "https")
 
 
-def test_plain_http_answered_by_a_tls_alert(disturbed, between):
+def test_tls_alert_to_plain_http_is_explained(disturbed, between):
     between.always = says_raw(b"\x15\x03\x03\x00\x02\x02\x16")
 
     ends_kindly(disturbed.run("whoami"), disturbed, "it speaks https, not http", "Write https://")
@@ -229,8 +229,8 @@ GATEWAYS = {
 
 @pytest.mark.parametrize(("kind", "body"), GATEWAYS.values(), ids=GATEWAYS.keys())
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_gateway_whose_server_is_away(disturbed, between, status, kind, body):
-    without_naps(disturbed)
+def test_gateway_without_its_server_is_explained(disturbed, between, status, kind, body):
+    without_sleep(disturbed)
     between.always = says(f"{status} Away", body, Content_Type=kind)
 
     outcome = disturbed.run("--quiet", "whoami")
