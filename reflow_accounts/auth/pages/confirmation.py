@@ -1,12 +1,11 @@
 """Asking for a proof in the middle of an act, and going on with it."""
 
-from flask import make_response, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.auth import passkeys, second_factor
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.forms import ProofForm
-from reflow_accounts.auth.pages.blueprints import account
 from reflow_accounts.auth.step_up import PROOF, ProofNeeded, ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited, ValidationFailed
@@ -14,15 +13,17 @@ from reflow_accounts.web import htmx
 from reflow_accounts.web.csrf import SAFE_METHODS
 from reflow_accounts.web.redirects import local_path, requested_page
 
+blueprint = Blueprint("confirmation", __name__)
 
-@account.route("/confirmation", methods=["GET", "POST"])
+
+@blueprint.route("/confirmation", methods=["GET", "POST"])
 def confirm() -> Response:
     """Lead on to the page that asked for a proof, once there is one."""
     ensure_recent_proof()
     return redirect(local_path(request.args.get("next")) or url_for("account.profile.show"), 303)
 
 
-@account.app_errorhandler(ProofNeeded)
+@blueprint.app_errorhandler(ProofNeeded)
 def ask(needed: ProofNeeded) -> Response:
     """Show a form that sends the interrupted request again, with all that was typed and a proof."""
     db.session.rollback()

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from flask import Blueprint
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import passkeys
 from reflow_accounts.auth.forms import CredentialForm, LoginForm
 from reflow_accounts.auth.models import Factor
-from reflow_accounts.auth.pages.blueprints import public
 from reflow_accounts.auth.pages.sign_in import begin, show_login
 from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.database import db
@@ -16,13 +16,15 @@ from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web import redirects
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("passkey_login", __name__)
+
 # The same for every reason: it does not say which passkeys are known.
 WRONG = "This passkey cannot be used here. Log in with your email and password"
 
 Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-@public.post("/login/passkey/options")
+@blueprint.post("/login/passkey/options")
 def passkey_options() -> dict[str, Any]:
     """Give the browser a challenge that any passkey of this site may sign."""
     rate_limits.hit("passkey", address=client().address)
@@ -31,7 +33,7 @@ def passkey_options() -> dict[str, Any]:
     return options
 
 
-@public.post("/login/passkey")
+@blueprint.post("/login/passkey")
 def log_in_with_passkey() -> Answer:
     """Begin the session of the passkey's owner. It counts as both factors."""
     credential = CredentialForm().credential.data or ""

@@ -1,13 +1,12 @@
 """Change one's password on the Security tab."""
 
-from flask import flash, redirect, url_for
+from flask import Blueprint, flash, redirect, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager, password_change, sessions
 from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.forms import ChangePasswordForm
 from reflow_accounts.auth.models import Factor
-from reflow_accounts.auth.pages.blueprints import security
 from reflow_accounts.auth.pages.security_tab import shown
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
@@ -15,10 +14,12 @@ from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("password", __name__, url_prefix="/security")
+
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@security.post("/password")
+@blueprint.post("/password")
 def change_password() -> Answer:
     """Change the password, end every other session and give this one a new value."""
     form = ChangePasswordForm()

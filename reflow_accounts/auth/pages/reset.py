@@ -1,13 +1,12 @@
 """Forgot your password: ask for a link, and choose another password behind it."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager, password_change
 from reflow_accounts.auth.forms import ForgotForm, ResetForm
 from reflow_accounts.auth.mail_links import find_link
 from reflow_accounts.auth.models import LinkPurpose, MailLink
-from reflow_accounts.auth.pages.blueprints import public
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, ValidationFailed
@@ -15,10 +14,12 @@ from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("reset", __name__)
+
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@public.get("/forgot-password")
+@blueprint.get("/forgot-password")
 def forgot() -> Answer:
     """Ask for the address."""
     if login_manager.current_session():
@@ -26,7 +27,7 @@ def forgot() -> Answer:
     return render_template("auth/forgot.html", form=ForgotForm())
 
 
-@public.post("/forgot-password")
+@blueprint.post("/forgot-password")
 def ask_reset() -> Answer:
     """Have a link mailed, or not; the answer is the same for every address."""
     form = ForgotForm()
@@ -40,7 +41,7 @@ def ask_reset() -> Answer:
     return render_template("auth/forgot_sent.html", email=form.email.data)
 
 
-@public.get("/reset-password/<token>")
+@blueprint.get("/reset-password/<token>")
 def show_reset(token: str) -> Answer:
     """Ask for the new password."""
     if _link(token) is None:
@@ -48,7 +49,7 @@ def show_reset(token: str) -> Answer:
     return render_template("auth/reset.html", form=ResetForm())
 
 
-@public.post("/reset-password/<token>")
+@blueprint.post("/reset-password/<token>")
 def reset(token: str) -> Answer:
     """Set the new password, end every session, and lead to the log-in page: a second factor is asked for there."""
     link = _link(token)

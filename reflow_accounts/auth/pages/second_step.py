@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from functools import partial
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import pending_login, recovery_codes, second_factor
 from reflow_accounts.auth.forms import CodeForm, RecoveryCodeForm
 from reflow_accounts.auth.models import Factor
-from reflow_accounts.auth.pages.blueprints import public
 from reflow_accounts.auth.pages.sign_in import begin, wanted_page
 from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited
@@ -17,19 +16,21 @@ from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("second_step", __name__)
+
 WRONG_RECOVERY_CODE = "This recovery code is not correct, or it was used before"
 
 Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-@public.get("/login/code")
+@blueprint.get("/login/code")
 def code() -> Answer:
     """Ask for the second factor."""
     user = pending_login.waiting_user()
     return _ask(user, CodeForm(formdata=None)) if user else _start_over()
 
 
-@public.post("/login/code")
+@blueprint.post("/login/code")
 def enter_code() -> Answer:
     """Begin the session when the code is right."""
     user, form = pending_login.waiting_user(), CodeForm()
@@ -43,14 +44,14 @@ def enter_code() -> Answer:
     return _ask(user, form.with_fault(second_factor.WRONG_CODE)), 422
 
 
-@public.get("/login/recovery-code")
+@blueprint.get("/login/recovery-code")
 def recovery_code() -> Answer:
     """Ask for a recovery code."""
     user = pending_login.waiting_user()
     return _ask_recovery(RecoveryCodeForm(formdata=None)) if user else _start_over()
 
 
-@public.post("/login/recovery-code")
+@blueprint.post("/login/recovery-code")
 def enter_recovery_code() -> Answer:
     """Begin the session when the recovery code is right; it is used up."""
     user, form = pending_login.waiting_user(), RecoveryCodeForm()

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from flask import render_template
+from flask import Blueprint, render_template
 
 from reflow_accounts.auth import passkeys, second_factor
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.forms import ChangePasswordForm
-from reflow_accounts.auth.pages.blueprints import security
 from reflow_accounts.auth.pages.sessions import shown_sessions
 
+blueprint = Blueprint("security", __name__, url_prefix="/security")
 
-@security.get("")
+
+@blueprint.get("")
 def show() -> str:
     """Show password, second factor, passkeys and sessions."""
     return shown()

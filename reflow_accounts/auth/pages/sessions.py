@@ -2,18 +2,28 @@
 
 from dataclasses import dataclass
 
-from flask import flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    flash,
+    get_flashed_messages,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from werkzeug.wrappers import Response
 
 from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.models import UserSession
-from reflow_accounts.auth.pages.blueprints import security
 from reflow_accounts.auth.sessions import end_elsewhere, end_sessions, other_session_of, other_sessions_page
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.web import htmx
 from reflow_accounts.web.pagination import Page
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("sessions", __name__, url_prefix="/security")
 
 Answer = str | Response
 
@@ -38,7 +48,7 @@ def shown_sessions(message: str = "") -> ShownSessions:
     return ShownSessions(_current(), page, cursor, message or "".join(flashed))
 
 
-@security.post("/sessions/<session_id>/end")
+@blueprint.post("/sessions/<session_id>/end")
 def end_one(session_id: str) -> Answer:
     """Sign out one other device. Doing so twice has the same end."""
     ensure_recent_proof()
@@ -51,13 +61,13 @@ def end_one(session_id: str) -> Answer:
     return _back(message)
 
 
-@security.get("/other-sessions/end")
+@blueprint.get("/other-sessions/end")
 def ask_about_others() -> Answer:
     """Ask before all other devices are signed out."""
     return render_template("auth/other_sessions.html", others=other_sessions_page(_current()))
 
 
-@security.post("/other-sessions/end")
+@blueprint.post("/other-sessions/end")
 def end_others() -> Answer:
     """Sign out all other devices."""
     ensure_recent_proof()

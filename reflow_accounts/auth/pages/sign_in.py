@@ -1,13 +1,12 @@
 """Log in and log out."""
 
-from flask import redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login as login_service
 from reflow_accounts.auth import login_manager, pending_login, second_factor
 from reflow_accounts.auth.forms import LoginForm
 from reflow_accounts.auth.models import Factor, SessionKind
-from reflow_accounts.auth.pages.blueprints import public
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited
@@ -16,19 +15,21 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web.redirects import local_path, page_after_sign_in
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("auth", __name__)
+
 WRONG = "Email or password is not correct"
 
 Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-@public.get("/")
+@blueprint.get("/")
 def home() -> Answer:
     """Lead to the account when signed in, else to the log-in page."""
     page = "account.profile.show" if login_manager.current_session() else "public.auth.login"
     return redirect(url_for(page), 303)
 
 
-@public.get("/login")
+@blueprint.get("/login")
 def login() -> Answer:
     """Show the log-in form."""
     if login_manager.current_session():
@@ -36,7 +37,7 @@ def login() -> Answer:
     return show_login(LoginForm())
 
 
-@public.post("/login")
+@blueprint.post("/login")
 def log_in() -> Answer:
     """Check e-mail address and password and begin a session."""
     form = LoginForm()
@@ -58,7 +59,7 @@ def log_in() -> Answer:
     return sign_in(user, Factor.PASSWORD)
 
 
-@public.post("/logout")
+@blueprint.post("/logout")
 def logout() -> Answer:
     """End the session and have the browser forget what it kept of it."""
     row = login_manager.current_session()
@@ -82,7 +83,7 @@ def sign_in(user: User, *first: Factor) -> AnyResponse:
         return begin(user, *first)
     pending_login.wait_for(user)
     db.session.commit()
-    return redirect(url_for("public.auth.code", next=wanted_page()), 303)
+    return redirect(url_for("public.second_step.code", next=wanted_page()), 303)
 
 
 def begin(user: User, *factors: Factor) -> AnyResponse:

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
@@ -19,10 +19,11 @@ from reflow_accounts.teams.current import choose
 from reflow_accounts.teams.forms import NewMemberForm
 from reflow_accounts.teams.joining import join_with_new_account
 from reflow_accounts.teams.models import Invitation, InvitationState
-from reflow_accounts.teams.pages.blueprints import public
 from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("invitations", __name__, url_prefix="/invitations")
 
 Answer = str | AnyResponse | tuple[str, int]
 
@@ -44,7 +45,7 @@ class Situation(StrEnum):
 _OVER = (Situation.UNKNOWN, Situation.CANCELLED, Situation.EXPIRED, Situation.ACCEPTED)
 
 
-@public.get("/<token>")
+@blueprint.get("/<token>")
 def show(token: str) -> Answer:
     """Say who invites to which team, and ask; nothing is changed, so that programs may look at links."""
     invitation = _invitation(token)
@@ -53,7 +54,7 @@ def show(token: str) -> Answer:
     return (page, Gone.status) if situation in _OVER else page
 
 
-@public.post("/<token>")
+@blueprint.post("/<token>")
 def join(token: str) -> Answer:
     """Join the team with the account of the invited address, or with a new one."""
     invitation = _invitation(token)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys import service_accounts
@@ -13,30 +13,31 @@ from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.forms import AccountForm
 from reflow_accounts.teams.models import Membership
-from reflow_accounts.teams.pages.blueprints import service_account_pages
 from reflow_accounts.teams.service import admin_membership_of, membership_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("service_accounts", __name__, url_prefix="/teams/<team_id>")
 
 Answer = str | Response | tuple[str, int]
 
 FLASHED = "service-accounts"
 
 
-@service_account_pages.get("/service-accounts")
+@blueprint.get("/service-accounts")
 def index(team_id: str) -> Answer:
     """Lead to where the service accounts of a team are listed: its Team tab."""
     return redirect(_place(membership_of(current_user(), team_id)))
 
 
-@service_account_pages.get("/service-accounts/new")
+@blueprint.get("/service-accounts/new")
 def new(team_id: str) -> Answer:
     """Ask what a new service account is called."""
     membership = admin_membership_of(current_user(), team_id)
     return _page("new", membership, form=AccountForm(formdata=None))
 
 
-@service_account_pages.post("/service-accounts")
+@blueprint.post("/service-accounts")
 def create(team_id: str) -> Answer:
     """Make a service account."""
     ensure_recent_proof()
@@ -54,7 +55,7 @@ def create(team_id: str) -> Answer:
     return _changed(membership, f"Service account {account.full_name} created.")
 
 
-@service_account_pages.get("/service-accounts/<account_id>/settings")
+@blueprint.get("/service-accounts/<account_id>/settings")
 def settings(team_id: str, account_id: str) -> Answer:
     """Ask for the name and the rights of a service account."""
     membership = admin_membership_of(current_user(), team_id)
@@ -63,7 +64,7 @@ def settings(team_id: str, account_id: str) -> Answer:
     return _page("settings", membership, account=account, form=form)
 
 
-@service_account_pages.post("/service-accounts/<account_id>/settings")
+@blueprint.post("/service-accounts/<account_id>/settings")
 def change(team_id: str, account_id: str) -> Answer:
     """Change the name and the rights of a service account."""
     ensure_recent_proof()
@@ -87,7 +88,7 @@ def change(team_id: str, account_id: str) -> Answer:
     return _changed(membership, f"Service account {account.full_name} saved.")
 
 
-@service_account_pages.post("/service-accounts/<account_id>/standing")
+@blueprint.post("/service-accounts/<account_id>/standing")
 def set_standing(team_id: str, account_id: str) -> Answer:
     """Disable a service account, or enable it again."""
     membership = admin_membership_of(current_user(), team_id)
@@ -103,7 +104,7 @@ def set_standing(team_id: str, account_id: str) -> Answer:
     )
 
 
-@service_account_pages.get("/service-accounts/<account_id>/deletion")
+@blueprint.get("/service-accounts/<account_id>/deletion")
 def deletion(team_id: str, account_id: str) -> Answer:
     """Ask before a service account is deleted."""
     membership = admin_membership_of(current_user(), team_id)
@@ -113,7 +114,7 @@ def deletion(team_id: str, account_id: str) -> Answer:
     return _page("deletion", membership, row=service_accounts.listed(account))
 
 
-@service_account_pages.post("/service-accounts/<account_id>/deletion")
+@blueprint.post("/service-accounts/<account_id>/deletion")
 def delete(team_id: str, account_id: str) -> Answer:
     """Delete a service account. Deleting a deleted one has the same end."""
     ensure_recent_proof()

@@ -1,6 +1,6 @@
 """The Team tab, the choice of the current team, and the team's name."""
 
-from flask import redirect, render_template, request, url_for
+from flask import Blueprint, redirect, render_template, request, url_for
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
@@ -9,14 +9,15 @@ from reflow_accounts.teams import members
 from reflow_accounts.teams.current import choose, current_of
 from reflow_accounts.teams.forms import TeamForm
 from reflow_accounts.teams.models import Rights
-from reflow_accounts.teams.pages.blueprints import account
 from reflow_accounts.teams.pages.shown import Answer, back, tab
 from reflow_accounts.teams.service import ensure_rights, membership_of, memberships_of
 from reflow_accounts.web.redirects import current_page, local_path
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("team", __name__)
 
-@account.get("/team")
+
+@blueprint.get("/team")
 def show() -> Answer:
     """Show the current team, or the one that the address names; with several and no choice, ask."""
     wanted = request.args.get("team")
@@ -26,7 +27,7 @@ def show() -> Answer:
     return ask_for_choice() if memberships_of(current_user()) else render_template("teams/no_team.html")
 
 
-@account.get("/team/choice")
+@blueprint.get("/team/choice")
 def ask_for_choice() -> Answer:
     """List the user's teams to choose from."""
     mine = memberships_of(current_user())
@@ -36,7 +37,7 @@ def ask_for_choice() -> Answer:
     return render_template("teams/choice.html", mine=mine, current=current, next=_page_before())
 
 
-@account.post("/team/choice")
+@blueprint.post("/team/choice")
 def remember_choice() -> Answer:
     """Make a team the current one, and go on where the person was."""
     membership = membership_of(current_user(), request.form.get("team", ""))
@@ -45,7 +46,7 @@ def remember_choice() -> Answer:
     return redirect(_tab(request.form.get("next")), 303)
 
 
-@account.get("/teams/<team_id>/name")
+@blueprint.get("/teams/<team_id>/name")
 def ask_for_name(team_id: str) -> Answer:
     """Ask for another name of the team."""
     mine = membership_of(current_user(), team_id)
@@ -53,7 +54,7 @@ def ask_for_name(team_id: str) -> Answer:
     return render_template("teams/name.html", found=mine.team, form=TeamForm(name=mine.team.name))
 
 
-@account.post("/teams/<team_id>/name")
+@blueprint.post("/teams/<team_id>/name")
 def rename(team_id: str) -> Answer:
     """Give the team another name."""
     mine, form = membership_of(current_user(), team_id), TeamForm()

@@ -1,6 +1,6 @@
 """The page behind the link that is mailed to the address to which an account shall move."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
@@ -11,20 +11,21 @@ from reflow_accounts.errors import Gone
 from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.users import email_change
 from reflow_accounts.users.models import User
-from reflow_accounts.users.pages.blueprints import public
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("email_change", __name__)
 
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@public.get("/confirm-email/<token>")
+@blueprint.get("/confirm-email/<token>")
 def show_email_link(token: str) -> Answer:
     """Ask whether to move the account; only its own person can."""
     link = _link(token)
     return _page(link, token) if link else _dead_link()
 
 
-@public.post("/confirm-email/<token>")
+@blueprint.post("/confirm-email/<token>")
 def confirm_email(token: str) -> Answer:
     """Move the account to the new address."""
     link = _link(token)

@@ -2,7 +2,7 @@
 
 import secrets
 
-from flask import redirect, render_template, session, url_for
+from flask import Blueprint, redirect, render_template, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
@@ -16,8 +16,9 @@ from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users import sign_up as sign_up_service
 from reflow_accounts.users.forms import PasswordForm, SignUpForm
-from reflow_accounts.users.pages.blueprints import public
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("users", __name__)
 
 # What the browser that signed up keeps in its signed cookie, to be known again when the link is opened.
 _MARKER = "signed_up"
@@ -26,7 +27,7 @@ _MARKER_BYTES = 16
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@public.get("/signup")
+@blueprint.get("/signup")
 def signup() -> Answer:
     """Show the form."""
     if login_manager.current_session():
@@ -34,7 +35,7 @@ def signup() -> Answer:
     return render_template("users/signup.html", form=SignUpForm())
 
 
-@public.post("/signup")
+@blueprint.post("/signup")
 def sign_up() -> Answer:
     """Keep what was typed until the mailed link is opened; the answer is the same for every address."""
     if login_manager.current_session():
@@ -53,7 +54,7 @@ def sign_up() -> Answer:
     return render_template("users/check_email.html", email=form.email.data)
 
 
-@public.get("/verify-email/<token>")
+@blueprint.get("/verify-email/<token>")
 def show_link(token: str) -> Answer:
     """Ask whether to begin the account; only the button does it, so that no program that looks at links can."""
     link = _link(token)
@@ -62,7 +63,7 @@ def show_link(token: str) -> Answer:
     return _page(link, PasswordForm())
 
 
-@public.post("/verify-email/<token>")
+@blueprint.post("/verify-email/<token>")
 def verify(token: str) -> Answer:
     """Begin the account and sign in."""
     link = _link(token)
