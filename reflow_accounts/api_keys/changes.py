@@ -14,7 +14,7 @@ from reflow_accounts.api_keys.service import (
     require_subscription,
 )
 from reflow_accounts.audit.actions import Action
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict, Gone, InsufficientRights, ValidationFailed
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
@@ -62,7 +62,7 @@ def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> No
         return
     sooner = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > expires_at)
     ended = update(ApiKey).where(ApiKey.id == key.id, sooner).values(expires_at=expires_at)
-    if not db.session.execute(ended).rowcount:  # type: ignore[attr-defined]  # an UPDATE has one
+    if not affected_rows(ended):
         raise ValidationFailed(expires_at="This key ends earlier. An end can only be brought forward")
     record_act(Action.KEY_END_SET, key, by, client, expires_at=expires_at.isoformat())
 
@@ -104,7 +104,7 @@ def _claim(key: ApiKey, nonce: str | None) -> None:
         or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at),
     )
     claimed = update(ApiKey).where(ApiKey.id == key.id, is_usable).values(replaced_at=at)
-    succeeded = db.session.execute(claimed).rowcount  # type: ignore[attr-defined]  # an UPDATE has one
+    succeeded = affected_rows(claimed)
     db.session.refresh(key)
     if succeeded:
         return

@@ -16,7 +16,7 @@ from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFai
 from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
-from reflow_accounts.teams.service import hold_as_admin
+from reflow_accounts.teams.service import lock_as_admin
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Position, older_than
 from reflow_accounts.web.request_info import Client
@@ -78,9 +78,9 @@ def place_of(row: ListedAccount) -> tuple[int, int]:
 def delete(team: Team, account: User, *, by: User, client: Client) -> bool:
     """Delete a service account and revoke its keys, for every request that begins after this commits.
 
-    Say whether it was there until now. The record of its uses stays. Raises as `hold_as_admin` does.
+    Say whether it was there until now. The record of its uses stays. Raises as `lock_as_admin` does.
     """
-    if not accounts.bury(team, account, by=by, client=client):
+    if not accounts.delete_without_keys(team, account, by=by, client=client):
         return False
     revoke_all(account, by=by, client=client)
     return True
@@ -114,7 +114,7 @@ def change_key(
     client: Client,
 ) -> None:
     """Change a key of a service account, as `api_keys.changes.change` does; only an Admin of the team may."""
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     change(key, name=name, expires_at=expires_at, by=by, client=client)
 
 
@@ -137,7 +137,7 @@ def rotate_key(
 
 def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:
     """End a key of a service account, as `api_keys.service.revoke` does; only an Admin of the team may."""
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     return revoke(key, by=by, client=client)
 
 
@@ -149,7 +149,7 @@ def create_with_key(
     One `nonce` makes one account and one key: Conflict is raised when they were made before. Raises
     ValidationFailed for `name`, `rights` and `key_name`, and else as `create` and `issue` do.
     """
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     if _was_issued(team, nonce):
         raise Conflict("This key was already created. It cannot be shown again.")
     if not status_of(team).is_active:

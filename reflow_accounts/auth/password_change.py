@@ -1,4 +1,4 @@
-"""Get another password: by knowing the current one, or by a link that is mailed to who forgot it."""
+"""Change a password with the current one, or reset it with a mailed link."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from sqlalchemy import update
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email, end_sessions_of, find_by_email
-from reflow_accounts.auth.mail_links import add_link, drop_links_of, hold, use
+from reflow_accounts.auth.mail_links import add_link, drop_links_of, lock_links_of, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink, UserSession
-from reflow_accounts.auth.password_policy import fault_of, words_of
+from reflow_accounts.auth.password_policy import fault_of, personal_words_of
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.database import affected_rows, db
 from reflow_accounts.errors import Gone, ValidationFailed
@@ -30,12 +30,12 @@ def change(
     by: User,
     client: Client,
 ) -> None:
-    """Give the user another password and end every session but `session`; API keys stay.
+    """Set a new password and end every session except `session`; API keys stay valid.
 
-    Raises ValidationFailed when `current` is not the password, or `new` cannot be one.
+    Raises ValidationFailed if `current` is wrong or `new` breaks the password policy.
     """
     stored = user.password_hash
-    fault = fault_of(new, words_of(user))
+    fault = fault_of(new, personal_words_of(user))
     if not hasher.matches(current, stored):
         raise ValidationFailed(current_password=WRONG)
     if fault:
@@ -47,16 +47,16 @@ def change(
 
 
 def ask_reset(email: str) -> None:
-    """Have a link mailed to `email`, if it may reset a password: that is found out off the request's path.
+    """Queue a mail to `email`. The mail job checks for an account, so that the request's duration reveals nothing.
 
-    Raises ValidationFailed for what is no address.
+    Raises ValidationFailed for an invalid address.
     """
     post("forgot", checked_email(email))
 
 
 @resolver("forgot")
 def answer_forgot(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Write to a person who can sign in; to nobody else."""
+    """Mail a reset link if the address belongs to a person who can sign in."""
     user = find_by_email(to)
     if user is None or not _may_reset(user):
         return []
@@ -65,23 +65,23 @@ def answer_forgot(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[st
 
 
 def user_of(link: MailLink) -> User | None:
-    """Return whose password the link resets; None when it must not any more."""
+    """Return the user whose password the link resets; None if the user can no longer reset it."""
     user = db.session.get(User, link.user_id)
     return user if user and _may_reset(user) and user.email == link.email else None
 
 
 def reset(link: MailLink, new: str, hasher: PasswordHasher, *, client: Client) -> None:
-    """Give the link's user another password and end every session; the second factor stays.
+    """Set a new password for the link's user and end every session; the second factor stays.
 
-    Raises ValidationFailed when `new` cannot be a password (the link stays good), Gone when the link is not.
+    Raises ValidationFailed if `new` breaks the password policy (the link stays valid), Gone for an invalid link.
     """
     user = user_of(link)
     if user is None:
         raise Gone("This link does not work any more.")
-    fault = fault_of(new, words_of(user))
+    fault = fault_of(new, personal_words_of(user))
     if fault:
         raise ValidationFailed(new_password=fault)
-    hold(user)
+    lock_links_of(user)
     if not use(link):
         raise Gone("This link does not work any more.")
     _set(user, hasher.hash(new))
@@ -94,7 +94,7 @@ def _may_reset(user: User) -> bool:
 
 
 def _set(user: User, password_hash: str, *, instead_of: str | None = None) -> bool:
-    """Store the password; with `instead_of` only where that is stored, so that of two changes one counts."""
+    """Store the password; with `instead_of`, only if that hash is still stored (optimistic lock)."""
     query = update(User).where(User.id == user.id)
     if instead_of:
         query = query.where(User.password_hash == instead_of)
@@ -102,7 +102,7 @@ def _set(user: User, password_hash: str, *, instead_of: str | None = None) -> bo
 
 
 def _finish(action: Action, user: User, *, by: User, client: Client) -> None:
-    # A link that somebody asked for before must not undo this.
+    # An older reset link must not undo this change.
     drop_links_of(user)
     record(action, by=by, account=user, subject=client.device, address=client.address)
     assert user.email

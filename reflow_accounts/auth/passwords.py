@@ -1,4 +1,4 @@
-"""Passwords: bcrypt over a peppered digest, so that long ones count in full and the database alone is no use."""
+"""Hashes passwords: bcrypt over a peppered digest, so that all characters of long passwords count."""
 
 import base64
 import hashlib
@@ -15,7 +15,7 @@ _NOBODYS = "ReflowAccountsNobodyXe" + "0123456789abcdefghijABCDEFGHIJ."
 
 
 class PasswordHasher:
-    """Hashes with the first pepper; checks against each, so that the secret key can be changed in steps."""
+    """Hashes with the first pepper and verifies with any, so that the secret key can be rotated."""
 
     def __init__(self, secret_keys: Sequence[str], rounds: int) -> None:
         """Take the secret keys, current one first, and the bcrypt cost (4 to 31, as a power of two)."""
@@ -52,7 +52,7 @@ def _peppered(password: str, pepper: bytes) -> bytes:
 
 
 def init_app(app: Flask, hasher: PasswordHasher) -> None:
-    """Keep the hasher of an application."""
+    """Set the hasher of an application."""
     app.extensions[_EXTENSION] = hasher
 
 

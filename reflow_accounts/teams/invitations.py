@@ -14,7 +14,7 @@ from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
 from reflow_accounts.mail.service import post
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.models import Invitation, InvitationState, Membership, Rights, Team, new_link
-from reflow_accounts.teams.service import add_member, hold, hold_as_admin
+from reflow_accounts.teams.service import add_member, lock_as_admin, lock_team
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Position, older_than
 from reflow_accounts.web.request_info import Client
@@ -38,7 +38,7 @@ def invite(
     """
     wanted = _checked(emails)
     _count(team, wanted, by)
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     known = _open_to(team, wanted)
     faults = _taken(team, wanted, known)
     if faults:
@@ -57,7 +57,7 @@ def send_again(team: Team, invitation_id: str, *, by: User, client: Client) -> I
     """
     invitation = invitation_of(team, invitation_id)
     _count(team, {invitation.email: 0}, by)
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     db.session.refresh(invitation)
     _ensure_waiting(invitation)
     _renew(invitation)
@@ -71,7 +71,7 @@ def cancel(team: Team, invitation_id: str, *, by: User, client: Client) -> Invit
 
     Raises NotFound, InsufficientRights, and Gone for one that was accepted.
     """
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     invitation = invitation_of(team, invitation_id)
     if invitation.state == InvitationState.CANCELLED:
         return invitation
@@ -86,7 +86,7 @@ def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
 
     Raises Gone when the invitation is not open any more, and Conflict for who is a member already.
     """
-    hold(invitation.team_id)
+    lock_team(invitation.team_id)
     at = now()
     used = (
         update(Invitation)

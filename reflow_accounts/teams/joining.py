@@ -2,7 +2,7 @@
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.auth.mail_links import drop_sign_ups_of, hold_sign_ups_of
+from reflow_accounts.auth.mail_links import drop_sign_ups_of, lock_sign_ups_of
 from reflow_accounts.auth.password_policy import fault_of
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.errors import Conflict, ValidationFailed
@@ -23,7 +23,7 @@ def join_with_new_account(
     """
     name = _checked(full_name, password, invitation)
     password_hash = hasher.hash(password)
-    hold_sign_ups_of(invitation.email)
+    lock_sign_ups_of(invitation.email)
     try:
         user = add_hashed_person(name, invitation.email, password_hash)
     except ValidationFailed:

@@ -9,7 +9,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.teams.invitations import cancel_all_to
 from reflow_accounts.teams.models import Membership, Rights, Team, TeamChoice
-from reflow_accounts.teams.service import checked_team_name, hold_as_admin, hold_as_member
+from reflow_accounts.teams.service import checked_team_name, lock_as_admin, lock_as_member
 from reflow_accounts.users.models import User, UserKind
 from reflow_accounts.web.request_info import Client
 
@@ -74,7 +74,7 @@ def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Cl
     Raises NotFound, InsufficientRights unless `by` is an Admin, NeedsAdmin, and ValidationFailed.
     """
     wanted = checked_rights(rights)
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     member = member_of(team, user_id)
     old = Rights(member.rights)
     if old == wanted:
@@ -102,7 +102,7 @@ def remove(team: Team, user_id: str, *, by: User, client: Client) -> User:
     if user_id == by.public_id:
         leave(team, by=by, client=client)
         return by
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     member = member_of(team, user_id)
     _take_out(Action.MEMBER_REMOVED, member, by=by, client=client)
     return member.user
@@ -112,7 +112,7 @@ def leave(team: Team, *, by: User, client: Client) -> None:
     """Take oneself out of a team. Raises NotFound, and NeedsAdmin for the last Admin."""
     if not by.is_person:
         raise InsufficientRights("A service account belongs to its team. An Admin may delete it.")
-    hold_as_member(team, by)
+    lock_as_member(team, by)
     _take_out(Action.MEMBER_LEFT, member_of(team, by.public_id), by=by, client=client)
 
 
@@ -122,7 +122,7 @@ def rename(team: Team, name: str, *, by: User, client: Client) -> None:
         wanted = checked_team_name(name)
     except ValidationFailed as failed:
         raise ValidationFailed(name=failed.fields["team_name"]) from None
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     old = team.name
     if wanted == old:
         return
@@ -139,7 +139,7 @@ def rename(team: Team, name: str, *, by: User, client: Client) -> None:
     db.session.flush()
 
 
-def write_down_departure(team: Team, user: User, name: str, rights: str, *, client: Client) -> None:
+def record_departure(team: Team, user: User, name: str, rights: str, *, client: Client) -> None:
     """Tell the Admins of a team that who was called `name` and had `rights` left it with the whole account."""
     record(
         Action.MEMBER_LEFT,

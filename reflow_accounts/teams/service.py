@@ -3,7 +3,7 @@
 from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from reflow_accounts.auth.password_policy import adds_words
+from reflow_accounts.auth.password_policy import adds_personal_words
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.teams.models import LONGEST_NAME, Membership, Rights, ServiceAccount, Team, TeamChoice
@@ -104,7 +104,7 @@ def find_team(id_or_name: str) -> Team:
     return found[0]
 
 
-@adds_words
+@adds_personal_words
 def names_of_teams(user: User) -> list[str]:
     """List the names of the user's teams: no password is made of them."""
     return [membership.team.name for membership in memberships_of(user)]
@@ -136,7 +136,7 @@ def leave_every_team(user: User) -> list[Team]:
 
     Raises Conflict while a team needs the user.
     """
-    hold_teams_of(user)
+    lock_teams_of(user)
     needing = teams_that_need(user)
     if needing:
         names = ", ".join(team.name for team in needing)
@@ -147,7 +147,7 @@ def leave_every_team(user: User) -> list[Team]:
     return emptied
 
 
-def hold(team_id: int) -> None:
+def lock_team(team_id: int) -> None:
     """Have others who would change who belongs to the team wait until the transaction ends.
 
     Whoever takes an Admin from a team holds it first, so that two Admins who go at once do not each
@@ -157,9 +157,9 @@ def hold(team_id: int) -> None:
     db.session.execute(update(Team).where(Team.id == team_id).values(name=Team.name))
 
 
-def hold_as_member(team: Team, user: User) -> Membership:
+def lock_as_member(team: Team, user: User) -> Membership:
     """Hold a team and return the user's membership as it is now. Raises NotFound for who is no member."""
-    hold(team.id)
+    lock_team(team.id)
     query = select(Membership).where(Membership.team_id == team.id, Membership.user_id == user.id)
     found = db.session.scalar(query.execution_options(populate_existing=True))
     if found is None:
@@ -167,16 +167,16 @@ def hold_as_member(team: Team, user: User) -> Membership:
     return found
 
 
-def hold_as_admin(team: Team, user: User) -> None:
+def lock_as_admin(team: Team, user: User) -> None:
     """Hold a team for an act of its Admins. Raises NotFound, and InsufficientRights for who is none now."""
-    ensure_rights(hold_as_member(team, user), Rights.ADMIN)
+    ensure_rights(lock_as_member(team, user), Rights.ADMIN)
 
 
-def hold_teams_of(user: User) -> None:
+def lock_teams_of(user: User) -> None:
     """Hold every team of the user, in one order."""
     mine = select(Membership.team_id).where(Membership.user_id == user.id).order_by(Membership.team_id)
     for team_id in list(db.session.scalars(mine)):
-        hold(team_id)
+        lock_team(team_id)
 
 
 def _others(user: User) -> list[tuple[Team, str, int, int]]:
@@ -196,3 +196,23 @@ def _others(user: User) -> list[tuple[Team, str, int, int]]:
         .order_by(Team.id)
     )
     return [(team, rights, people, admins) for team, rights, people, admins in db.session.execute(query)]
+
+
+def current_of(user: User) -> Membership | None:
+    """Return the user's membership of the current team; None without a team, or with several and no choice."""
+    return current_among(memberships_of(user))
+
+
+def current_among(mine: list[Membership]) -> Membership | None:
+    """Return the current one of all memberships of one user, as `current_of` does."""
+    if len(mine) < 2:
+        return mine[0] if mine else None
+    query = select(TeamChoice.team_id).where(TeamChoice.user_id == mine[0].user_id)
+    chosen = db.session.scalar(query)
+    return next((membership for membership in mine if membership.team_id == chosen), None)
+
+
+def choose(membership: Membership) -> None:
+    """Remember the team of this membership as the user's current one."""
+    db.session.merge(TeamChoice(user_id=membership.user_id, team_id=membership.team_id))
+    db.session.flush()

@@ -9,7 +9,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
-from reflow_accounts.teams.service import add_service_account, hold_as_admin, service_accounts_of
+from reflow_accounts.teams.service import add_service_account, lock_as_admin, service_accounts_of
 from reflow_accounts.users.models import LONGEST_NAME, User
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
@@ -47,9 +47,9 @@ def create(team: Team, name: str, rights: Rights = Rights.EDIT, *, by: User, cli
     """Make a service account that the team owns.
 
     `name` is 1 to 120 characters, unlike those of the team's live service accounts without regard to
-    case. Raises ValidationFailed for another name and for Admin rights, and as `hold_as_admin` does.
+    case. Raises ValidationFailed for another name and for Admin rights, and as `lock_as_admin` does.
     """
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     account = add_service_account(team, _checked_name(team, name), rights)
     subject = f"{account.full_name} ({rights.title()})"
     _record(Action.SERVICE_ACCOUNT_CREATED, team, account, by, client, subject, new=rights)
@@ -117,12 +117,12 @@ def set_disabled(team: Team, account: User, disabled: bool, *, by: User, client:
     return True
 
 
-def bury(team: Team, account: User, *, by: User, client: Client) -> bool:
+def delete_without_keys(team: Team, account: User, *, by: User, client: Client) -> bool:
     """Delete a service account but for its keys; say whether it was there until now.
 
     Its name and whose it was stay, for the record of uses and acts.
     """
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     db.session.refresh(account)
     if account.deleted_at:
         return False
@@ -134,7 +134,7 @@ def bury(team: Team, account: User, *, by: User, client: Client) -> bool:
 
 
 def ensure_usable(team: Team, account: User, *, by: User) -> None:
-    """Hold the team as `hold_as_admin` does, before a key is made for an account.
+    """Hold the team as `lock_as_admin` does, before a key is made for an account.
 
     Raises Gone for an account that is deleted by now, and Conflict for a disabled one, whose key would
     open nothing.
@@ -187,7 +187,7 @@ def accounts_owned_by(team_ids: Collection[int]) -> list[int]:
 
 
 def _hold(team: Team, account: User, by: User) -> None:
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     db.session.refresh(account)
     _refuse_deleted(account)
 

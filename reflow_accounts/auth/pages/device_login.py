@@ -1,4 +1,4 @@
-"""Letting a terminal in: type the code that it shows, see what is asking, approve or deny (RFC 8628, 3.3)."""
+"""Pages of a device login: type the terminal's code, then approve or deny (RFC 8628, 3.3)."""
 
 from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
@@ -26,7 +26,7 @@ def show() -> Answer:
 
 @blueprint.post("")
 def enter_code() -> Answer:
-    """Lead to the login whose code was typed, which is this person's from now on."""
+    """Reserve the login with this code for the user and redirect to it."""
     form = DeviceCodeForm()
     tried = {"account": current_user().public_id, "address": client().address}
     try:
@@ -45,20 +45,20 @@ def enter_code() -> Answer:
 
 @blueprint.get("/<login_id>")
 def show_login(login_id: str) -> Answer:
-    """Show what is asking, or what became of it."""
+    """Show the terminal and the state of the login."""
     return _page(login_of(current_user(), login_id))
 
 
 @blueprint.post("/<login_id>/approval")
 def approve(login_id: str) -> Answer:
-    """Let the terminal in: it may do all that this person may."""
+    """Approve the login; the terminal gets all rights of the user."""
     ensure_recent_proof()
     return _decide(login_of(current_user(), login_id), True)
 
 
 @blueprint.post("/<login_id>/denial")
 def deny(login_id: str) -> Answer:
-    """Send the terminal away."""
+    """Deny the login."""
     return _decide(login_of(current_user(), login_id), False)
 
 
@@ -66,7 +66,7 @@ def _decide(login: DeviceLogin, is_approved: bool) -> Answer:
     try:
         decide(login, is_approved, by=current_user(), client=client())
     except Conflict as conflict:
-        # The page says what became of it instead.
+        # The page shows the state instead.
         return _page(login), conflict.status
     db.session.commit()
     return _back(login)

@@ -30,7 +30,7 @@ def new_passkey() -> Answer:
 
 @blueprint.post("/passkeys/options")
 def new_passkey_options() -> Any:
-    """Give the browser what it needs to make a passkey, once the name is one that can be kept."""
+    """Return the browser's options to create a passkey, if the name is valid."""
     ensure_recent_proof()
     try:
         passkeys.checked_name(PasskeyForm().name.data or "")
@@ -43,7 +43,7 @@ def new_passkey_options() -> Any:
 
 @blueprint.post("/passkeys/proof-options")
 def passkey_proof_options() -> Any:
-    """Give the browser a challenge that a passkey of this person may sign, as a proof."""
+    """Return a challenge for a passkey of this person, for a step-up."""
     options = passkeys.options_to_verify(Site.at(redirects.origin()), current_user())
     db.session.commit()
     return options
@@ -51,7 +51,7 @@ def passkey_proof_options() -> Any:
 
 @blueprint.post("/passkeys")
 def add_passkey() -> Answer:
-    """Keep the passkey that the browser has made."""
+    """Store the passkey that the browser created."""
     ensure_recent_proof()
     form, site = PasskeyForm(), Site.at(redirects.origin())
     try:
@@ -64,7 +64,7 @@ def add_passkey() -> Answer:
             client=client(),
         )
     except ValidationFailed as failed:
-        # A challenge is used up by a wrong answer, too.
+        # A wrong answer also uses the challenge.
         db.session.commit()
         form.show(failed)
         return render_template("auth/passkey_new.html", form=form), 422

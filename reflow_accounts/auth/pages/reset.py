@@ -1,4 +1,4 @@
-"""Forgot your password: ask for a link, and choose another password behind it."""
+"""Password reset: request a link, and set a new password with it."""
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -29,7 +29,7 @@ def forgot() -> Answer:
 
 @blueprint.post("/forgot-password")
 def ask_reset() -> Answer:
-    """Have a link mailed, or not; the answer is the same for every address."""
+    """Queue the mail; the response is the same for every address."""
     form = ForgotForm()
     rate_limits.hit("forgot", account=form.email.data or "", address=client().address)
     try:
@@ -51,7 +51,7 @@ def show_reset(token: str) -> Answer:
 
 @blueprint.post("/reset-password/<token>")
 def reset(token: str) -> Answer:
-    """Set the new password, end every session, and lead to the log-in page: a second factor is asked for there."""
+    """Set the new password, end every session, and redirect to the log-in page, which asks for a second factor."""
     link = _link(token)
     if link is None:
         return _dead_link()

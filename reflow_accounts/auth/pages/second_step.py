@@ -1,4 +1,4 @@
-"""The second page of signing in: the authenticator app's code, a recovery code, or a passkey."""
+"""The second step of login: a code of the authenticator app, a recovery code, or a passkey."""
 
 from collections.abc import Callable
 from functools import partial
@@ -32,7 +32,7 @@ def code() -> Answer:
 
 @blueprint.post("/login/code")
 def enter_code() -> Answer:
-    """Begin the session when the code is right."""
+    """Start the session if the code is right."""
     user, form = pending_login.waiting_user(), CodeForm()
     if user is None:
         return _start_over()
@@ -53,7 +53,7 @@ def recovery_code() -> Answer:
 
 @blueprint.post("/login/recovery-code")
 def enter_recovery_code() -> Answer:
-    """Begin the session when the recovery code is right; it is used up."""
+    """Start the session if the recovery code is right, and use the code."""
     user, form = pending_login.waiting_user(), RecoveryCodeForm()
     if user is None:
         return _start_over()
@@ -66,7 +66,7 @@ def enter_recovery_code() -> Answer:
 
 
 def _is_right(user: User, accept: Callable[[User, str], bool], form: CodeForm) -> bool:
-    """Say whether the code is accepted; a wrong one is written down. Raises RateLimited."""
+    """Return whether the code is accepted; record a wrong one. Raises RateLimited."""
     rate_limits.hit("second-factor", **_tried(user))
     if accept(user, form.code.data or ""):
         return True
@@ -78,7 +78,7 @@ def _is_right(user: User, accept: Callable[[User, str], bool], form: CodeForm) -
 def _begin(user: User, second: Factor) -> AnyResponse:
     tried = _tried(user)
     answer = begin(user, Factor.PASSWORD, second)
-    # Counted by a transaction of its own, and so not before this one is over.
+    # The counter uses a separate transaction, so commit this one first.
     rate_limits.give_back("second-factor", **tried)
     return answer
 

@@ -1,4 +1,4 @@
-"""The section Sessions of the Security tab: where one is signed in, and how to end that."""
+"""The section Sessions of the Security tab: list and end sessions."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ _FLASHED = "sessions-ended"
 
 @dataclass(frozen=True)
 class ShownSessions:
-    """What the section shows. `message` says what was just done; `cursor` is that of the page."""
+    """Data of the section. `message` confirms the last action; `cursor` is that of the page."""
 
     current: UserSession
     others: Page[UserSession]
@@ -41,7 +41,7 @@ class ShownSessions:
 
 
 def shown_sessions(message: str = "") -> ShownSessions:
-    """Gather what the section shows: this session, and a page of the others."""
+    """Return this session and a page of the others."""
     cursor = request.values.get("cursor")
     flashed: list[str] = get_flashed_messages(category_filter=[_FLASHED])  # type: ignore[assignment]  # no pairs
     page = other_sessions_page(_current(), cursor=cursor)
@@ -50,7 +50,7 @@ def shown_sessions(message: str = "") -> ShownSessions:
 
 @blueprint.post("/sessions/<session_id>/end")
 def end_one(session_id: str) -> Answer:
-    """Sign out one other device. Doing so twice has the same end."""
+    """End one other session. Repeating it changes nothing."""
     ensure_recent_proof()
     session = other_session_of(_current(), session_id)
     was_live = end_elsewhere(session, by=current_user(), client=client())

@@ -15,11 +15,10 @@ from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams import invitations
-from reflow_accounts.teams.current import choose
 from reflow_accounts.teams.forms import NewMemberForm
 from reflow_accounts.teams.joining import join_with_new_account
 from reflow_accounts.teams.models import Invitation, InvitationState
-from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.teams.service import choose, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
 

@@ -9,11 +9,10 @@ from reflow_accounts.api_keys.service_accounts import listing_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
 from reflow_accounts.errors import DomainError, RateLimited
-from reflow_accounts.teams.current import current_of
 from reflow_accounts.teams.member_list import Member, count_people, invitations_page, members_page
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.teams.pages.service_accounts import FLASHED as ACCOUNTS_DONE
-from reflow_accounts.teams.service import membership_of
+from reflow_accounts.teams.service import current_of, membership_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.pagination import Page
 

@@ -6,11 +6,10 @@ from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.teams import members
-from reflow_accounts.teams.current import choose, current_of
 from reflow_accounts.teams.forms import TeamForm
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.pages.shown import Answer, back, tab
-from reflow_accounts.teams.service import ensure_rights, membership_of, memberships_of
+from reflow_accounts.teams.service import choose, current_of, ensure_rights, membership_of, memberships_of
 from reflow_accounts.web.redirects import current_page, local_path
 from reflow_accounts.web.request_info import client
 

@@ -1,4 +1,4 @@
-"""Delete one's account: a page that says what will be gone, and the act."""
+"""Pages to delete one's account."""
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -20,13 +20,13 @@ Answer = str | AnyResponse | tuple[str, int]
 
 @blueprint.get("")
 def ask() -> Answer:
-    """Say what will be gone, and ask for the password."""
+    """Show what a deletion removes, and ask for the password."""
     return _page(PasswordForm())
 
 
 @blueprint.post("")
 def delete() -> Answer:
-    """Delete the account and have the browser forget what it kept of it."""
+    """Delete the account and clear the browser's data of this site."""
     form = PasswordForm()
     account_id = current_user().public_id
     rate_limits.hit("step-up", account=account_id)
@@ -37,7 +37,7 @@ def delete() -> Answer:
         form.show(failed)
         return _page(form), 422
     except Conflict:
-        # Somebody else's leaving has made this person the only Admin.
+        # The person became the only Admin in the meantime.
         db.session.rollback()
         rate_limits.give_back("step-up", account=account_id)
         return _page(form), 409

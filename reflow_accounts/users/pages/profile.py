@@ -20,7 +20,7 @@ Answer = str | AnyResponse | tuple[str, int]
 
 @blueprint.get("")
 def index() -> Answer:
-    """Lead to the first tab."""
+    """Redirect to the first tab."""
     return redirect(url_for("account.profile.show"), 303)
 
 
@@ -32,7 +32,7 @@ def show() -> Answer:
 
 @blueprint.post("/profile")
 def save() -> Answer:
-    """Change name and settings; to another e-mail address a link is mailed first."""
+    """Change name and settings; mail a confirmation link to a new e-mail address."""
     user = current_user()
     form = ProfileForm(obj=user)
     try:

@@ -1,4 +1,4 @@
-"""Sign up: the form, and the page behind the link that is mailed."""
+"""Sign-up: the form and the page of the mailed link."""
 
 import secrets
 
@@ -20,7 +20,7 @@ from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("users", __name__)
 
-# What the browser that signed up keeps in its signed cookie, to be known again when the link is opened.
+# Key in the signed cookie that recognizes the browser that signed up.
 _MARKER = "signed_up"
 _MARKER_BYTES = 16
 
@@ -37,7 +37,7 @@ def signup() -> Answer:
 
 @blueprint.post("/signup")
 def sign_up() -> Answer:
-    """Keep what was typed until the mailed link is opened; the answer is the same for every address."""
+    """Queue the sign-up mail; the response is the same for every address."""
     if login_manager.current_session():
         return redirect(url_for("account.profile.show"), 303)
     form = SignUpForm()
@@ -56,7 +56,7 @@ def sign_up() -> Answer:
 
 @blueprint.get("/verify-email/<token>")
 def show_link(token: str) -> Answer:
-    """Ask whether to begin the account; only the button does it, so that no program that looks at links can."""
+    """Ask to confirm the sign-up. A GET changes nothing, because mail scanners open links."""
     link = _link(token)
     if link is None:
         return _dead_link()
@@ -65,7 +65,7 @@ def show_link(token: str) -> Answer:
 
 @blueprint.post("/verify-email/<token>")
 def verify(token: str) -> Answer:
-    """Begin the account and sign in."""
+    """Create the account and sign in."""
     link = _link(token)
     if link is None:
         return _dead_link()
@@ -88,7 +88,7 @@ def _link(token: str) -> MailLink | None:
 
 
 def _is_right(password: str, link: MailLink) -> bool:
-    # Who has the link is known by it: the address that it is opened from says nothing more.
+    # The link identifies the account; the client address adds no information.
     rate_limits.hit("sign-up", account=link.public_id)
     return hasher().matches(password, link.data["password_hash"])
 
