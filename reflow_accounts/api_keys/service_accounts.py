@@ -76,9 +76,9 @@ def place_of(row: ListedAccount) -> tuple[int, int]:
 
 
 def delete(team: Team, account: User, *, by: User, client: Client) -> bool:
-    """Delete a service account and revoke its keys, for every request that begins after this commits.
+    """Delete a service account and revoke its keys, for every request that begins after the commit.
 
-    Say whether it was there until now. The record of its uses stays. Raises as `lock_as_admin` does.
+    Returns whether it existed. The record of its uses stays. Raises as `lock_as_admin` does.
     """
     if not accounts.delete_without_keys(team, account, by=by, client=client):
         return False
@@ -96,7 +96,7 @@ def issue_key(
     expires_at: datetime | None = None,
     nonce: str | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key of a service account, as `api_keys.service.issue` does; only an Admin of the team may.
+    """Create a key of a service account, as `api_keys.service.issue` does; only an Admin of the team may.
 
     Raises also as `accounts.ensure_usable` does.
     """
@@ -136,7 +136,7 @@ def rotate_key(
 
 
 def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:
-    """End a key of a service account, as `api_keys.service.revoke` does; only an Admin of the team may."""
+    """Revoke a key of a service account, as `api_keys.service.revoke` does; only an Admin of the team may."""
     lock_as_admin(team, by)
     return revoke(key, by=by, client=client)
 
@@ -144,10 +144,10 @@ def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:
 def create_with_key(
     team: Team, name: str, rights: Rights, key_name: str, nonce: str, *, by: User, client: Client
 ) -> tuple[ApiKey, str]:
-    """Make a service account and a key of it together; return the key and its secret.
+    """Create a service account and its key; return the key and its secret.
 
-    One `nonce` makes one account and one key: Conflict is raised when they were made before. Raises
-    ValidationFailed for `name`, `rights` and `key_name`, and else as `create` and `issue` do.
+    `nonce` makes the call idempotent: Conflict is raised if it was used before. Raises
+    ValidationFailed for `name`, `rights` and `key_name`, and as `create` and `issue` do.
     """
     lock_as_admin(team, by)
     if _was_issued(team, nonce):
@@ -162,7 +162,7 @@ def create_with_key(
 
 
 def proposed_name(team: Team) -> str:
-    """Return a name for a service account that runs the team's CI: TEAM-ci, with a number when it is taken."""
+    """Return a name for a service account that runs the team's CI: TEAM-ci, with a number if it is taken."""
     plain = unicodedata.normalize("NFKC", team.name).casefold()
     slug = re.sub(r"\W+", "-", plain)[:LONGEST_SLUG].strip("-_") or "team"
     taken = accounts.taken_names(team)

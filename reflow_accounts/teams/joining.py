@@ -1,4 +1,4 @@
-"""Join a team by invitation with an account that begins with it."""
+"""Join a team by invitation with a new account."""
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
@@ -16,10 +16,10 @@ from reflow_accounts.web.request_info import Client
 def join_with_new_account(
     invitation: Invitation, full_name: str, password: str, hasher: PasswordHasher, *, client: Client
 ) -> User:
-    """Make an account for the invited address, which the link has proved, and put it into the team.
+    """Create an account for the invited address, which the link verifies, and add it to the team.
 
-    Raises ValidationFailed for the name or the password, Gone when the invitation is not open any more,
-    and Conflict when the address has an account by now.
+    Raises ValidationFailed for the name or the password, Gone if the invitation is no longer open,
+    and Conflict if the address has an account.
     """
     name = _checked(full_name, password, invitation)
     password_hash = hasher.hash(password)

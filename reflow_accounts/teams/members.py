@@ -1,4 +1,4 @@
-"""What Admins do with the members of their team, and how one leaves it."""
+"""Members of a team: change rights, remove, leave; and rename the team."""
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import contains_eager
@@ -15,7 +15,7 @@ from reflow_accounts.web.request_info import Client
 
 
 class NeedsAdmin(Conflict):
-    """The act would leave a team without an Admin."""
+    """The action would leave a team without an Admin."""
 
     title = "The team needs an Admin"
 
@@ -26,7 +26,7 @@ class NeedsAdmin(Conflict):
 def member_of(team: Team, user_id: str) -> Membership:
     """Return the membership, with its user, of a person (public id) in a team. Raises NotFound.
 
-    It is read anew, whatever was read before. Service accounts are no members in this sense.
+    Reads the row anew. Service accounts do not count as members.
     """
     query = (
         select(Membership)
@@ -42,7 +42,7 @@ def member_of(team: Team, user_id: str) -> Membership:
 
 
 def is_needed(membership: Membership) -> bool:
-    """Say whether the team would be without an Admin if this member were none. Disabled ones do not count."""
+    """Return whether this member is the only Admin of the team. Disabled Admins do not count."""
     if membership.rights != Rights.ADMIN:
         return False
     others = (
@@ -69,7 +69,7 @@ def checked_rights(value: str) -> Rights:
 
 
 def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Client) -> Membership:
-    """Give a member other rights, from the next request on; the same rights again change nothing.
+    """Change the rights of a member from the next request on. Repeating it changes nothing.
 
     Raises NotFound, InsufficientRights unless `by` is an Admin, NeedsAdmin, and ValidationFailed.
     """
@@ -95,7 +95,7 @@ def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Cl
 
 
 def remove(team: Team, user_id: str, *, by: User, client: Client) -> User:
-    """Take a member out of a team at once, and return the person; whoever names oneself leaves.
+    """Remove a member from a team and return the person; one's own id means to leave.
 
     Raises NotFound, InsufficientRights unless `by` is an Admin, and NeedsAdmin.
     """
@@ -109,7 +109,7 @@ def remove(team: Team, user_id: str, *, by: User, client: Client) -> User:
 
 
 def leave(team: Team, *, by: User, client: Client) -> None:
-    """Take oneself out of a team. Raises NotFound, and NeedsAdmin for the last Admin."""
+    """Leave a team. Raises NotFound, and NeedsAdmin for the last Admin."""
     if not by.is_person:
         raise InsufficientRights("A service account belongs to its team. An Admin may delete it.")
     lock_as_member(team, by)
@@ -117,7 +117,7 @@ def leave(team: Team, *, by: User, client: Client) -> None:
 
 
 def rename(team: Team, name: str, *, by: User, client: Client) -> None:
-    """Give a team another name. Raises NotFound, InsufficientRights, and ValidationFailed for the name."""
+    """Rename a team. Raises NotFound, InsufficientRights, and ValidationFailed for the name."""
     try:
         wanted = checked_team_name(name)
     except ValidationFailed as failed:
@@ -140,7 +140,7 @@ def rename(team: Team, name: str, *, by: User, client: Client) -> None:
 
 
 def record_departure(team: Team, user: User, name: str, rights: str, *, client: Client) -> None:
-    """Tell the Admins of a team that who was called `name` and had `rights` left it with the whole account."""
+    """Record for the Admins of a team that the member `name` with `rights` deleted the account."""
     record(
         Action.MEMBER_LEFT,
         by=user,

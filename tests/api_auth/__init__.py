@@ -1,1 +1,1 @@
-"""The API door: credentials, uses, hostile input."""
+"""Authentication of API requests: credentials, uses, hostile input."""

@@ -21,7 +21,7 @@ blueprint = Blueprint("invitations", __name__)
 
 @blueprint.get("/teams/<team_id>/invitations/new")
 def new(team_id: str) -> Answer:
-    """Ask whom to invite."""
+    """Show the form for new invitations."""
     mine = membership_of(current_user(), team_id)
     ensure_rights(mine, Rights.ADMIN)
     return _page(mine.team, InviteForm(formdata=None))
@@ -29,7 +29,7 @@ def new(team_id: str) -> Answer:
 
 @blueprint.post("/teams/<team_id>/invitations")
 def invite(team_id: str) -> Answer:
-    """Invite everybody who was named, or nobody."""
+    """Invite all addresses or none."""
     ensure_recent_proof()
     mine, form = membership_of(current_user(), team_id), InviteForm()
     ensure_rights(mine, Rights.ADMIN)
@@ -48,13 +48,13 @@ def invite(team_id: str) -> Answer:
 
 @blueprint.post("/teams/<team_id>/invitations/<invitation_id>/sending")
 def send_again(team_id: str, invitation_id: str) -> Answer:
-    """Mail a new link; the older one dies."""
+    """Mail a new link; the older one becomes invalid."""
     return _act(team_id, invitation_id, invitations.send_again, "Invitation sent to {} again.")
 
 
 @blueprint.post("/teams/<team_id>/invitations/<invitation_id>/cancellation")
 def cancel(team_id: str, invitation_id: str) -> Answer:
-    """Have the mailed link open nothing any more."""
+    """Cancel an invitation."""
     return _act(team_id, invitation_id, invitations.cancel, "Invitation to {} cancelled.")
 
 

@@ -1,4 +1,4 @@
-"""The page behind an invitation: who invites whom to what, and how to join."""
+"""The page of an invitation link: the invitation, and how to join."""
 
 from enum import StrEnum
 
@@ -28,7 +28,7 @@ Answer = str | AnyResponse | tuple[str, int]
 
 
 class Situation(StrEnum):
-    """How the person who opens a link stands to it; of those that are over it has the state's name."""
+    """Relation of the visitor to the invitation; a closed invitation has the name of its state."""
 
     UNKNOWN = "unknown"
     CANCELLED = "cancelled"
@@ -46,7 +46,7 @@ _OVER = (Situation.UNKNOWN, Situation.CANCELLED, Situation.EXPIRED, Situation.AC
 
 @blueprint.get("/<token>")
 def show(token: str) -> Answer:
-    """Say who invites to which team, and ask; nothing is changed, so that programs may look at links."""
+    """Show the invitation. A GET changes nothing, because mail scanners open links."""
     invitation = _invitation(token)
     situation = _situation(invitation)
     page = _page(token, invitation, situation, NewMemberForm(formdata=None))

@@ -19,7 +19,7 @@ blueprint = Blueprint("members", __name__)
 
 @blueprint.post("/teams/<team_id>/members/<user_id>/rights")
 def change_rights(team_id: str, user_id: str) -> Answer:
-    """Give a member other rights."""
+    """Change a member's rights."""
     ensure_recent_proof()
     team = membership_of(current_user(), team_id).team
     wanted = request.form.get("rights", "")
@@ -34,7 +34,7 @@ def change_rights(team_id: str, user_id: str) -> Answer:
 
 @blueprint.get("/teams/<team_id>/members/<user_id>/removal")
 def ask_to_remove(team_id: str, user_id: str) -> Answer:
-    """Say what a member loses, and ask."""
+    """Ask before a member is removed."""
     mine = membership_of(current_user(), team_id)
     if user_id == current_user().public_id:
         return redirect(url_for("account.members.ask_to_leave", team_id=team_id), 303)
@@ -45,7 +45,7 @@ def ask_to_remove(team_id: str, user_id: str) -> Answer:
 
 @blueprint.post("/teams/<team_id>/members/<user_id>/removal")
 def remove(team_id: str, user_id: str) -> Answer:
-    """Take a member out of the team, at once."""
+    """Remove a member from the team."""
     ensure_recent_proof()
     if user_id == current_user().public_id:
         return redirect(url_for("account.members.ask_to_leave", team_id=team_id), 303)
@@ -57,13 +57,13 @@ def remove(team_id: str, user_id: str) -> Answer:
 
 @blueprint.get("/teams/<team_id>/departure")
 def ask_to_leave(team_id: str) -> Answer:
-    """Say what one loses, and ask; the last Admin is told what to do first."""
+    """Ask before the user leaves the team; tell the last Admin what to do first."""
     return _leaving_page(membership_of(current_user(), team_id))
 
 
 @blueprint.post("/teams/<team_id>/departure")
 def leave(team_id: str) -> Answer:
-    """Leave the team, at once."""
+    """Leave the team."""
     mine = membership_of(current_user(), team_id)
     name = mine.team.name
     try:

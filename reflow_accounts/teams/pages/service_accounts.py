@@ -26,20 +26,20 @@ FLASHED = "service-accounts"
 
 @blueprint.get("/service-accounts")
 def index(team_id: str) -> Answer:
-    """Lead to where the service accounts of a team are listed: its Team tab."""
+    """Redirect to the service accounts on the Team tab."""
     return redirect(_place(membership_of(current_user(), team_id)))
 
 
 @blueprint.get("/service-accounts/new")
 def new(team_id: str) -> Answer:
-    """Ask what a new service account is called."""
+    """Show the form for a new service account."""
     membership = admin_membership_of(current_user(), team_id)
     return _page("new", membership, form=AccountForm(formdata=None))
 
 
 @blueprint.post("/service-accounts")
 def create(team_id: str) -> Answer:
-    """Make a service account."""
+    """Create a service account."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
     form = AccountForm()
@@ -57,7 +57,7 @@ def create(team_id: str) -> Answer:
 
 @blueprint.get("/service-accounts/<account_id>/settings")
 def settings(team_id: str, account_id: str) -> Answer:
-    """Ask for the name and the rights of a service account."""
+    """Show the form for name and rights of a service account."""
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.live_account_of(membership.team, account_id)
     form = AccountForm(formdata=None, name=account.full_name, rights=accounts.rights_of(account))
@@ -93,10 +93,10 @@ def set_standing(team_id: str, account_id: str) -> Answer:
     """Disable a service account, or enable it again."""
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.live_account_of(membership.team, account_id)
-    disabled = _wanted_standing()
+    disabled = _requested_state()
     accounts.set_disabled(membership.team, account, disabled, by=current_user(), client=client())
     db.session.commit()
-    # That it is disabled stands on its page anyhow.
+    # Its page shows the state anyway.
     if not disabled:
         flash(f"{account.full_name} is enabled. Its keys work again.", FLASHED)
     return redirect(
@@ -116,7 +116,7 @@ def deletion(team_id: str, account_id: str) -> Answer:
 
 @blueprint.post("/service-accounts/<account_id>/deletion")
 def delete(team_id: str, account_id: str) -> Answer:
-    """Delete a service account. Deleting a deleted one has the same end."""
+    """Delete a service account. Repeating it changes nothing."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.account_of(membership.team, account_id)
@@ -126,8 +126,8 @@ def delete(team_id: str, account_id: str) -> Answer:
     return _changed(membership, f"Service account {account.full_name} {words}")
 
 
-def _wanted_standing() -> bool:
-    """Return the wanted end. Raises ValidationFailed unless the form says it plainly."""
+def _requested_state() -> bool:
+    """Return the requested state. Raises ValidationFailed for other values."""
     wanted = request.form.get("disabled")
     if wanted not in ("true", "false"):
         raise ValidationFailed(disabled="Say whether to disable or enable: go back and use the button again")
@@ -135,7 +135,7 @@ def _wanted_standing() -> bool:
 
 
 def _place(membership: Membership) -> str:
-    """Return the address of the section on the Team tab, which names the team."""
+    """Return the URL of the section on the Team tab of the team."""
     return url_for("account.team.show", team=membership.team.public_id, _anchor="teams-service-accounts")
 
 
@@ -152,7 +152,7 @@ def _page(name: str, membership: Membership, **more: Any) -> str:
 
 
 def _changed(membership: Membership, message: str) -> Response:
-    """Show the section as it is now: in place behind the dialog, or as the page."""
+    """Return the updated section: as a fragment behind the dialog, or as the page."""
     if not htmx.is_htmx():
         flash(message, FLASHED)
         return redirect(_place(membership), 303)

@@ -18,7 +18,7 @@ blueprint = Blueprint("team", __name__)
 
 @blueprint.get("/team")
 def show() -> Answer:
-    """Show the current team, or the one that the address names; with several and no choice, ask."""
+    """Show the current team or that in the URL; with several teams and no choice, ask for one."""
     wanted = request.args.get("team")
     membership = membership_of(current_user(), wanted) if wanted else current_of(current_user())
     if membership:
@@ -38,7 +38,7 @@ def ask_for_choice() -> Answer:
 
 @blueprint.post("/team/choice")
 def remember_choice() -> Answer:
-    """Make a team the current one, and go on where the person was."""
+    """Make a team the current one and return to the page before."""
     membership = membership_of(current_user(), request.form.get("team", ""))
     choose(membership)
     db.session.commit()
@@ -47,7 +47,7 @@ def remember_choice() -> Answer:
 
 @blueprint.get("/teams/<team_id>/name")
 def ask_for_name(team_id: str) -> Answer:
-    """Ask for another name of the team."""
+    """Show the form to rename the team."""
     mine = membership_of(current_user(), team_id)
     ensure_rights(mine, Rights.ADMIN)
     return render_template("teams/name.html", found=mine.team, form=TeamForm(name=mine.team.name))
@@ -55,7 +55,7 @@ def ask_for_name(team_id: str) -> Answer:
 
 @blueprint.post("/teams/<team_id>/name")
 def rename(team_id: str) -> Answer:
-    """Give the team another name."""
+    """Rename the team."""
     mine, form = membership_of(current_user(), team_id), TeamForm()
     try:
         members.rename(mine.team, form.name.data or "", by=current_user(), client=client())
@@ -73,7 +73,7 @@ def _page_before() -> str:
 
 
 def _tab(page: str | None) -> str:
-    """Return the path of a tab without what it was asked for; the Team tab for what is no tab."""
+    """Return the path of the previous tab without its query; the Team tab for other pages."""
     path = (local_path(page) or "").partition("?")[0]
     is_tab = path.startswith("/account/") and path.count("/") == 2
     return path if is_tab else url_for("account.team.show")
