@@ -70,28 +70,25 @@ def _ask_for_second_factor() -> Response | None:
 
 BLUEPRINTS = {
     "public": (
-        auth_pages.public,
-        users_pages.public,
-        teams_pages.public,
+        *auth_pages.PUBLIC,
+        *users_pages.PUBLIC,
+        *teams_pages.PUBLIC,
         help_pages.pages,
         help_pages.health,
         marketplace_pages.public,
     ),
     "webhooks": (marketplace_pages.webhooks,),
     "account": (
-        users_pages.account,
-        users_pages.account_deletion,
-        auth_pages.account,
-        auth_pages.security,
+        *users_pages.ACCOUNT,
+        *auth_pages.ACCOUNT,
         own_keys.blueprint,
         service_account_keys.blueprint,
         ci_key.blueprint,
-        teams_pages.account,
-        teams_pages.service_account_pages,
+        *teams_pages.ACCOUNT,
         subscriptions_pages.pages,
         activity_pages.pages,
     ),
-    "device": (auth_pages.device,),
+    "device": auth_pages.DEVICE,
     "support": (support_pages.pages,),
 }
 BEFORE_REQUEST = {

@@ -12,7 +12,9 @@ from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import BigInteger, DateTime, Executable, Integer, MetaData, event
-from sqlalchemy.engine import CursorResult, Engine
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import CursorResult, Dialect, Engine
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -180,3 +182,11 @@ def affected_rows(statement: Executable) -> int:
     result = db.session.execute(statement)
     assert isinstance(result, CursorResult)
     return result.rowcount
+
+
+def upsert(dialect: Dialect, table: type[Model]) -> Any:
+    """Return an INSERT into `table` with `on_conflict_do_update` and `on_conflict_do_nothing`.
+
+    SQLAlchemy has one such construct for each dialect, without a common type.
+    """
+    return (sqlite_insert if dialect.name == "sqlite" else postgresql_insert)(table)

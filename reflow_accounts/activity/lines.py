@@ -19,7 +19,7 @@ HEADINGS = (
     "User agent",
     "Program",
 )
-# What a spreadsheet takes for the beginning of a formula, or skips before one (OWASP, CSV injection); the
+# Characters that start a formula, or that a spreadsheet skips before one (OWASP, CSV injection); the
 # wide forms count in East Asian settings.
 _FORMULA_MARKS = tuple("=+-@\t\r\n\0＝＋－＠")
 
@@ -35,12 +35,12 @@ def lines_of(entries: Iterable[Entry]) -> bytes:
 
 
 def remark(words: str) -> bytes:
-    """Return a line that says something about the file itself, in place of an event."""
+    """Return a line with a remark about the file itself."""
     return _written([("", words, *[""] * (len(HEADINGS) - 2))])
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet takes for a formula: an apostrophe before what would begin one."""
+    """Return a cell that no spreadsheet evaluates: with an apostrophe before the start of a formula."""
     return f"'{cell}" if cell.startswith(_FORMULA_MARKS) else cell
 
 

@@ -11,9 +11,8 @@ from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import now
-from reflow_accounts.teams.current import current_of
 from reflow_accounts.teams.models import Membership, Rights
-from reflow_accounts.teams.service import membership_of
+from reflow_accounts.teams.service import current_of, membership_of
 from reflow_accounts.teams.service_accounts import account_seen_by
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import DEFAULT_LIMIT

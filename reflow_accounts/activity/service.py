@@ -1,4 +1,4 @@
-"""The uses and the acts of an account in one list, newest first."""
+"""The activity of an account: uses and actions in one list, newest first."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import HIGHEST_NUMBER, Page, Position, read_cursor, write_cursor
 
 USE_ACTION = "api_key.used"
-# Beyond every line that there will be.
+# Greater than every position.
 _NEWEST = Position(datetime(9999, 1, 1, tzinfo=UTC), HIGHEST_NUMBER)
 _REFUSALS = frozenset({Code.SUBSCRIPTION_INACTIVE, Code.INSUFFICIENT_RIGHTS})
 
@@ -29,7 +29,7 @@ _REFUSALS = frozenset({Code.SUBSCRIPTION_INACTIVE, Code.INSUFFICIENT_RIGHTS})
 class Entry:
     """One line of the activity: an act, or a use (`use` is set).
 
-    `address` is where the account's own person, or who tried to be that person, did it from.
+    `address` is the client address of the account's person, or of a failed sign-in.
     """
 
     at: datetime
@@ -122,9 +122,9 @@ def _position(entry_id: str, user: User, led: Collection[int], others: Collectio
 
 
 def _teams_of(user: User, wanted: Collection[int] | None) -> tuple[list[int], list[int]]:
-    """Return the numbers of the wanted teams whose Admin the user is, and those of the others.
+    """Return the ids of the user's requested teams: those with Admin rights, and the others.
 
-    There is none for a program.
+    Without admin teams for a program.
     """
     if not user.is_person:
         return [], []
@@ -134,7 +134,7 @@ def _teams_of(user: User, wanted: Collection[int] | None) -> tuple[list[int], li
 
 
 def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:
-    """Return where to go on, in each of the two lists: after its last line on this page."""
+    """Return the cursor of the next page, with a position in each of the two lists."""
     use_id, act_at, act_id = seen or (HIGHEST_NUMBER, *_NEWEST.numbers)
     for entry in entries:
         if entry.use:

@@ -1,1 +1,1 @@
-"""Tells programs whom they speak for."""
+"""Authentication of API requests by key or session, and the endpoints /me and /authorize."""

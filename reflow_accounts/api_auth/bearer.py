@@ -1,4 +1,4 @@
-"""API keys and sessions on every request to `/api`, and the record of each use, in the commit of its answer."""
+"""Authenticates API requests by key or session, and records each use of a key in the commit of its response."""
 
 import logging
 from datetime import datetime
@@ -37,25 +37,25 @@ _logger = logging.getLogger(__name__)
 
 
 def authenticate_request() -> None:
-    """Let a request in that presents a secret which is valid now (RFC 6750). Cookies are ignored.
+    """Authenticate a request by its bearer secret (RFC 6750). Ignores cookies.
 
-    It depends on the address and not on the blueprint, so that it also applies where no route is: a key that
-    is presented there has been used.
+    Depends on the path and not on the blueprint, so that it also applies to unknown routes: a key that
+    is presented there is used.
     """
     if not is_api():
         return
     secret = _bearer()
     if _is_open_to_all():
-        _note_use_of(secret)
+        _remember_use_of(secret)
     else:
         set_caller(_caller_by(secret))
 
 
 def record_use(response: Response) -> Response:
-    """Record the use of the key and commit what the view did, before the answer is sent.
+    """Record the use of the key and commit the view's changes, before the response is sent.
 
-    An answer of 400 and above changes nothing: only its use is recorded. When that fails the answer is 503
-    and nothing has happened, so no use is answered and not recorded.
+    A status of 400 and above rolls back the view's changes and only records the use. If that fails the status is 503
+    and nothing changes, so that every answered use is recorded.
     """
     if not is_api():
         return response
@@ -65,7 +65,7 @@ def record_use(response: Response) -> Response:
             db.session.rollback()
         number = record.record(_use(key_id, response.status_code)) if key_id is not None else None
         db.session.commit()
-    except Exception as error:  # whatever kept the use from being recorded, the answer must not go out
+    except Exception as error:  # after any error here the response must not be sent
         db.session.rollback()
         _logger.error("a use could not be recorded: %s", type(error).__name__)
         return problem(503, Code.UNAVAILABLE, _UNRECORDED, Unavailable.title)
@@ -75,9 +75,9 @@ def record_use(response: Response) -> Response:
 
 
 def authenticate(secret: str) -> PresentedKey:
-    """Return the valid key that `secret` is. Raises Unauthenticated.
+    """Return the valid key with this secret. Raises Unauthenticated.
 
-    A wrong checksum is refused before the database is asked. Only a caller with the whole secret learns that
+    Refuses a wrong checksum without a query. Only a caller with the whole secret learns that
     the key was revoked or has expired.
     """
     if not is_key(secret):
@@ -95,7 +95,7 @@ def _caller_by(secret: str | None) -> Caller:
         if session is None:
             raise Unauthenticated(Code.UNKNOWN_KEY, _SESSION_ENDED)
         if touch(session):
-            # A transaction of its own: a rate limit must not wait for a request that already writes.
+            # In a separate transaction: a rate limit must not wait for a request that writes.
             db.session.commit()
         return Caller(session.user_id, session=session)
     key = _used(authenticate(secret))
@@ -104,8 +104,8 @@ def _caller_by(secret: str | None) -> Caller:
     return Caller(key.facts.user_id, key=key)
 
 
-def _note_use_of(secret: str | None) -> None:
-    """Where no credential is needed a valid key counts as used, and an invalid one does not matter."""
+def _remember_use_of(secret: str | None) -> None:
+    """Record the use of a valid key at a public endpoint; ignore an invalid one."""
     try:
         if secret:
             _used(authenticate(secret))
@@ -114,7 +114,7 @@ def _note_use_of(secret: str | None) -> None:
 
 
 def _used(key: PresentedKey) -> PresentedKey:
-    """Note that a valid key was presented: from here on this is a use, whatever the answer will be."""
+    """Remember that a valid key was presented: the request is a use, whatever its response."""
     g.used_key_id = key.facts.key_id
     return key
 
@@ -126,7 +126,7 @@ def _use(key_id: int, status: int) -> UseFacts:
 
 
 def _described() -> tuple[str, str]:
-    """Return method and path of the request, or of the one that a proxy asks about."""
+    """Return method and path of the request, or of the original one behind a proxy."""
     method, where = request.method[:LONGEST_METHOD], path()
     if request.path != forward_auth.PATH:
         return method, where

@@ -1,4 +1,4 @@
-"""Forward authentication: a proxy asks whether the caller has rights to a team, for the request that it holds."""
+"""Forward authentication: a proxy asks whether the caller of its request has rights to a team."""
 
 # nginx passes 2xx, 401 and 403 on and turns every other status into a failure
 # (https://nginx.org/en/docs/http/ngx_http_auth_request_module.html): every refusal is 401 or 403.
@@ -21,9 +21,9 @@ from reflow_accounts.web.request_info import LONGEST_METHOD, LONGEST_PATH, stora
 PATH = f"{API_PREFIX}/authorize"
 
 _QUESTION = "Ask with team=<id> and rights=view, edit or admin, each of them once and nothing else."
-# The same for a team that does not exist, so that nobody learns which do.
+# The same for unknown teams, so that it does not reveal which exist.
 _STRANGER = "You have no rights to a team with this id."
-# RFC 9110, 9.1: a token. Methods in lower case appear in no log of ours.
+# RFC 9110, 9.1: a token. Methods in lower case are not logged.
 _METHOD = re.compile(rf"[A-Z][A-Z-]{{0,{LONGEST_METHOD - 1}}}", re.ASCII)
 _ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 # A character may be four bytes, and each byte written as %xx.
@@ -31,11 +31,11 @@ _LONGEST_WRITTEN = LONGEST_PATH * 12
 
 
 def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
-    """Return the one of the caller's teams that `query` asks about, when the caller has the rights in it.
+    """Return the team in `query` if it is among the caller's `teams` with the required rights.
 
-    `query` is the query string as it came. It is compared with `teams` and goes to no database. Raises
+    `query` is the raw query string. It is compared with `teams`, without a database query. Raises
     InsufficientRights, also for another question than `team` and `rights`, each once, and
-    SubscriptionInactive for a team that is not paid for, whatever other teams the caller has.
+    SubscriptionInactive for a team without an active subscription, regardless of other teams.
     """
     team_id, needed = asked(query)
     team = next((team for team in teams if team.public_id == team_id), None)
@@ -51,10 +51,10 @@ def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
 
 
 def headers_of(user_id: str, team: PresentedTeam, key_id: str = "") -> dict[str, str]:
-    """Return what the proxy tells the service behind it: public ids, and the rights that the user has.
+    """Return the headers for the service behind the proxy: public ids, and the user's rights.
 
-    All four are always there, that of the key empty for a session, so that no client's own header of
-    this name goes through in place of a missing one.
+    All four are always set, that of the key empty for a session, so that no client's own header of
+    this name passes in place of a missing one.
     """
     return {
         "X-Reflow-User": user_id,
@@ -65,7 +65,7 @@ def headers_of(user_id: str, team: PresentedTeam, key_id: str = "") -> dict[str,
 
 
 def teams_of_session(session: UserSession) -> list[PresentedTeam]:
-    """List the teams of the user whose session this is, as a key's are listed."""
+    """List the teams of the session's user in the form of a key's teams."""
     memberships = memberships_of(session.user)
     standings = statuses_of([membership.team_id for membership in memberships])
     return [
@@ -80,18 +80,18 @@ def teams_of_session(session: UserSession) -> list[PresentedTeam]:
 
 
 def original_method(header: str) -> str | None:
-    """Return the method in X-Original-Method, or None when the header holds none.
+    """Return the method in X-Original-Method, or None without a valid one.
 
-    Like `original_path` it goes into the log of uses alone. Callers with a valid key could have sent such a
+    Like `original_path` it only goes into the log of uses. Callers with a valid key could have sent such a
     request themselves, so the header decides nothing.
     """
     return header if _METHOD.fullmatch(header) else None
 
 
 def original_path(header: str) -> str | None:
-    """Return the path in X-Original-URI, decoded, without query and fragment; None when it holds none.
+    """Return the path in X-Original-URI, decoded, without query and fragment; None without a valid one.
 
-    An absolute address is taken for its path. Secrets in it are masked and control characters replaced.
+    Of an absolute URL the path counts. Secrets in it are masked and control characters replaced.
     `header` is Latin-1, as in PEP 3333.
     """
     path = re.split(r"[?#]", _ORIGIN.sub("", header, count=1), maxsplit=1)[0][:_LONGEST_WRITTEN]

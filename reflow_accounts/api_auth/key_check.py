@@ -33,9 +33,9 @@ Headers = dict[bytes, bytes]
 
 _ME = f"{API_PREFIX}/me"
 _BEARER = b"Bearer "
-# The store puts the key in that it finds.
+# The store fills in the key.
 _UNKNOWN = 0
-# Larger batches would keep their first request waiting for their last.
+# In larger batches the first request would wait too long for the last.
 LARGEST_BATCH = 64
 
 _logger = logging.getLogger(__name__)
@@ -129,19 +129,19 @@ class KeyCheck:
     async def _run(self, batch: list[_Waiting]) -> None:
         try:
             results = await self.store.authenticate_and_record([request for request, _ in batch])
-        except Exception as error:  # every waiting request needs an answer, whatever went wrong
+        except Exception as error:  # every waiting request needs an answer after any error
             _logger.error("key checks failed: %s", type(error.__cause__ or error).__name__)
-            # Those that came meanwhile would wait as long again.
+            # Requests that arrived in the meantime would wait as long again.
             batch, self._waiting = batch + self._waiting, []
             for _, done in batch:
                 if not done.done():
                     done.set_exception(Unavailable())
             return
         for (_, done), result in zip(batch, results, strict=True):
-            if not done.done():  # otherwise the client has gone
+            if not done.done():  # otherwise the client has disconnected
                 done.set_result(result)
         if any([is_roll_up_due(result.use_number) for result in results if result.use_number]):  # noqa: C419  # each asks
-            # Not awaited: key checks go on meanwhile, whatever becomes of it.
+            # Not awaited: key checks continue in the meantime, also if it fails.
             self._rolling_up = asyncio.get_running_loop().run_in_executor(None, self._roll_up)
 
     def _roll_up(self) -> None:

@@ -60,7 +60,7 @@ class LookupRequest(NamedTuple):
     """One request whose key is to be checked.
 
     `team` is the public id of the team that a proxy asks about, with the sufficient `rights` to it, separated by
-    spaces; None where any team will do. `use` is recorded when the request is allowed; the store fills in its key.
+    spaces; None if any team is sufficient. `use` is recorded when the request is allowed; the store fills in its key.
     """
 
     digest: bytes
@@ -70,7 +70,7 @@ class LookupRequest(NamedTuple):
 
 
 class LookupResult(NamedTuple):
-    """The rows of `LOOK_UP`, none for an unknown key, and the number of the recorded use, if it was allowed."""
+    """The rows of `LOOK_UP`, none for an unknown key, and the number of the use, if it was recorded."""
 
     rows: list[LookupRow]
     use_number: int | None

@@ -1,4 +1,4 @@
-"""What a looked-up API key is good for, or why it is refused. Whether it is valid is decided in store.py."""
+"""Evaluates a looked-up API key: its teams, or the reason for refusal. store.py decides its validity."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The answer to "who am I": the same words whether a key or a session asks, inside Flask or before it."""
+"""The body of `/me`, the same for keys and sessions, inside Flask and in the event loop."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def body_of_key(key: PresentedKey) -> bytes:
-    """Describe the caller who presented `key`; asks the database nothing more."""
+    """Return the body for the caller with `key`, without a query."""
     facts = key.facts
     return _body(
         {
@@ -36,7 +36,7 @@ def body_of_key(key: PresentedKey) -> bytes:
 
 
 def body_of_session(session: UserSession) -> bytes:
-    """Describe the caller whose session of the command this is."""
+    """Return the body for the caller with this session."""
     user = session.user
     return _body(
         {

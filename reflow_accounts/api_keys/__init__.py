@@ -1,1 +1,1 @@
-"""API keys: made, listed, renamed, revoked, checked, and every use of them recorded."""
+"""API keys: create, list, rename, rotate and revoke them, and record their uses."""

@@ -20,7 +20,7 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
 
-# How long a rotated key keeps working, in seconds.
+# Seconds for which a rotated key still works.
 DEFAULT_OVERLAP = 3_600
 LONGEST_OVERLAP = 7 * 24 * 3_600
 
@@ -28,7 +28,7 @@ LONGEST_OVERLAP = 7 * 24 * 3_600
 def change(
     key: ApiKey, *, name: str | None = None, expires_at: datetime | None = None, by: User, client: Client
 ) -> None:
-    """Change the name and the end of a live key; None keeps a value. Raises as `rename` and `end_at` do."""
+    """Change name or end of a live key; None keeps a value. Raises as `rename` and `end_at` do."""
     if name is not None:
         rename(key, name, by=by, client=client)
     if expires_at is not None:
@@ -36,7 +36,7 @@ def change(
 
 
 def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
-    """Give a live key another name. Raises ValidationFailed as `issue` does."""
+    """Rename a live key. Raises ValidationFailed as `issue` does."""
     tidy = checked_name(name)
     if tidy == key.name:
         return
@@ -51,9 +51,9 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
 
 
 def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> None:
-    """Make a live key expire at a time in the future.
+    """Let a live key expire at a time in the future.
 
-    The end can only be brought forward, so that a short-lived key cannot be extended.
+    The end can only move to an earlier time, so that short-lived keys stay short-lived.
     Raises ValidationFailed for a time that has passed, or that is later than the key's end.
     """
     if expires_at <= now():
@@ -73,7 +73,7 @@ def rotate(
     """Replace a live key by a new one of the same name; return the new key and its secret.
 
     The old key works for `overlap` more seconds, but no longer than it would have. The new key gets the end
-    that the old one had. Of several rotations at once one succeeds. Raises Gone for a revoked key, Conflict
+    that the old one had. Of concurrent rotations one succeeds. Raises Gone for a revoked key, Conflict
     for an expired or already replaced one, ValidationFailed for a bad `overlap` or `nonce`, and
     InsufficientRights and SubscriptionInactive as `issue` does.
     """

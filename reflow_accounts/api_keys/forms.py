@@ -12,7 +12,7 @@ from reflow_accounts.web.input import Form
 
 
 class KeyForm(Form):
-    """`nonce` is new in every form, so that one form makes one key however often it is sent."""
+    """`nonce` is new in every form, so that a form sent repeatedly creates one key."""
 
     name = StringField("Name")
     nonce = HiddenField(default=lambda: secrets.token_urlsafe(16))
@@ -25,7 +25,7 @@ class OwnKeyForm(KeyForm):
 
 
 class RotationForm(Form):
-    """How long the old key works on. `nonce` is new in every form, so that one form rotates once."""
+    """How long the old key still works. `nonce` is new in every form, so that one form rotates once."""
 
     overlap = SelectField(
         "Previous key",
@@ -42,14 +42,14 @@ class RotationForm(Form):
 
     @property
     def seconds(self) -> int:
-        """The chosen overlap. Raises ValidationFailed for one that is not offered."""
+        """The chosen overlap. Raises ValidationFailed for other values."""
         if self.overlap.data not in {choice.value for choice in self.overlap.choices}:
             raise ValidationFailed(overlap="Choose how long the previous key works")
         return int(self.overlap.data)
 
 
 class CiKeyForm(AccountForm):
-    """A service account and its key. `nonce` is new in every form, so that one form makes them once."""
+    """A service account and its key. `nonce` is new in every form, so that a form sent repeatedly creates them once."""
 
     name = StringField("Name of the service account")
     key_name = StringField("Name of the key")

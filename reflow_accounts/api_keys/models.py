@@ -15,7 +15,7 @@ USE_ID_PREFIX = "use_"
 
 
 class ApiKey(Model):
-    """A credential of one user. The secret is not here: only its digest and last four characters."""
+    """A credential of one user. Stores only the digest and the last four characters of the secret."""
 
     __tablename__ = "api_keys"
     __table_args__ = (
@@ -28,7 +28,7 @@ class ApiKey(Model):
             sqlite_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
             postgresql_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
         ),
-        # A form makes one key however often it is sent.
+        # A form creates one key, also when it is sent repeatedly.
         Index("uq_api_keys_nonce", "user_id", "nonce", unique=True),
     )
 
@@ -57,15 +57,15 @@ class ApiKey(Model):
 
     @property
     def recognisable(self) -> str:
-        """The part that people may see: the kind and the last four characters."""
+        """The displayed part of the secret: prefix and last four characters."""
         return f"{KEY_PREFIX}…{self.hint}"
 
 
 class Use(Model):
     """One request that presented a valid key. Rows are appended, never changed.
 
-    There is no index but that of the number and no foreign key: each would double the price of every
-    request. `UsageTotal` and `UsageRange` are made from these rows in batches (`usage/rollup.py`).
+    It has no foreign key and only the index of the number: each would double the cost of every
+    request. Roll-ups derive `UsageTotal` and `UsageRange` from these rows in batches (`usage/rollup.py`).
     """
 
     __tablename__ = "uses"
@@ -90,7 +90,7 @@ class Use(Model):
 
     @property
     def program(self) -> str | None:
-        """The program that the request says it came from, in words; None for those without a name."""
+        """Text with the program of the user agent; None if unknown."""
         return program_of(self.user_agent)
 
 
@@ -106,12 +106,12 @@ class UsageTotal(Model):
 
 
 class UsageRange(Model):
-    """Where in the log the uses of a key lie: those of one roll-up are between two numbers and two times."""
+    """The range of ids and times in the log that contains the uses of a key in one roll-up."""
 
     __tablename__ = "use_spans"
 
     key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    # The number of the last use that the roll-up took in, of whatever key.
+    # The number of the last use in the roll-up, of any key.
     fold: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     count: Mapped[int] = mapped_column(BigInteger)
     first_id: Mapped[int] = mapped_column(BigInteger)
@@ -121,7 +121,7 @@ class UsageRange(Model):
 
 
 class RollupCursor(Model):
-    """One row: up to which number the uses are rolled up into totals and ranges."""
+    """One row with the number of the last rolled-up use."""
 
     __tablename__ = "use_marks"
 

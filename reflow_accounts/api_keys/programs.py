@@ -1,4 +1,4 @@
-"""Reads the user agent of a use: which program says that it made the request. Unverified."""
+"""Reads the user agent of a use: the program that claims to have made the request. Unverified."""
 
 import re
 from urllib.parse import unquote

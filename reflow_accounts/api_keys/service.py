@@ -49,7 +49,7 @@ class ListedKey:
 
     @property
     def was_used_today(self) -> bool:
-        """Whether the last use is less than 24 hours old: somebody may depend on the key."""
+        """Whether the last use is less than 24 hours old."""
         last = self.usage.last_used_at
         return last is not None and now() - last < timedelta(hours=24)
 
@@ -63,11 +63,11 @@ def issue(
     expires_at: datetime | None = None,
     nonce: str | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key and return it with its secret, which exists only in this answer.
+    """Create a key and return it with its secret, which is not stored.
 
-    `name` is 1 to 64 characters, unlike every live key of the owner without regard to case. A `nonce`
-    makes the call count once: Conflict is raised when a key was made with it before. Raises
-    InsufficientRights for a service account that asks, SubscriptionInactive, and ValidationFailed for a
+    `name` is 1 to 64 characters, unique among the owner's live keys, ignoring case. A `nonce`
+    makes the call idempotent: Conflict is raised if it was used before. Raises
+    InsufficientRights if `by` is a service account, SubscriptionInactive, and ValidationFailed for a
     bad name or an expiry in the past.
     """
     if not by.is_person:
@@ -102,7 +102,7 @@ def insert_key(
 
 
 def checked_name(name: str) -> str:
-    """Return the name as it will be kept. Raises ValidationFailed with the sentence for its field."""
+    """Return the normalized name. Raises ValidationFailed with a message for its field."""
     tidy = text.tidy(name)
     fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a name for this key")
     if fault:
@@ -111,7 +111,7 @@ def checked_name(name: str) -> str:
 
 
 def key_of(user: User, public_id: str) -> ApiKey:
-    """Return a key of the user, live or revoked. Raises NotFound, for others' keys too."""
+    """Return a key of the user, live or revoked. Raises NotFound, also for keys of other users."""
     key = db.session.scalar(select(ApiKey).where(ApiKey.public_id == public_id, ApiKey.user_id == user.id))
     if key is None:
         raise NotFound("There is no API key with this id.")
@@ -154,7 +154,7 @@ def keys_page(
     limit: int = ROWS_ON_A_PAGE,
     cursor: str | None = None,
 ) -> Page[ListedKey]:
-    """Return one page of `keys_of`. Raises ValidationFailed for a cursor that no page gave."""
+    """Return one page of `keys_of`. Raises ValidationFailed for an invalid cursor."""
     before = Position.of(read_cursor(cursor, 2))
     keys = keys_of(user, state=state, name=name, limit=limit + 1, before=before)
     page = Page.cut(keys, limit, place_of)
@@ -167,13 +167,13 @@ def numbers_of_keys(user_ids: Collection[int]) -> list[int]:
 
 
 def count_live_keys(user: User) -> int:
-    """Return how many live keys the user has."""
+    """Return the number of live keys of the user."""
     query = select(func.count()).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
     return db.session.scalar(query) or 0
 
 
 def live_key_counts(user_ids: Collection[int]) -> dict[int, int]:
-    """Return how many live keys each user has, by the user's number, in one query."""
+    """Return the number of live keys by the user's row id, in one query."""
     query = select(ApiKey.user_id, func.count()).where(
         ApiKey.user_id.in_(user_ids), ApiKey.revoked_at.is_(None)
     )
@@ -187,7 +187,7 @@ def place_of(key: ApiKey) -> tuple[int, int]:
 
 
 def with_usage_counts(keys: list[ApiKey]) -> list[ListedKey]:
-    """Put its usage beside each key, in one query."""
+    """Return each key with its usage, in one query."""
     usage_counts = usage_counts_of([key.id for key in keys])
     return [ListedKey(key, usage_counts[key.id]) for key in keys]
 
@@ -203,9 +203,9 @@ def find_by_secret(secret: str) -> ApiKey | None:
 
 
 def revoke(key: ApiKey, *, by: User, client: Client, reason: str = "") -> bool:
-    """End a key for every request that begins after this commits; say whether it was live until now.
+    """Revoke a key for every request that begins after the commit; return whether it was live.
 
-    `reason` is support's, for the audit log. Of several revocations at once one returns True, and one entry is written.
+    `reason` is support's, for the audit log. Of concurrent revocations one returns True and writes the entry.
     """
     at = now()
     ended = update(ApiKey).where(ApiKey.id == key.id, ApiKey.revoked_at.is_(None)).values(revoked_at=at)
@@ -216,7 +216,7 @@ def revoke(key: ApiKey, *, by: User, client: Client, reason: str = "") -> bool:
 
 
 def revoke_all(owner: User, *, by: User, client: Client) -> None:
-    """End every live key of a user, as `revoke` does."""
+    """Revoke every live key of a user, as `revoke` does."""
     for key in keys_of(owner):
         revoke(key, by=by, client=client)
 
@@ -234,7 +234,7 @@ def name_taken(owner: User, name: str) -> ValidationFailed:
 
 
 def record_act(action: Action, key: ApiKey, by: User, client: Client, **details: str) -> None:
-    """Write down what was done to a key; the team that owns a service account sees it too."""
+    """Record an action on a key; the owning team of a service account also sees it."""
     record(
         action,
         by=by,
@@ -249,7 +249,7 @@ def record_act(action: Action, key: ApiKey, by: User, client: Client, **details:
 
 
 def _insert(key: ApiKey) -> None:
-    """Add the key; the database decides between two requests that want the same name or nonce."""
+    """Insert the key; unique constraints decide between concurrent requests with the same name or nonce."""
     owner, name, nonce = key.user, key.name, key.nonce
     try:
         with db.session.begin_nested():

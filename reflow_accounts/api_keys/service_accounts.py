@@ -16,7 +16,7 @@ from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFai
 from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
-from reflow_accounts.teams.service import hold_as_admin
+from reflow_accounts.teams.service import lock_as_admin
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Position, older_than
 from reflow_accounts.web.request_info import Client
@@ -76,11 +76,11 @@ def place_of(row: ListedAccount) -> tuple[int, int]:
 
 
 def delete(team: Team, account: User, *, by: User, client: Client) -> bool:
-    """Delete a service account and revoke its keys, for every request that begins after this commits.
+    """Delete a service account and revoke its keys, for every request that begins after the commit.
 
-    Say whether it was there until now. The record of its uses stays. Raises as `hold_as_admin` does.
+    Returns whether it existed. The record of its uses stays. Raises as `lock_as_admin` does.
     """
-    if not accounts.bury(team, account, by=by, client=client):
+    if not accounts.delete_without_keys(team, account, by=by, client=client):
         return False
     revoke_all(account, by=by, client=client)
     return True
@@ -96,7 +96,7 @@ def issue_key(
     expires_at: datetime | None = None,
     nonce: str | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key of a service account, as `api_keys.service.issue` does; only an Admin of the team may.
+    """Create a key of a service account, as `api_keys.service.issue` does; only an Admin of the team may.
 
     Raises also as `accounts.ensure_usable` does.
     """
@@ -114,7 +114,7 @@ def change_key(
     client: Client,
 ) -> None:
     """Change a key of a service account, as `api_keys.changes.change` does; only an Admin of the team may."""
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     change(key, name=name, expires_at=expires_at, by=by, client=client)
 
 
@@ -136,20 +136,20 @@ def rotate_key(
 
 
 def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:
-    """End a key of a service account, as `api_keys.service.revoke` does; only an Admin of the team may."""
-    hold_as_admin(team, by)
+    """Revoke a key of a service account, as `api_keys.service.revoke` does; only an Admin of the team may."""
+    lock_as_admin(team, by)
     return revoke(key, by=by, client=client)
 
 
 def create_with_key(
     team: Team, name: str, rights: Rights, key_name: str, nonce: str, *, by: User, client: Client
 ) -> tuple[ApiKey, str]:
-    """Make a service account and a key of it together; return the key and its secret.
+    """Create a service account and its key; return the key and its secret.
 
-    One `nonce` makes one account and one key: Conflict is raised when they were made before. Raises
-    ValidationFailed for `name`, `rights` and `key_name`, and else as `create` and `issue` do.
+    `nonce` makes the call idempotent: Conflict is raised if it was used before. Raises
+    ValidationFailed for `name`, `rights` and `key_name`, and as `create` and `issue` do.
     """
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     if _was_issued(team, nonce):
         raise Conflict("This key was already created. It cannot be shown again.")
     if not status_of(team).is_active:
@@ -162,7 +162,7 @@ def create_with_key(
 
 
 def proposed_name(team: Team) -> str:
-    """Return a name for a service account that runs the team's CI: TEAM-ci, with a number when it is taken."""
+    """Return a name for a service account that runs the team's CI: TEAM-ci, with a number if it is taken."""
     plain = unicodedata.normalize("NFKC", team.name).casefold()
     slug = re.sub(r"\W+", "-", plain)[:LONGEST_SLUG].strip("-_") or "team"
     taken = accounts.taken_names(team)

@@ -25,7 +25,7 @@ def rows_page(
 ) -> Page[KeyRow]:
     """Return one page of rows whose key's name contains `name`, newest first.
 
-    Raises ValidationFailed for a cursor that no page gave.
+    Raises ValidationFailed for an invalid cursor.
     """
     query = select(ApiKey).where(_is_row_of(owner))
     if name:

@@ -1,1 +1,1 @@
-"""How a person proves who they are: login, sessions, passwords, second factors, passkeys."""
+"""Authentication of people: login, sessions, passwords, second factors, passkeys."""

@@ -1,4 +1,4 @@
-"""Logins that a terminal asks for and a browser decides on: OAuth 2.0 device authorization (RFC 8628)."""
+"""Logins of a terminal that a browser approves: OAuth 2.0 device authorization (RFC 8628)."""
 
 import secrets
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.auth.login import hold_person, start_session
+from reflow_accounts.auth.login import lock_person, start_session
 from reflow_accounts.auth.models import LONGEST_HOST, DeviceLogin, Factor, SessionKind, UserSession
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.database import affected_rows, db, now
@@ -19,23 +19,23 @@ from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
 
 LIFETIME = timedelta(minutes=10)
-# RFC 8628, 3.5: how many seconds lie between two polls, and how many more after each that came too early.
+# RFC 8628, 3.5: seconds between two polls, and the increase after each poll that came too early.
 INTERVAL = 5
 SLOWER = 5
 SLOWEST = 60
-# A poll that is on its way faster than the one before is not early.
+# Tolerance for varying network delay.
 _LENIENCE = timedelta(seconds=1)
-# RFC 8628, 6.1: consonants alone, so that no word appears and nothing is mistaken; 20^8 codes.
+# RFC 8628, 6.1: only consonants, so that no words and no similar characters appear; 20^8 codes.
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _CODE_LENGTH = 8
 _DEVICE_CODE_BYTES = 32
 WRONG_CODE = "This code is not known or no longer good. Look at your terminal, or run reflow login again"
-# Rows stay for a while, so that a page that is still open says what became of it.
+# Ended logins are kept for a while, so that an open page can show their state.
 _KEPT = timedelta(days=1)
 
 
 class Refusal(StrEnum):
-    """Why a poll gives no session, in the words of RFC 8628, 3.5 and RFC 6749, 5.2."""
+    """Error codes of a poll that returns no session (RFC 8628, 3.5 and RFC 6749, 5.2)."""
 
     PENDING = "authorization_pending"
     SLOW_DOWN = "slow_down"
@@ -54,10 +54,10 @@ _SENTENCES = {
 
 
 def ask(host: str, *, client: Client) -> tuple[DeviceLogin, str, str]:
-    """Begin a login for a machine that calls itself `host` (any words; they are cut and cleaned).
+    """Begin a login for a machine with the name `host` (any text; it is shortened and cleaned).
 
-    Return its row, the device code for the terminal alone and the user code to be typed (XXXX-XXXX).
-    Neither is kept.
+    Returns its row, the secret device code of the terminal and the user code to type (XXXX-XXXX).
+    Only digests of the codes are stored.
     """
     device_code = secrets.token_urlsafe(_DEVICE_CODE_BYTES)
     for _ in range(10):
@@ -81,12 +81,12 @@ def ask(host: str, *, client: Client) -> tuple[DeviceLogin, str, str]:
 
 
 def claim(user: User, code: str) -> DeviceLogin:
-    """Return the login whose code the user typed; from then on nobody else can decide on it.
+    """Reserve the login with this user code for the user who typed it, and return it.
 
-    Case, blanks and dashes do not matter. Raises ValidationFailed for a code that is unknown, expired,
-    decided on, or was typed by somebody else before.
+    Ignores case, spaces and dashes. Raises ValidationFailed for a code that is unknown, expired,
+    already decided, or reserved for another user.
     """
-    hold_person(user)
+    lock_person(user)
     typed = "".join(letter for letter in code.upper() if letter.isalnum())
     is_mine = DeviceLogin.user_id.is_(None) | (DeviceLogin.user_id == user.id)
     wanted = update(DeviceLogin).where(DeviceLogin.user_digest == digest_of(typed), _is_open(now()), is_mine)
@@ -98,7 +98,7 @@ def claim(user: User, code: str) -> DeviceLogin:
 
 
 def login_of(user: User, public_id: str) -> DeviceLogin:
-    """Return a login that the user has claimed, whatever became of it. Raises NotFound, for others' too."""
+    """Return a login that the user has claimed, in any state. Raises NotFound, also for those of other users."""
     query = select(DeviceLogin).where(DeviceLogin.public_id == public_id, DeviceLogin.user_id == user.id)
     login = db.session.scalar(query)
     if login is None:
@@ -107,11 +107,11 @@ def login_of(user: User, public_id: str) -> DeviceLogin:
 
 
 def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -> None:
-    """Approve or deny a login, once; the same decision again is harmless.
+    """Approve or deny a login. Repeating the decision changes nothing.
 
-    Raises Conflict when it expired or was decided otherwise before.
+    Raises Conflict if the login has expired or the other decision was made.
     """
-    hold_person(by)
+    lock_person(by)
     at = now()
     decided = update(DeviceLogin).where(DeviceLogin.id == login.id, _is_open(at))
     values = {"decided_at": at, "is_approved": is_approved}
@@ -132,9 +132,9 @@ def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -
 
 
 def exchange(device_code: str, *, client: Client) -> tuple[UserSession, str]:
-    """Return the session of an approved login and its secret, once; of several polls at once one gets it.
+    """Return the session of an approved login and its secret; of concurrent polls only one gets them.
 
-    Raises BadRequest with the member `error` (Refusal) otherwise; what it noted is to be committed then.
+    Otherwise raises BadRequest with the member `error` (Refusal); the caller then commits the poll's record.
     """
     digest, at = digest_of(device_code), now()
     login = db.session.scalar(select(DeviceLogin).where(DeviceLogin.device_digest == digest))
@@ -146,7 +146,7 @@ def exchange(device_code: str, *, client: Client) -> tuple[UserSession, str]:
         raise _refused(Refusal.DENIED)
     if login.is_approved is None or login.user is None:
         raise _refused(_early_or_pending(login, at))
-    hold_person(login.user)
+    lock_person(login.user)
     taken = update(DeviceLogin).where(
         DeviceLogin.id == login.id, DeviceLogin.used_at.is_(None), DeviceLogin.is_approved.is_(True)
     )
@@ -157,17 +157,17 @@ def exchange(device_code: str, *, client: Client) -> tuple[UserSession, str]:
 
 
 def prune_device_logins() -> int:
-    """Remove the logins that ended a day ago; return how many there were."""
+    """Delete the logins that ended a day ago; return their number."""
     return affected_rows(delete(DeviceLogin).where(DeviceLogin.expires_at < now() - _KEPT))
 
 
 def _early_or_pending(login: DeviceLogin, at: datetime) -> Refusal:
-    """Note a poll, and say whether it came too early: then the terminal must wait longer from now on."""
+    """Record a poll; if it came too early, lengthen the interval."""
     is_early = login.polled_at is not None and (
         at - login.polled_at + _LENIENCE < timedelta(seconds=login.interval)
     )
     if login.polled_at is not None and at - login.polled_at < _LENIENCE:
-        # Polls that come too fast do not each cause a write.
+        # Polls without a pause do not cause a write each.
         return Refusal.SLOW_DOWN
     interval = min(login.interval + (SLOWER if is_early else 0), SLOWEST)
     noted = update(DeviceLogin).where(DeviceLogin.id == login.id).values(polled_at=at, interval=interval)
@@ -184,5 +184,5 @@ def _refused(refusal: Refusal) -> BadRequest:
 
 
 def _shown(host: str) -> str:
-    """Return the host's name as it is kept: one line of what can be shown, cut to size."""
+    """Return the host name to store: one line of printable characters, shortened."""
     return text.tidy("".join(letter for letter in host if letter.isprintable()))[:LONGEST_HOST]

@@ -1,4 +1,4 @@
-"""Short secrets that must be read again: encrypted under the secret key, so that the database alone is no use."""
+"""Encrypts short secrets with a key derived from the secret key, so that the database alone does not reveal them."""
 
 import base64
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ _EXTENSION = "vault"
 
 
 class Vault:
-    """Seals with the first secret key and opens with each, so that the secret key can be changed in steps."""
+    """Encrypts with the first secret key and decrypts with any, so that the secret key can be rotated."""
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
-        """Take the secret keys, current one first."""
+        """Derive a key from each secret key; the first is the current one."""
         fernets = [Fernet(_derived(key)) for key in secret_keys]
         self._current, self._all = fernets[0], MultiFernet(fernets)
 
@@ -25,14 +25,14 @@ class Vault:
         return self._current.encrypt(text.encode())
 
     def open(self, sealed: bytes, *, lifetime: timedelta | None = None) -> str | None:
-        """Return the text that was sealed, or None: forged, of a lost key, or older than `lifetime`."""
+        """Return the decrypted text; None if it is forged, of an unknown key, or older than `lifetime`."""
         try:
             return self._all.decrypt(sealed, ttl=int(lifetime.total_seconds()) if lifetime else None).decode()
         except InvalidToken:
             return None
 
     def is_current(self, sealed: bytes) -> bool:
-        """Say whether `sealed` was made with the first secret key."""
+        """Return whether `sealed` was encrypted with the first secret key."""
         try:
             self._current.decrypt(sealed)
         except InvalidToken:
@@ -41,13 +41,13 @@ class Vault:
 
 
 def _derived(secret_key: str) -> bytes:
-    # HKDF (RFC 5869): this key is good for nothing else that the secret key does.
+    # HKDF (RFC 5869): separates this key from other uses of the secret key.
     derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"reflow second factor")
     return base64.urlsafe_b64encode(derive.derive(secret_key.encode()))
 
 
 def init_app(app: Flask, vault: Vault) -> None:
-    """Keep the vault of an application."""
+    """Set the vault of an application."""
     app.extensions[_EXTENSION] = vault
 
 

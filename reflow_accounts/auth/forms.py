@@ -1,4 +1,4 @@
-"""The forms of signing in, of passwords and of proofs."""
+"""Forms for login, passwords and step-up authentication."""
 
 from wtforms import HiddenField, PasswordField, StringField
 
@@ -14,13 +14,13 @@ class CodeForm(Form):
     code = StringField("Authentication code")
 
     def with_fault(self, sentence: str) -> "CodeForm":
-        """Return the form with what is wrong with its code."""
+        """Return the form with an error message at its code."""
         self.code.errors = [sentence]
         return self
 
 
 class SetupForm(CodeForm):
-    # The sealed secret of the page.
+    # The encrypted secret of the page.
     setup = HiddenField()
 
 
@@ -33,7 +33,7 @@ class DeviceCodeForm(Form):
 
 
 class CredentialForm(Form):
-    # What the browser gave for a passkey, as JSON.
+    # The passkey credential from the browser, as JSON.
     credential = HiddenField()
 
 
@@ -59,7 +59,7 @@ class ChangePasswordForm(Form):
 
 
 class ProofForm(Form):
-    """One field for each kind of proof. Their names begin with `proof_`, so that none is carried along."""
+    """One field for each kind of proof. The prefix `proof_` keeps them out of the repeated request."""
 
     proof_password = PasswordField("Password")
     proof_code = StringField("Authentication code")

@@ -1,4 +1,4 @@
-"""Sign in, stay signed in, sign out."""
+"""Log in with a password; start, find, touch and end sessions."""
 
 import re
 import secrets
@@ -23,11 +23,11 @@ IDLE_LIFETIME = timedelta(days=7)
 ABSOLUTE_LIFETIME = timedelta(days=30)
 # Live sessions of one user.
 MOST_SESSIONS = 100
-# How stale `last_active_at` may be before a request writes it again.
+# Maximum age of `last_active_at` before a request updates it.
 ACTIVITY_STEP = timedelta(minutes=1)
 COOKIE_VALUE_BYTES = 16
 
-# Enough to catch a slip; whether an address is somebody's, only a mail to it can tell.
+# Catches typing errors; only a mail can verify that an address exists.
 _ADDRESS = re.compile(r"""[^@\s"(),:;<>\[\]\\]+@[^@\s"(),:;<>\[\]\\.]+(\.[^@\s"(),:;<>\[\]\\.]+)+""")
 
 
@@ -39,7 +39,7 @@ def find_by_email(email: str) -> User | None:
 
 
 def checked_email(email: str) -> str:
-    """Return the address as it is kept. Raises ValidationFailed with the sentence for its field."""
+    """Return the normalized address. Raises ValidationFailed with a message for its field."""
     address = text.folded(text.tidy(email))
     if len(address) > LONGEST_EMAIL or not text.is_plain(address) or not _ADDRESS.fullmatch(address):
         raise ValidationFailed(email="Enter an email address like name@example.com")
@@ -47,9 +47,9 @@ def checked_email(email: str) -> str:
 
 
 def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User | None:
-    """Return the person who may sign in with these words, or None.
+    """Return the person with this address and password, or None.
 
-    Unknown, disabled, service account and wrong password cost the same time (OWASP ASVS 5.0, 6.3.8).
+    Takes the same time for an unknown or disabled user, a service account and a wrong password (OWASP ASVS 5.0, 6.3.8).
     """
     user = find_by_email(email)
     stored = user.password_hash if user and user.is_person and not user.disabled_at else None
@@ -57,10 +57,10 @@ def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User 
 
 
 def refuse_sign_in(email: str, client: Client) -> None:
-    """Write down that somebody tried to sign in with this address and may not.
+    """Record a failed sign-in with this address.
 
-    It is in the activity of the account with the address. For an address without one the same is written,
-    with nobody's account and without what was typed: so both take the same time, and operators see both.
+    The record appears in the activity of the account with the address. For an address without an account it
+    has no account and no address: both cases take the same time, and operators see both.
     """
     user = find_by_email(email)
     record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=client.device, address=client.address)
@@ -68,7 +68,7 @@ def refuse_sign_in(email: str, client: Client) -> None:
 
 
 def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> None:
-    """Keep the password under the current secret key, so that an older one can be given up in time.
+    """Rehash the password if its hash uses an old secret key, so that the old key can be removed later.
 
     Call it with the password that has just matched.
     """
@@ -80,9 +80,9 @@ def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> No
 def start_session(
     user: User, kind: SessionKind, factors: Sequence[Factor], *, client: Client, host: str | None = None
 ) -> tuple[UserSession, str]:
-    """Begin a session of somebody who has proved it by `factors`, on a machine that calls itself `host`.
+    """Start a session of a user who authenticated with `factors`, on a machine with the name `host`.
 
-    Return its row and the value that opens it, which is not kept. Of more than MOST_SESSIONS of one user the
+    Returns its row and its secret value, of which only a digest is stored. Above MOST_SESSIONS of one user the
     least recently active ones end.
     """
     if kind == SessionKind.COMMAND:
@@ -118,7 +118,7 @@ def start_session(
 
 
 def find_session(value: str, kind: SessionKind) -> UserSession | None:
-    """Return the live session that `value` opens, or None: unknown, ended, expired, idle, user disabled."""
+    """Return the session of `value`; None if it is unknown, ended, expired, idle, or its user is disabled."""
     session = db.session.scalar(
         select(UserSession).where(UserSession.digest == digest_of(value), UserSession.kind == kind)
     )
@@ -129,7 +129,7 @@ def find_session(value: str, kind: SessionKind) -> UserSession | None:
 
 
 def touch(session: UserSession) -> bool:
-    """Note that the session is in use, at most once a minute; say whether there is something to commit."""
+    """Record that the session is in use, at most once a minute; return whether there is something to commit."""
     at = now()
     if at - session.last_active_at < ACTIVITY_STEP:
         return False
@@ -142,9 +142,9 @@ def touch(session: UserSession) -> bool:
 
 
 def end_sessions_of(user: User, *, but: UserSession | None = None) -> None:
-    """End every session of the user at once, of browsers and of the command, all `but` one.
+    """End every session of the user, in browsers and terminals, except `but`.
 
-    Logins that wait for a terminal are void first: one that is just becoming a session is waited for and ended.
+    Voids pending device logins first; waits for one that is becoming a session, and ends that session.
     """
     void_device_logins_of(user)
     live = update(UserSession).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
@@ -154,26 +154,26 @@ def end_sessions_of(user: User, *, but: UserSession | None = None) -> None:
 
 
 def void_device_logins_of(user: User) -> None:
-    """Have no terminal be given a session that was approved, or could be, until now."""
-    hold_person(user)
+    """Void the pending device logins of the user, so that none becomes a session."""
+    lock_person(user)
     at = now()
     waiting = update(DeviceLogin).where(DeviceLogin.user_id == user.id, DeviceLogin.used_at.is_(None))
-    # The approval goes too: a poll that began a moment ago reads its clock and not this one.
+    # Also clear the approval: a concurrent poll compares times with its own clock.
     db.session.execute(
         waiting.where(DeviceLogin.expires_at > at).values(expires_at=at, decided_at=at, is_approved=False)
     )
 
 
-def hold_person(user: User) -> None:
-    """Have others who begin or void logins of this person wait until the transaction ends.
+def lock_person(user: User) -> None:
+    """Lock the user's row against starting and voiding logins, until the transaction ends.
 
-    Who holds a person and a login takes the person first.
+    Lock order: the person before a login.
     """
     db.session.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
 
 
 def end_session(session: UserSession, *, by: User, client: Client) -> None:
-    """End a session at once, on every node. Ending an ended one changes nothing."""
+    """End a session on all nodes. Ending an ended session changes nothing."""
     if session.ended_at:
         return
     session.ended_at = now()

@@ -1,4 +1,4 @@
-"""The browser's session, between Flask-Login's cookie and our row."""
+"""Connects the cookie of Flask-Login with the session's row."""
 
 from flask import flash, redirect, session, url_for
 from flask_login import UserMixin, current_user, login_user, logout_user
@@ -12,12 +12,12 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx, request_logging
 from reflow_accounts.web.redirects import current_page
 
-# Flask-Login keeps the session's value under this name in the signed cookie.
+# Flask-Login stores the session's value under this name in the signed cookie.
 VALUE = "_user_id"
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login is untyped
-    """What Flask-Login takes for a user: a live session. `get_id` is the value that the cookie holds."""
+    """The user object of Flask-Login: a live session. `get_id` returns the value in the cookie."""
 
     def __init__(self, row: UserSession, value: str) -> None:
         self.session = row
@@ -34,7 +34,7 @@ def current_session() -> UserSession | None:
 
 
 def shown_user() -> User | None:
-    """Return whose name the page shows; None also when the database cannot say, so that errors can be shown."""
+    """Return the user whose name the page shows; None without a session, or if the database is unavailable."""
     try:
         session = current_session()
     except SQLAlchemyError:
@@ -43,30 +43,30 @@ def shown_user() -> User | None:
 
 
 def was_signed_in() -> bool:
-    """Say whether the browser holds the cookie of a session, live or not."""
+    """Return whether the browser sent the cookie of a session, live or not."""
     return VALUE in session
 
 
 def enter(row: UserSession, value: str) -> None:
-    """Give the browser the cookie of a new session; whatever the old one held is gone."""
+    """Set the cookie of a new session and drop the content of the old cookie."""
     session.clear()
     session.permanent = True
     login_user(SignedIn(row, value))
 
 
 def renew(value: str) -> None:
-    """Have the cookie of this browser hold the new value of its session; the rest of it stays."""
+    """Put a new session value into the cookie and keep its other content."""
     session[VALUE] = value
 
 
 def leave() -> None:
-    """Take the cookie's content away."""
+    """Clear the cookie."""
     logout_user()
     session.clear()
 
 
 def ask_to_log_in() -> Response:
-    """Send the browser to the log-in page and back to here afterwards."""
+    """Redirect to the log-in page, and back to this page after login."""
     if was_signed_in() or htmx.is_htmx():
         session.clear()
         flash("Your session ended. Log in to continue.", "session")

@@ -1,4 +1,4 @@
-"""Links that are mailed: made, found, used once, dropped. Their tokens are made where mail is written."""
+"""Single-use links in mails: create, find, use, delete. mail/rendering.py signs their tokens."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,12 +11,12 @@ from reflow_accounts.users.models import User
 
 # OWASP ASVS 5.0, 6.5.5 would allow ten minutes for a code that is typed; a link is not guessed.
 LIFETIME = timedelta(hours=1)
-# How long an expired link is kept, before its row goes.
+# How long an expired link is kept.
 _KEPT = timedelta(days=1)
 
 
 def add_link(purpose: LinkPurpose, email: str, *, user: User | None = None, **data: Any) -> MailLink:
-    """Make a link for one purpose that `email` will get; old ones of everybody are cleared away."""
+    """Create a link to mail to `email`, for one purpose; delete long-expired links of all users."""
     at = now()
     link = MailLink(
         purpose=purpose, email=email, user_id=user.id if user else None, data=data, expires_at=at + LIFETIME
@@ -34,7 +34,7 @@ def count_recent(purpose: LinkPurpose, user: User) -> int:
 
 
 def find_link(public_id: str | None, purpose: LinkPurpose) -> MailLink | None:
-    """Return the link that is still good for `purpose`, or None: unknown, used, expired, for something else."""
+    """Return the valid link for `purpose`; None if it is unknown, used, expired, or for another purpose."""
     if public_id is None:
         return None
     return db.session.scalar(
@@ -47,21 +47,21 @@ def find_link(public_id: str | None, purpose: LinkPurpose) -> MailLink | None:
     )
 
 
-def hold(user: User) -> None:
-    """Have others who would use or drop links of this user wait until the transaction ends.
+def lock_links_of(user: User) -> None:
+    """Lock the links of this user against use and deletion, until the transaction ends.
 
-    Call it before `use` and `drop_links_of`: who holds one link must not wait for who wants all of them.
+    Call it before `use` and `drop_links_of`, to prevent a deadlock between one link and all links of a user.
     """
     db.session.execute(select(User.id).where(User.id == user.id).with_for_update())
 
 
-def hold_sign_ups_of(email: str) -> None:
-    """Do as `hold` does for the links of an address that has no account yet."""
+def lock_sign_ups_of(email: str) -> None:
+    """Lock the sign-up links of an address without an account, as `lock_links_of` does."""
     db.session.execute(_sign_ups_of(select(MailLink.id), email).order_by(MailLink.id).with_for_update())
 
 
 def use(link: MailLink) -> bool:
-    """Use a link up and empty it; say whether this call was the one: of several at once one is."""
+    """Mark a link as used and clear its data; return False if it was used before or concurrently."""
     at = now()
     used = (
         update(MailLink)
@@ -72,13 +72,13 @@ def use(link: MailLink) -> bool:
 
 
 def drop_links_of(user: User, *purposes: LinkPurpose) -> None:
-    """Delete the user's links that nobody has used yet, for these purposes or for all."""
+    """Delete the user's unused links, for these purposes or for all."""
     query = delete(MailLink).where(MailLink.user_id == user.id, MailLink.used_at.is_(None))
     db.session.execute(query.where(MailLink.purpose.in_(purposes)) if purposes else query)
 
 
 def drop_sign_ups_of(email: str) -> None:
-    """Delete the links with which an account for this address could still begin."""
+    """Delete the unused sign-up links of this address."""
     db.session.execute(_sign_ups_of(delete(MailLink), email))
 
 

@@ -1,4 +1,4 @@
-"""Sessions, second factors, mailed links, and logins that a terminal asks for."""
+"""Sessions, second factors, mailed links and device logins."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ LONGEST_HOST = 64
 
 
 class LinkPurpose(StrEnum):
-    """What a mailed link is good for, and nothing else."""
+    """The only purpose of a mailed link."""
 
     SIGN_UP = "sign_up"
     RESET_PASSWORD = "reset_password"  # noqa: S105  # pragma: allowlist secret
@@ -28,19 +28,19 @@ class SessionKind(StrEnum):
 
 
 class Factor(StrEnum):
-    """What somebody proved with to be the person (OWASP ASVS 5.0, 16.3.1)."""
+    """A means of authentication (OWASP ASVS 5.0, 16.3.1)."""
 
     PASSWORD = "password"  # noqa: S105  # pragma: allowlist secret
     CODE = "code"
     RECOVERY_CODE = "recovery_code"
     PASSKEY = "passkey"
     MAILED_LINK = "mailed_link"
-    # Approved in a browser that was signed in.
+    # Approved in a signed-in browser.
     BROWSER = "browser"
 
 
 class UserSession(Model):
-    """One sign-in: the browser's cookie or the command's secret opens it until it ends or expires."""
+    """A session of a browser (by cookie) or of the command (by secret)."""
 
     __tablename__ = "user_sessions"
     __table_args__ = (Index(None, "user_id", "ended_at"),)
@@ -52,27 +52,27 @@ class UserSession(Model):
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     last_active_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # When the person last proved to be the person: at sign-in, and at every step-up. None is long ago.
+    # Last authentication: at sign-in or step-up. None counts as long ago.
     proven_at: Mapped[datetime | None] = mapped_column(UTCDateTime, default=now)
-    # When the session last asked for a page of the support console.
+    # Last request for a page of the support console.
     support_active_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(255), default="")
-    # What the machine of the command calls itself, where it was let in through a browser.
+    # Host name of the terminal, for device logins.
     host: Mapped[str | None] = mapped_column(String(LONGEST_HOST))
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
 
     @property
     def device(self) -> str:
-        """The program and system that signed in, in words, and the machine's own name where it said one."""
+        """Text with program, system and, if known, host name of the session."""
         return _at(Client(self.address, self.user_agent), self.host)
 
 
 class RecoveryCode(Model):
-    """A code that stands in for the authenticator app once. Only its digest is kept."""
+    """A single-use code in place of the authenticator app. Only its digest is stored."""
 
     __tablename__ = "recovery_codes"
     __table_args__ = (Index(None, "user_id"),)
@@ -104,29 +104,29 @@ class Passkey(Model):
 
 
 class PasskeyChallenge(Model):
-    """A challenge for a passkey to sign: short-lived, and deleted when it is used."""
+    """A short-lived challenge that a browser signs with a passkey; use deletes it."""
 
     __tablename__ = "passkey_challenges"
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     value: Mapped[bytes] = mapped_column(LargeBinary(64), unique=True)
-    # Whose it is; None at sign-in, where nobody is known yet.
+    # None at sign-in, before the user is known.
     user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
 
 
 class MailLink(Model):
-    """A link that was mailed: for one purpose, once, for an hour. The mail holds the signed `public_id`."""
+    """A mailed single-use link, valid for an hour. The mail contains the signed `public_id`."""
 
     __tablename__ = "mail_links"
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("lnk"))
     purpose: Mapped[str] = mapped_column(String(20))
-    # Whose account it is about; None for an account that begins with it.
+    # None for a sign-up, which has no account yet.
     user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
     email: Mapped[str] = mapped_column(String(LONGEST_EMAIL))
-    # What is to be done when it is opened; emptied once it was.
+    # Data of the action; cleared on use.
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
@@ -134,46 +134,46 @@ class MailLink(Model):
 
 
 class DeviceLogin(Model):
-    """A login that a terminal asks for and a signed-in browser decides on (RFC 8628). Both codes are digests."""
+    """A login of a terminal that a signed-in browser approves or denies (RFC 8628). Both codes are digests."""
 
     __tablename__ = "device_logins"
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("dev"))
-    # Of what the terminal polls with, and of what the person types.
+    # Digests of the terminal's code and of the code that the person types.
     device_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     user_digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
-    # What asks.
+    # The terminal.
     host: Mapped[str] = mapped_column(String(LONGEST_HOST))
     address: Mapped[str] = mapped_column(String(45))
     user_agent: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime, index=True)
-    # How many seconds the terminal must wait between two polls, and when it last asked.
+    # Minimum seconds between two polls, and the last poll.
     interval: Mapped[int] = mapped_column()
     polled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # Who typed the code first: nobody else can decide.
+    # The first user who typed the code; only this user can decide.
     user_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"), index=True)
     decided_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     is_approved: Mapped[bool | None] = mapped_column()
-    # When the terminal was given its session.
+    # When the session was issued.
     used_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
     user: Mapped[User | None] = relationship(lazy="joined")
 
     @property
     def device(self) -> str:
-        """The program and system that asks, in words."""
+        """Text with program and system of the terminal."""
         return Client(self.address, self.user_agent).device
 
     @property
     def name(self) -> str:
-        """What its session will be called: the program, the system, and the machine's own name."""
+        """Name of the future session: program, system and host name."""
         return _at(Client(self.address, self.user_agent), self.host)
 
     @property
     def is_over(self) -> bool:
-        """Whether its time ran out, or it was voided, before a terminal was let in."""
+        """Whether it expired or was voided before it became a session."""
         return self.used_at is None and now() >= self.expires_at
 
 

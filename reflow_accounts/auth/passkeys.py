@@ -1,4 +1,4 @@
-"""Passkeys (W3C Web Authentication): adding one, signing in or proving with one, renaming, removing."""
+"""Passkeys (W3C Web Authentication): add, verify, rename, remove."""
 
 import json
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from webauthn.helpers.structs import (
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import Passkey, PasskeyChallenge
-from reflow_accounts.auth.security_mails import tell
+from reflow_accounts.auth.security_mails import mail_notice
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import NotFound, ValidationFailed
 from reflow_accounts.users.models import User
@@ -38,7 +38,7 @@ NOT_ADDED = "The passkey could not be added. Try again"
 
 @dataclass(frozen=True)
 class Site:
-    """The relying party: the domain that passkeys belong to, and the origin that browsers must name."""
+    """The relying party: the domain of the passkeys and the expected origin."""
 
     domain: str
     origin: str
@@ -48,7 +48,7 @@ class Site:
         """Return the site of an origin, such as https://accounts.example.com."""
         parts = urlsplit(origin)
         domain = parts.hostname or ""
-        # As browsers write it: in lower case, without the port that the scheme has anyway.
+        # Browsers send it in lower case, without the scheme's default port.
         is_usual = parts.port in (None, 443 if parts.scheme == "https" else 80)
         return cls(domain, f"{parts.scheme}://{domain}" + ("" if is_usual else f":{parts.port}"))
 
@@ -60,7 +60,7 @@ def passkeys_of(user: User) -> list[Passkey]:
 
 
 def passkey_of(user: User, public_id: str) -> Passkey:
-    """Return a passkey of the user. Raises NotFound, for others' passkeys too."""
+    """Return a passkey of the user. Raises NotFound, also for passkeys of other users."""
     query = select(Passkey).where(Passkey.public_id == public_id, Passkey.user_id == user.id)
     passkey = db.session.scalar(query)
     if passkey is None:
@@ -69,7 +69,7 @@ def passkey_of(user: User, public_id: str) -> Passkey:
 
 
 def checked_name(name: str) -> str:
-    """Return the name as it will be kept. Raises ValidationFailed with the sentence for its field."""
+    """Return the normalized name. Raises ValidationFailed with a message for its field."""
     tidy = text.tidy(name)
     fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a name for this passkey")
     if fault:
@@ -78,7 +78,7 @@ def checked_name(name: str) -> str:
 
 
 def options_to_add(user: User, site: Site) -> dict[str, Any]:
-    """Return what the browser needs to make a passkey; its challenge is the user's, good once and soon."""
+    """Return the browser's options to create a passkey, with a short-lived single-use challenge of the user."""
     known = [PublicKeyCredentialDescriptor(id=passkey.credential_id) for passkey in passkeys_of(user)]
     options = webauthn.generate_registration_options(
         rp_id=site.domain,
@@ -98,7 +98,7 @@ def options_to_add(user: User, site: Site) -> dict[str, Any]:
 
 
 def options_to_verify(site: Site, user: User | None = None) -> dict[str, Any]:
-    """Return what the browser needs to use a passkey: of `user`, or of any user at login."""
+    """Return the browser's options to use a passkey: of `user`, or of any user at sign-in."""
     known = [
         PublicKeyCredentialDescriptor(id=one.credential_id) for one in (passkeys_of(user) if user else ())
     ]
@@ -113,10 +113,10 @@ def options_to_verify(site: Site, user: User | None = None) -> dict[str, Any]:
 
 
 def add(user: User, name: str, credential: str, site: Site, *, by: User, client: Client) -> Passkey:
-    """Keep a passkey that the user's browser has made.
+    """Store a passkey that the user's browser created.
 
-    `credential` is the JSON that it gave. Raises ValidationFailed for a bad name, and for a credential
-    that is not one, of another site, of a challenge that was not this user's, or that is known already.
+    `credential` is JSON from the browser. Raises ValidationFailed for a bad name, and for a credential
+    that is malformed, for another site or another user's challenge, or already registered.
     """
     tidy = checked_name(name)
     answer = _Answer.read(credential)
@@ -130,7 +130,7 @@ def add(user: User, name: str, credential: str, site: Site, *, by: User, client:
             expected_origin=site.origin,
             require_user_verification=True,
         )
-    except Exception:  # whatever the library stumbles over, it was sent by a browser
+    except Exception:  # any error of the library is caused by input from the browser
         raise ValidationFailed(credential=NOT_ADDED) from None
     passkey = Passkey(
         user=user,
@@ -141,15 +141,15 @@ def add(user: User, name: str, credential: str, site: Site, *, by: User, client:
     )
     _insert(passkey)
     _record(Action.PASSKEY_ADDED, passkey, by, client)
-    tell(user, f"The passkey “{tidy}” was added.", client)
+    mail_notice(user, f"The passkey “{tidy}” was added.", client)
     return passkey
 
 
 def verify(credential: str, site: Site, user: User | None = None) -> Passkey | None:
-    """Return the passkey that signed the challenge of `options_to_verify`, or None when nothing valid did.
+    """Return the passkey that signed the challenge of `options_to_verify`, or None for an invalid credential.
 
     With `user` only their passkeys and challenges count. It counts as two factors: the authenticator
-    has verified the person. Whoever is disabled or deleted, and a service account, cannot use one.
+    has verified the person. Disabled and deleted users and service accounts cannot use passkeys.
     """
     answer = _Answer.read(credential)
     if answer is None or not _use_up(answer.challenge, user):
@@ -182,16 +182,16 @@ def rename(passkey: Passkey, name: str, *, by: User, client: Client) -> None:
 
 
 def remove(passkey: Passkey, *, by: User, client: Client) -> None:
-    """Forget a passkey: nobody signs in with it any more."""
+    """Delete a passkey."""
     gone = affected_rows(delete(Passkey).where(Passkey.id == passkey.id))
     if gone:
         _record(Action.PASSKEY_REMOVED, passkey, by, client)
-        tell(passkey.user, f"The passkey “{passkey.name}” was removed.", client)
+        mail_notice(passkey.user, f"The passkey “{passkey.name}” was removed.", client)
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a browser gave, read as far as is needed to find the challenge and the passkey."""
+    """Challenge and passkey id of a browser's credential, before verification."""
 
     credential: dict[str, Any]
     credential_id: bytes
@@ -210,7 +210,7 @@ class _Answer:
 
 
 def _new_challenge(user: User | None) -> bytes:
-    """Make a challenge, and take away those that nobody answered in time."""
+    """Create a challenge and delete expired ones."""
     at = now()
     db.session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at <= at))
     value = webauthn.helpers.generate_challenge()
@@ -221,7 +221,7 @@ def _new_challenge(user: User | None) -> bytes:
 
 
 def _use_up(challenge: bytes, user: User | None) -> bool:
-    """Take a challenge away; say whether it was there, in time, and this user's (None: nobody's)."""
+    """Delete a challenge; return whether it was valid and this user's (None: of a sign-in)."""
     taken = delete(PasskeyChallenge).where(
         PasskeyChallenge.value == challenge,
         PasskeyChallenge.expires_at > now(),
@@ -236,7 +236,7 @@ def _may_use(passkey: Passkey, user: User | None) -> bool:
 
 
 def _count(passkey: Passkey, sign_count: int) -> bool:
-    """Note the use; False when the counter went no further meanwhile: a copy of the passkey may be about."""
+    """Record the use; False if the counter did not increase, which may mean a cloned authenticator."""
     is_next = (Passkey.sign_count < sign_count) if sign_count else (Passkey.sign_count == 0)
     counted = update(Passkey).where(Passkey.id == passkey.id, is_next)
     used = counted.values(sign_count=sign_count, last_used_at=now())
@@ -244,7 +244,7 @@ def _count(passkey: Passkey, sign_count: int) -> bool:
 
 
 def _insert(passkey: Passkey) -> None:
-    """Add the passkey; the database says whether it is known already."""
+    """Insert the passkey; a unique constraint detects registered ones."""
     try:
         with db.session.begin_nested():
             db.session.add(passkey)

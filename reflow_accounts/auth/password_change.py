@@ -1,4 +1,4 @@
-"""Get another password: by knowing the current one, or by a link that is mailed to who forgot it."""
+"""Change a password with the current one, or reset it with a mailed link."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ from sqlalchemy import update
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email, end_sessions_of, find_by_email
-from reflow_accounts.auth.mail_links import add_link, count_recent, drop_links_of, hold, use
+from reflow_accounts.auth.mail_links import add_link, count_recent, drop_links_of, lock_links_of, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink, UserSession
-from reflow_accounts.auth.password_policy import fault_of, words_of
+from reflow_accounts.auth.password_policy import fault_of, personal_words_of
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.database import affected_rows, db
 from reflow_accounts.errors import Gone, ValidationFailed
@@ -33,13 +33,13 @@ def change(
     by: User,
     client: Client,
 ) -> None:
-    """Give the user another password and end every session but `session`; API keys stay.
+    """Set a new password and end every session except `session`; API keys stay valid.
 
-    Raises ValidationFailed when `current` is not the password, or `new` cannot be one.
+    Raises ValidationFailed if `current` is wrong or `new` breaks the password policy.
     """
     stored = user.password_hash
     # Before anything is hashed, so that a session cannot have hashes calculated without end.
-    if fault := fault_of(new, words_of(user)):
+    if fault := fault_of(new, personal_words_of(user)):
         raise ValidationFailed(new_password=fault)
     if not hasher.matches(current, stored):
         raise ValidationFailed(current_password=WRONG)
@@ -50,9 +50,9 @@ def change(
 
 
 def ask_reset(email: str, *, client: Client | None) -> None:
-    """Have a link mailed to `email`, if it may reset a password: that is found out off the request's path.
+    """Queue a mail to `email`. The mail job checks for an account, so that the request's duration reveals nothing.
 
-    `client` None is an operator. Raises ValidationFailed for what is no address, and RateLimited for too many
+    `client` None is an operator. Raises ValidationFailed for an invalid address, and RateLimited for too many
     requests of one client.
     """
     address = checked_email(email)
@@ -64,7 +64,7 @@ def ask_reset(email: str, *, client: Client | None) -> None:
 
 @resolver("forgot")
 def answer_forgot(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Write to a person who can sign in, at most MOST_RESET_MAILS times an hour; to nobody else."""
+    """Mail a reset link if the address belongs to a person who can sign in, at most MOST_RESET_MAILS an hour."""
     user = find_by_email(to)
     if user is None or not _may_reset(user):
         return []
@@ -75,25 +75,25 @@ def answer_forgot(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[st
 
 
 def user_of(link: MailLink) -> User | None:
-    """Return whose password the link resets; None when it must not any more."""
+    """Return the user whose password the link resets; None if the user can no longer reset it."""
     user = db.session.get(User, link.user_id)
     return user if user and _may_reset(user) and user.email == link.email else None
 
 
 def reset(link: MailLink, new: str, hasher: PasswordHasher, *, client: Client) -> None:
-    """Give the link's user another password and end every session; the second factor stays.
+    """Set a new password for the link's user and end every session; the second factor stays.
 
-    Raises ValidationFailed when `new` cannot be a password (the link stays good), Gone when the link is not.
+    Raises ValidationFailed if `new` breaks the password policy (the link stays valid), Gone for an invalid link.
     """
     user = user_of(link)
     if user is None:
         raise Gone("This link does not work any more.")
-    fault = fault_of(new, words_of(user))
+    fault = fault_of(new, personal_words_of(user))
     if fault:
         raise ValidationFailed(new_password=fault)
     # Before the first write, which on SQLite makes all other writers wait.
     password_hash = hasher.hash(new)
-    hold(user)
+    lock_links_of(user)
     if not use(link):
         raise Gone("This link does not work any more.")
     _set(user, password_hash)
@@ -106,7 +106,7 @@ def _may_reset(user: User) -> bool:
 
 
 def _set(user: User, password_hash: str, *, instead_of: str | None = None) -> bool:
-    """Store the password; with `instead_of` only where that is stored, so that of two changes one counts."""
+    """Store the password; with `instead_of`, only if that hash is still stored (optimistic lock)."""
     query = update(User).where(User.id == user.id)
     if instead_of:
         query = query.where(User.password_hash == instead_of)
@@ -114,7 +114,7 @@ def _set(user: User, password_hash: str, *, instead_of: str | None = None) -> bo
 
 
 def _finish(action: Action, user: User, *, by: User, client: Client) -> None:
-    # A link that somebody asked for before must not undo this.
+    # An older reset link must not undo this change.
     drop_links_of(user)
     record(action, by=by, account=user, subject=client.device, address=client.address)
     assert user.email

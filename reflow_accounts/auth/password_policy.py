@@ -1,4 +1,4 @@
-"""Which passwords may be chosen: long ones that nobody would try first (OWASP ASVS 5.0, 6.2)."""
+"""The password policy: minimum length and resistance to guessing (OWASP ASVS 5.0, 6.2)."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -16,7 +16,7 @@ SHORTEST_PASSWORD = 12
 _LONGEST_JUDGED = 72
 # Below a million guesses (score 2 of zxcvbn): a common password, doubled, counted on, or a row of keys.
 _LOWEST_SCORE = 2
-# How many characters must be a person's own, beside the words that others know.
+# Minimum number of characters beside known words.
 _OWN_CHARACTERS = 8
 _OUR_WORDS = ("reflow", "accounts")
 _SHORTEST_WORD = 3
@@ -26,9 +26,9 @@ _sources: list[Callable[[User], Iterable[str]]] = []
 
 
 def fault_of(password: str, words: Iterable[str]) -> str | None:
-    """Return the sentence that says why `password` cannot be chosen, or None when it can.
+    """Return the message that says why `password` is refused, or None.
 
-    It counts exactly as typed: 12 to 1,024 characters of any kind. `words` are what others know of the
+    The password is used exactly as typed: 12 to 1,024 characters of any kind. `words` are known facts about the
     person: names, addresses, teams.
     """
     if not password:
@@ -44,13 +44,13 @@ def fault_of(password: str, words: Iterable[str]) -> str | None:
     return None
 
 
-def words_of(user: User) -> list[str]:
-    """Return what others know of a user: name, address, and what the rooms above add."""
+def personal_words_of(user: User) -> list[str]:
+    """Return known facts about a user: name, address, and those of registered sources."""
     return [user.full_name, user.email or "", *(word for source in _sources for word in source(user))]
 
 
-def adds_words(source: Callable[[User], Iterable[str]]) -> Callable[[User], Iterable[str]]:
-    """Have `words_of` ask `source` too: for rooms above this one, which know more of a user."""
+def adds_personal_words(source: Callable[[User], Iterable[str]]) -> Callable[[User], Iterable[str]]:
+    """Register a source of known facts for `personal_words_of`; packages above this one use it."""
     _sources.append(source)
     return source
 
@@ -64,7 +64,7 @@ def _is_common(password: str) -> bool:
 
 
 def _is_made_of(password: str, words: Iterable[str]) -> bool:
-    """Say whether too little is left of a password without the words, as they are or in look-alikes."""
+    """Return whether too little remains of a password without the words and their look-alikes."""
     known = {_plain(part) for word in (*words, *_OUR_WORDS) for part in re.split(r"[\W_]+", word)}
     parts = sorted((part for part in known if len(part) >= _SHORTEST_WORD), key=len, reverse=True)
     if not parts:

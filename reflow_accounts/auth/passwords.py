@@ -1,4 +1,4 @@
-"""Passwords: bcrypt over a peppered digest, so that long ones count in full and the database alone is no use."""
+"""Hashes passwords: bcrypt over a peppered digest, so that all characters of long passwords count."""
 
 import base64
 import hashlib
@@ -53,7 +53,7 @@ def _lower_priority() -> None:
 
 
 class PasswordHasher:
-    """Hashes with the first pepper; checks against each, so that the secret key can be changed in steps."""
+    """Hashes with the first pepper and verifies with any, so that the secret key can be rotated."""
 
     def __init__(self, secret_keys: Sequence[str], rounds: int) -> None:
         """Take the secret keys, current one first, and the bcrypt cost (4 to 31, as a power of two)."""
@@ -95,7 +95,7 @@ def _peppered(password: str, pepper: bytes) -> bytes:
 
 
 def init_app(app: Flask, hasher: PasswordHasher) -> None:
-    """Keep the hasher of an application."""
+    """Set the hasher of an application."""
     app.extensions[_EXTENSION] = hasher
 
 

@@ -1,4 +1,4 @@
-"""Between the password and the second factor: who gave the first, in this browser, a few minutes ago."""
+"""The pending login between password and second factor, stored in the browser's signed cookie."""
 
 import hmac
 from datetime import timedelta
@@ -11,20 +11,20 @@ from reflow_accounts.database import db, now
 from reflow_accounts.users.models import User
 
 LIFETIME = timedelta(minutes=10)
-# The name in the signed cookie. Entering the session (`login_manager.enter`) clears it with the rest.
+# Key in the signed cookie. Entering the session (`login_manager.enter`) clears it with the rest.
 _KEY = "second_step"
 
 
 def wait_for(user: User) -> None:
-    """Remember in the browser's cookie that the password of `user` was right."""
+    """Store in the browser's cookie that the password of `user` was right."""
     session[_KEY] = {"user": user.public_id, "state": state_of(user), "at": now().timestamp()}
 
 
 def waiting_user() -> User | None:
-    """Return whose second factor is awaited, or None: nobody's, too late, or over.
+    """Return the user of the pending login; None if there is none, or it has expired or ended.
 
-    It is over once a second factor was used or anything that signs in was changed: a copy of the cookie
-    is worth nothing then.
+    It ends when a second factor is used or a credential of the user changes. A copy of the cookie
+    is useless then.
     """
     kept = session.get(_KEY)
     if not kept or now().timestamp() - kept["at"] > LIFETIME.total_seconds():

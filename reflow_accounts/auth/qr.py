@@ -1,10 +1,10 @@
-"""QR codes as the one path of a drawing, so that no image of a secret has an address."""
+"""QR codes as an inline SVG path, so that no image of a secret has a URL."""
 
 from dataclasses import dataclass, field
 
 import segno
 
-# The margin that readers need (ISO/IEC 18004), in modules.
+# Required margin (ISO/IEC 18004), in modules.
 _QUIET_ZONE = 4
 
 
@@ -17,7 +17,7 @@ class QrCode:
 
     @classmethod
     def of(cls, text: str) -> "QrCode":
-        """Draw `text`."""
+        """Return the QR code of `text`."""
         rows = segno.make(text, error="m", micro=False).matrix
         drawn = [
             f"M{x + _QUIET_ZONE} {y + _QUIET_ZONE}h1v1h-1z"

@@ -1,4 +1,4 @@
-"""Recovery codes: ten that stand in for the authenticator app, once each; only their digests are kept."""
+"""Recovery codes: ten single-use codes in place of the authenticator app; only digests are stored."""
 
 import secrets
 from datetime import datetime
@@ -9,21 +9,21 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import RecoveryCode
 from reflow_accounts.auth.secrets import digest_of
-from reflow_accounts.auth.security_mails import tell
+from reflow_accounts.auth.security_mails import mail_notice
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
 
 CODES = 10
-# Without the characters that people take for one another; 24 of these 30 hold 117 bits.
+# Without similar characters; 24 of these 30 have 117 bits.
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # pragma: allowlist secret
 _GROUPS, _GROUP_LENGTH = 4, 6
 _LENGTH = _GROUPS * _GROUP_LENGTH
 
 
 def issue(user: User) -> list[str]:
-    """Make ten codes and return them, which exist only in this answer."""
+    """Create ten codes and return them; only their digests are stored."""
     codes = [_new_code() for _ in range(CODES)]
     at = now()
     db.session.add_all(RecoveryCode(user_id=user.id, digest=_digest(code), created_at=at) for code in codes)
@@ -32,9 +32,9 @@ def issue(user: User) -> list[str]:
 
 
 def renew(user: User, seen: datetime | None) -> list[str]:
-    """Put ten new codes in the place of those that were made at `seen`, and return them.
+    """Replace the codes that were created at `seen` by ten new codes, and return these.
 
-    Raises Conflict when these are no longer the user's codes: a form counts once.
+    Raises Conflict if the user's codes were replaced since then, so that a form counts once.
     """
     old = delete(RecoveryCode).where(RecoveryCode.user_id == user.id, RecoveryCode.created_at == seen)
     if not affected_rows(old):
@@ -43,12 +43,12 @@ def renew(user: User, seen: datetime | None) -> list[str]:
 
 
 def made_at(user: User) -> datetime | None:
-    """Return when the user's codes were made, or None when there are none."""
+    """Return the creation time of the user's codes, or None without codes."""
     return db.session.scalar(select(func.max(RecoveryCode.created_at)).where(RecoveryCode.user_id == user.id))
 
 
 def count_left(user: User) -> int:
-    """Return how many codes the user has not used."""
+    """Return the number of unused codes."""
     query = select(func.count()).where(RecoveryCode.user_id == user.id, RecoveryCode.used_at.is_(None))
     return db.session.scalar(query) or 0
 
@@ -59,7 +59,7 @@ def last_used_at(user: User) -> datetime | None:
 
 
 def accept(user: User, code: str, *, client: Client) -> bool:
-    """Use up a code of the user; False when it is not one, or was used: of two uses at once one counts."""
+    """Use a code of the user; False if it is wrong or used. Of two concurrent uses one succeeds."""
     tidy = _tidy(code)
     if len(tidy) != _LENGTH or not tidy.isascii():
         return False
@@ -76,13 +76,13 @@ def accept(user: User, code: str, *, client: Client) -> bool:
         return False
     left = count_left(user)
     record(Action.RECOVERY_CODE_USED, by=user, account=user, address=client.address, left=left)
-    tell(user, f"A recovery code was used. You have {left} left.", client)
+    mail_notice(user, f"A recovery code was used. You have {left} left.", client)
     db.session.flush()
     return True
 
 
 def forget(user: User) -> None:
-    """Make every code of the user worthless."""
+    """Delete all codes of the user."""
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
 
 

@@ -1,4 +1,4 @@
-"""How people and sessions look to programs."""
+"""API schemas of users, sessions and device logins."""
 
 import marshmallow as ma
 
@@ -7,7 +7,7 @@ from reflow_accounts.contract import DEVICE_GRANT
 from reflow_accounts.users.models import LONGEST_EMAIL, UserKind
 from reflow_accounts.web.openapi import Moment, Schema, Text
 
-# A recovery code, spaces included.
+# A recovery code with spaces.
 LONGEST_OTP = 100
 LONGEST_CLIENT_ID = 100
 LONGEST_HOST_NAME = 255

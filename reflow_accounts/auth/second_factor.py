@@ -1,4 +1,4 @@
-"""The second factor: an authenticator app (TOTP, RFC 6238), its recovery codes, and what they prove."""
+"""The second factor: an authenticator app (TOTP, RFC 6238) and its recovery codes."""
 
 import hashlib
 import hmac
@@ -13,7 +13,7 @@ from reflow_accounts.audit.service import SOMEBODY, record
 from reflow_accounts.auth import recovery_codes
 from reflow_accounts.auth.encryption import vault
 from reflow_accounts.auth.models import Passkey
-from reflow_accounts.auth.security_mails import tell
+from reflow_accounts.auth.security_mails import mail_notice
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.users.models import User
@@ -21,27 +21,27 @@ from reflow_accounts.web.request_info import Client
 
 ISSUER = "Reflow"
 WRONG_CODE = "This code is not correct. Enter the newest one of your app"
-# How long a set-up page stays good.
+# Lifetime of a setup page.
 SETUP_LIFETIME = timedelta(hours=1)
 _DIGITS = 6
-# A code is good one time step of 30 seconds early and late, for clocks that differ (RFC 6238, 5.2).
+# Accept codes one time step of 30 seconds early and late, for clock differences (RFC 6238, 5.2).
 _DRIFT = (0, -1, 1)
 _LONGEST_TYPED = 64
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A secret that is not in force yet. `sealed` is what the page sends back; nothing is kept meanwhile."""
+    """A new secret before its first code. The page sends `sealed` back; nothing is stored until then."""
 
     secret: str = field(repr=False)
     sealed: str = field(repr=False)
-    # What the QR code says (the key URI format of authenticator apps).
+    # Content of the QR code (key URI format of authenticator apps).
     address: str = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Standing:
-    """What the Security tab shows: whether it is on, how many recovery codes are left, and their mark."""
+    """Facts for the Security tab: whether it is on, the number of unused recovery codes, and their version."""
 
     is_on: bool
     codes_left: int
@@ -49,36 +49,36 @@ class Standing:
 
 
 def standing_of(user: User) -> Standing:
-    """Return where the user's second factor stands."""
+    """Return the state of the user's second factor."""
     return Standing(is_on(user), recovery_codes.count_left(user), mark_of(user))
 
 
 def is_on(user: User) -> bool:
-    """Say whether the user's authenticator app is asked for codes."""
+    """Return whether the user has an active authenticator app."""
     return user.totp_on_at is not None
 
 
 def has_second_factor(user: User) -> bool:
-    """Say whether the user has an authenticator app or a passkey."""
+    """Return whether the user has an authenticator app or a passkey."""
     return is_on(user) or _has_passkey(user)
 
 
 def is_asked_for(user: User) -> bool:
-    """Say whether the password alone does not sign this user in.
+    """Return whether this user needs a second factor after the password.
 
-    A passkey is another way to sign in, not a second step, but for staff, who must not do with one factor.
+    A passkey is an alternative to the password; only for staff is it also required as second factor.
     """
     return is_on(user) or (user.is_staff and _has_passkey(user))
 
 
 def new_setup(user: User) -> Setup:
-    """Make a secret for the user's authenticator app."""
+    """Create a secret for the user's authenticator app."""
     secret = pyotp.random_base32()
     return _setup(user, secret, _sealed(user, secret).decode("ascii"))
 
 
 def setup_of(user: User, sealed: str) -> Setup:
-    """Return the set-up that the user's page sent back. Raises Gone when it is old or not theirs."""
+    """Return the setup that the user's page sent back. Raises Gone if it has expired or is another user's."""
     secret = _opened(user, sealed.encode("utf-8", "surrogatepass"), SETUP_LIFETIME)
     if secret is None:
         raise Gone("This page was open for too long. Set up two-factor authentication once more.")
@@ -86,10 +86,10 @@ def setup_of(user: User, sealed: str) -> Setup:
 
 
 def turn_on(user: User, setup: Setup, code: str, *, by: User, client: Client) -> list[str]:
-    """Ask for codes of this secret from now on; return the recovery codes, which exist only in this answer.
+    """Activate the authenticator app with this secret; return the recovery codes, which are not stored.
 
-    Raises ValidationFailed for a wrong code, and Conflict when the second factor is on already: of two
-    requests at once one turns it on.
+    Raises ValidationFailed for a wrong code, and Conflict if the second factor is on: of two concurrent
+    requests one turns it on.
     """
     step = _step_of(setup.secret, code)
     if step is None:
@@ -103,24 +103,24 @@ def turn_on(user: User, setup: Setup, code: str, *, by: User, client: Client) ->
         raise Conflict("Two-factor authentication is already on. Its recovery codes cannot be shown again.")
     db.session.refresh(user)
     recovery_codes.forget(user)
-    _tell(Action.SECOND_FACTOR_ON, user, by, client)
+    _record_and_mail(Action.SECOND_FACTOR_ON, user, by, client)
     return recovery_codes.issue(user)
 
 
 def turn_off(user: User, *, by: User | None, client: Client) -> None:
-    """Ask for no codes any more; the secret and the recovery codes are gone. Doing it twice is harmless."""
+    """Delete the secret and the recovery codes. Repeating it changes nothing."""
     if not is_on(user):
         return
     user.totp_secret = user.totp_on_at = user.totp_step = None
     recovery_codes.forget(user)
-    _tell(Action.SECOND_FACTOR_OFF, user, by, client)
+    _record_and_mail(Action.SECOND_FACTOR_OFF, user, by, client)
 
 
 def accept_code(user: User, code: str) -> bool:
-    """Say whether `code` is the authenticator app's, now and for the first time.
+    """Return whether `code` is a current, unused code of the authenticator app.
 
-    The step of an accepted code is remembered in one statement, so that no code counts twice, on no
-    process and no node (OWASP ASVS 5.0, 6.5.1).
+    One statement stores the step of an accepted code, so that no code counts twice, on any
+    process or node (OWASP ASVS 5.0, 6.5.1).
     """
     sealed = user.totp_secret
     secret = _opened(user, sealed) if sealed and is_on(user) else None
@@ -138,30 +138,30 @@ def accept_code(user: User, code: str) -> bool:
 
 
 def refuse(user: User, *, client: Client) -> None:
-    """Write down that somebody who knows the password gave a wrong code."""
+    """Record a wrong code after a correct password."""
     subject = f"{client.device}, wrong code"
     record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=subject, address=client.address)
     db.session.flush()
 
 
 def new_recovery_codes(user: User, seen: str, *, by: User, client: Client) -> list[str]:
-    """Replace the recovery codes that the page showed (`mark_of` them) and return the new ones.
+    """Replace the recovery codes with the version (`mark_of`) that the page showed; return the new ones.
 
-    Raises Conflict when others took their place meanwhile, or the second factor was turned off.
+    Raises Conflict if they were replaced, or the second factor was turned off, in the meantime.
     """
     codes = recovery_codes.renew(user, recovery_codes.made_at(user) if seen == mark_of(user) else None)
-    _tell(Action.RECOVERY_CODES_MADE, user, by, client)
+    _record_and_mail(Action.RECOVERY_CODES_MADE, user, by, client)
     return codes
 
 
 def mark_of(user: User) -> str:
-    """Return what changes when the user's recovery codes are replaced."""
+    """Return a version of the user's recovery codes, which changes when they are replaced."""
     at = recovery_codes.made_at(user)
     return f"{at:%Y%m%d%H%M%S%f}" if at else ""
 
 
 def state_of(user: User) -> str:
-    """Return what changes whenever the password or a second factor is changed or was used."""
+    """Return a digest that changes when the password or second factor changes, or a second factor is used."""
     last_passkey = select(func.max(Passkey.last_used_at)).where(Passkey.user_id == user.id)
     parts = (
         user.password_hash,
@@ -183,7 +183,7 @@ def _setup(user: User, secret: str, sealed: str) -> Setup:
 
 
 def _sealed(user: User, secret: str) -> bytes:
-    # With the user's id: what was sealed for one is no good for another.
+    # Contains the user's id, so that it is invalid for other users.
     return vault().seal(f"{user.public_id} {secret}")
 
 
@@ -193,7 +193,7 @@ def _opened(user: User, sealed: bytes, lifetime: timedelta | None = None) -> str
 
 
 def _step_of(secret: str, code: str) -> int | None:
-    """Return the time step, now or next to it, whose code this is; spaces in it do not matter."""
+    """Return the current or adjacent time step of this code; ignores spaces."""
     typed = "".join(code[:_LONGEST_TYPED].split())
     if len(typed) != _DIGITS or not (typed.isascii() and typed.isdigit()):
         return None
@@ -203,8 +203,8 @@ def _step_of(secret: str, code: str) -> int | None:
     return next((step for step in steps if hmac.compare_digest(totp.generate_otp(step), typed)), None)
 
 
-def _tell(action: Action, user: User, by: User | None, client: Client) -> None:
-    """Write the act down and tell the user."""
+def _record_and_mail(action: Action, user: User, by: User | None, client: Client) -> None:
+    """Record the action and mail the user."""
     record(action, by=by, account=user, address=client.address)
-    tell(user, f"{action.title}.", client)
+    mail_notice(user, f"{action.title}.", client)
     db.session.flush()

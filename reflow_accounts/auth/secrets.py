@@ -1,4 +1,4 @@
-"""Making a secret, and what is kept of it: pure functions (the format is in contract.py)."""
+"""Creates secrets, and the digest and hint that are stored of them (the format is in contract.py)."""
 
 import hashlib
 import secrets
@@ -23,5 +23,5 @@ def digest_of(secret: str) -> bytes:
 
 
 def hint_of(secret: str) -> str:
-    """Return the last four characters, by which people tell secrets apart."""
+    """Return the last four characters, which distinguish secrets in lists."""
     return secret[-HINT_LENGTH:]

@@ -1,4 +1,4 @@
-"""What a person is told by mail when the ways into their account change."""
+"""Mails about changes of a user's second factors."""
 
 from reflow_accounts.database import now
 from reflow_accounts.mail.service import post
@@ -7,8 +7,8 @@ from reflow_accounts.web.filters import exact
 from reflow_accounts.web.request_info import Client
 
 
-def tell(user: User, sentence: str, client: Client) -> None:
-    """Put a notice into the outbox: what was changed, when, and from where."""
+def mail_notice(user: User, sentence: str, client: Client) -> None:
+    """Queue a mail to the user with the change (`sentence`), its time and the client."""
     if user.email:
         post(
             "second_factor_changed",

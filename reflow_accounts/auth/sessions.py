@@ -1,4 +1,4 @@
-"""A person's sessions: see them, end them, prove again, forget old ones."""
+"""Sessions of a person: list, end, confirm by step-up, prune."""
 
 import secrets
 from datetime import timedelta
@@ -16,21 +16,21 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
 from reflow_accounts.web.request_info import Client
 
-# OWASP ASVS 5.0, 7.5.1 and 7.5.3: how old the last proof may be before a grave act.
+# OWASP ASVS 5.0, 7.5.1 and 7.5.3: maximum age of the last authentication for a sensitive action.
 PROOF_LIFETIME = timedelta(minutes=30)
-# The support console: how long it may rest, and how old the last proof may be however busy it is (7.3.1, 7.3.2).
+# The support console: idle timeout, and maximum age of the last authentication (7.3.1, 7.3.2).
 SUPPORT_IDLE_LIFETIME = timedelta(minutes=30)
 SUPPORT_ABSOLUTE_LIFETIME = timedelta(hours=12)
 
 ROWS_ON_A_PAGE = 50
-# A session that is over stays this long for those who look into something; the audit log keeps its acts.
+# Ended sessions are kept for investigations; the audit log keeps their actions longer.
 KEPT_AFTER_END = timedelta(days=30)
 
 
 def other_sessions_page(session: UserSession, *, cursor: str | None = None) -> Page[UserSession]:
-    """Return one page of the person's other live sessions, the last active first.
+    """Return one page of the person's other live sessions, most recently active first.
 
-    Raises ValidationFailed for a cursor that no page gave.
+    Raises ValidationFailed for an invalid cursor.
     """
     query = select(UserSession).where(_is_live_of(session.user), UserSession.id != session.id)
     before = Position.of(read_cursor(cursor, 2))
@@ -42,7 +42,7 @@ def other_sessions_page(session: UserSession, *, cursor: str | None = None) -> P
 
 
 def other_session_of(session: UserSession, public_id: str) -> UserSession:
-    """Return another session of the same person, live or over. Raises NotFound, for others' sessions too."""
+    """Return another session of the same person, live or ended. Raises NotFound, also for other users' sessions."""
     found = db.session.scalar(
         select(UserSession).where(
             UserSession.public_id == public_id,
@@ -56,9 +56,9 @@ def other_session_of(session: UserSession, public_id: str) -> UserSession:
 
 
 def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:
-    """End a session from another one, at once on every node; say whether it was live until now.
+    """End a session from another one, on all nodes; return whether it was live.
 
-    What it may have approved and no terminal has fetched yet is void with it.
+    Also voids approved device logins that no terminal has fetched.
     """
     void_device_logins_of(session.user)
     was_live = _end(UserSession.id == session.id, session.user) > 0
@@ -78,7 +78,7 @@ def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:
 def end_sessions(
     user: User, *, keep: UserSession | None = None, by: User | None, client: Client | None = None
 ) -> int:
-    """End every session of the user but `keep`, of browsers and of the command; return how many there were.
+    """End every session of the user except `keep`, in browsers and terminals; return their number.
 
     `by` None is an operator.
     """
@@ -98,7 +98,7 @@ def end_sessions(
 
 
 def prune_sessions() -> int:
-    """Remove the sessions that have been over for thirty days; return how many there were."""
+    """Delete sessions that ended thirty days ago; return their number."""
     end = now() - KEPT_AFTER_END
     over = or_(
         UserSession.ended_at < end,
@@ -109,12 +109,12 @@ def prune_sessions() -> int:
 
 
 def has_recent_proof(session: UserSession) -> bool:
-    """Say whether the person proved to be the person in the last 30 minutes, by signing in or again later."""
+    """Return whether the last authentication, by sign-in or step-up, is less than 30 minutes old."""
     return session.proven_at is not None and now() - session.proven_at <= PROOF_LIFETIME
 
 
 def is_open_for_support(session: UserSession) -> bool:
-    """Say whether the session may use the support console without another proof."""
+    """Return whether the session may use the support console without a step-up."""
     if session.proven_at is None:
         return False
     last_active_at = max(session.proven_at, session.support_active_at or session.proven_at)
@@ -125,7 +125,7 @@ def is_open_for_support(session: UserSession) -> bool:
 
 
 def touch_support(session: UserSession) -> bool:
-    """Note that the console is in use, at most once a minute; say whether there is something to commit."""
+    """Record use of the console, at most once a minute; return whether there is something to commit."""
     at = now()
     if session.support_active_at and at - session.support_active_at < ACTIVITY_STEP:
         return False
@@ -135,10 +135,10 @@ def touch_support(session: UserSession) -> bool:
 
 
 def confirm(session: UserSession, factor: Factor, *, client: Client) -> str | None:
-    """Note that the person has just proved again, by `factor`, to be the person.
+    """Record a step-up with `factor`.
 
-    Return the value that opens the session from now on, in place of the old one (OWASP ASVS 5.0, 7.2.4);
-    None when another request has renewed it in the same moment, whose answer carries the value.
+    Returns the new value of the session, which replaces the old one (OWASP ASVS 5.0, 7.2.4);
+    None if a concurrent request renewed it, whose response carries the value.
     """
     value = secrets.token_urlsafe(COOKIE_VALUE_BYTES)
     renewed = (
@@ -160,7 +160,7 @@ def confirm(session: UserSession, factor: Factor, *, client: Client) -> str | No
 
 
 def refuse_confirmation(session: UserSession, *, client: Client) -> None:
-    """Write down that somebody with this session could not prove to be the person."""
+    """Record a failed step-up of this session."""
     record(
         Action.CONFIRMATION_REFUSED,
         by=session.user,
@@ -182,6 +182,6 @@ def _is_live_of(user: User) -> ColumnElement[bool]:
 
 
 def _end(which: ColumnElement[bool], user: User) -> int:
-    """End the live ones among a user's sessions; the database decides between two who do so at once."""
+    """End the live sessions among these; of two concurrent calls, one ends each session."""
     ended = update(UserSession).where(which, _is_live_of(user)).values(ended_at=now())
     return affected_rows(ended)

@@ -1,4 +1,4 @@
-"""Step-up: who wants to do something grave proves again to be the person, when the last proof is old."""
+"""Step-up: a sensitive action needs recent authentication."""
 
 from collections.abc import Mapping
 
@@ -16,15 +16,15 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web import redirects
 from reflow_accounts.web.request_info import client
 
-# What a form sends as a proof; no other field is named so.
+# Field names of proofs; no other field has this prefix.
 PROOF = "proof_"
 
 
 class ProofNeeded(InsufficientRights):
-    """The last proof is too old; the person is asked for another, and the act goes on after it.
+    """The last authentication is too old; a form asks for a proof and then repeats the action.
 
-    `faults` says, by field, what was wrong with the proof that was sent; empty when there was none.
-    `retry_after` is in seconds, once there were too many wrong ones.
+    `faults` are messages by field about the proof that was sent; empty without one.
+    `retry_after` is in seconds, after too many wrong proofs.
     """
 
     def __init__(self, faults: Mapping[str, str] | None = None, *, retry_after: int = 0) -> None:
@@ -33,11 +33,11 @@ class ProofNeeded(InsufficientRights):
 
 
 def ensure_recent_proof() -> None:
-    """Let a browser's request through whose session was proven in the last 30 minutes, or that proves it now.
+    """Require authentication in the last 30 minutes, or a valid proof in the request.
 
-    Call it first in the view of a grave act, before anything is written. Raises ProofNeeded, which is
-    answered with a form that sends the same act again together with a proof: it is checked and committed
-    here, and the act goes on.
+    Call it first in the view of a sensitive action, before any write. Raises ProofNeeded, which is
+    answered with a form that repeats the request with a proof. That proof is checked and committed
+    here.
     """
     session = caller().session
     if session and session.kind == SessionKind.BROWSER and not sessions.has_recent_proof(session):
@@ -45,7 +45,7 @@ def ensure_recent_proof() -> None:
 
 
 def ensure_open_console() -> None:
-    """Let a request into the support console; after half an hour without one, or half a day, ask as above."""
+    """Require an open support console: used in the last half hour and authenticated in the last half day."""
     session = caller().session
     assert session
     if not sessions.is_open_for_support(session):
@@ -55,12 +55,12 @@ def ensure_open_console() -> None:
 
 
 def _take_proof(session: UserSession) -> None:
-    """Accept the proof that came with the request. Raises ProofNeeded when there is none, or a wrong one."""
+    """Accept the proof in the request. Raises ProofNeeded for a missing or wrong one."""
     words = {name: value for name, value in request.form.items() if name.startswith(PROOF)}
     if not words:
         raise ProofNeeded
     account = session.user.public_id
-    # A code is shorter than a password: it is counted by itself, and by the hour too.
+    # Codes are shorter than passwords and have an additional hourly limit.
     act: rate_limits.Act = "step-up-code" if words.get("proof_code") else "step-up"
     try:
         with rate_limits.attempt(act, account=account):
@@ -85,7 +85,7 @@ def _factor_of(words: Mapping[str, str]) -> Factor:
 
 
 def faults_of_proof(user: User, words: Mapping[str, str]) -> dict[str, str]:
-    """Return what is wrong with a proof, by field; nothing when it shows that this is `user`.
+    """Return messages by field about a proof; empty if the proof is valid for `user`.
 
     `words` are the fields of ProofForm that were sent. Each kind of proof has its field, its lines here,
     and its part in the template `auth/confirmation.html`; the password is what is left when no other

@@ -26,9 +26,8 @@ from reflow_accounts.errors import (
 from reflow_accounts.marketplace import aws_client, registration
 from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.teams.current import choose
 from reflow_accounts.teams.models import Team
-from reflow_accounts.teams.service import membership_of, memberships_of
+from reflow_accounts.teams.service import choose, membership_of, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.error_handlers import database_error, domain_error
 from reflow_accounts.web.input import Form

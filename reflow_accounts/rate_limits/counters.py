@@ -7,10 +7,9 @@ from flask import Flask, current_app
 from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 from sqlalchemy import case, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from reflow_accounts.config import Settings
-from reflow_accounts.database import db, now
+from reflow_accounts.database import db, now, upsert
 from reflow_accounts.rate_limits.models import LimitCount
 
 SCHEME = "reflow-database"
@@ -37,12 +36,11 @@ class DatabaseStorage(Storage):
         """Add `amount`, which may be negative, and return the count of this window (at least 0)."""
         _ensure_nothing_was_written()
         moment = now()
-        insert: Any = (sqlite if db.engine.dialect.name == "sqlite" else postgresql).insert
         fresh = {"count": max(amount, 0), "ends_at": moment + timedelta(seconds=expiry)}
         is_over = LimitCount.ends_at <= moment
         more = LimitCount.count + amount
         statement = (
-            insert(LimitCount)
+            upsert(db.engine.dialect, LimitCount)
             .values(key=key, **fresh)
             .on_conflict_do_update(
                 index_elements=[LimitCount.key],

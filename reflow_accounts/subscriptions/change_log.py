@@ -20,8 +20,7 @@ from reflow_accounts.subscriptions.models import (
 )
 from reflow_accounts.subscriptions.service import SubscriptionStatus, status_of
 from reflow_accounts.teams.models import Team
-from reflow_accounts.teams.service import addresses_of_admins
-from reflow_accounts.teams.service import hold as lock_team
+from reflow_accounts.teams.service import addresses_of_admins, lock_team
 
 _WHY = {
     ChangeKind.FORCED_ON: "Reflow support switched it on, {}.",

@@ -5,8 +5,7 @@ from werkzeug.wrappers import Response
 
 from reflow_accounts.auth.current_user import current_user, has_caller
 from reflow_accounts.subscriptions.service import changes_of, status_of
-from reflow_accounts.teams.current import current_among, current_of
-from reflow_accounts.teams.service import membership_of, memberships_of
+from reflow_accounts.teams.service import current_among, current_of, membership_of, memberships_of
 from reflow_accounts.web.error_handlers import is_database_away
 
 pages = Blueprint("subscription", __name__)

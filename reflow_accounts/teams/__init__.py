@@ -1,1 +1,1 @@
-"""Teams, who belongs to them and with which rights."""
+"""Teams, their members with rights, invitations and service accounts."""

@@ -29,11 +29,11 @@ class InviteForm(Form):
 
     @property
     def lines(self) -> list[str]:
-        """What stands on each line."""
+        """The lines of the field."""
         return (self.emails.data or "").splitlines()
 
     def show(self, failed: ValidationFailed) -> None:
-        """Say of each bad line which it is and what it holds."""
+        """Show errors with the number and content of each bad line."""
         sentences = []
         for field, sentence in failed.fields.items():
             name, _, place = field.partition(".")
@@ -49,7 +49,7 @@ class InviteForm(Form):
 
 
 class NewMemberForm(Form):
-    """Begins an account by invitation."""
+    """Creates an account with an invitation."""
 
     full_name = StringField("Full name")
     password = PasswordField("Password")
@@ -60,7 +60,7 @@ def _cut(line: str) -> str:
 
 
 class AccountForm(Form):
-    """What a service account is called and what it may do; never Admin."""
+    """Name and rights of a service account; never Admin."""
 
     name = StringField("Name")
     rights = RadioField(
@@ -75,7 +75,7 @@ class AccountForm(Form):
 
     @property
     def wanted_rights(self) -> Rights:
-        """The rights that were chosen. Raises ValidationFailed unless they are rights at all."""
+        """The chosen rights. Raises ValidationFailed for an unknown value."""
         if self.rights.data not in list(Rights):
             raise ValidationFailed(rights="Choose View or Edit")
         return Rights(self.rights.data)

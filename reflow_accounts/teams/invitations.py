@@ -1,4 +1,4 @@
-"""Invite people to a team by mail, send again, cancel, and join."""
+"""Invitations to a team by mail: create, send again, cancel, accept."""
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
@@ -14,14 +14,14 @@ from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
 from reflow_accounts.mail.service import post
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.models import Invitation, InvitationState, Membership, Rights, Team, new_link
-from reflow_accounts.teams.service import add_member, hold, hold_as_admin
+from reflow_accounts.teams.service import add_member, lock_as_admin, lock_team
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Position, older_than
 from reflow_accounts.web.request_info import Client
 
 LIFETIME = timedelta(days=7)
 MOST_AT_ONCE = 50
-# What the token of the mailed link is signed for.
+# Purpose of the signed token in the mailed link.
 PURPOSE = "invitation"
 
 _IS_OPEN = (Invitation.accepted_at.is_(None), Invitation.cancelled_at.is_(None))
@@ -30,15 +30,15 @@ _IS_OPEN = (Invitation.accepted_at.is_(None), Invitation.cancelled_at.is_(None))
 def invite(
     team: Team, emails: Sequence[str], rights: Rights, *, by: User, client: Client
 ) -> list[Invitation]:
-    """Invite each address; blank ones are passed over, and one that comes twice counts once.
+    """Invite each address, ignoring blank and repeated ones.
 
-    All are invited or none is. Raises ValidationFailed, with a sentence for each bad one under
+    Invites all or none. Raises ValidationFailed, with a message for each bad one under
     `emails.<its place from 0>`, NotFound, InsufficientRights unless `by` is an Admin, and RateLimited.
-    Nothing is asked about accounts: the answer is the same for an address with and without one.
+    The result is the same for addresses with and without an account.
     """
     wanted = _checked(emails)
     _count(team, wanted, by)
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     known = _open_to(team, wanted)
     faults = _taken(team, wanted, known)
     if faults:
@@ -51,13 +51,13 @@ def invite(
 
 
 def send_again(team: Team, invitation_id: str, *, by: User, client: Client) -> Invitation:
-    """Mail a new link, good for seven days; the older one opens nothing any more.
+    """Mail a new link, valid for seven days; the older one becomes invalid.
 
     Raises NotFound, InsufficientRights, RateLimited, and Gone for one that was accepted or cancelled.
     """
     invitation = invitation_of(team, invitation_id)
     _count(team, {invitation.email: 0}, by)
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     db.session.refresh(invitation)
     _ensure_waiting(invitation)
     _renew(invitation)
@@ -67,11 +67,11 @@ def send_again(team: Team, invitation_id: str, *, by: User, client: Client) -> I
 
 
 def cancel(team: Team, invitation_id: str, *, by: User, client: Client) -> Invitation:
-    """Have the link of an invitation open nothing any more. Cancelling a cancelled one changes nothing.
+    """Cancel an invitation, which makes its link invalid. Repeating it changes nothing.
 
     Raises NotFound, InsufficientRights, and Gone for one that was accepted.
     """
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     invitation = invitation_of(team, invitation_id)
     if invitation.state == InvitationState.CANCELLED:
         return invitation
@@ -82,11 +82,11 @@ def cancel(team: Team, invitation_id: str, *, by: User, client: Client) -> Invit
 
 
 def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
-    """Put the person whose address was invited into the team; of several calls at once one does.
+    """Add the person with the invited address to the team; of concurrent calls one does.
 
-    Raises Gone when the invitation is not open any more, and Conflict for who is a member already.
+    Raises Gone if the invitation is no longer open, and Conflict if the person is a member.
     """
-    hold(invitation.team_id)
+    lock_team(invitation.team_id)
     at = now()
     used = (
         update(Invitation)
@@ -118,7 +118,7 @@ def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
 
 
 def invitation_of(team: Team, invitation_id: str) -> Invitation:
-    """Return an invitation to a team, whatever became of it, as it is now. Raises NotFound."""
+    """Return an invitation to a team in any state, read anew. Raises NotFound."""
     query = select(Invitation).where(Invitation.team_id == team.id, Invitation.public_id == invitation_id)
     found = db.session.scalar(query.execution_options(populate_existing=True))
     if found is None:
@@ -127,7 +127,7 @@ def invitation_of(team: Team, invitation_id: str) -> Invitation:
 
 
 def find_invitation(link: str | None) -> Invitation | None:
-    """Return the invitation whose newest mail holds this link, whatever became of it, or None."""
+    """Return the invitation with this newest link, in any state, or None."""
     if link is None:
         return None
     return db.session.scalar(select(Invitation).where(Invitation.link == link))
@@ -143,18 +143,18 @@ def waiting_invitations_of(team: Team, *, limit: int, before: Position | None = 
 
 
 def inviter_of(invitation: Invitation) -> User:
-    """Return who made an invitation."""
+    """Return the user who created an invitation."""
     return db.session.get_one(User, invitation.invited_by_id)
 
 
 def cancel_all_of(team: Team) -> None:
-    """Cancel every invitation to a team in which nobody is left."""
+    """Cancel every invitation to a team without people."""
     waiting = update(Invitation).where(Invitation.team_id == team.id, *_IS_OPEN)
     db.session.execute(waiting.values(cancelled_at=now()))
 
 
 def cancel_all_to(team: Team, email: str) -> None:
-    """Cancel what could still bring an address into a team: its person has just gone."""
+    """Cancel the invitations of an address to a team that its person leaves."""
     waiting = update(Invitation).where(Invitation.team_id == team.id, Invitation.email == email, *_IS_OPEN)
     db.session.execute(waiting.values(cancelled_at=now()))
 
@@ -167,7 +167,7 @@ def forget_invitations_of(email: str | None) -> None:
 
 
 def _checked(emails: Sequence[str]) -> dict[str, int]:
-    """Return the addresses as they are kept, each with its first place. Raises ValidationFailed."""
+    """Return the normalized addresses, each with its first index. Raises ValidationFailed."""
     faults: dict[str, str] = {}
     found: dict[str, int] = {}
     for place, email in enumerate(emails):
@@ -187,7 +187,7 @@ def _checked(emails: Sequence[str]) -> dict[str, int]:
 
 
 def _count(team: Team, emails: Collection[str], by: User) -> None:
-    """Count mails to strangers before anything is written. Raises RateLimited."""
+    """Count mails to strangers before any write. Raises RateLimited."""
     for email in emails:
         rate_limits.hit("invite", account=by.public_id)
         rate_limits.hit("invite-to", account=f"{team.public_id} {email}")
@@ -212,7 +212,7 @@ def _taken(team: Team, wanted: dict[str, int], known: dict[str, Invitation]) -> 
 
 
 def _renewed(team: Team, email: str, rights: Rights, expired: Invitation | None, by: User) -> Invitation:
-    """Return a new invitation; one that has expired is made new, as an address has one at most."""
+    """Return a new invitation, or the renewed expired one, as an address has at most one."""
     if expired is None:
         at = now()
         invitation = Invitation(

@@ -1,8 +1,8 @@
-"""Join a team by invitation with an account that begins with it."""
+"""Join a team by invitation with a new account."""
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.auth.mail_links import drop_sign_ups_of, hold_sign_ups_of
+from reflow_accounts.auth.mail_links import drop_sign_ups_of, lock_sign_ups_of
 from reflow_accounts.auth.password_policy import fault_of
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.errors import Conflict, ValidationFailed
@@ -17,15 +17,15 @@ from reflow_accounts.web.request_info import Client
 def join_with_new_account(
     invitation: Invitation, full_name: str, password: str, hasher: PasswordHasher, *, client: Client
 ) -> User:
-    """Make an account for the invited address, which the link has proved, and put it into the team.
+    """Create an account for the invited address, which the link verifies, and add it to the team.
 
-    Raises ValidationFailed for the name or the password, then RateLimited, Gone when the invitation is not open
-    any more, and Conflict when the address has an account by now.
+    Raises ValidationFailed for the name or the password, then RateLimited, Gone if the invitation is no longer
+    open, and Conflict if the address has an account.
     """
     name = _checked(full_name, password, invitation)
     with rate_limits.attempt("sign-up", account=invitation.public_id, address=client.address):
         password_hash = hasher.hash(password)
-    hold_sign_ups_of(invitation.email)
+    lock_sign_ups_of(invitation.email)
     try:
         user = add_hashed_person(name, invitation.email, password_hash)
     except ValidationFailed:

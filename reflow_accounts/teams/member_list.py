@@ -1,4 +1,4 @@
-"""List the members of a team, with when each was last active."""
+"""Lists of a team's members, with their last activity, and of its open invitations."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -28,9 +28,9 @@ class Member:
 
 
 def members_page(team: Team, *, limit: int, cursor: str | None = None) -> Page[Member]:
-    """Return one page of the people of a team, who joined first is first.
+    """Return one page of the people of a team, oldest membership first.
 
-    Raises ValidationFailed for a cursor that no page gave.
+    Raises ValidationFailed for an invalid cursor.
     """
     query = (
         select(Membership)
@@ -49,7 +49,7 @@ def members_page(team: Team, *, limit: int, cursor: str | None = None) -> Page[M
 
 
 def described(memberships: Collection[Membership]) -> list[Member]:
-    """Put beside each membership, whose user is loaded, when that person was last active."""
+    """Return each membership (with loaded user) with the last activity of its person."""
     last = last_active([membership.user_id for membership in memberships])
     return [
         Member(row.user, Rights(row.rights), row.created_at, last.get(row.user_id)) for row in memberships
@@ -57,7 +57,7 @@ def described(memberships: Collection[Membership]) -> list[Member]:
 
 
 def last_active(user_ids: Collection[int]) -> dict[int, datetime]:
-    """Return when each user was last active, in a session or by an API key; who never was is left out."""
+    """Return the last activity of each user, by session or API key, without users that have none."""
     sessions = select(UserSession.user_id, func.max(UserSession.last_active_at))
     found: dict[int, datetime] = {}
     for user_id, at in db.session.execute(
@@ -74,15 +74,15 @@ def last_active(user_ids: Collection[int]) -> dict[int, datetime]:
 
 
 def count_people(team: Team) -> int:
-    """Return how many people a team has."""
+    """Return the number of people in a team."""
     query = select(func.count()).select_from(Membership).join(User, User.id == Membership.user_id)
     return db.session.scalar(query.where(Membership.team_id == team.id, User.kind == UserKind.PERSON)) or 0
 
 
 def invitations_page(team: Team, *, limit: int, cursor: str | None = None) -> Page[Invitation]:
-    """Return one page of the invitations that wait for an answer, newest first.
+    """Return one page of the open invitations, newest first.
 
-    Raises ValidationFailed for a cursor that no page gave.
+    Raises ValidationFailed for an invalid cursor.
     """
     before = Position.of(read_cursor(cursor, 2))
     rows = waiting_invitations_of(team, limit=limit + 1, before=before)

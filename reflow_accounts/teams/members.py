@@ -1,4 +1,4 @@
-"""What Admins do with the members of their team, and how one leaves it."""
+"""Members of a team: change rights, remove, leave; and rename the team."""
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import contains_eager
@@ -9,13 +9,13 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.teams.invitations import cancel_all_to
 from reflow_accounts.teams.models import Membership, Rights, Team, TeamChoice
-from reflow_accounts.teams.service import checked_team_name, hold_as_admin, hold_as_member
+from reflow_accounts.teams.service import checked_team_name, lock_as_admin, lock_as_member
 from reflow_accounts.users.models import User, UserKind
 from reflow_accounts.web.request_info import Client
 
 
 class NeedsAdmin(Conflict):
-    """The act would leave a team without an Admin."""
+    """The action would leave a team without an Admin."""
 
     title = "The team needs an Admin"
 
@@ -26,7 +26,7 @@ class NeedsAdmin(Conflict):
 def member_of(team: Team, user_id: str) -> Membership:
     """Return the membership, with its user, of a person (public id) in a team. Raises NotFound.
 
-    It is read anew, whatever was read before. Service accounts are no members in this sense.
+    Reads the row anew. Service accounts do not count as members.
     """
     query = (
         select(Membership)
@@ -42,7 +42,7 @@ def member_of(team: Team, user_id: str) -> Membership:
 
 
 def is_needed(membership: Membership) -> bool:
-    """Say whether the team would be without an Admin if this member were none. Disabled ones do not count."""
+    """Return whether this member is the only Admin of the team. Disabled Admins do not count."""
     if membership.rights != Rights.ADMIN:
         return False
     others = (
@@ -69,12 +69,12 @@ def checked_rights(value: str) -> Rights:
 
 
 def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Client) -> Membership:
-    """Give a member other rights, from the next request on; the same rights again change nothing.
+    """Change the rights of a member from the next request on. Repeating it changes nothing.
 
     Raises NotFound, InsufficientRights unless `by` is an Admin, NeedsAdmin, and ValidationFailed.
     """
     wanted = checked_rights(rights)
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     member = member_of(team, user_id)
     old = Rights(member.rights)
     if old == wanted:
@@ -95,34 +95,34 @@ def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Cl
 
 
 def remove(team: Team, user_id: str, *, by: User, client: Client) -> User:
-    """Take a member out of a team at once, and return the person; whoever names oneself leaves.
+    """Remove a member from a team and return the person; one's own id means to leave.
 
     Raises NotFound, InsufficientRights unless `by` is an Admin, and NeedsAdmin.
     """
     if user_id == by.public_id:
         leave(team, by=by, client=client)
         return by
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     member = member_of(team, user_id)
     _take_out(Action.MEMBER_REMOVED, member, by=by, client=client)
     return member.user
 
 
 def leave(team: Team, *, by: User, client: Client) -> None:
-    """Take oneself out of a team. Raises NotFound, and NeedsAdmin for the last Admin."""
+    """Leave a team. Raises NotFound, and NeedsAdmin for the last Admin."""
     if not by.is_person:
         raise InsufficientRights("A service account belongs to its team. An Admin may delete it.")
-    hold_as_member(team, by)
+    lock_as_member(team, by)
     _take_out(Action.MEMBER_LEFT, member_of(team, by.public_id), by=by, client=client)
 
 
 def rename(team: Team, name: str, *, by: User, client: Client) -> None:
-    """Give a team another name. Raises NotFound, InsufficientRights, and ValidationFailed for the name."""
+    """Rename a team. Raises NotFound, InsufficientRights, and ValidationFailed for the name."""
     try:
         wanted = checked_team_name(name)
     except ValidationFailed as failed:
         raise ValidationFailed(name=failed.fields["team_name"]) from None
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     old = team.name
     if wanted == old:
         return
@@ -139,8 +139,8 @@ def rename(team: Team, name: str, *, by: User, client: Client) -> None:
     db.session.flush()
 
 
-def write_down_departure(team: Team, user: User, name: str, rights: str, *, client: Client) -> None:
-    """Tell the Admins of a team that who was called `name` and had `rights` left it with the whole account."""
+def record_departure(team: Team, user: User, name: str, rights: str, *, client: Client) -> None:
+    """Record for the Admins of a team that the member `name` with `rights` deleted the account."""
     record(
         Action.MEMBER_LEFT,
         by=user,

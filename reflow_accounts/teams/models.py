@@ -13,14 +13,14 @@ LONGEST_NAME = 120
 
 
 class Rights(StrEnum):
-    """What a member may do, each including the one before: view < edit < admin."""
+    """Rights of a member; each includes the lower ones: view < edit < admin."""
 
     VIEW = "view"
     EDIT = "edit"
     ADMIN = "admin"
 
     def includes(self, other: "Rights") -> bool:
-        """Say whether who has these rights may do what needs `other`."""
+        """Return whether these rights include `other`."""
         return _RISING.index(self) >= _RISING.index(other)
 
     def sufficient(self) -> tuple["Rights", ...]:
@@ -58,7 +58,7 @@ class Membership(Model):
 
 
 class ServiceAccount(Model):
-    """That a user is a service account, and which team owns it."""
+    """A service account: its user and the team that owns it."""
 
     __tablename__ = "service_accounts"
     __table_args__ = (Index(None, "team_id"),)
@@ -71,7 +71,7 @@ new_link = public_id("lnk")
 
 
 class InvitationState(StrEnum):
-    """What became of an invitation."""
+    """State of an invitation."""
 
     OPEN = "open"
     EXPIRED = "expired"
@@ -80,7 +80,7 @@ class InvitationState(StrEnum):
 
 
 class Invitation(Model):
-    """That an address was asked to join a team. Of one address and team at most one is open."""
+    """An invitation of an address to a team. At most one is open for an address and team."""
 
     __tablename__ = "invitations"
     __table_args__ = (
@@ -96,7 +96,7 @@ class Invitation(Model):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("inv"))
-    # What the mail holds, signed: a new one whenever it is sent again, so that the older link dies.
+    # Signed in the mailed link; renewed when sent again, which makes the older link invalid.
     link: Mapped[str] = mapped_column(String(32), unique=True, default=new_link)
     team_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("teams.id"))
     email: Mapped[str] = mapped_column(String(LONGEST_EMAIL), index=True)
@@ -121,7 +121,7 @@ class Invitation(Model):
 
 
 class TeamChoice(Model):
-    """The team that a user looks at, chosen among several."""
+    """The current team of a user with several teams."""
 
     __tablename__ = "team_choices"
 

@@ -1,4 +1,4 @@
-"""How teams, members, invitations and service accounts look to programs."""
+"""API schemas of teams, members, invitations and service accounts."""
 
 import marshmallow as ma
 
@@ -90,7 +90,7 @@ class InvitationsOut(Schema):
     items = ma.fields.List(ma.fields.Nested(InvitationOut), required=True)
 
 
-# What the service will say of a name, as far as a document can. Names of others it cannot know.
+# Rules of names for the API document. The service also compares with other names.
 _NAME = {
     "description": "One line of 1 to 120 characters that can be seen, unlike the team's other service accounts",
     "minLength": 1,

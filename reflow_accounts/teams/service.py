@@ -1,9 +1,9 @@
-"""Make teams, put people into them, and say who belongs where."""
+"""Teams and memberships: create, find, lock, leave, and the current team of a user."""
 
 from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
-from reflow_accounts.auth.password_policy import adds_words
+from reflow_accounts.auth.password_policy import adds_personal_words
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.teams.models import LONGEST_NAME, Membership, Rights, ServiceAccount, Team, TeamChoice
@@ -13,7 +13,7 @@ from reflow_accounts.web import text
 
 
 def add_team(name: str, owner: User) -> Team:
-    """Make a team with its first Admin. Raises ValidationFailed for an empty or overlong name."""
+    """Create a team with its first Admin. Raises ValidationFailed for an empty or overlong name."""
     team = Team(name=checked_team_name(name))
     db.session.add(team)
     db.session.flush()
@@ -22,7 +22,7 @@ def add_team(name: str, owner: User) -> Team:
 
 
 def checked_team_name(name: str) -> str:
-    """Return the name as it is kept. Raises ValidationFailed with the sentence for its field."""
+    """Return the normalized name. Raises ValidationFailed with a message for its field."""
     tidy = text.tidy(name)
     fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a team name")
     if fault:
@@ -31,7 +31,7 @@ def checked_team_name(name: str) -> str:
 
 
 def add_member(team: Team, user: User, rights: Rights) -> Membership:
-    """Put a user into a team."""
+    """Add a user to a team."""
     membership = Membership(team=team, user=user, rights=rights)
     db.session.add(membership)
     db.session.flush()
@@ -39,7 +39,7 @@ def add_member(team: Team, user: User, rights: Rights) -> Membership:
 
 
 def add_service_account(team: Team, name: str, rights: Rights = Rights.EDIT) -> User:
-    """Make a service account that `team` owns. It never has Admin rights."""
+    """Create a service account that `team` owns. It never has Admin rights."""
     if rights == Rights.ADMIN:
         raise ValidationFailed(rights="A service account has View or Edit rights")
     user = add_service_account_user(name)
@@ -73,7 +73,7 @@ def addresses_of_admins(team: Team) -> list[str]:
 
 
 def membership_of(user: User, team_public_id: str) -> Membership:
-    """Return the user's membership of a team. Raises NotFound, for teams of others too."""
+    """Return the user's membership of a team. Raises NotFound, also for teams of other users."""
     query = select(Membership).join(Membership.team)
     found = db.session.scalar(query.where(Membership.user_id == user.id, Team.public_id == team_public_id))
     if found is None:
@@ -82,20 +82,20 @@ def membership_of(user: User, team_public_id: str) -> Membership:
 
 
 def admin_membership_of(user: User, team_id: str) -> Membership:
-    """Return the user's membership of a team. Raises NotFound as `membership_of`, InsufficientRights but for Admins."""
+    """Return the user's membership of a team. Raises NotFound, and InsufficientRights for other members."""
     membership = membership_of(user, team_id)
     ensure_rights(membership, Rights.ADMIN)
     return membership
 
 
 def ensure_rights(membership: Membership, needed: Rights) -> None:
-    """Raise InsufficientRights, with a sentence that says which are needed, unless the member has them."""
+    """Raise InsufficientRights, with the needed rights in the message, unless the member has them."""
     if not Rights(membership.rights).includes(needed):
         raise InsufficientRights(f"This needs {needed.title()} rights to {membership.team.name}.")
 
 
 def find_team(id_or_name: str) -> Team:
-    """Return the team with this id, or with this name when only one has it. Raises NotFound."""
+    """Return the team with this id or unique name. Raises NotFound."""
     query = select(Team).where(or_(Team.public_id == id_or_name, Team.name == id_or_name))
     found = list(db.session.scalars(query.limit(2)))
     if len(found) != 1:
@@ -104,21 +104,21 @@ def find_team(id_or_name: str) -> Team:
     return found[0]
 
 
-@adds_words
+@adds_personal_words
 def names_of_teams(user: User) -> list[str]:
-    """List the names of the user's teams: no password is made of them."""
+    """List the names of the user's teams, which the password policy excludes."""
     return [membership.team.name for membership in memberships_of(user)]
 
 
 def service_accounts_of(team: Team) -> list[User]:
-    """List the service accounts that a team owns, without those that were deleted."""
+    """List the service accounts of a team, without deleted ones."""
     query = select(User).join(ServiceAccount, ServiceAccount.user_id == User.id)
     owned = query.where(ServiceAccount.team_id == team.id, User.deleted_at.is_(None))
     return list(db.session.scalars(owned.order_by(User.id)))
 
 
 def teams_that_need(user: User) -> list[Team]:
-    """List the teams that would be left with people and without an Admin if the user went."""
+    """List the teams with other people in which the user is the only Admin."""
     return [
         team
         for team, rights, people, admins in _others(user)
@@ -132,11 +132,11 @@ def teams_left_empty_by(user: User) -> list[Team]:
 
 
 def leave_every_team(user: User) -> list[Team]:
-    """Take the user out of every team; return those in which nobody is left.
+    """Remove the user from every team; return the teams without remaining people.
 
-    Raises Conflict while a team needs the user.
+    Raises Conflict if a team needs the user as its Admin.
     """
-    hold_teams_of(user)
+    lock_teams_of(user)
     needing = teams_that_need(user)
     if needing:
         names = ", ".join(team.name for team in needing)
@@ -147,19 +147,19 @@ def leave_every_team(user: User) -> list[Team]:
     return emptied
 
 
-def hold(team_id: int) -> None:
-    """Have others who would change who belongs to the team wait until the transaction ends.
+def lock_team(team_id: int) -> None:
+    """Lock the memberships of a team until the transaction ends.
 
-    Whoever takes an Admin from a team holds it first, so that two Admins who go at once do not each
-    count on the other; what was read before is read again after it. A team is held before rows of its
-    people are changed.
+    Lock before removing an Admin, so that two Admins who leave concurrently do not
+    rely on each other; read again after locking. Lock order: the team before rows of its
+    people.
     """
     db.session.execute(update(Team).where(Team.id == team_id).values(name=Team.name))
 
 
-def hold_as_member(team: Team, user: User) -> Membership:
-    """Hold a team and return the user's membership as it is now. Raises NotFound for who is no member."""
-    hold(team.id)
+def lock_as_member(team: Team, user: User) -> Membership:
+    """Lock a team and return the user's current membership. Raises NotFound without one."""
+    lock_team(team.id)
     query = select(Membership).where(Membership.team_id == team.id, Membership.user_id == user.id)
     found = db.session.scalar(query.execution_options(populate_existing=True))
     if found is None:
@@ -167,22 +167,22 @@ def hold_as_member(team: Team, user: User) -> Membership:
     return found
 
 
-def hold_as_admin(team: Team, user: User) -> None:
-    """Hold a team for an act of its Admins. Raises NotFound, and InsufficientRights for who is none now."""
-    ensure_rights(hold_as_member(team, user), Rights.ADMIN)
+def lock_as_admin(team: Team, user: User) -> None:
+    """Lock a team for an action of its Admin. Raises NotFound, and InsufficientRights for other members."""
+    ensure_rights(lock_as_member(team, user), Rights.ADMIN)
 
 
-def hold_teams_of(user: User) -> None:
-    """Hold every team of the user, in one order."""
+def lock_teams_of(user: User) -> None:
+    """Lock every team of the user, in a fixed order."""
     mine = select(Membership.team_id).where(Membership.user_id == user.id).order_by(Membership.team_id)
     for team_id in list(db.session.scalars(mine)):
-        hold(team_id)
+        lock_team(team_id)
 
 
 def _others(user: User) -> list[tuple[Team, str, int, int]]:
     """List the user's teams, with the user's rights, how many other people they have, and other Admins.
 
-    An Admin who is disabled cannot help the others.
+    Disabled Admins do not count.
     """
     other, person = aliased(Membership), aliased(User)
     is_admin = and_(other.rights == Rights.ADMIN, person.disabled_at.is_(None))
@@ -196,3 +196,23 @@ def _others(user: User) -> list[tuple[Team, str, int, int]]:
         .order_by(Team.id)
     )
     return [(team, rights, people, admins) for team, rights, people, admins in db.session.execute(query)]
+
+
+def current_of(user: User) -> Membership | None:
+    """Return the user's membership of the current team; None without a team, or with several and no choice."""
+    return current_among(memberships_of(user))
+
+
+def current_among(mine: list[Membership]) -> Membership | None:
+    """Return the current one of a user's memberships, as `current_of` does."""
+    if len(mine) < 2:
+        return mine[0] if mine else None
+    query = select(TeamChoice.team_id).where(TeamChoice.user_id == mine[0].user_id)
+    chosen = db.session.scalar(query)
+    return next((membership for membership in mine if membership.team_id == chosen), None)
+
+
+def choose(membership: Membership) -> None:
+    """Store the team of this membership as the user's current one."""
+    db.session.merge(TeamChoice(user_id=membership.user_id, team_id=membership.team_id))
+    db.session.flush()

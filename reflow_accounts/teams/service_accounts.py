@@ -1,4 +1,4 @@
-"""Service accounts: users that a team owns and that are no persons. Only the team's Admins change them."""
+"""Service accounts: users for programs, owned by a team. Only the team's Admins change them."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
-from reflow_accounts.teams.service import add_service_account, hold_as_admin, service_accounts_of
+from reflow_accounts.teams.service import add_service_account, lock_as_admin, service_accounts_of
 from reflow_accounts.users.models import LONGEST_NAME, User
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
@@ -18,7 +18,7 @@ _NOT_THERE = "There is no service account with this id."
 
 
 def account_of(team: Team, public_id: str) -> User:
-    """Return a service account of the team, also a deleted one. Raises NotFound, for other teams' too."""
+    """Return a service account of the team, also a deleted one. Raises NotFound, also for those of other teams."""
     query = select(User).join(ServiceAccount, ServiceAccount.user_id == User.id)
     found = db.session.scalar(query.where(ServiceAccount.team_id == team.id, User.public_id == public_id))
     if found is None:
@@ -34,22 +34,22 @@ def live_account_of(team: Team, public_id: str) -> User:
 
 
 def rights_of(account: User) -> Rights:
-    """Return what a service account that is not deleted may do in its team."""
+    """Return the rights of a service account that is not deleted."""
     return Rights(db.session.scalars(select(Membership.rights).where(Membership.user_id == account.id)).one())
 
 
 def taken_names(team: Team, *, but: User | None = None) -> set[str]:
-    """Return the names of the team's live service accounts, `but` one, in the form in which names are one."""
+    """Return the case-folded names of the team's live service accounts, except `but`."""
     return {text.folded(account.full_name) for account in service_accounts_of(team) if account != but}
 
 
 def create(team: Team, name: str, rights: Rights = Rights.EDIT, *, by: User, client: Client) -> User:
-    """Make a service account that the team owns.
+    """Create a service account that the team owns.
 
-    `name` is 1 to 120 characters, unlike those of the team's live service accounts without regard to
-    case. Raises ValidationFailed for another name and for Admin rights, and as `hold_as_admin` does.
+    `name` is 1 to 120 characters and unique among the team's live service accounts, ignoring
+    case. Raises ValidationFailed for another name and for Admin rights, and as `lock_as_admin` does.
     """
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     account = add_service_account(team, _checked_name(team, name), rights)
     subject = f"{account.full_name} ({rights.title()})"
     _record(Action.SERVICE_ACCOUNT_CREATED, team, account, by, client, subject, new=rights)
@@ -66,7 +66,7 @@ def change(
     by: User,
     client: Client,
 ) -> None:
-    """Rename a service account, change its rights, disable or enable it: what is None stays as it is.
+    """Rename a service account, change its rights, disable or enable it: None keeps a value.
 
     Raises as `rename`, `change_rights` and `set_disabled` do.
     """
@@ -79,7 +79,7 @@ def change(
 
 
 def rename(team: Team, account: User, name: str, *, by: User, client: Client) -> None:
-    """Give a service account another name. Raises ValidationFailed as `create` does, Gone for a deleted one."""
+    """Rename a service account. Raises ValidationFailed as `create` does, Gone for a deleted one."""
     _hold(team, account, by)
     tidy, old = _checked_name(team, name, but=account), account.full_name
     if tidy == old:
@@ -90,7 +90,7 @@ def rename(team: Team, account: User, name: str, *, by: User, client: Client) ->
 
 
 def change_rights(team: Team, account: User, rights: Rights, *, by: User, client: Client) -> None:
-    """Let a service account view or edit. Raises ValidationFailed for Admin, Gone for a deleted account."""
+    """Set the rights of a service account. Raises ValidationFailed for Admin, Gone for a deleted account."""
     _hold(team, account, by)
     if rights == Rights.ADMIN:
         raise ValidationFailed(rights="A service account has View or Edit rights")
@@ -104,7 +104,7 @@ def change_rights(team: Team, account: User, rights: Rights, *, by: User, client
 
 
 def set_disabled(team: Team, account: User, disabled: bool, *, by: User, client: Client) -> bool:
-    """Stop all keys of a service account at once, or let them work again; say whether that changed anything.
+    """Disable or enable a service account and thus its keys; return whether that changed anything.
 
     Raises Gone for a deleted account.
     """
@@ -117,16 +117,16 @@ def set_disabled(team: Team, account: User, disabled: bool, *, by: User, client:
     return True
 
 
-def bury(team: Team, account: User, *, by: User, client: Client) -> bool:
-    """Delete a service account but for its keys; say whether it was there until now.
+def delete_without_keys(team: Team, account: User, *, by: User, client: Client) -> bool:
+    """Delete a service account without revoking its keys; return whether it existed.
 
-    Its name and whose it was stay, for the record of uses and acts.
+    Its name and team stay for the record of uses and actions.
     """
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     db.session.refresh(account)
     if account.deleted_at:
         return False
-    # Whatever is closed to a disabled user is closed to a deleted one.
+    # Every check for disabled users then also applies to deleted ones.
     account.deleted_at = account.disabled_at = now()
     db.session.execute(delete(Membership).where(Membership.user_id == account.id))
     _record(Action.SERVICE_ACCOUNT_DELETED, team, account, by, client)
@@ -134,10 +134,10 @@ def bury(team: Team, account: User, *, by: User, client: Client) -> bool:
 
 
 def ensure_usable(team: Team, account: User, *, by: User) -> None:
-    """Hold the team as `hold_as_admin` does, before a key is made for an account.
+    """Lock the team as `lock_as_admin` does, before a key of the account is created.
 
-    Raises Gone for an account that is deleted by now, and Conflict for a disabled one, whose key would
-    open nothing.
+    Raises Gone for a deleted account, and Conflict for a disabled one, whose key would
+    be refused.
     """
     _hold(team, account, by)
     if account.disabled_at:
@@ -151,9 +151,9 @@ def owning_team(account: User) -> Team:
 
 
 def account_seen_by(member: User, public_id: str) -> tuple[User, Membership]:
-    """Return a service account, also a deleted one, and the membership by which `member` sees it.
+    """Return a service account, also a deleted one, and the membership that lets `member` see it.
 
-    Raises NotFound for one of a team to which `member` does not belong.
+    Raises NotFound for accounts of teams without `member`.
     """
     query = (
         select(User, Membership)
@@ -168,7 +168,7 @@ def account_seen_by(member: User, public_id: str) -> tuple[User, Membership]:
 
 
 def usable_accounts_of(admin: User) -> list[tuple[Team, User]]:
-    """List the service accounts for which a person may make keys, each with its team, by name."""
+    """List the service accounts for which a person may create keys, with their teams, by name."""
     query = (
         select(Team, User)
         .join(ServiceAccount, ServiceAccount.team_id == Team.id)
@@ -187,7 +187,7 @@ def accounts_owned_by(team_ids: Collection[int]) -> list[int]:
 
 
 def _hold(team: Team, account: User, by: User) -> None:
-    hold_as_admin(team, by)
+    lock_as_admin(team, by)
     db.session.refresh(account)
     _refuse_deleted(account)
 

@@ -1,1 +1,1 @@
-"""Users: profile, e-mail address, sign-up, deletion, and what operators do to them."""
+"""Users: profile, e-mail address, sign-up, deletion and administration."""

@@ -1,4 +1,4 @@
-"""What an operator decides about a user: staff or not, let in or not, signed out, a lost second factor."""
+"""Administration of users: staff, disable and enable, sign out, reset the second factor."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def user_of(email_or_id: str) -> User:
 
 
 def person_of(email_or_id: str) -> User:
-    """Return a person who is not deleted. Raises NotFound, and Conflict for anybody else."""
+    """Return a person who is not deleted. Raises NotFound, and Conflict for deleted users and service accounts."""
     user = user_of(email_or_id)
     if not user.is_person:
         raise Conflict(f"{user.full_name} is a service account, which nobody signs in to.")
@@ -57,7 +57,7 @@ def person_of(email_or_id: str) -> User:
 
 
 def users() -> Iterator[ListedUser]:
-    """List every user, oldest first, a few hundred at a time."""
+    """Yield every user, oldest first, in batches."""
     last_active = select(func.max(UserSession.last_active_at)).where(UserSession.user_id == User.id)
     query = select(
         User.id,
@@ -83,7 +83,7 @@ def users() -> Iterator[ListedUser]:
 def create_person(
     full_name: str, email: str, password_hash: str | None, *, is_staff: bool, by: User | None
 ) -> User:
-    """Make a person; without a password hash one who must choose a password by a mailed link first.
+    """Create a person; without a password hash, the person must first set a password with a mailed link.
 
     Raises ValidationFailed for a bad or taken address or a bad name.
     """
@@ -96,15 +96,15 @@ def create_person(
 
 
 def set_staff(user: User, is_staff: bool, reason: str, *, by: User | None) -> bool:
-    """Make a person support staff, or no longer; say whether that changed anything. Needs a reason."""
+    """Grant or remove the role of support staff; return whether that changed anything. Requires a reason."""
     action = Action.STAFF_ADDED if is_staff else Action.STAFF_REMOVED
     return _change(user, action, reason, by, User.is_staff.is_not(is_staff), is_staff=is_staff)
 
 
 def disable(user: User, reason: str, *, by: User | None) -> bool:
-    """Keep a user out: sessions end for good, API keys open nothing until the user is enabled again.
+    """Disable a user: end all sessions, and refuse API keys until the user is enabled again.
 
-    It holds for every request that begins after this commits. Says whether that changed anything;
+    Applies to every request that begins after the commit. Returns whether that changed anything;
     raises ValidationFailed for a missing reason.
     """
     has_changed = _change(
@@ -116,17 +116,17 @@ def disable(user: User, reason: str, *, by: User | None) -> bool:
 
 
 def enable(user: User, reason: str, *, by: User | None) -> bool:
-    """Let a user in again; say whether that changed anything. Raises Conflict for a deleted one."""
+    """Enable a user; return whether that changed anything. Raises Conflict for a deleted one."""
     is_disabled = User.disabled_at.is_not(None)
     return _change(_existing(user), Action.USER_ENABLED, reason, by, is_disabled, disabled_at=None)
 
 
 def sign_out(user: User, reason: str, *, by: User | None) -> int:
-    """End every session of a user, of browsers and of the command; return how many there were."""
+    """End every session of a user, in browsers and terminals; return their number."""
     words = _checked(reason)
     live = select(func.count()).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
     count = db.session.scalar(live) or 0
-    # Without a session, too: a login may be approved and not fetched yet.
+    # Even without a session: an approved device login may be pending.
     end_sessions_of(user)
     if count:
         subject = f"{count} session{'' if count == 1 else 's'}"
@@ -136,9 +136,9 @@ def sign_out(user: User, reason: str, *, by: User | None) -> int:
 
 
 def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
-    """Remove the authenticator app, the recovery codes and the passkeys of a person, and tell them by mail.
+    """Remove the authenticator app, the recovery codes and the passkeys of a person; mail the person.
 
-    Says whether there was anything to remove; raises ValidationFailed for a missing reason.
+    Returns whether there was anything to remove; raises ValidationFailed for a missing reason.
     """
     words = _checked(reason)
     off = {"totp_secret": None, "totp_on_at": None, "totp_step": None}
@@ -164,7 +164,7 @@ def _change(
     is_other: ColumnElement[bool],
     **values: Any,
 ) -> bool:
-    """Set columns where they are not so yet, and write it down: of several at once one does."""
+    """Set columns that differ and record the action; of concurrent calls one does."""
     words = _checked(reason)
     if not affected_rows(update(User).where(User.id == user.id, is_other).values(**values)):
         return False

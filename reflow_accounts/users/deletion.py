@@ -1,4 +1,4 @@
-"""End an account: what opens anything dies, what tells who it was goes, the record of uses and acts stays."""
+"""Delete an account: revoke its credentials and anonymize it; the record of uses and actions stays."""
 
 from dataclasses import dataclass
 
@@ -20,11 +20,11 @@ from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.mail.service import forget
 from reflow_accounts.teams.invitations import cancel_all_of, forget_invitations_of
-from reflow_accounts.teams.members import write_down_departure
+from reflow_accounts.teams.members import record_departure
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import (
-    hold_teams_of,
     leave_every_team,
+    lock_teams_of,
     memberships_of,
     service_accounts_of,
     teams_left_empty_by,
@@ -36,7 +36,7 @@ from reflow_accounts.web.request_info import Client
 
 @dataclass(frozen=True)
 class Losses:
-    """What goes with an account, and the teams that are in the way."""
+    """What a deletion would remove, and the teams that prevent it."""
 
     live_keys: int
     emptied: list[Team]
@@ -44,21 +44,21 @@ class Losses:
 
 
 def losses_of(user: User) -> Losses:
-    """Return what deleting the account would end."""
+    """Return what a deletion of the account would remove."""
     return Losses(count_live_keys(user), teams_left_empty_by(user), teams_that_need(user))
 
 
 def delete_account(user: User, password: str, hasher: PasswordHasher, *, client: Client) -> None:
-    """Delete the user's account for good. Of two calls at once, one does it.
+    """Delete the user's account. Of two concurrent calls, one does it.
 
-    A team that nobody is left in loses the keys of its service accounts too, as nobody could revoke them,
-    and its invitations: who came by one would find a team without an Admin.
+    Also revokes the service account keys of a team without other people, as no Admin could revoke them,
+    and cancels its invitations, as new members would have no Admin.
     Raises ValidationFailed for a wrong password, and Conflict while a team needs the user as its Admin.
     """
     if not hasher.matches(password, user.password_hash):
         raise ValidationFailed(password="Password is not correct")  # noqa: S106  # pragma: allowlist secret
-    # Held in the order in which who joins a team, or changes its people, holds them.
-    hold_teams_of(user)
+    # The same lock order as in changes to the members of a team.
+    lock_teams_of(user)
     forget_invitations_of(user.email)
     name, left = user.full_name, [(found.team, found.rights) for found in memberships_of(user)]
     if not anonymize(user):
@@ -67,7 +67,7 @@ def delete_account(user: User, password: str, hasher: PasswordHasher, *, client:
     revoke_all(user, by=user, client=client)
     for team, rights in left:
         if team not in emptied:
-            write_down_departure(team, user, name, rights, client=client)
+            record_departure(team, user, name, rights, client=client)
     for team in emptied:
         cancel_all_of(team)
         for account in service_accounts_of(team):
@@ -80,9 +80,9 @@ TOMBSTONE = "Deleted user"
 
 
 def anonymize(user: User) -> bool:
-    """Remove all that identifies a user or lets them in; the row stays, for the record of uses and acts.
+    """Remove the user's personal data and credentials; the row stays for the record of uses and actions.
 
-    Say whether this call did it: of several at once one does.
+    Returns whether this call did it: of concurrent calls one does.
     """
     at, email = now(), user.email
     buried = (
@@ -99,7 +99,7 @@ def anonymize(user: User) -> bool:
             appearance=Appearance.DEVICE,
             time_zone="UTC",
             deleted_at=at,
-            # Whatever is closed to a disabled user is closed to a deleted one.
+            # Every check for disabled users then also applies to deleted users.
             disabled_at=at,
         )
     )

@@ -1,4 +1,4 @@
-"""Move an account to another address: a link to the new one, notices to the old one."""
+"""Change the e-mail address of an account: mail a link to the new address and a notice to the old one."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email, find_by_email
-from reflow_accounts.auth.mail_links import add_link, drop_links_of, hold, use
+from reflow_accounts.auth.mail_links import add_link, drop_links_of, lock_links_of, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone
@@ -18,9 +18,9 @@ from reflow_accounts.web.request_info import Client
 
 
 def other_address(user: User, email: str | None) -> str | None:
-    """Return the address that `email` would move the account to, or None when it is left or is the same.
+    """Return the normalized new address, or None if it is unchanged.
 
-    Raises ValidationFailed for what is no address.
+    Raises ValidationFailed for an invalid address.
     """
     if email is None:
         return None
@@ -29,12 +29,12 @@ def other_address(user: User, email: str | None) -> str | None:
 
 
 def ask(user: User, address: str, *, by: User, client: Client) -> None:
-    """Have a link mailed to `address` and a notice to the old one; the last link asked for counts.
+    """Queue mails: a link to `address` and a notice to the old address. Earlier links become invalid.
 
-    Whether the address is somebody's already is found out off the request's path.
+    The mail job checks whether the address is taken, so that the request's duration reveals nothing.
     """
     assert user.email
-    hold(user)
+    lock_links_of(user)
     drop_links_of(user, LinkPurpose.CHANGE_EMAIL)
     post("change_email", address, user=user.public_id)
     post("email_change_asked", user.email, address=address, device=client.device)
@@ -44,7 +44,7 @@ def ask(user: User, address: str, *, by: User, client: Client) -> None:
 
 @resolver("change_email")
 def answer_change(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Write to the new address: with a link, or, when it has an account, that nothing will change."""
+    """Mail the new address: a link, or, if it has an account, a notice that nothing changes."""
     user = db.session.scalar(select(User).where(User.public_id == data["user"], User.disabled_at.is_(None)))
     if user is None:
         return []
@@ -55,14 +55,14 @@ def answer_change(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[st
 
 
 def confirm(link: MailLink, user: User, *, client: Client) -> None:
-    """Move the account of `user`, whose link it is, to the link's address.
+    """Change the address of the link's owner `user` to that of the link.
 
-    Raises Gone when the link was used, or the address has an account by now.
+    Raises Gone if the link was used, or the address has an account in the meantime.
     """
     old, new = user.email, link.email
     assert old
     assert user.id == link.user_id
-    hold(user)
+    lock_links_of(user)
     if not use(link):
         raise Gone("This link does not work any more.")
     try:
@@ -70,7 +70,7 @@ def confirm(link: MailLink, user: User, *, client: Client) -> None:
             user.email = new
     except IntegrityError:
         raise Gone("This email address has an account already.") from None
-    # Links that went to the old address must not open the account any more.
+    # Links in mails to the old address become invalid.
     drop_links_of(user)
     record(Action.EMAIL_CHANGED, by=user, account=user, subject=masked(new), address=client.address)
     post("email_changed", old, address=new, device=client.device)
@@ -78,6 +78,6 @@ def confirm(link: MailLink, user: User, *, client: Client) -> None:
 
 
 def masked(address: str) -> str:
-    """Return what the log keeps of an address, so that it need not be forgotten there: a…@example.com."""
+    """Return an address for the log without personal data: a…@example.com."""
     name, _, host = address.rpartition("@")
     return f"{name[:1]}…@{host}"

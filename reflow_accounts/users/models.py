@@ -1,4 +1,4 @@
-"""Users: people, and the users behind service accounts."""
+"""Users: people and service accounts."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -36,13 +36,13 @@ class User(Model):
     password_hash: Mapped[str | None] = mapped_column(String(60))
     is_staff: Mapped[bool] = mapped_column(default=False)
     appearance: Mapped[str] = mapped_column(String(10), default=Appearance.DEVICE)
-    # A name of the IANA time zone database, in which dates are written.
+    # Name in the IANA time zone database, for displayed times.
     time_zone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The account was deleted: the row stays under a tombstone name, for the record of uses and acts.
+    # Time of deletion: the anonymized row stays for the record of uses and actions.
     deleted_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The secret of the authenticator app, encrypted; it asks for codes once `totp_on_at` is set.
+    # The encrypted secret of the authenticator app; active when `totp_on_at` is set.
     totp_secret: Mapped[bytes | None] = mapped_column(LargeBinary(255))
     totp_on_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # The last time step whose code was accepted: a code counts once.

@@ -1,4 +1,4 @@
-"""Make a user; change a user's name and settings."""
+"""Create users; change a user's name and settings."""
 
 from sqlalchemy.exc import IntegrityError
 
@@ -17,16 +17,16 @@ from reflow_accounts.web.time_zones import zone_names
 def add_person(
     full_name: str, email: str, password: str, hasher: PasswordHasher, *, is_staff: bool = False
 ) -> User:
-    """Make a person who can sign in. Raises ValidationFailed for a bad or taken address or a bad name."""
+    """Create a person who can sign in. Raises ValidationFailed for a bad or taken address or a bad name."""
     return add_hashed_person(full_name, email, hasher.hash(password), is_staff=is_staff)
 
 
 def add_hashed_person(
     full_name: str, email: str, password_hash: str | None, *, is_staff: bool = False
 ) -> User:
-    """Make a person whose password was hashed before, as `add_person` does; the database decides who is first.
+    """Create a person with a password hash, as `add_person` does; a unique constraint decides concurrent calls.
 
-    Without a hash nobody can sign in until a password is chosen by a mailed link.
+    Without a hash, the person cannot sign in before setting a password with a mailed link.
     """
     name, address = checked_full_name(full_name), checked_email(email)
     user = User(full_name=name, email=address, password_hash=password_hash, is_staff=is_staff)
@@ -39,7 +39,7 @@ def add_hashed_person(
 
 
 def add_service_account_user(name: str) -> User:
-    """Make the user behind a service account: no address, no password, no way to sign in."""
+    """Create the user of a service account, without address and password; it cannot sign in."""
     user = User(full_name=checked_full_name(name), kind=UserKind.SERVICE_ACCOUNT)
     db.session.add(user)
     db.session.flush()
@@ -49,7 +49,7 @@ def add_service_account_user(name: str) -> User:
 def change_profile(
     user: User, full_name: str, appearance: str, time_zone: str, *, by: User, client: Client
 ) -> None:
-    """Change a user's name and settings. Raises ValidationFailed for a name or a choice that cannot be."""
+    """Change a user's name and settings. Raises ValidationFailed for an invalid name or choice."""
     name = checked_full_name(full_name)
     if appearance not in list(Appearance):
         raise ValidationFailed(appearance="Choose one of the appearances")
@@ -69,7 +69,7 @@ def change_profile(
 
 
 def checked_full_name(value: str) -> str:
-    """Return the name as it is kept. Raises ValidationFailed with the sentence for its field."""
+    """Return the normalized name. Raises ValidationFailed with a message for its field."""
     name = text.tidy(value)
     fault = text.fault_of(name, LONGEST_NAME, empty="Enter your full name")
     if fault:

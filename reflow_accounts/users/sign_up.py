@@ -1,4 +1,4 @@
-"""Begin an account: what was typed waits in a mailed link, and counts when the link is opened."""
+"""Sign-up: a mailed link stores the form's data until the link is confirmed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email, find_by_email
-from reflow_accounts.auth.mail_links import add_link, drop_sign_ups_of, hold_sign_ups_of, use
+from reflow_accounts.auth.mail_links import add_link, drop_sign_ups_of, lock_sign_ups_of, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.auth.password_policy import fault_of
 from reflow_accounts.auth.passwords import PasswordHasher
@@ -31,12 +31,12 @@ def ask(
     marker: str,
     client: Client,
 ) -> None:
-    """Have a mail sent to `email` that begins the account, or says that there is one.
+    """Queue a mail to `email` with a sign-up link, or with a notice that an account exists.
 
-    Which of the two is found out off the request's path: both cost the request one hash and one row.
-    `marker` is known to the browser that asks, and only there the link's button alone will do. Raises
-    ValidationFailed with a sentence for each field that cannot be, and then RateLimited: mistakes in the form
-    do not count as attempts.
+    The mail job decides which; both cost the request one hash and one row.
+    Only the browser that has `marker` can confirm the link without the password. Raises
+    ValidationFailed with a message for each invalid field, and then RateLimited: mistakes in the form are no
+    attempts.
     """
     faults: dict[str, str] = {}
 
@@ -68,7 +68,7 @@ def ask(
 
 @resolver("sign_up")
 def answer_sign_up(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
-    """Write to who signed up: with a link, or, when the address has an account, how to get in."""
+    """Mail the address: a sign-up link, or, if it has an account, how to log in."""
     if find_by_email(to):
         return [("already_registered", to, {})]
     link = add_link(LinkPurpose.SIGN_UP, to, **data)
@@ -76,17 +76,17 @@ def answer_sign_up(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[s
 
 
 def is_from(link: MailLink, marker: str | None) -> bool:
-    """Say whether the browser that holds `marker` is the one that signed up."""
+    """Return whether `marker` is that of the browser that signed up."""
     return marker is not None and digest_of(marker).hex() == link.data["marker"]
 
 
 def confirm(link: MailLink, *, client: Client) -> User:
-    """Make the account and its team, whose first Admin it is.
+    """Create the account and its team, with the account as first Admin.
 
-    Raises Gone when the link was used, or the address has an account by now.
+    Raises Gone if the link was used, or the address has an account in the meantime.
     """
     details = dict(link.data)
-    hold_sign_ups_of(link.email)
+    lock_sign_ups_of(link.email)
     if not use(link):
         raise Gone("This link does not work any more.")
     try:

@@ -1,1 +1,1 @@
-"""The key check of the JSON API: credentials, uses, hostile input."""
+"""Authentication of API requests: credentials, uses, hostile input."""

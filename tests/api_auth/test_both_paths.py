@@ -164,7 +164,7 @@ def test_refused_question_is_answered_and_recorded_alike(app, cast, both, query,
 
 
 def test_malformed_question_fails_no_other_request(cast, both):
-    """Whoever asks it needs no valid key: one of the right form is looked up."""
+    """A client needs no valid key: one of the right form is looked up."""
     secret, stranger = cast.ada.key().secret, new_secret(KEY_PREFIX)
     assert both.event_loop(ME, secret).status == 200
     good = [lambda: both.event_loop(ME, secret).status] * 20

@@ -1,4 +1,4 @@
-"""Which credentials the API accepts, and its answers to the others (RFC 6750; contract, 6 and 7)."""
+"""Accepted and refused API credentials (RFC 6750; contract, 6 and 7)."""
 
 import pytest
 
@@ -116,7 +116,7 @@ def test_the_keys_of_a_disabled_user_are_as_good_as_unknown(app, cast, api):
     assert rows.uses_of(app, key.id) == []
 
 
-def test_everything_behind_the_door_asks_for_a_credential(app):
+def test_every_api_route_asks_for_a_credential(app):
     open_to_all = {f"/api/v1/{name}" for name in ("sessions", "openapi.json", "device/code", "device/token")}
     asked = 0
     for rule in app.url_map.iter_rules():

@@ -40,7 +40,7 @@ def test_a_refused_use_is_described_in_the_same_way(ask):
     assert ask("PUT", "/runs/1", rights="admin") == ("PUT", "/runs/1")
 
 
-def test_a_use_refused_at_the_door_is_described_too(app, cast, api):
+def test_refused_use_is_also_described(app, cast, api):
     key = cast.ci.key()
     cast.acme.unsubscribe()
     program = api(key.secret, **{"X-Original-Method": "PUT", "X-Original-URI": "/runs/1"})

@@ -128,7 +128,7 @@ def test_a_decision_holds_and_the_same_one_again_is_harmless(app, ada, api, term
 
 
 def test_a_code_has_one_claimant(ada, ben, terminal):
-    """Whoever typed it first decides; to others it is as wrong as any, and its page is not there."""
+    """The first user who types it decides; others get the error of a wrong code, and 404 for its page."""
     type_code(ada, terminal)
     assert ben.send("/device", code=terminal["user_code"]).status_code == 422
     assert ben.get(ada.shown).status_code == 404

@@ -86,7 +86,7 @@ def test_a_reset_of_the_password_and_a_poll_do_not_block_each_other_for_good(app
     def reset():
         with app.app_context():
             ada = cast.ada.row()
-            mail_links.hold(ada)
+            mail_links.lock_links_of(ada)
             is_held.set()
             has_begun.wait()
             poll.join(0.5)

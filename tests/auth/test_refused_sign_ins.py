@@ -48,7 +48,7 @@ def test_of_an_address_without_an_account_nothing_typed_is_kept(app, cast, clien
         assert not email or email not in f"{kept.subject}{kept.details}{kept.actor_name}"
 
 
-def test_a_refusal_costs_the_same_statements_whoever_it_is(app, cast, client, api):
+def test_refusal_costs_the_same_statements_for_every_account(app, cast, client, api):
     cast.ben.change(disabled_at=now())
     attempts = [cast.ada.email, cast.ben.email, "nobody@acme.example"]
     seen = set()

@@ -155,7 +155,7 @@ def test_a_foreign_token_says_what_to_do(client, token):
     answer = client.get(f"/invitations/{token}")
     assert answer.status_code == 410
     assert "This link does not work" in answer.text
-    assert "ask whoever invited you" in answer.text
+    assert "ask the person who invited you" in answer.text
     assert client.send(f"/invitations/{token}", **NEW).status_code == 410
 
 

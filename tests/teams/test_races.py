@@ -87,7 +87,7 @@ def test_two_admins_who_leave(app, two, _):
 
 @pytest.mark.parametrize("_", ROUNDS)
 def test_one_leaves_while_the_other_is_lowered(app, two, _):
-    """Ada leaves; Ben lowers himself: whoever is second stays Admin."""
+    """Ada leaves; Ben lowers himself: the second one stays Admin."""
     assert statuses([leaves(app, two.acme, two.ada), lowers(app, two.acme, two.ben, two.ben)]) == [303, 409]
     assert len(admins_of(two.acme)) == 1
 

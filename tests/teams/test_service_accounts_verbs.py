@@ -1,4 +1,4 @@
-"""The verbs themselves ask for Admin rights, whoever calls them and from where."""
+"""Service functions require Admin rights for every caller."""
 
 import pytest
 

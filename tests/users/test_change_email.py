@@ -192,7 +192,7 @@ def test_a_name_needs_no_proof(app, ada):
     assert ask(ada, "ada@acme.example", full_name="Ada P. Park").status_code == 303
 
 
-def test_whoever_lost_the_account_meanwhile_gets_no_link(app, cast, ada, mailbox):
+def test_user_deleted_in_the_meantime_gets_no_link(app, cast, ada, mailbox):
     ask(ada)
     cast.ada.change(disabled_at=now())
     assert NEW not in by_address(mailbox.deliver())

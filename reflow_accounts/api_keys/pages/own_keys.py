@@ -7,9 +7,8 @@ from reflow_accounts.api_keys.forms import OwnKeyForm
 from reflow_accounts.api_keys.pages import shared
 from reflow_accounts.api_keys.pages.shared import Answer, Context, template_context
 from reflow_accounts.auth.current_user import current_user
-from reflow_accounts.teams.current import current_among
 from reflow_accounts.teams.models import Membership, Rights, Team
-from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.teams.service import current_among, memberships_of
 from reflow_accounts.teams.service_accounts import usable_accounts_of
 from reflow_accounts.users.models import User
 

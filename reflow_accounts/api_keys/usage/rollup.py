@@ -6,13 +6,11 @@
 import logging
 from collections.abc import Callable
 from time import sleep
-from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from reflow_accounts.api_keys.models import RollupCursor, UsageRange, UsageTotal, Use
-from reflow_accounts.database import Model, db
+from reflow_accounts.database import db, upsert
 
 # Uses in a batch; queries read at most about as many unrolled rows.
 ROLL_UP_EVERY = 8192
@@ -97,7 +95,7 @@ def _roll_up_next(connection: Connection, newest: int) -> int:
 
 def lock_cursor(connection: Connection) -> int:
     """Lock the cursor against other roll-ups and pruning until the transaction ends, and return it."""
-    first = _dialect_insert(connection, RollupCursor).values(id=1, upto=0)
+    first = upsert(connection.dialect, RollupCursor).values(id=1, upto=0)
     connection.execute(first.on_conflict_do_nothing())
     connection.execute(update(RollupCursor).values(upto=RollupCursor.upto))
     return connection.scalar(select(RollupCursor.upto)) or 0
@@ -120,14 +118,10 @@ def recount(connection: Connection) -> None:
         low = upto
 
 
-def _dialect_insert(connection: Connection, table: type[Model]) -> Any:
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-
-
 def _add_to_totals(connection: Connection, batch: Batch) -> None:
     found = select(Use.key_id, func.count(), literal(0), func.max(Use.at)).where(*batch).group_by(Use.key_id)
     columns = ["key_id", "count", "pruned", "last_used_at"]
-    adding = _dialect_insert(connection, UsageTotal).from_select(columns, found)
+    adding = upsert(connection.dialect, UsageTotal).from_select(columns, found)
     later_of = func.max if connection.dialect.name == "sqlite" else func.greatest
     later = later_of(UsageTotal.last_used_at, adding.excluded.last_used_at)
     connection.execute(

@@ -1,12 +1,11 @@
-"""Asking for a proof in the middle of an act, and going on with it."""
+"""The step-up form, which repeats the interrupted request with a proof."""
 
-from flask import make_response, redirect, render_template, request, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.auth import passkeys, second_factor
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.forms import ProofForm
-from reflow_accounts.auth.pages.blueprints import account
 from reflow_accounts.auth.step_up import PROOF, ProofNeeded, ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited, ValidationFailed
@@ -14,22 +13,24 @@ from reflow_accounts.web import htmx
 from reflow_accounts.web.csrf import SAFE_METHODS
 from reflow_accounts.web.redirects import local_path, requested_page
 
+blueprint = Blueprint("confirmation", __name__)
 
-@account.route("/confirmation", methods=["GET", "POST"])
+
+@blueprint.route("/confirmation", methods=["GET", "POST"])
 def confirm() -> Response:
-    """Lead on to the page that asked for a proof, once there is one."""
+    """Redirect to the page that required the step-up, after the proof."""
     ensure_recent_proof()
     return redirect(local_path(request.args.get("next")) or url_for("account.profile.show"), 303)
 
 
-@account.app_errorhandler(ProofNeeded)
+@blueprint.app_errorhandler(ProofNeeded)
 def ask(needed: ProofNeeded) -> Response:
-    """Show a form that sends the interrupted request again, with all that was typed and a proof."""
+    """Show a form that repeats the interrupted request with its fields and a proof."""
     db.session.rollback()
     form = ProofForm(formdata=None)
     if needed.faults:
         form.show(ValidationFailed(**needed.faults))
-    # An act that changes a part of a page is asked for in a dialog, and then done as a page.
+    # A proof for a partial update is asked for in a dialog; the action then answers with a whole page.
     frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if _is_for_a_part() else {}
     page = render_template(
         "auth/confirmation.html",
@@ -58,14 +59,14 @@ def _is_for_a_part() -> bool:
 
 
 def _action() -> str:
-    """Return where the form goes: the act itself, or for a page that is only looked at, by way of `confirm`."""
+    """Return the form's action: the interrupted action itself, or `confirm` for a GET."""
     if request.method in SAFE_METHODS:
         return url_for("account.confirmation.confirm", next=requested_page())
     return request.full_path.rstrip("?")
 
 
 def _carried() -> list[tuple[str, str]]:
-    """Return what was typed, for hidden fields. Never a password, and neither the old token nor a proof."""
+    """Return the submitted fields for hidden inputs, without passwords, the old CSRF token and proofs."""
     return [
         (name, value)
         for name, value in request.form.items(multi=True)

@@ -1,6 +1,6 @@
-"""Letting a terminal in: type the code that it shows, see what is asking, approve or deny (RFC 8628, 3.3)."""
+"""Pages of a device login: type the terminal's code, then approve or deny (RFC 8628, 3.3)."""
 
-from flask import redirect, render_template, url_for
+from flask import Blueprint, redirect, render_template, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.audit.actions import Action
@@ -9,25 +9,26 @@ from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.device_flow import claim, decide, login_of
 from reflow_accounts.auth.forms import DeviceCodeForm
 from reflow_accounts.auth.models import DeviceLogin
-from reflow_accounts.auth.pages.blueprints import device
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, RateLimited, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("device_login", __name__)
+
 Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-@device.get("")
+@blueprint.get("")
 def show() -> Answer:
     """Ask for the code."""
     return _form(DeviceCodeForm(formdata=None))
 
 
-@device.post("")
+@blueprint.post("")
 def enter_code() -> Answer:
-    """Lead to the login whose code was typed, which is this person's from now on."""
+    """Reserve the login with this code for the user and redirect to it."""
     form = DeviceCodeForm()
     tried = {"account": current_user().public_id, "address": client().address}
     try:
@@ -54,22 +55,22 @@ def enter_code() -> Answer:
     return _back(login)
 
 
-@device.get("/<login_id>")
+@blueprint.get("/<login_id>")
 def show_login(login_id: str) -> Answer:
-    """Show what is asking, or what became of it."""
+    """Show the terminal and the state of the login."""
     return _page(login_of(current_user(), login_id))
 
 
-@device.post("/<login_id>/approval")
+@blueprint.post("/<login_id>/approval")
 def approve(login_id: str) -> Answer:
-    """Let the terminal in: it may do all that this person may."""
+    """Approve the login; the terminal gets all rights of the user."""
     ensure_recent_proof()
     return _decide(login_of(current_user(), login_id), True)
 
 
-@device.post("/<login_id>/denial")
+@blueprint.post("/<login_id>/denial")
 def deny(login_id: str) -> Answer:
-    """Send the terminal away."""
+    """Deny the login."""
     return _decide(login_of(current_user(), login_id), False)
 
 
@@ -77,7 +78,7 @@ def _decide(login: DeviceLogin, is_approved: bool) -> Answer:
     try:
         decide(login, is_approved, by=current_user(), client=client())
     except Conflict as conflict:
-        # The page says what became of it instead.
+        # The page shows the state instead.
         return _page(login), conflict.status
     db.session.commit()
     return _back(login)

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from flask import flash, jsonify, redirect, render_template, url_for
+from flask import Blueprint, flash, jsonify, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import passkeys
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.forms import PasskeyForm, PasskeyNameForm
 from reflow_accounts.auth.models import Passkey
-from reflow_accounts.auth.pages.blueprints import security
 from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
@@ -17,19 +16,21 @@ from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.web import redirects
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("passkeys", __name__, url_prefix="/security")
+
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@security.get("/passkeys/new")
+@blueprint.get("/passkeys/new")
 def new_passkey() -> Answer:
     """Ask for the name of a new passkey."""
     ensure_recent_proof()
     return render_template("auth/passkey_new.html", form=PasskeyForm(formdata=None))
 
 
-@security.post("/passkeys/options")
+@blueprint.post("/passkeys/options")
 def new_passkey_options() -> Any:
-    """Give the browser what it needs to make a passkey, once the name is one that can be kept."""
+    """Return the browser's options to create a passkey, if the name is valid."""
     ensure_recent_proof()
     try:
         passkeys.checked_name(PasskeyForm().name.data or "")
@@ -40,17 +41,17 @@ def new_passkey_options() -> Any:
     return options
 
 
-@security.post("/passkeys/proof-options")
+@blueprint.post("/passkeys/proof-options")
 def passkey_proof_options() -> Any:
-    """Give the browser a challenge that a passkey of this person may sign, as a proof."""
+    """Return a challenge for a passkey of this person, for a step-up."""
     options = passkeys.options_to_verify(Site.at(redirects.origin()), current_user())
     db.session.commit()
     return options
 
 
-@security.post("/passkeys")
+@blueprint.post("/passkeys")
 def add_passkey() -> Answer:
-    """Keep the passkey that the browser has made."""
+    """Store the passkey that the browser created."""
     ensure_recent_proof()
     form, site = PasskeyForm(), Site.at(redirects.origin())
     try:
@@ -63,21 +64,21 @@ def add_passkey() -> Answer:
             client=client(),
         )
     except ValidationFailed as failed:
-        # A challenge is used up by a wrong answer, too.
+        # A wrong answer also uses the challenge.
         db.session.commit()
         form.show(failed)
         return render_template("auth/passkey_new.html", form=form), 422
     return _done(f"{passkey.name} was added.")
 
 
-@security.get("/passkeys/<passkey_id>")
+@blueprint.get("/passkeys/<passkey_id>")
 def passkey(passkey_id: str) -> Answer:
     """Ask for another name."""
     found = passkeys.passkey_of(current_user(), passkey_id)
     return _ask_name(found, PasskeyNameForm(formdata=None, obj=found))
 
 
-@security.post("/passkeys/<passkey_id>")
+@blueprint.post("/passkeys/<passkey_id>")
 def rename_passkey(passkey_id: str) -> Answer:
     """Give a passkey another name."""
     ensure_recent_proof()
@@ -91,7 +92,7 @@ def rename_passkey(passkey_id: str) -> Answer:
     return _done(f"The passkey is called {found.name} now.")
 
 
-@security.get("/passkeys/<passkey_id>/removal")
+@blueprint.get("/passkeys/<passkey_id>/removal")
 def passkey_removal(passkey_id: str) -> Answer:
     """Ask before a passkey is removed."""
     return render_template(
@@ -99,7 +100,7 @@ def passkey_removal(passkey_id: str) -> Answer:
     )
 
 
-@security.post("/passkeys/<passkey_id>/removal")
+@blueprint.post("/passkeys/<passkey_id>/removal")
 def remove_passkey(passkey_id: str) -> Answer:
     """Remove a passkey."""
     ensure_recent_proof()

@@ -1,23 +1,24 @@
-"""Forgot your password: ask for a link, and choose another password behind it."""
+"""Password reset: request a link, and set a new password with it."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager, password_change
 from reflow_accounts.auth.forms import ForgotForm, ResetForm
 from reflow_accounts.auth.mail_links import find_link
 from reflow_accounts.auth.models import LinkPurpose, MailLink
-from reflow_accounts.auth.pages.blueprints import public
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, RateLimited, ValidationFailed
 from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("reset", __name__)
+
 Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-@public.get("/forgot-password")
+@blueprint.get("/forgot-password")
 def forgot() -> Answer:
     """Ask for the address."""
     if login_manager.current_session():
@@ -25,9 +26,9 @@ def forgot() -> Answer:
     return render_template("auth/forgot.html", form=ForgotForm())
 
 
-@public.post("/forgot-password")
+@blueprint.post("/forgot-password")
 def ask_reset() -> Answer:
-    """Have a link mailed, or not; the answer is the same for every address."""
+    """Queue the mail; the response is the same for every address."""
     form = ForgotForm()
     try:
         password_change.ask_reset(form.email.data or "", client=client())
@@ -42,7 +43,7 @@ def ask_reset() -> Answer:
     return render_template("auth/forgot_sent.html", email=form.email.data)
 
 
-@public.get("/reset-password/<token>")
+@blueprint.get("/reset-password/<token>")
 def show_reset(token: str) -> Answer:
     """Ask for the new password."""
     if _link(token) is None:
@@ -50,9 +51,9 @@ def show_reset(token: str) -> Answer:
     return render_template("auth/reset.html", form=ResetForm())
 
 
-@public.post("/reset-password/<token>")
+@blueprint.post("/reset-password/<token>")
 def reset(token: str) -> Answer:
-    """Set the new password, end every session, and lead to the log-in page: a second factor is asked for there."""
+    """Set the new password, end every session, and redirect to the log-in page, which asks for a second factor."""
     link = _link(token)
     if link is None:
         return _dead_link()

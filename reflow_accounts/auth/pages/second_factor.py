@@ -1,12 +1,11 @@
 """The second factor on the Security tab: set up, recovery codes, turn off."""
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import second_factor, sessions
 from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.forms import ProofForm, SetupForm
-from reflow_accounts.auth.pages.blueprints import security
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.auth.qr import QrCode
 from reflow_accounts.auth.second_factor import Setup
@@ -16,12 +15,14 @@ from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("second_factor", __name__, url_prefix="/security")
+
 WRONG_PASSWORD = "The password is not correct"  # noqa: S105  # pragma: allowlist secret
 
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@security.get("/second-factor/new")
+@blueprint.get("/second-factor/new")
 def new_second_factor() -> Answer:
     """Show a new secret as QR code and as text, and ask for its first code."""
     ensure_recent_proof()
@@ -30,7 +31,7 @@ def new_second_factor() -> Answer:
     return _ask_code(SetupForm(formdata=None), second_factor.new_setup(current_user()))
 
 
-@security.post("/second-factor")
+@blueprint.post("/second-factor")
 def turn_on() -> Answer:
     """Turn the second factor on and show the recovery codes, this once."""
     ensure_recent_proof()
@@ -53,7 +54,7 @@ def turn_on() -> Answer:
     return _reveal(codes)
 
 
-@security.post("/recovery-codes")
+@blueprint.post("/recovery-codes")
 def new_recovery_codes() -> Answer:
     """Replace the recovery codes and show the new ones, this once."""
     ensure_recent_proof()
@@ -67,7 +68,7 @@ def new_recovery_codes() -> Answer:
     return _reveal(codes)
 
 
-@security.get("/second-factor/removal")
+@blueprint.get("/second-factor/removal")
 def second_factor_removal() -> Answer:
     """Ask for the password before the second factor is turned off."""
     if not second_factor.is_on(current_user()):
@@ -75,7 +76,7 @@ def second_factor_removal() -> Answer:
     return render_template("auth/second_factor_removal.html", form=ProofForm(formdata=None))
 
 
-@security.post("/second-factor/removal")
+@blueprint.post("/second-factor/removal")
 def turn_off() -> Answer:
     """Turn the second factor off."""
     ensure_recent_proof()

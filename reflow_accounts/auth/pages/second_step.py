@@ -1,15 +1,14 @@
-"""The second page of signing in: the authenticator app's code, a recovery code, or a passkey."""
+"""The second step of login: a code of the authenticator app, a recovery code, or a passkey."""
 
 from collections.abc import Callable
 from functools import partial
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import pending_login, recovery_codes, second_factor
 from reflow_accounts.auth.forms import CodeForm, RecoveryCodeForm
 from reflow_accounts.auth.models import Factor
-from reflow_accounts.auth.pages.blueprints import public
 from reflow_accounts.auth.pages.sign_in import begin, wanted_page
 from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited
@@ -17,21 +16,23 @@ from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("second_step", __name__)
+
 WRONG_RECOVERY_CODE = "This recovery code is not correct, or it was used before"
 
 Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-@public.get("/login/code")
+@blueprint.get("/login/code")
 def code() -> Answer:
     """Ask for the second factor."""
     user = pending_login.waiting_user()
     return _ask(user, CodeForm(formdata=None)) if user else _start_over()
 
 
-@public.post("/login/code")
+@blueprint.post("/login/code")
 def enter_code() -> Answer:
-    """Begin the session when the code is right."""
+    """Start the session if the code is right."""
     user, form = pending_login.waiting_user(), CodeForm()
     if user is None:
         return _start_over()
@@ -43,16 +44,16 @@ def enter_code() -> Answer:
     return _ask(user, form.with_fault(second_factor.WRONG_CODE)), 422
 
 
-@public.get("/login/recovery-code")
+@blueprint.get("/login/recovery-code")
 def recovery_code() -> Answer:
     """Ask for a recovery code."""
     user = pending_login.waiting_user()
     return _ask_recovery(RecoveryCodeForm(formdata=None)) if user else _start_over()
 
 
-@public.post("/login/recovery-code")
+@blueprint.post("/login/recovery-code")
 def enter_recovery_code() -> Answer:
-    """Begin the session when the recovery code is right; it is used up."""
+    """Start the session if the recovery code is right, and use the code."""
     user, form = pending_login.waiting_user(), RecoveryCodeForm()
     if user is None:
         return _start_over()
@@ -65,7 +66,7 @@ def enter_recovery_code() -> Answer:
 
 
 def _is_right(user: User, accept: Callable[[User, str], bool], form: CodeForm) -> bool:
-    """Say whether the code is accepted; a wrong one is written down. Raises RateLimited."""
+    """Return whether the code is accepted; record a wrong one. Raises RateLimited."""
     rate_limits.hit("second-factor", **_tried(user))
     if accept(user, form.code.data or ""):
         return True
@@ -77,7 +78,7 @@ def _is_right(user: User, accept: Callable[[User, str], bool], form: CodeForm) -
 def _begin(user: User, second: Factor) -> AnyResponse:
     tried = _tried(user)
     answer = begin(user, Factor.PASSWORD, second)
-    # Counted by a transaction of its own, and so not before this one is over.
+    # The counter uses a separate transaction, so commit this one first.
     rate_limits.give_back("second-factor", **tried)
     return answer
 

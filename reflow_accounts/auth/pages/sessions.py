@@ -1,19 +1,29 @@
-"""The section Sessions of the Security tab: where one is signed in, and how to end that."""
+"""The section Sessions of the Security tab: list and end sessions."""
 
 from dataclasses import dataclass
 
-from flask import flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
+from flask import (
+    Blueprint,
+    flash,
+    get_flashed_messages,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from werkzeug.wrappers import Response
 
 from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.models import UserSession
-from reflow_accounts.auth.pages.blueprints import security
 from reflow_accounts.auth.sessions import end_elsewhere, end_sessions, other_session_of, other_sessions_page
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.web import htmx
 from reflow_accounts.web.pagination import Page
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("sessions", __name__, url_prefix="/security")
 
 Answer = str | Response
 
@@ -22,7 +32,7 @@ _FLASHED = "sessions-ended"
 
 @dataclass(frozen=True)
 class ShownSessions:
-    """What the section shows. `message` says what was just done; `cursor` is that of the page."""
+    """Data of the section. `message` confirms the last action; `cursor` is that of the page."""
 
     current: UserSession
     others: Page[UserSession]
@@ -31,16 +41,16 @@ class ShownSessions:
 
 
 def shown_sessions(message: str = "") -> ShownSessions:
-    """Gather what the section shows: this session, and a page of the others."""
+    """Return this session and a page of the others."""
     cursor = request.values.get("cursor")
     flashed: list[str] = get_flashed_messages(category_filter=[_FLASHED])  # type: ignore[assignment]  # no pairs
     page = other_sessions_page(_current(), cursor=cursor)
     return ShownSessions(_current(), page, cursor, message or "".join(flashed))
 
 
-@security.post("/sessions/<session_id>/end")
+@blueprint.post("/sessions/<session_id>/end")
 def end_one(session_id: str) -> Answer:
-    """Sign out one other device. Doing so twice has the same end."""
+    """End one other session. Repeating it changes nothing."""
     ensure_recent_proof()
     session = other_session_of(_current(), session_id)
     was_live = end_elsewhere(session, by=current_user(), client=client())
@@ -51,13 +61,13 @@ def end_one(session_id: str) -> Answer:
     return _back(message)
 
 
-@security.get("/other-sessions/end")
+@blueprint.get("/other-sessions/end")
 def ask_about_others() -> Answer:
     """Ask before all other devices are signed out."""
     return render_template("auth/other_sessions.html", others=other_sessions_page(_current()))
 
 
-@security.post("/other-sessions/end")
+@blueprint.post("/other-sessions/end")
 def end_others() -> Answer:
     """Sign out all other devices."""
     ensure_recent_proof()

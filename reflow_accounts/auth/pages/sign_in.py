@@ -1,34 +1,41 @@
-"""Log in and log out."""
+"""Pages to log in, with a password or a passkey, and to log out."""
 
-from flask import redirect, render_template, request, url_for
+from typing import Any
+
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from reflow_accounts.auth import known_devices, login_manager, pending_login, second_factor
+from reflow_accounts.auth import known_devices, login_manager, passkeys, pending_login, second_factor
 from reflow_accounts.auth import login as login_service
-from reflow_accounts.auth.forms import LoginForm
+from reflow_accounts.auth.forms import CredentialForm, LoginForm
 from reflow_accounts.auth.models import Factor, SessionKind
-from reflow_accounts.auth.pages.blueprints import public
+from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users.models import User
+from reflow_accounts.web import redirects
 from reflow_accounts.web.redirects import local_path, page_after_sign_in
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("auth", __name__)
+
 WRONG = "Email or password is not correct"
+# One message for every reason, so that it does not reveal which passkeys are known.
+WRONG_PASSKEY = "This passkey cannot be used here. Log in with your email and password"
 
 Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-@public.get("/")
+@blueprint.get("/")
 def home() -> Answer:
-    """Lead to the account when signed in, else to the log-in page."""
+    """Redirect to the account with a session, else to the log-in page."""
     page = "account.profile.show" if login_manager.current_session() else "public.auth.login"
     return redirect(url_for(page), 303)
 
 
-@public.get("/login")
+@blueprint.get("/login")
 def login() -> Answer:
     """Show the log-in form."""
     if login_manager.current_session():
@@ -36,9 +43,9 @@ def login() -> Answer:
     return show_login(LoginForm())
 
 
-@public.post("/login")
+@blueprint.post("/login")
 def log_in() -> Answer:
-    """Check e-mail address and password and begin a session."""
+    """Check e-mail address and password and start a session."""
     form = LoginForm()
     tried = known_devices.attempt_for(form.email.data or "")
     try:
@@ -58,9 +65,45 @@ def log_in() -> Answer:
     return sign_in(user, Factor.PASSWORD)
 
 
-@public.post("/logout")
+@blueprint.post("/login/passkey/options")
+def passkey_options() -> dict[str, Any]:
+    """Return a challenge for any passkey of this site."""
+    rate_limits.hit("passkey", address=client().address)
+    options = passkeys.options_to_verify(Site.at(redirects.origin()))
+    db.session.commit()
+    return options
+
+
+@blueprint.post("/login/passkey")
+def log_in_with_passkey() -> Answer:
+    """Start a session of the passkey's owner. A passkey counts as both factors."""
+    credential = CredentialForm().credential.data or ""
+    address = client().address
+    try:
+        if not credential:
+            # The browser got no challenge, perhaps because of this limit: report it here.
+            rate_limits.hit("passkey", address=address)
+    except RateLimited as limited:
+        return _refuse_passkey(str(limited)), limited.status, {"Retry-After": str(limited.retry_after)}
+    passkey = passkeys.verify(credential, Site.at(redirects.origin()))
+    if passkey:
+        answer = begin(passkey.user, Factor.PASSKEY)
+        rate_limits.give_back("passkey", address=address)
+        return answer
+    # A wrong answer also uses the challenge.
+    db.session.commit()
+    return _refuse_passkey(WRONG_PASSKEY), 422
+
+
+def _refuse_passkey(sentence: str) -> str:
+    form = LoginForm(formdata=None)
+    form.form_errors = [sentence]
+    return show_login(form)
+
+
+@blueprint.post("/logout")
 def logout() -> Answer:
-    """End the session and have the browser forget what it kept of it."""
+    """End the session and clear the browser's data of this site."""
     row = login_manager.current_session()
     if row:
         login_service.end_session(row, by=row.user, client=client())
@@ -72,21 +115,21 @@ def logout() -> Answer:
 
 
 def show_login(form: LoginForm) -> str:
-    """Write the log-in page; wherever the person wanted to go survives."""
+    """Render the log-in page, which keeps the requested page."""
     return render_template("auth/login.html", form=form, next=wanted_page())
 
 
 def sign_in(user: User, *first: Factor) -> AnyResponse:
-    """Go on after one proof to be `user`: to the second factor when one is asked for, else begin; commit."""
+    """Start a session after the first factor, or ask for the second factor if `user` needs one; commit."""
     if not second_factor.is_asked_for(user):
         return begin(user, *first)
     pending_login.wait_for(user)
     db.session.commit()
-    return redirect(url_for("public.auth.code", next=wanted_page()), 303)
+    return redirect(url_for("public.second_step.code", next=wanted_page()), 303)
 
 
 def begin(user: User, *factors: Factor) -> AnyResponse:
-    """Begin the browser's session of somebody who has proved all that is asked, ending the one before; commit."""
+    """Start a session of the fully authenticated user and end the browser's previous one; commit."""
     row, value = login_service.start_session(user, SessionKind.BROWSER, factors, client=client())
     old = login_manager.current_session()
     if old:
@@ -99,10 +142,10 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
 
 
 def after_login() -> str:
-    """Return where the person wanted to go, or what waits for them, or the account."""
+    """Return the requested page, a pending registration, or the account."""
     return wanted_page() or page_after_sign_in() or url_for("account.profile.show")
 
 
 def wanted_page() -> str | None:
-    """Return where the person wanted to go, or None."""
+    """Return the requested page, or None."""
     return local_path(request.values.get("next"))

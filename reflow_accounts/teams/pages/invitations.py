@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from flask import render_template
+from flask import Blueprint, render_template
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
@@ -12,23 +12,24 @@ from reflow_accounts.teams import invitations
 from reflow_accounts.teams.forms import InviteForm
 from reflow_accounts.teams.members import checked_rights
 from reflow_accounts.teams.models import Invitation, Rights, Team
-from reflow_accounts.teams.pages.blueprints import account
 from reflow_accounts.teams.pages.shown import Answer, done, refused, tab_of
 from reflow_accounts.teams.service import ensure_rights, membership_of
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("invitations", __name__)
 
-@account.get("/teams/<team_id>/invitations/new")
+
+@blueprint.get("/teams/<team_id>/invitations/new")
 def new(team_id: str) -> Answer:
-    """Ask whom to invite."""
+    """Show the form for new invitations."""
     mine = membership_of(current_user(), team_id)
     ensure_rights(mine, Rights.ADMIN)
     return _page(mine.team, InviteForm(formdata=None))
 
 
-@account.post("/teams/<team_id>/invitations")
+@blueprint.post("/teams/<team_id>/invitations")
 def invite(team_id: str) -> Answer:
-    """Invite everybody who was named, or nobody."""
+    """Invite all addresses or none."""
     ensure_recent_proof()
     mine, form = membership_of(current_user(), team_id), InviteForm()
     ensure_rights(mine, Rights.ADMIN)
@@ -45,15 +46,15 @@ def invite(team_id: str) -> Answer:
     return done(team_id, f"{len(sent)} invitations sent.")
 
 
-@account.post("/teams/<team_id>/invitations/<invitation_id>/sending")
+@blueprint.post("/teams/<team_id>/invitations/<invitation_id>/sending")
 def send_again(team_id: str, invitation_id: str) -> Answer:
-    """Mail a new link; the older one dies."""
+    """Mail a new link; the older one becomes invalid."""
     return _act(team_id, invitation_id, invitations.send_again, "Invitation sent to {} again.")
 
 
-@account.post("/teams/<team_id>/invitations/<invitation_id>/cancellation")
+@blueprint.post("/teams/<team_id>/invitations/<invitation_id>/cancellation")
 def cancel(team_id: str, invitation_id: str) -> Answer:
-    """Have the mailed link open nothing any more."""
+    """Cancel an invitation."""
     return _act(team_id, invitation_id, invitations.cancel, "Invitation to {} cancelled.")
 
 

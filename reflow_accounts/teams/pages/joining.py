@@ -1,8 +1,8 @@
-"""The page behind an invitation: who invites whom to what, and how to join."""
+"""The page of an invitation link: the invitation, and how to join."""
 
 from enum import StrEnum
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
@@ -14,20 +14,20 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, Gone, RateLimited, ValidationFailed
 from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.teams import invitations
-from reflow_accounts.teams.current import choose
 from reflow_accounts.teams.forms import NewMemberForm
 from reflow_accounts.teams.joining import join_with_new_account
 from reflow_accounts.teams.models import Invitation, InvitationState
-from reflow_accounts.teams.pages.blueprints import public
-from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.teams.service import choose, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("invitations", __name__, url_prefix="/invitations")
 
 Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
 class Situation(StrEnum):
-    """How the person who opens a link stands to it; of those that are over it has the state's name."""
+    """Relation of the visitor to the invitation; a closed invitation has the name of its state."""
 
     UNKNOWN = "unknown"
     CANCELLED = "cancelled"
@@ -43,16 +43,16 @@ class Situation(StrEnum):
 _OVER = (Situation.UNKNOWN, Situation.CANCELLED, Situation.EXPIRED, Situation.ACCEPTED)
 
 
-@public.get("/<token>")
+@blueprint.get("/<token>")
 def show(token: str) -> Answer:
-    """Say who invites to which team, and ask; nothing is changed, so that programs may look at links."""
+    """Show the invitation. A GET changes nothing, because mail scanners open links."""
     invitation = _invitation(token)
     situation = _situation(invitation)
     page = _page(token, invitation, situation, NewMemberForm(formdata=None))
     return (page, Gone.status) if situation in _OVER else page
 
 
-@public.post("/<token>")
+@blueprint.post("/<token>")
 def join(token: str) -> Answer:
     """Join the team with the account of the invited address, or with a new one."""
     invitation = _invitation(token)

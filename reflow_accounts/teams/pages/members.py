@@ -1,6 +1,6 @@
-"""Members' rights, and removing a member."""
+"""Members' rights, removing a member, and leaving a team."""
 
-from flask import redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
@@ -8,16 +8,18 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.teams import members
 from reflow_accounts.teams.member_list import described
-from reflow_accounts.teams.models import Rights
-from reflow_accounts.teams.pages.blueprints import account
+from reflow_accounts.teams.members import NeedsAdmin
+from reflow_accounts.teams.models import Membership, Rights
 from reflow_accounts.teams.pages.shown import Answer, done, refused, tab_of
 from reflow_accounts.teams.service import ensure_rights, membership_of
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("members", __name__)
 
-@account.post("/teams/<team_id>/members/<user_id>/rights")
+
+@blueprint.post("/teams/<team_id>/members/<user_id>/rights")
 def change_rights(team_id: str, user_id: str) -> Answer:
-    """Give a member other rights."""
+    """Change a member's rights."""
     ensure_recent_proof()
     team = membership_of(current_user(), team_id).team
     wanted = request.form.get("rights", "")
@@ -30,24 +32,50 @@ def change_rights(team_id: str, user_id: str) -> Answer:
     return done(team_id, message)
 
 
-@account.get("/teams/<team_id>/members/<user_id>/removal")
+@blueprint.get("/teams/<team_id>/members/<user_id>/removal")
 def ask_to_remove(team_id: str, user_id: str) -> Answer:
-    """Say what a member loses, and ask."""
+    """Ask before a member is removed."""
     mine = membership_of(current_user(), team_id)
     if user_id == current_user().public_id:
-        return redirect(url_for("account.team.ask_to_leave", team_id=team_id), 303)
+        return redirect(url_for("account.members.ask_to_leave", team_id=team_id), 303)
     ensure_rights(mine, Rights.ADMIN)
     [member] = described([members.member_of(mine.team, user_id)])
     return render_template("teams/removal.html", found=mine.team, member=member, back=tab_of(mine.team))
 
 
-@account.post("/teams/<team_id>/members/<user_id>/removal")
+@blueprint.post("/teams/<team_id>/members/<user_id>/removal")
 def remove(team_id: str, user_id: str) -> Answer:
-    """Take a member out of the team, at once."""
+    """Remove a member from the team."""
     ensure_recent_proof()
     if user_id == current_user().public_id:
-        return redirect(url_for("account.team.ask_to_leave", team_id=team_id), 303)
+        return redirect(url_for("account.members.ask_to_leave", team_id=team_id), 303)
     team = membership_of(current_user(), team_id).team
     user = members.remove(team, user_id, by=current_user(), client=client())
     db.session.commit()
     return done(team_id, f"{user.full_name} was removed from {team.name}.")
+
+
+@blueprint.get("/teams/<team_id>/departure")
+def ask_to_leave(team_id: str) -> Answer:
+    """Ask before the user leaves the team; tell the last Admin what to do first."""
+    return _leaving_page(membership_of(current_user(), team_id))
+
+
+@blueprint.post("/teams/<team_id>/departure")
+def leave(team_id: str) -> Answer:
+    """Leave the team."""
+    mine = membership_of(current_user(), team_id)
+    name = mine.team.name
+    try:
+        members.leave(mine.team, by=current_user(), client=client())
+    except NeedsAdmin as error:
+        db.session.rollback()
+        return _leaving_page(mine), error.status
+    db.session.commit()
+    flash(f"You left {name}.", "team-done")
+    return redirect(url_for("account.team.show"), 303)
+
+
+def _leaving_page(mine: Membership) -> str:
+    is_needed = members.is_needed(mine)
+    return render_template("teams/leaving.html", found=mine.team, is_needed=is_needed, back=tab_of(mine.team))

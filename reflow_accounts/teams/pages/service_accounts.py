@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys import service_accounts
@@ -13,32 +13,33 @@ from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.forms import AccountForm
 from reflow_accounts.teams.models import Membership
-from reflow_accounts.teams.pages.blueprints import service_account_pages
 from reflow_accounts.teams.service import admin_membership_of, membership_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("service_accounts", __name__, url_prefix="/teams/<team_id>")
 
 Answer = str | Response | tuple[str, int]
 
 FLASHED = "service-accounts"
 
 
-@service_account_pages.get("/service-accounts")
+@blueprint.get("/service-accounts")
 def index(team_id: str) -> Answer:
-    """Lead to where the service accounts of a team are listed: its Team tab."""
+    """Redirect to the service accounts on the Team tab."""
     return redirect(_place(membership_of(current_user(), team_id)))
 
 
-@service_account_pages.get("/service-accounts/new")
+@blueprint.get("/service-accounts/new")
 def new(team_id: str) -> Answer:
-    """Ask what a new service account is called."""
+    """Show the form for a new service account."""
     membership = admin_membership_of(current_user(), team_id)
     return _page("new", membership, form=AccountForm(formdata=None))
 
 
-@service_account_pages.post("/service-accounts")
+@blueprint.post("/service-accounts")
 def create(team_id: str) -> Answer:
-    """Make a service account."""
+    """Create a service account."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
     form = AccountForm()
@@ -54,16 +55,16 @@ def create(team_id: str) -> Answer:
     return _changed(membership, f"Service account {account.full_name} created.")
 
 
-@service_account_pages.get("/service-accounts/<account_id>/settings")
+@blueprint.get("/service-accounts/<account_id>/settings")
 def settings(team_id: str, account_id: str) -> Answer:
-    """Ask for the name and the rights of a service account."""
+    """Show the form for name and rights of a service account."""
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.live_account_of(membership.team, account_id)
     form = AccountForm(formdata=None, name=account.full_name, rights=accounts.rights_of(account))
     return _page("settings", membership, account=account, form=form)
 
 
-@service_account_pages.post("/service-accounts/<account_id>/settings")
+@blueprint.post("/service-accounts/<account_id>/settings")
 def change(team_id: str, account_id: str) -> Answer:
     """Change the name and the rights of a service account."""
     ensure_recent_proof()
@@ -87,15 +88,15 @@ def change(team_id: str, account_id: str) -> Answer:
     return _changed(membership, f"Service account {account.full_name} saved.")
 
 
-@service_account_pages.post("/service-accounts/<account_id>/standing")
+@blueprint.post("/service-accounts/<account_id>/standing")
 def set_standing(team_id: str, account_id: str) -> Answer:
     """Disable a service account, or enable it again."""
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.live_account_of(membership.team, account_id)
-    disabled = _wanted_standing()
+    disabled = _requested_state()
     accounts.set_disabled(membership.team, account, disabled, by=current_user(), client=client())
     db.session.commit()
-    # That it is disabled stands on its page anyhow.
+    # Its page shows the state anyway.
     if not disabled:
         flash(f"{account.full_name} is enabled. Its keys work again.", FLASHED)
     return redirect(
@@ -103,7 +104,7 @@ def set_standing(team_id: str, account_id: str) -> Answer:
     )
 
 
-@service_account_pages.get("/service-accounts/<account_id>/deletion")
+@blueprint.get("/service-accounts/<account_id>/deletion")
 def deletion(team_id: str, account_id: str) -> Answer:
     """Ask before a service account is deleted."""
     membership = admin_membership_of(current_user(), team_id)
@@ -113,9 +114,9 @@ def deletion(team_id: str, account_id: str) -> Answer:
     return _page("deletion", membership, row=service_accounts.listed(account))
 
 
-@service_account_pages.post("/service-accounts/<account_id>/deletion")
+@blueprint.post("/service-accounts/<account_id>/deletion")
 def delete(team_id: str, account_id: str) -> Answer:
-    """Delete a service account. Deleting a deleted one has the same end."""
+    """Delete a service account. Repeating it changes nothing."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.account_of(membership.team, account_id)
@@ -125,8 +126,8 @@ def delete(team_id: str, account_id: str) -> Answer:
     return _changed(membership, f"Service account {account.full_name} {words}")
 
 
-def _wanted_standing() -> bool:
-    """Return the wanted end. Raises ValidationFailed unless the form says it plainly."""
+def _requested_state() -> bool:
+    """Return the requested state. Raises ValidationFailed for other values."""
     wanted = request.form.get("disabled")
     if wanted not in ("true", "false"):
         raise ValidationFailed(disabled="Say whether to disable or enable: go back and use the button again")
@@ -134,7 +135,7 @@ def _wanted_standing() -> bool:
 
 
 def _place(membership: Membership) -> str:
-    """Return the address of the section on the Team tab, which names the team."""
+    """Return the URL of the section on the Team tab of the team."""
     return url_for("account.team.show", team=membership.team.public_id, _anchor="teams-service-accounts")
 
 
@@ -151,7 +152,7 @@ def _page(name: str, membership: Membership, **more: Any) -> str:
 
 
 def _changed(membership: Membership, message: str) -> Response:
-    """Show the section as it is now: in place behind the dialog, or as the page."""
+    """Return the updated section: as a fragment behind the dialog, or as the page."""
     if not htmx.is_htmx():
         flash(message, FLASHED)
         return redirect(_place(membership), 303)

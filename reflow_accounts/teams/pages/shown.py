@@ -1,4 +1,4 @@
-"""What the Team tab shows, whole or as the part that changes."""
+"""Content of the Team tab, as a page or as its changed part."""
 
 from dataclasses import dataclass
 
@@ -9,11 +9,10 @@ from reflow_accounts.api_keys.service_accounts import listing_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
 from reflow_accounts.errors import DomainError, RateLimited
-from reflow_accounts.teams.current import current_of
 from reflow_accounts.teams.member_list import Member, count_people, invitations_page, members_page
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.teams.pages.service_accounts import FLASHED as ACCOUNTS_DONE
-from reflow_accounts.teams.service import membership_of
+from reflow_accounts.teams.service import current_of, membership_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.pagination import Page
 
@@ -25,7 +24,7 @@ Answer = str | Response | tuple[str, int]
 
 @dataclass(frozen=True)
 class ShownTeam:
-    """A team as one of its members sees it. `message` says what was done, `fault` what was not."""
+    """A team as a member sees it. `message` confirms an action, `fault` is an error message."""
 
     team: Team
     rights: Rights
@@ -42,12 +41,12 @@ class ShownTeam:
 
     @property
     def is_alone(self) -> bool:
-        """Whether there is nobody else, nor anybody invited."""
+        """Whether the team has no other people and no invitations."""
         return self.count == 1 and not (self.invitations and self.invitations.items)
 
 
 def shown_team(membership: Membership, message: str = "", fault: str = "") -> ShownTeam:
-    """Gather what the tab shows. Invitations are the business of Admins."""
+    """Return the content of the tab; only Admins see invitations."""
     team, rights = membership.team, Rights(membership.rights)
     cursor = request.values.get("cursor") or None
     waiting = request.values.get("waiting") or None
@@ -65,7 +64,7 @@ def shown_team(membership: Membership, message: str = "", fault: str = "") -> Sh
 
 
 def tab(membership: Membership, fault: str = "") -> str:
-    """Return the whole tab."""
+    """Render the whole tab."""
     shown, accounts = shown_team(membership, fault=fault), listing_of(membership.team)
     done = get_flashed_messages(category_filter=[ACCOUNTS_DONE])
     return render_template(
@@ -74,7 +73,7 @@ def tab(membership: Membership, fault: str = "") -> str:
 
 
 def done(team_id: str, message: str) -> Answer:
-    """Answer an act that was done and committed: the changed part, behind the dialog or in place; or the tab."""
+    """Respond to a committed action: with the changed part for htmx, else redirect to the tab."""
     membership = membership_of(current_user(), team_id)
     if not htmx.is_htmx():
         return back(membership.team, message)
@@ -85,7 +84,7 @@ def done(team_id: str, message: str) -> Answer:
 
 
 def refused(team_id: str, error: DomainError) -> Answer:
-    """Answer an act on a row that was not done: the part, or the tab, as it is now, with the sentence."""
+    """Respond to a refused action on a row: the part or the tab, with the error message."""
     db.session.rollback()
     membership = membership_of(current_user(), team_id)
     if htmx.is_htmx():
@@ -99,13 +98,13 @@ def refused(team_id: str, error: DomainError) -> Answer:
 
 
 def back(team: Team, message: str) -> Response:
-    """Lead to the tab, on this team, where the message is said."""
+    """Redirect to the tab of this team, which shows the message."""
     flash(message, _FLASHED)
     return redirect(tab_of(team), 303)
 
 
 def tab_of(team: Team) -> str:
-    """Return the address of the tab on a team, which is named there unless it is the current one."""
+    """Return the URL of a team's tab, which names the team unless it is the current one."""
     current = current_of(current_user())
     is_current = current is not None and current.team_id == team.id
     cursor = request.values.get("cursor") or None

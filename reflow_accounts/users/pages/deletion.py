@@ -1,6 +1,6 @@
-"""Delete one's account: a page that says what will be gone, and the act."""
+"""Pages to delete one's account."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
@@ -12,21 +12,22 @@ from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users import deletion
 from reflow_accounts.users.forms import PasswordForm
-from reflow_accounts.users.pages.blueprints import account_deletion
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("deletion", __name__, url_prefix="/profile/deletion")
 
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@account_deletion.get("")
+@blueprint.get("")
 def ask() -> Answer:
-    """Say what will be gone, and ask for the password."""
+    """Show what a deletion removes, and ask for the password."""
     return _page(PasswordForm())
 
 
-@account_deletion.post("")
+@blueprint.post("")
 def delete() -> Answer:
-    """Delete the account and have the browser forget what it kept of it."""
+    """Delete the account and clear the browser's data of this site."""
     form = PasswordForm()
     account_id = current_user().public_id
     session = login_manager.current_session()
@@ -41,7 +42,7 @@ def delete() -> Answer:
         form.show(failed)
         return _page(form), 422
     except Conflict:
-        # Somebody else's leaving has made this person the only Admin.
+        # The person became the only Admin in the meantime.
         db.session.rollback()
         rate_limits.give_back("step-up", account=account_id)
         return _page(form), 409

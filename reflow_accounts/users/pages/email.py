@@ -1,6 +1,6 @@
-"""The page behind the link that is mailed to the address to which an account shall move."""
+"""The page of a mailed link that confirms a new e-mail address."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
@@ -11,22 +11,23 @@ from reflow_accounts.errors import Gone
 from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.users import email_change
 from reflow_accounts.users.models import User
-from reflow_accounts.users.pages.blueprints import public
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("email_change", __name__)
 
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@public.get("/confirm-email/<token>")
+@blueprint.get("/confirm-email/<token>")
 def show_email_link(token: str) -> Answer:
-    """Ask whether to move the account; only its own person can."""
+    """Ask to confirm the new address; only the account's owner can."""
     link = _link(token)
     return _page(link, token) if link else _dead_link()
 
 
-@public.post("/confirm-email/<token>")
+@blueprint.post("/confirm-email/<token>")
 def confirm_email(token: str) -> Answer:
-    """Move the account to the new address."""
+    """Change the account's address."""
     link = _link(token)
     if link is None:
         return _dead_link()
@@ -44,9 +45,9 @@ def confirm_email(token: str) -> Answer:
 
 
 def _owner(link: MailLink) -> User | None:
-    """Return the person who is signed in when the link is theirs.
+    """Return the signed-in person if the link is theirs.
 
-    Otherwise whoever gets a link that a stranger asked for could be led to take the stranger's account.
+    Otherwise a stranger could trick the owner of an address into confirming it for the stranger's account.
     """
     session = login_manager.current_session()
     return session.user if session and session.user_id == link.user_id else None

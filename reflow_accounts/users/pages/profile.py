@@ -1,6 +1,6 @@
 """The Profile tab."""
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth.current_user import current_user
@@ -9,29 +9,30 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.users import email_change, profile
 from reflow_accounts.users.forms import ProfileForm
-from reflow_accounts.users.pages.blueprints import account
 from reflow_accounts.web.request_info import client
+
+blueprint = Blueprint("profile", __name__)
 
 _SETTINGS = ("full_name", "appearance", "time_zone")
 
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@account.get("")
+@blueprint.get("")
 def index() -> Answer:
-    """Lead to the first tab."""
+    """Redirect to the first tab."""
     return redirect(url_for("account.profile.show"), 303)
 
 
-@account.get("/profile")
+@blueprint.get("/profile")
 def show() -> Answer:
     """Show name, e-mail address, appearance and time zone."""
     return render_template("users/profile.html", form=ProfileForm(obj=current_user()))
 
 
-@account.post("/profile")
+@blueprint.post("/profile")
 def save() -> Answer:
-    """Change name and settings; to another e-mail address a link is mailed first."""
+    """Change name and settings; mail a confirmation link to a new e-mail address."""
     user = current_user()
     form = ProfileForm(obj=user)
     try:

@@ -1,8 +1,8 @@
-"""Sign up: the form, and the page behind the link that is mailed."""
+"""Sign-up: the form and the page of the mailed link."""
 
 import secrets
 
-from flask import redirect, render_template, session, url_for
+from flask import Blueprint, redirect, render_template, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
@@ -17,17 +17,18 @@ from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users import sign_up as sign_up_service
 from reflow_accounts.users.forms import PasswordForm, SignUpForm
-from reflow_accounts.users.pages.blueprints import public
 from reflow_accounts.web.request_info import client
 
-# What the browser that signed up keeps in its signed cookie, to be known again when the link is opened.
+blueprint = Blueprint("users", __name__)
+
+# Key in the signed cookie that recognizes the browser that signed up.
 _MARKER = "signed_up"
 _MARKER_BYTES = 16
 
 Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 
-@public.get("/signup")
+@blueprint.get("/signup")
 def signup() -> Answer:
     """Show the form."""
     if login_manager.current_session():
@@ -35,9 +36,9 @@ def signup() -> Answer:
     return render_template("users/signup.html", form=SignUpForm())
 
 
-@public.post("/signup")
+@blueprint.post("/signup")
 def sign_up() -> Answer:
-    """Keep what was typed until the mailed link is opened; the answer is the same for every address."""
+    """Queue the sign-up mail; the response is the same for every address."""
     if login_manager.current_session():
         return redirect(url_for("account.profile.show"), 303)
     form = SignUpForm()
@@ -57,18 +58,18 @@ def sign_up() -> Answer:
     return render_template("users/check_email.html", email=form.email.data)
 
 
-@public.get("/verify-email/<token>")
+@blueprint.get("/verify-email/<token>")
 def show_link(token: str) -> Answer:
-    """Ask whether to begin the account; only the button does it, so that no program that looks at links can."""
+    """Ask to confirm the sign-up. A GET changes nothing, because mail scanners open links."""
     link = _link(token)
     if link is None:
         return _dead_link()
     return _page(link, PasswordForm())
 
 
-@public.post("/verify-email/<token>")
+@blueprint.post("/verify-email/<token>")
 def verify(token: str) -> Answer:
-    """Begin the account and sign in."""
+    """Create the account and sign in."""
     link = _link(token)
     if link is None:
         return _dead_link()
@@ -91,7 +92,7 @@ def _link(token: str) -> MailLink | None:
 
 
 def _is_right(password: str, link: MailLink) -> bool:
-    # Who has the link is known by it: the address that it is opened from says nothing more.
+    # The link identifies the account; the client address adds no information.
     with rate_limits.attempt("sign-up", account=link.public_id):
         is_right = hasher().matches(password, link.data["password_hash"])
     if not is_right:

@@ -21,7 +21,7 @@ def keys(app, cast) -> list[int]:
     return [log.number_of(app, cast.ada.key().id) for _ in range(3)]
 
 
-def test_a_tally_is_the_same_before_and_after_folding(app, keys):
+def test_usage_count_is_the_same_before_and_after_roll_up(app, keys):
     times = [now() - timedelta(minutes=minutes) for minutes in (9, 5, 7)]
     for at in times:
         log.append(app, keys[0], at)

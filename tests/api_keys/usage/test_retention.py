@@ -39,7 +39,7 @@ def test_the_total_stays_when_the_uses_go(app, aged):
 
 
 @on("sqlite")
-def test_on_sqlite_exactly_the_old_uses_go_and_their_spans(app, aged):
+def test_sqlite_pruning_deletes_exactly_old_uses_and_their_ranges(app, aged):
     assert prune(app, 365).output == "2 uses older than 365 days were removed; all totals were kept.\n"
     assert rows.count(app, Use) == 4
     assert rows.count(app, UsageRange) == 4

@@ -73,7 +73,7 @@ def test_a_total_without_a_log_is_found(app, used):
     assert f"{used[1].id}: the total says 3, the log says 0" in verify(app).output
 
 
-SPAN_ERRORS = {
+RANGE_ERRORS = {
     "gone": delete(UsageRange),
     "one count more": update(UsageRange).values(count=UsageRange.count + 1),
     "one count less": update(UsageRange).values(count=UsageRange.count - 1),
@@ -84,11 +84,11 @@ SPAN_ERRORS = {
 }
 
 
-@pytest.mark.parametrize("error", SPAN_ERRORS)
-def test_spans_that_do_not_lead_to_the_uses_are_found_and_repaired(app, used, error):
+@pytest.mark.parametrize("error", RANGE_ERRORS)
+def test_ranges_that_miss_uses_are_found_and_repaired(app, used, error):
     key, other = (log.number_of(app, one.id) for one in used)
     before = log.listed(app, [key, other], limit=10)
-    change(app, SPAN_ERRORS[error].where(UsageRange.key_id == key))
+    change(app, RANGE_ERRORS[error].where(UsageRange.key_id == key))
     answer = verify(app)
     assert answer.exit_code == 1
     assert f"{used[0].id}: the ranges, which lists of uses read, are wrong about" in answer.output
@@ -98,10 +98,10 @@ def test_spans_that_do_not_lead_to_the_uses_are_found_and_repaired(app, used, er
     assert log.listed(app, [key, other], limit=10) == before
 
 
-def test_spans_of_no_key_at_all_are_found(app, used):
+def test_ranges_of_unknown_keys_are_found(app, used):
     with app.app_context():
-        span = db.session.execute(select(UsageRange.__table__)).mappings().first()
-    change(app, UsageRange.__table__.insert().values(dict(span) | {"key_id": 9_999_999}))
+        row = db.session.execute(select(UsageRange.__table__)).mappings().first()
+    change(app, UsageRange.__table__.insert().values(dict(row) | {"key_id": 9_999_999}))
     assert "(no key with number 9999999): the ranges" in verify(app).output
     assert verify(app, "--repair").exit_code == 0
 

@@ -1,24 +1,33 @@
-"""Change one's password on the Security tab."""
+"""The Security tab, and the change of a password on it."""
 
-from flask import flash, redirect, url_for
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from reflow_accounts.auth import login_manager, password_change, sessions
+from reflow_accounts.auth import login_manager, passkeys, password_change, second_factor, sessions
 from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.forms import ChangePasswordForm
 from reflow_accounts.auth.models import Factor
-from reflow_accounts.auth.pages.blueprints import security
-from reflow_accounts.auth.pages.security_tab import shown
+from reflow_accounts.auth.pages.sessions import shown_sessions
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("security", __name__, url_prefix="/security")
+
 Answer = str | AnyResponse | tuple[str, int]
 
 
-@security.post("/password")
+@blueprint.get("")
+def show() -> str:
+    """Show password, second factor, passkeys and sessions."""
+    return shown()
+
+
+@blueprint.post("/password")
 def change_password() -> Answer:
     """Change the password, end every other session and give this one a new value."""
     form = ChangePasswordForm()
@@ -52,3 +61,14 @@ def change_password() -> Answer:
         login_manager.renew(value)
     flash("Password changed. Other devices were signed out.", "password-changed")
     return redirect(url_for("account.security.show"), 303)
+
+
+def shown(**changed: Any) -> str:
+    """Render the tab; `changed` replaces template variables of its sections."""
+    sections: dict[str, Any] = {
+        "password_form": ChangePasswordForm(formdata=None),
+        "factor": second_factor.standing_of(current_user()),
+        "passkeys": passkeys.passkeys_of(current_user()),
+        "sessions": shown_sessions(),
+    }
+    return render_template("auth/security.html", **sections | changed)
