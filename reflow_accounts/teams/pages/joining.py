@@ -82,9 +82,9 @@ def _join_as_oneself(token: str, invitation: Invitation) -> Answer:
 def _join_anew(token: str, invitation: Invitation) -> Answer:
     rate_limits.hit("sign-up", account=invitation.public_id, address=client().address)
     form = NewMemberForm()
-    words = (form.full_name.data or "", form.password.data or "")
+    args = (form.full_name.data or "", form.password.data or "")
     try:
-        user = join_with_new_account(invitation, *words, hasher(), client=client())
+        user = join_with_new_account(invitation, *args, hasher(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
