@@ -34,9 +34,9 @@ def lines_of(entries: Iterable[Entry]) -> bytes:
     return _written(_cells(entry) for entry in entries)
 
 
-def remark(words: str) -> bytes:
+def remark(note: str) -> bytes:
     """Return a line with a remark about the file itself."""
-    return _written([("", words, *[""] * (len(HEADINGS) - 2))])
+    return _written([("", note, *[""] * (len(HEADINGS) - 2))])
 
 
 def harmless(cell: str) -> str:

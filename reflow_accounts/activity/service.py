@@ -84,16 +84,16 @@ def activity_of(
     Raises ValidationFailed for a cursor of another list, NotFound when `after` is no entry of the user's.
     """
     seen = read_cursor(cursor, 3)
-    led, others = _teams_of(user, team_ids)
-    key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_owned_by(led)])
-    position = _position(after, user, led, others) if after is not None else None
+    admin_team_ids, others = _teams_of(user, team_ids)
+    key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_owned_by(admin_team_ids)])
+    position = _position(after, user, admin_team_ids, others) if after is not None else None
     period: dict[str, Any] = {"since": since, "until": until}
     last_use, last_act = (seen[0], Position.of(seen[1:])) if seen else (None, None)
     newer = position and position.among_uses
     uses = uses_of(key_ids, limit=limit + 1, before=last_use, after=newer, **period)
     acts = events_of(
         user.id,
-        led,
+        admin_team_ids,
         limit=0 if uses_only else limit + 1,
         member_team_ids=others,
         before=last_act,
@@ -112,12 +112,14 @@ def _merged(uses: Iterable[Entry], acts: Iterable[Entry], limit: int) -> list[En
     return list(islice(merge(uses, acts, key=lambda entry: entry.at, reverse=True), limit))
 
 
-def _position(entry_id: str, user: User, led: Collection[int], others: Collection[int]) -> _Positions:
+def _position(
+    entry_id: str, user: User, admin_team_ids: Collection[int], others: Collection[int]
+) -> _Positions:
     if entry_id.startswith(USE_ID_PREFIX):
-        key_ids = numbers_of_keys([user.id, *accounts_owned_by(led)])
+        key_ids = numbers_of_keys([user.id, *accounts_owned_by(admin_team_ids)])
         use = position_of_use(key_ids, entry_id)
         return _Positions(use, Position(use.at, HIGHEST_NUMBER))
-    event = position_of_event(entry_id, user.id, led, member_team_ids=others)
+    event = position_of_event(entry_id, user.id, admin_team_ids, member_team_ids=others)
     return _Positions(Position(event.at, -1), event)
 
 
@@ -129,8 +131,8 @@ def _teams_of(user: User, wanted: Collection[int] | None) -> tuple[list[int], li
     if not user.is_person:
         return [], []
     mine = [found for found in memberships_of(user) if wanted is None or found.team_id in wanted]
-    led = [membership.team_id for membership in mine if membership.rights == Rights.ADMIN]
-    return led, [membership.team_id for membership in mine if membership.rights != Rights.ADMIN]
+    admin_team_ids = [membership.team_id for membership in mine if membership.rights == Rights.ADMIN]
+    return admin_team_ids, [membership.team_id for membership in mine if membership.rights != Rights.ADMIN]
 
 
 def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:

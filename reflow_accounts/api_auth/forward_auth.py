@@ -104,10 +104,10 @@ def original_path(header: str) -> str | None:
 @lru_cache(maxsize=1024)
 def asked(query: str) -> tuple[str, Rights]:
     """Return the team id and the needed rights of a query. Raises InsufficientRights for any other question."""
-    words = parse_qsl(query, keep_blank_values=True)
-    if sorted(name for name, _ in words) != ["rights", "team"]:
+    parameters = parse_qsl(query, keep_blank_values=True)
+    if sorted(name for name, _ in parameters) != ["rights", "team"]:
         raise InsufficientRights(_QUESTION)
-    found = dict(words)
+    found = dict(parameters)
     try:
         return found["team"], Rights(found["rights"])
     except ValueError:

@@ -21,13 +21,13 @@ def program_of(user_agent: str) -> str | None:
     """
     agent = _AGENT.fullmatch(user_agent)
     try:
-        words = _words(agent) if agent else None
+        description = _describe(agent) if agent else None
     except UnicodeDecodeError:
         return None
-    return words if words and words.isprintable() else None
+    return description if description and description.isprintable() else None
 
 
-def _words(agent: re.Match[str]) -> str | None:
+def _describe(agent: re.Match[str]) -> str | None:
     if agent["product"] is None:
         return f"reflow {agent['version']} ({unquote(agent['system'], errors='strict')})"
     job = _JOB.fullmatch(agent["job"] or "")

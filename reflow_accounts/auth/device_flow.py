@@ -89,8 +89,10 @@ def claim(user: User, code: str) -> DeviceLogin:
     lock_person(user)
     typed = "".join(letter for letter in code.upper() if letter.isalnum())
     is_mine = DeviceLogin.user_id.is_(None) | (DeviceLogin.user_id == user.id)
-    wanted = update(DeviceLogin).where(DeviceLogin.user_digest == digest_of(typed), _is_open(now()), is_mine)
-    is_claimed = bool(typed) and bool(affected_rows(wanted.values(user_id=user.id)))
+    statement = update(DeviceLogin).where(
+        DeviceLogin.user_digest == digest_of(typed), _is_open(now()), is_mine
+    )
+    is_claimed = bool(typed) and bool(affected_rows(statement.values(user_id=user.id)))
     if not is_claimed:
         raise ValidationFailed(code=WRONG_CODE if typed else "Enter the code that your terminal shows")
     query = select(DeviceLogin).where(DeviceLogin.user_digest == digest_of(typed))

@@ -56,49 +56,49 @@ def ensure_open_console() -> None:
 
 def _take_proof(session: UserSession) -> None:
     """Accept the proof in the request. Raises ProofNeeded for a missing or wrong one."""
-    words = {name: value for name, value in request.form.items() if name.startswith(PROOF)}
-    if not words:
+    proof_fields = {name: value for name, value in request.form.items() if name.startswith(PROOF)}
+    if not proof_fields:
         raise ProofNeeded
     account = session.user.public_id
     # Codes are shorter than passwords and have an additional hourly limit.
-    act: rate_limits.Act = "step-up-code" if words.get("proof_code") else "step-up"
+    act: rate_limits.Act = "step-up-code" if proof_fields.get("proof_code") else "step-up"
     try:
         with rate_limits.attempt(act, account=account):
-            faults = faults_of_proof(session.user, words)
+            faults = faults_of_proof(session.user, proof_fields)
     except RateLimited as error:
-        raise ProofNeeded({next(iter(words)): str(error)}, retry_after=error.retry_after) from None
+        raise ProofNeeded({next(iter(proof_fields)): str(error)}, retry_after=error.retry_after) from None
     if faults:
         sessions.refuse_confirmation(session, client=client())
         db.session.commit()
         raise ProofNeeded(faults)
-    value = sessions.confirm(session, _factor_of(words), client=client())
+    value = sessions.confirm(session, _factor_of(proof_fields), client=client())
     db.session.commit()
     rate_limits.give_back(act, account=account)
     if value:
         login_manager.renew(value)
 
 
-def _factor_of(words: Mapping[str, str]) -> Factor:
-    if words.get("proof_credential"):
+def _factor_of(proof_fields: Mapping[str, str]) -> Factor:
+    if proof_fields.get("proof_credential"):
         return Factor.PASSKEY
-    return Factor.CODE if words.get("proof_code") else Factor.PASSWORD
+    return Factor.CODE if proof_fields.get("proof_code") else Factor.PASSWORD
 
 
-def faults_of_proof(user: User, words: Mapping[str, str]) -> dict[str, str]:
+def faults_of_proof(user: User, proof_fields: Mapping[str, str]) -> dict[str, str]:
     """Return messages by field about a proof; empty if the proof is valid for `user`.
 
-    `words` are the fields of ProofForm that were sent. Each kind of proof has its field, its lines here,
+    `proof_fields` are the fields of ProofForm that were sent. Each kind of proof has its field, its lines here,
     and its part in the template `auth/confirmation.html`; the password is what is left when no other
     kind was chosen.
     """
-    if words.get("proof_credential"):
+    if proof_fields.get("proof_credential"):
         site = Site.at(redirects.origin())
-        is_right = passkeys.verify(words["proof_credential"], site, user) is not None
+        is_right = passkeys.verify(proof_fields["proof_credential"], site, user) is not None
         return {} if is_right else {"proof_credential": "This passkey does not show that it is you"}
-    if words.get("proof_code"):
-        is_right = second_factor.accept_code(user, words["proof_code"])
+    if proof_fields.get("proof_code"):
+        is_right = second_factor.accept_code(user, proof_fields["proof_code"])
         return {} if is_right else {"proof_code": second_factor.WRONG_CODE}
-    password = words.get("proof_password", "")
+    password = proof_fields.get("proof_password", "")
     if not password:
         return {"proof_password": "Enter your password"}  # pragma: allowlist secret
     if not hasher().matches(password, user.password_hash):

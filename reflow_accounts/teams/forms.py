@@ -74,7 +74,7 @@ class AccountForm(Form):
     )
 
     @property
-    def wanted_rights(self) -> Rights:
+    def chosen_rights(self) -> Rights:
         """The chosen rights. Raises ValidationFailed for an unknown value."""
         if self.rights.data not in list(Rights):
             raise ValidationFailed(rights="Choose View or Edit")

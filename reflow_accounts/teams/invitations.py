@@ -36,14 +36,14 @@ def invite(
     `emails.<its place from 0>`, NotFound, InsufficientRights unless `by` is an Admin, and RateLimited.
     The result is the same for addresses with and without an account.
     """
-    wanted = _checked(emails)
-    _count(team, wanted, by)
+    requested = _checked(emails)
+    _count(team, requested, by)
     lock_as_admin(team, by)
-    known = _open_to(team, wanted)
-    faults = _taken(team, wanted, known)
+    known = _open_to(team, requested)
+    faults = _taken(team, requested, known)
     if faults:
         raise ValidationFailed(**faults)
-    sent = [_renewed(team, email, rights, known.get(email), by) for email in wanted]
+    sent = [_renewed(team, email, rights, known.get(email), by) for email in requested]
     for invitation in sent:
         _write_down(Action.MEMBER_INVITED, invitation, by=by, client=client)
         _mail(invitation, by)
@@ -199,11 +199,11 @@ def _open_to(team: Team, emails: Collection[str]) -> dict[str, Invitation]:
     return {invitation.email: invitation for invitation in rows}
 
 
-def _taken(team: Team, wanted: dict[str, int], known: dict[str, Invitation]) -> dict[str, str]:
+def _taken(team: Team, requested: dict[str, int], known: dict[str, Invitation]) -> dict[str, str]:
     query = select(User.email).join(Membership, Membership.user_id == User.id)
-    members = set(db.session.scalars(query.where(Membership.team_id == team.id, User.email.in_(wanted))))
+    members = set(db.session.scalars(query.where(Membership.team_id == team.id, User.email.in_(requested))))
     faults: dict[str, str] = {}
-    for email, place in wanted.items():
+    for email, place in requested.items():
         if email in members:
             faults[f"emails.{place}"] = f"{email} is a member already"
         elif email in known and known[email].state == InvitationState.OPEN:

@@ -73,23 +73,23 @@ def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Cl
 
     Raises NotFound, InsufficientRights unless `by` is an Admin, NeedsAdmin, and ValidationFailed.
     """
-    wanted = checked_rights(rights)
+    requested = checked_rights(rights)
     lock_as_admin(team, by)
     member = member_of(team, user_id)
     old = Rights(member.rights)
-    if old == wanted:
+    if old == requested:
         return member
     if is_needed(member):
         raise NeedsAdmin
-    member.rights = wanted
+    member.rights = requested
     _write_down(
         Action.RIGHTS_CHANGED,
         member,
-        f"{member.user.full_name} ({old.title()} → {wanted.title()})",
+        f"{member.user.full_name} ({old.title()} → {requested.title()})",
         by=by,
         client=client,
         old=old,
-        new=wanted,
+        new=requested,
     )
     return member
 
@@ -119,22 +119,22 @@ def leave(team: Team, *, by: User, client: Client) -> None:
 def rename(team: Team, name: str, *, by: User, client: Client) -> None:
     """Rename a team. Raises NotFound, InsufficientRights, and ValidationFailed for the name."""
     try:
-        wanted = checked_team_name(name)
+        requested = checked_team_name(name)
     except ValidationFailed as failed:
         raise ValidationFailed(name=failed.fields["team_name"]) from None
     lock_as_admin(team, by)
     old = team.name
-    if wanted == old:
+    if requested == old:
         return
-    team.name = wanted
+    team.name = requested
     record(
         Action.TEAM_RENAMED,
         by=by,
         team=team,
-        subject=f"{old} → {wanted}",
+        subject=f"{old} → {requested}",
         address=client.address,
         old=old,
-        new=wanted,
+        new=requested,
     )
     db.session.flush()
 

@@ -123,14 +123,14 @@ def enable(user: User, reason: str, *, by: User | None) -> bool:
 
 def sign_out(user: User, reason: str, *, by: User | None) -> int:
     """End every session of a user, in browsers and terminals; return their number."""
-    words = _checked(reason)
+    reason_text = _checked(reason)
     live = select(func.count()).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
     count = db.session.scalar(live) or 0
     # Even without a session: an approved device login may be pending.
     end_sessions_of(user)
     if count:
         subject = f"{count} session{'' if count == 1 else 's'}"
-        record(Action.SESSION_ENDED_ELSEWHERE, by=by, account=user, subject=subject, reason=words)
+        record(Action.SESSION_ENDED_ELSEWHERE, by=by, account=user, subject=subject, reason=reason_text)
         db.session.flush()
     return count
 
@@ -140,7 +140,7 @@ def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
 
     Returns whether there was anything to remove; raises ValidationFailed for a missing reason.
     """
-    words = _checked(reason)
+    reason_text = _checked(reason)
     off = {"totp_secret": None, "totp_on_at": None, "totp_step": None}
     had_app = or_(User.totp_on_at.is_not(None), User.totp_secret.is_not(None))
     removed = affected_rows(update(User).where(User.id == user.id, had_app).values(**off))
@@ -149,7 +149,7 @@ def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
     if not removed:
         return False
     db.session.refresh(user)
-    record(Action.SECOND_FACTOR_RESET, by=by, account=user, subject=user.full_name, reason=words)
+    record(Action.SECOND_FACTOR_RESET, by=by, account=user, subject=user.full_name, reason=reason_text)
     if user.email:
         post("second_factor_reset", user.email, name=user.full_name)
     db.session.flush()
@@ -165,11 +165,11 @@ def _change(
     **values: Any,
 ) -> bool:
     """Set columns that differ and record the action; of concurrent calls one does."""
-    words = _checked(reason)
+    reason_text = _checked(reason)
     if not affected_rows(update(User).where(User.id == user.id, is_other).values(**values)):
         return False
     db.session.refresh(user)
-    record(action, by=by, account=user, subject=user.full_name, reason=words)
+    record(action, by=by, account=user, subject=user.full_name, reason=reason_text)
     db.session.flush()
     return True
 
@@ -181,8 +181,8 @@ def _existing(user: User) -> User:
 
 
 def _checked(reason: str) -> str:
-    words = text.tidy(reason)
-    fault = text.fault_of(words, LONGEST_REASON, empty="Enter a reason")
+    reason_text = text.tidy(reason)
+    fault = text.fault_of(reason_text, LONGEST_REASON, empty="Enter a reason")
     if fault:
         raise ValidationFailed(reason=fault)
-    return words
+    return reason_text

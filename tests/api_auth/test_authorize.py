@@ -47,7 +47,7 @@ def test_yes_with_the_four_headers_or_no(cast, api, who, rights, credential):
 
 
 @pytest.mark.parametrize("who", ["charlie", "sam"])
-def test_a_strangers_team_is_as_one_that_is_not_there(cast, api, who):
+def test_strangers_team_is_as_one_that_is_not_there(cast, api, who):
     program = api(getattr(cast, who).session())
     here = problem_of(program.get(question(cast.acme, "view")), 403, "insufficient_rights")
     nowhere = program.get("/authorize?team=team_0000000000000000&rights=view")
@@ -112,7 +112,7 @@ def spoil(cast, key, how):
         ("x", "malformed_key"),
     ],
 )
-def test_a_key_that_is_not_good_is_401_and_no_use(app, cast, api, how, code):
+def test_key_that_is_not_good_is_401_and_no_use(app, cast, api, how, code):
     key = cast.ada.key()
     spoil(cast, key, how)
     secret = {"unknown": new_secret(KEY_PREFIX), "x": key.secret[:-1]}.get(how, key.secret)
@@ -127,7 +127,7 @@ def test_sessions_end_for_this_too(cast, api):
     problem_of(api(session).get(question(cast.acme)), 401, "unknown_key")
 
 
-def test_a_disabled_service_account_is_let_in_nowhere(cast, api):
+def test_disabled_service_account_is_let_in_nowhere(cast, api):
     key = cast.ci.key()
     assert api(key.secret).get(question(cast.acme)).status_code == 204
     cast.ci.change(disabled_at=now())

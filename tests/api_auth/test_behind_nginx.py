@@ -109,7 +109,7 @@ def _wait_for(port):
     raise AssertionError("nginx does not answer")
 
 
-def test_a_key_opens_the_service_which_is_told_whose_it_is(live, team, ask):
+def test_key_opens_the_service_which_is_told_whose_it_is(live, team, ask):
     robot = factories.service_account(live.app, team, "ci")
     key = robot.key()
     status, told = ask("POST", "/runs?token=secret", key.secret, b"x" * 100_000)

@@ -109,7 +109,7 @@ def test_of_several_revocations_each_succeeds_and_one_is_written_down(server, ad
     assert [act["action"] for act in acts].count("api_key.revoked") == 1
 
 
-def test_a_key_revoked_while_it_is_used_is_refused_from_then_on(server, ada):
+def test_key_revoked_while_it_is_used_is_refused_from_then_on(server, ada):
     _, key = ada.ask("POST", "/keys", {"name": f"raced {server.port}"})
     is_revoked = threading.Event()
     late: list[int] = []

@@ -12,7 +12,7 @@ from tests.helpers.api import Api, problem_of
 INVALID = 'Bearer realm="reflow", error="invalid_token", error_description="{code}"'
 
 
-def test_a_request_without_a_credential_is_asked_for_one(app, api):
+def test_request_without_a_credential_is_asked_for_one(app, api):
     answer = api().get("/me")
     problem_of(answer, 401, "missing_credentials")
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="reflow"'
@@ -24,12 +24,12 @@ def test_another_scheme_is_no_credential(app, header):
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_scheme_is_read_without_case(app, cast, scheme):
+def test_scheme_is_read_without_case(app, cast, scheme):
     secret = cast.ada.key().secret
     assert Api(app, Authorization=f"{scheme} {secret}").get("/me").status_code == 200
 
 
-def test_an_unknown_key_is_refused(api):
+def test_unknown_key_is_refused(api):
     answer = api(new_secret(KEY_PREFIX)).get("/me")
     problem_of(answer, 401, "unknown_key")
     assert answer.headers["WWW-Authenticate"] == INVALID.format(code="unknown_key")
@@ -52,7 +52,7 @@ def malformed() -> list[str]:
 
 
 @pytest.mark.parametrize("number", range(9))
-def test_a_wrong_checksum_asks_the_database_nothing(app, api, number):
+def test_wrong_checksum_asks_the_database_nothing(app, api, number):
     with rows.watching(app) as statements:
         answer = api(malformed()[number]).get("/me")
     problem_of(answer, 401, "malformed_key")
@@ -61,7 +61,7 @@ def test_a_wrong_checksum_asks_the_database_nothing(app, api, number):
 
 
 @pytest.mark.parametrize("place", ["query", "cookie", "x-api-key", "body"])
-def test_a_key_counts_only_in_the_authorization_header(app, cast, place):
+def test_key_counts_only_in_the_authorization_header(app, cast, place):
     secret = cast.ada.key().secret
     if place == "query":
         answer = Api(app).get(f"/me?access_token={secret}&api_key={secret}")
@@ -74,19 +74,19 @@ def test_a_key_counts_only_in_the_authorization_header(app, cast, place):
     problem_of(answer, 401, "missing_credentials")
 
 
-def test_the_browsers_cookie_opens_nothing_here(app, cast, client):
+def test_browsers_cookie_opens_nothing_here(app, cast, client):
     cast.ada.sign_in(client)
     cookie = client.get_cookie("reflow")
     problem_of(Api(app, Cookie=f"reflow={cookie.value}").get("/me"), 401, "missing_credentials")
 
 
-def test_a_key_does_not_open_pages(cast, client):
+def test_key_does_not_open_pages(cast, client):
     secret = cast.ada.key().secret
     answer = client.get("/account/profile", headers={"Authorization": f"Bearer {secret}"})
     assert (answer.status_code, answer.headers["Location"].partition("?")[0]) == (303, "/login")
 
 
-def test_a_session_of_the_command_opens_the_api_and_is_not_a_use(app, cast, api):
+def test_session_of_the_command_opens_the_api_and_is_not_a_use(app, cast, api):
     me = api(cast.ada.session()).get("/me").json
     assert me["authenticated_by"] == {
         "type": "session",
@@ -97,18 +97,18 @@ def test_a_session_of_the_command_opens_the_api_and_is_not_a_use(app, cast, api)
     assert rows.count(app, Use) == 0
 
 
-def test_a_session_value_with_a_good_checksum_that_nobody_has_is_refused(api):
+def test_session_value_with_a_good_checksum_that_nobody_has_is_refused(api):
     problem_of(api(new_secret(SESSION_PREFIX)).get("/me"), 401, "unknown_key")
 
 
-def test_the_value_of_a_browsers_session_does_not_open_the_api(app, cast, client, api):
+def test_value_of_a_browsers_session_does_not_open_the_api(app, cast, client, api):
     cast.ada.sign_in(client)
     with client.session_transaction() as session:
         value = session["_user_id"]
     problem_of(api(value).get("/me"), 401, "malformed_key")
 
 
-def test_the_keys_of_a_disabled_user_are_as_good_as_unknown(app, cast, api):
+def test_keys_of_a_disabled_user_are_as_good_as_unknown(app, cast, api):
     key, session = cast.ada.key(), cast.ada.session()
     cast.ada.change(disabled_at=now())
     problem_of(api(key.secret).get("/me"), 401, "unknown_key")
@@ -129,6 +129,6 @@ def test_every_api_route_asks_for_a_credential(app):
     assert asked >= 9
 
 
-def test_an_address_where_nothing_is_asks_for_a_credential_first(api, cast):
+def test_address_where_nothing_is_asks_for_a_credential_first(api, cast):
     problem_of(api().get("/nothing"), 401, "missing_credentials")
     problem_of(api(cast.ada.key().secret).get("/nothing"), 404, "not_found")

@@ -36,7 +36,7 @@ def test_each_header_counts_by_itself(ask):
     assert ask("POST", None) == ("POST", OURS)
 
 
-def test_a_refused_use_is_described_in_the_same_way(ask):
+def test_refused_use_is_described_in_the_same_way(ask):
     assert ask("PUT", "/runs/1", rights="admin") == ("PUT", "/runs/1")
 
 
@@ -84,7 +84,7 @@ def test_at_every_other_address_the_headers_mean_nothing(ask, path):
         ("javascript:alert(1)", OURS),
     ],
 )
-def test_the_path_alone_is_kept_and_cannot_forge_a_line(ask, uri, kept):
+def test_path_alone_is_kept_and_cannot_forge_a_line(ask, uri, kept):
     assert ask("GET", uri) == ("GET", kept)
 
 
@@ -103,11 +103,11 @@ def test_the_path_alone_is_kept_and_cannot_forge_a_line(ask, uri, kept):
         ("-", "GET"),
     ],
 )
-def test_a_method_is_one_or_is_not_kept(ask, method, kept):
+def test_method_is_one_or_is_not_kept(ask, method, kept):
     assert ask(method, "/runs") == (kept, "/runs")
 
 
-def test_the_log_of_the_key_and_the_activity_show_it(cast, api):
+def test_log_of_the_key_and_the_activity_show_it(cast, api):
     key = cast.ada.key()
     said = {"X-Original-Method": "POST", "X-Original-URI": "/runs?token=x"}
     api(key.secret, **said).get(f"/authorize?team={cast.acme.id}&rights=edit")

@@ -47,7 +47,7 @@ def ada(cast, api):
 
 @pytest.mark.parametrize("number", range(len(BODIES)))
 @pytest.mark.parametrize("path", ["/keys", "/sessions"])
-def test_a_strange_body_is_refused(ada, path, number):
+def test_strange_body_is_refused(ada, path, number):
     body = BODIES[number].encode("utf-8", "surrogatepass")
     answer = ada.send("POST", path, data=body, content_type="application/json")
     problem = problem_of(answer, 422, "validation_failed")
@@ -108,7 +108,7 @@ def test_json_by_its_other_names_is_read(ada, content_type):
 
 
 @pytest.mark.parametrize("size", [65_537, 1_000_000])
-def test_a_body_above_64_kilobytes_is_refused(ada, size):
+def test_body_above_64_kilobytes_is_refused(ada, size):
     body = json.dumps({"name": "x" * size}).encode()
     problem_of(ada.send("POST", "/keys", data=body, content_type="application/json"), 413, "too_large")
 
@@ -125,7 +125,7 @@ def test_a_body_above_64_kilobytes_is_refused(ada, size):
         ("PROPFIND", "/me", {"GET"}),
     ],
 )
-def test_a_method_that_is_not_there_is_named_with_those_that_are(ada, method, path, allowed):
+def test_method_that_is_not_there_is_named_with_those_that_are(ada, method, path, allowed):
     answer = ada.send(method, path)
     problem_of(answer, 405, "method_not_allowed")
     assert allowed <= {name.strip() for name in answer.headers["Allow"].split(",")}
@@ -146,7 +146,7 @@ def test_fields_that_are_not_ones_own_to_set_are_refused(cast, ada, field):
 @pytest.mark.parametrize(
     "value", ["x", "2026", "0000-00-00T00:00:00Z", "2026-01-01T00:00:00", "9" * 5000, "-1"]
 )
-def test_a_bound_that_is_no_time_is_refused(ada, name, value):
+def test_bound_that_is_no_time_is_refused(ada, name, value):
     problem = problem_of(ada.get("/activity", query_string={name: value}), 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == [name]
 
@@ -155,13 +155,13 @@ def test_a_bound_that_is_no_time_is_refused(ada, name, value):
     "value", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59.999999Z"]
 )
 @pytest.mark.parametrize("path", ["/activity", "/keys/{id}/uses"])
-def test_a_bound_far_away_is_no_error(cast, ada, path, value):
+def test_bound_far_away_is_no_error(cast, ada, path, value):
     where = path.format(id=cast.ada.key().id)
     assert ada.get(where, query_string={"since": value}).status_code == 200
     assert ada.get(where, query_string={"until": value}).status_code == 200
 
 
-def test_a_time_at_the_edge_of_the_calendar_is_no_error(ada):
+def test_time_at_the_edge_of_the_calendar_is_no_error(ada):
     for first, last in (("since", "until"), ("until", "since")):
         bounds = {first: "0001-01-01T00:00:00+23:59", last: "9999-12-31T23:59:59-23:59"}
         assert ada.get("/activity", query_string=bounds).status_code == 200
@@ -172,12 +172,12 @@ def test_a_time_at_the_edge_of_the_calendar_is_no_error(ada):
 
 
 @pytest.mark.parametrize("key", ["key_x", "\x00", "%00", "é", "x" * 5000, "' OR 1=1 --"])
-def test_an_id_of_no_key_is_no_filter(ada, key):
+def test_id_of_no_key_is_no_filter(ada, key):
     answer = ada.get("/activity", query_string={"key": key})
     assert answer.status_code in (400, 404, 422)
 
 
-def test_a_field_counts_only_where_it_belongs(cast, ada, client):
+def test_field_counts_only_where_it_belongs(cast, ada, client):
     """Neither the query nor a cookie fills in a body, and of two values the first counts (ASVS 5.0, 15.3.7)."""
     body = ada.send("POST", "/keys", {}, query_string={"name": "from the query"})
     problem_of(body, 422, "validation_failed")

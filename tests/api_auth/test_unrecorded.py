@@ -55,7 +55,7 @@ def test_no_answer_goes_out_without_its_use(cast, api, unwritable, method, path,
     problem_of(api(key.secret).send(method, path, body), 503, "unavailable")
 
 
-def test_a_key_that_was_being_made_is_not_there(app, cast, api, unwritable):
+def test_key_that_was_being_made_is_not_there(app, cast, api, unwritable):
     key = cast.ada.key("first")
     acts = rows.acts(app)
     unwritable()
@@ -67,7 +67,7 @@ def test_a_key_that_was_being_made_is_not_there(app, cast, api, unwritable):
     assert "second" not in str(rows.acts(app))
 
 
-def test_a_key_that_was_being_revoked_still_works(app, cast, api, unwritable):
+def test_key_that_was_being_revoked_still_works(app, cast, api, unwritable):
     key, other = cast.ada.key(), cast.ada.key()
     unwritable()
     problem_of(api(key.secret).delete(f"/keys/{other.id}"), 503, "unavailable")

@@ -37,7 +37,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "outcome"), ANSWERS)
-def test_a_use_is_recorded_with_its_outcome(app, cast, api, method, path, body, status, outcome):
+def test_use_is_recorded_with_its_outcome(app, cast, api, method, path, body, status, outcome):
     key = cast.ada.key("CI")
     program = api(key.secret, **{"User-Agent": "curl/8.1"})
     answer = program.send(method, path, body, environ_overrides={"REMOTE_ADDR": "198.51.100.7"})
@@ -56,7 +56,7 @@ def test_a_use_is_recorded_with_its_outcome(app, cast, api, method, path, body, 
         ("application/json", b"{", 422, "validation_failed"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_a_use_too(app, cast, api, content_type, data, status, outcome):
+def test_body_that_cannot_be_read_is_a_use_too(app, cast, api, content_type, data, status, outcome):
     key = cast.ada.key()
     answer = api(key.secret).send("POST", "/keys", data=data, content_type=content_type)
     problem_of(answer, status, outcome)
@@ -113,7 +113,7 @@ def test_nothing_is_recorded_for_keys_that_are_not_good(app, cast, api):
     assert rows.count(app, Use) == 0
 
 
-def test_the_query_is_never_kept(app, cast, api):
+def test_query_is_never_kept(app, cast, api):
     key = cast.ada.key()
     api(key.secret).get("/keys?cursor=secret-thing")
     assert rows.uses_of(app, key.id)[0].path == "/api/v1/keys"
@@ -136,20 +136,20 @@ def test_on_the_short_way_too(app, cast, api):
 
 
 @pytest.mark.parametrize("path", ["/a%00b", "/keys/%00", "/keys/key_%00x/uses", "/me?a=%00"])
-def test_an_address_with_nul_is_recorded_and_refused(app, cast, api, path):
+def test_address_with_nul_is_recorded_and_refused(app, cast, api, path):
     key = cast.ada.key()
     problem_of(api(key.secret).get(path), 400, "bad_request")
     assert [use.status for use in rows.uses_of(app, key.id)] == [400]
 
 
 @pytest.mark.parametrize("path", ["/%ff%fe", "/keys/%F0%9F%92%A9", "/%0d%0aX"])
-def test_a_strange_address_is_recorded_and_not_found(app, cast, api, path):
+def test_strange_address_is_recorded_and_not_found(app, cast, api, path):
     key = cast.ada.key()
     problem_of(api(key.secret).get(path), 404, "not_found")
     assert [use.status for use in rows.uses_of(app, key.id)] == [404]
 
 
-def test_the_log_of_a_key_shows_each_use(cast, api):
+def test_log_of_a_key_shows_each_use(cast, api):
     key = cast.ada.key("CI")
     api(key.secret, **{"User-Agent": "curl/8.1"}).get("/keys/none")
     [use] = api(cast.ada.session()).get(f"/keys/{key.id}/uses").json["items"]

@@ -68,7 +68,7 @@ def test_one_bin_clicked_five_times_revokes_once(app, cast, tabs):
     assert [action for action, *_ in rows.acts(app)].count("api_key.revoked") == 1
 
 
-def test_a_subscription_changed_by_two_at_once_is_changed_once(app, cast, client):
+def test_subscription_changed_by_two_at_once_is_changed_once(app, cast, client):
     cast.sam.sign_in(client)
     token, cookie = client.csrf_token(), client.get_cookie("reflow").value
 

@@ -28,7 +28,7 @@ def keys(request, cast, api):
     return ada, f"/teams/{cast.acme.id}/service-accounts/{cast.ci.id}/keys/{key.id}", key
 
 
-def test_a_key_is_given_an_end_and_then_an_earlier_one(keys, api):
+def test_key_is_given_an_end_and_then_an_earlier_one(keys, api):
     ada, path, key = keys
     for hours in (24, 1):
         answer = ada.patch(path, {"expires_at": (end := soon(hours))})
@@ -38,7 +38,7 @@ def test_a_key_is_given_an_end_and_then_an_earlier_one(keys, api):
     assert api(key.secret).get("/me").status_code == 200
 
 
-def test_an_end_is_never_put_off(keys):
+def test_end_is_never_put_off(keys):
     ada, path, _ = keys
     end = ada.patch(path, {"expires_at": soon(1)}).json["expires_at"]
     problem = problem_of(ada.patch(path, {"expires_at": soon(2)}), 422, "validation_failed")
@@ -49,14 +49,14 @@ def test_an_end_is_never_put_off(keys):
 
 
 @pytest.mark.parametrize("when", ["2001-01-01T00:00:00Z", "tomorrow", "2030-01-01T00:00:00", None, 7])
-def test_an_end_is_a_time_in_the_future_with_a_zone(keys, when):
+def test_end_is_a_time_in_the_future_with_a_zone(keys, when):
     ada, path, _ = keys
     problem = problem_of(ada.patch(path, {"expires_at": when}), 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == ["expires_at"]
     assert ada.get(path).json["expires_at"] is None
 
 
-def test_a_name_and_an_end_are_changed_together_or_not_at_all(keys):
+def test_name_and_an_end_are_changed_together_or_not_at_all(keys):
     ada, path, _ = keys
     problem_of(ada.patch(path, {"name": "old", "expires_at": soon(-1)}), 422, "validation_failed")
     assert ada.get(path).json["name"] == "CI"
@@ -90,13 +90,13 @@ def test_of_two_ends_set_at_once_the_earlier_one_holds(keys, cast, api):
     assert held == datetime.fromisoformat(ends[0])
 
 
-def test_a_revoked_key_is_given_no_end(keys):
+def test_revoked_key_is_given_no_end(keys):
     ada, path, _ = keys
     ada.delete(path)
     problem_of(ada.patch(path, {"expires_at": soon(1)}), 410, "gone")
 
 
-def test_the_end_is_shown_in_the_table(cast, client):
+def test_end_is_shown_in_the_table(cast, client):
     cast.ada.key("CI", expires_at=datetime(2031, 10, 3, 12, tzinfo=UTC))
     page = cast.ada.sign_in(client).page("/account/api-keys")
     assert "Ends 3 Oct 2031" in page.text

@@ -29,7 +29,7 @@ def ada(cast, api):
     return api(cast.ada.session())
 
 
-def test_a_new_key_is_shown_with_its_secret_once(ada, api):
+def test_new_key_is_shown_with_its_secret_once(ada, api):
     answer = ada.post("/keys", {"name": "CI"})
     key = answer.json
     assert answer.status_code == 201
@@ -54,7 +54,7 @@ def test_nothing_of_the_secret_is_stored_but_its_digest_and_hint(app, ada):
     assert stored.digest != secret.encode()
 
 
-def test_a_key_counts_its_uses_and_says_when_the_last_was(cast, api, ada):
+def test_key_counts_its_uses_and_says_when_the_last_was(cast, api, ada):
     key = cast.ada.key("CI")
     before = datetime.now(UTC)
     for _ in range(3):
@@ -65,13 +65,13 @@ def test_a_key_counts_its_uses_and_says_when_the_last_was(cast, api, ada):
     assert before <= datetime.fromisoformat(shown["last_used_at"]) <= datetime.now(UTC)
 
 
-def test_a_key_shows_the_uses_before_its_own_answer(cast, api):
+def test_key_shows_the_uses_before_its_own_answer(cast, api):
     key = cast.ada.key("CI")
     assert api(key.secret).get(f"/keys/{key.id}").json["use_count"] == 0
     assert api(key.secret).get("/keys").json["items"][0]["use_count"] == 1
 
 
-def test_a_key_can_be_renamed(cast, ada):
+def test_key_can_be_renamed(cast, ada):
     key = cast.ada.key("CI")
     answer = ada.patch(f"/keys/{key.id}", {"name": "Build"})
     assert (answer.status_code, answer.json["name"]) == (200, "Build")
@@ -80,14 +80,14 @@ def test_a_key_can_be_renamed(cast, ada):
     assert ada.patch(f"/keys/{key.id}", {"name": "build"}).status_code == 200
 
 
-def test_a_revoked_key_no_longer_opens_the_api(cast, api, ada):
+def test_revoked_key_no_longer_opens_the_api(cast, api, ada):
     key = cast.ada.key("CI")
     assert ada.delete(f"/keys/{key.id}").status_code == 204
     problem = problem_of(api(key.secret).get("/me"), 401, "revoked_key")
     assert RFC3339.fullmatch(problem["revoked_at"])
 
 
-def test_a_key_can_revoke_itself(app, cast, api):
+def test_key_can_revoke_itself(app, cast, api):
     key = cast.ada.key("CI")
     assert api(key.secret).delete(f"/keys/{key.id}").status_code == 204
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
@@ -100,7 +100,7 @@ def test_revoking_twice_is_revoking_once(app, cast, ada):
     assert [action for action, *_ in rows.acts(app)].count("api_key.revoked") == 1
 
 
-def test_a_revoked_key_is_gone_but_still_listed_as_revoked(cast, ada):
+def test_revoked_key_is_gone_but_still_listed_as_revoked(cast, ada):
     key = cast.ada.key("CI")
     ada.delete(f"/keys/{key.id}")
     for answer in (ada.get(f"/keys/{key.id}"), ada.patch(f"/keys/{key.id}", {"name": "new"})):
@@ -111,7 +111,7 @@ def test_a_revoked_key_is_gone_but_still_listed_as_revoked(cast, ada):
     assert ada.get(f"/keys/{key.id}/uses").status_code == 200
 
 
-def test_a_list_shows_live_revoked_or_all_keys_newest_first(cast, ada):
+def test_list_shows_live_revoked_or_all_keys_newest_first(cast, ada):
     keys = [cast.ada.key(f"key {number}") for number in range(4)]
     for key in keys[:2]:
         ada.delete(f"/keys/{key.id}")
@@ -125,7 +125,7 @@ def test_a_list_shows_live_revoked_or_all_keys_newest_first(cast, ada):
     assert problem_of(ada.get("/keys?state=dead"), 422, "validation_failed")["errors"][0]["field"] == "state"
 
 
-def test_a_key_ends_by_itself_when_it_expires(app, cast, api, ada):
+def test_key_ends_by_itself_when_it_expires(app, cast, api, ada):
     expires = datetime.now(UTC) + timedelta(hours=1)
     key = ada.post("/keys", {"name": "CI", "expires_at": expires.isoformat()}).json
     assert datetime.fromisoformat(key["expires_at"]) == expires
@@ -140,12 +140,12 @@ def test_a_key_ends_by_itself_when_it_expires(app, cast, api, ada):
 
 
 @pytest.mark.parametrize("when", ["2001-01-01T00:00:00Z", "tomorrow", "2030-01-01T00:00:00", 7, "9" * 400])
-def test_an_expiry_must_be_a_time_in_the_future_with_a_zone(ada, when):
+def test_expiry_must_be_a_time_in_the_future_with_a_zone(ada, when):
     problem = problem_of(ada.post("/keys", {"name": "CI", "expires_at": when}), 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == ["expires_at"]
 
 
-def test_a_service_account_sees_its_own_keys_but_makes_none(cast, api):
+def test_service_account_sees_its_own_keys_but_makes_none(cast, api):
     key = cast.ci.key("deploy")
     problem_of(api(key.secret).post("/keys", {"name": "second"}), 403, "insufficient_rights")
     assert [item["name"] for item in api(key.secret).get("/keys").json["items"]] == ["deploy"]

@@ -34,7 +34,7 @@ def test_without_keys_the_tab_says_what_they_are_for(ada):
     assert "No API keys yet" in ada.page(KEYS).text
 
 
-def test_a_key_is_made_with_the_form_and_shown_once(ada, api):
+def test_key_is_made_with_the_form_and_shown_once(ada, api):
     answer = ada.submit(ada.page(NEW), KEYS, name="CI")
     assert answer.status_code == 200
     page = parse(answer.text)
@@ -85,7 +85,7 @@ def test_in_the_dialog_the_table_changes_behind_the_reveal(ada):
     ],
 )
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_a_bad_name_comes_back_with_the_reason(app, cast, ada, name, sentence, headers):
+def test_bad_name_comes_back_with_the_reason(app, cast, ada, name, sentence, headers):
     cast.ada.key("taken")
     form = ada.page(NEW, headers=headers and DIALOG)
     answer = ada.submit(form, KEYS, headers=headers, name=name)
@@ -102,12 +102,12 @@ def test_a_bad_name_comes_back_with_the_reason(app, cast, ada, name, sentence, h
 
 
 @pytest.mark.parametrize("nonce", ["", "x" * 65, "a\0b"])
-def test_a_form_without_its_number_makes_nothing(app, ada, nonce):
+def test_form_without_its_number_makes_nothing(app, ada, nonce):
     assert ada.send(KEYS, name="CI", nonce=nonce).status_code in (400, 422)
     assert rows.count(app, ApiKey) == 0
 
 
-def test_the_table_shows_name_last_use_count_and_day(cast, ada, api):
+def test_table_shows_name_last_use_count_and_day(cast, ada, api):
     used, unused = cast.ada.key("used"), cast.ada.key("unused")
     for _ in range(1001):
         api(used.secret).get("/nothing")
@@ -130,7 +130,7 @@ def test_names_are_text_and_not_markup(cast, ada):
     assert f"Revoke {name}" in [button["aria-label"] for button in ada.page(KEYS).all("button")]
 
 
-def test_the_bin_asks_and_then_revokes(app, cast, ada, api):
+def test_bin_asks_and_then_revokes(app, cast, ada, api):
     key = cast.ada.key("Build 7")
     api(key.secret).get("/me")
     path = f"{KEYS}/{key.id}/revocation"
@@ -146,7 +146,7 @@ def test_the_bin_asks_and_then_revokes(app, cast, ada, api):
     assert "Build 7" not in ada.page(KEYS).with_id("api-keys-table").text
 
 
-def test_the_bin_in_a_dialog_closes_it_and_replaces_the_table(cast, ada):
+def test_bin_in_a_dialog_closes_it_and_replaces_the_table(cast, ada):
     key, other = cast.ada.key("CI"), cast.ada.key("other")
     path = f"{KEYS}/{key.id}/revocation"
     dialog = ada.page(path, headers=DIALOG)

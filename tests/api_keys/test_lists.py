@@ -32,7 +32,7 @@ def test_keys_come_in_pages_newest_first(cast, ada):
     assert [key["id"] for page in pages for key in page] == made[::-1]
 
 
-def test_a_full_last_page_says_that_it_is_the_last(cast, ada):
+def test_full_last_page_says_that_it_is_the_last(cast, ada):
     for _ in range(4):
         cast.ada.key()
     assert [len(page) for page in ada.pages("/keys", limit=2)] == [2, 2]
@@ -60,7 +60,7 @@ def test_uses_come_in_pages_while_more_are_made(cast, api, ada):
 
 @pytest.mark.parametrize("path", ["/keys", "/keys/{id}/uses", "/activity"])
 @pytest.mark.parametrize("limit", ["0", "201", "-1", "x", "1.5", "9" * 5000, ""])
-def test_a_limit_is_a_number_from_1_to_200(cast, ada, path, limit):
+def test_limit_is_a_number_from_1_to_200(cast, ada, path, limit):
     where = path.format(id=cast.ada.key().id)
     problem = problem_of(ada.get(f"{where}?limit={limit}"), 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == ["limit"]
@@ -68,7 +68,7 @@ def test_a_limit_is_a_number_from_1_to_200(cast, ada, path, limit):
 
 @pytest.mark.parametrize("path", ["/keys", "/keys/{id}/uses", "/activity"])
 @pytest.mark.parametrize("cursor", BAD_CURSORS)
-def test_a_cursor_that_no_page_gave_is_refused(cast, ada, path, cursor):
+def test_cursor_that_no_page_gave_is_refused(cast, ada, path, cursor):
     where = path.format(id=cast.ada.key().id)
     problem = problem_of(ada.get(where, query_string={"cursor": cursor}), 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == ["cursor"]
@@ -88,7 +88,7 @@ def statements_for(app, act) -> int:
 
 
 @pytest.mark.parametrize("path", ["/keys", "/keys?state=all", "/activity", "/me"])
-def test_the_statements_of_a_list_do_not_grow_with_its_rows(app, cast, api, ada, path):
+def test_statements_of_a_list_do_not_grow_with_its_rows(app, cast, api, ada, path):
     def ask() -> None:
         assert ada.get(path).status_code == 200
 
@@ -100,7 +100,7 @@ def test_the_statements_of_a_list_do_not_grow_with_its_rows(app, cast, api, ada,
 
 
 @pytest.mark.parametrize("path", ["/account/api-keys", "/account/activity"])
-def test_the_statements_of_a_page_do_not_grow_with_its_rows(app, cast, api, client, path):
+def test_statements_of_a_page_do_not_grow_with_its_rows(app, cast, api, client, path):
     def ask() -> None:
         assert client.get(path).status_code == 200
 

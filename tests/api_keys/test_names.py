@@ -21,7 +21,7 @@ def sentence_for(answer) -> str:
 
 
 @pytest.mark.parametrize("name", ["x", "x" * 64, "Büro 1 · 東京", "👩‍🔬 lab", "<b>&\"'", "= 1+1", "مفتاح"])
-def test_a_name_is_kept_as_it_was_typed(ada, name):
+def test_name_is_kept_as_it_was_typed(ada, name):
     made = ada.post("/keys", {"name": name})
     assert (made.status_code, made.json["name"]) == (201, name)
     assert ada.get(f"/keys/{made.json['id']}").json["name"] == name
@@ -32,12 +32,12 @@ def test_white_space_around_a_name_goes_and_accents_are_composed(ada):
 
 
 @pytest.mark.parametrize("name", ["", "   ", "\u00a0\u3000", "\u200b", "\u2060\ufeff"])
-def test_a_name_that_nobody_can_see_is_refused(ada, name):
+def test_name_that_nobody_can_see_is_refused(ada, name):
     assert sentence_for(ada.post("/keys", {"name": name})) == "Enter a name for this key"
 
 
 @pytest.mark.parametrize("name", ["x" * 65, "é" * 65, "👩" * 65, "x" * 10_000])
-def test_a_name_of_more_than_64_characters_is_refused(ada, name):
+def test_name_of_more_than_64_characters_is_refused(ada, name):
     assert sentence_for(ada.post("/keys", {"name": name})) == "Use at most 64 characters"
 
 
@@ -54,7 +54,7 @@ def test_nul_and_broken_characters_are_refused(ada, name):
 
 
 @pytest.mark.parametrize("name", [None, 5, True, ["CI"], {"a": 1}])
-def test_a_name_must_be_text(ada, name):
+def test_name_must_be_text(ada, name):
     assert sentence_for(ada.post("/keys", {"name": name}))
 
 
@@ -77,7 +77,7 @@ def test_two_live_keys_may_not_share_a_name_whatever_its_case(ada, first, second
     assert len(ada.get("/keys").json["items"]) == 2
 
 
-def test_a_revoked_key_gives_its_name_free(ada):
+def test_revoked_key_gives_its_name_free(ada):
     first = ada.post("/keys", {"name": "CI"}).json
     ada.delete(f"/keys/{first['id']}")
     second = ada.post("/keys", {"name": "CI"})

@@ -27,7 +27,7 @@ def test_nobody_else_reaches_a_key(cast, api, who, method, path, body):
 
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
-def test_a_key_of_a_teammate_does_not_reach_it_either(cast, api, method, path, body):
+def test_key_of_a_teammate_does_not_reach_it_either(cast, api, method, path, body):
     key = cast.ada.key("CI")
     stranger = api(cast.ben.key("CI").secret)
     problem_of(stranger.send(method, path.format(id=key.id), body), 404, "not_found")

@@ -62,7 +62,7 @@ def test_everything_else_has_no_name(user_agent):
     assert program_of(user_agent) is None
 
 
-def test_the_api_tells_the_program_beside_the_user_agent(cast, api):
+def test_api_tells_the_program_beside_the_user_agent(cast, api):
     key = cast.ada.key("CI")
     for user_agent in ("curl/8.1", GITHUB):
         api(key.secret).get("/me", headers={"User-Agent": user_agent})
@@ -73,7 +73,7 @@ def test_the_api_tells_the_program_beside_the_user_agent(cast, api):
     assert [entry["use"]["program"] for entry in entries if entry["use"]] == [TOLD, None]
 
 
-def test_the_tab_tells_the_program_and_a_forged_one_is_only_text(cast, api, client):
+def test_tab_tells_the_program_and_a_forged_one_is_only_text(cast, api, client):
     key = cast.ada.key("CI")
     for user_agent in ("curl/8.1", GITHUB, FORGED, "<script>alert(1)</script>"):
         api(key.secret).get("/me", headers={"User-Agent": user_agent})

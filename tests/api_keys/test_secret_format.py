@@ -23,7 +23,7 @@ def base62(number: int) -> str:
 
 
 @pytest.mark.parametrize("prefix", [KEY_PREFIX, SESSION_PREFIX])
-def test_a_new_secret_has_the_promised_shape(prefix):
+def test_new_secret_has_the_promised_shape(prefix):
     secret = new_secret(prefix)
     assert re.fullmatch(prefix + r"[0-9A-Za-z]{49}", secret)
     assert len(secret) == 53
@@ -32,12 +32,12 @@ def test_a_new_secret_has_the_promised_shape(prefix):
     assert len(digest_of(secret)) == 32
 
 
-def test_the_digits_stand_in_the_order_of_the_contract():
+def test_digits_stand_in_the_order_of_the_contract():
     assert string.digits + string.ascii_uppercase + string.ascii_lowercase == ALPHABET
 
 
 @given(PREFIXES, BODIES)
-def test_the_checksum_is_the_crc_32_in_base_62(prefix, body):
+def test_checksum_is_the_crc_32_in_base_62(prefix, body):
     expected = base62(zlib.crc32((prefix + body).encode()))
     assert contract.checksum(prefix + body) == expected
     assert is_well_formed(prefix + body + expected)

@@ -50,7 +50,7 @@ def test_this_session_gets_a_new_value_and_the_old_one_is_dead(app, cast, ada):
     assert thief.get(TAB).status_code == 303
 
 
-def test_a_notice_is_mailed_and_a_link_that_was_under_way_is_dead(app, cast, ada):
+def test_notice_is_mailed_and_a_link_that_was_under_way_is_dead(app, cast, ada):
     mailbox = Mailbox(app)
     app.test_client().send("/forgot-password", email=cast.ada.email)
     link = mailbox.link_in(mailbox.deliver()[0])
@@ -61,7 +61,7 @@ def test_a_notice_is_mailed_and_a_link_that_was_under_way_is_dead(app, cast, ada
 
 
 @pytest.mark.parametrize("current", ["", "wrong", "x" * 2000])
-def test_the_current_password_is_needed(app, cast, ada, current):
+def test_current_password_is_needed(app, cast, ada, current):
     answer = change(ada, current)
     assert answer.status_code == 422
     assert "Current password is not correct" in answer.text
@@ -80,7 +80,7 @@ def test_the_current_password_is_needed(app, cast, ada, current):
         ("adapark-acme", "made of your name"),
     ],
 )
-def test_a_password_that_cannot_be_is_refused(app, cast, ada, new, sentence):
+def test_password_that_cannot_be_is_refused(app, cast, ada, new, sentence):
     answer = change(ada, cast.ada.password, new)
     assert answer.status_code == 422
     assert sentence in answer.text
@@ -90,7 +90,7 @@ def test_a_password_that_cannot_be_is_refused(app, cast, ada, new, sentence):
     )
 
 
-def test_the_new_password_counts_in_full_and_exactly_as_typed(app, cast, ada):
+def test_new_password_counts_in_full_and_exactly_as_typed(app, cast, ada):
     long = "  Ünïcode kettle " + "x" * 1000
     assert change(ada, cast.ada.password, long).status_code == 303
     for wrong in (long[:-1], long.strip(), long.lower()):
@@ -104,7 +104,7 @@ def test_nobody_changes_it_without_signing_in(cast, client):
     assert client.send("/login", email=cast.ada.email, password=cast.ada.password).status_code == 303
 
 
-def test_the_eleventh_guess_in_five_minutes_waits(cast, ada):
+def test_eleventh_guess_in_five_minutes_waits(cast, ada):
     for _ in range(10):
         assert ada.send(ACT, current_password="wrong", new_password=NEW).status_code == 422
     answer = ada.send(ACT, current_password=cast.ada.password, new_password=NEW)

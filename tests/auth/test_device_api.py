@@ -26,7 +26,7 @@ def ada(clock, cast, client):
     return cast.ada.sign_in(client)
 
 
-def test_a_terminal_gets_two_codes_and_the_address_to_type_one_at(api):
+def test_terminal_gets_two_codes_and_the_address_to_type_one_at(api):
     answer = api().post("/device/code", {"client_id": "reflow", "host": "laptop"})
 
     codes = answer.json
@@ -49,7 +49,7 @@ def test_a_terminal_gets_two_codes_and_the_address_to_type_one_at(api):
     ],
     ids=["JSON", "a form", "nothing"],
 )
-def test_the_request_may_come_as_a_form_as_json_or_empty(api, sent):
+def test_request_may_come_as_a_form_as_json_or_empty(api, sent):
     assert api().send("POST", "/device/code", **sent).status_code == 200
 
 
@@ -62,7 +62,7 @@ def test_neither_code_is_kept(app, api):
     assert codes["user_code"].replace("-", "") not in kept
 
 
-def test_an_approved_login_gives_one_session_once(app, api, ada, cast, terminal):
+def test_approved_login_gives_one_session_once(app, api, ada, cast, terminal):
     assert refusal_of(poll(api(), terminal)) == "authorization_pending"
     ada.submit(type_code(ada, terminal), f"{ada.shown}/approval")
 
@@ -87,7 +87,7 @@ def test_an_approved_login_gives_one_session_once(app, api, ada, cast, terminal)
     assert rows.count(app, UserSession) == 2  # the browser's and the command's
 
 
-def test_a_denied_login_gives_none(app, api, ada, terminal):
+def test_denied_login_gives_none(app, api, ada, terminal):
     ada.submit(type_code(ada, terminal), f"{ada.shown}/denial")
 
     assert refusal_of(poll(api(), terminal)) == "access_denied"
@@ -95,7 +95,7 @@ def test_a_denied_login_gives_none(app, api, ada, terminal):
     assert rows.count(app, UserSession) == 1
 
 
-def test_a_login_that_nobody_decides_on_expires(api, ada, clock, terminal):
+def test_login_that_nobody_decides_on_expires(api, ada, clock, terminal):
     page = type_code(ada, terminal)
     clock.shift(timedelta(minutes=10, seconds=1))
 
@@ -104,7 +104,7 @@ def test_a_login_that_nobody_decides_on_expires(api, ada, clock, terminal):
     assert refusal_of(poll(api(), terminal)) == "expired_token"
 
 
-def test_an_approval_that_is_not_fetched_in_time_is_worth_nothing(api, ada, clock, terminal):
+def test_approval_that_is_not_fetched_in_time_is_worth_nothing(api, ada, clock, terminal):
     ada.submit(type_code(ada, terminal), f"{ada.shown}/approval")
     clock.shift(timedelta(minutes=10, seconds=1))
     assert refusal_of(poll(api(), terminal)) == "expired_token"
@@ -138,18 +138,18 @@ def test_who_keeps_to_the_interval_is_never_slowed_down(api, clock, terminal):
     ],
 )
 @pytest.mark.parametrize("kind", ["json", "data"])
-def test_a_poll_that_cannot_be_is_refused_in_the_words_of_oauth(api, sent, error, kind):
+def test_poll_that_cannot_be_is_refused_in_the_words_of_oauth(api, sent, error, kind):
     assert refusal_of(api().send("POST", "/device/token", **{kind: sent})) == error
 
 
 @pytest.mark.parametrize("value", [5, [], {}, "\0"])
-def test_a_device_code_that_cannot_be_is_named(api, value):
+def test_device_code_that_cannot_be_is_named(api, value):
     answer = api().post("/device/token", {"grant_type": GRANT, "device_code": value})
     problem = problem_of(answer, 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == ["device_code"]
 
 
-def test_a_field_that_is_sent_twice_is_refused(api):
+def test_field_that_is_sent_twice_is_refused(api):
     answer = api().send(
         "POST",
         "/device/token",
@@ -159,7 +159,7 @@ def test_a_field_that_is_sent_twice_is_refused(api):
     problem_of(answer, 422, "validation_failed")
 
 
-def test_the_name_of_the_machine_is_one_short_line(api, ada):
+def test_name_of_the_machine_is_one_short_line(api, ada):
     terminal = ask(api(), host="lap\x1b[31mtop\u202e\n<b>" + "x" * 200)
     page = type_code(ada, terminal)
     shown = page.all("bdi")[0].text
@@ -167,17 +167,17 @@ def test_the_name_of_the_machine_is_one_short_line(api, ada):
     assert len(shown) == 64
 
 
-def test_a_device_code_that_was_used_opens_nothing_else(api, terminal):
+def test_device_code_that_was_used_opens_nothing_else(api, terminal):
     problem_of(api(terminal["device_code"]).get("/me"), 401, "malformed_key")
 
 
-def test_a_login_is_void_when_its_person_is_disabled(api, ada, cast, terminal):
+def test_login_is_void_when_its_person_is_disabled(api, ada, cast, terminal):
     ada.submit(type_code(ada, terminal), f"{ada.shown}/approval")
     cast.ada.change(disabled_at=now())
     assert refusal_of(poll(api(), terminal)) == "expired_token"
 
 
-def test_a_login_is_void_when_the_person_changes_the_password(api, ada, cast, terminal):
+def test_login_is_void_when_the_person_changes_the_password(api, ada, cast, terminal):
     ada.submit(type_code(ada, terminal), f"{ada.shown}/approval")
     answer = ada.send(
         "/account/security/password",
@@ -188,7 +188,7 @@ def test_a_login_is_void_when_the_person_changes_the_password(api, ada, cast, te
     assert refusal_of(poll(api(), terminal)) == "expired_token"
 
 
-def test_a_login_is_void_when_all_other_sessions_are_ended(api, ada, terminal):
+def test_login_is_void_when_all_other_sessions_are_ended(api, ada, terminal):
     ada.submit(type_code(ada, terminal), f"{ada.shown}/approval")
     assert ada.send("/account/security/other-sessions/end").status_code == 303
     assert refusal_of(poll(api(), terminal)) == "expired_token"
@@ -226,7 +226,7 @@ def test_logins_of_yesterday_are_removed(app, api, clock, terminal):
         assert prune_device_logins() == 1
 
 
-def test_the_document_says_how_it_is_sent(app):
+def test_document_says_how_it_is_sent(app):
     paths = app.test_client().get(f"{API_PREFIX}/openapi.json").json["paths"]
     for path in ("/device/code", "/device/token"):
         operation = paths[API_PREFIX + path]["post"]

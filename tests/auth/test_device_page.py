@@ -33,7 +33,7 @@ def facts(page):
     return dict(zip(names, [one.text for one in page.all("dd")], strict=True))
 
 
-def test_the_page_asks_for_the_code_and_shows_what_is_asking(ada, terminal):
+def test_page_asks_for_the_code_and_shows_what_is_asking(ada, terminal):
     page = type_code(ada, terminal)
 
     assert page.all("h1")[0].text == "Let this terminal in?"
@@ -62,7 +62,7 @@ def test_how_the_code_is_typed_does_not_matter(ada, terminal, change):
 
 
 @pytest.mark.parametrize("code", ["BCDF-GHJK", "x", "12345678", "Ä" * 8, "\u202e", "x" * 5000])
-def test_a_wrong_code_says_so_and_says_what_to_do(ada, terminal, code):
+def test_wrong_code_says_so_and_says_what_to_do(ada, terminal, code):
     answer = ada.send("/device", code=code)
     page = parse(answer.text)
     assert answer.status_code == 422
@@ -76,7 +76,7 @@ def test_no_code_is_asked_for_again(ada):
     assert "Enter the code that your terminal shows" in answer.text
 
 
-def test_the_approval_is_told_and_is_in_the_activity(app, ada, api, terminal):
+def test_approval_is_told_and_is_in_the_activity(app, ada, api, terminal):
     page = type_code(ada, terminal)
     answer = ada.submit(page, f"{ada.shown}/approval")
     assert answer.status_code == 303
@@ -93,7 +93,7 @@ def test_the_approval_is_told_and_is_in_the_activity(app, ada, api, terminal):
     assert "Command&#39;s login approved" in ada.get("/account/activity").text
 
 
-def test_the_session_is_in_the_security_tab_and_can_be_ended_there(ada, api, terminal):
+def test_session_is_in_the_security_tab_and_can_be_ended_there(ada, api, terminal):
     ada.submit(type_code(ada, terminal), f"{ada.shown}/approval")
     program = {"User-Agent": "reflow/1.2.3 (Linux x86_64)"}
     secret = poll(api(**program), terminal).json["access_token"]
@@ -109,14 +109,14 @@ def test_the_session_is_in_the_security_tab_and_can_be_ended_there(ada, api, ter
     assert api(secret).get("/me").status_code == 401
 
 
-def test_the_denial_is_told(app, ada, terminal):
+def test_denial_is_told(app, ada, terminal):
     page = type_code(ada, terminal)
     told = ada.page(ada.submit(page, f"{ada.shown}/denial").headers["Location"])
     assert told.all("h1")[0].text == "Denied"
     assert rows.acts(app)[-1][0] == "session.device_denied"
 
 
-def test_a_decision_holds_and_the_same_one_again_is_harmless(app, ada, api, terminal):
+def test_decision_holds_and_the_same_one_again_is_harmless(app, ada, api, terminal):
     page = type_code(ada, terminal)
     assert ada.submit(page, f"{ada.shown}/approval").status_code == 303
     assert ada.submit(page, f"{ada.shown}/approval").status_code == 303
@@ -127,7 +127,7 @@ def test_a_decision_holds_and_the_same_one_again_is_harmless(app, ada, api, term
     assert poll(api(), terminal).status_code == 200
 
 
-def test_a_code_has_one_claimant(ada, ben, terminal):
+def test_code_has_one_claimant(ada, ben, terminal):
     """The first user who types it decides; others get the error of a wrong code, and 404 for its page."""
     type_code(ada, terminal)
     assert ben.send("/device", code=terminal["user_code"]).status_code == 422
@@ -195,7 +195,7 @@ def test_what_asks_from_elsewhere_is_said_to(ada, api, app):
     assert "It asks from another address than yours." in page.text
 
 
-def test_an_expired_code_says_what_to_do(ada, clock, terminal):
+def test_expired_code_says_what_to_do(ada, clock, terminal):
     type_code(ada, terminal)
     clock.shift(timedelta(minutes=10))
     page = ada.page(ada.shown)
@@ -214,7 +214,7 @@ def test_guessing_codes_is_stopped_for_the_person_and_right_codes_do_not_count(a
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_the_code_is_in_no_address(ada, terminal):
+def test_code_is_in_no_address(ada, terminal):
     type_code(ada, terminal)
     assert terminal["user_code"].replace("-", "") not in ada.shown.replace("-", "")
     assert ada.page(f"/device?code={terminal['user_code']}").with_id("code")["value"] == ""

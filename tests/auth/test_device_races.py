@@ -46,7 +46,7 @@ def live_sessions(app):
         )
 
 
-def test_a_poll_that_began_before_sessions_end_leaves_none_behind(app, cast, approved):
+def test_poll_that_began_before_sessions_end_leaves_none_behind(app, cast, approved):
     """The poll waits for the row and goes on after the others' commit, with the time at which it began."""
     is_held, has_begun, fetched = threading.Event(), threading.Event(), []
 
@@ -71,7 +71,7 @@ def test_a_poll_that_began_before_sessions_end_leaves_none_behind(app, cast, app
     assert live_sessions(app) == []
 
 
-def test_a_node_whose_clock_is_late_lets_nobody_in(app, cast, approved):
+def test_node_whose_clock_is_late_lets_nobody_in(app, cast, approved):
     with time_machine.travel(now() + timedelta(seconds=30)), app.app_context():
         login_service.end_sessions_of(cast.ada.row())
         db.session.commit()
@@ -79,7 +79,7 @@ def test_a_node_whose_clock_is_late_lets_nobody_in(app, cast, approved):
     assert live_sessions(app) == []
 
 
-def test_a_reset_of_the_password_and_a_poll_do_not_block_each_other_for_good(app, cast, approved):
+def test_reset_of_the_password_and_a_poll_do_not_block_each_other_for_good(app, cast, approved):
     """Both take the person first."""
     is_held, has_begun, outcomes = threading.Event(), threading.Event(), []
 
@@ -139,7 +139,7 @@ def test_nothing_of_a_machine_stays_of_who_deletes_the_account(app, cast, approv
     assert rows.count(app, DeviceLogin) == 0
 
 
-def test_a_page_that_is_still_open_does_not_promise_what_was_voided(app, cast, client, approved):
+def test_page_that_is_still_open_does_not_promise_what_was_voided(app, cast, client, approved):
     with app.app_context():
         login = db.session.scalars(db.select(DeviceLogin.public_id)).one()
         login_service.end_sessions_of(cast.ada.row())

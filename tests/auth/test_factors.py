@@ -24,14 +24,14 @@ def proved(app):
     return factors
 
 
-def test_a_password(cast, client, api, proved):
+def test_password(cast, client, api, proved):
     cast.ada.sign_in(client)
     api().post("/sessions", {"email": cast.ada.email, "password": cast.ada.password})
     assert proved() == 2 * [["password"]]
 
 
 @pytest.mark.parametrize("second", ["code", "recovery_code"])
-def test_a_password_and_a_second_factor(cast, client, api, proved, second):
+def test_password_and_a_second_factor(cast, client, api, proved, second):
     phone = turn_on(cast.ada)
     first, other = (phone.code(), phone.code(1)) if second == "code" else phone.recovery_codes[:2]
     cast.ada.sign_in(client)
@@ -42,14 +42,14 @@ def test_a_password_and_a_second_factor(cast, client, api, proved, second):
     assert proved() == 2 * [["password", second]]
 
 
-def test_a_passkey(app, cast, client, proved):
+def test_passkey(app, cast, client, proved):
     authenticator = passkeys.add(cast.ada.sign_in(client))
     passkeys.sign_in(app.test_client(), authenticator)
     assert proved()[1:] == [["passkey"]]
 
 
 @pytest.mark.parametrize("is_elsewhere", [False, True])
-def test_the_link_of_a_sign_up(app, client, proved, is_elsewhere):
+def test_link_of_a_sign_up(app, client, proved, is_elsewhere):
     sign_up(client)
     mailbox = Mailbox(app)
     link = mailbox.link_in(mailbox.deliver()[0])
@@ -61,7 +61,7 @@ def test_the_link_of_a_sign_up(app, client, proved, is_elsewhere):
 
 
 @pytest.mark.parametrize("factor", ["password", "code", "passkey"])
-def test_a_proof_in_a_session(cast, client, proved, factor):
+def test_proof_in_a_session(cast, client, proved, factor):
     authenticator = passkeys.add(cast.ada.sign_in(client))
     phone = turn_on(cast.ada)
     cast.ada.change_sessions(proven_at=None)

@@ -20,7 +20,7 @@ def test_ada_logs_in_with_the_form(cast, client):
 
 
 @pytest.mark.parametrize("email", ["ADA@acme.example", "  ada@acme.example ", "Ada@ACME.Example"])
-def test_the_address_is_read_without_case_and_spaces(cast, client, email):
+def test_address_is_read_without_case_and_spaces(cast, client, email):
     assert client.send("/login", email=email, password=cast.ada.password).status_code == 303
 
 
@@ -46,7 +46,7 @@ def test_everybody_who_may_not_reads_the_same(app, cast, client):
     assert rows.count(app, UserSession) == 0
 
 
-def test_the_password_counts_exactly_as_typed_and_in_full(app, cast, client):
+def test_password_counts_exactly_as_typed_and_in_full(app, cast, client):
     from reflow_accounts.auth.passwords import hasher
     from reflow_accounts.database import db
 
@@ -59,7 +59,7 @@ def test_the_password_counts_exactly_as_typed_and_in_full(app, cast, client):
     assert client.send("/login", email=cast.ada.email, password=long).status_code == 303
 
 
-def test_the_page_keeps_the_address_and_forgets_the_password(cast, client):
+def test_page_keeps_the_address_and_forgets_the_password(cast, client):
     answer = client.send("/login", email="ada@acme.example", password="not-this-one")
     assert "ada@acme.example" in answer.text
     assert "not-this-one" not in answer.text
@@ -74,7 +74,7 @@ def test_logging_in_ends_the_old_session_and_changes_the_cookie(app, cast, clien
     assert client.get("/account/profile").status_code == 303
 
 
-def test_a_cookie_is_dead_after_signing_out(cast, client):
+def test_cookie_is_dead_after_signing_out(cast, client):
     cast.ada.sign_in(client)
     old = client.get_cookie("reflow").value
     page = client.page("/account/profile")
@@ -104,7 +104,7 @@ def test_sessions_are_single(app, cast, client):
         {"last_active_at": -timedelta(days=7)},
     ],
 )
-def test_a_session_ends_by_being_ended_old_or_idle(app, cast, client, change):
+def test_session_ends_by_being_ended_old_or_idle(app, cast, client, change):
     from reflow_accounts.database import db
 
     cast.ada.sign_in(client)
@@ -116,13 +116,13 @@ def test_a_session_ends_by_being_ended_old_or_idle(app, cast, client, change):
     assert client.get("/account/profile").status_code == 303
 
 
-def test_a_disabled_user_is_out_at_once(cast, client):
+def test_disabled_user_is_out_at_once(cast, client):
     cast.ada.sign_in(client)
     cast.ada.change(disabled_at=now())
     assert client.get("/account/profile").status_code == 303
 
 
-def test_a_cookie_that_somebody_wrote_opens_nothing(cast, client):
+def test_cookie_that_somebody_wrote_opens_nothing(cast, client):
     cast.ada.sign_in(client)
     value = client.get_cookie("reflow").value
     for forged in (value[:-2] + "xx", "x" + value, "", "a.b.c", value.partition(".")[0]):
@@ -130,7 +130,7 @@ def test_a_cookie_that_somebody_wrote_opens_nothing(cast, client):
         assert client.get("/account/profile").status_code == 303
 
 
-def test_the_cookie_is_for_this_site_and_no_script(cast, client):
+def test_cookie_is_for_this_site_and_no_script(cast, client):
     answer = client.send("/login", email=cast.ada.email, password=cast.ada.password)
     cookie = answer.headers["Set-Cookie"]
     assert "HttpOnly" in cookie

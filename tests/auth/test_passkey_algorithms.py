@@ -33,7 +33,7 @@ def test_only_good_algorithms_are_offered(cast, client):
 
 
 @pytest.mark.parametrize("algorithm", [-65535, -47, -7])
-def test_a_passkey_of_another_algorithm_is_not_kept(app, cast, client, algorithm):
+def test_passkey_of_another_algorithm_is_not_kept(app, cast, client, algorithm):
     """RSA with SHA-1, ES256K; and ES256, which is kept."""
     cast.ada.sign_in(client)
     options = client.send(OPTIONS, name="Laptop").json

@@ -48,7 +48,7 @@ def test_ada_adds_a_passkey_and_signs_in_without_a_password(app, cast, ada):
     assert notices == ["The passkey “Ada’s laptop” was added."]
 
 
-def test_the_browser_is_asked_for_a_passkey_that_it_can_find_by_itself_and_that_knows_its_person(cast, ada):
+def test_browser_is_asked_for_a_passkey_that_it_can_find_by_itself_and_that_knows_its_person(cast, ada):
     known = add(ada)
     options = ada.send(OPTIONS, name="Phone").json
     selection = options["authenticatorSelection"]
@@ -60,7 +60,7 @@ def test_the_browser_is_asked_for_a_passkey_that_it_can_find_by_itself_and_that_
     assert (asked["userVerification"], asked["allowCredentials"]) == ("required", [])
 
 
-def test_a_passkey_counts_as_both_factors(app, cast, ada):
+def test_passkey_counts_as_both_factors(app, cast, ada):
     authenticator = add(ada)
     turn_on(cast.ada)
     other = app.test_client()
@@ -68,7 +68,7 @@ def test_a_passkey_counts_as_both_factors(app, cast, ada):
     assert other.get("/account/profile").status_code == 200
 
 
-def test_the_log_in_page_has_the_button_and_its_script_alone(client):
+def test_log_in_page_has_the_button_and_its_script_alone(client):
     page = client.page("/login")
     form = page.with_id("auth-passkey-sign-in")
     assert "hidden" in form
@@ -108,7 +108,7 @@ BAD_NAMES = ["", " ", "x" * 65, "a\nb", "a\u202eb"]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
-def test_a_name_that_cannot_be_is_said_before_the_browser_asks(app, ada, name):
+def test_name_that_cannot_be_is_said_before_the_browser_asks(app, ada, name):
     answer = ada.send(OPTIONS, name=name)
     assert answer.status_code == 422
     assert set(answer.json) == {"name"}
@@ -125,7 +125,7 @@ def laptop(app, ada):
     return authenticator, f"{PASSKEYS}/{kept(app)[0].public_id}"
 
 
-def test_a_passkey_is_renamed(app, ada, laptop):
+def test_passkey_is_renamed(app, ada, laptop):
     _, address = laptop
     page = ada.page(address)
     for name in BAD_NAMES:
@@ -135,7 +135,7 @@ def test_a_passkey_is_renamed(app, ada, laptop):
     assert ("passkey.renamed", "Ada Park", "<b>Phone") in rows.acts(app)
 
 
-def test_a_removed_passkey_signs_nobody_in(app, ada, laptop):
+def test_removed_passkey_signs_nobody_in(app, ada, laptop):
     authenticator, address = laptop
     page = ada.page(f"{address}/removal")
     assert "Remove Laptop?" in page.text
@@ -167,7 +167,7 @@ def test_every_change_needs_a_recent_proof(app, cast, ada, laptop, path):
     assert [one.name for one in kept(app)] == ["Laptop"]
 
 
-def test_a_passkey_is_a_proof_of_who_one_is(app, cast, ada, laptop):
+def test_passkey_is_a_proof_of_who_one_is(app, cast, ada, laptop):
     authenticator, address = laptop
     options = f"{PASSKEYS}/proof-options"
     cast.ada.change_sessions(proven_at=now() - timedelta(minutes=31))

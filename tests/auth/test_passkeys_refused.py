@@ -57,7 +57,7 @@ def test_what_is_no_credential_is_refused_in_words(app, ada, credential):
 
 @pytest.mark.parametrize("part", ["id", "rawId", "type", "clientDataJSON", "authenticatorData", "signature"])
 @pytest.mark.parametrize("value", [None, 5, "", "AAAA", "!", [], {}, "A" * 20_000])
-def test_a_credential_with_one_strange_part_signs_nobody_in(app, ada, part, value):
+def test_credential_with_one_strange_part_signs_nobody_in(app, ada, part, value):
     authenticator = add(ada)
     other = app.test_client()
     credential = json.loads(authenticator.get(other.send(SIGN_IN_OPTIONS).json))
@@ -69,7 +69,7 @@ def test_a_credential_with_one_strange_part_signs_nobody_in(app, ada, part, valu
 
 @pytest.mark.parametrize("part", ["id", "rawId", "type", "clientDataJSON", "attestationObject"])
 @pytest.mark.parametrize("value", [None, 5, "", "AAAA", "!", [], "o2Nm"])
-def test_a_new_credential_with_one_strange_part_is_not_kept(app, ada, part, value):
+def test_new_credential_with_one_strange_part_is_not_kept(app, ada, part, value):
     credential = json.loads(Authenticator().create(ada.send(OPTIONS, name="x").json))
     (credential if part in credential else credential["response"])[part] = value
     assert ada.send(PASSKEYS, name="x", credential=json.dumps(credential)).status_code == 422
@@ -105,13 +105,13 @@ def test_another_domains_passkey_counts_for_nothing(app, ada):
     assert other.send(SIGN_IN, credential=authenticator.get(options)).status_code == 422
 
 
-def test_a_signature_of_another_key_counts_for_nothing(app, ada):
+def test_signature_of_another_key_counts_for_nothing(app, ada):
     authenticator = add(ada)
     forger = Authenticator(credential_id=authenticator.credential_id)
     assert sign_in(app.test_client(), forger).status_code == 422
 
 
-def test_a_challenge_counts_once(app, ada):
+def test_challenge_counts_once(app, ada):
     authenticator = add(ada)
     other = app.test_client()
     credential = authenticator.get(other.send(SIGN_IN_OPTIONS).json)
@@ -139,7 +139,7 @@ def test_of_many_uses_of_a_challenge_at_once_one_counts(app, cast, ada):
         assert sorted(pool.map(use, range(8))) == [False] * 7 + [True]
 
 
-def test_a_challenge_counts_ten_minutes_and_then_goes_away(app, cast, client, clock):
+def test_challenge_counts_ten_minutes_and_then_goes_away(app, cast, client, clock):
     authenticator = add(cast.ada.sign_in(client))
     other = app.test_client()
     options = other.send(SIGN_IN_OPTIONS).json
@@ -164,7 +164,7 @@ def test_nobody_uses_anothers_challenge(app, cast, ada):
     assert len(kept(app)) == 1
 
 
-def test_a_counter_that_goes_no_further_is_a_copy(app, ada):
+def test_counter_that_goes_no_further_is_a_copy(app, ada):
     authenticator = add(ada, count=5)
     authenticator.count = 6
     assert sign_in(app.test_client(), authenticator).status_code == 303
@@ -189,7 +189,7 @@ def test_a_counter_that_goes_no_further_is_a_copy(app, ada):
         ("", "http://localhost:5001", "localhost", None),
     ],
 )
-def test_the_site_is_what_is_configured_else_what_is_asked(app, configured, asked_at, domain, origin):
+def test_site_is_what_is_configured_else_what_is_asked(app, configured, asked_at, domain, origin):
     usual = app.config["SETTINGS"]
     app.config["SETTINGS"] = replace(usual, base_url=configured)
     try:

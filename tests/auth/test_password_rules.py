@@ -74,9 +74,9 @@ def test_nor_those_made_of_words_that_others_know(password):
         ("kettle moon " * 86, "Use at most 1,024 characters"),
     ],
 )
-def test_the_bounds_are_12_and_1024_characters(password, sentence):
+def test_bounds_are_12_and_1024_characters(password, sentence):
     assert fault_of(password, EVES) == sentence
 
 
-def test_the_longest_one_may():
+def test_longest_one_may():
     assert fault_of(("kettle moon! " * 79)[:1024], EVES) is None

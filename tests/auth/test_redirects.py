@@ -74,7 +74,7 @@ def test_htmx_without_a_session_is_sent_to_the_log_in_page(cast, client):
 @pytest.mark.parametrize(
     "shown", ["http://[", "http://localhost//evil.example", "http://localhost/\\evil.example", "x"]
 )
-def test_the_page_that_htmx_names_leads_nowhere_else_either(cast, client, shown):
+def test_page_that_htmx_names_leads_nowhere_else_either(cast, client, shown):
     answer = client.get("/account/profile", headers={"HX-Request": "true", "HX-Current-URL": shown})
     assert answer.headers["HX-Redirect"] == "/login"
 

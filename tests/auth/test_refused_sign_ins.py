@@ -33,7 +33,7 @@ def test_ada_sees_that_somebody_tried_her_account(app, cast, client):
     assert "Sign-in refused" not in client.page("/account/activity").text
 
 
-def test_the_command_is_refused_in_the_same_way(app, cast, api):
+def test_command_is_refused_in_the_same_way(app, cast, api):
     answer = api().post("/sessions", {"email": cast.ada.email, "password": WRONG})
     assert answer.status_code == 401
     assert refusals(app) == [(cast.ada.number, "Unknown device", "127.0.0.1")]

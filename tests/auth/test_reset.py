@@ -58,7 +58,7 @@ def test_every_session_ends_and_keys_go_on(app, cast, client, link, api):
     assert ben.get("/account/profile").status_code == 200
 
 
-def test_the_second_factor_stays(app, cast, client, link):
+def test_second_factor_stays(app, cast, client, link):
     cast.ada.change(totp_secret=b"secret", totp_on_at=now(), totp_step=5)
     choose(client, link)
     with app.app_context():
@@ -75,7 +75,7 @@ def test_ada_gets_a_notice(cast, client, link, mailbox):
     assert "If it was you, all is well. If it was not" in text_of(notice)
 
 
-def test_the_answer_is_the_same_for_every_address(app, cast, mailbox):
+def test_answer_is_the_same_for_every_address(app, cast, mailbox):
     cast.ben.change(disabled_at=now())
     cast.vic.change(disabled_at=now(), deleted_at=now())
     seen = set()
@@ -92,7 +92,7 @@ def test_the_answer_is_the_same_for_every_address(app, cast, mailbox):
     assert rows.count(app, MailLink) == 1
 
 
-def test_the_request_does_not_look_the_address_up(app, cast, client):
+def test_request_does_not_look_the_address_up(app, cast, client):
     token = client.csrf_token()
     with rows.watching(app) as statements:
         client.post("/forgot-password", data={"email": cast.ada.email, "csrf_token": token})
@@ -124,14 +124,14 @@ def test_looking_at_the_link_changes_nothing_and_it_works_once(cast, client, lin
     assert client.send("/login", email=cast.ada.email, password=NEW).status_code == 303
 
 
-def test_a_link_lasts_an_hour(client, link):
+def test_link_lasts_an_hour(client, link):
     with time_machine.travel(now() + timedelta(minutes=61)):
         assert client.get(link).status_code == 410
         assert client.send(link, new_password=NEW).status_code == 410
 
 
 @pytest.mark.parametrize("mend", [lambda link: link[:-2], lambda link: "/reset-password/lnk_0"])
-def test_a_link_that_we_did_not_send_opens_nothing(client, link, mend):
+def test_link_that_we_did_not_send_opens_nothing(client, link, mend):
     assert client.get(mend(link)).status_code == 410
     assert client.send(mend(link), new_password=NEW).status_code == 410
 
@@ -144,13 +144,13 @@ def test_using_one_link_ends_the_others(cast, client, link, mailbox):
 
 
 @pytest.mark.parametrize("change", [{"disabled_at": 1}, {"disabled_at": 1, "deleted_at": 1}])
-def test_a_link_dies_with_its_account(cast, client, link, change):
+def test_link_dies_with_its_account(cast, client, link, change):
     cast.ada.change(**dict.fromkeys(change, now()))
     assert client.get(link).status_code == 410
     assert client.send(link, new_password=NEW).status_code == 410
 
 
-def test_a_link_to_an_address_that_was_given_up_opens_nothing(cast, client, link):
+def test_link_to_an_address_that_was_given_up_opens_nothing(cast, client, link):
     cast.ada.change(email="ada@elsewhere.example")
     assert client.get(link).status_code == 410
 
@@ -166,7 +166,7 @@ def test_a_link_to_an_address_that_was_given_up_opens_nothing(cast, client, link
         ("acme-acme-acme", "made of your name"),
     ],
 )
-def test_a_password_that_cannot_be_is_refused_and_the_link_stays_good(cast, client, link, password, sentence):
+def test_password_that_cannot_be_is_refused_and_the_link_stays_good(cast, client, link, password, sentence):
     answer = choose(client, link, password)
     assert answer.status_code == 422
     assert sentence in answer.text
@@ -180,7 +180,7 @@ def test_somebody_else_who_is_signed_in_stays_so(cast, client, link):
 
 
 @pytest.mark.parametrize("email", ["ada@acme.example", "xyz@acme.example"])
-def test_the_eleventh_mail_in_five_minutes_waits(app, cast, client, email):
+def test_eleventh_mail_in_five_minutes_waits(app, cast, client, email):
     for _ in range(10):
         assert client.send("/forgot-password", email=email).status_code == 200
     answer = client.send("/forgot-password", email=email)

@@ -67,7 +67,7 @@ def test_ada_turns_it_on_and_sees_ten_recovery_codes_once(app, ada):
     assert sentences(app) == ["Two-factor authentication turned on."]
 
 
-def test_the_qr_code_and_the_setup_key_are_in_the_page_and_nowhere_else(app, cast, ada):
+def test_qr_code_and_the_setup_key_are_in_the_page_and_nowhere_else(app, cast, ada):
     answer = ada.get(NEW)
     page = parse(answer.text)
     key = page.with_id("setup-key")["value"]
@@ -83,7 +83,7 @@ def test_the_qr_code_and_the_setup_key_are_in_the_page_and_nowhere_else(app, cas
         assert cast.ada.row().totp_secret is None
 
 
-def test_the_qr_code_says_what_authenticator_apps_read(cast):
+def test_qr_code_says_what_authenticator_apps_read(cast):
     from reflow_accounts.auth.qr import QrCode
 
     drawn = QrCode.of("otpauth://totp/Reflow:ada%40acme.example?secret=ABC&issuer=Reflow")
@@ -92,7 +92,7 @@ def test_the_qr_code_says_what_authenticator_apps_read(cast):
     assert drawn.path.startswith("M4 4h1v1h-1zM5 4h1v1h-1z")
 
 
-def test_the_secret_and_the_codes_are_not_readable_in_the_database(app, cast, ada):
+def test_secret_and_the_codes_are_not_readable_in_the_database(app, cast, ada):
     answer, authenticator = set_up(ada)
     codes = parse(answer.text).with_id("secret").text.split()
     with app.app_context():
@@ -121,7 +121,7 @@ def test_the_secret_and_the_codes_are_not_readable_in_the_database(app, cast, ad
         "0x1234",
     ],
 )
-def test_a_code_that_is_not_the_apps_turns_nothing_on(app, cast, ada, code):
+def test_code_that_is_not_the_apps_turns_nothing_on(app, cast, ada, code):
     page = ada.page(NEW)
     key = page.with_id("setup-key")["value"]
     answer = ada.submit(page, ON, code=code)
@@ -142,7 +142,7 @@ def test_spaces_in_a_code_do_not_matter(ada):
 
 
 @pytest.mark.parametrize("setup", ["", "x", "é", "gAAAAA", "\ud800", "x" * 20_000])
-def test_a_setup_that_the_page_did_not_give_is_refused(app, cast, ada, setup):
+def test_setup_that_the_page_did_not_give_is_refused(app, cast, ada, setup):
     answer = ada.send(
         ON, setup=setup.encode("utf-8", "surrogatepass").decode("utf-8", "replace"), code="000000"
     )
@@ -150,7 +150,7 @@ def test_a_setup_that_the_page_did_not_give_is_refused(app, cast, ada, setup):
     assert "open for too long" in answer.text
 
 
-def test_a_setup_page_is_good_for_an_hour_and_for_its_owner(app, cast, ada, clock):
+def test_setup_page_is_good_for_an_hour_and_for_its_owner(app, cast, ada, clock):
     page = ada.page(NEW)
     authenticator = AuthenticatorApp(page.with_id("setup-key")["value"])
     ben = cast.ben.sign_in(app.test_client())
@@ -213,7 +213,7 @@ def test_turning_it_off_asks_for_the_password(app, cast, ada):
     assert ada.get(OFF).headers["Location"] == TAB
 
 
-def test_a_stale_proof_and_the_password_turn_it_off_in_one_step(cast, ada):
+def test_stale_proof_and_the_password_turn_it_off_in_one_step(cast, ada):
     set_up(ada)
     page = ada.page(OFF)
     cast.ada.change_sessions(proven_at=now() - timedelta(minutes=31))
@@ -238,7 +238,7 @@ def test_one_turns_on_nobody_elses(app, cast, ada):
     assert "Off" in section(ben)
 
 
-def test_a_code_is_a_proof_of_who_one_is_once(cast, ada):
+def test_code_is_a_proof_of_who_one_is_once(cast, ada):
     authenticator = turn_on(cast.ada)
     code = authenticator.code()
     cast.ada.change_sessions(proven_at=now() - timedelta(minutes=31))
@@ -251,7 +251,7 @@ def test_a_code_is_a_proof_of_who_one_is_once(cast, ada):
     assert ada.submit(page, CODES, proof_code=code).status_code == 422
 
 
-def test_the_notice_says_what_was_changed_when_and_from_where(app, cast, client):
+def test_notice_says_what_was_changed_when_and_from_where(app, cast, client):
     mailbox = Mailbox(app)
     turn_on(cast.ada)
     [message] = mailbox.deliver()

@@ -37,7 +37,7 @@ def is_signed_in(client):
     return client.get("/account/profile").status_code == 200
 
 
-def test_the_password_leads_to_the_code_and_the_code_into_the_account(app, cast, client, phone):
+def test_password_leads_to_the_code_and_the_code_into_the_account(app, cast, client, phone):
     answer = give_password(cast, client)
     assert (answer.status_code, answer.headers["Location"]) == (303, CODE)
     assert rows.count(app, UserSession) == 0
@@ -49,7 +49,7 @@ def test_the_password_leads_to_the_code_and_the_code_into_the_account(app, cast,
 
 
 @pytest.mark.parametrize("way", [CODE, RECOVERY])
-def test_the_page_that_was_wanted_survives_both_steps(cast, client, phone, way):
+def test_page_that_was_wanted_survives_both_steps(cast, client, phone, way):
     wanted = "/account/activity?period=7d"
     answer = give_password(cast, client, client.get(wanted).headers["Location"])
     page = client.page(answer.headers["Location"])
@@ -72,7 +72,7 @@ def test_no_page_elsewhere_is_led_to(cast, client, phone):
 @pytest.mark.parametrize(
     "code", ["", "000000", "12 34", "１２３４５６", "٠١٢٣٤٥", "1" * 10_000, "é", "123456\u2028", "'--"]
 )
-def test_a_wrong_code_is_said_to_be_and_written_down(app, cast, client, phone, code):
+def test_wrong_code_is_said_to_be_and_written_down(app, cast, client, phone, code):
     give_password(cast, client)
     answer = enter(client, code)
     assert answer.status_code == 422
@@ -83,19 +83,19 @@ def test_a_wrong_code_is_said_to_be_and_written_down(app, cast, client, phone, c
 
 
 @pytest.mark.parametrize(("steps", "status"), [(-2, 422), (-1, 422), (0, 303), (1, 303), (2, 422)])
-def test_a_code_counts_one_step_early_and_late(cast, client, phone, steps, status):
+def test_code_counts_one_step_early_and_late(cast, client, phone, steps, status):
     """One step late is the code that turned it on here: it was used."""
     give_password(cast, client)
     assert enter(client, phone.code(steps)).status_code == status
 
 
-def test_a_code_of_the_step_before_counts_when_it_is_new(cast, client, phone, clock):
+def test_code_of_the_step_before_counts_when_it_is_new(cast, client, phone, clock):
     clock.shift(10 * STEP_SECONDS)
     give_password(cast, client)
     assert enter(client, phone.code(-1)).status_code == 303
 
 
-def test_a_code_counts_once(app, cast, client, phone):
+def test_code_counts_once(app, cast, client, phone):
     code = phone.code()
     give_password(cast, client)
     assert enter(client, code).status_code == 303
@@ -124,7 +124,7 @@ def test_of_many_uses_at_once_one_counts(app, cast, phone, kind):
         assert sorted(pool.map(use, range(8))) == [False] * 7 + [True]
 
 
-def test_a_recovery_code_counts_once_as_typed_or_not(app, cast, client, phone):
+def test_recovery_code_counts_once_as_typed_or_not(app, cast, client, phone):
     code = phone.recovery_codes[0]
     give_password(cast, client)
     answer = enter(client, f"  {code.upper().replace('-', ' ')} ", RECOVERY)
@@ -140,7 +140,7 @@ def test_a_recovery_code_counts_once_as_typed_or_not(app, cast, client, phone):
 
 
 @pytest.mark.parametrize("code", ["", "x", "é" * 24, "1" * 10_000, "aaaaaa-aaaaaa-aaaaaa-aaaaaa", "\u2028"])
-def test_a_recovery_code_that_is_none_is_refused(cast, client, phone, code):
+def test_recovery_code_that_is_none_is_refused(cast, client, phone, code):
     give_password(cast, client)
     assert enter(client, code, RECOVERY).status_code == 422
 
@@ -152,7 +152,7 @@ def test_nobody_elses_codes_count(app, cast, client, phone):
     assert enter(client, ben.recovery_codes[0], RECOVERY).status_code == 422
 
 
-def test_a_reset_password_leads_to_the_second_factor_like_any_other(app, cast, client, phone):
+def test_reset_password_leads_to_the_second_factor_like_any_other(app, cast, client, phone):
     mailbox, other = Mailbox(app), "a kettle on the moon, twice"
     client.send("/forgot-password", email=cast.ada.email)
     [link] = [mailbox.link_in(message) for message in mailbox.deliver() if "password" in message["Subject"]]
@@ -184,7 +184,7 @@ def test_without_the_password_there_is_no_second_step(cast, client, phone, path)
     assert "Signing in took too long" in client.get("/login").text
 
 
-def test_the_second_step_waits_ten_minutes(cast, client, phone, clock):
+def test_second_step_waits_ten_minutes(cast, client, phone, clock):
     give_password(cast, client)
     clock.shift(599)
     assert client.get(CODE).status_code == 200
@@ -195,7 +195,7 @@ def test_the_second_step_waits_ten_minutes(cast, client, phone, clock):
 
 
 @pytest.mark.parametrize("way", [CODE, RECOVERY])
-def test_a_copy_of_the_waiting_state_is_worthless_after_its_use(app, cast, client, phone, clock, way):
+def test_copy_of_the_waiting_state_is_worthless_after_its_use(app, cast, client, phone, clock, way):
     give_password(cast, client)
     copied = client.get_cookie("reflow").value
     enter(client, phone.code() if way == CODE else phone.recovery_codes[0], way)
@@ -207,7 +207,7 @@ def test_a_copy_of_the_waiting_state_is_worthless_after_its_use(app, cast, clien
 
 
 @pytest.mark.parametrize("change", ["disabled_at", "password_hash", "totp_on_at"])
-def test_the_waiting_state_ends_when_the_account_changes(cast, client, phone, change):
+def test_waiting_state_ends_when_the_account_changes(cast, client, phone, change):
     give_password(cast, client)
     value = "$2b$04$" + "x" * 53 if change == "password_hash" else now()
     cast.ada.change(**{change: value} | ({"totp_on_at": None} if change == "totp_on_at" else {}))
@@ -219,7 +219,7 @@ def test_another_browser_has_no_part_in_the_waiting_state(app, cast, client, pho
     assert app.test_client().send(CODE, code=phone.code()).headers["Location"] == "/login"
 
 
-def test_the_cookie_of_the_waiting_state_holds_no_secret(cast, client, phone):
+def test_cookie_of_the_waiting_state_holds_no_secret(cast, client, phone):
     give_password(cast, client)
     with client.session_transaction() as cookie:
         content = str(dict(cookie))
@@ -228,7 +228,7 @@ def test_the_cookie_of_the_waiting_state_holds_no_secret(cast, client, phone):
         assert secret not in content
 
 
-def test_a_person_signed_in_stays_so_until_the_second_step_is_done(app, cast, client, phone):
+def test_person_signed_in_stays_so_until_the_second_step_is_done(app, cast, client, phone):
     cast.ben.sign_in(client)
     give_password_of_ada = client.send("/login", email=cast.ada.email, password=cast.ada.password)
     assert give_password_of_ada.headers["Location"] == CODE
@@ -237,7 +237,7 @@ def test_a_person_signed_in_stays_so_until_the_second_step_is_done(app, cast, cl
     assert "Ada Park" in client.get("/account/profile").text
 
 
-def test_the_secret_is_kept_under_the_current_secret_key(app, cast, phone, clock):
+def test_secret_is_kept_under_the_current_secret_key(app, cast, phone, clock):
     with app.app_context():
         usual = vault()
     try:

@@ -21,7 +21,7 @@ def only_session(app) -> UserSession:
 
 
 @pytest.mark.parametrize(("idle", "status"), [(IDLE - MINUTE, 200), (IDLE, 303)])
-def test_a_browser_that_rests_for_seven_days_is_signed_out(cast, client, idle, status):
+def test_browser_that_rests_for_seven_days_is_signed_out(cast, client, idle, status):
     cast.ada.sign_in(client)
     cast.ada.change_sessions(last_active_at=now() - idle)
     assert client.get("/account/profile").status_code == status
@@ -43,14 +43,14 @@ def test_using_a_session_keeps_it_alive_and_never_beyond_thirty_days(app, cast, 
 @pytest.mark.parametrize(
     "over", [{"expires_at": timedelta(0)}, {"last_active_at": -IDLE}, {"ended_at": timedelta(0)}]
 )
-def test_a_session_of_the_command_ends_in_the_same_ways(cast, api, over):
+def test_session_of_the_command_ends_in_the_same_ways(cast, api, over):
     secret = cast.ada.session()
     assert api(secret).get("/me").status_code == 200
     cast.ada.change_sessions(**{name: now() + moment for name, moment in over.items()})
     problem_of(api(secret).get("/me"), 401, "unknown_key")
 
 
-def test_a_disabled_user_is_out_at_once_with_every_session(cast, client, api):
+def test_disabled_user_is_out_at_once_with_every_session(cast, client, api):
     secret = cast.ada.session()
     cast.ada.sign_in(client)
     cast.ada.change(disabled_at=now())
@@ -67,7 +67,7 @@ def test_signing_in_keeps_nothing_of_the_cookie_before(cast, client):
     assert answer.status_code == 400
 
 
-def test_the_value_of_a_session_is_128_random_bits_of_which_a_digest_is_kept(app, cast, client):
+def test_value_of_a_session_is_128_random_bits_of_which_a_digest_is_kept(app, cast, client):
     values = set()
     for _ in range(3):
         cast.ada.sign_in(client)
@@ -97,7 +97,7 @@ RECENT = [
 @pytest.mark.parametrize(
     ("moments", "kept"), [(moments, 0) for moments in OVER] + [(moments, 1) for moments in RECENT]
 )
-def test_a_session_is_forgotten_a_month_after_its_end_and_its_acts_are_not(app, cast, moments, kept):
+def test_session_is_forgotten_a_month_after_its_end_and_its_acts_are_not(app, cast, moments, kept):
     cast.ada.session()
     acts = rows.acts(app)
     if moments:

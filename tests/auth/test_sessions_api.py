@@ -17,7 +17,7 @@ def words(person, **changes):
     return {"email": person.email, "password": person.password} | changes
 
 
-def test_a_password_gives_a_secret_that_opens_the_api(cast, api):
+def test_password_gives_a_secret_that_opens_the_api(cast, api):
     answer = api().post("/sessions", words(cast.ada))
     session = answer.json
     assert answer.status_code == 201
@@ -51,19 +51,19 @@ def test_words_that_cannot_be_are_named(cast, api, field, value):
     assert [error["field"] for error in problem["errors"]] == [field]
 
 
-def test_a_refused_password_is_not_repeated(cast, api):
+def test_refused_password_is_not_repeated(cast, api):
     answer = api().post("/sessions", words(cast.ada, password="my-other-password"))
     assert "my-other-password" not in answer.text
 
 
-def test_a_session_is_dead_after_signing_out(cast, api):
+def test_session_is_dead_after_signing_out(cast, api):
     session = api(cast.ada.session())
     assert session.delete("/sessions/current").status_code == 204
     problem_of(session.get("/me"), 401, "unknown_key")
     problem_of(session.delete("/sessions/current"), 401, "unknown_key")
 
 
-def test_a_key_is_not_a_session(cast, api):
+def test_key_is_not_a_session(cast, api):
     key = api(cast.ada.key().secret)
     assert "DELETE /keys" in problem_of(key.delete("/sessions/current"), 403, "insufficient_rights")["detail"]
     assert key.get("/me").status_code == 200

@@ -60,7 +60,7 @@ def test_who_is_signed_in_once_reads_so(ada):
     assert (address, active, signed_in, action) == ("127.0.0.1", "Just now", "Today", "")
 
 
-def test_the_others_are_listed_browsers_and_commands_alike(cast, ada, laptop):
+def test_others_are_listed_browsers_and_commands_alike(cast, ada, laptop):
     cast.ada.session()
     page = ada.page(TAB)
     this, command, browser = table(page)
@@ -115,13 +115,13 @@ def test_ending_one_twice_has_the_same_end(app, cast, ada, laptop):
     assert [action for action, *_ in rows.acts(app)].count("session.ended_elsewhere") == 1
 
 
-def test_a_session_of_the_command_is_ended_too(app, cast, ada, api):
+def test_session_of_the_command_is_ended_too(app, cast, ada, api):
     secret = cast.ada.session()
     ada.submit(ada.page(TAB), end(ids(app, cast.ada)[-1]))
     problem_of(api(secret).get("/me"), 401, "unknown_key")
 
 
-def test_a_strangers_session_is_not_there(app, cast, ada, client):
+def test_strangers_session_is_not_there(app, cast, ada, client):
     stranger = cast.charlie.session()
     for session_id in (ids(app, cast.charlie)[0], "ses_missing", ids(app, cast.ada)[0]):
         assert ada.send(end(session_id)).status_code == 404
@@ -187,11 +187,11 @@ def test_many_sessions_come_in_pages(app, cast, ada):
     assert len(table(parse(answer.text))) == 1
 
 
-def test_a_cursor_that_no_page_gave_is_refused(ada):
+def test_cursor_that_no_page_gave_is_refused(ada):
     assert ada.get(f"{TAB}?cursor=x").status_code == 422
 
 
-def test_the_statements_of_the_tab_do_not_grow_with_its_rows(app, cast, ada):
+def test_statements_of_the_tab_do_not_grow_with_its_rows(app, cast, ada):
     def count() -> int:
         with rows.watching(app) as statements:
             ada.page(TAB)
@@ -203,7 +203,7 @@ def test_the_statements_of_the_tab_do_not_grow_with_its_rows(app, cast, ada):
     assert count() == few
 
 
-def test_a_device_is_told_in_our_own_words(app, cast, ada):
+def test_device_is_told_in_our_own_words(app, cast, ada):
     other = app.test_client()
     other.environ_base["HTTP_USER_AGENT"] = '<img src=x onerror=alert(1)> Firefox/1 "Linux"'
     cast.ada.sign_in(other)

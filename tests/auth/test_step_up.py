@@ -44,14 +44,14 @@ def test_who_has_just_signed_in_is_not_asked(app, cast, client):
 
 
 @pytest.mark.parametrize(("age", "status"), [(timedelta(minutes=29), 200), (LONG_AGO, 403), (None, 403)])
-def test_a_proof_counts_for_half_an_hour(cast, client, age, status):
+def test_proof_counts_for_half_an_hour(cast, client, age, status):
     cast.ada.sign_in(client)
     cast.ada.change_sessions(proven_at=now() - age if age else None)
     assert client.submit(client.page(f"{KEYS}/new"), KEYS, name="CI").status_code == status
 
 
 @pytest.mark.parametrize("headers", [{}, PANEL], ids=["page", "dialog"])
-def test_the_key_is_made_and_shown_in_the_answer_to_the_proof(app, cast, ada, headers):
+def test_key_is_made_and_shown_in_the_answer_to_the_proof(app, cast, ada, headers):
     answer, page = ask_for_key(ada, "Ünï <b>", **headers)
     assert answer.status_code == 403
     assert "Confirm that it is you" in page.text
@@ -64,7 +64,7 @@ def test_the_key_is_made_and_shown_in_the_answer_to_the_proof(app, cast, ada, he
     assert acts[-2:] == [("session.confirmed", "Ada Park"), ("api_key.created", "Ada Park")]
 
 
-def test_a_proof_is_asked_for_once(cast, ada):
+def test_proof_is_asked_for_once(cast, ada):
     _, page = ask_for_key(ada, "first")
     ada.submit(page, KEYS, proof_password=cast.ada.password)
     assert ada.submit(ada.page(f"{KEYS}/new"), KEYS, name="second").status_code == 200
@@ -74,7 +74,7 @@ def test_a_proof_is_asked_for_once(cast, ada):
     ("password", "sentence"), [("", "Enter your password"), ("wrong-password", "This is not your password")]
 )
 @pytest.mark.parametrize("headers", [{}, PANEL], ids=["page", "dialog"])
-def test_a_wrong_proof_is_asked_for_again_and_nothing_is_lost(app, cast, ada, headers, password, sentence):
+def test_wrong_proof_is_asked_for_again_and_nothing_is_lost(app, cast, ada, headers, password, sentence):
     _, page = ask_for_key(ada, "kept", **headers)
     answer = ada.submit(page, KEYS, proof_password=password, headers=headers)
     assert answer.status_code == 422
@@ -87,14 +87,14 @@ def test_a_wrong_proof_is_asked_for_again_and_nothing_is_lost(app, cast, ada, he
     assert "kept" in answer.text
 
 
-def test_a_form_sent_twice_with_its_proof_makes_one_key(app, cast, ada):
+def test_form_sent_twice_with_its_proof_makes_one_key(app, cast, ada):
     _, page = ask_for_key(ada)
     answers = [ada.submit(page, KEYS, proof_password=cast.ada.password) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 409]
     assert rows.count(app, ApiKey) == 1
 
 
-def test_a_form_sent_five_times_at_once_with_its_proof_makes_one_key_and_keeps_one_value(app, cast, ada):
+def test_form_sent_five_times_at_once_with_its_proof_makes_one_key_and_keeps_one_value(app, cast, ada):
     _, page = ask_for_key(ada)
     fields = {item["name"]: item["value"] for item in page.all("input") if item["name"]}
     fields |= {"proof_password": cast.ada.password}
@@ -132,13 +132,13 @@ def test_passwords_are_not_carried_along(cast, ada):
     assert names == ["csrf_token", "csrf_token", "name", "nonce", "proof_password"]
 
 
-def test_a_proof_is_not_carried_along(cast, ada):
+def test_proof_is_not_carried_along(cast, ada):
     answer = ada.send(KEYS, name="CI", nonce="n", proof_of_another_kind="123456")
     assert answer.status_code == 422
     assert "123456" not in answer.text
 
 
-def test_a_proof_gives_the_session_a_new_value_and_the_old_one_is_dead(app, cast, ada):
+def test_proof_gives_the_session_a_new_value_and_the_old_one_is_dead(app, cast, ada):
     old = ada.get_cookie("reflow").value
     _, page = ask_for_key(ada)
     ada.submit(page, KEYS, proof_password=cast.ada.password)
@@ -156,7 +156,7 @@ def test_another_persons_password_proves_nothing(cast, ada):
     assert ada.submit(page, KEYS, proof_password=cast.ben.password).status_code == 422
 
 
-def test_a_proof_with_an_older_secret_key_renews_what_is_stored(app, cast, ada):
+def test_proof_with_an_older_secret_key_renews_what_is_stored(app, cast, ada):
     from reflow_accounts.auth import passwords
     from reflow_accounts.auth.passwords import PasswordHasher
 
@@ -173,7 +173,7 @@ def test_a_proof_with_an_older_secret_key_renews_what_is_stored(app, cast, ada):
         passwords.init_app(app, current)
 
 
-def test_a_page_that_is_only_looked_at_comes_after_its_proof(cast, client):
+def test_page_that_is_only_looked_at_comes_after_its_proof(cast, client):
     cast.sam.sign_in(client)
     cast.sam.change_sessions(proven_at=now() - LONG_AGO)
     answer = client.get("/support?q=Acme")
@@ -188,7 +188,7 @@ def test_a_page_that_is_only_looked_at_comes_after_its_proof(cast, client):
 
 
 @pytest.mark.parametrize("wanted", ["//evil.example", "https://evil.example", "/\\evil.example", ""])
-def test_a_proof_leads_to_no_other_site(cast, ada, wanted):
+def test_proof_leads_to_no_other_site(cast, ada, wanted):
     answer = ada.post(
         "/account/confirmation",
         query_string={"next": wanted},
@@ -197,7 +197,7 @@ def test_a_proof_leads_to_no_other_site(cast, ada, wanted):
     assert (answer.status_code, answer.headers["Location"]) == (303, "/account/profile")
 
 
-def test_an_act_on_a_part_of_a_page_is_asked_for_in_a_dialog(cast, ada):
+def test_act_on_a_part_of_a_page_is_asked_for_in_a_dialog(cast, ada):
     answer = ada.submit(
         ada.page(f"{KEYS}/new"),
         KEYS,
@@ -211,7 +211,7 @@ def test_an_act_on_a_part_of_a_page_is_asked_for_in_a_dialog(cast, ada):
     assert SECRET.search(ada.submit(page, KEYS, proof_password=cast.ada.password).text)
 
 
-def test_the_form_of_a_proof_needs_the_token_of_this_session(app, cast, ada):
+def test_form_of_a_proof_needs_the_token_of_this_session(app, cast, ada):
     answer = ada.post(KEYS, data={"name": "CI", "nonce": "n", "proof_password": cast.ada.password})
     assert answer.status_code == 400
     assert "session.confirmed" not in [action for action, *_ in rows.acts(app)]

@@ -41,7 +41,7 @@ ALL = [
 OF_ALL_MEMBERS = [ALL[0], ALL[2], ALL[7]]
 
 
-def test_an_admin_sees_every_act_of_the_team(cast, api, story):
+def test_admin_sees_every_act_of_the_team(cast, api, story):
     assert told(api, cast.ada) == ALL
     page = story.page("/account/activity").with_id("activity-panel")
     assert "Ben Cole (Edit → View)" in page.text
@@ -66,7 +66,7 @@ def test_who_was_an_admin_still_sees_the_own_acts(cast, api, story):
     assert told(api, cast.ada) == ALL
 
 
-def test_an_outsider_sees_nothing_of_it(cast, api, story):
+def test_outsider_sees_nothing_of_it(cast, api, story):
     assert told(api, cast.charlie) == [("Subscription set to active", "Globex", "Operator")]
 
 

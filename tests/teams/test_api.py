@@ -54,7 +54,7 @@ def test_members_with_rights_and_when_they_were_active(cast, program, api):
     assert items[2]["last_active_at"] is not None
 
 
-def test_an_admin_changes_rights_removes_and_renames(app, cast, program):
+def test_admin_changes_rights_removes_and_renames(app, cast, program):
     ada, acme = program(cast.ada), f"/teams/{cast.acme.id}"
     answer = ada.patch(f"{acme}/members/{cast.ben.id}", {"rights": "view"})
     assert (answer.status_code, answer.json["rights"]) == (200, "view")
@@ -66,7 +66,7 @@ def test_an_admin_changes_rights_removes_and_renames(app, cast, program):
     assert told[-3:] == ["member.rights_changed", "member.removed", "team.renamed"]
 
 
-def test_an_admin_invites_lists_sends_again_and_cancels(app, cast, program):
+def test_admin_invites_lists_sends_again_and_cancels(app, cast, program):
     mailbox, ada, path = Mailbox(app), program(cast.ada), f"/teams/{cast.acme.id}/invitations"
     answer = ada.post(path, {"emails": ["Eve@initech.example", "max@initech.example"], "rights": "edit"})
     assert answer.status_code == 201
@@ -109,7 +109,7 @@ def test_faults_are_told_by_their_place_and_nobody_is_invited(app, cast, program
         {"emails": [None], "rights": "view"},
     ],
 )
-def test_a_body_of_another_shape_is_refused(cast, api, body):
+def test_body_of_another_shape_is_refused(cast, api, body):
     answer = api(cast.ada.session()).post(f"/teams/{cast.acme.id}/invitations", body)
     problem_of(answer, 422, "validation_failed")
 
@@ -149,14 +149,14 @@ def test_to_an_outsider_the_team_does_not_exist(app, cast, api, who):
     assert rows.acts(app) == before
 
 
-def test_the_last_admin_is_neither_lowered_nor_gone(cast, program):
+def test_last_admin_is_neither_lowered_nor_gone(cast, program):
     ada, path = program(cast.ada), f"/teams/{cast.acme.id}/members/{cast.ada.id}"
     for answer in (ada.patch(path, {"rights": "edit"}), ada.delete(path)):
         assert problem_of(answer, 409, "conflict")["detail"] == "A team needs at least one admin."
     assert rights_of(cast.ada, cast.acme) == "admin"
 
 
-def test_a_member_leaves_and_a_service_account_does_not(cast, program, api):
+def test_member_leaves_and_a_service_account_does_not(cast, program, api):
     assert program(cast.ben).delete(f"/teams/{cast.acme.id}/members/{cast.ben.id}").status_code == 204
     assert rights_of(cast.ben, cast.acme) is None
     ci = api(cast.ci.key().secret)
@@ -174,7 +174,7 @@ def test_rights_hold_for_the_next_request_of_a_program(cast, api):
     problem_of(ben.get(path), 403, "insufficient_rights")
 
 
-def test_a_session_that_was_at_rest_may_invite(cast, api):
+def test_session_that_was_at_rest_may_invite(cast, api):
     """Its rest is noted first; what counts mails must not wait for that."""
     ada = api(cast.ada.session())
     cast.ada.change_sessions(last_active_at=now() - timedelta(hours=1))
@@ -183,6 +183,6 @@ def test_a_session_that_was_at_rest_may_invite(cast, api):
 
 
 @pytest.mark.parametrize("name", ["", "x" * 121, "a\nb", "\u200b"])
-def test_a_team_needs_a_name(cast, api, name):
+def test_team_needs_a_name(cast, api, name):
     answer = api(cast.ada.session()).patch(f"/teams/{cast.acme.id}", {"name": name})
     assert problem_of(answer, 422, "validation_failed")["errors"][0]["field"] == "name"

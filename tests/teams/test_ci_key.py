@@ -22,7 +22,7 @@ def value_of(page, name):
     return field["value"]
 
 
-def test_the_names_are_proposed_and_edit_is_chosen(lone, cast, app):
+def test_names_are_proposed_and_edit_is_chosen(lone, cast, app):
     browser, group = lone
     page = browser.page(wizard(group))
     assert value_of(page, "name") == "web-söhne-ci"
@@ -31,7 +31,7 @@ def test_the_names_are_proposed_and_edit_is_chosen(lone, cast, app):
     assert chosen == ["edit"]
 
 
-def test_a_name_that_is_taken_is_not_proposed(cast, ada):
+def test_name_that_is_taken_is_not_proposed(cast, ada):
     assert value_of(ada.page(wizard(cast.acme)), "name") == "acme-ci-2"
 
 
@@ -89,7 +89,7 @@ def test_bad_input_says_why_and_makes_neither(app, cast, ada, fields, wrong):
 
 
 @pytest.mark.parametrize("nonce", ["", "x" * 65])
-def test_a_form_without_its_number_makes_nothing(app, cast, ada, nonce):
+def test_form_without_its_number_makes_nothing(app, cast, ada, nonce):
     fields = {"name": "robot", "rights": "edit", "key_name": "ci", "nonce": nonce}
     assert ada.send(wizard(cast.acme), **fields).status_code == 422
     assert names_in(cast.acme) == ["acme-ci"]

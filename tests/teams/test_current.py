@@ -20,7 +20,7 @@ def beside_the_heading(page):
 
 
 @pytest.mark.parametrize("path", TABS)
-def test_the_only_team_stands_beside_the_heading_of_every_tab(cast, client, path):
+def test_only_team_stands_beside_the_heading_of_every_tab(cast, client, path):
     cast.nina.sign_in(client)
     assert beside_the_heading(client.page(path)) == "Solo Subscription inactive"
 
@@ -33,7 +33,7 @@ def test_with_several_and_no_choice_the_heading_says_so_and_leads_to_the_choice(
     assert "Choose a team" in ben.page(way["href"]).all("h2")[0].text
 
 
-def test_the_team_tab_itself_asks_when_nothing_was_chosen(cast, ben):
+def test_team_tab_itself_asks_when_nothing_was_chosen(cast, ben):
     page = ben.page("/account/team")
     assert "You are in 2 teams. Pages show the one that you choose." in page.text
     assert {button["value"] for button in page.all("button") if button["name"] == "team"} == {
@@ -42,7 +42,7 @@ def test_the_team_tab_itself_asks_when_nothing_was_chosen(cast, ben):
     }
 
 
-def test_a_choice_is_remembered_and_can_be_changed(cast, ben):
+def test_choice_is_remembered_and_can_be_changed(cast, ben):
     for group, words in ((cast.solo, "Solo Subscription inactive"), (cast.acme, "Acme Subscription active")):
         answer = ben.send("/account/team/choice", team=group.id)
         assert (answer.status_code, answer.headers["Location"]) == (303, "/account/team")
@@ -53,7 +53,7 @@ def test_a_choice_is_remembered_and_can_be_changed(cast, ben):
     assert beside_the_heading(ben.page("/account/profile")).startswith("Acme")
 
 
-def test_the_address_shows_another_team_without_remembering_it(cast, ben):
+def test_address_shows_another_team_without_remembering_it(cast, ben):
     ben.send("/account/team/choice", team=cast.acme.id)
     page = ben.page(f"/account/team?team={cast.solo.id}")
     assert beside_the_heading(page) == "Solo Subscription inactive Switch team"
@@ -63,7 +63,7 @@ def test_the_address_shows_another_team_without_remembering_it(cast, ben):
     assert beside_the_heading(ben.page(f"/account/profile?team={cast.solo.id}")).startswith("Solo")
 
 
-def test_an_act_names_its_team_whatever_was_chosen_in_another_tab(cast, ben):
+def test_act_names_its_team_whatever_was_chosen_in_another_tab(cast, ben):
     ben.send("/account/team/choice", team=cast.acme.id)
     answer = ben.send(f"/account/teams/{cast.solo.id}/name", name="Solo Two")
     assert answer.headers["Location"] == f"/account/team?team={cast.solo.id}"
@@ -129,13 +129,13 @@ def test_who_has_no_team_gets_a_kind_page(cast, client, path):
     assert beside_the_heading(page) == ""
 
 
-def test_a_choice_does_not_outlive_the_membership(cast, ben):
+def test_choice_does_not_outlive_the_membership(cast, ben):
     ben.send("/account/team/choice", team=cast.acme.id)
     ben.send(f"/account/teams/{cast.acme.id}/departure")
     assert beside_the_heading(ben.page("/account/profile")) == "Solo Subscription inactive"
 
 
-def test_the_tab_and_the_menu_have_their_place(cast, ben):
+def test_tab_and_the_menu_have_their_place(cast, ben):
     page = ben.page("/account/profile")
     [tabs] = [nav for nav in page.all("nav") if nav["aria-label"] == "Account"]
     names = [link.text for link in tabs.all("a")]

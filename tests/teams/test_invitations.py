@@ -18,7 +18,7 @@ def path_of(group, invitation, act):
     return f"/account/teams/{group.id}/invitations/{invitation.public_id}/{act}"
 
 
-def test_an_admin_invites_several_people_at_once(app, cast, ada, mailbox):
+def test_admin_invites_several_people_at_once(app, cast, ada, mailbox):
     answer = invite(ada, cast.acme, "eve@initech.example", "", "  MAX@Initech.example  ", rights="edit")
     assert answer.status_code == 303
     page = ada.page(answer.headers["Location"])
@@ -35,7 +35,7 @@ def test_an_admin_invites_several_people_at_once(app, cast, ada, mailbox):
     assert len(acts) == 2
 
 
-def test_an_address_that_comes_twice_gets_one_mail(cast, ada, mailbox):
+def test_address_that_comes_twice_gets_one_mail(cast, ada, mailbox):
     invite(ada, cast.acme, "eve@initech.example", "Eve@initech.example")
     assert len(mailbox.deliver()) == 1
 
@@ -166,7 +166,7 @@ def test_after_seven_days_it_has_expired_and_the_address_may_be_invited_anew(app
     assert invitation.rights == "admin"
 
 
-def test_an_invitation_of_another_team_is_not_found(cast, app, ada):
+def test_invitation_of_another_team_is_not_found(cast, app, ada):
     charlie = cast.charlie.sign_in(app.test_client())
     invite(charlie, cast.globex, "eve@initech.example")
     [invitation] = invitations_to(cast.globex)
@@ -204,7 +204,7 @@ def test_one_person_sends_at_most_a_hundred_invitations_an_hour(cast, ada):
     assert invite(ada, cast.acme, "eve@initech.example").status_code == 429
 
 
-def test_a_deleted_persons_address_is_gone_from_invitations(app, cast, mailbox):
+def test_deleted_persons_address_is_gone_from_invitations(app, cast, mailbox):
     dora = factories.person(app, "Dora Hill", "dora@initech.example")
     ada = cast.ada.sign_in(app.test_client())
     invite(ada, cast.acme, dora.email)

@@ -56,7 +56,7 @@ def test_looking_at_the_link_changes_nothing(app, cast, link):
         ({"password": ""}, ""),
     ],
 )
-def test_a_bad_name_or_password_says_why(app, client, link, changes, sentence):
+def test_bad_name_or_password_says_why(app, client, link, changes, sentence):
     answer = client.submit(client.page(link), link, **NEW | changes)
     assert answer.status_code == 422
     assert sentence.lower() in answer.text.lower()
@@ -65,7 +65,7 @@ def test_a_bad_name_or_password_says_why(app, client, link, changes, sentence):
     assert client.submit(client.page(link), link, **NEW).status_code == 303
 
 
-def test_the_address_cannot_be_chosen(app, client, link):
+def test_address_cannot_be_chosen(app, client, link):
     answer = client.send(link, **NEW, email="mallory@evil.example")
     assert answer.status_code == 303
     with app.app_context():
@@ -74,7 +74,7 @@ def test_the_address_cannot_be_chosen(app, client, link):
         )
 
 
-def test_a_link_works_once(app, client, link):
+def test_link_works_once(app, client, link):
     client.submit(client.page(link), link, **NEW)
     other = app.test_client()
     answer = other.get(link)
@@ -151,7 +151,7 @@ def test_who_is_a_member_already_is_led_to_the_team(app, cast, client, mailbox):
 @pytest.mark.parametrize(
     "token", ["x", "lnk_0000000000000000", "lnk_0000000000000000.signature", "%F0%9F%92%A9"]
 )
-def test_a_foreign_token_says_what_to_do(client, token):
+def test_foreign_token_says_what_to_do(client, token):
     answer = client.get(f"/invitations/{token}")
     assert answer.status_code == 410
     assert "This link does not work" in answer.text
@@ -159,7 +159,7 @@ def test_a_foreign_token_says_what_to_do(client, token):
     assert client.send(f"/invitations/{token}", **NEW).status_code == 410
 
 
-def test_a_token_for_something_else_opens_no_invitation(app, cast, client, link):
+def test_token_for_something_else_opens_no_invitation(app, cast, client, link):
     [invitation] = invitations_to(cast.acme)
     with app.app_context():
         token = sign_link(invitation.link, "sign_up")
@@ -175,5 +175,5 @@ def test_who_changed_the_address_since_is_somebody_else(app, cast, client, mailb
     assert client.send(link).status_code == 403
 
 
-def test_the_form_needs_the_token_of_its_session(app, link):
+def test_form_needs_the_token_of_its_session(app, link):
     assert app.test_client().post(link, data=NEW).status_code == 400

@@ -43,7 +43,7 @@ def test_who_is_removed_is_out_of_every_page_and_of_the_api(cast, ada, ben, api)
             problem_of(program.get(f"/teams/{cast.acme.id}{rest}"), 404, "not_found")
 
 
-def test_the_key_of_who_is_removed_stays_theirs_and_opens_no_paid_team_any_more(cast, ada, api):
+def test_key_of_who_is_removed_stays_theirs_and_opens_no_paid_team_any_more(cast, ada, api):
     key = cast.ben.key("laptop")
     assert api(key.secret).get("/keys").status_code == 200
     remove(ada, cast.acme, cast.ben)
@@ -72,7 +72,7 @@ def test_who_is_lowered_manages_nothing_any_more(cast, ada, ben, api):
     assert teams_of(program) == {"Acme": "edit"}
 
 
-def test_the_keys_of_a_service_account_follow_its_rights_and_its_end(cast, ada, api):
+def test_keys_of_a_service_account_follow_its_rights_and_its_end(cast, ada, api):
     program, place = api(cast.ci.key().secret), page_of(cast.acme, cast.ci)
     assert teams_of(program) == {"Acme": "edit"}
     ada.submit(ada.page(f"{place}/settings"), f"{place}/settings", rights="view")
@@ -85,7 +85,7 @@ def test_the_keys_of_a_service_account_follow_its_rights_and_its_end(cast, ada, 
     problem_of(program.get("/me"), 401, "revoked_key")
 
 
-def test_a_revoked_key_of_a_service_account_opens_nothing_and_the_others_go_on(cast, ada, api):
+def test_revoked_key_of_a_service_account_opens_nothing_and_the_others_go_on(cast, ada, api):
     one, other = cast.ci.key("one"), cast.ci.key("other")
     assert api(one.secret).get("/me").status_code == 200
     ada.send(f"{page_of(cast.acme, cast.ci)}/keys/{one.id}/revocation")

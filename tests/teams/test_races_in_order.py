@@ -57,7 +57,7 @@ def delete_the_account(_team, me, _other):
         (delete_the_account, remove_the_other, {NotFound}),
     ],
 )
-def test_the_second_act_waits_and_one_admin_remains(app, cast, first, second, refusals):
+def test_second_act_waits_and_one_admin_remains(app, cast, first, second, refusals):
     team, ada, ben = cast.acme, cast.ada, cast.ben
     team.give(ben, Rights.ADMIN)
     acted, slipped = threading.Event(), threading.Event()

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.postgresql_later
 NEEDED = "A team needs at least one admin."
 
 
-def test_an_admin_changes_rights_and_the_note_says_so(app, cast, ada):
+def test_admin_changes_rights_and_the_note_says_so(app, cast, ada):
     answer = give(ada, cast.acme, cast.ben, "admin")
     assert answer.status_code == 303
     assert "Ben Cole has Admin rights." in ada.page(answer.headers["Location"]).text
@@ -47,7 +47,7 @@ def test_behind_htmx_the_part_comes_back_with_the_note(cast, ada):
     assert panel["data-announce"] == "Vic Moss has Edit rights."
 
 
-def test_the_same_rights_again_change_nothing(app, cast, ada):
+def test_same_rights_again_change_nothing(app, cast, ada):
     before = rows.acts(app)
     assert give(ada, cast.acme, cast.ben, "edit").status_code == 303
     assert rows.acts(app) == before
@@ -87,7 +87,7 @@ def test_below_admin_every_act_is_refused_in_words(app, cast, client, who, heade
     assert rows.acts(app) == before
 
 
-def test_an_outsider_changes_nothing(app, cast, client):
+def test_outsider_changes_nothing(app, cast, client):
     cast.charlie.sign_in(client)
     before = rows.acts(app)
     acme = f"/account/teams/{cast.acme.id}"
@@ -122,14 +122,14 @@ def test_members_of_other_teams_and_service_accounts_are_not_found(cast, ada):
 
 
 @pytest.mark.parametrize("headers", [None, ROW])
-def test_the_last_admin_is_not_lowered(cast, ada, headers):
+def test_last_admin_is_not_lowered(cast, ada, headers):
     answer = give(ada, cast.acme, cast.ada, "view", headers=headers)
     assert answer.status_code == 409
     assert NEEDED in answer.text
     assert rights_of(cast.ada, cast.acme) == "admin"
 
 
-def test_an_admin_who_is_disabled_does_not_count(cast, ada):
+def test_admin_who_is_disabled_does_not_count(cast, ada):
     cast.acme.give(cast.ben, Rights.ADMIN)
     cast.ben.change(disabled_at=now())
     assert give(ada, cast.acme, cast.ada, "view").status_code == 409
@@ -137,7 +137,7 @@ def test_an_admin_who_is_disabled_does_not_count(cast, ada):
     assert give(ada, cast.acme, cast.ben, "view").status_code == 303
 
 
-def test_an_admin_lowers_oneself_while_another_stays(cast, ada):
+def test_admin_lowers_oneself_while_another_stays(cast, ada):
     cast.acme.give(cast.ben, Rights.ADMIN)
     assert give(ada, cast.acme, cast.ada, "view").status_code == 303
     assert "Your rights: View." in ada.page("/account/team").text
@@ -178,7 +178,7 @@ def test_who_was_removed_does_not_come_back_by_an_older_invitation(app, cast, ad
     assert rights_of(cast.charlie, cast.acme) is None
 
 
-def test_a_member_leaves(app, cast, client):
+def test_member_leaves(app, cast, client):
     cast.ben.sign_in(client)
     page = client.page(departure_path(cast.acme))
     assert "Leave Acme?" in page.text
@@ -191,7 +191,7 @@ def test_a_member_leaves(app, cast, client):
     assert leave(client, cast.acme).status_code == 404
 
 
-def test_the_last_admin_does_not_leave(cast, ada):
+def test_last_admin_does_not_leave(cast, ada):
     page = ada.page(departure_path(cast.acme))
     assert NEEDED in page.text
     assert "Leave team" not in {button.text for button in page.all("button")}
@@ -208,7 +208,7 @@ def test_removing_oneself_is_asked_for_as_leaving(cast, ada):
     assert rights_of(cast.ada, cast.acme) == "admin"
 
 
-def test_an_admin_renames_the_team(app, cast, ada):
+def test_admin_renames_the_team(app, cast, ada):
     path = f"/account/teams/{cast.acme.id}/name"
     answer = ada.submit(ada.page(path), path, name="  Acme   Labs ")
     page = ada.page(answer.headers["Location"])
@@ -218,7 +218,7 @@ def test_an_admin_renames_the_team(app, cast, ada):
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\nb", "\u200b"])
-def test_a_team_needs_a_name(app, cast, ada, name):
+def test_team_needs_a_name(app, cast, ada, name):
     path = f"/account/teams/{cast.acme.id}/name"
     assert ada.submit(ada.page(path), path, name=name).status_code == 422
     with app.app_context():
@@ -226,7 +226,7 @@ def test_a_team_needs_a_name(app, cast, ada, name):
 
 
 @pytest.mark.parametrize("act", [give, remove])
-def test_a_grave_act_asks_for_a_proof_and_then_goes_on(cast, ada, act):
+def test_grave_act_asks_for_a_proof_and_then_goes_on(cast, ada, act):
     cast.ada.change_sessions(proven_at=now() - timedelta(hours=1))
     more = ("view",) if act is give else ()
     answer = act(ada, cast.acme, cast.ben, *more)
@@ -238,7 +238,7 @@ def test_a_grave_act_asks_for_a_proof_and_then_goes_on(cast, ada, act):
     assert rights_of(cast.ben, cast.acme) == ("view" if act is give else None)
 
 
-def test_the_record_says_who_whom_from_and_to(app, cast, ada):
+def test_record_says_who_whom_from_and_to(app, cast, ada):
     give(ada, cast.acme, cast.ben, "view")
     with app.app_context():
         act = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id.desc()).limit(1)).one()

@@ -19,7 +19,7 @@ def make(ada, place, name, headers=None):
     return ada.submit(form, f"{place}/keys", headers=headers, name=name)
 
 
-def test_the_page_says_as_whom_its_keys_speak(ada, place):
+def test_page_says_as_whom_its_keys_speak(ada, place):
     page = ada.page(place)
     assert "Keys let programs use Reflow as acme-ci." in page.text
     assert "opens Acme with Edit rights and nothing else" in page.text
@@ -28,7 +28,7 @@ def test_the_page_says_as_whom_its_keys_speak(ada, place):
 
 
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_a_key_is_made_by_an_admin_and_shown_once(app, cast, ada, api, place, headers):
+def test_key_is_made_by_an_admin_and_shown_once(app, cast, ada, api, place, headers):
     answer = make(ada, place, "deploy", headers)
     assert answer.status_code == (201 if headers else 200)
     assert "can act as acme-ci" in parse(answer.text).text
@@ -61,7 +61,7 @@ def test_one_form_makes_one_key(app, ada, place):
 
 
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_the_bin_asks_and_then_revokes(cast, ada, api, place, headers):
+def test_bin_asks_and_then_revokes(cast, ada, api, place, headers):
     key = cast.ci.key("deploy")
     path = f"{place}/keys/{key.id}/revocation"
     answer = ada.submit(ada.page(path, headers=headers and DIALOG), path, headers=headers)
@@ -80,7 +80,7 @@ def test_it_needs_a_recent_proof(app, cast, ada, place):
     assert SECRET.search(answer.text)
 
 
-def test_the_gate_is_the_subscription_of_the_owning_team(cast, ada, place):
+def test_gate_is_the_subscription_of_the_owning_team(cast, ada, place):
     paid = cast.globex
     paid.add(cast.ada, "edit")
     cast.acme.unsubscribe()
@@ -90,7 +90,7 @@ def test_the_gate_is_the_subscription_of_the_owning_team(cast, ada, place):
     assert ada.get("/account/api-keys/new").status_code == 200
 
 
-def test_a_disabled_account_gets_no_key(app, cast, ada, place):
+def test_disabled_account_gets_no_key(app, cast, ada, place):
     set_disabled(cast.acme, cast.ci, True, cast.ada)
     answer = ada.send(f"{place}/keys", name="deploy", nonce="one")
     assert answer.status_code == 409

@@ -57,7 +57,7 @@ def test_its_page_tells_nothing_of_the_rest_of_the_team(cast, client, ada):
     assert "other robot" not in page.text
 
 
-def test_the_acts_on_it_are_told_with_who_whom_from_and_to(app, cast, ada):
+def test_acts_on_it_are_told_with_who_whom_from_and_to(app, cast, ada):
     path = f"{page_of(cast.acme, cast.ci)}/settings"
     ada.submit(ada.page(path), path, name="robot", rights="view")
     told = [line[:2] for line in lines(ada.page("/account/activity"))]

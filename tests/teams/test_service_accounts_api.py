@@ -24,7 +24,7 @@ def ada(cast, program):
     return program(cast.ada)
 
 
-def test_an_account_is_made_shown_and_listed(cast, ada, path):
+def test_account_is_made_shown_and_listed(cast, ada, path):
     answer = ada.post(path, {"name": "deploy"})
     assert answer.status_code == 201
     made = answer.json
@@ -73,7 +73,7 @@ def test_disabled_is_true_or_false_and_nothing_like_it(cast, ada, path, value):
     assert ada.get(one).json["disabled"] is False
 
 
-def test_a_deleted_account_is_gone_and_its_keys_are_revoked(app, cast, ada, api, path):
+def test_deleted_account_is_gone_and_its_keys_are_revoked(app, cast, ada, api, path):
     one, key = f"{path}/{cast.ci.id}", cast.ci.key()
     assert [ada.delete(one).status_code for _ in range(2)] == [204, 204]
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
@@ -101,7 +101,7 @@ def test_its_keys_are_made_shown_listed_and_revoked(cast, ada, api, path):
     problem_of(ada.get(f"{keys}/{key['id']}"), 410, "gone")
 
 
-def test_a_key_may_end_by_itself(cast, ada, path):
+def test_key_may_end_by_itself(cast, ada, path):
     ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     made = ada.post(f"{path}/{cast.ci.id}/keys", {"name": "deploy", "expires_at": ends}).json
     assert made["expires_at"]
@@ -162,18 +162,18 @@ def test_through_another_team_they_are_not_there_either(app, cast, program, meth
     problem_of(program(cast.charlie).send(method, where, body), 404, "not_found")
 
 
-def test_a_person_is_no_service_account(cast, ada, path):
+def test_person_is_no_service_account(cast, ada, path):
     problem_of(ada.get(f"{path}/{cast.ben.id}"), 404, "not_found")
     problem_of(ada.delete(f"{path}/{cast.ben.id}"), 404, "not_found")
 
 
-def test_a_service_account_makes_no_keys_for_itself(app, cast, api):
+def test_service_account_makes_no_keys_for_itself(app, cast, api):
     key = cast.ci.key()
     problem_of(api(key.secret).post("/keys", {"name": "more"}), 403, "insufficient_rights")
     assert rows.count(app, ApiKey) == 1
 
 
-def test_a_service_account_cannot_sign_in(cast, api, client):
+def test_service_account_cannot_sign_in(cast, api, client):
     problem_of(
         api().post("/sessions", {"email": "acme-ci", "password": "x" * 12}), 401, "missing_credentials"
     )

@@ -24,7 +24,7 @@ def owner_of(app, name):
 
 
 @pytest.mark.parametrize("headers", [None, DIALOG])
-def test_an_admin_chooses_among_oneself_and_the_service_accounts(cast, ada, headers):
+def test_admin_chooses_among_oneself_and_the_service_accounts(cast, ada, headers):
     assert owners(ada.page(FORM, headers=headers)) == {"": "You", cast.ci.id: "acme-ci"}
 
 
@@ -51,7 +51,7 @@ def test_disabled_and_deleted_ones_are_not_offered(cast, ada):
     assert owners(ada.page(FORM)) is None
 
 
-def test_a_key_is_ones_own_unless_another_owner_is_chosen(app, cast, ada):
+def test_key_is_ones_own_unless_another_owner_is_chosen(app, cast, ada):
     assert ada.submit(ada.page(FORM), KEYS, name="laptop").status_code == 200
     assert owner_of(app, "laptop") == "Ada Park"
 
@@ -105,7 +105,7 @@ def test_who_was_lowered_with_the_form_open_makes_no_key_for_it(cast, ada):
     assert ada.submit(form, KEYS, name="deploy", owner=cast.ci.id).status_code == 422
 
 
-def test_the_gate_is_the_subscription_of_the_owners_team(cast, ada):
+def test_gate_is_the_subscription_of_the_owners_team(cast, ada):
     cast.globex.add(cast.ada, Rights.VIEW)
     form = ada.page(FORM)
     cast.acme.unsubscribe()

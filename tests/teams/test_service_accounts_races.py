@@ -64,7 +64,7 @@ def test_no_key_is_live_after_its_account_was_deleted_meanwhile(app, cast, numbe
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_a_key_made_while_its_account_is_disabled_opens_nothing(app, cast, api, number):
+def test_key_made_while_its_account_is_disabled_opens_nothing(app, cast, api, number):
     told = at_once(
         [
             lambda: set_disabled(cast.acme, cast.ci, True, cast.ada),

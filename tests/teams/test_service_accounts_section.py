@@ -56,7 +56,7 @@ def test_other_members_see_them_and_their_use_but_no_buttons(cast, client, who, 
     assert client.get(f"/account/activity?account={cast.ci.id}").status_code == 200
 
 
-def test_the_address_of_the_section_leads_to_the_tab(cast, client):
+def test_address_of_the_section_leads_to_the_tab(cast, client):
     cast.vic.sign_in(client)
     answer = client.get(section(cast.acme))
     assert answer.headers["Location"] == f"{tab(cast.acme)}#teams-service-accounts"
@@ -68,7 +68,7 @@ def test_without_one_the_section_says_what_they_are_for(cast, client):
     assert "No service accounts yet" in client.page(tab(cast.globex)).text
 
 
-def test_an_account_is_made_with_edit_rights_unless_view_is_chosen(app, cast, ada):
+def test_account_is_made_with_edit_rights_unless_view_is_chosen(app, cast, ada):
     assert create(ada, cast.acme, "deploy").headers["Location"] == f"{tab(cast.acme)}#teams-service-accounts"
     assert "Service account deploy created." in ada.page(tab(cast.acme)).text
     create(ada, cast.acme, "reports", rights="view")
@@ -96,7 +96,7 @@ def test_it_never_has_admin_rights(cast, ada, rights):
     ],
 )
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_a_bad_name_comes_back_with_the_reason(cast, ada, name, sentence, headers):
+def test_bad_name_comes_back_with_the_reason(cast, ada, name, sentence, headers):
     form = ada.page(f"{section(cast.acme)}/new", headers=headers and DIALOG)
     answer = ada.submit(form, section(cast.acme), headers=headers, name=name)
     assert answer.status_code == 422
@@ -187,7 +187,7 @@ def test_disabled_its_keys_stop_at_once_and_work_again(app, cast, ada, api):
     ("rest", "fields"),
     [("", {"name": "robot"}), ("/{id}/settings", {"name": "robot"}), ("/{id}/deletion", {})],
 )
-def test_a_grave_act_asks_for_a_proof_and_then_goes_on(app, cast, ada, rest, fields):
+def test_grave_act_asks_for_a_proof_and_then_goes_on(app, cast, ada, rest, fields):
     path = section(cast.acme) + rest.format(id=cast.ci.id)
     form = ada.page(path if rest else f"{path}/new")
     cast.ada.change_sessions(proven_at=None)
@@ -199,7 +199,7 @@ def test_a_grave_act_asks_for_a_proof_and_then_goes_on(app, cast, ada, rest, fie
     assert names_in(cast.acme) != ["acme-ci"]
 
 
-def test_the_statements_of_the_section_do_not_grow_with_its_rows(app, cast, ada, api):
+def test_statements_of_the_section_do_not_grow_with_its_rows(app, cast, ada, api):
     def statements() -> int:
         with rows.watching(app) as found:
             assert ada.get(tab(cast.acme)).status_code == 200

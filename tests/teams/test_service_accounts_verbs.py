@@ -32,7 +32,7 @@ VERBS = {
 @pytest.mark.parametrize(
     ("who", "refusal"), [("ben", InsufficientRights), ("ci", InsufficientRights), ("charlie", NotFound)]
 )
-def test_a_verb_is_for_admins_of_the_team_alone(app, cast, verb, who, refusal):
+def test_verb_is_for_admins_of_the_team_alone(app, cast, verb, who, refusal):
     key = cast.ci.key("deploy")
     before = rows.acts(app)
     with app.app_context():
@@ -46,7 +46,7 @@ def test_a_verb_is_for_admins_of_the_team_alone(app, cast, verb, who, refusal):
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_an_admin_may(app, cast, verb):
+def test_admin_may(app, cast, verb):
     key = cast.ci.key("deploy")
     before = rows.acts(app)
     with app.app_context():

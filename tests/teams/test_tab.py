@@ -21,7 +21,7 @@ def buttons_on(page):
     return {button["aria-label"] or button.text for button in shown.all("button")}
 
 
-def test_an_admin_sees_everybody_with_controls(ada):
+def test_admin_sees_everybody_with_controls(ada):
     page = ada.page("/account/team")
     panel = page.with_id("teams-members")
     assert names_on(panel) == [
@@ -96,7 +96,7 @@ def test_last_active_is_the_newer_of_sessions_and_uses_of_keys(cast, ada, api):
     assert said("Ben Cole") == "Just now"
 
 
-def test_the_statements_do_not_grow_with_the_rows(app, cast, ada):
+def test_statements_do_not_grow_with_the_rows(app, cast, ada):
     def count():
         ada.page("/account/team")
         with rows.watching(app) as statements:
@@ -113,7 +113,7 @@ def test_the_statements_do_not_grow_with_the_rows(app, cast, ada):
     assert count() == few
 
 
-def test_a_large_team_has_pages_and_an_act_keeps_the_page(app, cast, ada):
+def test_large_team_has_pages_and_an_act_keeps_the_page(app, cast, ada):
     for _ in range(50):
         cast.acme.add(factories.person(app), Rights.VIEW)
     first = ada.page("/account/team")
@@ -132,7 +132,7 @@ def test_what_no_page_gave_is_refused(ada):
     assert ada.get("/account/team?waiting=x").status_code == 422
 
 
-def test_an_outsider_finds_no_team_here(cast, client):
+def test_outsider_finds_no_team_here(cast, client):
     cast.charlie.sign_in(client)
     for path in (tab(cast.acme), removal_path(cast.acme, cast.ben), departure_path(cast.acme)):
         assert client.get(path).status_code == 404

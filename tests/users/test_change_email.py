@@ -75,7 +75,7 @@ def test_ada_moves_her_account_to_another_address(app, cast, ada, mailbox):
 
 
 @pytest.mark.parametrize("email", ["ada@acme.example", " ADA@acme.example "])
-def test_the_same_address_is_no_change(app, ada, email):
+def test_same_address_is_no_change(app, ada, email):
     ask(ada, email)
     assert "We sent a link" not in ada.page(PROFILE).text
     assert rows.count(app, OutboxMessage) == 0
@@ -90,12 +90,12 @@ def test_what_is_no_address_is_said_and_nothing_is_saved(app, ada, email):
     assert "Ada P. Park" not in ada.page(PROFILE).all("header")[0].text
 
 
-def test_a_bad_name_sends_no_link(app, ada):
+def test_bad_name_sends_no_link(app, ada):
     assert ask(ada, full_name="").status_code == 422
     assert rows.count(app, OutboxMessage) == 0
 
 
-def test_an_address_that_is_taken_reads_the_same(app, cast, ada, mailbox):
+def test_address_that_is_taken_reads_the_same(app, cast, ada, mailbox):
     texts = []
     for email in (NEW, cast.ben.email):
         assert ask(ada, email).status_code == 303
@@ -108,7 +108,7 @@ def test_an_address_that_is_taken_reads_the_same(app, cast, ada, mailbox):
     assert len([message for message in messages if message["To"] == "ada@acme.example"]) == 2
 
 
-def test_an_address_that_is_taken_meanwhile_stays_whose_it_is(app, cast, ada, link):
+def test_address_that_is_taken_meanwhile_stays_whose_it_is(app, cast, ada, link):
     page = ada.page(link)
     cast.ben.change(email=NEW)
     answer = ada.submit(page, link)
@@ -126,14 +126,14 @@ def test_looking_at_the_link_changes_nothing_and_it_works_once(app, cast, ada, l
     assert ada.send(link).status_code == 410
 
 
-def test_a_link_lasts_an_hour(app, cast, ada, link):
+def test_link_lasts_an_hour(app, cast, ada, link):
     with time_machine.travel(now() + timedelta(minutes=61)):
         assert ada.get(link).status_code == 410
         assert ada.send(link).status_code == 410
     assert email_of(app, cast.ada) == "ada@acme.example"
 
 
-def test_the_last_address_asked_for_counts(ada, link, mailbox):
+def test_last_address_asked_for_counts(ada, link, mailbox):
     ask(ada, "ada@third.example")
     mailbox.deliver()
     assert ada.get(link).status_code == 410
@@ -170,7 +170,7 @@ def test_links_that_went_to_the_old_address_are_dead(app, cast, ada, link, mailb
     assert app.test_client().get(reset).status_code == 410
 
 
-def test_an_old_proof_is_not_enough_and_after_another_the_change_goes_on(app, cast, ada):
+def test_old_proof_is_not_enough_and_after_another_the_change_goes_on(app, cast, ada):
     with app.app_context():
         db.session.scalars(select(UserSession)).one().proven_at = now() - timedelta(minutes=31)
         db.session.commit()
@@ -185,7 +185,7 @@ def test_an_old_proof_is_not_enough_and_after_another_the_change_goes_on(app, ca
     assert "Ada P. Park" in page.all("header")[0].text
 
 
-def test_a_name_needs_no_proof(app, ada):
+def test_name_needs_no_proof(app, ada):
     with app.app_context():
         db.session.scalars(select(UserSession)).one().proven_at = None
         db.session.commit()

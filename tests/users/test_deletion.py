@@ -19,7 +19,7 @@ def delete(client, password=factories.PASSWORD):
     return client.submit(client.page(PATH), PATH, password=password)
 
 
-def test_the_profile_leads_to_a_page_that_says_what_will_be_gone(cast, client):
+def test_profile_leads_to_a_page_that_says_what_will_be_gone(cast, client):
     cast.nina.sign_in(client)
     cast.solo.subscribe()
     cast.nina.key(), cast.nina.key()
@@ -85,7 +85,7 @@ def test_what_tells_who_it_was_is_gone(app, cast, client):
         assert not cast.ben.row().is_staff
 
 
-def test_the_address_is_free_for_a_new_account(app, cast, client):
+def test_address_is_free_for_a_new_account(app, cast, client):
     cast.ben.sign_in(client)
     delete(client)
     again = factories.person(app, "Ben Again", cast.ben.email)
@@ -109,7 +109,7 @@ def test_looking_at_the_page_deletes_nothing(cast, client):
     assert client.get("/account/profile").status_code == 200
 
 
-def test_the_only_admin_is_told_to_make_somebody_else_admin_first(app, cast, client):
+def test_only_admin_is_told_to_make_somebody_else_admin_first(app, cast, client):
     cast.ada.sign_in(client)
     page = client.page(PATH)
     assert "Make somebody else Admin first" in page.text
@@ -124,14 +124,14 @@ def test_the_only_admin_is_told_to_make_somebody_else_admin_first(app, cast, cli
     assert delete(client).status_code == 303
 
 
-def test_an_admin_who_is_disabled_is_no_help_to_the_others(cast, client):
+def test_admin_who_is_disabled_is_no_help_to_the_others(cast, client):
     cast.acme.give(cast.ben, Rights.ADMIN)
     cast.ben.change(disabled_at=now())
     cast.ada.sign_in(client)
     assert "Make somebody else Admin first" in client.page(PATH).text
 
 
-def test_a_team_of_service_accounts_alone_is_left_and_their_keys_die(app, cast, client, api):
+def test_team_of_service_accounts_alone_is_left_and_their_keys_die(app, cast, client, api):
     bot = factories.service_account(app, cast.globex, "globex-ci")
     key = bot.key("nightly")
     assert api(key.secret).get("/me").status_code == 200
@@ -149,7 +149,7 @@ def test_nobody_joins_a_team_in_which_nobody_is_left(app, cast, client, mailbox)
     assert "This invitation was cancelled" in app.test_client().get(link).text
 
 
-def test_the_admins_are_told_who_left_with_the_account(app, cast, client):
+def test_admins_are_told_who_left_with_the_account(app, cast, client):
     cast.ben.sign_in(client)
     assert delete(client).status_code == 303
     assert ("member.left", "Deleted user", "Ben Cole (Edit)") in rows.acts(app)
@@ -159,7 +159,7 @@ def test_the_admins_are_told_who_left_with_the_account(app, cast, client):
     assert "Ben Cole" not in vic.page("/account/activity").with_id("activity-panel").text
 
 
-def test_the_keys_of_a_team_that_lives_on_are_left_alone(cast, client, api):
+def test_keys_of_a_team_that_lives_on_are_left_alone(cast, client, api):
     key = cast.ci.key()
     cast.ben.sign_in(client)
     assert delete(client).status_code == 303
@@ -180,7 +180,7 @@ def test_support_still_sees_the_team(cast, client):
     assert "Nina" not in client.page(f"/support/teams/{cast.solo.id}").text
 
 
-def test_the_eleventh_guess_in_five_minutes_waits(app, cast, client):
+def test_eleventh_guess_in_five_minutes_waits(app, cast, client):
     cast.nina.sign_in(client)
     for _ in range(10):
         assert client.send(PATH, password="wrong").status_code == 422

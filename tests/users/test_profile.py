@@ -24,25 +24,25 @@ def test_ada_changes_her_name_and_sees_it_at_the_top(ada):
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 121, "a\u202eb", "a\nb"])
-def test_a_name_that_cannot_be_is_refused_with_a_sentence(ada, name):
+def test_name_that_cannot_be_is_refused_with_a_sentence(ada, name):
     answer = ada.send("/account/profile", full_name=name, appearance="light")
     assert answer.status_code == 422
     assert "Error: " in answer.text
     assert "Ada Park" in ada.page("/account/profile").all("header")[0].text
 
 
-def test_an_appearance_that_is_none_is_refused(ada):
+def test_appearance_that_is_none_is_refused(ada):
     assert ada.send("/account/profile", full_name="Ada Park", appearance="red").status_code == 422
 
 
-def test_a_name_is_text_and_not_markup(ada):
+def test_name_is_text_and_not_markup(ada):
     ada.send("/account/profile", full_name='<script>alert(1)</script>"', appearance="light")
     answer = ada.get("/account/profile")
     assert "<script>alert" not in answer.text
     assert "&lt;script&gt;alert(1)" in answer.text
 
 
-def test_the_account_leads_to_its_first_tab(ada):
+def test_account_leads_to_its_first_tab(ada):
     answer = ada.get("/account", follow_redirects=True)
     assert (answer.status_code, answer.request.path) == (200, "/account/profile")
 
@@ -70,7 +70,7 @@ def created(ada):
     return ada.page("/account/api-keys").all("time")[-1]
 
 
-def test_the_zone_that_was_chosen_is_selected(ada):
+def test_zone_that_was_chosen_is_selected(ada):
     ada.submit(ada.page("/account/profile"), "/account/profile", time_zone="Europe/Berlin")
     options = ada.page("/account/profile").with_id("time_zone").all("option")
     assert [option["value"] for option in options if "selected" in option] == ["Europe/Berlin"]
@@ -79,7 +79,7 @@ def test_the_zone_that_was_chosen_is_selected(ada):
 
 
 @pytest.mark.parametrize("zone", ["", "Mars/Olympus", "../../etc/passwd", "Etc/GMT+3", "Europe"])
-def test_a_zone_that_is_none_is_refused(ada, zone):
+def test_zone_that_is_none_is_refused(ada, zone):
     answer = ada.send("/account/profile", time_zone=zone)
     assert answer.status_code == 422
     assert "Choose one of the time zones" in answer.text

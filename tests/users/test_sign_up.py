@@ -40,13 +40,13 @@ def test_who_signs_up_is_the_admin_of_a_new_team_and_can_log_in_again(app, clien
     assert client.send("/login", email="EVE@initech.example", password=PASSWORD).status_code == 303
 
 
-def test_a_team_may_have_the_name_of_another(cast, client, mailbox):
+def test_team_may_have_the_name_of_another(cast, client, mailbox):
     sign_up(client, team_name="Acme")
     press(client, mailbox.link_in(mailbox.deliver()[0]))
     assert client.page("/account/api-keys").text.count("Subscription inactive") == 1
 
 
-def test_a_known_address_reads_the_same_and_gets_another_mail(app, cast, mailbox):
+def test_known_address_reads_the_same_and_gets_another_mail(app, cast, mailbox):
     answers, mails = [], []
     for email in ("eve@initech.example", "ADA@acme.example"):
         answer = sign_up(app.test_client(), email=email)
@@ -148,12 +148,12 @@ def test_who_is_signed_in_is_led_on(app, cast, client):
     assert rows.count(app, OutboxMessage) == 0
 
 
-def test_the_log_in_page_and_this_one_lead_to_each_other(client):
+def test_log_in_page_and_this_one_lead_to_each_other(client):
     assert [link for link in client.page("/login").all("a") if link["href"] == "/signup"]
     assert [link for link in client.page("/signup").all("a") if link["href"] == "/login"]
 
 
-def test_the_eleventh_sign_up_in_five_minutes_waits(app, client):
+def test_eleventh_sign_up_in_five_minutes_waits(app, client):
     for _ in range(10):
         assert client.send("/signup", **WORDS).status_code == 200
     answer = client.send("/signup", **WORDS)

@@ -33,7 +33,7 @@ def test_in_another_browser_the_password_is_asked_for_as_well(app, link):
     assert other.get("/account/profile").status_code == 200
 
 
-def test_the_password_cannot_be_left_out_of_the_form(app, link):
+def test_password_cannot_be_left_out_of_the_form(app, link):
     other = app.test_client()
     assert other.send(link).status_code == 422
     assert rows.count(app, User) == 0
@@ -69,7 +69,7 @@ def test_two_links_for_one_address_make_one_account(app, client, mailbox):
     assert (rows.count(app, User), rows.count(app, Team)) == (1, 1)
 
 
-def test_a_used_link_leads_on(client, link):
+def test_used_link_leads_on(client, link):
     press(client, link)
     client.send("/logout")
     for answer in (client.get(link), client.send(link)):
@@ -78,7 +78,7 @@ def test_a_used_link_leads_on(client, link):
         assert 'href="/login"' in answer.text
 
 
-def test_a_link_lasts_an_hour(app, client, link):
+def test_link_lasts_an_hour(app, client, link):
     with time_machine.travel(now() + timedelta(minutes=59)):
         assert client.get(link).status_code == 200
     with time_machine.travel(now() + timedelta(minutes=61)):
@@ -90,13 +90,13 @@ def test_a_link_lasts_an_hour(app, client, link):
 @pytest.mark.parametrize(
     "mend", [lambda link: link[:-1], lambda link: link + "x", lambda link: "/verify-email/lnk_0.x"]
 )
-def test_a_link_that_we_did_not_send_opens_nothing(app, client, link, mend):
+def test_link_that_we_did_not_send_opens_nothing(app, client, link, mend):
     assert client.get(mend(link)).status_code == 410
     assert client.send(mend(link)).status_code == 410
     assert rows.count(app, User) == 0
 
 
-def test_a_link_is_good_for_one_purpose_alone(client, link):
+def test_link_is_good_for_one_purpose_alone(client, link):
     token = link.removeprefix("/verify-email/")
     assert client.get(f"/reset-password/{token}").status_code == 410
     assert client.get(f"/confirm-email/{token}").status_code == 410
@@ -117,7 +117,7 @@ def test_confirming_ends_the_session_of_somebody_else_in_the_browser(cast, clien
     assert client.get("/account/profile").status_code == 303
 
 
-def test_the_eleventh_guess_at_the_password_of_a_link_waits(app, link):
+def test_eleventh_guess_at_the_password_of_a_link_waits(app, link):
     other = app.test_client()
     for _ in range(10):
         assert other.send(link, password="wrong").status_code == 422

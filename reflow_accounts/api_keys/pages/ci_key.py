@@ -41,7 +41,7 @@ def create(team_id: str) -> Answer:
     name, key_name, nonce = (form[field].data or "" for field in ("name", "key_name", "nonce"))
     try:
         key, secret = service_accounts.create_with_key(
-            membership.team, name, form.wanted_rights, key_name, nonce, by=current_user(), client=client()
+            membership.team, name, form.chosen_rights, key_name, nonce, by=current_user(), client=client()
         )
     except ValidationFailed as failed:
         db.session.rollback()

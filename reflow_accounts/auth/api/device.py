@@ -23,10 +23,10 @@ blueprint = ApiBlueprint(
 @blueprint.arguments(DeviceAsk, location=OAUTH, required=False)
 @blueprint.response(200, DeviceCodes)
 @blueprint.doc(security=[])
-def ask(words: dict[str, Any]) -> dict[str, Any]:
+def ask(payload: dict[str, Any]) -> dict[str, Any]:
     """Begin a login: a code to type in a browser, and a code to poll with. JSON is taken, too."""
     rate_limits.hit("device-login", address=client().address)
-    login, device_code, user_code = device_flow.ask(words["host"], client=client())
+    login, device_code, user_code = device_flow.ask(payload["host"], client=client())
     return {
         "device_code": device_code,
         "user_code": user_code,
@@ -42,15 +42,15 @@ def ask(words: dict[str, Any]) -> dict[str, Any]:
 @blueprint.arguments(DevicePoll, location=OAUTH)
 @blueprint.response(200, DeviceToken)
 @blueprint.doc(security=[])
-def poll(words: dict[str, Any]) -> dict[str, Any]:
+def poll(payload: dict[str, Any]) -> dict[str, Any]:
     """Fetch the session once the login is approved; until then 400, and `error` says why. JSON is taken, too.
 
     `authorization_pending`: ask again. `slow_down`: ask again, five seconds slower from now on.
     `access_denied`, `expired_token`, `invalid_grant`: it is over.
     """
-    _check(words)
+    _check(payload)
     try:
-        session, secret = device_flow.exchange(words["device_code"], client=client())
+        session, secret = device_flow.exchange(payload["device_code"], client=client())
     except BadRequest:
         # The after-request handler undoes what a refused request did; this is how often the terminal asks.
         db.session.commit()
@@ -59,8 +59,8 @@ def poll(words: dict[str, Any]) -> dict[str, Any]:
     return {"access_token": secret, "token_type": "Bearer", "expires_in": lasts, "session": session}
 
 
-def _check(words: dict[str, Any]) -> None:
-    if not words.get("grant_type") or not words.get("device_code"):
+def _check(payload: dict[str, Any]) -> None:
+    if not payload.get("grant_type") or not payload.get("device_code"):
         raise BadRequest("Send grant_type and device_code.", error="invalid_request")
-    if words["grant_type"] != DEVICE_GRANT:
+    if payload["grant_type"] != DEVICE_GRANT:
         raise BadRequest(f"The grant_type here is {DEVICE_GRANT}.", error="unsupported_grant_type")

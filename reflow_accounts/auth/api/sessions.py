@@ -25,23 +25,23 @@ blueprint = ApiBlueprint("sessions", __name__, description="Sessions of the refl
 @blueprint.arguments(SignIn)
 @blueprint.response(201, SessionOut)
 @blueprint.doc(security=[])
-def sign_in(words: dict[str, Any]) -> Any:
+def sign_in(payload: dict[str, Any]) -> Any:
     """Sign in with e-mail address and password.
 
     With two-factor authentication on, `otp` is the authenticator app's code, or a recovery code. The
     secret in the answer opens the API until it is deleted or expires.
     """
-    tried = {"account": words["email"], "address": client().address}
+    tried = {"account": payload["email"], "address": client().address}
     with rate_limits.attempt("sign-in", **tried):
-        user = login.find_by_password(words["email"], words["password"], hasher())
+        user = login.find_by_password(payload["email"], payload["password"], hasher())
     if user is None:
-        login.refuse_sign_in(words["email"], client())
+        login.refuse_sign_in(payload["email"], client())
         # The after-request handler undoes what a refused request did; this is the record of the refusal.
         db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
     rate_limits.give_back("sign-in", **tried)
-    second = _ask_for_second_factor(user, words.get("otp"))
-    login.renew_password_hash(user, words["password"], hasher())
+    second = _ask_for_second_factor(user, payload.get("otp"))
+    login.renew_password_hash(user, payload["password"], hasher())
     factors = [Factor.PASSWORD, second] if second else [Factor.PASSWORD]
     session, secret = login.start_session(user, SessionKind.COMMAND, factors, client=client())
     shown = ("public_id", "created_at", "expires_at", "user")

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from reflow_accounts.auth import pending_login, recovery_codes, second_factor
 from reflow_accounts.auth.forms import CodeForm, RecoveryCodeForm
 from reflow_accounts.auth.models import Factor
-from reflow_accounts.auth.pages.sign_in import begin, wanted_page
+from reflow_accounts.auth.pages.sign_in import begin, requested_page
 from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited
 from reflow_accounts.rate_limits import service as rate_limits
@@ -93,13 +93,13 @@ def _wait(limited: RateLimited) -> dict[str, str]:
 
 def _ask(user: User, form: CodeForm) -> str:
     has_app = second_factor.is_on(user)
-    return render_template("auth/code.html", form=form, has_app=has_app, next=wanted_page())
+    return render_template("auth/code.html", form=form, has_app=has_app, next=requested_page())
 
 
 def _ask_recovery(form: CodeForm) -> str:
-    return render_template("auth/recovery_code.html", form=form, next=wanted_page())
+    return render_template("auth/recovery_code.html", form=form, next=requested_page())
 
 
 def _start_over() -> AnyResponse:
     flash("Signing in took too long. Log in again.", "session")
-    return redirect(url_for("public.auth.login", next=wanted_page()), 303)
+    return redirect(url_for("public.auth.login", next=requested_page()), 303)

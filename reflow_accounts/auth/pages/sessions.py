@@ -23,7 +23,7 @@ from reflow_accounts.web import htmx
 from reflow_accounts.web.pagination import Page
 from reflow_accounts.web.request_info import client
 
-blueprint = Blueprint("sessions", __name__, url_prefix="/security")
+blueprint = Blueprint("security_sessions", __name__, url_prefix="/security")
 
 Answer = str | Response
 

@@ -116,7 +116,7 @@ def logout() -> Answer:
 
 def show_login(form: LoginForm) -> str:
     """Render the log-in page, which keeps the requested page."""
-    return render_template("auth/login.html", form=form, next=wanted_page())
+    return render_template("auth/login.html", form=form, next=requested_page())
 
 
 def sign_in(user: User, *first: Factor) -> AnyResponse:
@@ -125,7 +125,7 @@ def sign_in(user: User, *first: Factor) -> AnyResponse:
         return begin(user, *first)
     pending_login.wait_for(user)
     db.session.commit()
-    return redirect(url_for("public.second_step.code", next=wanted_page()), 303)
+    return redirect(url_for("public.second_step.code", next=requested_page()), 303)
 
 
 def begin(user: User, *factors: Factor) -> AnyResponse:
@@ -143,9 +143,9 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
 
 def after_login() -> str:
     """Return the requested page, a pending registration, or the account."""
-    return wanted_page() or page_after_sign_in() or url_for("account.profile.show")
+    return requested_page() or page_after_sign_in() or url_for("account.profile.show")
 
 
-def wanted_page() -> str | None:
+def requested_page() -> str | None:
     """Return the requested page, or None."""
     return local_path(request.values.get("next"))

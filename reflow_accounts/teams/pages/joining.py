@@ -80,9 +80,9 @@ def _join_as_oneself(token: str, invitation: Invitation) -> Answer:
 
 def _join_anew(token: str, invitation: Invitation) -> Answer:
     form = NewMemberForm()
-    words = (form.full_name.data or "", form.password.data or "")
+    args = (form.full_name.data or "", form.password.data or "")
     try:
-        user = join_with_new_account(invitation, *words, hasher(), client=client())
+        user = join_with_new_account(invitation, *args, hasher(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)

@@ -22,9 +22,9 @@ def change_rights(team_id: str, user_id: str) -> Answer:
     """Change a member's rights."""
     ensure_recent_proof()
     team = membership_of(current_user(), team_id).team
-    wanted = request.form.get("rights", "")
+    requested = request.form.get("rights", "")
     try:
-        member = members.change_rights(team, user_id, wanted, by=current_user(), client=client())
+        member = members.change_rights(team, user_id, requested, by=current_user(), client=client())
     except (Conflict, InsufficientRights, NotFound, ValidationFailed) as error:
         return refused(team_id, error)
     message = f"{member.user.full_name} has {Rights(member.rights).title()} rights."

@@ -45,7 +45,7 @@ def create(team_id: str) -> Answer:
     form = AccountForm()
     try:
         account = accounts.create(
-            membership.team, form.name.data or "", form.wanted_rights, by=current_user(), client=client()
+            membership.team, form.name.data or "", form.chosen_rights, by=current_user(), client=client()
         )
     except ValidationFailed as failed:
         db.session.rollback()
@@ -76,7 +76,7 @@ def change(team_id: str, account_id: str) -> Answer:
             membership.team,
             account,
             name=form.name.data or "",
-            rights=form.wanted_rights,
+            rights=form.chosen_rights,
             by=current_user(),
             client=client(),
         )
@@ -122,16 +122,16 @@ def delete(team_id: str, account_id: str) -> Answer:
     account = accounts.account_of(membership.team, account_id)
     was_there = service_accounts.delete(membership.team, account, by=current_user(), client=client())
     db.session.commit()
-    words = "deleted. Its keys no longer work." if was_there else "was already deleted."
-    return _changed(membership, f"Service account {account.full_name} {words}")
+    message_text = "deleted. Its keys no longer work." if was_there else "was already deleted."
+    return _changed(membership, f"Service account {account.full_name} {message_text}")
 
 
 def _requested_state() -> bool:
     """Return the requested state. Raises ValidationFailed for other values."""
-    wanted = request.form.get("disabled")
-    if wanted not in ("true", "false"):
+    requested = request.form.get("disabled")
+    if requested not in ("true", "false"):
         raise ValidationFailed(disabled="Say whether to disable or enable: go back and use the button again")
-    return wanted == "true"
+    return requested == "true"
 
 
 def _place(membership: Membership) -> str:

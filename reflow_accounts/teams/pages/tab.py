@@ -19,8 +19,8 @@ blueprint = Blueprint("team", __name__)
 @blueprint.get("/team")
 def show() -> Answer:
     """Show the current team or that in the URL; with several teams and no choice, ask for one."""
-    wanted = request.args.get("team")
-    membership = membership_of(current_user(), wanted) if wanted else current_of(current_user())
+    requested = request.args.get("team")
+    membership = membership_of(current_user(), requested) if requested else current_of(current_user())
     if membership:
         return tab(membership)
     return ask_for_choice() if memberships_of(current_user()) else render_template("teams/no_team.html")

@@ -52,7 +52,7 @@ def recorded(file: Path, name: str) -> int:
         return connection.execute(query, [name]).fetchone()[0]
 
 
-def test_a_removed_database_is_away_and_a_restored_one_is_used(server, tmp_path):
+def test_removed_database_is_away_and_a_restored_one_is_used(server, tmp_path):
     file, copy = tmp_path / "reflow.db", tmp_path / "copy"
     session = log_in(server)
     key = ask(server, "POST", "/keys", session, {"name": "restored"})[1]
@@ -88,7 +88,7 @@ def test_nobody_makes_a_database_by_asking_it(tmp_path):
     databases.close(app)
 
 
-def test_a_relative_path_is_one_file_for_everybody(tmp_path, monkeypatch):
+def test_relative_path_is_one_file_for_everybody(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     environ = {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_DATABASE_URL": "sqlite:///here.db"}
     assert config.load(environ).database_url == f"sqlite:///{tmp_path / 'here.db'}"

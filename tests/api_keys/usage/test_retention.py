@@ -29,7 +29,7 @@ def prune(app, days: int):
     return app.test_cli_runner().invoke(args=["uses", "prune", "--older-than", str(days)])
 
 
-def test_the_total_stays_when_the_uses_go(app, aged):
+def test_total_stays_when_the_uses_go(app, aged):
     before = log.usage(app, aged)
     assert prune(app, 365).exit_code == 0
     assert log.usage(app, aged) == before
@@ -46,7 +46,7 @@ def test_sqlite_pruning_deletes_exactly_old_uses_and_their_ranges(app, aged):
     assert len(log.listed(app, [aged], limit=50)) == 4
 
 
-def test_the_newest_use_stays_so_that_its_number_is_not_given_again(app, cast):
+def test_newest_use_stays_so_that_its_number_is_not_given_again(app, cast):
     key = log.number_of(app, cast.ada.key().id)
     last = [log.append(app, key, now() - timedelta(days=900)) for _ in range(3)][-1]
     prune(app, 30)
@@ -65,7 +65,7 @@ def test_old_uses_without_a_month_of_their_own_go_too(app, aged):
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "x"])
-def test_an_age_that_is_none_is_refused(app, days):
+def test_age_that_is_none_is_refused(app, days):
     assert app.test_cli_runner().invoke(args=["uses", "prune", "--older-than", days]).exit_code == 2
 
 

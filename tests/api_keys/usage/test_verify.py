@@ -40,7 +40,7 @@ def test_it_agrees_when_nothing_is_wrong(app, used):
     assert (answer.exit_code, answer.output) == (0, "The totals of 2 keys agree with the log.\n")
 
 
-def test_a_planted_error_is_named_with_its_key(app, used):
+def test_planted_error_is_named_with_its_key(app, used):
     wrong = log.number_of(app, used[1].id)
     change(app, update(UsageTotal).where(UsageTotal.key_id == wrong).values(count=UsageTotal.count + 1))
     answer = verify(app)
@@ -49,13 +49,13 @@ def test_a_planted_error_is_named_with_its_key(app, used):
     assert used[0].id not in answer.output
 
 
-def test_a_use_that_vanished_from_the_log_is_found(app, used):
+def test_use_that_vanished_from_the_log_is_found(app, used):
     first = log.listed(app, [log.number_of(app, used[0].id)], limit=10)[-1]
     change(app, delete(Use).where(Use.id == first))
     assert f"{used[0].id}: the total says 3, the log says 2" in verify(app).output
 
 
-def test_a_wrong_time_is_found_and_both_times_are_said(app, used):
+def test_wrong_time_is_found_and_both_times_are_said(app, used):
     wrong = log.number_of(app, used[0].id)
     right = log.listed_times(app, wrong)[1]
     late = right + timedelta(hours=1)
@@ -68,7 +68,7 @@ def test_a_wrong_time_is_found_and_both_times_are_said(app, used):
     assert "the total says" not in answer.output
 
 
-def test_a_total_without_a_log_is_found(app, used):
+def test_total_without_a_log_is_found(app, used):
     change(app, delete(Use).where(Use.key_id == log.number_of(app, used[1].id)))
     assert f"{used[1].id}: the total says 3, the log says 0" in verify(app).output
 
@@ -106,7 +106,7 @@ def test_ranges_of_unknown_keys_are_found(app, used):
     assert verify(app, "--repair").exit_code == 0
 
 
-def test_a_repair_makes_totals_what_the_log_and_the_pruning_say(app, used):
+def test_repair_makes_totals_what_the_log_and_the_pruning_say(app, used):
     first, second = (log.number_of(app, one.id) for one in used)
     log.append(app, first, now() - timedelta(days=400))
     app.test_cli_runner().invoke(args=["uses", "prune", "--older-than", "365"])
@@ -128,7 +128,7 @@ def test_nothing_is_repaired_where_nothing_is_wrong(app, used):
     assert rows.acts(app) == acts
 
 
-def test_a_repair_while_others_use_and_fold_loses_nothing(app, used):
+def test_repair_while_others_use_and_fold_loses_nothing(app, used):
     key = log.number_of(app, used[0].id)
     change(app, update(UsageTotal).values(count=UsageTotal.count + 7))
     done = threading.Event()

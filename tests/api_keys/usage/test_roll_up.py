@@ -42,7 +42,7 @@ def test_folded_and_new_uses_are_counted_together(app, keys):
     assert log.usage(app, keys[0]) == log.counted(app, keys[0])
 
 
-def test_an_older_use_that_is_folded_later_does_not_turn_the_time_back(app, keys):
+def test_older_use_that_is_folded_later_does_not_turn_the_time_back(app, keys):
     newest = now()
     log.append(app, keys[0], newest)
     log.fold(app)
@@ -84,7 +84,7 @@ def test_several_that_fold_at_once_count_each_use_once(app, keys):
         assert db.session.scalar(select(RollupCursor.upto)) == db.session.scalar(select(func.max(Use.id)))
 
 
-def test_a_long_log_is_folded_in_several_steps(app, keys, monkeypatch):
+def test_long_log_is_folded_in_several_steps(app, keys, monkeypatch):
     monkeypatch.setattr(rollup, "LARGEST_ROLL_UP", 10)
     numbers = [log.append(app, keys[0], now()) for _ in range(35)]
     log.fold(app)
@@ -104,7 +104,7 @@ def test_uses_of_many_keys_are_rolled_up_in_several_transactions(app, keys, monk
     assert [log.usage(app, key).count for key in keys[:2]] == [6, 6]
 
 
-def test_the_request_whose_number_is_due_folds(app, cast, api, monkeypatch):
+def test_request_whose_number_is_due_folds(app, cast, api, monkeypatch):
     monkeypatch.setattr(rollup, "ROLL_UP_EVERY", 4)
     key = cast.ada.key()
     number = log.number_of(app, key.id)
@@ -129,7 +129,7 @@ def test_where_somebody_folds_beside_the_requests_they_ask_and_do_not_wait(app, 
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_list_holds_what_the_log_holds_however_it_was_folded(app, keys, seed):
+def test_list_holds_what_the_log_holds_however_it_was_folded(app, keys, seed):
     chance = random.Random(seed)
     start = now() - timedelta(hours=10)
     uses = []
@@ -158,7 +158,7 @@ def test_a_list_holds_what_the_log_holds_however_it_was_folded(app, keys, seed):
         assert log.listed(app, some, limit=limit, **bounds) == wanted[:limit]
 
 
-def test_the_activity_goes_through_folded_and_new_uses_page_by_page(app, cast, api):
+def test_activity_goes_through_folded_and_new_uses_page_by_page(app, cast, api):
     key = cast.ada.key("paged")
     number = log.number_of(app, key.id)
     for step in range(25):
@@ -197,7 +197,7 @@ def test_no_question_reads_the_whole_log(app, keys):
 
 @on("postgresql")
 @pytest.mark.parametrize("question", ["how often", "who when"])
-def test_a_question_reads_the_tail_and_not_the_log(app, cast, keys, question):
+def test_question_reads_the_tail_and_not_the_log(app, cast, keys, question):
     """PostgreSQL chooses by what it knows of the log; a connection tells what it read."""
     log.append_many(app, keys[0], 20_000)
     log.fold(app)

@@ -44,7 +44,7 @@ def folded_before_each_statement(app, key: int):
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_a_fold_between_the_statements_of_a_question_hides_and_doubles_nothing(app, cast, key, times):
+def test_fold_between_the_statements_of_a_question_hides_and_doubles_nothing(app, cast, key, times):
     with app.app_context():
         with folded_before_each_statement(app, key):
             for _ in range(times):
