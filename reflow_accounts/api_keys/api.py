@@ -14,13 +14,16 @@ from reflow_accounts.api_keys.schemas import (
     KeysQuery,
     NewKey,
     NewKeyOut,
+    RevocationQuery,
     UseOut,
     UsesQuery,
 )
 from reflow_accounts.api_keys.service import ListedKey
 from reflow_accounts.api_keys.usage import queries
 from reflow_accounts.api_keys.usage.queries import UsageCount
-from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.current_user import caller, current_user
+from reflow_accounts.database import db
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.api.service_accounts import ONE, administered, service_accounts_blueprint
 from reflow_accounts.teams.models import Team
 from reflow_accounts.web.openapi import ApiBlueprint, page_of
@@ -48,8 +51,14 @@ def list_keys(query: dict[str, Any]) -> Page[ListedKey]:
 @blueprint.response(201, NewKeyOut)
 def create_key(wanted: dict[str, Any]) -> Any:
     """Make an API key. Its secret is in this answer and nowhere else."""
+    rate_limits.hit("create-key", account=current_user().public_id)
     key, secret = service.issue(
-        current_user(), wanted["name"], by=current_user(), client=client(), expires_at=wanted["expires_at"]
+        current_user(),
+        wanted["name"],
+        by=current_user(),
+        client=client(),
+        expires_at=wanted["expires_at"],
+        created_by=_creating_key(),
     )
     return _own_key_created(key, secret)
 
@@ -72,10 +81,12 @@ def change_key(wanted: dict[str, Any], key_id: str) -> ListedKey:
 
 
 @blueprint.route("/keys/<key_id>", methods=["DELETE"])
+@blueprint.arguments(RevocationQuery, location="query")
 @blueprint.response(204)
-def revoke_key(key_id: str) -> None:
-    """Revoke an API key, at once and for good."""
-    service.revoke(service.key_of(current_user(), key_id), by=current_user(), client=client())
+def revoke_key(query: dict[str, Any], key_id: str) -> None:
+    """Revoke an API key, at once and for good; with `descendants` also the keys that it created."""
+    key = service.key_of(current_user(), key_id)
+    service.revoke(key, by=current_user(), client=client(), with_created=query["descendants"])
 
 
 @blueprint.route("/keys/<key_id>/rotation", methods=["POST"])
@@ -86,8 +97,9 @@ def rotate_key(args: dict[str, Any], key_id: str) -> Any:
 
     The old key works until the overlap has passed.
     """
+    rate_limits.hit("create-key", account=current_user().public_id)
     key = service.key_of(current_user(), key_id)
-    new, secret = rotate(key, **args, by=current_user(), client=client())
+    new, secret = rotate(key, **args, by=current_user(), client=client(), created_by=_creating_key())
     return _own_key_created(new, secret)
 
 
@@ -109,6 +121,12 @@ def list_uses(query: dict[str, Any], key_id: str) -> Any:
     )
     page = Page.cut(uses, limit, lambda use: (use.id,))
     return Page(sorted(page.items, key=lambda use: (use.at, use.id), reverse=True), page.next_cursor)
+
+
+def _creating_key() -> ApiKey | None:
+    """Return the API key that authenticates this request; None for a session."""
+    key = caller().key
+    return db.session.get(ApiKey, key.facts.key_id) if key else None
 
 
 def _own_key_created(key: ApiKey, secret: str) -> Any:
@@ -134,9 +152,16 @@ def list_account_keys(query: dict[str, Any], team_id: str, account_id: str) -> P
 @service_accounts_blueprint.response(201, NewKeyOut)
 def create_account_key(wanted: dict[str, Any], team_id: str, account_id: str) -> Any:
     """Make an API key of a service account. Its secret is in this answer and nowhere else. Needs Admin rights."""
+    rate_limits.hit("create-key", account=current_user().public_id)
     team, account = administered(team_id, account_id)
     key, secret = service_accounts.issue_key(
-        team, account, wanted["name"], by=current_user(), client=client(), expires_at=wanted["expires_at"]
+        team,
+        account,
+        wanted["name"],
+        by=current_user(),
+        client=client(),
+        expires_at=wanted["expires_at"],
+        created_by=_creating_key(),
     )
     return _account_key_created(team, key, secret)
 
@@ -164,6 +189,7 @@ def change_account_key(wanted: dict[str, Any], team_id: str, account_id: str, ke
 @service_accounts_blueprint.response(204)
 def revoke_account_key(team_id: str, account_id: str, key_id: str) -> None:
     """Revoke an API key of a service account, at once and for good. Needs Admin rights."""
+    # A service account creates no keys, so that there are none to revoke with it.
     team, account = administered(team_id, account_id)
     service_accounts.revoke_key(team, service.key_of(account, key_id), by=current_user(), client=client())
 
@@ -176,9 +202,12 @@ def rotate_account_key(args: dict[str, Any], team_id: str, account_id: str, key_
 
     The new secret is in this answer alone. The old key works until the overlap has passed.
     """
+    rate_limits.hit("create-key", account=current_user().public_id)
     team, account = administered(team_id, account_id)
     key = service.key_of(account, key_id)
-    new, secret = service_accounts.rotate_key(team, key, **args, by=current_user(), client=client())
+    new, secret = service_accounts.rotate_key(
+        team, key, **args, by=current_user(), client=client(), created_by=_creating_key()
+    )
     return _account_key_created(team, new, secret)
 
 

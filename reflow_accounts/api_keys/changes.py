@@ -8,6 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import (
     checked_name,
+    created_keys,
+    end_of,
     insert_key,
     name_taken,
     record_act,
@@ -53,7 +55,8 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
 def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> None:
     """Let a live key expire at a time in the future.
 
-    The end can only move to an earlier time, so that short-lived keys stay short-lived.
+    The end can only move to an earlier time, so that short-lived keys stay short-lived. Keys that this key
+    created end no later.
     Raises ValidationFailed for a time that has passed, or that is later than the key's end.
     """
     if expires_at <= now():
@@ -65,17 +68,29 @@ def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> No
     if not affected_rows(ended):
         raise ValidationFailed(expires_at="This key ends earlier. An end can only be brought forward")
     record_act(Action.KEY_END_SET, key, by, client, expires_at=expires_at.isoformat())
+    for created in created_keys(key):
+        if created.created_by_id == key.id and (
+            created.expires_at is None or created.expires_at > expires_at
+        ):
+            end_at(created, expires_at, by=by, client=client)
 
 
 def rotate(
-    key: ApiKey, *, overlap: int = DEFAULT_OVERLAP, nonce: str | None = None, by: User, client: Client
+    key: ApiKey,
+    *,
+    overlap: int = DEFAULT_OVERLAP,
+    nonce: str | None = None,
+    by: User,
+    client: Client,
+    created_by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Replace a live key by a new one of the same name; return the new key and its secret.
 
     The old key works for `overlap` more seconds, but no longer than it would have. The new key gets the end
-    that the old one had. Of concurrent rotations one succeeds. Raises Gone for a revoked key, Conflict
-    for an expired or already replaced one, ValidationFailed for a bad `overlap` or `nonce`, and
-    InsufficientRights and SubscriptionInactive as `issue` does.
+    that the old one had, or the end of `created_by`, the other key that authenticates the request, if sooner.
+    Of concurrent rotations one succeeds. Raises Gone for a revoked key, Conflict for an expired or already
+    replaced one, ValidationFailed for a bad `overlap` or `nonce`, and InsufficientRights and
+    SubscriptionInactive as `issue` does.
     """
     if not by.is_person:
         raise InsufficientRights("A service account rotates no API keys. An Admin of its team rotates them.")
@@ -85,7 +100,10 @@ def rotate(
     _claim(key, nonce)
     old_end = key.expires_at
     end = now() + timedelta(seconds=overlap)
-    new, secret = insert_key(key.user, key.name, expires_at=old_end, nonce=nonce)
+    creator = key.created_by if created_by in (None, key) else created_by
+    limit = None if created_by in (None, key) else end_of(created_by)
+    new_end = min(filter(None, (old_end, limit)), default=None)
+    new, secret = insert_key(key.user, key.name, expires_at=new_end, nonce=nonce, created_by=creator)
     key.expires_at = min(end, old_end) if old_end else end
     is_older = and_(ApiKey.user_id == key.user_id, ApiKey.replaced_by_id == key.id)
     db.session.execute(update(ApiKey).where(is_older).values(replaced_by_id=new.id))

@@ -47,13 +47,27 @@ class ApiKey(Model):
     # Set by a rotation. When the new key is rotated too, `replaced_by` becomes the newest one.
     replaced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     replaced_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id"))
+    # The key that created this one; None for keys that a session created.
+    created_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id"), index=True)
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
-    replaced_by: Mapped["ApiKey | None"] = relationship(remote_side=[id], lazy="selectin", join_depth=1)
+    replaced_by: Mapped["ApiKey | None"] = relationship(
+        remote_side=[id], foreign_keys=[replaced_by_id], lazy="selectin", join_depth=1
+    )
+    created_by: Mapped["ApiKey | None"] = relationship(
+        remote_side=[id], foreign_keys=[created_by_id], lazy="selectin", join_depth=1
+    )
 
     @property
     def has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= now()
+
+    @property
+    def creator(self) -> dict[str, str | None]:
+        """What created the key: a session, or another key with its id and name."""
+        if self.created_by is None:
+            return {"type": "session", "id": None, "name": None}
+        return {"type": "key", "id": self.created_by.public_id, "name": self.created_by.name}
 
     @property
     def recognisable(self) -> str:

@@ -24,6 +24,14 @@ _NAME = {
 }
 
 
+class Creator(Schema):
+    """What created a key: a session, or another API key with this id and name."""
+
+    type = ma.fields.String(required=True, metadata={"enum": ["session", "key"]})
+    id = ma.fields.String(required=True, allow_none=True)
+    name = ma.fields.String(required=True, allow_none=True)
+
+
 class KeyOut(Schema):
     """An API key, without its secret. `hint` is the secret's last four characters."""
 
@@ -40,6 +48,7 @@ class KeyOut(Schema):
         dump_default=None,
         metadata={"description": "The id of the key that a rotation put in the place of this one"},
     )
+    created_by = ma.fields.Nested(Creator, required=True, attribute="key.creator")
     last_used_at = Moment(required=True, allow_none=True, attribute="usage.last_used_at")
     use_count = ma.fields.Integer(required=True, attribute="usage.count")
 
@@ -85,6 +94,14 @@ class KeysQuery(PageQuery):
 
     cursor = cursor_field(2)
     state = ma.fields.Enum(KeyState, by_value=True, load_default=KeyState.LIVE)
+
+
+class RevocationQuery(Schema):
+    """What to revoke besides."""
+
+    descendants = ma.fields.Boolean(
+        load_default=False, metadata={"description": "Also the keys that this key created, and theirs"}
+    )
 
 
 class UsesQuery(PeriodQuery):

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 
 from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
@@ -62,13 +63,15 @@ def issue(
     client: Client,
     expires_at: datetime | None = None,
     nonce: str | None = None,
+    created_by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key and return it with its secret, which is not stored.
 
     `name` is 1 to 64 characters, unique among the owner's live keys, ignoring case. A `nonce`
-    makes the call idempotent: Conflict is raised if it was used before. Raises
-    InsufficientRights if `by` is a service account, SubscriptionInactive, and ValidationFailed for a
-    bad name or an expiry in the past.
+    makes the call idempotent: Conflict is raised if it was used before. `created_by` is the API key that
+    authenticates the request: the new key ends no later. Raises InsufficientRights if `by` is a service
+    account, SubscriptionInactive, and ValidationFailed for a bad name, or an expiry in the past or later
+    than that of `created_by`.
     """
     if not by.is_person:
         raise InsufficientRights("A service account makes no API keys. An Admin of its team makes them.")
@@ -76,13 +79,49 @@ def issue(
     tidy = checked_name(name)
     if expires_at and expires_at <= now():
         raise ValidationFailed(expires_at="Choose a time in the future")
-    key, secret = insert_key(owner, tidy, expires_at=expires_at, nonce=nonce)
-    record_act(Action.KEY_CREATED, key, by, client)
+    limit = end_of(created_by)
+    if expires_at and limit and expires_at > limit:
+        raise ValidationFailed(
+            expires_at="Choose a time before the end of the key that you are using, or log in"
+        )
+    end = expires_at or limit
+    key, secret = insert_key(owner, tidy, expires_at=end, nonce=nonce, created_by=created_by)
+    record_act(Action.KEY_CREATED, key, by, client, **_creator_details(created_by))
     return key, secret
 
 
+def end_of(created_by: ApiKey | None) -> datetime | None:
+    """Return when keys that `created_by` creates end at the latest, and lock it against an earlier end."""
+    if created_by is None:
+        return None
+    db.session.refresh(created_by, ["expires_at"], with_for_update={"key_share": True})
+    return created_by.expires_at
+
+
+def created_keys(key: ApiKey) -> list[ApiKey]:
+    """Return the live keys that `key`, or a key that it replaced, created, and those that they created.
+
+    Newest first. Keys of service accounts are included.
+    """
+    families = select(ApiKey.id).where(or_(ApiKey.id == key.id, ApiKey.replaced_by_id == key.id))
+    family = families.cte("family", recursive=True)
+    created = aliased(ApiKey)
+    family = family.union(
+        select(created.id).where(
+            or_(created.created_by_id == family.c.id, created.replaced_by_id == family.c.id)
+        )
+    )
+    is_created = and_(ApiKey.id.in_(select(family.c.id)), ApiKey.created_by_id.is_not(None))
+    query = select(ApiKey).where(is_created, ApiKey.id != key.id, ApiKey.revoked_at.is_(None))
+    return list(db.session.scalars(query.order_by(ApiKey.id.desc())))
+
+
+def _creator_details(created_by: ApiKey | None) -> dict[str, str]:
+    return {"created_by": created_by.public_id} if created_by else {}
+
+
 def insert_key(
-    owner: User, name: str, *, expires_at: datetime | None, nonce: str | None
+    owner: User, name: str, *, expires_at: datetime | None, nonce: str | None, created_by: ApiKey | None
 ) -> tuple[ApiKey, str]:
     """Add a key and return it with its secret. Raises as `issue` does for the name and the nonce."""
     if nonce is not None and not 0 < len(nonce) <= LONGEST_NONCE:
@@ -96,6 +135,7 @@ def insert_key(
         hint=hint_of(secret),
         expires_at=expires_at,
         nonce=nonce,
+        created_by=created_by,
     )
     _insert(key)
     return key, secret
@@ -202,11 +242,14 @@ def find_by_secret(secret: str) -> ApiKey | None:
     return db.session.scalar(select(ApiKey).where(ApiKey.digest == digest_of(secret)))
 
 
-def revoke(key: ApiKey, *, by: User, client: Client, reason: str = "") -> bool:
+def revoke(key: ApiKey, *, by: User, client: Client, reason: str = "", with_created: bool = False) -> bool:
     """Revoke a key for every request that begins after the commit; return whether it was live.
 
-    `reason` is support's, for the audit log. Of concurrent revocations one returns True and writes the entry.
+    `with_created` revokes the keys of `created_keys` too. `reason` is support's, for the audit log. Of
+    concurrent revocations one returns True and writes the entry.
     """
+    for created in created_keys(key) if with_created else ():
+        revoke(created, by=by, client=client)
     at = now()
     ended = update(ApiKey).where(ApiKey.id == key.id, ApiKey.revoked_at.is_(None)).values(revoked_at=at)
     was_live = bool(affected_rows(ended))

@@ -95,13 +95,16 @@ def issue_key(
     client: Client,
     expires_at: datetime | None = None,
     nonce: str | None = None,
+    created_by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key of a service account, as `api_keys.service.issue` does; only an Admin of the team may.
 
     Raises also as `accounts.ensure_usable` does.
     """
     accounts.ensure_usable(team, account, by=by)
-    return issue(account, name, by=by, client=client, expires_at=expires_at, nonce=nonce)
+    return issue(
+        account, name, by=by, client=client, expires_at=expires_at, nonce=nonce, created_by=created_by
+    )
 
 
 def change_key(
@@ -126,13 +129,14 @@ def rotate_key(
     nonce: str | None = None,
     by: User,
     client: Client,
+    created_by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Rotate a key of a service account, as `api_keys.changes.rotate` does; only an Admin of the team may.
 
     Raises also as `accounts.ensure_usable` does.
     """
     accounts.ensure_usable(team, key.user, by=by)
-    return rotate(key, overlap=overlap, nonce=nonce, by=by, client=client)
+    return rotate(key, overlap=overlap, nonce=nonce, by=by, client=client, created_by=created_by)
 
 
 def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:

@@ -33,6 +33,7 @@ Act = Literal[
     "device-login",
     "invite",
     "invite-to",
+    "create-key",
 ]
 
 _TEN = (RateLimitItemPerMinute(10, 5),)
@@ -44,6 +45,7 @@ _OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {
     # Invitations that one person sends, and that one team sends to one address.
     "invite": (RateLimitItemPerHour(100), RateLimitItemPerDay(300)),
     "invite-to": (RateLimitItemPerHour(5),),
+    "create-key": (RateLimitItemPerMinute(60),),
 }
 _OF_ADDRESS: dict[Act, tuple[RateLimitItem, ...]] = {
     # These create rows but are no guesses; an office may share its address.

@@ -17,6 +17,7 @@ from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, Gone, SubscriptionInactive, ValidationFailed
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.users.models import User
@@ -72,6 +73,7 @@ def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = Mappi
     `accounts` are the service accounts, by id, that the form may name as the owner of the key.
     """
     ensure_recent_proof()
+    rate_limits.hit("create-key", account=current_user().public_id)
     try:
         key, secret = _issue(_key_owner(context["owner"], form, accounts), form)
     except ValidationFailed as failed:
@@ -101,7 +103,8 @@ def revoke(context: Context, key_id: str) -> Answer:
     owner, by = context["owner"], current_user()
     key = service.key_of(owner, key_id)
     if owner.is_person:
-        was_live = service.revoke(key, by=by, client=client())
+        with_created = bool(request.form.get("created"))
+        was_live = service.revoke(key, by=by, client=client(), with_created=with_created)
     else:
         was_live = service_accounts.revoke_key(owning_team(owner), key, by=by, client=client())
     db.session.commit()
@@ -130,6 +133,7 @@ def ask_to_rotate(context: Context, key_id: str) -> Answer:
 def rotate_key(context: Context, key_id: str) -> Answer:
     """Rotate a key and show the secret of the new one once."""
     ensure_recent_proof()
+    rate_limits.hit("create-key", account=current_user().public_id)
     owner = context["owner"]
     key, form = service.key_of(owner, key_id), RotationForm()
     try:
@@ -204,6 +208,7 @@ def _dialog(template: str, context: Context, key: ApiKey, **more: Any) -> str:
     """Return a question about one key; Cancel leads to the part of the table that was on the screen."""
     row, (name, cursor) = service.with_usage_counts([key])[0], _shown()
     more |= {"row": row, "previous": previous_keys([key.id]), "name": name, "cursor": cursor}
+    more["created"] = service.created_keys(key)
     return render_template(template, **context, **more, back_url=_back_url(context))
 
 

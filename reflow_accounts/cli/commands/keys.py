@@ -72,13 +72,14 @@ def rotate_key(
 
 @keys.command("revoke")
 @click.argument("name_or_id")
+@click.option("--descendants", is_flag=True, help="Also the keys that it created, and theirs.")
 @click.option("--yes", is_flag=True, help="At a terminal, do not ask.")
 @common_options
 @pass_context
-def revoke_key(context: Context, name_or_id: str, yes: bool) -> None:
+def revoke_key(context: Context, name_or_id: str, descendants: bool, yes: bool) -> None:
     """Revoke the API key with this name or id, at once and permanently.
 
     On a terminal it asks first when the key was used in the last 24 hours; --yes skips the question.
     A script needs no --yes: there the key is revoked without a question.
     """
-    list_revoke.revoke_key(context, context.client(), name_or_id, yes=yes)
+    list_revoke.revoke_key(context, context.client(), name_or_id, yes=yes, descendants=descendants)

@@ -40,9 +40,18 @@ def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: boo
 
 
 def revoke_key(
-    context: Context, client: Client, name_or_id: str, owner: KeyOwner = OWN, *, yes: bool
+    context: Context,
+    client: Client,
+    name_or_id: str,
+    owner: KeyOwner = OWN,
+    *,
+    yes: bool,
+    descendants: bool = False,
 ) -> None:
-    """Revoke a key. On a terminal, ask first when it was used recently, unless `yes`. Raises CommandError."""
+    """Revoke a key, with `descendants` also those that it created.
+
+    On a terminal, ask first when the key was used recently, unless `yes`. Raises CommandError.
+    """
     key = key_named(client, name_or_id, owner=owner)
     name = clean(key.get("name") or key.get("id"))
     if key.get("revoked_at"):
@@ -53,8 +62,9 @@ def revoke_key(
     must_ask = not yes and context.may_ask and was_used_recently(key)
     if must_ask and not click.confirm(question, err=True):
         raise CommandError("Nothing was revoked.")
-    client.ask("DELETE", owner.path_of(key))
-    tell(f"The key {name} was revoked.")
+    client.ask("DELETE", owner.path_of(key) + ("?descendants=true" if descendants else ""))
+    also = " with the keys that it created" if descendants else ""
+    tell(f"The key {name} was revoked{also}.")
     if is_own and client.credential:
         tell(f"It was {client.credential.source}, the one in use here: the next command will be refused.")
 
