@@ -5,11 +5,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, or_, update
 from sqlalchemy.exc import IntegrityError
 
+from reflow_accounts.api_keys.lineage import created_keys, end_under
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import (
     checked_name,
-    created_keys,
-    end_of,
     insert_key,
     name_taken,
     record_act,
@@ -100,8 +99,9 @@ def rotate(
     _claim(key, nonce)
     old_end = key.expires_at
     end = now() + timedelta(seconds=overlap)
-    creator = key.created_by if created_by in (None, key) else created_by
-    limit = None if created_by in (None, key) else end_of(created_by)
+    creator, limit = key.created_by, None
+    if created_by not in (None, key):
+        creator, limit = created_by, end_under(created_by, None)
     new_end = min(filter(None, (old_end, limit)), default=None)
     new, secret = insert_key(key.user, key.name, expires_at=new_end, nonce=nonce, created_by=creator)
     key.expires_at = min(end, old_end) if old_end else end

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
 
+from reflow_accounts.api_keys.lineage import created_keys, end_under
 from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
@@ -79,45 +79,12 @@ def issue(
     tidy = checked_name(name)
     if expires_at and expires_at <= now():
         raise ValidationFailed(expires_at="Choose a time in the future")
-    limit = end_of(created_by)
-    if expires_at and limit and expires_at > limit:
-        raise ValidationFailed(
-            expires_at="Choose a time before the end of the key that you are using, or log in"
-        )
-    end = expires_at or limit
+    end = end_under(created_by, expires_at)
     key, secret = insert_key(owner, tidy, expires_at=end, nonce=nonce, created_by=created_by)
-    record_act(Action.KEY_CREATED, key, by, client, **_creator_details(created_by))
-    return key, secret
-
-
-def end_of(created_by: ApiKey | None) -> datetime | None:
-    """Return when keys that `created_by` creates end at the latest, and lock it against an earlier end."""
-    if created_by is None:
-        return None
-    db.session.refresh(created_by, ["expires_at"], with_for_update={"key_share": True})
-    return created_by.expires_at
-
-
-def created_keys(key: ApiKey) -> list[ApiKey]:
-    """Return the live keys that `key`, or a key that it replaced, created, and those that they created.
-
-    Newest first. Keys of service accounts are included.
-    """
-    families = select(ApiKey.id).where(or_(ApiKey.id == key.id, ApiKey.replaced_by_id == key.id))
-    family = families.cte("family", recursive=True)
-    created = aliased(ApiKey)
-    family = family.union(
-        select(created.id).where(
-            or_(created.created_by_id == family.c.id, created.replaced_by_id == family.c.id)
-        )
+    record_act(
+        Action.KEY_CREATED, key, by, client, **({"created_by": created_by.public_id} if created_by else {})
     )
-    is_created = and_(ApiKey.id.in_(select(family.c.id)), ApiKey.created_by_id.is_not(None))
-    query = select(ApiKey).where(is_created, ApiKey.id != key.id, ApiKey.revoked_at.is_(None))
-    return list(db.session.scalars(query.order_by(ApiKey.id.desc())))
-
-
-def _creator_details(created_by: ApiKey | None) -> dict[str, str]:
-    return {"created_by": created_by.public_id} if created_by else {}
+    return key, secret
 
 
 def insert_key(

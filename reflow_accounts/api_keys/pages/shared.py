@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from reflow_accounts.api_keys import service, service_accounts
 from reflow_accounts.api_keys.changes import rotate
 from reflow_accounts.api_keys.forms import KeyForm, RotationForm
+from reflow_accounts.api_keys.lineage import created_keys
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page
 from reflow_accounts.auth.current_user import current_user
@@ -208,7 +209,7 @@ def _dialog(template: str, context: Context, key: ApiKey, **more: Any) -> str:
     """Return a question about one key; Cancel leads to the part of the table that was on the screen."""
     row, (name, cursor) = service.with_usage_counts([key])[0], _shown()
     more |= {"row": row, "previous": previous_keys([key.id]), "name": name, "cursor": cursor}
-    more["created"] = service.created_keys(key)
+    more["created"] = created_keys(key)
     return render_template(template, **context, **more, back_url=_back_url(context))
 
 
