@@ -21,6 +21,7 @@ from reflow_accounts.marketplace.state_machine import (
 )
 from reflow_accounts.subscriptions.licences import claim, report
 from reflow_accounts.subscriptions.models import Licence, LicenceState
+from reflow_accounts.subscriptions.status import GOOD
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import hold as lock_team
 from reflow_accounts.users.models import User
@@ -79,17 +80,16 @@ def settle(licence_key: str | None, agreement_id: str | None) -> None:
     key_agreement = select(Licence.agreement_id).where(Licence.key == licence_key)
     names = chain_of({name for name in (agreement_id, db.session.scalar(key_agreement)) if name})
     licences = licences_of(names, licence_key)
-    team = _team_of(licences)
+    claimed = [(row.claimed_at, row.id, row.team_id) for row in licences if row.team_id and row.claimed_at]
+    team = db.session.get(Team, max(claimed)[2]) if claimed else None
     _lock_teams(licences, team)
-    statuses = dict(
-        db.session.execute(
-            select(Agreement.agreement_id, Agreement.status).where(Agreement.agreement_id.in_(names))
-        ).all()
-    )
-    is_followed = any(status and status not in SUCCEEDED | {UNKNOWN} for status in statuses.values())
-    reduced = [(licence, _reduce(licence, is_followed)) for licence in licences]
-    for licence, result in sorted(reduced, key=lambda pair: not _is_good(*pair)):
-        _apply(licence, result)
+    statuses = set(db.session.scalars(select(Agreement.status).where(Agreement.agreement_id.in_(names))))
+    is_followed = bool(statuses - SUCCEEDED - {UNKNOWN, ""})
+    results = [(licence, _reduce(licence, is_followed)) for licence in licences]
+    for licence, reduced in sorted(results, key=lambda result: result[1].state not in GOOD):
+        if reduced != Reduced(LicenceState(licence.state), licence.since_at, licence.ends_at):
+            reason = f"AWS Marketplace reported the licence as {reduced.state}."
+            report(licence, reduced.state, reduced.since_at, reduced.ends_at, reason=reason)
         if team and licence.team_id is None:
             claim(licence, team, by=None)
 
@@ -108,22 +108,12 @@ def claim_chain(licence: Licence, team: Team, *, by: User, client: Client) -> bo
     return is_first
 
 
-def _team_of(licences: Sequence[Licence]) -> Team | None:
-    claimed = [(row.claimed_at, row.id, row.team_id) for row in licences if row.team_id and row.claimed_at]
-    return db.session.get(Team, max(claimed)[2]) if claimed else None
-
-
 def _lock_teams(licences: Sequence[Licence], team: Team | None) -> None:
     for team_id in sorted({row.team_id for row in licences if row.team_id} | ({team.id} if team else set())):
         lock_team(team_id)
 
 
-def _is_good(licence: Licence, reduced: Reduced | None) -> bool:
-    state = reduced.state if reduced else licence.state
-    return state in (LicenceState.ACTIVE, LicenceState.ENDING)
-
-
-def _reduce(licence: Licence, is_followed: bool) -> Reduced | None:
+def _reduce(licence: Licence, is_followed: bool) -> Reduced:
     """Return the state of a licence by its events, and complete its AWS account from them."""
     concerns = [MarketplaceEvent.licence_key == licence.key]
     if licence.agreement_id:
@@ -134,26 +124,19 @@ def _reduce(licence: Licence, is_followed: bool) -> Reduced | None:
     events = _fresh(select(MarketplaceEvent).where(or_(*concerns)))
     accounts = sorted(filter(None, (account_in(event.detail) for event in events)))
     licence.aws_account = licence.aws_account or (accounts[0] if accounts else "")
-    return reduce((_fact(event) for event in events), is_followed=is_followed)
-
-
-def _fact(event: MarketplaceEvent) -> Fact:
-    reported = _agreement_in(event)
-    return Fact(
-        event.kind,
-        event.at,
-        status_in(event.detail),
-        asked_at=event.received_at,
-        starts_at=time_in(reported, "startTime"),
-        ends_at=time_in(reported, "endTime"),
-    )
-
-
-def _apply(licence: Licence, reduced: Reduced | None) -> None:
-    before = (licence.state, licence.since_at, licence.ends_at)
-    if reduced and (reduced.state, reduced.since_at, reduced.ends_at) != before:
-        reason = f"AWS Marketplace reported the licence as {reduced.state}."
-        report(licence, reduced.state, reduced.since_at, reduced.ends_at, reason=reason)
+    facts = [
+        Fact(
+            event.kind,
+            event.at,
+            status_in(event.detail),
+            asked_at=event.received_at,
+            starts_at=time_in(_agreement_in(event), "startTime"),
+            ends_at=time_in(_agreement_in(event), "endTime"),
+        )
+        for event in events
+    ]
+    unchanged = Reduced(LicenceState(licence.state), licence.since_at, licence.ends_at)
+    return reduce(facts, is_followed=is_followed) or unchanged
 
 
 def _describe(agreement_id: str) -> None:
@@ -164,7 +147,9 @@ def _describe(agreement_id: str) -> None:
         db.session.add(agreement)
     events = _fresh(select(MarketplaceEvent).where(MarketplaceEvent.agreement_id == agreement_id))
     agreement.advisory = ""
-    for event in sorted(events, key=_moment):
+    # The answer of an agreement that was asked repeatedly counts from the last time.
+    times = {event.event_id: event.received_at if event.kind == RECONCILED else event.at for event in events}
+    for event in sorted(events, key=lambda event: (times[event.event_id], event.event_id)):
         reported = _agreement_in(event)
         agreement.status = status_in(event.detail) or agreement.status
         agreement.starts_at = time_in(reported, "startTime") or agreement.starts_at
@@ -179,11 +164,6 @@ def _describe(agreement_id: str) -> None:
 def _agreement_in(event: MarketplaceEvent) -> dict[str, object]:
     member = event.detail.get("agreement")
     return member if isinstance(member, dict) else {}
-
-
-def _moment(event: MarketplaceEvent) -> tuple[object, str]:
-    """Return the time of an event: for one of marketplace-reconcile, when it was asked last."""
-    return (event.received_at if event.kind == RECONCILED else event.at), event.event_id
 
 
 def _fresh(query: Select[Row]) -> Sequence[Row]:

@@ -25,7 +25,13 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
     known = {licence.agreement_id: "" for licence in licences if licence.agreement_id}
     linked = {name for row in agreements for name in (row.initial_id, row.previous_id) if name}
     known |= dict.fromkeys(linked, "") | {row.agreement_id: row.status for row in agreements}
-    unsettled = _unsettled(agreements, licences)
+    bought = {licence.agreement_id for licence in licences}
+    renewals = {
+        row.agreement_id for row in agreements if {row.initial_id, row.previous_id} & (bought - {None})
+    }
+    # Those with a licence that has not ended, and the renewals of which no licence is known.
+    unsettled = {row.agreement_id for row in licences if row.agreement_id and row.state != LicenceState.ENDED}
+    unsettled |= renewals - bought
     db.session.rollback()
     # Live agreements first, so that a renewal is known before its predecessor ends.
     found = sorted(search_agreements(settings), key=lambda facts: facts.status != "ACTIVE")
@@ -38,14 +44,6 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
         described = describe_agreement(settings, agreement_id)
         unknown = AgreementFacts(agreement_id, None, UNKNOWN, None, None)
         yield from _ingest(settings, described or unknown, known.get(agreement_id, ""))
-
-
-def _unsettled(agreements: Iterable[Agreement], licences: Iterable[Licence]) -> set[str]:
-    """Return the agreements with a licence that has not ended, and the renewals of which no licence is known."""
-    bought = {licence.agreement_id for licence in licences if licence.agreement_id}
-    open_ids = {row.agreement_id for row in licences if row.agreement_id and row.state != LicenceState.ENDED}
-    renewals = {row.agreement_id for row in agreements if {row.initial_id, row.previous_id} & bought}
-    return open_ids | (renewals - bought)
 
 
 def _ingest(settings: AwsSettings, facts: AgreementFacts, before: str) -> Iterator[str]:

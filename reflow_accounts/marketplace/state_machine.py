@@ -84,16 +84,15 @@ def _state_in(fact: Fact, is_followed: bool) -> LicenceState | None:
         return LicenceState.ENDED
     if fact.kind in (AGREEMENT_ENDED, RECONCILED) and fact.status in CANCELLING:
         return LicenceState.ENDING
-    if fact.kind == RECONCILED:
-        return _state_by_answer(fact, is_followed)
-    return None
-
-
-def _state_by_answer(fact: Fact, is_followed: bool) -> LicenceState | None:
-    """Return the state by an answer of AWS that stands in for a lost event: only an hour after its time."""
-    if fact.status == "ACTIVE" and _is_overdue(fact, fact.starts_at):
+    # An answer of AWS stands in for a lost event an hour after its time.
+    if fact.kind == RECONCILED and fact.status == "ACTIVE" and _is_overdue(fact, fact.starts_at):
         return LicenceState.ACTIVE
-    if fact.status in SUCCEEDED and is_followed and _is_overdue(fact, fact.ends_at):
+    if (
+        fact.kind == RECONCILED
+        and fact.status in SUCCEEDED
+        and is_followed
+        and _is_overdue(fact, fact.ends_at)
+    ):
         return LicenceState.ENDED
     return None
 

@@ -5,6 +5,9 @@ from datetime import datetime
 
 from reflow_accounts.subscriptions.models import Licence, LicenceState, Override, State
 
+# States of a licence that allow API keys.
+GOOD = frozenset({LicenceState.ACTIVE, LicenceState.ENDING})
+
 
 def effective_state(override: Override | None, licences: Iterable[Licence], at: datetime) -> State:
     """Return the state by a live override, else by whether any licence of the team is good.
@@ -25,7 +28,7 @@ def is_live(override: Override, at: datetime) -> bool:
 
 def is_good(licence: Licence, at: datetime) -> bool:
     """Return whether a licence allows API keys: it is active or ending."""
-    return current_state(licence, at) in (LicenceState.ACTIVE, LicenceState.ENDING)
+    return current_state(licence, at) in GOOD
 
 
 def current_state(licence: Licence, at: datetime) -> LicenceState:
