@@ -132,9 +132,10 @@ def search_agreements(settings: AwsSettings) -> Iterator[AgreementFacts]:
         {"name": "AgreementType", "values": ["PurchaseAgreement"]},
     ]
     more: dict[str, str] = {}
+    with _translated_errors():
+        client = _client("marketplace-agreement", settings.agreement_endpoint)
     while True:
         with _translated_errors():
-            client = _client("marketplace-agreement", settings.agreement_endpoint)
             answer = client.search_agreements(catalog="AWSMarketplace", filters=filters, **more)
         yield from map(_facts, answer.get("agreementViewSummaries", ()))
         if not answer.get("nextToken"):

@@ -17,6 +17,8 @@ ADVISORY_ISSUED = "Purchase Agreement Advisory Issued"
 ADVISORY_RESOLVED = "Purchase Agreement Advisory Resolved"
 # Our own event for the result of marketplace-reconcile.
 RECONCILED = "Reconciled"
+# Our own event for a purchase that was reported to support because it waits.
+REPORTED = "Reported to support"
 
 # RENEWED and REPLACED also end an agreement, but not the licence.
 CANCELLING = frozenset({"CANCELLED", "EXPIRED", "TERMINATED"})

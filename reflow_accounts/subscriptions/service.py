@@ -17,7 +17,14 @@ from reflow_accounts.subscriptions.models import (
     Subscription,
     SubscriptionChange,
 )
-from reflow_accounts.subscriptions.status import JOIN_OVERRIDE, STATE, current_state, effective_state, is_live
+from reflow_accounts.subscriptions.status import (
+    JOIN_OVERRIDE,
+    LONGEST_CONFIRMATION,
+    STATE,
+    current_state,
+    effective_state,
+    is_live,
+)
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
 
@@ -79,6 +86,12 @@ class SubscriptionStatus:
     def is_contradicted(self) -> bool:
         """Whether the override differs from AWS."""
         return self.override is not None and self.is_active != self.is_active_by_aws
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether AWS has not confirmed the purchase for longer than it takes."""
+        licence, latest = self.licence, (self.at or now()) - LONGEST_CONFIRMATION
+        return licence is not None and licence.state == LicenceState.PENDING and licence.created_at < latest
 
     def state_of(self, licence: Licence) -> LicenceState:
         """Return the state of one of the licences."""

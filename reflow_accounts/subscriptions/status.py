@@ -1,10 +1,12 @@
 """Effective state of a subscription: computed from licences and override, never stored."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reflow_accounts.subscriptions.models import Licence, LicenceState, Override, State
 
+# AWS confirms a purchase within minutes; after this time it is waiting.
+LONGEST_CONFIRMATION = timedelta(hours=1)
 # States of a licence that allow API keys.
 GOOD = frozenset({LicenceState.ACTIVE, LicenceState.ENDING})
 

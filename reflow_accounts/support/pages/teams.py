@@ -7,6 +7,7 @@ from reflow_accounts.api_keys.service import live_key_counts
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
 from reflow_accounts.marketplace.reconcile import agreements_of, flags_of
+from reflow_accounts.marketplace.waiting import waiting_purchases
 from reflow_accounts.subscriptions.service import changes_of
 from reflow_accounts.support import people, service
 from reflow_accounts.support.forms import KeyForm
@@ -35,7 +36,11 @@ def index() -> Answer:
     # After that redirect nothing is searched for.
     if get_flashed_messages(category_filter=[_REFUSED]):
         return _page("", teams=[])
-    page = _page(query_text, teams=service.find_teams(query_text, by=current_user()))
+    page = _page(
+        query_text,
+        teams=service.find_teams(query_text, by=current_user()),
+        waiting=waiting_purchases(),
+    )
     record_search(query_text, by=current_user(), address=client().address)
     db.session.commit()
     return page
