@@ -37,6 +37,16 @@ _OF_USER = text(
     """  # noqa: S608  # constants only
 ).bindparams(bindparam("at", type_=UTCDateTime))
 
+_DEPENDING = text(
+    f"""
+    SELECT mine.user_id FROM memberships mine WHERE mine.team_id = :team_id AND NOT EXISTS (
+        SELECT 1 FROM memberships m {JOIN_OVERRIDE.format("m.team_id")}
+        WHERE m.user_id = mine.user_id AND m.team_id <> :team_id
+        AND {STATE.format("m.team_id", ":at")} = 'active'
+    )
+    """  # noqa: S608  # constants only
+).bindparams(bindparam("at", type_=UTCDateTime))
+
 
 @dataclass(frozen=True)
 class SubscriptionStatus:
@@ -128,6 +138,11 @@ def status_of(team: Team, *, at: datetime | None = None) -> SubscriptionStatus:
 def has_active_subscription(user: User) -> bool:
     """Return whether any team of the user has an active subscription, which API keys require."""
     return db.session.execute(_OF_USER, {"user_id": user.id, "at": now()}).first() is not None
+
+
+def users_who_depend_on(team: Team) -> set[int]:
+    """Return the row ids of the members who have no other team with an active subscription."""
+    return set(db.session.scalars(_DEPENDING, {"team_id": team.id, "at": now()}))
 
 
 def changes_of(team: Team) -> list[SubscriptionChange]:

@@ -8,7 +8,7 @@ from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
 from reflow_accounts.marketplace.reconcile import agreements_of, flags_of
 from reflow_accounts.marketplace.waiting import waiting_purchases
-from reflow_accounts.subscriptions.service import changes_of
+from reflow_accounts.subscriptions.service import changes_of, has_active_subscription
 from reflow_accounts.support import people, service
 from reflow_accounts.support.forms import KeyForm
 from reflow_accounts.support.service import record_search
@@ -51,7 +51,14 @@ def look_up_key() -> Answer:
     """Show the owner of a key. The secret is in the form, so that URLs and logs do not contain it."""
     form = KeyForm()
     key = people.look_up_key(form.api_key.data or "", by=current_user(), client=client())
-    page = _page("", teams=[], was_looked_up=True, key=key, is_expired=key is not None and key.has_expired)
+    page = _page(
+        "",
+        teams=[],
+        was_looked_up=True,
+        key=key,
+        is_expired=key is not None and key.has_expired,
+        is_refused=key is not None and not has_active_subscription(key.user),
+    )
     db.session.commit()
     return page
 
