@@ -87,5 +87,15 @@ def effect_of(found: FoundTeam, wanted: str, effects: Effects) -> str:
     return f"Nothing changes now. It stays active until the chosen day, whatever AWS Marketplace says{end}."
 
 
+def effects_of_buttons(found: FoundTeam) -> list[tuple[str, str]]:
+    """Return the label and the effect of each button on the page of a team."""
+    wanted, effects = "true" if found.standing.is_active else "false", effects_of(found.team)
+    other = "false" if wanted == "true" else "true"
+    shown = [(found.verb(other == "true"), other)]
+    shown += [(found.verb(wanted == "true"), wanted)] if found.can_be_kept else []
+    shown += [("End override", "aws")] if found.standing.override else []
+    return [(label, effect_of(found, action, effects)) for label, action in shown]
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -6,10 +6,12 @@ from werkzeug.wrappers import Response
 from reflow_accounts.api_keys.service import live_key_counts
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
+from reflow_accounts.marketplace.explanation import explain
 from reflow_accounts.marketplace.reconcile import agreements_of, flags_of
 from reflow_accounts.marketplace.waiting import waiting_purchases
 from reflow_accounts.subscriptions.service import changes_of, has_active_subscription
 from reflow_accounts.support import people, service
+from reflow_accounts.support.effects import effects_of_buttons
 from reflow_accounts.support.forms import KeyForm
 from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
@@ -96,6 +98,8 @@ def standing_part(found: Team) -> dict[str, object]:
     agreements = agreements_of(licences)
     return {
         "found": described,
+        "why": explain(described.standing, agreements, for_staff=True),
+        "effects": effects_of_buttons(described),
         "changes": changes_of(found),
         "agreements": agreements,
         "flags": {row.key: flags_of(row, agreements.get(row.agreement_id or "")) for row in licences},
