@@ -10,7 +10,7 @@ from reflow_accounts.marketplace.chains import lock_marketplace
 from reflow_accounts.marketplace.models import MarketplaceEvent
 from reflow_accounts.marketplace.state_machine import REPORTED
 from reflow_accounts.subscriptions.models import Licence, LicenceState
-from reflow_accounts.subscriptions.status import LONGEST_CONFIRMATION
+from reflow_accounts.subscriptions.status import GOOD, LONGEST_CONFIRMATION
 from reflow_accounts.teams.models import Team
 
 
@@ -22,6 +22,12 @@ def waiting_purchases() -> list[tuple[Licence, Team | None]]:
         .where(Licence.state == LicenceState.PENDING, Licence.created_at < now() - LONGEST_CONFIRMATION)
     )
     return [(licence, team) for licence, team in db.session.execute(query.order_by(Licence.id))]
+
+
+def purchases_without_team() -> list[Licence]:
+    """Return the live licences of buyers who have not connected them to a team, oldest first."""
+    query = select(Licence).where(Licence.team_id.is_(None), Licence.state.in_(GOOD))
+    return list(db.session.scalars(query.order_by(Licence.created_at, Licence.id)))
 
 
 def report_waiting() -> int:

@@ -46,6 +46,11 @@ _DEPENDING = text(
     )
     """  # noqa: S608  # constants only
 ).bindparams(bindparam("at", type_=UTCDateTime))
+_OF_STATE = text(
+    f"""
+    SELECT t.id FROM teams t {JOIN_OVERRIDE.format("t.id")} WHERE {STATE.format("t.id", ":at")} = :state
+    """  # noqa: S608  # constants only
+).bindparams(bindparam("at", type_=UTCDateTime))
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,11 @@ def status_of(team: Team, *, at: datetime | None = None) -> SubscriptionStatus:
 def has_active_subscription(user: User) -> bool:
     """Return whether any team of the user has an active subscription, which API keys require."""
     return db.session.execute(_OF_USER, {"user_id": user.id, "at": now()}).first() is not None
+
+
+def ids_of_teams(state: State) -> list[int]:
+    """Return the row ids of all teams whose subscription has a state."""
+    return list(db.session.scalars(_OF_STATE, {"state": state.value, "at": now()}))
 
 
 def users_who_depend_on(team: Team) -> set[int]:

@@ -8,6 +8,7 @@ import time_machine
 from reflow_accounts.database import now
 from reflow_accounts.marketplace.waiting import report_waiting
 from reflow_accounts.subscriptions.models import LicenceState
+from tests.helpers.aws import event
 from tests.helpers.mailbox import Mailbox, text_of
 from tests.subscriptions.facts import aws_says, buy
 
@@ -52,3 +53,9 @@ def test_buyer_reads_that_the_purchase_waits(cast, client, waiting):
     page = client.page("/account/subscription")
     assert "AWS has not confirmed your purchase yet" in page.text
     assert "Contact support" in page.text
+
+
+def test_staff_see_purchases_without_a_team(cast, client, take_in):
+    take_in(event("License Updated", "l-7", "agmt-7"))
+    cast.sam.sign_in(client)
+    assert "1 AWS purchase has no team" in client.page("/support").text

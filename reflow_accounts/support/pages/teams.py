@@ -8,7 +8,7 @@ from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
 from reflow_accounts.marketplace.explanation import explain
 from reflow_accounts.marketplace.reconcile import agreements_of, flags_of
-from reflow_accounts.marketplace.waiting import waiting_purchases
+from reflow_accounts.marketplace.waiting import purchases_without_team, waiting_purchases
 from reflow_accounts.subscriptions.service import changes_of, has_active_subscription
 from reflow_accounts.support import people, service
 from reflow_accounts.support.effects import effects_of_buttons
@@ -38,9 +38,12 @@ def index() -> Answer:
     # After that redirect nothing is searched for.
     if get_flashed_messages(category_filter=[_REFUSED]):
         return _page("", teams=[])
+    state = request.args.get("state", "")
     page = _page(
         query_text,
-        teams=service.find_teams(query_text, by=current_user()),
+        teams=service.find_teams(query_text, by=current_user(), state=state),
+        state=state,
+        unclaimed=purchases_without_team(),
         waiting=waiting_purchases(),
     )
     record_search(query_text, by=current_user(), address=client().address)
