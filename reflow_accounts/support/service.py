@@ -24,6 +24,7 @@ from reflow_accounts.web.pagination import Page, Position, older_than, read_curs
 from reflow_accounts.web.redaction import holds_secret
 
 MOST_RESULTS = 50
+MOST_EXPORTED = 10_000
 # A filter of the list of teams, beside the states.
 ATTENTION = "attention"
 SOON = timedelta(days=7)
@@ -60,8 +61,8 @@ class FoundTeam:
         return "Activate" if active else "Deactivate"
 
 
-def find_teams(query_text: str, *, by: User, state: str = "") -> list[FoundTeam]:
-    """Return up to 50 teams by name or id, a member's address or id, or an AWS account.
+def find_teams(query_text: str, *, by: User, state: str = "", limit: int = MOST_RESULTS) -> list[FoundTeam]:
+    """Return up to `limit` teams by name or id, a member's address or id, or an AWS account.
 
     An empty text matches all teams, a secret none. `state` keeps the active or the inactive teams, or those that
     need "attention"; these come first, then by name.
@@ -73,7 +74,7 @@ def find_teams(query_text: str, *, by: User, state: str = "") -> list[FoundTeam]
     elif state == ATTENTION:
         query = query.where(Team.id.in_(attention))
     is_later = case((Team.id.in_(attention), 0), else_=1)
-    query = query.order_by(is_later, func.lower(Team.name), Team.id).limit(MOST_RESULTS)
+    query = query.order_by(is_later, func.lower(Team.name), Team.id).limit(limit)
     found = _described(list(db.session.scalars(query)), by)
     return [replace(row, attention=attention.get(row.team.id, "")) for row in found]
 

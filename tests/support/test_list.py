@@ -7,6 +7,7 @@ import time_machine
 
 from reflow_accounts.database import now
 from reflow_accounts.subscriptions.models import LicenceState
+from tests.helpers import rows
 from tests.subscriptions.facts import buy
 
 
@@ -39,3 +40,14 @@ def test_attention_comes_first(cast, client, listed):
     assert "Solo" in listed("attention")
     assert listed()[-1] == "Acme"
     assert "The purchase waits for AWS" in client.page("/support").text
+
+
+def test_list_is_downloaded_with_its_filter(app, cast, client):
+    buy(cast.solo, LicenceState.ENDED)
+    cast.sam.sign_in(client)
+    answer = client.get("/support/export?state=inactive")
+    heading, *lines = answer.text.splitlines()
+    assert heading.startswith("Team,Team ID,Subscription,AWS says,AWS account")
+    assert f"Solo,{cast.solo.id},inactive,ended,123456789012,,0," in lines
+    assert not [line for line in lines if line.startswith("Acme")]
+    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "every team")

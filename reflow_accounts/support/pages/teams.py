@@ -3,6 +3,7 @@
 from flask import Blueprint, flash, get_flashed_messages, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from reflow_accounts.activity.lines import written
 from reflow_accounts.api_keys.service import live_key_counts
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
@@ -17,6 +18,7 @@ from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.web import htmx
+from reflow_accounts.web.filters import exact
 from reflow_accounts.web.redaction import holds_secret
 from reflow_accounts.web.request_info import client
 
@@ -25,6 +27,16 @@ pages = Blueprint("console", __name__)
 Answer = str | Response | tuple[str, int]
 
 _REFUSED = "secret-in-address"
+_HEADINGS = (
+    "Team",
+    "Team ID",
+    "Subscription",
+    "AWS says",
+    "AWS account",
+    "Needs attention",
+    "API keys",
+    "Last request",
+)
 
 
 @pages.get("")
@@ -49,6 +61,31 @@ def index() -> Answer:
     record_search(query_text, by=current_user(), address=client().address)
     db.session.commit()
     return page
+
+
+@pages.get("/export")
+def export() -> Answer:
+    """Download the list of teams as CSV, with the search and the filter of the page. A secret is not searched for."""
+    query_text, state = request.args.get("q", "").strip(), request.args.get("state", "")
+    found = service.find_teams(query_text, by=current_user(), state=state, limit=service.MOST_EXPORTED)
+    lines = [
+        (
+            row.team.name,
+            row.team.public_id,
+            row.standing.state,
+            row.standing.licence_state or "",
+            row.aws_account or "",
+            row.attention,
+            str(row.key_count),
+            exact(row.last_request_at) if row.last_request_at else "",
+        )
+        for row in found
+    ]
+    response = Response(written([_HEADINGS, *lines]), mimetype="text/csv")
+    response.headers["Content-Disposition"] = 'attachment; filename="reflow-teams.csv"'
+    record_search(query_text, by=current_user(), address=client().address)
+    db.session.commit()
+    return response
 
 
 @pages.post("/keys")
