@@ -111,5 +111,5 @@ def test_many_histories_in_many_orders(app, cast, run):
 
 @pytest.mark.slow
 def test_lost_events_of_many_histories(app, cast, run, aws, ask):
-    for seed in MANY[:20]:
+    for seed in MANY[:8]:
         check_losses(app, cast, run, aws, ask, seed)
