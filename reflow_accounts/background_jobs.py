@@ -19,6 +19,7 @@ from reflow_accounts.database import db
 from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
 from reflow_accounts.marketplace.registration import prune_claims
+from reflow_accounts.marketplace.waiting import report_waiting
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.subscriptions.change_log import record_due
 
@@ -189,6 +190,7 @@ HOUSEKEEPING = [
     BackgroundJob("roll-up", 5 * MINUTE, roll_up),
     BackgroundJob("old counters", 10 * MINUTE, rate_limits.prune),
     BackgroundJob("subscriptions", MINUTE / 2, record_due),
+    BackgroundJob("waiting purchases", 10 * MINUTE, report_waiting),
     BackgroundJob("old claims", HOUR, prune_claims),
     BackgroundJob("old device logins", HOUR, _and_commit(prune_device_logins)),
     BackgroundJob("old sessions", 24 * HOUR, _and_commit(prune_sessions)),

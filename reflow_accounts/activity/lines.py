@@ -26,17 +26,17 @@ _FORMULA_MARKS = tuple("=+-@\t\r\n\0＝＋－＠")
 
 def heading() -> bytes:
     """Return the first line of the file."""
-    return _written([HEADINGS])
+    return written([HEADINGS])
 
 
 def lines_of(entries: Iterable[Entry]) -> bytes:
     """Return a line for each entry, in UTF-8."""
-    return _written(_cells(entry) for entry in entries)
+    return written(_cells(entry) for entry in entries)
 
 
 def remark(note: str) -> bytes:
     """Return a line with a remark about the file itself."""
-    return _written([("", note, *[""] * (len(HEADINGS) - 2))])
+    return written([("", note, *[""] * (len(HEADINGS) - 2))])
 
 
 def harmless(cell: str) -> str:
@@ -53,7 +53,8 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     return (*start, "", "", "", "", entry.address, "", "")
 
 
-def _written(rows: Iterable[Iterable[str]]) -> bytes:
+def written(rows: Iterable[Iterable[str]]) -> bytes:
+    """Return rows as lines of a CSV file, in UTF-8."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows([harmless(cell) for cell in row] for row in rows)
     return text.getvalue().encode("utf-8", "replace")

@@ -53,13 +53,19 @@ class Message:
 
 @dataclass(frozen=True)
 class AgreementFacts:
-    """An agreement as returned by the Agreement API."""
+    """An agreement as returned by the Agreement API.
+
+    `licence_keys` are those that SearchAgreements names; DescribeAgreement names none.
+    https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-agreements_SearchAgreements.html
+    """
 
     agreement_id: str
     initial_id: str | None
     status: str
     starts_at: datetime | None
     ends_at: datetime | None
+    aws_account: str = ""
+    licence_keys: tuple[str, ...] = ()
 
 
 def resolve_customer(settings: AwsSettings, token: str) -> Customer:
@@ -126,9 +132,10 @@ def search_agreements(settings: AwsSettings) -> Iterator[AgreementFacts]:
         {"name": "AgreementType", "values": ["PurchaseAgreement"]},
     ]
     more: dict[str, str] = {}
+    with _translated_errors():
+        client = _client("marketplace-agreement", settings.agreement_endpoint)
     while True:
         with _translated_errors():
-            client = _client("marketplace-agreement", settings.agreement_endpoint)
             answer = client.search_agreements(catalog="AWSMarketplace", filters=filters, **more)
         yield from map(_facts, answer.get("agreementViewSummaries", ()))
         if not answer.get("nextToken"):
@@ -141,12 +148,15 @@ class _NotFound(Exception):
 
 
 def _facts(agreement: Mapping[str, Any]) -> AgreementFacts:
+    arns = [entitlement.get("licenseArn") for entitlement in agreement.get("entitlements") or ()]
     return AgreementFacts(
         agreement["agreementId"],
         agreement.get("initialAgreementId"),
         str(agreement.get("status", "")),
         agreement.get("startTime"),
         agreement.get("endTime"),
+        word((agreement.get("acceptor") or {}).get("accountId"), 12) or "",
+        tuple(sorted(filter(None, map(licence_key_of, arns)))),
     )
 
 

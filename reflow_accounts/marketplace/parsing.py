@@ -56,7 +56,7 @@ def parse(body: str) -> Event:
         licence_key=licence_key_of(_inside(detail, "license").get("arn")),
         agreement_id=word(_inside(detail, "agreement").get("id")),
         product_code=word(_inside(detail, "product").get("code")) or "",
-        aws_account=word(_inside(detail, "acceptor").get("accountId"), 12) or "",
+        aws_account=account_in(detail),
     )
 
 
@@ -71,6 +71,11 @@ def time_in(detail: Mapping[str, Any], name: str) -> datetime | None:
 def status_in(detail: Mapping[str, Any]) -> str:
     """Return the agreement status in the event detail, or ""."""
     return word(_inside(detail, "agreement").get("status"), 30) or ""
+
+
+def account_in(detail: Mapping[str, Any]) -> str:
+    """Return the AWS account of the buyer in the event detail, or ""."""
+    return word(_inside(detail, "acceptor").get("accountId"), 12) or ""
 
 
 def word(value: object, longest: int = LONGEST_AWS_ID) -> str | None:

@@ -14,41 +14,51 @@ from reflow_accounts.subscriptions.models import Licence, LicenceState
 
 
 def reconcile(settings: AwsSettings) -> Iterator[str]:
-    """Ingest the AWS status of each known agreement; yield a line for each changed status.
+    """Ingest what AWS says of each agreement that is ours; yield a line for each changed status or licence.
 
-    Commits after each agreement, so that an aborted run keeps what it printed. Concurrent runs are harmless.
-    Raises AwsAway.
+    Asks by name for unsettled agreements that the search does not find. Commits after each agreement, so that an
+    aborted run keeps what it printed. Concurrent runs are harmless. Raises AwsAway.
     """
-    known = {row.agreement_id: row.status for row in db.session.scalars(select(Agreement))}
-    bought = select(Licence.agreement_id).where(Licence.agreement_id.is_not(None))
-    known |= {name: "" for name in db.session.scalars(bought) if name and name not in known}
-    unended = select(Licence.agreement_id).where(
-        Licence.agreement_id.is_not(None), Licence.state != LicenceState.ENDED
-    )
-    open_ids = {name for name in db.session.scalars(unended) if name}
-    seen = set()
-    for facts in search_agreements(settings):
-        if facts.agreement_id in known or facts.initial_id in known:
-            seen.add(facts.agreement_id)
-            yield from _ingest(facts, known.get(facts.agreement_id, ""))
-    for agreement_id in sorted(open_ids - seen):
+    agreements = list(db.session.scalars(select(Agreement)))
+    licences = list(db.session.scalars(select(Licence)))
+    keys = {licence.key for licence in licences}
+    known = {licence.agreement_id: "" for licence in licences if licence.agreement_id}
+    linked = {name for row in agreements for name in (row.initial_id, row.previous_id) if name}
+    known |= dict.fromkeys(linked, "") | {row.agreement_id: row.status for row in agreements}
+    bought = {licence.agreement_id for licence in licences}
+    renewals = {
+        row.agreement_id for row in agreements if {row.initial_id, row.previous_id} & (bought - {None})
+    }
+    # Those with a licence that has not ended, and the renewals of which no licence is known.
+    unsettled = {row.agreement_id for row in licences if row.agreement_id and row.state != LicenceState.ENDED}
+    unsettled |= renewals - bought
+    db.session.rollback()
+    # Live agreements first, so that a renewal is known before its predecessor ends.
+    found = sorted(search_agreements(settings), key=lambda facts: facts.status != "ACTIVE")
+    for facts in found:
+        is_ours = facts.agreement_id in known or facts.initial_id in known
+        if is_ours or not keys.isdisjoint(facts.licence_keys):
+            unsettled.discard(facts.agreement_id)
+            yield from _ingest(settings, facts, known.get(facts.agreement_id, ""))
+    for agreement_id in sorted(unsettled):
         described = describe_agreement(settings, agreement_id)
         unknown = AgreementFacts(agreement_id, None, UNKNOWN, None, None)
-        yield from _ingest(described or unknown, known.get(agreement_id, ""))
+        yield from _ingest(settings, described or unknown, known.get(agreement_id, ""))
 
 
-def _ingest(facts: AgreementFacts, before: str) -> Iterator[str]:
+def _ingest(settings: AwsSettings, facts: AgreementFacts, before: str) -> Iterator[str]:
     states = _states_of(facts.agreement_id)
-    ingest_facts(facts, now())
+    ingest_facts(facts, now(), settings.product_code)
     db.session.commit()
-    if facts.status == before:
+    is_changed = _states_of(facts.agreement_id) != states
+    if facts.status == before and not is_changed:
         return
     if facts.status == UNKNOWN:
         yield f"{facts.agreement_id}: AWS does not know it"
     else:
-        effect = ", which ends its licence" if _states_of(facts.agreement_id) != states else ""
+        verb = "activates" if facts.status == "ACTIVE" else "ends"
         was = "unknown" if before in ("", UNKNOWN) else before
-        yield f"{facts.agreement_id}: {was} → {facts.status}{effect}"
+        yield f"{facts.agreement_id}: {was} → {facts.status}{f', which {verb} its licence' if is_changed else ''}"
 
 
 def _states_of(agreement_id: str) -> list[str]:

@@ -11,9 +11,9 @@ from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.mail.service import post
 from reflow_accounts.marketplace.aws_client import resolve_customer
+from reflow_accounts.marketplace.chains import claim_chain, lock_marketplace
 from reflow_accounts.marketplace.events import register
 from reflow_accounts.marketplace.models import Claim
-from reflow_accounts.subscriptions.licences import claim as claim_licence
 from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.teams.service import add_team, addresses_of_admins, ensure_rights, membership_of
 from reflow_accounts.users.models import User
@@ -76,6 +76,9 @@ def connect(claim: Claim, team_id: str, team_name: str, *, by: User, client: Cli
     """
     if claim.expires_at <= now():
         raise Gone("This registration ran out.")
+    # Before any lock of a team (see `lock_marketplace`).
+    lock_marketplace()
+    db.session.refresh(claim.licence)
     if not team_id and not team_name.strip():
         raise ValidationFailed(team_name="Enter a team name")
     if team_id:
@@ -86,7 +89,7 @@ def connect(claim: Claim, team_id: str, team_name: str, *, by: User, client: Cli
         if team_that_has(claim):
             raise Conflict("This AWS Marketplace subscription is connected already.")
         team = add_team(team_name, by)
-    is_first = claim_licence(claim.licence, team, by=by, client=client)
+    is_first = claim_chain(claim.licence, team, by=by, client=client)
     used = update(Claim).where(Claim.licence_id == claim.licence_id, Claim.claimed_at.is_(None))
     db.session.execute(used.values(claimed_at=now()))
     if is_first:

@@ -17,9 +17,12 @@ ADVISORY_ISSUED = "Purchase Agreement Advisory Issued"
 ADVISORY_RESOLVED = "Purchase Agreement Advisory Resolved"
 # Our own event for the result of marketplace-reconcile.
 RECONCILED = "Reconciled"
+# Our own event for a purchase that was reported to support because it waits.
+REPORTED = "Reported to support"
 
 # RENEWED and REPLACED also end an agreement, but not the licence.
 CANCELLING = frozenset({"CANCELLED", "EXPIRED", "TERMINATED"})
+SUCCEEDED = frozenset({"RENEWED", "REPLACED"})
 # Not handled automatically, only shown to staff.
 STRANGE = frozenset({"ARCHIVED", "ROLLED_BACK", "SUPERSEDED"})
 # Our own status for an agreement that AWS does not know.
@@ -32,11 +35,17 @@ _RISING = (LicenceState.PENDING, LicenceState.ACTIVE, LicenceState.ENDING, Licen
 
 @dataclass(frozen=True)
 class Fact:
-    """The relevant part of an event: kind, AWS timestamp and agreement status."""
+    """The relevant part of an event: kind, AWS timestamp and agreement status.
+
+    For a result of marketplace-reconcile also when AWS was asked last, and the times of the agreement.
+    """
 
     kind: str
     at: datetime
     status: str = ""
+    asked_at: datetime | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -53,13 +62,14 @@ def kind_of(detail_type: str) -> str:
     return detail_type.partition(" - ")[0].strip()
 
 
-def reduce(facts: Iterable[Fact]) -> Reduced | None:
+def reduce(facts: Iterable[Fact], *, is_followed: bool = False) -> Reduced | None:
     """Return the state that follows from the events of a licence and its agreement, or None without any.
 
     Order and repetition have no effect: of equal states the earliest time counts. The cancellation of a
-    licence that was never active ends it at once.
+    licence that was never active ends it at once. `is_followed` tells whether a renewal or replacement of the
+    agreement is known.
     """
-    known = [(state, fact.at) for fact in facts if (state := _state_in(fact))]
+    known = [(state, fact.at) for fact in facts if (state := _state_in(fact, is_followed))]
     if not known:
         return None
     if LicenceState.ACTIVE not in {state for state, _ in known}:
@@ -69,11 +79,25 @@ def reduce(facts: Iterable[Fact]) -> Reduced | None:
     return Reduced(highest, since, since + HOUR if highest == LicenceState.ENDING else None)
 
 
-def _state_in(fact: Fact) -> LicenceState | None:
+def _state_in(fact: Fact, is_followed: bool) -> LicenceState | None:
     if fact.kind == LICENCE_UPDATED:
         return LicenceState.ACTIVE
     if fact.kind == LICENCE_DEPROVISIONED:
         return LicenceState.ENDED
     if fact.kind in (AGREEMENT_ENDED, RECONCILED) and fact.status in CANCELLING:
         return LicenceState.ENDING
+    # An answer of AWS stands in for a lost event an hour after its time.
+    if fact.kind == RECONCILED and fact.status == "ACTIVE" and _is_overdue(fact, fact.starts_at):
+        return LicenceState.ACTIVE
+    if (
+        fact.kind == RECONCILED
+        and fact.status in SUCCEEDED
+        and is_followed
+        and _is_overdue(fact, fact.ends_at)
+    ):
+        return LicenceState.ENDED
     return None
+
+
+def _is_overdue(fact: Fact, expected_at: datetime | None) -> bool:
+    return expected_at is None or fact.asked_at is None or fact.asked_at - expected_at >= HOUR

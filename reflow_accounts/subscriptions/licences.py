@@ -2,8 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import insert, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import select, update
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import AWS_MARKETPLACE, record
@@ -27,28 +26,28 @@ def learn(
 ) -> Licence:
     """Return the licence with this `l-…` key, added if new and locked until the transaction ends.
 
-    Missing values are filled in; known values stay.
+    Missing values are filled in; known values stay. A licence of which only the agreement was known has the
+    agreement's id as its key until it is learned. Call it under `lock_marketplace`.
     """
-    if find_licence(key) is None:
-        try:
-            with db.session.begin_nested():
-                db.session.execute(
-                    insert(Licence).values(key=key, product_code=product_code, aws_account=aws_account)
-                )
-        except IntegrityError:
-            # Another transaction added it concurrently.
-            pass
-    licence = lock_licence(key)
+    licence = find_licence(key)
+    stand_in = find_licence(agreement_id) if agreement_id and not agreement_id.startswith("l-") else None
+    stand_in = None if stand_in is licence else stand_in
+    if licence and stand_in:
+        db.session.delete(stand_in)
+    licence = licence or stand_in or Licence(product_code=product_code, aws_account="")
+    licence.key = key
+    licence.aws_account = licence.aws_account or aws_account
     licence.agreement_id = licence.agreement_id or agreement_id
     licence.is_trial = licence.is_trial or is_trial
+    db.session.add(licence)
     db.session.flush()
-    return licence
+    return lock_licence(key)
 
 
 def lock_licence(key: str) -> Licence:
     """Lock an existing licence until the transaction ends, and return it reloaded.
 
-    The lock order is agreement, licence, team.
+    The lock order is the marketplace (`lock_marketplace`), licence, team.
     """
     db.session.execute(update(Licence).where(Licence.key == key).values(key=Licence.key))
     licence = find_licence(key)
@@ -93,9 +92,3 @@ def claim(licence: Licence, team: Team, *, by: User | None, client: Client | Non
     db.session.flush()
     record_aws_change(team, "The subscription was bought in AWS Marketplace.")
     return True
-
-
-def licences_of_agreement(agreement_id: str) -> list[Licence]:
-    """Return the licences of an agreement."""
-    query = select(Licence).where(Licence.agreement_id == agreement_id).order_by(Licence.id)
-    return list(db.session.scalars(query))

@@ -4,7 +4,10 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from reflow_accounts.auth.current_user import current_user, has_caller
+from reflow_accounts.marketplace.explanation import explain
+from reflow_accounts.marketplace.reconcile import agreements_of
 from reflow_accounts.subscriptions.service import changes_of, status_of
+from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import current_among, current_of, membership_of, memberships_of
 from reflow_accounts.web.error_handlers import is_database_away
 
@@ -20,11 +23,13 @@ def show() -> str | Response:
         if memberships_of(current_user()):
             return redirect(url_for("account.team.ask_for_choice"), 303)
         return render_template("subscriptions/no_team.html")
+    shown = status_of(membership.team)
     return render_template(
         "subscriptions/index.html",
         shown_team=membership.team,
         membership=membership,
-        shown=status_of(membership.team),
+        shown=shown,
+        why=explain(shown, agreements_of(shown.licences)) if membership.rights == Rights.ADMIN else None,
         latest=next(iter(changes_of(membership.team)), None),
     )
 

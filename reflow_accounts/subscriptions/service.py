@@ -17,7 +17,14 @@ from reflow_accounts.subscriptions.models import (
     Subscription,
     SubscriptionChange,
 )
-from reflow_accounts.subscriptions.status import JOIN_OVERRIDE, STATE, current_state, effective_state, is_live
+from reflow_accounts.subscriptions.status import (
+    JOIN_OVERRIDE,
+    LONGEST_CONFIRMATION,
+    STATE,
+    current_state,
+    effective_state,
+    is_live,
+)
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
 
@@ -27,6 +34,21 @@ _OF_USER = text(
     f"""
     SELECT 1 FROM memberships m {JOIN_OVERRIDE.format("m.team_id")}
     WHERE m.user_id = :user_id AND {STATE.format("m.team_id", ":at")} = 'active' LIMIT 1
+    """  # noqa: S608  # constants only
+).bindparams(bindparam("at", type_=UTCDateTime))
+
+_DEPENDING = text(
+    f"""
+    SELECT mine.user_id FROM memberships mine WHERE mine.team_id = :team_id AND NOT EXISTS (
+        SELECT 1 FROM memberships m {JOIN_OVERRIDE.format("m.team_id")}
+        WHERE m.user_id = mine.user_id AND m.team_id <> :team_id
+        AND {STATE.format("m.team_id", ":at")} = 'active'
+    )
+    """  # noqa: S608  # constants only
+).bindparams(bindparam("at", type_=UTCDateTime))
+_OF_STATE = text(
+    f"""
+    SELECT t.id FROM teams t {JOIN_OVERRIDE.format("t.id")} WHERE {STATE.format("t.id", ":at")} = :state
     """  # noqa: S608  # constants only
 ).bindparams(bindparam("at", type_=UTCDateTime))
 
@@ -80,6 +102,12 @@ class SubscriptionStatus:
         """Whether the override differs from AWS."""
         return self.override is not None and self.is_active != self.is_active_by_aws
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether AWS has not confirmed the purchase for longer than it takes."""
+        licence, latest = self.licence, (self.at or now()) - LONGEST_CONFIRMATION
+        return licence is not None and licence.state == LicenceState.PENDING and licence.created_at < latest
+
     def state_of(self, licence: Licence) -> LicenceState:
         """Return the state of one of the licences."""
         return current_state(licence, self.at or now())
@@ -115,6 +143,16 @@ def status_of(team: Team, *, at: datetime | None = None) -> SubscriptionStatus:
 def has_active_subscription(user: User) -> bool:
     """Return whether any team of the user has an active subscription, which API keys require."""
     return db.session.execute(_OF_USER, {"user_id": user.id, "at": now()}).first() is not None
+
+
+def ids_of_teams(state: State) -> list[int]:
+    """Return the row ids of all teams whose subscription has a state."""
+    return list(db.session.scalars(_OF_STATE, {"state": state.value, "at": now()}))
+
+
+def users_who_depend_on(team: Team) -> set[int]:
+    """Return the row ids of the members who have no other team with an active subscription."""
+    return set(db.session.scalars(_DEPENDING, {"team_id": team.id, "at": now()}))
 
 
 def changes_of(team: Team) -> list[SubscriptionChange]:

@@ -1,9 +1,14 @@
 """Effective state of a subscription: computed from licences and override, never stored."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reflow_accounts.subscriptions.models import Licence, LicenceState, Override, State
+
+# AWS confirms a purchase within minutes; after this time it is waiting.
+LONGEST_CONFIRMATION = timedelta(hours=1)
+# States of a licence that allow API keys.
+GOOD = frozenset({LicenceState.ACTIVE, LicenceState.ENDING})
 
 
 def effective_state(override: Override | None, licences: Iterable[Licence], at: datetime) -> State:
@@ -25,7 +30,7 @@ def is_live(override: Override, at: datetime) -> bool:
 
 def is_good(licence: Licence, at: datetime) -> bool:
     """Return whether a licence allows API keys: it is active or ending."""
-    return current_state(licence, at) in (LicenceState.ACTIVE, LicenceState.ENDING)
+    return current_state(licence, at) in GOOD
 
 
 def current_state(licence: Licence, at: datetime) -> LicenceState:

@@ -1,21 +1,21 @@
 """Teams in the console: search, subscription status, overrides."""
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy import Select, false, func, or_, select
+from sqlalchemy import Select, case, false, func, or_, select
 
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import ListedKey, with_usage_counts
 from reflow_accounts.api_keys.usage.queries import usage_counts_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.database import db
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.subscriptions import overrides
-from reflow_accounts.subscriptions.models import Licence
-from reflow_accounts.subscriptions.service import SubscriptionStatus, statuses_of
+from reflow_accounts.subscriptions.models import Licence, LicenceState, Override, State
+from reflow_accounts.subscriptions.service import SubscriptionStatus, ids_of_teams, statuses_of
 from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.users.models import User
@@ -24,17 +24,22 @@ from reflow_accounts.web.pagination import Page, Position, older_than, read_curs
 from reflow_accounts.web.redaction import holds_secret
 
 MOST_RESULTS = 50
+MOST_EXPORTED = 10_000
+# A filter of the list of teams, beside the states.
+ATTENTION = "attention"
+SOON = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class FoundTeam:
-    """A team in the console; `is_own` if the current staff user is a member."""
+    """A team in the console; `is_own` if the current staff user is a member, `attention` why to look at it."""
 
     team: Team
     standing: SubscriptionStatus
     key_count: int
     last_request_at: datetime | None
     is_own: bool
+    attention: str = ""
 
     @property
     def aws_account(self) -> str | None:
@@ -56,13 +61,40 @@ class FoundTeam:
         return "Activate" if active else "Deactivate"
 
 
-def find_teams(query_text: str, *, by: User) -> list[FoundTeam]:
-    """Return up to 50 teams by name or id, a member's address or id, or an AWS account, sorted by name.
+def find_teams(query_text: str, *, by: User, state: str = "", limit: int = MOST_RESULTS) -> list[FoundTeam]:
+    """Return up to `limit` teams by name or id, a member's address or id, or an AWS account.
 
-    An empty text matches all teams, a secret none.
+    An empty text matches all teams, a secret none. `state` keeps the active or the inactive teams, or those that
+    need "attention"; these come first, then by name.
     """
-    query = _matching(query_text).order_by(func.lower(Team.name), Team.id).limit(MOST_RESULTS)
-    return _described(list(db.session.scalars(query)), by)
+    attention = teams_with_attention()
+    query = _matching(query_text)
+    if state in list(State):
+        query = query.where(Team.id.in_(ids_of_teams(State(state))))
+    elif state == ATTENTION:
+        query = query.where(Team.id.in_(attention))
+    is_later = case((Team.id.in_(attention), 0), else_=1)
+    query = query.order_by(is_later, func.lower(Team.name), Team.id).limit(limit)
+    found = _described(list(db.session.scalars(query)), by)
+    return [replace(row, attention=attention.get(row.team.id, "")) for row in found]
+
+
+def teams_with_attention() -> dict[int, str]:
+    """Return why support should look at teams, by row id: an override or a purchase that waits for AWS."""
+    overridden = select(Override.team_id).where(Override.ended_at.is_(None))
+    pending = select(Licence.team_id).where(
+        Licence.state == LicenceState.PENDING, Licence.team_id.is_not(None)
+    )
+    found: dict[int, str] = {}
+    for team_id, status in statuses_of(set(db.session.scalars(overridden.union(pending)))).items():
+        ends_at = status.override.expires_at if status.override else None
+        if status.is_contradicted:
+            found[team_id] = "Support and AWS disagree"
+        elif ends_at and ends_at - now() <= SOON:
+            found[team_id] = "The override ends within 7 days"
+        elif status.is_waiting:
+            found[team_id] = "The purchase waits for AWS"
+    return found
 
 
 def teams_page(query_text: str, *, by: User, limit: int, cursor: str | None) -> Page[FoundTeam]:

@@ -45,6 +45,12 @@ def day_or_today(context: Context, at: datetime) -> str:
     return "Today" if is_today else day(context, at)
 
 
+@pass_context
+def day_or_time(context: Context, at: datetime) -> str:
+    """Return the date of an end in the user's time zone; within a day of now the exact time."""
+    return exact(at) if abs(at - now()) < _DAY else day(context, at)
+
+
 def exact(at: datetime) -> str:
     """Return the exact time: 2026-11-23 16:40:51 UTC."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
@@ -94,6 +100,6 @@ def _count(number: int, unit: str) -> str:
 
 def init_app(app: Flask) -> None:
     """Register the filters and globals of templates."""
-    for name in (ago, day, day_or_today, exact, thousands, initials):
+    for name in (ago, day, day_or_time, day_or_today, exact, thousands, initials):
         app.jinja_env.filters[name.__name__] = name
     app.jinja_env.globals.update(asset=asset, time_tag=time_tag)

@@ -1,14 +1,18 @@
 /* Moves a secret pasted into a search, which would be in the URL, to the key look-up, which is posted. */
 "use strict";
-document.addEventListener("submit", (event) => {
-  const { dataset, elements } = event.target;
+function guard(event) {
+  const form = event.target.form ?? event.target;
+  if (event.type === "input" && event.target.name !== "q") return;
+  const { dataset, elements } = form;
   const safe = document.getElementById(dataset.secretsTo);
   // After other letters a secret needs a longer tail: "surfs_up" is a name.
+  if (safe && event.type === "input" && elements.q.value.length === 1) event.stopPropagation();
   if (!safe || !/\brf[ks]_|rf[ks]_\w{20}/i.test(elements.q.value)) return;
   event.preventDefault();
   event.stopPropagation();
   safe.value = elements.q.value;
-  event.target.reset();
+  form.reset();
   safe.focus();
   document.getElementById(`${safe.id}-moved`).textContent = dataset.moved;
-}, true);
+}
+for (const kind of ["submit", "input"]) document.addEventListener(kind, guard, true);

@@ -18,6 +18,7 @@ FIELDS = {
     "expires_at",
     "revoked_at",
     "replaced_by",
+    "created_by",
     "last_used_at",
     "use_count",
 }

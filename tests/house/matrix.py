@@ -141,6 +141,7 @@ y 3 3 4 L 4 L  POST    /account/teams/<team_id>/ci-key
 
 SUPPORT = """
 4 4 4 4 4 y 4  GET     /support
+4 4 4 4 4 y 4  GET     /support/export
 4 4 4 4 4 y 4  GET     /support/teams/<team_id>
 4 4 4 4 4 y 4  GET     /support/teams/<team_id>/subscription
 4 4 4 4 4 f 4  POST    /support/teams/<team_id>/subscription

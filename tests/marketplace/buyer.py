@@ -1,4 +1,10 @@
-"""The form post with which AWS Marketplace sends a buyer."""
+"""The form post with which AWS Marketplace sends a buyer, and the claim that follows."""
+
+from datetime import timedelta
+from secrets import token_bytes
+
+from reflow_accounts.database import db, now
+from reflow_accounts.marketplace.models import Claim
 
 REGISTRATION_URL, PAGE = "/marketplace/aws", "/registration"
 TOKEN = "x-amzn-marketplace-token"
@@ -12,3 +18,11 @@ def arrive(browser, token, **more):
 
 def connect(browser, **fields):
     return browser.submit(browser.page(PAGE), PAGE, **fields)
+
+
+def claim_of(licence):
+    """Give the buyer of a licence a claim, in the transaction of the caller."""
+    claim = Claim(digest=token_bytes(32), licence_id=licence.id, expires_at=now() + timedelta(hours=1))
+    db.session.add(claim)
+    db.session.flush()
+    return claim

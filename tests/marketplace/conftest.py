@@ -44,3 +44,17 @@ def take_in(app: Flask) -> Callable[..., int]:
 def buyer(selling: Flask) -> PageClient:
     """A browser that AWS Marketplace sends to us."""
     return PageClient(selling, selling.response_class)
+
+
+@pytest.fixture
+def ask(selling) -> Callable[[], tuple[int, list[str]]]:
+    """`ask()`: run marketplace-reconcile; its exit code and its lines."""
+    runner = selling.test_cli_runner()
+
+    def run() -> tuple[int, list[str]]:
+        # `flask` opens a context around every command.
+        with selling.app_context():
+            done = runner.invoke(args=["marketplace-reconcile"])
+        return done.exit_code, done.output.splitlines()
+
+    return run

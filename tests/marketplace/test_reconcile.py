@@ -1,6 +1,5 @@
 """marketplace-reconcile ingests changes like events and reports each once."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -12,20 +11,6 @@ from reflow_accounts.marketplace.reconcile import flags_of
 from reflow_accounts.subscriptions.licences import claim, find_licence
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers.aws import event
-
-
-@pytest.fixture
-def ask(selling) -> Callable[[], tuple[int, list[str]]]:
-    """`ask()`: run marketplace-reconcile; its exit code and its lines."""
-    runner = selling.test_cli_runner()
-
-    def run() -> tuple[int, list[str]]:
-        # `flask` opens a context around every command.
-        with selling.app_context():
-            done = runner.invoke(args=["marketplace-reconcile"])
-        return done.exit_code, done.output.splitlines()
-
-    return run
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from reflow_accounts.subscriptions.models import State
 from reflow_accounts.subscriptions.overrides import DAYS_OF_OVERRIDE
 from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.support import service
+from reflow_accounts.support.effects import effect_of, effects_of
 from reflow_accounts.support.forms import SubscriptionForm
 from reflow_accounts.support.pages.teams import Answer, pages, standing_part
 from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
-from reflow_accounts.teams.service import members_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.request_info import client
 
@@ -96,11 +96,12 @@ def _end(form: SubscriptionForm) -> datetime | None:
 
 
 def _ask(found: Team, form: SubscriptionForm) -> str:
+    described = service.described(found, by=current_user())
     page = render_template(
         "support/subscription.html",
         form=form,
-        found=service.described(found, by=current_user()),
-        member_count=len(members_of(found)),
+        found=described,
+        effect=effect_of(described, form.active.data or "false", effects_of(found)),
         wanted=form.active.data,
         tomorrow=(now() + timedelta(days=1)).date(),
         back=_back(found, form),

@@ -3,17 +3,22 @@
 from flask import Blueprint, flash, get_flashed_messages, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from reflow_accounts.activity.lines import written
 from reflow_accounts.api_keys.service import live_key_counts
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
+from reflow_accounts.marketplace.explanation import explain
 from reflow_accounts.marketplace.reconcile import agreements_of, flags_of
-from reflow_accounts.subscriptions.service import changes_of
+from reflow_accounts.marketplace.waiting import purchases_without_team, waiting_purchases
+from reflow_accounts.subscriptions.service import changes_of, has_active_subscription
 from reflow_accounts.support import people, service
+from reflow_accounts.support.effects import effects_of_buttons
 from reflow_accounts.support.forms import KeyForm
 from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.web import htmx
+from reflow_accounts.web.filters import exact
 from reflow_accounts.web.redaction import holds_secret
 from reflow_accounts.web.request_info import client
 
@@ -22,6 +27,16 @@ pages = Blueprint("console", __name__)
 Answer = str | Response | tuple[str, int]
 
 _REFUSED = "secret-in-address"
+_HEADINGS = (
+    "Team",
+    "Team ID",
+    "Subscription",
+    "AWS says",
+    "AWS account",
+    "Needs attention",
+    "API keys",
+    "Last request",
+)
 
 
 @pages.get("")
@@ -35,10 +50,42 @@ def index() -> Answer:
     # After that redirect nothing is searched for.
     if get_flashed_messages(category_filter=[_REFUSED]):
         return _page("", teams=[])
-    page = _page(query_text, teams=service.find_teams(query_text, by=current_user()))
+    state = request.args.get("state", "")
+    page = _page(
+        query_text,
+        teams=service.find_teams(query_text, by=current_user(), state=state),
+        state=state,
+        unclaimed=purchases_without_team(),
+        waiting=waiting_purchases(),
+    )
     record_search(query_text, by=current_user(), address=client().address)
     db.session.commit()
     return page
+
+
+@pages.get("/export")
+def export() -> Answer:
+    """Download the list of teams as CSV, with the search and the filter of the page. A secret is not searched for."""
+    query_text, state = request.args.get("q", "").strip(), request.args.get("state", "")
+    found = service.find_teams(query_text, by=current_user(), state=state, limit=service.MOST_EXPORTED)
+    lines = [
+        (
+            row.team.name,
+            row.team.public_id,
+            row.standing.state,
+            row.standing.licence_state or "",
+            row.aws_account or "",
+            row.attention,
+            str(row.key_count),
+            exact(row.last_request_at) if row.last_request_at else "",
+        )
+        for row in found
+    ]
+    response = Response(written([_HEADINGS, *lines]), mimetype="text/csv")
+    response.headers["Content-Disposition"] = 'attachment; filename="reflow-teams.csv"'
+    record_search(query_text, by=current_user(), address=client().address)
+    db.session.commit()
+    return response
 
 
 @pages.post("/keys")
@@ -46,7 +93,14 @@ def look_up_key() -> Answer:
     """Show the owner of a key. The secret is in the form, so that URLs and logs do not contain it."""
     form = KeyForm()
     key = people.look_up_key(form.api_key.data or "", by=current_user(), client=client())
-    page = _page("", teams=[], was_looked_up=True, key=key, is_expired=key is not None and key.has_expired)
+    page = _page(
+        "",
+        teams=[],
+        was_looked_up=True,
+        key=key,
+        is_expired=key is not None and key.has_expired,
+        is_refused=key is not None and not has_active_subscription(key.user),
+    )
     db.session.commit()
     return page
 
@@ -84,6 +138,8 @@ def standing_part(found: Team) -> dict[str, object]:
     agreements = agreements_of(licences)
     return {
         "found": described,
+        "why": explain(described.standing, agreements, for_staff=True),
+        "effects": effects_of_buttons(described),
         "changes": changes_of(found),
         "agreements": agreements,
         "flags": {row.key: flags_of(row, agreements.get(row.agreement_id or "")) for row in licences},

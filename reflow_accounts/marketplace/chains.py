@@ -1,0 +1,171 @@
+"""Chains of agreements (a purchase and its renewals): lock, and apply the stored events to all their licences."""
+
+from collections.abc import Collection, Sequence
+from typing import TypeVar
+
+from sqlalchemy import Select, false, or_, select, text, update
+
+from reflow_accounts.database import db
+from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
+from reflow_accounts.marketplace.parsing import account_in, status_in, time_in, word
+from reflow_accounts.marketplace.state_machine import (
+    ADVISORY_ISSUED,
+    ADVISORY_RESOLVED,
+    OF_ONE_LICENCE,
+    RECONCILED,
+    SUCCEEDED,
+    UNKNOWN,
+    Fact,
+    Reduced,
+    reduce,
+)
+from reflow_accounts.subscriptions.licences import claim, report
+from reflow_accounts.subscriptions.models import Licence, LicenceState
+from reflow_accounts.subscriptions.status import GOOD
+from reflow_accounts.teams.models import Team
+from reflow_accounts.teams.service import lock_team
+from reflow_accounts.users.models import User
+from reflow_accounts.web.request_info import Client
+
+Row = TypeVar("Row", Licence, MarketplaceEvent)
+
+_FLAG = "AWS issued an advisory for this agreement"
+
+
+def lock_marketplace() -> None:
+    """Serialize all changes of agreements and licences until the transaction ends.
+
+    What links two agreements may arrive with any event, so that a lock of single agreements cannot be taken in
+    one order. The lock order is: this lock, licences, teams by id. Readers do not wait. On SQLite the first write
+    of a transaction is the lock.
+    """
+    if db.engine.dialect.name == "postgresql":
+        db.session.execute(text("LOCK TABLE marketplace_agreements IN SHARE ROW EXCLUSIVE MODE"))
+    else:
+        db.session.execute(update(Agreement).where(false()).values(status=Agreement.status))
+
+
+def chain_of(agreement_ids: Collection[str]) -> set[str]:
+    """Return the ids of all agreements that are linked to these, directly or not, and of these."""
+    seen, fresh = set[str](), set(agreement_ids)
+    while fresh:
+        seen |= fresh
+        linked = or_(
+            Agreement.agreement_id.in_(fresh),
+            Agreement.initial_id.in_(fresh),
+            Agreement.previous_id.in_(fresh),
+        )
+        columns = select(Agreement.agreement_id, Agreement.initial_id, Agreement.previous_id)
+        fresh = {name for row in db.session.execute(columns.where(linked)) for name in row if name} - seen
+    return seen
+
+
+def licences_of(agreement_ids: Collection[str], licence_key: str | None = None) -> Sequence[Licence]:
+    """Return the licences of these agreements and the one with this key, reloaded."""
+    return _fresh(
+        select(Licence)
+        .where(or_(Licence.agreement_id.in_(agreement_ids), Licence.key == licence_key))
+        .order_by(Licence.id)
+    )
+
+
+def settle(licence_key: str | None, agreement_id: str | None) -> None:
+    """Apply the stored events to the chain of an agreement and licence. Call it under `lock_marketplace`.
+
+    All licences of a chain belong to the team of the licence that was claimed last. Good licences are applied
+    first, so that a renewal does not flip its team twice.
+    """
+    if agreement_id:
+        _describe(agreement_id)
+    key_agreement = select(Licence.agreement_id).where(Licence.key == licence_key)
+    names = chain_of({name for name in (agreement_id, db.session.scalar(key_agreement)) if name})
+    licences = licences_of(names, licence_key)
+    claimed = [(row.claimed_at, row.id, row.team_id) for row in licences if row.team_id and row.claimed_at]
+    team = db.session.get(Team, max(claimed)[2]) if claimed else None
+    _lock_teams(licences, team)
+    statuses = set(db.session.scalars(select(Agreement.status).where(Agreement.agreement_id.in_(names))))
+    is_followed = bool(statuses - SUCCEEDED - {UNKNOWN, ""})
+    results = [(licence, _reduce(licence, is_followed)) for licence in licences]
+    for licence, reduced in sorted(results, key=lambda result: result[1].state not in GOOD):
+        if reduced != Reduced(LicenceState(licence.state), licence.since_at, licence.ends_at):
+            reason = f"AWS Marketplace reported the licence as {reduced.state}."
+            report(licence, reduced.state, reduced.since_at, reduced.ends_at, reason=reason)
+        if team and licence.team_id is None:
+            claim(licence, team, by=None)
+
+
+def claim_chain(licence: Licence, team: Team, *, by: User, client: Client) -> bool:
+    """Connect a licence, and the unclaimed licences of its chain, to a team of a buyer.
+
+    Returns whether the licence was unclaimed before. Raises Conflict for a licence of another team.
+    """
+    lock_marketplace()
+    db.session.refresh(licence)
+    names = chain_of({licence.agreement_id} if licence.agreement_id else ())
+    _lock_teams(licences_of(names, licence.key), team)
+    is_first = claim(licence, team, by=by, client=client)
+    settle(licence.key, licence.agreement_id)
+    return is_first
+
+
+def _lock_teams(licences: Sequence[Licence], team: Team | None) -> None:
+    for team_id in sorted({row.team_id for row in licences if row.team_id} | ({team.id} if team else set())):
+        lock_team(team_id)
+
+
+def _reduce(licence: Licence, is_followed: bool) -> Reduced:
+    """Return the state of a licence by its events, and complete its AWS account from them."""
+    concerns = [MarketplaceEvent.licence_key == licence.key]
+    if licence.agreement_id:
+        # An agreement may have several licences. Events about one licence do not apply to the others, even when
+        # the event does not name the licence.
+        is_of_all = MarketplaceEvent.licence_key.is_(None) & MarketplaceEvent.kind.not_in(OF_ONE_LICENCE)
+        concerns.append((MarketplaceEvent.agreement_id == licence.agreement_id) & is_of_all)
+    events = _fresh(select(MarketplaceEvent).where(or_(*concerns)))
+    accounts = sorted(filter(None, (account_in(event.detail) for event in events)))
+    licence.aws_account = licence.aws_account or (accounts[0] if accounts else "")
+    facts = [
+        Fact(
+            event.kind,
+            event.at,
+            status_in(event.detail),
+            asked_at=event.received_at,
+            starts_at=time_in(_agreement_in(event), "startTime"),
+            ends_at=time_in(_agreement_in(event), "endTime"),
+        )
+        for event in events
+    ]
+    unchanged = Reduced(LicenceState(licence.state), licence.since_at, licence.ends_at)
+    return reduce(facts, is_followed=is_followed) or unchanged
+
+
+def _describe(agreement_id: str) -> None:
+    """Update an agreement, added if new, from its events in the order of their times."""
+    agreement = db.session.get(Agreement, agreement_id, populate_existing=True)
+    if agreement is None:
+        agreement = Agreement(agreement_id=agreement_id, status="")
+        db.session.add(agreement)
+    events = _fresh(select(MarketplaceEvent).where(MarketplaceEvent.agreement_id == agreement_id))
+    agreement.advisory = ""
+    # The answer of an agreement that was asked repeatedly counts from the last time.
+    times = {event.event_id: event.received_at if event.kind == RECONCILED else event.at for event in events}
+    for event in sorted(events, key=lambda event: (times[event.event_id], event.event_id)):
+        reported = _agreement_in(event)
+        agreement.status = status_in(event.detail) or agreement.status
+        agreement.starts_at = time_in(reported, "startTime") or agreement.starts_at
+        agreement.ends_at = time_in(reported, "endTime") or agreement.ends_at
+        agreement.previous_id = word(reported.get("previousAgreementId")) or agreement.previous_id
+        agreement.initial_id = word(reported.get("initialAgreementId")) or agreement.initial_id
+        if event.kind in (ADVISORY_ISSUED, ADVISORY_RESOLVED):
+            agreement.advisory = _FLAG if event.kind == ADVISORY_ISSUED else ""
+    db.session.flush()
+
+
+def _agreement_in(event: MarketplaceEvent) -> dict[str, object]:
+    member = event.detail.get("agreement")
+    return member if isinstance(member, dict) else {}
+
+
+def _fresh(query: Select[Row]) -> Sequence[Row]:
+    """Return rows reloaded, because the session may have read them before it waited for the lock."""
+    return db.session.scalars(query.execution_options(populate_existing=True)).all()

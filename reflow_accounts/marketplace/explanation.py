@@ -1,0 +1,73 @@
+"""Explain in one sentence why a team's subscription is active or inactive, from the facts that decide it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from reflow_accounts.marketplace.models import Agreement
+from reflow_accounts.subscriptions.models import Licence, LicenceState
+from reflow_accounts.subscriptions.service import SubscriptionStatus
+
+_WHY = {
+    "CANCELLED": " (cancelled by the buyer)",
+    "EXPIRED": " (the agreement expired)",
+    "TERMINATED": " (the agreement was terminated)",
+    "RENEWED": " (the agreement was renewed)",
+    "REPLACED": " (the agreement was replaced)",
+}
+
+
+def explain(
+    status: SubscriptionStatus, agreements: Mapping[str, Agreement], *, for_staff: bool = False
+) -> str:
+    """Return why the subscription is active or inactive, and since when.
+
+    `agreements` are those of the licences, by id. Staff also read the licence, who set an override, and what AWS
+    would decide without it.
+    """
+    state, override = status.state.capitalize(), status.override
+    if override is None:
+        since, fact = _by_aws(status, agreements, for_staff=for_staff)
+        moment = f" since {_day(since)}" if since else ""
+        return f"{state}{moment}: {fact}.{' No override.' if for_staff else ''}"
+    by = override.by_name if for_staff else "Reflow support"
+    until = f" until {_moment(override.expires_at)}" if override.expires_at else ""
+    deed = "keeps it active" if override.is_active else "switched it off"
+    told = f"{state} since {_day(override.at)}: {by} {deed}{until}."
+    if not for_staff:
+        return told
+    aws_says = "active" if status.is_active_by_aws else "inactive"
+    _, fact = _by_aws(status, agreements, for_staff=True)
+    return f"{told} Without the override it would be {aws_says}: {fact}."
+
+
+def _by_aws(
+    status: SubscriptionStatus, agreements: Mapping[str, Agreement], *, for_staff: bool
+) -> tuple[datetime | None, str]:
+    """Return since when the best licence has its state, and what AWS did."""
+    licence, state = status.licence, status.licence_state
+    if licence is None:
+        return None, "no AWS Marketplace purchase is connected"
+    name = f"licence {licence.key}" if for_staff else "the AWS Marketplace subscription"
+    agreement = agreements.get(licence.agreement_id or "")
+    why = _WHY.get(agreement.status, "") if agreement else ""
+    if state == LicenceState.PENDING:
+        return licence.created_at, f"AWS has not confirmed {name} yet"
+    if state == LicenceState.ACTIVE:
+        return licence.since_at, f"AWS confirmed {name}"
+    if state == LicenceState.ENDING:
+        end = f" {_moment(licence.ends_at)}" if licence.ends_at else ""
+        return licence.since_at, f"AWS ends {name}{end}{why}"
+    return _ended_at(licence), f"AWS ended {name}{why}"
+
+
+def _ended_at(licence: Licence) -> datetime:
+    """Return the end of a licence that ended; the event of the end may be missing."""
+    return licence.ends_at if licence.state == LicenceState.ENDING and licence.ends_at else licence.since_at
+
+
+def _day(at: datetime) -> str:
+    return f"{at.day} {at:%b %Y}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{_day(at)} {at:%H:%M} UTC"

@@ -1,0 +1,101 @@
+"""What a change of a subscription does: which keys stop or work again, and who is mailed, in plain sentences."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, or_, select
+
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.database import db, now
+from reflow_accounts.subscriptions.service import users_who_depend_on
+from reflow_accounts.support.service import FoundTeam
+from reflow_accounts.teams.models import Membership, Team
+from reflow_accounts.teams.service import addresses_of_admins
+from reflow_accounts.users.models import User
+from reflow_accounts.web.filters import exact
+
+# More addresses are counted, not listed.
+_MOST_ADDRESSES = 3
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Of a change of the state: how many keys it affects and how many not, and who gets a mail.
+
+    A key is not affected when its user has another team with an active subscription.
+    """
+
+    affected: int
+    unaffected: int
+    addresses: tuple[str, ...]
+
+    def sentences(self, *, active: bool) -> str:
+        """Return what happens when the subscription becomes active or inactive; nothing about no keys."""
+        does = "works again" if self.affected == 1 else "work again"
+        told = [f"{_count(self.affected, 'API key')} {does if active else 'will be refused'} at once."]
+        told = told if self.affected else []
+        if self.unaffected and not active:
+            goes = "goes" if self.unaffected == 1 else "go"
+            why = "the user has" if self.unaffected == 1 else "their users have"
+            told.append(f"{_count(self.unaffected, 'API key')} {goes} on working: {why} another active team.")
+        told.append(f"Members {'can' if active else 'cannot'} create new keys by this team.")
+        shown = len(self.addresses) <= _MOST_ADDRESSES
+        to = " and ".join(self.addresses) if shown else _count(len(self.addresses), "Admin")
+        return " ".join(
+            [*told, f"A mail goes to {to}." if to else "Nobody is mailed: no Admin has an address."]
+        )
+
+
+def effects_of(team: Team) -> Effects:
+    """Return the effects of a change of a team's state. Keys that are refused anyway do not count."""
+    query = (
+        select(ApiKey.user_id, func.count())
+        .join(Membership, Membership.user_id == ApiKey.user_id)
+        .join(User, User.id == ApiKey.user_id)
+        .where(
+            Membership.team_id == team.id,
+            ApiKey.revoked_at.is_(None),
+            or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now()),
+            User.disabled_at.is_(None),
+        )
+    )
+    counts: dict[int, int] = dict(db.session.execute(query.group_by(ApiKey.user_id)).all())
+    affected = sum(counts[user_id] for user_id in users_who_depend_on(team) & counts.keys())
+    return Effects(affected, sum(counts.values()) - affected, tuple(addresses_of_admins(team)))
+
+
+def effect_of(found: FoundTeam, wanted: str, effects: Effects) -> str:
+    """Return what a button of the console does; `wanted` is true, false, or aws to end the override."""
+    standing = found.standing
+    aws_says = "active" if standing.is_active_by_aws else "inactive"
+    if wanted == "aws":
+        decides = f"AWS Marketplace decides again, and says that the subscription is {aws_says}."
+        is_flip = standing.is_active != standing.is_active_by_aws
+        return f"{decides} {effects.sentences(active=not standing.is_active)}" if is_flip else decides
+    active, override, licence = wanted == "true", standing.override, standing.licence
+    if active != standing.is_active:
+        return effects.sentences(active=active)
+    if not active:
+        return (
+            "Nothing changes now. It stays inactive whatever AWS Marketplace says: a new purchase does not "
+            "activate it."
+        )
+    if override and override.expires_at:
+        end = exact(override.expires_at)
+        return f"Support keeps it active until {end}. AWS Marketplace says that it is {aws_says}."
+    ends_at = licence.ends_at if licence and standing.licence_state == "ending" else None
+    end = f", which lets it end {exact(ends_at)}" if ends_at else ""
+    return f"Nothing changes now. It stays active until the chosen day, whatever AWS Marketplace says{end}."
+
+
+def effects_of_buttons(found: FoundTeam) -> list[tuple[str, str]]:
+    """Return the label and the effect of each button on the page of a team."""
+    wanted, effects = "true" if found.standing.is_active else "false", effects_of(found.team)
+    other = "false" if wanted == "true" else "true"
+    shown = [(found.verb(other == "true"), other)]
+    shown += [(found.verb(wanted == "true"), wanted)] if found.can_be_kept else []
+    shown += [("End override", "aws")] if found.standing.override else []
+    return [(label, effect_of(found, action, effects)) for label, action in shown]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

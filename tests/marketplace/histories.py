@@ -1,0 +1,115 @@
+"""Random histories of purchases, and the state that each must lead to (an independent model of the rules)."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any
+
+from tests.helpers.aws import ACCOUNT, event
+
+START = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The buyer of a licence comes from AWS and connects it to the team; the token may lack the agreement."""
+
+    licence: str
+    agreement: str | None
+
+
+Step = str | Registration
+
+
+@dataclass
+class Purchase:
+    """A purchase with its renewals: the names of its agreements, oldest first, and whether it was cancelled."""
+
+    names: list[str]
+    is_cancelled: bool
+
+    @property
+    def licence_states(self) -> dict[str, str]:
+        """The state of each licence once everything has arrived: only the last one is good, if not cancelled."""
+        states = dict.fromkeys((f"l-{name}" for name in self.names), "ended")
+        return states | ({} if self.is_cancelled else {f"l-{self.names[-1]}": "active"})
+
+    def agreements(self, *, with_licences: bool) -> list[dict[str, Any]]:
+        """Return what the Agreement API says at the end."""
+        first, last = self.names[0], self.names[-1]
+        found = []
+        for name in self.names:
+            status = "RENEWED" if name != last else "CANCELLED" if self.is_cancelled else "ACTIVE"
+            row: dict[str, Any] = {"agreementId": f"agmt-{name}", "status": status}
+            row |= {"initialAgreementId": f"agmt-{first}", "startTime": START.timestamp()}
+            if with_licences:
+                row["entitlements"] = [{"licenseArn": f"arn:aws:license-manager::{ACCOUNT}:license:l-{name}"}]
+            found.append(row)
+        return found
+
+
+@dataclass
+class History:
+    """The purchases of one team: `events` and `registrations` in the order in which they happened."""
+
+    purchases: list[Purchase] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    registrations: list[Registration] = field(default_factory=list)
+
+    @property
+    def is_active(self) -> bool:
+        return any(not purchase.is_cancelled for purchase in self.purchases)
+
+    def steps(self, random: Random, *, without: str | None = None) -> list[Step]:
+        """Return all steps in random order, some events twice, and none of the event `without`."""
+        events = [body for body in self.events if body != without]
+        repeated = random.sample(events, random.randint(0, min(3, len(events))))
+        steps: list[Step] = [*events, *repeated, *self.registrations]
+        random.shuffle(steps)
+        return steps
+
+
+def history(seed: int) -> History:
+    """Return the history of a seed: one or two purchases with up to three renewals each."""
+    random, made = Random(seed), History()
+    for number in range(random.randint(1, 2)):
+        names = [f"{seed}-{number}-{letter}" for letter in "abcd"[: random.randint(1, 4)]]
+        purchase = Purchase(names, is_cancelled=random.random() < 0.4)
+        made.purchases.append(purchase)
+        for position, name in enumerate(names):
+            made.events += _agreement(purchase, position, START + timedelta(days=position), random)
+            is_last = position == len(names) - 1
+            if random.random() < 0.3 or (is_last and not _is_registered(made, names)):
+                is_whole = random.random() < 0.6
+                made.registrations.append(Registration(f"l-{name}", f"agmt-{name}" if is_whole else None))
+    made.registrations += random.sample(made.registrations, random.randint(0, 1))
+    return made
+
+
+def _is_registered(made: History, names: list[str]) -> bool:
+    return any(done.licence == f"l-{name}" for done in made.registrations for name in names)
+
+
+def _agreement(purchase: Purchase, position: int, at: datetime, random: Random) -> list[str]:
+    name, is_last = purchase.names[position], position == len(purchase.names) - 1
+    agreement, licence = f"agmt-{name}", f"l-{name}"
+    intent, link = "NEW", {}
+    if position:
+        intent = random.choice(["RENEW", "REPLACE"])
+        link = {"previousAgreementId": f"agmt-{purchase.names[position - 1]}"}
+    created = "Purchase Agreement Created"
+    events = [
+        event(created, "", agreement, at=at, intent=intent, status="ACTIVE", **link),
+        event("License Updated", licence, agreement, at=at),
+    ]
+    if random.random() < 0.3:
+        events.append(event("Purchase Agreement Amended", "", agreement, at=at, status="ACTIVE"))
+    end = at + timedelta(days=1)
+    if not is_last:
+        status = random.choice(["RENEWED", "REPLACED"])
+    elif purchase.is_cancelled:
+        status = random.choice(["CANCELLED", "EXPIRED", "TERMINATED"])
+    else:
+        return events
+    ended = event("Purchase Agreement Ended", "", agreement, at=end, status=status)
+    return [*events, ended, event("License Deprovisioned", licence, agreement, at=end)]

@@ -1,0 +1,137 @@
+"""The sentence that explains a subscription, for each combination of facts."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reflow_accounts.database import db, now
+from reflow_accounts.marketplace.explanation import explain
+from reflow_accounts.marketplace.models import Agreement
+from reflow_accounts.subscriptions import overrides
+from reflow_accounts.subscriptions.models import Licence, LicenceState, Override, State
+from reflow_accounts.subscriptions.service import SubscriptionStatus
+from reflow_accounts.subscriptions.status import effective_state
+from tests.helpers.aws import event
+from tests.subscriptions.facts import buy
+
+
+def nov(day, hour=12):
+    return datetime(2026, 11, day, hour, tzinfo=UTC)
+
+
+TODAY = nov(20)
+OFF = Override(is_active=False, at=nov(15), by_name="Sam Hale")
+OFF_UNTIL = Override(is_active=False, at=nov(15), by_name="Sam Hale", expires_at=nov(30))
+ON = Override(is_active=True, at=nov(16), by_name="Sam Hale", expires_at=nov(30, 0))
+
+
+def licence(state, since, ends_at=None, key="l-1"):
+    return Licence(
+        key=key, agreement_id="agmt-1", state=state, since_at=since, ends_at=ends_at, created_at=nov(1)
+    )
+
+
+PENDING = licence(LicenceState.PENDING, nov(1))
+ACTIVE = licence(LicenceState.ACTIVE, nov(2))
+ENDING = licence(LicenceState.ENDING, nov(20, 11), nov(20, 13))
+OVERDUE = licence(LicenceState.ENDING, nov(14, 11), nov(14))
+ENDED = licence(LicenceState.ENDED, nov(14))
+
+CASES = [
+    ([], None, "", "Inactive: no AWS Marketplace purchase is connected. No override."),
+    (
+        [PENDING],
+        None,
+        "ACTIVE",
+        "Inactive since 1 Nov 2026: AWS has not confirmed licence l-1 yet. No override.",
+    ),
+    ([ACTIVE], None, "ACTIVE", "Active since 2 Nov 2026: AWS confirmed licence l-1. No override."),
+    (
+        [ENDING],
+        None,
+        "CANCELLED",
+        "Active since 20 Nov 2026: AWS ends licence l-1 20 Nov 2026 13:00 UTC (cancelled by the buyer). No override.",
+    ),
+    (
+        [OVERDUE],
+        None,
+        "EXPIRED",
+        "Inactive since 14 Nov 2026: AWS ended licence l-1 (the agreement expired). No override.",
+    ),
+    (
+        [ENDED],
+        None,
+        "CANCELLED",
+        "Inactive since 14 Nov 2026: AWS ended licence l-1 (cancelled by the buyer). No override.",
+    ),
+    ([ENDED], None, "", "Inactive since 14 Nov 2026: AWS ended licence l-1. No override."),
+    ([ENDED, ACTIVE], None, "RENEWED", "Active since 2 Nov 2026: AWS confirmed licence l-1. No override."),
+    (
+        [ACTIVE],
+        OFF,
+        "ACTIVE",
+        "Inactive since 15 Nov 2026: Sam Hale switched it off. "
+        "Without the override it would be active: AWS confirmed licence l-1.",
+    ),
+    (
+        [ENDED],
+        OFF_UNTIL,
+        "TERMINATED",
+        "Inactive since 15 Nov 2026: Sam Hale switched it off until 30 Nov 2026 12:00 UTC. "
+        "Without the override it would be inactive: AWS ended licence l-1 (the agreement was terminated).",
+    ),
+    (
+        [],
+        ON,
+        "",
+        "Active since 16 Nov 2026: Sam Hale keeps it active until 30 Nov 2026 00:00 UTC. "
+        "Without the override it would be inactive: no AWS Marketplace purchase is connected.",
+    ),
+]
+
+
+def status_with(licences, override):
+    state = effective_state(override, licences, TODAY)
+    return SubscriptionStatus(State(state), TODAY, 1, override, tuple(licences), TODAY)
+
+
+@pytest.mark.parametrize(("licences", "override", "agreement", "sentence"), CASES)
+def test_staff_read_the_deciding_fact(licences, override, agreement, sentence):
+    agreements = {"agmt-1": Agreement(agreement_id="agmt-1", status=agreement)}
+    assert explain(status_with(licences, override), agreements, for_staff=True) == sentence
+
+
+@pytest.mark.parametrize(("licences", "override", "agreement", "sentence"), CASES)
+def test_team_reads_the_same_without_staff_details(licences, override, agreement, sentence):
+    agreements = {"agmt-1": Agreement(agreement_id="agmt-1", status=agreement)}
+    told = explain(status_with(licences, override), agreements)
+    same = sentence.replace(" No override.", "").partition(" Without the override")[0]
+    same = same.replace("licence l-1", "the AWS Marketplace subscription").replace(
+        "Sam Hale", "Reflow support"
+    )
+    assert told == same
+
+
+def test_sentence_is_on_the_page_of_staff_and_team(app, cast, client, take_in):
+    buy(cast.solo, LicenceState.PENDING)
+    take_in(event("License Updated", "l-1", "agmt-1"))
+    take_in(event("Purchase Agreement Ended", "", "agmt-1", status="CANCELLED", at=now() - timedelta(days=2)))
+    cast.nina.sign_in(client)
+    page = client.page("/account/subscription")
+    assert "AWS ended the AWS Marketplace subscription (cancelled by the buyer)." in page.text
+    client.send("/logout")
+    cast.sam.sign_in(client)
+    page = client.page(f"/support/teams/{cast.solo.id}")
+    assert "AWS ended licence l-1 (cancelled by the buyer). No override." in page.text
+    effects = page.with_id("effects").text
+    assert "Activate" in effects
+    assert "Members can create new keys by this team." in effects
+    assert "Keep inactive" in effects
+
+
+def test_members_without_admin_rights_do_not_read_the_sentence(app, cast, client):
+    with app.app_context():
+        overrides.set_active(cast.acme.row(), False, "fraud", by=None)
+        db.session.commit()
+    cast.vic.sign_in(client)
+    assert "switched it off" not in client.page("/account/subscription").text
