@@ -60,6 +60,7 @@ def send_again(team: Team, invitation_id: str, *, by: User, client: Client) -> I
     lock_as_admin(team, by)
     db.session.refresh(invitation)
     _ensure_waiting(invitation)
+    invitation.invited_by_id = by.id
     _renew(invitation)
     _write_down(Action.INVITATION_SENT_AGAIN, invitation, by=by, client=client)
     _mail(invitation, by)
@@ -157,6 +158,19 @@ def cancel_all_to(team: Team, email: str) -> None:
     """Cancel the invitations of an address to a team that its person leaves."""
     waiting = update(Invitation).where(Invitation.team_id == team.id, Invitation.email == email, *_IS_OPEN)
     db.session.execute(waiting.values(cancelled_at=now()))
+
+
+def invitations_sent_by(team: Team, user: User) -> list[Invitation]:
+    """Return the waiting invitations to a team that a user sent, or sent again last."""
+    query = select(Invitation).where(Invitation.team_id == team.id, Invitation.invited_by_id == user.id)
+    return list(db.session.scalars(query.where(*_IS_OPEN).order_by(Invitation.id)))
+
+
+def cancel_all_by(team: Team, user: User, *, by: User, client: Client) -> None:
+    """Cancel the waiting invitations of a user who is no longer an Admin of the team."""
+    for invitation in invitations_sent_by(team, user):
+        invitation.cancelled_at = now()
+        _write_down(Action.INVITATION_CANCELLED, invitation, by=by, client=client)
 
 
 def forget_invitations_of(email: str | None) -> None:

@@ -7,7 +7,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
-from reflow_accounts.teams.invitations import cancel_all_to
+from reflow_accounts.teams.invitations import cancel_all_by, cancel_all_to
 from reflow_accounts.teams.models import Membership, Rights, Team, TeamChoice
 from reflow_accounts.teams.service import checked_team_name, lock_as_admin, lock_as_member
 from reflow_accounts.users.models import User, UserKind
@@ -71,6 +71,8 @@ def checked_rights(value: str) -> Rights:
 def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Client) -> Membership:
     """Change the rights of a member from the next request on. Repeating it changes nothing.
 
+    Cancels the waiting invitations of an Admin who is none any more.
+
     Raises NotFound, InsufficientRights unless `by` is an Admin, NeedsAdmin, and ValidationFailed.
     """
     requested = checked_rights(rights)
@@ -82,6 +84,8 @@ def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Cl
     if is_needed(member):
         raise NeedsAdmin
     member.rights = requested
+    if old == Rights.ADMIN:
+        cancel_all_by(team, member.user, by=by, client=client)
     _write_down(
         Action.RIGHTS_CHANGED,
         member,
@@ -159,6 +163,7 @@ def _take_out(action: Action, member: Membership, *, by: User, client: Client) -
     user, team = member.user, member.team
     if user.email:
         cancel_all_to(team, user.email)
+    cancel_all_by(team, user, by=by, client=client)
     mine = (TeamChoice.user_id == user.id, TeamChoice.team_id == team.id)
     db.session.execute(delete(TeamChoice).where(*mine))
     subject = f"{user.full_name} ({Rights(member.rights).title()})"

@@ -19,7 +19,7 @@ from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.mail.service import forget
-from reflow_accounts.teams.invitations import cancel_all_of, forget_invitations_of
+from reflow_accounts.teams.invitations import cancel_all_by, cancel_all_of, forget_invitations_of
 from reflow_accounts.teams.members import record_departure
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import (
@@ -67,6 +67,7 @@ def delete_account(user: User, password: str, hasher: PasswordHasher, *, client:
     revoke_all(user, by=user, client=client)
     for team, rights in left:
         if team not in emptied:
+            cancel_all_by(team, user, by=user, client=client)
             record_departure(team, user, name, rights, client=client)
     for team in emptied:
         cancel_all_of(team)

@@ -70,7 +70,9 @@ def test_htmx_requests_have_known_targets_and_drop_double_clicks():
     own |= {f"#{part.parent.name}-{part.stem[1:]}".replace("_", "-") for part in PARTS}
     for where, element in every("hx-post") + every("hx-get"):
         assert element["hx-target"] in TARGETS | own, f"{where}: {element}"
-        assert element["hx-sync"] == "this:drop", f"{where}: {element}"
+        # A search sends what was typed last.
+        expected = "this:replace" if element["role"] == "search" else "this:drop"
+        assert element["hx-sync"] == expected, f"{where}: {element}"
 
 
 def test_templates_have_no_inline_code():

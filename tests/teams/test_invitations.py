@@ -222,7 +222,50 @@ def test_more_invitations_than_a_page_shows_are_on_the_next(app, cast, ada):
     assert ada.get(more["href"]).text.count("Resend invitation to") == 10
 
 
-def test_whom_an_admin_invited_stays_invited_when_the_admin_goes(app, cast, ada, link):
+@pytest.fixture
+def former(app, cast):
+    """Ben, who was an Admin and invited Eve."""
     cast.acme.give(cast.ben, Rights.ADMIN)
-    ada.send(f"/account/teams/{cast.acme.id}/departure")
-    assert app.test_client().get(link).status_code == 200
+    browser = cast.ben.sign_in(app.test_client())
+    assert invite(browser, cast.acme, "eve@initech.example", rights="admin").status_code == 303
+    return cast.ben
+
+
+def states(ada, team):
+    return [item["email"] for item in ada.get(f"/teams/{team.id}/invitations").json["items"]]
+
+
+@pytest.mark.parametrize("end", ["demoted", "removed", "left", "deleted"])
+def test_invitations_of_a_former_admin_are_cancelled(app, cast, api, client, mailbox, former, end):
+    [message] = mailbox.deliver()
+    ada = api(cast.ada.session())
+    member = f"/teams/{cast.acme.id}/members/{former.id}"
+    if end == "demoted":
+        assert ada.send("PATCH", member, {"rights": "edit"}).status_code == 200
+    elif end == "removed":
+        assert ada.send("DELETE", member).status_code == 204
+    elif end == "left":
+        assert api(former.session()).send("DELETE", member).status_code == 204
+    else:
+        browser = former.sign_in(app.test_client())
+        browser.send("/account/profile/deletion", password=former.password)
+    assert states(ada, cast.acme) == []
+    page = client.page(mailbox.link_in(message), 410)
+    assert "This invitation was cancelled" in page.text
+    assert "ask an Admin of the team" in page.text
+    assert ("invitation.cancelled", "eve@initech.example (Admin)") in [
+        (act[0], act[2]) for act in rows.acts(app)
+    ]
+
+
+def test_invitation_sent_again_by_another_admin_stays(cast, api, former):
+    ada = api(cast.ada.session())
+    [invitation] = ada.get(f"/teams/{cast.acme.id}/invitations").json["items"]
+    assert ada.post(f"/teams/{cast.acme.id}/invitations/{invitation['id']}/sending").status_code in (200, 204)
+    ada.send("DELETE", f"/teams/{cast.acme.id}/members/{former.id}")
+    assert states(ada, cast.acme) == ["eve@initech.example"]
+
+
+def test_removal_dialog_says_which_invitations_are_cancelled(cast, ada, former):
+    page = ada.page(f"/account/teams/{cast.acme.id}/members/{former.id}/removal")
+    assert "1 invitation that Ben Cole sent is cancelled: eve@initech.example." in page.text

@@ -7,6 +7,7 @@ from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.teams import members
+from reflow_accounts.teams.invitations import invitations_sent_by
 from reflow_accounts.teams.member_list import described
 from reflow_accounts.teams.members import NeedsAdmin
 from reflow_accounts.teams.models import Membership, Rights
@@ -40,7 +41,10 @@ def ask_to_remove(team_id: str, user_id: str) -> Answer:
         return redirect(url_for("account.members.ask_to_leave", team_id=team_id), 303)
     ensure_rights(mine, Rights.ADMIN)
     [member] = described([members.member_of(mine.team, user_id)])
-    return render_template("teams/removal.html", found=mine.team, member=member, back=tab_of(mine.team))
+    sent = invitations_sent_by(mine.team, member.user)
+    return render_template(
+        "teams/removal.html", found=mine.team, member=member, sent=sent, back=tab_of(mine.team)
+    )
 
 
 @blueprint.post("/teams/<team_id>/members/<user_id>/removal")
