@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+
+from reflow_accounts import url_checks
 
 REGION = "us-east-1"
 _CODE = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -67,11 +68,7 @@ def load(environ: Mapping[str, str]) -> AwsSettings:
 
 def _address(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "")
-    try:
-        parts = urlsplit(value)
-        is_whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_whole = False
-    if value and (not is_whole or "@" in parts.netloc):
+    parts = url_checks.split(value, ("http", "https"))
+    if value and (not parts or "@" in parts.netloc):
         raise AwsSettingsError(f"{name} must be an address that begins with https://.")
     return value

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from reflow_accounts import aws_settings, paths
+from reflow_accounts import aws_settings, paths, url_checks
 from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
 
 MINIMUM_SECRET_KEY_LENGTH = 32
@@ -34,6 +33,7 @@ class Settings:
     secret_key: str
     secret_key_fallbacks: tuple[str, ...]
     base_url: str
+    allow_http: bool
     host: str
     trusted_proxies: int
     support_email: str
@@ -63,13 +63,14 @@ class Settings:
             "REFLOW_SECRET_KEY": "••••••",
             "REFLOW_SECRET_KEY_FALLBACKS": f"{len(self.secret_key_fallbacks)} set",
             "REFLOW_BASE_URL": self.base_url or "(taken from each request)",
+            "REFLOW_ALLOW_HTTP": "on (anybody on the way can read passwords)" if self.allow_http else "off",
             "REFLOW_TRUSTED_PROXIES": str(self.trusted_proxies),
             "REFLOW_SUPPORT_EMAIL": self.support_email,
-            "REFLOW_MAIL_URL": _masked_url(self.mail_url)
+            "REFLOW_MAIL_URL": url_checks.masked(self.mail_url)
             or "(one .eml file a message in the instance folder)",
             "REFLOW_MAIL_FROM": self.mail_from,
             "REFLOW_MAIL_SENDER": self.mail_sender,
-            "REFLOW_RATELIMIT_STORAGE_URL": _masked_url(self.ratelimit_storage_url) or "(the database)",
+            "REFLOW_RATELIMIT_STORAGE_URL": url_checks.masked(self.ratelimit_storage_url) or "(the database)",
             "REFLOW_RATE_LIMITS": "on" if self.rate_limits else "off (passwords can be guessed without end)",
             **self.aws.shown(),
         }
@@ -84,6 +85,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     environment = _choice(environ, "REFLOW_ENV", ("development", "production"))
     instance = Path(environ.get("REFLOW_INSTANCE") or paths.instance_folder()).absolute()
     is_production = environment == "production"
+    allow_http = _choice(environ, "REFLOW_ALLOW_HTTP", ("off", "on")) == "on"
     support_email = _email(environ, "REFLOW_SUPPORT_EMAIL", "support@reflow.example")
     return Settings(
         environment=environment,
@@ -92,7 +94,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         sqlite_synchronous=_choice(environ, "REFLOW_SQLITE_SYNCHRONOUS", ("NORMAL", "FULL")),
         secret_key=_secret_key(environ, instance, is_production),
         secret_key_fallbacks=_fallbacks(environ),
-        base_url=_base_url(environ, is_production),
+        base_url=_base_url(environ, is_production, allow_http),
+        allow_http=allow_http,
         host=environ.get("HOST", "127.0.0.1").lower(),
         trusted_proxies=_whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
         support_email=support_email,
@@ -219,7 +222,7 @@ def _fallbacks(environ: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(_long_enough(name, value) for value in values if value)
 
 
-def _base_url(environ: Mapping[str, str], is_production: bool) -> str:
+def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool) -> str:
     value = environ.get("REFLOW_BASE_URL", "").rstrip("/")
     if not value:
         if is_production:
@@ -227,22 +230,20 @@ def _base_url(environ: Mapping[str, str], is_production: bool) -> str:
                 "REFLOW_BASE_URL is required in production: set it to the address people open, https://…."
             )
         return ""
-    if not _is_origin(value):
+    if not url_checks.is_origin(value):
         raise ConfigError("REFLOW_BASE_URL must look like https://accounts.example.com, without a path.")
+    if is_production and not allow_http and url_checks.is_exposed(value):
+        raise ConfigError(
+            "REFLOW_BASE_URL must start with https:// in production: over http:// passwords and keys can be read "
+            "on the way. To allow it on a network that you trust, set REFLOW_ALLOW_HTTP=on."
+        )
     return value
 
 
 def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
     """Return the URL of an optional service. Errors omit the value, which may contain a password."""
     value = environ.get(name, "")
-    if not value:
-        return ""
-    try:
-        parts = urlsplit(value)
-        is_whole = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_whole = False
-    if not is_whole or parts.scheme not in schemes:
+    if value and not url_checks.split(value, schemes):
         raise ConfigError(f"{name} must look like {schemes[0]}://user:password@host:port.")
     return value
 
@@ -261,21 +262,6 @@ def _rate_limits(environ: Mapping[str, str], is_production: bool) -> bool:
     if is_production and not are_on:
         raise ConfigError("REFLOW_RATE_LIMITS=off is refused in production: remove it.")
     return are_on
-
-
-def _masked_url(value: str) -> str:
-    parts = urlsplit(value)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if value else ""
-
-
-def _is_origin(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        is_whole = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-    bare = f"{parts.scheme}://{parts.netloc}"
-    return is_whole and parts.scheme in ("http", "https") and value == bare and "@" not in parts.netloc
 
 
 def _email(environ: Mapping[str, str], name: str, default: str) -> str:

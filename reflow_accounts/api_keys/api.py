@@ -106,7 +106,7 @@ def rotate_key(args: dict[str, Any], key_id: str) -> Any:
 @blueprint.route("/keys/<key_id>/uses")
 @blueprint.arguments(UsesQuery, location="query")
 @blueprint.response(200, page_of(UseOut))
-def list_uses(query: dict[str, Any], key_id: str) -> Any:
+def list_key_uses(query: dict[str, Any], key_id: str) -> Any:
     """List the uses of an API key, newest first. They stay when the key is revoked."""
     limit, place = query["limit"], read_cursor(query.get("cursor"), 1)
     key_ids = [service.key_of(current_user(), key_id).id]
@@ -141,7 +141,7 @@ def _listed(key: ApiKey) -> ListedKey:
 @service_accounts_blueprint.route(KEYS)
 @service_accounts_blueprint.arguments(KeysQuery, location="query")
 @service_accounts_blueprint.response(200, page_of(KeyOut))
-def list_account_keys(query: dict[str, Any], team_id: str, account_id: str) -> Page[ListedKey]:
+def list_service_account_keys(query: dict[str, Any], team_id: str, account_id: str) -> Page[ListedKey]:
     """List the API keys of a service account, newest first. Needs Admin rights."""
     _, account = administered(team_id, account_id)
     return service.keys_page(account, state=query["state"], limit=query["limit"], cursor=query.get("cursor"))
@@ -150,7 +150,7 @@ def list_account_keys(query: dict[str, Any], team_id: str, account_id: str) -> P
 @service_accounts_blueprint.route(KEYS, methods=["POST"])
 @service_accounts_blueprint.arguments(NewKey)
 @service_accounts_blueprint.response(201, NewKeyOut)
-def create_account_key(wanted: dict[str, Any], team_id: str, account_id: str) -> Any:
+def create_service_account_key(wanted: dict[str, Any], team_id: str, account_id: str) -> Any:
     """Make an API key of a service account. Its secret is in this answer and nowhere else. Needs Admin rights."""
     rate_limits.hit("create-key", account=current_user().public_id)
     team, account = administered(team_id, account_id)
@@ -168,7 +168,7 @@ def create_account_key(wanted: dict[str, Any], team_id: str, account_id: str) ->
 
 @service_accounts_blueprint.route(KEY)
 @service_accounts_blueprint.response(200, KeyOut)
-def show_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
+def show_service_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
     """Show an API key of a service account. Needs Admin rights."""
     _, account = administered(team_id, account_id)
     return service.with_usage_counts([service.live_key_of(account, key_id)])[0]
@@ -177,7 +177,9 @@ def show_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
 @service_accounts_blueprint.route(KEY, methods=["PATCH"])
 @service_accounts_blueprint.arguments(KeyChange)
 @service_accounts_blueprint.response(200, KeyOut)
-def change_account_key(wanted: dict[str, Any], team_id: str, account_id: str, key_id: str) -> ListedKey:
+def change_service_account_key(
+    wanted: dict[str, Any], team_id: str, account_id: str, key_id: str
+) -> ListedKey:
     """Rename an API key of a service account, or have it end at a time, never later than anyway. Needs Admin rights."""
     team, account = administered(team_id, account_id)
     key = service.live_key_of(account, key_id)
@@ -187,7 +189,7 @@ def change_account_key(wanted: dict[str, Any], team_id: str, account_id: str, ke
 
 @service_accounts_blueprint.route(KEY, methods=["DELETE"])
 @service_accounts_blueprint.response(204)
-def revoke_account_key(team_id: str, account_id: str, key_id: str) -> None:
+def revoke_service_account_key(team_id: str, account_id: str, key_id: str) -> None:
     """Revoke an API key of a service account, at once and for good. Needs Admin rights."""
     # A service account creates no keys, so that there are none to revoke with it.
     team, account = administered(team_id, account_id)
@@ -197,7 +199,7 @@ def revoke_account_key(team_id: str, account_id: str, key_id: str) -> None:
 @service_accounts_blueprint.route(f"{KEY}/rotation", methods=["POST"])
 @service_accounts_blueprint.arguments(KeyRotation)
 @service_accounts_blueprint.response(201, NewKeyOut)
-def rotate_account_key(args: dict[str, Any], team_id: str, account_id: str, key_id: str) -> Any:
+def rotate_service_account_key(args: dict[str, Any], team_id: str, account_id: str, key_id: str) -> Any:
     """Replace an API key of a service account by a new one of the same name. Needs Admin rights.
 
     The new secret is in this answer alone. The old key works until the overlap has passed.
@@ -213,7 +215,7 @@ def rotate_account_key(args: dict[str, Any], team_id: str, account_id: str, key_
 
 def _account_key_created(team: Team, key: ApiKey, secret: str) -> Any:
     location = url_for(
-        "service-accounts.show_account_key",
+        "service-accounts.show_service_account_key",
         team_id=team.public_id,
         account_id=key.user.public_id,
         key_id=key.public_id,

@@ -144,7 +144,8 @@ def keys_of(
     """List keys of the user whose name contains `name`, newest first; all of them unless limited."""
     query = select(ApiKey).where(ApiKey.user_id == user.id)
     if name:
-        query = query.where(ApiKey.folded_name.contains(text.folded(name), autoescape=True))
+        term = text.folded(name)[: text.LONGEST_TERM]
+        query = query.where(ApiKey.folded_name.contains(term, autoescape=True))
     if state != KeyState.ALL:
         is_live = ApiKey.revoked_at.is_(None)
         query = query.where(is_live if state == KeyState.LIVE else ~is_live)

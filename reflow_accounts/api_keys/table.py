@@ -29,7 +29,8 @@ def rows_page(
     """
     query = select(ApiKey).where(_is_row_of(owner))
     if name:
-        query = query.where(ApiKey.folded_name.contains(text.folded(name), autoescape=True))
+        term = text.folded(name)[: text.LONGEST_TERM]
+        query = query.where(ApiKey.folded_name.contains(term, autoescape=True))
     if before := Position.of(read_cursor(cursor, 2)):
         query = query.where(older_than(ApiKey.created_at, ApiKey.id, before))
     query = query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit + 1)

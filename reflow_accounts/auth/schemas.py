@@ -18,7 +18,7 @@ class UserOut(Schema):
 
     id = ma.fields.String(required=True, attribute="public_id")
     name = ma.fields.String(required=True, attribute="full_name")
-    email = ma.fields.String(required=True, allow_none=True)
+    email = ma.fields.String(required=True, allow_none=True, metadata={"format": "email"})
     kind = ma.fields.String(required=True, validate=ma.validate.OneOf(list(UserKind)))
     is_staff = ma.fields.Boolean(required=True)
 
@@ -26,7 +26,7 @@ class UserOut(Schema):
 class SignIn(Schema):
     """An e-mail address and a password, as on the log-in page."""
 
-    email = Text(required=True, validate=ma.validate.Length(1, LONGEST_EMAIL))
+    email = Text(required=True, validate=ma.validate.Length(1, LONGEST_EMAIL), metadata={"format": "email"})
     password = Text(required=True, validate=ma.validate.Length(1, LONGEST_PASSWORD))
     otp = Text(
         validate=ma.validate.Length(1, LONGEST_OTP),

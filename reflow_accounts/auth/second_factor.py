@@ -124,7 +124,7 @@ def accept_code(user: User, code: str) -> bool:
     """
     sealed = user.totp_secret
     secret = _opened(user, sealed) if sealed and is_on(user) else None
-    step = _step_of(secret, code) if secret else None
+    step = _step_of(secret, code, user.totp_step) if secret else None
     if not secret or not sealed or step is None:
         return False
     is_new = User.totp_step.is_(None) | (User.totp_step < step)
@@ -192,14 +192,15 @@ def _opened(user: User, sealed: bytes, lifetime: timedelta | None = None) -> str
     return secret if owner == user.public_id else None
 
 
-def _step_of(secret: str, code: str) -> int | None:
-    """Return the current or adjacent time step of this code; ignores spaces."""
+def _step_of(secret: str, code: str, used: int | None = None) -> int | None:
+    """Return the current or adjacent time step after `used` whose code this is; ignores spaces."""
     typed = "".join(code[:_LONGEST_TYPED].split())
     if len(typed) != _DIGITS or not (typed.isascii() and typed.isdigit()):
         return None
     totp = pyotp.TOTP(secret, digits=_DIGITS)
     current = totp.timecode(now())
-    steps = [current + drift for drift in _DRIFT]
+    # Two steps can have the same code.
+    steps = [current + drift for drift in _DRIFT if used is None or current + drift > used]
     return next((step for step in steps if hmac.compare_digest(totp.generate_otp(step), typed)), None)
 
 

@@ -54,7 +54,7 @@ def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
 @staff_only
 @blueprint.arguments(Decision)
 @blueprint.response(200, SupportTeamOut)
-def decide(payload: dict[str, Any], team_id: str) -> FoundTeam:
+def set_subscription(payload: dict[str, Any], team_id: str) -> FoundTeam:
     """Have a team's subscription count as active or inactive, whatever AWS says. Staff only.
 
     Inactive holds until `expires_at`, or until somebody ends it. Active holds until `expires_at`, or for 30 days;

@@ -26,7 +26,7 @@ LONGEST_REASON = 500
 
 def find_people(query_text: str) -> list[User]:
     """Return up to 50 users by name, id or e-mail address, sorted by name; none for an empty text or a secret."""
-    term = text.tidy(query_text)
+    term = text.tidy(query_text)[: text.LONGEST_TERM]
     if not term or holds_secret(query_text):
         return []
     query = select(User).where(

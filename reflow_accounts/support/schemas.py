@@ -3,7 +3,7 @@
 import marshmallow as ma
 
 from reflow_accounts.subscriptions.models import LONGEST_REASON, LONGEST_TICKET, LicenceState, State
-from reflow_accounts.web.openapi import Moment, PageQuery, Schema, Text, WholeNumber, cursor_field
+from reflow_accounts.web.openapi import Flag, Moment, PageQuery, Schema, Text, WholeNumber, cursor_field
 from reflow_accounts.web.redaction import holds_secret
 
 
@@ -65,7 +65,7 @@ class Decision(Schema):
     With `version`, as a list shows it, a change that somebody else made meanwhile is a conflict (409).
     """
 
-    active = ma.fields.Boolean(required=True, truthy={True}, falsy={False})
+    active = Flag(required=True)
     reason = Text(required=True, validate=ma.validate.Length(1, LONGEST_REASON))
     expires_at = Moment(allow_none=True, load_default=None)
     ticket = Text(load_default="", validate=ma.validate.Length(max=LONGEST_TICKET))

@@ -113,7 +113,7 @@ def teams_page(query_text: str, *, by: User, limit: int, cursor: str | None) -> 
 def _matching(query_text: str) -> Select[Team]:
     if holds_secret(query_text):
         return select(Team).where(false())
-    term = text.tidy(query_text)
+    term = text.tidy(query_text)[: text.LONGEST_TERM]
     if not term:
         return select(Team)
     member = select(Membership.team_id).join(User, User.id == Membership.user_id)

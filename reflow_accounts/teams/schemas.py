@@ -49,7 +49,9 @@ class MemberOut(Schema):
 
     id = ma.fields.String(required=True, attribute="user.public_id")
     name = ma.fields.String(required=True, attribute="user.full_name")
-    email = ma.fields.String(required=True, allow_none=True, attribute="user.email")
+    email = ma.fields.String(
+        required=True, allow_none=True, attribute="user.email", metadata={"format": "email"}
+    )
     rights = _rights()
     joined_at = Moment(required=True)
     last_active_at = Moment(required=True, allow_none=True)
@@ -65,7 +67,7 @@ class InvitationOut(Schema):
     """An invitation that waits for an answer. Its link is in the mail alone."""
 
     id = ma.fields.String(required=True, attribute="public_id")
-    email = ma.fields.String(required=True)
+    email = ma.fields.String(required=True, metadata={"format": "email"})
     rights = _rights()
     state = ma.fields.String(required=True, validate=ma.validate.OneOf(list(InvitationState)))
     created_at = Moment(required=True)
@@ -77,7 +79,7 @@ class NewInvitations(Schema):
     """Whom to invite. All are invited, or none is."""
 
     emails = ma.fields.List(
-        Text(validate=ma.validate.Length(1, LONGEST_EMAIL)),
+        Text(validate=ma.validate.Length(1, LONGEST_EMAIL), metadata={"format": "email"}),
         required=True,
         validate=ma.validate.Length(1, MOST_AT_ONCE),
     )

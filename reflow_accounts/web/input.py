@@ -6,6 +6,7 @@ from typing import Any
 from flask import Flask, abort, current_app, request
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
+from wtforms.widgets import HiddenInput
 
 from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.errors import ValidationFailed
@@ -17,10 +18,16 @@ LARGEST_BODY_BYTES = 64 * 1024
 class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
     """A form whose rules are in the service that it calls. Values are taken as typed."""
 
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]  # as above
+        def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
+            """Read text fields only: Flask-WTF would also read files and JSON, whose values are no strings."""
+            return formdata if isinstance(formdata, MultiDict | None) else request.form or None
+
     def show(self, failed: ValidationFailed) -> None:
-        """Show each sentence of a ValidationFailed at the field that it names."""
-        for field, sentence in failed.fields.items():
-            self[field].errors = [sentence]
+        """Show each sentence of a ValidationFailed at the field that it names, or else at the first visible one."""
+        first = next(field for field in self if not isinstance(field.widget, HiddenInput))
+        for name, sentence in failed.fields.items():
+            self._fields.get(name, first).errors = [sentence]
 
 
 def takes_any_query(view: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,12 +37,20 @@ def takes_any_query(view: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def init_app(app: Flask) -> None:
-    """Refuse bodies that are too large, and NUL in paths, queries and forms: PostgreSQL cannot store it."""
+    """Refuse bodies that are too large, files, and NUL in paths, queries and forms: PostgreSQL cannot store it.
+
+    Registers handlers before each request; they answer with 413 or 400.
+    """
 
     @app.before_request
     def refuse_large() -> None:
         if (request.content_length or 0) > LARGEST_BODY_BYTES:
             abort(413)
+
+    @app.before_request
+    def refuse_files() -> None:
+        if not request.path.startswith(API_PREFIX) and request.files:
+            abort(400, "This site takes no files. Send each field as text.")
 
     @app.before_request
     def refuse_nul() -> None:

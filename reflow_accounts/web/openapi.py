@@ -170,12 +170,20 @@ class BodyParser(FlaskParser):
 
 
 class ApiBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
-    """Blueprint of API endpoints."""
+    """Blueprint of API endpoints. The operationId of an operation is the name of its view: `createKey`."""
 
     ARGUMENTS_PARSER = BodyParser()
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING | {
         OAUTH: FORM_TYPE
     }
+
+    def add_url_rule(
+        self, rule: str, endpoint: str | None = None, view_func: Any = None, *args: Any, **kwargs: Any
+    ) -> None:
+        """Register a view and document it with its operationId."""
+        first, *others = view_func.__name__.split("_")
+        name = first + "".join(word.capitalize() for word in others)
+        super().add_url_rule(rule, endpoint, self.doc(operationId=name)(view_func), *args, **kwargs)
 
 
 class ProblemApi(Api):  # type: ignore[misc]  # flask-smorest is untyped

@@ -10,6 +10,8 @@ _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 # Category Zs. Line ends and tabs are refused instead of replaced.
 _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+# Searches compare no more characters: no column is longer, and SQLite refuses patterns above 50,000 bytes.
+LONGEST_TERM = 1000
 _DIRECTION_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 

@@ -122,6 +122,14 @@ def test_overlap_that_is_not_offered_is_refused(app, ada, place, overlap):
     assert rows.count(app, ApiKey) == 1
 
 
+def test_form_that_is_out_of_date_says_so(app, ada, place):
+    _, keys, key = place
+    answer = ada.send(f"{keys}/{key.id}/rotation", overlap="0", nonce="n" * 65)
+    assert answer.status_code == 422
+    assert "This form is out of date. Close it and open it again" in answer.text
+    assert rows.count(app, ApiKey) == 1
+
+
 def test_revoked_or_expired_key_says_so(cast, app, ada):
     revoked, ended = cast.ada.key("revoked"), cast.ada.key("ended")
     cast.ada.revoke(revoked)

@@ -106,6 +106,17 @@ def test_code_counts_once(app, cast, client, phone):
     assert enter(other, phone.code(-1)).status_code == 422
 
 
+def test_steps_that_share_a_code_count_once_each(app, cast, clock):
+    # At the time of `clock` the codes of this step and of the next one are the same.
+    secret = "RMFH34JNFRTXBEO2IDCDJTMUEBY6ABAT"  # pragma: allowlist secret
+    phone = turn_on(cast.ada, secret)
+    assert phone.code() == phone.code(1)
+    for status in (303, 303, 422):
+        browser = app.test_client()
+        give_password(cast, browser)
+        assert enter(browser, phone.code()).status_code == status
+
+
 @pytest.mark.parametrize("kind", ["code", "recovery code"])
 def test_of_many_uses_at_once_one_counts(app, cast, phone, kind):
     code = phone.code() if kind == "code" else phone.recovery_codes[3]

@@ -1,6 +1,6 @@
 """An authenticator app, and turning the second factor on with it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyotp
 
@@ -23,11 +23,13 @@ class AuthenticatorApp:
         return pyotp.TOTP(self.secret).at(now(), counter_offset=steps)
 
 
-def turn_on(person: Person) -> AuthenticatorApp:
+def turn_on(person: Person, secret: str = "") -> AuthenticatorApp:
     """Turn the second factor on, with the code of the step before: the current one is not used yet."""
     with person.app.app_context():
         user = person.row()
         setup = second_factor.new_setup(user)
+        if secret:
+            setup = replace(setup, secret=secret)
         code = AuthenticatorApp(setup.secret).code(-1)
         codes = second_factor.turn_on(user, setup, code, by=user, client=CLIENT)
         db.session.commit()

@@ -24,6 +24,28 @@ def test_production_does_not_start_without_a_key_of_its_own(tmp_path, missing):
         config.load(environ | {missing: ""})
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["http://accounts.example.com", "http://localhost.example.com", "http://10.0.0.7:5000", "http://0.0.0.0"],
+)
+def test_production_refuses_http_unless_allowed(tmp_path, address):
+    environ = PRODUCTION | {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_BASE_URL": address}
+    with pytest.raises(
+        config.ConfigError, match=r"REFLOW_BASE_URL must start with https://.*REFLOW_ALLOW_HTTP=on"
+    ):
+        config.load(environ)
+    settings = config.load(environ | {"REFLOW_ALLOW_HTTP": "on"})
+    assert settings.base_url == address
+    assert settings.masked()["REFLOW_ALLOW_HTTP"].startswith("on (")
+    assert config.load(environ | {"REFLOW_ENV": "development"}).base_url == address
+
+
+@pytest.mark.parametrize("address", ["http://localhost:5000", "http://127.0.0.1:5000", "http://[::1]:5000"])
+def test_production_takes_http_of_this_machine(tmp_path, address):
+    environ = PRODUCTION | {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_BASE_URL": address}
+    assert config.load(environ).base_url == address
+
+
 @pytest.mark.parametrize("weak", ["dev", "secret", "k" * 31])
 def test_short_key_is_refused(tmp_path, weak):
     with pytest.raises(config.ConfigError, match="too short"):

@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from reflow_accounts.contract import Code
 from tests.helpers import databases
+from tests.helpers.api import problem_of
+from tests.helpers.routes import belongings
 
 COMMITTED = Path(__file__).with_name("openapi.json")
 
@@ -48,6 +51,49 @@ def test_every_endpoint_is_described_with_its_problems(app):
                 assert operation["summary"], f"{method} {path}"
                 problems = operation["responses"]["default"]
                 assert problems, f"{method} {path}"
+
+
+def operations(app):
+    """Return each operation of the document with its method and path."""
+    paths = document(app)["paths"].items()
+    return [(name, path, item[name]) for path, item in paths for name in item if name != "parameters"]
+
+
+def test_every_operation_has_an_id_of_its_own(app):
+    ids = [operation["operationId"] for _, _, operation in operations(app)]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name) for name in ids), ids
+    assert {"listKeys", "createKey", "revokeKey"} <= set(ids)
+
+
+def test_every_email_has_the_format_email(app):
+    schemas = document(app)["components"]["schemas"]
+    fields = [
+        (f"{schema}.{name}", field.get("items", field))
+        for schema in schemas
+        for name, field in schemas[schema]["properties"].items()
+        if name in ("email", "emails")
+    ]
+    assert len(fields) >= 5
+    assert all(field.get("format") == "email" for _, field in fields), fields
+
+
+def test_booleans_of_bodies_are_true_or_false_alone(app, cast, api):
+    ids, schemas = belongings(app, cast), document(app)["components"]["schemas"]
+    programs = {True: api(cast.sam.session()), False: api(cast.ada.session())}
+    tried = 0
+    for method, path, operation in operations(app):
+        content = operation.get("requestBody", {"content": {}})["content"].get("application/json")
+        fields = schemas[content["schema"]["$ref"].rpartition("/")[2]]["properties"] if content else {}
+        for name in [name for name in fields if fields[name].get("type") == "boolean"]:
+            address = path.removeprefix("/api/v1").format(**ids)
+            for value in (1, 0, 1.0, 0.0, "true", "", [], None):
+                body = {"reason": "as asked for"} if "reason" in fields else {}
+                answer = programs["/support/" in path].send(method.upper(), address, body | {name: value})
+                found = problem_of(answer, 422, "validation_failed")
+                assert [fault["field"] for fault in found["errors"]] == [name], f"{path}: {value}"
+                tried += 1
+    assert tried >= 16
 
 
 def test_every_code_is_in_the_document(app):

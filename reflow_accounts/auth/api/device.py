@@ -23,7 +23,7 @@ blueprint = ApiBlueprint(
 @blueprint.arguments(DeviceAsk, location=OAUTH, required=False)
 @blueprint.response(200, DeviceCodes)
 @blueprint.doc(security=[])
-def ask(payload: dict[str, Any]) -> dict[str, Any]:
+def request_device_code(payload: dict[str, Any]) -> dict[str, Any]:
     """Begin a login: a code to type in a browser, and a code to poll with. JSON is taken, too."""
     rate_limits.hit("device-login", address=client().address)
     login, device_code, user_code = device_flow.ask(payload["host"], client=client())
@@ -42,7 +42,7 @@ def ask(payload: dict[str, Any]) -> dict[str, Any]:
 @blueprint.arguments(DevicePoll, location=OAUTH)
 @blueprint.response(200, DeviceToken)
 @blueprint.doc(security=[])
-def poll(payload: dict[str, Any]) -> dict[str, Any]:
+def request_device_token(payload: dict[str, Any]) -> dict[str, Any]:
     """Fetch the session once the login is approved; until then 400, and `error` says why. JSON is taken, too.
 
     `authorization_pending`: ask again. `slow_down`: ask again, five seconds slower from now on.

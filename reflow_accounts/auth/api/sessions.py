@@ -25,7 +25,7 @@ blueprint = ApiBlueprint("sessions", __name__, description="Sessions of the refl
 @blueprint.arguments(SignIn)
 @blueprint.response(201, SessionOut)
 @blueprint.doc(security=[])
-def sign_in(payload: dict[str, Any]) -> Any:
+def create_session(payload: dict[str, Any]) -> Any:
     """Sign in with e-mail address and password.
 
     With two-factor authentication on, `otp` is the authenticator app's code, or a recovery code. The
@@ -85,7 +85,7 @@ def _code_tried(user: User) -> dict[str, str]:
 
 @blueprint.route("/sessions/current", methods=["DELETE"])
 @blueprint.response(204)
-def sign_out() -> None:
+def end_session() -> None:
     """End the session that this request was made with."""
     session = caller().session
     if session is None:

@@ -27,7 +27,7 @@ ONE = f"{LIST}/<account_id>"
 @service_accounts_blueprint.route(LIST)
 @service_accounts_blueprint.arguments(AccountsQuery, location="query")
 @service_accounts_blueprint.response(200, page_of(AccountOut))
-def list_accounts(query: dict[str, Any], team_id: str) -> Page[ListedAccount]:
+def list_service_accounts(query: dict[str, Any], team_id: str) -> Page[ListedAccount]:
     """List the service accounts of your team, newest first."""
     limit, before = query["limit"], Position.of(read_cursor(query.get("cursor"), 2))
     rows = service_accounts.listing_of(_team(team_id), limit=limit + 1, before=before)
@@ -37,19 +37,21 @@ def list_accounts(query: dict[str, Any], team_id: str) -> Page[ListedAccount]:
 @service_accounts_blueprint.route(LIST, methods=["POST"])
 @service_accounts_blueprint.arguments(NewAccount)
 @service_accounts_blueprint.response(201, AccountOut)
-def create_account(wanted: dict[str, Any], team_id: str) -> Any:
+def create_service_account(wanted: dict[str, Any], team_id: str) -> Any:
     """Make a service account. Needs Admin rights."""
     team = _team(team_id)
     account = accounts.create(
         team, wanted["name"], Rights(wanted["rights"]), by=current_user(), client=client()
     )
-    location = url_for("service-accounts.show_account", team_id=team.public_id, account_id=account.public_id)
+    location = url_for(
+        "service-accounts.show_service_account", team_id=team.public_id, account_id=account.public_id
+    )
     return service_accounts.listed(account), 201, {"Location": location}
 
 
 @service_accounts_blueprint.route(ONE)
 @service_accounts_blueprint.response(200, AccountOut)
-def show_account(team_id: str, account_id: str) -> ListedAccount:
+def show_service_account(team_id: str, account_id: str) -> ListedAccount:
     """Show a service account."""
     return service_accounts.listed(accounts.live_account_of(_team(team_id), account_id))
 
@@ -57,7 +59,7 @@ def show_account(team_id: str, account_id: str) -> ListedAccount:
 @service_accounts_blueprint.route(ONE, methods=["PATCH"])
 @service_accounts_blueprint.arguments(AccountChange)
 @service_accounts_blueprint.response(200, AccountOut)
-def change_account(wanted: dict[str, Any], team_id: str, account_id: str) -> ListedAccount:
+def change_service_account(wanted: dict[str, Any], team_id: str, account_id: str) -> ListedAccount:
     """Rename a service account, change its rights, disable or enable it. Needs Admin rights."""
     team, account = administered(team_id, account_id)
     rights = Rights(wanted["rights"]) if "rights" in wanted else None
@@ -75,7 +77,7 @@ def change_account(wanted: dict[str, Any], team_id: str, account_id: str) -> Lis
 
 @service_accounts_blueprint.route(ONE, methods=["DELETE"])
 @service_accounts_blueprint.response(204)
-def delete_account(team_id: str, account_id: str) -> None:
+def delete_service_account(team_id: str, account_id: str) -> None:
     """Delete a service account and revoke its keys, at once and for good. Needs Admin rights."""
     team, account = administered(team_id, account_id)
     service_accounts.delete(team, account, by=current_user(), client=client())

@@ -77,7 +77,7 @@ def list_members(query: dict[str, Any], team_id: str) -> Page[Member]:
 @blueprint.route("/teams/<team_id>/members/<user_id>", methods=["PATCH"])
 @blueprint.arguments(MemberRights)
 @blueprint.response(200, MemberOut)
-def change_rights(wanted: dict[str, Any], team_id: str, user_id: str) -> Member:
+def change_member_rights(wanted: dict[str, Any], team_id: str, user_id: str) -> Member:
     """Change the rights of a member, from the next request on. Needs Admin rights."""
     team = membership_of(current_user(), team_id).team
     member = members.change_rights(team, user_id, wanted["rights"], by=current_user(), client=client())
@@ -103,7 +103,7 @@ def list_invitations(query: dict[str, Any], team_id: str) -> Page[Invitation]:
 @blueprint.route("/teams/<team_id>/invitations", methods=["POST"])
 @blueprint.arguments(NewInvitations)
 @blueprint.response(201, InvitationsOut)
-def invite(wanted: dict[str, Any], team_id: str) -> dict[str, list[Invitation]]:
+def invite_members(wanted: dict[str, Any], team_id: str) -> dict[str, list[Invitation]]:
     """Invite people by mail; each link works once, within seven days. Needs Admin rights."""
     team, rights = _team_of_admin(team_id), Rights(wanted["rights"])
     return {"items": invitations.invite(team, wanted["emails"], rights, by=current_user(), client=client())}
@@ -118,7 +118,7 @@ def cancel_invitation(team_id: str, invitation_id: str) -> None:
 
 @blueprint.route("/teams/<team_id>/invitations/<invitation_id>/sending", methods=["POST"])
 @blueprint.response(200, InvitationOut)
-def send_again(team_id: str, invitation_id: str) -> Invitation:
+def resend_invitation(team_id: str, invitation_id: str) -> Invitation:
     """Mail a new link; the older one stops working. Needs Admin rights."""
     return invitations.send_again(_team_of_admin(team_id), invitation_id, by=current_user(), client=client())
 
