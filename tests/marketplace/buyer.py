@@ -1,7 +1,7 @@
 """The form post with which AWS Marketplace sends a buyer."""
 
 REGISTRATION_URL, PAGE = "/marketplace/aws", "/registration"
-TOKEN = "x-amzn-marketplace-token"
+TOKEN, OFFER = "x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"
 
 
 def arrive(browser, token, **more):
