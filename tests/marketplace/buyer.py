@@ -7,7 +7,7 @@ from reflow_accounts.database import db, now
 from reflow_accounts.marketplace.models import Claim
 
 REGISTRATION_URL, PAGE = "/marketplace/aws", "/registration"
-TOKEN = "x-amzn-marketplace-token"
+TOKEN, OFFER = "x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"
 
 
 def arrive(browser, token, **more):

@@ -4,8 +4,9 @@ import pytest
 
 from reflow_accounts.subscriptions.models import Licence
 from tests.helpers import rows
+from tests.helpers.odd_fields import FoundForm, Sender
 from tests.helpers.page_client import PageClient
-from tests.marketplace.buyer import PAGE, REGISTRATION_URL, TOKEN, arrive
+from tests.marketplace.buyer import OFFER, PAGE, REGISTRATION_URL, TOKEN, arrive
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -104,3 +105,18 @@ def test_listing_address_opened_by_hand_explains_registration(buyer):
     answer = buyer.get(REGISTRATION_URL, follow_redirects=True)
     assert answer.status_code == 404
     assert "Set up your account" in answer.text
+
+
+def test_odd_fields_cause_no_server_error(cast, aws, another):
+    selling = another(aws=aws.settings, rate_limits=False)
+    browser = PageClient(selling, selling.response_class)
+    cast.nina.sign_in(browser)
+    token = aws.sell("l-1", "agmt-1")
+    arrive(browser, token)
+    sender = Sender(selling, browser, {TOKEN: token, "team_name": "Solo two"})
+    forms = [*sender.forms([PAGE]).values(), FoundForm("POST", REGISTRATION_URL, {TOKEN: "", OFFER: ""})]
+    assert len(forms) > 1
+    for form in forms:
+        for name in form.fields:
+            sender.send(form, {name})
+    assert not sender.wrong, "\n".join(["", *sender.wrong])
