@@ -64,6 +64,7 @@ class Code(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     REVOKED_KEY = "revoked_key"
     EXPIRED_KEY = "expired_key"
+    ACCOUNT_DISABLED = "account_disabled"
     SUBSCRIPTION_INACTIVE = "subscription_inactive"
     INSUFFICIENT_RIGHTS = "insufficient_rights"
     NOT_FOUND = "not_found"

@@ -24,6 +24,10 @@ from reflow_accounts.web.request_info import LONGEST_METHOD, client, path
 
 _DOCUMENT = "api-docs.openapi_json"
 _MISSING = "Send an API key in the header Authorization: Bearer <key>."
+_NOT_BEARER = f"The Authorization header does not begin with Bearer and a space. {_MISSING}"
+_NOT_ASCII = "The Authorization header has characters that no API key has. Copy the key again."
+_QUOTED = "The API key is in quotation marks. Send it without them."
+_QUOTES = "'\"`"
 _SESSION_ENDED = "This session has ended. Log in again."
 _NO_SUBSCRIPTION = (
     "No team of this key's user has an active AWS Marketplace subscription. Contact support; "
@@ -89,7 +93,11 @@ def authenticate(secret: str) -> PresentedKey:
 
 def _caller_by(secret: str | None) -> Caller:
     if not secret:
-        raise Unauthenticated(Code.MISSING_CREDENTIALS, _MISSING)
+        raise _nothing_usable()
+    if not secret.isascii():
+        raise Unauthenticated(Code.MALFORMED_KEY, _NOT_ASCII)
+    if secret[0] in _QUOTES and secret[-1] in _QUOTES:
+        raise Unauthenticated(Code.MALFORMED_KEY, _QUOTED)
     if secret.startswith(SESSION_PREFIX) and is_well_formed(secret):
         session = find_session(secret, SessionKind.COMMAND)
         if session is None:
@@ -140,6 +148,15 @@ def _described() -> tuple[str, str]:
 def _bearer() -> str | None:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else None
+
+
+def _nothing_usable() -> Unauthenticated:
+    """Return the refusal of a request without a bearer secret, which says what was received instead."""
+    header = request.headers.get("Authorization", "").strip()
+    if not header.isascii():
+        return Unauthenticated(Code.MALFORMED_KEY, _NOT_ASCII)
+    is_bearer = header.lower() in ("", "bearer")
+    return Unauthenticated(Code.MISSING_CREDENTIALS, _MISSING if is_bearer else _NOT_BEARER)
 
 
 def _is_open_to_all() -> bool:

@@ -8,6 +8,12 @@ from reflow_accounts.api_auth.store import LookupRow
 from reflow_accounts.contract import KEY_PREFIX, Code, is_well_formed
 from reflow_accounts.errors import Unauthenticated
 from reflow_accounts.subscriptions.models import State
+from reflow_accounts.users.models import UserKind
+
+_DISABLED = {
+    UserKind.SERVICE_ACCOUNT: "The service account of this API key is disabled. An Admin of its team can enable it.",
+    UserKind.PERSON: "The account of this API key is disabled. Contact support.",
+}
 
 
 class PresentedTeam(NamedTuple):
@@ -39,7 +45,7 @@ def is_key(secret: str) -> bool:
 def verify(rows: Sequence[LookupRow]) -> PresentedKey:
     """Return the valid key that was looked up. Raises Unauthenticated for an invalid or unknown one.
 
-    The key of a disabled user is refused like an unknown one, unless it was revoked.
+    Only a caller with the whole secret learns that the account of the key is disabled.
     """
     if not rows:
         raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
@@ -50,7 +56,7 @@ def verify(rows: Sequence[LookupRow]) -> PresentedKey:
     if key.revoked_at is not None:
         raise Unauthenticated(Code.REVOKED_KEY, "This API key was revoked.", revoked_at=_time(key.revoked_at))
     if key.disabled_at is not None:
-        raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
+        raise Unauthenticated(Code.ACCOUNT_DISABLED, _DISABLED[UserKind(key.kind)])
     raise Unauthenticated(Code.EXPIRED_KEY, "This API key has expired.", expired_at=_time(key.expires_at))
 
 

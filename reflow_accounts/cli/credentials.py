@@ -49,6 +49,7 @@ _REFUSALS: dict[str, str] = {
     Code.REVOKED_KEY: "was revoked",
     Code.EXPIRED_KEY: "has expired",
     Code.UNKNOWN_KEY: "is not known to {server}",
+    Code.ACCOUNT_DISABLED: "belongs to an account that is disabled",
     Code.MALFORMED_KEY: "is not a whole key, says {server}",
 }
 

@@ -107,7 +107,7 @@ def spoil(cast, key, how):
     ("how", "code"),
     [
         ("revoked", "revoked_key"),
-        ("disabled", "unknown_key"),
+        ("disabled", "account_disabled"),
         ("unknown", "unknown_key"),
         ("x", "malformed_key"),
     ],
@@ -131,7 +131,7 @@ def test_disabled_service_account_is_let_in_nowhere(cast, api):
     key = cast.ci.key()
     assert api(key.secret).get(question(cast.acme)).status_code == 204
     cast.ci.change(disabled_at=now())
-    problem_of(api(key.secret).get(question(cast.acme)), 401, "unknown_key")
+    problem_of(api(key.secret).get(question(cast.acme)), 401, "account_disabled")
 
 
 def test_rights_and_membership_hold_for_the_next_question(cast, api):

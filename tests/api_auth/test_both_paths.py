@@ -18,7 +18,7 @@ from tests.helpers.at_once import at_once
 REFUSALS = {
     "revoked": (401, "revoked_key"),
     "expired": (401, "expired_key"),
-    "disabled": (401, "unknown_key"),
+    "disabled": (401, "account_disabled"),
     "unsubscribed": (403, "subscription_inactive"),
     "wrong": (401, "malformed_key"),
 }

@@ -152,7 +152,8 @@ def test_secret_typed_in_the_wrong_place_is_not_repeated(here, words):
 
 
 @pytest.mark.parametrize(
-    "code", ["missing_credentials", "malformed_key", "unknown_key", "revoked_key", "expired_key"]
+    "code",
+    ["missing_credentials", "malformed_key", "unknown_key", "revoked_key", "expired_key", "account_disabled"],
 )
 def test_refusal_names_the_credential_and_not_the_secret(here, listener, code):
     path = key_file(here.folder / "mine", SECRET)

@@ -57,7 +57,7 @@ def test_name_rights_and_standing_are_changed_each_alone(cast, ada, api, path):
     assert ada.patch(one, {"rights": "view"}).json["rights"] == "view"
     assert api(key.secret).get("/me").json["teams"][0]["rights"] == "view"
     assert ada.patch(one, {"disabled": True}).json["disabled"] is True
-    problem_of(api(key.secret).get("/me"), 401, "unknown_key")
+    problem_of(api(key.secret).get("/me"), 401, "account_disabled")
     shown = ada.patch(one, {"disabled": False}).json
     assert (shown["name"], shown["rights"], shown["disabled"]) == ("robot", "view", False)
     assert api(key.secret).get("/me").status_code == 200

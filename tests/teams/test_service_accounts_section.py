@@ -171,7 +171,7 @@ def test_deleting_twice_ends_the_same(app, cast, ada, headers):
 def test_disabled_its_keys_stop_at_once_and_work_again(app, cast, ada, api):
     key, path = cast.ci.key("deploy"), page_of(cast.acme, cast.ci)
     ada.submit(ada.page(path), f"{path}/standing")
-    problem_of(api(key.secret).get("/me"), 401, "unknown_key")
+    problem_of(api(key.secret).get("/me"), 401, "account_disabled")
     page = ada.page(path)
     assert "acme-ci is disabled" in page.text
     assert "Disabled" in table(ada.page(tab(cast.acme)))[0][0]
