@@ -64,6 +64,11 @@ class RateLimited(DomainError):
         super().__init__(sentence)
         self.retry_after = retry_after
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that a response to this error has (RFC 6585, section 4)."""
+        return {"Retry-After": str(self.retry_after)}
+
 
 class Unavailable(DomainError):
     code, status, title = Code.UNAVAILABLE, 503, "Not available right now"

@@ -135,7 +135,7 @@ def domain_error(error: DomainError) -> Response:
     db.session.rollback()
     answer = _domain_problem(error) if is_api() else error_page(error.status, str(error))
     if isinstance(error, RateLimited):
-        answer.headers["Retry-After"] = str(error.retry_after)
+        answer.headers.update(error.headers)
     return answer
 
 

@@ -36,7 +36,7 @@ def enter_code() -> Answer:
         login = claim(current_user(), form.code.data or "")
     except RateLimited as error:
         form.code.errors = [str(error)]
-        return _form(form), error.status, {"Retry-After": str(error.retry_after)}
+        return _form(form), error.status, error.headers
     except ValidationFailed as failed:
         db.session.rollback()
         user = current_user()

@@ -37,8 +37,7 @@ def ask_reset() -> Answer:
         return render_template("auth/forgot.html", form=form), 422
     except RateLimited as limited:
         form.email.errors = [str(limited)]
-        headers = {"Retry-After": str(limited.retry_after)}
-        return render_template("auth/forgot.html", form=form), limited.status, headers
+        return render_template("auth/forgot.html", form=form), limited.status, limited.headers
     db.session.commit()
     return render_template("auth/forgot_sent.html", email=form.email.data)
 

@@ -40,7 +40,7 @@ def enter_code() -> Answer:
         if _is_right(user, second_factor.accept_code, form):
             return _begin(user, Factor.CODE)
     except RateLimited as limited:
-        return _ask(user, form.with_fault(str(limited))), limited.status, _wait(limited)
+        return _ask(user, form.with_fault(str(limited))), limited.status, limited.headers
     return _ask(user, form.with_fault(second_factor.WRONG_CODE)), 422
 
 
@@ -61,7 +61,7 @@ def enter_recovery_code() -> Answer:
         if _is_right(user, partial(recovery_codes.accept, client=client()), form):
             return _begin(user, Factor.RECOVERY_CODE)
     except RateLimited as limited:
-        return _ask_recovery(form.with_fault(str(limited))), limited.status, _wait(limited)
+        return _ask_recovery(form.with_fault(str(limited))), limited.status, limited.headers
     return _ask_recovery(form.with_fault(WRONG_RECOVERY_CODE)), 422
 
 
@@ -85,10 +85,6 @@ def _begin(user: User, second: Factor) -> AnyResponse:
 
 def _tried(user: User) -> dict[str, str]:
     return {"account": user.public_id, "address": client().address}
-
-
-def _wait(limited: RateLimited) -> dict[str, str]:
-    return {"Retry-After": str(limited.retry_after)}
 
 
 def _ask(user: User, form: CodeForm) -> str:

@@ -53,8 +53,7 @@ def log_in() -> Answer:
             user = login_service.find_by_password(form.email.data or "", form.password.data or "", hasher())
     except RateLimited as error:
         form.password.errors = [f"{str(error).removesuffix('.')} or reset your password."]
-        headers = {"Retry-After": str(error.retry_after)}
-        return show_login(form), error.status, headers
+        return show_login(form), error.status, error.headers
     if user is None:
         login_service.refuse_sign_in(form.email.data or "", client())
         db.session.commit()
@@ -84,7 +83,7 @@ def log_in_with_passkey() -> Answer:
             # The browser got no challenge, perhaps because of this limit: report it here.
             rate_limits.hit("passkey", address=address)
     except RateLimited as limited:
-        return _refuse_passkey(str(limited)), limited.status, {"Retry-After": str(limited.retry_after)}
+        return _refuse_passkey(str(limited)), limited.status, limited.headers
     passkey = passkeys.verify(credential, Site.at(redirects.origin()))
     if passkey:
         answer = begin(passkey.user, Factor.PASSKEY)

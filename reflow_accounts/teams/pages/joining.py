@@ -89,8 +89,7 @@ def _join_anew(token: str, invitation: Invitation) -> Answer:
         return _page(token, invitation, Situation.NEW, form), 422
     except RateLimited as limited:
         form.password.errors = [str(limited)]
-        headers = {"Retry-After": str(limited.retry_after)}
-        return _page(token, invitation, Situation.NEW, form), limited.status, headers
+        return _page(token, invitation, Situation.NEW, form), limited.status, limited.headers
     except (Gone, Conflict):
         db.session.rollback()
         return show(token)

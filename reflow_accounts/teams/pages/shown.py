@@ -93,7 +93,7 @@ def refused(team_id: str, error: DomainError) -> Answer:
         page = tab(membership, fault=str(error))
     answer = make_response(page, error.status)
     if isinstance(error, RateLimited):
-        answer.headers["Retry-After"] = str(error.retry_after)
+        answer.headers.update(error.headers)
     return answer
 
 

@@ -52,8 +52,7 @@ def sign_up() -> Answer:
         return render_template("users/signup.html", form=form), 422
     except RateLimited as limited:
         form.email.errors = [str(limited)]
-        headers = {"Retry-After": str(limited.retry_after)}
-        return render_template("users/signup.html", form=form), limited.status, headers
+        return render_template("users/signup.html", form=form), limited.status, limited.headers
     db.session.commit()
     return render_template("users/check_email.html", email=form.email.data)
 
