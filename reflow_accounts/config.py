@@ -50,6 +50,11 @@ class Settings:
         return self.environment == "production"
 
     @property
+    def signing_keys(self) -> list[str]:
+        """The secret keys as itsdangerous takes them: it signs with the last one and accepts all."""
+        return [*self.secret_key_fallbacks, self.secret_key]
+
+    @property
     def is_https(self) -> bool:
         return self.base_url.startswith("https://")
 

@@ -10,6 +10,7 @@ from itsdangerous import BadData, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 from reflow_accounts.auth.login import find_by_email
+from reflow_accounts.config import Settings
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
 
@@ -67,7 +68,6 @@ def _cookie_name() -> str:
 
 
 def _serializer() -> URLSafeTimedSerializer:
-    # itsdangerous signs with the last key and accepts all of them.
-    keys = [*current_app.config["SECRET_KEY_FALLBACKS"], current_app.config["SECRET_KEY"]]
+    settings: Settings = current_app.config["SETTINGS"]
     signer = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
-    return URLSafeTimedSerializer(keys, salt="known devices", signer_kwargs=signer)
+    return URLSafeTimedSerializer(settings.signing_keys, salt="known devices", signer_kwargs=signer)

@@ -151,7 +151,5 @@ def read_link(token: str, purpose: str) -> str | None:
 
 def _signer(purpose: str) -> Signer:
     settings: Settings = current_app.config["SETTINGS"]
-    # itsdangerous signs with the last key and accepts all of them.
-    keys = [*settings.secret_key_fallbacks, settings.secret_key]
     salt = f"reflow mailed link: {purpose}"
-    return Signer(keys, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
+    return Signer(settings.signing_keys, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
