@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, or_, update
 from sqlalchemy.exc import IntegrityError
 
-from reflow_accounts.api_keys.lineage import created_keys, end_under
+from reflow_accounts.api_keys.lineage import end_under, keys_ending_after
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import (
     checked_name,
@@ -67,11 +67,8 @@ def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> No
     if not affected_rows(ended):
         raise ValidationFailed(expires_at="This key ends earlier. An end can only be brought forward")
     record_act(Action.KEY_END_SET, key, by, client, expires_at=expires_at.isoformat())
-    for created in created_keys(key):
-        if created.created_by_id == key.id and (
-            created.expires_at is None or created.expires_at > expires_at
-        ):
-            end_at(created, expires_at, by=by, client=client)
+    for created in keys_ending_after(key, expires_at):
+        end_at(created, expires_at, by=by, client=client)
 
 
 def rotate(

@@ -1,5 +1,6 @@
 """Keys that were created with other keys, and how long they may live."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import and_, or_, select
@@ -24,6 +25,13 @@ def end_under(created_by: ApiKey | None, expires_at: datetime | None) -> datetim
         sentence = "Choose a time before the end of the key that you are using, or log in"
         raise ValidationFailed(expires_at=sentence)
     return expires_at or limit
+
+
+def keys_ending_after(key: ApiKey, at: datetime) -> Sequence[ApiKey]:
+    """Return the live keys that `key` itself created and that end after `at`."""
+    ends_later = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at)
+    query = select(ApiKey).where(ApiKey.created_by_id == key.id, ApiKey.revoked_at.is_(None), ends_later)
+    return db.session.scalars(query.order_by(ApiKey.id.desc())).all()
 
 
 def created_keys(key: ApiKey) -> list[ApiKey]:

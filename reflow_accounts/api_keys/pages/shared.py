@@ -96,7 +96,8 @@ def ask_to_revoke(context: Context, key_id: str) -> Answer:
     key = service.key_of(context["owner"], key_id)
     if key.revoked_at:
         return _already_revoked(context, key)
-    return _dialog("api_keys/revocation.html", context, key)
+    more = {"previous": previous_keys([key.id]), "created": created_keys(key)}
+    return _dialog("api_keys/revocation.html", context, key, **more)
 
 
 def revoke(context: Context, key_id: str) -> Answer:
@@ -208,8 +209,7 @@ def _reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None =
 def _dialog(template: str, context: Context, key: ApiKey, **more: Any) -> str:
     """Return a question about one key; Cancel leads to the part of the table that was on the screen."""
     row, (name, cursor) = service.with_usage_counts([key])[0], _shown()
-    more |= {"row": row, "previous": previous_keys([key.id]), "name": name, "cursor": cursor}
-    more["created"] = created_keys(key)
+    more |= {"row": row, "name": name, "cursor": cursor}
     return render_template(template, **context, **more, back_url=_back_url(context))
 
 
