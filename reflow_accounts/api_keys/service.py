@@ -137,15 +137,11 @@ def keys_of(
     user: User,
     *,
     state: KeyState = KeyState.LIVE,
-    name: str = "",
     limit: int | None = None,
     before: Position | None = None,
 ) -> list[ApiKey]:
-    """List keys of the user whose name contains `name`, newest first; all of them unless limited."""
+    """List keys of the user, newest first; all of them unless limited."""
     query = select(ApiKey).where(ApiKey.user_id == user.id)
-    if name:
-        term = text.folded(name)[: text.LONGEST_TERM]
-        query = query.where(ApiKey.folded_name.contains(term, autoescape=True))
     if state != KeyState.ALL:
         is_live = ApiKey.revoked_at.is_(None)
         query = query.where(is_live if state == KeyState.LIVE else ~is_live)
@@ -158,13 +154,12 @@ def keys_page(
     user: User,
     *,
     state: KeyState = KeyState.LIVE,
-    name: str = "",
     limit: int = ROWS_ON_A_PAGE,
     cursor: str | None = None,
 ) -> Page[ListedKey]:
     """Return one page of `keys_of`. Raises ValidationFailed for an invalid cursor."""
     before = Position.of(read_cursor(cursor, 2))
-    keys = keys_of(user, state=state, name=name, limit=limit + 1, before=before)
+    keys = keys_of(user, state=state, limit=limit + 1, before=before)
     page = Page.cut(keys, limit, place_of)
     return Page(with_usage_counts(list(page.items)), page.next_cursor)
 
