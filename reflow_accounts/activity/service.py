@@ -87,20 +87,20 @@ def activity_of(
     admin_team_ids, others = _teams_of(user, team_ids)
     key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_owned_by(admin_team_ids)])
     position = _position(after, user, admin_team_ids, others) if after is not None else None
-    period: dict[str, Any] = {"since": since, "until": until}
+    limits: dict[str, Any] = {"limit": limit + 1, "since": since, "until": until}
     last_use, last_act = (seen[0], Position.of(seen[1:])) if seen else (None, None)
-    newer = position and position.among_uses
-    uses = uses_of(key_ids, limit=limit + 1, before=last_use, after=newer, **period)
-    acts = events_of(
-        user.id,
-        admin_team_ids,
-        limit=0 if uses_only else limit + 1,
-        member_team_ids=others,
-        before=last_act,
-        key_id=key.public_id if key else None,
-        after=position and position.among_events,
-        **period,
-    )
+    uses = uses_of(key_ids, before=last_use, after=position and position.among_uses, **limits)
+    acts: list[AuditEvent] = []
+    if not uses_only:
+        acts = events_of(
+            user.id,
+            admin_team_ids,
+            member_team_ids=others,
+            before=last_act,
+            key_id=key.public_id if key else None,
+            after=position and position.among_events,
+            **limits,
+        )
     entries = _merged((_of_use(use) for use in uses), (_of_act(act, user) for act in acts), limit + 1)
     cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
     # Uses come by number, which concurrent requests may get in another order than their times.
