@@ -6,6 +6,7 @@ from datetime import datetime
 from reflow_accounts.marketplace.models import Agreement
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 from reflow_accounts.subscriptions.service import SubscriptionStatus
+from reflow_accounts.web.filters import written_day
 
 _WHY = {
     "CANCELLED": " (cancelled by the buyer)",
@@ -27,12 +28,12 @@ def explain(
     state, override = status.state.capitalize(), status.override
     if override is None:
         since, fact = _by_aws(status, agreements, for_staff=for_staff)
-        moment = f" since {_day(since)}" if since else ""
+        moment = f" since {written_day(since)}" if since else ""
         return f"{state}{moment}: {fact}.{' No override.' if for_staff else ''}"
     by = override.by_name if for_staff else "Reflow support"
     until = f" until {_moment(override.expires_at)}" if override.expires_at else ""
     deed = "keeps it active" if override.is_active else "switched it off"
-    told = f"{state} since {_day(override.at)}: {by} {deed}{until}."
+    told = f"{state} since {written_day(override.at)}: {by} {deed}{until}."
     if not for_staff:
         return told
     aws_says = "active" if status.is_active_by_aws else "inactive"
@@ -65,9 +66,5 @@ def _ended_at(licence: Licence) -> datetime:
     return licence.ends_at if licence.state == LicenceState.ENDING and licence.ends_at else licence.since_at
 
 
-def _day(at: datetime) -> str:
-    return f"{at.day} {at:%b %Y}"
-
-
 def _moment(at: datetime) -> str:
-    return f"{_day(at)} {at:%H:%M} UTC"
+    return f"{written_day(at)} {at:%H:%M} UTC"

@@ -34,8 +34,12 @@ def ago(context: Context, at: datetime) -> str:
 @pass_context
 def day(context: Context, at: datetime) -> str:
     """Return the date in the user's time zone: 12 Nov 2026."""
-    local = _local(context, at)
-    return f"{local.day} {local:%b %Y}"
+    return written_day(_local(context, at))
+
+
+def written_day(at: datetime) -> str:
+    """Return the date of a time in its own zone: 12 Nov 2026."""
+    return f"{at.day} {at:%b %Y}"
 
 
 @pass_context
