@@ -132,3 +132,13 @@ def test_creation_is_limited(api, ada):
     answer = ada.post("/keys", {"name": "one more"})
     problem_of(answer, 429, "rate_limited")
     assert 0 < int(answer.headers["Retry-After"]) <= 60
+
+
+def test_key_for_ci_counts_as_created(cast, client, api, ada):
+    for number in range(60):
+        create(ada, f"key {number}")
+    cast.ada.sign_in(client)
+    path = f"/account/teams/{cast.acme.id}/ci-key"
+    answer = client.send(path, name="robot", key_name="ci", rights="edit", nonce="once")
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0

@@ -11,6 +11,7 @@ from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFailed
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service import admin_membership_of
@@ -37,6 +38,7 @@ def create(team_id: str) -> Answer:
     """Make the service account and its key, and show the secret, this once."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
+    rate_limits.hit("create-key", account=current_user().public_id)
     form = CiKeyForm()
     name, key_name, nonce = (form[field].data or "" for field in ("name", "key_name", "nonce"))
     try:
