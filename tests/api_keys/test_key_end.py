@@ -17,17 +17,6 @@ def soon(hours: float) -> str:
     return (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
 
 
-@pytest.fixture(params=["own", "account"])
-def keys(request, cast, api):
-    """Ada's session; the path of a key of hers or of the team's program; the key."""
-    ada = api(cast.ada.session())
-    if request.param == "own":
-        key = cast.ada.key("CI")
-        return ada, f"/keys/{key.id}", key
-    key = cast.ci.key("CI")
-    return ada, f"/teams/{cast.acme.id}/service-accounts/{cast.ci.id}/keys/{key.id}", key
-
-
 def test_key_is_given_an_end_and_then_an_earlier_one(keys, api):
     ada, path, key = keys
     for hours in (24, 1):
