@@ -41,7 +41,7 @@ class Effects:
         shown = len(self.addresses) <= _MOST_ADDRESSES
         to = " and ".join(self.addresses) if shown else _count(len(self.addresses), "Admin")
         return " ".join(
-            [*told, f"A mail goes to {to}." if to else "Nobody is mailed: no Admin has an address."]
+            [*told, f"A mail goes to {to}." if to else "No mail is sent: no Admin has an address."]
         )
 
 

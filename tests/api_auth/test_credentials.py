@@ -108,7 +108,7 @@ def test_value_of_a_browsers_session_does_not_open_the_api(app, cast, client, ap
     problem_of(api(value).get("/me"), 401, "malformed_key")
 
 
-def test_keys_of_a_disabled_user_are_as_good_as_unknown(app, cast, api):
+def test_credentials_of_a_disabled_user_are_refused(app, cast, api):
     key, session = cast.ada.key(), cast.ada.session()
     cast.ada.change(disabled_at=now())
     problem_of(api(key.secret).get("/me"), 401, "account_disabled")
