@@ -7,6 +7,8 @@ API_PREFIX = "/api/v1"
 DEFAULT_SERVER = "http://127.0.0.1:5000"
 
 KEY_FILE_NAME = "reflow.key"
+# Sent with every answer to a key that ends in the next 14 days: its end, RFC 3339.
+KEY_EXPIRES_HEADER = "X-Reflow-Key-Expires"
 
 # Product name of a CI in the user agent of the CLI (RFC 9110, 10.1.5), and its display name.
 CI_PRODUCTS = {

@@ -9,6 +9,7 @@ from sqlalchemy import LargeBinary, bindparam, text
 from reflow_accounts.api_auth import forward_auth
 from reflow_accounts.api_auth.store import LOOK_UP, LookupRow
 from reflow_accounts.api_auth.verify import PresentedKey, is_key, verify
+from reflow_accounts.api_keys.expiry import warning_headers
 from reflow_accounts.api_keys.usage import record
 from reflow_accounts.api_keys.usage.record import UseFacts
 from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
@@ -63,7 +64,10 @@ def record_use(response: Response) -> Response:
     """
     if not is_api():
         return response
-    key_id = g.pop("used_key_id", None)
+    used: PresentedKey | None = g.pop("used_key", None)
+    key_id = used.facts.key_id if used else None
+    if used:
+        response.headers.update(warning_headers(used.expires_at))
     try:
         if response.status_code >= 400:
             db.session.rollback()
@@ -123,7 +127,7 @@ def _remember_use_of(secret: str | None) -> None:
 
 def _used(key: PresentedKey) -> PresentedKey:
     """Remember that a valid key was presented: the request is a use, whatever its response."""
-    g.used_key_id = key.facts.key_id
+    g.used_key = key
     return key
 
 

@@ -13,6 +13,7 @@ from reflow_accounts.api_auth.store import LookupRequest, LookupResult
 from reflow_accounts.api_auth.store_postgres import PostgresStore
 from reflow_accounts.api_auth.store_sqlite import SqliteStore
 from reflow_accounts.api_auth.verify import is_key, verify
+from reflow_accounts.api_keys.expiry import warning_headers
 from reflow_accounts.api_keys.usage.record import ACCEPTED, UseFacts
 from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
 from reflow_accounts.auth.secrets import digest_of
@@ -160,10 +161,10 @@ def _response(
     if scope["path"] == _ME:
         body = whoami.body_of_key(key)
         headers = {"Content-Type": whoami.JSON, "Content-Length": str(len(body))}
-        return request.use.status, _encoded(headers), body
+        return request.use.status, _encoded(headers | warning_headers(key.expires_at)), body
     team = forward_auth.grant(scope["query_string"].decode("latin-1"), key.teams)
     headers = forward_auth.headers_of(key.facts.user_public_id, team, key.facts.public_id)
-    return request.use.status, _encoded(headers), b""
+    return request.use.status, _encoded(headers | warning_headers(key.expires_at)), b""
 
 
 def open_store(settings: Settings) -> SqliteStore | PostgresStore:

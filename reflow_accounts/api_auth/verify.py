@@ -32,6 +32,11 @@ class PresentedKey(NamedTuple):
     teams: tuple[PresentedTeam, ...]
 
     @property
+    def expires_at(self) -> datetime | None:
+        """The end of the key; None without one."""
+        return None if self.facts.expires_at is None else _time(self.facts.expires_at)
+
+    @property
     def has_active_subscription(self) -> bool:
         """Whether any team of the user has an active subscription, which API keys require."""
         return any(team.subscription == State.ACTIVE for team in self.teams)

@@ -1,17 +1,35 @@
 """The forms that create or rotate a key."""
 
 import secrets
+from datetime import datetime, tzinfo
 
 from wtforms import HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP
+from reflow_accounts.api_keys.expiry import CHOICES, NEVER, chosen_end
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.teams.forms import AccountForm
 from reflow_accounts.web.input import Form
 
 
-class KeyForm(Form):
+class ExpiryForm(Form):
+    """When a new key ends."""
+
+    expires = SelectField(
+        "Expires",
+        choices=[SelectChoice(value, label) for value, label in CHOICES.items()],
+        default=NEVER,
+        validate_choice=False,
+    )
+    expires_on = StringField("Last day")
+
+    def expires_at(self, zone: tzinfo) -> datetime | None:
+        """Return the chosen end, with days as in `zone`. Raises ValidationFailed."""
+        return chosen_end(self.expires.data or "", self.expires_on.data or "", zone)
+
+
+class KeyForm(ExpiryForm):
     """`nonce` is new in every form, so that a form sent repeatedly creates one key."""
 
     name = StringField("Name")
@@ -48,7 +66,7 @@ class RotationForm(Form):
         return int(self.overlap.data)
 
 
-class CiKeyForm(AccountForm):
+class CiKeyForm(ExpiryForm, AccountForm):
     """A service account and its key. `nonce` is new in every form, so that a form sent repeatedly creates them once."""
 
     name = StringField("Name of the service account")

@@ -1,6 +1,6 @@
 """API keys and their uses."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, text
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
@@ -12,6 +12,8 @@ from reflow_accounts.users.models import User
 
 LONGEST_NAME = 64
 USE_ID_PREFIX = "use_"
+# From then on pages, mails and the `reflow` command say that a key ends soon.
+WARNED_BEFORE = timedelta(days=14)
 
 
 class ApiKey(Model):
@@ -61,6 +63,11 @@ class ApiKey(Model):
     @property
     def has_expired(self) -> bool:
         return self.expires_at is not None and self.expires_at <= now()
+
+    @property
+    def expires_soon(self) -> bool:
+        """Whether the key still works and ends in the next 14 days."""
+        return self.expires_at is not None and timedelta() < self.expires_at - now() <= WARNED_BEFORE
 
     @property
     def creator(self) -> dict[str, str | None]:

@@ -146,7 +146,15 @@ def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:
 
 
 def create_with_key(
-    team: Team, name: str, rights: Rights, key_name: str, nonce: str, *, by: User, client: Client
+    team: Team,
+    name: str,
+    rights: Rights,
+    key_name: str,
+    nonce: str,
+    *,
+    by: User,
+    client: Client,
+    expires_at: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a service account and its key; return the key and its secret.
 
@@ -160,7 +168,7 @@ def create_with_key(
         raise SubscriptionInactive(NEEDS_SUBSCRIPTION)
     account = accounts.create(team, name, rights, by=by, client=client)
     try:
-        return issue(account, key_name, by=by, client=client, nonce=nonce)
+        return issue(account, key_name, by=by, client=client, expires_at=expires_at, nonce=nonce)
     except ValidationFailed as failed:
         raise ValidationFailed(key_name=failed.fields["name"]) from None
 

@@ -88,4 +88,4 @@ def test_revoked_key_is_given_no_end(keys):
 def test_end_is_shown_in_the_table(cast, client):
     cast.ada.key("CI", expires_at=datetime(2031, 10, 3, 12, tzinfo=UTC))
     page = cast.ada.sign_in(client).page("/account/api-keys")
-    assert "Ends 3 Oct 2031" in page.text
+    assert "Expires 3 Oct 2031" in page.text

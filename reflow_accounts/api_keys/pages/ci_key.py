@@ -17,6 +17,7 @@ from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service import admin_membership_of
 from reflow_accounts.web.redirects import origin
 from reflow_accounts.web.request_info import client
+from reflow_accounts.web.time_zones import zone_of
 
 PROPOSED_KEY_NAME = "ci"
 
@@ -43,7 +44,14 @@ def create(team_id: str) -> Answer:
     name, key_name, nonce = (form[field].data or "" for field in ("name", "key_name", "nonce"))
     try:
         key, secret = service_accounts.create_with_key(
-            membership.team, name, form.chosen_rights, key_name, nonce, by=current_user(), client=client()
+            membership.team,
+            name,
+            form.chosen_rights,
+            key_name,
+            nonce,
+            by=current_user(),
+            client=client(),
+            expires_at=form.expires_at(zone_of(current_user().time_zone)),
         )
     except ValidationFailed as failed:
         db.session.rollback()

@@ -24,6 +24,7 @@ from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
 from reflow_accounts.web.request_info import client
+from reflow_accounts.web.time_zones import zone_of
 
 Answer = str | Response | tuple[str, int]
 Context = dict[str, Any]
@@ -161,10 +162,15 @@ def rotate_key(context: Context, key_id: str) -> Answer:
 
 
 def _issue(owner: User, form: KeyForm) -> tuple[ApiKey, str]:
-    name, nonce, by = form.name.data or "", form.nonce.data or "", current_user()
+    by = current_user()
+    more: dict[str, Any] = {
+        "nonce": form.nonce.data or "",
+        "expires_at": form.expires_at(zone_of(by.time_zone)),
+    }
     if owner.is_person:
-        return service.issue(owner, name, by=by, client=client(), nonce=nonce)
-    return service_accounts.issue_key(owning_team(owner), owner, name, by=by, client=client(), nonce=nonce)
+        return service.issue(owner, form.name.data or "", by=by, client=client(), **more)
+    team = owning_team(owner)
+    return service_accounts.issue_key(team, owner, form.name.data or "", by=by, client=client(), **more)
 
 
 def _key_owner(owner: User, form: KeyForm, accounts: Mapping[str, User]) -> User:

@@ -7,6 +7,7 @@ import click
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.keys import create, list_revoke, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
+from reflow_accounts.cli.keys.expiry import expires_option
 from reflow_accounts.cli.options import common_options, pass_context
 
 
@@ -30,11 +31,18 @@ def list_keys(context: Context, state: str) -> None:
 
 @keys.command("create")
 @click.argument("name")
+@expires_option
 @destination_options
 @common_options
 @pass_context
 def create_key(
-    context: Context, name: str, output: str | None, save: str | None, force: bool, yes: bool
+    context: Context,
+    name: str,
+    expires: str | None,
+    output: str | None,
+    save: str | None,
+    force: bool,
+    yes: bool,
 ) -> None:
     """Create an API key called NAME and print it.
 
@@ -42,7 +50,7 @@ def create_key(
     if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
     target = Target(context, output=output, save=save, force=force, yes=yes)
-    create.create_key(context.client(), name, target)
+    create.create_key(context.client(), name, target, expires=expires)
 
 
 @keys.command("rotate")

@@ -9,6 +9,7 @@ from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.keys import create, list_revoke, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
+from reflow_accounts.cli.keys.expiry import expires_option
 from reflow_accounts.cli.keys.lookup import KeyOwner, service_account_owner
 from reflow_accounts.cli.options import common_options, pass_context
 
@@ -37,6 +38,7 @@ def list_keys(context: Context, account: str, state: str, team: str | None) -> N
 @keys.command("create")
 @click.argument("account")
 @click.argument("name")
+@expires_option
 @destination_options
 @team_option
 @common_options
@@ -45,6 +47,7 @@ def create_key(
     context: Context,
     account: str,
     name: str,
+    expires: str | None,
     output: str | None,
     save: str | None,
     force: bool,
@@ -58,7 +61,7 @@ def create_key(
     """
     target = Target(context, output=output, save=save, force=force, yes=yes)
     client = context.client()
-    create.create_key(client, name, target, _owner(client, team, account))
+    create.create_key(client, name, target, _owner(client, team, account), expires=expires)
 
 
 @keys.command("rotate")

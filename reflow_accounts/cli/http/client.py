@@ -21,7 +21,7 @@ from reflow_accounts.cli.http.retry import retry_after, with_retries
 from reflow_accounts.cli.http.spinner import Spinner
 from reflow_accounts.cli.http.transport import Reply, exchange
 from reflow_accounts.cli.http.user_agent import user_agent
-from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.contract import API_PREFIX, KEY_EXPIRES_HEADER
 
 LARGEST_PAGE = 200
 MOST_PAGES = 500
@@ -69,7 +69,12 @@ class Client:
             with Spinner(self.server, self._since):
                 return exchange(url, method, headers, content)
 
-        return with_retries(attempt, method, self.server)
+        reply = with_retries(attempt, method, self.server)
+        if self.credential and (end := reply.headers.get(KEY_EXPIRES_HEADER)):
+            from reflow_accounts.cli.keys.expiry import warn_of_end
+
+            warn_of_end(self.credential, end)
+        return reply
 
     def read(self, reply: Reply) -> Any:
         """Return the JSON in a response (None for 204). Raises Problem and Unreachable as `ask` does."""

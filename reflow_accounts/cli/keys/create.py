@@ -9,23 +9,27 @@ from reflow_accounts.cli.credentials import Credential, Kind, Source
 from reflow_accounts.cli.errors import CommandError, Unreachable
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.keys.destination import Destination, Target
+from reflow_accounts.cli.keys.expiry import end_of
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner
 from reflow_accounts.cli.output import discard_stdout, document, say, tell
 from reflow_accounts.cli.text import clean
 from reflow_accounts.contract import is_well_formed
 
 
-def create_key(client: Client, name: str, target: Target, owner: KeyOwner = OWN) -> None:
-    """Create a key, write or print its secret, and report where it went.
+def create_key(
+    client: Client, name: str, target: Target, owner: KeyOwner = OWN, *, expires: str | None = None
+) -> None:
+    """Create a key, write or print its secret, and report where it went and when it ends.
 
     Raises CommandError when the secret could not be written; then the key is revoked again.
     """
+    payload = {"name": name} | ({"expires_at": end} if (end := end_of(expires)) else {})
     destination = Destination(target.path, overwrite=target.overwrite)
     try:
         target.choose_ignore_file()
         hint = f"If the key was created all the same, {owner.list_command} shows it."
         try:
-            key = request_key(client, owner.path, {"name": name})
+            key = request_key(client, owner.path, payload)
         except Unreachable as fault:
             raise (Unreachable(*fault.lines, hint) if fault.was_sent else fault) from None
         except KeyboardInterrupt:
@@ -35,10 +39,15 @@ def create_key(client: Client, name: str, target: Target, owner: KeyOwner = OWN)
     finally:
         destination.close()
     name = clean(key.get("name"))
+    ends = (
+        [f"It expires {clean(key['expires_at'])[:16].replace('T', ' ')} UTC."]
+        if key.get("expires_at")
+        else []
+    )
     if destination.path is None:
-        tell(f"The key {name} was created. Save it now: it is shown only this once.")
+        tell(f"The key {name} was created. Save it now: it is shown only this once.", *ends)
         return
-    tell(f"The key {name} was created and saved in {destination.path}.", *destination.warnings())
+    tell(f"The key {name} was created and saved in {destination.path}.", *ends, *destination.warnings())
     if target.context.as_json:
         document({field: value for field, value in key.items() if field != "secret"})
 

@@ -1,0 +1,73 @@
+"""When a key ends: the option of new keys, and the warning about the key in use."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from reflow_accounts.cli.errors import UsageFault
+from reflow_accounts.cli.output import tell
+
+if TYPE_CHECKING:
+    from reflow_accounts.cli.credentials import Credential
+
+_WARNED = "reflow_accounts.cli.warned_of_end"
+_DAYS = re.compile(r"([1-9][0-9]{0,3})d")
+_LAST_YEAR = 9998
+
+expires_option = click.option(
+    "--expires",
+    metavar="WHEN",
+    help="When the key ends: 30d (days), a date such as 2027-03-31 (its last day, in local time), a time with "
+    "a zone, or never (the default).",
+)
+
+
+def end_of(text: str | None) -> str | None:
+    """Return the end that --expires names, as the API writes times; None for never. Raises UsageFault."""
+    if text is None or text == "never":
+        return None
+    if days := _DAYS.fullmatch(text):
+        return _written(datetime.now(UTC) + timedelta(days=int(days[1])))
+    try:
+        return _written(_end_of_day(text) if len(text) == len("2027-03-31") else datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise UsageFault(
+            f"--expires {text} is no end of a key. Write 30d, a date such as 2027-03-31, or a time with a zone "
+            "such as 2027-03-31T12:00:00Z."
+        ) from None
+
+
+def warn_of_end(credential: Credential, expires_at: str) -> None:
+    """Warn once in a run that the key in use ends soon: at `expires_at`, the value of KEY_EXPIRES_HEADER."""
+    try:
+        end = datetime.fromisoformat(expires_at).astimezone(UTC)
+    except ValueError:
+        return
+    ctx = click.get_current_context(silent=True)
+    if ctx and ctx.meta.get(_WARNED):
+        return
+    if ctx:
+        ctx.meta[_WARNED] = True
+    days = (end - datetime.now(UTC)) // timedelta(days=1)
+    left = f"in {days} day{'' if days == 1 else 's'}" if days > 0 else "in less than a day"
+    tell(
+        f"warning: {credential.source} ends {left}, on {end:%Y-%m-%d at %H:%M} UTC. Create a new one and put it there "
+        "before then."
+    )
+
+
+def _end_of_day(text: str) -> datetime:
+    day = date.fromisoformat(text)
+    if day.year > _LAST_YEAR:
+        raise ValueError
+    return datetime.combine(day, time(23, 59, 59)).astimezone()
+
+
+def _written(end: datetime) -> str:
+    if end.tzinfo is None:
+        raise ValueError
+    return f"{end.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
