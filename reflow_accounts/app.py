@@ -11,7 +11,6 @@ from reflow_accounts.auth.login_manager import shown_user
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.config import Settings
 from reflow_accounts.database import (
-    csrf,
     db,
     give_up_on_silence,
     keep_to_file,
@@ -24,6 +23,7 @@ from reflow_accounts.marketplace import models as _events  # noqa: F401  # as ab
 from reflow_accounts.rate_limits import counters
 from reflow_accounts.web import (
     allowed_hosts,
+    compression,
     error_handlers,
     filters,
     htmx,
@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Make the application. Raises ConfigError when the environment is not usable."""
     settings = settings or config.load()
     request_logging.configure()
-    app = Flask(__name__, template_folder=paths.TEMPLATES, static_folder=paths.STATIC)
+    app = Flask(__name__, template_folder=paths.TEMPLATES, static_folder=None)
     app.config.from_mapping(_flask_settings(settings), SETTINGS=settings)
     app.url_map.merge_slashes = False
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -49,13 +49,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     migrate.init_app(app, db, directory=str(paths.MIGRATIONS))
     login_manager.init_app(app, add_context_processor=False)
     login_manager.session_protection = None
-    csrf.init_app(app)
     openapi.api.init_app(app)
     keys = (settings.secret_key, *settings.secret_key_fallbacks)
     passwords.init_app(app, PasswordHasher(keys, settings.password_rounds))
     encryption.init_app(app, Vault(keys))
     counters.init_app(app, settings)
-    for part in (session_cookies, filters, htmx, error_handlers):
+    # Handlers run after a request in reverse order: the first of these compresses what the others made.
+    for part in (compression, session_cookies, filters, htmx, error_handlers):
         part.init_app(app)
     security_headers.init_app(app, settings.is_https)
     blueprints.register_blueprints(app)
@@ -98,8 +98,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Lax",
         "SESSION_COOKIE_SECURE": settings.is_https,
-        # Each entry point calls check_csrf (web/csrf.py); a token lives as long as its session.
-        "WTF_CSRF_CHECK_DEFAULT": False,
+        # A token lives as long as its session (web/csrf.py).
         "WTF_CSRF_TIME_LIMIT": None,
     }
 

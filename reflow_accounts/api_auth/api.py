@@ -10,6 +10,7 @@ from reflow_accounts.auth.current_user import caller
 from reflow_accounts.auth.schemas import UserOut
 from reflow_accounts.subscriptions.models import State
 from reflow_accounts.teams.models import Rights
+from reflow_accounts.web.compression import keep_uncompressed
 from reflow_accounts.web.input import takes_any_query
 from reflow_accounts.web.openapi import ApiBlueprint, Schema
 
@@ -46,6 +47,7 @@ class Me(Schema):
 @blueprint.response(200, Me)
 def show_me() -> Response:
     """Say who you are, which teams you belong to and which credential was used."""
+    keep_uncompressed()
     who = caller()
     if who.key:
         return current_app.response_class(whoami.body_of_key(who.key), mimetype=whoami.JSON)
@@ -86,6 +88,7 @@ def authorize() -> Response:
     Everything else than yes is 401 or 403, also for a team that is not there. The subscription must be
     that team's. The use of the key is recorded as that of the request that the proxy asks about.
     """
+    keep_uncompressed()
     who, query = caller(), request.query_string.decode("latin-1")
     if who.key:
         team = forward_auth.grant(query, who.key.teams)

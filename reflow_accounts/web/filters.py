@@ -1,15 +1,12 @@
-"""Template filters: times, numbers, initials and URLs of static files."""
+"""Template filters: times, numbers and initials."""
 
-import hashlib
 from datetime import UTC, datetime, timedelta
-from functools import cache
 
-from flask import Flask, url_for
+from flask import Flask
 from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from reflow_accounts import paths
 from reflow_accounts.database import now
 from reflow_accounts.web.time_zones import zone_of
 
@@ -82,16 +79,6 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
 
 
-def asset(name: str) -> str:
-    """Return the URL of a static file; it changes with the content, so caches may keep the file for ever."""
-    return url_for("static", filename=name, v=_fingerprint(name))
-
-
-@cache
-def _fingerprint(name: str) -> str:
-    return hashlib.sha256((paths.STATIC / name).read_bytes()).hexdigest()[:12]
-
-
 def _local(context: Context, at: datetime) -> datetime:
     """Return `at` in the time zone of the signed-in user, else in UTC."""
     user = context.get("user")
@@ -106,4 +93,4 @@ def init_app(app: Flask) -> None:
     """Register the filters and globals of templates."""
     for name in (ago, day, day_or_time, day_or_today, exact, thousands, initials):
         app.jinja_env.filters[name.__name__] = name
-    app.jinja_env.globals.update(asset=asset, time_tag=time_tag)
+    app.jinja_env.globals.update(time_tag=time_tag)

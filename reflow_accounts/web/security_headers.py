@@ -1,6 +1,6 @@
 """Security headers of every response, and its Cache-Control."""
 
-from flask import Flask, Response, request
+from flask import Flask, Response
 
 # `data:` for images is for icons in the stylesheet; the key's download link is a navigation, not a load.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -28,7 +28,6 @@ _ALWAYS = {
 _TWO_YEARS = 63_072_000
 _HSTS = f"max-age={_TWO_YEARS}; includeSubDomains"
 NO_STORE = "no-store"
-_ONE_YEAR = 31_536_000
 
 
 def constant(is_https: bool) -> dict[str, str]:
@@ -45,9 +44,5 @@ def init_app(app: Flask, is_https: bool) -> None:
         headers = response.headers
         for name, value in always:
             headers.setdefault(name, value)
-        # The URL of an asset changes with its content (`filters.asset`).
-        if request.endpoint == "static" and "v" in request.args and response.status_code < 400:
-            # Replaces the "no-cache" that Flask sets for files.
-            headers["Cache-Control"] = f"public, max-age={_ONE_YEAR}, immutable"
         headers.setdefault("Cache-Control", NO_STORE)
         return response

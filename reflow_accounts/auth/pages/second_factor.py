@@ -13,6 +13,7 @@ from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.web.compression import keep_uncompressed
 from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("second_factor", __name__, url_prefix="/security")
@@ -102,6 +103,7 @@ def _record_refusal() -> None:
 
 
 def _ask_code(form: SetupForm, setup: Setup) -> str:
+    keep_uncompressed()
     qr = QrCode.of(setup.address)
     return render_template("auth/second_factor_new.html", form=form, setup=setup, qr=qr)
 
