@@ -1,0 +1,195 @@
+"""The files in deploy/, checked by the programs that read them: systemd, nginx, hadolint."""
+
+import os
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.certificates import certificate
+from tests.helpers.live_server import LiveServer, free_port
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+HOST = "accounts.example.com"
+HIGHEST_EXPOSURE = 3.0
+# Warnings about programs that are installed where the units run, not here.
+NOT_HERE = re.compile(r".*/opt/reflow-accounts/bin/reflow-accounts is not executable.*")
+
+
+@pytest.fixture
+def systemd_analyze():
+    """`systemd_analyze(…)`: what the program prints about the units of deploy/."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("there is no systemd-analyze here")
+
+    def run(*words):
+        environ = os.environ | {"SYSTEMD_UNIT_PATH": f"{DEPLOY / 'systemd'}:", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            ["systemd-analyze", *words], env=environ, capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.stdout + done.stderr
+
+    return run
+
+
+def units(suffix):
+    found = sorted(map(str, (DEPLOY / "systemd").glob(f"*{suffix}")))
+    assert found
+    return found
+
+
+def test_systemd_accepts_every_unit(systemd_analyze):
+    said = systemd_analyze("verify", *units(".service"), *units(".timer")).splitlines()
+    assert [line for line in said if not NOT_HERE.match(line)] == []
+
+
+def test_no_unit_has_more_rights_than_it_needs(systemd_analyze):
+    for unit in units(".service"):
+        said = systemd_analyze("security", "--offline=true", unit)
+        [exposure] = re.findall(r"Overall exposure level for \S+: ([\d.]+)", said)
+        assert float(exposure) <= HIGHEST_EXPOSURE, unit
+
+
+def test_every_timer_starts_a_unit():
+    timers = {Path(name).stem for name in units(".timer")}
+    assert timers < {Path(name).stem for name in units(".service")}
+
+
+def test_the_container_file_has_no_faults():
+    hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
+    done = subprocess.run(
+        [hadolint, DEPLOY / "container/Containerfile"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def behind_nginx(tmp_path_factory):
+    """The site as in production, behind nginx with deploy/nginx; returns the ports for HTTP and HTTPS and the log."""
+    if shutil.which("nginx") is None:
+        pytest.skip("there is no nginx here")
+    folder = tmp_path_factory.mktemp("nginx")
+    server = LiveServer(
+        folder,
+        REFLOW_ENV="production",
+        REFLOW_RATE_LIMITS="on",
+        REFLOW_BASE_URL=f"https://{HOST}",
+        REFLOW_TRUSTED_PROXIES="1",
+    )
+    server.launch()
+    http, https, log = free_port(), free_port(), folder / "access.log"
+    file = certificate(folder, host=HOST)
+    text = (DEPLOY / "nginx/reflow-accounts.conf").read_text("utf-8")
+    for written, here in {
+        "server 127.0.0.1:5000;": f"server 127.0.0.1:{server.port};",
+        "listen 80;": f"listen 127.0.0.1:{http};",
+        "listen 443 ssl http2;": f"listen 127.0.0.1:{https} ssl http2;",
+        "    listen [::]:80;\n": "",
+        "    listen [::]:443 ssl http2;\n": "",
+        "/var/log/nginx/reflow-accounts.log": str(log),
+        f"/etc/letsencrypt/live/{HOST}/fullchain.pem": str(file),
+        f"/etc/letsencrypt/live/{HOST}/privkey.pem": str(file),
+    }.items():
+        assert written in text
+        text = text.replace(written, here)
+    temporary = "".join(
+        f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    (folder / "nginx.conf").write_text(
+        f"daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
+        f"events {{}}\nhttp {{ {temporary}\n{text} }}\n"
+    )
+    nginx = subprocess.Popen(["nginx", "-p", folder, "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
+    _wait_until_ready(https)
+    yield http, https, log
+    nginx.terminate()
+    nginx.wait()
+    server.kill()
+
+
+def _wait_until_ready(port):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            if ask(port, "/readyz")[0] == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError("the site does not answer through nginx")
+
+
+def _trusting():
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def ask(port, path, *, tls=True, **headers):
+    """Return status, headers and body of a GET through nginx."""
+    connection = (
+        HTTPSConnection("127.0.0.1", port, timeout=30, context=_trusting())
+        if tls
+        else HTTPConnection("127.0.0.1", port, timeout=30)
+    )
+    connection.request("GET", path, headers={"Host": HOST, **headers})
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer.status, answer.headers, body
+
+
+def test_nginx_speaks_http2_and_leads_to_https(behind_nginx):
+    http, https, _ = behind_nginx
+    context = _trusting()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    with (
+        socket.create_connection(("127.0.0.1", https), timeout=30) as plain,
+        context.wrap_socket(plain, server_hostname=HOST) as connection,
+    ):
+        assert connection.selected_alpn_protocol() == "h2"
+    status, headers, _ = ask(http, "/login?next=/account", tls=False)
+    assert (status, headers["Location"]) == (308, f"https://{HOST}/login?next=/account")
+
+
+def test_the_site_behind_nginx_is_the_one_on_https(behind_nginx):
+    _, https, _ = behind_nginx
+    status, headers, body = ask(https, "/login")
+    assert (status, b"Log in" in body) == (200, True)
+    assert "max-age" in headers["Strict-Transport-Security"]
+    assert "__Host-" in headers["Set-Cookie"]
+
+
+def test_no_token_and_no_query_is_in_the_log_of_nginx(behind_nginx):
+    _, https, log = behind_nginx
+    for path in ("reset-password", "verify-email", "confirm-email", "invitations"):
+        ask(https, f"/{path}/the-token?x=the-token")
+    ask(https, "/login?next=the-token")
+    text = log.read_text()
+    assert "/reset-password/..." in text
+    assert "the-token" not in text
+
+
+def test_the_guide_names_files_and_units_that_exist():
+    guide = (DEPLOY.parent / "docs/operating.md").read_text("utf-8")
+    files = set(re.findall(r"\bdeploy/[\w./-]+\w", guide))
+    assert len(files) >= 4
+    assert [name for name in files if not (DEPLOY.parent / name).exists()] == []
+    named = set(re.findall(r"\breflow-accounts-\w+\.(?:service|timer)\b", guide))
+    assert named <= {path.name for path in (DEPLOY / "systemd").iterdir()}
+    commands = "\n".join(re.findall(r"^ {3}# (.*)$", guide, re.MULTILINE))
+    assert subprocess.run(["bash", "-n"], input=commands, text=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("file", ["systemd/environment.example", "container/environment.example"])
+def test_every_setting_of_an_example_is_documented(file):
+    names = re.findall(r"^(REFLOW_\w+)=", (DEPLOY / file).read_text("utf-8"), re.MULTILINE)
+    documented = (DEPLOY.parent / "docs/configuration.md").read_text("utf-8")
+    assert names
+    assert [name for name in names if f"`{name}`" not in documented] == []
