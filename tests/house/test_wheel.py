@@ -10,9 +10,10 @@ from tests.helpers.installation import ROOT, build_wheel
 
 # Files allowed in the root of the repository.
 TOP = {
-    ".ci", ".gitattributes", ".github", ".gitignore", ".gitlab-ci.yml", ".secrets.baseline", "bench", "CHANGELOG.md",
-    "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "docs", "migrations", "pyproject.toml",
-    "reflow_accounts", "requirements-dev.txt", "requirements.txt", "static", "templates", "tests", "wsgi.py",
+    ".ci", ".dockerignore", ".gitattributes", ".github", ".gitignore", ".gitlab-ci.yml", ".secrets.baseline",
+    "bench", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "deploy",
+    "docs", "migrations", "pyproject.toml", "reflow_accounts", "requirements-dev.txt", "requirements.txt",
+    "static", "templates", "tests", "wsgi.py",
 }  # fmt: skip
 
 
