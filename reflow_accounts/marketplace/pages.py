@@ -164,8 +164,7 @@ def cookie_name() -> str:
 
 def has_claim() -> bool:
     """Return whether the browser has the claim of a purchase without a team."""
-    claim = registration.find_claim(_secret())
-    return claim is not None and registration.team_that_has(claim) is None
+    return registration.is_unconnected(_secret())
 
 
 @continues_after_sign_in

@@ -51,6 +51,12 @@ def find_claim(secret: str | None) -> Claim | None:
     return db.session.scalar(query)
 
 
+def is_unconnected(secret: str | None) -> bool:
+    """Return whether a claim with this secret waits for a team."""
+    claim = find_claim(secret)
+    return claim is not None and team_that_has(claim) is None
+
+
 def teams_of_admin(user: User) -> list[Team]:
     """Return the teams of which the user is Admin: a subscription can be connected to them."""
     query = (

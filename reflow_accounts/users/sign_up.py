@@ -15,6 +15,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.mail.service import post, resolver
 from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.teams.models import LONGEST_NAME
 from reflow_accounts.teams.service import add_team, checked_team_name
 from reflow_accounts.users.models import User
 from reflow_accounts.users.profile import add_hashed_person, checked_full_name
@@ -24,7 +25,7 @@ from reflow_accounts.web.request_info import Client
 def ask(
     full_name: str,
     email: str,
-    team_name: str,
+    team_name: str | None,
     password: str,
     *,
     hasher: PasswordHasher,
@@ -33,7 +34,8 @@ def ask(
 ) -> None:
     """Queue a mail to `email` with a sign-up link, or with a notice that an account exists.
 
-    The mail job decides which; both cost the request one hash and one row.
+    The mail job decides which; both cost the request one hash and one row. `team_name` None names the team after
+    the person.
     Only the browser that has `marker` can confirm the link without the password. Raises
     ValidationFailed with a message for each invalid field, and then RateLimited: mistakes in the form are no
     attempts.
@@ -48,8 +50,8 @@ def ask(
             return value
 
     name, address = tried(checked_full_name, full_name), tried(checked_email, email)
-    team = tried(checked_team_name, team_name)
-    fault = fault_of(password, (name, address, team))
+    team = _named_after(name) if team_name is None else tried(checked_team_name, team_name)
+    fault = fault_of(password, (name, address, team_name or ""))
     if fault:
         faults["password"] = fault
     if faults:
@@ -64,6 +66,11 @@ def ask(
         password_hash=password_hash,
         marker=digest_of(marker).hex(),
     )
+
+
+def _named_after(person: str) -> str:
+    ending = "'s team"
+    return person[: LONGEST_NAME - len(ending)] + ending
 
 
 @resolver("sign_up")

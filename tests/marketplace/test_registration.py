@@ -14,11 +14,12 @@ from reflow_accounts.teams.models import Rights, Team
 from tests.helpers import rows
 from tests.helpers.at_once import at_once
 from tests.helpers.aws import event
+from tests.helpers.html import parse
 from tests.helpers.mailbox import Mailbox
 from tests.helpers.page_client import PageClient
 from tests.marketplace.buyer import PAGE, arrive, connect
 from tests.subscriptions.facts import subjects
-from tests.users.signing_up import WORDS, press
+from tests.users.signing_up import PASSWORD, WORDS, press
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -76,15 +77,41 @@ def test_new_buyer_signs_up_and_returns(app, aws, buyer):
     page = buyer.page(answer.location)
     assert NOTE in page.text
     assert "Contact support" in page.text
-    buyer.submit(page, "/signup", **WORDS)
+    assert "Team name" not in page.text
+    buyer.submit(page, "/signup", full_name=WORDS["full_name"], email=WORDS["email"], password=PASSWORD)
     [message] = mailbox.deliver()
     answer = press(buyer, mailbox.link_in(message))
     assert (answer.status_code, answer.location) == (303, PAGE)
+    assert "Eve Lund's team" in [label.text for label in buyer.page(PAGE).all("label")]
     assert connect(buyer).status_code == 303
     with app.app_context():
         from reflow_accounts.database import db
 
         assert db.session.query(Licence).one().team_id == db.session.query(Team).one().id
+
+
+def test_longest_name_of_a_buyer_still_names_a_team(app, aws, buyer):
+    arrive(buyer, aws.sell("l-1"))
+    words = {"full_name": "Eve " + "x" * 116, "email": WORDS["email"], "password": PASSWORD}
+    buyer.submit(buyer.page("/signup"), "/signup", **words)
+    mailbox = Mailbox(app)
+    assert press(buyer, mailbox.link_in(mailbox.deliver()[0])).location == PAGE
+    assert "Eve xxx" in buyer.page(PAGE).text
+
+
+def test_sign_up_asks_for_the_team_once_the_purchase_has_one(cast, aws, buyer):
+    token = aws.sell("l-1")
+    arrive(buyer, token)
+    page = buyer.page("/signup")
+    colleague = PageClient(buyer.application, buyer.application.response_class)
+    cast.nina.sign_in(colleague)
+    arrive(colleague, token)
+    connect(colleague)
+    words = {"full_name": WORDS["full_name"], "email": WORDS["email"], "password": PASSWORD}
+    answer = buyer.submit(page, "/signup", **words)
+    assert answer.status_code == 422
+    assert "Enter a team name" in answer.text
+    assert [field["name"] for field in parse(answer.text).all("input") if field["id"] == "team_name"]
 
 
 def test_existing_buyer_logs_in_and_returns(cast, aws, buyer):

@@ -2,7 +2,7 @@
 
 import secrets
 
-from flask import Blueprint, redirect, render_template, session, url_for
+from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
@@ -14,6 +14,7 @@ from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, RateLimited, ValidationFailed
 from reflow_accounts.mail.rendering import read_link
+from reflow_accounts.marketplace.registration import is_unconnected
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users import sign_up as sign_up_service
 from reflow_accounts.users.forms import PasswordForm, SignUpForm
@@ -33,7 +34,7 @@ def signup() -> Answer:
     """Show the form."""
     if login_manager.current_session():
         return redirect(url_for("account.profile.show"), 303)
-    return render_template("users/signup.html", form=SignUpForm())
+    return _form_page(SignUpForm())
 
 
 @blueprint.post("/signup")
@@ -42,17 +43,18 @@ def sign_up() -> Answer:
     if login_manager.current_session():
         return redirect(url_for("account.profile.show"), 303)
     form = SignUpForm()
-    typed = [(form[name].data or "") for name in ("full_name", "email", "team_name", "password")]
+    name, email, password = (form[field].data or "" for field in ("full_name", "email", "password"))
+    team_name = form.team_name.data or (None if _is_buyer() else "")
     marker = session.setdefault(_MARKER, secrets.token_urlsafe(_MARKER_BYTES))
     try:
-        sign_up_service.ask(*typed, hasher=hasher(), marker=marker, client=client())
+        sign_up_service.ask(name, email, team_name, password, hasher=hasher(), marker=marker, client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
-        return render_template("users/signup.html", form=form), 422
+        return _form_page(form), 422
     except RateLimited as limited:
         form.email.errors = [str(limited)]
-        return render_template("users/signup.html", form=form), limited.status, limited.headers
+        return _form_page(form), limited.status, limited.headers
     db.session.commit()
     return render_template("users/check_email.html", email=form.email.data)
 
@@ -84,6 +86,17 @@ def verify(token: str) -> Answer:
         return _dead_link()
     factors = [Factor.MAILED_LINK, Factor.PASSWORD] if asks_password else [Factor.MAILED_LINK]
     return sign_in(user, *factors)
+
+
+def _form_page(form: SignUpForm) -> str:
+    # A team name that was refused must be shown, also to a buyer.
+    asks_team_name = not _is_buyer() or bool(form.team_name.data)
+    return render_template("users/signup.html", form=form, asks_team_name=asks_team_name)
+
+
+def _is_buyer() -> bool:
+    """Return whether AWS Marketplace sent this browser; its purchase needs a team, whatever its name."""
+    return is_unconnected(request.cookies.get(current_app.config["CLAIM_COOKIE_NAME"]))
 
 
 def _link(token: str) -> MailLink | None:
