@@ -1,10 +1,14 @@
 """Run the migrations on the application's own connection, on SQLite and PostgreSQL alike."""
 
+import sys
+
 from alembic import context
 from flask import current_app
 
+from reflow_accounts import revisions
 from reflow_accounts.api_keys.usage.retention import is_part
 from reflow_accounts.database import UTCDateTime, make_file
+from reflow_accounts.revisions import Fit
 
 db = current_app.extensions["migrate"].db
 
@@ -22,16 +26,48 @@ def include_name(name, kind, parents):
     return kind != "table" or not is_part(name)
 
 
+def ensure_known(connection):
+    """End with a sentence when the database has a revision that is not among these migrations."""
+    if revisions.fit(connection) in (Fit.NEWER, Fit.TOO_NEW):
+        found = revisions.TOO_NEW.format(revisions.current(connection), revisions.newest())
+        sys.exit(f"reflow-accounts: {found}")
+
+
+def note_revision(ctx, step, heads, run_args):
+    """Note which code works with the database, in the transaction of each step."""
+    revisions.take_note(ctx.connection, max(heads, default=None))
+
+
+def check_references(connection):
+    """Turn foreign keys of SQLite on again, and end with an error when a migration broke one."""
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
+    connection.rollback()
+    connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+    if broken:
+        sys.exit(f"reflow-accounts: rows of {broken[0][0]} point to missing rows of {broken[0][2]}.")
+
+
 make_file(db.engine)
-with db.engine.connect() as connection:
+with revisions.locked(db.engine), db.engine.connect() as connection:
+    ensure_known(connection)
+    is_sqlite = connection.dialect.name == "sqlite"
+    if is_sqlite:
+        # A table is changed by copying it (https://sqlite.org/lang_altertable.html#otheralter); removing the original
+        # would count as removing its rows.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    # SQLAlchemy has begun a transaction; each migration begins one of its own.
+    connection.rollback()
     context.configure(
         connection=connection,
         target_metadata=db.metadata,
         render_item=render_item,
         include_name=include_name,
-        render_as_batch=connection.dialect.name == "sqlite",
+        render_as_batch=is_sqlite,
         compare_server_default=True,
         transaction_per_migration=True,
+        on_version_apply=note_revision,
     )
     with context.begin_transaction():
         context.run_migrations()
+    if is_sqlite:
+        check_references(connection)

@@ -4,6 +4,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from reflow_accounts import blueprints, commands, config, paths
+from reflow_accounts import revisions as _revisions  # noqa: F401  # so that migrations know the table
 from reflow_accounts.auth import encryption, passwords
 from reflow_accounts.auth.encryption import Vault
 from reflow_accounts.auth.login import ABSOLUTE_LIFETIME
@@ -18,7 +19,7 @@ from reflow_accounts.database import (
     migrate,
     set_synchronous,
 )
-from reflow_accounts.mail import models as _outbox  # noqa: F401  # so that migrations know the table
+from reflow_accounts.mail import models as _outbox  # noqa: F401  # as above
 from reflow_accounts.marketplace import models as _events  # noqa: F401  # as above
 from reflow_accounts.rate_limits import counters
 from reflow_accounts.web import (

@@ -5,7 +5,9 @@ import sys
 from reflow_accounts.app import create_app
 from reflow_accounts.config import ConfigError
 from reflow_accounts.service import Service
+from reflow_accounts.web import request_logging
 
+request_logging.configure_process()
 try:
     app = Service(create_app())
 except ConfigError as error:

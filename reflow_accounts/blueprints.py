@@ -19,6 +19,7 @@ from reflow_accounts.auth.step_up import ensure_open_console
 from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.help import pages as help_pages
 from reflow_accounts.marketplace import pages as marketplace_pages
+from reflow_accounts.monitoring import pages as monitoring_pages
 from reflow_accounts.subscriptions import pages as subscriptions_pages
 from reflow_accounts.support import api as support_api
 from reflow_accounts.support import pages as support_pages
@@ -74,7 +75,7 @@ BLUEPRINTS = {
         *users_pages.PUBLIC,
         *teams_pages.PUBLIC,
         help_pages.pages,
-        help_pages.health,
+        monitoring_pages.blueprint,
         marketplace_pages.public,
     ),
     "webhooks": (marketplace_pages.webhooks,),

@@ -13,13 +13,13 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from reflow_accounts import aws_settings, paths, url_checks
 from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
+from reflow_accounts.environment import ConfigError as ConfigError
+from reflow_accounts.environment import choice, ensure_known_names, whole_number
 
 MINIMUM_SECRET_KEY_LENGTH = 32
+# Random keys have more: 32 random hexadecimal digits have 14 different ones on average.
+FEWEST_CHARACTERS = 6
 _ADDRESS = re.compile(r'[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\]+')
-
-
-class ConfigError(Exception):
-    """A missing or malformed setting. The message names the variable and a valid value."""
 
 
 @dataclass(frozen=True)
@@ -87,29 +87,30 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     In development a missing secret key is generated once into the instance folder, so that sessions survive
     a restart.
     """
-    environment = _choice(environ, "REFLOW_ENV", ("development", "production"))
+    ensure_known_names(environ)
+    environment = choice(environ, "REFLOW_ENV", ("development", "production"))
     instance = Path(environ.get("REFLOW_INSTANCE") or paths.instance_folder()).absolute()
     is_production = environment == "production"
-    allow_http = _choice(environ, "REFLOW_ALLOW_HTTP", ("off", "on")) == "on"
+    allow_http = choice(environ, "REFLOW_ALLOW_HTTP", ("off", "on")) == "on"
     support_email = _email(environ, "REFLOW_SUPPORT_EMAIL", "support@reflow.example")
     return Settings(
         environment=environment,
         instance=instance,
         database_url=_database_url(environ, instance),
-        sqlite_synchronous=_choice(environ, "REFLOW_SQLITE_SYNCHRONOUS", ("NORMAL", "FULL")),
+        sqlite_synchronous=choice(environ, "REFLOW_SQLITE_SYNCHRONOUS", ("NORMAL", "FULL")),
         secret_key=_secret_key(environ, instance, is_production),
         secret_key_fallbacks=_fallbacks(environ),
         base_url=_base_url(environ, is_production, allow_http),
         allow_http=allow_http,
         host=environ.get("HOST", "127.0.0.1").lower(),
-        trusted_proxies=_whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
+        trusted_proxies=whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
         support_email=support_email,
         mail_url=_url(environ, "REFLOW_MAIL_URL", ("smtp", "smtps")),
         mail_from=_email(environ, "REFLOW_MAIL_FROM", support_email),
-        mail_sender=_choice(environ, "REFLOW_MAIL_SENDER", ("inside", "worker")),
+        mail_sender=choice(environ, "REFLOW_MAIL_SENDER", ("inside", "worker")),
         ratelimit_storage_url=_counters_url(environ),
         rate_limits=_rate_limits(environ, is_production),
-        password_rounds=12 if is_production else _whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
+        password_rounds=12 if is_production else whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
         aws=_aws(environ),
     )
 
@@ -134,20 +135,6 @@ def prepare_instance(folder: Path) -> None:
 def _unwritable(folder: Path, reason: object) -> str:
     detail = reason.strerror if isinstance(reason, OSError) else reason
     return f"The folder {folder} cannot be written ({detail}): make it writable or set REFLOW_INSTANCE to another."
-
-
-def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
-    value = environ.get(name) or choices[0]
-    if value not in choices:
-        raise ConfigError(f"{name} must be one of {', '.join(choices)}; it is {value!r}.")
-    return value
-
-
-def _whole_number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    value = environ.get(name) or str(default)
-    if value not in map(str, range(low, high + 1)):
-        raise ConfigError(f"{name} must be a whole number from {low} to {high}; it is {value[:20]!r}.")
-    return int(value)
 
 
 def _database_url(environ: Mapping[str, str], instance: Path) -> str:
@@ -176,7 +163,12 @@ def _database_url(environ: Mapping[str, str], instance: Path) -> str:
 def _secret_key(environ: Mapping[str, str], instance: Path, is_production: bool) -> str:
     value = environ.get("REFLOW_SECRET_KEY", "")
     if value:
-        return _long_enough("REFLOW_SECRET_KEY", value)
+        _long_enough("REFLOW_SECRET_KEY", value)
+        if len(set(value)) < FEWEST_CHARACTERS:
+            raise ConfigError(
+                "REFLOW_SECRET_KEY can be guessed: use random characters, such as `openssl rand -hex 32` prints."
+            )
+        return value
     if is_production:
         raise ConfigError(
             "REFLOW_SECRET_KEY is required in production: set it to at least 32 random characters."
@@ -263,7 +255,7 @@ def _counters_url(environ: Mapping[str, str]) -> str:
 
 
 def _rate_limits(environ: Mapping[str, str], is_production: bool) -> bool:
-    are_on = _choice(environ, "REFLOW_RATE_LIMITS", ("on", "off")) == "on"
+    are_on = choice(environ, "REFLOW_RATE_LIMITS", ("on", "off")) == "on"
     if is_production and not are_on:
         raise ConfigError("REFLOW_RATE_LIMITS=off is refused in production: remove it.")
     return are_on

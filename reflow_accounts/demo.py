@@ -50,7 +50,8 @@ def seed() -> None:
     db.session.commit()
 
 
-def table() -> str:
+def table(*, with_password: bool = True) -> str:
     """Return the demo accounts as lines of text."""
     lines = [f"  {email:<22} {name:<10} {role}" for email, (name, role) in _PEOPLE.items()]
-    return "\n".join(["Demo accounts, password of each: " + PASSWORD, *lines])
+    where = f"password of each: {PASSWORD}" if with_password else "their password is in README.md:"
+    return "\n".join([f"Demo accounts, {where}", *lines])

@@ -1,30 +1,39 @@
 """Start the production server: everything that can be wrong is said before it starts, in one sentence."""
 
 import errno
+import logging
 import os
 import signal
 import socket
 import sys
+import threading
+from multiprocessing import active_children
 from pathlib import Path
+from typing import Any
 
+import alembic.command
 import click
-import flask_migrate
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts import demo, paths
+from reflow_accounts import demo, revisions
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
-from reflow_accounts.database import db, make_file
+from reflow_accounts.database import db, make_file, migrate
+from reflow_accounts.revisions import Fit
+from reflow_accounts.service import DRAIN_SIGNAL
+from reflow_accounts.web import request_logging
 from reflow_accounts.web.redirects import listening
 
 WORKERS = 2
 # A worker that is told to stop lets its answers be read to the end, but for no longer than this.
 SECONDS_TO_STOP = 30
+# After SIGTERM requests on open connections are answered for so long, with Connection: close, so that a client or
+# proxy that sends one at this moment gets its answer.
+SECONDS_TO_DRAIN = 2.0
+
+_logger = logging.getLogger(__name__)
 
 
 def serve(app: Flask, host: str, port: int) -> None:
@@ -33,16 +42,13 @@ def serve(app: Flask, host: str, port: int) -> None:
     Exits with one sentence when the port is taken or the database cannot be opened or written.
     """
     settings: Settings = app.config["SETTINGS"]
+    request_logging.configure_process()
     try:
         _check_port(host, port)
         _check_database_folder(settings)
         is_new = bring_up_to_date(settings)
     except ConfigError as error:
         sys.exit(f"reflow-accounts: {error}")
-    except CommandError:
-        sys.exit(
-            "reflow-accounts: the database was made by a newer version. Run that version, or another database."
-        )
     except DatabaseError as error:
         sys.exit(
             f"reflow-accounts: the database cannot be opened ({_first_line(error)}). Check REFLOW_DATABASE_URL."
@@ -56,15 +62,28 @@ def serve(app: Flask, host: str, port: int) -> None:
 
 
 def bring_up_to_date(settings: Settings) -> bool:
-    """Migrate the database, and seed it when it is new and not production's; say whether it was seeded."""
+    """Migrate the database, and seed it when it is new and not production's; say whether it was seeded.
+
+    Of several processes that start at once, one does so and the others wait. Raises ConfigError when a newer
+    version made the database; one that works with this version is left as it is.
+    """
     make_file(db.engine)
-    if _current_revision() != _newest_revision():
-        flask_migrate.upgrade()
-    ensure_months()
-    if settings.is_production or not demo.is_new_database():
-        return False
-    demo.seed()
-    return True
+    with revisions.locked(db.engine):
+        with db.engine.connect() as connection:
+            fit, found = revisions.fit(connection), revisions.current(connection)
+        if fit is Fit.TOO_NEW:
+            raise ConfigError(revisions.TOO_NEW.format(found, revisions.newest()))
+        if fit is Fit.NEWER:
+            _logger.warning(
+                "the database has revision %s, made by a newer version that works with this one", found
+            )
+        elif fit is not Fit.CURRENT:
+            alembic.command.upgrade(migrate.get_config(), "head")
+        ensure_months()
+        if settings.is_production or not demo.is_new_database():
+            return False
+        demo.seed()
+        return True
 
 
 def _run(host: str, port: int) -> None:
@@ -78,7 +97,9 @@ def _run(host: str, port: int) -> None:
     # A worker that is told to stop while it starts ends at once: until it sets its own handlers it would
     # have those of this process, which only note the signal here.
     os.register_at_fork(after_in_child=_end_on_signals)
-    Granian(
+    # Workers that are not ready yet need not drain.
+    signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
+    server = Granian(
         "reflow_accounts.asgi:app",
         address=host,
         port=port,
@@ -86,9 +107,29 @@ def _run(host: str, port: int) -> None:
         workers=WORKERS,
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig=request_logging.SERVER_LOGGING,
         respawn_failed_workers=True,
         workers_kill_timeout=SECONDS_TO_STOP,
-    ).serve()
+    )
+    # The server has set its own signal handlers by then.
+    server.on_startup(_drain_on_sigterm)
+    server.serve()
+
+
+def _drain_on_sigterm() -> None:
+    """Have the first SIGTERM drain the workers' connections before the server's own handler stops them."""
+    stop: Any = signal.getsignal(signal.SIGTERM)
+
+    def drain(number: int, frame: Any) -> None:
+        signal.signal(signal.SIGTERM, stop)
+        for worker in active_children():
+            if worker.pid:
+                os.kill(worker.pid, DRAIN_SIGNAL)
+        timer = threading.Timer(SECONDS_TO_DRAIN, stop, (number, None))
+        timer.daemon = True
+        timer.start()
+
+    signal.signal(signal.SIGTERM, drain)
 
 
 def _end_on_signals() -> None:
@@ -127,21 +168,13 @@ def _check_database_folder(settings: Settings) -> None:
         raise ConfigError(f"The database {file} cannot be written: make it writable for this user.")
 
 
-def _current_revision() -> str | None:
-    with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def _newest_revision() -> str | None:
-    return ScriptDirectory(str(paths.MIGRATIONS)).get_current_head()
-
-
 def _welcome(settings: Settings, host: str, port: int, is_new: bool) -> str:
     address = settings.base_url or listening(host, port)
     lines = [f"Reflow Accounts is at {address} (Ctrl-C stops it)"]
     if not settings.is_production:
         lines.append("A new database was made." if is_new else "The database keeps its data.")
-        lines.append(demo.table())
+        # A log that keeps standard output must not keep passwords.
+        lines.append(demo.table(with_password=sys.stdout.isatty()))
     return "\n".join(lines)
 
 

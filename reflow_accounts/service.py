@@ -1,7 +1,9 @@
 """The ASGI service: request bodies are buffered, keys are checked in the event loop, Flask answers the rest."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -11,6 +13,7 @@ from flask import Flask
 
 from reflow_accounts import background_jobs
 from reflow_accounts.api_auth.key_check import ASGIApp, KeyCheck, Message, Receive, Scope, Send
+from reflow_accounts.monitoring import readiness
 from reflow_accounts.web.error_handlers import REFUSED
 from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
@@ -27,6 +30,9 @@ EXPORT_THREADS = 32
 # A request that finds no free thread for so long is answered with 503.
 LONGEST_WAIT_S = 3.0
 LONGEST_PASSWORD_WAIT_S = 10.0
+
+# On this signal requests are answered with Connection: close (server.py sends it before it stops the process).
+DRAIN_SIGNAL = signal.SIGUSR1
 
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -85,6 +91,8 @@ class Service:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            if readiness.is_stopping():
+                send = _closing(scope, send)
             await self._key_check(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
@@ -118,11 +126,28 @@ class Service:
         """Run background jobs while the server runs (https://asgi.readthedocs.io/en/latest/specs/lifespan.html)."""
         await receive()
         background_jobs.start(self._app)
+        with suppress(
+            NotImplementedError, RuntimeError, ValueError
+        ):  # not in the main thread, or not on this system
+            asyncio.get_running_loop().add_signal_handler(DRAIN_SIGNAL, readiness.begin_to_stop)
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await asyncio.to_thread(background_jobs.stop)
         await self.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+def _closing(scope: Scope, send: Send) -> Send:
+    """Have the server close the connection after this answer; HTTP/2 has no such header (RFC 9113, 8.2.2)."""
+    if not scope["http_version"].startswith("1"):
+        return send
+
+    async def send_and_close(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+        await send(message)
+
+    return send_and_close
 
 
 async def _read_body(scope: Scope, receive: Receive) -> tuple[bytes | None, bool]:

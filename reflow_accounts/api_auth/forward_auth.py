@@ -10,15 +10,15 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from reflow_accounts.api_auth.verify import PresentedTeam
 from reflow_accounts.auth.models import UserSession
-from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.errors import InsufficientRights, SubscriptionInactive
 from reflow_accounts.subscriptions.models import State
 from reflow_accounts.subscriptions.service import statuses_of
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.web.allowed_hosts import AUTHORIZE
 from reflow_accounts.web.request_info import LONGEST_METHOD, LONGEST_PATH, storable_path
 
-PATH = f"{API_PREFIX}/authorize"
+PATH = AUTHORIZE
 
 _QUESTION = "Ask with team=<id> and rights=view, edit or admin, each of them once and nothing else."
 # The same for unknown teams, so that it does not reveal which exist.

@@ -85,7 +85,7 @@ class KeyCheck:
         authorization = headers.get(b"authorization", b"")
         is_plain = authorization.startswith(_BEARER) and len(headers) == len(scope["headers"])
         secret = authorization[len(_BEARER) :].decode("latin-1")
-        if not is_plain or not is_key(secret) or not self._is_our_host(headers) or _has_body(headers):
+        if not is_plain or not is_key(secret) or not self._is_our_host(path, headers) or _has_body(headers):
             return None
         if path == _ME:
             return LookupRequest(digest_of(secret), None, "", self._use(scope, headers, "GET", _ME, 200))
@@ -100,7 +100,9 @@ class KeyCheck:
         use = self._use(scope, headers, method, path, 204)
         return LookupRequest(digest_of(secret), team, " ".join(needed.sufficient()), use)
 
-    def _is_our_host(self, headers: Headers) -> bool:
+    def _is_our_host(self, path: str, headers: Headers) -> bool:
+        if path in self._hosts.open_paths:
+            return True
         reported = forwarded(_header(headers, b"x-forwarded-host"), self._trusted_proxies)
         host = reported or _header(headers, b"host")
         return not host or self._hosts.has(host)

@@ -1,1 +1,1 @@
-"""Help pages and health checks."""
+"""Help pages."""

@@ -1,17 +1,13 @@
-"""The help pages, and the health checks for operators."""
+"""The help pages."""
 
 from flask import Blueprint, render_template
-from sqlalchemy import text
 
-from reflow_accounts import __version__
 from reflow_accounts.contract import Exit
-from reflow_accounts.database import db
 from reflow_accounts.help.reference import operations, schemas
 from reflow_accounts.web.openapi import api as openapi
 from reflow_accounts.web.redirects import absolute
 
 pages = Blueprint("help", __name__)
-health = Blueprint("health", __name__)
 
 
 @pages.get("/help/api-keys")
@@ -38,16 +34,3 @@ def api() -> str:
 def privacy() -> str:
     """Explain which data and cookies the site stores."""
     return render_template("help/privacy.html")
-
-
-@health.get("/healthz")
-def alive() -> dict[str, str]:
-    """Return 200 and the version while the process answers."""
-    return {"status": "ok", "version": __version__}
-
-
-@health.get("/readyz")
-def ready() -> dict[str, str]:
-    """Return 200 when the database answers, else 503."""
-    db.session.execute(text("SELECT 1"))
-    return {"status": "ok"}

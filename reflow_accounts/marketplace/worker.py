@@ -90,7 +90,7 @@ class Worker:
             db.session.rollback()
             # Texts of foreign exceptions may repeat the message.
             why = fault if isinstance(fault, Malformed) else "it cannot be stored"
-            facts = request_logging.facts(message=message.id)
+            facts = request_logging.facts(queue_message=message.id)
             _logger.warning("a message is no event and stays in the queue: %s", why, extra=facts)
             return
         # `run` handles database errors; the queue delivers the message again.

@@ -3,7 +3,7 @@
 from wtforms import DateField, HiddenField, StringField
 
 from reflow_accounts.web.input import Form
-from reflow_accounts.web.redaction import holds_secret
+from reflow_accounts.web.text import holds_secret
 
 
 class SubscriptionForm(Form):

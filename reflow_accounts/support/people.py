@@ -18,8 +18,8 @@ from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.users import admin
 from reflow_accounts.users.models import User, UserKind
 from reflow_accounts.web import text
-from reflow_accounts.web.redaction import holds_secret
 from reflow_accounts.web.request_info import Client
+from reflow_accounts.web.text import holds_secret
 
 LONGEST_REASON = 500
 

@@ -4,7 +4,7 @@ import marshmallow as ma
 
 from reflow_accounts.subscriptions.models import LONGEST_REASON, LONGEST_TICKET, LicenceState, State
 from reflow_accounts.web.openapi import Flag, Moment, PageQuery, Schema, Text, WholeNumber, cursor_field
-from reflow_accounts.web.redaction import holds_secret
+from reflow_accounts.web.text import holds_secret
 
 
 def refuse_secret(value: str) -> None:

@@ -21,7 +21,7 @@ from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
-from reflow_accounts.web.redaction import holds_secret
+from reflow_accounts.web.text import holds_secret
 
 MOST_RESULTS = 50
 MOST_EXPORTED = 10_000

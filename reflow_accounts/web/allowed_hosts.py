@@ -10,7 +10,12 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from flask import Flask, abort, request
 
 from reflow_accounts.config import Settings
+from reflow_accounts.contract import API_PREFIX
 
+# Probes and monitoring ask by whatever address they know, such as that of a container.
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+# A proxy asks its upstream by an internal address.
+AUTHORIZE = f"{API_PREFIX}/authorize"
 # Size limit of the cache of accepted Host headers.
 _MOST_SEEN = 1000
 _FOREIGN = "reflow.foreign_host"
@@ -28,6 +33,7 @@ class Hosts:
 
     def __init__(self, settings: Settings) -> None:
         self._seen: set[str] = set()
+        self.open_paths = PROBES | {AUTHORIZE} if settings.trusted_proxies else PROBES
         if settings.base_url:
             self._names = {urlsplit(settings.base_url).hostname or ""}
             self._takes_addresses = False
@@ -51,7 +57,10 @@ class Hosts:
 
 
 class HostGate:
-    """WSGI middleware that marks requests for foreign host names, so that Flask can refuse them."""
+    """WSGI middleware that marks requests for foreign host names, so that Flask can refuse them.
+
+    Probes are answered under every name, and /authorize behind a trusted proxy: no answer to them repeats it.
+    """
 
     def __init__(self, hosts: Hosts, flask: Application) -> None:
         self._hosts, self._flask = hosts, flask
@@ -61,7 +70,7 @@ class HostGate:
         environ["QUERY_STRING"] = quote(environ.get("QUERY_STRING", ""), safe=_ASCII, encoding="latin-1")
         host = environ.get("HTTP_HOST")
         if host is not None and not self._hosts.has(host):
-            environ[_FOREIGN] = True
+            environ[_FOREIGN] = environ.get("PATH_INFO") not in self._hosts.open_paths
             environ["HTTP_HOST"] = self._hosts.canonical
         return self._flask(environ, start_response)
 

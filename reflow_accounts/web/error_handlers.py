@@ -103,6 +103,13 @@ def error_page(status: int, sentence: str, heading: str = "", request_id: str = 
     return response
 
 
+def not_ready(*names: str) -> Response:
+    """Return the 503 of the readiness probe, with the names of what is not ready."""
+    body = json.dumps({"status": "unavailable", "not_ready": names})
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return Response(body, 503, headers, mimetype="application/json")
+
+
 def init_app(app: Flask) -> None:
     """Register the handlers of all errors."""
     app.register_error_handler(DomainError, domain_error)
@@ -115,10 +122,13 @@ def init_app(app: Flask) -> None:
     app.after_request(_log_refusal)
 
 
-def _refuse() -> None:
-    if request.environ.get(REFUSED):
-        g.database_is_away = True
-        raise Unavailable(_SENTENCES[503])
+def _refuse() -> Response | None:
+    if not request.environ.get(REFUSED):
+        return None
+    g.database_is_away = True
+    if request.path == "/readyz":
+        return not_ready("threads")
+    raise Unavailable(_SENTENCES[503])
 
 
 def _log_refusal(response: Response) -> Response:

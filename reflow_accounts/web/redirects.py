@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 from flask import current_app, has_request_context, request, url_for
 
-from reflow_accounts.web.redaction import holds_secret
+from reflow_accounts.web.text import holds_secret
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
 # Refuses `//evil.example`, `/\evil.example` (browsers read a backslash as a slash) and `/<tab>/evil.example`

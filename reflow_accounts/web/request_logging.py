@@ -3,12 +3,27 @@
 import json
 import logging
 import secrets
+import sys
+import threading
+import traceback
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any
 
 from flask import g, has_request_context
 
 _ROOT = "reflow_accounts"
+# Facts with these names get an underscore, so that they cannot replace what the line is about.
+_RESERVED = frozenset({"at", "level", "logger", "message", "request", "person", "traceback"})
+# The server's own loggers (https://github.com/emmett-framework/granian), for its `log_dictconfig`.
+SERVER_LOGGING: dict[str, Any] = {
+    "formatters": {"json": {"()": f"{__name__}.JsonLines"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "loggers": {
+        name: {"handlers": ["stderr"], "level": "INFO", "propagate": False}
+        for name in ("_granian", "granian.access")
+    },
+}
 
 
 class JsonLines(logging.Formatter):
@@ -25,11 +40,12 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **request,
-            **getattr(record, "facts", {}),
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        for name, value in getattr(record, "facts", {}).items():
+            line[f"{name}_" if name in _RESERVED else name] = value
+        return json.dumps(line, default=str)
 
 
 def facts(**facts: object) -> dict[str, Any]:
@@ -56,10 +72,35 @@ def name_person(public_id: str) -> None:
 
 
 def configure() -> None:
-    """Write the log to standard error as JSON lines. Idempotent."""
-    logger = logging.getLogger(_ROOT)
+    """Write the log of this application to standard error as JSON lines. Idempotent."""
+    _add_handler(logging.getLogger(_ROOT), logging.INFO)
+
+
+def configure_process() -> None:
+    """Write the log of all libraries, warnings and uncaught exceptions of a service as JSON lines, too."""
+    configure()
+    logging.getLogger(_ROOT).propagate = False
+    _add_handler(logging.getLogger(), logging.WARNING)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda raised: _log_uncaught(
+        raised.exc_type, raised.exc_value, raised.exc_traceback
+    )
+
+
+def _add_handler(logger: logging.Logger, level: int) -> None:
     if not any(isinstance(handler.formatter, JsonLines) for handler in logger.handlers):
         handler = logging.StreamHandler()
         handler.setFormatter(JsonLines())
         logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level)
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, places: TracebackType | None
+) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    # The message of an exception may contain user input: log its type and traceback only.
+    where = "".join(traceback.format_tb(places))
+    logging.getLogger(_ROOT).error("uncaught %s\n%s", kind.__name__, where)

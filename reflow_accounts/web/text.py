@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX
+
 # Control characters, line and paragraph separators, lone surrogates. Of the format characters (Cf) only those
 # that change the text direction are refused.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -12,6 +14,9 @@ _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 # Searches compare no more characters: no column is longer, and SQLite refuses patterns above 50,000 bytes.
 LONGEST_TERM = 1000
+# Keys, CLI sessions and mailed links. Inside a word, as in "surfs_up", only with a tail long enough to be a secret.
+_SECRET_PREFIX = f"(?:{KEY_PREFIX}|{SESSION_PREFIX}|lnk_)"
+_SECRET = re.compile(rf"(?<![0-9a-z_]){_SECRET_PREFIX}|{_SECRET_PREFIX}[0-9a-z_]{{20}}")
 _DIRECTION_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -49,3 +54,8 @@ def folded(text: str) -> str:
     """Return the form in which names are compared: NFKC, case folded, without format characters."""
     visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
     return unicodedata.normalize("NFKC", visible).casefold()
+
+
+def holds_secret(value: str) -> bool:
+    """Return whether a text contains a secret or most of one, in any case and compatibility form."""
+    return _SECRET.search(folded(value)) is not None

@@ -5,13 +5,14 @@ import stat
 import pytest
 
 from reflow_accounts import config
+from reflow_accounts.environment import ensure_known_names
 from reflow_accounts.server import bring_up_to_date
 from reflow_accounts.users.models import User
 from tests.helpers import rows
 
 PRODUCTION = {
     "REFLOW_ENV": "production",
-    "REFLOW_SECRET_KEY": "k" * 32,
+    "REFLOW_SECRET_KEY": "0123456789abcdef" * 2,
     "REFLOW_BASE_URL": "https://accounts.example.com",
 }
 
@@ -50,6 +51,27 @@ def test_production_takes_http_of_this_machine(tmp_path, address):
 def test_short_key_is_refused(tmp_path, weak):
     with pytest.raises(config.ConfigError, match="too short"):
         config.load({"REFLOW_INSTANCE": str(tmp_path), "REFLOW_SECRET_KEY": weak})
+
+
+@pytest.mark.parametrize("weak", ["k" * 64, "ab" * 32, "12345" * 10])
+def test_guessable_key_is_refused(tmp_path, weak):
+    with pytest.raises(config.ConfigError, match="REFLOW_SECRET_KEY can be guessed"):
+        config.load({"REFLOW_INSTANCE": str(tmp_path), "REFLOW_SECRET_KEY": weak})
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [("REFLOW_BASEURL", "REFLOW_BASE_URL"), ("REFLOW_TRUSTED_PROXY", "REFLOW_TRUSTED_PROXIES")],
+)
+def test_unknown_setting_is_refused_with_the_nearest_name(tmp_path, name, known):
+    with pytest.raises(config.ConfigError, match=f"{name} is not a setting: did you mean {known}[?]"):
+        config.load({"REFLOW_INSTANCE": str(tmp_path), name: "x"})
+
+
+def test_settings_of_the_command_and_all_shown_ones_are_known(tmp_path):
+    environ = {"REFLOW_INSTANCE": str(tmp_path)}
+    shown = config.load(environ | dict.fromkeys(("REFLOW_API_KEY", "REFLOW_SERVER"), "x")).masked()
+    ensure_known_names(shown)
 
 
 def test_development_key_is_private_and_differs_per_instance(tmp_path):

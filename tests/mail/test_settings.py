@@ -9,7 +9,7 @@ SECRET = "the-password-of-the-mail-server"  # pragma: allowlist secret
 
 @pytest.fixture
 def environ(tmp_path):
-    return {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_SECRET_KEY": "x" * 40}
+    return {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_SECRET_KEY": "0123456789" * 4}
 
 
 def test_default_settings(environ):

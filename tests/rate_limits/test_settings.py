@@ -13,7 +13,7 @@ from reflow_accounts.rate_limits.counters import limiter
 HIDDEN = "hidden"
 PRODUCTION = {
     "REFLOW_ENV": "production",
-    "REFLOW_SECRET_KEY": "k" * 40,
+    "REFLOW_SECRET_KEY": "0123456789" * 4,
     "REFLOW_BASE_URL": "https://accounts.example.com",
 }
 

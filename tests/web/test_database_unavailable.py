@@ -31,7 +31,7 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     return application(tmp_path_factory.mktemp("instance"), NOBODY_LISTENS)
 
 
-@pytest.mark.parametrize("path", ["/", "/account/api-keys", "/account/activity", "/login", "/readyz"])
+@pytest.mark.parametrize("path", ["/", "/account/api-keys", "/account/activity", "/login"])
 def test_account_page_is_503(cut_off: Flask, path: str) -> None:
     browser = cut_off.test_client()
     with browser.session_transaction() as session:
@@ -40,6 +40,12 @@ def test_account_page_is_503(cut_off: Flask, path: str) -> None:
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "5"
     assert "cannot reach its database" in answer.text
+    assert NOBODY_LISTENS not in answer.text
+
+
+def test_readiness_names_the_database(cut_off: Flask) -> None:
+    answer = cut_off.test_client().get("/readyz")
+    assert (answer.status_code, answer.json["not_ready"]) == (503, ["database"])
     assert NOBODY_LISTENS not in answer.text
 
 

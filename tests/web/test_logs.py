@@ -40,6 +40,14 @@ def test_line_has_utc_time_and_request(app):
     assert (found["level"], found["logger"]) == ("error", "reflow_accounts.x")
 
 
+def test_facts_do_not_replace_the_message():
+    record = logging.LogRecord("reflow_accounts.x", logging.ERROR, "x.py", 1, "what happened", (), None)
+    record.facts = {"message": "m-1", "at": "never", "queue": "q"}
+    found = json.loads(JsonLines().format(record))
+    assert (found["message"], found["message_"]) == ("what happened", "m-1")
+    assert (found["at_"], found["queue"]) == ("never", "q")
+
+
 def test_lines_are_written_once_with_several_applications(app):
     configure()
     configure()
@@ -57,3 +65,26 @@ def test_lines_are_written_to_standard_error_alone(app):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+
+
+def test_warnings_libraries_and_uncaught_errors_are_lines_of_a_service():
+    program = """
+import logging, threading, warnings
+from reflow_accounts.web import request_logging
+request_logging.configure_process()
+warnings.warn("old")
+logging.getLogger("library").warning("careful")
+logging.getLogger("reflow_accounts.x").info("ours")
+thread = threading.Thread(target=lambda: 1 / 0)
+thread.start()
+thread.join()
+raise ValueError("what a user typed")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["logger"] for line in lines] == [
+        *("py.warnings", "library", "reflow_accounts.x", "reflow_accounts", "reflow_accounts")
+    ]
+    assert "uncaught ZeroDivisionError" in lines[3]["message"]
+    assert "uncaught ValueError" in lines[4]["message"]
+    assert "what a user typed" not in done.stderr

@@ -19,8 +19,8 @@ from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.filters import exact
-from reflow_accounts.web.redaction import holds_secret
 from reflow_accounts.web.request_info import client
+from reflow_accounts.web.text import holds_secret
 
 pages = Blueprint("console", __name__)
 

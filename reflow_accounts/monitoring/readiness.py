@@ -1,0 +1,49 @@
+"""Whether this process can take requests: its database, the counters of the rate limits, and that it stays."""
+
+from collections.abc import Callable, Iterator
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from reflow_accounts import revisions
+from reflow_accounts.database import db
+from reflow_accounts.rate_limits.counters import limiter
+from reflow_accounts.revisions import Fit
+
+DATABASE, SCHEMA, RATE_LIMITS, STOPPING = "database", "schema", "rate_limits", "stopping"
+
+_is_stopping = False
+
+
+def begin_to_stop() -> None:
+    """Make this process not ready from now on: it is about to end."""
+    global _is_stopping  # a fact about the process
+    _is_stopping = True
+
+
+def is_stopping() -> bool:
+    """Return whether this process is about to end."""
+    return _is_stopping
+
+
+def faults() -> Iterator[str]:
+    """Yield the names of what is not ready."""
+    if _is_stopping:
+        yield STOPPING
+    try:
+        with db.engine.connect() as connection:
+            fit = revisions.fit(connection)
+    except SQLAlchemyError:
+        yield DATABASE
+        return
+    if fit not in (Fit.CURRENT, Fit.NEWER):
+        yield SCHEMA
+    current = limiter()
+    if current and not _answers(current.storage.check, current.storage.base_exceptions):
+        yield RATE_LIMITS
+
+
+def _answers(check: Callable[[], bool], errors: type[Exception] | tuple[type[Exception], ...]) -> bool:
+    try:
+        return check()
+    except errors:
+        return False

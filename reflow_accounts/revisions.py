@@ -1,0 +1,138 @@
+"""The revision of the database: which code may use it, and the lock under which it changes."""
+
+import fcntl
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+from functools import cache
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, String, delete, insert, inspect, select, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from reflow_accounts import paths
+from reflow_accounts.database import Model
+
+# The key of PostgreSQL's advisory lock, the same on all nodes: "REFL" in ASCII.
+_LOCK = 0x5245464C
+_logger = logging.getLogger(__name__)
+_holder = threading.local()
+
+TOO_NEW = (
+    "The database was made by a newer version (its revision is {}; this version knows {}). "
+    "Run that version, or another database."
+)
+
+
+class SchemaRevision(Model):
+    """The revision of the database, and the oldest code that works with it; one row.
+
+    Old code cannot know what later migrations do. They leave a note here, for nodes of the previous version
+    that start during a rolling upgrade.
+    """
+
+    __tablename__ = "schema_revisions"
+
+    revision: Mapped[str] = mapped_column(String(32), primary_key=True)
+    compatible_from: Mapped[str] = mapped_column(String(32))
+
+
+class Fit(Enum):
+    """How the database and this code fit."""
+
+    EMPTY = "it has no tables"
+    OLD = "it must be migrated"
+    CURRENT = "it is up to date"
+    NEWER = "it is newer, and works with this code"
+    TOO_NEW = "it is newer, and does not work with this code"
+
+
+def current(connection: Connection) -> str | None:
+    """Return the revision of the database, or None for an empty one."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory(str(paths.MIGRATIONS))
+
+
+@cache
+def newest() -> str:
+    """Return the revision that this code was made for."""
+    return _scripts().get_current_head() or ""
+
+
+def fit(connection: Connection) -> Fit:
+    """Compare the revision of the database with this code.
+
+    A later revision fits when its note says so. A database without the note (its rows may have been copied from
+    elsewhere) fits when it is one revision ahead: each migration works with the code before it.
+    """
+    found = current(connection)
+    if found is None:
+        return Fit.EMPTY
+    if found in {script.revision for script in _scripts().walk_revisions()}:
+        return Fit.CURRENT if found == newest() else Fit.OLD
+    query = select(SchemaRevision.compatible_from).where(SchemaRevision.revision == found)
+    has_notes = inspect(connection).has_table(SchemaRevision.__tablename__)
+    note = connection.scalar(query) if has_notes else None
+    is_next = found.isdigit() and int(found) == int(newest()) + 1
+    return Fit.NEWER if (note <= newest() if note else is_next) else Fit.TOO_NEW
+
+
+def take_note(connection: Connection, revision: str | None) -> None:
+    """Note after a migration which code works with the database: by default that of the revision before."""
+    if revision is None or not inspect(connection).has_table(SchemaRevision.__tablename__):
+        return
+    script = _scripts().get_revision(revision)
+    oldest = getattr(script.module, "compatible_from", None) or script.down_revision or revision
+    connection.execute(delete(SchemaRevision))
+    connection.execute(insert(SchemaRevision).values(revision=revision, compatible_from=oldest))
+
+
+@contextmanager
+def locked(engine: Engine) -> Iterator[None]:
+    """Let one process of all nodes at a time migrate and seed a database; others wait. Re-entrant."""
+    if getattr(_holder, "is_holding", False):
+        yield
+        return
+    lock = _locked_file if engine.dialect.name == "sqlite" else _locked_server
+    with lock(engine):
+        _holder.is_holding = True
+        try:
+            yield
+        finally:
+            _holder.is_holding = False
+
+
+@contextmanager
+def _locked_file(engine: Engine) -> Iterator[None]:
+    # A file of its own: closing the database's file would give up SQLite's locks on it (https://sqlite.org/howtocorrupt.html).
+    with open(f"{engine.url.database}.lock", "a") as file:  # noqa: PTH123  # a suffix, not a path
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _say_waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _locked_server(engine: Engine) -> Iterator[None]:
+    # https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS; it ends with the connection.
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
+            _say_waiting()
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+
+
+def _say_waiting() -> None:
+    _logger.info("another process migrates or fills the database: waiting")

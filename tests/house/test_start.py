@@ -1,0 +1,107 @@
+"""Starts on empty, shared and newer databases."""
+
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import func, select, text
+
+from reflow_accounts import config, revisions
+from reflow_accounts.database import db
+from reflow_accounts.server import bring_up_to_date
+from reflow_accounts.users.models import User
+from tests.helpers import databases
+from tests.helpers.live_server import ROOT, SECRET_KEY
+
+START = """
+from reflow_accounts.app import create_app
+from reflow_accounts.server import bring_up_to_date
+app = create_app()
+with app.app_context():
+    print(bring_up_to_date(app.config["SETTINGS"]))
+"""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh(request, tmp_path):
+    """An application on an empty database."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'fresh.db'}"
+    else:
+        url = request.getfixturevalue("postgres").make_database("started")
+    app = databases.application(str(tmp_path), url)
+    yield app
+    databases.close(app)
+
+
+def start_at_once(app, number):
+    """Start nodes on the database of `app`; return how many of them seeded it."""
+    settings = app.config["SETTINGS"]
+    environ = {
+        "REFLOW_INSTANCE": str(settings.instance),
+        "REFLOW_DATABASE_URL": settings.database_url,
+        "REFLOW_SECRET_KEY": SECRET_KEY,
+        "REFLOW_PASSWORD_ROUNDS": "4",
+        "PYTHONPATH": str(ROOT),
+    }
+    pipe = subprocess.PIPE
+    started = [
+        subprocess.Popen([sys.executable, "-c", START], env=environ, stdout=pipe, stderr=pipe, text=True)
+        for _ in range(number)
+    ]
+    outputs = [node.communicate(timeout=120) for node in started]
+    assert [node.returncode for node in started] == [0] * number, outputs
+    return sum(out.split() == ["True"] for out, _ in outputs)
+
+
+def count_users(app):
+    with app.app_context():
+        return db.session.scalar(select(func.count()).select_from(User))
+
+
+@pytest.mark.slow
+def test_nodes_that_start_at_once_migrate_and_seed_once(fresh):
+    assert start_at_once(fresh, 2) == 1
+    assert count_users(fresh) == 6
+    # A database that is migrated and not seeded.
+    databases.empty(fresh)
+    assert start_at_once(fresh, 2) == 1
+    assert count_users(fresh) == 6
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    app = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'newer.db'}")
+    databases.migrate(app)
+    with app.app_context():
+        yield app
+    databases.close(app)
+
+
+def made_by(revision, note=None):
+    """Give the database the revision of a newer version, perhaps with its note."""
+    db.session.execute(text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
+    if note:
+        values = {"r": revision, "c": note}
+        db.session.execute(text("UPDATE schema_revisions SET revision = :r, compatible_from = :c"), values)
+    db.session.commit()
+
+
+def test_database_of_the_next_version_is_served_with_a_warning(sqlite, caplog):
+    newest = int(revisions.newest())
+    bring_up_to_date(sqlite.config["SETTINGS"])
+    for revision, note in ((f"{newest + 1:04}", None), (f"{newest + 3:04}", revisions.newest())):
+        made_by(revision, note)
+        caplog.clear()
+        assert bring_up_to_date(sqlite.config["SETTINGS"]) is False
+        [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
+        assert f"the database has revision {revision}" in warning.getMessage()
+
+
+@pytest.mark.parametrize(("revision", "note"), [("9999", None), ("9999", "9998"), ("a1b2c3", None)])
+def test_database_of_a_later_version_is_refused_with_a_sentence(sqlite, revision, note):
+    made_by(revision, note)
+    with pytest.raises(config.ConfigError, match=f"made by a newer version .its revision is {revision}"):
+        bring_up_to_date(sqlite.config["SETTINGS"])
+    migrated = sqlite.test_cli_runner().invoke(args=["db", "upgrade"])
+    assert "made by a newer version" in str(migrated.exception)
