@@ -12,26 +12,31 @@ OURSELVES := $(PIP) -e . --no-deps --no-build-isolation
 NOT_INSTALLED := echo "The dependencies could not be installed; the reason is above." >&2; exit 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
+# What the files that install the command are made of.
+COMMAND := $(shell find reflow_accounts/cli -name '*.py') reflow_accounts/__init__.py reflow_accounts/contract.py \
+	hatch_build.py docs/command-line.md
+
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help run dev test test-slow check bench format lock
 
 help:
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
 
-run: .venv/.run ## Serve on HOST and PORT (127.0.0.1, 5000); the first time it installs, migrates and adds demo data
+run: .venv/.run build/cli/reflow.pyz ## Serve on HOST and PORT (127.0.0.1, 5000); the first time it installs, migrates and adds demo data
 	@exec $(BIN)/python -m flask --app wsgi serve
 
-dev: .venv/.run ## Serve with reload, for working on the code
+dev: .venv/.run build/cli/reflow.pyz ## Serve with reload, for working on the code
 	@$(BIN)/python -m flask --app wsgi db upgrade
 	@$(BIN)/python -m flask --app wsgi demo
 	@exec $(BIN)/python -m flask --app wsgi run --reload --host "$(HOST)" --port "$(PORT)" \
 		--extra-files "$$(find templates static -type f | tr '\n' ':')"
 
-test: .venv/.dev ## Run the tests; installs a browser and a PostgreSQL server when there are none
+test: .venv/.dev build/cli/reflow.pyz ## Run the tests; installs a browser and a PostgreSQL server when there are none
 	@$(BIN)/python -m tests.helpers.provision
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(TESTS)
 
-test-slow: .venv/.dev
+test-slow: .venv/.dev build/cli/reflow.pyz
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and postgresql_later" $(TESTS)
 	@$(BIN)/python -m pytest -m "slow and not postgresql_later" $(TESTS)
 
@@ -76,3 +81,7 @@ lock: ## Choose newer dependencies (needs uv)
 	@echo "Installing what development needs (once) …"
 	@{ $(PIP) --require-hashes -r requirements-dev.txt && $(OURSELVES); } || { $(NOT_INSTALLED); }
 	@touch .venv/.run $@
+
+# The command, which the site hands out.
+build/cli/reflow.pyz: $(COMMAND) .venv/.run
+	@$(BIN)/python hatch_build.py build/cli

@@ -1,15 +1,9 @@
 """What any WSGI server and the `flask` command load. `serve` runs reflow_accounts/asgi.py instead."""
 
-import sys
-
 from reflow_accounts import background_jobs
-from reflow_accounts.app import create_app
-from reflow_accounts.config import ConfigError
+from reflow_accounts.app import load_app
 
-try:
-    app = create_app()
-except ConfigError as error:
-    sys.exit(f"reflow-accounts: {error}")
+app = load_app()
 
 
 @app.before_request

@@ -1,16 +1,18 @@
 """create_app(): settings, extensions, blueprints, commands."""
 
+import sys
+
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from reflow_accounts import blueprints, commands, config, paths
+from reflow_accounts import blueprints, commands, config, distribution, paths
 from reflow_accounts import revisions as _revisions  # noqa: F401  # so that migrations know the table
 from reflow_accounts.auth import encryption, passwords
 from reflow_accounts.auth.encryption import Vault
 from reflow_accounts.auth.login import ABSOLUTE_LIFETIME
 from reflow_accounts.auth.login_manager import shown_user
 from reflow_accounts.auth.passwords import PasswordHasher
-from reflow_accounts.config import Settings
+from reflow_accounts.config import ConfigError, Settings
 from reflow_accounts.database import (
     db,
     give_up_on_silence,
@@ -56,7 +58,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     encryption.init_app(app, Vault(keys))
     counters.init_app(app, settings)
     # Handlers run after a request in reverse order: the first of these compresses what the others made.
-    for part in (compression, session_cookies, filters, htmx, error_handlers):
+    for part in (compression, session_cookies, filters, htmx, error_handlers, distribution):
         part.init_app(app)
     security_headers.init_app(app, settings.is_https)
     blueprints.register_blueprints(app)
@@ -75,6 +77,14 @@ def create_app(settings: Settings | None = None) -> Flask:
         # X-Forwarded-For is read in web/request_info.py.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=0, x_proto=count, x_host=count)  # type: ignore[method-assign]
     return app
+
+
+def load_app() -> Flask:
+    """Make the application from the environment; exit with one sentence when that is not usable."""
+    try:
+        return create_app()
+    except ConfigError as error:
+        sys.exit(f"reflow-accounts: {error}")
 
 
 def _flask_settings(settings: Settings) -> dict[str, object]:

@@ -4,6 +4,7 @@ from flask import Blueprint, Flask, abort, current_app, flash, redirect, url_for
 from flask_login import current_user as browser
 from werkzeug.wrappers import Response
 
+from reflow_accounts import distribution
 from reflow_accounts.activity import api as activity_api
 from reflow_accounts.activity import pages as activity_pages
 from reflow_accounts.api_auth import api as api_auth_api
@@ -76,6 +77,7 @@ BLUEPRINTS = {
         *teams_pages.PUBLIC,
         help_pages.pages,
         monitoring_pages.blueprint,
+        distribution.blueprint,
         marketplace_pages.public,
     ),
     "webhooks": (marketplace_pages.webhooks,),

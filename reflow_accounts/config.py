@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from reflow_accounts import aws_settings, paths, url_checks
 from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
 from reflow_accounts.environment import ConfigError as ConfigError
-from reflow_accounts.environment import choice, ensure_known_names, whole_number
+from reflow_accounts.environment import choice, ensure_known_names, one_line, whole_number
 
 MINIMUM_SECRET_KEY_LENGTH = 32
 # Random keys have more: 32 random hexadecimal digits have 14 different ones on average.
@@ -37,6 +37,7 @@ class Settings:
     host: str
     trusted_proxies: int
     support_email: str
+    cli_install: str
     mail_url: str
     mail_from: str
     mail_sender: str
@@ -71,8 +72,8 @@ class Settings:
             "REFLOW_ALLOW_HTTP": "on (anybody on the way can read passwords)" if self.allow_http else "off",
             "REFLOW_TRUSTED_PROXIES": str(self.trusted_proxies),
             "REFLOW_SUPPORT_EMAIL": self.support_email,
-            "REFLOW_MAIL_URL": url_checks.masked(self.mail_url)
-            or "(one .eml file a message in the instance folder)",
+            "REFLOW_CLI_INSTALL": self.cli_install or "(pipx, from this site)",
+            "REFLOW_MAIL_URL": url_checks.masked(self.mail_url) or "(.eml files in the instance folder)",
             "REFLOW_MAIL_FROM": self.mail_from,
             "REFLOW_MAIL_SENDER": self.mail_sender,
             "REFLOW_RATELIMIT_STORAGE_URL": url_checks.masked(self.ratelimit_storage_url) or "(the database)",
@@ -105,6 +106,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         host=environ.get("HOST", "127.0.0.1").lower(),
         trusted_proxies=whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
         support_email=support_email,
+        cli_install=one_line(environ, "REFLOW_CLI_INSTALL"),
         mail_url=_url(environ, "REFLOW_MAIL_URL", ("smtp", "smtps")),
         mail_from=_email(environ, "REFLOW_MAIL_FROM", support_email),
         mail_sender=choice(environ, "REFLOW_MAIL_SENDER", ("inside", "worker")),
@@ -133,8 +135,8 @@ def prepare_instance(folder: Path) -> None:
 
 
 def _unwritable(folder: Path, reason: object) -> str:
-    detail = reason.strerror if isinstance(reason, OSError) else reason
-    return f"The folder {folder} cannot be written ({detail}): make it writable or set REFLOW_INSTANCE to another."
+    reason = reason.strerror if isinstance(reason, OSError) else reason
+    return f"The folder {folder} cannot be written ({reason}): make it writable or set REFLOW_INSTANCE to another."
 
 
 def _database_url(environ: Mapping[str, str], instance: Path) -> str:

@@ -38,6 +38,14 @@ def choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> s
     return value
 
 
+def one_line(environ: Mapping[str, str], name: str) -> str:
+    """Return a text without control characters, "" by default. Raises ConfigError."""
+    value = environ.get(name, "").strip()
+    if not value.isprintable():
+        raise ConfigError(f"{name} must be one line.")
+    return value
+
+
 def whole_number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
     """Return a whole number from `low` to `high`. Raises ConfigError."""
     value = environ.get(name) or str(default)

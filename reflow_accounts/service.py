@@ -113,7 +113,7 @@ class Service:
         if path.endswith("/export"):
             return self._exports
         has_cookie = any(name == b"cookie" for name, _ in scope["headers"])
-        needs_no_database = path.startswith("/static/") or path == "/healthz"
+        needs_no_database = path.startswith(("/static/", "/cli/")) or path == "/healthz"
         if needs_no_database or (path.startswith(("/help/", "/privacy")) and not has_cookie):
             return self._static
         return self._pages

@@ -1,4 +1,4 @@
-"""Operator commands `flask --app wsgi …`; here `config`, `demo` and `serve`."""
+"""Operator commands `reflow-accounts …`; here `config`, `demo` and `serve`."""
 
 import sys
 

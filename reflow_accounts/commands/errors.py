@@ -20,7 +20,7 @@ def handle_errors(act: Callable[..., None]) -> Callable[..., None]:
             sys.exit(f"reflow-accounts: {error}")
         except DatabaseError:
             sys.exit(
-                "reflow-accounts: the database cannot be used. Run `flask --app wsgi db upgrade` if it is new, "
+                "reflow-accounts: the database cannot be used. Run `reflow-accounts db upgrade` if it is new, "
                 "or check REFLOW_DATABASE_URL."
             )
         except UnicodeError:

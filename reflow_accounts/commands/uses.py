@@ -45,7 +45,7 @@ def verify_uses(repair: bool) -> None:
         click.echo(f"The totals of {len(differing)} keys were rebuilt from the log; all agree now.")
     elif differing:
         sys.exit(
-            f"{len(differing)} keys differ. Nothing was changed. `flask --app wsgi uses verify --repair` rebuilds "
+            f"{len(differing)} keys differ. Nothing was changed. `reflow-accounts uses verify --repair` rebuilds "
             "totals and ranges from the log."
         )
     else:

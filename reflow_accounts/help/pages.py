@@ -3,6 +3,7 @@
 from flask import Blueprint, render_template
 
 from reflow_accounts.contract import Exit
+from reflow_accounts.distribution import downloads
 from reflow_accounts.help.reference import operations, schemas
 from reflow_accounts.web.openapi import api as openapi
 from reflow_accounts.web.redirects import absolute
@@ -19,7 +20,7 @@ def api_keys() -> str:
 @pages.get("/help/cli")
 def cli() -> str:
     """Explain the `reflow` command."""
-    return render_template("help/cli.html", exits=Exit)
+    return render_template("help/cli.html", exits=Exit, files=downloads())
 
 
 @pages.get("/help/api")

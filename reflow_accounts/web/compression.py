@@ -12,8 +12,8 @@ from flask import Flask, Response, abort, g, request, url_for
 from flask_compress import Compress
 
 from reflow_accounts import paths
+from reflow_accounts.web.security_headers import IMMUTABLE
 
-_ONE_YEAR = 31_536_000
 _FINGERPRINT_LENGTH = 12
 # In the order of preference. Higher levels than these would take too long for a page that is made per request.
 _ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
@@ -71,7 +71,7 @@ def _send(filename: str) -> Response:
     if encoding:
         response.content_encoding = encoding
     if fingerprint == _fingerprint(name):
-        response.headers["Cache-Control"] = f"public, max-age={_ONE_YEAR}, immutable"
+        response.headers["Cache-Control"] = IMMUTABLE
     else:
         response.headers["Cache-Control"] = "no-cache"
     response.set_etag(f"{_fingerprint(name)}-{encoding or 'identity'}")

@@ -12,7 +12,7 @@ from wtforms import ValidationError
 _FIELD = "csrf_token"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # The API and static files ignore cookies; `Vary: Cookie` would keep shared caches from storing a file.
-_WITHOUT_COOKIES = ("/api/", "/static/", "/healthz", "/readyz", "/metrics")
+_WITHOUT_COOKIES = ("/api/", "/static/", "/cli/", "/healthz", "/readyz", "/metrics")
 
 
 def check_csrf() -> None:

@@ -28,6 +28,8 @@ _ALWAYS = {
 _TWO_YEARS = 63_072_000
 _HSTS = f"max-age={_TWO_YEARS}; includeSubDomains"
 NO_STORE = "no-store"
+# One year, for what never changes at its address.
+IMMUTABLE = "public, max-age=31536000, immutable"
 
 
 def constant(is_https: bool) -> dict[str, str]:

@@ -1,5 +1,8 @@
 """The installed command, with click and rich alone, at a real server."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from reflow_accounts import __version__
@@ -28,6 +31,13 @@ def installed(there, installation):
 def test_nothing_of_the_server_is_installed(installation):
     assert [module for module in OF_THE_SERVER if installation.has(module)] == []
     assert installation.has("rich")
+
+
+def test_site_says_that_it_is_not_installed(installation):
+    command = Path(installation.reflow).with_name("reflow-accounts")
+    done = subprocess.run([command, "serve"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "The site is the extra [server]" in done.stderr
 
 
 def test_journey_from_login_to_a_refused_key(installed, live):

@@ -16,8 +16,11 @@ HTMX = {"HX-Request": "true"}
 class PageClient(FlaskClient):
     """Every uncompressed HTML answer is linted; `send` posts a form as one of our own pages would."""
 
+    # Where the pages are opened; None for http://localhost.
+    base_url: str | None = None
+
     def open(self, *arguments: Any, **more: Any) -> TestResponse:
-        answer = super().open(*arguments, **{"buffered": True} | more)
+        answer = super().open(*arguments, **{"buffered": True, "base_url": self.base_url} | more)
         is_page = answer.mimetype == "text/html" and answer.data and not answer.content_encoding
         if is_page and not 300 <= answer.status_code < 400:
             check(answer)
@@ -25,7 +28,7 @@ class PageClient(FlaskClient):
 
     def csrf_token(self) -> str:
         """Return a token that belongs to this browser's session, as a page would hold it."""
-        with self.session_transaction() as session:
+        with self.session_transaction(base_url=self.base_url) as session:
             session.setdefault("csrf_token", "0123456789abcdef0123456789abcdef01234567")
             raw = session["csrf_token"]
         signed = (

@@ -20,6 +20,7 @@ PUBLIC = """
 y y y y L y L  GET     /
 y y y y y y y  GET     /healthz
 y y y y y y y  GET     /readyz
+y y y y y y y  GET     /cli/<name>
 y y y y y y y  GET     /help/api
 y y y y y y y  GET     /help/api-keys
 y y y y y y y  GET     /help/cli

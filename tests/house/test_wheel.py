@@ -12,8 +12,8 @@ from tests.helpers.installation import ROOT, build_wheel
 TOP = {
     ".ci", ".dockerignore", ".gitattributes", ".github", ".gitignore", ".gitlab-ci.yml", ".secrets.baseline",
     "bench", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "deploy",
-    "docs", "migrations", "pyproject.toml", "reflow_accounts", "requirements-dev.txt", "requirements.txt",
-    "static", "templates", "tests", "wsgi.py",
+    "docs", "hatch_build.py", "migrations", "pyproject.toml", "reflow_accounts", "requirements-dev.txt",
+    "requirements.txt", "static", "templates", "tests", "wsgi.py",
 }  # fmt: skip
 
 
@@ -53,9 +53,16 @@ def test_base_install_is_the_command_alone(metadata):
     assert {need.partition(">")[0].strip() for need in needs} == {"click", "rich"}
 
 
-def test_command_is_installed(wheel):
+def test_metadata_names_the_project_pages(metadata):
+    urls = dict(line.split(", ") for line in metadata.get_all("Project-URL"))
+    assert {"Homepage", "Documentation", "Changelog"} <= set(urls)
+
+
+def test_commands_are_installed(wheel):
     [name] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
-    assert "reflow = reflow_accounts.cli" in wheel.read(name).decode()
+    scripts = wheel.read(name).decode()
+    assert "reflow = reflow_accounts.cli" in scripts
+    assert "reflow-accounts = reflow_accounts." in scripts
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout")

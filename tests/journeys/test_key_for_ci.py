@@ -153,7 +153,10 @@ def test_copied_lines_work(open_page: OpenPage, live: LiveServer, admin: Person,
     checkout.mkdir()
     subprocess.run(["git", "init", "-q"], cwd=checkout, check=True)
     (checkout / ".gitignore").write_text("build")
-    answer = _run(lines["lines-checkout"], checkout, home)
+    # tests/distribution runs the lines that install the command.
+    install, _, rest = lines["lines-checkout"].partition("\n")
+    assert install.startswith(f"pipx install {live.url}/cli/")
+    answer = _run(rest, checkout, home)
     assert (answer.returncode, answer.stderr) == (0, ""), answer.stderr
     assert "rocket-ci" in answer.stdout
     status = subprocess.run(

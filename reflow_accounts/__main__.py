@@ -1,0 +1,41 @@
+"""`reflow-accounts`: serves the site and works on its data, wherever the wheel is installed."""
+
+import sys
+
+from reflow_accounts import __version__
+
+# The base install has no Flask; its message names what is missing instead of a traceback.
+NOT_INSTALLED = """\
+reflow-accounts: only the command reflow is installed here. The site is the extra [server]: run \
+pipx install --force '.[server]' in the checkout."""
+
+
+def main() -> None:
+    """Run an operator command, as `flask --app wsgi` does in a checkout.
+
+    Exits with one sentence where only the command `reflow` is installed, and for settings that cannot be used.
+    """
+    try:
+        import click
+        from flask.cli import FlaskGroup
+
+        from reflow_accounts.app import load_app
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("reflow_accounts"):
+            raise
+        sys.exit(NOT_INSTALLED)
+    commands = FlaskGroup(
+        help="Serve Reflow Accounts and work on its users, teams and data.",
+        create_app=load_app,
+        add_default_commands=False,
+        add_version_option=False,
+        load_dotenv=False,
+    )
+    # Without --app and the like: there is one application.
+    commands.params = []
+    versioned = click.version_option(__version__, prog_name="reflow-accounts", message="%(prog)s %(version)s")
+    versioned(commands).main(prog_name="reflow-accounts")
+
+
+if __name__ == "__main__":
+    main()
