@@ -141,10 +141,28 @@ class UsageRange(Model):
     last_at: Mapped[datetime] = mapped_column(UTCDateTime)
 
 
+class QuarterCount(Model):
+    """The uses of a key in a quarter of an hour, accepted and refused, that are in the log.
+
+    `quarter` counts quarters of an hour since 1970 in UTC: the offsets of all time zones are multiples of it.
+    """
+
+    __tablename__ = "use_quarters"
+
+    key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    quarter: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    accepted: Mapped[int] = mapped_column(BigInteger)
+    refused: Mapped[int] = mapped_column(BigInteger)
+
+
 class RollupCursor(Model):
-    """One row with the number of the last rolled-up use."""
+    """One row with the number of the last rolled-up use, and of the last one in `QuarterCount`.
+
+    The second one is behind, or empty, only after an upgrade, until the next roll-up.
+    """
 
     __tablename__ = "use_marks"
 
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     upto: Mapped[int] = mapped_column(BigInteger)
+    counted_upto: Mapped[int | None] = mapped_column(BigInteger)

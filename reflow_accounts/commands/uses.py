@@ -23,10 +23,12 @@ uses = AppGroup("uses", help="The log of the uses of API keys.")
 
 
 @uses.command("verify")
-@click.option("--repair", is_flag=True, help="Rebuild totals and ranges from the log when they differ.")
+@click.option(
+    "--repair", is_flag=True, help="Rebuild totals, ranges and counts from the log when they differ."
+)
 @handle_errors
 def verify_uses(repair: bool) -> None:
-    """Count the log of uses again and compare it with totals and ranges, key by key.
+    """Count the log of uses again and compare it with totals, ranges and counts by time, key by key.
 
     It may run while the service does. Pruned uses cannot be counted again; totals keep their number. On
     SQLite, requests wait during --repair: a few seconds for a million uses.
@@ -46,7 +48,7 @@ def verify_uses(repair: bool) -> None:
     elif differing:
         sys.exit(
             f"{len(differing)} keys differ. Nothing was changed. `reflow-accounts uses verify --repair` rebuilds "
-            "totals and ranges from the log."
+            "totals, ranges and counts from the log."
         )
     else:
         click.echo(f"The totals of {count_keys()} keys agree with the log.")
@@ -59,6 +61,8 @@ def _described(one: Difference) -> Iterator[str]:
         yield f"last used {_time(one.last_counted_at)} by the total, {_time(one.last_logged_at)} by the log"
     if one.misled:
         yield f"the ranges, which lists of uses read, are wrong about {one.misled} uses"
+    if one.miscounted:
+        yield f"the counts by time, which charts read, are wrong about {one.miscounted} uses"
 
 
 def _time(at: datetime | None) -> str:
@@ -71,7 +75,7 @@ def _time(at: datetime | None) -> str:
 )
 @handle_errors
 def prune_uses(older_than: int) -> None:
-    """Remove old uses from the log; the totals of keys stay as they are."""
+    """Remove old uses from the log and from charts; the totals of keys stay as they are."""
     removed = prune(now() - timedelta(days=older_than))
     click.echo(f"{removed} uses older than {older_than} days were removed; all totals were kept.")
 

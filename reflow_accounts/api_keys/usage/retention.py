@@ -8,18 +8,17 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
-    bindparam,
     delete,
     func,
+    literal,
     literal_column,
     select,
     text,
-    update,
 )
 
-from reflow_accounts.api_keys.models import UsageRange, UsageTotal, Use
-from reflow_accounts.api_keys.usage.rollup import lock_cursor, roll_up
-from reflow_accounts.database import db, now
+from reflow_accounts.api_keys.models import QuarterCount, UsageRange, UsageTotal, Use
+from reflow_accounts.api_keys.usage.rollup import change_counts, lock_cursors, roll_up
+from reflow_accounts.database import db, now, upsert
 
 MONTHS_AHEAD = 2
 # Small batches, so that other writers on SQLite wait only briefly.
@@ -56,11 +55,12 @@ def prune(before: datetime) -> int:
     while batch := _delete_batch(before):
         removed += batch
     with db.engine.begin() as connection:
-        lock_cursor(connection)
+        lock_cursors(connection)
         first_left = select(func.coalesce(func.min(Use.id), 0)).scalar_subquery()
         connection.execute(
             delete(UsageRange).where(UsageRange.last_at < before, UsageRange.last_id < first_left)
         )
+        connection.execute(delete(QuarterCount).where(QuarterCount.accepted + QuarterCount.refused == 0))
     return removed
 
 
@@ -113,7 +113,7 @@ def _drop_month(name: str, before: datetime) -> int:
         return 0
     with db.engine.begin() as connection:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-        cursor = lock_cursor(connection)
+        cursor = min(lock_cursors(connection))
         newest = connection.scalar(text(f"SELECT max(id) FROM {name}")) or 0  # noqa: S608
         if newest > cursor:
             return 0
@@ -127,7 +127,7 @@ def _drop_month(name: str, before: datetime) -> int:
 def _delete_batch(before: datetime) -> int:
     """Delete up to `ROWS_AT_ONCE` old uses; on PostgreSQL those in the default partition."""
     with db.engine.begin() as connection:
-        cursor = lock_cursor(connection)
+        cursor = min(lock_cursors(connection))
         # The newest row stays, because SQLite would reuse its id.
         old = [Use.at < before, Use.id <= cursor, Use.id < select(func.max(Use.id)).scalar_subquery()]
         if connection.dialect.name == "postgresql":
@@ -143,10 +143,18 @@ def _delete_batch(before: datetime) -> int:
 
 
 def _count_as_pruned(connection: Connection, which: tuple[ColumnElement[bool], ...]) -> int:
-    """Add these uses to the `pruned` number of each total and return how many they are."""
-    gone = select(Use.key_id, func.count().label("number")).where(*which).group_by(Use.key_id)
-    rows = [{"key": key_id, "number": number} for key_id, number in connection.execute(gone)]
-    if rows:
-        noting = update(UsageTotal).where(UsageTotal.key_id == bindparam("key"))
-        connection.execute(noting.values(pruned=UsageTotal.pruned + bindparam("number")), rows)
-    return sum(row["number"] for row in rows)
+    """Add these rolled-up uses to the `pruned` number of each total, and subtract them from the counts by time.
+
+    Returns how many they are. Each row to change exists, so that the insertions are updates.
+    """
+    pruned = select(Use.key_id, literal(0), func.count(), func.max(Use.at)).where(*which).group_by(Use.key_id)
+    totals = upsert(connection.dialect, UsageTotal).from_select(
+        ["key_id", "count", "pruned", "last_used_at"], pruned
+    )
+    connection.execute(
+        totals.on_conflict_do_update(
+            index_elements=[UsageTotal.key_id], set_={"pruned": UsageTotal.pruned + totals.excluded.pruned}
+        )
+    )
+    change_counts(connection, which, sign=-1)
+    return connection.scalar(select(func.count()).select_from(Use).where(*which)) or 0

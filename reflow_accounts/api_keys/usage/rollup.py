@@ -1,4 +1,4 @@
-"""Roll up the log of uses in batches, into a total for each key and the ranges of its uses."""
+"""Roll up the log of uses in batches, into totals, ranges and counts by time for each key."""
 
 # Recording a use is one append (`record.py`). Counters or indexes on every request would be expensive; batches
 # cost a fraction. Queries stay exact because they also read the unrolled rows at the end of the log.
@@ -6,18 +6,21 @@
 import logging
 from collections.abc import Callable
 from time import sleep
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, text, update
 
-from reflow_accounts.api_keys.models import RollupCursor, UsageRange, UsageTotal, Use
+from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRange, UsageTotal, Use
+from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
 from reflow_accounts.database import db, upsert
 
 # Uses in a batch; queries read at most about as many unrolled rows.
 ROLL_UP_EVERY = 8192
 # Uses rolled up in one transaction at most.
 LARGEST_ROLL_UP = 16_384
-# On SQLite also about so many keys: a transaction keeps all other writers waiting for as long as it takes to write
-# the rows of each, some 10 to 30 ms. Steps by uses alone would write the rows of the same few keys again and again.
+# On SQLite also about so many keys, or quarters of an hour of keys: a transaction keeps all other writers waiting while
+# it writes the rows of each, some 10 to 30 ms. Steps by uses alone would write the rows of the same few
+# keys again and again.
 KEYS_AT_ONCE = 1000
 # Between two transactions, so that waiting writers of SQLite come in between: they retry every millisecond.
 PAUSE_S = 0.003
@@ -76,46 +79,67 @@ def _newest_settled() -> int:
         return connection.scalar(select(func.max(Use.id))) or 0
 
 
+class Cursors(NamedTuple):
+    """The last use in totals and ranges, and the last use in the counts by time."""
+
+    totals: int
+    counts: int
+
+
 def _roll_up_next(connection: Connection, newest: int) -> int:
     """Roll up the uses of one transaction, up to the id `newest`, and return the cursor."""
-    cursor = lock_cursor(connection)
+    cursors = lock_cursors(connection)
+    cursor = min(cursors)
     upto = min(newest, cursor + LARGEST_ROLL_UP)
     if upto <= cursor:
         return cursor
     if connection.dialect.name == "sqlite":
-        keys_in = select(func.count(Use.key_id.distinct())).where(Use.id > cursor, Use.id <= upto)
-        keys = connection.scalar(keys_in) or 0
-        upto = cursor + max(1, (upto - cursor) * KEYS_AT_ONCE // max(keys, KEYS_AT_ONCE))
-    batch = (Use.id > cursor, Use.id <= upto)
-    _add_to_totals(connection, batch)
-    _add_ranges(connection, batch, upto)
-    connection.execute(update(RollupCursor).values(upto=upto))
+        in_batch = (Use.id > cursor, Use.id <= upto)
+        written = select(Use.key_id, quarter_of(Use.at)).where(*in_batch).distinct().subquery()
+        rows = connection.scalar(select(func.count()).select_from(written)) or 0
+        upto = cursor + max(1, (upto - cursor) * KEYS_AT_ONCE // max(rows, KEYS_AT_ONCE))
+    if upto > cursors.totals:
+        batch = (Use.id > cursors.totals, Use.id <= upto)
+        _add_to_totals(connection, batch)
+        _add_ranges(connection, batch, upto)
+    if upto > cursors.counts:
+        change_counts(connection, (Use.id > cursors.counts, Use.id <= upto))
+    connection.execute(
+        update(RollupCursor).values(upto=max(upto, cursors.totals), counted_upto=max(upto, cursors.counts))
+    )
     return upto
 
 
-def lock_cursor(connection: Connection) -> int:
-    """Lock the cursor against other roll-ups and pruning until the transaction ends, and return it."""
+def lock_cursors(connection: Connection) -> Cursors:
+    """Lock the cursors against other roll-ups and pruning until the transaction ends, and return them."""
     first = upsert(connection.dialect, RollupCursor).values(id=1, upto=0)
     connection.execute(first.on_conflict_do_nothing())
     connection.execute(update(RollupCursor).values(upto=RollupCursor.upto))
-    return connection.scalar(select(RollupCursor.upto)) or 0
+    totals, counts = connection.execute(select(RollupCursor.upto, RollupCursor.counted_upto)).one()
+    if counts is None:
+        counts = (connection.scalar(select(func.min(Use.id))) or 1) - 1
+    return Cursors(totals, counts)
 
 
 def recount(connection: Connection) -> None:
-    """Rebuild totals and ranges from the log, in the caller's transaction.
+    """Rebuild totals, ranges and counts by time from the log, in the caller's transaction.
 
     The numbers of pruned uses are kept. Appends continue meanwhile on PostgreSQL, and wait on SQLite.
     """
-    cursor = lock_cursor(connection)
+    cursor = lock_cursors(connection).totals
     connection.execute(delete(UsageTotal).where(UsageTotal.pruned == 0))
     connection.execute(update(UsageTotal).values(count=UsageTotal.pruned))
     _add_to_totals(connection, (Use.id <= cursor,))
     connection.execute(delete(UsageRange))
+    connection.execute(delete(QuarterCount))
     low = (connection.scalar(select(func.min(Use.id))) or 1) - 1
     while low < cursor:
         upto = min(low + ROLL_UP_EVERY, cursor)
-        _add_ranges(connection, (Use.id > low, Use.id <= upto), upto)
+        batch = (Use.id > low, Use.id <= upto)
+        _add_ranges(connection, batch, upto)
+        change_counts(connection, batch)
         low = upto
+    connection.execute(update(RollupCursor).values(counted_upto=cursor))
 
 
 def _add_to_totals(connection: Connection, batch: Batch) -> None:
@@ -148,3 +172,17 @@ def _add_ranges(connection: Connection, batch: Batch, upto: int) -> None:
     )
     columns = ["key_id", "fold", "count", "first_id", "last_id", "first_at", "last_at"]
     connection.execute(insert(UsageRange).from_select(columns, found))
+
+
+def change_counts(connection: Connection, batch: Batch, *, sign: int = 1) -> None:
+    """Add the uses of `batch` to the counts by time; with `sign` -1 subtract them."""
+    quarter = quarter_of(Use.at)
+    found = (
+        select(Use.key_id, quarter, accepted_uses, refused_uses).where(*batch).group_by(Use.key_id, quarter)
+    )
+    columns = ["key_id", "quarter", "accepted", "refused"]
+    adding = upsert(connection.dialect, QuarterCount).from_select(columns, found)
+    sums = {name: getattr(QuarterCount, name) + sign * adding.excluded[name] for name in columns[2:]}
+    connection.execute(
+        adding.on_conflict_do_update(index_elements=[QuarterCount.key_id, QuarterCount.quarter], set_=sums)
+    )

@@ -1,4 +1,4 @@
-"""Count the log of uses again and compare the result with totals and ranges, key by key."""
+"""Count the log of uses again and compare the result with totals, ranges and counts by time, key by key."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -8,9 +8,15 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, null, select, text, type_coerce, union_all
+from sqlalchemy import Connection, Select, func, null, or_, select, text, type_coerce, union_all
 
-from reflow_accounts.api_keys.models import ApiKey, UsageRange, UsageTotal, Use
+from reflow_accounts.api_keys.models import ApiKey, QuarterCount, UsageRange, UsageTotal, Use
+from reflow_accounts.api_keys.usage.daily_counts import (
+    accepted_uses,
+    counted_up_to,
+    quarter_of,
+    refused_uses,
+)
 from reflow_accounts.api_keys.usage.queries import rolled_up_to
 from reflow_accounts.database import UTCDateTime, db
 
@@ -21,7 +27,10 @@ _Range = Any
 
 @dataclass(frozen=True)
 class Difference:
-    """A key whose total or ranges differ from the log; `misled` uses are outside of the ranges."""
+    """A key whose total, ranges or counts by time differ from the log.
+
+    `misled` uses are outside of the ranges, `miscounted` ones are missing or too many in the counts by time.
+    """
 
     key_id: str
     counted: int
@@ -29,16 +38,17 @@ class Difference:
     last_counted_at: datetime | None
     last_logged_at: datetime | None
     misled: int
+    miscounted: int
 
 
 def differences() -> list[Difference]:
-    """Return the keys whose total or ranges differ from the log, with pruned uses taken into account.
+    """Return the keys whose total, ranges or counts differ from the log, with pruned uses taken into account.
 
     Reads one snapshot, so that it can run while the service does.
     """
     with _snapshot() as connection:
         unfound, excess = _compare_ranges(connection)
-        return list(_compare_totals(connection, unfound, excess))
+        return list(_compare_totals(connection, unfound, excess, _miscounted(connection)))
 
 
 @contextmanager
@@ -115,7 +125,7 @@ def _log_between(connection: Connection, low: int, high: int) -> dict[int, _Rang
 
 
 def _compare_totals(
-    connection: Connection, unfound: Counter[int], excess: Counter[int]
+    connection: Connection, unfound: Counter[int], excess: Counter[int], miscounted: Counter[int]
 ) -> Iterator[Difference]:
     rows = connection.execute(_totals_and_log())
     for public_id, key_id, in_total, in_log, gone, total_at, log_at in rows:
@@ -123,12 +133,30 @@ def _compare_totals(
         if gone and (log_at is None or log_at < total_at):
             log_at = total_at
         misled = unfound.pop(key_id, 0) + max(0, excess.pop(key_id, 0) - int(gone))
-        if in_total != in_log or total_at != log_at or misled:
+        wrong = miscounted.pop(key_id, 0)
+        if in_total != in_log or total_at != log_at or misled or wrong:
             name = public_id or _nameless(key_id)
-            yield Difference(name, int(in_total + gone), int(in_log + gone), total_at, log_at, misled)
-    # Ranges of keys without a total and without uses.
-    for key_id, number in excess.items():
-        yield Difference(_nameless(key_id), 0, 0, None, None, number)
+            yield Difference(name, int(in_total + gone), int(in_log + gone), total_at, log_at, misled, wrong)
+    # Ranges and counts of keys without a total and without uses.
+    for key_id in excess.keys() | miscounted.keys():
+        yield Difference(_nameless(key_id), 0, 0, None, None, excess[key_id], miscounted[key_id])
+
+
+def _miscounted(connection: Connection) -> Counter[int]:
+    """Return by key id the number of uses by which the counts by time differ from the log."""
+    quarter = quarter_of(Use.at)
+    log = select(Use.key_id, quarter.label("quarter"), -accepted_uses, -refused_uses)
+    log = log.where(Use.id <= counted_up_to()).group_by(Use.key_id, quarter)
+    counts = select(QuarterCount.key_id, QuarterCount.quarter, QuarterCount.accepted, QuarterCount.refused)
+    both = union_all(counts, log).subquery()
+    accepted, refused = func.sum(both.c.accepted), func.sum(both.c.refused)
+    query = select(both.c.key_id, accepted, refused).group_by(both.c.key_id, both.c.quarter)
+    wrong: Counter[int] = Counter()
+    for key_id, more_accepted, more_refused in connection.execute(
+        query.having(or_(accepted != 0, refused != 0))
+    ):
+        wrong[key_id] += int(abs(more_accepted) + abs(more_refused))
+    return wrong
 
 
 def _totals_and_log() -> Select[Any]:
