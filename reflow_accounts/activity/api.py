@@ -4,9 +4,10 @@ from typing import Any
 
 import marshmallow as ma
 
-from reflow_accounts.activity.service import USE_ACTION, Entry, activity_of
+from reflow_accounts.activity.service import USE_ACTION, Entry, Filter, Outcome, activity_of
 from reflow_accounts.api_keys.schemas import UseFacts
 from reflow_accounts.api_keys.service import key_of
+from reflow_accounts.audit.actions import EventGroup
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.web.openapi import ApiBlueprint, Moment, PeriodQuery, Schema, Text, cursor_field, page_of
 from reflow_accounts.web.pagination import Page
@@ -20,6 +21,13 @@ class ActivityQuery(PeriodQuery):
     cursor = cursor_field(3)
     after = Text(metadata={"description": "The id of an entry: only what came later than that"})
     key = Text(metadata={"description": "The id of an API key: only its uses and what was done to it"})
+
+    outcome = ma.fields.Enum(
+        Outcome,
+        by_value=True,
+        metadata={"description": "Only requests that were answered without an error, or with one"},
+    )
+    event = ma.fields.Enum(EventGroup, by_value=True, metadata={"description": "Only events of this group"})
 
 
 class EntryOut(Schema):
@@ -49,8 +57,7 @@ def list_activity(query: dict[str, Any]) -> Page[Entry]:
         current_user(),
         limit=query["limit"],
         cursor=query.get("cursor"),
-        since=query.get("since"),
-        until=query.get("until"),
+        where=Filter(query.get("since"), query.get("until"), query.get("outcome"), query.get("event")),
         after=query.get("after"),
         key=key_of(current_user(), key_id) if key_id else None,
     )

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from threading import Lock
 from time import monotonic
 from weakref import WeakKeyDictionary
@@ -11,7 +10,7 @@ from weakref import WeakKeyDictionary
 from flask import Flask, current_app, g
 
 from reflow_accounts.activity.lines import heading, lines_of, remark
-from reflow_accounts.activity.service import activity_of
+from reflow_accounts.activity.service import EVERYTHING, Filter, activity_of
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.database import db
 from reflow_accounts.errors import Unavailable
@@ -42,7 +41,7 @@ class _Query:
     app: Flask
     user_id: int
     key_id: int | None
-    since: datetime | None
+    where: Filter
     team_ids: tuple[int, ...] | None
     uses_only: bool
 
@@ -51,7 +50,7 @@ def file_of(
     user: User,
     *,
     key: ApiKey | None = None,
-    since: datetime | None = None,
+    where: Filter = EVERYTHING,
     team_ids: tuple[int, ...] | None = None,
     uses_only: bool = False,
 ) -> Iterable[bytes]:
@@ -62,7 +61,7 @@ def file_of(
     Unavailable while too many downloads are running.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    query = _Query(app, user.id, key.id if key else None, since, team_ids, uses_only)
+    query = _Query(app, user.id, key.id if key else None, where, team_ids, uses_only)
     first, cursor = _read(query, None)
     if cursor is None:
         return [heading() + first]
@@ -122,7 +121,7 @@ def _read_step(query: _Query, cursor: str | None) -> tuple[bytes, str | None]:
             user,
             limit=LINES_AT_ONCE,
             cursor=cursor,
-            since=query.since,
+            where=query.where,
             key=key,
             team_ids=query.team_ids,
             uses_only=query.uses_only,

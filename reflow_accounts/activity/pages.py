@@ -1,14 +1,18 @@
 """The Activity tab."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from typing import TypeVar
 
 from flask import Blueprint, Response, render_template, request
 
+from reflow_accounts.activity.chart import Chart
 from reflow_accounts.activity.export import file_of
-from reflow_accounts.activity.service import activity_of
+from reflow_accounts.activity.service import Filter, Outcome, activity_of, daily_uses
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
+from reflow_accounts.audit.actions import EventGroup
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import now
 from reflow_accounts.teams.models import Membership, Rights
@@ -16,9 +20,14 @@ from reflow_accounts.teams.service import current_of, membership_of
 from reflow_accounts.teams.service_accounts import account_seen_by
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import DEFAULT_LIMIT
+from reflow_accounts.web.time_zones import zone_of
 
-PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+# The days of a period; the chart has 30 for other periods.
+DAYS = {"7d": 7, "30d": 30}
+LONGEST_DAYS = 30
 FILE_NAME = "reflow-activity.csv"
+
+Choice = TypeVar("Choice", bound=StrEnum)
 
 pages = Blueprint("activity", __name__, url_prefix="/activity")
 
@@ -53,33 +62,39 @@ class Shown:
 
 @pages.get("")
 def index() -> str:
-    """Show uses and acts, optionally of one key or one period."""
+    """Show requests per day, and uses and acts: all, or those that the filter selects."""
     shown, period = _shown(), request.args.get("period", "")
-    key = _key(shown.subject)
+    key, where = _key(shown.subject), _filter(period)
     page = activity_of(
         shown.subject,
         limit=DEFAULT_LIMIT,
         cursor=request.args.get("cursor"),
-        since=_since(period),
+        where=where,
         key=key,
         team_ids=shown.team_ids,
         uses_only=shown.uses_only,
     )
-    keys = keys_of(shown.subject, state=KeyState.ALL)
-    named = request.args.get("team") or None
     return render_template(
-        "activity/index.html", page=page, keys=keys, key=key, period=period, shown=shown, named=named
+        "activity/index.html",
+        page=page,
+        keys=keys_of(shown.subject, state=KeyState.ALL),
+        key=key,
+        period=period,
+        where=where,
+        shown=shown,
+        chart=_chart(shown, key, period, where.outcome) if where.includes_uses else None,
+        named=request.args.get("team") or None,
     )
 
 
 @pages.get("/export")
 def export() -> Response:
-    """Download uses and acts as CSV, with the filters of the page."""
+    """Download uses and acts, with the filters of the page, as CSV or as JSON Lines."""
     shown = _shown()
     file = file_of(
         shown.subject,
         key=_key(shown.subject),
-        since=_since(request.args.get("period", "")),
+        where=_filter(request.args.get("period", "")),
         team_ids=shown.team_ids,
         uses_only=shown.uses_only,
     )
@@ -103,5 +118,40 @@ def _key(subject: User) -> ApiKey | None:
     return key_of(subject, key_id) if key_id else None
 
 
+def _filter(period: str) -> Filter:
+    """Return the filter from the query; unknown values select everything."""
+    return Filter(
+        since=_since(period),
+        outcome=_choice(Outcome, request.args.get("outcome", "")),
+        group=_choice(EventGroup, request.args.get("event", "")),
+    )
+
+
+def _choice(kind: type[Choice], value: str) -> Choice | None:
+    return kind(value) if value in list(kind) else None
+
+
 def _since(period: str) -> datetime | None:
-    return now() - PERIODS[period] if period in PERIODS else None
+    """Return the start of a period. Days are local days, as in the chart: 7 are today and the six before."""
+    if period == "24h":
+        return now() - timedelta(hours=24)
+    if period not in DAYS:
+        return None
+    zone = zone_of(current_user().time_zone)
+    first = now().astimezone(zone).date() - timedelta(days=DAYS[period] - 1)
+    return datetime.combine(first, time(), zone)
+
+
+def _chart(shown: Shown, key: ApiKey | None, period: str, outcome: Outcome | None) -> Chart:
+    days = daily_uses(
+        shown.subject,
+        zone_of(current_user().time_zone),
+        DAYS.get(period, LONGEST_DAYS),
+        key=key,
+        team_ids=shown.team_ids,
+    )
+    if outcome == Outcome.ACCEPTED:
+        days = [day._replace(refused=0) for day in days]
+    elif outcome == Outcome.REFUSED:
+        days = [day._replace(accepted=0) for day in days]
+    return Chart(days)

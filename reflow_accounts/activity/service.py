@@ -2,14 +2,18 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from enum import StrEnum
 from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.api_keys.service import numbers_of_keys
+from reflow_accounts.api_keys.usage.daily_counts import DayCount, daily_counts
 from reflow_accounts.api_keys.usage.queries import position_of_use, uses_of
+from reflow_accounts.api_keys.usage.record import ACCEPTED
+from reflow_accounts.audit.actions import EventGroup
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.audit.service import events_of, position_of_event
 from reflow_accounts.contract import Code
@@ -23,6 +27,41 @@ USE_ACTION = "api_key.used"
 # Greater than every position.
 _NEWEST = Position(datetime(9999, 1, 1, tzinfo=UTC), HIGHEST_NUMBER)
 _REFUSALS = frozenset({Code.SUBSCRIPTION_INACTIVE, Code.INSUFFICIENT_RIGHTS})
+
+
+class Outcome(StrEnum):
+    """Whether a request with a key was answered without an error, or with one (status 400 and above)."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which entries to list: since (inclusive) and until (exclusive), and one outcome or group of events.
+
+    Only requests have an outcome.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    outcome: Outcome | None = None
+    group: EventGroup | None = None
+
+    @property
+    def accepted(self) -> bool | None:
+        return self.outcome == Outcome.ACCEPTED if self.outcome else None
+
+    @property
+    def includes_uses(self) -> bool:
+        return self.group in (None, EventGroup.REQUESTS)
+
+    @property
+    def includes_acts(self) -> bool:
+        return self.group != EventGroup.REQUESTS and self.outcome is None
+
+
+EVERYTHING = Filter()
 
 
 @dataclass(frozen=True)
@@ -47,6 +86,10 @@ class Entry:
         return row.public_id if row else ""
 
     @property
+    def is_accepted(self) -> bool:
+        return self.use is not None and self.use.outcome == ACCEPTED
+
+    @property
     def rank(self) -> tuple[datetime, bool, int]:
         """The place in the list: by time, then uses above acts, then by number."""
         row = self.use or self.act
@@ -65,8 +108,7 @@ def activity_of(
     *,
     limit: int,
     cursor: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    where: Filter = EVERYTHING,
     key: ApiKey | None = None,
     team_ids: Collection[int] | None = None,
     uses_only: bool = False,
@@ -74,9 +116,8 @@ def activity_of(
 ) -> Page[Entry]:
     """Return a page of what happened in a user's account, newest first.
 
-    An Admin of a team also sees the uses and acts of its service accounts. `limit` is at least 1; `since`
-    (inclusive) and `until` (exclusive) limit the period; `key` selects its uses and the acts on it;
-    `team_ids` leaves out the user's other teams.
+    An Admin of a team also sees the uses and acts of its service accounts. `limit` is at least 1; `where`
+    filters; `key` selects its uses and the acts on it; `team_ids` leaves out the user's other teams.
 
     `after` is the id of an entry and selects newer ones. An entry may be committed some seconds after its
     time: to miss none, ask after one at least ten seconds older than the newest and skip the ids seen.
@@ -85,19 +126,21 @@ def activity_of(
     """
     seen = read_cursor(cursor, 3)
     admin_team_ids, others = _teams_of(user, team_ids)
-    key_ids = [key.id] if key else numbers_of_keys([user.id, *accounts_owned_by(admin_team_ids)])
+    key_ids = ([key.id] if key else _key_ids(user, admin_team_ids)) if where.includes_uses else []
     position = _position(after, user, admin_team_ids, others) if after is not None else None
-    limits: dict[str, Any] = {"limit": limit + 1, "since": since, "until": until}
+    limits: dict[str, Any] = {"limit": limit + 1, "since": where.since, "until": where.until}
     last_use, last_act = (seen[0], Position.of(seen[1:])) if seen else (None, None)
-    uses = uses_of(key_ids, before=last_use, after=position and position.among_uses, **limits)
+    after_use = position and position.among_uses
+    uses = uses_of(key_ids, before=last_use, accepted=where.accepted, after=after_use, **limits)
     acts: list[AuditEvent] = []
-    if not uses_only:
+    if where.includes_acts and not uses_only:
         acts = events_of(
             user.id,
             admin_team_ids,
             member_team_ids=others,
             before=last_act,
             key_id=key.public_id if key else None,
+            group=where.group,
             after=position and position.among_events,
             **limits,
         )
@@ -105,6 +148,18 @@ def activity_of(
     cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
     # Uses come by number, which concurrent requests may get in another order than their times.
     return Page(sorted(entries[:limit], key=lambda entry: entry.rank, reverse=True), cursor)
+
+
+def daily_uses(
+    user: User, zone: tzinfo, days: int, *, key: ApiKey | None = None, team_ids: Collection[int] | None = None
+) -> list[DayCount]:
+    """Return the number of uses in `activity_of` for each of the last local days, of one key or of all."""
+    key_ids = [key.id] if key else _key_ids(user, _teams_of(user, team_ids)[0])
+    return daily_counts(key_ids, zone, days=days)
+
+
+def _key_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:
+    return numbers_of_keys([user.id, *accounts_owned_by(admin_team_ids)])
 
 
 def _merged(uses: Iterable[Entry], acts: Iterable[Entry], limit: int) -> list[Entry]:
@@ -116,8 +171,7 @@ def _position(
     entry_id: str, user: User, admin_team_ids: Collection[int], others: Collection[int]
 ) -> _Positions:
     if entry_id.startswith(USE_ID_PREFIX):
-        key_ids = numbers_of_keys([user.id, *accounts_owned_by(admin_team_ids)])
-        use = position_of_use(key_ids, entry_id)
+        use = position_of_use(_key_ids(user, admin_team_ids), entry_id)
         return _Positions(use, Position(use.at, HIGHEST_NUMBER))
     event = position_of_event(entry_id, user.id, admin_team_ids, member_team_ids=others)
     return _Positions(Position(event.at, -1), event)

@@ -62,9 +62,47 @@ class Action(StrEnum):
     SERVICE_ACCOUNT_DELETED = "service_account.deleted"
 
     @property
+    def group(self) -> "EventGroup":
+        """The group of the action, by which the activity is filtered."""
+        return _GROUPS[self.partition(".")[0]]
+
+    @property
     def title(self) -> str:  # type: ignore[override]  # replaces str.title
         return _TITLES[self]
 
+
+class EventGroup(StrEnum):
+    """Groups of events in the activity, by which it is filtered. `REQUESTS` are uses of keys, which are no actions."""
+
+    REQUESTS = "requests"
+    KEYS = "keys"
+    SIGN_INS = "sign-ins"
+    SECURITY = "security"
+    TEAM = "team"
+    SUBSCRIPTION = "subscription"
+
+
+# By the first word of an action.
+_GROUPS = {
+    "api_key": EventGroup.KEYS,
+    "uses": EventGroup.KEYS,
+    "session": EventGroup.SIGN_INS,
+    "account": EventGroup.SECURITY,
+    "profile": EventGroup.SECURITY,
+    "password": EventGroup.SECURITY,
+    "email": EventGroup.SECURITY,
+    "second_factor": EventGroup.SECURITY,
+    "recovery_codes": EventGroup.SECURITY,
+    "passkey": EventGroup.SECURITY,
+    "staff": EventGroup.SECURITY,
+    "user": EventGroup.SECURITY,
+    "team": EventGroup.TEAM,
+    "member": EventGroup.TEAM,
+    "invitation": EventGroup.TEAM,
+    "service_account": EventGroup.TEAM,
+    "subscription": EventGroup.SUBSCRIPTION,
+    "support": EventGroup.SUBSCRIPTION,
+}
 
 # Actions of a team that all its members see.
 OF_EVERY_MEMBER = frozenset(

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from sqlalchemy import ColumnElement, and_, event, or_, select
 from sqlalchemy.orm import Session, SessionTransaction
 
-from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action
+from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action, EventGroup
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
 from reflow_accounts.database import db
 from reflow_accounts.errors import NotFound
@@ -101,14 +101,15 @@ def events_of(
     since: datetime | None = None,
     until: datetime | None = None,
     key_id: str | None = None,
+    group: EventGroup | None = None,
     after: Position | None = None,
 ) -> list[AuditEvent]:
     """Return up to `limit` acts of a user and of their teams, newest first.
 
     `team_ids` are the teams with all their acts (the user is Admin); of `member_team_ids` only acts for all
     members and the user's own acts are listed. `before` continues a list, `since` (inclusive) and `until`
-    (exclusive) limit the period, `key_id` (public) selects the acts on one API key, `after` the acts newer
-    than that position.
+    (exclusive) limit the period, `key_id` (public) selects the acts on one API key, `group` those of a group,
+    `after` the acts newer than that position.
     """
     query = select(AuditEvent).where(*_visible(account_id, team_ids, member_team_ids))
     if before:
@@ -121,6 +122,8 @@ def events_of(
         query = query.where(AuditEvent.at < until)
     if key_id:
         query = query.where(AuditEvent.details["key"].as_string() == key_id)
+    if group:
+        query = query.where(AuditEvent.action.in_([action for action in Action if action.group == group]))
     query = query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)
     return list(db.session.scalars(query))
 

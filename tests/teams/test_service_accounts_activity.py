@@ -11,10 +11,11 @@ from tests.teams.service_account_acts import create, page_of
 def lines(page):
     """Return (event, subject, by) of each line."""
     found = []
-    for body in page.all("tbody"):
-        for row in body.all("tr"):
-            cells = [cell for cell in row.children if not isinstance(cell, str)]
-            found.append((cells[1].text, cells[2].text, cells[3].text))
+    tables = [table for table in page.all("table") if "activity" in table["class"].split()]
+    for row in [row for table in tables for row in table.all("tr")[1:]]:
+        _, event, subject, *_ = [cell for cell in row.children if not isinstance(cell, str)]
+        about, by = subject.all("bdi")
+        found.append((event.text, about.text, by.text.removeprefix("by ")))
     return found
 
 

@@ -5,10 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, select, union_all
+from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
 from sqlalchemy.orm import joinedload
 
-from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, RollupCursor, UsageRange, UsageTotal, Use
+from reflow_accounts.api_keys.models import (
+    USE_ID_PREFIX,
+    ApiKey,
+    QuarterCount,
+    RollupCursor,
+    UsageRange,
+    UsageTotal,
+    Use,
+)
+from reflow_accounts.api_keys.usage.daily_counts import counted_up_to, quarter_of
+from reflow_accounts.api_keys.usage.record import ACCEPTED
 from reflow_accounts.database import db
 from reflow_accounts.errors import NotFound
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, read_entry_id
@@ -82,21 +92,28 @@ def uses_of(
     before: int | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    accepted: bool | None = None,
     after: Position | None = None,
 ) -> list[Use]:
     """Return up to `limit` uses of these keys, newest first, each with its key.
 
     `before` continues a list after the use with this id; `since` (inclusive) and `until` (exclusive) limit
-    the period; `after` selects the uses that are newer than that position.
+    the period; `accepted` selects uses that were answered without an error, or (False) with one; `after`
+    selects the uses that are newer than that position.
     """
     conditions = [Use.key_id.in_(key_ids), *_bounds(before, since, until)]
+    if accepted is not None:
+        conditions.append(Use.outcome == ACCEPTED if accepted else Use.outcome != ACCEPTED)
     if after:
         since = max(since or after.at, after.at)
         conditions.append(newer_than(Use.at, Use.id, after))
     cursor = db.session.scalar(select(rolled_up_to())) or 0
     uses = _some(limit, Use.id > cursor, *conditions)
     if key_ids and len(uses) < limit:
-        for in_range in _rolled_up_ranges(key_ids, cursor, before, since, until):
+        ranges = [UsageRange.key_id.in_(key_ids), *_range_bounds(before, since, until)]
+        if accepted is not None:
+            ranges.append(_has_some(accepted))
+        for in_range in _rolled_up_ranges(ranges, cursor):
             uses += _some(limit - len(uses), in_range, *conditions)
             if len(uses) >= limit:
                 break
@@ -128,14 +145,31 @@ def _bounds(before: int | None, since: datetime | None, until: datetime | None) 
     return conditions
 
 
+def _range_bounds(
+    before: int | None, since: datetime | None, until: datetime | None
+) -> list[ColumnElement[bool]]:
+    conditions = []
+    if before is not None:
+        conditions.append(UsageRange.first_id < before)
+    if since is not None:
+        conditions.append(UsageRange.last_at >= since)
+    if until is not None:
+        conditions.append(UsageRange.first_at < until)
+    return conditions
+
+
+def _has_some(accepted: bool) -> ColumnElement[bool]:
+    """Return the condition that a range may have accepted (or refused) uses, by the counts of its time."""
+    number = QuarterCount.accepted if accepted else QuarterCount.refused
+    of_time = QuarterCount.quarter.between(quarter_of(UsageRange.first_at), quarter_of(UsageRange.last_at))
+    counted = select(QuarterCount.key_id).where(QuarterCount.key_id == UsageRange.key_id, of_time, number > 0)
+    return or_(counted.exists(), UsageRange.fold > counted_up_to())
+
+
 def _rolled_up_ranges(
-    key_ids: Collection[int],
-    cursor: int,
-    before: int | None,
-    since: datetime | None,
-    until: datetime | None,
+    conditions: Collection[ColumnElement[bool]], cursor: int
 ) -> Iterator[ColumnElement[bool]]:
-    """Yield conditions for the ranges of the log that contain uses of the keys, newest first."""
+    """Yield conditions for the ranges of the log that meet `conditions`, newest first."""
     low = cursor + 1
     while True:
         query = (
@@ -147,17 +181,11 @@ def _rolled_up_ranges(
                 func.min(UsageRange.first_at).label("first_at"),
                 func.max(UsageRange.last_at).label("last_at"),
             )
-            .where(UsageRange.key_id.in_(key_ids), UsageRange.fold < low)
+            .where(*conditions, UsageRange.fold < low)
             .group_by(UsageRange.fold)
             .order_by(UsageRange.fold.desc())
             .limit(_RANGES_AT_ONCE)
         )
-        if before is not None:
-            query = query.where(UsageRange.first_id < before)
-        if since is not None:
-            query = query.where(UsageRange.last_at >= since)
-        if until is not None:
-            query = query.where(UsageRange.first_at < until)
         ranges = db.session.execute(query).all()
         yield from _conditions_of(ranges)
         if len(ranges) < _RANGES_AT_ONCE:
