@@ -10,6 +10,9 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
+from reflow_accounts.api_keys.client_digest import send_client_digests
+from reflow_accounts.api_keys.reminders import remind_of_unused_keys, send_reminders
+from reflow_accounts.api_keys.usage.clients import collect_clients, prune_clients
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.api_keys.usage.rollup import roll_up, set_waker
 from reflow_accounts.auth.device_flow import prune_device_logins
@@ -188,6 +191,11 @@ def _and_commit(prune: Callable[[], object]) -> Callable[[], None]:
 # Rolls up when a batch is full (woken) and at intervals.
 HOUSEKEEPING = [
     BackgroundJob("roll-up", 5 * MINUTE, roll_up),
+    BackgroundJob("clients of keys", MINUTE, lambda: collect_clients(is_stopping)),
+    BackgroundJob("mails about keys", 10 * MINUTE, send_reminders),
+    BackgroundJob("mails about new clients of keys", 10 * MINUTE, send_client_digests),
+    BackgroundJob("mails about unused keys", 24 * HOUR, remind_of_unused_keys),
+    BackgroundJob("old clients of keys", HOUR, prune_clients),
     BackgroundJob("old counters", 10 * MINUTE, rate_limits.prune),
     BackgroundJob("subscriptions", MINUTE / 2, record_due),
     BackgroundJob("waiting purchases", 10 * MINUTE, report_waiting),

@@ -6,10 +6,11 @@ from datetime import datetime
 from flask import Response, current_app, g, request
 from sqlalchemy import LargeBinary, bindparam, text
 
-from reflow_accounts.api_auth import forward_auth
+from reflow_accounts.api_auth import forward_auth, refused_keys
 from reflow_accounts.api_auth.store import LOOK_UP, LookupRow
 from reflow_accounts.api_auth.verify import PresentedKey, is_key, verify
 from reflow_accounts.api_keys.expiry import warning_headers
+from reflow_accounts.api_keys.refusals import record_refusal
 from reflow_accounts.api_keys.usage import record
 from reflow_accounts.api_keys.usage.record import UseFacts
 from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
@@ -72,11 +73,14 @@ def record_use(response: Response) -> Response:
         if response.status_code >= 400:
             db.session.rollback()
         number = record.record(_use(key_id, response.status_code)) if key_id is not None else None
+        if used and not used.has_active_subscription:
+            record_refusal(refused_keys.refusal(used.facts.key_id, Code.SUBSCRIPTION_INACTIVE, *_described()))
         db.session.commit()
     except Exception as error:  # after any error here the response must not be sent
         db.session.rollback()
         _logger.error("a use could not be recorded: %s", type(error).__name__)
         return problem(503, Code.UNAVAILABLE, _UNRECORDED, Unavailable.title)
+    refused_keys.record_remembered(response, *_described())
     if number and is_roll_up_due(number):
         roll_up_or_log()
     return response
@@ -92,7 +96,12 @@ def authenticate(secret: str) -> PresentedKey:
         raise Unauthenticated(Code.MALFORMED_KEY, "This is not an API key: it is incomplete or mistyped.")
     at: datetime = now()
     rows = db.session.execute(_LOOK_UP, {"digest": digest_of(secret), "now": at})
-    return verify([LookupRow._make(row) for row in rows])
+    found = [LookupRow._make(row) for row in rows]
+    try:
+        return verify(found)
+    except Unauthenticated as refused:
+        refused_keys.remember(secret, found[0].key_id if found else None, refused.reason)
+        raise
 
 
 def _caller_by(secret: str | None) -> Caller:
@@ -122,7 +131,7 @@ def _remember_use_of(secret: str | None) -> None:
         if secret:
             _used(authenticate(secret))
     except Unauthenticated:
-        pass
+        g.pop("refused_key", None)
 
 
 def _used(key: PresentedKey) -> PresentedKey:

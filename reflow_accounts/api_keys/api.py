@@ -7,6 +7,7 @@ from flask import url_for
 from reflow_accounts.api_keys import service, service_accounts
 from reflow_accounts.api_keys.changes import change, rotate
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.restoration import restore
 from reflow_accounts.api_keys.schemas import (
     KeyChange,
     KeyOut,
@@ -15,14 +16,17 @@ from reflow_accounts.api_keys.schemas import (
     NewKey,
     NewKeyOut,
     RevocationQuery,
+    UsageOut,
     UseOut,
     UsesQuery,
 )
 from reflow_accounts.api_keys.service import ListedKey
 from reflow_accounts.api_keys.usage import queries
 from reflow_accounts.api_keys.usage.queries import UsageCount
+from reflow_accounts.api_keys.usage.summary import UsageSummary, usage_summary_of
 from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.database import db
+from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.api.service_accounts import ONE, administered, service_accounts_blueprint
 from reflow_accounts.teams.models import Team
@@ -59,6 +63,7 @@ def create_key(wanted: dict[str, Any]) -> Any:
         client=client(),
         expires_at=wanted["expires_at"],
         created_by=_creating_key(),
+        is_canary=wanted["canary"],
     )
     return _own_key_created(key, secret)
 
@@ -89,6 +94,19 @@ def revoke_key(query: dict[str, Any], key_id: str) -> None:
     service.revoke(key, by=current_user(), client=client(), with_created=query["descendants"])
 
 
+@blueprint.route("/keys/<key_id>/revocation", methods=["DELETE"])
+@blueprint.response(200, KeyOut)
+def restore_key(key_id: str) -> ListedKey:
+    """Restore an API key that was revoked less than 24 hours ago. Needs a session, not an API key.
+
+    Keys that support revoked, that were revoked with an account or that have expired meanwhile are not restored (409).
+    """
+    key = service.key_of(current_user(), key_id)
+    _ensure_session()
+    restore(key, by=current_user(), client=client())
+    return _listed(key)
+
+
 @blueprint.route("/keys/<key_id>/rotation", methods=["POST"])
 @blueprint.arguments(KeyRotation)
 @blueprint.response(201, NewKeyOut)
@@ -101,6 +119,13 @@ def rotate_key(args: dict[str, Any], key_id: str) -> Any:
     key = service.key_of(current_user(), key_id)
     new, secret = rotate(key, **args, by=current_user(), client=client(), created_by=_creating_key())
     return _own_key_created(new, secret)
+
+
+@blueprint.route("/keys/<key_id>/usage")
+@blueprint.response(200, UsageOut)
+def show_key_usage(key_id: str) -> UsageSummary:
+    """Say how much an API key was used and by which programs, also one that is revoked."""
+    return usage_summary_of(service.key_of(current_user(), key_id))
 
 
 @blueprint.route("/keys/<key_id>/uses")
@@ -127,6 +152,14 @@ def _creating_key() -> ApiKey | None:
     """Return the API key that authenticates this request; None for a session."""
     key = caller().key
     return db.session.get(ApiKey, key.facts.key_id) if key else None
+
+
+def _ensure_session() -> None:
+    """Raise InsufficientRights when an API key authenticates this request."""
+    if caller().key:
+        raise InsufficientRights(
+            "Only a person who is logged in restores API keys, not a key. Use reflow login."
+        )
 
 
 def _own_key_created(key: ApiKey, secret: str) -> Any:
@@ -162,6 +195,7 @@ def create_service_account_key(wanted: dict[str, Any], team_id: str, account_id:
         client=client(),
         expires_at=wanted["expires_at"],
         created_by=_creating_key(),
+        is_canary=wanted["canary"],
     )
     return _account_key_created(team, key, secret)
 
@@ -172,6 +206,14 @@ def show_service_account_key(team_id: str, account_id: str, key_id: str) -> List
     """Show an API key of a service account. Needs Admin rights."""
     _, account = administered(team_id, account_id)
     return service.with_usage_counts([service.live_key_of(account, key_id)])[0]
+
+
+@service_accounts_blueprint.route(f"{KEY}/usage")
+@service_accounts_blueprint.response(200, UsageOut)
+def show_service_account_key_usage(team_id: str, account_id: str, key_id: str) -> UsageSummary:
+    """Say how much an API key of a service account was used and by which programs. Needs Admin rights."""
+    _, account = administered(team_id, account_id)
+    return usage_summary_of(service.key_of(account, key_id))
 
 
 @service_accounts_blueprint.route(KEY, methods=["PATCH"])
@@ -194,6 +236,17 @@ def revoke_service_account_key(team_id: str, account_id: str, key_id: str) -> No
     # A service account creates no keys, so that there are none to revoke with it.
     team, account = administered(team_id, account_id)
     service_accounts.revoke_key(team, service.key_of(account, key_id), by=current_user(), client=client())
+
+
+@service_accounts_blueprint.route(f"{KEY}/revocation", methods=["DELETE"])
+@service_accounts_blueprint.response(200, KeyOut)
+def restore_service_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
+    """Restore a key of a service account, revoked less than 24 hours ago. Needs a session and Admin rights."""
+    team, account = administered(team_id, account_id)
+    key = service.key_of(account, key_id)
+    _ensure_session()
+    restore(key, by=current_user(), client=client(), team=team)
+    return _listed(key)
 
 
 @service_accounts_blueprint.route(f"{KEY}/rotation", methods=["POST"])

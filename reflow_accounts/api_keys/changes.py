@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, or_, update
 from sqlalchemy.exc import IntegrityError
 
+from reflow_accounts.api_keys.acts import record_act
 from reflow_accounts.api_keys.lineage import end_under, keys_ending_after
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import (
     checked_name,
     insert_key,
     name_taken,
-    record_act,
     require_subscription,
 )
 from reflow_accounts.audit.actions import Action
@@ -90,6 +90,8 @@ def rotate(
     """
     if not by.is_person:
         raise InsufficientRights("A service account rotates no API keys. An Admin of its team rotates them.")
+    if key.is_canary:
+        raise Conflict("A canary key is not rotated. Revoke it and create another one.")
     require_subscription(key.user)
     if not 0 <= overlap <= LONGEST_OVERLAP:
         raise ValidationFailed(overlap="Choose a time from now to 7 days")

@@ -3,7 +3,7 @@
 import secrets
 from datetime import datetime, tzinfo
 
-from wtforms import HiddenField, SelectField, StringField
+from wtforms import BooleanField, HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP
@@ -33,6 +33,7 @@ class KeyForm(ExpiryForm):
     """`nonce` is new in every form, so that a form sent repeatedly creates one key."""
 
     name = StringField("Name")
+    canary = BooleanField("Canary key")
     nonce = HiddenField(default=lambda: secrets.token_urlsafe(16))
 
 

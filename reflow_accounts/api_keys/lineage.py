@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import aliased
 
-from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.database import db
+from reflow_accounts.api_keys.models import RESTORABLE_FOR, ApiKey
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import ValidationFailed
 
 
@@ -28,9 +28,10 @@ def end_under(created_by: ApiKey | None, expires_at: datetime | None) -> datetim
 
 
 def keys_ending_after(key: ApiKey, at: datetime) -> Sequence[ApiKey]:
-    """Return the live keys that `key` itself created and that end after `at`."""
+    """Return the keys that `key` itself created and that end after `at`: live ones, and those that can be restored."""
     ends_later = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at)
-    query = select(ApiKey).where(ApiKey.created_by_id == key.id, ApiKey.revoked_at.is_(None), ends_later)
+    is_live = or_(ApiKey.revoked_at.is_(None), ApiKey.revoked_at > now() - RESTORABLE_FOR)
+    query = select(ApiKey).where(ApiKey.created_by_id == key.id, is_live, ends_later)
     return db.session.scalars(query.order_by(ApiKey.id.desc())).all()
 
 

@@ -1,11 +1,12 @@
 """API keys and their uses."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, false, text
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
-from reflow_accounts.api_keys.programs import program_of
+from reflow_accounts.api_keys.programs import LONGEST_PROGRAM, program_of
 from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
 from reflow_accounts.users.models import User
@@ -14,6 +15,16 @@ LONGEST_NAME = 64
 USE_ID_PREFIX = "use_"
 # From then on pages, mails and the `reflow` command say that a key ends soon.
 WARNED_BEFORE = timedelta(days=14)
+RESTORABLE_FOR = timedelta(hours=24)
+
+
+class Revocation(StrEnum):
+    """Why a key was revoked. Only what its owner revoked can be restored."""
+
+    OWNER = "owner"
+    SUPPORT = "support"
+    LEAK = "leak"
+    DELETION = "deletion"
 
 
 class ApiKey(Model):
@@ -29,6 +40,13 @@ class ApiKey(Model):
             unique=True,
             sqlite_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
             postgresql_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
+        ),
+        # For the mails about keys that end soon.
+        Index(
+            "ix_api_keys_ending",
+            "expires_at",
+            sqlite_where=text("expires_at IS NOT NULL AND revoked_at IS NULL"),
+            postgresql_where=text("expires_at IS NOT NULL AND revoked_at IS NULL"),
         ),
         # A form creates one key, also when it is sent repeatedly.
         Index("uq_api_keys_nonce", "user_id", "nonce", unique=True),
@@ -46,6 +64,10 @@ class ApiKey(Model):
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     expires_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+    # Why it was revoked; None also for keys that were revoked before this was recorded.
+    revoked_for: Mapped[str | None] = mapped_column(String(20))
+    # A trap: it authenticates nobody, and its first use is mailed.
+    is_canary: Mapped[bool] = mapped_column(default=False, server_default=false())
     # Set by a rotation. When the new key is rotated too, `replaced_by` becomes the newest one.
     replaced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     replaced_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id"))
@@ -68,6 +90,14 @@ class ApiKey(Model):
     def expires_soon(self) -> bool:
         """Whether the key still works and ends in the next 14 days."""
         return self.expires_at is not None and timedelta() < self.expires_at - now() <= WARNED_BEFORE
+
+    @property
+    def restorable_until(self) -> datetime | None:
+        """Until when the key can be restored; None for a key that cannot."""
+        if self.revoked_at is None or self.revoked_for != Revocation.OWNER or self.has_expired:
+            return None
+        until = self.revoked_at + RESTORABLE_FOR
+        return until if until > now() else None
 
     @property
     def creator(self) -> dict[str, str | None]:
@@ -166,3 +196,88 @@ class RollupCursor(Model):
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     upto: Mapped[int] = mapped_column(BigInteger)
     counted_upto: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class KeyRefusal(Model):
+    """How many requests with a key were refused for one reason."""
+
+    __tablename__ = "key_refusals"
+
+    key_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("api_keys.id"), primary_key=True, autoincrement=False
+    )
+    code: Mapped[str] = mapped_column(String(40), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    first_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_at: Mapped[datetime] = mapped_column(UTCDateTime)
+
+
+class RefusedAttempt(Model):
+    """One of the latest refused requests with a key; `slot` is its place among them."""
+
+    __tablename__ = "key_refused_attempts"
+
+    key_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("api_keys.id"), primary_key=True, autoincrement=False
+    )
+    code: Mapped[str] = mapped_column(String(40), primary_key=True)
+    slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    at: Mapped[datetime] = mapped_column(UTCDateTime)
+    method: Mapped[str] = mapped_column(String(10))
+    path: Mapped[str] = mapped_column(String(255))
+    address: Mapped[str] = mapped_column(String(45))
+    user_agent: Mapped[str] = mapped_column(String(255))
+
+    @property
+    def program(self) -> str | None:
+        """Text with the program of the user agent; None if unknown."""
+        return program_of(self.user_agent)
+
+
+class KeyClient(Model):
+    """An address with a program from which a key was used, collected from the log (`usage/clients.py`)."""
+
+    __tablename__ = "key_clients"
+    __table_args__ = (
+        Index(
+            "ix_key_clients_unnoticed",
+            "key_id",
+            sqlite_where=text("noticed_at IS NULL"),
+            postgresql_where=text("noticed_at IS NULL"),
+        ),
+    )
+
+    key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    address: Mapped[str] = mapped_column(String(45), primary_key=True)
+    program: Mapped[str] = mapped_column(String(LONGEST_PROGRAM), primary_key=True)
+    is_ci: Mapped[bool] = mapped_column()
+    network: Mapped[str] = mapped_column(String(45))
+    count: Mapped[int] = mapped_column(BigInteger)
+    first_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    last_at: Mapped[datetime] = mapped_column(UTCDateTime)
+    # When its owner was mailed about it, or when that turned out to be unnecessary.
+    noticed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
+
+
+class ClientCursor(Model):
+    """One row with the number of the last use that was added to `KeyClient`."""
+
+    __tablename__ = "key_client_cursor"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    upto: Mapped[int] = mapped_column(BigInteger)
+
+
+class Notice(Model):
+    """A mail about a key that was posted, so that it is posted once: to whom, of which kind, about what."""
+
+    __tablename__ = "key_notices"
+
+    user_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("users.id"), primary_key=True, autoincrement=False
+    )
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    # 0 for a mail about several keys.
+    key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    subject: Mapped[str] = mapped_column(String(120), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)

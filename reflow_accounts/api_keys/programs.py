@@ -1,6 +1,7 @@
 """Reads the user agent of a use: the program that claims to have made the request. Unverified."""
 
 import re
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from reflow_accounts.contract import CI_PRODUCTS
@@ -10,6 +11,8 @@ _AGENT = re.compile(
     r"reflow/(?P<version>[0-9A-Za-z.+-]{1,40}) \((?P<system>[^()\\;]{1,60})\)"
     rf"(?: (?P<product>{'|'.join(CI_PRODUCTS)})(?: \((?P<job>[^()\\]+)\))?)?"
 )
+LONGEST_PROGRAM = 120
+_RUN = re.compile(r", run [0-9A-Za-z._-]{1,20}$")
 _JOB = re.compile(r"(?P<repository>[^; ]+)?(?:(?(repository); )run (?P<run>[0-9A-Za-z._-]{1,20}))?")
 
 
@@ -25,6 +28,27 @@ def program_of(user_agent: str) -> str | None:
     except UnicodeDecodeError:
         return None
     return description if description and description.isprintable() else None
+
+
+class Program(NamedTuple):
+    """A program without what changes from run to run; `is_ci` when it is a CI system, with its repository."""
+
+    name: str
+    is_ci: bool
+
+
+def read_program(user_agent: str) -> Program:
+    """Return what a user agent claims: a CI system with its repository, or the first product (RFC 9110, 10.1.5).
+
+    The name has at most LONGEST_PROGRAM printable characters; it is empty without a user agent.
+    """
+    words, agent = program_of(user_agent), _AGENT.fullmatch(user_agent)
+    is_ci = bool(words and agent and agent["product"])
+    if is_ci and words:
+        name = _RUN.sub("", words)
+    else:
+        name = "".join(c for c in user_agent.split(" ", 1)[0] if c.isprintable())
+    return Program(name[:LONGEST_PROGRAM], is_ci)
 
 
 def _describe(agent: re.Match[str]) -> str | None:

@@ -6,6 +6,7 @@ from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from reflow_accounts.api_keys.models import LONGEST_NAME
 from reflow_accounts.api_keys.service import LONGEST_NONCE, KeyState
 from reflow_accounts.web.openapi import (
+    Flag,
     Moment,
     PageQuery,
     PeriodQuery,
@@ -41,12 +42,23 @@ class KeyOut(Schema):
     created_at = Moment(required=True, attribute="key.created_at")
     expires_at = Moment(required=True, allow_none=True, attribute="key.expires_at")
     revoked_at = Moment(required=True, allow_none=True, attribute="key.revoked_at")
+    restorable_until = Moment(
+        required=True,
+        allow_none=True,
+        attribute="key.restorable_until",
+        metadata={"description": "Until when `DELETE /keys/<id>/revocation` restores this revoked key"},
+    )
     replaced_by = ma.fields.String(
         required=True,
         allow_none=True,
         attribute="key.replaced_by.public_id",
         dump_default=None,
         metadata={"description": "The id of the key that a rotation put in the place of this one"},
+    )
+    canary = ma.fields.Boolean(
+        required=True,
+        attribute="key.is_canary",
+        metadata={"description": "A trap: it authenticates nobody, and its first use is mailed to its owner"},
     )
     created_by = ma.fields.Nested(Creator, required=True, attribute="key.creator")
     last_used_at = Moment(required=True, allow_none=True, attribute="usage.last_used_at")
@@ -64,6 +76,9 @@ class NewKey(Schema):
 
     name = Text(required=True, metadata=_NAME)
     expires_at = Moment(allow_none=True, load_default=None)
+    canary = Flag(
+        load_default=False, metadata={"description": "Whether the key is a trap that opens nothing"}
+    )
 
 
 class KeyChange(Schema):
@@ -109,6 +124,36 @@ class UsesQuery(PeriodQuery):
 
     cursor = cursor_field(1)
     after = Text(metadata={"description": "The id of a use of this key: only later uses"})
+
+
+class ProgramUseOut(Schema):
+    """A program that used a key, as its user agent calls itself, or a CI system with its repository."""
+
+    name = ma.fields.String(required=True, attribute="label")
+    ci = ma.fields.Boolean(required=True, attribute="is_ci")
+    last_used_at = Moment(required=True)
+    use_count = ma.fields.Integer(
+        required=True, metadata={"description": "About as many as in the last 90 days"}
+    )
+    addresses = ma.fields.List(
+        ma.fields.String(),
+        required=True,
+        attribute="listed",
+        metadata={"description": "The latest, at most 20"},
+    )
+    address_count = ma.fields.Integer(required=True)
+
+
+class UsageOut(Schema):
+    """How much a key was used, and by which programs in the last 30 days, the latest first, at most 20."""
+
+    last_used_at = Moment(required=True, allow_none=True, attribute="usage.last_used_at")
+    use_count = ma.fields.Integer(required=True, attribute="usage.count")
+    last_24_hours = ma.fields.Integer(required=True)
+    last_7_days = ma.fields.Integer(required=True)
+    last_30_days = ma.fields.Integer(required=True)
+    programs = ma.fields.List(ma.fields.Nested(ProgramUseOut), required=True, attribute="listed")
+    program_count = ma.fields.Integer(required=True)
 
 
 class KeyReference(Schema):

@@ -8,12 +8,13 @@ from enum import StrEnum
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
+from reflow_accounts.api_keys.acts import record_act
 from reflow_accounts.api_keys.lineage import created_keys, end_under
-from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey
+from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey, Revocation
+from reflow_accounts.api_keys.refusals import begin_anew
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
-from reflow_accounts.audit.service import record
-from reflow_accounts.auth.secrets import digest_of, hint_of, new_secret
+from reflow_accounts.auth.secrets import canary_digest_of, digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX, is_well_formed
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import (
@@ -25,7 +26,6 @@ from reflow_accounts.errors import (
     ValidationFailed,
 )
 from reflow_accounts.subscriptions.service import has_active_subscription
-from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
@@ -64,6 +64,7 @@ def issue(
     expires_at: datetime | None = None,
     nonce: str | None = None,
     created_by: ApiKey | None = None,
+    is_canary: bool = False,
 ) -> tuple[ApiKey, str]:
     """Create a key and return it with its secret, which is not stored.
 
@@ -80,15 +81,22 @@ def issue(
     if expires_at and expires_at <= now():
         raise ValidationFailed(expires_at="Choose a time in the future")
     end = end_under(created_by, expires_at)
-    key, secret = insert_key(owner, tidy, expires_at=end, nonce=nonce, created_by=created_by)
-    record_act(
-        Action.KEY_CREATED, key, by, client, **({"created_by": created_by.public_id} if created_by else {})
+    key, secret = insert_key(
+        owner, tidy, expires_at=end, nonce=nonce, created_by=created_by, is_canary=is_canary
     )
+    details = {"created_by": created_by.public_id} if created_by else {}
+    record_act(Action.KEY_CREATED, key, by, client, **details | ({"canary": "yes"} if is_canary else {}))
     return key, secret
 
 
 def insert_key(
-    owner: User, name: str, *, expires_at: datetime | None, nonce: str | None, created_by: ApiKey | None
+    owner: User,
+    name: str,
+    *,
+    expires_at: datetime | None,
+    nonce: str | None,
+    created_by: ApiKey | None,
+    is_canary: bool = False,
 ) -> tuple[ApiKey, str]:
     """Add a key and return it with its secret. Raises as `issue` does for the name and the nonce."""
     if nonce is not None and not 0 < len(nonce) <= LONGEST_NONCE:
@@ -98,7 +106,8 @@ def insert_key(
         user=owner,
         name=name,
         folded_name=text.folded(name),
-        digest=digest_of(secret),
+        digest=canary_digest_of(secret) if is_canary else digest_of(secret),
+        is_canary=is_canary,
         hint=hint_of(secret),
         expires_at=expires_at,
         nonce=nonce,
@@ -202,29 +211,39 @@ def find_by_secret(secret: str) -> ApiKey | None:
     """
     if not secret.startswith(KEY_PREFIX) or not is_well_formed(secret):
         return None
-    return db.session.scalar(select(ApiKey).where(ApiKey.digest == digest_of(secret)))
+    digests = (digest_of(secret), canary_digest_of(secret))
+    return db.session.scalar(select(ApiKey).where(ApiKey.digest.in_(digests)))
 
 
-def revoke(key: ApiKey, *, by: User, client: Client, reason: str = "", with_created: bool = False) -> bool:
+def revoke(
+    key: ApiKey,
+    *,
+    by: User,
+    client: Client,
+    reason: str = "",
+    why: Revocation = Revocation.OWNER,
+    with_created: bool = False,
+) -> bool:
     """Revoke a key for every request that begins after the commit; return whether it was live.
 
-    `with_created` revokes the keys of `created_keys` too. `reason` is support's, for the audit log. Of
+    `with_created` revokes the keys of `created_keys` too. `why` decides whether
+    it can be restored. `reason` is support's, for the audit log. Of
     concurrent revocations one returns True and writes the entry.
     """
     for created in created_keys(key) if with_created else ():
-        revoke(created, by=by, client=client)
-    at = now()
-    ended = update(ApiKey).where(ApiKey.id == key.id, ApiKey.revoked_at.is_(None)).values(revoked_at=at)
-    was_live = bool(affected_rows(ended))
+        revoke(created, by=by, client=client, why=why)
+    is_live = (ApiKey.id == key.id, ApiKey.revoked_at.is_(None))
+    was_live = bool(affected_rows(update(ApiKey).where(*is_live).values(revoked_at=now(), revoked_for=why)))
     if was_live:
+        begin_anew(key.id)
         record_act(Action.KEY_REVOKED, key, by, client, **({"reason": reason} if reason else {}))
     return was_live
 
 
 def revoke_all(owner: User, *, by: User, client: Client) -> None:
-    """Revoke every live key of a user, as `revoke` does."""
+    """Revoke every live key of an account that is deleted, as `revoke` does."""
     for key in keys_of(owner):
-        revoke(key, by=by, client=client)
+        revoke(key, by=by, client=client, why=Revocation.DELETION)
 
 
 def require_subscription(owner: User) -> None:
@@ -237,21 +256,6 @@ def name_taken(owner: User, name: str) -> ValidationFailed:
     """Return the error for a name that another live key of the owner has."""
     who = "You already have" if owner.is_person else f"{owner.full_name} already has"
     return ValidationFailed(name=f"{who} a key named {name}. Choose another name")
-
-
-def record_act(action: Action, key: ApiKey, by: User, client: Client, **details: str) -> None:
-    """Record an action on a key; the owning team of a service account also sees it."""
-    record(
-        action,
-        by=by,
-        account=key.user,
-        team=None if key.user.is_person else owning_team(key.user),
-        subject=key.name,
-        address=client.address,
-        key=key.public_id,
-        **details,
-    )
-    db.session.flush()
 
 
 def _insert(key: ApiKey) -> None:

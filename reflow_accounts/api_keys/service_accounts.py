@@ -96,6 +96,7 @@ def issue_key(
     expires_at: datetime | None = None,
     nonce: str | None = None,
     created_by: ApiKey | None = None,
+    is_canary: bool = False,
 ) -> tuple[ApiKey, str]:
     """Create a key of a service account, as `api_keys.service.issue` does; only an Admin of the team may.
 
@@ -103,7 +104,14 @@ def issue_key(
     """
     accounts.ensure_usable(team, account, by=by)
     return issue(
-        account, name, by=by, client=client, expires_at=expires_at, nonce=nonce, created_by=created_by
+        account,
+        name,
+        by=by,
+        client=client,
+        expires_at=expires_at,
+        nonce=nonce,
+        created_by=created_by,
+        is_canary=is_canary,
     )
 
 

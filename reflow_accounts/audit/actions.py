@@ -38,6 +38,8 @@ class Action(StrEnum):
     KEY_END_SET = "api_key.end_set"
     KEY_ROTATED = "api_key.rotated"
     KEY_REVOKED = "api_key.revoked"
+    KEY_RESTORED = "api_key.restored"
+    CANARY_USED = "api_key.canary_used"
     USES_RECOUNTED = "uses.recounted"
     SUBSCRIPTION_ACTIVATED = "subscription.activated"
     SUBSCRIPTION_DEACTIVATED = "subscription.deactivated"
@@ -146,6 +148,8 @@ _TITLES = {
     Action.KEY_END_SET: "End of an API key set",
     Action.KEY_ROTATED: "API key rotated",
     Action.KEY_REVOKED: "API key revoked",
+    Action.KEY_RESTORED: "API key restored",
+    Action.CANARY_USED: "Canary key used",
     Action.USES_RECOUNTED: "Uses of API keys counted again",
     Action.SUBSCRIPTION_ACTIVATED: "Subscription set to active",
     Action.SUBSCRIPTION_DEACTIVATED: "Subscription set to inactive",

@@ -22,6 +22,15 @@ def digest_of(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
+def canary_digest_of(secret: str) -> bytes:
+    """Return the digest of the secret of a canary key (a trap).
+
+    It differs from `digest_of`: the check of a key finds no canary, and answers as for an unknown key after the
+    same work.
+    """
+    return hashlib.sha256(b"canary " + digest_of(secret)).digest()
+
+
 def hint_of(secret: str) -> str:
     """Return the last four characters, which distinguish secrets in lists."""
     return secret[-HINT_LENGTH:]

@@ -22,7 +22,7 @@ COMMANDS = {
     "login": ("sessions", "Log in through your browser, or with a password."),
     "logout": ("sessions", "Log out of the server and forget the login."),
     "whoami": ("whoami", "Show who you are and which credential is used."),
-    "keys": ("keys", "List, create, rotate and revoke API keys."),
+    "keys": ("keys", "List, create, rotate, revoke and restore API keys."),
     "team": ("team", "Show teams, invite people, manage service accounts."),
     "activity": ("activity", "Show the activity of your account and keys."),
     "doctor": ("doctor", "Check the setup and show how to fix problems."),

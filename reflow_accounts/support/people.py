@@ -4,19 +4,17 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload
 
 from reflow_accounts.api_keys import service as api_keys
-from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.acts import mail_owner
+from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import UserSession
 from reflow_accounts.database import db
 from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
-from reflow_accounts.mail.service import post
 from reflow_accounts.support.service import MOST_RESULTS
 from reflow_accounts.teams.models import Membership
-from reflow_accounts.teams.service import addresses_of_admins
-from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.users import admin
-from reflow_accounts.users.models import User, UserKind
+from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
 from reflow_accounts.web.text import holds_secret
@@ -108,15 +106,9 @@ def revoke_key(key: ApiKey, reason: str, *, by: User, client: Client) -> bool:
     fault = text.fault_of(reason, LONGEST_REASON, empty="Enter a reason")
     if fault:
         raise ValidationFailed(reason=fault)
-    was_live = api_keys.revoke(key, by=by, client=client, reason=reason)
+    was_live = api_keys.revoke(key, by=by, client=client, reason=reason, why=Revocation.SUPPORT)
     if was_live:
-        owner = key.user
-        if owner.kind == UserKind.PERSON:
-            addresses = [owner.email] if owner.email else []
-        else:
-            addresses = addresses_of_admins(owning_team(owner))
-        for address in addresses:
-            post("key_revoked", address, key=key.name, owner=key.user.full_name, reason=reason)
+        mail_owner(key, "key_revoked", reason=reason)
     return was_live
 
 

@@ -61,15 +61,20 @@ def members_of(team: Team) -> list[tuple[User, Rights]]:
     return [(user, Rights(rights)) for user, rights in rows]
 
 
-def addresses_of_admins(team: Team) -> list[str]:
-    """List the e-mail addresses of the people who are Admins of a team and not disabled."""
+def admins_of(team: Team) -> list[User]:
+    """List the people who are Admins of a team, have an e-mail address and are not disabled."""
     query = (
-        select(User.email)
+        select(User)
         .join(Membership, Membership.user_id == User.id)
         .where(Membership.team_id == team.id, Membership.rights == Rights.ADMIN)
         .where(User.kind == UserKind.PERSON, User.disabled_at.is_(None), User.email.is_not(None))
     )
-    return [str(address) for address in db.session.scalars(query.order_by(User.id))]
+    return list(db.session.scalars(query.order_by(User.id)))
+
+
+def addresses_of_admins(team: Team) -> list[str]:
+    """List the e-mail addresses of `admins_of`."""
+    return [user.email for user in admins_of(team) if user.email]
 
 
 def membership_of(user: User, team_public_id: str) -> Membership:

@@ -1,6 +1,6 @@
 """The forms of the profile, of sign-up and of the deletion of an account."""
 
-from wtforms import PasswordField, RadioField, SelectField, StringField
+from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.users.models import Appearance
@@ -33,6 +33,12 @@ class ProfileForm(Form):
         ],
         validate_choice=False,
     )
+    mails_new_clients = BooleanField(
+        "A key is used from a new network or by a new CI system (at most one mail a day)"
+    )
+    mails_refusals = BooleanField("A key is refused repeatedly")
+    mails_ends = BooleanField("A key ends soon (14 and 2 days before)")
+    mails_unused = BooleanField("A key has not been used for 90 days")
     time_zone = SelectField(
         "Time zone",
         choices=lambda: [SelectChoice(name, name.replace("_", " ")) for name in zone_names()],

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, LargeBinary, String
+from sqlalchemy import BigInteger, LargeBinary, String, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
@@ -23,6 +23,20 @@ class Appearance(StrEnum):
     DARK = "dark"
 
 
+class MailSwitch(StrEnum):
+    """A kind of mail about API keys that a person can turn off."""
+
+    NEW_CLIENTS = "new_clients"
+    REFUSALS = "refusals"
+    ENDS = "ends"
+    UNUSED = "unused"
+
+    @property
+    def column(self) -> str:
+        """The name of its column, and of its field in the profile."""
+        return f"mails_{self}"
+
+
 class User(Model):
     """A person, or a service account (no e-mail address, no password, cannot sign in)."""
 
@@ -38,6 +52,10 @@ class User(Model):
     appearance: Mapped[str] = mapped_column(String(10), default=Appearance.DEVICE)
     # Name in the IANA time zone database, for displayed times.
     time_zone: Mapped[str] = mapped_column(String(64), default="UTC", server_default="UTC")
+    mails_new_clients: Mapped[bool] = mapped_column(default=True, server_default=true())
+    mails_refusals: Mapped[bool] = mapped_column(default=True, server_default=true())
+    mails_ends: Mapped[bool] = mapped_column(default=True, server_default=true())
+    mails_unused: Mapped[bool] = mapped_column(default=True, server_default=true())
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Time of deletion: the anonymized row stays for the record of uses and actions.
@@ -51,3 +69,7 @@ class User(Model):
     @property
     def is_person(self) -> bool:
         return self.kind == UserKind.PERSON
+
+    def wants(self, switch: MailSwitch) -> bool:
+        """Whether this kind of mail is turned on."""
+        return bool(getattr(self, switch.column))

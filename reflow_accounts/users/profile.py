@@ -1,5 +1,7 @@
 """Create users; change a user's name and settings."""
 
+from collections.abc import Mapping
+
 from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.audit.actions import Action
@@ -8,7 +10,7 @@ from reflow_accounts.auth.login import checked_email
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
-from reflow_accounts.users.models import LONGEST_NAME, Appearance, User, UserKind
+from reflow_accounts.users.models import LONGEST_NAME, Appearance, MailSwitch, User, UserKind
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
 from reflow_accounts.web.time_zones import zone_names
@@ -47,9 +49,19 @@ def add_service_account_user(name: str) -> User:
 
 
 def change_profile(
-    user: User, full_name: str, appearance: str, time_zone: str, *, by: User, client: Client
+    user: User,
+    full_name: str,
+    appearance: str,
+    time_zone: str,
+    *,
+    mails: Mapping[MailSwitch, bool],
+    by: User,
+    client: Client,
 ) -> None:
-    """Change a user's name and settings. Raises ValidationFailed for an invalid name or choice."""
+    """Change a user's name and settings; `mails` says which kinds of mail about API keys are wanted.
+
+    Raises ValidationFailed for an invalid name or choice.
+    """
     name = checked_full_name(full_name)
     if appearance not in list(Appearance):
         raise ValidationFailed(appearance="Choose one of the appearances")
@@ -65,6 +77,8 @@ def change_profile(
             old=user.full_name,
         )
     user.full_name, user.appearance, user.time_zone = name, appearance, time_zone
+    for switch, is_on in mails.items():
+        setattr(user, switch.column, is_on)
     db.session.flush()
 
 

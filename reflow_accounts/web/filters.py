@@ -1,6 +1,6 @@
 """Template filters: times, numbers and initials."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from flask import Flask
 from jinja2 import pass_context
@@ -34,8 +34,8 @@ def day(context: Context, at: datetime) -> str:
     return written_day(_local(context, at))
 
 
-def written_day(at: datetime) -> str:
-    """Return the date of a time in its own zone: 12 Nov 2026."""
+def written_day(at: date) -> str:
+    """Return a date, or that of a time in its own zone: 12 Nov 2026."""
     return f"{at.day} {at:%b %Y}"
 
 
@@ -91,6 +91,6 @@ def _count(number: int, unit: str) -> str:
 
 def init_app(app: Flask) -> None:
     """Register the filters and globals of templates."""
-    for name in (ago, day, day_or_time, day_or_today, exact, thousands, initials):
+    for name in (ago, day, day_or_time, day_or_today, exact, thousands, initials, written_day):
         app.jinja_env.filters[name.__name__] = name
     app.jinja_env.globals.update(time_tag=time_tag)

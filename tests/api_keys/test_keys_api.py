@@ -18,6 +18,8 @@ FIELDS = {
     "expires_at",
     "revoked_at",
     "replaced_by",
+    "restorable_until",
+    "canary",
     "created_by",
     "last_used_at",
     "use_count",

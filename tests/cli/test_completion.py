@@ -72,7 +72,7 @@ def said_by(shell: Terminal, *command: str) -> str:
         (["--js"], ["--json"]),
         (["--quiet", "wh"], ["whoami"]),
         (["keys", "cr"], ["create"]),
-        (["team", "service-accounts", "keys", "re"], ["revoke"]),
+        (["team", "service-accounts", "keys", "rev"], ["revoke"]),
         (["keys", "create", "--sa"], ["--save"]),
         (["keys", "create", "--save", ""], ["home", "repo"]),
         (["activity", "--fo"], ["--follow"]),

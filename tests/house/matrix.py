@@ -8,6 +8,7 @@ The pending terminal login is one whose code Ada typed.
 
 `y` done or shown · `f` allowed, but the input is invalid · `L` redirected to log in · `1` needs a credential
 (401) · `3` insufficient rights (403) · `4` not found (404) · `s` allowed with a session, not with a key
+`c` allowed with a session, but there is nothing to do (409); not with a key
 
 Text after a `?` is sent too, in the URL or the form.
 """
@@ -83,6 +84,8 @@ y y y y L y L  GET     /account/api-keys
 y y y y L 3 L  GET     /account/api-keys/new
 y y y y L 3 L  POST    /account/api-keys
 y f f f L f L  POST    /account/api-keys?owner=<account_id>
+y 4 4 4 L 4 L  GET     /account/api-keys/<key_id>
+f 4 4 4 L 4 L  POST    /account/api-keys/<key_id>/restoration
 y 4 4 4 L 4 L  GET     /account/api-keys/<key_id>/revocation
 y 4 4 4 L 4 L  POST    /account/api-keys/<key_id>/revocation
 y 4 4 4 L 4 L  GET     /account/api-keys/<key_id>/rotation
@@ -132,6 +135,8 @@ y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/de
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/deletion
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/keys/new
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/keys
+y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
+f 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/restoration
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/revocation
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/revocation
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/rotation
@@ -172,7 +177,9 @@ y 4 4 4 4 4 1  GET     /api/v1/keys/<key_id>
 y 4 4 4 4 4 1  PATCH   /api/v1/keys/<key_id>
 y 4 4 4 4 4 1  DELETE  /api/v1/keys/<key_id>
 y 4 4 4 4 4 1  GET     /api/v1/keys/<key_id>/uses
+y 4 4 4 4 4 1  GET     /api/v1/keys/<key_id>/usage
 y 4 4 4 4 4 1  POST    /api/v1/keys/<key_id>/rotation
+c 4 4 4 4 4 1  DELETE  /api/v1/keys/<key_id>/revocation
 y y y y y y 1  GET     /api/v1/teams
 y y y 4 y 4 1  GET     /api/v1/teams/<team_id>
 y 3 3 4 3 4 1  PATCH   /api/v1/teams/<team_id>
@@ -191,9 +198,11 @@ y 3 3 4 3 4 1  DELETE  /api/v1/teams/<team_id>/service-accounts/<account_id>
 y 3 3 4 3 4 1  GET     /api/v1/teams/<team_id>/service-accounts/<account_id>/keys
 y 3 3 4 3 4 1  POST    /api/v1/teams/<team_id>/service-accounts/<account_id>/keys
 y 3 3 4 3 4 1  GET     /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
+y 3 3 4 3 4 1  GET     /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/usage
 y 3 3 4 3 4 1  PATCH   /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
 y 3 3 4 3 4 1  DELETE  /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>
 y 3 3 4 3 4 1  POST    /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/rotation
+c 3 3 4 3 4 1  DELETE  /api/v1/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/revocation
 4 4 4 4 4 y 1  GET     /api/v1/support/teams
 4 4 4 4 4 y 1  PUT     /api/v1/support/teams/<team_id>/subscription
 """

@@ -88,7 +88,7 @@ def test_booleans_of_bodies_are_true_or_false_alone(app, cast, api):
         for name in [name for name in fields if fields[name].get("type") == "boolean"]:
             address = path.removeprefix("/api/v1").format(**ids)
             for value in (1, 0, 1.0, 0.0, "true", "", [], None):
-                body = {"reason": "as asked for"} if "reason" in fields else {}
+                body = {other: "as asked for" for other in ("name", "reason") if other in fields}
                 answer = programs["/support/" in path].send(method.upper(), address, body | {name: value})
                 found = problem_of(answer, 422, "validation_failed")
                 assert [fault["field"] for fault in found["errors"]] == [name], f"{path}: {value}"

@@ -4,7 +4,7 @@ from flask import Blueprint, url_for
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys.forms import OwnKeyForm
-from reflow_accounts.api_keys.pages import shared
+from reflow_accounts.api_keys.pages import key_page, shared
 from reflow_accounts.api_keys.pages.shared import Answer, Context, template_context
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.teams.models import Membership, Rights, Team
@@ -56,6 +56,18 @@ def rotation(key_id: str) -> Answer:
 def rotate(key_id: str) -> Answer:
     """Rotate a key and show the secret of the new one once."""
     return shared.rotate_key(_context(), key_id)
+
+
+@blueprint.get("/<key_id>")
+def show(key_id: str) -> Answer:
+    """Show one key."""
+    return key_page.show_key(_context(), key_id)
+
+
+@blueprint.post("/<key_id>/restoration")
+def restore(key_id: str) -> Answer:
+    """Restore a revoked key."""
+    return key_page.restore_key(_context(), key_id)
 
 
 def _context() -> Context:

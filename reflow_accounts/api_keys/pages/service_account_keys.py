@@ -3,7 +3,7 @@
 from flask import Blueprint, url_for
 
 from reflow_accounts.api_keys.forms import KeyForm
-from reflow_accounts.api_keys.pages import shared
+from reflow_accounts.api_keys.pages import key_page, shared
 from reflow_accounts.api_keys.pages.shared import Answer, Context, template_context
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.teams.service import admin_membership_of
@@ -57,6 +57,18 @@ def rotation(team_id: str, account_id: str, key_id: str) -> Answer:
 def rotate_key(team_id: str, account_id: str, key_id: str) -> Answer:
     """Rotate a key and show the secret of the new one once."""
     return shared.rotate_key(_context(team_id, account_id), key_id)
+
+
+@blueprint.get("/keys/<key_id>")
+def show_key(team_id: str, account_id: str, key_id: str) -> Answer:
+    """Show one key."""
+    return key_page.show_key(_context(team_id, account_id), key_id)
+
+
+@blueprint.post("/keys/<key_id>/restoration")
+def restore_key(team_id: str, account_id: str, key_id: str) -> Answer:
+    """Restore a revoked key."""
+    return key_page.restore_key(_context(team_id, account_id), key_id)
 
 
 def _context(team_id: str, account_id: str) -> Context:

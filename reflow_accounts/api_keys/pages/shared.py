@@ -13,7 +13,9 @@ from reflow_accounts.api_keys.changes import rotate
 from reflow_accounts.api_keys.forms import KeyForm, RotationForm
 from reflow_accounts.api_keys.lineage import created_keys
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.sparklines import sparklines_of
 from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page
+from reflow_accounts.api_keys.usage.summary import usage_summary_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
@@ -87,7 +89,7 @@ def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = Mappi
         return _inactive(context)
     except Conflict as conflict:
         db.session.rollback()
-        return _refused(context, "Create New API Key", conflict)
+        return refused(context, "Create New API Key", conflict)
     db.session.commit()
     return _reveal(context, key, secret)
 
@@ -97,7 +99,11 @@ def ask_to_revoke(context: Context, key_id: str) -> Answer:
     key = service.key_of(context["owner"], key_id)
     if key.revoked_at:
         return _already_revoked(context, key)
-    more = {"previous": previous_keys([key.id]), "created": created_keys(key)}
+    more = {
+        "previous": previous_keys([key.id]),
+        "created": created_keys(key),
+        "summary": usage_summary_of(key),
+    }
     return _dialog("api_keys/revocation.html", context, key, **more)
 
 
@@ -114,12 +120,14 @@ def revoke(context: Context, key_id: str) -> Answer:
     # The new key of this name may work on.
     label = f"Previous key of {key.name}" if key.replaced_at else key.name
     if not htmx.is_htmx():
-        flash(label, "key-revoked" if was_live else "key-was-revoked")
+        flash(f"{key.public_id} {label}", "key-revoked" if was_live else "key-was-revoked")
         return redirect(_back_url(context), 303)
     subject = label if key.replaced_at else f"Key {label}"
     message = f"{subject} revoked." if was_live else f"{label} was already revoked."
     table = _table(owner, *_shown())
-    page = render_template("api_keys/revoked.html", **context | table, revoked=[(label, was_live)])
+    page = render_template(
+        "api_keys/revoked.html", **context | table, revoked=[(label, was_live, key.public_id)]
+    )
     return htmx.close_dialog(make_response(page), message)
 
 
@@ -154,9 +162,9 @@ def rotate_key(context: Context, key_id: str) -> Answer:
     except SubscriptionInactive:
         db.session.rollback()
         return _inactive(context)
-    except (Conflict, Gone) as refused:
+    except (Conflict, Gone) as error:
         db.session.rollback()
-        return _refused(context, "Rotate key", refused)
+        return refused(context, "Rotate key", error)
     db.session.commit()
     return _reveal(context, new, secret, old_key=key)
 
@@ -166,6 +174,7 @@ def _issue(owner: User, form: KeyForm) -> tuple[ApiKey, str]:
     more: dict[str, Any] = {
         "nonce": form.nonce.data or "",
         "expires_at": form.expires_at(zone_of(by.time_zone)),
+        "is_canary": bool(form.canary.data),
     }
     if owner.is_person:
         return service.issue(owner, form.name.data or "", by=by, client=client(), **more)
@@ -189,8 +198,11 @@ def _shown() -> tuple[str, str | None]:
 
 def _table(owner: User, name: str = "", cursor: str | None = None) -> Context:
     """Return what the table shows: the keys whose name contains `name`, from the cursor on."""
+    page = rows_page(owner, name=name, cursor=cursor)
+    zone = zone_of(current_user().time_zone)
     return {
-        "page": rows_page(owner, name=name, cursor=cursor),
+        "page": page,
+        "sparklines": sparklines_of([row.key.id for row in page.items], zone),
         "count": count_rows(owner),
         "name": name,
         "cursor": cursor,
@@ -230,18 +242,20 @@ def _already_revoked(context: Context, key: ApiKey) -> str:
     return render_template("api_keys/already_revoked.html", **context | table, key=key)
 
 
-def _refused(context: Context, title: str, refused: Conflict | Gone) -> tuple[str, int]:
-    page = render_template("api_keys/repeated.html", **context, title=title, sentence=str(refused))
-    return page, refused.status
+def refused(context: Context, title: str, error: Conflict | Gone | SubscriptionInactive) -> tuple[str, int]:
+    """Say why a key was not created or rotated."""
+    page = render_template("api_keys/repeated.html", **context, title=title, sentence=str(error))
+    return page, error.status
 
 
 def _inactive(context: Context) -> tuple[str, int]:
     return render_template("api_keys/inactive.html", **context), SubscriptionInactive.status
 
 
-def _flashed() -> list[tuple[str, bool]]:
-    """Return the keys that the page before this one revoked, with whether they were live until then."""
+def _flashed() -> list[tuple[str, bool, str]]:
+    """Return the keys that the page before this one revoked: label, whether they were live until then, id."""
     kinds = ("key-revoked", "key-was-revoked")
     # Typed as either form; with categories they are pairs.
     found = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True, category_filter=kinds))
-    return [(name, kind == "key-revoked") for kind, name in found]
+    parts = [(kind, *message.partition(" ")) for kind, message in found]
+    return [(label, kind == "key-revoked", key_id) for kind, key_id, _, label in parts]

@@ -1,11 +1,11 @@
-"""`reflow keys`: list, create, rotate and revoke API keys."""
+"""`reflow keys`: list, create, rotate, revoke and restore API keys."""
 
 from __future__ import annotations
 
 import click
 
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.keys import create, list_revoke, rotate
+from reflow_accounts.cli.keys import create, list_revoke, restore, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
 from reflow_accounts.cli.keys.expiry import expires_option
 from reflow_accounts.cli.options import common_options, pass_context
@@ -14,7 +14,7 @@ from reflow_accounts.cli.options import common_options, pass_context
 @click.group()
 @common_options
 def keys() -> None:
-    """List, create, rotate and revoke API keys."""
+    """List, create, rotate, revoke and restore API keys."""
 
 
 @keys.command("list")
@@ -32,6 +32,7 @@ def list_keys(context: Context, state: str) -> None:
 @keys.command("create")
 @click.argument("name")
 @expires_option
+@create.canary_option
 @destination_options
 @common_options
 @pass_context
@@ -39,6 +40,7 @@ def create_key(
     context: Context,
     name: str,
     expires: str | None,
+    canary: bool,
     output: str | None,
     save: str | None,
     force: bool,
@@ -50,7 +52,19 @@ def create_key(
     if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
     target = Target(context, output=output, save=save, force=force, yes=yes)
-    create.create_key(context.client(), name, target, expires=expires)
+    create.create_key(context.client(), name, target, expires=expires, is_canary=canary)
+
+
+@keys.command("restore")
+@click.argument("name_or_id")
+@common_options
+@pass_context
+def restore_key(context: Context, name_or_id: str) -> None:
+    """Restore an API key that you revoked less than 24 hours ago.
+
+    It works again wherever it is. Needs a login (reflow login): an API key restores no keys.
+    """
+    restore.restore_key(context.client(), name_or_id, as_json=context.as_json)
 
 
 @keys.command("rotate")

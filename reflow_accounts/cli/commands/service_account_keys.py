@@ -7,7 +7,7 @@ import click
 from reflow_accounts.cli.commands.team_lookup import account_named, team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.http.client import Client
-from reflow_accounts.cli.keys import create, list_revoke, rotate
+from reflow_accounts.cli.keys import create, list_revoke, restore, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
 from reflow_accounts.cli.keys.expiry import expires_option
 from reflow_accounts.cli.keys.lookup import KeyOwner, service_account_owner
@@ -17,7 +17,7 @@ from reflow_accounts.cli.options import common_options, pass_context
 @click.group()
 @common_options
 def keys() -> None:
-    """List, create, rotate and revoke API keys of a service account."""
+    """List, create, rotate, revoke and restore API keys of a service account."""
 
 
 @keys.command("list")
@@ -39,6 +39,7 @@ def list_keys(context: Context, account: str, state: str, team: str | None) -> N
 @click.argument("account")
 @click.argument("name")
 @expires_option
+@create.canary_option
 @destination_options
 @team_option
 @common_options
@@ -48,6 +49,7 @@ def create_key(
     account: str,
     name: str,
     expires: str | None,
+    canary: bool,
     output: str | None,
     save: str | None,
     force: bool,
@@ -61,7 +63,23 @@ def create_key(
     """
     target = Target(context, output=output, save=save, force=force, yes=yes)
     client = context.client()
-    create.create_key(client, name, target, _owner(client, team, account), expires=expires)
+    owner = _owner(client, team, account)
+    create.create_key(client, name, target, owner, expires=expires, is_canary=canary)
+
+
+@keys.command("restore")
+@click.argument("account")
+@click.argument("name_or_id")
+@team_option
+@common_options
+@pass_context
+def restore_key(context: Context, account: str, name_or_id: str, team: str | None) -> None:
+    """Restore a key of the service account ACCOUNT that was revoked less than 24 hours ago.
+
+    It works again wherever it is. Needs Admin rights and a login (reflow login): an API key restores no keys.
+    """
+    client = context.client()
+    restore.restore_key(client, name_or_id, _owner(client, team, account), as_json=context.as_json)
 
 
 @keys.command("rotate")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import click
+
 from reflow_accounts.cli.credentials import Credential, Kind, Source
 from reflow_accounts.cli.errors import CommandError, Unreachable
 from reflow_accounts.cli.http.client import Client
@@ -15,15 +17,27 @@ from reflow_accounts.cli.output import discard_stdout, document, say, tell
 from reflow_accounts.cli.text import clean
 from reflow_accounts.contract import is_well_formed
 
+canary_option = click.option(
+    "--canary", is_flag=True, help="A trap: it opens nothing, and its first use is mailed to its owner."
+)
+
 
 def create_key(
-    client: Client, name: str, target: Target, owner: KeyOwner = OWN, *, expires: str | None = None
+    client: Client,
+    name: str,
+    target: Target,
+    owner: KeyOwner = OWN,
+    *,
+    expires: str | None = None,
+    is_canary: bool = False,
 ) -> None:
     """Create a key, write or print its secret, and report where it went and when it ends.
 
     Raises CommandError when the secret could not be written; then the key is revoked again.
     """
-    payload = {"name": name} | ({"expires_at": end} if (end := end_of(expires)) else {})
+    payload: dict[str, Any] = {"name": name} | ({"expires_at": end} if (end := end_of(expires)) else {})
+    if is_canary:
+        payload["canary"] = True
     destination = Destination(target.path, overwrite=target.overwrite)
     try:
         target.choose_ignore_file()

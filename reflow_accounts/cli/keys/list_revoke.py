@@ -11,7 +11,9 @@ from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
-from reflow_accounts.cli.output import document, moment, table, tell
+from reflow_accounts.cli.keys.restore import restore_hint
+from reflow_accounts.cli.keys.usage import usage_lines
+from reflow_accounts.cli.output import document, moment, say, table, tell
 from reflow_accounts.cli.text import clean, time_in
 
 RECENT = timedelta(hours=24)
@@ -60,11 +62,13 @@ def revoke_key(
     is_own = is_in_use(client, key)
     question = f"{usage_summary(key, name, is_own=is_own)}. Revoke it?"
     must_ask = not yes and context.may_ask and was_used_recently(key)
+    if must_ask:
+        say(*usage_lines(client.ask_object("GET", f"{owner.path_of(key)}/usage")))
     if must_ask and not click.confirm(question, err=True):
         raise CommandError("Nothing was revoked.")
     client.ask("DELETE", owner.path_of(key) + ("?descendants=true" if descendants else ""))
     also = " with the keys that it created" if descendants else ""
-    tell(f"The key {name} was revoked{also}.")
+    tell(f"The key {name} was revoked{also}.", restore_hint(key, owner))
     if is_own and client.credential:
         tell(f"It was {client.credential.source}, the one in use here: the next command will be refused.")
 

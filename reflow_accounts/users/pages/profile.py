@@ -9,6 +9,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.users import email_change, profile
 from reflow_accounts.users.forms import ProfileForm
+from reflow_accounts.users.models import MailSwitch
 from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("profile", __name__)
@@ -40,7 +41,13 @@ def save() -> Answer:
         if address:
             ensure_recent_proof()
             email_change.ask(user, address, by=user, client=client())
-        profile.change_profile(user, *(form[name].data or "" for name in _SETTINGS), by=user, client=client())
+        profile.change_profile(
+            user,
+            *(form[name].data or "" for name in _SETTINGS),
+            mails={switch: bool(form[switch.column].data) for switch in MailSwitch},
+            by=user,
+            client=client(),
+        )
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)

@@ -1,0 +1,92 @@
+"""Counts the refused requests with a key, and keeps the latest of them: a bounded number of rows for each key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import case, delete, select
+
+from reflow_accounts.api_keys.models import ApiKey, KeyRefusal, RefusedAttempt
+from reflow_accounts.api_keys.programs import program_of
+from reflow_accounts.contract import Code
+from reflow_accounts.database import db, upsert
+
+# Attempts that are kept for each key and reason; a later one takes the place of the oldest.
+KEPT_ATTEMPTS = 20
+# The reasons for which the key itself is refused, whatever the request asks for.
+REASONS = (
+    Code.UNKNOWN_KEY,
+    Code.REVOKED_KEY,
+    Code.EXPIRED_KEY,
+    Code.ACCOUNT_DISABLED,
+    Code.SUBSCRIPTION_INACTIVE,
+)
+
+# Reasons that pass. After a day without a refusal they are counted from one again.
+PASSING = (Code.ACCOUNT_DISABLED, Code.SUBSCRIPTION_INACTIVE)
+QUIET = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """One refused request with a key; `code` is one of REASONS."""
+
+    key_id: int
+    code: Code
+    at: datetime
+    method: str
+    path: str
+    address: str
+    user_agent: str
+
+    def of(self, key_id: int) -> "Refused":
+        """Return the same request with another key."""
+        return replace(self, key_id=key_id)
+
+    @property
+    def program(self) -> str | None:
+        """The program that the user agent names, in words; None if unknown."""
+        return program_of(self.user_agent)
+
+
+def record_refusal(refused: Refused) -> int:
+    """Count a refused request in the transaction of the session; return how many there are for this reason.
+
+    Concurrent calls count one after the other, so that each number is returned once.
+    """
+    dialect = db.session.get_bind().dialect
+    first = {"key_id": refused.key_id, "code": refused.code, "count": 1}
+    counting = upsert(dialect, KeyRefusal).values(first_at=refused.at, last_at=refused.at, **first)
+    changed: dict[str, Any] = {"count": KeyRefusal.count + 1, "last_at": refused.at}
+    if refused.code in PASSING:
+        is_new = KeyRefusal.last_at < refused.at - QUIET
+        changed["count"] = case((is_new, 1), else_=KeyRefusal.count + 1)
+        changed["first_at"] = case((is_new, refused.at), else_=KeyRefusal.first_at)
+    place = [KeyRefusal.key_id, KeyRefusal.code]
+    counted = counting.on_conflict_do_update(index_elements=place, set_=changed).returning(KeyRefusal.count)
+    count: int = db.session.execute(counted).scalar_one()
+    kept = vars(refused) | {"slot": count % KEPT_ATTEMPTS}
+    attempt = upsert(dialect, RefusedAttempt).values(**kept)
+    place = [RefusedAttempt.key_id, RefusedAttempt.code, RefusedAttempt.slot]
+    newest = {name: attempt.excluded[name] for name in ("at", "method", "path", "address", "user_agent")}
+    db.session.execute(attempt.on_conflict_do_update(index_elements=place, set_=newest))
+    return count
+
+
+def refusals_of(key: ApiKey) -> Sequence[KeyRefusal]:
+    """Return the refusals of a key, by reason, the latest first."""
+    query = select(KeyRefusal).where(KeyRefusal.key_id == key.id)
+    return db.session.scalars(query.order_by(KeyRefusal.last_at.desc())).all()
+
+
+def latest_attempts_with(key: ApiKey) -> Sequence[RefusedAttempt]:
+    """Return the latest refused requests with a key, newest first."""
+    query = select(RefusedAttempt).where(RefusedAttempt.key_id == key.id)
+    return db.session.scalars(query.order_by(RefusedAttempt.at.desc()).limit(KEPT_ATTEMPTS)).all()
+
+
+def begin_anew(key_id: int) -> None:
+    """Forget the refusals of an earlier revocation, when a key is revoked again."""
+    for model in (RefusedAttempt, KeyRefusal):
+        db.session.execute(delete(model).where(model.key_id == key_id, model.code == Code.REVOKED_KEY))

@@ -1,0 +1,135 @@
+"""Mails to owners of keys: refused repeatedly, ends soon, unused for 90 days. Each is sent once."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from reflow_accounts.api_keys.models import WARNED_BEFORE, ApiKey, KeyRefusal, Notice, UsageTotal
+from reflow_accounts.api_keys.usage.queries import usage_counts_of
+from reflow_accounts.contract import Code
+from reflow_accounts.database import db, now, upsert
+from reflow_accounts.mail.service import post
+from reflow_accounts.teams.service import admins_of
+from reflow_accounts.teams.service_accounts import owning_team
+from reflow_accounts.users.models import MailSwitch, User
+from reflow_accounts.web.filters import exact
+
+# Days before the end of a key.
+ENDS_IN_DAYS = (WARNED_BEFORE // timedelta(days=1), 2)
+UNUSED_FOR = timedelta(days=90)
+# Refused requests with one key, for the same reason.
+MANY_REFUSALS = 10
+_AT_ONCE = 500
+TEMPLATES = {
+    MailSwitch.NEW_CLIENTS: "keys_new_clients",
+    MailSwitch.REFUSALS: "key_refused",
+    MailSwitch.ENDS: "key_ends",
+    MailSwitch.UNUSED: "key_unused",
+}
+_REASONS = {
+    Code.REVOKED_KEY: "it was revoked",
+    Code.EXPIRED_KEY: "it has expired",
+    Code.ACCOUNT_DISABLED: "its account is disabled",
+    Code.SUBSCRIPTION_INACTIVE: "the AWS Marketplace subscription is inactive",
+}
+
+
+def send_reminders() -> None:
+    """Post the mails that are due. Several processes may run this concurrently: each mail is posted once."""
+    for days in ENDS_IN_DAYS:
+        _remind_of_ends(days)
+    _remind_of_refusals()
+
+
+def remind_of_unused_keys() -> None:
+    """Post a mail about each key that was not used for 90 days, once until it is used again."""
+    limit = now() - UNUSED_FOR
+    was_used = select(UsageTotal.key_id).where(
+        UsageTotal.key_id == ApiKey.id, UsageTotal.last_used_at >= limit
+    )
+    for keys in _in_pages(_live_keys().where(ApiKey.created_at < limit, ~was_used.exists())):
+        usage = usage_counts_of([key.id for key in keys])
+        for key in keys:
+            last = usage[key.id].last_used_at
+            if last is None or last < limit:
+                since = exact(last or key.created_at)
+                remind(key, MailSwitch.UNUSED, since, since=since, was_used=last is not None)
+        db.session.commit()
+
+
+def recipients_of(owner: User, switch: MailSwitch) -> list[User]:
+    """Return who gets this kind of mail about keys of `owner`: the person, or the Admins for a service account."""
+    people = [owner] if owner.is_person else admins_of(owning_team(owner))
+    return [user for user in people if user.email and not user.disabled_at and user.wants(switch)]
+
+
+def remind(key: ApiKey, kind: MailSwitch, subject: str, **data: Any) -> None:
+    """Post a mail of this kind about a key to each of its recipients who has not got it for `subject` yet."""
+    for user in recipients_of(key.user, kind):
+        if claim(user, kind, key.id, subject):
+            more = {"key": key.name, "hint": key.recognisable, "owner": key.user.full_name}
+            post(TEMPLATES[kind], user.email or "", **more, **data)
+
+
+def claim(user: User, kind: MailSwitch, key_id: int, subject: str) -> bool:
+    """Note that a mail is posted, in the same transaction; return False if that was noted before.
+
+    `subject` tells occasions apart; `key_id` is 0 for a mail about several keys. A concurrent transaction with the
+    same note waits for the end of this one.
+    """
+    note = {"user_id": user.id, "kind": kind, "key_id": key_id, "subject": subject}
+    if db.session.get(Notice, note):
+        return False
+    noting = upsert(db.session.get_bind().dialect, Notice).values(at=now(), **note)
+    return bool(db.session.execute(noting.on_conflict_do_nothing().returning(Notice.user_id)).all())
+
+
+def _remind_of_ends(days: int) -> None:
+    before = timedelta(days=days)
+    sooner = timedelta(days=max((other for other in ENDS_IN_DAYS if other < days), default=0))
+    at = now()
+    query = _live_keys().where(
+        ApiKey.expires_at > at + sooner,
+        ApiKey.expires_at <= at + before,
+        # A rotated key ends soon because a new one has taken its place.
+        ApiKey.replaced_at.is_(None),
+    )
+    for keys in _in_pages(query):
+        for key in keys:
+            # One that was made for a shorter time needs no reminder of it.
+            if key.expires_at and key.created_at < key.expires_at - before:
+                end = exact(key.expires_at)
+                remind(key, MailSwitch.ENDS, f"{days} days before {end}", at=end, days=days)
+        db.session.commit()
+
+
+def _remind_of_refusals() -> None:
+    query = (
+        select(KeyRefusal, ApiKey)
+        .join(ApiKey, ApiKey.id == KeyRefusal.key_id)
+        .where(KeyRefusal.count >= MANY_REFUSALS, KeyRefusal.code.in_(_REASONS))
+        .where(KeyRefusal.last_at > now() - timedelta(days=1))
+    )
+    for refusal, key in db.session.execute(query.order_by(KeyRefusal.last_at.desc()).limit(_AT_ONCE)).all():
+        if not key.user.deleted_at:
+            subject = f"{refusal.code} {refusal.first_at.isoformat()}"
+            facts = {"count": refusal.count, "first": exact(refusal.first_at), "last": exact(refusal.last_at)}
+            remind(key, MailSwitch.REFUSALS, subject, reason=_REASONS[Code(refusal.code)], **facts)
+        db.session.commit()
+
+
+def _in_pages(query: Select[ApiKey]) -> Iterator[Sequence[ApiKey]]:
+    last = 0
+    while keys := db.session.scalars(query.where(ApiKey.id > last).order_by(ApiKey.id).limit(_AT_ONCE)).all():
+        last = keys[-1].id
+        yield keys
+
+
+def _live_keys() -> Select[ApiKey]:
+    return select(ApiKey).where(
+        ApiKey.revoked_at.is_(None),
+        ApiKey.is_canary.is_(False),
+        ApiKey.expires_at.is_(None) | (ApiKey.expires_at > now()),
+    )

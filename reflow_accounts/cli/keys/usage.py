@@ -1,0 +1,45 @@
+"""Says in words how much a key was used and by which programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from reflow_accounts.cli.http.json_values import objects_in
+from reflow_accounts.cli.text import clean, time_in
+
+# Programs, and addresses of each, that are named.
+_MOST_PROGRAMS, _MOST_ADDRESSES = 10, 3
+_UNITS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
+
+
+def usage_lines(usage: dict[str, Any]) -> list[str]:
+    """Return lines about the usage of a key, as the API gives it: "GitHub Actions in acme/web used it 2 hours ago"."""
+    programs = objects_in(usage.get("programs"))
+    counts = tuple(clean(usage.get(name)) for name in ("last_24_hours", "last_7_days", "last_30_days"))
+    lines = ["Uses: {} in 24 hours, {} in 7 days, {} in 30 days.".format(*counts)]
+    lines += [_line(program) for program in programs[:_MOST_PROGRAMS]]
+    count = usage.get("program_count")
+    if isinstance(count, int) and count > _MOST_PROGRAMS:
+        lines.append(f"{count - _MOST_PROGRAMS} other programs used it in the last 30 days.")
+    return lines
+
+
+def _line(program: dict[str, Any]) -> str:
+    addresses = program.get("addresses")
+    named = [clean(address) for address in addresses[:_MOST_ADDRESSES]] if isinstance(addresses, list) else []
+    count = program.get("address_count")
+    others = count - len(named) if isinstance(count, int) else 0
+    more = f" and {others} other address{'' if others == 1 else 'es'}" if others > 0 else ""
+    return f"{clean(program.get('name'))} used it {_ago(program)}, from {', '.join(named)}{more}."
+
+
+def _ago(program: dict[str, Any]) -> str:
+    last = time_in(program, "last_used_at")
+    if last is None:
+        return "at an unknown time"
+    passed = datetime.now(UTC) - last
+    for unit, name in _UNITS:
+        if number := max(passed // unit, 0):
+            return f"{number} {name}{'' if number == 1 else 's'} ago"
+    return "just now"

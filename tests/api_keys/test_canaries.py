@@ -1,0 +1,66 @@
+"""Canary keys: they open nothing, look unknown, and tell their owner."""
+
+import pytest
+
+from reflow_accounts.auth.secrets import new_secret
+from reflow_accounts.contract import API_PREFIX, KEY_PREFIX
+from tests.api_auth.both_paths import AUTHORIZE, ME, BothPaths
+from tests.helpers import rows
+from tests.helpers.html import parse
+from tests.helpers.mailbox import Mailbox, text_of
+
+KEYS, NEW = "/account/api-keys", "/account/api-keys/new"
+pytestmark = pytest.mark.postgresql_later
+
+
+@pytest.fixture
+def both(app):
+    paths = BothPaths(app)
+    yield paths
+    paths.close()
+
+
+@pytest.fixture(params=["own", "account"])
+def canary(request, cast, api):
+    """Ada's session, the path of the keys, and a canary."""
+    ada = api(cast.ada.session())
+    path = "/keys" if request.param == "own" else f"/teams/{cast.acme.id}/service-accounts/{cast.ci.id}/keys"
+    made = ada.post(path, {"name": "bait", "canary": True})
+    assert (made.status_code, made.json["canary"]) == (201, True)
+    return ada, path, made.json
+
+
+@pytest.mark.parametrize("path", [ME, AUTHORIZE, f"{API_PREFIX}/keys"])
+def test_canary_is_refused_like_an_unknown_key(both, canary, path):
+    answers = [both.event_loop(path, secret) for secret in (canary[2]["secret"], new_secret(KEY_PREFIX))]
+    assert answers[0].plain() == answers[1].plain()
+    assert (answers[0].status, answers[0].json["code"]) == (401, "unknown_key")
+
+
+def test_first_use_is_mailed_and_every_use_is_listed(app, cast, client, both, canary):
+    ada, path, key = canary
+    mailbox = Mailbox(app)
+    for agent in ("curl/8.5.0", "python-requests/2.32"):
+        both.event_loop(ME, key["secret"], **{"User-Agent": agent})
+    [message] = mailbox.deliver()
+    assert (message["To"], message["Subject"]) == (cast.ada.email, "The canary key bait was used")
+    assert "From: 127.0.0.1" in text_of(message)
+    assert "Client: curl/8.5.0" in text_of(message)
+    assert ("api_key.canary_used", "Somebody", "bait") in rows.acts(app)
+    assert rows.uses_of(app, key["id"]) == []
+    page = cast.ada.sign_in(client).page(f"/account{path}".replace("/account/keys", KEYS) + f"/{key['id']}")
+    assert "Presented 2 times" in page.text
+    assert "python-requests/2.32" in page.text
+    assert ada.post(f"{path}/{key['id']}/rotation", {}).status_code == 409
+
+
+def test_canary_is_made_with_the_form_and_marked_in_the_table(cast, client):
+    ada = cast.ada.sign_in(client)
+    answer = ada.submit(ada.page(NEW), KEYS, name="bait", canary="y")
+    assert "It is a canary: it opens nothing" in parse(answer.text).text
+    page = ada.page(KEYS)
+    [row] = page.all("tbody")[0].all("tr")
+    assert "bait Canary" in row.text
+    assert "Rotate bait" not in row.text
+    ada.submit(ada.page(NEW), KEYS, name="plain")
+    assert "plain Canary" not in ada.page(KEYS).text

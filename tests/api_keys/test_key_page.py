@@ -1,0 +1,114 @@
+"""The page of one key: facts, uses, and the attempts with it that were refused."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from reflow_accounts.api_keys.models import RefusedAttempt
+from reflow_accounts.database import now
+from tests.helpers import rows
+
+KEYS = "/account/api-keys"
+CURL = {"User-Agent": "curl/8.5.0"}
+pytestmark = pytest.mark.postgresql_later
+
+
+@pytest.fixture(params=["own", "account"])
+def place(request, cast, client):
+    """Ada's browser, the page with the keys, the page of a key, and the key."""
+    ada = cast.ada.sign_in(client)
+    if request.param == "own":
+        key = cast.ada.key("CI")
+        return ada, KEYS, f"{KEYS}/{key.id}", key
+    key = cast.ci.key("CI")
+    account = f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}"
+    return ada, account, f"{account}/keys/{key.id}", key
+
+
+def test_name_in_the_table_leads_to_the_page_of_the_key(place, api):
+    ada, table, path, key = place
+    assert path in [link["href"] for link in ada.page(table).all("a")]
+    api(key.secret, **CURL).get("/me")
+    page = ada.page(path)
+    for fact in (
+        f"rfk_…{key.secret[-4:]}",
+        "Works",
+        "by a session",
+        "Just now",
+        "GET /api/v1/me",
+        "Accepted",
+    ):
+        assert fact in page.text
+    [more] = [link["href"] for link in page.all("a") if link.text == "All in Activity"]
+    assert "GET /api/v1/me" in ada.page(more).text
+    assert "Refused attempts" not in page.text
+
+
+def test_refused_attempts_since_the_revocation_are_shown(place, cast, api):
+    ada, _, path, key = place
+    api(key.secret).get("/me")
+    ada.send(f"{path}/revocation")
+    assert "None since it was revoked." in ada.page(path).text
+    for number in range(3):
+        assert api(key.secret, **CURL).get(f"/keys/{number}").json["code"] == "revoked_key"
+    text = ada.page(path).text
+    assert "Refused 3 times since it was revoked" in text
+    assert "GET /api/v1/keys/2 127.0.0.1 curl/8.5.0" in text
+    ada.send(f"{path}/restoration")
+    assert "Refused 3 times while it was revoked" in ada.page(path).text
+    ada.send(f"{path}/revocation")
+    assert "None since it was revoked." in ada.page(path).text
+
+
+@pytest.mark.parametrize("how", ["expired", "disabled", "unsubscribed"])
+def test_refused_attempts_for_other_reasons_are_shown(cast, client, api, how):
+    ada = cast.ada.sign_in(client)
+    key = cast.ci.key("CI", expires_at=now() + timedelta(days=1) if how == "expired" else None)
+    path = f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}/keys/{key.id}"
+    at = now()
+    if how == "expired":
+        at += timedelta(days=1)
+    elif how == "disabled":
+        cast.ci.change(disabled_at=now())
+    else:
+        cast.acme.unsubscribe()
+    with time_machine.travel(at, tick=False):
+        assert api(key.secret).get("/me").status_code in (401, 403)
+        text = ada.page(path).text
+    assert {
+        "expired": "Refused 1 time since it expired",
+        "disabled": "Refused 1 time because its account was disabled",
+        "unsubscribed": "Refused 1 time because the subscription was inactive",
+    }[how] in text
+
+
+def test_refused_attempts_take_a_bounded_number_of_rows(app, cast, client, api):
+    key = cast.ada.key()
+    cast.ada.revoke(key)
+    program = api(key.secret)
+    for number in range(45):
+        program.get(f"/keys/{number}")
+    assert rows.count(app, RefusedAttempt) == 20
+    text = cast.ada.sign_in(client).page(f"{KEYS}/{key.id}").text
+    assert "Refused 45 times" in text
+    assert "/keys/44 " in text
+    assert "/keys/24 " not in text
+
+
+def test_key_of_somebody_else_has_no_page(cast, client):
+    other = cast.ben.key()
+    cast.ada.sign_in(client).page(f"{KEYS}/{other.id}", 404)
+
+
+def test_last_30_days_are_drawn_and_said_in_words(place, api):
+    ada, table, path, key = place
+    assert "0 accepted and 0 refused requests" in ada.page(path).text
+    for address in ("/me", "/me", "/nothing"):
+        api(key.secret).get(address)
+    assert "2 accepted and 1 refused requests" in ada.page(path).text
+    for address in (table, path):
+        [drawing] = [svg for svg in ada.page(address).all("svg") if svg["class"] == "spark"]
+        accepted, refused = drawing.all("rect")
+        assert float(accepted["height"]) == 2 * float(refused["height"])
+        assert (accepted["class"], refused["class"]) == ("", "refused")

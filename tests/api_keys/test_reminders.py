@@ -1,0 +1,120 @@
+"""Mails about keys that end, are refused, or are not used; and the switches on Profile. Each is sent once."""
+
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from reflow_accounts.api_keys import reminders
+from reflow_accounts.database import now
+from reflow_accounts.teams.models import Rights
+from tests.helpers.at_once import at_once
+from tests.helpers.mailbox import Mailbox, text_of
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def mailbox(app):
+    return Mailbox(app)
+
+
+@pytest.fixture
+def due(app, mailbox):
+    """`due()`: what two nodes mail at once, as (address, subject), sorted."""
+
+    def run():
+        def act():
+            with app.app_context():
+                reminders.send_reminders()
+                reminders.remind_of_unused_keys()
+
+        at_once([act, act])
+        return sorted((message["To"], message["Subject"]) for message in mailbox.deliver())
+
+    return run
+
+
+def test_end_is_announced_14_and_2_days_before_once(cast, due):
+    end = now() + 60 * DAY
+    key = cast.ada.key("CI", expires_at=end)
+    cast.ada.key("never")
+    cast.ada.key("short", expires_at=now() + DAY)
+    subjects = []
+    for days in (14.1, 13.9, 13, 2.1, 1.9, 1, 0.1):
+        with time_machine.travel(end - days * DAY):
+            # A team without a subscription still wants to know.
+            subjects.append([subject for _, subject in due()])
+    assert subjects == [
+        [],
+        ["The API key CI ends in 14 days"],
+        [],
+        [],
+        ["The API key CI ends in 2 days"],
+        [],
+        [],
+    ]
+    assert key
+
+
+@pytest.mark.postgresql_later
+def test_admins_are_mailed_about_keys_of_service_accounts(cast, due):
+    cast.acme.give(cast.ben, Rights.ADMIN)
+    cast.ci.key("deploy", expires_at=now() + 30 * DAY)
+    with time_machine.travel(now() + 20 * DAY):
+        cast.ben.change(mails_ends=False)
+        assert due() == [(cast.ada.email, "The API key deploy ends in 14 days")]
+
+
+@pytest.mark.postgresql_later
+def test_key_that_is_refused_repeatedly_is_reported_once_for_each_revocation(cast, api, due, mailbox):
+    key, ada = cast.ada.key("CI"), api(cast.ada.session())
+    for _ in range(2):
+        ada.delete(f"/keys/{key.id}")
+        for _ in range(9):
+            api(key.secret).get("/me")
+        assert due() == []
+        api(key.secret).get("/me")
+        assert due() == [(cast.ada.email, "The API key CI is refused repeatedly")]
+        api(key.secret).get("/me")
+        assert due() == []
+        ada.delete(f"/keys/{key.id}/revocation")
+        mailbox.deliver()
+
+
+@pytest.mark.postgresql_later
+def test_key_without_use_for_90_days_is_reported_once_until_it_is_used(cast, api, due):
+    cast.ada.key("CI")
+    used = cast.ada.key("used")
+    report = "The API key {} has not been used for 90 days".format
+    start = now()
+    with time_machine.travel(start + 80 * DAY):
+        assert api(used.secret).get("/me").status_code == 200
+    with time_machine.travel(start + 91 * DAY):
+        assert due() == [(cast.ada.email, report("CI"))]
+        assert due() == []
+    with time_machine.travel(start + 171 * DAY):
+        assert due() == [(cast.ada.email, report("used"))]
+
+
+@pytest.mark.postgresql_later
+def test_mails_are_turned_off_on_the_profile(cast, client, due, mailbox):
+    ada = cast.ada.sign_in(client)
+    page = ada.page("/account/profile")
+    boxes = [item["name"] for item in page.all("input") if item["name"].startswith("mails_")]
+    assert boxes == ["mails_new_clients", "mails_refusals", "mails_ends", "mails_unused"]
+    assert all("checked" in item for item in page.all("input") if item["name"] in boxes)
+    cast.ada.key("CI", expires_at=now() + 30 * DAY)
+    ada.send(
+        "/account/profile", full_name="Ada Park", email=cast.ada.email, appearance="device", time_zone="UTC"
+    )
+    page = ada.page("/account/profile")
+    assert not any("checked" in item for item in page.all("input") if item["name"] in boxes)
+    with time_machine.travel(now() + 20 * DAY):
+        assert due() == []
+        cast.ada.change(mails_ends=True)
+        with client.application.app_context():
+            reminders.send_reminders()
+        [message] = mailbox.deliver()
+    assert "Turn it off there: http" in text_of(message)
+    assert "/account/profile" in text_of(message)

@@ -1,0 +1,130 @@
+"""Who uses a key and how much: the same as the log says, in words before a revocation, and at a bounded cost."""
+
+import random
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import insert, select
+
+from reflow_accounts.api_keys.models import KeyClient, Use
+from reflow_accounts.api_keys.usage import clients
+from reflow_accounts.database import db, now
+from tests.api_keys.usage import log
+from tests.helpers import rows
+from tests.helpers.at_once import at_once
+
+CI = "reflow/1.2.3 (Linux x86_64) GitHub-Actions (acme/web; run {})"
+AGENTS = {
+    CI: "GitHub Actions in acme/web",
+    "curl/8.5.0": "curl/8.5.0",
+    "reflow/1.2.3 (Linux x86_64)": "reflow/1.2.3",
+    "": "A program without a name",
+}
+
+
+def name_of(user_agent):
+    return AGENTS.get(user_agent, AGENTS[CI])
+
+
+def append(app, key, *uses):
+    """Append uses: age, user agent, address."""
+    facts = {"key_id": key, "method": "GET", "path": "/api/v1/me", "status": 200, "outcome": "accepted"}
+    written = [
+        facts | {"at": now() - age, "user_agent": agent, "address": address} for age, agent, address in uses
+    ]
+    with app.app_context():
+        db.session.execute(insert(Use), written)
+        db.session.commit()
+
+
+def collect(app):
+    with app.app_context():
+        clients.collect_clients()
+
+
+def test_summary_says_what_the_log_says(app, cast, api):
+    ada, key = api(cast.ada.session()), cast.ada.key()
+    number, chance = log.number_of(app, key.id), random.Random(7)
+    for step in range(4):
+        age = (0, 2, 20, 40)[step]
+        append(
+            app,
+            number,
+            *(
+                (
+                    timedelta(days=age + chance.random() * 9, minutes=1),
+                    chance.choice(list(AGENTS)).format(chance.randrange(100)),
+                    f"192.0.2.{chance.randrange(30)}",
+                )
+                for _ in range(60)
+            ),
+        )
+        if step < 3:
+            log.fold(app)
+        if step in (0, 2):
+            collect(app)
+    shown = ada.get(f"/keys/{key.id}/usage").json
+    with app.app_context():
+        uses = db.session.execute(select(Use.at, Use.user_agent, Use.address)).all()
+        ages = [now() - use.at for use in uses]
+    for name, days in (("last_24_hours", 1), ("last_7_days", 7), ("last_30_days", 30)):
+        assert shown[name] == sum(age < timedelta(days=days) for age in ages)
+    assert shown["use_count"] == 240
+    recent = {
+        (name_of(use.user_agent), use.address)
+        for use, age in zip(uses, ages, strict=True)
+        if age < timedelta(days=30)
+    }
+    addresses = Counter(name for name, _ in recent)
+    assert {program["name"]: program["address_count"] for program in shown["programs"]} == addresses
+    ordered = [program["last_used_at"] for program in shown["programs"]]
+    assert ordered == sorted(ordered, reverse=True)
+
+
+@pytest.mark.postgresql_later
+def test_dialog_says_in_words_who_uses_the_key(app, cast, client):
+    key = cast.ada.key("CI")
+    minutes = timedelta(minutes=1)
+    append(
+        app,
+        log.number_of(app, key.id),
+        (40 * minutes, CI.format(812), "192.0.2.1"),
+        (50 * minutes, CI.format(811), "192.0.2.2"),
+        *((60 * minutes * hours, "curl/8.5.0", f"198.51.100.{hours}") for hours in (30, 31, 32, 33, 34)),
+    )
+    ada = cast.ada.sign_in(client)
+    for path in ("/revocation", ""):
+        text = ada.page(f"/account/api-keys/{key.id}{path}").text
+        assert "GitHub Actions in acme/web used it 40 minutes ago, from 192.0.2.1, 192.0.2.2." in text
+        assert "curl/8.5.0 used it yesterday, from 198.51.100.30" in text
+        assert "and 2 other addresses." in text
+        assert "2 in 24 hours, 7 in 7 days, 7 in 30 days" in text
+
+
+def test_clients_are_collected_once_by_processes_at_once(app, cast):
+    key = log.number_of(app, cast.ada.key().id)
+    append(app, key, *((timedelta(minutes=5), "curl/8.5.0", f"192.0.2.{n % 7}") for n in range(2500)))
+    log.fold(app)
+    at_once([lambda: collect(app)] * 3)
+    with app.app_context():
+        assert sum(db.session.scalars(select(KeyClient.count))) == 2500
+    assert rows.count(app, KeyClient) == 7
+
+
+@pytest.mark.postgresql_later
+def test_clients_of_a_key_are_bounded(app, cast, monkeypatch):
+    key = log.number_of(app, cast.ada.key().id)
+    monkeypatch.setattr(clients, "MOST_CLIENTS", 5)
+    append(
+        app,
+        key,
+        *((timedelta(minutes=n), "curl/8.5.0", f"192.0.2.{n}") for n in range(9)),
+        (timedelta(days=89), "curl/8.5.0", "203.0.113.1"),
+    )
+    log.fold(app)
+    collect(app)
+    with app.app_context():
+        clients.prune_clients()
+        kept = db.session.scalars(select(KeyClient.address).order_by(KeyClient.last_at.desc())).all()
+    assert kept == [f"192.0.2.{n}" for n in range(5)]
