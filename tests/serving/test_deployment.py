@@ -71,6 +71,27 @@ def test_the_container_file_has_no_faults():
     assert (done.returncode, done.stdout) == (0, "")
 
 
+def test_wheel_builds_from_what_the_image_is_given(tmp_path):
+    text = (DEPLOY / "container/Containerfile").read_text("utf-8")
+    for line in re.findall(r"^COPY (?!--)(.+)$", text, re.MULTILINE):
+        *names, target = line.split()
+        for name in names:
+            source = DEPLOY.parent / name
+            if source.is_dir():
+                shutil.copytree(source, tmp_path / target)
+            else:
+                (tmp_path / target).mkdir(exist_ok=True)
+                shutil.copy(source, tmp_path / target)
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "built")]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    # What is not named there is not sent to the build.
+    sent = set((DEPLOY.parent / ".dockerignore").read_text("utf-8").split())
+    given = {
+        name for line in re.findall(r"^COPY (?!--)(.+)$", text, re.MULTILINE) for name in line.split()[:-1]
+    }
+    assert {f"!{name}" for name in given} <= sent
+
+
 @pytest.fixture(scope="module")
 def behind_nginx(tmp_path_factory):
     """The site as in production, behind nginx with deploy/nginx; returns the ports for HTTP and HTTPS and the log."""
