@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from reflow_accounts import __version__, paths
 from reflow_accounts.errors import NotFound
+from reflow_accounts.web.compression import keep_uncompressed
 from reflow_accounts.web.redirects import origin
 from reflow_accounts.web.security_headers import IMMUTABLE
 
@@ -49,6 +50,7 @@ def download(name: str) -> Response:
         found = _read(name)
     except FileNotFoundError:
         raise NotFound() from None
+    keep_uncompressed()  # both are archives
     response = make_response(found.content, {"Content-Type": MEDIA_TYPES[name]})
     # The name of the wheel has the version: what is at that address never changes.
     response.headers["Cache-Control"] = IMMUTABLE if name == WHEEL else "no-cache"
