@@ -36,9 +36,9 @@ test: .venv/.dev build/cli/reflow.pyz ## Run the tests; installs a browser and a
 	@$(BIN)/python -m tests.helpers.provision
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(TESTS)
 
-test-slow: .venv/.dev build/cli/reflow.pyz
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and postgresql_later" $(TESTS)
-	@$(BIN)/python -m pytest -m "slow and not postgresql_later" $(TESTS)
+test-slow: .venv/.dev build/cli/reflow.pyz ## Run the tests that `make test` leaves out; `make test-slow BUT=long` leaves out those that take minutes
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and postgresql_later$(BUT:%= and not %)" $(TESTS)
+	@$(BIN)/python -m pytest -m "slow and not postgresql_later$(BUT:%= and not %)" $(TESTS)
 
 check: .venv/.dev ## Check format, lint, types, imports, sizes, words, templates and secrets
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }

@@ -112,6 +112,7 @@ def test_every_answer_is_as_documented(operations, headers, mode):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_answer_is_as_documented_at_length(operations, headers, mode):
     try_out(operations, headers, mode, MANY)

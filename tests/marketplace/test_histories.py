@@ -104,12 +104,14 @@ def test_lost_events_of_random_histories(app, cast, run, aws, ask):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_many_histories_in_many_orders(app, cast, run):
     for seed in MANY:
         check_orders(app, cast, run, seed, ORDERS_OF_MANY)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_lost_events_of_many_histories(app, cast, run, aws, ask):
     for seed in MANY[:8]:
         check_losses(app, cast, run, aws, ask, seed)
