@@ -1,7 +1,6 @@
 """Settings from the environment."""
 
 import os
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
-from reflow_accounts import aws_settings, paths, url_checks
+from reflow_accounts import aws_settings, email_addresses, paths, url_checks
 from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
 from reflow_accounts.environment import ConfigError as ConfigError
 from reflow_accounts.environment import choice, ensure_known_names, one_line, whole_number
@@ -19,7 +18,6 @@ from reflow_accounts.environment import choice, ensure_known_names, one_line, wh
 MINIMUM_SECRET_KEY_LENGTH = 32
 # Random keys have more: 32 random hexadecimal digits have 14 different ones on average.
 FEWEST_CHARACTERS = 6
-_ADDRESS = re.compile(r'[^\s@<>()\[\],;:"\\]+@[^\s@<>()\[\],;:"\\]+')
 
 
 @dataclass(frozen=True)
@@ -265,21 +263,7 @@ def _rate_limits(environ: Mapping[str, str], is_production: bool) -> bool:
 
 def _email(environ: Mapping[str, str], name: str, default: str) -> str:
     value = environ.get(name) or default
-    address = envelope_address(value)
+    address = email_addresses.envelope(value)
     if address is None or not address.isascii():
         raise ConfigError(f"{name} must be an e-mail address; it is {value!r}.")
     return value
-
-
-def envelope_address(value: str) -> str | None:
-    """Return an e-mail address with its host in ASCII (RFC 5890), or None for an invalid address.
-
-    Quoted local parts, comments and lists are invalid.
-    """
-    if not _ADDRESS.fullmatch(value) or not value.isprintable():
-        return None
-    local, _, host = value.partition("@")
-    try:
-        return f"{local}@{host.encode('idna').decode('ascii')}"
-    except UnicodeError:
-        return None

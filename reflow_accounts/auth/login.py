@@ -1,12 +1,12 @@
 """Log in with a password; start, find, touch and end sessions."""
 
-import re
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import select, update
 
+from reflow_accounts import email_addresses
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import SOMEBODY, record
 from reflow_accounts.auth.models import DeviceLogin, Factor, SessionKind, UserSession
@@ -14,6 +14,7 @@ from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.auth.secrets import digest_of, new_secret
 from reflow_accounts.contract import SESSION_PREFIX
 from reflow_accounts.database import db, now
+from reflow_accounts.email_addresses import AddressError
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.users.models import LONGEST_EMAIL, User
 from reflow_accounts.web import text
@@ -27,23 +28,28 @@ MOST_SESSIONS = 100
 ACTIVITY_STEP = timedelta(minutes=1)
 COOKIE_VALUE_BYTES = 16
 
-# Catches typing errors; only a mail can verify that an address exists.
-_ADDRESS = re.compile(r"""[^@\s"(),:;<>\[\]\\]+@[^@\s"(),:;<>\[\]\\.]+(\.[^@\s"(),:;<>\[\]\\.]+)+""")
-
 
 def find_by_email(email: str) -> User | None:
-    """Return the user with this address, compared without case, or None."""
+    """Return the user with this address in any of its forms (see `email_addresses.checked`), or None.
+
+    Older versions may have created one account for each form: the form as typed comes first.
+    """
     if len(email) > LONGEST_EMAIL or not text.is_plain(email):
         return None
-    return db.session.scalar(select(User).where(User.email == text.folded(text.tidy(email))))
+    forms = email_addresses.stored_forms(email)
+    found = {user.email: user for user in db.session.scalars(select(User).where(User.email.in_(forms)))}
+    return next((found[form] for form in forms if form in found), None)
 
 
 def checked_email(email: str) -> str:
-    """Return the normalized address. Raises ValidationFailed with a message for its field."""
-    address = text.folded(text.tidy(email))
-    if len(address) > LONGEST_EMAIL or not text.is_plain(address) or not _ADDRESS.fullmatch(address):
-        raise ValidationFailed(email="Enter an email address like name@example.com")
-    return address
+    """Return the canonical form of an address. Raises ValidationFailed with a message for its field.
+
+    Only a mail can verify that the address exists.
+    """
+    try:
+        return email_addresses.checked(email)
+    except AddressError as error:
+        raise ValidationFailed(email=str(error)) from None
 
 
 def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User | None:

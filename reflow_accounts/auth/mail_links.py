@@ -7,6 +7,7 @@ from sqlalchemy import delete, func, select, update
 
 from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.database import affected_rows, db, now
+from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.users.models import User
 
 # OWASP ASVS 5.0, 6.5.5 would allow ten minutes for a code that is typed; a link is not guessed.
@@ -84,5 +85,7 @@ def drop_sign_ups_of(email: str) -> None:
 
 def _sign_ups_of(query: Any, email: str) -> Any:
     return query.where(
-        MailLink.email == email, MailLink.purpose == LinkPurpose.SIGN_UP, MailLink.used_at.is_(None)
+        MailLink.email.in_(stored_forms(email)),
+        MailLink.purpose == LinkPurpose.SIGN_UP,
+        MailLink.used_at.is_(None),
     )

@@ -70,8 +70,10 @@ def answer_forgot(to: str, data: dict[str, Any]) -> list[tuple[str, str, dict[st
         return []
     if rate_limits.are_on() and count_recent(LinkPurpose.RESET_PASSWORD, user) >= MOST_RESET_MAILS:
         return []
-    link = add_link(LinkPurpose.RESET_PASSWORD, to, user=user)
-    return [("reset_password", to, {"link": link.public_id})]
+    assert user.email
+    # Not `to`: the stored form is the one that was verified.
+    link = add_link(LinkPurpose.RESET_PASSWORD, user.email, user=user)
+    return [("reset_password", user.email, {"link": link.public_id})]
 
 
 def user_of(link: MailLink) -> User | None:

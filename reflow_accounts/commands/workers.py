@@ -9,8 +9,9 @@ from flask import current_app
 from reflow_accounts import background_jobs
 from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.commands.errors import handle_errors
-from reflow_accounts.config import Settings, envelope_address
+from reflow_accounts.config import Settings
 from reflow_accounts.database import db
+from reflow_accounts.email_addresses import envelope
 from reflow_accounts.mail.service import post
 from reflow_accounts.marketplace.aws_client import AwsAway
 from reflow_accounts.marketplace.reconcile import reconcile
@@ -32,7 +33,7 @@ def work_on_mail() -> None:
 @handle_errors
 def try_mail(address: str) -> None:
     """Put a test message to ADDRESS into the outbox; the sender of this installation sends it."""
-    if envelope_address(address) is None:
+    if envelope(address) is None:
         sys.exit("reflow-accounts: this is not an address that mail can be sent to.")
     post("trial", address)
     db.session.commit()

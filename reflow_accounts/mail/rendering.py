@@ -14,8 +14,9 @@ from flask import current_app
 from itsdangerous import BadSignature, Signer
 from jinja2 import Environment, StrictUndefined
 
-from reflow_accounts.config import Settings, envelope_address
+from reflow_accounts.config import Settings
 from reflow_accounts.database import now
+from reflow_accounts.email_addresses import envelope
 from reflow_accounts.web import text
 from reflow_accounts.web.redirects import configured
 
@@ -115,15 +116,15 @@ def _legible(value: Any) -> Any:
 
 
 def _envelope(address: str) -> str:
-    envelope = envelope_address(address)
-    if envelope is None:
+    found = envelope(address)
+    if found is None:
         raise Unmailable("the address is not one that mail can be sent to")
-    return envelope
+    return found
 
 
 def _mailbox(name: str, address: str) -> Address:
     # Address(addr_spec=…) refuses some addresses that work.
-    local, _, host = address.partition("@")
+    local, _, host = address.rpartition("@")
     return Address(name, username=local, domain=host)
 
 

@@ -14,6 +14,7 @@ from limits.storage import Storage
 from sqlalchemy import delete
 
 from reflow_accounts.database import db, now
+from reflow_accounts.email_addresses import canonical
 from reflow_accounts.errors import RateLimited, Unavailable
 from reflow_accounts.rate_limits.counters import limiter
 from reflow_accounts.rate_limits.models import LimitCount
@@ -173,7 +174,7 @@ def _network(address: str) -> str:
 
 def _digest(account: str) -> str:
     # Hashed: the table must not reveal typed addresses, and they may be longer than its key.
-    name = text.folded(text.tidy(account))
+    name = canonical(account) or text.folded(text.tidy(account))
     return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
 
 

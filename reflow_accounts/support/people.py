@@ -10,6 +10,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import UserSession
 from reflow_accounts.database import db
+from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.support.service import MOST_RESULTS
 from reflow_accounts.teams.models import Membership
@@ -32,6 +33,7 @@ def find_people(query_text: str) -> list[User]:
         or_(
             User.full_name.icontains(term, autoescape=True),
             User.email.icontains(term, autoescape=True),
+            User.email.in_(stored_forms(term)),
             User.public_id == term,
         ),
     )

@@ -12,6 +12,7 @@ from reflow_accounts.api_keys.usage.queries import usage_counts_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.database import db, now
+from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.subscriptions import overrides
 from reflow_accounts.subscriptions.models import Licence, LicenceState, Override, State
@@ -117,11 +118,11 @@ def _matching(query_text: str) -> Select[Team]:
     if not term:
         return select(Team)
     member = select(Membership.team_id).join(User, User.id == Membership.user_id)
-    is_of = [User.email.icontains(term, autoescape=True), User.public_id == term]
+    has_email = or_(User.email.icontains(term, autoescape=True), User.email.in_(stored_forms(term)))
     matches = [
         Team.name.icontains(term, autoescape=True),
         Team.public_id == term,
-        Team.id.in_(member.where(or_(*is_of))),
+        Team.id.in_(member.where(or_(has_email, User.public_id == term))),
     ]
     account = re.sub(r"[\s-]", "", term)
     if re.fullmatch(r"[0-9]{12}", account):

@@ -10,6 +10,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email
 from reflow_accounts.database import affected_rows, db, now
+from reflow_accounts.email_addresses import canonical, stored_forms
 from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
 from reflow_accounts.mail.service import post
 from reflow_accounts.rate_limits import service as rate_limits
@@ -92,7 +93,7 @@ def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
     used = (
         update(Invitation)
         .where(Invitation.id == invitation.id, Invitation.link == invitation.link, *_IS_OPEN)
-        .where(Invitation.email == user.email, Invitation.expires_at > at)
+        .where(Invitation.email.in_(stored_forms(user.email or "")), Invitation.expires_at > at)
         .values(accepted_at=at, accepted_by_id=user.id)
     )
     if not affected_rows(used):
@@ -156,7 +157,9 @@ def cancel_all_of(team: Team) -> None:
 
 def cancel_all_to(team: Team, email: str) -> None:
     """Cancel the invitations of an address to a team that its person leaves."""
-    waiting = update(Invitation).where(Invitation.team_id == team.id, Invitation.email == email, *_IS_OPEN)
+    waiting = update(Invitation).where(
+        Invitation.team_id == team.id, Invitation.email.in_(stored_forms(email)), *_IS_OPEN
+    )
     db.session.execute(waiting.values(cancelled_at=now()))
 
 
@@ -175,7 +178,7 @@ def cancel_all_by(team: Team, user: User, *, by: User, client: Client) -> None:
 
 def forget_invitations_of(email: str | None) -> None:
     """Cancel every invitation to the address of a deleted user, and remove the address from all of them."""
-    those = update(Invitation).where(Invitation.email == email)
+    those = update(Invitation).where(Invitation.email.in_(stored_forms(email or "")))
     db.session.execute(those.where(*_IS_OPEN).values(cancelled_at=now()))
     db.session.execute(those.values(email=""))
 
@@ -208,14 +211,21 @@ def _count(team: Team, emails: Collection[str], by: User) -> None:
 
 
 def _open_to(team: Team, emails: Collection[str]) -> dict[str, Invitation]:
-    query = select(Invitation).where(Invitation.team_id == team.id, Invitation.email.in_(emails), *_IS_OPEN)
+    is_to = Invitation.email.in_(_stored_forms_of(emails))
+    query = select(Invitation).where(Invitation.team_id == team.id, is_to, *_IS_OPEN)
     rows = db.session.scalars(query.execution_options(populate_existing=True))
-    return {invitation.email: invitation for invitation in rows}
+    return {canonical(invitation.email) or invitation.email: invitation for invitation in rows}
+
+
+def _stored_forms_of(emails: Collection[str]) -> list[str]:
+    return [form for email in emails for form in stored_forms(email)]
 
 
 def _taken(team: Team, requested: dict[str, int], known: dict[str, Invitation]) -> dict[str, str]:
     query = select(User.email).join(Membership, Membership.user_id == User.id)
-    members = set(db.session.scalars(query.where(Membership.team_id == team.id, User.email.in_(requested))))
+    is_requested = User.email.in_(_stored_forms_of(requested))
+    found = db.session.scalars(query.where(Membership.team_id == team.id, is_requested))
+    members = {canonical(email or "") for email in found}
     faults: dict[str, str] = {}
     for email, place in requested.items():
         if email in members:
@@ -229,15 +239,8 @@ def _renewed(team: Team, email: str, rights: Rights, expired: Invitation | None,
     """Return a new invitation, or the renewed expired one, as an address has at most one."""
     if expired is None:
         at = now()
-        invitation = Invitation(
-            team=team,
-            email=email,
-            rights=rights,
-            invited_by_id=by.id,
-            created_at=at,
-            sent_at=at,
-            expires_at=at + LIFETIME,
-        )
+        times = {"created_at": at, "sent_at": at, "expires_at": at + LIFETIME}
+        invitation = Invitation(team=team, email=email, rights=rights, invited_by_id=by.id, **times)
         db.session.add(invitation)
     else:
         invitation = expired

@@ -11,6 +11,7 @@ from reflow_accounts.auth.login import checked_email, find_by_email
 from reflow_accounts.auth.mail_links import add_link, drop_links_of, lock_links_of, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.database import db
+from reflow_accounts.email_addresses import is_same
 from reflow_accounts.errors import Gone
 from reflow_accounts.mail.service import post, resolver
 from reflow_accounts.users.models import User
@@ -25,7 +26,7 @@ def other_address(user: User, email: str | None) -> str | None:
     if email is None:
         return None
     address = checked_email(email)
-    return address if address != user.email else None
+    return None if user.email and is_same(address, user.email) else address
 
 
 def ask(user: User, address: str, *, by: User, client: Client) -> None:

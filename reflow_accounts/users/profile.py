@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.auth.login import checked_email
+from reflow_accounts.auth.login import checked_email, find_by_email
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
@@ -31,12 +31,16 @@ def add_hashed_person(
     Without a hash, the person cannot sign in before setting a password with a mailed link.
     """
     name, address = checked_full_name(full_name), checked_email(email)
+    taken = ValidationFailed(email="This email address has an account already")
+    # Older versions stored other forms of an address, which the constraint does not compare.
+    if find_by_email(address):
+        raise taken
     user = User(full_name=name, email=address, password_hash=password_hash, is_staff=is_staff)
     try:
         with db.session.begin_nested():
             db.session.add(user)
     except IntegrityError:
-        raise ValidationFailed(email="This email address has an account already") from None
+        raise taken from None
     return user
 
 

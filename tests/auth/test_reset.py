@@ -100,9 +100,7 @@ def test_request_does_not_look_the_address_up(app, cast, client):
     assert not [text for text in statements.seen if "users" in text]
 
 
-@pytest.mark.parametrize(
-    "email", ["", "ada", "ada@", "acme-ci", "a@b@c.example", "x" * 250 + "@acme.example"]
-)
+@pytest.mark.parametrize("email", ["", "ada", "ada@", "acme-ci", "a@b@c.example"])
 def test_what_is_no_address_is_said(app, client, email):
     answer = forget(client, email)
     assert answer.status_code == 422

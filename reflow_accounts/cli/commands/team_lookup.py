@@ -9,7 +9,7 @@ import click
 
 from reflow_accounts.cli.errors import NotFound, UsageFault
 from reflow_accounts.cli.http.client import Client
-from reflow_accounts.cli.text import api_path, clean
+from reflow_accounts.cli.text import api_path, clean, comparable_address
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -53,7 +53,7 @@ def invitation_named(client: Client, invitations: str, id_or_email: str) -> dict
     """Return the pending invitation with this id or to this address. Raises NotFound."""
     pending: list[dict[str, Any]] = client.listing(invitations)["items"]
     for invitation in pending:
-        is_address = str(invitation.get("email")).casefold() == id_or_email.strip().casefold()
+        is_address = comparable_address(str(invitation.get("email"))) == comparable_address(id_or_email)
         if is_address or id_or_email == invitation.get("id"):
             return invitation
     raise NotFound(

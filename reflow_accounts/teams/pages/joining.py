@@ -11,6 +11,7 @@ from reflow_accounts.auth.models import Factor
 from reflow_accounts.auth.pages.sign_in import sign_in
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
+from reflow_accounts.email_addresses import is_same
 from reflow_accounts.errors import Conflict, Gone, RateLimited, ValidationFailed
 from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.teams import invitations
@@ -113,7 +114,7 @@ def _situation(invitation: Invitation | None) -> Situation:
     if invitation.state != InvitationState.OPEN:
         return Situation(invitation.state)
     session = login_manager.current_session()
-    if session and session.user.email != invitation.email:
+    if session and not is_same(session.user.email or "", invitation.email):
         return Situation.OF_SOMEBODY_ELSE
     owner = find_by_email(invitation.email)
     if owner and _is_member(owner, invitation):
