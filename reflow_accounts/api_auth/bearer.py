@@ -29,7 +29,9 @@ _MISSING = "Send an API key in the header Authorization: Bearer <key>."
 _NOT_BEARER = f"The Authorization header does not begin with Bearer and a space. {_MISSING}"
 _NOT_ASCII = "The Authorization header has characters that no API key has. Copy the key again."
 _QUOTED = "The API key is in quotation marks. Send it without them."
+_HALF_QUOTED = "The API key {}. Send it without quotation marks."
 _QUOTES = "'\"`"
+_SPACED = "The Authorization header has more than Bearer and an API key. Send one key, without spaces."
 _SESSION_ENDED = "This session has ended. Log in again."
 _NO_SUBSCRIPTION = (
     "No team of this key's user has an active AWS Marketplace subscription. Contact support; "
@@ -107,10 +109,8 @@ def authenticate(secret: str) -> PresentedKey:
 def _caller_by(secret: str | None) -> Caller:
     if not secret:
         raise _nothing_usable()
-    if not secret.isascii():
-        raise Unauthenticated(Code.MALFORMED_KEY, _NOT_ASCII)
-    if secret[0] in _QUOTES and secret[-1] in _QUOTES:
-        raise Unauthenticated(Code.MALFORMED_KEY, _QUOTED)
+    if fault := _fault_of(secret):
+        raise Unauthenticated(Code.MALFORMED_KEY, fault)
     if secret.startswith(SESSION_PREFIX) and is_well_formed(secret):
         session = find_session(secret, SessionKind.COMMAND)
         if session is None:
@@ -161,6 +161,19 @@ def _described() -> tuple[str, str]:
 def _bearer() -> str | None:
     scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else None
+
+
+def _fault_of(secret: str) -> str | None:
+    """Return what is around an API key that does not belong there, in one sentence, or None."""
+    if not secret.isascii():
+        return _NOT_ASCII
+    first, last = secret[0], secret[-1]
+    if first in _QUOTES and first == last:
+        return _QUOTED
+    marks = [f"{verb} with {mark}" for verb, mark in (("begins", first), ("ends", last)) if mark in _QUOTES]
+    if marks:
+        return _HALF_QUOTED.format(" and ".join(marks))
+    return _SPACED if len(secret.split()) > 1 else None
 
 
 def _nothing_usable() -> Unauthenticated:

@@ -228,3 +228,29 @@ def test_repeated_other_headers_are_recorded_alike(app, cast, both):
     assert both.asgi.get(ME, sent).plain() == both.flask(ME, key.secret, **{"User-Agent": "one,two"}).plain()
     fast, slow = rows.uses_of(app, key.id)
     assert fast == slow
+
+
+@pytest.mark.parametrize(
+    ("header", "code", "sentence"),
+    [
+        ('Bearer "{key}"', "malformed_key", "The API key is in quotation marks"),
+        ("Bearer '{key}'", "malformed_key", "The API key is in quotation marks"),
+        ("Bearer '{key}", "malformed_key", "The API key begins with '."),
+        ('Bearer {key}"', "malformed_key", 'The API key ends with ".'),
+        ("Bearer '{key}\"", "malformed_key", "The API key begins with ' and ends with \"."),
+        ("Bearer {key} {key}", "malformed_key", "more than Bearer and an API key"),
+        ("Bearer {key}\u00e9", "malformed_key", "characters that no API key has"),
+        ("Bearer\u00a0{key}", "malformed_key", "characters that no API key has"),
+        ("Bearer {key}x", "malformed_key", "incomplete or mistyped"),
+        ("Basic {key}", "missing_credentials", "does not begin with Bearer"),
+        ('"Bearer {key}"', "missing_credentials", "does not begin with Bearer"),
+        ("{key}", "missing_credentials", "does not begin with Bearer"),
+        ("Bearer", "missing_credentials", "Send an API key"),
+    ],
+)
+def test_refusal_describes_alike_what_was_received(app, cast, both, header, code, sentence):
+    key = cast.ada.key()
+    answer = both.same(ME, None, in_flask=1, Authorization=header.format(key=key.secret))
+    assert (answer.status, answer.json["code"]) == (401, code)
+    assert sentence in answer.json["detail"]
+    assert rows.uses_of(app, key.id) == []
