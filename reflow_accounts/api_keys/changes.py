@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.api_keys.acts import record_act
 from reflow_accounts.api_keys.lineage import end_under, keys_ending_after
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.notices import report_creation
 from reflow_accounts.api_keys.service import (
     checked_name,
     insert_key,
@@ -18,7 +19,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict, Gone, InsufficientRights, ValidationFailed
 from reflow_accounts.users.models import User
-from reflow_accounts.web import text
+from reflow_accounts.web.names import comparable
 from reflow_accounts.web.request_info import Client
 
 # Seconds for which a rotated key still works.
@@ -41,13 +42,12 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
     tidy = checked_name(name)
     if tidy == key.name:
         return
-    old = key.name
-    taken = name_taken(key.user, tidy)
+    owner, old = key.user, key.name
     try:
         with db.session.begin_nested():
-            key.name, key.folded_name = tidy, text.folded(tidy)
+            key.name, key.folded_name = tidy, comparable(tidy)
     except IntegrityError:
-        raise taken from None
+        raise name_taken(owner, tidy) from None
     record_act(Action.KEY_RENAMED, key, by, client, old=old)
 
 
@@ -109,6 +109,7 @@ def rotate(
     key.replaced_by = new
     details = {"replaced": key.public_id, "expires_at": key.expires_at.isoformat()}
     record_act(Action.KEY_ROTATED, new, by, client, **details)
+    report_creation(new, by=by, client=client, created_by=created_by, replaced=key)
     return new, secret
 
 

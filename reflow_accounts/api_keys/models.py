@@ -112,6 +112,16 @@ class ApiKey(Model):
         return f"{KEY_PREFIX}…{self.hint}"
 
 
+class KeyOrigin(Model):
+    """A network or a credential with which a person has created keys; only its digest is stored."""
+
+    __tablename__ = "key_origins"
+
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    first_used_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
+
+
 class Use(Model):
     """One request that presented a valid key. Rows are appended, never changed.
 

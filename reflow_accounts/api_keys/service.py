@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.api_keys.acts import record_act
 from reflow_accounts.api_keys.lineage import created_keys, end_under
 from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey, Revocation
+from reflow_accounts.api_keys.notices import report_creation
 from reflow_accounts.api_keys.refusals import begin_anew
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
@@ -28,6 +29,7 @@ from reflow_accounts.errors import (
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
+from reflow_accounts.web.names import comparable
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
 from reflow_accounts.web.request_info import Client
 
@@ -68,7 +70,7 @@ def issue(
 ) -> tuple[ApiKey, str]:
     """Create a key and return it with its secret, which is not stored.
 
-    `name` is 1 to 64 characters, unique among the owner's live keys, ignoring case. A `nonce`
+    `name` is 1 to 64 characters, unique among the owner's live keys (see `web.names.comparable`). A `nonce`
     makes the call idempotent: Conflict is raised if it was used before. `created_by` is the API key that
     authenticates the request: the new key ends no later. Raises InsufficientRights if `by` is a service
     account, SubscriptionInactive, and ValidationFailed for a bad name, or an expiry in the past or later
@@ -86,6 +88,7 @@ def issue(
     )
     details = {"created_by": created_by.public_id} if created_by else {}
     record_act(Action.KEY_CREATED, key, by, client, **details | ({"canary": "yes"} if is_canary else {}))
+    report_creation(key, by=by, client=client, created_by=created_by)
     return key, secret
 
 
@@ -105,7 +108,7 @@ def insert_key(
     key = ApiKey(
         user=owner,
         name=name,
-        folded_name=text.folded(name),
+        folded_name=comparable(name),
         digest=canary_digest_of(secret) if is_canary else digest_of(secret),
         is_canary=is_canary,
         hint=hint_of(secret),
@@ -253,9 +256,13 @@ def require_subscription(owner: User) -> None:
 
 
 def name_taken(owner: User, name: str) -> ValidationFailed:
-    """Return the error for a name that another live key of the owner has."""
+    """Return the error for a name that another live key of the owner has; it shows that key's name as spelled."""
+    is_current = (ApiKey.user_id == owner.id, ApiKey.revoked_at.is_(None), ApiKey.replaced_at.is_(None))
+    query = select(ApiKey.name).where(ApiKey.folded_name == comparable(name), *is_current)
+    taken = db.session.scalar(query) or name
     who = "You already have" if owner.is_person else f"{owner.full_name} already has"
-    return ValidationFailed(name=f"{who} a key named {name}. Choose another name")
+    alike = "" if text.folded(taken) == text.folded(name) else ", which looks the same"
+    return ValidationFailed(name=f"{who} a key named {taken}{alike}. Choose another name")
 
 
 def _insert(key: ApiKey) -> None:

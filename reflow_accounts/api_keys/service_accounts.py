@@ -18,9 +18,9 @@ from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
 from reflow_accounts.teams.service import lock_as_admin
 from reflow_accounts.users.models import User
+from reflow_accounts.web.names import comparable
 from reflow_accounts.web.pagination import Position, older_than
 from reflow_accounts.web.request_info import Client
-from reflow_accounts.web.text import folded
 
 NEEDS_SUBSCRIPTION = "API keys need an active AWS Marketplace subscription. Contact support."
 LONGEST_SLUG = 100
@@ -187,7 +187,7 @@ def proposed_name(team: Team) -> str:
     slug = re.sub(r"\W+", "-", plain)[:LONGEST_SLUG].strip("-_") or "team"
     taken = accounts.taken_names(team)
     names = (f"{slug}-ci{f'-{number}' if number else ''}" for number in (0, *range(2, len(taken) + 3)))
-    return next(name for name in names if folded(name) not in taken)
+    return next(name for name in names if comparable(name) not in taken)
 
 
 def _was_issued(team: Team, nonce: str) -> bool:

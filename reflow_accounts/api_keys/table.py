@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import aliased
 
 from reflow_accounts.api_keys.models import ApiKey
@@ -10,6 +10,7 @@ from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, place_of
 from reflow_accounts.database import db, now
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
+from reflow_accounts.web.names import comparable
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
 
 
@@ -29,8 +30,9 @@ def rows_page(
     """
     query = select(ApiKey).where(_is_row_of(owner))
     if name:
-        term = text.folded(name)[: text.LONGEST_TERM]
-        query = query.where(ApiKey.folded_name.contains(term, autoescape=True))
+        # Names that were alike before `comparable` compared them keep their older form (migration 0013).
+        terms = (form(name)[: text.LONGEST_TERM] for form in (comparable, text.folded))
+        query = query.where(or_(*(ApiKey.folded_name.contains(term, autoescape=True) for term in terms)))
     if before := Position.of(read_cursor(cursor, 2)):
         query = query.where(older_than(ApiKey.created_at, ApiKey.id, before))
     query = query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit + 1)

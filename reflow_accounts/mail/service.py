@@ -1,12 +1,14 @@
 """Add messages to the outbox, and register resolvers of messages."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import delete, event
+from sqlalchemy import delete, event, select
 from sqlalchemy.orm import Session
 
-from reflow_accounts.database import db
+from reflow_accounts.database import db, now
+from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.mail.models import OutboxMessage
 
 Posting = tuple[str, str, dict[str, Any]]
@@ -26,6 +28,28 @@ def post(kind: str, to: str, **data: Any) -> None:
     db.session.add(OutboxMessage(kind=kind, to=to, data=data))
     db.session.flush()
     db.session.info[_POSTED] = True
+
+
+def post_in_batch(
+    kind: str, to: str, about: str, item: dict[str, Any], *, delay: timedelta, may_begin: bool = True
+) -> None:
+    """Add `item` to the waiting message of this kind to `to` about the same object, or post one that waits for `delay`.
+
+    The data of the message are `about`, the id of the object, and the list `items`. Its row is locked until the
+    transaction ends, so that it is not sent without the item. Without a waiting message nothing is posted
+    unless `may_begin`.
+    """
+    at = now()
+    is_waiting = (OutboxMessage.done_at.is_(None), OutboxMessage.tries == 0, OutboxMessage.due_at > at)
+    query = select(OutboxMessage).where(OutboxMessage.kind == kind, OutboxMessage.to == to, *is_waiting)
+    fresh = query.with_for_update().execution_options(populate_existing=True)
+    waiting = [message for message in db.session.scalars(fresh) if message.data["about"] == about]
+    if waiting:
+        waiting[0].data = waiting[0].data | {"items": [*waiting[0].data["items"], item]}
+    elif may_begin:
+        data = {"about": about, "items": [item]}
+        db.session.add(OutboxMessage(kind=kind, to=to, data=data, due_at=at + delay))
+    db.session.flush()
 
 
 def resolver(kind: str) -> Callable[[Resolver], Resolver]:
@@ -62,4 +86,4 @@ def _notify_listeners(session: Session) -> None:
 
 def forget(address: str) -> None:
     """Delete all messages to an address, sent or not."""
-    db.session.execute(delete(OutboxMessage).where(OutboxMessage.to == address))
+    db.session.execute(delete(OutboxMessage).where(OutboxMessage.to.in_(stored_forms(address))))

@@ -12,6 +12,7 @@ from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Tea
 from reflow_accounts.teams.service import add_service_account, lock_as_admin, service_accounts_of
 from reflow_accounts.users.models import LONGEST_NAME, User
 from reflow_accounts.web import text
+from reflow_accounts.web.names import comparable
 from reflow_accounts.web.request_info import Client
 
 _NOT_THERE = "There is no service account with this id."
@@ -38,16 +39,17 @@ def rights_of(account: User) -> Rights:
     return Rights(db.session.scalars(select(Membership.rights).where(Membership.user_id == account.id)).one())
 
 
-def taken_names(team: Team, *, but: User | None = None) -> set[str]:
-    """Return the case-folded names of the team's live service accounts, except `but`."""
-    return {text.folded(account.full_name) for account in service_accounts_of(team) if account != but}
+def taken_names(team: Team, *, but: User | None = None) -> dict[str, str]:
+    """Return the names of the team's live service accounts, except `but`, by their form for comparison."""
+    names = [account.full_name for account in service_accounts_of(team) if account != but]
+    return {comparable(name): name for name in names}
 
 
 def create(team: Team, name: str, rights: Rights = Rights.EDIT, *, by: User, client: Client) -> User:
     """Create a service account that the team owns.
 
-    `name` is 1 to 120 characters and unique among the team's live service accounts, ignoring
-    case. Raises ValidationFailed for another name and for Admin rights, and as `lock_as_admin` does.
+    `name` is 1 to 120 characters and unique among the team's live service accounts (see
+    `web.names.comparable`). Raises ValidationFailed for another name and for Admin rights, and as `lock_as_admin` does.
     """
     lock_as_admin(team, by)
     account = add_service_account(team, _checked_name(team, name), rights)
@@ -200,8 +202,8 @@ def _refuse_deleted(account: User) -> None:
 def _checked_name(team: Team, name: str, *, but: User | None = None) -> str:
     tidy = text.tidy(name)
     fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a name for this service account")
-    if fault is None and text.folded(tidy) in taken_names(team, but=but):
-        fault = f"{team.name} has a service account named {tidy} already. Choose another name"
+    if fault is None and (taken := taken_names(team, but=but).get(comparable(tidy))):
+        fault = f"{team.name} has a service account named {taken} already. Choose another name"
     if fault:
         raise ValidationFailed(name=fault)
     return tidy

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, update
 
+from reflow_accounts.api_keys.models import KeyOrigin
 from reflow_accounts.api_keys.service import count_live_keys, revoke_all
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
@@ -106,7 +107,7 @@ def anonymize(user: User) -> bool:
     )
     if not affected_rows(buried):
         return False
-    for owned in (RecoveryCode, Passkey, PasskeyChallenge, MailLink, DeviceLogin):
+    for owned in (RecoveryCode, Passkey, PasskeyChallenge, MailLink, DeviceLogin, KeyOrigin):
         db.session.execute(delete(owned).where(owned.user_id == user.id))
     sessions = update(UserSession).where(UserSession.user_id == user.id)
     db.session.execute(sessions.where(UserSession.ended_at.is_(None)).values(ended_at=at))

@@ -8,8 +8,15 @@ from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX
 # Control characters, line and paragraph separators, lone surrogates. Of the format characters (Cf) only those
 # that change the text direction are refused.
 _REFUSED_CATEGORIES = frozenset({"Cc", "Cs", "Zl", "Zp"})
-# Invisible letters and symbols: Hangul fillers, the blank Braille pattern.
-_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# Default_Ignorable_Code_Point of Unicode 16.0, https://www.unicode.org/Public/16.0.0/ucd/DerivedCoreProperties.txt
+# (first and last code point of each range). It has characters of all categories, and reserved code points.
+_DEFAULT_IGNORABLE = (
+    (0x00AD, 0x00AD), (0x034F, 0x034F), (0x061C, 0x061C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A), (0xE0000, 0xE0FFF),
+)  # fmt: skip
+# Symbols and letters without ink that have no such property: the blank Braille pattern, a note head, hieroglyphs.
+_BLANKS = frozenset("\u2800\U0001d159\U00013441\U00013442")
 # Category Zs. Line ends and tabs are refused instead of replaced.
 _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 # Searches compare no more characters: no column is longer, and SQLite refuses patterns above 50,000 bytes.
@@ -35,7 +42,18 @@ def is_plain(text: str) -> bool:
 
 def is_visible(text: str) -> bool:
     """Return whether `text` has a visible character."""
-    return any(unicodedata.category(character)[0] not in "ZC" for character in set(text) - _BLANKS)
+    return any(
+        unicodedata.category(character)[0] not in "ZC" and not is_invisible(character)
+        for character in set(text)
+    )
+
+
+def is_invisible(character: str) -> bool:
+    """Return whether a character has no ink and is no space: format characters, fillers, and what Unicode ignores."""
+    if character in _BLANKS or unicodedata.category(character) == "Cf":
+        return True
+    code = ord(character)
+    return any(first <= code <= last for first, last in _DEFAULT_IGNORABLE)
 
 
 def fault_of(text: str, longest: int, *, empty: str) -> str | None:

@@ -81,7 +81,7 @@ def test_in_the_dialog_the_table_changes_behind_the_reveal(ada):
         ("x" * 65, "Use at most 64 characters"),
         ("a\u202eb", "Leave out"),
         ("taken", "You already have a key named taken"),
-        ("TAKEN", "You already have a key named TAKEN"),
+        ("TAKEN", "You already have a key named taken"),
     ],
 )
 @pytest.mark.parametrize("headers", [None, PANEL])

@@ -31,7 +31,14 @@ def test_white_space_around_a_name_goes_and_accents_are_composed(ada):
     assert ada.post("/keys", {"name": "  Cafe\u0301\t"}).json["name"] == "Caf\u00e9"
 
 
-@pytest.mark.parametrize("name", ["", "   ", "\u00a0\u3000", "\u200b", "\u2060\ufeff"])
+# Of each kind of default-ignorable character, and of characters without ink.
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u180b\u180e\u180f\u200d\u2060\u2065\u2800\u3164\ufe0f\ufeff\uffa0"
+)
+INVISIBLE += "\ufff0\U0001bca0\U0001d173\U000e0001\U000e0020\U000e0100\U000e0fff"
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\u00a0\u3000", "\u200b", "\u2060\ufeff", INVISIBLE])
 def test_name_that_nobody_can_see_is_refused(ada, name):
     assert sentence_for(ada.post("/keys", {"name": name})) == "Enter a name for this key"
 
@@ -67,6 +74,11 @@ def test_name_must_be_text(ada, name):
         ("Cafe\u0301", "CAF\u00c9"),
         ("ﬁ", "FI"),
         ("CI", " CI "),
+        # Cyrillic, Greek, Cherokee, a dash, a blank in the middle.
+        ("CI", "\u0421\u0406"),
+        ("Host one", "\u0397\u03bfst \u2800one"),
+        ("prod-eu", "\u0440rod\u2013eu"),
+        ("Straße", "Stra\u03b2e"),
     ],
 )
 def test_two_live_keys_may_not_share_a_name_whatever_its_case(ada, first, second):
@@ -75,6 +87,21 @@ def test_two_live_keys_may_not_share_a_name_whatever_its_case(ada, first, second
     other = ada.post("/keys", {"name": "other"}).json
     assert "already have a key named" in sentence_for(ada.patch(f"/keys/{other['id']}", {"name": second}))
     assert len(ada.get("/keys").json["items"]) == 2
+
+
+def test_invisible_characters_make_no_other_name_and_the_error_shows_the_taken_one(ada):
+    assert ada.post("/keys", {"name": "My <CI>"}).status_code == 201
+    for character in INVISIBLE:
+        sentence = sentence_for(ada.post("/keys", {"name": f"my{character} <c{character}i>{character}"}))
+        assert sentence.startswith("You already have a key named My <CI>")
+    assert sentence.endswith("My <CI>, which looks the same. Choose another name")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("v1", "vl"), ("no\u0308de", "node"), ("東京", "京東"), ("a b", "ab")]
+)
+def test_names_that_differ_visibly_are_both_taken(ada, first, second):
+    assert [ada.post("/keys", {"name": name}).status_code for name in (first, second)] == [201, 201]
 
 
 def test_revoked_key_gives_its_name_free(ada):

@@ -5,12 +5,13 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import JSON, Boolean, DateTime, Integer, LargeBinary, func, inspect, select
+from sqlalchemy import JSON, Boolean, DateTime, Integer, LargeBinary, func, inspect, select, text
 
 from reflow_accounts import demo, paths
 from reflow_accounts.api_keys.usage.retention import is_part
 from reflow_accounts.database import db, now
 from reflow_accounts.revisions import SchemaRevision
+from tests import factories
 from tests.helpers import databases
 
 
@@ -105,3 +106,26 @@ def test_migrating_twice_changes_nothing(fresh):
     databases.migrate(fresh)
     databases.migrate(fresh)
     assert tables(fresh) == set(db.metadata.tables)
+
+
+def test_names_of_keys_are_made_comparable_and_alike_ones_stay(fresh):
+    def forms():
+        with fresh.app_context(), db.engine.connect() as connection:
+            return [
+                row[0] for row in connection.execute(text("SELECT folded_name FROM api_keys ORDER BY id"))
+            ]
+
+    databases.migrate(fresh)
+    ada = factories.person(fresh, "Ada Park")
+    factories.team(fresh, "Acme", ada, active=True)
+    names = ["CI", "test", "prod\u2013eu"]
+    for name in names:
+        ada.key(name)
+    with fresh.app_context():
+        flask_migrate.downgrade(revision="0012")
+        db.session.execute(text("UPDATE api_keys SET name = 'te\u0455t' WHERE name = 'CI'"))
+        db.session.execute(text("UPDATE api_keys SET folded_name = 'te\u0455t' WHERE folded_name = 'ci'"))
+        db.session.commit()
+    assert forms() == ["te\u0455t", "test", "prod\u2013eu"]
+    databases.migrate(fresh)
+    assert forms() == ["te\u0455t", "test", "prod-eu"]

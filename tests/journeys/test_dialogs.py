@@ -51,7 +51,7 @@ def test_taken_name_is_refused_in_any_case(page: Page) -> None:
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
     ask_for_key(page, "dEPLOY")
-    expect(page.get_by_text("You already have a key named dEPLOY. Choose another name")).to_be_visible()
+    expect(page.get_by_text("You already have a key named Deploy. Choose another name")).to_be_visible()
 
 
 def test_copied_key_counts_as_saved(page: Page) -> None:

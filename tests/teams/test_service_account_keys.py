@@ -47,7 +47,7 @@ def test_two_keys_of_one_account_differ_in_name_but_may_share_it_with_others(cas
     assert make(ada, place, "deploy").status_code == 200
     answer = make(ada, place, "DEPLOY")
     assert answer.status_code == 422
-    assert "acme-ci already has a key named DEPLOY" in answer.text
+    assert "acme-ci already has a key named deploy" in answer.text
 
 
 def test_one_form_makes_one_key(app, ada, place):

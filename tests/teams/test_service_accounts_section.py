@@ -92,7 +92,8 @@ def test_it_never_has_admin_rights(cast, ada, rights):
         ("", "Enter a name for this service account"),
         ("x" * 121, "Use at most 120 characters"),
         ("a\u202eb", "Leave out"),
-        ("ACME-CI", "Acme has a service account named ACME-CI already"),
+        ("ACME-CI", "Acme has a service account named acme-ci already"),
+        ("\u0430cme-ci\u3164", "Acme has a service account named acme-ci already"),
     ],
 )
 @pytest.mark.parametrize("headers", [None, PANEL])

@@ -14,7 +14,9 @@ def test_control_characters_are_not_plain(character):
     assert not text.is_plain(f"a{character}b")
 
 
-@pytest.mark.parametrize("blank", ["\u115f", "\u1160", "\u2800", "\u3164", "\uffa0", "\u200b", " "])
+@pytest.mark.parametrize(
+    "blank", ["\u115f", "\u034f", "\ufe0f", "\u2800", "\u3164", "\U000e0100", "\u200b", " "]
+)
 def test_blank_text_is_not_visible(blank):
     assert not text.is_visible(3 * blank)
     assert text.is_visible(f"{blank}a")
