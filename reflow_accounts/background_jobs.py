@@ -16,6 +16,7 @@ from reflow_accounts.api_keys.usage.clients import collect_clients, prune_client
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.api_keys.usage.rollup import roll_up, set_waker
 from reflow_accounts.auth.device_flow import prune_device_logins
+from reflow_accounts.auth.mail_links import prune_links
 from reflow_accounts.auth.sessions import prune_sessions
 from reflow_accounts.config import Settings
 from reflow_accounts.database import db
@@ -25,6 +26,7 @@ from reflow_accounts.marketplace.registration import prune_claims
 from reflow_accounts.marketplace.waiting import report_waiting
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.subscriptions.change_log import record_due
+from reflow_accounts.teams.invitations import prune_invitations
 
 MINUTE = 60.0
 HOUR = 60 * MINUTE
@@ -201,7 +203,9 @@ HOUSEKEEPING = [
     BackgroundJob("waiting purchases", 10 * MINUTE, report_waiting),
     BackgroundJob("old claims", HOUR, prune_claims),
     BackgroundJob("old device logins", HOUR, _and_commit(prune_device_logins)),
+    BackgroundJob("old mailed links", HOUR, _and_commit(prune_links)),
     BackgroundJob("old sessions", 24 * HOUR, _and_commit(prune_sessions)),
+    BackgroundJob("old invitations", 24 * HOUR, _and_commit(prune_invitations)),
     BackgroundJob("months", 24 * HOUR, ensure_months),
 ]
 MAIL_JOBS = [

@@ -25,7 +25,7 @@ PASSWORD_THREADS = 3
 PASSWORD_PAUSE_S = 0.1
 # Answers that need no database, so that no request that waits for one delays them.
 STATIC_THREADS = 4
-# A slow reader of an export holds a thread; activity/export.py admits fewer than these at a time.
+# A slow reader of an export holds a thread; activity/streaming.py admits fewer than these at a time.
 EXPORT_THREADS = 32
 # A request that finds no free thread for so long is answered with 503.
 LONGEST_WAIT_S = 3.0

@@ -13,19 +13,26 @@ from reflow_accounts.users.models import User
 # OWASP ASVS 5.0, 6.5.5 would allow ten minutes for a code that is typed; a link is not guessed.
 LIFETIME = timedelta(hours=1)
 # How long an expired link is kept.
-_KEPT = timedelta(days=1)
+KEPT_WHEN_EXPIRED = timedelta(days=1)
 
 
 def add_link(purpose: LinkPurpose, email: str, *, user: User | None = None, **data: Any) -> MailLink:
-    """Create a link to mail to `email`, for one purpose; delete long-expired links of all users."""
-    at = now()
+    """Create a link to mail to `email`, for one purpose."""
     link = MailLink(
-        purpose=purpose, email=email, user_id=user.id if user else None, data=data, expires_at=at + LIFETIME
+        purpose=purpose,
+        email=email,
+        user_id=user.id if user else None,
+        data=data,
+        expires_at=now() + LIFETIME,
     )
     db.session.add(link)
     db.session.flush()
-    db.session.execute(delete(MailLink).where(MailLink.expires_at < at - _KEPT))
     return link
+
+
+def prune_links() -> int:
+    """Delete the links that expired a day ago, with what was typed for them; return their number."""
+    return affected_rows(delete(MailLink).where(MailLink.expires_at < now() - KEPT_WHEN_EXPIRED))
 
 
 def count_recent(purpose: LinkPurpose, user: User) -> int:

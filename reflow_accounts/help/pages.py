@@ -4,6 +4,7 @@ from flask import Blueprint, render_template
 
 from reflow_accounts.contract import Exit
 from reflow_accounts.distribution import downloads
+from reflow_accounts.help.privacy import STORED_DATA
 from reflow_accounts.help.reference import operations, schemas
 from reflow_accounts.web.openapi import api as openapi
 from reflow_accounts.web.redirects import absolute
@@ -34,4 +35,4 @@ def api() -> str:
 @pages.get("/privacy")
 def privacy() -> str:
     """Explain which data and cookies the site stores."""
-    return render_template("help/privacy.html")
+    return render_template("help/privacy.html", stored_data=STORED_DATA)

@@ -35,6 +35,7 @@ Act = Literal[
     "invite",
     "invite-to",
     "create-key",
+    "download-data",
 ]
 
 _TEN = (RateLimitItemPerMinute(10, 5),)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.audit.actions import Action
@@ -21,6 +21,8 @@ from reflow_accounts.web.pagination import Position, older_than
 from reflow_accounts.web.request_info import Client
 
 LIFETIME = timedelta(days=7)
+# How long an invitation is kept after it was accepted or cancelled, or expired.
+KEPT_WHEN_OVER = timedelta(days=90)
 MOST_AT_ONCE = 50
 # Purpose of the signed token in the mailed link.
 PURPOSE = "invitation"
@@ -181,6 +183,13 @@ def forget_invitations_of(email: str | None) -> None:
     those = update(Invitation).where(Invitation.email.in_(stored_forms(email or "")))
     db.session.execute(those.where(*_IS_OPEN).values(cancelled_at=now()))
     db.session.execute(those.values(email=""))
+
+
+def prune_invitations() -> int:
+    """Delete the invitations that were over ninety days ago; return their number. The audit log keeps the acts."""
+    end = now() - KEPT_WHEN_OVER
+    over = or_(Invitation.accepted_at < end, Invitation.cancelled_at < end, Invitation.expires_at < end)
+    return affected_rows(delete(Invitation).where(over))
 
 
 def _checked(emails: Sequence[str]) -> dict[str, int]:

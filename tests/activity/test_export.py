@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from reflow_accounts.activity import export
+from reflow_accounts.activity import streaming
 from reflow_accounts.activity.lines import HEADINGS, harmless
 from reflow_accounts.api_keys.usage import retention
 from reflow_accounts.database import db, now
@@ -186,15 +186,15 @@ def test_incomplete_file_says_so(app, cast, ada):
 
 def test_slow_download_is_aborted(app, cast, ada, monkeypatch):
     log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 1500)
-    monkeypatch.setattr(export, "PATIENCE_SECONDS", 0)
-    monkeypatch.setattr(export, "SLOWEST_BYTES_A_SECOND", 10**15)
+    monkeypatch.setattr(streaming, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(streaming, "SLOWEST_BYTES_A_SECOND", 10**15)
     last = list(ada.get(f"{PAGE}/export", buffered=False).response)[-1]
-    assert export.CUT_SHORT.encode() in last
+    assert streaming.CUT_SHORT.encode() in last
 
 
 def test_user_has_at_most_two_downloads(app, cast, ada):
     log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 1500)
-    held = [ada.get(f"{PAGE}/export", buffered=False) for _ in range(export.MOST_OF_ONE)]
+    held = [ada.get(f"{PAGE}/export", buffered=False) for _ in range(streaming.MOST_OF_ONE)]
     refused = ada.get(f"{PAGE}/export")
     assert refused.status_code == 503
     assert refused.headers["Retry-After"]

@@ -8,7 +8,7 @@ from http.client import HTTPConnection
 import psycopg
 import pytest
 
-from reflow_accounts.activity.export import CUT_SHORT
+from reflow_accounts.activity.streaming import CUT_SHORT
 from tests import factories
 from tests.api_keys.usage import log
 from tests.crash.timed_requests import (

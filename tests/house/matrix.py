@@ -57,6 +57,7 @@ OWN = """
 y y y y L y L  GET     /account
 y y y y L y L  GET     /account/profile
 y y y y L y L  POST    /account/profile
+y y y y L y L  GET     /account/profile/export
 y y y y L y L  GET     /account/profile/deletion
 f f f f L f L  POST    /account/profile/deletion
 y y y y L y L  GET     /account/confirmation

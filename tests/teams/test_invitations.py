@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.database import now
-from reflow_accounts.teams.models import Rights
+from reflow_accounts.database import db, now
+from reflow_accounts.teams.invitations import prune_invitations
+from reflow_accounts.teams.models import Invitation, Rights
 from tests import factories
 from tests.helpers import rows
 from tests.helpers.html import parse
@@ -269,3 +270,18 @@ def test_invitation_sent_again_by_another_admin_stays(cast, api, former):
 def test_removal_dialog_says_which_invitations_are_cancelled(cast, ada, former):
     page = ada.page(f"/account/teams/{cast.acme.id}/members/{former.id}/removal")
     assert "1 invitation that Ben Cole sent is cancelled: eve@initech.example." in page.text
+
+
+def test_invitation_is_deleted_ninety_days_after_it_was_over(app, cast, ada):
+    for name in ("waiting", "cancelled"):
+        invite(ada, cast.acme, f"{name}@initech.example")
+    page = ada.page("/account/team")
+    [cancelled] = [row for row in invitations_to(cast.acme) if row.email.startswith("cancelled")]
+    ada.submit(page, path_of(cast.acme, cancelled, "cancellation"))
+    acts = rows.acts(app)
+    for days, left in ((89, 2), (91, 1), (96, 1), (98, 0)):
+        with time_machine.travel(now() + timedelta(days=days)), app.app_context():
+            prune_invitations()
+            db.session.commit()
+        assert rows.count(app, Invitation) == left
+    assert rows.acts(app) == acts

@@ -1,12 +1,14 @@
 """The Profile tab."""
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
+from reflow_accounts.activity.personal_data import data_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users import email_change, profile
 from reflow_accounts.users.forms import ProfileForm
 from reflow_accounts.users.models import MailSwitch
@@ -14,6 +16,7 @@ from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("profile", __name__)
 
+FILE_NAME = "reflow-data.json"
 _SETTINGS = ("full_name", "appearance", "time_zone")
 
 Answer = str | AnyResponse | tuple[str, int]
@@ -29,6 +32,17 @@ def index() -> Answer:
 def show() -> Answer:
     """Show name, e-mail address, appearance and time zone."""
     return render_template("users/profile.html", form=ProfileForm(obj=current_user()))
+
+
+# The service reads paths with this ending in threads of their own (service.py).
+@blueprint.get("/profile/export")
+def export() -> Response:
+    """Download all data about oneself as JSON."""
+    user = current_user()
+    rate_limits.hit("download-data", account=user.public_id)
+    response = Response(data_of(user), mimetype="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{FILE_NAME}"'
+    return response
 
 
 @blueprint.post("/profile")

@@ -1,0 +1,104 @@
+"""Files that are read from the database and streamed in steps, with limits on concurrent downloads."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from threading import Lock
+from time import monotonic
+from weakref import WeakKeyDictionary
+
+from flask import Flask, current_app, g
+
+from reflow_accounts.database import db
+from reflow_accounts.errors import Unavailable
+from reflow_accounts.users.models import User
+
+# Concurrent downloads of a process, and of one user.
+MOST_AT_ONCE = 24
+MOST_OF_ONE = 2
+# Maximum wait of a step for the steps of other downloads.
+LONGEST_WAIT_S = 5.0
+# After this time, slower downloads are aborted.
+PATIENCE_SECONDS = 60
+SLOWEST_BYTES_A_SECOND = 1024
+
+CUT_SHORT = "This file is not complete. Download it again."
+_BUSY = "Other downloads are under way. Nothing was changed. Try again when they are finished."
+_logger = logging.getLogger(__name__)
+_running: WeakKeyDictionary[Iterator[bytes], int] = WeakKeyDictionary()
+_running_lock = Lock()
+_step_lock = Lock()
+
+
+@dataclass(frozen=True)
+class StreamedFile:
+    """A file of a user.
+
+    `read` takes the user and the cursor of a step, None for the first one, and returns the next piece and its
+    cursor, None at the end. Each step has its own database session, so that it is given plain values only.
+    `cut_short` ends a file that could not be finished.
+    """
+
+    read: Callable[[User, str | None], tuple[bytes, str | None]]
+    cut_short: bytes
+
+
+def pieces_of(file: StreamedFile, user: User) -> Iterable[bytes]:
+    """Return the file in pieces: a list when one step suffices, else a stream.
+
+    Between the steps of a stream no transaction is open, and no request context is needed. Raises Unavailable
+    while too many downloads are running.
+    """
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    first, cursor = _read(file, app, user.id, None)
+    if cursor is None:
+        return [first]
+    return _registered(_stream(file, app, user.id, first, cursor), user.id)
+
+
+def _registered(stream: Iterator[bytes], user_id: int) -> Iterator[bytes]:
+    # A stream is unregistered when it is garbage-collected, whether or not it was read.
+    with _running_lock:
+        user_ids = list(_running.values())
+        if len(user_ids) >= MOST_AT_ONCE or user_ids.count(user_id) >= MOST_OF_ONE:
+            raise Unavailable(_BUSY)
+        _running[stream] = user_id
+    return stream
+
+
+def _stream(
+    file: StreamedFile, app: Flask, user_id: int, piece: bytes, cursor: str | None
+) -> Iterator[bytes]:
+    waited, sent = 0.0, 0
+    while True:
+        asked_at = monotonic()
+        yield piece
+        waited, sent = waited + monotonic() - asked_at, sent + len(piece)
+        if cursor is None:
+            return
+        if waited > PATIENCE_SECONDS and sent < waited * SLOWEST_BYTES_A_SECOND:
+            break
+        try:
+            piece, cursor = _read(file, app, user_id, cursor)
+        except Exception as error:  # the headers are sent already: only the file itself can report it
+            _logger.error("a download ended early: %s", type(error).__name__)
+            break
+    yield file.cut_short
+
+
+def _read(file: StreamedFile, app: Flask, user_id: int, cursor: str | None) -> tuple[bytes, str | None]:
+    """Return the piece of a step and the next cursor, None at the end. Raises Unavailable.
+
+    One step at a time: concurrent steps would not be faster and need memory for all their rows.
+    """
+    if not _step_lock.acquire(timeout=LONGEST_WAIT_S):
+        raise Unavailable(_BUSY)
+    try:
+        with app.app_context():
+            g.has_client = True
+            user = db.session.get_one(User, user_id)
+            if user.is_person and user.disabled_at:
+                raise Unavailable("The account was disabled meanwhile.")
+            return file.read(user, cursor)
+    finally:
+        _step_lock.release()

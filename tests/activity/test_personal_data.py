@@ -1,0 +1,106 @@
+"""Download of one's own data: complete, without secrets or other people's data, streamed."""
+
+import json
+
+import pytest
+
+from reflow_accounts.activity import personal_data, streaming
+from reflow_accounts.auth.models import UserSession
+from reflow_accounts.database import db, now
+from tests.api_keys.usage import log
+from tests.helpers import rows
+from tests.teams.acts import invite
+
+PAGE, FILE = "/account/profile", "/account/profile/export"
+
+
+def download(client):
+    answer = client.get(FILE)
+    assert answer.status_code == 200, answer.text
+    assert answer.mimetype == "application/json"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="reflow-data.json"'
+    assert answer.headers["Cache-Control"] == "no-store"
+    return json.loads(answer.data)
+
+
+@pytest.fixture
+def ada(cast, client):
+    return cast.ada.sign_in(client)
+
+
+def test_file_holds_what_is_stored_about_the_person(cast, api, ada):
+    [link] = [link for link in ada.page(PAGE).all("a") if link.text == "Download my data"]
+    assert link["href"] == FILE
+    key = cast.ada.key("CI")
+    api(key.secret).get("/me", headers={"User-Agent": "curl/8"})
+    invite(ada, cast.acme, "eve@initech.example")
+    data = download(ada)
+    account = {"id": cast.ada.id, "full_name": "Ada Park", "email": cast.ada.email, "is_staff": False}
+    assert account.items() <= data["account"].items()
+    assert [(team["name"], team["rights"]) for team in data["teams"]] == [("Acme", "admin")]
+    assert [(one["name"], one["id"]) for one in data["api_keys"]] == [("CI", key.id)]
+    [use] = data["uses_of_api_keys"]
+    assert (use["key"], use["path"], use["user_agent"]) == (key.id, "/api/v1/me", "curl/8")
+    assert [one["email"] for one in data["invitations"]] == ["eve@initech.example"]
+    assert [one["kind"] for one in data["sessions"]] == ["browser"]
+    acts = {act["action"] for act in data["activity"]}
+    assert {"session.created", "api_key.created", "member.invited"} <= acts
+    assert (list(data)[-1], data["complete"]) == ("complete", True)
+
+
+def test_file_holds_no_secret_and_nothing_of_others(app, cast, ada):
+    secret, others = cast.ada.key("CI").secret, cast.ben.key("plans of Ben")
+    command = cast.ada.session()
+    with app.app_context():
+        digests = [row.digest for row in db.session.query(UserSession)]
+    text = ada.get(FILE).text
+    assert secret not in text
+    assert command not in text
+    assert "$2b$" not in text
+    assert not [digest for digest in digests if digest.hex() in text]
+    assert others.id not in text
+    assert cast.ben.email not in text
+    assert "digest" not in text
+
+
+def test_long_file_is_streamed_in_small_pieces(app, cast, ada):
+    key = log.number_of(app, cast.ada.key("busy").id)
+    log.append_many(app, key, 3000)
+    log.fold(app)
+    with rows.watching(app) as asked:
+        pieces = list(ada.get(FILE, buffered=False).response)
+    data = json.loads(b"".join(pieces))
+    assert len(data["uses_of_api_keys"]) == 3000
+    assert max(map(len, pieces)) < 100_000
+    assert asked.count < 15 * len(pieces)
+
+
+def test_list_of_exactly_one_step_is_whole(app, cast, ada, monkeypatch):
+    monkeypatch.setattr(personal_data, "ROWS_AT_ONCE", 2)
+    for name in ("one", "two"):
+        cast.ada.key(name)
+    data = download(ada)
+    assert [key["name"] for key in data["api_keys"]] == ["one", "two"]
+    assert data["complete"]
+    times = [act["at"] for act in data["activity"]]
+    assert times == sorted(times, reverse=True)
+    assert len(times) > 2
+
+
+def test_file_that_is_cut_short_says_so(app, cast, ada):
+    log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 500)
+    pieces = iter(ada.get(FILE, buffered=False).response)
+    first = next(pieces)
+    cast.ada.change(disabled_at=now())
+    data = json.loads(b"".join([first, *pieces]))
+    assert (data["complete"], data["note"]) == (False, streaming.CUT_SHORT)
+
+
+def test_downloads_are_limited(app, cast, ada, another):
+    from tests.helpers.page_client import PageClient
+
+    limited = another(rate_limits=True)
+    client = PageClient(limited, limited.response_class)
+    cast.ada.sign_in(client)
+    answers = [client.get(FILE).status_code for _ in range(11)]
+    assert answers == [200] * 10 + [429]
