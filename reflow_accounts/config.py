@@ -18,6 +18,7 @@ from reflow_accounts.environment import choice, ensure_known_names, one_line, wh
 MINIMUM_SECRET_KEY_LENGTH = 32
 # Random keys have more: 32 random hexadecimal digits have 14 different ones on average.
 FEWEST_CHARACTERS = 6
+_RANGES = "https://api.pwnedpasswords.com/range/"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Settings:
     ratelimit_storage_url: str
     rate_limits: bool
     password_rounds: int
+    breached_passwords_url: str
     aws: AwsSettings
 
     @property
@@ -76,6 +78,7 @@ class Settings:
             "REFLOW_MAIL_SENDER": self.mail_sender,
             "REFLOW_RATELIMIT_STORAGE_URL": url_checks.masked(self.ratelimit_storage_url) or "(the database)",
             "REFLOW_RATE_LIMITS": "on" if self.rate_limits else "off (passwords can be guessed without end)",
+            "REFLOW_BREACHED_PASSWORDS_URL": url_checks.masked(self.breached_passwords_url) or "(no lookup)",
             **self.aws.shown(),
         }
 
@@ -111,6 +114,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         ratelimit_storage_url=_counters_url(environ),
         rate_limits=_rate_limits(environ, is_production),
         password_rounds=12 if is_production else whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
+        breached_passwords_url=_url(environ, "REFLOW_BREACHED_PASSWORDS_URL", ("https", "http"), _RANGES),
         aws=_aws(environ),
     )
 
@@ -237,11 +241,11 @@ def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool)
     return value
 
 
-def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...]) -> str:
+def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str = "") -> str:
     """Return the URL of an optional service. Errors omit the value, which may contain a password."""
     value = environ.get(name, "")
-    if value and not url_checks.split(value, schemes):
-        raise ConfigError(f"{name} must look like {schemes[0]}://user:password@host:port.")
+    if value and (not url_checks.split(value, schemes) or url_checks.is_exposed(value)):
+        raise ConfigError(f"{name} must look like {example or f'{schemes[0]}://user:password@host:port'}.")
     return value
 
 

@@ -9,7 +9,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email, end_sessions_of, find_by_email
 from reflow_accounts.auth.mail_links import add_link, count_recent, drop_links_of, lock_links_of, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink, UserSession
-from reflow_accounts.auth.password_policy import fault_of, personal_words_of
+from reflow_accounts.auth.password_policy import fault_of_new, personal_words_of
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.database import affected_rows, db
 from reflow_accounts.errors import Gone, ValidationFailed
@@ -39,7 +39,7 @@ def change(
     """
     stored = user.password_hash
     # Before anything is hashed, so that a session cannot have hashes calculated without end.
-    if fault := fault_of(new, personal_words_of(user)):
+    if fault := fault_of_new(new, personal_words_of(user)):
         raise ValidationFailed(new_password=fault)
     if not hasher.matches(current, stored):
         raise ValidationFailed(current_password=WRONG)
@@ -90,7 +90,7 @@ def reset(link: MailLink, new: str, hasher: PasswordHasher, *, client: Client) -
     user = user_of(link)
     if user is None:
         raise Gone("This link does not work any more.")
-    fault = fault_of(new, personal_words_of(user))
+    fault = fault_of_new(new, personal_words_of(user))
     if fault:
         raise ValidationFailed(new_password=fault)
     # Before the first write, which on SQLite makes all other writers wait.

@@ -7,6 +7,7 @@ from functools import cache
 from zxcvbn import zxcvbn
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from reflow_accounts.auth.breached_passwords import is_breached, is_on_list
 from reflow_accounts.auth.passwords import LONGEST_PASSWORD
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
@@ -44,6 +45,14 @@ def fault_of(password: str, words: Iterable[str]) -> str | None:
     return None
 
 
+def fault_of_new(password: str, words: Iterable[str]) -> str | None:
+    """Return why a password must not be chosen, or None: as `fault_of`, and then as `is_breached` says."""
+    fault = fault_of(password, words)
+    if fault is None and is_breached(password):
+        return "This password was published after a break-in at another site. Choose another"
+    return fault
+
+
 def personal_words_of(user: User) -> list[str]:
     """Return known facts about a user: name, address, and those of registered sources."""
     return [user.full_name, user.email or "", *(word for source in _sources for word in source(user))]
@@ -57,7 +66,7 @@ def adds_personal_words(source: Callable[[User], Iterable[str]]) -> Callable[[Us
 
 def _is_common(password: str) -> bool:
     # The 3,000 most used hold a dozen passwords of this length: the whole list of 30,000 holds 229.
-    if password.casefold() in _most_used():
+    if password.casefold() in _most_used() or is_on_list(password):
         return True
     score: int = zxcvbn(password[:_LONGEST_JUDGED])["score"]
     return score < _LOWEST_SCORE

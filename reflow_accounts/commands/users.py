@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from reflow_accounts.auth.login import checked_email, find_by_email
 from reflow_accounts.auth.password_change import ask_reset
-from reflow_accounts.auth.password_policy import fault_of
+from reflow_accounts.auth.password_policy import fault_of_new
 from reflow_accounts.auth.passwords import LONGEST_PASSWORD, hasher
 from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.database import db
@@ -139,7 +139,7 @@ def _password(from_stdin: bool, personal: tuple[str, ...]) -> str:
         typed = sys.stdin.readline(LONGEST_PASSWORD + 3).removesuffix("\n").removesuffix("\r")
     else:
         typed = click.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
-    fault = fault_of(typed, personal)
+    fault = fault_of_new(typed, personal)
     if fault:
         raise ValidationFailed(password=fault)
     return typed

@@ -3,7 +3,7 @@
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.mail_links import drop_sign_ups_of, lock_sign_ups_of
-from reflow_accounts.auth.password_policy import fault_of
+from reflow_accounts.auth.password_policy import fault_of_new
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
@@ -43,7 +43,7 @@ def _checked(full_name: str, password: str, invitation: Invitation) -> str:
         name = checked_full_name(full_name)
     except ValidationFailed as failed:
         faults.update(failed.fields)
-    fault = fault_of(password, (name, invitation.email, invitation.team.name))
+    fault = fault_of_new(password, (name, invitation.email, invitation.team.name))
     if fault:
         faults["password"] = fault
     if faults:

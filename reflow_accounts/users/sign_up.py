@@ -8,7 +8,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email, find_by_email
 from reflow_accounts.auth.mail_links import add_link, drop_sign_ups_of, lock_sign_ups_of, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink
-from reflow_accounts.auth.password_policy import fault_of
+from reflow_accounts.auth.password_policy import fault_of_new
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.database import db
@@ -51,7 +51,7 @@ def ask(
 
     name, address = tried(checked_full_name, full_name), tried(checked_email, email)
     team = _named_after(name) if team_name is None else tried(checked_team_name, team_name)
-    fault = fault_of(password, (name, address, team_name or ""))
+    fault = fault_of_new(password, (name, address, team_name or ""))
     if fault:
         faults["password"] = fault
     if faults:
