@@ -80,3 +80,23 @@ def test_bounds_are_12_and_1024_characters(password, sentence):
 
 def test_longest_one_may():
     assert fault_of(("kettle moon! " * 79)[:1024], EVES) is None
+
+
+def test_special_characters_of_a_name_are_no_pattern():
+    words = ("E(v+e [Lund", "x*y?z@initech.example", "Acme (.*) |")
+    assert fault_of("wq8#kZp2!fLm", words) is None
+    assert "made of your name" in (fault_of("acme-lund-acme", words) or "")
+
+
+def test_forms_ask_for_no_hint_and_no_secret_question(client):
+    """Nor can an account be recovered by anything but its mailed link."""
+    fields = {
+        path: {field["name"] for field in client.page(path).all("input", "select", "textarea")}
+        - {"csrf_token", ""}
+        for path in ("/login", "/signup", "/forgot-password")
+    }
+    assert fields == {
+        "/login": {"email", "password", "credential"},
+        "/signup": {"full_name", "email", "team_name", "password"},
+        "/forgot-password": {"email"},
+    }

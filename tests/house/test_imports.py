@@ -1,6 +1,7 @@
 """Import contracts, and modules that may use the network and cryptography."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,38 @@ def test_server_connects_only_to_the_mail_server():
     """And to the service for breached passwords, beside the database, and Redis or Valkey where they are named."""
     found = {name for name, tree in modules() if NETWORK & set(imports(tree))}
     assert {name for name in found if not name.startswith("cli/")} == TALKS
+
+
+def test_programs_are_run_without_a_shell():
+    for name, tree in modules():
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            assert "shell" not in {word.arg for word in call.keywords}, name
+        for node in ast.walk(tree):
+            used = f"{ast.unparse(node.value)}.{node.attr}" if isinstance(node, ast.Attribute) else ""
+            assert used not in ("os.system", "os.popen", "asyncio.create_subprocess_shell"), name
+            assert name.startswith("cli/") or not used.startswith("subprocess."), name
+
+
+def test_format_strings_are_constants():
+    """Texts of users are arguments of a format, never the format (OWASP ASVS 5.0, 1.3.10)."""
+    for name, tree in modules():
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        for call in (call for call in calls if isinstance(call.func, ast.Attribute)):
+            of, method = call.func.value, call.func.attr
+            if method in ("format", "format_map"):
+                # Written out, in a constant, or in a local variable with one of the sentences of the caller.
+                is_constant = re.match(r"'|Markup\('|(\w+\.)?_?[A-Z_]+\b|sentence$", ast.unparse(of))
+                assert is_constant, f"{name}: {ast.unparse(call)}"
+            if ast.unparse(of) == "_logger" and method != "isEnabledFor":
+                first = ast.unparse(call.args[0])
+                assert isinstance(call.args[0], ast.Constant) or first == "action.value", f"{name}: {first}"
+
+
+def test_encryption_uses_authenticated_recipes_only():
+    """No cipher modes and paddings of our choice (11.3.1)."""
+    used = {found for _, tree in modules() for found in imports(tree) if found.startswith("cryptography")}
+    assert {found for found in used if "ciphers" in found or "padding" in found} == set()
+    assert "cryptography.fernet" in used
 
 
 def test_hashes_and_random_numbers_use_approved_modules():
