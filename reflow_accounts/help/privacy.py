@@ -89,7 +89,8 @@ STORED_DATA = (
         "Of an API key: its name, its last four characters, a fingerprint, and when it was made, ends or was revoked. "
         "Never the key itself",
         "Without end, as part of the record of uses; the key stops working when you delete your account",
-        api_keys="public_id user_id name folded_name digest hint nonce created_at expires_at revoked_at replaced_at",
+        api_keys="public_id user_id name folded_name digest hint nonce created_at "  # pragma: allowlist secret
+        "expires_at revoked_at replaced_at",
     ),
     _of(
         "Of each use of an API key: time, method, path, status, outcome, network address and the program's own name. "
