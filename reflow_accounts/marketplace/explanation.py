@@ -32,8 +32,11 @@ def explain(
         return f"{state}{moment}: {fact}.{' No override.' if for_staff else ''}"
     by = override.by_name if for_staff else "Reflow support"
     until = f" until {_moment(override.expires_at)}" if override.expires_at else ""
-    deed = "keeps it active" if override.is_active else "switched it off"
-    told = f"{state} since {written_day(override.at)}: {by} {deed}{until}."
+    # An override that did not change the state keeps it.
+    is_kept = status.changed_at is not None and status.changed_at < override.at
+    since = status.changed_at if is_kept and status.changed_at else override.at
+    deed = "keeps it active" if override.is_active else "keeps it inactive" if is_kept else "switched it off"
+    told = f"{state} since {written_day(since)}: {by} {deed}{until}."
     if not for_staff:
         return told
     aws_says = "active" if status.is_active_by_aws else "inactive"
@@ -52,7 +55,8 @@ def _by_aws(
     agreement = agreements.get(licence.agreement_id or "")
     why = _WHY.get(agreement.status, "") if agreement else ""
     if state == LicenceState.PENDING:
-        return licence.created_at, f"AWS has not confirmed {name} yet"
+        ends = [_ended_at(one) for one in status.licences if status.state_of(one) == LicenceState.ENDED]
+        return max(ends, default=licence.created_at), f"AWS has not confirmed {name} yet"
     if state == LicenceState.ACTIVE:
         return licence.since_at, f"AWS confirmed {name}"
     if state == LicenceState.ENDING:

@@ -1,7 +1,10 @@
 """Random histories of purchases, and the state that each must lead to (an independent model of the rules)."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from math import factorial
 from random import Random
 from typing import Any
 
@@ -69,11 +72,25 @@ class History:
         return steps
 
 
-def history(seed: int) -> History:
-    """Return the history of a seed: one or two purchases with up to three renewals each."""
+def orders_of(made: History, seed: int, most: int) -> Iterator[Callable[[History], list[Step]]]:
+    """Yield functions that put the steps of a history of this seed in order.
+
+    All orders if they are at most `most`, else so many random ones, in which some events come twice.
+    """
+    count = len(made.events) + len(made.registrations)
+    if factorial(count) <= most:
+        for order in permutations(range(count)):
+            yield lambda one, order=order: [[*one.events, *one.registrations][place] for place in order]
+    else:
+        for number in range(most):
+            yield lambda one, number=number: one.steps(Random(f"{seed} {number}"))
+
+
+def history(seed: int, name: str) -> History:
+    """Return the history of a seed: one or two purchases with up to three renewals each; `name` makes it unique."""
     random, made = Random(seed), History()
     for number in range(random.randint(1, 2)):
-        names = [f"{seed}-{number}-{letter}" for letter in "abcd"[: random.randint(1, 4)]]
+        names = [f"{name}-{number}-{letter}" for letter in "abcd"[: random.randint(1, 4)]]
         purchase = Purchase(names, is_cancelled=random.random() < 0.4)
         made.purchases.append(purchase)
         for position, name in enumerate(names):

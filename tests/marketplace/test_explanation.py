@@ -45,6 +45,12 @@ CASES = [
         "ACTIVE",
         "Inactive since 1 Nov 2026: AWS has not confirmed licence l-1 yet. No override.",
     ),
+    (
+        [PENDING, ENDED],
+        None,
+        "CANCELLED",
+        "Inactive since 14 Nov 2026: AWS has not confirmed licence l-1 yet. No override.",
+    ),
     ([ACTIVE], None, "ACTIVE", "Active since 2 Nov 2026: AWS confirmed licence l-1. No override."),
     (
         [ENDING],
@@ -127,6 +133,14 @@ def test_sentence_is_on_the_page_of_staff_and_team(app, cast, client, take_in):
     assert "Activate" in effects
     assert "Members can create new keys by this team." in effects
     assert "Keep inactive" in effects
+
+
+def test_override_that_changed_nothing_keeps_the_state():
+    kept = SubscriptionStatus(State.INACTIVE, nov(14), 2, OFF, (ENDED,), TODAY)
+    assert explain(kept, {}) == "Inactive since 14 Nov 2026: Reflow support keeps it inactive."
+    prolonged = SubscriptionStatus(State.ACTIVE, nov(2), 2, ON, (ACTIVE,), TODAY)
+    told = "Active since 2 Nov 2026: Reflow support keeps it active until 30 Nov 2026 00:00 UTC."
+    assert explain(prolonged, {}) == told
 
 
 def test_members_without_admin_rights_do_not_read_the_sentence(app, cast, client):

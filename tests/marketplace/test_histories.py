@@ -1,5 +1,6 @@
 """Random histories of purchases lead to the state of the model, in any order, with losses and several workers."""
 
+import os
 from datetime import timedelta
 from random import Random
 
@@ -8,45 +9,42 @@ import time_machine
 from sqlalchemy import select
 
 from reflow_accounts.database import db, now
-from reflow_accounts.marketplace.aws_client import Customer
-from reflow_accounts.marketplace.events import ingest
-from reflow_accounts.marketplace.events import register as register_customer
-from reflow_accounts.marketplace.registration import connect
 from reflow_accounts.marketplace.waiting import waiting_purchases
 from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.subscriptions.service import status_of
 from tests import factories
-from tests.factories import CLIENT
-from tests.helpers.at_once import at_once
-from tests.helpers.aws import ACCOUNT, PRODUCT
-from tests.marketplace.buyer import claim_of
-from tests.marketplace.histories import Registration, history
+from tests.marketplace import workers
+from tests.marketplace.histories import history, orders_of
 
 QUICK = range(4)
-MANY = range(1000, 1150)
-ORDERS_OF_MANY = 6
+ORDERS_OF_QUICK = 3
+# The larger run of CONTRIBUTING.md: REFLOW_TEST_HISTORIES=500 REFLOW_TEST_ORDERS=500.
+MANY = range(1000, 1000 + int(os.environ.get("REFLOW_TEST_HISTORIES", "40")))
+ORDERS_OF_MANY = int(os.environ.get("REFLOW_TEST_ORDERS", "6"))
+# Each history without each of its events is a run.
+LOSSES_OF = MANY[: max(8, len(MANY) // 10)]
 
 
 @pytest.fixture
-def run(app, cast):
-    """`run(team, steps, workers=2)`: have workers take the steps, each step in a transaction."""
+def take(app):
+    with workers.processes(app.config["SETTINGS"]) as running:
+        yield running
 
-    def take(team, step):
-        with app.app_context():
-            if isinstance(step, Registration):
-                customer = Customer(PRODUCT, ACCOUNT, step.licence, step.agreement)
-                claim = claim_of(register_customer(customer, is_trial=False))
-                db.session.commit()
-                connect(claim, team.id, "", by=cast.nina.row(), client=CLIENT)
-            else:
-                ingest(step, PRODUCT)
-            db.session.commit()
 
-    def run_steps(team, steps, workers=1):
-        parts = [steps[number::workers] for number in range(workers)]
-        at_once([lambda part=part: [take(team, step) for step in part] for part in parts if part])
+@pytest.fixture
+def report(capsys, app):
+    """Print a line about a larger run."""
 
-    return run_steps
+    def write(words):
+        with capsys.disabled():
+            print(f"\n{db_name(app)}: {words}, 0 wrong")
+
+    return write
+
+
+def db_name(app):
+    with app.app_context():
+        return db.engine.dialect.name
 
 
 def facts_of(team):
@@ -56,62 +54,65 @@ def facts_of(team):
         return status_of(team.row()).is_active, {row.key: str(row.state) for row in licences}
 
 
-def check_orders(app, cast, run, seed, orders):
-    """Run a history in some orders, each with new names, and compare with the model."""
-    for order in range(orders):
-        number = seed * 1000 + order
-        made, team = history(number), factories.team(app, f"Team {number}", cast.nina)
-        workers = 1 + order % 3
-        run(team, made.steps(Random(number)), workers=workers)
+def check_orders(app, cast, take, seed, most):
+    """Run a history in its orders, with new names each, by one, two and three processes; return how many."""
+    number = 0
+    for number, put_in_order in enumerate(orders_of(history(seed, "x"), seed, most), 1):
+        name = f"{seed}x{number}"
+        made, team = history(seed, name), factories.team(app, f"Team {name}", cast.nina)
+        count = 1 + number % workers.MOST_WORKERS
+        take(put_in_order(made), team.id, cast.nina.id, count)
         states = {key: state for purchase in made.purchases for key, state in purchase.licence_states.items()}
         expected = (any(state == "active" for state in states.values()), states)
-        assert facts_of(team) == expected, f"history {number}, {workers} workers"
+        assert facts_of(team) == expected, f"history {name}, {count} processes"
+    return number
 
 
-def check_losses(app, cast, run, aws, ask, seed, every=1):
-    """Drop each event of a history in turn, reconcile, and compare with the model."""
-    for position in range(0, len(history(seed).events), every):
-        made = history(number := seed * 1000 + position)
-        team = factories.team(app, f"Team {number}", cast.nina)
-        lost = made.events[position % len(made.events)]
-        random = Random(number)
-        with time_machine.travel(now() - timedelta(hours=2)):
-            run(team, made.steps(random, without=lost))
+def check_losses(app, cast, take, aws, ask, seed, every=1):
+    """Drop each event of a history in turn, reconcile, and compare with the model; return how many."""
+    positions = range(0, len(history(seed, "x").events), every)
+    for position in positions:
+        name = f"{seed}l{position}"
+        made, team = history(seed, name), factories.team(app, f"Team {name}", cast.nina)
+        lost, random = made.events[position], Random(f"{seed} {position}")
+        take(made.steps(random, without=lost), team.id, cast.nina.id, 1)
         with_licences = random.random() < 0.5
         aws.agreements = {
             row["agreementId"]: row
             for purchase in made.purchases
             for row in purchase.agreements(with_licences=with_licences)
         }
-        assert ask()[0] == 0
-        is_active, _ = facts_of(team)
-        if is_active != made.is_active:
-            # Without the agreement in the token and the licence at AWS nothing connects the two.
-            assert not with_licences, f"history {number} without {lost}"
-            assert not is_active, f"history {number} without {lost}"
-            with app.app_context():
-                waiting = [licence.team_id for licence, _ in waiting_purchases()]
-                assert team.row().id in waiting, f"history {number} without {lost}"
+        with time_machine.travel(now() + timedelta(hours=2)):
+            assert ask()[0] == 0
+            is_active, _ = facts_of(team)
+            if is_active != made.is_active:
+                # Without the agreement in the token and the licence at AWS nothing connects the two.
+                assert not with_licences, f"history {name} without {lost}"
+                assert not is_active, f"history {name} without {lost}"
+                with app.app_context():
+                    waiting = [licence.team_id for licence, _ in waiting_purchases()]
+                    assert team.row().id in waiting, f"history {name} without {lost}"
+    return len(positions)
 
 
-def test_random_histories_in_random_orders(app, cast, run):
+def test_random_histories_in_random_orders(app, cast, take):
     for seed in QUICK:
-        check_orders(app, cast, run, seed, 3)
+        check_orders(app, cast, take, seed, ORDERS_OF_QUICK)
 
 
-def test_lost_events_of_random_histories(app, cast, run, aws, ask):
-    check_losses(app, cast, run, aws, ask, 7, every=4)
-
-
-@pytest.mark.slow
-@pytest.mark.long
-def test_many_histories_in_many_orders(app, cast, run):
-    for seed in MANY:
-        check_orders(app, cast, run, seed, ORDERS_OF_MANY)
+def test_lost_events_of_random_histories(app, cast, take, aws, ask):
+    check_losses(app, cast, take, aws, ask, 7, every=4)
 
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_lost_events_of_many_histories(app, cast, run, aws, ask):
-    for seed in MANY[:8]:
-        check_losses(app, cast, run, aws, ask, seed)
+def test_many_histories_in_many_orders(app, cast, take, report):
+    runs = [check_orders(app, cast, take, seed, ORDERS_OF_MANY) for seed in MANY]
+    report(f"{len(runs)} histories in {sum(runs):,} orders")
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_lost_events_of_many_histories(app, cast, take, aws, ask, report):
+    runs = [check_losses(app, cast, take, aws, ask, seed) for seed in LOSSES_OF]
+    report(f"{len(runs)} histories without each of {sum(runs)} events")
