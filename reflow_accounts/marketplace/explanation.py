@@ -60,8 +60,9 @@ def _by_aws(
     if state == LicenceState.ACTIVE:
         return licence.since_at, f"AWS confirmed {name}"
     if state == LicenceState.ENDING:
-        end = f" {_moment(licence.ends_at)}" if licence.ends_at else ""
-        return licence.since_at, f"AWS ends {name}{end}{why}"
+        # `since_at` is that of the announcement; the subscription was active before.
+        end = f" on {_moment(licence.ends_at)}" if licence.ends_at else ""
+        return None, f"AWS ends {name}{end}{why}"
     return _ended_at(licence), f"AWS ended {name}{why}"
 
 

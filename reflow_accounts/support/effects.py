@@ -37,7 +37,7 @@ class Effects:
             goes = "goes" if self.unaffected == 1 else "go"
             why = "the user has" if self.unaffected == 1 else "their users have"
             told.append(f"{_count(self.unaffected, 'API key')} {goes} on working: {why} another active team.")
-        told.append(f"Members {'can' if active else 'cannot'} create new keys by this team.")
+        told.append(f"Members {'can' if active else 'cannot'} create new keys through this team.")
         shown = len(self.addresses) <= _MOST_ADDRESSES
         to = " and ".join(self.addresses) if shown else _count(len(self.addresses), "Admin")
         return " ".join(

@@ -56,7 +56,7 @@ CASES = [
         [ENDING],
         None,
         "CANCELLED",
-        "Active since 20 Nov 2026: AWS ends licence l-1 20 Nov 2026 13:00 UTC (cancelled by the buyer). No override.",
+        "Active: AWS ends licence l-1 on 20 Nov 2026 13:00 UTC (cancelled by the buyer). No override.",
     ),
     (
         [OVERDUE],
@@ -131,7 +131,7 @@ def test_sentence_is_on_the_page_of_staff_and_team(app, cast, client, take_in):
     assert "AWS ended licence l-1 (cancelled by the buyer). No override." in page.text
     effects = page.with_id("effects").text
     assert "Activate" in effects
-    assert "Members can create new keys by this team." in effects
+    assert "Members can create new keys through this team." in effects
     assert "Keep inactive" in effects
 
 

@@ -47,7 +47,7 @@ def test_dialog_says_nothing_about_no_keys(cast, deactivation):
     text = deactivation()
     assert "API key " not in text
     assert "0" not in text
-    assert "Members cannot create new keys by this team." in text
+    assert "Members cannot create new keys through this team." in text
 
 
 def test_dialog_counts_many_admins(cast, deactivation):
