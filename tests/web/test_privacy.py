@@ -18,6 +18,7 @@ IMPERSONAL = {
     "mail_links": "public_id",
     "marketplace_agreements": "agreement_id initial_id previous_id status advisory",
     "marketplace_events": "event_id kind licence_key agreement_id",
+    "schema_revisions": "revision compatible_from",
     "service_accounts": "user_id",
     "subscription_changes": "kind from_state to_state",
     "subscriptions": "state",
