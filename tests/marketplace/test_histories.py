@@ -19,10 +19,10 @@ from tests.marketplace.histories import history, orders_of
 QUICK = range(4)
 ORDERS_OF_QUICK = 3
 # The larger run of CONTRIBUTING.md: REFLOW_TEST_HISTORIES=500 REFLOW_TEST_ORDERS=500.
-MANY = range(1000, 1000 + int(os.environ.get("REFLOW_TEST_HISTORIES", "40")))
+MANY = range(1000, 1000 + int(os.environ.get("REFLOW_TEST_HISTORIES", "30")))
 ORDERS_OF_MANY = int(os.environ.get("REFLOW_TEST_ORDERS", "6"))
 # Each history without each of its events is a run.
-LOSSES_OF = MANY[: max(8, len(MANY) // 10)]
+LOSSES_OF = MANY[: max(1, len(MANY) // 5)]
 
 
 @pytest.fixture
