@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 
 from flask import Flask
+from sqlalchemy.exc import OperationalError
 
 from reflow_accounts.app import create_app
 from reflow_accounts.config import Settings
@@ -45,7 +46,14 @@ def _start(settings: Settings) -> None:
 
 def _take(steps: list[Step], team_id: str, buyer_id: str) -> None:
     for step in steps:
-        with _apps[0].app_context():
+        while not _is_taken(step, team_id, buyer_id):
+            pass
+
+
+def _is_taken(step: Step, team_id: str, buyer_id: str) -> bool:
+    """Take a step and return whether that was done; a writer of SQLite that waits for too long comes again."""
+    with _apps[0].app_context():
+        try:
             if isinstance(step, Registration):
                 customer = Customer(PRODUCT, ACCOUNT, step.licence, step.agreement)
                 claim = claim_of(register(customer, is_trial=False))
@@ -54,3 +62,8 @@ def _take(steps: list[Step], team_id: str, buyer_id: str) -> None:
             else:
                 ingest(step, PRODUCT)
             db.session.commit()
+        except OperationalError as error:
+            if "database is locked" not in str(error.orig):
+                raise
+            return False
+    return True
