@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from reflow_accounts.activity.streaming import CUT_SHORT, StreamedFile, pieces_of
-from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.models import ApiKey, KeyClient, RefusedAttempt
 from reflow_accounts.api_keys.service import numbers_of_keys
 from reflow_accounts.api_keys.usage.queries import uses_of
 from reflow_accounts.audit.actions import OF_STAFF
@@ -20,7 +20,7 @@ from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.teams.models import Invitation, Membership, Team
 from reflow_accounts.teams.service import current_of, memberships_of
-from reflow_accounts.users.models import User
+from reflow_accounts.users.models import MailSwitch, User
 from reflow_accounts.web.pagination import Position, older_than, read_cursor, write_cursor
 
 ROWS_AT_ONCE = 200
@@ -43,6 +43,24 @@ class _Table:
             query = query.where(self.number > after[-1])
         rows = db.session.execute(query.order_by(self.number).limit(ROWS_AT_ONCE)).mappings()
         return [((0, row["number"]), {name: row[name] for name in row if name != "number"}) for row in rows]
+
+
+@dataclass(frozen=True)
+class _OfKeys:
+    """Rows about the API keys of a user, in the order of their primary key."""
+
+    model: Any
+    columns: tuple[Any, ...]
+
+    def __call__(self, user: User, after: Numbers | None) -> list[Row]:
+        start = after[-1] if after else 0
+        query = (
+            select(ApiKey.public_id.label("key"), *self.columns)
+            .where(ApiKey.user_id == user.id, self.model.key_id == ApiKey.id)
+            .order_by(*self.model.__table__.primary_key.columns)
+        )
+        rows = db.session.execute(query.offset(start).limit(ROWS_AT_ONCE)).mappings()
+        return [((0, start + place), dict(row)) for place, row in enumerate(rows, 1)]
 
 
 def _uses(user: User, after: Numbers | None) -> list[Row]:
@@ -174,6 +192,21 @@ _SECTIONS: dict[str, Callable[[User, Numbers | None], list[Row]]] = {
             ApiKey.revoked_at,
         ),
     ),
+    "clients_of_api_keys": _OfKeys(
+        KeyClient,
+        (KeyClient.address, KeyClient.program, KeyClient.count, KeyClient.first_at, KeyClient.last_at),
+    ),
+    "refused_requests": _OfKeys(
+        RefusedAttempt,
+        (
+            RefusedAttempt.code,
+            RefusedAttempt.at,
+            RefusedAttempt.method,
+            RefusedAttempt.path,
+            RefusedAttempt.address,
+            RefusedAttempt.user_agent,
+        ),
+    ),
     "activity": _acts,
     "uses_of_api_keys": _uses,
 }
@@ -213,6 +246,7 @@ def _beginning(user: User) -> str:
         "email": user.email,
         "appearance": user.appearance,
         "time_zone": user.time_zone,
+        "mails": {switch.value: user.wants(switch) for switch in MailSwitch},
         "is_staff": user.is_staff,
         "created_at": user.created_at,
         "authenticator_app_since": user.totp_on_at,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from reflow_accounts.api_keys.usage.clients import KEPT_FOR
 from reflow_accounts.auth.login import ABSOLUTE_LIFETIME
 from reflow_accounts.auth.sessions import KEPT_AFTER_END
 from reflow_accounts.mail.sender import KEPT_WHEN_DONE
@@ -27,9 +28,10 @@ _LOG = "As long as the operator keeps the log; your account's deletion does not 
 
 STORED_DATA = (
     _of(
-        "Your name, email address, appearance and time zone, and whether you are support staff",
+        "Your name, email address, appearance and time zone, which mails you want, and whether you are support staff",
         _ACCOUNT,
-        users="public_id full_name email appearance time_zone is_staff created_at disabled_at deleted_at kind",
+        users="public_id full_name email appearance time_zone is_staff created_at disabled_at deleted_at kind "
+        "mails_new_clients mails_refusals mails_ends mails_unused",
     ),
     _of(
         "Your password, only as a fingerprint that cannot be turned back",
@@ -90,7 +92,7 @@ STORED_DATA = (
         "Never the key itself",
         "Without end, as part of the record of uses; the key stops working when you delete your account",
         api_keys="public_id user_id name folded_name digest hint nonce created_at "  # pragma: allowlist secret
-        "expires_at revoked_at replaced_at",
+        "expires_at revoked_at revoked_for replaced_at",
     ),
     _of(
         "Of each use of an API key: time, method, path, status, outcome, network address and the program's own name. "
@@ -98,6 +100,19 @@ STORED_DATA = (
         "As long as the operator keeps the record of uses",
         uses="key_id at method path status outcome address user_agent",
         use_totals="key_id count last_used_at",
+    ),
+    _of(
+        "Of each address and program that used an API key: how often, and when first and last",
+        f"{KEPT_FOR.days} days after the last time",
+        key_clients="key_id address program network count first_at last_at",
+    ),
+    _of(
+        "Of refused requests with an API key: how many, and the latest ones with time, method, path, network address "
+        "and program; and which mails about a key you got",
+        "Without end, as part of the record of uses",
+        key_refusals="key_id code count first_at last_at",
+        key_refused_attempts="key_id code at method path address user_agent",
+        key_notices="user_id kind key_id subject at",
     ),
     _of(
         "Of sign-ins and changes in your account and your teams: what, when, who (with the name at that time), and "
