@@ -150,9 +150,7 @@ def _check_port(host: str, port: int) -> None:
 
 def _why_not(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"Port {port} is taken by another program. Stop it, or choose another: PORT={port + 1}"
-        )
+        return f"Port {port} is taken by another program. Stop it, or choose another: PORT={port + 1}"
     if error.errno == errno.EACCES:
         return f"Port {port} needs more rights. Choose one above 1023: PORT=5000"
     return f"The address {host} port {port} cannot be used ({error.strerror}). Check HOST and PORT."
