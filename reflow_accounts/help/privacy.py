@@ -102,6 +102,11 @@ STORED_DATA = (
         use_totals="key_id count last_used_at",
     ),
     _of(
+        "Of each network and each login or key with which you created an API key: a fingerprint, and when first",
+        _ACCOUNT,
+        key_origins="user_id digest first_used_at",
+    ),
+    _of(
         "Of each address and program that used an API key: how often, and when first and last",
         f"{KEPT_FOR.days} days after the last time",
         key_clients="key_id address program network count first_at last_at",
