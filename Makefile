@@ -59,8 +59,8 @@ format: .venv/.dev ## Format the code
 
 lock: ## Choose newer dependencies (needs uv)
 	@printf 'hatchling\neditables\n' > .venv/.build.in
-	@$(LOCK) --extra server pyproject.toml .venv/.build.in -o requirements.txt --upgrade
-	@$(LOCK) --extra server --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt --upgrade
+	@$(LOCK) --extra server --extra valkey pyproject.toml .venv/.build.in -o requirements.txt --upgrade
+	@$(LOCK) --extra server --extra valkey --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt --upgrade
 
 # Each stamp says "done" for the files that it depends on; an interrupted step is taken again.
 .venv/.made:

@@ -23,6 +23,7 @@ from reflow_accounts.database import (
 )
 from reflow_accounts.mail import models as _outbox  # noqa: F401  # as above
 from reflow_accounts.marketplace import models as _events  # noqa: F401  # as above
+from reflow_accounts.monitoring import metrics
 from reflow_accounts.rate_limits import counters
 from reflow_accounts.web import (
     allowed_hosts,
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         part.init_app(app)
     security_headers.init_app(app, settings.is_https)
     blueprints.register_blueprints(app)
+    metrics.init_app(app)
     # After the handlers of the API, so that a use of a key is recorded even if its request is refused here.
     allowed_hosts.init_app(app)
     input.init_app(app)

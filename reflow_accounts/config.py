@@ -8,10 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from reflow_accounts import aws_settings, email_addresses, paths, url_checks
 from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
+from reflow_accounts.database_url import database_address
 from reflow_accounts.environment import ConfigError as ConfigError
 from reflow_accounts.environment import choice, ensure_known_names, one_line, whole_number
 
@@ -19,6 +19,7 @@ MINIMUM_SECRET_KEY_LENGTH = 32
 # Random keys have more: 32 random hexadecimal digits have 14 different ones on average.
 FEWEST_CHARACTERS = 6
 _RANGES = "https://api.pwnedpasswords.com/range/"
+SHORTEST_TOKEN = 8
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Settings:
     rate_limits: bool
     password_rounds: int
     breached_passwords_url: str
+    metrics_token: str
     aws: AwsSettings
 
     @property
@@ -79,6 +81,7 @@ class Settings:
             "REFLOW_RATELIMIT_STORAGE_URL": url_checks.masked(self.ratelimit_storage_url) or "(the database)",
             "REFLOW_RATE_LIMITS": "on" if self.rate_limits else "off (passwords can be guessed without end)",
             "REFLOW_BREACHED_PASSWORDS_URL": url_checks.masked(self.breached_passwords_url) or "(no lookup)",
+            "REFLOW_METRICS_TOKEN": "••••••" if self.metrics_token else "(not set: /metrics is off)",
             **self.aws.shown(),
         }
 
@@ -98,7 +101,9 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         environment=environment,
         instance=instance,
-        database_url=_database_url(environ, instance),
+        database_url=database_address(
+            "REFLOW_DATABASE_URL", environ.get("REFLOW_DATABASE_URL") or f"sqlite:///{instance / 'reflow.db'}"
+        ),
         sqlite_synchronous=choice(environ, "REFLOW_SQLITE_SYNCHRONOUS", ("NORMAL", "FULL")),
         secret_key=_secret_key(environ, instance, is_production),
         secret_key_fallbacks=_fallbacks(environ),
@@ -115,6 +120,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         rate_limits=_rate_limits(environ, is_production),
         password_rounds=12 if is_production else whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
         breached_passwords_url=_url(environ, "REFLOW_BREACHED_PASSWORDS_URL", ("https", "http"), _RANGES),
+        metrics_token=_metrics_token(environ),
         aws=_aws(environ),
     )
 
@@ -139,29 +145,6 @@ def prepare_instance(folder: Path) -> None:
 def _unwritable(folder: Path, reason: object) -> str:
     reason = reason.strerror if isinstance(reason, OSError) else reason
     return f"The folder {folder} cannot be written ({reason}): make it writable or set REFLOW_INSTANCE to another."
-
-
-def _database_url(environ: Mapping[str, str], instance: Path) -> str:
-    value = environ.get("REFLOW_DATABASE_URL") or f"sqlite:///{instance / 'reflow.db'}"
-    try:
-        url = make_url(value)
-        url.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        # The message omits the value: it may contain a password.
-        raise ConfigError(
-            "REFLOW_DATABASE_URL is not a database address: write postgresql://user:password@host/name."
-        ) from None
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise ConfigError(
-            f"REFLOW_DATABASE_URL must start with postgresql:// or sqlite:///; it is {url.drivername}."
-        )
-    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise ConfigError(
-            "REFLOW_DATABASE_URL must name a file: an SQLite database in memory is lost at once."
-        )
-    if url.get_backend_name() == "sqlite":  # Flask-SQLAlchemy would resolve a relative path in another folder
-        return str(url.set(database=str(Path(str(url.database)).absolute())))
-    return value
 
 
 def _secret_key(environ: Mapping[str, str], instance: Path, is_production: bool) -> str:
@@ -252,9 +235,19 @@ def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...], exampl
 def _counters_url(environ: Mapping[str, str]) -> str:
     name = "REFLOW_RATELIMIT_STORAGE_URL"
     value = _url(environ, name, ("redis", "rediss", "valkey", "valkeys"))
-    package = "valkey" if value.startswith("valkey") else "redis"
-    if value and find_spec(package) is None:
-        raise ConfigError(f"{name} needs the package {package}: pip install {package}.")
+    if value and find_spec("valkey") is None:
+        raise ConfigError(f"{name} needs the package valkey: pip install 'reflow-accounts[server,valkey]'.")
+    return value
+
+
+def _metrics_token(environ: Mapping[str, str]) -> str:
+    value = environ.get("REFLOW_METRICS_TOKEN", "")
+    if value and (
+        len(value) < SHORTEST_TOKEN or not value.isascii() or not value.isprintable() or " " in value
+    ):
+        raise ConfigError(
+            f"REFLOW_METRICS_TOKEN must be at least {SHORTEST_TOKEN} ASCII characters without spaces."
+        )
     return value
 
 

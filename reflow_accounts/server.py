@@ -9,6 +9,7 @@ import sys
 import threading
 from multiprocessing import active_children
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import alembic.command
@@ -21,6 +22,7 @@ from reflow_accounts import demo, revisions
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.database import db, make_file, migrate
+from reflow_accounts.monitoring import metrics
 from reflow_accounts.revisions import Fit
 from reflow_accounts.service import DRAIN_SIGNAL
 from reflow_accounts.web import request_logging
@@ -58,7 +60,10 @@ def serve(app: Flask, host: str, port: int) -> None:
     os.environ.update(HOST=host, PORT=str(port))
     # The workers are forked from here and must not share its connections.
     db.engine.dispose()
-    _run(host, port)
+    with TemporaryDirectory(prefix="reflow-metrics-") as folder:
+        # The worker processes share their metrics in files there, which one of them reads for `/metrics`.
+        os.environ[metrics.FOLDER_VARIABLE] = folder
+        _run(host, port)
 
 
 def bring_up_to_date(settings: Settings) -> bool:

@@ -3,7 +3,8 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from time import perf_counter
 from typing import Any
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -13,7 +14,9 @@ from flask import Flask
 
 from reflow_accounts import background_jobs
 from reflow_accounts.api_auth.key_check import ASGIApp, KeyCheck, Message, Receive, Scope, Send
-from reflow_accounts.monitoring import readiness
+from reflow_accounts.config import Settings
+from reflow_accounts.monitoring import metrics, readiness
+from reflow_accounts.monitoring.metrics import Metrics
 from reflow_accounts.web.error_handlers import REFUSED
 from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
@@ -88,23 +91,46 @@ class Service:
             pause=PASSWORD_PAUSE_S,
         )
         self._key_check = KeyCheck(app, self._flask, unavailable)
+        settings: Settings = app.config["SETTINGS"]
+        self._metrics = Metrics(app) if settings.metrics_token else None
+        self._answer = self._measured if self._metrics else self._key_check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             if readiness.is_stopping():
                 send = _closing(scope, send)
-            await self._key_check(scope, receive, send)
+            await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
+    async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status, begun = 0, perf_counter()
+
+        async def send_and_note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._key_check(scope, receive, send_and_note)
+        finally:
+            if self._metrics and status:  # otherwise the client has gone
+                self._metrics.observe(scope, status, perf_counter() - begun)
+
     async def _flask(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, is_complete = await _read_body(scope, receive)
         if body is None:
-            return  # the client has gone
-        scope = _normalized(scope, body, is_complete)
-        await self._pool_for(scope, body)(scope, _once(body), send)
+            return None  # the client has gone
+        labels, scope = scope, _normalized(scope, body, is_complete)
+        pool = self._pool_for(scope, body)
+        if not self._metrics:
+            return await pool(scope, _once(body), send)
+        scope[metrics.LABELS] = labels
+        with self._metrics.passwords.track_inprogress() if pool is self._passwords else nullcontext():
+            return await pool(scope, _once(body), send)
 
     def _pool_for(self, scope: Scope, body: bytes) -> ThreadPool:
         path = scope["path"]

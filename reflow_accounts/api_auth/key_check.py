@@ -20,6 +20,7 @@ from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.config import Settings
 from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.database import now
+from reflow_accounts.database_url import connect_arguments
 from reflow_accounts.errors import InsufficientRights, Unavailable
 from reflow_accounts.web import security_headers as response_headers
 from reflow_accounts.web.allowed_hosts import Hosts
@@ -31,6 +32,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Headers = dict[bytes, bytes]
+
+# Keys of an ASGI scope, for the metrics (monitoring/metrics.py).
+ROUTE, OUTCOME = "reflow.route", "reflow.key_outcome"
 
 _ME = f"{API_PREFIX}/me"
 _BEARER = b"Bearer "
@@ -69,6 +73,7 @@ class KeyCheck:
         if result.use_number is None:
             return await self._flask(scope, receive, send)
         status, headers, body = _response(scope, request, result)
+        scope[ROUTE], scope[OUTCOME] = scope["path"], ACCEPTED
         await send({"type": "http.response.start", "status": status, "headers": headers + self._headers})
         return await send({"type": "http.response.body", "body": body})
 
@@ -174,7 +179,7 @@ def open_store(settings: Settings) -> SqliteStore | PostgresStore:
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         return SqliteStore(str(url.database), settings.sqlite_synchronous)
-    return PostgresStore(url.set(drivername="postgresql").render_as_string(hide_password=False))
+    return PostgresStore(connect_arguments(url))
 
 
 def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:

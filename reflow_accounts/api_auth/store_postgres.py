@@ -7,7 +7,6 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict
 
 from reflow_accounts.api_auth.store import (
     IS_ALLOWED,
@@ -55,9 +54,9 @@ SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 class PostgresStore:
     """One connection for each process. It is replaced when it fails, and when it has died while it was idle."""
 
-    def __init__(self, address: str) -> None:
-        """Take the address as libpq reads it (postgresql://…)."""
-        self._address = address
+    def __init__(self, parameters: dict[str, Any]) -> None:
+        """Take the parameters of the connection as libpq names them."""
+        self._parameters = parameters
         self._opened: _Connection | None = None
 
     async def authenticate_and_record(self, requests: Sequence[LookupRequest]) -> list[LookupResult]:
@@ -85,7 +84,7 @@ class PostgresStore:
 
     async def _run(self, listed: bytes) -> pq.abc.PGresult:
         if self._opened is None or self._opened.is_closed:
-            self._opened = await _Connection.open(self._address)
+            self._opened = await _Connection.open(self._parameters)
         return await self._opened.run(lambda server: server.send_query_prepared(_NAME, [listed]))
 
 
@@ -104,8 +103,8 @@ class _Connection:
         self._loop.add_reader(self._socket, self._read)
 
     @classmethod
-    async def open(cls, address: str) -> "_Connection":
-        options = CONNECTION_OPTIONS | conninfo_to_dict(address)
+    async def open(cls, parameters: dict[str, Any]) -> "_Connection":
+        options = CONNECTION_OPTIONS | parameters
         opened = cls(await psycopg.AsyncConnection.connect(**options, autocommit=True))
         try:
             await opened.run(lambda server: server.send_query(_SETTINGS.encode()))

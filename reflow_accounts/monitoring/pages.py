@@ -1,9 +1,12 @@
-"""`/healthz` and `/readyz`, for load balancers and container managers. They answer at every host name."""
+"""`/healthz`, `/readyz` and `/metrics`, for machines of the operator. They answer at every host name."""
 
-from flask import Blueprint, Response, jsonify
+import hmac
+
+from flask import Blueprint, Response, abort, current_app, jsonify, request
 
 from reflow_accounts import __version__
-from reflow_accounts.monitoring import readiness
+from reflow_accounts.config import Settings
+from reflow_accounts.monitoring import metrics, readiness
 from reflow_accounts.web.error_handlers import not_ready
 
 blueprint = Blueprint("monitoring", __name__)
@@ -20,3 +23,19 @@ def show_readiness() -> Response:
     """Return 200 when requests can be answered, else 503 with the names of what is not ready."""
     names = list(readiness.faults())
     return not_ready(*names) if names else jsonify(status="ok")
+
+
+@blueprint.get("/metrics")
+def show_metrics() -> Response:
+    """Return the metrics to who has REFLOW_METRICS_TOKEN; without that setting there is no such page."""
+    settings: Settings = current_app.config["SETTINGS"]
+    if not settings.metrics_token or not metrics.are_kept(current_app):
+        abort(404)
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    is_right = hmac.compare_digest(token.strip().encode("utf-8", "replace"), settings.metrics_token.encode())
+    if scheme.lower() != "bearer" or not is_right:
+        return Response(
+            "The metrics need REFLOW_METRICS_TOKEN.\n", 401, {"WWW-Authenticate": "Bearer"}, "text/plain"
+        )
+    # https://prometheus.io/docs/instrumenting/exposition_formats/
+    return Response(metrics.text_of_all(), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -1,5 +1,6 @@
 """Storage of the library `limits` in the database, and the choice of the storage."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -83,7 +84,8 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Create the limiter of an application, with counters in its database, Redis or Valkey."""
     storage: Any = None
     if settings.rate_limits:
-        url = settings.ratelimit_storage_url
+        # The package valkey speaks to Redis, too, and both have the same schemes in `limits`, with other names.
+        url = re.sub("^redis", "valkey", settings.ratelimit_storage_url)
         timeouts = {"socket_timeout": _SECONDS_TO_ANSWER, "socket_connect_timeout": _SECONDS_TO_ANSWER}
         storage = storage_from_string(url, **timeouts) if url else storage_from_string(f"{SCHEME}://")
     app.extensions[_EXTENSION] = FixedWindowRateLimiter(storage) if storage else None

@@ -17,6 +17,7 @@ from reflow_accounts.api_auth.store_postgres import PostgresStore
 from reflow_accounts.api_auth.store_sqlite import SqliteStore
 from reflow_accounts.api_keys.models import Use
 from reflow_accounts.database import db, now
+from reflow_accounts.database_url import connect_arguments
 from reflow_accounts.errors import Unavailable
 from tests.api_auth.lookups import lookup, run_in_event_loop
 from tests.api_keys.usage.log import on
@@ -109,10 +110,10 @@ def test_postgres_store_closes_a_connection_that_it_cannot_use(app, cast, monkey
     """A database that is not migrated refuses the statement, for each request anew."""
     monkeypatch.setattr(store_postgres, "_STATEMENT", "SELECT 1 FROM missing")
     with app.app_context():
-        url = db.engine.url.set(drivername="postgresql").update_query_dict({"application_name": "refused"})
+        parameters = connect_arguments(db.engine.url.update_query_dict({"application_name": "refused"}))
 
     async def work() -> None:
-        store = PostgresStore(url.render_as_string())
+        store = PostgresStore(parameters)
         for _ in range(5):
             with pytest.raises(Unavailable):
                 await store.authenticate_and_record([lookup("rfk_x", now())])

@@ -10,7 +10,7 @@ from tests.helpers import chromium, postgres
 
 MINUTES_TO_INSTALL = 15
 # The tests with these are left out, and say so, where they are missing: no computer has to have them.
-NOT_NEEDED = ("nginx", "zsh", "fish")
+NOT_NEEDED = ("nginx", "zsh", "fish", "redis-server", "prometheus")
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ y y y y L y L  GET     /
 y y y y y y y  GET     /healthz
 y y y y y y y  GET     /readyz
 y y y y y y y  GET     /cli/<name>
+4 4 4 4 4 4 4  GET     /metrics
 y y y y y y y  GET     /help/api
 y y y y y y y  GET     /help/api-keys
 y y y y y y y  GET     /help/cli

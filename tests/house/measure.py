@@ -24,7 +24,7 @@ SMALL_MODULE = 40
 RETIRED = ("chore", "door", "room", "lane", "wire", "span", "tally", "whoever", "bind")
 # Markup, CSS and APIs of SQLAlchemy, sockets, psycopg, werkzeug and JavaScript that use these words.
 ALLOWED = re.compile(
-    r"</?span\b|\bspan(?=\s*[{.:>\[])|(?:col|row)span|\.bind\(|\.span\(|process_bind_\w+|get_bind\(|bindparams?\b"
+    r"</?span\b|\bspan(?=\s*[{.:>\[])|(?:col|row)span|\.bind\(|\.span\(|process_bind_\w+|get_bind\(|bindparams?\b|--bind\b"
 )
 WORD = re.compile(rf"(?<![A-Za-z])(?i:(?:{'|'.join(RETIRED)})s?)(?![a-z])")
 TEXT_FOLDERS = {"reflow_accounts", "tests", "bench", "templates", "static/js", "static/css", "docs"}

@@ -3,8 +3,10 @@
 import stat
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from reflow_accounts import config
+from reflow_accounts.database_url import connect_arguments
 from reflow_accounts.environment import ensure_known_names
 from reflow_accounts.server import bring_up_to_date
 from reflow_accounts.users.models import User
@@ -81,6 +83,20 @@ def test_development_key_is_private_and_differs_per_instance(tmp_path):
         file = tmp_path / name / "secret.key"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_several_hosts_of_postgresql_reach_both_drivers(tmp_path):
+    written = "postgresql://me:p%40ss@one:5432,two:5433/accounts?target_session_attrs=read-write"
+    url = config.load({"REFLOW_INSTANCE": str(tmp_path), "REFLOW_DATABASE_URL": written}).database_url
+    arguments = connect_arguments(make_url(url))
+    assert {name: arguments[name] for name in ("host", "port", "dbname", "user", "password")} == {
+        "host": "one,two",
+        "port": "5432,5433",
+        "dbname": "accounts",
+        "user": "me",
+        "password": "p@ss",  # pragma: allowlist secret
+    }
+    assert arguments["target_session_attrs"] == "read-write"
 
 
 def test_production_starts_without_users(app, flask, monkeypatch, tmp_path):

@@ -43,11 +43,11 @@ def test_bad_value_stops_the_start(tmp_path):
         load(tmp_path, REFLOW_RATE_LIMITS="false")
 
 
-@pytest.mark.parametrize(("scheme", "package"), [("redis", "redis"), ("valkeys", "valkey")])
-def test_storage_whose_package_is_missing_stops_the_start(tmp_path, monkeypatch, scheme, package):
+@pytest.mark.parametrize("scheme", ["redis", "valkeys"])
+def test_storage_whose_package_is_missing_stops_the_start(tmp_path, monkeypatch, scheme):
     monkeypatch.setattr(config, "find_spec", lambda name: None)
     url = f"{scheme}://user:{HIDDEN}@counters.example:6379"
-    with pytest.raises(ConfigError, match=f"needs the package {package}") as caught:
+    with pytest.raises(ConfigError, match="needs the package valkey: pip install") as caught:
         load(tmp_path, REFLOW_RATELIMIT_STORAGE_URL=url)
     assert HIDDEN not in str(caught.value)
 

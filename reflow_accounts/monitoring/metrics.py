@@ -1,0 +1,165 @@
+"""Metrics of a serving process and its database, in Prometheus' text format."""
+
+# prometheus_client decides when it is imported whether processes share their values (PROMETHEUS_MULTIPROC_DIR), so
+# that only the processes that serve import it: https://prometheus.github.io/client_python/multiprocess/
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, Response, g, request
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from reflow_accounts.api_auth.key_check import OUTCOME, ROUTE
+from reflow_accounts.api_keys.usage.record import ACCEPTED
+from reflow_accounts.contract import Code
+from reflow_accounts.database import db
+from reflow_accounts.monitoring.backlog import backlog
+
+if TYPE_CHECKING:
+    pass
+
+# In the ASGI scope that Flask sees: the scope of the server, which takes the labels of the request.
+LABELS = "reflow.labels"
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+_EXTENSION = "metrics"
+# SQLAlchemy's default (https://docs.sqlalchemy.org/en/21/core/pooling.html).
+_POOL_SIZE = 5
+_UNKNOWN = "none"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_KEY_CODES = frozenset(
+    {Code.MALFORMED_KEY, Code.UNKNOWN_KEY, Code.REVOKED_KEY, Code.EXPIRED_KEY, Code.ACCOUNT_DISABLED}
+)
+_FILE_OF_PROCESS = re.compile(r"_(\d+)\.db$")
+
+
+class Metrics:
+    """Counts the requests of this process. No label names a person, team or key."""
+
+    def __init__(self, app: Flask) -> None:
+        from prometheus_client import Counter, Gauge, Histogram
+
+        self._seconds: Histogram = Histogram(
+            "reflow_http_request_duration_seconds",
+            "Time from the end of the headers of a request to the end of its answer.",
+            ("route", "method", "status"),
+            buckets=_BUCKETS,
+        )
+        self._checks: Counter = Counter("reflow_key_checks", "Checked API keys, by outcome.", ("outcome",))
+        self.passwords: Gauge = Gauge(
+            "reflow_password_requests",
+            "Requests with a password that are being answered or wait for their turn.",
+            multiprocess_mode="livesum",
+        )
+        used: Gauge = Gauge(
+            "reflow_database_connections_in_use",
+            "Connections that are taken from the pools.",
+            multiprocess_mode="livesum",
+        )
+        limit: Gauge = Gauge(
+            "reflow_database_connections_limit",
+            "Connections in the pools at most.",
+            multiprocess_mode="livesum",
+        )
+        options = app.config["SQLALCHEMY_ENGINE_OPTIONS"]
+        limit.set(_POOL_SIZE + options["max_overflow"])
+        self._requests: dict[tuple[str, str, int], Histogram] = {}
+        self._outcomes: dict[str, Counter] = {}
+        with app.app_context():
+            event.listen(db.engine, "checkout", lambda *_: used.inc())
+            event.listen(db.engine, "checkin", lambda *_: used.dec())
+        app.extensions[_EXTENSION] = self
+
+    def observe(self, scope: Any, status: int, seconds: float) -> None:
+        """Count an answered request; its ASGI scope holds the labels."""
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        labels = (scope.get(ROUTE, _UNKNOWN), method, status)
+        found = self._requests.get(labels)
+        if found is None:
+            found = self._requests[labels] = self._seconds.labels(*labels)
+        found.observe(seconds)
+        outcome = scope.get(OUTCOME)
+        if outcome:
+            count = self._outcomes.get(outcome)
+            if count is None:
+                count = self._outcomes[outcome] = self._checks.labels(outcome)
+            count.inc()
+
+
+def init_app(app: Flask) -> None:
+    """Note the labels of each request, before its use is recorded."""
+
+    @app.after_request
+    def note_labels(response: Response) -> Response:
+        labels = request.environ.get("asgi.scope", {}).get(LABELS)
+        if labels is None:
+            return response
+        if request.url_rule is not None:
+            labels[ROUTE] = request.url_rule.rule
+        code = g.get("problem_code")
+        if code in _KEY_CODES:
+            labels[OUTCOME] = str(code)
+        elif "used_key" in g:
+            labels[OUTCOME] = str(code) if code == Code.SUBSCRIPTION_INACTIVE else ACCEPTED
+        return response
+
+
+def text_of_all() -> bytes:
+    """Return the metrics of all processes of this node, and of the database."""
+    from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+    from prometheus_client.multiprocess import MultiProcessCollector
+
+    registry = CollectorRegistry()
+    registry.register(_Database())
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if not folder:
+        return generate_latest(REGISTRY) + generate_latest(registry)
+    _forget_ended_processes(Path(folder))
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def are_kept(app: Flask) -> bool:
+    """Return whether this process counts its requests."""
+    return _EXTENSION in app.extensions
+
+
+class _Database:
+    """What waits in the database, the same on every node."""
+
+    def collect(self) -> Iterator[Any]:
+        from prometheus_client.core import GaugeMetricFamily
+
+        try:
+            figures = list(backlog())
+        except SQLAlchemyError:
+            figures = []
+        up = "Whether the database answered the queries of this page."
+        yield GaugeMetricFamily("reflow_database_up", up, value=float(bool(figures)))
+        for name, about, value in figures:
+            yield GaugeMetricFamily(name, about, value=value)
+
+
+def _forget_ended_processes(folder: Path) -> None:
+    """Drop what processes that were killed had in hand; their counts stay."""
+    from prometheus_client.multiprocess import mark_process_dead
+
+    for file in folder.glob("gauge_live*.db"):
+        found = _FILE_OF_PROCESS.search(file.name)
+        if found and not _is_running(int(found[1])):
+            mark_process_dead(int(found[1]), str(folder))  # type: ignore[no-untyped-call]
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
