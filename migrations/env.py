@@ -11,6 +11,8 @@ from reflow_accounts.database import UTCDateTime, make_file
 from reflow_accounts.revisions import Fit
 
 db = current_app.extensions["migrate"].db
+# Another database than the application's, for a copy (reflow_accounts/transfer.py).
+engine = context.config.attributes.get("engine") or db.engine
 
 
 def render_item(kind, item, autogen_context):
@@ -47,8 +49,8 @@ def check_references(connection):
         sys.exit(f"reflow-accounts: rows of {broken[0][0]} point to missing rows of {broken[0][2]}.")
 
 
-make_file(db.engine)
-with revisions.locked(db.engine), db.engine.connect() as connection:
+make_file(engine)
+with revisions.locked(engine), engine.connect() as connection:
     ensure_known(connection)
     is_sqlite = connection.dialect.name == "sqlite"
     if is_sqlite:

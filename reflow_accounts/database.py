@@ -102,7 +102,11 @@ def _prepare_sqlite(connection: sqlite3.Connection) -> None:
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:  # a backup that is checked
+            raise
     connection.execute("PRAGMA synchronous = NORMAL")
 
 

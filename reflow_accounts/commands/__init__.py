@@ -6,7 +6,7 @@ import click
 from flask import Flask, current_app
 
 from reflow_accounts import demo, server
-from reflow_accounts.commands.backup import backup
+from reflow_accounts.commands.backup import backup, check_backup, copy_to
 from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.commands.subscriptions import subscriptions, teams
 from reflow_accounts.commands.users import users
@@ -42,5 +42,15 @@ def serve(host: str, port: int) -> None:
 def init_app(app: Flask) -> None:
     """Add the commands to the application."""
     own, groups = (show_config, seed_demo, serve), (subscriptions, teams, users, uses)
-    for command in (*own, backup, work_on_mail, try_mail, work_on_events, ask_aws, *groups):
+    for command in (
+        *own,
+        backup,
+        check_backup,
+        copy_to,
+        work_on_mail,
+        try_mail,
+        work_on_events,
+        ask_aws,
+        *groups,
+    ):
         app.cli.add_command(command)

@@ -1,34 +1,37 @@
-"""`flask backup`: an online copy of the SQLite database."""
+"""`flask backup`, `restore-check` and `copy-to`: copies of the database, checked."""
 
 import os
 import sqlite3
 import sys
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import click
 from flask import current_app
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
 
+from reflow_accounts import transfer
+from reflow_accounts.api_keys.usage.verify import differences
 from reflow_accounts.commands.errors import handle_errors
-
-_OTHER = (
-    "reflow-accounts: this database is not SQLite. Back it up with its own tool: "
-    'pg_dump --format=custom --file=FILE "$REFLOW_DATABASE_URL"'
-)
+from reflow_accounts.config import ConfigError, Settings
+from reflow_accounts.database import db
+from reflow_accounts.database_url import database_address
+from reflow_accounts.transfer import TransferError
 
 
 @click.command("backup")
 @click.argument("file", type=click.Path(path_type=Path))
 @handle_errors
 def backup(file: Path) -> None:
-    """Copy the SQLite database to FILE, whole and at one moment, while the service runs.
+    """Copy the database to FILE, whole and at one moment, while the service runs.
 
-    FILE must not exist; only its owner may read it. Keep the secret key with it: passwords need both.
+    FILE is an SQLite database, whichever kind is in use; `copy-to` moves it to PostgreSQL. It must not exist, and
+    only its owner may read it. Keep the secret key with it: passwords need both.
     """
-    url = make_url(current_app.config["SETTINGS"].database_url)
-    if url.get_backend_name() != "sqlite":
-        sys.exit(_OTHER)
+    settings: Settings = current_app.config["SETTINGS"]
+    url = make_url(settings.database_url)
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
@@ -36,17 +39,23 @@ def backup(file: Path) -> None:
     except OSError as error:
         sys.exit(f"reflow-accounts: {file} cannot be written ({error.strerror}).")
     try:
-        _copy(str(url.database), file)
+        if url.get_backend_name() == "sqlite":
+            _copy_file(str(url.database), file)
+        else:
+            _copy_rows(file)
     except BaseException as error:
         with suppress(OSError):
             file.unlink()
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, sqlite3.Error | TransferError):
             sys.exit(f"reflow-accounts: the copy could not be made ({error}). {file} was removed again.")
         raise
+    finally:
+        for end in ("-wal", "-shm", "-journal", ".lock"):
+            file.with_name(file.name + end).unlink(missing_ok=True)
     click.echo(f"The database was copied to {file}.")
 
 
-def _copy(source: str, file: Path) -> None:
+def _copy_file(source: str, file: Path) -> None:
     """Copy with the online backup of SQLite (https://sqlite.org/backup.html), and check the copy."""
     # `mode=ro` does not create a missing database.
     with (
@@ -59,3 +68,80 @@ def _copy(source: str, file: Path) -> None:
         [result] = copy.execute("PRAGMA quick_check(1)").fetchone()
         if result != "ok":
             raise sqlite3.DatabaseError(result)
+
+
+def _copy_rows(file: Path) -> None:
+    """Copy a snapshot of PostgreSQL, row by row, to a new SQLite file."""
+    with transfer.opened(f"sqlite:///{file}") as target, transfer.snapshot(db.engine) as source:
+        transfer.prepare(target)
+        with _progress(sum(transfer.counts(source).values())) as advance:
+            transfer.copy(source, target, advance)
+    with closing(sqlite3.connect(file)) as copied:
+        copied.execute("PRAGMA journal_mode = DELETE")
+
+
+_SHOWN = {"users": "users", "teams": "teams", "api_keys": "keys", "uses": "uses"}
+
+
+@click.command("restore-check")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@handle_errors
+def check_backup(file: Path) -> None:
+    """Check that FILE, made by `backup`, is whole: pages, references, revision, and the counts of uses.
+
+    Changes nothing. Exit code 1 when something is wrong.
+    """
+    faults = []
+    try:
+        faults = list(transfer.faults_of_file(file))
+        with transfer.opened(transfer.read_only(file)) as engine:
+            if not faults:
+                with transfer.snapshot(engine) as connection:
+                    counts = transfer.counts(connection)
+                faults = [
+                    f"the total of {one.key_id} differs from the log of uses" for one in differences(engine)
+                ]
+    except (SQLAlchemyError, TransferError) as error:
+        known = isinstance(error, TransferError)
+        faults.append(str(error) if known else "it is not a database of this service, or it is damaged")
+    if faults:
+        sys.exit("\n".join(f"reflow-accounts: {file}: {fault}" for fault in faults[:20]))
+    listed = ", ".join(f"{counts[name]} {label}" for name, label in _SHOWN.items())
+    click.echo(f"{file} is whole: {listed}; {sum(counts.values())} rows in {len(counts)} tables.")
+
+
+@click.command("copy-to")
+@click.argument("url")
+@handle_errors
+def copy_to(url: str) -> None:
+    """Copy the database to the empty PostgreSQL (or SQLite) database at URL, and verify the numbers of rows.
+
+    Stop the service before, and start it with REFLOW_DATABASE_URL=URL afterwards. A copy that was interrupted
+    continues when the command is run again.
+    """
+    try:
+        address = database_address("URL", url)
+        with transfer.opened(address) as target, transfer.snapshot(db.engine) as source:
+            transfer.prepare(target)
+            with _progress(sum(transfer.counts(source).values())) as advance:
+                copied = transfer.copy(source, target, advance)
+            wrong = differences(target)
+    except (TransferError, ConfigError) as error:
+        sys.exit(f"reflow-accounts: {error}")
+    except SQLAlchemyError as error:
+        sys.exit(
+            f"reflow-accounts: the copy stopped ({type(error).__name__}). Check that the other database is there; "
+            "then run the command again, and it continues."
+        )
+    if wrong:
+        sys.exit(
+            f"reflow-accounts: {len(wrong)} keys differ: run `uses verify --repair` here, then copy again."
+        )
+    click.echo(f"{sum(copied.values())} rows were copied in {len(copied)} tables; all numbers agree.")
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[transfer.Progress]:
+    """Show a progress bar on a terminal, on standard error."""
+    with click.progressbar(length=total, label="Copying", file=sys.stderr, show_pos=True) as bar:
+        yield lambda _table, number: bar.update(number)

@@ -8,6 +8,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
+    Engine,
     delete,
     func,
     literal,
@@ -33,10 +34,15 @@ def ensure_months() -> None:
 
     Uses of a month without a partition are in the default partition and move when theirs is created.
     """
-    if db.engine.dialect.name != "postgresql":
+    make_months(db.engine, now(), MONTHS_AHEAD + 1)
+
+
+def make_months(engine: Engine, start: datetime, number: int) -> None:
+    """Create the missing partitions of `number` months from `start` on; nothing on SQLite."""
+    if engine.dialect.name != "postgresql":
         return
-    for first, after in _months(now(), MONTHS_AHEAD + 1):
-        with db.engine.begin() as connection:
+    for first, after in _months(start, number):
+        with engine.begin() as connection:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             if not connection.scalar(text("SELECT to_regclass(:name)"), {"name": _name(first)}):
                 _make_month(connection, first, after)

@@ -8,7 +8,18 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, null, or_, select, text, type_coerce, union_all
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    type_coerce,
+    union_all,
+)
 
 from reflow_accounts.api_keys.models import ApiKey, QuarterCount, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.daily_counts import (
@@ -41,19 +52,19 @@ class Difference:
     miscounted: int
 
 
-def differences() -> list[Difference]:
+def differences(engine: Engine | None = None) -> list[Difference]:
     """Return the keys whose total, ranges or counts differ from the log, with pruned uses taken into account.
 
-    Reads one snapshot, so that it can run while the service does.
+    Reads one snapshot of the application's database, or that of `engine`, so that it can run while the service does.
     """
-    with _snapshot() as connection:
+    with _snapshot(engine or db.engine) as connection:
         unfound, excess = _compare_ranges(connection)
         return list(_compare_totals(connection, unfound, excess, _miscounted(connection)))
 
 
 @contextmanager
-def _snapshot() -> Iterator[Connection]:
-    with db.engine.connect() as connection:
+def _snapshot(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.execute(text("BEGIN"))
             yield connection

@@ -1,0 +1,178 @@
+"""Copies all rows of one database to another, between SQLite and PostgreSQL, and verifies copies."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+from sqlalchemy import Connection, Engine, Table, create_engine, delete, func, insert, select, text
+from sqlalchemy.engine import make_url
+
+from reflow_accounts import revisions
+from reflow_accounts.api_keys.models import Use
+from reflow_accounts.api_keys.usage.retention import make_months
+from reflow_accounts.database import db, keep_to_file, make_file, migrate
+from reflow_accounts.revisions import Fit, SchemaRevision
+from reflow_accounts.users.models import User
+
+ROWS_AT_ONCE = 5_000
+USES: Table = Use.__table__  # type: ignore[assignment]  # a Table, typed as FromClause
+
+Progress = Callable[[str, int], None]
+
+
+class TransferError(Exception):
+    """A copy that cannot be made or is not whole. The message says why."""
+
+
+def tables() -> list[Table]:
+    """Return the tables whose rows are copied, referenced ones first and the log of uses last."""
+    # Each database has a note about its own revision.
+    skipped = (USES, SchemaRevision.__table__)
+    return [*(table for table in db.metadata.sorted_tables if table not in skipped), USES]
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Return the number of rows of each table."""
+    return {table.name: connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables()}
+
+
+def ensure_current(connection: Connection) -> None:
+    """Raise TransferError unless the database has the revision of this code."""
+    if revisions.fit(connection) is not Fit.CURRENT:
+        raise TransferError(
+            f"The database has revision {revisions.current(connection)} and this version needs "
+            f"{revisions.newest()}. Run `flask --app wsgi db upgrade`, or the version that made it."
+        )
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """Open a connection that sees the database at one moment, while the service goes on writing."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.execute(text("BEGIN"))
+        else:
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        ensure_current(connection)
+        yield connection
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Engine]:
+    """Open another database by its address, and close its connections afterwards."""
+    engine = create_engine(url, hide_parameters=True)
+    try:
+        if make_url(url).get_backend_name() == "sqlite" and "uri" not in make_url(url).query:
+            keep_to_file(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def prepare(engine: Engine) -> None:
+    """Migrate a database to the revision of this code; a new SQLite file is created."""
+    make_file(engine)
+    config = migrate.get_config()
+    config.attributes["engine"] = engine
+    alembic.command.upgrade(config, "head")
+
+
+def copy(source: Connection, target: Engine, progress: Progress) -> dict[str, int]:
+    """Copy all rows to a migrated database, and return the number of rows of each table.
+
+    The tables are replaced in one transaction. The log of uses, which only grows, is copied in batches of
+    `ROWS_AT_ONCE`, each in a transaction of its own: a copy that was interrupted continues after its last batch.
+    `progress` is called with the name of a table and the number of rows copied. Raises TransferError when the
+    numbers of rows differ at the end, or when the target has uses that the source has not.
+    """
+    _ensure_continues(source, target)
+    with target.begin() as connection:
+        for table in reversed(tables()[:-1]):
+            connection.execute(delete(table))
+        for table in tables()[:-1]:
+            for batch in source.execute(select(table)).mappings().partitions(ROWS_AT_ONCE):
+                connection.execute(insert(table), [dict(row) for row in batch])
+                progress(table.name, len(batch))
+    _copy_uses(source, target, progress)
+    with target.begin() as connection:
+        _set_sequences(connection)
+        copied = counts(connection)
+    expected = counts(source)
+    if copied != expected:
+        wrong = next(name for name in expected if copied[name] != expected[name])
+        raise TransferError(f"{wrong} has {copied[wrong]} rows instead of {expected[wrong]}: copy again.")
+    return copied
+
+
+def _ensure_continues(source: Connection, target: Engine) -> None:
+    """Raise TransferError unless the target is empty, or was copied from this source."""
+    first_user = select(User.public_id).order_by(User.id).limit(1)
+    with target.connect() as connection:
+        found = connection.scalar(first_user)
+        if found not in (None, source.scalar(first_user)):
+            raise TransferError("The other database has data of its own. Choose an empty one.")
+        last = connection.execute(select(USES).order_by(USES.c.id.desc()).limit(1)).one_or_none()
+        number = connection.scalar(select(func.count()).select_from(USES))
+    if last is None:
+        return
+    same = source.execute(select(USES).where(USES.c.id == last.id)).one_or_none()
+    if same != last or number != source.scalar(select(func.count()).where(USES.c.id <= last.id)):
+        raise TransferError("The other database has uses that this one has not. Choose an empty one.")
+
+
+def _copy_uses(source: Connection, target: Engine, progress: Progress) -> None:
+    with target.connect() as connection:
+        last: int = connection.scalar(select(func.coalesce(func.max(USES.c.id), 0))) or 0
+    if last:
+        progress(USES.name, source.scalar(select(func.count()).where(USES.c.id <= last)) or 0)
+    months: set[tuple[int, int]] = set()
+    while True:
+        page = select(USES).where(USES.c.id > last).order_by(USES.c.id).limit(ROWS_AT_ONCE)
+        rows = [dict(row) for row in source.execute(page).mappings()]
+        if not rows:
+            return
+        _make_months(target, rows, months)
+        with target.begin() as connection:
+            connection.execute(insert(USES), rows)
+        last = rows[-1]["id"]
+        progress(USES.name, len(rows))
+
+
+def _make_months(target: Engine, rows: list[dict[str, Any]], months: set[tuple[int, int]]) -> None:
+    """Create the partitions of these uses on PostgreSQL, so that pruning can drop whole months."""
+    moments: dict[tuple[int, int], datetime] = {(row["at"].year, row["at"].month): row["at"] for row in rows}
+    for month in moments.keys() - months:
+        make_months(target, moments[month], 1)
+        months.add(month)
+
+
+def _set_sequences(connection: Connection) -> None:
+    """Have PostgreSQL number new rows after the copied ones."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in tables():
+        column = table.autoincrement_column
+        if column is None:
+            continue
+        largest = connection.scalar(select(func.max(column)))
+        if largest is not None:
+            sequence = select(func.setval(func.pg_get_serial_sequence(table.name, column.name), largest))
+            connection.execute(sequence)
+
+
+def read_only(file: Path) -> str:
+    """Return the address of an SQLite file that is only read (https://sqlite.org/uri.html)."""
+    return f"sqlite:///{file.absolute().as_uri()}?mode=ro&uri=true"
+
+
+def faults_of_file(file: Path) -> Iterator[str]:
+    """Yield what is wrong with a backup file: damaged pages, missing rows that others refer to."""
+    with opened(read_only(file)) as engine, engine.connect() as connection:
+        for (line,) in connection.execute(text("PRAGMA integrity_check(20)")):
+            if line != "ok":
+                yield line
+        for table, row, parent, _ in connection.execute(text("PRAGMA foreign_key_check")).fetchmany(20):
+            yield f"row {row} of {table} refers to a missing row of {parent}"
