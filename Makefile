@@ -18,10 +18,10 @@ COMMAND := $(shell find reflow_accounts/cli -name '*.py') reflow_accounts/__init
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run dev test test-slow check bench format lock
+.PHONY: help run dev test test-slow test-cluster test-faults check bench format lock
 
 help:
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 run: .venv/.run build/cli/reflow.pyz ## Serve on HOST and PORT (127.0.0.1, 5000); the first time it installs, migrates and adds demo data
 	@exec $(BIN)/python -m flask --app wsgi serve
@@ -39,6 +39,14 @@ test: .venv/.dev build/cli/reflow.pyz ## Run the tests; installs a browser and a
 test-slow: .venv/.dev build/cli/reflow.pyz ## Run the tests that `make test` leaves out; `make test-slow BUT=long` leaves out those that take minutes
 	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and postgresql_later$(BUT:%= and not %)" $(TESTS)
 	@$(BIN)/python -m pytest -m "slow and not postgresql_later$(BUT:%= and not %)" $(TESTS)
+
+test-cluster: .venv/.dev ## Run three nodes with nginx and a PostgreSQL pair: restarts, kills, upgrade, failover
+	@$(BIN)/python -m tests.helpers.provision
+	@$(BIN)/python -m tests.reliability.cluster $(CHECK)
+
+test-faults: .venv/.dev ## Run the tests of faults: database, disk, mail, AWS, clients, clock, signals
+	@$(BIN)/python -m tests.helpers.provision
+	@$(BIN)/python -m tests.reliability.faults $(CHECK)
 
 check: .venv/.dev ## Check format, lint, types, imports, sizes, words, templates and secrets
 	@$(BIN)/ruff format --check --quiet . || { echo "Run: make format"; exit 1; }

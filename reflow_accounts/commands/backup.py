@@ -21,6 +21,9 @@ from reflow_accounts.database_url import database_address
 from reflow_accounts.transfer import TransferError
 
 
+_SHOWN = ("users", "teams", "api_keys", "uses")
+
+
 @click.command("backup")
 @click.argument("file", type=click.Path(path_type=Path))
 @handle_errors
@@ -80,9 +83,6 @@ def _copy_rows(file: Path) -> None:
         copied.execute("PRAGMA journal_mode = DELETE")
 
 
-_SHOWN = {"users": "users", "teams": "teams", "api_keys": "keys", "uses": "uses"}
-
-
 @click.command("restore-check")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @handle_errors
@@ -106,7 +106,7 @@ def check_backup(file: Path) -> None:
         faults.append(str(error) if known else "it is not a database of this service, or it is damaged")
     if faults:
         sys.exit("\n".join(f"reflow-accounts: {file}: {fault}" for fault in faults[:20]))
-    listed = ", ".join(f"{counts[name]} {label}" for name, label in _SHOWN.items())
+    listed = ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in _SHOWN)
     click.echo(f"{file} is whole: {listed}; {sum(counts.values())} rows in {len(counts)} tables.")
 
 

@@ -59,7 +59,7 @@ class LiveServer:
     def start(self) -> None:
         """Start the server and wait until it answers; raises with its log when it does not."""
         self.launch()
-        self._wait()
+        self.wait()
 
     def launch(self) -> None:
         """Start the server and do not wait."""
@@ -95,7 +95,8 @@ class LiveServer:
         self.kill()
         self.start()
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Wait until the server is ready; raises with its log when it does not start."""
         deadline = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < deadline:
             assert self.process

@@ -1,0 +1,1 @@
+"""Several nodes, and faults: `make test-cluster` and `make test-faults`."""
