@@ -20,7 +20,6 @@ from reflow_accounts.database import db
 from reflow_accounts.database_url import database_address
 from reflow_accounts.transfer import TransferError
 
-
 _SHOWN = ("users", "teams", "api_keys", "uses")
 
 
