@@ -22,11 +22,14 @@ ROUNDS = 30
 SMALL_KEYS = 10_000
 PATHS = (
     "/account/api-keys",
+    "/account/api-keys/{key}",
+    "/account/api-keys/{key}/revocation",
     "/account/activity",
     "/account/activity?key={key}",
     "/account/activity?key={key}&period=7d",
     "/api/v1/keys",
     "/api/v1/keys/{key}/uses",
+    "/api/v1/keys/{key}/usage",
 )
 
 
