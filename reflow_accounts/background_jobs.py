@@ -10,6 +10,7 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
+from reflow_accounts.api_auth import refused_keys
 from reflow_accounts.api_keys.client_digest import send_client_digests
 from reflow_accounts.api_keys.reminders import remind_of_unused_keys, send_reminders
 from reflow_accounts.api_keys.usage.clients import collect_clients, prune_clients
@@ -54,7 +55,7 @@ class BackgroundJob:
 def jobs_of(settings: Settings) -> list[list[BackgroundJob]]:
     """Return the jobs of a serving process; each inner list gets its own thread."""
     mail = [MAIL_JOBS] if settings.mail_sender == "inside" else []
-    return [HOUSEKEEPING, *mail]
+    return [HOUSEKEEPING, CANARIES, *mail]
 
 
 class JobRunner:
@@ -105,6 +106,10 @@ class JobRunner:
             if name in self._jobs and not self._failures[name]:
                 self._due_at[name] = time.monotonic()
                 self._changed.notify_all()
+        return name in self._jobs
+
+    def has(self, name: str) -> bool:
+        """Return whether this runner has a job."""
         return name in self._jobs
 
     def _wait_for_next(self) -> BackgroundJob | None:
@@ -170,6 +175,11 @@ def wake(name: str) -> bool:
     return any([running.wake(name) for running in _running])  # noqa: C419  # wake all of them
 
 
+def has(name: str) -> bool:
+    """Return whether this process runs a job."""
+    return any(running.has(name) for running in _running)
+
+
 def is_stopping() -> bool:
     """Return whether running jobs should end."""
     return any(running.is_stopping for running in _running)
@@ -208,9 +218,12 @@ HOUSEKEEPING = [
     BackgroundJob("old invitations", 24 * HOUR, _and_commit(prune_invitations)),
     BackgroundJob("months", 24 * HOUR, ensure_months),
 ]
+# A thread of its own, so that no longer job delays it.
+CANARIES = [BackgroundJob("canaries", 1.0, refused_keys.note_waiting)]
 MAIL_JOBS = [
     BackgroundJob("mail", 1.0, lambda: sender.send_due(is_stopping)),
     BackgroundJob("old mail", 24 * HOUR, sender.prune_done),
 ]
 when_posted(lambda: wake("mail"))
 set_waker(lambda: wake("roll-up"))
+refused_keys.set_job(lambda: has("canaries"))

@@ -1,6 +1,8 @@
-"""Records requests whose key was refused: known keys before the answer, canaries after it."""
+"""Records requests whose key was refused: known keys before the answer, canaries by a background job."""
 
 import logging
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 
 from flask import Flask, Response, current_app, g
@@ -12,7 +14,24 @@ from reflow_accounts.database import db, now
 from reflow_accounts.web.request_info import Client, client
 
 _UNKNOWN = 0
+# Requests with unknown keys that wait for the job; the oldest are dropped when there are more.
+_MOST_WAITING = 10_000
+_waiting: deque[tuple[str, Refused, Client]] = deque(maxlen=_MOST_WAITING)
+# Whether this process has the job that looks for canaries.
+_has_job: Callable[[], bool] = lambda: False  # noqa: E731
 _logger = logging.getLogger(__name__)
+
+
+def set_job(has_job: Callable[[], bool]) -> None:
+    """Set the function that says whether `note_waiting` runs regularly in this process."""
+    global _has_job
+    _has_job = has_job
+
+
+def note_waiting() -> None:
+    """Look for canaries among the unknown keys of the last second."""
+    while _waiting:
+        _note_canary(*_waiting.popleft())
 
 
 def remember(secret: str, key_id: int | None, code: Code) -> None:
@@ -30,16 +49,19 @@ def refusal(key_id: int, code: Code, method: str, path: str) -> Refused:
 def record_remembered(response: Response, method: str, path: str) -> None:
     """Record the refused key of this request, in a transaction of its own. Failures are logged only.
 
-    An unknown secret may be that of a canary. That is looked up after the answer is sent: nothing about the answer,
-    its time included, tells a canary from an unknown key.
+    An unknown secret may be that of a canary. A job looks it up later: nothing about the answer, its time included,
+    tells a canary from an unknown key. Without the job it is looked up after the answer.
     """
     secret, key_id, code = g.pop("refused_key", ("", None, None))
     if not secret:
         return
     refused = refusal(key_id or _UNKNOWN, code, method, path)
     if key_id is None:
+        if _has_job():
+            _waiting.append((secret, refused, client()))
+            return
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-        response.call_on_close(partial(_note_canary, app, secret, refused, client()))
+        response.call_on_close(partial(_note_in, app, secret, refused, client()))
         return
     try:
         record_refusal(refused)
@@ -49,11 +71,15 @@ def record_remembered(response: Response, method: str, path: str) -> None:
         _logger.error("a refused key could not be recorded: %s", type(error).__name__)
 
 
-def _note_canary(app: Flask, secret: str, refused: Refused, who: Client) -> None:
+def _note_in(app: Flask, secret: str, refused: Refused, who: Client) -> None:
     with app.app_context():
-        try:
-            if note_presentation(secret, refused, who):
-                db.session.commit()
-        except Exception as error:  # the answer is sent already
-            db.session.rollback()
-            _logger.error("a canary could not be recorded: %s", type(error).__name__)
+        _note_canary(secret, refused, who)
+
+
+def _note_canary(secret: str, refused: Refused, who: Client) -> None:
+    try:
+        if note_presentation(secret, refused, who):
+            db.session.commit()
+    except Exception as error:  # the answer is sent already
+        db.session.rollback()
+        _logger.error("a canary could not be recorded: %s", type(error).__name__)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reflow_accounts.api_auth import refused_keys
 from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import API_PREFIX, KEY_PREFIX
 from tests.api_auth.both_paths import AUTHORIZE, ME, BothPaths
@@ -64,3 +65,16 @@ def test_canary_is_made_with_the_form_and_marked_in_the_table(cast, client):
     assert "Rotate bait" not in row.text
     ada.submit(ada.page(NEW), KEYS, name="plain")
     assert "plain Canary" not in ada.page(KEYS).text
+
+
+def test_where_jobs_run_a_canary_is_looked_up_by_one_and_not_with_the_request(app, both, canary):
+    mailbox = Mailbox(app)
+    refused_keys.set_job(lambda: True)
+    try:
+        both.event_loop(ME, canary[2]["secret"])
+        assert mailbox.deliver() == []
+        with app.app_context():
+            refused_keys.note_waiting()
+    finally:
+        refused_keys.set_job(lambda: False)
+    assert [message["Subject"] for message in mailbox.deliver()] == ["The canary key bait was used"]

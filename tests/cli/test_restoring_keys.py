@@ -36,3 +36,12 @@ def test_canary_is_created_and_refused(keyed, ada):
     key = json.loads(outcome.stdout)
     assert key["canary"] is True
     assert request(ada.url, "GET", "/me", key["secret"])[1]["code"] == "unknown_key"
+
+
+def test_question_before_a_revocation_says_who_used_the_key(keyed, ada):
+    key = ada.new_key()
+    request(ada.url, "GET", "/me", key["secret"])
+    outcome = keyed.run_at_a_screen("keys", "revoke", key["name"], answers=(("Revoke it?", "n"),))
+    assert "Uses: 1 in 24 hours, 1 in 7 days, 1 in 30 days." in outcome.stdout
+    assert "used it just now, from 127.0.0.1." in outcome.stdout
+    assert outcome.code == 1
