@@ -10,7 +10,7 @@ from reflow_accounts.activity import pages as activity_pages
 from reflow_accounts.api_auth import api as api_auth_api
 from reflow_accounts.api_auth import bearer
 from reflow_accounts.api_keys import api as api_keys_api
-from reflow_accounts.api_keys.pages import ci_key, own_keys, service_account_keys
+from reflow_accounts.api_keys.pages import ci_key, lost_answers, own_keys, service_account_keys
 from reflow_accounts.auth import api as auth_api
 from reflow_accounts.auth import pages as auth_pages
 from reflow_accounts.auth.current_user import Caller, current_user, set_caller
@@ -18,6 +18,7 @@ from reflow_accounts.auth.login_manager import ask_to_log_in, was_signed_in
 from reflow_accounts.auth.second_factor import has_second_factor
 from reflow_accounts.auth.step_up import ensure_open_console
 from reflow_accounts.contract import API_PREFIX
+from reflow_accounts.errors import Conflict
 from reflow_accounts.help import pages as help_pages
 from reflow_accounts.marketplace import pages as marketplace_pages
 from reflow_accounts.monitoring import pages as monitoring_pages
@@ -29,6 +30,7 @@ from reflow_accounts.teams import pages as teams_pages
 from reflow_accounts.users import pages as users_pages
 from reflow_accounts.web import htmx
 from reflow_accounts.web.csrf import check_csrf
+from reflow_accounts.web.error_handlers import stale_page
 from reflow_accounts.web.openapi import api as openapi
 
 
@@ -36,6 +38,9 @@ def require_login() -> Response | None:
     """Require a session, and check the CSRF token."""
     if not browser.is_authenticated:
         return ask_to_log_in()
+    if htmx.person() not in ("", browser.user.public_id):
+        sentence = f"You are signed in as {browser.user.full_name} now, in another tab. Nothing was sent."
+        return stale_page(Conflict.status, sentence)
     set_caller(Caller(browser.user.id, session=browser.session))
     check_csrf()
     return None
@@ -87,6 +92,7 @@ BLUEPRINTS = {
         own_keys.blueprint,
         service_account_keys.blueprint,
         ci_key.blueprint,
+        lost_answers.blueprint,
         *teams_pages.ACCOUNT,
         subscriptions_pages.pages,
         activity_pages.pages,

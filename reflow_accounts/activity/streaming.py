@@ -23,7 +23,7 @@ PATIENCE_SECONDS = 60
 SLOWEST_BYTES_A_SECOND = 1024
 
 CUT_SHORT = "This file is not complete. Download it again."
-_BUSY = "Other downloads are under way. Nothing was changed. Try again when they are finished."
+_BUSY = "Other downloads are under way. Try again when they are finished."
 _logger = logging.getLogger(__name__)
 _running: WeakKeyDictionary[Iterator[bytes], int] = WeakKeyDictionary()
 _running_lock = Lock()

@@ -37,7 +37,7 @@ _NO_SUBSCRIPTION = (
     "No team of this key's user has an active AWS Marketplace subscription. Contact support; "
     "the key works again when the subscription does."
 )
-_UNRECORDED = "The request could not be recorded. Nothing was changed. Try again."
+_UNRECORDED = "The request could not be recorded. Look whether it changed anything, then try again."
 _LOOK_UP = text(LOOK_UP.format(":digest", ":now")).bindparams(
     bindparam("digest", type_=LargeBinary), bindparam("now", type_=UTCDateTime)
 )

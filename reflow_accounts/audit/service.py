@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, event, or_, select
+from sqlalchemy import ColumnElement, and_, event, func, or_, select
 from sqlalchemy.orm import Session, SessionTransaction
 
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action, EventGroup
@@ -15,7 +15,10 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import NotFound
 from reflow_accounts.web import request_logging
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, older_than, read_entry_id
+from reflow_accounts.web.request_info import form_nonce
 
+# How many acts are searched for that of a form.
+_NEWEST = 10_000
 _PENDING = "acts to log"
 # Details that name or count things. The others hold text that people typed and are not logged.
 _LOGGED_DETAILS = ("key", "passkey", "session", "count", "left", "kind", "factors")
@@ -75,6 +78,9 @@ def record(
     Activity shows the act. `details` are plain values for support and programs, never secrets. Acts of
     requests are also logged after the commit.
     """
+    nonce = form_nonce()
+    if nonce:
+        details = {**details, "form": nonce}
     db.session.add(
         AuditEvent(
             action=action,
@@ -141,6 +147,21 @@ def position_of_event(
     if at is None:
         raise NotFound(NO_SUCH_ENTRY)
     return Position(at, number)
+
+
+def acts_of_form(nonce: str, *, by: Actor) -> list[AuditEvent]:
+    """Return the acts of this user that a form with this nonce did, without the proof of who sent it.
+
+    Looks at the newest acts only: a page asks within minutes, when the answer to its form did not arrive.
+    """
+    newest = db.session.scalar(select(func.max(AuditEvent.id))) or 0
+    query = select(AuditEvent).where(
+        AuditEvent.id > newest - _NEWEST,
+        AuditEvent.actor_id == by.id,
+        AuditEvent.action.not_in((Action.CONFIRMED, Action.CONFIRMATION_REFUSED)),
+        AuditEvent.details["form"].as_string() == nonce,
+    )
+    return list(db.session.scalars(query.order_by(AuditEvent.id)))
 
 
 def _visible(

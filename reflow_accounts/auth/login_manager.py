@@ -1,6 +1,6 @@
 """Connects the cookie of Flask-Login with the session's row."""
 
-from flask import flash, redirect, session, url_for
+from flask import flash, redirect, request, session, url_for
 from flask_login import UserMixin, current_user, login_user, logout_user
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
@@ -9,7 +9,7 @@ from reflow_accounts.auth.login import find_session, touch
 from reflow_accounts.auth.models import SessionKind, UserSession
 from reflow_accounts.database import db, login_manager
 from reflow_accounts.users.models import User
-from reflow_accounts.web import htmx, request_logging
+from reflow_accounts.web import error_handlers, htmx, request_logging
 from reflow_accounts.web.redirects import current_page
 
 # Flask-Login stores the session's value under this name in the signed cookie.
@@ -66,7 +66,10 @@ def leave() -> None:
 
 
 def ask_to_log_in() -> Response:
-    """Redirect to the log-in page, and back to this page after login."""
+    """Redirect to the log-in page, and back to this page after login; a form that htmx sent keeps its content."""
+    if htmx.is_htmx() and request.method == "POST":
+        session.clear()
+        return error_handlers.old_session(401)
     if was_signed_in() or htmx.is_htmx():
         session.clear()
         flash("Your session ended. Log in to continue.", "session")

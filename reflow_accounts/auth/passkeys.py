@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,6 +52,20 @@ class Site:
         # Browsers send it in lower case, without the scheme's default port.
         is_usual = parts.port in (None, 443 if parts.scheme == "https" else 80)
         return cls(domain, f"{parts.scheme}://{domain}" + ("" if is_usual else f":{parts.port}"))
+
+    @property
+    def address(self) -> str:
+        """The IP address in place of a domain name, or "": browsers create no passkeys at an address."""
+        try:
+            return str(ip_address(self.domain))
+        except ValueError:
+            return ""
+
+    @property
+    def local_name(self) -> str:
+        """The origin with a name in place of the address of this machine, or ""."""
+        is_local = self.address and ip_address(self.address).is_loopback
+        return self.origin.replace(self.domain, "localhost") if is_local else ""
 
 
 def passkeys_of(user: User) -> list[Passkey]:

@@ -58,7 +58,7 @@ _OF_ADDRESS: dict[Act, tuple[RateLimitItem, ...]] = {
 _SUCCESSES_OF_ACCOUNT = RateLimitItemPerMinute(120, 5)
 _SUCCESSES_OF_ADDRESS = RateLimitItemPerMinute(600, 5)
 _logger = logging.getLogger(__name__)
-_SORRY = "Reflow cannot count attempts right now. Nothing was changed. Try again in a few seconds."
+_SORRY = "Reflow cannot count attempts right now. Try again in a few seconds."
 
 Counter = tuple[RateLimitItem, str, str, str]
 

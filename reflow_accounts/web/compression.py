@@ -14,6 +14,7 @@ from flask_compress import Compress
 from reflow_accounts import paths
 from reflow_accounts.web.security_headers import IMMUTABLE
 
+_FOR_READERS = re.compile(rb"^\s*//[^\n]*\n|^\s+|/\*.*?\*/", re.MULTILINE | re.DOTALL)
 _FINGERPRINT_LENGTH = 12
 # In the order of preference. Higher levels than these would take too long for a page that is made per request.
 _ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
@@ -103,10 +104,8 @@ def _names() -> frozenset[str]:
 @cache
 def _content(name: str) -> bytes:
     content = (paths.STATIC / name).read_bytes()
-    # Comments and indentation are for who reads the stylesheet in the repository.
-    return (
-        re.sub(rb"/\*.*?\*/|(?<=\n)\s+", b"", content, flags=re.DOTALL) if name.endswith(".css") else content
-    )
+    # Comments and indentation are for readers of the repository.
+    return _FOR_READERS.sub(b"", content) if name.startswith(("css/", "js/")) else content
 
 
 @cache

@@ -6,7 +6,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app, g, json, render_template, request, url_for
+from flask import Flask, Response, current_app, flash, g, json, redirect, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -17,7 +17,6 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import DomainError, RateLimited, Unauthenticated, Unavailable, ValidationFailed
 from reflow_accounts.web import htmx, redirects, request_logging
 from reflow_accounts.web.filters import rfc3339
-from reflow_accounts.web.redirects import current_page
 from reflow_accounts.web.request_info import path
 
 PROBLEM_TYPE = "application/problem+json"
@@ -50,7 +49,7 @@ _SENTENCES = {
     422: "The address holds something that this page does not understand. Go back and try again.",
     413: "The request is too large.",
     415: "Send the body as JSON with Content-Type: application/json.",
-    503: "Reflow cannot reach its database. Nothing was changed. Try again in a few seconds.",
+    503: "Reflow cannot reach its database. Try again in a few seconds.",
 }
 _HEADINGS = {
     400: "This request could not be understood",
@@ -61,6 +60,9 @@ _HEADINGS = {
     500: "Something went wrong on our side",
     503: "Reflow is not available right now",
 }
+# What the server knows of a request that it did not begin, and what the person has to find out about others.
+_NOT_BEGUN = "Reflow cannot reach its database. Nothing was changed. Try again in a few seconds."
+_LOOK = " Look whether your change was made before you send it again."
 _logger = logging.getLogger("reflow_accounts")
 
 
@@ -91,16 +93,38 @@ def problem(status: int, code: str, detail: str, title: str = "", **members: Any
     return response
 
 
-def error_page(status: int, sentence: str, heading: str = "", request_id: str = "") -> Response:
-    """Return an error page, or the content of an error dialog."""
+def error_page(status: int, sentence: str, heading: str = "", *, is_stale: bool = False) -> Response:
+    """Return an error page; for htmx a dialog, or a note about an error of the server.
+
+    `is_stale`: the page in the browser shows what is not there any more, and is reloaded.
+    """
     heading = heading or _HEADINGS.get(status) or HTTPStatus(status).phrase
+    is_for_a_part = htmx.is_htmx() and not htmx.is_dialog()
+    template, frame = "errors/problem.html", {"sheet": "layouts/dialog.html", "is_dialog": True}
+    if status >= 500 and htmx.is_htmx():
+        template = "errors/note.html"
     page = render_template(
-        "errors/problem.html", heading=heading, sentence=sentence, status=status, request_id=request_id
+        template,
+        heading=heading,
+        sentence=sentence,
+        request_id=request_logging.request_id() if status >= 500 else "",
+        is_stale=is_stale,
+        **frame if is_for_a_part else {},
     )
     response = Response(page, status, mimetype="text/html")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return response
+    return htmx.in_new_dialog(response) if is_for_a_part else response
+
+
+def stale_page(status: int, sentence: str) -> Response:
+    """Return the answer to htmx of a page whose content changed meanwhile: it says so and reloads the page."""
+    return error_page(status, sentence, "This page is out of date", is_stale=True)
+
+
+def old_session(status: int) -> Response:
+    """Return the answer to a form that htmx sent from a page of an ended or another session."""
+    return htmx.in_note(Response(render_template("errors/session.html"), status, mimetype="text/html"))
 
 
 def not_ready(*names: str) -> Response:
@@ -128,7 +152,7 @@ def _refuse() -> Response | None:
     g.database_is_away = True
     if request.path == "/readyz":
         return not_ready("threads")
-    raise Unavailable(_SENTENCES[503])
+    raise Unavailable(_NOT_BEGUN)
 
 
 def _log_refusal(response: Response) -> Response:
@@ -143,7 +167,7 @@ def _log_refusal(response: Response) -> Response:
 def domain_error(error: DomainError) -> Response:
     """Return the response to a domain error; roll back."""
     db.session.rollback()
-    answer = _domain_problem(error) if is_api() else error_page(error.status, str(error))
+    answer = _domain_problem(error) if is_api() else _page_of(error.status, str(error))
     if isinstance(error, RateLimited):
         answer.headers.update(error.headers)
     return answer
@@ -158,9 +182,12 @@ def _domain_problem(error: DomainError) -> Response:
 
 
 def _csrf_error(error: CSRFError) -> Response:
-    """Return the response to a token of an old session: for htmx, a redirect to the log-in page."""
+    """Return the response to a token of an old session."""
     if htmx.is_htmx():
-        return htmx.go_to(url_for("public.auth.login", next=current_page()))
+        return old_session(400)
+    if request.path == url_for("public.auth.log_in"):
+        flash("This page was open for too long. Log in again.", "session")
+        return redirect(request.full_path.rstrip("?"), 303)  # type: ignore[return-value]  # Flask's own class
     return error_page(
         400, "This page was open for too long, or your session ended. Go back, reload and try again."
     )
@@ -172,7 +199,7 @@ def _http_error(error: HTTPException) -> Response:
         return error.get_response()  # type: ignore[return-value]  # a redirect made by the router
     is_ours = type(error).description != error.description
     sentence = (is_ours and error.description) or _SENTENCES.get(status) or HTTPStatus(status).phrase
-    answer = _api_http_error(error, status, sentence) if is_api() else error_page(status, sentence)
+    answer = _api_http_error(error, status, sentence) if is_api() else _page_of(status, sentence)
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
             answer.headers[name] = value
@@ -201,7 +228,7 @@ def database_error(error: Exception) -> Response:
     _logger.warning("database not available: %s", type(getattr(error, "orig", error)).__name__)
     if is_api():
         return problem(503, Code.UNAVAILABLE, _SENTENCES[503], Unavailable.title)
-    return error_page(503, _SENTENCES[503])
+    return error_page(503, _SENTENCES[503] + _advice())
 
 
 def is_database_away() -> bool:
@@ -221,9 +248,21 @@ def _unexpected(error: Exception) -> Response:
         return problem(500, Code.INTERNAL_ERROR, sentence, "Internal error", request_id=request_id)
     if current_app.testing:
         raise error
-    return error_page(
-        500, "Nothing was changed. Try again, or contact support and quote the number.", "", request_id
-    )
+    return error_page(500, f"Try again, or contact support and quote the number.{_advice()}")
+
+
+def _page_of(status: int, sentence: str) -> Response:
+    if status == HTTPStatus.NOT_FOUND and htmx.is_htmx():
+        return stale_page(
+            status, "What you chose is not there any more. Somebody changed or removed it meanwhile."
+        )
+    return error_page(status, sentence)
+
+
+def _advice() -> str:
+    """Return what to do after a form whose outcome is unknown; app.js asks about it when htmx sent the form."""
+    is_form = request.method == "POST" and not htmx.is_htmx()
+    return _LOOK if is_form else ""
 
 
 def _flat(messages: Any, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:

@@ -46,6 +46,18 @@ def close_dialog(response: Response, message: str) -> Response:
     return response
 
 
+def person() -> str:
+    """Return the public id of the user for whom the page that sent the request was made, or ""."""
+    return request.headers.get("Reflow-Person", "") if is_htmx() else ""
+
+
+def in_note(response: Response) -> Response:
+    """Make htmx put the response above the form that was sent, which keeps what was typed into it."""
+    response.headers["HX-Retarget"] = "#dialog-panel .dlg-body" if is_dialog() else "#main"
+    response.headers["HX-Reswap"] = "afterbegin"
+    return response
+
+
 def in_new_dialog(response: Response) -> Response:
     """Make htmx show the response as a dialog, whatever the target of the request."""
     response.headers["HX-Retarget"] = "#modal"

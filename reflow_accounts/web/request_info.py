@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from flask import current_app, request
+from flask import current_app, has_request_context, request
 from werkzeug.http import parse_list_header
 
 from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX
@@ -15,6 +15,7 @@ LONGEST_USER_AGENT = 255
 LONGEST_PATH = 255
 
 # Keys, sessions, and the signature of a mailed link.
+_NONCE = re.compile(r"[0-9A-Za-z_-]{16,80}", re.ASCII)
 _SECRET = re.compile(rf"({KEY_PREFIX}|{SESSION_PREFIX}|lnk_[0-9A-Za-z]+\.)[0-9A-Za-z_-]+")
 # An address as proxies write it: IPv4 with or without a port, IPv6 with or without brackets, a port only after
 # brackets (RFC 7239, 6.1).
@@ -93,6 +94,12 @@ def forwarded(header: str, proxies: int) -> str:
         return ""
     values = parse_list_header(header)
     return values[-proxies] if len(values) >= proxies else ""
+
+
+def form_nonce() -> str:
+    """Return the nonce that app.js sends with a form, or ""; the same when the form is sent again."""
+    nonce = request.headers.get("Reflow-Form", "") if has_request_context() else ""
+    return nonce if _NONCE.fullmatch(nonce) else ""
 
 
 def path() -> str:

@@ -31,6 +31,7 @@
   };
   const finish = (message) => {
     const open = dialog();
+    if (open?.querySelector("[data-stale]")) return location.reload();
     const revealed = open?.querySelector("[data-unsaved]");
     if (open?.open) open.close();
     modal.replaceChildren();
@@ -70,9 +71,13 @@
       });
       arrived.showModal();
     }
-    // The button was removed with its row: focus the heading of its section.
+    // The button was removed with its row: focus the heading of its section, or of the page.
     const part = detail.ctx?.target?.id && byId(detail.ctx.target.id);
-    if (document.activeElement === document.body && part?.matches("section")) byId(part.getAttribute("aria-labelledby"))?.focus();
+    if (document.activeElement === document.body) byId(part?.getAttribute("aria-labelledby") || "heading")?.focus();
+    // A form of an old session, which keeps what was typed, gets the token of the session of now.
+    for (const place of document.querySelectorAll("[data-token]")) {
+      for (const field of document.getElementsByName("csrf_token")) field.value = place.dataset.token;
+    }
     const announced = part?.dataset?.announce;
     if (announced) say(announced);
     enhance();
@@ -121,7 +126,11 @@
     "[data-close]": leave,
     "[data-copy]": copy,
     "[data-copies]": copyLines,
-    "[data-download]": (link) => saved(link.closest("form"), "Downloaded", link.dataset.download),
+    // Whether the browser saves the file is not known here.
+    "[data-download]": (link) => {
+      link.closest("form").querySelector("[data-status]").textContent = "Download started";
+      say(link.dataset.download);
+    },
     "[data-back]": (button) => {
       const form = button.form;
       form.querySelector("[data-guard]").hidden = true;
@@ -137,10 +146,14 @@
       button.closest(".note").remove();
       byId("heading")?.focus();
     },
-    "[data-again]": (button) => {
+    "[data-next]": (button) => {
+      const note = button.closest(".note");
+      if (button.dataset.next === "ask") return ask(note);
+      if (button.dataset.next === "login") return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
       (failed.querySelector("[data-busy]") || byId("heading"))?.focus();
-      button.closest(".note").remove();
-      failed.requestSubmit();
+      note.remove();
+      if (failed.matches("form")) failed.requestSubmit();
+      else location.reload();
     },
   };
   document.addEventListener("click", ({ target }) => {
@@ -167,6 +180,19 @@
   // --- Pending and failed requests ---------------------------------------------
 
   let failed;
+  // One for each form that is sent; the same when it is sent again.
+  const nonces = new WeakMap();
+  const nonceOf = (form) => {
+    if (form.elements?.nonce) return form.elements.nonce.value;
+    if (!nonces.has(form)) nonces.set(form, crypto.getRandomValues(new Uint32Array(6)).join("-"));
+    return nonces.get(form);
+  };
+  document.addEventListener("htmx:config:request", ({ target, detail: { ctx: { request } } }) => {
+    request.headers["Reflow-Person"] = document.documentElement.dataset.person || "";
+    if (request.method === "POST") request.headers["Reflow-Form"] = nonceOf(target);
+  });
+  const copyOf = (id) => byId(id).content.firstElementChild.cloneNode(true);
+  const noteAtTop = (note) => (dialog()?.querySelector(".dlg-body") || byId("api-keys-notes") || byId("heading")?.parentElement || byId("main")).prepend(note);
   const waiting = new WeakMap();
   const bar = document.createElement("div");
   bar.className = "bar";
@@ -180,7 +206,7 @@
     [button.textContent, button.dataset.busy] = [button.dataset.busy, button.textContent];
   };
   document.addEventListener("htmx:before:request", ({ target, detail }) => {
-    document.querySelector("[data-failure]")?.remove();
+    for (const note of document.querySelectorAll("[data-failure]")) note.remove();
     busy(target, true);
     waiting.set(detail.ctx, {
       form: target,
@@ -196,15 +222,45 @@
     bar.remove();
     for (const id of ["live", "dialog-live"]) if (byId(id)?.textContent === "Still working…") say("", id);
     if (form) busy(form, false);
+    if (detail.ctx.response?.status < 500) nonces.delete(form);
   });
-  const fail = ({ target, detail }) => {
-    if (detail.ctx?.response && detail.ctx.response.status < 500) return;
+  const fail = ({ target, detail: { ctx } }) => {
+    const response = ctx?.response;
+    if (response && response.status < 500) return;
     failed = target;
-    const note = byId("unreachable").content.firstElementChild.cloneNode(true);
+    const sent = response && new DOMParser().parseFromString(ctx.text || "", "text/html").querySelector(".note");
+    const note = sent || copyOf("unreachable");
     note.dataset.failure = "";
-    if (detail.ctx?.response) note.querySelector("h3").textContent = "Something went wrong on our side";
-    const place = dialog()?.querySelector(".dlg-body") || byId("api-keys-notes") || byId("heading").parentElement;
-    place.prepend(note);
+    if (response && !sent) note.querySelector("h3").textContent = "Something went wrong on our side";
+    noteAtTop(note);
+    if (ctx?.request.method === "POST") ask(note);
+  };
+  // The form was sent, the answer did not arrive: ask what happened, by the nonce.
+  const ask = async (note) => {
+    const words = note.querySelector("[data-result]");
+    const next = note.querySelector("[data-next]");
+    next.hidden = true;
+    const unknown = "The answer did not arrive, so it is not known whether this was done.";
+    words.textContent = `${unknown} Asking Reflow…`;
+    let outcome = {}, [advice, label, todo] = [unknown, "Ask again", "ask"];
+    try {
+      const answer = await fetch(`/account/outcome?nonce=${nonceOf(failed)}`);
+      // The answer that was lost may have held the new value of the session.
+      if (answer.redirected) [advice, label, todo] = [`${unknown} Log in again to see.`, "Log in", "login"];
+      else outcome = await answer.json();
+    } catch { /* It is still not known. */ }
+    if (outcome.done) return recover(outcome.key);
+    if (outcome.done === false) [advice, label, todo] = ["Reflow has not done it. Try again; it is done once at most.", "Try again", "again"];
+    [words.textContent, next.textContent, next.dataset.next] = [advice, label, todo];
+    next.hidden = false;
+  };
+  const recover = async (key) => {
+    const keys = byId("api-keys-table")?.dataset.keys;
+    if (key && keys) return htmx.ajax("GET", `${keys}/${key}/replacement`, { target: "#dialog-panel", swap: "innerHTML", headers: { "HX-Target": "div#dialog-panel" } });
+    await htmx.ajax("GET", location.pathname + location.search, { target: "#main", swap: "innerHTML" });
+    const note = copyOf("recovered");
+    finish(note.textContent.trim());
+    noteAtTop(note);
   };
   document.addEventListener("htmx:response:error", fail);
   document.addEventListener("htmx:error", fail);
@@ -220,7 +276,8 @@
     for (const form of document.querySelectorAll("[data-script]")) load(form.dataset.script);
     for (const part of document.querySelectorAll("[data-copy][hidden], [data-copies][hidden], [data-dismiss][hidden]")) part.hidden = false;
     for (const part of document.querySelectorAll("[data-without-script]")) part.remove();
-    for (const form of document.querySelectorAll("[data-unsaved]")) form.noValidate = true;
+    // The guard asks instead of the browser, which would call the box invalid from the start.
+    for (const form of document.querySelectorAll("[data-unsaved]")) form.elements.saved.required = false;
   };
   enhance();
   document.querySelector("main [data-unsaved] [data-copy]")?.focus();

@@ -10,8 +10,8 @@
   };
   const words = {
     InvalidStateError: "This device has a passkey for your account already.",
-    NotAllowedError: "The browser did not use a passkey. Nothing was changed; you can try again.",
-    TypeError: "You are offline or Reflow cannot be reached. Nothing was changed; you can try again.",
+    NotAllowedError: "The browser did not use a passkey. You can try again.",
+    TypeError: "You are offline or Reflow cannot be reached. Try again.",
   };
 
   const credential = async (form) => {

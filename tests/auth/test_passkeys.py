@@ -186,3 +186,13 @@ def test_passkey_is_a_proof_of_who_one_is(app, cast, ada, laptop):
     answer = ada.send(address, name="Phone", proof_credential=authenticator.get(ada.send(options).json))
     assert (answer.status_code, answer.headers["Location"]) == (303, TAB)
     assert "Phone" in [one.name for one in kept(app)]
+
+
+def test_at_an_address_the_tab_says_why_no_passkey_can_be_added(cast, client):
+    cast.ada.sign_in(client)
+    assert "Add a passkey" in client.page("/account/security").text
+    page = client.page("/account/security", headers={"Host": "127.0.0.1:5000"})
+    assert "Passkeys belong to a domain name" not in client.page("/account/security").text
+    assert "this site is open at the address 127.0.0.1" in page.text
+    assert "Add a passkey" not in page.text
+    assert "http://localhost:5000" in [link["href"] for link in page.all("a")]

@@ -22,7 +22,8 @@ class Exchange:
     def answer(self) -> bytes:
         """Ask the real server and return its whole answer."""
         with socket.create_connection(self.proxy.upstream, timeout=30) as server:
-            server.sendall(self.request)
+            # Browsers would have the server wait for further requests.
+            server.sendall(re.sub(rb"(?i)\r\nConnection: keep-alive", b"\r\nConnection: close", self.request))
             return b"".join(iter(lambda: server.recv(65536), b""))
 
 

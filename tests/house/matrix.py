@@ -92,6 +92,9 @@ y 4 4 4 L 4 L  GET     /account/api-keys/<key_id>/revocation
 y 4 4 4 L 4 L  POST    /account/api-keys/<key_id>/revocation
 y 4 4 4 L 4 L  GET     /account/api-keys/<key_id>/rotation
 y 4 4 4 L 4 L  POST    /account/api-keys/<key_id>/rotation
+y 4 4 4 L 4 L  GET     /account/api-keys/<key_id>/replacement
+y 4 4 4 L 4 L  POST    /account/api-keys/<key_id>/replacement
+y y y y L y L  GET     /account/outcome
 y y y y L y L  GET     /account/activity
 y y y 4 L 4 L  GET     /account/activity?team=<team_id>
 y y y 4 L 4 L  GET     /account/activity?account=<account_id>
@@ -143,6 +146,8 @@ y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/ke
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/revocation
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/rotation
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/rotation
+y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/replacement
+y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/keys/<key_id>/replacement
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/ci-key
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/ci-key
 """

@@ -7,6 +7,7 @@ import time_machine
 
 from reflow_accounts.database import now
 from tests.helpers import rows
+from tests.helpers.html import parse
 
 UNSAFE = [
     ("/login", {"email": "ada@acme.example", "password": "reflow-demo-password"}),
@@ -32,7 +33,8 @@ def test_form_without_token_is_refused(app, cast, client, api, number, token):
     if token == "another's":
         token = app.test_client().get("/login") and app.test_client().csrf_token()[:-1] + "x"
     data = fields if token is None else fields | {"csrf_token": token}
-    assert client.post(path, data=data).status_code == 400
+    # The log-in page is shown anew, with the reason.
+    assert client.post(path, data=data).status_code == (303 if path == "/login" else 400)
     assert rows.acts(app) == before
     assert api(key.secret).get("/me").status_code == 200
     assert client.get("/account/profile").status_code == 200
@@ -67,11 +69,21 @@ def test_support_pages_check_csrf(app, cast, client):
     assert rows.acts(app) == before
 
 
-def test_htmx_with_an_old_token_is_sent_to_the_log_in_page(cast, client):
+def test_old_log_in_form_is_shown_anew_with_the_reason(cast, client):
+    client.get("/login")
+    answer = client.post("/login?next=/account/team", data={"email": cast.ada.email, "csrf_token": "old"})
+    assert answer.headers["Location"] == "/login?next=/account/team"
+    assert "This page was open for too long. Log in again." in client.get(answer.headers["Location"]).text
+
+
+def test_htmx_form_of_an_old_session_gets_a_new_token(cast, client):
     cast.ada.sign_in(client)
-    headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/account/api-keys"}
+    headers = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
     answer = client.post("/account/api-keys", data={"name": "x"}, headers=headers)
-    assert answer.headers["HX-Redirect"].startswith("/login")
+    assert (answer.status_code, answer.headers["HX-Reswap"]) == (400, "afterbegin")
+    [note] = [part for part in parse(answer.text).all("div") if part["data-token"]]
+    again = {"name": "x", "nonce": "n", "csrf_token": note["data-token"]}
+    assert client.post("/account/api-keys", data=again, headers=headers).status_code == 201
 
 
 def test_token_of_another_session_is_refused(app, cast, client):

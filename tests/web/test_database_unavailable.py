@@ -1,5 +1,6 @@
 """Without the database, requests that need it get 503; no key is refused or accepted by mistake."""
 
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -85,3 +86,16 @@ def hang_up(server: socket.socket, tries: list[object]) -> None:
             connection, address = server.accept()
             tries.append(address)
             connection.close()
+
+
+def test_htmx_is_told_with_a_number_and_the_way_to_support(cut_off: Flask) -> None:
+    browser = cut_off.test_client()
+    with browser.session_transaction() as session:
+        session["_user_id"] = "a value that the database would know"
+    answer = browser.get("/account/api-keys/new", headers={"HX-Request": "true", "HX-Target": "div#modal"})
+    assert answer.status_code == 503
+    assert "Reflow cannot reach its database" in answer.text
+    assert re.search(r"<code>req_[0-9a-f]{12}</code>", answer.text)
+    assert "Contact support" in answer.text
+    assert "<html" not in answer.text
+    assert "Nothing was changed" not in answer.text

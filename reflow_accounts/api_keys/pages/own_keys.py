@@ -4,7 +4,7 @@ from flask import Blueprint, url_for
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys.forms import OwnKeyForm
-from reflow_accounts.api_keys.pages import key_page, shared
+from reflow_accounts.api_keys.pages import key_page, lost_answers, shared
 from reflow_accounts.api_keys.pages.shared import Answer, Context, template_context
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.teams.models import Membership, Rights, Team
@@ -68,6 +68,22 @@ def show(key_id: str) -> Answer:
 def restore(key_id: str) -> Answer:
     """Restore a revoked key."""
     return key_page.restore_key(_context(), key_id)
+
+
+@blueprint.get("/<key_id>/replacement")
+def ask_to_replace(key_id: str) -> Answer:
+    """Offer another key in place of one that was never shown."""
+    return lost_answers.ask_to_replace(_context(), key_id, _accounts())
+
+
+@blueprint.post("/<key_id>/replacement")
+def replace(key_id: str) -> Answer:
+    """Revoke a key that was never shown, and show another once."""
+    return lost_answers.replace(_context(), key_id, _accounts())
+
+
+def _accounts() -> list[User]:
+    return [user for _, user in usable_accounts_of(current_user())]
 
 
 def _context() -> Context:

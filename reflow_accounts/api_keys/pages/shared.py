@@ -58,7 +58,7 @@ def list_url_of(account: User) -> str:
 
 def show(template: str, context: Context, **more: Any) -> Answer:
     """List the keys; `more` is for the page around the table."""
-    table = _table(context["owner"], *_shown())
+    table = table_of(context["owner"], *_shown())
     created = request.args.get("created")
     new_key = next((row.key for row in table["page"].items if row.key.public_id == created), None)
     return render_template(template, **context | table | more, new_key=new_key, revoked=_flashed())
@@ -91,7 +91,7 @@ def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = Mappi
         db.session.rollback()
         return refused(context, "Create New API Key", conflict)
     db.session.commit()
-    return _reveal(context, key, secret)
+    return reveal(context, key, secret)
 
 
 def ask_to_revoke(context: Context, key_id: str) -> Answer:
@@ -124,7 +124,7 @@ def revoke(context: Context, key_id: str) -> Answer:
         return redirect(_back_url(context), 303)
     subject = label if key.replaced_at else f"Key {label}"
     message = f"{subject} revoked." if was_live else f"{label} was already revoked."
-    table = _table(owner, *_shown())
+    table = table_of(owner, *_shown())
     page = render_template(
         "api_keys/revoked.html", **context | table, revoked=[(label, was_live, key.public_id)]
     )
@@ -166,7 +166,7 @@ def rotate_key(context: Context, key_id: str) -> Answer:
         db.session.rollback()
         return refused(context, "Rotate key", error)
     db.session.commit()
-    return _reveal(context, new, secret, old_key=key)
+    return reveal(context, new, secret, old_key=key)
 
 
 def _issue(owner: User, form: KeyForm) -> tuple[ApiKey, str]:
@@ -196,7 +196,7 @@ def _shown() -> tuple[str, str | None]:
     return request.values.get("name", "").strip(), request.values.get("cursor")
 
 
-def _table(owner: User, name: str = "", cursor: str | None = None) -> Context:
+def table_of(owner: User, name: str = "", cursor: str | None = None) -> Context:
     """Return what the table shows: the keys whose name contains `name`, from the cursor on."""
     page = rows_page(owner, name=name, cursor=cursor)
     zone = zone_of(current_user().time_zone)
@@ -210,11 +210,12 @@ def _table(owner: User, name: str = "", cursor: str | None = None) -> Context:
     }
 
 
-def _reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = None) -> tuple[str, int]:
+def reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = None) -> tuple[str, int]:
+    """Show a new key, this once. `old_key` is the one that it replaces."""
     done_url = context["list_url"] if key.user == context["owner"] else list_url_of(key.user)
     page = render_template(
         "api_keys/created.html",
-        **context | _table(context["owner"]),
+        **context | table_of(context["owner"]),
         new_key=key,
         old_key=old_key,
         secret=secret,
@@ -238,7 +239,7 @@ def _back_url(context: Context) -> str:
 
 
 def _already_revoked(context: Context, key: ApiKey) -> str:
-    table = _table(context["owner"], *_shown())
+    table = table_of(context["owner"], *_shown())
     return render_template("api_keys/already_revoked.html", **context | table, key=key)
 
 

@@ -10,10 +10,12 @@ from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.forms import ChangePasswordForm
 from reflow_accounts.auth.models import Factor
 from reflow_accounts.auth.pages.sessions import shown_sessions
+from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.web import redirects
 from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("security", __name__, url_prefix="/security")
@@ -65,10 +67,13 @@ def change_password() -> Answer:
 
 def shown(**changed: Any) -> str:
     """Render the tab; `changed` replaces template variables of its sections."""
+    site = Site.at(redirects.origin())
     sections: dict[str, Any] = {
         "password_form": ChangePasswordForm(formdata=None),
         "factor": second_factor.standing_of(current_user()),
         "passkeys": passkeys.passkeys_of(current_user()),
         "sessions": shown_sessions(),
+        "address": site.address,
+        "local_name": site.local_name,
     }
     return render_template("auth/security.html", **sections | changed)

@@ -1,0 +1,64 @@
+"""What became of a form whose answer was lost, and a key in place of one that was never shown."""
+
+from datetime import timedelta
+
+import time_machine
+
+from reflow_accounts.database import now
+from tests.helpers.html import parse
+
+NONCE = "0123456789abcdef-test"
+PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel", "Reflow-Form": NONCE}
+UNKNOWN = {"done": False, "key": None}
+
+
+def outcome(client, nonce=NONCE):
+    return client.get(f"/account/outcome?nonce={nonce}").json
+
+
+def test_created_key_is_found_by_the_nonce_of_its_form(cast, client, app):
+    ada = cast.ada.sign_in(client)
+    assert outcome(ada) == UNKNOWN
+    assert ada.send("/account/api-keys", headers=PANEL, name=" ", nonce="n").status_code == 422
+    assert outcome(ada) == UNKNOWN
+    answer = ada.send("/account/api-keys", headers=PANEL, name="CI", nonce="n")
+    [created] = [item["value"] for item in parse(answer.text).all("input") if item["name"] == "created"]
+    assert outcome(ada) == {"done": True, "key": created}
+    assert outcome(ada, "another-nonce-of-16") == UNKNOWN
+    assert outcome(cast.ben.sign_in(app.test_client())) == UNKNOWN
+
+
+def test_other_acts_are_found_without_a_key(cast, client):
+    key = cast.ada.key("CI")
+    ada = cast.ada.sign_in(client)
+    ada.send(f"/account/api-keys/{key.id}/revocation", headers=PANEL)
+    assert outcome(ada) == {"done": True, "key": None}
+
+
+def test_proof_alone_is_not_the_act(cast, client):
+    ada = cast.ada.sign_in(client)
+    with time_machine.travel(now() + timedelta(hours=1), tick=False):
+        fields = {"name": " ", "nonce": "n", "proof_password": cast.ada.password}
+        assert ada.send("/account/api-keys", headers=PANEL, **fields).status_code == 422
+        assert outcome(ada) == UNKNOWN
+
+
+def test_key_that_was_not_shown_is_replaced(cast, client, api):
+    lost = cast.ada.key("CI")
+    ada = cast.ada.sign_in(client)
+    path = f"/account/api-keys/{lost.id}/replacement"
+    answer = ada.submit(ada.page(path), path)
+    secret = parse(answer.text).with_id("secret").text
+    assert api(secret).get("/me").json["authenticated_by"]["name"] == "CI"
+    assert api(lost.secret).get("/me").json["code"] == "revoked_key"
+    again = ada.submit(ada.page(path), path)
+    assert (again.status_code, "already have a key named CI" in again.text) == (422, True)
+
+
+def test_key_of_a_service_account_is_replaced_from_ones_own_tab(cast, client, api):
+    lost = cast.ci.key("deploy")
+    ada = cast.ada.sign_in(client)
+    path = f"/account/api-keys/{lost.id}/replacement"
+    answer = ada.submit(ada.page(path), path)
+    secret = parse(answer.text).with_id("secret").text
+    assert api(secret).get("/me").json["user"]["id"] == cast.ci.id

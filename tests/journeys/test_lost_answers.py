@@ -1,0 +1,196 @@
+"""Forms whose answer is lost on the way: the page finds out what happened, and says nothing that it does not know."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from reflow_accounts.database import db
+from reflow_accounts.subscriptions.overrides import set_active
+from reflow_accounts.teams.members import leave
+from reflow_accounts.teams.models import Rights
+from reflow_accounts.teams.service import memberships_of
+from tests import factories
+from tests.factories import Person
+from tests.helpers.faulty_proxy import Exchange, FaultyProxy, at, pass_on, says
+from tests.helpers.live_server import LiveServer
+from tests.journeys.conftest import OpenPage
+from tests.journeys.steps import ask_for_key, log_in, open_api_keys, row_of
+
+
+def swallow(exchange: Exchange) -> None:
+    """Let the server do its work, and close the connection without its answer."""
+    exchange.answer()
+
+
+@pytest.fixture
+def proxy(live: LiveServer) -> Iterator[FaultyProxy]:
+    proxy = FaultyProxy(live.url)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def page(open_page: OpenPage, proxy: FaultyProxy, member: Person) -> Page:
+    """The API Keys tab of a new member, seen through the proxy."""
+    page = open_page(proxy)
+    log_in(page, member.email)
+    open_api_keys(page, member.full_name)
+    return page
+
+
+def secret_of(page: Page) -> str:
+    return page.get_by_role("textbox", name="API key").input_value()
+
+
+def test_key_whose_answer_was_lost_is_shown_and_replaced(page: Page, proxy: FaultyProxy) -> None:
+    proxy.always = at("POST /account/api-keys", swallow)
+    ask_for_key(page, "ci-deploy")
+    expect(page.get_by_role("heading", name="The key was created, but not shown")).to_be_visible()
+    expect(page.get_by_text("Nothing was changed")).to_have_count(0)
+    expect(page.locator("tr.is-new")).to_contain_text("ci-deploy")
+    proxy.always = pass_on
+    page.get_by_role("button", name="Revoke it and create another").click()
+    assert secret_of(page).startswith("rfk_")
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    expect(row_of(page, "ci-deploy")).to_have_count(1)
+
+
+def test_key_that_was_not_created_is_created_by_trying_again(page: Page, proxy: FaultyProxy) -> None:
+    proxy.always = at("POST /account/api-keys", lambda exchange: None)
+    ask_for_key(page, "ci-deploy")
+    expect(page.get_by_role("alert")).to_contain_text("Reflow has not done it")
+    proxy.always = pass_on
+    page.get_by_role("button", name="Try again").click()
+    assert secret_of(page).startswith("rfk_")
+
+
+def test_outcome_is_unknown_until_reflow_can_be_asked(page: Page, proxy: FaultyProxy) -> None:
+    proxy.always = at("POST ", swallow, at("GET /account/outcome", lambda exchange: None))
+    ask_for_key(page, "ci-deploy")
+    expect(page.get_by_role("alert")).to_contain_text("it is not known whether this was done.")
+    proxy.always = pass_on
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.get_by_role("heading", name="The key was created, but not shown")).to_be_visible()
+
+
+def test_revocation_whose_answer_was_lost_refreshes_the_table(
+    page: Page, proxy: FaultyProxy, member: Person
+) -> None:
+    member.key("old")
+    page.reload()
+    page.get_by_role("button", name="Revoke old").click()
+    proxy.always = at("POST ", swallow)
+    page.get_by_role("button", name="Revoke key", exact=True).click()
+    expect(page.get_by_role("heading", name="It was done")).to_be_visible()
+    expect(page.get_by_role("alertdialog")).to_have_count(0)
+    expect(row_of(page, "old")).to_have_count(0)
+
+
+def test_other_forms_find_out_too(page: Page, proxy: FaultyProxy, live: LiveServer, member: Person) -> None:
+    """Rights, an invitation, and the password."""
+    other = factories.person(live.app)
+    group = factories.team(live.app, "Second", member)
+    group.add(other, Rights.EDIT)
+    page.goto(f"/account/team?team={group.id}")
+    proxy.always = at("POST ", swallow)
+    rights = page.get_by_label(f"Rights for {other.full_name}", exact=True)
+    rights.select_option("View")
+    page.get_by_role("button", name=f"Save rights for {other.full_name}").click()
+    expect(page.get_by_role("heading", name="It was done")).to_be_visible()
+    expect(rights).to_have_value("view")
+    page.get_by_role("button", name="Invite people").click()
+    page.get_by_label("Email addresses").fill("new@acme.example")
+    page.get_by_role("button", name="Send invitations").click()
+    expect(page.get_by_role("heading", name="It was done")).to_be_visible()
+    expect(page.get_by_text("new@acme.example")).to_be_visible()
+    page.goto("/account/security")
+    page.get_by_label("Current password").fill(member.password)
+    page.get_by_label("New password").fill("a kettle on the moon 17")
+    page.get_by_role("button", name="Change password").click()
+    # The new value of the session was lost, too.
+    expect(page.get_by_role("alert")).to_contain_text(
+        "it is not known whether this was done. Log in again to see."
+    )
+    proxy.always = pass_on
+    page.get_by_role("button", name="Log in").click()
+    log_in(page, member.email, "a kettle on the moon 17")
+
+
+def test_unavailable_database_is_named_with_a_number_for_support(page: Page, proxy: FaultyProxy) -> None:
+    proxy.always = at("POST ", says("502 Bad Gateway", b"<h1>nginx</h1>"))
+    ask_for_key(page, "ci-deploy")
+    expect(page.get_by_role("alert")).to_contain_text("Something went wrong on our side")
+    expect(page.get_by_role("alert")).to_contain_text("Reflow has not done it")
+
+
+@pytest.mark.parametrize("is_renewed", [False, True], ids=["ended", "renewed"])
+def test_form_of_an_old_session_keeps_what_was_typed(page: Page, member: Person, is_renewed: bool) -> None:
+    page.get_by_role("button", name="Create New API Key").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("typed")
+    other = page.context.new_page()
+    other.goto("/account/profile")
+    other.get_by_role("button", name="Account menu").click()
+    other.get_by_role("button", name="Sign out").click()
+    if is_renewed:
+        log_in(other, member.email)
+    page.get_by_role("button", name="Create key").click()
+    said = "You signed in again in another tab" if is_renewed else "Your session ended"
+    expect(page.get_by_role("alert")).to_contain_text(said)
+    expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("typed")
+    if not is_renewed:
+        log_in(other, member.email)
+        page.get_by_role("button", name="Create key").click()
+        expect(page.get_by_role("alert")).to_contain_text("You signed in again")
+    page.get_by_role("button", name="Create key").click()
+    assert secret_of(page).startswith("rfk_")
+
+
+def test_page_of_somebody_else_says_so_and_is_reloaded(page: Page, live: LiveServer) -> None:
+    """Another user logged in, in another tab."""
+    other, newcomer = page.context.new_page(), factories.person(live.app)
+    other.goto("/account/profile")
+    other.get_by_role("button", name="Account menu").click()
+    other.get_by_role("button", name="Sign out").click()
+    log_in(other, newcomer.email)
+    page.get_by_role("button", name="Create New API Key").click()
+    dialog = page.get_by_role("dialog", name="This page is out of date")
+    expect(dialog).to_contain_text(f"You are signed in as {newcomer.full_name} now")
+    page.get_by_role("button", name="Reload the page").click()
+    expect(page.get_by_role("link", name=newcomer.full_name)).to_be_visible()
+
+
+def test_member_who_left_meanwhile_is_gone_after_the_reload(
+    page: Page, live: LiveServer, member: Person
+) -> None:
+    leaving, group = factories.person(live.app), factories.team(live.app, "Second", member)
+    group.add(leaving, Rights.VIEW)
+    page.goto(f"/account/team?team={group.id}")
+    with live.app.app_context():
+        leave(group.row(), by=leaving.row(), client=factories.CLIENT)
+        db.session.commit()
+    page.get_by_role("button", name=f"Remove {leaving.full_name}").click()
+    expect(page.get_by_role("dialog", name="This page is out of date")).to_be_visible()
+    page.get_by_role("button", name="Reload the page").click()
+    expect(page.get_by_text(leaving.full_name)).to_have_count(0)
+
+
+def test_badge_follows_the_subscription(page: Page, live: LiveServer, member: Person) -> None:
+    expect(page.get_by_text("Subscription active")).to_be_visible()
+    with live.app.app_context():
+        [team] = [membership.team for membership in memberships_of(member.row())]
+        set_active(team, False, "for a test", by=None)
+        db.session.commit()
+    page.get_by_role("button", name="Create New API Key").click()
+    expect(page.get_by_role("heading", name="API keys need an active subscription")).to_be_visible()
+    expect(page.get_by_text("Subscription inactive")).to_be_visible()
+
+
+def test_download_that_may_be_denied_does_not_count_as_saved(page: Page) -> None:
+    ask_for_key(page, "ci-deploy")
+    page.get_by_role("link", name="Download reflow.key").click()
+    expect(page.get_by_text("Download started", exact=True)).to_be_visible()
+    expect(page.get_by_role("checkbox", name="I have saved this key")).not_to_be_checked()
+    page.get_by_role("button", name="Done").click()
+    expect(page.get_by_role("alert")).to_contain_text("This key has not been saved")
