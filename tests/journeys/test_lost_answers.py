@@ -106,6 +106,8 @@ def test_other_forms_find_out_too(page: Page, proxy: FaultyProxy, live: LiveServ
     expect(page.get_by_role("heading", name="It was done")).to_be_visible()
     expect(page.get_by_text("new@acme.example")).to_be_visible()
     page.goto("/account/security")
+    expect(page.get_by_text("this site is open at the address 127.0.0.1")).to_be_visible()
+    expect(page.get_by_role("button", name="Add a passkey")).to_have_count(0)
     page.get_by_label("Current password").fill(member.password)
     page.get_by_label("New password").fill("a kettle on the moon 17")
     page.get_by_role("button", name="Change password").click()
