@@ -148,12 +148,9 @@
     },
     "[data-next]": (button) => {
       const note = button.closest(".note");
-      if (button.dataset.next === "ask") return ask(note);
-      if (button.dataset.next === "login") return location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
-      (failed.querySelector("[data-busy]") || byId("heading"))?.focus();
-      note.remove();
-      if (failed.matches("form")) failed.requestSubmit();
-      else location.reload();
+      if (button.dataset.next === "ask") ask(note, true);
+      else if (button.dataset.next === "login") location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+      else sendAgain(note);
     },
   };
   document.addEventListener("click", ({ target }) => {
@@ -161,6 +158,10 @@
       const found = target.closest?.(mark);
       if (found) act(found);
     }
+  });
+  document.addEventListener("change", ({ target }) => {
+    const save = target.form?.querySelector("[data-save]");
+    if (save) save.toggleAttribute("data-changed", !target.selectedOptions[0].defaultSelected);
   });
   // Buttons with their own formaction bypass htmx, so that the browser downloads the file.
   document.addEventListener("submit", (event) => {
@@ -236,13 +237,19 @@
     if (ctx?.request.method === "POST") ask(note);
   };
   // The form was sent, the answer did not arrive: ask what happened, by the nonce.
-  const ask = async (note) => {
+  const sendAgain = (note) => {
+    (failed.querySelector("[data-busy]") || byId("heading"))?.focus();
+    note.remove();
+    if (failed.matches("form")) failed.requestSubmit();
+    else location.reload();
+  };
+  const ask = async (note, thenSend) => {
     const words = note.querySelector("[data-result]");
     const next = note.querySelector("[data-next]");
     next.hidden = true;
     const unknown = "The answer did not arrive, so it is not known whether this was done.";
     words.textContent = `${unknown} Asking Reflow…`;
-    let outcome = {}, [advice, label, todo] = [unknown, "Ask again", "ask"];
+    let outcome = {}, [advice, label, todo] = [unknown, "Try again", "ask"];
     try {
       const answer = await fetch(`/account/outcome?nonce=${nonceOf(failed)}`);
       // The answer that was lost may have held the new value of the session.
@@ -250,6 +257,7 @@
       else outcome = await answer.json();
     } catch { /* It is still not known. */ }
     if (outcome.done) return recover(outcome.key);
+    if (outcome.done === false && thenSend) return sendAgain(note);
     if (outcome.done === false) [advice, label, todo] = ["Reflow has not done it. Try again; it is done once at most.", "Try again", "again"];
     [words.textContent, next.textContent, next.dataset.next] = [advice, label, todo];
     next.hidden = false;

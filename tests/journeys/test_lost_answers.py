@@ -71,7 +71,7 @@ def test_outcome_is_unknown_until_reflow_can_be_asked(page: Page, proxy: FaultyP
     ask_for_key(page, "ci-deploy")
     expect(page.get_by_role("alert")).to_contain_text("it is not known whether this was done.")
     proxy.always = pass_on
-    page.get_by_role("button", name="Ask again").click()
+    page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="The key was created, but not shown")).to_be_visible()
 
 
