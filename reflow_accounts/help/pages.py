@@ -5,7 +5,7 @@ from flask import Blueprint, render_template
 from reflow_accounts.contract import Exit
 from reflow_accounts.distribution import downloads
 from reflow_accounts.help.privacy import STORED_DATA
-from reflow_accounts.help.reference import operations, schemas
+from reflow_accounts.help.reference import formatted, operations, readable, schemas
 from reflow_accounts.web.openapi import api as openapi
 from reflow_accounts.web.redirects import absolute
 
@@ -28,7 +28,12 @@ def cli() -> str:
 def api() -> str:
     """Show the API reference, made from the OpenAPI document."""
     document = openapi.spec.to_dict()
-    shown = {"operations": operations(document), "schemas": schemas(document), "absolute": absolute}
+    shown: dict[str, object] = {
+        "operations": operations(document),
+        "schemas": schemas(document),
+        "absolute": absolute,
+    }
+    shown |= {"readable": readable, "formatted": formatted}
     return render_template("help/api.html", **shown)
 
 

@@ -1,8 +1,14 @@
 """Operations and schemas of an OpenAPI document, for the API help page."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from markupsafe import Markup, escape
+
+_CODE = re.compile(r"`([^`]+)`")
+# Schemas whose names say too little without their ending.
+_NAMES = {"NewKeyOut": "New key with its secret", "InvitationsOut": "Sent invitations"}
 _METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -51,6 +57,20 @@ def schemas(document: dict[str, Any]) -> dict[str, list[Field]]:
     return {name: _fields(schema) for name, schema in sorted(named.items())}
 
 
+def readable(name: str) -> str:
+    """Return the name of a schema as words: "Key" for KeyOut, "List of keys" is "Key list" for KeyOutPage."""
+    if name in _NAMES:
+        return _NAMES[name]
+    base = name.removesuffix("Page").removesuffix("Out")
+    words = re.sub(r"(?<!^)(?=[A-Z])", " ", base).capitalize()
+    return f"{words} list" if name.endswith("Page") else words
+
+
+def formatted(text: str) -> Markup:
+    """Return a description as HTML, with what stands between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped just now
+
+
 def _operation(document: dict[str, Any], method: str, path: str, item: dict[str, Any]) -> Operation:
     operation = item[method]
     parameters = [
@@ -91,7 +111,7 @@ def _resolved(document: dict[str, Any], parameter: dict[str, Any]) -> dict[str, 
 def _named(holder: dict[str, Any]) -> str:
     """Return the schema name of a request or response body, or ""."""
     for content in holder.get("content", {}).values():
-        return _type(content.get("schema", {}))
+        return str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]
     return ""
 
 
@@ -105,7 +125,7 @@ def _fields(schema: dict[str, Any]) -> list[Field]:
 
 def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
+        return readable(schema["$ref"].rpartition("/")[2])
     if "enum" in schema:
         return " | ".join(str(value) for value in schema["enum"] if value is not None)
     if "anyOf" in schema:

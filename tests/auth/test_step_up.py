@@ -129,7 +129,7 @@ def test_passwords_are_not_carried_along(cast, ada):
     assert "something-else-entirely" not in answer.text
     names = sorted(item["name"] for item in parse(answer.text).all("input"))
     # The menu in the header has a form with a token of its own.
-    assert names == ["csrf_token", "csrf_token", "name", "nonce", "proof_password"]
+    assert names == ["csrf_token", "csrf_token", "name", "nonce", "proof_password", "username"]
 
 
 def test_proof_is_not_carried_along(cast, ada):

@@ -70,5 +70,5 @@ def _carried() -> list[tuple[str, str]]:
     return [
         (name, value)
         for name, value in request.form.items(multi=True)
-        if name != "csrf_token" and not name.startswith(PROOF) and "password" not in name
+        if name not in ("csrf_token", "username") and not name.startswith(PROOF) and "password" not in name
     ]

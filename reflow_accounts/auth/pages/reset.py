@@ -45,9 +45,10 @@ def ask_reset() -> Answer:
 @blueprint.get("/reset-password/<token>")
 def show_reset(token: str) -> Answer:
     """Ask for the new password."""
-    if _link(token) is None:
+    link = _link(token)
+    if link is None:
         return _dead_link()
-    return render_template("auth/reset.html", form=ResetForm())
+    return render_template("auth/reset.html", form=ResetForm(), link=link)
 
 
 @blueprint.post("/reset-password/<token>")
@@ -62,7 +63,7 @@ def reset(token: str) -> Answer:
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
-        return render_template("auth/reset.html", form=form), 422
+        return render_template("auth/reset.html", form=form, link=link), 422
     except Gone:
         db.session.rollback()
         return _dead_link()

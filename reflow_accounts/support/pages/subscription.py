@@ -124,7 +124,7 @@ def _changed(found: Team, form: SubscriptionForm, before: State) -> Response:
     if not htmx.is_htmx():
         flash(message, "subscription-changed")
         return redirect(_back(found, form), 303)
-    page = render_template("support/changed.html", **_behind(found, form))
+    page = render_template("support/changed.html", message=message, **_behind(found, form))
     return htmx.close_dialog(make_response(page), message)
 
 
