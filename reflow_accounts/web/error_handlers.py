@@ -94,26 +94,21 @@ def problem(status: int, code: str, detail: str, title: str = "", **members: Any
 
 
 def error_page(status: int, sentence: str, heading: str = "", *, is_stale: bool = False) -> Response:
-    """Return an error page; for htmx a dialog, or a note about an error of the server.
+    """Return an error page, or the content of an error dialog.
 
     `is_stale`: the page in the browser shows what is not there any more, and is reloaded.
     """
     heading = heading or _HEADINGS.get(status) or HTTPStatus(status).phrase
     is_for_a_part = htmx.is_htmx() and not htmx.is_dialog()
-    template, frame = "errors/problem.html", {"sheet": "layouts/dialog.html", "is_dialog": True}
-    if status >= 500 and htmx.is_htmx():
-        template = "errors/note.html"
-    page = render_template(
-        template,
-        heading=heading,
-        sentence=sentence,
-        request_id=request_logging.request_id() if status >= 500 else "",
-        is_stale=is_stale,
-        **frame if is_for_a_part else {},
-    )
+    frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if is_for_a_part else {}
+    request_id = request_logging.request_id() if status >= 500 else ""
+    facts = {"heading": heading, "sentence": sentence, "request_id": request_id}
+    page = render_template("errors/problem.html", **facts, is_stale=is_stale, **frame)
     response = Response(page, status, mimetype="text/html")
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if status >= 500:
+        htmx.explain(response, facts)
     return htmx.in_new_dialog(response) if is_for_a_part else response
 
 

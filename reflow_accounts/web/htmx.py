@@ -48,7 +48,12 @@ def close_dialog(response: Response, message: str) -> Response:
 
 def person() -> str:
     """Return the public id of the user for whom the page that sent the request was made, or ""."""
-    return request.headers.get("Reflow-Person", "") if is_htmx() else ""
+    return request.headers.get("ReflowPerson", "") if is_htmx() else ""
+
+
+def explain(response: Response, facts: dict[str, str]) -> None:
+    """Give app.js the words for an error of the server, which htmx does not swap."""
+    response.headers["ReflowError"] = json.dumps(facts)
 
 
 def in_note(response: Response) -> Response:

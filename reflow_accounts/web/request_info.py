@@ -98,7 +98,7 @@ def forwarded(header: str, proxies: int) -> str:
 
 def form_nonce() -> str:
     """Return the nonce that app.js sends with a form, or ""; the same when the form is sent again."""
-    nonce = request.headers.get("Reflow-Form", "") if has_request_context() else ""
+    nonce = request.headers.get("ReflowForm", "") if has_request_context() else ""
     return nonce if _NONCE.fullmatch(nonce) else ""
 
 

@@ -189,8 +189,8 @@
     return nonces.get(form);
   };
   document.addEventListener("htmx:config:request", ({ target, detail: { ctx: { request } } }) => {
-    request.headers["Reflow-Person"] = document.documentElement.dataset.person || "";
-    if (request.method === "POST") request.headers["Reflow-Form"] = nonceOf(target);
+    request.headers.ReflowPerson = document.documentElement.dataset.person || "";
+    if (request.method === "POST") request.headers.ReflowForm = nonceOf(target);
   });
   const copyOf = (id) => byId(id).content.firstElementChild.cloneNode(true);
   const noteAtTop = (note) => (dialog()?.querySelector(".dlg-body") || byId("api-keys-notes") || byId("heading")?.parentElement || byId("main")).prepend(note);
@@ -229,12 +229,21 @@
     const response = ctx?.response;
     if (response && response.status < 500) return;
     failed = target;
-    const sent = response && new DOMParser().parseFromString(ctx.text || "", "text/html").querySelector(".note");
-    const note = sent || copyOf("unreachable");
+    const note = copyOf("unreachable");
     note.dataset.failure = "";
-    if (response && !sent) note.querySelector("h3").textContent = "Something went wrong on our side";
+    if (response) explain(note, response.headers.get("ReflowError"));
     noteAtTop(note);
     if (ctx?.request.method === "POST") ask(note);
+  };
+  const explain = (note, words) => {
+    const { heading, sentence, request_id } = words ? JSON.parse(words) : { heading: "Something went wrong on our side" };
+    note.querySelector("h3").textContent = heading;
+    if (!words) return;
+    note.querySelector("[data-sentence]").textContent = sentence;
+    const link = note.querySelector("[data-support]");
+    link.textContent = `Contact support and quote ${request_id}`;
+    link.href += request_id;
+    link.hidden = false;
   };
   // The form was sent, the answer did not arrive: ask what happened, by the nonce.
   const sendAgain = (note) => {
@@ -249,23 +258,23 @@
     next.hidden = true;
     const unknown = "The answer did not arrive, so it is not known whether this was done.";
     words.textContent = `${unknown} Asking Reflow…`;
-    let outcome = {}, [advice, label, todo] = [unknown, "Try again", "ask"];
+    let outcome = null, [advice, label, todo] = [unknown, "Try again", "ask"];
     try {
       const answer = await fetch(`/account/outcome?nonce=${nonceOf(failed)}`);
       // The answer that was lost may have held the new value of the session.
       if (answer.redirected) [advice, label, todo] = [`${unknown} Log in again to see.`, "Log in", "login"];
       else outcome = await answer.json();
     } catch { /* It is still not known. */ }
-    if (outcome.done) return recover(outcome.key);
-    if (outcome.done === false && thenSend) return sendAgain(note);
-    if (outcome.done === false) [advice, label, todo] = ["Reflow has not done it. Try again; it is done once at most.", "Try again", "again"];
+    if (outcome?.done) return recover(outcome.key);
+    if (outcome?.done === false && thenSend) return sendAgain(note);
+    if (outcome?.done === false) [advice, label, todo] = ["Reflow has not done it. Try again; it is done once at most.", "Try again", "again"];
     [words.textContent, next.textContent, next.dataset.next] = [advice, label, todo];
     next.hidden = false;
   };
   const recover = async (key) => {
     const keys = byId("api-keys-table")?.dataset.keys;
-    if (key && keys) return htmx.ajax("GET", `${keys}/${key}/replacement`, { target: "#dialog-panel", swap: "innerHTML", headers: { "HX-Target": "div#dialog-panel" } });
-    await htmx.ajax("GET", location.pathname + location.search, { target: "#main", swap: "innerHTML" });
+    if (key && keys) return htmx.ajax("GET", `${keys}/${key}/replacement`, { target: "#dialog-panel", headers: { "HX-Target": "div#dialog-panel" } });
+    await htmx.ajax("GET", location.pathname + location.search, { target: "#main" });
     const note = copyOf("recovered");
     finish(note.textContent.trim());
     noteAtTop(note);

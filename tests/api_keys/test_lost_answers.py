@@ -8,7 +8,7 @@ from reflow_accounts.database import now
 from tests.helpers.html import parse
 
 NONCE = "0123456789abcdef-test"
-PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel", "Reflow-Form": NONCE}
+PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel", "ReflowForm": NONCE}
 UNKNOWN = {"done": False, "key": None}
 
 

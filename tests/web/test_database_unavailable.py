@@ -1,5 +1,6 @@
 """Without the database, requests that need it get 503; no key is refused or accepted by mistake."""
 
+import json
 import re
 import socket
 import threading
@@ -98,4 +99,6 @@ def test_htmx_is_told_with_a_number_and_the_way_to_support(cut_off: Flask) -> No
     assert re.search(r"<code>req_[0-9a-f]{12}</code>", answer.text)
     assert "Contact support" in answer.text
     assert "<html" not in answer.text
+    # Of a form nobody knows yet whether it was done.
     assert "Nothing was changed" not in answer.text
+    assert json.loads(answer.headers["ReflowError"])["request_id"] in answer.text
