@@ -15,6 +15,7 @@ from reflow_accounts import paths
 from reflow_accounts.web.security_headers import IMMUTABLE
 
 _FOR_READERS = re.compile(rb"^\s*//[^\n]*\n|^\s+|/\*.*?\*/", re.MULTILINE | re.DOTALL)
+_AROUND_RULES = re.compile(rb"\s*([{};])\s*")
 _FINGERPRINT_LENGTH = 12
 # In the order of preference. Higher levels than these would take too long for a page that is made per request.
 _ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
@@ -105,7 +106,9 @@ def _names() -> frozenset[str]:
 def _content(name: str) -> bytes:
     content = (paths.STATIC / name).read_bytes()
     # Comments and indentation are for readers of the repository.
-    return _FOR_READERS.sub(b"", content) if name.startswith(("css/", "js/")) else content
+    if name.startswith("css/"):
+        return _AROUND_RULES.sub(rb"\1", _FOR_READERS.sub(b"", content))
+    return _FOR_READERS.sub(b"", content) if name.startswith("js/") else content
 
 
 @cache
