@@ -10,7 +10,7 @@ SOURCE = re.sub(r"/\*.*?\*/", "", (paths.STATIC / "css/reflow.css").read_text("u
 PARTS = {
     "act", "actions", "acts", "badge", "btn", "card", "check", "cmd", "dlg-body", "empty", "exact", "facts",
     "field", "form-card", "help", "hint",
-    "icon-btn", "input", "keys", "note", "section-head", "stack", "wrap",
+    "icon-btn", "input", "keys", "note", "section-head", "spark", "stack", "wrap",
 }  # fmt: skip
 
 
