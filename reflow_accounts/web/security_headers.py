@@ -25,6 +25,9 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+# Stylesheets and scripts heed only these: the others are about documents.
+_OF_EVERY_KIND = ("X-Content-Type-Options", "Cross-Origin-Resource-Policy", "Strict-Transport-Security")
+_NO_DOCUMENTS = ("text/css", "text/javascript")
 _TWO_YEARS = 63_072_000
 _HSTS = f"max-age={_TWO_YEARS}; includeSubDomains"
 NO_STORE = "no-store"
@@ -38,13 +41,15 @@ def constant(is_https: bool) -> dict[str, str]:
 
 
 def init_app(app: Flask, is_https: bool) -> None:
-    """Add the headers to every response of the application."""
+    """Add the headers to every response of the application, to stylesheets and scripts those that they heed."""
     always = list(constant(is_https).items())
 
     @app.after_request
     def harden(response: Response) -> Response:
         headers = response.headers
+        is_document = response.mimetype not in _NO_DOCUMENTS
         for name, value in always:
-            headers.setdefault(name, value)
+            if is_document or name in _OF_EVERY_KIND:
+                headers.setdefault(name, value)
         headers.setdefault("Cache-Control", NO_STORE)
         return response

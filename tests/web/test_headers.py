@@ -160,3 +160,10 @@ def test_page_lint_finds_faults():
         "<html> is not closed",
     ):
         assert word in found, word
+
+
+def test_scripts_have_the_headers_that_they_heed(client):
+    headers = client.get("/static/js/app.js").headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Content-Type"].startswith("text/javascript")
