@@ -4,9 +4,9 @@ import zlib
 from enum import IntEnum, StrEnum
 
 API_PREFIX = "/api/v1"
-DEFAULT_SERVER = "http://127.0.0.1:5000"
 
 KEY_FILE_NAME = "reflow.key"
+SERVER_LINE = "# server:"  # starts the line of a key file that names the only server for its key
 # Sent with every answer to a key that ends in the next 14 days: its end, RFC 3339.
 KEY_EXPIRES_HEADER = "X-Reflow-Key-Expires"
 

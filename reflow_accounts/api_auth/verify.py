@@ -50,7 +50,8 @@ def is_key(secret: str) -> bool:
 def verify(rows: Sequence[LookupRow]) -> PresentedKey:
     """Return the valid key that was looked up. Raises Unauthenticated for an invalid or unknown one.
 
-    Only a caller with the whole secret learns that the account of the key is disabled.
+    Only a caller with the whole secret learns that the account of the key is disabled, and whether it is a
+    service account.
     """
     if not rows:
         raise Unauthenticated(Code.UNKNOWN_KEY, "There is no such API key.")
@@ -58,11 +59,16 @@ def verify(rows: Sequence[LookupRow]) -> PresentedKey:
     if key.is_valid:
         teams = (row for row in rows if row.team_public_id)
         return PresentedKey(key, tuple(PresentedTeam._make(row[-4:]) for row in teams))
+    owner = {"account_kind": str(key.kind)}  # decides who can create another key
     if key.revoked_at is not None:
-        raise Unauthenticated(Code.REVOKED_KEY, "This API key was revoked.", revoked_at=_time(key.revoked_at))
+        raise Unauthenticated(
+            Code.REVOKED_KEY, "This API key was revoked.", revoked_at=_time(key.revoked_at), **owner
+        )
     if key.disabled_at is not None:
-        raise Unauthenticated(Code.ACCOUNT_DISABLED, _DISABLED[UserKind(key.kind)])
-    raise Unauthenticated(Code.EXPIRED_KEY, "This API key has expired.", expired_at=_time(key.expires_at))
+        raise Unauthenticated(Code.ACCOUNT_DISABLED, _DISABLED[UserKind(key.kind)], **owner)
+    raise Unauthenticated(
+        Code.EXPIRED_KEY, "This API key has expired.", expired_at=_time(key.expires_at), **owner
+    )
 
 
 def _time(value: Any) -> datetime:

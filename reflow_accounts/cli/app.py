@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reflow_accounts import __version__
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.options import COMMAND_NAME, COMPLETION_VARIABLE, common_options
-from reflow_accounts.cli.output import help_width
+from reflow_accounts.cli.options import COMMAND_NAME, COMPLETION_VARIABLE, Group, common_options
+from reflow_accounts.cli.output import document, help_width, result
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -26,27 +27,41 @@ COMMANDS = {
     "team": ("team", "Show teams, invite people, manage service accounts."),
     "activity": ("activity", "Show the activity of your account and keys."),
     "doctor": ("doctor", "Check the setup and show how to fix problems."),
+    "token": ("secret", "Print the secret of the credential that is used."),
+    "exec": (
+        "secret",
+        "Run a command with the credential in REFLOW_API_KEY and its server in REFLOW_SERVER.",
+    ),
+    "support": ("support", "Find teams and switch subscriptions; for support staff."),
+    "authorize": ("authorize", "Ask whether you have rights to a team, as proxies do."),
     "api": ("api", "Send one request to the API and print the answer."),
+    "help": ("completion", "Show the help of a command."),
+    "version": ("version", "Show the versions of the command and of the server."),
     "completion": ("completion", "Print the completion script for your shell."),
 }
 
 EPILOG = """\b
 Which credential is used (the first one found; if it is refused, the command fails):
   1. the API key in the file after -k
-  2. the API key in the variable REFLOW_API_KEY
+  2. the API key in the variable REFLOW_API_KEY (or the text of a key file)
   3. the file reflow.key at the root of the git repository you are in
   4. the file ~/.reflow/api.key
   5. the login of reflow login
   6. on a terminal, reflow asks you to log in
 
+\b
+Which server it is sent to: the one that its file names in the line
+  # server: https://HOST, else --server, REFLOW_SERVER, or the only server
+  you are logged in to. There is no default server.
+
 Keep keys out of git: add reflow.key to .gitignore.
 
 \b
 Exit codes: 0 done, 1 failed, 2 usage, 4 not signed in or key refused,
-  5 not allowed, 6 not found, 7 server unreachable, 130 interrupted (Ctrl-C)."""
+  5 not allowed, 6 not found, 7 not now, try later, 130 interrupted (Ctrl-C)."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Imports command NAME from `reflow_accounts.cli.commands.MODULE` when it runs, so that the start is fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -56,7 +71,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"reflow_accounts.cli.commands.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        # exec and help are names of Python itself.
+        command: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_command")
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
@@ -76,23 +92,26 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-def _show_versions(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
+def _show_version(ctx: click.Context, _: click.Parameter, is_given: bool) -> None:
     if not is_given or ctx.resilient_parsing:
         return
-    from reflow_accounts.cli.version import show_versions
-
-    show_versions(ctx.ensure_object(Context))
+    if ctx.ensure_object(Context).as_json:
+        document({"version": __version__})
+    else:
+        result(f"reflow {__version__}")
     ctx.exit()
 
 
-@click.group(COMMAND_NAME, cls=LazyGroup, epilog=EPILOG)
+@click.group(
+    COMMAND_NAME, cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @common_options
 @click.option(
     "--version",
     is_flag=True,
     expose_value=False,
-    callback=_show_versions,
-    help="Show the versions of the command and of the server.",
+    callback=_show_version,
+    help="Show the version of the command.",
 )
 def reflow() -> None:
     """Work with Reflow accounts and API keys."""

@@ -7,6 +7,7 @@ import sys
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from reflow_accounts.cli.errors import ServerFault, UsageFault
 from reflow_accounts.cli.output import is_terminal, say, tell
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Context:
         self.key_file: str | None = None
         self.server_option: str | None = None
         self.as_json = False
+        self.place: str | None = None
+        self.insecure = False
 
     @cached_property
     def environ(self) -> Mapping[str, str]:
@@ -51,7 +54,9 @@ class Context:
     @cached_property
     def may_ask(self) -> bool:
         """Whether questions can be asked: on a terminal, but never in CI."""
-        return not self.environ.get("CI") and is_terminal(sys.stdin) and is_terminal(sys.stderr)
+        from reflow_accounts.cli.http.user_agent import is_ci
+
+        return not is_ci(self.environ) and is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
     @cached_property
     def store(self) -> SessionStore | None:
@@ -72,33 +77,55 @@ class Context:
         return self.store
 
     @cached_property
-    def server(self) -> str:
-        """The server's address: `--server`, REFLOW_SERVER, the last login, or the default. Raises UsageFault."""
+    def named_server(self) -> tuple[str, str]:
+        """The address in --server or REFLOW_SERVER ("" without one), and where it stands. Raises UsageFault."""
         from reflow_accounts.cli.http.server_address import server_address
-        from reflow_accounts.contract import DEFAULT_SERVER
 
         if self.server_option is not None:
-            return server_address(self.server_option, "--server")
-        if self.environ.get("REFLOW_SERVER"):
-            return server_address(self.environ["REFLOW_SERVER"], "REFLOW_SERVER")
-        remembered = self.store.default_server() if self.store else None
-        return server_address(remembered or DEFAULT_SERVER, "the server in session.json")
+            return server_address(self.server_option, "--server"), "--server"
+        address = self.environ.get("REFLOW_SERVER")
+        return (server_address(address, "REFLOW_SERVER") if address else ""), "REFLOW_SERVER"
 
-    @property
-    def server_source(self) -> str:
-        """The source of the server's address, as text. Raises as `server` does."""
-        if self.server_option is not None:
-            return "--server"
-        if self.environ.get("REFLOW_SERVER"):
-            return "REFLOW_SERVER"
-        return "the last login" if self.store and self.store.default_server() else "the default"
-
-    @property
+    @cached_property
     def environment(self) -> Environment:
-        """The input of the search for a credential."""
-        from reflow_accounts.cli.credentials import Environment
+        """The input of the search for a credential. Raises UsageFault for a bad address or place."""
+        from reflow_accounts.cli.credentials import PLACES, Environment
 
-        return Environment(self.key_file, self.environ, self.folder, self.home, self.store, self.server)
+        if self.key_file is not None and self.place:
+            raise UsageFault("Use -k or --as, not both.")
+        server, server_source = self.named_server
+        return Environment(
+            key_file=self.key_file,
+            place=PLACES[self.place] if self.place else None,
+            environ=self.environ,
+            folder=self.folder,
+            home=self.home,
+            store=self.store,
+            server=server,
+            server_source=server_source,
+            allows_http=self.insecure or self.environ.get("REFLOW_INSECURE") == "1",
+            read_stdin=lambda: self._stdin,
+        )
+
+    @cached_property
+    def _stdin(self) -> bytes:
+        """What can be read from stdin, which is read once."""
+        from reflow_accounts.cli.secret_file import LARGEST_FILE
+
+        return sys.stdin.buffer.read(LARGEST_FILE + 1) if sys.stdin else b""
+
+    @cached_property
+    def login_server(self) -> str:
+        """The server to log in to or out of: the named one, or that of the only login. Raises CommandError."""
+        from reflow_accounts.cli.credentials import no_server
+        from reflow_accounts.cli.http.server_address import check_encryption
+
+        environment = self.environment
+        server = environment.server or environment.only_login()
+        if not server:
+            raise ServerFault(*no_server(environment, "It is not clear which server is meant."))
+        check_encryption(server, allowed=environment.allows_http)
+        return server
 
     def sources(self) -> list[Source]:
         """Return the sources that have a credential, the one in use first."""
@@ -106,36 +133,52 @@ class Context:
 
         return sources(self.environment)
 
-    def credential(self) -> Credential:
-        """Return the credential to use; without one, start a login on a terminal.
+    def credential(self, unusable: Source | None = None) -> Credential:
+        """Return the credential to use, which is not `unusable`; without one, start a login on a terminal.
 
-        Raises NotSignedIn when there is none or it cannot be used.
+        Raises NotSignedIn when there is none or it cannot be used, and UsageFault when its server is not known.
         """
-        from reflow_accounts.cli.credentials import credential_of, warnings_for
+        from reflow_accounts.cli.credentials import credential_of
 
-        found = self.sources()
+        found = [source for source in self.sources() if source != unusable]
         if not found:
             self._log_in()
-            found = self.sources()
+            found = [source for source in self.sources() if source != unusable]
         credential = credential_of(found[0], self.environment)
-        tell(*warnings_for(found, self.server))
+        warn_about(found, credential.server)
         return credential
 
-    def client(self) -> Client:
-        """Return a client of the API with the credential to use."""
+    def client(self, unusable: Source | None = None) -> Client:
+        """Return a client of the API with the credential to use, which is not `unusable`. Raises as `credential`."""
         from reflow_accounts.cli.http.client import Client
 
-        return Client(self.server, self.credential())
+        credential = self.credential(unusable)
+        return Client(credential.server, credential)
 
     def _log_in(self) -> None:
-        from reflow_accounts.cli.errors import NotSignedIn
+        from reflow_accounts.cli.credentials import Kind, no_credential
 
-        if not self.may_ask:
-            raise NotSignedIn(
-                f"You are not signed in at {self.server}. Run reflow login, or put an API key into "
-                "the variable REFLOW_API_KEY, a file reflow.key at the git root, or ~/.reflow/api.key."
-            )
+        if not self.may_ask or self.environment.place not in (None, Kind.LOGIN):
+            raise no_credential(self.environment)
         from reflow_accounts.cli.login.device_flow import log_in_with_browser
 
-        say(f"You are not signed in at {self.server} yet.")
-        log_in_with_browser(self.server, self.store_for_login(), self.environ)
+        say(f"You are not signed in at {self.login_server} yet.")
+        log_in_with_browser(self.login_server, self.store_for_login(), self.environ)
+
+
+def warn_about(sources: list[Source], server: str) -> None:
+    """Warn about unprotected credentials, each with the command that fixes it."""
+    from reflow_accounts.cli.credentials import Kind
+    from reflow_accounts.cli.http.server_address import is_exposed
+    from reflow_accounts.cli.keys.gitignore import git_warnings
+    from reflow_accounts.cli.secret_file import is_readable_by_others
+    from reflow_accounts.cli.text import shell
+
+    for source in sources:
+        if source.path and is_readable_by_others(source.path):
+            command = shell("chmod", "600", source.path)
+            tell(f"warning: {source.path} can be read by others. Fix it:", f"    {command}")
+        if source.path and source.kind is Kind.REPOSITORY:
+            tell(*git_warnings(source.path, source.path.parent))
+    if is_exposed(server):
+        tell(f"warning: your secret travels unencrypted to {server}. Use https:// with --server.")

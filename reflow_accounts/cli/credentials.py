@@ -1,30 +1,34 @@
-"""Which credential is used: the first source that has one (contract, section 8)."""
+"""Which credential is used: the first source that has one, and the server it belongs to (contract, section 8)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from reflow_accounts.cli import git
-from reflow_accounts.cli.errors import NotSignedIn, UsageFault
-from reflow_accounts.cli.http.server_address import is_exposed
-from reflow_accounts.cli.keys.gitignore import git_warnings
+from reflow_accounts.cli.errors import NotSignedIn, ServerFault, UsageFault
+from reflow_accounts.cli.http.server_address import check_encryption
+from reflow_accounts.cli.http.user_agent import is_ci
 from reflow_accounts.cli.login.session_store import SessionStore
 from reflow_accounts.cli.secret_file import (
+    ForeignFile,
+    KeyText,
+    MalformedFile,
     UnreadableFile,
     UnusableFile,
-    is_readable_by_others,
-    secret_in_file,
-    secret_in_text,
+    key_in_bytes,
+    key_in_file,
+    key_in_text,
 )
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME, Code
 
 VARIABLE = "REFLOW_API_KEY"
 HOME_KEY = Path(".reflow", "api.key")
+STDIN = "-"  # as the file after -k
 
 
 class Kind(StrEnum):
@@ -37,6 +41,15 @@ class Kind(StrEnum):
     LOGIN = "reflow login"
 
 
+# The values of --as.
+PLACES = {"login": Kind.LOGIN, "home": Kind.HOME, "repo": Kind.REPOSITORY, "env": Kind.VARIABLE}
+
+_ABSENT = {
+    Kind.VARIABLE: f"{VARIABLE} is not set",
+    Kind.REPOSITORY: f"no {KEY_FILE_NAME} at the root of this git repository",
+    Kind.HOME: f"no {HOME_KEY} in the home folder",
+    Kind.LOGIN: "no login at this server",
+}
 _NEW_KEY = "Create a new one in Account > API Keys"
 _REMEDIES = {
     Kind.OPTION: f"{_NEW_KEY} and put it there, or leave -k out.",
@@ -71,28 +84,49 @@ class Source(NamedTuple):
         """What to do when the credential is refused."""
         return _REMEDIES[self.kind]
 
-    def refusal(self, code: str, server: str) -> str:
-        """Return the message for a credential that `server` refused with a 401 of this code."""
+    def refusal(self, problem: Mapping[str, object], server: str) -> str:
+        """Return the message for a credential that `server` refused with a 401 and this problem document."""
+        code = str(problem.get("code"))
         reason = _REFUSALS.get(code, "was refused by {server}").format(server=server)
-        return f"{self} {'has ended' if self.kind is Kind.LOGIN else reason}. {self.remedy}"
+        is_service, remedy = problem.get("account_kind") == "service_account", self.remedy
+        if code == Code.ACCOUNT_DISABLED:
+            remedy = "An Admin of its team can enable it." if is_service else "Contact support."
+        elif is_service:
+            remedy = (
+                "It belongs to a service account: an Admin of the team creates another in Account > Team."
+            )
+        return f"{self} {'has ended' if self.kind is Kind.LOGIN else reason}. {remedy}"
 
 
 class Credential:
-    """A secret for the server, and its source."""
+    """A secret, its source, and the only server that it is sent to."""
 
-    def __init__(self, source: Source, secret: str) -> None:
-        self.source, self.secret = source, secret
+    def __init__(self, source: Source, secret: str, server: str) -> None:
+        self.source, self.secret, self.server = source, secret, server
 
 
 class Environment(NamedTuple):
-    """The input of the search for a credential."""
+    """The input of the search for a credential.
+
+    `place` limits the search to one kind of source. `server` is the address that the user named with the
+    option or variable `server_source`, or "". `allows_http` permits unencrypted requests to other machines.
+    """
 
     key_file: str | None
+    place: Kind | None
     environ: Mapping[str, str]
     folder: Path | None
     home: Path | None
     store: SessionStore | None
     server: str
+    server_source: str
+    allows_http: bool
+    read_stdin: Callable[[], bytes]
+
+    def only_login(self) -> str:
+        """Return the server of the only login, or "" for none or several. Raises NotSignedIn."""
+        servers = self.store.servers() if self.store else []
+        return servers[0] if len(servers) == 1 else ""
 
 
 def home_variable(system: str = os.name) -> str:
@@ -110,58 +144,135 @@ def sources(environment: Environment) -> list[Source]:
     """Return every source that has a credential, the one in use first. Opens no key file."""
     found = []
     if environment.key_file is not None:
-        found.append(_file(Kind.OPTION, (environment.folder or Path()) / environment.key_file))
-    if environment.environ.get(VARIABLE):
+        name = environment.key_file
+        path = (environment.folder or Path()) / name
+        found.append(Source(Kind.OPTION, "stdin") if name == STDIN else _file(Kind.OPTION, path))
+    # In CI, an empty variable is a secret that is missing: another credential must not take its place.
+    if environment.environ.get(VARIABLE) or (VARIABLE in environment.environ and is_ci(environment.environ)):
         found.append(Source(Kind.VARIABLE, VARIABLE))
     root = git.root_of(environment.folder)
     if root and _exists(root / KEY_FILE_NAME):
         found.append(_file(Kind.REPOSITORY, root / KEY_FILE_NAME))
     if environment.home and _exists(environment.home / HOME_KEY):
         found.append(_file(Kind.HOME, environment.home / HOME_KEY))
-    if environment.store and environment.store.has_session(environment.server):
-        found.append(Source(Kind.LOGIN, environment.server, environment.store.path))
-    return found
+    if environment.store and (servers := _servers_of_logins(environment, environment.store)):
+        found.append(Source(Kind.LOGIN, " or ".join(servers), environment.store.path))
+    return [source for source in found if environment.place in (None, source.kind)]
 
 
-def credential_of(source: Source, environment: Environment) -> Credential:
-    """Return the credential of `source`.
+def _servers_of_logins(environment: Environment, store: SessionStore) -> list[str]:
+    if environment.server:
+        return [environment.server] if store.has_session(environment.server) else []
+    try:
+        return store.servers()
+    except NotSignedIn:  # damaged; says so when it is used
+        return [str(store.path)]
 
-    Raises NotSignedIn, or UsageFault for an unreadable file after `-k`; the message names the source and
-    never its content.
+
+def credential_of(source: Source, environment: Environment, *, accepts_session: bool = False) -> Credential:
+    """Return the credential of `source`, with its server; `accepts_session` also reads a login from stdin.
+
+    Raises NotSignedIn, or UsageFault for an unreadable file after `-k` and when the server is not known, is
+    another than the named one or would be asked unencrypted; the message names the source and never its
+    content.
     """
     try:
-        return Credential(source, _secret(source, environment))
+        key = _key(source, environment, accepts_session)
     except UnusableFile as fault:
-        if source.kind is Kind.OPTION and isinstance(fault, UnreadableFile):
-            raise UsageFault(f"{source.where} (-k) {fault}. Name another file, or leave -k out.") from None
-        raise NotSignedIn(f"{source.where} ({source.kind}) {fault}. {source.remedy}") from None
+        raise _unusable(source, fault) from None
+    return Credential(source, key.secret, _server_of(source, key, environment))
 
 
-def _secret(source: Source, environment: Environment) -> str:
+def _unusable(source: Source, fault: UnusableFile) -> Exception:
+    where = f"{source.where} ({source.kind})"
+    if source.kind is Kind.VARIABLE and isinstance(fault, EmptyVariable):
+        return NotSignedIn(
+            f"{VARIABLE} is set but empty: the secret is missing. "
+            "Add it to the secrets of your CI, and check that this job may read it."
+        )
+    if isinstance(fault, ForeignFile):
+        return NotSignedIn(f"{where} {fault}. If you trust it, name it: -k {shell(source.where)}")
+    if source.kind is Kind.OPTION and isinstance(fault, UnreadableFile):
+        return UsageFault(f"{where} {fault}. Name another file, or leave -k out.")
+    if isinstance(fault, UnreadableFile):
+        return NotSignedIn(f"{where} {fault}. Make it a file that you can read, or remove it.")
+    if isinstance(fault, MalformedFile):
+        return NotSignedIn(f"{where} {fault}. Correct it, or remove it and run reflow login.")
+    return NotSignedIn(f"{where} {fault}. {source.remedy}")
+
+
+class EmptyVariable(UnusableFile):
+    """The variable is set and empty."""
+
+
+def _key(source: Source, environment: Environment, accepts_session: bool) -> KeyText:
     if source.kind is Kind.VARIABLE:
-        return secret_in_text(environment.environ[VARIABLE])
+        text = environment.environ[VARIABLE]
+        if not text.strip():
+            raise EmptyVariable("is empty")
+        return key_in_text(text, accepts_session=True)
     if source.kind is Kind.LOGIN:
-        session = environment.store.session_for(environment.server) if environment.store else None
-        if session is None:
-            raise UnusableFile("holds no session")
-        return session.secret
-    return secret_in_file(source.path or Path(source.where), only_regular=source.kind is not Kind.OPTION)
+        server = environment.server or environment.only_login()
+        session = environment.store.session_for(server) if environment.store and server else None
+        return KeyText(session.secret if session else "", server)
+    if source.path is None:
+        return key_in_bytes(environment.read_stdin(), accepts_session=accepts_session)
+    return key_in_file(source.path, is_named=source.kind is Kind.OPTION)
 
 
-def warnings_for(sources: list[Source], server: str) -> list[str]:
-    """Return warnings about unprotected credentials, each with the command that fixes it."""
-    lines = []
-    for source in sources:
-        if source.path and is_readable_by_others(source.path):
-            lines += [
-                f"warning: {source.path} can be read by others. Fix it:",
-                f"    {shell('chmod', '600', source.path)}",
-            ]
-        if source.path and source.kind is Kind.REPOSITORY:
-            lines += git_warnings(source.path, source.path.parent)
-    if sources and is_exposed(server):
-        lines.append(f"warning: your secret travels unencrypted to {server}. Use https:// with --server.")
-    return lines
+def _server_of(source: Source, key: KeyText, environment: Environment) -> str:
+    if key.server and environment.server and key.server != environment.server:
+        fault = ServerFault(
+            f"{source} belongs to {key.server}, but {environment.server_source} says {environment.server}. "
+            f"Nothing was sent. Leave {environment.server_source} out, or use a credential of that server."
+        )
+        fault.mend = f"reflow --server {shell(key.server)} doctor"
+        raise fault
+    is_login = source.kind is Kind.LOGIN
+    server = key.server or environment.server or environment.only_login()
+    if not server:
+        why = f"{source} does not say which server it belongs to."
+        raise ServerFault(*no_server(environment, "Several logins are possible." if is_login else why))
+    check_encryption(server, allowed=environment.allows_http)
+    return server
+
+
+def no_credential(environment: Environment) -> NotSignedIn:
+    """Return the error for a search that found nothing: what to do, also in a worktree without a key."""
+    if environment.place:
+        option = next(name for name, kind in PLACES.items() if kind is environment.place)
+        return NotSignedIn(
+            f"There is no credential in the place of --as {option}: {_ABSENT[environment.place]}."
+        )
+    server = environment.server or environment.only_login()
+    at, option = (f" at {server}", "") if server else ("", " --server https://HOST")
+    lines = [
+        f"You are not signed in{at}. Run reflow login{option}, or put an API key into "
+        f"the variable {VARIABLE}, a file {KEY_FILE_NAME} at the git root, or ~/.reflow/api.key."
+    ]
+    root = git.root_of(environment.folder)
+    main = git.main_checkout_of(root) if root else None
+    if root and main and _exists(main / KEY_FILE_NAME):
+        lines += [
+            f"{root} is a linked worktree and has no key of its own; the main checkout has one. Copy it:",
+            f"    {shell('cp', '-p', main / KEY_FILE_NAME, root / KEY_FILE_NAME)}",
+        ]
+    return NotSignedIn(*lines)
+
+
+def no_server(environment: Environment, why: str) -> list[str]:
+    """Return the message for a missing server: `why`, and the ways to name one. Raises NotSignedIn."""
+    servers = environment.store.servers() if environment.store else []
+    logins = [f"You are logged in at {' and '.join(servers)}; name the one you mean."] if servers else []
+    return [
+        why,
+        *logins,
+        "Name the server in one of these ways:",
+        "    --server https://HOST",
+        "    the variable REFLOW_SERVER",
+        "    the line # server: https://HOST in the key file",
+        "    reflow login --server https://HOST",
+    ]
 
 
 def _file(kind: Kind, path: Path) -> Source:

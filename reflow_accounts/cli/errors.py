@@ -20,6 +20,10 @@ _EXIT_CODES = {
     403: Exit.NOT_ALLOWED,
     404: Exit.NOT_FOUND,
     410: Exit.NOT_FOUND,
+    429: Exit.UNREACHABLE,
+    502: Exit.UNREACHABLE,
+    503: Exit.UNREACHABLE,
+    504: Exit.UNREACHABLE,
 }
 
 _ADVICE: dict[str, str] = {
@@ -47,6 +51,15 @@ class UsageFault(CommandError):
     exit_code = Exit.USAGE
 
 
+class ServerFault(UsageFault):
+    """The server is not known, is not the credential's, or would be asked unencrypted.
+
+    `mend` is a command that names a server that can be used.
+    """
+
+    mend = "reflow --server https://HOST doctor"
+
+
 class NotSignedIn(CommandError):
     """There is no credential, or it cannot be used."""
 
@@ -62,11 +75,13 @@ class NotFound(CommandError):
 class Unreachable(CommandError):
     """The server did not answer, or the answer is not from Reflow.
 
-    `was_sent` is false when the request certainly did not reach the server and had no effect.
+    `was_sent` is false when the request certainly did not reach the server and had no effect. `is_brief` is
+    true when the connection was refused or broke off, so that another attempt may succeed.
     """
 
     exit_code = Exit.UNREACHABLE
     was_sent = True
+    is_brief = False
 
 
 class UnexpectedAnswer(Unreachable):
@@ -109,8 +124,8 @@ def _advice(status: int, document: dict[str, Any], retry_after: int | None) -> s
 
 
 def readable_duration(seconds: int) -> str:
-    """Return `seconds` as text; from two minutes or hours on in that unit, rounded up."""
-    for length, unit in ((3600, "hours"), (60, "minutes")):
+    """Return `seconds` as text; from two minutes, hours or days on in that unit, rounded up."""
+    for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{-(-seconds // length)} {unit}"
     return f"{seconds} s"

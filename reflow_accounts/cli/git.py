@@ -8,6 +8,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reflow_accounts.cli.text import shell
+
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
@@ -40,6 +42,34 @@ def root_of(folder: Path | None) -> Path | None:
         if all(os.path.exists(candidate / name) for name in ("HEAD", "objects", "refs")):  # noqa: PTH110
             return None
     return None
+
+
+def main_checkout_of(root: Path) -> Path | None:
+    """Return the root of the main checkout when `root` is a linked worktree, else None."""
+    try:
+        text = (root / ".git").read_text("utf-8", "replace")
+    except OSError:  # a folder: not linked
+        return None
+    folder = root / text.partition("\n")[0].removeprefix("gitdir: ").strip()
+    if folder.parent.name != "worktrees" or folder.parent.parent.name != ".git":
+        return None
+    return Path(os.path.normpath(folder.parent.parent.parent))
+
+
+def fault_of(root: Path) -> tuple[str, str]:
+    """Return why git cannot be asked about the repository at `root`, and the command that mends it.
+
+    Both are empty when git answers.
+    """
+    done = _done(root, ("rev-parse", "--git-dir"), _TIMEOUT)
+    if done is None:
+        return "git is not installed or does not answer", "git --version"
+    if done.returncode == 0:
+        return "", ""
+    if b"dubious ownership" in done.stderr:
+        mend = shell("git", "config", "--global", "--add", "safe.directory", root)
+        return "git refuses it: dubious ownership, the folder belongs to another user", mend
+    return "git does not read it", shell("git", "-C", root, "status")
 
 
 def file_status(file: Path, root: Path) -> FileStatus:
@@ -80,7 +110,12 @@ def command(root: Path, *arguments: str) -> list[str]:
 def environ() -> dict[str, str]:
     """Return the environment for git: this repository, no network, no prompts."""
     plain = {name: value for name, value in os.environ.items() if name not in _LOCAL_VARIABLES}
-    return plain | {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "none"}
+    return plain | {
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": "none",
+        "LC_ALL": "C",
+    }
 
 
 def program(environ: Mapping[str, str], system: str = os.name) -> str:
@@ -108,8 +143,7 @@ def _done(root: Path, arguments: tuple[str, ...], timeout: float) -> CompletedPr
             command(root, *arguments),
             env=environ(),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            capture_output=True,
             timeout=timeout,
             check=False,
         )

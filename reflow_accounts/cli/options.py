@@ -21,6 +21,27 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 pass_context = click.make_pass_decorator(Context)
 
 
+class Group(click.Group):
+    """A group of commands that names the nearest one when a name is misspelled."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the name, the command and the remaining arguments. Raises click.UsageError."""
+        if (
+            args
+            and not ctx.resilient_parsing
+            and args[0] not in self.list_commands(ctx)
+            and args[0][:1] != "-"
+        ):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], self.list_commands(ctx), n=2, cutoff=0.5)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
 def common_options(command: Command) -> Command:
     """Decorate `command` with the common options; a later option overrides an earlier one."""
     for decorate in reversed(_OPTIONS):
@@ -55,7 +76,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--key-file",
         "key_file",
         metavar="FILE",
-        help="Use the API key in FILE.",
+        help="Use the API key in FILE (- for stdin).",
         shell_complete=complete_file_name,
         callback=_store,
         **_SETTINGS,
@@ -65,6 +86,22 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "server_option",
         metavar="URL",
         help="The Reflow server (or REFLOW_SERVER).",
+        callback=_store,
+        **_SETTINGS,
+    ),
+    click.option(
+        "--as",
+        "place",
+        type=click.Choice(["login", "home", "repo", "env"]),
+        help="Use the credential of this place alone.",
+        callback=_store,
+        **_SETTINGS,
+    ),
+    click.option(
+        "--insecure",
+        "insecure",
+        is_flag=True,
+        help="Allow http:// to another machine.",
         callback=_store,
         **_SETTINGS,
     ),

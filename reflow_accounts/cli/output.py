@@ -13,8 +13,8 @@ import click
 from reflow_accounts.cli.text import clean, redacted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Any, Literal, TextIO
+    from collections.abc import Iterable
+    from typing import Any, TextIO
 
 _QUIET = "reflow_accounts.cli.quiet"
 
@@ -97,36 +97,10 @@ def facts(pairs: Iterable[tuple[str, str]]) -> None:
         result(start + clean(value))
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write rows: a table with `headings` on a terminal, tab-separated lines without headings elsewhere."""
-    cells = [[clean(cell) for cell in row] for row in rows]
-    if is_terminal(sys.stdout):
-        _draw(headings, cells)
-        return
-    for row in cells:
-        result("\t".join(row))
-
-
 def row_alone(cells: Iterable[object]) -> None:
     """Write one row of a list that continues: space-separated on a terminal, tab-separated elsewhere."""
     texts = [clean(cell) for cell in cells]
     result("  ".join(filter(None, texts)) if is_terminal(sys.stdout) else "\t".join(texts))
-
-
-def _draw(headings: Sequence[str], rows: list[list[str]]) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        grid.add_column(heading, overflow="fold")
-    for row in rows:
-        grid.add_row(*map(Text, row))  # Text: a name is no markup
-    # https://no-color.org: no colours, and here no bold text either.
-    colours: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
-    Console(highlight=False, color_system=colours).print(grid)
 
 
 def moment(time: object, *, seconds: bool = False) -> str:

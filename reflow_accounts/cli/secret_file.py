@@ -9,8 +9,11 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import NamedTuple
 
-from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH, SESSION_PREFIX, is_well_formed
+from reflow_accounts.cli.errors import UsageFault
+from reflow_accounts.cli.http.server_address import server_address
+from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH, SERVER_LINE, SESSION_PREFIX, is_well_formed
 
 LARGEST_FILE = 64 * 1024  # bytes
 _BYTE_ORDER_MARK = "\ufeff"
@@ -18,6 +21,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # One block of most disks, and more than any secret needs.
 _RESERVED = b"\n" * 4096
+_SERVER_LINE = re.compile(r"#\s*server\s*:(.*)", re.IGNORECASE)
 
 
 class UnusableFile(Exception):
@@ -28,48 +32,86 @@ class UnreadableFile(UnusableFile):
     """The file is missing, is a folder or cannot be opened."""
 
 
-def secret_in_file(path: Path, *, only_regular: bool = True) -> str:
-    """Return the API key in the file at `path`.
+class MalformedFile(UnusableFile):
+    """The content has the wrong form; the key in it may be valid."""
 
-    Blank lines and lines that start with `#` are skipped; a byte order mark and any line ends are
-    accepted. `only_regular` refuses pipes and devices. Raises UnreadableFile and UnusableFile.
+
+class ForeignFile(UnusableFile):
+    """The file belongs to neither this user nor root, and the user did not name it."""
+
+
+class KeyText(NamedTuple):
+    """The content of a key file: the secret, and the address of its server ("" when the file names none)."""
+
+    secret: str
+    server: str = ""
+
+    def __str__(self) -> str:
+        """The text of the file."""
+        return f"{SERVER_LINE} {self.server}\n{self.secret}\n" if self.server else f"{self.secret}\n"
+
+
+def key_in_file(path: Path, *, is_named: bool = False) -> KeyText:
+    """Return the API key and the server in the file at `path`.
+
+    A byte order mark and any line ends are accepted. A file that the user did not name (`is_named`) must be a
+    regular file, and its owner this user or root. Raises UnreadableFile and UnusableFile.
     """
-    content = _content(path, only_regular)
+    return key_in_bytes(_content(path, is_named=is_named))
+
+
+def key_in_bytes(content: bytes, *, accepts_session: bool = False) -> KeyText:
+    """Return the API key and the server in the content of a key file, as `key_in_text` does."""
     if len(content) > LARGEST_FILE:
-        raise UnusableFile("is too large for a key")
+        raise MalformedFile("is too large for a key")
     # PowerShell writes UTF-16 with a byte order mark when it redirects.
     utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError:
-        raise UnusableFile("is not a text file") from None
+        raise MalformedFile("is not a text file") from None
     if "\0" in text:
-        raise UnusableFile("is not a text file")
-    return secret_in_text(text)
+        raise MalformedFile("is not a text file")
+    return key_in_text(text, accepts_session=accepts_session)
 
 
-def secret_in_text(text: str) -> str:
-    """Return the API key in `text`, the content of a key file. Raises UnusableFile."""
+def key_in_text(text: str, *, accepts_session: bool = False) -> KeyText:
+    """Return the API key in `text`, and the server that a line `# server: URL` names.
+
+    Blank lines and other lines that start with `#` are skipped. `accepts_session` also accepts the secret of
+    a login. Raises UnusableFile.
+    """
     lines = [line.strip() for line in re.split(r"[\r\n]", text)]
     candidates = [line for line in lines if line and not line.startswith("#")]
     if not candidates:
         raise UnusableFile("holds no key")
     if len(candidates) > 1:
-        raise UnusableFile("holds more than one line, but a key is one line")
+        raise MalformedFile("holds more than one line, but a key is one line")
     if not is_well_formed(candidates[0]):
         raise UnusableFile(
             f"does not hold a whole key: it is cut off or mistyped "
             f"(a key is {KEY_PREFIX} and {SECRET_LENGTH - len(KEY_PREFIX)} more characters)"
         )
-    if candidates[0].startswith(SESSION_PREFIX):
+    if candidates[0].startswith(SESSION_PREFIX) and not accepts_session:
         raise UnusableFile("holds the secret of a login, not an API key")
-    return candidates[0]
+    return KeyText(candidates[0], _server_in(lines))
+
+
+def _server_in(lines: list[str]) -> str:
+    named = [match[1].strip() for match in map(_SERVER_LINE.fullmatch, lines) if match]
+    try:
+        servers = {server_address(address, "the line") for address in named}
+    except UsageFault:
+        raise MalformedFile(f"has a line {SERVER_LINE} without a web address") from None
+    if len(servers) > 1:
+        raise MalformedFile(f"names {len(servers)} servers, but a key belongs to one")
+    return next(iter(servers), "")
 
 
 def file_holds(path: Path, secret: str) -> bool:
     """Return whether the file at `path` holds this API key."""
     try:
-        return secret_in_file(path) == secret
+        return key_in_file(path, is_named=True).secret == secret
     except UnusableFile:
         return False
 
@@ -86,20 +128,40 @@ def with_other_secret(content: bytes, old: str, new: str) -> bytes:
     return "".join(changed).encode(encoding)
 
 
-def _content(path: Path, only_regular: bool) -> bytes:
+def _content(path: Path, *, is_named: bool) -> bytes:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
             raise UnreadableFile("is a folder")
-        if only_regular and not stat.S_ISREG(mode):
+        if not is_named and not stat.S_ISREG(mode):
             raise UnreadableFile("is not a plain file")
         with path.open("rb") as file:
+            if not is_named:
+                _check_owner(path, os.fstat(file.fileno()))
             return file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         raise UnreadableFile("cannot be read (it does not exist)") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "bad path"
         raise UnreadableFile(f"cannot be read ({reason})") from None
+
+
+def _check_owner(path: Path, opened: os.stat_result) -> None:
+    # The owner of a link chooses what it leads to.
+    owners = {opened.st_uid, os.lstat(path).st_uid}
+    if os.name == "posix" and owners - {os.geteuid(), 0}:
+        raise ForeignFile("belongs to another user")
+
+
+def belongs_to_another(path: Path) -> bool:
+    """Return whether the file or link at `path` belongs to neither this user nor root."""
+    try:
+        _check_owner(path, path.stat())
+    except ForeignFile:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class AtomicFile:

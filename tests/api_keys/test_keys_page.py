@@ -44,7 +44,7 @@ def test_key_is_made_with_the_form_and_shown_once(ada, api):
     [download] = [link for link in page.all("a") if link["download"]]
     assert (download["download"], download["href"]) == (
         "reflow.key",
-        f"data:application/octet-stream,{secret}%0A",
+        f"data:application/octet-stream,%23%20server%3A%20http%3A//localhost%0A{secret}%0A",
     )
     assert api(secret).get("/me").json["authenticated_by"]["name"] == "CI"
     assert not SECRET.search(ada.get(KEYS).text)

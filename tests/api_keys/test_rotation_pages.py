@@ -1,6 +1,7 @@
 """Rotation on the pages, without JavaScript and with htmx, of one's own keys and a service account's."""
 
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -48,6 +49,7 @@ def test_button_rotates_a_key_and_shows_the_new_secret_once(ada, api, place, hea
     assert f"The previous key (rfk_…{key.secret[-4:]}) works until" in shown.text
     [download] = [link for link in shown.all("a") if link["download"]]
     assert download["download"] == "reflow.key"
+    assert unquote(download["href"]).partition(",")[2].startswith("# server: http://localhost\nrfk_")
     [secret] = set(SECRET.findall(answer.text))
     for each in (secret, key.secret):
         assert api(each).get("/me").status_code == 200

@@ -40,7 +40,14 @@ def key_file(path: Path, content: str | bytes, mode: int = 0o600) -> Path:
     return path
 
 
+def secret_in(file: Path) -> str:
+    """Return the secret in a key file that names its server."""
+    server, secret = file.read_text().splitlines()
+    assert server.startswith("# server: http"), server
+    return secret
+
+
 def login(home: Path, server: str, secret: str) -> Path:
     """Leave behind what `reflow login` leaves."""
-    content = {"server": server, "sessions": {server: {"secret": secret, "name": "Ada Park", "id": "ses_1"}}}
+    content = {"sessions": {server: {"secret": secret, "name": "Ada Park", "id": "ses_1"}}}
     return key_file(home / ".reflow" / "session.json", json.dumps(content))

@@ -57,6 +57,15 @@ class RunningCommand:
     def lines(self, number: int) -> list[str]:
         return [self.line() for _ in range(number)]
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def interrupt_when(self, holds: Callable[[], bool]) -> Outcome:
+        """Press Ctrl-C as soon as `holds`."""
+        until(holds)
+        return self.interrupt()
+
     def interrupt(self) -> Outcome:
         """Press Ctrl-C and return how it ended, with the lines that were not read."""
         self._process.send_signal(signal.SIGINT)

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.cli.account import request, unused_name
+from tests.cli.secrets_for_tests import made_up_key
 
 
 def test_activity_shows_the_uses_of_a_key(keyed, ada):
@@ -107,3 +108,71 @@ def test_missing_path_is_not_found(keyed):
 
     assert outcome.code == 6, outcome.everything
     assert json.loads(outcome.stdout)["code"] == "not_found"
+
+
+def test_method_is_get_unless_it_is_named(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+
+    assert here.run("api", "me").code == 0
+    assert here.run("api", "me", "-f", "a=b").code == 0
+    assert [(one["method"], one["path"]) for one in listener.asked] == [
+        ("GET", "/api/v1/me"),
+        ("GET", "/api/v1/me?a=b"),
+    ]
+
+
+@pytest.mark.parametrize("source", ["body.json", "-"])
+def test_body_is_sent_as_it_is_and_fields_become_the_query(here, listener, source):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.says("POST", "/keys", {"id": "key_1"})
+    (here.folder / "body.json").write_text(body := '{"name":  "x"}\n')
+
+    outcome = here.run("api", "POST", "/keys", "--input", source, "-f", "a=b", stdin=body)
+
+    assert outcome.code == 0, outcome.stderr
+    [asked] = listener.asked
+    assert (asked["path"], asked["body"]) == ("/api/v1/keys?a=b", body)
+    for words in (("/keys", "--input", source), ("POST", "/keys", "--input", "nowhere")):
+        assert here.run("api", *words, stdin=body).code == 2
+    assert here.run("api", "POST", "/keys", "--input", "-", stdin="no json").code == 2
+
+
+def test_header_is_sent(keyed):
+    outcome = keyed.run("api", "/me", "-H", "Accept: text/html", "-i")
+
+    assert outcome.code == 0, outcome.everything
+    for header in (
+        "Authorization: Bearer x",
+        "Host: a.example",
+        "no colon",
+        "a b: c",
+        "X: \u00e9",
+        "X: a\nY: b",
+    ):
+        assert keyed.run("api", "/me", "-H", header).code == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [("user.name", "Ada Park"), ("teams.0.name", "Acme"), ("teams.0.name.x", None), ("nothing", None)],
+)
+def test_one_field_is_printed(keyed, field, text):
+    outcome = keyed.run("api", "/me", "--field", field)
+
+    assert outcome.code == (0 if text else 1)
+    assert outcome.stdout == (f"{text}\n" if text else "")
+
+
+def test_jq_filters_the_answer_or_is_asked_for(keyed, tmp_path):
+    program = tmp_path / "jq"
+    program.write_text('#!/bin/sh\necho "$*"; exec wc -l\n')
+    program.chmod(0o755)
+    keyed.environ["PATH"] = f"{tmp_path}:{keyed.environ['PATH']}"
+
+    outcome = keyed.run("api", "/me", "--jq", ".user.name")
+
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stdout.splitlines()[0] == "-r -- .user.name"
+    keyed.environ["PATH"] = str(tmp_path / "empty")
+    missing = keyed.run("api", "/me", "--jq", ".user.name")
+    assert (missing.code, "jq, which is not installed" in missing.stderr) == (2, True)

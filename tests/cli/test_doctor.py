@@ -47,12 +47,12 @@ def test_doctor_asks_nothing_on_a_terminal(there, live):
     assert "here login starts" in outcome.stdout
 
 
-@pytest.mark.parametrize("source", ["--server", "REFLOW_SERVER", "the last login", "the default"])
+@pytest.mark.parametrize("source", ["--server", "REFLOW_SERVER", "the only login"])
 def test_source_of_the_server_address_is_named(terminal, listener, source):
     words = ("--server", listener.url) if source == "--server" else ()
     if source == "REFLOW_SERVER":
         terminal.environ["REFLOW_SERVER"] = listener.url
-    if source == "the last login":
+    if source == "the only login":
         login(terminal.home, listener.url, made_up_session())
 
     report = Report(terminal, *words)
@@ -76,7 +76,7 @@ def test_invalid_address_gets_no_request_and_the_rest_is_checked(well, listener)
 
     report = Report(well)
 
-    assert (report.code, report.bad) == (7, [("server", "error")])
+    assert (report.code, report.bad) == (2, [("server", "error"), ("credential", "error")])
 
 
 def test_other_server_gets_no_secret(here, listener):
@@ -93,10 +93,12 @@ def test_other_server_gets_no_secret(here, listener):
 def test_http_beyond_this_machine_is_an_error(terminal):
     terminal.environ["REFLOW_SERVER"] = "http://reflow.invalid"
 
-    report = Report(terminal)
+    refused, allowed = Report(terminal), Report(terminal, "--insecure")
 
-    assert report["tls"]["state"] == "error"
-    assert report["tls"]["mend"] == "reflow --server https://reflow.invalid doctor"
+    for report, check in ((refused, "server"), (allowed, "tls")):
+        assert report[check]["state"] == "error"
+        assert report[check]["mend"] == "reflow --server https://reflow.invalid doctor"
+    assert [found["check"] for found in refused.findings if found["check"] == "reachable"] == []
 
 
 @pytest.mark.parametrize(("days", "state"), [(400, "ok"), (15, "ok"), (13, "warning")])

@@ -97,6 +97,8 @@ BAD = {
 def test_winning_source_without_a_key_is_an_error(well, place, content):
     if place == 2 and not content:
         content = "\n"
+    if place == 2 and content == BAD["login"]:  # which the variable may hold (reflow exec)
+        content = content[:-1]
     words = put(well, place, content)
 
     report = Report(well, *words)

@@ -7,7 +7,7 @@ import pytest
 
 from reflow_accounts.contract import is_well_formed
 from tests.cli.account import unused_name
-from tests.cli.folders import git, repository
+from tests.cli.folders import git, repository, secret_in
 
 QUESTION = "Where shall it be ignored?"
 
@@ -43,7 +43,7 @@ def test_person_is_asked_where_to_ignore_the_file(keyed, root, answer, file):
 
     assert outcome.code == 0, outcome.stdout
     assert QUESTION in outcome.stdout
-    assert is_well_formed((root / "reflow.key").read_text().strip())
+    assert is_well_formed(secret_in(root / "reflow.key"))
     assert is_ignored(root) is (file is not None)
     named = [place for place in (".gitignore", ".git/info/exclude") if has_line(root / place)]
     assert named == ([file] if file else [])
@@ -139,8 +139,8 @@ def test_missing_info_folder_is_created(keyed, root):
     assert is_ignored(root)
 
 
-@pytest.mark.parametrize("kind", ["folder", "link", "read-only"])
-def test_key_is_saved_with_a_warning_when_gitignore_cannot_be_written(keyed, root, kind, tmp_path):
+@pytest.mark.parametrize("kind", ["folder", "link", "read-only", "tracked"])
+def test_no_key_is_created_when_git_would_not_ignore_it(keyed, root, kind, tmp_path, ada):
     file, elsewhere = root / ".gitignore", tmp_path / "elsewhere"
     elsewhere.write_text("precious\n")
     through: tuple[str, ...] = ()
@@ -150,17 +150,20 @@ def test_key_is_saved_with_a_warning_when_gitignore_cannot_be_written(keyed, roo
         through = ("setpriv", "--bounding-set", "-dac_override") if os.geteuid() == 0 else ()
     elif kind == "link":
         file.symlink_to(elsewhere)
+    elif kind == "tracked":
+        (root / "reflow.key").write_text("old")
+        git(root, "add", "-f", "reflow.key")
     else:
         file.mkdir()
+    words = ("keys", "create", name := unused_name(), "--save", "repo", "--yes", "--force")
 
-    outcome = keyed.run("keys", "create", unused_name(), "--save", "repo", "--yes", through=through)
+    outcome = keyed.run(*words, through=through)
 
-    assert outcome.code == 0, outcome.stderr
-    assert is_well_formed((root / "reflow.key").read_text().strip())
-    assert f"warning: {file} could not be changed" in outcome.stderr
-    assert "is not ignored by git" in outcome.stderr
+    assert outcome.code == 1, outcome.stderr
+    assert "No key was created" in outcome.stderr
+    assert name not in ada.live_names()
     assert elsewhere.read_text() == "precious\n"
-    assert ("exclude" in outcome.stderr) is (kind == "link")
+    assert (root / "reflow.key").exists() is (kind == "tracked")
 
 
 def test_failed_creation_changes_no_ignore_file(there, nina):

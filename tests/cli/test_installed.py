@@ -7,7 +7,7 @@ import pytest
 
 from reflow_accounts import __version__
 from tests.cli.account import PASSWORD, request, unused_name
-from tests.cli.folders import repository
+from tests.cli.folders import repository, secret_in
 from tests.cli.terminal import Terminal
 from tests.helpers.installation import Installation, build_wheel
 
@@ -59,7 +59,7 @@ def test_journey_from_login_to_a_refused_key(installed, live):
     assert (told["Key name"], told["Name"]) == (name, "Ada Park")
     assert told["Not used"] == f"the login at {live.url}"
 
-    old = (installed.folder / "reflow.key").read_text().strip()
+    old = secret_in(installed.folder / "reflow.key")
     outcome = installed.run("keys", "rotate", name, "--overlap", "0")
     assert (outcome.code, outcome.stdout) == (0, ""), outcome.stderr
     assert old not in (installed.folder / "reflow.key").read_text()
@@ -81,7 +81,7 @@ def test_journey_from_login_to_a_refused_key(installed, live):
 def test_module_runs_the_command(installed, installation, live):
     installed.command = (installation.python, "-m", "reflow_accounts.cli")
 
-    outcome = installed.run("--version")
+    outcome = installed.run("version")
 
     assert (outcome.code, outcome.stderr) == (0, "")
     assert outcome.stdout == f"reflow {__version__}\nserver {__version__} ({live.url})\n"

@@ -10,7 +10,7 @@ import pytest
 
 from reflow_accounts.contract import is_well_formed
 from tests.cli.account import request, unused_name
-from tests.cli.folders import git, key_file, repository
+from tests.cli.folders import git, key_file, repository, secret_in
 from tests.cli.secrets_for_tests import made_up_key
 from tests.cli.terminal import COMMAND
 
@@ -99,7 +99,7 @@ def test_file_is_made_for_its_owner_alone_and_works(keyed):
     assert outcome.code == 0, outcome.stderr
     assert outcome.stdout == ""
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert is_well_formed(file.read_text().removesuffix("\n"))
+    assert is_well_formed(secret_in(file))
     assert list(keyed.folder.iterdir()) == [file]
     assert keyed.run("-k", "new.key", "whoami").code == 0
 
@@ -122,7 +122,7 @@ def test_file_is_never_overwritten_by_accident(keyed, ada):
     assert name not in ada.live_names()
 
     assert keyed.run("keys", "create", name, "-o", "old.key", "--force").code == 0
-    assert is_well_formed(file.read_text().strip())
+    assert is_well_formed(secret_in(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 

@@ -209,9 +209,9 @@ PROBLEMS = [
     (410, "gone", 6, "It is not there."),
     (409, "conflict", 1, "It is not there."),
     (422, "validation_failed", 1, "  name: Too long."),
-    (429, "rate_limited", 1, "Try again in 70 s."),
+    (429, "rate_limited", 7, "Try again in 70 s."),
     (500, "internal_error", 1, "give the request id req-1"),
-    (503, "unavailable", 1, "Try again in 70 s."),
+    (503, "unavailable", 7, "Try again in 70 s."),
     (418, "teapot", 1, "It is not there."),
 ]
 

@@ -1,8 +1,12 @@
 """Output: tables on a terminal, tab-separated lines in a pipe, JSON on request, colours."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.cells import cell_len
+
+from tests.cli.secrets_for_tests import made_up_key
 
 LISTS = [("keys", "list"), ("activity",), ("team", "list"), ("team", "members")]
 OTHERS = [("--help",), ("whoami",), ("nonsense",), ("keys", "revoke", "x")]
@@ -43,3 +47,81 @@ def test_no_colour_prints_no_escapes(keyed, words, plain):
     keyed.environ |= plain
 
     assert "\x1b" not in keyed.run_at_a_screen(*words).stdout
+
+
+NOW = datetime.now(UTC)
+KEY = {
+    "id": "key_0123456789abcdef",
+    "name": "the key of the nightly build of the web shop in Söhne & 株式会社",
+    "hint": "ab12",
+    "use_count": 12345,
+    "last_used_at": (NOW - timedelta(hours=5, minutes=5)).isoformat(),
+    "created_at": (NOW - timedelta(days=45, hours=5)).isoformat(),
+    "expires_at": (NOW + timedelta(days=29, hours=5)).isoformat(),
+}
+MEMBER = {
+    "id": "usr_0123456789abcdef",
+    "name": "Adalbertina Parkinson-Wellesley",
+    "email": "adalbertina.parkinson@purchasing.acme.example",
+    "rights": "admin",
+    "last_active_at": None,
+    "joined_at": KEY["created_at"],
+}
+ENTRY = {
+    "id": "act_1",
+    "at": KEY["last_used_at"],
+    "title": "API key used",
+    "subject": {"name": KEY["name"]},
+    "by": {"name": MEMBER["name"]},
+    "use": {
+        "method": "GET",
+        "path": "/api/v1/teams/team_0123456789abcdef/members",
+        "status": 200,
+        "address": "2001:db8:1234:5678:9abc:def0:1234:5678",
+        "user_agent": "reflow/0.1.0 (Linux x86_64)",
+    },
+}
+
+
+@pytest.fixture
+def full(here, listener):
+    """The terminal at a server with long names."""
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.says("GET", "/teams", {"items": [{"id": "team_1", "name": "Acme"}], "next_cursor": None})
+    for path, item in (("/keys", KEY), ("/teams/team_1/members", MEMBER), ("/activity", ENTRY)):
+        listener.says("GET", path, {"items": [item, item], "next_cursor": None})
+    return here
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize(
+    ("words", "item"), [(("keys", "list"), KEY), (("team", "members"), MEMBER), (("activity",), ENTRY)]
+)
+def test_table_fits_the_terminal(full, words, item, columns):
+    full.environ["COLUMNS"] = str(columns)
+
+    lines = full.run_at_a_screen(*words).stdout.splitlines()
+
+    assert max(map(cell_len, lines)) <= columns
+    assert "…" in "".join(lines)
+    assert any("5 hours ago" in line or "Never" in line for line in lines)
+    if columns < 50:
+        assert len(lines) > 4
+        assert not any("─" in line for line in lines)
+    else:
+        assert len(lines) == 4, lines
+        has_id = item is not ENTRY and columns >= 100
+        assert lines[2].endswith(item["id"]) is has_id
+        assert (item["id"] in "".join(lines)) is has_id
+
+
+def test_times_are_relative_on_a_terminal_and_exact_in_a_pipe(full):
+    drawn, piped = full.run_at_a_screen("keys", "list").stdout, full.run("keys", "list").stdout
+
+    for text in ("5 hours ago", "45 days ago", "in 29 days"):
+        assert text in drawn
+    cells = piped.splitlines()[0].split("\t")
+    assert cells == [
+        str(KEY[name])
+        for name in ("id", "name", "hint", "use_count", "last_used_at", "created_at", "expires_at")
+    ]

@@ -10,7 +10,7 @@ import pytest
 
 from reflow_accounts.contract import is_well_formed
 from tests.cli.account import request
-from tests.cli.folders import git, key_file, login, repository
+from tests.cli.folders import git, key_file, login, repository, secret_in
 from tests.helpers.faulty_proxy import at, pass_on, reset_after
 
 postgresql_later = pytest.mark.postgresql_later
@@ -117,7 +117,7 @@ def test_key_not_in_use_goes_where_the_options_say(keyed, ada, words):
         "repo": keyed.folder / "reflow.key",
     }[words[1]]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert status(ada, file.read_text().strip()) == 200
+    assert status(ada, secret_in(file)) == 200
     assert (keyed.folder / ".gitignore").exists() is (words[1] == "repo")
 
 
@@ -132,7 +132,7 @@ def test_existing_file_is_replaced_with_force_only(keyed, ada):
     assert file.read_text() == "precious\n"
     assert ada.ask("GET", f"/keys/{old['id']}")[1]["replaced_by"] is None
     assert keyed.run("keys", "rotate", old["name"], "-o", "old.key", "--force").code == 0
-    assert status(ada, file.read_text().strip()) == 200
+    assert status(ada, secret_in(file)) == 200
 
 
 @postgresql_later
@@ -144,7 +144,7 @@ def test_rest_of_the_file_and_its_owner_stay(there, ada, shape, encoding):
     owner = (4321, 4322) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
     os.chown(file, *owner)
 
-    outcome = there.run("keys", "rotate", old["name"])
+    outcome = there.run("-k", str(file), "keys", "rotate", old["name"])
 
     assert outcome.code == 0, outcome.stderr
     text = file.read_bytes().decode(encoding)
@@ -218,7 +218,7 @@ def test_key_of_a_service_account_is_rotated_by_an_admin(admin, crew, house):
     outcome = admin.run(*SERVICE, "rotate", "robot", "deploy", "-o", "ci.key", "--overlap", "24h")
 
     assert outcome.code == 0, outcome.stderr
-    secret = (admin.folder / "ci.key").read_text().strip()
+    secret = secret_in(admin.folder / "ci.key")
     me = request(house.url, "GET", "/me", secret)[1]
     assert (me["user"]["name"], me["authenticated_by"]["name"]) == ("robot", "deploy")
     assert request(house.url, "GET", "/me", old.secret)[0] == 200
@@ -248,4 +248,4 @@ def test_lost_answer_is_explained(disturbed, ada):
     [line] = [line for line in outcome.stderr.splitlines() if "get another secret: " in line]
     assert line.endswith(f"reflow keys rotate {new_id} -o {file} --force")
     assert disturbed.run("-k", "my.key", *line.partition(": reflow ")[2].split()).code == 0
-    assert status(ada, file.read_text().strip()) == 200
+    assert status(ada, secret_in(file)) == 200

@@ -1,4 +1,4 @@
-"""`reflow --version`: both versions, without a credential and without a long wait."""
+"""`reflow version`: both versions, without a credential and without a long wait; `--version` uses no network."""
 
 import json
 import socket
@@ -25,14 +25,14 @@ def says(listener, body: bytes, status: int = 200) -> None:
 
 
 def test_both_versions_are_shown(there, live):
-    outcome = there.run("--version")
+    outcome = there.run("version")
 
     assert (outcome.code, outcome.stderr) == (0, "")
     assert outcome.stdout == f"{OURS}server {__version__} ({live.url})\n"
 
 
 def test_json_holds_both_versions(there, live):
-    for words in (("--json", "--version"), ("--version", "--json")):
+    for words in (("--json", "version"), ("version", "--json")):
         outcome = there.run(*words)
         told = {"version": __version__, "server": live.url, "server_version": __version__}
         assert (outcome.code, json.loads(outcome.stdout)) == (0, told)
@@ -42,15 +42,15 @@ def test_unknown_server_version_is_null_in_json(here, listener):
     says(listener, b"{}")
 
     told = {"version": __version__, "server": listener.url, "server_version": None}
-    assert json.loads(here.run("--json", "--version").stdout) == told
+    assert json.loads(here.run("--json", "version").stdout) == told
     here.environ["REFLOW_SERVER"] = "nonsense"
-    assert json.loads(here.run("--json", "--version").stdout) == told | {"server": None}
+    assert json.loads(here.run("--json", "version").stdout) == told | {"server": None}
 
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_server_option_works_in_any_position(terminal, live, is_first):
     server = ["--server", live.url]
-    words = [*server, "--version"] if is_first else ["--version", *server]
+    words = [*server, "version"] if is_first else ["version", *server]
 
     assert terminal.run(*words).stdout.endswith(f"({live.url})\n")
 
@@ -59,7 +59,7 @@ def test_no_credential_is_shown_or_needed(here, listener):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     says(listener, b'{"status": "ok", "version": "9.8.7"}')
 
-    assert here.run("--version").stdout == f"{OURS}server 9.8.7 ({listener.url})\n"
+    assert here.run("version").stdout == f"{OURS}server 9.8.7 ({listener.url})\n"
     assert [(one["path"], one["Authorization"]) for one in listener.asked] == [("/healthz", "")]
 
 
@@ -67,18 +67,18 @@ def test_own_version_is_shown_without_a_server(terminal):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         terminal.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        outcome = terminal.run("--version")
+        outcome = terminal.run("version")
 
     assert (outcome.code, outcome.stdout) == (0, OURS)
     assert "cannot be reached: nothing answers there" in outcome.stderr
 
 
 def test_silent_server_is_given_up_soon(terminal, silent):
-    outcome = terminal.run("--server", silent, "--version")
+    outcome = terminal.run("--server", silent, "version")
 
     assert (outcome.code, outcome.stdout) == (0, OURS)
     assert outcome.stderr == f"{silent} gave no answer within 2 seconds.\n"
-    assert terminal.run("--server", silent, "--version", "--quiet").stderr == ""
+    assert terminal.run("--server", silent, "version", "--quiet").stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_silent_server_is_given_up_soon(terminal, silent):
 def test_invalid_version_is_not_shown(here, listener, body):
     says(listener, body)
 
-    outcome = here.run("--version")
+    outcome = here.run("version")
 
     assert (outcome.code, outcome.stdout) == (0, OURS)
     assert outcome.stderr.startswith("The server did not tell its version")
@@ -109,7 +109,7 @@ def test_invalid_version_is_not_shown(here, listener, body):
 def test_own_version_is_shown_with_an_invalid_address(terminal):
     terminal.environ["REFLOW_SERVER"] = "https://me:hunter2@h"
 
-    outcome = terminal.run("--version")
+    outcome = terminal.run("version")
 
     assert (outcome.code, outcome.stdout) == (0, OURS)
     assert "REFLOW_SERVER" in outcome.stderr
@@ -117,4 +117,10 @@ def test_own_version_is_shown_with_an_invalid_address(terminal):
 
 
 def test_version_asks_for_nothing(there):
-    assert there.run_at_a_screen("--version").code == 0
+    assert there.run_at_a_screen("version").code == 0
+
+
+def test_option_shows_the_own_version_without_any_request(here, listener):
+    assert here.run("--version").stdout == OURS
+    assert json.loads(here.run("--version", "--json").stdout) == {"version": __version__}
+    assert listener.asked == []

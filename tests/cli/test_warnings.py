@@ -98,15 +98,17 @@ def test_quiet_hides_warnings_but_not_errors(here, listener):
     assert "was revoked" in here.run("--quiet", "-k", "open", "whoami").stderr
 
 
-def test_git_check_is_skipped_without_git(here, tmp_path):
+@pytest.mark.parametrize("fault", ["git is not installed", "dubious ownership"])
+def test_git_that_cannot_be_asked_is_warned_of(here, tmp_path, fault):
     git(here.folder, "init", "--quiet")
     key_file(here.folder / "reflow.key", made_up_key())
-    here.environ["PATH"] = str(tmp_path)
+    # The second is how the tests of git itself pretend that a folder belongs to another user.
+    here.environ |= {"PATH": str(tmp_path)} if "not" in fault else {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
 
     outcome = here.run("whoami")
 
     assert outcome.code == 0
-    assert outcome.stderr == ""
+    assert fault in outcome.stderr
 
 
 def test_repository_cannot_run_programs_through_the_git_check(here, tmp_path):

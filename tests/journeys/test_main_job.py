@@ -36,7 +36,7 @@ def test_key_is_created_used_counted_and_revoked(
     page.get_by_role("button", name="Done").click()
 
     assert is_well_formed(secret)
-    assert file.read_text() == secret + "\n"
+    assert file.read_text() == f"# server: {live.url}\n{secret}\n"
     expect(row_of(page, name)).to_contain_text("New")
     assert cells(page, name) == ["Never", "0", "Today"]
     assert secret not in page.content()

@@ -1,5 +1,7 @@
 """A key for CI: one page, one submission, an account with its key, and lines that work."""
 
+from urllib.parse import unquote
+
 import pytest
 
 from reflow_accounts.api_keys.models import ApiKey
@@ -42,6 +44,8 @@ def test_one_submission_makes_account_and_key_and_shows_the_key_once(app, lone, 
     page = parse(answer.text)
     [field] = page.all("textarea")
     assert answer.text.count(field.text) == 2  # the field and the download
+    [file] = [unquote(link["href"]).partition(",")[2] for link in page.all("a") if link["download"]]
+    assert file == f"# server: http://localhost\n{field.text}\n"
     me = api(field.text).get("/me").json
     assert (me["user"]["name"], me["authenticated_by"]["name"]) == ("web-ci", "github")
     assert [(team["name"], team["rights"]) for team in me["teams"]] == [("Web & Söhne", "edit")]

@@ -25,6 +25,7 @@ from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
+from reflow_accounts.web.redirects import origin
 from reflow_accounts.web.request_info import client
 from reflow_accounts.web.time_zones import zone_of
 
@@ -219,6 +220,7 @@ def reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = 
         new_key=key,
         old_key=old_key,
         secret=secret,
+        server=origin(),
         done_url=done_url,
         revoked=[],
     )

@@ -14,10 +14,20 @@ from reflow_accounts.cli.errors import UsageFault
 from reflow_accounts.cli.http.json_values import as_object
 from reflow_accounts.cli.keys.lookup import key_named
 from reflow_accounts.cli.options import common_options, pass_context
-from reflow_accounts.cli.output import document, moment, row_alone, table, tell
+from reflow_accounts.cli.output import document, moment, row_alone, tell
+from reflow_accounts.cli.tables import Column, table, when
 from reflow_accounts.contract import KEY_PREFIX
 
-HEADINGS = ("When (UTC)", "What", "About", "By", "Request", "Answer", "Address", "From")
+_COLUMNS = (
+    Column("When"),
+    Column("What", is_text=True),
+    Column("About", is_text=True),
+    Column("By", is_text=True, rank=1),
+    Column("Request", is_text=True),
+    Column("Answer"),
+    Column("Address", rank=3),
+    Column("From", is_text=True, rank=2),
+)
 _AGO = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -39,7 +49,8 @@ def activity(context: Context, key: str | None, since: str | None, limit: int, f
     """Show the activity of your account and keys.
 
     Newest first. Columns: time, action, subject, actor, request, status, address, and the program as it
-    names itself. Times are UTC.
+    names itself.
+    In a pipe, times are exact (UTC).
 
     --follow shows the newest lines, oldest first, and then each new one until Ctrl-C; with --json each
     is one object on one line. Its own requests are left out, although with an API key they count as uses.
@@ -54,6 +65,10 @@ def activity(context: Context, key: str | None, since: str | None, limit: int, f
 
         # Our own requests are in the list if it includes the uses of the key in use.
         secret = client.credential.secret if client.credential else ""
+        if secret.startswith(KEY_PREFIX):
+            tell(
+                "warning: each poll of --follow counts as a use of the key. A login (--as login) has no uses."
+            )
         is_listed = chosen is None or secret.endswith(chosen.get("hint") or "?")
         feed = ActivityFeed(client, query, is_recorded=secret.startswith(KEY_PREFIX) and is_listed)
         feed.follow(limit, partial(document, indent=None) if context.as_json else _print_row)
@@ -62,7 +77,7 @@ def activity(context: Context, key: str | None, since: str | None, limit: int, f
     if context.as_json:
         document(answer)
         return
-    table(HEADINGS, map(_row, answer["items"]))
+    table(_COLUMNS, map(_row, answer["items"]))
     if not answer["items"]:
         tell("There was no activity in this time.")
 
@@ -91,7 +106,7 @@ def _row(entry: dict[str, Any]) -> tuple[object, ...]:
     use = as_object(entry.get("use"))
     request = " ".join(str(use[part]) for part in ("method", "path") if use.get(part))
     return (
-        moment(entry.get("at")),
+        when(entry.get("at")),
         _label(entry.get("title") or entry.get("action")),
         _label(entry.get("subject")),
         _label(entry.get("by")),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
 import click
 
+from reflow_accounts.cli.commands.answer_filters import filter_with_jq, find_jq, print_field
 from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.credentials import credential_of
 from reflow_accounts.cli.errors import CommandError, Problem, UnexpectedAnswer, UsageFault
-from reflow_accounts.cli.http.client import LARGEST_PAGE, Client, Query
+from reflow_accounts.cli.http.client import LARGEST_PAGE, Client
 from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, result
 from reflow_accounts.cli.text import clean, redacted
@@ -18,54 +23,65 @@ from reflow_accounts.contract import API_PREFIX
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _WITH_BODY = ("POST", "PUT", "PATCH")
+_HEADER_NAME = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.1
+_OWN_HEADERS = ("authorization", "connection", "content-length", "host", "transfer-encoding")
 
 
 @click.command()
-@click.argument("method", type=click.Choice(METHODS, case_sensitive=False), metavar="METHOD")
-@click.argument("path")
+@click.argument("words", metavar="[METHOD] PATH", nargs=-1, required=True)
 @click.option("-f", "texts", metavar="KEY=VALUE", multiple=True, help="A field with a text.")
 @click.option(
     "-F", "values", metavar="KEY=JSON", multiple=True, help="A field with a number, true, null, a list…"
 )
+@click.option(
+    "--input", "input_file", metavar="FILE", help="Send the JSON in FILE (- for stdin) as the body."
+)
+@click.option("-H", "--header", "headers", metavar="NAME: VALUE", multiple=True, help="A header to send.")
 @click.option("-i", "--include", is_flag=True, help="Print the status and the headers of the answer first.")
 @click.option("--paginate", is_flag=True, help="Request all pages of a list and print them as one.")
+@click.option("--field", metavar="A.B", help="Print one field of the answer alone: user.name, items.0.id.")
+@click.option("--jq", metavar="FILTER", help="Filter the answer with jq, which must be installed.")
 @common_options
 @pass_context
 def api(
     context: Context,
-    method: str,
-    path: str,
+    words: tuple[str, ...],
     texts: tuple[str, ...],
     values: tuple[str, ...],
+    input_file: str | None,
+    headers: tuple[str, ...],
     include: bool,
     paginate: bool,
+    field: str | None,
+    jq: str | None,
 ) -> None:
     """Send one request to the API and print the answer.
 
-    PATH is /me, me or /api/v1/me. Fields become a JSON object for POST, PUT and PATCH, and the query
-    for GET and DELETE. A refusal prints the problem document; the exit code depends on its status.
+    METHOD is GET unless it is given. PATH is /me, me or /api/v1/me. Fields become a JSON object for POST, PUT
+    and PATCH, and the query for GET and DELETE, or of any request with --input. A refusal prints the problem
+    document; the exit code depends on its status.
     """
-    method = method.upper()
+    method, path = _method_and_path(words)
     if paginate and (method != "GET" or include):
         raise UsageFault("--paginate goes with GET alone, and not with --include.")
-    target = _target(path, context)
+    if field and jq:
+        raise UsageFault("Use --field or --jq, not both.")
     fields = [*map(_text_field, texts), *map(_json_field, values)]
-    body = dict(fields) if fields and method in _WITH_BODY else None
-    query = [
-        (name, value if isinstance(value, str) else json.dumps(value))
-        for name, value in fields
-        if method not in _WITH_BODY
-    ]
+    body = _content_of(input_file, method) if input_file is not None else None
+    request = _request(method, _target(path, context), fields, body, dict(map(_header, headers)))
+    if jq:
+        find_jq()
     client = context.client()
     try:
-        if paginate:
-            answer = _all_pages(client, target, query)
-        else:
-            answer = _answer(client, method, target, query, body, include)
+        answer = _all_pages(client, request) if paginate else _answer(client, request, include)
     except Problem as problem:
         document(problem.document)
         raise
-    if answer is not None:
+    if field:
+        print_field(answer, field)
+    elif jq:
+        filter_with_jq(answer, jq)
+    elif answer is not None:
         document(answer)
     if paginate and answer["next_cursor"]:
         raise CommandError(
@@ -73,8 +89,58 @@ def api(
         )
 
 
-def _answer(client: Client, method: str, path: str, query: Query, body: object, include: bool) -> Any:
-    reply = client.send(method, path, query, body)
+class Request(NamedTuple):
+    """A request to the API: a path below its prefix, and a body as JSON or as bytes."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    body: object
+    headers: dict[str, str]
+
+
+def _request(
+    method: str, path: str, fields: list[tuple[str, Any]], body: bytes | None, headers: dict[str, str]
+) -> Request:
+    """Return the request; the fields are its body, or the query when there is a body or none is sent."""
+    if fields and method in _WITH_BODY and body is None:
+        return Request(method, path, [], dict(fields), headers)
+    query = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in fields]
+    return Request(method, path, query, body, headers)
+
+
+def _method_and_path(words: tuple[str, ...]) -> tuple[str, str]:
+    method, path = ("GET", words[0]) if len(words) == 1 else (words[0].upper(), words[1])
+    if len(words) > 2 or method not in METHODS:
+        raise UsageFault(f"Give a PATH, or one of {', '.join(METHODS)} and a PATH.")
+    return method, path
+
+
+def _content_of(name: str, method: str) -> bytes:
+    """Return the JSON in the file, as it is. Raises UsageFault."""
+    if method not in _WITH_BODY:
+        raise UsageFault(f"--input goes with {', '.join(_WITH_BODY)} alone: name the method before PATH.")
+    try:
+        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        json.loads(content)
+    except OSError as error:
+        raise UsageFault(f"--input {name} cannot be read ({error.strerror}).") from None
+    except (ValueError, RecursionError):
+        raise UsageFault(f"--input {name} holds no JSON.") from None
+    return content
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = (part.strip() for part in text.partition(":"))
+    if not colon or not _HEADER_NAME.fullmatch(name) or not value.isprintable() or not value.isascii():
+        raise UsageFault("-H takes NAME: VALUE.")
+    if name.lower() in _OWN_HEADERS:
+        raise UsageFault(f"reflow itself sets the header {name}.")
+    return name, value
+
+
+def _answer(client: Client, request: Request, include: bool) -> Any:
+    reply = client.send(request.method, request.path, request.query, request.body, request.headers)
     if include:
         # Redacted: a server may repeat our secret in a header.
         for line in (reply.status_line, *map(": ".join, reply.headers.items()), ""):
@@ -82,10 +148,10 @@ def _answer(client: Client, method: str, path: str, query: Query, body: object, 
     return client.read(reply)
 
 
-def _all_pages(client: Client, path: str, query: Query) -> dict[str, Any]:
+def _all_pages(client: Client, request: Request) -> dict[str, Any]:
     """Return all pages of a list as one; its `next_cursor` is null unless there were too many."""
-    path, _, text = path.partition("?")
-    query = [*parse_qsl(text, keep_blank_values=True), *query]
+    path, _, text = request.path.partition("?")
+    query = [*parse_qsl(text, keep_blank_values=True), *request.query]
     has_size = any(name == "limit" for name, _ in query)
     whole: dict[str, Any] = {}
     try:
@@ -100,7 +166,8 @@ def _all_pages(client: Client, path: str, query: Query) -> dict[str, Any]:
 
 def _target(path: str, context: Context) -> str:
     """Return PATH below the API's prefix, percent-encoded. Raises UsageFault for any other address."""
-    path = path.removeprefix(context.server)
+    if "://" in path.partition("?")[0] and context.sources():
+        path = path.removeprefix(credential_of(context.sources()[0], context.environment).server)
     if "://" in path.partition("?")[0] or path.startswith("//") or "\\" in path or "#" in path:
         raise UsageFault("PATH is a path of the API, such as /me; other addresses are refused.")
     path = "/" + path.lstrip("/")

@@ -1,4 +1,4 @@
-"""`reflow completion`: the script with which a shell completes commands and options."""
+"""`reflow completion` and `reflow help`: the commands, for a shell and for a person."""
 
 from __future__ import annotations
 
@@ -32,3 +32,19 @@ def completion(shell: str) -> None:
     script = kind(click.Group(COMMAND_NAME), {}, COMMAND_NAME, COMPLETION_VARIABLE)
     # Not `source`: for bash it would start a shell to check its version.
     result((script.source_template % script.source_vars()).rstrip("\n"))
+
+
+@click.command("help")
+@click.argument("words", metavar="[COMMAND]...", nargs=-1)
+@common_options
+@click.pass_context
+def help_command(ctx: click.Context, words: tuple[str, ...]) -> None:
+    """Show the help of a command."""
+    found = ctx.find_root()
+    for word in words:
+        group = found.command
+        command = group.resolve_command(found, [word])[1] if isinstance(group, click.Group) else None
+        if command is None:
+            raise click.UsageError(f"{found.command_path} has no commands.", found)
+        found = click.Context(command, info_name=word, parent=found, terminal_width=found.terminal_width)
+    result(found.get_help())

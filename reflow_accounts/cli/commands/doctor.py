@@ -14,9 +14,9 @@ from reflow_accounts.cli.doctor.connection import ConnectionChecks
 from reflow_accounts.cli.doctor.findings import Finding, State, error, ok
 from reflow_accounts.cli.doctor.repository import repository_findings
 from reflow_accounts.cli.doctor.sources import SourceChecks
-from reflow_accounts.cli.errors import CommandError
+from reflow_accounts.cli.errors import CommandError, ServerFault, UsageFault
 from reflow_accounts.cli.http.client import Client
-from reflow_accounts.cli.http.server_address import is_exposed
+from reflow_accounts.cli.http.server_address import check_encryption, is_exposed
 from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, is_terminal, result
 from reflow_accounts.contract import Exit
@@ -31,10 +31,10 @@ def doctor(context: Context) -> None:
     Checks the server, the clock, the credentials found, their files, git and its last 100 commits, the
     key's expiry and the subscription. One line for each finding: state (ok, warning, error), what was
     checked, what was found, and the command that fixes it. Asks no questions and changes nothing, but sends
-    each key found to the server, also an unused one, and each attempt counts as a use of that key.
+    each key of this server that it finds, also an unused one, and each attempt counts as a use of that key.
 
-    Exit codes: 0 when all is well, 7 when the server cannot be reached, 4 when there is no credential or it
-    is refused or cannot be used, and otherwise 1.
+    Exit codes: 0 when all is well, 4 when there is no credential or it is refused or cannot be used, 2 when
+    no server can be asked, 7 when it cannot be reached, and otherwise 1.
     """
     examination = Examination(context)
     findings = []
@@ -62,27 +62,57 @@ class Examination:
 
     def findings(self) -> Iterator[Finding]:
         """Yield the findings of all checks; those that need the server only when Reflow answers."""
-        yield self._check_address()
-        connection = ConnectionChecks(self.context.server)
-        if self.context.server:
-            yield from connection.findings()
+        address_fault = self._invalid_address()
         checks = SourceChecks(self.context)
+        server, finding = ("", address_fault) if address_fault else _server_to_check(checks)
+        yield finding
+        connection = ConnectionChecks(server)
+        if server:
+            yield from connection.findings()
         # Unused credentials are not needed, so they are not sent over an unencrypted connection.
-        may_try = connection.is_open and not is_exposed(self.context.server)
-        yield from checks.findings(may_try=may_try)
-        account = AccountChecks(Client(self.context.server, checks.credential))
+        yield from checks.findings(server, may_try=connection.is_open and not is_exposed(server))
+        account = AccountChecks(Client(server, checks.credential))
         if connection.is_open and checks.credential:
             yield from account.findings()
-        if not connection.is_open:
+        if server and not connection.is_open:
             self.exit_code = Exit.UNREACHABLE
-        elif checks.credential is None or account.is_refused:
+        elif not checks.found or checks.is_unusable or account.is_refused:
             self.exit_code = Exit.NOT_SIGNED_IN
+        elif not server:
+            self.exit_code = Exit.USAGE
         yield from repository_findings(git.root_of(self.context.folder), account.keys)
 
-    def _check_address(self) -> Finding:
+    def _invalid_address(self) -> Finding | None:
+        """Return the finding about an invalid address; the other checks go on without it."""
         try:
-            return ok("server", f"{self.context.server}, from {self.context.server_source}")
-        except CommandError as fault:
-            vars(self.context)["server"] = ""  # no requests; the other checks go on
-            mend = fault.lines[1].strip() if len(fault.lines) > 1 else "reflow --server URL doctor"
-            return error("server", fault.lines[0], mend)
+            self.context.named_server  # noqa: B018 (raises)
+        except UsageFault as fault:
+            vars(self.context)["named_server"] = ("", "")
+            return error("server", fault.lines[0], ServerFault.mend)
+        return None
+
+
+def _server_to_check(checks: SourceChecks) -> tuple[str, Finding]:
+    """Return the server of the credential in use, or the named one; "" when there is none that may be asked."""
+    environment = checks.context.environment
+    try:
+        if checks.server_fault:
+            raise checks.server_fault
+        server = checks.credential.server if checks.credential else environment.server
+        source = environment.server_source if environment.server else "the only login"
+        if (
+            checks.used
+            and checks.credential
+            and not environment.server
+            and server != environment.only_login()
+        ):
+            source = checks.used.where
+        server = server or environment.only_login()
+        if not server:
+            return "", error("server", "no server is named", ServerFault.mend)
+        check_encryption(server, allowed=environment.allows_http)
+    except ServerFault as fault:
+        return "", error("server", fault.lines[0], fault.mend)
+    except CommandError as fault:  # the file of the logins is damaged
+        return "", error("server", fault.lines[0], fault.lines[-1].strip())
+    return server, ok("server", f"{server}, from {source}")

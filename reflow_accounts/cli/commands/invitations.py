@@ -6,12 +6,13 @@ import click
 
 from reflow_accounts.cli.commands.team_lookup import invitation_named, team_option, team_path
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.options import common_options, pass_context
-from reflow_accounts.cli.output import document, moment, table, tell
+from reflow_accounts.cli.options import Group, common_options, pass_context
+from reflow_accounts.cli.output import document, tell
+from reflow_accounts.cli.tables import ID, Column, table, when
 from reflow_accounts.cli.text import api_path, clean
 
 
-@click.group()
+@click.group(cls=Group)
 @common_options
 def invitations() -> None:
     """List, resend and cancel pending invitations."""
@@ -24,7 +25,8 @@ def invitations() -> None:
 def list_invitations(context: Context, team: str | None) -> None:
     """List the pending invitations, newest first.
 
-    Columns: id, email, rights, state (open or expired), sent, expires. Times are UTC. Needs Admin rights.
+    Columns: id, email, rights, state (open or expired), sent, expires.
+    In a pipe, times are exact (UTC). Needs Admin rights.
     """
     client = context.client()
     answer = client.listing(team_path(client, team, "invitations"))
@@ -34,12 +36,20 @@ def list_invitations(context: Context, team: str | None) -> None:
     rows = [
         (
             *map(item.get, ("id", "email", "rights", "state")),
-            moment(item.get("sent_at")),
-            moment(item.get("expires_at")),
+            when(item.get("sent_at")),
+            when(item.get("expires_at")),
         )
         for item in answer["items"]
     ]
-    table(("Id", "Email", "Rights", "State", "Sent (UTC)", "Expires (UTC)"), rows)
+    columns = (
+        ID,
+        Column("Email", is_text=True),
+        Column("Rights"),
+        Column("State"),
+        Column("Sent", rank=1),
+        Column("Expires"),
+    )
+    table(columns, rows)
     if not answer["items"]:
         tell("No invitation is pending. Invite people with reflow team invite EMAIL.")
 

@@ -1,4 +1,4 @@
-"""`reflow keys`: list, create, rotate, revoke and restore API keys."""
+"""`reflow keys`: list, show, create, rename, rotate, revoke and restore API keys."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.keys import create, list_revoke, restore, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
 from reflow_accounts.cli.keys.expiry import expires_option
-from reflow_accounts.cli.options import common_options, pass_context
+from reflow_accounts.cli.options import Group, common_options, pass_context
 
 
-@click.group()
+@click.group(cls=Group)
 @common_options
 def keys() -> None:
     """List, create, rotate, revoke and restore API keys."""
@@ -24,7 +24,8 @@ def keys() -> None:
 def list_keys(context: Context, state: str) -> None:
     """List your API keys.
 
-    Columns: id, name, last four characters, times used, last used, created, expires. Times are UTC.
+    Columns: id, name, last four characters, times used, last used, created, expires.
+    In a pipe, times are exact (UTC).
     """
     list_revoke.list_keys(context.client(), state, as_json=context.as_json)
 
@@ -52,7 +53,7 @@ def create_key(
     if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
     target = Target(context, output=output, save=save, force=force, yes=yes)
-    create.create_key(context.client(), name, target, expires=expires, is_canary=canary)
+    create.create_key(target.client(), name, target, expires=expires, is_canary=canary)
 
 
 @keys.command("restore")
@@ -65,6 +66,29 @@ def restore_key(context: Context, name_or_id: str) -> None:
     It works again wherever it is. Needs a login (reflow login): an API key restores no keys.
     """
     restore.restore_key(context.client(), name_or_id, as_json=context.as_json)
+
+
+@keys.command("show")
+@click.argument("name_or_id")
+@click.option("--uses", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many uses.")
+@common_options
+@pass_context
+def show_key(context: Context, name_or_id: str, uses: int) -> None:
+    """Show one API key, also a revoked one, and its newest uses.
+
+    Columns of a use: time, request, status, address, and the program as it names itself.
+    """
+    list_revoke.show_key(context, context.client(), name_or_id, uses=uses)
+
+
+@keys.command("rename")
+@click.argument("name_or_id")
+@click.argument("new_name")
+@common_options
+@pass_context
+def rename_key(context: Context, name_or_id: str, new_name: str) -> None:
+    """Give an API key another name."""
+    list_revoke.rename_key(context, context.client(), name_or_id, new_name)
 
 
 @keys.command("rotate")

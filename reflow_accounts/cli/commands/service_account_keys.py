@@ -11,10 +11,10 @@ from reflow_accounts.cli.keys import create, list_revoke, restore, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
 from reflow_accounts.cli.keys.expiry import expires_option
 from reflow_accounts.cli.keys.lookup import KeyOwner, service_account_owner
-from reflow_accounts.cli.options import common_options, pass_context
+from reflow_accounts.cli.options import Group, common_options, pass_context
 
 
-@click.group()
+@click.group(cls=Group)
 @common_options
 def keys() -> None:
     """List, create, rotate, revoke and restore API keys of a service account."""
@@ -29,7 +29,8 @@ def keys() -> None:
 def list_keys(context: Context, account: str, state: str, team: str | None) -> None:
     """List the API keys of ACCOUNT, a service account's name or id. Needs Admin rights.
 
-    Columns: id, name, last four characters, times used, last used, created, expires. Times are UTC.
+    Columns: id, name, last four characters, times used, last used, created, expires.
+    In a pipe, times are exact (UTC).
     """
     client = context.client()
     list_revoke.list_keys(client, state, _owner(client, team, account), as_json=context.as_json)
@@ -62,7 +63,7 @@ def create_key(
     if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
     target = Target(context, output=output, save=save, force=force, yes=yes)
-    client = context.client()
+    client = target.client()
     owner = _owner(client, team, account)
     create.create_key(client, name, target, owner, expires=expires, is_canary=canary)
 
@@ -80,6 +81,31 @@ def restore_key(context: Context, account: str, name_or_id: str, team: str | Non
     """
     client = context.client()
     restore.restore_key(client, name_or_id, _owner(client, team, account), as_json=context.as_json)
+
+
+@keys.command("show")
+@click.argument("account")
+@click.argument("name_or_id")
+@team_option
+@common_options
+@pass_context
+def show_key(context: Context, account: str, name_or_id: str, team: str | None) -> None:
+    """Show one key of the service account ACCOUNT, also a revoked one. Needs Admin rights."""
+    client = context.client()
+    list_revoke.show_key(context, client, name_or_id, _owner(client, team, account), uses=0)
+
+
+@keys.command("rename")
+@click.argument("account")
+@click.argument("name_or_id")
+@click.argument("new_name")
+@team_option
+@common_options
+@pass_context
+def rename_key(context: Context, account: str, name_or_id: str, new_name: str, team: str | None) -> None:
+    """Give a key of the service account ACCOUNT another name. Needs Admin rights."""
+    client = context.client()
+    list_revoke.rename_key(context, client, name_or_id, new_name, _owner(client, team, account))
 
 
 @keys.command("rotate")

@@ -10,14 +10,15 @@ from reflow_accounts.cli.commands.service_account_keys import keys
 from reflow_accounts.cli.commands.team_lookup import account_named, team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, UsageFault
-from reflow_accounts.cli.options import common_options, pass_context
-from reflow_accounts.cli.output import document, moment, result, table, tell
+from reflow_accounts.cli.options import Group, common_options, pass_context
+from reflow_accounts.cli.output import document, facts, moment, result, tell
+from reflow_accounts.cli.tables import ID, Column, table, when
 from reflow_accounts.cli.text import api_path, clean
 
 RIGHTS = ("view", "edit")
 
 
-@click.group("service-accounts")
+@click.group("service-accounts", cls=Group)
 @common_options
 def service_accounts() -> None:
     """List and manage service accounts and their API keys."""
@@ -30,27 +31,62 @@ def service_accounts() -> None:
 def list_accounts(context: Context, team: str | None) -> None:
     """List the service accounts of a team, newest first.
 
-    Columns: id, name, rights, state (enabled or disabled), keys, last used, created. Times are UTC.
+    Columns: id, name, rights, state (enabled or disabled), keys, last used, created.
+    In a pipe, times are exact (UTC).
     """
     client = context.client()
     answer = client.listing(team_path(client, team, "service-accounts"))
     if context.as_json:
         document(answer)
         return
-    headings = ("Id", "Name", "Rights", "State", "Keys", "Last used (UTC)", "Created (UTC)")
+    columns = (
+        ID,
+        Column("Name", is_text=True),
+        Column("Rights"),
+        Column("State", rank=1),
+        Column("Keys"),
+        Column("Last used"),
+        Column("Created", rank=2),
+    )
     rows = [
         (
             *map(account.get, ("id", "name", "rights")),
             "disabled" if account.get("disabled") else "enabled",
             account.get("key_count"),
-            moment(account.get("last_used_at")) or "Never",
-            moment(account.get("created_at")),
+            when(account.get("last_used_at")) or "Never",
+            when(account.get("created_at")),
         )
         for account in answer["items"]
     ]
-    table(headings, rows)
+    table(columns, rows)
     if not answer["items"]:
         tell("No service accounts. Create one with reflow team service-accounts create NAME.")
+
+
+@service_accounts.command("show")
+@click.argument("name_or_id")
+@team_option
+@common_options
+@pass_context
+def show(context: Context, name_or_id: str, team: str | None) -> None:
+    """Show one service account. Needs Admin rights."""
+    client = context.client()
+    path = team_path(client, team, "service-accounts")
+    account = client.ask_object("GET", api_path(path, account_named(client, path, name_or_id).get("id")))
+    if context.as_json:
+        document(account)
+        return
+    facts(
+        [
+            ("Id", clean(account.get("id"))),
+            ("Name", _name(account)),
+            ("Rights", clean(account.get("rights"))),
+            ("State", "disabled" if account.get("disabled") else "enabled"),
+            ("Keys", clean(account.get("key_count"))),
+            ("Last used", when(account.get("last_used_at")) or "Never"),
+            ("Created", when(account.get("created_at"))),
+        ]
+    )
 
 
 @service_accounts.command("create")

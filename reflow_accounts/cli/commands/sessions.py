@@ -9,18 +9,21 @@ from reflow_accounts.cli.credentials import Kind
 from reflow_accounts.cli.errors import UsageFault
 from reflow_accounts.cli.login.device_flow import log_in_with_browser
 from reflow_accounts.cli.login.password import log_in_with_password
-from reflow_accounts.cli.login.sessions import log_out
+from reflow_accounts.cli.login.sessions import log_in_with_token, log_out
 from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, tell
 
 
 @click.command()
 @click.option("--with-password", is_flag=True, help="Log in with email and password instead.")
+@click.option("--with-token", is_flag=True, help="Keep the API key on stdin as the login.")
 @click.option("--email", metavar="EMAIL", help="The email; asked for on a terminal when left out.")
 @click.option("--otp", metavar="CODE", help="The authenticator app's code; asked for when it is needed.")
 @common_options
 @pass_context
-def login(context: Context, with_password: bool, email: str | None, otp: str | None) -> None:
+def login(
+    context: Context, with_password: bool, with_token: bool, email: str | None, otp: str | None
+) -> None:
     """Log in through your browser, or with a password.
 
     Shows a code and the address of a page. Enter the code there, on any machine where you are logged in
@@ -30,19 +33,25 @@ def login(context: Context, with_password: bool, email: str | None, otp: str | N
     authenticator app when two-factor authentication is on. In a script, give --email, --otp when it is on,
     and the password as one line on stdin.
 
-    The login is kept in ~/.reflow/session.json, and its server becomes the one that later commands use.
+    With --with-token it reads an API key or the text of a key file from stdin, tries it and keeps it.
+
+    The login is kept in ~/.reflow/session.json, one for each server. Name the server with --server.
     """
     uses_password = with_password or email is not None or otp is not None
-    if not uses_password and not context.may_ask:
+    if with_token and uses_password:
+        raise UsageFault("--with-token goes with no other way to log in.")
+    if not uses_password and not with_token and not context.may_ask:
         raise UsageFault(
             "A login needs a terminal and a person. In CI use an API key (reflow --help says where it is looked "
             "for); in a script use --with-password --email EMAIL and give the password on stdin."
         )
     store = context.store_for_login()
-    if uses_password:
-        session = log_in_with_password(context.server, store, email, otp, may_ask=context.may_ask)
+    if with_token:
+        session = log_in_with_token(context.environment, store)
+    elif uses_password:
+        session = log_in_with_password(context.login_server, store, email, otp, may_ask=context.may_ask)
     else:
-        session = log_in_with_browser(context.server, store, context.environ)
+        session = log_in_with_browser(context.login_server, store, context.environ)
     if context.as_json:
         document(session)
     _tell_used_credential(context, "Commands use {0}, which comes before the login.")
@@ -53,10 +62,13 @@ def login(context: Context, with_password: bool, email: str | None, otp: str | N
 @pass_context
 def logout(context: Context) -> None:
     """Log out of the server and forget the login."""
-    if context.store and log_out(context.server, context.store):
-        tell(f"Logged out at {context.server}.")
+    was_logged_in = bool(context.store and log_out(context.login_server, context.store))
+    if context.as_json:
+        document({"server": context.login_server, "logged_out": was_logged_in})
+    if was_logged_in:
+        tell(f"Logged out at {context.login_server}.")
     else:
-        tell(f"You were not logged in at {context.server}.")
+        tell(f"You were not logged in at {context.login_server}.")
     _tell_used_credential(context, "Commands still use {0}.")
 
 

@@ -7,19 +7,19 @@ from typing import Any
 import click
 
 from reflow_accounts.cli.commands.invitations import invitations
+from reflow_accounts.cli.commands.members import RIGHTS, members
 from reflow_accounts.cli.commands.service_accounts import service_accounts
 from reflow_accounts.cli.commands.team_lookup import team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import Problem
 from reflow_accounts.cli.http.json_values import objects_in
-from reflow_accounts.cli.options import common_options, pass_context
-from reflow_accounts.cli.output import document, moment, table, tell
+from reflow_accounts.cli.options import Group, common_options, pass_context
+from reflow_accounts.cli.output import document, facts, tell
+from reflow_accounts.cli.tables import ID, Column, table, when
 from reflow_accounts.cli.text import clean
 
-RIGHTS = ("view", "edit", "admin")
 
-
-@click.group()
+@click.group(cls=Group)
 @common_options
 def team() -> None:
     """Show teams, invite people, manage service accounts."""
@@ -38,35 +38,43 @@ def list_teams(context: Context) -> None:
         document(answer)
         return
     rows = [[item.get(name) for name in ("id", "name", "rights", "subscription")] for item in answer["items"]]
-    table(("Id", "Name", "Your rights", "Subscription"), rows)
+    table((ID, Column("Name", is_text=True), Column("Your rights"), Column("Subscription")), rows)
     if not rows:
         tell("You belong to no team.")
 
 
-@team.command("members")
+@team.command("show")
 @team_option
 @common_options
 @pass_context
-def list_members(context: Context, team: str | None) -> None:
-    """List the people of a team.
-
-    Columns: id, name, email, rights, last active, joined. Times are UTC.
-    """
+def show_team(context: Context, team: str | None) -> None:
+    """Show one team."""
     client = context.client()
-    answer = client.listing(team_path(client, team, "members"))
+    answer = client.ask_object("GET", team_path(client, team))
     if context.as_json:
         document(answer)
         return
-    headings = ("Id", "Name", "Email", "Rights", "Last active (UTC)", "Joined (UTC)")
-    rows = [
-        (
-            *map(member.get, ("id", "name", "email", "rights")),
-            moment(member.get("last_active_at")) or "Never",
-            moment(member.get("joined_at")),
-        )
-        for member in answer["items"]
-    ]
-    table(headings, rows)
+    labels = {"id": "Id", "name": "Name", "rights": "Your rights", "subscription": "Subscription"}
+    facts(
+        [
+            *((label, clean(answer.get(field))) for field, label in labels.items()),
+            ("Created", when(answer.get("created_at"))),
+        ]
+    )
+
+
+@team.command("rename")
+@click.argument("new_name")
+@team_option
+@common_options
+@pass_context
+def rename_team(context: Context, new_name: str, team: str | None) -> None:
+    """Give a team another name. Needs Admin rights."""
+    client = context.client()
+    answer = client.ask_object("PATCH", team_path(client, team), body={"name": new_name})
+    if context.as_json:
+        document(answer)
+    tell(f"The team is called {clean(answer.get('name'))} now.")
 
 
 @team.command("invite")
@@ -114,5 +122,6 @@ def _refused_addresses(problem: dict[str, Any], emails: tuple[str, ...]) -> list
     return lines
 
 
+team.add_command(members)
 team.add_command(invitations)
 team.add_command(service_accounts)

@@ -1,4 +1,4 @@
-"""Finds the team, the service account or the invitation that the user names."""
+"""Finds the team, the member, the service account or the invitation that the user names."""
 
 from __future__ import annotations
 
@@ -47,6 +47,17 @@ def account_named(client: Client, accounts: str, id_or_name: str) -> dict[str, A
     raise NotFound(
         f"There is no service account {clean(id_or_name)}. reflow team service-accounts list shows them."
     )
+
+
+def member_named(client: Client, members: str, id_or_email: str) -> dict[str, Any]:
+    """Return the member with this id, address or exact name in the list at `members`. Raises NotFound."""
+    people: list[dict[str, Any]] = client.listing(members)["items"]
+    wanted = id_or_email.strip().casefold()
+    by_address = [person for person in people if str(person.get("email")).casefold() == wanted]
+    matches = by_address or _matches(people, id_or_email)
+    if len(matches) == 1:
+        return matches[0]
+    raise NotFound(f"There is no single member {clean(id_or_email)}. reflow team members shows them.")
 
 
 def invitation_named(client: Client, invitations: str, id_or_email: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.credentials import Source
 from reflow_accounts.cli.errors import Unreachable
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.http.json_values import as_object, objects_in
@@ -22,17 +23,23 @@ from reflow_accounts.cli.text import clean
 def whoami(context: Context) -> None:
     """Show who you are and which credential is used.
 
-    Also names the credentials that were found but not used because another one comes first.
+    Also names the credentials that were found but not used because another one comes first. --json prints
+    the answer of the API with server, winner and losers added.
     """
     client = context.client()
     me = client.ask_object("GET", "/me")
     if not isinstance(me.get("user"), dict):
-        raise Unreachable(f"{context.server} answered with something that Reflow does not write.")
+        raise Unreachable(f"{client.server} answered with something that Reflow does not write.")
+    winner, *losers = context.sources()
     if context.as_json:
-        document(me)
+        found = {"winner": _described(winner), "losers": [_described(source) for source in losers]}
+        document(me | {"server": client.server} | found)
         return
-    unused = [("Not used", str(source)) for source in context.sources()[1:]]
-    facts([*_facts_of(me, client), *unused])
+    facts([*_facts_of(me, client), *(("Not used", str(source)) for source in losers)])
+
+
+def _described(source: Source) -> dict[str, str]:
+    return {"kind": source.kind.name.lower(), "where": source.where, "text": str(source)}
 
 
 def _facts_of(me: dict[str, Any], client: Client) -> Iterator[tuple[str, str]]:

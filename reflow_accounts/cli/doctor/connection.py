@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
-from reflow_accounts.cli.errors import Unreachable
+from reflow_accounts.cli.errors import Unreachable, readable_duration
 from reflow_accounts.cli.http.server_address import is_exposed
 from reflow_accounts.cli.http.spinner import Spinner
 from reflow_accounts.cli.http.transport import Reply, exchange
@@ -84,7 +84,8 @@ def _check_clock(reply: Reply) -> Finding:
     if abs(difference) <= LARGEST_DIFFERENCE:
         return ok("clock", "it agrees with the server's")
     seconds = round(difference.total_seconds())
-    detail = f"it is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} the server's"
+    side = "ahead of" if seconds > 0 else "behind"
+    detail = f"it is {readable_duration(abs(seconds))} {side} the server's"
     return warning("clock", detail, _SET_CLOCK.get(sys.platform, "sudo timedatectl set-ntp true"))
 
 

@@ -9,6 +9,7 @@ from reflow_accounts.cli import git
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import (
     HOME_KEY,
+    PLACES,
     VARIABLE,
     Credential,
     Kind,
@@ -17,9 +18,10 @@ from reflow_accounts.cli.credentials import (
     sources,
 )
 from reflow_accounts.cli.doctor.findings import Finding, Findings, check_mode, error, ok, warning
-from reflow_accounts.cli.errors import CommandError, Problem
+from reflow_accounts.cli.errors import CommandError, Problem, ServerFault
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.login.session_store import FILE as SESSIONS
+from reflow_accounts.cli.secret_file import belongs_to_another
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME
 
@@ -58,36 +60,55 @@ class SourceChecks:
         """The credential in use, unless it cannot be read."""
         return self._credentials.get(self.used.kind) if self.used else None
 
-    def findings(self, *, may_try: bool) -> Findings:
+    @property
+    def server_fault(self) -> ServerFault | None:
+        """Why the credential in use cannot be sent to any server, or None."""
+        fault = self._faults.get(self.used.kind) if self.used else None
+        return fault if isinstance(fault, ServerFault) else None
+
+    @property
+    def is_unusable(self) -> bool:
+        """Whether the credential in use cannot be read."""
+        return self.used is not None and self.credential is None and self.server_fault is None
+
+    def findings(self, server: str, *, may_try: bool) -> Findings:
         """Yield which credential is used, then one finding for each of the six sources.
 
-        `may_try` also sends each unused credential to the server, which must be Reflow.
+        `may_try` also sends each unused credential of `server` there, which must be Reflow.
         """
-        yield self._check_choice()
+        yield self._check_choice(server)
         for number, kind in enumerate(Kind, 1):
-            yield self._check_source(f"place {number}", kind, may_try)
+            yield self._check_source(f"place {number}", kind, server if may_try else "")
         login = "login starts" if self.context.may_ask else "there is no login: no terminal, or CI"
         yield ok("place 6", f"on a terminal, login: here {login}")
         yield from self._check_files()
 
-    def _check_choice(self) -> Finding:
+    def _check_choice(self, server: str) -> Finding:
         if self.used is None:
-            return error("credential", f"there is none for {self.context.server or 'the server'}", LOG_IN)
+            mend = shell(*LOG_IN.split(), *(["--server", server] if server else []))
+            return error("credential", f"there is none for {server or 'any server'}", mend)
         hidden = [str(source) for source in self.found.values() if source is not self.used]
         why = "the first of the places that has one"
         detail = f"{self.used} is used: {why}{'; it hides ' + ', '.join(hidden) if hidden else ''}"
+        if self.server_fault:
+            return error("credential", f"{detail}; {self.server_fault.lines[0]}", self.server_fault.mend)
         if self.credential is None:
             return error("credential", f"{detail}; it cannot be used", self.used.remedy)
         return ok("credential", detail)
 
-    def _check_source(self, check: str, kind: Kind, may_try: bool) -> Finding:
+    def _check_source(self, check: str, kind: Kind, server: str) -> Finding:
+        """Check one source; its unused credential is tried at `server`, if there is one and it belongs there."""
         source, credential = self.found.get(kind), self._credentials.get(kind)
         if source is None:
             return ok(check, self._why_absent(kind))
+        if isinstance(self._faults.get(kind), ServerFault):
+            return ok(check, f"{_content_of(source)}, which is not sent: {self._faults[kind].lines[0]}")
         if credential is None:
             report = error if source is self.used else warning
             return report(check, _without_remedy(self._faults[kind], source), _mend(source))
-        if may_try and source is not self.used:
+        if server and source is not self.used:
+            if credential.server != server:
+                return ok(check, f"{_content_of(source)} of {credential.server}, which is not tried")
             return self._try(check, credential)
         return ok(check, _content_of(source))
 
@@ -97,7 +118,7 @@ class SourceChecks:
         if self.credential and self.credential.secret == unused.secret:
             return ok(check, f"{source.where} ({source.kind}) holds the same key as the one used")
         try:
-            Client(self.context.server, unused).ask_object("GET", "/me")
+            Client(unused.server, unused).ask_object("GET", "/me")
         except CommandError as fault:
             status = fault.status if isinstance(fault, Problem) else None
             if status == 401:
@@ -109,13 +130,16 @@ class SourceChecks:
 
     def _why_absent(self, kind: Kind) -> str:
         root = git.root_of(self.context.folder)
+        if self.context.place and PLACES[self.context.place] is not kind:
+            return f"--as {self.context.place} leaves it out"
         if kind is Kind.VARIABLE and VARIABLE in self.context.environ:
             return f"{VARIABLE} is empty, which counts as not set"
         if kind is Kind.REPOSITORY and root:
             return f"{root / KEY_FILE_NAME} is absent"
         if kind is Kind.HOME and self.context.home:
             return f"{self.context.home / HOME_KEY} is absent"
-        return _ABSENT[kind] + (f" at {self.context.server}" if kind is Kind.LOGIN else "")
+        server = self.context.environment.server
+        return _ABSENT[kind] + (f" at {server}" if kind is Kind.LOGIN and server else "")
 
     def _check_files(self) -> Findings:
         home = self.context.home
@@ -145,6 +169,8 @@ def _mend(source: Source) -> str:
     """Return the command for a credential that cannot be read."""
     if source.kind is Kind.VARIABLE:
         return f"unset {VARIABLE}"
+    if source.path and source.kind is not Kind.LOGIN and belongs_to_another(source.path):
+        return shell("sudo", "chown", "-h", os.geteuid(), source.path)
     if source.path and source.path.is_file() and not os.access(source.path, os.R_OK):
         return shell("chmod", "600", source.path)
     if source.kind is Kind.OPTION:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from reflow_accounts.cli.credentials import Credential
@@ -46,8 +46,18 @@ class Client:
         """
         return self.read(self.send(method, path, query, body))
 
-    def send(self, method: str, path: str, query: Query = (), body: object = None) -> Reply:
-        """Return the response of any status, after the retries. Raises Unreachable."""
+    def send(
+        self,
+        method: str,
+        path: str,
+        query: Query = (),
+        body: object = None,
+        more_headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """Return the response of any status, after the retries. Raises Unreachable.
+
+        A `body` of bytes is sent as it is, any other as JSON.
+        """
         import json
         from urllib.parse import urlencode
 
@@ -61,7 +71,8 @@ class Client:
         content = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            content = json.dumps(body).encode()
+            content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers |= more_headers or {}
         if self.credential:
             headers["Authorization"] = f"Bearer {self.credential.secret}"
 
@@ -160,7 +171,7 @@ class Client:
             what = f"status {reply.status} and no problem document"
             return Unreachable(not_reflow(self.server, what, reply.through))
         if reply.status == 401 and self.credential:
-            return Problem(reply.status, answer, self.credential.source.refusal(answer["code"], self.server))
+            return Problem(reply.status, answer, self.credential.source.refusal(answer, self.server))
         seconds = retry_after(reply.headers)
         problem = Problem(reply.status, answer, *problem_lines(reply.status, answer, seconds))
         problem.retry_after = seconds

@@ -1,4 +1,4 @@
-"""Repeats requests that the server refused for now: how long to wait, and how often."""
+"""Repeats safe requests that failed for a moment: which failures, how long to wait, and how often."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import TYPE_CHECKING
 
+from reflow_accounts.cli.errors import Unreachable
 from reflow_accounts.cli.output import tell
 
 if TYPE_CHECKING:
@@ -17,58 +18,50 @@ if TYPE_CHECKING:
     from reflow_accounts.cli.http.transport import Reply
 
 LONGEST_WAIT = 60  # seconds, all delays together
-MOST_RETRIES = 3  # after 429: the request was refused, whatever its method
-MOST_REPEATS = 2  # after 503: it may have been processed, so only safe methods are repeated
+MOST_REPEATS = 2
 SAFE = ("GET", "HEAD")
-_TOO_MANY, _UNAVAILABLE = 429, 503
+_TOO_MANY = 429
+# A gateway without an answer, an overloaded server, or too many requests.
+_TEMPORARY = (_TOO_MANY, 502, 503, 504)
 _LONGEST_NUMBER = 9  # digits
 
 
 def with_retries(send: Callable[[], Reply], method: str, server: str) -> Reply:
-    """Return the reply of `send`, which is repeated after a 429, and for GET and HEAD after a 503.
+    """Return the reply of `send`. Raises Unreachable.
 
-    Each delay is announced on stderr.
+    A GET or HEAD is repeated twice after the status 429, 502, 503 or 504 and when the connection was refused
+    or broke off; any other request may have had an effect. Each delay is announced on stderr.
     """
-    schedule = _Schedule(method)
-    while True:
-        reply = send()
-        seconds = schedule.delay_after(reply)
-        if seconds is None:
-            return reply
-        why = (
-            "takes no more requests for a moment"
-            if reply.status == _TOO_MANY
-            else "is not available just now"
-        )
-        tell(f"{server} {why} (status {reply.status}). Trying again in {ceil(seconds)} s.")
-        time.sleep(seconds)
-
-
-class _Schedule:
-    def __init__(self, method: str) -> None:
-        self._is_safe = method in SAFE
-        self._retries = {_TOO_MANY: 0, _UNAVAILABLE: 0}
-        self._left: float = LONGEST_WAIT
-
-    def delay_after(self, reply: Reply) -> float | None:
-        """Return the delay in seconds before the next attempt, or None to make none."""
-        if reply.status == _TOO_MANY:
-            may_retry = self._retries[_TOO_MANY] < MOST_RETRIES
+    left: float = LONGEST_WAIT
+    for attempt in range(MOST_REPEATS + 1):
+        is_last = attempt == MOST_REPEATS or method not in SAFE
+        try:
+            reply = send()
+        except Unreachable as fault:
+            seconds = None if is_last or not fault.is_brief else _backoff(attempt)
+            if seconds is None:
+                raise
+            why = "cannot be reached just now"
         else:
-            is_repeatable = reply.status == _UNAVAILABLE and self._is_safe
-            may_retry = is_repeatable and self._retries[_UNAVAILABLE] < MOST_REPEATS
-        if not may_retry:
-            return None
-        seconds: float | None = retry_after(reply.headers)
-        if seconds is None and reply.status == _UNAVAILABLE:
-            # Exponential backoff with jitter: 0.5 to 1 s, then 1 to 2 s.
-            jitter = int.from_bytes(os.urandom(2), "big") / 2**16
-            seconds = 2 ** self._retries[_UNAVAILABLE] * (0.5 + jitter / 2)
-        if seconds is None or seconds > self._left:
-            return None
-        self._retries[reply.status] += 1
-        self._left -= seconds
-        return seconds
+            if is_last or reply.status not in _TEMPORARY:
+                return reply
+            asked_for = retry_after(reply.headers)
+            seconds = _backoff(attempt) if asked_for is None else asked_for
+            if seconds > left:
+                return reply
+            is_busy = reply.status == _TOO_MANY
+            why = "takes no more requests for a moment" if is_busy else "is not available just now"
+            why += f" (status {reply.status})"
+        left -= seconds
+        tell(f"{server} {why}. Trying again in {ceil(seconds)} s.")
+        time.sleep(seconds)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _backoff(attempt: int) -> float:
+    """Return an exponential delay with jitter: 0.5 to 1 s, then 1 to 2 s."""
+    jitter = int.from_bytes(os.urandom(2), "big") / 2**16
+    return float(2**attempt * (0.5 + jitter / 2))
 
 
 def retry_after(headers: Message) -> int | None:

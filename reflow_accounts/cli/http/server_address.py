@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from reflow_accounts.cli.errors import UsageFault
+from reflow_accounts.cli.errors import ServerFault, UsageFault
 
 _EXAMPLE = "Example: https://reflow.example"
 _LOOPBACK = re.compile(r"127(\.[0-9]{1,3}){3}")
@@ -42,6 +42,17 @@ def _host(parts: SplitResult) -> str:
     if ":" in host:
         return f"[{host}]"
     return host if host.isascii() and len(host) < 64 else host.encode("idna").decode("ascii")
+
+
+def check_encryption(server: str, *, allowed: bool) -> None:
+    """Raise ServerFault when requests to `server` would travel unencrypted, unless this is `allowed`."""
+    if is_exposed(server) and not allowed:
+        fault = ServerFault(
+            f"{server} is another machine, and http:// would send your secret to it unencrypted. "
+            "Use https://; to send it all the same, give --insecure or set REFLOW_INSECURE=1."
+        )
+        fault.mend = f"reflow --server {server.replace('http:', 'https:', 1)} doctor"
+        raise fault
 
 
 def is_exposed(server: str) -> bool:

@@ -66,6 +66,7 @@ def exchange(url: str, method: str, headers: dict[str, str], body: bytes | None)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         fault = unreachable(server, proxy, error)
         fault.was_sent = was_sent
+        fault.is_brief = isinstance(error, (ConnectionError, http.client.IncompleteRead))
         raise fault from None
     if proxy and reply.status == _PROXY_AUTHENTICATION_REQUIRED:
         raise proxy_authentication(server, proxy)

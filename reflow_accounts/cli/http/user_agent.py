@@ -78,13 +78,22 @@ def user_agent(environ: Mapping[str, str], machine: str | None = None) -> str:
         machine = f"{os.uname().sysname} {os.uname().machine}"
     system = " ".join(_encoded(word, _LONGEST_WORD) for word in machine.split()[:2])
     header = f"reflow/{__version__} ({system})"
-    ci = next((ci for ci in _CIS if environ.get(ci.marker, "").lower() not in ("", "false")), None)
+    ci = next((ci for ci in _CIS if _is_set(environ, ci.marker)), None)
     if ci is None:
         return header
     run = next((environ[name] for name in ci.runs if environ.get(name)), "")
     run = f"run {run}" if _RUN.fullmatch(run) and _is_safe(run) else ""
     details = "; ".join(part for part in (_repository(ci, environ), run) if part)
     return f"{header} {ci.product}" + (f" ({details})" if details else "")
+
+
+def is_ci(environ: Mapping[str, str]) -> bool:
+    """Return whether a CI service runs the command."""
+    return any(_is_set(environ, name) for name in ("CI", *(ci.marker for ci in _CIS)))
+
+
+def _is_set(environ: Mapping[str, str], name: str) -> bool:
+    return environ.get(name, "").lower() not in ("", "false", "0")
 
 
 def _repository(ci: _Ci, environ: Mapping[str, str]) -> str:

@@ -40,7 +40,7 @@ def create_key(
         payload["canary"] = True
     destination = Destination(target.path, overwrite=target.overwrite)
     try:
-        target.choose_ignore_file()
+        target.ignore_in_git()
         hint = f"If the key was created all the same, {owner.list_command} shows it."
         try:
             key = request_key(client, owner.path, payload)
@@ -70,8 +70,7 @@ def _output_secret(
     target: Target, client: Client, key: dict[str, Any], destination: Destination, owner: KeyOwner
 ) -> None:
     try:
-        target.ignore_in_git()
-        destination.write(key["secret"])
+        destination.write(key["secret"], client.server)
         if target.context.as_json and destination.path is None:
             document(key)
         else:
@@ -104,7 +103,7 @@ def revoke_again(client: Client, key: dict[str, Any], owner: KeyOwner) -> str:
     """Revoke a key that was just created, and return the message with the outcome."""
     name = clean(key.get("name"))
     source = Source(Kind.OPTION, "the answer of the server")
-    with_new_key = Client(client.server, Credential(source, key["secret"]))
+    with_new_key = Client(client.server, Credential(source, key["secret"], client.server))
     # The credential of this run may have become invalid; every key may revoke itself.
     for by, path in ((client, owner.path_of(key)), (with_new_key, OWN.path_of(key))):
         try:

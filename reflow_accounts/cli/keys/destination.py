@@ -12,18 +12,20 @@ import click
 
 from reflow_accounts.cli import git
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.credentials import HOME_KEY, home_variable
-from reflow_accounts.cli.errors import CommandError, UsageFault
+from reflow_accounts.cli.credentials import HOME_KEY, Source, credential_of, home_variable
+from reflow_accounts.cli.errors import CommandError, NotSignedIn, Problem, UsageFault
+from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.keys.gitignore import add_to_ignore_file, choose_ignore_file, git_warnings
-from reflow_accounts.cli.output import result
+from reflow_accounts.cli.output import result, tell
 from reflow_accounts.cli.secret_file import (
     AtomicFile,
+    KeyText,
     file_holds,
     make_private_folder,
     with_other_secret,
 )
 from reflow_accounts.cli.text import shell
-from reflow_accounts.contract import KEY_FILE_NAME
+from reflow_accounts.contract import KEY_FILE_NAME, Exit
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -64,7 +66,6 @@ class Target:
         self.context, self.overwrite = context, force
         self._yes = yes
         self._root: Path | None = None
-        self._ignore_file: Path | None = None
         self.path: Path | None = None
         if save == "home":
             if context.home is None:
@@ -80,16 +81,50 @@ class Target:
         elif output not in (None, "-"):
             self.path = (context.folder or Path()) / str(output)
 
-    def choose_ignore_file(self) -> None:
-        """With `--save repo`, ask where git should ignore the file, if it does not yet."""
-        if self.path and self._root:
-            may_ask = self.context.may_ask
-            self._ignore_file = choose_ignore_file(self.path, self._root, yes=self._yes, may_ask=may_ask)
+    def client(self) -> Client:
+        """Return the client to request the key with. Raises CommandError.
+
+        A refused key in the very file that --force replaces is left out: it must not prevent its replacement.
+        """
+        first = next(iter(self.context.sources()), None)
+        if not (self.overwrite and first and is_same_file(first.path, self.path)):
+            return self.context.client()
+        fault = self._fault_of(first)
+        if fault is None:
+            return self.context.client()
+        tell(f"{first} is not accepted and will be replaced, so the next credential is used.")
+        try:
+            return self.context.client(unusable=first)
+        except NotSignedIn:
+            raise fault from None
+
+    def _fault_of(self, source: Source) -> CommandError | None:
+        """Return why the credential of `source` is not accepted, or None."""
+        try:
+            credential = credential_of(source, self.context.environment)
+            Client(credential.server, credential).ask("GET", "/me")
+        except (NotSignedIn, UsageFault) as fault:
+            return fault
+        except Problem as problem:
+            return problem if problem.exit_code is Exit.NOT_SIGNED_IN else None
+        return None
 
     def ignore_in_git(self) -> None:
-        """Add the file to the chosen ignore file. A failure is a warning."""
-        if self.path and self._ignore_file:
-            add_to_ignore_file(self._ignore_file, self.path.name)
+        """With `--save repo`, make git ignore the file; ask where, if it is not ignored yet.
+
+        Raises CommandError before a key is created when this fails.
+        """
+        if not self.path or not self._root:
+            return
+        may_ask = self.context.may_ask
+        ignore_file = choose_ignore_file(self.path, self._root, yes=self._yes, may_ask=may_ask)
+        if ignore_file:
+            add_to_ignore_file(ignore_file, self.path, self._root)
+
+
+def is_same_file(one: Path | None, other: Path | None) -> bool:
+    """Return whether both paths lead to the same file."""
+    return bool(one and other) and os.path.realpath(str(one)) == os.path.realpath(str(other))
 
 
 class Destination:
@@ -118,15 +153,17 @@ class Destination:
             self.close()
             raise CommandError(f"{path} cannot be replaced ({error.strerror}). No key was created.") from None
 
-    def write(self, secret: str) -> None:
-        """Write the secret to the file. Does nothing for stdout.
+    def write(self, secret: str, server: str) -> None:
+        """Write the secret and the server to the file; one that is replaced keeps its other lines.
+
+        Does nothing for stdout.
 
         Raises OSError, and CommandError when the file no longer contains the secret to replace.
         """
         if self.path is None or self._file is None:
             return
         if self._replaces is None:
-            self._file.write(secret + "\n")
+            self._file.write(str(KeyText(secret, server)))
             return
         if not file_holds(self.path, self._replaces):
             raise CommandError(f"{self.path} was changed meanwhile, perhaps by another rotation.")

@@ -26,8 +26,8 @@ expires_option = click.option(
 )
 
 
-def end_of(text: str | None) -> str | None:
-    """Return the end that --expires names, as the API writes times; None for never. Raises UsageFault."""
+def end_of(text: str | None, option: str = "--expires") -> str | None:
+    """Return the end that `option` names, as the API writes times; None for never. Raises UsageFault."""
     if text is None or text == "never":
         return None
     if days := _DAYS.fullmatch(text):
@@ -36,7 +36,7 @@ def end_of(text: str | None) -> str | None:
         return _written(_end_of_day(text) if len(text) == len("2027-03-31") else datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise UsageFault(
-            f"--expires {text} is no end of a key. Write 30d, a date such as 2027-03-31, or a time with a zone "
+            f"{option} {text} is no end. Write 30d, a date such as 2027-03-31, or a time with a zone "
             "such as 2027-03-31T12:00:00Z."
         ) from None
 
@@ -55,7 +55,7 @@ def warn_of_end(credential: Credential, expires_at: str) -> None:
     days = (end - datetime.now(UTC)) // timedelta(days=1)
     left = f"in {days} day{'' if days == 1 else 's'}" if days > 0 else "in less than a day"
     tell(
-        f"warning: {credential.source} ends {left}, on {end:%Y-%m-%d at %H:%M} UTC. Create a new one and put it there "
+        f"warning: {credential.source} ends {left}, on {end:%Y-%m-%d at %H:%M} UTC. Put a new one there "
         "before then."
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reflow_accounts.cli import git
+from reflow_accounts.cli.errors import CommandError
 from reflow_accounts.cli.output import say, tell
 from reflow_accounts.cli.text import shell
 
@@ -36,6 +37,12 @@ def git_warnings(file: Path, root: Path) -> list[str]:
         return [
             f"warning: {file} is not ignored by git and could be published. Fix it:",
             f"    {ignore_command(root, name)}",
+        ]
+    if status is git.FileStatus.UNKNOWN:
+        fault, mend = git.fault_of(root)
+        return [
+            f"warning: git cannot be asked whether it ignores {file} ({fault}). Mend it:",
+            f"    {mend}",
         ]
     return []
 
@@ -65,13 +72,21 @@ def ignore_command(root: Path, name: str) -> str:
 def choose_ignore_file(file: Path, root: Path, *, yes: bool, may_ask: bool) -> Path | None:
     """Return the ignore file to add `file` to, or None when git ignores it already or the user declines.
 
-    `yes` chooses `.gitignore` of `root`; otherwise the user is asked if `may_ask`.
+    `yes` chooses `.gitignore` of `root`, also when git cannot be asked; otherwise the user is asked if
+    `may_ask`. Raises CommandError with `yes` for a file that git tracks: no ignore file would help.
     """
-    if git.file_status(file, root) is not git.FileStatus.NOT_IGNORED:
+    status = git.file_status(file, root)
+    if yes and status is git.FileStatus.TRACKED:
+        name = file.relative_to(root).as_posix()
+        raise CommandError(
+            f"{file} is tracked by git, so the key could be published. No key was created. Take it out:",
+            f"    {untrack_command(root, name)}",
+        )
+    if status in (git.FileStatus.IGNORED, git.FileStatus.TRACKED):
         return None
     if yes:
-        return root / ".gitignore"
-    if not may_ask:
+        return None if _is_listed(file.name, root / ".gitignore") else root / ".gitignore"
+    if not may_ask or status is git.FileStatus.UNKNOWN:
         return None
     say(f"Git does not ignore {file}, so it could be published. Where shall it be ignored?", *_CHOICES)
     choice = click.prompt("Choose", type=click.Choice(["1", "2", "3"]), default="1", err=True)
@@ -80,19 +95,40 @@ def choose_ignore_file(file: Path, root: Path, *, yes: bool, may_ask: bool) -> P
     return root / ".gitignore" if choice == "1" else None
 
 
+def _is_listed(name: str, ignore_file: Path) -> bool:
+    """Return whether the last rule for `name` in the plain text of `ignore_file` ignores it."""
+    try:
+        rules = ignore_file.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return False
+    own = [rule.strip() for rule in rules if rule.strip().lstrip("!/") == name]
+    return bool(own) and not own[-1].startswith("!")
+
+
 def exclude_file(root: Path) -> Path:
     """Return the ignore file of this clone alone."""
     return git.exclude_file_of(root) or root / ".git" / "info" / "exclude"
 
 
-def add_to_ignore_file(ignore_file: Path, name: str) -> None:
-    """Make git ignore the file called `name` at the root, and report it; a failure is a warning."""
+def add_to_ignore_file(ignore_file: Path, file: Path, root: Path) -> None:
+    """Make git ignore `file` at the root of its repository, and report it.
+
+    Raises CommandError, which says that no key was created, when git does not ignore the file afterwards.
+    """
     try:
-        _append(ignore_file, f"/{name}\n".encode())
+        _append(ignore_file, f"/{file.name}\n".encode())
     except OSError as error:
-        tell(f"warning: {ignore_file} could not be changed ({error.strerror}).")
-    else:
-        tell(f"/{name} was added to {ignore_file}, so that git ignores the file.")
+        raise CommandError(
+            f"{ignore_file} could not be changed ({error.strerror}), so git would not ignore {file}. "
+            "No key was created. Make git ignore it, and run the command again:",
+            f"    {ignore_command(root, file.name)}",
+        ) from None
+    if git.file_status(file, root) is git.FileStatus.NOT_IGNORED:
+        raise CommandError(
+            f"Git does not ignore {file}, although {ignore_file} says /{file.name}: another rule takes it back. "
+            "No key was created."
+        )
+    tell(f"/{file.name} was added to {ignore_file}, so that git ignores the file.")
 
 
 def _append(file: Path, line: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Lists and revokes the keys of the user or of a service account."""
+"""Lists, shows, renames and revokes the keys of the user or of a service account."""
 
 from __future__ import annotations
 
@@ -10,14 +10,32 @@ import click
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError
 from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.json_values import as_object
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
 from reflow_accounts.cli.keys.restore import restore_hint
 from reflow_accounts.cli.keys.usage import usage_lines
-from reflow_accounts.cli.output import document, moment, say, table, tell
+from reflow_accounts.cli.output import document, facts, moment, result, say, tell
+from reflow_accounts.cli.tables import ID, Column, table, when
 from reflow_accounts.cli.text import clean, time_in
 
 RECENT = timedelta(hours=24)
 STATES = ("live", "revoked", "all")
+_COLUMNS = (
+    ID,
+    Column("Name", is_text=True),
+    Column("Last four", rank=2),
+    Column("Times used"),
+    Column("Last used"),
+    Column("Created", rank=3),
+    Column("Expires", rank=1),
+)
+_USES = (
+    Column("When"),
+    Column("Request", is_text=True),
+    Column("Answer"),
+    Column("Address", rank=1),
+    Column("From", is_text=True),
+)
 
 
 def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
@@ -26,19 +44,69 @@ def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: boo
     if as_json:
         document(answer)
         return
-    headings = ("Id", "Name", "Last four", "Times used", "Last used (UTC)", "Created (UTC)", "Expires (UTC)")
     rows = [
         (
             *map(key.get, ("id", "name", "hint", "use_count")),
-            moment(key.get("last_used_at")) or "Never",
-            moment(key.get("created_at")),
-            moment(key.get("expires_at")) or "Never",
+            when(key.get("last_used_at")) or "Never",
+            when(key.get("created_at")),
+            when(key.get("expires_at")) or "Never",
         )
         for key in answer["items"]
     ]
-    table(headings, rows)
+    table(_COLUMNS, rows)
     if not answer["items"]:
-        tell(f"No API keys. Create one with {owner.create_command} NAME.")
+        create = f" Create one with {owner.create_command} NAME." if state == "live" else ""
+        tell(f"No {'' if state == 'all' else state + ' '}API keys.{create}")
+
+
+def show_key(context: Context, client: Client, name_or_id: str, owner: KeyOwner = OWN, *, uses: int) -> None:
+    """Print the facts of a key, and its newest `uses` if the user owns it. Raises CommandError."""
+    key = key_named(client, name_or_id, "all", owner)
+    if "name" not in key:  # the answer for a revoked key says when it was revoked, and nothing else
+        revoked = client.listing(owner.path, [("state", "revoked")])["items"]
+        key = next((found for found in revoked if found.get("id") == key["id"]), key)
+    is_own = owner is OWN and uses > 0
+    newest = client.listing(f"{owner.path_of(key)}/uses", limit=uses)["items"] if is_own else []
+    if context.as_json:
+        document(key | ({"uses": newest} if is_own else {}))
+        return
+    creator = as_object(key.get("created_by"))
+    labels = {"id": "Id", "name": "Name", "hint": "Last four", "use_count": "Times used"}
+    pairs = [(label, clean(key.get(field))) for field, label in labels.items()]
+    pairs += [
+        ("Last used", when(key.get("last_used_at")) or "Never"),
+        ("Created", when(key.get("created_at"))),
+    ]
+    pairs += [("Created by", clean(creator.get("name") or creator.get("type")))]
+    pairs += [("Expires", when(key.get("expires_at")) or "Never")]
+    if key.get("revoked_at"):
+        pairs.append(("Revoked", when(key.get("revoked_at"))))
+    facts(pairs)
+    if newest:
+        result("")
+    rows = [
+        (
+            when(use.get("at")),
+            f"{use.get('method')} {use.get('path')}",
+            use.get("status"),
+            use.get("address"),
+            use.get("program") or use.get("user_agent"),
+        )
+        for use in newest
+    ]
+    if rows:
+        table(_USES, rows)
+
+
+def rename_key(
+    context: Context, client: Client, name_or_id: str, new_name: str, owner: KeyOwner = OWN
+) -> None:
+    """Give a key another name. Raises CommandError."""
+    key = key_named(client, name_or_id, owner=owner)
+    answer = client.ask_object("PATCH", owner.path_of(key), body={"name": new_name})
+    if context.as_json:
+        document(answer)
+    tell(f"The key {clean(key.get('name') or key.get('id'))} is called {clean(answer.get('name'))} now.")
 
 
 def revoke_key(
@@ -57,6 +125,8 @@ def revoke_key(
     key = key_named(client, name_or_id, owner=owner)
     name = clean(key.get("name") or key.get("id"))
     if key.get("revoked_at"):
+        if context.as_json:
+            document(key)
         tell(f"The key {name} is revoked already.")
         return
     is_own = is_in_use(client, key)
@@ -67,6 +137,8 @@ def revoke_key(
     if must_ask and not click.confirm(question, err=True):
         raise CommandError("Nothing was revoked.")
     client.ask("DELETE", owner.path_of(key) + ("?descendants=true" if descendants else ""))
+    if context.as_json:
+        document({"id": key.get("id"), "name": key.get("name"), "revoked": True, "descendants": descendants})
     also = " with the keys that it created" if descendants else ""
     tell(f"The key {name} was revoked{also}.", restore_hint(key, owner))
     if is_own and client.credential:

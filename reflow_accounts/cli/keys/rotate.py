@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from reflow_accounts.cli.credentials import Credential, Kind, Source
 from reflow_accounts.cli.errors import CommandError, NotFound, Problem, Unreachable
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.keys.create import not_written, request_key
-from reflow_accounts.cli.keys.destination import Destination, Target
+from reflow_accounts.cli.keys.destination import Destination, Target, is_same_file
 from reflow_accounts.cli.keys.list_revoke import is_in_use, usage_summary, was_used_recently
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
 from reflow_accounts.cli.output import discard_stdout, document, moment, say, tell
@@ -44,7 +43,6 @@ def rotate_key(
     if old.get("revoked_at"):
         raise NotFound(f"The key {name} is revoked already. Make a new one with {owner.create_command} NAME.")
     is_own = is_in_use(client, old)
-    target.choose_ignore_file()
     if overlap == "0" and not yes and target.context.may_ask and was_used_recently(old):
         summary = usage_summary(old, name, is_own=is_own)
         if not click.confirm(f"{summary}. Copies elsewhere stop working at once. Rotate it?", err=True):
@@ -52,6 +50,7 @@ def rotate_key(
     credential = client.credential if is_own else None
     destination = _destination(target, credential)
     try:
+        target.ignore_in_git()
         new = _request(client, old, owner, OVERLAPS[overlap], destination.path)
         _save(target, client, new, destination, _recovery(new.get("id"), owner, destination.path))
     finally:
@@ -63,7 +62,7 @@ def rotate_key(
     )
     tell(f"The key {name} was rotated: {where}.", *destination.warnings())
     _end_old(client if credential is None else _with_secret(client, new), old, owner, now=overlap == "0")
-    if credential and not _is_same(credential.source.path, destination.path):
+    if credential and not is_same_file(credential.source.path, destination.path):
         tell(f"{credential.source.where} still holds the old key: put the new one there.")
     if target.context.as_json and destination.path:
         document({field: value for field, value in new.items() if field != "secret"})
@@ -73,7 +72,7 @@ def _destination(target: Target, credential: Credential | None) -> Destination:
     """Return the destination of the new secret; `credential` is the old key if it is the one in use."""
     source = credential.source if credential else None
     if credential and source and source.path and source.kind in (Kind.OPTION, Kind.REPOSITORY, Kind.HOME):
-        is_meant = target.path is None or _is_same(source.path, target.path)
+        is_meant = target.path is None or is_same_file(source.path, target.path)
         if is_meant and source.path.is_file():
             return Destination(source.path, overwrite=True, replaces=credential.secret)
     return Destination(target.path, overwrite=target.overwrite)
@@ -115,8 +114,7 @@ def _save(
     """Try the new secret and write it. Raises CommandError or the interruption; then the file has not changed."""
     try:
         _try(client, new)
-        target.ignore_in_git()
-        destination.write(new["secret"])
+        destination.write(new["secret"], client.server)
         if target.context.as_json and destination.path is None:
             document(new)
         else:
@@ -150,7 +148,7 @@ def _try(client: Client, new: dict[str, Any]) -> None:
 
 
 def _with_secret(client: Client, new: dict[str, Any]) -> Client:
-    return Client(client.server, Credential(Source(Kind.OPTION, "the new key"), new["secret"]))
+    return Client(client.server, Credential(Source(Kind.OPTION, "the new key"), new["secret"], client.server))
 
 
 def _recovery(new_id: object, owner: KeyOwner, file: Path | None) -> list[str]:
@@ -177,7 +175,3 @@ def _end_old(client: Client, old: dict[str, Any], owner: KeyOwner, *, now: bool)
     except CommandError:
         end = ""
     tell(f"The old key works until {end} UTC." if end else "The old key ends soon.")
-
-
-def _is_same(one: Path | None, other: Path | None) -> bool:
-    return bool(one and other) and os.path.realpath(str(one)) == os.path.realpath(str(other))

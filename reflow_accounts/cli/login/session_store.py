@@ -43,10 +43,9 @@ class SessionStore:
     def __init__(self, home: Path) -> None:
         self.path = home / FILE
 
-    def default_server(self) -> str | None:
-        """Return the server of the last login, unless it was logged out."""
-        server = self._read().get("server")
-        return server if isinstance(server, str) else None
+    def servers(self) -> list[str]:
+        """Return the servers with a login, the last one first. Raises NotSignedIn when the file is damaged."""
+        return [*self._read()["sessions"]][::-1]
 
     def has_session(self, server: str) -> bool:
         """Return whether there may be a login at `server`; a damaged file counts."""
@@ -61,7 +60,7 @@ class SessionStore:
         if details is None:
             return None
         secret = details.get("secret") if isinstance(details, dict) else None
-        if not is_session_secret(secret):
+        if not (isinstance(secret, str) and is_well_formed(secret)):
             raise self._damaged()
         return Session(server, secret, self.path)
 
@@ -74,23 +73,18 @@ class SessionStore:
             raise self._unwritable(error) from None
 
     def keep(self, server: str, details: dict[str, Any], file: AtomicFile) -> Session:
-        """Store a login in place of an earlier one at the same server, which becomes the default server.
-
-        Raises CommandError.
-        """
+        """Store a login in place of an earlier one at the same server. Raises CommandError."""
         with self._changed(file) as content:
-            content["server"] = server
+            content["sessions"].pop(server, None)
             content["sessions"][server] = details
         return Session(server, details["secret"], self.path)
 
     def forget(self, server: str) -> None:
-        """Remove the login at `server`, also as the default server. Raises CommandError."""
+        """Remove the login at `server`. Raises CommandError."""
         file = self.prepare()
         try:
             with self._changed(file) as content:
                 content["sessions"].pop(server, None)
-                if content.get("server") == server:
-                    content["server"] = None
         finally:
             file.discard()
 
@@ -109,7 +103,7 @@ class SessionStore:
         try:
             content = json.loads(self.path.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
-            return {"server": None, "sessions": {}}
+            return {"sessions": {}}
         except OSError as error:
             raise NotSignedIn(
                 f"{self.path} (reflow login) cannot be read ({error.strerror}). "

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from reflow_accounts.cli.credentials import Credential, Kind, Source
+from reflow_accounts.cli.credentials import STDIN, Credential, Environment, Kind, Source, credential_of
 from reflow_accounts.cli.errors import CommandError, Problem, Unreachable
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.http.json_values import as_object
 from reflow_accounts.cli.login.session_store import Session, SessionStore, is_session_secret
 from reflow_accounts.cli.output import say, tell
 from reflow_accounts.cli.text import clean
+from reflow_accounts.contract import is_well_formed
 
 LOST_SESSION = "If a session was begun, end it in Account > Security."
 
@@ -29,12 +30,29 @@ def log_in(server: str, store: SessionStore, begin: Callable[[], dict[str, Any]]
     # Report that the login cannot be stored before the user types a password or goes to a browser.
     store.prepare().discard()
     session = begin()
-    if not is_session_secret(session.get("secret")):
+    if not is_well_formed(str(session.get("secret"))):
         raise Unreachable(f"{server} answered without a session, so it is not Reflow that answers.")
     _store(server, store, session)
-    if previous:
+    if previous and previous.secret != session["secret"]:
         _try_to_end(previous, "The login before this one")
     return {name: value for name, value in session.items() if name != "secret"}
+
+
+def log_in_with_token(environment: Environment, store: SessionStore) -> dict[str, Any]:
+    """Keep the API key or the secret of a login on stdin as the login, and return it as `log_in` does.
+
+    Raises NotSignedIn when stdin holds none or the server refuses it, and UsageFault when the server is not
+    known.
+    """
+    source = Source(Kind.OPTION, "stdin")
+    credential = credential_of(source, environment._replace(key_file=STDIN), accepts_session=True)
+
+    def begin() -> dict[str, Any]:
+        me = Client(credential.server, credential).ask_object("GET", "/me")
+        by = as_object(me.get("authenticated_by"))
+        return {"id": by.get("id"), "user": me.get("user"), "expires_at": None, "secret": credential.secret}
+
+    return log_in(credential.server, store, begin)
 
 
 def log_out(server: str, store: SessionStore) -> bool:
@@ -98,9 +116,13 @@ def _store(server: str, store: SessionStore, session: dict[str, Any]) -> None:
 
 
 def _end(session: Session) -> None:
+    if not is_session_secret(session.secret):  # an API key that was kept with --with-token stays valid
+        return
     source = Source(Kind.LOGIN, session.server, session.path)
     try:
-        Client(session.server, Credential(source, session.secret)).ask("DELETE", "/sessions/current")
+        Client(session.server, Credential(source, session.secret, session.server)).ask(
+            "DELETE", "/sessions/current"
+        )
     except Problem as problem:
         if problem.status != 401:  # 401: the session has ended already
             raise

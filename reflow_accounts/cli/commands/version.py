@@ -1,4 +1,4 @@
-"""`reflow --version`: the version of the command, and that of the server if it answers quickly."""
+"""`reflow version`: the version of the command, and that of the server if it answers quickly."""
 
 from __future__ import annotations
 
@@ -7,31 +7,48 @@ import os
 import re
 from threading import Thread
 
+import click
+
 from reflow_accounts import __version__
 from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.credentials import credential_of
 from reflow_accounts.cli.errors import CommandError, Unreachable
 from reflow_accounts.cli.http.transport import exchange
 from reflow_accounts.cli.http.user_agent import user_agent
+from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, result, tell
 
 TIMEOUT = 2  # seconds, including the name lookup
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,39}")
 
 
-def show_versions(context: Context) -> None:
-    """Print both versions; with --json as one document, with null for what the server did not tell."""
+@click.command()
+@common_options
+@pass_context
+def version(context: Context) -> None:
+    """Show the versions of the command and of the server.
+
+    The server is asked without a credential, for two seconds at most; --version asks nobody.
+    """
     if not context.as_json:
         result(f"reflow {__version__}")
-    server = version = None
+    server = found = None
     try:
-        server = context.server
-        version = server_version(server)
+        server = _server(context)
+        found = server_version(server) if server else None
     except CommandError as fault:
         tell(*fault.lines)
     if context.as_json:
-        document({"version": __version__, "server": server, "server_version": version})
-    elif version:
-        result(f"server {version} ({server})")
+        document({"version": __version__, "server": server, "server_version": found})
+    elif found:
+        result(f"server {found} ({server})")
+
+
+def _server(context: Context) -> str | None:
+    environment, found = context.environment, context.sources()
+    if environment.server or not found:
+        return context.login_server if environment.server or environment.only_login() else None
+    return credential_of(found[0], environment).server
 
 
 def server_version(server: str) -> str:

@@ -1,0 +1,112 @@
+"""`reflow team members`: list the members of a team, change their rights, remove them."""
+
+from __future__ import annotations
+
+import click
+
+from reflow_accounts.cli.commands.team_lookup import member_named, team_option, team_path
+from reflow_accounts.cli.context import Context
+from reflow_accounts.cli.errors import CommandError, UsageFault
+from reflow_accounts.cli.options import Group, common_options, pass_context
+from reflow_accounts.cli.output import document, tell
+from reflow_accounts.cli.tables import ID, Column, table, when
+from reflow_accounts.cli.text import api_path, clean
+
+RIGHTS = ("view", "edit", "admin")
+_COLUMNS = (
+    ID,
+    Column("Name", is_text=True),
+    Column("Email", is_text=True),
+    Column("Rights"),
+    Column("Last active"),
+    Column("Joined", rank=1),
+)
+
+
+@click.group(cls=Group, invoke_without_command=True)
+@team_option
+@common_options
+@click.pass_context
+def members(ctx: click.Context, team: str | None) -> None:
+    """List the people of a team, change their rights or remove them.
+
+    Without a command, lists them. Columns: id, name, email, rights, last active, joined.
+    In a pipe, times are exact (UTC).
+    """
+    if ctx.invoked_subcommand is None:
+        _list(ctx.ensure_object(Context), team)
+    else:
+        ctx.meta[_TEAM] = team
+
+
+_TEAM = "reflow_accounts.cli.team"
+
+
+def _list(context: Context, team: str | None) -> None:
+    client = context.client()
+    answer = client.listing(team_path(client, team, "members"))
+    if context.as_json:
+        document(answer)
+        return
+    rows = [
+        (
+            *map(member.get, ("id", "name", "email", "rights")),
+            when(member.get("last_active_at")) or "Never",
+            when(member.get("joined_at")),
+        )
+        for member in answer["items"]
+    ]
+    table(_COLUMNS, rows)
+
+
+@members.command("list")
+@team_option
+@common_options
+@pass_context
+def list_members(context: Context, team: str | None) -> None:
+    """List the people of a team, as the command without a further word does."""
+    _list(context, team or click.get_current_context().meta.get(_TEAM))
+
+
+@members.command("rights")
+@click.argument("email_or_id")
+@click.argument("rights", type=click.Choice(RIGHTS))
+@team_option
+@common_options
+@pass_context
+def change_rights(context: Context, email_or_id: str, rights: str, team: str | None) -> None:
+    """Change what a member may do. Needs Admin rights."""
+    client = context.client()
+    path = team_path(client, team or click.get_current_context().meta.get(_TEAM), "members")
+    member = member_named(client, path, email_or_id)
+    answer = client.ask_object("PATCH", api_path(path, member.get("id")), body={"rights": rights})
+    if context.as_json:
+        document(answer)
+    tell(f"{clean(answer.get('name'))} has {clean(answer.get('rights'))} rights now.")
+
+
+@members.command("remove")
+@click.argument("email_or_id")
+@click.option("--yes", is_flag=True, help="Do not ask; required in scripts.")
+@team_option
+@common_options
+@pass_context
+def remove(context: Context, email_or_id: str, yes: bool, team: str | None) -> None:
+    """Remove a member from a team. Needs Admin rights, except for yourself.
+
+    On a terminal it asks first; a script must give --yes.
+    """
+    if not yes and not context.may_ask:
+        raise UsageFault(
+            "Removing needs a confirmation, and there is no terminal to ask on. Give --yes to remove the member."
+        )
+    client = context.client()
+    path = team_path(client, team or click.get_current_context().meta.get(_TEAM), "members")
+    member = member_named(client, path, email_or_id)
+    name = clean(member.get("name"))
+    if not yes and not click.confirm(f"Remove {name}? The team is closed to this person at once.", err=True):
+        raise CommandError("Nobody was removed.")
+    client.ask("DELETE", api_path(path, member.get("id")))
+    if context.as_json:
+        document({"id": member.get("id"), "removed": True})
+    tell(f"{name} was removed from the team.")

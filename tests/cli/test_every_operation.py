@@ -1,0 +1,132 @@
+"""The commands for single operations: they send what the API expects and print its answer."""
+
+import json
+
+import pytest
+
+from tests.cli.account import unused_name
+from tests.cli.secrets_for_tests import made_up_key
+
+TEAM = {
+    "id": "team_1",
+    "name": "Acme",
+    "rights": "admin",
+    "subscription": "active",
+    "created_at": "2026-01-02T03:04:05Z",
+}
+ADA = {"id": "usr_1", "name": "Ada Park", "email": "ada@acme.example", "rights": "admin"}
+ROBOT = {"id": "usr_9", "name": "robot", "rights": "edit", "disabled": False, "key_count": 1}
+KEY = {"id": "key_1", "name": "laptop", "hint": "abcd", "use_count": 3, "created_by": {"type": "session"}}
+ROBOTS = "/teams/team_1/service-accounts"
+CASES = {
+    ("team", "show"): ("GET", "/teams/team_1", None),
+    ("team", "rename", "Rocket"): ("PATCH", "/teams/team_1", {"name": "Rocket"}),
+    ("team", "members", "rights", "ADA@acme.example", "view"): (
+        "PATCH",
+        "/teams/team_1/members/usr_1",
+        {"rights": "view"},
+    ),
+    ("team", "members", "--team", "Acme", "remove", "Ada Park", "--yes"): (
+        "DELETE",
+        "/teams/team_1/members/usr_1",
+        None,
+    ),
+    ("team", "service-accounts", "show", "robot"): ("GET", f"{ROBOTS}/usr_9", None),
+    ("team", "service-accounts", "keys", "rename", "robot", "laptop", "x"): (
+        "PATCH",
+        f"{ROBOTS}/usr_9/keys/key_1",
+        {"name": "x"},
+    ),
+    ("keys", "rename", "laptop", "desk"): ("PATCH", "/keys/key_1", {"name": "desk"}),
+    ("keys", "revoke", "laptop"): ("DELETE", "/keys/key_1", None),
+    ("support", "teams", "acme"): ("GET", "/support/teams?q=acme&limit=50", None),
+    (
+        "support",
+        "subscription",
+        "acme",
+        "inactive",
+        "--reason",
+        "unpaid",
+        "--until",
+        "2027-03-31T12:00:00Z",
+    ): (
+        "PUT",
+        "/support/teams/team_1/subscription",
+        {"active": False, "reason": "unpaid", "ticket": "", "expires_at": "2027-03-31T12:00:00Z"},
+    ),
+}
+
+
+@pytest.fixture
+def seat(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    lists = {
+        "/teams": TEAM,
+        "/support/teams": TEAM,
+        "/teams/team_1/members": ADA,
+        "/keys": KEY,
+        ROBOTS: ROBOT,
+        f"{ROBOTS}/usr_9/keys": KEY,
+    }
+    for path, item in lists.items():
+        listener.says("GET", path, {"items": [item], "next_cursor": None})
+    for method, path, _ in CASES.values():
+        if method == "DELETE":
+            listener.says_raw(method, path, b"", 204)
+        elif "?" not in path:
+            listener.says(method, path, {**TEAM, "id": "x_1"})
+    return here
+
+
+@pytest.mark.parametrize(("words", "expected"), CASES.items(), ids=[" ".join(words[:4]) for words in CASES])
+def test_operation_is_sent_and_its_answer_printed(seat, listener, words, expected):
+    outcome = seat.run("--json", *words)
+
+    assert outcome.code == 0, outcome.stderr
+    last = listener.asked[-1]
+    body = json.loads(last["body"]) if last["body"] else None
+    assert (last["method"], last["path"].removeprefix("/api/v1"), body) == expected
+    assert isinstance(json.loads(outcome.stdout), dict)
+
+
+def test_key_is_shown_with_its_uses_also_when_revoked(keyed, ada):
+    key = ada.new_key(unused_name("used"))
+    keyed.environ["REFLOW_API_KEY"] = key["secret"]
+    keyed.run("api", "/teams")
+    keyed.environ["REFLOW_API_KEY"] = keyed.key["secret"]
+
+    shown = keyed.run("keys", "show", key["name"])
+    assert shown.code == 0, shown.stderr
+    assert f"Name\t{key['name']}\n" in shown.stdout
+    assert "Times used\t1\n" in shown.stdout
+    assert "\tGET /api/v1/teams\t200\t" in shown.stdout
+    ada.revoke(key)
+    for name in (key["name"], key["id"]):
+        answer = json.loads(keyed.run("keys", "show", name, "--json").stdout)
+        assert (answer["name"], len(answer["uses"]), bool(answer["revoked_at"])) == (key["name"], 1, True)
+
+
+def test_removal_needs_a_confirmation(seat):
+    assert seat.run("team", "members", "remove", "Ada Park").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [(("whoam",), "whoami"), (("keys", "lst"), "list"), (("team", "service-account"), "service-accounts")],
+)
+def test_misspelled_command_gets_a_suggestion(terminal, words, near):
+    outcome = terminal.run(*words)
+
+    assert outcome.code == 2
+    assert f"Did you mean {near}?" in outcome.stderr
+
+
+@pytest.mark.parametrize("words", [("-h",), ("help",), ("keys", "create", "-h"), ("help", "keys", "create")])
+def test_help_has_three_names(terminal, words):
+    outcome = terminal.run(*words)
+
+    assert outcome.code == 0
+    assert (
+        outcome.stdout
+        == terminal.run(*(word for word in words if word not in ("-h", "help")), "--help").stdout
+    )

@@ -1,0 +1,137 @@
+"""`token`, `exec` and stdin: the credential goes to other programs and comes from them."""
+
+import json
+import os
+import signal
+import sys
+
+import pytest
+
+from tests.cli.folders import login
+from tests.cli.running_command import RunningCommand
+from tests.cli.secrets_for_tests import made_up_key, made_up_session
+
+SECRET = made_up_key()
+
+
+@pytest.fixture
+def keyed(terminal, listener):
+    terminal.environ["REFLOW_API_KEY"] = f"# server: {listener.url}\n{SECRET}"
+    return terminal
+
+
+def test_token_is_printed_alone_without_a_request(keyed, listener):
+    outcome = keyed.run("token")
+
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, f"{SECRET}\n", "")
+    assert json.loads(keyed.run("token", "--json").stdout)["server"] == listener.url
+    assert listener.asked == []
+
+
+@pytest.mark.parametrize("words", [("token",), ("exec", "--", "true")])
+def test_nothing_is_handed_on_without_a_credential(here, words):
+    outcome = here.run(*words)
+
+    assert (outcome.code, outcome.stdout) == (4, "")
+
+
+def test_command_gets_credential_server_stdin_and_arguments(keyed, listener):
+    script = 'cat; echo "$REFLOW_SERVER $REFLOW_API_KEY $*"; echo trouble >&2; exit 42'
+
+    outcome = keyed.run("exec", "--", "sh", "-c", script, "sh", "--json", "-k x", stdin="in\n")
+
+    assert outcome.code == 42
+    assert outcome.stdout == f"in\n{listener.url} {SECRET} --json -k x\n"
+    assert outcome.stderr == "trouble\n"
+
+
+def test_login_is_handed_on_too(terminal, listener):
+    login(terminal.home, listener.url, secret := made_up_session())
+
+    outcome = terminal.run("exec", *terminal.command, "whoami")
+
+    assert outcome.code == 0, outcome.stderr
+    assert listener.secrets == [secret]
+    assert "REFLOW_API_KEY" in outcome.stdout
+
+
+@pytest.mark.parametrize(("name", "code"), [("no-such-command", 127), ("./plain", 126)])
+def test_command_that_cannot_be_started_has_the_code_of_shells(keyed, name, code):
+    (keyed.folder / "plain").write_text("text")
+
+    outcome = keyed.run("exec", "--", name)
+
+    assert outcome.code == code
+    assert f"{name} could not be started" in outcome.stderr
+    assert keyed.run("exec", "--").code == 2
+
+
+def test_signals_reach_the_command(keyed):
+    program = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, lambda *_: sys.exit(33))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(30)"
+    )
+    with RunningCommand(keyed, "exec", "--", sys.executable, "-c", program) as run:
+        assert run.line() == "ready"
+        assert run.interrupt().code == 33
+    with RunningCommand(
+        keyed, "exec", "--", sys.executable, "-c", "print(1, flush=True); import time; time.sleep(30)"
+    ) as run:
+        run.line()
+        os.kill(run.pid, signal.SIGTERM)
+        assert run.end().code == -signal.SIGTERM
+
+
+def test_key_is_read_from_stdin(terminal, listener):
+    outcome = terminal.run("-k", "-", "whoami", stdin=f"# server: {listener.url}\n{SECRET}\n")
+
+    assert outcome.code == 0, outcome.stderr
+    assert listener.secrets == [SECRET]
+    assert terminal.run("-k", "-", "whoami").code == 4
+
+
+@pytest.mark.parametrize("secret", [SECRET, made_up_session()], ids=["a key", "a login"])
+def test_token_on_stdin_becomes_the_login(terminal, listener, secret):
+    outcome = terminal.run("login", "--with-token", stdin=f"# server: {listener.url}\n{secret}\n")
+
+    assert outcome.code == 0, outcome.stderr
+    assert "Logged in at" in outcome.stderr
+    assert terminal.run("whoami").code == 0
+    assert listener.secrets == [secret, secret]
+    assert secret not in outcome.everything
+
+
+def test_refused_token_is_not_kept(here, listener):
+    listener.refuses(SECRET, "revoked_key")
+
+    outcome = here.run("login", "--with-token", stdin=SECRET)
+
+    assert outcome.code == 4
+    assert not (here.home / ".reflow" / "session.json").exists()
+
+
+def test_kept_key_stays_valid_after_the_logout(here, listener):
+    login(here.home, listener.url, SECRET)
+
+    assert json.loads(here.run("logout", "--json").stdout) == {"server": listener.url, "logged_out": True}
+    assert listener.asked == []
+    assert json.loads(here.run("logout", "--json").stdout)["logged_out"] is False
+
+
+def test_follow_warns_that_polls_are_uses(keyed, listener):
+    listener.says("GET", "/activity", {"items": [], "next_cursor": None})
+    with RunningCommand(keyed, "activity", "--follow") as run:
+        assert "counts as a use of the key" in run.interrupt_when(lambda: "counts as" in run.errors).stderr
+
+
+def test_json_of_whoami_names_winner_losers_and_server(keyed, listener):
+    login(keyed.home, listener.url, made_up_session())
+
+    answer = json.loads(keyed.run("whoami", "--json").stdout)
+
+    assert answer["user"]["name"] == "Ada Park"
+    assert answer["server"] == listener.url
+    assert answer["winner"]["where"] == "REFLOW_API_KEY"
+    assert [loser["kind"] for loser in answer["losers"]] == ["login"]
