@@ -63,7 +63,7 @@ def ends_kindly(outcome, terminal, *words: str) -> None:
     """Demand exit 7 and one sentence with `words`, that says what to do and holds no secret."""
     assert outcome.code == 7, outcome.everything
     assert outcome.stdout == ""
-    assert outcome.stderr.startswith("reflow: ")
+    assert any(line.startswith("reflow: ") for line in outcome.stderr.splitlines())
     for word in words:
         assert word in outcome.stderr
     assert any(verb in outcome.stderr for verb in ("Check", "Try again", "name it with", "Write", "If your"))

@@ -1,5 +1,6 @@
 """Servers that are not Reflow: exit 7, a sentence, and no secret sent to others."""
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -39,7 +40,7 @@ def _says_everywhere(listener, body: bytes, status: int = 200, **headers: str) -
 def _is_kind(outcome, terminal) -> bool:
     secret = terminal.environ["REFLOW_API_KEY"]
     return (
-        outcome.stderr.startswith("reflow: ")
+        any(line.startswith("reflow: ") for line in outcome.stderr.splitlines())
         and "Traceback" not in outcome.stderr
         and "inside the command" not in outcome.stderr
         and secret[4:] not in outcome.everything
@@ -165,14 +166,16 @@ def test_password_is_not_sent_after_a_redirect(here, listener):
     assert not (here.home / ".reflow" / "session.json").exists()
 
 
-def _one_shot(reply: bytes) -> tuple[socket.socket, str]:
+def _server_that_says(reply: bytes) -> tuple[socket.socket, str]:
     server = socket.create_server(("127.0.0.1", 0))
 
     def answer() -> None:
-        connection, _ = server.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(reply)
+        with contextlib.suppress(OSError):  # the test has ended
+            while True:
+                connection, _ = server.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(reply)
 
     threading.Thread(target=answer, daemon=True).start()
     return server, f"127.0.0.1:{server.getsockname()[1]}"
@@ -183,7 +186,7 @@ def _one_shot(reply: bytes) -> tuple[socket.socket, str]:
     "reply", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 banana\r\n\r\n", b"HTTP/1.1 200 OK\r\n"]
 )
 def test_server_without_http_is_unreachable(keyed, reply, scheme):
-    server, address = _one_shot(reply)
+    server, address = _server_that_says(reply)
     keyed.environ["REFLOW_SERVER"] = f"{scheme}://{address}"
 
     outcome = keyed.run("whoami")
