@@ -8,49 +8,53 @@ import pytest
 
 from reflow_accounts.cli.app import reflow
 
-OPERATIONS = {
-    "showMe": "whoami",
-    "authorize": "authorize",
-    "listKeys": "keys list",
-    "createKey": "keys create",
-    "showKey": "keys show",
-    "changeKey": "keys rename",
-    "restoreKey": "keys restore",
-    "showKeyUsage": "keys revoke",  # which programs used it, before the question
-    "restoreServiceAccountKey": "team service-accounts keys restore",
-    "showServiceAccountKeyUsage": "team service-accounts keys revoke",
-    "revokeKey": "keys revoke",
-    "rotateKey": "keys rotate",
-    "listKeyUses": "keys show",
-    "listTeams": "team list",
-    "showTeam": "team show",
-    "renameTeam": "team rename",
-    "listMembers": "team members list",
-    "changeMemberRights": "team members rights",
-    "removeMember": "team members remove",
-    "listInvitations": "team invitations list",
-    "inviteMembers": "team invite",
-    "cancelInvitation": "team invitations cancel",
-    "resendInvitation": "team invitations resend",
-    "listServiceAccounts": "team service-accounts list",
-    "createServiceAccount": "team service-accounts create",
-    "showServiceAccount": "team service-accounts show",
-    "changeServiceAccount": "team service-accounts rename",
-    "deleteServiceAccount": "team service-accounts delete",
-    "listServiceAccountKeys": "team service-accounts keys list",
-    "createServiceAccountKey": "team service-accounts keys create",
-    "showServiceAccountKey": "team service-accounts keys show",
-    "changeServiceAccountKey": "team service-accounts keys rename",
-    "revokeServiceAccountKey": "team service-accounts keys revoke",
-    "rotateServiceAccountKey": "team service-accounts keys rotate",
-    "listActivity": "activity",
-    "listSupportTeams": "support teams",
-    "setSubscription": "support subscription",
-    "createSession": "login",
-    "endSession": "logout",
-    "requestDeviceCode": "login",
-    "requestDeviceToken": "login",
-}
+# The usage of a key is shown before the question whether to revoke it.
+OPERATIONS = dict(
+    line.split(" -> ")
+    for line in """\
+showMe -> whoami
+authorize -> authorize
+listKeys -> keys list
+createKey -> keys create
+showKey -> keys show
+changeKey -> keys rename
+restoreKey -> keys restore
+showKeyUsage -> keys revoke
+restoreServiceAccountKey -> team service-accounts keys restore
+showServiceAccountKeyUsage -> team service-accounts keys revoke
+revokeKey -> keys revoke
+rotateKey -> keys rotate
+listKeyUses -> keys show
+listTeams -> team list
+showTeam -> team show
+renameTeam -> team rename
+listMembers -> team members list
+changeMemberRights -> team members rights
+removeMember -> team members remove
+listInvitations -> team invitations list
+inviteMembers -> team invite
+cancelInvitation -> team invitations cancel
+resendInvitation -> team invitations resend
+listServiceAccounts -> team service-accounts list
+createServiceAccount -> team service-accounts create
+showServiceAccount -> team service-accounts show
+changeServiceAccount -> team service-accounts rename
+deleteServiceAccount -> team service-accounts delete
+listServiceAccountKeys -> team service-accounts keys list
+createServiceAccountKey -> team service-accounts keys create
+showServiceAccountKey -> team service-accounts keys show
+changeServiceAccountKey -> team service-accounts keys rename
+revokeServiceAccountKey -> team service-accounts keys revoke
+rotateServiceAccountKey -> team service-accounts keys rotate
+listActivity -> activity
+listSupportTeams -> support teams
+setSubscription -> support subscription
+createSession -> login
+endSession -> logout
+requestDeviceCode -> login
+requestDeviceToken -> login
+""".splitlines()
+)
 
 
 def test_every_operation_has_a_command():
