@@ -16,6 +16,7 @@ from reflow_accounts.audit.actions import OF_STAFF
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.auth.models import DeviceLogin, MailLink, Passkey, RecoveryCode, UserSession
 from reflow_accounts.database import db, now
+from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.teams.models import Invitation, Membership, Team
@@ -112,7 +113,7 @@ _SECTIONS: dict[str, Callable[[User, Numbers | None], list[Row]]] = {
         Invitation.id,
         lambda user: and_(
             Team.id == Invitation.team_id,
-            or_(Invitation.email == user.email, Invitation.invited_by_id == user.id),
+            or_(Invitation.email.in_(stored_forms(user.email or "")), Invitation.invited_by_id == user.id),
         ),
         (
             Team.name.label("team"),

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.api_keys.acts import mail_owner, record_act
 from reflow_accounts.api_keys.models import RESTORABLE_FOR, ApiKey, KeyRefusal, Revocation
+from reflow_accounts.api_keys.service import name_in_use
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.contract import Code
 from reflow_accounts.database import affected_rows, db, now
@@ -48,7 +49,8 @@ def restore(key: ApiKey, *, by: User, client: Client, team: Team | None = None) 
     except IntegrityError:
         whose = "You have" if key.user.is_person else f"{key.user.full_name} has"
         raise Conflict(
-            f"{whose} another key named {name} meanwhile. Rename that one, then restore this one."
+            f"{whose} another key named {name_in_use(key.user, name)} meanwhile. "
+            "Rename that one, then restore this one."
         ) from None
     db.session.refresh(key)
     if not was_restored:

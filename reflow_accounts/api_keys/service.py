@@ -255,11 +255,16 @@ def require_subscription(owner: User) -> None:
         raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")
 
 
-def name_taken(owner: User, name: str) -> ValidationFailed:
-    """Return the error for a name that another live key of the owner has; it shows that key's name as spelled."""
+def name_in_use(owner: User, name: str) -> str:
+    """Return the name, as spelled, of the owner's live key that is called `name` or looks so."""
     is_current = (ApiKey.user_id == owner.id, ApiKey.revoked_at.is_(None), ApiKey.replaced_at.is_(None))
     query = select(ApiKey.name).where(ApiKey.folded_name == comparable(name), *is_current)
-    taken = db.session.scalar(query) or name
+    return db.session.scalar(query) or name
+
+
+def name_taken(owner: User, name: str) -> ValidationFailed:
+    """Return the error for a name that another live key of the owner has; it shows that key's name as spelled."""
+    taken = name_in_use(owner, name)
     who = "You already have" if owner.is_person else f"{owner.full_name} already has"
     alike = "" if text.folded(taken) == text.folded(name) else ", which looks the same"
     return ValidationFailed(name=f"{who} a key named {taken}{alike}. Choose another name")
