@@ -64,11 +64,14 @@ def test_home_and_the_log_in_page_lead_on_who_is_signed_in(cast, client):
 
 def test_htmx_without_a_session_is_sent_to_the_log_in_page(cast, client):
     headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/account/api-keys"}
-    for answer in (
-        client.get("/account/api-keys/new", headers=headers),
-        client.post("/account/api-keys", headers=headers),
-    ):
-        assert answer.headers["HX-Redirect"] == "/login?next=/account/api-keys"
+    answer = client.get("/account/api-keys/new", headers=headers)
+    assert answer.headers["HX-Redirect"] == "/login?next=/account/api-keys"
+
+
+def test_form_of_htmx_without_a_session_keeps_what_was_typed(cast, client):
+    answer = client.post("/account/api-keys", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers.get("HX-Redirect")) == (401, None)
+    assert "Your session ended" in answer.text
 
 
 @pytest.mark.parametrize(
