@@ -10,6 +10,7 @@ from multiprocessing.util import Finalize
 
 from flask import Flask
 
+from reflow_accounts.activity.chain import extend_chains
 from reflow_accounts.api_auth import refused_keys
 from reflow_accounts.api_keys.client_digest import send_client_digests
 from reflow_accounts.api_keys.reminders import remind_of_unused_keys, send_reminders
@@ -208,6 +209,7 @@ HOUSEKEEPING = [
     BackgroundJob("mails about new clients of keys", 10 * MINUTE, send_client_digests),
     BackgroundJob("mails about unused keys", 24 * HOUR, remind_of_unused_keys),
     BackgroundJob("old clients of keys", HOUR, prune_clients),
+    BackgroundJob("hash chains", MINUTE, lambda: extend_chains(is_stopping)),
     BackgroundJob("old counters", 10 * MINUTE, rate_limits.prune),
     BackgroundJob("subscriptions", MINUTE / 2, record_due),
     BackgroundJob("waiting purchases", 10 * MINUTE, report_waiting),

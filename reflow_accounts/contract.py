@@ -1,12 +1,15 @@
 """Constants shared by the server and the CLI: paths, format of secrets, error codes, exit codes."""
 
 import zlib
+from collections.abc import Iterable, Mapping
 from enum import IntEnum, StrEnum
 
 API_PREFIX = "/api/v1"
 
 KEY_FILE_NAME = "reflow.key"
 SERVER_LINE = "# server:"  # starts the line of a key file that names the only server for its key
+# Sent with an exported activity: about how many entries follow.
+EXPORT_SIZE_HEADER = "X-Reflow-Entries"
 # Sent with every answer to a key that ends in the next 14 days: its end, RFC 3339.
 KEY_EXPIRES_HEADER = "X-Reflow-Key-Expires"
 
@@ -93,3 +96,23 @@ class Exit(IntEnum):
     NOT_ALLOWED = 5
     NOT_FOUND = 6
     UNREACHABLE = 7
+
+
+# Exported activity logs (docs/activity-log.md): the fields of a line whose digest is in the hash chain.
+USE_FIELDS = ("id", "at", "account", "key", "method", "path", "status", "outcome", "address", "user_agent")
+EVENT_FIELDS = ("id", "at", "action", "subject", "by", "address")
+LINK_FIELDS = ("chain", "number", "previous", "kind", "first", "last", "count", "sha256")
+FIRST_PREVIOUS = "0" * 64
+
+
+def digest_of_fields(line: Mapping[str, object], fields: Iterable[str]) -> bytes:
+    """Return the SHA-256 of these fields of a line as canonical JSON (RFC 8785, for text and whole numbers).
+
+    Raises KeyError when a field is missing.
+    """
+    import hashlib
+    import json
+
+    chosen = {name: line[name] for name in fields}
+    text = json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -3,16 +3,45 @@
 from typing import Any
 
 import marshmallow as ma
+from flask import Response
 
-from reflow_accounts.activity.service import USE_ACTION, Entry, Filter, Outcome, activity_of
+from reflow_accounts.activity.export import MEDIA_TYPES, Form, file_of
+from reflow_accounts.activity.service import (
+    EVERYTHING,
+    USE_ACTION,
+    Entry,
+    Filter,
+    Outcome,
+    activity_of,
+    count_uses,
+)
 from reflow_accounts.api_keys.schemas import UseFacts
 from reflow_accounts.api_keys.service import key_of
 from reflow_accounts.audit.actions import EventGroup
 from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.contract import EXPORT_SIZE_HEADER
 from reflow_accounts.web.openapi import ApiBlueprint, Moment, PeriodQuery, Schema, Text, cursor_field, page_of
 from reflow_accounts.web.pagination import Page
 
+_SIZE = {"description": "About how many entries the file has, if known", "schema": {"type": "integer"}}
+_FILE = {
+    "description": "The file",
+    "headers": {EXPORT_SIZE_HEADER: _SIZE},
+    "content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()},
+}
+
 blueprint = ApiBlueprint("activity", __name__, description="Uses of keys and acts of people")
+
+
+def outcome_field() -> Any:
+    """Return the field of the filter by outcome."""
+    text = "Only requests that were answered without an error, or with one"
+    return ma.fields.Enum(Outcome, by_value=True, metadata={"description": text})
+
+
+def event_field() -> Any:
+    """Return the field of the filter by event."""
+    return ma.fields.Enum(EventGroup, by_value=True, metadata={"description": "Only events of this group"})
 
 
 class ActivityQuery(PeriodQuery):
@@ -22,12 +51,24 @@ class ActivityQuery(PeriodQuery):
     after = Text(metadata={"description": "The id of an entry: only what came later than that"})
     key = Text(metadata={"description": "The id of an API key: only its uses and what was done to it"})
 
-    outcome = ma.fields.Enum(
-        Outcome,
+    outcome = outcome_field()
+    event = event_field()
+
+
+class ExportQuery(Schema):
+    """Which part of the activity, and in which format."""
+
+    since = Moment(metadata={"description": "Not older than this"})
+    until = Moment(metadata={"description": "Older than this"})
+    key = Text(metadata={"description": "The id of an API key: only its uses and what was done to it"})
+    outcome = outcome_field()
+    event = event_field()
+    format = ma.fields.Enum(
+        Form,
         by_value=True,
-        metadata={"description": "Only requests that were answered without an error, or with one"},
+        load_default=Form.JSON_LINES,
+        metadata={"description": "JSON Lines have the hash chains, which `reflow activity verify` checks"},
     )
-    event = ma.fields.Enum(EventGroup, by_value=True, metadata={"description": "Only events of this group"})
 
 
 class EntryOut(Schema):
@@ -61,3 +102,21 @@ def list_activity(query: dict[str, Any]) -> Page[Entry]:
         after=query.get("after"),
         key=key_of(current_user(), key_id) if key_id else None,
     )
+
+
+@blueprint.route("/activity/export")
+@blueprint.arguments(ExportQuery, location="query")
+@blueprint.doc(responses={200: _FILE})
+def export_activity(query: dict[str, Any]) -> Response:
+    """Download what happened in your account as a file of any length, newest first.
+
+    A file that ends early says so in its last line.
+    """
+    key_id, form = query.get("key"), query["format"]
+    key = key_of(current_user(), key_id) if key_id else None
+    where = Filter(query.get("since"), query.get("until"), query.get("outcome"), query.get("event"))
+    response = Response(file_of(current_user(), key=key, where=where, form=form), mimetype=MEDIA_TYPES[form])
+    response.headers["Content-Disposition"] = f'attachment; filename="reflow-activity.{form}"'
+    if where == EVERYTHING:
+        response.headers[EXPORT_SIZE_HEADER] = str(count_uses(current_user(), key=key))
+    return response

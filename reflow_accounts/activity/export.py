@@ -1,16 +1,40 @@
-"""CSV export of the activity."""
+"""Exports of the activity as CSV or JSON Lines."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
 
+from reflow_accounts.activity.chain import extend_with_events, links_of
+from reflow_accounts.activity.json_lines import (
+    Chains,
+    Seal,
+    chains_of,
+    entry_lines,
+    first_line,
+    incomplete_line,
+    link_lines,
+)
 from reflow_accounts.activity.lines import heading, lines_of, remark
-from reflow_accounts.activity.service import EVERYTHING, Filter, activity_of
+from reflow_accounts.activity.service import EVERYTHING, Entry, Filter, activity_of, chain_ids_of
 from reflow_accounts.activity.streaming import CUT_SHORT, StreamedFile, pieces_of
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.database import db
 from reflow_accounts.users.models import User
+from reflow_accounts.web.pagination import Page
 
 LINES_AT_ONCE = 200
+# Before the chain and the number of its last link in the cursor of a step.
+_LINKS = "links"
+
+
+class Form(StrEnum):
+    """The formats of an export."""
+
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+
+
+MEDIA_TYPES = {Form.CSV: "text/csv", Form.JSON_LINES: "application/jsonl"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +46,49 @@ class _Query:
     team_ids: tuple[int, ...] | None
     uses_only: bool
 
+    def page(self, user: User, cursor: str | None) -> Page[Entry]:
+        return activity_of(
+            user,
+            limit=LINES_AT_ONCE,
+            cursor=cursor,
+            where=self.where,
+            key=db.session.get_one(ApiKey, self.key_id) if self.key_id else None,
+            team_ids=self.team_ids,
+            uses_only=self.uses_only,
+        )
+
+
+@dataclass(frozen=True)
+class _JsonLines:
+    """Reads a file of JSON Lines: entries, then the chains one after the other, then the seal."""
+
+    query: _Query
+    chains: Chains
+    seal: Seal = field(default_factory=Seal)
+
+    def read(self, user: User, cursor: str | None) -> tuple[bytes, str | None]:
+        kind, *place = (cursor or "").split(" ")
+        if kind == _LINKS:
+            piece, following = self._read_links(place[0], int(place[1]))
+        else:
+            page = self.query.page(user, cursor)
+            piece, following = entry_lines(page.items), page.next_cursor or self._next_chain("")
+        if cursor is None:
+            piece = first_line(user, self.chains) + piece
+        self.seal.add(piece)
+        return piece if following else piece + self.seal.line, following
+
+    def _read_links(self, chain: str, number: int) -> tuple[bytes, str | None]:
+        last = self.chains.heads[chain]
+        links = links_of(chain, after=number, upto=last, limit=LINES_AT_ONCE)
+        is_last = not links or links[-1].number >= last
+        following = self._next_chain(chain) if is_last else f"{_LINKS} {chain} {links[-1].number}"
+        return link_lines(links), following
+
+    def _next_chain(self, after: str) -> str | None:
+        later = min((chain for chain in self.chains.heads if chain > after), default=None)
+        return f"{_LINKS} {later} 0" if later else None
+
 
 def file_of(
     user: User,
@@ -30,25 +97,26 @@ def file_of(
     where: Filter = EVERYTHING,
     team_ids: tuple[int, ...] | None = None,
     uses_only: bool = False,
+    form: Form = Form.CSV,
 ) -> Iterable[bytes]:
     """Return the file in pieces, newest line first, as `pieces_of` does.
 
-    New uses do not shift it. An incomplete file ends with a line that says so. Raises Unavailable while too many
-    downloads are running.
+    JSON Lines have the hash chains of the account after the entries, and those of the teams of which the user
+    is Admin and of their service accounts. New uses do not shift the file. An incomplete file ends with a line
+    that says so. Raises Unavailable while too many downloads are running.
     """
     query = _Query(key.id if key else None, where, team_ids, uses_only)
-    return pieces_of(StreamedFile(lambda owner, cursor: _read(query, owner, cursor), remark(CUT_SHORT)), user)
+    if form == Form.CSV:
 
+        def read(owner: User, cursor: str | None) -> tuple[bytes, str | None]:
+            page = query.page(owner, cursor)
+            lines = lines_of(page.items)
+            return lines if cursor else heading() + lines, page.next_cursor
 
-def _read(query: _Query, user: User, cursor: str | None) -> tuple[bytes, str | None]:
-    page = activity_of(
-        user,
-        limit=LINES_AT_ONCE,
-        cursor=cursor,
-        where=query.where,
-        key=db.session.get_one(ApiKey, query.key_id) if query.key_id else None,
-        team_ids=query.team_ids,
-        uses_only=query.uses_only,
-    )
-    lines = lines_of(page.items)
-    return lines if cursor else heading() + lines, page.next_cursor
+        return pieces_of(StreamedFile(read, remark(CUT_SHORT)), user)
+    chains = Chains()
+    if not uses_only:
+        extend_with_events()
+        public_ids, whole = chain_ids_of(user, team_ids)
+        chains = chains_of(public_ids, whole if where == EVERYTHING and key is None else ())
+    return pieces_of(StreamedFile(_JsonLines(query, chains).read, incomplete_line(CUT_SHORT)), user)

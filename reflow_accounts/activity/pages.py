@@ -8,7 +8,7 @@ from typing import TypeVar
 from flask import Blueprint, Response, render_template, request
 
 from reflow_accounts.activity.chart import Chart
-from reflow_accounts.activity.export import file_of
+from reflow_accounts.activity.export import MEDIA_TYPES, Form, file_of
 from reflow_accounts.activity.service import Filter, Outcome, activity_of, daily_uses
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
@@ -25,7 +25,6 @@ from reflow_accounts.web.time_zones import zone_of
 # The days of a period; the chart has 30 for other periods.
 DAYS = {"7d": 7, "30d": 30}
 LONGEST_DAYS = 30
-FILE_NAME = "reflow-activity.csv"
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -90,16 +89,17 @@ def index() -> str:
 @pages.get("/export")
 def export() -> Response:
     """Download uses and acts, with the filters of the page, as CSV or as JSON Lines."""
-    shown = _shown()
+    shown, form = _shown(), _choice(Form, request.args.get("format", "")) or Form.CSV
     file = file_of(
         shown.subject,
         key=_key(shown.subject),
         where=_filter(request.args.get("period", "")),
         team_ids=shown.team_ids,
         uses_only=shown.uses_only,
+        form=form,
     )
-    response = Response(file, mimetype="text/csv")
-    response.headers["Content-Disposition"] = f'attachment; filename="{FILE_NAME}"'
+    response = Response(file, mimetype=MEDIA_TYPES[form])
+    response.headers["Content-Disposition"] = f'attachment; filename="reflow-activity.{form}"'
     return response
 
 

@@ -8,16 +8,19 @@ from heapq import merge
 from itertools import islice
 from typing import Any, NamedTuple
 
+from sqlalchemy import select
+
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.api_keys.service import numbers_of_keys
 from reflow_accounts.api_keys.usage.daily_counts import DayCount, daily_counts
-from reflow_accounts.api_keys.usage.queries import position_of_use, uses_of
+from reflow_accounts.api_keys.usage.queries import position_of_use, usage_counts_of, uses_of
 from reflow_accounts.api_keys.usage.record import ACCEPTED
 from reflow_accounts.audit.actions import EventGroup
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.audit.service import events_of, position_of_event
 from reflow_accounts.contract import Code
-from reflow_accounts.teams.models import Rights
+from reflow_accounts.database import db
+from reflow_accounts.teams.models import Rights, Team
 from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.teams.service_accounts import accounts_owned_by
 from reflow_accounts.users.models import User
@@ -156,6 +159,25 @@ def daily_uses(
     """Return the number of uses in `activity_of` for each of the last local days, of one key or of all."""
     key_ids = [key.id] if key else _key_ids(user, _teams_of(user, team_ids)[0])
     return daily_counts(key_ids, zone, days=days)
+
+
+def count_uses(user: User, *, key: ApiKey | None = None) -> int:
+    """Return the number of uses in `activity_of`, including pruned ones."""
+    key_ids = [key.id] if key else _key_ids(user, _teams_of(user, None)[0])
+    return sum(usage.count for usage in usage_counts_of(key_ids).values())
+
+
+def chain_ids_of(user: User, team_ids: Collection[int] | None = None) -> tuple[list[str], list[str]]:
+    """Return the public ids of the hash chains in an export of `activity_of`, and of those that it contains whole.
+
+    These are the user's own chain and those of the teams of which the user is Admin, also with the chains of
+    their service accounts.
+    """
+    admin_team_ids, _ = _teams_of(user, team_ids)
+    teams = db.session.scalars(select(Team.public_id).where(Team.id.in_(admin_team_ids))).all()
+    accounts = select(User.public_id).where(User.id.in_(accounts_owned_by(admin_team_ids)))
+    whole = [user.public_id, *teams]
+    return [*whole, *db.session.scalars(accounts)], whole
 
 
 def _key_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:

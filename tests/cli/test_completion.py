@@ -75,7 +75,7 @@ def said_by(shell: Terminal, *command: str) -> str:
         (["team", "service-accounts", "keys", "rev"], ["revoke"]),
         (["keys", "create", "--sa"], ["--save"]),
         (["keys", "create", "--save", ""], ["home", "repo"]),
-        (["activity", "--fo"], ["--follow"]),
+        (["activity", "--fol"], ["--follow"]),
         (["completion", ""], sorted(SHELLS)),
         (["nonsense", "x"], []),
         (["keys", "revoke", ""], []),

@@ -72,7 +72,8 @@ def _check(answer: TestResponse) -> None:
     elif answer.status_code == 204:
         assert answer.data == b""
     elif answer.request.method not in ("HEAD", "OPTIONS"):
-        assert answer.mimetype == "application/json"
+        is_file = answer.request.path.endswith("/export")
+        assert answer.mimetype in (("application/jsonl", "text/csv") if is_file else ("application/json",))
     if answer.status_code == 401:
         assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
     if answer.status_code == 503:

@@ -177,6 +177,8 @@ y 3 3 3 3 3 1  GET     /api/v1/authorize?team=<team_id>&rights=admin
 y y 3 3 y 3 1  GET     /api/v1/authorize?team=<team_id>&rights=edit
 y y y 3 y 3 1  GET     /api/v1/authorize?team=<team_id>&rights=view
 y y y y y y 1  GET     /api/v1/activity
+y y y y y y 1  GET     /api/v1/activity/export
+y 4 4 4 4 4 1  GET     /api/v1/activity/export?key=<key_id>
 y 4 4 4 4 4 1  GET     /api/v1/activity?key=<key_id>
 y y y y y y 1  GET     /api/v1/keys
 y y y y 3 3 1  POST    /api/v1/keys

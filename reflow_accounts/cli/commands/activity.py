@@ -9,11 +9,13 @@ from typing import Any
 
 import click
 
+from reflow_accounts.cli.commands.verify_activity import verify
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import UsageFault
+from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.http.json_values import as_object
 from reflow_accounts.cli.keys.lookup import key_named
-from reflow_accounts.cli.options import common_options, pass_context
+from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
 from reflow_accounts.cli.output import document, moment, row_alone, tell
 from reflow_accounts.cli.tables import Column, table, when
 from reflow_accounts.contract import KEY_PREFIX
@@ -28,11 +30,12 @@ _COLUMNS = (
     Column("Address", rank=3),
     Column("From", is_text=True, rank=2),
 )
+EVENTS = ("requests", "keys", "sign-ins", "security", "team", "subscription")
 _AGO = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--key", metavar="NAME_OR_ID", help="Only activity of this key.")
 @click.option("--since", metavar="TIME", help="Only from this time on: 2026-05-01 (UTC), 7d, 12h.")
 @click.option(
@@ -43,9 +46,23 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
     help="The most lines to show; with --follow, at the start.",
 )
 @click.option("-f", "--follow", is_flag=True, help="Go on and show new activity as it happens.")
+@click.option(
+    "--outcome", type=click.Choice(["accepted", "refused"]), help="Only requests with this outcome."
+)
+@click.option("--event", type=click.Choice(EVENTS), help="Only events of this group.")
+@click.option(
+    "--export",
+    "export_file",
+    metavar="FILE",
+    shell_complete=complete_file_name,
+    help="Write all of it to FILE: CSV for NAME.csv, else JSON Lines.",
+)
+@click.option("--force", is_flag=True, help="With --export, replace FILE.")
 @common_options
 @pass_context
-def activity(context: Context, key: str | None, since: str | None, limit: int, follow: bool) -> None:
+def activity(
+    context: Context, /, limit: int, follow: bool, export_file: str | None, force: bool, **filters: str | None
+) -> None:
     """Show the activity of your account and keys.
 
     Newest first. Columns: time, action, subject, actor, request, status, address, and the program as it
@@ -54,12 +71,18 @@ def activity(context: Context, key: str | None, since: str | None, limit: int, f
 
     --follow shows the newest lines, oldest first, and then each new one until Ctrl-C; with --json each
     is one object on one line. Its own requests are left out, although with an API key they count as uses.
+
+    --export writes the whole activity, or what the other options select, to a file that only you can read.
+    reflow activity verify checks an export as JSON Lines.
     """
-    query = [("since", parse_since(since, datetime.now(UTC)))] if since is not None else []
-    client = context.client()
-    chosen = key_named(client, key, "all") if key is not None else None
-    if chosen:
-        query.append(("key", str(chosen.get("id"))))
+    if click.get_current_context().invoked_subcommand:
+        return
+    client, query, chosen = _filtered(context, **filters)
+    if export_file is not None:
+        from reflow_accounts.cli.commands.export_activity import export
+
+        export(client, query, export_file, force=force)
+        return
     if follow:
         from reflow_accounts.cli.commands.follow_activity import ActivityFeed
 
@@ -80,6 +103,20 @@ def activity(context: Context, key: str | None, since: str | None, limit: int, f
     table(_COLUMNS, map(_row, answer["items"]))
     if not answer["items"]:
         tell("There was no activity in this time.")
+
+
+activity.add_command(verify)
+
+
+def _filtered(
+    context: Context, key: str | None, since: str | None, outcome: str | None, event: str | None
+) -> tuple[Client, list[tuple[str, str]], dict[str, Any] | None]:
+    """Return the client, the query of the filters, and the key that they select."""
+    query = [("since", parse_since(since, datetime.now(UTC)))] if since is not None else []
+    query += [(name, value) for name, value in (("outcome", outcome), ("event", event)) if value]
+    client = context.client()
+    chosen = key_named(client, key, "all") if key is not None else None
+    return client, [*query, ("key", str(chosen.get("id")))] if chosen else query, chosen
 
 
 def parse_since(text: str, now: datetime) -> str:

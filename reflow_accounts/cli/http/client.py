@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from reflow_accounts.cli.credentials import Credential
@@ -19,7 +20,7 @@ from reflow_accounts.cli.http.errors import (
 from reflow_accounts.cli.http.json_values import parse_json
 from reflow_accounts.cli.http.retry import retry_after, with_retries
 from reflow_accounts.cli.http.spinner import Spinner
-from reflow_accounts.cli.http.transport import Reply, exchange
+from reflow_accounts.cli.http.transport import Download, Reply, exchange
 from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.contract import API_PREFIX, KEY_EXPIRES_HEADER
 
@@ -53,10 +54,11 @@ class Client:
         query: Query = (),
         body: object = None,
         more_headers: Mapping[str, str] | None = None,
+        download: Download | None = None,
     ) -> Reply:
         """Return the response of any status, after the retries. Raises Unreachable.
 
-        A `body` of bytes is sent as it is, any other as JSON.
+        A `body` of bytes is sent as it is, any other as JSON. `download` takes the content of a 200.
         """
         import json
         from urllib.parse import urlencode
@@ -77,8 +79,8 @@ class Client:
             headers["Authorization"] = f"Bearer {self.credential.secret}"
 
         def attempt() -> Reply:
-            with Spinner(self.server, self._since):
-                return exchange(url, method, headers, content)
+            with nullcontext() if download else Spinner(self.server, self._since):
+                return exchange(url, method, headers, content, download)
 
         reply = with_retries(attempt, method, self.server)
         if self.credential and (end := reply.headers.get(KEY_EXPIRES_HEADER)):
@@ -86,6 +88,12 @@ class Client:
 
             warn_of_end(self.credential, end)
         return reply
+
+    def download(self, path: str, query: Query, download: Download) -> None:
+        """Give the content of a file of the API to `download` while it arrives. Raises as `ask` does."""
+        reply = self.send("GET", path, query, download=download)
+        if reply.status != 200:
+            self.read(reply)
 
     def read(self, reply: Reply) -> Any:
         """Return the JSON in a response (None for 204). Raises Problem and Unreachable as `ask` does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Callable
 from contextlib import closing
 from email.message import Message
 from typing import NamedTuple
@@ -14,7 +15,8 @@ from reflow_accounts.cli.http.errors import endless, incomplete, proxy_authentic
 from reflow_accounts.cli.http.proxies import Proxy, proxy_for
 
 LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
-_PROXY_AUTHENTICATION_REQUIRED = 407
+_OK, _PROXY_AUTHENTICATION_REQUIRED = 200, 407
+_PIECE = 64 * 1024  # bytes
 
 
 class Reply(NamedTuple):
@@ -48,8 +50,20 @@ class Reply(NamedTuple):
         return f"{parts.scheme or 'http'}://{host}{port}" if host else "another page of its own"
 
 
-def exchange(url: str, method: str, headers: dict[str, str], body: bytes | None) -> Reply:
-    """Send one request and return the response. Raises Unreachable with the reason."""
+class Download(NamedTuple):
+    """Takes the content of a response with status 200 while it arrives."""
+
+    begin: Callable[[Message], None]
+    write: Callable[[bytes], None]
+
+
+def exchange(
+    url: str, method: str, headers: dict[str, str], body: bytes | None, download: Download | None = None
+) -> Reply:
+    """Send one request and return the response. Raises Unreachable with the reason.
+
+    With `download`, the content of a response with status 200 goes there, and the returned one is empty.
+    """
     parts = urlsplit(url)
     server, proxy = f"{parts.scheme}://{parts.netloc}", proxy_for(parts)
     forwards = proxy is not None and parts.scheme == "http"  # for https, the proxy only opens a tunnel
@@ -62,7 +76,7 @@ def exchange(url: str, method: str, headers: dict[str, str], body: bytes | None)
             connection.connect()
             was_sent = True
             connection.request(method, target, body, headers)
-            reply = _read(connection.getresponse(), server, proxy)
+            reply = _read(connection.getresponse(), server, proxy, download)
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         fault = unreachable(server, proxy, error)
         fault.was_sent = was_sent
@@ -85,8 +99,16 @@ def _connection(parts: SplitResult, proxy: Proxy | None) -> http.client.HTTPConn
     return connection
 
 
-def _read(response: http.client.HTTPResponse, server: str, proxy: Proxy | None) -> Reply:
-    content = response.read(LARGEST_ANSWER + 1)
+def _read(
+    response: http.client.HTTPResponse, server: str, proxy: Proxy | None, download: Download | None
+) -> Reply:
+    content = b""
+    if download and response.status == _OK:
+        download.begin(response.headers)
+        while piece := response.read1(_PIECE):
+            download.write(piece)
+    else:
+        content = response.read(LARGEST_ANSWER + 1)
     if len(content) > LARGEST_ANSWER:
         raise Unreachable(endless(server))
     if response.length:  # read(amount) returns a short answer without an error

@@ -1,0 +1,214 @@
+"""Extends the hash chains of accounts and teams in the background; the format is in docs/activity-log.md."""
+
+import hashlib
+from collections.abc import Callable, Collection, Sequence
+from time import sleep
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy.orm import aliased
+
+from reflow_accounts.activity.models import ChainCursor, ChainLink
+from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
+from reflow_accounts.audit.actions import OF_STAFF
+from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
+from reflow_accounts.contract import EVENT_FIELDS, FIRST_PREVIOUS, LINK_FIELDS, USE_FIELDS, digest_of_fields
+from reflow_accounts.database import db, now, upsert
+from reflow_accounts.teams.models import Team
+from reflow_accounts.users.models import User
+from reflow_accounts.web.filters import rfc3339
+
+# Events and uses that one transaction adds.
+EVENTS_AT_ONCE = 500
+USES_AT_ONCE = 5000
+PAUSE_S = 0.003
+_PREFIXES = {"event": EVENT_ID_PREFIX, "uses": USE_ID_PREFIX}
+
+
+def extend_chains(is_stopping: Callable[[], bool] = lambda: False) -> None:
+    """Add the new events, and once a day (UTC) the uses since the last time.
+
+    Concurrent processes lock the cursor in turn, so that each event and use is added once. An interrupted
+    run is continued by the next one.
+    """
+    extend_with_events(is_stopping)
+    with db.engine.connect() as connection:
+        last = connection.scalar(select(ChainCursor.uses_added_at))
+    if last is None or last.date() < now().date():
+        extend_with_uses(is_stopping)
+
+
+def extend_with_events(is_stopping: Callable[[], bool] = lambda: False) -> None:
+    """Add every committed event that is not in the chains."""
+    newest = _newest_settled(AuditEvent)
+    while not is_stopping() and _add_events(newest):
+        sleep(PAUSE_S)
+
+
+def extend_with_uses(is_stopping: Callable[[], bool] = lambda: False) -> None:
+    """Add a digest of the uses of each account that are not in its chain."""
+    at, newest = now(), _newest_settled(Use)
+    while not is_stopping():
+        if not _add_uses(newest):
+            with db.engine.begin() as connection:
+                _lock_cursor(connection)
+                connection.execute(update(ChainCursor).values(uses_added_at=at))
+            return
+        sleep(PAUSE_S)
+
+
+def link_line(link: ChainLink) -> dict[str, object]:
+    """Return a link as a line of an exported log."""
+    prefix = _PREFIXES[link.kind]
+    return {
+        "chain": link.chain,
+        "number": link.number,
+        "previous": link.previous.hex(),
+        "kind": link.kind,
+        "first": f"{prefix}{link.first_id}",
+        "last": f"{prefix}{link.last_id}",
+        "count": link.count,
+        "sha256": link.digest.hex(),
+        "hash": link.hash.hex(),
+    }
+
+
+def links_of(chain: str, *, after: int, upto: int, limit: int) -> Sequence[ChainLink]:
+    """Return up to `limit` links of a chain, in order, from after number `after` to `upto`."""
+    query = select(ChainLink).where(ChainLink.chain == chain, ChainLink.number.between(after + 1, upto))
+    return db.session.scalars(query.order_by(ChainLink.number).limit(limit)).all()
+
+
+def use_line(use: Any, key_id: str, account_id: str) -> dict[str, object]:
+    """Return the fields of a use that are in its digest; `key_id` and `account_id` are public."""
+    return {
+        "id": f"{USE_ID_PREFIX}{use.id}",
+        "at": rfc3339(use.at),
+        "account": account_id,
+        "key": key_id,
+        "method": use.method,
+        "path": use.path,
+        "status": use.status,
+        "outcome": use.outcome,
+        "address": use.address,
+        "user_agent": use.user_agent,
+    }
+
+
+def event_line(act: Any, address: str) -> dict[str, object]:
+    """Return the fields of an event that are in its digest."""
+    return {
+        "id": f"{EVENT_ID_PREFIX}{act.id}",
+        "at": rfc3339(act.at),
+        "action": act.action,
+        "subject": act.subject,
+        "by": act.actor_name,
+        "address": address,
+    }
+
+
+def _newest_settled(model: type[AuditEvent] | type[Use]) -> int:
+    """Return an id below which no more rows can be committed (see `api_keys/usage/rollup.py`)."""
+    with db.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text(f"LOCK TABLE {model.__tablename__} IN SHARE MODE"))
+        return connection.scalar(select(func.max(model.id))) or 0
+
+
+def _lock_cursor(connection: Connection) -> Any:
+    first = upsert(connection.dialect, ChainCursor).values(id=1, events_upto=0, uses_upto=0)
+    connection.execute(first.on_conflict_do_nothing())
+    connection.execute(update(ChainCursor).values(id=1))
+    return connection.execute(select(ChainCursor.events_upto, ChainCursor.uses_upto)).one()
+
+
+def _add_events(newest: int) -> bool:
+    """Add some events, each to the chain of its account and of its team. Returns whether there were any."""
+    with db.engine.begin() as connection:
+        cursor = _lock_cursor(connection).events_upto
+        rows = connection.execute(
+            select(AuditEvent.__table__, User.public_id.label("account"), Team.public_id.label("team"))
+            .join(User, User.id == AuditEvent.account_id, isouter=True)
+            .join(Team, Team.id == AuditEvent.team_id, isouter=True)
+            .where(AuditEvent.id > cursor, AuditEvent.id <= newest)
+            .order_by(AuditEvent.id)
+            .limit(EVENTS_AT_ONCE)
+        ).all()
+        if not rows:
+            return False
+        links = []
+        for row in rows:
+            # As in the activity: the address is for the account itself, not for others of the team.
+            own = row.address if row.actor_id in (None, row.account_id) else ""
+            for chain, address in ((row.account, own), (row.team, "")):
+                if chain and row.action not in OF_STAFF:
+                    digest = digest_of_fields(event_line(row, address), EVENT_FIELDS)
+                    links.append(_link(chain, "event", row.id, digest))
+        _append(connection, links)
+        connection.execute(update(ChainCursor).values(events_upto=rows[-1].id))
+    return True
+
+
+def _add_uses(newest: int) -> bool:
+    """Add a digest of the next uses to the chain of each of their accounts. Returns whether there were any."""
+    owner = aliased(User)
+    with db.engine.connect() as connection:
+        start = connection.scalar(select(ChainCursor.uses_upto)) or 0
+        # Read and hashed before the lock: on SQLite it keeps requests waiting.
+        rows = connection.execute(
+            select(Use.__table__, ApiKey.public_id.label("key"), owner.public_id.label("account"))
+            .join(ApiKey, ApiKey.id == Use.key_id, isouter=True)
+            .join(owner, owner.id == ApiKey.user_id, isouter=True)
+            .where(Use.id > start, Use.id <= newest)
+            .order_by(Use.id)
+            .limit(USES_AT_ONCE)
+        ).all()
+    if not rows:
+        return False
+    links: dict[str, ChainLink] = {}
+    digests: dict[str, Any] = {}
+    for row in rows:
+        if row.account:
+            link = links.setdefault(row.account, _link(row.account, "uses", row.id, b"", count=0))
+            link.last_id, link.count = row.id, link.count + 1
+            digest = digests.setdefault(row.account, hashlib.sha256())
+            digest.update(digest_of_fields(use_line(row, row.key, row.account), USE_FIELDS))
+    for account, digest in digests.items():
+        links[account].digest = digest.digest()
+    with db.engine.begin() as connection:
+        if _lock_cursor(connection).uses_upto == start:  # else another process added them
+            _append(connection, list(links.values()))
+            connection.execute(update(ChainCursor).values(uses_upto=rows[-1].id))
+    return True
+
+
+def _link(chain: str, kind: str, first_id: int, digest: bytes, *, count: int = 1) -> ChainLink:
+    return ChainLink(chain=chain, kind=kind, first_id=first_id, last_id=first_id, count=count, digest=digest)
+
+
+def _append(connection: Connection, links: Sequence[ChainLink]) -> None:
+    """Number and hash the links, and insert them."""
+    heads = _heads(connection, {link.chain for link in links})
+    for link in links:
+        number, link.previous = heads.get(link.chain, (0, bytes.fromhex(FIRST_PREVIOUS)))
+        link.number, link.hash = number + 1, b""
+        link.hash = digest_of_fields(link_line(link), LINK_FIELDS)
+        heads[link.chain] = link.number, link.hash
+    names = ChainLink.__table__.columns.keys()
+    if links:
+        connection.execute(
+            insert(ChainLink), [{name: getattr(link, name) for name in names} for link in links]
+        )
+
+
+def _heads(connection: Connection, chains: Collection[str]) -> dict[str, tuple[int, bytes]]:
+    last = (
+        select(ChainLink.chain, func.max(ChainLink.number).label("number"))
+        .where(ChainLink.chain.in_(chains))
+        .group_by(ChainLink.chain)
+        .subquery()
+    )
+    query = select(ChainLink.chain, ChainLink.number, ChainLink.hash).join(
+        last, (last.c.chain == ChainLink.chain) & (last.c.number == ChainLink.number)
+    )
+    return {chain: (number, own) for chain, number, own in connection.execute(query)}

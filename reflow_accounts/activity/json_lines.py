@@ -1,0 +1,109 @@
+"""The activity as JSON Lines with the hash chains, which `reflow activity verify` checks (docs/activity-log.md)."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+
+from reflow_accounts.activity.chain import event_line, link_line, use_line
+from reflow_accounts.activity.models import ChainLink
+from reflow_accounts.activity.service import Entry
+from reflow_accounts.api_keys.models import USE_ID_PREFIX, UsageTotal, Use
+from reflow_accounts.database import db, now
+from reflow_accounts.users.models import User
+from reflow_accounts.web.filters import rfc3339
+
+VERSION = 1
+# Uses with close times may have numbers in another order, so that pruning by time leaves gaps at the edge.
+_EDGE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Chains:
+    """The chains of a file: the number of the last link of each, and those whose entries are all in the file."""
+
+    heads: Mapping[str, int] = field(default_factory=dict)
+    complete: Collection[str] = ()
+
+
+def chains_of(public_ids: Collection[str], complete: Collection[str]) -> Chains:
+    """Return the chains of these users and teams as they are now."""
+    query = select(ChainLink.chain, func.max(ChainLink.number)).where(ChainLink.chain.in_(public_ids))
+    return Chains(dict(db.session.execute(query.group_by(ChainLink.chain)).all()), tuple(complete))
+
+
+def first_line(user: User, chains: Chains) -> bytes:
+    """Return the first line of the file."""
+    return _written(
+        {
+            "type": "log",
+            "version": VERSION,
+            "account": user.public_id,
+            "exported_at": rfc3339(now()),
+            "complete": sorted(chains.complete),
+            "complete_uses": sorted(chains.heads) if chains.complete else [],
+            "kept_from": _kept_from(),
+            "links": dict(chains.heads),
+        }
+    )
+
+
+def entry_lines(entries: Iterable[Entry]) -> bytes:
+    """Return a line for each entry."""
+    return b"".join(_written(_entry(entry)) for entry in entries)
+
+
+def link_lines(links: Iterable[ChainLink]) -> bytes:
+    """Return a line for each link."""
+    return b"".join(_written({"type": "link", **link_line(link)}) for link in links)
+
+
+def incomplete_line(why: str) -> bytes:
+    """Return the last line of a file that ends early."""
+    return _written({"type": "incomplete", "detail": why})
+
+
+class Seal:
+    """The last line of a file: the number of lines before it, and the SHA-256 of their bytes."""
+
+    def __init__(self) -> None:
+        self._hash, self._lines = hashlib.sha256(), 0
+
+    def add(self, piece: bytes) -> None:
+        """Add the next bytes of the file."""
+        self._hash.update(piece)
+        self._lines += piece.count(b"\n")
+
+    @property
+    def line(self) -> bytes:
+        return _written({"type": "end", "lines": self._lines, "sha256": self._hash.hexdigest()})
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    use, act = entry.use, entry.act
+    if use:
+        facts = use_line(use, use.key.public_id, use.key.user.public_id)
+        return {"type": "use", **facts, "key_name": entry.subject, "by": entry.by, "program": use.program}
+    assert act
+    return {"type": "event", **event_line(act, entry.address), "title": entry.title}
+
+
+def _kept_from() -> str | None:
+    """Return the id of the use from which on none was pruned; None when none was pruned at all."""
+    if db.session.scalar(select(UsageTotal.key_id).where(UsageTotal.pruned > 0).limit(1)) is None:
+        return None
+    oldest: Any = db.session.execute(select(Use.id, Use.at).order_by(Use.id).limit(1)).first()
+    if oldest is None:
+        return f"{USE_ID_PREFIX}0"
+    later = select(Use.id).where(Use.id > oldest.id, Use.at > oldest.at + _EDGE).order_by(Use.id).limit(1)
+    newest = db.session.scalar(select(func.max(Use.id))) or 0
+    return f"{USE_ID_PREFIX}{db.session.scalar(later) or newest + 1}"
+
+
+def _written(line: dict[str, object]) -> bytes:
+    text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace") + b"\n"
