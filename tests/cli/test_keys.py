@@ -283,6 +283,8 @@ def test_person_is_asked_when_the_last_use_is_of_the_last_24_hours(here, listene
     used = datetime.now(UTC) - timedelta(hours=hours)
     key = {"id": "key_2", "name": "ci", "hint": "abcd", "last_used_at": used.isoformat()}
     listener.says("GET", "/keys", {"items": [key], "next_cursor": None})
+    usage = {"last_24_hours": 1, "last_7_days": 1, "last_30_days": 2, "programs": [], "program_count": 0}
+    listener.says("GET", "/keys/key_2/usage", usage)
     listener.says_raw("DELETE", "/keys/key_2", b"", 204)
 
     outcome = here.run_at_a_screen("keys", "revoke", "ci", answers=(("Revoke it?", "y"),))

@@ -19,10 +19,13 @@ from reflow_accounts.contract import is_well_formed
 LOST_SESSION = "If a session was begun, end it in Account > Security."
 
 
-def log_in(server: str, store: SessionStore, begin: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def log_in(
+    server: str, store: SessionStore, begin: Callable[[], dict[str, Any]], *, accepts_key: bool = False
+) -> dict[str, Any]:
     """Start a session with `begin`, store it with its server, and end the previous one at this server.
 
-    `begin` returns the API's session object with its `secret`; the result is that object without it.
+    `begin` returns the API's session object with its `secret`, which may be that of an API key only with
+    `accepts_key`; the result is that object without it.
     Raises CommandError and what `begin` raises. Then nothing is stored, and the new session is ended or the
     message says that one may be left.
     """
@@ -30,7 +33,8 @@ def log_in(server: str, store: SessionStore, begin: Callable[[], dict[str, Any]]
     # Report that the login cannot be stored before the user types a password or goes to a browser.
     store.prepare().discard()
     session = begin()
-    if not is_well_formed(str(session.get("secret"))):
+    secret = session.get("secret")
+    if not is_session_secret(secret) and not (accepts_key and is_well_formed(str(secret))):
         raise Unreachable(f"{server} answered without a session, so it is not Reflow that answers.")
     _store(server, store, session)
     if previous and previous.secret != session["secret"]:
@@ -52,7 +56,7 @@ def log_in_with_token(environment: Environment, store: SessionStore) -> dict[str
         by = as_object(me.get("authenticated_by"))
         return {"id": by.get("id"), "user": me.get("user"), "expires_at": None, "secret": credential.secret}
 
-    return log_in(credential.server, store, begin)
+    return log_in(credential.server, store, begin, accepts_key=True)
 
 
 def log_out(server: str, store: SessionStore) -> bool:
