@@ -166,6 +166,9 @@ def letter_of(answer: TestResponse) -> str:
     place = answer.headers.get("Location", "") or answer.headers.get("HX-Redirect", "")
     if answer.status_code in (303, 401) and place.partition("?")[0] == "/login":
         return "L"
+    # A form that htmx sent stays on its page, with a link to the log-in page.
+    if answer.status_code == 401 and "Your session ended" in answer.text and 'href="/login"' in answer.text:
+        return "L"
     if answer.status_code < 400:
         return "y"
     return {400: "f", 401: "1", 403: "3", 404: "4", 409: "f", 410: "f", 422: "f"}.get(
