@@ -152,8 +152,9 @@ def _refuse() -> Response | None:
 
 def _log_refusal(response: Response) -> Response:
     """Log a refused request without user input (OWASP ASVS 5.0, 16.3.2 and 16.3.3)."""
-    if 400 <= response.status_code < 500:
-        facts = {"status": response.status_code, "method": request.method, "path": path()}
+    status = 400 if "shown_again" in g else response.status_code
+    if 400 <= status < 500:
+        facts = {"status": status, "method": request.method, "path": path()}
         code = {"code": str(g.problem_code)} if "problem_code" in g else {}
         _logger.info("refused", extra=request_logging.facts(**facts, **code))
     return response
@@ -181,6 +182,7 @@ def _csrf_error(error: CSRFError) -> Response:
     if htmx.is_htmx():
         return old_session(400)
     if request.path == url_for("public.auth.log_in"):
+        g.shown_again = True  # a refusal for the log, though not for the browser
         flash("This page was open for too long. Log in again.", "session")
         return redirect(request.full_path.rstrip("?"), 303)  # type: ignore[return-value]  # Flask's own class
     return error_page(
