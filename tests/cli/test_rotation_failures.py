@@ -111,7 +111,7 @@ def test_lost_answer_is_asked_for_with_the_same_nonce(trouble):
     assert one == other
 
 
-@pytest.mark.parametrize(("answer", "code"), [(403, 5), (409, 1), (429, 1), (502, 7)])
+@pytest.mark.parametrize(("answer", "code"), [(403, 5), (409, 1), (429, 7), (502, 7)])
 def test_refused_rotation_changes_nothing(trouble, answer, code):
     problem = {"title": "No", "status": answer, "detail": "Not so.", "code": "conflict"}
     trouble.listener.says("POST", "/keys/key_1/rotation", problem if answer != 502 else {}, answer)
