@@ -32,6 +32,8 @@ import time_machine
 time_machine.travel(datetime.now().astimezone() + timedelta(seconds=int(os.environ["SECONDS_LATER"]))).start()
 """
 
+TEAM = "Bea Buyer's team"
+
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
@@ -90,7 +92,6 @@ def sign_up(page: Page, mailbox: Mailbox) -> None:
     expect(page.get_by_text("Finish creating your account to connect your AWS Marketplace")).to_be_visible()
     page.get_by_role("textbox", name="Full name").fill("Bea Buyer")
     page.get_by_role("textbox", name="Work email").fill("bea@buyer.example")
-    page.get_by_role("textbox", name="Team name").fill("Buyers")
     page.get_by_role("textbox", name="Password").fill("a kettle on the moon")
     page.get_by_role("button", name="Create account").click()
     page.get_by_role("heading", name="Check your email").wait_for()
@@ -107,7 +108,7 @@ def take_in(aws: Aws, *bodies: str) -> None:
 
 def decide(page: Page, team: str, until_day: datetime) -> None:
     """Have support force a subscription on until a day."""
-    page.goto("/support?q=Buyers")
+    page.goto("/support?q=Bea")
     page.get_by_role("button", name=f"Activate subscription for {team}").click()
     page.get_by_role("textbox", name="Reason").fill("Renewal is on its way")
     page.get_by_label("Until").fill(f"{until_day:%Y-%m-%d}")
@@ -156,12 +157,12 @@ def test_purchase_activates_keys_and_support_extends_them(
 
     staff = open_page(server)
     log_in(staff, "sam@support.example")
-    decide(staff, "Buyers", now() + timedelta(days=1))
+    decide(staff, TEAM, now() + timedelta(days=1))
     assert exit_code() == 0
     page.reload()
     expect(page.get_by_text("Kept active by support")).to_be_visible()
     expect_accessible(page, "kept active by support")
-    staff.get_by_role("link", name="Buyers").click()
+    staff.get_by_role("link", name=TEAM).click()
     expect(staff.get_by_text("Support and AWS Marketplace disagree")).to_be_visible()
     expect_accessible(staff, "a team with an override")
 
@@ -183,4 +184,4 @@ def mailbox_of(server: LiveServer) -> list[str]:
 
 
 def _count(subjects: list[str], state: str) -> int:
-    return subjects.count(f"The subscription of Buyers is {state}")
+    return subjects.count(f"The subscription of {TEAM} is {state}")
