@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from reflow_accounts.api_keys.models import (
     USE_ID_PREFIX,
@@ -23,6 +23,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import NotFound
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, read_entry_id
 
+_OF_RANGES = (UsageRange.first_id, UsageRange.first_at, UsageRange.last_at)
 # Ranges read in one step of a listing.
 _RANGES_AT_ONCE = 64
 
@@ -110,7 +111,7 @@ def uses_of(
     cursor = db.session.scalar(select(rolled_up_to())) or 0
     uses = _some(limit, Use.id > cursor, *conditions)
     if key_ids and len(uses) < limit:
-        ranges = [UsageRange.key_id.in_(key_ids), *_range_bounds(before, since, until)]
+        ranges = [UsageRange.key_id.in_(key_ids), *_bounds(before, since, until, *_OF_RANGES)]
         if accepted is not None:
             ranges.append(_has_some(accepted))
         for in_range in _rolled_up_ranges(ranges, cursor):
@@ -134,27 +135,22 @@ def _some(limit: int, *conditions: ColumnElement[bool]) -> list[Use]:
     return list(db.session.scalars(query.order_by(Use.id.desc()).limit(limit)))
 
 
-def _bounds(before: int | None, since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    conditions = []
-    if before is not None:
-        conditions.append(Use.id < before)
-    if since is not None:
-        conditions.append(Use.at >= since)
-    if until is not None:
-        conditions.append(Use.at < until)
-    return conditions
-
-
-def _range_bounds(
-    before: int | None, since: datetime | None, until: datetime | None
+def _bounds(
+    before: int | None,
+    since: datetime | None,
+    until: datetime | None,
+    first: InstrumentedAttribute[int] = Use.id,
+    first_at: InstrumentedAttribute[datetime] = Use.at,
+    last_at: InstrumentedAttribute[datetime] = Use.at,
 ) -> list[ColumnElement[bool]]:
+    """Return the conditions that uses lie within the bounds, or that ranges with these columns may."""
     conditions = []
     if before is not None:
-        conditions.append(UsageRange.first_id < before)
+        conditions.append(first < before)
     if since is not None:
-        conditions.append(UsageRange.last_at >= since)
+        conditions.append(last_at >= since)
     if until is not None:
-        conditions.append(UsageRange.first_at < until)
+        conditions.append(first_at < until)
     return conditions
 
 
