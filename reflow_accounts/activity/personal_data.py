@@ -103,6 +103,10 @@ def _acts(user: User, after: Numbers | None) -> list[Row]:
     ]
 
 
+def _addresses_of(user: User) -> list[str]:
+    return stored_forms(user.email or "")
+
+
 _SECTIONS: dict[str, Callable[[User, Numbers | None], list[Row]]] = {
     "teams": _Table(
         Membership.team_id,
@@ -113,7 +117,7 @@ _SECTIONS: dict[str, Callable[[User, Numbers | None], list[Row]]] = {
         Invitation.id,
         lambda user: and_(
             Team.id == Invitation.team_id,
-            or_(Invitation.email.in_(stored_forms(user.email or "")), Invitation.invited_by_id == user.id),
+            or_(Invitation.email.in_(_addresses_of(user)), Invitation.invited_by_id == user.id),
         ),
         (
             Team.name.label("team"),
@@ -167,12 +171,12 @@ _SECTIONS: dict[str, Callable[[User, Numbers | None], list[Row]]] = {
     ),
     "mailed_links": _Table(
         MailLink.id,
-        lambda user: or_(MailLink.user_id == user.id, MailLink.email == user.email),
+        lambda user: or_(MailLink.user_id == user.id, MailLink.email.in_(_addresses_of(user))),
         (MailLink.purpose, MailLink.email, MailLink.created_at, MailLink.expires_at, MailLink.used_at),
     ),
     "mails": _Table(
         OutboxMessage.id,
-        lambda user: OutboxMessage.to == user.email,
+        lambda user: OutboxMessage.to.in_(_addresses_of(user)),
         (OutboxMessage.kind, OutboxMessage.to, OutboxMessage.created_at, OutboxMessage.done_at),
     ),
     "purchases": _Table(
