@@ -39,7 +39,7 @@ def require_login() -> Response | None:
     if not browser.is_authenticated:
         return ask_to_log_in()
     if htmx.person() not in ("", browser.user.public_id):
-        sentence = f"You are signed in as {browser.user.full_name} now, in another tab. Nothing was sent."
+        sentence = f"You are signed in as {browser.user.full_name} now, in another tab. Nothing was changed."
         return stale_page(Conflict.status, sentence)
     set_caller(Caller(browser.user.id, session=browser.session))
     check_csrf()

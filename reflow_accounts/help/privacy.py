@@ -126,6 +126,12 @@ STORED_DATA = (
         audit_events="actor_id actor_name account_id team_id subject details address at action",
     ),
     _of(
+        "Of each of these uses and events: a fingerprint in the chain of your account or team, from which nothing "
+        "can be read, so that a later change to the records shows",
+        "Without end",
+        chain_links="chain kind digest previous hash",
+    ),
+    _of(
         "Who connected a purchase in AWS Marketplace to a team, and the number of the AWS account",
         "As long as the team exists",
         licences="claimed_by_id claimed_at aws_account",

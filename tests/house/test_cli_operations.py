@@ -47,6 +47,7 @@ changeServiceAccountKey -> team service-accounts keys rename
 revokeServiceAccountKey -> team service-accounts keys revoke
 rotateServiceAccountKey -> team service-accounts keys rotate
 listActivity -> activity
+exportActivity -> activity
 listSupportTeams -> support teams
 setSubscription -> support subscription
 createSession -> login
