@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from reflow_accounts import transfer
+from reflow_accounts.activity.chain_check import broken_links
 from reflow_accounts.api_keys.usage.verify import differences
 from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.config import ConfigError, Settings
@@ -86,7 +87,7 @@ def _copy_rows(file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @handle_errors
 def check_backup(file: Path) -> None:
-    """Check that FILE, made by `backup`, is whole: pages, references, revision, and the counts of uses.
+    """Check that FILE, made by `backup`, is whole: pages, references, revision, counts of uses, and hash chains.
 
     Changes nothing. Exit code 1 when something is wrong.
     """
@@ -95,11 +96,12 @@ def check_backup(file: Path) -> None:
         faults = list(transfer.faults_of_file(file))
         with transfer.opened(transfer.read_only(file)) as engine:
             if not faults:
-                with transfer.snapshot(engine) as connection:
-                    counts = transfer.counts(connection)
                 faults = [
                     f"the total of {one.key_id} differs from the log of uses" for one in differences(engine)
                 ]
+                with transfer.snapshot(engine) as connection:
+                    counts = transfer.counts(connection)
+                    faults += broken_links(connection)
     except (SQLAlchemyError, TransferError) as error:
         known = isinstance(error, TransferError)
         faults.append(str(error) if known else "it is not a database of this service, or it is damaged")

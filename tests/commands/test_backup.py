@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, text
 
 from reflow_accounts import transfer
+from reflow_accounts.activity import chain
 from reflow_accounts.api_keys.models import Use
 from reflow_accounts.database import db
 from reflow_accounts.users.models import User
@@ -87,6 +88,29 @@ def test_backup_is_checked(app, cast, flask, tmp_path):
     assert (code, "differs from the log of uses" in words) == (1, True)
     fault_in(file, "DELETE FROM users")
     assert "refers to a missing row of users" in flask("restore-check", str(file))[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ("UPDATE audit_events SET subject = 'another'", "was changed after link"),
+        ("UPDATE uses SET status = 201 WHERE id = (SELECT min(id) FROM uses)", "uses were added or changed"),
+        ("UPDATE chain_links SET digest = zeroblob(32) WHERE number = 2", "of the chain of usr_"),
+        ("DELETE FROM chain_links WHERE number = 1", "does not follow the one before"),
+    ],
+)
+def test_changed_records_of_a_backup_are_named(app, cast, flask, tmp_path, change, fault):
+    cast.ada.sign_in(app.test_client())
+    use(app, cast.ada.key(), 3)
+    flask("uses", "roll-up")
+    with app.app_context():
+        chain.extend_with_events()
+        chain.extend_with_uses()
+    flask("backup", str(file := tmp_path / "copy.db"))
+    assert flask("restore-check", str(file))[0] == 0
+    fault_in(file, change)
+    code, words = flask("restore-check", str(file))
+    assert (code, fault in words) == (1, True), words
 
 
 @on("sqlite")

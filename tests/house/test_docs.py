@@ -9,7 +9,7 @@ from tests.helpers import databases
 from tests.helpers.live_server import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-OPERATOR = "flask --app wsgi "
+OPERATOR = "reflow-accounts "
 
 
 def commands(document):
