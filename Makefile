@@ -5,6 +5,8 @@ PORT ?= 5000
 HOST ?= 127.0.0.1
 UV ?= uv
 export PORT HOST
+# Thousands of programs that the tests start would otherwise compile the code again.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-input --root-user-action=ignore

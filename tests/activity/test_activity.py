@@ -9,6 +9,8 @@ from tests.api_keys.usage import log
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def story(cast, api):

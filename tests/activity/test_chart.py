@@ -16,6 +16,8 @@ from reflow_accounts.api_keys.usage import daily_counts
 from reflow_accounts.database import db
 from tests.api_keys.usage import log
 
+pytestmark = pytest.mark.postgresql_later
+
 PAGE = "/account/activity"
 # Clocks changed on 26 October in Berlin and on 2 November in New York.
 NOW = datetime(2025, 11, 10, 14, 30, tzinfo=UTC)

@@ -15,6 +15,8 @@ from tests.api_keys.usage import log
 from tests.api_keys.usage.log import on
 from tests.helpers import rows
 
+pytestmark = pytest.mark.postgresql_later
+
 PAGE = "/account/activity"
 
 

@@ -13,6 +13,8 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db
 
+pytestmark = pytest.mark.postgresql_later
+
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 EACH = 7
 

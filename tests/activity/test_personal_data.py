@@ -11,6 +11,8 @@ from tests.api_keys.usage import log
 from tests.helpers import rows
 from tests.teams.acts import invite
 
+pytestmark = pytest.mark.postgresql_later
+
 PAGE, FILE = "/account/profile", "/account/profile/export"
 
 

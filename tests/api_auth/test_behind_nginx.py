@@ -65,7 +65,7 @@ def team(live):
 def ask(live, team, tmp_path):
     """`ask(method, path, secret)`: status and JSON of a request to the service, through nginx."""
     service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
-    threading.Thread(target=service.serve_forever, daemon=True).start()
+    threading.Thread(target=service.serve_forever, args=(0.01,), daemon=True).start()
     [locations] = re.findall(
         r"```nginx\n(.*?)```", (ROOT / "docs/forward-auth.md").read_text("utf-8"), re.DOTALL
     )

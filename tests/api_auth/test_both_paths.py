@@ -14,6 +14,8 @@ from tests.api_auth.both_paths import AUTHORIZE, ME, BothPaths
 from tests.helpers import rows
 from tests.helpers.at_once import at_once
 
+pytestmark = pytest.mark.postgresql_later
+
 # How a key stops working, and the refusal; an `unsubscribed` one is used all the same.
 REFUSALS = {
     "revoked": (401, "revoked_key"),

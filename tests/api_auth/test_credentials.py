@@ -9,6 +9,8 @@ from reflow_accounts.database import now
 from tests.helpers import rows
 from tests.helpers.api import Api, problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 INVALID = 'Bearer realm="reflow", error="invalid_token", error_description="{code}"'
 
 

@@ -5,6 +5,8 @@ import pytest
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 OURS = "/api/v1/authorize"
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 NESTED = "[" * 20_000
 BODIES = [
     NESTED,

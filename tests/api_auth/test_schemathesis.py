@@ -13,7 +13,7 @@ from tests.helpers import databases
 
 pytestmark = pytest.mark.postgresql_later
 
-SOME, MANY = 8, 60
+SOME, MANY = 3, 60
 # What no document can say of a request, by operation and field: it depends on the caller's other keys, on the
 # time, and on what of all that Unicode holds can be seen. A run of the library's own command reports these.
 _OF_A_NAME = {("name", "You already have a key named"), ("name", "Enter a name for this key")}

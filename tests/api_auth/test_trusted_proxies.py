@@ -5,6 +5,8 @@ import pytest
 from tests.api_auth.both_paths import AUTHORIZE, ME, BothPaths
 from tests.helpers import rows
 
+pytestmark = pytest.mark.postgresql_later
+
 PEER = "127.0.0.1"
 
 

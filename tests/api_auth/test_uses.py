@@ -15,6 +15,8 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.rows import KnownUse
 
+pytestmark = pytest.mark.postgresql_later
+
 # method, path, body -> status, outcome
 ANSWERS = [
     ("GET", "/me", None, 200, "accepted"),

@@ -24,6 +24,8 @@ from tests.factories import Group, Person
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 # A time without microseconds is written differently by careless code.
 INSTANTS = [datetime(2026, 11, 24, 12, 0, 0, part, UTC) for part in (0, 500_000)]
 # When something happens, seen from the instant of the request.

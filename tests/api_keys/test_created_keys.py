@@ -8,6 +8,8 @@ from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db, now
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 HOUR = timedelta(hours=1)
 
 

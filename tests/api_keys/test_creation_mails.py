@@ -12,6 +12,8 @@ from reflow_accounts.teams.models import Rights
 from tests.helpers import rows
 from tests.helpers.mailbox import Mailbox, html_of, text_of
 
+pytestmark = pytest.mark.postgresql_later
+
 HOME = {"environ_base": {"REMOTE_ADDR": "198.51.100.7"}, "headers": {"User-Agent": "curl/8"}}
 
 

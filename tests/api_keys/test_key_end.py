@@ -10,6 +10,8 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.at_once import at_once
 
+pytestmark = pytest.mark.postgresql_later
+
 HOUR = timedelta(hours=1)
 
 

@@ -9,6 +9,8 @@ from reflow_accounts.api_keys.models import ApiKey
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 FIELDS = {
     "id",

@@ -9,6 +9,8 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 KEYS, NEW = "/account/api-keys", "/account/api-keys/new"
 DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
 import time_machine
 
 from reflow_accounts.database import now
 from tests.helpers.html import parse
+
+pytestmark = pytest.mark.postgresql_later
 
 NONCE = "0123456789abcdef-test"
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel", "ReflowForm": NONCE}

@@ -4,6 +4,8 @@ import pytest
 
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 REQUESTS = [
     ("GET", "/keys/{id}", None),
     ("PATCH", "/keys/{id}", {"name": "mine"}),

@@ -10,6 +10,8 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 SECRET = re.compile(r"rfk_[0-9A-Za-z]{49}")

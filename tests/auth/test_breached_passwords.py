@@ -20,6 +20,8 @@ from tests.helpers.page_client import PageClient
 from tests.teams.acts import invite
 from tests.users.signing_up import PASSWORD, sign_up
 
+pytestmark = pytest.mark.postgresql_later
+
 PUBLISHED = "This password was published after a break-in at another site."
 COMMON = "one of the first that others would try"
 DIGEST = hashlib.sha1(PASSWORD.encode()).hexdigest().upper()

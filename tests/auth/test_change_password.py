@@ -6,6 +6,8 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.mailbox import Mailbox
 
+pytestmark = pytest.mark.postgresql_later
+
 TAB, ACT = "/account/security", "/account/security/password"
 NEW = "a kettle on the moon"
 

@@ -11,6 +11,8 @@ from tests.helpers.at_once import at_once
 from tests.helpers.html import parse
 from tests.helpers.page_client import PageClient
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def terminal(clock, api):

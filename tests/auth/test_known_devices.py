@@ -8,6 +8,8 @@ import time_machine
 from reflow_accounts.auth.known_devices import LIFETIME
 from reflow_accounts.database import now
 
+pytestmark = pytest.mark.postgresql_later
+
 ALLOWED = 10
 COOKIE = "reflow-device"
 WRONG = "not the password"

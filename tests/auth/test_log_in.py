@@ -9,6 +9,8 @@ from reflow_accounts.auth.models import UserSession
 from reflow_accounts.database import now
 from tests.helpers import rows
 
+pytestmark = pytest.mark.postgresql_later
+
 WRONG = "Email or password is not correct"
 
 

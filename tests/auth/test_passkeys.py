@@ -24,6 +24,8 @@ from tests.helpers.passkeys import (
     sign_in,
 )
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def ada(cast, client):

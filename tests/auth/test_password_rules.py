@@ -5,6 +5,8 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from reflow_accounts.auth.password_policy import fault_of
 
+pytestmark = pytest.mark.postgresql_later
+
 EVES = ("Eve Lund", "eve.lund@initech.example", "Initech Münich")
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from reflow_accounts.web.redirects import local_path
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.mark.parametrize(
     "path", ["/account/api-keys", "/account/activity?period=7d", "/account/profile?a=b&c=%2F"]

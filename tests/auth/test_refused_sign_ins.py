@@ -7,6 +7,8 @@ from reflow_accounts.database import db, now
 from tests.helpers import rows
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 WRONG = "guess"
 FIREFOX = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
 

@@ -13,6 +13,8 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.mailbox import Mailbox, text_of
 
+pytestmark = pytest.mark.postgresql_later
+
 NEW = "a kettle on the moon"
 
 

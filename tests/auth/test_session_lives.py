@@ -11,6 +11,8 @@ from reflow_accounts.database import db, now
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 MINUTE = timedelta(minutes=1)
 IDLE, ABSOLUTE = timedelta(days=7), timedelta(days=30)
 

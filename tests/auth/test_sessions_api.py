@@ -12,6 +12,8 @@ from tests.helpers.api import problem_of
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.passkeys import add_by_hand
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def words(person, **changes):
     return {"email": person.email, "password": person.password} | changes

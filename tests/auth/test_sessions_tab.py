@@ -11,6 +11,8 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 TAB = "/account/security"
 OTHERS = f"{TAB}/other-sessions/end"
 PART = {"HX-Request": "true", "HX-Target": "section#auth-sessions"}

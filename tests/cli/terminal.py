@@ -50,7 +50,6 @@ class Terminal:
             "PATH": os.environ["PATH"],
             "HOME": str(home),
             "PYTHONPATH": str(CHECKOUT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
         }

@@ -8,6 +8,8 @@ from tests.cli.doctor_report import Report
 from tests.cli.folders import git, key_file, repository
 from tests.cli.secrets_for_tests import made_up_key
 
+pytestmark = pytest.mark.slow
+
 FILES, HISTORY = "git files", "git history"
 
 

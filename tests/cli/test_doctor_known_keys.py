@@ -7,6 +7,8 @@ import pytest
 from tests.cli.doctor_report import Report
 from tests.cli.folders import git, key_file, repository
 
+pytestmark = pytest.mark.postgresql_later
+
 HISTORY = "git history"
 
 

@@ -13,6 +13,8 @@ from tests.cli.running_command import RunningCommand, until
 from tests.cli.secrets_for_tests import made_up_key
 from tests.cli.terminal import CTRL_C, PATIENCE
 
+pytestmark = pytest.mark.slow
+
 FOLLOW = ("activity", "--follow")
 
 

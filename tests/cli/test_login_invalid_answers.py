@@ -6,6 +6,8 @@ import pytest
 
 from tests.cli.secrets_for_tests import made_up_session
 
+pytestmark = pytest.mark.slow
+
 CODES = {"device_code": "the-device-code", "user_code": "BCDF-GHJK", "expires_in": 600, "interval": 1}
 SESSION = {
     "id": "ses_1",

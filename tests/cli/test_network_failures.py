@@ -87,6 +87,7 @@ def test_truncated_answer_is_explained(disturbed, between, words, length):
 
 @pytest.mark.parametrize("count", [0, 5, 40, 300])
 def test_reset_connection_is_explained(disturbed, between, count):
+    without_sleep(disturbed)
     between.always = reset_after(count)
 
     outcome = disturbed.run("whoami")

@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.fake_clock import without_sleep
 from tests.cli.folders import login
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
+
+pytestmark = pytest.mark.slow
 
 HTML = b"<html><h1>Welcome to the hotel</h1></html>"
 COMMANDS = {
@@ -49,6 +52,7 @@ def _is_kind(outcome, terminal) -> bool:
 
 @EVERY
 def test_stopped_server_is_unreachable(keyed, words):
+    without_sleep(keyed)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         keyed.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -186,12 +190,11 @@ def _server_that_says(reply: bytes) -> tuple[socket.socket, str]:
     "reply", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 banana\r\n\r\n", b"HTTP/1.1 200 OK\r\n"]
 )
 def test_server_without_http_is_unreachable(keyed, reply, scheme):
+    without_sleep(keyed)
     server, address = _server_that_says(reply)
     keyed.environ["REFLOW_SERVER"] = f"{scheme}://{address}"
-
     outcome = keyed.run("whoami")
     server.close()
-
     assert outcome.code == 7
     assert _is_kind(outcome, keyed)
 

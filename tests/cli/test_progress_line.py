@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+from functools import partial
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_quick_answer_shows_no_line(keyed):
 
 def test_line_is_removed_before_an_error(keyed, between):
     with_spinner_at_once(keyed)
-    between.always = drip
+    between.always = partial(drip, pause=0.003)
     keyed.environ["REFLOW_API_KEY"] = made_up_key()
     between.upstream = ("127.0.0.1", 9)  # nobody: the answer breaks off
 
@@ -52,7 +53,7 @@ def test_line_is_removed_before_an_error(keyed, between):
 
 def test_pages_of_a_list_share_one_line(keyed, between, listener):
     with_spinner_at_once(keyed)
-    between.always = drip
+    between.always = partial(drip, pause=0.003)
     listener.says("GET", "/keys", {"items": [], "next_cursor": None})
 
     outcome = keyed.run_at_a_screen("keys", "list")
@@ -63,7 +64,7 @@ def test_pages_of_a_list_share_one_line(keyed, between, listener):
 
 def test_line_fits_into_a_narrow_terminal(keyed, between):
     with_spinner_at_once(keyed)
-    between.always = drip
+    between.always = partial(drip, pause=0.003)
 
     outcome = keyed.run_at_a_screen("whoami", columns=20)
 
@@ -105,7 +106,7 @@ def test_doctor_shows_the_line_for_a_slow_git(keyed, tmp_path, slow):
 @pytest.mark.parametrize("reason", ["quiet", "CI"])
 def test_line_is_off_where_the_terminal_asks_so(keyed, between, reason):
     with_spinner_at_once(keyed)
-    between.always = drip
+    between.always = partial(drip, pause=0.003)
     words = ("--quiet", "whoami") if reason == "quiet" else ("whoami",)
     keyed.environ |= {"CI": "true"} if reason == "CI" else {}
 
@@ -117,7 +118,7 @@ def test_line_is_off_where_the_terminal_asks_so(keyed, between, reason):
 
 def test_line_is_off_in_a_pipe(keyed, between):
     with_spinner_at_once(keyed)
-    between.always = drip
+    between.always = partial(drip, pause=0.003)
 
     outcome = keyed.run("whoami")
 

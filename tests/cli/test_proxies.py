@@ -8,6 +8,8 @@ from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.certificates import certificate, server_context
 from tests.helpers.faulty_proxy import FaultyProxy, HttpProxy, says
 
+pytestmark = pytest.mark.slow
+
 HTTP, HTTPS = "http://reflow.test", "https://reflow.test"
 
 

@@ -13,12 +13,9 @@ from tests.cli.secrets_for_tests import made_up_key, made_up_session
 from tests.cli.unexpected_answers import COMMANDS, JSON, ODD_VALUES, PROBLEM, RIGHT, dice, faults, twisted
 from tests.helpers.faulty_proxy import Fault, says
 
+pytestmark = pytest.mark.slow
+
 CODES = set(Exit) | {130}
-# All of them take minutes.
-SOME_AT_ONCE = [
-    words if number % 4 == 0 else pytest.param(words, marks=pytest.mark.slow)
-    for number, words in enumerate(COMMANDS)
-]
 
 
 @pytest.fixture
@@ -67,7 +64,7 @@ def test_every_command_is_tried():
     assert ("keys", "revoke", "key_1", "--yes") in COMMANDS
 
 
-@pytest.mark.parametrize("words", SOME_AT_ONCE, ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_unexpected_answer_is_explained_in_a_sentence(seated, between, words):
     for before in _moments(seated, between, words):
         for name, fault in faults().items():
@@ -76,7 +73,7 @@ def test_unexpected_answer_is_explained_in_a_sentence(seated, between, words):
             _stands_it(seated, *words, what=name)
 
 
-@pytest.mark.parametrize("words", SOME_AT_ONCE, ids=" ".join)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_fields_of_other_types_are_tolerated(seated, between, words):
     values = dice()
     for before in _moments(seated, between, words):

@@ -1,6 +1,9 @@
 """Every operator command ends with a sentence for every value of every parameter, however extreme."""
 
 import click
+import pytest
+
+pytestmark = pytest.mark.postgresql_later
 
 # They run until they are stopped, or belong to Flask, Flask-Migrate and flask-smorest.
 _NOT_OURS = {"serve", "mail-worker", "marketplace-worker", "run", "shell", "routes", "db", "openapi"}

@@ -11,6 +11,8 @@ from tests.helpers import rows
 from tests.helpers.mailbox import Mailbox, html_of, text_of
 from tests.helpers.page_client import PageClient
 
+pytestmark = pytest.mark.postgresql_later
+
 WHY = ("--reason", "ticket 12")
 ACTS = {
     "staff": ("on",),

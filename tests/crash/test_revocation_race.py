@@ -9,6 +9,8 @@ from tests import factories
 from tests.crash.load import ask, log_in
 from tests.crash.worker_connections import WorkerConnection, connect_to_every_worker
 
+pytestmark = pytest.mark.slow
+
 KEYS = 5
 LINES = 8
 LATE_REQUESTS = 56

@@ -37,8 +37,9 @@ def migrate(app: Flask) -> None:
 def empty(app: Flask) -> None:
     """Delete every row of every table."""
     with app.app_context(), db.engine.begin() as connection:
+        # As text: for thousands of tests, building the statements takes longer than their execution.
         for table in reversed(db.metadata.sorted_tables):
-            connection.execute(table.delete())
+            connection.exec_driver_sql(f'DELETE FROM "{table.name}"')
 
 
 def rows(app: Flask) -> Rows:

@@ -30,10 +30,12 @@ class Element:
     @property
     def elements(self) -> Iterator[Element]:
         """Every element below this one, in the order of the document."""
-        for child in self.children:
-            if isinstance(child, Element):
-                yield child
-                yield from child.elements
+        waiting: list[Element | str] = self.children[::-1]
+        while waiting:
+            element = waiting.pop()
+            if isinstance(element, Element):
+                yield element
+                waiting += reversed(element.children)
 
     @property
     def ancestors(self) -> Iterator[Element]:

@@ -17,7 +17,9 @@ def main() -> int:
     """Return 0 when everything is there (it takes no time then), else 1 after one line for each lack."""
     lacks = []
     if chromium.find() is None and not (
-        _install_debians("chromium", chromium.find) or _install_playwrights()
+        _install_debians("chromium-headless-shell", chromium.find)
+        or _install_debians("chromium", chromium.find)
+        or _install_playwrights()
     ):
         lacks.append("Chromium could not be installed: install it and set REFLOW_TEST_CHROMIUM to its path.")
     if postgres.programs() is None and not _install_debians("postgresql", postgres.programs):

@@ -20,7 +20,13 @@ OpenPage = Callable[..., Page]
 
 DESKTOP = {"width": 1280, "height": 860}
 PHONE = {"width": 390, "height": 844}
-# For the walks of many seconds: the markup is the same, so that a desktop's is looked at first.
+# In every journey of many seconds. Tests of forms cover what is shown without scripts, so `make test` leaves it out.
+SCRIPTS = pytest.mark.parametrize(
+    "with_script",
+    [True, pytest.param(False, marks=pytest.mark.slow)],
+    ids=["with scripts", "without scripts"],
+)
+# The markup is the same, so that a desktop's is looked at first.
 SCREENS = [pytest.param(PHONE, marks=pytest.mark.slow, id="phone"), pytest.param(DESKTOP, id="desktop")]
 
 

@@ -107,6 +107,7 @@ def test_tab_without_a_subscription_is_accessible(
     _walk(page, (lambda page: None, _form))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SCREENS)
 def test_other_pages_are_accessible(open_page: OpenPage, member: Person, size: dict[str, int]) -> None:
     page = open_page(viewport=size)
@@ -119,6 +120,7 @@ def test_other_pages_are_accessible(open_page: OpenPage, member: Person, size: d
         expect_accessible(page, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SCREENS)
 def test_every_page_of_the_second_factor_is_accessible(
     open_page: OpenPage, live: LiveServer, member: Person, size: dict[str, int]

@@ -13,12 +13,11 @@ from reflow_accounts.teams.service import memberships_of
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer
 from tests.helpers.mailbox import Mailbox
-from tests.journeys.conftest import PHONE, OpenPage
+from tests.journeys.conftest import PHONE, SCRIPTS, OpenPage
 from tests.journeys.steps import create_key, log_in, open_api_keys
 
 SECONDS_TO_SEND = 15
 NEW = "a kettle on the moon"
-BOTH = pytest.mark.parametrize("with_script", [True, False], ids=["with script", "without script"])
 
 
 @pytest.fixture
@@ -49,7 +48,7 @@ def sign_up(page: Page, email: str) -> None:
     expect(page.get_by_role("heading", name="Check your email")).to_be_visible()
 
 
-@BOTH
+@SCRIPTS
 def test_eve_signs_up_confirms_and_creates_a_key(
     open_page: OpenPage, live: LiveServer, mailbox: Mailbox, with_script: bool
 ) -> None:
@@ -95,7 +94,7 @@ def test_password_can_be_shown_while_typed(open_page: OpenPage) -> None:
     expect(page.get_by_role("button", name="Show password")).to_have_count(0)
 
 
-@BOTH
+@SCRIPTS
 def test_forgotten_password_is_replaced(
     open_page: OpenPage, member: Person, mailbox: Mailbox, with_script: bool
 ) -> None:
@@ -115,7 +114,7 @@ def test_forgotten_password_is_replaced(
     log_in(page, member.email, NEW)
 
 
-@BOTH
+@SCRIPTS
 def test_account_gets_another_address(
     open_page: OpenPage, member: Person, mailbox: Mailbox, with_script: bool
 ) -> None:
@@ -133,7 +132,7 @@ def test_account_gets_another_address(
     log_in(open_page(java_script_enabled=with_script), new)
 
 
-@BOTH
+@SCRIPTS
 def test_changed_password_signs_out_other_devices(
     open_page: OpenPage, member: Person, with_script: bool
 ) -> None:
@@ -149,7 +148,7 @@ def test_changed_password_signs_out_other_devices(
     expect(other.get_by_text("Your session ended. Log in to continue.")).to_be_visible()
 
 
-@BOTH
+@SCRIPTS
 def test_account_is_deleted(open_page: OpenPage, member: Person, with_script: bool) -> None:
     page = open_page(java_script_enabled=with_script)
     log_in(page, member.email)

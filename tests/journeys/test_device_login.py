@@ -16,7 +16,7 @@ from tests.cli.terminal import Terminal
 from tests.factories import Person
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.live_server import LiveServer
-from tests.journeys.conftest import OpenPage
+from tests.journeys.conftest import SCRIPTS, OpenPage
 from tests.journeys.steps import log_in
 from tests.journeys.test_passkeys import add_passkey, plug_in
 
@@ -61,7 +61,7 @@ def enter_code(page: Page, code: str) -> None:
     page.get_by_role("heading", name="Let this terminal in?").wait_for()
 
 
-@pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
+@SCRIPTS
 def test_terminal_is_approved_and_ended_from_the_security_tab(
     open_page: OpenPage, member: Person, login: Login, with_script: bool
 ) -> None:
@@ -87,6 +87,7 @@ def test_terminal_is_approved_and_ended_from_the_security_tab(
     assert "has ended. Run reflow login" in refused.stderr
 
 
+@pytest.mark.slow
 def test_terminal_is_denied(open_page: OpenPage, member: Person, login: Login) -> None:
     code = login.start()
     page = open_page()
@@ -98,6 +99,7 @@ def test_terminal_is_denied(open_page: OpenPage, member: Person, login: Login) -
     assert login.outcome().code == 4
 
 
+@pytest.mark.slow
 def test_passkey_approves_a_terminal(
     open_page: OpenPage, live: LiveServer, member: Person, login: Login
 ) -> None:

@@ -13,7 +13,7 @@ from tests import factories
 from tests.factories import Person
 from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import ROOT, LiveServer
-from tests.journeys.conftest import SCREENS, OpenPage
+from tests.journeys.conftest import SCREENS, SCRIPTS, OpenPage
 from tests.journeys.steps import cells, download_key, log_in, open_api_keys, reflow, row_of
 
 BLOCKS = ["lines-checkout", "lines-github", "lines-gitlab", "lines-jenkins"]
@@ -59,7 +59,7 @@ def _run(lines: str, folder: Path, home: Path, **more: str) -> subprocess.Comple
     )
 
 
-@pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
+@SCRIPTS
 def test_ci_key_is_counted_and_ends_with_its_account(
     open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path, with_script: bool
 ) -> None:
@@ -96,7 +96,7 @@ def test_ci_key_is_counted_and_ends_with_its_account(
     assert secret not in answer.stdout + answer.stderr
 
 
-@pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
+@SCRIPTS
 def test_ci_key_is_seen_in_use_and_revoked(
     open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path, with_script: bool
 ) -> None:
@@ -214,6 +214,7 @@ def test_dialogs_keep_their_place_and_the_focus(open_page: OpenPage, admin: Pers
     expect(page.get_by_role("heading", name="Key revoked")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SCREENS)
 def test_every_state_is_accessible(
     open_page: OpenPage, live: LiveServer, admin: Person, size: dict[str, int]

@@ -15,6 +15,7 @@ from tests.journeys.steps import (
     create_key,
     download_key,
     log_in,
+    log_in_by_form,
     open_api_keys,
     reflow,
     row_of,
@@ -26,8 +27,8 @@ def test_key_is_created_used_counted_and_revoked(
     open_page: OpenPage, live: LiveServer, tmp_path: Path, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
-    name = "laptop" if with_script else "laptop without script"
-    log_in(page, "ada@acme.example")
+    name = f"main job {with_script}"
+    log_in_by_form(page, "ada@acme.example")
     open_api_keys(page, "Ada Park")
     create_key(page, name)
     secret = page.get_by_role("textbox", name="API key").input_value()

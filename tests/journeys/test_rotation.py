@@ -2,20 +2,19 @@
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.factories import Person
-from tests.journeys.conftest import DESKTOP, OpenPage
+from tests.journeys.conftest import DESKTOP, SCRIPTS, OpenPage
 from tests.journeys.steps import log_in, open_key_list, row_of
 
 
-@pytest.mark.parametrize("javascript", [True, False], ids=["htmx", "plain"])
+@SCRIPTS
 def test_key_is_rotated_and_the_previous_one_ended(
-    open_page: OpenPage, member: Person, javascript: bool
+    open_page: OpenPage, member: Person, with_script: bool
 ) -> None:
     member.key("CI")
-    page: Page = open_page(java_script_enabled=javascript, viewport=DESKTOP)
+    page: Page = open_page(java_script_enabled=with_script, viewport=DESKTOP)
     log_in(page, member.email)
     open_key_list(page)
     page.get_by_role("button", name="Rotate CI").click()

@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from tests.factories import Person
 from tests.helpers.authenticator_app import AuthenticatorApp, turn_on
-from tests.journeys.conftest import OpenPage
+from tests.journeys.conftest import SCRIPTS, OpenPage
 from tests.journeys.steps import log_in
-
-SCRIPTS = pytest.mark.parametrize("with_script", [True, False], ids=["with-javascript", "without-javascript"])
 
 
 def set_up(page: Page) -> AuthenticatorApp:

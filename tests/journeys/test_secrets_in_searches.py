@@ -1,5 +1,6 @@
 """A key pasted into the support search is not sent, or is removed from the URL."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.factories import Person
@@ -38,6 +39,7 @@ def test_script_moves_a_secret_to_the_key_look_up(
     expect(page.get_by_text("No team matches “surfs_up”.")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_page_without_script_removes_the_secret_from_the_url(
     open_page: OpenPage, live: LiveServer, member: Person
 ) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 from reflow_accounts.database import now
 from tests.factories import Person
 from tests.helpers.axe import expect_accessible
-from tests.journeys.conftest import SCREENS, OpenPage
+from tests.journeys.conftest import SCREENS, SCRIPTS, OpenPage
 from tests.journeys.steps import ask_for_key, log_in, open_key_list, row_of
 
 TAB = "/account/security"
@@ -85,9 +85,9 @@ def test_key_is_shown_after_the_proof_without_a_script(open_page: OpenPage, memb
     expect(page.get_by_text("Created as plain.")).to_be_visible()
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_device_is_signed_out_from_another(open_page: OpenPage, member: Person, script: bool) -> None:
-    here, there = open_page(java_script_enabled=script), open_page()
+@SCRIPTS
+def test_device_is_signed_out_from_another(open_page: OpenPage, member: Person, with_script: bool) -> None:
+    here, there = open_page(java_script_enabled=with_script), open_page()
     for page in (here, there):
         log_in(page, member.email)
     here.goto(TAB)
@@ -95,7 +95,7 @@ def test_device_is_signed_out_from_another(open_page: OpenPage, member: Person, 
     here.get_by_role("button", name=re.compile("^Sign out .* on ")).click()
     expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
     expect(here.get_by_role("heading", name=re.compile("was signed out.$"))).to_be_visible()
-    if script:
+    if with_script:
         expect(here.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
         expect(here.locator("#live")).to_have_text(re.compile("was signed out.$"))
     there.reload()
@@ -103,14 +103,15 @@ def test_device_is_signed_out_from_another(open_page: OpenPage, member: Person, 
     expect(there.get_by_text("Your session ended. Log in to continue.")).to_be_visible()
 
 
-@pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_all_other_devices_are_signed_out(open_page: OpenPage, member: Person, script: bool) -> None:
-    here, *others = (open_page(java_script_enabled=script), open_page(), open_page())
+@pytest.mark.slow
+@SCRIPTS
+def test_all_other_devices_are_signed_out(open_page: OpenPage, member: Person, with_script: bool) -> None:
+    here, *others = (open_page(java_script_enabled=with_script), open_page(), open_page())
     for page in (here, *others):
         log_in(page, member.email)
     here.goto(TAB)
     here.get_by_role("button", name="Sign out all other sessions").click()
-    if script:
+    if with_script:
         expect(here.get_by_role("alertdialog", name="Sign out all other sessions?")).to_be_visible()
         expect(here.get_by_role("button", name="Cancel")).to_be_focused()
         here.keyboard.press("Escape")
@@ -118,7 +119,7 @@ def test_all_other_devices_are_signed_out(open_page: OpenPage, member: Person, s
         here.keyboard.press("Enter")
     here.get_by_role("button", name="Sign out all", exact=True).click()
     expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
-    if script:
+    if with_script:
         expect(here.get_by_role("dialog")).to_have_count(0)
         expect(here.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
         expect(here.locator("#live")).to_have_text("2 other sessions were signed out.")
@@ -142,6 +143,7 @@ def test_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, member: P
     expect(here).to_have_url(re.compile(f"{TAB}#auth-sessions$"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SCREENS)
 def test_proof_and_sessions_are_accessible(open_page: OpenPage, member: Person, size: dict[str, int]) -> None:
     page = open_page(viewport=size)

@@ -117,6 +117,7 @@ def decide(page: Page, team: str, until_day: datetime) -> None:
     expect(page.get_by_role("button", name=f"Deactivate subscription for {team}")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_purchase_activates_keys_and_support_extends_them(
     open_page: OpenPage,
     aws: Aws,

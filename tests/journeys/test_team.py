@@ -9,9 +9,9 @@ from tests.factories import Group, Person
 from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import LiveServer
 from tests.helpers.mailbox import Mailbox
-from tests.journeys.conftest import SCREENS, OpenPage
+from tests.journeys.conftest import SCREENS, SCRIPTS, OpenPage
 from tests.journeys.steps import log_in, row_of
-from tests.journeys.test_account_life import BOTH, NEW, link_to
+from tests.journeys.test_account_life import NEW, link_to
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def add(live: LiveServer, group: Group, name: str, rights: Rights) -> Person:
     return person
 
 
-@BOTH
+@SCRIPTS
 def test_guest_joins_with_a_new_account(
     open_page: OpenPage, ann: Person, looms: Group, mailbox: Mailbox, with_script: bool
 ) -> None:
@@ -82,7 +82,7 @@ def test_guest_joins_with_a_new_account(
     expect(row_of(page, "Gus Thread")).to_contain_text("Just now")
 
 
-@BOTH
+@SCRIPTS
 def test_existing_user_logs_in_joins_and_switches_team(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group, mailbox: Mailbox, with_script: bool
 ) -> None:
@@ -115,7 +115,7 @@ def test_existing_user_logs_in_joins_and_switches_team(
         expect(guest.get_by_role("heading", name="API Keys", level=2)).to_be_visible()
 
 
-@BOTH
+@SCRIPTS
 def test_rights_are_saved_and_a_member_is_removed(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group, with_script: bool
 ) -> None:
@@ -150,7 +150,7 @@ def test_rights_are_saved_and_a_member_is_removed(
         expect(page.get_by_role("heading", name="Members")).to_be_focused()
 
 
-@BOTH
+@SCRIPTS
 def test_invalid_line_is_explained_and_the_input_stays(
     open_page: OpenPage, ann: Person, looms: Group, with_script: bool
 ) -> None:
@@ -174,7 +174,7 @@ def test_invalid_line_is_explained_and_the_input_stays(
         expect(page.get_by_role("heading", name="Members")).to_be_focused()
 
 
-@BOTH
+@SCRIPTS
 def test_member_leaves_and_the_last_admin_cannot(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group, with_script: bool
 ) -> None:
@@ -208,6 +208,7 @@ def test_demoted_admin_is_told_in_the_page(
     expect(page.get_by_role("button", name="Save rights for Bo Shuttle")).to_have_count(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", SCREENS)
 def test_every_state_of_the_tab_is_accessible(
     open_page: OpenPage,

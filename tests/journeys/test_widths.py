@@ -12,7 +12,14 @@ PAGES = (
 )
 
 
-@pytest.mark.parametrize(("width", "letters"), [(320, 16), (320, 32), (1280, 32), (1920, 16)])
+@pytest.mark.parametrize(
+    ("width", "letters"),
+    [
+        (320, 32),
+        (1920, 16),
+        *(pytest.param(*size, marks=pytest.mark.slow) for size in ((320, 16), (1280, 32))),
+    ],
+)
 def test_no_page_is_wider_than_its_window(
     open_page: OpenPage, member: Person, width: int, letters: int
 ) -> None:

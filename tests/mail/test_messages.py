@@ -9,6 +9,8 @@ from reflow_accounts.mail.rendering import read_link, sign_link
 from tests.helpers.html import parse
 from tests.helpers.mailbox import html_of, text_of
 
+pytestmark = pytest.mark.postgresql_later
+
 PURPOSE = LinkPurpose.RESET_PASSWORD
 
 

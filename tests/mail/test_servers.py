@@ -11,6 +11,8 @@ from reflow_accounts.mail import transport
 from reflow_accounts.mail.transport import ServerAway
 from tests.helpers.mail_server import HOST, free_port
 
+pytestmark = pytest.mark.postgresql_later
+
 # What is encoded in the address of the server, and what is not ASCII, which no mail server is told.
 PASSWORD = "p@ss:word/ü%"  # pragma: allowlist secret
 ENCODED = "p%40ss%3Aword%2F%C3%BC%25"

@@ -14,6 +14,8 @@ from reflow_accounts.subscriptions.status import effective_state
 from tests.helpers.aws import event
 from tests.subscriptions.facts import buy
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def nov(day, hour=12):
     return datetime(2026, 11, day, hour, tzinfo=UTC)

@@ -12,6 +12,8 @@ from tests.helpers.aws import event
 from tests.helpers.mailbox import Mailbox, text_of
 from tests.subscriptions.facts import aws_says, buy
 
+pytestmark = pytest.mark.postgresql_later
+
 MINUTE = timedelta(minutes=1)
 
 

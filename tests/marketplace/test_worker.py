@@ -80,6 +80,7 @@ def test_worker_ingests_then_deletes_and_stops_on_sigterm(app, aws, work, cast):
     assert "Traceback" not in words
 
 
+@pytest.mark.slow
 def test_sigterm_right_after_start_ends_it_at_once(aws, work):
     aws.longest_poll = 20
     worker = work()
@@ -91,6 +92,7 @@ def test_sigterm_right_after_start_ends_it_at_once(aws, work):
     assert "Traceback" not in words
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_during_back_off(aws, work):
     aws.errors["ReceiveMessage"] = "ServiceUnavailable"
     worker = work()
@@ -112,6 +114,7 @@ def test_malformed_message_stays_for_the_dead_letter_queue(app, aws, work):
     assert worker.poll() is None
 
 
+@pytest.mark.slow
 def test_worker_survives_unavailable_aws(app, aws, work):
     aws.errors["ReceiveMessage"] = "ServiceUnavailable"
     aws.send(event("License Updated", "l-1", "agmt-1"))
@@ -132,6 +135,7 @@ def test_unavailable_database_leaves_messages_in_the_queue(aws, work):
     assert aws.asked == []
 
 
+@pytest.mark.slow
 def test_kill_between_commit_and_delete_repeats_nothing(app, aws, work, cast):
     buy(cast.solo, LicenceState.PENDING)
     mailbox = Mailbox(app)
@@ -154,6 +158,7 @@ def test_kill_between_commit_and_delete_repeats_nothing(app, aws, work, cast):
     assert subjects(mailbox) == [(cast.nina.email, "The subscription of Solo is active")]
 
 
+@pytest.mark.slow
 def test_two_workers_ingest_each_event_once(app, aws, work, cast):
     buy(cast.solo, LicenceState.PENDING)
     # Long enough that a busy machine deletes in time; the copies meet all the same.

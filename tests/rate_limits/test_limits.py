@@ -15,6 +15,8 @@ from reflow_accounts.rate_limits.models import LimitCount
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 TRIES = 10
 FIVE_MINUTES = timedelta(minutes=5)
 TOO_MANY = "Too many attempts. Try again in 5 minutes or reset your password."

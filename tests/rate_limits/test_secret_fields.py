@@ -15,6 +15,8 @@ from reflow_accounts.web.openapi import Schema
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.mailbox import Mailbox
 
+pytestmark = pytest.mark.postgresql_later
+
 ALLOWED = 10
 WRONG = "000000"
 NEW_PASSWORD = "a kettle on the moon"  # pragma: allowlist secret

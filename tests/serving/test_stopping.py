@@ -4,11 +4,14 @@ import json
 import signal
 import time
 
+import pytest
+
 from reflow_accounts.demo import PASSWORD
 from tests.helpers.live_server import LiveServer
 from tests.serving.raw_http import connected, request
 
 
+@pytest.mark.slow
 def test_stopping_server_closes_idle_connections_with_an_answer(tmp_path):
     server = LiveServer(tmp_path)
     server.start()

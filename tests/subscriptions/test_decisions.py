@@ -15,6 +15,8 @@ from tests.helpers import rows
 from tests.helpers.mailbox import Mailbox
 from tests.subscriptions.facts import aws_says, buy, history_of
 
+pytestmark = pytest.mark.postgresql_later
+
 DAY = timedelta(days=1)
 LICENCES = [None, "pending", "active", "ending", "ended"]
 # Whether support holds it on or off before.

@@ -5,6 +5,8 @@ import pytest
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def test_key_stops_and_works_again_with_the_subscription(cast, api):
     key = cast.ada.key()

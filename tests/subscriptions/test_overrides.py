@@ -15,6 +15,8 @@ from tests.helpers.at_once import at_once
 from tests.helpers.mailbox import Mailbox, text_of
 from tests.subscriptions.facts import aws_says, buy, history_of, subjects
 
+pytestmark = pytest.mark.postgresql_later
+
 DAY = timedelta(days=1)
 ACTIVE = "The subscription of Solo is active"
 INACTIVE = "The subscription of Solo is inactive"

@@ -11,6 +11,8 @@ from reflow_accounts.teams.models import Rights
 from tests.helpers.page_client import PageClient
 from tests.subscriptions.facts import aws_says, buy
 
+pytestmark = pytest.mark.postgresql_later
+
 TAB = "/account/subscription"
 
 

@@ -7,6 +7,8 @@ from tests import factories
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 

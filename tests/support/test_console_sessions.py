@@ -9,6 +9,8 @@ from reflow_accounts.database import db, now
 from tests.helpers import rows
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 MINUTE = timedelta(minutes=1)
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 

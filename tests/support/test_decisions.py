@@ -18,6 +18,8 @@ from tests.helpers.aws import PRODUCT, event
 from tests.helpers.page_client import PageClient
 from tests.subscriptions.facts import buy, history_of
 
+pytestmark = pytest.mark.postgresql_later
+
 DAY = timedelta(days=1)
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 

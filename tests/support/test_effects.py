@@ -10,6 +10,8 @@ from reflow_accounts.database import db, now
 from reflow_accounts.teams.models import Rights
 from tests import factories
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def expire(person):
     """End all keys of a person."""

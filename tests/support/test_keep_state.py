@@ -10,6 +10,8 @@ from reflow_accounts.teams.models import Rights
 from tests.helpers.html import parse
 from tests.subscriptions.facts import aws_says, buy, history_of
 
+pytestmark = pytest.mark.postgresql_later
+
 DAY = timedelta(days=1)
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 

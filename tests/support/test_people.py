@@ -8,6 +8,8 @@ from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 from tests.helpers.mailbox import Mailbox, text_of
 
+pytestmark = pytest.mark.postgresql_later
+
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 

@@ -8,6 +8,8 @@ from tests.helpers.api import problem_of
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.passkeys import add_by_hand
 
+pytestmark = pytest.mark.postgresql_later
+
 TAB = "/account/security"
 SENTENCE = "The support console needs a second factor"
 

@@ -7,6 +7,8 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 NOTE = "A secret was in the address"
 HTMX = {"HX-Request": "true", "HX-Target": "div#support-results"}
 

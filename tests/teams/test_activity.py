@@ -6,6 +6,8 @@ from reflow_accounts.teams.models import Rights
 from tests.helpers.page_client import PageClient
 from tests.teams.acts import give, invitations_to, invite, remove
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def story(app, cast):

@@ -12,6 +12,8 @@ from tests.helpers.api import problem_of
 from tests.helpers.mailbox import Mailbox
 from tests.teams.acts import rights_of
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture(params=["key", "session"])
 def program(request, api):

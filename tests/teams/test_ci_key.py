@@ -10,6 +10,8 @@ from tests.helpers import rows
 from tests.helpers.html import parse
 from tests.teams.service_account_acts import SECRET, names_in, tab, wizard
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def lone(app, client):

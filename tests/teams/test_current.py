@@ -4,6 +4,8 @@ import pytest
 
 from reflow_accounts.teams.models import Rights
 
+pytestmark = pytest.mark.postgresql_later
+
 TABS = ["/account/profile", "/account/security", "/account/api-keys", "/account/team", "/account/activity"]
 
 

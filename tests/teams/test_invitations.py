@@ -14,6 +14,8 @@ from tests.helpers.html import parse
 from tests.helpers.mailbox import html_of, text_of
 from tests.teams.acts import DIALOG, PANEL, ROW, invitations_to, invite
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def path_of(group, invitation, act):
     return f"/account/teams/{group.id}/invitations/{invitation.public_id}/{act}"

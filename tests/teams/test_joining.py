@@ -11,6 +11,8 @@ from reflow_accounts.users.models import User
 from tests.helpers import rows
 from tests.teams.acts import PASSWORD, invitations_to, invite, rights_of
 
+pytestmark = pytest.mark.postgresql_later
+
 NEW = {"full_name": "Eve Lund", "password": PASSWORD}
 
 

@@ -7,6 +7,8 @@ from tests.helpers.api import problem_of
 from tests.teams.acts import give, remove, tab
 from tests.teams.service_account_acts import page_of, section, wizard
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def ada(app, cast):

@@ -8,6 +8,8 @@ from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 from tests.teams.service_account_acts import DIALOG, PANEL, SECRET, page_of, set_disabled
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def place(cast):

@@ -5,6 +5,8 @@ import pytest
 from tests.helpers import rows
 from tests.teams.service_account_acts import names_in
 
+pytestmark = pytest.mark.postgresql_later
+
 PAGES = [
     "/service-accounts/new",
     "/service-accounts/{id}",

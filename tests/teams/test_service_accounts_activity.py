@@ -7,6 +7,8 @@ from reflow_accounts.database import db
 from tests.helpers.html import parse
 from tests.teams.service_account_acts import create, page_of
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def lines(page):
     """Return (event, subject, by) of each line."""

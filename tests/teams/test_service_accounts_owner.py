@@ -9,6 +9,8 @@ from tests import factories
 from tests.helpers.html import parse
 from tests.teams.service_account_acts import DIALOG, PANEL, SECRET, page_of
 
+pytestmark = pytest.mark.postgresql_later
+
 FORM, KEYS = "/account/api-keys/new", "/account/api-keys"
 
 

@@ -12,6 +12,8 @@ from reflow_accounts.teams.models import Rights
 from tests.factories import CLIENT
 from tests.helpers import rows
 
+pytestmark = pytest.mark.postgresql_later
+
 VERBS = {
     "create": lambda team, account, key, who: accounts.create(team, "robot", **who),
     "rename": lambda team, account, key, who: accounts.rename(team, account, "robot", **who),

@@ -11,6 +11,8 @@ from tests.helpers import rows
 from tests.helpers.page_client import HTMX
 from tests.teams.acts import departure_path, invite, removal_path, rights_path, tab
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def names_on(page):
     return [heading.text for heading in page.all("th") if heading["scope"] == "row"]

@@ -13,6 +13,8 @@ from tests.helpers import rows
 from tests.helpers.html import parse
 from tests.helpers.mailbox import Mailbox, text_of
 
+pytestmark = pytest.mark.postgresql_later
+
 PROFILE = "/account/profile"
 NEW = "ada@elsewhere.example"
 

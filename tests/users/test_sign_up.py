@@ -15,6 +15,8 @@ from tests.helpers.html import parse
 from tests.helpers.mailbox import html_of, text_of
 from tests.users.signing_up import PASSWORD, WORDS, press, sign_up
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def test_eve_signs_up_confirms_her_address_and_is_in(app, client, mailbox):
     answer = sign_up(client)

@@ -13,6 +13,8 @@ from reflow_accounts.users.models import User
 from tests.helpers import rows
 from tests.users.signing_up import PASSWORD, press, sign_up
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def test_looking_at_the_link_changes_nothing(app, client, link):
     for _ in range(3):

@@ -9,6 +9,8 @@ import pytest
 from tests.helpers.authenticator_app import AuthenticatorApp
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 BOTH = {"Accept-Encoding": "gzip, deflate, br, zstd"}
 
 

@@ -4,9 +4,12 @@ from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from http.cookies import SimpleCookie
 
+import pytest
 from flask.sessions import SecureCookieSessionInterface
 
 from reflow_accounts.database import now
+
+pytestmark = pytest.mark.postgresql_later
 
 
 def test_sha1_signed_cookie_is_refused(app, cast, client):

@@ -9,6 +9,8 @@ from reflow_accounts.database import now
 from tests.helpers import rows
 from tests.helpers.html import parse
 
+pytestmark = pytest.mark.postgresql_later
+
 UNSAFE = [
     ("/login", {"email": "ada@acme.example", "password": "reflow-demo-password"}),
     ("/logout", {}),

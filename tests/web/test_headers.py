@@ -5,6 +5,8 @@ import pytest
 from reflow_accounts import __version__
 from tests.helpers.page_lint import mistakes_in
 
+pytestmark = pytest.mark.postgresql_later
+
 PATHS = [
     "/login",
     "/account/profile",

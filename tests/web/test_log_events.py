@@ -14,6 +14,8 @@ from reflow_accounts.web.request_logging import JsonLines
 from tests.helpers.api import problem_of
 from tests.helpers.mailbox import Mailbox
 
+pytestmark = pytest.mark.postgresql_later
+
 WRONG = "a wrong guess of hers"
 NEW = "a kettle on the moon"
 REFUSED = ("status", "method", "path", "code", "person")

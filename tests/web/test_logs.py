@@ -9,6 +9,8 @@ import pytest
 
 from reflow_accounts.web.request_logging import JsonLines, configure
 
+pytestmark = pytest.mark.postgresql_later
+
 STRANGE = ["a\r\nb", "a\x1b[2Jb", "a\u2028b\u2029c", "a\x00b\x7f", "\ud800", '"},{"level":"info', "é\u202e"]
 
 

@@ -7,6 +7,8 @@ import pytest
 from reflow_accounts.cli.main import INTERRUPTED
 from reflow_accounts.contract import Exit
 
+pytestmark = pytest.mark.postgresql_later
+
 PUBLIC = ["/login", "/signup", "/forgot-password", "/help/api-keys", "/help/cli", "/help/api", "/privacy"]
 ACCOUNT = [
     "/account/profile",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.routes import SAFE, belongings, every_route
 
-pytestmark = pytest.mark.postgresql_later
+pytestmark = [pytest.mark.postgresql_later, pytest.mark.slow]
 
 EXAMPLES = 60
 NAMES = (

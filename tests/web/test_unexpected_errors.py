@@ -12,6 +12,8 @@ from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.database import db
 from reflow_accounts.rate_limits.models import LimitCount
 
+pytestmark = pytest.mark.postgresql_later
+
 TYPED = "what somebody typed"
 
 
