@@ -28,7 +28,7 @@ def test_export_is_written_and_checked(keyed, ada, tmp_path):
     file.write_text("\n".join(lines) + "\n", "utf-8")
     checked = keyed.run("activity", "verify", str(file))
     assert checked.code == 1
-    assert f"{file} is not unchanged: " in checked.stderr
+    assert f"{file} was changed or is incomplete: " in checked.stderr
 
 
 def test_export_replaces_a_file_only_with_force(keyed, tmp_path):

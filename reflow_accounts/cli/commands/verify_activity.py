@@ -43,7 +43,7 @@ def verify(context: Context, file: str, head: str | None) -> None:
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.") from None
     except Tampered as fault:
-        raise CommandError(f"{file} is not unchanged: {fault}") from None
+        raise CommandError(f"{file} was changed or is incomplete: {fault}") from None
     if context.as_json:
         document(result)
         return

@@ -41,7 +41,7 @@ def git_warnings(file: Path, root: Path) -> list[str]:
     if status is git.FileStatus.UNKNOWN:
         fault, mend = git.fault_of(root)
         return [
-            f"warning: git cannot be asked whether it ignores {file} ({fault}). Mend it:",
+            f"warning: git cannot be asked whether it ignores {file} ({fault}). Fix it:",
             f"    {mend}",
         ]
     return []
