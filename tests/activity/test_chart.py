@@ -70,7 +70,7 @@ def total(page) -> int:
     return int(caption.all("strong")[0].text.replace(",", ""))
 
 
-@pytest.mark.parametrize("number", [1500, pytest.param(200_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [1500, pytest.param(200_000, marks=[pytest.mark.slow, pytest.mark.alone])])
 def test_numbers_are_those_of_the_log(app, cast, client, in_november, number):
     keys = [cast.ada.key("one"), cast.ada.key("two")]
     ids = [log.number_of(app, key.id) for key in keys]

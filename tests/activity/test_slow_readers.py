@@ -14,7 +14,7 @@ from tests.crash.timed_requests import ME, Request, by_browser, by_key, send, sl
 from tests.crash.worker_connections import process_tree
 from tests.helpers.live_server import LiveServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 EXPORT, PAGE = "/account/activity/export", "/account/activity"
 # One person may hold two files of each of the two processes.

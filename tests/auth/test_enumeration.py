@@ -12,7 +12,7 @@ from reflow_accounts.database import now
 from tests.cast import Cast
 from tests.helpers.live_server import SECRET_KEY
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.alone]
 
 NEVER_CHOSEN = "a kettle on the moon"
 ROUNDS = 60

@@ -16,6 +16,11 @@ from tests.helpers.faulty_proxy import Fault, says
 pytestmark = pytest.mark.slow
 
 CODES = set(Exit) | {130}
+# All of them take minutes.
+EVERY_COMMAND = [
+    words if number % 4 == 0 else pytest.param(words, marks=pytest.mark.long)
+    for number, words in enumerate(COMMANDS)
+]
 
 
 @pytest.fixture
@@ -64,7 +69,7 @@ def test_every_command_is_tried():
     assert ("keys", "revoke", "key_1", "--yes") in COMMANDS
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
 def test_unexpected_answer_is_explained_in_a_sentence(seated, between, words):
     for before in _moments(seated, between, words):
         for name, fault in faults().items():
@@ -73,7 +78,7 @@ def test_unexpected_answer_is_explained_in_a_sentence(seated, between, words):
             _stands_it(seated, *words, what=name)
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
 def test_fields_of_other_types_are_tolerated(seated, between, words):
     values = dice()
     for before in _moments(seated, between, words):

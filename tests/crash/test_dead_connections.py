@@ -12,7 +12,7 @@ from tests.crash.worker_connections import connect_to_every_worker
 from tests.helpers.live_server import LiveServer
 from tests.helpers.relay import Relay
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 TIMES = 5
 KILLS = 20

@@ -30,7 +30,7 @@ from tests.crash.timed_requests import (
 from tests.crash.worker_connections import process_tree
 from tests.helpers.live_server import LiveServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CLIENTS = 8
 REFUSALS = 50

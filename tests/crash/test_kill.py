@@ -11,7 +11,7 @@ from reflow_accounts.database import db
 from tests.crash.load import LoadClients, ask, log_in
 from tests.helpers.live_server import LiveServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CLIENTS = 8
 KILLS = 20

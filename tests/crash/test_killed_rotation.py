@@ -10,7 +10,7 @@ from tests.cli.account import Account, request
 from tests.cli.folders import key_file
 from tests.cli.terminal import COMMAND, Terminal
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 KILLS = 40
 

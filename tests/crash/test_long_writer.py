@@ -24,7 +24,7 @@ from tests.crash.timed_requests import (
 )
 from tests.helpers.live_server import LiveServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CHECKS = 8
 LONGEST_WITHOUT_WRITING_S = 3.0

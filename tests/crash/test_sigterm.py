@@ -17,7 +17,7 @@ from tests.crash.timed_requests import KEYS, ME, Clients, by_key
 from tests.crash.worker_connections import WorkerConnection
 from tests.helpers.live_server import LiveServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CLIENTS = 8
 ROUNDS = 3

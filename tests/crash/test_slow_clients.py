@@ -10,7 +10,7 @@ import pytest
 
 from tests.helpers.live_server import LiveServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CONNECTIONS = 200
 SECONDS = 8.0

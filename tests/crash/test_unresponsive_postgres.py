@@ -32,7 +32,7 @@ from tests.helpers.at_once import at_once
 from tests.helpers.live_server import LiveServer
 from tests.helpers.relay import Relay
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 LONGEST_S = 15.0
 LONGEST_WITHOUT_DATABASE_S = 1.0

@@ -20,7 +20,7 @@ from tests.cli.account import Account, request
 from tests.helpers.installation import ROOT
 from tests.helpers.live_server import free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def build(kind: str, source: Path, folder: Path) -> Path:

@@ -15,7 +15,7 @@ from tests.helpers.installation import ROOT
 from tests.helpers.page_client import PageClient
 from tests.teams.service_account_acts import wizard
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 BASH = ("bash", "-e", "-o", "pipefail")
 KEYS = "/account/api-keys"

@@ -60,6 +60,7 @@ def count_users(app):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_nodes_that_start_at_once_migrate_and_seed_once(fresh):
     assert start_at_once(fresh, 2) == 1
     assert count_users(fresh) == 6

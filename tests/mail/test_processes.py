@@ -16,7 +16,7 @@ from tests.helpers.live_server import ROOT, LiveServer
 from tests.helpers.mail_server import MailServer
 from tests.mail.conftest import Outbox
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 SECONDS = 30
 KILLS, MESSAGES = 4, 12

@@ -14,6 +14,7 @@ from tests.helpers.live_server import ROOT, LiveServer, free_port
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(shutil.which("prometheus") is None, reason="there is no Prometheus here"),
 ]
 

@@ -15,7 +15,7 @@ from reflow_accounts.demo import PASSWORD
 from tests import factories
 from tests.helpers.live_server import LiveServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ATTACKERS, SAMPLES = 32, 300
 # The slowest 5 % of requests: a key check beside its value on an idle server, and `/healthz` in seconds.

@@ -11,7 +11,7 @@ from tests.helpers.at_once import at_once
 from tests.helpers.live_server import LiveServer
 from tests.teams.acts import admins_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 ROUNDS = 12
 
