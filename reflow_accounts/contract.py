@@ -98,7 +98,9 @@ class Exit(IntEnum):
     UNREACHABLE = 7
 
 
-# Exported activity logs (docs/activity-log.md): the fields of a line whose digest is in the hash chain.
+# Exported activity logs (docs/activity-log.md): the version of the format, and the fields of a line whose digest is
+# in the hash chain.
+LOG_VERSION = 1
 USE_FIELDS = ("id", "at", "account", "key", "method", "path", "status", "outcome", "address", "user_agent")
 EVENT_FIELDS = ("id", "at", "action", "subject", "by", "address")
 LINK_FIELDS = ("chain", "number", "previous", "kind", "first", "last", "count", "sha256")

@@ -107,6 +107,25 @@ def event_line(act: Any, address: str) -> dict[str, object]:
     }
 
 
+def digest_of_event(act: Any, *, is_own: bool) -> bytes:
+    """Return the digest of an event in the chain of its account (`is_own`) or of its team.
+
+    As in the activity: the address is for the account itself, not for others of the team.
+    """
+    address = act.address if is_own and act.actor_id in (None, act.account_id) else ""
+    return digest_of_fields(event_line(act, address), EVENT_FIELDS)
+
+
+def digest_of_use(use: Any, account_id: str) -> bytes:
+    """Return the digest of a row with the fields of a use and `key`, the public id of its key."""
+    return digest_of_fields(use_line(use, use.key, account_id), USE_FIELDS)
+
+
+def hash_of_link(link: ChainLink) -> bytes:
+    """Return the hash that a link with these fields has."""
+    return digest_of_fields(link_line(link), LINK_FIELDS)
+
+
 def _newest_settled(model: type[AuditEvent] | type[Use]) -> int:
     """Return an id below which no more rows can be committed (see `api_keys/usage/rollup.py`)."""
     with db.engine.begin() as connection:
@@ -138,12 +157,9 @@ def _add_events(newest: int) -> bool:
             return False
         links = []
         for row in rows:
-            # As in the activity: the address is for the account itself, not for others of the team.
-            own = row.address if row.actor_id in (None, row.account_id) else ""
-            for chain, address in ((row.account, own), (row.team, "")):
+            for chain, is_own in ((row.account, True), (row.team, False)):
                 if chain and row.action not in OF_STAFF:
-                    digest = digest_of_fields(event_line(row, address), EVENT_FIELDS)
-                    links.append(_link(chain, "event", row.id, digest))
+                    links.append(_link(chain, "event", row.id, digest_of_event(row, is_own=is_own)))
         _append(connection, links)
         connection.execute(update(ChainCursor).values(events_upto=rows[-1].id))
     return True
@@ -168,11 +184,14 @@ def _add_uses(newest: int) -> bool:
     links: dict[str, ChainLink] = {}
     digests: dict[str, Any] = {}
     for row in rows:
-        if row.account:
-            link = links.setdefault(row.account, _link(row.account, "uses", row.id, b"", count=0))
-            link.last_id, link.count = row.id, link.count + 1
-            digest = digests.setdefault(row.account, hashlib.sha256())
-            digest.update(digest_of_fields(use_line(row, row.key, row.account), USE_FIELDS))
+        if not row.account:
+            continue
+        if row.account not in links:
+            links[row.account] = _link(row.account, "uses", row.id, b"", count=0)
+            digests[row.account] = hashlib.sha256()
+        link = links[row.account]
+        link.last_id, link.count = row.id, link.count + 1
+        digests[row.account].update(digest_of_use(row, row.account))
     for account, digest in digests.items():
         links[account].digest = digest.digest()
     with db.engine.begin() as connection:
@@ -192,7 +211,7 @@ def _append(connection: Connection, links: Sequence[ChainLink]) -> None:
     for link in links:
         number, link.previous = heads.get(link.chain, (0, bytes.fromhex(FIRST_PREVIOUS)))
         link.number, link.hash = number + 1, b""
-        link.hash = digest_of_fields(link_line(link), LINK_FIELDS)
+        link.hash = hash_of_link(link)
         heads[link.chain] = link.number, link.hash
     names = ChainLink.__table__.columns.keys()
     if links:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from reflow_accounts.activity.chain import event_line, link_line, use_line
+from reflow_accounts.activity.chain import digest_of_event, digest_of_use, hash_of_link
 from reflow_accounts.activity.models import ChainLink
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.audit.models import AuditEvent
-from reflow_accounts.contract import EVENT_FIELDS, FIRST_PREVIOUS, LINK_FIELDS, USE_FIELDS, digest_of_fields
+from reflow_accounts.contract import FIRST_PREVIOUS
 from reflow_accounts.users.models import User
 
 _LINKS_AT_ONCE = 1000
@@ -36,18 +36,13 @@ def broken_links(connection: Connection) -> Iterator[str]:
                 number, previous = 0, bytes.fromhex(FIRST_PREVIOUS)
             if (link.number, link.previous) != (number + 1, previous):
                 yield f"{name} does not follow the one before"
-            if link.hash != digest_of_fields(link_line(link), LINK_FIELDS):
+            if link.hash != hash_of_link(link):
                 yield f"{name} was changed"
-            if event and link.digest != _digest_of_event(event, is_own=link.chain == account):
+            if event and link.digest != digest_of_event(event, is_own=link.chain == account):
                 yield f"the event {event.public_id} was changed after {name} was made"
             if link.kind == "uses" and _uses_differ(session, link):
                 yield f"uses were added or changed after {name} was made"
             head = link.chain, link.number, link.hash
-
-
-def _digest_of_event(event: AuditEvent, *, is_own: bool) -> bytes:
-    address = event.address if is_own and event.actor_id in (None, event.account_id) else ""
-    return digest_of_fields(event_line(event, address), EVENT_FIELDS)
 
 
 def _uses_differ(session: Session, link: ChainLink) -> bool:
@@ -61,5 +56,5 @@ def _uses_differ(session: Session, link: ChainLink) -> bool:
     found, digest = 0, hashlib.sha256()
     for use in session.execute(query):
         found += 1
-        digest.update(digest_of_fields(use_line(use, use.key, link.chain), USE_FIELDS))
+        digest.update(digest_of_use(use, link.chain))
     return found > link.count or (found == link.count and digest.digest() != link.digest)

@@ -13,11 +13,11 @@ from reflow_accounts.activity.chain import event_line, link_line, use_line
 from reflow_accounts.activity.models import ChainLink
 from reflow_accounts.activity.service import Entry
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, UsageTotal, Use
+from reflow_accounts.contract import LOG_VERSION
 from reflow_accounts.database import db, now
 from reflow_accounts.users.models import User
 from reflow_accounts.web.filters import rfc3339
 
-VERSION = 1
 # Uses with close times may have numbers in another order, so that pruning by time leaves gaps at the edge.
 _EDGE = timedelta(minutes=1)
 
@@ -41,7 +41,7 @@ def first_line(user: User, chains: Chains) -> bytes:
     return _written(
         {
             "type": "log",
-            "version": VERSION,
+            "version": LOG_VERSION,
             "account": user.public_id,
             "exported_at": rfc3339(now()),
             "complete": sorted(chains.complete),

@@ -17,7 +17,7 @@ from reflow_accounts.contract import EXPORT_SIZE_HEADER
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _WIDTH = 30
-# The last line of a complete file; a file that was cut short has none of them.
+# Stands in the last line of a file that the server ended early.
 _CUT_SHORT = b"This file is not complete."
 
 

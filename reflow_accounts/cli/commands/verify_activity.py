@@ -15,9 +15,14 @@ from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError
 from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
 from reflow_accounts.cli.output import document, say
-from reflow_accounts.contract import EVENT_FIELDS, FIRST_PREVIOUS, LINK_FIELDS, USE_FIELDS, digest_of_fields
-
-VERSION = 1
+from reflow_accounts.contract import (
+    EVENT_FIELDS,
+    FIRST_PREVIOUS,
+    LINK_FIELDS,
+    LOG_VERSION,
+    USE_FIELDS,
+    digest_of_fields,
+)
 
 
 class Tampered(Exception):
@@ -119,7 +124,7 @@ class _Log:
         """Add a line. Raises Tampered, and KeyError, TypeError or ValueError for a malformed line."""
         kind = line["type"]
         if not self._header:
-            if kind != "log" or line["version"] != VERSION:
+            if kind != "log" or line["version"] != LOG_VERSION:
                 raise Tampered("it does not begin like an exported log of version 1.")
             self._header = line
         elif kind in ("use", "event") and self._heads:
