@@ -72,7 +72,7 @@ def _measure(kind: str, folder: Path, url: str, options: argparse.Namespace) -> 
     databases.check(environ)
     if options.pages:
         with _database(kind) as small:
-            pages.measure(small, (folder, url), options.uses // options.keys)
+            pages.measure(small, (folder, url))
 
 
 def _request(line: str, path: str) -> str:

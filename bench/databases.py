@@ -28,14 +28,14 @@ USES_AT_ONCE = 500_000
 _SQLITE_USES = """
 WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :first + :many)
 INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
-SELECT 1 + (i * 2654435761) % :keys,
+SELECT :key + (i * 2654435761) % :keys,
        strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ((:total - i) * 31536000.0 / :total) || ' seconds') || '000',
        'GET', '/api/v1/me', 200, 'accepted', '192.0.2.1', 'reflow/0.1.0 (linux)'
 FROM n
 """
 _POSTGRESQL_USES = """
 INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
-SELECT 1 + (i * 2654435761) % :keys,
+SELECT :key + (i * 2654435761) % :keys,
        now() - make_interval(secs => (CAST(:total AS bigint) - i) * 31536000.0 / :total),
        'GET', '/api/v1/me', 200, 'accepted', '192.0.2.1', 'reflow/0.1.0 (linux)'
 FROM generate_series(CAST(:first AS bigint), CAST(:first AS bigint) + :many - 1) AS i
@@ -96,18 +96,19 @@ def _keys(user_id: int, number: int) -> Iterator[tuple[dict[str, object], str]]:
         )
 
 
-def add_uses(app: Flask, number: int) -> None:
-    """Append uses, spread over the last year and all keys, and roll them up."""
+def add_uses(app: Flask, number: int, of: range | None = None) -> None:
+    """Append uses, spread over the last year and the keys with these numbers (all), and roll them up."""
     if not number:
         return
     with app.app_context():
         ensure_months()
-        keys = db.session.scalar(select(func.max(ApiKey.id))) or 1
+        of = of or range(1, (db.session.scalar(select(func.max(ApiKey.id))) or 1) + 1)
         is_sqlite = db.engine.dialect.name == "sqlite"
         statement = _SQLITE_USES if is_sqlite else _POSTGRESQL_USES
         for first in range(0, number, USES_AT_ONCE):
             many = min(USES_AT_ONCE, number - first)
-            db.session.execute(text(statement), {"first": first, "many": many, "total": number, "keys": keys})
+            values = {"first": first, "many": many, "total": number, "key": of.start, "keys": len(of)}
+            db.session.execute(text(statement), values)
             db.session.commit()
         roll_up()
 

@@ -1,5 +1,6 @@
-"""Times a user's pages and lists on a small and on a large database, in turn."""
+"""Times pages and lists on a database with 10,000 uses and on a large one, in turn."""
 
+import logging
 import statistics
 import time
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from reflow_accounts.web.request_info import Client
 
 CLIENT = Client("192.0.2.1", "bench")
 ROUNDS = 30
-SMALL_KEYS = 10_000
+SMALL_KEYS, SMALL_USES = 10_000, 10_000
 PATHS = (
     "/account/api-keys",
     "/account/api-keys/{key}",
@@ -30,6 +31,10 @@ PATHS = (
     "/api/v1/keys",
     "/api/v1/keys/{key}/uses",
     "/api/v1/keys/{key}/usage",
+    "/account/team",
+    "/support",
+    "/support/teams/{team}",
+    "/support/users/{user}",
 )
 
 
@@ -39,41 +44,52 @@ class Reader:
 
     browser: FlaskClient
     program: dict[str, str]
-    key: str
+    ids: dict[str, str]
 
     @classmethod
     def of(cls, app: Flask, secrets: Path) -> "Reader":
-        """Sign in the owner of the middle key by adding a session row."""
+        """Sign in the owner of the middle key, as support staff, by adding a session row."""
+        middle = middle_key(app)
+        secret, team = secrets.read_text().splitlines()[middle - 1].split()
         with app.app_context():
-            middle = (db.session.scalar(select(func.max(ApiKey.id))) or 1) // 2 + 1
             key = db.session.get_one(ApiKey, middle)
+            key.user.is_staff = True
             _, value = start_session(key.user, SessionKind.BROWSER, [Factor.PASSWORD], client=CLIENT)
-            public_id = key.public_id
+            ids = {"key": key.public_id, "user": key.user.public_id, "team": team}
             db.session.commit()
         browser = app.test_client()
         with browser.session_transaction() as session:
             session[VALUE] = value
-        secret = secrets.read_text().splitlines()[middle - 1].split()[0]
-        return cls(browser, {"Authorization": f"Bearer {secret}"}, public_id)
+        return cls(browser, {"Authorization": f"Bearer {secret}"}, ids)
 
     def ask(self, path: str) -> tuple[float, float]:
         headers = self.program if path.startswith("/api") else {}
         wall, cpu = time.perf_counter(), time.process_time()
-        answer = self.browser.get(path.format(key=self.key), headers=headers)
+        answer = self.browser.get(path.format(**self.ids), headers=headers)
         took = (1000 * (time.perf_counter() - wall), 1000 * (time.process_time() - cpu))
         if answer.status_code != 200:
             raise SystemExit(f"{path}: {answer.status}")
         return took
 
 
-def measure(small: tuple[Path, str], grown: tuple[Path, str], uses_of_each: int) -> None:
+def middle_key(app: Flask) -> int:
+    """Return the number of the key whose owner's pages are read."""
+    with app.app_context():
+        return (db.session.scalar(select(func.max(ApiKey.id))) or 1) // 2 + 1
+
+
+def measure(small: tuple[Path, str], grown: tuple[Path, str]) -> None:
     """Print each page's time on both databases, and the ratio; each is a folder and an address.
 
-    The grown one is there; the small one is filled here, with as many uses for each key.
+    The grown one is there. The small one is filled here, with uses of the reader's keys alone, so that its
+    lists are as long as those of the grown one.
     """
     app = databases.application(databases.environ_of(*small))
+    # Every page that support staff look at is audited and logged.
+    logging.getLogger("reflow_accounts").setLevel(logging.WARNING)
     databases.add_keys(app, SMALL_KEYS, small[0] / "secrets")
-    databases.add_uses(app, SMALL_KEYS * uses_of_each)
+    first = middle_key(app) // databases.KEYS_OF_ONE_USER * databases.KEYS_OF_ONE_USER + 1
+    databases.add_uses(app, SMALL_USES, range(first, first + databases.KEYS_OF_ONE_USER))
     apps = app, databases.application(databases.environ_of(*grown))
     readers = [Reader.of(app, place[0] / "secrets") for app, place in zip(apps, (small, grown), strict=True)]
     for path in PATHS:

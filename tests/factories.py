@@ -58,7 +58,7 @@ class Person:
         name = name or f"key {next(_numbers)}"
         with self.app.app_context():
             user = self.row()
-            # Whoever it is that makes the keys of a service account: a person.
+            # Only persons create keys of service accounts.
             people = select(User).where(User.kind == UserKind.PERSON).order_by(User.id)
             by = user if user.is_person else db.session.scalars(people).first()
             row, secret = api_keys.issue(user, name, by=by, client=CLIENT, expires_at=expires_at)

@@ -8,7 +8,7 @@ from sqlalchemy import Select, case, false, func, or_, select
 
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import ListedKey, with_usage_counts
-from reflow_accounts.api_keys.usage.queries import usage_counts_of
+from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.database import db, now
@@ -26,6 +26,8 @@ from reflow_accounts.web.text import holds_secret
 
 MOST_RESULTS = 50
 MOST_EXPORTED = 10_000
+# PostgreSQL takes 65,535 parameters in a statement, and a team may have many members.
+_TEAMS_AT_ONCE = 100
 # A filter of the list of teams, beside the states.
 ATTENTION = "attention"
 SOON = timedelta(days=7)
@@ -162,17 +164,19 @@ def record_team_view(team: Team, *, by: User, address: str) -> None:
 
 
 def _described(teams: list[Team], by: User) -> list[FoundTeam]:
-    ids = [team.id for team in teams]
     own = {membership.team_id for membership in memberships_of(by)}
-    standings = statuses_of(ids)
-    keys = _key_counts(ids)
-    requests = _last_requests(ids)
-    return [
-        FoundTeam(
-            team, standings[team.id], keys.get(team.id, 0), requests.get(team.id), is_own=team.id in own
-        )
-        for team in teams
-    ]
+    found = []
+    for first in range(0, len(teams), _TEAMS_AT_ONCE):
+        batch = teams[first : first + _TEAMS_AT_ONCE]
+        ids = [team.id for team in batch]
+        standings, keys, requests = statuses_of(ids), _key_counts(ids), _last_requests(ids)
+        found += [
+            FoundTeam(
+                team, standings[team.id], keys.get(team.id, 0), requests.get(team.id), is_own=team.id in own
+            )
+            for team in batch
+        ]
+    return found
 
 
 def _key_counts(team_ids: list[int]) -> dict[int, int]:
@@ -186,12 +190,12 @@ def _key_counts(team_ids: list[int]) -> dict[int, int]:
 
 
 def _last_requests(team_ids: list[int]) -> dict[int, datetime]:
-    query = select(Membership.team_id, ApiKey.id).join(ApiKey, ApiKey.user_id == Membership.user_id)
-    keys = db.session.execute(query.where(Membership.team_id.in_(team_ids))).all()
-    usage_counts = usage_counts_of({key_id for _, key_id in keys})
+    query = select(Membership.team_id, Membership.user_id).where(Membership.team_id.in_(team_ids))
+    members = db.session.execute(query).all()
+    last_uses = last_uses_of({user_id for _, user_id in members})
     latest: dict[int, datetime] = {}
-    for team_id, key_id in keys:
-        at = usage_counts[key_id].last_used_at
+    for team_id, user_id in members:
+        at = last_uses.get(user_id)
         if at and (team_id not in latest or at > latest[team_id]):
             latest[team_id] = at
     return latest

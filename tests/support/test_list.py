@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import insert, select
 
-from reflow_accounts.database import now
+from reflow_accounts.database import db, now
 from reflow_accounts.subscriptions.models import LicenceState
+from reflow_accounts.teams.models import Membership, Rights, Team
+from reflow_accounts.users.models import User
 from tests.helpers import rows
 from tests.subscriptions.facts import buy
 
@@ -51,3 +54,36 @@ def test_list_is_downloaded_with_its_filter(app, cast, client):
     assert f"Solo,{cast.solo.id},inactive,ended,123456789012,,0," in lines
     assert not [line for line in lines if line.startswith("Acme")]
     assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "every team")
+
+
+def test_list_shows_the_last_request_of_any_member(cast, client, api):
+    assert api(cast.vic.key().secret).get("/me").status_code == 200
+    cast.sam.sign_in(client)
+    heading, *lines = client.get("/support/export?q=acme").text.splitlines()
+    assert heading.endswith("Last request")
+    before = lines[0].rpartition(",")[2]
+    with time_machine.travel(now() + timedelta(hours=1)):
+        assert api(cast.ben.key().secret).get("/me").status_code == 200
+    after = client.get("/support/export?q=acme").text.splitlines()[1].rpartition(",")[2]
+    assert before
+    assert before < after
+
+
+@pytest.mark.slow
+def test_list_of_more_members_than_a_statement_has_parameters(app, cast, client):
+    number = 70_000
+    with app.app_context():
+        users = [{"full_name": "Member", "kind": "service_account"} for _ in range(number)]
+        db.session.execute(insert(User), users)
+        newest = select(User.id).order_by(User.id.desc()).limit(number)
+        teams = [{"name": f"Team {n}"} for n in range(number // 100)]
+        db.session.execute(insert(Team), teams)
+        ids = list(db.session.scalars(select(Team.id).order_by(Team.id.desc()).limit(len(teams))))
+        members = [
+            {"user_id": user, "team_id": ids[n % len(ids)], "rights": Rights.VIEW}
+            for n, user in enumerate(db.session.scalars(newest))
+        ]
+        db.session.execute(insert(Membership), members)
+        db.session.commit()
+    cast.sam.sign_in(client)
+    assert len(client.get("/support/export").text.splitlines()) > len(ids)
