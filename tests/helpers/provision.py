@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable
 
 from tests.helpers import chromium, postgres
+from tests.reliability import postgres_pair
 
 MINUTES_TO_INSTALL = 15
 # The tests with these are left out, and say so, where they are missing: no computer has to have them.
 NOT_NEEDED = ("nginx", "zsh", "fish", "redis-server", "prometheus")
+# The server with pg_basebackup, for a pair of servers; tests of one server use `postgres.programs`.
+PAIR_PACKAGE = "postgresql"
 
 
 def main() -> int:
@@ -27,6 +30,8 @@ def main() -> int:
     for program in NOT_NEEDED:
         if _found(program)() is None and not _install_debians(program, _found(program)):
             print(f"There is no {program}: the tests with it are left out.", file=sys.stderr)
+    if postgres_pair.programs() is None and not _install_debians(PAIR_PACKAGE, postgres_pair.programs):
+        print("There is no pg_basebackup: the test of a cluster is left out.", file=sys.stderr)
     for lack in lacks:
         print(lack, file=sys.stderr)
     return 1 if lacks else 0

@@ -11,11 +11,14 @@ from pathlib import Path
 
 
 class Relay:
-    """Passes on what comes to `port` of 127.0.0.1 to the server in `folder`, and its answers back."""
+    """Passes on what comes to `port` of 127.0.0.1 to the server in `folder`, and its answers back.
 
-    def __init__(self, folder: Path) -> None:
+    `server_port` is the port that the server has in the name of its socket.
+    """
+
+    def __init__(self, folder: Path, server_port: int = 5432) -> None:
         self.port = 0
-        self._target = folder / ".s.PGSQL.5432"
+        self._target = folder / f".s.PGSQL.{server_port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -60,7 +63,10 @@ class _Connection(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         with socket.socket(socket.AF_UNIX) as target:
-            target.connect(self.server.target)
+            try:
+                target.connect(self.server.target)
+            except OSError:
+                return  # The server is down: the client's connection is closed.
             back = threading.Thread(target=_pour, args=(target, self.request))
             back.start()
             _pour(self.request, target)

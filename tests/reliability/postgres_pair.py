@@ -30,7 +30,11 @@ class Pair:
     @property
     def url(self) -> str:
         """The address for clients, which find the primary themselves."""
-        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        return self.url_at(self.ports)
+
+    def url_at(self, ports: list[int]) -> str:
+        """Return the address for clients that reach the two servers at other ports."""
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
         return f"postgresql://postgres@{hosts}/{NAME}?target_session_attrs=read-write"
 
     def start(self) -> None:
@@ -85,7 +89,8 @@ class Pair:
         return str(self.folder / f"data{number}")
 
     def _run(self, program: str, *arguments: str) -> None:
-        folder = _programs()
+        folder = programs()
+        assert folder, "there is no pg_basebackup"
         with tempfile.TemporaryFile() as log:
             done = subprocess.run(
                 [str(folder / program), *arguments],
@@ -103,10 +108,7 @@ class Pair:
                 raise RuntimeError(f"{program}: {log.read().decode(errors='replace')}")
 
 
-def _programs() -> Path:
-    """Return the folder with PostgreSQL's programs that also has pg_basebackup (the wheel has none)."""
+def programs() -> Path | None:
+    """Return the folder with PostgreSQL's programs that also has pg_basebackup (the wheel has none), or None."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    found = next((folder for folder in folders if (folder / "pg_basebackup").exists()), None)
-    if found is None:
-        raise SystemExit("There is no pg_basebackup: install Debian's package postgresql.")
-    return found
+    return next((folder for folder in folders if (folder / "pg_basebackup").exists()), None)

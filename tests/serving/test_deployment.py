@@ -110,7 +110,7 @@ def behind_nginx(tmp_path_factory):
     file = certificate(folder, host=HOST)
     text = (DEPLOY / "nginx/reflow-accounts.conf").read_text("utf-8")
     for written, here in {
-        "server 127.0.0.1:5000;": f"server 127.0.0.1:{server.port};",
+        "server 127.0.0.1:5000 ": f"server 127.0.0.1:{server.port} ",
         "listen 80;": f"listen 127.0.0.1:{http};",
         "listen 443 ssl http2;": f"listen 127.0.0.1:{https} ssl http2;",
         "    listen [::]:80;\n": "",
