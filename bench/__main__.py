@@ -59,7 +59,7 @@ def _measure(kind: str, folder: Path, url: str, options: argparse.Namespace) -> 
     app = databases.application(environ)
     secrets = folder / "secrets"
     databases.add_keys(app, options.keys, secrets)
-    databases.add_uses(app, options.uses)
+    databases.add_uses(app, options.uses, with_backlog=options.backlog)
     databases.close(app)
     lines = secrets.read_text().splitlines()
     for keys in [1] if options.hot else [options.keys, 1]:

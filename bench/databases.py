@@ -7,8 +7,10 @@ import flask_migrate
 from flask import Flask
 from sqlalchemy import func, insert, select, text
 
-from reflow_accounts import config
+from reflow_accounts import batches, config
+from reflow_accounts.activity.chain import extend_with_uses
 from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.api_keys.usage.clients import collect_clients
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.api_keys.usage.rollup import roll_up
 from reflow_accounts.api_keys.usage.verify import differences
@@ -96,8 +98,11 @@ def _keys(user_id: int, number: int) -> Iterator[tuple[dict[str, object], str]]:
         )
 
 
-def add_uses(app: Flask, number: int, of: range | None = None) -> None:
-    """Append uses, spread over the last year and the keys with these numbers (all), and roll them up."""
+def add_uses(app: Flask, number: int, of: range | None = None, *, with_backlog: bool = False) -> None:
+    """Append uses, spread over the last year and the keys with these numbers (all), and roll them up.
+
+    `with_backlog` leaves them to the background jobs that collect clients and extend hash chains.
+    """
     if not number:
         return
     with app.app_context():
@@ -111,6 +116,10 @@ def add_uses(app: Flask, number: int, of: range | None = None) -> None:
             db.session.execute(text(statement), values)
             db.session.commit()
         roll_up()
+        if not with_backlog:
+            batches.REST = 0  # nobody is served meanwhile
+            collect_clients()
+            extend_with_uses()
 
 
 def close(app: Flask) -> None:

@@ -15,6 +15,8 @@ def read(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--hot", action="store_true", help="one key alone, as a fleet of CI jobs uses it")
     parser.add_argument("--keys", type=_from(1), default=10_000, help="live keys, all in use (10,000)")
     parser.add_argument("--uses", type=_from(0), default=0, help="uses in the log beforehand (0)")
+    backlog = "leave these uses to the background jobs, which run meanwhile"
+    parser.add_argument("--backlog", action="store_true", help=backlog)
     parser.add_argument("--pages", action="store_true", help="pages on that size beside a small database")
     parser.add_argument("--rounds", type=_from(1), default=5, help="rounds of each server, in turn (5)")
     # wrk takes whole seconds.

@@ -1,4 +1,4 @@
-"""Times pages and lists on a database with 10,000 uses and on a large one, in turn."""
+"""Times pages and lists on a database with 20,000 uses and on a large one, in turn."""
 
 import logging
 import statistics
@@ -81,14 +81,15 @@ def middle_key(app: Flask) -> int:
 def measure(small: tuple[Path, str], grown: tuple[Path, str]) -> None:
     """Print each page's time on both databases, and the ratio; each is a folder and an address.
 
-    The grown one is there. The small one is filled here, with uses of the reader's keys alone, so that its
-    lists are as long as those of the grown one.
+    The grown one is there. The small one is filled here, with a use of each key, and more of the reader's keys,
+    so that its lists are as long as those of the grown one.
     """
     app = databases.application(databases.environ_of(*small))
     # Every page that support staff look at is audited and logged.
     logging.getLogger("reflow_accounts").setLevel(logging.WARNING)
     databases.add_keys(app, SMALL_KEYS, small[0] / "secrets")
     first = middle_key(app) // databases.KEYS_OF_ONE_USER * databases.KEYS_OF_ONE_USER + 1
+    databases.add_uses(app, SMALL_KEYS)
     databases.add_uses(app, SMALL_USES, range(first, first + databases.KEYS_OF_ONE_USER))
     apps = app, databases.application(databases.environ_of(*grown))
     readers = [Reader.of(app, place[0] / "secrets") for app, place in zip(apps, (small, grown), strict=True)]

@@ -56,7 +56,7 @@ class BackgroundJob:
 def jobs_of(settings: Settings) -> list[list[BackgroundJob]]:
     """Return the jobs of a serving process; each inner list gets its own thread."""
     mail = [MAIL_JOBS] if settings.mail_sender == "inside" else []
-    return [HOUSEKEEPING, CANARIES, *mail]
+    return [HOUSEKEEPING, READERS_OF_USES, CANARIES, *mail]
 
 
 class JobRunner:
@@ -204,12 +204,10 @@ def _and_commit(prune: Callable[[], object]) -> Callable[[], None]:
 # Rolls up when a batch is full (woken) and at intervals.
 HOUSEKEEPING = [
     BackgroundJob("roll-up", 5 * MINUTE, roll_up),
-    BackgroundJob("clients of keys", MINUTE, lambda: collect_clients(is_stopping)),
     BackgroundJob("mails about keys", 10 * MINUTE, send_reminders),
     BackgroundJob("mails about new clients of keys", 10 * MINUTE, send_client_digests),
     BackgroundJob("mails about unused keys", 24 * HOUR, remind_of_unused_keys),
     BackgroundJob("old clients of keys", HOUR, prune_clients),
-    BackgroundJob("hash chains", MINUTE, lambda: extend_chains(is_stopping)),
     BackgroundJob("old counters", 10 * MINUTE, rate_limits.prune),
     BackgroundJob("subscriptions", MINUTE / 2, record_due),
     BackgroundJob("waiting purchases", 10 * MINUTE, report_waiting),
@@ -219,6 +217,11 @@ HOUSEKEEPING = [
     BackgroundJob("old sessions", 24 * HOUR, _and_commit(prune_sessions)),
     BackgroundJob("old invitations", 24 * HOUR, _and_commit(prune_invitations)),
     BackgroundJob("months", 24 * HOUR, ensure_months),
+]
+# These read every use, and rest in between: the roll-up does not wait for them.
+READERS_OF_USES = [
+    BackgroundJob("clients of keys", MINUTE, lambda: collect_clients(is_stopping)),
+    BackgroundJob("hash chains", MINUTE, lambda: extend_chains(is_stopping)),
 ]
 # A thread of its own, so that no longer job delays it.
 CANARIES = [BackgroundJob("canaries", 1.0, refused_keys.note_waiting)]

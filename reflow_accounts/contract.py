@@ -1,8 +1,9 @@
 """Constants shared by the server and the CLI: paths, format of secrets, error codes, exit codes."""
 
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import IntEnum, StrEnum
+from functools import cache
 
 API_PREFIX = "/api/v1"
 
@@ -113,8 +114,13 @@ def digest_of_fields(line: Mapping[str, object], fields: Iterable[str]) -> bytes
     Raises KeyError when a field is missing.
     """
     import hashlib
-    import json
 
-    chosen = {name: line[name] for name in fields}
-    text = json.dumps(chosen, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _canonical_json()({name: line[name] for name in fields})
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+@cache
+def _canonical_json() -> Callable[[object], str]:
+    from json import JSONEncoder
+
+    return JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode

@@ -1,17 +1,19 @@
 """Extends the hash chains of accounts and teams in the background; the format is in docs/activity-log.md."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
-from time import sleep
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.orm import aliased
 
+from reflow_accounts import batches
 from reflow_accounts.activity.models import ChainCursor, ChainLink
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.audit.actions import OF_STAFF
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
+from reflow_accounts.batches import Batch
 from reflow_accounts.contract import EVENT_FIELDS, FIRST_PREVIOUS, LINK_FIELDS, USE_FIELDS, digest_of_fields
 from reflow_accounts.database import db, now, upsert
 from reflow_accounts.teams.models import Team
@@ -20,8 +22,7 @@ from reflow_accounts.web.filters import rfc3339
 
 # Events and uses that one transaction adds.
 EVENTS_AT_ONCE = 500
-USES_AT_ONCE = 5000
-PAUSE_S = 0.003
+USES_AT_ONCE = 2000
 _PREFIXES = {"event": EVENT_ID_PREFIX, "uses": USE_ID_PREFIX}
 
 
@@ -41,20 +42,16 @@ def extend_chains(is_stopping: Callable[[], bool] = lambda: False) -> None:
 def extend_with_events(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add every committed event that is not in the chains."""
     newest = _newest_settled(AuditEvent)
-    while not is_stopping() and _add_events(newest):
-        sleep(PAUSE_S)
+    batches.run(lambda: _add_events(newest), is_stopping)
 
 
 def extend_with_uses(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add a digest of the uses of each account that are not in its chain."""
     at, newest = now(), _newest_settled(Use)
-    while not is_stopping():
-        if not _add_uses(newest):
-            with db.engine.begin() as connection:
-                _lock_cursor(connection)
-                connection.execute(update(ChainCursor).values(uses_added_at=at))
-            return
-        sleep(PAUSE_S)
+    if batches.run(lambda: _add_uses(newest), is_stopping) is Batch.DONE:
+        with db.engine.begin() as connection:
+            _lock_cursor(connection)
+            connection.execute(update(ChainCursor).values(uses_added_at=at))
 
 
 def link_line(link: ChainLink) -> dict[str, object]:
@@ -141,8 +138,8 @@ def _lock_cursor(connection: Connection) -> Any:
     return connection.execute(select(ChainCursor.events_upto, ChainCursor.uses_upto)).one()
 
 
-def _add_events(newest: int) -> bool:
-    """Add some events, each to the chain of its account and of its team. Returns whether there were any."""
+def _add_events(newest: int) -> Batch:
+    """Add some events, each to the chain of its account and of its team."""
     with db.engine.begin() as connection:
         cursor = _lock_cursor(connection).events_upto
         rows = connection.execute(
@@ -154,19 +151,19 @@ def _add_events(newest: int) -> bool:
             .limit(EVENTS_AT_ONCE)
         ).all()
         if not rows:
-            return False
+            return Batch.DONE
         links = []
         for row in rows:
             for chain, is_own in ((row.account, True), (row.team, False)):
                 if chain and row.action not in OF_STAFF:
-                    links.append(_link(chain, "event", row.id, digest_of_event(row, is_own=is_own)))
+                    links.append(_link(chain, "event", [row.id], digest_of_event(row, is_own=is_own)))
         _append(connection, links)
         connection.execute(update(ChainCursor).values(events_upto=rows[-1].id))
-    return True
+    return Batch.ADDED
 
 
-def _add_uses(newest: int) -> bool:
-    """Add a digest of the next uses to the chain of each of their accounts. Returns whether there were any."""
+def _add_uses(newest: int) -> Batch:
+    """Add a digest of the next uses to the chain of each of their accounts."""
     owner = aliased(User)
     with db.engine.connect() as connection:
         start = connection.scalar(select(ChainCursor.uses_upto)) or 0
@@ -180,29 +177,24 @@ def _add_uses(newest: int) -> bool:
             .limit(USES_AT_ONCE)
         ).all()
     if not rows:
-        return False
-    links: dict[str, ChainLink] = {}
-    digests: dict[str, Any] = {}
+        return Batch.DONE
+    ids: defaultdict[str, list[int]] = defaultdict(list)
+    digests: defaultdict[str, Any] = defaultdict(hashlib.sha256)
     for row in rows:
-        if not row.account:
-            continue
-        if row.account not in links:
-            links[row.account] = _link(row.account, "uses", row.id, b"", count=0)
-            digests[row.account] = hashlib.sha256()
-        link = links[row.account]
-        link.last_id, link.count = row.id, link.count + 1
-        digests[row.account].update(digest_of_use(row, row.account))
-    for account, digest in digests.items():
-        links[account].digest = digest.digest()
+        if row.account:
+            ids[row.account].append(row.id)
+            digests[row.account].update(digest_of_use(row, row.account))
+    links = [_link(account, "uses", found, digests[account].digest()) for account, found in ids.items()]
     with db.engine.begin() as connection:
-        if _lock_cursor(connection).uses_upto == start:  # else another process added them
-            _append(connection, list(links.values()))
-            connection.execute(update(ChainCursor).values(uses_upto=rows[-1].id))
-    return True
+        if _lock_cursor(connection).uses_upto != start:
+            return Batch.TAKEN
+        _append(connection, links)
+        connection.execute(update(ChainCursor).values(uses_upto=rows[-1].id))
+    return Batch.ADDED
 
 
-def _link(chain: str, kind: str, first_id: int, digest: bytes, *, count: int = 1) -> ChainLink:
-    return ChainLink(chain=chain, kind=kind, first_id=first_id, last_id=first_id, count=count, digest=digest)
+def _link(chain: str, kind: str, ids: Sequence[int], digest: bytes) -> ChainLink:
+    return ChainLink(chain=chain, kind=kind, first_id=ids[0], last_id=ids[-1], count=len(ids), digest=digest)
 
 
 def _append(connection: Connection, links: Sequence[ChainLink]) -> None:

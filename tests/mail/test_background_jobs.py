@@ -166,9 +166,10 @@ def test_serving_processes_send_mail_unless_workers_do(app, settings):
 
 
 def test_all_jobs_run(app):
-    for job in (*background_jobs.HOUSEKEEPING, *background_jobs.MAIL_JOBS):
-        with app.app_context():
-            job.act()
+    for jobs in background_jobs.jobs_of(app.config["SETTINGS"]):
+        for job in jobs:
+            with app.app_context():
+                job.act()
 
 
 def test_job_has_an_application_context_of_its_own(begin, app):

@@ -3,20 +3,21 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
-from time import sleep
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from reflow_accounts import batches
 from reflow_accounts.api_keys.models import ClientCursor, KeyClient, Use
 from reflow_accounts.api_keys.programs import Program, read_program
 from reflow_accounts.api_keys.usage.queries import rolled_up_to
+from reflow_accounts.batches import Batch
 from reflow_accounts.database import db, now, upsert
 
-# Uses in one transaction: it keeps other writers of SQLite waiting while it writes a row for each client.
-USES_AT_ONCE = 2_000
-# Between two transactions, so that waiting writers come in between.
-PAUSE_S = 0.003
+# Uses in a batch at most.
+USES_AT_ONCE = 16_384
+# Clients in a batch, about: the transaction keeps other writers of SQLite waiting while it writes a row for each.
+CLIENTS_AT_ONCE = 500
 # A client that was not seen for so long is forgotten: it would be new again.
 KEPT_FOR = timedelta(days=90)
 # Clients that are kept for a key, the latest ones.
@@ -29,31 +30,38 @@ def collect_clients(is_stopping: Callable[[], bool] = lambda: False) -> None:
     Processes may run this concurrently: each batch is added once. Uses that are not rolled up are left, because
     PostgreSQL may still commit others with smaller numbers.
     """
-    while not is_stopping():
-        with db.engine.begin() as connection:
-            if not _collect_batch(connection):
-                return
-        sleep(PAUSE_S)
+    batches.run(_collect_batch, is_stopping)
 
 
-def _collect_batch(connection: Connection) -> bool:
-    """Add one batch and return whether there was one."""
-    first = upsert(connection.dialect, ClientCursor).values(id=1, upto=0)
-    connection.execute(first.on_conflict_do_nothing())
-    # Locks the row against other processes.
-    connection.execute(update(ClientCursor).values(upto=ClientCursor.upto))
-    cursor: int = connection.scalar(select(ClientCursor.upto)) or 0
-    newest: int = connection.scalar(select(rolled_up_to())) or 0
-    upto = min(newest, cursor + USES_AT_ONCE)
-    if upto <= cursor:
-        return False
-    query = select(Use.key_id, Use.address, Use.user_agent, func.count(), func.min(Use.at), func.max(Use.at))
-    in_batch = query.where(Use.id > cursor, Use.id <= upto, Use.at >= now() - KEPT_FOR)
-    found = connection.execute(in_batch.group_by(Use.key_id, Use.address, Use.user_agent))
-    if rows := merged(found):
-        _add(connection, rows)
-    connection.execute(update(ClientCursor).values(upto=upto))
-    return True
+def _collect_batch() -> Batch:
+    is_recent = Use.at >= now() - KEPT_FOR
+    with db.engine.connect() as connection:
+        # Read before the lock.
+        cursor: int = connection.scalar(select(ClientCursor.upto)) or 0
+        newest: int = connection.scalar(select(rolled_up_to())) or 0
+        upto = min(newest, cursor + USES_AT_ONCE)
+        if upto <= cursor:
+            return Batch.DONE
+        clients = select(Use.key_id, Use.address, Use.user_agent).distinct()
+        counted = clients.where(Use.id > cursor, Use.id <= upto, is_recent).subquery()
+        number = connection.scalar(select(func.count()).select_from(counted)) or 0
+        upto = cursor + max(1, (upto - cursor) * CLIENTS_AT_ONCE // max(number, CLIENTS_AT_ONCE))
+        query = select(
+            Use.key_id, Use.address, Use.user_agent, func.count(), func.min(Use.at), func.max(Use.at)
+        )
+        in_batch = query.where(Use.id > cursor, Use.id <= upto, is_recent)
+        rows = merged(connection.execute(in_batch.group_by(Use.key_id, Use.address, Use.user_agent)))
+    with db.engine.begin() as connection:
+        first = upsert(connection.dialect, ClientCursor).values(id=1, upto=0)
+        connection.execute(first.on_conflict_do_nothing())
+        # Locks the row against other processes.
+        connection.execute(update(ClientCursor).values(upto=ClientCursor.upto))
+        if connection.scalar(select(ClientCursor.upto)) != cursor:
+            return Batch.TAKEN
+        if rows:
+            _add(connection, rows)
+        connection.execute(update(ClientCursor).values(upto=upto))
+    return Batch.ADDED
 
 
 def merged(found: Any) -> list[dict[str, Any]]:

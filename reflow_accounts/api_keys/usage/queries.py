@@ -26,6 +26,8 @@ from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, 
 _OF_RANGES = (UsageRange.first_id, UsageRange.first_at, UsageRange.last_at)
 # Ranges read in one step of a listing.
 _RANGES_AT_ONCE = 64
+# Uses in the window of the log whose ranges a listing reads first, and how much larger each further window is.
+_FIRST_WINDOW, _WINDOW_GROWTH = 65_536, 8
 
 
 @dataclass(frozen=True)
@@ -165,9 +167,12 @@ def _has_some(accepted: bool) -> ColumnElement[bool]:
 def _rolled_up_ranges(
     conditions: Collection[ColumnElement[bool]], cursor: int
 ) -> Iterator[ColumnElement[bool]]:
-    """Yield conditions for the ranges of the log that meet `conditions`, newest first."""
-    low = cursor + 1
-    while True:
+    """Yield conditions for the ranges of the log that meet `conditions`, newest first.
+
+    They are read in windows of the log, the first ones short: many keys may have very many ranges.
+    """
+    low, width = cursor + 1, _FIRST_WINDOW
+    while low > 0:
         query = (
             select(
                 UsageRange.fold,
@@ -177,16 +182,17 @@ def _rolled_up_ranges(
                 func.min(UsageRange.first_at).label("first_at"),
                 func.max(UsageRange.last_at).label("last_at"),
             )
-            .where(*conditions, UsageRange.fold < low)
+            .where(*conditions, UsageRange.fold < low, UsageRange.fold >= low - width)
             .group_by(UsageRange.fold)
             .order_by(UsageRange.fold.desc())
             .limit(_RANGES_AT_ONCE)
         )
         ranges = db.session.execute(query).all()
         yield from _conditions_of(ranges)
-        if len(ranges) < _RANGES_AT_ONCE:
-            return
-        low = ranges[-1][0]
+        if len(ranges) == _RANGES_AT_ONCE:
+            low = ranges[-1][0]
+        else:
+            low, width = low - width, width * _WINDOW_GROWTH
 
 
 def _conditions_of(ranges: Sequence[Any]) -> Iterator[ColumnElement[bool]]:

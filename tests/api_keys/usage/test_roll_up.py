@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, insert, select, text
 
 from reflow_accounts.api_keys.models import RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage import queries, rollup
@@ -30,6 +30,26 @@ def test_usage_count_is_the_same_before_and_after_roll_up(app, keys):
     assert log.usage(app, keys[0]) == before == log.counted(app, keys[0])
     assert before.last_used_at == max(times)
     assert log.usage(app, keys[1]).count == 0
+
+
+def test_uses_far_apart_in_the_log_are_listed(app, keys):
+    numbers = [1, 70_000, 600_000, 600_001]
+    facts = {
+        "method": "GET",
+        "path": "/",
+        "status": 200,
+        "outcome": "accepted",
+        "address": "",
+        "user_agent": "",
+    }
+    for number in numbers:
+        with app.app_context():
+            key = keys[number % 2]
+            db.session.execute(insert(Use).values(id=number, key_id=key, at=now(), **facts))
+            db.session.commit()
+        log.fold(app)
+    assert log.listed(app, keys, limit=9) == numbers[::-1]
+    assert log.listed(app, keys, limit=2, before=70_001) == [70_000, 1]
 
 
 def test_folded_and_new_uses_are_counted_together(app, keys):

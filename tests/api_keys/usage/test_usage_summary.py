@@ -102,7 +102,8 @@ def test_dialog_says_in_words_who_uses_the_key(app, cast, client):
         assert "2 in 24 hours, 7 in 7 days, 7 in 30 days" in text
 
 
-def test_clients_are_collected_once_by_processes_at_once(app, cast):
+def test_clients_are_collected_once_by_processes_at_once(app, cast, monkeypatch):
+    monkeypatch.setattr(clients, "USES_AT_ONCE", 500)
     key = log.number_of(app, cast.ada.key().id)
     append(app, key, *((timedelta(minutes=5), "curl/8.5.0", f"192.0.2.{n % 7}") for n in range(2500)))
     log.fold(app)
