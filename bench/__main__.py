@@ -13,7 +13,7 @@ from pathlib import Path
 
 from flask import Flask
 
-from bench import databases, load, pages, starting
+from bench import databases, exports, load, pages, starting
 from bench.options import read
 from bench.servers import BARE_THREADS, Server
 from reflow_accounts.server import WORKERS
@@ -70,6 +70,8 @@ def _measure(kind: str, folder: Path, url: str, options: argparse.Namespace) -> 
             rounds = _race(app, servers, requests, folder / "log", options)
             _print(kind, keys, options.uses, rounds)
     databases.check(environ)
+    if options.exports:
+        exports.measure(environ, lines[len(lines) // 2].split()[0], folder / "log")
     if options.pages:
         with _database(kind) as small:
             pages.measure(small, (folder, url))

@@ -18,6 +18,7 @@ def read(words: list[str] | None = None) -> argparse.Namespace:
     backlog = "leave these uses to the background jobs, which run meanwhile"
     parser.add_argument("--backlog", action="store_true", help=backlog)
     parser.add_argument("--pages", action="store_true", help="pages on that size beside a small database")
+    parser.add_argument("--exports", action="store_true", help="exports of all uses of one user")
     parser.add_argument("--rounds", type=_from(1), default=5, help="rounds of each server, in turn (5)")
     # wrk takes whole seconds.
     parser.add_argument("--seconds", type=_from(1), default=3, help="length of a round, whole seconds (3)")

@@ -17,6 +17,7 @@ from reflow_accounts.server import WORKERS
 BARE_THREADS = 2
 ROOT = Path(__file__).resolve().parents[1]
 SERVE = ["flask", "--app", "wsgi", "serve"]
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -67,6 +68,11 @@ class Server:
         assert self.process
         return sum(_cpu_seconds(pid) for pid in _process_tree(self.process.pid))
 
+    def memory_mb(self) -> float:
+        """Return the resident memory of all processes of the server."""
+        assert self.process
+        return sum(_resident_pages(pid) for pid in _process_tree(self.process.pid)) * _PAGE / 1e6
+
     def _bare(self) -> list[str]:
         settings = ["--workers", str(WORKERS), "--blocking-threads", str(BARE_THREADS), "--no-ws"]
         quietly = ["--interface", "wsgi", "--log-level", "warning", "--port", str(self.port)]
@@ -94,3 +100,7 @@ def _cpu_seconds(pid: int) -> float:
     # The command's name, in brackets, may hold spaces: count from its end. Fields 14 and 15 of proc(5).
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _resident_pages(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1])

@@ -19,6 +19,7 @@ from reflow_accounts.api_keys.models import (
 )
 from reflow_accounts.api_keys.usage.daily_counts import counted_up_to, quarter_of
 from reflow_accounts.api_keys.usage.record import ACCEPTED
+from reflow_accounts.api_keys.usage.rollup import LARGEST_ROLL_UP
 from reflow_accounts.database import db
 from reflow_accounts.errors import NotFound
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, read_entry_id
@@ -116,7 +117,9 @@ def uses_of(
         ranges = [UsageRange.key_id.in_(key_ids), *_bounds(before, since, until, *_OF_RANGES)]
         if accepted is not None:
             ranges.append(_has_some(accepted))
-        for in_range in _rolled_up_ranges(ranges, cursor):
+        # A range has its uses within so many numbers.
+        newest = cursor if before is None else min(cursor, before + LARGEST_ROLL_UP)
+        for in_range in _rolled_up_ranges(ranges, newest):
             uses += _some(limit - len(uses), in_range, *conditions)
             if len(uses) >= limit:
                 break
@@ -165,13 +168,13 @@ def _has_some(accepted: bool) -> ColumnElement[bool]:
 
 
 def _rolled_up_ranges(
-    conditions: Collection[ColumnElement[bool]], cursor: int
+    conditions: Collection[ColumnElement[bool]], newest: int
 ) -> Iterator[ColumnElement[bool]]:
-    """Yield conditions for the ranges of the log that meet `conditions`, newest first.
+    """Yield conditions for the ranges of the log up to use `newest` that meet `conditions`, newest first.
 
     They are read in windows of the log, the first ones short: many keys may have very many ranges.
     """
-    low, width = cursor + 1, _FIRST_WINDOW
+    low, width = newest + 1, _FIRST_WINDOW
     while low > 0:
         query = (
             select(
