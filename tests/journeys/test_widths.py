@@ -1,8 +1,13 @@
 """No page is wider than its window, from 320 to 1920 pixels, also with letters of twice the size."""
 
 import pytest
+from sqlalchemy import select
 
+from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.database import db, now
+from tests import factories
 from tests.factories import Person
+from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in
 
@@ -33,3 +38,49 @@ def test_no_page_is_wider_than_its_window(
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(path)
     assert wide == []
+
+
+# Texts in `main` that leave their card, button or window, and buttons whose words are broken.
+CUT_OFF = """() => {
+  const found = [], range = document.createRange();
+  const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const text = texts.currentNode, words = text.data.trim(), place = text.parentElement;
+    if (!words || place.closest(".vh, thead, svg, details")) continue;
+    range.selectNodeContents(text);
+    const box = place.closest(".card, .btn") || document.body, edge = box.getBoundingClientRect();
+    const lines = [...range.getClientRects()];
+    const isBroken = box.matches(".btn") && lines.length > words.split(/\\s+/).length;
+    const isOut = lines.some((line) => line.right > edge.right + 1 || line.bottom > edge.bottom + 1);
+    if (isBroken || isOut) found.push(words);
+  }
+  return found;
+}"""
+
+
+def test_phone_cuts_off_no_text(open_page: OpenPage, live: LiveServer, member: Person) -> None:
+    key = member.key()
+    with live.app.app_context():
+        row = db.session.scalars(select(ApiKey).where(ApiKey.public_id == key.id)).one()
+        facts = {"method": "GET", "path": f"/{'x' * 90}", "address": "2001:db8:85a3:8d3:1319:8a2e:370:7348"}
+        facts |= {"user_agent": "python-requests/2.32.3 (a long name)", "outcome": "not_found", "status": 404}
+        db.session.add(Use(key_id=row.id, at=now(), **facts))
+        db.session.commit()
+    group = factories.team(live.app, "W" * 80, member)
+    page = open_page(viewport={"width": 360, "height": 740}, has_touch=True)
+    log_in(page, member.email)
+    cut = {}
+    for path in (
+        f"/account/api-keys/{key.id}",
+        "/account/activity",
+        f"/account/subscription?team={group.id}",
+    ):
+        page.goto(path)
+        cut[path] = page.evaluate(CUT_OFF)
+    lonely = factories.person(live.app)
+    factories.team(live.app, "Without a subscription", lonely)
+    page.context.clear_cookies()
+    log_in(page, lonely.email)
+    page.goto("/account/api-keys")
+    cut["/account/api-keys"] = page.evaluate(CUT_OFF)
+    assert {path: texts for path, texts in cut.items() if texts} == {}
