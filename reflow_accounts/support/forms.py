@@ -9,8 +9,8 @@ from reflow_accounts.web.text import holds_secret
 class SubscriptionForm(Form):
     """`active` is true, false, or aws for no override; `seen` is the version that the decision is based on.
 
-    `until` is the first day after the override (UTC). `origin` and `q` name the page to return to: that of the
-    team for "team", else the search for `q`.
+    `until` is the first day after the override (UTC). `origin`, `q` and `state` name the page to return to: that
+    of the team for "team", else the search for `q` among the teams of a state.
     """
 
     reason = StringField("Reason")
@@ -19,6 +19,7 @@ class SubscriptionForm(Form):
     active = HiddenField()
     seen = HiddenField()
     q = HiddenField(filters=[lambda value: "" if not value or holds_secret(value) else value])
+    state = HiddenField()
     origin = HiddenField()
 
 

@@ -15,7 +15,7 @@ from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.support import service
 from reflow_accounts.support.effects import effect_of, effects_of
 from reflow_accounts.support.forms import SubscriptionForm
-from reflow_accounts.support.pages.teams import Answer, pages, standing_part
+from reflow_accounts.support.pages.teams import Answer, pages, results_part, standing_part
 from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.web import htmx
@@ -131,17 +131,15 @@ def _changed(found: Team, form: SubscriptionForm, before: State) -> Response:
 def _back(found: Team, form: SubscriptionForm) -> str:
     if form.origin.data == "team":
         return url_for("support.console.team", team_id=found.public_id)
-    return url_for("support.console.index", q=form.q.data or None)
+    return url_for("support.console.index", q=form.q.data or None, state=form.state.data or None)
 
 
 def _behind(found: Team, form: SubscriptionForm) -> dict[str, object]:
     """Return the template variables of the page behind the dialog: a team, or search results."""
-    query_text = form.q.data or ""
     if form.origin.data == "team":
         return {"part": "support/_standing.html", **standing_part(found)}
     return {
         "part": "support/_results.html",
-        "q": query_text,
-        "teams": service.find_teams(query_text, by=current_user()),
+        **results_part(form.q.data or "", form.state.data or ""),
         "found": service.described(found, by=current_user()),
     }

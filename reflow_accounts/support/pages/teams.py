@@ -49,11 +49,10 @@ def index() -> Answer:
         return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
     # After that redirect nothing is searched for.
     if get_flashed_messages(category_filter=[_REFUSED]):
-        return _page("", teams=[])
+        return _page("", is_list=False)
     state = request.args.get("state", "")
     page = _page(
         query_text,
-        teams=service.find_teams(query_text, by=current_user(), state=state),
         state=state,
         unclaimed=purchases_without_team(),
         waiting=waiting_purchases(),
@@ -95,7 +94,7 @@ def look_up_key() -> Answer:
     key = people.look_up_key(form.api_key.data or "", by=current_user(), client=client())
     page = _page(
         "",
-        teams=[],
+        is_list=False,
         was_looked_up=True,
         key=key,
         is_expired=key is not None and key.has_expired,
@@ -105,13 +104,23 @@ def look_up_key() -> Answer:
     return page
 
 
-def _page(query_text: str, **more: object) -> str:
-    return render_template(
-        "support/index.html",
-        q=query_text,
-        people=people.find_people(query_text),
-        **more,
-    )
+def _page(query_text: str, *, state: str = "", is_list: bool = True, **more: object) -> str:
+    results = results_part(query_text, state) if is_list else {"q": query_text}
+    return render_template("support/index.html", **results, **more)
+
+
+def results_part(query_text: str, state: str) -> dict[str, object]:
+    """Return the template variables of the part of the page that lists teams and people."""
+    most = service.MOST_RESULTS
+    found = service.find_teams(query_text, by=current_user(), state=state, limit=most + 1)
+    return {
+        "q": query_text,
+        "state": state,
+        "is_list": True,
+        "teams": found[:most],
+        "is_cut_off": len(found) > most,
+        "people": people.find_people(query_text),
+    }
 
 
 @pages.get("/teams/<team_id>")
