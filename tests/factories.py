@@ -53,7 +53,7 @@ class Person:
         assert answer.status_code == 303, answer.text
         return client
 
-    def key(self, name: str = "", *, expires_at: datetime | None = None) -> Issued:
+    def key(self, name: str = "", *, expires_at: datetime | None = None, is_canary: bool = False) -> Issued:
         """Issue an API key."""
         name = name or f"key {next(_numbers)}"
         with self.app.app_context():
@@ -61,7 +61,9 @@ class Person:
             # Only persons create keys of service accounts.
             people = select(User).where(User.kind == UserKind.PERSON).order_by(User.id)
             by = user if user.is_person else db.session.scalars(people).first()
-            row, secret = api_keys.issue(user, name, by=by, client=CLIENT, expires_at=expires_at)
+            row, secret = api_keys.issue(
+                user, name, by=by, client=CLIENT, expires_at=expires_at, is_canary=is_canary
+            )
             issued = Issued(row.public_id, row.name, secret)
             # What a test asks of mail begins with the test.
             db.session.execute(delete(OutboxMessage).where(OutboxMessage.kind == "keys_created"))

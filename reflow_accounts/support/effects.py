@@ -54,6 +54,7 @@ def effects_of(team: Team) -> Effects:
         .where(
             Membership.team_id == team.id,
             ApiKey.revoked_at.is_(None),
+            ApiKey.is_canary.is_(False),
             or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > now()),
             User.disabled_at.is_(None),
         )

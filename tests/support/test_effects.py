@@ -44,6 +44,11 @@ def test_dialog_counts_keys_that_stop(cast, deactivation):
     assert f"A mail goes to {cast.ada.email}." in text
 
 
+def test_dialog_counts_no_canaries(cast, deactivation):
+    cast.ada.key(is_canary=True)
+    assert "API key " not in deactivation()
+
+
 def test_dialog_says_nothing_about_no_keys(cast, deactivation):
     factories.service_account(cast.acme.app, cast.acme, "Deploy")
     text = deactivation()

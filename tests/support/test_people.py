@@ -56,9 +56,11 @@ def test_staff_find_a_team_by_its_aws_account(cast, sam):
         assert "Globex" not in page.text
 
 
-@pytest.mark.parametrize("state", ["Live", "Revoked", "Live, its owner is disabled"])
+@pytest.mark.parametrize(
+    "state", ["Live", "Revoked", "Refused: its owner is disabled", "Canary: it opens nothing"]
+)
 def test_pasted_key_is_looked_up_and_not_repeated(app, cast, sam, caplog, state):
-    key = cast.ada.key("nightly")
+    key = cast.ada.key("nightly", is_canary="Canary" in state)
     if state == "Revoked":
         cast.ada.revoke(key)
     if "disabled" in state:
