@@ -28,14 +28,16 @@ def explain(
     state, override = status.state.capitalize(), status.override
     if override is None:
         since, fact = _by_aws(status, agreements, for_staff=for_staff)
+        if since and status.changed_at:
+            # An override may have ended after AWS reported the fact.
+            since = max(since, status.changed_at)
         moment = f" since {written_day(since)}" if since else ""
         return f"{state}{moment}: {fact}.{' No override.' if for_staff else ''}"
     by = override.by_name if for_staff else "Reflow support"
     until = f" until {_moment(override.expires_at)}" if override.expires_at else ""
-    # An override that did not change the state keeps it.
-    is_kept = status.changed_at is not None and status.changed_at < override.at
-    since = status.changed_at if is_kept and status.changed_at else override.at
-    deed = "keeps it active" if override.is_active else "keeps it inactive" if is_kept else "switched it off"
+    since = status.changed_at if status.is_kept and status.changed_at else override.at
+    off = "keeps it inactive" if status.is_kept else "switched it off"
+    deed = "keeps it active" if override.is_active else off
     told = f"{state} since {written_day(since)}: {by} {deed}{until}."
     if not for_staff:
         return told

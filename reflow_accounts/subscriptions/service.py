@@ -98,6 +98,11 @@ class SubscriptionStatus:
         return self.override is not None and self.override.is_active
 
     @property
+    def is_kept(self) -> bool:
+        """Whether the override keeps the state that the subscription had before."""
+        return bool(self.override and self.changed_at and self.changed_at < self.override.at)
+
+    @property
     def is_contradicted(self) -> bool:
         """Whether the override differs from AWS."""
         return self.override is not None and self.is_active != self.is_active_by_aws

@@ -100,7 +100,8 @@ CASES = [
 
 def status_with(licences, override):
     state = effective_state(override, licences, TODAY)
-    return SubscriptionStatus(State(state), TODAY, 1, override, tuple(licences), TODAY)
+    changed_at = override.at if override else None
+    return SubscriptionStatus(State(state), changed_at, 1, override, tuple(licences), TODAY)
 
 
 @pytest.mark.parametrize(("licences", "override", "agreement", "sentence"), CASES)
@@ -143,6 +144,13 @@ def test_override_that_changed_nothing_keeps_the_state():
     prolonged = SubscriptionStatus(State.ACTIVE, nov(2), 2, ON, (ACTIVE,), TODAY)
     told = "Active since 2 Nov 2026: Reflow support keeps it active until 30 Nov 2026 00:00 UTC."
     assert explain(prolonged, {}) == told
+
+
+def test_state_begins_when_the_override_ended():
+    lifted = SubscriptionStatus(State.ACTIVE, nov(18), 3, None, (ACTIVE,), TODAY)
+    assert explain(lifted, {}).startswith("Active since 18 Nov 2026: AWS confirmed")
+    lifted = SubscriptionStatus(State.INACTIVE, nov(18), 3, None, (ENDED,), TODAY)
+    assert explain(lifted, {}).startswith("Inactive since 18 Nov 2026: AWS ended")
 
 
 def test_members_without_admin_rights_do_not_read_the_sentence(app, cast, client):

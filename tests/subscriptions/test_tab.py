@@ -83,6 +83,13 @@ def test_deactivated_team_is_referred_to_support(cast, nina):
     assert "Contact support" in page.text
 
 
+def test_team_that_was_inactive_was_not_switched_off(cast, nina):
+    decide(cast.solo, False)
+    page = nina.page(TAB)
+    assert "Kept inactive by support" in page.text
+    assert "Switched off by support" not in page.text
+
+
 def test_listing_is_linked_only_where_it_is_set(cast, nina, another):
     from reflow_accounts.aws_settings import AwsSettings
 
