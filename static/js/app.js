@@ -195,9 +195,7 @@
   const copyOf = (id) => byId(id).content.firstElementChild.cloneNode(true);
   const noteAtTop = (note) => (dialog()?.querySelector(".dlg-body") || byId("api-keys-notes") || byId("heading")?.parentElement || byId("main")).prepend(note);
   const waiting = new WeakMap();
-  const bar = document.createElement("div");
-  bar.className = "bar";
-  bar.setAttribute("aria-hidden", "true");
+  const bar = Object.assign(document.createElement("div"), { className: "bar", ariaHidden: "true" });
   const busy = (form, is) => {
     const button = form.querySelector?.("[data-busy]");
     if (!button || is === (button.getAttribute("aria-disabled") === "true")) return;
