@@ -31,7 +31,7 @@ def ada(cast, client, clock):
 def set_up(ada, **fields):
     """Open the set-up page, enter the code of its key, and return the answer with the app."""
     page = ada.page(NEW)
-    app = AuthenticatorApp(page.with_id("setup-key")["value"])
+    app = AuthenticatorApp(page.with_id("setup-key").text)
     return ada.submit(page, ON, code=fields.get("code", app.code())), app
 
 
@@ -70,7 +70,7 @@ def test_ada_turns_it_on_and_sees_ten_recovery_codes_once(app, ada):
 def test_qr_code_and_the_setup_key_are_in_the_page_and_nowhere_else(app, cast, ada):
     answer = ada.get(NEW)
     page = parse(answer.text)
-    key = page.with_id("setup-key")["value"]
+    key = page.with_id("setup-key").text
     assert re.fullmatch("[A-Z2-7]{32}", key)
     drawing = next(svg for svg in page.all("svg") if svg["class"] == "qr")
     assert len(drawing.all("path")[0]["d"]) > 1000
@@ -78,7 +78,7 @@ def test_qr_code_and_the_setup_key_are_in_the_page_and_nowhere_else(app, cast, a
         assert key not in str(dict(cookie))
     assert answer.headers["Cache-Control"] == "no-store"
     # Looking changes nothing, and another look shows another key.
-    assert ada.page(NEW).with_id("setup-key")["value"] != key
+    assert ada.page(NEW).with_id("setup-key").text != key
     with app.app_context():
         assert cast.ada.row().totp_secret is None
 
@@ -123,21 +123,21 @@ def test_secret_and_the_codes_are_not_readable_in_the_database(app, cast, ada):
 )
 def test_code_that_is_not_the_apps_turns_nothing_on(app, cast, ada, code):
     page = ada.page(NEW)
-    key = page.with_id("setup-key")["value"]
+    key = page.with_id("setup-key").text
     answer = ada.submit(page, ON, code=code)
     assert answer.status_code == 422
     assert "This code is not correct" in answer.text
     assert "Error: " in answer.text
     # The same key again, so that the app need not be set up anew.
     again = parse(answer.text)
-    assert again.with_id("setup-key")["value"] == key
+    assert again.with_id("setup-key").text == key
     again.attributes["address"] = ON
     assert ada.submit(again, ON, code=AuthenticatorApp(key).code()).status_code == 200
 
 
 def test_spaces_in_a_code_do_not_matter(ada):
     page = ada.page(NEW)
-    code = AuthenticatorApp(page.with_id("setup-key")["value"]).code()
+    code = AuthenticatorApp(page.with_id("setup-key").text).code()
     assert ada.submit(page, ON, code=f" {code[:3]} {code[3:]} ").status_code == 200
 
 
@@ -152,7 +152,7 @@ def test_setup_that_the_page_did_not_give_is_refused(app, cast, ada, setup):
 
 def test_setup_page_is_good_for_an_hour_and_for_its_owner(app, cast, ada, clock):
     page = ada.page(NEW)
-    authenticator = AuthenticatorApp(page.with_id("setup-key")["value"])
+    authenticator = AuthenticatorApp(page.with_id("setup-key").text)
     ben = cast.ben.sign_in(app.test_client())
     sealed = next(item["value"] for item in page.all("input") if item["name"] == "setup")
     assert ben.send(ON, setup=sealed, code=authenticator.code()).status_code == 410
@@ -163,7 +163,7 @@ def test_setup_page_is_good_for_an_hour_and_for_its_owner(app, cast, ada, clock)
 
 def test_turning_it_on_twice_makes_no_second_secret(app, ada):
     page = ada.page(NEW)
-    authenticator = AuthenticatorApp(page.with_id("setup-key")["value"])
+    authenticator = AuthenticatorApp(page.with_id("setup-key").text)
     ada.submit(page, ON, code=authenticator.code())
     answer = ada.submit(page, ON, code=authenticator.code())
     assert answer.status_code == 409
