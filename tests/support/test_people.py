@@ -80,7 +80,7 @@ def test_pasted_key_is_looked_up_and_not_repeated(app, cast, sam, caplog, state)
 def test_unknown_key_is_reported(app, cast, sam, secret):
     answer = look_up(sam, secret)
     assert answer.status_code == 200
-    assert "No key is this one" in answer.text
+    assert "There is no such key" in answer.text
     assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "an unknown API key")
 
 
@@ -166,3 +166,12 @@ def test_names_and_reasons_are_text(cast, sam):
     sam.send(f"/support/keys/{key.id}/revocation", reason=evil)
     for path in (f"/support/users/{cast.ada.id}", f"/support/teams/{cast.acme.id}"):
         assert evil not in sam.get(path).text
+
+
+def test_keys_of_a_user_name_no_owner(cast, sam):
+    cast.ada.key("bait", is_canary=True)
+    page = sam.page(f"/support/users/{cast.ada.id}")
+    headings = [heading.text for heading in page.all("th") if heading["scope"] == "col"]
+    assert "Owner" not in headings
+    assert "· canary" in page.text
+    assert "Owner" in sam.page(f"/support/teams/{cast.acme.id}").text
