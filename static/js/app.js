@@ -42,6 +42,7 @@
     form.querySelector("[data-warning]").hidden = true;
     form.querySelector("[data-guard]").hidden = false;
     form.querySelector("[data-back]").focus();
+    form.querySelector("[data-guard]").scrollIntoView({ block: "nearest" });
   };
   // The pending request may create a key that would never be shown again.
   const isBusy = () => dialog()?.querySelector("[aria-disabled]");

@@ -250,3 +250,17 @@ def test_retry_after_an_unreachable_server_creates_one_key(
         expect(row_of(page, "patient")).to_have_count(1)
     finally:
         server.kill()
+
+
+def test_guard_is_in_view_in_a_low_window(open_page: OpenPage, member: Person) -> None:
+    page = open_page(viewport={"width": 360, "height": 500}, has_touch=True)
+    log_in(page, member.email)
+    open_key_list(page)
+    create_key(page, "CI")
+    page.get_by_role("button", name="Done").click()
+    foot = page.locator("dialog .dlg-foot").bounding_box()
+    warning = page.get_by_role("alert").bounding_box()
+    assert foot
+    assert warning
+    assert warning["y"] >= 0
+    assert warning["y"] + warning["height"] <= foot["y"]
