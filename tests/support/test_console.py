@@ -13,11 +13,6 @@ DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
-@pytest.fixture
-def sam(cast, client):
-    return cast.sam.sign_in(client)
-
-
 def pages(cast) -> list[str]:
     team = f"/support/teams/{cast.acme.id}"
     return ["/support", "/support?q=Acme", team, f"{team}/subscription?active=false"]

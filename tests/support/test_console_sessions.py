@@ -15,11 +15,6 @@ MINUTE = timedelta(minutes=1)
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
-@pytest.fixture
-def sam(cast, client):
-    return cast.sam.sign_in(client)
-
-
 def open_since(cast, *, proven: timedelta, active: timedelta | None) -> None:
     cast.sam.change_sessions(
         proven_at=now() - proven, support_active_at=None if active is None else now() - active

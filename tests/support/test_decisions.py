@@ -25,11 +25,6 @@ PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
 @pytest.fixture
-def sam(cast, client):
-    return cast.sam.sign_in(client)
-
-
-@pytest.fixture
 def take_in(app):
     """Have messages of AWS taken in."""
 

@@ -21,11 +21,6 @@ def expire(person):
 
 
 @pytest.fixture
-def sam(cast, client):
-    return cast.sam.sign_in(client)
-
-
-@pytest.fixture
 def deactivation(cast, sam):
     """`deactivation()`: the text of the dialog that asks to deactivate Acme."""
     path = f"/support/teams/{cast.acme.id}/subscription?active=false"

@@ -16,11 +16,6 @@ DAY = timedelta(days=1)
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
-@pytest.fixture
-def sam(cast, client):
-    return cast.sam.sign_in(client)
-
-
 def path_of(group):
     return f"/support/teams/{group.id}/subscription"
 

@@ -13,11 +13,6 @@ DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
-@pytest.fixture
-def sam(cast, client):
-    return cast.sam.sign_in(client)
-
-
 @pytest.mark.parametrize(
     ("query", "told"),
     [

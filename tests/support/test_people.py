@@ -13,11 +13,6 @@ pytestmark = pytest.mark.postgresql_later
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
-@pytest.fixture
-def sam(cast, client):
-    return cast.sam.sign_in(client)
-
-
 def look_up(sam, secret):
     return sam.submit(sam.page("/support"), "/support/keys", api_key=secret)
 

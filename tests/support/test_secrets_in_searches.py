@@ -14,11 +14,6 @@ HTMX = {"HX-Request": "true", "HX-Target": "div#support-results"}
 
 
 @pytest.fixture
-def sam(cast, client):
-    return cast.sam.sign_in(client)
-
-
-@pytest.fixture
 def secret(cast):
     return cast.ada.key("nightly").secret
 
