@@ -1,6 +1,7 @@
 """The commands for single operations: they send what the API expects and print its answer."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -99,11 +100,32 @@ def test_key_is_shown_with_its_uses_also_when_revoked(keyed, ada):
     assert shown.code == 0, shown.stderr
     assert f"Name\t{key['name']}\n" in shown.stdout
     assert "Times used\t1\n" in shown.stdout
+    assert "\nUses: 1 in 24 hours, 1 in 7 days, 1 in 30 days.\n" in shown.stdout
     assert "\tGET /api/v1/teams\t200\t" in shown.stdout
     ada.revoke(key)
     for name in (key["name"], key["id"]):
         answer = json.loads(keyed.run("keys", "show", name, "--json").stdout)
         assert (answer["name"], len(answer["uses"]), bool(answer["revoked_at"])) == (key["name"], 1, True)
+        assert answer["usage"]["last_30_days"] == 1
+
+
+def test_key_of_a_service_account_is_shown_with_its_usage(seat, listener):
+    program = {
+        "name": "GitHub Actions in acme/web",
+        "last_used_at": datetime.now(UTC).isoformat(),
+        "addresses": ["192.0.2.7"],
+        "address_count": 1,
+    }
+    counts = {"last_24_hours": 2, "last_7_days": 3, "last_30_days": 4}
+    usage = {**counts, "program_count": 1, "programs": [program]}
+    listener.says("GET", f"{ROBOTS}/usr_9/keys/key_1/usage", usage)
+    words = ("team", "service-accounts", "keys", "show", "robot", "laptop")
+
+    shown = seat.run(*words)
+    assert shown.code == 0, shown.stderr
+    assert "Uses: 2 in 24 hours, 3 in 7 days, 4 in 30 days.\n" in shown.stdout
+    assert "GitHub Actions in acme/web used it just now, from 192.0.2.7.\n" in shown.stdout
+    assert json.loads(seat.run("--json", *words).stdout)["usage"] == usage
 
 
 def test_removal_needs_a_confirmation(seat):

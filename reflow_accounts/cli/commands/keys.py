@@ -74,7 +74,7 @@ def restore_key(context: Context, name_or_id: str) -> None:
 @common_options
 @pass_context
 def show_key(context: Context, name_or_id: str, uses: int) -> None:
-    """Show one API key, also a revoked one, and its newest uses.
+    """Show one API key, also a revoked one, its usage and its newest uses.
 
     Columns of a use: time, request, status, address, and the program as it names itself.
     """

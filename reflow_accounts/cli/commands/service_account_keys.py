@@ -90,7 +90,7 @@ def restore_key(context: Context, account: str, name_or_id: str, team: str | Non
 @common_options
 @pass_context
 def show_key(context: Context, account: str, name_or_id: str, team: str | None) -> None:
-    """Show one key of the service account ACCOUNT, also a revoked one. Needs Admin rights."""
+    """Show one key of the service account ACCOUNT, also a revoked one, and its usage. Needs Admin rights."""
     client = context.client()
     list_revoke.show_key(context, client, name_or_id, _owner(client, team, account), uses=0)
 

@@ -60,30 +60,20 @@ def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: boo
 
 
 def show_key(context: Context, client: Client, name_or_id: str, owner: KeyOwner = OWN, *, uses: int) -> None:
-    """Print the facts of a key, and its newest `uses` if the user owns it. Raises CommandError."""
+    """Print the facts of a key, its usage, and its newest `uses` if the user owns it. Raises CommandError."""
     key = key_named(client, name_or_id, "all", owner)
     if "name" not in key:  # the answer for a revoked key says when it was revoked, and nothing else
         revoked = client.listing(owner.path, [("state", "revoked")])["items"]
         key = next((found for found in revoked if found.get("id") == key["id"]), key)
     is_own = owner is OWN and uses > 0
+    usage = client.ask_object("GET", f"{owner.path_of(key)}/usage")
     newest = client.listing(f"{owner.path_of(key)}/uses", limit=uses)["items"] if is_own else []
     if context.as_json:
-        document(key | ({"uses": newest} if is_own else {}))
+        document(key | {"usage": usage} | ({"uses": newest} if is_own else {}))
         return
-    creator = as_object(key.get("created_by"))
-    labels = {"id": "Id", "name": "Name", "hint": "Last four", "use_count": "Times used"}
-    pairs = [(label, clean(key.get(field))) for field, label in labels.items()]
-    pairs += [
-        ("Last used", when(key.get("last_used_at")) or "Never"),
-        ("Created", when(key.get("created_at"))),
-    ]
-    pairs += [("Created by", clean(creator.get("name") or creator.get("type")))]
-    pairs += [("Expires", when(key.get("expires_at")) or "Never")]
-    if key.get("revoked_at"):
-        pairs.append(("Revoked", when(key.get("revoked_at"))))
-    facts(pairs)
-    if newest:
-        result("")
+    facts(_facts_of(key))
+    for line in ("", *usage_lines(usage), *([""] if newest else [])):
+        result(line)
     rows = [
         (
             when(use.get("at")),
@@ -96,6 +86,21 @@ def show_key(context: Context, client: Client, name_or_id: str, owner: KeyOwner 
     ]
     if rows:
         table(_USES, rows)
+
+
+def _facts_of(key: dict[str, Any]) -> list[tuple[str, str]]:
+    creator = as_object(key.get("created_by"))
+    labels = {"id": "Id", "name": "Name", "hint": "Last four", "use_count": "Times used"}
+    pairs = [(label, clean(key.get(field))) for field, label in labels.items()]
+    pairs += [
+        ("Last used", when(key.get("last_used_at")) or "Never"),
+        ("Created", when(key.get("created_at"))),
+    ]
+    pairs += [("Created by", clean(creator.get("name") or creator.get("type")))]
+    pairs += [("Expires", when(key.get("expires_at")) or "Never")]
+    if key.get("revoked_at"):
+        pairs.append(("Revoked", when(key.get("revoked_at"))))
+    return pairs
 
 
 def rename_key(

@@ -16,7 +16,7 @@ def restore_key(client: Client, name_or_id: str, owner: KeyOwner = OWN, *, as_js
     key = _revoked_key(client, name_or_id, owner)
     restored = client.ask_object("DELETE", f"{owner.path_of(key)}/revocation")
     name = clean(restored.get("name"))
-    tell(f"The key {name} works again. It is mailed to its owner.")
+    tell(f"The key {name} works again. Its owner is told by mail.")
     if as_json:
         document(restored)
 
