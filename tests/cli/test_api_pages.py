@@ -89,7 +89,7 @@ def test_other_answers_have_no_pages(keyed, path):
 
     assert outcome.code == 2
     assert outcome.stdout == ""
-    assert "answers with no list. Leave --paginate out." in outcome.stderr
+    assert "does not answer with a list. Leave --paginate out." in outcome.stderr
 
 
 def test_refusal_of_a_list_is_printed_and_has_its_exit_code(keyed):

@@ -103,7 +103,7 @@ def test_name_and_password_reach_the_proxy_alone(terminal, proxy, tunnel, listen
 @pytest.mark.parametrize("server", [HTTP, HTTPS])
 @pytest.mark.parametrize(
     ("given", "words"),
-    [("", "wants a name and a password"), ("me:hunter2", "refuses its name and password")],
+    [("", "requires a name and a password"), ("me:hunter2", "refuses its name and password")],
     ids=["none", "wrong"],
 )
 def test_proxy_that_wants_a_password_is_named(terminal, proxy, listener, server, given, words):

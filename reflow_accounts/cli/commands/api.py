@@ -126,7 +126,7 @@ def _content_of(name: str, method: str) -> bytes:
     except OSError as error:
         raise UsageFault(f"--input {name} cannot be read ({error.strerror}).") from None
     except (ValueError, RecursionError):
-        raise UsageFault(f"--input {name} holds no JSON.") from None
+        raise UsageFault(f"--input {name} does not contain JSON.") from None
     return content
 
 
@@ -160,7 +160,7 @@ def _all_pages(client: Client, request: Request) -> dict[str, Any]:
     except UnexpectedAnswer:
         if whole:
             raise
-        raise UsageFault(f"{clean(path)} answers with no list. Leave --paginate out.") from None
+        raise UsageFault(f"{clean(path)} does not answer with a list. Leave --paginate out.") from None
     return whole
 
 

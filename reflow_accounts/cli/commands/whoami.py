@@ -29,7 +29,7 @@ def whoami(context: Context) -> None:
     client = context.client()
     me = client.ask_object("GET", "/me")
     if not isinstance(me.get("user"), dict):
-        raise Unreachable(f"{client.server} answered with something that Reflow does not write.")
+        raise Unreachable(f"{client.server} gave an answer that is not Reflow's.")
     winner, *losers = context.sources()
     if context.as_json:
         found = {"winner": _described(winner), "losers": [_described(source) for source in losers]}

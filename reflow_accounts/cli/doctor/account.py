@@ -87,7 +87,7 @@ class AccountChecks:
 
     def _inactive(self) -> Finding:
         page = f"open {self.client.server}/account/subscription"
-        return error("subscription", "active for no team, so API keys open nothing", page)
+        return error("subscription", "no team has an active subscription, so API keys are refused", page)
 
 
 def _mend(source: Source | None) -> str:

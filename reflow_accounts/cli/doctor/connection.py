@@ -63,8 +63,8 @@ class ConnectionChecks:
             end = _certificate_expiry(self.server)
         if end is None:
             if self._reply is None:
-                return warning("tls", "the certificate could not be looked at", self._show_certificate())
-            return ok("tls", "https; the certificate is trusted, its end could not be looked at")
+                return warning("tls", "the certificate could not be read", self._show_certificate())
+            return ok("tls", "https; the certificate is trusted, its end could not be read")
         if end - datetime.now(UTC) < SOON:
             return warning(
                 "tls", f"the certificate ends on {end:%Y-%m-%d}: it must be renewed", self._show_certificate()

@@ -57,7 +57,7 @@ def check_mode(path: Path, allowed: int) -> Finding:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except OSError as fault:
-        return warning("mode", f"{path} cannot be looked at ({fault.strerror})", shell("ls", "-l", path))
+        return warning("mode", f"{path} cannot be checked ({fault.strerror})", shell("ls", "-l", path))
     if os.name != "posix" or not mode & ~allowed & 0o077:
         return ok("mode", f"{path} is {mode:04o}")
     return warning("mode", f"{path} is open to others ({mode:04o})", shell("chmod", f"{allowed:o}", path))

@@ -53,7 +53,7 @@ def unreachable(server: str, proxy: Proxy | None, error: Exception) -> Unreachab
 
 def proxy_authentication(server: str, proxy: Proxy) -> Unreachable:
     """Return the error to raise when the proxy requires other credentials (status 407)."""
-    fault = "refuses its name and password" if proxy.authorization else "wants a name and a password"
+    fault = "refuses its name and password" if proxy.authorization else "requires a name and a password"
     return Unreachable(
         f"{server} cannot be reached: {proxy} {fault}. "
         f"Write them into {proxy.source}, as NAME:PASSWORD@ before the proxy's host."

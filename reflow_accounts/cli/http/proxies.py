@@ -59,7 +59,7 @@ def _parse(address: str, source: str) -> Proxy:
     except ValueError:
         host, port = "", 0
     if not host or not host.isprintable() or " " in host:
-        raise UsageFault(f"{source} is no address of a proxy. Example: http://proxy.example:3128")
+        raise UsageFault(f"{source} is not the address of a proxy. Example: http://proxy.example:3128")
     if parts.scheme != "http":
         raise UsageFault(
             f"{source} names a proxy with another protocol than http, the only one that reflow supports. "

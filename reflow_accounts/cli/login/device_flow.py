@@ -76,7 +76,9 @@ class DeviceCode:
         # The page must be no less safe than the server, and contain no user name and password.
         is_safe = scheme == "https" or (scheme == "http" and server.startswith("http:"))
         if not (is_safe and host and "@" not in host and page.isprintable()):
-            raise Unreachable(f"{server} named a page that is no web page, so it is not Reflow that answers.")
+            raise Unreachable(
+                f"{server} named a page that is not on the web, so it is not Reflow that answers."
+            )
         self.user_code, self.page = clean(user_code), clean(page)
         self.interval = _seconds(answer.get("interval"), INTERVAL, LONGEST_INTERVAL)
         self.expires_in = _seconds(answer.get("expires_in"), LONGEST_LIFE, LONGEST_LIFE)
