@@ -1,19 +1,27 @@
-"""Connects the cookie of Flask-Login with the session's row."""
+"""The signed cookie of a browser: its session, or a login between password and second factor."""
+
+import hmac
+from datetime import timedelta
 
 from flask import flash, redirect, request, session, url_for
 from flask_login import UserMixin, current_user, login_user, logout_user
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
 from reflow_accounts.auth.login import find_session, touch
 from reflow_accounts.auth.models import SessionKind, UserSession
-from reflow_accounts.database import db, login_manager
+from reflow_accounts.auth.second_factor import state_of
+from reflow_accounts.database import db, login_manager, now
 from reflow_accounts.users.models import User
 from reflow_accounts.web import error_handlers, htmx, request_logging
 from reflow_accounts.web.redirects import current_page
 
 # Flask-Login stores the session's value under this name in the signed cookie.
 VALUE = "_user_id"
+# Until when the second factor must follow the password.
+PENDING_LIFETIME = timedelta(minutes=10)
+_PENDING = "second_step"
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login is untyped
@@ -63,6 +71,25 @@ def leave() -> None:
     """Clear the cookie."""
     logout_user()
     session.clear()
+
+
+def wait_for_second_factor(user: User) -> None:
+    """Store in the browser's cookie that the password of `user` was right."""
+    session[_PENDING] = {"user": user.public_id, "state": state_of(user), "at": now().timestamp()}
+
+
+def waiting_user() -> User | None:
+    """Return the user of the pending login; None if there is none, or it has expired or ended.
+
+    It ends when a second factor is used or a credential of the user changes. A copy of the cookie
+    is useless then.
+    """
+    kept = session.get(_PENDING)
+    if not kept or now().timestamp() - kept["at"] > PENDING_LIFETIME.total_seconds():
+        return None
+    query = select(User).where(User.public_id == kept["user"], User.disabled_at.is_(None))
+    user = db.session.scalar(query)
+    return user if user and hmac.compare_digest(state_of(user), kept["state"]) else None
 
 
 def ask_to_log_in() -> Response:

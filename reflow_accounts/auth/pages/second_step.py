@@ -6,7 +6,7 @@ from functools import partial
 from flask import Blueprint, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from reflow_accounts.auth import pending_login, recovery_codes, second_factor
+from reflow_accounts.auth import login_manager, recovery_codes, second_factor
 from reflow_accounts.auth.forms import CodeForm, RecoveryCodeForm
 from reflow_accounts.auth.models import Factor
 from reflow_accounts.auth.pages.sign_in import begin, requested_page
@@ -26,14 +26,14 @@ Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 @blueprint.get("/login/code")
 def code() -> Answer:
     """Ask for the second factor."""
-    user = pending_login.waiting_user()
+    user = login_manager.waiting_user()
     return _ask(user, CodeForm(formdata=None)) if user else _start_over()
 
 
 @blueprint.post("/login/code")
 def enter_code() -> Answer:
     """Start the session if the code is right."""
-    user, form = pending_login.waiting_user(), CodeForm()
+    user, form = login_manager.waiting_user(), CodeForm()
     if user is None:
         return _start_over()
     try:
@@ -47,14 +47,14 @@ def enter_code() -> Answer:
 @blueprint.get("/login/recovery-code")
 def recovery_code() -> Answer:
     """Ask for a recovery code."""
-    user = pending_login.waiting_user()
+    user = login_manager.waiting_user()
     return _ask_recovery(RecoveryCodeForm(formdata=None)) if user else _start_over()
 
 
 @blueprint.post("/login/recovery-code")
 def enter_recovery_code() -> Answer:
     """Start the session if the recovery code is right, and use the code."""
-    user, form = pending_login.waiting_user(), RecoveryCodeForm()
+    user, form = login_manager.waiting_user(), RecoveryCodeForm()
     if user is None:
         return _start_over()
     try:

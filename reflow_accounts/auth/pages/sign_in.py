@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from reflow_accounts.auth import known_devices, login_manager, passkeys, pending_login, second_factor
+from reflow_accounts.auth import known_devices, login_manager, passkeys, second_factor
 from reflow_accounts.auth import login as login_service
 from reflow_accounts.auth.forms import CredentialForm, LoginForm
 from reflow_accounts.auth.models import Factor, SessionKind
@@ -122,7 +122,7 @@ def sign_in(user: User, *first: Factor) -> AnyResponse:
     """Start a session after the first factor, or ask for the second factor if `user` needs one; commit."""
     if not second_factor.is_asked_for(user):
         return begin(user, *first)
-    pending_login.wait_for(user)
+    login_manager.wait_for_second_factor(user)
     db.session.commit()
     return redirect(url_for("public.second_step.code", next=requested_page()), 303)
 
