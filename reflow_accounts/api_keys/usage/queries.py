@@ -201,23 +201,24 @@ def _rolled_up_ranges(
 def _conditions_of(ranges: Sequence[Any]) -> Iterator[ColumnElement[bool]]:
     """Yield conditions on ids for these ranges, so that the database never reads the whole log.
 
-    A range with several uses is one condition. Consecutive single uses share one: a key that is used rarely
-    has hundreds of ranges of one use.
+    A range of three uses or more is one condition, and its part of the log is read. Of one or two uses, the
+    range has the ids; consecutive ones share a condition: a key that is used rarely has hundreds of them.
     """
-    single: list[Any] = []
+    few: list[Any] = []
     for row in ranges:
-        if row.uses == 1:
-            single.append(row)
+        if row.uses <= 2:
+            few.append(row)
             continue
-        if single:
-            yield _is_one_of(single)
-            single = []
+        if few:
+            yield _is_one_of(few)
+            few = []
         yield and_(Use.id.between(row.first_id, row.last_id), Use.at.between(row.first_at, row.last_at))
-    if single:
-        yield _is_one_of(single)
+    if few:
+        yield _is_one_of(few)
 
 
-def _is_one_of(single: list[Any]) -> ColumnElement[bool]:
+def _is_one_of(few: list[Any]) -> ColumnElement[bool]:
+    ids = {id_ for row in few for id_ in (row.first_id, row.last_id)}
     # The times let PostgreSQL skip partitions.
-    period = Use.at.between(min(row.first_at for row in single), max(row.last_at for row in single))
-    return and_(Use.id.in_([row.first_id for row in single]), period)
+    period = Use.at.between(min(row.first_at for row in few), max(row.last_at for row in few))
+    return and_(Use.id.in_(ids), period)

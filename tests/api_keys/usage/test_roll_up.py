@@ -52,6 +52,21 @@ def test_uses_far_apart_in_the_log_are_listed(app, keys):
     assert log.listed(app, keys, limit=2, before=70_001) == [70_000, 1]
 
 
+@on("postgresql")
+def test_totals_of_many_keys_are_updated_in_place(app):
+    uses = "INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent) "
+    uses += "SELECT id, now(), 'GET', '/', 200, 'accepted', '', '' FROM generate_series(100001, 102000) AS id"
+    pages = []
+    for _ in range(10):
+        with app.app_context():
+            db.session.execute(text(uses))
+            db.session.commit()
+        log.fold(app)
+        with app.app_context():
+            pages.append(db.session.scalar(text("SELECT pg_relation_size('use_totals') / 8192")))
+    assert pages[-1] <= 2 * pages[0]
+
+
 def test_folded_and_new_uses_are_counted_together(app, keys):
     for _ in range(3):
         log.append(app, keys[0], now())
