@@ -108,6 +108,7 @@ def _prepare_sqlite(connection: sqlite3.Connection) -> None:
         if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:  # a backup that is checked
             raise
     connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {sqlite_file.CHECKPOINT_PAGES}")
 
 
 def _prepare_postgresql(connection: psycopg.Connection) -> None:

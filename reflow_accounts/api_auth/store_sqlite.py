@@ -71,6 +71,7 @@ class SqliteStore:
             opened.execute("PRAGMA journal_mode = WAL")
             opened.execute(f"PRAGMA synchronous = {self._synchronous}")
             opened.execute("PRAGMA cache_size = -16000")
+            opened.execute(f"PRAGMA wal_autocheckpoint = {sqlite_file.CHECKPOINT_PAGES}")
         except sqlite3.Error:
             opened.close()
             raise
