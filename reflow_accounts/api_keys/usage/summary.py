@@ -90,22 +90,28 @@ def counts_since(key_id: int, times: Sequence[datetime]) -> list[int]:
         )
     )
     sums = db.session.execute(whole.where(*of_key, UsageRange.last_at >= min(times))).one()
+    new = select(*(func.count().filter(Use.at >= since) for since in times))
+    new = new.where(Use.key_id == key_id, Use.id > rolled, Use.at >= min(times))
+    counts = zip(sums, db.session.execute(new).one(), times, strict=True)
     return [
-        int(found) + _count_in_parts(key_id, since, rolled) for found, since in zip(sums, times, strict=True)
+        int(found) + later + _count_in_ranges_around(key_id, since, rolled) for found, later, since in counts
     ]
 
 
-def _count_in_parts(key_id: int, since: datetime, rolled: int) -> int:
-    """Count the uses since a time that are in no range which begins later: at its edge, and not rolled up."""
-    edges = select(UsageRange.first_id, UsageRange.last_id).where(
+def _count_in_ranges_around(key_id: int, since: datetime, rolled: int) -> int:
+    """Count the uses since a time in the ranges that begin before it and end later."""
+    ranges = select(UsageRange.count, UsageRange.first_id, UsageRange.last_id).where(
         UsageRange.key_id == key_id,
         UsageRange.fold <= rolled,
         UsageRange.first_at < since,
         UsageRange.last_at >= since,
     )
-    parts = [Use.id.between(first, last) for first, last in db.session.execute(edges)]
     count = select(func.count()).select_from(Use).where(Use.key_id == key_id, Use.at >= since)
-    return sum(db.session.scalar(count.where(part)) or 0 for part in (*parts, Use.id > rolled))
+    return sum(
+        # Of two uses, one is before and one after.
+        1 if uses == 2 else db.session.scalar(count.where(Use.id.between(first, last))) or 0
+        for uses, first, last in db.session.execute(ranges).all()
+    )
 
 
 def _programs(key_id: int, since: datetime) -> list[ProgramUse]:

@@ -82,6 +82,19 @@ def test_summary_says_what_the_log_says(app, cast, api):
     assert ordered == sorted(ordered, reverse=True)
 
 
+def test_uses_on_both_sides_of_a_period_are_told_apart(app, cast, api):
+    ada, key = api(cast.ada.session()), cast.ada.key()
+    number, moment = log.number_of(app, key.id), timedelta(minutes=5)
+    for days in (30, 7, 1):
+        edge = timedelta(days=days)
+        for number_of_uses in (1, 2, 3):
+            ages = (edge - moment, edge + moment, edge + 2 * moment)[:number_of_uses]
+            append(app, number, *((age, CI, "192.0.2.1") for age in reversed(ages)))
+            log.fold(app)
+    shown = ada.get(f"/keys/{key.id}/usage").json
+    assert [shown[name] for name in ("last_24_hours", "last_7_days", "last_30_days")] == [3, 9, 15]
+
+
 @pytest.mark.postgresql_later
 def test_dialog_says_in_words_who_uses_the_key(app, cast, client):
     key = cast.ada.key("CI")
