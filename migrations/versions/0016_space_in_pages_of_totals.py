@@ -1,6 +1,7 @@
 """space in the pages of use_totals, so that PostgreSQL updates a row in place and its index stays as it is.
 
-The old code works with the new schema: nothing that it sees changes.
+The old code works with the new schema: nothing that it sees changes. Pages that are there stay as they are;
+`VACUUM FULL use_totals` rewrites them, and locks the table meanwhile.
 """
 
 from alembic import op

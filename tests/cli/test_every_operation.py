@@ -100,7 +100,7 @@ def test_key_is_shown_with_its_uses_also_when_revoked(keyed, ada):
     assert shown.code == 0, shown.stderr
     assert f"Name\t{key['name']}\n" in shown.stdout
     assert "Times used\t1\n" in shown.stdout
-    assert "\nUses: 1 in 24 hours, 1 in 7 days, 1 in 30 days.\n" in shown.stdout
+    assert "Uses\t1 in 24 hours, 1 in 7 days, 1 in 30 days\n" in shown.stdout
     assert "\tGET /api/v1/teams\t200\t" in shown.stdout
     ada.revoke(key)
     for name in (key["name"], key["id"]):
@@ -123,8 +123,9 @@ def test_key_of_a_service_account_is_shown_with_its_usage(seat, listener):
 
     shown = seat.run(*words)
     assert shown.code == 0, shown.stderr
-    assert "Uses: 2 in 24 hours, 3 in 7 days, 4 in 30 days.\n" in shown.stdout
-    assert "GitHub Actions in acme/web used it just now, from 192.0.2.7.\n" in shown.stdout
+    assert "Uses\t2 in 24 hours, 3 in 7 days, 4 in 30 days\n" in shown.stdout
+    at = program["last_used_at"]
+    assert f"Used by\tGitHub Actions in acme/web, {at}, from 192.0.2.7\n" in shown.stdout
     assert json.loads(seat.run("--json", *words).stdout)["usage"] == usage
 
 

@@ -64,7 +64,7 @@ class ConnectionChecks:
         if end is None:
             if self._reply is None:
                 return warning("tls", "the certificate could not be read", self._show_certificate())
-            return ok("tls", "https; the certificate is trusted, its end could not be read")
+            return ok("tls", "https; the certificate is trusted, its expiry date could not be read")
         if end - datetime.now(UTC) < SOON:
             return warning(
                 "tls", f"the certificate ends on {end:%Y-%m-%d}: it must be renewed", self._show_certificate()

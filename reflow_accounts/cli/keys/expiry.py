@@ -36,7 +36,7 @@ def end_of(text: str | None, option: str = "--expires") -> str | None:
         return _written(_end_of_day(text) if len(text) == len("2027-03-31") else datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise UsageFault(
-            f"{option} {text} is not an end. Write 30d, a date such as 2027-03-31, or a time with a zone "
+            f"{option} {text} is not a valid end. Write 30d, a date such as 2027-03-31, or a time with a zone "
             "such as 2027-03-31T12:00:00Z."
         ) from None
 

@@ -13,7 +13,7 @@ from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.http.json_values import as_object
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
 from reflow_accounts.cli.keys.restore import restore_hint
-from reflow_accounts.cli.keys.usage import usage_lines
+from reflow_accounts.cli.keys.usage import usage_facts, usage_lines
 from reflow_accounts.cli.output import document, facts, moment, result, say, tell
 from reflow_accounts.cli.tables import ID, Column, table, when
 from reflow_accounts.cli.text import clean, time_in
@@ -71,9 +71,9 @@ def show_key(context: Context, client: Client, name_or_id: str, owner: KeyOwner 
     if context.as_json:
         document(key | {"usage": usage} | ({"uses": newest} if is_own else {}))
         return
-    facts(_facts_of(key))
-    for line in ("", *usage_lines(usage), *([""] if newest else [])):
-        result(line)
+    facts([*_facts_of(key | usage), *usage_facts(usage)])
+    if newest:
+        result("")
     rows = [
         (
             when(use.get("at")),

@@ -77,7 +77,7 @@ class DeviceCode:
         is_safe = scheme == "https" or (scheme == "http" and server.startswith("http:"))
         if not (is_safe and host and "@" not in host and page.isprintable()):
             raise Unreachable(
-                f"{server} named a page that is not on the web, so it is not Reflow that answers."
+                f"{server} named a page that is not a safe web address, so it is not Reflow that answers."
             )
         self.user_code, self.page = clean(user_code), clean(page)
         self.interval = _seconds(answer.get("interval"), INTERVAL, LONGEST_INTERVAL)
