@@ -26,19 +26,19 @@ BATCH = 10_000
 KEYS_OF_ONE_USER = 100
 USES_AT_ONCE = 500_000
 
-# A year's uses, evenly, in order of time; the key by a multiplicative hash, so that neighbours differ.
+# Uses, evenly, in order of time; the key by a multiplicative hash, so that neighbours differ.
 _SQLITE_USES = """
 WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :first + :many)
 INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
 SELECT :key + (i * 2654435761) % :keys,
-       strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ((:total - i) * 31536000.0 / :total) || ' seconds') || '000',
+       strftime('%Y-%m-%d %H:%M:%f', 'now', '-' || ((:total - i) * :seconds / :total) || ' seconds') || '000',
        'GET', '/api/v1/me', 200, 'accepted', '192.0.2.1', 'reflow/0.1.0 (linux)'
 FROM n
 """
 _POSTGRESQL_USES = """
 INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
 SELECT :key + (i * 2654435761) % :keys,
-       now() - make_interval(secs => (CAST(:total AS bigint) - i) * 31536000.0 / :total),
+       now() - make_interval(secs => (CAST(:total AS bigint) - i) * CAST(:seconds AS float) / :total),
        'GET', '/api/v1/me', 200, 'accepted', '192.0.2.1', 'reflow/0.1.0 (linux)'
 FROM generate_series(CAST(:first AS bigint), CAST(:first AS bigint) + :many - 1) AS i
 """
@@ -98,8 +98,10 @@ def _keys(user_id: int, number: int) -> Iterator[tuple[dict[str, object], str]]:
         )
 
 
-def add_uses(app: Flask, number: int, of: range | None = None, *, with_backlog: bool = False) -> None:
-    """Append uses, spread over the last year and the keys with these numbers (all), and roll them up.
+def add_uses(
+    app: Flask, number: int, of: range | None = None, *, days: float = 365, with_backlog: bool = False
+) -> None:
+    """Append uses, spread over the last days (a year) and the keys with these numbers (all), and roll them up.
 
     `with_backlog` leaves them to the background jobs that collect clients and extend hash chains.
     """
@@ -112,7 +114,14 @@ def add_uses(app: Flask, number: int, of: range | None = None, *, with_backlog: 
         statement = _SQLITE_USES if is_sqlite else _POSTGRESQL_USES
         for first in range(0, number, USES_AT_ONCE):
             many = min(USES_AT_ONCE, number - first)
-            values = {"first": first, "many": many, "total": number, "key": of.start, "keys": len(of)}
+            values: dict[str, float] = {
+                "first": first,
+                "many": many,
+                "total": number,
+                "key": of.start,
+                "keys": len(of),
+            }
+            values["seconds"] = days * 86_400.0
             db.session.execute(text(statement), values)
             db.session.commit()
         roll_up()

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from bench import databases
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.usage.queries import usage_counts_of
 from reflow_accounts.auth.login import start_session
 from reflow_accounts.auth.login_manager import VALUE
 from reflow_accounts.auth.models import Factor, SessionKind
@@ -78,11 +79,17 @@ def middle_key(app: Flask) -> int:
         return (db.session.scalar(select(func.max(ApiKey.id))) or 1) // 2 + 1
 
 
+def _uses_of_middle_key(app: Flask) -> int:
+    middle = middle_key(app)
+    with app.app_context():
+        return usage_counts_of([middle])[middle].count or 1
+
+
 def measure(small: tuple[Path, str], grown: tuple[Path, str]) -> None:
     """Print each page's time on both databases, and the ratio; each is a folder and an address.
 
-    The grown one is there. The small one is filled here, with a use of each key, and more of the reader's keys,
-    so that its lists are as long as those of the grown one.
+    The grown one is there. The small one is filled here, with a use of each key, and as many a day of each of the
+    reader's keys as the grown one has, so that lists and charts are as long.
     """
     app = databases.application(databases.environ_of(*small))
     # Every page that support staff look at is audited and logged.
@@ -90,8 +97,10 @@ def measure(small: tuple[Path, str], grown: tuple[Path, str]) -> None:
     databases.add_keys(app, SMALL_KEYS, small[0] / "secrets")
     first = middle_key(app) // databases.KEYS_OF_ONE_USER * databases.KEYS_OF_ONE_USER + 1
     databases.add_uses(app, SMALL_KEYS)
-    databases.add_uses(app, SMALL_USES, range(first, first + databases.KEYS_OF_ONE_USER))
     apps = app, databases.application(databases.environ_of(*grown))
+    keys = range(first, first + databases.KEYS_OF_ONE_USER)
+    days = 365 * SMALL_USES / len(keys) / _uses_of_middle_key(apps[1])
+    databases.add_uses(app, SMALL_USES, keys, days=min(days, 365))
     readers = [Reader.of(app, place[0] / "secrets") for app, place in zip(apps, (small, grown), strict=True)]
     for path in PATHS:
         took: list[list[tuple[float, float]]] = [[], []]
