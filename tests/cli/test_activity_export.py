@@ -40,6 +40,9 @@ def test_export_replaces_a_file_only_with_force(keyed, tmp_path):
     assert keyed.run("activity", "--event", "requests", "--export", str(file), "--force").code == 0
     with file.open(newline="", encoding="utf-8") as lines:
         assert {line["Event"] for line in csv.DictReader(lines)} <= {"API key used", "API key refused"}
+    checked = keyed.run("activity", "verify", str(file))
+    assert checked.code == 1
+    assert "only those have hash chains" in checked.stderr
 
 
 def test_export_that_fails_leaves_no_file(keyed, tmp_path):

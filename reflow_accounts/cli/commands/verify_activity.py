@@ -29,6 +29,10 @@ class Tampered(Exception):
     """The file is not as the server wrote it; the message says where."""
 
 
+class NotJsonLines(Tampered):
+    """The file does not begin as JSON Lines do."""
+
+
 @click.command()
 @click.argument("file", shell_complete=complete_file_name)
 @click.option(
@@ -47,6 +51,11 @@ def verify(context: Context, file: str, head: str | None) -> None:
             result = check(lines, head)
     except OSError as error:
         raise CommandError(f"{file} cannot be read: {error.strerror}.") from None
+    except NotJsonLines:
+        raise CommandError(
+            f"{file} is not an export as JSON Lines, and only those have hash chains. "
+            "Export with reflow activity --export NAME.jsonl."
+        ) from None
     except Tampered as fault:
         raise CommandError(f"{file} was changed or is incomplete: {fault}") from None
     if context.as_json:
@@ -88,6 +97,8 @@ def _sealed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         try:
             line = json.loads(raw)
         except ValueError:
+            if number == 0:
+                raise NotJsonLines from None
             raise Tampered(f"line {number + 1} is not JSON.") from None
         if not isinstance(line, dict):
             raise Tampered(f"line {number + 1} is not a JSON object.")
