@@ -50,5 +50,5 @@ def test_bad_end_is_a_wrong_use(here, listener, when):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     outcome = here.run("keys", "create", "CI", "--expires", when)
     assert outcome.code == 2
-    assert f"--expires {when} is no end." in outcome.stderr
+    assert f"--expires {when} is not a valid end." in outcome.stderr
     assert listener.asked == []
