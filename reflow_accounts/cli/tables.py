@@ -110,9 +110,14 @@ def when(time: object) -> str:
     if not text or not is_terminal(sys.stdout):
         return text
     try:
-        seconds = (datetime.fromisoformat(text) - datetime.now(UTC)).total_seconds()
+        return relative(datetime.fromisoformat(text))
     except (ValueError, TypeError):
         return text
+
+
+def relative(time: datetime) -> str:
+    """Return how long ago `time` was, or how soon it will be: "2 hours ago". Raises TypeError without a zone."""
+    seconds = (time - datetime.now(UTC)).total_seconds()
     for length, unit in _UNITS:
         if (number := int(abs(seconds) // length)) >= (2 if length > 86400 else 1):
             amount = f"{number} {unit}{'' if number == 1 else 's'}"

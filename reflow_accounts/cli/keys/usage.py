@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from reflow_accounts.cli.http.json_values import objects_in
-from reflow_accounts.cli.tables import when
+from reflow_accounts.cli.tables import relative, when
 from reflow_accounts.cli.text import clean, time_in
 
 # Programs, and addresses of each, that are named.
 _MOST_PROGRAMS, _MOST_ADDRESSES = 10, 3
-_UNITS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 
 
 def usage_lines(usage: dict[str, Any]) -> list[str]:
@@ -61,10 +60,5 @@ def _addresses(program: dict[str, Any]) -> str:
 
 def _ago(program: dict[str, Any]) -> str:
     last = time_in(program, "last_used_at")
-    if last is None:
-        return "at an unknown time"
-    passed = datetime.now(UTC) - last
-    for unit, name in _UNITS:
-        if number := max(passed // unit, 0):
-            return f"{number} {name}{'' if number == 1 else 's'} ago"
-    return "just now"
+    # The server's clock may be ahead.
+    return relative(min(last, datetime.now(UTC))) if last else "at an unknown time"
