@@ -120,8 +120,8 @@ def add_uses(
                 "total": number,
                 "key": of.start,
                 "keys": len(of),
+                "seconds": days * 86_400.0,
             }
-            values["seconds"] = days * 86_400.0
             db.session.execute(text(statement), values)
             db.session.commit()
         roll_up()

@@ -19,8 +19,9 @@ from reflow_accounts.web.redirects import current_page
 
 # Flask-Login stores the session's value under this name in the signed cookie.
 VALUE = "_user_id"
-# Until when the second factor must follow the password.
+# How long after the password the second factor is accepted.
 PENDING_LIFETIME = timedelta(minutes=10)
+# The pending login in the signed cookie; `enter` clears it with the rest.
 _PENDING = "second_step"
 
 
