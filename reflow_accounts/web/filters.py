@@ -49,12 +49,18 @@ def day_or_today(context: Context, at: datetime) -> str:
 @pass_context
 def day_or_time(context: Context, at: datetime) -> str:
     """Return the date of an end in the user's time zone; within a day of now the exact time."""
-    return exact(at) if abs(at - now()) < _DAY else day(context, at)
+    return _exact_in_html(at) if abs(at - now()) < _DAY else day(context, at)
 
 
 def exact(at: datetime) -> str:
     """Return the exact time: 2026-11-23 16:40:51 UTC."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _exact_in_html(at: datetime) -> Markup:
+    """Return the exact time in HTML that breaks between date and time only, not at hyphens."""
+    parts = exact(at).split(" ", 1)
+    return Markup(" ").join(Markup('<span class="nowrap">{}</span>').format(part) for part in parts)
 
 
 def rfc3339(at: datetime | None) -> str | None:
@@ -92,6 +98,7 @@ def _count(number: int, unit: str) -> str:
 
 def init_app(app: Flask) -> None:
     """Register the filters and globals of templates."""
-    for name in (ago, day, day_or_time, day_or_today, exact, thousands, initials, written_day):
+    for name in (ago, day, day_or_time, day_or_today, thousands, initials, written_day):
         app.jinja_env.filters[name.__name__] = name
+    app.jinja_env.filters["exact"] = _exact_in_html
     app.jinja_env.globals.update(time_tag=time_tag)
