@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from flask import Flask, Response, request
 
+from reflow_accounts.web.redirects import current_page
+
 # Layouts of a page that opens as a dialog, by the target of the request.
 _SHEETS = {"modal": "layouts/dialog.html", "dialog-panel": "layouts/dialog_panel.html"}
 
@@ -24,6 +26,11 @@ def target() -> str:
 def is_dialog() -> bool:
     """Return whether the response is swapped into a dialog."""
     return target() in _SHEETS
+
+
+def is_part() -> bool:
+    """Return whether the response updates a part of the page; False when it replaces all below the header."""
+    return is_htmx() and target() != "main"
 
 
 @dataclass(frozen=True)
@@ -75,15 +82,29 @@ def go_to(address: str) -> Response:
     return Response(status=401, headers={"HX-Redirect": address})
 
 
+def _redirect_by_htmx(response: Response) -> None:
+    """Make htmx load the page that a form leads to, with its header and URL, instead of swapping it in."""
+    address = response.headers.pop("Location")
+    # Assigning the URL of the same page with another fragment would load nothing.
+    if address.partition("#")[0] == current_page():
+        response.headers["HX-Refresh"] = "true"
+    else:
+        response.headers["HX-Redirect"] = address
+    response.status_code = 200
+    response.set_data(b"")
+
+
 def init_app(app: Flask) -> None:
-    """Pass the layouts to templates, and add `Vary` so that caches do not mix pages with fragments."""
+    """Pass the layouts to templates, redirect forms, and add `Vary` so that caches do not mix pages with fragments."""
 
     @app.context_processor
     def frames() -> dict[str, object]:
         return vars(Frame.of_request())
 
     @app.after_request
-    def vary(response: Response) -> Response:
+    def adapt(response: Response) -> Response:
+        if is_htmx() and request.method == "POST" and "Location" in response.headers:
+            _redirect_by_htmx(response)
         if response.mimetype == "text/html":
             response.vary.update(("HX-Request", "HX-Target"))
         return response

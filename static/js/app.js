@@ -8,6 +8,7 @@
     const form = document.querySelector("[data-unsaved]");
     return form && !form.elements.saved.checked ? form : null;
   };
+  const copyButton = () => document.querySelector("main [data-unsaved] [data-copy]");
 
   // One message per action. It is cleared, so that screen readers do not find it later.
   const clearing = new Map();
@@ -72,16 +73,17 @@
       });
       arrived.showModal();
     }
-    // The button was removed with its row: focus the heading of its section, or of the page.
     const part = detail.ctx?.target?.id && byId(detail.ctx.target.id);
-    if (document.activeElement === document.body) byId(part?.getAttribute("aria-labelledby") || "heading")?.focus();
+    if (part?.id === "main") modal.replaceChildren();
+    enhance();
+    // The button was removed with its row: focus the heading of its section, or of the page.
+    if (document.activeElement === document.body) (copyButton() || byId(part?.getAttribute("aria-labelledby") || "heading"))?.focus();
     // A form of an old session, which keeps what was typed, gets the token of the session of now.
     for (const place of document.querySelectorAll("[data-token]")) {
       for (const field of document.getElementsByName("csrf_token")) field.value = place.dataset.token;
     }
     const announced = part?.dataset?.announce;
     if (announced) say(announced);
-    enhance();
   });
   document.addEventListener("close-dialog", ({ detail }) => finish(detail.message));
 
@@ -117,9 +119,7 @@
     }
   };
   addEventListener("beforeunload", (event) => { if (unsaved()) event.preventDefault(); });
-  document.addEventListener("focusin", ({ target }) => {
-    if (target.matches("[data-unsaved] textarea")) target.select();
-  });
+  document.addEventListener("focusin", ({ target }) => { if (target.matches("[data-unsaved] textarea")) target.select(); });
 
   // --- Clicks and submits --------------------------------------------------------------------------
 
@@ -165,9 +165,7 @@
     if (save) save.toggleAttribute("data-changed", !target.selectedOptions[0].defaultSelected);
   });
   // Buttons with their own formaction bypass htmx, so that the browser downloads the file.
-  document.addEventListener("submit", (event) => {
-    if (event.submitter?.hasAttribute("formaction")) event.stopPropagation();
-  }, true);
+  document.addEventListener("submit", (event) => { if (event.submitter?.hasAttribute("formaction")) event.stopPropagation(); }, true);
   document.addEventListener("submit", (event) => {
     if (!event.target.matches("[data-unsaved]")) return;
     if (unsaved()) {
@@ -206,15 +204,10 @@
     [button.textContent, button.dataset.busy] = [button.dataset.busy, button.textContent];
   };
   document.addEventListener("htmx:before:request", ({ target, detail }) => {
-    for (const note of document.querySelectorAll("[data-failure]")) note.remove();
+    document.querySelectorAll("[data-failure]").forEach((note) => note.remove());
     busy(target, true);
-    waiting.set(detail.ctx, {
-      form: target,
-      timers: [
-        setTimeout(() => document.body.append(bar), 150),
-        setTimeout(() => say("Still working…"), 1000),
-      ],
-    });
+    const timers = [setTimeout(() => document.body.append(bar), 150), setTimeout(() => say("Still working…"), 1000)];
+    waiting.set(detail.ctx, { form: target, timers });
   });
   document.addEventListener("htmx:finally:request", ({ detail }) => {
     const { form, timers } = waiting.get(detail.ctx) || { timers: [] };
@@ -270,16 +263,20 @@
     [words.textContent, next.textContent, next.dataset.next] = [advice, label, todo];
     next.hidden = false;
   };
-  const recover = async (key) => {
+  const recover = (key) => {
     const keys = byId("api-keys-table")?.dataset.keys;
     if (key && keys) return htmx.ajax("GET", `${keys}/${key}/replacement`, { target: "#dialog-panel", headers: { "HX-Target": "div#dialog-panel" } });
-    await htmx.ajax("GET", location.pathname + location.search, { target: "#main" });
-    const note = copyOf("recovered");
-    finish(note.textContent.trim());
-    noteAtTop(note);
+    if (key) return location.assign(`/account/api-keys/${key}/replacement`);
+    history.replaceState({ recovered: true }, "", failed.dataset.done || location.href);
+    location.reload();
   };
-  document.addEventListener("htmx:response:error", fail);
-  document.addEventListener("htmx:error", fail);
+  if (history.state?.recovered) {
+    history.replaceState(null, "");
+    noteAtTop(copyOf("recovered"));
+    byId("heading")?.focus();
+    say("It was done");
+  }
+  for (const name of ["htmx:response:error", "htmx:error"]) document.addEventListener(name, fail);
 
   // --- Elements that need a script ------------------------------------------------------
 
@@ -296,5 +293,5 @@
     for (const form of document.querySelectorAll("[data-unsaved]")) form.elements.saved.required = false;
   };
   enhance();
-  document.querySelector("main [data-unsaved] [data-copy]")?.focus();
+  copyButton()?.focus();
 })();

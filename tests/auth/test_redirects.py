@@ -77,6 +77,27 @@ def test_form_of_htmx_without_a_session_keeps_what_was_typed(cast, client):
 
 
 @pytest.mark.parametrize(
+    ("shown", "header"), [("/account/profile", "HX-Refresh"), ("/account/team", "HX-Redirect")]
+)
+def test_form_of_htmx_loads_the_page_that_it_leads_to(cast, client, shown, header):
+    """With its header and URL; a page at the same URL would not be loaded by a redirect to another fragment."""
+    cast.ada.sign_in(client)
+    answer = client.post(
+        "/account/profile",
+        data={"csrf_token": client.csrf_token(), "full_name": "Ada P", "email": cast.ada.email}
+        | {"appearance": "device", "time_zone": "UTC"},
+        headers={
+            "HX-Request": "true",
+            "HX-Target": "main#main",
+            "HX-Current-URL": f"http://localhost{shown}",
+        },
+    )
+    assert answer.status_code == 200
+    assert answer.text == ""
+    assert answer.headers.get(header) == ("true" if header == "HX-Refresh" else "/account/profile")
+
+
+@pytest.mark.parametrize(
     "shown", ["http://[", "http://localhost//evil.example", "http://localhost/\\evil.example", "x"]
 )
 def test_page_that_htmx_names_leads_nowhere_else_either(cast, client, shown):

@@ -164,7 +164,7 @@ def ask_api(row: Row, program: Api, ids: Mapping[str, str], cast: Cast) -> TestR
 def letter_of(answer: TestResponse) -> str:
     """Return the letter of the matrix for a response."""
     place = answer.headers.get("Location", "") or answer.headers.get("HX-Redirect", "")
-    if answer.status_code in (303, 401) and place.partition("?")[0] == "/login":
+    if place.partition("?")[0] == "/login":
         return "L"
     # A form that htmx sent stays on its page, with a link to the log-in page.
     if answer.status_code == 401 and "Your session ended" in answer.text and 'href="/login"' in answer.text:

@@ -1,6 +1,7 @@
 """Forms whose answer is lost on the way: the page finds out what happened, and says nothing that it does not know."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,7 +12,8 @@ from reflow_accounts.teams.members import leave
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import memberships_of
 from tests import factories
-from tests.factories import Person
+from tests.factories import Group, Person
+from tests.helpers.authenticator_app import AuthenticatorApp
 from tests.helpers.faulty_proxy import Exchange, FaultyProxy, at, pass_on, says
 from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
@@ -118,6 +120,83 @@ def test_other_forms_find_out_too(page: Page, proxy: FaultyProxy, live: LiveServ
     proxy.always = pass_on
     page.get_by_role("button", name="Log in").click()
     log_in(page, member.email, "a kettle on the moon 17")
+
+
+def rename_oneself(page: Page) -> None:
+    page.goto("/account/profile")
+    page.get_by_label("Full name").fill("Renamed Person")
+    page.get_by_role("button", name="Save changes").click()
+
+
+def rename_team(page: Page) -> None:
+    page.goto("/account/team")
+    page.get_by_role("button", name="Rename team").click()
+    page.get_by_label("Team name").fill("Renamed Team")
+    page.get_by_role("button", name="Save name").click()
+
+
+def turn_on_second_factor(page: Page) -> None:
+    page.goto("/account/security/second-factor/new")
+    phone = AuthenticatorApp(page.get_by_role("textbox", name="Setup key").input_value())
+    page.get_by_role("textbox", name="Authentication code").fill(phone.code())
+    page.get_by_role("button", name="Turn on").click()
+
+
+def leave_team(page: Page) -> None:
+    page.goto("/account/team")
+    page.get_by_role("button", name="Leave team").click()
+    page.get_by_role("alertdialog").get_by_role("button", name="Leave team").click()
+
+
+@pytest.mark.parametrize(
+    ("send", "seen"),
+    [
+        (rename_oneself, "Renamed Person"),
+        (rename_team, "Renamed Team"),
+        (turn_on_second_factor, "10 of your recovery codes are left"),
+        (leave_team, "You are not in a team"),
+    ],
+)
+def test_forms_that_change_the_whole_page_find_out_too(
+    page: Page,
+    proxy: FaultyProxy,
+    live: LiveServer,
+    member: Person,
+    send: Callable[[Page], None],
+    seen: str,
+) -> None:
+    with live.app.app_context():
+        [team] = [membership.team for membership in memberships_of(member.row())]
+        group = Group(live.app, team.public_id, team.name)
+    group.add(factories.person(live.app), Rights.ADMIN)
+    proxy.always = at("POST ", swallow)
+    send(page)
+    expect(page.get_by_role("heading", name="It was done")).to_be_visible()
+    expect(page.get_by_text(seen).first).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_profile_that_was_not_saved_keeps_what_was_typed(page: Page, proxy: FaultyProxy) -> None:
+    proxy.always = at("POST ", lambda exchange: None)
+    rename_oneself(page)
+    expect(page.get_by_role("alert")).to_contain_text("Reflow has not done it")
+    expect(page.get_by_label("Full name")).to_have_value("Renamed Person")
+    proxy.always = pass_on
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Profile saved")).to_be_visible()
+    expect(page.get_by_role("link", name="Renamed Person")).to_be_visible()
+
+
+def test_key_of_a_page_of_its_own_is_found_too(page: Page, proxy: FaultyProxy) -> None:
+    page.goto("/account/api-keys/new")
+    page.get_by_role("textbox", name="Name", exact=True).fill("ci-deploy")
+    proxy.always = at("POST /account/api-keys", swallow)
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_role("heading", name="The key was created, but not shown")).to_be_visible()
+    proxy.always = pass_on
+    page.get_by_role("button", name="Revoke it and create another").click()
+    assert secret_of(page).startswith("rfk_")
+    expect(page).to_have_title(re.compile("^Your new API key"))
 
 
 def test_unavailable_database_is_named_with_a_number_for_support(page: Page, proxy: FaultyProxy) -> None:

@@ -120,7 +120,7 @@ def revoke(context: Context, key_id: str) -> Answer:
     db.session.commit()
     # The new key of this name may work on.
     label = f"Previous key of {key.name}" if key.replaced_at else key.name
-    if not htmx.is_htmx():
+    if not htmx.is_part():
         flash(f"{key.public_id} {label}", "key-revoked" if was_live else "key-was-revoked")
         return redirect(_back_url(context), 303)
     subject = label if key.replaced_at else f"Key {label}"

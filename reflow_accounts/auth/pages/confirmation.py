@@ -37,7 +37,7 @@ def ask(needed: ProofNeeded) -> Response:
         form=form,
         action=_action(),
         carried=_carried(),
-        goes_on_in_place=htmx.is_dialog(),
+        goes_on_in_dialog=htmx.is_dialog(),
         has_app=second_factor.is_on(current_user()),
         has_passkeys=bool(passkeys.passkeys_of(current_user())),
         **frame,

@@ -56,7 +56,7 @@ def end_one(session_id: str) -> Answer:
     was_live = end_elsewhere(session, by=current_user(), client=client())
     db.session.commit()
     message = f"{session.device} {'was' if was_live else 'was already'} signed out."
-    if htmx.is_htmx():
+    if htmx.is_part():
         return render_template("auth/_sessions.html", sessions=shown_sessions(message), is_done=True)
     return _back(message)
 
@@ -74,7 +74,7 @@ def end_others() -> Answer:
     count = end_sessions(current_user(), keep=_current(), by=current_user(), client=client())
     db.session.commit()
     message = f"{count} other session{' was' if count == 1 else 's were'} signed out."
-    if not htmx.is_htmx():
+    if not htmx.is_part():
         return _back(message)
     page = render_template("auth/other_sessions_ended.html", sessions=shown_sessions(message))
     return htmx.close_dialog(make_response(page), message)

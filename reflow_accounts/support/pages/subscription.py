@@ -121,7 +121,7 @@ def _record_views(found: Team, form: SubscriptionForm) -> None:
 def _changed(found: Team, form: SubscriptionForm, before: State) -> Response:
     state = status_of(found).state
     message = f"Subscription for {found.name} {'stays' if state == before else 'is now'} {state}."
-    if not htmx.is_htmx():
+    if not htmx.is_part():
         flash(message, "subscription-changed")
         return redirect(_back(found, form), 303)
     page = render_template("support/changed.html", message=message, **_behind(found, form))

@@ -15,7 +15,6 @@ from reflow_accounts.support.forms import ReasonForm
 from reflow_accounts.support.pages.teams import Answer, pages
 from reflow_accounts.support.service import MOST_RESULTS
 from reflow_accounts.users.models import User
-from reflow_accounts.web import htmx
 from reflow_accounts.web.request_info import client
 
 
@@ -94,5 +93,4 @@ def _ask_about_key(key: ApiKey, form: ReasonForm) -> str:
 
 def _done(found: User, message: str) -> Response:
     flash(message, "user-changed")
-    address = url_for("support.console.user", user_id=found.public_id)
-    return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
+    return redirect(url_for("support.console.user", user_id=found.public_id), 303)

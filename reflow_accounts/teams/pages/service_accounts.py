@@ -153,7 +153,7 @@ def _page(name: str, membership: Membership, **more: Any) -> str:
 
 def _changed(membership: Membership, message: str) -> Response:
     """Return the updated section: as a fragment behind the dialog, or as the page."""
-    if not htmx.is_htmx():
+    if not htmx.is_part():
         flash(message, FLASHED)
         return redirect(_place(membership), 303)
     page = render_template("teams/service_accounts_changed.html", **_section(membership), done=[message])

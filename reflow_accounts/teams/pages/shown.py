@@ -75,7 +75,7 @@ def tab(membership: Membership, fault: str = "") -> str:
 def done(team_id: str, message: str) -> Answer:
     """Respond to a committed action: with the changed part for htmx, else redirect to the tab."""
     membership = membership_of(current_user(), team_id)
-    if not htmx.is_htmx():
+    if not htmx.is_part():
         return back(membership.team, message)
     shown = shown_team(membership, message)
     if not htmx.is_dialog():
@@ -87,7 +87,7 @@ def refused(team_id: str, error: DomainError) -> Answer:
     """Respond to a refused action on a row: the part or the tab, with the error message."""
     db.session.rollback()
     membership = membership_of(current_user(), team_id)
-    if htmx.is_htmx():
+    if htmx.is_part():
         page = render_template("teams/_members.html", shown=shown_team(membership, fault=str(error)))
     else:
         page = tab(membership, fault=str(error))
