@@ -1,9 +1,11 @@
-"""Class names of the stylesheet: each names one component, and is used in a template or a script."""
+"""Class names of the stylesheet: each names one component, and is used in a template, a filter or a script."""
 
 import re
 from collections import defaultdict
+from pathlib import Path
 
 from reflow_accounts import paths
+from reflow_accounts.web import filters
 
 SOURCE = re.sub(r"/\*.*?\*/", "", (paths.STATIC / "css/reflow.css").read_text("utf-8"), flags=re.DOTALL)
 # Parts that other components arrange or size: the component says how it looks, its surroundings where it is.
@@ -43,7 +45,8 @@ def test_double_meaning_is_found():
 
 
 def test_every_class_is_used():
-    files = [*paths.TEMPLATES.rglob("*.html"), *(paths.STATIC / "js").glob("*.js")]
+    templates, scripts = paths.TEMPLATES.rglob("*.html"), (paths.STATIC / "js").glob("*.js")
+    files = [*templates, *scripts, Path(filters.__file__)]
     text = " ".join(file.read_text("utf-8") for file in files)
     names = {name for selector in rules(SOURCE) for name in re.findall(r"\.([a-z][\w-]*)", selector)}
     unused = {name for name in names if not re.search(rf"(?<![\w-]){name}(?![\w-])", text)}
