@@ -165,6 +165,17 @@ def make_file(engine: Engine) -> None:
         sqlite_file.make(str(engine.url.database))
 
 
+# Reads, and temporary tables, which belong to one connection.
+_WITHOUT_THE_WRITER = (
+    "SELECT",
+    "PRAGMA",
+    "BEGIN",
+    "CREATE TABLE IF NOT EXISTS TEMP.",
+    "DELETE FROM TEMP.",
+    "INSERT INTO TEMP.",
+)
+
+
 @event.listens_for(Engine, "before_cursor_execute")
 def _begin_to_write(connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
     """Begin an SQLite transaction as a writer at the first write.
@@ -176,7 +187,7 @@ def _begin_to_write(connection: Any, _cursor: Any, statement: str, *_: Any) -> N
     driver = connection.connection.driver_connection
     if not isinstance(driver, sqlite3.Connection) or driver.in_transaction:
         return
-    if not statement.lstrip().upper().startswith(("SELECT", "PRAGMA", "BEGIN")):
+    if not statement.lstrip().upper().startswith(_WITHOUT_THE_WRITER):
         driver.execute("BEGIN IMMEDIATE")
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from reflow_accounts.api_keys.models import QuarterCount, UsageRange, UsageTotal, Use
-from reflow_accounts.api_keys.usage.rollup import change_counts, lock_cursors, roll_up
+from reflow_accounts.api_keys.usage.rollup import lock_cursors, roll_up, subtract_from_counts
 from reflow_accounts.database import db, now, upsert
 
 MONTHS_AHEAD = 2
@@ -162,5 +162,5 @@ def _count_as_pruned(connection: Connection, which: tuple[ColumnElement[bool], .
             index_elements=[UsageTotal.key_id], set_={"pruned": UsageTotal.pruned + totals.excluded.pruned}
         )
     )
-    change_counts(connection, which, sign=-1)
+    subtract_from_counts(connection, *which)
     return connection.scalar(select(func.count()).select_from(Use).where(*which)) or 0

@@ -6,9 +6,27 @@
 import logging
 from collections.abc import Callable
 from time import sleep
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, literal, select, text, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    FromClause,
+    MetaData,
+    Select,
+    Table,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.schema import CreateTable
+from sqlalchemy.sql import quoted_name
 
 from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
@@ -19,16 +37,36 @@ ROLL_UP_EVERY = 8192
 # Uses rolled up in one transaction at most.
 LARGEST_ROLL_UP = 16_384
 # On SQLite also about so many keys, or quarters of an hour of keys: a transaction keeps all other writers waiting while
-# it writes the rows of each, some 10 to 30 ms. Steps by uses alone would write the rows of the same few
-# keys again and again.
+# it writes the rows of each. Steps by uses alone would write the rows of the same few keys again and again.
 KEYS_AT_ONCE = 1000
 # Between two transactions, so that waiting writers of SQLite come in between: they retry every millisecond.
 PAUSE_S = 0.003
 
 _logger = logging.getLogger(__name__)
 
-Batch = tuple[ColumnElement[bool], ...]
-
+# One row for each key and quarter of an hour.
+_SUMMED: dict[str, ColumnElement[Any]] = {
+    "key_id": Use.key_id.expression,
+    "quarter": quarter_of(Use.at),
+    "accepted": accepted_uses,
+    "refused": refused_uses,
+    "count": func.count(),
+    "first_id": func.min(Use.id),
+    "last_id": func.max(Use.id),
+    "first_at": func.min(Use.at),
+    "last_at": func.max(Use.at),
+}
+# The sums of a batch on SQLite, made before the transaction: a temporary table needs no writer lock.
+# Its primary key has the order of the tables that it is added to.
+_SUMS = Table(
+    "sums",
+    MetaData(schema=quoted_name("temp", quote=False)),
+    *(
+        Column(name, sum_.type, primary_key=name in ("key_id", "quarter"), autoincrement=False)
+        for name, sum_ in _SUMMED.items()
+    ),
+    sqlite_with_rowid=False,
+)
 
 # Wakes the background job that rolls up; returns whether this process has one.
 _wake_job: Callable[[], bool] | None = None
@@ -58,10 +96,12 @@ def roll_up() -> None:
 
     Concurrent processes lock the cursor in turn, so that each use is rolled up once.
     """
-    newest = _newest_settled()
+    newest, at_once = _newest_settled(), LARGEST_ROLL_UP
+    if db.engine.dialect.name == "sqlite":
+        at_once = min(at_once, 2 * KEYS_AT_ONCE)
     while True:
         with db.engine.begin() as connection:
-            upto = _roll_up_next(connection, newest)
+            upto, at_once = _roll_up_next(connection, newest, at_once)
         if upto >= newest:
             return
         sleep(PAUSE_S)
@@ -86,28 +126,34 @@ class Cursors(NamedTuple):
     counts: int
 
 
-def _roll_up_next(connection: Connection, newest: int) -> int:
-    """Roll up the uses of one transaction, up to the id `newest`, and return the cursor."""
-    cursors = lock_cursors(connection)
+def _roll_up_next(connection: Connection, newest: int, at_once: int) -> tuple[int, int]:
+    """Roll up `at_once` uses, up to the id `newest`; return the cursor, and how many to roll up next.
+
+    SQLite's only writer is kept waiting while the sums are written, not while they are made. When they are too
+    many, or another process was faster, nothing is written.
+    """
+    is_sqlite = connection.dialect.name == "sqlite"
+    cursors = _cursors(connection) if is_sqlite else lock_cursors(connection)
     cursor = min(cursors)
-    upto = min(newest, cursor + LARGEST_ROLL_UP)
+    # Counts are behind the totals after an upgrade only.
+    upto = min(newest, cursor + at_once, cursors.totals if cursors.counts < cursors.totals else newest)
     if upto <= cursor:
-        return cursor
-    if connection.dialect.name == "sqlite":
-        in_batch = (Use.id > cursor, Use.id <= upto)
-        written = select(Use.key_id, quarter_of(Use.at)).where(*in_batch).distinct().subquery()
-        rows = connection.scalar(select(func.count()).select_from(written)) or 0
-        upto = cursor + max(1, (upto - cursor) * KEYS_AT_ONCE // max(rows, KEYS_AT_ONCE))
+        return cursor, at_once
+    sums: FromClause
+    if is_sqlite:
+        sums = _SUMS
+        rows = _make_sums(connection, Use.id > cursor, Use.id <= upto)
+        at_once = min(LARGEST_ROLL_UP, max(1, (upto - cursor) * KEYS_AT_ONCE // max(rows, 1)))
+        if rows > 2 * KEYS_AT_ONCE or lock_cursors(connection) != cursors:
+            return cursor, at_once
+    else:
+        sums = _summed(Use.id > cursor, Use.id <= upto).subquery()
     if upto > cursors.totals:
-        batch = (Use.id > cursors.totals, Use.id <= upto)
-        _add_to_totals(connection, batch)
-        _add_ranges(connection, batch, upto)
-    if upto > cursors.counts:
-        change_counts(connection, (Use.id > cursors.counts, Use.id <= upto))
-    connection.execute(
-        update(RollupCursor).values(upto=max(upto, cursors.totals), counted_upto=max(upto, cursors.counts))
-    )
-    return upto
+        _add_to_totals(connection, sums)
+        _add_ranges(connection, sums, upto)
+    _add_to_counts(connection, sums)
+    connection.execute(update(RollupCursor).values(upto=max(upto, cursors.totals), counted_upto=upto))
+    return upto, at_once
 
 
 def lock_cursors(connection: Connection) -> Cursors:
@@ -115,7 +161,12 @@ def lock_cursors(connection: Connection) -> Cursors:
     first = upsert(connection.dialect, RollupCursor).values(id=1, upto=0)
     connection.execute(first.on_conflict_do_nothing())
     connection.execute(update(RollupCursor).values(upto=RollupCursor.upto))
-    totals, counts = connection.execute(select(RollupCursor.upto, RollupCursor.counted_upto)).one()
+    return _cursors(connection)
+
+
+def _cursors(connection: Connection) -> Cursors:
+    query = select(RollupCursor.upto, RollupCursor.counted_upto)
+    totals, counts = connection.execute(query).one_or_none() or (0, None)
     if counts is None:
         counts = (connection.scalar(select(func.min(Use.id))) or 1) - 1
     return Cursors(totals, counts)
@@ -129,23 +180,38 @@ def recount(connection: Connection) -> None:
     cursor = lock_cursors(connection).totals
     connection.execute(delete(UsageTotal).where(UsageTotal.pruned == 0))
     connection.execute(update(UsageTotal).values(count=UsageTotal.pruned))
-    _add_to_totals(connection, (Use.id <= cursor,))
     connection.execute(delete(UsageRange))
     connection.execute(delete(QuarterCount))
     low = (connection.scalar(select(func.min(Use.id))) or 1) - 1
     while low < cursor:
         upto = min(low + ROLL_UP_EVERY, cursor)
-        batch = (Use.id > low, Use.id <= upto)
-        _add_ranges(connection, batch, upto)
-        change_counts(connection, batch)
+        sums = _summed(Use.id > low, Use.id <= upto).subquery()
+        _add_to_totals(connection, sums)
+        _add_ranges(connection, sums, upto)
+        _add_to_counts(connection, sums)
         low = upto
     connection.execute(update(RollupCursor).values(counted_upto=cursor))
 
 
-def _add_to_totals(connection: Connection, batch: Batch) -> None:
-    found = select(Use.key_id, func.count(), literal(0), func.max(Use.at)).where(*batch).group_by(Use.key_id)
+def _summed(*which: ColumnElement[bool]) -> Select[Any]:
+    """Return the sums of these uses, with the columns of `_SUMS`."""
+    sums = [sum_.label(name) for name, sum_ in _SUMMED.items()]
+    return select(*sums).where(*which).group_by(_SUMMED["key_id"], _SUMMED["quarter"])
+
+
+def _make_sums(connection: Connection, *which: ColumnElement[bool]) -> int:
+    """Put the sums of these uses into the temporary table and return the number of rows."""
+    # The rows of some thousand keys lie on more pages than the 2 MB that SQLite keeps by default.
+    connection.execute(text("PRAGMA cache_size = -16000"))
+    connection.execute(CreateTable(_SUMS, if_not_exists=True))
+    connection.execute(delete(_SUMS))
+    return connection.execute(insert(_SUMS).from_select(list(_SUMMED), _summed(*which))).rowcount
+
+
+def _add_to_totals(connection: Connection, sums: FromClause) -> None:
+    found = select(sums.c.key_id, func.sum(sums.c.count), literal(0), func.max(sums.c.last_at))
     columns = ["key_id", "count", "pruned", "last_used_at"]
-    adding = upsert(connection.dialect, UsageTotal).from_select(columns, found)
+    adding = upsert(connection.dialect, UsageTotal).from_select(columns, found.group_by(sums.c.key_id))
     later_of = func.max if connection.dialect.name == "sqlite" else func.greatest
     later = later_of(UsageTotal.last_used_at, adding.excluded.last_used_at)
     connection.execute(
@@ -156,33 +222,31 @@ def _add_to_totals(connection: Connection, batch: Batch) -> None:
     )
 
 
-def _add_ranges(connection: Connection, batch: Batch, upto: int) -> None:
-    found = (
-        select(
-            Use.key_id,
-            literal(upto),
-            func.count(),
-            func.min(Use.id),
-            func.max(Use.id),
-            func.min(Use.at),
-            func.max(Use.at),
-        )
-        .where(*batch)
-        .group_by(Use.key_id)
-    )
+def _add_ranges(connection: Connection, sums: FromClause, upto: int) -> None:
+    found = select(
+        sums.c.key_id,
+        literal(upto),
+        func.sum(sums.c.count),
+        func.min(sums.c.first_id),
+        func.max(sums.c.last_id),
+        func.min(sums.c.first_at),
+        func.max(sums.c.last_at),
+    ).group_by(sums.c.key_id)
     columns = ["key_id", "fold", "count", "first_id", "last_id", "first_at", "last_at"]
     connection.execute(insert(UsageRange).from_select(columns, found))
 
 
-def change_counts(connection: Connection, batch: Batch, *, sign: int = 1) -> None:
-    """Add the uses of `batch` to the counts by time; with `sign` -1 subtract them."""
-    quarter = quarter_of(Use.at)
-    found = (
-        select(Use.key_id, quarter, accepted_uses, refused_uses).where(*batch).group_by(Use.key_id, quarter)
-    )
+def subtract_from_counts(connection: Connection, *which: ColumnElement[bool]) -> None:
+    """Subtract these uses from the counts by time. Each count exists, so that the insertions are updates."""
+    _add_to_counts(connection, _summed(*which).subquery(), sign=-1)
+
+
+def _add_to_counts(connection: Connection, sums: FromClause, *, sign: int = 1) -> None:
     columns = ["key_id", "quarter", "accepted", "refused"]
+    # SQLite would read ON CONFLICT after a bare FROM as the condition of a join.
+    found = select(*(sums.c[name] for name in columns)).where(true())
     adding = upsert(connection.dialect, QuarterCount).from_select(columns, found)
-    sums = {name: getattr(QuarterCount, name) + sign * adding.excluded[name] for name in columns[2:]}
+    changed = {name: getattr(QuarterCount, name) + sign * adding.excluded[name] for name in columns[2:]}
     connection.execute(
-        adding.on_conflict_do_update(index_elements=[QuarterCount.key_id, QuarterCount.quarter], set_=sums)
+        adding.on_conflict_do_update(index_elements=[QuarterCount.key_id, QuarterCount.quarter], set_=changed)
     )

@@ -134,9 +134,24 @@ def test_uses_of_many_keys_are_rolled_up_in_several_transactions(app, keys, monk
     for number in range(12):
         log.append(app, keys[number % 2], now())
     log.fold(app)
-    # Two keys where one is the bound: steps of half of what is left, which are 6, 3, 1 and 1 uses, and the last use.
-    assert rows.count(app, UsageRange) == 2 + 2 + 1 + 1 + 1
+    # First two uses, whose rows are twice too many, then one at a time.
+    assert rows.count(app, UsageRange) == 12
     assert [log.usage(app, key).count for key in keys[:2]] == [6, 6]
+
+
+@on("sqlite")
+def test_batch_of_too_many_keys_is_made_smaller(app, keys, monkeypatch):
+    """Four uses of one key let the next batch be eight, which would write six rows instead of two."""
+    monkeypatch.setattr(rollup, "KEYS_AT_ONCE", 2)
+    start = now() - timedelta(hours=1)
+    for _ in range(4):
+        log.append(app, keys[0], start)
+    for number in range(12):
+        log.append(app, keys[number % 3], start + timedelta(minutes=15 * (number % 2)))
+    log.fold(app)
+    assert rows.count(app, UsageRange) > 1 + 3 + 3
+    assert [log.usage(app, key).count for key in keys[:3]] == [8, 4, 4]
+    assert app.test_cli_runner().invoke(args=["uses", "verify"]).exit_code == 0
 
 
 def test_request_whose_number_is_due_folds(app, cast, api, monkeypatch):
