@@ -192,7 +192,10 @@
     if (request.method === "POST") request.headers.ReflowForm = nonceOf(target);
   });
   const copyOf = (id) => byId(id).content.firstElementChild.cloneNode(true);
-  const noteAtTop = (note) => (dialog()?.querySelector(".dlg-body") || byId("api-keys-notes") || byId("heading")?.parentElement || byId("main")).prepend(note);
+  const noteAtTop = (note) => {
+    (dialog()?.querySelector(".dlg-body") || byId("api-keys-notes") || byId("heading")?.closest("section, .sheet") || byId("main")).prepend(note);
+    note.scrollIntoView({ block: "nearest" });
+  };
   const waiting = new WeakMap();
   const bar = Object.assign(document.createElement("div"), { className: "bar", ariaHidden: "true" });
   const busy = (form, is) => {
@@ -273,7 +276,7 @@
   if (history.state?.recovered) {
     history.replaceState(null, "");
     noteAtTop(copyOf("recovered"));
-    byId("heading")?.focus();
+    byId("heading")?.focus({ preventScroll: true });
     say("It was done");
   }
   for (const name of ["htmx:response:error", "htmx:error"]) document.addEventListener(name, fail);

@@ -180,6 +180,8 @@ def test_profile_that_was_not_saved_keeps_what_was_typed(page: Page, proxy: Faul
     proxy.always = at("POST ", lambda exchange: None)
     rename_oneself(page)
     expect(page.get_by_role("alert")).to_contain_text("Reflow has not done it")
+    # The button is at the bottom of the page, the note at its top.
+    expect(page.get_by_role("alert")).to_be_in_viewport()
     expect(page.get_by_label("Full name")).to_have_value("Renamed Person")
     proxy.always = pass_on
     page.get_by_role("button", name="Try again").click()
