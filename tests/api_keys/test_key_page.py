@@ -109,6 +109,7 @@ def test_last_30_days_are_drawn_and_said_in_words(place, api):
     assert "2 accepted and 1 refused requests" in ada.page(path).text
     for address in (table, path):
         [drawing] = [svg for svg in ada.page(address).all("svg") if svg["class"] == "spark"]
-        accepted, refused = drawing.all("rect")
-        assert float(accepted["height"]) == 2 * float(refused["height"])
-        assert (accepted["class"], refused["class"]) == ("", "refused")
+        accepted, refused = drawing.all("path")
+        # The bar of today, from its top down: two thirds of the drawing, and one third above it.
+        assert (accepted["d"], accepted["class"]) == ("M116 8.0h3v16.0h-3z", "")
+        assert (refused["d"], refused["class"]) == ("M116 0.0h3v8.0h-3z", "refused")
