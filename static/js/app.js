@@ -81,9 +81,9 @@
     // A form of an old session, which keeps what was typed, gets the token of the session of now.
     for (const place of document.querySelectorAll("[data-token]")) {
       for (const field of document.getElementsByName("csrf_token")) field.value = place.dataset.token;
+      place.scrollIntoView({ block: "nearest" });
     }
-    const announced = part?.dataset?.announce;
-    if (announced) say(announced);
+    if (part?.dataset?.announce) say(part.dataset.announce);
   });
   document.addEventListener("close-dialog", ({ detail }) => finish(detail.message));
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from reflow_accounts.database import db
+from reflow_accounts.database import db, now
 from reflow_accounts.subscriptions.overrides import set_active
 from reflow_accounts.teams.members import leave
 from reflow_accounts.teams.models import Rights
@@ -228,6 +228,21 @@ def test_form_of_an_old_session_keeps_what_was_typed(page: Page, member: Person,
         expect(page.get_by_role("alert")).to_contain_text("You signed in again")
     page.get_by_role("button", name="Create key").click()
     assert secret_of(page).startswith("rfk_")
+
+
+def test_profile_of_an_ended_session_keeps_what_was_typed(page: Page, member: Person) -> None:
+    page.goto("/account/profile")
+    page.get_by_label("Full name").fill("Renamed Person")
+    member.change_sessions(ended_at=now())
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("alert")).to_contain_text("Your session ended")
+    expect(page.get_by_role("alert")).to_be_in_viewport()
+    expect(page.get_by_label("Full name")).to_have_value("Renamed Person")
+    log_in(page.context.new_page(), member.email)
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("alert")).to_contain_text("You signed in again")
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("link", name="Renamed Person")).to_be_visible()
 
 
 def test_page_of_somebody_else_says_so_and_is_reloaded(page: Page, live: LiveServer) -> None:
