@@ -62,8 +62,8 @@ _SUMS = Table(
     "sums",
     MetaData(schema=quoted_name("temp", quote=False)),
     *(
-        Column(name, sum_.type, primary_key=name in ("key_id", "quarter"), autoincrement=False)
-        for name, sum_ in _SUMMED.items()
+        Column(name, expression.type, primary_key=name in ("key_id", "quarter"), autoincrement=False)
+        for name, expression in _SUMMED.items()
     ),
     sqlite_with_rowid=False,
 )
@@ -195,7 +195,7 @@ def recount(connection: Connection) -> None:
 
 def _summed(*which: ColumnElement[bool]) -> Select[Any]:
     """Return the sums of these uses, with the columns of `_SUMS`."""
-    sums = [sum_.label(name) for name, sum_ in _SUMMED.items()]
+    sums = [expression.label(name) for name, expression in _SUMMED.items()]
     return select(*sums).where(*which).group_by(_SUMMED["key_id"], _SUMMED["quarter"])
 
 
