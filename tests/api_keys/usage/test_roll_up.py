@@ -1,11 +1,13 @@
 """Folding changes nothing that anybody can see: counts, times and lists are those of the log."""
 
 import random
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import event, func, insert, select, text
 
 from reflow_accounts.api_keys.models import RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage import queries, rollup
@@ -137,6 +139,30 @@ def test_uses_of_many_keys_are_rolled_up_in_several_transactions(app, keys, monk
     # First two uses, whose rows are twice too many, then one at a time.
     assert rows.count(app, UsageRange) == 12
     assert [log.usage(app, key).count for key in keys[:2]] == [6, 6]
+
+
+@on("sqlite")
+def test_other_writers_need_not_wait_while_uses_are_summed_up(app, keys):
+    for number in range(12):
+        log.append(app, keys[number % 3], now())
+    written = []
+
+    def write(_connection, _cursor, statement, *_):
+        if statement.startswith("INSERT INTO temp."):
+            with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                written.append(other.execute("UPDATE teams SET name = name").rowcount)
+                other.execute("COMMIT")
+
+    with app.app_context():
+        path, engine = db.engine.url.database, db.engine
+    event.listen(engine, "after_cursor_execute", write)
+    try:
+        log.fold(app)
+    finally:
+        event.remove(engine, "after_cursor_execute", write)
+    assert sum(written) > 0
+    assert log.usage(app, keys[0]).count == 4
 
 
 @on("sqlite")
