@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text, update
@@ -199,7 +199,16 @@ def _link(chain: str, kind: str, ids: Sequence[int], digest: bytes) -> ChainLink
 
 def _append(connection: Connection, links: Sequence[ChainLink]) -> None:
     """Number and hash the links, and insert them."""
-    heads = _heads(connection, {link.chain for link in links})
+    last = (
+        select(ChainLink.chain, func.max(ChainLink.number).label("number"))
+        .where(ChainLink.chain.in_({link.chain for link in links}))
+        .group_by(ChainLink.chain)
+        .subquery()
+    )
+    query = select(ChainLink.chain, ChainLink.number, ChainLink.hash).join(
+        last, (last.c.chain == ChainLink.chain) & (last.c.number == ChainLink.number)
+    )
+    heads = {chain: (number, own) for chain, number, own in connection.execute(query)}
     for link in links:
         number, link.previous = heads.get(link.chain, (0, bytes.fromhex(FIRST_PREVIOUS)))
         link.number, link.hash = number + 1, b""
@@ -210,16 +219,3 @@ def _append(connection: Connection, links: Sequence[ChainLink]) -> None:
         connection.execute(
             insert(ChainLink), [{name: getattr(link, name) for name in names} for link in links]
         )
-
-
-def _heads(connection: Connection, chains: Collection[str]) -> dict[str, tuple[int, bytes]]:
-    last = (
-        select(ChainLink.chain, func.max(ChainLink.number).label("number"))
-        .where(ChainLink.chain.in_(chains))
-        .group_by(ChainLink.chain)
-        .subquery()
-    )
-    query = select(ChainLink.chain, ChainLink.number, ChainLink.hash).join(
-        last, (last.c.chain == ChainLink.chain) & (last.c.number == ChainLink.number)
-    )
-    return {chain: (number, own) for chain, number, own in connection.execute(query)}

@@ -58,10 +58,16 @@ class Chart:
         """The trend, the day with most requests, and the days with refused ones, in words."""
         if not self.total:
             return "No requests on any day."
+        middle = len(self.days) // 2
+        before, after = (
+            sum(day.accepted + day.refused for day in half)
+            for half in (self.days[:middle], self.days[-middle:])
+        )
+        trend = "Rising" if after > before * 1.1 else "Falling" if after < before * 0.9 else "Steady"
         peak = max(self.days, key=lambda day: day.accepted + day.refused)
         return " ".join(
             (
-                self._trend(),
+                f"{trend}: {before:,} requests in the first half of the days, {after:,} in the second.",
                 f"Most on {_long(peak)}: {peak.accepted + peak.refused:,}.",
                 self._refusals(),
             )
@@ -71,16 +77,8 @@ class Chart:
     def axis(self) -> list[str]:
         """The first, the middle and the last day, for labels below the drawing."""
         last = len(self.days) - 1
-        return [_short(self.days[place]) for place in sorted({0, last // 2, last})]
-
-    def _trend(self) -> str:
-        middle = len(self.days) // 2
-        before, after = (
-            sum(day.accepted + day.refused for day in half)
-            for half in (self.days[:middle], self.days[-middle:])
-        )
-        trend = "Rising" if after > before * 1.1 else "Falling" if after < before * 0.9 else "Steady"
-        return f"{trend}: {before:,} requests in the first half of the days, {after:,} in the second."
+        shown = [self.days[place].day for place in sorted({0, last // 2, last})]
+        return [f"{day.day} {day:%b}" for day in shown]
 
     def _refusals(self) -> str:
         refused = [day for day in self.days if day.refused]
@@ -95,7 +93,3 @@ class Chart:
 
 def _long(day: DayCount) -> str:
     return f"{day.day.day} {day.day:%B}"
-
-
-def _short(day: DayCount) -> str:
-    return f"{day.day.day} {day.day:%b}"

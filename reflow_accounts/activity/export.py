@@ -69,7 +69,12 @@ class _JsonLines:
     def read(self, user: User, cursor: str | None) -> tuple[bytes, str | None]:
         kind, *place = (cursor or "").split(" ")
         if kind == _LINKS:
-            piece, following = self._read_links(place[0], int(place[1]))
+            chain, number = place[0], int(place[1])
+            last = self.chains.heads[chain]
+            links = links_of(chain, after=number, upto=last, limit=LINES_AT_ONCE)
+            is_last = not links or links[-1].number >= last
+            following = self._next_chain(chain) if is_last else f"{_LINKS} {chain} {links[-1].number}"
+            piece = link_lines(links)
         else:
             page = self.query.page(user, cursor)
             piece, following = entry_lines(page.items), page.next_cursor or self._next_chain("")
@@ -77,13 +82,6 @@ class _JsonLines:
             piece = first_line(user, self.chains) + piece
         self.seal.add(piece)
         return piece if following else piece + self.seal.line, following
-
-    def _read_links(self, chain: str, number: int) -> tuple[bytes, str | None]:
-        last = self.chains.heads[chain]
-        links = links_of(chain, after=number, upto=last, limit=LINES_AT_ONCE)
-        is_last = not links or links[-1].number >= last
-        following = self._next_chain(chain) if is_last else f"{_LINKS} {chain} {links[-1].number}"
-        return link_lines(links), following
 
     def _next_chain(self, after: str) -> str | None:
         later = min((chain for chain in self.chains.heads if chain > after), default=None)

@@ -120,8 +120,16 @@ def _key(subject: User) -> ApiKey | None:
 
 def _filter(period: str) -> Filter:
     """Return the filter from the query; unknown values select everything."""
+    since = None
+    if period == "24h":
+        since = now() - timedelta(hours=24)
+    elif period in DAYS:
+        # Local days, as in the chart: 7 are today and the six before.
+        zone = zone_of(current_user().time_zone)
+        first = now().astimezone(zone).date() - timedelta(days=DAYS[period] - 1)
+        since = datetime.combine(first, time(), zone)
     return Filter(
-        since=_since(period),
+        since=since,
         outcome=_choice(Outcome, request.args.get("outcome", "")),
         group=_choice(EventGroup, request.args.get("event", "")),
     )
@@ -129,17 +137,6 @@ def _filter(period: str) -> Filter:
 
 def _choice(kind: type[Choice], value: str) -> Choice | None:
     return kind(value) if value in list(kind) else None
-
-
-def _since(period: str) -> datetime | None:
-    """Return the start of a period. Days are local days, as in the chart: 7 are today and the six before."""
-    if period == "24h":
-        return now() - timedelta(hours=24)
-    if period not in DAYS:
-        return None
-    zone = zone_of(current_user().time_zone)
-    first = now().astimezone(zone).date() - timedelta(days=DAYS[period] - 1)
-    return datetime.combine(first, time(), zone)
 
 
 def _chart(shown: Shown, key: ApiKey | None, period: str, outcome: Outcome | None) -> Chart:

@@ -53,16 +53,13 @@ def pieces_of(file: StreamedFile, user: User) -> Iterable[bytes]:
     first, cursor = _read(file, app, user.id, None)
     if cursor is None:
         return [first]
-    return _registered(_stream(file, app, user.id, first, cursor), user.id)
-
-
-def _registered(stream: Iterator[bytes], user_id: int) -> Iterator[bytes]:
+    stream = _stream(file, app, user.id, first, cursor)
     # A stream is unregistered when it is garbage-collected, whether or not it was read.
     with _running_lock:
         user_ids = list(_running.values())
-        if len(user_ids) >= MOST_AT_ONCE or user_ids.count(user_id) >= MOST_OF_ONE:
+        if len(user_ids) >= MOST_AT_ONCE or user_ids.count(user.id) >= MOST_OF_ONE:
             raise Unavailable(_BUSY)
-        _running[stream] = user_id
+        _running[stream] = user.id
     return stream
 
 
