@@ -1,7 +1,7 @@
 """Record acts in the audit log, log them after commit, and list the acts of an account."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -93,8 +93,12 @@ def record(
             details={"team": team.public_id, **details} if team else details,
         )
     )
-    people = {"by": by, "account": account, "team": team}
-    _log_after_commit(action, {name: actor.public_id for name, actor in people.items() if actor}, details)
+    # Logged after the commit, without names and addresses. Operator commands print their own results.
+    if request_logging.is_in_request():
+        people = {"by": by, "account": account, "team": team}
+        ids = {name: actor.public_id for name, actor in people.items() if actor}
+        logged = {name: details[name] for name in _LOGGED_DETAILS if name in details}
+        db.session().info.setdefault(_PENDING, []).append((action, {**ids, **logged}))
 
 
 def events_of(
@@ -178,17 +182,6 @@ def _visible(
         ),
         AuditEvent.action.not_in(OF_STAFF),
     )
-
-
-def _log_after_commit(action: Action, ids: Mapping[str, str | None], details: Mapping[str, Any]) -> None:
-    """Log an act of a request when its transaction is committed.
-
-    `ids` are the public ids of the people and the team. The line holds neither names nor addresses: those are
-    in the audit log alone. Operator commands print their own results.
-    """
-    if request_logging.is_in_request():
-        logged = {name: details[name] for name in _LOGGED_DETAILS if name in details}
-        db.session().info.setdefault(_PENDING, []).append((action, {**ids, **logged}))
 
 
 @event.listens_for(db.session, "after_commit")
