@@ -27,26 +27,15 @@ def chosen_end(choice: str, last_day: str, zone: tzinfo) -> datetime | None:
     """
     if choice not in CHOICES:
         raise ValidationFailed(expires="Choose when the key expires")
-    if choice == ON_A_DATE:
-        return _end_of(last_day, zone)
-    if last_day.strip():
-        raise ValidationFailed(expires="Choose “On a date” to use the date below, or clear it")
-    return None if choice == NEVER else now() + timedelta(days=int(choice))
-
-
-def warning_headers(expires_at: datetime | None) -> dict[str, str]:
-    """Return the response header for a key that ends in the next 14 days; empty for others."""
-    if expires_at is None or expires_at - now() > WARNED_BEFORE:
-        return {}
-    return {KEY_EXPIRES_HEADER: f"{expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
-
-
-def _end_of(last_day: str, zone: tzinfo) -> datetime:
-    """Return the last second of a day. Raises ValidationFailed for other text and for days that have ended."""
-    if not last_day.strip():
+    last_day = last_day.strip()
+    if choice != ON_A_DATE:
+        if last_day:
+            raise ValidationFailed(expires="Choose “On a date” to use the date below, or clear it")
+        return None if choice == NEVER else now() + timedelta(days=int(choice))
+    if not last_day:
         raise ValidationFailed(expires_on="Enter the last day on which the key works")
     try:
-        day = date.fromisoformat(last_day.strip())
+        day = date.fromisoformat(last_day)
     except ValueError:
         raise ValidationFailed(expires_on="Enter a date such as 2027-03-31") from None
     if day.year > _LAST_YEAR:
@@ -56,3 +45,10 @@ def _end_of(last_day: str, zone: tzinfo) -> datetime:
     if end <= now():
         raise ValidationFailed(expires_on="Choose today or a later date")
     return end
+
+
+def warning_headers(expires_at: datetime | None) -> dict[str, str]:
+    """Return the response header for a key that ends in the next 14 days; empty for others."""
+    if expires_at is None or expires_at - now() > WARNED_BEFORE:
+        return {}
+    return {KEY_EXPIRES_HEADER: f"{expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}

@@ -29,7 +29,12 @@ def report_creation(
     that `replaced` itself passes on its place as a known credential.
     """
     credential = f"key {created_by.public_id}" if created_by else f"device {client.device}"
-    is_new = _is_new(by, f"network {_network(client.address)}", credential)
+    try:
+        prefix = _PREFIX[ip_address(client.address).version]
+        network = str(ip_network(f"{client.address}/{prefix}", strict=False))
+    except ValueError:
+        network = client.address
+    is_new = _is_new(by, f"network {network}", credential)
     if created_by and replaced == created_by:
         _is_new(by, f"key {key.public_id}")
     if key.user.is_person:
@@ -55,10 +60,3 @@ def _is_new(user: User, *origins: str) -> bool:
     adding = upsert(db.session.get_bind().dialect, KeyOrigin).on_conflict_do_nothing()
     added = adding.returning(KeyOrigin.digest)
     return any([db.session.execute(added.values(row)).all() for row in rows])  # noqa: C419  # add all of them
-
-
-def _network(address: str) -> str:
-    try:
-        return str(ip_network(f"{address}/{_PREFIX[ip_address(address).version]}", strict=False))
-    except ValueError:
-        return address

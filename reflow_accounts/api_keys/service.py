@@ -116,7 +116,15 @@ def insert_key(
         nonce=nonce,
         created_by=created_by,
     )
-    _insert(key)
+    # Unique constraints decide between concurrent requests with the same name or nonce.
+    try:
+        with db.session.begin_nested():
+            db.session.add(key)
+    except IntegrityError:
+        same_nonce = select(ApiKey.id).where(ApiKey.user_id == owner.id, ApiKey.nonce == nonce)
+        if nonce and db.session.scalar(same_nonce) is not None:
+            raise Conflict("This key was already created. It cannot be shown again.") from None
+        raise name_taken(owner, name) from None
     return key, secret
 
 
@@ -268,20 +276,3 @@ def name_taken(owner: User, name: str) -> ValidationFailed:
     who = "You already have" if owner.is_person else f"{owner.full_name} already has"
     alike = "" if text.folded(taken) == text.folded(name) else ", which looks the same"
     return ValidationFailed(name=f"{who} a key named {taken}{alike}. Choose another name")
-
-
-def _insert(key: ApiKey) -> None:
-    """Insert the key; unique constraints decide between concurrent requests with the same name or nonce."""
-    owner, name, nonce = key.user, key.name, key.nonce
-    try:
-        with db.session.begin_nested():
-            db.session.add(key)
-    except IntegrityError:
-        if nonce and _was_issued(owner, nonce):
-            raise Conflict("This key was already created. It cannot be shown again.") from None
-        raise name_taken(owner, name) from None
-
-
-def _was_issued(owner: User, nonce: str) -> bool:
-    query = select(ApiKey.id).where(ApiKey.user_id == owner.id, ApiKey.nonce == nonce)
-    return db.session.scalar(query) is not None

@@ -170,7 +170,13 @@ def create_with_key(
     ValidationFailed for `name`, `rights` and `key_name`, and as `create` and `issue` do.
     """
     lock_as_admin(team, by)
-    if _was_issued(team, nonce):
+    same_nonce = (
+        select(func.count())
+        .select_from(ApiKey)
+        .join(ServiceAccount, ServiceAccount.user_id == ApiKey.user_id)
+        .where(ServiceAccount.team_id == team.id, ApiKey.nonce == nonce)
+    )
+    if db.session.scalar(same_nonce):
         raise Conflict("This key was already created. It cannot be shown again.")
     if not status_of(team).is_active:
         raise SubscriptionInactive(NEEDS_SUBSCRIPTION)
@@ -188,12 +194,3 @@ def proposed_name(team: Team) -> str:
     taken = accounts.taken_names(team)
     names = (f"{slug}-ci{f'-{number}' if number else ''}" for number in (0, *range(2, len(taken) + 3)))
     return next(name for name in names if comparable(name) not in taken)
-
-
-def _was_issued(team: Team, nonce: str) -> bool:
-    query = (
-        select(func.count())
-        .select_from(ApiKey)
-        .join(ServiceAccount, ServiceAccount.user_id == ApiKey.user_id)
-    )
-    return bool(db.session.scalar(query.where(ServiceAccount.team_id == team.id, ApiKey.nonce == nonce)))

@@ -7,7 +7,7 @@ from reflow_accounts.api_keys.forms import OwnKeyForm
 from reflow_accounts.api_keys.pages import key_page, lost_answers, shared
 from reflow_accounts.api_keys.pages.shared import Answer, Context, template_context
 from reflow_accounts.auth.current_user import current_user
-from reflow_accounts.teams.models import Membership, Rights, Team
+from reflow_accounts.teams.models import Rights, Team
 from reflow_accounts.teams.service import current_among, memberships_of
 from reflow_accounts.teams.service_accounts import usable_accounts_of
 from reflow_accounts.users.models import User
@@ -95,7 +95,13 @@ def _context() -> Context:
         keys_url=list_url,
         activity_url=url_for("account.activity.index"),
     )
-    return context | {"ci_teams": _teams_for_ci(memberships_of(owner))}
+    mine = memberships_of(owner)
+    administered = [membership for membership in mine if membership.rights == Rights.ADMIN]
+    if len(administered) > 1:
+        # A key for CI is offered for the current team alone if it is among them.
+        current = current_among(mine)
+        administered = [found for found in administered if found == current] or administered
+    return context | {"ci_teams": [membership.team for membership in administered]}
 
 
 def _form(accounts: list[tuple[Team, User]], **options: None) -> OwnKeyForm:
@@ -106,12 +112,3 @@ def _form(accounts: list[tuple[Team, User]], **options: None) -> OwnKeyForm:
         for team, user in accounts
     ]
     return form
-
-
-def _teams_for_ci(mine: list[Membership]) -> list[Team]:
-    """List the teams for which the person can create a key for CI: only the current one if it is among them."""
-    administered = [membership for membership in mine if membership.rights == Rights.ADMIN]
-    if len(administered) > 1:
-        current = current_among(mine)
-        administered = [found for found in administered if found == current] or administered
-    return [membership.team for membership in administered]

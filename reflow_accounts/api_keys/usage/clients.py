@@ -1,7 +1,7 @@
 """The clients of each key: addresses with programs, collected from the log of uses in batches."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from reflow_accounts import batches
 from reflow_accounts.api_keys.models import ClientCursor, KeyClient, Use
-from reflow_accounts.api_keys.programs import Program, read_program
+from reflow_accounts.api_keys.programs import read_program
 from reflow_accounts.api_keys.usage.queries import rolled_up_to
 from reflow_accounts.batches import Batch
 from reflow_accounts.database import db, now, upsert
@@ -70,27 +70,22 @@ def merged(found: Any) -> list[dict[str, Any]]:
     for key_id, address, user_agent, count, first_at, last_at in found:
         program = read_program(user_agent)
         row = rows.setdefault(
-            (key_id, address, program.name), _row(key_id, address, program, first_at, last_at)
+            (key_id, address, program.name),
+            {
+                "key_id": key_id,
+                "address": address,
+                "program": program.name,
+                "is_ci": program.is_ci,
+                "network": network_of(address),
+                "count": 0,
+                "first_at": first_at,
+                "last_at": last_at,
+            },
         )
         row["count"] += count
         row["first_at"] = min(row["first_at"], first_at)
         row["last_at"] = max(row["last_at"], last_at)
     return list(rows.values())
-
-
-def _row(
-    key_id: int, address: str, program: Program, first_at: datetime, last_at: datetime
-) -> dict[str, Any]:
-    return {
-        "key_id": key_id,
-        "address": address,
-        "program": program.name,
-        "is_ci": program.is_ci,
-        "network": network_of(address),
-        "count": 0,
-        "first_at": first_at,
-        "last_at": last_at,
-    }
 
 
 def network_of(address: str) -> str:

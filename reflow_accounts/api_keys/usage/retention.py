@@ -44,8 +44,23 @@ def make_months(engine: Engine, start: datetime, number: int) -> None:
     for first, after in _months(start, number):
         with engine.begin() as connection:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-            if not connection.scalar(text("SELECT to_regclass(:name)"), {"name": _name(first)}):
-                _make_month(connection, first, after)
+            # DDL takes no parameters; these names and times contain only digits.
+            name, low, high = _name(first), f"'{first:%Y-%m-%d} 00:00+00'", f"'{after:%Y-%m-%d} 00:00+00'"
+            if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}):
+                continue
+            connection.execute(text("LOCK TABLE uses IN ACCESS EXCLUSIVE MODE"))
+            connection.execute(
+                text(f"CREATE TABLE {name} (LIKE uses INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
+            )
+            connection.execute(
+                text(
+                    f"WITH moved AS (DELETE FROM uses_other WHERE at >= {low} AND at < {high} RETURNING *) "  # noqa: S608
+                    f"INSERT INTO {name} SELECT * FROM moved"
+                )
+            )
+            connection.execute(
+                text(f"ALTER TABLE uses ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
+            )
 
 
 def prune(before: datetime) -> int:
@@ -57,7 +72,13 @@ def prune(before: datetime) -> int:
     removed = 0
     if db.engine.dialect.name == "postgresql":
         ensure_months()
-        removed = sum(_drop_month(name, before) for name in _month_names())
+        months = text(
+            "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
+            "WHERE i.inhparent = 'uses'::regclass AND c.relname ~ '^uses_[0-9]{4}_[0-9]{2}$' ORDER BY 1"
+        )
+        with db.engine.connect() as connection:
+            names = list(connection.scalars(months))
+        removed = sum(_drop_month(name, before) for name in names)
     while batch := _delete_batch(before):
         removed += batch
     with db.engine.begin() as connection:
@@ -86,29 +107,6 @@ def _months(start: datetime, number: int) -> Iterator[tuple[datetime, datetime]]
 
 def _name(first: datetime) -> str:
     return f"uses_{first:%Y_%m}"
-
-
-def _month_names() -> list[str]:
-    query = text(
-        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid "
-        "WHERE i.inhparent = 'uses'::regclass AND c.relname ~ '^uses_[0-9]{4}_[0-9]{2}$' ORDER BY 1"
-    )
-    with db.engine.connect() as connection:
-        return list(connection.scalars(query))
-
-
-def _make_month(connection: Connection, first: datetime, after: datetime) -> None:
-    # DDL takes no parameters; these names and times contain only digits.
-    name, low, high = _name(first), f"'{first:%Y-%m-%d} 00:00+00'", f"'{after:%Y-%m-%d} 00:00+00'"
-    connection.execute(text("LOCK TABLE uses IN ACCESS EXCLUSIVE MODE"))
-    connection.execute(text(f"CREATE TABLE {name} (LIKE uses INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"))
-    connection.execute(
-        text(
-            f"WITH moved AS (DELETE FROM uses_other WHERE at >= {low} AND at < {high} RETURNING *) "  # noqa: S608
-            f"INSERT INTO {name} SELECT * FROM moved"
-        )
-    )
-    connection.execute(text(f"ALTER TABLE uses ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})"))
 
 
 def _drop_month(name: str, before: datetime) -> int:
