@@ -60,12 +60,13 @@ def ask(host: str, *, client: Client) -> tuple[DeviceLogin, str, str]:
     Only digests of the codes are stored.
     """
     device_code = secrets.token_urlsafe(_DEVICE_CODE_BYTES)
+    shown_host = text.tidy("".join(letter for letter in host if letter.isprintable()))[:LONGEST_HOST]
     for _ in range(10):
         user_code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
         login = DeviceLogin(
             device_digest=digest_of(device_code),
             user_digest=digest_of(user_code),
-            host=_shown(host),
+            host=shown_host,
             address=client.address,
             user_agent=client.user_agent,
             expires_at=now() + LIFETIME,
@@ -183,8 +184,3 @@ def _is_open(at: datetime) -> ColumnElement[bool]:
 
 def _refused(refusal: Refusal) -> BadRequest:
     return BadRequest(_SENTENCES[refusal], error=refusal)
-
-
-def _shown(host: str) -> str:
-    """Return the host name to store: one line of printable characters, shortened."""
-    return text.tidy("".join(letter for letter in host if letter.isprintable()))[:LONGEST_HOST]

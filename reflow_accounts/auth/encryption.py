@@ -17,7 +17,11 @@ class Vault:
 
     def __init__(self, secret_keys: Sequence[str]) -> None:
         """Derive a key from each secret key; the first is the current one."""
-        fernets = [Fernet(_derived(key)) for key in secret_keys]
+        fernets = []
+        for key in secret_keys:
+            # HKDF (RFC 5869): separates this key from other uses of the secret key.
+            hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"reflow second factor")
+            fernets.append(Fernet(base64.urlsafe_b64encode(hkdf.derive(key.encode()))))
         self._current, self._all = fernets[0], MultiFernet(fernets)
 
     def seal(self, text: str) -> bytes:
@@ -38,12 +42,6 @@ class Vault:
         except InvalidToken:
             return False
         return True
-
-
-def _derived(secret_key: str) -> bytes:
-    # HKDF (RFC 5869): separates this key from other uses of the secret key.
-    derive = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"reflow second factor")
-    return base64.urlsafe_b64encode(derive.derive(secret_key.encode()))
 
 
 def init_app(app: Flask, vault: Vault) -> None:

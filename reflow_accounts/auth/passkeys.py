@@ -154,7 +154,11 @@ def add(user: User, name: str, credential: str, site: Site, *, by: User, client:
         public_key=made.credential_public_key,
         sign_count=made.sign_count,
     )
-    _insert(passkey)
+    try:
+        with db.session.begin_nested():
+            db.session.add(passkey)
+    except IntegrityError:
+        raise ValidationFailed(credential="This passkey was already added") from None
     _record(Action.PASSKEY_ADDED, passkey, by, client)
     mail_notice(user, f"The passkey “{tidy}” was added.", client)
     return passkey
@@ -170,7 +174,10 @@ def verify(credential: str, site: Site, user: User | None = None) -> Passkey | N
     if answer is None or not _use_up(answer.challenge, user):
         return None
     passkey = db.session.scalar(select(Passkey).where(Passkey.credential_id == answer.credential_id))
-    if passkey is None or not _may_use(passkey, user):
+    if passkey is None:
+        return None
+    owner = passkey.user
+    if not owner.is_person or owner.disabled_at or owner.deleted_at or user not in (None, owner):
         return None
     try:
         used = webauthn.verify_authentication_response(
@@ -184,7 +191,12 @@ def verify(credential: str, site: Site, user: User | None = None) -> Passkey | N
         )
     except Exception:  # as in `add`
         return None
-    return passkey if _count(passkey, used.new_sign_count) else None
+    # A counter that did not increase may mean a cloned authenticator; one without a counter sends 0.
+    count = used.new_sign_count
+    is_next = (Passkey.sign_count < count) if count else (Passkey.sign_count == 0)
+    counted = update(Passkey).where(Passkey.id == passkey.id, is_next)
+    was_counted = affected_rows(counted.values(sign_count=count, last_used_at=now()))
+    return passkey if was_counted else None
 
 
 def rename(passkey: Passkey, name: str, *, by: User, client: Client) -> None:
@@ -243,28 +255,6 @@ def _use_up(challenge: bytes, user: User | None) -> bool:
         PasskeyChallenge.user_id == (user.id if user else None),
     )
     return bool(affected_rows(taken))
-
-
-def _may_use(passkey: Passkey, user: User | None) -> bool:
-    owner = passkey.user
-    return owner.is_person and not owner.disabled_at and not owner.deleted_at and user in (None, owner)
-
-
-def _count(passkey: Passkey, sign_count: int) -> bool:
-    """Record the use; False if the counter did not increase, which may mean a cloned authenticator."""
-    is_next = (Passkey.sign_count < sign_count) if sign_count else (Passkey.sign_count == 0)
-    counted = update(Passkey).where(Passkey.id == passkey.id, is_next)
-    used = counted.values(sign_count=sign_count, last_used_at=now())
-    return bool(affected_rows(used))
-
-
-def _insert(passkey: Passkey) -> None:
-    """Insert the passkey; a unique constraint detects registered ones."""
-    try:
-        with db.session.begin_nested():
-            db.session.add(passkey)
-    except IntegrityError:
-        raise ValidationFailed(credential="This passkey was already added") from None
 
 
 def _record(action: Action, passkey: Passkey, by: User, client: Client, **details: Any) -> None:

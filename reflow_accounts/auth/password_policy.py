@@ -40,7 +40,9 @@ def fault_of(password: str, words: Iterable[str]) -> str | None:
         return f"Use at most {LONGEST_PASSWORD:,} characters"
     if _is_made_of(password, words):
         return "This password is made of your name, your team's or ours. Choose another"
-    if _is_common(password):
+    # The 3,000 most used hold a dozen passwords of this length: the whole list of 30,000 holds 229.
+    is_listed = password.casefold() in _most_used() or is_on_list(password)
+    if is_listed or zxcvbn(password[:_LONGEST_JUDGED])["score"] < _LOWEST_SCORE:
         return "This password is one of the first that others would try. Choose another"
     return None
 
@@ -62,14 +64,6 @@ def adds_personal_words(source: Callable[[User], Iterable[str]]) -> Callable[[Us
     """Register a source of known facts for `personal_words_of`; packages above this one use it."""
     _sources.append(source)
     return source
-
-
-def _is_common(password: str) -> bool:
-    # The 3,000 most used hold a dozen passwords of this length: the whole list of 30,000 holds 229.
-    if password.casefold() in _most_used() or is_on_list(password):
-        return True
-    score: int = zxcvbn(password[:_LONGEST_JUDGED])["score"]
-    return score < _LOWEST_SCORE
 
 
 def _is_made_of(password: str, words: Iterable[str]) -> bool:

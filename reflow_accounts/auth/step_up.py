@@ -71,17 +71,14 @@ def _take_proof(session: UserSession) -> None:
         sessions.refuse_confirmation(session, client=client())
         db.session.commit()
         raise ProofNeeded(faults)
-    value = sessions.confirm(session, _factor_of(proof_fields), client=client())
+    factor = Factor.CODE if proof_fields.get("proof_code") else Factor.PASSWORD
+    if proof_fields.get("proof_credential"):
+        factor = Factor.PASSKEY
+    value = sessions.confirm(session, factor, client=client())
     db.session.commit()
     rate_limits.give_back(act, account=account)
     if value:
         login_manager.renew(value)
-
-
-def _factor_of(proof_fields: Mapping[str, str]) -> Factor:
-    if proof_fields.get("proof_credential"):
-        return Factor.PASSKEY
-    return Factor.CODE if proof_fields.get("proof_code") else Factor.PASSWORD
 
 
 def faults_of_proof(user: User, proof_fields: Mapping[str, str]) -> dict[str, str]:

@@ -48,7 +48,10 @@ def request_device_token(payload: dict[str, Any]) -> dict[str, Any]:
     `authorization_pending`: ask again. `slow_down`: ask again, five seconds slower from now on.
     `access_denied`, `expired_token`, `invalid_grant`: it is over.
     """
-    _check(payload)
+    if not payload.get("grant_type") or not payload.get("device_code"):
+        raise BadRequest("Send grant_type and device_code.", error="invalid_request")
+    if payload["grant_type"] != DEVICE_GRANT:
+        raise BadRequest(f"The grant_type here is {DEVICE_GRANT}.", error="unsupported_grant_type")
     try:
         session, secret = device_flow.exchange(payload["device_code"], client=client())
     except BadRequest:
@@ -57,10 +60,3 @@ def request_device_token(payload: dict[str, Any]) -> dict[str, Any]:
         raise
     lasts = int((session.expires_at - now()).total_seconds())
     return {"access_token": secret, "token_type": "Bearer", "expires_in": lasts, "session": session}
-
-
-def _check(payload: dict[str, Any]) -> None:
-    if not payload.get("grant_type") or not payload.get("device_code"):
-        raise BadRequest("Send grant_type and device_code.", error="invalid_request")
-    if payload["grant_type"] != DEVICE_GRANT:
-        raise BadRequest(f"The grant_type here is {DEVICE_GRANT}.", error="unsupported_grant_type")

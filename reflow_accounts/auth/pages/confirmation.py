@@ -30,39 +30,31 @@ def ask(needed: ProofNeeded) -> Response:
     form = ProofForm(formdata=None)
     if needed.faults:
         form.show(ValidationFailed(**needed.faults))
+    # The form goes to the interrupted action itself, or to `confirm` for a GET.
+    action = request.full_path.rstrip("?")
+    if request.method in SAFE_METHODS:
+        action = url_for("account.confirmation.confirm", next=requested_page())
     # A proof for a partial update is asked for in a dialog; the action then answers with a whole page.
     frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if _is_for_a_part() else {}
     page = render_template(
         "auth/confirmation.html",
         form=form,
-        action=_action(),
+        action=action,
         carried=_carried(),
         goes_on_in_dialog=htmx.is_dialog(),
         has_app=second_factor.is_on(current_user()),
         has_passkeys=bool(passkeys.passkeys_of(current_user())),
         **frame,
     )
-    response = make_response(page, _status(needed))
+    response = make_response(page, ValidationFailed.status if needed.faults else needed.status)
     if needed.retry_after:
+        response.status_code = RateLimited.status
         response.headers["Retry-After"] = str(needed.retry_after)
     return htmx.in_new_dialog(response) if _is_for_a_part() else response
 
 
-def _status(needed: ProofNeeded) -> int:
-    if needed.retry_after:
-        return RateLimited.status
-    return ValidationFailed.status if needed.faults else needed.status
-
-
 def _is_for_a_part() -> bool:
     return htmx.is_htmx() and not htmx.is_dialog()
-
-
-def _action() -> str:
-    """Return the form's action: the interrupted action itself, or `confirm` for a GET."""
-    if request.method in SAFE_METHODS:
-        return url_for("account.confirmation.confirm", next=requested_page())
-    return request.full_path.rstrip("?")
 
 
 def _carried() -> list[tuple[str, str]]:
