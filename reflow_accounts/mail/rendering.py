@@ -47,13 +47,15 @@ def compose(number: int, kind: str, to: str, data: dict[str, Any], created_at: d
     """
     settings: Settings = current_app.config["SETTINGS"]
     address = _envelope(to)
-    subject, body = _subject_and_text(_render(f"{kind}.txt", data))
+    first, _, rest = _render(f"{kind}.txt", data).partition("\n")
+    assert first.startswith(_SUBJECT), "a mail template begins with its subject"
+    body = rest.strip("\n") + "\n"
     message = EmailMessage(policy=SMTP)
     # HMAC, because sequence numbers must not leave the database.
     row = f"outbox {number} {created_at.isoformat()}"
     digest = hmac.new(settings.secret_key.encode(), row.encode(), hashlib.sha256).hexdigest()[:32]
     sender = _envelope(settings.mail_from)
-    message["Subject"] = subject
+    message["Subject"] = first.removeprefix(_SUBJECT).strip()
     message["From"] = _mailbox("Reflow", sender)
     message["To"] = _mailbox("", address)
     if settings.mail_from != settings.support_email:
@@ -70,38 +72,24 @@ def compose(number: int, kind: str, to: str, data: dict[str, Any], created_at: d
 
 def _render(name: str, data: dict[str, Any]) -> str:
     settings: Settings = current_app.config["SETTINGS"]
-    return (
-        _templates()
-        .get_template(f"mail/{name}")
-        .render(
-            data=_legible(data),
-            signed_url=signed_url,
-            page_url=configured,
-            site_url=configured("public.auth.home"),
-            support_email=settings.support_email,
-        )
+    environment = current_app.extensions.get(_EXTENSION)
+    if environment is None:
+        # In mail, undefined values are errors.
+        environment = current_app.jinja_env.overlay(undefined=StrictUndefined)
+        current_app.extensions[_EXTENSION] = environment
+    assert isinstance(environment, Environment)
+    return environment.get_template(f"mail/{name}").render(
+        data=_legible(data),
+        signed_url=signed_url,
+        page_url=configured,
+        site_url=configured("public.auth.home"),
+        support_email=settings.support_email,
     )
 
 
 def signed_url(endpoint: str, link_id: str, purpose: str) -> str:
     """Return the absolute URL of a mailed link; `endpoint` takes its `token`."""
     return configured(endpoint, token=sign_link(link_id, purpose))
-
-
-def _templates() -> Environment:
-    """Return the Jinja environment of mail, in which undefined values are errors."""
-    environment = current_app.extensions.get(_EXTENSION)
-    if environment is None:
-        environment = current_app.jinja_env.overlay(undefined=StrictUndefined)
-        current_app.extensions[_EXTENSION] = environment
-    assert isinstance(environment, Environment)
-    return environment
-
-
-def _subject_and_text(rendered: str) -> tuple[str, str]:
-    first, _, rest = rendered.partition("\n")
-    assert first.startswith(_SUBJECT), "a mail template begins with its subject"
-    return first.removeprefix(_SUBJECT).strip(), rest.strip("\n") + "\n"
 
 
 def _legible(value: Any) -> Any:

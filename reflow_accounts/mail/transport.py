@@ -93,16 +93,23 @@ class MailServer:
         """Deliver a message within SECONDS_A_MESSAGE."""
         ends_at = time.monotonic() + SECONDS_A_MESSAGE
         try:
-            server = self._connected(letter.sender, ends_at)
+            if self._server is None:
+                self._server = self._connect(letter.sender.rpartition("@")[2], ends_at)
         except (OSError, UnicodeError, ValueError) as error:
             # smtplib's own errors are OSErrors.
             raise self._away(error) from None
+        server = self._server
+        server.ends_at = ends_at
         try:
             server.send_message(letter.message, letter.sender, [letter.to])
         except smtplib.SMTPNotSupportedError:
             raise Refused("the mail server takes no addresses with characters other than ASCII") from None
         except smtplib.SMTPRecipientsRefused as refusal:
-            raise self._refusal(*next(iter(refusal.recipients.values()))) from None
+            code, text = next(iter(refusal.recipients.values()))
+            if 500 <= code < 600:
+                fault = f"the mail server refused the recipient ({_status(code, text)})"
+                raise Refused(fault) from None
+            raise self._not_taken(code, text) from None
         except smtplib.SMTPResponseException as answer:
             raise self._not_taken(answer.smtp_code, answer.smtp_error) from None
         except OSError as error:
@@ -113,12 +120,6 @@ class MailServer:
         server, self._server = self._server, None
         if server is not None:
             server.leave()
-
-    def _connected(self, sender: str, ends_at: float) -> "_Server":
-        if self._server is None:
-            self._server = self._connect(sender.rpartition("@")[2], ends_at)
-        self._server.ends_at = ends_at
-        return self._server
 
     def _connect(self, our_name: str, ends_at: float) -> "_Server":
         host, port = str(self._parts.hostname), self._parts.port
@@ -148,11 +149,6 @@ class MailServer:
         if not is_tls:
             raise ServerAway("the mail server offers no TLS, and a password is not sent without it")
         server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
-
-    def _refusal(self, code: int, text: bytes | str) -> Exception:
-        if 500 <= code < 600:
-            return Refused(f"the mail server refused the recipient ({_status(code, text)})")
-        return self._not_taken(code, text)
 
     def _not_taken(self, code: int, text: bytes | str) -> Exception:
         sentence = f"the mail server did not take the message ({_status(code, text)})"
