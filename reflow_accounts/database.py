@@ -92,30 +92,22 @@ def public_id(kind: str) -> Callable[[], str]:
 @event.listens_for(Engine, "connect")
 def _prepare(connection: Any, _record: Any) -> None:
     if isinstance(connection, sqlite3.Connection):
-        _prepare_sqlite(connection)
+        # `_begin_to_write` begins transactions, not the driver.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:  # a backup that is checked
+                raise
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {sqlite_file.CHECKPOINT_PAGES}")
     elif isinstance(connection, psycopg.Connection):
-        _prepare_postgresql(connection)
-
-
-def _prepare_sqlite(connection: sqlite3.Connection) -> None:
-    # `_begin_to_write` begins transactions, not the driver.
-    connection.isolation_level = None
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:  # a backup that is checked
-            raise
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {sqlite_file.CHECKPOINT_PAGES}")
-
-
-def _prepare_postgresql(connection: psycopg.Connection) -> None:
-    # A rollback would undo it in a transaction.
-    connection.autocommit = True
-    connection.execute(postgresql.WAIT_FOR_DISK)
-    connection.autocommit = False
+        # A rollback would undo it in a transaction.
+        connection.autocommit = True
+        connection.execute(postgresql.WAIT_FOR_DISK)
+        connection.autocommit = False
 
 
 def set_synchronous(engine: Engine, mode: str) -> None:

@@ -64,7 +64,8 @@ def stored_forms(value: str) -> list[str]:
     Older versions stored `xn--` forms as typed. They also mailed some addresses elsewhere, `eva@fußball.example`
     at `fussball.example`: that is the form of another address and not returned.
     """
-    old = _folded(value)
+    # Older versions stored NFKC, case folded.
+    old = unicodedata.normalize("NFKC", _without_format_characters(_composed(value))).casefold()
     form = canonical(value)
     if form is None:
         return [old]
@@ -113,8 +114,3 @@ def _composed(value: str) -> str:
 
 def _without_format_characters(text: str) -> str:
     return "".join(character for character in text if unicodedata.category(character) != "Cf")
-
-
-def _folded(value: str) -> str:
-    """Return an address in the form that older versions stored: NFKC, case folded."""
-    return unicodedata.normalize("NFKC", _without_format_characters(_composed(value))).casefold()

@@ -31,8 +31,8 @@ class Connection(psycopg.Connection[Any]):
     _is_rolling_back = False
 
     def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
-        # Flask rolls back after the request context has ended.
-        if self._is_rolling_back or _has_client():
+        # A client waits in a request and in a step of a download. Flask rolls back after the request context has ended.
+        if self._is_rolling_back or has_request_context() or (has_app_context() and "has_client" in g):
             named.setdefault("timeout", STATEMENT_TIMEOUT_S)
         try:
             return super().wait(gen, *options, **named)
@@ -52,8 +52,3 @@ class Connection(psycopg.Connection[Any]):
             self.close()
         finally:
             self._is_rolling_back = False
-
-
-def _has_client() -> bool:
-    """Whether a client waits for this statement: in a request, or in a step of a download."""
-    return has_request_context() or (has_app_context() and "has_client" in g)

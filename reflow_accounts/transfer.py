@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import alembic.command
 from sqlalchemy import Connection, Engine, Table, create_engine, delete, func, insert, select, text
@@ -134,19 +133,17 @@ def _copy_uses(source: Connection, target: Engine, progress: Progress) -> None:
         rows = [dict(row) for row in source.execute(page).mappings()]
         if not rows:
             return
-        _make_months(target, rows, months)
+        # Partitions by month on PostgreSQL, so that pruning can drop whole months.
+        moments: dict[tuple[int, int], datetime] = {
+            (row["at"].year, row["at"].month): row["at"] for row in rows
+        }
+        for month in moments.keys() - months:
+            make_months(target, moments[month], 1)
+            months.add(month)
         with target.begin() as connection:
             connection.execute(insert(USES), rows)
         last = rows[-1]["id"]
         progress(USES.name, len(rows))
-
-
-def _make_months(target: Engine, rows: list[dict[str, Any]], months: set[tuple[int, int]]) -> None:
-    """Create the partitions of these uses on PostgreSQL, so that pruning can drop whole months."""
-    moments: dict[tuple[int, int], datetime] = {(row["at"].year, row["at"].month): row["at"] for row in rows}
-    for month in moments.keys() - months:
-        make_months(target, moments[month], 1)
-        months.add(month)
 
 
 def _set_sequences(connection: Connection) -> None:
