@@ -35,7 +35,11 @@ class DatabaseStorage(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add `amount`, which may be negative, and return the count of this window (at least 0)."""
-        _ensure_nothing_was_written()
+        # SQLite has one writer: a request with an open write transaction would wait for itself.
+        if db.engine.dialect.name == "sqlite" and db.session().in_transaction():
+            driver: Any = db.session.connection().connection.driver_connection
+            if driver.in_transaction:
+                raise RuntimeError("count a try before the request writes")
         moment = now()
         fresh = {"count": max(amount, 0), "ends_at": moment + timedelta(seconds=expiry)}
         is_over = LimitCount.ends_at <= moment
@@ -95,11 +99,3 @@ def limiter() -> FixedWindowRateLimiter | None:
     """Return the limiter of the current application, or None when limits are off."""
     current: FixedWindowRateLimiter | None = current_app.extensions[_EXTENSION]
     return current
-
-
-def _ensure_nothing_was_written() -> None:
-    # SQLite has one writer: a request with an open write transaction would wait for itself.
-    if db.engine.dialect.name == "sqlite" and db.session().in_transaction():
-        driver: Any = db.session.connection().connection.driver_connection
-        if driver.in_transaction:
-            raise RuntimeError("count a try before the request writes")

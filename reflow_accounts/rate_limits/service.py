@@ -10,7 +10,6 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Literal
 
 from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerMinute
-from limits.storage import Storage
 from sqlalchemy import delete
 
 from reflow_accounts.database import db, now
@@ -123,16 +122,13 @@ def _take_back(act: Act, account: str, address: str) -> None:
         return
     try:
         for item, *names in _counters(act, account, address):
-            _take_one(current.storage, item.key_for(*names), item.get_expiry())
+            key, expiry = item.key_for(*names), item.get_expiry()
+            # When a new window has begun, Redis would count below zero and allow more attempts than the limit.
+            if current.storage.incr(key, expiry, -1) < 0:
+                current.storage.incr(key, expiry, 1)
     except current.storage.base_exceptions as error:
         # The attempt is over already; the remaining count only makes a later limit stricter.
         _logger.warning("a count could not be given back: %s", type(error).__name__)
-
-
-def _take_one(storage: Storage, key: str, expiry: int) -> None:
-    # When a new window has begun, Redis would count below zero and allow more attempts than the limit.
-    if storage.incr(key, expiry, -1) < 0:
-        storage.incr(key, expiry, 1)
 
 
 def prune() -> int:
