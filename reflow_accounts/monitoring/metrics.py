@@ -112,14 +112,18 @@ def init_app(app: Flask) -> None:
 def text_of_all() -> bytes:
     """Return the metrics of all processes of this node, and of the database."""
     from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
-    from prometheus_client.multiprocess import MultiProcessCollector
+    from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
     registry = CollectorRegistry()
     registry.register(_Database())
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder:
         return generate_latest(REGISTRY) + generate_latest(registry)
-    _forget_ended_processes(Path(folder))
+    # Drop what processes that were killed had in hand; their counts stay.
+    for file in Path(folder).glob("gauge_live*.db"):
+        found = _FILE_OF_PROCESS.search(file.name)
+        if found and not _is_running(int(found[1])):
+            mark_process_dead(int(found[1]), folder)  # type: ignore[no-untyped-call]
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
@@ -143,16 +147,6 @@ class _Database:
         yield GaugeMetricFamily("reflow_database_up", up, value=float(bool(figures)))
         for name, about, value in figures:
             yield GaugeMetricFamily(name, about, value=value)
-
-
-def _forget_ended_processes(folder: Path) -> None:
-    """Drop what processes that were killed had in hand; their counts stay."""
-    from prometheus_client.multiprocess import mark_process_dead
-
-    for file in folder.glob("gauge_live*.db"):
-        found = _FILE_OF_PROCESS.search(file.name)
-        if found and not _is_running(int(found[1])):
-            mark_process_dead(int(found[1]), str(folder))  # type: ignore[no-untyped-call]
 
 
 def _is_running(process: int) -> bool:
