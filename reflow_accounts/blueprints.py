@@ -54,25 +54,22 @@ def require_staff() -> Response | None:
     is_staff = browser.is_authenticated and browser.user.is_staff
     if not is_staff and (browser.is_authenticated or not was_signed_in()):
         abort(404)
-    answer = require_login() or _ask_for_second_factor()
-    if answer is None:
-        ensure_open_console()
-    return answer
+    if answer := require_login():
+        return answer
+    # Not in development.
+    if current_app.config["SETTINGS"].is_production and not has_second_factor(current_user()):
+        flash(
+            "The support console needs a second factor. Set up an authenticator app or add a passkey.",
+            "needed",
+        )
+        address = url_for("account.security.show")
+        return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
+    ensure_open_console()
+    return None
 
 
 def allow_everybody() -> None:
     """Allow cross-site requests: webhooks have their own proof and ignore cookies."""
-
-
-def _ask_for_second_factor() -> Response | None:
-    """Redirect staff without a second factor to the Security tab; not in development."""
-    if not current_app.config["SETTINGS"].is_production or has_second_factor(current_user()):
-        return None
-    flash(
-        "The support console needs a second factor. Set up an authenticator app or add a passkey.", "needed"
-    )
-    address = url_for("account.security.show")
-    return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
 
 
 BLUEPRINTS = {

@@ -54,7 +54,13 @@ def operations(document: dict[str, Any]) -> list[Operation]:
 def schemas(document: dict[str, Any]) -> dict[str, list[Field]]:
     """Return the fields of each schema by its name."""
     named = document["components"].get("schemas", {})
-    return {name: _fields(schema) for name, schema in sorted(named.items())}
+    return {
+        title: [
+            Field(name, _type(member), name in schema.get("required", []), member.get("description", ""))
+            for name, member in schema.get("properties", {}).items()
+        ]
+        for title, schema in sorted(named.items())
+    }
 
 
 def readable(name: str) -> str:
@@ -113,14 +119,6 @@ def _named(holder: dict[str, Any]) -> str:
     for content in holder.get("content", {}).values():
         return str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]
     return ""
-
-
-def _fields(schema: dict[str, Any]) -> list[Field]:
-    required = schema.get("required", [])
-    return [
-        Field(name, _type(member), name in required, member.get("description", ""))
-        for name, member in schema.get("properties", {}).items()
-    ]
 
 
 def _type(schema: dict[str, Any]) -> str:

@@ -163,18 +163,17 @@ def _log_refusal(response: Response) -> Response:
 def domain_error(error: DomainError) -> Response:
     """Return the response to a domain error; roll back."""
     db.session.rollback()
-    answer = _domain_problem(error) if is_api() else _page_of(error.status, str(error))
+    if is_api():
+        code = error.reason if isinstance(error, Unauthenticated) else error.code
+        members = dict(error.members)
+        if isinstance(error, ValidationFailed):
+            members["errors"] = [{"field": name, "message": text} for name, text in error.fields.items()]
+        answer = problem(error.status, code, str(error), error.title, **members)
+    else:
+        answer = _page_of(error.status, str(error))
     if isinstance(error, RateLimited):
         answer.headers.update(error.headers)
     return answer
-
-
-def _domain_problem(error: DomainError) -> Response:
-    code = error.reason if isinstance(error, Unauthenticated) else error.code
-    members = dict(error.members)
-    if isinstance(error, ValidationFailed):
-        members["errors"] = [{"field": name, "message": text} for name, text in error.fields.items()]
-    return problem(error.status, code, str(error), error.title, **members)
 
 
 def _csrf_error(error: CSRFError) -> Response:

@@ -82,18 +82,6 @@ def go_to(address: str) -> Response:
     return Response(status=401, headers={"HX-Redirect": address})
 
 
-def _redirect_by_htmx(response: Response) -> None:
-    """Make htmx load the page that a form leads to, with its header and URL, instead of swapping it in."""
-    address = response.headers.pop("Location")
-    # Assigning the URL of the same page with another fragment would load nothing.
-    if address.partition("#")[0] == current_page():
-        response.headers["HX-Refresh"] = "true"
-    else:
-        response.headers["HX-Redirect"] = address
-    response.status_code = 200
-    response.set_data(b"")
-
-
 def init_app(app: Flask) -> None:
     """Pass the layouts to templates, redirect forms, and add `Vary` so that caches do not mix pages with fragments."""
 
@@ -104,7 +92,15 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def adapt(response: Response) -> Response:
         if is_htmx() and request.method == "POST" and "Location" in response.headers:
-            _redirect_by_htmx(response)
+            # htmx shall load the page that a form leads to, with its header and URL, instead of swapping it in.
+            address = response.headers.pop("Location")
+            # Assigning the URL of the same page with another fragment would load nothing.
+            if address.partition("#")[0] == current_page():
+                response.headers["HX-Refresh"] = "true"
+            else:
+                response.headers["HX-Redirect"] = address
+            response.status_code = 200
+            response.set_data(b"")
         if response.mimetype == "text/html":
             response.vary.update(("HX-Request", "HX-Target"))
         return response

@@ -18,16 +18,12 @@ def comparable(name: str) -> str:
     """
     form = name
     for _ in range(_MOST_STEPS):
-        before, form = form, _simplified(form)
+        visible = "".join(character for character in form if not is_invisible(character))
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+        before, form = form, " ".join("".join(map(_look_alike, folded)).split())
         if form == before:
             break
     return form
-
-
-def _simplified(name: str) -> str:
-    visible = "".join(character for character in name if not is_invisible(character))
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
-    return " ".join("".join(map(_look_alike, folded)).split())
 
 
 @lru_cache(10_000)
