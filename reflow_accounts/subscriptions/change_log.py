@@ -121,7 +121,11 @@ def record_change(
     record(_action(kind, row.state != state, state), by=by, team=team, subject=team.name, **details)
     if row.state != state:
         row.state, row.changed_at = state, now()
-        _mail(team, state, kind, until)
+        # The reason is internal and not mailed.
+        why = _WHY[kind].format(f"until {until:%d %b %Y %H:%M} UTC" if until else "until further notice")
+        for address in addresses_of_admins(team):
+            data = {"team": team.name, "team_id": team.public_id, "state": state.value, "why": why}
+            post("subscription_changed", address, **data)
     row.version += 1
     db.session.flush()
 
@@ -132,14 +136,6 @@ def _action(kind: ChangeKind, is_flip: bool, state: State) -> Action:
         return Action.SUBSCRIPTION_ACTIVATED if is_on else Action.SUBSCRIPTION_DEACTIVATED
     is_set = kind in (ChangeKind.FORCED_ON, ChangeKind.FORCED_OFF)
     return Action.SUBSCRIPTION_OVERRIDDEN if is_set else Action.OVERRIDE_ENDED
-
-
-def _mail(team: Team, state: State, kind: ChangeKind, until: datetime | None) -> None:
-    """Mail the Admins of the team. The reason is internal and not mailed."""
-    why = _WHY[kind].format(f"until {until:%d %b %Y %H:%M} UTC" if until else "until further notice")
-    for address in addresses_of_admins(team):
-        data = {"team": team.name, "team_id": team.public_id, "state": state.value, "why": why}
-        post("subscription_changed", address, **data)
 
 
 def _recorded(team: Team) -> Subscription:

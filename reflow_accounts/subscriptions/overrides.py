@@ -73,17 +73,13 @@ def lift(team: Team, reason: str, *, by: User | None, seen: int | None = None) -
 def _lock(team: Team, seen: int | None, by: User | None) -> SubscriptionStatus:
     """Lock a team's subscription. Raises Conflict when another user has changed it since version `seen`."""
     status = lock_subscription(team)
-    if seen is not None and seen != status.version and not _was_last_changed_by(by, team):
-        raise Conflict("Somebody changed this subscription meanwhile. Check it and try again.")
+    if seen is not None and seen != status.version:
+        changes = select(SubscriptionChange.by_id).where(SubscriptionChange.team_id == team.id)
+        last = db.session.scalar(changes.order_by(SubscriptionChange.id.desc()).limit(1))
+        # A form that the same user sends twice is no conflict.
+        if by is None or by.id != last:
+            raise Conflict("Somebody changed this subscription meanwhile. Check it and try again.")
     return status
-
-
-def _was_last_changed_by(user: User | None, team: Team) -> bool:
-    """Return whether the newest change is by this user: a form that is sent twice is no conflict."""
-    newest = select(SubscriptionChange.by_id).where(SubscriptionChange.team_id == team.id)
-    return user is not None and user.id == db.session.scalar(
-        newest.order_by(SubscriptionChange.id.desc()).limit(1)
-    )
 
 
 def _lift(team: Team, status: SubscriptionStatus, reason: str, ticket: str, by: User | None) -> bool:
