@@ -12,7 +12,6 @@ from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFaile
 from reflow_accounts.support import service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
 from reflow_accounts.support.service import FoundTeam, record_search
-from reflow_accounts.teams.models import Team
 from reflow_accounts.web.openapi import ApiBlueprint, page_of
 from reflow_accounts.web.pagination import Page
 from reflow_accounts.web.request_info import client
@@ -62,15 +61,8 @@ def set_subscription(payload: dict[str, Any], team_id: str) -> FoundTeam:
     already stays as it is, unless another end is asked for.
     """
     team = service.team_of(team_id)
-    if not _set(team, payload):
-        # The response shows the team.
-        service.record_team_view(team, by=current_user(), address=client().address)
-    return service.described(team, by=current_user())
-
-
-def _set(team: Team, payload: dict[str, Any]) -> bool:
     try:
-        return service.set_active(
+        was_changed = service.set_active(
             team,
             payload["active"],
             payload["reason"],
@@ -83,3 +75,7 @@ def _set(team: Team, payload: dict[str, Any]) -> bool:
         # The API calls the field `expires_at`.
         faults = {"expires_at" if name == "until" else name: text for name, text in failed.fields.items()}
         raise ValidationFailed(**faults) from None
+    if not was_changed:
+        # The response shows the team.
+        service.record_team_view(team, by=current_user(), address=client().address)
+    return service.described(team, by=current_user())

@@ -3,13 +3,11 @@
 from datetime import UTC, datetime, time, timedelta
 
 from flask import flash, make_response, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, ValidationFailed
-from reflow_accounts.subscriptions.models import State
 from reflow_accounts.subscriptions.overrides import DAYS_OF_OVERRIDE
 from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.support import service
@@ -61,7 +59,13 @@ def change(team_id: str) -> Answer:
     if not is_changed:
         _record_views(found, form)
     db.session.commit()
-    return _changed(found, form, before)
+    state = status_of(found).state
+    message = f"Subscription for {found.name} {'stays' if state == before else 'is now'} {state}."
+    if not htmx.is_part():
+        flash(message, "subscription-changed")
+        return redirect(_back(found, form), 303)
+    page = render_template("support/changed.html", message=message, **_behind(found, form))
+    return htmx.close_dialog(make_response(page), message)
 
 
 def _decide(found: Team, form: SubscriptionForm) -> bool:
@@ -116,16 +120,6 @@ def _record_views(found: Team, form: SubscriptionForm) -> None:
     service.record_team_view(found, by=current_user(), address=client().address)
     if form.origin.data != "team":
         record_search(form.q.data or "", by=current_user(), address=client().address)
-
-
-def _changed(found: Team, form: SubscriptionForm, before: State) -> Response:
-    state = status_of(found).state
-    message = f"Subscription for {found.name} {'stays' if state == before else 'is now'} {state}."
-    if not htmx.is_part():
-        flash(message, "subscription-changed")
-        return redirect(_back(found, form), 303)
-    page = render_template("support/changed.html", message=message, **_behind(found, form))
-    return htmx.close_dialog(make_response(page), message)
 
 
 def _back(found: Team, form: SubscriptionForm) -> str:
