@@ -41,7 +41,8 @@ class InviteForm(Form):
                 self[name].errors = [sentence]
             elif place:
                 line = self.lines[int(place)].strip()
-                sentences.append(f"Line {int(place) + 1}, “{_cut(line)}”: {sentence}")
+                quoted = line if len(line) <= 60 else f"{line[:60]}…"
+                sentences.append(f"Line {int(place) + 1}, “{quoted}”: {sentence}")
             else:
                 sentences.append(sentence)
         if sentences:
@@ -53,10 +54,6 @@ class NewMemberForm(Form):
 
     full_name = StringField("Full name")
     password = PasswordField("Password")
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= 60 else f"{line[:60]}…"
 
 
 class AccountForm(Form):

@@ -42,7 +42,10 @@ def invite(
     requested = _checked(emails)
     _count(team, requested, by)
     lock_as_admin(team, by)
-    known = _open_to(team, requested)
+    is_to = Invitation.email.in_(_stored_forms_of(requested))
+    query = select(Invitation).where(Invitation.team_id == team.id, is_to, *_IS_OPEN)
+    rows = db.session.scalars(query.execution_options(populate_existing=True))
+    known = {canonical(invitation.email) or invitation.email: invitation for invitation in rows}
     faults = _taken(team, requested, known)
     if faults:
         raise ValidationFailed(**faults)
@@ -217,13 +220,6 @@ def _count(team: Team, emails: Collection[str], by: User) -> None:
     for email in emails:
         rate_limits.hit("invite", account=by.public_id)
         rate_limits.hit("invite-to", account=f"{team.public_id} {email}")
-
-
-def _open_to(team: Team, emails: Collection[str]) -> dict[str, Invitation]:
-    is_to = Invitation.email.in_(_stored_forms_of(emails))
-    query = select(Invitation).where(Invitation.team_id == team.id, is_to, *_IS_OPEN)
-    rows = db.session.scalars(query.execution_options(populate_existing=True))
-    return {canonical(invitation.email) or invitation.email: invitation for invitation in rows}
 
 
 def _stored_forms_of(emails: Collection[str]) -> list[str]:

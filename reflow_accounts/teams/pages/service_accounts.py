@@ -93,7 +93,10 @@ def set_standing(team_id: str, account_id: str) -> Answer:
     """Disable a service account, or enable it again."""
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.live_account_of(membership.team, account_id)
-    disabled = _requested_state()
+    requested = request.form.get("disabled")
+    if requested not in ("true", "false"):
+        raise ValidationFailed(disabled="Say whether to disable or enable: go back and use the button again")
+    disabled = requested == "true"
     accounts.set_disabled(membership.team, account, disabled, by=current_user(), client=client())
     db.session.commit()
     # Its page shows the state anyway.
@@ -126,14 +129,6 @@ def delete(team_id: str, account_id: str) -> Answer:
     return _changed(membership, f"Service account {account.full_name} {message_text}")
 
 
-def _requested_state() -> bool:
-    """Return the requested state. Raises ValidationFailed for other values."""
-    requested = request.form.get("disabled")
-    if requested not in ("true", "false"):
-        raise ValidationFailed(disabled="Say whether to disable or enable: go back and use the button again")
-    return requested == "true"
-
-
 def _place(membership: Membership) -> str:
     """Return the URL of the section on the Team tab of the team."""
     return url_for("account.team.show", team=membership.team.public_id, _anchor="teams-service-accounts")
@@ -141,10 +136,6 @@ def _place(membership: Membership) -> str:
 
 def _listing(membership: Membership) -> dict[str, Any]:
     return {"accounts": service_accounts.listing_of(membership.team)}
-
-
-def _section(membership: Membership) -> dict[str, Any]:
-    return {"tab": "team", "membership": membership} | _listing(membership)
 
 
 def _page(name: str, membership: Membership, **more: Any) -> str:
@@ -156,5 +147,6 @@ def _changed(membership: Membership, message: str) -> Response:
     if not htmx.is_part():
         flash(message, FLASHED)
         return redirect(_place(membership), 303)
-    page = render_template("teams/service_accounts_changed.html", **_section(membership), done=[message])
+    section = {"tab": "team", "membership": membership} | _listing(membership)
+    page = render_template("teams/service_accounts_changed.html", **section, done=[message])
     return htmx.close_dialog(make_response(page), message)

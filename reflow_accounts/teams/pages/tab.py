@@ -33,7 +33,7 @@ def ask_for_choice() -> Answer:
     if not mine:
         return render_template("teams/no_team.html")
     current = current_of(current_user())
-    return render_template("teams/choice.html", mine=mine, current=current, next=_page_before())
+    return render_template("teams/choice.html", mine=mine, current=current, next=_tab(current_page()))
 
 
 @blueprint.post("/team/choice")
@@ -66,10 +66,6 @@ def rename(team_id: str) -> Answer:
         return render_template("teams/name.html", found=mine.team, form=form), 422
     db.session.commit()
     return back(mine.team, f"The team is called {mine.team.name} now.")
-
-
-def _page_before() -> str:
-    return _tab(current_page())
 
 
 def _tab(page: str | None) -> str:
