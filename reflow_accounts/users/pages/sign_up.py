@@ -76,9 +76,15 @@ def verify(token: str) -> Answer:
         return _dead_link()
     form = PasswordForm()
     asks_password = _asks_password(link)
-    if asks_password and not _is_right(form.password.data or "", link):
-        form.password.errors = ["Password is not correct"]
-        return _page(link, form), 422
+    if asks_password:
+        # The link identifies the account; the client address adds no information.
+        with rate_limits.attempt("sign-up", account=link.public_id):
+            is_right = hasher().matches(form.password.data or "", link.data["password_hash"])
+        if not is_right:
+            refuse_sign_in(link.email, client())
+            db.session.commit()
+            form.password.errors = ["Password is not correct"]
+            return _page(link, form), 422
     try:
         user = sign_up_service.confirm(link, client=client())
     except Gone:
@@ -101,16 +107,6 @@ def _is_buyer() -> bool:
 
 def _link(token: str) -> MailLink | None:
     return find_link(read_link(token, LinkPurpose.SIGN_UP), LinkPurpose.SIGN_UP)
-
-
-def _is_right(password: str, link: MailLink) -> bool:
-    # The link identifies the account; the client address adds no information.
-    with rate_limits.attempt("sign-up", account=link.public_id):
-        is_right = hasher().matches(password, link.data["password_hash"])
-    if not is_right:
-        refuse_sign_in(link.email, client())
-        db.session.commit()
-    return is_right
 
 
 def _asks_password(link: MailLink) -> bool:
