@@ -11,7 +11,6 @@ from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict
 from reflow_accounts.subscriptions import overrides
-from reflow_accounts.subscriptions.models import Override
 from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.teams.service import add_team, find_team
 from reflow_accounts.users.admin import person_of
@@ -40,19 +39,17 @@ def set_subscription(team: str, state: str, reason: str, until: datetime | None,
     end = until.replace(tzinfo=UTC) if until else None
     changed = overrides.set_active(row, state == "active", reason, by=None, until=end, ticket=ticket)
     db.session.commit()
-    click.echo(_result(team, state, status_of(row).override, changed=changed))
-
-
-def _result(team: str, state: str, override: Override | None, *, changed: bool) -> str:
+    override = status_of(row).override
     last = f" until {override.expires_at:%Y-%m-%d %H:%M} UTC" if override and override.expires_at else ""
     if changed:
-        return f"{team} is now {state}{last}."
-    if override:
-        return f"{team} is already {state}{last}, by support."
-    return (
-        f"{team} is already {state}: AWS Marketplace says so. "
-        f"With --until it stays {state} until then, whatever AWS Marketplace says."
-    )
+        click.echo(f"{team} is now {state}{last}.")
+    elif override:
+        click.echo(f"{team} is already {state}{last}, by support.")
+    else:
+        click.echo(
+            f"{team} is already {state}: AWS Marketplace says so. "
+            f"With --until it stays {state} until then, whatever AWS Marketplace says."
+        )
 
 
 @subscriptions.command("lift")

@@ -13,7 +13,6 @@ from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.users import admin
-from reflow_accounts.users.admin import ListedUser
 from reflow_accounts.users.profile import checked_full_name
 
 _COLUMNS = ("ID", "EMAIL", "NAME", "STAFF", "DISABLED", "SECOND FACTOR", "LAST ACTIVE")
@@ -63,7 +62,16 @@ def list_users() -> None:
     if is_terminal:
         click.echo(_aligned(_COLUMNS))
     for user in admin.users():
-        cells = _cells(user)
+        factors = [name for name, has in (("totp", user.has_totp), ("passkey", user.has_passkey)) if has]
+        cells = (
+            user.public_id,
+            user.email or _NOTHING,
+            user.full_name,
+            "staff" if user.is_staff else _NOTHING,
+            "deleted" if user.deleted_at else "disabled" if user.disabled_at else _NOTHING,
+            "+".join(factors) or _NOTHING,
+            f"{user.last_active_at:%Y-%m-%dT%H:%M:%SZ}" if user.last_active_at else _NOTHING,
+        )
         click.echo(_aligned(cells) if is_terminal else "\t".join(cells))
 
 
@@ -143,21 +151,6 @@ def _password(from_stdin: bool, personal: tuple[str, ...]) -> str:
     if fault:
         raise ValidationFailed(password=fault)
     return typed
-
-
-def _cells(user: ListedUser) -> tuple[str, ...]:
-    gone = "deleted" if user.deleted_at else "disabled" if user.disabled_at else _NOTHING
-    factors = [name for name, has in (("totp", user.has_totp), ("passkey", user.has_passkey)) if has]
-    last = f"{user.last_active_at:%Y-%m-%dT%H:%M:%SZ}" if user.last_active_at else _NOTHING
-    return (
-        user.public_id,
-        user.email or _NOTHING,
-        user.full_name,
-        "staff" if user.is_staff else _NOTHING,
-        gone,
-        "+".join(factors) or _NOTHING,
-        last,
-    )
 
 
 def _aligned(cells: tuple[str, ...]) -> str:
