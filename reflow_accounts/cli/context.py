@@ -138,11 +138,16 @@ class Context:
 
         Raises NotSignedIn when there is none or it cannot be used, and UsageFault when its server is not known.
         """
-        from reflow_accounts.cli.credentials import credential_of
+        from reflow_accounts.cli.credentials import Kind, credential_of, no_credential
 
         found = [source for source in self.sources() if source != unusable]
         if not found:
-            self._log_in()
+            if not self.may_ask or self.environment.place not in (None, Kind.LOGIN):
+                raise no_credential(self.environment)
+            from reflow_accounts.cli.login.device_flow import log_in_with_browser
+
+            say(f"You are not signed in at {self.login_server} yet.")
+            log_in_with_browser(self.login_server, self.store_for_login(), self.environ)
             found = [source for source in self.sources() if source != unusable]
         credential = credential_of(found[0], self.environment)
         warn_about(found, credential.server)
@@ -154,16 +159,6 @@ class Context:
 
         credential = self.credential(unusable)
         return Client(credential.server, credential)
-
-    def _log_in(self) -> None:
-        from reflow_accounts.cli.credentials import Kind, no_credential
-
-        if not self.may_ask or self.environment.place not in (None, Kind.LOGIN):
-            raise no_credential(self.environment)
-        from reflow_accounts.cli.login.device_flow import log_in_with_browser
-
-        say(f"You are not signed in at {self.login_server} yet.")
-        log_in_with_browser(self.login_server, self.store_for_login(), self.environ)
 
 
 def warn_about(sources: list[Source], server: str) -> None:

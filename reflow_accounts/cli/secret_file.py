@@ -57,7 +57,22 @@ def key_in_file(path: Path, *, is_named: bool = False) -> KeyText:
     A byte order mark and any line ends are accepted. A file that the user did not name (`is_named`) must be a
     regular file, and its owner this user or root. Raises UnreadableFile and UnusableFile.
     """
-    return key_in_bytes(_content(path, is_named=is_named))
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise UnreadableFile("is a folder")
+        if not is_named and not stat.S_ISREG(mode):
+            raise UnreadableFile("is not a plain file")
+        with path.open("rb") as file:
+            if not is_named:
+                _check_owner(path, os.fstat(file.fileno()))
+            content = file.read(LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise UnreadableFile("cannot be read (it does not exist)") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "bad path"
+        raise UnreadableFile(f"cannot be read ({reason})") from None
+    return key_in_bytes(content)
 
 
 def key_in_bytes(content: bytes, *, accepts_session: bool = False) -> KeyText:
@@ -126,24 +141,6 @@ def with_other_secret(content: bytes, old: str, new: str) -> bytes:
         for line in lines
     ]
     return "".join(changed).encode(encoding)
-
-
-def _content(path: Path, *, is_named: bool) -> bytes:
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise UnreadableFile("is a folder")
-        if not is_named and not stat.S_ISREG(mode):
-            raise UnreadableFile("is not a plain file")
-        with path.open("rb") as file:
-            if not is_named:
-                _check_owner(path, os.fstat(file.fileno()))
-            return file.read(LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise UnreadableFile("cannot be read (it does not exist)") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "bad path"
-        raise UnreadableFile(f"cannot be read ({reason})") from None
 
 
 def _check_owner(path: Path, opened: os.stat_result) -> None:

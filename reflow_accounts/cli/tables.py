@@ -59,7 +59,7 @@ def _list(fields: list[tuple[str, list[str]]], width: int) -> None:
 
 
 def _draw(columns: list[Column], rows: list[list[str]], width: int) -> None:
-    from rich.cells import cell_len
+    from rich.cells import cell_len, set_cell_size
 
     natural = [
         max(cell_len(text) for text in (column.heading, *(row[number] for row in rows)))
@@ -68,7 +68,8 @@ def _draw(columns: list[Column], rows: list[list[str]], width: int) -> None:
     widths = fitted_widths(columns, natural, width)
     headings = [column.heading for column in columns]
     for line in (headings, ["─" * size for size in widths], *rows):
-        shown = [_cut(text, size) for text, size in zip(line, widths, strict=True) if size]
+        sized = [(text, size) for text, size in zip(line, widths, strict=True) if size]
+        shown = [set_cell_size(_shortened(text, size), size) for text, size in sized]
         result(_GAP.join(shown).rstrip())
 
 
@@ -96,12 +97,6 @@ def _shortened(text: str, size: int) -> str:
     from rich.cells import cell_len, set_cell_size
 
     return text if cell_len(text) <= size else f"{set_cell_size(text, max(0, size - 1)).rstrip()}…"
-
-
-def _cut(text: str, size: int) -> str:
-    from rich.cells import set_cell_size
-
-    return set_cell_size(_shortened(text, size), size)
 
 
 def when(time: object) -> str:

@@ -79,18 +79,16 @@ class _Progress:
         self._end = (self._end + piece)[-300:]
         if self._is_shown and time.monotonic() - self._shown_at > 0.1:
             self._shown_at = time.monotonic()
-            self._show(self._bar())
+            bar = f"{self.lines:,} lines"
+            if self._total:
+                share = min(1.0, self.lines / self._total)
+                filled = int(share * _WIDTH)
+                bar = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {share:4.0%}, {bar}"
+            self._show(bar)
 
     def end(self) -> None:
         if self._shown_at:
             self._show(" " * 79 + "\r")
-
-    def _bar(self) -> str:
-        if not self._total:
-            return f"{self.lines:,} lines"
-        share = min(1.0, self.lines / self._total)
-        filled = int(share * _WIDTH)
-        return f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {share:4.0%}, {self.lines:,} lines"
 
     def _show(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):

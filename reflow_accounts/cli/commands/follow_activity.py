@@ -90,9 +90,11 @@ class ActivityFeed:
         known = {entry.get("id") for entry in self._known}
         unseen = [entry for entry in entries if entry.get("id") not in known]
         own = requests_before if self._is_recorded else 0
+        own_request = ("GET", API_PREFIX + PATH, user_agent(os.environ))
         new = []
         for entry in unseen:
-            if own and _is_own_request(entry):
+            use = as_object(entry.get("use"))
+            if own and (use.get("method"), use.get("path"), use.get("user_agent")) == own_request:
                 own -= 1  # no more entries are left out than requests were sent
             else:
                 new.append(entry)
@@ -153,9 +155,3 @@ def _is_settled(entry: Entry, newest: Entry) -> bool:
     """Return whether `entry` is so much older than `newest` that none older than it can appear any more."""
     at, newest_at = time_in(entry, "at"), time_in(newest, "at")
     return bool(at and newest_at and at < newest_at - OVERLAP)
-
-
-def _is_own_request(entry: Entry) -> bool:
-    use = as_object(entry.get("use"))
-    request = (use.get("method"), use.get("path"), use.get("user_agent"))
-    return request == ("GET", API_PREFIX + PATH, user_agent(os.environ))

@@ -34,7 +34,11 @@ def version(context: Context) -> None:
         result(f"reflow {__version__}")
     server = found = None
     try:
-        server = _server(context)
+        environment, sources = context.environment, context.sources()
+        if sources and not environment.server:
+            server = credential_of(sources[0], environment).server
+        elif environment.server or environment.only_login():
+            server = context.login_server
         found = server_version(server) if server else None
     except CommandError as fault:
         tell(*fault.lines)
@@ -42,13 +46,6 @@ def version(context: Context) -> None:
         document({"version": __version__, "server": server, "server_version": found})
     elif found:
         result(f"server {found} ({server})")
-
-
-def _server(context: Context) -> str | None:
-    environment, found = context.environment, context.sources()
-    if environment.server or not found:
-        return context.login_server if environment.server or environment.only_login() else None
-    return credential_of(found[0], environment).server
 
 
 def server_version(server: str) -> str:

@@ -56,9 +56,6 @@ class ConnectionChecks:
             return error("tls", f"secrets travel unencrypted to {self.server}", mend)
         if self.server.startswith("http://"):
             return ok("tls", "not needed: the server is on this machine")
-        return self._check_certificate()
-
-    def _check_certificate(self) -> Finding:
         with Spinner(self.server):
             end = _certificate_expiry(self.server)
         if end is None:

@@ -73,7 +73,10 @@ class History:
             if size > LARGEST:
                 self._stop(process)
                 break
-            self._find_secrets(before + line)
+            for found in _SECRET.findall(before + line):
+                if is_well_formed(found.decode()):
+                    self.secrets.setdefault(found.decode(), self._commit)
+                    self._file = ""  # reported by its secret
             self._track_files(line.rstrip(b"\r\n"))
             # A line longer than the buffer: keep what may be the beginning of a secret.
             before = b"" if line.endswith(b"\n") else line[-SECRET_LENGTH:]
@@ -89,12 +92,6 @@ class History:
             self._file, self._added = match[1].decode(errors="replace"), b""
         elif self._file and line.startswith(b"+") and len(self._added) < LONGEST_LINE:
             self._added += line[1:] + b"\n"
-
-    def _find_secrets(self, text: bytes) -> None:
-        for found in _SECRET.findall(text):
-            if is_well_formed(found.decode()):
-                self.secrets.setdefault(found.decode(), self._commit)
-                self._file = ""  # reported by its secret
 
     def _end_file(self) -> None:
         """Report a key file that was added without a readable secret."""

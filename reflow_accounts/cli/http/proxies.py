@@ -65,14 +65,11 @@ def _parse(address: str, source: str) -> Proxy:
             f"{source} names a proxy with another protocol than http, the only one that reflow supports. "
             "Write http:// in it, or add the server's host to NO_PROXY."
         )
-    return Proxy(host, port, _authorization(parts), source)
+    authorization = ""
+    if parts.username:
+        from base64 import b64encode
 
-
-def _authorization(parts: SplitResult) -> str:
-    """Return the Basic credentials for the name and password in the address (RFC 7617), or ""."""
-    if not parts.username:
-        return ""
-    from base64 import b64encode
-
-    credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return f"Basic {b64encode(credentials.encode(errors='surrogateescape')).decode()}"
+        # Basic credentials (RFC 7617).
+        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        authorization = f"Basic {b64encode(credentials.encode(errors='surrogateescape')).decode()}"
+    return Proxy(host, port, authorization, source)

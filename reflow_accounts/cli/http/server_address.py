@@ -20,8 +20,13 @@ def server_address(address: str, source: str) -> str:
     try:
         parts = urlsplit(address)
         _check(address, parts, source)
+        host = parts.hostname or ""
+        if ":" in host:
+            host = f"[{host}]"
+        elif not host.isascii() or len(host) >= 64:
+            host = host.encode("idna").decode("ascii")
         port = "" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}"
-        return f"{parts.scheme}://{_host(parts)}{port}{parts.path.rstrip('/')}"
+        return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
     except ValueError:
         raise UsageFault(f"{source} is not a web address. {_EXAMPLE}") from None
 
@@ -35,13 +40,6 @@ def _check(address: str, parts: SplitResult, source: str) -> None:
         raise UsageFault(f"{source} must end with the host or a path. {_EXAMPLE}")
     if not address.isprintable() or not parts.path.isascii() or set(address) & set(' \\"<>{}|^`'):
         raise UsageFault(f"{source} holds characters that no web address has. {_EXAMPLE}")
-
-
-def _host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
-    if ":" in host:
-        return f"[{host}]"
-    return host if host.isascii() and len(host) < 64 else host.encode("idna").decode("ascii")
 
 
 def check_encryption(server: str, *, allowed: bool) -> None:

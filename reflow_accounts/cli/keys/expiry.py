@@ -33,7 +33,12 @@ def end_of(text: str | None, option: str = "--expires") -> str | None:
     if days := _DAYS.fullmatch(text):
         return _written(datetime.now(UTC) + timedelta(days=int(days[1])))
     try:
-        return _written(_end_of_day(text) if len(text) == len("2027-03-31") else datetime.fromisoformat(text))
+        if len(text) != len("2027-03-31"):
+            return _written(datetime.fromisoformat(text))
+        day = date.fromisoformat(text)
+        if day.year > _LAST_YEAR:
+            raise ValueError
+        return _written(datetime.combine(day, time(23, 59, 59)).astimezone())
     except (ValueError, OverflowError):
         raise UsageFault(
             f"{option} {text} is not a valid end. Write 30d, a date such as 2027-03-31, or a time with a zone "
@@ -58,13 +63,6 @@ def warn_of_end(credential: Credential, expires_at: str) -> None:
         f"warning: {credential.source} ends {left}, on {end:%Y-%m-%d at %H:%M} UTC. Put a new one there "
         "before then."
     )
-
-
-def _end_of_day(text: str) -> datetime:
-    day = date.fromisoformat(text)
-    if day.year > _LAST_YEAR:
-        raise ValueError
-    return datetime.combine(day, time(23, 59, 59)).astimezone()
 
 
 def _written(end: datetime) -> str:

@@ -17,10 +17,11 @@ def usage_lines(usage: dict[str, Any]) -> list[str]:
     """Return lines about the usage of a key, as the API gives it: "GitHub Actions in acme/web used it 2 hours ago"."""
     programs = objects_in(usage.get("programs"))
     lines = [f"Uses: {_counts(usage)}."]
-    lines += [
-        f"{clean(program.get('name'))} used it {_ago(program)}, from {_addresses(program)}."
-        for program in programs[:_MOST_PROGRAMS]
-    ]
+    for program in programs[:_MOST_PROGRAMS]:
+        last = time_in(program, "last_used_at")
+        # The server's clock may be ahead.
+        ago = relative(min(last, datetime.now(UTC))) if last else "at an unknown time"
+        lines.append(f"{clean(program.get('name'))} used it {ago}, from {_addresses(program)}.")
     if others := _other_programs(usage):
         lines.append(f"{others} used it in the last 30 days.")
     return lines
@@ -56,9 +57,3 @@ def _addresses(program: dict[str, Any]) -> str:
     others = count - len(named) if isinstance(count, int) else 0
     more = f" and {others} other address{'' if others == 1 else 'es'}" if others > 0 else ""
     return f"{', '.join(named)}{more}"
-
-
-def _ago(program: dict[str, Any]) -> str:
-    last = time_in(program, "last_used_at")
-    # The server's clock may be ahead.
-    return relative(min(last, datetime.now(UTC))) if last else "at an unknown time"

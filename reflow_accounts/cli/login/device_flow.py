@@ -109,11 +109,14 @@ class _Poll:
         self.is_answer_missing = False
 
     def until_approved(self) -> dict[str, Any]:
+        payload = {"grant_type": DEVICE_GRANT, "device_code": self.code.device_code, "client_id": CLIENT_ID}
         end = time.monotonic() + self.code.expires_in
         while time.monotonic() < end:
             self._wait(min(max(self.pause, self.interval), end - time.monotonic()))
             try:
-                return self._session()
+                self.is_answer_missing = True
+                token = self.client.ask_object("POST", "/device/token", body=payload)
+                return {**as_object(token.get("session")), "secret": token.get("access_token")}
             except Unreachable as fault:
                 # RFC 8628, 3.5: double the delay after each network failure.
                 self.pause = min(2 * max(self.pause, self.interval), LONGEST_INTERVAL)
@@ -134,12 +137,6 @@ class _Poll:
                 self.may_open = False
                 open_page(self.code.page)
                 say("If no browser appears, open the page by hand.")
-
-    def _session(self) -> dict[str, Any]:
-        self.is_answer_missing = True
-        payload = {"grant_type": DEVICE_GRANT, "device_code": self.code.device_code, "client_id": CLIENT_ID}
-        token = self.client.ask_object("POST", "/device/token", body=payload)
-        return {**as_object(token.get("session")), "secret": token.get("access_token")}
 
     def _adjust_interval(self, problem: Problem) -> None:
         """Choose the next interval. Raises NotSignedIn or `problem` when polling cannot go on."""
