@@ -22,21 +22,6 @@ def join_with_new_account(
     Raises ValidationFailed for the name or the password, then RateLimited, Gone if the invitation is no longer
     open, and Conflict if the address has an account.
     """
-    name = _checked(full_name, password, invitation)
-    with rate_limits.attempt("sign-up", account=invitation.public_id, address=client.address):
-        password_hash = hasher.hash(password)
-    lock_sign_ups_of(invitation.email)
-    try:
-        user = add_hashed_person(name, invitation.email, password_hash)
-    except ValidationFailed:
-        raise Conflict("This email address has an account already. Log in to join.") from None
-    accept(invitation, user, client=client)
-    drop_sign_ups_of(invitation.email)
-    record(Action.ACCOUNT_CREATED, by=user, account=user, address=client.address)
-    return user
-
-
-def _checked(full_name: str, password: str, invitation: Invitation) -> str:
     faults: dict[str, str] = {}
     name = full_name
     try:
@@ -48,4 +33,14 @@ def _checked(full_name: str, password: str, invitation: Invitation) -> str:
         faults["password"] = fault
     if faults:
         raise ValidationFailed(**faults)
-    return name
+    with rate_limits.attempt("sign-up", account=invitation.public_id, address=client.address):
+        password_hash = hasher.hash(password)
+    lock_sign_ups_of(invitation.email)
+    try:
+        user = add_hashed_person(name, invitation.email, password_hash)
+    except ValidationFailed:
+        raise Conflict("This email address has an account already. Log in to join.") from None
+    accept(invitation, user, client=client)
+    drop_sign_ups_of(invitation.email)
+    record(Action.ACCOUNT_CREATED, by=user, account=user, address=client.address)
+    return user
