@@ -78,25 +78,21 @@ def _decide(found: Team, form: SubscriptionForm) -> bool:
     version = int(seen) if seen.isdecimal() and len(seen) < LONGEST_NUMBER else None
     if form.active.data == "aws":
         return service.lift(found, form.reason.data or "", by=current_user(), seen=version)
+    until = None
+    if form.until.data:
+        # The start of the chosen day.
+        until = datetime.combine(form.until.data, time(), UTC)
+    elif (form.until.raw_data or [""])[0]:
+        raise ValidationFailed(until="Write the day as YYYY-MM-DD, or leave it empty")
     return service.set_active(
         found,
         form.active.data == "true",
         form.reason.data or "",
         by=current_user(),
         seen=version,
-        until=_end(form),
+        until=until,
         ticket=form.ticket.data or "",
     )
-
-
-def _end(form: SubscriptionForm) -> datetime | None:
-    """Return the end of the override: the start of the chosen day, UTC."""
-    if form.until.data:
-        return datetime.combine(form.until.data, time(), UTC)
-    typed = (form.until.raw_data or [""])[0]
-    if typed:
-        raise ValidationFailed(until="Write the day as YYYY-MM-DD, or leave it empty")
-    return None
 
 
 def _ask(found: Team, form: SubscriptionForm) -> str:
