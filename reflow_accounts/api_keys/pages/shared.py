@@ -62,7 +62,13 @@ def show(template: str, context: Context, **more: Any) -> Answer:
     table = table_of(context["owner"], *_shown())
     created = request.args.get("created")
     new_key = next((row.key for row in table["page"].items if row.key.public_id == created), None)
-    return render_template(template, **context | table | more, new_key=new_key, revoked=_flashed())
+    # The keys that the page before this one revoked: label, whether they were live until then, id.
+    kinds = ("key-revoked", "key-was-revoked")
+    # Typed as either form; with categories they are pairs.
+    found = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True, category_filter=kinds))
+    parts = [(kind, *message.partition(" ")) for kind, message in found]
+    revoked = [(label, kind == "key-revoked", key_id) for kind, key_id, _, label in parts]
+    return render_template(template, **context | table | more, new_key=new_key, revoked=revoked)
 
 
 def ask_for_name(context: Context, form: KeyForm) -> Answer:
@@ -253,12 +259,3 @@ def refused(context: Context, title: str, error: Conflict | Gone | SubscriptionI
 
 def _inactive(context: Context) -> tuple[str, int]:
     return render_template("api_keys/inactive.html", **context), SubscriptionInactive.status
-
-
-def _flashed() -> list[tuple[str, bool, str]]:
-    """Return the keys that the page before this one revoked: label, whether they were live until then, id."""
-    kinds = ("key-revoked", "key-was-revoked")
-    # Typed as either form; with categories they are pairs.
-    found = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True, category_filter=kinds))
-    parts = [(kind, *message.partition(" ")) for kind, message in found]
-    return [(label, kind == "key-revoked", key_id) for kind, key_id, _, label in parts]
