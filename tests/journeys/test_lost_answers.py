@@ -152,8 +152,8 @@ def leave_team(page: Page) -> None:
     ("send", "seen"),
     [
         (rename_oneself, "Renamed Person"),
-        (rename_team, "Renamed Team"),
-        (turn_on_second_factor, "10 of your recovery codes are left"),
+        pytest.param(rename_team, "Renamed Team", marks=pytest.mark.slow),
+        pytest.param(turn_on_second_factor, "10 of your recovery codes are left", marks=pytest.mark.slow),
         (leave_team, "You are not in a team"),
     ],
 )
