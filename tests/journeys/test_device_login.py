@@ -122,6 +122,7 @@ def test_passkey_approves_a_terminal(
     assert login.outcome().code == 0
 
 
+@pytest.mark.slow
 def test_authenticator_code_approves_a_terminal(open_page: OpenPage, member: Person, login: Login) -> None:
     phone = turn_on(member)
     code = login.start()

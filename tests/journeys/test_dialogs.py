@@ -228,6 +228,7 @@ def test_ended_session_leads_to_log_in_and_back(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"/login\?next=/account/api-keys"))
 
 
+@pytest.mark.slow
 def test_retry_after_an_unreachable_server_creates_one_key(
     open_page: OpenPage, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -15,6 +15,7 @@ def search(page: Page, words: str) -> None:
     page.get_by_role("button", name="Search").click()
 
 
+@pytest.mark.slow
 def test_script_moves_a_secret_to_the_key_look_up(
     open_page: OpenPage, live: LiveServer, member: Person
 ) -> None:
