@@ -99,8 +99,7 @@ def error_page(status: int, sentence: str, heading: str = "", *, is_stale: bool 
     `is_stale`: the page in the browser shows what is not there any more, and is reloaded.
     """
     heading = heading or _HEADINGS.get(status) or HTTPStatus(status).phrase
-    is_for_a_part = htmx.is_htmx() and not htmx.is_dialog()
-    frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if is_for_a_part else {}
+    frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if htmx.opens_dialog() else {}
     request_id = request_logging.request_id() if status >= 500 else ""
     facts = {"heading": heading, "sentence": sentence, "request_id": request_id}
     page = render_template("errors/problem.html", **facts, is_stale=is_stale, **frame)
@@ -109,7 +108,7 @@ def error_page(status: int, sentence: str, heading: str = "", *, is_stale: bool 
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if status >= 500:
         htmx.explain(response, facts)
-    return htmx.in_new_dialog(response) if is_for_a_part else response
+    return htmx.in_new_dialog(response) if htmx.opens_dialog() else response
 
 
 def stale_page(status: int, sentence: str) -> Response:

@@ -28,6 +28,11 @@ def is_dialog() -> bool:
     return target() in _SHEETS
 
 
+def opens_dialog() -> bool:
+    """Return whether a question or an error, which belongs into no part of the page, is shown in a new dialog."""
+    return is_htmx() and not is_dialog()
+
+
 def is_part() -> bool:
     """Return whether the response updates a part of the page; False when it replaces all below the header."""
     return is_htmx() and target() != "main"

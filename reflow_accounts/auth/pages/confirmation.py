@@ -35,7 +35,7 @@ def ask(needed: ProofNeeded) -> Response:
     if request.method in SAFE_METHODS:
         action = url_for("account.confirmation.confirm", next=requested_page())
     # A proof for a partial update is asked for in a dialog; the action then answers with a whole page.
-    frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if _is_for_a_part() else {}
+    frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if htmx.opens_dialog() else {}
     page = render_template(
         "auth/confirmation.html",
         form=form,
@@ -50,11 +50,7 @@ def ask(needed: ProofNeeded) -> Response:
     if needed.retry_after:
         response.status_code = RateLimited.status
         response.headers["Retry-After"] = str(needed.retry_after)
-    return htmx.in_new_dialog(response) if _is_for_a_part() else response
-
-
-def _is_for_a_part() -> bool:
-    return htmx.is_htmx() and not htmx.is_dialog()
+    return htmx.in_new_dialog(response) if htmx.opens_dialog() else response
 
 
 def _carried() -> list[tuple[str, str]]:
