@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 COMMANDS = {
     "login": ("sessions", "Log in through your browser, or with a password."),
     "logout": ("sessions", "Log out of the server and forget the login."),
-    "whoami": ("whoami", "Show who you are and which credential is used."),
+    "whoami": ("credential", "Show who you are and which credential is used."),
     "keys": ("keys", "List, create, rotate, revoke and restore API keys."),
     "team": ("team", "Show teams, invite people, manage service accounts."),
     "activity": ("activity", "Show the activity of your account and keys."),
     "doctor": ("doctor", "Check the setup and show how to fix problems."),
-    "token": ("secret", "Print the secret of the credential that is used."),
+    "token": ("credential", "Print the secret of the credential that is used."),
     "exec": (
-        "secret",
+        "credential",
         "Run a command with the credential in REFLOW_API_KEY and its server in REFLOW_SERVER.",
     ),
     "support": ("support", "Find teams and switch subscriptions; for support staff."),
-    "authorize": ("authorize", "Ask whether you have rights to a team, as proxies do."),
+    "authorize": ("credential", "Ask whether you have rights to a team, as proxies do."),
     "api": ("api", "Send one request to the API and print the answer."),
-    "help": ("completion", "Show the help of a command."),
+    "help": ("version", "Show the help of a command."),
     "version": ("version", "Show the versions of the command and of the server."),
-    "completion": ("completion", "Print the completion script for your shell."),
+    "completion": ("version", "Print the completion script for your shell."),
 }
 
 EPILOG = """\b

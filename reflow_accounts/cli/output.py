@@ -1,9 +1,10 @@
-"""Writes results to stdout and all other messages to stderr."""
+"""Writes results to stdout and all other messages to stderr, among them a line while an answer takes long."""
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from errno import EBADF
 from typing import TYPE_CHECKING
@@ -14,9 +15,12 @@ from reflow_accounts.cli.text import clean, redacted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from threading import Timer
     from typing import Any, TextIO
 
 _QUIET = "reflow_accounts.cli.quiet"
+
+SPINNER_AFTER = 1.0  # seconds
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -107,3 +111,50 @@ def moment(time: object, *, seconds: bool = False) -> str:
     """Return an RFC 3339 time of the API for display: unchanged, or to the minute (second) on a terminal."""
     text = clean(time)
     return text[: 19 if seconds else 16].replace("T", " ") if is_terminal(sys.stdout) else text
+
+
+class Spinner:
+    """`with Spinner(server, since):` shows the line a second after `since` (monotonic; default: now).
+
+    `server` may also be the name of a program. Nothing is shown, and no thread is started, without a
+    terminal, in CI or with --quiet.
+    """
+
+    def __init__(self, server: str, since: float | None = None) -> None:
+        self._line = f"Still waiting for {server} ..."
+        self._since = time.monotonic() if since is None else since
+        self._timer: Timer | None = None
+
+    def __enter__(self) -> None:
+        if not is_terminal(sys.stderr) or os.environ.get("CI") or is_quiet():
+            return
+        from threading import Lock, Timer
+
+        self._shown, self._is_over, self._lock = "", False, Lock()
+        self._timer = Timer(max(0.0, self._since + SPINNER_AFTER - time.monotonic()), self._show)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is None:
+            return
+        self._timer.cancel()
+        with self._lock:
+            self._is_over = True
+            if self._shown:
+                _write(f"\r{' ' * len(self._shown)}\r")
+
+    def _show(self) -> None:
+        columns = 80
+        with suppress(OSError, ValueError):
+            columns = max(2, os.get_terminal_size(sys.stderr.fileno()).columns or 80)
+        with self._lock:
+            if not self._is_over:
+                self._shown = self._line[: columns - 1]  # a longer line would wrap and stay
+                _write(self._shown)
+
+
+def _write(text: str) -> None:
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -32,7 +32,7 @@ def polling_often(terminal) -> None:
 
 def with_spinner_at_once(terminal) -> None:
     """Show the progress line at once, not after a second."""
-    terminal.command = _command("from reflow_accounts.cli.http import spinner; spinner.AFTER = 0")
+    terminal.command = _command("from reflow_accounts.cli import output; output.SPINNER_AFTER = 0")
 
 
 def _command(setting: str) -> tuple[str, ...]:

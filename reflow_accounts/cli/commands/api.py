@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,13 +12,12 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import click
 
-from reflow_accounts.cli.commands.answer_filters import filter_with_jq, find_jq, print_field
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import credential_of
 from reflow_accounts.cli.errors import CommandError, Problem, UnexpectedAnswer, UsageFault
 from reflow_accounts.cli.http.client import LARGEST_PAGE, Client
 from reflow_accounts.cli.options import common_options, pass_context
-from reflow_accounts.cli.output import document, result
+from reflow_accounts.cli.output import document, result, say
 from reflow_accounts.cli.text import clean, redacted
 from reflow_accounts.contract import API_PREFIX
 
@@ -25,6 +25,50 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _HEADER_NAME = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.1
 _OWN_HEADERS = ("authorization", "connection", "content-length", "host", "transfer-encoding")
+
+
+def print_field(answer: Any, path: str) -> None:
+    """Print the value at `path` (user.name, items.0.id): a text as it is, anything else as JSON.
+
+    Raises CommandError when the answer has no such field.
+    """
+    value = answer
+    for name in path.strip(".").split("."):
+        if isinstance(value, dict) and name in value:
+            value = value[name]
+        elif isinstance(value, list) and name.isdecimal() and len(name) < 9 and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            raise CommandError(f"The answer has no field {clean(path)}.")
+    if isinstance(value, str):
+        result(clean(value))
+    else:
+        document(value)
+
+
+def find_jq() -> str:
+    """Return the path of the program jq. Raises UsageFault when it is not installed."""
+    program = shutil.which("jq")
+    if program is None:
+        raise UsageFault("--jq needs the program jq, which is not installed. --field A.B needs nothing.")
+    return program
+
+
+def filter_with_jq(answer: Any, expression: str) -> None:
+    """Print what the jq filter `expression` makes of the answer; a text without quotes. Raises CommandError."""
+    import subprocess
+
+    done = subprocess.run(  # noqa: S603 (a fixed program; no shell reads the filter)
+        [find_jq(), "-r", "--", expression],
+        input=json.dumps(answer).encode(),
+        capture_output=True,
+        check=False,
+    )
+    for line in done.stdout.decode(errors="replace").splitlines():
+        result(clean(line))
+    if done.returncode:
+        say(*done.stderr.decode(errors="replace").splitlines()[:3])
+        raise CommandError(f"jq ended with code {done.returncode}.")
 
 
 @click.command()

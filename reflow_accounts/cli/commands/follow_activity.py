@@ -12,8 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from reflow_accounts.cli.errors import Problem, Unreachable
-from reflow_accounts.cli.http.client import LARGEST_PAGE, Client
-from reflow_accounts.cli.http.json_values import as_object
+from reflow_accounts.cli.http.client import LARGEST_PAGE, Client, as_object
 from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.output import tell
 from reflow_accounts.cli.text import time_in

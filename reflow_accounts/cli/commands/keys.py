@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.keys import create, list_revoke, restore, rotate
+from reflow_accounts.cli.keys import create, list_revoke, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
 from reflow_accounts.cli.keys.expiry import expires_option
 from reflow_accounts.cli.options import Group, common_options, pass_context
@@ -65,7 +65,7 @@ def restore_key(context: Context, name_or_id: str) -> None:
 
     It works again wherever it is. Needs a login (reflow login): an API key restores no keys.
     """
-    restore.restore_key(context.client(), name_or_id, as_json=context.as_json)
+    list_revoke.restore_key(context.client(), name_or_id, as_json=context.as_json)
 
 
 @keys.command("show")

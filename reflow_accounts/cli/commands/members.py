@@ -1,10 +1,10 @@
-"""`reflow team members`: list the members of a team, change their rights, remove them."""
+"""`reflow team members` and `invitations`: rights and removal of members; pending invitations."""
 
 from __future__ import annotations
 
 import click
 
-from reflow_accounts.cli.commands.team_lookup import member_named, team_option, team_path
+from reflow_accounts.cli.commands.team_lookup import invitation_named, member_named, team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, UsageFault
 from reflow_accounts.cli.options import Group, common_options, pass_context
@@ -22,6 +22,8 @@ _COLUMNS = (
     Column("Joined", rank=1),
 )
 
+_TEAM = "reflow_accounts.cli.team"
+
 
 @click.group(cls=Group, invoke_without_command=True)
 @team_option
@@ -37,9 +39,6 @@ def members(ctx: click.Context, team: str | None) -> None:
         _list(ctx.ensure_object(Context), team)
     else:
         ctx.meta[_TEAM] = team
-
-
-_TEAM = "reflow_accounts.cli.team"
 
 
 def _list(context: Context, team: str | None) -> None:
@@ -110,3 +109,75 @@ def remove(context: Context, email_or_id: str, yes: bool, team: str | None) -> N
     if context.as_json:
         document({"id": member.get("id"), "removed": True})
     tell(f"{name} was removed from the team.")
+
+
+@click.group(cls=Group)
+@common_options
+def invitations() -> None:
+    """List, resend and cancel pending invitations."""
+
+
+@invitations.command("list")
+@team_option
+@common_options
+@pass_context
+def list_invitations(context: Context, team: str | None) -> None:
+    """List the pending invitations, newest first.
+
+    Columns: id, email, rights, state (open or expired), sent, expires.
+    In a pipe, times are exact (UTC). Needs Admin rights.
+    """
+    client = context.client()
+    answer = client.listing(team_path(client, team, "invitations"))
+    if context.as_json:
+        document(answer)
+        return
+    rows = [
+        (
+            *map(item.get, ("id", "email", "rights", "state")),
+            when(item.get("sent_at")),
+            when(item.get("expires_at")),
+        )
+        for item in answer["items"]
+    ]
+    columns = (
+        ID,
+        Column("Email", is_text=True),
+        Column("Rights"),
+        Column("State"),
+        Column("Sent", rank=1),
+        Column("Expires"),
+    )
+    table(columns, rows)
+    if not answer["items"]:
+        tell("No invitation is pending. Invite people with reflow team invite EMAIL.")
+
+
+@invitations.command("resend")
+@click.argument("email_or_id")
+@team_option
+@common_options
+@pass_context
+def resend(context: Context, email_or_id: str, team: str | None) -> None:
+    """Mail a new link; the old one stops working. Needs Admin rights."""
+    client = context.client()
+    path = team_path(client, team, "invitations")
+    invitation = invitation_named(client, path, email_or_id)
+    answer = client.ask_object("POST", api_path(path, invitation.get("id"), "sending"))
+    if context.as_json:
+        document(answer)
+    tell(f"The invitation to {clean(answer.get('email'))} was sent again.")
+
+
+@invitations.command("cancel")
+@click.argument("email_or_id")
+@team_option
+@common_options
+@pass_context
+def cancel(context: Context, email_or_id: str, team: str | None) -> None:
+    """Cancel an invitation: its link stops working. Needs Admin rights."""
+    client = context.client()
+    path = team_path(client, team, "invitations")
+    invitation = invitation_named(client, path, email_or_id)
+    client.ask("DELETE", api_path(path, invitation.get("id")))
+    tell(f"The invitation to {clean(invitation.get('email'))} was cancelled.")

@@ -8,8 +8,7 @@ from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import Kind
 from reflow_accounts.cli.errors import UsageFault
 from reflow_accounts.cli.login.device_flow import log_in_with_browser
-from reflow_accounts.cli.login.password import log_in_with_password
-from reflow_accounts.cli.login.sessions import log_in_with_token, log_out
+from reflow_accounts.cli.login.sessions import log_in_with_password, log_in_with_token, log_out
 from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, tell
 

@@ -6,13 +6,12 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.commands.invitations import invitations
-from reflow_accounts.cli.commands.members import RIGHTS, members
+from reflow_accounts.cli.commands.members import RIGHTS, invitations, members
 from reflow_accounts.cli.commands.service_accounts import service_accounts
 from reflow_accounts.cli.commands.team_lookup import team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import Problem
-from reflow_accounts.cli.http.json_values import objects_in
+from reflow_accounts.cli.http.client import objects_in
 from reflow_accounts.cli.options import Group, common_options, pass_context
 from reflow_accounts.cli.output import document, facts, tell
 from reflow_accounts.cli.tables import ID, Column, table, when

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.errors import Unreachable, readable_duration
 from reflow_accounts.cli.http.server_address import is_exposed
-from reflow_accounts.cli.http.spinner import Spinner
 from reflow_accounts.cli.http.transport import Reply, exchange
+from reflow_accounts.cli.output import Spinner
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import API_PREFIX, Code
 

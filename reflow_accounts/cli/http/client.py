@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
+from math import isfinite
 from typing import Any
 
 from reflow_accounts.cli.credentials import Credential
@@ -17,17 +18,54 @@ from reflow_accounts.cli.http.errors import (
     not_reflow,
     redirected,
 )
-from reflow_accounts.cli.http.json_values import parse_json
 from reflow_accounts.cli.http.retry import retry_after, with_retries
-from reflow_accounts.cli.http.spinner import Spinner
 from reflow_accounts.cli.http.transport import Download, Reply, exchange
 from reflow_accounts.cli.http.user_agent import user_agent
+from reflow_accounts.cli.output import Spinner
 from reflow_accounts.contract import API_PREFIX, KEY_EXPIRES_HEADER
+
+DEEPEST = 64  # levels; Reflow writes a handful
 
 LARGEST_PAGE = 200
 MOST_PAGES = 500
-
 Query = Iterable[tuple[str, str]]
+
+
+def parse_json(content: bytes) -> Any:
+    """Return the JSON value (RFC 8259) in `content`. Raises ValueError, also for one that JSON cannot write."""
+    import json
+
+    try:
+        answer = json.loads(content, parse_float=_finite, parse_constant=_finite)
+    except RecursionError:
+        raise ValueError("too deep") from None
+    level, depth = [answer], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise ValueError("too deep")
+        inner: list[Any] = []
+        for node in level:
+            inner += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+        level = [node for node in inner if isinstance(node, dict | list)]
+    return answer
+
+
+def as_object(value: object) -> dict[str, Any]:
+    """Return `value` if it is a JSON object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects_in(value: object) -> list[dict[str, Any]]:
+    """Return the JSON objects in `value` if it is a list, else an empty list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("not finite")
+    return number
 
 
 class Client:

@@ -14,7 +14,7 @@ from reflow_accounts.cli.http import timeouts
 if TYPE_CHECKING:
     import ssl
 
-    from reflow_accounts.cli.http.proxies import Proxy
+    from reflow_accounts.cli.http.server_address import Proxy
 
 # RFC 9110, sections 15.6.3 to 15.6.5: a gateway without an answer, or a server that is overloaded.
 GATEWAY_ERRORS = (502, 503, 504)

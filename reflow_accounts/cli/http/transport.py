@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 from reflow_accounts.cli.errors import Unreachable
 from reflow_accounts.cli.http import timeouts
 from reflow_accounts.cli.http.errors import endless, incomplete, proxy_authentication, unreachable
-from reflow_accounts.cli.http.proxies import Proxy, proxy_for
+from reflow_accounts.cli.http.server_address import Proxy, proxy_for
 
 LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
 _OK, _PROXY_AUTHENTICATION_REQUIRED = 200, 407

@@ -1,4 +1,4 @@
-"""Lists, shows, renames and revokes the keys of the user or of a service account."""
+"""Lists, shows, renames, revokes and restores the keys of the user or of a service account."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import Any
 import click
 
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.errors import CommandError
-from reflow_accounts.cli.http.client import Client
-from reflow_accounts.cli.http.json_values import as_object
+from reflow_accounts.cli.errors import CommandError, NotFound
+from reflow_accounts.cli.http.client import Client, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
-from reflow_accounts.cli.keys.restore import restore_hint
-from reflow_accounts.cli.keys.usage import usage_facts, usage_lines
 from reflow_accounts.cli.output import document, facts, moment, result, say, tell
-from reflow_accounts.cli.tables import ID, Column, table, when
+from reflow_accounts.cli.tables import ID, Column, relative, table, when
 from reflow_accounts.cli.text import clean, time_in
 
+# Programs, and addresses of each, that are named.
+_MOST_PROGRAMS, _MOST_ADDRESSES = 10, 3
 RECENT = timedelta(hours=24)
 STATES = ("live", "revoked", "all")
 _COLUMNS = (
@@ -36,6 +35,87 @@ _USES = (
     Column("Address", rank=1),
     Column("From", is_text=True),
 )
+
+
+def restore_key(client: Client, name_or_id: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
+    """Restore a revoked key by id, or by a name that only one key has that can be restored. Raises CommandError."""
+    key = _revoked_key(client, name_or_id, owner)
+    restored = client.ask_object("DELETE", f"{owner.path_of(key)}/revocation")
+    name = clean(restored.get("name"))
+    tell(f"The key {name} works again. Its owner is told by mail.")
+    if as_json:
+        document(restored)
+
+
+def restore_hint(key: dict[str, Any], owner: KeyOwner) -> str:
+    """Return the line that says how to restore a key that was just revoked."""
+    return f"For 24 hours, this restores it: {owner.command_for('restore', key)}"
+
+
+def _revoked_key(client: Client, name_or_id: str, owner: KeyOwner) -> dict[str, Any]:
+    keys: list[dict[str, Any]] = client.listing(owner.path, [("state", "revoked")])["items"]
+    if by_id := [key for key in keys if key.get("id") == name_or_id]:
+        return by_id[0]
+    named = [key for key in keys if key.get("name") == name_or_id]
+    restorable = [key for key in named if key.get("restorable_until")]
+    if len(restorable) == 1:
+        return restorable[0]
+    name = clean(name_or_id)
+    if restorable:
+        ids = ", ".join(clean(key.get("id")) for key in restorable)
+        raise NotFound(
+            f"{len(restorable)} revoked keys are named {name}. Use the id of the one you mean: {ids}."
+        )
+    if named:
+        # The server says why not.
+        return named[0]
+    raise NotFound(f"There is no revoked key {name}. {owner.list_command} --state revoked shows them.")
+
+
+def usage_lines(usage: dict[str, Any]) -> list[str]:
+    """Return lines about the usage of a key, as the API gives it: "GitHub Actions in acme/web used it 2 hours ago"."""
+    programs = objects_in(usage.get("programs"))
+    lines = [f"Uses: {_counts(usage)}."]
+    for program in programs[:_MOST_PROGRAMS]:
+        last = time_in(program, "last_used_at")
+        # The server's clock may be ahead.
+        ago = relative(min(last, datetime.now(UTC))) if last else "at an unknown time"
+        lines.append(f"{clean(program.get('name'))} used it {ago}, from {_addresses(program)}.")
+    if others := _other_programs(usage):
+        lines.append(f"{others} used it in the last 30 days.")
+    return lines
+
+
+def usage_facts(usage: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the same as labels and values, with exact times in a pipe."""
+    programs = objects_in(usage.get("programs"))
+    pairs = [("Uses", _counts(usage))]
+    for program in programs[:_MOST_PROGRAMS]:
+        last = when(program.get("last_used_at"))
+        pairs.append(("Used by", f"{clean(program.get('name'))}, {last}, from {_addresses(program)}"))
+    if others := _other_programs(usage):
+        pairs.append(("Used by", f"{others} in the last 30 days"))
+    return pairs
+
+
+def _counts(usage: dict[str, Any]) -> str:
+    counts = tuple(clean(usage.get(name)) for name in ("last_24_hours", "last_7_days", "last_30_days"))
+    return "{} in 24 hours, {} in 7 days, {} in 30 days".format(*counts)
+
+
+def _other_programs(usage: dict[str, Any]) -> str:
+    count = usage.get("program_count")
+    others = count - _MOST_PROGRAMS if isinstance(count, int) else 0
+    return f"{others} other program{'' if others == 1 else 's'}" if others > 0 else ""
+
+
+def _addresses(program: dict[str, Any]) -> str:
+    addresses = program.get("addresses")
+    named = [clean(address) for address in addresses[:_MOST_ADDRESSES]] if isinstance(addresses, list) else []
+    count = program.get("address_count")
+    others = count - len(named) if isinstance(count, int) else 0
+    more = f" and {others} other address{'' if others == 1 else 'es'}" if others > 0 else ""
+    return f"{', '.join(named)}{more}"
 
 
 def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from reflow_accounts.cli.errors import NotFound, Problem
-from reflow_accounts.cli.http.client import Client
-from reflow_accounts.cli.http.json_values import as_object
+from reflow_accounts.cli.http.client import Client, as_object
 from reflow_accounts.cli.text import api_path, clean, shell
 
 ID_PREFIX = "key_"
