@@ -7,7 +7,7 @@ import flask_migrate
 from flask import Flask
 from sqlalchemy import func, insert, select, text
 
-from reflow_accounts import batches, config
+from reflow_accounts import config, database
 from reflow_accounts.activity.chain import extend_with_uses
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.api_keys.usage.clients import collect_clients
@@ -126,7 +126,7 @@ def add_uses(
             db.session.commit()
         roll_up()
         if not with_backlog:
-            batches.REST = 0  # nobody is served meanwhile
+            database.REST_AFTER_BATCH = 0  # nobody is served meanwhile
             collect_clients()
             extend_with_uses()
         if not is_sqlite:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reflow_accounts import url_checks
+from reflow_accounts import environment
 
 REGION = "us-east-1"
 _CODE = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -68,7 +68,7 @@ def load(environ: Mapping[str, str]) -> AwsSettings:
 
 def _address(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "")
-    parts = url_checks.split(value, ("http", "https"))
+    parts = environment.split(value, ("http", "https"))
     if value and (not parts or "@" in parts.netloc):
         raise AwsSettingsError(f"{name} must be an address that begins with https://.")
     return value

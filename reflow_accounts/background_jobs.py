@@ -12,8 +12,7 @@ from flask import Flask
 
 from reflow_accounts.activity.chain import extend_chains
 from reflow_accounts.api_auth import refused_keys
-from reflow_accounts.api_keys.client_digest import send_client_digests
-from reflow_accounts.api_keys.reminders import remind_of_unused_keys, send_reminders
+from reflow_accounts.api_keys.reminders import remind_of_unused_keys, send_client_digests, send_reminders
 from reflow_accounts.api_keys.usage.clients import collect_clients, prune_clients
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.api_keys.usage.rollup import roll_up, set_waker
@@ -24,8 +23,8 @@ from reflow_accounts.config import Settings
 from reflow_accounts.database import db
 from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
+from reflow_accounts.marketplace.reconcile import report_waiting
 from reflow_accounts.marketplace.registration import prune_claims
-from reflow_accounts.marketplace.waiting import report_waiting
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.subscriptions.change_log import record_due
 from reflow_accounts.teams.invitations import prune_invitations

@@ -12,9 +12,17 @@ from reflow_accounts.api_auth import bearer
 from reflow_accounts.api_keys import api as api_keys_api
 from reflow_accounts.api_keys.pages import ci_key, lost_answers, own_keys, service_account_keys
 from reflow_accounts.auth import api as auth_api
-from reflow_accounts.auth import pages as auth_pages
 from reflow_accounts.auth.current_user import Caller, current_user, set_caller
 from reflow_accounts.auth.login_manager import ask_to_log_in, was_signed_in
+from reflow_accounts.auth.pages import (
+    confirmation,
+    device_login,
+    passkeys,
+    reset,
+    second_factor,
+    security,
+    sign_in,
+)
 from reflow_accounts.auth.second_factor import has_second_factor
 from reflow_accounts.auth.step_up import ensure_open_console
 from reflow_accounts.contract import API_PREFIX
@@ -24,10 +32,10 @@ from reflow_accounts.marketplace import pages as marketplace_pages
 from reflow_accounts.monitoring import pages as monitoring_pages
 from reflow_accounts.subscriptions import pages as subscriptions_pages
 from reflow_accounts.support import api as support_api
-from reflow_accounts.support import pages as support_pages
+from reflow_accounts.support.pages import console, subscription
 from reflow_accounts.teams import api as teams_api
-from reflow_accounts.teams import pages as teams_pages
-from reflow_accounts.users import pages as users_pages
+from reflow_accounts.teams.pages import joining, service_accounts, team
+from reflow_accounts.users.pages import email, profile, sign_up
 from reflow_accounts.web import htmx
 from reflow_accounts.web.csrf import check_csrf
 from reflow_accounts.web.error_handlers import stale_page
@@ -74,9 +82,11 @@ def allow_everybody() -> None:
 
 BLUEPRINTS = {
     "public": (
-        *auth_pages.PUBLIC,
-        *users_pages.PUBLIC,
-        *teams_pages.PUBLIC,
+        sign_in.blueprint,
+        reset.blueprint,
+        sign_up.blueprint,
+        email.blueprint,
+        joining.blueprint,
         help_pages.pages,
         monitoring_pages.blueprint,
         distribution.blueprint,
@@ -84,18 +94,22 @@ BLUEPRINTS = {
     ),
     "webhooks": (marketplace_pages.webhooks,),
     "account": (
-        *users_pages.ACCOUNT,
-        *auth_pages.ACCOUNT,
+        profile.blueprint,
+        confirmation.blueprint,
+        security.blueprint,
+        second_factor.blueprint,
+        passkeys.blueprint,
         own_keys.blueprint,
         service_account_keys.blueprint,
         ci_key.blueprint,
         lost_answers.blueprint,
-        *teams_pages.ACCOUNT,
+        team.blueprint,
+        service_accounts.blueprint,
         subscriptions_pages.pages,
         activity_pages.pages,
     ),
-    "device": auth_pages.DEVICE,
-    "support": (support_pages.pages,),
+    "device": (device_login.blueprint,),
+    "support": (console.blueprint, subscription.blueprint),
 }
 BEFORE_REQUEST = {
     "public": check_csrf,
@@ -116,12 +130,12 @@ URL_PREFIXES = {
 API_BLUEPRINTS = (
     api_auth_api.blueprint,
     api_keys_api.blueprint,
-    teams_api.teams,
-    teams_api.service_accounts,
+    teams_api.teams_blueprint,
+    teams_api.service_accounts_blueprint,
     activity_api.blueprint,
     support_api.blueprint,
-    auth_api.sessions,
-    auth_api.device,
+    auth_api.sessions_blueprint,
+    auth_api.device_blueprint,
 )
 
 

@@ -9,11 +9,10 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from reflow_accounts import aws_settings, email_addresses, paths, url_checks
+from reflow_accounts import aws_settings, email_addresses, environment, paths
 from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
-from reflow_accounts.database_url import database_address
 from reflow_accounts.environment import ConfigError as ConfigError
-from reflow_accounts.environment import choice, ensure_known_names, one_line, whole_number
+from reflow_accounts.environment import choice, database_address, ensure_known_names, one_line, whole_number
 
 MINIMUM_SECRET_KEY_LENGTH = 32
 # Random keys have more: 32 random hexadecimal digits have 14 different ones on average.
@@ -75,12 +74,13 @@ class Settings:
             "REFLOW_TRUSTED_PROXIES": str(self.trusted_proxies),
             "REFLOW_SUPPORT_EMAIL": self.support_email,
             "REFLOW_CLI_INSTALL": self.cli_install or "(pipx, from this site)",
-            "REFLOW_MAIL_URL": url_checks.masked(self.mail_url) or "(.eml files in the instance folder)",
+            "REFLOW_MAIL_URL": environment.masked(self.mail_url) or "(.eml files in the instance folder)",
             "REFLOW_MAIL_FROM": self.mail_from,
             "REFLOW_MAIL_SENDER": self.mail_sender,
-            "REFLOW_RATELIMIT_STORAGE_URL": url_checks.masked(self.ratelimit_storage_url) or "(the database)",
+            "REFLOW_RATELIMIT_STORAGE_URL": environment.masked(self.ratelimit_storage_url)
+            or "(the database)",
             "REFLOW_RATE_LIMITS": "on" if self.rate_limits else "off (passwords can be guessed without end)",
-            "REFLOW_BREACHED_PASSWORDS_URL": url_checks.masked(self.breached_passwords_url) or "(no lookup)",
+            "REFLOW_BREACHED_PASSWORDS_URL": environment.masked(self.breached_passwords_url) or "(no lookup)",
             "REFLOW_METRICS_TOKEN": "••••••" if self.metrics_token else "(not set: /metrics is off)",
             **self.aws.shown(),
         }
@@ -214,9 +214,9 @@ def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool)
                 "REFLOW_BASE_URL is required in production: set it to the address people open, https://…."
             )
         return ""
-    if not url_checks.is_origin(value):
+    if not environment.is_origin(value):
         raise ConfigError("REFLOW_BASE_URL must look like https://accounts.example.com, without a path.")
-    if is_production and not allow_http and url_checks.is_exposed(value):
+    if is_production and not allow_http and environment.is_exposed(value):
         raise ConfigError(
             "REFLOW_BASE_URL must start with https:// in production: over http:// passwords and keys can be read "
             "on the way. To allow it on a network that you trust, set REFLOW_ALLOW_HTTP=on."
@@ -227,7 +227,7 @@ def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool)
 def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str = "") -> str:
     """Return the URL of an optional service. Errors omit the value, which may contain a password."""
     value = environ.get(name, "")
-    if value and (not url_checks.split(value, schemes) or url_checks.is_exposed(value)):
+    if value and (not environment.split(value, schemes) or environment.is_exposed(value)):
         raise ConfigError(f"{name} must look like {example or f'{schemes[0]}://user:password@host:port'}.")
     return value
 

@@ -2,8 +2,10 @@
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -18,12 +20,18 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-from reflow_accounts import postgresql, sqlite_file
+from reflow_accounts import connections
 from reflow_accounts.contract import ALPHABET
 
 # A statement that waits longer for the writer fails, and its request is answered with 503.
 BUSY_TIMEOUT_MS = 5_000
 _ID_LENGTH = 16
+
+# After a batch the work rests for this many times as long as the batch took. Requests in the same process wait for
+# Python's interpreter lock meanwhile, and those of every process for the writer.
+REST_AFTER_BATCH = 3.0
+# Waiting writers of SQLite retry every millisecond.
+SHORTEST_REST_S = 0.003
 
 
 class Base(DeclarativeBase):
@@ -102,11 +110,11 @@ def _prepare(connection: Any, _record: Any) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:  # a backup that is checked
                 raise
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {sqlite_file.CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {connections.CHECKPOINT_PAGES}")
     elif isinstance(connection, psycopg.Connection):
         # A rollback would undo it in a transaction.
         connection.autocommit = True
-        connection.execute(postgresql.WAIT_FOR_DISK)
+        connection.execute(connections.WAIT_FOR_DISK)
         connection.autocommit = False
 
 
@@ -131,13 +139,13 @@ def keep_to_file(engine: Engine) -> None:
     @event.listens_for(engine, "do_connect")
     def find(_dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
         # Read before opening: a replacement in between is detected at the next checkout.
-        record.info["file"] = sqlite_file.identity_of(path)
-        arguments[0] = sqlite_file.address_of(path)
+        record.info["file"] = connections.identity_of(path)
+        arguments[0] = connections.address_of(path)
         options["uri"] = True
 
     @event.listens_for(engine, "checkout")
     def look(_connection: Any, record: Any, _proxy: Any) -> None:
-        if record.info["file"] != sqlite_file.identity_of(path):
+        if record.info["file"] != connections.identity_of(path):
             raise DisconnectionError
 
 
@@ -148,13 +156,13 @@ def give_up_on_silence(engine: Engine) -> None:
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
-        return postgresql.Connection.connect(*arguments, **(postgresql.CONNECTION_OPTIONS | options))
+        return connections.Connection.connect(*arguments, **(connections.CONNECTION_OPTIONS | options))
 
 
 def make_file(engine: Engine) -> None:
     """Create the file of an SQLite database before its migration, unless it exists."""
     if engine.dialect.name == "sqlite":
-        sqlite_file.make(str(engine.url.database))
+        connections.make(str(engine.url.database))
 
 
 # Reads, and temporary tables, which belong to one connection.
@@ -196,3 +204,28 @@ def upsert(dialect: Dialect, table: type[Model]) -> Any:
     SQLAlchemy has one such construct for each dialect, without a common type.
     """
     return (sqlite_insert if dialect.name == "sqlite" else postgresql_insert)(table)
+
+
+class Batch(Enum):
+    """What became of a batch."""
+
+    ADDED = auto()
+    # There is nothing left to add.
+    DONE = auto()
+    # Another process added it meanwhile, and goes on.
+    TAKEN = auto()
+
+
+def run_batches(add_next: Callable[[], Batch], is_stopping: Callable[[], bool]) -> Batch:
+    """Call `add_next` until it has added everything; return the last result.
+
+    The result is ADDED when `is_stopping` ended the work early. TAKEN also ends it: two processes that read the
+    same batches would cost requests twice the time.
+    """
+    result = Batch.ADDED
+    while result is Batch.ADDED and not is_stopping():
+        began = time.monotonic()
+        result = add_next()
+        if result is Batch.ADDED:
+            time.sleep(max(SHORTEST_REST_S, REST_AFTER_BATCH * (time.monotonic() - began)))
+    return result

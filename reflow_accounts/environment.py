@@ -1,7 +1,15 @@
-"""Reads environment variables: known names, choices and numbers."""
+"""Reads environment variables: known names, choices, numbers and URLs."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 PREFIX = "REFLOW_"
 # Variables of the server. REFLOW_AWS_… are checked in full, too.
@@ -15,6 +23,12 @@ _SERVER = (
 _COMMAND = "API_KEY COMPLETE INSECURE SERVER"
 _TESTS = f"{PREFIX}TEST_"
 KNOWN_NAMES = tuple(PREFIX + name for name in f"{_SERVER} {_COMMAND}".split())
+
+# Several hosts, as libpq takes them: postgresql://user:password@one:5432,two:5432/name?target_session_attrs=read-write
+_HOSTS = re.compile(
+    r"(?P<start>postgresql(?:\+\w+)?://(?:[^@/?]*@)?)(?P<hosts>[^@/?]*,[^@/?]*)(?P<rest>[/?].*|)"
+)
+_EXAMPLE = "write postgresql://user:password@host/name."
 
 
 class ConfigError(Exception):
@@ -52,3 +66,77 @@ def whole_number(environ: Mapping[str, str], name: str, default: int, low: int, 
     if value not in map(str, range(low, high + 1)):
         raise ConfigError(f"{name} must be a whole number from {low} to {high}; it is {value[:20]!r}.")
     return int(value)
+
+
+def split(value: str, schemes: Collection[str]) -> SplitResult | None:
+    """Return the parts of a URL with one of these schemes, a host and perhaps a port; None for any other text."""
+    try:
+        parts = urlsplit(value)
+        is_whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if is_whole and parts.scheme in schemes else None
+
+
+def is_origin(value: str) -> bool:
+    """Return whether `value` is scheme, host and perhaps port, without user, path or query (RFC 6454)."""
+    parts = split(value, ("http", "https"))
+    if parts is None or "@" in parts.netloc:
+        return False
+    return value == f"{parts.scheme}://{parts.netloc}"
+
+
+def is_exposed(origin: str) -> bool:
+    """Return whether requests to a valid origin travel unencrypted beyond this machine.
+
+    A name other than localhost may lead anywhere, whatever it looks like.
+    """
+    parts = urlsplit(origin)
+    host = parts.hostname or ""
+    try:
+        is_loopback = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    return parts.scheme == "http" and not is_loopback
+
+
+def masked(value: str) -> str:
+    """Return a URL without user, password, path and query; an empty text stays empty."""
+    parts = urlsplit(value)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if value else ""
+
+
+def database_address(name: str, value: str) -> str:
+    """Return a database address for SQLAlchemy. Raises ConfigError, which names the setting and omits the value.
+
+    Several hosts are moved to the query, where SQLAlchemy expects them
+    (https://docs.sqlalchemy.org/en/21/dialects/postgresql.html#specifying-multiple-fallback-hosts).
+    """
+    several = _HOSTS.fullmatch(value)
+    if several and "[" in several["hosts"]:  # SQLAlchemy splits it at every colon
+        raise ConfigError(f"{name} must list several hosts by name or IPv4 address.")
+    if several:
+        path, _, query = several["rest"].partition("?")
+        hosts = [f"host={host}" for host in several["hosts"].split(",")]
+        value = several["start"] + (path or "/") + "?" + "&".join([*hosts, *([query] if query else [])])
+    try:
+        url = make_url(value)
+        url.get_dialect()
+        if several:
+            connect_arguments(url)
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        # The message omits the value: it may contain a password.
+        raise ConfigError(f"{name} is not a database address: {_EXAMPLE}") from None
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ConfigError(f"{name} must start with postgresql:// or sqlite:///; it is {url.drivername}.")
+    if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ConfigError(f"{name} must name a file: an SQLite database in memory is lost at once.")
+    if url.get_backend_name() == "sqlite":  # Flask-SQLAlchemy would resolve a relative path in another folder
+        return str(url.set(database=str(Path(str(url.database)).absolute())))
+    return value
+
+
+def connect_arguments(url: URL) -> dict[str, Any]:
+    """Return the parameters of an address of PostgreSQL as libpq takes them."""
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    return {name: value for name, value in arguments.items() if name != "context"}

@@ -7,8 +7,7 @@ code works with the new schema: it writes the older form, and forbids no more na
 import sqlalchemy as sa
 from alembic import op
 
-from reflow_accounts.web.names import comparable
-from reflow_accounts.web.text import folded
+from reflow_accounts.web.text import comparable, folded
 
 revision = "0013"
 down_revision = "0012"

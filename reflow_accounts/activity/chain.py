@@ -1,21 +1,19 @@
-"""Extends the hash chains of accounts and teams in the background; the format is in docs/activity-log.md."""
+"""Hash chains of accounts and teams: extended in the background, and checked in a whole database."""
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text, update
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import Session, aliased
 
-from reflow_accounts import batches
 from reflow_accounts.activity.models import ChainCursor, ChainLink
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.audit.actions import OF_STAFF
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
-from reflow_accounts.batches import Batch
 from reflow_accounts.contract import EVENT_FIELDS, FIRST_PREVIOUS, LINK_FIELDS, USE_FIELDS, digest_of_fields
-from reflow_accounts.database import db, now, upsert
+from reflow_accounts.database import Batch, db, now, run_batches, upsert
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
 from reflow_accounts.web.filters import rfc3339
@@ -24,6 +22,8 @@ from reflow_accounts.web.filters import rfc3339
 EVENTS_AT_ONCE = 500
 USES_AT_ONCE = 2000
 _PREFIXES = {"event": EVENT_ID_PREFIX, "uses": USE_ID_PREFIX}
+
+_LINKS_AT_ONCE = 1000
 
 
 def extend_chains(is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -42,13 +42,13 @@ def extend_chains(is_stopping: Callable[[], bool] = lambda: False) -> None:
 def extend_with_events(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add every committed event that is not in the chains."""
     newest = _newest_settled(AuditEvent)
-    batches.run(lambda: _add_events(newest), is_stopping)
+    run_batches(lambda: _add_events(newest), is_stopping)
 
 
 def extend_with_uses(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add a digest of the uses of each account that are not in its chain."""
     at, newest = now(), _newest_settled(Use)
-    if batches.run(lambda: _add_uses(newest), is_stopping) is Batch.DONE:
+    if run_batches(lambda: _add_uses(newest), is_stopping) is Batch.DONE:
         with db.engine.begin() as connection:
             _lock_cursor(connection)
             connection.execute(update(ChainCursor).values(uses_added_at=at))
@@ -219,3 +219,47 @@ def _append(connection: Connection, links: Sequence[ChainLink]) -> None:
         connection.execute(
             insert(ChainLink), [{name: getattr(link, name) for name in names} for link in links]
         )
+
+
+def broken_links(connection: Connection) -> Iterator[str]:
+    """Yield a sentence for each link that does not follow the one before, or whose event or uses were changed.
+
+    Events that were deleted and uses that were pruned leave their links, so they are not compared.
+    """
+    query = (
+        select(ChainLink, AuditEvent, User.public_id)
+        .join(AuditEvent, (ChainLink.kind == "event") & (AuditEvent.id == ChainLink.first_id), isouter=True)
+        .join(User, User.id == AuditEvent.account_id, isouter=True)
+        .order_by(ChainLink.chain, ChainLink.number)
+    )
+    head = ("", 0, b"")
+    with Session(connection) as session:
+        for link, event, account in session.execute(query.execution_options(yield_per=_LINKS_AT_ONCE)):
+            name = f"link {link.number} of the chain of {link.chain}"
+            chain, number, previous = head
+            if chain != link.chain:
+                number, previous = 0, bytes.fromhex(FIRST_PREVIOUS)
+            if (link.number, link.previous) != (number + 1, previous):
+                yield f"{name} does not follow the one before"
+            if link.hash != hash_of_link(link):
+                yield f"{name} was changed"
+            if event and link.digest != digest_of_event(event, is_own=link.chain == account):
+                yield f"the event {event.public_id} was changed after {name} was made"
+            if link.kind == "uses" and _uses_differ(session, link):
+                yield f"uses were added or changed after {name} was made"
+            head = link.chain, link.number, link.hash
+
+
+def _uses_differ(session: Session, link: ChainLink) -> bool:
+    query = (
+        select(Use.__table__, ApiKey.public_id.label("key"))
+        .join(ApiKey, ApiKey.id == Use.key_id)
+        .join(User, User.id == ApiKey.user_id)
+        .where(User.public_id == link.chain, Use.id.between(link.first_id, link.last_id))
+        .order_by(Use.id)
+    )
+    found, digest = 0, hashlib.sha256()
+    for use in session.execute(query):
+        found += 1
+        digest.update(digest_of_use(use, link.chain))
+    return found > link.count or (found == link.count and digest.digest() != link.digest)

@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reflow_accounts.activity.chain import extend_with_events, links_of
-from reflow_accounts.activity.json_lines import (
+from reflow_accounts.activity.export_formats import (
     Chains,
     Seal,
     chains_of,
     entry_lines,
     first_line,
+    heading,
     incomplete_line,
+    lines_of,
     link_lines,
+    remark,
 )
-from reflow_accounts.activity.lines import heading, lines_of, remark
 from reflow_accounts.activity.service import EVERYTHING, Entry, Filter, activity_of, chain_ids_of
 from reflow_accounts.activity.streaming import CUT_SHORT, StreamedFile, pieces_of
 from reflow_accounts.api_keys.models import ApiKey

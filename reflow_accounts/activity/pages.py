@@ -1,5 +1,6 @@
-"""The Activity tab."""
+"""The Activity tab with its chart: a drawing for an inline SVG, and the same in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from enum import StrEnum
@@ -7,11 +8,11 @@ from typing import TypeVar
 
 from flask import Blueprint, Response, render_template, request
 
-from reflow_accounts.activity.chart import Chart
 from reflow_accounts.activity.export import MEDIA_TYPES, Form, file_of
 from reflow_accounts.activity.service import Filter, Outcome, activity_of, daily_uses
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
+from reflow_accounts.api_keys.usage.daily_counts import DayCount
 from reflow_accounts.audit.actions import EventGroup
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import now
@@ -20,15 +21,102 @@ from reflow_accounts.teams.service import current_of, membership_of
 from reflow_accounts.teams.service_accounts import account_seen_by
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import DEFAULT_LIMIT
-from reflow_accounts.web.time_zones import zone_of
+from reflow_accounts.web.text import zone_of
+
+WIDTH, HEIGHT = 960, 170
+# Space above the highest bar, and between the accepted and the refused part of one.
+_TOP, _GAP = 10, 1
+# Share of a day's width that its bar takes.
+_FILLED = 0.75
 
 # The days of a period; the chart has 30 for other periods.
 DAYS = {"7d": 7, "30d": 30}
 LONGEST_DAYS = 30
-
 Choice = TypeVar("Choice", bound=StrEnum)
-
 pages = Blueprint("activity", __name__, url_prefix="/activity")
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The bar of a day. Heights are 0 without requests."""
+
+    day: DayCount
+    x: float
+    width: float
+    accepted_y: float
+    accepted_height: float
+    refused_y: float
+    refused_height: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Requests per day, oldest first; at least one day."""
+
+    days: Sequence[DayCount]
+
+    @property
+    def total(self) -> int:
+        return sum(day.accepted + day.refused for day in self.days)
+
+    @property
+    def bars(self) -> list[Bar]:
+        """The bars in a drawing of WIDTH × HEIGHT."""
+        highest = max(1, *(day.accepted + day.refused for day in self.days))
+        step, scale = WIDTH / len(self.days), (HEIGHT - _TOP - _GAP) / highest
+        bars = []
+        for place, day in enumerate(self.days):
+            accepted, refused = round(day.accepted * scale, 1), round(day.refused * scale, 1)
+            x = round(step * (place + (1 - _FILLED) / 2), 1)
+            accepted_y = round(HEIGHT - accepted, 1)
+            refused_y = round(accepted_y - refused - (_GAP if accepted else 0), 1)
+            bars.append(Bar(day, x, round(step * _FILLED, 1), accepted_y, accepted, refused_y, refused))
+        return bars
+
+    @property
+    def title(self) -> str:
+        return f"Requests per day, {_long(self.days[0])} to {_long(self.days[-1])} {self.days[-1].day.year}"
+
+    @property
+    def description(self) -> str:
+        """The trend, the day with most requests, and the days with refused ones, in words."""
+        if not self.total:
+            return "No requests on any day."
+        middle = len(self.days) // 2
+        before, after = (
+            sum(day.accepted + day.refused for day in half)
+            for half in (self.days[:middle], self.days[-middle:])
+        )
+        trend = "Rising" if after > before * 1.1 else "Falling" if after < before * 0.9 else "Steady"
+        peak = max(self.days, key=lambda day: day.accepted + day.refused)
+        return " ".join(
+            (
+                f"{trend}: {before:,} requests in the first half of the days, {after:,} in the second.",
+                f"Most on {_long(peak)}: {peak.accepted + peak.refused:,}.",
+                self._refusals(),
+            )
+        )
+
+    @property
+    def axis(self) -> list[str]:
+        """The first, the middle and the last day, for labels below the drawing."""
+        last = len(self.days) - 1
+        shown = [self.days[place].day for place in sorted({0, last // 2, last})]
+        return [f"{day.day} {day:%b}" for day in shown]
+
+    def _refusals(self) -> str:
+        refused = [day for day in self.days if day.refused]
+        if not refused:
+            return "None was refused."
+        worst = max(refused, key=lambda day: day.refused)
+        return (
+            f"Refused on {len(refused)} day{'' if len(refused) == 1 else 's'}, most on {_long(worst)}: "
+            f"{worst.refused:,} of {worst.accepted + worst.refused:,}."
+        )
+
+
+def _long(day: DayCount) -> str:
+    return f"{day.day.day} {day.day:%B}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from typing import Any
 import marshmallow as ma
 from flask import Response, current_app, request
 
-from reflow_accounts.api_auth import forward_auth, whoami
+from reflow_accounts.api_auth import forward_auth
+from reflow_accounts.api_auth.verify import JSON, body_of_key, body_of_session, teams_of_session
 from reflow_accounts.auth.current_user import caller
 from reflow_accounts.auth.schemas import UserOut
 from reflow_accounts.subscriptions.models import State
@@ -50,9 +51,9 @@ def show_me() -> Response:
     keep_uncompressed()
     who = caller()
     if who.key:
-        return current_app.response_class(whoami.body_of_key(who.key), mimetype=whoami.JSON)
+        return current_app.response_class(body_of_key(who.key), mimetype=JSON)
     assert who.session
-    return current_app.response_class(whoami.body_of_session(who.session), mimetype=whoami.JSON)
+    return current_app.response_class(body_of_session(who.session), mimetype=JSON)
 
 
 def _parameter(name: str, where: str, about: str, **schema: Any) -> dict[str, Any]:
@@ -95,7 +96,7 @@ def authorize() -> Response:
         headers = forward_auth.headers_of(who.key.facts.user_public_id, team, who.key.facts.public_id)
     else:
         assert who.session
-        team = forward_auth.grant(query, forward_auth.teams_of_session(who.session))
+        team = forward_auth.grant(query, teams_of_session(who.session))
         headers = forward_auth.headers_of(who.session.user.public_id, team)
     answer = current_app.response_class(status=204, headers=headers)
     del answer.headers["Content-Type"]

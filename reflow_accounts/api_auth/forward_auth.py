@@ -9,12 +9,9 @@ from functools import lru_cache
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from reflow_accounts.api_auth.verify import PresentedTeam
-from reflow_accounts.auth.models import UserSession
 from reflow_accounts.errors import InsufficientRights, SubscriptionInactive
 from reflow_accounts.subscriptions.models import State
-from reflow_accounts.subscriptions.service import statuses_of
 from reflow_accounts.teams.models import Rights
-from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.web.allowed_hosts import AUTHORIZE
 from reflow_accounts.web.request_info import LONGEST_METHOD, LONGEST_PATH, storable_path
 
@@ -62,21 +59,6 @@ def headers_of(user_id: str, team: PresentedTeam, key_id: str = "") -> dict[str,
         "X-Reflow-Rights": team.rights,
         "X-Reflow-Key": key_id,
     }
-
-
-def teams_of_session(session: UserSession) -> list[PresentedTeam]:
-    """List the teams of the session's user in the form of a key's teams."""
-    memberships = memberships_of(session.user)
-    standings = statuses_of([membership.team_id for membership in memberships])
-    return [
-        PresentedTeam(
-            membership.team.public_id,
-            membership.team.name,
-            membership.rights,
-            standings[membership.team_id].state,
-        )
-        for membership in memberships
-    ]
 
 
 def original_method(header: str) -> str | None:

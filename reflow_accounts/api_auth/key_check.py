@@ -8,11 +8,11 @@ from typing import Any
 from flask import Flask
 from sqlalchemy.engine import make_url
 
-from reflow_accounts.api_auth import forward_auth, whoami
+from reflow_accounts.api_auth import forward_auth
 from reflow_accounts.api_auth.store import LookupRequest, LookupResult
 from reflow_accounts.api_auth.store_postgres import PostgresStore
 from reflow_accounts.api_auth.store_sqlite import SqliteStore
-from reflow_accounts.api_auth.verify import is_key, verify
+from reflow_accounts.api_auth.verify import JSON, body_of_key, is_key, verify
 from reflow_accounts.api_keys.expiry import warning_headers
 from reflow_accounts.api_keys.usage.record import ACCEPTED, UseFacts
 from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
@@ -20,7 +20,7 @@ from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.config import Settings
 from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.database import now
-from reflow_accounts.database_url import connect_arguments
+from reflow_accounts.environment import connect_arguments
 from reflow_accounts.errors import InsufficientRights, Unavailable
 from reflow_accounts.web import security_headers as response_headers
 from reflow_accounts.web.allowed_hosts import Hosts
@@ -166,8 +166,8 @@ def _response(
     """Return status, headers and body of an allowed request: the same as from the views in api.py."""
     key = verify(result.rows)
     if scope["path"] == _ME:
-        body = whoami.body_of_key(key)
-        headers = {"Content-Type": whoami.JSON, "Content-Length": str(len(body))}
+        body = body_of_key(key)
+        headers = {"Content-Type": JSON, "Content-Length": str(len(body))}
         return request.use.status, _encoded(headers | warning_headers(key.expires_at)), body
     team = forward_auth.grant(scope["query_string"].decode("latin-1"), key.teams)
     headers = forward_auth.headers_of(key.facts.user_public_id, team, key.facts.public_id)

@@ -17,8 +17,8 @@ from reflow_accounts.api_auth.store import (
     LookupResult,
     LookupRow,
 )
+from reflow_accounts.connections import CONNECTION_OPTIONS, WAIT_FOR_DISK
 from reflow_accounts.errors import Unavailable
-from reflow_accounts.postgresql import CONNECTION_OPTIONS, WAIT_FOR_DISK
 
 # A round trip and a commit cost more than the work: all requests travel in one statement. $1 is a JSON list of
 # them; the numbers of the uses come in the order of the requests that are allowed.

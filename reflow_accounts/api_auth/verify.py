@@ -1,15 +1,21 @@
-"""Evaluates a looked-up API key: its teams, or the reason for refusal. store.py decides its validity."""
+"""Evaluates a looked-up API key (store.py decides its validity): teams or the reason for refusal; the body of `/me`."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from reflow_accounts.api_auth.store import LookupRow
+from reflow_accounts.auth.models import UserSession
 from reflow_accounts.contract import KEY_PREFIX, Code, is_well_formed
 from reflow_accounts.errors import Unauthenticated
 from reflow_accounts.subscriptions.models import State
+from reflow_accounts.subscriptions.service import statuses_of
+from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.users.models import UserKind
 
+JSON = "application/json"
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 _DISABLED = {
     UserKind.SERVICE_ACCOUNT: "The service account of this API key is disabled. An Admin of its team can enable it.",
     UserKind.PERSON: "The account of this API key is disabled. Contact support.",
@@ -74,3 +80,70 @@ def verify(rows: Sequence[LookupRow]) -> PresentedKey:
 def _time(value: Any) -> datetime:
     """Return a time as a lookup gives it: on SQLite text in UTC without a zone."""
     return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
+
+
+def teams_of_session(session: UserSession) -> list[PresentedTeam]:
+    """List the teams of the session's user in the form of a key's teams."""
+    memberships = memberships_of(session.user)
+    standings = statuses_of([membership.team_id for membership in memberships])
+    return [
+        PresentedTeam(
+            membership.team.public_id,
+            membership.team.name,
+            membership.rights,
+            standings[membership.team_id].state,
+        )
+        for membership in memberships
+    ]
+
+
+def body_of_key(key: PresentedKey) -> bytes:
+    """Return the body for the caller with `key`, without a query."""
+    facts = key.facts
+    return _body(
+        {
+            "user": {
+                "id": facts.user_public_id,
+                "name": facts.full_name,
+                "email": facts.email,
+                "kind": facts.kind,
+                "is_staff": bool(facts.is_staff),
+            },
+            "teams": _listed(key.teams),
+            "authenticated_by": {
+                "type": "key",
+                "id": facts.public_id,
+                "name": facts.name,
+                "hint": facts.hint,
+            },
+        }
+    )
+
+
+def body_of_session(session: UserSession) -> bytes:
+    """Return the body for the caller with this session."""
+    user = session.user
+    return _body(
+        {
+            "user": {
+                "id": user.public_id,
+                "name": user.full_name,
+                "email": user.email,
+                "kind": user.kind,
+                "is_staff": user.is_staff,
+            },
+            "teams": _listed(teams_of_session(session)),
+            "authenticated_by": {"type": "session", "id": session.public_id, "name": None, "hint": None},
+        }
+    )
+
+
+def _listed(teams: Iterable[PresentedTeam]) -> list[dict[str, str]]:
+    return [
+        {"id": team.public_id, "name": team.name, "rights": team.rights, "subscription": team.subscription}
+        for team in teams
+    ]
+
+
+def _body(answer: dict[str, Any]) -> bytes:
+    return _encode(answer).encode()

@@ -1,16 +1,25 @@
 """Records acts on keys in the audit log, and mails about them."""
 
+from datetime import timedelta
+from ipaddress import ip_address, ip_network
 from typing import Any
 
-from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.models import ApiKey, KeyOrigin
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import Actor, record
-from reflow_accounts.database import db
-from reflow_accounts.mail.service import post
+from reflow_accounts.auth.secrets import digest_of
+from reflow_accounts.database import db, now, upsert
+from reflow_accounts.mail.service import post, post_in_batch
 from reflow_accounts.teams.service import addresses_of_admins
 from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.users.models import User
+from reflow_accounts.web.filters import exact
 from reflow_accounts.web.request_info import Client
+
+# Keys created in this time after the first one are in the same mail.
+MAIL_BATCH = timedelta(seconds=30)
+# Length of the prefix that is one network, by IP version: what one customer or site usually has.
+_PREFIX_LENGTH = {4: 24, 6: 48}
 
 
 def record_act(action: Action, key: ApiKey, by: Actor, client: Client, **details: str) -> None:
@@ -39,3 +48,46 @@ def mail_owner(key: ApiKey, kind: str, **data: Any) -> None:
     """Post a mail of this kind about a key to its owner, with the names of both and the hint of the key."""
     for address in addresses_for(key.user):
         post(kind, address, key=key.name, hint=key.recognisable, owner=key.user.full_name, **data)
+
+
+def report_creation(
+    key: ApiKey, *, by: User, client: Client, created_by: ApiKey | None, replaced: ApiKey | None = None
+) -> None:
+    """Queue a mail about a new key unless `by` has created keys from this network and with this credential before.
+
+    The mail goes to the owner; for a service account to the Admins of its team. It lists all keys of the owner that
+    are created within MAIL_BATCH. A credential is the key `created_by`, or the program and system of a session. A key
+    that `replaced` itself passes on its place as a known credential.
+    """
+    credential = f"key {created_by.public_id}" if created_by else f"device {client.device}"
+    try:
+        prefix = _PREFIX_LENGTH[ip_address(client.address).version]
+        network = str(ip_network(f"{client.address}/{prefix}", strict=False))
+    except ValueError:
+        network = client.address
+    is_new = _is_new(by, f"network {network}", credential)
+    if created_by and replaced == created_by:
+        _is_new(by, f"key {key.public_id}")
+    if key.user.is_person:
+        recipients, account = [key.user.email or ""], ""
+    else:
+        recipients, account = addresses_of_admins(owning_team(key.user)), key.user.full_name
+    item = {
+        "name": key.name,
+        "at": exact(now()),
+        "by": by.full_name,
+        "key": created_by.name if created_by else "",
+        "device": client.device,
+        "address": client.address,
+        "account": account,
+    }
+    for to in recipients:
+        post_in_batch("keys_created", to, key.user.public_id, item, delay=MAIL_BATCH, may_begin=is_new)
+
+
+def _is_new(user: User, *origins: str) -> bool:
+    """Remember the origins of a key; return whether any of them is new. Of concurrent calls one returns True."""
+    rows = [{"user_id": user.id, "digest": digest_of(origin)} for origin in sorted(origins)]
+    adding = upsert(db.session.get_bind().dialect, KeyOrigin).on_conflict_do_nothing()
+    added = adding.returning(KeyOrigin.digest)
+    return any([db.session.execute(added.values(row)).all() for row in rows])  # noqa: C419  # add all of them

@@ -5,9 +5,8 @@ from typing import Any
 from flask import url_for
 
 from reflow_accounts.api_keys import service, service_accounts
-from reflow_accounts.api_keys.changes import change, rotate
+from reflow_accounts.api_keys.changes import change, restore, rotate
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.restoration import restore
 from reflow_accounts.api_keys.schemas import (
     KeyChange,
     KeyOut,
@@ -22,13 +21,13 @@ from reflow_accounts.api_keys.schemas import (
 )
 from reflow_accounts.api_keys.service import ListedKey
 from reflow_accounts.api_keys.usage import queries
+from reflow_accounts.api_keys.usage.clients import UsageSummary, usage_summary_of
 from reflow_accounts.api_keys.usage.queries import UsageCount
-from reflow_accounts.api_keys.usage.summary import UsageSummary, usage_summary_of
 from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.database import db
 from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.teams.api.service_accounts import ONE, administered, service_accounts_blueprint
+from reflow_accounts.teams.api import ACCOUNT_URL, administered, service_accounts_blueprint
 from reflow_accounts.teams.models import Team
 from reflow_accounts.web.openapi import ApiBlueprint, page_of
 from reflow_accounts.web.pagination import Page, read_cursor
@@ -36,7 +35,7 @@ from reflow_accounts.web.request_info import client
 
 blueprint = ApiBlueprint("keys", __name__, description="API keys")
 
-KEYS = f"{ONE}/keys"
+KEYS = f"{ACCOUNT_URL}/keys"
 KEY = f"{KEYS}/<key_id>"
 
 

@@ -1,4 +1,4 @@
-"""Counts the refused requests with a key, and keeps the latest of them: a bounded number of rows for each key."""
+"""Refused requests with a key, in a bounded number of rows, and canary keys, whose first use is mailed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,10 +7,16 @@ from typing import Any
 
 from sqlalchemy import case, delete, select
 
+from reflow_accounts.api_keys.acts import mail_owner, record_act
 from reflow_accounts.api_keys.models import ApiKey, KeyRefusal, RefusedAttempt
 from reflow_accounts.api_keys.programs import program_of
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import SOMEBODY
+from reflow_accounts.auth.secrets import canary_digest_of
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db, upsert
+from reflow_accounts.web.filters import exact
+from reflow_accounts.web.request_info import Client
 
 # Attempts that are kept for each key and reason; a later one takes the place of the oldest.
 KEPT_ATTEMPTS = 20
@@ -90,3 +96,32 @@ def begin_anew(key_id: int) -> None:
     """Forget the refusals of an earlier revocation, when a key is revoked again."""
     for model in (RefusedAttempt, KeyRefusal):
         db.session.execute(delete(model).where(model.key_id == key_id, model.code == Code.REVOKED_KEY))
+
+
+def note_presentation(secret: str, refused: Refused, client: Client) -> bool:
+    """Record that a canary was presented, and mail its owner the first time; return whether it was one.
+
+    `refused` is the request, with any key id. The caller commits.
+    """
+    canary = db.session.scalar(
+        select(ApiKey).where(ApiKey.digest == canary_digest_of(secret), ApiKey.is_canary)
+    )
+    if canary is None or canary.user.deleted_at:
+        return canary is not None
+    count = record_refusal(refused.of(canary.id))
+    if count == 1:
+        record_act(Action.CANARY_USED, canary, SOMEBODY, client)
+        mail_owner(
+            canary,
+            "canary_used",
+            at=exact(refused.at),
+            address=client.address,
+            client=canary_client(refused),
+            request=f"{refused.method} {refused.path}",
+        )
+    return True
+
+
+def canary_client(refused: Refused) -> str:
+    """Return what the client calls itself."""
+    return refused.program or refused.user_agent or "It did not name itself."

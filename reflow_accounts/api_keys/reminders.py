@@ -1,12 +1,14 @@
-"""Mails to owners of keys: refused repeatedly, ends soon, unused for 90 days. Each is sent once."""
+"""Mails to owners of keys, each sent once: refused repeatedly, ends soon, unused, used by new clients."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy.orm import aliased
 
-from reflow_accounts.api_keys.models import WARNED_BEFORE, ApiKey, KeyRefusal, Notice, UsageTotal
+from reflow_accounts.api_keys.models import WARNED_BEFORE, ApiKey, KeyClient, KeyRefusal, Notice, UsageTotal
 from reflow_accounts.api_keys.usage.queries import usage_counts_of
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db, now, upsert
@@ -34,6 +36,11 @@ _REASONS = {
     Code.ACCOUNT_DISABLED: "its account is disabled",
     Code.SUBSCRIPTION_INACTIVE: "the AWS Marketplace subscription is inactive",
 }
+
+# Clients that were seen first before that are not news, for example after the upgrade that begins to collect them.
+_NEWS_FOR = timedelta(days=2)
+_NEWS_AT_ONCE = 2_000
+_MOST_LINES = 50
 
 
 def send_reminders() -> None:
@@ -133,3 +140,64 @@ def _live_keys() -> Select[ApiKey]:
         ApiKey.is_canary.is_(False),
         ApiKey.expires_at.is_(None) | (ApiKey.expires_at > now()),
     )
+
+
+def send_client_digests() -> None:
+    """Post at most one mail a day to each owner about the new clients of their keys.
+
+    A CI system is new when its repository is; another client when its network is (/24 or /48). The first client of a
+    key is not news. Processes may run this concurrently: each mail is posted once.
+    """
+    known = aliased(KeyClient)
+    earlier = and_(known.key_id == KeyClient.key_id, known.first_at < KeyClient.first_at)
+    same = or_(
+        and_(KeyClient.is_ci, known.program == KeyClient.program),
+        and_(~KeyClient.is_ci, known.network == KeyClient.network),
+    )
+    has_first = select(known.key_id).where(earlier).exists()
+    is_known = select(known.key_id).where(earlier, same).exists()
+    is_news = and_(KeyClient.first_at >= now() - _NEWS_FOR, has_first, ~is_known)
+    old = update(KeyClient).where(KeyClient.noticed_at.is_(None), ~is_news).values(noticed_at=now())
+    db.session.execute(old.execution_options(synchronize_session=False))
+    db.session.commit()
+    query = (
+        select(KeyClient, ApiKey)
+        .join(ApiKey, ApiKey.id == KeyClient.key_id)
+        .where(KeyClient.noticed_at.is_(None), is_news)
+        .order_by(KeyClient.first_at)
+        .limit(_NEWS_AT_ONCE)
+    )
+    found: dict[int, list[tuple[KeyClient, ApiKey]]] = defaultdict(list)
+    for seen, key in db.session.execute(query).all():
+        found[key.user_id].append((seen, key))
+    for news in found.values():
+        _send(news[0][1].user, news)
+
+
+def _send(owner: User, news: list[tuple[KeyClient, ApiKey]]) -> None:
+    """Post the mail about this news to each of its recipients, unless there was one today (UTC)."""
+    recipients = recipients_of(owner, MailSwitch.NEW_CLIENTS)
+    today = f"{owner.public_id} {now():%Y-%m-%d}"
+    claimed = [user for user in recipients if claim(user, MailSwitch.NEW_CLIENTS, 0, today)]
+    if recipients and not claimed:
+        # News of the rest of the day is in the mail of the next one.
+        db.session.rollback()
+        return
+    lines = [
+        {
+            "key": key.name,
+            "hint": key.recognisable,
+            "what": seen.program
+            if seen.is_ci
+            else f"{seen.program or 'A program without a name'}, {seen.address}",
+            "kind": "a new CI system" if seen.is_ci else "a new network",
+            "at": exact(seen.first_at),
+        }
+        for seen, key in news
+    ]
+    more = {"lines": lines[:_MOST_LINES], "left_out": len(lines[_MOST_LINES:]), "owner": owner.full_name}
+    for user in claimed:
+        post(TEMPLATES[MailSwitch.NEW_CLIENTS], user.email or "", **more)
+    for seen, _ in news:
+        seen.noticed_at = now()
+    db.session.commit()

@@ -8,10 +8,9 @@ from enum import StrEnum
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from reflow_accounts.api_keys.acts import record_act
-from reflow_accounts.api_keys.lineage import created_keys, end_under
+from reflow_accounts.api_keys.acts import record_act, report_creation
+from reflow_accounts.api_keys.expiry import created_keys, end_under
 from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey, Revocation
-from reflow_accounts.api_keys.notices import report_creation
 from reflow_accounts.api_keys.refusals import begin_anew
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
@@ -29,9 +28,9 @@ from reflow_accounts.errors import (
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
-from reflow_accounts.web.names import comparable
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
 from reflow_accounts.web.request_info import Client
+from reflow_accounts.web.text import comparable
 
 LONGEST_NONCE = 64
 ROWS_ON_A_PAGE = 50

@@ -18,9 +18,9 @@ from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
 from reflow_accounts.teams.service import lock_as_admin
 from reflow_accounts.users.models import User
-from reflow_accounts.web.names import comparable
 from reflow_accounts.web.pagination import Position, older_than
 from reflow_accounts.web.request_info import Client
+from reflow_accounts.web.text import comparable
 
 NEEDS_SUBSCRIPTION = "API keys need an active AWS Marketplace subscription. Contact support."
 LONGEST_SLUG = 100

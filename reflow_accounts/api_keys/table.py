@@ -1,17 +1,23 @@
-"""Keys as the table shows them: a rotated key that still works is part of the row of its successor."""
+"""Keys as the table shows them: a rotated key in the row of its successor, and sparklines of the last 30 days."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import aliased
 
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, place_of, with_usage_counts
+from reflow_accounts.api_keys.usage.daily_counts import DayCount, daily_counts_of
 from reflow_accounts.database import db, now
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
-from reflow_accounts.web.names import comparable
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
+from reflow_accounts.web.text import comparable
+
+# Units of the drawing.
+HEIGHT, BAR_WIDTH, STEP = 24, 3, 4
 
 
 @dataclass(frozen=True)
@@ -68,3 +74,53 @@ def previous_keys(key_ids: list[int]) -> list[ApiKey]:
         ApiKey.replaced_by_id.in_(key_ids), ApiKey.revoked_at.is_(None), ApiKey.expires_at > now()
     )
     return list(db.session.scalars(query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc())))
+
+
+@dataclass(frozen=True)
+class Sparkline:
+    """The days of a key, oldest first."""
+
+    days: Sequence[DayCount]
+
+    @property
+    def width(self) -> int:
+        return len(self.days) * STEP
+
+    @property
+    def accepted(self) -> int:
+        return sum(day.accepted for day in self.days)
+
+    @property
+    def refused(self) -> int:
+        return sum(day.refused for day in self.days)
+
+    @property
+    def peak(self) -> DayCount:
+        """The day with the most uses."""
+        return max(self.days, key=lambda day: day.accepted + day.refused)
+
+    @property
+    def paths(self) -> tuple[str, str]:
+        """The bars of accepted uses and, on top of them, of refused ones: path data, empty without any.
+
+        A path draws like a rectangle for each day, in a tenth of the elements. The highest bar has the height of the
+        drawing, and none is less than one unit.
+        """
+        scale = HEIGHT / max(self.peak.accepted + self.peak.refused, 1)
+        accepted, refused = "", ""
+        for place, day in enumerate(self.days):
+            if count := day.accepted + day.refused:
+                whole = max(count * scale, 1.0)
+                share = whole * day.refused / count
+                accepted += _bar(place * STEP, HEIGHT - whole + share, whole - share)
+                refused += _bar(place * STEP, HEIGHT - whole, share)
+        return accepted, refused
+
+
+def _bar(x: int, y: float, height: float) -> str:
+    return f"M{x} {y:.1f}h{BAR_WIDTH}v{height:.1f}h-{BAR_WIDTH}z" if round(height, 1) else ""
+
+
+def sparklines_of(key_ids: Collection[int], zone: tzinfo) -> Mapping[int, Sparkline]:
+    """Return the sparkline of each key by its row id, with days as in `zone`."""
+    return {key_id: Sparkline(days) for key_id, days in daily_counts_of(key_ids, zone).items()}

@@ -1,21 +1,27 @@
-"""The signed cookie of a browser: its session, or a login between password and second factor."""
+"""Signed cookies of a browser: its session, a login between password and second factor, and its known users."""
 
+import hashlib
 import hmac
+import secrets
 from datetime import timedelta
+from typing import TypedDict
 
-from flask import flash, redirect, request, session, url_for
+from flask import current_app, flash, redirect, request, session, url_for
 from flask_login import UserMixin, current_user, login_user, logout_user
+from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
-from reflow_accounts.auth.login import find_session, touch
+from reflow_accounts.auth.login import find_by_email, find_session, touch
 from reflow_accounts.auth.models import SessionKind, UserSession
 from reflow_accounts.auth.second_factor import state_of
+from reflow_accounts.config import Settings
 from reflow_accounts.database import db, login_manager, now
 from reflow_accounts.users.models import User
 from reflow_accounts.web import error_handlers, htmx, request_logging
 from reflow_accounts.web.redirects import current_page
+from reflow_accounts.web.request_info import client
 
 # Flask-Login stores the session's value under this name in the signed cookie.
 VALUE = "_user_id"
@@ -23,6 +29,11 @@ VALUE = "_user_id"
 PENDING_LIFETIME = timedelta(minutes=10)
 # The pending login in the signed cookie; `enter` clears it with the rest.
 _PENDING = "second_step"
+
+KNOWN_DEVICE_LIFETIME = timedelta(days=365)
+# Users that one browser remembers, the latest ones.
+MOST_USERS = 5
+_DEVICE_ID_BYTES = 8
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]  # Flask-Login is untyped
@@ -114,3 +125,58 @@ def _load(value: str) -> SignedIn | None:
     if touch(row):
         db.session.commit()
     return SignedIn(row, value)
+
+
+# Attempts of strangers do not lock a user out of a browser that has the cookie (OWASP, "Slow Down Online Guessing
+# Attacks with Device Cookies"). The cookie proves nothing else.
+class Attempt(TypedDict, total=False):
+    """The arguments of `rate_limits` that say who is counted."""
+
+    account: str
+    address: str
+
+
+def attempt_for(email: str) -> Attempt:
+    """Return how to count an attempt to log in with `email`: by device where it is known, else by address."""
+    if devices := _devices():
+        user = find_by_email(email)
+        if user and (device_id := devices.get(user.public_id)):
+            return {"account": f"device {device_id} {user.public_id}"}
+    return {"account": email, "address": client().address}
+
+
+def remember(response: Response, user: User) -> None:
+    """Set the cookie that makes this browser a known device of `user`, for a year."""
+    devices = _devices()
+    device_id = devices.pop(user.public_id, None) or secrets.token_urlsafe(_DEVICE_ID_BYTES)
+    newest = dict([*devices.items(), (user.public_id, device_id)][-MOST_USERS:])
+    response.set_cookie(
+        _cookie_name(),
+        _serializer().dumps(newest),
+        max_age=KNOWN_DEVICE_LIFETIME,
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _devices() -> dict[str, str]:
+    """Return the device id of each user in the cookie, the latest user last; empty without a valid cookie."""
+    try:
+        value = _serializer().loads(
+            request.cookies.get(_cookie_name(), ""), int(KNOWN_DEVICE_LIFETIME.total_seconds())
+        )
+    except BadData:
+        return {}
+    return dict(value)
+
+
+def _cookie_name() -> str:
+    name: str = current_app.config["DEVICE_COOKIE_NAME"]
+    return name
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    settings: Settings = current_app.config["SETTINGS"]
+    signer = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    return URLSafeTimedSerializer(settings.signing_keys, salt="known devices", signer_kwargs=signer)

@@ -13,12 +13,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from reflow_accounts import transfer
-from reflow_accounts.activity.chain_check import broken_links
+from reflow_accounts.activity.chain import broken_links
 from reflow_accounts.api_keys.usage.verify import differences
 from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.config import ConfigError, Settings
 from reflow_accounts.database import db
-from reflow_accounts.database_url import database_address
+from reflow_accounts.environment import database_address
 from reflow_accounts.transfer import TransferError
 
 _SHOWN = ("users", "teams", "api_keys", "uses")

@@ -1,31 +1,35 @@
-"""Metrics of a serving process and its database, in Prometheus' text format."""
-
-# prometheus_client decides when it is imported whether processes share their values (PROMETHEUS_MULTIPROC_DIR), so
-# that only the processes that serve import it: https://prometheus.github.io/client_python/multiprocess/
+"""Metrics of a serving process and its database, in Prometheus' text format, and what waits there."""
 
 import os
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from reflow_accounts.api_auth.key_check import OUTCOME, ROUTE
+from reflow_accounts.api_keys.models import Use
+from reflow_accounts.api_keys.usage.queries import rolled_up_to
 from reflow_accounts.api_keys.usage.record import ACCEPTED
 from reflow_accounts.contract import Code
-from reflow_accounts.database import db
-from reflow_accounts.monitoring.backlog import backlog
+from reflow_accounts.database import db, now
+from reflow_accounts.mail.models import OutboxMessage
+from reflow_accounts.marketplace.models import MarketplaceEvent
+from reflow_accounts.subscriptions.models import Licence, LicenceState
 
 if TYPE_CHECKING:
     pass
 
+
+Figure = tuple[str, str, float]
+
 # In the ASGI scope that Flask sees: the scope of the server, which takes the labels of the request.
 LABELS = "reflow.labels"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-
 _EXTENSION = "metrics"
 # SQLAlchemy's default (https://docs.sqlalchemy.org/en/21/core/pooling.html).
 _POOL_SIZE = 5
@@ -36,6 +40,38 @@ _KEY_CODES = frozenset(
     {Code.MALFORMED_KEY, Code.UNKNOWN_KEY, Code.REVOKED_KEY, Code.EXPIRED_KEY, Code.ACCOUNT_DISABLED}
 )
 _FILE_OF_PROCESS = re.compile(r"_(\d+)\.db$")
+
+
+def backlog() -> Iterator[Figure]:
+    """Yield name, description and value of each figure. Raises SQLAlchemyError."""
+    with db.engine.connect() as connection:
+        cursor = connection.scalar(select(rolled_up_to())) or 0
+        # By the primary key: a count of rows would read them all.
+        newest = connection.scalar(select(func.max(Use.id))) or 0
+        oldest = connection.scalar(select(Use.at).where(Use.id > cursor).order_by(Use.id).limit(1))
+        yield "reflow_roll_up_lag_uses", "Newest uses that are not rolled up.", max(newest - cursor, 0)
+        yield "reflow_roll_up_lag_seconds", "Age of the oldest use that is not rolled up.", _age(oldest)
+        waiting = OutboxMessage.done_at.is_(None)
+        counted = select(func.count(), func.min(OutboxMessage.created_at)).where(waiting)
+        number, since = connection.execute(counted).one()
+        yield "reflow_outbox_messages", "Mails that wait in the outbox.", number
+        yield "reflow_outbox_oldest_seconds", "Age of the oldest mail in the outbox.", _age(since)
+        arrival = select(MarketplaceEvent.at, MarketplaceEvent.received_at)
+        last = connection.execute(
+            arrival.order_by(MarketplaceEvent.received_at.desc()).limit(1)
+        ).one_or_none()
+        late = (last.received_at - last.at).total_seconds() if last else 0.0
+        about = "Time from the newest event of AWS Marketplace to its arrival here."
+        yield "reflow_marketplace_lag_seconds", about, max(late, 0.0)
+        unclaimed = select(func.min(Licence.created_at)).where(
+            Licence.team_id.is_(None), Licence.state != LicenceState.ENDED
+        )
+        about = "Age of the oldest purchase that no team has."
+        yield "reflow_marketplace_unclaimed_seconds", about, _age(connection.scalar(unclaimed))
+
+
+def _age(since: datetime | None) -> float:
+    return max((now() - since).total_seconds(), 0.0) if since else 0.0
 
 
 class Metrics:

@@ -12,8 +12,8 @@ from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Tea
 from reflow_accounts.teams.service import add_service_account, lock_as_admin, service_accounts_of
 from reflow_accounts.users.models import LONGEST_NAME, User
 from reflow_accounts.web import text
-from reflow_accounts.web.names import comparable
 from reflow_accounts.web.request_info import Client
+from reflow_accounts.web.text import comparable
 
 _NOT_THERE = "There is no service account with this id."
 

@@ -5,7 +5,7 @@ from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.users.models import Appearance
 from reflow_accounts.web.input import Form
-from reflow_accounts.web.time_zones import zone_names
+from reflow_accounts.web.text import zone_names
 
 
 class SignUpForm(Form):

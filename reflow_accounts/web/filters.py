@@ -8,7 +8,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from reflow_accounts.database import now
-from reflow_accounts.web.time_zones import zone_of
+from reflow_accounts.web.text import zone_of
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

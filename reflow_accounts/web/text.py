@@ -1,7 +1,10 @@
-"""Normalization, validation and comparison of text from users."""
+"""Text from users: normalization, validation and comparison, and the time zones that they can choose."""
 
 import re
 import unicodedata
+from datetime import UTC, tzinfo
+from functools import cache, lru_cache
+from zoneinfo import ZoneInfo, available_timezones
 
 from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX
 
@@ -25,6 +28,13 @@ LONGEST_TERM = 1000
 _SECRET_PREFIX = f"(?:{KEY_PREFIX}|{SESSION_PREFIX}|lnk_)"
 _SECRET = re.compile(rf"(?<![0-9a-z_]){_SECRET_PREFIX}|{_SECRET_PREFIX}[0-9a-z_]{{20}}")
 _DIRECTION_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+# Each step can produce characters that another one changes.
+_MOST_STEPS = 5
+# Other regions contain old names and fixed offsets.
+_REGIONS = frozenset(
+    "Africa America Antarctica Arctic Asia Atlantic Australia Europe Indian Pacific".split()  # noqa: SIM905
+)
 
 
 def tidy(text: str) -> str:
@@ -77,3 +87,61 @@ def folded(text: str) -> str:
 def holds_secret(value: str) -> bool:
     """Return whether a text contains a secret or most of one, in any case and compatibility form."""
     return _SECRET.search(folded(value)) is not None
+
+
+def comparable(name: str) -> str:
+    """Return the form of a name by which it must differ from other names.
+
+    Invisible characters (see `text.is_invisible`) are removed, compatibility characters and case folded, and
+    each character that looks like ASCII text, or like others, is replaced by it (Unicode Technical Standard #39, by
+    `confusable_homoglyphs`). ASCII characters stay distinct: `v1` is not `vl`.
+    """
+    form = name
+    for _ in range(_MOST_STEPS):
+        visible = "".join(character for character in form if not is_invisible(character))
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", visible).casefold())
+        before, form = form, " ".join("".join(map(_look_alike, folded)).split())
+        if form == before:
+            break
+    return form
+
+
+@lru_cache(10_000)
+def _look_alike(character: str) -> str:
+    """Return what a case-folded character looks like: ASCII text, else the first character of its class.
+
+    Where only the capital letter looks like ASCII text (Cyrillic н and Н), that decides.
+    """
+    if character.isascii():
+        return character
+    similar = _similar_to(character)
+    for text in (*similar, *_similar_to(character.upper())):
+        if text.isascii():
+            return text
+    return min([character, *(text for text in similar if len(text) == 1)])
+
+
+def _similar_to(character: str) -> list[str]:
+    """Return the case-folded texts that a character looks like, and those that look like the same one."""
+    direct = _homoglyphs_of(character)
+    similar = [*direct, *(text for other in direct if len(other) == 1 for text in _homoglyphs_of(other))]
+    return [text.casefold() for text in similar]
+
+
+def _homoglyphs_of(character: str) -> list[str]:
+    # Imported late: its tables take 10 MB and a tenth of a second, and most names are ASCII.
+    from confusable_homoglyphs.confusables import is_confusable
+
+    return [homoglyph["c"] for found in is_confusable(character) or () for homoglyph in found["homoglyphs"]]
+
+
+@cache
+def zone_names() -> tuple[str, ...]:
+    """Return the names to choose from: UTC, then sorted by region and place."""
+    places = (name for name in available_timezones() if name.partition("/")[0] in _REGIONS and "/" in name)
+    return ("UTC", *sorted(places))
+
+
+def zone_of(name: str) -> tzinfo:
+    """Return the zone with this name, or UTC when the system does not know it."""
+    return ZoneInfo(name) if name != "UTC" and name in zone_names() else UTC

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from reflow_accounts.activity import streaming
-from reflow_accounts.activity.lines import HEADINGS, harmless
+from reflow_accounts.activity.export_formats import HEADINGS, harmless
 from reflow_accounts.api_keys.usage import retention
 from reflow_accounts.database import db, now
 from tests.api_keys.usage import log

@@ -17,7 +17,7 @@ from reflow_accounts.api_auth.store_postgres import PostgresStore
 from reflow_accounts.api_auth.store_sqlite import SqliteStore
 from reflow_accounts.api_keys.models import Use
 from reflow_accounts.database import db, now
-from reflow_accounts.database_url import connect_arguments
+from reflow_accounts.environment import connect_arguments
 from reflow_accounts.errors import Unavailable
 from tests.api_auth.lookups import lookup, run_in_event_loop
 from tests.api_keys.usage.log import on

@@ -6,8 +6,8 @@ import pytest
 import time_machine
 from sqlalchemy import insert
 
-from reflow_accounts.api_keys.client_digest import send_client_digests
 from reflow_accounts.api_keys.models import Use
+from reflow_accounts.api_keys.reminders import send_client_digests
 from reflow_accounts.api_keys.usage.clients import collect_clients
 from reflow_accounts.api_keys.usage.rollup import roll_up
 from reflow_accounts.database import db, now

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 import time_machine
 
+from reflow_accounts.api_keys.acts import MAIL_BATCH
 from reflow_accounts.api_keys.models import KeyOrigin
-from reflow_accounts.api_keys.notices import BATCH
 from reflow_accounts.database import now
 from reflow_accounts.teams.models import Rights
 from tests.helpers import rows
@@ -34,7 +34,7 @@ def ada(cast, api, mailbox):
 def later(mailbox):
     """Deliver what waits, and return the messages; nothing is sent earlier."""
     assert mailbox.deliver() == []
-    with time_machine.travel(now() + BATCH + timedelta(seconds=1)):
+    with time_machine.travel(now() + MAIL_BATCH + timedelta(seconds=1)):
         return mailbox.deliver()
 
 

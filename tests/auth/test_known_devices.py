@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.auth.known_devices import LIFETIME
+from reflow_accounts.auth.login_manager import KNOWN_DEVICE_LIFETIME
 from reflow_accounts.database import now
 
 pytestmark = pytest.mark.postgresql_later
@@ -83,7 +83,7 @@ def test_forged_cookie_makes_no_browser_known(app, cast, client, value):
 
 
 def test_cookie_ends_after_a_year(app, cast, known):
-    with time_machine.travel(now() + LIFETIME + timedelta(minutes=1)):
+    with time_machine.travel(now() + KNOWN_DEVICE_LIFETIME + timedelta(minutes=1)):
         lock_out(app, cast.ada)
         assert log_in(known, cast.ada).status_code == 429
 

@@ -84,7 +84,7 @@ def test_qr_code_and_the_setup_key_are_in_the_page_and_nowhere_else(app, cast, a
 
 
 def test_qr_code_says_what_authenticator_apps_read(cast):
-    from reflow_accounts.auth.qr import QrCode
+    from reflow_accounts.auth.pages.second_factor import QrCode
 
     drawn = QrCode.of("otpauth://totp/Reflow:ada%40acme.example?secret=ABC&issuer=Reflow")
     # The three corners of a QR code are 7 modules wide, inside a margin of 4.

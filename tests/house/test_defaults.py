@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from reflow_accounts import config
-from reflow_accounts.database_url import connect_arguments
-from reflow_accounts.environment import ensure_known_names
+from reflow_accounts.environment import connect_arguments, ensure_known_names
 from reflow_accounts.server import bring_up_to_date
 from reflow_accounts.users.models import User
 from tests.helpers import rows

@@ -9,7 +9,7 @@ import time_machine
 from sqlalchemy import select
 
 from reflow_accounts.database import db, now
-from reflow_accounts.marketplace.waiting import waiting_purchases
+from reflow_accounts.marketplace.reconcile import waiting_purchases
 from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.subscriptions.service import status_of
 from tests import factories

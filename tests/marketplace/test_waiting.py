@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from reflow_accounts.database import now
-from reflow_accounts.marketplace.waiting import report_waiting
+from reflow_accounts.marketplace.reconcile import report_waiting
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers.aws import event
 from tests.helpers.mailbox import Mailbox, text_of

@@ -17,7 +17,7 @@ from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service import admin_membership_of
 from reflow_accounts.web.redirects import origin
 from reflow_accounts.web.request_info import client
-from reflow_accounts.web.time_zones import zone_of
+from reflow_accounts.web.text import zone_of
 
 PROPOSED_KEY_NAME = "ci"
 

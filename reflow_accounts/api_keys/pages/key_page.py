@@ -5,14 +5,13 @@ from urllib.parse import urlencode
 from flask import flash, redirect, render_template
 
 from reflow_accounts.api_keys import service
+from reflow_accounts.api_keys.changes import restore
 from reflow_accounts.api_keys.models import Revocation
 from reflow_accounts.api_keys.pages.shared import Answer, Context, refused
 from reflow_accounts.api_keys.refusals import latest_attempts_with, refusals_of
-from reflow_accounts.api_keys.restoration import restore
-from reflow_accounts.api_keys.sparklines import sparklines_of
-from reflow_accounts.api_keys.table import previous_keys
+from reflow_accounts.api_keys.table import previous_keys, sparklines_of
+from reflow_accounts.api_keys.usage.clients import usage_summary_of
 from reflow_accounts.api_keys.usage.queries import uses_of
-from reflow_accounts.api_keys.usage.summary import usage_summary_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
@@ -20,7 +19,7 @@ from reflow_accounts.errors import Conflict
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.web.request_info import client
-from reflow_accounts.web.time_zones import zone_of
+from reflow_accounts.web.text import zone_of
 
 LATEST_USES = 10
 # Who revoked it, after "Revoked".

@@ -10,12 +10,11 @@ from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys import service, service_accounts
 from reflow_accounts.api_keys.changes import rotate
+from reflow_accounts.api_keys.expiry import created_keys
 from reflow_accounts.api_keys.forms import KeyForm, RotationForm
-from reflow_accounts.api_keys.lineage import created_keys
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.sparklines import sparklines_of
-from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page
-from reflow_accounts.api_keys.usage.summary import usage_summary_of
+from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page, sparklines_of
+from reflow_accounts.api_keys.usage.clients import usage_summary_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
@@ -27,7 +26,7 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
 from reflow_accounts.web.redirects import origin
 from reflow_accounts.web.request_info import client
-from reflow_accounts.web.time_zones import zone_of
+from reflow_accounts.web.text import zone_of
 
 Answer = str | Response | tuple[str, int]
 Context = dict[str, Any]

@@ -1,5 +1,8 @@
 """The second factor on the Security tab: set up, recovery codes, turn off."""
 
+from dataclasses import dataclass, field
+
+import segno
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -7,7 +10,6 @@ from reflow_accounts.auth import second_factor, sessions
 from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.forms import ProofForm, SetupForm
 from reflow_accounts.auth.passwords import hasher
-from reflow_accounts.auth.qr import QrCode
 from reflow_accounts.auth.second_factor import Setup
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
@@ -16,11 +18,32 @@ from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web.compression import keep_uncompressed
 from reflow_accounts.web.request_info import client
 
+# Required margin (ISO/IEC 18004), in modules.
+_QUIET_ZONE = 4
+
 blueprint = Blueprint("second_factor", __name__, url_prefix="/security")
-
 WRONG_PASSWORD = "The password is not correct"  # noqa: S105  # pragma: allowlist secret
-
 Answer = str | AnyResponse | tuple[str, int]
+
+
+@dataclass(frozen=True)
+class QrCode:
+    """A square of `size` modules, and the path (SVG) that draws the dark ones."""
+
+    size: int
+    path: str = field(repr=False)
+
+    @classmethod
+    def of(cls, text: str) -> "QrCode":
+        """Return the QR code of `text`."""
+        rows = segno.make(text, error="m", micro=False).matrix
+        drawn = [
+            f"M{x + _QUIET_ZONE} {y + _QUIET_ZONE}h1v1h-1z"
+            for y, row in enumerate(rows)
+            for x, is_dark in enumerate(row)
+            if is_dark
+        ]
+        return cls(len(rows) + 2 * _QUIET_ZONE, "".join(drawn))
 
 
 @blueprint.get("/second-factor/new")

@@ -1,26 +1,100 @@
-"""The Security tab, and the change of a password on it."""
+"""The Security tab: its sections, the change of a password, and sessions on other devices."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import (
+    Blueprint,
+    flash,
+    get_flashed_messages,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager, passkeys, password_change, second_factor, sessions
 from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.forms import ChangePasswordForm
-from reflow_accounts.auth.models import Factor
-from reflow_accounts.auth.pages.sessions import shown_sessions
+from reflow_accounts.auth.models import Factor, UserSession
 from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.auth.sessions import end_elsewhere, end_sessions, other_session_of, other_sessions_page
+from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.web import redirects
+from reflow_accounts.web import htmx, redirects
+from reflow_accounts.web.pagination import Page
 from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("security", __name__, url_prefix="/security")
-
 Answer = str | AnyResponse | tuple[str, int]
+
+_FLASHED = "sessions-ended"
+
+
+@dataclass(frozen=True)
+class ShownSessions:
+    """Data of the section. `message` confirms the last action; `cursor` is that of the page."""
+
+    current: UserSession
+    others: Page[UserSession]
+    cursor: str | None
+    message: str = ""
+
+
+def shown_sessions(message: str = "") -> ShownSessions:
+    """Return this session and a page of the others."""
+    cursor = request.values.get("cursor")
+    flashed: list[str] = get_flashed_messages(category_filter=[_FLASHED])  # type: ignore[assignment]  # no pairs
+    page = other_sessions_page(_current(), cursor=cursor)
+    return ShownSessions(_current(), page, cursor, message or "".join(flashed))
+
+
+@blueprint.post("/sessions/<session_id>/end")
+def end_one(session_id: str) -> Answer:
+    """End one other session. Repeating it changes nothing."""
+    ensure_recent_proof()
+    session = other_session_of(_current(), session_id)
+    was_live = end_elsewhere(session, by=current_user(), client=client())
+    db.session.commit()
+    message = f"{session.device} {'was' if was_live else 'was already'} signed out."
+    if htmx.is_part():
+        return render_template("auth/_sessions.html", sessions=shown_sessions(message), is_done=True)
+    return _back_to_sessions(message)
+
+
+@blueprint.get("/other-sessions/end")
+def ask_about_others() -> Answer:
+    """Ask before all other devices are signed out."""
+    return render_template("auth/other_sessions.html", others=other_sessions_page(_current()))
+
+
+@blueprint.post("/other-sessions/end")
+def end_others() -> Answer:
+    """Sign out all other devices."""
+    ensure_recent_proof()
+    count = end_sessions(current_user(), keep=_current(), by=current_user(), client=client())
+    db.session.commit()
+    message = f"{count} other session{' was' if count == 1 else 's were'} signed out."
+    if not htmx.is_part():
+        return _back_to_sessions(message)
+    page = render_template("auth/other_sessions_ended.html", sessions=shown_sessions(message))
+    return htmx.close_dialog(make_response(page), message)
+
+
+def _current() -> UserSession:
+    session = caller().session
+    assert session
+    return session
+
+
+def _back_to_sessions(message: str) -> AnyResponse:
+    flash(message, _FLASHED)
+    return redirect(url_for("account.security.show", _anchor="auth-sessions"), 303)
 
 
 @blueprint.get("")

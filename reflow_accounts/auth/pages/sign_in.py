@@ -1,13 +1,15 @@
-"""Pages to log in, with a password or a passkey, and to log out."""
+"""Pages to log in, with a password, a passkey and a second step, and to log out."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from flask import Blueprint, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from reflow_accounts.auth import known_devices, login_manager, passkeys, second_factor
 from reflow_accounts.auth import login as login_service
-from reflow_accounts.auth.forms import CredentialForm, LoginForm
+from reflow_accounts.auth import login_manager, passkeys, recovery_codes, second_factor
+from reflow_accounts.auth.forms import CodeForm, CredentialForm, LoginForm, RecoveryCodeForm
 from reflow_accounts.auth.models import Factor, SessionKind
 from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.auth.passwords import hasher
@@ -26,6 +28,8 @@ WRONG = "Email or password is not correct"
 WRONG_PASSKEY = "This passkey cannot be used here. Log in with your email and password"
 
 Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
+
+WRONG_RECOVERY_CODE = "This recovery code is not correct, or it was used before"
 
 
 @blueprint.get("/")
@@ -47,7 +51,7 @@ def login() -> Answer:
 def log_in() -> Answer:
     """Check e-mail address and password and start a session."""
     form = LoginForm()
-    tried = known_devices.attempt_for(form.email.data or "")
+    tried = login_manager.attempt_for(form.email.data or "")
     try:
         with rate_limits.attempt("sign-in", **tried):
             user = login_service.find_by_password(form.email.data or "", form.password.data or "", hasher())
@@ -124,7 +128,7 @@ def sign_in(user: User, *first: Factor) -> AnyResponse:
         return begin(user, *first)
     login_manager.wait_for_second_factor(user)
     db.session.commit()
-    return redirect(url_for("public.second_step.code", next=requested_page()), 303)
+    return redirect(url_for("public.auth.code", next=requested_page()), 303)
 
 
 def begin(user: User, *factors: Factor) -> AnyResponse:
@@ -136,7 +140,7 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
     db.session.commit()
     login_manager.enter(row, value)
     response = redirect(after_login(), 303)
-    known_devices.remember(response, user)
+    login_manager.remember(response, user)
     return response
 
 
@@ -148,3 +152,81 @@ def after_login() -> str:
 def requested_page() -> str | None:
     """Return the requested page, or None."""
     return local_path(request.values.get("next"))
+
+
+@blueprint.get("/login/code")
+def code() -> Answer:
+    """Ask for the second factor."""
+    user = login_manager.waiting_user()
+    return _ask(user, CodeForm(formdata=None)) if user else _start_over()
+
+
+@blueprint.post("/login/code")
+def enter_code() -> Answer:
+    """Start the session if the code is right."""
+    user, form = login_manager.waiting_user(), CodeForm()
+    if user is None:
+        return _start_over()
+    try:
+        if _is_right(user, second_factor.accept_code, form):
+            return _begin_with(user, Factor.CODE)
+    except RateLimited as limited:
+        return _ask(user, form.with_fault(str(limited))), limited.status, limited.headers
+    return _ask(user, form.with_fault(second_factor.WRONG_CODE)), 422
+
+
+@blueprint.get("/login/recovery-code")
+def recovery_code() -> Answer:
+    """Ask for a recovery code."""
+    user = login_manager.waiting_user()
+    return _ask_recovery(RecoveryCodeForm(formdata=None)) if user else _start_over()
+
+
+@blueprint.post("/login/recovery-code")
+def enter_recovery_code() -> Answer:
+    """Start the session if the recovery code is right, and use the code."""
+    user, form = login_manager.waiting_user(), RecoveryCodeForm()
+    if user is None:
+        return _start_over()
+    try:
+        if _is_right(user, partial(recovery_codes.accept, client=client()), form):
+            return _begin_with(user, Factor.RECOVERY_CODE)
+    except RateLimited as limited:
+        return _ask_recovery(form.with_fault(str(limited))), limited.status, limited.headers
+    return _ask_recovery(form.with_fault(WRONG_RECOVERY_CODE)), 422
+
+
+def _is_right(user: User, accept: Callable[[User, str], bool], form: CodeForm) -> bool:
+    """Return whether the code is accepted; record a wrong one. Raises RateLimited."""
+    rate_limits.hit("second-factor", **_counted_for(user))
+    if accept(user, form.code.data or ""):
+        return True
+    second_factor.refuse(user, client=client())
+    db.session.commit()
+    return False
+
+
+def _begin_with(user: User, second: Factor) -> AnyResponse:
+    tried = _counted_for(user)
+    answer = begin(user, Factor.PASSWORD, second)
+    # The counter uses a separate transaction, so commit this one first.
+    rate_limits.give_back("second-factor", **tried)
+    return answer
+
+
+def _counted_for(user: User) -> dict[str, str]:
+    return {"account": user.public_id, "address": client().address}
+
+
+def _ask(user: User, form: CodeForm) -> str:
+    has_app = second_factor.is_on(user)
+    return render_template("auth/code.html", form=form, has_app=has_app, next=requested_page())
+
+
+def _ask_recovery(form: CodeForm) -> str:
+    return render_template("auth/recovery_code.html", form=form, next=requested_page())
+
+
+def _start_over() -> AnyResponse:
+    flash("Signing in took too long. Log in again.", "session")
+    return redirect(url_for("public.auth.login", next=requested_page()), 303)

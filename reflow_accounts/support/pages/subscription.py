@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, time, timedelta
 
-from flask import flash, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
@@ -13,18 +13,20 @@ from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.support import service
 from reflow_accounts.support.effects import effect_of, effects_of
 from reflow_accounts.support.forms import SubscriptionForm
-from reflow_accounts.support.pages.teams import Answer, pages, results_part, standing_part
+from reflow_accounts.support.pages.console import Answer, results_part, standing_part
 from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.web import htmx
 from reflow_accounts.web.request_info import client
 
+blueprint = Blueprint("subscription", __name__)
+
 LONGEST_NUMBER = 19
 _ACTIONS = ("true", "false", "aws")
 
 
-@pages.get("/teams/<team_id>/subscription")
-def subscription(team_id: str) -> Answer:
+@blueprint.get("/teams/<team_id>/subscription")
+def show(team_id: str) -> Answer:
     """Ask for the reason and the end of an override."""
     found = service.team_of(team_id)
     service.refuse_own_team(found, by=current_user())
@@ -37,7 +39,7 @@ def subscription(team_id: str) -> Answer:
     return _ask(found, form)
 
 
-@pages.post("/teams/<team_id>/subscription")
+@blueprint.post("/teams/<team_id>/subscription")
 def change(team_id: str) -> Answer:
     """Override a subscription as active or inactive, or end the override."""
     ensure_recent_proof()

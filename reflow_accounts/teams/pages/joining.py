@@ -16,7 +16,7 @@ from reflow_accounts.errors import Conflict, Gone, RateLimited, ValidationFailed
 from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.teams import invitations
 from reflow_accounts.teams.forms import NewMemberForm
-from reflow_accounts.teams.joining import join_with_new_account
+from reflow_accounts.teams.members import join_with_new_account
 from reflow_accounts.teams.models import Invitation, InvitationState
 from reflow_accounts.teams.service import choose, memberships_of
 from reflow_accounts.web.request_info import client

@@ -9,7 +9,7 @@ from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone
 from reflow_accounts.mail.rendering import read_link
-from reflow_accounts.users import email_change
+from reflow_accounts.users import profile
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
 
@@ -35,7 +35,7 @@ def confirm_email(token: str) -> Answer:
     if user is None:
         return _page(link, token), 403
     try:
-        email_change.confirm(link, user, client=client())
+        profile.confirm(link, user, client=client())
     except Gone:
         db.session.rollback()
         return _dead_link()

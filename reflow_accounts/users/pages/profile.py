@@ -1,16 +1,19 @@
-"""The Profile tab."""
+"""The Profile tab, the download of one's data, and the deletion of one's account."""
 
 from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.activity.personal_data import data_of
+from reflow_accounts.auth import login_manager
 from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.passwords import hasher
+from reflow_accounts.auth.sessions import refuse_confirmation
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
-from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.users import email_change, profile
-from reflow_accounts.users.forms import ProfileForm
+from reflow_accounts.users import deletion, profile
+from reflow_accounts.users.forms import PasswordForm, ProfileForm
 from reflow_accounts.users.models import MailSwitch
 from reflow_accounts.web.request_info import client
 
@@ -51,10 +54,10 @@ def save() -> Answer:
     user = current_user()
     form = ProfileForm(obj=user)
     try:
-        address = email_change.other_address(user, form.email.data)
+        address = profile.other_address(user, form.email.data)
         if address:
             ensure_recent_proof()
-            email_change.ask(user, address, by=user, client=client())
+            profile.ask(user, address, by=user, client=client())
         profile.change_profile(
             user,
             *(form[name].data or "" for name in _SETTINGS),
@@ -71,3 +74,43 @@ def save() -> Answer:
     if address:
         flash(address, "email-asked")
     return redirect(url_for("account.profile.show"), 303)
+
+
+@blueprint.get("/profile/deletion")
+def ask_to_delete() -> Answer:
+    """Show what a deletion removes, and ask for the password."""
+    return _deletion_page(PasswordForm())
+
+
+@blueprint.post("/profile/deletion")
+def delete() -> Answer:
+    """Delete the account and clear the browser's data of this site."""
+    form = PasswordForm()
+    account_id = current_user().public_id
+    session = login_manager.current_session()
+    assert session, "this page needs a session"
+    try:
+        with rate_limits.attempt("step-up", account=account_id):
+            deletion.delete_account(current_user(), form.password.data or "", hasher(), client=client())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        refuse_confirmation(session, client=client())
+        db.session.commit()
+        form.show(failed)
+        return _deletion_page(form), 422
+    except Conflict:
+        # The person became the only Admin in the meantime.
+        db.session.rollback()
+        rate_limits.give_back("step-up", account=account_id)
+        return _deletion_page(form), 409
+    db.session.commit()
+    rate_limits.give_back("step-up", account=account_id)
+    login_manager.leave()
+    flash("Your account was deleted.", "session")
+    response = redirect(url_for("public.auth.login"), 303)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response
+
+
+def _deletion_page(form: PasswordForm) -> str:
+    return render_template("users/deletion.html", form=form, losses=deletion.losses_of(current_user()))

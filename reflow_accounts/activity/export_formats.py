@@ -1,6 +1,8 @@
-"""The activity as JSON Lines with the hash chains, which `reflow activity verify` checks (docs/activity-log.md)."""
+"""Entries of the activity as JSON Lines with hash chains (docs/activity-log.md), and as CSV (RFC 4180)."""
 
+import csv
 import hashlib
+import io
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +22,23 @@ from reflow_accounts.web.filters import rfc3339
 
 # Uses with close times may have numbers in another order, so that pruning by time leaves gaps at the edge.
 _EDGE = timedelta(minutes=1)
+
+HEADINGS = (
+    "Time (UTC)",
+    "Event",
+    "Subject",
+    "By",
+    "Method",
+    "Path",
+    "Status",
+    "Outcome",
+    "Address",
+    "User agent",
+    "Program",
+)
+# Characters that start a formula, or that a spreadsheet skips before one (OWASP, CSV injection); the
+# wide forms count in East Asian settings.
+_FORMULA_MARKS = tuple("=+-@\t\r\n\0＝＋－＠")
 
 
 @dataclass(frozen=True)
@@ -107,3 +126,39 @@ def _kept_from() -> str | None:
 def _written(line: dict[str, object]) -> bytes:
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace") + b"\n"
+
+
+def heading() -> bytes:
+    """Return the first line of the file."""
+    return written([HEADINGS])
+
+
+def lines_of(entries: Iterable[Entry]) -> bytes:
+    """Return a line for each entry, in UTF-8."""
+    return written(_cells(entry) for entry in entries)
+
+
+def remark(note: str) -> bytes:
+    """Return a line with a remark about the file itself."""
+    return written([("", note, *[""] * (len(HEADINGS) - 2))])
+
+
+def harmless(cell: str) -> str:
+    """Return a cell that no spreadsheet evaluates: with an apostrophe before the start of a formula."""
+    return f"'{cell}" if cell.startswith(_FORMULA_MARKS) else cell
+
+
+def _cells(entry: Entry) -> tuple[str, ...]:
+    start = (f"{entry.at:%Y-%m-%d %H:%M:%S}", entry.title, entry.subject, entry.by)
+    use = entry.use
+    if use:
+        request = (use.method, use.path, str(use.status), use.outcome)
+        return (*start, *request, use.address, use.user_agent, use.program or "")
+    return (*start, "", "", "", "", entry.address, "", "")
+
+
+def written(rows: Iterable[Iterable[str]]) -> bytes:
+    """Return rows as lines of a CSV file, in UTF-8."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([harmless(cell) for cell in row] for row in rows)
+    return text.getvalue().encode("utf-8", "replace")

@@ -1,30 +1,36 @@
-"""`/sessions`: signing the command in and out."""
+"""`/sessions` and `/device`: log-in and log-out of the command, with a password or by way of a browser (RFC 8628)."""
 
 from typing import Any
 
 from werkzeug.exceptions import Forbidden
 
-from reflow_accounts.auth import login, recovery_codes, second_factor
+from reflow_accounts.auth import device_flow, login, recovery_codes, second_factor
 from reflow_accounts.auth.current_user import caller
 from reflow_accounts.auth.models import Factor, SessionKind
 from reflow_accounts.auth.passwords import hasher
-from reflow_accounts.auth.schemas import SessionOut, SignIn
-from reflow_accounts.contract import Code
-from reflow_accounts.database import db
-from reflow_accounts.errors import InsufficientRights, Unauthenticated
+from reflow_accounts.auth.schemas import DeviceAsk, DeviceCodes, DevicePoll, DeviceToken, SessionOut, SignIn
+from reflow_accounts.contract import DEVICE_GRANT, Code
+from reflow_accounts.database import db, now
+from reflow_accounts.errors import BadRequest, InsufficientRights, Unauthenticated
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users.models import User
+from reflow_accounts.web import redirects
+from reflow_accounts.web.error_handlers import OAUTH
 from reflow_accounts.web.openapi import ApiBlueprint, open_to_all
 from reflow_accounts.web.request_info import client
 
-blueprint = ApiBlueprint("sessions", __name__, description="Sessions of the reflow command")
+sessions_blueprint = ApiBlueprint("sessions", __name__, description="Sessions of the reflow command")
+
+device_blueprint = ApiBlueprint(
+    "device authorization", __name__, description="Login of the reflow command through a browser"
+)
 
 
-@blueprint.route("/sessions", methods=["POST"])
+@sessions_blueprint.route("/sessions", methods=["POST"])
 @open_to_all
-@blueprint.arguments(SignIn)
-@blueprint.response(201, SessionOut)
-@blueprint.doc(security=[])
+@sessions_blueprint.arguments(SignIn)
+@sessions_blueprint.response(201, SessionOut)
+@sessions_blueprint.doc(security=[])
 def create_session(payload: dict[str, Any]) -> Any:
     """Sign in with e-mail address and password.
 
@@ -83,11 +89,55 @@ def _code_tried(user: User) -> dict[str, str]:
     return {"account": user.public_id, "address": client().address}
 
 
-@blueprint.route("/sessions/current", methods=["DELETE"])
-@blueprint.response(204)
+@sessions_blueprint.route("/sessions/current", methods=["DELETE"])
+@sessions_blueprint.response(204)
 def end_session() -> None:
     """End the session that this request was made with."""
     session = caller().session
     if session is None:
         raise Forbidden("An API key is not a session. Revoke it with DELETE /keys/<id>.")
     login.end_session(session, by=caller().user, client=client())
+
+
+@device_blueprint.route("/device/code", methods=["POST"])
+@open_to_all
+@device_blueprint.arguments(DeviceAsk, location=OAUTH, required=False)
+@device_blueprint.response(200, DeviceCodes)
+@device_blueprint.doc(security=[])
+def request_device_code(payload: dict[str, Any]) -> dict[str, Any]:
+    """Begin a login: a code to type in a browser, and a code to poll with. JSON is taken, too."""
+    rate_limits.hit("device-login", address=client().address)
+    login, device_code, user_code = device_flow.ask(payload["host"], client=client())
+    return {
+        "device_code": device_code,
+        "user_code": user_code,
+        # No address with the code in it: to type the code is what ties the terminal to the browser.
+        "verification_uri": redirects.absolute("device.device_login.show"),
+        "expires_in": int(device_flow.LIFETIME.total_seconds()),
+        "interval": login.interval,
+    }
+
+
+@device_blueprint.route("/device/token", methods=["POST"])
+@open_to_all
+@device_blueprint.arguments(DevicePoll, location=OAUTH)
+@device_blueprint.response(200, DeviceToken)
+@device_blueprint.doc(security=[])
+def request_device_token(payload: dict[str, Any]) -> dict[str, Any]:
+    """Fetch the session once the login is approved; until then 400, and `error` says why. JSON is taken, too.
+
+    `authorization_pending`: ask again. `slow_down`: ask again, five seconds slower from now on.
+    `access_denied`, `expired_token`, `invalid_grant`: it is over.
+    """
+    if not payload.get("grant_type") or not payload.get("device_code"):
+        raise BadRequest("Send grant_type and device_code.", error="invalid_request")
+    if payload["grant_type"] != DEVICE_GRANT:
+        raise BadRequest(f"The grant_type here is {DEVICE_GRANT}.", error="unsupported_grant_type")
+    try:
+        session, secret = device_flow.exchange(payload["device_code"], client=client())
+    except BadRequest:
+        # The after-request handler undoes what a refused request did; this is how often the terminal asks.
+        db.session.commit()
+        raise
+    lasts = int((session.expires_at - now()).total_seconds())
+    return {"access_token": secret, "token_type": "Bearer", "expires_in": lasts, "session": session}

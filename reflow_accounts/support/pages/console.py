@@ -1,28 +1,37 @@
-"""Support console: search for teams, people and keys, and the page of a team."""
+"""Support console: search for teams, people and keys; the pages of a team and of a user."""
 
 from flask import Blueprint, flash, get_flashed_messages, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from reflow_accounts.activity.lines import written
-from reflow_accounts.api_keys.service import live_key_counts
+from reflow_accounts.activity.export_formats import written
+from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.service import KeyState, keys_of, live_key_counts, with_usage_counts
 from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.second_factor import has_second_factor
+from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
+from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.marketplace.explanation import explain
-from reflow_accounts.marketplace.reconcile import agreements_of, flags_of
-from reflow_accounts.marketplace.waiting import purchases_without_team, waiting_purchases
+from reflow_accounts.marketplace.reconcile import (
+    agreements_of,
+    flags_of,
+    purchases_without_team,
+    waiting_purchases,
+)
 from reflow_accounts.subscriptions.service import changes_of, has_active_subscription
 from reflow_accounts.support import people, service
 from reflow_accounts.support.effects import effects_of_buttons
-from reflow_accounts.support.forms import KeyForm
-from reflow_accounts.support.service import record_search
+from reflow_accounts.support.forms import KeyForm, ReasonForm
+from reflow_accounts.support.service import MOST_RESULTS, record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
+from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
 from reflow_accounts.web.filters import exact
 from reflow_accounts.web.request_info import client
 from reflow_accounts.web.text import holds_secret
 
-pages = Blueprint("console", __name__)
+blueprint = Blueprint("console", __name__)
 
 Answer = str | Response | tuple[str, int]
 
@@ -39,7 +48,7 @@ _HEADINGS = (
 )
 
 
-@pages.get("")
+@blueprint.get("")
 def index() -> Answer:
     """Search teams and people. Redirect from a URL with a secret to one without."""
     query_text = request.args.get("q", "").strip()
@@ -62,7 +71,7 @@ def index() -> Answer:
     return page
 
 
-@pages.get("/export")
+@blueprint.get("/export")
 def export() -> Answer:
     """Download the list of teams as CSV, with the search and the filter of the page. A secret is not searched for."""
     query_text, state = request.args.get("q", "").strip(), request.args.get("state", "")
@@ -87,7 +96,7 @@ def export() -> Answer:
     return response
 
 
-@pages.post("/keys")
+@blueprint.post("/keys")
 def look_up_key() -> Answer:
     """Show the owner of a key. The secret is in the form, so that URLs and logs do not contain it."""
     form = KeyForm()
@@ -123,7 +132,7 @@ def results_part(query_text: str, state: str) -> dict[str, object]:
     }
 
 
-@pages.get("/teams/<team_id>")
+@blueprint.get("/teams/<team_id>")
 def team(team_id: str) -> Answer:
     """Show a team: members, keys, subscription and its history."""
     found = service.team_of(team_id)
@@ -153,3 +162,81 @@ def standing_part(found: Team) -> dict[str, object]:
         "agreements": agreements,
         "flags": {row.key: flags_of(row, agreements.get(row.agreement_id or "")) for row in licences},
     }
+
+
+@blueprint.get("/users/<user_id>")
+def user(user_id: str) -> Answer:
+    """Show a user."""
+    found = people.user_of(user_id)
+    page = render_template(
+        "support/user.html",
+        found=found,
+        memberships=people.memberships_with_teams(found),
+        sessions=people.live_sessions_of(found),
+        keys=with_usage_counts(keys_of(found, state=KeyState.ALL, limit=MOST_RESULTS)),
+        has_second_factor=has_second_factor(found),
+    )
+    people.record_user_view(found, by=current_user(), client=client())
+    db.session.commit()
+    return page
+
+
+@blueprint.get("/users/<user_id>/sessions/end")
+def ask_to_end_sessions(user_id: str) -> Answer:
+    """Ask for the reason."""
+    found = people.user_of(user_id)
+    people.refuse_oneself(found, by=current_user())
+    return _ask_about_sessions(found, ReasonForm(formdata=None))
+
+
+@blueprint.post("/users/<user_id>/sessions/end")
+def end_sessions(user_id: str) -> Answer:
+    """End all sessions of a user."""
+    ensure_recent_proof()
+    found, form = people.user_of(user_id), ReasonForm()
+    try:
+        count = people.end_sessions(found, form.reason.data or "", by=current_user())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _ask_about_sessions(found, form), failed.status
+    db.session.commit()
+    return _done(found, f"{count} session{'' if count == 1 else 's'} of {found.full_name} ended.")
+
+
+@blueprint.get("/keys/<key_id>/revocation")
+def ask_to_revoke(key_id: str) -> Answer:
+    """Ask for the reason."""
+    key = people.key_of(key_id)
+    people.refuse_oneself(key.user, by=current_user())
+    return _ask_about_key(key, ReasonForm(formdata=None))
+
+
+@blueprint.post("/keys/<key_id>/revocation")
+def revoke_key(key_id: str) -> Answer:
+    """Revoke a key of a user and mail the reason."""
+    ensure_recent_proof()
+    key, form = people.key_of(key_id), ReasonForm()
+    try:
+        was_live = people.revoke_key(key, form.reason.data or "", by=current_user(), client=client())
+    except ValidationFailed as failed:
+        db.session.rollback()
+        form.show(failed)
+        return _ask_about_key(key, form), failed.status
+    db.session.commit()
+    return _done(key.user, f"Key {key.name} revoked." if was_live else f"{key.name} was already revoked.")
+
+
+def _ask_about_sessions(found: User, form: ReasonForm) -> str:
+    count = len(people.live_sessions_of(found))
+    return render_template("support/sessions_end.html", found=found, form=form, count=count)
+
+
+def _ask_about_key(key: ApiKey, form: ReasonForm) -> str:
+    row = with_usage_counts([key])[0]
+    return render_template("support/key_revocation.html", found=key.user, form=form, row=row)
+
+
+def _done(found: User, message: str) -> Response:
+    flash(message, "user-changed")
+    return redirect(url_for("support.console.user", user_id=found.public_id), 303)
