@@ -9,18 +9,18 @@ import psycopg
 from flask import g, has_app_context, has_request_context
 from psycopg.pq import TransactionStatus
 
-Identity = tuple[int, int]
+FileIdentity = tuple[int, int]
 
 # Pages of the write-ahead log before a commit copies them into the database (https://sqlite.org/wal.html#ckpt):
 # 40 MB. Roll-ups write the same pages again and again, and key checks wait while they are copied and synced;
 # with SQLite's default of 1000 they were copied about twice a second.
-CHECKPOINT_PAGES = 10_000
+SQLITE_CHECKPOINT_PAGES = 10_000
 
 # Timeout of a statement within a request; commands and background jobs have none.
 STATEMENT_TIMEOUT_S = 5.0
 # https://www.postgresql.org/docs/current/libpq-connect.html: seconds, and milliseconds for tcp_user_timeout.
 # The database URL can override them.
-CONNECTION_OPTIONS: dict[str, Any] = {
+POSTGRES_OPTIONS: dict[str, Any] = {
     "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 3,
@@ -35,18 +35,18 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 """
 
 
-def make(path: str) -> None:
+def create_sqlite_file(path: str) -> None:
     """Create an empty file unless it exists; opening it reports errors."""
     with suppress(OSError):
         Path(path).touch(0o644)
 
 
-def address_of(path: str) -> str:
+def sqlite_uri_of(path: str) -> str:
     """Return the URI with which `sqlite3.connect(…, uri=True)` opens an existing file and creates none."""
     return f"{Path(path).absolute().as_uri()}?mode=rw"
 
 
-def identity_of(path: str) -> Identity | None:
+def file_identity_of(path: str) -> FileIdentity | None:
     """Return device and inode, or None without a file.
 
     They detect a replaced file: SQLite goes on reading and writing a deleted file that is open.
@@ -58,7 +58,7 @@ def identity_of(path: str) -> Identity | None:
     return stat.st_dev, stat.st_ino
 
 
-class Connection(psycopg.Connection[Any]):
+class PostgresConnection(psycopg.Connection[Any]):
     """A blocking connection; a statement of a request that times out closes it and raises OperationalError."""
 
     _is_rolling_back = False

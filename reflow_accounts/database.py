@@ -110,7 +110,7 @@ def _prepare(connection: Any, _record: Any) -> None:
             if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:  # a backup that is checked
                 raise
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {connections.CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {connections.SQLITE_CHECKPOINT_PAGES}")
     elif isinstance(connection, psycopg.Connection):
         # A rollback would undo it in a transaction.
         connection.autocommit = True
@@ -139,13 +139,13 @@ def keep_to_file(engine: Engine) -> None:
     @event.listens_for(engine, "do_connect")
     def find(_dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
         # Read before opening: a replacement in between is detected at the next checkout.
-        record.info["file"] = connections.identity_of(path)
-        arguments[0] = connections.address_of(path)
+        record.info["file"] = connections.file_identity_of(path)
+        arguments[0] = connections.sqlite_uri_of(path)
         options["uri"] = True
 
     @event.listens_for(engine, "checkout")
     def look(_connection: Any, record: Any, _proxy: Any) -> None:
-        if record.info["file"] != connections.identity_of(path):
+        if record.info["file"] != connections.file_identity_of(path):
             raise DisconnectionError
 
 
@@ -156,13 +156,13 @@ def give_up_on_silence(engine: Engine) -> None:
 
     @event.listens_for(engine, "do_connect")
     def connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> Any:
-        return connections.Connection.connect(*arguments, **(connections.CONNECTION_OPTIONS | options))
+        return connections.PostgresConnection.connect(*arguments, **(connections.POSTGRES_OPTIONS | options))
 
 
 def make_file(engine: Engine) -> None:
     """Create the file of an SQLite database before its migration, unless it exists."""
     if engine.dialect.name == "sqlite":
-        connections.make(str(engine.url.database))
+        connections.create_sqlite_file(str(engine.url.database))
 
 
 # Reads, and temporary tables, which belong to one connection.

@@ -17,7 +17,7 @@ from reflow_accounts.api_auth.store import (
     LookupResult,
     LookupRow,
 )
-from reflow_accounts.connections import CONNECTION_OPTIONS, WAIT_FOR_DISK
+from reflow_accounts.connections import POSTGRES_OPTIONS, WAIT_FOR_DISK
 from reflow_accounts.errors import Unavailable
 
 # A round trip and a commit cost more than the work: all requests travel in one statement. $1 is a JSON list of
@@ -104,7 +104,7 @@ class _Connection:
 
     @classmethod
     async def open(cls, parameters: dict[str, Any]) -> "_Connection":
-        options = CONNECTION_OPTIONS | parameters
+        options = POSTGRES_OPTIONS | parameters
         opened = cls(await psycopg.AsyncConnection.connect(**options, autocommit=True))
         try:
             await opened.run(lambda server: server.send_query(_SETTINGS.encode()))

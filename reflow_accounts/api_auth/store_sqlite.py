@@ -36,7 +36,7 @@ class SqliteStore:
         """`synchronous` is NORMAL or FULL: what a commit waits for (https://sqlite.org/pragma.html)."""
         self._path, self._synchronous = path, synchronous
         self._opened: sqlite3.Connection | None = None
-        self._file: connections.Identity | None = None
+        self._file: connections.FileIdentity | None = None
 
     async def authenticate_and_record(self, requests: Sequence[LookupRequest]) -> list[LookupResult]:
         deadline = monotonic() + TIMEOUT_S
@@ -60,18 +60,18 @@ class SqliteStore:
 
     def _connection(self) -> sqlite3.Connection:
         # The identity is read before the file is opened: the next call notices a replacement in between.
-        file = connections.identity_of(self._path)
+        file = connections.file_identity_of(self._path)
         if self._opened and file == self._file:
             return self._opened
         self._close()
-        address = connections.address_of(self._path)
+        address = connections.sqlite_uri_of(self._path)
         opened = sqlite3.connect(address, uri=True, isolation_level=None, timeout=0)
         try:
             # A copy that was put in place may have been made without WAL.
             opened.execute("PRAGMA journal_mode = WAL")
             opened.execute(f"PRAGMA synchronous = {self._synchronous}")
             opened.execute("PRAGMA cache_size = -16000")
-            opened.execute(f"PRAGMA wal_autocheckpoint = {connections.CHECKPOINT_PAGES}")
+            opened.execute(f"PRAGMA wal_autocheckpoint = {connections.SQLITE_CHECKPOINT_PAGES}")
         except sqlite3.Error:
             opened.close()
             raise

@@ -145,7 +145,7 @@ def attempt_for(email: str) -> Attempt:
     return {"account": email, "address": client().address}
 
 
-def remember(response: Response, user: User) -> None:
+def remember_device(response: Response, user: User) -> None:
     """Set the cookie that makes this browser a known device of `user`, for a year."""
     devices = _devices()
     device_id = devices.pop(user.public_id, None) or secrets.token_urlsafe(_DEVICE_ID_BYTES)

@@ -140,7 +140,7 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
     db.session.commit()
     login_manager.enter(row, value)
     response = redirect(after_login(), 303)
-    login_manager.remember(response, user)
+    login_manager.remember_device(response, user)
     return response
 
 
