@@ -51,6 +51,14 @@ def time_in(document: dict[str, Any], name: str) -> datetime | None:
     return time if time.tzinfo and 1000 < time.year < 9000 else None
 
 
+def minute_in(document: dict[str, Any], name: str) -> str:
+    """Return the time in a field of the API's JSON for a sentence, "2027-03-31 12:00 UTC"; other values as they are."""
+    from datetime import UTC
+
+    time = time_in(document, name)
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time else clean(document.get(name))
+
+
 def shell(*arguments: object, system: str = os.name) -> str:
     """Return `arguments` as one shell command, quoted where needed (Windows: for PowerShell and cmd)."""
     texts = [str(argument) for argument in arguments]

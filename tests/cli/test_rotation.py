@@ -62,7 +62,7 @@ def test_file_in_use_gets_the_new_key(there, ada, place, by):
     new = ada.ask("GET", f"/keys/{before['replaced_by']}")[1]
     assert (new["name"], new["hint"], new["expires_at"]) == (old["name"], secret[-4:], None)
     assert f"The key {old['name']} was rotated: the new one is in {file}." in outcome.stderr
-    assert f"The old key works until {before['expires_at']} UTC." in outcome.stderr
+    assert f"The old key works until {before['expires_at'][:16].replace('T', ' ')} UTC." in outcome.stderr
     assert "rfk_" not in outcome.everything
     assert there.run(*words, "keys", "rotate", old["name"]).code == 0
 

@@ -11,9 +11,9 @@ from reflow_accounts.cli.commands.team_lookup import account_named, team_option,
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, UsageFault
 from reflow_accounts.cli.options import Group, common_options, pass_context
-from reflow_accounts.cli.output import document, facts, moment, result, tell
+from reflow_accounts.cli.output import document, facts, result, tell
 from reflow_accounts.cli.tables import ID, Column, table, when
-from reflow_accounts.cli.text import api_path, clean
+from reflow_accounts.cli.text import api_path, clean, minute_in
 
 RIGHTS = ("view", "edit")
 
@@ -174,9 +174,9 @@ def delete(context: Context, name_or_id: str, yes: bool, team: str | None) -> No
     path = team_path(client, team, "service-accounts")
     account = account_named(client, path, name_or_id)
     if not yes:
-        count, last_used = account.get("key_count"), moment(account.get("last_used_at"))
+        count, last_used = account.get("key_count"), minute_in(account, "last_used_at")
         stop = "Its key stops working" if count == 1 else f"Its {clean(count)} keys stop working"
-        used = f", last used {last_used} UTC" if last_used else ""
+        used = f", last used {last_used}" if last_used else ""
         question = f"Delete the service account {_name(account)}? {stop} at once{used}."
         if not click.confirm(question, err=True):
             raise CommandError("Nothing was deleted.")

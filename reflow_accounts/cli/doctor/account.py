@@ -12,7 +12,7 @@ from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, wa
 from reflow_accounts.cli.errors import CommandError, Problem
 from reflow_accounts.cli.http.client import Client, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, service_account_owner
-from reflow_accounts.cli.text import api_path, clean, shell, time_in
+from reflow_accounts.cli.text import api_path, clean, minute_in, shell, time_in
 from reflow_accounts.contract import Code
 
 
@@ -101,8 +101,8 @@ class AccountChecks:
         mend = _mend(source)
         yield error("accepted", problem.lines[0], mend)
         if code == Code.EXPIRED_KEY:
-            at = str(problem.document.get("expired_at"))[:16].replace("T", " ")
-            yield error("expiry", f"the key ended at {at} UTC", mend)
+            at = minute_in(problem.document, "expired_at") or "an unknown time"
+            yield error("expiry", f"the key ended at {at}", mend)
 
     def _expiry(self) -> Findings:
         by = as_object(self._me.get("authenticated_by"))
@@ -126,7 +126,9 @@ class AccountChecks:
         command = ["reflow", "keys", "rotate"]
         if user.get("kind") != "person":
             command = ["reflow", "team", "service-accounts", "keys", "rotate", clean(user.get("name"))]
-        yield warning("expiry", f"the key ends at {ends:%Y-%m-%d %H:%M} UTC", shell(*command, key.get("id")))
+        yield warning(
+            "expiry", f"the key ends at {minute_in(key, 'expires_at')}", shell(*command, key.get("id"))
+        )
 
     def _inactive(self) -> Finding:
         page = f"open {self.client.server}/account/subscription"

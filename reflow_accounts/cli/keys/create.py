@@ -14,7 +14,7 @@ from reflow_accounts.cli.keys.destination import Destination, Target
 from reflow_accounts.cli.keys.expiry import end_of
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner
 from reflow_accounts.cli.output import discard_stdout, document, say, tell
-from reflow_accounts.cli.text import clean
+from reflow_accounts.cli.text import clean, minute_in
 from reflow_accounts.contract import is_well_formed
 
 canary_option = click.option(
@@ -53,11 +53,8 @@ def create_key(
     finally:
         destination.close()
     name = clean(key.get("name"))
-    ends = (
-        [f"It expires {clean(key['expires_at'])[:16].replace('T', ' ')} UTC."]
-        if key.get("expires_at")
-        else []
-    )
+    end = minute_in(key, "expires_at")
+    ends = [f"It expires {end}."] if end else []
     if destination.path is None:
         tell(f"The key {name} was created. Save it now: it is shown only this once.", *ends)
         return

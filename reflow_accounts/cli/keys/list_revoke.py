@@ -11,9 +11,9 @@ from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, NotFound
 from reflow_accounts.cli.http.client import Client, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
-from reflow_accounts.cli.output import document, facts, moment, result, say, tell
+from reflow_accounts.cli.output import document, facts, result, say, tell
 from reflow_accounts.cli.tables import ID, Column, relative, table, when
-from reflow_accounts.cli.text import clean, time_in
+from reflow_accounts.cli.text import clean, minute_in, time_in
 
 # Programs, and addresses of each, that are named.
 _MOST_PROGRAMS, _MOST_ADDRESSES = 10, 3
@@ -233,7 +233,7 @@ def revoke_key(
 def usage_summary(key: dict[str, Any], name: str, *, is_own: bool) -> str:
     """Return when a key was last used, as a clause for a question."""
     own = " and is the key you are using now" if is_own else ""
-    return f"{name} was last used {moment(key.get('last_used_at'))} UTC{own}"
+    return f"{name} was last used {minute_in(key, 'last_used_at')}{own}"
 
 
 def was_used_recently(key: dict[str, Any]) -> bool:

@@ -15,8 +15,8 @@ from reflow_accounts.cli.keys.create import not_written, request_key
 from reflow_accounts.cli.keys.destination import Destination, Target, is_same_file
 from reflow_accounts.cli.keys.list_revoke import is_in_use, usage_summary, was_used_recently
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
-from reflow_accounts.cli.output import discard_stdout, document, moment, say, tell
-from reflow_accounts.cli.text import clean, shell
+from reflow_accounts.cli.output import discard_stdout, document, say, tell
+from reflow_accounts.cli.text import clean, minute_in, shell
 
 # Seconds. The server never ends the old key before the new one is saved: "0" revokes it afterwards.
 OVERLAPS = {"0": 3600, "1h": 3600, "24h": 24 * 3600, "7d": 7 * 24 * 3600}
@@ -171,7 +171,7 @@ def _end_old(client: Client, old: dict[str, Any], owner: KeyOwner, *, now: bool)
         tell("The old key was revoked.")
         return
     try:
-        end = moment(client.ask_object("GET", owner.path_of(old)).get("expires_at"))
+        end = minute_in(client.ask_object("GET", owner.path_of(old)), "expires_at")
     except CommandError:
         end = ""
-    tell(f"The old key works until {end} UTC." if end else "The old key ends soon.")
+    tell(f"The old key works until {end}." if end else "The old key ends soon.")
