@@ -88,7 +88,10 @@ def change_key(wanted: dict[str, Any], key_id: str) -> ListedKey:
 @blueprint.arguments(RevocationQuery, location="query")
 @blueprint.response(204)
 def revoke_key(query: dict[str, Any], key_id: str) -> None:
-    """Revoke an API key, at once and for good; with `descendants` also the keys that it created."""
+    """Revoke an API key, at once; with `descendants` also the keys that it created.
+
+    A session can restore it for 24 hours.
+    """
     key = service.key_of(current_user(), key_id)
     service.revoke(key, by=current_user(), client=client(), with_created=query["descendants"])
 
@@ -231,7 +234,7 @@ def change_service_account_key(
 @service_accounts_blueprint.route(KEY, methods=["DELETE"])
 @service_accounts_blueprint.response(204)
 def revoke_service_account_key(team_id: str, account_id: str, key_id: str) -> None:
-    """Revoke an API key of a service account, at once and for good. Needs Admin rights."""
+    """Revoke an API key of a service account, at once. Needs Admin rights. A session can restore it for 24 hours."""
     # A service account creates no keys, so that there are none to revoke with it.
     team, account = administered(team_id, account_id)
     service_accounts.revoke_key(team, service.key_of(account, key_id), by=current_user(), client=client())

@@ -11,7 +11,7 @@ from tests.reliability import postgres_pair
 
 MINUTES_TO_INSTALL = 15
 # The tests with these are left out, and say so, where they are missing: no computer has to have them.
-NOT_NEEDED = ("nginx", "zsh", "fish", "redis-server", "prometheus")
+NOT_NEEDED = ("nginx", "zsh", "fish", "redis-server", "prometheus", "jq")
 # The server with pg_basebackup, for a pair of servers; tests of one server use `postgres.programs`.
 PAIR_PACKAGE = "postgresql"
 

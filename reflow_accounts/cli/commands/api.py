@@ -59,7 +59,8 @@ def filter_with_jq(answer: Any, expression: str) -> None:
     import subprocess
 
     done = subprocess.run(  # noqa: S603 (a fixed program; no shell reads the filter)
-        [find_jq(), "-r", "--", expression],
+        # The space keeps "-1" from being an option; jq 1.6 does not know "--".
+        [find_jq(), "-r", f" {expression}"],
         input=json.dumps(answer).encode(),
         capture_output=True,
         check=False,

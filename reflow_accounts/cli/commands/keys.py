@@ -123,7 +123,9 @@ def rotate_key(
 @common_options
 @pass_context
 def revoke_key(context: Context, name_or_id: str, descendants: bool, yes: bool) -> None:
-    """Revoke the API key with this name or id, at once and permanently.
+    """Revoke the API key with this name or id, at once.
+
+    For 24 hours a login can undo it with reflow keys restore.
 
     On a terminal it asks first when the key was used in the last 24 hours; --yes skips the question.
     A script needs no --yes: there the key is revoked without a question.

@@ -145,7 +145,9 @@ def rotate_key(
 @common_options
 @pass_context
 def revoke_key(context: Context, account: str, name_or_id: str, yes: bool, team: str | None) -> None:
-    """Revoke a key of the service account ACCOUNT, at once and permanently. Needs Admin rights.
+    """Revoke a key of the service account ACCOUNT, at once. Needs Admin rights.
+
+    For 24 hours a login can undo it with reflow team service-accounts keys restore.
 
     On a terminal it asks first when the key was used in the last 24 hours; --yes skips the question.
     A script needs no --yes: there the key is revoked without a question.
