@@ -89,3 +89,20 @@ class ValidationFailed(DomainError):
     def __init__(self, **fields: str) -> None:
         super().__init__(" ".join(f"{sentence}." for sentence in fields.values()))
         self.fields = fields
+
+
+# The title of a problem depends on its code alone (RFC 9457, 3.1.3).
+TITLES: Mapping[Code, str] = {
+    error.code: error.title
+    for error in (
+        BadRequest,
+        Conflict,
+        Gone,
+        InsufficientRights,
+        NotFound,
+        RateLimited,
+        SubscriptionInactive,
+        Unavailable,
+        ValidationFailed,
+    )
+}

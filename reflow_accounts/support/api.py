@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import current_app
+from flask import abort, current_app
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.second_factor import has_second_factor
-from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
+from reflow_accounts.errors import InsufficientRights, ValidationFailed
 from reflow_accounts.support import service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
 from reflow_accounts.support.service import FoundTeam, record_search
@@ -28,7 +28,7 @@ def staff_only(view: View) -> View:
     @wraps(view)
     def guarded(*arguments: Any, **more: Any) -> Any:
         if not current_user().is_staff:
-            raise NotFound("There is no such page.")
+            abort(404)  # as for an address that is not there
         if current_app.config["SETTINGS"].is_production and not has_second_factor(current_user()):
             raise InsufficientRights("Support staff need a second factor: set one up in Account, Security.")
         return view(*arguments, **more)

@@ -14,7 +14,14 @@ from werkzeug.exceptions import HTTPException
 
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db
-from reflow_accounts.errors import DomainError, RateLimited, Unauthenticated, Unavailable, ValidationFailed
+from reflow_accounts.errors import (
+    TITLES,
+    DomainError,
+    RateLimited,
+    Unauthenticated,
+    Unavailable,
+    ValidationFailed,
+)
 from reflow_accounts.web import htmx, redirects, request_logging
 from reflow_accounts.web.filters import rfc3339
 from reflow_accounts.web.request_info import path
@@ -50,6 +57,11 @@ _SENTENCES = {
     413: "The request is too large.",
     415: "Send the body as JSON with Content-Type: application/json.",
     503: "Reflow cannot reach its database. Try again in a few seconds.",
+}
+# What programs get instead.
+_API_SENTENCES = {
+    400: "The request could not be understood.",
+    404: "There is nothing at this address of the API.",
 }
 _HEADINGS = {
     400: "This request could not be understood",
@@ -193,7 +205,8 @@ def _http_error(error: HTTPException) -> Response:
     if error.response is not None or status < 400:
         return error.get_response()  # type: ignore[return-value]  # a redirect made by the router
     is_ours = type(error).description != error.description
-    sentence = (is_ours and error.description) or _SENTENCES.get(status) or HTTPStatus(status).phrase
+    sentences = _SENTENCES | (_API_SENTENCES if is_api() else {})
+    sentence = (is_ours and error.description) or sentences.get(status) or HTTPStatus(status).phrase
     answer = _api_http_error(error, status, sentence) if is_api() else _page_of(status, sentence)
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
@@ -205,7 +218,8 @@ def _api_http_error(error: HTTPException, status: int, sentence: str) -> Respons
     """Return an HTTP error as a problem document, with the messages of the argument parser if any."""
     messages = (getattr(error, "data", None) or {}).get("messages")
     if not messages:
-        return problem(status, _CODES.get(status, Code.BAD_REQUEST), sentence)
+        code = _CODES.get(status, Code.BAD_REQUEST)
+        return problem(status, code, sentence, TITLES.get(code, ""))
     errors = [{"field": name, "message": text} for name, text in _flat(messages)]
     detail = " ".join(f"{item['field']}: {item['message']}" for item in errors)
     return problem(422, Code.VALIDATION_FAILED, detail, ValidationFailed.title, errors=errors)

@@ -209,3 +209,30 @@ def test_what_is_kept_of_a_program_is_cut_to_size(app, cast, api):
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/v2/me"])
 def test_beside_the_api_a_credential_is_asked_for_too(client, path):
     problem_of(client.get(path), 401, "missing_credentials")
+
+
+def test_title_of_a_problem_depends_on_its_code_alone(ada, cast, api):
+    """RFC 9457, 3.1.3."""
+    key = api(cast.ada.key().secret)
+    pairs = [
+        ("not_found", ada.get("/nothing"), ada.get("/keys/key_nothing")),
+        ("not_found", ada.get("/support/teams"), ada.get("/teams/team_nothing")),
+        ("insufficient_rights", key.delete("/sessions/current"), ada.get("/authorize?team=x&rights=edit")),
+        (
+            "bad_request",
+            ada.post("/device/token", {}),
+            ada.post("/keys", data="{", content_type="application/json"),
+        ),
+    ]
+    for code, one, other in pairs:
+        assert (
+            problem_of(one, one.status_code, code)["title"]
+            == problem_of(other, other.status_code, code)["title"]
+        )
+
+
+def test_unknown_address_says_so_to_a_program(ada):
+    """Whoever may not use the support API learns nothing of it."""
+    unknown, support = ada.get("/nothing"), ada.get("/support/teams")
+    assert problem_of(unknown, 404, "not_found")["detail"] == "There is nothing at this address of the API."
+    assert support.json == unknown.json
