@@ -82,7 +82,7 @@ def test_backup_is_checked(app, cast, flask, tmp_path):
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [file]
     code, words = flask("restore-check", str(file))
-    assert (code, "is whole: 7 users, " in words, ", 3 uses;" in words) == (0, True, True)
+    assert (code, "is whole: 7 users, " in words, " API keys, 3 uses;" in words) == (0, True, True)
     fault_in(file, "DELETE FROM uses WHERE id = (SELECT max(id) FROM uses)")
     code, words = flask("restore-check", str(file))
     assert (code, "differs from the log of uses" in words) == (1, True)
