@@ -27,6 +27,8 @@ LONGEST_TERM = 1000
 # Keys, CLI sessions and mailed links. Inside a word, as in "surfs_up", only with a tail long enough to be a secret.
 _SECRET_PREFIX = f"(?:{KEY_PREFIX}|{SESSION_PREFIX}|lnk_)"
 _SECRET = re.compile(rf"(?<![0-9a-z_]){_SECRET_PREFIX}|{_SECRET_PREFIX}[0-9a-z_]{{20}}")
+# Most of a secret, which no name contains by accident.
+_LONG_SECRET = re.compile(rf"{_SECRET_PREFIX}[0-9a-z]{{20}}")
 _DIRECTION_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 # Each step can produce characters that another one changes.
@@ -69,12 +71,14 @@ def is_invisible(character: str) -> bool:
 def fault_of(text: str, longest: int, *, empty: str) -> str | None:
     """Return the validation error of a tidy one-line `text`, or None when it is valid.
 
-    `longest` is in characters; `empty` is the error for a text without visible characters.
+    `longest` is in characters; `empty` is the error for a text without visible characters. A secret is never valid.
     """
     if not is_visible(text):
         return empty
     if len(text) > longest:
         return f"Use at most {longest} characters"
+    if _LONG_SECRET.search(folded(text)):
+        return "Leave out the secret: this text is stored and shown to others"
     return None if is_plain(text) else "Leave out line breaks and control characters"
 
 

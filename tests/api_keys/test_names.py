@@ -53,6 +53,27 @@ def test_control_and_direction_characters_are_refused(ada, code):
     assert sentence_for(ada.post("/keys", {"name": f"a{chr(code)}b"}))
 
 
+@pytest.mark.parametrize("shape", ["{}", "my key {}", "{}x", "x{}", "<{}>"])
+def test_secret_is_no_name(ada, cast, shape):
+    """Names are stored, listed, logged and exported: as in `reflow keys create "$REFLOW_API_KEY"`."""
+    issued = cast.ada.key("ci")
+    name = shape.format(issued.secret)
+    team, robot = cast.acme.id, cast.ci.id
+    for answer in (
+        ada.post("/keys", {"name": name}),
+        ada.patch(f"/keys/{issued.id}", {"name": name}),
+        ada.patch(f"/teams/{team}", {"name": name}),
+        ada.patch(f"/teams/{team}/service-accounts/{robot}", {"name": name}),
+        ada.post(f"/teams/{team}/service-accounts", {"name": name, "rights": "edit"}),
+    ):
+        assert sentence_for(answer) == "Leave out the secret: this text is stored and shown to others"
+        assert issued.secret not in answer.text
+
+
+def test_name_may_speak_of_secrets(ada):
+    assert ada.post("/keys", {"name": "replaces rfk_…Ab12"}).status_code == 201
+
+
 @pytest.mark.parametrize("name", ["a\0b", "\ud800", "a\udfffb"])
 def test_nul_and_broken_characters_are_refused(ada, name):
     # Python's writer escapes both: \u0000, \ud800.
