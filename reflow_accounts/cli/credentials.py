@@ -39,16 +39,20 @@ class Kind(StrEnum):
     REPOSITORY = "git root"
     HOME = "home folder"
     LOGIN = "reflow login"
+    # Not in the search: the secret for `login --with-token`, and that of a new key.
+    TOKEN = "--with-token"  # noqa: S105 (a name)
+    ANSWER = "answer of the server"
 
 
 # The values of --as.
 PLACES = {"login": Kind.LOGIN, "home": Kind.HOME, "repo": Kind.REPOSITORY, "env": Kind.VARIABLE}
 
+_CREATE = "Create one with reflow keys create NAME --as login --save"
 _ABSENT = {
-    Kind.VARIABLE: f"{VARIABLE} is not set",
-    Kind.REPOSITORY: f"no {KEY_FILE_NAME} at the root of this git repository",
-    Kind.HOME: f"no {HOME_KEY} in the home folder",
-    Kind.LOGIN: "no login at this server",
+    Kind.VARIABLE: f"{VARIABLE} is not set. Set it to an API key, or leave --as out.",
+    Kind.REPOSITORY: f"no {KEY_FILE_NAME} at the root of a git repository here. {_CREATE} repo, or leave --as out.",
+    Kind.HOME: f"no {HOME_KEY} in the home folder. {_CREATE} home, or leave --as out.",
+    Kind.LOGIN: "no login at this server. Run reflow login, or leave --as out.",
 }
 _NEW_KEY = "Create a new one in Account > API Keys"
 _REMEDIES = {
@@ -57,6 +61,8 @@ _REMEDIES = {
     Kind.REPOSITORY: f"{_NEW_KEY} and put it there, or remove the file and run reflow login.",
     Kind.HOME: f"{_NEW_KEY} and put it there, or remove the file and run reflow login.",
     Kind.LOGIN: "Run reflow login to log in again.",
+    Kind.TOKEN: f"{_NEW_KEY} and give it on stdin.",
+    Kind.ANSWER: "Look at the keys with reflow keys list.",
 }
 _REFUSALS: dict[str, str] = {
     Code.REVOKED_KEY: "was revoked",
@@ -77,6 +83,8 @@ class Source(NamedTuple):
     def __str__(self) -> str:
         if self.kind is Kind.LOGIN:
             return f"the login at {self.where}"
+        if self.kind is Kind.ANSWER:
+            return self.where
         return f"the key in {self.where} ({self.kind})"
 
     @property
@@ -196,7 +204,7 @@ def _unusable(source: Source, fault: UnusableFile) -> Exception:
         return UsageFault(f"{where} {fault}. Name another file, or leave -k out.")
     if isinstance(fault, UnreadableFile):
         return NotSignedIn(f"{where} {fault}. Make it a file that you can read, or remove it.")
-    if isinstance(fault, MalformedFile):
+    if isinstance(fault, MalformedFile) and source.path:
         return NotSignedIn(f"{where} {fault}. Correct it, or remove it and run reflow login.")
     return NotSignedIn(f"{where} {fault}. {source.remedy}")
 
@@ -241,11 +249,13 @@ def no_credential(environment: Environment) -> NotSignedIn:
     """Return the error for a search that found nothing: what to do, also in a worktree without a key."""
     if environment.place:
         option = next(name for name, kind in PLACES.items() if kind is environment.place)
-        return NotSignedIn(
-            f"There is no credential in the place of --as {option}: {_ABSENT[environment.place]}."
-        )
+        absent = _ABSENT[environment.place]
+        return NotSignedIn(f"There is no credential in the place of --as {option}: {absent}")
     server = environment.server or environment.only_login()
     at, option = (f" at {server}", "") if server else ("", " --server https://HOST")
+    if environment.server_source == "--server":
+        check_encryption(server, allowed=environment.allows_http)
+        option = f" --server {shell(server)}"
     lines = [
         f"You are not signed in{at}. Run reflow login{option}, or put an API key into "
         f"the variable {VARIABLE}, a file {KEY_FILE_NAME} at the git root, or ~/.reflow/api.key."

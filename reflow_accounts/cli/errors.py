@@ -26,10 +26,10 @@ _EXIT_CODES = {
     504: Exit.UNREACHABLE,
 }
 
-_ADVICE: dict[str, str] = {
-    Code.SUBSCRIPTION_INACTIVE: "An Admin of the team can change this in Account > Subscription.",
-    Code.INSUFFICIENT_RIGHTS: "Ask an Admin of the team for more rights.",
-    Code.UNAVAILABLE: "Nothing was changed; try again in a moment.",
+# By code: a part of the server's sentence to which the advice fits, and the advice.
+_ADVICE: dict[str, tuple[str, str]] = {
+    Code.INSUFFICIENT_RIGHTS: ("rights to", "Ask an Admin of the team for more rights."),
+    Code.UNAVAILABLE: ("", "Nothing was changed; try again in a moment."),
 }
 
 
@@ -106,12 +106,16 @@ def problem_lines(status: int, document: dict[str, Any], retry_after: int | None
     """Return the message for a problem document: the server's text, advice, and one line per refused field."""
     text = str(document.get("detail") or document.get("title") or f"The server answered {status}.")
     advice = _advice(status, document, retry_after)
-    lines = [f"{text} {advice}" if advice and advice not in text else text]
-    errors = document.get("errors")
+    errors, lines = document.get("errors"), []
     for error in errors if isinstance(errors, list) else []:
-        if isinstance(error, dict) and (field := str(error.get("field", "body"))) not in text:
-            lines.append(f"  {field}: {error.get('message', '')}")
-    return lines
+        if not isinstance(error, dict) or (field := str(error.get("field", "body"))) in text:
+            continue
+        message = str(error.get("message", ""))
+        if message and message in text:
+            text = text.replace(message, f"{field}: {message}", 1)
+        else:
+            lines.append(f"  {field}: {message}")
+    return [f"{text} {advice}" if advice and advice not in text else text, *lines]
 
 
 def _advice(status: int, document: dict[str, Any], retry_after: int | None) -> str:
@@ -120,7 +124,8 @@ def _advice(status: int, document: dict[str, Any], retry_after: int | None) -> s
     request_id = document.get("request_id") if status >= 500 else None
     if request_id and str(request_id) not in str(document.get("detail")):
         return f"When you report it, give the request id {request_id}."
-    return _ADVICE.get(str(document.get("code")), "")
+    said, advice = _ADVICE.get(str(document.get("code")), ("", ""))
+    return advice if said in str(document.get("detail")) else ""
 
 
 def readable_duration(seconds: int) -> str:
@@ -147,7 +152,8 @@ def exit_code_after(error: BaseException) -> int:
 
 
 def _report_usage(error: click.UsageError) -> int:
-    lines = error.format_message().splitlines()
+    # click lists the choices of a missing argument in lines of their own, which begin with a tab.
+    lines = error.format_message().replace("\n\t", " ").splitlines()
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         say(*lines)
         return Exit.USAGE

@@ -96,7 +96,7 @@ def key_in_text(text: str, *, accepts_session: bool = False) -> KeyText:
     Blank lines and other lines that start with `#` are skipped. `accepts_session` also accepts the secret of
     a login. Raises UnusableFile.
     """
-    lines = [line.strip() for line in re.split(r"[\r\n]", text)]
+    lines = [line.strip() for line in re.split(r"[\r\n]", text.removeprefix("\ufeff"))]
     candidates = [line for line in lines if line and not line.startswith("#")]
     if not candidates:
         raise UnusableFile("holds no key")

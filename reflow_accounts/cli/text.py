@@ -48,7 +48,7 @@ def time_in(document: dict[str, Any], name: str) -> datetime | None:
         time = datetime.fromisoformat(str(document.get(name)))
     except ValueError:
         return None
-    return time if time.tzinfo and 1000 < time.year < 9000 else None
+    return time if time.tzinfo and 1000 < time.year < 9999 else None
 
 
 def minute_in(document: dict[str, Any], name: str) -> str:

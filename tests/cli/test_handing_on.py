@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.cli.folders import login
+from tests.cli.folders import key_file, login
 from tests.cli.running_command import RunningCommand
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 
@@ -16,7 +16,8 @@ SECRET = made_up_key()
 
 @pytest.fixture
 def keyed(terminal, listener):
-    terminal.environ["REFLOW_API_KEY"] = f"# server: {listener.url}\n{SECRET}"
+    # Notepad and PowerShell begin files with a byte order mark.
+    terminal.environ["REFLOW_API_KEY"] = f"\ufeff# server: {listener.url}\n{SECRET}"
     return terminal
 
 
@@ -110,6 +111,19 @@ def test_refused_token_is_not_kept(here, listener):
 
     assert outcome.code == 4
     assert not (here.home / ".reflow" / "session.json").exists()
+    assert "the key in stdin (--with-token) was revoked." in outcome.stderr
+    assert "and give it on stdin." in outcome.stderr
+    for text in ("", "two\nlines\n"):
+        bad = here.run("login", "--with-token", stdin=text)
+        assert (bad.code, "-k" in bad.stderr, "give it on stdin" in bad.stderr) == (4, False, True)
+
+
+def test_logout_takes_no_key_file(here, listener, tmp_path):
+    """It would end the login, which is not what the file names."""
+    login(here.home, listener.url, made_up_session())
+    outcome = here.run("-k", str(key_file(tmp_path / "a.key", SECRET)), "logout")
+    assert (outcome.code, "Leave -k out" in outcome.stderr) == (2, True)
+    assert json.loads((here.home / ".reflow" / "session.json").read_text())
 
 
 def test_kept_key_stays_valid_after_the_logout(here, listener):

@@ -14,6 +14,7 @@ from tests.cli.secrets_for_tests import made_up_key
     [
         ("2031-03-31", "2031-04-01T03:59:59.000000Z"),
         ("2031-03-31T12:00:00+02:00", "2031-03-31T10:00:00.000000Z"),
+        ("9998-12-30", "9998-12-31T04:59:59.000000Z"),
         ("never", None),
     ],
 )
@@ -23,6 +24,8 @@ def test_key_is_created_with_an_end(keyed, when, end):
     outcome = keyed.run("keys", "create", unused_name(), "--expires", when, "--json")
     assert outcome.code == 0, outcome.stderr
     assert json.loads(outcome.stdout)["expires_at"] == end
+    minute = f"It expires {end[:16].replace('T', ' ')} UTC." if end else ""
+    assert minute in outcome.stderr
     assert ("It expires" in outcome.stderr) == bool(end)
 
 
@@ -45,7 +48,9 @@ def test_key_that_ends_soon_is_warned_of_on_each_use(keyed):
     assert keyed.run("--quiet", "whoami").stderr == ""
 
 
-@pytest.mark.parametrize("when", ["tomorrow", "2031-02-30", "2031-03-31T12:00:00", "0d", "9999-12-31"])
+@pytest.mark.parametrize(
+    "when", ["tomorrow", "2031-02-30", "2031-03-31T12:00:00", "0d", "9999-12-31", "9999-12-31T00:00:00Z"]
+)
 def test_bad_end_is_a_wrong_use(here, listener, when):
     here.environ["REFLOW_API_KEY"] = made_up_key()
     outcome = here.run("keys", "create", "CI", "--expires", when)

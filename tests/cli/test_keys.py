@@ -201,3 +201,11 @@ def test_save_repo_fails_outside_a_repository(keyed, ada):
 
     assert outcome.code == 2
     assert name not in ada.live_names()
+
+
+def test_refused_field_is_named_once(keyed):
+    outcome = keyed.run("keys", "create", "x" * 65)
+    assert outcome.stderr == "reflow: name: Use at most 64 characters.\n"
+    late = keyed.run("api", "POST", "/keys", "-f", "name=late", "-f", "expires_at=2001-01-01T00:00:00Z")
+    assert late.stderr.count("Choose a time in the future") == 1
+    assert "expires_at: Choose a time in the future" in late.stderr

@@ -1,9 +1,11 @@
 """`reflow keys restore`, and `keys create --canary`, at the real server."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 from tests.cli.account import request, unused_name
 from tests.cli.folders import login
+from tests.cli.secrets_for_tests import made_up_key
 
 
 def test_revoked_key_is_restored_with_the_line_that_the_revocation_shows(there, live, ada):
@@ -28,13 +30,40 @@ def test_key_restores_no_key(keyed, ada):
     ada.revoke(key := ada.new_key())
     outcome = keyed.run("keys", "restore", key["name"])
     assert outcome.code == 5
-    assert "reflow login" in outcome.stderr
+    assert outcome.stderr == (
+        "reflow: An API key restores no keys. Run reflow login, then the same command with --as login.\n"
+    )
+
+
+def test_line_after_a_revocation_works_when_the_key_in_use_was_revoked(keyed, live, ada):
+    login(keyed.home, live.url, ada.session)
+    revoked = keyed.run("keys", "revoke", keyed.key["id"])
+    shown = next(line for line in revoked.stderr.splitlines() if "a login restores it: reflow " in line)
+    command = shown.partition("a login restores it: reflow ")[2].split()
+
+    assert keyed.run(*command).code == 0
+    assert request(live.url, "GET", "/me", keyed.key["secret"])[0] == 200
+
+
+def test_line_after_a_revocation_names_an_earlier_end(keyed, listener):
+    soon, past = (datetime.now(UTC) + timedelta(hours=hours) for hours in (2, -1))
+    for end, expected in ((soon, f"Until {soon:%Y-%m-%d %H:%M} UTC, a login restores it"), (past, None)):
+        key = {"id": "key_2", "name": "ci", "hint": "abcd", "expires_at": end.isoformat()}
+        listener.says("GET", "/keys", {"items": [key], "next_cursor": None})
+        listener.says_raw("DELETE", "/keys/key_2", b"", 204)
+        keyed.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener.url}
+        outcome = keyed.run("keys", "revoke", "ci")
+        assert outcome.code == 0, outcome.stderr
+        assert expected in outcome.stderr if expected else "restores it" not in outcome.stderr
 
 
 def test_canary_is_created_and_refused(keyed, ada):
     outcome = keyed.run("keys", "create", unused_name(), "--canary", "--json")
     key = json.loads(outcome.stdout)
     assert key["canary"] is True
+    assert (
+        "Canary\tit opens nothing, and its first use is mailed" in keyed.run("keys", "show", key["id"]).stdout
+    )
     assert request(ada.url, "GET", "/me", key["secret"])[1]["code"] == "unknown_key"
 
 
@@ -45,3 +74,23 @@ def test_question_before_a_revocation_says_who_used_the_key(keyed, ada):
     assert "Uses: 1 in 24 hours, 1 in 7 days, 1 in 30 days." in outcome.stdout
     assert "used it just now, from 127.0.0.1." in outcome.stdout
     assert outcome.code == 1
+
+
+def test_terminal_marks_keys_that_do_not_work_as_others_do(keyed, listener):
+    now = datetime.now(UTC)
+    facts = {"hint": "abcd", "use_count": 0, "created_at": now.isoformat()}
+    keys = [
+        {"id": "key_1", "name": "trap", "canary": True},
+        {"id": "key_2", "name": "old", "expires_at": (now - timedelta(days=1)).isoformat()},
+        {"id": "key_3", "name": "rotated", "replaced_by": "key_4"},
+        {"id": "key_4", "name": "rotated", "expires_at": (now + timedelta(days=1)).isoformat()},
+    ]
+    listener.says("GET", "/keys", {"items": [key | facts for key in keys], "next_cursor": None})
+    keyed.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener.url}
+
+    shown = keyed.run_at_a_screen("keys", "list").stdout
+    piped = keyed.run("keys", "list").stdout
+
+    for name in ("trap (canary)", "old (expired)", "rotated (replaced)"):
+        assert name in shown
+    assert [line.split("\t")[1] for line in piped.splitlines()] == ["trap", "old", "rotated", "rotated"]

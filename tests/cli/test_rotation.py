@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reflow_accounts.contract import is_well_formed
-from tests.cli.account import request
+from tests.cli.account import request, unused_name
 from tests.cli.folders import git, key_file, login, repository, secret_in
 from tests.helpers.faulty_proxy import at, pass_on, reset_after
 
@@ -249,3 +249,13 @@ def test_lost_answer_is_explained(disturbed, ada):
     assert line.endswith(f"reflow keys rotate {new_id} -o {file} --force")
     assert disturbed.run("-k", "my.key", *line.partition(": reflow ")[2].split()).code == 0
     assert status(ada, secret_in(file)) == 200
+
+
+def test_new_key_that_ends_soon_is_not_warned_of_while_it_is_tried(keyed, tmp_path):
+    """Its warning would say where the key in use is, and the new one is nowhere yet."""
+    name = unused_name()
+    keyed.run("keys", "create", name, "--expires", "10d")
+    outcome = keyed.run("keys", "rotate", name, "-o", str(tmp_path / "new.key"))
+    assert outcome.code == 0, outcome.stderr
+    assert "warning: the new key" not in outcome.stderr
+    assert "(-k)" not in outcome.stderr

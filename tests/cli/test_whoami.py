@@ -61,4 +61,6 @@ def test_missing_subscription_is_shown_and_prevents_keys(there, nina):
 
     assert outcome.code == 5
     assert outcome.stdout == ""
-    assert "Account > Subscription" in outcome.stderr
+    assert (
+        outcome.stderr == "reflow: API keys need an active AWS Marketplace subscription. Contact support.\n"
+    )

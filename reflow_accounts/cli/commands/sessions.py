@@ -61,6 +61,10 @@ def login(
 @pass_context
 def logout(context: Context) -> None:
     """Log out of the server and forget the login."""
+    if context.key_file is not None:
+        raise UsageFault(
+            "reflow logout ends the login, not an API key. Leave -k out, or use reflow keys revoke."
+        )
     was_logged_in = bool(context.store and log_out(context.login_server, context.store))
     if context.as_json:
         document({"server": context.login_server, "logged_out": was_logged_in})

@@ -77,7 +77,7 @@ class SourceChecks:
         `may_try` also sends each unused credential of `server` there, which must be Reflow.
         """
         yield self._check_choice(server)
-        for number, kind in enumerate(Kind, 1):
+        for number, kind in enumerate(_ABSENT, 1):
             yield self._check_source(f"place {number}", kind, server if may_try else "")
         login = "login starts" if self.context.may_ask else "there is no login: no terminal, or CI"
         yield ok("place 6", f"on a terminal, login: here {login}")

@@ -99,7 +99,7 @@ def not_written(path: Path | None, error: BaseException) -> str:
 def revoke_again(client: Client, key: dict[str, Any], owner: KeyOwner) -> str:
     """Revoke a key that was just created, and return the message with the outcome."""
     name = clean(key.get("name"))
-    source = Source(Kind.OPTION, "the answer of the server")
+    source = Source(Kind.ANSWER, "the new key")
     with_new_key = Client(client.server, Credential(source, key["secret"], client.server))
     # The credential of this run may have become invalid; every key may revoke itself.
     for by, path in ((client, owner.path_of(key)), (with_new_key, OWN.path_of(key))):

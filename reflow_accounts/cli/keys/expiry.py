@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
 
 import click
 
+from reflow_accounts.cli.credentials import Credential, Kind
 from reflow_accounts.cli.errors import UsageFault
 from reflow_accounts.cli.output import tell
-
-if TYPE_CHECKING:
-    from reflow_accounts.cli.credentials import Credential
 
 _WARNED = "reflow_accounts.cli.warned_of_end"
 _DAYS = re.compile(r"([1-9][0-9]{0,3})d")
@@ -33,12 +30,15 @@ def end_of(text: str | None, option: str = "--expires") -> str | None:
     if days := _DAYS.fullmatch(text):
         return _written(datetime.now(UTC) + timedelta(days=int(days[1])))
     try:
-        if len(text) != len("2027-03-31"):
-            return _written(datetime.fromisoformat(text))
-        day = date.fromisoformat(text)
-        if day.year > _LAST_YEAR:
+        is_day = len(text) == len("2027-03-31")
+        end = (
+            datetime.combine(date.fromisoformat(text), time(23, 59, 59))
+            if is_day
+            else datetime.fromisoformat(text)
+        )
+        if end.year > _LAST_YEAR:
             raise ValueError
-        return _written(datetime.combine(day, time(23, 59, 59)).astimezone())
+        return _written(end.astimezone() if is_day else end)
     except (ValueError, OverflowError):
         raise UsageFault(
             f"{option} {text} is not a valid end. Write 30d, a date such as 2027-03-31, or a time with a zone "
@@ -52,6 +52,8 @@ def warn_of_end(credential: Credential, expires_at: str) -> None:
         end = datetime.fromisoformat(expires_at).astimezone(UTC)
     except ValueError:
         return
+    if credential.source.kind is Kind.ANSWER:
+        return  # a new key that is only tried
     ctx = click.get_current_context(silent=True)
     if ctx and ctx.meta.get(_WARNED):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,10 @@ from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, NotFound
 from reflow_accounts.cli.http.client import Client, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
-from reflow_accounts.cli.output import document, facts, result, say, tell
+from reflow_accounts.cli.output import document, facts, is_terminal, result, say, tell
 from reflow_accounts.cli.tables import ID, Column, relative, table, when
 from reflow_accounts.cli.text import clean, minute_in, time_in
+from reflow_accounts.contract import KEY_PREFIX, Exit
 
 # Programs, and addresses of each, that are named.
 _MOST_PROGRAMS, _MOST_ADDRESSES = 10, 3
@@ -39,6 +41,11 @@ _USES = (
 
 def restore_key(client: Client, name_or_id: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
     """Restore a revoked key by id, or by a name that only one key has that can be restored. Raises CommandError."""
+    if _is_key(client):
+        raise CommandError(
+            "An API key restores no keys. Run reflow login, then the same command with --as login.",
+            exit_code=Exit.NOT_ALLOWED,
+        )
     key = _revoked_key(client, name_or_id, owner)
     restored = client.ask_object("DELETE", f"{owner.path_of(key)}/revocation")
     name = clean(restored.get("name"))
@@ -47,9 +54,24 @@ def restore_key(client: Client, name_or_id: str, owner: KeyOwner = OWN, *, as_js
         document(restored)
 
 
-def restore_hint(key: dict[str, Any], owner: KeyOwner) -> str:
-    """Return the line that says how to restore a key that was just revoked."""
-    return f"For 24 hours, this restores it: {owner.command_for('restore', key)}"
+def restore_hints(client: Client, key: dict[str, Any], owner: KeyOwner) -> list[str]:
+    """Return the lines that say how to restore a key that was just revoked; none for an expired one."""
+    now, end = datetime.now(UTC), time_in(key, "expires_at")
+    if end and end <= now:
+        return []
+    until = f"Until {minute_in(key, 'expires_at')}" if end and end - now < RECENT else "For 24 hours"
+    command = owner.command_for("restore", key)
+    if not _is_key(client):
+        return [f"{until}, this restores it: {command}"]
+    hints = [f"{until}, a login restores it: {command} --as login"]
+    if owner is OWN:
+        accounts = "reflow team service-accounts keys restore"
+        hints.append(f"A key of a service account is restored by an Admin of its team, with {accounts}.")
+    return hints
+
+
+def _is_key(client: Client) -> bool:
+    return client.credential is not None and client.credential.secret.startswith(KEY_PREFIX)
 
 
 def _revoked_key(client: Client, name_or_id: str, owner: KeyOwner) -> dict[str, Any]:
@@ -126,7 +148,9 @@ def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: boo
         return
     rows = [
         (
-            *map(key.get, ("id", "name", "hint", "use_count")),
+            key.get("id"),
+            _shown_name(key),
+            *map(key.get, ("hint", "use_count")),
             when(key.get("last_used_at")) or "Never",
             when(key.get("created_at")),
             when(key.get("expires_at")) or "Never",
@@ -137,6 +161,22 @@ def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: boo
     if not answer["items"]:
         create = f" Create one with {owner.create_command} NAME." if state == "live" else ""
         tell(f"No {'' if state == 'all' else state + ' '}API keys.{create}")
+
+
+def _shown_name(key: dict[str, Any]) -> str:
+    """Return the name, on a terminal with what tells the key from a key that works; a pipe has the name alone."""
+    end = time_in(key, "expires_at")
+    marks = [
+        mark
+        for mark, is_set in (
+            ("canary", key.get("canary")),
+            ("expired", end and end <= datetime.now(UTC)),
+            ("replaced", key.get("replaced_by")),
+        )
+        if is_set
+    ]
+    name = clean(key.get("name"))
+    return f"{name} ({', '.join(marks)})" if marks and is_terminal(sys.stdout) else name
 
 
 def show_key(context: Context, client: Client, name_or_id: str, owner: KeyOwner = OWN, *, uses: int) -> None:
@@ -176,7 +216,10 @@ def _facts_of(key: dict[str, Any]) -> list[tuple[str, str]]:
         ("Last used", when(key.get("last_used_at")) or "Never"),
         ("Created", when(key.get("created_at"))),
     ]
-    pairs += [("Created by", clean(creator.get("name") or creator.get("type")))]
+    is_login = creator.get("type") == "session"
+    pairs += [("Created by", "a login" if is_login else clean(creator.get("name") or creator.get("type")))]
+    if key.get("canary"):
+        pairs += [("Canary", "it opens nothing, and its first use is mailed")]
     pairs += [("Expires", when(key.get("expires_at")) or "Never")]
     if key.get("revoked_at"):
         pairs.append(("Revoked", when(key.get("revoked_at"))))
@@ -211,7 +254,7 @@ def revoke_key(
     name = clean(key.get("name") or key.get("id"))
     if key.get("revoked_at"):
         if context.as_json:
-            document(key)
+            document({"id": key.get("id"), "name": key.get("name"), "revoked": True, "descendants": False})
         tell(f"The key {name} is revoked already.")
         return
     is_own = is_in_use(client, key)
@@ -225,7 +268,7 @@ def revoke_key(
     if context.as_json:
         document({"id": key.get("id"), "name": key.get("name"), "revoked": True, "descendants": descendants})
     also = " with the keys that it created" if descendants else ""
-    tell(f"The key {name} was revoked{also}.", restore_hint(key, owner))
+    tell(f"The key {name} was revoked{also}.", *restore_hints(client, key, owner))
     if is_own and client.credential:
         tell(f"It was {client.credential.source}, the one in use here: the next command will be refused.")
 

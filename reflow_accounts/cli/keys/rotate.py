@@ -148,7 +148,7 @@ def _try(client: Client, new: dict[str, Any]) -> None:
 
 
 def _with_secret(client: Client, new: dict[str, Any]) -> Client:
-    return Client(client.server, Credential(Source(Kind.OPTION, "the new key"), new["secret"], client.server))
+    return Client(client.server, Credential(Source(Kind.ANSWER, "the new key"), new["secret"], client.server))
 
 
 def _recovery(new_id: object, owner: KeyOwner, file: Path | None) -> list[str]:

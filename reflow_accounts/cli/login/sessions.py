@@ -52,7 +52,7 @@ def log_in_with_token(environment: Environment, store: SessionStore) -> dict[str
     Raises NotSignedIn when stdin holds none or the server refuses it, and UsageFault when the server is not
     known.
     """
-    source = Source(Kind.OPTION, "stdin")
+    source = Source(Kind.TOKEN, "stdin")
     credential = credential_of(source, environment._replace(key_file=STDIN), accepts_session=True)
 
     def begin() -> dict[str, Any]:
