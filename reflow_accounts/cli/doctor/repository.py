@@ -125,7 +125,9 @@ def repository_findings(root: Path | None, keys: Keys) -> Findings:
     with Spinner("git"):
         tracked, loose = _listed(root, "--cached"), _listed(root, "--others", "--exclude-standard")
     if tracked is None or loose is None:
-        yield warning("git files", f"git cannot be asked about {root}", shell("git", "-C", root, "status"))
+        fault, mend = git.fault_of(root)
+        detail = f"git cannot be asked about {root}{f': {fault}' if fault else ''}"
+        yield warning("git files", detail, mend or shell("git", "-C", root, "status"))
         return
     with Spinner("git"):
         # The files, tracked or not ignored, that contain something like a secret.
