@@ -5,7 +5,8 @@ import shlex
 import pytest
 
 from tests.cli.doctor_report import Report
-from tests.cli.folders import git
+from tests.cli.folders import git, key_file, repository
+from tests.cli.secrets_for_tests import made_up_key
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -17,6 +18,129 @@ def words_of(mend: str) -> list[str]:
     program, *words = shlex.split(mend)
     assert program == "reflow"
     return words
+
+
+def test_unusable_key_file_is_said_to_be_unused(well):
+    (well.folder / ".gitignore").write_text("*.key\n")
+    key_file(well.folder / "two.key", f"{made_up_key()}\n{made_up_key()}")
+
+    report = Report(well, "-k", "two.key")
+
+    assert report.code == 4
+    assert report["credential"]["detail"] == (
+        f"{well.folder}/two.key (-k) comes first, but it cannot be used; "
+        f"it hides the key in {well.file} (home folder)"
+    )
+    assert report["place 1"]["detail"] == (
+        f"{well.folder}/two.key (-k) holds more than one line, but a key is one line. "
+        "Name another file, or leave -k out."
+    )
+    assert report["credential"]["mend"] == report["place 1"]["mend"] == "reflow doctor"
+    assert well.run(*words_of(report["credential"]["mend"])).code == 0
+
+
+@pytest.mark.parametrize("content", ["rfk_cutoff", f"{made_up_key()}\n{made_up_key()}", ""])
+@pytest.mark.parametrize("folder", [".", "a. b"])
+def test_cause_of_an_unusable_file_has_no_advice_of_its_own(well, content, folder):
+    if folder != ".":
+        well.folder = repository(well.folder / folder)
+    file = key_file(well.folder / "reflow.key", content)
+
+    report = Report(well)
+
+    for row in (report["credential"], report["place 3"]):
+        assert row["detail"].startswith(f"{file} (git root) ")
+        assert not any(advice in row["detail"] for advice in ADVICE)
+        assert row["mend"] == f"rm {shlex.quote(str(file))} && reflow keys create NAME --save repo"
+
+
+def test_unusable_key_alone_is_replaced_by_a_login(there, live):
+    file = key_file(there.home / ".reflow" / "api.key", "rfk_cutoff")
+
+    mend = f"rm {file} && reflow login --server {live.url}"
+    assert Report(there)["credential"]["mend"] == mend
+    del there.environ["REFLOW_SERVER"]
+    mend = f"rm {file} && reflow login --server https://HOST"
+    assert Report(there)["credential"]["mend"] == mend
+
+
+def test_refused_key_is_explained_once(well, ada):
+    ada.revoke(well.key)
+
+    row = Report(well)["accepted"]
+
+    assert row["detail"] == f"the key in {well.file} (home folder) was revoked."
+    assert row["mend"] == f"rm {well.file} && reflow login --server {well.environ['REFLOW_SERVER']}"
+
+
+def test_revoked_key_file_is_replaced_by_a_new_key(well, ada):
+    old = ada.new_key()
+    file = key_file(well.folder / "old one.key", old["secret"])
+    (well.folder / ".gitignore").write_text("*.key\n")
+    ada.revoke(old)
+
+    row = Report(well, "-k", "old one.key")["accepted"]
+
+    assert row["detail"] == f"the key in {file} (-k) was revoked."
+    assert well.run(*words_of(row["mend"])).code == 0
+    assert Report(well, "-k", "old one.key").code == 0
+
+
+def test_unknown_key_file_is_not_overwritten(well):
+    file = key_file(well.folder / "other.key", made_up_key())
+
+    row = Report(well, "-k", "other.key")["accepted"]
+
+    assert row["detail"].startswith(f"the key in {file} (-k) is not known to ")
+    assert row["detail"].endswith(". Name another file, or leave -k out.")
+    assert row["mend"] == "reflow doctor"
+
+
+def test_revoked_key_of_a_service_account_is_replaced_by_an_admin(there, house, crew):
+    key = crew.robot.key()
+    there.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": key.secret}
+    crew.robot.revoke(key)
+
+    row = Report(there)["accepted"]
+
+    assert "an Admin of the team creates another" in row["detail"]
+    assert row["mend"] == f"open {house.url}/account/team"
+
+
+def test_disabled_person_is_sent_to_support(here, listener):
+    here.environ["REFLOW_API_KEY"] = secret = made_up_key()
+    listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    listener.refuses(secret, "account_disabled")
+
+    row = Report(here)["accepted"]
+
+    assert row["detail"].endswith("belongs to an account that is disabled. Contact support.")
+    assert row["mend"] == f"open {listener.url}/help"
+
+
+def test_key_that_is_not_tried_now_is_kept(here, listener):
+    file = key_file(here.home / ".reflow" / "api.key", made_up_key())
+    listener.says("GET", "/me", {"code": "rate_limited", "status": 429}, 429)
+
+    assert Report(here)["accepted"]["mend"] == "reflow doctor"
+    assert file.exists()
+
+
+@pytest.mark.parametrize("names_server", [True, False])
+def test_damaged_login_is_removed_before_the_next(terminal, live, names_server):
+    file = key_file(terminal.home / ".reflow" / "session.json", "{")
+    if names_server:
+        terminal.environ["REFLOW_SERVER"] = live.url
+
+    report = Report(terminal)
+
+    mend = f"rm {file} && reflow login --server {live.url if names_server else 'https://HOST'}"
+    assert report["credential"]["mend"] == report["place 5"]["mend"] == mend
+    assert report["place 5"]["detail"] == f"{file} (reflow login) is damaged."
+
+
+def test_login_names_a_server(terminal):
+    assert Report(terminal)["credential"]["mend"] == "reflow login --server https://HOST"
 
 
 def test_missing_git_is_named(well, tmp_path):

@@ -38,7 +38,7 @@ def test_refused_hidden_credential_is_a_warning(well, ada, live):
     assert report["place 4"]["detail"] == f"the key in {well.file} (home folder) was revoked."
     assert report["place 4"]["mend"] == f"rm {well.file}"
     assert report["place 5"]["detail"] == f"the login at {live.url} has ended."
-    assert report["place 5"]["mend"] == "reflow login"
+    assert report["place 5"]["mend"] == f"reflow login --server {live.url}"
     report.mend(well, "place 4")
     assert Report(well).bad == [("place 5", "warning")]
 

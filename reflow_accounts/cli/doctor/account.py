@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from reflow_accounts.cli.credentials import VARIABLE, Kind, Source
 from reflow_accounts.cli.doctor.connection import SOON
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
+from reflow_accounts.cli.doctor.fixes import refused
 from reflow_accounts.cli.errors import CommandError, Problem
 from reflow_accounts.cli.http.client import Client, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, service_account_owner
@@ -97,9 +97,12 @@ class AccountChecks:
             yield self._inactive()
             return
         self.is_refused = problem.status == 401
-        source = self.client.credential.source if self.client.credential else None
-        mend = _mend(source)
-        yield error("accepted", problem.lines[0], mend)
+        credential = self.client.credential
+        if not self.is_refused or credential is None:
+            yield error("accepted", problem.lines[0], "reflow doctor")
+            return
+        cause, mend = refused(credential.source, problem, self.client.server)
+        yield error("accepted", cause, mend)
         if code == Code.EXPIRED_KEY:
             at = minute_in(problem.document, "expired_at") or "an unknown time"
             yield error("expiry", f"the key ended at {at}", mend)
@@ -133,12 +136,3 @@ class AccountChecks:
     def _inactive(self) -> Finding:
         page = f"open {self.client.server}/account/subscription"
         return error("subscription", "no team has an active subscription, so API keys are refused", page)
-
-
-def _mend(source: Source | None) -> str:
-    """Return the command that replaces a refused credential."""
-    if source and source.kind is Kind.VARIABLE:
-        return f"unset {VARIABLE} && reflow login"
-    if source and source.kind in (Kind.REPOSITORY, Kind.HOME):
-        return f"{shell('rm', source.path)} && reflow login"
-    return source.remedy if source and source.kind is Kind.OPTION else "reflow login"

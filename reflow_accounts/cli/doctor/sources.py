@@ -18,14 +18,14 @@ from reflow_accounts.cli.credentials import (
     sources,
 )
 from reflow_accounts.cli.doctor.findings import Finding, Findings, check_mode, error, ok, warning
+from reflow_accounts.cli.doctor.fixes import cause_of, hidden_refused, login_command, unusable
 from reflow_accounts.cli.errors import CommandError, Problem, ServerFault
 from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.server_address import is_exposed
 from reflow_accounts.cli.login.session_store import FILE as SESSIONS
-from reflow_accounts.cli.secret_file import belongs_to_another
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME
 
-LOG_IN = "reflow login"
 _ABSENT = {
     Kind.OPTION: "no -k FILE was given",
     Kind.VARIABLE: f"{VARIABLE} is not set",
@@ -85,16 +85,22 @@ class SourceChecks:
 
     def _check_choice(self, server: str) -> Finding:
         if self.used is None:
-            mend = shell(*LOG_IN.split(), *(["--server", server] if server else []))
-            return error("credential", f"there is none for {server or 'any server'}", mend)
+            return error("credential", f"there is none for {server or 'any server'}", login_command(server))
         hidden = [str(source) for source in self.found.values() if source is not self.used]
-        why = "the first of the places that has one"
-        detail = f"{self.used} is used: {why}{'; it hides ' + ', '.join(hidden) if hidden else ''}"
+        hides = f"; it hides {', '.join(hidden)}" if hidden else ""
+        if self.credential:
+            detail = f"{self.used} is used: the first of the places that has one{hides}"
+            return ok("credential", detail)
+        detail = f"{self.used.where} ({self.used.kind}) comes first, but it cannot be used{hides}"
         if self.server_fault:
             return error("credential", f"{detail}; {self.server_fault.lines[0]}", self.server_fault.mend)
-        if self.credential is None:
-            return error("credential", f"{detail}; it cannot be used", self.used.remedy)
-        return ok("credential", detail)
+        return error("credential", detail, self._cause_and_fix(self.used)[1])
+
+    def _cause_and_fix(self, source: Source) -> tuple[str, str]:
+        environment = self.context.environment
+        is_allowed = environment.allows_http or not is_exposed(environment.server)
+        server = environment.server if is_allowed else ""
+        return unusable(source, self._faults[source.kind], server, is_only=len(self.found) == 1)
 
     def _check_source(self, check: str, kind: Kind, server: str) -> Finding:
         """Check one source; its unused credential is tried at `server`, if there is one and it belongs there."""
@@ -105,7 +111,7 @@ class SourceChecks:
             return ok(check, f"{_content_of(source)}, which is not sent: {self._faults[kind].lines[0]}")
         if credential is None:
             report = error if source is self.used else warning
-            return report(check, _without_remedy(self._faults[kind], source), _mend(source))
+            return report(check, *self._cause_and_fix(source))
         if server and source is not self.used:
             if credential.server != server:
                 return ok(check, f"{_content_of(source)} of {credential.server}, which is not tried")
@@ -122,7 +128,7 @@ class SourceChecks:
         except CommandError as fault:
             status = fault.status if isinstance(fault, Problem) else None
             if status == 401:
-                return warning(check, _without_remedy(fault, source), _removal(source))
+                return warning(check, cause_of(fault, source), hidden_refused(source, unused.server))
             if status != 403:  # 403: the key is valid, but no subscription is active
                 detail = f"{content}, which could not be tried: {fault.lines[0]}"
                 return warning(check, detail, "reflow doctor")
@@ -147,46 +153,18 @@ class SourceChecks:
         if home:
             files += [home / SESSIONS]
         for file in dict.fromkeys(files):
-            if file.is_file():
+            if os.path.isfile(file):  # noqa: PTH113 (Path.is_file may raise)
                 yield check_mode(file, 0o600)
         folder = home / HOME_KEY.parent if home else None
-        if folder and folder.is_dir():
+        if folder and os.path.isdir(folder):  # noqa: PTH112 (Path.is_dir may raise)
             yield check_mode(folder, 0o700)
         yield from _left_over_files(git.root_of(self.context.folder))
         yield from _left_over_files(folder)
 
 
-def _without_remedy(fault: CommandError, source: Source) -> str:
-    return fault.lines[0].removesuffix(source.remedy).rstrip()
-
-
 def _content_of(source: Source) -> str:
     content = "a login" if source.kind is Kind.LOGIN else "a whole key"
     return f"{source.where} ({source.kind}) holds {content}"
-
-
-def _mend(source: Source) -> str:
-    """Return the command for a credential that cannot be read."""
-    if source.kind is Kind.VARIABLE:
-        return f"unset {VARIABLE}"
-    if source.path and source.kind is not Kind.LOGIN and belongs_to_another(source.path):
-        return shell("sudo", "chown", "-h", os.geteuid(), source.path)
-    if source.path and source.path.is_file() and not os.access(source.path, os.R_OK):
-        return shell("chmod", "600", source.path)
-    if source.kind is Kind.OPTION:
-        return source.remedy
-    remove = shell("rm", *(["-r"] if source.path and source.path.is_dir() else []), source.path)
-    if source.kind is Kind.LOGIN:
-        return f"{remove} && {LOG_IN}"
-    save = "repo" if source.kind is Kind.REPOSITORY else "home"
-    return f"{remove} && reflow keys create NAME --save {save}"
-
-
-def _removal(source: Source) -> str:
-    """Return the command that removes a refused credential or replaces it."""
-    if source.kind is Kind.LOGIN:
-        return LOG_IN
-    return f"unset {VARIABLE}" if source.kind is Kind.VARIABLE else shell("rm", source.path)
 
 
 def _left_over_files(folder: Path | None) -> Findings:

@@ -1,0 +1,82 @@
+"""What doctor says about a credential that cannot be used: the cause, and the command that fixes it."""
+
+from __future__ import annotations
+
+import os
+
+from reflow_accounts.cli.credentials import VARIABLE, Kind, Source
+from reflow_accounts.cli.errors import CommandError, Problem
+from reflow_accounts.cli.http.server_address import is_exposed
+from reflow_accounts.cli.secret_file import belongs_to_another
+from reflow_accounts.cli.text import shell
+from reflow_accounts.contract import Code
+
+_LEAVE_OUT = "Name another file, or leave -k out."
+_WITHOUT_OPTION = "reflow doctor"
+_SAVE = {Kind.REPOSITORY: "repo", Kind.HOME: "home"}
+
+
+def login_command(server: str) -> str:
+    """Return the command that logs in at `server`; with "", the user fills in the host."""
+    return shell("reflow", "login", *_at(server or "https://HOST"))
+
+
+def cause_of(fault: CommandError, source: Source) -> str:
+    """Return why the credential of `source` cannot be used: the message without its advice."""
+    text = fault.lines[0]
+    # A path may contain what looks like the end of a sentence.
+    names = [name for name in (source.where, str(source.path)) if name in text]
+    start = max((text.index(name) + len(name) for name in names), default=0)
+    return text[:start] + text[start:].partition(". ")[0].removesuffix(".") + "."
+
+
+def unusable(source: Source, fault: CommandError, server: str, *, is_only: bool) -> tuple[str, str]:
+    """Return the cause and the command for a credential that cannot be read.
+
+    `server` is the named server or "". `is_only` says that no other source has a credential.
+    """
+    cause, path = cause_of(fault, source), source.path
+    if source.kind is Kind.VARIABLE:
+        return cause, f"unset {VARIABLE}"
+    is_file = path is not None and os.path.isfile(path)  # noqa: PTH113 (Path.is_file may raise)
+    is_locked = path is not None and is_file and not os.access(path, os.R_OK)
+    if path and (is_locked or source.kind in _SAVE) and belongs_to_another(path):
+        return cause, shell("sudo", "chown", "-h", os.geteuid(), path)
+    if is_locked:
+        return cause, shell("chmod", "600", path)
+    if source.kind is Kind.OPTION:  # any file: it may contain more than a key, so it is not replaced
+        return f"{cause} {_LEAVE_OUT}", _WITHOUT_OPTION
+    is_folder = path is not None and os.path.isdir(path)  # noqa: PTH112 (Path.is_dir may raise)
+    remove = shell("rm", *(["-r"] if is_folder else []), path)
+    if source.kind is Kind.LOGIN or is_only:
+        return cause, f"{remove} && {login_command(server)}"
+    return cause, f"{remove} && reflow keys create NAME --save {_SAVE[source.kind]}"
+
+
+def refused(source: Source, problem: Problem, server: str) -> tuple[str, str]:
+    """Return the cause and the command or page for the credential in use, which `server` refused with a 401."""
+    cause, code = cause_of(problem, source), problem.document.get("code")
+    if problem.document.get("account_kind") == "service_account":
+        return problem.lines[0], f"open {server}/account/team"
+    if code == Code.ACCOUNT_DISABLED:
+        return problem.lines[0], f"open {server}/help"
+    if source.kind is Kind.OPTION:
+        if code not in (Code.REVOKED_KEY, Code.EXPIRED_KEY) or not (source.path and source.path.is_file()):
+            return f"{cause} {_LEAVE_OUT}", _WITHOUT_OPTION
+        output = ("-o", source.path, "--force")
+        return cause, shell("reflow", "keys", "create", "NAME", *output, *_at(server))
+    before = f"unset {VARIABLE} && " if source.kind is Kind.VARIABLE else ""
+    if source.kind in _SAVE:
+        before = f"{shell('rm', source.path)} && "
+    return cause, f"{before}{login_command(server)}"
+
+
+def hidden_refused(source: Source, server: str) -> str:
+    """Return the command for a refused credential that is not in use: a key is removed, a login replaced."""
+    if source.kind is Kind.LOGIN:
+        return login_command(server)
+    return f"unset {VARIABLE}" if source.kind is Kind.VARIABLE else shell("rm", source.path)
+
+
+def _at(server: str) -> list[str]:
+    return ["--server", server, *(["--insecure"] if is_exposed(server) else [])]
