@@ -143,6 +143,28 @@ def test_login_names_a_server(terminal):
     assert Report(terminal)["credential"]["mend"] == "reflow login --server https://HOST"
 
 
+@pytest.mark.parametrize("what", ["missing", "folder"])
+@pytest.mark.parametrize("reachable", [True, False])
+def test_missing_key_file_is_a_usage_error_as_elsewhere(well, what, reachable):
+    if what == "folder":
+        (well.folder / "given").mkdir()
+    if not reachable:
+        well.environ["REFLOW_SERVER"] = "http://127.0.0.1:9"
+
+    report = Report(well, "-k", "given")
+
+    assert report.code == well.run("-k", "given", "whoami").code == 2
+    assert report["credential"]["mend"] == report["place 1"]["mend"] == "reflow doctor"
+    assert report["credential"]["detail"].startswith(f"{well.folder}/given (-k) comes first, but")
+
+
+def test_key_file_that_cannot_be_examined_is_reported(well):
+    report = Report(well, "-k", "x" * 300)
+
+    assert report.code == 2
+    assert "cannot be read (File name too long). Name another" in report["place 1"]["detail"]
+
+
 def test_missing_git_is_named(well, tmp_path):
     well.environ["PATH"] = str(tmp_path)
 

@@ -131,7 +131,7 @@ def test_missing_and_unusual_sources_are_reported(well):
     (well.folder / "reflow.key").mkdir()
     report = Report(well, "-k", "nowhere")
 
-    assert report.code == 4
+    assert report.code == 2
     assert "it does not exist" in report["place 1"]["detail"]
     assert "is a folder" in report["place 3"]["detail"]
     assert report["place 2"]["detail"] == "REFLOW_API_KEY is not set"

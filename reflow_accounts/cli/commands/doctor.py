@@ -33,8 +33,9 @@ def doctor(context: Context) -> None:
     checked, what was found, and the command that fixes it. Asks no questions and changes nothing, but sends
     each key of this server that it finds, also an unused one, and each attempt counts as a use of that key.
 
-    Exit codes: 0 when all is well, 4 when there is no credential or it is refused or cannot be used, 2 when
-    no server can be asked, 7 when it cannot be reached, and otherwise 1.
+    Exit codes: 0 when all is well, 2 when the file after -k cannot be read or no server can be asked, 4 when
+    there is no credential or it is refused or cannot be used, 7 when the server cannot be reached, and
+    otherwise 1.
     """
     examination = Examination(context)
     findings = []
@@ -74,9 +75,11 @@ class Examination:
         account = AccountChecks(Client(server, checks.credential))
         if connection.is_open and checks.credential:
             yield from account.findings()
-        if server and not connection.is_open:
+        if checks.unusable_code is Exit.USAGE:
+            self.exit_code = Exit.USAGE
+        elif server and not connection.is_open:
             self.exit_code = Exit.UNREACHABLE
-        elif not checks.found or checks.is_unusable or account.is_refused:
+        elif not checks.found or checks.unusable_code or account.is_refused:
             self.exit_code = Exit.NOT_SIGNED_IN
         elif not server:
             self.exit_code = Exit.USAGE

@@ -24,7 +24,7 @@ from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.http.server_address import is_exposed
 from reflow_accounts.cli.login.session_store import FILE as SESSIONS
 from reflow_accounts.cli.text import shell
-from reflow_accounts.contract import KEY_FILE_NAME
+from reflow_accounts.contract import KEY_FILE_NAME, Exit
 
 _ABSENT = {
     Kind.OPTION: "no -k FILE was given",
@@ -67,9 +67,10 @@ class SourceChecks:
         return fault if isinstance(fault, ServerFault) else None
 
     @property
-    def is_unusable(self) -> bool:
-        """Whether the credential in use cannot be read."""
-        return self.used is not None and self.credential is None and self.server_fault is None
+    def unusable_code(self) -> Exit | None:
+        """The exit code of a command when the credential in use cannot be read, or None."""
+        fault = self._faults.get(self.used.kind) if self.used else None
+        return fault.exit_code if fault and not self.server_fault else None
 
     def findings(self, server: str, *, may_try: bool) -> Findings:
         """Yield which credential is used, then one finding for each of the six sources.
