@@ -189,14 +189,6 @@ def test_key_that_ends_soon_is_warned_of_and_fixed(well, ada, days, state):
         assert report["expiry"]["mend"] == f"reflow keys rotate {well.key['id']}"
 
 
-def test_service_accounts_key_is_rotated_by_an_admin(there, house, crew):
-    key = crew.robot.key(expires_at=datetime.now(UTC) + timedelta(days=1))
-    there.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": key.secret}
-
-    mend = Report(there)["expiry"]["mend"]
-    assert mend == f"reflow team service-accounts keys rotate robot {key.id}"
-
-
 @pytest.mark.parametrize("by", ["key", "login"])
 def test_missing_subscription_is_an_error(terminal, house, crew, by):
     terminal.environ["REFLOW_SERVER"] = house.url

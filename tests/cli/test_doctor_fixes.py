@@ -1,11 +1,12 @@
 """`reflow doctor`: the cause and the fix of a problem agree, and the fix works as printed."""
 
 import shlex
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.cli.doctor_report import Report
-from tests.cli.folders import git, key_file, repository
+from tests.cli.folders import git, key_file, login, repository, secret_in
 from tests.cli.secrets_for_tests import made_up_key
 
 pytestmark = pytest.mark.postgresql_later
@@ -184,3 +185,43 @@ def test_unreadable_repository_is_shown_with_its_status(keyed):
 
     assert row["detail"].endswith(f"{keyed.folder}: git does not read it")
     assert row["mend"] == f"git -C {keyed.folder} status"
+
+
+def test_named_key_file_is_rotated_where_it_is(well, ada):
+    end = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    key = ada.new_key()
+    ada.ask("PATCH", f"/keys/{key['id']}", {"expires_at": end})
+    file = key_file(well.folder / "soon.key", key["secret"])
+    (well.folder / ".gitignore").write_text("*.key\n")
+    server = well.environ.pop("REFLOW_SERVER")
+
+    row = Report(well, "-k", "soon.key", "--server", server)["expiry"]
+
+    assert row["mend"] == f"reflow keys rotate {key['id']} -k soon.key --server {server}"
+    assert well.run(*words_of(row["mend"])).code == 0
+    assert file.read_text().strip() != key["secret"]
+
+
+@pytest.mark.parametrize("place", ["repo", "home", "file", "variable"])
+def test_admin_rotates_the_key_of_a_service_account(terminal, house, crew, place):
+    crew.other_team()
+    key = crew.robot.key(expires_at=datetime.now(UTC) + timedelta(days=1))
+    file = {
+        "repo": repository(terminal.folder) / "reflow.key",
+        "home": terminal.home / ".reflow" / "api.key",
+        "file": terminal.folder / "ci.key",
+    }.get(place)
+    if file:
+        key_file(file, f"# server: {house.url}\n{key.secret}")
+    else:
+        terminal.environ |= {"REFLOW_API_KEY": key.secret, "REFLOW_SERVER": house.url}
+    login(terminal.home, house.url, crew.admin.session())
+
+    row = Report(terminal, *(["-k", "ci.key"] if place == "file" else []))["expiry"]
+
+    assert "it belongs to a service account, so an Admin of the team rotates it" in row["detail"]
+    outcome = terminal.run(*words_of(row["mend"]))
+    assert outcome.code == 0, outcome.everything
+    new = secret_in(file) if file else outcome.stdout.strip()
+    assert new.startswith("rfk_")
+    assert new != key.secret

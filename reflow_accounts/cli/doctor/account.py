@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from reflow_accounts.cli.doctor.connection import SOON
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
-from reflow_accounts.cli.doctor.fixes import refused
+from reflow_accounts.cli.doctor.fixes import refused, service_account_rotation
 from reflow_accounts.cli.errors import CommandError, Problem
 from reflow_accounts.cli.http.client import Client, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, service_account_owner
@@ -60,10 +60,11 @@ def _listed(client: Client, path: str, *query: tuple[str, str]) -> list[dict[str
 
 
 class AccountChecks:
-    """Asks the server about the credential of `client`."""
+    """Asks the server about the credential of `client`; `options` name it and the server in commands to show."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, options: list[str]) -> None:
         self.client = client
+        self.options = options
         self.is_refused = False
         self._me: dict[str, Any] = {}
 
@@ -75,7 +76,7 @@ class AccountChecks:
             yield from self._refused(problem)
             return
         except CommandError as fault:
-            yield error("accepted", fault.lines[0], "reflow doctor")
+            yield error("accepted", fault.lines[0], self._command("doctor"))
             return
         by = as_object(self._me.get("authenticated_by"))
         key = f", key {clean(by.get('name'))}" if by.get("type") == "key" else ""
@@ -88,7 +89,12 @@ class AccountChecks:
 
     def keys(self) -> list[KnownKey]:
         """Return the keys that the server lists, also revoked ones; none when the server refuses."""
-        return list(known_keys(self.client, self._me))
+        keys = known_keys(self.client, self._me)
+        options = f" {shell(*self.options)}" if self.options else ""
+        return [key._replace(revoke_command=f"{key.revoke_command}{options}") for key in keys]
+
+    def _command(self, *words: object) -> str:
+        return shell("reflow", *words, *self.options)
 
     def _refused(self, problem: Problem) -> Findings:
         code = problem.document.get("code")
@@ -99,7 +105,7 @@ class AccountChecks:
         self.is_refused = problem.status == 401
         credential = self.client.credential
         if not self.is_refused or credential is None:
-            yield error("accepted", problem.lines[0], "reflow doctor")
+            yield error("accepted", problem.lines[0], self._command("doctor"))
             return
         cause, mend = refused(credential.source, problem, self.client.server)
         yield error("accepted", cause, mend)
@@ -117,20 +123,24 @@ class AccountChecks:
             key = {"expires_at": "unknown"}
         ends = time_in(key, "expires_at")
         if ends is None and key.get("expires_at"):
-            yield warning("expiry", "the server does not say when the key ends", "reflow keys list --json")
-            return
-        if ends is None:
+            mend = self._command("keys", "list", "--json")
+            yield warning("expiry", "the server does not say when the key ends", mend)
+        elif ends is None:
             yield ok("expiry", "the key does not end by itself")
-            return
-        if ends - datetime.now(UTC) >= SOON:
+        elif ends - datetime.now(UTC) >= SOON:
             yield ok("expiry", f"the key ends on {ends:%Y-%m-%d}")
-            return
-        user = as_object(self._me.get("user"))
-        command = ["reflow", "keys", "rotate"]
-        if user.get("kind") != "person":
-            command = ["reflow", "team", "service-accounts", "keys", "rotate", clean(user.get("name"))]
-        yield warning(
-            "expiry", f"the key ends at {minute_in(key, 'expires_at')}", shell(*command, key.get("id"))
+        else:
+            yield self._ends_soon(key)
+
+    def _ends_soon(self, key: dict[str, Any]) -> Finding:
+        detail = f"the key ends at {minute_in(key, 'expires_at')}"
+        credential = self.client.credential
+        if credential is None or as_object(self._me.get("user")).get("kind") == "person":
+            return warning("expiry", detail, self._command("keys", "rotate", key.get("id")))
+        return warning(
+            "expiry",
+            f"{detail}; it belongs to a service account, so an Admin of the team rotates it",
+            service_account_rotation(credential.source, self._me, key.get("id"), self.client.server),
         )
 
     def _inactive(self) -> Finding:

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import VARIABLE, Kind, Source
 from reflow_accounts.cli.errors import CommandError, Problem
+from reflow_accounts.cli.http.client import as_object, objects_in
 from reflow_accounts.cli.http.server_address import is_exposed
 from reflow_accounts.cli.secret_file import belongs_to_another
-from reflow_accounts.cli.text import shell
+from reflow_accounts.cli.text import clean, shell
 from reflow_accounts.contract import Code
 
 _LEAVE_OUT = "Name another file, or leave -k out."
 _WITHOUT_OPTION = "reflow doctor"
 _SAVE = {Kind.REPOSITORY: "repo", Kind.HOME: "home"}
+
+
+def given_options(context: Context) -> list[str]:
+    """Return the options of this run that choose the credential and its server, to repeat in other commands."""
+    options = ["-k", context.key_file] if context.key_file is not None else []
+    options += ["--server", context.server_option] if context.server_option is not None else []
+    options += ["--as", context.place] if context.place else []
+    return [*options, *(["--insecure"] if context.insecure else [])]
 
 
 def login_command(server: str) -> str:
@@ -76,6 +87,21 @@ def hidden_refused(source: Source, server: str) -> str:
     if source.kind is Kind.LOGIN:
         return login_command(server)
     return f"unset {VARIABLE}" if source.kind is Kind.VARIABLE else shell("rm", source.path)
+
+
+def service_account_rotation(source: Source, me: dict[str, Any], key_id: object, server: str) -> str:
+    """Return the command with which an Admin rotates the key of a service account, where the key is kept.
+
+    `me` is the answer of GET /me to the key. The key of a service account may not manage keys, so the
+    command uses a login. It prints the new key when the old one is in no file.
+    """
+    name, teams = clean(as_object(me.get("user")).get("name")), objects_in(me.get("teams"))
+    command = ["reflow", "team", "service-accounts", "keys", "rotate", name, key_id]
+    team = ["--team", teams[0].get("id")] if teams else []
+    target: list[object] = ["--save", _SAVE[source.kind]] if source.kind in _SAVE else []
+    if source.kind is Kind.OPTION and source.path and source.path.is_file():
+        target = ["-o", source.path]
+    return shell(*command, "--as", "login", *_at(server), *team, *target, *(["--force"] if target else []))
 
 
 def _at(server: str) -> list[str]:
