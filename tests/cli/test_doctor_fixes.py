@@ -187,6 +187,15 @@ def test_unreadable_repository_is_shown_with_its_status(keyed):
     assert row["mend"] == f"git -C {keyed.folder} status"
 
 
+def test_last_possible_end_is_shown(well, ada):
+    ada.ask("PATCH", f"/keys/{well.key['id']}", {"expires_at": "9998-12-31T12:00:00Z"})
+
+    report = Report(well)
+
+    assert report["expiry"]["detail"] == "the key ends on 9998-12-31"
+    assert report.code == 0
+
+
 def test_named_key_file_is_rotated_where_it_is(well, ada):
     end = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     key = ada.new_key()
