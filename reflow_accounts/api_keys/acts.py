@@ -46,8 +46,9 @@ def addresses_for(owner: User) -> list[str]:
 
 def mail_owner(key: ApiKey, kind: str, **data: Any) -> None:
     """Post a mail of this kind about a key to its owner, with the names of both and the hint of the key."""
+    owner = {"owner": key.user.full_name, "is_account": not key.user.is_person}
     for address in addresses_for(key.user):
-        post(kind, address, key=key.name, hint=key.recognisable, owner=key.user.full_name, **data)
+        post(kind, address, key=key.name, hint=key.recognisable, **owner, **data)
 
 
 def report_creation(

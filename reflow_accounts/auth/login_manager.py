@@ -106,12 +106,15 @@ def waiting_user() -> User | None:
 
 def ask_to_log_in() -> Response:
     """Redirect to the log-in page, and back to this page after login; a form that htmx sent keeps its content."""
+    had_session = was_signed_in()
+    if had_session:
+        # Otherwise another tab may be logging in with this cookie: it holds its CSRF token and its pending login.
+        session.clear()
     if htmx.is_htmx() and request.method == "POST":
-        session.clear()
         return error_handlers.old_session(401)
-    if was_signed_in() or htmx.is_htmx():
-        session.clear()
-        flash("Your session ended. Log in to continue.", "session")
+    if had_session or htmx.is_htmx():
+        end = "." if request.method == "GET" else ", and nothing was changed."
+        flash(f"Your session ended{end} Log in to continue.", "session")
     address = url_for("public.auth.login", next=current_page())
     return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
 

@@ -42,7 +42,9 @@ class InviteForm(Form):
             elif place:
                 line = self.lines[int(place)].strip()
                 quoted = line if len(line) <= 60 else f"{line[:60]}…"
-                sentences.append(f"Line {int(place) + 1}, “{quoted}”: {sentence}")
+                # Some sentences begin with the address.
+                where = "" if sentence.startswith(f"{line} ") else f", “{quoted}”"
+                sentences.append(f"Line {int(place) + 1}{where}: {sentence}")
             else:
                 sentences.append(sentence)
         if sentences:

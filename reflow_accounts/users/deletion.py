@@ -57,7 +57,7 @@ def delete_account(user: User, password: str, hasher: PasswordHasher, *, client:
     Raises ValidationFailed for a wrong password, and Conflict while a team needs the user as its Admin.
     """
     if not hasher.matches(password, user.password_hash):
-        raise ValidationFailed(password="Password is not correct")  # noqa: S106  # pragma: allowlist secret
+        raise ValidationFailed(password="This is not your password")  # noqa: S106  # pragma: allowlist secret
     # The same lock order as in changes to the members of a team.
     lock_teams_of(user)
     forget_invitations_of(user.email)

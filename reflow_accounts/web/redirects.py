@@ -40,7 +40,7 @@ def requested_page() -> str | None:
 
 
 def current_page() -> str | None:
-    """Return the path of the page in the browser: for an htmx request, that of the page that sent it."""
+    """Return the path of the page in the browser: for a form or an htmx request, that of the page that sent it."""
     shown = request.headers.get("HX-Current-URL")
     if shown:
         try:
@@ -48,7 +48,16 @@ def current_page() -> str | None:
         except ValueError:
             return None
         return _page_of(parts.path, parts.query)
-    return requested_page() if request.method == "GET" else None
+    return requested_page() if request.method == "GET" else previous_page()
+
+
+def previous_page() -> str | None:
+    """Return the path of the page of ours that sent this request, as its Referer says, or None."""
+    try:
+        parts = urlsplit(request.referrer or "")
+    except ValueError:
+        return None
+    return _page_of(parts.path, parts.query) if parts.netloc == request.host else None
 
 
 def _page_of(path: str, query: str) -> str | None:

@@ -26,7 +26,7 @@
   // unless the opener has data-stays. The opener may have been swapped, so elements are found by id.
   let opener = null;
   const focusAfter = (isDone) => {
-    const back = opener && (!isDone || "stays" in opener.dataset) && byId(opener.id);
+    const back = opener && (!isDone || "stays" in opener.dataset) && (opener.isConnected ? opener : byId(opener.id));
     const section = opener?.closest("section")?.getAttribute("aria-labelledby");
     (back || (section && byId(section)) || byId("heading"))?.focus();
   };
@@ -76,6 +76,7 @@
     const part = detail.ctx?.target?.id && byId(detail.ctx.target.id);
     if (part?.id === "main") modal.replaceChildren();
     enhance();
+    dialog()?.querySelector("[aria-invalid]")?.focus();
     // The button was removed with its row: focus the heading of its section, or of the page.
     if (document.activeElement === document.body) (copyButton() || byId(part?.getAttribute("aria-labelledby") || "heading"))?.focus();
     // A form of an old session, which keeps what was typed, gets the token of the session of now.
@@ -113,8 +114,7 @@
       await navigator.clipboard.writeText(field.value);
       saved(form, "Copied", dataset.copy);
     } catch {
-      field.focus();
-      field.select();
+      field.focus(); field.select();
       form.querySelector("[data-status]").textContent = FALLBACK;
     }
   };

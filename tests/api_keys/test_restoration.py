@@ -122,6 +122,7 @@ def test_of_restorations_at_once_one_is_done_and_mailed(cast, api, mailbox):
     [message] = mailbox.deliver()
     assert message["Subject"] == "The API key CI was restored"
     assert "3 requests with it were refused" in text_of(message)
+    assert "See the keys: http://127.0.0.1:5000/account/api-keys" in text_of(message).splitlines()
 
 
 def test_key_is_restored_from_the_note_without_javascript(cast, client, api):

@@ -70,6 +70,33 @@ def test_htmx_without_a_session_is_sent_to_the_log_in_page(cast, client):
     assert answer.headers["HX-Redirect"] == "/login?next=/account/api-keys"
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_tab_of_an_ended_session_leaves_the_log_in_of_another_tab_alone(cast, client, method):
+    cast.ada.sign_in(client)
+    client.submit(client.page("/account/profile"), "/logout")
+    page = client.page("/login")
+    client.open("/account/api-keys/new", method=method, headers={"HX-Request": "true"})
+    answer = client.submit(page, "/login", email=cast.ada.email, password=cast.ada.password)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/profile")
+
+
+@pytest.mark.parametrize(
+    ("referer", "next_page"),
+    [
+        ("http://localhost/account/team?cursor=c1", "?next=/account/team?cursor%3Dc1"),
+        ("http://elsewhere.example/account/team", ""),
+        ("http://localhost//elsewhere.example", ""),
+        ("http://[", ""),
+        ("", ""),
+    ],
+)
+def test_form_without_a_session_leads_back_to_its_page(cast, client, referer, next_page):
+    cast.ada.sign_in(client)
+    client.set_cookie("reflow", "of an ended session")
+    answer = client.post("/account/profile", headers={"Referer": referer} if referer else {})
+    assert answer.headers["Location"] == f"/login{next_page}"
+
+
 def test_form_of_htmx_without_a_session_keeps_what_was_typed(cast, client):
     answer = client.post("/account/api-keys", headers={"HX-Request": "true"})
     assert (answer.status_code, answer.headers.get("HX-Redirect")) == (401, None)

@@ -46,6 +46,16 @@ def test_empty_name_is_explained_at_the_focused_field(page: Page) -> None:
     expect(field).to_be_focused()
 
 
+def test_missing_day_is_explained_at_the_focused_field(page: Page) -> None:
+    page.get_by_role("button", name="Create New API Key").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("until when")
+    page.get_by_label("Expires").select_option(label="On a date")
+    page.get_by_role("button", name="Create key").click()
+    field = page.get_by_label("Last day")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_be_focused()
+
+
 def test_taken_name_is_refused_in_any_case(page: Page) -> None:
     create_key(page, "Deploy")
     page.get_by_role("checkbox", name="I have saved this key").check()

@@ -187,6 +187,10 @@ def test_member_leaves(app, cast, client):
     page = client.page("/account/team")
     assert "You left Acme." in page.text
     assert "You are not in a team" in page.text
+    for path in ("/account/api-keys", "/account/api-keys/new"):
+        answer = client.get(path).text
+        assert "Ask an Admin of your team to invite" in answer
+        assert "subscription is inactive" not in answer
     assert rows.acts(app)[-1] == ("member.left", "Ben Cole", "Ben Cole (Edit)")
     assert leave(client, cast.acme).status_code == 404
 

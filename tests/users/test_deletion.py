@@ -97,7 +97,7 @@ def test_without_the_password_nothing_is_deleted(app, cast, client, password):
     cast.nina.sign_in(client)
     answer = delete(client, password)
     assert answer.status_code == 422
-    assert "Password is not correct" in answer.text
+    assert "This is not your password" in answer.text
     assert "Error: Delete account" in answer.text
     assert client.get("/account/profile").status_code == 200
     assert "account.deleted" not in [action for action, *_ in rows.acts(app)]

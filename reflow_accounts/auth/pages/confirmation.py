@@ -11,7 +11,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import RateLimited, ValidationFailed
 from reflow_accounts.web import htmx
 from reflow_accounts.web.csrf import SAFE_METHODS
-from reflow_accounts.web.redirects import local_path, requested_page
+from reflow_accounts.web.redirects import local_path, previous_page, requested_page
 
 blueprint = Blueprint("confirmation", __name__)
 
@@ -34,6 +34,7 @@ def ask(needed: ProofNeeded) -> Response:
     action = request.full_path.rstrip("?")
     if request.method in SAFE_METHODS:
         action = url_for("account.confirmation.confirm", next=requested_page())
+    before = previous_page()  # after a wrong proof this page itself
     # A proof for a partial update is asked for in a dialog; the action then answers with a whole page.
     frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if htmx.opens_dialog() else {}
     page = render_template(
@@ -41,6 +42,7 @@ def ask(needed: ProofNeeded) -> Response:
         form=form,
         action=action,
         carried=_carried(),
+        back=before if before and before != request.path else url_for("public.auth.home"),
         goes_on_in_dialog=htmx.is_dialog(),
         has_app=second_factor.is_on(current_user()),
         has_passkeys=bool(passkeys.passkeys_of(current_user())),

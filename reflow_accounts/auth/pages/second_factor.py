@@ -22,7 +22,7 @@ from reflow_accounts.web.request_info import client
 _QUIET_ZONE = 4
 
 blueprint = Blueprint("second_factor", __name__, url_prefix="/security")
-WRONG_PASSWORD = "The password is not correct"  # noqa: S105  # pragma: allowlist secret
+WRONG_PASSWORD = "This is not your password"  # noqa: S105  # pragma: allowlist secret
 Answer = str | AnyResponse | tuple[str, int]
 
 

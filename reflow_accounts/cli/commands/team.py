@@ -116,8 +116,9 @@ def _refused_addresses(problem: dict[str, Any], emails: tuple[str, ...]) -> list
         if name != "emails":
             return []
         index = int(number) if number.isdecimal() and len(number) < 5 else len(emails)
-        address = f"{clean(emails[index])}: " if index < len(emails) else ""
-        lines.append(f"  {address}{error.get('message')}")
+        address = clean(emails[index]) if index < len(emails) else ""
+        message = str(error.get("message"))
+        lines.append(f"  {message}" if message.startswith(address) else f"  {address}: {message}")
     return lines
 
 
