@@ -14,7 +14,7 @@ DEFAULT_LIMIT = 50
 HIGHEST_LIMIT = 200
 HIGHEST_NUMBER = 10**18 - 1
 NOT_A_CURSOR = "Use the next_cursor of the page before, unchanged"
-NO_SUCH_ENTRY = "There is no entry with the id of after in the list."
+NO_SUCH_ENTRY = "No entry of this list has the id that is given as after."
 # Prefix of cursors, so that a plain number is not accepted as one.
 _MARK = "c"
 _NUMBER, _DOT = "[0-9]{1,18}", r"\."
