@@ -3,10 +3,11 @@
 import pytest
 from sqlalchemy import select
 
+from reflow_accounts.api_keys import changes
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.database import db, now
 from tests import factories
-from tests.factories import Person
+from tests.factories import CLIENT, Issued, Person
 from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in
@@ -40,7 +41,8 @@ def test_no_page_is_wider_than_its_window(
     assert wide == []
 
 
-# Texts in `main` that leave their card, button or window, and buttons whose words are broken.
+# Texts in `main` that leave their card, button or window, buttons that leave their card, and buttons and names whose
+# words are broken.
 CUT_OFF = """() => {
   const found = [], range = document.createRange();
   const texts = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
@@ -50,22 +52,31 @@ CUT_OFF = """() => {
     range.selectNodeContents(text);
     const box = place.closest(".card, .btn") || document.body, edge = box.getBoundingClientRect();
     const lines = [...range.getClientRects()];
-    const isBroken = box.matches(".btn") && lines.length > words.split(/\\s+/).length;
+    const isBroken = place.closest(".btn, .name") && lines.length > words.split(/\\s+/).length;
     const isOut = lines.some((line) => line.right > edge.right + 1 || line.bottom > edge.bottom + 1);
     if (isBroken || isOut) found.push(words);
+  }
+  for (const button of document.querySelectorAll(".card button")) {
+    const edge = button.closest(".card").getBoundingClientRect();
+    if (button.getBoundingClientRect().right > edge.right) found.push(button.ariaLabel || button.innerText);
   }
   return found;
 }"""
 
 
-def test_phone_cuts_off_no_text(open_page: OpenPage, live: LiveServer, member: Person) -> None:
-    key = member.key()
+def add_long_use(live: LiveServer, key: Issued) -> None:
+    """Record a refused request whose path, address and client are long."""
     with live.app.app_context():
         row = db.session.scalars(select(ApiKey).where(ApiKey.public_id == key.id)).one()
         facts = {"method": "GET", "path": f"/{'x' * 90}", "address": "2001:db8:85a3:8d3:1319:8a2e:370:7348"}
         facts |= {"user_agent": "python-requests/2.32.3 (a long name)", "outcome": "not_found", "status": 404}
         db.session.add(Use(key_id=row.id, at=now(), **facts))
         db.session.commit()
+
+
+def test_phone_cuts_off_no_text(open_page: OpenPage, live: LiveServer, member: Person) -> None:
+    key = member.key()
+    add_long_use(live, key)
     group = factories.team(live.app, "W" * 80, member)
     page = open_page(viewport={"width": 360, "height": 740}, has_touch=True)
     log_in(page, member.email)
@@ -84,3 +95,29 @@ def test_phone_cuts_off_no_text(open_page: OpenPage, live: LiveServer, member: P
     page.goto("/account/api-keys")
     cut["/account/api-keys"] = page.evaluate(CUT_OFF)
     assert {path: texts for path, texts in cut.items() if texts} == {}
+
+
+def test_no_window_cuts_off_a_column(open_page: OpenPage, live: LiveServer, member: Person) -> None:
+    staff = factories.person(live.app, is_staff=True)
+    factories.team(live.app, f"Team of {staff.full_name}", staff, active=True)
+    key = staff.key()
+    add_long_use(live, key)
+    with live.app.app_context():
+        row = db.session.scalars(select(ApiKey).where(ApiKey.public_id == key.id)).one()
+        changes.rotate(row, by=staff.row(), client=CLIENT)
+        db.session.commit()
+    page = open_page()
+    log_in(page, staff.email)
+    cut = {}
+    for path, shown in (
+        ("/account/activity", "404 not found"),
+        ("/account/api-keys", "works until"),
+        (f"/support?q={member.full_name}", "Deactivate"),
+        (f"/support?q={staff.full_name}", "You belong to this team"),
+    ):
+        page.goto(path)
+        page.get_by_text(shown).first.wait_for()
+        for width in (320, 680, 700, 768, 860, 960, 1024):
+            page.set_viewport_size({"width": width, "height": 800})
+            cut[path, width] = page.evaluate(CUT_OFF)
+    assert {place: texts for place, texts in cut.items() if texts} == {}
