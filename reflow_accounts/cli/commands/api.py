@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import re
 import shutil
 import sys
+from email.message import Message
+from errno import EBADF
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
@@ -16,13 +20,16 @@ from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import credential_of
 from reflow_accounts.cli.errors import CommandError, Problem, UnexpectedAnswer, UsageFault
 from reflow_accounts.cli.http.client import LARGEST_PAGE, Client
+from reflow_accounts.cli.http.files import is_file
+from reflow_accounts.cli.http.transport import Download
 from reflow_accounts.cli.options import common_options, pass_context
-from reflow_accounts.cli.output import document, result, say
+from reflow_accounts.cli.output import document, is_terminal, result, say
 from reflow_accounts.cli.text import clean, redacted
 from reflow_accounts.contract import API_PREFIX
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _WITH_BODY = ("POST", "PUT", "PATCH")
+_FILE_PATH = "/activity/export"  # answers with a file
 _HEADER_NAME = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.1
 _OWN_HEADERS = ("authorization", "connection", "content-length", "host", "transfer-encoding")
 
@@ -104,27 +111,24 @@ def api(
 
     METHOD is GET unless it is given. PATH is /me, me or /api/v1/me. Fields become a JSON object for POST, PUT
     and PATCH, and the query for GET and DELETE, or of any request with --input. A refusal prints the problem
-    document; the exit code depends on its status.
+    document; the exit code depends on its status. A file (/activity/export) is printed as it is.
     """
     method, path = _method_and_path(words)
     if paginate and (method != "GET" or include):
         raise UsageFault("--paginate goes with GET alone, and not with --include.")
-    if field and jq:
-        raise UsageFault("Use --field or --jq, not both.")
     fields = [*map(_text_field, texts), *map(_json_field, values)]
     body = _content_of(input_file, method) if input_file is not None else None
     request = _request(method, _target(path, context), fields, body, dict(map(_header, headers)))
-    if jq:
-        find_jq()
+    reader = _json_reader(request.path, field, jq, paginate)
     client = context.client()
     try:
-        answer = _all_pages(client, request) if paginate else _answer(client, request, include)
+        answer = _all_pages(client, request) if paginate else _answer(client, request, include, reader)
     except Problem as problem:
         document(problem.document)
         raise
-    if field:
+    if field is not None:
         print_field(answer, field)
-    elif jq:
+    elif jq is not None:
         filter_with_jq(answer, jq)
     elif answer is not None:
         document(answer)
@@ -132,6 +136,19 @@ def api(
         raise CommandError(
             f"The list goes on after {len(answer['items'])} items. Go on with -f cursor= and the next_cursor."
         )
+
+
+def _json_reader(path: str, field: str | None, jq: str | None, paginate: bool) -> str:
+    """Return the name of the option that needs JSON as the answer, or "". Raises UsageFault."""
+    if field is not None and jq is not None:
+        raise UsageFault("Use --field or --jq, not both.")
+    if jq is not None:
+        find_jq()
+    given = {"--field": field is not None, "--jq": jq is not None, "--paginate": paginate}
+    option = next((name for name, is_given in given.items() if is_given), "")
+    if option and path.partition("?")[0] == _FILE_PATH:
+        raise UsageFault(f"{option} needs JSON, and {_FILE_PATH} answers with a file. Leave {option} out.")
+    return option
 
 
 class Request(NamedTuple):
@@ -184,13 +201,47 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _answer(client: Client, request: Request, include: bool) -> Any:
-    reply = client.send(request.method, request.path, request.query, request.body, request.headers)
+def _answer(client: Client, request: Request, include: bool, reader: str) -> Any:
+    """Return the JSON of the answer (None for nothing), or print the file that it is and return None."""
+    file = _printed_file(client, include, reader)
+    reply = client.send(request.method, request.path, request.query, request.body, request.headers, file)
+    if is_file(reply):
+        return None
     if include:
-        # Redacted: a server may repeat our secret in a header.
-        for line in (reply.status_line, *map(": ".join, reply.headers.items()), ""):
-            result(redacted(clean(line)))
+        _print_head(reply.status_line, reply.headers)
     return client.read(reply)
+
+
+def _print_head(status_line: str, headers: Message) -> None:
+    # Redacted: a server may repeat our secret in a header.
+    for line in (status_line, *map(": ".join, headers.items()), ""):
+        result(redacted(clean(line)))
+
+
+def _printed_file(client: Client, include: bool, reader: str) -> Download:
+    """Return the download that prints a file: its bytes, or on a terminal with control characters escaped.
+
+    It raises OSError, and CommandError when the option `reader` needs JSON.
+    """
+    on_terminal = is_terminal(sys.stdout)
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
+
+    def begin(headers: Message) -> None:
+        if reader:
+            raise CommandError(
+                f"The answer is a file ({headers.get_content_type()}), not JSON. Leave {reader} out."
+            )
+        if sys.stdout is None:  # closed before the start
+            raise OSError(EBADF, "there is no stdout")
+        client.repeats = False  # what is printed cannot be taken back
+        if include:
+            _print_head("HTTP/1.1 200 OK", headers)  # only such an answer begins a download
+
+    def write(piece: bytes) -> None:
+        text = "\n".join(map(clean, decoder.decode(piece).split("\n"))) if on_terminal else piece
+        click.echo(text, nl=False)
+
+    return Download(begin, write)
 
 
 def _all_pages(client: Client, request: Request) -> dict[str, Any]:

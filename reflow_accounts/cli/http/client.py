@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
 from math import isfinite
 from typing import Any
 
@@ -18,6 +18,7 @@ from reflow_accounts.cli.http.errors import (
     not_reflow,
     redirected,
 )
+from reflow_accounts.cli.http.files import exchange_file, is_file
 from reflow_accounts.cli.http.retry import retry_after, with_retries
 from reflow_accounts.cli.http.transport import Download, Reply, exchange
 from reflow_accounts.cli.http.user_agent import user_agent
@@ -74,6 +75,8 @@ class Client:
     def __init__(self, server: str, credential: Credential | None = None) -> None:
         self.server = server
         self.credential = credential
+        # Whether a GET that failed for a moment is repeated.
+        self.repeats = True
         # The start of a series of requests: the spinner counts the time of all of them.
         self._since: float | None = None
 
@@ -96,7 +99,8 @@ class Client:
     ) -> Reply:
         """Return the response of any status, after the retries. Raises Unreachable.
 
-        A `body` of bytes is sent as it is, any other as JSON. `download` takes the content of a 200.
+        A `body` of bytes is sent as it is, any other as JSON. `download` takes the content of a file, which is
+        not in the response, and its OSErrors are raised.
         """
         import json
         from urllib.parse import urlencode
@@ -117,10 +121,13 @@ class Client:
             headers["Authorization"] = f"Bearer {self.credential.secret}"
 
         def attempt() -> Reply:
-            with nullcontext() if download else Spinner(self.server, self._since):
-                return exchange(url, method, headers, content, download)
+            with ExitStack() as waiting:
+                waiting.enter_context(Spinner(self.server, self._since))
+                if download:
+                    return exchange_file(url, method, headers, content, download, waiting.close)
+                return exchange(url, method, headers, content)
 
-        reply = with_retries(attempt, method, self.server)
+        reply = with_retries(attempt, method, self.server, lambda: self.repeats)
         if self.credential and (end := reply.headers.get(KEY_EXPIRES_HEADER)):
             from reflow_accounts.cli.keys.expiry import warn_of_end
 
@@ -128,10 +135,14 @@ class Client:
         return reply
 
     def download(self, path: str, query: Query, download: Download) -> None:
-        """Give the content of a file of the API to `download` while it arrives. Raises as `ask` does."""
+        """Give the content of a file of the API to `download` while it arrives.
+
+        A download that broke off begins again. Raises as `ask` does, and OSErrors of `download`.
+        """
         reply = self.send("GET", path, query, download=download)
-        if reply.status != 200:
+        if not is_file(reply):
             self.read(reply)
+            raise UnexpectedAnswer(not_reflow(self.server, "no file"))
 
     def read(self, reply: Reply) -> Any:
         """Return the JSON in a response (None for 204). Raises Problem and Unreachable as `ask` does."""

@@ -26,11 +26,14 @@ _TEMPORARY = (_TOO_MANY, 502, 503, 504)
 _LONGEST_NUMBER = 9  # digits
 
 
-def with_retries(send: Callable[[], Reply], method: str, server: str) -> Reply:
+def with_retries(
+    send: Callable[[], Reply], method: str, server: str, may_repeat: Callable[[], bool]
+) -> Reply:
     """Return the reply of `send`. Raises Unreachable.
 
     A GET or HEAD is repeated twice after the status 429, 502, 503 or 504 and when the connection was refused
-    or broke off; any other request may have had an effect. Each delay is announced on stderr.
+    or broke off, if `may_repeat` still allows it; any other request may have had an effect. Each delay is
+    announced on stderr.
     """
     left: float = LONGEST_WAIT
     for attempt in range(MOST_REPEATS + 1):
@@ -38,12 +41,12 @@ def with_retries(send: Callable[[], Reply], method: str, server: str) -> Reply:
         try:
             reply = send()
         except Unreachable as fault:
-            seconds = None if is_last or not fault.is_brief else _backoff(attempt)
-            if seconds is None:
+            if is_last or not fault.is_brief or not may_repeat():
                 raise
+            seconds: float = _backoff(attempt)
             why = "cannot be reached just now"
         else:
-            if is_last or reply.status not in _TEMPORARY:
+            if is_last or reply.status not in _TEMPORARY or not may_repeat():
                 return reply
             asked_for = retry_after(reply.headers)
             seconds = _backoff(attempt) if asked_for is None else asked_for
