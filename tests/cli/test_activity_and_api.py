@@ -172,6 +172,17 @@ def test_one_field_is_printed(keyed, field, text):
     assert outcome.stdout == (f"{text}\n" if text else "")
 
 
+@pytest.mark.parametrize("field", ["", "."])
+def test_field_without_a_name_is_refused(here, listener, field):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+
+    outcome = here.run("api", "/me", "--field", field)
+
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "--field takes the name of a field, such as user.name." in outcome.stderr
+    assert listener.asked == []
+
+
 @pytest.mark.skipif(shutil.which("jq") is None, reason="there is no jq here")
 @pytest.mark.parametrize(
     ("expression", "printed"),

@@ -142,6 +142,8 @@ def _json_reader(path: str, field: str | None, jq: str | None, paginate: bool) -
     """Return the name of the option that needs JSON as the answer, or "". Raises UsageFault."""
     if field is not None and jq is not None:
         raise UsageFault("Use --field or --jq, not both.")
+    if field is not None and not field.strip("."):
+        raise UsageFault("--field takes the name of a field, such as user.name.")
     if jq is not None:
         find_jq()
     given = {"--field": field is not None, "--jq": jq is not None, "--paginate": paginate}
