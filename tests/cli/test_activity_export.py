@@ -3,7 +3,14 @@
 import csv
 import json
 import os
+import resource
 import stat
+
+import pytest
+
+from tests.cli.fake_clock import without_sleep
+from tests.cli.secrets_for_tests import made_up_key
+from tests.helpers.faulty_proxy import says, says_raw
 
 
 def test_export_is_written_and_checked(keyed, ada, tmp_path):
@@ -35,8 +42,8 @@ def test_export_replaces_a_file_only_with_force(keyed, tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("mine")
     refused = keyed.run("activity", "--event", "requests", "--export", str(file))
-    assert (refused.code, file.read_text()) == (2, "mine")
-    assert "--force" in refused.stderr
+    assert (refused.code, file.read_text()) == (1, "mine")
+    assert f"{file} exists already. Use --force to replace it." in refused.stderr
     assert keyed.run("activity", "--event", "requests", "--export", str(file), "--force").code == 0
     with file.open(newline="", encoding="utf-8") as lines:
         assert {line["Event"] for line in csv.DictReader(lines)} <= {"API key used", "API key refused"}
@@ -53,3 +60,98 @@ def test_export_that_fails_leaves_no_file(keyed, tmp_path):
         keyed.run("-k", str(tmp_path / "no.key"), "activity", "--export", str(tmp_path / "x.csv")).code == 2
     )
     assert not (tmp_path / "x.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--export", "a.csv", "--limit", "3"), "--export writes all lines to a file. Leave --limit out."),
+        (("--export", "a.csv", "--limit", "50"), "Leave --limit out."),
+        (("--export", "a.csv", "--follow"), "Leave --follow out."),
+        (("--export", "a.csv", "--json"), "Leave --json out."),
+        (("--force",), "--force goes with --export FILE. Add --export, or leave --force out."),
+        (("--export", ""), "--export takes the name of a file, such as activity.jsonl."),
+        (("--export", "-"), "--export writes to a file. For stdout, use reflow api /activity/export."),
+        (("--export", "."), ". is a folder. Name a file in it: activity.jsonl"),
+        (
+            ("--export", "my logs", "--force"),
+            "my logs is a folder. Name a file in it: 'my logs/activity.jsonl'",
+        ),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(here, listener, words, told):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    (here.folder / "my logs").mkdir()
+
+    outcome = here.run("activity", *words)
+
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert told in outcome.stderr
+    assert listener.asked == []
+    assert [path.name for path in here.folder.iterdir()] == ["my logs"]
+
+
+def test_pipe_is_not_replaced(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    os.mkfifo(pipe := here.folder / "pipe")
+
+    outcome = here.run("activity", "--export", "pipe", "--force")
+
+    assert (outcome.code, pipe.is_fifo()) == (1, True)
+    assert "pipe is not a plain file. Choose another name." in outcome.stderr
+
+
+def test_link_is_replaced_only_with_force(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.says_raw("GET", "/activity/export", b"{}\n", **{"Content-Type": "application/jsonl"})
+    link = here.folder / "log.jsonl"
+    link.symlink_to("missing")
+
+    assert here.run("activity", "--export", "log.jsonl").code == 1
+    assert link.is_symlink()
+    assert here.run("activity", "--export", "log.jsonl", "--force").code == 0
+    assert link.read_text() == "{}\n"
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/jsonl\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_download_that_broke_off_begins_again(here, between):
+    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
+    without_sleep(here)
+    between.faults = [says_raw(HEAD + b"6\r\n{1:2}\n\r\n")]
+    between.always = says_raw(HEAD + b"3\r\n{}\n\r\n0\r\n\r\n")
+
+    outcome = here.run("activity", "--export", "log.jsonl")
+
+    assert outcome.code == 0, outcome.stderr
+    assert (here.folder / "log.jsonl").read_text() == "{}\n"
+    assert "1 line was written to log.jsonl." in outcome.stderr
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_answer_of_another_program_is_no_export(here, between, kind):
+    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
+    between.always = says("200 OK", b"[]", Content_Type=kind)
+
+    outcome = here.run("activity", "--export", "log.jsonl")
+
+    assert outcome.code == 7
+    assert "so it is not Reflow that answers" in outcome.stderr
+    assert list(here.folder.iterdir()) == []
+
+
+def test_full_disk_is_no_fault_of_the_network(here, listener):
+    here.environ["REFLOW_API_KEY"] = made_up_key()
+    line = b'{"type":"use"}\n'
+    listener.says_raw("GET", "/activity/export", line * 50_000, **{"Content-Type": "application/jsonl"})
+
+    outcome = here.run(
+        *("activity", "--export", "log.jsonl"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)),
+    )
+
+    assert outcome.code == 1
+    assert "log.jsonl cannot be written (File too large)." in outcome.stderr
+    assert len(listener.asked) == 1
+    assert list(here.folder.iterdir()) == []

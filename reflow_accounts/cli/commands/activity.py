@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import sys
-import time
 from datetime import UTC, datetime, timedelta
-from email.message import Message
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from reflow_accounts.cli.commands.verify_activity import verify
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.errors import CommandError, UsageFault
+from reflow_accounts.cli.errors import UsageFault
 from reflow_accounts.cli.http.client import Client, as_object
-from reflow_accounts.cli.http.transport import Download
 from reflow_accounts.cli.keys.lookup import key_named
 from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
-from reflow_accounts.cli.output import document, is_quiet, is_terminal, moment, row_alone, tell
+from reflow_accounts.cli.output import document, moment, row_alone, tell
 from reflow_accounts.cli.tables import Column, table, when
-from reflow_accounts.contract import EXPORT_SIZE_HEADER, KEY_PREFIX
 
 _COLUMNS = (
     Column("When"),
@@ -39,11 +32,6 @@ _COLUMNS = (
 EVENTS = ("requests", "keys", "sign-ins", "security", "team", "subscription")
 _AGO = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-_WIDTH = 30
-# Stands in the last line of a file that the server ended early.
-_CUT_SHORT = b"This file is not complete."
 
 
 @click.group(invoke_without_command=True)
@@ -77,8 +65,7 @@ def activity(
     """Show the activity of your account and keys.
 
     Newest first. Columns: time, action, subject, actor, request, status, address, and the program as it
-    names itself.
-    In a pipe, times are exact (UTC).
+    names itself. In a pipe, times are exact (UTC).
 
     --follow shows the newest lines, oldest first, and then each new one until Ctrl-C; with --json each
     is one object on one line. Its own requests are left out, although with an API key they count as uses.
@@ -86,25 +73,22 @@ def activity(
     --export writes the whole activity, or what the other options select, to a file that only you can read.
     reflow activity verify checks an export as JSON Lines.
     """
-    if click.get_current_context().invoked_subcommand:
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand:
+        return
+    if export_file is not None or force:
+        from reflow_accounts.cli.commands.export_activity import checked_path, export
+
+        has_limit = ctx.get_parameter_source("limit") is not ParameterSource.DEFAULT
+        others = {"--limit": has_limit, "--follow": follow, "--json": context.as_json}
+        path = checked_path(export_file, others, force=force)
+        export(*_filtered(context, **filters)[:2], path)
         return
     client, query, chosen = _filtered(context, **filters)
-    if export_file is not None:
-        from reflow_accounts.cli.commands.activity import export
-
-        export(client, query, export_file, force=force)
-        return
     if follow:
-        from reflow_accounts.cli.commands.follow_activity import ActivityFeed
+        from reflow_accounts.cli.commands.follow_activity import feed_of
 
-        # Our own requests are in the list if it includes the uses of the key in use.
-        secret = client.credential.secret if client.credential else ""
-        if secret.startswith(KEY_PREFIX):
-            tell(
-                "warning: each poll of --follow counts as a use of the key. A login (--as login) has no uses."
-            )
-        is_listed = chosen is None or secret.endswith(chosen.get("hint") or "?")
-        feed = ActivityFeed(client, query, is_recorded=secret.startswith(KEY_PREFIX) and is_listed)
+        feed = feed_of(client, query, chosen)
         feed.follow(limit, partial(document, indent=None) if context.as_json else _print_row)
         return
     answer = client.listing("/activity", query, limit)
@@ -167,78 +151,3 @@ def _row(entry: dict[str, Any]) -> tuple[object, ...]:
 
 def _label(value: object) -> object:
     return value.get("name") or value.get("id") if isinstance(value, dict) else value
-
-
-def export(client: Client, query: list[tuple[str, str]], file: str, *, force: bool) -> None:
-    """Write the activity to `file`: CSV for a name that ends in .csv, else JSON Lines.
-
-    The file appears as a whole, readable by its owner alone. Raises UsageFault for an existing file without
-    `force`, CommandError when the file cannot be written or the download is incomplete.
-    """
-    path = Path(file)
-    if path.exists() and not force:
-        raise UsageFault(f"{file} exists. Choose another name, or add --force to replace it.")
-    form = "csv" if path.suffix.lower() == ".csv" else "jsonl"
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
-    try:
-        with os.fdopen(os.open(temporary, _CREATE, 0o600), "wb") as target:
-            progress = _Progress()
-
-            def write(piece: bytes) -> None:
-                target.write(piece)
-                progress.add(piece)
-
-            try:
-                client.download(
-                    "/activity/export", [*query, ("format", form)], Download(progress.begin, write)
-                )
-            finally:
-                progress.end()
-            target.flush()
-            os.fsync(target.fileno())
-        if progress.is_cut_short:
-            raise CommandError("The server ended the export early. Run the command again.")
-        temporary.replace(path)
-    except OSError as error:
-        raise CommandError(f"{file} cannot be written ({os.strerror(error.errno or 0)}).") from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-    tell(f"{progress.lines:,} lines were written to {file}.")
-
-
-class _Progress:
-    """Counts the lines, and on a terminal shows a bar on stderr."""
-
-    def __init__(self) -> None:
-        self.lines, self._total, self._shown_at, self._end = 0, 0, 0.0, b""
-        self._is_shown = is_terminal(sys.stderr) and not os.environ.get("CI") and not is_quiet()
-
-    @property
-    def is_cut_short(self) -> bool:
-        return _CUT_SHORT in self._end
-
-    def begin(self, headers: Message) -> None:
-        size = headers.get(EXPORT_SIZE_HEADER, "")
-        self._total = int(size) if size.isascii() and size.isdecimal() and len(size) < 15 else 0
-
-    def add(self, piece: bytes) -> None:
-        self.lines += piece.count(b"\n")
-        self._end = (self._end + piece)[-300:]
-        if self._is_shown and time.monotonic() - self._shown_at > 0.1:
-            self._shown_at = time.monotonic()
-            bar = f"{self.lines:,} lines"
-            if self._total:
-                share = min(1.0, self.lines / self._total)
-                filled = int(share * _WIDTH)
-                bar = f"[{'#' * filled}{'.' * (_WIDTH - filled)}] {share:4.0%}, {bar}"
-            self._show(bar)
-
-    def end(self) -> None:
-        if self._shown_at:
-            self._show(" " * 79 + "\r")
-
-    def _show(self, text: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"\r{text}")
-            sys.stderr.flush()
