@@ -30,6 +30,13 @@ def polling_often(terminal) -> None:
     )
 
 
+def following_closely(terminal) -> None:
+    """Poll five times a second for new activity."""
+    terminal.command = _command(
+        "from reflow_accounts.cli.commands import follow_activity as f; f.SHORTEST = f.LONGEST = 0.2"
+    )
+
+
 def with_spinner_at_once(terminal) -> None:
     """Show the progress line at once, not after a second."""
     terminal.command = _command("from reflow_accounts.cli import output; output.SPINNER_AFTER = 0")

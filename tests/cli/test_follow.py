@@ -8,10 +8,12 @@ import pytest
 
 from tests.api_keys.usage import log
 from tests.cli.account import request
+from tests.cli.fake_clock import following_closely
 from tests.cli.folders import login
 from tests.cli.running_command import RunningCommand, until
 from tests.cli.secrets_for_tests import made_up_key
 from tests.cli.terminal import CTRL_C, PATIENCE
+from tests.helpers.faulty_proxy import pass_on, says, says_raw
 
 pytestmark = pytest.mark.slow
 
@@ -226,6 +228,25 @@ def test_outage_of_the_server_loses_no_line(followed, listener):
     now_says(listener, entry("23.0"))
 
     assert followed.line().startswith("2026-05-01T12:00:23.0Z\t")
+
+
+@pytest.mark.parametrize("fault", [says_raw(b""), says("502 No")], ids=["broken off", "502"])
+def test_outage_is_announced_once(here, between, listener, fault):
+    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
+    following_closely(here)
+    listener.says("GET", "/activity", {"items": [entry("20.000001")], "next_cursor": None})
+    with RunningCommand(here, *FOLLOW) as run:
+        run.line()
+        for outage, second in ((1, "23.0"), (2, "25.0")):
+            between.always = fault
+            until(lambda outage=outage: run.errors.count("Going on as soon as it answers") == outage)
+            told, polls = run.errors, len(between.seen)
+            until(lambda polls=polls: len(between.seen) >= polls + 5)
+            assert run.errors == told
+            between.always = pass_on
+            now_says(listener, entry(second))
+            assert run.line().startswith(f"2026-05-01T12:00:{second}Z")
+        assert run.errors.count("Trying again in 1 s.") == 2
 
 
 def test_refusal_ends_follow_with_its_exit_code(followed, listener):

@@ -57,6 +57,7 @@ class ActivityFeed:
                 show(entry)
             if not wait(seconds):
                 return
+            self._client.repeats = not is_away  # a repetition would be announced at each poll
             try:
                 entries = self.new_entries()
             except (Unreachable, Problem) as fault:
