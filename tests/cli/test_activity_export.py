@@ -1,6 +1,7 @@
 """`reflow activity --export` and `reflow activity verify` at the real server."""
 
 import csv
+import hashlib
 import json
 import os
 import resource
@@ -8,6 +9,7 @@ import stat
 
 import pytest
 
+from reflow_accounts.contract import EVENT_FIELDS, LINK_FIELDS, USE_FIELDS
 from tests.cli.fake_clock import without_sleep
 from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.faulty_proxy import says, says_raw
@@ -155,3 +157,75 @@ def test_full_disk_is_no_fault_of_the_network(here, listener):
     assert "log.jsonl cannot be written (File too large)." in outcome.stderr
     assert len(listener.asked) == 1
     assert list(here.folder.iterdir()) == []
+
+
+LOG = {
+    "type": "log",
+    "version": 1,
+    "account": "usr_1",
+    "complete": [],
+    "complete_uses": [],
+    "kept_from": None,
+    "links": {},
+}
+USE = dict.fromkeys(USE_FIELDS, "") | {"type": "use", "id": "use_1", "account": "usr_1", "status": 200}
+EVENT = dict.fromkeys(EVENT_FIELDS, "") | {"type": "event", "id": "evt_1"}
+LINK = dict.fromkeys((*LINK_FIELDS, "hash"), "") | {
+    "type": "link",
+    "chain": "usr_1",
+    "number": 1,
+    "previous": "0" * 64,
+    "kind": "event",
+    "first": "evt_1",
+    "last": "evt_1",
+    "count": 1,
+}
+
+
+def without(line: dict[str, object], field: str) -> dict[str, object]:
+    return {name: value for name, value in line.items() if name != field}
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([LOG, USE, without(EVENT, "at")], 'line 3 has no "at".'),
+        ([LOG, without(USE, "account")], 'line 2 has no "account".'),
+        ([LOG, without(USE, "type")], 'line 2 has no "type".'),
+        ([LOG, USE | {"type": "x"}], 'line 2 has a wrong "type".'),
+        ([LOG, USE | {"type": []}], 'line 2 has a wrong "type".'),
+        ([LOG, USE | {"id": 5}], 'line 2 has a wrong "id".'),
+        ([LOG, USE | {"id": "evt_x"}], 'line 2 has a wrong "id".'),
+        ([LOG, EVENT | {"id": ["evt_1"]}], 'line 2 has a wrong "id".'),
+        ([LOG, USE | {"account": {}}], 'line 2 has a wrong "account".'),
+        ([LOG, EVENT, without(LINK, "hash")], 'line 3 has no "hash".'),
+        ([LOG, EVENT, LINK | {"chain": {}}], 'line 3 has a wrong "chain".'),
+        ([LOG, EVENT, LINK | {"count": "1"}], 'line 3 has a wrong "count".'),
+        ([LOG, USE, LINK | {"kind": "uses", "first": "use_x"}], 'line 3 has a wrong "first".'),
+        ([LOG, LOG], "line 2 is not a line of an exported log."),
+        ([without(LOG, "links"), USE], 'line 1 has no "links".'),
+        ([LOG | {"links": []}], 'line 1 has a wrong "links".'),
+        ([LOG | {"kept_from": "x"}], 'line 1 has a wrong "kept_from".'),
+        ([LOG | {"complete": 1}], 'line 1 has a wrong "complete".'),
+        ([USE], "it does not begin like an exported log of version 1."),
+        ([LOG | {"version": 2}], "it does not begin like an exported log of version 1."),
+    ],
+)
+def test_damaged_line_is_described(terminal, lines, told):
+    content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    end = {"type": "end", "lines": len(lines), "sha256": hashlib.sha256(content).hexdigest()}
+    (terminal.folder / "log.jsonl").write_bytes(content + json.dumps(end).encode() + b"\n")
+
+    outcome = terminal.run("activity", "verify", "log.jsonl")
+
+    assert outcome.code == 1
+    assert outcome.stderr == f"reflow: log.jsonl was changed or is incomplete: {told}\n"
+
+
+def test_deep_json_is_no_line(terminal):
+    (terminal.folder / "log.jsonl").write_text(json.dumps(LOG) + "\n" + "[" * 200_000 + "\n")
+
+    outcome = terminal.run("activity", "verify", "log.jsonl")
+
+    assert outcome.code == 1
+    assert "log.jsonl was changed or is incomplete: line 2 is not JSON." in outcome.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +24,22 @@ from reflow_accounts.contract import (
     USE_FIELDS,
     digest_of_fields,
 )
+
+_TYPES: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "log": {
+        "version": int,
+        "complete": list,
+        "complete_uses": list,
+        "kept_from": (str, type(None)),
+        "links": dict,
+    },
+    "use": {**dict.fromkeys(USE_FIELDS, object), "id": str, "account": str},
+    "event": {**dict.fromkeys(EVENT_FIELDS, object), "id": str},
+    "link": {**dict.fromkeys((*LINK_FIELDS, "hash"), str), "number": int, "count": int},
+}
+_ID = re.compile(r"(?:use|evt)_[0-9]{1,20}", re.ASCII)
+# Fields with the id of a use or event, if they have a value.
+_IDS = ("id", "first", "last", "kept_from")
 
 
 class Tampered(Exception):
@@ -79,13 +96,25 @@ def check(lines: Iterable[bytes], head: str | None = None) -> dict[str, Any]:
     """
     log = _Log()
     for number, line in enumerate(_sealed(lines), 1):
+        _check_fields(line, f"line {number}")
         try:
             log.add(line)
-        except (KeyError, TypeError, ValueError) as error:
-            raise Tampered(
-                f"line {number} is not a line of an exported log ({type(error).__name__})."
-            ) from None
+        except (KeyError, TypeError, ValueError):
+            raise Tampered(f"line {number} is not a line of an exported log.") from None
     return log.result(head)
+
+
+def _check_fields(line: dict[str, Any], name: str) -> None:
+    """Raise Tampered, with the field, for a line that lacks a field or has a wrong one."""
+    kind = line.get("type")
+    types = _TYPES.get(kind) if isinstance(kind, str) else None
+    for field, type_ in {"type": str, **(types or {})}.items():
+        if field not in line:
+            raise Tampered(f'{name} has no "{field}".')
+        value = line[field]
+        is_id = field not in _IDS or value is None or _ID.fullmatch(str(value))
+        if types is None or not isinstance(value, type_) or not is_id:
+            raise Tampered(f'{name} has a wrong "{field}".')
 
 
 def _sealed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
@@ -96,7 +125,7 @@ def _sealed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             raise Tampered("there are lines after its end.")
         try:
             line = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             if number == 0:
                 raise NotJsonLines from None
             raise Tampered(f"line {number + 1} is not JSON.") from None
@@ -132,7 +161,7 @@ class _Log:
         self._pruned = self._checked_uses = 0
 
     def add(self, line: dict[str, Any]) -> None:
-        """Add a line. Raises Tampered, and KeyError, TypeError or ValueError for a malformed line."""
+        """Add a line with the fields of its type. Raises Tampered, and ValueError for values without a digest."""
         kind = line["type"]
         if not self._header:
             if kind != "log" or line["version"] != LOG_VERSION:
@@ -237,7 +266,4 @@ class _Log:
 
 
 def _number(entry_id: str) -> int:
-    kind, _, number = entry_id.partition("_")
-    if kind not in ("use", "evt") or not number.isascii() or not number.isdecimal():
-        raise ValueError(entry_id)
-    return int(number)
+    return int(entry_id.partition("_")[2])
