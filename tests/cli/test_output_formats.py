@@ -115,6 +115,34 @@ def test_table_fits_the_terminal(full, words, item, columns):
         assert (item["id"] in "".join(lines)) is has_id
 
 
+@pytest.mark.parametrize("columns", [60, 80, 100, 120, 160])
+def test_activity_shows_what_happened_at_any_width(full, listener, columns):
+    full.environ["COLUMNS"] = str(columns)
+    titles = ["API key refused", "API key revoked", "API key restored", "API key rotated"]
+    rotation = {**ENTRY["use"], "path": f"/api/v1/keys/{KEY['id']}/rotation"}
+    items = [{**ENTRY, "title": title, "use": rotation} for title in titles]
+    listener.says("GET", "/activity", {"items": items, "next_cursor": None})
+
+    lines = full.run_at_a_screen("activity").stdout.splitlines()
+
+    assert max(map(cell_len, lines)) <= columns
+    assert [line.split("  ")[1].strip() for line in lines[2:]] == titles
+    assert "Request" in lines[0]
+    assert all(("GET …/k" if columns < 140 else "GET /api/v1/k") in line for line in lines[2:])
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_long_title_leaves_out_other_columns(full, listener, columns):
+    full.environ["COLUMNS"] = str(columns)
+    title = "AWS Marketplace subscription connected"
+    listener.says("GET", "/activity", {"items": [{**ENTRY, "title": title}], "next_cursor": None})
+
+    lines = full.run_at_a_screen("activity").stdout.splitlines()
+
+    assert max(map(cell_len, lines)) <= columns
+    assert title in lines[2]
+
+
 def test_times_are_relative_on_a_terminal_and_exact_in_a_pipe(full):
     drawn, piped = full.run_at_a_screen("keys", "list").stdout, full.run("keys", "list").stdout
 

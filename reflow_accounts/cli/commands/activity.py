@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -16,19 +18,22 @@ from reflow_accounts.cli.errors import UsageFault
 from reflow_accounts.cli.http.client import Client, as_object
 from reflow_accounts.cli.keys.lookup import key_named
 from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
-from reflow_accounts.cli.output import document, moment, row_alone, tell
+from reflow_accounts.cli.output import document, is_terminal, moment, row_alone, tell
 from reflow_accounts.cli.tables import Column, table, when
+from reflow_accounts.contract import API_PREFIX
 
 _COLUMNS = (
     Column("When"),
-    Column("What", is_text=True),
-    Column("About", is_text=True),
-    Column("By", is_text=True, rank=1),
-    Column("Request", is_text=True),
-    Column("Answer"),
-    Column("Address", rank=3),
-    Column("From", is_text=True, rank=2),
+    Column("What"),  # not shortened: "API key r…" could be refused, revoked, restored, rotated or renamed
+    Column("About", is_text=True, rank=1),
+    Column("By", is_text=True, rank=4),
+    Column("Request", is_text=True, rank=2),
+    Column("Answer", rank=3),
+    Column("Address", rank=6),
+    Column("From", is_text=True, rank=5),
 )
+# Columns of a terminal below which the start that paths of the API share is left out.
+_SHORT_PATHS = 140
 EVENTS = ("requests", "keys", "sign-ins", "security", "team", "subscription")
 _AGO = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -137,6 +142,8 @@ def _print_row(entry: dict[str, Any]) -> None:
 def _row(entry: dict[str, Any]) -> tuple[object, ...]:
     use = as_object(entry.get("use"))
     request = " ".join(str(use[part]) for part in ("method", "path") if use.get(part))
+    if is_terminal(sys.stdout) and shutil.get_terminal_size().columns < _SHORT_PATHS:
+        request = request.replace(f" {API_PREFIX}/", " …/", 1)
     return (
         when(entry.get("at")),
         _label(entry.get("title") or entry.get("action")),
