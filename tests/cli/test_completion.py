@@ -79,12 +79,38 @@ def said_by(shell: Terminal, *command: str) -> str:
         (["completion", ""], sorted(SHELLS)),
         (["nonsense", "x"], []),
         (["keys", "revoke", ""], []),
+        (["help", "ke"], ["keys"]),
+        (["help", "keys", "cr"], ["create"]),
+        (["help", "team", "service-accounts", "keys", "rev"], ["revoke"]),
+        (["help", "nonsense", ""], []),
+        (["help", "whoami", ""], []),
     ],
     ids=lambda value: " ".join(value),
 )
 def test_bash_completes_commands_options_and_choices(shell, listener, words, offered):
     assert sorted(completed(shell, *words)) == offered
     assert listener.asked == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-k",),
+        ("keys", "create", "x", "-o"),
+        ("keys", "rotate", "x", "--output"),
+        ("team", "service-accounts", "keys", "create", "ci", "x", "-o"),
+        ("api", "POST", "/keys", "--input"),
+        ("activity", "--export"),
+        ("activity", "verify"),
+    ],
+    ids=" ".join,
+)
+def test_file_names_are_left_to_the_shell(shell, words):
+    command = " ".join(["reflow", *words, "fi"])
+    shell.environ |= {"_REFLOW_COMPLETE": "bash_complete", "COMP_WORDS": command}
+    shell.environ["COMP_CWORD"] = str(len(words) + 1)
+
+    assert shell.run().stdout == "file,fi\n"
 
 
 def where_there_is(name: str):

@@ -22,7 +22,7 @@ from reflow_accounts.cli.errors import CommandError, Problem, UnexpectedAnswer, 
 from reflow_accounts.cli.http.client import LARGEST_PAGE, Client
 from reflow_accounts.cli.http.files import is_file
 from reflow_accounts.cli.http.transport import Download
-from reflow_accounts.cli.options import common_options, pass_context
+from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
 from reflow_accounts.cli.output import document, is_terminal, result, say
 from reflow_accounts.cli.text import clean, redacted
 from reflow_accounts.contract import API_PREFIX
@@ -86,7 +86,11 @@ def filter_with_jq(answer: Any, expression: str) -> None:
     "-F", "values", metavar="KEY=JSON", multiple=True, help="A field with a number, true, null, a list…"
 )
 @click.option(
-    "--input", "input_file", metavar="FILE", help="Send the JSON in FILE (- for stdin) as the body."
+    "--input",
+    "input_file",
+    metavar="FILE",
+    shell_complete=complete_file_name,
+    help="Send the JSON in FILE (- for stdin) as the body.",
 )
 @click.option("-H", "--header", "headers", metavar="NAME: VALUE", multiple=True, help="A header to send.")
 @click.option("-i", "--include", is_flag=True, help="Print the status and the headers of the answer first.")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import get_completion_class
@@ -18,6 +19,9 @@ from reflow_accounts.cli.http.transport import exchange
 from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.options import COMMAND_NAME, COMPLETION_VARIABLE, common_options, pass_context
 from reflow_accounts.cli.output import document, result, tell
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 TIMEOUT = 2  # seconds, including the name lookup
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!-]{0,39}")
@@ -112,12 +116,17 @@ def completion(shell: str) -> None:
     result((script.source_template % script.source_vars()).rstrip("\n"))
 
 
-@click.command("help")
-@click.argument("words", metavar="[COMMAND]...", nargs=-1)
-@common_options
-@click.pass_context
-def help_command(ctx: click.Context, words: tuple[str, ...]) -> None:
-    """Show the help of a command."""
+def _complete_command(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+    """Return the commands and options that can follow the words before `incomplete`."""
+    try:
+        found = _context_of(ctx, ctx.params.get("words") or ())
+    except click.UsageError:
+        return []
+    return found.command.shell_complete(found, incomplete) if isinstance(found.command, click.Group) else []
+
+
+def _context_of(ctx: click.Context, words: tuple[str, ...]) -> click.Context:
+    """Return a context of the command that `words` name. Raises click.UsageError."""
     found = ctx.find_root()
     for word in words:
         group = found.command
@@ -125,4 +134,13 @@ def help_command(ctx: click.Context, words: tuple[str, ...]) -> None:
         if command is None:
             raise click.UsageError(f"{found.command_path} has no commands.", found)
         found = click.Context(command, info_name=word, parent=found, terminal_width=found.terminal_width)
-    result(found.get_help())
+    return found
+
+
+@click.command("help")
+@click.argument("words", metavar="[COMMAND]...", nargs=-1, shell_complete=_complete_command)
+@common_options
+@click.pass_context
+def help_command(ctx: click.Context, words: tuple[str, ...]) -> None:
+    """Show the help of a command."""
+    result(_context_of(ctx, words).get_help())

@@ -16,6 +16,7 @@ from reflow_accounts.cli.credentials import HOME_KEY, Source, credential_of, hom
 from reflow_accounts.cli.errors import CommandError, NotSignedIn, Problem, UsageFault
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.keys.gitignore import add_to_ignore_file, choose_ignore_file, git_warnings
+from reflow_accounts.cli.options import complete_file_name
 from reflow_accounts.cli.output import result, tell
 from reflow_accounts.cli.secret_file import (
     AtomicFile,
@@ -38,7 +39,13 @@ def destination_options(command: Command) -> Command:
 
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    click.option("-o", "--output", metavar="FILE", help="Write the key to FILE, readable only for you."),
+    click.option(
+        "-o",
+        "--output",
+        metavar="FILE",
+        shell_complete=complete_file_name,
+        help="Write the key to FILE, readable only for you.",
+    ),
     click.option(
         "--save",
         type=click.Choice(["repo", "home"]),
