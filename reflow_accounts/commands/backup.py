@@ -21,7 +21,7 @@ from reflow_accounts.database import db
 from reflow_accounts.environment import database_address
 from reflow_accounts.transfer import TransferError
 
-_SHOWN = {"users": "users", "teams": "teams", "api_keys": "API keys", "uses": "uses"}
+_SHOWN = (("users", "users"), ("teams", "teams"), ("api_keys", "API keys"), ("uses", "uses"))
 
 
 @click.command("backup")
@@ -107,7 +107,7 @@ def check_backup(file: Path) -> None:
         faults.append(str(error) if known else "it is not a database of this service, or it is damaged")
     if faults:
         sys.exit("\n".join(f"reflow-accounts: {file}: {fault}" for fault in faults[:20]))
-    listed = ", ".join(f"{counts[name]} {words}" for name, words in _SHOWN.items())
+    listed = ", ".join(f"{counts[name]} {words}" for name, words in _SHOWN)
     click.echo(f"{file} is whole: {listed}; {sum(counts.values())} rows in {len(counts)} tables.")
 
 

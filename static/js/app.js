@@ -76,7 +76,7 @@
     const part = detail.ctx?.target?.id && byId(detail.ctx.target.id);
     if (part?.id === "main") modal.replaceChildren();
     enhance();
-    dialog()?.querySelector("[aria-invalid]")?.focus();
+    dialog()?.querySelector('[aria-invalid="true"]')?.focus();
     // The button was removed with its row: focus the heading of its section, or of the page.
     if (document.activeElement === document.body) (copyButton() || byId(part?.getAttribute("aria-labelledby") || "heading"))?.focus();
     // A form of an old session, which keeps what was typed, gets the token of the session of now.

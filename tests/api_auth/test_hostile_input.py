@@ -232,7 +232,7 @@ def test_title_of_a_problem_depends_on_its_code_alone(ada, cast, api):
 
 
 def test_unknown_address_says_so_to_a_program(ada):
-    """Whoever may not use the support API learns nothing of it."""
+    """People who may not use the support API learn nothing of it."""
     unknown, support = ada.get("/nothing"), ada.get("/support/teams")
     assert problem_of(unknown, 404, "not_found")["detail"] == "There is nothing at this address of the API."
     assert support.json == unknown.json

@@ -298,19 +298,3 @@ def test_unreachable_logout_forgets_the_local_login(terminal):
     assert outcome.code == 7
     assert "end it in Account > Security" in outcome.stderr
     assert "rfs_" not in file.read_text()
-
-
-@pytest.mark.parametrize(
-    ("detail", "is_advised"),
-    [
-        ("This needs Admin rights to Acme.", True),
-        ("A service account makes no API keys. An Admin of its team makes them.", False),
-    ],
-)
-def test_more_rights_are_advised_where_rights_are_missing(keyed, listener, detail, is_advised):
-    problem = {"title": "No", "status": 403, "detail": detail, "code": "insufficient_rights"}
-    listener.says("GET", "/keys", problem, 403)
-    keyed.environ |= {"REFLOW_SERVER": listener.url, "REFLOW_API_KEY": made_up_key()}
-    outcome = keyed.run("keys", "list")
-    assert outcome.code == 5
-    assert ("Ask an Admin of the team for more rights." in outcome.stderr) is is_advised

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.cli.account import unused_name
 from tests.cli.folders import key_file, login
 from tests.cli.secrets_for_tests import made_up_key
@@ -64,3 +66,19 @@ def test_missing_subscription_is_shown_and_prevents_keys(there, nina):
     assert (
         outcome.stderr == "reflow: API keys need an active AWS Marketplace subscription. Contact support.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("detail", "is_advised"),
+    [
+        ("This needs Admin rights to Acme.", True),
+        ("A service account makes no API keys. An Admin of its team makes them.", False),
+    ],
+)
+def test_more_rights_are_advised_where_rights_are_missing(keyed, listener, detail, is_advised):
+    problem = {"title": "No", "status": 403, "detail": detail, "code": "insufficient_rights"}
+    listener.says("GET", "/keys", problem, 403)
+    keyed.environ |= {"REFLOW_SERVER": listener.url, "REFLOW_API_KEY": made_up_key()}
+    outcome = keyed.run("keys", "list")
+    assert outcome.code == 5
+    assert ("Ask an Admin of the team for more rights." in outcome.stderr) is is_advised
