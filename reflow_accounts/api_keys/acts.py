@@ -1,10 +1,10 @@
 """Records acts on keys in the audit log, and mails about them."""
 
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
 from typing import Any
 
 from reflow_accounts.api_keys.models import ApiKey, KeyOrigin
+from reflow_accounts.api_keys.usage.clients import network_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import Actor, record
 from reflow_accounts.auth.secrets import digest_of
@@ -18,8 +18,6 @@ from reflow_accounts.web.request_info import Client
 
 # Keys created in this time after the first one are in the same mail.
 MAIL_BATCH = timedelta(seconds=30)
-# Length of the prefix that is one network, by IP version: what one customer or site usually has.
-_PREFIX_LENGTH = {4: 24, 6: 48}
 
 
 def record_act(action: Action, key: ApiKey, by: Actor, client: Client, **details: str) -> None:
@@ -46,9 +44,15 @@ def addresses_for(owner: User) -> list[str]:
 
 def mail_owner(key: ApiKey, kind: str, **data: Any) -> None:
     """Post a mail of this kind about a key to its owner, with the names of both and the hint of the key."""
-    owner = {"owner": key.user.full_name, "is_account": not key.user.is_person}
-    for address in addresses_for(key.user):
-        post(kind, address, key=key.name, hint=key.recognisable, **owner, **data)
+    owner = key.user
+    facts = {
+        "key": key.name,
+        "hint": key.recognisable,
+        "owner": owner.full_name,
+        "is_account": not owner.is_person,
+    }
+    for address in addresses_for(owner):
+        post(kind, address, **facts, **data)
 
 
 def report_creation(
@@ -61,12 +65,7 @@ def report_creation(
     that `replaced` itself passes on its place as a known credential.
     """
     credential = f"key {created_by.public_id}" if created_by else f"device {client.device}"
-    try:
-        prefix = _PREFIX_LENGTH[ip_address(client.address).version]
-        network = str(ip_network(f"{client.address}/{prefix}", strict=False))
-    except ValueError:
-        network = client.address
-    is_new = _is_new(by, f"network {network}", credential)
+    is_new = _is_new(by, f"network {network_of(client.address)}", credential)
     if created_by and replaced == created_by:
         _is_new(by, f"key {key.public_id}")
     if key.user.is_person:
