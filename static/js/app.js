@@ -23,7 +23,7 @@
   // --- Dialogs -------------------------------------------------------------------------------------
 
   // The opener of a dialog gets the focus back; after an action, the heading of its section does,
-  // unless the opener has data-stays. The opener may have been swapped, so elements are found by id.
+  // unless the opener has data-stays. An opener that was swapped is found by its id.
   let opener = null;
   const focusAfter = (isDone) => {
     const back = opener && (!isDone || "stays" in opener.dataset) && (opener.isConnected ? opener : byId(opener.id));

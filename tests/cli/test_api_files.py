@@ -114,6 +114,17 @@ def test_bytes_are_kept_in_a_pipe_and_escaped_on_a_terminal(here, listener):
     assert "a,\\x1b[31mb\\u202e,株式\r\nc,d,e\r\n" in here.run_at_a_screen("api", EXPORT).stdout
 
 
+def run_in_bash(here, script):
+    """Run a script that gets the command with its arguments as "$@"."""
+    return subprocess.run(
+        ["bash", "-c", script, "bash", *here.command, "api", EXPORT],
+        env=here.environ,
+        cwd=here.folder,
+        capture_output=True,
+        check=False,
+    )
+
+
 def test_large_file_is_not_kept_in_memory(here, listener):
     """The address space of the command is limited to less than the file."""
     here.environ["REFLOW_API_KEY"] = made_up_key()
@@ -121,13 +132,8 @@ def test_large_file_is_not_kept_in_memory(here, listener):
     listener.says_raw("GET", EXPORT, line * 300_000, **{"Content-Type": "application/jsonl"})
     script = 'ulimit -v 250000 && "$@" | wc -c && exit "${PIPESTATUS[0]}"'
 
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", *here.command, "api", EXPORT],
-        env=here.environ,
-        cwd=here.folder,
-        capture_output=True,
-        check=True,
-    )
+    done = run_in_bash(here, script)
+    assert done.returncode == 0, done.stderr
 
     assert (int(done.stdout), done.stderr) == (300_000 * len(line), b"")
 
@@ -138,13 +144,7 @@ def test_lost_output_is_no_fault_of_the_network(here, listener, target, code):
     listener.says_raw("GET", EXPORT, b'{"type":"use"}\n' * 100_000, **{"Content-Type": "application/jsonl"})
     script = f'set -o pipefail; "$@" {target}'
 
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", *here.command, "api", EXPORT],
-        env=here.environ,
-        cwd=here.folder,
-        capture_output=True,
-        check=False,
-    )
+    done = run_in_bash(here, script)
 
     assert done.returncode == code, done.stderr
     assert (b"the output could not be written" in done.stderr) is bool(code)

@@ -16,7 +16,7 @@ from reflow_accounts.cli.http.client import LARGEST_PAGE, Client, as_object
 from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.output import tell
 from reflow_accounts.cli.text import time_in
-from reflow_accounts.contract import API_PREFIX, KEY_PREFIX
+from reflow_accounts.contract import API_PREFIX
 
 PATH = "/activity"
 # Seconds between two polls: short after new entries, longer while there are none.
@@ -138,13 +138,12 @@ class ActivityFeed:
 
 def feed_of(client: Client, query: Query, key: Entry | None) -> ActivityFeed:
     """Return the feed of `query`, which selects `key` if there is one; warn when its polls count as uses."""
-    secret = client.credential.secret if client.credential else ""
-    is_key = secret.startswith(KEY_PREFIX)
-    if is_key:
+    if client.uses_key:
         tell("warning: each poll of --follow counts as a use of the key. A login (--as login) has no uses.")
     # Our own requests are in the list if it includes the uses of the key in use.
+    secret = client.credential.secret if client.credential else ""
     is_listed = key is None or secret.endswith(key.get("hint") or "?")
-    return ActivityFeed(client, query, is_recorded=is_key and is_listed)
+    return ActivityFeed(client, query, is_recorded=client.uses_key and is_listed)
 
 
 def wait(seconds: float) -> bool:

@@ -23,7 +23,7 @@ from reflow_accounts.cli.http.retry import retry_after, with_retries
 from reflow_accounts.cli.http.transport import Download, Reply, exchange
 from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.output import Spinner
-from reflow_accounts.contract import API_PREFIX, KEY_EXPIRES_HEADER
+from reflow_accounts.contract import API_PREFIX, KEY_EXPIRES_HEADER, KEY_PREFIX
 
 DEEPEST = 64  # levels; Reflow writes a handful
 
@@ -79,6 +79,11 @@ class Client:
         self.repeats = True
         # The start of a series of requests: the spinner counts the time of all of them.
         self._since: float | None = None
+
+    @property
+    def uses_key(self) -> bool:
+        """Whether the credential is an API key, also one that was kept as the login."""
+        return self.credential is not None and self.credential.secret.startswith(KEY_PREFIX)
 
     def ask(self, method: str, path: str, query: Query = (), body: object = None) -> Any:
         """Return the JSON that the API answers (None for 204).

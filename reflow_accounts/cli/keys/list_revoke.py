@@ -15,7 +15,7 @@ from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_na
 from reflow_accounts.cli.output import document, facts, is_terminal, result, say, tell
 from reflow_accounts.cli.tables import ID, Column, relative, table, when
 from reflow_accounts.cli.text import clean, minute_in, time_in
-from reflow_accounts.contract import KEY_PREFIX, Exit
+from reflow_accounts.contract import Exit
 
 # Programs, and addresses of each, that are named.
 _MOST_PROGRAMS, _MOST_ADDRESSES = 10, 3
@@ -41,7 +41,7 @@ _USES = (
 
 def restore_key(client: Client, name_or_id: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
     """Restore a revoked key by id, or by a name that only one key has that can be restored. Raises CommandError."""
-    if _is_key(client):
+    if client.uses_key:
         raise CommandError(
             "An API key restores no keys. Run reflow login, then the same command with --as login.",
             exit_code=Exit.NOT_ALLOWED,
@@ -61,17 +61,13 @@ def restore_hints(client: Client, key: dict[str, Any], owner: KeyOwner) -> list[
         return []
     until = f"Until {minute_in(key, 'expires_at')}" if end and end - now < RECENT else "For 24 hours"
     command = owner.command_for("restore", key)
-    if not _is_key(client):
+    if not client.uses_key:
         return [f"{until}, this restores it: {command}"]
     hints = [f"{until}, a login restores it: {command} --as login"]
     if owner is OWN:
         accounts = "reflow team service-accounts keys restore"
         hints.append(f"A key of a service account is restored by an Admin of its team, with {accounts}.")
     return hints
-
-
-def _is_key(client: Client) -> bool:
-    return client.credential is not None and client.credential.secret.startswith(KEY_PREFIX)
 
 
 def _revoked_key(client: Client, name_or_id: str, owner: KeyOwner) -> dict[str, Any]:
