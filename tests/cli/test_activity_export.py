@@ -222,6 +222,16 @@ def test_damaged_line_is_described(terminal, lines, told):
     assert outcome.stderr == f"reflow: log.jsonl was changed or is incomplete: {told}\n"
 
 
+@pytest.mark.parametrize("option", ["--since=7d", "--limit=5", "--follow", "--export=all.jsonl"])
+def test_verify_refuses_options_of_activity(terminal, option):
+    (terminal.folder / "log.jsonl").write_text("")
+
+    outcome = terminal.run("activity", option, "verify", "log.jsonl")
+
+    assert outcome.code == 2
+    assert "Options of activity do not apply to verify: leave them out." in outcome.stderr
+
+
 def test_deep_json_is_no_line(terminal):
     (terminal.folder / "log.jsonl").write_text(json.dumps(LOG) + "\n" + "[" * 200_000 + "\n")
 

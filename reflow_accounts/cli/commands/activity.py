@@ -80,6 +80,9 @@ def activity(
     """
     ctx = click.get_current_context()
     if ctx.invoked_subcommand:
+        given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+        if given:
+            raise UsageFault("Options of activity do not apply to verify: leave them out.")
         return
     if export_file is not None or force:
         from reflow_accounts.cli.commands.export_activity import checked_path, export
