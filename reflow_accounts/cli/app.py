@@ -1,4 +1,4 @@
-"""The `reflow` command group: its commands and help, and how one run of the command ends."""
+"""The `reflow` command group: commands, help, and the exit code of a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reflow_accounts.cli.output import document, help_width, result
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# Name: module in `commands/`, and the line in the help, which needs no import of the module.
+# Name: module in `commands/` and help line. The help of the group imports no command.
 COMMANDS = {
     "login": ("sessions", "Log in through your browser, or with a password."),
     "logout": ("sessions", "Log out of the server and forget the login."),
@@ -27,13 +27,10 @@ COMMANDS = {
     "team": ("team", "Show teams, invite people, manage service accounts."),
     "activity": ("activity", "Show the activity of your account and keys."),
     "doctor": ("doctor", "Check the setup and show how to fix problems."),
-    "token": ("credential", "Print the secret of the credential that is used."),
-    "exec": (
-        "credential",
-        "Run a command with the credential in REFLOW_API_KEY and its server in REFLOW_SERVER.",
-    ),
-    "support": ("support", "Find teams and switch subscriptions; for support staff."),
-    "authorize": ("credential", "Ask whether you have rights to a team, as proxies do."),
+    "token": ("credential", "Print the secret of the credential in use."),
+    "exec": ("credential", "Run a command with REFLOW_API_KEY and REFLOW_SERVER set."),
+    "support": ("support", "Find teams and set subscriptions (support staff only)."),
+    "authorize": ("credential", "Check your rights to a team, as a proxy would."),
     "api": ("api", "Send one request to the API and print the answer."),
     "help": ("version", "Show the help of a command."),
     "version": ("version", "Show the versions of the command and of the server."),
@@ -41,18 +38,18 @@ COMMANDS = {
 }
 
 EPILOG = """\b
-Which credential is used (the first one found; if it is refused, the command fails):
-  1. the API key in the file after -k
-  2. the API key in the variable REFLOW_API_KEY (or the text of a key file)
-  3. the file reflow.key at the root of the git repository you are in
-  4. the file ~/.reflow/api.key
-  5. the login of reflow login
+Which credential is used (the first one found; if refused, the command fails):
+  1. -k FILE
+  2. REFLOW_API_KEY (an API key, or the text of a key file)
+  3. reflow.key at the root of the git repository you are in
+  4. ~/.reflow/api.key
+  5. the session of reflow login
   6. on a terminal, reflow asks you to log in
 
 \b
-Which server it is sent to: the one that its file names in the line
-  # server: https://HOST, else --server, REFLOW_SERVER, or the only server
-  you are logged in to. There is no default server.
+Which server is used: the one in the line # server: https://HOST of the key
+  file, else --server, REFLOW_SERVER, or the only server you are logged in to.
+  There is no default server.
 
 Keep keys out of git: add reflow.key to .gitignore.
 
@@ -62,7 +59,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 4 not signed in or key refused,
 
 
 class LazyGroup(Group):
-    """Imports command NAME from `reflow_accounts.cli.commands.MODULE` when it runs, so that the start is fast."""
+    """Imports the module of a command only when the command is used, to start fast."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -71,7 +68,7 @@ class LazyGroup(Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"reflow_accounts.cli.commands.{COMMANDS[cmd_name][0]}")
-        # exec and help are names of Python itself.
+        # exec and help are builtins: their functions are exec_command and help_command.
         command: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_command")
         return command
 
@@ -125,7 +122,7 @@ def run(arguments: list[str]) -> int:
     try:
         if instruction := os.environ.get(COMPLETION_VARIABLE):
             return complete(instruction)
-        # Not `reflow.main`: it would end the process by itself when a pipe breaks.
+        # Not `reflow.main`: it would exit the process when a pipe breaks.
         with reflow.make_context(COMMAND_NAME, arguments, terminal_width=help_width()) as ctx:
             reflow.invoke(ctx)
     except click.exceptions.Exit as ending:

@@ -1,4 +1,4 @@
-"""The context of one run of the command: options, environment, and what follows from both."""
+"""The context of one run of the command: options, environment, and what is computed from them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Context:
 
     @cached_property
     def home(self) -> Path | None:
-        """The home folder, or None when the environment names none."""
+        """The home folder, or None when the environment does not name one."""
         from reflow_accounts.cli.credentials import home_of
 
         return home_of(self.environ)
@@ -78,7 +78,10 @@ class Context:
 
     @cached_property
     def named_server(self) -> tuple[str, str]:
-        """The address in --server or REFLOW_SERVER ("" without one), and where it stands. Raises UsageFault."""
+        """The address in --server or REFLOW_SERVER ("" for none), and the name of that option or variable.
+
+        Raises UsageFault for an invalid address.
+        """
         from reflow_accounts.cli.http.server_address import server_address
 
         if self.server_option is not None:
@@ -88,7 +91,7 @@ class Context:
 
     @cached_property
     def environment(self) -> Environment:
-        """The input of the search for a credential. Raises UsageFault for a bad address or place."""
+        """The input of the credential search. Raises UsageFault for a bad address or place."""
         from reflow_accounts.cli.credentials import PLACES, Environment
 
         if self.key_file is not None and self.place:
@@ -109,7 +112,7 @@ class Context:
 
     @cached_property
     def _stdin(self) -> bytes:
-        """What can be read from stdin, which is read once."""
+        """The content of stdin, read once."""
         from reflow_accounts.cli.secret_file import LARGEST_FILE
 
         return sys.stdin.buffer.read(LARGEST_FILE + 1) if sys.stdin else b""
@@ -134,9 +137,9 @@ class Context:
         return sources(self.environment)
 
     def credential(self, unusable: Source | None = None) -> Credential:
-        """Return the credential to use, which is not `unusable`; without one, start a login on a terminal.
+        """Return the credential to use, skipping `unusable`; if there is none, log in on a terminal.
 
-        Raises NotSignedIn when there is none or it cannot be used, and UsageFault when its server is not known.
+        Raises NotSignedIn when there is none or it cannot be used, and UsageFault when its server is unknown.
         """
         from reflow_accounts.cli.credentials import Kind, credential_of, no_credential
 
@@ -154,7 +157,7 @@ class Context:
         return credential
 
     def client(self, unusable: Source | None = None) -> Client:
-        """Return a client of the API with the credential to use, which is not `unusable`. Raises as `credential`."""
+        """Return an API client with the credential that `credential(unusable)` returns. Raises the same errors."""
         from reflow_accounts.cli.http.client import Client
 
         credential = self.credential(unusable)

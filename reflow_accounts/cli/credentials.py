@@ -1,4 +1,4 @@
-"""Which credential is used: the first source that has one, and the server it belongs to (contract, section 8)."""
+"""Finds the credential to use, in the first source that has one, and the server it belongs to."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Kind(StrEnum):
     REPOSITORY = "git root"
     HOME = "home folder"
     LOGIN = "reflow login"
-    # Not in the search: the secret for `login --with-token`, and that of a new key.
+    # Not searched: the secret for `login --with-token`, and the secret of a new key.
     TOKEN = "--with-token"  # noqa: S105 (a name)
     ANSWER = "answer of the server"
 
@@ -69,7 +69,7 @@ _REFUSALS: dict[str, str] = {
     Code.EXPIRED_KEY: "has expired",
     Code.UNKNOWN_KEY: "is not known to {server}",
     Code.ACCOUNT_DISABLED: "belongs to an account that is disabled",
-    Code.MALFORMED_KEY: "is not a whole key, says {server}",
+    Code.MALFORMED_KEY: "is not a whole key, according to {server}",
 }
 
 
@@ -89,11 +89,11 @@ class Source(NamedTuple):
 
     @property
     def remedy(self) -> str:
-        """What to do when the credential is refused."""
+        """The advice for a refused credential."""
         return _REMEDIES[self.kind]
 
     def refusal(self, problem: Mapping[str, object], server: str) -> str:
-        """Return the message for a credential that `server` refused with a 401 and this problem document."""
+        """Return the message for this credential when `server` answered 401 with the document `problem`."""
         code = str(problem.get("code"))
         reason = _REFUSALS.get(code, "was refused by {server}").format(server=server)
         is_service, remedy = problem.get("account_kind") == "service_account", self.remedy
@@ -114,10 +114,10 @@ class Credential:
 
 
 class Environment(NamedTuple):
-    """The input of the search for a credential.
+    """The input of the credential search.
 
-    `place` limits the search to one kind of source. `server` is the address that the user named with the
-    option or variable `server_source`, or "". `allows_http` permits unencrypted requests to other machines.
+    `place` limits the search to one kind of source. `server` is the address in the option or variable
+    `server_source`, or "". `allows_http` permits unencrypted requests to other machines.
     """
 
     key_file: str | None
@@ -173,16 +173,16 @@ def _servers_of_logins(environment: Environment, store: SessionStore) -> list[st
         return [environment.server] if store.has_session(environment.server) else []
     try:
         return store.servers()
-    except NotSignedIn:  # damaged; says so when it is used
+    except NotSignedIn:  # damaged: reported when it is used
         return [str(store.path)]
 
 
 def credential_of(source: Source, environment: Environment, *, accepts_session: bool = False) -> Credential:
     """Return the credential of `source`, with its server; `accepts_session` also reads a login from stdin.
 
-    Raises NotSignedIn, or UsageFault for an unreadable file after `-k` and when the server is not known, is
-    another than the named one or would be asked unencrypted; the message names the source and never its
-    content.
+    Raises NotSignedIn when the credential cannot be used. Raises UsageFault when the file after `-k` cannot be
+    read, and when the server is unknown, differs from the named one or would get the secret unencrypted. The
+    message names the source and never its content.
     """
     try:
         key = _key(source, environment, accepts_session)
@@ -210,7 +210,7 @@ def _unusable(source: Source, fault: UnusableFile) -> Exception:
 
 
 class EmptyVariable(UnusableFile):
-    """The variable is set and empty."""
+    """The variable is set but empty."""
 
 
 def _key(source: Source, environment: Environment, accepts_session: bool) -> KeyText:
@@ -246,7 +246,7 @@ def _server_of(source: Source, key: KeyText, environment: Environment) -> str:
 
 
 def no_credential(environment: Environment) -> NotSignedIn:
-    """Return the error for a search that found nothing: what to do, also in a worktree without a key."""
+    """Return the error for a search that found nothing: what to do, with a hint for a worktree without a key."""
     if environment.place:
         option = next(name for name, kind in PLACES.items() if kind is environment.place)
         absent = _ABSENT[environment.place]
@@ -290,7 +290,7 @@ def _file(kind: Kind, path: Path) -> Source:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether `path` exists in any form; one that cannot be examined counts and fails later, by name."""
+    """Return whether `path` exists. A path that cannot be examined counts: the error is reported when it is read."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

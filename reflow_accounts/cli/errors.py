@@ -1,4 +1,4 @@
-"""Errors that end a run: message for people, exit code for programs, and the one mapping between them."""
+"""Errors that end a run, and the mapping of errors to messages and exit codes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _EXIT_CODES = {
     504: Exit.UNREACHABLE,
 }
 
-# By code: a part of the server's sentence to which the advice fits, and the advice.
+# Problem code: a text that `detail` must contain for the advice to apply, and the advice.
 _ADVICE: dict[str, tuple[str, str]] = {
     Code.INSUFFICIENT_RIGHTS: ("rights to", "Ask an Admin of the team for more rights."),
     Code.UNAVAILABLE: ("", "Nothing was changed; try again in a moment."),
@@ -34,7 +34,7 @@ _ADVICE: dict[str, tuple[str, str]] = {
 
 
 class CommandError(Exception):
-    """Ends the run. Each of `lines` is a sentence or a command to show, without secrets."""
+    """Ends the run. `lines` are sentences and commands to show, without secrets."""
 
     exit_code = Exit.FAILED
 
@@ -52,9 +52,9 @@ class UsageFault(CommandError):
 
 
 class ServerFault(UsageFault):
-    """The server is not known, is not the credential's, or would be asked unencrypted.
+    """The server is unknown, is not that of the credential, or would get the secret unencrypted.
 
-    `mend` is a command that names a server that can be used.
+    `mend` is the command that `reflow doctor` shows as the fix.
     """
 
     mend = "reflow --server https://HOST doctor"
@@ -75,8 +75,8 @@ class NotFound(CommandError):
 class Unreachable(CommandError):
     """The server did not answer, or the answer is not from Reflow.
 
-    `was_sent` is false when the request certainly did not reach the server and had no effect. `is_brief` is
-    true when the connection was refused or broke off, so that another attempt may succeed.
+    `was_sent` is false when the request certainly did not reach the server. `is_brief` is true when the
+    connection was refused or broke off, so that a retry may succeed.
     """
 
     exit_code = Exit.UNREACHABLE
@@ -85,7 +85,7 @@ class Unreachable(CommandError):
 
 
 class UnexpectedAnswer(Unreachable):
-    """The answer is JSON, but not of the expected shape."""
+    """The answer is JSON of an unexpected shape."""
 
 
 class Problem(CommandError):
@@ -124,12 +124,12 @@ def _advice(status: int, document: dict[str, Any], retry_after: int | None) -> s
     request_id = document.get("request_id") if status >= 500 else None
     if request_id and str(request_id) not in str(document.get("detail")):
         return f"When you report it, give the request id {request_id}."
-    said, advice = _ADVICE.get(str(document.get("code")), ("", ""))
-    return advice if said in str(document.get("detail")) else ""
+    text, advice = _ADVICE.get(str(document.get("code")), ("", ""))
+    return advice if text in str(document.get("detail")) else ""
 
 
 def readable_duration(seconds: int) -> str:
-    """Return `seconds` as text; from two minutes, hours or days on in that unit, rounded up."""
+    """Return `seconds` as text, in the largest unit of which there are two or more, rounded up."""
     for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{-(-seconds // length)} {unit}"
@@ -152,7 +152,7 @@ def exit_code_after(error: BaseException) -> int:
 
 
 def _report_usage(error: click.UsageError) -> int:
-    # click lists the choices of a missing argument in lines of their own, which begin with a tab.
+    # click lists the choices of a missing argument on separate lines that begin with a tab.
     lines = error.format_message().replace("\n\t", " ").splitlines()
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         say(*lines)
@@ -164,7 +164,7 @@ def _report_usage(error: click.UsageError) -> int:
 
 
 def _report_lost_output(error: OSError) -> int:
-    """Report why stdout failed. A closed pipe is no failure: the reader has read enough."""
+    """Report why stdout failed. A closed pipe is not an error: the reader needs no more output."""
     discard_stdout()
     # Windows reports a closed pipe as EINVAL.
     if isinstance(error, BrokenPipeError) or (os.name == "nt" and error.errno == errno.EINVAL):

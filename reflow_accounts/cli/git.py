@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from subprocess import CompletedProcess
 
 _TIMEOUT = 3  # seconds
-# Set by git for hooks; with them it would answer for another repository.
+# Git sets these for hooks; with them it would use another repository.
 _LOCAL_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX")
 
 
@@ -30,8 +30,8 @@ class FileStatus(Enum):
 def root_of(folder: Path | None) -> Path | None:
     """Return the root of the repository that holds `folder` (absolute), or None.
 
-    The first folder upwards with a `.git` (a folder, or the file of a worktree or submodule) is
-    the root. A bare repository and the inside of `.git` have no root.
+    The root is the first folder upwards with a `.git` (a folder, or the file of a worktree or
+    submodule). A bare repository and the inside of `.git` have no root.
     """
     if folder is None:
         return None
@@ -57,16 +57,13 @@ def main_checkout_of(root: Path) -> Path | None:
 
 
 def fault_of(root: Path) -> tuple[str, str]:
-    """Return why git cannot be asked about the repository at `root`, and the command that mends it.
-
-    Both are empty when git answers.
-    """
-    done = _done(root, ("rev-parse", "--git-dir"), _TIMEOUT)
-    if done is None:
+    """Return why git fails in the repository at `root`, and the command that fixes it; both "" if git works."""
+    completed = _run(root, ("rev-parse", "--git-dir"), _TIMEOUT)
+    if completed is None:
         return "git is not installed or does not answer", "git --version"
-    if done.returncode == 0:
+    if completed.returncode == 0:
         return "", ""
-    if b"dubious ownership" in done.stderr:
+    if b"dubious ownership" in completed.stderr:
         mend = shell("git", "config", "--global", "--add", "safe.directory", root)
         return "git refuses it: dubious ownership, the folder belongs to another user", mend
     return "git does not read it", shell("git", "-C", root, "status")
@@ -85,12 +82,12 @@ def file_status(file: Path, root: Path) -> FileStatus:
 
 
 def exclude_file_of(root: Path) -> Path | None:
-    """Return the ignore file of this clone alone (`.git/info/exclude`), or None when git fails.
+    """Return the ignore file of this clone (`.git/info/exclude`), or None when git fails.
 
-    A worktree's `.git` is a file, and its ignore file is that of the main worktree.
+    A linked worktree uses the ignore file of the main worktree.
     """
-    done = output_of(root, "rev-parse", "--git-path", "info/exclude")
-    name = os.fsdecode(done).removesuffix("\n") if done else ""
+    output = output_of(root, "rev-parse", "--git-path", "info/exclude")
+    name = os.fsdecode(output).removesuffix("\n") if output else ""
     return root / name if name else None
 
 
@@ -98,12 +95,12 @@ def output_of(
     root: Path, *arguments: str, good: tuple[int, ...] = (0,), timeout: float = _TIMEOUT
 ) -> bytes | None:
     """Return the output of git with these arguments in `root`, or None for an exit code not in `good`."""
-    done = _done(root, arguments, timeout)
-    return done.stdout if done and done.returncode in good else None
+    completed = _run(root, arguments, timeout)
+    return completed.stdout if completed and completed.returncode in good else None
 
 
 def command(root: Path, *arguments: str) -> list[str]:
-    """Return the command line of git in `root`, on which settings of the repository start no programs."""
+    """Return the git command line for `root`, with which settings of the repository start no programs."""
     return [program(os.environ), "--no-pager", "-c", "core.fsmonitor=false", "-C", str(root), *arguments]
 
 
@@ -119,7 +116,7 @@ def environ() -> dict[str, str]:
 
 
 def program(environ: Mapping[str, str], system: str = os.name) -> str:
-    """Return the program to start for git; on Windows its path, or "" when it is not installed.
+    """Return the git program to run; on Windows its path, or "" when it is not installed.
 
     Windows looks for a bare name in the current folder first, which may be an untrusted repository.
     """
@@ -131,11 +128,11 @@ def program(environ: Mapping[str, str], system: str = os.name) -> str:
 
 
 def _exit_code(root: Path, *arguments: str) -> int | None:
-    done = _done(root, arguments, _TIMEOUT)
-    return done.returncode if done else None
+    completed = _run(root, arguments, _TIMEOUT)
+    return completed.returncode if completed else None
 
 
-def _done(root: Path, arguments: tuple[str, ...], timeout: float) -> CompletedProcess[bytes] | None:
+def _run(root: Path, arguments: tuple[str, ...], timeout: float) -> CompletedProcess[bytes] | None:
     import subprocess
 
     try:

@@ -1,4 +1,4 @@
-"""Ctrl-C handling: which handler is active, the one message, and exit code 130."""
+"""Ctrl-C: the signal handlers, the message and exit code 130."""
 
 import _thread
 import os
@@ -13,7 +13,7 @@ _received: list[int] = []
 
 
 def exit_on_ctrl_c() -> None:
-    """End the process directly on Ctrl-C: during an import the exception could surface as another one."""
+    """Exit at once on Ctrl-C: during an import, KeyboardInterrupt could surface as another exception."""
     _set_handler(lambda *_: os._exit(report_interrupt()))
 
 
@@ -28,7 +28,7 @@ def ignore_ctrl_c() -> None:
 
 
 def report_interrupt() -> int:
-    """Write the message about Ctrl-C, once even after several, and return the exit code."""
+    """Write the message about Ctrl-C, once even if it was pressed several times, and return the exit code."""
     ignore_ctrl_c()
     with suppress(OSError, AttributeError, ValueError):  # stderr is closed
         start = "\n" if sys.stderr.isatty() else ""  # the terminal showed ^C
@@ -42,7 +42,7 @@ def was_interrupted() -> bool:
 
 
 def forward_unraisable(unraisable: Any) -> None:
-    """Use as `sys.unraisablehook`: print nothing, but do not lose a KeyboardInterrupt."""
+    """A `sys.unraisablehook` that prints nothing, but raises a KeyboardInterrupt again."""
     if unraisable.exc_type is KeyboardInterrupt:
         _thread.interrupt_main()
 

@@ -18,12 +18,12 @@ def main(arguments: list[str] | None = None) -> int:
 
         interrupts.raise_on_ctrl_c()
         code = run(sys.argv[1:] if arguments is None else arguments)
-        interrupts.ignore_ctrl_c()  # only the shutdown of Python is left, which would print a traceback
+        interrupts.ignore_ctrl_c()  # from here on, Ctrl-C would print a traceback of Python's shutdown
     except KeyboardInterrupt:
         code = interrupts.report_interrupt()
     finally:
         gc.freeze()  # otherwise the shutdown traverses every imported object: about 12 % of the run
     if code == INTERRUPTED:
-        # All cleanup is done. After an exception inside eval(), Python would end by the signal, not with this code.
+        # After a KeyboardInterrupt inside eval(), Python would exit by the signal instead of with this code.
         os._exit(code)
     return code

@@ -22,7 +22,7 @@ pass_context = click.make_pass_decorator(Context)
 
 
 class Group(click.Group):
-    """A group of commands that names the nearest one when a name is misspelled."""
+    """A command group that suggests the nearest command for a misspelled one."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -68,7 +68,7 @@ def complete_file_name(_: click.Context, __: click.Parameter, incomplete: str) -
     return [CompletionItem(incomplete, type="file")]
 
 
-# Eager: an option such as --version, which ends the run, sees all of them wherever it stands.
+# Eager, so that --version, which ends the run, sees all of them in any position.
 _SETTINGS: dict[str, Any] = {"expose_value": False, "is_eager": True}
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
@@ -93,7 +93,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--as",
         "place",
         type=click.Choice(["login", "home", "repo", "env"]),
-        help="Use the credential of this place alone.",
+        help="Use only the credential of this place.",
         callback=_store,
         **_SETTINGS,
     ),
@@ -112,7 +112,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         "--quiet",
         "quiet",
         is_flag=True,
-        help="Print no hints and warnings.",
+        help="Print no hints or warnings.",
         callback=_store_quiet,
         **_SETTINGS,
     ),

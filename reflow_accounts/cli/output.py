@@ -1,4 +1,4 @@
-"""Writes results to stdout and all other messages to stderr, among them a line while an answer takes long."""
+"""Writes results to stdout and all other messages to stderr, also the line shown while an answer is slow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPINNER_AFTER = 1.0  # seconds
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether `stream` is a terminal (None: it was closed before the start)."""
+    """Return whether `stream` is a terminal. None is a stream that was closed before the start."""
     return stream is not None and stream.isatty()
 
 
@@ -71,7 +71,7 @@ def result(line: str) -> None:
 
 
 def discard_stdout() -> None:
-    """Discard what stdout could not write, so that Python does not report it at exit."""
+    """Discard unwritten output, so that Python does not report it at exit."""
     _discard(sys.stdout)
 
 
@@ -102,7 +102,7 @@ def facts(pairs: Iterable[tuple[str, str]]) -> None:
 
 
 def row_alone(cells: Iterable[object]) -> None:
-    """Write one row of a list that continues: space-separated on a terminal, tab-separated elsewhere."""
+    """Write one row of an endless list: space-separated on a terminal, tab-separated elsewhere."""
     texts = [clean(cell) for cell in cells]
     result("  ".join(filter(None, texts)) if is_terminal(sys.stdout) else "\t".join(texts))
 
@@ -114,10 +114,10 @@ def moment(time: object, *, seconds: bool = False) -> str:
 
 
 class Spinner:
-    """`with Spinner(server, since):` shows the line a second after `since` (monotonic; default: now).
+    """`with Spinner(server, since):` shows "Still waiting" a second after `since` (monotonic; default: now).
 
-    `server` may also be the name of a program. Nothing is shown, and no thread is started, without a
-    terminal, in CI or with --quiet.
+    `server` may also be the name of a program. Without a terminal, in CI and with --quiet, nothing is shown
+    and no thread is started.
     """
 
     def __init__(self, server: str, since: float | None = None) -> None:

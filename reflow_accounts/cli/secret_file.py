@@ -17,7 +17,7 @@ from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH, SERVER_LINE, SES
 
 LARGEST_FILE = 64 * 1024  # bytes
 _BYTE_ORDER_MARK = "\ufeff"
-# O_BINARY: Windows would convert line ends.
+# Without O_BINARY, Windows would convert line ends.
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # One block of most disks, and more than any secret needs.
 _RESERVED = b"\n" * 4096
@@ -25,7 +25,7 @@ _SERVER_LINE = re.compile(r"#\s*server\s*:(.*)", re.IGNORECASE)
 
 
 class UnusableFile(Exception):
-    """There is no usable key. The message is the end of a sentence ("holds no key") and no content."""
+    """There is no usable key. The message ends a sentence ("holds no key") and never repeats the content."""
 
 
 class UnreadableFile(UnusableFile):
@@ -54,8 +54,8 @@ class KeyText(NamedTuple):
 def key_in_file(path: Path, *, is_named: bool = False) -> KeyText:
     """Return the API key and the server in the file at `path`.
 
-    A byte order mark and any line ends are accepted. A file that the user did not name (`is_named`) must be a
-    regular file, and its owner this user or root. Raises UnreadableFile and UnusableFile.
+    Accepts a byte order mark and any line ends. Unless the user named it (`is_named`), the file must be regular
+    and belong to this user or root. Raises UnusableFile.
     """
     try:
         mode = path.stat().st_mode
@@ -144,7 +144,7 @@ def with_other_secret(content: bytes, old: str, new: str) -> bytes:
 
 
 def _check_owner(path: Path, opened: os.stat_result) -> None:
-    # The owner of a link chooses what it leads to.
+    # The owner of a link controls its target.
     owners = {opened.st_uid, os.lstat(path).st_uid}
     if os.name == "posix" and owners - {os.geteuid(), 0}:
         raise ForeignFile("belongs to another user")
@@ -162,7 +162,7 @@ def belongs_to_another(path: Path) -> bool:
 
 
 class AtomicFile:
-    """Reserves disk space for a new version of the file at `path`, which `write` puts there as a whole.
+    """Reserves disk space for a new version of the file at `path`, which `write` puts in place atomically.
 
     Raises FileExistsError when the path exists, unless `overwrite` is true and it is a regular file or a
     link; other OSErrors when the file cannot be written, also on a full disk.
@@ -188,13 +188,13 @@ class AtomicFile:
                 raise FileExistsError(self.path)
 
     def copy_owner(self) -> None:
-        """Give the new file the owner of the existing one, which only root can do. Raises OSError."""
+        """As root, give the new file the owner of the existing one. Raises OSError."""
         if os.name == "posix" and os.geteuid() == 0 and self._descriptor is not None:
             existing = os.lstat(self.path)
             os.fchown(self._descriptor, existing.st_uid, existing.st_gid)
 
     def write(self, content: str | bytes) -> None:
-        """Put the file with `content` (text as UTF-8) in place. Raises OSError; then nothing has changed."""
+        """Put the file with `content` (text as UTF-8) in place. Raises OSError, and then changes nothing."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             raise ValueError("written before")
@@ -232,8 +232,8 @@ class AtomicFile:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Write a replaced name to disk: the secret of the old version may be invalid from now on."""
-    with contextlib.suppress(OSError):  # a system that cannot open folders
+    """Flush a rename to disk: the secret in the old file may already be invalid."""
+    with contextlib.suppress(OSError):  # Windows cannot open folders
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

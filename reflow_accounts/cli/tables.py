@@ -11,15 +11,16 @@ from typing import NamedTuple
 from reflow_accounts.cli.output import is_terminal, result
 from reflow_accounts.cli.text import clean
 
-WIDE = 100  # columns of a terminal from which on ids are shown
-NARROW = 50  # columns below which a row is a list
-SHORTEST = 10  # columns that a shortened text keeps
+# In columns of the terminal:
+WIDE = 100  # from this width on, ids are shown
+NARROW = 50  # below this width, each row is a list
+SHORTEST = 10  # the least that a shortened text keeps
 _GAP = "  "
 _UNITS = ((365 * 86400, "year"), (30 * 86400, "month"), (86400, "day"), (3600, "hour"), (60, "minute"))
 
 
 class Column(NamedTuple):
-    """A column. A text may be shortened; on a narrow terminal the column of the highest `rank` is left out first."""
+    """A column. Only text is shortened; a narrow terminal leaves out the column with the highest `rank` first."""
 
     heading: str
     is_text: bool = False
@@ -74,7 +75,7 @@ def _draw(columns: list[Column], rows: list[list[str]], width: int) -> None:
 
 
 def fitted_widths(columns: list[Column], natural: list[int], width: int) -> list[int]:
-    """Return the width of each column, 0 for one that is left out, so that a line fits into `width`."""
+    """Return the width of each column so that a line fits into `width`; 0 leaves the column out."""
     widths = natural[:]
     while True:
         excess = sum(widths) + len(_GAP) * (sum(map(bool, widths)) - 1) - width

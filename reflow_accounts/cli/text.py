@@ -1,4 +1,4 @@
-"""Text that is safe to print: names and paths come from other people."""
+"""Makes text safe to print: names and paths are untrusted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _SECRET = re.compile(r"(rf[ks]_)[0-9A-Za-z]{8,}")
 _BACKSLASH = "\\"
 _NEEDS_NO_QUOTES = re.compile(r"[0-9A-Za-z_./\\:+=~-]+", re.ASCII)  # on Windows
-# Joiners that emoji and several scripts need; they can forge neither a line nor a terminal command.
+# Emoji and several scripts need these joiners; they cannot forge a line or a terminal command.
 _JOINERS = "\u200c\u200d"
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
@@ -36,12 +36,12 @@ def _escaped(character: str) -> str:
 
 
 def redacted(text: str) -> str:
-    """Return `text` with everything removed that looks like a secret, or most of one."""
+    """Return `text` without secrets: what looks like one, or like most of one, is cut to its prefix."""
     return _SECRET.sub(r"\1…", text)
 
 
 def time_in(document: dict[str, Any], name: str) -> datetime | None:
-    """Return the time in a field of the API's JSON; None for other values and for years beyond the calendar."""
+    """Return the time in a field of the API's JSON; None for other values and for years out of range."""
     from datetime import datetime
 
     try:
@@ -52,7 +52,7 @@ def time_in(document: dict[str, Any], name: str) -> datetime | None:
 
 
 def minute_in(document: dict[str, Any], name: str) -> str:
-    """Return the time in a field of the API's JSON for a sentence, "2027-03-31 12:00 UTC"; other values as they are."""
+    """Return the time in a field of the API's JSON as "2027-03-31 12:00 UTC"; other values as text."""
     from datetime import UTC
 
     time = time_in(document, name)

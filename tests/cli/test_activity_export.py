@@ -139,7 +139,7 @@ def test_answer_of_another_program_is_no_export(here, between, kind):
     outcome = here.run("activity", "--export", "log.jsonl")
 
     assert outcome.code == 7
-    assert "so it is not Reflow that answers" in outcome.stderr
+    assert "so it is not a Reflow server" in outcome.stderr
     assert list(here.folder.iterdir()) == []
 
 

@@ -111,7 +111,7 @@ def test_paginate_without_a_list_is_wrong_usage(answered, listener, words):
     outcome = answered.run("api", *words)
 
     assert outcome.code == 2
-    assert "--paginate goes with GET alone" in outcome.stderr
+    assert "--paginate works only with GET" in outcome.stderr
     assert listener.asked == []
 
 
@@ -121,7 +121,7 @@ def test_endless_list_is_printed_up_to_the_failure(answered, listener):
     outcome = answered.run("api", "GET", "/keys", "--paginate")
 
     assert outcome.code == 1
-    assert "The list goes on after 500 items." in outcome.stderr
+    assert "The list has more than 500 items." in outcome.stderr
     answer = json.loads(outcome.stdout)
     assert len(answer["items"]) == 500
     assert answer["next_cursor"] == "500"
@@ -130,7 +130,7 @@ def test_endless_list_is_printed_up_to_the_failure(answered, listener):
     outcome = answered.run("keys", "list")
     assert outcome.code == 1
     assert outcome.stdout == ""
-    assert "The list is too long: 500 items came" in outcome.stderr
+    assert "The list is too long: it has more than 500 items." in outcome.stderr
 
 
 def test_circular_list_is_refused(answered, listener):

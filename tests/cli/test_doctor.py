@@ -86,7 +86,7 @@ def test_other_server_gets_no_secret(here, listener):
     report = Report(here)
 
     assert report.code == 7
-    assert "it is not Reflow" in report["reachable"]["detail"]
+    assert "it is not a Reflow server" in report["reachable"]["detail"]
     assert listener.secrets == [""]
 
 

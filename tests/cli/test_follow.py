@@ -215,16 +215,16 @@ def test_removed_start_of_a_poll_is_replaced_by_its_time(followed, listener):
 def test_poll_waits_as_long_as_the_server_asks_for(followed, listener, status, code):
     problem = {"title": "Later", "status": status, "detail": "Not now.", "code": code}
     listener.says("GET", "/activity", problem, status, **{"Retry-After": "3"})
-    until(lambda: "Going on as soon as it answers" in followed.errors)
+    until(lambda: "Waiting until it answers again" in followed.errors)
     now_says(listener, entry("23.0"))
 
     assert followed.line().startswith("2026-05-01T12:00:23.0Z\t")
-    assert followed.errors.count("Going on") == 1
+    assert followed.errors.count("Waiting until it answers") == 1
 
 
 def test_outage_of_the_server_loses_no_line(followed, listener):
     listener.says_raw("GET", "/activity", b"<h1>Maintenance</h1>", 502, **{"Content-Type": "text/html"})
-    until(lambda: "Going on as soon as it answers" in followed.errors)
+    until(lambda: "Waiting until it answers again" in followed.errors)
     now_says(listener, entry("23.0"))
 
     assert followed.line().startswith("2026-05-01T12:00:23.0Z\t")
@@ -239,7 +239,7 @@ def test_outage_is_announced_once(here, between, listener, fault):
         run.line()
         for outage, second in ((1, "23.0"), (2, "25.0")):
             between.always = fault
-            until(lambda outage=outage: run.errors.count("Going on as soon as it answers") == outage)
+            until(lambda outage=outage: run.errors.count("Waiting until it answers again") == outage)
             told, polls = run.errors, len(between.seen)
             until(lambda polls=polls: len(between.seen) >= polls + 5)
             assert run.errors == told

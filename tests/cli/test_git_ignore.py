@@ -9,7 +9,7 @@ from reflow_accounts.contract import is_well_formed
 from tests.cli.account import unused_name
 from tests.cli.folders import git, repository, secret_in
 
-QUESTION = "Where shall it be ignored?"
+QUESTION = "Where should it be ignored?"
 
 
 def create(terminal, *words: str):

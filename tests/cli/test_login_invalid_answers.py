@@ -112,7 +112,7 @@ class TestAtAServerOfTheTest:
         listener.says("POST", "/device/code", CODES | {"verification_uri": f"{listener.url}/device"} | wrong)
         outcome = here.run_at_a_screen("login")
         assert outcome.code == 7
-        assert "it is not Reflow that answers" in outcome.stdout
+        assert "it is not a Reflow server" in outcome.stdout
 
     @pytest.mark.parametrize("interval", [None, "x", -5, 0, True, 10**30])
     def test_a_strange_interval_does_no_harm(self, here, listener, interval):

@@ -14,7 +14,7 @@ from tests.cli.terminal import CTRL_C
 from tests.helpers.faulty_proxy import at, cut_after, reset_after, says, silence
 from tests.helpers.live_server import free_port
 
-HINT = "If a session was begun, end it in Account > Security."
+HINT = "If a session was started, end it in Account > Security."
 CODES = {"device_code": "the-device-code", "user_code": "BCDF-GHJK", "expires_in": 600, "interval": 1}
 
 
@@ -47,7 +47,7 @@ def test_refused_login_mentions_no_session(there, words, why):
     outcome = there.run(*words, stdin="not the password")
 
     assert outcome.code == (7 if why == "nobody there" else 4)
-    assert "session was begun" not in outcome.stderr
+    assert "session was started" not in outcome.stderr
 
 
 def test_ctrl_c_after_the_password_is_explained(disturbed, words):

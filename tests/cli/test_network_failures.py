@@ -237,4 +237,4 @@ def test_gateway_without_its_server_is_explained(disturbed, between, status, kin
     outcome = disturbed.run("--quiet", "whoami")
 
     ends_kindly(outcome, disturbed, f"is not available now (status {status})", "Try again later")
-    assert "not Reflow" not in outcome.stderr
+    assert "not a Reflow server" not in outcome.stderr

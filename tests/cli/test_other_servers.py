@@ -76,7 +76,7 @@ def test_html_is_not_reflow(keyed, listener, words, status):
     outcome = keyed.run(*words)
 
     assert outcome.code == 7
-    assert "it is not Reflow that answers" in outcome.stderr
+    assert "it is not a Reflow server" in outcome.stderr
     assert _is_kind(outcome, keyed)
     assert "hotel" not in outcome.everything
 

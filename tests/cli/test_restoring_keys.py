@@ -31,7 +31,7 @@ def test_key_restores_no_key(keyed, ada):
     outcome = keyed.run("keys", "restore", key["name"])
     assert outcome.code == 5
     assert outcome.stderr == (
-        "reflow: An API key restores no keys. Run reflow login, then the same command with --as login.\n"
+        "reflow: An API key cannot restore keys. Run reflow login, then the same command with --as login.\n"
     )
 
 

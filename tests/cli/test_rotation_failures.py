@@ -191,5 +191,5 @@ def test_interrupted_rotation_says_what_may_have_happened(trouble):
     _, errors = process.communicate(timeout=30)
 
     assert process.returncode == 130
-    assert "If the key ci was rotated all the same, reflow keys list shows it." in errors
+    assert "If the key ci was rotated anyway, reflow keys list shows it." in errors
     assert trouble.file.read_bytes() == trouble.before

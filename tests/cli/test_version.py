@@ -103,7 +103,7 @@ def test_invalid_version_is_not_shown(here, listener, body):
     outcome = here.run("version")
 
     assert (outcome.code, outcome.stdout) == (0, OURS)
-    assert outcome.stderr.startswith("The server did not tell its version")
+    assert outcome.stderr.startswith("The server did not report its version")
 
 
 def test_own_version_is_shown_with_an_invalid_address(terminal):

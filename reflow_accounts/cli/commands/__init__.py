@@ -1,1 +1,1 @@
-"""The commands, one module per noun; `app.py` imports them when they run."""
+"""The commands, one module per noun; `app.py` imports a module when its command runs."""

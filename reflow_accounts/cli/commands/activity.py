@@ -1,4 +1,4 @@
-"""`reflow activity`: uses of keys and events of the account, newest first, as they happen, or exported to a file."""
+"""`reflow activity`: lists, follows and exports the uses of keys and the events of the account."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _COLUMNS = (
     Column("Address", rank=6),
     Column("From", is_text=True, rank=5),
 )
-# Columns of a terminal below which the start that paths of the API share is left out.
+# Below this terminal width, paths are shown without the prefix of the API.
 _SHORT_PATHS = 140
 EVENTS = ("requests", "keys", "sign-ins", "security", "team", "subscription")
 _AGO = re.compile(r"([0-9]{1,6})([mhdw])", re.ASCII)
@@ -41,15 +41,15 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 @click.group(invoke_without_command=True)
 @click.option("--key", metavar="NAME_OR_ID", help="Only activity of this key.")
-@click.option("--since", metavar="TIME", help="Only from this time on: 2026-05-01 (UTC), 7d, 12h.")
+@click.option("--since", metavar="TIME", help="Only activity since this time: 2026-05-01 (UTC), 7d, 12h.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=50,
     show_default=True,
-    help="The most lines to show; with --follow, at the start.",
+    help="Maximum number of lines; with --follow, at the start.",
 )
-@click.option("-f", "--follow", is_flag=True, help="Go on and show new activity as it happens.")
+@click.option("-f", "--follow", is_flag=True, help="Keep running and show new activity as it happens.")
 @click.option(
     "--outcome", type=click.Choice(["accepted", "refused"]), help="Only requests with this outcome."
 )
@@ -59,7 +59,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
     "export_file",
     metavar="FILE",
     shell_complete=complete_file_name,
-    help="Write all of it to FILE: CSV for NAME.csv, else JSON Lines.",
+    help="Write all activity to FILE: CSV for NAME.csv, else JSON Lines.",
 )
 @click.option("--force", is_flag=True, help="With --export, replace FILE.")
 @common_options
@@ -72,10 +72,10 @@ def activity(
     Newest first. Columns: time, action, subject, actor, request, status, address, and the program as it
     names itself. In a pipe, times are exact (UTC).
 
-    --follow shows the newest lines, oldest first, and then each new one until Ctrl-C; with --json each
-    is one object on one line. Its own requests are left out, although with an API key they count as uses.
+    --follow shows the newest lines, oldest first, and then each new one until Ctrl-C. With --json, each line
+    is one object. Its own requests are not shown, but with an API key they count as uses.
 
-    --export writes the whole activity, or what the other options select, to a file that only you can read.
+    --export writes all activity, or what the other options select, to a file that only you can read.
     reflow activity verify checks an export as JSON Lines.
     """
     ctx = click.get_current_context()
@@ -114,7 +114,7 @@ activity.add_command(verify)
 def _filtered(
     context: Context, key: str | None, since: str | None, outcome: str | None, event: str | None
 ) -> tuple[Client, list[tuple[str, str]], dict[str, Any] | None]:
-    """Return the client, the query of the filters, and the key that they select."""
+    """Return the client, the filters as a query, and the key of --key, if given."""
     query = [("since", parse_since(since, datetime.now(UTC)))] if since is not None else []
     query += [(name, value) for name, value in (("outcome", outcome), ("event", event)) if value]
     client = context.client()

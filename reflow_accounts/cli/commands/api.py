@@ -1,4 +1,4 @@
-"""`reflow api`: sends any request to the API, also those without a command of their own."""
+"""`reflow api`: sends any request to the API."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _OWN_HEADERS = ("authorization", "connection", "content-length", "host", "transf
 
 
 def print_field(answer: Any, path: str) -> None:
-    """Print the value at `path` (user.name, items.0.id): a text as it is, anything else as JSON.
+    """Print the value at `path` (user.name, items.0.id): a string as it is, anything else as JSON.
 
     Raises CommandError when the answer has no such field.
     """
@@ -62,11 +62,11 @@ def find_jq() -> str:
 
 
 def filter_with_jq(answer: Any, expression: str) -> None:
-    """Print what the jq filter `expression` makes of the answer; a text without quotes. Raises CommandError."""
+    """Print the answer filtered with the jq filter `expression`; strings without quotes. Raises CommandError."""
     import subprocess
 
     done = subprocess.run(  # noqa: S603 (a fixed program; no shell reads the filter)
-        # The space keeps "-1" from being an option; jq 1.6 does not know "--".
+        # The space keeps a filter such as "-1" from being an option; jq 1.6 does not support "--".
         [find_jq(), "-r", f" {expression}"],
         input=json.dumps(answer).encode(),
         capture_output=True,
@@ -95,7 +95,7 @@ def filter_with_jq(answer: Any, expression: str) -> None:
 @click.option("-H", "--header", "headers", metavar="NAME: VALUE", multiple=True, help="A header to send.")
 @click.option("-i", "--include", is_flag=True, help="Print the status and the headers of the answer first.")
 @click.option("--paginate", is_flag=True, help="Request all pages of a list and print them as one.")
-@click.option("--field", metavar="A.B", help="Print one field of the answer alone: user.name, items.0.id.")
+@click.option("--field", metavar="A.B", help="Print only this field of the answer: user.name, items.0.id.")
 @click.option("--jq", metavar="FILTER", help="Filter the answer with jq, which must be installed.")
 @common_options
 @pass_context
@@ -113,13 +113,14 @@ def api(
 ) -> None:
     """Send one request to the API and print the answer.
 
-    METHOD is GET unless it is given. PATH is /me, me or /api/v1/me. Fields become a JSON object for POST, PUT
-    and PATCH, and the query for GET and DELETE, or of any request with --input. A refusal prints the problem
-    document; the exit code depends on its status. A file (/activity/export) is printed as it is.
+    METHOD defaults to GET. PATH is /me, me or /api/v1/me. Fields become a JSON object for POST, PUT and
+    PATCH, and the query for GET and DELETE and for any request with --input. If the API refuses the request,
+    its problem document is printed, and the exit code depends on its status. A file (/activity/export) is
+    printed as it is.
     """
     method, path = _method_and_path(words)
     if paginate and (method != "GET" or include):
-        raise UsageFault("--paginate goes with GET alone, and not with --include.")
+        raise UsageFault("--paginate works only with GET, and not with --include.")
     fields = [*map(_text_field, texts), *map(_json_field, values)]
     body = _content_of(input_file, method) if input_file is not None else None
     request = _request(method, _target(path, context), fields, body, dict(map(_header, headers)))
@@ -138,7 +139,7 @@ def api(
         document(answer)
     if paginate and answer["next_cursor"]:
         raise CommandError(
-            f"The list goes on after {len(answer['items'])} items. Go on with -f cursor= and the next_cursor."
+            f"The list has more than {len(answer['items'])} items. Continue with -f cursor= and the next_cursor."
         )
 
 
@@ -170,7 +171,7 @@ class Request(NamedTuple):
 def _request(
     method: str, path: str, fields: list[tuple[str, Any]], body: bytes | None, headers: dict[str, str]
 ) -> Request:
-    """Return the request; the fields are its body, or the query when there is a body or none is sent."""
+    """Return the request. The fields are its body, or its query if it has a body or its method allows none."""
     if fields and method in _WITH_BODY and body is None:
         return Request(method, path, [], dict(fields), headers)
     query = [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in fields]
@@ -185,9 +186,9 @@ def _method_and_path(words: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _content_of(name: str, method: str) -> bytes:
-    """Return the JSON in the file, as it is. Raises UsageFault."""
+    """Return the bytes of the JSON file `name`, or of stdin. Raises UsageFault."""
     if method not in _WITH_BODY:
-        raise UsageFault(f"--input goes with {', '.join(_WITH_BODY)} alone: name the method before PATH.")
+        raise UsageFault(f"--input works only with {', '.join(_WITH_BODY)}: write the method before PATH.")
     try:
         content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
         json.loads(content)
@@ -203,12 +204,12 @@ def _header(text: str) -> tuple[str, str]:
     if not colon or not _HEADER_NAME.fullmatch(name) or not value.isprintable() or not value.isascii():
         raise UsageFault("-H takes NAME: VALUE.")
     if name.lower() in _OWN_HEADERS:
-        raise UsageFault(f"reflow itself sets the header {name}.")
+        raise UsageFault(f"The header {name} is set by reflow itself.")
     return name, value
 
 
 def _answer(client: Client, request: Request, include: bool, reader: str) -> Any:
-    """Return the JSON of the answer (None for nothing), or print the file that it is and return None."""
+    """Return the JSON of the answer (None for 204). If the answer is a file, print it and return None."""
     file = _printed_file(client, include, reader)
     reply = client.send(request.method, request.path, request.query, request.body, request.headers, file)
     if is_file(reply):
@@ -227,7 +228,7 @@ def _print_head(status_line: str, headers: Message) -> None:
 def _printed_file(client: Client, include: bool, reader: str) -> Download:
     """Return the download that prints a file: its bytes, or on a terminal with control characters escaped.
 
-    It raises OSError, and CommandError when the option `reader` needs JSON.
+    `reader` is the option that needs JSON, or "": with it, the download raises CommandError. Also raises OSError.
     """
     on_terminal = is_terminal(sys.stdout)
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
@@ -239,9 +240,9 @@ def _printed_file(client: Client, include: bool, reader: str) -> Download:
             )
         if sys.stdout is None:  # closed before the start
             raise OSError(EBADF, "there is no stdout")
-        client.repeats = False  # what is printed cannot be taken back
+        client.repeats = False  # a repetition would print the start of the file again
         if include:
-            _print_head("HTTP/1.1 200 OK", headers)  # only such an answer begins a download
+            _print_head("HTTP/1.1 200 OK", headers)  # no other status starts a download
 
     def write(piece: bytes) -> None:
         text = "\n".join(map(clean, decoder.decode(piece).split("\n"))) if on_terminal else piece
@@ -251,7 +252,7 @@ def _printed_file(client: Client, include: bool, reader: str) -> Download:
 
 
 def _all_pages(client: Client, request: Request) -> dict[str, Any]:
-    """Return all pages of a list as one; its `next_cursor` is null unless there were too many."""
+    """Return all pages of a list as one; its `next_cursor` is None unless there were too many."""
     path, _, text = request.path.partition("?")
     query = [*parse_qsl(text, keep_blank_values=True), *request.query]
     has_size = any(name == "limit" for name, _ in query)
@@ -276,7 +277,7 @@ def _target(path: str, context: Context) -> str:
     if path == API_PREFIX or path.startswith((f"{API_PREFIX}/", f"{API_PREFIX}?")):
         path = path.removeprefix(API_PREFIX)
     if ".." in unquote(path.partition("?")[0]).split("/"):
-        raise UsageFault("PATH must not climb with ..")
+        raise UsageFault("PATH must not contain ..")
     return quote(path, safe="/?&=%:@!$'()*+,;~-._[]", errors="surrogatepass")
 
 

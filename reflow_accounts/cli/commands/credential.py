@@ -1,4 +1,4 @@
-"""`reflow whoami`, `authorize`, `token` and `exec`: who the credential belongs to, and its use by other programs."""
+"""`reflow whoami`, `authorize`, `token` and `exec`: show the credential, or pass it to another program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LABELS = {
     "X-Reflow-Rights": "Rights",
     "X-Reflow-Key": "Key",
 }
-# As shells report a command that is not there, and one that cannot be started.
+# The exit codes of shells for a command that is not found and one that cannot be started.
 NOT_FOUND, NOT_EXECUTABLE = 127, 126
 
 
@@ -35,8 +35,8 @@ NOT_FOUND, NOT_EXECUTABLE = 127, 126
 def whoami(context: Context) -> None:
     """Show who you are and which credential is used.
 
-    Also names the credentials that were found but not used because another one comes first. --json prints
-    the answer of the API with server, winner and losers added.
+    Also shows the credentials that were found but are not used, because another one comes first. --json
+    prints the answer of the API and adds server, winner and losers.
     """
     client = context.client()
     me = client.ask_object("GET", "/me")
@@ -70,15 +70,15 @@ def _facts_of(me: dict[str, Any], client: Client) -> Iterator[tuple[str, str]]:
 
 @click.command()
 @click.option(
-    "--rights", type=click.Choice(RIGHTS), default="view", show_default=True, help="What is needed."
+    "--rights", type=click.Choice(RIGHTS), default="view", show_default=True, help="The rights to check."
 )
 @team_option
 @common_options
 @pass_context
 def authorize(context: Context, rights: str, team: str | None) -> None:
-    """Ask whether you have rights to a team, as proxies do.
+    """Check your rights to a team, as a proxy would.
 
-    Prints the ids of the user, the team and the key, and the rights; ends with 5 when they do not suffice.
+    Prints the ids of the user, the team and the key, and your rights. Exits with 5 without the rights.
     """
     client = context.client()
     team_id = team_path(client, team).rpartition("/")[2]
@@ -95,9 +95,9 @@ def authorize(context: Context, rights: str, team: str | None) -> None:
 @common_options
 @pass_context
 def token(context: Context) -> None:
-    """Print the secret of the credential that is used.
+    """Print the secret of the credential in use.
 
-    Only the secret goes to stdout. No request is made, so the server may refuse it.
+    Only the secret goes to stdout. Sends no request, so the secret may already be invalid.
     """
     credential = context.credential()
     if context.as_json:
@@ -111,10 +111,10 @@ def token(context: Context) -> None:
 @common_options
 @pass_context
 def exec_command(context: Context, command: tuple[str, ...]) -> None:
-    """Run a command with the credential in REFLOW_API_KEY and its server in REFLOW_SERVER.
+    """Run a command with REFLOW_API_KEY and REFLOW_SERVER set.
 
-    The command takes the place of reflow: signals reach it, and its exit code is the exit code; 127 when it
-    is not found, 126 when it cannot be started.
+    The command replaces reflow, so it receives signals and sets the exit code. The exit code is 127 when the
+    command is not found, 126 when it cannot be started.
     """
     credential = context.credential()
     environ = {**context.environ, VARIABLE: credential.secret, "REFLOW_SERVER": credential.server}

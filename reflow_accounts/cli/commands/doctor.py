@@ -30,12 +30,12 @@ def doctor(context: Context) -> None:
     """Check the setup and show how to fix problems.
 
     Checks the server, the clock, the credentials found, their files, git and its last 100 commits, the
-    key's expiry and the subscription. One line for each finding: state (ok, warning, error), what was
-    checked, what was found, and the command that fixes it. Asks no questions and changes nothing, but sends
-    each key of this server that it finds, also an unused one, and each attempt counts as a use of that key.
+    key's expiry and the subscription. One line for each finding: state (ok, warning, error), check, result,
+    and the command that fixes the problem. Asks no questions and changes nothing, but sends each key of this
+    server that it finds, also unused ones, and each attempt counts as a use of that key.
 
-    Exit codes: 0 when all is well, 2 when the file after -k cannot be read or no server can be asked, 4 when
-    there is no credential or it is refused or cannot be used, 7 when the server cannot be reached, and
+    Exit codes: 0 when all is well, 2 when the file after -k cannot be read or there is no usable server, 4
+    when there is no credential or it is refused or cannot be used, 7 when the server cannot be reached, and
     otherwise 1.
     """
     examination = Examination(context)
@@ -56,14 +56,14 @@ def doctor(context: Context) -> None:
 
 
 class Examination:
-    """Runs all checks. `exit_code` is the code for the worst finding, if there is a problem."""
+    """Runs all checks. `exit_code` is the exit code to use if there is a problem."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.exit_code = Exit.FAILED
 
     def findings(self) -> Iterator[Finding]:
-        """Yield the findings of all checks; those that need the server only when Reflow answers."""
+        """Yield the findings of all checks; skip those that need the server if Reflow does not answer."""
         address_fault = self._invalid_address()
         checks = SourceChecks(self.context)
         server, finding = ("", address_fault) if address_fault else _server_to_check(checks)
@@ -71,7 +71,7 @@ class Examination:
         connection = ConnectionChecks(server)
         if server:
             yield from connection.findings()
-        # Unused credentials are not needed, so they are not sent over an unencrypted connection.
+        # Unused credentials are never sent over an unencrypted connection.
         yield from checks.findings(server, may_try=connection.is_open and not is_exposed(server))
         account = AccountChecks(Client(server, checks.credential), given_options(self.context))
         if connection.is_open and checks.credential:
@@ -87,7 +87,7 @@ class Examination:
         yield from repository_findings(git.root_of(self.context.folder), account.keys)
 
     def _invalid_address(self) -> Finding | None:
-        """Return the finding about an invalid address; the other checks go on without it."""
+        """Return the finding about an invalid address, and remove the address for the other checks."""
         try:
             self.context.named_server  # noqa: B018 (raises)
         except UsageFault as fault:
@@ -97,7 +97,7 @@ class Examination:
 
 
 def _server_to_check(checks: SourceChecks) -> tuple[str, Finding]:
-    """Return the server of the credential in use, or the named one; "" when there is none that may be asked."""
+    """Return the server of the credential in use, or the named one, and the finding; "" for no usable server."""
     environment = checks.context.environment
     try:
         if checks.server_fault:

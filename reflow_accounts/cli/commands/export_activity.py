@@ -1,4 +1,4 @@
-"""`reflow activity --export FILE`: downloads the activity into a file, with a progress bar on a terminal."""
+"""`reflow activity --export FILE`: downloads the activity to a file, with a progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from reflow_accounts.contract import EXPORT_SIZE_HEADER
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _WIDTH = 30
-# Stands in the last line of a file that the server ended early.
+# The server writes this into the last line when it ends a file early.
 _CUT_SHORT = b"This file is not complete."
 
 
 def checked_path(file: str | None, others: Mapping[str, bool], *, force: bool) -> Path:
-    """Return the path of `file` if it can name an export; `others` says which options beside it are given.
+    """Return the path of `file` if an export can be written there.
 
-    Raises UsageFault, also without `file`, and CommandError for a file that exists without `force`.
+    `others` maps conflicting options to whether they were given. Raises UsageFault for wrong options, and
+    CommandError for an existing file without `force`.
     """
     if file is None:
         raise UsageFault("--force goes with --export FILE. Add --export, or leave --force out.")
@@ -52,8 +53,8 @@ def checked_path(file: str | None, others: Mapping[str, bool], *, force: bool) -
 def export(client: Client, query: list[tuple[str, str]], path: Path) -> None:
     """Write the activity to `path`: CSV for a name that ends in .csv, else JSON Lines.
 
-    The file appears as a whole, readable by its owner alone, and replaces one that exists. Raises CommandError
-    when the file cannot be written or the download is incomplete.
+    Writes atomically, with mode 0600, and replaces an existing file. Raises CommandError when the file cannot
+    be written or the download is incomplete.
     """
     form = "csv" if path.suffix.lower() == ".csv" else "jsonl"
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
@@ -63,7 +64,7 @@ def export(client: Client, query: list[tuple[str, str]], path: Path) -> None:
 
             def begin(headers: Message) -> None:
                 target.seek(0)
-                target.truncate()  # a download before this one broke off
+                target.truncate()  # an earlier attempt broke off
                 progress.begin(headers)
 
             def write(piece: bytes) -> None:
@@ -89,7 +90,7 @@ def export(client: Client, query: list[tuple[str, str]], path: Path) -> None:
 
 
 class _Progress:
-    """Counts the lines, and on a terminal shows a bar on stderr."""
+    """Counts the lines, and shows a progress bar on stderr if it is a terminal."""
 
     def __init__(self) -> None:
         self.lines, self._total, self._shown_at, self._end = 0, 0, 0.0, b""

@@ -1,4 +1,4 @@
-"""`reflow activity --follow`: polls the activity and shows every entry once, oldest first."""
+"""`reflow activity --follow`: polls the activity and shows each entry once, oldest first."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PATH = "/activity"
 # Seconds between two polls: short after new entries, longer while there are none.
 SHORTEST, LONGEST = 2.0, 15.0
 _SLOWER = 1.5
-LONGEST_PAUSE = 3600.0  # seconds, whatever the server asks for
-# An entry may appear in the list this much later than its time says.
+LONGEST_PAUSE = 3600.0  # seconds, also for a longer Retry-After
+# An entry may appear in the list up to this long after its own time.
 OVERLAP = timedelta(seconds=10)
 _RETRY_STATUSES = (429, 503)
 
@@ -32,24 +32,24 @@ Query = list[tuple[str, str]]
 
 
 class ActivityFeed:
-    """Reads one list of activity and remembers the ids of its newest part.
+    """Polls one list of activity and remembers its newest entries.
 
-    Each poll requests what came after an entry that is older than the newest one by OVERLAP, so that
-    entries that appear late are not missed; ids that were shown before are skipped.
+    Each poll requests the entries after one that is older than the newest by OVERLAP, so that late entries are
+    not missed; entries that were shown before are skipped.
     """
 
     def __init__(self, client: Client, query: Query, *, is_recorded: bool) -> None:
-        """Read the list for `query`; `is_recorded` says whether our own requests are in it."""
+        """Follow the list for `query`; `is_recorded` is true when it contains our own requests."""
         self._client, self._query, self._is_recorded = client, query, is_recorded
         # The newest entries, newest first. The last one is the start of the next poll, if it is settled.
         self._known: list[Entry] = []
-        self._requests = 0  # of ours, whose entries have not been seen yet
+        self._requests = 0  # our own requests whose entries were not seen yet
 
     def follow(self, limit: int, show: Callable[[Entry], None]) -> None:
         """Show the newest `limit` entries and then each new one, until the reader of stdout closes it.
 
-        While the server is not available, polls on and says so once. Raises CommandError when the server
-        refuses the request, or cannot be reached at the start.
+        Keeps polling while the server is unavailable, and announces that once. Raises CommandError when the
+        server refuses a request, or cannot be reached at the start.
         """
         entries, seconds, is_away = self.newest(limit), SHORTEST, False
         while True:
@@ -57,14 +57,14 @@ class ActivityFeed:
                 show(entry)
             if not wait(seconds):
                 return
-            self._client.repeats = not is_away  # a repetition would be announced at each poll
+            self._client.repeats = not is_away  # during an outage, each poll would announce its retries
             try:
                 entries = self.new_entries()
             except (Unreachable, Problem) as fault:
                 if isinstance(fault, Problem) and fault.status not in _RETRY_STATUSES:
                     raise
                 if not is_away:
-                    tell(*fault.lines, "Going on as soon as it answers; Ctrl-C ends it.")
+                    tell(*fault.lines, "Waiting until it answers again; press Ctrl-C to stop.")
                 entries, is_away = [], True
                 retry_after = fault.retry_after if isinstance(fault, Problem) else None
                 pause = min(retry_after or 0, LONGEST_PAUSE)
@@ -95,7 +95,7 @@ class ActivityFeed:
         for entry in unseen:
             use = as_object(entry.get("use"))
             if own and (use.get("method"), use.get("path"), use.get("user_agent")) == own_request:
-                own -= 1  # no more entries are left out than requests were sent
+                own -= 1  # skip at most as many entries as we sent requests
             else:
                 new.append(entry)
         self._requests -= requests_before
@@ -111,7 +111,7 @@ class ActivityFeed:
         except Problem as problem:
             if problem.status != 404:
                 raise
-        # The server has removed the entry since, for example because it was too old to keep.
+        # The server has pruned the entry.
         return list(self._read([("since", str(start.get("at")))]))
 
     def _read(self, start: Query) -> Iterator[Entry]:
@@ -128,7 +128,7 @@ class ActivityFeed:
             cursors.append(cursor)
 
     def _remember(self, entries: list[Entry]) -> None:
-        """Keep the entries up to the first that is old enough to be the start of the next poll."""
+        """Keep the entries up to the first one that is old enough to start the next poll."""
         self._known = []
         for entry in entries:
             self._known.append(entry)
@@ -137,10 +137,10 @@ class ActivityFeed:
 
 
 def feed_of(client: Client, query: Query, key: Entry | None) -> ActivityFeed:
-    """Return the feed of `query`, which selects `key` if there is one; warn when its polls count as uses."""
+    """Return the feed of `query`, which selects `key` if given. Warn when its polls count as uses."""
     if client.uses_key:
-        tell("warning: each poll of --follow counts as a use of the key. A login (--as login) has no uses.")
-    # Our own requests are in the list if it includes the uses of the key in use.
+        tell("warning: each poll of --follow counts as a use of the key. To avoid that, use --as login.")
+    # Our own requests are listed if the list includes the uses of the key in use.
     secret = client.credential.secret if client.credential else ""
     is_listed = key is None or secret.endswith(key.get("hint") or "?")
     return ActivityFeed(client, query, is_recorded=client.uses_key and is_listed)
@@ -162,6 +162,6 @@ def wait(seconds: float) -> bool:
 
 
 def _is_settled(entry: Entry, newest: Entry) -> bool:
-    """Return whether `entry` is so much older than `newest` that none older than it can appear any more."""
+    """Return whether `entry` is so much older than `newest` that no entry older than it can still appear."""
     at, newest_at = time_in(entry, "at"), time_in(newest, "at")
     return bool(at and newest_at and at < newest_at - OVERLAP)

@@ -63,18 +63,18 @@ def create_key(
 def restore_key(context: Context, name_or_id: str) -> None:
     """Restore an API key that you revoked less than 24 hours ago.
 
-    It works again wherever it is. Needs a login (reflow login): an API key restores no keys.
+    All copies of the key work again. Needs a login (reflow login): an API key cannot restore keys.
     """
     list_revoke.restore_key(context.client(), name_or_id, as_json=context.as_json)
 
 
 @keys.command("show")
 @click.argument("name_or_id")
-@click.option("--uses", type=click.IntRange(0, 10_000), default=10, show_default=True, help="How many uses.")
+@click.option("--uses", type=click.IntRange(0, 10_000), default=10, show_default=True, help="Number of uses.")
 @common_options
 @pass_context
 def show_key(context: Context, name_or_id: str, uses: int) -> None:
-    """Show one API key, also a revoked one, its usage and its newest uses.
+    """Show an API key, also a revoked one, its usage and its newest uses.
 
     Columns of a use: time, request, status, address, and the program as it names itself.
     """
@@ -87,7 +87,7 @@ def show_key(context: Context, name_or_id: str, uses: int) -> None:
 @common_options
 @pass_context
 def rename_key(context: Context, name_or_id: str, new_name: str) -> None:
-    """Give an API key another name."""
+    """Rename an API key."""
     list_revoke.rename_key(context, context.client(), name_or_id, new_name)
 
 
@@ -118,16 +118,16 @@ def rotate_key(
 
 @keys.command("revoke")
 @click.argument("name_or_id")
-@click.option("--descendants", is_flag=True, help="Also the keys that it created, and theirs.")
-@click.option("--yes", is_flag=True, help="At a terminal, do not ask.")
+@click.option("--descendants", is_flag=True, help="Also revoke the keys that it created, and theirs.")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
 @common_options
 @pass_context
 def revoke_key(context: Context, name_or_id: str, descendants: bool, yes: bool) -> None:
     """Revoke the API key with this name or id, at once.
 
-    For 24 hours a login can undo it with reflow keys restore.
+    For 24 hours, a login can undo this with reflow keys restore.
 
     On a terminal it asks first when the key was used in the last 24 hours; --yes skips the question.
-    A script needs no --yes: there the key is revoked without a question.
+    A script needs no --yes: without a terminal, it does not ask.
     """
     list_revoke.revoke_key(context, context.client(), name_or_id, yes=yes, descendants=descendants)

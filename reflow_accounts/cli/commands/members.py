@@ -1,4 +1,4 @@
-"""`reflow team members` and `invitations`: rights and removal of members; pending invitations."""
+"""`reflow team members` and `reflow team invitations`."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _TEAM = "reflow_accounts.cli.team"
 @common_options
 @click.pass_context
 def members(ctx: click.Context, team: str | None) -> None:
-    """List the people of a team, change their rights or remove them.
+    """List the members of a team, change their rights or remove them.
 
-    Without a command, lists them. Columns: id, name, email, rights, last active, joined.
+    Lists them without a further command. Columns: id, name, email, rights, last active, joined.
     In a pipe, times are exact (UTC).
     """
     if ctx.invoked_subcommand is None:
@@ -63,7 +63,7 @@ def _list(context: Context, team: str | None) -> None:
 @common_options
 @pass_context
 def list_members(context: Context, team: str | None) -> None:
-    """List the people of a team, as the command without a further word does."""
+    """List the members of a team, as reflow team members does."""
     _list(context, team or click.get_current_context().meta.get(_TEAM))
 
 
@@ -74,7 +74,7 @@ def list_members(context: Context, team: str | None) -> None:
 @common_options
 @pass_context
 def change_rights(context: Context, email_or_id: str, rights: str, team: str | None) -> None:
-    """Change what a member may do. Needs Admin rights."""
+    """Change the rights of a member. Needs Admin rights."""
     client = context.client()
     path = team_path(client, team or click.get_current_context().meta.get(_TEAM), "members")
     member = member_named(client, path, email_or_id)
@@ -103,8 +103,10 @@ def remove(context: Context, email_or_id: str, yes: bool, team: str | None) -> N
     path = team_path(client, team or click.get_current_context().meta.get(_TEAM), "members")
     member = member_named(client, path, email_or_id)
     name = clean(member.get("name"))
-    if not yes and not click.confirm(f"Remove {name}? The team is closed to this person at once.", err=True):
-        raise CommandError("Nobody was removed.")
+    if not yes and not click.confirm(
+        f"Remove {name}? This person loses access to the team at once.", err=True
+    ):
+        raise CommandError("No member was removed.")
     client.ask("DELETE", api_path(path, member.get("id")))
     if context.as_json:
         document({"id": member.get("id"), "removed": True})

@@ -1,4 +1,4 @@
-"""`reflow team service-accounts keys`: list, create, rotate and revoke the API keys of a service account."""
+"""`reflow team service-accounts keys`: manage the API keys of a service account."""
 
 from __future__ import annotations
 
@@ -77,7 +77,8 @@ def create_key(
 def restore_key(context: Context, account: str, name_or_id: str, team: str | None) -> None:
     """Restore a key of the service account ACCOUNT that was revoked less than 24 hours ago.
 
-    It works again wherever it is. Needs Admin rights and a login (reflow login): an API key restores no keys.
+    All copies of the key work again. Needs Admin rights and a login (reflow login): an API key cannot restore
+    keys.
     """
     client = context.client()
     list_revoke.restore_key(client, name_or_id, _owner(client, team, account), as_json=context.as_json)
@@ -103,7 +104,7 @@ def show_key(context: Context, account: str, name_or_id: str, team: str | None) 
 @common_options
 @pass_context
 def rename_key(context: Context, account: str, name_or_id: str, new_name: str, team: str | None) -> None:
-    """Give a key of the service account ACCOUNT another name. Needs Admin rights."""
+    """Rename a key of the service account ACCOUNT. Needs Admin rights."""
     client = context.client()
     list_revoke.rename_key(context, client, name_or_id, new_name, _owner(client, team, account))
 
@@ -140,17 +141,17 @@ def rotate_key(
 @keys.command("revoke")
 @click.argument("account")
 @click.argument("name_or_id")
-@click.option("--yes", is_flag=True, help="At a terminal, do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask on a terminal.")
 @team_option
 @common_options
 @pass_context
 def revoke_key(context: Context, account: str, name_or_id: str, yes: bool, team: str | None) -> None:
     """Revoke a key of the service account ACCOUNT, at once. Needs Admin rights.
 
-    For 24 hours a login can undo it with reflow team service-accounts keys restore.
+    For 24 hours, a login can undo this with reflow team service-accounts keys restore.
 
     On a terminal it asks first when the key was used in the last 24 hours; --yes skips the question.
-    A script needs no --yes: there the key is revoked without a question.
+    A script needs no --yes: without a terminal, it does not ask.
     """
     client = context.client()
     list_revoke.revoke_key(context, client, name_or_id, _owner(client, team, account), yes=yes)

@@ -91,9 +91,7 @@ def show(context: Context, name_or_id: str, team: str | None) -> None:
 
 @service_accounts.command("create")
 @click.argument("name")
-@click.option(
-    "--rights", type=click.Choice(RIGHTS), default="edit", show_default=True, help="What it may do."
-)
+@click.option("--rights", type=click.Choice(RIGHTS), default="edit", show_default=True, help="Its rights.")
 @team_option
 @common_options
 @pass_context
@@ -128,7 +126,7 @@ def rename(context: Context, name_or_id: str, new_name: str, team: str | None) -
 @common_options
 @pass_context
 def change_rights(context: Context, name_or_id: str, rights: str, team: str | None) -> None:
-    """Let a service account view or edit. Needs Admin rights."""
+    """Change the rights of a service account. Needs Admin rights."""
     account = _change(context, team, name_or_id, {"rights": rights})
     tell(f"The service account {_name(account)} has {clean(account.get('rights'))} rights now.")
 
@@ -139,7 +137,7 @@ def change_rights(context: Context, name_or_id: str, rights: str, team: str | No
 @common_options
 @pass_context
 def disable(context: Context, name_or_id: str, team: str | None) -> None:
-    """Stop all keys of a service account at once. Needs Admin rights."""
+    """Disable a service account: its keys are refused at once. Needs Admin rights."""
     account = _change(context, team, name_or_id, {"disabled": True})
     tell(f"The service account {_name(account)} is disabled: its keys are refused.")
 
@@ -150,7 +148,7 @@ def disable(context: Context, name_or_id: str, team: str | None) -> None:
 @common_options
 @pass_context
 def enable(context: Context, name_or_id: str, team: str | None) -> None:
-    """Let the keys of a service account work again. Needs Admin rights."""
+    """Enable a service account: its keys work again. Needs Admin rights."""
     account = _change(context, team, name_or_id, {"disabled": False})
     tell(f"The service account {_name(account)} is enabled.")
 

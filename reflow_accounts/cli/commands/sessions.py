@@ -15,9 +15,11 @@ from reflow_accounts.cli.output import document, tell
 
 @click.command()
 @click.option("--with-password", is_flag=True, help="Log in with email and password instead.")
-@click.option("--with-token", is_flag=True, help="Keep the API key on stdin as the login.")
-@click.option("--email", metavar="EMAIL", help="The email; asked for on a terminal when left out.")
-@click.option("--otp", metavar="CODE", help="The authenticator app's code; asked for when it is needed.")
+@click.option("--with-token", is_flag=True, help="Store the API key on stdin as the login.")
+@click.option("--email", metavar="EMAIL", help="Your email; if omitted, asks on a terminal.")
+@click.option(
+    "--otp", metavar="CODE", help="The code of your authenticator app; if omitted, asks when needed."
+)
 @common_options
 @pass_context
 def login(
@@ -28,21 +30,21 @@ def login(
     Shows a code and the address of a page. Enter the code there, on any machine where you are logged in
     or can log in, and approve it; the command waits up to ten minutes.
 
-    With --with-password it asks for the email and the password on a terminal, and for the code of your
-    authenticator app when two-factor authentication is on. In a script, give --email, --otp when it is on,
-    and the password as one line on stdin.
+    With --with-password it prompts for email and password on a terminal, and for the code of your
+    authenticator app if two-factor authentication is on. In a script, use --email, --otp if it is on, and
+    give the password as one line on stdin.
 
-    With --with-token it reads an API key or the text of a key file from stdin, tries it and keeps it.
+    With --with-token it reads an API key or the text of a key file from stdin, tries it and stores it.
 
-    The login is kept in ~/.reflow/session.json, one for each server. Name the server with --server.
+    Logins are stored in ~/.reflow/session.json, one for each server. Name the server with --server.
     """
     uses_password = with_password or email is not None or otp is not None
     if with_token and uses_password:
-        raise UsageFault("--with-token goes with no other way to log in.")
+        raise UsageFault("Use --with-token without --with-password, --email and --otp.")
     if not uses_password and not with_token and not context.may_ask:
         raise UsageFault(
-            "A login needs a terminal and a person. In CI use an API key (reflow --help says where it is looked "
-            "for); in a script use --with-password --email EMAIL and give the password on stdin."
+            "A login needs a terminal and a person. In CI use an API key (see reflow --help); in a script use "
+            "--with-password --email EMAIL and give the password on stdin."
         )
     store = context.store_for_login()
     if with_token:

@@ -1,4 +1,4 @@
-"""`reflow support`: find teams and switch their subscriptions; for support staff."""
+"""`reflow support`: find teams and set their subscriptions (support staff only)."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _COLUMNS = (
 @click.group(cls=Group)
 @common_options
 def support() -> None:
-    """Find teams and switch subscriptions; for support staff."""
+    """Find teams and set subscriptions (support staff only)."""
 
 
 @support.command("teams")
 @click.argument("query", required=False, default="")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="The most teams to show."
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Maximum number of teams."
 )
 @common_options
 @pass_context
@@ -62,15 +62,19 @@ def find_teams(context: Context, query: str, limit: int) -> None:
 @support.command("subscription")
 @click.argument("team")
 @click.argument("state", type=click.Choice(["active", "inactive"]))
-@click.option("--reason", required=True, metavar="TEXT", help="Why; the team's Admins read it.")
-@click.option("--until", metavar="WHEN", help="When it ends: 30d, or a date or time (2027-03-31, UTC).")
+@click.option("--reason", required=True, metavar="TEXT", help="The reason, shown to the team's Admins.")
+@click.option(
+    "--until",
+    metavar="WHEN",
+    help="When it ends: 30d, a date (its last day, in local time), or a time with a zone.",
+)
 @click.option("--ticket", metavar="TEXT", default="", help="The support ticket.")
 @common_options
 @pass_context
 def set_subscription(
     context: Context, team: str, state: str, reason: str, until: str | None, ticket: str
 ) -> None:
-    """Have the subscription of TEAM (name or id) count as active or inactive, whatever AWS says."""
+    """Set the subscription of TEAM (name or id) to active or inactive, whatever AWS says."""
     body = {"active": state == "active", "reason": reason, "ticket": ticket}
     if until is not None:
         body["expires_at"] = end_of(until, "--until")

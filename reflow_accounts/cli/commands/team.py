@@ -68,7 +68,7 @@ def show_team(context: Context, team: str | None) -> None:
 @common_options
 @pass_context
 def rename_team(context: Context, new_name: str, team: str | None) -> None:
-    """Give a team another name. Needs Admin rights."""
+    """Rename a team. Needs Admin rights."""
     client = context.client()
     answer = client.ask_object("PATCH", team_path(client, team), body={"name": new_name})
     if context.as_json:
@@ -78,9 +78,7 @@ def rename_team(context: Context, new_name: str, team: str | None) -> None:
 
 @team.command("invite")
 @click.argument("emails", metavar="EMAIL...", nargs=-1, required=True)
-@click.option(
-    "--rights", type=click.Choice(RIGHTS), default="view", show_default=True, help="What they may do."
-)
+@click.option("--rights", type=click.Choice(RIGHTS), default="view", show_default=True, help="Their rights.")
 @team_option
 @common_options
 @pass_context
@@ -106,7 +104,7 @@ def invite(context: Context, emails: tuple[str, ...], rights: str, team: str | N
 
 
 def _refused_addresses(problem: dict[str, Any], emails: tuple[str, ...]) -> list[str]:
-    """Return one line per refused address, or nothing when the problem is not about addresses."""
+    """Return one line for each refused address, or none when the problem is not about addresses."""
     errors = problem.get("errors")
     if not isinstance(errors, list) or not all(isinstance(error, dict) for error in errors):
         return []

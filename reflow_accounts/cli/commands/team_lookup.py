@@ -1,4 +1,4 @@
-"""Finds the team, the member, the service account or the invitation that the user names."""
+"""Finds a team, member, service account or invitation by id or name."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def team_option(command: Command) -> Command:
-    """Decorate `command` with the option that names a team; required for members of several teams."""
+    """Decorate `command` with the option --team, required for members of several teams."""
     option: Callable[[Command], Command] = click.option(
-        "--team", "team", metavar="NAME_OR_ID", help="The team; needed when you belong to several."
+        "--team", "team", metavar="NAME_OR_ID", help="The team; required if you belong to several."
     )
     return option(command)
 
 
 def team_path(client: Client, id_or_name: str | None, *rest: str) -> str:
-    """Return the path in the API of the team with this id or exact name, or of `rest` below it.
+    """Return the API path of the team with this id or exact name, followed by `rest`.
 
-    Without a name it is the user's only team. Raises UsageFault when there are several, NotFound for none.
+    For None, use the user's only team: raises UsageFault if there are several. Raises NotFound.
     """
     teams: list[dict[str, Any]] = client.listing("/teams")["items"]
     matches = teams if id_or_name is None else _matches(teams, id_or_name)
@@ -73,7 +73,7 @@ def invitation_named(client: Client, invitations: str, id_or_email: str) -> dict
 
 
 def _matches(items: list[dict[str, Any]], id_or_name: str) -> list[dict[str, Any]]:
-    """Return the item with this id, else those with this name: a name may equal another item's id."""
+    """Return the item with this id, else the items with this name. (A name may equal the id of another item.)"""
     by_id = [item for item in items if item.get("id") == id_or_name]
     return by_id or [item for item in items if item.get("name") == id_or_name]
 

@@ -1,4 +1,4 @@
-"""`reflow activity verify FILE`: checks an exported log and its hash chains, without a server."""
+"""`reflow activity verify FILE`: checks an exported log and its hash chains offline."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ _IDS = ("id", "first", "last", "kept_from")
 
 
 class Tampered(Exception):
-    """The file is not as the server wrote it; the message says where."""
+    """The file differs from what the server wrote; the message says where."""
 
 
 class NotJsonLines(Tampered):
-    """The file does not begin as JSON Lines do."""
+    """The first line is not JSON."""
 
 
 @click.command()
@@ -60,8 +60,8 @@ class NotJsonLines(Tampered):
 def verify(context: Context, file: str, head: str | None) -> None:
     """Check that FILE, an export of the activity as JSON Lines, is unchanged.
 
-    Needs no server. Shows the last hash of each chain: keep them, and give one to --head when you check a
-    later export, which proves that the history up to it was not rewritten.
+    Needs no server. Prints the last hash of each chain. Keep these hashes: passing one to --head when you
+    check a later export proves that the history up to it was not rewritten.
     """
     try:
         with Path(file).open("rb") as lines:
@@ -86,11 +86,11 @@ def verify(context: Context, file: str, head: str | None) -> None:
     for chain, last in result["heads"].items():
         click.echo(f"{chain} {last}")
     if not result["complete"]:
-        say("The file was filtered or belongs to a member: entries that it leaves out cannot be missed.")
+        say("The file was filtered or belongs to a member, so missing entries cannot be detected.")
 
 
 def check(lines: Iterable[bytes], head: str | None = None) -> dict[str, Any]:
-    """Check the lines of an exported log and return what it holds. Raises Tampered.
+    """Check the lines of an exported log and return a summary. Raises Tampered.
 
     Keeps a digest of each entry in memory, about 200 bytes each.
     """
@@ -105,7 +105,7 @@ def check(lines: Iterable[bytes], head: str | None = None) -> dict[str, Any]:
 
 
 def _check_fields(line: dict[str, Any], name: str) -> None:
-    """Raise Tampered, with the field, for a line that lacks a field or has a wrong one."""
+    """Raise Tampered for a line with a missing or wrong field."""
     kind = line.get("type")
     types = _TYPES.get(kind) if isinstance(kind, str) else None
     for field, type_ in {"type": str, **(types or {})}.items():
@@ -118,7 +118,7 @@ def _check_fields(line: dict[str, Any], name: str) -> None:
 
 
 def _sealed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
-    """Yield the lines before the last one, and compare them with it."""
+    """Yield the lines before the last one, and check their number and SHA-256 in it. Raises Tampered."""
     seal, number, end = hashlib.sha256(), 0, None
     for raw in lines:
         if end is not None:
@@ -144,14 +144,14 @@ def _sealed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
 
 
 class _Log:
-    """The entries and links of a file, as far as they are needed to compare them."""
+    """Collects the digests of entries, and checks the links against them."""
 
     def __init__(self) -> None:
         self._header: dict[str, Any] = {}
-        # By account, the digests of its uses by number.
+        # Digests of uses, by account and number; the numbers of each account in order.
         self._uses: dict[str, dict[int, bytes]] = {}
-        # The digests of events, as their account sees them and as others of the team do.
         self._ordered: dict[str, list[int]] = {}
+        # Digests of each event with its address (for its account) and without (for the team).
         self._events: dict[str, tuple[bytes, bytes]] = {}
         self._linked_events: set[str] = set()
         self._linked_with_address: set[str] = set()
@@ -161,14 +161,14 @@ class _Log:
         self._pruned = self._checked_uses = 0
 
     def add(self, line: dict[str, Any]) -> None:
-        """Add a line with the fields of its type. Raises Tampered, and ValueError for values without a digest."""
+        """Add a line with checked fields. Raises Tampered, and ValueError for values without a digest."""
         kind = line["type"]
         if not self._header:
             if kind != "log" or line["version"] != LOG_VERSION:
                 raise Tampered("it does not begin like an exported log of version 1.")
             self._header = line
         elif kind in ("use", "event") and self._heads:
-            raise Tampered("an entry stands after the links.")
+            raise Tampered("an entry comes after the links.")
         elif kind == "use":
             numbers = self._uses.setdefault(line["account"], {})
             number = _number(line["id"])
@@ -239,7 +239,7 @@ class _Log:
         self._checked_uses += len(found)
 
     def result(self, head: str | None) -> dict[str, Any]:
-        """Return the summary. Raises Tampered for what can be seen only at the end."""
+        """Return the summary, after the checks that need the whole file. Raises Tampered."""
         if not self._header:
             raise Tampered("it has no lines.")
         for chain, number in self._header["links"].items():

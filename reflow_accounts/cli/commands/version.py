@@ -1,4 +1,4 @@
-"""`reflow version`, `help` and `completion`: the command itself, and the version of the server."""
+"""`reflow version`, `help` and `completion`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHELLS = ("bash", "zsh", "fish")
 def version(context: Context) -> None:
     """Show the versions of the command and of the server.
 
-    The server is asked without a credential, for two seconds at most; --version asks nobody.
+    The request has no credential and takes at most two seconds. --version sends none.
     """
     if not context.as_json:
         result(f"reflow {__version__}")
@@ -56,12 +56,9 @@ def version(context: Context) -> None:
 
 
 def server_version(server: str) -> str:
-    """Return the version of the server, which is asked without a credential.
-
-    Raises Unreachable when it does not answer within TIMEOUT.
-    """
+    """Request the version of the server, without a credential. Raises CommandError, also after TIMEOUT."""
     answers: list[str | CommandError] = []
-    # A thread, because nothing else limits the time of a name lookup. It ends with the process.
+    # A name lookup has no timeout, so it runs in a thread, which ends with the process.
     thread = Thread(target=_request_version, args=(server, answers), daemon=True)
     thread.start()
     thread.join(TIMEOUT)
@@ -78,7 +75,7 @@ def _request_version(server: str, answers: list[str | CommandError]) -> None:
     except CommandError as fault:
         answers.append(fault)
     except Exception:  # a thread would print a traceback
-        answers.append(Unreachable(f"{server} did not tell its version."))
+        answers.append(Unreachable(f"{server} did not report its version."))
 
 
 def _parse_version(content: bytes) -> str:
@@ -87,9 +84,7 @@ def _parse_version(content: bytes) -> str:
     except (ValueError, RecursionError, LookupError, TypeError):
         version = None
     if not isinstance(version, str) or not _VERSION.fullmatch(version):
-        raise Unreachable(
-            "The server did not tell its version: it is older, or it is not Reflow that answers."
-        )
+        raise Unreachable("The server did not report its version: it is older, or it is not a Reflow server.")
     return version
 
 
@@ -99,7 +94,7 @@ def _parse_version(content: bytes) -> str:
 def completion(shell: str) -> None:
     """Print the completion script for your shell.
 
-    It works from the next shell on after one of these:
+    It works in new shells after one of these:
 
     \b
       bash  echo 'eval "$(reflow completion bash)"' >> ~/.bashrc
@@ -112,7 +107,7 @@ def completion(shell: str) -> None:
     kind = get_completion_class(shell)
     assert kind
     script = kind(click.Group(COMMAND_NAME), {}, COMMAND_NAME, COMPLETION_VARIABLE)
-    # Not `source`: for bash it would start a shell to check its version.
+    # Not `source()`: for bash, it would start a shell to check its version.
     result((script.source_template % script.source_vars()).rstrip("\n"))
 
 

@@ -1,1 +1,1 @@
-"""The checks of `reflow doctor`, one module per area; each check yields findings and raises nothing."""
+"""The checks of `reflow doctor`, one module per area. Checks yield findings and do not raise errors."""

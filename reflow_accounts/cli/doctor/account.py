@@ -1,4 +1,4 @@
-"""Checks the credential at the server: accepted, its end, the subscription; and the keys that the user manages."""
+"""Checks with the server whether the credential is accepted, its expiry and the subscription; lists known keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reflow_accounts.contract import Code
 
 
 class KnownKey(NamedTuple):
-    """A key of the server: its last four characters, its owner as text, and the command that revokes it."""
+    """A key on the server: its last four characters, its owner as text, and the command that revokes it."""
 
     hint: str
     whose: str
@@ -26,9 +26,9 @@ class KnownKey(NamedTuple):
 
 
 def known_keys(client: Client, me: dict[str, Any]) -> Iterator[KnownKey]:
-    """Yield the keys, also revoked ones, the user's own first. `me` is the answer of GET /me.
+    """Yield all keys that the user manages, also revoked ones, the user's own first.
 
-    Lists that the server refuses are left out.
+    `me` is the answer of GET /me. Lists that the server refuses are left out.
     """
     if not me:
         return
@@ -60,7 +60,7 @@ def _listed(client: Client, path: str, *query: tuple[str, str]) -> list[dict[str
 
 
 class AccountChecks:
-    """Asks the server about the credential of `client`; `options` name it and the server in commands to show."""
+    """Checks the credential of `client`. `options` select it and its server in the commands to show."""
 
     def __init__(self, client: Client, options: list[str]) -> None:
         self.client = client
@@ -88,7 +88,7 @@ class AccountChecks:
         yield ok("subscription", f"active for {', '.join(active)}") if active else self._inactive()
 
     def keys(self) -> list[KnownKey]:
-        """Return the keys that the server lists, also revoked ones; none when the server refuses."""
+        """Return the keys that the user manages, also revoked ones; none when the server refuses."""
         keys = known_keys(self.client, self._me)
         options = f" {shell(*self.options)}" if self.options else ""
         return [key._replace(revoke_command=f"{key.revoke_command}{options}") for key in keys]

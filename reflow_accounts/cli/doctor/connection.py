@@ -1,4 +1,4 @@
-"""Checks the connection: whether Reflow answers at the address, TLS and its certificate, and the clock."""
+"""Checks whether a Reflow server answers at the address, its TLS certificate, and the clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SET_CLOCK = {"darwin": "sudo sntp -sS time.apple.com", "win32": "w32tm /resync"
 
 
 class ConnectionChecks:
-    """Sends one request to the server, without a credential."""
+    """Sends one request to the server, without a credential. `is_open` is true when Reflow answers."""
 
     def __init__(self, server: str) -> None:
         self.server = server
@@ -47,7 +47,7 @@ class ConnectionChecks:
         self.is_open = _is_reflow(self._reply)
         if self.is_open:
             return ok("reachable", f"Reflow answers at {self.server}")
-        detail = f"{self.server} answers with status {self._reply.status}, but it is not Reflow that answers"
+        detail = f"{self.server} answers with status {self._reply.status}, but it is not a Reflow server"
         return error("reachable", detail, shell("curl", "-v", f"{self.server}/healthz"))
 
     def _check_tls(self) -> Finding:
@@ -102,7 +102,7 @@ def _host_of(server: str) -> tuple[str, int]:
 
 
 def _certificate_expiry(server: str) -> datetime | None:
-    """Return when the server's certificate expires; None when it is not trusted or there is a proxy."""
+    """Return when the server's certificate expires; None for an untrusted certificate and behind a proxy."""
     import socket
     import ssl
     import urllib.request

@@ -21,7 +21,7 @@ class State(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One line of the report. `mend` is the command or instruction that fixes it; empty when all is well."""
+    """One line of the report. `mend` is the command or instruction that fixes the problem, or "" without one."""
 
     check: str
     state: State

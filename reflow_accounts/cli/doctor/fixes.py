@@ -1,4 +1,4 @@
-"""What doctor says about a credential that cannot be used: the cause, and the command that fixes it."""
+"""Causes and fixes for credentials that cannot be used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SAVE = {Kind.REPOSITORY: "repo", Kind.HOME: "home"}
 
 
 def given_options(context: Context) -> list[str]:
-    """Return the options of this run that choose the credential and its server, to repeat in other commands."""
+    """Return the options of this run that select the credential and its server, for use in other commands."""
     options = ["-k", context.key_file] if context.key_file is not None else []
     options += ["--server", context.server_option] if context.server_option is not None else []
     options += ["--as", context.place] if context.place else []
@@ -28,23 +28,23 @@ def given_options(context: Context) -> list[str]:
 
 
 def login_command(server: str) -> str:
-    """Return the command that logs in at `server`; with "", the user fills in the host."""
+    """Return the command that logs in at `server`; for "", with a placeholder for the host."""
     return shell("reflow", "login", *_at(server or "https://HOST"))
 
 
 def cause_of(fault: CommandError, source: Source) -> str:
     """Return why the credential of `source` cannot be used: the message without its advice."""
     text = fault.lines[0]
-    # A path may contain what looks like the end of a sentence.
+    # A path may contain ". ", which looks like the end of the sentence.
     names = [name for name in (source.where, str(source.path)) if name in text]
     start = max((text.index(name) + len(name) for name in names), default=0)
     return text[:start] + text[start:].partition(". ")[0].removesuffix(".") + "."
 
 
 def unusable(source: Source, fault: CommandError, server: str, *, is_only: bool) -> tuple[str, str]:
-    """Return the cause and the command for a credential that cannot be read.
+    """Return the cause and the fix for a credential that cannot be read.
 
-    `server` is the named server or "". `is_only` says that no other source has a credential.
+    `server` is the named server or "". `is_only` is true when no other source has a credential.
     """
     cause, path = cause_of(fault, source), source.path
     if source.kind is Kind.VARIABLE:
@@ -55,7 +55,7 @@ def unusable(source: Source, fault: CommandError, server: str, *, is_only: bool)
         return cause, shell("sudo", "chown", "-h", os.geteuid(), path)
     if is_locked:
         return cause, shell("chmod", "600", path)
-    if source.kind is Kind.OPTION:  # any file: it may contain more than a key, so it is not replaced
+    if source.kind is Kind.OPTION:  # it may be any file, so do not suggest to replace it
         return f"{cause} {_LEAVE_OUT}", _WITHOUT_OPTION
     is_folder = path is not None and os.path.isdir(path)  # noqa: PTH112 (Path.is_dir may raise)
     remove = shell("rm", *(["-r"] if is_folder else []), path)
@@ -65,7 +65,7 @@ def unusable(source: Source, fault: CommandError, server: str, *, is_only: bool)
 
 
 def refused(source: Source, problem: Problem, server: str) -> tuple[str, str]:
-    """Return the cause and the command or page for the credential in use, which `server` refused with a 401."""
+    """Return the cause and the fix for the credential in use, which `server` refused with a 401."""
     cause, code = cause_of(problem, source), problem.document.get("code")
     if problem.document.get("account_kind") == "service_account":
         return problem.lines[0], f"open {server}/account/team"
@@ -83,17 +83,17 @@ def refused(source: Source, problem: Problem, server: str) -> tuple[str, str]:
 
 
 def hidden_refused(source: Source, server: str) -> str:
-    """Return the command for a refused credential that is not in use: a key is removed, a login replaced."""
+    """Return the command that removes a refused key, or replaces a refused login, that is not in use."""
     if source.kind is Kind.LOGIN:
         return login_command(server)
     return f"unset {VARIABLE}" if source.kind is Kind.VARIABLE else shell("rm", source.path)
 
 
 def service_account_rotation(source: Source, me: dict[str, Any], key_id: object, server: str) -> str:
-    """Return the command with which an Admin rotates the key of a service account, where the key is kept.
+    """Return the command with which an Admin rotates the key of a service account and replaces its file.
 
-    `me` is the answer of GET /me to the key. The key of a service account may not manage keys, so the
-    command uses a login. It prints the new key when the old one is in no file.
+    `me` is the answer of GET /me for the key. The command uses a login, because the key of a service account
+    may not manage keys. It prints the new key when the old one is not in a file.
     """
     name, teams = clean(as_object(me.get("user")).get("name")), objects_in(me.get("teams"))
     command = ["reflow", "team", "service-accounts", "keys", "rotate", name, key_id]

@@ -1,4 +1,4 @@
-"""Checks git: key files that it tracks or does not ignore, and keys in its last commits."""
+"""Checks a git repository: key files that are tracked or not ignored, and keys in the last commits."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from reflow_accounts.contract import KEY_FILE_NAME, SECRET_LENGTH, is_well_forme
 
 Keys = Callable[[], list[KnownKey]]
 
-SECONDS = 10  # for each question to git
+SECONDS = 10  # for each git command
 OURS = (KEY_FILE_NAME, "api.key")
 SECRET = rb"rf[ks]_[0-9A-Za-z]{49}"
-# Other programs use *.key too; a file with this text contains no key of Reflow.
+# Other programs use *.key too; a file with this text has no key of Reflow.
 _OF_OTHERS = b"-----BEGIN"
 
 COMMITS = 100
@@ -32,7 +32,7 @@ LARGEST = 64 * 1024 * 1024  # bytes of patches
 LONGEST_LINE = 64 * 1024
 
 _COMMIT = b"\x01"
-# Settings of the repository start no programs: no signatures, external diffs or text conversions.
+# No signatures, external diffs or text conversions: settings of the repository must not start programs.
 _LOG = [
     *("log", "-n", str(COMMITS), "-p", "--cc", "--format=%x01%h%n%B", "--no-color", "--no-ext-diff"),
     *("--no-textconv", "--no-show-signature", "--no-renames", "--no-mailmap", "--text", "HEAD", "--"),
@@ -42,7 +42,10 @@ _FILE = re.compile(rb'^\+\+\+ "?b/(?:.*/)?((?:reflow|api|[^/]*)\.key)"?\t?$')
 
 
 class History:
-    """The result: `secrets` and `files` with the newest commit of each; `whole` is false when a limit was reached."""
+    """Finds secrets and key files in the last commits.
+
+    `secrets` and `files` map each to its newest commit. `whole` is false when a limit was reached.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -54,7 +57,7 @@ class History:
         self._file, self._added = "", b""
 
     def read(self) -> None:
-        """Read the patches of the last commits, added and removed lines: the history contains both."""
+        """Read the added and removed lines of the last commits."""
         if git.output_of(self.root, "rev-parse", "--verify", "--quiet", "HEAD", good=(0, 1)) == b"":
             return  # nothing was committed yet
         try:
@@ -93,7 +96,7 @@ class History:
                     self.secrets.setdefault(found.decode(), self._commit)
                     self._file = ""  # reported by its secret
             self._track_files(line.rstrip(b"\r\n"))
-            # A line longer than the buffer: keep what may be the beginning of a secret.
+            # In a line longer than the buffer, a secret may continue in the next piece.
             before = b"" if line.endswith(b"\n") else line[-SECRET_LENGTH:]
         self._end_file()
 
@@ -109,7 +112,7 @@ class History:
             self._added += line[1:] + b"\n"
 
     def _end_file(self) -> None:
-        """Report a key file that was added without a readable secret."""
+        """Keep the name of a key file that was added without a readable secret."""
         name, self._file = self._file, ""
         is_named = name in (KEY_FILE_NAME, "api.key")
         is_others = b"-----BEGIN" in self._added or b"\0" in self._added or not self._added.strip()
@@ -130,7 +133,7 @@ def repository_findings(root: Path | None, keys: Keys) -> Findings:
         yield warning("git files", detail, mend or shell("git", "-C", root, "status"))
         return
     with Spinner("git"):
-        # The files, tracked or not ignored, that contain something like a secret.
+        # Files, tracked or not ignored, that contain text like a secret.
         grep = ("grep", "--untracked", "--no-recurse-submodules", "-l", "-z", "-a", "-E", SECRET.decode())
         names = git.output_of(root, *grep, good=(0, 1), timeout=SECONDS) or b""
     matching = {os.fsdecode(name) for name in names.split(b"\0") if name}
@@ -153,12 +156,12 @@ def _listed(root: Path, *options: str) -> list[str] | None:
 
 
 def _is_key(root: Path, name: str, matching: set[str]) -> bool:
-    """Return whether a file contains a key, or may contain one according to its name."""
+    """Return whether a file contains a key, or may contain one by its name."""
     file = root / name
     if name not in matching and not file.name.endswith(".key"):
         return False
     try:
-        # Git stores only the path of a link; it could lead to an endless device.
+        # Links are not read: git stores only their path, and they could lead to an endless device.
         start = b""
         if stat.S_ISREG(os.lstat(file).st_mode):
             with file.open("rb") as content:
@@ -167,7 +170,7 @@ def _is_key(root: Path, name: str, matching: set[str]) -> bool:
         return file.name in OURS
     if any(is_well_formed(found.decode()) for found in re.findall(SECRET, start)):
         return True
-    # A *.key file that is neither empty, binary nor a key of another program may be a truncated key of Reflow.
+    # A *.key file that is not empty, binary or the key of another program may hold a truncated key of Reflow.
     is_plausible = _OF_OTHERS not in start and b"\0" not in start and bool(start.strip())
     return file.name in OURS or (file.name.endswith(".key") and is_plausible)
 

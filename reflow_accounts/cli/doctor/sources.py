@@ -1,4 +1,4 @@
-"""Checks the sources of credentials: which one is used, what each contains, and file permissions."""
+"""Checks the sources of credentials: which one is used, the content of each, and file permissions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ABSENT = {
 
 
 class SourceChecks:
-    """Searches for a credential as every command does, and keeps what each source contains."""
+    """Searches for credentials as every command does, and stores the credential or error of each source."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -73,9 +73,9 @@ class SourceChecks:
         return fault.exit_code if fault and not self.server_fault else None
 
     def findings(self, server: str, *, may_try: bool) -> Findings:
-        """Yield which credential is used, then one finding for each of the six sources.
+        """Yield a finding about the credential in use, then one for each of the six sources.
 
-        `may_try` also sends each unused credential of `server` there, which must be Reflow.
+        With `may_try`, also send each unused credential of `server` there; `server` must be a Reflow server.
         """
         yield self._check_choice(server)
         for number, kind in enumerate(_ABSENT, 1):
@@ -104,7 +104,7 @@ class SourceChecks:
         return unusable(source, self._faults[source.kind], server, is_only=len(self.found) == 1)
 
     def _check_source(self, check: str, kind: Kind, server: str) -> Finding:
-        """Check one source; its unused credential is tried at `server`, if there is one and it belongs there."""
+        """Check one source; if it is unused and belongs to `server`, try its credential there."""
         source, credential = self.found.get(kind), self._credentials.get(kind)
         if source is None:
             return ok(check, self._why_absent(kind))
@@ -120,7 +120,7 @@ class SourceChecks:
         return ok(check, _content_of(source))
 
     def _try(self, check: str, unused: Credential) -> Finding:
-        """Check whether the server accepts a credential that is hidden by the one in use."""
+        """Check whether the server accepts an unused credential."""
         source, content = unused.source, _content_of(unused.source)
         if self.credential and self.credential.secret == unused.secret:
             return ok(check, f"{source.where} ({source.kind}) holds the same key as the one used")
@@ -169,7 +169,7 @@ def _content_of(source: Source) -> str:
 
 
 def _left_over_files(folder: Path | None) -> Findings:
-    """Yield the temporary files of a command that was killed while it wrote a key."""
+    """Yield the temporary files that a killed command left in `folder`."""
     for name in (KEY_FILE_NAME, HOME_KEY.name, SESSIONS.name):
         for file in sorted(folder.glob(f".{name}.????????")) if folder else ():
             detail = f"{file} was left behind by a command that was ended, and may hold a key"

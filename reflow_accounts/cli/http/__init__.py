@@ -1,1 +1,1 @@
-"""The HTTP client of the API: one request, one answer, and every error on the way."""
+"""The HTTP client of the API: requests, retries, proxies and error messages."""

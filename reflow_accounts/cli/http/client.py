@@ -25,15 +25,14 @@ from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.output import Spinner
 from reflow_accounts.contract import API_PREFIX, KEY_EXPIRES_HEADER, KEY_PREFIX
 
-DEEPEST = 64  # levels; Reflow writes a handful
-
+DEEPEST = 64  # levels of nesting; Reflow writes a handful
 LARGEST_PAGE = 200
 MOST_PAGES = 500
 Query = Iterable[tuple[str, str]]
 
 
 def parse_json(content: bytes) -> Any:
-    """Return the JSON value (RFC 8259) in `content`. Raises ValueError, also for one that JSON cannot write."""
+    """Return the JSON value (RFC 8259) in `content`. Raises ValueError, also for NaN, Infinity and deep nesting."""
     import json
 
     try:
@@ -53,7 +52,7 @@ def parse_json(content: bytes) -> Any:
 
 
 def as_object(value: object) -> dict[str, Any]:
-    """Return `value` if it is a JSON object, else an empty one."""
+    """Return `value` if it is a JSON object, else an empty dict."""
     return value if isinstance(value, dict) else {}
 
 
@@ -75,21 +74,21 @@ class Client:
     def __init__(self, server: str, credential: Credential | None = None) -> None:
         self.server = server
         self.credential = credential
-        # Whether a GET that failed for a moment is repeated.
+        # Whether a GET is repeated after a temporary failure.
         self.repeats = True
-        # The start of a series of requests: the spinner counts the time of all of them.
+        # The start of a series of requests, whose total time the spinner measures.
         self._since: float | None = None
 
     @property
     def uses_key(self) -> bool:
-        """Whether the credential is an API key, also one that was kept as the login."""
+        """Whether the credential is an API key, also one stored as the login."""
         return self.credential is not None and self.credential.secret.startswith(KEY_PREFIX)
 
     def ask(self, method: str, path: str, query: Query = (), body: object = None) -> Any:
-        """Return the JSON that the API answers (None for 204).
+        """Return the JSON of the response (None for 204).
 
-        `path` follows the prefix ("/me"). Raises Problem when the API refuses, Unreachable when there is no
-        answer of Reflow.
+        `path` is relative to the API's prefix ("/me"). Raises Problem when the API refuses the request, and
+        Unreachable without an answer from Reflow.
         """
         return self.read(self.send(method, path, query, body))
 
@@ -104,8 +103,8 @@ class Client:
     ) -> Reply:
         """Return the response of any status, after the retries. Raises Unreachable.
 
-        A `body` of bytes is sent as it is, any other as JSON. `download` takes the content of a file, which is
-        not in the response, and its OSErrors are raised.
+        A `body` of bytes is sent as it is, any other as JSON. If the response is a file, its content goes to
+        `download` instead, whose OSErrors are raised.
         """
         import json
         from urllib.parse import urlencode
@@ -140,9 +139,9 @@ class Client:
         return reply
 
     def download(self, path: str, query: Query, download: Download) -> None:
-        """Give the content of a file of the API to `download` while it arrives.
+        """Stream a file of the API to `download`; after a broken connection, start again.
 
-        A download that broke off begins again. Raises as `ask` does, and OSErrors of `download`.
+        Raises the errors of `ask`, and the OSErrors of `download`.
         """
         reply = self.send("GET", path, query, download=download)
         if not is_file(reply):
@@ -150,7 +149,7 @@ class Client:
             raise UnexpectedAnswer(not_reflow(self.server, "no file"))
 
     def read(self, reply: Reply) -> Any:
-        """Return the JSON in a response (None for 204). Raises Problem and Unreachable as `ask` does."""
+        """Return the JSON in a response (None for 204). Raises the errors of `ask`."""
         if 300 <= reply.status < 400:
             raise redirected(self.server, reply.redirect_target)
         if reply.status == 204:
@@ -164,16 +163,16 @@ class Client:
         return answer
 
     def ask_object(self, method: str, path: str, query: Query = (), body: object = None) -> dict[str, Any]:
-        """Return the answer as `ask` does if it is a JSON object; raises UnexpectedAnswer for other JSON."""
+        """Return the JSON object of the response, as `ask` does. Raises UnexpectedAnswer for other JSON."""
         answer = self.ask(method, path, query, body)
         if not isinstance(answer, dict):
             raise UnexpectedAnswer(not_reflow(self.server, "JSON that Reflow does not write"))
         return answer
 
     def listing(self, path: str, query: Query = (), limit: int | None = None) -> dict[str, Any]:
-        """Return a list of the API over all its pages, at most `limit` items: items, next_cursor.
+        """Return all pages of a list of the API as one: `items`, at most `limit`, and `next_cursor`.
 
-        Raises CommandError for a list that does not end.
+        Raises CommandError for a list of more than MOST_PAGES pages.
         """
         items: list[dict[str, Any]] = []
         cursor = None
@@ -181,16 +180,16 @@ class Client:
             items += page["items"]
             cursor = page["next_cursor"]
         if cursor and limit is None:
-            raise CommandError(f"The list is too long: {len(items)} items came, and there are more.")
+            raise CommandError(f"The list is too long: it has more than {len(items)} items.")
         return {"items": items[:limit], "next_cursor": cursor}
 
     def pages(
         self, path: str, query: Query = (), limit: int | None = None, size: int = LARGEST_PAGE
     ) -> Iterator[dict[str, Any]]:
-        """Yield the pages of a list of the API, each with items and next_cursor, up to `limit` items.
+        """Yield up to MOST_PAGES pages of a list of the API, each with `items` and `next_cursor`.
 
-        A cursor in `query` says where to begin. `size` is the page size; 0 leaves it to `query` and the
-        server. Ends after MOST_PAGES.
+        Stops after `limit` items. A cursor in `query` sets the start. `size` is the page size; 0 leaves it to
+        `query` and the server.
         """
         self._since = time.monotonic()
         try:

@@ -1,4 +1,4 @@
-"""Error messages for requests without a usable answer: what happened, and what to do next."""
+"""Error messages for requests without a usable answer: the cause, and what to do next."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OTHER_HOST = (62, 64)
 
 
 def unreachable(server: str, proxy: Proxy | None, error: Exception) -> Unreachable:
-    """Return the error to raise when a request to `server`, sent through `proxy`, failed with `error`."""
+    """Return the error to raise when a request to `server` through `proxy` (or None) failed with `error`."""
     reason, advice = _reason(error, server)
     if proxy is None:
         return Unreachable(f"{server} cannot be reached: {reason}. {advice}")
@@ -41,11 +41,11 @@ def unreachable(server: str, proxy: Proxy | None, error: Exception) -> Unreachab
             f"{server} cannot be reached: {proxy} does not lead there (status {tunnel[1]}). "
             "Ask the administrator of the proxy, or add the server's host to NO_PROXY."
         )
-    # These errors are about the connection to the proxy itself; TLS errors come from the server behind it.
+    # These errors concern the connection to the proxy itself; TLS errors concern the server behind it.
     is_refused = isinstance(error, (socket.gaierror, ConnectionRefusedError, UnicodeError))
     if is_refused or getattr(error, "errno", None) in (errno.EHOSTUNREACH, errno.ENETUNREACH):
         return Unreachable(
-            f"{server} cannot be reached: {proxy} was asked for it, and {reason}. "
+            f"{server} cannot be reached, because {proxy} cannot be reached: {reason}. "
             f"Check {proxy.source}, or add the server's host to NO_PROXY."
         )
     return Unreachable(f"{server} cannot be reached through {proxy}: {reason}. {advice}")
@@ -72,21 +72,21 @@ def not_available(server: str, status: int, through: str = "") -> str:
     """Return the message for a status in GATEWAY_ERRORS without a problem document of Reflow."""
     by = f", asked through {through}," if through else ""
     return (
-        f"{server}{by} is not available now (status {status}): it, or what stands before it, does not answer. "
+        f"{server}{by} is not available now (status {status}): the server, or a gateway before it, does not respond. "
         "Try again later; if it stays so, tell the administrator of the server."
     )
 
 
 def endless(server: str) -> str:
     """Return the message for an answer that is too large."""
-    return f"The answer of {server} is endless, so it is not Reflow that answers. {_CHECK}."
+    return f"The answer of {server} is too large, so it is not a Reflow server. {_CHECK}."
 
 
 def not_reflow(server: str, what: str, through: str = "") -> str:
     """Return the message for an answer that does not come from Reflow; `what` describes it."""
     by = f", asked through {through}," if through else ""
     return (
-        f"{server}{by} answered with {what}, so it is not Reflow that answers. "
+        f"{server}{by} answered with {what}, so it is not a Reflow server. "
         f"{_CHECK} and whether your network asks you to sign in."
     )
 
@@ -120,7 +120,7 @@ def _reason(error: Exception, server: str) -> tuple[str, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _certificate_reason(error)
     if isinstance(error, ssl.SSLError):
-        return "it does not speak https as it should", f"{_CHECK}: is it https:// and the right port?"
+        return "it does not speak https correctly", f"{_CHECK}: is it https:// and the right port?"
     return _protocol_reason(error, server)
 
 
@@ -138,7 +138,7 @@ def _certificate_reason(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
         )
     return (
         f"its certificate is not trusted ({error.verify_message})",
-        "If your company has an authority of its own, name its certificate in SSL_CERT_FILE.",
+        "If your company has its own certificate authority, name its certificate in SSL_CERT_FILE.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Tells files from other answers of the API: a file goes on while it arrives, anything else is collected."""
+"""Streams the files of the API, such as exports; any other answer is collected in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OK = 200
 
 
 def is_file(reply: Reply) -> bool:
-    """Return whether the content of `reply` is a file, which went to the `Download`."""
+    """Return whether `reply` is a file, whose content went to the `Download`."""
     return reply.status == _OK and reply.headers.get_content_type() in FILE_TYPES
 
 
@@ -27,9 +27,9 @@ def exchange_file(
     download: Download,
     before: Callable[[], None],
 ) -> Reply:
-    """Send one request as `exchange` does. A file goes to `download` alone, after a call of `before`.
+    """Send one request as `exchange` does; if the response is a file, call `before` and stream it to `download`.
 
-    Raises OSError when `download` does, Unreachable for an answer that is too large and no file.
+    Raises the OSErrors of `download`, and Unreachable for any other response that is too large.
     """
     parts = urlsplit(url)
     receiver = _Receiver(f"{parts.scheme}://{parts.netloc}", download, before)
@@ -41,7 +41,7 @@ def exchange_file(
 
 
 class _NotWritten(Exception):
-    """The file could not be written here; `exchange` would take `error` for one of the network."""
+    """A `download` failed with `error`, which `exchange` would mistake for a network error."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(error)

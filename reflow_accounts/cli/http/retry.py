@@ -1,4 +1,4 @@
-"""Repeats safe requests that failed for a moment: which failures, how long to wait, and how often."""
+"""Retries safe requests after temporary failures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from reflow_accounts.cli.http.transport import Reply
 
-LONGEST_WAIT = 60  # seconds, all delays together
+LONGEST_WAIT = 60  # seconds, for all delays together
 MOST_REPEATS = 2
 SAFE = ("GET", "HEAD")
 _TOO_MANY = 429
@@ -31,9 +31,9 @@ def with_retries(
 ) -> Reply:
     """Return the reply of `send`. Raises Unreachable.
 
-    A GET or HEAD is repeated twice after the status 429, 502, 503 or 504 and when the connection was refused
-    or broke off, if `may_repeat` still allows it; any other request may have had an effect. Each delay is
-    announced on stderr.
+    A GET or HEAD is repeated up to twice after status 429, 502, 503 or 504 and after a refused or broken
+    connection, while `may_repeat` returns true. Other requests are not: they may have had an effect. Each delay
+    is announced on stderr.
     """
     left: float = LONGEST_WAIT
     for attempt in range(MOST_REPEATS + 1):
@@ -53,7 +53,7 @@ def with_retries(
             if seconds > left:
                 return reply
             is_busy = reply.status == _TOO_MANY
-            why = "takes no more requests for a moment" if is_busy else "is not available just now"
+            why = "is limiting requests" if is_busy else "is not available just now"
             why += f" (status {reply.status})"
         left -= seconds
         tell(f"{server} {why}. Trying again in {ceil(seconds)} s.")

@@ -1,4 +1,4 @@
-"""The address of the server, validated strictly because secrets are sent to it, and the proxy for it."""
+"""The server's address, validated strictly because secrets are sent there, and the proxy for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_PORT = 80
 def server_address(address: str, source: str) -> str:
     """Return `address` in canonical form: scheme, host, port unless default, path without trailing slash.
 
-    `source` names its origin (`--server`). Raises UsageFault, which repeats no password.
+    `source` is the option or variable that holds it. Raises UsageFault, without the password in the address.
     """
     try:
         parts = urlsplit(address)
@@ -51,7 +51,7 @@ def check_encryption(server: str, *, allowed: bool) -> None:
     if is_exposed(server) and not allowed:
         fault = ServerFault(
             f"{server} is another machine, and http:// would send your secret to it unencrypted. "
-            "Use https://; to send it all the same, give --insecure or set REFLOW_INSECURE=1."
+            "Use https://; to send it anyway, use --insecure or set REFLOW_INSECURE=1."
         )
         fault.mend = f"reflow --server {server.replace('http:', 'https:', 1)} doctor"
         raise fault
@@ -80,7 +80,7 @@ class Proxy:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers for the proxy alone."""
+        """The headers that only the proxy may get."""
         return {"Proxy-Authorization": self.authorization} if self.authorization else {}
 
 
@@ -88,11 +88,10 @@ def proxy_for(url: SplitResult) -> Proxy | None:
     """Return the proxy for `url`, or None.
 
     The variables are those of curl and urllib: HTTP_PROXY, HTTPS_PROXY, NO_PROXY, lower case first; on
-    macOS and Windows the system's settings follow. No proxy is used for this machine itself (as in browsers
-    and Go's net/http): such requests must not leave it. Raises UsageFault, which names the variable without
-    its value.
+    macOS and Windows the system's settings follow. Requests to this machine use no proxy, as in browsers and
+    Go's net/http: they must not leave it. Raises UsageFault, which names the variable without its value.
     """
-    # The lookup needs an import that costs time, so skip it when no proxy can be configured.
+    # Skip the lookup, whose import is slow, when no proxy can be configured.
     has_settings = sys.platform in ("darwin", "win32")
     has_settings = has_settings or any(name.lower().endswith("_proxy") for name in os.environ)
     if not has_settings or is_loopback(url.hostname or ""):

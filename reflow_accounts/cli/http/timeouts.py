@@ -1,4 +1,4 @@
-"""Limits the time of each piece of an answer and of the whole answer."""
+"""Limits the time for each piece of a response and for the whole response."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import socket
 import time
 from typing import Any
 
-TIMEOUT = 10  # seconds, for the connection and for each piece of the answer
-LONGEST = 120  # seconds for the whole answer
+TIMEOUT = 10  # seconds, for the connection and for each piece of the response
+LONGEST = 120  # seconds, for the whole response
 
 
 class TooSlow(TimeoutError):
-    """The answer as a whole took too long, although pieces arrived in time."""
+    """The whole response took too long, although each piece arrived in time."""
 
 
 class TimedResponse(http.client.HTTPResponse):
-    """A response that must be complete in time. Raises TooSlow, and TimeoutError for one piece."""
+    """A response with time limits. Reading raises TooSlow after LONGEST, TimeoutError for a slow piece."""
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)

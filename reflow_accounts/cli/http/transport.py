@@ -1,4 +1,4 @@
-"""Sends one HTTP request with the standard library: no redirects, bounded answers, errors as messages."""
+"""Sends one HTTP request with the standard library: no redirects, limited size and time, readable errors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Reply(NamedTuple):
 
 
 class Download(NamedTuple):
-    """Takes the content of a response with status 200 while it arrives."""
+    """Callbacks for the content of a response with status 200: `begin` once, `write` for each piece."""
 
     begin: Callable[[Message], None]
     write: Callable[[bytes], None]
@@ -62,13 +62,13 @@ def exchange(
 ) -> Reply:
     """Send one request and return the response. Raises Unreachable with the reason.
 
-    With `download`, the content of a response with status 200 goes there, and the returned one is empty.
+    With `download`, the content of a response with status 200 goes there instead of into the reply.
     """
     parts = urlsplit(url)
     server, proxy = f"{parts.scheme}://{parts.netloc}", proxy_for(parts)
     forwards = proxy is not None and parts.scheme == "http"  # for https, the proxy only opens a tunnel
     headers = {**headers, **(proxy.headers if proxy and forwards else {}), "Connection": "close"}
-    # A proxy that forwards reads the whole address in the request line (RFC 9112, section 3.2).
+    # A forwarding proxy expects the whole address in the request line (RFC 9112, section 3.2).
     target = url if forwards else f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
     was_sent = False
     try:
@@ -91,7 +91,7 @@ def _connection(parts: SplitResult, proxy: Proxy | None) -> http.client.HTTPConn
     is_secure = parts.scheme == "https"
     kind = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
     host, port = (proxy.host, proxy.port) if proxy else (parts.hostname or "", parts.port)
-    # The default TLS context trusts what this machine trusts.
+    # The default TLS context uses the certificate authorities of this machine.
     connection = kind(host, port or kind.default_port, timeout=timeouts.TIMEOUT)
     connection.response_class = timeouts.TimedResponse
     if proxy and is_secure:

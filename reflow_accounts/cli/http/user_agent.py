@@ -24,10 +24,10 @@ class _Ci(NamedTuple):
 
     product: str
     marker: str
-    # The repository is read from the address in this variable, else joined from the values of `names`.
+    # The variable with the repository's address; without a value, the variables in `names` are joined.
     address: str
     names: tuple[str, ...]
-    # The first that is set.
+    # The first variable that is set counts.
     runs: tuple[str, ...]
 
 
@@ -59,7 +59,7 @@ _CIS = (
         ("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"),
         ("BUILDKITE_BUILD_NUMBER",),
     ),
-    # Last: its marker is an address, which may remain in the environment of another CI.
+    # Last, because JENKINS_URL may also be set in another CI.
     _Ci("Jenkins", "JENKINS_URL", "GIT_URL", ("JOB_NAME",), ("BUILD_NUMBER",)),
 )
 
@@ -68,8 +68,8 @@ def user_agent(environ: Mapping[str, str], machine: str | None = None) -> str:
     """Return the User-Agent header (RFC 9110, 10.1.5), at most 255 ASCII characters:
     `reflow/1.2.3 (Linux x86_64) GitHub-Actions (acme/web; run 812)`.
 
-    `machine` is the system as text (default: this machine's). Values of variables are untrusted: they are
-    percent-encoded and shortened, and left out when they may contain a secret.
+    `machine` is the system and processor as text (default: this machine's). Values of variables are untrusted:
+    they are percent-encoded, shortened, and left out when they may contain a secret.
     """
     if machine is None and sys.platform == "win32":
         # Not the module platform: on Windows it may query system services, which is slow.
@@ -88,7 +88,7 @@ def user_agent(environ: Mapping[str, str], machine: str | None = None) -> str:
 
 
 def is_ci(environ: Mapping[str, str]) -> bool:
-    """Return whether a CI service runs the command."""
+    """Return whether the command runs in CI."""
     return any(_is_set(environ, name) for name in ("CI", *(ci.marker for ci in _CIS)))
 
 
@@ -106,9 +106,9 @@ def _repository(ci: _Ci, environ: Mapping[str, str]) -> str:
 
 
 def repository_in(address: str) -> str:
-    """Return the path of a repository's address (`acme/web`) without host, name, password and query.
+    """Return the path in a repository's address (`acme/web`), without host, user name, password and query.
 
-    For a local folder this is its last part. An address that cannot be parsed safely gives "".
+    For a local folder, return its name. Return "" for an address that cannot be parsed safely.
     """
     is_local = address.startswith("file:")
     # Everything before the last @ may be a password, even if it contains a slash or question mark.

@@ -1,1 +1,1 @@
-"""API keys: lookup, creation, rotation, revocation, and where their secrets are written."""
+"""API keys: lookup, creation, rotation, revocation, and the files for their secrets."""

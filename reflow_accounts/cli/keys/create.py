@@ -1,4 +1,4 @@
-"""Creates a key of the user or of a service account, and outputs its secret once."""
+"""Creates a key for the user or for a service account, and outputs its secret once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from reflow_accounts.cli.text import clean, minute_in
 from reflow_accounts.contract import is_well_formed
 
 canary_option = click.option(
-    "--canary", is_flag=True, help="A trap: it opens nothing, and its first use is mailed to its owner."
+    "--canary",
+    is_flag=True,
+    help="Make it a trap: it opens nothing, and its first use is mailed to its owner.",
 )
 
 
@@ -31,9 +33,9 @@ def create_key(
     expires: str | None = None,
     is_canary: bool = False,
 ) -> None:
-    """Create a key, write or print its secret, and report where it went and when it ends.
+    """Create a key, write its secret to a file or stdout, and report where it is and when it expires.
 
-    Raises CommandError when the secret could not be written; then the key is revoked again.
+    When the secret cannot be written, revoke the key again and raise CommandError.
     """
     payload: dict[str, Any] = {"name": name} | ({"expires_at": end} if (end := end_of(expires)) else {})
     if is_canary:
@@ -41,7 +43,7 @@ def create_key(
     destination = Destination(target.path, overwrite=target.overwrite)
     try:
         target.ignore_in_git()
-        hint = f"If the key was created all the same, {owner.list_command} shows it."
+        hint = f"If the key was created anyway, {owner.list_command} shows it."
         try:
             key = request_key(client, owner.path, payload)
         except Unreachable as fault:
@@ -86,7 +88,7 @@ def request_key(client: Client, path: str, payload: dict[str, Any]) -> dict[str,
     """Request a new key from the API and return it with its secret. Raises Problem and Unreachable."""
     key = client.ask_object("POST", path, body=payload)
     if not is_well_formed(str(key.get("secret"))):
-        raise Unreachable(f"{client.server} answered without a key, so it is not Reflow that answers.")
+        raise Unreachable(f"{client.server} answered without a key, so it is not a Reflow server.")
     return key
 
 
@@ -97,7 +99,7 @@ def not_written(path: Path | None, error: BaseException) -> str:
 
 
 def revoke_again(client: Client, key: dict[str, Any], owner: KeyOwner) -> str:
-    """Revoke a key that was just created, and return the message with the outcome."""
+    """Revoke a key that was just created, and return the message about the outcome."""
     name = clean(key.get("name"))
     source = Source(Kind.ANSWER, "the new key")
     with_new_key = Client(client.server, Credential(source, key["secret"], client.server))
@@ -107,5 +109,5 @@ def revoke_again(client: Client, key: dict[str, Any], owner: KeyOwner) -> str:
             by.ask("DELETE", path)
         except CommandError:
             continue
-        return f"The new key {name} was revoked again; nothing is left of it."
+        return f"The new key {name} was revoked again."
     return f"It could not be revoked either: revoke {name} in {owner.page}."

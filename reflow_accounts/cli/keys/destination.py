@@ -1,4 +1,4 @@
-"""Where the secret of a new key goes: stdout, or a file that is checked before the key is created."""
+"""The destination of a new secret: stdout, or a file that is checked before the key is created."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 
 
 class Target:
-    """The destination that the options name: `path` is None for stdout. Raises UsageFault."""
+    """The destination in the options; `path` is None for stdout. Raises UsageFault."""
 
     def __init__(
         self,
@@ -89,9 +89,9 @@ class Target:
             self.path = (context.folder or Path()) / str(output)
 
     def client(self) -> Client:
-        """Return the client to request the key with. Raises CommandError.
+        """Return the client for the request. Raises CommandError.
 
-        A refused key in the very file that --force replaces is left out: it must not prevent its replacement.
+        A refused key in the file that --force replaces is skipped, so that it does not prevent its replacement.
         """
         first = next(iter(self.context.sources()), None)
         if not (self.overwrite and first and is_same_file(first.path, self.path)):
@@ -106,7 +106,7 @@ class Target:
             raise fault from None
 
     def _fault_of(self, source: Source) -> CommandError | None:
-        """Return why the credential of `source` is not accepted, or None."""
+        """Return the error with which the credential of `source` is refused, or None."""
         try:
             credential = credential_of(source, self.context.environment)
             Client(credential.server, credential).ask("GET", "/me")
@@ -119,7 +119,7 @@ class Target:
     def ignore_in_git(self) -> None:
         """With `--save repo`, make git ignore the file; ask where, if it is not ignored yet.
 
-        Raises CommandError before a key is created when this fails.
+        Call it before the key is created. Raises CommandError.
         """
         if not self.path or not self._root:
             return
@@ -130,15 +130,15 @@ class Target:
 
 
 def is_same_file(one: Path | None, other: Path | None) -> bool:
-    """Return whether both paths lead to the same file."""
+    """Return whether both paths are given and lead to the same file."""
     return bool(one and other) and os.path.realpath(str(one)) == os.path.realpath(str(other))
 
 
 class Destination:
-    """Receives one secret. Creating it reserves the disk space, so that a full disk is noticed in time.
+    """Receives one secret. Reserves the disk space at once, so that a full disk is noticed before the request.
 
-    `replaces` is the secret to replace in an existing file, whose other lines and owner stay; a link to it
-    stays a link. Raises CommandError when the destination cannot be written.
+    `replaces` is the secret to replace in an existing file, which keeps its other lines, its owner and links
+    to it. Raises CommandError when the destination cannot be written.
     """
 
     def __init__(
@@ -161,9 +161,7 @@ class Destination:
             raise CommandError(f"{path} cannot be replaced ({error.strerror}). No key was created.") from None
 
     def write(self, secret: str, server: str) -> None:
-        """Write the secret and the server to the file; one that is replaced keeps its other lines.
-
-        Does nothing for stdout.
+        """Write the secret and the server to the file. Does nothing for stdout.
 
         Raises OSError, and CommandError when the file no longer contains the secret to replace.
         """
@@ -182,7 +180,7 @@ class Destination:
             result(secret)
 
     def holds(self, secret: str) -> bool:
-        """Return whether the file contains `secret`; after an interruption this is unknown otherwise."""
+        """Return whether the file contains `secret`, which is unknown after an interruption."""
         return self.path is not None and file_holds(self.path, secret)
 
     def close(self) -> None:
@@ -191,7 +189,7 @@ class Destination:
             self._file.discard()
 
     def warnings(self) -> list[str]:
-        """Return the lines to warn with when git would publish the file."""
+        """Return a warning as lines when git would publish the file, else an empty list."""
         root = git.root_of(self.path.parent) if self.path else None
         return git_warnings(self.path, root) if self.path and root else []
 

@@ -1,4 +1,4 @@
-"""When a key ends: the option of new keys, and the warning about the key in use."""
+"""Expiry of keys: the option --expires, and the warning about the key in use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ expires_option = click.option(
 
 
 def end_of(text: str | None, option: str = "--expires") -> str | None:
-    """Return the end that `option` names, as the API writes times; None for never. Raises UsageFault."""
+    """Return the value `text` of `option` as a time in UTC (RFC 3339); None for never. Raises UsageFault."""
     if text is None or text == "never":
         return None
     if days := _DAYS.fullmatch(text):
@@ -47,13 +47,13 @@ def end_of(text: str | None, option: str = "--expires") -> str | None:
 
 
 def warn_of_end(credential: Credential, expires_at: str) -> None:
-    """Warn once in a run that the key in use ends soon: at `expires_at`, the value of KEY_EXPIRES_HEADER."""
+    """Warn once in a run that the key in use ends at `expires_at`, the value of KEY_EXPIRES_HEADER."""
     try:
         end = datetime.fromisoformat(expires_at).astimezone(UTC)
     except ValueError:
         return
     if credential.source.kind is Kind.ANSWER:
-        return  # a new key that is only tried
+        return  # a new key is being tried
     ctx = click.get_current_context(silent=True)
     if ctx and ctx.meta.get(_WARNED):
         return

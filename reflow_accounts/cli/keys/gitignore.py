@@ -15,16 +15,16 @@ from reflow_accounts.cli.text import shell
 
 _CHOICES = (
     "  1  in .gitignore, for everybody who works on the repository",
-    "  2  in .git/info/exclude, in this clone alone",
+    "  2  in .git/info/exclude, in this clone only",
     "  3  nowhere: leave it as it is",
 )
-# Links are not followed: git reads no linked ignore file, and a repository could point it anywhere.
+# Links are not followed: git does not read a linked ignore file, and a repository could point it anywhere.
 _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT
 _APPEND |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def git_warnings(file: Path, root: Path) -> list[str]:
-    """Return the lines to warn with when git would publish `file` of the repository at `root`."""
+    """Return a warning as lines when git would publish `file` of the repository at `root`, else an empty list."""
     status = git.file_status(file, root)
     name = file.relative_to(root).as_posix()
     if status is git.FileStatus.TRACKED:
@@ -57,7 +57,7 @@ def ignore_command(root: Path, name: str) -> str:
     ignore_file = root / ".gitignore"
     if os.name == "nt":  # PowerShell's own echo would write UTF-16
         return shell("Add-Content", ignore_file, f"/{name}")
-    if ignore_file.is_symlink():  # git reads no linked ignore file
+    if ignore_file.is_symlink():  # which git does not read
         ignore_file = exclude_file(root)
     line = shell(f"/{name}")
     try:
@@ -72,8 +72,8 @@ def ignore_command(root: Path, name: str) -> str:
 def choose_ignore_file(file: Path, root: Path, *, yes: bool, may_ask: bool) -> Path | None:
     """Return the ignore file to add `file` to, or None when git ignores it already or the user declines.
 
-    `yes` chooses `.gitignore` of `root`, also when git cannot be asked; otherwise the user is asked if
-    `may_ask`. Raises CommandError with `yes` for a file that git tracks: no ignore file would help.
+    `yes` chooses `.gitignore` of `root`, also when git fails; otherwise the user is asked if `may_ask`. With
+    `yes`, raises CommandError for a file that git tracks: no ignore file would help.
     """
     status = git.file_status(file, root)
     if yes and status is git.FileStatus.TRACKED:
@@ -88,7 +88,7 @@ def choose_ignore_file(file: Path, root: Path, *, yes: bool, may_ask: bool) -> P
         return None if _is_listed(file.name, root / ".gitignore") else root / ".gitignore"
     if not may_ask or status is git.FileStatus.UNKNOWN:
         return None
-    say(f"Git does not ignore {file}, so it could be published. Where shall it be ignored?", *_CHOICES)
+    say(f"Git does not ignore {file}, so it could be published. Where should it be ignored?", *_CHOICES)
     choice = click.prompt("Choose", type=click.Choice(["1", "2", "3"]), default="1", err=True)
     if choice == "2":
         return exclude_file(root)
@@ -96,7 +96,7 @@ def choose_ignore_file(file: Path, root: Path, *, yes: bool, may_ask: bool) -> P
 
 
 def _is_listed(name: str, ignore_file: Path) -> bool:
-    """Return whether the last rule for `name` in the plain text of `ignore_file` ignores it."""
+    """Return whether the last rule in `ignore_file` that names the file `name` ignores it."""
     try:
         rules = ignore_file.read_text("utf-8", "replace").splitlines()
     except OSError:
@@ -106,14 +106,14 @@ def _is_listed(name: str, ignore_file: Path) -> bool:
 
 
 def exclude_file(root: Path) -> Path:
-    """Return the ignore file of this clone alone."""
+    """Return the ignore file of this clone only."""
     return git.exclude_file_of(root) or root / ".git" / "info" / "exclude"
 
 
 def add_to_ignore_file(ignore_file: Path, file: Path, root: Path) -> None:
     """Make git ignore `file` at the root of its repository, and report it.
 
-    Raises CommandError, which says that no key was created, when git does not ignore the file afterwards.
+    Raises CommandError when git does not ignore the file afterwards. Call it before a key is created.
     """
     try:
         _append(ignore_file, f"/{file.name}\n".encode())
@@ -125,14 +125,14 @@ def add_to_ignore_file(ignore_file: Path, file: Path, root: Path) -> None:
         ) from None
     if git.file_status(file, root) is git.FileStatus.NOT_IGNORED:
         raise CommandError(
-            f"Git does not ignore {file}, although {ignore_file} says /{file.name}: another rule takes it back. "
+            f"Git does not ignore {file}, although {ignore_file} has /{file.name}: another rule overrides it. "
             "No key was created."
         )
     tell(f"/{file.name} was added to {ignore_file}, so that git ignores the file.")
 
 
 def _append(file: Path, line: bytes) -> None:
-    """Append a line to `file`, which may be missing or lack a final line end. Raises OSError."""
+    """Append a line to `file`, which may be missing or lack a final newline. Raises OSError."""
     file.parent.mkdir(exist_ok=True)
     with os.fdopen(os.open(file, _APPEND, 0o666), "rb+") as lines:
         if not stat.S_ISREG(os.fstat(lines.fileno()).st_mode):

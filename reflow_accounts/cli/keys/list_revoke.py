@@ -17,7 +17,7 @@ from reflow_accounts.cli.tables import ID, Column, relative, table, when
 from reflow_accounts.cli.text import clean, minute_in, time_in
 from reflow_accounts.contract import Exit
 
-# Programs, and addresses of each, that are named.
+# The most programs to name, and the most addresses of each.
 _MOST_PROGRAMS, _MOST_ADDRESSES = 10, 3
 RECENT = timedelta(hours=24)
 STATES = ("live", "revoked", "all")
@@ -40,22 +40,22 @@ _USES = (
 
 
 def restore_key(client: Client, name_or_id: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
-    """Restore a revoked key by id, or by a name that only one key has that can be restored. Raises CommandError."""
+    """Restore a revoked key by id, or by name if exactly one restorable key has it. Raises CommandError."""
     if client.uses_key:
         raise CommandError(
-            "An API key restores no keys. Run reflow login, then the same command with --as login.",
+            "An API key cannot restore keys. Run reflow login, then the same command with --as login.",
             exit_code=Exit.NOT_ALLOWED,
         )
     key = _revoked_key(client, name_or_id, owner)
     restored = client.ask_object("DELETE", f"{owner.path_of(key)}/revocation")
     name = clean(restored.get("name"))
-    tell(f"The key {name} works again. Its owner is told by mail.")
+    tell(f"The key {name} works again. Its owner is notified by mail.")
     if as_json:
         document(restored)
 
 
 def restore_hints(client: Client, key: dict[str, Any], owner: KeyOwner) -> list[str]:
-    """Return the lines that say how to restore a key that was just revoked; none for an expired one."""
+    """Return lines that say how to restore a key that was just revoked; none for an expired one."""
     now, end = datetime.now(UTC), time_in(key, "expires_at")
     if end and end <= now:
         return []
@@ -85,13 +85,12 @@ def _revoked_key(client: Client, name_or_id: str, owner: KeyOwner) -> dict[str, 
             f"{len(restorable)} revoked keys are named {name}. Use the id of the one you mean: {ids}."
         )
     if named:
-        # The server says why not.
-        return named[0]
+        return named[0]  # the server explains why it cannot be restored
     raise NotFound(f"There is no revoked key {name}. {owner.list_command} --state revoked shows them.")
 
 
 def usage_lines(usage: dict[str, Any]) -> list[str]:
-    """Return lines about the usage of a key, as the API gives it: "GitHub Actions in acme/web used it 2 hours ago"."""
+    """Return lines about the API's usage object: "GitHub Actions in acme/web used it 2 hours ago, from …"."""
     programs = objects_in(usage.get("programs"))
     lines = [f"Uses: {_counts(usage)}."]
     for program in programs[:_MOST_PROGRAMS]:
@@ -105,7 +104,7 @@ def usage_lines(usage: dict[str, Any]) -> list[str]:
 
 
 def usage_facts(usage: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the same as labels and values, with exact times in a pipe."""
+    """Return the API's usage object as labels and values, with exact times in a pipe."""
     programs = objects_in(usage.get("programs"))
     pairs = [("Uses", _counts(usage))]
     for program in programs[:_MOST_PROGRAMS]:
@@ -160,7 +159,7 @@ def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: boo
 
 
 def _shown_name(key: dict[str, Any]) -> str:
-    """Return the name, on a terminal with what tells the key from a key that works; a pipe has the name alone."""
+    """Return the name; on a terminal with "(canary)", "(expired)" or "(replaced)"."""
     end = time_in(key, "expires_at")
     marks = [
         mark
@@ -178,7 +177,7 @@ def _shown_name(key: dict[str, Any]) -> str:
 def show_key(context: Context, client: Client, name_or_id: str, owner: KeyOwner = OWN, *, uses: int) -> None:
     """Print the facts of a key, its usage, and its newest `uses` if the user owns it. Raises CommandError."""
     key = key_named(client, name_or_id, "all", owner)
-    if "name" not in key:  # the answer for a revoked key says when it was revoked, and nothing else
+    if "name" not in key:  # for a revoked key, the API returns only id and time of the revocation
         revoked = client.listing(owner.path, [("state", "revoked")])["items"]
         key = next((found for found in revoked if found.get("id") == key["id"]), key)
     is_own = owner is OWN and uses > 0
@@ -225,7 +224,7 @@ def _facts_of(key: dict[str, Any]) -> list[tuple[str, str]]:
 def rename_key(
     context: Context, client: Client, name_or_id: str, new_name: str, owner: KeyOwner = OWN
 ) -> None:
-    """Give a key another name. Raises CommandError."""
+    """Rename a key. Raises CommandError."""
     key = key_named(client, name_or_id, owner=owner)
     answer = client.ask_object("PATCH", owner.path_of(key), body={"name": new_name})
     if context.as_json:
@@ -242,9 +241,9 @@ def revoke_key(
     yes: bool,
     descendants: bool = False,
 ) -> None:
-    """Revoke a key, with `descendants` also those that it created.
+    """Revoke a key; with `descendants`, also the keys that it created.
 
-    On a terminal, ask first when the key was used recently, unless `yes`. Raises CommandError.
+    On a terminal, ask first if the key was used recently, unless `yes`. Raises CommandError.
     """
     key = key_named(client, name_or_id, owner=owner)
     name = clean(key.get("name") or key.get("id"))
@@ -270,7 +269,7 @@ def revoke_key(
 
 
 def usage_summary(key: dict[str, Any], name: str, *, is_own: bool) -> str:
-    """Return when a key was last used, as a clause for a question."""
+    """Return when a key was last used, as the start of a question."""
     own = " and is the key you are using now" if is_own else ""
     return f"{name} was last used {minute_in(key, 'last_used_at')}{own}"
 
@@ -282,7 +281,7 @@ def was_used_recently(key: dict[str, Any]) -> bool:
 
 
 def is_in_use(client: Client, key: dict[str, Any]) -> bool:
-    """Return whether `key` is the credential of this run. Asks the server only when its hint matches."""
+    """Return whether `key` is the credential of this run. Sends a request only if the last four characters match."""
     secret = client.credential.secret if client.credential else ""
     if not key.get("hint") or not secret.endswith(str(key["hint"])):
         return False

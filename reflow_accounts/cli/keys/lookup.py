@@ -1,4 +1,4 @@
-"""Finds keys: whose keys are meant, and the one that the user names by id or name."""
+"""Finds a key by id or name, among the keys of the user or of a service account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ID_PREFIX = "key_"
 
 
 class KeyOwner(NamedTuple):
-    """Whose keys: their path in the API, the command that manages them, and their page."""
+    """The owner of keys: their path in the API, the command that manages them, and their page."""
 
     path: str
     command: str
@@ -31,7 +31,7 @@ class KeyOwner(NamedTuple):
         return f"{self.command} create {self.account}".rstrip()
 
     def command_for(self, verb: str, key: dict[str, Any]) -> str:
-        """Return the command that does `verb` (revoke, rotate) to `key`."""
+        """Return the command `verb` (revoke, rotate) for `key`."""
         return f"{self.command} {verb} {self.account}".rstrip() + f" {shell(key.get('id'))}"
 
     def path_of(self, key: dict[str, Any]) -> str:
@@ -43,7 +43,7 @@ OWN = KeyOwner("/keys", "reflow keys", "Account > API Keys")
 
 
 def service_account_owner(accounts: str, account: dict[str, Any], *options: object) -> KeyOwner:
-    """Return the owner for a service account of the list at `accounts`; `options` are added to commands."""
+    """Return the owner for `account` from the list at the path `accounts`; `options` are added to commands."""
     return KeyOwner(
         api_path(accounts, account.get("id"), "keys"),
         "reflow team service-accounts keys",
@@ -55,8 +55,8 @@ def service_account_owner(accounts: str, account: dict[str, Any], *options: obje
 def key_named(client: Client, id_or_name: str, state: str = "live", owner: KeyOwner = OWN) -> dict[str, Any]:
     """Return the key with this id, or the one key in the list with exactly this name.
 
-    `state` (live, revoked, all) limits the search by name; for a revoked key with this id, the result has
-    only `id` and `revoked_at`. Raises NotFound when no key or more than one matches.
+    `state` (live, revoked, all) limits the search by name. For the id of a revoked key, the result has only
+    `id` and `revoked_at`. Raises NotFound unless exactly one key matches.
     """
     by_id = _by_id(client, id_or_name, owner) if id_or_name.startswith(ID_PREFIX) else None
     if by_id:
@@ -89,6 +89,6 @@ def _by_id(client: Client, key_id: str, owner: KeyOwner) -> dict[str, Any] | Non
 
 
 def authenticates(client: Client, key: dict[str, Any]) -> bool:
-    """Return whether the server says that `key` is the credential of `client`. Raises CommandError."""
+    """Ask the server whether `key` is the credential of `client`. Raises CommandError."""
     by = as_object(client.ask_object("GET", "/me").get("authenticated_by"))
     return "id" in by and by["id"] == key.get("id")

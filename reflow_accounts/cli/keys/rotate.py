@@ -1,4 +1,4 @@
-"""Rotates a key: the server creates its replacement, and the new secret takes the place of the old one."""
+"""Rotates a key: the server creates a new one, whose secret replaces the old one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_na
 from reflow_accounts.cli.output import discard_stdout, document, say, tell
 from reflow_accounts.cli.text import clean, minute_in, shell
 
-# Seconds. The server never ends the old key before the new one is saved: "0" revokes it afterwards.
+# Seconds. With "0" the server also leaves time to save the new key; the command then revokes the old one.
 OVERLAPS = {"0": 3600, "1h": 3600, "24h": 24 * 3600, "7d": 7 * 24 * 3600}
 
 overlap_option = click.option(
@@ -36,7 +36,7 @@ def rotate_key(
     """Replace a key with a new one of the same name, and report when the old one ends.
 
     The new secret replaces the old one in the file from which this run read it, or goes to `target`.
-    Raises CommandError, with a message about the keys that are live.
+    Raises CommandError, whose message says which keys still work.
     """
     old = key_named(client, name_or_id, owner=owner)
     name = clean(old.get("name") or old.get("id"))
@@ -69,7 +69,7 @@ def rotate_key(
 
 
 def _destination(target: Target, credential: Credential | None) -> Destination:
-    """Return the destination of the new secret; `credential` is the old key if it is the one in use."""
+    """Return the destination of the new secret; `credential` is the old key if it is in use, else None."""
     source = credential.source if credential else None
     if credential and source and source.path and source.kind in (Kind.OPTION, Kind.REPOSITORY, Kind.HOME):
         is_meant = target.path is None or is_same_file(source.path, target.path)
@@ -81,13 +81,13 @@ def _destination(target: Target, credential: Credential | None) -> Destination:
 def _request(
     client: Client, old: dict[str, Any], owner: KeyOwner, seconds: int, file: Path | None
 ) -> dict[str, Any]:
-    """Request the rotation and return the new key. A lost response is requested again with the same nonce."""
+    """Request the rotation and return the new key. After a lost response, repeat it once with the same nonce."""
     path, payload = (
         f"{owner.path_of(old)}/rotation",
         {"overlap": seconds, "nonce": secrets.token_urlsafe(16)},
     )
     name, is_repeated = clean(old.get("name")), False
-    hint = f"If the key {name} was rotated all the same, {owner.list_command} shows it."
+    hint = f"If the key {name} was rotated anyway, {owner.list_command} shows it."
     while True:
         try:
             return request_key(client, path, payload)
@@ -111,7 +111,7 @@ def _request(
 def _save(
     target: Target, client: Client, new: dict[str, Any], destination: Destination, recovery: list[str]
 ) -> None:
-    """Try the new secret and write it. Raises CommandError or the interruption; then the file has not changed."""
+    """Try the new secret and write it. Raises CommandError, then the file has not changed, or KeyboardInterrupt."""
     try:
         _try(client, new)
         destination.write(new["secret"], client.server)
@@ -133,7 +133,7 @@ def _save(
 
 
 def _try(client: Client, new: dict[str, Any]) -> None:
-    """Check that the server accepts the new key. One that cannot be tried now is saved all the same."""
+    """Check that the server accepts the new key, and raise CommandError if not; if it cannot be reached, only warn."""
     try:
         is_new = authenticates(_with_secret(client, new), new)
     except Unreachable as fault:
@@ -152,7 +152,7 @@ def _with_secret(client: Client, new: dict[str, Any]) -> Client:
 
 
 def _recovery(new_id: object, owner: KeyOwner, file: Path | None) -> list[str]:
-    """Return the lines about how to get a secret for the new key, whose own is lost."""
+    """Return lines that say how to get another secret when that of the new key is lost."""
     if not new_id:
         return [f"{owner.list_command} shows the new key: rotate that one by its id."]
     output = shell("-o", file, "--force") if file else "-o FILE"
@@ -161,7 +161,7 @@ def _recovery(new_id: object, owner: KeyOwner, file: Path | None) -> list[str]:
 
 
 def _end_old(client: Client, old: dict[str, Any], owner: KeyOwner, *, now: bool) -> None:
-    """Report when the old key ends, or revoke it `now`. Raises CommandError when that fails."""
+    """Report when the old key ends; with `now`, revoke it instead. Raises CommandError when that fails."""
     if now:
         try:
             client.ask("DELETE", owner.path_of(old))

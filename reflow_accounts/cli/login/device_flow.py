@@ -22,7 +22,7 @@ _OPEN = "import sys, webbrowser; webbrowser.open(sys.argv[1])"
 CLIENT_ID = "reflow"
 # RFC 8628, 3.5: the default interval, and the increment after `slow_down`, in seconds.
 INTERVAL = SLOWER = 5
-# The most that a server may ask for, in seconds.
+# The longest times that the server may set, in seconds.
 LONGEST_INTERVAL, LONGEST_LIFE = 60, 3600
 _ERRORS = {
     "access_denied": "The login was denied in the browser. Nothing was kept.",
@@ -33,9 +33,9 @@ _ERRORS = {
 
 
 def can_open(environ: Mapping[str, str], system: str = sys.platform) -> bool:
-    """Return whether the user would see a page that is opened here: not in CI and not over SSH.
+    """Return whether the user would see a page that this process opens: not in CI and not over SSH.
 
-    The variable BROWSER counts everywhere except in CI.
+    With the variable BROWSER, only CI matters.
     """
     if environ.get("CI"):
         return False
@@ -51,8 +51,8 @@ def can_open(environ: Mapping[str, str], system: str = sys.platform) -> bool:
 def open_page(address: str) -> None:
     """Open a web page without waiting for it.
 
-    The browser runs in a process of its own, so that it does not write to our terminal, keep our output
-    open, or end with our Ctrl-C.
+    The browser runs in a separate process, so that it does not write to our terminal, keep our output open, or
+    end with our Ctrl-C.
     """
     import contextlib
     import subprocess
@@ -79,7 +79,7 @@ def _wait_on_posix(seconds: float) -> bool:
     try:
         if not select.select([sys.stdin], [], [], seconds)[0]:
             return False
-        # Terminals return a line at a time; at the end of the input there is nothing to wait for.
+        # Terminals return a whole line; at the end of the input the result is empty.
         if os.read(sys.stdin.fileno(), 4096):
             return True
     except (OSError, ValueError):
@@ -101,9 +101,10 @@ def _wait_on_windows(seconds: float) -> bool:
 
 
 def log_in_with_browser(server: str, store: SessionStore, environ: Mapping[str, str]) -> dict[str, Any]:
-    """Log in as `sessions.log_in` does and return the session. The caller checks that a user is present.
+    """Log in with a browser and return the session as `sessions.log_in` does.
 
-    Raises NotSignedIn when the login is denied or not approved in time, and what the API refuses.
+    The caller checks that a user is present. Raises NotSignedIn when the login is denied or not approved in
+    time, and the errors of `Client.ask` and `log_in`.
     """
     return log_in(server, store, lambda: _approved_session(server, environ))
 
@@ -118,7 +119,7 @@ def _approved_session(server: str, environ: Mapping[str, str]) -> dict[str, Any]
     may_open = can_open(environ) and code.is_at_the_server
     say(f"Your code: {code.user_code}", f"Open {code.page} and enter it.")
     if not code.is_at_the_server:
-        say(f"That page is not at {server}: go on only if you know that it belongs to it.")
+        say(f"That page is not at {server}: continue only if you know that it belongs to this server.")
     if may_open:
         say("Press Enter to open it in your browser. Waiting …")
     else:
@@ -138,15 +139,15 @@ class DeviceCode:
     def __init__(self, server: str, answer: dict[str, Any]) -> None:
         fields = [answer.get(name) for name in ("device_code", "user_code", "verification_uri")]
         if not all(isinstance(field, str) and field for field in fields):
-            raise Unreachable(f"{server} answered without a code, so it is not Reflow that answers.")
+            raise Unreachable(f"{server} answered without a code, so it is not a Reflow server.")
         self.device_code, user_code, page = map(str, fields)
         scheme, host = _origin(page)
         self.is_at_the_server = (scheme, host) == _origin(server)
-        # The page must be no less safe than the server, and contain no user name and password.
+        # The page needs https unless the server has http, and may not contain a user name or password.
         is_safe = scheme == "https" or (scheme == "http" and server.startswith("http:"))
         if not (is_safe and host and "@" not in host and page.isprintable()):
             raise Unreachable(
-                f"{server} named a page that is not a safe web address, so it is not Reflow that answers."
+                f"{server} named a page that is not a safe web address, so it is not a Reflow server."
             )
         self.user_code, self.page = clean(user_code), clean(page)
         self.interval = _seconds(answer.get("interval"), INTERVAL, LONGEST_INTERVAL)
@@ -174,7 +175,7 @@ class _Poll:
         self.interval = code.interval
         # Longer than the interval after network failures.
         self.pause = 0
-        # A poll was sent and its outcome is unknown.
+        # A poll was sent, and its outcome is unknown.
         self.is_answer_missing = False
 
     def until_approved(self) -> dict[str, Any]:
@@ -197,7 +198,7 @@ class _Poll:
         raise NotSignedIn(_ERRORS["expired_token"])
 
     def _wait(self, seconds: float) -> None:
-        """Wait, and open the page when the user presses Enter meanwhile."""
+        """Wait, and open the page if the user presses Enter."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if not self.may_open:
@@ -208,7 +209,7 @@ class _Poll:
                 say("If no browser appears, open the page by hand.")
 
     def _adjust_interval(self, problem: Problem) -> None:
-        """Choose the next interval. Raises NotSignedIn or `problem` when polling cannot go on."""
+        """Set the next interval. Raises NotSignedIn or `problem` for an error that ends the polling."""
         error = problem.document.get("error")
         if error == "slow_down":
             self.interval = min(self.interval + SLOWER, LONGEST_INTERVAL)

@@ -19,7 +19,7 @@ from reflow_accounts.contract import SESSION_PREFIX, is_well_formed
 FILE = Path(".reflow", "session.json")
 LONGEST_WAIT = 10.0  # seconds for the lock; a change takes a few milliseconds
 _LOCK_INTERVAL = 0.02  # seconds
-# Links are not followed: they could lead anywhere.
+# Links are not followed: they could point anywhere.
 _OPEN_LOCK = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 # The errors with which systems report a lock held by another process.
 _LOCKED = (errno.EAGAIN, errno.EACCES, errno.EDEADLK, getattr(errno, "EDEADLOCK", errno.EDEADLK))
@@ -38,7 +38,7 @@ class Session:
 
 
 class SessionStore:
-    """Reads and writes the file of logins; `home` is the user's home folder."""
+    """Reads and writes the file of logins in the user's home folder `home`."""
 
     def __init__(self, home: Path) -> None:
         self.path = home / FILE
@@ -48,7 +48,7 @@ class SessionStore:
         return [*self._read()["sessions"]][::-1]
 
     def has_session(self, server: str) -> bool:
-        """Return whether there may be a login at `server`; a damaged file counts."""
+        """Return whether there is a login at `server`; true for a damaged file, which is reported when it is used."""
         try:
             return server in self._read()["sessions"]
         except NotSignedIn:
@@ -73,7 +73,7 @@ class SessionStore:
             raise self._unwritable(error) from None
 
     def keep(self, server: str, details: dict[str, Any], file: AtomicFile) -> Session:
-        """Store a login in place of an earlier one at the same server. Raises CommandError."""
+        """Store a login, replacing an earlier one at the same server. Raises CommandError."""
         with self._changed(file) as content:
             content["sessions"].pop(server, None)
             content["sessions"][server] = details
@@ -90,7 +90,7 @@ class SessionStore:
 
     @contextmanager
     def _changed(self, file: AtomicFile) -> Iterator[dict[str, Any]]:
-        """Yield the content of the file and write it back; the lock excludes other processes meanwhile."""
+        """Lock the file, yield its content and write it back."""
         try:
             with lock(self.path):
                 content = self._read()
@@ -131,10 +131,10 @@ class SessionStore:
 
 @contextmanager
 def lock(file: Path) -> Iterator[None]:
-    """Hold the system's lock for changes of `file`; it ends with the process at the latest.
+    """Hold a lock of the operating system for changes of `file`. It is released when the process ends.
 
-    The lock is on an empty file beside it, which is never removed: processes that wait for it would then
-    hold different locks. Raises CommandError when another process holds it too long, and OSError.
+    The lock is on an empty file beside it. That file is never removed: otherwise waiting processes could hold
+    different locks. Raises OSError, and CommandError when another process holds the lock for LONGEST_WAIT.
     """
     descriptor = os.open(file.with_suffix(".lock"), _OPEN_LOCK, 0o600)
     try:
@@ -151,7 +151,7 @@ def lock(file: Path) -> Iterator[None]:
 
 
 def _try_lock(descriptor: int) -> bool:
-    """Take the lock if it is free, and return whether it is held; on a file system without locks it is free."""
+    """Try to take the lock and return whether it is held; always true on a file system without locks."""
     try:
         if os.name == "nt":
             import msvcrt

@@ -1,4 +1,4 @@
-"""Starts and ends sessions at a server and stores them; login with email and password."""
+"""Starts, stores and ends sessions; login with email and password or with a token."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from reflow_accounts.cli.output import is_terminal, say, tell
 from reflow_accounts.cli.text import clean
 from reflow_accounts.contract import is_well_formed
 
-LOST_SESSION = "If a session was begun, end it in Account > Security."
+LOST_SESSION = "If a session was started, end it in Account > Security."
 
-LONGEST_PASSWORD = 64 * 1024  # bytes of one line on stdin; the server decides what it accepts
+LONGEST_PASSWORD = 64 * 1024  # bytes of one line on stdin; the limit of the server is lower
 
 
 def log_in(
@@ -28,18 +28,17 @@ def log_in(
 ) -> dict[str, Any]:
     """Start a session with `begin`, store it with its server, and end the previous one at this server.
 
-    `begin` returns the API's session object with its `secret`, which may be that of an API key only with
-    `accepts_key`; the result is that object without it.
-    Raises CommandError and what `begin` raises. Then nothing is stored, and the new session is ended or the
-    message says that one may be left.
+    `begin` returns the API's session object with its `secret`, or with an API key as `secret` if `accepts_key`.
+    Returns that object without the secret. Raises CommandError and the errors of `begin`; then nothing is
+    stored, and the new session is ended or the message says that one may be left.
     """
     previous = store.session_for(server)
-    # Report that the login cannot be stored before the user types a password or goes to a browser.
+    # Fail before the user types a password or opens a browser if the login cannot be stored.
     store.prepare().discard()
     session = begin()
     secret = session.get("secret")
     if not is_session_secret(secret) and not (accepts_key and is_well_formed(str(secret))):
-        raise Unreachable(f"{server} answered without a session, so it is not Reflow that answers.")
+        raise Unreachable(f"{server} answered without a session, so it is not a Reflow server.")
     _store(server, store, session)
     if previous and previous.secret != session["secret"]:
         _try_to_end(previous, "The login before this one")
@@ -47,10 +46,10 @@ def log_in(
 
 
 def log_in_with_token(environment: Environment, store: SessionStore) -> dict[str, Any]:
-    """Keep the API key or the secret of a login on stdin as the login, and return it as `log_in` does.
+    """Store the API key or login secret on stdin as the login, and return the session as `log_in` does.
 
-    Raises NotSignedIn when stdin holds none or the server refuses it, and UsageFault when the server is not
-    known.
+    Raises NotSignedIn when stdin has no secret or the server refuses it, and UsageFault when the server is
+    unknown.
     """
     source = Source(Kind.TOKEN, "stdin")
     credential = credential_of(source, environment._replace(key_file=STDIN), accepts_session=True)
@@ -66,7 +65,7 @@ def log_in_with_token(environment: Environment, store: SessionStore) -> dict[str
 def log_out(server: str, store: SessionStore) -> bool:
     """End the session at `server`, and remove it here even when that fails. Return whether there was one.
 
-    Raises CommandError when the server could not be told.
+    Raises CommandError when the request fails.
     """
     session = store.session_for(server)
     if session is None:
@@ -86,7 +85,7 @@ def log_out(server: str, store: SessionStore) -> bool:
 
 @contextmanager
 def session_may_begin() -> Iterator[None]:
-    """Add LOST_SESSION to the message when the request in this block was sent and its answer is missing."""
+    """Add LOST_SESSION to the message when the request in this block was sent but got no answer."""
     try:
         yield
     except Unreachable as fault:
@@ -124,7 +123,7 @@ def _store(server: str, store: SessionStore, session: dict[str, Any]) -> None:
 
 
 def _end(session: Session) -> None:
-    if not is_session_secret(session.secret):  # an API key that was kept with --with-token stays valid
+    if not is_session_secret(session.secret):  # an API key stored by --with-token stays valid
         return
     source = Source(Kind.LOGIN, session.server, session.path)
     try:
@@ -146,10 +145,10 @@ def _try_to_end(session: Session, what: str) -> None:
 def log_in_with_password(
     server: str, store: SessionStore, email: str | None, otp: str | None, *, may_ask: bool
 ) -> dict[str, Any]:
-    """Log in as `sessions.log_in` does and return the session.
+    """Log in with a password and return the session as `log_in` does.
 
-    With `may_ask` prompts for what is missing; otherwise the password is one line on stdin, and `otp` the
-    code of the second factor if one is set up. Raises UsageFault and NotSignedIn.
+    With `may_ask`, prompt for what is missing. Otherwise the password is one line on stdin, and `otp` is the
+    code if two-factor authentication is on. Raises UsageFault, NotSignedIn and the errors of `log_in`.
     """
 
     def begin() -> dict[str, Any]:
@@ -167,7 +166,7 @@ def _read_password(may_ask: bool) -> str:
     if may_ask:
         return str(click.prompt("Password", hide_input=True, err=True))
     if is_terminal(sys.stdin):  # reading a line here would show the password
-        raise UsageFault("The password is asked for on a terminal: do not redirect stderr, nor set CI.")
+        raise UsageFault("The password prompt needs a terminal: do not redirect stderr or set CI.")
     line = sys.stdin.buffer.readline(LONGEST_PASSWORD + 1) if sys.stdin else b""
     try:
         password = line.removesuffix(b"\n").removesuffix(b"\r").decode()
