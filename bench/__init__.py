@@ -1,1 +1,1 @@
-"""Benchmarks: every figure is a ratio within one run, against a bare Flask view on the same server."""
+"""Benchmarks: ratios within one run to a bare Flask view on the same server."""

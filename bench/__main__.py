@@ -19,9 +19,9 @@ from bench.servers import BARE_THREADS, Server
 from reflow_accounts.server import WORKERS
 from tests.helpers.postgres import Postgres
 
-# What is needed and aimed at, as shares of the bare view.
+# Required ratio and target ratio to the bare view.
 GOALS = {"sqlite": "CPU .95/1.20 rate .60/.75", "postgresql": "CPU .90/1.10 rate .50/.60"}
-# The two requests that are answered in the event loop; {} is the id of the key's team.
+# The two requests that the event loop answers; {} is the id of the key's team.
 REQUESTS = {"me": "/api/v1/me", "authorize": "/api/v1/authorize?team={}&rights=edit"}
 
 

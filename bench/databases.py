@@ -26,7 +26,7 @@ BATCH = 10_000
 KEYS_OF_ONE_USER = 100
 USES_AT_ONCE = 500_000
 
-# Uses, evenly, in order of time; the key by a multiplicative hash, so that neighbours differ.
+# Adds uses at even intervals. A multiplicative hash chooses the key, so that neighbours differ.
 _SQLITE_USES = """
 WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :first + :many)
 INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
@@ -101,9 +101,9 @@ def _keys(user_id: int, number: int) -> Iterator[tuple[dict[str, object], str]]:
 def add_uses(
     app: Flask, number: int, of: range | None = None, *, days: float = 365, with_backlog: bool = False
 ) -> None:
-    """Append uses, spread over the last days (a year) and the keys with these numbers (all), and roll them up.
+    """Append `number` uses, spread over the last `days` and the keys `of` (default: all), and roll them up.
 
-    `with_backlog` leaves them to the background jobs that collect clients and extend hash chains.
+    `with_backlog` leaves clients of keys and hash chains to the background jobs.
     """
     if not number:
         return
@@ -126,7 +126,7 @@ def add_uses(
             db.session.commit()
         roll_up()
         if not with_backlog:
-            database.REST_AFTER_BATCH = 0  # nobody is served meanwhile
+            database.REST_AFTER_BATCH = 0  # no requests have to be served
             collect_clients()
             extend_with_uses()
         if not is_sqlite:
@@ -134,7 +134,7 @@ def add_uses(
 
 
 def _vacuum() -> None:
-    """Do what autovacuum would begin meanwhile, beside the measurement."""
+    """Vacuum now, so that autovacuum does not run during the measurement."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM (ANALYZE)"))
         connection.execute(text("CHECKPOINT"))
@@ -148,7 +148,7 @@ def close(app: Flask) -> None:
 
 
 def newest_use(app: Flask) -> int:
-    """Return the number of the last row of the log."""
+    """Return the id of the last row of the log."""
     with app.app_context():
         found = db.session.scalar(select(func.max(Use.id))) or 0
     close(app)
@@ -156,7 +156,7 @@ def newest_use(app: Flask) -> int:
 
 
 def uses_after(app: Flask, number: int) -> int:
-    """Return how many rows the log has beyond this one."""
+    """Return the number of rows of the log with a higher id than `number`."""
     with app.app_context():
         found = db.session.scalar(select(func.count()).select_from(Use).where(Use.id > number)) or 0
     close(app)
@@ -164,9 +164,9 @@ def uses_after(app: Flask, number: int) -> int:
 
 
 def check(environ: dict[str, str]) -> None:
-    """Stop the benchmark when a total differs from the log."""
+    """Raise SystemExit if a total differs from the log."""
     app = create_app(config.load(environ))
     with app.app_context():
         for found in differences():
-            raise SystemExit(f"What is counted is not what the log says: {found}")
+            raise SystemExit(f"A total differs from the log of uses: {found}")
     close(app)

@@ -1,4 +1,4 @@
-"""Measures exports of a long activity: time and memory of the server, with a fast and a slow reader."""
+"""Measures time and server memory of large exports, with a fast and a slow reader."""
 
 import time
 import urllib.request
@@ -9,13 +9,13 @@ from typing import NamedTuple
 from bench.servers import Server
 
 PIECE = 65_536
-# A slow reader takes a piece and rests: about 6 MB/s.
+# A slow reader pauses after each piece: about 6 MB/s.
 PAUSES_S = {"fast": 0.0, "slow": 0.01}
 FORMATS = ("jsonl", "csv")
 
 
 class Export(NamedTuple):
-    """A file that was read: lines, bytes, seconds, and the server's memory before and at most (MB)."""
+    """The figures of one export; the server's memory in MB before it and at its peak."""
 
     lines: int
     size: int

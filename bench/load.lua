@@ -1,4 +1,4 @@
--- Sends the requests of a file in turn, a secret and a path in each line; counts every answer but 200 and 204.
+-- Sends the requests of a file in turn (each line: secret and path); counts answers other than 200 and 204.
 local threads = {}
 
 function setup(thread)

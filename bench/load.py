@@ -1,4 +1,4 @@
-"""Load generators: wrk if installed, otherwise a Python one; both send the requests of a file in turn."""
+"""Load generators: wrk if installed, otherwise one in Python. Both send the requests of a file in turn."""
 
 import http.client
 import json
@@ -32,7 +32,7 @@ class InvalidRound(Exception):
 def check_recorded(answers: int, recorded: int) -> None:
     """Raise InvalidRound unless the number of recorded uses fits the number of answers.
 
-    What was on its way when the round ended may have been recorded and not answered: one a connection.
+    One more request per connection may have been recorded, but not answered when the round ended.
     """
     if not answers <= recorded <= answers + CONNECTIONS:
         raise InvalidRound(f"{answers:,} requests were answered and {recorded:,} uses recorded.")
@@ -68,7 +68,7 @@ def _by_wrk(url: str, requests: Path, seconds: int) -> Result:
 
 
 def _in_own_process(url: str, requests: Path, seconds: int) -> Result:
-    # Away from the process that measures, so that its own work does not wait for Python's lock.
+    # In a separate process, so that it does not share the interpreter lock with the measurement.
     command = [sys.executable, "-m", "bench.load", url, str(requests), str(seconds)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     return Result(**json.loads(printed))

@@ -1,4 +1,4 @@
-"""Times pages and lists on a database with 20,000 uses and on a large one, in turn."""
+"""Compares the time of pages and lists on a database with 20,000 uses and on a large one."""
 
 import logging
 import statistics
@@ -41,7 +41,7 @@ PATHS = (
 
 @dataclass(frozen=True)
 class Reader:
-    """A signed-in client on one database, which times requests (wall, CPU; ms)."""
+    """A signed-in client of one database, which times requests (wall and CPU time in ms)."""
 
     browser: FlaskClient
     program: dict[str, str]
@@ -49,7 +49,7 @@ class Reader:
 
     @classmethod
     def of(cls, app: Flask, secrets: Path) -> "Reader":
-        """Sign in the owner of the middle key, as support staff, by adding a session row."""
+        """Make the owner of the middle key support staff, and sign in by adding a session row."""
         middle = middle_key(app)
         secret, team = secrets.read_text().splitlines()[middle - 1].split()
         with app.app_context():
@@ -74,7 +74,7 @@ class Reader:
 
 
 def middle_key(app: Flask) -> int:
-    """Return the number of the key whose owner's pages are read."""
+    """Return the id of the key in the middle, whose owner's pages are measured."""
     with app.app_context():
         return (db.session.scalar(select(func.max(ApiKey.id))) or 1) // 2 + 1
 
@@ -86,10 +86,10 @@ def _uses_of_middle_key(app: Flask) -> int:
 
 
 def measure(small: tuple[Path, str], grown: tuple[Path, str]) -> None:
-    """Print each page's time on both databases, and the ratio; each is a folder and an address.
+    """Print each page's time on both databases, given as folder and URL, and the ratio.
 
-    The grown one is there. The small one is filled here, with a use of each key, and as many a day of each of the
-    reader's keys as the grown one has, so that lists and charts are as long.
+    `grown` must be filled already. `small` is filled here: with one use of each key, and with as many uses per day
+    of the reader's keys as in `grown`, so that lists and charts have the same length.
     """
     app = databases.application(databases.environ_of(*small))
     # Every page that support staff look at is audited and logged.

@@ -1,4 +1,4 @@
-"""A measured server: its processes and their CPU time."""
+"""Starts the measured servers; reads CPU time and memory of their processes."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reflow_accounts.server import WORKERS
 
-# Two threads in each process are the fastest setting for the bare view (bench/README.md).
+# The fastest setting for the bare view (bench/README.md).
 BARE_THREADS = 2
 ROOT = Path(__file__).resolve().parents[1]
 SERVE = ["flask", "--app", "wsgi", "serve"]
@@ -36,7 +36,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, log: Path) -> None:
-        """Start and wait for the first answer. Raises RuntimeError with the path of the log."""
+        """Start the server and wait for the first answer. Raises RuntimeError with the path of the log."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -64,7 +64,7 @@ class Server:
             self.process = None
 
     def cpu_seconds(self) -> float:
-        """Return the processor time, user and system, of all processes of the server so far."""
+        """Return the CPU time, user and system, of all processes of the server so far."""
         assert self.process
         return sum(_cpu_seconds(pid) for pid in _process_tree(self.process.pid))
 
@@ -82,7 +82,7 @@ class Server:
         try:
             urllib.request.urlopen(f"{self.url}/api/v1/me", timeout=5).close()
         except urllib.error.HTTPError:
-            return True  # refused, but by a server that runs
+            return True  # refused by a running server
         except OSError:
             return False
         return True
@@ -97,7 +97,7 @@ def _process_tree(pid: int) -> list[int]:
 
 
 def _cpu_seconds(pid: int) -> float:
-    # The command's name, in brackets, may hold spaces: count from its end. Fields 14 and 15 of proc(5).
+    # Fields 14 and 15 of proc(5), counted from the end of the command's name, which may contain spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 

@@ -1,4 +1,4 @@
-"""Times the start of the command as whole processes, compared with a bare Python."""
+"""Times whole runs of the command, compared with bare Python."""
 
 import os
 import statistics
@@ -11,10 +11,10 @@ from pathlib import Path
 from bench import databases
 from bench.servers import ROOT, Server
 
-# As the installed script has it. Its arguments follow.
+# The code of the installed script.
 _COMMAND = "import sys; from reflow_accounts.cli.main import main; sys.exit(main())"
 _BARE = "python -c pass"
-# What a start may cost, as a multiple of the bare one.
+# The most that a run may take, as a multiple of bare Python.
 LIMITS = {"reflow --help": 5.0, "reflow whoami": 9.0}
 
 
@@ -50,7 +50,7 @@ def _race(environ: dict[str, str], rounds: int) -> dict[str, float]:
             subprocess.run(
                 [sys.executable, *words], cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=True
             )
-            if number:  # the first round writes what Python keeps of the modules
+            if number:  # the first round writes the bytecode cache
                 took[name].append(1000 * (time.perf_counter() - began))
     return {name: statistics.median(times) for name, times in took.items()}
 
