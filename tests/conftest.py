@@ -1,4 +1,4 @@
-"""Fixtures for every test: an application on each database, the cast, the real server, a browser."""
+"""Fixtures for all tests: applications on each database, the cast, live servers, a browser."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ _POSTGRES_FOLDER = "TEST_POSTGRES_FOLDER"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose one folder for PostgreSQL; the workers inherit it, and the first that asks starts the server."""
+    """Choose the folder of the PostgreSQL server, which the first worker that needs it starts."""
     if not hasattr(config, "workerinput"):
         os.environ[_POSTGRES_FOLDER] = str(Postgres.in_new_folder().folder)
 
@@ -32,7 +32,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave to the slow tests what a module marked `postgresql_later` does once more on PostgreSQL."""
+    """Mark the PostgreSQL variants of modules marked `postgresql_later` as slow."""
     for item in items:
         callspec = getattr(item, "callspec", None)
         if callspec and "postgresql" in callspec.id and item.get_closest_marker("postgresql_later"):
@@ -41,13 +41,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Postgres:
-    """The PostgreSQL server of this run; `make_database(name)` returns an address."""
+    """The PostgreSQL server of this run; `make_database(name)` returns a URL."""
     return Postgres(Path(os.environ[_POSTGRES_FOLDER]))
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of an empty database; a test that uses it runs on each kind."""
+    """The URL of an empty database; a test that uses it runs on SQLite and on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'reflow.db'}"
     server: Postgres = request.getfixturevalue("postgres")
@@ -65,14 +65,14 @@ def migrated_app(database: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture
 def app(migrated_app: Flask) -> Flask:
-    """The application, its database empty."""
+    """The application, with an empty database."""
     databases.empty(migrated_app)
     return migrated_app
 
 
 @pytest.fixture
 def cast(app: Flask) -> Cast:
-    """Ada, Ben, Vic, Charlie, Nina, Sam and the program, in the database."""
+    """Ada, Ben, Vic, Charlie, Nina, Sam and the service account, in the database."""
     return Cast.of(app)
 
 
@@ -87,25 +87,25 @@ def another(app: Flask) -> Iterator[Callable[..., Flask]]:
 
     yield make
     for one in made:
-        # Its connections must be closed by name, not by chance in the middle of another test.
+        # Otherwise its connections would be closed at a random time, during another test.
         databases.close(one)
 
 
 @pytest.fixture
 def client(app: Flask) -> PageClient:
-    """A browser without JavaScript; it checks every page that it gets."""
+    """A browser without JavaScript, which checks every page that it receives."""
     return PageClient(app, app.response_class)
 
 
 @pytest.fixture
 def api(app: Flask) -> Callable[..., Api]:
-    """`api(secret)`: a program with that secret; `api()`: one with none."""
+    """`api(secret)`: an API client with that secret; `api()`: one without."""
     return lambda secret=None, **headers: Api(app, secret, **headers)
 
 
 @pytest.fixture
 def flask(app: Flask) -> Callable[..., tuple[int, str]]:
-    """`flask("uses", "verify", input="")`: an operator's command; its exit code and all that it said."""
+    """`flask("uses", "verify", input="")`: runs an operator command; returns its exit code and output."""
     runner = app.test_cli_runner()
 
     def run(*words: str, input: str = "") -> tuple[int, str]:
@@ -119,7 +119,7 @@ def flask(app: Flask) -> Callable[..., tuple[int, str]]:
 
 @pytest.fixture(scope="session")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """The real server in its own processes, on SQLite, with the demo data; one for each worker."""
+    """A live server on SQLite with the demo data; one for each worker."""
     server = LiveServer(tmp_path_factory.mktemp("live"))
     server.start()
     yield server
@@ -128,7 +128,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """The real server on each database: `live`, and one on PostgreSQL for the module."""
+    """A live server on each database: `live`, and one on PostgreSQL for the module."""
     if request.param == "sqlite":
         yield request.getfixturevalue("live")
         return
@@ -141,7 +141,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
-    """The browser for journeys."""
+    """The path of the browser for journeys."""
     found = chromium.find()
     assert found, "no Chromium found: run `python -m tests.helpers.provision`"
     return found

@@ -1,1 +1,1 @@
-"""Servers, databases, clients and page rules for tests."""
+"""Servers, databases, clients and page checks for tests."""

@@ -1,4 +1,4 @@
-"""In-process client of the JSON API; checks every answer against the contract."""
+"""In-process client of the JSON API, which checks rules of every response."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from reflow_accounts.contract import API_PREFIX
 
 
 class Api:
-    """Sends requests with one secret (or none). Paths are relative to `/api/v1`."""
+    """Sends requests with a secret or without. Paths are relative to `/api/v1`."""
 
     def __init__(self, app: Flask, secret: str | None = None, **headers: str) -> None:
         self._client = FlaskClient(app, app.response_class, use_cookies=False)
@@ -31,7 +31,7 @@ class Api:
         return self.send("DELETE", path, **more)
 
     def send(self, method: str, path: str, body: Any = None, **more: Any) -> TestResponse:
-        """Send one request; `body` becomes JSON, `data` with `content_type` goes out as it is."""
+        """Send one request; `body` becomes JSON, `data` with `content_type` is sent as it is."""
         if body is not None:
             more["json"] = body
         headers = self.headers | dict(more.pop("headers", {}))
@@ -40,7 +40,7 @@ class Api:
         return answer
 
     def pages(self, path: str, limit: int = 2) -> list[list[dict[str, Any]]]:
-        """Follow the cursors of a list to its end."""
+        """Return the items of all pages of a list."""
         mark = "&" if "?" in path else "?"
         found, cursor = [], ""
         while True:
@@ -53,7 +53,7 @@ class Api:
 
 
 def problem_of(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
-    """Check that an answer is this problem (RFC 9457), and return it."""
+    """Check that a response is this problem document (RFC 9457), and return it."""
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json"), answer.text
     found: dict[str, Any] = answer.json
     assert (found["status"], found["code"]) == (status, code), found

@@ -30,12 +30,12 @@ class Answer(NamedTuple):
         return dict(self.headers).get(name.lower())
 
     def plain(self) -> "Answer":
-        """Return the answer with its headers in alphabetical order, for comparison."""
+        """Return the response with sorted headers, for comparison."""
         return self._replace(headers=sorted(self.headers))
 
 
 class AsgiClient:
-    """Sends requests to `Service(app)`, which runs in an event loop in a thread of its own."""
+    """Sends requests to `Service(app)`, which runs in an event loop in a separate thread."""
 
     def __init__(self, app: Flask) -> None:
         self.service = Service(app)
@@ -58,7 +58,7 @@ class AsgiClient:
         return Answer(start["status"], found, b"".join(part.get("body", b"") for part in parts))
 
     def exchange(self, scope: dict[str, Any], *messages: dict[str, Any]) -> list[Any]:
-        """Run the service for one scope; it receives `messages`. Return what it sent."""
+        """Run the service for one scope with the incoming `messages`; return the messages that it sent."""
         left, sent = list(messages), []
 
         async def receive() -> Any:
@@ -72,7 +72,7 @@ class AsgiClient:
         return sent
 
     def close(self) -> None:
-        """Close the connection of the service and the event loop."""
+        """Close the service and the event loop."""
         asyncio.run_coroutine_threadsafe(self.service.close(), self._loop).result(TIMEOUT_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -80,7 +80,7 @@ class AsgiClient:
 
 
 def _scope(path: str, headers: Headers, method: str, body: bytes) -> dict[str, Any]:
-    """Return the scope that a server makes of a request to http://localhost."""
+    """Return the ASGI scope of a request to http://localhost."""
     path, _, query = path.partition("?")
     given = [
         (name.lower(), value)

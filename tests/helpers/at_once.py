@@ -9,7 +9,7 @@ Result = TypeVar("Result")
 
 
 def at_once(acts: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Call each function in its own thread, all starting together; return their results."""
+    """Call each function in its own thread, all at the same time; return their results."""
     barrier = threading.Barrier(len(acts))
 
     def run(act: Callable[[], Result]) -> Result:

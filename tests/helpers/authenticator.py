@@ -1,4 +1,4 @@
-"""A software passkey authenticator, which can also answer wrongly."""
+"""A software passkey authenticator, which can also produce invalid responses."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ def unpadded(content: bytes) -> str:
 
 @dataclass
 class Authenticator:
-    """One passkey. `flags`, `origin` and `count` may be set to what they should not be."""
+    """One passkey. Tests may set `flags`, `origin` and `count` to invalid values."""
 
     origin: str = "http://localhost"
     flags: int = PRESENT | VERIFIED
@@ -34,7 +34,7 @@ class Authenticator:
     key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
 
     def create(self, options: dict[str, Any]) -> str:
-        """Return the JSON that a browser gives for a new passkey."""
+        """Return the JSON that a browser sends for a new passkey."""
         numbers = self.key.public_key().public_numbers()
         point = {-2: numbers.x.to_bytes(32, "big"), -3: numbers.y.to_bytes(32, "big")}
         public_key = cbor2.dumps({1: 2, 3: -7, -1: 1} | point)
@@ -45,7 +45,7 @@ class Authenticator:
         return self._answer(clientDataJSON=unpadded(signed), attestationObject=unpadded(attestation))
 
     def get(self, options: dict[str, Any], user_id: str = "") -> str:
-        """Return the JSON that a browser gives for using the passkey."""
+        """Return the JSON that a browser sends to sign in with the passkey."""
         data = self._data(options["rpId"], self.flags)
         signed = self._client_data("webauthn.get", options["challenge"])
         signature = self.key.sign(data + hashlib.sha256(signed).digest(), ECDSA(SHA256()))

@@ -1,4 +1,4 @@
-"""An authenticator app, and turning the second factor on with it."""
+"""An authenticator app, and a function that turns on two-factor authentication with it."""
 
 from dataclasses import dataclass, replace
 
@@ -19,12 +19,12 @@ class AuthenticatorApp:
     recovery_codes: tuple[str, ...] = ()
 
     def code(self, steps: int = 0) -> str:
-        """Return the code of now, or of some time steps later."""
+        """Return the current code, or that of `steps` time steps later."""
         return pyotp.TOTP(self.secret).at(now(), counter_offset=steps)
 
 
 def turn_on(person: Person, secret: str = "") -> AuthenticatorApp:
-    """Turn the second factor on, with the code of the step before: the current one is not used yet."""
+    """Turn on the second factor with the code of the previous step, so that the current code stays unused."""
     with person.app.app_context():
         user = person.row()
         setup = second_factor.new_setup(user)

@@ -21,7 +21,7 @@ _numbers = count(1)
 
 @dataclass
 class Queued:
-    """A message and the time from which it is delivered (again)."""
+    """A message in the queue, and the time from which it is visible."""
 
     id: str
     body: str
@@ -37,11 +37,12 @@ class Aws:
     customers: dict[str, dict[str, Any]] = field(default_factory=dict)
     queue: list[Queued] = field(default_factory=list)
     agreements: dict[str, dict[str, Any]] = field(default_factory=dict)
-    # How long a received message stays hidden, and an empty poll waits, in seconds.
+    # Seconds for which a received message stays hidden, and an empty poll waits.
     hidden: float = 30.0
     longest_poll: float = 0.2
-    # The error that every operation of this name answers with, and the most messages before a dead letter.
+    # Errors to answer with, by name of the operation.
     errors: dict[str, str] = field(default_factory=dict)
+    # The receives after which a message becomes a dead letter.
     most_receives: int = 3
     asked: list[str] = field(default_factory=list)
     dead: list[Queued] = field(default_factory=list)
@@ -93,7 +94,7 @@ class Aws:
             self.queue += [Queued(f"m-{next(_numbers)}", body) for body in bodies]
 
 
-# A name that no metadata service is asked for.
+# The AWS SDK must not look for others, for example at the metadata service.
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",  # pragma: allowlist secret
@@ -114,7 +115,7 @@ def event(
     account: str = ACCOUNT,
     **said: Any,
 ) -> str:
-    """Write an event as EventBridge puts it into the queue; `said` is more of its agreement."""
+    """Return an event as EventBridge puts it into the queue; `said` are further fields of its agreement."""
     detail: dict[str, Any] = {"product": {"id": "prod-1", "code": product}}
     if agreement:
         detail["agreement"] = {"id": agreement, **said}
@@ -138,7 +139,7 @@ def event(
 
 @contextmanager
 def serving() -> Iterator[Aws]:
-    """Run an AWS on a free port."""
+    """Run a fake AWS on a free port."""
     aws = Aws()
 
     class Handler(_Handler):
@@ -183,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(sent)
         except ConnectionError:
-            # Who was stopped while it polled is gone; a traceback would stand in another test's output.
+            # The client was stopped during its poll; a traceback would appear in the output of another test.
             self.close_connection = True
 
 
@@ -229,7 +230,7 @@ def _describe(world: Aws, asked: dict[str, Any]) -> Answer:
 
 
 def _search(world: Aws, asked: dict[str, Any]) -> Answer:
-    """Answer one agreement at a time, so that clients must paginate."""
+    """Return one agreement per page, so that clients must paginate."""
     names, place = sorted(world.agreements), int(asked.get("nextToken", 0))
     found: dict[str, Any] = {
         "agreementViewSummaries": [world.agreements[name] for name in names[place : place + 1]]

@@ -1,15 +1,15 @@
-"""Runs axe on the current page, in light and dark mode."""
+"""Runs the accessibility checks of axe on the current page, in light and dark mode."""
 
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page
 
 _EVERYTHING = {"resultTypes": ["violations"]}
-# A scheme changes colours alone: to the other rules the page would be the same again.
+# The colour scheme changes only colours, so dark mode needs only these rules.
 _COLOURS = _EVERYTHING | {"runOnly": ["color-contrast", "link-in-text-block"]}
 
 
 def expect_accessible(page: Page, state: str) -> None:
-    """Fail when axe finds anything; `state` says what the page shows."""
+    """Fail when axe finds a violation; `state` names the page in the message."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     _look(page, state, "light", _EVERYTHING)

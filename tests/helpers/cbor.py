@@ -6,7 +6,7 @@ from typing import Any
 
 
 def encode(value: Any) -> bytes:
-    """Write a value; a time is an epoch with tag 1, as AWS writes it."""
+    """Encode a value; a time is an epoch with tag 1, as in AWS."""
     if isinstance(value, datetime):
         return b"\xc1\xfb" + struct.pack(">d", value.timestamp())
     if isinstance(value, str):
@@ -23,7 +23,7 @@ def encode(value: Any) -> bytes:
 
 
 def decode(data: bytes) -> Any:
-    """Read a value."""
+    """Decode a value."""
     return _read(data, 0)[0]
 
 

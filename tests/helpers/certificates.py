@@ -1,4 +1,4 @@
-"""TLS certificates for test servers: valid, expired, for another host."""
+"""TLS certificates for test servers: valid, expired or for another host."""
 
 import ssl
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ def certificate(
 ) -> Path:
     """Write a self-signed certificate with its key for `host`, or for 127.0.0.1; return the file.
 
-    `starts` and `ends` are counted from now.
+    `starts` and `ends` are relative to now.
     """
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "reflow test")])

@@ -4,7 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
-# The first one has no window and takes a quarter less time.
+# The first one runs without a window and is a quarter faster.
 _NAMES = (
     "chromium-headless-shell",
     "chromium",
@@ -16,7 +16,7 @@ _NAMES = (
 
 
 def find() -> str | None:
-    """Return the path of a Chromium: the one that is asked for, the system's, Playwright's own, or None."""
+    """Return the path of Chromium: in REFLOW_TEST_CHROMIUM, the system's or Playwright's own; else None."""
     wanted = os.environ.get("REFLOW_TEST_CHROMIUM")
     if wanted:
         return wanted

@@ -16,7 +16,7 @@ Rows = list[tuple[Table, list[dict[str, Any]]]]
 
 
 def application(instance: str, database_url: str) -> Flask:
-    """Make an application with cheap passwords, for tests."""
+    """Return an application with fast password hashing, for tests."""
     environ = {
         "REFLOW_INSTANCE": instance,
         "REFLOW_DATABASE_URL": database_url,
@@ -37,13 +37,13 @@ def migrate(app: Flask) -> None:
 def empty(app: Flask) -> None:
     """Delete every row of every table."""
     with app.app_context(), db.engine.begin() as connection:
-        # As text: for thousands of tests, building the statements takes longer than their execution.
+        # As text, because building these statements with SQLAlchemy takes longer than executing them.
         for table in reversed(db.metadata.sorted_tables):
             connection.exec_driver_sql(f'DELETE FROM "{table.name}"')
 
 
 def rows(app: Flask) -> Rows:
-    """Read every row of every table, for `fill`."""
+    """Return every row of every table, for `fill`."""
     with app.app_context(), db.engine.connect() as connection:
         return [
             (table, [dict(row) for row in connection.execute(select(table)).mappings()])
@@ -52,7 +52,7 @@ def rows(app: Flask) -> Rows:
 
 
 def fill(app: Flask, rows: Rows) -> None:
-    """Put rows back into empty tables."""
+    """Insert the rows into empty tables."""
     with app.app_context(), db.engine.begin() as connection:
         for table, values in rows:
             if values:

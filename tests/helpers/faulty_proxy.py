@@ -14,15 +14,15 @@ Fault = Callable[["Exchange"], None]
 
 
 class Exchange:
-    """One request that arrived: its bytes, the connection to its client, and the server behind."""
+    """One request: its bytes, the connection `back` to the client, and the proxy."""
 
     def __init__(self, back: socket.socket, request: bytes, proxy: "FaultyProxy") -> None:
         self.back, self.request, self.proxy = back, request, proxy
 
     def answer(self) -> bytes:
-        """Ask the real server and return its whole answer."""
+        """Send the request to the real server and return its whole response."""
         with socket.create_connection(self.proxy.upstream, timeout=30) as server:
-            # Browsers would have the server wait for further requests.
+            # With keep-alive, the server would wait for further requests.
             server.sendall(re.sub(rb"(?i)\r\nConnection: keep-alive", b"\r\nConnection: close", self.request))
             return b"".join(iter(lambda: server.recv(65536), b""))
 
@@ -32,7 +32,7 @@ def pass_on(exchange: Exchange) -> None:
 
 
 def says(status: str, body: bytes = b"", **headers: str) -> Fault:
-    """Answer instead of the server. Names of headers are written with _ for -."""
+    """Answer instead of the server. Header names have _ instead of -."""
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     head = "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *lines])
     return lambda exchange: exchange.back.sendall(head.encode() + b"\r\n\r\n" + body)
@@ -43,7 +43,7 @@ def says_raw(content: bytes) -> Fault:
 
 
 def cut_after(count: int, *, with_length: bool = True) -> Fault:
-    """Send the real answer up to `count` bytes of its body, and say or do not say how long it should be."""
+    """Send the real response up to `count` bytes of its body, with or without Content-Length."""
 
     def fault(exchange: Exchange) -> None:
         head, _, body = exchange.answer().partition(b"\r\n\r\n")
@@ -55,7 +55,7 @@ def cut_after(count: int, *, with_length: bool = True) -> Fault:
 
 
 def reset_after(count: int) -> Fault:
-    """Send `count` bytes of the real answer, then break the connection off as a crash does."""
+    """Send `count` bytes of the real response, then reset the connection, as a crash does."""
 
     def fault(exchange: Exchange) -> None:
         exchange.back.sendall(exchange.answer()[:count])
@@ -70,14 +70,14 @@ def silence(exchange: Exchange) -> None:
 
 
 def drip(exchange: Exchange, pause: float = 0.02) -> None:
-    """Send the real answer byte by byte."""
+    """Send the real response byte by byte."""
     for byte in exchange.answer():
         exchange.back.sendall(bytes([byte]))
         exchange.proxy.is_over.wait(pause)
 
 
 def held_until(gate: threading.Event) -> Fault:
-    """Send the real answer when `gate` is set."""
+    """Send the real response when `gate` is set."""
 
     def fault(exchange: Exchange) -> None:
         gate.wait(60)
@@ -87,14 +87,14 @@ def held_until(gate: threading.Event) -> Fault:
 
 
 def at(start: str, fault: Fault, otherwise: Fault = pass_on) -> Fault:
-    """Apply the fault to requests that begin so ("DELETE", "GET /api/v1/me"); the others pass, or get another fault."""
+    """Apply `fault` to requests that begin with `start` ("DELETE", "GET /api/v1/me"), else `otherwise`."""
     return lambda exchange: (fault if exchange.request.startswith(start.encode()) else otherwise)(exchange)
 
 
 class FaultyProxy:
-    """Stands before `upstream`. `faults` are used up one a connection, then `always` is what happens.
+    """Forwards to `upstream`. Each connection takes one of `faults`; when none is left, `always` applies.
 
-    `seen` are the requests that arrived. With `tls` it speaks TLS with that context.
+    `seen` are the received requests. With `tls`, clients must use TLS.
     """
 
     def __init__(self, upstream: str = "", tls: ssl.SSLContext | None = None) -> None:
@@ -137,7 +137,7 @@ class FaultyProxy:
             self.attend(back)
 
     def attend(self, back: socket.socket) -> None:
-        """Read one request and apply the fault to its answer."""
+        """Read one request and apply the next fault to it."""
         request = read_request(back)
         if request:
             self.seen.append(request)
@@ -146,9 +146,9 @@ class FaultyProxy:
 
 
 class HttpProxy(FaultyProxy):
-    """An http proxy for which every host is `upstream`; it can require one user name."""
+    """An HTTP proxy that connects every host to `upstream`; it can require a user name and password."""
 
-    lets_in = ""  # NAME:PASSWORD, or nothing for everybody
+    lets_in = ""  # NAME:PASSWORD; "" requires none
 
     def attend(self, back: socket.socket) -> None:
         request = read_request(back)
@@ -184,13 +184,13 @@ def _pieces(source: socket.socket) -> Iterator[bytes]:
 
 
 def _for_the_server(request: bytes) -> bytes:
-    """Return a request in absolute form as the one that a proxy sends on, without what was for the proxy."""
+    """Return a request in absolute form as a proxy forwards it, without the header for the proxy."""
     request = re.sub(rb"^(\w+) http://[^/ ]+", rb"\1 ", request)
     return re.sub(rb"(?i)\r\nproxy-authorization:[^\r]*", b"", request)
 
 
 def read_request(connection: socket.socket) -> bytes:
-    """Return one whole request: head, and as much body as it says."""
+    """Read one whole request: head, and as much body as Content-Length says."""
     received = b""
     while b"\r\n\r\n" not in received:
         piece = connection.recv(65536)

@@ -14,7 +14,7 @@ _VOID = frozenset(
 
 @dataclass(eq=False)
 class Element:
-    """An element: its attributes as written ("" for one without a value), its children and texts in order."""
+    """An element: its attributes ("" for one without a value), and its child elements and texts in order."""
 
     tag: str
     attributes: dict[str, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """The text that is read, white space made single; hidden parts and scripts are left out."""
+        """The visible text with accessible names, with white space collapsed, without hidden parts and scripts."""
         return " ".join("".join(self._words()).split())
 
     def _words(self) -> Iterator[str]:
@@ -104,7 +104,7 @@ class _Reader(HTMLParser):
 
 
 def read(html: str) -> tuple[Element, list[str]]:
-    """Return the document and what is wrong with its tags: repeated attributes, elements that do not close."""
+    """Return the document and the mistakes in its tags: repeated attributes, elements that are not closed."""
     reader = _Reader()
     reader.feed(html)
     reader.close()

@@ -1,4 +1,4 @@
-"""The wheel in an environment of its own, like `pipx install`, without a network."""
+"""Installs the wheel into a separate environment, like `pipx install`, without a network."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 class Installation:
-    """A virtual environment in `folder` that holds the wheel, `BASE` and what these need."""
+    """A virtual environment in `folder` with the wheel, the packages `BASE` and their dependencies."""
 
     def __init__(self, folder: Path, wheel: Path) -> None:
         venv.create(folder, with_pip=False)
@@ -32,12 +32,12 @@ class Installation:
         packages = Path(sysconfig.get_path("purelib", "venv", {"base": str(folder)}))
         for needed in _closure(BASE):
             _copy(needed, packages)
-        # pip looks for whatever else the wheel asks for, finds nothing without an index, and fails.
+        # Without an index, pip fails if the wheel has other dependencies.
         pip = ("-m", "pip", "--disable-pip-version-check", "--quiet", "--python", self.python)
         _run(sys.executable, *pip, "install", "--no-index", str(wheel))
 
     def has(self, module: str) -> bool:
-        """Say whether a module can be imported there."""
+        """Return whether a module can be imported there."""
         probe = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
         return subprocess.run([self.python, "-I", "-c", probe], check=False).returncode == 0
 
@@ -57,7 +57,7 @@ def _closure(names: tuple[str, ...]) -> Iterator[Distribution]:
 
 def _copy(found: Distribution, packages: Path) -> None:
     for file in found.files or []:
-        if ".." not in file.parts:  # a script of its own
+        if ".." not in file.parts:  # not a script outside of the package folder
             (packages / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(str(file.locate()), packages / file)
 

@@ -23,12 +23,12 @@ SECONDS_TO_START = 60
 
 
 class LiveServer:
-    """`flask --app wsgi serve` with the demo data; may be killed and started again on the same database."""
+    """`flask --app wsgi serve` with the demo data; it can be killed and restarted on the same database."""
 
     def __init__(self, folder: Path, database_url: str = "", **settings: str) -> None:
-        """Take a folder for the database, the key and the log; `database_url` replaces SQLite in it.
+        """Use `folder` for the secret key, the log and, without `database_url`, the SQLite database.
 
-        Every test of a worker comes from one address: limits are off unless `settings` say otherwise.
+        All tests of a worker share one address, so rate limits are off unless `settings` turn them on.
         """
         self.log = folder / "server.log"
         self.environ = {
@@ -51,18 +51,18 @@ class LiveServer:
 
     @property
     def app(self) -> Flask:
-        """An application on the same database and secret key, to make and count rows in."""
+        """An application on the same database and secret key, to create and count rows."""
         if self._app is None:
             self._app = create_app(self.settings)
         return self._app
 
     def start(self) -> None:
-        """Start the server and wait until it answers; raises with its log when it does not."""
+        """Start the server and wait until it is ready. Raises RuntimeError with its log."""
         self.launch()
         self.wait()
 
     def launch(self) -> None:
-        """Start the server and do not wait."""
+        """Start the server without waiting."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("REFLOW_")}
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -76,11 +76,11 @@ class LiveServer:
             )
 
     def arguments(self) -> list[str]:
-        """Return what Python runs."""
+        """Return the arguments of Python."""
         return ["-m", "flask", "--app", "wsgi", "serve"]
 
     def kill(self) -> None:
-        """End every process of the server at once, as a power cut would."""
+        """End every process of the server with SIGKILL."""
         if self.process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -96,7 +96,7 @@ class LiveServer:
         self.start()
 
     def wait(self) -> None:
-        """Wait until the server is ready; raises with its log when it does not start."""
+        """Wait until the server is ready. Raises RuntimeError with its log."""
         deadline = time.monotonic() + SECONDS_TO_START
         while time.monotonic() < deadline:
             assert self.process
@@ -114,7 +114,7 @@ class LiveServer:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens at."""
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

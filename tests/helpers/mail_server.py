@@ -1,4 +1,4 @@
-"""A mail server on loopback: stores messages; can refuse, delay and require a password."""
+"""A mail server on loopback: stores messages, and can refuse or delay them and require a password."""
 
 import asyncio
 import datetime
@@ -39,17 +39,17 @@ class Handler:
     """The answers of the server."""
 
     taken: list[Taken] = field(default_factory=list)
-    # What is said to a recipient, or to the message, in place of 250.
+    # Answers instead of 250, to a recipient by address and to the message.
     recipients: dict[str, str] = field(default_factory=dict)
     to_data: str = ""
-    # While it is not set, the answer to a message waits; `has_message` says that one came.
+    # Answers to messages wait until `may_answer` is set; `has_message` is set when one has arrived.
     may_answer: threading.Event = field(default_factory=threading.Event)
     has_message: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.may_answer.set()
 
-    async def handle_RCPT(  # noqa: N802  # aiosmtpd calls it so
+    async def handle_RCPT(  # noqa: N802  # the name that aiosmtpd calls
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address in self.recipients:
@@ -73,12 +73,12 @@ class Handler:
 
 
 class MailServer:
-    """Runs in a thread; on a port of its own, which it keeps when it is stopped and started again."""
+    """Runs in a thread, on a free port, which it keeps after a restart."""
 
     def __init__(
         self, *, tls: "Certificate | None" = None, scheme: str = "smtp", login: str = "", **options: Any
     ):
-        """With `tls`, `smtp` offers STARTTLS and `smtps` begins with TLS; `login` is "user:password"."""
+        """With `tls`, `smtp` offers STARTTLS and `smtps` uses TLS from the start; `login` is "user:password"."""
         self.handler = Handler()
         self.port = 0
         self.scheme, self._login, self._options = scheme, login, options
@@ -119,7 +119,7 @@ class MailServer:
 
 
 class Certificate:
-    """A certificate for 127.0.0.1 and localhost, signed by an authority of its own, in files."""
+    """Files with a certificate for 127.0.0.1 and localhost, and the authority that signed it."""
 
     def __init__(self, folder: Path) -> None:
         self.authority, self.chain = folder / "authority.pem", folder / "server.pem"

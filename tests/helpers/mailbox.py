@@ -1,4 +1,4 @@
-"""Sends the queued mail of an application into files and reads them."""
+"""Delivers the queued mail of an application to files and reads them."""
 
 import re
 from email import message_from_bytes
@@ -15,7 +15,7 @@ _ADDRESS = re.compile(r"https?://\S+")
 
 
 class Mailbox:
-    """Everybody's mail."""
+    """The mail to all addresses."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -23,7 +23,7 @@ class Mailbox:
         self._seen = self._files()
 
     def deliver(self) -> list[EmailMessage]:
-        """Run the sender once and return the messages that are new, oldest first."""
+        """Run the sender once and return the new messages, oldest first."""
         with self._app.app_context():
             send_due()
         new = self._files() - self._seen
@@ -31,13 +31,13 @@ class Mailbox:
         return [message_from_bytes(file.read_bytes(), policy=default) for file, _ in sorted(new)]
 
     def link_in(self, message: EmailMessage) -> str:
-        """Return the path of the one link that both parts of a message have."""
+        """Return the path of the only link in a message, which must be in both parts."""
         [address] = set(_ADDRESS.findall(text_of(message)))
         assert f'href="{address}"' in html_of(message)
         return urlsplit(address).path
 
     def _files(self) -> set[tuple[Path, int]]:
-        """Return the files, each with its time: where the clock stands still, tests write files of the same name."""
+        """Return the files with their times: with a fake clock, a test may write the same name twice."""
         return {(file, file.stat().st_mtime_ns) for file in self._folder.glob("*.eml")}
 
 

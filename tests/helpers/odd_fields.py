@@ -1,4 +1,4 @@
-"""Send forms with odd fields: as a file, as JSON, repeated, missing, long, with NUL, as invalid UTF-8."""
+"""Sends forms with odd fields: as a file, as JSON, repeated, missing, long, with NUL, as invalid UTF-8."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Pair = tuple[str, bytes]
 BOUNDARY = "limit"
 LONG = b"x" * (LARGEST_BODY_BYTES - 8_000)
 FORM = "application/x-www-form-urlencoded"
-# What one field becomes: a list of names and values.
+# Functions that replace a field by a list of names and values.
 KINDS: dict[str, Callable[[str, bytes], list[Pair]]] = {
     "missing": lambda name, value: [],
     "repeated": lambda name, value: [(name, value), (name, b"another")],
@@ -30,7 +30,7 @@ KINDS: dict[str, Callable[[str, bytes], list[Pair]]] = {
 
 @dataclass(frozen=True)
 class FoundForm:
-    """A form of a page, and what it sends as it stands."""
+    """A form of a page, with the values that it sends unchanged."""
 
     method: str
     path: str
@@ -44,9 +44,9 @@ class FoundForm:
 
 
 class Sender:
-    """Sends forms with odd fields; what a request changed is put back, so that each form works again.
+    """Sends forms with odd fields, and undoes the changes of each request, so that every form works.
 
-    `values` are valid values by the name of the field.
+    `values` are valid values by field name.
     """
 
     def __init__(self, app: Flask, client: PageClient, values: Mapping[str, str]) -> None:
@@ -55,7 +55,7 @@ class Sender:
         self.wrong: list[str] = []
 
     def forms(self, paths: Iterable[str]) -> dict[tuple[str, str], FoundForm]:
-        """Return the forms of these pages, one for each method and address."""
+        """Return the forms of these pages, one for each method and path."""
         found: dict[tuple[str, str], FoundForm] = {}
         for path in paths:
             answer = self._client.get(path)

@@ -1,4 +1,4 @@
-"""In-process browser without JavaScript: keeps cookies, sends forms, lints every page."""
+"""In-process browser without JavaScript: keeps cookies, sends forms and checks every page."""
 
 from base64 import urlsafe_b64encode
 from typing import Any
@@ -14,9 +14,9 @@ HTMX = {"HX-Request": "true"}
 
 
 class PageClient(FlaskClient):
-    """Every uncompressed HTML answer is linted; `send` posts a form as one of our own pages would."""
+    """Checks every uncompressed HTML response; `send` posts a form as one of our own pages would."""
 
-    # Where the pages are opened; None for http://localhost.
+    # The address of the site; None for http://localhost.
     base_url: str | None = None
 
     def open(self, *arguments: Any, **more: Any) -> TestResponse:
@@ -27,18 +27,18 @@ class PageClient(FlaskClient):
         return answer
 
     def csrf_token(self) -> str:
-        """Return a token that belongs to this browser's session, as a page would hold it."""
+        """Return a CSRF token for this session, as a page would contain it."""
         with self.session_transaction(base_url=self.base_url) as session:
             session.setdefault("csrf_token", "0123456789abcdef0123456789abcdef01234567")
             raw = session["csrf_token"]
         signed = (
             URLSafeTimedSerializer(self.application.secret_key, salt="wtf-csrf-token").dumps(raw).encode()
         )
-        # The mask of this one is zero.
+        # A mask of zeros.
         return urlsafe_b64encode(bytes(len(signed)) + signed).decode()
 
     def send(self, path: str, *, headers: dict[str, str] | None = None, **fields: str) -> TestResponse:
-        """Send a form with a token of this session."""
+        """Post a form with a CSRF token of this session."""
         return self.post(path, data={"csrf_token": self.csrf_token()} | fields, headers=headers)
 
     def page(self, path: str, status: int = 200, **more: Any) -> Element:
@@ -52,7 +52,7 @@ class PageClient(FlaskClient):
     def submit(
         self, page: Element, action: str, *, headers: dict[str, str] | None = None, **fields: str
     ) -> TestResponse:
-        """Fill in the form with this action that stands on `page`, and send it."""
+        """Fill in the form with this action on `page`, and send it."""
         forms = {form["action"] or page["address"]: form for form in page.all("form")}
         addresses = [address for address in forms if address.partition("?")[0] == action]
         assert addresses, f"no form for {action}; there are {list(forms)}"
@@ -75,7 +75,7 @@ class PageClient(FlaskClient):
 
 
 def check(answer: TestResponse) -> None:
-    """Check the rules of pages on one answer, and the headers of every HTML answer."""
+    """Check the headers and the page rules of an HTML response."""
     headers, request = answer.headers, answer.request
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "no-store" in headers["Cache-Control"]

@@ -20,10 +20,10 @@ _SECRET = re.compile(r"rf[ks]_[0-9A-Za-z]{49}")
 
 
 def mistakes_in(html: str, *, is_fragment: bool = False) -> list[str]:
-    """Return one line for each broken rule; none for a good page.
+    """Return one line for each broken rule.
 
-    A fragment is what htmx swaps into a page that is there already: the rules of whole pages, and
-    references to ids outside of it, are not its own.
+    A fragment is HTML that htmx swaps into a page: the rules of whole pages and of references to ids do not
+    apply to it.
     """
     document, mistakes = read(html)
     found = [
@@ -54,7 +54,7 @@ def _page(document: Element) -> Iterator[str]:
 def _headings(document: Element) -> Iterator[str]:
     level = 0
     for heading in document.all("h1", "h2", "h3", "h4", "h5", "h6"):
-        # A dialog is a document of its own, and a template is not shown.
+        # A dialog has its own outline, and a template is not shown.
         if _is_in(heading, "dialog") or _is_in(heading, "template"):
             continue
         here = int(heading.tag[1])

@@ -1,4 +1,4 @@
-"""Adds a passkey and signs in with it, like the script of the pages."""
+"""Adds a passkey and signs in with it, as the script of the pages does."""
 
 from secrets import token_bytes
 from typing import Any
@@ -21,7 +21,7 @@ CANNOT = "This passkey cannot be used here"
 
 
 def add(client: PageClient, name: str = "Laptop", **changes: Any) -> Authenticator:
-    """Add a passkey to the account of the signed-in person; return its authenticator."""
+    """Add a passkey for the signed-in person; return its authenticator."""
     authenticator = Authenticator(**changes)
     options = client.send(OPTIONS, name=name).json
     answer = client.send(PASSKEYS, name=name, credential=authenticator.create(options))
@@ -30,7 +30,7 @@ def add(client: PageClient, name: str = "Laptop", **changes: Any) -> Authenticat
 
 
 def sign_in(client: PageClient, authenticator: Authenticator, path: str = SIGN_IN) -> TestResponse:
-    """Sign in with a passkey; return the answer."""
+    """Sign in with a passkey; return the response."""
     options = client.send(SIGN_IN_OPTIONS).json
     return client.send(path, credential=authenticator.get(options))
 
@@ -42,7 +42,7 @@ def kept(app: Flask) -> list[Passkey]:
 
 
 def add_by_hand(person: Person, name: str = "Laptop") -> None:
-    """Put a passkey into the database that nobody can use."""
+    """Add an unusable passkey to the database."""
     row = Passkey(
         user_id=person.number, name=name, credential_id=token_bytes(8), public_key=b"x", sign_count=0
     )

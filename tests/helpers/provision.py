@@ -1,4 +1,4 @@
-"""Installs what the tests need (browser, PostgreSQL, …), or says what is missing."""
+"""Installs the programs that the tests need (browser, PostgreSQL, …), or reports those that are missing."""
 
 import os
 import shutil
@@ -10,14 +10,14 @@ from tests.helpers import chromium, postgres
 from tests.reliability import postgres_pair
 
 MINUTES_TO_INSTALL = 15
-# The tests with these are left out, and say so, where they are missing: no computer has to have them.
+# Optional: without these programs, the tests that use them are skipped.
 NOT_NEEDED = ("nginx", "zsh", "fish", "redis-server", "prometheus", "jq")
-# The server with pg_basebackup, for a pair of servers; tests of one server use `postgres.programs`.
+# PostgreSQL with pg_basebackup, for tests with a standby; other tests use `postgres.programs`.
 PAIR_PACKAGE = "postgresql"
 
 
 def main() -> int:
-    """Return 0 when everything is there (it takes no time then), else 1 after one line for each lack."""
+    """Return 0 if all required programs are there, else print one line for each missing one and return 1."""
     lacks = []
     if chromium.find() is None and not (
         _install_debians("chromium-headless-shell", chromium.find)
@@ -42,14 +42,14 @@ def _found(program: str) -> Callable[[], str | None]:
 
 
 def _install_debians(package: str, find: Callable[[], object]) -> bool:
-    """Install a Debian package where that is possible; say whether it is there now."""
+    """Install a Debian package if possible; return whether `find` finds it."""
     as_root = _as_root()
     if shutil.which("apt-get") is None or as_root is None:
         return False
     print(f"Installing {package} (once) …", flush=True)
     install = [*as_root, "apt-get", "install", "-y", "-qq", "--no-install-recommends", package]
     if not _runs(install):
-        # A fresh machine has no lists of packages yet.
+        # A fresh machine has no package lists yet.
         _runs([*as_root, "apt-get", "update", "-qq"])
         _runs(install)
     return find() is not None
@@ -62,7 +62,7 @@ def _install_playwrights() -> bool:
 
 
 def _as_root() -> list[str] | None:
-    """Return what to put before a command that needs root; None where nothing helps."""
+    """Return the prefix for commands that need root, or None without a way to become root."""
     environment = ["env", "DEBIAN_FRONTEND=noninteractive"]
     if os.geteuid() == 0:
         return environment

@@ -1,4 +1,4 @@
-"""A TCP relay in front of the Unix socket of PostgreSQL, in a process of its own that can be frozen and stopped."""
+"""A TCP relay to the Unix socket of PostgreSQL, in a separate process that can be frozen and stopped."""
 
 import signal
 import socket
@@ -11,9 +11,9 @@ from pathlib import Path
 
 
 class Relay:
-    """Passes on what comes to `port` of 127.0.0.1 to the server in `folder`, and its answers back.
+    """Forwards connections to `port` of 127.0.0.1 to the server in `folder`.
 
-    `server_port` is the port that the server has in the name of its socket.
+    `server_port` is the port in the name of the server's socket.
     """
 
     def __init__(self, folder: Path, server_port: int = 5432) -> None:
@@ -22,7 +22,7 @@ class Relay:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process and wait until it listens. After `stop` it listens on the same port as before."""
+        """Start the process and wait until it listens, after `stop` on the same port."""
         command = [sys.executable, __file__, str(self.port), str(self._target)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self._process.stdout
@@ -34,19 +34,19 @@ class Relay:
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Continue; forwards also what was sent meanwhile."""
+        """Continue, and forward the data that was sent in the meantime."""
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End the process, and so every connection through it."""
+        """End the process and every connection through it."""
         if self._process:
             self._process.kill()
             self._process.communicate()
             self._process = None
 
     def url_of(self, database_url: str) -> str:
-        """Return the address of a database, as `Postgres.make_database` returned it, through the relay."""
+        """Return the URL through the relay for a URL from `Postgres.make_database`."""
         name = database_url.partition("@/")[2].partition("?")[0]
         return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 

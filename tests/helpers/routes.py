@@ -1,4 +1,4 @@
-"""Every route, with URLs built from objects of one person; new URL parameters must be added here."""
+"""All routes, with URLs of one person's objects. New URL parameters must be added here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from tests.cast import Cast
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 FILES = {"static", "public.distribution.download"}
-# A mailed link works for everybody who has it, and so do files: their own tests check what they grant.
+# Everybody who has them may use mailed links and files; other tests check what they grant.
 ANYBODYS = {"token": "no-such-token", "name": "reflow.pyz"}
 
 
 @dataclass(frozen=True)
 class Route:
-    """One method at one address."""
+    """One method of one path."""
 
     method: str
     rule: Rule
@@ -34,7 +34,7 @@ class Route:
 
     @property
     def names_somebodys(self) -> bool:
-        """Whether the address holds the id of an object that belongs to somebody."""
+        """Whether the path contains the id of a person's object."""
         return bool(self.rule.arguments - set(ANYBODYS))
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class Route:
 
 
 def belongings(app: Flask, cast: Cast) -> dict[str, str]:
-    """Give Ada one of everything and return the ids, by the name that addresses have for them."""
+    """Give Ada one object of each kind and return the ids by URL parameter."""
     key = cast.ada.key("Ada's own key")
     cast.ada.session()
     team = factories.team(app, "Ada's own team", cast.ada, active=True)
@@ -71,7 +71,7 @@ def belongings(app: Flask, cast: Cast) -> dict[str, str]:
 
 
 def every_route(app: Flask, ids: dict[str, str]) -> Iterator[Route]:
-    """Yield each method at each address, files left out. `ids` must name every part of an address."""
+    """Yield each method of each path, except files. `ids` must have a value for every other URL parameter."""
     values = ANYBODYS | ids
     for rule in app.url_map.iter_rules():
         if rule.endpoint in FILES:

@@ -36,13 +36,13 @@ def uses_of(app: Flask, key_id: str) -> list[KnownUse]:
 
 
 def count(app: Flask, model: type[Any]) -> int:
-    """Return how many rows a table has."""
+    """Return the number of rows of a table."""
     with app.app_context():
         return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
 def acts(app: Flask) -> list[tuple[str, str, str]]:
-    """List the audit log as (action, actor, subject), oldest first."""
+    """Return the audit log as (action, actor, subject), oldest first."""
     with app.app_context():
         events = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id))
         return [(event.action, event.actor_name, event.subject) for event in events]
@@ -61,7 +61,7 @@ class Statements:
 
 @contextmanager
 def watching(app: Flask) -> Iterator[Statements]:
-    """Collect every statement that the application sends to its database."""
+    """Collect the statements that the application sends to its database."""
     statements = Statements()
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
