@@ -26,12 +26,6 @@ _EXIT_CODES = {
     504: Exit.UNREACHABLE,
 }
 
-# Problem code: a text that `detail` must contain for the advice to apply, and the advice.
-_ADVICE: dict[str, tuple[str, str]] = {
-    Code.INSUFFICIENT_RIGHTS: ("rights to", "Ask an Admin of the team for more rights."),
-    Code.UNAVAILABLE: ("", "Nothing was changed; try again in a moment."),
-}
-
 
 class CommandError(Exception):
     """Ends the run. `lines` are sentences and commands to show, without secrets."""
@@ -124,8 +118,9 @@ def _advice(status: int, document: dict[str, Any], retry_after: int | None) -> s
     request_id = document.get("request_id") if status >= 500 else None
     if request_id and str(request_id) not in str(document.get("detail")):
         return f"When you report it, give the request id {request_id}."
-    text, advice = _ADVICE.get(str(document.get("code")), ("", ""))
-    return advice if text in str(document.get("detail")) else ""
+    if document.get("code") == Code.INSUFFICIENT_RIGHTS and "rights to" in str(document.get("detail")):
+        return "Ask an Admin of the team for more rights."
+    return ""
 
 
 def readable_duration(seconds: int) -> str:

@@ -126,7 +126,9 @@ class Spinner:
         self._timer: Timer | None = None
 
     def __enter__(self) -> None:
-        if not is_terminal(sys.stderr) or os.environ.get("CI") or is_quiet():
+        from reflow_accounts.cli.http.user_agent import is_ci
+
+        if not is_terminal(sys.stderr) or is_ci(os.environ) or is_quiet():
             return
         from threading import Lock, Timer
 

@@ -170,7 +170,7 @@ def test_long_history_is_read_within_limits(well):
     report = Report(well)
 
     assert report[HISTORY]["state"] == "ok"
-    assert "as far as time allowed" in report[HISTORY]["detail"]
+    assert "within limits of time and size" in report[HISTORY]["detail"]
 
 
 @pytest.mark.parametrize("state", ["empty", "no git", "not ours"])

@@ -32,6 +32,12 @@ CASES = {
         "/teams/team_1/members/usr_1",
         None,
     ),
+    ("team", "invitations", "cancel", "new@acme.example"): (
+        "DELETE",
+        "/teams/team_1/invitations/inv_1",
+        None,
+    ),
+    ("team", "service-accounts", "delete", "robot", "--yes"): ("DELETE", f"{ROBOTS}/usr_9", None),
     ("team", "service-accounts", "show", "robot"): ("GET", f"{ROBOTS}/usr_9", None),
     ("team", "service-accounts", "keys", "rename", "robot", "laptop", "x"): (
         "PATCH",
@@ -65,6 +71,7 @@ def seat(here, listener):
         "/teams": TEAM,
         "/support/teams": TEAM,
         "/teams/team_1/members": ADA,
+        "/teams/team_1/invitations": {"id": "inv_1", "email": "new@acme.example"},
         "/keys": KEY,
         ROBOTS: ROBOT,
         f"{ROBOTS}/usr_9/keys": KEY,
@@ -127,6 +134,14 @@ def test_key_of_a_service_account_is_shown_with_its_usage(seat, listener):
     at = program["last_used_at"]
     assert f"Used by\tGitHub Actions in acme/web, {at}, from 192.0.2.7\n" in shown.stdout
     assert json.loads(seat.run("--json", *words).stdout)["usage"] == usage
+
+
+def test_subscription_cannot_be_set_until_never(seat, listener):
+    outcome = seat.run("support", "subscription", "acme", "active", "--reason", "x", "--until", "never")
+
+    assert outcome.code == 2
+    assert "--until never is not a valid end." in outcome.stderr
+    assert listener.asked == []
 
 
 def test_removal_needs_a_confirmation(seat):

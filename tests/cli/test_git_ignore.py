@@ -131,6 +131,18 @@ def test_submodule_has_its_own_ignore_file(keyed, tmp_path, answer):
     assert not has_line(main / ".git" / "info" / "exclude")
 
 
+def test_file_outside_the_repository_causes_no_warning(keyed, root):
+    (root / "inner").mkdir()
+    keyed.folder = root / "inner"
+    git(keyed.folder, "init", "--quiet")
+    (root / ".git").rename(root / "git")
+
+    outcome = keyed.run("keys", "create", unused_name(), "-o", "../x.key")
+
+    assert outcome.code == 0
+    assert "git" not in outcome.stderr
+
+
 def test_missing_info_folder_is_created(keyed, root):
     (root / ".git" / "info" / "exclude").unlink()
     (root / ".git" / "info").rmdir()

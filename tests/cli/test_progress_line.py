@@ -103,12 +103,12 @@ def test_doctor_shows_the_line_for_a_slow_git(keyed, tmp_path, slow):
     assert "hold no key" in outcome.stdout
 
 
-@pytest.mark.parametrize("reason", ["quiet", "CI"])
+@pytest.mark.parametrize("reason", ["quiet", "CI", "JENKINS_URL"])
 def test_line_is_off_where_the_terminal_asks_so(keyed, between, reason):
     with_spinner_at_once(keyed)
     between.always = partial(drip, pause=0.003)
     words = ("--quiet", "whoami") if reason == "quiet" else ("whoami",)
-    keyed.environ |= {"CI": "true"} if reason == "CI" else {}
+    keyed.environ |= {} if reason == "quiet" else {reason: "https://ci.example"}
 
     outcome = keyed.run_at_a_screen(*words)
 

@@ -1,9 +1,12 @@
 """Differences on Windows: home folder, quoting, and the search for programs."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from reflow_accounts.cli.commands.credential import run_program
 from reflow_accounts.cli.credentials import home_of, home_variable
 from reflow_accounts.cli.git import program
 from reflow_accounts.cli.text import shell
@@ -47,3 +50,11 @@ def test_git_is_never_started_from_the_current_folder_on_windows(tmp_path):
     assert program({"PATH": ".;repository"}, "nt") == ""
     assert program({}, "nt") == ""
     assert program({"PATH": path}, "posix") == "git"
+
+
+def test_exec_waits_on_windows_and_returns_the_exit_code(tmp_path):
+    program = "import os, pathlib; pathlib.Path(os.environ['OUT']).write_text('done'); raise SystemExit(3)"
+    environ = {**os.environ, "OUT": str(tmp_path / "out")}
+
+    assert run_program((sys.executable, "-c", program), environ, "nt") == 3
+    assert (tmp_path / "out").read_text() == "done"

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.commands.team_lookup import team_option, team_path
+from reflow_accounts.cli.commands.team_lookup import RIGHTS, team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import VARIABLE, Source
 from reflow_accounts.cli.errors import Unreachable
@@ -18,7 +18,6 @@ from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, facts, result, say
 from reflow_accounts.cli.text import clean
 
-RIGHTS = ("view", "edit", "admin")
 _LABELS = {
     "X-Reflow-User": "User",
     "X-Reflow-Team": "Team",
@@ -124,8 +123,21 @@ def exec_command(context: Context, command: tuple[str, ...]) -> None:
         if stream:
             stream.flush()
     try:
-        os.execvpe(command[0], command, environ)  # noqa: S606 (the user's own command; no shell reads it)
+        code = run_program(command, environ)
     except (OSError, ValueError) as error:
         say(f"reflow: {command[0]} could not be started ({getattr(error, 'strerror', None) or 'bad name'}).")
         is_absent = isinstance(error, (FileNotFoundError, NotADirectoryError, ValueError))
-        raise click.exceptions.Exit(NOT_FOUND if is_absent else NOT_EXECUTABLE) from None
+        code = NOT_FOUND if is_absent else NOT_EXECUTABLE
+    raise click.exceptions.Exit(code)
+
+
+def run_program(command: tuple[str, ...], environ: dict[str, str], system: str = os.name) -> int:
+    """Replace this process by `command`; on Windows, run it and return its exit code.
+
+    Windows would start another process and end this one with 0 at once. Raises OSError and ValueError.
+    """
+    if system != "nt":
+        os.execvpe(command[0], command, environ)  # noqa: S606 (the user's own command; no shell reads it)
+    import subprocess
+
+    return subprocess.call(command, env=environ)  # noqa: S603 (as above)

@@ -14,6 +14,7 @@ from pathlib import Path
 from reflow_accounts.cli.errors import CommandError, UsageFault
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.http.transport import Download
+from reflow_accounts.cli.http.user_agent import is_ci
 from reflow_accounts.cli.output import is_quiet, is_terminal, tell
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import EXPORT_SIZE_HEADER
@@ -81,7 +82,7 @@ def export(client: Client, query: list[tuple[str, str]], path: Path) -> None:
             raise CommandError("The server ended the export early. Run the command again.")
         temporary.replace(path)
     except OSError as error:
-        raise CommandError(f"{path} cannot be written ({os.strerror(error.errno or 0)}).") from None
+        raise CommandError(f"{path} cannot be written ({error.strerror or error}).") from None
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -94,7 +95,7 @@ class _Progress:
 
     def __init__(self) -> None:
         self.lines, self._total, self._shown_at, self._end = 0, 0, 0.0, b""
-        self._is_shown = is_terminal(sys.stderr) and not os.environ.get("CI") and not is_quiet()
+        self._is_shown = is_terminal(sys.stderr) and not is_ci(os.environ) and not is_quiet()
 
     @property
     def is_cut_short(self) -> bool:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import click
 
-from reflow_accounts.cli.commands.team_lookup import invitation_named, member_named, team_option, team_path
+from reflow_accounts.cli.commands.team_lookup import (
+    RIGHTS,
+    invitation_named,
+    member_named,
+    team_option,
+    team_path,
+)
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError, UsageFault
 from reflow_accounts.cli.options import Group, common_options, pass_context
@@ -12,7 +18,6 @@ from reflow_accounts.cli.output import document, tell
 from reflow_accounts.cli.tables import ID, Column, table, when
 from reflow_accounts.cli.text import api_path, clean
 
-RIGHTS = ("view", "edit", "admin")
 _COLUMNS = (
     ID,
     Column("Name", is_text=True),
@@ -182,4 +187,6 @@ def cancel(context: Context, email_or_id: str, team: str | None) -> None:
     path = team_path(client, team, "invitations")
     invitation = invitation_named(client, path, email_or_id)
     client.ask("DELETE", api_path(path, invitation.get("id")))
+    if context.as_json:
+        document({"id": invitation.get("id"), "cancelled": True})
     tell(f"The invitation to {clean(invitation.get('email'))} was cancelled.")

@@ -179,6 +179,8 @@ def delete(context: Context, name_or_id: str, yes: bool, team: str | None) -> No
         if not click.confirm(question, err=True):
             raise CommandError("Nothing was deleted.")
     client.ask("DELETE", api_path(path, account.get("id")))
+    if context.as_json:
+        document({"id": account.get("id"), "deleted": True})
     tell(f"The service account {_name(account)} was deleted and its keys were revoked.")
 
 

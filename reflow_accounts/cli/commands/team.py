@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from reflow_accounts.cli.commands.members import RIGHTS, invitations, members
+from reflow_accounts.cli.commands.members import invitations, members
 from reflow_accounts.cli.commands.service_accounts import service_accounts
-from reflow_accounts.cli.commands.team_lookup import team_option, team_path
+from reflow_accounts.cli.commands.team_lookup import RIGHTS, team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import Problem
 from reflow_accounts.cli.http.client import objects_in

@@ -11,6 +11,7 @@ from reflow_accounts.cli.errors import NotFound, UsageFault
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.text import api_path, clean, comparable_address
 
+RIGHTS = ("view", "edit", "admin")  # of a member
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

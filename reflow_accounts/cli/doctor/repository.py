@@ -114,9 +114,7 @@ class History:
     def _end_file(self) -> None:
         """Keep the name of a key file that was added without a readable secret."""
         name, self._file = self._file, ""
-        is_named = name in (KEY_FILE_NAME, "api.key")
-        is_others = b"-----BEGIN" in self._added or b"\0" in self._added or not self._added.strip()
-        if name and (is_named or not is_others):
+        if name and _may_hold_key(name, self._added):
             self.files.setdefault(name, self._commit)
 
 
@@ -170,9 +168,14 @@ def _is_key(root: Path, name: str, matching: set[str]) -> bool:
         return file.name in OURS
     if any(is_well_formed(found.decode()) for found in re.findall(SECRET, start)):
         return True
-    # A *.key file that is not empty, binary or the key of another program may hold a truncated key of Reflow.
-    is_plausible = _OF_OTHERS not in start and b"\0" not in start and bool(start.strip())
-    return file.name in OURS or (file.name.endswith(".key") and is_plausible)
+    return _may_hold_key(file.name, start)
+
+
+def _may_hold_key(name: str, content: bytes) -> bool:
+    """Return whether a file that contains no whole key is one of ours, or may hold a truncated key."""
+    # Not empty, binary or the key of another program.
+    is_plausible = _OF_OTHERS not in content and b"\0" not in content and bool(content.strip())
+    return name in OURS or (name.endswith(".key") and is_plausible)
 
 
 def _check_history(root: Path, keys: Keys) -> Findings:
@@ -182,7 +185,11 @@ def _check_history(root: Path, keys: Keys) -> Findings:
     if history.failed:
         yield warning("git history", "git does not show its history", shell("git", "-C", root, "log"))
         return
-    extent = f"the last {COMMITS} commits" if history.whole else "the newest commits, as far as time allowed,"
+    extent = (
+        f"the last {COMMITS} commits"
+        if history.whole
+        else "the newest commits, within limits of time and size,"
+    )
     known = keys() if history.secrets else []
     found = [_secret_in(commit, secret, known) for secret, commit in history.secrets.items()]
     for name, commit in history.files.items():

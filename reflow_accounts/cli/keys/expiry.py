@@ -24,8 +24,11 @@ expires_option = click.option(
 
 
 def end_of(text: str | None, option: str = "--expires") -> str | None:
-    """Return the value `text` of `option` as a time in UTC (RFC 3339); None for never. Raises UsageFault."""
-    if text is None or text == "never":
+    """Return the value `text` of `option` as a time in UTC (RFC 3339), None without one. Raises UsageFault.
+
+    --expires may also be "never", which is None.
+    """
+    if text is None or (text == "never" and option == "--expires"):
         return None
     if days := _DAYS.fullmatch(text):
         return _written(datetime.now(UTC) + timedelta(days=int(days[1])))

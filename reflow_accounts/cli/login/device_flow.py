@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from reflow_accounts.cli.errors import NotSignedIn, Problem, Unreachable
 from reflow_accounts.cli.http.client import Client, as_object
+from reflow_accounts.cli.http.user_agent import is_ci
 from reflow_accounts.cli.login.session_store import SessionStore
 from reflow_accounts.cli.login.sessions import LOST_SESSION, log_in, with_lost_session
 from reflow_accounts.cli.output import say
@@ -37,7 +38,7 @@ def can_open(environ: Mapping[str, str], system: str = sys.platform) -> bool:
 
     With the variable BROWSER, only CI matters.
     """
-    if environ.get("CI"):
+    if is_ci(environ):
         return False
     if environ.get("BROWSER"):
         return True
