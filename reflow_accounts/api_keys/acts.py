@@ -1,4 +1,4 @@
-"""Records acts on keys in the audit log, and mails about them."""
+"""Audit-log entries and mails about actions on keys."""
 
 from datetime import timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web.filters import exact
 from reflow_accounts.web.request_info import Client
 
-# Keys created in this time after the first one are in the same mail.
+# Keys created within this time of the first one share its mail.
 MAIL_BATCH = timedelta(seconds=30)
 
 
@@ -43,7 +43,7 @@ def addresses_for(owner: User) -> list[str]:
 
 
 def mail_owner(key: ApiKey, kind: str, **data: Any) -> None:
-    """Post a mail of this kind about a key to its owner, with the names of both and the hint of the key."""
+    """Post a mail of this kind about a key to the addresses of its owner."""
     owner = key.user
     facts = {
         "key": key.name,
@@ -61,8 +61,8 @@ def report_creation(
     """Queue a mail about a new key unless `by` has created keys from this network and with this credential before.
 
     The mail goes to the owner; for a service account to the Admins of its team. It lists all keys of the owner that
-    are created within MAIL_BATCH. A credential is the key `created_by`, or the program and system of a session. A key
-    that `replaced` itself passes on its place as a known credential.
+    are created within MAIL_BATCH. A credential is the key `created_by`, or the program and system of a session. When
+    a known key replaces itself, the new key becomes known.
     """
     credential = f"key {created_by.public_id}" if created_by else f"device {client.device}"
     is_new = _is_new(by, f"network {network_of(client.address)}", credential)
@@ -86,7 +86,7 @@ def report_creation(
 
 
 def _is_new(user: User, *origins: str) -> bool:
-    """Remember the origins of a key; return whether any of them is new. Of concurrent calls one returns True."""
+    """Store the origins of a key; return whether any of them is new. Of concurrent calls one returns True."""
     rows = [{"user_id": user.id, "digest": digest_of(origin)} for origin in sorted(origins)]
     adding = upsert(db.session.get_bind().dialect, KeyOrigin).on_conflict_do_nothing()
     added = adding.returning(KeyOrigin.digest)

@@ -1,4 +1,4 @@
-"""`/keys` and the keys of service accounts. The after-request handler commits what these views do."""
+"""`/keys` and the keys of service accounts. The after-request handler commits."""
 
 from typing import Any
 
@@ -52,17 +52,17 @@ def list_keys(query: dict[str, Any]) -> Page[ListedKey]:
 @blueprint.route("/keys", methods=["POST"])
 @blueprint.arguments(NewKey)
 @blueprint.response(201, NewKeyOut)
-def create_key(wanted: dict[str, Any]) -> Any:
-    """Make an API key. Its secret is in this answer and nowhere else."""
+def create_key(payload: dict[str, Any]) -> Any:
+    """Create an API key. Only this response contains its secret."""
     rate_limits.hit("create-key", account=current_user().public_id)
     key, secret = service.issue(
         current_user(),
-        wanted["name"],
+        payload["name"],
         by=current_user(),
         client=client(),
-        expires_at=wanted["expires_at"],
+        expires_at=payload["expires_at"],
         created_by=_creating_key(),
-        is_canary=wanted["canary"],
+        is_canary=payload["canary"],
     )
     return _own_key_created(key, secret)
 
@@ -77,10 +77,10 @@ def show_key(key_id: str) -> ListedKey:
 @blueprint.route("/keys/<key_id>", methods=["PATCH"])
 @blueprint.arguments(KeyChange)
 @blueprint.response(200, KeyOut)
-def change_key(wanted: dict[str, Any], key_id: str) -> ListedKey:
-    """Rename an API key, or have it end at a time, which is never later than it would end anyway."""
+def change_key(payload: dict[str, Any], key_id: str) -> ListedKey:
+    """Rename an API key, or move its expiry to an earlier time."""
     key = service.live_key_of(current_user(), key_id)
-    change(key, **wanted, by=current_user(), client=client())
+    change(key, **payload, by=current_user(), client=client())
     return _listed(key)
 
 
@@ -88,7 +88,7 @@ def change_key(wanted: dict[str, Any], key_id: str) -> ListedKey:
 @blueprint.arguments(RevocationQuery, location="query")
 @blueprint.response(204)
 def revoke_key(query: dict[str, Any], key_id: str) -> None:
-    """Revoke an API key, at once; with `descendants` also the keys that it created.
+    """Revoke an API key immediately; with `descendants`, also the keys that it created.
 
     A session can restore it for 24 hours.
     """
@@ -101,7 +101,7 @@ def revoke_key(query: dict[str, Any], key_id: str) -> None:
 def restore_key(key_id: str) -> ListedKey:
     """Restore an API key that was revoked less than 24 hours ago. Needs a session, not an API key.
 
-    Keys that support revoked, that were revoked with an account or that have expired meanwhile are not restored (409).
+    Returns 409 for a key that support revoked, that was revoked with its account, or that has expired.
     """
     key = service.key_of(current_user(), key_id)
     _ensure_session()
@@ -113,9 +113,9 @@ def restore_key(key_id: str) -> ListedKey:
 @blueprint.arguments(KeyRotation)
 @blueprint.response(201, NewKeyOut)
 def rotate_key(args: dict[str, Any], key_id: str) -> Any:
-    """Replace an API key by a new one of the same name, whose secret is in this answer alone.
+    """Replace an API key with a new one of the same name. Only this response contains its secret.
 
-    The old key works until the overlap has passed.
+    The old key works until the overlap ends.
     """
     rate_limits.hit("create-key", account=current_user().public_id)
     key = service.key_of(current_user(), key_id)
@@ -126,7 +126,7 @@ def rotate_key(args: dict[str, Any], key_id: str) -> Any:
 @blueprint.route("/keys/<key_id>/usage")
 @blueprint.response(200, UsageOut)
 def show_key_usage(key_id: str) -> UsageSummary:
-    """Say how much an API key was used and by which programs, also one that is revoked."""
+    """Show how often an API key, live or revoked, was used and by which programs."""
     return usage_summary_of(service.key_of(current_user(), key_id))
 
 
@@ -134,7 +134,7 @@ def show_key_usage(key_id: str) -> UsageSummary:
 @blueprint.arguments(UsesQuery, location="query")
 @blueprint.response(200, page_of(UseOut))
 def list_key_uses(query: dict[str, Any], key_id: str) -> Any:
-    """List the uses of an API key, newest first. They stay when the key is revoked."""
+    """List the uses of an API key, live or revoked, newest first."""
     limit, place = query["limit"], read_cursor(query.get("cursor"), 1)
     key_ids = [service.key_of(current_user(), key_id).id]
     after = query.get("after")
@@ -159,9 +159,7 @@ def _creating_key() -> ApiKey | None:
 def _ensure_session() -> None:
     """Raise InsufficientRights when an API key authenticates this request."""
     if caller().key:
-        raise InsufficientRights(
-            "Only a person who is logged in restores API keys, not a key. Use reflow login."
-        )
+        raise InsufficientRights("An API key cannot restore API keys. Use a session: run reflow login.")
 
 
 def _own_key_created(key: ApiKey, secret: str) -> Any:
@@ -185,19 +183,19 @@ def list_service_account_keys(query: dict[str, Any], team_id: str, account_id: s
 @service_accounts_blueprint.route(KEYS, methods=["POST"])
 @service_accounts_blueprint.arguments(NewKey)
 @service_accounts_blueprint.response(201, NewKeyOut)
-def create_service_account_key(wanted: dict[str, Any], team_id: str, account_id: str) -> Any:
-    """Make an API key of a service account. Its secret is in this answer and nowhere else. Needs Admin rights."""
+def create_service_account_key(payload: dict[str, Any], team_id: str, account_id: str) -> Any:
+    """Create an API key of a service account. Only this response contains its secret. Needs Admin rights."""
     rate_limits.hit("create-key", account=current_user().public_id)
     team, account = administered(team_id, account_id)
     key, secret = service_accounts.issue_key(
         team,
         account,
-        wanted["name"],
+        payload["name"],
         by=current_user(),
         client=client(),
-        expires_at=wanted["expires_at"],
+        expires_at=payload["expires_at"],
         created_by=_creating_key(),
-        is_canary=wanted["canary"],
+        is_canary=payload["canary"],
     )
     return _account_key_created(team, key, secret)
 
@@ -213,7 +211,7 @@ def show_service_account_key(team_id: str, account_id: str, key_id: str) -> List
 @service_accounts_blueprint.route(f"{KEY}/usage")
 @service_accounts_blueprint.response(200, UsageOut)
 def show_service_account_key_usage(team_id: str, account_id: str, key_id: str) -> UsageSummary:
-    """Say how much an API key of a service account was used and by which programs. Needs Admin rights."""
+    """Show how often an API key of a service account was used and by which programs. Needs Admin rights."""
     _, account = administered(team_id, account_id)
     return usage_summary_of(service.key_of(account, key_id))
 
@@ -222,20 +220,23 @@ def show_service_account_key_usage(team_id: str, account_id: str, key_id: str) -
 @service_accounts_blueprint.arguments(KeyChange)
 @service_accounts_blueprint.response(200, KeyOut)
 def change_service_account_key(
-    wanted: dict[str, Any], team_id: str, account_id: str, key_id: str
+    payload: dict[str, Any], team_id: str, account_id: str, key_id: str
 ) -> ListedKey:
-    """Rename an API key of a service account, or have it end at a time, never later than anyway. Needs Admin rights."""
+    """Rename an API key of a service account, or move its expiry to an earlier time. Needs Admin rights."""
     team, account = administered(team_id, account_id)
     key = service.live_key_of(account, key_id)
-    service_accounts.change_key(team, key, **wanted, by=current_user(), client=client())
+    service_accounts.change_key(team, key, **payload, by=current_user(), client=client())
     return service.with_usage_counts([key])[0]
 
 
 @service_accounts_blueprint.route(KEY, methods=["DELETE"])
 @service_accounts_blueprint.response(204)
 def revoke_service_account_key(team_id: str, account_id: str, key_id: str) -> None:
-    """Revoke an API key of a service account, at once. Needs Admin rights. A session can restore it for 24 hours."""
-    # A service account creates no keys, so that there are none to revoke with it.
+    """Revoke an API key of a service account immediately. Needs Admin rights.
+
+    A session can restore it for 24 hours.
+    """
+    # A service account cannot create keys, so the key has no descendants.
     team, account = administered(team_id, account_id)
     service_accounts.revoke_key(team, service.key_of(account, key_id), by=current_user(), client=client())
 
@@ -243,7 +244,10 @@ def revoke_service_account_key(team_id: str, account_id: str, key_id: str) -> No
 @service_accounts_blueprint.route(f"{KEY}/revocation", methods=["DELETE"])
 @service_accounts_blueprint.response(200, KeyOut)
 def restore_service_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
-    """Restore a key of a service account, revoked less than 24 hours ago. Needs a session and Admin rights."""
+    """Restore a key of a service account that was revoked less than 24 hours ago.
+
+    Needs a session and Admin rights.
+    """
     team, account = administered(team_id, account_id)
     key = service.key_of(account, key_id)
     _ensure_session()
@@ -255,9 +259,9 @@ def restore_service_account_key(team_id: str, account_id: str, key_id: str) -> L
 @service_accounts_blueprint.arguments(KeyRotation)
 @service_accounts_blueprint.response(201, NewKeyOut)
 def rotate_service_account_key(args: dict[str, Any], team_id: str, account_id: str, key_id: str) -> Any:
-    """Replace an API key of a service account by a new one of the same name. Needs Admin rights.
+    """Replace an API key of a service account with a new one of the same name. Needs Admin rights.
 
-    The new secret is in this answer alone. The old key works until the overlap has passed.
+    Only this response contains the new secret. The old key works until the overlap ends.
     """
     rate_limits.hit("create-key", account=current_user().public_id)
     team, account = administered(team_id, account_id)

@@ -1,4 +1,4 @@
-"""Rename a live API key, bring its end forward, rotate it, or restore a revoked one."""
+"""Rename a live API key, shorten its lifetime, rotate it, or restore a revoked one."""
 
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ from reflow_accounts.web.filters import exact
 from reflow_accounts.web.request_info import Client
 from reflow_accounts.web.text import comparable
 
-# Seconds for which a rotated key still works.
+# Seconds for which the old key works after a rotation.
 DEFAULT_OVERLAP = 3_600
 LONGEST_OVERLAP = 7 * 24 * 3_600
 
@@ -41,7 +41,7 @@ _REASONS: dict[str | None, str] = {
 def change(
     key: ApiKey, *, name: str | None = None, expires_at: datetime | None = None, by: User, client: Client
 ) -> None:
-    """Change name or end of a live key; None keeps a value. Raises as `rename` and `end_at` do."""
+    """Change the name or expiry of a live key; None keeps a value. Raises as `rename` and `end_at` do."""
     if name is not None:
         rename(key, name, by=by, client=client)
     if expires_at is not None:
@@ -63,11 +63,10 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
 
 
 def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> None:
-    """Let a live key expire at a time in the future.
+    """Set the expiry of a live key, and limit that of the keys that it created.
 
-    The end can only move to an earlier time, so that short-lived keys stay short-lived. Keys that this key
-    created end no later.
-    Raises ValidationFailed for a time that has passed, or that is later than the key's end.
+    An expiry can only be moved to an earlier time, so that short-lived keys stay short-lived. Raises
+    ValidationFailed for a time in the past, or after the current expiry.
     """
     if expires_at <= now():
         raise ValidationFailed(expires_at="Choose a time in the future")
@@ -76,7 +75,9 @@ def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> No
     sooner = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > expires_at)
     ended = update(ApiKey).where(ApiKey.id == key.id, sooner).values(expires_at=expires_at)
     if not affected_rows(ended):
-        raise ValidationFailed(expires_at="This key ends earlier. An end can only be brought forward")
+        raise ValidationFailed(
+            expires_at="This key expires earlier than that. An expiry can only be brought forward"
+        )
     record_act(Action.KEY_END_SET, key, by, client, expires_at=expires_at.isoformat())
     for created in keys_ending_after(key, expires_at):
         end_at(created, expires_at, by=by, client=client)
@@ -91,18 +92,17 @@ def rotate(
     client: Client,
     created_by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
-    """Replace a live key by a new one of the same name; return the new key and its secret.
+    """Replace a live key with a new one of the same name; return the new key and its secret.
 
-    The old key works for `overlap` more seconds, but no longer than it would have. The new key gets the end
-    that the old one had, or the end of `created_by`, the other key that authenticates the request, if sooner.
-    Of concurrent rotations one succeeds. Raises Gone for a revoked key, Conflict for an expired or already
-    replaced one, ValidationFailed for a bad `overlap` or `nonce`, and InsufficientRights and
-    SubscriptionInactive as `issue` does.
+    The old key works for `overlap` more seconds, but not beyond its expiry. The new key inherits that expiry, or
+    that of `created_by`, another key that authenticates the request, if earlier. Of concurrent rotations one
+    succeeds. Raises Gone for a revoked key, Conflict for an expired, canary or already replaced one,
+    ValidationFailed for a bad `overlap` or `nonce`, and InsufficientRights and SubscriptionInactive as `issue` does.
     """
     if not by.is_person:
-        raise InsufficientRights("A service account rotates no API keys. An Admin of its team rotates them.")
+        raise InsufficientRights("A service account cannot rotate API keys. An Admin of its team can.")
     if key.is_canary:
-        raise Conflict("A canary key is not rotated. Revoke it and create another one.")
+        raise Conflict("A canary key cannot be rotated. Revoke it and create another one.")
     require_subscription(key.user)
     if not 0 <= overlap <= LONGEST_OVERLAP:
         raise ValidationFailed(overlap="Choose a time from now to 7 days")
@@ -151,11 +151,11 @@ def _claim(key: ApiKey, nonce: str | None) -> None:
 
 
 def restore(key: ApiKey, *, by: User, client: Client, team: Team | None = None) -> None:
-    """Restore a revoked key for every request that begins after the commit, and mail its owner.
+    """Restore a revoked key, for requests that start after the commit, and mail its owner.
 
-    Only this key: keys that were revoked with it stay revoked. `team` is that of the service account that owns the
-    key; only its Admins may. Raises Conflict with a sentence unless `key.restorable_until` allows it, and when
-    another live key has taken its name.
+    Keys that were revoked with it stay revoked. `team` is that of the service account that owns the key; `by` must be
+    its Admin. Raises Conflict, with the reason, unless `key.restorable_until` allows it, and when another live key has
+    its name.
     """
     if team:
         lock_as_admin(team, by)

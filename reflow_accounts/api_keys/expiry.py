@@ -1,4 +1,4 @@
-"""When keys end by themselves: offers of forms, keys created with other keys, the warning header."""
+"""Expiry of keys: the choices of forms, the limit for keys created with other keys, the warning header."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -24,10 +24,10 @@ _LAST_YEAR = 9998
 
 
 def chosen_end(choice: str, last_day: str, zone: tzinfo) -> datetime | None:
-    """Return the end that a form asks for, or None for never.
+    """Return the expiry chosen in a form, or None for never.
 
-    `choice` is one of CHOICES. `last_day` is a date such as 2027-03-31, after the end of which, in `zone`, the key
-    no longer works. Raises ValidationFailed for the fields `expires` and `expires_on`.
+    `choice` is one of CHOICES. `last_day` is the last day in `zone` on which the key works, such as 2027-03-31. Raises
+    ValidationFailed for the fields `expires` and `expires_on`.
     """
     if choice not in CHOICES:
         raise ValidationFailed(expires="Choose when the key expires")
@@ -44,7 +44,7 @@ def chosen_end(choice: str, last_day: str, zone: tzinfo) -> datetime | None:
         raise ValidationFailed(expires_on="Enter a date such as 2027-03-31") from None
     if day.year > _LAST_YEAR:
         raise ValidationFailed(expires_on=f"Choose a date before the end of {_LAST_YEAR}")
-    # The last second, not midnight: the end is displayed as a date.
+    # The last second, not midnight: the expiry is displayed as a date.
     end = datetime.combine(day, time(23, 59, 59), zone).astimezone(UTC)
     if end <= now():
         raise ValidationFailed(expires_on="Choose today or a later date")
@@ -52,17 +52,17 @@ def chosen_end(choice: str, last_day: str, zone: tzinfo) -> datetime | None:
 
 
 def warning_headers(expires_at: datetime | None) -> dict[str, str]:
-    """Return the response header for a key that ends in the next 14 days; empty for others."""
+    """Return the response header for a key that expires in the next 14 days; empty for others."""
     if expires_at is None or expires_at - now() > WARNED_BEFORE:
         return {}
     return {KEY_EXPIRES_HEADER: f"{expires_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
 
 
 def end_under(created_by: ApiKey | None, expires_at: datetime | None) -> datetime | None:
-    """Return when a new key ends: at `expires_at`, or with the key that creates it.
+    """Return the expiry of a new key: `expires_at`, or else that of the key that creates it.
 
     `created_by` None is a session, which sets no limit. The creating key is locked until the transaction ends,
-    so that its end does not move meanwhile. Raises ValidationFailed if `expires_at` is later than its end.
+    so that its expiry does not change meanwhile. Raises ValidationFailed if `expires_at` is later than its expiry.
     """
     if created_by is None:
         return expires_at
@@ -75,7 +75,7 @@ def end_under(created_by: ApiKey | None, expires_at: datetime | None) -> datetim
 
 
 def keys_ending_after(key: ApiKey, at: datetime) -> Sequence[ApiKey]:
-    """Return the keys that `key` itself created and that end after `at`: live ones, and those that can be restored."""
+    """Return the keys that `key` itself created and that expire after `at`: live and restorable ones."""
     ends_later = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at)
     is_live = or_(ApiKey.revoked_at.is_(None), ApiKey.revoked_at > now() - RESTORABLE_FOR)
     query = select(ApiKey).where(ApiKey.created_by_id == key.id, is_live, ends_later)
@@ -83,9 +83,10 @@ def keys_ending_after(key: ApiKey, at: datetime) -> Sequence[ApiKey]:
 
 
 def created_keys(key: ApiKey) -> list[ApiKey]:
-    """Return the live keys that `key`, or a key that it replaced, created, and those that they created.
+    """Return the live descendants of a key, newest first.
 
-    Newest first. Keys of service accounts are included.
+    These are the keys created by it, by a key that it replaced, or by another descendant, including those of service
+    accounts.
     """
     families = select(ApiKey.id).where(or_(ApiKey.id == key.id, ApiKey.replaced_by_id == key.id))
     family = families.cte("family", recursive=True)

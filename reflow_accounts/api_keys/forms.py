@@ -14,7 +14,7 @@ from reflow_accounts.web.input import Form
 
 
 class ExpiryForm(Form):
-    """When a new key ends."""
+    """The expiry of a new key."""
 
     expires = SelectField(
         "Expires",
@@ -25,12 +25,12 @@ class ExpiryForm(Form):
     expires_on = StringField("Last day")
 
     def expires_at(self, zone: tzinfo) -> datetime | None:
-        """Return the chosen end, with days as in `zone`. Raises ValidationFailed."""
+        """Return the chosen expiry, with days as in `zone`. Raises ValidationFailed."""
         return chosen_end(self.expires.data or "", self.expires_on.data or "", zone)
 
 
 class KeyForm(ExpiryForm):
-    """`nonce` is new in every form, so that a form sent repeatedly creates one key."""
+    """Creates a key. Each form has a new `nonce`, so that submitting it twice creates one key."""
 
     name = StringField("Name")
     canary = BooleanField("Canary key")
@@ -44,7 +44,7 @@ class OwnKeyForm(KeyForm):
 
 
 class RotationForm(Form):
-    """How long the old key still works. `nonce` is new in every form, so that one form rotates once."""
+    """Rotates a key. Each form has a new `nonce`, so that submitting it twice rotates once."""
 
     overlap = SelectField(
         "Previous key",
@@ -68,7 +68,7 @@ class RotationForm(Form):
 
 
 class CiKeyForm(ExpiryForm, AccountForm):
-    """A service account and its key. `nonce` is new in every form, so that a form sent repeatedly creates them once."""
+    """Creates a service account and its key. Each form has a new `nonce`, so that submitting it twice creates one."""
 
     name = StringField("Name of the service account")
     key_name = StringField("Name of the key")

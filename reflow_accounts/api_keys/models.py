@@ -13,7 +13,7 @@ from reflow_accounts.users.models import User
 
 LONGEST_NAME = 64
 USE_ID_PREFIX = "use_"
-# From then on pages, mails and the `reflow` command say that a key ends soon.
+# How long before the expiry pages, mails and the `reflow` command warn.
 WARNED_BEFORE = timedelta(days=14)
 RESTORABLE_FOR = timedelta(hours=24)
 
@@ -32,7 +32,7 @@ class ApiKey(Model):
 
     __tablename__ = "api_keys"
     __table_args__ = (
-        # Two live keys of one user may not share a name; a revoked or replaced one gives its name free.
+        # Names are unique among a user's live keys; revoking or replacing a key frees its name.
         Index(
             "uq_api_keys_current_name",
             "user_id",
@@ -41,14 +41,14 @@ class ApiKey(Model):
             sqlite_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
             postgresql_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
         ),
-        # For the mails about keys that end soon.
+        # For the mails about keys that expire soon.
         Index(
             "ix_api_keys_ending",
             "expires_at",
             sqlite_where=text("expires_at IS NOT NULL AND revoked_at IS NULL"),
             postgresql_where=text("expires_at IS NOT NULL AND revoked_at IS NULL"),
         ),
-        # A form creates one key, also when it is sent repeatedly.
+        # Submitting a form twice creates one key.
         Index("uq_api_keys_nonce", "user_id", "nonce", unique=True),
     )
 
@@ -66,7 +66,7 @@ class ApiKey(Model):
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     # Why it was revoked; None also for keys that were revoked before this was recorded.
     revoked_for: Mapped[str | None] = mapped_column(String(20))
-    # A trap: it authenticates nobody, and its first use is mailed.
+    # A trap: it is always refused, and its first use is mailed to its owner.
     is_canary: Mapped[bool] = mapped_column(default=False, server_default=false())
     # Set by a rotation. When the new key is rotated too, `replaced_by` becomes the newest one.
     replaced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
@@ -88,12 +88,12 @@ class ApiKey(Model):
 
     @property
     def expires_soon(self) -> bool:
-        """Whether the key still works and ends in the next 14 days."""
+        """Whether the key expires in the next 14 days; False once it has expired."""
         return self.expires_at is not None and timedelta() < self.expires_at - now() <= WARNED_BEFORE
 
     @property
     def restorable_until(self) -> datetime | None:
-        """Until when the key can be restored; None for a key that cannot."""
+        """The time until which the key can be restored; None if it cannot."""
         if self.revoked_at is None or self.revoked_for != Revocation.OWNER or self.has_expired:
             return None
         until = self.revoked_at + RESTORABLE_FOR
@@ -125,7 +125,7 @@ class KeyOrigin(Model):
 class Use(Model):
     """One request that presented a valid key. Rows are appended, never changed.
 
-    It has no foreign key and only the index of the number: each would double the cost of every
+    It has no foreign key and no index but the primary key: each would double the cost of every
     request. Roll-ups derive `UsageTotal` and `UsageRange` from these rows in batches (`usage/rollup.py`).
     """
 
@@ -151,7 +151,7 @@ class Use(Model):
 
     @property
     def program(self) -> str | None:
-        """Text with the program of the user agent; None if unknown."""
+        """The program that the user agent names; None if unknown."""
         return program_of(self.user_agent)
 
 
@@ -172,7 +172,7 @@ class UsageRange(Model):
     __tablename__ = "use_spans"
 
     key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    # The number of the last use in the roll-up, of any key.
+    # The id of the last use in the roll-up, of any key.
     fold: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     count: Mapped[int] = mapped_column(BigInteger)
     first_id: Mapped[int] = mapped_column(BigInteger)
@@ -182,7 +182,7 @@ class UsageRange(Model):
 
 
 class QuarterCount(Model):
-    """The uses of a key in a quarter of an hour, accepted and refused, that are in the log.
+    """The logged uses of a key in a quarter of an hour, accepted and refused.
 
     `quarter` counts quarters of an hour since 1970 in UTC: the offsets of all time zones are multiples of it.
     """
@@ -196,9 +196,9 @@ class QuarterCount(Model):
 
 
 class RollupCursor(Model):
-    """One row with the number of the last rolled-up use, and of the last one in `QuarterCount`.
+    """One row with the id of the last rolled-up use, and of the last one in `QuarterCount`.
 
-    The second one is behind, or empty, only after an upgrade, until the next roll-up.
+    The second one is behind, or NULL, only between an upgrade and the next roll-up.
     """
 
     __tablename__ = "use_marks"
@@ -223,7 +223,7 @@ class KeyRefusal(Model):
 
 
 class RefusedAttempt(Model):
-    """One of the latest refused requests with a key; `slot` is its place among them."""
+    """One of the latest refused requests with a key. A new one overwrites the row of its `slot`."""
 
     __tablename__ = "key_refused_attempts"
 
@@ -240,12 +240,12 @@ class RefusedAttempt(Model):
 
     @property
     def program(self) -> str | None:
-        """Text with the program of the user agent; None if unknown."""
+        """The program that the user agent names; None if unknown."""
         return program_of(self.user_agent)
 
 
 class KeyClient(Model):
-    """An address with a program from which a key was used, collected from the log (`usage/clients.py`)."""
+    """A client of a key: an address and a program, collected from the log (`usage/clients.py`)."""
 
     __tablename__ = "key_clients"
     __table_args__ = (
@@ -265,12 +265,12 @@ class KeyClient(Model):
     count: Mapped[int] = mapped_column(BigInteger)
     first_at: Mapped[datetime] = mapped_column(UTCDateTime)
     last_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    # When its owner was mailed about it, or when that turned out to be unnecessary.
+    # When its owner was mailed about it, or when the job decided that no mail is needed.
     noticed_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 
 
 class ClientCursor(Model):
-    """One row with the number of the last use that was added to `KeyClient`."""
+    """One row with the id of the last use that was added to `KeyClient`."""
 
     __tablename__ = "key_client_cursor"
 
@@ -279,7 +279,7 @@ class ClientCursor(Model):
 
 
 class Notice(Model):
-    """A mail about a key that was posted, so that it is posted once: to whom, of which kind, about what."""
+    """A mail about a key that was posted, by recipient, kind and subject, so that it is posted once."""
 
     __tablename__ = "key_notices"
 

@@ -1,4 +1,4 @@
-"""Reads the user agent of a use: the program that claims to have made the request. Unverified."""
+"""Parse the user agent of a use: the program that claims to have made the request. Unverified."""
 
 import re
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from reflow_accounts.contract import CI_PRODUCTS
 
-# What `cli/http/user_agent.py` writes; brackets and backslashes are percent-encoded there.
+# The format of `cli/http/user_agent.py`, which percent-encodes parentheses and backslashes.
 _AGENT = re.compile(
     r"reflow/(?P<version>[0-9A-Za-z.+-]{1,40}) \((?P<system>[^()\\;]{1,60})\)"
     rf"(?: (?P<product>{'|'.join(CI_PRODUCTS)})(?: \((?P<job>[^()\\]+)\))?)?"
@@ -17,10 +17,10 @@ _JOB = re.compile(r"(?P<repository>[^; ]+)?(?:(?(repository); )run (?P<run>[0-9A
 
 
 def program_of(user_agent: str) -> str | None:
-    """Return the program in words: "GitHub Actions, acme/web, run 812", or "reflow 1.2.3 (Linux x86_64)".
+    """Return the program as text: "GitHub Actions, acme/web, run 812", or "reflow 1.2.3 (Linux x86_64)".
 
-    None for a user agent that the `reflow` command does not write. The words contain only printable
-    characters; they are what the client claims.
+    None for a user agent that the `reflow` command does not send. The text is what the client claims, and has only
+    printable characters.
     """
     agent = _AGENT.fullmatch(user_agent)
     try:
@@ -31,7 +31,7 @@ def program_of(user_agent: str) -> str | None:
 
 
 class Program(NamedTuple):
-    """A program without what changes from run to run; `is_ci` when it is a CI system, with its repository."""
+    """A program; `is_ci` for a CI system, whose name includes the repository but not the run."""
 
     name: str
     is_ci: bool
@@ -42,10 +42,10 @@ def read_program(user_agent: str) -> Program:
 
     The name has at most LONGEST_PROGRAM printable characters; it is empty without a user agent.
     """
-    words, agent = program_of(user_agent), _AGENT.fullmatch(user_agent)
-    is_ci = bool(words and agent and agent["product"])
-    if is_ci and words:
-        name = _RUN.sub("", words)
+    description, agent = program_of(user_agent), _AGENT.fullmatch(user_agent)
+    is_ci = bool(description and agent and agent["product"])
+    if is_ci and description:
+        name = _RUN.sub("", description)
     else:
         name = "".join(c for c in user_agent.split(" ", 1)[0] if c.isprintable())
     return Program(name[:LONGEST_PROGRAM], is_ci)
@@ -59,4 +59,4 @@ def _describe(agent: re.Match[str]) -> str | None:
         return None
     repository = unquote(job["repository"] or "", errors="strict")
     run = f"run {job['run']}" if job["run"] else ""
-    return ", ".join(word for word in (CI_PRODUCTS[agent["product"]], repository, run) if word)
+    return ", ".join(part for part in (CI_PRODUCTS[agent["product"]], repository, run) if part)

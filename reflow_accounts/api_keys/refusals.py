@@ -1,4 +1,4 @@
-"""Refused requests with a key, in a bounded number of rows, and canary keys, whose first use is mailed."""
+"""Records refused requests with a key in a bounded number of rows, and mails the first use of a canary key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +18,9 @@ from reflow_accounts.database import db, upsert
 from reflow_accounts.web.filters import exact
 from reflow_accounts.web.request_info import Client
 
-# Attempts that are kept for each key and reason; a later one takes the place of the oldest.
+# Attempts kept for each key and reason; a new one replaces the oldest.
 KEPT_ATTEMPTS = 20
-# The reasons for which the key itself is refused, whatever the request asks for.
+# The reasons to refuse the key itself, whatever the request.
 REASONS = (
     Code.UNKNOWN_KEY,
     Code.REVOKED_KEY,
@@ -29,8 +29,8 @@ REASONS = (
     Code.SUBSCRIPTION_INACTIVE,
 )
 
-# Reasons that pass. After a day without a refusal they are counted from one again.
-PASSING = (Code.ACCOUNT_DISABLED, Code.SUBSCRIPTION_INACTIVE)
+# Temporary reasons. After a day without a refusal, counting starts at one again.
+TEMPORARY = (Code.ACCOUNT_DISABLED, Code.SUBSCRIPTION_INACTIVE)
 QUIET = timedelta(days=1)
 
 
@@ -52,20 +52,20 @@ class Refused:
 
     @property
     def program(self) -> str | None:
-        """The program that the user agent names, in words; None if unknown."""
+        """The program that the user agent names; None if unknown."""
         return program_of(self.user_agent)
 
 
 def record_refusal(refused: Refused) -> int:
-    """Count a refused request in the transaction of the session; return how many there are for this reason.
+    """Count a refused request in the session's transaction; return the count for its key and reason.
 
-    Concurrent calls count one after the other, so that each number is returned once.
+    Concurrent calls are serialized, so that each number is returned once.
     """
     dialect = db.session.get_bind().dialect
     first = {"key_id": refused.key_id, "code": refused.code, "count": 1}
     counting = upsert(dialect, KeyRefusal).values(first_at=refused.at, last_at=refused.at, **first)
     changed: dict[str, Any] = {"count": KeyRefusal.count + 1, "last_at": refused.at}
-    if refused.code in PASSING:
+    if refused.code in TEMPORARY:
         is_new = KeyRefusal.last_at < refused.at - QUIET
         changed["count"] = case((is_new, 1), else_=KeyRefusal.count + 1)
         changed["first_at"] = case((is_new, refused.at), else_=KeyRefusal.first_at)
@@ -92,14 +92,14 @@ def latest_attempts_with(key: ApiKey) -> Sequence[RefusedAttempt]:
     return db.session.scalars(query.order_by(RefusedAttempt.at.desc()).limit(KEPT_ATTEMPTS)).all()
 
 
-def begin_anew(key_id: int) -> None:
-    """Forget the refusals of an earlier revocation, when a key is revoked again."""
+def clear_revoked_refusals(key_id: int) -> None:
+    """Delete the refusals of an earlier revocation, when a key is revoked again."""
     for model in (RefusedAttempt, KeyRefusal):
         db.session.execute(delete(model).where(model.key_id == key_id, model.code == Code.REVOKED_KEY))
 
 
 def note_presentation(secret: str, refused: Refused, client: Client) -> bool:
-    """Record that a canary was presented, and mail its owner the first time; return whether it was one.
+    """Record a request if its secret is a canary, and mail the owner the first time; return whether it is.
 
     `refused` is the request, with any key id. The caller commits.
     """
@@ -123,5 +123,5 @@ def note_presentation(secret: str, refused: Refused, client: Client) -> bool:
 
 
 def canary_client(refused: Refused) -> str:
-    """Return what the client calls itself."""
+    """Return the client as the mail names it: its program or user agent."""
     return refused.program or refused.user_agent or "It did not name itself."

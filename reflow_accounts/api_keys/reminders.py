@@ -18,7 +18,7 @@ from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.users.models import MailSwitch, User
 from reflow_accounts.web.filters import exact
 
-# Days before the end of a key.
+# Days before the expiry of a key.
 ENDS_IN_DAYS = (WARNED_BEFORE // timedelta(days=1), 2)
 UNUSED_FOR = timedelta(days=90)
 # Refused requests with one key, for the same reason.
@@ -37,7 +37,7 @@ _REASONS = {
     Code.SUBSCRIPTION_INACTIVE: "the AWS Marketplace subscription is inactive",
 }
 
-# Clients that were seen first before that are not news, for example after the upgrade that begins to collect them.
+# Older clients are not reported, for example after the upgrade that starts to collect them.
 _NEWS_FOR = timedelta(days=2)
 _NEWS_AT_ONCE = 2_000
 _MOST_LINES = 50
@@ -67,13 +67,13 @@ def remind_of_unused_keys() -> None:
 
 
 def recipients_of(owner: User, switch: MailSwitch) -> list[User]:
-    """Return who gets this kind of mail about keys of `owner`: the person, or the Admins for a service account."""
+    """Return the recipients of this kind of mail about keys of `owner`: itself, or Admins for a service account."""
     people = [owner] if owner.is_person else admins_of(owning_team(owner))
     return [user for user in people if user.email and not user.disabled_at and user.wants(switch)]
 
 
 def remind(key: ApiKey, kind: MailSwitch, subject: str, **data: Any) -> None:
-    """Post a mail of this kind about a key to each of its recipients who has not got it for `subject` yet."""
+    """Post a mail of this kind about a key, once for each recipient and `subject`."""
     for user in recipients_of(key.user, kind):
         if claim(user, kind, key.id, subject):
             more = {"key": key.name, "hint": key.recognisable, "owner": key.user.full_name}
@@ -81,10 +81,10 @@ def remind(key: ApiKey, kind: MailSwitch, subject: str, **data: Any) -> None:
 
 
 def claim(user: User, kind: MailSwitch, key_id: int, subject: str) -> bool:
-    """Note that a mail is posted, in the same transaction; return False if that was noted before.
+    """Record that a mail is posted, in the same transaction; return False if it was recorded before.
 
-    `subject` tells occasions apart; `key_id` is 0 for a mail about several keys. A concurrent transaction with the
-    same note waits for the end of this one.
+    `subject` identifies the occasion; `key_id` is 0 for a mail about several keys. A concurrent transaction with the
+    same values waits for the end of this one.
     """
     note = {"user_id": user.id, "kind": kind, "key_id": key_id, "subject": subject}
     if db.session.get(Notice, note):
@@ -105,7 +105,7 @@ def _remind_of_ends(days: int) -> None:
     )
     for keys in _in_pages(query):
         for key in keys:
-            # One that was made for a shorter time needs no reminder of it.
+            # No reminder for a key that was created with a shorter lifetime.
             if key.expires_at and key.created_at < key.expires_at - before:
                 end = exact(key.expires_at)
                 remind(key, MailSwitch.ENDS, f"{days} days before {end}", at=end, days=days)
@@ -145,8 +145,8 @@ def _live_keys() -> Select[ApiKey]:
 def send_client_digests() -> None:
     """Post at most one mail a day to each owner about the new clients of their keys.
 
-    A CI system is new when its repository is; another client when its network is (/24 or /48). The first client of a
-    key is not news. Processes may run this concurrently: each mail is posted once.
+    A CI system is new if its repository is, any other client if its network (/24 or /48) is. The first client of a
+    key is not reported. Processes may run this concurrently: each mail is posted once.
     """
     known = aliased(KeyClient)
     earlier = and_(known.key_id == KeyClient.key_id, known.first_at < KeyClient.first_at)
@@ -175,12 +175,12 @@ def send_client_digests() -> None:
 
 
 def _send(owner: User, news: list[tuple[KeyClient, ApiKey]]) -> None:
-    """Post the mail about this news to each of its recipients, unless there was one today (UTC)."""
+    """Post the digest to its recipients, unless one was posted today (UTC)."""
     recipients = recipients_of(owner, MailSwitch.NEW_CLIENTS)
     today = f"{owner.public_id} {now():%Y-%m-%d}"
     claimed = [user for user in recipients if claim(user, MailSwitch.NEW_CLIENTS, 0, today)]
     if recipients and not claimed:
-        # News of the rest of the day is in the mail of the next one.
+        # Further clients of the day are in the digest of the next day.
         db.session.rollback()
         return
     lines = [

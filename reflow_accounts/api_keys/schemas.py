@@ -1,4 +1,4 @@
-"""The JSON of keys and uses."""
+"""JSON schemas of keys and uses."""
 
 import marshmallow as ma
 
@@ -16,9 +16,9 @@ from reflow_accounts.web.openapi import (
     cursor_field,
 )
 
-# What the service will say of a name, as far as a document can. Names of other keys it cannot know.
+# The rules of the service for names, except that they are unique, which a schema cannot express.
 _NAME = {
-    "description": "One line of 1 to 64 characters that can be seen, unlike the names of your other keys",
+    "description": "One line of 1 to 64 visible characters, different from the names of your other keys",
     "minLength": 1,
     "maxLength": LONGEST_NAME,
     "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
@@ -26,7 +26,7 @@ _NAME = {
 
 
 class Creator(Schema):
-    """What created a key: a session, or another API key with this id and name."""
+    """The creator of a key: a session, or another API key with this id and name."""
 
     type = ma.fields.String(required=True, metadata={"enum": ["session", "key"]})
     id = ma.fields.String(required=True, allow_none=True)
@@ -46,19 +46,21 @@ class KeyOut(Schema):
         required=True,
         allow_none=True,
         attribute="key.restorable_until",
-        metadata={"description": "Until when `DELETE /keys/<id>/revocation` restores this revoked key"},
+        metadata={"description": "`DELETE /keys/<id>/revocation` restores this revoked key until this time"},
     )
     replaced_by = ma.fields.String(
         required=True,
         allow_none=True,
         attribute="key.replaced_by.public_id",
         dump_default=None,
-        metadata={"description": "The id of the key that a rotation put in the place of this one"},
+        metadata={"description": "The id of the key that replaced this one in a rotation"},
     )
     canary = ma.fields.Boolean(
         required=True,
         attribute="key.is_canary",
-        metadata={"description": "A trap: it authenticates nobody, and its first use is mailed to its owner"},
+        metadata={
+            "description": "Whether the key is a trap: it is always refused, and its first use is mailed to its owner"
+        },
     )
     created_by = ma.fields.Nested(Creator, required=True, attribute="key.creator")
     last_used_at = Moment(required=True, allow_none=True, attribute="usage.last_used_at")
@@ -66,86 +68,89 @@ class KeyOut(Schema):
 
 
 class NewKeyOut(KeyOut):
-    """A key just made. `secret` is shown in this answer alone."""
+    """A new key. Only this response contains its `secret`."""
 
     secret = ma.fields.String(required=True)
 
 
 class NewKey(Schema):
-    """What to call a key, and when it ends by itself."""
+    """Name and expiry of a new key."""
 
     name = Text(required=True, metadata=_NAME)
     expires_at = Moment(allow_none=True, load_default=None)
     canary = Flag(
-        load_default=False, metadata={"description": "Whether the key is a trap that opens nothing"}
+        load_default=False, metadata={"description": "Whether the key is a trap, which is always refused"}
     )
 
 
 class KeyChange(Schema):
-    """What is to be different; what is left out stays."""
+    """Changes to a key. Omitted fields stay unchanged."""
 
     name = Text(metadata=_NAME)
-    expires_at = Moment(metadata={"description": "In the future, and no later than the key would end anyway"})
+    expires_at = Moment(metadata={"description": "A time in the future, not after the current expiry"})
 
 
 class KeyRotation(Schema):
-    """How long the old key works on, and a text that makes the request count once."""
+    """How long the old key still works, and a nonce that makes the request idempotent."""
 
     overlap = WholeNumber(
         load_default=DEFAULT_OVERLAP,
         validate=ma.validate.Range(0, LONGEST_OVERLAP),
-        metadata={"description": "Seconds until the old key ends, unless it ends sooner anyway"},
+        metadata={"description": "Seconds until the old key expires, unless it expires earlier anyway"},
     )
     nonce = Text(
         load_default=None,
         allow_none=True,
         validate=ma.validate.Length(1, LONGEST_NONCE),
-        metadata={"description": "A repeated request with the same text is refused with 409"},
+        metadata={"description": "A repeated request with the same nonce is refused with 409"},
     )
 
 
 class KeysQuery(PageQuery):
-    """Which keys."""
+    """Filter and page of a list of keys."""
 
     cursor = cursor_field(2)
     state = ma.fields.Enum(KeyState, by_value=True, load_default=KeyState.LIVE)
 
 
 class RevocationQuery(Schema):
-    """What to revoke besides."""
+    """Options of a revocation."""
 
     descendants = ma.fields.Boolean(
-        load_default=False, metadata={"description": "Also the keys that this key created, and theirs"}
+        load_default=False,
+        metadata={
+            "description": "Also revoke the keys that this key created, and the keys that those created"
+        },
     )
 
 
 class UsesQuery(PeriodQuery):
-    """Which uses."""
+    """Filter and page of a list of uses."""
 
     cursor = cursor_field(1)
-    after = Text(metadata={"description": "The id of a use of this key: only later uses"})
+    after = Text(metadata={"description": "The id of a use of this key: list only later uses"})
 
 
 class ProgramUseOut(Schema):
-    """A program that used a key, as its user agent calls itself, or a CI system with its repository."""
+    """A program that used a key: the first product in its user agent, or a CI system with its repository."""
 
     name = ma.fields.String(required=True, attribute="label")
     ci = ma.fields.Boolean(required=True, attribute="is_ci")
     last_used_at = Moment(required=True)
     use_count = ma.fields.Integer(
-        required=True, metadata={"description": "About as many as in the last 90 days"}
+        required=True, metadata={"description": "Approximate number of uses in the last 90 days"}
     )
     addresses = ma.fields.List(
         ma.fields.String(),
         required=True,
         attribute="listed",
-        metadata={"description": "The latest, at most 20"},
+        metadata={"description": "The latest addresses, at most 20"},
     )
     address_count = ma.fields.Integer(required=True)
 
 
 class UsageOut(Schema):
-    """How much a key was used, and by which programs in the last 30 days, the latest first, at most 20."""
+    """The number of uses of a key, and up to 20 programs that used it in the last 30 days, the latest first."""
 
     last_used_at = Moment(required=True, allow_none=True, attribute="usage.last_used_at")
     use_count = ma.fields.Integer(required=True, attribute="usage.count")
@@ -162,7 +167,7 @@ class KeyReference(Schema):
 
 
 class UseFacts(Schema):
-    """One request that was made with a key. `outcome` is "accepted" or the code of the answer's problem."""
+    """One request made with a key. `outcome` is "accepted" or the error code of the response."""
 
     method = ma.fields.String(required=True)
     path = ma.fields.String(required=True)
@@ -174,8 +179,8 @@ class UseFacts(Schema):
         required=True,
         allow_none=True,
         metadata={
-            "description": "What the user agent of the reflow command says, in words, such as "
-            '"GitHub Actions, acme/web, run 812"; null for other programs. Nobody has proved it.'
+            "description": "The program named by the user agent of the reflow command, such as "
+            '"GitHub Actions, acme/web, run 812"; null for other programs. Not verified.'
         },
     )
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.api_keys.acts import record_act, report_creation
 from reflow_accounts.api_keys.expiry import created_keys, end_under
 from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey, Revocation
-from reflow_accounts.api_keys.refusals import begin_anew
+from reflow_accounts.api_keys.refusals import clear_revoked_refusals
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.auth.secrets import canary_digest_of, digest_of, hint_of, new_secret
@@ -69,14 +69,14 @@ def issue(
 ) -> tuple[ApiKey, str]:
     """Create a key and return it with its secret, which is not stored.
 
-    `name` is 1 to 64 characters, unique among the owner's live keys (see `web.names.comparable`). A `nonce`
+    `name` is 1 to 64 characters, unique among the owner's live keys (see `web.text.comparable`). A `nonce`
     makes the call idempotent: Conflict is raised if it was used before. `created_by` is the API key that
     authenticates the request: the new key ends no later. Raises InsufficientRights if `by` is a service
     account, SubscriptionInactive, and ValidationFailed for a bad name, or an expiry in the past or later
     than that of `created_by`.
     """
     if not by.is_person:
-        raise InsufficientRights("A service account makes no API keys. An Admin of its team makes them.")
+        raise InsufficientRights("A service account cannot create API keys. An Admin of its team can.")
     require_subscription(owner)
     tidy = checked_name(name)
     if expires_at and expires_at <= now():
@@ -184,7 +184,7 @@ def keys_page(
 
 
 def numbers_of_keys(user_ids: Collection[int]) -> list[int]:
-    """Return the numbers of all keys of these users, live and revoked."""
+    """Return the row ids of all keys of these users, live and revoked."""
     return list(db.session.scalars(select(ApiKey.id).where(ApiKey.user_id.in_(user_ids))))
 
 
@@ -215,7 +215,7 @@ def with_usage_counts(keys: list[ApiKey]) -> list[ListedKey]:
 
 
 def find_by_secret(secret: str) -> ApiKey | None:
-    """Return the key, live or revoked, that belongs to a complete secret; None for an unknown one.
+    """Return the key, live or revoked, with this secret; None for an unknown one.
 
     A wrong checksum is refused without a query. This grants nothing and does not count as a use.
     """
@@ -234,18 +234,17 @@ def revoke(
     why: Revocation = Revocation.OWNER,
     with_created: bool = False,
 ) -> bool:
-    """Revoke a key for every request that begins after the commit; return whether it was live.
+    """Revoke a key, for requests that start after the commit; return whether it was live.
 
-    `with_created` revokes the keys of `created_keys` too. `why` decides whether
-    it can be restored. `reason` is support's, for the audit log. Of
-    concurrent revocations one returns True and writes the entry.
+    `with_created` revokes the keys of `created_keys` too. `why` decides whether it can be restored. `reason` is the
+    one that support gives, for the audit log. Of concurrent revocations one returns True and writes the entry.
     """
     for created in created_keys(key) if with_created else ():
         revoke(created, by=by, client=client, why=why)
     is_live = (ApiKey.id == key.id, ApiKey.revoked_at.is_(None))
     was_live = bool(affected_rows(update(ApiKey).where(*is_live).values(revoked_at=now(), revoked_for=why)))
     if was_live:
-        begin_anew(key.id)
+        clear_revoked_refusals(key.id)
         record_act(Action.KEY_REVOKED, key, by, client, **({"reason": reason} if reason else {}))
     return was_live
 
@@ -263,14 +262,14 @@ def require_subscription(owner: User) -> None:
 
 
 def name_in_use(owner: User, name: str) -> str:
-    """Return the name, as spelled, of the owner's live key that is called `name` or looks so."""
+    """Return the exact name of the owner's live key whose name equals or looks like `name`."""
     is_current = (ApiKey.user_id == owner.id, ApiKey.revoked_at.is_(None), ApiKey.replaced_at.is_(None))
     query = select(ApiKey.name).where(ApiKey.folded_name == comparable(name), *is_current)
     return db.session.scalar(query) or name
 
 
 def name_taken(owner: User, name: str) -> ValidationFailed:
-    """Return the error for a name that another live key of the owner has; it shows that key's name as spelled."""
+    """Return the error for a name that another live key of the owner has; it quotes that key's exact name."""
     taken = name_in_use(owner, name)
     who = "You already have" if owner.is_person else f"{owner.full_name} already has"
     alike = "" if text.folded(taken) == text.folded(name) else ", which looks the same"

@@ -28,7 +28,7 @@ LONGEST_SLUG = 100
 
 @dataclass(frozen=True)
 class ListedAccount:
-    """A service account with its rights and the use of its keys: a row of the table."""
+    """A service account with its rights and the usage of its keys: a row of the table."""
 
     user: User
     rights: Rights
@@ -53,15 +53,15 @@ def listing_of(
     if before:
         query = query.where(older_than(User.created_at, User.id, before))
     rows = db.session.execute(query.order_by(User.created_at.desc(), User.id.desc()).limit(limit)).all()
-    numbers = [user.id for user, _ in rows]
-    counts, last_uses = live_key_counts(numbers), last_uses_of(numbers)
+    user_ids = [user.id for user, _ in rows]
+    counts, last_uses = live_key_counts(user_ids), last_uses_of(user_ids)
     return [
         ListedAccount(user, Rights(rights), counts[user.id], last_uses.get(user.id)) for user, rights in rows
     ]
 
 
 def listed(account: User) -> ListedAccount:
-    """Return one service account, which is not deleted, as the list shows it."""
+    """Return the row of one service account, which is not deleted."""
     return ListedAccount(
         account,
         accounts.rights_of(account),
@@ -76,9 +76,9 @@ def place_of(row: ListedAccount) -> tuple[int, int]:
 
 
 def delete(team: Team, account: User, *, by: User, client: Client) -> bool:
-    """Delete a service account and revoke its keys, for every request that begins after the commit.
+    """Delete a service account and revoke its keys, for requests that start after the commit.
 
-    Returns whether it existed. The record of its uses stays. Raises as `lock_as_admin` does.
+    Returns whether it existed. Its uses stay in the log. Raises as `lock_as_admin` does.
     """
     if not accounts.delete_without_keys(team, account, by=by, client=client):
         return False
@@ -98,7 +98,7 @@ def issue_key(
     created_by: ApiKey | None = None,
     is_canary: bool = False,
 ) -> tuple[ApiKey, str]:
-    """Create a key of a service account, as `api_keys.service.issue` does; only an Admin of the team may.
+    """Create a key of a service account, as `api_keys.service.issue` does; `by` must be an Admin of the team.
 
     Raises also as `accounts.ensure_usable` does.
     """
@@ -124,7 +124,7 @@ def change_key(
     by: User,
     client: Client,
 ) -> None:
-    """Change a key of a service account, as `api_keys.changes.change` does; only an Admin of the team may."""
+    """Change a key of a service account, as `api_keys.changes.change` does; `by` must be an Admin of the team."""
     lock_as_admin(team, by)
     change(key, name=name, expires_at=expires_at, by=by, client=client)
 
@@ -139,7 +139,7 @@ def rotate_key(
     client: Client,
     created_by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
-    """Rotate a key of a service account, as `api_keys.changes.rotate` does; only an Admin of the team may.
+    """Rotate a key of a service account, as `api_keys.changes.rotate` does; `by` must be an Admin of the team.
 
     Raises also as `accounts.ensure_usable` does.
     """
@@ -148,7 +148,7 @@ def rotate_key(
 
 
 def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:
-    """Revoke a key of a service account, as `api_keys.service.revoke` does; only an Admin of the team may."""
+    """Revoke a key of a service account, as `api_keys.service.revoke` does; `by` must be an Admin of the team."""
     lock_as_admin(team, by)
     return revoke(key, by=by, client=client)
 

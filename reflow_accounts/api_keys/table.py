@@ -1,4 +1,4 @@
-"""Keys as the table shows them: a rotated key in the row of its successor, and sparklines of the last 30 days."""
+"""Rows of the key table, with rotated keys in the row of their successor, and sparklines of the last 30 days."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ def rows_page(
     """
     query = select(ApiKey).where(_is_row_of(owner))
     if name:
-        # Names that were alike before `comparable` compared them keep their older form (migration 0013).
+        # Names that only `comparable` considers equal keep their older folded form (migration 0013).
         terms = (form(name)[: text.LONGEST_TERM] for form in (comparable, text.folded))
         query = query.where(or_(*(ApiKey.folded_name.contains(term, autoescape=True) for term in terms)))
     if before := Position.of(read_cursor(cursor, 2)):
@@ -103,8 +103,8 @@ class Sparkline:
     def paths(self) -> tuple[str, str]:
         """The bars of accepted uses and, on top of them, of refused ones: path data, empty without any.
 
-        A path draws like a rectangle for each day, in a tenth of the elements. The highest bar has the height of the
-        drawing, and none is less than one unit.
+        One path replaces a rectangle for each day, with a tenth of the elements. The highest bar has the height of the
+        drawing, and no bar is lower than one unit.
         """
         scale = HEIGHT / max(self.peak.accepted + self.peak.refused, 1)
         accepted, refused = "", ""

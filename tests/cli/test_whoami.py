@@ -72,7 +72,7 @@ def test_missing_subscription_is_shown_and_prevents_keys(there, nina):
     ("detail", "is_advised"),
     [
         ("This needs Admin rights to Acme.", True),
-        ("A service account makes no API keys. An Admin of its team makes them.", False),
+        ("A service account cannot create API keys. An Admin of its team can.", False),
     ],
 )
 def test_more_rights_are_advised_where_rights_are_missing(keyed, listener, detail, is_advised):

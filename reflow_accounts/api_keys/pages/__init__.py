@@ -1,1 +1,1 @@
-"""The API Keys tab, the keys of a service account, and the page that makes a key for CI."""
+"""The API Keys tab, the keys of a service account, and the page that creates a key for CI."""

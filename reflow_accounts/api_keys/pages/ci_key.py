@@ -26,7 +26,7 @@ blueprint = Blueprint("ci_key", __name__, url_prefix="/teams/<team_id>/ci-key")
 
 @blueprint.get("")
 def new(team_id: str) -> Answer:
-    """Ask for the names of a service account and its key."""
+    """Show the form for a service account and its key."""
     membership = admin_membership_of(current_user(), team_id)
     if not status_of(membership.team).is_active:
         return _page("ci_key_inactive", membership), SubscriptionInactive.status
@@ -36,7 +36,7 @@ def new(team_id: str) -> Answer:
 
 @blueprint.post("")
 def create(team_id: str) -> Answer:
-    """Make the service account and its key, and show the secret, this once."""
+    """Create the service account and its key, and show the secret once."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
     rate_limits.hit("create-key", account=current_user().public_id)

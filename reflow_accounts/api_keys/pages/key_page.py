@@ -22,7 +22,7 @@ from reflow_accounts.web.request_info import client
 from reflow_accounts.web.text import zone_of
 
 LATEST_USES = 10
-# Who revoked it, after "Revoked".
+# The reason, after the word "Revoked".
 _REVOKED_BY = {
     Revocation.OWNER: "by its owner",
     Revocation.SUPPORT: "by support",
@@ -35,7 +35,7 @@ def show_key(context: Context, key_id: str) -> Answer:
     """Show a key of the owner, live or not."""
     key = service.key_of(context["owner"], key_id)
     row = service.with_usage_counts([key])[0]
-    mark = "&" if "?" in context["activity_url"] else "?"
+    separator = "&" if "?" in context["activity_url"] else "?"
     return render_template(
         "api_keys/key.html",
         **context,
@@ -49,7 +49,7 @@ def show_key(context: Context, key_id: str) -> Answer:
         refusals=refusals_of(key),
         attempts=latest_attempts_with(key),
         uses=uses_of([key.id], limit=LATEST_USES),
-        uses_url=f"{context['activity_url']}{mark}{urlencode({'key': key.public_id})}",
+        uses_url=f"{context['activity_url']}{separator}{urlencode({'key': key.public_id})}",
     )
 
 

@@ -1,4 +1,4 @@
-"""After an answer was lost: what happened to a form, and a new key in place of one whose secret was never shown."""
+"""Recovery from lost responses: the outcome of a form, and a replacement for a key whose secret was never shown."""
 
 from collections.abc import Collection
 from contextlib import suppress
@@ -28,16 +28,16 @@ blueprint = Blueprint("outcome", __name__, url_prefix="/outcome")
 
 @blueprint.get("")
 def show() -> dict[str, Any]:
-    """Say whether the form with this nonce did its work, and which key it made, if any."""
+    """Return whether the form with this nonce was processed, and the id of the key that it created, if any."""
     acts = acts_of_form(request.args.get("nonce", ""), by=current_user())
     keys = [act.details["key"] for act in acts if act.action in _SHOWING_A_SECRET]
     return {"done": bool(acts), "key": keys[0] if keys else None}
 
 
 def ask_to_replace(context: Context, key_id: str, accounts: Collection[User] = ()) -> Answer:
-    """Say that the key exists although its secret was not shown, and offer another in its place.
+    """Explain that the key exists although its secret was not shown, and offer to replace it.
 
-    `accounts` are the service accounts that may own the key beside the owner of the page.
+    `accounts` are the service accounts that may own the key, besides the owner of the page.
     """
     key = _key_of([context["owner"], *accounts], key_id)
     table = table_of(context["owner"])
@@ -47,7 +47,7 @@ def ask_to_replace(context: Context, key_id: str, accounts: Collection[User] = (
 
 
 def replace(context: Context, key_id: str, accounts: Collection[User] = ()) -> Answer:
-    """Revoke a key and show another of the same name, once. Arguments as in `ask_to_replace`."""
+    """Revoke a key, create another of the same name and show its secret. Arguments as in `ask_to_replace`."""
     ensure_recent_proof()
     rate_limits.hit("create-key", account=current_user().public_id)
     key, form = _key_of([context["owner"], *accounts], key_id), KeyForm()

@@ -23,7 +23,7 @@ def index() -> Answer:
 
 @blueprint.get("/new")
 def new() -> Answer:
-    """Ask for the name of a new key."""
+    """Show the form for a new key."""
     return shared.ask_for_name(_context(), _form(usable_accounts_of(current_user()), formdata=None))
 
 
@@ -36,7 +36,7 @@ def create() -> Answer:
 
 @blueprint.get("/<key_id>/revocation")
 def revocation(key_id: str) -> Answer:
-    """Ask before a key is revoked."""
+    """Ask for confirmation before a key is revoked."""
     return shared.ask_to_revoke(_context(), key_id)
 
 
@@ -48,7 +48,7 @@ def revoke(key_id: str) -> Answer:
 
 @blueprint.get("/<key_id>/rotation")
 def rotation(key_id: str) -> Answer:
-    """Ask how long the old key shall work before a key is rotated."""
+    """Ask how long the old key should work after a rotation."""
     return shared.ask_to_rotate(_context(), key_id)
 
 
@@ -72,13 +72,13 @@ def restore(key_id: str) -> Answer:
 
 @blueprint.get("/<key_id>/replacement")
 def ask_to_replace(key_id: str) -> Answer:
-    """Offer another key in place of one that was never shown."""
+    """Offer to replace a key whose secret was never shown."""
     return lost_answers.ask_to_replace(_context(), key_id, _accounts())
 
 
 @blueprint.post("/<key_id>/replacement")
 def replace(key_id: str) -> Answer:
-    """Revoke a key that was never shown, and show another once."""
+    """Replace a key whose secret was never shown, and show the new secret once."""
     return lost_answers.replace(_context(), key_id, _accounts())
 
 
@@ -98,14 +98,14 @@ def _context() -> Context:
     mine = memberships_of(owner)
     administered = [membership for membership in mine if membership.rights == Rights.ADMIN]
     if len(administered) > 1:
-        # A key for CI is offered for the current team alone if it is among them.
+        # If the current team is among them, only that team is offered a key for CI.
         current = current_among(mine)
         administered = [found for found in administered if found == current] or administered
     return context | {"ci_teams": [membership.team for membership in administered]}
 
 
 def _form(accounts: list[tuple[Team, User]], **options: None) -> OwnKeyForm:
-    """Return the form, which offers these service accounts as owners of the key."""
+    """Return the form, with these service accounts as further owners to choose from."""
     form, has_one_team = OwnKeyForm(**options), len({team.id for team, _ in accounts}) == 1
     form.owner.choices += [
         SelectChoice(user.public_id, user.full_name if has_one_team else f"{user.full_name} ({team.name})")

@@ -25,7 +25,7 @@ def show(team_id: str, account_id: str) -> Answer:
 
 @blueprint.get("/keys/new")
 def new_key(team_id: str, account_id: str) -> Answer:
-    """Ask for the name of a new key."""
+    """Show the form for a new key."""
     return shared.ask_for_name(_context(team_id, account_id), KeyForm(formdata=None))
 
 
@@ -37,7 +37,7 @@ def create_key(team_id: str, account_id: str) -> Answer:
 
 @blueprint.get("/keys/<key_id>/revocation")
 def revocation(team_id: str, account_id: str, key_id: str) -> Answer:
-    """Ask before a key is revoked."""
+    """Ask for confirmation before a key is revoked."""
     return shared.ask_to_revoke(_context(team_id, account_id), key_id)
 
 
@@ -49,7 +49,7 @@ def revoke_key(team_id: str, account_id: str, key_id: str) -> Answer:
 
 @blueprint.get("/keys/<key_id>/rotation")
 def rotation(team_id: str, account_id: str, key_id: str) -> Answer:
-    """Ask how long the old key shall work before a key is rotated."""
+    """Ask how long the old key should work after a rotation."""
     return shared.ask_to_rotate(_context(team_id, account_id), key_id)
 
 
@@ -73,13 +73,13 @@ def restore_key(team_id: str, account_id: str, key_id: str) -> Answer:
 
 @blueprint.get("/keys/<key_id>/replacement")
 def ask_to_replace(team_id: str, account_id: str, key_id: str) -> Answer:
-    """Offer another key in place of one that was never shown."""
+    """Offer to replace a key whose secret was never shown."""
     return lost_answers.ask_to_replace(_context(team_id, account_id), key_id)
 
 
 @blueprint.post("/keys/<key_id>/replacement")
 def replace(team_id: str, account_id: str, key_id: str) -> Answer:
-    """Revoke a key that was never shown, and show another once."""
+    """Replace a key whose secret was never shown, and show the new secret once."""
     return lost_answers.replace(_context(team_id, account_id), key_id)
 
 

@@ -1,4 +1,4 @@
-"""What the pages of one's own keys and of a service account's keys have in common."""
+"""Views shared by the pages of one's own keys and of a service account's keys."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -33,9 +33,9 @@ Context = dict[str, Any]
 
 
 def template_context(owner: User, *, tab: str, list_url: str, keys_url: str, activity_url: str) -> Context:
-    """Return what every template of these pages is given.
+    """Return the variables of all templates of these pages.
 
-    `list_url` is the page with the table; below `keys_url` are the pages of new and existing keys.
+    `list_url` is the page with the table; `keys_url` is the prefix of the pages of new and existing keys.
     """
     return {
         "owner": owner,
@@ -48,7 +48,7 @@ def template_context(owner: User, *, tab: str, list_url: str, keys_url: str, act
 
 
 def list_url_of(account: User) -> str:
-    """Return the address of the page with the keys of a service account."""
+    """Return the URL of the page with the keys of a service account."""
     return url_for(
         "account.service_account_keys.show",
         team_id=owning_team(account).public_id,
@@ -57,13 +57,13 @@ def list_url_of(account: User) -> str:
 
 
 def show(template: str, context: Context, **more: Any) -> Answer:
-    """List the keys; `more` is for the page around the table."""
+    """List the keys; `more` are further variables of the template."""
     table = table_of(context["owner"], *_shown())
     created = request.args.get("created")
     new_key = next((row.key for row in table["page"].items if row.key.public_id == created), None)
-    # The keys that the page before this one revoked: label, whether they were live until then, id.
+    # The keys that the previous request revoked: label, whether they were live until then, id.
     kinds = ("key-revoked", "key-was-revoked")
-    # Typed as either form; with categories they are pairs.
+    # With categories the messages are pairs, which the type leaves open.
     found = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True, category_filter=kinds))
     parts = [(kind, *message.partition(" ")) for kind, message in found]
     revoked = [(label, kind == "key-revoked", key_id) for kind, key_id, _, label in parts]
@@ -71,7 +71,7 @@ def show(template: str, context: Context, **more: Any) -> Answer:
 
 
 def ask_for_name(context: Context, form: KeyForm) -> Answer:
-    """Ask for the name of a new key."""
+    """Show the form for a new key."""
     if not has_active_subscription(context["owner"]):
         return _inactive(context)
     return render_template("api_keys/new.html", **context, form=form)
@@ -80,7 +80,7 @@ def ask_for_name(context: Context, form: KeyForm) -> Answer:
 def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = MappingProxyType({})) -> Answer:
     """Create a key and show its secret once.
 
-    `accounts` are the service accounts, by id, that the form may name as the owner of the key.
+    `accounts` are the service accounts, by id, that the form may choose as the owner of the key.
     """
     ensure_recent_proof()
     rate_limits.hit("create-key", account=current_user().public_id)
@@ -101,7 +101,7 @@ def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = Mappi
 
 
 def ask_to_revoke(context: Context, key_id: str) -> Answer:
-    """Ask before a key is revoked."""
+    """Ask for confirmation before a key is revoked."""
     key = service.key_of(context["owner"], key_id)
     if key.revoked_at:
         return _already_revoked(context, key)
@@ -123,7 +123,7 @@ def revoke(context: Context, key_id: str) -> Answer:
     else:
         was_live = service_accounts.revoke_key(owning_team(owner), key, by=by, client=client())
     db.session.commit()
-    # The new key of this name may work on.
+    # Its successor has the same name and may still work.
     label = f"Previous key of {key.name}" if key.replaced_at else key.name
     if not htmx.is_part():
         flash(f"{key.public_id} {label}", "key-revoked" if was_live else "key-was-revoked")
@@ -138,7 +138,7 @@ def revoke(context: Context, key_id: str) -> Answer:
 
 
 def ask_to_rotate(context: Context, key_id: str) -> Answer:
-    """Ask how long the old key shall work before a key is rotated."""
+    """Ask how long the old key should work after a rotation."""
     key = service.key_of(context["owner"], key_id)
     if key.revoked_at:
         return _already_revoked(context, key)
@@ -198,12 +198,12 @@ def _key_owner(owner: User, form: KeyForm, accounts: Mapping[str, User]) -> User
 
 
 def _shown() -> tuple[str, str | None]:
-    """Return which part of the table is on the screen: the filter, and the page's cursor."""
+    """Return the displayed part of the table: the filter and the cursor of the page."""
     return request.values.get("name", "").strip(), request.values.get("cursor")
 
 
 def table_of(owner: User, name: str = "", cursor: str | None = None) -> Context:
-    """Return what the table shows: the keys whose name contains `name`, from the cursor on."""
+    """Return the template variables of the table: the keys whose name contains `name`, from the cursor on."""
     page = rows_page(owner, name=name, cursor=cursor)
     zone = zone_of(current_user().time_zone)
     return {
@@ -217,7 +217,7 @@ def table_of(owner: User, name: str = "", cursor: str | None = None) -> Context:
 
 
 def reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = None) -> tuple[str, int]:
-    """Show a new key, this once. `old_key` is the one that it replaces."""
+    """Show the secret of a new key. `old_key` is the key that it replaces, if any."""
     done_url = context["list_url"] if key.user == context["owner"] else list_url_of(key.user)
     page = render_template(
         "api_keys/created.html",
@@ -233,7 +233,7 @@ def reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = 
 
 
 def _dialog(template: str, context: Context, key: ApiKey, **more: Any) -> str:
-    """Return a question about one key; Cancel leads to the part of the table that was on the screen."""
+    """Return a dialog about one key; Cancel leads back to the displayed part of the table."""
     row, (name, cursor) = service.with_usage_counts([key])[0], _shown()
     more |= {"row": row, "name": name, "cursor": cursor}
     return render_template(template, **context, **more, back_url=_back_url(context))
@@ -251,7 +251,7 @@ def _already_revoked(context: Context, key: ApiKey) -> str:
 
 
 def refused(context: Context, title: str, error: Conflict | Gone | SubscriptionInactive) -> tuple[str, int]:
-    """Say why a key was not created or rotated."""
+    """Say why a key was not created, rotated or restored."""
     page = render_template("api_keys/repeated.html", **context, title=title, sentence=str(error))
     return page, error.status
 

@@ -1,4 +1,4 @@
-"""Who uses a key: its clients, collected from the log in batches, and the summary before it is revoked."""
+"""Clients of keys, collected from the log in batches, and the summary of the usage of a key."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,27 +13,27 @@ from reflow_accounts.api_keys.programs import read_program
 from reflow_accounts.api_keys.usage.queries import UsageCount, rolled_up_to, usage_counts_of
 from reflow_accounts.database import Batch, db, now, run_batches, upsert
 
-# Uses in a batch at most.
+# Maximum uses in a batch.
 USES_AT_ONCE = 16_384
-# Clients in a batch, about: the transaction keeps other writers of SQLite waiting while it writes a row for each.
+# Approximate clients in a batch: other writers of SQLite wait while the transaction writes a row for each.
 CLIENTS_AT_ONCE = 500
-# A client that was not seen for so long is forgotten: it would be new again.
+# A client that was not seen for this long is deleted, and counts as new when it returns.
 KEPT_FOR = timedelta(days=90)
-# Clients that are kept for a key, the latest ones.
+# Maximum clients kept for a key, the latest ones.
 MOST_CLIENTS = 500
 
 PERIOD = timedelta(days=30)
-# Uses that were not collected yet are read one by one, the latest of the key; more come within a minute or so.
+# Maximum uncollected uses of a key that a summary reads, the latest ones; collecting lags by about a minute.
 _MOST_UNCOLLECTED = 1_000
-# Programs and addresses of one program that are listed.
+# Maximum programs listed, and addresses of one program.
 MOST_LISTED = 20
 
 
 def collect_clients(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add the rolled-up uses to the clients of their keys.
 
-    Processes may run this concurrently: each batch is added once. Uses that are not rolled up are left, because
-    PostgreSQL may still commit others with smaller numbers.
+    Processes may run this concurrently: each batch is added once. Uses that are not rolled up are skipped, because
+    PostgreSQL may still commit others with lower ids.
     """
     run_batches(_collect_batch, is_stopping)
 
@@ -70,7 +70,7 @@ def _collect_batch() -> Batch:
 
 
 def merged(found: Any) -> list[dict[str, Any]]:
-    """Return a row of `KeyClient` for each client among rows of key, address, user agent, number, first, last."""
+    """Merge rows of key id, address, user agent, count, first and last time into a row of `KeyClient` per client."""
     rows: dict[tuple[int, str, str], dict[str, Any]] = {}
     for key_id, address, user_agent, count, first_at, last_at in found:
         program = read_program(user_agent)
@@ -94,7 +94,7 @@ def merged(found: Any) -> list[dict[str, Any]]:
 
 
 def network_of(address: str) -> str:
-    """Return the network of an address: /24 of IPv4, /48 of IPv6, which a site has; other text as it is."""
+    """Return the network of an address: /24 for IPv4, /48 (one site) for IPv6; other text unchanged."""
     try:
         prefix = 24 if ip_address(address).version == 4 else 48
         return str(ip_network(f"{address.partition('%')[0]}/{prefix}", strict=False))
@@ -116,7 +116,7 @@ def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
 
 
 def prune_clients() -> None:
-    """Forget the clients that were not seen for 90 days, and the oldest of keys with too many."""
+    """Delete the clients that were not seen for 90 days, and the oldest of keys with too many."""
     db.session.execute(delete(KeyClient).where(KeyClient.last_at < now() - KEPT_FOR))
     crowded = select(KeyClient.key_id).group_by(KeyClient.key_id).having(func.count() > MOST_CLIENTS)
     for key_id in db.session.scalars(crowded).all():
@@ -139,14 +139,14 @@ class ProgramUse:
 
     @property
     def label(self) -> str:
-        """What it is called in a sentence: "GitHub Actions in acme/web", "curl/8.5.0"."""
+        """The name in a sentence: "GitHub Actions in acme/web", "curl/8.5.0"."""
         if self.is_ci:
             return self.name.replace(", ", " in ", 1)
         return self.name or "A program without a name"
 
     @property
     def listed(self) -> list[str]:
-        """The addresses that are listed."""
+        """The latest addresses, at most MOST_LISTED."""
         return self.addresses[:MOST_LISTED]
 
     @property
@@ -166,7 +166,7 @@ class UsageSummary:
 
     @property
     def listed(self) -> Sequence[ProgramUse]:
-        """The programs that are listed."""
+        """The latest programs, at most MOST_LISTED."""
         return self.programs[:MOST_LISTED]
 
     @property
@@ -175,9 +175,9 @@ class UsageSummary:
 
 
 def usage_summary_of(key: ApiKey) -> UsageSummary:
-    """Return how much a key was used, exactly, and by which programs.
+    """Return the exact number of uses of a key, and the programs that used it.
 
-    The costs do not grow with the number of uses: ranges and clients are read, and few rows of the log.
+    The cost does not grow with the number of uses: it reads ranges, clients, and few rows of the log.
     """
     at = now()
     periods = [at - timedelta(hours=24), at - timedelta(days=7), at - PERIOD]
@@ -188,7 +188,7 @@ def usage_summary_of(key: ApiKey) -> UsageSummary:
 def counts_since(key_id: int, times: Sequence[datetime]) -> list[int]:
     """Return the number of uses of a key since each of these times.
 
-    Ranges that begin later are summed up; of the others, uses are counted in those that contain the time.
+    Ranges that begin later are summed up; in ranges that contain the time, uses are counted.
     """
     rolled = db.session.scalar(select(rolled_up_to())) or 0
     of_key = (UsageRange.key_id == key_id, UsageRange.fold <= rolled)

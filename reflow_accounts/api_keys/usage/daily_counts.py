@@ -70,7 +70,7 @@ refused_uses = func.count().filter(Use.outcome != ACCEPTED)
 def daily_counts(
     key_ids: Collection[int], zone: tzinfo, *, days: int = DAYS, last: date | None = None
 ) -> list[DayCount]:
-    """Return the exact uses of these keys together for each of the last `days` local days, oldest first.
+    """Return the exact number of uses of these keys together for each of the last `days` local days, oldest first.
 
     `zone` is the time zone of the days, `last` the last day (today without it). Days without uses are included.
     Uses that are not rolled up are counted, pruned ones are not.
@@ -106,7 +106,7 @@ def _last_days(zone: tzinfo, days: int, last: date | None) -> list[date]:
 
 
 def _starts(dates: list[date], zone: tzinfo) -> list[int]:
-    """Return the quarters of an hour with which local days begin, and the one after the last day."""
+    """Return the quarter of an hour in which each local day begins, and the one after the last day."""
     midnights = (datetime.combine(day, time(), zone) for day in (*dates, dates[-1] + timedelta(days=1)))
     return [(midnight.astimezone(UTC) - _EPOCH) // _QUARTER for midnight in midnights]
 
@@ -130,7 +130,7 @@ def _with_unrolled(
     dates: list[date],
     starts: list[int],
 ) -> Mapping[int, list[DayCount]]:
-    """Add the unrolled uses to those `counted`, and return the days by `number`, the column that tells keys apart.
+    """Add the unrolled uses to those `counted`, and return the days by `number`, the column that identifies keys.
 
     A single statement reads both from one snapshot, so that no use is counted twice or missed.
     """

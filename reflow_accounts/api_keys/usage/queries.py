@@ -27,7 +27,7 @@ from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, 
 _OF_RANGES = (UsageRange.first_id, UsageRange.first_at, UsageRange.last_at)
 # Ranges read in one step of a listing.
 _RANGES_AT_ONCE = 64
-# Uses in the window of the log whose ranges a listing reads first, and how much larger each further window is.
+# Uses in the first window of the log whose ranges a listing reads, and the growth factor of further windows.
 _FIRST_WINDOW, _WINDOW_GROWTH = 65_536, 8
 
 
@@ -117,7 +117,7 @@ def uses_of(
         ranges = [UsageRange.key_id.in_(key_ids), *_bounds(before, since, until, *_OF_RANGES)]
         if accepted is not None:
             ranges.append(_has_some(accepted))
-        # A range has its uses within so many numbers.
+        # A range covers at most this many ids.
         newest = cursor if before is None else min(cursor, before + LARGEST_ROLL_UP)
         for in_range in _rolled_up_ranges(ranges, newest):
             uses += _some(limit - len(uses), in_range, *conditions)
@@ -148,7 +148,7 @@ def _bounds(
     first_at: InstrumentedAttribute[datetime] = Use.at,
     last_at: InstrumentedAttribute[datetime] = Use.at,
 ) -> list[ColumnElement[bool]]:
-    """Return the conditions that uses lie within the bounds, or that ranges with these columns may."""
+    """Return the conditions that uses, or some uses of the ranges with these columns, are within the bounds."""
     conditions = []
     if before is not None:
         conditions.append(first < before)
@@ -160,7 +160,7 @@ def _bounds(
 
 
 def _has_some(accepted: bool) -> ColumnElement[bool]:
-    """Return the condition that a range may have accepted (or refused) uses, by the counts of its time."""
+    """Return the condition that a range may have accepted (or refused) uses, by the counts for its period."""
     number = QuarterCount.accepted if accepted else QuarterCount.refused
     of_time = QuarterCount.quarter.between(quarter_of(UsageRange.first_at), quarter_of(UsageRange.last_at))
     counted = select(QuarterCount.key_id).where(QuarterCount.key_id == UsageRange.key_id, of_time, number > 0)
@@ -172,7 +172,7 @@ def _rolled_up_ranges(
 ) -> Iterator[ColumnElement[bool]]:
     """Yield conditions for the ranges of the log up to use `newest` that meet `conditions`, newest first.
 
-    They are read in windows of the log, the first ones short: many keys may have very many ranges.
+    Reads the log in windows, the first ones short, because many keys may have very many ranges.
     """
     low, width = newest + 1, _FIRST_WINDOW
     while low > 0:
@@ -201,8 +201,8 @@ def _rolled_up_ranges(
 def _conditions_of(ranges: Sequence[Any]) -> Iterator[ColumnElement[bool]]:
     """Yield conditions on ids for these ranges, so that the database never reads the whole log.
 
-    A range of three uses or more is one condition, and its part of the log is read. Of one or two uses, the
-    range has the ids; consecutive ones share a condition: a key that is used rarely has hundreds of them.
+    A range of three or more uses is one condition, for its part of the log. A range of one or two uses contains
+    their ids; consecutive ones share a condition, because a rarely used key has hundreds of them.
     """
     few: list[Any] = []
     for row in ranges:

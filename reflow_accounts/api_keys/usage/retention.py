@@ -97,7 +97,7 @@ def is_part(table: str) -> bool:
 
 
 def _months(start: datetime, number: int) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the first moments of `number` months from `start` on, each with that of the next month."""
+    """Yield the start of each of `number` months from `start` on, with the start of the next month."""
     first = datetime(start.year, start.month, 1, tzinfo=UTC)
     for _ in range(number):
         after = (first + timedelta(days=32)).replace(day=1)
@@ -149,7 +149,7 @@ def _delete_batch(before: datetime) -> int:
 def _count_as_pruned(connection: Connection, which: tuple[ColumnElement[bool], ...]) -> int:
     """Add these rolled-up uses to the `pruned` number of each total, and subtract them from the counts by time.
 
-    Returns how many they are. Each row to change exists, so that the insertions are updates.
+    Returns the number of these uses. Each row to change exists, so that the insertions are updates.
     """
     pruned = select(Use.key_id, literal(0), func.count(), func.max(Use.at)).where(*which).group_by(Use.key_id)
     totals = upsert(connection.dialect, UsageTotal).from_select(

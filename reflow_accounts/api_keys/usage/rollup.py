@@ -32,14 +32,14 @@ from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRan
 from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
 from reflow_accounts.database import db, upsert
 
-# Uses in a batch; queries read at most about as many unrolled rows.
+# Uses in a batch, and approximately the maximum of unrolled rows that queries read.
 ROLL_UP_EVERY = 8192
-# Uses rolled up in one transaction at most.
+# Maximum uses rolled up in one transaction.
 LARGEST_ROLL_UP = 16_384
-# On SQLite also about so many keys, or quarters of an hour of keys: a transaction keeps all other writers waiting while
-# it writes the rows of each. Steps by uses alone would write the rows of the same few keys again and again.
+# On SQLite, also the approximate number of keys and quarters of an hour in one transaction: all other writers wait
+# while it writes a row for each. A low maximum of uses would write the rows of the same few keys again and again.
 KEYS_AT_ONCE = 1000
-# Between two transactions, so that waiting writers of SQLite come in between: they retry every millisecond.
+# Pause between two transactions, for waiting writers of SQLite, which retry every millisecond.
 PAUSE_S = 0.003
 
 _logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ _SUMMED: dict[str, ColumnElement[Any]] = {
     "first_at": func.min(Use.at),
     "last_at": func.max(Use.at),
 }
-# The sums of a batch on SQLite, made before the transaction: a temporary table needs no writer lock.
+# The sums of a batch on SQLite, computed before the transaction: a temporary table needs no writer lock.
 # Its primary key has the order of the tables that it is added to.
 _SUMS = Table(
     "sums",
@@ -129,13 +129,13 @@ class Cursors(NamedTuple):
 def _roll_up_next(connection: Connection, newest: int, at_once: int) -> tuple[int, int]:
     """Roll up `at_once` uses, up to the id `newest`; return the cursor, and how many to roll up next.
 
-    SQLite's only writer is kept waiting while the sums are written, not while they are made. When they are too
-    many, or another process was faster, nothing is written.
+    On SQLite, other writers wait while the sums are written, not while they are computed. If there are too many
+    sums, or another process was faster, nothing is written.
     """
     is_sqlite = connection.dialect.name == "sqlite"
     cursors = _cursors(connection) if is_sqlite else lock_cursors(connection)
     cursor = min(cursors)
-    # Counts are behind the totals after an upgrade only.
+    # The counts are behind the totals only after an upgrade.
     upto = min(newest, cursor + at_once, cursors.totals if cursors.counts < cursors.totals else newest)
     if upto <= cursor:
         return cursor, at_once
@@ -200,8 +200,8 @@ def _summed(*which: ColumnElement[bool]) -> Select[Any]:
 
 
 def _make_sums(connection: Connection, *which: ColumnElement[bool]) -> int:
-    """Put the sums of these uses into the temporary table and return the number of rows."""
-    # The rows of some thousand keys lie on more pages than the 2 MB that SQLite keeps by default.
+    """Write the sums of these uses to the temporary table and return the number of rows."""
+    # The rows of some thousand keys need more than SQLite's default page cache of 2 MB.
     connection.execute(text("PRAGMA cache_size = -16000"))
     connection.execute(CreateTable(_SUMS, if_not_exists=True))
     connection.execute(delete(_SUMS))

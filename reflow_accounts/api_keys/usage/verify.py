@@ -40,7 +40,7 @@ _Range = Any
 class Difference:
     """A key whose total, ranges or counts by time differ from the log.
 
-    `misled` uses are outside of the ranges, `miscounted` ones are missing or too many in the counts by time.
+    `misled` is the number of uses that are missing or in excess in the ranges, `miscounted` in the counts by time.
     """
 
     key_id: str
