@@ -1,4 +1,4 @@
-"""`/me`: who is asking and what they may do where; `/authorize`: the same question from a proxy."""
+"""`/me`: the caller, with teams and rights; `/authorize`: a check of the caller's rights for a proxy."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ blueprint = ApiBlueprint("me", __name__, description="Who you are")
 
 
 class MyTeam(Schema):
-    """A team of the caller. API keys open it only while its subscription is active."""
+    """A team of the caller. API keys give access to it only while its subscription is active."""
 
     id = ma.fields.String(required=True)
     name = ma.fields.String(required=True)
@@ -47,7 +47,7 @@ class Me(Schema):
 @blueprint.route("/me")
 @blueprint.response(200, Me)
 def show_me() -> Response:
-    """Say who you are, which teams you belong to and which credential was used."""
+    """Show the caller, its teams, and the credential of this request."""
     keep_uncompressed()
     who = caller()
     if who.key:
@@ -66,7 +66,7 @@ _ANSWERED = {
     for name, about in {
         "X-Reflow-User": "The id of the user",
         "X-Reflow-Team": "The id of the team",
-        "X-Reflow-Rights": "The rights that the user has to it: view, edit or admin",
+        "X-Reflow-Rights": "The user's rights to the team: view, edit or admin",
         "X-Reflow-Key": "The id of the API key; empty for a session",
     }.items()
 }
@@ -78,16 +78,16 @@ _ANSWERED = {
 @blueprint.doc(
     parameters=[
         _parameter("team", "query", "The id of a team"),
-        _parameter("rights", "query", "The rights that are needed", enum=list(Rights)),
-        _parameter("X-Original-Method", "header", "The method of the request in question"),
-        _parameter("X-Original-URI", "header", "Its path; a query is not kept"),
+        _parameter("rights", "query", "The required rights", enum=list(Rights)),
+        _parameter("X-Original-Method", "header", "The method of the original request"),
+        _parameter("X-Original-URI", "header", "The path of the original request; its query is not stored"),
     ]
 )
 def authorize() -> Response:
-    """Say whether the caller has these rights to a team, for a proxy in front of another service.
+    """Check that the caller has the required rights to a team, for a proxy in front of another service.
 
-    Everything else than yes is 401 or 403, also for a team that is not there. The subscription must be
-    that team's. The use of the key is recorded as that of the request that the proxy asks about.
+    Every refusal is 401 or 403, also for an unknown team. The team must have an active subscription. The use
+    of the key is recorded with method and path of the original request.
     """
     keep_uncompressed()
     who, query = caller(), request.query_string.decode("latin-1")
@@ -98,6 +98,6 @@ def authorize() -> Response:
         assert who.session
         team = forward_auth.grant(query, teams_of_session(who.session))
         headers = forward_auth.headers_of(who.session.user.public_id, team)
-    answer = current_app.response_class(status=204, headers=headers)
-    del answer.headers["Content-Type"]
-    return answer
+    response = current_app.response_class(status=204, headers=headers)
+    del response.headers["Content-Type"]
+    return response

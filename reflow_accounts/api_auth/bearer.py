@@ -37,7 +37,7 @@ _NO_SUBSCRIPTION = (
     "No team of this key's user has an active AWS Marketplace subscription. Contact support; "
     "the key works again when the subscription does."
 )
-_UNRECORDED = "The request could not be recorded. Look whether it changed anything, then try again."
+_UNRECORDED = "The request could not be recorded. Check whether it changed anything, then try again."
 _LOOK_UP = text(LOOK_UP.format(":digest", ":now")).bindparams(
     bindparam("digest", type_=LargeBinary), bindparam("now", type_=UTCDateTime)
 )
@@ -47,8 +47,8 @@ _logger = logging.getLogger(__name__)
 def authenticate_request() -> None:
     """Authenticate a request by its bearer secret (RFC 6750). Ignores cookies.
 
-    Depends on the path and not on the blueprint, so that it also applies to unknown routes: a key that
-    is presented there is used.
+    Depends on the path and not on the blueprint, so that it also applies to unknown routes: a request there with a
+    key is a use of it.
     """
     if not is_api():
         return
@@ -62,8 +62,8 @@ def authenticate_request() -> None:
 def record_use(response: Response) -> Response:
     """Record the use of the key and commit the view's changes, before the response is sent.
 
-    A status of 400 and above rolls back the view's changes and only records the use. If that fails the status is 503
-    and nothing changes, so that every answered use is recorded.
+    A status of 400 and above rolls back the view's changes and only records the use. If recording fails, nothing
+    changes and the status is 503, so that every answered use is recorded.
     """
     if not is_api():
         return response
@@ -78,7 +78,7 @@ def record_use(response: Response) -> Response:
         if used and not used.has_active_subscription:
             record_refusal(refused_keys.refusal(used.facts.key_id, Code.SUBSCRIPTION_INACTIVE, *_described()))
         db.session.commit()
-    except Exception as error:  # after any error here the response must not be sent
+    except Exception as error:  # the response must not be sent after any error
         db.session.rollback()
         _logger.error("a use could not be recorded: %s", type(error).__name__)
         return problem(503, Code.UNAVAILABLE, _UNRECORDED, Unavailable.title)
@@ -108,7 +108,7 @@ def authenticate(secret: str) -> PresentedKey:
 
 def _caller_by(secret: str | None) -> Caller:
     if not secret:
-        raise _nothing_usable()
+        raise _missing_secret()
     if fault := _fault_of(secret):
         raise Unauthenticated(Code.MALFORMED_KEY, fault)
     if secret.startswith(SESSION_PREFIX) and is_well_formed(secret):
@@ -135,7 +135,7 @@ def _remember_use_of(secret: str | None) -> None:
 
 
 def _used(key: PresentedKey) -> PresentedKey:
-    """Remember that a valid key was presented: the request is a use, whatever its response."""
+    """Store the valid key of the request: it is a use, whatever its response."""
     g.used_key = key
     return key
 
@@ -164,7 +164,7 @@ def _bearer() -> str | None:
 
 
 def _fault_of(secret: str) -> str | None:
-    """Return what is around an API key that does not belong there, in one sentence, or None."""
+    """Return a sentence about characters around an API key that do not belong there, or None."""
     if not secret.isascii():
         return _NOT_ASCII
     first, last = secret[0], secret[-1]
@@ -176,8 +176,8 @@ def _fault_of(secret: str) -> str | None:
     return _SPACED if len(secret.split()) > 1 else None
 
 
-def _nothing_usable() -> Unauthenticated:
-    """Return the refusal of a request without a bearer secret, which says what was received instead."""
+def _missing_secret() -> Unauthenticated:
+    """Return the error for a request without a bearer secret, which says what the header has instead."""
     header = request.headers.get("Authorization", "").strip()
     if not header.isascii():
         return Unauthenticated(Code.MALFORMED_KEY, _NOT_ASCII)

@@ -1,7 +1,7 @@
 """Forward authentication: a proxy asks whether the caller of its request has rights to a team."""
 
-# nginx passes 2xx, 401 and 403 on and turns every other status into a failure
-# (https://nginx.org/en/docs/http/ngx_http_auth_request_module.html): every refusal is 401 or 403.
+# Every refusal is 401 or 403, because nginx treats any other status but 2xx as an error
+# (https://nginx.org/en/docs/http/ngx_http_auth_request_module.html).
 
 import re
 from collections.abc import Sequence
@@ -17,8 +17,8 @@ from reflow_accounts.web.request_info import LONGEST_METHOD, LONGEST_PATH, stora
 
 PATH = AUTHORIZE
 
-_QUESTION = "Ask with team=<id> and rights=view, edit or admin, each of them once and nothing else."
-# The same for unknown teams, so that it does not reveal which exist.
+_QUERY = "Send team=<id> and rights=view, edit or admin, each of them once and nothing else."
+# The same for unknown teams, so as not to reveal which exist.
 _STRANGER = "You have no rights to a team with this id."
 # RFC 9110, 9.1: a token. Methods in lower case are not logged.
 _METHOD = re.compile(rf"[A-Z][A-Z-]{{0,{LONGEST_METHOD - 1}}}", re.ASCII)
@@ -31,7 +31,7 @@ def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
     """Return the team in `query` if it is among the caller's `teams` with the required rights.
 
     `query` is the raw query string. It is compared with `teams`, without a database query. Raises
-    InsufficientRights, also for another question than `team` and `rights`, each once, and
+    InsufficientRights, also unless `query` has `team` and `rights`, each once, and nothing else, and
     SubscriptionInactive for a team without an active subscription, regardless of other teams.
     """
     team_id, needed = asked(query)
@@ -50,8 +50,8 @@ def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
 def headers_of(user_id: str, team: PresentedTeam, key_id: str = "") -> dict[str, str]:
     """Return the headers for the service behind the proxy: public ids, and the user's rights.
 
-    All four are always set, that of the key empty for a session, so that no client's own header of
-    this name passes in place of a missing one.
+    All four are always set (that of the key is empty for a session), so that a client cannot pass a header of
+    its own in place of a missing one.
     """
     return {
         "X-Reflow-User": user_id,
@@ -64,8 +64,7 @@ def headers_of(user_id: str, team: PresentedTeam, key_id: str = "") -> dict[str,
 def original_method(header: str) -> str | None:
     """Return the method in X-Original-Method, or None without a valid one.
 
-    Like `original_path` it only goes into the log of uses. Callers with a valid key could have sent such a
-    request themselves, so the header decides nothing.
+    Method and path are only logged. They are not trusted: a caller with a valid key can send any header.
     """
     return header if _METHOD.fullmatch(header) else None
 
@@ -73,7 +72,7 @@ def original_method(header: str) -> str | None:
 def original_path(header: str) -> str | None:
     """Return the path in X-Original-URI, decoded, without query and fragment; None without a valid one.
 
-    Of an absolute URL the path counts. Secrets in it are masked and control characters replaced.
+    An absolute URL is reduced to its path. Secrets in it are masked and control characters replaced.
     `header` is Latin-1, as in PEP 3333.
     """
     path = re.split(r"[?#]", _ORIGIN.sub("", header, count=1), maxsplit=1)[0][:_LONGEST_WRITTEN]
@@ -82,15 +81,15 @@ def original_path(header: str) -> str | None:
     return storable_path(unquote_to_bytes(path.encode("latin-1", "replace")).decode("utf-8", "replace"))
 
 
-# A proxy asks the same few questions again and again.
+# A proxy sends the same few queries again and again.
 @lru_cache(maxsize=1024)
 def asked(query: str) -> tuple[str, Rights]:
-    """Return the team id and the needed rights of a query. Raises InsufficientRights for any other question."""
+    """Return the team id and the required rights in a query. Raises InsufficientRights for any other query."""
     parameters = parse_qsl(query, keep_blank_values=True)
     if sorted(name for name, _ in parameters) != ["rights", "team"]:
-        raise InsufficientRights(_QUESTION)
+        raise InsufficientRights(_QUERY)
     found = dict(parameters)
     try:
         return found["team"], Rights(found["rights"])
     except ValueError:
-        raise InsufficientRights(_QUESTION) from None
+        raise InsufficientRights(_QUERY) from None

@@ -1,4 +1,4 @@
-"""`GET /me` and `GET /authorize` with a valid key, answered in the event loop; everything else goes to Flask."""
+"""Answers `GET /me` and `GET /authorize` with a valid key in the event loop; Flask answers everything else."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ _ME = f"{API_PREFIX}/me"
 _BEARER = b"Bearer "
 # The store fills in the key.
 _UNKNOWN = 0
-# In larger batches the first request would wait too long for the last.
+# In larger batches the first request would wait too long for the last one.
 LARGEST_BATCH = 64
 
 _logger = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ _Waiting = tuple[LookupRequest, asyncio.Future[LookupResult]]
 
 
 class KeyCheck:
-    """An ASGI application in front of Flask. `unavailable` is one that answers every request with 503."""
+    """ASGI application in front of Flask. `unavailable` is an application that answers every request with 503."""
 
     def __init__(self, app: Flask, flask: ASGIApp, unavailable: ASGIApp) -> None:
         settings: Settings = app.config["SETTINGS"]
@@ -82,7 +82,7 @@ class KeyCheck:
         await self.store.close()
 
     def _request(self, scope: Scope) -> LookupRequest | None:
-        """Return what to ask the store, or None for a request that Flask answers."""
+        """Return the request for the store, or None for a request that Flask answers."""
         path, query = scope["path"], scope["query_string"]
         if scope["method"] != "GET" or not ((path == _ME and not query) or path == forward_auth.PATH):
             return None
@@ -119,7 +119,7 @@ class KeyCheck:
         return UseFacts(_UNKNOWN, now(), method, path, status, ACCEPTED, address, user_agent)
 
     async def _result(self, request: LookupRequest) -> LookupResult:
-        """Have the request checked in the next batch: while one is at the database, later requests form another."""
+        """Check the request in the next batch: while one batch runs, later requests form another."""
         done: asyncio.Future[LookupResult] = asyncio.get_running_loop().create_future()
         self._waiting.append((request, done))
         if self._batches is None:
@@ -139,7 +139,7 @@ class KeyCheck:
             results = await self.store.authenticate_and_record([request for request, _ in batch])
         except Exception as error:  # every waiting request needs an answer after any error
             _logger.error("key checks failed: %s", type(error.__cause__ or error).__name__)
-            # Requests that arrived in the meantime would wait as long again.
+            # Also fail the requests that arrived in the meantime; they would wait as long again.
             batch, self._waiting = batch + self._waiting, []
             for _, done in batch:
                 if not done.done():
@@ -149,7 +149,7 @@ class KeyCheck:
             if not done.done():  # otherwise the client has disconnected
                 done.set_result(result)
         if any([is_roll_up_due(result.use_number) for result in results if result.use_number]):  # noqa: C419  # each asks
-            # Not awaited: key checks continue in the meantime, also if it fails.
+            # Not awaited: key checks continue in the meantime, and after a failure.
             self._rolling_up = asyncio.get_running_loop().run_in_executor(None, self._roll_up)
 
     def _roll_up(self) -> None:
@@ -175,7 +175,7 @@ def _response(
 
 
 def open_store(settings: Settings) -> SqliteStore | PostgresStore:
-    """Return the store of the database in `settings`; it connects when it is asked first."""
+    """Return the store for the database in `settings`; it connects on first use."""
     url = make_url(settings.database_url)
     if url.get_backend_name() == "sqlite":
         return SqliteStore(str(url.database), settings.sqlite_synchronous)

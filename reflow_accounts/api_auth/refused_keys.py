@@ -13,7 +13,7 @@ from reflow_accounts.database import db, now
 from reflow_accounts.web.request_info import Client, client
 
 _UNKNOWN = 0
-# Requests with unknown keys that wait for the job; the oldest are dropped when there are more.
+# Maximum requests with unknown keys that wait for the job; the oldest ones are dropped.
 _MOST_WAITING = 10_000
 _waiting: deque[tuple[str, Refused, Client]] = deque(maxlen=_MOST_WAITING)
 # Whether this process has the job that looks for canaries.
@@ -28,19 +28,19 @@ def set_job(has_job: Callable[[], bool]) -> None:
 
 
 def note_waiting() -> None:
-    """Look for canaries among the unknown keys of the last second."""
+    """Record the canaries among the waiting requests with unknown keys."""
     while _waiting:
         _note_canary(*_waiting.popleft())
 
 
 def remember(secret: str, key_id: int | None, code: Code) -> None:
-    """Remember that this request's key was refused; `key_id` is None for an unknown secret."""
+    """Store the refused key of this request for `record_remembered`; `key_id` is None for an unknown secret."""
     if code in REASONS:
         g.refused_key = (secret, key_id, code)
 
 
 def refusal(key_id: int, code: Code, method: str, path: str) -> Refused:
-    """Return the current request as a refusal of a key."""
+    """Return the facts of the current request, which is refused."""
     who = client()
     return Refused(key_id, code, now(), method, path, who.address, who.user_agent)
 
@@ -48,8 +48,8 @@ def refusal(key_id: int, code: Code, method: str, path: str) -> Refused:
 def record_remembered(response: Response, method: str, path: str) -> None:
     """Record the refused key of this request, in a transaction of its own. Failures are logged only.
 
-    An unknown secret may be that of a canary. A job looks it up later: nothing about the answer, its time included,
-    tells a canary from an unknown key. Without the job it is looked up after the answer.
+    An unknown secret may be that of a canary. A job looks it up later, so that the response, including its timing,
+    is the same for canaries and unknown keys. Without the job it is looked up after the response was sent.
     """
     secret, key_id, code = g.pop("refused_key", ("", None, None))
     if not secret:

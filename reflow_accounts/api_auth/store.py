@@ -1,16 +1,16 @@
-"""The SQL of a key check, the same for SQLite and PostgreSQL, and what its two stores take and return."""
+"""The SQL of a key check for SQLite and PostgreSQL, and the requests and results of their stores."""
 
 from typing import Any, NamedTuple
 
 from reflow_accounts.api_keys.usage.record import UseFacts
 from reflow_accounts.subscriptions.status import JOIN_OVERRIDE, STATE
 
-# A key check that waits longer than this for the database, or for its writer, is answered with 503.
+# A key check that waits longer than this for the database or its write lock is answered with 503.
 TIMEOUT_S = 5.0
 
-# The rule: a key is valid until it is revoked, its user is disabled, or the time is `expires_at`.
+# A key is valid until it is revoked, its user is disabled, or `expires_at` is reached.
 _IS_VALID = "k.revoked_at IS NULL AND u.disabled_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > {0})"
-# Facts about a key, its user and the user's teams: a row for each team. {0} is the digest, {1} the current time.
+# A key, its user and the user's teams: a row for each team. {0} is the digest, {1} the current time.
 LOOK_UP = f"""
 SELECT k.id AS key_id, k.public_id, k.name, k.hint, k.expires_at, k.revoked_at, {_IS_VALID.format("{1}")} AS is_valid,
        u.id AS user_id, u.public_id AS user_public_id, u.full_name, u.email, u.kind, u.is_staff, u.disabled_at,
@@ -23,9 +23,9 @@ LEFT JOIN teams t ON t.id = m.team_id
 WHERE k.digest = {{0}}
 ORDER BY m.created_at, m.team_id
 """  # noqa: S608  # made of constants
-# Whether a row of `LOOK_UP` (named `found`) allows the request. Its team must have an active subscription, and,
-# where a proxy asks about a team, be that one, with one of the rights that are listed. {0} is the team's public
-# id or NULL, {1} the rights, separated by spaces.
+# Whether a row of `LOOK_UP` (named `found`) allows the request. Its team must have an active subscription, and, if
+# a proxy names a team, be that team with one of the sufficient rights. {0} is the team's public id or NULL, {1} the
+# sufficient rights, separated by spaces.
 IS_ALLOWED = """
 found.is_valid AND found.state = 'active'
 AND ({0} IS NULL OR (found.team_public_id = {0} AND replace({1}, found.rights, '') <> {1}))
@@ -57,9 +57,9 @@ class LookupRow(NamedTuple):
 
 
 class LookupRequest(NamedTuple):
-    """One request whose key is to be checked.
+    """A key check.
 
-    `team` is the public id of the team that a proxy asks about, with the sufficient `rights` to it, separated by
+    `team` is the public id of the team that a proxy names, `rights` the sufficient rights to it, separated by
     spaces; None if any team is sufficient. `use` is recorded when the request is allowed; the store fills in its key.
     """
 
@@ -70,7 +70,7 @@ class LookupRequest(NamedTuple):
 
 
 class LookupResult(NamedTuple):
-    """The rows of `LOOK_UP`, none for an unknown key, and the number of the use, if it was recorded."""
+    """The rows of `LOOK_UP`, none for an unknown key, and the id of the use, if it was recorded."""
 
     rows: list[LookupRow]
     use_number: int | None

@@ -1,4 +1,4 @@
-"""Key checks on PostgreSQL: one connection of the event loop, and one statement for all requests of a batch."""
+"""Key checks on PostgreSQL: one connection in the event loop, and one statement for all requests of a batch."""
 
 import asyncio
 import json
@@ -20,8 +20,8 @@ from reflow_accounts.api_auth.store import (
 from reflow_accounts.connections import POSTGRES_OPTIONS, WAIT_FOR_DISK
 from reflow_accounts.errors import Unavailable
 
-# A round trip and a commit cost more than the work: all requests travel in one statement. $1 is a JSON list of
-# them; the numbers of the uses come in the order of the requests that are allowed.
+# One statement checks a whole batch, because a round trip and a commit cost more than the work. $1 is a JSON list of
+# the requests; the ids of the uses are in the order of the allowed requests.
 _STATEMENT = f"""
 WITH asked AS MATERIALIZED (
     SELECT * FROM json_to_recordset($1) AS asked (
@@ -43,7 +43,7 @@ SELECT (SELECT string_agg(id::text, ' ' ORDER BY id) FROM added), found.* FROM f
 _NAME = b"authenticate_and_record"
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: the first two characters are the class.
 _ERRORS = {"0A000": psycopg.errors.FeatureNotSupported, "22": psycopg.DataError}
-# A handful of digests is looked up by the index, whatever the planner estimates for a list, and planned once.
+# Plan the statement once, with index lookups for the few digests, whatever the planner estimates.
 _SETTINGS = f"""
 SET TIME ZONE 'UTC'; SET plan_cache_mode = force_generic_plan; SET jit = off;
 SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
@@ -52,10 +52,10 @@ SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
 
 
 class PostgresStore:
-    """One connection for each process. It is replaced when it fails, and when it has died while it was idle."""
+    """One connection for each process, replaced when it fails or was lost while idle."""
 
     def __init__(self, parameters: dict[str, Any]) -> None:
-        """Take the parameters of the connection as libpq names them."""
+        """`parameters` are those of the connection, by their libpq names."""
         self._parameters = parameters
         self._opened: _Connection | None = None
 
@@ -70,7 +70,7 @@ class PostgresStore:
                     await self.close()
                     result = await self._run(listed)
         except psycopg.DataError:
-            # The server refused a value and did nothing: Flask answers each of these requests by itself.
+            # The server refused a value and did nothing: Flask answers each of these requests separately.
             return [LookupResult([], None)] * len(requests)
         except (psycopg.Error, TimeoutError) as error:
             await self.close()
@@ -89,9 +89,9 @@ class PostgresStore:
 
 
 class _Connection:
-    """libpq's own asynchronous interface: psycopg's cursors would cost more than all the rest of a check.
+    """Connection through libpq's asynchronous interface: psycopg's cursors would cost more than the rest of a check.
 
-    The socket is watched all the time, so that a connection that ends while it is idle is noticed at once.
+    The socket is always watched, so that the loss of an idle connection is noticed immediately.
     """
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
@@ -115,7 +115,7 @@ class _Connection:
         return opened
 
     async def run(self, send: Callable[[pq.abc.PGconn], None]) -> pq.abc.PGresult:
-        """Have `send` send a query, and return its last result. Raises psycopg.Error."""
+        """Call `send`, which sends a query, and return its last result. Raises psycopg.Error."""
         self._done, self._results = self._loop.create_future(), []
         send(self._server)
         if self._server.flush():
@@ -161,7 +161,7 @@ def _described(n: int, request: LookupRequest) -> dict[str, Any]:
 
 
 def _results(result: pq.abc.PGresult, count: int) -> list[LookupResult]:
-    """Return the result of each of `count` requests from the rows of all."""
+    """Split the rows of a batch into the results of its `count` requests."""
     rows: list[list[LookupRow]] = [[] for _ in range(count)]
     allowed: set[int] = set()
     numbers: list[str] = []
@@ -177,7 +177,7 @@ def _results(result: pq.abc.PGresult, count: int) -> list[LookupResult]:
 
 
 def _typed(row: LookupRow) -> LookupRow:
-    """Return a row of texts, as libpq gives them, with numbers and truth values."""
+    """Convert the texts of libpq in a row to integers and booleans."""
     is_valid, is_staff = row.is_valid == "t", row.is_staff == "t"
     return row._replace(
         key_id=int(row.key_id), user_id=int(row.user_id), is_valid=is_valid, is_staff=is_staff

@@ -1,4 +1,4 @@
-"""Key checks on SQLite: one connection, used in the event loop, which never waits for a lock there."""
+"""Key checks on SQLite: one connection in the event loop, which never blocks on a lock."""
 
 import asyncio
 import sqlite3
@@ -30,7 +30,7 @@ _PRIMARY_CODE = 0xFF  # https://sqlite.org/rescode.html: the other bits tell var
 
 
 class SqliteStore:
-    """One connection for each process: appends by another connection would void the pages that it caches."""
+    """One connection for each process: appends by another connection would invalidate its page cache."""
 
     def __init__(self, path: str, synchronous: str) -> None:
         """`synchronous` is NORMAL or FULL: what a commit waits for (https://sqlite.org/pragma.html)."""
@@ -45,7 +45,7 @@ class SqliteStore:
                 return _answer(self._connection(), requests)
             except sqlite3.Error as error:
                 code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-                # While another connection writes nothing was recorded, and it may be tried again.
+                # Busy: another connection is writing, nothing was recorded, so the batch can be retried.
                 if code != sqlite3.SQLITE_BUSY or monotonic() > deadline:
                     raise Unavailable from error
             await asyncio.sleep(_RETRY_S)
@@ -59,7 +59,7 @@ class SqliteStore:
             opened.close()
 
     def _connection(self) -> sqlite3.Connection:
-        # The identity is read before the file is opened: the next call notices a replacement in between.
+        # Read the identity before the file is opened, so that the next call notices a replacement in between.
         file = connections.file_identity_of(self._path)
         if self._opened and file == self._file:
             return self._opened
@@ -67,7 +67,7 @@ class SqliteStore:
         address = connections.sqlite_uri_of(self._path)
         opened = sqlite3.connect(address, uri=True, isolation_level=None, timeout=0)
         try:
-            # A copy that was put in place may have been made without WAL.
+            # A restored copy may not be in WAL mode.
             opened.execute("PRAGMA journal_mode = WAL")
             opened.execute(f"PRAGMA synchronous = {self._synchronous}")
             opened.execute("PRAGMA cache_size = -16000")
@@ -108,5 +108,5 @@ def _append(connection: sqlite3.Connection, uses: list[tuple[Any, ...] | None]) 
 
 
 def _text(at: datetime) -> str:
-    """Write a time as SQLAlchemy does, so that texts compare as times do."""
+    """Format a time as SQLAlchemy does, so that texts compare like times."""
     return at.replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -1,4 +1,4 @@
-"""Evaluates a looked-up API key (store.py decides its validity): teams or the reason for refusal; the body of `/me`."""
+"""Evaluates the lookup of an API key (store.py decides its validity): teams or a refusal; the body of `/me`."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -32,14 +32,14 @@ class PresentedTeam(NamedTuple):
 
 
 class PresentedKey(NamedTuple):
-    """A key that is valid at this moment, with its user, in `facts`, and the user's teams."""
+    """A valid key: `facts` about it and its user, and the user's teams."""
 
     facts: LookupRow
     teams: tuple[PresentedTeam, ...]
 
     @property
     def expires_at(self) -> datetime | None:
-        """The end of the key; None without one."""
+        """The expiry of the key; None without one."""
         return None if self.facts.expires_at is None else _time(self.facts.expires_at)
 
     @property
@@ -49,7 +49,7 @@ class PresentedKey(NamedTuple):
 
 
 def is_key(secret: str) -> bool:
-    """Whether `secret` is a complete API key with a right checksum; nothing else is looked up."""
+    """Return whether `secret` is a complete API key with a correct checksum; nothing else is looked up."""
     return secret.startswith(KEY_PREFIX) and is_well_formed(secret)
 
 
@@ -78,27 +78,27 @@ def verify(rows: Sequence[LookupRow]) -> PresentedKey:
 
 
 def _time(value: Any) -> datetime:
-    """Return a time as a lookup gives it: on SQLite text in UTC without a zone."""
+    """Convert a time of a lookup, which on SQLite is text in UTC without a zone."""
     return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
 
 def teams_of_session(session: UserSession) -> list[PresentedTeam]:
-    """List the teams of the session's user in the form of a key's teams."""
+    """Return the teams of the session's user in the form of a key's teams."""
     memberships = memberships_of(session.user)
-    standings = statuses_of([membership.team_id for membership in memberships])
+    statuses = statuses_of([membership.team_id for membership in memberships])
     return [
         PresentedTeam(
             membership.team.public_id,
             membership.team.name,
             membership.rights,
-            standings[membership.team_id].state,
+            statuses[membership.team_id].state,
         )
         for membership in memberships
     ]
 
 
 def body_of_key(key: PresentedKey) -> bytes:
-    """Return the body for the caller with `key`, without a query."""
+    """Return the body of `/me` for a caller with `key`, without a query."""
     facts = key.facts
     return _body(
         {
@@ -121,7 +121,7 @@ def body_of_key(key: PresentedKey) -> bytes:
 
 
 def body_of_session(session: UserSession) -> bytes:
-    """Return the body for the caller with this session."""
+    """Return the body of `/me` for a caller with this session."""
     user = session.user
     return _body(
         {
