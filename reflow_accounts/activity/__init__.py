@@ -1,1 +1,1 @@
-"""Activity: uses of keys and acts of people in one list, newest first."""
+"""Activity: uses of keys and events in one list, newest first."""

@@ -1,4 +1,4 @@
-"""`/activity`: what happened in the caller's account."""
+"""`/activity`: uses and events of the caller's account."""
 
 from typing import Any
 
@@ -23,19 +23,19 @@ from reflow_accounts.contract import EXPORT_SIZE_HEADER
 from reflow_accounts.web.openapi import ApiBlueprint, Moment, PeriodQuery, Schema, Text, cursor_field, page_of
 from reflow_accounts.web.pagination import Page
 
-_SIZE = {"description": "About how many entries the file has, if known", "schema": {"type": "integer"}}
+_SIZE = {"description": "Approximate number of entries in the file, if known", "schema": {"type": "integer"}}
 _FILE = {
     "description": "The file",
     "headers": {EXPORT_SIZE_HEADER: _SIZE},
     "content": {kind: {"schema": {"type": "string"}} for kind in MEDIA_TYPES.values()},
 }
 
-blueprint = ApiBlueprint("activity", __name__, description="Uses of keys and acts of people")
+blueprint = ApiBlueprint("activity", __name__, description="Uses of keys and account events")
 
 
 def outcome_field() -> Any:
     """Return the field of the filter by outcome."""
-    text = "Only requests that were answered without an error, or with one"
+    text = "Only requests that succeeded, or that failed (status 400 and above)"
     return ma.fields.Enum(Outcome, by_value=True, metadata={"description": text})
 
 
@@ -45,34 +45,34 @@ def event_field() -> Any:
 
 
 class ActivityQuery(PeriodQuery):
-    """Which part of the activity."""
+    """Filter and page of the activity."""
 
     cursor = cursor_field(3)
-    after = Text(metadata={"description": "The id of an entry: only what came later than that"})
-    key = Text(metadata={"description": "The id of an API key: only its uses and what was done to it"})
+    after = Text(metadata={"description": "The id of an entry: list only later entries"})
+    key = Text(metadata={"description": "The id of an API key: only its uses and events"})
 
     outcome = outcome_field()
     event = event_field()
 
 
 class ExportQuery(Schema):
-    """Which part of the activity, and in which format."""
+    """Filter and format of an export."""
 
     since = Moment(metadata={"description": "Not older than this"})
     until = Moment(metadata={"description": "Older than this"})
-    key = Text(metadata={"description": "The id of an API key: only its uses and what was done to it"})
+    key = Text(metadata={"description": "The id of an API key: only its uses and events"})
     outcome = outcome_field()
     event = event_field()
     format = ma.fields.Enum(
         Form,
         by_value=True,
         load_default=Form.JSON_LINES,
-        metadata={"description": "JSON Lines have the hash chains, which `reflow activity verify` checks"},
+        metadata={"description": "JSON Lines include the hash chains, which `reflow activity verify` checks"},
     )
 
 
 class EntryOut(Schema):
-    """An act ("event"), or a use of a key."""
+    """An entry of the activity: an event, or a use of a key."""
 
     id = ma.fields.String(required=True)
     type = ma.fields.Function(
@@ -92,7 +92,7 @@ class EntryOut(Schema):
 @blueprint.arguments(ActivityQuery, location="query")
 @blueprint.response(200, page_of(EntryOut))
 def list_activity(query: dict[str, Any]) -> Page[Entry]:
-    """List what happened in your account, newest first."""
+    """List the uses and events of your account, newest first."""
     key_id = query.get("key")
     return activity_of(
         current_user(),
@@ -108,7 +108,7 @@ def list_activity(query: dict[str, Any]) -> Page[Entry]:
 @blueprint.arguments(ExportQuery, location="query")
 @blueprint.doc(responses={200: _FILE})
 def export_activity(query: dict[str, Any]) -> Response:
-    """Download what happened in your account as a file of any length, newest first.
+    """Download the uses and events of your account as a file, newest first.
 
     A file that ends early says so in its last line.
     """

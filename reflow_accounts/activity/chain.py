@@ -1,4 +1,4 @@
-"""Hash chains of accounts and teams: extended in the background, and checked in a whole database."""
+"""Hash chains of accounts and teams: extend them in the background, and check those of a whole database."""
 
 import hashlib
 from collections import defaultdict
@@ -18,7 +18,7 @@ from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
 from reflow_accounts.web.filters import rfc3339
 
-# Events and uses that one transaction adds.
+# Maximum events and uses in one transaction.
 EVENTS_AT_ONCE = 500
 USES_AT_ONCE = 2000
 _PREFIXES = {"event": EVENT_ID_PREFIX, "uses": USE_ID_PREFIX}
@@ -27,10 +27,10 @@ _LINKS_AT_ONCE = 1000
 
 
 def extend_chains(is_stopping: Callable[[], bool] = lambda: False) -> None:
-    """Add the new events, and once a day (UTC) the uses since the last time.
+    """Add the new events, and once a day (UTC) the new uses.
 
-    Concurrent processes lock the cursor in turn, so that each event and use is added once. An interrupted
-    run is continued by the next one.
+    Concurrent processes lock the cursor in turn, so that each event and use is added once. The next run continues
+    an interrupted one.
     """
     extend_with_events(is_stopping)
     with db.engine.connect() as connection:
@@ -107,19 +107,19 @@ def event_line(act: Any, address: str) -> dict[str, object]:
 def digest_of_event(act: Any, *, is_own: bool) -> bytes:
     """Return the digest of an event in the chain of its account (`is_own`) or of its team.
 
-    As in the activity: the address is for the account itself, not for others of the team.
+    As in the activity, only the account itself sees the address, not other members of the team.
     """
     address = act.address if is_own and act.actor_id in (None, act.account_id) else ""
     return digest_of_fields(event_line(act, address), EVENT_FIELDS)
 
 
 def digest_of_use(use: Any, account_id: str) -> bytes:
-    """Return the digest of a row with the fields of a use and `key`, the public id of its key."""
+    """Return the digest of a use; the row also has `key`, the public id of its key."""
     return digest_of_fields(use_line(use, use.key, account_id), USE_FIELDS)
 
 
 def hash_of_link(link: ChainLink) -> bytes:
-    """Return the hash that a link with these fields has."""
+    """Compute the hash of a link from its fields."""
     return digest_of_fields(link_line(link), LINK_FIELDS)
 
 
@@ -167,7 +167,7 @@ def _add_uses(newest: int) -> Batch:
     owner = aliased(User)
     with db.engine.connect() as connection:
         start = connection.scalar(select(ChainCursor.uses_upto)) or 0
-        # Read and hashed before the lock: on SQLite it keeps requests waiting.
+        # Read and hash before taking the lock, which on SQLite makes requests wait.
         rows = connection.execute(
             select(Use.__table__, ApiKey.public_id.label("key"), owner.public_id.label("account"))
             .join(ApiKey, ApiKey.id == Use.key_id, isouter=True)

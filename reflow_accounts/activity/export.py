@@ -25,7 +25,7 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Page
 
 LINES_AT_ONCE = 200
-# Before the chain and the number of its last link in the cursor of a step.
+# Prefix of a cursor with a chain and the number of its last link.
 _LINKS = "links"
 
 
@@ -62,7 +62,7 @@ class _Query:
 
 @dataclass(frozen=True)
 class _JsonLines:
-    """Reads a file of JSON Lines: entries, then the chains one after the other, then the seal."""
+    """Reads the content of a JSON Lines file: entries, the links of each chain, the seal."""
 
     query: _Query
     chains: Chains
@@ -101,9 +101,9 @@ def file_of(
 ) -> Iterable[bytes]:
     """Return the file in pieces, newest line first, as `pieces_of` does.
 
-    JSON Lines have the hash chains of the account after the entries, and those of the teams of which the user
-    is Admin and of their service accounts. New uses do not shift the file. An incomplete file ends with a line
-    that says so. Raises Unavailable while too many downloads are running.
+    In JSON Lines the entries are followed by the hash chains of the account, of the teams of which the user is
+    Admin, and of their service accounts. Uses that are added meanwhile do not affect the file. An incomplete file
+    ends with a line that says so. Raises Unavailable while too many downloads are running.
     """
     query = _Query(key.id if key else None, where, team_ids, uses_only)
     if form == Form.CSV:

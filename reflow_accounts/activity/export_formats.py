@@ -20,7 +20,7 @@ from reflow_accounts.database import db, now
 from reflow_accounts.users.models import User
 from reflow_accounts.web.filters import rfc3339
 
-# Uses with close times may have numbers in another order, so that pruning by time leaves gaps at the edge.
+# Uses with close times may have ids in another order, so that pruning by time leaves gaps at the edge.
 _EDGE = timedelta(minutes=1)
 
 HEADINGS = (
@@ -36,21 +36,21 @@ HEADINGS = (
     "User agent",
     "Program",
 )
-# Characters that start a formula, or that a spreadsheet skips before one (OWASP, CSV injection); the
-# wide forms count in East Asian settings.
+# Characters that start a formula, or that spreadsheets skip before one (OWASP, CSV injection); in East Asian
+# locales also the full-width forms.
 _FORMULA_MARKS = tuple("=+-@\t\r\n\0＝＋－＠")
 
 
 @dataclass(frozen=True)
 class Chains:
-    """The chains of a file: the number of the last link of each, and those whose entries are all in the file."""
+    """The chains of a file: the number of the last link of each, and the chains whose entries are all in the file."""
 
     heads: Mapping[str, int] = field(default_factory=dict)
     complete: Collection[str] = ()
 
 
 def chains_of(public_ids: Collection[str], complete: Collection[str]) -> Chains:
-    """Return the chains of these users and teams as they are now."""
+    """Return the current chains of these users and teams, of which `complete` are whole in the file."""
     query = select(ChainLink.chain, func.max(ChainLink.number)).where(ChainLink.chain.in_(public_ids))
     return Chains(dict(db.session.execute(query.group_by(ChainLink.chain)).all()), tuple(complete))
 
@@ -112,7 +112,7 @@ def _entry(entry: Entry) -> dict[str, object]:
 
 
 def _kept_from() -> str | None:
-    """Return the id of the use from which on none was pruned; None when none was pruned at all."""
+    """Return the id of the first use after all pruned ones; None if none was pruned."""
     if db.session.scalar(select(UsageTotal.key_id).where(UsageTotal.pruned > 0).limit(1)) is None:
         return None
     oldest: Any = db.session.execute(select(Use.id, Use.at).order_by(Use.id).limit(1)).first()
@@ -139,12 +139,12 @@ def lines_of(entries: Iterable[Entry]) -> bytes:
 
 
 def remark(note: str) -> bytes:
-    """Return a line with a remark about the file itself."""
+    """Return a line with a note about the file itself."""
     return written([("", note, *[""] * (len(HEADINGS) - 2))])
 
 
 def harmless(cell: str) -> str:
-    """Return a cell that no spreadsheet evaluates: with an apostrophe before the start of a formula."""
+    """Return the cell, with an apostrophe before a formula so that no spreadsheet evaluates it."""
     return f"'{cell}" if cell.startswith(_FORMULA_MARKS) else cell
 
 

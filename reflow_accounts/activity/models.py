@@ -9,10 +9,10 @@ from reflow_accounts.database import Model, UTCDateTime
 
 
 class ChainLink(Model):
-    """A link: the digest of one event, or of the uses with numbers from `first_id` to `last_id`.
+    """A link of a chain: the digest of one event, or of the chain's uses from `first_id` to `last_id`.
 
-    `chain` is the public id of a user or a team. Rows are appended, never changed: pruned uses and deleted
-    accounts leave their links.
+    `chain` is the public id of a user or a team. Rows are appended, never changed: the links of pruned uses and
+    deleted accounts stay.
     """
 
     __tablename__ = "chain_links"

@@ -1,4 +1,4 @@
-"""The Activity tab with its chart: a drawing for an inline SVG, and the same in words."""
+"""The Activity tab with its chart: the coordinates of an inline SVG, and its description."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ from reflow_accounts.web.text import zone_of
 WIDTH, HEIGHT = 960, 170
 # Space above the highest bar, and between the accepted and the refused part of one.
 _TOP, _GAP = 10, 1
-# Share of a day's width that its bar takes.
+# Width of a bar relative to that of a day.
 _FILLED = 0.75
 
-# The days of a period; the chart has 30 for other periods.
+# Days in the chart for a period; 30 for other periods.
 DAYS = {"7d": 7, "30d": 30}
 LONGEST_DAYS = 30
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -38,7 +38,7 @@ pages = Blueprint("activity", __name__, url_prefix="/activity")
 
 @dataclass(frozen=True)
 class Bar:
-    """The bar of a day. Heights are 0 without requests."""
+    """The bar of one day. Heights are 0 without requests."""
 
     day: DayCount
     x: float
@@ -51,7 +51,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Requests per day, oldest first; at least one day."""
+    """Requests per day, oldest first, of at least one day."""
 
     days: Sequence[DayCount]
 
@@ -79,7 +79,7 @@ class Chart:
 
     @property
     def description(self) -> str:
-        """The trend, the day with most requests, and the days with refused ones, in words."""
+        """Text about the trend, the day with most requests, and the days with refused ones."""
         if not self.total:
             return "No requests on any day."
         middle = len(self.days) // 2
@@ -121,9 +121,9 @@ def _long(day: DayCount) -> str:
 
 @dataclass(frozen=True)
 class Shown:
-    """The user whose activity is shown: oneself with one team, or a service account of one's team.
+    """Whose activity is shown: the current user with one team, or a service account of such a team.
 
-    `membership` is that of the team; None without a team, or with several teams and no choice.
+    `membership` is that of the current user in the team; None without a team, or if none of several was chosen.
     """
 
     subject: User
@@ -143,13 +143,13 @@ class Shown:
 
     @property
     def uses_only(self) -> bool:
-        """Whether acts on the account are left out, because only Admins see them."""
+        """Whether events of the account are left out, because only Admins see them."""
         return self.account is not None and not self.is_admin
 
 
 @pages.get("")
 def index() -> str:
-    """Show requests per day, and uses and acts: all, or those that the filter selects."""
+    """Show requests per day, and the uses and events that the filter selects."""
     shown, period = _shown(), request.args.get("period", "")
     key, where = _key(shown.subject), _filter(period)
     page = activity_of(
@@ -176,7 +176,7 @@ def index() -> str:
 
 @pages.get("/export")
 def export() -> Response:
-    """Download uses and acts, with the filters of the page, as CSV or as JSON Lines."""
+    """Download uses and events, with the filters of the page, as CSV or as JSON Lines."""
     shown, form = _shown(), _choice(Form, request.args.get("format", "")) or Form.CSV
     file = file_of(
         shown.subject,
@@ -212,7 +212,7 @@ def _filter(period: str) -> Filter:
     if period == "24h":
         since = now() - timedelta(hours=24)
     elif period in DAYS:
-        # Local days, as in the chart: 7 are today and the six before.
+        # Local days, as in the chart: 7 days are today and the six before.
         zone = zone_of(current_user().time_zone)
         first = now().astimezone(zone).date() - timedelta(days=DAYS[period] - 1)
         since = datetime.combine(first, time(), zone)

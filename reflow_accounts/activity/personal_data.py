@@ -32,7 +32,7 @@ Row = tuple[Numbers, dict[str, Any]]
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows of a table in the order of a number, with the columns that are shown. They hold no secret."""
+    """Rows of a table, ordered by the unique `number`, with the exported columns, none of them secret."""
 
     number: Any
     condition: Callable[[User], ColumnElement[bool]]
@@ -74,9 +74,9 @@ def _uses(user: User, after: Numbers | None) -> list[Row]:
 
 
 def _acts(user: User, after: Numbers | None) -> list[Row]:
-    """Return acts on the account of a user and by the user in the user's teams, newest first.
+    """Return the events of a user's account, and those by the user in the user's teams, newest first.
 
-    Without acts of support staff at work, which name other people, and without addresses of others.
+    Leaves out the work of support staff, which names other people, and the addresses of others.
     """
     team_ids = [membership.team_id for membership in memberships_of(user)]
     is_by_user = and_(AuditEvent.team_id.in_(team_ids), AuditEvent.actor_id == user.id)
@@ -229,7 +229,7 @@ def data_of(user: User) -> Iterable[bytes]:
 
 
 def _read(user: User, cursor: str | None) -> tuple[bytes, str | None]:
-    """Return the rows of a step. Every piece but the last ends inside of a list."""
+    """Return the piece of a step and the next cursor. Every piece but the last ends inside a list."""
     index, *numbers = read_cursor(cursor, 3) or (0, 0, 0)
     rows = _SECTIONS[_NAMES[index]](user, tuple(numbers) if any(numbers) else None)
     piece = "" if cursor else _beginning(user)

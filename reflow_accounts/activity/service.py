@@ -33,7 +33,7 @@ _REFUSALS = frozenset({Code.SUBSCRIPTION_INACTIVE, Code.INSUFFICIENT_RIGHTS})
 
 
 class Outcome(StrEnum):
-    """Whether a request with a key was answered without an error, or with one (status 400 and above)."""
+    """Whether a request with a key succeeded, or failed (status 400 and above)."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -41,7 +41,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Filter:
-    """Which entries to list: since (inclusive) and until (exclusive), and one outcome or group of events.
+    """Filter of entries: since (inclusive), until (exclusive), and one outcome or group of events.
 
     Only requests have an outcome.
     """
@@ -69,7 +69,7 @@ EVERYTHING = Filter()
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the activity: an act, or a use (`use` is set).
+    """One line of the activity: an event (`act`), or a use (`use`).
 
     `address` is the client address of the account's person, or of a failed sign-in.
     """
@@ -94,13 +94,13 @@ class Entry:
 
     @property
     def rank(self) -> tuple[datetime, bool, int]:
-        """The place in the list: by time, then uses above acts, then by number."""
+        """The sort key: time, then uses above events, then id."""
         row = self.use or self.act
         return self.at, self.use is not None, row.id if row else 0
 
 
 class _Positions(NamedTuple):
-    """The place of one entry in each of the two lists."""
+    """The position of one entry in each of the two lists."""
 
     among_uses: Position
     among_events: Position
@@ -117,15 +117,15 @@ def activity_of(
     uses_only: bool = False,
     after: str | None = None,
 ) -> Page[Entry]:
-    """Return a page of what happened in a user's account, newest first.
+    """Return a page of the uses and events of a user's account, newest first.
 
-    An Admin of a team also sees the uses and acts of its service accounts. `limit` is at least 1; `where`
-    filters; `key` selects its uses and the acts on it; `team_ids` leaves out the user's other teams.
+    An Admin of a team also sees those of its service accounts. `limit` is at least 1; `where` filters; `key` selects
+    its uses and events; `team_ids` leaves out the user's other teams.
 
-    `after` is the id of an entry and selects newer ones. An entry may be committed some seconds after its
-    time: to miss none, ask after one at least ten seconds older than the newest and skip the ids seen.
+    `after` is the id of an entry and selects newer ones. An entry may be committed some seconds after its time: to
+    miss none, pass an entry at least ten seconds older than the newest, and skip known ids.
 
-    Raises ValidationFailed for a cursor of another list, NotFound when `after` is no entry of the user's.
+    Raises ValidationFailed for a cursor of another list, NotFound if `after` is not an entry of the user.
     """
     seen = read_cursor(cursor, 3)
     admin_team_ids, others = _teams_of(user, team_ids)
@@ -149,7 +149,7 @@ def activity_of(
         )
     entries = _merged((_of_use(use) for use in uses), (_of_act(act, user) for act in acts), limit + 1)
     cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
-    # Uses come by number, which concurrent requests may get in another order than their times.
+    # Uses are listed by id, and concurrent requests may get ids in another order than their times.
     return Page(sorted(entries[:limit], key=lambda entry: entry.rank, reverse=True), cursor)
 
 
@@ -168,10 +168,10 @@ def count_uses(user: User, *, key: ApiKey | None = None) -> int:
 
 
 def chain_ids_of(user: User, team_ids: Collection[int] | None = None) -> tuple[list[str], list[str]]:
-    """Return the public ids of the hash chains in an export of `activity_of`, and of those that it contains whole.
+    """Return the public ids of the hash chains in an export, and of those that it contains completely.
 
-    These are the user's own chain and those of the teams of which the user is Admin, also with the chains of
-    their service accounts.
+    Complete are the user's own chain and those of the teams of which the user is Admin. The others are those of the
+    service accounts of these teams.
     """
     admin_team_ids, _ = _teams_of(user, team_ids)
     teams = db.session.scalars(select(Team.public_id).where(Team.id.in_(admin_team_ids))).all()
@@ -199,14 +199,14 @@ def _position(
     return _Positions(Position(event.at, -1), event)
 
 
-def _teams_of(user: User, wanted: Collection[int] | None) -> tuple[list[int], list[int]]:
-    """Return the ids of the user's requested teams: those with Admin rights, and the others.
+def _teams_of(user: User, team_ids: Collection[int] | None) -> tuple[list[int], list[int]]:
+    """Return the ids of the user's teams, limited to `team_ids`: those with Admin rights, and the others.
 
-    Without admin teams for a program.
+    Both are empty for a service account.
     """
     if not user.is_person:
         return [], []
-    mine = [found for found in memberships_of(user) if wanted is None or found.team_id in wanted]
+    mine = [found for found in memberships_of(user) if team_ids is None or found.team_id in team_ids]
     admin_team_ids = [membership.team_id for membership in mine if membership.rights == Rights.ADMIN]
     return admin_team_ids, [membership.team_id for membership in mine if membership.rights != Rights.ADMIN]
 

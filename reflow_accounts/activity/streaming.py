@@ -16,9 +16,9 @@ from reflow_accounts.users.models import User
 # Concurrent downloads of a process, and of one user.
 MOST_AT_ONCE = 24
 MOST_OF_ONE = 2
-# Maximum wait of a step for the steps of other downloads.
+# Maximum wait of a step for steps of other downloads.
 LONGEST_WAIT_S = 5.0
-# After this time, slower downloads are aborted.
+# Downloads below the minimum speed are aborted after this time.
 PATIENCE_SECONDS = 60
 SLOWEST_BYTES_A_SECOND = 1024
 
@@ -35,8 +35,8 @@ class StreamedFile:
     """A file of a user.
 
     `read` takes the user and the cursor of a step, None for the first one, and returns the next piece and its
-    cursor, None at the end. Each step has its own database session, so that it is given plain values only.
-    `cut_short` ends a file that could not be finished.
+    cursor, None at the end. Each step has its own database session, so `read` must not keep database objects.
+    `cut_short` is appended to a file that could not be finished.
     """
 
     read: Callable[[User, str | None], tuple[bytes, str | None]]
@@ -68,16 +68,16 @@ def _stream(
 ) -> Iterator[bytes]:
     waited, sent = 0.0, 0
     while True:
-        asked_at = monotonic()
+        sent_at = monotonic()
         yield piece
-        waited, sent = waited + monotonic() - asked_at, sent + len(piece)
+        waited, sent = waited + monotonic() - sent_at, sent + len(piece)
         if cursor is None:
             return
         if waited > PATIENCE_SECONDS and sent < waited * SLOWEST_BYTES_A_SECOND:
             break
         try:
             piece, cursor = _read(file, app, user_id, cursor)
-        except Exception as error:  # the headers are sent already: only the file itself can report it
+        except Exception as error:  # the headers are sent already, so that only the file itself can report it
             _logger.error("a download ended early: %s", type(error).__name__)
             break
     yield file.cut_short
