@@ -1,1 +1,1 @@
-"""Subscriptions of teams: licences from AWS, overrides by support, and their changes."""
+"""Subscriptions of teams: licences from AWS, overrides by support, and the history of changes."""

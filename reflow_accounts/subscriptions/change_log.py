@@ -1,4 +1,4 @@
-"""Record changes of subscriptions: in the history, the audit log, and by mail when the state changes."""
+"""Record changes of subscriptions in the history and the audit log, and mail Admins when the state changes."""
 
 from datetime import datetime
 from typing import Any
@@ -32,16 +32,16 @@ _WHY = {
 
 
 def record_aws_change(team: Team, reason: str) -> None:
-    """Record a change of the state that follows from new AWS facts; do nothing if the state is the same.
+    """Record the change if new AWS data changed the state; do nothing if the state is the same.
 
-    `reason` is what AWS reported. Call it in the transaction that wrote the facts.
+    `reason` is what AWS reported. Call it in the transaction that wrote the data.
     """
     lock_team(team.id)
     _record_flip(team, reason)
 
 
 def record_due() -> int:
-    """Record the changes by overrides and licences that have ended, and return the number of teams.
+    """Record the changes due to overrides and licences that have ended, and return the number of teams.
 
     Commits after each team. Concurrent processes record each change once.
     """
@@ -64,7 +64,7 @@ def record_due() -> int:
 
 
 def lock_subscription(team: Team) -> SubscriptionStatus:
-    """Lock the subscription until the transaction ends, record due changes, and return the status."""
+    """Lock the subscription until the transaction ends, record changes that are due, and return the status."""
     lock_team(team.id)
     over = db.session.scalar(
         select(Override)
@@ -81,7 +81,7 @@ def lock_subscription(team: Team) -> SubscriptionStatus:
 
 
 def _record_flip(team: Team, reason: str) -> None:
-    """Record a change by AWS if the state differs from the recorded one."""
+    """Record a change by AWS if the effective state differs from the recorded one."""
     row = _recorded(team)
     if row.state != status_of(team).state:
         record_change(team, ChangeKind.AWS, AWS_MARKETPLACE, reason)

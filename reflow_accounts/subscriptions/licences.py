@@ -1,4 +1,4 @@
-"""Licences: added and updated from AWS, and claimed once by a team."""
+"""Add and update licences from AWS data, and connect each to one team."""
 
 from datetime import datetime
 
@@ -26,8 +26,8 @@ def learn(
 ) -> Licence:
     """Return the licence with this `l-…` key, added if new and locked until the transaction ends.
 
-    Missing values are filled in; known values stay. A licence of which only the agreement was known has the
-    agreement's id as its key until it is learned. Call it under `lock_marketplace`.
+    Missing values are filled in; known values stay. A licence of which only the agreement was known had the
+    agreement's id as its key; it gets the real key. Call it under `lock_marketplace`.
     """
     licence = find_licence(key)
     stand_in = find_licence(agreement_id) if agreement_id and not agreement_id.startswith("l-") else None
@@ -70,9 +70,9 @@ def report(
 
 
 def claim(licence: Licence, team: Team, *, by: User | None, client: Client | None = None) -> bool:
-    """Connect a licence to a team and return whether it was unconnected before.
+    """Connect a licence to a team and return whether it had no team before.
 
-    `by` None is a renewal that AWS reports for the team of the previous agreement. Raises Conflict for a
+    `by` None is AWS, for a renewal that belongs to the team of the previous agreement. Raises Conflict for a
     licence of another team.
     """
     lock_licence(licence.key)

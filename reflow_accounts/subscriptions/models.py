@@ -48,7 +48,7 @@ class Licence(Model):
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("lic"))
-    # The `l-…` part of the ARN; AWS writes ARNs with and without the leading `arn:`.
+    # The `l-…` part of the ARN, because AWS writes ARNs with and without the leading `arn:`.
     key: Mapped[str] = mapped_column(String(LONGEST_AWS_ID), unique=True)
     product_code: Mapped[str] = mapped_column(String(LONGEST_AWS_ID))
     agreement_id: Mapped[str | None] = mapped_column(String(LONGEST_AWS_ID))
@@ -59,7 +59,7 @@ class Licence(Model):
     claimed_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     state: Mapped[str] = mapped_column(String(10), default=LicenceState.PENDING)
     since_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # End of an ending licence; it counts even if the last event is lost.
+    # End of an ending licence. It takes effect even if the last event is lost.
     ends_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
 
@@ -99,7 +99,7 @@ class Subscription(Model):
     team_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("teams.id"), primary_key=True)
     state: Mapped[str] = mapped_column(String(10))
     changed_at: Mapped[datetime] = mapped_column(UTCDateTime)
-    # Number of changes, for optimistic locking between staff.
+    # Number of changes, for optimistic locking.
     version: Mapped[int]
 
 

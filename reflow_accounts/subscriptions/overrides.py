@@ -1,4 +1,4 @@
-"""Decide about a subscription: support's overrides, which count above what AWS says."""
+"""Overrides of subscriptions by support, which take precedence over AWS."""
 
 from datetime import datetime, timedelta
 
@@ -43,7 +43,7 @@ def set_active(
 
     `until` is the end of the override: None means 30 days for an active one and no end for an inactive one.
     `reason` has 1 to 500 characters, `ticket` up to 80; `by` None is an operator. `seen` is the version that
-    the decision is based on: raises Conflict when another user has changed it since. Raises ValidationFailed
+    the caller has seen. Raises Conflict if another user has changed the subscription since, and ValidationFailed
     for a missing reason or an end that is not in the future.
     """
     reason, label = _reason(reason), _ticket(ticket)
@@ -76,9 +76,9 @@ def _lock(team: Team, seen: int | None, by: User | None) -> SubscriptionStatus:
     if seen is not None and seen != status.version:
         changes = select(SubscriptionChange.by_id).where(SubscriptionChange.team_id == team.id)
         last = db.session.scalar(changes.order_by(SubscriptionChange.id.desc()).limit(1))
-        # A form that the same user sends twice is no conflict.
+        # No conflict when the same user submits a form twice.
         if by is None or by.id != last:
-            raise Conflict("Somebody changed this subscription meanwhile. Check it and try again.")
+            raise Conflict("This subscription was changed in the meantime. Check it and try again.")
     return status
 
 
@@ -115,7 +115,7 @@ def _add_override(
 
 
 def _end(active: bool, until: datetime | None) -> datetime | None:
-    """Return the end of an override. Raises ValidationFailed for an end that is past or too far away."""
+    """Return the end of an override. Raises ValidationFailed for an end in the past or too far in the future."""
     moment = now()
     if until is None:
         return moment + timedelta(days=DAYS_OF_OVERRIDE) if active else None

@@ -16,7 +16,7 @@ pages = Blueprint("subscription", __name__)
 
 @pages.get("/subscription")
 def show() -> str | Response:
-    """Show the subscription of the team in the query, else of the current team."""
+    """Show the subscription of the team in the query, or else of the current team."""
     team_id = request.args.get("team")
     membership = membership_of(current_user(), team_id) if team_id else current_of(current_user())
     if membership is None:
@@ -37,8 +37,8 @@ def show() -> str | Response:
 def team_and_subscription() -> dict[str, object]:
     """Return the team of the page, its subscription status, and the number of the user's teams.
 
-    The team is the one in the URL, else the current one. Team and status are None for a user without a team
-    or with several teams and no choice, and on error pages.
+    The team is the one in the URL, or else the current one. Team and status are None for a user without a
+    team, or who has not chosen one of several, and on error pages.
     """
     if is_database_away() or not has_caller():
         return {"team": None, "standing": None, "team_count": 0}

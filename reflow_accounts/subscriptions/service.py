@@ -74,7 +74,7 @@ class SubscriptionStatus:
 
     @property
     def licence(self) -> Licence | None:
-        """The licence with the best state, and of equals the newest."""
+        """The newest licence with the best state."""
         return max(self.licences, key=lambda licence: _BEST.index(self.state_of(licence)), default=None)
 
     @property
@@ -94,7 +94,7 @@ class SubscriptionStatus:
 
     @property
     def is_forced_on(self) -> bool:
-        """Whether an override makes it active."""
+        """Whether an override makes the subscription active."""
         return self.override is not None and self.override.is_active
 
     @property
@@ -104,12 +104,12 @@ class SubscriptionStatus:
 
     @property
     def is_contradicted(self) -> bool:
-        """Whether the override differs from AWS."""
+        """Whether the state differs from the one without the override."""
         return self.override is not None and self.is_active != self.is_active_by_aws
 
     @property
     def is_waiting(self) -> bool:
-        """Whether AWS has not confirmed the purchase for longer than it takes."""
+        """Whether AWS should have confirmed the purchase by now."""
         licence, latest = self.licence, (self.at or now()) - LONGEST_CONFIRMATION
         return licence is not None and licence.state == LicenceState.PENDING and licence.created_at < latest
 
@@ -151,7 +151,7 @@ def has_active_subscription(user: User) -> bool:
 
 
 def ids_of_teams(state: State) -> list[int]:
-    """Return the row ids of all teams whose subscription has a state."""
+    """Return the row ids of all teams whose subscription has this state."""
     return list(db.session.scalars(_OF_STATE, {"state": state.value, "at": now()}))
 
 

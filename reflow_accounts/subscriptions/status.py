@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 
 from reflow_accounts.subscriptions.models import Licence, LicenceState, Override, State
 
-# AWS confirms a purchase within minutes; after this time it is waiting.
+# AWS confirms a purchase within minutes; after this time support is told.
 LONGEST_CONFIRMATION = timedelta(hours=1)
-# States of a licence that allow API keys.
+# States of a licence in which API keys work.
 GOOD = frozenset({LicenceState.ACTIVE, LicenceState.ENDING})
 
 
 def effective_state(override: Override | None, licences: Iterable[Licence], at: datetime) -> State:
-    """Return the state by a live override, else by whether any licence of the team is good.
+    """Return the state set by a live override, or else active if any licence of the team is good.
 
     `override` is the one of the team that has not ended, if any. Licences never end an override.
     """
