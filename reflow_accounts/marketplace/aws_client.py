@@ -10,14 +10,14 @@ from typing import Any
 from reflow_accounts.aws_settings import REGION, AwsSettings
 from reflow_accounts.marketplace.parsing import licence_key_of, word
 
-# Timeouts; a long poll of the queue waits longer.
+# Timeouts and attempts; a long poll of the queue waits longer.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 5, 2
 POLL_SECONDS = 20
 MESSAGES_AT_ONCE = 10
 
 
 class AwsAway(Exception):
-    """AWS is unavailable. The message contains the error code, but nothing of the request."""
+    """AWS is unavailable. The message contains the error code but no part of the request."""
 
 
 class TokenInvalid(Exception):
@@ -25,7 +25,7 @@ class TokenInvalid(Exception):
 
 
 class TokenExpired(Exception):
-    """The registration token has expired; AWS sends a new one with each click on its button."""
+    """The registration token has expired; AWS creates a new one for each click on its button."""
 
 
 class Disabled(Exception):
@@ -55,7 +55,7 @@ class Message:
 class AgreementFacts:
     """An agreement as returned by the Agreement API.
 
-    `licence_keys` are those that SearchAgreements names; DescribeAgreement names none.
+    Only SearchAgreements returns `licence_keys`, DescribeAgreement does not.
     https://docs.aws.amazon.com/marketplace/latest/APIReference/API_marketplace-agreements_SearchAgreements.html
     """
 
@@ -85,7 +85,7 @@ def resolve_customer(settings: AwsSettings, token: str) -> Customer:
         answer = client.resolve_customer(RegistrationToken=token)
     product_code, key = word(answer.get("ProductCode")), licence_key_of(answer.get("LicenseArn"))
     if product_code is None or key is None:
-        raise TokenInvalid("AWS's answer names no product or no licence.")
+        raise TokenInvalid("The response of AWS has no product or no licence.")
     agreement_id = word((answer.get("Metadata") or {}).get("AgreementId"))
     return Customer(product_code, word(answer.get("CustomerAWSAccountId"), 12) or "", key, agreement_id)
 
@@ -126,7 +126,7 @@ def describe_agreement(settings: AwsSettings, agreement_id: str) -> AgreementFac
 
 
 def search_agreements(settings: AwsSettings) -> Iterator[AgreementFacts]:
-    """Yield all purchase agreements that the seller account proposed. Raises AwsAway."""
+    """Yield all purchase agreements proposed by the seller account. Raises AwsAway."""
     filters = [
         {"name": "PartyType", "values": ["Proposer"]},
         {"name": "AgreementType", "values": ["PurchaseAgreement"]},

@@ -1,4 +1,4 @@
-"""Chains of agreements (a purchase and its renewals): lock, and apply the stored events to all their licences."""
+"""Chains of agreements (a purchase and its renewals): lock them, and apply the stored events to their licences."""
 
 from collections.abc import Collection, Sequence
 from typing import TypeVar
@@ -35,9 +35,9 @@ _FLAG = "AWS issued an advisory for this agreement"
 def lock_marketplace() -> None:
     """Serialize all changes of agreements and licences until the transaction ends.
 
-    What links two agreements may arrive with any event, so that a lock of single agreements cannot be taken in
-    one order. The lock order is: this lock, licences, teams by id. Readers do not wait. On SQLite the first write
-    of a transaction is the lock.
+    Any event may link two agreements, so that locks of single agreements could not be taken in a fixed order. The
+    lock order is: this lock, licences, teams by id. Readers do not wait. On SQLite the first write of a transaction
+    is the lock.
     """
     if db.engine.dialect.name == "postgresql":
         db.session.execute(text("LOCK TABLE marketplace_agreements IN SHARE ROW EXCLUSIVE MODE"))
@@ -46,7 +46,7 @@ def lock_marketplace() -> None:
 
 
 def chain_of(agreement_ids: Collection[str]) -> set[str]:
-    """Return the ids of all agreements that are linked to these, directly or not, and of these."""
+    """Return the ids of these agreements and of all that are linked to them, directly or indirectly."""
     seen, fresh = set[str](), set(agreement_ids)
     while fresh:
         seen |= fresh
@@ -73,7 +73,7 @@ def settle(licence_key: str | None, agreement_id: str | None) -> None:
     """Apply the stored events to the chain of an agreement and licence. Call it under `lock_marketplace`.
 
     All licences of a chain belong to the team of the licence that was claimed last. Good licences are applied
-    first, so that a renewal does not flip its team twice.
+    first, so that a renewal does not change the state of its team twice.
     """
     if agreement_id:
         _describe(agreement_id)
@@ -95,7 +95,7 @@ def settle(licence_key: str | None, agreement_id: str | None) -> None:
 
 
 def claim_chain(licence: Licence, team: Team, *, by: User, client: Client) -> bool:
-    """Connect a licence, and the unclaimed licences of its chain, to a team of a buyer.
+    """Connect a licence, and the unclaimed licences of its chain, to a team of the buyer.
 
     Returns whether the licence was unclaimed before. Raises Conflict for a licence of another team.
     """
@@ -117,8 +117,8 @@ def _reduce(licence: Licence, is_followed: bool) -> Reduced:
     """Return the state of a licence by its events, and complete its AWS account from them."""
     concerns = [MarketplaceEvent.licence_key == licence.key]
     if licence.agreement_id:
-        # An agreement may have several licences. Events about one licence do not apply to the others, even when
-        # the event does not name the licence.
+        # An agreement may have several licences. Events about one licence do not apply to the others, even if
+        # they do not name the licence.
         is_of_all = MarketplaceEvent.licence_key.is_(None) & MarketplaceEvent.kind.not_in(OF_ONE_LICENCE)
         concerns.append((MarketplaceEvent.agreement_id == licence.agreement_id) & is_of_all)
     events = _fresh(select(MarketplaceEvent).where(or_(*concerns)))
@@ -140,14 +140,14 @@ def _reduce(licence: Licence, is_followed: bool) -> Reduced:
 
 
 def _describe(agreement_id: str) -> None:
-    """Update an agreement, added if new, from its events in the order of their times."""
+    """Update an agreement from its events in chronological order; add it if it is new."""
     agreement = db.session.get(Agreement, agreement_id, populate_existing=True)
     if agreement is None:
         agreement = Agreement(agreement_id=agreement_id, status="")
         db.session.add(agreement)
     events = _fresh(select(MarketplaceEvent).where(MarketplaceEvent.agreement_id == agreement_id))
     agreement.advisory = ""
-    # The answer of an agreement that was asked repeatedly counts from the last time.
+    # A repeated response about an agreement counts as of the last time.
     times = {event.event_id: event.received_at if event.kind == RECONCILED else event.at for event in events}
     for event in sorted(events, key=lambda event: (times[event.event_id], event.event_id)):
         reported = _agreement_in(event)

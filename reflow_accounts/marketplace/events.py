@@ -1,4 +1,4 @@
-"""Ingest events, results of marketplace-reconcile and registrations, each once and in any order."""
+"""Ingest events, results of marketplace-reconcile and registrations, once each and in any order."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +22,7 @@ def ingest(body: str, product_code: str) -> Event | None:
     """
     event = parse(body)
     if event.product_code not in ("", product_code):
-        # Stored without licence and agreement: an agreement may have licences of several products.
+        # Stored without licence and agreement, because an agreement may have licences of several products.
         event = replace(event, licence_key=None, agreement_id=None)
     lock_marketplace()
     if db.session.get(MarketplaceEvent, event.event_id):
@@ -40,9 +40,9 @@ def ingest(body: str, product_code: str) -> Event | None:
 
 
 def ingest_facts(facts: AgreementFacts, at: datetime, product_code: str) -> None:
-    """Store what AWS says of an agreement and apply it.
+    """Store the response of AWS about an agreement and apply it.
 
-    A repeated answer replaces the one before; the time of the first stays.
+    A response with the same status replaces the previous one; the event keeps the time of the first.
     """
     lock_marketplace()
     event_id = f"reconcile:{facts.agreement_id}:{facts.status}"
@@ -61,7 +61,7 @@ def ingest_facts(facts: AgreementFacts, at: datetime, product_code: str) -> None
 
 
 def register(customer: Customer, *, is_trial: bool) -> Licence:
-    """Return the licence of a buyer who registers, with the state from earlier events."""
+    """Return the licence of a buyer who registers, with its state from earlier events."""
     lock_marketplace()
     licence = learn(
         customer.licence_key,
@@ -96,7 +96,7 @@ def _store(
 
 
 def _detail(facts: AgreementFacts) -> dict[str, Any]:
-    """Return the answer of the Agreement API in the form of an event."""
+    """Return the response of the Agreement API in the form of an event."""
     agreement: dict[str, Any] = {"id": facts.agreement_id, "status": facts.status}
     times = {"startTime": facts.starts_at, "endTime": facts.ends_at}
     agreement |= {name: value.isoformat() for name, value in times.items() if value}
@@ -106,11 +106,11 @@ def _detail(facts: AgreementFacts) -> dict[str, Any]:
 
 
 def _learn_licences(facts: AgreementFacts, product_code: str) -> bool:
-    """Learn the licences that AWS names for an agreement, and return whether any may be new.
+    """Store the licences that AWS returns for an agreement, and return whether any may be new.
 
-    AWS does not say of which product a licence is. So a single licence is ours when the chain has a licence of
-    ours; of several only known ones are. For a live agreement without a known licence the id of the agreement
-    stands in for the key.
+    AWS does not return the product of a licence. A single licence is ours if the chain has one of ours; of several
+    licences only known ones are. For a live agreement without a known licence, the id of the agreement replaces the
+    key.
     """
     known = licences_of(chain_of({facts.agreement_id}))
     keys = [key for key in facts.licence_keys if find_licence(key)]

@@ -1,4 +1,4 @@
-"""Explain in one sentence why a team's subscription is active or inactive, from the facts that decide it."""
+"""Explain in one sentence why a team's subscription is active or inactive."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,16 +20,16 @@ _WHY = {
 def explain(
     status: SubscriptionStatus, agreements: Mapping[str, Agreement], *, for_staff: bool = False
 ) -> str:
-    """Return why the subscription is active or inactive, and since when.
+    """Return a sentence with the state of the subscription, its reason and its start.
 
-    `agreements` are those of the licences, by id. Staff also read the licence, who set an override, and what AWS
-    would decide without it.
+    `agreements` are those of the licences, by id. For staff it also names the licence, the author of an override,
+    and the state without it.
     """
     state, override = status.state.capitalize(), status.override
     if override is None:
         since, fact = _by_aws(status, agreements, for_staff=for_staff)
         if since and status.changed_at:
-            # An override may have ended after AWS reported the fact.
+            # An override may have ended after AWS reported the state.
             since = max(since, status.changed_at)
         moment = f" since {written_day(since)}" if since else ""
         return f"{state}{moment}: {fact}.{' No override.' if for_staff else ''}"
@@ -37,19 +37,19 @@ def explain(
     until = f" until {_moment(override.expires_at)}" if override.expires_at else ""
     since = status.changed_at if status.is_kept and status.changed_at else override.at
     off = "keeps it inactive" if status.is_kept else "switched it off"
-    deed = "keeps it active" if override.is_active else off
-    told = f"{state} since {written_day(since)}: {by} {deed}{until}."
+    action = "keeps it active" if override.is_active else off
+    sentence = f"{state} since {written_day(since)}: {by} {action}{until}."
     if not for_staff:
-        return told
+        return sentence
     aws_says = "active" if status.is_active_by_aws else "inactive"
     _, fact = _by_aws(status, agreements, for_staff=True)
-    return f"{told} Without the override it would be {aws_says}: {fact}."
+    return f"{sentence} Without the override it would be {aws_says}: {fact}."
 
 
 def _by_aws(
     status: SubscriptionStatus, agreements: Mapping[str, Agreement], *, for_staff: bool
 ) -> tuple[datetime | None, str]:
-    """Return since when the best licence has its state, and what AWS did."""
+    """Return the start of the state of the best licence, if known, and the reason for it."""
     licence, state = status.licence, status.licence_state
     if licence is None:
         return None, "no AWS Marketplace purchase is connected"
@@ -62,14 +62,14 @@ def _by_aws(
     if state == LicenceState.ACTIVE:
         return licence.since_at, f"AWS confirmed {name}"
     if state == LicenceState.ENDING:
-        # `since_at` is that of the announcement; the subscription was active before.
+        # `since_at` is the time of the announcement; the subscription was active before.
         end = f" on {_moment(licence.ends_at)}" if licence.ends_at else ""
         return None, f"AWS ends {name}{end}{why}"
     return _ended_at(licence), f"AWS ended {name}{why}"
 
 
 def _ended_at(licence: Licence) -> datetime:
-    """Return the end of a licence that ended; the event of the end may be missing."""
+    """Return the end of a licence that has ended, even if the event of the end is missing."""
     return licence.ends_at if licence.state == LicenceState.ENDING and licence.ends_at else licence.since_at
 
 

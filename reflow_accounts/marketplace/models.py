@@ -1,4 +1,4 @@
-"""Events and agreements of AWS Marketplace, and claims of buyers who register."""
+"""Events and agreements of AWS Marketplace, and unfinished registrations of buyers."""
 
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ class MarketplaceEvent(Model):
     __table_args__ = (Index(None, "licence_key"), Index(None, "agreement_id"), Index(None, "received_at"))
 
     event_id: Mapped[str] = mapped_column(String(LONGEST_EVENT_ID), primary_key=True)
-    # The part of its detail-type before ` - `.
+    # The part of the detail-type before ` - `.
     kind: Mapped[str] = mapped_column(String(LONGEST_KIND))
     at: Mapped[datetime] = mapped_column(UTCDateTime)
     received_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
@@ -30,7 +30,7 @@ class MarketplaceEvent(Model):
 
 
 class Agreement(Model):
-    """An agreement as described by events and API responses; locked while one of its events is ingested."""
+    """An agreement as described by events and API responses."""
 
     __tablename__ = "marketplace_agreements"
     __table_args__ = (Index(None, "initial_id"),)

@@ -77,7 +77,7 @@ _UNCONFIGURED, _NONE, _TAKEN = (
 
 @webhooks.get("/aws")
 def explain() -> Answer:
-    """Redirect a person who opens the address by hand to the registration page."""
+    """Redirect people who open this URL in a browser to the registration page."""
     return redirect(url_for("public.registration.show"), 303)
 
 
@@ -85,7 +85,7 @@ def explain() -> Answer:
 def register() -> Answer:
     """Start the registration of a buyer and redirect to the page that connects the purchase.
 
-    The form comes from the AWS site, without our cookies; its token proves the purchase and is resolved at once.
+    The form comes from the AWS site, without our cookies. Its token proves the purchase and is resolved immediately.
     """
     settings: AwsSettings = current_app.config["SETTINGS"].aws
     rate_limits.hit("registration", address=client().address)
@@ -101,9 +101,9 @@ def register() -> Answer:
         _logger.warning("a registration from AWS Marketplace failed: %s", str(error) or type(error).__name__)
         return _problem(_PROBLEMS[type(error)])
     db.session.commit()
-    answer = redirect(url_for("public.registration.show"), 303)
+    response = redirect(url_for("public.registration.show"), 303)
     # Lax, because the navigation starts on the AWS site. The value is random, so it needs no signature.
-    answer.set_cookie(
+    response.set_cookie(
         cookie_name(),
         secret,
         max_age=registration.LIFETIME,
@@ -111,12 +111,12 @@ def register() -> Answer:
         secure=_is_https(),
         samesite="Lax",
     )
-    return answer
+    return response
 
 
 @public.get("/registration")
 def show() -> Answer:
-    """Ask for the team of the purchase; redirect to sign-up without a session."""
+    """Ask for the team of the purchase; without a session, redirect to sign-up."""
     claim = registration.find_claim(_secret())
     if claim is None:
         return _problem(_NONE)
@@ -147,7 +147,7 @@ def connect() -> Answer:
         form.show(failed if isinstance(failed, ValidationFailed) else ValidationFailed(team="Choose a team"))
         return _ask(claim, session.user, form), 422
     except (Conflict, Gone):
-        # Another tab or person has connected the purchase meanwhile.
+        # The purchase was connected in another tab or by another person.
         db.session.rollback()
         return show()
     choose(membership_of(session.user, team.public_id))
@@ -163,13 +163,13 @@ def cookie_name() -> str:
 
 
 def has_claim() -> bool:
-    """Return whether the browser has the claim of a purchase without a team."""
+    """Return whether the browser has a claim of a purchase that has no team."""
     return registration.is_unconnected(_secret())
 
 
 @continues_after_sign_in
 def page_after_sign_in() -> str | None:
-    """Return the registration page after sign-in while a purchase is unconnected."""
+    """Return the URL of the registration page while a purchase has no team, or None."""
     return url_for("public.registration.show") if has_claim() else None
 
 
@@ -189,7 +189,7 @@ def _done(team: Team) -> Response:
 
 
 def _busy(error: Exception) -> Response:
-    """Return rate-limit and database errors with a page for buyers."""
+    """Return the response to a rate-limit or database error, with a page for buyers."""
     response = domain_error(error) if isinstance(error, DomainError) else database_error(error)
     if response.status_code in (429, 503):
         minutes = math.ceil(error.retry_after / 60) if isinstance(error, RateLimited) else 1
@@ -205,7 +205,7 @@ for _blueprint in (webhooks, public):
 
 def _problem(problem: RegistrationProblem) -> Response:
     answer = make_response(render_template("marketplace/problem.html", problem=problem.name), problem.status)
-    # The cookie is useless now; the button in AWS starts a new registration.
+    # The cookie is of no more use: the button in AWS starts a new registration.
     return _without_claim(answer) if problem in (_NONE, _TAKEN) else answer
 
 

@@ -23,7 +23,7 @@ _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Malformed(Exception):
-    """The message is no AWS Marketplace event. The text gives the reason without repeating the message."""
+    """The message is not an AWS Marketplace event. The text is the reason, without any part of the message."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def parse(body: str) -> Event:
     """Return the event in a message. Raises Malformed."""
     message = _object(body)
     if message.get("source") != SOURCE:
-        raise Malformed("its source is another")
+        raise Malformed("its source is not AWS Marketplace")
     detail = message.get("detail")
     if not isinstance(detail, dict):
         raise Malformed("it has no detail")
@@ -101,7 +101,7 @@ def _object(body: str) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise Malformed("it is not an object")
     if not all(map(_is_storable, _parts(message))):
-        raise Malformed("it holds what no database stores")
+        raise Malformed("it contains values that databases cannot store")
     return message
 
 
@@ -128,14 +128,14 @@ def _inside(detail: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _missing(name: str) -> str:
-    raise Malformed(f"its {name} is missing or no word")
+    raise Malformed(f"its {name} is missing or invalid")
 
 
 def _time(value: object) -> datetime:
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError:
-        raise Malformed("its time is none") from None
+        raise Malformed("its time is missing or invalid") from None
     if time.tzinfo is None or not 2000 < time.year <= now().year + 1000:
-        raise Malformed("its time is none")
+        raise Malformed("its time is missing or invalid")
     return time

@@ -1,4 +1,4 @@
-"""Compare agreements with AWS once a day, and report purchases that AWS has not confirmed for an hour."""
+"""Compare agreements with AWS once a day, and report purchases that AWS has not confirmed within an hour."""
 
 from collections.abc import Iterable, Iterator
 
@@ -20,10 +20,10 @@ from reflow_accounts.teams.models import Team
 
 
 def reconcile(settings: AwsSettings) -> Iterator[str]:
-    """Ingest what AWS says of each agreement that is ours; yield a line for each changed status or licence.
+    """Ingest the state at AWS of each of our agreements; yield a line for each changed status or licence.
 
-    Asks by name for unsettled agreements that the search does not find. Commits after each agreement, so that an
-    aborted run keeps what it printed. Concurrent runs are harmless. Raises AwsAway.
+    Unsettled agreements that the search does not return are requested by id. Commits after each agreement, so that
+    an aborted run keeps what it printed. Concurrent runs are harmless. Raises AwsAway.
     """
     agreements = list(db.session.scalars(select(Agreement)))
     licences = list(db.session.scalars(select(Licence)))
@@ -35,7 +35,7 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
     renewals = {
         row.agreement_id for row in agreements if {row.initial_id, row.previous_id} & (bought - {None})
     }
-    # Those with a licence that has not ended, and the renewals of which no licence is known.
+    # Those with a licence that has not ended, and renewals without a known licence.
     unsettled = {row.agreement_id for row in licences if row.agreement_id and row.state != LicenceState.ENDED}
     unsettled |= renewals - bought
     db.session.rollback()
@@ -114,14 +114,14 @@ def purchases_without_team() -> list[Licence]:
 def report_waiting() -> int:
     """Mail the support address about waiting purchases, once each, and return how many are new. Commits.
 
-    An event of our own remembers what was mailed, so that concurrent processes mail once.
+    An event of kind REPORTED records each mailed purchase, so that concurrent processes mail it once.
     """
     if not waiting_purchases():
         return 0
     lock_marketplace()
     reported = select(MarketplaceEvent.licence_key).where(MarketplaceEvent.kind == REPORTED)
-    told = set(db.session.scalars(reported))
-    fresh = [(licence, team) for licence, team in waiting_purchases() if licence.key not in told]
+    known = set(db.session.scalars(reported))
+    fresh = [(licence, team) for licence, team in waiting_purchases() if licence.key not in known]
     for licence, _ in fresh:
         facts = {"event_id": f"waiting:{licence.key}", "kind": REPORTED, "at": now()}
         db.session.add(MarketplaceEvent(**facts, licence_key=licence.key, detail={}))

@@ -1,4 +1,4 @@
-"""Registration of buyers: resolve the buyer at AWS, keep a claim, connect the licence to a team."""
+"""Registration of buyers: resolve the buyer at AWS, store a claim, connect the licence to a team."""
 
 import secrets
 from datetime import timedelta
@@ -29,7 +29,7 @@ class ForeignProduct(Exception):
 
 
 def begin(settings: AwsSettings, token: str, offer_type: str) -> str:
-    """Resolve a registration token at AWS and return the secret of a claim, which is valid for a day.
+    """Resolve a registration token at AWS and return the secret of a new claim, which is valid for a day.
 
     A repeated token leads to the same licence. Raises ForeignProduct, and the errors of `resolve_customer`.
     """
@@ -44,7 +44,7 @@ def begin(settings: AwsSettings, token: str, offer_type: str) -> str:
 
 
 def find_claim(secret: str | None) -> Claim | None:
-    """Return the unexpired claim, used or not, with this secret, or None."""
+    """Return the claim with this secret, used or not; None if there is none or it has expired."""
     if not secret or len(secret) > 100:
         return None
     query = select(Claim).where(Claim.digest == digest_of(secret), Claim.expires_at > now())
@@ -52,13 +52,13 @@ def find_claim(secret: str | None) -> Claim | None:
 
 
 def is_unconnected(secret: str | None) -> bool:
-    """Return whether a claim with this secret waits for a team."""
+    """Return whether there is a claim with this secret whose licence has no team."""
     claim = find_claim(secret)
     return claim is not None and team_that_has(claim) is None
 
 
 def teams_of_admin(user: User) -> list[Team]:
-    """Return the teams of which the user is Admin: a subscription can be connected to them."""
+    """Return the teams of which the user is Admin, and which can therefore get the subscription."""
     query = (
         select(Team)
         .join(Membership, Membership.team_id == Team.id)
@@ -68,7 +68,7 @@ def teams_of_admin(user: User) -> list[Team]:
 
 
 def team_that_has(claim: Claim) -> Team | None:
-    """Return the team that the licence of a claim belongs to, or None."""
+    """Return the team of the licence of a claim, or None."""
     team_id = claim.licence.team_id
     return db.session.get(Team, team_id) if team_id else None
 
@@ -77,12 +77,12 @@ def connect(claim: Claim, team_id: str, team_name: str, *, by: User, client: Cli
     """Connect the licence of a claim to a team of the user, or to a new team when `team_id` is empty.
 
     Connecting it to the same team again has no effect. Raises ValidationFailed for an invalid name, NotFound
-    and InsufficientRights for a team without the user as Admin, Conflict when the licence has another team,
-    and Gone when the claim has expired.
+    or InsufficientRights if the user is not Admin of the team, Conflict if the licence has another team, and
+    Gone if the claim has expired.
     """
     if claim.expires_at <= now():
-        raise Gone("This registration ran out.")
-    # Before any lock of a team (see `lock_marketplace`).
+        raise Gone("This registration has expired.")
+    # Must precede the lock of a team (see `lock_marketplace`).
     lock_marketplace()
     db.session.refresh(claim.licence)
     if not team_id and not team_name.strip():

@@ -1,4 +1,4 @@
-"""State of a licence from its events: the highest state ever reported, whatever their order."""
+"""Derive the state of a licence from its events: the highest state ever reported, in any order."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from reflow_accounts.subscriptions.models import LicenceState
 
 LICENCE_UPDATED = "License Updated"
 LICENCE_DEPROVISIONED = "License Deprovisioned"
-# Events about one licence. All others are about an agreement and all its licences.
+# Events about one licence. All others concern an agreement and all its licences.
 OF_ONE_LICENCE = frozenset({LICENCE_UPDATED, LICENCE_DEPROVISIONED})
 AGREEMENT_ENDED = "Purchase Agreement Ended"
 AGREEMENT_CREATED = "Purchase Agreement Created"
@@ -17,7 +17,7 @@ ADVISORY_ISSUED = "Purchase Agreement Advisory Issued"
 ADVISORY_RESOLVED = "Purchase Agreement Advisory Resolved"
 # Our own event for the result of marketplace-reconcile.
 RECONCILED = "Reconciled"
-# Our own event for a purchase that was reported to support because it waits.
+# Our own event for a purchase that was reported to support because AWS has not confirmed it.
 REPORTED = "Reported to support"
 
 # RENEWED and REPLACED also end an agreement, but not the licence.
@@ -27,7 +27,7 @@ SUCCEEDED = frozenset({"RENEWED", "REPLACED"})
 STRANGE = frozenset({"ARCHIVED", "ROLLED_BACK", "SUPERSEDED"})
 # Our own status for an agreement that AWS does not know.
 UNKNOWN = "UNKNOWN"
-# AWS ends a licence within an hour after it announces the end.
+# AWS ends a licence within an hour of announcing the end.
 HOUR = timedelta(hours=1)
 
 _RISING = (LicenceState.PENDING, LicenceState.ACTIVE, LicenceState.ENDING, LicenceState.ENDED)
@@ -37,7 +37,7 @@ _RISING = (LicenceState.PENDING, LicenceState.ACTIVE, LicenceState.ENDING, Licen
 class Fact:
     """The relevant part of an event: kind, AWS timestamp and agreement status.
 
-    For a result of marketplace-reconcile also when AWS was asked last, and the times of the agreement.
+    A result of marketplace-reconcile also has the time of the last request to AWS, and the agreement's start and end.
     """
 
     kind: str
@@ -66,8 +66,8 @@ def reduce(facts: Iterable[Fact], *, is_followed: bool = False) -> Reduced | Non
     """Return the state that follows from the events of a licence and its agreement, or None without any.
 
     Order and repetition have no effect: of equal states the earliest time counts. The cancellation of a
-    licence that was never active ends it at once. `is_followed` tells whether a renewal or replacement of the
-    agreement is known.
+    licence that was never active ends it immediately. `is_followed` is whether a renewal or replacement of
+    the agreement is known.
     """
     known = [(state, fact.at) for fact in facts if (state := _state_in(fact, is_followed))]
     if not known:
@@ -86,7 +86,7 @@ def _state_in(fact: Fact, is_followed: bool) -> LicenceState | None:
         return LicenceState.ENDED
     if fact.kind in (AGREEMENT_ENDED, RECONCILED) and fact.status in CANCELLING:
         return LicenceState.ENDING
-    # An answer of AWS stands in for a lost event an hour after its time.
+    # An hour after the event was due, a response of AWS replaces a lost event.
     if fact.kind == RECONCILED and fact.status == "ACTIVE" and _is_overdue(fact, fact.starts_at):
         return LicenceState.ACTIVE
     if (

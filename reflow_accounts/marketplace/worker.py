@@ -1,4 +1,4 @@
-"""Worker that ingests AWS Marketplace events from the queue: commit, then delete."""
+"""Worker that ingests AWS Marketplace events from the queue and deletes each message after the commit."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """Ingests events. It must run in the main thread, which receives signals."""
+    """Ingests events. Must run in the main thread, which receives signals."""
 
     def __init__(self, settings: AwsSettings) -> None:
         self._settings = settings
@@ -33,7 +33,7 @@ class Worker:
     def run(self, ready: Callable[[], None]) -> None:
         """Ingest events until `stop` is called; the current message is finished first.
 
-        `ready` is called once, when the queue can be read.
+        `ready` is called once, when the client of the queue was created.
         """
         queue: Queue | None = None
         with suppress(_Stopped):
@@ -64,7 +64,7 @@ class Worker:
         """Let a signal abort the block."""
         self._is_waiting = True
         try:
-            # A signal just before has only set the flag.
+            # A signal that arrived just before has only set the flag.
             if self._is_stopping:
                 raise _Stopped
             yield
@@ -88,17 +88,17 @@ class Worker:
             event = ingest(message.body, self._settings.product_code)
         except (Malformed, DataError, UnicodeError) as fault:
             db.session.rollback()
-            # Texts of foreign exceptions may repeat the message.
+            # Texts of other exceptions may contain parts of the message.
             why = fault if isinstance(fault, Malformed) else "it cannot be stored"
             facts = request_logging.facts(queue_message=message.id)
-            _logger.warning("a message is no event and stays in the queue: %s", why, extra=facts)
+            _logger.warning("a message is not an event and stays in the queue: %s", why, extra=facts)
             return
         # `run` handles database errors; the queue delivers the message again.
         db.session.commit()
         queue.delete(message)
         if event:
             facts = {"event": event.event_id, "licence": event.licence_key, "agreement": event.agreement_id}
-            _logger.info("took in %s", event.kind, extra=request_logging.facts(**facts))
+            _logger.info("ingested %s", event.kind, extra=request_logging.facts(**facts))
 
     def _back_off(self, why: str) -> None:
         seconds = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
@@ -109,4 +109,4 @@ class Worker:
 
 
 class _Stopped(BaseException):
-    """Signal during a wait. A BaseException, because botocore handles Exceptions as failures."""
+    """A signal during a wait. Not an Exception, because botocore treats those as failures."""

@@ -76,7 +76,7 @@ def test_worker_ingests_then_deletes_and_stops_on_sigterm(app, aws, work, cast):
     # The poll would have waited for 20 seconds.
     assert time.monotonic() - began < 10
     assert worker.returncode == 0
-    assert "took in License Updated" in words
+    assert "ingested License Updated" in words
     assert "Traceback" not in words
 
 
