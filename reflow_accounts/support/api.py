@@ -23,12 +23,12 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 def staff_only(view: View) -> View:
-    """Answer 404 to requests of users who are not staff."""
+    """Decorate a view to return 404 to users who are not staff."""
 
     @wraps(view)
     def guarded(*arguments: Any, **more: Any) -> Any:
         if not current_user().is_staff:
-            abort(404)  # as for an address that is not there
+            abort(404)  # as for an unknown URL
         if current_app.config["SETTINGS"].is_production and not has_second_factor(current_user()):
             raise InsufficientRights("Support staff need a second factor: set one up in Account, Security.")
         return view(*arguments, **more)
@@ -43,7 +43,7 @@ def staff_only(view: View) -> View:
 def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
     """Find teams by name, id, a member's email or id, or an AWS account, newest first. Staff only.
 
-    Each look is in the audit log. A secret in `q` is refused and not written down.
+    Each search is recorded in the audit log. A secret in `q` is refused and not recorded.
     """
     record_search(query["q"], by=current_user(), address=client().address)
     return service.teams_page(query["q"], by=current_user(), limit=query["limit"], cursor=query.get("cursor"))
@@ -54,11 +54,11 @@ def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
 @blueprint.arguments(Decision)
 @blueprint.response(200, SupportTeamOut)
 def set_subscription(payload: dict[str, Any], team_id: str) -> FoundTeam:
-    """Have a team's subscription count as active or inactive, whatever AWS says. Staff only.
+    """Override a team's subscription as active or inactive, whatever AWS reports. Staff only.
 
-    Inactive holds until `expires_at`, or until somebody ends it. Active holds until `expires_at`, or for 30 days;
-    where AWS says active for good, active without `expires_at` ends any override instead. What support decided
-    already stays as it is, unless another end is asked for.
+    An inactive override lasts until `expires_at`, or until staff end it; an active one until `expires_at`, or for
+    30 days. If AWS reports an active licence without an end, `active` without `expires_at` ends any override instead.
+    An override with the same state stays unchanged, unless `expires_at` differs.
     """
     team = service.team_of(team_id)
     try:

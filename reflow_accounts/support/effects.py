@@ -1,4 +1,4 @@
-"""What a change of a subscription does: which keys stop or work again, and who is mailed, in plain sentences."""
+"""Describes what a change of a subscription does: which keys stop or work again, and who is mailed."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,13 @@ from reflow_accounts.teams.service import addresses_of_admins
 from reflow_accounts.users.models import User
 from reflow_accounts.web.filters import exact
 
-# More addresses are counted, not listed.
+# If there are more addresses, only their number is shown.
 _MOST_ADDRESSES = 3
 
 
 @dataclass(frozen=True)
 class Effects:
-    """Of a change of the state: how many keys it affects and how many not, and who gets a mail.
+    """Effects of a change of the state: the numbers of affected and unaffected keys, and who gets a mail.
 
     A key is not affected when its user has another team with an active subscription.
     """
@@ -29,24 +29,26 @@ class Effects:
     addresses: tuple[str, ...]
 
     def sentences(self, *, active: bool) -> str:
-        """Return what happens when the subscription becomes active or inactive; nothing about no keys."""
+        """Return sentences about what happens when the subscription becomes active or inactive."""
         does = "works again" if self.affected == 1 else "work again"
-        told = [f"{_count(self.affected, 'API key')} {does if active else 'will be refused'} at once."]
-        told = told if self.affected else []
+        lines = [f"{_count(self.affected, 'API key')} {does if active else 'will be refused'} at once."]
+        lines = lines if self.affected else []
         if self.unaffected and not active:
             goes = "goes" if self.unaffected == 1 else "go"
             why = "the user has" if self.unaffected == 1 else "their users have"
-            told.append(f"{_count(self.unaffected, 'API key')} {goes} on working: {why} another active team.")
-        told.append(f"Members {'can' if active else 'cannot'} create new keys through this team.")
+            lines.append(
+                f"{_count(self.unaffected, 'API key')} {goes} on working: {why} another active team."
+            )
+        lines.append(f"Members {'can' if active else 'cannot'} create new keys through this team.")
         shown = len(self.addresses) <= _MOST_ADDRESSES
         to = " and ".join(self.addresses) if shown else _count(len(self.addresses), "Admin")
         return " ".join(
-            [*told, f"A mail goes to {to}." if to else "No mail is sent: no Admin has an address."]
+            [*lines, f"A mail goes to {to}." if to else "No mail is sent: no Admin has an address."]
         )
 
 
 def effects_of(team: Team) -> Effects:
-    """Return the effects of a change of a team's state. Keys that are refused anyway do not count."""
+    """Return the effects of a change of a team's state. Keys that are refused anyway are not counted."""
     query = (
         select(ApiKey.user_id, func.count())
         .join(Membership, Membership.user_id == ApiKey.user_id)
@@ -65,7 +67,7 @@ def effects_of(team: Team) -> Effects:
 
 
 def effect_of(found: FoundTeam, wanted: str, effects: Effects) -> str:
-    """Return what a button of the console does; `wanted` is true, false, or aws to end the override."""
+    """Describe what a button of the console does; `wanted` is "true", "false", or "aws" to end the override."""
     standing = found.standing
     aws_says = "active" if standing.is_active_by_aws else "inactive"
     if wanted == "aws":

@@ -7,10 +7,10 @@ from reflow_accounts.web.text import holds_secret
 
 
 class SubscriptionForm(Form):
-    """`active` is true, false, or aws for no override; `seen` is the version that the decision is based on.
+    """`active` is true, false, or aws for no override; `seen` is the version that the user has seen.
 
-    `until` is the first day after the override (UTC). `origin`, `q` and `state` name the page to return to: that
-    of the team for "team", else the search for `q` among the teams of a state.
+    `until` is the first day after the override (UTC). `origin`, `q` and `state` are the page to return to: that of
+    the team if `origin` is "team", else the search for `q` and `state`.
     """
 
     reason = StringField("Reason")
@@ -24,7 +24,7 @@ class SubscriptionForm(Form):
 
 
 class ReasonForm(Form):
-    """The reason of an act on a user or key."""
+    """The reason for an action on a user or key."""
 
     reason = StringField("Reason")
 

@@ -41,7 +41,7 @@ def find_people(query_text: str) -> list[User]:
 
 
 def user_of(public_id: str) -> User:
-    """Return a user, also a deleted one. Raises NotFound."""
+    """Return a user, deleted or not. Raises NotFound."""
     user = db.session.scalar(select(User).where(User.public_id == public_id))
     if user is None:
         raise NotFound("There is no user with this id.")
@@ -118,5 +118,5 @@ def refuse_oneself(user: User, *, by: User) -> None:
     """Raise InsufficientRights when staff act on their own account."""
     if user.id == by.id:
         raise InsufficientRights(
-            "This is your own account: change it in Account, or ask somebody else in support."
+            "This is your own account: change it in Account, or ask a colleague in support."
         )

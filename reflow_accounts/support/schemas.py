@@ -8,16 +8,16 @@ from reflow_accounts.web.text import holds_secret
 
 
 def refuse_secret(value: str) -> None:
-    """Raise marshmallow.ValidationError for a secret: URLs are logged on the way."""
+    """Raise marshmallow.ValidationError for a secret, because proxies and servers log URLs."""
     if holds_secret(value):
         raise ma.ValidationError(
-            "Look for names, ids and addresses: a secret is not searched for. Addresses are kept on the way, so have "
-            "its owner revoke it."
+            "Search for names, ids or addresses, not for a secret. URLs are logged, so ask the owner of the secret to "
+            "revoke it."
         )
 
 
 class SearchQuery(PageQuery):
-    """Search term and page."""
+    """Search term and page of a list of teams."""
 
     q = Text(load_default="", validate=[ma.validate.Length(max=254), refuse_secret])
     cursor = cursor_field(2)
@@ -57,12 +57,12 @@ class SupportTeamOut(Schema):
 
 
 class Decision(Schema):
-    """The wanted end, and why. `expires_at` is when AWS decides again.
+    """An override and its reason. From `expires_at` on AWS decides again.
 
-    Without it an inactive one stays until somebody ends it, and an active one for 30 days; but where AWS says active
-    for good, active without it ends any override. An override that says the same already stays as it is, unless
-    another end is asked for.
-    With `version`, as a list shows it, a change that somebody else made meanwhile is a conflict (409).
+    Without `expires_at` an inactive override has no end, and an active one ends after 30 days; but if AWS reports an
+    active licence without an end, `active` ends any override. An override with the same state stays unchanged, unless
+    `expires_at` differs.
+    With `version`, as in the list of teams, a change by another user since then is a conflict (409).
     """
 
     active = Flag(required=True)

@@ -28,14 +28,14 @@ MOST_RESULTS = 50
 MOST_EXPORTED = 10_000
 # PostgreSQL takes 65,535 parameters in a statement, and a team may have many members.
 _TEAMS_AT_ONCE = 100
-# A filter of the list of teams, beside the states.
+# A filter of the list of teams, besides the states.
 ATTENTION = "attention"
 SOON = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class FoundTeam:
-    """A team in the console; `is_own` if the current staff user is a member, `attention` why to look at it."""
+    """A team in the console; `is_own` if the current user is a member, `attention` why staff should check it."""
 
     team: Team
     standing: SubscriptionStatus
@@ -52,7 +52,7 @@ class FoundTeam:
 
     @property
     def can_be_kept(self) -> bool:
-        """Whether the state can be kept: by an override, or by another end of the override."""
+        """Whether an override, or another end of the current one, can keep the state."""
         return self.standing.is_active or self.standing.override is None
 
     def verb(self, active: bool) -> str:
@@ -67,8 +67,8 @@ class FoundTeam:
 def find_teams(query_text: str, *, by: User, state: str = "", limit: int = MOST_RESULTS) -> list[FoundTeam]:
     """Return up to `limit` teams by name or id, a member's address or id, or an AWS account.
 
-    An empty text matches all teams, a secret none. `state` keeps the active or the inactive teams, or those that
-    need "attention"; these come first, then by name.
+    An empty text matches all teams, a secret none. `state` selects the active or the inactive teams, or those that
+    need "attention". Teams that need attention come first, then by name.
     """
     attention = teams_with_attention()
     query = _matching(query_text)
@@ -76,14 +76,14 @@ def find_teams(query_text: str, *, by: User, state: str = "", limit: int = MOST_
         query = query.where(Team.id.in_(ids_of_teams(State(state))))
     elif state == ATTENTION:
         query = query.where(Team.id.in_(attention))
-    is_later = case((Team.id.in_(attention), 0), else_=1)
-    query = query.order_by(is_later, func.lower(Team.name), Team.id).limit(limit)
+    rank = case((Team.id.in_(attention), 0), else_=1)
+    query = query.order_by(rank, func.lower(Team.name), Team.id).limit(limit)
     found = _described(list(db.session.scalars(query)), by)
     return [replace(row, attention=attention.get(row.team.id, "")) for row in found]
 
 
 def teams_with_attention() -> dict[int, str]:
-    """Return why support should look at teams, by row id: an override or a purchase that waits for AWS."""
+    """Return why teams need attention, by row id: an override, or a purchase that AWS has not confirmed."""
     overridden = select(Override.team_id).where(Override.ended_at.is_(None))
     pending = select(Licence.team_id).where(
         Licence.state == LicenceState.PENDING, Licence.team_id.is_not(None)
@@ -141,7 +141,7 @@ def team_of(public_id: str) -> Team:
 
 
 def described(team: Team, *, by: User) -> FoundTeam:
-    """Return one team for the console of `by`."""
+    """Return one team as the console shows it to `by`."""
     return _described([team], by)[0]
 
 
@@ -205,7 +205,7 @@ def refuse_own_team(team: Team, *, by: User) -> None:
     """Raise InsufficientRights when `by` is a member of the team."""
     own = select(Membership.team_id).where(Membership.user_id == by.id, Membership.team_id == team.id)
     if db.session.scalar(own) is not None:
-        raise InsufficientRights("You belong to this team, so somebody else in support must change it.")
+        raise InsufficientRights("You belong to this team, so a colleague in support must change it.")
 
 
 def set_active(

@@ -62,7 +62,7 @@ def test_api_explains_the_refusal(app, cast, api, secret):
         problem_of(answer, 422, "validation_failed")
         assert [fault["field"] for fault in answer.json["errors"]] == ["q"]
         assert secret[4:] not in answer.text
-        assert "a secret is not searched for" in answer.json["errors"][0]["message"]
+        assert "not for a secret" in answer.json["errors"][0]["message"]
     assert rows.acts(app) == before
 
 

@@ -56,7 +56,7 @@ def index() -> Answer:
         flash("A secret was in the address", _REFUSED)
         address = url_for("support.console.index")
         return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
-    # After that redirect nothing is searched for.
+    # No search after that redirect.
     if get_flashed_messages(category_filter=[_REFUSED]):
         return _page("", is_list=False)
     state = request.args.get("state", "")
@@ -73,7 +73,7 @@ def index() -> Answer:
 
 @blueprint.get("/export")
 def export() -> Answer:
-    """Download the list of teams as CSV, with the search and the filter of the page. A secret is not searched for."""
+    """Download the list of teams as CSV, with the search and the filter of the page. A secret matches nothing."""
     query_text, state = request.args.get("q", "").strip(), request.args.get("state", "")
     found = service.find_teams(query_text, by=current_user(), state=state, limit=service.MOST_EXPORTED)
     lines = [
