@@ -1,1 +1,1 @@
-"""What operators and their machines watch: health, readiness and metrics."""
+"""Health, readiness and metrics for operators."""

@@ -1,4 +1,4 @@
-"""Metrics of a serving process and its database, in Prometheus' text format, and what waits there."""
+"""Metrics of the serving processes and of backlogs in the database, in Prometheus' text format."""
 
 import os
 import re
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Figure = tuple[str, str, float]
 
-# In the ASGI scope that Flask sees: the scope of the server, which takes the labels of the request.
+# Key in the ASGI scope of Flask. Its value is the scope of the server, which gets the labels of the request.
 LABELS = "reflow.labels"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _EXTENSION = "metrics"
@@ -43,30 +43,30 @@ _FILE_OF_PROCESS = re.compile(r"_(\d+)\.db$")
 
 
 def backlog() -> Iterator[Figure]:
-    """Yield name, description and value of each figure. Raises SQLAlchemyError."""
+    """Yield name, description and value of each metric of the database. Raises SQLAlchemyError."""
     with db.engine.connect() as connection:
         cursor = connection.scalar(select(rolled_up_to())) or 0
-        # By the primary key: a count of rows would read them all.
+        # Estimated by the primary key, because counting would read all rows.
         newest = connection.scalar(select(func.max(Use.id))) or 0
         oldest = connection.scalar(select(Use.at).where(Use.id > cursor).order_by(Use.id).limit(1))
-        yield "reflow_roll_up_lag_uses", "Newest uses that are not rolled up.", max(newest - cursor, 0)
+        yield "reflow_roll_up_lag_uses", "Uses that are not rolled up.", max(newest - cursor, 0)
         yield "reflow_roll_up_lag_seconds", "Age of the oldest use that is not rolled up.", _age(oldest)
         waiting = OutboxMessage.done_at.is_(None)
         counted = select(func.count(), func.min(OutboxMessage.created_at)).where(waiting)
         number, since = connection.execute(counted).one()
-        yield "reflow_outbox_messages", "Mails that wait in the outbox.", number
+        yield "reflow_outbox_messages", "Mails waiting in the outbox.", number
         yield "reflow_outbox_oldest_seconds", "Age of the oldest mail in the outbox.", _age(since)
         arrival = select(MarketplaceEvent.at, MarketplaceEvent.received_at)
         last = connection.execute(
             arrival.order_by(MarketplaceEvent.received_at.desc()).limit(1)
         ).one_or_none()
         late = (last.received_at - last.at).total_seconds() if last else 0.0
-        about = "Time from the newest event of AWS Marketplace to its arrival here."
+        about = "Delay between the newest event of AWS Marketplace and its arrival."
         yield "reflow_marketplace_lag_seconds", about, max(late, 0.0)
         unclaimed = select(func.min(Licence.created_at)).where(
             Licence.team_id.is_(None), Licence.state != LicenceState.ENDED
         )
-        about = "Age of the oldest purchase that no team has."
+        about = "Age of the oldest purchase without a team."
         yield "reflow_marketplace_unclaimed_seconds", about, _age(connection.scalar(unclaimed))
 
 
@@ -82,24 +82,24 @@ class Metrics:
 
         self._seconds: Histogram = Histogram(
             "reflow_http_request_duration_seconds",
-            "Time from the end of the headers of a request to the end of its answer.",
+            "Time from the end of the headers of a request to the end of its response.",
             ("route", "method", "status"),
             buckets=_BUCKETS,
         )
         self._checks: Counter = Counter("reflow_key_checks", "Checked API keys, by outcome.", ("outcome",))
         self.passwords: Gauge = Gauge(
             "reflow_password_requests",
-            "Requests with a password that are being answered or wait for their turn.",
+            "Requests with a password that are running or queued.",
             multiprocess_mode="livesum",
         )
         used: Gauge = Gauge(
             "reflow_database_connections_in_use",
-            "Connections that are taken from the pools.",
+            "Connections checked out of the pools.",
             multiprocess_mode="livesum",
         )
         limit: Gauge = Gauge(
             "reflow_database_connections_limit",
-            "Connections in the pools at most.",
+            "Maximum connections of the pools.",
             multiprocess_mode="livesum",
         )
         options = app.config["SQLALCHEMY_ENGINE_OPTIONS"]
@@ -112,7 +112,7 @@ class Metrics:
         app.extensions[_EXTENSION] = self
 
     def observe(self, scope: Any, status: int, seconds: float) -> None:
-        """Count an answered request; its ASGI scope holds the labels."""
+        """Count a finished request by the labels in its ASGI scope."""
         method = scope["method"] if scope["method"] in _METHODS else "other"
         labels = (scope.get(ROUTE, _UNKNOWN), method, status)
         found = self._requests.get(labels)
@@ -128,10 +128,10 @@ class Metrics:
 
 
 def init_app(app: Flask) -> None:
-    """Note the labels of each request, before its use is recorded."""
+    """Register a handler that sets the labels of each request, before its use is recorded."""
 
     @app.after_request
-    def note_labels(response: Response) -> Response:
+    def set_labels(response: Response) -> Response:
         labels = request.environ.get("asgi.scope", {}).get(LABELS)
         if labels is None:
             return response
@@ -155,7 +155,7 @@ def text_of_all() -> bytes:
     folder = os.environ.get(FOLDER_VARIABLE)
     if not folder:
         return generate_latest(REGISTRY) + generate_latest(registry)
-    # Drop what processes that were killed had in hand; their counts stay.
+    # Drop the live gauges of killed processes; their counters stay.
     for file in Path(folder).glob("gauge_live*.db"):
         found = _FILE_OF_PROCESS.search(file.name)
         if found and not _is_running(int(found[1])):
@@ -170,7 +170,7 @@ def are_kept(app: Flask) -> bool:
 
 
 class _Database:
-    """What waits in the database, the same on every node."""
+    """Collector of the metrics of the database, which are the same on every node."""
 
     def collect(self) -> Iterator[Any]:
         from prometheus_client.core import GaugeMetricFamily

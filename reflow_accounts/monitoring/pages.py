@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics`, for machines of the operator. They answer at every host name."""
+"""`/healthz`, `/readyz` and `/metrics`, for monitoring. They answer at every host name."""
 
 import hmac
 
@@ -14,20 +14,20 @@ blueprint = Blueprint("monitoring", __name__)
 
 @blueprint.get("/healthz")
 def show_health() -> dict[str, str]:
-    """Return 200 and the version while the process answers."""
+    """Return 200 and the version."""
     return {"status": "ok", "version": __version__}
 
 
 @blueprint.get("/readyz")
 def show_readiness() -> Response:
-    """Return 200 when requests can be answered, else 503 with the names of what is not ready."""
+    """Return 200 if this process is ready for requests, else 503 with the names of what is not ready."""
     names = list(readiness.faults())
     return not_ready(*names) if names else jsonify(status="ok")
 
 
 @blueprint.get("/metrics")
 def show_metrics() -> Response:
-    """Return the metrics to who has REFLOW_METRICS_TOKEN; without that setting there is no such page."""
+    """Return the metrics for the bearer token REFLOW_METRICS_TOKEN; without that setting, 404."""
     settings: Settings = current_app.config["SETTINGS"]
     if not settings.metrics_token or not metrics.are_kept(current_app):
         abort(404)

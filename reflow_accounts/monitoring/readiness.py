@@ -1,4 +1,4 @@
-"""Whether this process can take requests: its database, the counters of the rate limits, and that it stays."""
+"""Readiness for requests: the database, its schema, the store of rate limits, and no shutdown in progress."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,13 +15,13 @@ _is_stopping = False
 
 
 def begin_to_stop() -> None:
-    """Make this process not ready from now on: it is about to end."""
-    global _is_stopping  # a fact about the process
+    """Make this process not ready, because it is about to stop."""
+    global _is_stopping
     _is_stopping = True
 
 
 def is_stopping() -> bool:
-    """Return whether this process is about to end."""
+    """Return whether this process is about to stop."""
     return _is_stopping
 
 
