@@ -24,7 +24,7 @@ def show_config() -> None:
 @click.command("demo")
 @handle_errors
 def seed_demo() -> None:
-    """Add the demo accounts; what is there already stays as it is."""
+    """Add the demo accounts; existing data stays unchanged."""
     if current_app.config["SETTINGS"].is_production:
         sys.exit("reflow-accounts: demo data is refused in production (REFLOW_ENV=production).")
     demo.seed()
@@ -35,7 +35,7 @@ def seed_demo() -> None:
 @click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True)
 @click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=5000, show_default=True)
 def serve(host: str, port: int) -> None:
-    """Bring the database up to date and serve with the production server."""
+    """Upgrade the database and serve with the production server."""
     server.serve(current_app._get_current_object(), host, port)  # type: ignore[attr-defined]
 
 

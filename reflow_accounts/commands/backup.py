@@ -1,4 +1,4 @@
-"""`flask backup`, `restore-check` and `copy-to`: copies of the database, checked."""
+"""`flask backup`, `restore-check` and `copy-to`: copy the database and check the copy."""
 
 import os
 import sqlite3
@@ -28,9 +28,9 @@ _SHOWN = (("users", "users"), ("teams", "teams"), ("api_keys", "API keys"), ("us
 @click.argument("file", type=click.Path(path_type=Path))
 @handle_errors
 def backup(file: Path) -> None:
-    """Copy the database to FILE, whole and at one moment, while the service runs.
+    """Copy a consistent snapshot of the database to FILE, also while the service runs.
 
-    FILE is an SQLite database, whichever kind is in use; `copy-to` moves it to PostgreSQL. It must not exist, and
+    FILE is an SQLite database, whichever kind is in use; `copy-to` copies it to PostgreSQL. It must not exist yet;
     only its owner may read it. Keep the secret key with it: passwords need both.
     """
     settings: Settings = current_app.config["SETTINGS"]
@@ -87,7 +87,7 @@ def _copy_rows(file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @handle_errors
 def check_backup(file: Path) -> None:
-    """Check that FILE, made by `backup`, is whole: pages, references, revision, counts of uses, and hash chains.
+    """Check FILE, made by `backup`: pages, references, revision, counts of uses, and hash chains.
 
     Changes nothing. Exit code 1 when something is wrong.
     """
@@ -117,8 +117,8 @@ def check_backup(file: Path) -> None:
 def copy_to(url: str) -> None:
     """Copy the database to the empty PostgreSQL (or SQLite) database at URL, and verify the numbers of rows.
 
-    Stop the service before, and start it with REFLOW_DATABASE_URL=URL afterwards. A copy that was interrupted
-    continues when the command is run again.
+    Stop the service first, and start it with REFLOW_DATABASE_URL=URL afterwards. Run the command again to continue
+    an interrupted copy.
     """
     try:
         address = database_address("URL", url)
@@ -131,8 +131,8 @@ def copy_to(url: str) -> None:
         sys.exit(f"reflow-accounts: {error}")
     except SQLAlchemyError as error:
         sys.exit(
-            f"reflow-accounts: the copy stopped ({type(error).__name__}). Check that the other database is there; "
-            "then run the command again, and it continues."
+            f"reflow-accounts: the copy stopped ({type(error).__name__}). Check that the other database is available, "
+            "then run the command again to continue."
         )
     if wrong:
         sys.exit(

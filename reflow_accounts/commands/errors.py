@@ -9,13 +9,13 @@ from sqlalchemy.exc import DatabaseError
 from reflow_accounts.errors import DomainError
 
 
-def handle_errors(act: Callable[..., None]) -> Callable[..., None]:
+def handle_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Decorate a command to exit with one sentence for domain, database and encoding errors."""
 
-    @wraps(act)
+    @wraps(command)
     def run(*arguments: object, **options: object) -> None:
         try:
-            act(*arguments, **options)
+            command(*arguments, **options)
         except DomainError as error:
             sys.exit(f"reflow-accounts: {error}")
         except DatabaseError:
@@ -24,6 +24,6 @@ def handle_errors(act: Callable[..., None]) -> Callable[..., None]:
                 "or check REFLOW_DATABASE_URL."
             )
         except UnicodeError:
-            sys.exit("reflow-accounts: what was given is not valid text. Write it in UTF-8.")
+            sys.exit("reflow-accounts: the input is not valid text. Write it in UTF-8.")
 
     return run

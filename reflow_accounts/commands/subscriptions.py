@@ -15,7 +15,7 @@ from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.teams.service import add_team, find_team
 from reflow_accounts.users.admin import person_of
 
-teams = AppGroup("teams", help="Teams and who owns them.")
+teams = AppGroup("teams", help="Teams and their owners.")
 subscriptions = AppGroup("subscriptions", help="Subscriptions of teams.")
 
 _REASON = click.option("--reason", required=True, help="Kept in the team's history.")
@@ -28,13 +28,13 @@ _REASON = click.option("--reason", required=True, help="Kept in the team's histo
 @click.option(
     "--until",
     type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
-    help="When AWS Marketplace decides again, UTC. Without it: never for inactive; for active in 30 days, or at "
-    "once while AWS says active for good.",
+    help="End of the override, UTC. Default: none for inactive; 30 days for active, or no override while AWS "
+    "reports an active licence without an end.",
 )
 @click.option("--ticket", default="", help="The number of the request at the support desk.")
 @handle_errors
 def set_subscription(team: str, state: str, reason: str, until: datetime | None, ticket: str) -> None:
-    """Set the subscription of TEAM (its id, or its name when only one team has it), whatever AWS says."""
+    """Override the subscription of TEAM (its id, or its name if unique), whatever AWS reports."""
     row = find_team(team)
     end = until.replace(tzinfo=UTC) if until else None
     changed = overrides.set_active(row, state == "active", reason, by=None, until=end, ticket=ticket)
@@ -57,7 +57,7 @@ def set_subscription(team: str, state: str, reason: str, until: datetime | None,
 @_REASON
 @handle_errors
 def lift_override(team: str, reason: str) -> None:
-    """End what was set for TEAM, so that AWS Marketplace decides again."""
+    """End the override of TEAM, so that AWS Marketplace decides again."""
     row = find_team(team)
     changed = overrides.lift(row, reason, by=None)
     db.session.commit()
@@ -70,7 +70,7 @@ def lift_override(team: str, reason: str) -> None:
 @click.option("--owner", required=True, metavar="EMAIL", help="The person who becomes its first Admin.")
 @handle_errors
 def create_team(name: str, owner: str) -> None:
-    """Create the team NAME. Its subscription is not active until it is set."""
+    """Create the team NAME. Its subscription is inactive at first."""
     person = person_of(owner)
     if person.disabled_at:
         raise Conflict(f"{person.full_name} is disabled. Enable them first: `users enable {person.email}`.")

@@ -28,13 +28,12 @@ _reason = click.option("--reason", required=True, help="Kept in the audit log.")
 @click.option("--name", required=True, help="The full name.")
 @click.option("--staff", is_flag=True, help="Make the person support staff.")
 @click.option("--password-stdin", is_flag=True, help="Read the password, one line, from standard input.")
-@click.option("--mail-link", is_flag=True, help="Mail a link by which the person chooses the password.")
+@click.option("--mail-link", is_flag=True, help="Mail the person a link to choose a password.")
 @handle_errors
 def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_link: bool) -> None:
-    """Make a person who signs in with EMAIL.
+    """Create a person who signs in with EMAIL.
 
-    The password is asked for on a terminal, twice. Without a terminal a link is mailed by which the
-    person chooses it; it works for an hour.
+    On a terminal, prompts for the password. Otherwise mails a link to choose a password, which works for an hour.
     """
     if password_stdin and mail_link:
         raise click.UsageError("Choose --password-stdin or --mail-link.")
@@ -57,7 +56,7 @@ def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_l
 @users.command("list")
 @handle_errors
 def list_users() -> None:
-    """List everybody: aligned on a terminal, separated by tabs elsewhere."""
+    """List all users: aligned on a terminal, else separated by tabs."""
     is_terminal = sys.stdout.isatty()
     if is_terminal:
         click.echo(_aligned(_COLUMNS))
@@ -81,7 +80,7 @@ def list_users() -> None:
 @_reason
 @handle_errors
 def set_staff(email: str, state: str, reason: str) -> None:
-    """Make the person with EMAIL (or this id) support staff, or no longer."""
+    """Make the person with EMAIL (or this id) support staff (on), or not (off)."""
     user = admin.person_of(email)
     changed = admin.set_staff(user, state == "on", reason, by=None)
     db.session.commit()
@@ -94,7 +93,7 @@ def set_staff(email: str, state: str, reason: str) -> None:
 @_reason
 @handle_errors
 def disable_user(email: str, reason: str) -> None:
-    """Keep the user with EMAIL (or this id) out: sessions end, API keys stop, at once."""
+    """Disable the user with EMAIL (or this id): end the sessions and refuse the API keys, immediately."""
     user = admin.user_of(email)
     changed = admin.disable(user, reason, by=None)
     db.session.commit()
@@ -106,7 +105,7 @@ def disable_user(email: str, reason: str) -> None:
 @_reason
 @handle_errors
 def enable_user(email: str, reason: str) -> None:
-    """Let the user with EMAIL (or this id) in again; API keys work again, sessions do not."""
+    """Enable the user with EMAIL (or this id) again: API keys work again, sessions stay ended."""
     user = admin.user_of(email)
     changed = admin.enable(user, reason, by=None)
     db.session.commit()
@@ -118,7 +117,7 @@ def enable_user(email: str, reason: str) -> None:
 @_reason
 @handle_errors
 def end_sessions(email: str, reason: str) -> None:
-    """Sign the person with EMAIL (or this id) out everywhere; API keys go on working."""
+    """End all sessions of the person with EMAIL (or this id); API keys keep working."""
     user = admin.person_of(email)
     count = admin.sign_out(user, reason, by=None)
     db.session.commit()
@@ -132,7 +131,7 @@ def end_sessions(email: str, reason: str) -> None:
 def reset_second_factor(email: str, reason: str) -> None:
     """Remove authenticator app, recovery codes and passkeys of the person with EMAIL (or this id).
 
-    Be sure that it is the person who asks: afterwards the password alone signs in. They are told by mail.
+    Verify the identity of the person first: afterwards the password alone signs in. The person is told by mail.
     """
     user = admin.person_of(email)
     removed = admin.reset_second_factor(user, reason, by=None)
@@ -146,7 +145,7 @@ def _password(from_stdin: bool, personal: tuple[str, ...]) -> str:
         # Read one line, at most a little more than the longest password.
         typed = sys.stdin.readline(LONGEST_PASSWORD + 3).removesuffix("\n").removesuffix("\r")
     else:
-        typed = click.prompt("Password", hide_input=True, confirmation_prompt="The same again", err=True)
+        typed = click.prompt("Password", hide_input=True, confirmation_prompt="Repeat the password", err=True)
     fault = fault_of_new(typed, personal)
     if fault:
         raise ValidationFailed(password=fault)

@@ -17,7 +17,7 @@ from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.database import db, now
 from reflow_accounts.web.filters import rfc3339
 
-# A hundred years, in days. Much larger ages would lead before the year 1, where dates begin.
+# A hundred years, in days. Much larger ages would reach before year 1, the first that `datetime` supports.
 LARGEST_AGE = 36_500
 
 uses = AppGroup("uses", help="The log of the uses of API keys.")
@@ -29,10 +29,10 @@ uses = AppGroup("uses", help="The log of the uses of API keys.")
 )
 @handle_errors
 def verify_uses(repair: bool) -> None:
-    """Count the log of uses again and compare it with totals, ranges and counts by time, key by key.
+    """Recount the log of uses and compare it with the totals, ranges and counts by time of each key.
 
-    It may run while the service does. Pruned uses cannot be counted again; totals keep their number. On
-    SQLite, requests wait during --repair: a few seconds for a million uses.
+    Can run while the service does. Pruned uses cannot be recounted; totals keep their number. On SQLite,
+    requests wait during --repair: a few seconds for a million uses.
     """
     differing = differences()
     for one in differing:
@@ -77,7 +77,7 @@ def _time(at: datetime | None) -> str:
 @handle_errors
 def prune_uses(older_than: int) -> None:
     """Remove old uses from the log and from charts; the totals of keys stay as they are."""
-    extend_with_uses()  # what is pruned stays in the hash chains
+    extend_with_uses()  # pruned uses stay in the hash chains
     removed = prune(now() - timedelta(days=older_than))
     click.echo(f"{removed} uses older than {older_than} days were removed; all totals were kept.")
 
@@ -85,6 +85,6 @@ def prune_uses(older_than: int) -> None:
 @uses.command("roll-up")
 @handle_errors
 def roll_up_uses() -> None:
-    """Roll up the newest uses into the totals now (serving processes do it at intervals)."""
+    """Roll up the newest uses into the totals now (serving processes do so regularly)."""
     roll_up()
     click.echo("All uses are rolled up.")

@@ -20,7 +20,7 @@ from reflow_accounts.marketplace.worker import Worker
 
 @click.command("mail-worker")
 def work_on_mail() -> None:
-    """Send mail until stopped (SIGTERM or Ctrl-C); the message in hand is finished first."""
+    """Send mail until stopped (SIGTERM or Ctrl-C); the current message is finished first."""
     worker = background_jobs.send_mail(current_app._get_current_object())  # type: ignore[attr-defined]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
@@ -32,7 +32,7 @@ def work_on_mail() -> None:
 @click.argument("address")
 @handle_errors
 def try_mail(address: str) -> None:
-    """Put a test message to ADDRESS into the outbox; the sender of this installation sends it."""
+    """Put a test message to ADDRESS into the outbox, from which it is sent like any other mail."""
     if envelope(address) is None:
         sys.exit("reflow-accounts: this is not an address that mail can be sent to.")
     post("trial", address)
@@ -42,7 +42,7 @@ def try_mail(address: str) -> None:
 
 @click.command("marketplace-worker")
 def work_on_events() -> None:
-    """Take in AWS Marketplace's events until stopped (SIGTERM or Ctrl-C)."""
+    """Ingest AWS Marketplace events until stopped (SIGTERM or Ctrl-C)."""
     settings = _settings()
     if not settings.takes_events:
         sys.exit("reflow-accounts: set REFLOW_AWS_PRODUCT_CODE and REFLOW_AWS_QUEUE_URL for the worker.")
@@ -55,7 +55,7 @@ def work_on_events() -> None:
 @click.command("marketplace-reconcile")
 @handle_errors
 def ask_aws() -> None:
-    """Ask AWS about every agreement, in case an event was lost; run it once a day."""
+    """Compare every agreement with AWS, in case an event was lost. Run it once a day."""
     settings = _settings()
     if not settings.takes_registrations:
         sys.exit("reflow-accounts: set REFLOW_AWS_PRODUCT_CODE to ask AWS Marketplace.")
@@ -65,8 +65,8 @@ def ask_aws() -> None:
             click.echo(line)
             count += 1
     except AwsAway as error:
-        sys.exit(f"reflow-accounts: {error} Run it again later; what was said above is done.")
-    click.echo(f"{count} news." if count else "Nothing is new.")
+        sys.exit(f"reflow-accounts: {error} Run it again later; the changes above are saved.")
+    click.echo(f"{count} change{'' if count == 1 else 's'}." if count else "No changes.")
 
 
 def _settings() -> AwsSettings:

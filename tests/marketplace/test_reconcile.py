@@ -25,10 +25,10 @@ def bought(app, cast, take_in) -> None:
 def test_lost_end_is_found(app, aws, ask, bought):
     aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "TERMINATED"}
     aws.agreements["of-another-product"] = {"agreementId": "of-another-product", "status": "ACTIVE"}
-    assert ask() == (0, ["agmt-1: unknown → TERMINATED, which ends its licence", "1 news."])
+    assert ask() == (0, ["agmt-1: unknown → TERMINATED, which ends its licence", "1 change."])
     with app.app_context():
         assert find_licence("l-1").state == LicenceState.ENDING
-    assert ask() == (0, ["Nothing is new."])
+    assert ask() == (0, ["No changes."])
 
 
 def test_renewal_is_connected_and_unknown_agreements_are_named(app, aws, ask, cast, bought, take_in):
@@ -40,31 +40,31 @@ def test_renewal_is_connected_and_unknown_agreements_are_named(app, aws, ask, ca
 
 
 def test_unknown_agreement_is_reported_once(app, aws, ask, bought):
-    assert ask() == (0, ["agmt-1: AWS does not know it", "1 news."])
-    assert ask() == (0, ["Nothing is new."])
+    assert ask() == (0, ["agmt-1: AWS does not know it", "1 change."])
+    assert ask() == (0, ["No changes."])
     with time_machine.travel(now() + timedelta(days=1)):
-        assert ask() == (0, ["Nothing is new."])
+        assert ask() == (0, ["No changes."])
         with app.app_context():
             licence, agreement = find_licence("l-1"), db.session.get_one(Agreement, "agmt-1")
             assert flags_of(licence, agreement) == ["AWS does not know the agreement."]
             assert licence.state == LicenceState.ACTIVE
     aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "ACTIVE"}
     with time_machine.travel(now() + timedelta(days=2)):
-        assert ask() == (0, ["agmt-1: unknown → ACTIVE", "1 news."])
+        assert ask() == (0, ["agmt-1: unknown → ACTIVE", "1 change."])
 
 
 def test_other_products_are_ignored(aws, ask, take_in):
     take_in(event("License Updated", "l-9", "agmt-9", product="another"))
     take_in(event("Purchase Agreement Created", "", "agmt-9", product="another", status="ACTIVE"))
     aws.agreements["agmt-9"] = {"agreementId": "agmt-9", "status": "EXPIRED"}
-    assert ask() == (0, ["Nothing is new."])
+    assert ask() == (0, ["No changes."])
 
 
 def test_licence_end_is_reported_only_when_it_ends(aws, ask, take_in):
     # Events of agreements do not say of which product they are.
     take_in(event("Purchase Agreement Created", "", "agmt-8", product="", status="ACTIVE"))
     aws.agreements["agmt-8"] = {"agreementId": "agmt-8", "status": "EXPIRED"}
-    assert ask() == (0, ["agmt-8: ACTIVE → EXPIRED", "1 news."])
+    assert ask() == (0, ["agmt-8: ACTIVE → EXPIRED", "1 change."])
 
 
 def test_unavailable_aws_is_reported(aws, ask, take_in):
