@@ -222,7 +222,7 @@ def _append(connection: Connection, links: Sequence[ChainLink]) -> None:
 
 
 def broken_links(connection: Connection) -> Iterator[str]:
-    """Yield a sentence for each link that does not follow the one before, or whose event or uses were changed.
+    """Yield a sentence for each link that does not follow its predecessor, or whose event or uses were changed.
 
     Events that were deleted and uses that were pruned leave their links, so they are not compared.
     """

@@ -177,7 +177,7 @@ def _fault_of(secret: str) -> str | None:
 
 
 def _missing_secret() -> Unauthenticated:
-    """Return the error for a request without a bearer secret, which says what the header has instead."""
+    """Return the error for a request without a bearer secret, with what the header has instead."""
     header = request.headers.get("Authorization", "").strip()
     if not header.isascii():
         return Unauthenticated(Code.MALFORMED_KEY, _NOT_ASCII)

@@ -19,7 +19,7 @@ RESTORABLE_FOR = timedelta(hours=24)
 
 
 class Revocation(StrEnum):
-    """Why a key was revoked. Only what its owner revoked can be restored."""
+    """Reason of a revocation. Only keys that their owner revoked can be restored."""
 
     OWNER = "owner"
     SUPPORT = "support"
@@ -56,7 +56,7 @@ class ApiKey(Model):
     public_id: Mapped[str] = mapped_column(String(32), unique=True, default=public_id("key"))
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
     name: Mapped[str] = mapped_column(String(LONGEST_NAME))
-    # Compatibility folding can make a character up to 18 others (U+FDFA).
+    # Compatibility folding expands a character to at most 18 (U+FDFA).
     folded_name: Mapped[str] = mapped_column(String(LONGEST_NAME * 18))
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     hint: Mapped[str] = mapped_column(String(4))
