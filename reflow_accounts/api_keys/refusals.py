@@ -72,12 +72,20 @@ def record_refusal(refused: Refused) -> int:
     place = [KeyRefusal.key_id, KeyRefusal.code]
     counted = counting.on_conflict_do_update(index_elements=place, set_=changed).returning(KeyRefusal.count)
     count: int = db.session.execute(counted).scalar_one()
-    kept = vars(refused) | {"slot": count % KEPT_ATTEMPTS}
-    attempt = upsert(dialect, RefusedAttempt).values(**kept)
+    attempt = upsert(dialect, RefusedAttempt).values(**vars(refused), slot=_slot_for(refused))
     place = [RefusedAttempt.key_id, RefusedAttempt.code, RefusedAttempt.slot]
     newest = {name: attempt.excluded[name] for name in ("at", "method", "path", "address", "user_agent")}
     db.session.execute(attempt.on_conflict_do_update(index_elements=place, set_=newest))
     return count
+
+
+def _slot_for(refused: Refused) -> int:
+    """Return an unused slot for an attempt, or that of the oldest attempt with the same key and reason."""
+    slots = select(RefusedAttempt.slot).where(
+        RefusedAttempt.key_id == refused.key_id, RefusedAttempt.code == refused.code
+    )
+    used = db.session.scalars(slots.order_by(RefusedAttempt.at)).all()
+    return min({*range(KEPT_ATTEMPTS)}.difference(used), default=used[0] if used else 0)
 
 
 def refusals_of(key: ApiKey) -> Sequence[KeyRefusal]:

@@ -1,8 +1,8 @@
 """Mails to owners of keys, each sent once: refused repeatedly, ends soon, unused, used by new clients."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Select, and_, or_, select, update
@@ -113,17 +113,21 @@ def _remind_of_ends(days: int) -> None:
 
 
 def _remind_of_refusals() -> None:
-    query = (
-        select(KeyRefusal, ApiKey)
-        .join(ApiKey, ApiKey.id == KeyRefusal.key_id)
-        .where(KeyRefusal.count >= MANY_REFUSALS, KeyRefusal.code.in_(_REASONS))
-        .where(KeyRefusal.last_at > now() - timedelta(days=1))
+    query = select(KeyRefusal).where(
+        KeyRefusal.count >= MANY_REFUSALS,
+        KeyRefusal.code.in_(_REASONS),
+        KeyRefusal.last_at > now() - timedelta(days=1),
     )
-    for refusal, key in db.session.execute(query.order_by(KeyRefusal.last_at.desc()).limit(_AT_ONCE)).all():
-        if not key.user.deleted_at:
-            subject = f"{refusal.code} {refusal.first_at.isoformat()}"
-            facts = {"count": refusal.count, "first": exact(refusal.first_at), "last": exact(refusal.last_at)}
-            remind(key, MailSwitch.REFUSALS, subject, reason=_REASONS[Code(refusal.code)], **facts)
+    of_key = query.with_only_columns(KeyRefusal.key_id).where(KeyRefusal.key_id == ApiKey.id)
+    keys_refused = select(ApiKey).join(User).where(of_key.exists(), User.deleted_at.is_(None))
+    for keys in _in_pages(keys_refused):
+        for key in keys:
+            for refusal in db.session.scalars(query.where(KeyRefusal.key_id == key.id)).all():
+                subject = f"{refusal.code} {refusal.first_at.isoformat()}"
+                first, last = exact(refusal.first_at), exact(refusal.last_at)
+                reason = _REASONS[Code(refusal.code)]
+                facts = {"reason": reason, "count": refusal.count, "first": first, "last": last}
+                remind(key, MailSwitch.REFUSALS, subject, **facts)
         db.session.commit()
 
 
@@ -164,14 +168,15 @@ def send_client_digests() -> None:
         select(KeyClient, ApiKey)
         .join(ApiKey, ApiKey.id == KeyClient.key_id)
         .where(KeyClient.noticed_at.is_(None), is_news)
-        .order_by(KeyClient.first_at)
+        .order_by(ApiKey.user_id, KeyClient.first_at)
         .limit(_NEWS_AT_ONCE)
     )
-    found: dict[int, list[tuple[KeyClient, ApiKey]]] = defaultdict(list)
-    for seen, key in db.session.execute(query).all():
-        found[key.user_id].append((seen, key))
-    for news in found.values():
-        _send(news[0][1].user, news)
+    last = 0
+    while rows := db.session.execute(query.where(ApiKey.user_id > last)).all():
+        last = rows[-1][1].user_id
+        for _, news in groupby(rows, lambda row: row[1].user_id):
+            found = [(seen, key) for seen, key in news]
+            _send(found[0][1].user, found)
 
 
 def _send(owner: User, news: list[tuple[KeyClient, ApiKey]]) -> None:

@@ -83,6 +83,19 @@ def test_refused_attempts_for_other_reasons_are_shown(cast, client, api, how):
     }[how] in text
 
 
+def test_after_a_quiet_day_the_oldest_refused_attempt_is_replaced_first(cast, client, api):
+    key = cast.ada.key("CI")
+    cast.acme.unsubscribe()
+    start = now()
+    for minute in range(25):
+        with time_machine.travel(start + timedelta(minutes=minute)):
+            api(key.secret).get("/teams", headers={"User-Agent": f"agent-{minute:02}"})
+    with time_machine.travel(start + timedelta(days=2)):
+        api(key.secret).get("/teams", headers={"User-Agent": "agent-25"})
+    page = cast.ada.sign_in(client).page(f"/account/api-keys/{key.id}")
+    assert [number for number in range(26) if f"agent-{number:02}" in page.text] == list(range(6, 26))
+
+
 def test_refused_attempts_take_a_bounded_number_of_rows(app, cast, client, api):
     key = cast.ada.key()
     cast.ada.revoke(key)

@@ -58,6 +58,16 @@ def test_key_that_was_not_shown_is_replaced(cast, client, api):
     assert (again.status_code, "already have a key named CI" in again.text) == (422, True)
 
 
+def test_canary_is_replaced_by_a_canary(cast, client, api):
+    made = api(cast.ada.session()).post("/keys", {"name": "bait", "canary": True}).json
+    ada = cast.ada.sign_in(client)
+    path = f"/account/api-keys/{made['id']}/replacement"
+    answer = ada.submit(ada.page(path), path)
+    secret = parse(answer.text).with_id("secret").text
+    assert api(secret).get("/me").json["code"] == "unknown_key"
+    assert "It is a canary: it opens nothing" in parse(answer.text).text
+
+
 def test_key_of_a_service_account_is_replaced_from_ones_own_tab(cast, client, api):
     lost = cast.ci.key("deploy")
     ada = cast.ada.sign_in(client)

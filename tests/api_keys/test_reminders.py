@@ -83,6 +83,17 @@ def test_key_that_is_refused_repeatedly_is_reported_once_for_each_revocation(cas
 
 
 @pytest.mark.postgresql_later
+def test_many_refused_keys_are_all_reported(cast, api, due, monkeypatch):
+    monkeypatch.setattr(reminders, "_AT_ONCE", 2)
+    keys = [cast.ada.key(f"CI {number}") for number in range(5)]
+    for key in keys:
+        api(cast.ada.session()).delete(f"/keys/{key.id}")
+        for _ in range(10):
+            api(key.secret).get("/me")
+    assert len(due()) == 5
+
+
+@pytest.mark.postgresql_later
 def test_key_without_use_for_90_days_is_reported_once_until_it_is_used(cast, api, due):
     cast.ada.key("CI")
     used = cast.ada.key("used")

@@ -52,7 +52,11 @@ def replace(context: Context, key_id: str, accounts: Collection[User] = ()) -> A
     rate_limits.hit("create-key", account=current_user().public_id)
     key, form = _key_of([context["owner"], *accounts], key_id), KeyForm()
     args: dict[str, Any] = {"by": current_user(), "client": client()}
-    wanted: dict[str, Any] = {"expires_at": key.expires_at, "nonce": form.nonce.data or ""}
+    wanted: dict[str, Any] = {
+        "expires_at": key.expires_at,
+        "is_canary": key.is_canary,
+        "nonce": form.nonce.data or "",
+    }
     try:
         if key.user.is_person:
             service.revoke(key, **args)
