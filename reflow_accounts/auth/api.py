@@ -1,4 +1,4 @@
-"""`/sessions` and `/device`: log-in and log-out of the command, with a password or by way of a browser (RFC 8628)."""
+"""`/sessions` and `/device`: log-in and log-out of the command, with a password or through a browser (RFC 8628)."""
 
 from typing import Any
 
@@ -34,37 +34,38 @@ device_blueprint = ApiBlueprint(
 def create_session(payload: dict[str, Any]) -> Any:
     """Sign in with e-mail address and password.
 
-    With two-factor authentication on, `otp` is the authenticator app's code, or a recovery code. The
-    secret in the answer opens the API until it is deleted or expires.
+    With two-factor authentication, `otp` is the authenticator app's code, or a recovery code. The secret in the
+    response authenticates API requests until the session is deleted or expires.
     """
     tried = {"account": payload["email"], "address": client().address}
     with rate_limits.attempt("sign-in", **tried):
         user = login.find_by_password(payload["email"], payload["password"], hasher())
     if user is None:
         login.refuse_sign_in(payload["email"], client())
-        # The after-request handler undoes what a refused request did; this is the record of the refusal.
+        # Keep the record of the refusal: the after-request handler rolls back refused requests.
         db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
     rate_limits.give_back("sign-in", **tried)
-    second = _ask_for_second_factor(user, payload.get("otp"))
+    second = _check_second_factor(user, payload.get("otp"))
     login.renew_password_hash(user, payload["password"], hasher())
     factors = [Factor.PASSWORD, second] if second else [Factor.PASSWORD]
     session, secret = login.start_session(user, SessionKind.COMMAND, factors, client=client())
     shown = ("public_id", "created_at", "expires_at", "user")
     answer = {name: getattr(session, name) for name in shown} | {"secret": secret}
     if second:
-        # The code is used up with the session that it gives. Counters are written when nothing else is.
+        # Commits the used code and its session together, before the counter, which uses another transaction.
         db.session.commit()
         rate_limits.give_back("second-factor", **_code_tried(user))
     return answer
 
 
-def _ask_for_second_factor(user: User, otp: str | None) -> Factor | None:
-    """Raise Unauthenticated unless the second factor is off or `otp` proves it; return what proved it.
+def _check_second_factor(user: User, otp: str | None) -> Factor | None:
+    """Return the second factor that `otp` proves, or None if the user needs none. Call it after the password check.
 
-    Only after the password. Raises InsufficientRights for staff with passkeys alone, which only a browser can ask for.
+    Raises Unauthenticated for a missing or wrong code, and InsufficientRights for staff with only passkeys, which
+    need a browser.
     """
-    if not second_factor.is_asked_for(user):
+    if not second_factor.is_required_for(user):
         return None
     if not second_factor.is_on(user):
         raise InsufficientRights(
@@ -79,7 +80,7 @@ def _ask_for_second_factor(user: User, otp: str | None) -> Factor | None:
     if recovery_codes.accept(user, otp, client=client()):
         return Factor.RECOVERY_CODE
     second_factor.refuse(user, client=client())
-    # As above.
+    # Keep the record, as above.
     db.session.commit()
     sentence = "The authentication code is not correct."
     raise Unauthenticated(Code.MISSING_CREDENTIALS, sentence, otp_required=True)
@@ -105,13 +106,13 @@ def end_session() -> None:
 @device_blueprint.response(200, DeviceCodes)
 @device_blueprint.doc(security=[])
 def request_device_code(payload: dict[str, Any]) -> dict[str, Any]:
-    """Begin a login: a code to type in a browser, and a code to poll with. JSON is taken, too."""
+    """Start a login: returns a code to type in a browser and a code to poll with. Also accepts JSON."""
     rate_limits.hit("device-login", address=client().address)
     login, device_code, user_code = device_flow.ask(payload["host"], client=client())
     return {
         "device_code": device_code,
         "user_code": user_code,
-        # No address with the code in it: to type the code is what ties the terminal to the browser.
+        # No URL with the code in it: typing the code shows that terminal and browser belong together.
         "verification_uri": redirects.absolute("device.device_login.show"),
         "expires_in": int(device_flow.LIFETIME.total_seconds()),
         "interval": login.interval,
@@ -124,10 +125,10 @@ def request_device_code(payload: dict[str, Any]) -> dict[str, Any]:
 @device_blueprint.response(200, DeviceToken)
 @device_blueprint.doc(security=[])
 def request_device_token(payload: dict[str, Any]) -> dict[str, Any]:
-    """Fetch the session once the login is approved; until then 400, and `error` says why. JSON is taken, too.
+    """Return the session when the login is approved; until then 400 with an `error`. Also accepts JSON.
 
-    `authorization_pending`: ask again. `slow_down`: ask again, five seconds slower from now on.
-    `access_denied`, `expired_token`, `invalid_grant`: it is over.
+    `authorization_pending`: poll again. `slow_down`: poll again, with an interval five seconds longer.
+    `access_denied`, `expired_token`, `invalid_grant`: the login has ended.
     """
     if not payload.get("grant_type") or not payload.get("device_code"):
         raise BadRequest("Send grant_type and device_code.", error="invalid_request")
@@ -136,7 +137,7 @@ def request_device_token(payload: dict[str, Any]) -> dict[str, Any]:
     try:
         session, secret = device_flow.exchange(payload["device_code"], client=client())
     except BadRequest:
-        # The after-request handler undoes what a refused request did; this is how often the terminal asks.
+        # Keep the time and interval of the poll: the after-request handler rolls back refused requests.
         db.session.commit()
         raise
     lasts = int((session.expires_at - now()).total_seconds())

@@ -43,10 +43,10 @@ def has_caller() -> bool:
 def caller() -> Caller:
     """Return the caller of this authenticated request."""
     found = g.get("caller")
-    assert isinstance(found, Caller), "this view is behind no entry point"
+    assert isinstance(found, Caller), "this view has no entry point that authenticates"
     return found
 
 
 def current_user() -> User:
-    """Return the user that sent the request."""
+    """Return the user who sent the request."""
     return caller().user

@@ -54,7 +54,7 @@ _SENTENCES = {
 
 
 def ask(host: str, *, client: Client) -> tuple[DeviceLogin, str, str]:
-    """Begin a login for a machine with the name `host` (any text; it is shortened and cleaned).
+    """Start a login for a machine with the name `host` (any text; it is shortened and cleaned).
 
     Returns its row, the secret device code of the terminal and the user code to type (XXXX-XXXX).
     Only digests of the codes are stored.
@@ -170,7 +170,7 @@ def _early_or_pending(login: DeviceLogin, at: datetime) -> Refusal:
         at - login.polled_at + _LENIENCE < timedelta(seconds=login.interval)
     )
     if login.polled_at is not None and at - login.polled_at < _LENIENCE:
-        # Polls without a pause do not cause a write each.
+        # Not recorded, so that polls without a pause do not each cause a write.
         return Refusal.SLOW_DOWN
     interval = min(login.interval + (SLOWER if is_early else 0), SLOWEST)
     noted = update(DeviceLogin).where(DeviceLogin.id == login.id).values(polled_at=at, interval=interval)

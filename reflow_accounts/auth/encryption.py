@@ -29,7 +29,7 @@ class Vault:
         return self._current.encrypt(text.encode())
 
     def open(self, sealed: bytes, *, lifetime: timedelta | None = None) -> str | None:
-        """Return the decrypted text; None if it is forged, of an unknown key, or older than `lifetime`."""
+        """Return the decrypted text; None if it is forged, its key is unknown, or it is older than `lifetime`."""
         try:
             return self._all.decrypt(sealed, ttl=int(lifetime.total_seconds()) if lifetime else None).decode()
         except InvalidToken:

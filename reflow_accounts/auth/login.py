@@ -65,8 +65,8 @@ def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User 
 def refuse_sign_in(email: str, client: Client) -> None:
     """Record a failed sign-in with this address.
 
-    The record appears in the activity of the account with the address. For an address without an account it
-    has no account and no address: both cases take the same time, and operators see both.
+    The record appears in the activity of the account. For an address without an account it names neither an account
+    nor the address. Both cases take the same time, and operators see both.
     """
     user = find_by_email(email)
     record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=client.device, address=client.address)

@@ -108,7 +108,7 @@ def ask_to_log_in() -> Response:
     """Redirect to the log-in page, and back to this page after login; a form that htmx sent keeps its content."""
     had_session = was_signed_in()
     if had_session:
-        # Otherwise another tab may be logging in with this cookie: it holds its CSRF token and its pending login.
+        # Not cleared otherwise: another tab may be logging in, with the CSRF token and pending login of the cookie.
         session.clear()
     if htmx.is_htmx() and request.method == "POST":
         return error_handlers.old_session(401)
@@ -130,17 +130,17 @@ def _load(value: str) -> SignedIn | None:
     return SignedIn(row, value)
 
 
-# Attempts of strangers do not lock a user out of a browser that has the cookie (OWASP, "Slow Down Online Guessing
-# Attacks with Device Cookies"). The cookie proves nothing else.
+# In a browser with the device cookie, attempts of strangers do not lock its user out (OWASP, "Slow Down Online
+# Guessing Attacks with Device Cookies"). The cookie proves nothing else.
 class Attempt(TypedDict, total=False):
-    """The arguments of `rate_limits` that say who is counted."""
+    """Arguments of `rate_limits.attempt`: the account and address to count an attempt for."""
 
     account: str
     address: str
 
 
 def attempt_for(email: str) -> Attempt:
-    """Return how to count an attempt to log in with `email`: by device where it is known, else by address."""
+    """Return how to count an attempt to log in with `email`: by device if known, else by account and address."""
     if devices := _devices():
         user = find_by_email(email)
         if user and (device_id := devices.get(user.public_id)):

@@ -10,7 +10,7 @@ from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.users.models import User
 
-# OWASP ASVS 5.0, 6.5.5 would allow ten minutes for a code that is typed; a link is not guessed.
+# OWASP ASVS 5.0, 6.5.5 limits a typed code to ten minutes; a link cannot be guessed.
 LIFETIME = timedelta(hours=1)
 # How long an expired link is kept.
 KEPT_WHEN_EXPIRED = timedelta(days=1)
@@ -31,7 +31,7 @@ def add_link(purpose: LinkPurpose, email: str, *, user: User | None = None, **da
 
 
 def prune_links() -> int:
-    """Delete the links that expired a day ago, with what was typed for them; return their number."""
+    """Delete the links that expired a day ago, with their data; return their number."""
     return affected_rows(delete(MailLink).where(MailLink.expires_at < now() - KEPT_WHEN_EXPIRED))
 
 

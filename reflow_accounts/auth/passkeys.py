@@ -31,7 +31,7 @@ from reflow_accounts.web.request_info import Client
 
 LONGEST_NAME = 64
 LONGEST_CREDENTIAL_ID = 1023
-# Time for the browser's own dialog, and for a step-up in between.
+# Time for the browser's dialog, and for a step-up in between.
 CHALLENGE_LIFETIME = timedelta(minutes=10)
 _TIMEOUT_MS = 5 * 60 * 1000
 NOT_ADDED = "The passkey could not be added. Try again"
@@ -55,7 +55,7 @@ class Site:
 
     @property
     def address(self) -> str:
-        """The IP address in place of a domain name, or "": browsers create no passkeys at an address."""
+        """The domain if it is an IP address, for which browsers create no passkeys; else ""."""
         try:
             return str(ip_address(self.domain))
         except ValueError:
@@ -63,7 +63,7 @@ class Site:
 
     @property
     def local_name(self) -> str:
-        """The origin with a name in place of the address of this machine, or ""."""
+        """The origin with `localhost` instead of a loopback address; else ""."""
         is_local = self.address and ip_address(self.address).is_loopback
         return self.origin.replace(self.domain, "localhost") if is_local else ""
 
@@ -93,7 +93,7 @@ def checked_name(name: str) -> str:
 
 
 def options_to_add(user: User, site: Site) -> dict[str, Any]:
-    """Return the browser's options to create a passkey, with a short-lived single-use challenge of the user."""
+    """Return the browser's options to create a passkey, with a short-lived single-use challenge for the user."""
     known = [PublicKeyCredentialDescriptor(id=passkey.credential_id) for passkey in passkeys_of(user)]
     options = webauthn.generate_registration_options(
         rp_id=site.domain,
@@ -113,7 +113,7 @@ def options_to_add(user: User, site: Site) -> dict[str, Any]:
 
 
 def options_to_verify(site: Site, user: User | None = None) -> dict[str, Any]:
-    """Return the browser's options to use a passkey: of `user`, or of any user at sign-in."""
+    """Return the browser's options to use a passkey: one of `user`, or of any user at sign-in."""
     known = [
         PublicKeyCredentialDescriptor(id=one.credential_id) for one in (passkeys_of(user) if user else ())
     ]
@@ -130,8 +130,8 @@ def options_to_verify(site: Site, user: User | None = None) -> dict[str, Any]:
 def add(user: User, name: str, credential: str, site: Site, *, by: User, client: Client) -> Passkey:
     """Store a passkey that the user's browser created.
 
-    `credential` is JSON from the browser. Raises ValidationFailed for a bad name, and for a credential
-    that is malformed, for another site or another user's challenge, or already registered.
+    `credential` is JSON from the browser. Raises ValidationFailed for an invalid name, and for a credential that is
+    malformed, already registered, or made for another site or another user's challenge.
     """
     tidy = checked_name(name)
     answer = _Answer.read(credential)
@@ -145,7 +145,7 @@ def add(user: User, name: str, credential: str, site: Site, *, by: User, client:
             expected_origin=site.origin,
             require_user_verification=True,
         )
-    except Exception:  # any error of the library is caused by input from the browser
+    except Exception:  # input from the browser can cause any error of the library
         raise ValidationFailed(credential=NOT_ADDED) from None
     passkey = Passkey(
         user=user,
@@ -200,7 +200,7 @@ def verify(credential: str, site: Site, user: User | None = None) -> Passkey | N
 
 
 def rename(passkey: Passkey, name: str, *, by: User, client: Client) -> None:
-    """Give a passkey another name. Raises ValidationFailed for one that cannot be."""
+    """Rename a passkey. Raises ValidationFailed for an invalid name."""
     tidy = checked_name(name)
     if tidy == passkey.name:
         return
@@ -209,7 +209,7 @@ def rename(passkey: Passkey, name: str, *, by: User, client: Client) -> None:
 
 
 def remove(passkey: Passkey, *, by: User, client: Client) -> None:
-    """Delete a passkey."""
+    """Delete a passkey. Repeating it changes nothing."""
     gone = affected_rows(delete(Passkey).where(Passkey.id == passkey.id))
     if gone:
         _record(Action.PASSKEY_REMOVED, passkey, by, client)
@@ -230,10 +230,10 @@ class _Answer:
             found = json.loads(credential)
             signed = parse_client_data_json(base64url_to_bytes(found["response"]["clientDataJSON"]))
             credential_id = base64url_to_bytes(found["rawId"])
-        except Exception:  # any shape may come, and any error of the library
+        except Exception:  # input of any shape, and any error of the library
             return None
-        is_whole = 0 < len(credential_id) <= LONGEST_CREDENTIAL_ID
-        return cls(found, credential_id, signed.challenge) if is_whole else None
+        has_valid_length = 0 < len(credential_id) <= LONGEST_CREDENTIAL_ID
+        return cls(found, credential_id, signed.challenge) if has_valid_length else None
 
 
 def _new_challenge(user: User | None) -> bytes:
@@ -248,7 +248,7 @@ def _new_challenge(user: User | None) -> bytes:
 
 
 def _use_up(challenge: bytes, user: User | None) -> bool:
-    """Delete a challenge; return whether it was valid and this user's (None: of a sign-in)."""
+    """Delete a challenge; return whether it was valid and made for this user (None: for a sign-in)."""
     taken = delete(PasskeyChallenge).where(
         PasskeyChallenge.value == challenge,
         PasskeyChallenge.expires_at > now(),

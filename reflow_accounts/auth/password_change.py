@@ -18,7 +18,7 @@ from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
 
-# In the lifetime of a link, which is an hour: so one of the mails that came still works.
+# Per hour, the lifetime of a link: a user who reaches the limit has a mail that still works.
 MOST_RESET_MAILS = 3
 WRONG = "Current password is not correct"
 
@@ -38,7 +38,7 @@ def change(
     Raises ValidationFailed if `current` is wrong or `new` breaks the password policy.
     """
     stored = user.password_hash
-    # Before anything is hashed, so that a session cannot have hashes calculated without end.
+    # Before any hash: the rate limit does not count requests that this refuses.
     if fault := fault_of_new(new, personal_words_of(user)):
         raise ValidationFailed(new_password=fault)
     if not hasher.matches(current, stored):
@@ -56,7 +56,7 @@ def ask_reset(email: str, *, client: Client | None) -> None:
     requests of one client.
     """
     address = checked_email(email)
-    # Not counted by account: strangers could keep its owner from a reset. `answer_forgot` limits the mails.
+    # Not counted by account: strangers could block the owner's reset. `answer_forgot` limits the mails.
     if client:
         rate_limits.hit("forgot", address=client.address)
     post("forgot", address)
@@ -93,7 +93,7 @@ def reset(link: MailLink, new: str, hasher: PasswordHasher, *, client: Client) -
     fault = fault_of_new(new, personal_words_of(user))
     if fault:
         raise ValidationFailed(new_password=fault)
-    # Before the first write, which on SQLite makes all other writers wait.
+    # Hash before the first write, which blocks all other writers on SQLite.
     password_hash = hasher.hash(new)
     lock_links_of(user)
     if not use(link):

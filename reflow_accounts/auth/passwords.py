@@ -17,16 +17,16 @@ from reflow_accounts.errors import Overloaded
 
 T = TypeVar("T")
 
-# Hashes calculated at once in a process. Each takes about a quarter of a second of one core at cost 12.
+# Concurrent hashes in a process. Each takes about a quarter of a second of one core at cost 12.
 HASHING_THREADS = 1
-# Callers that hash or wait to hash in a process. Requests wait before they get a thread (service.py), so that only
-# those that disguise the name of their field come here in greater numbers.
+# Maximum callers in a process that hash or wait to hash. service.py admits fewer requests with a password field:
+# only requests that disguise the field's name reach this limit.
 LONGEST_QUEUE = 6
 _NICENESS = 10
 LONGEST_PASSWORD = 1024
 _EXTENSION = "password_hasher"
-# A salt and a digest in bcrypt's alphabet, which no password is known to give.
-_NOBODYS = "ReflowAccountsNobodyXe" + "0123456789abcdefghijABCDEFGHIJ."
+# A salt and a digest in bcrypt's alphabet that no known password has.
+_DUMMY = "ReflowAccountsNobodyXe" + "0123456789abcdefghijABCDEFGHIJ."
 
 
 class HashingPool:
@@ -47,7 +47,7 @@ class HashingPool:
 
 
 def _lower_priority() -> None:
-    # On Linux alone a thread has a priority of its own (nice(2), "C library/kernel differences").
+    # Only on Linux does each thread have a priority (nice(2), "C library/kernel differences").
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
@@ -63,20 +63,20 @@ class PasswordHasher:
         self._rounds = rounds
         self._pool = HashingPool()
         self.has_older = len(secret_keys) > 1
-        # A hash of nobody's password, of the same cost as any other: comparing with it takes as long.
-        self._dummy = f"$2b${rounds:02}${_NOBODYS}"
+        # Has the cost of a real hash, so that comparing takes as long.
+        self._dummy = f"$2b${rounds:02}${_DUMMY}"
 
     def hash(self, password: str) -> str:
-        """Return what is stored for `password` (at most 1,024 characters)."""
+        """Return the hash to store for `password` (at most 1,024 characters)."""
         salt = bcrypt.gensalt(self._rounds)
         return self._pool.run(bcrypt.hashpw, _peppered(password, self._peppers[0]), salt).decode("ascii")
 
     def is_current(self, password: str, stored: str) -> bool:
-        """Say whether `stored`, which matches `password`, was made with the first pepper."""
+        """Return whether `stored`, which matches `password`, was made with the first pepper."""
         return self._pool.run(bcrypt.checkpw, _peppered(password, self._peppers[0]), stored.encode("ascii"))
 
     def matches(self, password: str, stored: str | None) -> bool:
-        """Say whether `password` belongs to `stored`; None costs the same time and never matches."""
+        """Return whether `password` matches the hash `stored`; None takes the same time and never matches."""
         if len(password) > LONGEST_PASSWORD:
             password, stored = "", None
         kept = (stored or self._dummy).encode("ascii")
@@ -85,12 +85,12 @@ class PasswordHasher:
 
 
 def _matches_any(password: str, stored: bytes, peppers: Sequence[bytes]) -> bool:
-    # A list: every pepper is tried, so that the time does not say which one was right.
+    # A list, not a generator: tries every pepper, so that the duration does not reveal which one matched.
     return any([bcrypt.checkpw(_peppered(password, pepper), stored) for pepper in peppers])  # noqa: C419
 
 
 def _peppered(password: str, pepper: bytes) -> bytes:
-    # bcrypt reads 72 bytes and stops at NUL: the base 64 of a 48-byte digest has 64 and none.
+    # bcrypt reads 72 bytes and stops at NUL: base 64 of a 48-byte digest has 64 bytes and no NUL.
     return base64.b64encode(hmac.digest(pepper, password.encode("utf-8", "surrogatepass"), hashlib.sha384))
 
 

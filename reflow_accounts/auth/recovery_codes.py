@@ -16,7 +16,7 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
 
 CODES = 10
-# Without similar characters; 24 of these 30 have 117 bits.
+# No similar characters; 24 characters from these 30 have 117 bits.
 _ALPHABET = "23456789abcdefghjkmnpqrstvwxyz"  # pragma: allowlist secret
 _GROUPS, _GROUP_LENGTH = 4, 6
 _LENGTH = _GROUPS * _GROUP_LENGTH
@@ -37,9 +37,9 @@ def issue(user: User) -> list[str]:
 
 
 def renew(user: User, seen: datetime | None) -> list[str]:
-    """Replace the codes that were created at `seen` by ten new codes, and return these.
+    """Replace the codes that were created at `seen` by ten new codes and return them.
 
-    Raises Conflict if the user's codes were replaced since then, so that a form counts once.
+    Raises Conflict if the codes were replaced since then, so that repeating a form has no effect.
     """
     old = delete(RecoveryCode).where(RecoveryCode.user_id == user.id, RecoveryCode.created_at == seen)
     if not affected_rows(old):

@@ -30,7 +30,7 @@ class SignIn(Schema):
     password = Text(required=True, validate=ma.validate.Length(1, LONGEST_PASSWORD))
     otp = Text(
         validate=ma.validate.Length(1, LONGEST_OTP),
-        metadata={"description": "Where two-factor authentication is on: its code, or a recovery code"},
+        metadata={"description": "With two-factor authentication: its code, or a recovery code"},
     )
 
 
@@ -44,29 +44,29 @@ class SessionFacts(Schema):
 
 
 class SessionOut(SessionFacts):
-    """A session of the command. `secret` is shown in this answer alone."""
+    """A session of the command. Only this response contains `secret`."""
 
     secret = ma.fields.String(required=True)
 
 
 class OAuth(Schema):
-    """What OAuth does not know is ignored (RFC 6749, 3.2)."""
+    """Ignores unknown parameters (RFC 6749, 3.2)."""
 
     class Meta:
         unknown = ma.EXCLUDE
 
 
 class DeviceAsk(OAuth):
-    """What a terminal says of itself (RFC 8628, 3.1)."""
+    """A device authorization request (RFC 8628, 3.1)."""
 
     client_id = Text(validate=ma.validate.Length(max=LONGEST_CLIENT_ID))
     scope = Text(
-        validate=ma.validate.Length(max=LONGEST_CLIENT_ID), metadata={"description": "Taken and not used"}
+        validate=ma.validate.Length(max=LONGEST_CLIENT_ID), metadata={"description": "Accepted and ignored"}
     )
     host = Text(
         load_default="",
         validate=ma.validate.Length(max=LONGEST_HOST_NAME),
-        metadata={"description": "What the machine calls itself; shown to who approves"},
+        metadata={"description": "Host name of the terminal, shown on the approval page"},
     )
 
 
@@ -81,7 +81,7 @@ class DeviceCodes(Schema):
 
 
 class DevicePoll(OAuth):
-    """RFC 8628, 3.4."""
+    """A device access token request (RFC 8628, 3.4)."""
 
     grant_type = Text(validate=ma.validate.Length(max=LONGEST_CLIENT_ID), metadata={"enum": [DEVICE_GRANT]})
     device_code = Text()
@@ -89,7 +89,7 @@ class DevicePoll(OAuth):
 
 
 class DeviceToken(Schema):
-    """RFC 6749, 5.1: the secret of a new session, shown in this answer alone, and the session."""
+    """RFC 6749, 5.1: a new session and its secret, which only this response contains."""
 
     access_token = ma.fields.String(required=True)
     token_type = ma.fields.String(required=True, validate=ma.validate.OneOf(["Bearer"]))

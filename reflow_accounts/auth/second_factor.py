@@ -41,7 +41,7 @@ class Setup:
 
 @dataclass(frozen=True)
 class Standing:
-    """Facts for the Security tab: whether it is on, the number of unused recovery codes, and their version."""
+    """State of a second factor: whether it is on, the number of unused recovery codes, and their version."""
 
     is_on: bool
     codes_left: int
@@ -50,7 +50,7 @@ class Standing:
 
 def standing_of(user: User) -> Standing:
     """Return the state of the user's second factor."""
-    return Standing(is_on(user), recovery_codes.count_left(user), mark_of(user))
+    return Standing(is_on(user), recovery_codes.count_left(user), version_of_codes(user))
 
 
 def is_on(user: User) -> bool:
@@ -63,7 +63,7 @@ def has_second_factor(user: User) -> bool:
     return is_on(user) or _has_passkey(user)
 
 
-def is_asked_for(user: User) -> bool:
+def is_required_for(user: User) -> bool:
     """Return whether this user needs a second factor after the password.
 
     A passkey is an alternative to the password; only for staff is it also required as second factor.
@@ -78,7 +78,7 @@ def new_setup(user: User) -> Setup:
 
 
 def setup_of(user: User, sealed: str) -> Setup:
-    """Return the setup that the user's page sent back. Raises Gone if it has expired or is another user's."""
+    """Return the setup that the user's page sent back. Raises Gone if it has expired or belongs to another user."""
     secret = _opened(user, sealed.encode("utf-8", "surrogatepass"), SETUP_LIFETIME)
     if secret is None:
         raise Gone("This page was open for too long. Set up two-factor authentication once more.")
@@ -145,16 +145,18 @@ def refuse(user: User, *, client: Client) -> None:
 
 
 def new_recovery_codes(user: User, seen: str, *, by: User, client: Client) -> list[str]:
-    """Replace the recovery codes with the version (`mark_of`) that the page showed; return the new ones.
+    """Replace the recovery codes of version `seen` (see `version_of_codes`); return the new ones.
 
     Raises Conflict if they were replaced, or the second factor was turned off, in the meantime.
     """
-    codes = recovery_codes.renew(user, recovery_codes.made_at(user) if seen == mark_of(user) else None)
+    codes = recovery_codes.renew(
+        user, recovery_codes.made_at(user) if seen == version_of_codes(user) else None
+    )
     _record_and_mail(Action.RECOVERY_CODES_MADE, user, by, client)
     return codes
 
 
-def mark_of(user: User) -> str:
+def version_of_codes(user: User) -> str:
     """Return a version of the user's recovery codes, which changes when they are replaced."""
     at = recovery_codes.made_at(user)
     return f"{at:%Y%m%d%H%M%S%f}" if at else ""
@@ -193,7 +195,7 @@ def _opened(user: User, sealed: bytes, lifetime: timedelta | None = None) -> str
 
 
 def _step_of(secret: str, code: str, used: int | None = None) -> int | None:
-    """Return the current or adjacent time step after `used` whose code this is; ignores spaces."""
+    """Return the current or adjacent time step, after `used`, that has this code; ignores spaces."""
     typed = "".join(code[:_LONGEST_TYPED].split())
     if len(typed) != _DIGITS or not (typed.isascii() and typed.isdigit()):
         return None
@@ -205,7 +207,6 @@ def _step_of(secret: str, code: str, used: int | None = None) -> int | None:
 
 
 def _record_and_mail(action: Action, user: User, by: User | None, client: Client) -> None:
-    """Record the action and mail the user."""
     record(action, by=by, account=user, address=client.address)
     mail_notice(user, f"{action.title}.", client)
     db.session.flush()

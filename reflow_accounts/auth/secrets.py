@@ -25,8 +25,7 @@ def digest_of(secret: str) -> bytes:
 def canary_digest_of(secret: str) -> bytes:
     """Return the digest of the secret of a canary key (a trap).
 
-    It differs from `digest_of`: the check of a key finds no canary, and answers as for an unknown key after the
-    same work.
+    It differs from `digest_of`, so that key verification treats a canary as an unknown key, after the same work.
     """
     return hashlib.sha256(b"canary " + digest_of(secret)).digest()
 

@@ -109,7 +109,7 @@ def prune_sessions() -> int:
 
 
 def has_recent_proof(session: UserSession) -> bool:
-    """Return whether the last authentication, by sign-in or step-up, is less than 30 minutes old."""
+    """Return whether the last authentication, by sign-in or step-up, is at most 30 minutes old."""
     return session.proven_at is not None and now() - session.proven_at <= PROOF_LIFETIME
 
 
@@ -137,8 +137,8 @@ def touch_support(session: UserSession) -> bool:
 def confirm(session: UserSession, factor: Factor, *, client: Client) -> str | None:
     """Record a step-up with `factor`.
 
-    Returns the new value of the session, which replaces the old one (OWASP ASVS 5.0, 7.2.4);
-    None if a concurrent request renewed it, whose response carries the value.
+    Returns the new value of the session, which replaces the old one (OWASP ASVS 5.0, 7.2.4); None if a concurrent
+    request replaced it, whose response carries the new value.
     """
     value = secrets.token_urlsafe(COOKIE_VALUE_BYTES)
     renewed = (

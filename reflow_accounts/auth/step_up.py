@@ -84,9 +84,8 @@ def _take_proof(session: UserSession) -> None:
 def faults_of_proof(user: User, proof_fields: Mapping[str, str]) -> dict[str, str]:
     """Return messages by field about a proof; empty if the proof is valid for `user`.
 
-    `proof_fields` are the fields of ProofForm that were sent. Each kind of proof has its field, its lines here,
-    and its part in the template `auth/confirmation.html`; the password is what is left when no other
-    kind was chosen.
+    `proof_fields` are the fields of ProofForm that were sent; without another kind of proof, the password is
+    checked. A new kind needs a field, a check here, and a section in the template `auth/confirmation.html`.
     """
     if proof_fields.get("proof_credential"):
         site = Site.at(redirects.origin())

@@ -34,8 +34,8 @@ def ask(needed: ProofNeeded) -> Response:
     action = request.full_path.rstrip("?")
     if request.method in SAFE_METHODS:
         action = url_for("account.confirmation.confirm", next=requested_page())
-    before = previous_page()  # after a wrong proof this page itself
-    # A proof for a partial update is asked for in a dialog; the action then answers with a whole page.
+    before = previous_page()  # after a wrong proof, this page itself
+    # During a partial update, ask in a dialog; the action then returns a whole page.
     frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if htmx.opens_dialog() else {}
     page = render_template(
         "auth/confirmation.html",

@@ -73,14 +73,14 @@ def add_passkey() -> Answer:
 
 @blueprint.get("/passkeys/<passkey_id>")
 def passkey(passkey_id: str) -> Answer:
-    """Ask for another name."""
+    """Show the form to rename a passkey."""
     found = passkeys.passkey_of(current_user(), passkey_id)
     return _ask_name(found, PasskeyNameForm(formdata=None, obj=found))
 
 
 @blueprint.post("/passkeys/<passkey_id>")
 def rename_passkey(passkey_id: str) -> Answer:
-    """Give a passkey another name."""
+    """Rename a passkey."""
     ensure_recent_proof()
     found, form = passkeys.passkey_of(current_user(), passkey_id), PasskeyNameForm()
     try:

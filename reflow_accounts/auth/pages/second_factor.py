@@ -57,7 +57,7 @@ def new_second_factor() -> Answer:
 
 @blueprint.post("/second-factor")
 def turn_on() -> Answer:
-    """Turn the second factor on and show the recovery codes, this once."""
+    """Turn the second factor on and show the recovery codes once."""
     ensure_recent_proof()
     form, account = SetupForm(), current_user().public_id
     rate_limits.hit("step-up-code", account=account)
@@ -80,7 +80,7 @@ def turn_on() -> Answer:
 
 @blueprint.post("/recovery-codes")
 def new_recovery_codes() -> Answer:
-    """Replace the recovery codes and show the new ones, this once."""
+    """Replace the recovery codes and show the new ones once."""
     ensure_recent_proof()
     try:
         codes = second_factor.new_recovery_codes(
@@ -120,7 +120,7 @@ def turn_off() -> Answer:
 
 def _record_refusal() -> None:
     session = caller().session
-    assert session, "a page is asked for in a session"
+    assert session, "pages need a session"
     sessions.refuse_confirmation(session, client=client())
     db.session.commit()
 

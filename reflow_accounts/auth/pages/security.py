@@ -108,7 +108,7 @@ def change_password() -> Answer:
     """Change the password, end every other session and give this one a new value."""
     form = ChangePasswordForm()
     session = caller().session
-    assert session, "a page is asked for in a session"
+    assert session, "pages need a session"
     account = current_user().public_id
     try:
         with rate_limits.attempt("step-up", account=account):

@@ -1,4 +1,4 @@
-"""Pages to log in, with a password, a passkey and a second step, and to log out."""
+"""Pages to log in with a password or a passkey and a second factor, and to log out."""
 
 from collections.abc import Callable
 from functools import partial
@@ -124,7 +124,7 @@ def show_login(form: LoginForm) -> str:
 
 def sign_in(user: User, *first: Factor) -> AnyResponse:
     """Start a session after the first factor, or ask for the second factor if `user` needs one; commit."""
-    if not second_factor.is_asked_for(user):
+    if not second_factor.is_required_for(user):
         return begin(user, *first)
     login_manager.wait_for_second_factor(user)
     db.session.commit()
