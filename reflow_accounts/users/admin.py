@@ -25,7 +25,7 @@ _ROWS_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class ListedUser:
-    """A user, as operators see one."""
+    """One row of the operators' list of users."""
 
     public_id: str
     email: str
@@ -44,7 +44,7 @@ def user_of(email_or_id: str) -> User:
     if found is None and text.is_plain(email_or_id):
         found = db.session.scalar(select(User).where(User.public_id == email_or_id))
     if found is None:
-        raise NotFound(f"Nobody has the email address or id {email_or_id}. `users list` shows everybody.")
+        raise NotFound(f"No user has the email address or id {email_or_id}. `users list` shows all users.")
     return found
 
 
@@ -52,7 +52,7 @@ def person_of(email_or_id: str) -> User:
     """Return a person who is not deleted. Raises NotFound, and Conflict for deleted users and service accounts."""
     user = user_of(email_or_id)
     if not user.is_person:
-        raise Conflict(f"{user.full_name} is a service account, which nobody signs in to.")
+        raise Conflict(f"{user.full_name} is a service account and cannot sign in.")
     return _existing(user)
 
 
@@ -85,7 +85,7 @@ def create_person(
 ) -> User:
     """Create a person; without a password hash, the person must first set a password with a mailed link.
 
-    Raises ValidationFailed for a bad or taken address or a bad name.
+    Raises ValidationFailed for an invalid name, or an invalid or taken address.
     """
     user = add_hashed_person(full_name, email, password_hash, is_staff=is_staff)
     record(Action.ACCOUNT_CREATED, by=by, account=user, subject=user.full_name)
@@ -164,7 +164,7 @@ def _change(
     is_other: ColumnElement[bool],
     **values: Any,
 ) -> bool:
-    """Set columns that differ and record the action; of concurrent calls one does."""
+    """Set columns that differ, record the action, and return True; of concurrent calls, only one does."""
     reason_text = _checked(reason)
     if not affected_rows(update(User).where(User.id == user.id, is_other).values(**values)):
         return False

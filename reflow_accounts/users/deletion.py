@@ -50,7 +50,7 @@ def losses_of(user: User) -> Losses:
 
 
 def delete_account(user: User, password: str, hasher: PasswordHasher, *, client: Client) -> None:
-    """Delete the user's account. Of two concurrent calls, one does it.
+    """Delete the user's account. Of two concurrent calls, only one does.
 
     Also revokes the service account keys of a team without other people, as no Admin could revoke them,
     and cancels its invitations, as new members would have no Admin.
@@ -84,10 +84,10 @@ TOMBSTONE = "Deleted user"
 def anonymize(user: User) -> bool:
     """Remove the user's personal data and credentials; the row stays for the record of uses and actions.
 
-    Returns whether this call did it: of concurrent calls one does.
+    Returns whether this call did it; of concurrent calls, only one does.
     """
     at, email = now(), user.email
-    buried = (
+    anonymized = (
         update(User)
         .where(User.id == user.id, User.deleted_at.is_(None))
         .values(
@@ -105,7 +105,7 @@ def anonymize(user: User) -> bool:
             disabled_at=at,
         )
     )
-    if not affected_rows(buried):
+    if not affected_rows(anonymized):
         return False
     for owned in (RecoveryCode, Passkey, PasskeyChallenge, MailLink, DeviceLogin, KeyOrigin):
         db.session.execute(delete(owned).where(owned.user_id == user.id))

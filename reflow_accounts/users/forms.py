@@ -1,4 +1,4 @@
-"""The forms of the profile, of sign-up and of the deletion of an account."""
+"""Forms of the profile, sign-up and account deletion."""
 
 from wtforms import BooleanField, PasswordField, RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
@@ -16,7 +16,7 @@ class SignUpForm(Form):
 
 
 class PasswordForm(Form):
-    """Asks for the password alone."""
+    """Asks only for the password."""
 
     password = PasswordField("Password")
 

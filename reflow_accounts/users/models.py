@@ -63,7 +63,7 @@ class User(Model):
     # The encrypted secret of the authenticator app; active when `totp_on_at` is set.
     totp_secret: Mapped[bytes | None] = mapped_column(LargeBinary(255))
     totp_on_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    # The last time step whose code was accepted: a code counts once.
+    # The last time step whose code was accepted, so that no code is accepted twice.
     totp_step: Mapped[int | None] = mapped_column(BigInteger)
 
     @property
@@ -71,5 +71,5 @@ class User(Model):
         return self.kind == UserKind.PERSON
 
     def wants(self, switch: MailSwitch) -> bool:
-        """Whether this kind of mail is turned on."""
+        """Return whether this kind of mail is turned on."""
         return bool(getattr(self, switch.column))

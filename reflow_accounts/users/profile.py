@@ -25,7 +25,7 @@ from reflow_accounts.web.text import zone_names
 def add_person(
     full_name: str, email: str, password: str, hasher: PasswordHasher, *, is_staff: bool = False
 ) -> User:
-    """Create a person who can sign in. Raises ValidationFailed for a bad or taken address or a bad name."""
+    """Create a person who can sign in. Raises ValidationFailed for an invalid name, or an invalid or taken address."""
     return add_hashed_person(full_name, email, hasher.hash(password), is_staff=is_staff)
 
 
@@ -68,7 +68,7 @@ def change_profile(
     by: User,
     client: Client,
 ) -> None:
-    """Change a user's name and settings; `mails` says which kinds of mail about API keys are wanted.
+    """Change a user's name and settings; `mails` turns kinds of mail about API keys on or off.
 
     Raises ValidationFailed for an invalid name or choice.
     """

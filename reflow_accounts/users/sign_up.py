@@ -34,11 +34,9 @@ def ask(
 ) -> None:
     """Queue a mail to `email` with a sign-up link, or with a notice that an account exists.
 
-    The mail job decides which; both cost the request one hash and one row. `team_name` None names the team after
-    the person.
-    Only the browser that has `marker` can confirm the link without the password. Raises
-    ValidationFailed with a message for each invalid field, and then RateLimited: mistakes in the form are no
-    attempts.
+    The mail job decides which; both cost the request one hash and one row. Without `team_name` the team is named
+    after the person. Only the browser that has `marker` can confirm the link without the password.
+    Raises ValidationFailed with a message for each invalid field, which does not count as an attempt, and RateLimited.
     """
     faults: dict[str, str] = {}
 

@@ -29,7 +29,7 @@ def test_owner_sees_it_in_the_activity(cast, client, flask):
     [
         (" ", "ada@acme.example", "Enter a team name"),
         ("x" * 121, "ada@acme.example", "Use at most 120 characters"),
-        ("New", "nobody@acme.example", "Nobody has the email address or id nobody@acme.example"),
+        ("New", "nobody@acme.example", "No user has the email address or id nobody@acme.example"),
         ("New", "ben@acme.example", "Ben Cole is disabled"),
     ],
 )

@@ -134,7 +134,7 @@ def test_second_factor_is_reset_whole_and_the_person_is_told(app, cast, client, 
 def test_unknown_user_is_an_error_that_says_so(cast, flask, act, who):
     code, words = flask("users", act, who, *ACTS[act], *WHY)
     assert code == 1
-    assert words.startswith("reflow-accounts: Nobody has the email address or id")
+    assert words.startswith("reflow-accounts: No user has the email address or id")
 
 
 @pytest.mark.parametrize("act", ACTS)
@@ -151,5 +151,5 @@ def test_service_account_is_no_person(cast, flask, act):
     code, words = flask("users", act, cast.ci.id, *ACTS[act], *WHY)
     assert (code, words) == (
         1,
-        "reflow-accounts: acme-ci is a service account, which nobody signs in to.\n",
+        "reflow-accounts: acme-ci is a service account and cannot sign in.\n",
     )

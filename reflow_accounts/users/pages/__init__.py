@@ -1,1 +1,1 @@
-"""Pages of the Profile tab, of an e-mail change and of sign-up."""
+"""Pages of the Profile tab, e-mail changes and sign-up."""

@@ -1,4 +1,4 @@
-"""The Profile tab, the download of one's data, and the deletion of one's account."""
+"""The Profile tab, the download of personal data, and account deletion."""
 
 from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from werkzeug.wrappers import Response as AnyResponse
@@ -37,10 +37,10 @@ def show() -> Answer:
     return render_template("users/profile.html", form=ProfileForm(obj=current_user()))
 
 
-# The service reads paths with this ending in threads of their own (service.py).
+# service.py answers paths with this ending in separate threads.
 @blueprint.get("/profile/export")
 def export() -> Response:
-    """Download all data about oneself as JSON."""
+    """Download the user's data as JSON."""
     user = current_user()
     rate_limits.hit("download-data", account=user.public_id)
     response = Response(data_of(user), mimetype="application/json")

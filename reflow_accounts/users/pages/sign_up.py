@@ -95,13 +95,13 @@ def verify(token: str) -> Answer:
 
 
 def _form_page(form: SignUpForm) -> str:
-    # A team name that was refused must be shown, also to a buyer.
+    # Show a refused team name to buyers, too.
     asks_team_name = not _is_buyer() or bool(form.team_name.data)
     return render_template("users/signup.html", form=form, asks_team_name=asks_team_name)
 
 
 def _is_buyer() -> bool:
-    """Return whether AWS Marketplace sent this browser; its purchase needs a team, whatever its name."""
+    """Return whether AWS Marketplace sent this browser; for its purchase, a team name is optional."""
     return is_unconnected(request.cookies.get(current_app.config["CLAIM_COOKIE_NAME"]))
 
 
