@@ -37,7 +37,7 @@ from reflow_accounts.web.request_info import client
 teams_blueprint = ApiBlueprint("teams", __name__, description="Teams, members and invitations")
 
 service_accounts_blueprint = ApiBlueprint(
-    "service-accounts", __name__, description="Users that a team owns and that are programs"
+    "service-accounts", __name__, description="Users for programs, owned by a team"
 )
 ACCOUNTS_URL = "/teams/<team_id>/service-accounts"
 ACCOUNT_URL = f"{ACCOUNTS_URL}/<account_id>"
@@ -56,7 +56,7 @@ class ListedTeam:
 @teams_blueprint.arguments(ListQuery, location="query")
 @teams_blueprint.response(200, page_of(TeamOut))
 def list_teams(query: dict[str, Any]) -> Page[ListedTeam]:
-    """List your teams, the one that you joined first is first."""
+    """List your teams, oldest membership first."""
     after, limit = read_cursor(query.get("cursor"), 2), query["limit"]
     mine = sorted(memberships_of(current_user()), key=_place)
     rest = [membership for membership in mine if not after or _place(membership) > after]
@@ -67,17 +67,17 @@ def list_teams(query: dict[str, Any]) -> Page[ListedTeam]:
 @teams_blueprint.route("/teams/<team_id>")
 @teams_blueprint.response(200, TeamOut)
 def show_team(team_id: str) -> ListedTeam:
-    """Show a team of yours."""
+    """Show one of your teams."""
     return _listed([membership_of(current_user(), team_id)])[0]
 
 
 @teams_blueprint.route("/teams/<team_id>", methods=["PATCH"])
 @teams_blueprint.arguments(TeamName)
 @teams_blueprint.response(200, TeamOut)
-def rename_team(wanted: dict[str, Any], team_id: str) -> ListedTeam:
-    """Give a team another name. Needs Admin rights."""
+def rename_team(payload: dict[str, Any], team_id: str) -> ListedTeam:
+    """Rename a team. Needs Admin rights."""
     mine = membership_of(current_user(), team_id)
-    members.rename(mine.team, wanted["name"], by=current_user(), client=client())
+    members.rename(mine.team, payload["name"], by=current_user(), client=client())
     return _listed([mine])[0]
 
 
@@ -85,7 +85,7 @@ def rename_team(wanted: dict[str, Any], team_id: str) -> ListedTeam:
 @teams_blueprint.arguments(ListQuery, location="query")
 @teams_blueprint.response(200, page_of(MemberOut))
 def list_members(query: dict[str, Any], team_id: str) -> Page[Member]:
-    """List the people of a team, who joined first is first."""
+    """List the people of a team, oldest membership first."""
     team = membership_of(current_user(), team_id).team
     return members_page(team, limit=query["limit"], cursor=query.get("cursor"))
 
@@ -93,17 +93,17 @@ def list_members(query: dict[str, Any], team_id: str) -> Page[Member]:
 @teams_blueprint.route("/teams/<team_id>/members/<user_id>", methods=["PATCH"])
 @teams_blueprint.arguments(MemberRights)
 @teams_blueprint.response(200, MemberOut)
-def change_member_rights(wanted: dict[str, Any], team_id: str, user_id: str) -> Member:
-    """Change the rights of a member, from the next request on. Needs Admin rights."""
+def change_member_rights(payload: dict[str, Any], team_id: str, user_id: str) -> Member:
+    """Change the rights of a member, effective with the next request. Needs Admin rights."""
     team = membership_of(current_user(), team_id).team
-    member = members.change_rights(team, user_id, wanted["rights"], by=current_user(), client=client())
+    member = members.change_rights(team, user_id, payload["rights"], by=current_user(), client=client())
     return described([member])[0]
 
 
 @teams_blueprint.route("/teams/<team_id>/members/<user_id>", methods=["DELETE"])
 @teams_blueprint.response(204)
 def remove_member(team_id: str, user_id: str) -> None:
-    """Take a member out of a team, at once. Needs Admin rights, but for yourself."""
+    """Remove a member from a team. Needs Admin rights, except to leave the team yourself."""
     members.remove(membership_of(current_user(), team_id).team, user_id, by=current_user(), client=client())
 
 
@@ -111,7 +111,7 @@ def remove_member(team_id: str, user_id: str) -> None:
 @teams_blueprint.arguments(ListQuery, location="query")
 @teams_blueprint.response(200, page_of(InvitationOut))
 def list_invitations(query: dict[str, Any], team_id: str) -> Page[Invitation]:
-    """List the invitations that wait for an answer, newest first. Needs Admin rights."""
+    """List the open and expired invitations, newest first. Needs Admin rights."""
     team = _team_of_admin(team_id)
     return invitations_page(team, limit=query["limit"], cursor=query.get("cursor"))
 
@@ -119,10 +119,10 @@ def list_invitations(query: dict[str, Any], team_id: str) -> Page[Invitation]:
 @teams_blueprint.route("/teams/<team_id>/invitations", methods=["POST"])
 @teams_blueprint.arguments(NewInvitations)
 @teams_blueprint.response(201, InvitationsOut)
-def invite_members(wanted: dict[str, Any], team_id: str) -> dict[str, list[Invitation]]:
+def invite_members(payload: dict[str, Any], team_id: str) -> dict[str, list[Invitation]]:
     """Invite people by mail; each link works once, within seven days. Needs Admin rights."""
-    team, rights = _team_of_admin(team_id), Rights(wanted["rights"])
-    return {"items": invitations.invite(team, wanted["emails"], rights, by=current_user(), client=client())}
+    team, rights = _team_of_admin(team_id), Rights(payload["rights"])
+    return {"items": invitations.invite(team, payload["emails"], rights, by=current_user(), client=client())}
 
 
 @teams_blueprint.route("/teams/<team_id>/invitations/<invitation_id>", methods=["DELETE"])
@@ -140,15 +140,15 @@ def resend_invitation(team_id: str, invitation_id: str) -> Invitation:
 
 
 def _team_of_admin(team_id: str) -> Team:
-    """Return a team of which the caller is an Admin, so that others are told that first."""
+    """Return a team of the caller. Raises NotFound, and InsufficientRights unless the caller is an Admin."""
     mine = membership_of(current_user(), team_id)
     ensure_rights(mine, Rights.ADMIN)
     return mine.team
 
 
 def _listed(memberships: list[Membership]) -> list[ListedTeam]:
-    standings = statuses_of([membership.team_id for membership in memberships])
-    return [ListedTeam(row.team, row.rights, standings[row.team_id].state) for row in memberships]
+    statuses = statuses_of([membership.team_id for membership in memberships])
+    return [ListedTeam(row.team, row.rights, statuses[row.team_id].state) for row in memberships]
 
 
 def _place(membership: Membership) -> tuple[int, int]:
@@ -168,11 +168,11 @@ def list_service_accounts(query: dict[str, Any], team_id: str) -> Page[ListedAcc
 @service_accounts_blueprint.route(ACCOUNTS_URL, methods=["POST"])
 @service_accounts_blueprint.arguments(NewAccount)
 @service_accounts_blueprint.response(201, AccountOut)
-def create_service_account(wanted: dict[str, Any], team_id: str) -> Any:
-    """Make a service account. Needs Admin rights."""
+def create_service_account(payload: dict[str, Any], team_id: str) -> Any:
+    """Create a service account. Needs Admin rights."""
     team = _team(team_id)
     account = accounts.create(
-        team, wanted["name"], Rights(wanted["rights"]), by=current_user(), client=client()
+        team, payload["name"], Rights(payload["rights"]), by=current_user(), client=client()
     )
     location = url_for(
         "service-accounts.show_service_account", team_id=team.public_id, account_id=account.public_id
@@ -190,16 +190,16 @@ def show_service_account(team_id: str, account_id: str) -> ListedAccount:
 @service_accounts_blueprint.route(ACCOUNT_URL, methods=["PATCH"])
 @service_accounts_blueprint.arguments(AccountChange)
 @service_accounts_blueprint.response(200, AccountOut)
-def change_service_account(wanted: dict[str, Any], team_id: str, account_id: str) -> ListedAccount:
+def change_service_account(payload: dict[str, Any], team_id: str, account_id: str) -> ListedAccount:
     """Rename a service account, change its rights, disable or enable it. Needs Admin rights."""
     team, account = administered(team_id, account_id)
-    rights = Rights(wanted["rights"]) if "rights" in wanted else None
+    rights = Rights(payload["rights"]) if "rights" in payload else None
     accounts.change(
         team,
         account,
-        name=wanted.get("name"),
+        name=payload.get("name"),
         rights=rights,
-        disabled=wanted.get("disabled"),
+        disabled=payload.get("disabled"),
         by=current_user(),
         client=client(),
     )
@@ -209,7 +209,7 @@ def change_service_account(wanted: dict[str, Any], team_id: str, account_id: str
 @service_accounts_blueprint.route(ACCOUNT_URL, methods=["DELETE"])
 @service_accounts_blueprint.response(204)
 def delete_service_account(team_id: str, account_id: str) -> None:
-    """Delete a service account and revoke its keys, at once and for good. Needs Admin rights."""
+    """Delete a service account and revoke its keys, permanently. Needs Admin rights."""
     team, account = administered(team_id, account_id)
     service_accounts.delete(team, account, by=current_user(), client=client())
 
@@ -219,7 +219,7 @@ def _team(team_id: str) -> Team:
 
 
 def administered(team_id: str, account_id: str) -> tuple[Team, User]:
-    """Return a team and a service account of it, also a deleted one. Raises InsufficientRights but for Admins."""
+    """Return a team and its service account, even if deleted. Raises NotFound, or InsufficientRights for non-Admins."""
     membership = membership_of(current_user(), team_id)
     ensure_rights(membership, Rights.ADMIN)
     return membership.team, accounts.account_of(membership.team, account_id)

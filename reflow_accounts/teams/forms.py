@@ -1,4 +1,4 @@
-"""The forms of a team, its members, invitations and service accounts."""
+"""Forms for teams, members, invitations and service accounts."""
 
 from wtforms import PasswordField, RadioField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
@@ -42,7 +42,7 @@ class InviteForm(Form):
             elif place:
                 line = self.lines[int(place)].strip()
                 quoted = line if len(line) <= 60 else f"{line[:60]}…"
-                # Some sentences begin with the address.
+                # Some messages start with the address.
                 where = "" if sentence.startswith(f"{line} ") else f", “{quoted}”"
                 sentences.append(f"Line {int(place) + 1}{where}: {sentence}")
             else:

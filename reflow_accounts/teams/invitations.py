@@ -21,7 +21,7 @@ from reflow_accounts.web.pagination import Position, older_than
 from reflow_accounts.web.request_info import Client
 
 LIFETIME = timedelta(days=7)
-# How long an invitation is kept after it was accepted or cancelled, or expired.
+# How long an invitation is kept after it was accepted, was cancelled or expired.
 KEPT_WHEN_OVER = timedelta(days=90)
 MOST_AT_ONCE = 50
 # Purpose of the signed token in the mailed link.
@@ -35,8 +35,8 @@ def invite(
 ) -> list[Invitation]:
     """Invite each address, ignoring blank and repeated ones.
 
-    Invites all or none. Raises ValidationFailed, with a message for each bad one under
-    `emails.<its place from 0>`, NotFound, InsufficientRights unless `by` is an Admin, and RateLimited.
+    Invites all or none. Raises ValidationFailed, with a message for each invalid one under `emails.<index>`,
+    NotFound, InsufficientRights unless `by` is an Admin, and RateLimited.
     The result is the same for addresses with and without an account.
     """
     requested = _checked(emails)
@@ -46,12 +46,12 @@ def invite(
     query = select(Invitation).where(Invitation.team_id == team.id, is_to, *_IS_OPEN)
     rows = db.session.scalars(query.execution_options(populate_existing=True))
     known = {canonical(invitation.email) or invitation.email: invitation for invitation in rows}
-    faults = _taken(team, requested, known)
+    faults = _faults_of_known(team, requested, known)
     if faults:
         raise ValidationFailed(**faults)
     sent = [_renewed(team, email, rights, known.get(email), by) for email in requested]
     for invitation in sent:
-        _write_down(Action.MEMBER_INVITED, invitation, by=by, client=client)
+        _record(Action.MEMBER_INVITED, invitation, by=by, client=client)
         _mail(invitation, by)
     return sent
 
@@ -68,7 +68,7 @@ def send_again(team: Team, invitation_id: str, *, by: User, client: Client) -> I
     _ensure_waiting(invitation)
     invitation.invited_by_id = by.id
     _renew(invitation)
-    _write_down(Action.INVITATION_SENT_AGAIN, invitation, by=by, client=client)
+    _record(Action.INVITATION_SENT_AGAIN, invitation, by=by, client=client)
     _mail(invitation, by)
     return invitation
 
@@ -84,12 +84,12 @@ def cancel(team: Team, invitation_id: str, *, by: User, client: Client) -> Invit
         return invitation
     _ensure_waiting(invitation)
     invitation.cancelled_at = now()
-    _write_down(Action.INVITATION_CANCELLED, invitation, by=by, client=client)
+    _record(Action.INVITATION_CANCELLED, invitation, by=by, client=client)
     return invitation
 
 
 def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
-    """Add the person with the invited address to the team; of concurrent calls one does.
+    """Add the person with the invited address to the team; of concurrent calls, only one does.
 
     Raises Gone if the invitation is no longer open, and Conflict if the person is a member.
     """
@@ -125,7 +125,7 @@ def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
 
 
 def invitation_of(team: Team, invitation_id: str) -> Invitation:
-    """Return an invitation to a team in any state, read anew. Raises NotFound."""
+    """Return an invitation to a team in any state, freshly read. Raises NotFound."""
     query = select(Invitation).where(Invitation.team_id == team.id, Invitation.public_id == invitation_id)
     found = db.session.scalar(query.execution_options(populate_existing=True))
     if found is None:
@@ -161,7 +161,7 @@ def cancel_all_of(team: Team) -> None:
 
 
 def cancel_all_to(team: Team, email: str) -> None:
-    """Cancel the invitations of an address to a team that its person leaves."""
+    """Cancel the waiting invitations of an address to a team, when its owner leaves."""
     waiting = update(Invitation).where(
         Invitation.team_id == team.id, Invitation.email.in_(stored_forms(email)), *_IS_OPEN
     )
@@ -169,7 +169,7 @@ def cancel_all_to(team: Team, email: str) -> None:
 
 
 def invitations_sent_by(team: Team, user: User) -> list[Invitation]:
-    """Return the waiting invitations to a team that a user sent, or sent again last."""
+    """Return the waiting invitations to a team that this user was the last to send."""
     query = select(Invitation).where(Invitation.team_id == team.id, Invitation.invited_by_id == user.id)
     return list(db.session.scalars(query.where(*_IS_OPEN).order_by(Invitation.id)))
 
@@ -178,7 +178,7 @@ def cancel_all_by(team: Team, user: User, *, by: User, client: Client) -> None:
     """Cancel the waiting invitations of a user who is no longer an Admin of the team."""
     for invitation in invitations_sent_by(team, user):
         invitation.cancelled_at = now()
-        _write_down(Action.INVITATION_CANCELLED, invitation, by=by, client=client)
+        _record(Action.INVITATION_CANCELLED, invitation, by=by, client=client)
 
 
 def forget_invitations_of(email: str | None) -> None:
@@ -189,7 +189,7 @@ def forget_invitations_of(email: str | None) -> None:
 
 
 def prune_invitations() -> int:
-    """Delete the invitations that were over ninety days ago; return their number. The audit log keeps the acts."""
+    """Delete the invitations that ended ninety days ago; return their number. The audit log keeps their events."""
     end = now() - KEPT_WHEN_OVER
     over = or_(Invitation.accepted_at < end, Invitation.cancelled_at < end, Invitation.expires_at < end)
     return affected_rows(delete(Invitation).where(over))
@@ -216,7 +216,7 @@ def _checked(emails: Sequence[str]) -> dict[str, int]:
 
 
 def _count(team: Team, emails: Collection[str], by: User) -> None:
-    """Count mails to strangers before any write. Raises RateLimited."""
+    """Count the mails against their limits, before any write. Raises RateLimited."""
     for email in emails:
         rate_limits.hit("invite", account=by.public_id)
         rate_limits.hit("invite-to", account=f"{team.public_id} {email}")
@@ -226,7 +226,8 @@ def _stored_forms_of(emails: Collection[str]) -> list[str]:
     return [form for email in emails for form in stored_forms(email)]
 
 
-def _taken(team: Team, requested: dict[str, int], known: dict[str, Invitation]) -> dict[str, str]:
+def _faults_of_known(team: Team, requested: dict[str, int], known: dict[str, Invitation]) -> dict[str, str]:
+    """Return errors for addresses of members and of open invitations."""
     query = select(User.email).join(Membership, Membership.user_id == User.id)
     is_requested = User.email.in_(_stored_forms_of(requested))
     found = db.session.scalars(query.where(Membership.team_id == team.id, is_requested))
@@ -241,7 +242,7 @@ def _taken(team: Team, requested: dict[str, int], known: dict[str, Invitation]) 
 
 
 def _renewed(team: Team, email: str, rights: Rights, expired: Invitation | None, by: User) -> Invitation:
-    """Return a new invitation, or the renewed expired one, as an address has at most one."""
+    """Return a new invitation, or renew the expired one, because an address has at most one."""
     if expired is None:
         at = now()
         times = {"created_at": at, "sent_at": at, "expires_at": at + LIFETIME}
@@ -277,7 +278,7 @@ def _mail(invitation: Invitation, by: User) -> None:
     )
 
 
-def _write_down(action: Action, invitation: Invitation, *, by: User, client: Client) -> None:
+def _record(action: Action, invitation: Invitation, *, by: User, client: Client) -> None:
     record(
         action,
         by=by,

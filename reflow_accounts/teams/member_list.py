@@ -1,4 +1,4 @@
-"""Lists of a team's members, with their last activity, and of its open invitations."""
+"""Lists of a team's members, with their last activity, and of its waiting invitations."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ def members_page(team: Team, *, limit: int, cursor: str | None = None) -> Page[M
 
 
 def described(memberships: Collection[Membership]) -> list[Member]:
-    """Return each membership (with loaded user) with the last activity of its person."""
+    """Return the members of these memberships (with loaded users), with their last activity."""
     last = last_active([membership.user_id for membership in memberships])
     return [
         Member(row.user, Rights(row.rights), row.created_at, last.get(row.user_id)) for row in memberships
@@ -80,7 +80,7 @@ def count_people(team: Team) -> int:
 
 
 def invitations_page(team: Team, *, limit: int, cursor: str | None = None) -> Page[Invitation]:
-    """Return one page of the open invitations, newest first.
+    """Return one page of the waiting invitations, newest first.
 
     Raises ValidationFailed for an invalid cursor.
     """

@@ -29,9 +29,9 @@ class NeedsAdmin(Conflict):
 
 
 def member_of(team: Team, user_id: str) -> Membership:
-    """Return the membership, with its user, of a person (public id) in a team. Raises NotFound.
+    """Return the membership, with its user, of a person (public id) in a team, freshly read.
 
-    Reads the row anew. Service accounts do not count as members.
+    Raises NotFound, also for service accounts.
     """
     query = (
         select(Membership)
@@ -76,9 +76,8 @@ def checked_rights(value: str) -> Rights:
 def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Client) -> Membership:
     """Change the rights of a member from the next request on. Repeating it changes nothing.
 
-    Cancels the waiting invitations of an Admin who is none any more.
-
-    Raises NotFound, InsufficientRights unless `by` is an Admin, NeedsAdmin, and ValidationFailed.
+    Cancels the waiting invitations that a former Admin sent. Raises NotFound, InsufficientRights unless `by` is an
+    Admin, NeedsAdmin, and ValidationFailed.
     """
     requested = checked_rights(rights)
     lock_as_admin(team, by)
@@ -91,7 +90,7 @@ def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Cl
     member.rights = requested
     if old == Rights.ADMIN:
         cancel_all_by(team, member.user, by=by, client=client)
-    _write_down(
+    _record(
         Action.RIGHTS_CHANGED,
         member,
         f"{member.user.full_name} ({old.title()} → {requested.title()})",
@@ -104,7 +103,7 @@ def change_rights(team: Team, user_id: str, rights: str, *, by: User, client: Cl
 
 
 def remove(team: Team, user_id: str, *, by: User, client: Client) -> User:
-    """Remove a member from a team and return the person; one's own id means to leave.
+    """Remove a member from a team and return the person; with their own id, `by` leaves the team.
 
     Raises NotFound, InsufficientRights unless `by` is an Admin, and NeedsAdmin.
     """
@@ -113,16 +112,16 @@ def remove(team: Team, user_id: str, *, by: User, client: Client) -> User:
         return by
     lock_as_admin(team, by)
     member = member_of(team, user_id)
-    _take_out(Action.MEMBER_REMOVED, member, by=by, client=client)
+    _remove(Action.MEMBER_REMOVED, member, by=by, client=client)
     return member.user
 
 
 def leave(team: Team, *, by: User, client: Client) -> None:
-    """Leave a team. Raises NotFound, and NeedsAdmin for the last Admin."""
+    """Leave a team. Raises NotFound, NeedsAdmin for the last Admin, and InsufficientRights for a service account."""
     if not by.is_person:
         raise InsufficientRights("A service account belongs to its team. An Admin may delete it.")
     lock_as_member(team, by)
-    _take_out(Action.MEMBER_LEFT, member_of(team, by.public_id), by=by, client=client)
+    _remove(Action.MEMBER_LEFT, member_of(team, by.public_id), by=by, client=client)
 
 
 def rename(team: Team, name: str, *, by: User, client: Client) -> None:
@@ -149,7 +148,7 @@ def rename(team: Team, name: str, *, by: User, client: Client) -> None:
 
 
 def record_departure(team: Team, user: User, name: str, rights: str, *, client: Client) -> None:
-    """Record for the Admins of a team that the member `name` with `rights` deleted the account."""
+    """Record for the Admins of a team that the member `name` with `rights` deleted their account."""
     record(
         Action.MEMBER_LEFT,
         by=user,
@@ -162,7 +161,7 @@ def record_departure(team: Team, user: User, name: str, rights: str, *, client: 
     )
 
 
-def _take_out(action: Action, member: Membership, *, by: User, client: Client) -> None:
+def _remove(action: Action, member: Membership, *, by: User, client: Client) -> None:
     if is_needed(member):
         raise NeedsAdmin
     user, team = member.user, member.team
@@ -172,12 +171,12 @@ def _take_out(action: Action, member: Membership, *, by: User, client: Client) -
     mine = (TeamChoice.user_id == user.id, TeamChoice.team_id == team.id)
     db.session.execute(delete(TeamChoice).where(*mine))
     subject = f"{user.full_name} ({Rights(member.rights).title()})"
-    _write_down(action, member, subject, by=by, client=client, old=member.rights)
+    _record(action, member, subject, by=by, client=client, old=member.rights)
     db.session.delete(member)
     db.session.flush()
 
 
-def _write_down(
+def _record(
     action: Action, member: Membership, subject: str, *, by: User, client: Client, old: str, new: str = ""
 ) -> None:
     record(

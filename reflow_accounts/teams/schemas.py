@@ -15,13 +15,13 @@ def _rights() -> ma.fields.String:
 
 
 class ListQuery(PageQuery):
-    """Which part of a list."""
+    """Query of a list: page size and cursor."""
 
     cursor = cursor_field(2)
 
 
 class TeamOut(Schema):
-    """A team of yours, with your rights to it."""
+    """A team of the caller, with the caller's rights."""
 
     id = ma.fields.String(required=True, attribute="team.public_id")
     name = ma.fields.String(required=True, attribute="team.name")
@@ -31,12 +31,12 @@ class TeamOut(Schema):
 
 
 class TeamName(Schema):
-    """What to call a team."""
+    """The name of a team."""
 
     name = Text(
         required=True,
         metadata={
-            "description": "One line of 1 to 120 characters that can be seen",
+            "description": "One line of 1 to 120 characters, at least one of them visible",
             "minLength": 1,
             "maxLength": LONGEST_NAME,
             "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
@@ -58,13 +58,13 @@ class MemberOut(Schema):
 
 
 class MemberRights(Schema):
-    """What a member may do."""
+    """The rights of a member."""
 
     rights = _rights()
 
 
 class InvitationOut(Schema):
-    """An invitation that waits for an answer. Its link is in the mail alone."""
+    """An invitation. Only the mail contains its link."""
 
     id = ma.fields.String(required=True, attribute="public_id")
     email = ma.fields.String(required=True, metadata={"format": "email"})
@@ -76,7 +76,7 @@ class InvitationOut(Schema):
 
 
 class NewInvitations(Schema):
-    """Whom to invite. All are invited, or none is."""
+    """Addresses to invite, all or none, and their rights."""
 
     emails = ma.fields.List(
         Text(validate=ma.validate.Length(1, LONGEST_EMAIL), metadata={"format": "email"}),
@@ -94,13 +94,13 @@ class InvitationsOut(Schema):
 
 # Rules of names for the API document. The service also compares with other names.
 _NAME = {
-    "description": "One line of 1 to 120 characters that can be seen, unlike the team's other service accounts",
+    "description": "One line of 1 to 120 visible characters, unique among the team's service accounts",
     "minLength": 1,
     "maxLength": LONGEST_USER_NAME,
     "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
 }
 _RIGHTS = {"description": "view or edit; a service account is never Admin"}
-_GIVEN = [Rights.VIEW.value, Rights.EDIT.value]
+_ACCOUNT_RIGHTS = [Rights.VIEW.value, Rights.EDIT.value]
 
 
 class AccountOut(Schema):
@@ -108,7 +108,7 @@ class AccountOut(Schema):
 
     id = ma.fields.String(required=True, attribute="user.public_id")
     name = ma.fields.String(required=True, attribute="user.full_name")
-    rights = ma.fields.String(required=True, validate=ma.validate.OneOf(_GIVEN))
+    rights = ma.fields.String(required=True, validate=ma.validate.OneOf(_ACCOUNT_RIGHTS))
     disabled = ma.fields.Boolean(required=True, attribute="is_disabled")
     created_at = Moment(required=True, attribute="user.created_at")
     last_used_at = Moment(required=True, allow_none=True)
@@ -116,23 +116,23 @@ class AccountOut(Schema):
 
 
 class NewAccount(Schema):
-    """What to call a service account, and what it may do."""
+    """Name and rights of a new service account."""
 
     name = Text(required=True, metadata=_NAME)
     rights = ma.fields.String(
-        load_default=Rights.EDIT.value, validate=ma.validate.OneOf(_GIVEN), metadata=_RIGHTS
+        load_default=Rights.EDIT.value, validate=ma.validate.OneOf(_ACCOUNT_RIGHTS), metadata=_RIGHTS
     )
 
 
 class AccountChange(Schema):
-    """What is to be different; what is left out stays."""
+    """Changes to a service account; omitted fields stay unchanged."""
 
     name = Text(metadata=_NAME)
-    rights = ma.fields.String(validate=ma.validate.OneOf(_GIVEN), metadata=_RIGHTS)
+    rights = ma.fields.String(validate=ma.validate.OneOf(_ACCOUNT_RIGHTS), metadata=_RIGHTS)
     disabled = Flag()
 
 
 class AccountsQuery(PageQuery):
-    """Which service accounts."""
+    """Query of a list of service accounts."""
 
     cursor = cursor_field(2)

@@ -87,14 +87,14 @@ def membership_of(user: User, team_public_id: str) -> Membership:
 
 
 def admin_membership_of(user: User, team_id: str) -> Membership:
-    """Return the user's membership of a team. Raises NotFound, and InsufficientRights for other members."""
+    """Return the membership of an Admin. Raises NotFound, and InsufficientRights for other members."""
     membership = membership_of(user, team_id)
     ensure_rights(membership, Rights.ADMIN)
     return membership
 
 
 def ensure_rights(membership: Membership, needed: Rights) -> None:
-    """Raise InsufficientRights, with the needed rights in the message, unless the member has them."""
+    """Raise InsufficientRights, with `needed` in the message, unless the member has these rights."""
     if not Rights(membership.rights).includes(needed):
         raise InsufficientRights(f"This needs {needed.title()} rights to {membership.team.name}.")
 
@@ -111,7 +111,7 @@ def find_team(id_or_name: str) -> Team:
 
 @adds_personal_words
 def names_of_teams(user: User) -> list[str]:
-    """List the names of the user's teams, which the password policy excludes."""
+    """List the names of the user's teams, which a password must not be made of."""
     return [membership.team.name for membership in memberships_of(user)]
 
 
@@ -155,9 +155,8 @@ def leave_every_team(user: User) -> list[Team]:
 def lock_team(team_id: int) -> None:
     """Lock the memberships of a team until the transaction ends.
 
-    Lock before removing an Admin, so that two Admins who leave concurrently do not
-    rely on each other; read again after locking. Lock order: the team before rows of its
-    people.
+    Lock before removing an Admin and read again afterwards, so that of two Admins who leave concurrently one stays.
+    Lock order: the team before rows of its people.
     """
     db.session.execute(update(Team).where(Team.id == team_id).values(name=Team.name))
 
@@ -185,10 +184,7 @@ def lock_teams_of(user: User) -> None:
 
 
 def _others(user: User) -> list[tuple[Team, str, int, int]]:
-    """List the user's teams, with the user's rights, how many other people they have, and other Admins.
-
-    Disabled Admins do not count.
-    """
+    """List the user's teams with the user's rights, and the numbers of other people and of other enabled Admins."""
     other, person = aliased(Membership), aliased(User)
     is_admin = and_(other.rights == Rights.ADMIN, person.disabled_at.is_(None))
     query = (

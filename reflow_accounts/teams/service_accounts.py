@@ -15,15 +15,15 @@ from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
 from reflow_accounts.web.text import comparable
 
-_NOT_THERE = "There is no service account with this id."
+_NOT_FOUND = "There is no service account with this id."
 
 
 def account_of(team: Team, public_id: str) -> User:
-    """Return a service account of the team, also a deleted one. Raises NotFound, also for those of other teams."""
+    """Return a service account of the team, even if deleted. Raises NotFound, also for accounts of other teams."""
     query = select(User).join(ServiceAccount, ServiceAccount.user_id == User.id)
     found = db.session.scalar(query.where(ServiceAccount.team_id == team.id, User.public_id == public_id))
     if found is None:
-        raise NotFound(_NOT_THERE)
+        raise NotFound(_NOT_FOUND)
     return found
 
 
@@ -48,8 +48,8 @@ def taken_names(team: Team, *, but: User | None = None) -> dict[str, str]:
 def create(team: Team, name: str, rights: Rights = Rights.EDIT, *, by: User, client: Client) -> User:
     """Create a service account that the team owns.
 
-    `name` is 1 to 120 characters and unique among the team's live service accounts (see
-    `web.names.comparable`). Raises ValidationFailed for another name and for Admin rights, and as `lock_as_admin` does.
+    `name` is 1 to 120 characters and unique among the team's live service accounts (see `web.text.comparable`).
+    Raises ValidationFailed for any other name and for Admin rights, and errors of `lock_as_admin`.
     """
     lock_as_admin(team, by)
     account = add_service_account(team, _checked_name(team, name), rights)
@@ -68,9 +68,9 @@ def change(
     by: User,
     client: Client,
 ) -> None:
-    """Rename a service account, change its rights, disable or enable it: None keeps a value.
+    """Rename a service account, change its rights, disable or enable it; None keeps a value.
 
-    Raises as `rename`, `change_rights` and `set_disabled` do.
+    Raises the errors of `rename`, `change_rights` and `set_disabled`.
     """
     if name is not None:
         rename(team, account, name, by=by, client=client)
@@ -81,8 +81,8 @@ def change(
 
 
 def rename(team: Team, account: User, name: str, *, by: User, client: Client) -> None:
-    """Rename a service account. Raises ValidationFailed as `create` does, Gone for a deleted one."""
-    _hold(team, account, by)
+    """Rename a service account. Raises ValidationFailed as `create` does, and Gone for a deleted account."""
+    _lock(team, account, by)
     tidy, old = _checked_name(team, name, but=account), account.full_name
     if tidy == old:
         return
@@ -92,8 +92,8 @@ def rename(team: Team, account: User, name: str, *, by: User, client: Client) ->
 
 
 def change_rights(team: Team, account: User, rights: Rights, *, by: User, client: Client) -> None:
-    """Set the rights of a service account. Raises ValidationFailed for Admin, Gone for a deleted account."""
-    _hold(team, account, by)
+    """Set the rights of a service account. Raises ValidationFailed for Admin, and Gone for a deleted account."""
+    _lock(team, account, by)
     if rights == Rights.ADMIN:
         raise ValidationFailed(rights="A service account has View or Edit rights")
     old = rights_of(account)
@@ -110,7 +110,7 @@ def set_disabled(team: Team, account: User, disabled: bool, *, by: User, client:
 
     Raises Gone for a deleted account.
     """
-    _hold(team, account, by)
+    _lock(team, account, by)
     if disabled == (account.disabled_at is not None):
         return False
     account.disabled_at = now() if disabled else None
@@ -138,10 +138,9 @@ def delete_without_keys(team: Team, account: User, *, by: User, client: Client) 
 def ensure_usable(team: Team, account: User, *, by: User) -> None:
     """Lock the team as `lock_as_admin` does, before a key of the account is created.
 
-    Raises Gone for a deleted account, and Conflict for a disabled one, whose key would
-    be refused.
+    Raises Gone for a deleted account, and Conflict for a disabled one, whose keys are refused.
     """
-    _hold(team, account, by)
+    _lock(team, account, by)
     if account.disabled_at:
         raise Conflict(f"{account.full_name} is disabled. Enable it before you make a key for it.")
 
@@ -153,7 +152,7 @@ def owning_team(account: User) -> Team:
 
 
 def account_seen_by(member: User, public_id: str) -> tuple[User, Membership]:
-    """Return a service account, also a deleted one, and the membership that lets `member` see it.
+    """Return a service account, even if deleted, and the membership that lets `member` see it.
 
     Raises NotFound for accounts of teams without `member`.
     """
@@ -165,7 +164,7 @@ def account_seen_by(member: User, public_id: str) -> tuple[User, Membership]:
     found = db.session.execute(query.where(User.public_id == public_id, Membership.user_id == member.id))
     row = found.one_or_none()
     if row is None:
-        raise NotFound(_NOT_THERE)
+        raise NotFound(_NOT_FOUND)
     return row[0], row[1]
 
 
@@ -183,12 +182,12 @@ def usable_accounts_of(admin: User) -> list[tuple[Team, User]]:
 
 
 def accounts_owned_by(team_ids: Collection[int]) -> list[int]:
-    """Return the numbers of all service accounts of these teams, deleted ones too."""
+    """Return the ids of all service accounts of these teams, including deleted ones."""
     query = select(ServiceAccount.user_id).where(ServiceAccount.team_id.in_(team_ids))
     return list(db.session.scalars(query))
 
 
-def _hold(team: Team, account: User, by: User) -> None:
+def _lock(team: Team, account: User, by: User) -> None:
     lock_as_admin(team, by)
     db.session.refresh(account)
     _refuse_deleted(account)

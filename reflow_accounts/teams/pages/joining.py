@@ -58,14 +58,14 @@ def join(token: str) -> Answer:
     invitation = _invitation(token)
     situation = _situation(invitation)
     if invitation and situation == Situation.READY:
-        return _join_as_oneself(token, invitation)
+        return _join_with_session(token, invitation)
     if invitation and situation == Situation.NEW:
-        return _join_anew(token, invitation)
+        return _join_with_new_account(token, invitation)
     status = Gone.status if situation in _OVER else 403
     return _page(token, invitation, situation, NewMemberForm(formdata=None)), status
 
 
-def _join_as_oneself(token: str, invitation: Invitation) -> Answer:
+def _join_with_session(token: str, invitation: Invitation) -> Answer:
     session = login_manager.current_session()
     assert session
     try:
@@ -78,7 +78,7 @@ def _join_as_oneself(token: str, invitation: Invitation) -> Answer:
     return _welcome(redirect(url_for("account.team.show"), 303), invitation)
 
 
-def _join_anew(token: str, invitation: Invitation) -> Answer:
+def _join_with_new_account(token: str, invitation: Invitation) -> Answer:
     form = NewMemberForm()
     args = (form.full_name.data or "", form.password.data or "")
     try:

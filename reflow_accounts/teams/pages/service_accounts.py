@@ -99,7 +99,7 @@ def set_standing(team_id: str, account_id: str) -> Answer:
     disabled = requested == "true"
     accounts.set_disabled(membership.team, account, disabled, by=current_user(), client=client())
     db.session.commit()
-    # Its page shows the state anyway.
+    # The page shows that an account is disabled.
     if not disabled:
         flash(f"{account.full_name} is enabled. Its keys work again.", FLASHED)
     return redirect(
@@ -143,7 +143,7 @@ def _page(name: str, membership: Membership, **more: Any) -> str:
 
 
 def _changed(membership: Membership, message: str) -> Response:
-    """Return the updated section: as a fragment behind the dialog, or as the page."""
+    """Return the updated section behind the dialog, or redirect to it."""
     if not htmx.is_part():
         flash(message, FLASHED)
         return redirect(_place(membership), 303)

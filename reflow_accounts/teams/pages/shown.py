@@ -1,4 +1,4 @@
-"""Content of the Team tab, as a page or as its changed part."""
+"""Content of the Team tab, as a page or as the changed part of it."""
 
 from dataclasses import dataclass
 
@@ -104,7 +104,7 @@ def back(team: Team, message: str) -> Response:
 
 
 def tab_of(team: Team) -> str:
-    """Return the URL of a team's tab, which names the team unless it is the current one."""
+    """Return the URL of a team's tab, with the team's id unless it is the current team."""
     current = current_of(current_user())
     is_current = current is not None and current.team_id == team.id
     cursor = request.values.get("cursor") or None

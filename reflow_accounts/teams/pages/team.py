@@ -24,7 +24,7 @@ blueprint = Blueprint("team", __name__)
 
 @blueprint.get("/team")
 def show() -> Answer:
-    """Show the current team or that in the URL; with several teams and no choice, ask for one."""
+    """Show the team in the URL or the current one; without a choice among several teams, ask for one."""
     requested = request.args.get("team")
     membership = membership_of(current_user(), requested) if requested else current_of(current_user())
     if membership:
