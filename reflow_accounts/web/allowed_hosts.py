@@ -12,9 +12,9 @@ from flask import Flask, abort, request
 from reflow_accounts.config import Settings
 from reflow_accounts.contract import API_PREFIX
 
-# Probes and monitoring ask by whatever address they know, such as that of a container.
+# Probes and monitoring may use any address, such as that of a container.
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-# A proxy asks its upstream by an internal address.
+# A proxy requests it at an internal address.
 AUTHORIZE = f"{API_PREFIX}/authorize"
 # Size limit of the cache of accepted Host headers.
 _MOST_SEEN = 1000
@@ -59,7 +59,7 @@ class Hosts:
 class HostGate:
     """WSGI middleware that marks requests for foreign host names, so that Flask can refuse them.
 
-    Probes are answered under every name, and /authorize behind a trusted proxy: no answer to them repeats it.
+    Probes, and /authorize behind a trusted proxy, accept every name: their responses do not contain it.
     """
 
     def __init__(self, hosts: Hosts, flask: Application) -> None:

@@ -1,4 +1,4 @@
-"""Compressed responses: static files once per process, pages and JSON on the way out, secrets never."""
+"""Response compression: static files once per process, pages and JSON per response, secrets never."""
 
 import gzip
 import hashlib
@@ -17,13 +17,14 @@ from reflow_accounts.web.security_headers import IMMUTABLE
 _FOR_READERS = re.compile(rb"^\s*//[^\n]*\n|^\s+|/\*.*?\*/", re.MULTILINE | re.DOTALL)
 _AROUND_RULES = re.compile(rb"\s*([{};])\s*")
 _FINGERPRINT_LENGTH = 12
-# In the order of preference. Higher levels than these would take too long for a page that is made per request.
+# In order of preference.
 _ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "br": brotli.compress,
     "gzip": lambda content: gzip.compress(content, mtime=0),
 }
 _SETTINGS = {
     "COMPRESS_ALGORITHM": list(_ENCODINGS),
+    # Higher levels take too long for a response that is rendered per request.
     "COMPRESS_BR_LEVEL": 5,
     "COMPRESS_MIMETYPES": ["text/html", "application/json"],
     "COMPRESS_REGISTER": False,
@@ -32,21 +33,21 @@ _SETTINGS = {
 
 
 def asset(name: str) -> str:
-    """Return the URL of a static file; it changes with the content, so caches may keep the file for ever."""
+    """Return the URL of a static file; it changes with the content, so caches may keep the file forever."""
     stem, dot, suffix = name.rpartition(".")
     return url_for("static", filename=f"{stem}.{_fingerprint(name)}{dot}{suffix}")
 
 
 def keep_uncompressed() -> None:
-    """Leave the response to this GET request as it is: because it contains a secret, or is tiny."""
+    """Do not compress the response to this GET request: it contains a secret, or would not get smaller."""
     g.is_uncompressed = True
 
 
 def init_app(app: Flask) -> None:
     """Serve static files, and compress responses to GET requests.
 
-    Responses to other methods stay as they are: they may contain a key, a session's secret or recovery codes,
-    whose length after compression would tell an attacker about them (BREACH, https://www.breachattack.com/).
+    Responses to other methods stay uncompressed: they may contain a key, a session's secret or recovery codes,
+    which the compressed length could reveal to an attacker (BREACH, https://www.breachattack.com/).
     """
     app.add_url_rule("/static/<path:filename>", endpoint="static", view_func=_send)
     app.jinja_env.globals.update(asset=asset)
@@ -61,7 +62,7 @@ def init_app(app: Flask) -> None:
 
 
 def _send(filename: str) -> Response:
-    """Send a static file: immutable under the URL of `asset`, to be revalidated under its plain name."""
+    """Send a static file: immutable under the URL of `asset`, revalidated under its plain name."""
     name, fingerprint = _named(filename)
     encoding = request.accept_encodings.best_match([*_ENCODINGS, "identity"])
     if encoding == "identity" or encoding is None:
@@ -82,7 +83,7 @@ def _send(filename: str) -> Response:
 
 
 def _named(filename: str) -> tuple[str, str]:
-    """Return the name of the static file that a URL means, and the fingerprint in it or "".
+    """Return the name of the static file at a URL, and the fingerprint in the URL or "".
 
     A fingerprint of another version of the file is no error: the page may come from another node.
     """
@@ -105,7 +106,7 @@ def _names() -> frozenset[str]:
 @cache
 def _content(name: str) -> bytes:
     content = (paths.STATIC / name).read_bytes()
-    # Comments and indentation are for readers of the repository.
+    # Remove comments and indentation.
     if name.startswith("css/"):
         return _AROUND_RULES.sub(rb"\1", _FOR_READERS.sub(b"", content))
     return _FOR_READERS.sub(b"", content) if name.startswith("js/") else content

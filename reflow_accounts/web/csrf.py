@@ -34,7 +34,7 @@ def check_csrf() -> None:
 def csrf_token() -> str:
     """Return the CSRF token of the session, masked anew for each response.
 
-    Otherwise the length of a compressed page would tell an attacker about the token (BREACH).
+    Otherwise the length of a compressed page could reveal the token to an attacker (BREACH).
     """
     if "masked_csrf_token" not in g:
         token = generate_csrf().encode()
@@ -44,7 +44,7 @@ def csrf_token() -> str:
 
 
 def _unmasked(text: str) -> str:
-    """Return the token of a form; anything else gives a text that is no token."""
+    """Return the token of a form, or an invalid token for any other text."""
     try:
         masked = urlsafe_b64decode(text)
     except ValueError:

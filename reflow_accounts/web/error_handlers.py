@@ -58,7 +58,7 @@ _SENTENCES = {
     415: "Send the body as JSON with Content-Type: application/json.",
     503: "Reflow cannot reach its database. Try again in a few seconds.",
 }
-# What programs get instead.
+# Used instead for the API.
 _API_SENTENCES = {
     400: "The request could not be understood.",
     404: "There is nothing at this address of the API.",
@@ -72,9 +72,9 @@ _HEADINGS = {
     500: "Something went wrong on our side",
     503: "Reflow is not available right now",
 }
-# What the server knows of a request that it did not begin, and what the person has to find out about others.
+# For a request that was not processed, and advice after one whose outcome is unknown.
 _NOT_BEGUN = "Reflow cannot reach its database. Nothing was changed. Try again in a few seconds."
-_LOOK = " Look whether your change was made before you send it again."
+_CHECK = " Check whether your change was made before you send it again."
 _logger = logging.getLogger("reflow_accounts")
 
 
@@ -108,7 +108,7 @@ def problem(status: int, code: str, detail: str, title: str = "", **members: Any
 def error_page(status: int, sentence: str, heading: str = "", *, is_stale: bool = False) -> Response:
     """Return an error page, or the content of an error dialog.
 
-    `is_stale`: the page in the browser shows what is not there any more, and is reloaded.
+    With `is_stale` the dialog reloads the page, which shows something that no longer exists.
     """
     heading = heading or _HEADINGS.get(status) or HTTPStatus(status).phrase
     frame = {"sheet": "layouts/dialog.html", "is_dialog": True} if htmx.opens_dialog() else {}
@@ -124,17 +124,17 @@ def error_page(status: int, sentence: str, heading: str = "", *, is_stale: bool 
 
 
 def stale_page(status: int, sentence: str) -> Response:
-    """Return the answer to htmx of a page whose content changed meanwhile: it says so and reloads the page."""
+    """Return an error to htmx that says that the page is out of date, and reloads it."""
     return error_page(status, sentence, "This page is out of date", is_stale=True)
 
 
 def old_session(status: int) -> Response:
-    """Return the answer to a form that htmx sent from a page of an ended or another session."""
+    """Return the response to a form that htmx sent from a page of an ended or a different session."""
     return htmx.in_note(Response(render_template("errors/session.html"), status, mimetype="text/html"))
 
 
 def not_ready(*names: str) -> Response:
-    """Return the 503 of the readiness probe, with the names of what is not ready."""
+    """Return the 503 of the readiness probe; `names` are the parts that are not ready."""
     body = json.dumps({"status": "unavailable", "not_ready": names})
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     return Response(body, 503, headers, mimetype="application/json")
@@ -192,7 +192,7 @@ def _csrf_error(error: CSRFError) -> Response:
     if htmx.is_htmx():
         return old_session(400)
     if request.path == url_for("public.auth.log_in"):
-        g.shown_again = True  # a refusal for the log, though not for the browser
+        g.shown_again = True  # logged as refused, although the browser is redirected
         flash("This page was open for too long. Log in again.", "session")
         return redirect(request.full_path.rstrip("?"), 303)  # type: ignore[return-value]  # Flask's own class
     return error_page(
@@ -269,9 +269,9 @@ def _page_of(status: int, sentence: str) -> Response:
 
 
 def _advice() -> str:
-    """Return what to do after a form whose outcome is unknown; app.js asks about it when htmx sent the form."""
+    """Return advice after a form whose outcome is unknown; for a form that htmx sent, app.js asks for the outcome."""
     is_form = request.method == "POST" and not htmx.is_htmx()
-    return _LOOK if is_form else ""
+    return _CHECK if is_form else ""
 
 
 def _flat(messages: Any, path: tuple[str, ...] = ()) -> list[tuple[str, str]]:

@@ -48,7 +48,7 @@ def day_or_today(context: Context, at: datetime) -> str:
 
 @pass_context
 def day_or_time(context: Context, at: datetime) -> str:
-    """Return the date of an end in the user's time zone; within a day of now the exact time."""
+    """Return the date in the user's time zone; within a day of now, the exact time."""
     return _exact_in_html(at) if abs(at - now()) < _DAY else day(context, at)
 
 
@@ -58,7 +58,7 @@ def exact(at: datetime) -> str:
 
 
 def _exact_in_html(at: datetime) -> Markup:
-    """Return the exact time in HTML that breaks between date and time only, not at hyphens."""
+    """Return the exact time in HTML that wraps only between date and time, not at hyphens."""
     parts = exact(at).split(" ", 1)
     return Markup(" ").join(Markup('<span class="nowrap">{}</span>').format(part) for part in parts)
 

@@ -29,7 +29,7 @@ def is_dialog() -> bool:
 
 
 def opens_dialog() -> bool:
-    """Return whether a question or an error, which belongs into no part of the page, is shown in a new dialog."""
+    """Return whether to show a question or an error in a new dialog, because it is not part of the page."""
     return is_htmx() and not is_dialog()
 
 
@@ -59,17 +59,17 @@ def close_dialog(response: Response, message: str) -> Response:
 
 
 def person() -> str:
-    """Return the public id of the user for whom the page that sent the request was made, or ""."""
+    """Return the public id of the user for whom the sending page was rendered, or ""."""
     return request.headers.get("ReflowPerson", "") if is_htmx() else ""
 
 
 def explain(response: Response, facts: dict[str, str]) -> None:
-    """Give app.js the words for an error of the server, which htmx does not swap."""
+    """Send app.js the texts of a server error, because htmx does not swap its response."""
     response.headers["ReflowError"] = json.dumps(facts)
 
 
 def in_note(response: Response) -> Response:
-    """Make htmx put the response above the form that was sent, which keeps what was typed into it."""
+    """Make htmx insert the response above the submitted form, which keeps its input."""
     response.headers["HX-Retarget"] = "#dialog-panel .dlg-body" if is_dialog() else "#main"
     response.headers["HX-Reswap"] = "afterbegin"
     return response
@@ -97,9 +97,9 @@ def init_app(app: Flask) -> None:
     @app.after_request
     def adapt(response: Response) -> Response:
         if is_htmx() and request.method == "POST" and "Location" in response.headers:
-            # htmx shall load the page that a form leads to, with its header and URL, instead of swapping it in.
+            # Make htmx load the page, with its header and URL, instead of swapping it in.
             address = response.headers.pop("Location")
-            # Assigning the URL of the same page with another fragment would load nothing.
+            # Only a refresh loads the same page again: a new fragment does not.
             if address.partition("#")[0] == current_page():
                 response.headers["HX-Refresh"] = "true"
             else:

@@ -16,7 +16,7 @@ LARGEST_BODY_BYTES = 64 * 1024
 
 
 class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
-    """A form whose rules are in the service that it calls. Values are taken as typed."""
+    """A form without validators, because services validate. Values are used as typed."""
 
     class Meta(FlaskForm.Meta):  # type: ignore[misc]  # as above
         def wrap_formdata(self, form: FlaskForm, formdata: Any) -> Any:
@@ -24,7 +24,7 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
             return formdata if isinstance(formdata, MultiDict | None) else request.form or None
 
     def show(self, failed: ValidationFailed) -> None:
-        """Show each sentence of a ValidationFailed at the field that it names, or else at the first visible one."""
+        """Show each message at the field that it names, or at the first visible field."""
         first = next(field for field in self if not isinstance(field.widget, HiddenInput))
         for name, sentence in failed.fields.items():
             self._fields.get(name, first).errors = [sentence]

@@ -68,7 +68,7 @@ class Flag(ma.fields.Boolean):
 
 
 class WholeNumber(ma.fields.Integer):
-    """A JSON integer, also written as 5.0 (JSON Schema, 6.1.1); no text and no boolean."""
+    """A JSON integer, which may be written as 5.0 (JSON Schema, 6.1.1); no text and no boolean."""
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> int:
         if isinstance(value, float) and value.is_integer():
@@ -98,13 +98,15 @@ class Problem(Schema):
     status = ma.fields.Integer(required=True)
     detail = ma.fields.String(required=True)
     code = ma.fields.String(required=True, validate=ma.validate.OneOf([code.value for code in Code]))
-    errors = ma.fields.List(ma.fields.Nested(ErrorItem), metadata={"description": "One for each bad field"})
-    request_id = ma.fields.String(metadata={"description": "Quote it to support"})
+    errors = ma.fields.List(
+        ma.fields.Nested(ErrorItem), metadata={"description": "One for each invalid field"}
+    )
+    request_id = ma.fields.String(metadata={"description": "Quote this id to support"})
     otp_required = ma.fields.Boolean(
-        metadata={"description": "The password was right; send the code of the second factor as well"}
+        metadata={"description": "The password is correct; send the code of the second factor, too"}
     )
     error = ma.fields.String(
-        metadata={"description": "What OAuth 2.0 calls it (RFC 6749, 5.2; RFC 8628, 3.5)"}
+        metadata={"description": "The OAuth 2.0 error code (RFC 6749, 5.2; RFC 8628, 3.5)"}
     )
     revoked_at = Moment()
     expired_at = Moment()
@@ -115,7 +117,7 @@ def cursor_field(size: int) -> Text:
     """Return the field for a cursor of `size` numbers."""
     return Text(
         validate=ma.validate.Regexp(cursor_pattern(size), error=NOT_A_CURSOR),
-        metadata={"description": "The next_cursor of the page before", "pattern": cursor_pattern(size)},
+        metadata={"description": "The next_cursor of the previous page", "pattern": cursor_pattern(size)},
     )
 
 
@@ -128,8 +130,8 @@ class PageQuery(Schema):
 class PeriodQuery(PageQuery):
     """Query of a list: page size and period."""
 
-    since = Moment(metadata={"description": "Not older than this"})
-    until = Moment(metadata={"description": "Older than this"})
+    since = Moment(metadata={"description": "Only entries from this time on"})
+    until = Moment(metadata={"description": "Only entries before this time"})
 
 
 @cache
@@ -143,7 +145,7 @@ def page_of(item: type[Schema]) -> type[Schema]:
 
 
 class BodyParser(FlaskParser):
-    """Parser of JSON bodies; refuses ambiguous JSON such as repeated names."""
+    """Parses JSON bodies; refuses ambiguous JSON such as repeated names."""
 
     # RFC 6749, 3.2: unknown parameters are ignored.
     DEFAULT_UNKNOWN_BY_LOCATION = {"json": ma.RAISE, "query": ma.RAISE, OAUTH: ma.EXCLUDE}
@@ -170,7 +172,7 @@ class BodyParser(FlaskParser):
 
 
 class ApiBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest is untyped
-    """Blueprint of API endpoints. The operationId of an operation is the name of its view: `createKey`."""
+    """Blueprint of API endpoints. Each operationId is the name of the view in camel case: `createKey`."""
 
     ARGUMENTS_PARSER = BodyParser()
     DEFAULT_LOCATION_CONTENT_TYPE_MAPPING = Blueprint.DEFAULT_LOCATION_CONTENT_TYPE_MAPPING | {
@@ -211,13 +213,13 @@ SETTINGS = {
     "OPENAPI_URL_PREFIX": API_PREFIX,
     "OPENAPI_JSON_PATH": "openapi.json",
     "API_SPEC_OPTIONS": {
-        "info": {"description": "API keys, their uses and sessions, for programs."},
+        "info": {"description": "API keys and their uses, sessions, teams and subscriptions."},
         "components": {
             "securitySchemes": {
                 "secret": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "An API key (rfk_…) or the session of the reflow command (rfs_…).",
+                    "description": "An API key (rfk_…) or the secret of a session of the reflow command (rfs_…).",
                 }
             }
         },
@@ -227,7 +229,7 @@ SETTINGS = {
 
 
 def open_to_all(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark an endpoint that needs no credential; the before-request handler of the API reads the mark."""
+    """Mark an endpoint that needs no credential, for the API's before-request handler."""
     view.is_open_to_all = True  # type: ignore[attr-defined]
     return view
 

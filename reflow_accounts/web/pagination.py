@@ -1,4 +1,4 @@
-"""Keyset pagination: a cursor names the last row of a page, so that new rows do not shift the next one."""
+"""Keyset pagination: a cursor identifies the last row of a page, so that new rows do not shift the next page."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -13,10 +13,10 @@ from reflow_accounts.errors import NotFound, ValidationFailed
 DEFAULT_LIMIT = 50
 HIGHEST_LIMIT = 200
 HIGHEST_NUMBER = 10**18 - 1
-NOT_A_CURSOR = "Use the next_cursor of the page before, unchanged"
-NO_SUCH_ENTRY = "No entry of this list has the id that is given as after."
+NOT_A_CURSOR = "Use the next_cursor of the previous page, unchanged"
+NO_SUCH_ENTRY = "No entry of this list has the id given as after."
 # Prefix of cursors, so that a plain number is not accepted as one.
-_MARK = "c"
+_PREFIX = "c"
 _NUMBER, _DOT = "[0-9]{1,18}", r"\."
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,12 +31,12 @@ def cursor_pattern(size: int) -> str:
 
     Every match is a valid cursor, so that the OpenAPI document can state it as a pattern.
     """
-    return f"^{_MARK}{_DOT.join([_NUMBER] * size)}$"
+    return f"^{_PREFIX}{_DOT.join([_NUMBER] * size)}$"
 
 
 def write_cursor(*numbers: int) -> str:
     """Return a cursor of these numbers, each from 0 to HIGHEST_NUMBER."""
-    return _MARK + ".".join(map(str, numbers))
+    return _PREFIX + ".".join(map(str, numbers))
 
 
 def read_cursor(cursor: str | None, size: int) -> tuple[int, ...] | None:
@@ -45,7 +45,7 @@ def read_cursor(cursor: str | None, size: int) -> tuple[int, ...] | None:
         return None
     if not re.fullmatch(cursor_pattern(size)[1:-1], cursor):
         raise ValidationFailed(cursor=NOT_A_CURSOR)
-    return tuple(map(int, cursor.removeprefix(_MARK).split(".")))
+    return tuple(map(int, cursor.removeprefix(_PREFIX).split(".")))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def newer_than(at: Any, number: Any, position: Position) -> ColumnElement[bool]:
 
 
 def read_entry_id(entry_id: str, prefix: str) -> int:
-    """Return the number in the id of an entry, such as `use_7`. Raises NotFound for other text."""
+    """Return the number in the id of an entry: 7 for `use_7`. Raises NotFound for other text."""
     if not re.fullmatch(prefix + _NUMBER, entry_id):
         raise NotFound(NO_SUCH_ENTRY)
     return int(entry_id.removeprefix(prefix))
@@ -94,7 +94,7 @@ class Page(Generic[Row]):
 
     @classmethod
     def cut(cls, rows: Sequence[Row], limit: int, numbers: Callable[[Row], tuple[int, ...]]) -> "Page[Row]":
-        """Return a page of `limit` rows from up to `limit` + 1: the extra row means that there is a next page.
+        """Return a page of up to `limit` rows; `rows` has one more if there is a next page.
 
         `numbers` returns the cursor numbers of a row.
         """

@@ -52,7 +52,7 @@ def current_page() -> str | None:
 
 
 def previous_page() -> str | None:
-    """Return the path of the page of ours that sent this request, as its Referer says, or None."""
+    """Return the path of our page that sent this request, according to its Referer, or None."""
     try:
         parts = urlsplit(request.referrer or "")
     except ValueError:
@@ -61,7 +61,7 @@ def previous_page() -> str | None:
 
 
 def _page_of(path: str, query: str) -> str | None:
-    """Return a page's path with its query; a query with a secret in it is left out."""
+    """Return a page's path with its query, without a query that contains a secret; None if it is no local path."""
     return local_path(path if not query or holds_secret(unquote_plus(query)) else f"{path}?{query}")
 
 

@@ -14,8 +14,8 @@ LONGEST_METHOD = 10
 LONGEST_USER_AGENT = 255
 LONGEST_PATH = 255
 
-# Keys, sessions, and the signature of a mailed link.
 _NONCE = re.compile(r"[0-9A-Za-z_-]{16,80}", re.ASCII)
+# Keys, sessions, and the signature of a mailed link.
 _SECRET = re.compile(rf"({KEY_PREFIX}|{SESSION_PREFIX}|lnk_[0-9A-Za-z]+\.)[0-9A-Za-z_-]+")
 # An address as proxies write it: IPv4 with or without a port, IPv6 with or without brackets, a port only after
 # brackets (RFC 7239, 6.1).
@@ -53,7 +53,7 @@ class Client:
     def device(self) -> str:
         """The program and system, such as "Firefox on Linux"."""
         program = _first(_PROGRAMS, self.user_agent)
-        # The CLI names its system in the first brackets; later text may be anything, such as a CI repository.
+        # The CLI names its system in the first parentheses; later text, such as a CI repository, may be anything.
         is_ours = self.user_agent.startswith("reflow/")
         system = _first(_SYSTEMS, self.user_agent.partition(")")[0] if is_ours else self.user_agent)
         return " on ".join(word for word in (program, system) if word) or "Unknown device"
@@ -69,10 +69,10 @@ def client() -> Client:
 
 
 def client_address(peer: str, forwarded_for: str, proxies: int) -> str:
-    """Return the client's address, without a port, where it is known; else the peer's.
+    """Return the client's address without a port if a proxy reports one, else the peer's.
 
-    `forwarded_for` is the X-Forwarded-For header, of which the entry of the outermost of `proxies` trusted
-    proxies counts. An entry that is no address (`unknown`, a host name) is ignored.
+    Uses the entry of the outermost of `proxies` trusted proxies in `forwarded_for`, the X-Forwarded-For header.
+    Ignores an entry that is no address (`unknown`, a host name).
     """
     found = _FORWARDED_ADDRESS.fullmatch(forwarded(forwarded_for, proxies))
     try:
@@ -87,8 +87,8 @@ def client_address(peer: str, forwarded_for: str, proxies: int) -> str:
 def forwarded(header: str, proxies: int) -> str:
     """Return the value that the outermost of `proxies` trusted proxies put into an `X-Forwarded-…` header, or "".
 
-    Same rule as werkzeug's ProxyFix: each proxy appends a value; earlier values come from the client.
-    Without a trusted proxy the whole header does.
+    Same rule as werkzeug's ProxyFix: each proxy appends a value; earlier values come from the client, and without
+    a trusted proxy all of them.
     """
     if not proxies:
         return ""
@@ -97,7 +97,7 @@ def forwarded(header: str, proxies: int) -> str:
 
 
 def form_nonce() -> str:
-    """Return the nonce that app.js sends with a form, or ""; the same when the form is sent again."""
+    """Return the nonce that app.js sends with a form, or ""; a repeated form has the same nonce."""
     nonce = request.headers.get("ReflowForm", "") if has_request_context() else ""
     return nonce if _NONCE.fullmatch(nonce) else ""
 
@@ -115,4 +115,4 @@ def storable_path(path: str) -> str:
 
 
 def _first(names: dict[str, str], text: str) -> str:
-    return next((name for mark, name in names.items() if mark in text), "")
+    return next((name for token, name in names.items() if token in text), "")

@@ -13,7 +13,7 @@ from typing import Any
 from flask import g, has_request_context
 
 _ROOT = "reflow_accounts"
-# Facts with these names get an underscore, so that they cannot replace what the line is about.
+# Facts with these names get an underscore, so that they cannot replace members of the line.
 _RESERVED = frozenset({"at", "level", "logger", "message", "request", "person", "traceback"})
 # The server's own loggers (https://github.com/emmett-framework/granian), for its `log_dictconfig`.
 SERVER_LOGGING: dict[str, Any] = {
@@ -27,7 +27,7 @@ SERVER_LOGGING: dict[str, Any] = {
 
 
 class JsonLines(logging.Formatter):
-    """Formatter that writes a record as JSON; control characters are escaped, in tracebacks too."""
+    """Formats a record as JSON; control characters are escaped, in tracebacks too."""
 
     def format(self, record: logging.LogRecord) -> str:
         request = {}
@@ -59,11 +59,11 @@ def is_in_request() -> bool:
 
 
 def request_id() -> str:
-    """Return the id that all log lines of the current request share; users quote it to support."""
+    """Return the id in all log lines of the current request; users quote it to support."""
     if "request_id" not in g:
         g.request_id = "req_" + secrets.token_hex(6)
-    number: str = g.request_id
-    return number
+    found: str = g.request_id
+    return found
 
 
 def name_person(public_id: str) -> None:

@@ -25,13 +25,13 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-# Stylesheets and scripts heed only these: the others are about documents.
+# The only headers that apply to stylesheets and scripts; the others are about documents.
 _OF_EVERY_KIND = ("X-Content-Type-Options", "Cross-Origin-Resource-Policy", "Strict-Transport-Security")
 _NO_DOCUMENTS = ("text/css", "text/javascript")
 _TWO_YEARS = 63_072_000
 _HSTS = f"max-age={_TWO_YEARS}; includeSubDomains"
 NO_STORE = "no-store"
-# One year, for what never changes at its address.
+# One year, for URLs whose content never changes.
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
@@ -41,7 +41,7 @@ def constant(is_https: bool) -> dict[str, str]:
 
 
 def init_app(app: Flask, is_https: bool) -> None:
-    """Add the headers to every response of the application, to stylesheets and scripts those that they heed."""
+    """Add the headers that apply to each response of the application."""
     always = list(constant(is_https).items())
 
     @app.after_request

@@ -22,16 +22,16 @@ _DEFAULT_IGNORABLE = (
 _BLANKS = frozenset("\u2800\U0001d159\U00013441\U00013442")
 # Category Zs. Line ends and tabs are refused instead of replaced.
 _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
-# Searches compare no more characters: no column is longer, and SQLite refuses patterns above 50,000 bytes.
+# Longest search term: no column is longer, and SQLite refuses patterns above 50,000 bytes.
 LONGEST_TERM = 1000
-# Keys, CLI sessions and mailed links. Inside a word, as in "surfs_up", only with a tail long enough to be a secret.
+# Keys, CLI sessions and mailed links. Inside a word, as in "surfs_up", 20 more characters must follow.
 _SECRET_PREFIX = f"(?:{KEY_PREFIX}|{SESSION_PREFIX}|lnk_)"
 _SECRET = re.compile(rf"(?<![0-9a-z_]){_SECRET_PREFIX}|{_SECRET_PREFIX}[0-9a-z_]{{20}}")
 # Most of a secret, which no name contains by accident.
 _LONG_SECRET = re.compile(rf"{_SECRET_PREFIX}[0-9a-z]{{20}}")
 _DIRECTION_CHARACTERS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
-# Each step can produce characters that another one changes.
+# Each step can produce characters that another step changes.
 _MOST_STEPS = 5
 # Other regions contain old names and fixed offsets.
 _REGIONS = frozenset(
@@ -61,7 +61,7 @@ def is_visible(text: str) -> bool:
 
 
 def is_invisible(character: str) -> bool:
-    """Return whether a character has no ink and is no space: format characters, fillers, and what Unicode ignores."""
+    """Return whether a character is neither visible nor a space: format, filler and default-ignorable characters."""
     if character in _BLANKS or unicodedata.category(character) == "Cf":
         return True
     code = ord(character)
@@ -94,11 +94,11 @@ def holds_secret(value: str) -> bool:
 
 
 def comparable(name: str) -> str:
-    """Return the form of a name by which it must differ from other names.
+    """Return the form in which a name must be unique.
 
-    Invisible characters (see `text.is_invisible`) are removed, compatibility characters and case folded, and
-    each character that looks like ASCII text, or like others, is replaced by it (Unicode Technical Standard #39, by
-    `confusable_homoglyphs`). ASCII characters stay distinct: `v1` is not `vl`.
+    Invisible characters (see `is_invisible`) are removed, compatibility characters and case are folded, and
+    characters are replaced by the ASCII text, or else the first character, that looks the same (Unicode Technical
+    Standard #39, by `confusable_homoglyphs`). ASCII characters stay distinct: `v1` is not `vl`.
     """
     form = name
     for _ in range(_MOST_STEPS):
@@ -114,7 +114,7 @@ def comparable(name: str) -> str:
 def _look_alike(character: str) -> str:
     """Return what a case-folded character looks like: ASCII text, else the first character of its class.
 
-    Where only the capital letter looks like ASCII text (Cyrillic н and Н), that decides.
+    If only the capital letter looks like ASCII text (Cyrillic н and Н), it decides.
     """
     if character.isascii():
         return character
@@ -126,7 +126,7 @@ def _look_alike(character: str) -> str:
 
 
 def _similar_to(character: str) -> list[str]:
-    """Return the case-folded texts that a character looks like, and those that look like the same one."""
+    """Return the case-folded texts that a character looks like, and the look-alikes of these."""
     direct = _homoglyphs_of(character)
     similar = [*direct, *(text for other in direct if len(other) == 1 for text in _homoglyphs_of(other))]
     return [text.casefold() for text in similar]
@@ -141,7 +141,7 @@ def _homoglyphs_of(character: str) -> list[str]:
 
 @cache
 def zone_names() -> tuple[str, ...]:
-    """Return the names to choose from: UTC, then sorted by region and place."""
+    """Return the time zones that users can choose: UTC, then the others sorted by name."""
     places = (name for name in available_timezones() if name.partition("/")[0] in _REGIONS and "/" in name)
     return ("UTC", *sorted(places))
 

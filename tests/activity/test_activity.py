@@ -149,7 +149,7 @@ def test_uses_numbered_against_their_times_are_listed_by_time(app, cast, ada, st
 def test_unknown_entry_is_no_start(ada, story, entry_id):
     for path in ("/activity", f"/keys/{story.id}/uses"):
         problem = problem_of(ada.get(path, query_string={"after": entry_id}), 404, "not_found")
-        assert problem["detail"] == "No entry of this list has the id that is given as after."
+        assert problem["detail"] == "No entry of this list has the id given as after."
 
 
 def test_entry_of_somebody_else_is_no_start(cast, api, ada):
