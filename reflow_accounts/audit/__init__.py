@@ -1,1 +1,1 @@
-"""Audit log: records of acts, and log lines about them."""
+"""Audit log: recorded events, and log lines about them."""

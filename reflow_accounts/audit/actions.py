@@ -65,7 +65,7 @@ class Action(StrEnum):
 
     @property
     def group(self) -> "EventGroup":
-        """The group of the action, by which the activity is filtered."""
+        """The group of the action, for filters of the activity."""
         return _GROUPS[self.partition(".")[0]]
 
     @property
@@ -74,7 +74,7 @@ class Action(StrEnum):
 
 
 class EventGroup(StrEnum):
-    """Groups of events in the activity, by which it is filtered. `REQUESTS` are uses of keys, which are no actions."""
+    """Groups of entries in the activity, for filters. `REQUESTS` are uses of keys, not actions."""
 
     REQUESTS = "requests"
     KEYS = "keys"
@@ -84,7 +84,7 @@ class EventGroup(StrEnum):
     SUBSCRIPTION = "subscription"
 
 
-# By the first word of an action.
+# By the part of an action before the dot.
 _GROUPS = {
     "api_key": EventGroup.KEYS,
     "uses": EventGroup.KEYS,
@@ -106,7 +106,7 @@ _GROUPS = {
     "support": EventGroup.SUBSCRIPTION,
 }
 
-# Actions of a team that all its members see.
+# Actions in a team that all its members see.
 OF_EVERY_MEMBER = frozenset(
     {Action.SUBSCRIPTION_ACTIVATED, Action.SUBSCRIPTION_DEACTIVATED, Action.TEAM_RENAMED}
 )

@@ -13,7 +13,7 @@ EVENT_ID_PREFIX = "evt_"
 
 
 class AuditEvent(Model):
-    """One act. `actor_name` is a copy, so that it survives renaming and deletion of the user."""
+    """One event. `actor_name` is a copy, so that it survives renaming and deletion of the user."""
 
     __tablename__ = "audit_events"
     __table_args__ = (
@@ -26,7 +26,7 @@ class AuditEvent(Model):
     action: Mapped[str] = mapped_column(String(40))
     actor_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     actor_name: Mapped[str] = mapped_column(String(120))
-    # The user or team (or both) whose Activity shows the act.
+    # The user or team (or both) whose Activity shows the event.
     account_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("users.id"))
     team_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("teams.id"))
     subject: Mapped[str] = mapped_column(String(255), default="")

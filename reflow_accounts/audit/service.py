@@ -1,4 +1,4 @@
-"""Record acts in the audit log, log them after commit, and list the acts of an account."""
+"""Record events in the audit log, log them after commit, and list the events of an account."""
 
 import logging
 from collections.abc import Collection
@@ -17,10 +17,10 @@ from reflow_accounts.web import request_logging
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, older_than, read_entry_id
 from reflow_accounts.web.request_info import form_nonce
 
-# How many acts are searched for that of a form.
+# Number of newest events that `acts_of_form` searches.
 _NEWEST = 10_000
-_PENDING = "acts to log"
-# Details that name or count things. The others hold text that people typed and are not logged.
+_PENDING = "events to log"
+# Details with ids, counts and constants. The others contain user input and are not logged.
 _LOGGED_DETAILS = ("key", "passkey", "session", "count", "left", "kind", "factors")
 _logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Team(Protocol):
 
 
 @dataclass(frozen=True)
-class _Nobody:
+class _OtherActor:
     """An actor that is not a user."""
 
     full_name: str
@@ -54,12 +54,12 @@ class _Nobody:
     public_id: None = None
 
 
-OPERATOR = _Nobody("Operator")
+OPERATOR = _OtherActor("Operator")
 # Not authenticated.
-SOMEBODY = _Nobody("Somebody")
-AWS_MARKETPLACE = _Nobody("AWS Marketplace")
+SOMEBODY = _OtherActor("Somebody")
+AWS_MARKETPLACE = _OtherActor("AWS Marketplace")
 # Actor of scheduled changes.
-CLOCK = _Nobody("Reflow")
+CLOCK = _OtherActor("Reflow")
 
 
 def record(
@@ -72,10 +72,10 @@ def record(
     address: str = "",
     **details: Any,
 ) -> None:
-    """Add an act to the session; the caller commits it together with the change.
+    """Add an event to the database session; the caller commits it together with the change.
 
     `by` None is an operator on the command line. `account` and `team` are the user and the team whose
-    Activity shows the act. `details` are plain values for support and programs, never secrets. Acts of
+    Activity shows the event. `details` are plain values for support and programs, never secrets. Events of
     requests are also logged after the commit.
     """
     nonce = form_nonce()
@@ -114,12 +114,11 @@ def events_of(
     group: EventGroup | None = None,
     after: Position | None = None,
 ) -> list[AuditEvent]:
-    """Return up to `limit` acts of a user and of their teams, newest first.
+    """Return up to `limit` events of a user and of their teams, newest first.
 
-    `team_ids` are the teams with all their acts (the user is Admin); of `member_team_ids` only acts for all
-    members and the user's own acts are listed. `before` continues a list, `since` (inclusive) and `until`
-    (exclusive) limit the period, `key_id` (public) selects the acts on one API key, `group` those of a group,
-    `after` the acts newer than that position.
+    Of the teams in `team_ids` (the user is Admin) it returns all events, of `member_team_ids` only events for all
+    members and the user's own. `before` continues a list, `since` (inclusive) and `until` (exclusive) limit the
+    period, `key_id` (public) selects the events of one API key, `group` those of a group, `after` newer events.
     """
     query = select(AuditEvent).where(*_visible(account_id, team_ids, member_team_ids))
     if before:
@@ -141,7 +140,7 @@ def events_of(
 def position_of_event(
     event_id: str, account_id: int, team_ids: Collection[int], *, member_team_ids: Collection[int] = ()
 ) -> Position:
-    """Return the position of an act in the list of `events_of`, by its public id.
+    """Return the position of an event in the list of `events_of`, by its public id.
 
     Raises NotFound for any other id.
     """
@@ -154,9 +153,9 @@ def position_of_event(
 
 
 def acts_of_form(nonce: str, *, by: Actor) -> list[AuditEvent]:
-    """Return the acts of this user that a form with this nonce did, without the proof of who sent it.
+    """Return the events of this user that a form with this nonce caused, except step-ups.
 
-    Looks at the newest acts only: a page asks within minutes, when the answer to its form did not arrive.
+    Searches only the newest events: a page asks within minutes, when the response to its form did not arrive.
     """
     newest = db.session.scalar(select(func.max(AuditEvent.id))) or 0
     query = select(AuditEvent).where(
