@@ -12,7 +12,7 @@ LONGEST_ADDRESS = 254
 
 
 class OutboxMessage(Model):
-    """One message to one address, added in the transaction of the act that it reports.
+    """One message to one address, added in the transaction of the change that it reports.
 
     `kind` names the template, or the resolver that replaces the message later (`service.py`). `data` holds
     plain values, never the token of a link; it is emptied when the message is done.
@@ -26,7 +26,7 @@ class OutboxMessage(Model):
     to: Mapped[str] = mapped_column(String(LONGEST_ADDRESS))
     data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
-    # Earliest next try. A sender moves it forward to claim the message.
+    # Earliest next try. A sender claims the message by moving it forward.
     due_at: Mapped[datetime] = mapped_column(UTCDateTime, default=now)
     tries: Mapped[int] = mapped_column(default=0)
     # When the message was sent, dropped by its resolver, or given up (see `failure`).

@@ -51,7 +51,7 @@ def compose(number: int, kind: str, to: str, data: dict[str, Any], created_at: d
     assert first.startswith(_SUBJECT), "a mail template begins with its subject"
     body = rest.strip("\n") + "\n"
     message = EmailMessage(policy=SMTP)
-    # HMAC, because sequence numbers must not leave the database.
+    # An HMAC, because sequence numbers must not leave the database.
     row = f"outbox {number} {created_at.isoformat()}"
     digest = hmac.new(settings.secret_key.encode(), row.encode(), hashlib.sha256).hexdigest()[:32]
     sender = _envelope(settings.mail_from)
@@ -93,7 +93,7 @@ def signed_url(endpoint: str, link_id: str, purpose: str) -> str:
 
 
 def _legible(value: Any) -> Any:
-    """Replace line breaks, control and direction characters in every text of the data."""
+    """Replace line breaks, control and direction characters by spaces in every text of the data."""
     if isinstance(value, dict):
         return {name: _legible(inner) for name, inner in value.items()}
     if isinstance(value, list):
@@ -130,7 +130,7 @@ def sign_link(public_id: str, purpose: str) -> str:
 def read_link(token: str, purpose: str) -> str | None:
     """Return the public id in a token that we signed for `purpose`, or None for any other text.
 
-    The row with this id says whether the link is used or expired.
+    Only the row with this id tells whether the link is used or expired.
     """
     try:
         return _signer(purpose).unsign(token).decode("ascii")

@@ -17,14 +17,14 @@ from reflow_accounts.mail.rendering import Unmailable, compose
 from reflow_accounts.mail.service import Resolver, find_resolver, post
 from reflow_accounts.mail.transport import NotTaken, Refused, ServerAway, Transport, transport_of
 
-# How long a claim on a message lasts. When its process dies, another process sends the message afterwards.
-# Longer than sending can take (`transport.SECONDS_A_MESSAGE`).
+# How long a claim on a message lasts: longer than sending can take (`transport.SECONDS_A_MESSAGE`). If the process
+# dies, another one sends the message afterwards.
 CLAIM = timedelta(seconds=90)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=15), timedelta(hours=1)
-# A message is given up after this many tries, when it is this old.
+# A message is given up when it has both this many tries and this age.
 FEWEST_TRIES, LONGEST_WAIT = 5, timedelta(days=1)
 KEPT_WHEN_DONE = timedelta(days=30)
-_LOOKED_AT = 10
+_CANDIDATES = 10
 
 _logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class Claimed:
 
 
 def never() -> bool:
-    """Return False: the default of `send_due`."""
+    """Return False: `send_due` is not stopped by default."""
     return False
 
 
@@ -66,7 +66,7 @@ def send_due(is_stopping: Callable[[], bool] = never) -> int:
 
 
 def prune_done() -> int:
-    """Delete messages that were done more than 30 days ago and return how many."""
+    """Delete messages that were done more than 30 days ago; return their number."""
     is_old = OutboxMessage.done_at < now() - KEPT_WHEN_DONE
     count = _execute(delete(OutboxMessage).where(is_old))
     db.session.commit()
@@ -80,7 +80,7 @@ def _claim_next() -> Claimed | None:
         select(OutboxMessage.id, OutboxMessage.tries)
         .where(*is_due)
         .order_by(OutboxMessage.due_at, OutboxMessage.id)
-        .limit(_LOOKED_AT)
+        .limit(_CANDIDATES)
     )
     while rows := db.session.execute(due).all():
         for number, tries in rows:
@@ -121,7 +121,7 @@ def _handle(message: Claimed, transport: Transport) -> None:
     except NotTaken as failure:
         _postpone(message, str(failure))
     except ServerAway as failure:
-        # No failure of this message: the caller decides when to try the server again.
+        # Not a failure of this message: the caller decides when to try the server again.
         _postpone(message, str(failure), longest=FIRST_PAUSE)
         raise
     except Exception as error:
@@ -131,7 +131,7 @@ def _handle(message: Claimed, transport: Transport) -> None:
         _logger.error("message %s (%s): %s\n%s", message.id, message.kind, type(error).__name__, places)
         _postpone(message, f"the message could not be made ({type(error).__name__})")
     else:
-        # If this fails the message is sent twice rather than never.
+        # If this fails, the message is sent twice rather than never.
         _finish(message)
 
 

@@ -72,16 +72,16 @@ def find_resolver(kind: str) -> Resolver | None:
     return _resolvers.get(kind)
 
 
-def when_posted(act: Callable[[], object]) -> None:
-    """Call `act` after each commit of this process that added messages."""
-    _listeners.append(act)
+def when_posted(listener: Callable[[], object]) -> None:
+    """Call `listener` after each commit of this process that added messages."""
+    _listeners.append(listener)
 
 
 @event.listens_for(db.session, "after_commit")
 def _notify_listeners(session: Session) -> None:
     if not session.in_nested_transaction() and session.info.pop(_POSTED, False):
-        for act in _listeners:
-            act()
+        for listener in _listeners:
+            listener()
 
 
 def forget(address: str) -> None:

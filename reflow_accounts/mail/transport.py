@@ -25,15 +25,15 @@ _logger = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """The server refuses the recipient permanently. The message can be stored: it has no address in it."""
+    """The server refuses the recipient permanently. Like those below, the text contains no address: it is stored."""
 
 
 class NotTaken(Exception):
-    """The server refuses the message for now. The message can be stored."""
+    """The server refuses the message for now."""
 
 
 class ServerAway(Exception):
-    """The server is unavailable. The message can be stored."""
+    """The server is unavailable."""
 
 
 class Transport(Protocol):
@@ -123,7 +123,7 @@ class MailServer:
 
     def _connect(self, our_name: str, ends_at: float) -> "_Server":
         host, port = str(self._parts.hostname), self._parts.port
-        # With `local_hostname` smtplib skips a slow DNS lookup of our own name.
+        # With `local_hostname`, smtplib skips a slow DNS lookup of this machine's name.
         if self._parts.scheme == "smtps":
             server: _Server = _TlsServer(
                 ends_at, host, port or TLS_PORT, local_hostname=our_name, context=ssl.create_default_context()
@@ -167,7 +167,7 @@ class MailServer:
 
 
 class _Server(smtplib.SMTP):
-    """smtplib client whose steps share one deadline, `ends_at`."""
+    """An smtplib client whose steps share one deadline, `ends_at`."""
 
     def __init__(self, ends_at: float, host: str, port: int, **more: Any) -> None:
         self.ends_at = ends_at
@@ -178,7 +178,7 @@ class _Server(smtplib.SMTP):
         super().send(s)
 
     def getreply(self) -> tuple[int, bytes]:
-        # Sending may have used most of the time.
+        # Sending may have used up most of the time.
         self._set_timeout()
         return super().getreply()
 
