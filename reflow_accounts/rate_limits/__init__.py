@@ -1,1 +1,1 @@
-"""Rate limits, counted in the database that all nodes share."""
+"""Rate limits, counted for all nodes in the database, Redis or Valkey."""

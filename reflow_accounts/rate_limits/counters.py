@@ -35,11 +35,11 @@ class DatabaseStorage(Storage):
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Add `amount`, which may be negative, and return the count of this window (at least 0)."""
-        # SQLite has one writer: a request with an open write transaction would wait for itself.
+        # SQLite has one writer: with an open write transaction, this request would wait for itself.
         if db.engine.dialect.name == "sqlite" and db.session().in_transaction():
             driver: Any = db.session.connection().connection.driver_connection
             if driver.in_transaction:
-                raise RuntimeError("count a try before the request writes")
+                raise RuntimeError("count an attempt before the request writes")
         moment = now()
         fresh = {"count": max(amount, 0), "ends_at": moment + timedelta(seconds=expiry)}
         is_over = LimitCount.ends_at <= moment
@@ -88,7 +88,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     """Create the limiter of an application, with counters in its database, Redis or Valkey."""
     storage: Any = None
     if settings.rate_limits:
-        # The package valkey speaks to Redis, too, and both have the same schemes in `limits`, with other names.
+        # The package valkey also supports Redis; `limits` chooses the package by the scheme of the URL.
         url = re.sub("^redis", "valkey", settings.ratelimit_storage_url)
         timeouts = {"socket_timeout": _SECONDS_TO_ANSWER, "socket_connect_timeout": _SECONDS_TO_ANSWER}
         storage = storage_from_string(url, **timeouts) if url else storage_from_string(f"{SCHEME}://")

@@ -1,4 +1,4 @@
-"""The counters of the limiter."""
+"""The counters of the rate limits."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Rate limits of sign-in and other sensitive acts (OWASP ASVS 5.0, 6.1.1 and 6.3.1)."""
+"""Rate limits of sign-in and other sensitive actions (OWASP ASVS 5.0, 6.1.1 and 6.3.1)."""
 
 import hashlib
 import logging
@@ -38,7 +38,7 @@ Act = Literal[
 ]
 
 _TEN = (RateLimitItemPerMinute(10, 5),)
-# Six digits at twenty an hour take years to guess.
+# At twenty attempts an hour, guessing six digits takes years.
 _CODES = (*_TEN, RateLimitItemPerHour(20))
 _OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {
     "second-factor": _CODES,
@@ -49,11 +49,11 @@ _OF_ACCOUNT: dict[Act, tuple[RateLimitItem, ...]] = {
     "create-key": (RateLimitItemPerMinute(60),),
 }
 _OF_ADDRESS: dict[Act, tuple[RateLimitItem, ...]] = {
-    # These create rows but are no guesses; an office may share its address.
+    # These create rows but are no guesses; the users of an office may share an address.
     "passkey": (RateLimitItemPerMinute(30, 5),),
     "device-login": (RateLimitItemPerMinute(30, 5),),
 }
-# Successful attempts, which are given back, have limits of their own: each may cost a password hash.
+# Successful attempts are given back and have separate limits, because each may cost a password hash.
 _SUCCESSES_OF_ACCOUNT = RateLimitItemPerMinute(120, 5)
 _SUCCESSES_OF_ADDRESS = RateLimitItemPerMinute(600, 5)
 _logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def hit(act: Act, *, account: str = "", address: str = "") -> None:
 
     `account` is an e-mail address as typed, whether it exists or not, or a public id. `address` is that of the
     client (`web.request_info`); omit it for signed-in users. Both are counted separately. A refused attempt
-    does not lengthen the wait. Raises RateLimited above the limit, also above that of successful attempts, and
+    does not lengthen the wait. Raises RateLimited above the limit of attempts or of successful attempts, and
     Unavailable when counting fails.
     """
     current = limiter()
@@ -91,7 +91,7 @@ def are_on() -> bool:
 
 @contextmanager
 def attempt(act: Act, *, account: str = "", address: str = "") -> Iterator[None]:
-    """Count an attempt as `hit` does, unless it ends with Unavailable: then it was not checked."""
+    """Count an attempt as `hit` does, but give it back if it ends with Unavailable, because it was not checked."""
     hit(act, account=account, address=address)
     try:
         yield
@@ -132,7 +132,7 @@ def _take_back(act: Act, account: str, address: str) -> None:
 
 
 def prune() -> int:
-    """Delete the counters of past windows in a separate transaction, and return how many."""
+    """Delete the counters of past windows in a separate transaction; return their number."""
     with db.engine.begin() as connection:
         return connection.execute(delete(LimitCount).where(LimitCount.ends_at <= now())).rowcount
 
