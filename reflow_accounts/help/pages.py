@@ -14,7 +14,7 @@ from reflow_accounts.web.openapi import api as openapi
 from reflow_accounts.web.redirects import absolute
 
 _CODE = re.compile(r"`([^`]+)`")
-# Schemas whose names say too little without their ending.
+# Titles of schemas whose names are unclear without the suffix.
 _NAMES = {"NewKeyOut": "New key with its secret", "InvitationsOut": "Sent invitations"}
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -73,7 +73,7 @@ def schemas(document: dict[str, Any]) -> dict[str, list[Field]]:
 
 
 def readable(name: str) -> str:
-    """Return the name of a schema as words: "Key" for KeyOut, "List of keys" is "Key list" for KeyOutPage."""
+    """Return the title of a schema: "Key" for KeyOut, "Key list" for KeyOutPage."""
     if name in _NAMES:
         return _NAMES[name]
     base = name.removesuffix("Page").removesuffix("Out")
@@ -82,8 +82,8 @@ def readable(name: str) -> str:
 
 
 def formatted(text: str) -> Markup:
-    """Return a description as HTML, with what stands between backticks as code."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped just now
+    """Return a description as HTML, with text in backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  # escaped
 
 
 def _operation(document: dict[str, Any], method: str, path: str, item: dict[str, Any]) -> Operation:
@@ -159,7 +159,7 @@ def cli() -> str:
 
 @pages.get("/help/api")
 def api() -> str:
-    """Show the API reference, made from the OpenAPI document."""
+    """Show the API reference, generated from the OpenAPI document."""
     document = openapi.spec.to_dict()
     shown: dict[str, object] = {
         "operations": operations(document),

@@ -1,4 +1,4 @@
-"""The data about people that the database holds, and how long, for the page /privacy."""
+"""The personal data in the database and how long it is kept, for the page /privacy."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from reflow_accounts.teams.invitations import KEPT_WHEN_OVER
 
 @dataclass(frozen=True)
 class StoredData:
-    """One line of the page. `columns` are the columns of the database that it is about, `table.column`."""
+    """One line of the page. `columns` are the database columns that it describes, as `table.column`."""
 
     what: str
     kept: str
@@ -34,26 +34,26 @@ STORED_DATA = (
         "mails_new_clients mails_refusals mails_ends mails_unused",
     ),
     _of(
-        "Your password, only as a fingerprint that cannot be turned back",
+        "Your password, only as a fingerprint from which it cannot be computed",
         "Until you change it or delete your account",
         users="password_hash",
     ),
     _of(
-        "Of two-factor authentication: the secret of your authenticator app, encrypted; fingerprints of your recovery "
+        "For two-factor authentication: the secret of your authenticator app, encrypted; fingerprints of your recovery "
         "codes, and when you used one",
         "Until you turn it off or delete your account",
         users="totp_secret totp_on_at totp_step",
         recovery_codes="user_id digest created_at used_at",
     ),
     _of(
-        "Of a passkey: its name, its public half, and when it was made and used",
+        "For each passkey: its name, its public key, and when it was created and used",
         "Until you remove it or delete your account. A challenge for your browser to sign: until it is used, or the "
-        "next one is made after it expired",
+        "next one is created after it expired",
         passkeys="public_id user_id name credential_id public_key sign_count created_at last_used_at",
         passkey_challenges="user_id value expires_at",
     ),
     _of(
-        "Your teams, your rights in each, since when, and which one you look at",
+        "Your teams, your rights in each, since when, and which one is selected",
         "Until you leave the team or delete your account",
         memberships="user_id team_id rights created_at",
         team_choices="user_id team_id",
@@ -65,8 +65,8 @@ STORED_DATA = (
         "cancelled_at",
     ),
     _of(
-        "Each session: the browser or program, its network address, the name of the machine if it said one, and when "
-        "it was used",
+        "Each session: the browser or program, its network address, the name of the machine if known, and when it was "
+        "used",
         f"{KEPT_AFTER_END.days} days after it ended; a session lasts at most {ABSOLUTE_LIFETIME.days} days",
         user_sessions="public_id user_id kind digest created_at last_active_at proven_at support_active_at expires_at "
         "ended_at address user_agent host",
@@ -83,36 +83,36 @@ STORED_DATA = (
         mail_links="user_id email purpose data created_at expires_at used_at",
     ),
     _of(
-        "That a mail was sent to you: its kind, your address and when; what it says only until it is sent",
+        "Each mail to you: its kind, your address and when it was sent; its content only until then",
         f"{KEPT_WHEN_DONE.days} days after it was sent",
         outbox_messages="to kind data created_at done_at failure",
     ),
     _of(
-        "Of an API key: its name, its last four characters, a fingerprint, and when it was made, ends or was revoked. "
-        "Never the key itself",
+        "For each API key: its name, its last four characters, a fingerprint, and when it was created, ends or was "
+        "revoked. Never the key itself",
         "Without end, as part of the record of uses; the key stops working when you delete your account",
         api_keys="public_id user_id name folded_name digest hint nonce created_at "  # pragma: allowlist secret
         "expires_at revoked_at revoked_for replaced_at",
     ),
     _of(
-        "Of each use of an API key: time, method, path, status, outcome, network address and the program's own name. "
+        "For each use of an API key: time, method, path, status, outcome, network address and the program's name. "
         "You see all of it in Activity",
         "As long as the operator keeps the record of uses",
         uses="key_id at method path status outcome address user_agent",
         use_totals="key_id count last_used_at",
     ),
     _of(
-        "Of each network and each login or key with which you created an API key: a fingerprint, and when first",
+        "For each network and each login or key with which you created an API key: a fingerprint, and the first time",
         _ACCOUNT,
         key_origins="user_id digest first_used_at",
     ),
     _of(
-        "Of each address and program that used an API key: how often, and when first and last",
+        "For each address and program that used an API key: how often, and the first and last time",
         f"{KEPT_FOR.days} days after the last time",
         key_clients="key_id address program network count first_at last_at",
     ),
     _of(
-        "Of refused requests with an API key: how many, and the latest ones with time, method, path, network address "
+        "For refused requests with an API key: how many, and the latest ones with time, method, path, network address "
         "and program; and which mails about a key you got",
         "Without end, as part of the record of uses",
         key_refusals="key_id code count first_at last_at",
@@ -120,14 +120,14 @@ STORED_DATA = (
         key_notices="user_id kind key_id subject at",
     ),
     _of(
-        "Of sign-ins and changes in your account and your teams: what, when, who (with the name at that time), and "
-        "from which network address. Of a refused sign-in: when, from which address and program, never what was typed",
+        "For sign-ins and changes in your account and your teams: what, when, who (with the name at that time), and "
+        "from which network address. For a refused sign-in: when, from which address and program, never what was typed",
         _LOG,
         audit_events="actor_id actor_name account_id team_id subject details address at action",
     ),
     _of(
-        "Of each of these uses and events: a fingerprint in the chain of your account or team, from which nothing "
-        "can be read, so that a later change to the records shows",
+        "For each of these uses and events: a fingerprint in the chain of your account or team, which reveals nothing "
+        "but shows later changes to the records",
         "Without end",
         chain_links="chain kind digest previous hash",
     ),
@@ -145,7 +145,7 @@ STORED_DATA = (
         subscription_changes="by_id by_name reason ticket",
     ),
     _of(
-        "Numbers of attempts to log in and the like, by fingerprints of addresses and by network addresses",
+        "Numbers of attempts to log in and of similar actions, by fingerprints of addresses and by network addresses",
         "Until the limit ends, an hour for most and a day at most",
         limit_counts="key",
     ),
