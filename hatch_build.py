@@ -1,7 +1,7 @@
-"""Builds the files that install the `reflow` command: a wheel of the command alone, and reflow.pyz.
+"""Builds the files that install the `reflow` command: a wheel of only the command, and reflow.pyz.
 
-`python hatch_build.py FOLDER` writes both (`make run` does); the hook below puts them into the wheel of the site.
-The same sources and the same versions of click, rich and what these need give the same bytes.
+`python hatch_build.py FOLDER` writes both, as in `make run`; the hook below adds them to the wheel of the site.
+Builds are reproducible: same bytes for the same sources and versions of click, rich and their dependencies.
 """
 
 import re
@@ -21,9 +21,9 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent
 COMMAND = ["reflow_accounts/__init__.py", "reflow_accounts/contract.py", "reflow_accounts/cli"]
-# The oldest time that a ZIP file can hold.
+# The earliest time that a ZIP file can store.
 EPOCH = (1980, 1, 1, 0, 0, 0)
-# Also old versions of Python understand this, and say which one is needed.
+# Old versions of Python can also parse this, and print which version is needed.
 MAIN = """\
 import sys
 
@@ -40,7 +40,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """Adds the files of the command to the wheel of the site."""
 
     def dependencies(self) -> list[str]:
-        """Return what a build needs to make reflow.pyz, in the locked versions."""
+        """Return the packages in reflow.pyz, in the locked versions."""
         locked = Path(self.root, "requirements.txt").read_text("utf-8")
         pins = dict(re.findall(r"^([a-z0-9-]+)(==\S+) \\$", locked, re.MULTILINE))
         return [f"{name}{pins[name]}" for name in ("click", "rich", "markdown-it-py", "mdurl", "pygments")]
@@ -60,7 +60,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
 
 def build(folder: Path) -> None:
-    """Write the wheel of the command and reflow.pyz into `folder`; wheels of other versions are removed."""
+    """Write the wheel of the command and reflow.pyz into `folder`; remove other wheels."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         wheel = build_wheel(Path(temporary))
@@ -74,7 +74,7 @@ def build(folder: Path) -> None:
 def build_wheel(folder: Path) -> Path:
     """Build the wheel of the command into `folder` and return its path.
 
-    It has the metadata of this project without what concerns the site.
+    It has the metadata of this project without that of the site.
     """
     config = _project_config()
     project = config["project"]
@@ -88,7 +88,7 @@ def build_wheel(folder: Path) -> Path:
 
 
 def build_zipapp(wheel: Path) -> Path:
-    """Build reflow.pyz beside the wheel of the command, with the installed packages that it needs.
+    """Build reflow.pyz beside the wheel of the command, with its installed dependencies.
 
     https://docs.python.org/3/library/zipapp.html#the-python-zip-application-archive-format
     """
@@ -110,7 +110,7 @@ def _project_config() -> dict[str, Any]:
 
 
 def _needed(requirements: list[str]) -> Iterator[Distribution]:
-    """Yield the installed packages that `requirements` name, and what these need."""
+    """Yield the installed packages that `requirements` name, and their dependencies."""
     waiting, seen = [Requirement(line) for line in requirements], set[str]()
     while waiting:
         requirement = waiting.pop()
@@ -124,7 +124,7 @@ def _needed(requirements: list[str]) -> Iterator[Distribution]:
 
 
 def _contents(found: Distribution) -> dict[str, bytes]:
-    """Return the files of a package that it runs with, and its license."""
+    """Return the files that a package needs to run, and its license."""
     return {
         file.as_posix(): file.read_binary()
         for file in found.files or []

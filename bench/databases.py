@@ -26,7 +26,7 @@ BATCH = 10_000
 KEYS_OF_ONE_USER = 100
 USES_AT_ONCE = 500_000
 
-# Adds uses at even intervals. A multiplicative hash chooses the key, so that neighbours differ.
+# Uses, evenly, in order of time; the key by a multiplicative hash, so that neighbours differ.
 _SQLITE_USES = """
 WITH RECURSIVE n(i) AS (SELECT :first UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :first + :many)
 INSERT INTO uses (key_id, at, method, path, status, outcome, address, user_agent)
@@ -101,9 +101,9 @@ def _keys(user_id: int, number: int) -> Iterator[tuple[dict[str, object], str]]:
 def add_uses(
     app: Flask, number: int, of: range | None = None, *, days: float = 365, with_backlog: bool = False
 ) -> None:
-    """Append `number` uses, spread over the last `days` and the keys `of` (default: all), and roll them up.
+    """Append uses, spread over the last days (a year) and the keys with these numbers (all), and roll them up.
 
-    `with_backlog` leaves clients of keys and hash chains to the background jobs.
+    `with_backlog` leaves them to the background jobs that collect clients and extend hash chains.
     """
     if not number:
         return
@@ -126,7 +126,7 @@ def add_uses(
             db.session.commit()
         roll_up()
         if not with_backlog:
-            database.REST_AFTER_BATCH = 0  # no requests have to be served
+            database.PAUSE_PER_BATCH = 0  # no requests to delay
             collect_clients()
             extend_with_uses()
         if not is_sqlite:
@@ -134,7 +134,7 @@ def add_uses(
 
 
 def _vacuum() -> None:
-    """Vacuum now, so that autovacuum does not run during the measurement."""
+    """Do what autovacuum would begin meanwhile, beside the measurement."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM (ANALYZE)"))
         connection.execute(text("CHECKPOINT"))
@@ -148,7 +148,7 @@ def close(app: Flask) -> None:
 
 
 def newest_use(app: Flask) -> int:
-    """Return the id of the last row of the log."""
+    """Return the number of the last row of the log."""
     with app.app_context():
         found = db.session.scalar(select(func.max(Use.id))) or 0
     close(app)
@@ -156,7 +156,7 @@ def newest_use(app: Flask) -> int:
 
 
 def uses_after(app: Flask, number: int) -> int:
-    """Return the number of rows of the log with a higher id than `number`."""
+    """Return how many rows the log has beyond this one."""
     with app.app_context():
         found = db.session.scalar(select(func.count()).select_from(Use).where(Use.id > number)) or 0
     close(app)
@@ -164,9 +164,9 @@ def uses_after(app: Flask, number: int) -> int:
 
 
 def check(environ: dict[str, str]) -> None:
-    """Raise SystemExit if a total differs from the log."""
+    """Stop the benchmark when a total differs from the log."""
     app = create_app(config.load(environ))
     with app.app_context():
         for found in differences():
-            raise SystemExit(f"A total differs from the log of uses: {found}")
+            raise SystemExit(f"What is counted is not what the log says: {found}")
     close(app)

@@ -1,4 +1,4 @@
-"""Run the migrations on the application's own connection, on SQLite and PostgreSQL alike."""
+"""Run the migrations with the application's engine, on SQLite and PostgreSQL."""
 
 import sys
 
@@ -11,7 +11,7 @@ from reflow_accounts.database import UTCDateTime, make_file
 from reflow_accounts.revisions import Fit
 
 db = current_app.extensions["migrate"].db
-# Another database than the application's, for a copy (reflow_accounts/transfer.py).
+# A copy (reflow_accounts/transfer.py) migrates another database.
 engine = context.config.attributes.get("engine") or db.engine
 
 
@@ -24,24 +24,24 @@ def render_item(kind, item, autogen_context):
 
 
 def include_name(name, kind, parents):
-    """Leave the parts of the log of uses, which come and go with the months, out of comparisons."""
+    """Exclude the monthly partitions of the log of uses from comparisons."""
     return kind != "table" or not is_part(name)
 
 
 def ensure_known(connection):
-    """End with a sentence when the database has a revision that is not among these migrations."""
+    """Exit with a sentence if the database has a revision that is not among these migrations."""
     if revisions.fit(connection) in (Fit.NEWER, Fit.TOO_NEW):
         found = revisions.TOO_NEW.format(revisions.current(connection), revisions.newest())
         sys.exit(f"reflow-accounts: {found}")
 
 
 def note_revision(ctx, step, heads, run_args):
-    """Note which code works with the database, in the transaction of each step."""
+    """Store which code works with the database, in the transaction of each step."""
     revisions.take_note(ctx.connection, max(heads, default=None))
 
 
 def check_references(connection):
-    """Turn foreign keys of SQLite on again, and end with an error when a migration broke one."""
+    """Turn SQLite's foreign keys on again, and exit with an error if a migration broke one."""
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
     connection.rollback()
     connection.exec_driver_sql("PRAGMA foreign_keys = ON")
@@ -54,10 +54,10 @@ with revisions.locked(engine), engine.connect() as connection:
     ensure_known(connection)
     is_sqlite = connection.dialect.name == "sqlite"
     if is_sqlite:
-        # A table is changed by copying it (https://sqlite.org/lang_altertable.html#otheralter); removing the original
-        # would count as removing its rows.
+        # Alembic changes a table by copying it (https://sqlite.org/lang_altertable.html#otheralter); with foreign keys
+        # on, dropping the original would count as deleting its rows.
         connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-    # SQLAlchemy has begun a transaction; each migration begins one of its own.
+    # Ends the transaction that SQLAlchemy began; each migration begins its own.
     connection.rollback()
     context.configure(
         connection=connection,

@@ -1,10 +1,10 @@
-"""`reflow-accounts`: serves the site and works on its data, wherever the wheel is installed."""
+"""`reflow-accounts`: the command that serves the site and runs operator commands where the wheel is installed."""
 
 import sys
 
 from reflow_accounts import __version__
 
-# The base install has no Flask; its message names what is missing instead of a traceback.
+# Printed by the base install, which has no Flask, instead of a traceback.
 NOT_INSTALLED = """\
 reflow-accounts: only the command reflow is installed here. The site is the extra [server]: run \
 pipx install --force '.[server]' in the checkout."""
@@ -13,7 +13,7 @@ pipx install --force '.[server]' in the checkout."""
 def main() -> None:
     """Run an operator command, as `flask --app wsgi` does in a checkout.
 
-    Exits with one sentence where only the command `reflow` is installed, and for settings that cannot be used.
+    Exits with one sentence if only the command `reflow` is installed, or if a setting is invalid.
     """
     try:
         import click
@@ -31,7 +31,7 @@ def main() -> None:
         add_version_option=False,
         load_dotenv=False,
     )
-    # Without --app and the like: there is one application.
+    # No options such as --app: there is only one application.
     commands.params = []
     versioned = click.version_option(__version__, prog_name="reflow-accounts", message="%(prog)s %(version)s")
     versioned(commands).main(prog_name="reflow-accounts")

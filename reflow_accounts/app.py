@@ -6,7 +6,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from reflow_accounts import blueprints, commands, config, distribution, paths
-from reflow_accounts import revisions as _revisions  # noqa: F401  # so that migrations know the table
+from reflow_accounts import revisions as _revisions  # noqa: F401  # registers its table for migrations
 from reflow_accounts.auth import encryption, passwords
 from reflow_accounts.auth.encryption import Vault
 from reflow_accounts.auth.login import ABSOLUTE_LIFETIME
@@ -28,6 +28,7 @@ from reflow_accounts.rate_limits import counters
 from reflow_accounts.web import (
     allowed_hosts,
     compression,
+    csrf,
     error_handlers,
     filters,
     htmx,
@@ -36,13 +37,12 @@ from reflow_accounts.web import (
     request_logging,
     security_headers,
 )
-from reflow_accounts.web import csrf as session_cookies
 from reflow_accounts.web.allowed_hosts import HostGate, Hosts
 from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """Make the application. Raises ConfigError when the environment is not usable."""
+    """Create the application. Raises ConfigError for an invalid setting."""
     settings = settings or config.load()
     request_logging.configure()
     app = Flask(__name__, template_folder=paths.TEMPLATES, static_folder=None)
@@ -58,13 +58,13 @@ def create_app(settings: Settings | None = None) -> Flask:
     passwords.init_app(app, PasswordHasher(keys, settings.password_rounds))
     encryption.init_app(app, Vault(keys))
     counters.init_app(app, settings)
-    # Handlers run after a request in reverse order: the first of these compresses what the others made.
-    for part in (compression, session_cookies, filters, htmx, error_handlers, distribution):
+    # After-request handlers run in reverse order, so that compression comes last.
+    for part in (compression, csrf, filters, htmx, error_handlers, distribution):
         part.init_app(app)
     security_headers.init_app(app, settings.is_https)
     blueprints.register_blueprints(app)
     metrics.init_app(app)
-    # After the handlers of the API, so that a use of a key is recorded even if its request is refused here.
+    # After the handlers of the API, so that the use of a key is recorded even if its request is refused here.
     allowed_hosts.init_app(app)
     input.init_app(app)
     commands.init_app(app)
@@ -82,7 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 
 def load_app() -> Flask:
-    """Make the application from the environment; exit with one sentence when that is not usable."""
+    """Create the application from the environment; exit with one sentence for an invalid setting."""
     try:
         return create_app()
     except ConfigError as error:
@@ -98,7 +98,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "hide_parameters": True,
             "pool_pre_ping": True,
-            # As many connections as service.py has threads that query the database.
+            # Enough connections for all threads of service.py that query the database.
             "max_overflow": 40,
             "pool_timeout": 5,
         },

@@ -1,4 +1,4 @@
-"""What an ASGI server loads: importing this makes the application, as wsgi.py does for WSGI servers."""
+"""The module that an ASGI server loads. Importing it creates the application, as wsgi.py does for WSGI servers."""
 
 from reflow_accounts.app import load_app
 from reflow_accounts.service import Service

@@ -19,8 +19,8 @@ class AwsSettingsError(Exception):
 class AwsSettings:
     """Product code, queue, listing and endpoints.
 
-    boto3 finds the credentials (a role, or AWS_… variables). Empty endpoints are those of AWS in us-east-1,
-    the only region of AWS Marketplace.
+    boto3 finds the credentials (a role, or AWS_… variables). Empty endpoints mean AWS in us-east-1, the only region
+    of AWS Marketplace.
     """
 
     product_code: str = ""

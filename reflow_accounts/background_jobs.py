@@ -33,7 +33,7 @@ MINUTE = 60.0
 HOUR = 60 * MINUTE
 # Maximum back-off after failures, in seconds (or the interval of the job, if that is longer).
 LONGEST_BACKOFF = 60.0
-# How long the end of a process waits for the running job.
+# How long a stopping process waits for the running job.
 SECONDS_TO_STOP = 5.0
 
 _logger = logging.getLogger(__name__)
@@ -172,7 +172,7 @@ def stop() -> None:
 
 def wake(name: str) -> bool:
     """Run a job at once; return whether this process has it."""
-    return any([running.wake(name) for running in _running])  # noqa: C419  # wake all of them
+    return any([running.wake(name) for running in _running])  # noqa: C419  # wake it in all runners
 
 
 def has(name: str) -> bool:
@@ -200,7 +200,7 @@ def _and_commit(prune: Callable[[], object]) -> Callable[[], None]:
     return act
 
 
-# Rolls up when a batch is full (woken) and at intervals.
+# The roll-up also runs when a batch is full (`set_waker`).
 HOUSEKEEPING = [
     BackgroundJob("roll-up", 5 * MINUTE, roll_up),
     BackgroundJob("mails about keys", 10 * MINUTE, send_reminders),
@@ -217,12 +217,12 @@ HOUSEKEEPING = [
     BackgroundJob("old invitations", 24 * HOUR, _and_commit(prune_invitations)),
     BackgroundJob("months", 24 * HOUR, ensure_months),
 ]
-# These read every use, and rest in between: the roll-up does not wait for them.
+# These read every use, with pauses. They have a separate thread, so that the roll-up does not wait for them.
 READERS_OF_USES = [
     BackgroundJob("clients of keys", MINUTE, lambda: collect_clients(is_stopping)),
     BackgroundJob("hash chains", MINUTE, lambda: extend_chains(is_stopping)),
 ]
-# A thread of its own, so that no longer job delays it.
+# A separate thread, so that no longer job delays it.
 CANARIES = [BackgroundJob("canaries", 1.0, refused_keys.note_waiting)]
 MAIL_JOBS = [
     BackgroundJob("mail", 1.0, lambda: sender.send_due(is_stopping)),

@@ -57,14 +57,14 @@ def require_login() -> Response | None:
 def require_staff() -> Response | None:
     """Require a staff session with recent authentication.
 
-    Other users get 404. An ended session leads to the log-in page, because it may be that of staff.
+    Others get 404. With an ended session, which may be that of staff, redirects to the log-in page.
     """
     is_staff = browser.is_authenticated and browser.user.is_staff
     if not is_staff and (browser.is_authenticated or not was_signed_in()):
         abort(404)
     if answer := require_login():
         return answer
-    # Not in development.
+    # Development needs no second factor.
     if current_app.config["SETTINGS"].is_production and not has_second_factor(current_user()):
         flash(
             "The support console needs a second factor. Set up an authenticator app or add a passkey.",
@@ -77,7 +77,7 @@ def require_staff() -> Response | None:
 
 
 def allow_everybody() -> None:
-    """Allow cross-site requests: webhooks have their own proof and ignore cookies."""
+    """Allow cross-site requests: webhooks verify their requests themselves and ignore cookies."""
 
 
 BLUEPRINTS = {

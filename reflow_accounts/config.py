@@ -15,7 +15,7 @@ from reflow_accounts.environment import ConfigError as ConfigError
 from reflow_accounts.environment import choice, database_address, ensure_known_names, one_line, whole_number
 
 MINIMUM_SECRET_KEY_LENGTH = 32
-# Random keys have more: 32 random hexadecimal digits have 14 different ones on average.
+# Minimum number of different characters in a secret key; 32 random hexadecimal digits have 14 on average.
 FEWEST_CHARACTERS = 6
 _RANGES = "https://api.pwnedpasswords.com/range/"
 SHORTEST_TOKEN = 8
@@ -53,7 +53,7 @@ class Settings:
 
     @property
     def signing_keys(self) -> list[str]:
-        """The secret keys as itsdangerous takes them: it signs with the last one and accepts all."""
+        """The secret keys in the order of itsdangerous, which signs with the last one and accepts all."""
         return [*self.secret_key_fallbacks, self.secret_key]
 
     @property
@@ -89,8 +89,8 @@ class Settings:
 def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and validate all settings. Raises ConfigError for the first invalid value.
 
-    In development a missing secret key is generated once into the instance folder, so that sessions survive
-    a restart.
+    In development, a missing secret key is generated once in the instance folder, so that sessions survive a
+    restart.
     """
     ensure_known_names(environ)
     environment = choice(environ, "REFLOW_ENV", ("development", "production"))

@@ -11,9 +11,9 @@ from psycopg.pq import TransactionStatus
 
 FileIdentity = tuple[int, int]
 
-# Pages of the write-ahead log before a commit copies them into the database (https://sqlite.org/wal.html#ckpt):
-# 40 MB. Roll-ups write the same pages again and again, and key checks wait while they are copied and synced;
-# with SQLite's default of 1000 they were copied about twice a second.
+# Pages in the write-ahead log (40 MB) before a commit copies them into the database
+# (https://sqlite.org/wal.html#ckpt). Roll-ups write the same pages again and again, and key checks wait while pages
+# are copied and synced: with SQLite's default of 1000, about twice a second.
 SQLITE_CHECKPOINT_PAGES = 10_000
 
 # Timeout of a statement within a request; commands and background jobs have none.
@@ -36,7 +36,7 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 
 
 def create_sqlite_file(path: str) -> None:
-    """Create an empty file unless it exists; opening it reports errors."""
+    """Create an empty file unless it exists. Errors are ignored: opening the file reports them."""
     with suppress(OSError):
         Path(path).touch(0o644)
 
@@ -49,7 +49,7 @@ def sqlite_uri_of(path: str) -> str:
 def file_identity_of(path: str) -> FileIdentity | None:
     """Return device and inode, or None without a file.
 
-    They detect a replaced file: SQLite goes on reading and writing a deleted file that is open.
+    They detect a replaced file: SQLite keeps reading and writing an open file that was deleted.
     """
     try:
         stat = os.stat(path)  # noqa: PTH116  # on every request: Path.stat is slower
@@ -64,13 +64,13 @@ class PostgresConnection(psycopg.Connection[Any]):
     _is_rolling_back = False
 
     def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
-        # A client waits in a request and in a step of a download. Flask rolls back after the request context has ended.
+        # Clients wait during requests, steps of downloads, and the rollback after the request context has ended.
         if self._is_rolling_back or has_request_context() or (has_app_context() and "has_client" in g):
             named.setdefault("timeout", STATEMENT_TIMEOUT_S)
         try:
             return super().wait(gen, *options, **named)
         except psycopg.OperationalError:
-            # psycopg leaves a connection open that still waits for the result of its statement.
+            # psycopg does not close a connection that still waits for the result of its statement.
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
                 self.pgconn.finish()
             raise
@@ -80,8 +80,8 @@ class PostgresConnection(psycopg.Connection[Any]):
         try:
             super().rollback()
         except psycopg.OperationalError:
-            # The server has rolled back the transaction of a lost connection. An error here, at the end of
-            # a request, would replace its response.
+            # The server rolls back the transaction of a lost connection. An error here, at the end of a request, would
+            # replace its response.
             self.close()
         finally:
             self._is_rolling_back = False

@@ -9,9 +9,9 @@ API_PREFIX = "/api/v1"
 
 KEY_FILE_NAME = "reflow.key"
 SERVER_LINE = "# server:"  # starts the line of a key file that names the only server for its key
-# Sent with an exported activity: about how many entries follow.
+# Header of an exported activity: the approximate number of entries that follow.
 EXPORT_SIZE_HEADER = "X-Reflow-Entries"
-# Sent with every answer to a key that ends in the next 14 days: its end, RFC 3339.
+# Header of every response to a key that ends in the next 14 days: its end (RFC 3339).
 KEY_EXPIRES_HEADER = "X-Reflow-Key-Expires"
 
 # Product name of a CI in the user agent of the CLI (RFC 9110, 10.1.5), and its display name.
@@ -80,7 +80,7 @@ class Code(StrEnum):
     RATE_LIMITED = "rate_limited"
     INTERNAL_ERROR = "internal_error"
     UNAVAILABLE = "unavailable"
-    # Errors in the protocol, not meant for clients to branch on.
+    # Protocol errors; clients need not distinguish them.
     BAD_REQUEST = "bad_request"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -99,8 +99,8 @@ class Exit(IntEnum):
     UNREACHABLE = 7
 
 
-# Exported activity logs (docs/activity-log.md): the version of the format, and the fields of a line whose digest is
-# in the hash chain.
+# Exported activity logs (docs/activity-log.md): the version of the format, and the fields of a line that the digests
+# in the hash chain cover.
 LOG_VERSION = 1
 USE_FIELDS = ("id", "at", "account", "key", "method", "path", "status", "outcome", "address", "user_agent")
 EVENT_FIELDS = ("id", "at", "action", "subject", "by", "address")

@@ -23,15 +23,15 @@ from sqlalchemy.types import TypeDecorator
 from reflow_accounts import connections
 from reflow_accounts.contract import ALPHABET
 
-# A statement that waits longer for the writer fails, and its request is answered with 503.
+# A statement that waits longer for SQLite's writer fails, and its request is answered with 503.
 BUSY_TIMEOUT_MS = 5_000
 _ID_LENGTH = 16
 
-# After a batch the work rests for this many times as long as the batch took. Requests in the same process wait for
-# Python's interpreter lock meanwhile, and those of every process for the writer.
-REST_AFTER_BATCH = 3.0
-# Waiting writers of SQLite retry every millisecond.
-SHORTEST_REST_S = 0.003
+# Length of the pause after a batch, in multiples of the batch's duration. During a batch, requests in the same process
+# wait for Python's interpreter lock, and requests of every process for the writer.
+PAUSE_PER_BATCH = 3.0
+# Longer than the millisecond after which waiting writers of SQLite retry.
+SHORTEST_PAUSE_S = 0.003
 
 
 class Base(DeclarativeBase):
@@ -62,7 +62,7 @@ Key = BigInteger().with_variant(Integer, "sqlite")
 
 
 class UTCDateTime(TypeDecorator[datetime]):
-    """An aware time in UTC. SQLite drops the zone, so this restores it; naive times are refused."""
+    """An aware time in UTC. Restores the zone, which SQLite drops; refuses naive times."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -86,7 +86,7 @@ def now() -> datetime:
 
 
 def public_id(kind: str) -> Callable[[], str]:
-    """Return a column default that makes ids such as `key_4f…`: a prefix for the kind and 95 random bits.
+    """Return a column default that creates ids such as `key_4f…`: a prefix for the kind and 95 random bits.
 
     Public ids are opaque: sequence numbers never leave the database.
     """
@@ -107,12 +107,12 @@ def _prepare(connection: Any, _record: Any) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:  # a backup that is checked
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY:  # a backup opened for a check
                 raise
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {connections.SQLITE_CHECKPOINT_PAGES}")
     elif isinstance(connection, psycopg.Connection):
-        # A rollback would undo it in a transaction.
+        # Outside a transaction, because a rollback would undo the setting.
         connection.autocommit = True
         connection.execute(connections.WAIT_FOR_DISK)
         connection.autocommit = False
@@ -130,7 +130,7 @@ def set_synchronous(engine: Engine, mode: str) -> None:
 def keep_to_file(engine: Engine) -> None:
     """Make an SQLite `engine` never create its file, and reconnect when the file was replaced.
 
-    Without a file connecting raises OperationalError, as for an unavailable database.
+    Without a file, connecting raises OperationalError, as for an unavailable database.
     """
     if engine.dialect.name != "sqlite":
         return
@@ -150,7 +150,7 @@ def keep_to_file(engine: Engine) -> None:
 
 
 def give_up_on_silence(engine: Engine) -> None:
-    """Make a PostgreSQL `engine` use connections with timeouts (`postgresql.Connection`)."""
+    """Make a PostgreSQL `engine` use connections with timeouts (`connections.PostgresConnection`)."""
     if engine.dialect.name != "postgresql":
         return
 
@@ -165,7 +165,7 @@ def make_file(engine: Engine) -> None:
         connections.create_sqlite_file(str(engine.url.database))
 
 
-# Reads, and temporary tables, which belong to one connection.
+# Reads, and writes to temporary tables, which belong to one connection.
 _WITHOUT_THE_WRITER = (
     "SELECT",
     "PRAGMA",
@@ -207,25 +207,25 @@ def upsert(dialect: Dialect, table: type[Model]) -> Any:
 
 
 class Batch(Enum):
-    """What became of a batch."""
+    """Result of a batch."""
 
     ADDED = auto()
-    # There is nothing left to add.
+    # Nothing is left to add.
     DONE = auto()
-    # Another process added it meanwhile, and goes on.
+    # Another process added the batch and continues.
     TAKEN = auto()
 
 
 def run_batches(add_next: Callable[[], Batch], is_stopping: Callable[[], bool]) -> Batch:
-    """Call `add_next` until it has added everything; return the last result.
+    """Call `add_next`, with pauses, until it has added everything; return the last result.
 
-    The result is ADDED when `is_stopping` ended the work early. TAKEN also ends it: two processes that read the
-    same batches would cost requests twice the time.
+    The result is ADDED if `is_stopping` ended the work early. TAKEN also ends it: two processes that read the same
+    batches would delay requests twice as long.
     """
     result = Batch.ADDED
     while result is Batch.ADDED and not is_stopping():
         began = time.monotonic()
         result = add_next()
         if result is Batch.ADDED:
-            time.sleep(max(SHORTEST_REST_S, REST_AFTER_BATCH * (time.monotonic() - began)))
+            time.sleep(max(SHORTEST_PAUSE_S, PAUSE_PER_BATCH * (time.monotonic() - began)))
     return result

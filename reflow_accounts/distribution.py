@@ -1,4 +1,4 @@
-"""The files that install the `reflow` command (built by hatch_build.py), their download, and the line to run."""
+"""The files that install the `reflow` command (built by hatch_build.py), their download, and the install line."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from reflow_accounts.web.security_headers import IMMUTABLE
 
 WHEEL = f"reflow_accounts-{__version__}-py3-none-any.whl"
 ZIPAPP = "reflow.pyz"
-# A wheel is a ZIP file; an archive for Python begins with a line of text.
+# A wheel is a ZIP file; a zipapp starts with a line of text.
 MEDIA_TYPES = {WHEEL: "application/zip", ZIPAPP: "application/octet-stream"}
 
 blueprint = Blueprint("distribution", __name__, url_prefix="/cli")
@@ -39,10 +39,9 @@ def _read(name: str) -> Download:
 
 @blueprint.get("/<name>")
 def download(name: str) -> Response:
-    """Send a file of this version.
+    """Send a file of this version, from memory in one piece, so that a slow client does not hold a thread.
 
-    It is one piece in memory, so that a slow client does not hold a thread. Raises NotFound for other names, and
-    where the site was installed without its files.
+    Raises NotFound for other names, and if the site was installed without the files.
     """
     if name not in MEDIA_TYPES:
         raise NotFound()
@@ -52,24 +51,24 @@ def download(name: str) -> Response:
         raise NotFound() from None
     keep_uncompressed()  # both are archives
     response = make_response(found.content, {"Content-Type": MEDIA_TYPES[name]})
-    # The name of the wheel has the version: what is at that address never changes.
+    # The name of the wheel contains the version, so the content at this URL never changes.
     response.headers["Cache-Control"] = IMMUTABLE if name == WHEEL else "no-cache"
     response.set_etag(found.sha256)
     return response.make_conditional(request, accept_ranges=True, complete_length=len(found.content))
 
 
 def downloads() -> list[Download]:
-    """List the files that the site was installed with."""
+    """List the files with which the site was installed."""
     return [_read(name) for name in MEDIA_TYPES if (paths.COMMAND_FILES / name).is_file()]
 
 
 def install_line() -> str:
-    """Return the line that installs the command: REFLOW_CLI_INSTALL, else pipx with the wheel of this site."""
+    """Return the shell command that installs `reflow`: REFLOW_CLI_INSTALL, or pipx with the wheel of this site."""
     configured: str = current_app.config["SETTINGS"].cli_install
     return configured or f"pipx install {origin()}{blueprint.url_prefix}/{WHEEL}"
 
 
 def init_app(app: Flask) -> None:
-    """Let every template show how to install the command and which server to name."""
+    """Provide the install line and the address of the site to templates."""
     functions: dict[str, Any] = {"install_line": install_line, "site_address": origin}
     app.jinja_env.globals.update(functions)

@@ -1,4 +1,4 @@
-"""E-mail addresses: validation, one canonical form for comparison, and the form in which they are mailed."""
+"""E-mail addresses: validation, the canonical form for comparison, and the form for mail servers."""
 
 import re
 import unicodedata
@@ -20,7 +20,7 @@ _LONG_ADDRESS = f"This address is too long. Mail servers accept {LONGEST_ADDRESS
 _FAULTS = {"label_too_long": _LONG_LABEL, "domain_too_long": _LONG_ADDRESS}
 # A dot-atom (RFC 5322, 3.2.3) with characters beyond ASCII (RFC 6531, 3.3), of printable characters.
 _LOCAL_PART = re.compile(r"""[^\s@"(),:;<>\[\]\\.]+(\.[^\s@"(),:;<>\[\]\\.]+)*""")
-# Also with dots in other places: some servers take such addresses, and older versions accepted them.
+# Also allows dots in other places: some servers accept such addresses, and so did older versions.
 _SENDABLE = re.compile(r"""[^\s@"(),:;<>\[\]\\]+""")
 
 
@@ -59,10 +59,10 @@ def canonical(value: str) -> str | None:
 
 
 def stored_forms(value: str) -> list[str]:
-    """Return the forms in which this address may be stored: as older versions did, and in canonical form.
+    """Return the forms in which this address may be stored: those of older versions, and the canonical form.
 
-    Older versions stored `xn--` forms as typed. They also mailed some addresses elsewhere, `eva@fußball.example`
-    at `fussball.example`: that is the form of another address and not returned.
+    Older versions stored `xn--` forms as typed. They stored `eva@fußball.example` as `eva@fussball.example`, which
+    is another address and not returned.
     """
     # Older versions stored NFKC, case folded.
     old = unicodedata.normalize("NFKC", _without_format_characters(_composed(value))).casefold()
@@ -80,7 +80,7 @@ def is_same(one: str, other: str) -> bool:
 
 
 def envelope(value: str) -> str | None:
-    """Return an address with its domain in ASCII (RFC 5890), as mail servers know it, or None if there is none.
+    """Return an address with its domain in ASCII (RFC 5890), for mail servers; None for an invalid address.
 
     Quoted local parts, comments and lists are invalid. ASCII domains are only checked for their lengths:
     local networks have names such as `localhost`.
@@ -97,7 +97,7 @@ def envelope(value: str) -> str | None:
 
 
 def _encoded(domain: str) -> str:
-    """Return a domain in ASCII. Raises AddressError for one that cannot exist."""
+    """Return a domain in ASCII. Raises AddressError for an invalid one."""
     try:
         encoded = idna.encode(domain, uts46=True).decode("ascii")
     except ValueError as error:  # IDNAError is one

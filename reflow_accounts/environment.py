@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 PREFIX = "REFLOW_"
-# Variables of the server. REFLOW_AWS_… are checked in full, too.
+# Variables of the server.
 _SERVER = (
     "ALLOW_HTTP AWS_AGREEMENT_ENDPOINT AWS_LISTING_URL AWS_METERING_ENDPOINT AWS_PRODUCT_CODE AWS_QUEUE_URL "
     "AWS_SQS_ENDPOINT BASE_URL BREACHED_PASSWORDS_URL CLI_INSTALL DATABASE_URL ENV INSTANCE MAIL_FROM "
@@ -32,11 +32,11 @@ _EXAMPLE = "write postgresql://user:password@host/name."
 
 
 class ConfigError(Exception):
-    """A missing, malformed or unknown setting. The message names the variable and what is valid."""
+    """A missing, malformed or unknown setting. The message names the variable and valid values."""
 
 
 def ensure_known_names(names: Iterable[str]) -> None:
-    """Raise ConfigError for the first unknown name with our prefix, with the most similar known one."""
+    """Raise ConfigError for the first unknown name with our prefix; the message has the most similar known name."""
     for name in sorted(names):
         if not name.startswith(PREFIX) or name.startswith(_TESTS) or name in KNOWN_NAMES:
             continue
@@ -72,10 +72,10 @@ def split(value: str, schemes: Collection[str]) -> SplitResult | None:
     """Return the parts of a URL with one of these schemes, a host and perhaps a port; None for any other text."""
     try:
         parts = urlsplit(value)
-        is_whole = bool(parts.hostname) and parts.port != 0
+        is_valid = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return None
-    return parts if is_whole and parts.scheme in schemes else None
+    return parts if is_valid and parts.scheme in schemes else None
 
 
 def is_origin(value: str) -> bool:
@@ -89,7 +89,7 @@ def is_origin(value: str) -> bool:
 def is_exposed(origin: str) -> bool:
     """Return whether requests to a valid origin travel unencrypted beyond this machine.
 
-    A name other than localhost may lead anywhere, whatever it looks like.
+    Any name other than localhost may resolve to another machine.
     """
     parts = urlsplit(origin)
     host = parts.hostname or ""
@@ -107,7 +107,7 @@ def masked(value: str) -> str:
 
 
 def database_address(name: str, value: str) -> str:
-    """Return a database address for SQLAlchemy. Raises ConfigError, which names the setting and omits the value.
+    """Return a database URL for SQLAlchemy. Raises ConfigError, which names the setting and omits the value.
 
     Several hosts are moved to the query, where SQLAlchemy expects them
     (https://docs.sqlalchemy.org/en/21/dialects/postgresql.html#specifying-multiple-fallback-hosts).
@@ -137,6 +137,6 @@ def database_address(name: str, value: str) -> str:
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
-    """Return the parameters of an address of PostgreSQL as libpq takes them."""
+    """Return the connection parameters in a PostgreSQL URL, for libpq."""
     _, arguments = url.get_dialect()().create_connect_args(url)
     return {name: value for name, value in arguments.items() if name != "context"}

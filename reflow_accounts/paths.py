@@ -15,5 +15,5 @@ COMMAND_FILES = ROOT / "build" / "cli"
 
 
 def instance_folder() -> Path:
-    """Return the default folder for the database and the generated secret key (may not exist)."""
+    """Return the default folder for the database and the generated secret key; it may not exist."""
     return (_CHECKOUT if ROOT == _CHECKOUT else Path.cwd()) / "instance"

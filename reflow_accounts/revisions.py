@@ -1,4 +1,4 @@
-"""The revision of the database: which code may use it, and the lock under which it changes."""
+"""The schema revision of the database: which code may use it, and the lock for migrations."""
 
 import fcntl
 import logging
@@ -30,8 +30,8 @@ TOO_NEW = (
 class SchemaRevision(Model):
     """The revision of the database, and the oldest code that works with it; one row.
 
-    Old code cannot know what later migrations do. They leave a note here, for nodes of the previous version
-    that start during a rolling upgrade.
+    Each migration writes it for older code, which does not know the migration: nodes of the previous version may
+    start during a rolling upgrade.
     """
 
     __tablename__ = "schema_revisions"
@@ -41,7 +41,7 @@ class SchemaRevision(Model):
 
 
 class Fit(Enum):
-    """How the database and this code fit."""
+    """How the database compares with this code."""
 
     EMPTY = "it has no tables"
     OLD = "it must be migrated"
@@ -62,15 +62,15 @@ def _scripts() -> ScriptDirectory:
 
 @cache
 def newest() -> str:
-    """Return the revision that this code was made for."""
+    """Return the revision that this code needs."""
     return _scripts().get_current_head() or ""
 
 
 def fit(connection: Connection) -> Fit:
     """Compare the revision of the database with this code.
 
-    A later revision fits when its note says so. A database without the note (its rows may have been copied from
-    elsewhere) fits when it is one revision ahead: each migration works with the code before it.
+    A newer revision works with this code if its SchemaRevision says so. Without a SchemaRevision (the rows may have
+    been copied), it works if it is one revision ahead, because each migration works with the code before it.
     """
     found = current(connection)
     if found is None:
@@ -85,7 +85,7 @@ def fit(connection: Connection) -> Fit:
 
 
 def take_note(connection: Connection, revision: str | None) -> None:
-    """Note after a migration which code works with the database: by default that of the revision before."""
+    """Store, after a migration, the oldest code that works with the database: by default the previous revision."""
     if revision is None or not inspect(connection).has_table(SchemaRevision.__tablename__):
         return
     script = _scripts().get_revision(revision)
@@ -96,7 +96,7 @@ def take_note(connection: Connection, revision: str | None) -> None:
 
 @contextmanager
 def locked(engine: Engine) -> Iterator[None]:
-    """Let one process of all nodes at a time migrate and seed a database; others wait. Re-entrant."""
+    """Hold the lock for migrating and seeding a database, which one process of all nodes has at a time. Re-entrant."""
     if getattr(_holder, "is_holding", False):
         yield
         return
@@ -111,7 +111,7 @@ def locked(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def _locked_file(engine: Engine) -> Iterator[None]:
-    # A file of its own: closing the database's file would give up SQLite's locks on it (https://sqlite.org/howtocorrupt.html).
+    # A separate file: closing the database's file would drop SQLite's locks on it (https://sqlite.org/howtocorrupt.html).
     with open(f"{engine.url.database}.lock", "a") as file:  # noqa: PTH123  # a suffix, not a path
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -123,7 +123,7 @@ def _locked_file(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def _locked_server(engine: Engine) -> Iterator[None]:
-    # https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS; it ends with the connection.
+    # https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS; released with the connection.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):
             _say_waiting()

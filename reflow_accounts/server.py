@@ -1,4 +1,4 @@
-"""Start the production server: everything that can be wrong is said before it starts, in one sentence."""
+"""Starts the production server, after checks that exit with one sentence for each problem."""
 
 import errno
 import logging
@@ -29,17 +29,17 @@ from reflow_accounts.web import request_logging
 from reflow_accounts.web.redirects import listening
 
 WORKERS = 2
-# A worker that is told to stop lets its answers be read to the end, but for no longer than this.
+# How long a stopping worker may finish its responses.
 SECONDS_TO_STOP = 30
-# After SIGTERM requests on open connections are answered for so long, with Connection: close, so that a client or
-# proxy that sends one at this moment gets its answer.
+# How long requests on open connections are still answered after SIGTERM, with Connection: close, so that a client or
+# proxy that sends one at this moment gets its response.
 SECONDS_TO_DRAIN = 2.0
 
 _logger = logging.getLogger(__name__)
 
 
 def serve(app: Flask, host: str, port: int) -> None:
-    """Migrate, seed a new database outside production, say where, and serve until stopped.
+    """Migrate, seed a new database outside production, print the address, and serve until stopped.
 
     Exits with one sentence when the port is taken or the database cannot be opened or written.
     """
@@ -56,21 +56,21 @@ def serve(app: Flask, host: str, port: int) -> None:
             f"reflow-accounts: the database cannot be opened ({_first_line(error)}). Check REFLOW_DATABASE_URL."
         )
     click.echo(_welcome(settings, host, port, is_new))
-    # Without a base URL the links in mails lead here.
+    # Links in mails use these without a base URL.
     os.environ.update(HOST=host, PORT=str(port))
-    # The workers are forked from here and must not share its connections.
+    # The forked workers must not share these connections.
     db.engine.dispose()
     with TemporaryDirectory(prefix="reflow-metrics-") as folder:
-        # The worker processes share their metrics in files there, which one of them reads for `/metrics`.
+        # The worker processes write their metrics to files in this folder; each can read them all for `/metrics`.
         os.environ[metrics.FOLDER_VARIABLE] = folder
         _run(host, port)
 
 
 def bring_up_to_date(settings: Settings) -> bool:
-    """Migrate the database, and seed it when it is new and not production's; say whether it was seeded.
+    """Migrate the database, and seed a new one outside production; return whether it was seeded.
 
-    Of several processes that start at once, one does so and the others wait. Raises ConfigError when a newer
-    version made the database; one that works with this version is left as it is.
+    Of processes that start concurrently, one does so and the others wait. Leaves a database of a newer version
+    unchanged if it works with this version, else raises ConfigError.
     """
     make_file(db.engine)
     with revisions.locked(db.engine):
@@ -96,13 +96,13 @@ def _run(host: str, port: int) -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
-    # The workers make the application anew and must know the name that they answer at.
+    # The workers create the application again and need the name at which they are reached.
     os.environ["HOST"] = host
 
-    # A worker that is told to stop while it starts ends at once: until it sets its own handlers it would
-    # have those of this process, which only note the signal here.
+    # A worker that is stopped while it starts must end at once: until it sets its own handlers, it would have those of
+    # this process, which only record the signal.
     os.register_at_fork(after_in_child=_end_on_signals)
-    # Workers that are not ready yet need not drain.
+    # Workers that are still starting need not drain.
     signal.signal(DRAIN_SIGNAL, signal.SIG_IGN)
     server = Granian(
         "reflow_accounts.asgi:app",
@@ -122,7 +122,7 @@ def _run(host: str, port: int) -> None:
 
 
 def _drain_on_sigterm() -> None:
-    """Have the first SIGTERM drain the workers' connections before the server's own handler stops them."""
+    """Make the first SIGTERM drain the workers' connections before the server's own handler stops them."""
     stop: Any = signal.getsignal(signal.SIGTERM)
 
     def drain(number: int, frame: Any) -> None:
@@ -176,7 +176,7 @@ def _welcome(settings: Settings, host: str, port: int, is_new: bool) -> str:
     lines = [f"Reflow Accounts is at {address} (Ctrl-C stops it)"]
     if not settings.is_production:
         lines.append("A new database was made." if is_new else "The database keeps its data.")
-        # A log that keeps standard output must not keep passwords.
+        # Standard output may go to a log, which must not contain passwords.
         lines.append(demo.table(with_password=sys.stdout.isatty()))
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""The ASGI service: request bodies are buffered, keys are checked in the event loop, Flask answers the rest."""
+"""The ASGI service: buffers request bodies, checks keys in the event loop, and runs Flask in threads."""
 
 import asyncio
 import signal
@@ -20,28 +20,28 @@ from reflow_accounts.monitoring.metrics import Metrics
 from reflow_accounts.web.error_handlers import REFUSED
 from reflow_accounts.web.input import LARGEST_BODY_BYTES
 
-# More threads would wait for Python's lock and for the database's writer (bench/README.md).
+# More threads would only wait for Python's lock and for the database's writer (bench/README.md).
 PAGE_THREADS = 8
-# Requests with a password wait here for a hash (auth/passwords.py), so that pages need not wait for them.
+# Separate threads for requests with a password, so that pages do not wait for their hashes (auth/passwords.py).
 PASSWORD_THREADS = 3
-# A place is free again only after a pause, so that attempts which are refused at once do not follow without end.
+# Pause before such a thread is free again: limits the rate of attempts that are refused at once.
 PASSWORD_PAUSE_S = 0.1
-# Answers that need no database, so that no request that waits for one delays them.
+# Separate threads for responses without the database, so that slow queries do not delay them.
 STATIC_THREADS = 4
-# A slow reader of an export holds a thread; activity/streaming.py admits fewer than these at a time.
+# A slow client of an export holds a thread; activity/streaming.py admits fewer exports at a time.
 EXPORT_THREADS = 32
-# A request that finds no free thread for so long is answered with 503.
+# A request that waits longer for a free thread is answered with 503.
 LONGEST_WAIT_S = 3.0
 LONGEST_PASSWORD_WAIT_S = 10.0
 
-# On this signal requests are answered with Connection: close (server.py sends it before it stops the process).
+# After this signal, responses have Connection: close (server.py sends it before it stops the process).
 DRAIN_SIGNAL = signal.SIGUSR1
 
 _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 
 
 class ThreadPool:
-    """Flask in a bounded number of threads. A request that waits too long for one goes to `busy` instead."""
+    """Runs Flask in a bounded number of threads. A request that waits too long for one goes to `busy` instead."""
 
     def __init__(
         self,
@@ -53,9 +53,9 @@ class ThreadPool:
         longest_wait: float = LONGEST_WAIT_S,
         pause: float = 0,
     ) -> None:
-        """`queued_chunks` pieces of a response may wait for a slow reader before its thread waits too.
+        """`queued_chunks`: pieces of a response buffered for a slow client before its thread blocks.
 
-        `longest_wait` for a thread and the `pause` before a thread is used again are in seconds.
+        `longest_wait` for a thread, and the `pause` before a thread is used again, are in seconds.
         """
         self._run = WSGIMiddleware(flask, workers=threads, send_queue_size=queued_chunks)
         self._free, self._busy = asyncio.Semaphore(threads), busy
@@ -69,7 +69,7 @@ class ThreadPool:
             assert self._busy
             return await self._busy(scope, receive, send)
         try:
-            return await self._run(scope, receive, send)  # type: ignore[arg-type]  # its own types of the same
+            return await self._run(scope, receive, send)  # type: ignore[arg-type]  # a2wsgi has its own types
         finally:
             asyncio.get_running_loop().call_later(self._pause, self._free.release)
 
@@ -117,13 +117,13 @@ class Service:
         try:
             await self._key_check(scope, receive, send_and_note)
         finally:
-            if self._metrics and status:  # otherwise the client has gone
+            if self._metrics and status:  # without a status, the client disconnected
                 self._metrics.observe(scope, status, perf_counter() - begun)
 
     async def _flask(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, is_complete = await _read_body(scope, receive)
         if body is None:
-            return None  # the client has gone
+            return None  # the client disconnected
         labels, scope = scope, _normalized(scope, body, is_complete)
         pool = self._pool_for(scope, body)
         if not self._metrics:
@@ -164,7 +164,7 @@ class Service:
 
 
 def _closing(scope: Scope, send: Send) -> Send:
-    """Have the server close the connection after this answer; HTTP/2 has no such header (RFC 9113, 8.2.2)."""
+    """Make the server close the connection after this response; HTTP/2 has no such header (RFC 9113, 8.2.2)."""
     if not scope["http_version"].startswith("1"):
         return send
 
@@ -177,10 +177,10 @@ def _closing(scope: Scope, send: Send) -> Send:
 
 
 async def _read_body(scope: Scope, receive: Receive) -> tuple[bytes | None, bool]:
-    """Return the request body and whether it is all of it; None when the client went away.
+    """Return the request body and whether it is complete; the body is None if the client disconnected.
 
-    What announces more than `LARGEST_BODY_BYTES` is not read at all, and what turns out to be more is not read
-    to its end: Flask answers both with 413.
+    A body with a Content-Length above `LARGEST_BODY_BYTES` is not read, and a longer one without it only up to the
+    limit: both are returned as incomplete, and Flask answers 413.
     """
     length = dict(scope["headers"]).get(b"content-length", b"0")
     if length.isdigit() and int(length) > LARGEST_BODY_BYTES:
@@ -197,11 +197,11 @@ async def _read_body(scope: Scope, receive: Receive) -> tuple[bytes | None, bool
 
 
 def _normalized(scope: Scope, body: bytes, is_complete: bool) -> Scope:
-    """Return the scope as the adapter to WSGI needs it.
+    """Return the scope as the WSGI adapter needs it.
 
-    The length is that of the body, also of a chunked one. Names with an underscore are dropped: in WSGI they
-    could not be told from those with a hyphen, which a proxy sets (X-Forwarded-For). So is the empty Host that
-    granian adds to HTTP/1.0. Cookies that HTTP/2 split are joined (RFC 9113, 8.2.3).
+    Sets the Content-Length of the body, also of a chunked one. Drops names with an underscore, which WSGI cannot
+    distinguish from those with a hyphen that a proxy sets (X-Forwarded-For), and the empty Host that granian adds to
+    HTTP/1.0. Joins cookies that HTTP/2 split (RFC 9113, 8.2.3).
     """
     dropped = (b"content-length", b"transfer-encoding", b"cookie")
     headers = [
@@ -227,7 +227,7 @@ def _once(body: bytes) -> Receive:
 
 
 def _refusing(flask: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
-    """Return a WSGI application that has Flask answer 503 without asking the database."""
+    """Return a WSGI application that makes Flask answer 503 without the database."""
 
     def refuse(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return flask(environ | {REFUSED: True}, start_response)

@@ -1,4 +1,4 @@
-"""Copies all rows of one database to another, between SQLite and PostgreSQL, and verifies copies."""
+"""Copies all rows from one database to another, SQLite or PostgreSQL, and verifies copies."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,12 +23,12 @@ Progress = Callable[[str, int], None]
 
 
 class TransferError(Exception):
-    """A copy that cannot be made or is not whole. The message says why."""
+    """A copy that cannot be made or is incomplete. The message gives the reason."""
 
 
 def tables() -> list[Table]:
     """Return the tables whose rows are copied, referenced ones first and the log of uses last."""
-    # Each database has a note about its own revision.
+    # Each database has its own SchemaRevision.
     skipped = (USES, SchemaRevision.__table__)
     return [*(table for table in db.metadata.sorted_tables if table not in skipped), USES]
 
@@ -49,7 +49,10 @@ def ensure_current(connection: Connection) -> None:
 
 @contextmanager
 def snapshot(engine: Engine) -> Iterator[Connection]:
-    """Open a connection that sees the database at one moment, while the service goes on writing."""
+    """Open a connection that sees the database at one moment, while the service continues to write.
+
+    Raises TransferError as `ensure_current` does.
+    """
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.execute(text("BEGIN"))
@@ -61,7 +64,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def opened(url: str) -> Iterator[Engine]:
-    """Open another database by its address, and close its connections afterwards."""
+    """Open another database by its URL, and close its connections afterwards."""
     engine = create_engine(url, hide_parameters=True)
     try:
         if make_url(url).get_backend_name() == "sqlite" and "uri" not in make_url(url).query:
@@ -72,7 +75,7 @@ def opened(url: str) -> Iterator[Engine]:
 
 
 def prepare(engine: Engine) -> None:
-    """Migrate a database to the revision of this code; a new SQLite file is created."""
+    """Migrate a database to the revision of this code; create a missing SQLite file."""
     make_file(engine)
     config = migrate.get_config()
     config.attributes["engine"] = engine
@@ -82,10 +85,10 @@ def prepare(engine: Engine) -> None:
 def copy(source: Connection, target: Engine, progress: Progress) -> dict[str, int]:
     """Copy all rows to a migrated database, and return the number of rows of each table.
 
-    The tables are replaced in one transaction. The log of uses, which only grows, is copied in batches of
-    `ROWS_AT_ONCE`, each in a transaction of its own: a copy that was interrupted continues after its last batch.
-    `progress` is called with the name of a table and the number of rows copied. Raises TransferError when the
-    numbers of rows differ at the end, or when the target has uses that the source has not.
+    Replaces the tables in one transaction. Copies the log of uses, which only grows, in batches of `ROWS_AT_ONCE`,
+    each in a separate transaction, so that an interrupted copy continues after its last batch. Calls `progress` with
+    the name of a table and the number of rows copied. Raises TransferError if the numbers of rows differ at the end,
+    or if the target has data that the source does not have.
     """
     _ensure_continues(source, target)
     with target.begin() as connection:
@@ -133,7 +136,7 @@ def _copy_uses(source: Connection, target: Engine, progress: Progress) -> None:
         rows = [dict(row) for row in source.execute(page).mappings()]
         if not rows:
             return
-        # Partitions by month on PostgreSQL, so that pruning can drop whole months.
+        # PostgreSQL has a partition for each month, so that pruning can drop whole months.
         moments: dict[tuple[int, int], datetime] = {
             (row["at"].year, row["at"].month): row["at"] for row in rows
         }
@@ -147,7 +150,7 @@ def _copy_uses(source: Connection, target: Engine, progress: Progress) -> None:
 
 
 def _set_sequences(connection: Connection) -> None:
-    """Have PostgreSQL number new rows after the copied ones."""
+    """Make PostgreSQL number new rows after the copied ones."""
     if connection.dialect.name != "postgresql":
         return
     for table in tables():
@@ -161,12 +164,12 @@ def _set_sequences(connection: Connection) -> None:
 
 
 def read_only(file: Path) -> str:
-    """Return the address of an SQLite file that is only read (https://sqlite.org/uri.html)."""
+    """Return a URL that opens an SQLite file read-only (https://sqlite.org/uri.html)."""
     return f"sqlite:///{file.absolute().as_uri()}?mode=ro&uri=true"
 
 
 def faults_of_file(file: Path) -> Iterator[str]:
-    """Yield what is wrong with a backup file: damaged pages, missing rows that others refer to."""
+    """Yield the faults of a backup file: damaged pages, and references to missing rows."""
     with opened(read_only(file)) as engine, engine.connect() as connection:
         for (line,) in connection.execute(text("PRAGMA integrity_check(20)")):
             if line != "ok":
