@@ -1,4 +1,4 @@
-/* Dialogs, copying and guarding secrets that are shown once, and messages about failed requests. */
+/* Dialogs, copying and protecting secrets that are shown once, and messages about failed requests. */
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
@@ -22,8 +22,8 @@
 
   // --- Dialogs -------------------------------------------------------------------------------------
 
-  // The opener of a dialog gets the focus back; after an action, the heading of its section does,
-  // unless the opener has data-stays. An opener that was swapped is found by its id.
+  // A closed dialog returns the focus to its opener; after an action, to the heading of its section,
+  // unless the opener has data-stays. A swapped opener is found by its id.
   let opener = null;
   const focusAfter = (isDone) => {
     const back = opener && (!isDone || "stays" in opener.dataset) && (opener.isConnected ? opener : byId(opener.id));
@@ -79,7 +79,7 @@
     dialog()?.querySelector('[aria-invalid="true"]')?.focus();
     // The button was removed with its row: focus the heading of its section, or of the page.
     if (document.activeElement === document.body) (copyButton() || byId(part?.getAttribute("aria-labelledby") || "heading"))?.focus();
-    // A form of an old session, which keeps what was typed, gets the token of the session of now.
+    // A form of an old session keeps its input and gets the token of the current session.
     for (const place of document.querySelectorAll("[data-token]")) {
       for (const field of document.getElementsByName("csrf_token")) field.value = place.dataset.token;
       place.scrollIntoView({ block: "nearest" });
@@ -127,7 +127,7 @@
     "[data-close]": leave,
     "[data-copy]": copy,
     "[data-copies]": copyLines,
-    // Whether the browser saves the file is not known here.
+    // A script cannot know whether the browser saves the file.
     "[data-download]": (link) => {
       link.closest("form").querySelector("[data-status]").textContent = "Download started";
       say(link.dataset.download);
@@ -155,8 +155,8 @@
     },
   };
   document.addEventListener("click", ({ target }) => {
-    for (const [mark, act] of Object.entries(clicks)) {
-      const found = target.closest?.(mark);
+    for (const [selector, act] of Object.entries(clicks)) {
+      const found = target.closest?.(selector);
       if (found) act(found);
     }
   });
@@ -180,7 +180,7 @@
   // --- Pending and failed requests ---------------------------------------------
 
   let failed;
-  // One for each form that is sent; the same when it is sent again.
+  // The nonce of each submitted form; a repeated form has the same nonce.
   const nonces = new WeakMap();
   const nonceOf = (form) => {
     if (form.elements?.nonce) return form.elements.nonce.value;
@@ -240,13 +240,13 @@
     link.href += request_id;
     link.hidden = false;
   };
-  // The form was sent, the answer did not arrive: ask what happened, by the nonce.
   const sendAgain = (note) => {
     (failed.querySelector("[data-busy]") || byId("heading"))?.focus();
     note.remove();
     if (failed.matches("form")) failed.requestSubmit();
     else location.reload();
   };
+  // The form was sent, but no response arrived: ask the server for the outcome, by the nonce.
   const ask = async (note, thenSend) => {
     const words = note.querySelector("[data-result]");
     const next = note.querySelector("[data-next]");
@@ -256,10 +256,10 @@
     let outcome = null, [advice, label, todo] = [unknown, "Try again", "ask"];
     try {
       const answer = await fetch(`/account/outcome?nonce=${nonceOf(failed)}`);
-      // The answer that was lost may have held the new value of the session.
+      // The lost response may have had the new value of the session.
       if (answer.redirected) [advice, label, todo] = [`${unknown} Log in again to see.`, "Log in", "login"];
       else outcome = await answer.json();
-    } catch { /* It is still not known. */ }
+    } catch { /* The outcome is still unknown. */ }
     if (outcome?.done) return recover(outcome.key);
     if (outcome?.done === false && thenSend) return sendAgain(note);
     if (outcome?.done === false) [advice, label, todo] = ["Reflow has not done it. Try again; it is done once at most.", "Try again", "again"];
@@ -292,7 +292,7 @@
     for (const form of document.querySelectorAll("[data-script]")) load(form.dataset.script);
     for (const part of document.querySelectorAll("[data-copy][hidden], [data-copies][hidden], [data-dismiss][hidden]")) part.hidden = false;
     for (const part of document.querySelectorAll("[data-without-script]")) part.remove();
-    // The guard asks instead of the browser, which would call the box invalid from the start.
+    // The guard replaces the browser's check, which would mark the checkbox as invalid from the start.
     for (const form of document.querySelectorAll("[data-unsaved]")) form.elements.saved.required = false;
   };
   enhance();

@@ -1,4 +1,4 @@
-/* Passkeys: creates or uses one in the browser, and submits the result with the form around the button. */
+/* Creates or uses a passkey in the browser, and submits the result with the form around the button. */
 "use strict";
 (() => {
   // A passkey belongs to a domain name; browsers create none at an IP address.
@@ -17,7 +17,7 @@
   const credential = async (form) => {
     const answer = await fetch(form.dataset.options, { method: "POST", body: new FormData(form), redirect: "manual" });
     const isJson = answer.ok && answer.headers.get("Content-Type")?.includes("json");
-    // For other answers, such as an invalid name or a needed log-in, submit the form to show the page.
+    // For other responses, such as an invalid name or an ended session, submit the form to show the page.
     return isJson ? JSON.stringify(await acts[form.dataset.passkey](await answer.json())) : "";
   };
   const answered = new WeakSet();

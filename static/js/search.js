@@ -1,11 +1,11 @@
-/* Moves a secret pasted into a search, which would be in the URL, to the key look-up, which is posted. */
+/* Moves a secret from the search field, whose value would be in the URL, to the key look-up, which uses POST. */
 "use strict";
 function guard(event) {
   const form = event.target.form ?? event.target;
   if (event.type === "input" && event.target.name !== "q") return;
   const { dataset, elements } = form;
   const safe = document.getElementById(dataset.secretsTo);
-  // After other letters a secret needs a longer tail: "surfs_up" is a name.
+  // Inside a word, 20 more characters must follow: "surfs_up" is a name.
   if (safe && event.type === "input" && elements.q.value.length === 1) event.stopPropagation();
   if (!safe || !/\brf[ks]_|rf[ks]_\w{20}/i.test(elements.q.value)) return;
   event.preventDefault();
