@@ -150,7 +150,7 @@ def waiting_invitations_of(team: Team, *, limit: int, before: Position | None = 
 
 
 def inviter_of(invitation: Invitation) -> User:
-    """Return the user who created an invitation."""
+    """Return the user who last sent an invitation."""
     return db.session.get_one(User, invitation.invited_by_id)
 
 
