@@ -133,7 +133,7 @@ def request_device_token(payload: dict[str, Any]) -> dict[str, Any]:
     if not payload.get("grant_type") or not payload.get("device_code"):
         raise BadRequest("Send grant_type and device_code.", error="invalid_request")
     if payload["grant_type"] != DEVICE_GRANT:
-        raise BadRequest(f"The grant_type here is {DEVICE_GRANT}.", error="unsupported_grant_type")
+        raise BadRequest(f"The grant_type must be {DEVICE_GRANT}.", error="unsupported_grant_type")
     try:
         session, secret = device_flow.exchange(payload["device_code"], client=client())
     except BadRequest:

@@ -29,7 +29,7 @@ _LENIENCE = timedelta(seconds=1)
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 _CODE_LENGTH = 8
 _DEVICE_CODE_BYTES = 32
-WRONG_CODE = "This code is not known or no longer good. Look at your terminal, or run reflow login again"
+WRONG_CODE = "This code is unknown or no longer valid. Check your terminal, or run reflow login again"
 # Ended logins are kept for a while, so that an open page can show their state.
 _KEPT = timedelta(days=1)
 
@@ -45,11 +45,11 @@ class Refusal(StrEnum):
 
 
 _SENTENCES = {
-    Refusal.PENDING: "Nobody has approved the login yet. Ask again after the interval.",
-    Refusal.SLOW_DOWN: "You ask too often. Wait five seconds longer between two requests.",
+    Refusal.PENDING: "The login is not approved yet. Poll again after the interval.",
+    Refusal.SLOW_DOWN: "You poll too often. Wait five seconds longer between two polls.",
     Refusal.DENIED: "The login was denied.",
-    Refusal.EXPIRED: "The code has expired. Begin again.",
-    Refusal.INVALID: "There is no login with this device code, or it was used already. Begin again.",
+    Refusal.EXPIRED: "The code has expired. Start again.",
+    Refusal.INVALID: "There is no login with this device code, or the code was already used. Start again.",
 }
 
 
@@ -121,7 +121,7 @@ def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -
     is_first = affected_rows(decided.values(values))
     db.session.refresh(login)
     if not is_first and login.is_approved != is_approved:
-        raise Conflict("This login has expired or was decided on before.")
+        raise Conflict("This login has expired, or was already approved or denied.")
     if is_first:
         record(
             Action.DEVICE_APPROVED if is_approved else Action.DEVICE_DENIED,

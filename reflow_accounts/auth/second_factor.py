@@ -81,7 +81,7 @@ def setup_of(user: User, sealed: str) -> Setup:
     """Return the setup that the user's page sent back. Raises Gone if it has expired or belongs to another user."""
     secret = _opened(user, sealed.encode("utf-8", "surrogatepass"), SETUP_LIFETIME)
     if secret is None:
-        raise Gone("This page was open for too long. Set up two-factor authentication once more.")
+        raise Gone("This page was open for too long. Set up two-factor authentication again.")
     return _setup(user, secret, sealed)
 
 

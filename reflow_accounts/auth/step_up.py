@@ -90,7 +90,7 @@ def faults_of_proof(user: User, proof_fields: Mapping[str, str]) -> dict[str, st
     if proof_fields.get("proof_credential"):
         site = Site.at(redirects.origin())
         is_right = passkeys.verify(proof_fields["proof_credential"], site, user) is not None
-        return {} if is_right else {"proof_credential": "This passkey does not show that it is you"}
+        return {} if is_right else {"proof_credential": "This passkey could not confirm that it is you"}
     if proof_fields.get("proof_code"):
         is_right = second_factor.accept_code(user, proof_fields["proof_code"])
         return {} if is_right else {"proof_code": second_factor.WRONG_CODE}

@@ -52,8 +52,8 @@ _CODES = {
 _SENTENCES = {
     400: "The request could not be understood. Go back and try again.",
     404: "There is nothing at this address. Check it, or go back to your account.",
-    405: "This address does not take that kind of request.",
-    422: "The address holds something that this page does not understand. Go back and try again.",
+    405: "This address does not support this kind of request.",
+    422: "The address has a value that this page does not understand. Go back and try again.",
     413: "The request is too large.",
     415: "Send the body as JSON with Content-Type: application/json.",
     503: "Reflow cannot reach its database. Try again in a few seconds.",
@@ -262,9 +262,7 @@ def _unexpected(error: Exception) -> Response:
 
 def _page_of(status: int, sentence: str) -> Response:
     if status == HTTPStatus.NOT_FOUND and htmx.is_htmx():
-        return stale_page(
-            status, "What you chose is not there any more. Somebody changed or removed it meanwhile."
-        )
+        return stale_page(status, "What you selected no longer exists. Somebody has changed or removed it.")
     return error_page(status, sentence)
 
 

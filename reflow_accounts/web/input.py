@@ -50,7 +50,7 @@ def init_app(app: Flask) -> None:
     @app.before_request
     def refuse_files() -> None:
         if not request.path.startswith(API_PREFIX) and request.files:
-            abort(400, "This site takes no files. Send each field as text.")
+            abort(400, "This site accepts no files. Send each field as text.")
 
     @app.before_request
     def refuse_nul() -> None:
