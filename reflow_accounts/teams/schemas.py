@@ -36,7 +36,7 @@ class TeamName(Schema):
     name = Text(
         required=True,
         metadata={
-            "description": "One line of 1 to 120 characters, at least one of them visible",
+            "description": "One line of 1 to 120 characters, some visible",
             "minLength": 1,
             "maxLength": LONGEST_NAME,
             "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
@@ -94,7 +94,7 @@ class InvitationsOut(Schema):
 
 # Rules of names for the API document. The service also compares with other names.
 _NAME = {
-    "description": "One line of 1 to 120 visible characters, unique among the team's service accounts",
+    "description": "One line of 1 to 120 characters, some visible, unique among the team's service accounts",
     "minLength": 1,
     "maxLength": LONGEST_USER_NAME,
     "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",

@@ -95,7 +95,7 @@ def set_standing(team_id: str, account_id: str) -> Answer:
     account = accounts.live_account_of(membership.team, account_id)
     requested = request.form.get("disabled")
     if requested not in ("true", "false"):
-        raise ValidationFailed(disabled="Say whether to disable or enable: go back and use the button again")
+        raise ValidationFailed(disabled="Choose to disable or enable: go back and use the button again")
     disabled = requested == "true"
     accounts.set_disabled(membership.team, account, disabled, by=current_user(), client=client())
     db.session.commit()
