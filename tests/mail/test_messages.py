@@ -24,7 +24,7 @@ def test_message_has_both_parts_and_says_that_a_program_sent_it(outbox, mailbox)
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["Date"].datetime.tzinfo
     assert message.get_content_type() == "multipart/alternative"
-    assert "It does." in text_of(message)
+    assert "It works." in text_of(message)
     assert mailbox.link_in(message) == "/"
 
 
