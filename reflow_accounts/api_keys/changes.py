@@ -11,7 +11,7 @@ from reflow_accounts.api_keys.models import RESTORABLE_FOR, ApiKey, KeyRefusal, 
 from reflow_accounts.api_keys.service import (
     checked_name,
     insert_key,
-    name_in_use,
+    key_with_name,
     name_taken,
     require_subscription,
 )
@@ -54,6 +54,8 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
     if tidy == key.name:
         return
     owner, old = key.user, key.name
+    if key_with_name(owner, tidy) not in (None, key):
+        raise name_taken(owner, tidy)
     try:
         with db.session.begin_nested():
             key.name, key.folded_name = tidy, comparable(tidy)
@@ -171,10 +173,11 @@ def restore(key: ApiKey, *, by: User, client: Client, team: Team | None = None) 
         with db.session.begin_nested():
             was_restored = affected_rows(restored.values(revoked_at=None, revoked_for=None))
     except IntegrityError:
+        other = key_with_name(key.user, name)
         whose = "You have" if key.user.is_person else f"{key.user.full_name} has"
         raise Conflict(
-            f"{whose} another key named {name_in_use(key.user, name)} meanwhile. "
-            "Rename that one, then restore this one."
+            f"{whose} another key named {other.name if other else name} meanwhile. "
+            "Revoke or rename that one, then restore this one."
         ) from None
     db.session.refresh(key)
     if not was_restored:

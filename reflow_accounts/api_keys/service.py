@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
 
 from reflow_accounts.api_keys.acts import record_act, report_creation
 from reflow_accounts.api_keys.expiry import created_keys, end_under
@@ -82,6 +83,9 @@ def issue(
     if expires_at and expires_at <= now():
         raise ValidationFailed(expires_at="Choose a time in the future")
     end = end_under(created_by, expires_at)
+    # The index does not contain previous keys.
+    if (holder := key_with_name(owner, tidy)) and holder.replaced_at:
+        raise name_taken(owner, tidy)
     key, secret = insert_key(
         owner, tidy, expires_at=end, nonce=nonce, created_by=created_by, is_canary=is_canary
     )
@@ -261,16 +265,31 @@ def require_subscription(owner: User) -> None:
         raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")
 
 
-def name_in_use(owner: User, name: str) -> str:
-    """Return the exact name of the owner's live key whose name equals or looks like `name`."""
-    is_current = (ApiKey.user_id == owner.id, ApiKey.revoked_at.is_(None), ApiKey.replaced_at.is_(None))
-    query = select(ApiKey.name).where(ApiKey.folded_name == comparable(name), *is_current)
-    return db.session.scalar(query) or name
+def key_with_name(owner: User, name: str) -> ApiKey | None:
+    """Return the owner's key that is listed with a name that equals or looks like `name`.
+
+    That includes a previous key that still works although its successor was revoked.
+    """
+    new = aliased(ApiKey)
+    successor = select(new.id).where(new.id == ApiKey.replaced_by_id, new.revoked_at.is_(None))
+    is_left_over = and_(ApiKey.expires_at > now(), ~successor.exists())
+    query = select(ApiKey).where(
+        ApiKey.user_id == owner.id,
+        ApiKey.folded_name == comparable(name),
+        ApiKey.revoked_at.is_(None),
+        or_(ApiKey.replaced_at.is_(None), is_left_over),
+    )
+    return db.session.scalar(query.order_by(ApiKey.id.desc()).limit(1))
 
 
 def name_taken(owner: User, name: str) -> ValidationFailed:
-    """Return the error for a name that another live key of the owner has; it quotes that key's exact name."""
-    taken = name_in_use(owner, name)
+    """Return the error for a name that another key of the owner has; it quotes that key's exact name."""
+    key = key_with_name(owner, name)
+    taken = key.name if key else name
     who = "You already have" if owner.is_person else f"{owner.full_name} already has"
     alike = "" if text.folded(taken) == text.folded(name) else ", which looks the same"
+    if key and key.has_expired:
+        return ValidationFailed(
+            name=f"{who} a key named {taken}{alike}, which has expired. Revoke it, or choose another name"
+        )
     return ValidationFailed(name=f"{who} a key named {taken}{alike}. Choose another name")

@@ -1,10 +1,13 @@
 """The API Keys tab without JavaScript and with htmx: make, reveal once, list, filter, revoke."""
 
 import re
+from datetime import timedelta
 
 import pytest
+import time_machine
 
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.database import now
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
@@ -180,6 +183,30 @@ def test_many_keys_come_in_pages_and_can_be_filtered(cast, ada):
     assert len(table(found)) == 10
     assert table(ada.page(f"{KEYS}?name=%25")) == []
     assert "No key has a name with" in ada.page(f"{KEYS}?name=zzz").text
+
+
+def test_last_page_whose_keys_are_revoked_leads_back(cast, ada):
+    for number in range(51):
+        cast.ada.key(f"key {number:02}")
+    [older] = [link["href"] for link in ada.page(KEYS).all("a") if link.text == "Older"]
+    [row] = ada.page(older).all("tbody")[0].all("tr")
+    [path] = [form["action"] for form in row.all("form") if form["action"].endswith("/revocation")]
+    page = parse(ada.submit(ada.page(f"{path}?{older.partition('?')[2]}"), path, headers=PANEL).text)
+    assert "There are no older keys. Show the newest keys" in page.with_id("api-keys-table").text
+    assert "No key has a name" not in page.text
+
+
+@pytest.mark.parametrize("headers", [None, PANEL])
+def test_expired_key_is_revoked_without_the_offer_to_restore_it(cast, ada, headers):
+    key = cast.ada.key("CI", expires_at=now() + timedelta(hours=1))
+    path = f"{KEYS}/{key.id}/revocation"
+    with time_machine.travel(now() + timedelta(hours=2)):
+        question = ada.page(path)
+        assert "This key has expired: requests with it are refused already" in question.text
+        answer = ada.submit(question, path, headers=headers)
+        page = parse(answer.text) if headers else ada.page(KEYS)
+        assert "CI no longer works." in page.text
+        assert "Restore key" not in page.text
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "cursor=%00", "name=%00", "created=%00"])

@@ -1,9 +1,12 @@
 """Names of keys: 1 to 64 visible characters, unlike those of the other live keys."""
 
 import json
+from datetime import timedelta
 
 import pytest
+import time_machine
 
+from reflow_accounts.database import now
 from tests.helpers.api import problem_of
 
 pytestmark = pytest.mark.postgresql_later
@@ -116,6 +119,28 @@ def test_invisible_characters_make_no_other_name_and_the_error_shows_the_taken_o
         sentence = sentence_for(ada.post("/keys", {"name": f"my{character} <c{character}i>{character}"}))
         assert sentence.startswith("You already have a key named My <CI>")
     assert sentence.endswith("My <CI>, which looks the same. Choose another name")
+
+
+def test_name_of_a_previous_key_stays_taken_when_its_successor_is_revoked(ada):
+    old = ada.post("/keys", {"name": "CI"}).json
+    new = ada.post(f"/keys/{old['id']}/rotation", {"overlap": 3600}).json
+    assert ada.delete(f"/keys/{new['id']}").status_code == 204
+    assert "already have a key named CI." in sentence_for(ada.post("/keys", {"name": "ci"}))
+    other = ada.post("/keys", {"name": "other"}).json
+    assert "already have a key named CI." in sentence_for(ada.patch(f"/keys/{other['id']}", {"name": "CI"}))
+    assert ada.patch(f"/keys/{old['id']}", {"name": "old CI"}).status_code == 200
+    assert ada.post("/keys", {"name": "CI"}).status_code == 201
+
+
+def test_name_of_an_expired_key_is_free_once_it_is_revoked(ada):
+    key = ada.post(
+        "/keys", {"name": "CI", "expires_at": f"{now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
+    ).json
+    with time_machine.travel(now() + timedelta(hours=2)):
+        sentence = sentence_for(ada.post("/keys", {"name": "CI"}))
+        assert sentence.endswith("a key named CI, which has expired. Revoke it, or choose another name")
+        ada.delete(f"/keys/{key['id']}")
+        assert ada.post("/keys", {"name": "CI"}).status_code == 201
 
 
 @pytest.mark.parametrize(

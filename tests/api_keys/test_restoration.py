@@ -88,7 +88,7 @@ def test_other_keys_are_not_restored_and_the_reason_is_said(app, cast, api, how)
         "live": "not revoked",
         "support": "Support revoked this key",
         "expired": "has expired meanwhile",
-        "name": "You have another key named ci meanwhile. Rename that one",
+        "name": "You have another key named ci meanwhile. Revoke or rename that one",
     }[how] in problem["detail"]
 
 

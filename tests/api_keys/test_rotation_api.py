@@ -156,11 +156,13 @@ def test_rotating_twice_points_both_old_keys_to_the_newest(cast, api):
     assert replaced == {first.id: third["id"], second["id"]: third["id"], third["id"]: None}
 
 
-def test_name_stays_taken_by_the_new_key_alone(cast, api):
+def test_name_stays_taken_while_either_key_is_live(cast, api):
     ada, old = api(cast.ada.session()), cast.ada.key("CI")
     new = ada.post(f"/keys/{old.id}/rotation", {}).json
     problem_of(ada.post("/keys", {"name": "ci"}), 422, "validation_failed")
     ada.delete(f"/keys/{new['id']}")
+    problem_of(ada.post("/keys", {"name": "ci"}), 422, "validation_failed")
+    ada.delete(f"/keys/{old.id}")
     assert ada.post("/keys", {"name": "ci"}).status_code == 201
 
 

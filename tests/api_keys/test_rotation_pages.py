@@ -1,11 +1,14 @@
 """Rotation on the pages, without JavaScript and with htmx, of one's own keys and a service account's."""
 
 import re
+from datetime import timedelta
 from urllib.parse import unquote
 
 import pytest
+import time_machine
 
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.database import now
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
@@ -143,6 +146,13 @@ def test_revoked_or_expired_key_says_so(cast, app, ada):
     ada.send(f"/account/api-keys/{ended.id}/rotation", overlap="0", nonce="m")
     again = ada.send(f"/account/api-keys/{ended.id}/rotation", overlap="0", nonce="o")
     assert (again.status_code, "already replaced by" in again.text) == (409, True)
+
+
+def test_key_that_expired_while_the_page_was_open_is_not_offered_a_rotation(cast, ada):
+    key = cast.ada.key("CI", expires_at=now() + timedelta(hours=1))
+    with time_machine.travel(now() + timedelta(hours=2)):
+        page = ada.page(f"/account/api-keys/{key.id}/rotation", 409)
+    assert "This API key has expired. Create a new one." in page.text
 
 
 def test_inactive_subscription_stops_rotation(app, cast, ada, place):

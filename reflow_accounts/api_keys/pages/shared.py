@@ -61,12 +61,12 @@ def show(template: str, context: Context, **more: Any) -> Answer:
     table = table_of(context["owner"], *_shown())
     created = request.args.get("created")
     new_key = next((row.key for row in table["page"].items if row.key.public_id == created), None)
-    # The keys that the previous request revoked: label, whether they were live until then, id.
-    kinds = ("key-revoked", "key-was-revoked")
+    # The keys that the previous request revoked: label, kind, id.
+    kinds = ("key-revoked", "expired-key-revoked", "key-was-revoked")
     # With categories the messages are pairs, which the type leaves open.
     found = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True, category_filter=kinds))
     parts = [(kind, *message.partition(" ")) for kind, message in found]
-    revoked = [(label, kind == "key-revoked", key_id) for kind, key_id, _, label in parts]
+    revoked = [(label, kind, key_id) for kind, key_id, _, label in parts]
     return render_template(template, **context | table | more, new_key=new_key, revoked=revoked)
 
 
@@ -125,15 +125,16 @@ def revoke(context: Context, key_id: str) -> Answer:
     db.session.commit()
     # Its successor has the same name and may still work.
     label = f"Previous key of {key.name}" if key.replaced_at else key.name
+    kind = "key-was-revoked"
+    if was_live:
+        kind = "key-revoked" if key.restorable_until else "expired-key-revoked"
     if not htmx.is_part():
-        flash(f"{key.public_id} {label}", "key-revoked" if was_live else "key-was-revoked")
+        flash(f"{key.public_id} {label}", kind)
         return redirect(_back_url(context), 303)
     subject = label if key.replaced_at else f"Key {label}"
     message = f"{subject} revoked." if was_live else f"{label} was already revoked."
     table = table_of(owner, *_shown())
-    page = render_template(
-        "api_keys/revoked.html", **context | table, revoked=[(label, was_live, key.public_id)]
-    )
+    page = render_template("api_keys/revoked.html", **context | table, revoked=[(label, kind, key.public_id)])
     return htmx.close_dialog(make_response(page), message)
 
 
@@ -144,6 +145,8 @@ def ask_to_rotate(context: Context, key_id: str) -> Answer:
         return _already_revoked(context, key)
     if not has_active_subscription(context["owner"]):
         return _inactive(context)
+    if key.has_expired:
+        return refused(context, "Rotate key", Conflict("This API key has expired. Create a new one."))
     return _dialog("api_keys/rotation.html", context, key, form=RotationForm(formdata=None))
 
 
