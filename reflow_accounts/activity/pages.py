@@ -29,7 +29,7 @@ _TOP, _GAP = 10, 1
 # Width of a bar relative to that of a day.
 _FILLED = 0.75
 
-# Days in the chart for a period; 30 for other periods.
+# Days in the chart for a period; 30 without a period, and no chart for 24 hours.
 DAYS = {"7d": 7, "30d": 30}
 LONGEST_DAYS = 30
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -169,7 +169,7 @@ def index() -> str:
         period=period,
         where=where,
         shown=shown,
-        chart=_chart(shown, key, period, where.outcome) if where.includes_uses else None,
+        chart=_chart(shown, key, period, where.outcome) if where.includes_uses and period != "24h" else None,
         named=request.args.get("team") or None,
     )
 

@@ -43,12 +43,12 @@ def set_active(
 
     `until` is the end of the override: None means 30 days for an active one and no end for an inactive one.
     `reason` has 1 to 500 characters, `ticket` up to 80; `by` None is an operator. `seen` is the version that
-    the caller has seen. Raises Conflict if another user has changed the subscription since, and ValidationFailed
+    the caller has seen. Raises Conflict if the subscription was changed otherwise since, and ValidationFailed
     for a missing reason or an end that is not in the future.
     """
     reason, label = _reason(reason), _ticket(ticket)
     end = _end(active, until)
-    status = _lock(team, seen, by)
+    status = _lock(team, seen, by, active)
     if active and until is None and status.is_active_by_aws_for_good:
         return _lift(team, status, reason, label, by)
     override = status.override
@@ -67,17 +67,21 @@ def lift(team: Team, reason: str, *, by: User | None, seen: int | None = None) -
     Raises Conflict and ValidationFailed as `set_active` does.
     """
     reason = _reason(reason)
-    return _lift(team, _lock(team, seen, by), reason, "", by)
+    return _lift(team, _lock(team, seen, by, None), reason, "", by)
 
 
-def _lock(team: Team, seen: int | None, by: User | None) -> SubscriptionStatus:
-    """Lock a team's subscription. Raises Conflict when another user has changed it since version `seen`."""
+def _lock(team: Team, seen: int | None, by: User | None, active: bool | None) -> SubscriptionStatus:
+    """Lock a team's subscription, to set it `active` or inactive, or to end the override (None).
+
+    Raises Conflict when it was changed since version `seen`, unless the same user sent this change twice.
+    """
     status = lock_subscription(team)
     if seen is not None and seen != status.version:
         changes = select(SubscriptionChange.by_id).where(SubscriptionChange.team_id == team.id)
         last = db.session.scalar(changes.order_by(SubscriptionChange.id.desc()).limit(1))
-        # No conflict when the same user submits a form twice.
-        if by is None or by.id != last:
+        is_set = status.override.is_active if status.override else None
+        is_done = is_set == active or (active and is_set is None and status.is_active_by_aws_for_good)
+        if by is None or by.id != last or not is_done:
             raise Conflict("This subscription was changed in the meantime. Check it and try again.")
     return status
 

@@ -15,7 +15,7 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 
 @pass_context
 def ago(context: Context, at: datetime) -> str:
-    """Return how long ago `at` (aware) was; after thirty days its date in the user's time zone."""
+    """Return how long ago `at` (aware) was, after a day in days of the user's time zone, after thirty its date."""
     passed = now() - at
     if passed < _MINUTE:
         return "Just now"
@@ -23,9 +23,10 @@ def ago(context: Context, at: datetime) -> str:
         return _count(passed // _MINUTE, "minute")
     if passed < _DAY:
         return _count(passed // _HOUR, "hour")
-    if passed < 2 * _DAY:
-        return "Yesterday"
-    return _count(passed // _DAY, "day") if passed <= 30 * _DAY else day(context, at)
+    if passed > 30 * _DAY:
+        return day(context, at)
+    days = (_local(context, now()).date() - _local(context, at).date()).days
+    return "Yesterday" if days == 1 else _count(days, "day")
 
 
 @pass_context

@@ -201,6 +201,19 @@ def test_tab_narrows_to_a_key_and_a_period(app, cast, client, story):
     assert "API key used" in panel.text
 
 
+def test_24_hours_have_no_chart_of_days(cast, client, story):
+    cast.ada.sign_in(client)
+    assert "requests in the last 7 days" in client.page("/account/activity?period=7d").text
+    assert "requests in the last" not in client.page("/account/activity?period=24h").text
+
+
+def test_tab_says_that_only_requests_have_an_outcome(cast, client, story):
+    cast.ada.sign_in(client)
+    words = "Only requests have an outcome; other events are left out."
+    assert words in client.page("/account/activity?event=sign-ins&outcome=refused").text
+    assert words not in client.page("/account/activity?event=subscription").text
+
+
 def test_tab_links_to_older_lines(cast, client, api):
     key = cast.ada.key("CI")
     for _ in range(51):
@@ -208,6 +221,7 @@ def test_tab_links_to_older_lines(cast, client, api):
     cast.ada.sign_in(client)
     page = client.page("/account/activity")
     [older] = [link for link in page.all("a") if link.text == "Older"]
+    assert page.with_id("activity-panel")["data-announce"] == "50 events, and older ones."
     assert "API key created" in client.page(older["href"]).text
 
 

@@ -125,6 +125,27 @@ def test_table_shows_name_last_use_count_and_day(cast, ada, api):
     assert f"rfk_…{unused.secret[-4:]}" in first[0]
 
 
+@pytest.mark.parametrize(
+    ("zone", "at", "words"),
+    [
+        ("UTC", "2027-03-09T11:00:00Z", "23 hours ago"),
+        ("UTC", "2027-03-09T09:00:00Z", "Yesterday"),
+        ("UTC", "2027-03-08T23:30:00Z", "2 days ago"),
+        ("Europe/Berlin", "2027-03-08T23:30:00Z", "Yesterday"),
+        ("UTC", "2027-03-05T23:30:00Z", "5 days ago"),
+    ],
+)
+def test_last_use_is_told_in_days_of_the_users_zone(cast, client, api, zone, at, words):
+    with time_machine.travel("2027-03-01T00:00:00Z"):
+        key = cast.ada.key("CI")
+        cast.ada.change(time_zone=zone)
+    with time_machine.travel(at):
+        api(key.secret).get("/me")
+    with time_machine.travel("2027-03-10T10:00:00Z"):
+        [row] = table(cast.ada.sign_in(client).page(KEYS))
+    assert row[1] == words
+
+
 def test_names_are_text_and_not_markup(cast, ada):
     name = "<b>&\"'</b>{{ 7*7 }}"
     key = cast.ada.key(name)

@@ -126,6 +126,16 @@ def test_decision_on_an_old_version_is_a_conflict(cast, sam, api):
     assert sam.submit(old, path, reason="Unpaid", headers=PANEL).status_code == 409
 
 
+def test_own_change_in_another_tab_is_a_conflict_too(cast, sam, api):
+    key = cast.ada.key()
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    sam.submit(sam.page(f"{path}?active=false"), path, reason="Unpaid")
+    old = sam.page(f"{path}?active=false")
+    sam.submit(sam.page(f"{path}?active=true"), path, reason="Paid")
+    assert sam.submit(old, path, reason="Unpaid").status_code == 409
+    assert api(key.secret).get("/me").status_code == 200
+
+
 def test_same_decision_twice_is_one_change(app, cast, sam):
     path = f"/support/teams/{cast.acme.id}/subscription"
     dialog = sam.page(f"{path}?active=false")

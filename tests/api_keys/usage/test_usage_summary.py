@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+import time_machine
 from sqlalchemy import insert, select
 
 from reflow_accounts.api_keys.models import KeyClient, Use
@@ -96,6 +97,7 @@ def test_uses_on_both_sides_of_a_period_are_told_apart(app, cast, api):
 
 
 @pytest.mark.postgresql_later
+@time_machine.travel("2027-03-10T12:00:00Z")
 def test_dialog_says_in_words_who_uses_the_key(app, cast, client):
     key = cast.ada.key("CI")
     minutes = timedelta(minutes=1)
