@@ -138,7 +138,10 @@ class ProgramUseOut(Schema):
     ci = ma.fields.Boolean(required=True, attribute="is_ci")
     last_used_at = Moment(required=True)
     use_count = ma.fields.Integer(
-        required=True, metadata={"description": "Approximate number of uses in the last 90 days"}
+        required=True,
+        metadata={
+            "description": "Approximate number of uses; a program without uses for 90 days is forgotten"
+        },
     )
     addresses = ma.fields.List(
         ma.fields.String(),
