@@ -23,7 +23,7 @@ blueprint = Blueprint("distribution", __name__, url_prefix="/cli")
 
 
 @dataclass(frozen=True)
-class Download:
+class CommandFile:
     """A file of this site, with the SHA-256 of its content in hexadecimal."""
 
     name: str
@@ -32,9 +32,9 @@ class Download:
 
 
 @cache
-def _read(name: str) -> Download:
+def _read(name: str) -> CommandFile:
     content = (paths.COMMAND_FILES / name).read_bytes()
-    return Download(name, content, hashlib.sha256(content).hexdigest())
+    return CommandFile(name, content, hashlib.sha256(content).hexdigest())
 
 
 @blueprint.get("/<name>")
@@ -57,7 +57,7 @@ def download(name: str) -> Response:
     return response.make_conditional(request, accept_ranges=True, complete_length=len(found.content))
 
 
-def downloads() -> list[Download]:
+def downloads() -> list[CommandFile]:
     """List the files with which the site was installed."""
     return [_read(name) for name in MEDIA_TYPES if (paths.COMMAND_FILES / name).is_file()]
 

@@ -5,7 +5,7 @@ from typing import Any
 import marshmallow as ma
 from flask import Response
 
-from reflow_accounts.activity.export import MEDIA_TYPES, Form, file_of
+from reflow_accounts.activity.export import MEDIA_TYPES, ExportFormat, file_of
 from reflow_accounts.activity.service import (
     EVERYTHING,
     USE_ACTION,
@@ -64,9 +64,9 @@ class ExportQuery(Schema):
     outcome = outcome_field()
     event = event_field()
     format = ma.fields.Enum(
-        Form,
+        ExportFormat,
         by_value=True,
-        load_default=Form.JSON_LINES,
+        load_default=ExportFormat.JSON_LINES,
         metadata={"description": "JSON Lines include the hash chains, which `reflow activity verify` checks"},
     )
 

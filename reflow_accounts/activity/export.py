@@ -29,14 +29,14 @@ LINES_AT_ONCE = 200
 _LINKS = "links"
 
 
-class Form(StrEnum):
+class ExportFormat(StrEnum):
     """The formats of an export."""
 
     CSV = "csv"
     JSON_LINES = "jsonl"
 
 
-MEDIA_TYPES = {Form.CSV: "text/csv", Form.JSON_LINES: "application/jsonl"}
+MEDIA_TYPES = {ExportFormat.CSV: "text/csv", ExportFormat.JSON_LINES: "application/jsonl"}
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def file_of(
     where: Filter = EVERYTHING,
     team_ids: tuple[int, ...] | None = None,
     uses_only: bool = False,
-    form: Form = Form.CSV,
+    form: ExportFormat = ExportFormat.CSV,
 ) -> Iterable[bytes]:
     """Return the file in pieces, newest line first, as `pieces_of` does.
 
@@ -106,7 +106,7 @@ def file_of(
     ends with a line that says so. Raises Unavailable while too many downloads are running.
     """
     query = _Query(key.id if key else None, where, team_ids, uses_only)
-    if form == Form.CSV:
+    if form == ExportFormat.CSV:
 
         def read(owner: User, cursor: str | None) -> tuple[bytes, str | None]:
             page = query.page(owner, cursor)

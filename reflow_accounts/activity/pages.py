@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from flask import Blueprint, Response, render_template, request
 
-from reflow_accounts.activity.export import MEDIA_TYPES, Form, file_of
+from reflow_accounts.activity.export import MEDIA_TYPES, ExportFormat, file_of
 from reflow_accounts.activity.service import Filter, Outcome, activity_of, daily_uses
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, key_of, keys_of
@@ -177,7 +177,7 @@ def index() -> str:
 @pages.get("/export")
 def export() -> Response:
     """Download uses and events, with the filters of the page, as CSV or as JSON Lines."""
-    shown, form = _shown(), _choice(Form, request.args.get("format", "")) or Form.CSV
+    shown, form = _shown(), _choice(ExportFormat, request.args.get("format", "")) or ExportFormat.CSV
     file = file_of(
         shown.subject,
         key=_key(shown.subject),

@@ -12,7 +12,7 @@ from reflow_accounts.api_auth.verify import PresentedKey, is_key, verify
 from reflow_accounts.api_keys.expiry import warning_headers
 from reflow_accounts.api_keys.refusals import record_refusal
 from reflow_accounts.api_keys.usage import record
-from reflow_accounts.api_keys.usage.record import UseFacts
+from reflow_accounts.api_keys.usage.record import NewUse
 from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
 from reflow_accounts.auth.current_user import Caller, set_caller
 from reflow_accounts.auth.login import find_session, touch
@@ -140,10 +140,10 @@ def _used(key: PresentedKey) -> PresentedKey:
     return key
 
 
-def _use(key_id: int, status: int) -> UseFacts:
+def _use(key_id: int, status: int) -> NewUse:
     outcome = record.ACCEPTED if status < 400 else str(g.get("problem_code", Code.INTERNAL_ERROR))
     who, (method, where) = client(), _described()
-    return UseFacts(key_id, now(), method, where, status, outcome, who.address, who.user_agent)
+    return NewUse(key_id, now(), method, where, status, outcome, who.address, who.user_agent)
 
 
 def _described() -> tuple[str, str]:

@@ -14,7 +14,7 @@ from reflow_accounts.api_auth.store_postgres import PostgresStore
 from reflow_accounts.api_auth.store_sqlite import SqliteStore
 from reflow_accounts.api_auth.verify import JSON, body_of_key, is_key, verify
 from reflow_accounts.api_keys.expiry import warning_headers
-from reflow_accounts.api_keys.usage.record import ACCEPTED, UseFacts
+from reflow_accounts.api_keys.usage.record import ACCEPTED, NewUse
 from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.config import Settings
@@ -112,11 +112,11 @@ class KeyCheck:
         host = reported or _header(headers, b"host")
         return not host or self._hosts.has(host)
 
-    def _use(self, scope: Scope, headers: Headers, method: str, path: str, status: int) -> UseFacts:
+    def _use(self, scope: Scope, headers: Headers, method: str, path: str, status: int) -> NewUse:
         peer: str = (scope.get("client") or ("",))[0]
         address = client_address(peer, _header(headers, b"x-forwarded-for"), self._trusted_proxies)
         user_agent = _header(headers, b"user-agent")[:LONGEST_USER_AGENT]
-        return UseFacts(_UNKNOWN, now(), method, path, status, ACCEPTED, address, user_agent)
+        return NewUse(_UNKNOWN, now(), method, path, status, ACCEPTED, address, user_agent)
 
     async def _result(self, request: LookupRequest) -> LookupResult:
         """Check the request in the next batch: while one batch runs, later requests form another."""

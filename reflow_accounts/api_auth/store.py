@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from reflow_accounts.api_keys.usage.record import UseFacts
+from reflow_accounts.api_keys.usage.record import NewUse
 from reflow_accounts.subscriptions.status import JOIN_OVERRIDE, STATE
 
 # A key check that waits longer than this for the database or its write lock is answered with 503.
@@ -30,7 +30,7 @@ IS_ALLOWED = """
 found.is_valid AND found.state = 'active'
 AND ({0} IS NULL OR (found.team_public_id = {0} AND replace({1}, found.rights, '') <> {1}))
 """
-USE_COLUMNS = ", ".join(UseFacts._fields)
+USE_COLUMNS = ", ".join(NewUse._fields)
 
 
 class LookupRow(NamedTuple):
@@ -66,7 +66,7 @@ class LookupRequest(NamedTuple):
     digest: bytes
     team: str | None
     rights: str
-    use: UseFacts
+    use: NewUse
 
 
 class LookupResult(NamedTuple):

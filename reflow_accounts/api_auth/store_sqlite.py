@@ -17,13 +17,13 @@ from reflow_accounts.api_auth.store import (
     LookupResult,
     LookupRow,
 )
-from reflow_accounts.api_keys.usage.record import UseFacts
+from reflow_accounts.api_keys.usage.record import NewUse
 from reflow_accounts.errors import Unavailable
 
 _LOOK_UP = f"""
 SELECT found.*, {IS_ALLOWED.format("?3", "?4")} FROM ({LOOK_UP.format("?1", "?2")}) found
 """  # noqa: S608  # made of constants
-_APPEND = f"INSERT INTO uses ({USE_COLUMNS}) VALUES ({', '.join('?' * len(UseFacts._fields))})"  # noqa: S608  # as above
+_APPEND = f"INSERT INTO uses ({USE_COLUMNS}) VALUES ({', '.join('?' * len(NewUse._fields))})"  # noqa: S608  # as above
 # SQLite's own busy handler sleeps up to 100 ms at a time, and would do so in the thread of the event loop.
 _RETRY_S = 0.001
 _PRIMARY_CODE = 0xFF  # https://sqlite.org/rescode.html: the other bits tell variants of an error apart

@@ -36,7 +36,7 @@ class Actor(Protocol):
     def full_name(self) -> str: ...
 
 
-class Team(Protocol):
+class TeamIdentity(Protocol):
     """The attributes of a team that are recorded."""
 
     @property
@@ -67,7 +67,7 @@ def record(
     *,
     by: Actor | None,
     account: Actor | None = None,
-    team: Team | None = None,
+    team: TeamIdentity | None = None,
     subject: str = "",
     address: str = "",
     **details: Any,

@@ -15,7 +15,13 @@ from reflow_accounts.database import db, now
 from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.mail.rendering import Unmailable, compose
 from reflow_accounts.mail.service import Resolver, find_resolver, post
-from reflow_accounts.mail.transport import NotTaken, Refused, ServerAway, Transport, transport_of
+from reflow_accounts.mail.transport import (
+    RecipientRefused,
+    ServerUnavailable,
+    TemporarilyRefused,
+    Transport,
+    transport_of,
+)
 
 # How long a claim on a message lasts: longer than sending can take (`transport.SECONDS_A_MESSAGE`). If the process
 # dies, another one sends the message afterwards.
@@ -50,7 +56,7 @@ def send_due(is_stopping: Callable[[], bool] = never) -> int:
     """Send all due messages, one after the other, and return how many were claimed.
 
     Processes may run this concurrently: each message is claimed by one of them. Stops after the current
-    message when `is_stopping` returns True. Raises ServerAway when no message can be sent at present.
+    message when `is_stopping` returns True. Raises ServerUnavailable when no message can be sent at present.
     """
     settings: Settings = current_app.config["SETTINGS"]
     transport = transport_of(settings)
@@ -116,11 +122,11 @@ def _handle(message: Claimed, transport: Transport) -> None:
             return
         letter = compose(message.id, message.kind, message.to, message.data, message.created_at)
         transport.deliver(letter)
-    except (Refused, Unmailable) as refusal:
+    except (RecipientRefused, Unmailable) as refusal:
         _give_up(message, str(refusal))
-    except NotTaken as failure:
+    except TemporarilyRefused as failure:
         _postpone(message, str(failure))
-    except ServerAway as failure:
+    except ServerUnavailable as failure:
         # Not a failure of this message: the caller decides when to try the server again.
         _postpone(message, str(failure), longest=FIRST_PAUSE)
         raise

@@ -24,15 +24,15 @@ _ENHANCED = re.compile(rb"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 _logger = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class RecipientRefused(Exception):
     """The server refuses the recipient permanently. Like those below, the text contains no address: it is stored."""
 
 
-class NotTaken(Exception):
+class TemporarilyRefused(Exception):
     """The server refuses the message for now."""
 
 
-class ServerAway(Exception):
+class ServerUnavailable(Exception):
     """The server is unavailable."""
 
 
@@ -40,7 +40,7 @@ class Transport(Protocol):
     """A destination of messages."""
 
     def deliver(self, letter: Letter) -> None:
-        """Deliver a message. Raises Refused, NotTaken or ServerAway."""
+        """Deliver a message. Raises RecipientRefused, TemporarilyRefused or ServerUnavailable."""
 
     def close(self) -> None:
         """Close the connection."""
@@ -71,7 +71,7 @@ class Files:
                 os.fsync(stream.fileno())
             unfinished.replace(file)
         except (OSError, ConfigError) as error:
-            raise ServerAway(
+            raise ServerUnavailable(
                 f"the folder of outgoing mail cannot be written ({type(error).__name__})"
             ) from None
         # A warning, because the mail is not sent.
@@ -103,12 +103,14 @@ class MailServer:
         try:
             server.send_message(letter.message, letter.sender, [letter.to])
         except smtplib.SMTPNotSupportedError:
-            raise Refused("the mail server takes no addresses with characters other than ASCII") from None
+            raise RecipientRefused(
+                "the mail server takes no addresses with characters other than ASCII"
+            ) from None
         except smtplib.SMTPRecipientsRefused as refusal:
             code, text = next(iter(refusal.recipients.values()))
             if 500 <= code < 600:
                 fault = f"the mail server refused the recipient ({_status(code, text)})"
-                raise Refused(fault) from None
+                raise RecipientRefused(fault) from None
             raise self._not_taken(code, text) from None
         except smtplib.SMTPResponseException as answer:
             raise self._not_taken(answer.smtp_code, answer.smtp_error) from None
@@ -147,7 +149,7 @@ class MailServer:
         if self._parts.username is None:
             return
         if not is_tls:
-            raise ServerAway("the mail server offers no TLS, and a password is not sent without it")
+            raise ServerUnavailable("the mail server offers no TLS, and a password is not sent without it")
         server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
 
     def _not_taken(self, code: int, text: bytes | str) -> Exception:
@@ -155,15 +157,15 @@ class MailServer:
         # RFC 5321, 3.8: with 421 the server closes.
         if code == 421:
             self.close()
-            return ServerAway(sentence)
-        return NotTaken(sentence)
+            return ServerUnavailable(sentence)
+        return TemporarilyRefused(sentence)
 
-    def _away(self, error: Exception) -> ServerAway:
+    def _away(self, error: Exception) -> ServerUnavailable:
         self.close()
         if isinstance(error, smtplib.SMTPResponseException):
             status = _status(error.smtp_code, error.smtp_error)
-            return ServerAway(f"the mail server did not let us in ({status})")
-        return ServerAway(f"the mail server cannot be used ({type(error).__name__})")
+            return ServerUnavailable(f"the mail server did not let us in ({status})")
+        return ServerUnavailable(f"the mail server cannot be used ({type(error).__name__})")
 
 
 class _Server(smtplib.SMTP):

@@ -7,7 +7,7 @@ import pytest
 from reflow_accounts.activity.service import activity_of
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.usage import record
-from reflow_accounts.api_keys.usage.record import UseFacts
+from reflow_accounts.api_keys.usage.record import NewUse
 from reflow_accounts.api_keys.usage.rollup import roll_up
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.models import AuditEvent
@@ -25,7 +25,7 @@ def of_one_moment(app, cast):
     key = cast.ada.key("CI")
     with app.app_context():
         row = db.session.scalars(db.select(ApiKey).filter_by(public_id=key.id)).one()
-        use = UseFacts(row.id, THEN, "GET", "/api/v1/me", 200, record.ACCEPTED, "192.0.2.1", "tests")
+        use = NewUse(row.id, THEN, "GET", "/api/v1/me", 200, record.ACCEPTED, "192.0.2.1", "tests")
         for number in range(EACH):
             record.record(use)
             db.session.add(

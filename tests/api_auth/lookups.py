@@ -11,7 +11,7 @@ from flask import Flask
 from reflow_accounts.api_auth import key_check
 from reflow_accounts.api_auth.store import LookupRequest, LookupResult
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.usage.record import ACCEPTED, UseFacts
+from reflow_accounts.api_keys.usage.record import ACCEPTED, NewUse
 from reflow_accounts.auth.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.database import db
@@ -28,7 +28,7 @@ def run_in_event_loop(work: Coroutine[Any, Any, Result]) -> Result:
 
 def lookup(secret: str, at: datetime, team: str | None = None, rights: str = "") -> LookupRequest:
     """Return the request for a key at an instant; `rights` are those that are sufficient."""
-    use = UseFacts(0, at, "GET", "/api/v1/me", 200, ACCEPTED, "192.0.2.1", "tests")
+    use = NewUse(0, at, "GET", "/api/v1/me", 200, ACCEPTED, "192.0.2.1", "tests")
     return LookupRequest(digest_of(secret), team, rights, use)
 
 

@@ -113,12 +113,12 @@ def test_file_is_for_its_owner_alone_and_its_path_is_logged(outbox, mailbox, cap
 
 
 def test_folder_that_cannot_be_written_loses_nothing(outbox, mailbox, settings, tmp_path):
-    from reflow_accounts.mail.transport import ServerAway
+    from reflow_accounts.mail.transport import ServerUnavailable
 
     (tmp_path / "outbox").write_text("a file where the folder should be")
     settings(instance=tmp_path)
     outbox.post()
-    with pytest.raises(ServerAway):
+    with pytest.raises(ServerUnavailable):
         outbox.send()
     assert outbox.row().failure.startswith("the folder of outgoing mail cannot be written")
     (tmp_path / "outbox").unlink()

@@ -8,7 +8,7 @@ import pytest
 
 from reflow_accounts.database import now
 from reflow_accounts.mail import transport
-from reflow_accounts.mail.transport import ServerAway
+from reflow_accounts.mail.transport import ServerUnavailable
 from tests.helpers.mail_server import HOST, free_port
 
 pytestmark = pytest.mark.postgresql_later
@@ -57,7 +57,7 @@ def test_server_with_a_certificate_is_spoken_to_in_secret(outbox, mail_server, t
 def test_certificate_that_nobody_vouches_for_is_not_accepted(outbox, mail_server, certificate, scheme):
     server = mail_server(tls=certificate, scheme=scheme)
     outbox.post()
-    with pytest.raises(ServerAway, match="SSLCertVerificationError"):
+    with pytest.raises(ServerUnavailable, match="SSLCertVerificationError"):
         outbox.send()
     assert server.taken == []
     assert not outbox.row().done_at
@@ -68,7 +68,7 @@ def test_certificate_for_another_host_is_not_accepted(outbox, mail_server, trust
     server = mail_server(tls=trusted, scheme=scheme)
     settings(mail_url=f"{scheme}://127.0.0.2:{server.port}")
     outbox.post()
-    with pytest.raises(ServerAway):
+    with pytest.raises(ServerUnavailable):
         outbox.send()
     assert server.taken == []
 
@@ -86,7 +86,7 @@ def test_user_and_password_are_decoded_and_sent_over_tls(outbox, mail_server, tr
 def test_password_is_never_sent_without_tls(outbox, mail_server, caplog):
     server = mail_server("reflow:pw@", auth_require_tls=False, auth_required=False, login="reflow:pw")
     outbox.post()
-    with pytest.raises(ServerAway, match="offers no TLS"):
+    with pytest.raises(ServerUnavailable, match="offers no TLS"):
         outbox.send()
     assert server.taken == []
 
@@ -95,7 +95,7 @@ def test_password_is_never_sent_without_tls(outbox, mail_server, caplog):
 def test_wrong_password_is_said_and_never_shown(outbox, mail_server, trusted, caplog, password):
     server = mail_server(f"reflow:{password}@", tls=trusted, login="reflow:right")
     outbox.post()
-    with pytest.raises(ServerAway) as raised:
+    with pytest.raises(ServerUnavailable) as raised:
         outbox.send()
     assert server.taken == []
     kept = outbox.row().failure + caplog.text + str(raised.value)
@@ -110,7 +110,7 @@ def test_nothing_is_lost_while_the_server_is_down(outbox, mail_server):
     server.stop()
     outbox.post(to="first@example.com")
     outbox.post(to="second@example.com")
-    with pytest.raises(ServerAway, match="ConnectionRefusedError"):
+    with pytest.raises(ServerUnavailable, match="ConnectionRefusedError"):
         outbox.send()
     # The first waits; the second was not even tried.
     assert [(bool(row.done_at), row.tries) for row in outbox.rows()] == [(False, 1), (False, 0)]
@@ -126,12 +126,12 @@ def test_messages_pause_is_short_when_the_server_is_the_reason(outbox, settings)
     outbox.post()
     for _ in range(8):
         outbox.let_time_pass()
-        with pytest.raises(ServerAway):
+        with pytest.raises(ServerUnavailable):
             outbox.send()
     assert outbox.row().tries == 8
     assert outbox.row().due_at <= now() + timedelta(seconds=15)
     outbox.let_time_pass(timedelta(days=1))
-    with pytest.raises(ServerAway):
+    with pytest.raises(ServerUnavailable):
         outbox.send()
     assert outbox.row().done_at
     assert "ConnectionRefusedError" in outbox.row().failure
@@ -193,7 +193,7 @@ def test_server_that_closes_is_left_alone_for_a_while(outbox, mail_server):
     server.handler.recipients["ada@acme.example"] = "421 4.3.2 shutting down"
     outbox.post()
     outbox.post(to="ben@acme.example")
-    with pytest.raises(ServerAway, match=r"421 4\.3\.2"):
+    with pytest.raises(ServerUnavailable, match=r"421 4\.3\.2"):
         outbox.send()
     assert [row.tries for row in outbox.rows()] == [1, 0]
 
@@ -203,7 +203,7 @@ def test_server_that_says_nothing_is_given_up_in_time(outbox, settings, monkeypa
     with socket.create_server((HOST, 0)) as silent:
         settings(mail_url=f"smtp://{HOST}:{silent.getsockname()[1]}")
         outbox.post()
-        with pytest.raises(ServerAway, match="cannot be used"):
+        with pytest.raises(ServerUnavailable, match="cannot be used"):
             outbox.send()
     row = outbox.row()
     assert not row.done_at
@@ -216,7 +216,7 @@ def test_server_that_hangs_in_the_middle_is_given_up_in_time(outbox, mail_server
     server = mail_server()
     server.handler.may_answer.clear()
     outbox.post()
-    with pytest.raises(ServerAway):
+    with pytest.raises(ServerUnavailable):
         outbox.send()
     assert not outbox.row().done_at
     server.handler.may_answer.set()
@@ -234,7 +234,7 @@ def test_other_protocols_are_unavailable_servers(outbox, settings):
         thread.start()
         settings(mail_url=f"smtp://{HOST}:{other.getsockname()[1]}")
         outbox.post()
-        with pytest.raises(ServerAway):
+        with pytest.raises(ServerUnavailable):
             outbox.send()
         thread.join()
     assert not outbox.row().done_at
@@ -243,7 +243,7 @@ def test_other_protocols_are_unavailable_servers(outbox, settings):
 def test_missing_server_is_unavailable(outbox, settings):
     settings(mail_url=f"smtps://{HOST}:{free_port()}")
     outbox.post()
-    with pytest.raises(ServerAway):
+    with pytest.raises(ServerUnavailable):
         outbox.send()
 
 

@@ -11,7 +11,7 @@ from reflow_accounts.database import db
 ACCEPTED = "accepted"
 
 
-class UseFacts(NamedTuple):
+class NewUse(NamedTuple):
     """A use to append; `outcome` is "accepted" or the error code of the response."""
 
     key_id: int
@@ -24,7 +24,7 @@ class UseFacts(NamedTuple):
     user_agent: str
 
 
-def record(use: UseFacts) -> int:
+def record(use: NewUse) -> int:
     """Append a use in the transaction of the session and return its id."""
     number: int = db.session.execute(insert(Use).values(use._asdict()).returning(Use.id)).scalar_one()
     return number
