@@ -55,6 +55,10 @@ class Conflict(DomainError):
     code, status, title = Code.CONFLICT, 409, "Changed meanwhile"
 
 
+class Stale(Conflict):
+    """A form was sent from a page that shows values which have changed since."""
+
+
 class RateLimited(DomainError):
     """Too many attempts; `retry_after` is in whole seconds."""
 

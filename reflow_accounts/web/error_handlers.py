@@ -18,6 +18,7 @@ from reflow_accounts.errors import (
     TITLES,
     DomainError,
     RateLimited,
+    Stale,
     Unauthenticated,
     Unavailable,
     ValidationFailed,
@@ -180,6 +181,8 @@ def domain_error(error: DomainError) -> Response:
         if isinstance(error, ValidationFailed):
             members["errors"] = [{"field": name, "message": text} for name, text in error.fields.items()]
         answer = problem(error.status, code, str(error), error.title, **members)
+    elif isinstance(error, Stale):
+        answer = stale_page(error.status, str(error))
     else:
         answer = _page_of(error.status, str(error))
     if isinstance(error, RateLimited):

@@ -6,10 +6,11 @@ from typing import Any
 from flask import Flask, abort, current_app, request
 from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
+from wtforms import Field
 from wtforms.widgets import HiddenInput
 
 from reflow_accounts.contract import API_PREFIX
-from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.errors import Stale, ValidationFailed
 
 NUL = "\0"
 LARGEST_BODY_BYTES = 64 * 1024
@@ -23,11 +24,46 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
             """Read text fields only: Flask-WTF would also read files and JSON, whose values are no strings."""
             return formdata if isinstance(formdata, MultiDict | None) else request.form or None
 
+    def seen(self) -> dict[str, str]:
+        """Return the values that the visible fields had when the form was opened.
+
+        The page sends them along (see the macro `seen_values`); without them, the current values count as seen.
+        """
+        return {
+            field.name: request.form.get(f"seen_{field.name}", _as_sent(field.object_data))
+            for field in self._visible()
+        }
+
+    def changes(self) -> dict[str, Any]:
+        """Return the values that the user changed, so that a page opened long ago overwrites nothing else.
+
+        Raises Stale if one of these fields has been changed to another value since the form was opened.
+        """
+        changed = {}
+        for field, seen in zip(self._visible(), self.seen().values(), strict=True):
+            new, current = _as_sent(field.data), _as_sent(field.object_data)
+            if new == seen:
+                continue
+            if current not in (seen, new):
+                raise Stale(
+                    f"“{field.label.text}” was changed in the meantime. Reload the page, check it and try again."
+                )
+            changed[field.name] = field.data
+        return changed
+
+    def _visible(self) -> list[Field]:
+        return [field for field in self if not isinstance(field.widget, HiddenInput)]
+
     def show(self, failed: ValidationFailed) -> None:
         """Show each message at the field that it names, or at the first visible field."""
-        first = next(field for field in self if not isinstance(field.widget, HiddenInput))
+        first = self._visible()[0]
         for name, sentence in failed.fields.items():
             self._fields.get(name, first).errors = [sentence]
+
+
+def _as_sent(value: Any) -> str:
+    """Return the value of a field as a form sends it."""
+    return "y" if value is True else str(value or "")
 
 
 def takes_any_query(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,6 +14,7 @@ from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.forms import AccountForm
 from reflow_accounts.teams.models import Membership
 from reflow_accounts.teams.service import admin_membership_of, membership_of
+from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
 from reflow_accounts.web.request_info import client
 
@@ -60,23 +61,23 @@ def settings(team_id: str, account_id: str) -> Answer:
     """Show the form for name and rights of a service account."""
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.live_account_of(membership.team, account_id)
-    form = AccountForm(formdata=None, name=account.full_name, rights=accounts.rights_of(account))
-    return _page("settings", membership, account=account, form=form)
+    return _page("settings", membership, account=account, form=_settings_form(account))
 
 
 @blueprint.post("/service-accounts/<account_id>/settings")
 def change(team_id: str, account_id: str) -> Answer:
-    """Change the name and the rights of a service account."""
+    """Save what was changed of the name and the rights of a service account."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.live_account_of(membership.team, account_id)
-    form = AccountForm()
+    form = _settings_form(account)
     try:
+        changes = form.changes()
         accounts.change(
             membership.team,
             account,
-            name=form.name.data or "",
-            rights=form.chosen_rights,
+            name=changes.get("name"),
+            rights=form.chosen_rights if "rights" in changes else None,
             by=current_user(),
             client=client(),
         )
@@ -127,6 +128,10 @@ def delete(team_id: str, account_id: str) -> Answer:
     db.session.commit()
     message_text = "deleted. Its keys no longer work." if was_there else "was already deleted."
     return _changed(membership, f"Service account {account.full_name} {message_text}")
+
+
+def _settings_form(account: User) -> AccountForm:
+    return AccountForm(name=account.full_name, rights=accounts.rights_of(account))
 
 
 def _place(membership: Membership) -> str:

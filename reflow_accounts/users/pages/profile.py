@@ -50,18 +50,19 @@ def export() -> Response:
 
 @blueprint.post("/profile")
 def save() -> Answer:
-    """Change name and settings; mail a confirmation link to a new e-mail address."""
+    """Save what was changed of the name and settings; mail a confirmation link to a new e-mail address."""
     user = current_user()
     form = ProfileForm(obj=user)
     try:
-        address = profile.other_address(user, form.email.data)
+        changes = form.changes()
+        address = profile.other_address(user, changes.get("email"))
         if address:
             ensure_recent_proof()
             profile.ask(user, address, by=user, client=client())
         profile.change_profile(
             user,
-            *(form[name].data or "" for name in _SETTINGS),
-            mails={switch: bool(form[switch.column].data) for switch in MailSwitch},
+            *(changes.get(name, getattr(user, name)) for name in _SETTINGS),
+            mails={switch: changes[switch.column] for switch in MailSwitch if switch.column in changes},
             by=user,
             client=client(),
         )
