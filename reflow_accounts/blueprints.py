@@ -1,7 +1,8 @@
 """Entry points of the application: URL prefix, authorization and blueprints of each."""
 
-from flask import Blueprint, Flask, abort, current_app, flash, redirect, url_for
+from flask import Blueprint, Flask, abort, current_app, flash, redirect, request, url_for
 from flask_login import current_user as browser
+from flask_wtf.csrf import CSRFError
 from werkzeug.wrappers import Response
 
 from reflow_accounts import distribution
@@ -76,6 +77,17 @@ def require_staff() -> Response | None:
     return None
 
 
+def check_form() -> Response | None:
+    """Check the CSRF token. Signing out again, in another tab, is no error: it leads to the log-in page."""
+    try:
+        check_csrf()
+    except CSRFError:
+        if request.endpoint != "public.auth.logout" or browser.is_authenticated:
+            raise
+        return redirect(url_for("public.auth.login"), 303)
+    return None
+
+
 def allow_everybody() -> None:
     """Allow cross-site requests: webhooks verify their requests themselves and ignore cookies."""
 
@@ -112,7 +124,7 @@ BLUEPRINTS = {
     "support": (console.blueprint, subscription.blueprint),
 }
 BEFORE_REQUEST = {
-    "public": check_csrf,
+    "public": check_form,
     "webhooks": allow_everybody,
     "account": require_login,
     # Like account, with a short URL to type.

@@ -185,7 +185,8 @@ def _ask(claim: Claim, user: User, form: ConnectForm) -> str:
 
 
 def _done(team: Team) -> Response:
-    return _without_claim(redirect(url_for("account.subscription.show", team=team.public_id), 303))
+    # The claim stays, so that sending the form twice leads here twice.
+    return redirect(url_for("account.subscription.show", team=team.public_id), 303)
 
 
 def _busy(error: Exception) -> Response:

@@ -90,6 +90,27 @@ def test_cookie_is_dead_after_signing_out(cast, client):
     assert "Your session ended" in client.get(answer.headers["Location"]).text
 
 
+@pytest.mark.parametrize("without_cookies", [False, True])
+def test_signing_out_twice_leads_to_the_log_in_page(cast, client, without_cookies):
+    cast.ada.sign_in(client)
+    tabs = [client.page("/account/profile") for _ in range(2)]
+    client.submit(tabs[0], "/logout")
+    if without_cookies:
+        client.delete_cookie("reflow")
+    answer = client.submit(tabs[1], "/logout")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
+    assert "Log in" in client.page("/login").text
+
+
+def test_old_sign_out_does_not_end_a_new_session(cast, client):
+    cast.ada.sign_in(client)
+    old = client.page("/account/profile")
+    client.send("/logout")
+    cast.ada.sign_in(client)
+    assert client.submit(old, "/logout").status_code == 400
+    assert client.get("/account/profile").status_code == 200
+
+
 def test_sessions_are_single(app, cast, client):
     other = app.test_client()
     cast.ada.sign_in(client)

@@ -129,6 +129,9 @@ def test_cross_site_forms_are_refused(app, cast, client, ids, who, headers, has_
             # A form of an old session: the form is shown again.
             refused = (303,)
             assert answer.location.startswith("/login")
+        if route.path == "/logout" and who == "nobody" and not has_token:
+            # There is no session to protect.
+            refused = (303,)
         assert answer.status_code in refused, f"{route}: {answer.status}"
         seen += answer.status_code == 400
     assert seen >= 2

@@ -200,6 +200,33 @@ def test_cookie_without_claim_is_deleted(cast, buyer, junk):
     assert buyer.get_cookie("reflow-claim") is None
 
 
+@pytest.mark.parametrize("choice", [{}, {"team": "new", "team_name": "Duo"}])
+def test_form_that_is_sent_twice_leads_to_the_subscription(app, cast, aws, buyer, choice):
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"))
+    page = buyer.page(PAGE)
+    first = buyer.submit(page, PAGE, **choice)
+    acts = rows.acts(app)
+    again = buyer.submit(page, PAGE, **choice)
+    assert (again.status_code, again.location) == (303, first.location)
+    assert buyer.get(PAGE).location == first.location
+    assert buyer.get(first.location).status_code == 200
+    assert rows.acts(app) == acts
+    assert rows.count(app, Licence) == 1
+
+
+def test_form_that_is_sent_again_by_another_person_shows_nothing(cast, aws, buyer):
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"))
+    page = buyer.page(PAGE)
+    buyer.submit(page, PAGE)
+    cast.charlie.sign_in(buyer)
+    answer = buyer.send(PAGE, team=cast.solo.id)
+    assert answer.status_code == 422
+    assert "Solo" not in answer.text
+    assert buyer.send(PAGE, team=cast.globex.id).status_code == 409
+
+
 def test_repeated_click_in_aws_shows_the_subscription(cast, aws, buyer):
     token = aws.sell("l-1")
     cast.nina.sign_in(buyer)
