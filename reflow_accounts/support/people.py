@@ -1,5 +1,7 @@
 """Users and keys in the console: search, lookup, end sessions, revoke keys."""
 
+import re
+
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload
 
@@ -9,6 +11,7 @@ from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import UserSession
+from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH
 from reflow_accounts.database import db
 from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
@@ -74,12 +77,14 @@ def record_user_view(user: User, *, by: User, client: Client) -> None:
     db.session.flush()
 
 
-def look_up_key(secret: str, *, by: User, client: Client) -> ApiKey | None:
-    """Return the key with this secret, or None, and record the lookup in the audit log.
+def look_up_key(pasted: str, *, by: User, client: Client) -> ApiKey | None:
+    """Return the first known key in a text, such as a key file, or None, and record the lookup in the audit log.
 
     The secret is neither stored nor repeated.
     """
-    key = api_keys.find_by_secret(secret.strip())
+    starts = (match.start() for match in re.finditer(KEY_PREFIX, pasted))
+    found = (api_keys.find_by_secret(pasted[start : start + SECRET_LENGTH]) for start in starts)
+    key = next(filter(None, found), None)
     record(
         Action.SUPPORT_SEARCHED,
         by=by,

@@ -52,6 +52,34 @@ def test_staff_find_a_team_by_its_aws_account(cast, sam):
 
 
 @pytest.mark.parametrize(
+    "copied",
+    [
+        "# server: https://reflow.example\n{}\n",
+        # A browser leaves out line ends.
+        "# server: https://reflow.example{}",
+        "Bearer {}",
+        "Authorization: Bearer {}",
+        "REFLOW_API_KEY={}",
+        "export REFLOW_API_KEY='{}'",
+        "the key is {}, it says 401",
+    ],
+)
+def test_key_is_found_in_copied_text(app, cast, sam, caplog, copied):
+    key = cast.ada.key("nightly")
+    answer = look_up(sam, copied.format(key.secret))
+    assert "This key is nightly" in parse(answer.text).text
+    assert answer.request.query_string == b""
+    assert key.secret not in answer.text + str(answer.headers) + caplog.text
+    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "nightly")
+    assert key.secret not in str(rows.acts(app))
+
+
+def test_field_takes_a_whole_key_file(cast, sam):
+    [field] = [field for field in sam.page("/support").all("input") if field["name"] == "api_key"]
+    assert int(field["maxlength"]) >= 1000
+
+
+@pytest.mark.parametrize(
     "state", ["Live", "Revoked", "Refused: its owner is disabled", "Canary: it opens nothing"]
 )
 def test_pasted_key_is_looked_up_and_not_repeated(app, cast, sam, caplog, state):
