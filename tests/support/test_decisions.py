@@ -15,6 +15,7 @@ from tests import factories
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.aws import PRODUCT, event
+from tests.helpers.html import parse
 from tests.helpers.page_client import PageClient
 from tests.subscriptions.facts import buy, history_of
 
@@ -127,6 +128,36 @@ def test_second_staff_user_sees_the_change_of_the_first(app, cast, sam):
     assert "Sam Hale" in answer.text
     assert "Unpaid" in answer.text
     assert "Fraud" not in [change[2] for change in history_of(cast.acme)]
+
+
+@pytest.mark.parametrize("reason", ["Unpaid", "Unpaid."])
+def test_reason_of_a_conflict_ends_with_one_full_stop(app, cast, sam, reason):
+    kim = factories.person(app, "Kim Lee", is_staff=True)
+    other = kim.sign_in(PageClient(app, app.response_class))
+    path = path_of(cast.acme)
+    theirs = other.page(f"{path}?active=false")
+    decide(sam, cast.acme, "false", reason=reason)
+    answer = other.submit(theirs, path, reason="Fraud")
+    assert "Reason: Unpaid. Check it and try again." in parse(answer.text).text
+
+
+def test_conflict_says_that_an_override_came_to_its_end(cast, sam):
+    """The background job has not recorded the end yet."""
+    path = path_of(cast.solo)
+    decide(sam, cast.solo, "true", until=f"{now() + DAY:%Y-%m-%d}", reason="Trial")
+    with time_machine.travel(now() + DAY):
+        cast.sam.sign_in(sam)
+        page = sam.page(f"{path}?active=true")
+        for headers in (None, PANEL):
+            answer = sam.submit(page, path, reason="Longer", headers=headers)
+            assert answer.status_code == 409
+            told = "Reflow changed this just now: inactive now. Reason: The override by support came to its end. Check"
+            assert told in parse(answer.text).text
+            assert "active now, until" not in answer.text
+        # It is recorded now, so that the next try works.
+        assert decide(sam, cast.solo, "true", reason="Longer").status_code == 303
+        kinds = [kind for _, kind, *_ in history_of(cast.solo)]
+        assert kinds == ["forced_on", "expired", "forced_on"]
 
 
 def test_programs_of_staff_find_teams_page_by_page_and_decide(app, cast, api):

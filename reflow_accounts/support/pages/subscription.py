@@ -52,7 +52,7 @@ def change(team_id: str) -> Answer:
         form.show(failed)
         return _ask(found, form), failed.status
     except Conflict as conflict:
-        db.session.rollback()
+        # No rollback: an override that has ended was recorded as such, and that may be the conflict.
         latest = next(iter(changes_of(found)), None)
         page = render_template("support/conflict.html", latest=latest, form=None, **_behind(found, form))
         _record_views(found, form)
