@@ -236,6 +236,20 @@ def test_too_many_wrong_proofs_wait_and_nothing_is_lost(app, cast, ada, headers)
     assert SECRET.search(answer.text)
 
 
+def test_enabling_a_service_account_needs_a_proof_and_disabling_does_not(cast, ada, api):
+    key = cast.ci.key("deploy")
+    path = f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}"
+    standing = f"{path}/standing"
+    assert ada.submit(ada.page(path), standing).status_code == 303
+    assert api(key.secret).get("/me").status_code == 401
+    answer = ada.submit(ada.page(path), standing)
+    assert answer.status_code == 403
+    assert "Confirm that it is you" in answer.text
+    assert api(key.secret).get("/me").status_code == 401
+    assert ada.submit(parse(answer.text), standing, proof_password=cast.ada.password).status_code == 303
+    assert api(key.secret).get("/me").status_code == 200
+
+
 def test_right_proofs_use_no_tries_up_and_signing_in_is_not_hindered(app, cast, ada):
     for number in range(11):
         cast.ada.change_sessions(proven_at=None)

@@ -91,10 +91,12 @@ def change(team_id: str, account_id: str) -> Answer:
 
 @blueprint.post("/service-accounts/<account_id>/standing")
 def set_standing(team_id: str, account_id: str) -> Answer:
-    """Disable a service account, or enable it again."""
+    """Disable a service account, or enable it again, which needs a recent proof: its keys work then."""
+    requested = request.form.get("disabled")
+    if requested != "true":
+        ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.live_account_of(membership.team, account_id)
-    requested = request.form.get("disabled")
     if requested not in ("true", "false"):
         raise ValidationFailed(disabled="Choose to disable or enable: go back and use the button again")
     disabled = requested == "true"
