@@ -46,7 +46,7 @@ def invite(
     query = select(Invitation).where(Invitation.team_id == team.id, is_to, *_IS_OPEN)
     rows = db.session.scalars(query.execution_options(populate_existing=True))
     known = {canonical(invitation.email) or invitation.email: invitation for invitation in rows}
-    faults = _faults_of_known(team, requested, known)
+    faults = _faults_of_known(team, requested, known, rights)
     if faults:
         raise ValidationFailed(**faults)
     sent = [_renewed(team, email, rights, known.get(email), by) for email in requested]
@@ -226,7 +226,9 @@ def _stored_forms_of(emails: Collection[str]) -> list[str]:
     return [form for email in emails for form in stored_forms(email)]
 
 
-def _faults_of_known(team: Team, requested: dict[str, int], known: dict[str, Invitation]) -> dict[str, str]:
+def _faults_of_known(
+    team: Team, requested: dict[str, int], known: dict[str, Invitation], rights: Rights
+) -> dict[str, str]:
     """Return errors for addresses of members and of open invitations."""
     query = select(User.email).join(Membership, Membership.user_id == User.id)
     is_requested = User.email.in_(_stored_forms_of(requested))
@@ -237,7 +239,11 @@ def _faults_of_known(team: Team, requested: dict[str, int], known: dict[str, Inv
         if email in members:
             faults[f"emails.{place}"] = f"{email} is a member already"
         elif email in known and known[email].state == InvitationState.OPEN:
-            faults[f"emails.{place}"] = f"{email} is invited already; resend that invitation instead"
+            advice = "; resend that invitation instead"
+            if known[email].rights != rights:
+                has = known[email].rights.title()
+                advice = f" with {has} rights; to change them, cancel that invitation and invite again"
+            faults[f"emails.{place}"] = f"{email} is invited already{advice}"
     return faults
 
 

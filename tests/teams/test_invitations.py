@@ -69,9 +69,16 @@ def test_members_and_invited_people_are_named_line_by_line(cast, ada, mailbox):
     invite(ada, cast.acme, "eve@initech.example")
     answer = invite(ada, cast.acme, "max@initech.example", cast.ben.email, "eve@initech.example")
     assert "Line 2: ben@acme.example is a member already" in answer.text
-    assert "Line 3: eve@initech.example is invited already" in answer.text
+    assert "Line 3: eve@initech.example is invited already; resend that invitation instead" in answer.text
     assert len(invitations_to(cast.acme)) == 1
     assert len(mailbox.deliver()) == 1
+
+
+def test_other_rights_for_an_invited_address_need_another_invitation(cast, ada):
+    invite(ada, cast.acme, "eve@initech.example", rights="view")
+    answer = invite(ada, cast.acme, "eve@initech.example", rights="edit")
+    told = "is invited already with View rights; to change them, cancel that invitation and invite again"
+    assert f"eve@initech.example {told}" in answer.text
 
 
 @pytest.mark.parametrize(

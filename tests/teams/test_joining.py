@@ -86,6 +86,30 @@ def test_link_works_once(app, client, link):
     assert rows.count(app, User) == 6 + 2
 
 
+def test_used_link_names_the_team_to_its_members_only(app, cast, client, mailbox):
+    link = invited(app, cast, mailbox, cast.charlie)
+    cast.charlie.sign_in(client)
+    client.submit(client.page(link), link)
+
+    page = client.page(link, 410)
+    assert "You are a member of Acme." in page.text
+    assert [way.text for way in page.all("a") if way["href"] == f"/account/team?team={cast.acme.id}"]
+    assert "Log in" in app.test_client().page(link, 410).text
+    ada = cast.ada.sign_in(app.test_client())
+    ada.send(f"/account/teams/{cast.acme.id}/members/{cast.charlie.id}/removal")
+
+    for browser in (client, app.test_client(), cast.nina.sign_in(app.test_client())):
+        page = browser.page(link, 410)
+        assert "This invitation was used" in page.text
+        assert "An invitation works once." in page.text
+        assert not [way for way in page.all("a") if way["href"].startswith("/account/team?")]
+        assert "You are a member" not in page.text
+    assert (
+        "You do not belong to Acme. If you want to join it, ask an Admin of the team"
+        in client.page(link, 410).text
+    )
+
+
 def test_sign_ups_that_wait_for_the_address_are_dropped(app, client, mailbox, link):
     words = {"full_name": "Eve", "team_name": "Initech", "password": PASSWORD}
     other = app.test_client()

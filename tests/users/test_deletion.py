@@ -27,6 +27,8 @@ def test_profile_leads_to_a_page_that_says_what_will_be_gone(cast, client):
     page = client.page(link["href"])
     assert "Your 2 API keys stop working at once" in page.text
     assert "nobody is left in Solo" in page.text
+    kept = "keeps the name that you had at the time of each action and the address to which you were invited"
+    assert kept in page.text and kept in client.page("/privacy").text
     assert [button for button in page.all("button") if button.text == "Delete account"]
 
 

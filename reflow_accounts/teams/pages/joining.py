@@ -19,6 +19,7 @@ from reflow_accounts.teams.forms import NewMemberForm
 from reflow_accounts.teams.members import join_with_new_account
 from reflow_accounts.teams.models import Invitation, InvitationState
 from reflow_accounts.teams.service import choose, memberships_of
+from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("invitations", __name__, url_prefix="/invitations")
@@ -116,18 +117,24 @@ def _situation(invitation: Invitation | None) -> Situation:
     if session and not is_same(session.user.email or "", invitation.email):
         return Situation.OF_SOMEBODY_ELSE
     owner = find_by_email(invitation.email)
-    if owner and any(membership.team_id == invitation.team_id for membership in memberships_of(owner)):
+    if owner and _is_member(owner, invitation):
         return Situation.MEMBER
     if session:
         return Situation.READY
     return Situation.SIGNED_OUT if owner else Situation.NEW
 
 
+def _is_member(user: User, invitation: Invitation) -> bool:
+    return any(membership.team_id == invitation.team_id for membership in memberships_of(user))
+
+
 def _page(token: str, invitation: Invitation | None, situation: Situation, form: NewMemberForm) -> str:
+    session = login_manager.current_session()
     return render_template(
         "teams/invitation.html",
         link_token=token,
         invitation=invitation,
+        is_member=bool(invitation and session and _is_member(session.user, invitation)),
         inviter=invitations.inviter_of(invitation) if invitation else None,
         situation=situation,
         form=form,
