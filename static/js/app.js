@@ -193,6 +193,7 @@
   });
   const copyOf = (id) => byId(id).content.firstElementChild.cloneNode(true);
   const noteAtTop = (note) => {
+    note.dataset.outcome = "";
     (dialog()?.querySelector(".dlg-body") || byId("api-keys-notes") || byId("heading")?.closest("section, .sheet") || byId("main")).prepend(note);
     note.scrollIntoView({ block: "nearest" });
   };
@@ -207,7 +208,7 @@
     [button.textContent, button.dataset.busy] = [button.dataset.busy, button.textContent];
   };
   document.addEventListener("htmx:before:request", ({ target, detail }) => {
-    document.querySelectorAll("[data-failure]").forEach((note) => note.remove());
+    document.querySelectorAll("[data-outcome]").forEach((note) => note.remove());
     busy(target, true);
     const timers = [setTimeout(() => document.body.append(bar), 150), setTimeout(() => say("Still working…"), 1000)];
     waiting.set(detail.ctx, { form: target, timers });
@@ -225,7 +226,6 @@
     if (response && response.status < 500) return;
     failed = target;
     const note = copyOf("unreachable");
-    note.dataset.failure = "";
     if (response) explain(note, response.headers.get("ReflowError"));
     noteAtTop(note);
     if (ctx?.request.method === "POST") ask(note);

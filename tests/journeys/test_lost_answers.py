@@ -72,6 +72,7 @@ def test_outcome_is_unknown_until_reflow_can_be_asked(page: Page, proxy: FaultyP
     proxy.always = at("POST ", swallow, at("GET /account/outcome", lambda exchange: None))
     ask_for_key(page, "ci-deploy")
     expect(page.get_by_role("alert")).to_contain_text("it is not known whether this was done.")
+    expect(page.get_by_role("button", name="Try again")).to_be_visible()
     proxy.always = pass_on
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="The key was created, but not shown")).to_be_visible()
@@ -88,6 +89,11 @@ def test_revocation_whose_answer_was_lost_refreshes_the_table(
     expect(page.get_by_role("heading", name="It was done")).to_be_visible()
     expect(page.get_by_role("alertdialog")).to_have_count(0)
     expect(row_of(page, "old")).to_have_count(0)
+    # The note of the next failure replaces this one.
+    proxy.always = lambda exchange: None
+    page.get_by_role("button", name="Create New API Key").click()
+    expect(page.get_by_role("alert")).to_contain_text("You are offline or Reflow cannot be reached")
+    expect(page.locator(".note")).to_have_count(1)
 
 
 def test_other_forms_find_out_too(page: Page, proxy: FaultyProxy, live: LiveServer, member: Person) -> None:
