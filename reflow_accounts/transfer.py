@@ -6,18 +6,34 @@ from datetime import datetime
 from pathlib import Path
 
 import alembic.command
-from sqlalchemy import Connection, Engine, Table, create_engine, delete, func, insert, select, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    delete,
+    func,
+    insert,
+    inspect,
+    select,
+    text,
+)
 from sqlalchemy.engine import make_url
 
 from reflow_accounts import revisions
-from reflow_accounts.api_keys.models import Use
+from reflow_accounts.api_keys.models import RollupCursor, Use
 from reflow_accounts.api_keys.usage.retention import make_months
-from reflow_accounts.database import db, keep_to_file, make_file, migrate
+from reflow_accounts.connections import file_identity_of
+from reflow_accounts.database import UTCDateTime, db, keep_to_file, make_file, migrate, now
 from reflow_accounts.revisions import Fit, SchemaRevision
 from reflow_accounts.users.models import User
 
 ROWS_AT_ONCE = 5_000
 USES: Table = Use.__table__  # type: ignore[assignment]  # a Table, typed as FromClause
+# A table that the target has while its copy is unfinished: only such a copy is continued.
+UNFINISHED = Table("unfinished_copy", MetaData(), Column("started_at", UTCDateTime, nullable=False))
 
 Progress = Callable[[str, int], None]
 
@@ -40,10 +56,13 @@ def counts(connection: Connection) -> dict[str, int]:
 
 def ensure_current(connection: Connection) -> None:
     """Raise TransferError unless the database has the revision of this code."""
-    if revisions.fit(connection) is not Fit.CURRENT:
+    fit = revisions.fit(connection)
+    if fit is Fit.EMPTY:
+        raise TransferError("The database has no tables of this service.")
+    if fit is not Fit.CURRENT:
         raise TransferError(
             f"The database has revision {revisions.current(connection)} and this version needs "
-            f"{revisions.newest()}. Run `flask --app wsgi db upgrade`, or the version that made it."
+            f"{revisions.newest()}. Run `reflow-accounts db upgrade`, or use the version that made it."
         )
 
 
@@ -74,21 +93,52 @@ def opened(url: str) -> Iterator[Engine]:
         engine.dispose()
 
 
-def prepare(engine: Engine) -> None:
-    """Migrate a database to the revision of this code; create a missing SQLite file."""
-    make_file(engine)
+def prepare(source: Connection, target: Engine) -> None:
+    """Migrate the target of a copy to the revision of this code; create a missing SQLite file.
+
+    Raises TransferError, before any change, if the target is the source or has rows, unless these are of an
+    unfinished copy.
+    """
+    make_file(target)
+    _ensure_free(source, target)
     config = migrate.get_config()
-    config.attributes["engine"] = engine
+    config.attributes["engine"] = target
     alembic.command.upgrade(config, "head")
+    with target.begin() as connection:
+        if not inspect(connection).has_table(UNFINISHED.name):
+            UNFINISHED.create(connection)
+            connection.execute(insert(UNFINISHED).values(started_at=now()))
+
+
+def _ensure_free(source: Connection, target: Engine) -> None:
+    with target.connect() as connection:
+        if _identity(connection) == _identity(source):
+            raise TransferError("The database cannot be copied to itself. Choose an empty one.")
+        existing = set(inspect(connection).get_table_names())
+        if UNFINISHED.name in existing:
+            return
+        # A migration adds the only RollupCursor.
+        for table in tables():
+            is_checked = table.name in existing and table.name != RollupCursor.__tablename__
+            if is_checked and connection.execute(select(text("1")).select_from(table).limit(1)).first():
+                raise TransferError("The other database has data of its own. Choose an empty one.")
+
+
+def _identity(connection: Connection) -> object:
+    """Return what two connections to the same database have in common."""
+    if connection.dialect.name == "sqlite":
+        query = text("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        return file_identity_of(connection.execute(query).scalar_one())
+    return tuple(connection.execute(text("SELECT pg_postmaster_start_time(), current_database()")).one())
 
 
 def copy(source: Connection, target: Engine, progress: Progress) -> dict[str, int]:
-    """Copy all rows to a migrated database, and return the number of rows of each table.
+    """Copy all rows to a prepared database, and return the number of rows of each table.
 
     Replaces the tables in one transaction. Copies the log of uses, which only grows, in batches of `ROWS_AT_ONCE`,
     each in a separate transaction, so that an interrupted copy continues after its last batch. Calls `progress` with
     the name of a table and the number of rows copied. Raises TransferError if the numbers of rows differ at the end,
-    or if the target has data that the source does not have.
+    or if the target has an unfinished copy of another database.
     """
     _ensure_continues(source, target)
     with target.begin() as connection:
@@ -102,20 +152,23 @@ def copy(source: Connection, target: Engine, progress: Progress) -> dict[str, in
     with target.begin() as connection:
         _set_sequences(connection)
         copied = counts(connection)
-    expected = counts(source)
-    if copied != expected:
-        wrong = next(name for name in expected if copied[name] != expected[name])
-        raise TransferError(f"{wrong} has {copied[wrong]} rows instead of {expected[wrong]}: copy again.")
+        expected = counts(source)
+        if copied != expected:
+            wrong = next(name for name in expected if copied[name] != expected[name])
+            raise TransferError(f"{wrong} has {copied[wrong]} rows instead of {expected[wrong]}: copy again.")
+        UNFINISHED.drop(connection)
     return copied
 
 
 def _ensure_continues(source: Connection, target: Engine) -> None:
-    """Raise TransferError unless the target is empty, or was copied from this source."""
+    """Raise TransferError if the target has rows of another source."""
     first_user = select(User.public_id).order_by(User.id).limit(1)
     with target.connect() as connection:
         found = connection.scalar(first_user)
         if found not in (None, source.scalar(first_user)):
-            raise TransferError("The other database has data of its own. Choose an empty one.")
+            raise TransferError(
+                "The other database has an unfinished copy of another database. Choose an empty one."
+            )
         last = connection.execute(select(USES).order_by(USES.c.id.desc()).limit(1)).one_or_none()
         number = connection.scalar(select(func.count()).select_from(USES))
     if last is None:

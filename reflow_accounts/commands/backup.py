@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 from flask import current_app
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from reflow_accounts import transfer
@@ -21,6 +21,7 @@ from reflow_accounts.database import db
 from reflow_accounts.environment import database_address
 from reflow_accounts.transfer import TransferError
 
+_NO_BACKUP = "it is not a database of this service, or it is damaged"
 _SHOWN = (("users", "users"), ("teams", "teams"), ("api_keys", "API keys"), ("uses", "uses"))
 
 
@@ -76,7 +77,7 @@ def _copy_file(source: str, file: Path) -> None:
 def _copy_rows(file: Path) -> None:
     """Copy a snapshot of PostgreSQL, row by row, to a new SQLite file."""
     with transfer.opened(f"sqlite:///{file}") as target, transfer.snapshot(db.engine) as source:
-        transfer.prepare(target)
+        transfer.prepare(source, target)
         with _progress(sum(transfer.counts(source).values())) as advance:
             transfer.copy(source, target, advance)
     with closing(sqlite3.connect(file)) as copied:
@@ -91,9 +92,8 @@ def check_backup(file: Path) -> None:
 
     Changes nothing. Exit code 1 when something is wrong.
     """
-    faults = []
+    faults = _faults_of(file)
     try:
-        faults = list(transfer.faults_of_file(file))
         with transfer.opened(transfer.read_only(file)) as engine:
             if not faults:
                 faults = [
@@ -102,28 +102,47 @@ def check_backup(file: Path) -> None:
                 with transfer.snapshot(engine) as connection:
                     counts = transfer.counts(connection)
                     faults += broken_links(connection)
-    except (SQLAlchemyError, TransferError) as error:
-        known = isinstance(error, TransferError)
-        faults.append(str(error) if known else "it is not a database of this service, or it is damaged")
+    except TransferError as error:
+        faults.append(str(error))
+    except SQLAlchemyError:
+        faults.append(_NO_BACKUP)
     if faults:
         sys.exit("\n".join(f"reflow-accounts: {file}: {fault}" for fault in faults[:20]))
     listed = ", ".join(f"{counts[name]} {words}" for name, words in _SHOWN)
     click.echo(f"{file} is whole: {listed}; {sum(counts.values())} rows in {len(counts)} tables.")
 
 
+def _faults_of(file: Path) -> list[str]:
+    try:
+        return list(transfer.faults_of_file(file))
+    except SQLAlchemyError:
+        return [_NO_BACKUP]
+
+
 @click.command("copy-to")
 @click.argument("url")
+@click.option(
+    "--from",
+    "file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Copy FILE, made by `backup`, instead of the database in use.",
+)
 @handle_errors
-def copy_to(url: str) -> None:
+def copy_to(url: str, file: Path | None) -> None:
     """Copy the database to the empty PostgreSQL (or SQLite) database at URL, and verify the numbers of rows.
 
     Stop the service first, and start it with REFLOW_DATABASE_URL=URL afterwards. Run the command again to continue
-    an interrupted copy.
+    an interrupted copy. A completed copy, and any other database with rows, is never replaced.
     """
     try:
         address = database_address("URL", url)
-        with transfer.opened(address) as target, transfer.snapshot(db.engine) as source:
-            transfer.prepare(target)
+        with (
+            _original(file) as original,
+            transfer.opened(address) as target,
+            transfer.snapshot(original) as source,
+        ):
+            transfer.prepare(source, target)
             with _progress(sum(transfer.counts(source).values())) as advance:
                 copied = transfer.copy(source, target, advance)
             wrong = differences(target)
@@ -136,9 +155,27 @@ def copy_to(url: str) -> None:
         )
     if wrong:
         sys.exit(
-            f"reflow-accounts: {len(wrong)} keys differ: run `uses verify --repair` here, then copy again."
+            f"reflow-accounts: all rows were copied, but the totals of {len(wrong)} keys differ from the log of uses, "
+            "as in the original: set REFLOW_DATABASE_URL to the copy and run `uses verify --repair`."
         )
     click.echo(f"{sum(copied.values())} rows were copied in {len(copied)} tables; all numbers agree.")
+
+
+@contextmanager
+def _original(file: Path | None) -> Iterator[Engine]:
+    """Open what is copied: a whole backup file, or without one the database in use. Raises TransferError."""
+    if file is None:
+        yield db.engine
+        return
+    for fault in _faults_of(file):
+        raise TransferError(f"{file}: {fault}")
+    with transfer.opened(transfer.read_only(file)) as engine:
+        try:
+            with transfer.snapshot(engine):
+                pass
+        except TransferError as error:
+            raise TransferError(f"{file}: {error}") from None
+        yield engine
 
 
 @contextmanager

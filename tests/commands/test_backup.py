@@ -5,16 +5,12 @@ import stat
 from contextlib import closing
 
 import pytest
-from sqlalchemy import delete, text
+from sqlalchemy import text
 
-from reflow_accounts import transfer
 from reflow_accounts.activity import chain
-from reflow_accounts.api_keys.models import Use
 from reflow_accounts.database import db
-from reflow_accounts.users.models import User
-from tests import factories
 from tests.api_keys.usage.log import on
-from tests.helpers import databases, rows
+from tests.commands.key_uses import use
 
 
 @on("sqlite")
@@ -57,13 +53,6 @@ def test_missing_folder_is_an_error(app, flask, tmp_path):
     code, words = flask("backup", str(tmp_path / "no" / "copy.db"))
     assert code == 1
     assert "cannot be written (No such file or directory)" in words
-
-
-def use(app, key, times=1):
-    """Use a key on the application's database."""
-    for _ in range(times):
-        answer = app.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {key.secret}"})
-        assert answer.status_code == 200
 
 
 def fault_in(file, statement):
@@ -121,46 +110,3 @@ def test_file_that_is_no_backup_is_refused(app, flask, tmp_path, content):
     code, words = flask("restore-check", str(file))
     assert (code, words.startswith(f"reflow-accounts: {file}: ")) == (1, True)
     assert file.read_bytes() == content
-
-
-def test_database_moves_to_an_empty_one_and_works_there(app, cast, flask, postgres, tmp_path, monkeypatch):
-    """From SQLite to PostgreSQL, and, as a backup is restored, from PostgreSQL to SQLite."""
-    is_sqlite = app.config["SQLALCHEMY_DATABASE_URI"].startswith("sqlite")
-    url = postgres.make_database("moved") if is_sqlite else f"sqlite:///{tmp_path / 'moved.db'}"
-    monkeypatch.setattr(transfer, "ROWS_AT_ONCE", 2)
-    key = cast.ada.key()
-    use(app, key, 3)
-    flask("uses", "roll-up")
-    use(app, key, 4)
-    done = flask("copy-to", url)
-    assert done[0] == 0, done
-    moved = databases.application(str(tmp_path), url)
-    # As after an interruption: the last batches are missing.
-    with moved.app_context():
-        db.session.execute(delete(Use).where(Use.id > 4))
-        db.session.commit()
-    use(app, key)
-    code, words = flask("copy-to", url)
-    assert (code, "all numbers agree" in words) == (0, True), words
-    use(moved, key)
-    assert len(rows.uses_of(moved, key.id)) == 9
-    cast_there = moved.test_cli_runner().invoke(args=["users", "list"]).output
-    assert cast_there == flask("users", "list")[1]
-    assert moved.test_cli_runner().invoke(args=["uses", "verify"]).exit_code == 0
-    databases.close(moved)
-    # The other database has a use of its own now.
-    code, words = flask("copy-to", url)
-    assert (code, "uses that this one has not" in words) == (1, True)
-
-
-@on("sqlite")
-def test_database_with_other_data_is_not_overwritten(app, cast, flask, tmp_path):
-    other = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'other.db'}")
-    databases.migrate(other)
-    factories.person(other)
-    code, words = flask("copy-to", other.config["SQLALCHEMY_DATABASE_URI"])
-    assert (code, "has data of its own" in words) == (1, True)
-    assert rows.count(other, User) == 1
-    databases.close(other)
-    for url in ("mysql://x", "nonsense", "sqlite://"):
-        assert flask("copy-to", url)[0] == 1

@@ -10,6 +10,8 @@ from tests.helpers.live_server import ROOT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPERATOR = "reflow-accounts "
+# The database of the documents into which a backup is restored.
+RESTORED = "postgresql:///reflow_restored"
 
 
 def commands(document):
@@ -32,16 +34,18 @@ def test_links_lead_to_files_that_exist(document):
     assert missing == []
 
 
-def test_operator_commands_of_the_documents_run(tmp_path, monkeypatch):
+def test_operator_commands_of_the_documents_run(tmp_path, monkeypatch, postgres):
     monkeypatch.chdir(tmp_path)
     app = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'reflow.db'}")
     databases.migrate(app)
     found = [line for document in DOCUMENTS for line in commands(document) if line.startswith(OPERATOR)]
     assert len(found) >= 8
+    assert any(RESTORED in line for line in found)
+    url = postgres.make_database("restored")
     runner = app.test_cli_runner()
     for line in [f"{OPERATOR}demo", *found]:
         with app.app_context():
-            done = runner.invoke(args=shlex.split(line.removeprefix(OPERATOR)))
+            done = runner.invoke(args=shlex.split(line.removeprefix(OPERATOR).replace(RESTORED, url)))
         assert done.exit_code == 0, f"{line}: {done.output}"
     databases.close(app)
 
