@@ -16,7 +16,7 @@ import pytest
 from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.helpers import rows
-from tests.helpers.live_server import free_port
+from tests.helpers.live_server import LiveServer, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 AROUND = """
@@ -34,6 +34,7 @@ FORGED = {
     **{f"X-Reflow-{name}": "forged" for name in ("User", "Team", "Rights", "Key")},
     "X-Original-Method": "FORGED",
     "X-Original-URI": "/forged",
+    "X-Forwarded-For": "198.51.100.66",
 }
 
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx here")
@@ -54,6 +55,15 @@ class Service(BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         """Stay silent."""
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory):
+    """A live server behind one proxy."""
+    server = LiveServer(tmp_path_factory.mktemp("proxied"), REFLOW_TRUSTED_PROXIES="1")
+    server.start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture
@@ -118,8 +128,10 @@ def test_key_opens_the_service_which_is_told_whose_it_is(live, team, ask):
     assert [told[f"x-reflow-{name}"] for name in names] == [robot.id, team.id, "edit", key.id]
     assert "authorization" not in told
     assert ask("DELETE", "/runs/1", key.secret)[0] == 200
-    told = [(use.method, use.path, use.status) for use in rows.uses_of(live.app, key.id)]
+    uses = rows.uses_of(live.app, key.id)
+    told = [(use.method, use.path, use.status) for use in uses]
     assert told == [("POST", "/runs", 204), ("DELETE", "/runs/1", 204)]
+    assert {use.address for use in uses} == {"127.0.0.1"}
 
 
 def test_with_a_session_no_key_is_told_nor_believed(live, team, ask):
