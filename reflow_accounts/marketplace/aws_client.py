@@ -1,5 +1,6 @@
 """Calls to AWS through boto3, which is imported on the first call."""
 
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from reflow_accounts.marketplace.parsing import licence_key_of, word
 CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 5, 2
 POLL_SECONDS = 20
 MESSAGES_AT_ONCE = 10
+# SQS waits for POLL_SECONDS when it has no messages; another server answers at once.
+SHORTEST_EMPTY_POLL = 1.0
+_NOT_SQS = "The answer is not one of SQS. Check REFLOW_AWS_SQS_ENDPOINT and REFLOW_AWS_QUEUE_URL."
 
 
 class AwsAway(Exception):
@@ -99,15 +103,22 @@ class Queue:
             self._client = _client("sqs", settings.sqs_endpoint, read_seconds=POLL_SECONDS + READ_SECONDS)
 
     def receive(self) -> list[Message]:
-        """Wait up to 20 seconds for messages. Raises AwsAway."""
-        with _translated_errors():
-            answer = self._client.receive_message(
-                QueueUrl=self._url, MaxNumberOfMessages=MESSAGES_AT_ONCE, WaitTimeSeconds=POLL_SECONDS
-            )
-        return [
-            Message(message["MessageId"], message["Body"], message["ReceiptHandle"])
-            for message in answer.get("Messages", ())
-        ]
+        """Wait up to 20 seconds for messages. Raises AwsAway, also when another server answers."""
+        began = time.monotonic()
+        try:
+            with _translated_errors():
+                answer = self._client.receive_message(
+                    QueueUrl=self._url, MaxNumberOfMessages=MESSAGES_AT_ONCE, WaitTimeSeconds=POLL_SECONDS
+                )
+            messages = [
+                Message(message["MessageId"], message["Body"], message["ReceiptHandle"])
+                for message in answer.get("Messages", ())
+            ]
+        except (AttributeError, KeyError, TypeError):  # as boto3 raises for JSON of another form
+            raise AwsAway(_NOT_SQS) from None
+        if not messages and time.monotonic() - began < SHORTEST_EMPTY_POLL:
+            raise AwsAway(_NOT_SQS)
+        return messages
 
     def delete(self, message: Message) -> None:
         """Delete a message from the queue. Raises AwsAway."""

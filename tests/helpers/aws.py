@@ -39,9 +39,11 @@ class Aws:
     agreements: dict[str, dict[str, Any]] = field(default_factory=dict)
     # Seconds for which a received message stays hidden, and an empty poll waits.
     hidden: float = 30.0
-    longest_poll: float = 0.2
+    longest_poll: float = 1.1
     # Errors to answer with, by name of the operation.
     errors: dict[str, str] = field(default_factory=dict)
+    # The content type and the body that another server at this address answers every request with.
+    another_server: tuple[str, bytes] | None = None
     # The receives after which a message becomes a dead letter.
     most_receives: int = 3
     asked: list[str] = field(default_factory=list)
@@ -167,6 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
         is_cbor = "/operation/" in self.path
         name = self.path.rpartition("/")[2] if is_cbor else self.headers["X-Amz-Target"].rpartition(".")[2]
         self.world.asked.append(name)
+        if self.world.another_server:
+            self._send(200, *self.world.another_server)
+            return
         asked = (cbor.decode(body) if is_cbor else json.loads(body)) if body else {}
         error = self.world.errors.get(name)
         status, found = (
@@ -174,15 +179,18 @@ class _Handler(BaseHTTPRequestHandler):
             if error
             else _ANSWERS[name](self.world, asked)
         )
-        sent = cbor.encode(found) if is_cbor else json.dumps(found).encode()
+        kind = "application/cbor" if is_cbor else "application/x-amz-json-1.1"
+        self._send(status, kind, cbor.encode(found) if is_cbor else json.dumps(found).encode())
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/cbor" if is_cbor else "application/x-amz-json-1.1")
-        if is_cbor:
+        self.send_header("Content-Type", kind)
+        if kind == "application/cbor":
             self.send_header("smithy-protocol", "rpc-v2-cbor")
-        self.send_header("Content-Length", str(len(sent)))
+        self.send_header("Content-Length", str(len(body)))
         try:
             self.end_headers()
-            self.wfile.write(sent)
+            self.wfile.write(body)
         except ConnectionError:
             # The client was stopped during its poll; a traceback would appear in the output of another test.
             self.close_connection = True

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import pytest
 
@@ -125,6 +126,19 @@ def test_worker_survives_unavailable_aws(app, aws, work):
     aws.errors.clear()
     until(lambda: not aws.queue)
     assert rows.count(app, MarketplaceEvent) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [("text/html", b"<title>Welcome</title>"), ("application/json", b"{}"), ("text/json", b"[]")]
+)
+def test_answer_of_another_server_is_a_failure(aws, work, answer):
+    aws.another_server = answer
+    worker = work()
+    [line] = islice((line for line in worker.stdout if "retries" in line), 1)
+    assert "not one of SQS. Check REFLOW_AWS_SQS_ENDPOINT" in line
+    asked = len(aws.asked)
+    time.sleep(0.5)
+    assert (len(aws.asked), worker.poll()) == (asked, None)
 
 
 def test_unavailable_database_leaves_messages_in_the_queue(aws, work):
