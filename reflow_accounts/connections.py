@@ -36,9 +36,12 @@ SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('sync
 
 
 def create_sqlite_file(path: str) -> None:
-    """Create an empty file unless it exists. Errors are ignored: opening the file reports them."""
+    """Create an empty file that only its owner can read, unless it exists.
+
+    SQLite gives its -wal and -shm files the same mode. Errors are ignored: opening the file reports them.
+    """
     with suppress(OSError):
-        Path(path).touch(0o644)
+        Path(path).touch(0o600)
 
 
 def sqlite_uri_of(path: str) -> str:

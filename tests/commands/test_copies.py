@@ -1,5 +1,7 @@
 """`copy-to`: moves a service to an empty database, restores a backup there, and never replaces other data."""
 
+import stat
+
 import pytest
 from flask import Flask
 from sqlalchemy import func, select, text
@@ -158,3 +160,9 @@ def test_file_that_is_no_backup_is_not_restored(app, flask, empty_url, tmp_path,
     code, words = flask("copy-to", "--from", str(file), empty_url)
     assert (code, words.startswith(f"reflow-accounts: {file}: ")) == (1, True), words
     assert flask("copy-to", "--from", str(tmp_path / "missing"), empty_url)[0] == 2
+
+
+@on("postgresql")
+def test_copy_is_private(app, cast, flask, empty_url, tmp_path):
+    assert flask("copy-to", empty_url)[0] == 0
+    assert stat.S_IMODE((tmp_path / "moved.db").stat().st_mode) == 0o600

@@ -1,5 +1,6 @@
 """Starts on empty, shared and newer databases."""
 
+import stat
 import subprocess
 import sys
 
@@ -77,6 +78,14 @@ def sqlite(tmp_path):
     with app.app_context():
         yield app
     databases.close(app)
+
+
+def test_new_database_is_private(sqlite, tmp_path):
+    bring_up_to_date(sqlite.config["SETTINGS"])
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("newer.db*")}
+    modes.pop("newer.db.lock", None)  # is empty
+    assert set(modes.values()) == {0o600}, modes
+    assert {"newer.db", "newer.db-wal"} <= set(modes)
 
 
 def made_by(revision, note=None):
