@@ -1,6 +1,7 @@
 """`flask teams` and `flask subscriptions`: create teams, and override their subscriptions."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 from flask.cli import AppGroup
@@ -18,6 +19,15 @@ from reflow_accounts.users.admin import person_of
 teams = AppGroup("teams", help="Teams and their owners.")
 subscriptions = AppGroup("subscriptions", help="Subscriptions of teams.")
 
+
+class _End(click.DateTime):
+    """A minute, or a day up to its last second."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        moment: datetime = super().convert(value, param, ctx)
+        return moment if "T" in str(value) else moment.replace(hour=23, minute=59, second=59)
+
+
 _REASON = click.option("--reason", required=True, help="Kept in the team's history.")
 
 
@@ -27,9 +37,9 @@ _REASON = click.option("--reason", required=True, help="Kept in the team's histo
 @_REASON
 @click.option(
     "--until",
-    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
-    help="End of the override, UTC. Default: none for inactive; 30 days for active, or no override while AWS "
-    "reports an active licence without an end.",
+    type=_End(["%Y-%m-%d", "%Y-%m-%dT%H:%M"]),
+    help="End of the override, UTC: its last day, or a minute. Default: none for inactive; 30 days for active, or no "
+    "override while AWS reports an active licence without an end.",
 )
 @click.option("--ticket", default="", help="The number of the request at the support desk.")
 @handle_errors

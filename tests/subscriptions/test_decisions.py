@@ -122,4 +122,7 @@ def test_operator_reads_why_nothing_changes(cast, flask):
     for word in ("now", "already"):
         code, words = flask("subscriptions", "set", "Solo", "active", "--reason", "bridge", "--until", end)
         assert words.startswith(f"Solo is {word} active"), words
-        assert f"until {end} 00:00 UTC" in words
+        assert f"until {end} 23:59 UTC" in words
+    at = f"{now() + DAY:%Y-%m-%dT00:00}"
+    words = flask("subscriptions", "set", "Solo", "active", "--reason", "bridge", "--until", at)[1]
+    assert f"until {end} 00:00 UTC" in words

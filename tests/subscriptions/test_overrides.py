@@ -175,6 +175,16 @@ def test_past_or_distant_end_is_refused(flask, cast, away):
     assert history_of(cast.solo) == []
 
 
+def test_day_is_the_last_one_of_an_override(flask, cast, opens):
+    end = f"{now() + DAY:%Y-%m-%d}"
+    assert flask("subscriptions", "set", "Solo", "active", "--reason", "x", "--until", end)[0] == 0
+    midnight = now().replace(hour=0, minute=0, second=0, microsecond=0) + 2 * DAY
+    with time_machine.travel(midnight - timedelta(seconds=2)):
+        assert opens()
+    with time_machine.travel(midnight):
+        assert not opens()
+
+
 def test_every_admin_gets_one_mail_and_the_reason_stays_with_support(app, cast):
     cast.acme.give(cast.ben, Rights.ADMIN)
     buy(cast.acme)
