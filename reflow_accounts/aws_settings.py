@@ -69,6 +69,8 @@ def load(environ: Mapping[str, str]) -> AwsSettings:
 def _address(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "")
     parts = environment.split(value, ("http", "https"))
-    if value and (not parts or "@" in parts.netloc):
-        raise AwsSettingsError(f"{name} must be an address that begins with https://.")
+    if value and (not parts or "@" in parts.netloc or environment.is_exposed(value)):
+        raise AwsSettingsError(
+            f"{name} must be an address that begins with https://; http:// is accepted for localhost only."
+        )
     return value

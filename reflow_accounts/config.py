@@ -214,8 +214,15 @@ def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool)
                 "REFLOW_BASE_URL is required in production: set it to the address people open, https://…."
             )
         return ""
+    if not value.isascii():
+        raise ConfigError(
+            "REFLOW_BASE_URL must have the ASCII form of its host name, https://xn--…, which browsers send."
+        )
     if not environment.is_origin(value):
-        raise ConfigError("REFLOW_BASE_URL must look like https://accounts.example.com, without a path.")
+        raise ConfigError(
+            "REFLOW_BASE_URL must look like https://accounts.example.com: a host name of letters, digits, hyphens "
+            "and dots, without a path."
+        )
     if is_production and not allow_http and environment.is_exposed(value):
         raise ConfigError(
             "REFLOW_BASE_URL must start with https:// in production: over http:// passwords and keys can be read "

@@ -30,18 +30,28 @@ _HOSTS = re.compile(
 )
 _EXAMPLE = "write postgresql://user:password@host/name."
 
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+# A name or an IPv4 address, or an IPv6 address, which urlsplit has taken out of its brackets.
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|[0-9a-f.]*:[0-9a-f:.]*")
+
 
 class ConfigError(Exception):
     """A missing, malformed or unknown setting. The message names the variable and valid values."""
 
 
 def ensure_known_names(names: Iterable[str]) -> None:
-    """Raise ConfigError for the first unknown name with our prefix; the message has the most similar known name."""
+    """Raise ConfigError for the first unknown name with our prefix; the message has a similar known name, if any."""
     for name in sorted(names):
         if not name.startswith(PREFIX) or name.startswith(_TESTS) or name in KNOWN_NAMES:
             continue
-        similar = get_close_matches(name, KNOWN_NAMES, 1, cutoff=0)[0]
-        raise ConfigError(f"{name} is not a setting: did you mean {similar}? Correct or remove it.")
+        # Without the prefix, which all have in common.
+        known = [known.removeprefix(PREFIX) for known in KNOWN_NAMES]
+        similar = get_close_matches(name.removeprefix(PREFIX), known, 1, cutoff=0.7)
+        if similar:
+            raise ConfigError(
+                f"{name} is not a setting: did you mean {PREFIX}{similar[0]}? Correct or remove it."
+            )
+        raise ConfigError(f"{name} is not a setting: remove it. docs/configuration.md lists all settings.")
 
 
 def choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
@@ -79,11 +89,11 @@ def split(value: str, schemes: Collection[str]) -> SplitResult | None:
 
 
 def is_origin(value: str) -> bool:
-    """Return whether `value` is scheme, host and perhaps port, without user, path or query (RFC 6454)."""
+    """Return whether `value` is scheme, ASCII host and perhaps port, without user, path or query (RFC 6454)."""
     parts = split(value, ("http", "https"))
-    if parts is None or "@" in parts.netloc:
+    if parts is None or "@" in parts.netloc or value != f"{parts.scheme}://{parts.netloc}":
         return False
-    return value == f"{parts.scheme}://{parts.netloc}"
+    return bool(_HOST.fullmatch(parts.hostname or ""))
 
 
 def is_exposed(origin: str) -> bool:

@@ -69,6 +69,49 @@ def test_unknown_setting_is_refused_with_the_nearest_name(tmp_path, name, known)
         config.load({"REFLOW_INSTANCE": str(tmp_path), name: "x"})
 
 
+@pytest.mark.parametrize("name", ["REFLOW_AWS_REGION", "REFLOW_X"])
+def test_unknown_setting_without_a_near_name_is_refused(tmp_path, name):
+    with pytest.raises(config.ConfigError, match=f"{name} is not a setting: remove it"):
+        config.load({"REFLOW_INSTANCE": str(tmp_path), name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("https://accounts example.com", "must look like"),
+        ("https://-accounts.example", "must look like"),
+        ("https://accounts..example", "must look like"),
+        ("https://accounts.example/path", "without a path"),
+        ("https://bücher.example", "ASCII form of its host name, https://xn--"),
+    ],
+)
+def test_host_name_that_browsers_do_not_send_is_refused(tmp_path, address, message):
+    environ = {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_BASE_URL": address}
+    with pytest.raises(config.ConfigError, match=message):
+        config.load(environ)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://xn--bcher-kva.example", "https://a_b.example:8443", "http://[::1]:5000"]
+)
+def test_host_name_or_address_is_taken(tmp_path, address):
+    environ = {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_BASE_URL": address}
+    assert config.load(environ).base_url == address
+
+
+@pytest.mark.parametrize(
+    "address", ["http://sqs.example.com/queue", "ftp://localhost", "https://me@sqs.example.com"]
+)
+def test_exposed_address_of_aws_is_refused(tmp_path, address):
+    environ = {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_AWS_QUEUE_URL": address}
+    with pytest.raises(
+        config.ConfigError, match="REFLOW_AWS_QUEUE_URL must be an address that begins with https://;"
+    ):
+        config.load(environ)
+    environ["REFLOW_AWS_QUEUE_URL"] = "http://localhost:4566/queue"
+    assert config.load(environ).aws.queue_url == "http://localhost:4566/queue"
+
+
 def test_settings_of_the_command_and_all_shown_ones_are_known(tmp_path):
     environ = {"REFLOW_INSTANCE": str(tmp_path)}
     shown = config.load(environ | dict.fromkeys(("REFLOW_API_KEY", "REFLOW_SERVER"), "x")).masked()
