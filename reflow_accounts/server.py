@@ -56,7 +56,7 @@ def serve(app: Flask, host: str, port: int) -> None:
             f"reflow-accounts: the database cannot be opened ({_first_line(error)}). Check REFLOW_DATABASE_URL."
         )
     click.echo(_welcome(settings, host, port, is_new))
-    # Links in mails use these without a base URL.
+    # The workers create the application again: without a base URL they need these for links and the host names.
     os.environ.update(HOST=host, PORT=str(port))
     # The forked workers must not share these connections.
     db.engine.dispose()
@@ -95,9 +95,6 @@ def _run(host: str, port: int) -> None:
     from granian import Granian
     from granian.constants import Interfaces
     from granian.log import LogLevels
-
-    # The workers create the application again and need the name at which they are reached.
-    os.environ["HOST"] = host
 
     # A worker that is stopped while it starts must end at once: until it sets its own handlers, it would have those of
     # this process, which only record the signal.

@@ -44,12 +44,12 @@ def verify_uses(repair: bool) -> None:
         db.session.commit()
         left = differences()
         if left:
-            sys.exit(f"{len(left)} keys still differ. Run `uses verify` again to see which.")
+            sys.exit(f"reflow-accounts: {len(left)} keys still differ. Run `uses verify` again to see which.")
         click.echo(f"The totals of {len(differing)} keys were rebuilt from the log; all agree now.")
     elif differing:
         sys.exit(
-            f"{len(differing)} keys differ. Nothing was changed. `reflow-accounts uses verify --repair` rebuilds "
-            "totals, ranges and counts from the log."
+            f"reflow-accounts: {len(differing)} keys differ. Nothing was changed. "
+            "`reflow-accounts uses verify --repair` rebuilds totals, ranges and counts from the log."
         )
     else:
         click.echo(f"The totals of {count_keys()} keys agree with the log.")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask, Response, g, request
 from sqlalchemy import event, func, select
@@ -20,10 +20,6 @@ from reflow_accounts.database import db, now
 from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.marketplace.models import MarketplaceEvent
 from reflow_accounts.subscriptions.models import Licence, LicenceState
-
-if TYPE_CHECKING:
-    pass
-
 
 Figure = tuple[str, str, float]
 
