@@ -10,6 +10,7 @@ from reflow_accounts.auth.password_change import ask_reset
 from reflow_accounts.auth.password_policy import fault_of_new
 from reflow_accounts.auth.passwords import LONGEST_PASSWORD, hasher
 from reflow_accounts.commands.errors import handle_errors
+from reflow_accounts.commands.workers import warn_without_mail_server
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.users import admin
@@ -51,6 +52,7 @@ def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_l
     click.echo(f"{user.full_name} was created ({user.public_id}).")
     if by_mail:
         click.echo(f"A link to choose a password is mailed to {user.email}. It works for an hour.")
+        warn_without_mail_server()
 
 
 @users.command("list")

@@ -13,6 +13,7 @@ from reflow_accounts.config import Settings
 from reflow_accounts.database import db
 from reflow_accounts.email_addresses import envelope
 from reflow_accounts.mail.service import post
+from reflow_accounts.mail.transport import OUTBOX_FOLDER
 from reflow_accounts.marketplace.aws_client import AwsAway
 from reflow_accounts.marketplace.reconcile import reconcile
 from reflow_accounts.marketplace.worker import Worker
@@ -38,6 +39,15 @@ def try_mail(address: str) -> None:
     post("trial", address)
     db.session.commit()
     click.echo(f"A message to {address} is in the outbox.")
+    warn_without_mail_server()
+
+
+def warn_without_mail_server() -> None:
+    """Say where mail goes without a mail server."""
+    settings: Settings = current_app.config["SETTINGS"]
+    if not settings.mail_url:
+        folder = settings.instance / OUTBOX_FOLDER
+        click.echo(f"REFLOW_MAIL_URL is not set: mail is written to .eml files in {folder}, not sent.")
 
 
 @click.command("marketplace-worker")
@@ -65,7 +75,7 @@ def ask_aws() -> None:
             click.echo(line)
             count += 1
     except AwsAway as error:
-        sys.exit(f"reflow-accounts: {error} Run it again later; the changes above are saved.")
+        sys.exit(f"reflow-accounts: {error} Run the command again afterwards; the changes above are saved.")
     click.echo(f"{count} change{'' if count == 1 else 's'}." if count else "No changes.")
 
 

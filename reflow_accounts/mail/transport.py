@@ -22,6 +22,8 @@ SUBMISSION_PORT, TLS_PORT = 587, 465
 
 _ENHANCED = re.compile(rb"\s*([245]\.\d{1,3}\.\d{1,3})\b")
 _logger = logging.getLogger(__name__)
+# Where mail becomes files, in the instance folder.
+OUTBOX_FOLDER = "outbox"
 
 
 class RecipientRefused(Exception):
@@ -50,7 +52,7 @@ def transport_of(settings: Settings) -> Transport:
     """Return the transport for REFLOW_MAIL_URL, not connected yet."""
     if settings.mail_url:
         return MailServer(settings.mail_url)
-    return Files(settings.instance / "outbox")
+    return Files(settings.instance / OUTBOX_FOLDER)
 
 
 class Files:

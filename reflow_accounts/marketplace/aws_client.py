@@ -17,6 +17,10 @@ POLL_SECONDS = 20
 MESSAGES_AT_ONCE = 10
 # SQS waits for POLL_SECONDS when it has no messages; another server answers at once.
 SHORTEST_EMPTY_POLL = 1.0
+_NO_CREDENTIALS = (
+    "AWS credentials are missing: give the machine a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+    "beside the REFLOW_ settings."
+)
 _NOT_SQS = "The answer is not one of SQS. Check REFLOW_AWS_SQS_ENDPOINT and REFLOW_AWS_QUEUE_URL."
 
 
@@ -189,7 +193,7 @@ def _translated_errors(refusals: Mapping[str, type[Exception]] = MappingProxyTyp
 
     The texts of boto3 errors are dropped, because they may repeat the request.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
     from botocore.parsers import ResponseParserError
 
     try:
@@ -199,5 +203,7 @@ def _translated_errors(refusals: Mapping[str, type[Exception]] = MappingProxyTyp
         if code in refusals:
             raise refusals[code] from None
         raise AwsAway(f"AWS answered {code[:80] or 'with an error'}.") from None
+    except (NoCredentialsError, PartialCredentialsError):
+        raise AwsAway(_NO_CREDENTIALS) from None
     except (BotoCoreError, ResponseParserError) as error:
         raise AwsAway(f"AWS cannot be reached ({type(error).__name__}).") from None

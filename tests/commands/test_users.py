@@ -51,6 +51,7 @@ def test_link_is_mailed_without_a_terminal(app, flask, client, more):
     code, words = flask(*NEW, *more)
     assert code == 0
     assert "A link to choose a password is mailed to eve@new.example. It works for an hour." in words
+    assert "REFLOW_MAIL_URL is not set: mail is written to .eml files" in words
     assert sign_in(client, "") != 303
     [message] = mailbox.deliver()
     assert message["To"] == "eve@new.example"
@@ -58,6 +59,13 @@ def test_link_is_mailed_without_a_terminal(app, flask, client, more):
     answer = client.submit(page, page["address"], new_password=PASSWORD)
     assert answer.status_code in (200, 303)
     assert sign_in(client, PASSWORD) == 303
+
+
+def test_link_is_mailed_by_a_server(another):
+    app = another(mail_url="smtp://localhost:2525")
+    with app.app_context():
+        done = app.test_cli_runner().invoke(args=[*NEW, "--mail-link"])
+    assert (done.exit_code, ".eml" in done.output) == (0, False), done.output
 
 
 @pytest.mark.parametrize(
@@ -110,8 +118,12 @@ def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(tmp_path):
         "REFLOW_SECRET_KEY": SECRET_KEY,
         "REFLOW_PASSWORD_ROUNDS": "4",
     }
-    twice = (("Password:", PASSWORD), ("again:", "a slip of the finger"), ("Password:", PASSWORD))
-    done = terminal.run_at_a_screen(*NEW, answers=(*twice, ("again:", PASSWORD)))
+    twice = (
+        ("Password:", PASSWORD),
+        ("Repeat the password:", "a slip of the finger"),
+        ("Password:", PASSWORD),
+    )
+    done = terminal.run_at_a_screen(*NEW, answers=(*twice, ("Repeat the password:", PASSWORD)))
     assert done.code == 0, done.stdout
     assert "do not match" in done.stdout
     assert "Eve Lang was created" in done.stdout

@@ -230,6 +230,10 @@ def test_operator_sees_whether_mail_arrives(app, mailbox):
     with app.app_context():
         done = runner.invoke(args=["mail-test", "ops@acme.example"])
         refused = runner.invoke(args=["mail-test", "nobody"])
-    assert (done.exit_code, done.output) == (0, "A message to ops@acme.example is in the outbox.\n")
+    assert (done.exit_code, done.output) == (
+        0,
+        "A message to ops@acme.example is in the outbox.\nREFLOW_MAIL_URL is not set: mail is written to .eml files in "
+        f"{app.config['SETTINGS'].instance / 'outbox'}, not sent.\n",
+    )
     assert refused.exit_code == 1
     assert [message["To"] for message in mailbox.deliver()] == ["ops@acme.example"]

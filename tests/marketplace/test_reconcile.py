@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import boto3
 import pytest
 import time_machine
 
@@ -72,7 +73,18 @@ def test_unavailable_aws_is_reported(aws, ask, take_in):
     aws.errors["SearchAgreements"] = "InternalServerException"
     code, [words] = ask()
     assert code == 1
-    assert "Run it again later" in words
+    assert "AWS answered InternalServerException. Run the command again afterwards" in words
+
+
+def test_missing_credentials_are_reported(aws, ask, take_in, monkeypatch):
+    take_in(event("License Updated", "l-1", "agmt-1"))
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    # It remembers the credentials that it found.
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    code, [words] = ask()
+    assert code == 1
+    assert "AWS credentials are missing: give the machine a role, or set AWS_ACCESS_KEY_ID" in words
 
 
 def test_unavailable_database_is_reported(aws, another):
