@@ -20,7 +20,7 @@ from reflow_accounts.auth.device_flow import prune_device_logins
 from reflow_accounts.auth.mail_links import prune_links
 from reflow_accounts.auth.sessions import prune_sessions
 from reflow_accounts.config import Settings
-from reflow_accounts.database import db
+from reflow_accounts.database import db, described
 from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
 from reflow_accounts.marketplace.reconcile import report_waiting
@@ -143,7 +143,7 @@ class JobRunner:
         # The message of an exception may contain user input: log its type and, once, the traceback.
         places = "\n" + "".join(traceback.format_tb(error.__traceback__)) if failures == 1 else ""
         _logger.warning(
-            "job %s failed, next try in %.0f s: %s%s", job.name, seconds, type(error).__name__, places
+            "job %s failed, next try in %.0f s: %s%s", job.name, seconds, described(error), places
         )
 
 

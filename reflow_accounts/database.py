@@ -26,6 +26,9 @@ from reflow_accounts.contract import ALPHABET
 # A statement that waits longer for SQLite's writer fails, and its request is answered with 503.
 BUSY_TIMEOUT_MS = 5_000
 _ID_LENGTH = 16
+# SQLite's names (https://sqlite.org/rescode.html), and disk_full and read_only_sql_transaction of PostgreSQL
+# (https://www.postgresql.org/docs/current/errcodes-appendix.html).
+_CANNOT_WRITE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE", "53100", "25006")
 
 # Length of the pause after a batch, in multiples of the batch's duration. During a batch, requests in the same process
 # wait for Python's interpreter lock, and requests of every process for the writer.
@@ -204,6 +207,36 @@ def upsert(dialect: Dialect, table: type[Model]) -> Any:
     SQLAlchemy has one such construct for each dialect, without a common type.
     """
     return (sqlite_insert if dialect.name == "sqlite" else postgresql_insert)(table)
+
+
+def described(error: BaseException) -> str:
+    """Return the type of an error and what the database calls it (`SQLITE_FULL`, SQLSTATE `53100`), for logs.
+
+    Never the message, which may contain SQL and values.
+    """
+    name = condition_of(error)
+    return f"{type(error).__name__} ({name})" if name else type(error).__name__
+
+
+def condition_of(error: BaseException) -> str:
+    """Return SQLite's name of an error or PostgreSQL's SQLSTATE; an empty text if there is none."""
+    cause = getattr(error, "orig", None) or error
+    return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
+
+
+def database_problem(error: BaseException) -> str:
+    """Return a sentence about a database that failed, with what an operator can do."""
+    condition = condition_of(error)
+    if condition.startswith(_CANNOT_WRITE):
+        return (
+            f"the database cannot be written ({condition}): its disk is full, or it is read-only. "
+            "Free space or make it writable, then try again."
+        )
+    shown = f" ({condition})" if condition else ""
+    return (
+        f"the database cannot be used{shown}. Run `reflow-accounts db upgrade` if it is new, "
+        "or check REFLOW_DATABASE_URL."
+    )
 
 
 class Batch(Enum):

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from flask import Flask, current_app, g
 
-from reflow_accounts.database import db
+from reflow_accounts.database import db, described
 from reflow_accounts.errors import Unavailable
 from reflow_accounts.users.models import User
 
@@ -78,7 +78,7 @@ def _stream(
         try:
             piece, cursor = _read(file, app, user_id, cursor)
         except Exception as error:  # the headers are sent already, so that only the file itself can report it
-            _logger.error("a download ended early: %s", type(error).__name__)
+            _logger.error("a download ended early: %s", described(error))
             break
     yield file.cut_short
 

@@ -19,7 +19,7 @@ from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.config import Settings
 from reflow_accounts.contract import API_PREFIX
-from reflow_accounts.database import now
+from reflow_accounts.database import described, now
 from reflow_accounts.environment import connect_arguments
 from reflow_accounts.errors import InsufficientRights, Unavailable
 from reflow_accounts.web import security_headers as response_headers
@@ -138,7 +138,7 @@ class KeyCheck:
         try:
             results = await self.store.authenticate_and_record([request for request, _ in batch])
         except Exception as error:  # every waiting request needs an answer after any error
-            _logger.error("key checks failed: %s", type(error.__cause__ or error).__name__)
+            _logger.error("key checks failed: %s", described(error.__cause__ or error))
             # Also fail the requests that arrived in the meantime; they would wait as long again.
             batch, self._waiting = batch + self._waiting, []
             for _, done in batch:
@@ -157,7 +157,7 @@ class KeyCheck:
             with self._app.app_context():
                 roll_up_or_log()
         except Exception as error:  # no caller waits for it
-            _logger.error("the log of uses could not be rolled up: %s", type(error).__name__)
+            _logger.error("the log of uses could not be rolled up: %s", described(error))
 
 
 def _response(

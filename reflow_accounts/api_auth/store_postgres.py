@@ -42,7 +42,6 @@ SELECT (SELECT string_agg(id::text, ' ' ORDER BY id) FROM added), found.* FROM f
 """  # noqa: S608  # made of constants
 _NAME = b"authenticate_and_record"
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: the first two characters are the class.
-_ERRORS = {"0A000": psycopg.errors.FeatureNotSupported, "22": psycopg.DataError}
 # Plan the statement once, with index lookups for the few digests, whatever the planner estimates.
 _SETTINGS = f"""
 SET TIME ZONE 'UTC'; SET plan_cache_mode = force_generic_plan; SET jit = off;
@@ -123,8 +122,7 @@ class _Connection:
         await self._done
         last = self._results[-1]
         if last.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
-            code = (last.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode()
-            raise _ERRORS.get(code, _ERRORS.get(code[:2], psycopg.OperationalError))(code)
+            raise _error((last.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode())
         return last
 
     def close(self) -> None:
@@ -153,6 +151,13 @@ class _Connection:
             self.close()
             if self._done and not self._done.done():
                 self._done.set_exception(error)
+
+
+def _error(code: str) -> psycopg.Error:
+    try:
+        return psycopg.errors.lookup(code)(code)
+    except KeyError:
+        return psycopg.OperationalError(code)
 
 
 def _described(n: int, request: LookupRequest) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import wraps
 
 from sqlalchemy.exc import DatabaseError
 
+from reflow_accounts.database import database_problem
 from reflow_accounts.errors import DomainError
 
 
@@ -18,11 +19,8 @@ def handle_errors(command: Callable[..., None]) -> Callable[..., None]:
             command(*arguments, **options)
         except DomainError as error:
             sys.exit(f"reflow-accounts: {error}")
-        except DatabaseError:
-            sys.exit(
-                "reflow-accounts: the database cannot be used. Run `reflow-accounts db upgrade` if it is new, "
-                "or check REFLOW_DATABASE_URL."
-            )
+        except DatabaseError as error:
+            sys.exit(f"reflow-accounts: {database_problem(error)}")
         except UnicodeError:
             sys.exit("reflow-accounts: the input is not valid text. Write it in UTF-8.")
 

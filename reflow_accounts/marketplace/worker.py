@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, DBAPIError
 
 from reflow_accounts.aws_settings import AwsSettings
-from reflow_accounts.database import db
+from reflow_accounts.database import database_problem, db
 from reflow_accounts.marketplace.aws_client import AwsAway, Message, Queue
 from reflow_accounts.marketplace.events import ingest
 from reflow_accounts.marketplace.parsing import Malformed
@@ -46,9 +46,7 @@ class Worker:
                     self._failures = 0
                 except (AwsAway, DBAPIError) as error:
                     db.session.rollback()
-                    self._back_off(
-                        str(error) if isinstance(error, AwsAway) else "The database cannot be reached."
-                    )
+                    self._back_off(str(error) if isinstance(error, AwsAway) else database_problem(error))
                 finally:
                     db.session.remove()
 

@@ -42,6 +42,8 @@ LONGEST_S = 30.0
 class Limit:
     """A limit on the size of files (setrlimit(2)): what the server writes beyond it fails with EFBIG."""
 
+    condition = "SQLITE_IOERR_WRITE"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
@@ -63,6 +65,8 @@ class Limit:
 
 class Disk:
     """A small file system in memory: what is written beyond its size fails with ENOSPC."""
+
+    condition = "SQLITE_FULL"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -154,4 +158,6 @@ def test_writing_is_refused_until_space_is_free(server: LiveServer, disk, reques
     wait_for(server, 200, LONGEST_S, [*requests.values()] * CLIENTS)
     assert_recorded(server, answers)
     assert "not made" not in first_column(server, "SELECT name FROM api_keys")
-    assert "Traceback" not in server.log.read_text()
+    log = server.log.read_text()
+    assert "Traceback" not in log
+    assert f"key checks failed: OperationalError ({disk.condition})" in log

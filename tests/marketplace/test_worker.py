@@ -144,7 +144,8 @@ def test_answer_of_another_server_is_a_failure(aws, work, answer):
 def test_unavailable_database_leaves_messages_in_the_queue(aws, work):
     aws.send(event("License Updated", "l-1", "agmt-1"))
     worker = work(REFLOW_DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:1/none")
-    assert "database cannot be reached" in next(line for line in worker.stdout if "retries" in line)
+    line = next(line for line in worker.stdout if "retries" in line)
+    assert "the database cannot be used. Run `reflow-accounts db upgrade` if it is new" in line
     # Each time it is received counts towards the dead-letter queue.
     assert aws.asked == []
 

@@ -30,7 +30,7 @@ from sqlalchemy.sql import quoted_name
 
 from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
-from reflow_accounts.database import db, upsert
+from reflow_accounts.database import db, described, upsert
 
 # Uses in a batch, and approximately the maximum of unrolled rows that queries read.
 ROLL_UP_EVERY = 8192
@@ -88,7 +88,7 @@ def roll_up_or_log() -> None:
     try:
         roll_up()
     except Exception as error:  # the response is sent already
-        _logger.error("the log of uses could not be rolled up: %s", type(error).__name__)
+        _logger.error("the log of uses could not be rolled up: %s", described(error))
 
 
 def roll_up() -> None:

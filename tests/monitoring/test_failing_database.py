@@ -1,0 +1,65 @@
+"""Log lines and operator commands name the condition of a database that fails, without SQL and values."""
+
+import pytest
+from sqlalchemy import make_url, text
+
+from reflow_accounts.database import db
+from tests.cast import Cast
+from tests.helpers import databases
+from tests.helpers.asgi_client import AsgiClient
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def failing(request, tmp_path):
+    """An application on a database of its own."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'failing.db'}"
+    else:
+        url = request.getfixturevalue("postgres").make_database("failing")
+    app = databases.application(str(tmp_path), url)
+    databases.migrate(app)
+    yield app
+    databases.close(app)
+
+
+def test_log_names_the_condition_of_a_failed_key_check(failing, caplog):
+    secret = Cast.of(failing).ada.key().secret
+    with failing.app_context(), db.engine.begin() as connection:
+        connection.execute(text("DROP TABLE uses"))
+        is_sqlite = db.engine.dialect.name == "sqlite"
+    asgi = AsgiClient(failing)
+    assert asgi.get("/api/v1/me", {"Authorization": f"Bearer {secret}"}).status == 503
+    asgi.close()
+    [line] = [record.getMessage() for record in caplog.records if "key checks failed" in record.getMessage()]
+    condition = "OperationalError (SQLITE_ERROR)" if is_sqlite else "UndefinedTable (42P01)"
+    assert line == f"key checks failed: {condition}"
+
+
+def test_command_says_that_the_database_is_read_only(postgres, tmp_path):
+    url = postgres.make_database("readonly")
+    app = databases.application(str(tmp_path), url)
+    databases.migrate(app)
+    with app.app_context(), db.engine.connect() as connection:
+        name = make_url(url).database
+        connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+        connection.commit()
+    databases.close(app)
+    with app.app_context():
+        done = app.test_cli_runner().invoke(
+            args=["users", "create", "a@b.example", "--name", "A B", "--mail-link"]
+        )
+    assert done.exit_code == 1
+    assert done.output == (
+        "reflow-accounts: the database cannot be written (25006): its disk is full, or it is read-only. "
+        "Free space or make it writable, then try again.\n"
+    )
+    databases.close(app)
+
+
+def test_command_leads_to_the_migration_of_a_new_database(tmp_path):
+    app = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'new.db'}")
+    (tmp_path / "new.db").touch()
+    with app.app_context():
+        done = app.test_cli_runner().invoke(args=["users", "list"])
+    assert (done.exit_code, "(SQLITE_ERROR). Run `reflow-accounts db upgrade`" in done.output) == (1, True)
+    databases.close(app)
