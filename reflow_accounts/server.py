@@ -20,6 +20,7 @@ from sqlalchemy.exc import DatabaseError
 
 from reflow_accounts import demo, revisions
 from reflow_accounts.api_keys.usage.retention import ensure_months
+from reflow_accounts.auth.second_factor import has_foreign_secrets
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
 from reflow_accounts.database import db, make_file, migrate
 from reflow_accounts.monitoring import metrics
@@ -85,6 +86,11 @@ def bring_up_to_date(settings: Settings) -> bool:
         elif fit is not Fit.CURRENT:
             alembic.command.upgrade(migrate.get_config(), "head")
         ensure_months()
+        if has_foreign_secrets():
+            _logger.warning(
+                "the secret key does not belong to this database: passwords and codes of authenticator apps are "
+                "refused until it is the one that was kept with the database"
+            )
         if settings.is_production or not demo.is_new_database():
             return False
         demo.seed()

@@ -27,6 +27,8 @@ _DIGITS = 6
 # Accept codes one time step of 30 seconds early and late, for clock differences (RFC 6238, 5.2).
 _DRIFT = (0, -1, 1)
 _LONGEST_TYPED = 64
+# Secrets that a start tries to open.
+_SAMPLE = 20
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,14 @@ def turn_on(user: User, setup: Setup, code: str, *, by: User, client: Client) ->
     recovery_codes.forget(user)
     _record_and_mail(Action.SECOND_FACTOR_ON, user, by, client)
     return recovery_codes.issue(user)
+
+
+def has_foreign_secrets() -> bool:
+    """Return whether no secret key opens the newest secrets of authenticator apps: they belong to another key."""
+    newest = select(User.totp_secret).order_by(User.totp_on_at.desc()).limit(_SAMPLE)
+    sealed = [found for found in db.session.scalars(newest.where(User.totp_secret.is_not(None))) if found]
+    db.session.rollback()
+    return bool(sealed) and not any(vault().open(found) for found in sealed)
 
 
 def turn_off(user: User, *, by: User | None, client: Client) -> None:

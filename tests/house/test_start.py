@@ -3,14 +3,18 @@
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import func, select, text
 
 from reflow_accounts import config, revisions
-from reflow_accounts.database import db
+from reflow_accounts.app import create_app
+from reflow_accounts.auth.encryption import vault
+from reflow_accounts.database import db, now
 from reflow_accounts.server import bring_up_to_date
 from reflow_accounts.users.models import User
+from tests import factories
 from tests.helpers import databases
 from tests.helpers.live_server import ROOT, SECRET_KEY
 
@@ -86,6 +90,28 @@ def test_new_database_is_private(sqlite, tmp_path):
     modes.pop("newer.db.lock", None)  # is empty
     assert set(modes.values()) == {0o600}, modes
     assert {"newer.db", "newer.db-wal"} <= set(modes)
+
+
+@pytest.mark.parametrize(
+    ("fallbacks", "has_app", "count"), [((), True, 1), ((SECRET_KEY,), True, 0), ((), False, 0)]
+)
+def test_secret_key_of_another_database_is_named(sqlite, caplog, fallbacks, has_app, count):
+    person = factories.person(sqlite)
+    if has_app:
+        person.change(totp_secret=vault().seal(f"{person.id} SECRET"), totp_on_at=now())
+    settings = replace(
+        sqlite.config["SETTINGS"],
+        secret_key="another-secret-key-0123456789-abcdef",
+        secret_key_fallbacks=fallbacks,
+    )
+    restored = create_app(settings)
+    with restored.app_context():
+        bring_up_to_date(settings)
+    databases.close(restored)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(warnings) == count
+    assert all("the secret key does not belong to this database" in warning for warning in warnings)
+    assert settings.secret_key not in caplog.text
 
 
 def made_by(revision, note=None):
