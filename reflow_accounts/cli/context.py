@@ -29,6 +29,14 @@ class Context:
         self.place: str | None = None
         self.insecure = False
 
+    @property
+    def given_options(self) -> list[str]:
+        """The options of this run that select the credential and its server, for use in other commands."""
+        options = ["-k", self.key_file] if self.key_file is not None else []
+        options += ["--server", self.server_option] if self.server_option is not None else []
+        options += ["--as", self.place] if self.place else []
+        return [*options, *(["--insecure"] if self.insecure else [])]
+
     @cached_property
     def environ(self) -> Mapping[str, str]:
         """The environment variables."""

@@ -11,7 +11,6 @@ import pytest
 from reflow_accounts.contract import is_well_formed
 from tests.cli.account import request, unused_name
 from tests.cli.folders import git, key_file, login, repository, secret_in
-from tests.helpers.faulty_proxy import at, pass_on, reset_after
 
 postgresql_later = pytest.mark.postgresql_later
 SERVICE = ("team", "service-accounts", "keys")
@@ -100,6 +99,21 @@ def test_key_of_the_variable_is_printed_alone(keyed, ada):
     assert "REFLOW_API_KEY still holds the old key" in outcome.stderr
     assert "shown only this once" in outcome.stderr
     assert "rfk_" not in outcome.stderr
+
+
+@postgresql_later
+def test_login_that_keeps_the_old_key_is_named(there, ada):
+    old = ada.new_key()
+    assert there.run("login", "--with-token", stdin=old["secret"]).code == 0
+
+    outcome = there.run("keys", "rotate", old["name"])
+
+    command = f"reflow login --server {ada.url} --with-token"
+    line = f"The login at {ada.url} still holds the old key: give the new one on stdin to {command}"
+    assert line in outcome.stderr.splitlines()
+    assert there.run(*command.split()[1:], stdin=outcome.stdout).code == 0
+    assert ada.ask("DELETE", f"/keys/{old['id']}")[0] == 204
+    assert there.run("whoami").code == 0
 
 
 @postgresql_later
@@ -229,26 +243,6 @@ def test_service_account_rotates_no_key(seat, crew):
     outcome = seat(crew.robot).run("keys", "rotate", "deploy")
     assert outcome.code == 5
     assert "Admin" in outcome.stderr
-
-
-@postgresql_later
-def test_lost_answer_is_explained(disturbed, ada):
-    old = ada.new_key()
-    file = key_file(disturbed.folder / "my.key", old["secret"])
-    lost = iter([reset_after(0)])
-    disturbed.proxy.always = at("POST", lambda exchange: next(lost, pass_on)(exchange))
-
-    outcome = disturbed.run("-k", "my.key", "keys", "rotate", old["name"])
-
-    assert outcome.code == 1, outcome.everything
-    assert file.read_text().strip() == old["secret"]
-    assert status(ada, old["secret"]) == 200
-    new_id = ada.ask("GET", f"/keys/{old['id']}")[1]["replaced_by"]
-    assert "the answer with the new secret was lost. The old key still works." in outcome.stderr
-    [line] = [line for line in outcome.stderr.splitlines() if "get another secret: " in line]
-    assert line.endswith(f"reflow keys rotate {new_id} -o {file} --force")
-    assert disturbed.run("-k", "my.key", *line.partition(": reflow ")[2].split()).code == 0
-    assert status(ada, secret_in(file)) == 200
 
 
 def test_new_key_that_ends_soon_is_not_warned_of_while_it_is_tried(keyed, tmp_path):

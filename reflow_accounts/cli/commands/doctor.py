@@ -12,7 +12,6 @@ from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.doctor.account import AccountChecks
 from reflow_accounts.cli.doctor.connection import ConnectionChecks
 from reflow_accounts.cli.doctor.findings import Finding, State, error, ok
-from reflow_accounts.cli.doctor.fixes import given_options
 from reflow_accounts.cli.doctor.repository import repository_findings
 from reflow_accounts.cli.doctor.sources import SourceChecks
 from reflow_accounts.cli.errors import CommandError, ServerFault, UsageFault
@@ -73,7 +72,7 @@ class Examination:
             yield from connection.findings()
         # Unused credentials are never sent over an unencrypted connection.
         yield from checks.findings(server, may_try=connection.is_open and not is_exposed(server))
-        account = AccountChecks(Client(server, checks.credential), given_options(self.context))
+        account = AccountChecks(Client(server, checks.credential), self.context.given_options)
         if connection.is_open and checks.credential:
             yield from account.findings()
         if checks.unusable_code is Exit.USAGE:

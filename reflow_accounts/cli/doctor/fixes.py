@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import VARIABLE, Kind, Source
 from reflow_accounts.cli.errors import CommandError, Problem
 from reflow_accounts.cli.http.client import as_object, objects_in
@@ -17,14 +16,6 @@ from reflow_accounts.contract import Code
 _LEAVE_OUT = "Name another file, or leave -k out."
 _WITHOUT_OPTION = "reflow doctor"
 _SAVE = {Kind.REPOSITORY: "repo", Kind.HOME: "home"}
-
-
-def given_options(context: Context) -> list[str]:
-    """Return the options of this run that select the credential and its server, for use in other commands."""
-    options = ["-k", context.key_file] if context.key_file is not None else []
-    options += ["--server", context.server_option] if context.server_option is not None else []
-    options += ["--as", context.place] if context.place else []
-    return [*options, *(["--insecure"] if context.insecure else [])]
 
 
 def login_command(server: str) -> str:

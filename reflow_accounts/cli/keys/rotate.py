@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from reflow_accounts.cli.credentials import Credential, Kind, Source
 from reflow_accounts.cli.errors import CommandError, NotFound, Problem, Unreachable
-from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.client import Client, as_object
 from reflow_accounts.cli.keys.create import not_written, request_key
 from reflow_accounts.cli.keys.destination import Destination, Target, is_same_file
 from reflow_accounts.cli.keys.list_revoke import is_in_use, usage_summary, was_used_recently
@@ -35,24 +35,27 @@ def rotate_key(
 ) -> None:
     """Replace a key with a new one of the same name, and report when the old one ends.
 
-    The new secret replaces the old one in the file from which this run read it, or goes to `target`.
+    The new secret replaces the old one in the file from which this run read it, or goes to `target`. The same
+    holds when the old key has itself replaced the key in that file, whose rotation was not answered.
     Raises CommandError, whose message says which keys still work.
     """
     old = key_named(client, name_or_id, owner=owner)
     name = clean(old.get("name") or old.get("id"))
     if old.get("revoked_at"):
         raise NotFound(f"The key {name} is revoked already. Make a new one with {owner.create_command} NAME.")
-    is_own = is_in_use(client, old)
-    if overlap == "0" and not yes and target.context.may_ask and was_used_recently(old):
-        summary = usage_summary(old, name, is_own=is_own)
+    in_use = _key_in_use(client, old, owner)
+    ending = in_use or old
+    if overlap == "0" and not yes and target.context.may_ask and was_used_recently(ending):
+        summary = usage_summary(ending, name, is_own=in_use is not None)
         if not click.confirm(f"{summary}. Copies elsewhere stop working at once. Rotate it?", err=True):
             raise CommandError("Nothing was changed.")
-    credential = client.credential if is_own else None
+    credential = client.credential if in_use else None
     destination = _destination(target, credential)
+    recovery = _Recovery(owner, destination.path, target.context.given_options)
     try:
         target.ignore_in_git()
-        new = _request(client, old, owner, OVERLAPS[overlap], destination.path)
-        _save(target, client, new, destination, _recovery(new.get("id"), owner, destination.path))
+        new = _request(client, old, owner, OVERLAPS[overlap], recovery)
+        _save(target, client, new, destination, recovery.lines(new.get("id")))
     finally:
         destination.close()
     where = (
@@ -61,11 +64,32 @@ def rotate_key(
         else "save the new one now, it is shown only this once"
     )
     tell(f"The key {name} was rotated: {where}.", *destination.warnings())
-    _end_old(client if credential is None else _with_secret(client, new), old, owner, now=overlap == "0")
+    by = client if credential is None else _with_secret(client, new)
+    _end_old(by, [ending] if ending is old else [ending, old], owner, now=overlap == "0")
     if credential and not is_same_file(credential.source.path, destination.path):
-        tell(f"{credential.source.where} still holds the old key: put the new one there.")
+        tell(_still_old(credential))
     if target.context.as_json and destination.path:
         document({field: value for field, value in new.items() if field != "secret"})
+
+
+def _key_in_use(client: Client, key: dict[str, Any], owner: KeyOwner) -> dict[str, Any] | None:
+    """Return the key of this run if it is `key` or was replaced by `key`, else None. Raises CommandError."""
+    if is_in_use(client, key):
+        return key
+    if owner is not OWN or not client.uses_key:
+        return None
+    by = as_object(client.ask_object("GET", "/me").get("authenticated_by"))
+    used = client.ask_object("GET", owner.path_of(by))
+    return used if key.get("id") and used.get("replaced_by") == key["id"] else None
+
+
+def _still_old(credential: Credential) -> str:
+    """Return the message for the source of `credential`, the old key, when the new one is elsewhere."""
+    source = credential.source
+    if source.kind is Kind.LOGIN:
+        command = shell("reflow", "login", "--server", credential.server, "--with-token")
+        return f"The login at {source.where} still holds the old key: give the new one on stdin to {command}"
+    return f"{source.where} still holds the old key: put the new one there."
 
 
 def _destination(target: Target, credential: Credential | None) -> Destination:
@@ -78,8 +102,28 @@ def _destination(target: Target, credential: Credential | None) -> Destination:
     return Destination(target.path, overwrite=target.overwrite)
 
 
+class _Recovery(NamedTuple):
+    """The command that gets another secret for `file` (None for stdout), with the `options` of this run."""
+
+    owner: KeyOwner
+    file: Path | None
+    options: list[str]
+
+    def command(self, name_or_id: object) -> str:
+        """Return the command; by name, it finds the newest key, whether or not the old one was replaced."""
+        output = ["-o", self.file, "--force"] if self.file else ["-o", "FILE"]
+        command = self.owner.command_for("rotate", {"id": name_or_id})
+        return f"{command} {shell(*output, *self.options)}"
+
+    def lines(self, new_id: object) -> list[str]:
+        """Return lines that say how to get another secret when that of the new key is lost."""
+        if not new_id:
+            return [f"{self.owner.list_command} shows the new key: rotate that one by its id."]
+        return [f"Rotate the new key to get another secret: {self.command(new_id)}"]
+
+
 def _request(
-    client: Client, old: dict[str, Any], owner: KeyOwner, seconds: int, file: Path | None
+    client: Client, old: dict[str, Any], owner: KeyOwner, seconds: int, recovery: _Recovery
 ) -> dict[str, Any]:
     """Request the rotation and return the new key. After a lost response, repeat it once with the same nonce."""
     path, payload = (
@@ -87,7 +131,9 @@ def _request(
         {"overlap": seconds, "nonce": secrets.token_urlsafe(16)},
     )
     name, is_repeated = clean(old.get("name")), False
-    hint = f"If the key {name} was rotated anyway, {owner.list_command} shows it."
+    hint = (
+        f"If the key {name} was rotated anyway, this gets another secret: {recovery.command(old.get('name'))}"
+    )
     while True:
         try:
             return request_key(client, path, payload)
@@ -98,14 +144,31 @@ def _request(
             if not is_repeated and not fault.was_sent:
                 raise
             if is_repeated:
-                raise Unreachable(*fault.lines, hint) from None
+                new_id = _replacement_of(client, old, owner)
+                if not new_id:
+                    raise Unreachable(*fault.lines, hint) from None
+                raise _lost(name, recovery.lines(new_id)) from None
             is_repeated = True
         except Problem as problem:
             new_id = problem.document.get("replaced_by")
-            if not is_repeated or not new_id:
+            if not new_id:
                 raise
-            lost = f"The key {name} was rotated, but the answer with the new secret was lost."
-            raise CommandError(f"{lost} The old key still works.", *_recovery(new_id, owner, file)) from None
+            if is_repeated:
+                raise _lost(name, recovery.lines(new_id)) from None
+            raise CommandError(*problem.lines, *recovery.lines(new_id), exit_code=problem.exit_code) from None
+
+
+def _replacement_of(client: Client, old: dict[str, Any], owner: KeyOwner) -> object:
+    """Return the id of the key that replaced `old`, or None, also when the server does not answer."""
+    try:
+        return client.ask_object("GET", owner.path_of(old)).get("replaced_by")
+    except CommandError:
+        return None
+
+
+def _lost(name: str, recovery: list[str]) -> CommandError:
+    lost = f"The key {name} was rotated, but the answer with the new secret was lost."
+    return CommandError(f"{lost} The old key still works.", *recovery)
 
 
 def _save(
@@ -151,27 +214,19 @@ def _with_secret(client: Client, new: dict[str, Any]) -> Client:
     return Client(client.server, Credential(Source(Kind.ANSWER, "the new key"), new["secret"], client.server))
 
 
-def _recovery(new_id: object, owner: KeyOwner, file: Path | None) -> list[str]:
-    """Return lines that say how to get another secret when that of the new key is lost."""
-    if not new_id:
-        return [f"{owner.list_command} shows the new key: rotate that one by its id."]
-    output = shell("-o", file, "--force") if file else "-o FILE"
-    command = owner.command_for("rotate", {"id": new_id})
-    return [f"Rotate the new key to get another secret: {command} {output}"]
-
-
-def _end_old(client: Client, old: dict[str, Any], owner: KeyOwner, *, now: bool) -> None:
-    """Report when the old key ends; with `now`, revoke it instead. Raises CommandError when that fails."""
+def _end_old(client: Client, keys: list[dict[str, Any]], owner: KeyOwner, *, now: bool) -> None:
+    """Report when the first of the old `keys` ends; with `now`, revoke all. Raises CommandError when that fails."""
     if now:
-        try:
-            client.ask("DELETE", owner.path_of(old))
-        except CommandError as fault:
-            how = f"The old key still works. Revoke it: {owner.command_for('revoke', old)}"
-            raise CommandError(*fault.lines, how, exit_code=fault.exit_code) from None
+        for key in keys:
+            try:
+                client.ask("DELETE", owner.path_of(key))
+            except CommandError as fault:
+                how = f"The old key still works. Revoke it: {owner.command_for('revoke', key)}"
+                raise CommandError(*fault.lines, how, exit_code=fault.exit_code) from None
         tell("The old key was revoked.")
         return
     try:
-        end = minute_in(client.ask_object("GET", owner.path_of(old)), "expires_at")
+        end = minute_in(client.ask_object("GET", owner.path_of(keys[0])), "expires_at")
     except CommandError:
         end = ""
     tell(f"The old key works until {end}." if end else "The old key ends soon.")
