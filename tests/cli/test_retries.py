@@ -9,7 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from tests.cli.fake_clock import without_sleep
-from tests.helpers.faulty_proxy import FaultyProxy, reset_after, says, says_raw
+from tests.helpers.faulty_proxy import FaultyProxy, cut_after, reset_after, says, says_raw
 from tests.helpers.live_server import free_port
 
 PROBLEM = {"title": "No", "detail": "Too much."}
@@ -97,6 +97,16 @@ def test_broken_connection_is_repeated(waiting, between, fault):
     assert "cannot be reached just now. Trying again in" in outcome.stderr
 
 
+@pytest.mark.parametrize("words", READING, ids=" ".join)
+def test_answer_that_is_cut_off_is_repeated(waiting, between, words):
+    between.faults = [cut_after(20), cut_after(0)]
+
+    outcome = waiting.run(*words)
+
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr.count("cannot be reached just now. Trying again in") == 2
+
+
 def test_refused_connection_is_repeated(waiting):
     waiting.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{free_port()}"
 
@@ -180,7 +190,7 @@ def test_unavailable_server_is_given_up(waiting, between):
 
     assert outcome.code == 7
     assert len(between.seen) == 3
-    assert "try again in a moment" in outcome.stderr
+    assert "reflow: Too much." in outcome.stderr
 
 
 def test_gateway_error_is_retried(waiting, between):
@@ -199,7 +209,7 @@ WRITING = [
 
 
 @pytest.mark.parametrize("words", WRITING, ids=" ".join)
-@pytest.mark.parametrize("fault", [unavailable(), unavailable(1), too_many(1)])
+@pytest.mark.parametrize("fault", [unavailable(), unavailable(1), too_many(1), cut_after(1)])
 def test_unsafe_request_is_never_retried(waiting, between, words, fault):
     between.always = fault
 

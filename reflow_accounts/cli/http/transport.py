@@ -112,6 +112,8 @@ def _read(
     if len(content) > LARGEST_ANSWER:
         raise Unreachable(endless(server))
     if response.length:  # read(amount) returns a short answer without an error
-        raise Unreachable(incomplete(server))
+        fault = Unreachable(incomplete(server))
+        fault.is_brief = True
+        raise fault
     line = f"HTTP/{response.version / 10} {response.status} {response.reason}".rstrip()
     return Reply(response.status, line, response.headers, content, str(proxy) if proxy else "")
