@@ -54,6 +54,23 @@ def test_list_can_show_revoked_keys(keyed, ada):
     assert {key["name"], keyed.key["name"]} <= _rows(keyed.run("keys", "list", "--state", "all")).keys()
 
 
+def test_list_shows_when_keys_were_revoked(keyed, ada):
+    ada.revoke(key := ada.new_key())
+    [revoked_at] = [
+        found["revoked_at"]
+        for found in ada.ask("GET", "/keys?state=revoked&limit=200")[1]["items"]
+        if found["id"] == key["id"]
+    ]
+
+    for state in ("revoked", "all"):
+        rows = _rows(keyed.run("keys", "list", "--state", state))
+        assert rows[key["name"]][7:] == [revoked_at]
+        on_screen = keyed.run_at_a_screen("keys", "list", "--state", state).stdout
+        assert "Revoked" in on_screen.splitlines()[0]
+    assert rows[keyed.key["name"]][7:] == [""]
+    assert "Revoked" not in keyed.run_at_a_screen("keys", "list").stdout
+
+
 def test_table_is_drawn_on_a_terminal(keyed):
     outcome = keyed.run_at_a_screen("keys", "list")
 

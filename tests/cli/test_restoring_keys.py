@@ -3,8 +3,10 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from tests.cli.account import request, unused_name
-from tests.cli.folders import login
+from tests.cli.folders import login, repository
 from tests.cli.secrets_for_tests import made_up_key
 
 
@@ -65,6 +67,18 @@ def test_canary_is_created_and_refused(keyed, ada):
         "Canary\tit opens nothing, and its first use is mailed" in keyed.run("keys", "show", key["id"]).stdout
     )
     assert request(ada.url, "GET", "/me", key["secret"])[1]["code"] == "unknown_key"
+
+
+@pytest.mark.parametrize("place", ["home", "repo"])
+def test_canary_is_not_saved_as_the_key_in_use(keyed, ada, place):
+    repository(keyed.folder)
+    name = unused_name()
+    for words in (("keys", "create", name), ("team", "service-accounts", "keys", "create", "acme-ci", name)):
+        outcome = keyed.run(*words, "--canary", "--save", place)
+        assert (outcome.code, outcome.stdout) == (2, "")
+        assert "Use -o FILE, or leave --save out to print it." in outcome.stderr
+    assert name not in ada.live_names()
+    assert keyed.run("keys", "create", name, "--canary", "-o", "trap.key").code == 0
 
 
 def test_question_before_a_revocation_says_who_used_the_key(keyed, ada):

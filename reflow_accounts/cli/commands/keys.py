@@ -24,8 +24,8 @@ def keys() -> None:
 def list_keys(context: Context, state: str) -> None:
     """List your API keys.
 
-    Columns: id, name, last four characters, times used, last used, created, expires.
-    In a pipe, times are exact (UTC).
+    Columns: id, name, last four characters, times used, last used, created, expires; with --state revoked or
+    all, also the time of revocation. In a pipe, times are exact (UTC).
     """
     list_revoke.list_keys(context.client(), state, as_json=context.as_json)
 
@@ -52,6 +52,7 @@ def create_key(
     The key is shown only once. Only the key goes to stdout, so it can be piped. With --save repo, and
     if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
+    create.check_canary_place(is_canary=canary, save=save)
     target = Target(context, output=output, save=save, force=force, yes=yes)
     create.create_key(target.client(), name, target, expires=expires, is_canary=canary)
 

@@ -29,8 +29,8 @@ def keys() -> None:
 def list_keys(context: Context, account: str, state: str, team: str | None) -> None:
     """List the API keys of ACCOUNT, a service account's name or id. Needs Admin rights.
 
-    Columns: id, name, last four characters, times used, last used, created, expires.
-    In a pipe, times are exact (UTC).
+    Columns: id, name, last four characters, times used, last used, created, expires; with --state revoked or
+    all, also the time of revocation. In a pipe, times are exact (UTC).
     """
     client = context.client()
     list_revoke.list_keys(client, state, _owner(client, team, account), as_json=context.as_json)
@@ -62,6 +62,7 @@ def create_key(
     The key is shown only once. Only the key goes to stdout, so it can be piped. With --save repo, and
     if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
+    create.check_canary_place(is_canary=canary, save=save)
     target = Target(context, output=output, save=save, force=force, yes=yes)
     client = target.client()
     owner = _owner(client, team, account)

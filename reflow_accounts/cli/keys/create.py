@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from reflow_accounts.cli.credentials import Credential, Kind, Source
-from reflow_accounts.cli.errors import CommandError, Unreachable
+from reflow_accounts.cli.errors import CommandError, Unreachable, UsageFault
 from reflow_accounts.cli.http.client import Client
 from reflow_accounts.cli.keys.destination import Destination, Target
 from reflow_accounts.cli.keys.expiry import end_of
@@ -22,6 +22,15 @@ canary_option = click.option(
     is_flag=True,
     help="Make it a trap: it opens nothing, and its first use is mailed to its owner.",
 )
+
+
+def check_canary_place(*, is_canary: bool, save: str | None) -> None:
+    """Raise UsageFault for a canary key that `--save` would make the key in use, which is always refused."""
+    if is_canary and save is not None:
+        raise UsageFault(
+            "With --save, every command would use the canary key and be refused. "
+            "Use -o FILE, or leave --save out to print it."
+        )
 
 
 def create_key(

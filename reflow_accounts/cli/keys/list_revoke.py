@@ -30,6 +30,7 @@ _COLUMNS = (
     Column("Created", rank=3),
     Column("Expires", rank=1),
 )
+_REVOKED = Column("Revoked")  # only in lists that may have revoked keys
 _USES = (
     Column("When"),
     Column("Request", is_text=True),
@@ -136,11 +137,12 @@ def _addresses(program: dict[str, Any]) -> str:
 
 
 def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
-    """Print the keys in this state."""
+    """Print the keys in this state; for other states than live, with the time of revocation."""
     answer = client.listing(owner.path, [("state", state)])
     if as_json:
         document(answer)
         return
+    with_revocation = state != "live"
     rows = [
         (
             key.get("id"),
@@ -149,10 +151,11 @@ def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: boo
             when(key.get("last_used_at")) or "Never",
             when(key.get("created_at")),
             when(key.get("expires_at")) or "Never",
+            *([when(key.get("revoked_at"))] if with_revocation else []),
         )
         for key in answer["items"]
     ]
-    table(_COLUMNS, rows)
+    table((*_COLUMNS, _REVOKED) if with_revocation else _COLUMNS, rows)
     if not answer["items"]:
         create = f" Create one with {owner.create_command} NAME." if state == "live" else ""
         tell(f"No {'' if state == 'all' else state + ' '}API keys.{create}")
