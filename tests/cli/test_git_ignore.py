@@ -176,6 +176,13 @@ def test_no_key_is_created_when_git_would_not_ignore_it(keyed, root, kind, tmp_p
     assert name not in ada.live_names()
     assert elsewhere.read_text() == "precious\n"
     assert (root / "reflow.key").exists() is (kind == "tracked")
+    if kind == "tracked":
+        return
+    command = outcome.stderr.splitlines()[-1]
+    assert command.endswith(f">> {root}/.git/info/exclude")
+    subprocess.run([*through, "sh", "-ec", command.strip()], check=True)
+    assert is_ignored(root)
+    assert keyed.run(*words, through=through).code == 0
 
 
 def test_failed_creation_changes_no_ignore_file(there, nina):

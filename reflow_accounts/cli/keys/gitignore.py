@@ -53,12 +53,16 @@ def untrack_command(root: Path, name: str) -> str:
 
 
 def ignore_command(root: Path, name: str) -> str:
-    """Return the command that makes git ignore the file called `name` in `root`."""
+    """Return the command that makes git ignore the file called `name` in `root`.
+
+    It changes `.gitignore`, or the ignore file of this clone when a line cannot be added there.
+    """
     ignore_file = root / ".gitignore"
+    is_plain = ignore_file.is_file() and not ignore_file.is_symlink()  # git does not read links
+    if os.path.lexists(ignore_file) and not (is_plain and os.access(ignore_file, os.W_OK)):
+        ignore_file = exclude_file(root)
     if os.name == "nt":  # PowerShell's own echo would write UTF-16
         return shell("Add-Content", ignore_file, f"/{name}")
-    if ignore_file.is_symlink():  # which git does not read
-        ignore_file = exclude_file(root)
     line = shell(f"/{name}")
     try:
         content = ignore_file.read_bytes()
