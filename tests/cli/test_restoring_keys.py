@@ -47,6 +47,21 @@ def test_line_after_a_revocation_works_when_the_key_in_use_was_revoked(keyed, li
     assert request(live.url, "GET", "/me", keyed.key["secret"])[0] == 200
 
 
+def test_service_account_is_told_how_an_admin_restores_its_key(seat, house, crew):
+    terminal = seat(crew.robot)
+    [key] = json.loads(terminal.run("keys", "list", "--json").stdout)["items"]
+    revoked = terminal.run("keys", "revoke", key["id"])
+    [shown] = [line for line in revoked.stderr.splitlines() if "restores it" in line]
+    command = shown.partition("with a login: reflow ")[2].split()
+    secret = terminal.environ.pop("REFLOW_API_KEY")
+    login(terminal.home, house.url, crew.admin.session())
+
+    outcome = terminal.run(*command)
+
+    assert outcome.code == 0, (shown, outcome.stderr)
+    assert request(house.url, "GET", "/me", secret)[0] == 200
+
+
 def test_line_after_a_revocation_names_an_earlier_end(keyed, listener):
     soon, past = (datetime.now(UTC) + timedelta(hours=hours) for hours in (2, -1))
     for end, expected in ((soon, f"Until {soon:%Y-%m-%d %H:%M} UTC, a login restores it"), (past, None)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.keys import create, list_revoke, rotate
+from reflow_accounts.cli.keys import create, list_revoke, restore, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
 from reflow_accounts.cli.keys.expiry import expires_option
 from reflow_accounts.cli.options import Group, common_options, pass_context
@@ -66,7 +66,7 @@ def restore_key(context: Context, name_or_id: str) -> None:
 
     All copies of the key work again. Needs a login (reflow login): an API key cannot restore keys.
     """
-    list_revoke.restore_key(context.client(), name_or_id, as_json=context.as_json)
+    restore.restore_key(context.client(), name_or_id, as_json=context.as_json)
 
 
 @keys.command("show")

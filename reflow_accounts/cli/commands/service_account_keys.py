@@ -7,7 +7,7 @@ import click
 from reflow_accounts.cli.commands.team_lookup import account_named, team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.http.client import Client
-from reflow_accounts.cli.keys import create, list_revoke, rotate
+from reflow_accounts.cli.keys import create, list_revoke, restore, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
 from reflow_accounts.cli.keys.expiry import expires_option
 from reflow_accounts.cli.keys.lookup import KeyOwner, service_account_owner
@@ -82,7 +82,7 @@ def restore_key(context: Context, account: str, name_or_id: str, team: str | Non
     keys.
     """
     client = context.client()
-    list_revoke.restore_key(client, name_or_id, _owner(client, team, account), as_json=context.as_json)
+    restore.restore_key(client, name_or_id, _owner(client, team, account), as_json=context.as_json)
 
 
 @keys.command("show")

@@ -1,4 +1,4 @@
-"""Lists, shows, renames, revokes and restores the keys of the user or of a service account."""
+"""Lists, shows, renames and revokes the keys of the user or of a service account."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import click
 
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.errors import CommandError, NotFound
+from reflow_accounts.cli.errors import CommandError
 from reflow_accounts.cli.http.client import Client, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
+from reflow_accounts.cli.keys.restore import restore_hint
 from reflow_accounts.cli.output import document, facts, is_terminal, result, say, tell
 from reflow_accounts.cli.tables import ID, Column, relative, table, when
 from reflow_accounts.cli.text import clean, minute_in, time_in
-from reflow_accounts.contract import Exit
 
 # The most programs to name, and the most addresses of each.
 _MOST_PROGRAMS, _MOST_ADDRESSES = 10, 3
@@ -38,56 +38,6 @@ _USES = (
     Column("Address", rank=1),
     Column("From", is_text=True),
 )
-
-
-def restore_key(client: Client, name_or_id: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
-    """Restore a revoked key by id, or by name if exactly one restorable key has it. Raises CommandError."""
-    if client.uses_key:
-        raise CommandError(
-            "An API key cannot restore keys. Run reflow login, then the same command with --as login.",
-            exit_code=Exit.NOT_ALLOWED,
-        )
-    key = _revoked_key(client, name_or_id, owner)
-    restored = client.ask_object("DELETE", f"{owner.path_of(key)}/revocation")
-    name = clean(restored.get("name"))
-    tell(f"The key {name} works again. Its owner is notified by mail.")
-    if as_json:
-        document(restored)
-
-
-def restore_hints(client: Client, key: dict[str, Any], owner: KeyOwner) -> list[str]:
-    """Return lines that say how to restore a key that was just revoked; none for an expired one."""
-    now, end = datetime.now(UTC), time_in(key, "expires_at")
-    if end and end <= now:
-        return []
-    until = f"Until {minute_in(key, 'expires_at')}" if end and end - now < RECENT else "For 24 hours"
-    command = owner.command_for("restore", key)
-    if not client.uses_key:
-        return [f"{until}, this restores it: {command}"]
-    hints = [f"{until}, a login restores it: {command} --as login"]
-    if owner is OWN:
-        accounts = "reflow team service-accounts keys restore"
-        hints.append(f"A key of a service account is restored by an Admin of its team, with {accounts}.")
-    return hints
-
-
-def _revoked_key(client: Client, name_or_id: str, owner: KeyOwner) -> dict[str, Any]:
-    keys: list[dict[str, Any]] = client.listing(owner.path, [("state", "revoked")])["items"]
-    if by_id := [key for key in keys if key.get("id") == name_or_id]:
-        return by_id[0]
-    named = [key for key in keys if key.get("name") == name_or_id]
-    restorable = [key for key in named if key.get("restorable_until")]
-    if len(restorable) == 1:
-        return restorable[0]
-    name = clean(name_or_id)
-    if restorable:
-        ids = ", ".join(clean(key.get("id")) for key in restorable)
-        raise NotFound(
-            f"{len(restorable)} revoked keys are named {name}. Use the id of the one you mean: {ids}."
-        )
-    if named:
-        return named[0]  # the server explains why it cannot be restored
-    raise NotFound(f"There is no revoked key {name}. {owner.list_command} --state revoked shows them.")
 
 
 def usage_lines(usage: dict[str, Any]) -> list[str]:
@@ -262,13 +212,21 @@ def revoke_key(
         say(*usage_lines(client.ask_object("GET", f"{owner.path_of(key)}/usage")))
     if must_ask and not click.confirm(question, err=True):
         raise CommandError("Nothing was revoked.")
+    me = _me(client) if owner is OWN and client.uses_key else {}
     client.ask("DELETE", owner.path_of(key) + ("?descendants=true" if descendants else ""))
     if context.as_json:
         document({"id": key.get("id"), "name": key.get("name"), "revoked": True, "descendants": descendants})
     also = " with the keys that it created" if descendants else ""
-    tell(f"The key {name} was revoked{also}.", *restore_hints(client, key, owner))
+    tell(f"The key {name} was revoked{also}.", *restore_hint(client, key, owner, me))
     if is_own and client.credential:
         tell(f"It was {client.credential.source}, the one in use here: the next command will be refused.")
+
+
+def _me(client: Client) -> dict[str, Any]:
+    try:
+        return client.ask_object("GET", "/me")
+    except CommandError:  # a key without a subscription may still revoke itself
+        return {}
 
 
 def usage_summary(key: dict[str, Any], name: str, *, is_own: bool) -> str:
