@@ -153,6 +153,15 @@ def test_unwritable_destination_prevents_key_creation(keyed, ada, target, force)
     assert name not in ada.live_names()
 
 
+def test_empty_destination_is_a_usage_error(keyed, ada):
+    outcome = keyed.run("keys", "create", name := unused_name(), "-o", "")
+
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr == "reflow: -o needs the name of a file, or - for stdout.\n"
+    assert name not in ada.live_names()
+    assert keyed.run("keys", "rotate", keyed.key["name"], "-o", "").code == 2
+
+
 def test_unprintable_key_is_revoked(keyed, ada):
     with Path("/dev/full").open("wb") as full:
         command = [*COMMAND, "keys", "create", name := unused_name()]

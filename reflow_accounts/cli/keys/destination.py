@@ -68,6 +68,8 @@ class Target:
         force: bool = False,
         yes: bool = False,
     ) -> None:
+        if output == "":
+            raise UsageFault("-o needs the name of a file, or - for stdout.")
         if output is not None and save is not None:
             raise UsageFault("Use -o or --save, not both.")
         self.context, self.overwrite = context, force
