@@ -90,6 +90,40 @@ def test_other_server_gets_no_secret(here, listener):
     assert listener.secrets == [""]
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "words"),
+    [(429, "rate_limited", "takes no more requests now"), (503, "unavailable", "is not available now")],
+)
+@pytest.mark.parametrize("with_key_only", [True, False])
+def test_server_that_answers_later_ends_with_7(here, listener, status, code, words, with_key_only):
+    key_file(here.home / ".reflow" / "api.key", secret := made_up_key())
+    problem = {"code": code, "status": status, "detail": "Not now."}
+    listener.says("GET", "/me", problem, status, **{"Retry-After": "90"})
+    if with_key_only:
+        kept = listener.answers["GET", "/api/v1/me"]
+        listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+        listener.heard = lambda _: listener.answers.update({("GET", "/api/v1/me"): kept})
+
+    report = Report(here)
+
+    assert report.code == 7
+    if with_key_only:
+        assert report["accepted"]["detail"] == "Not now. Try again in 90 s."
+        assert set(listener.secrets) == {"", secret}
+    else:
+        assert report["reachable"]["detail"] == f"{listener.url} {words}; try again in 90 s"
+        assert listener.secrets == [""]
+    errors = [found for found in report.findings if found["state"] == "error"]
+    assert [found["mend"] for found in errors] == ["reflow doctor"]
+
+
+def test_all_requests_name_the_command(here, listener):
+    key_file(here.home / ".reflow" / "api.key", made_up_key())
+    Report(here)
+    assert {asked["User-Agent"] for asked in listener.asked} == {listener.asked[-1]["User-Agent"]}
+    assert listener.asked[0]["User-Agent"].startswith("reflow/")
+
+
 def test_http_beyond_this_machine_is_an_error(terminal):
     terminal.environ["REFLOW_SERVER"] = "http://reflow.invalid"
 

@@ -1,6 +1,7 @@
 """`reflow doctor`: the cause and the fix of a problem agree, and the fix works as printed."""
 
 import shlex
+import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -119,12 +120,24 @@ def test_disabled_person_is_sent_to_support(here, listener):
     assert row["mend"] == f"open {listener.url}/help"
 
 
-def test_key_that_is_not_tried_now_is_kept(here, listener):
-    file = key_file(here.home / ".reflow" / "api.key", made_up_key())
-    listener.says("GET", "/me", {"code": "rate_limited", "status": 429}, 429)
+def test_file_in_place_of_the_folder_is_moved_before_a_login(there, live, ada):
+    in_the_way = key_file(there.home / ".reflow", "precious")
 
-    assert Report(here)["accepted"]["mend"] == "reflow doctor"
-    assert file.exists()
+    refused = there.run("login", "--with-token", stdin=ada.session)
+    report = Report(there)
+
+    assert refused.code == 1
+    assert refused.stderr == (
+        f"reflow: The login cannot be kept in {in_the_way}/session.json, because {in_the_way} is not a folder. "
+        "Move it away, and run the command again.\n"
+    )
+    assert report.code == 4
+    assert report["credential"]["detail"].endswith(f"; {in_the_way} is not a folder, so no login can be kept")
+    command = f"mv {in_the_way} {in_the_way}.old"
+    assert report["credential"]["mend"] == f"{command} && reflow login --server {live.url}"
+    subprocess.run(command.split(), check=True)
+    assert there.run("login", "--with-token", stdin=ada.session).code == 0
+    assert in_the_way.with_name(".reflow.old").read_text() == "precious\n"
 
 
 @pytest.mark.parametrize("names_server", [True, False])

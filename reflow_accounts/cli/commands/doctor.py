@@ -34,8 +34,8 @@ def doctor(context: Context) -> None:
     server that it finds, also unused ones, and each attempt counts as a use of that key.
 
     Exit codes: 0 when all is well, 2 when the file after -k cannot be read or there is no usable server, 4
-    when there is no credential or it is refused or cannot be used, 7 when the server cannot be reached, and
-    otherwise 1.
+    when there is no credential or it is refused or cannot be used, 7 when the server cannot be reached or
+    takes no requests now, and otherwise 1.
     """
     examination = Examination(context)
     findings = []
@@ -79,10 +79,10 @@ class Examination:
             self.exit_code = Exit.USAGE
         elif server and not connection.is_open:
             self.exit_code = Exit.UNREACHABLE
-        elif not checks.found or checks.unusable_code or account.is_refused:
+        elif not checks.found or checks.unusable_code:
             self.exit_code = Exit.NOT_SIGNED_IN
-        elif not server:
-            self.exit_code = Exit.USAGE
+        else:
+            self.exit_code = account.exit_code if server else Exit.USAGE
         yield from repository_findings(git.root_of(self.context.folder), account.keys)
 
     def _invalid_address(self) -> Finding | None:

@@ -13,7 +13,7 @@ from reflow_accounts.cli.errors import CommandError, Problem
 from reflow_accounts.cli.http.client import Client, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, service_account_owner
 from reflow_accounts.cli.text import api_path, clean, minute_in, shell, time_in
-from reflow_accounts.contract import Code
+from reflow_accounts.contract import Code, Exit
 
 
 class KnownKey(NamedTuple):
@@ -65,17 +65,18 @@ class AccountChecks:
     def __init__(self, client: Client, options: list[str]) -> None:
         self.client = client
         self.options = options
-        self.is_refused = False
+        self.exit_code = Exit.FAILED
         self._me: dict[str, Any] = {}
 
     def findings(self) -> Findings:
-        """Yield the findings. `is_refused` is set after the first."""
+        """Yield the findings. `exit_code`, for the case that there is a problem, is set after the first."""
         try:
             self._me = self.client.ask_object("GET", "/me")
         except Problem as problem:
             yield from self._refused(problem)
             return
         except CommandError as fault:
+            self.exit_code = fault.exit_code
             yield error("accepted", fault.lines[0], self._command("doctor"))
             return
         by = as_object(self._me.get("authenticated_by"))
@@ -102,9 +103,10 @@ class AccountChecks:
             yield ok("accepted", "the server knows the key")
             yield self._inactive()
             return
-        self.is_refused = problem.status == 401
+        if problem.exit_code in (Exit.NOT_SIGNED_IN, Exit.UNREACHABLE):
+            self.exit_code = problem.exit_code
         credential = self.client.credential
-        if not self.is_refused or credential is None:
+        if problem.status != 401 or credential is None:
             yield error("accepted", problem.lines[0], self._command("doctor"))
             return
         cause, mend = refused(credential.source, problem, self.client.server)

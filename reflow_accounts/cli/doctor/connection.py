@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -10,8 +11,10 @@ from urllib.parse import urlsplit
 
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.errors import Unreachable, readable_duration
+from reflow_accounts.cli.http.retry import retry_after
 from reflow_accounts.cli.http.server_address import is_exposed
 from reflow_accounts.cli.http.transport import Reply, exchange
+from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.output import Spinner
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import API_PREFIX, Code
@@ -19,11 +22,12 @@ from reflow_accounts.contract import API_PREFIX, Code
 LARGEST_DIFFERENCE = timedelta(seconds=60)
 SOON = timedelta(days=14)
 TIMEOUT = 10  # seconds, to read a certificate
+_TOO_MANY, _UNAVAILABLE = 429, 503
 _SET_CLOCK = {"darwin": "sudo sntp -sS time.apple.com", "win32": "w32tm /resync"}
 
 
 class ConnectionChecks:
-    """Sends one request to the server, without a credential. `is_open` is true when Reflow answers."""
+    """Sends one request to the server, without a credential. `is_open` is true when Reflow takes requests."""
 
     def __init__(self, server: str) -> None:
         self.server = server
@@ -39,13 +43,16 @@ class ConnectionChecks:
 
     def _check_reachable(self) -> Finding:
         try:
-            headers = {"Accept": "application/problem+json"}
+            headers = {"Accept": "application/problem+json", "User-Agent": user_agent(os.environ)}
             with Spinner(self.server):
                 self._reply = exchange(f"{self.server}{API_PREFIX}/me", "GET", headers, None)
         except Unreachable as fault:
             return error("reachable", fault.lines[0], shell("curl", "-v", f"{self.server}/healthz"))
-        self.is_open = _is_reflow(self._reply)
-        if self.is_open:
+        if _is_reflow(self._reply):
+            later = _later(self._reply)
+            self.is_open = not later
+            if later:
+                return error("reachable", f"{self.server} {later}", "reflow doctor")
             return ok("reachable", f"Reflow answers at {self.server}")
         detail = f"{self.server} answers with status {self._reply.status}, but it is not a Reflow server"
         return error("reachable", detail, shell("curl", "-v", f"{self.server}/healthz"))
@@ -93,7 +100,16 @@ def _is_reflow(reply: Reply) -> bool:
         return False
     if not isinstance(answer, dict):
         return False
-    return reply.status in (401, 429, 503) and str(answer.get("code")) in set(Code)
+    return reply.status in (401, _TOO_MANY, _UNAVAILABLE) and str(answer.get("code")) in set(Code)
+
+
+def _later(reply: Reply) -> str:
+    """Return why the server takes no requests now, and for how long, as the end of a sentence; "" if it does."""
+    if reply.status not in (_TOO_MANY, _UNAVAILABLE):
+        return ""
+    why = "takes no more requests now" if reply.status == _TOO_MANY else "is not available now"
+    seconds = retry_after(reply.headers)
+    return f"{why}; try again in {readable_duration(seconds)}" if seconds else why
 
 
 def _host_of(server: str) -> tuple[str, int]:

@@ -86,7 +86,7 @@ class SourceChecks:
 
     def _check_choice(self, server: str) -> Finding:
         if self.used is None:
-            return error("credential", f"there is none for {server or 'any server'}", login_command(server))
+            return self._no_credential(server)
         hidden = [str(source) for source in self.found.values() if source is not self.used]
         hides = f"; it hides {', '.join(hidden)}" if hidden else ""
         if self.credential:
@@ -96,6 +96,14 @@ class SourceChecks:
         if self.server_fault:
             return error("credential", f"{detail}; {self.server_fault.lines[0]}", self.server_fault.mend)
         return error("credential", detail, self._cause_and_fix(self.used)[1])
+
+    def _no_credential(self, server: str) -> Finding:
+        detail, mend = f"there is none for {server or 'any server'}", login_command(server)
+        folder = self.context.home / HOME_KEY.parent if self.context.home else None
+        if folder and os.path.lexists(folder) and not os.path.isdir(folder):  # noqa: PTH112 (may raise)
+            detail += f"; {folder} is not a folder, so no login can be kept"
+            mend = f"{shell('mv', folder, f'{folder}.old')} && {mend}"
+        return error("credential", detail, mend)
 
     def _cause_and_fix(self, source: Source) -> tuple[str, str]:
         environment = self.context.environment

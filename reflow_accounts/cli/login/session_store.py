@@ -123,6 +123,11 @@ class SessionStore:
 
     def _unwritable(self, error: OSError) -> CommandError:
         reason, folder = error.strerror or "something else is there", self.path.parent
+        if isinstance(error, NotADirectoryError):
+            return CommandError(
+                f"The login cannot be kept in {self.path}, because {folder} is not a folder. "
+                "Move it away, and run the command again."
+            )
         return CommandError(
             f"The login cannot be kept in {self.path} ({reason}). "
             f"Make sure that {folder} is writable and the disk is not full, and run the command again."
