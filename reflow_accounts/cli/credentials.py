@@ -14,6 +14,7 @@ from reflow_accounts.cli.http.server_address import check_encryption
 from reflow_accounts.cli.http.user_agent import is_ci
 from reflow_accounts.cli.login.session_store import SessionStore
 from reflow_accounts.cli.secret_file import (
+    EmptyVariable,
     ForeignFile,
     KeyText,
     MalformedFile,
@@ -204,13 +205,10 @@ def _unusable(source: Source, fault: UnusableFile) -> Exception:
         return UsageFault(f"{where} {fault}. Name another file, or leave -k out.")
     if isinstance(fault, UnreadableFile):
         return NotSignedIn(f"{where} {fault}. Make it a file that you can read, or remove it.")
-    if isinstance(fault, MalformedFile) and source.path:
-        return NotSignedIn(f"{where} {fault}. Correct it, or remove it and run reflow login.")
+    if isinstance(fault, MalformedFile) and (source.path or source.kind is Kind.VARIABLE):
+        how = "remove it" if source.path else f"unset {VARIABLE}"
+        return NotSignedIn(f"{where} {fault}. Correct it, or {how} and run reflow login.")
     return NotSignedIn(f"{where} {fault}. {source.remedy}")
-
-
-class EmptyVariable(UnusableFile):
-    """The variable is set but empty."""
 
 
 def _key(source: Source, environment: Environment, accepts_session: bool) -> KeyText:

@@ -40,6 +40,10 @@ class ForeignFile(UnusableFile):
     """The file belongs to neither this user nor root, and the user did not name it."""
 
 
+class EmptyVariable(UnusableFile):
+    """The environment variable is set but empty."""
+
+
 class KeyText(NamedTuple):
     """The content of a key file: the secret, and the address of its server ("" when the file names none)."""
 
@@ -99,6 +103,10 @@ def key_in_text(text: str, *, accepts_session: bool = False) -> KeyText:
     lines = [line.strip() for line in re.split(r"[\r\n]", text.removeprefix("\ufeff"))]
     candidates = [line for line in lines if line and not line.startswith("#")]
     if not candidates:
+        if any(KEY_PREFIX in match[1] for match in map(_SERVER_LINE.search, lines) if match):
+            raise MalformedFile(
+                "holds a key file without its line ends: keep the line ends, or set only the key"
+            )
         raise UnusableFile("holds no key")
     if len(candidates) > 1:
         raise MalformedFile("holds more than one line, but a key is one line")

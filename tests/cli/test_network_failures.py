@@ -184,6 +184,27 @@ def test_untrusted_certificate_is_explained(secured, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file or directory"),
+        ("", "it holds no certificate in PEM form"),
+        ("x\n", "it holds no"),
+    ],
+)
+def test_unusable_certificate_file_is_named(secured, tmp_path, content, reason):
+    terminal = secured(certificate(tmp_path))
+    file = tmp_path / "authority.pem"
+    if content is not None:
+        file.write_text(content)
+    terminal.environ["SSL_CERT_FILE"] = str(file)
+
+    outcome = terminal.run("whoami")
+
+    ends_kindly(outcome, terminal, "is not trusted", f"{file}, named in SSL_CERT_FILE, cannot be used")
+    assert f"({reason}" in outcome.stderr
+
+
+@pytest.mark.parametrize(
     ("starts", "ends", "words"), [(-9, -2, "has expired"), (2, 9, "is not valid yet")], ids=["old", "early"]
 )
 def test_expired_certificate_is_explained(secured, tmp_path, starts, ends, words):

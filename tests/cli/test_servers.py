@@ -84,6 +84,25 @@ def test_unclear_server_line_is_an_error(here, listener, lines):
     assert listener.asked == []
 
 
+@pytest.mark.parametrize("line_end", [" ", "\\n", "\\r\\n", ""])
+def test_lost_line_ends_of_a_key_file_are_named(here, listener, line_end):
+    lines = ("# Reflow API key of Ada", f"# server: {listener.url}", SECRET, "")
+    here.environ["REFLOW_API_KEY"] = line_end.join(lines)
+
+    outcome = here.run("whoami")
+
+    assert (outcome.code, listener.asked) == (4, [])
+    assert outcome.stderr == (
+        "reflow: REFLOW_API_KEY (environment variable) holds a key file without its line ends: "
+        "keep the line ends, or set only the key. Correct it, or unset REFLOW_API_KEY and run reflow login.\n"
+    )
+
+
+def test_commented_key_is_no_key(here):
+    here.environ["REFLOW_API_KEY"] = f"# {SECRET}"
+    assert "holds no key" in here.run("whoami").stderr
+
+
 @pytest.mark.parametrize("logins", [0, 1, 2])
 def test_key_without_a_server_goes_to_the_only_login(terminal, listener, logins):
     terminal.environ["REFLOW_API_KEY"] = SECRET

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import os
 import re
 import socket
 from typing import TYPE_CHECKING
@@ -136,10 +137,25 @@ def _certificate_reason(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
             "its certificate is for another host",
             f"{_CHECK}, or whether your network asks you to sign in.",
         )
-    return (
-        f"its certificate is not trusted ({error.verify_message})",
-        "If your company has its own certificate authority, name its certificate in SSL_CERT_FILE.",
-    )
+    return f"its certificate is not trusted ({error.verify_message})", _trust_advice()
+
+
+def _trust_advice() -> str:
+    """Return how to trust an authority; OpenSSL does not report that the file in SSL_CERT_FILE is unusable."""
+    import ssl
+
+    file = os.environ.get("SSL_CERT_FILE")
+    try:
+        if file:
+            ssl.create_default_context(cafile=file)
+    except OSError as error:
+        is_text = isinstance(error, ssl.SSLError) or not error.strerror
+        reason = "it holds no certificate in PEM form" if is_text else error.strerror
+        return (
+            f"{file}, named in SSL_CERT_FILE, cannot be used ({reason}). "
+            "Write the path of your authority's certificate there, or unset it."
+        )
+    return "If your company has its own certificate authority, name its certificate in SSL_CERT_FILE."
 
 
 def _protocol_reason(error: Exception, server: str) -> tuple[str, str]:
