@@ -55,7 +55,8 @@ Keep keys out of git: add reflow.key to .gitignore.
 
 \b
 Exit codes: 0 done, 1 failed, 2 usage, 4 not signed in or key refused,
-  5 not allowed, 6 not found, 7 not now, try later, 130 interrupted (Ctrl-C)."""
+  5 not allowed, 6 not found, 7 not now, try later, 130 interrupted (Ctrl-C),
+  143 and 129 ended by SIGTERM and SIGHUP."""
 
 
 class LazyGroup(Group):

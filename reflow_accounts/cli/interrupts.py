@@ -1,4 +1,4 @@
-"""Ctrl-C: the signal handlers, the message and exit code 130."""
+"""Ctrl-C, SIGTERM and SIGHUP: the signal handlers, the message and the exit code."""
 
 import _thread
 import os
@@ -7,53 +7,63 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-INTERRUPTED = 130  # as a shell reports Ctrl-C
+# CI systems end a cancelled job with SIGTERM, and a closed terminal sends SIGHUP, which Windows does not have.
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_SHELL_BASE = 128  # shells report an end by a signal as this plus its number
+INTERRUPTED = _SHELL_BASE + signal.SIGINT
+EXIT_CODES = [_SHELL_BASE + number for number in _SIGNALS]
 
-_received: list[int] = []
+_received: list[signal.Signals] = []
 
 
-def exit_on_ctrl_c() -> None:
-    """Exit at once on Ctrl-C: during an import, KeyboardInterrupt could surface as another exception."""
-    _set_handler(lambda *_: os._exit(report_interrupt()))
+def exit_on_signal() -> None:
+    """Exit at once on a signal: during an import, KeyboardInterrupt could surface as another exception."""
+    _set_handler(_exit)
 
 
-def raise_on_ctrl_c() -> None:
-    """Raise KeyboardInterrupt on Ctrl-C and remember it for `was_interrupted`."""
+def raise_on_signal() -> None:
+    """Raise KeyboardInterrupt on a signal and remember it for `was_interrupted`."""
     _set_handler(_raise)
 
 
-def ignore_ctrl_c() -> None:
-    """Ignore Ctrl-C from now on."""
+def ignore_signals() -> None:
+    """Ignore the signals from now on."""
     _set_handler(signal.SIG_IGN)
 
 
 def report_interrupt() -> int:
-    """Write the message about Ctrl-C, once even if it was pressed several times, and return the exit code."""
-    ignore_ctrl_c()
+    """Write the message, once even after several signals, and return the exit code for the first of them."""
+    ignore_signals()
     with suppress(OSError, AttributeError, ValueError):  # stderr is closed
         start = "\n" if sys.stderr.isatty() else ""  # the terminal showed ^C
         os.write(sys.stderr.fileno(), f"{start}reflow: interrupted.\n".encode())
-    return INTERRUPTED
+    return _SHELL_BASE + _received[0] if _received else INTERRUPTED
 
 
 def was_interrupted() -> bool:
-    """Return whether Ctrl-C was pressed."""
+    """Return whether a signal was received."""
     return bool(_received)
 
 
 def forward_unraisable(unraisable: Any) -> None:
     """A `sys.unraisablehook` that prints nothing, but raises a KeyboardInterrupt again."""
     if unraisable.exc_type is KeyboardInterrupt:
-        _thread.interrupt_main()
+        _thread.interrupt_main(*_received[:1])
+
+
+def _exit(number: int, _: object) -> None:
+    _received.append(signal.Signals(number))
+    os._exit(report_interrupt())
 
 
 def _raise(number: int, _: object) -> None:
-    _received.append(number)
+    _received.append(signal.Signals(number))
     raise KeyboardInterrupt
 
 
 def _set_handler(handler: Any) -> None:
-    """Install `handler` for SIGINT, unless the parent process ignores the signal (nohup)."""
+    """Install `handler` for each signal, unless the parent process ignores it (nohup)."""
     with suppress(ValueError, OSError):  # not in the main thread
-        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-            signal.signal(signal.SIGINT, handler)
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, handler)

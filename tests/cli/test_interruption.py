@@ -1,30 +1,37 @@
-"""Ctrl-C at any moment: exit 130, one line, no traceback."""
+"""Ctrl-C, SIGTERM and SIGHUP at any moment: one line, no traceback, no file left behind, exit 128 + the signal."""
 
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.cli.secrets_for_tests import made_up_key
-from tests.helpers.faulty_proxy import cut_after, silence
+from tests.helpers.faulty_proxy import cut_after, held_until, silence
 
 OURS = "reflow_accounts.cli."
 
 
-def _hears_ctrl_c() -> None:
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a test worker ignores it; that is inherited
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _start(terminal, *words: str, flags: tuple[str, ...] = ()) -> subprocess.Popen:
+def _start(
+    terminal, *words: str, flags: tuple[str, ...] = (), ignores: int = 0, cwd: Path | None = None
+) -> subprocess.Popen:
+    def set_signals() -> None:
+        for number in SIGNALS:  # a test worker ignores Ctrl-C; that is inherited
+            signal.signal(number, signal.SIG_IGN if number == ignores else signal.SIG_DFL)
+
     return subprocess.Popen(
         [sys.executable, *flags, *terminal.command[1:], *words],
         env=terminal.environ,
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_hears_ctrl_c,
+        preexec_fn=set_signals,
     )
 
 
@@ -58,8 +65,9 @@ def test_ctrl_c_at_the_start_ends_quietly(keyed):
         assert other == (["reflow: interrupted.\n"] if process.returncode else []), name
 
 
+@pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("fault", [silence, cut_after(20)], ids=["no answer", "half an answer"])
-def test_ctrl_c_during_a_request_ends_quietly(keyed, between, fault):
+def test_signal_during_a_request_ends_quietly(keyed, between, fault, number):
     arrived = threading.Event()
 
     def say_that_it_arrived(exchange) -> None:
@@ -71,11 +79,60 @@ def test_ctrl_c_during_a_request_ends_quietly(keyed, between, fault):
     between.always = say_that_it_arrived
     with _start(keyed, "whoami") as process:
         assert arrived.wait(30)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = process.communicate(timeout=30)
 
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert (out, err) == ("", "reflow: interrupted.\n")
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_leaves_no_partial_export(keyed, between, number):
+    arrived = threading.Event()
+
+    def send_half(exchange) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/jsonl\r\nContent-Length: 999\r\n\r\n"
+        exchange.back.sendall(head + b"{}\n")
+        arrived.set()
+        silence(exchange)
+
+    between.always = send_half
+    with _start(keyed, "activity", "--export", "a.jsonl", cwd=keyed.folder) as process:
+        assert arrived.wait(30)
+        assert len(list(keyed.folder.iterdir())) == 1
+        process.send_signal(number)
+        process.communicate(timeout=30)
+
+    assert process.returncode == 128 + number
+    assert list(keyed.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_during_a_creation_says_that_a_key_may_exist(keyed, between, number):
+    arrived = threading.Event()
+    between.always = lambda exchange: (arrived.set(), silence(exchange))
+    with _start(keyed, "keys", "create", "ci", "-o", "my.key", cwd=keyed.folder) as process:
+        assert arrived.wait(30)
+        process.send_signal(number)
+        err = process.communicate(timeout=30)[1]
+
+    assert process.returncode == 128 + number
+    assert err == "If the key was created anyway, reflow keys list shows it.\nreflow: interrupted.\n"
+    assert list(keyed.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_signal_that_is_ignored_at_the_start_stays_ignored(keyed, between, number):
+    arrived, gate = threading.Event(), threading.Event()
+    between.always = lambda exchange: (arrived.set(), held_until(gate)(exchange))
+    with _start(keyed, "whoami", ignores=number) as process:
+        assert arrived.wait(30)
+        process.send_signal(number)
+        gate.set()
+        out, err = process.communicate(timeout=30)
+
+    assert (process.returncode, err) == (0, "")
+    assert "Ada Park" in out
 
 
 def test_ctrl_c_during_output_ends_quietly(keyed, listener):
