@@ -53,9 +53,8 @@ def serve(app: Flask, host: str, port: int) -> None:
     except ConfigError as error:
         sys.exit(f"reflow-accounts: {error}")
     except DatabaseError as error:
-        sys.exit(
-            f"reflow-accounts: the database cannot be opened ({_first_line(error)}). Check REFLOW_DATABASE_URL."
-        )
+        why = str(error.orig).splitlines()[0]
+        sys.exit(f"reflow-accounts: the database cannot be opened ({why}). Check REFLOW_DATABASE_URL.")
     click.echo(_welcome(settings, host, port, is_new))
     # The workers create the application again: without a base URL they need these for links and the host names.
     os.environ.update(HOST=host, PORT=str(port))
@@ -182,7 +181,3 @@ def _welcome(settings: Settings, host: str, port: int, is_new: bool) -> str:
         # Standard output may go to a log, which must not contain passwords.
         lines.append(demo.table(with_password=sys.stdout.isatty()))
     return "\n".join(lines)
-
-
-def _first_line(error: DatabaseError) -> str:
-    return str(error.orig).splitlines()[0]

@@ -1,11 +1,12 @@
 """The activity of an account: uses and actions in one list, newest first."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from heapq import merge
 from itertools import islice
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -147,7 +148,10 @@ def activity_of(
             after=position and position.among_events,
             **limits,
         )
-    entries = _merged((_of_use(use) for use in uses), (_of_act(act, user) for act in acts), limit + 1)
+    newest_first = merge(
+        map(_of_use, uses), (_of_act(act, user) for act in acts), key=attrgetter("at"), reverse=True
+    )
+    entries = list(islice(newest_first, limit + 1))
     cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
     # Uses are listed by id, and concurrent requests may get ids in another order than their times.
     return Page(sorted(entries[:limit], key=lambda entry: entry.rank, reverse=True), cursor)
@@ -182,11 +186,6 @@ def chain_ids_of(user: User, team_ids: Collection[int] | None = None) -> tuple[l
 
 def _key_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:
     return numbers_of_keys([user.id, *accounts_owned_by(admin_team_ids)])
-
-
-def _merged(uses: Iterable[Entry], acts: Iterable[Entry], limit: int) -> list[Entry]:
-    """Merge two lists, both newest first."""
-    return list(islice(merge(uses, acts, key=lambda entry: entry.at, reverse=True), limit))
 
 
 def _position(

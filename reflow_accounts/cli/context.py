@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from reflow_accounts.cli.credentials import Credential, Environment, Source
-    from reflow_accounts.cli.http.client import Client
+    from reflow_accounts.cli.http.client import ApiClient
     from reflow_accounts.cli.login.session_store import SessionStore
 
 
@@ -164,12 +164,12 @@ class Context:
         warn_about(found, credential.server)
         return credential
 
-    def client(self, unusable: Source | None = None) -> Client:
+    def client(self, unusable: Source | None = None) -> ApiClient:
         """Return an API client with the credential that `credential(unusable)` returns. Raises the same errors."""
-        from reflow_accounts.cli.http.client import Client
+        from reflow_accounts.cli.http.client import ApiClient
 
         credential = self.credential(unusable)
-        return Client(credential.server, credential)
+        return ApiClient(credential.server, credential)
 
 
 def warn_about(sources: list[Source], server: str) -> None:

@@ -60,7 +60,7 @@ class NotSignedIn(CommandError):
     exit_code = Exit.NOT_SIGNED_IN
 
 
-class NotFound(CommandError):
+class NoMatch(CommandError):
     """The named object does not exist."""
 
     exit_code = Exit.NOT_FOUND
@@ -82,7 +82,7 @@ class UnexpectedAnswer(Unreachable):
     """The answer is JSON of an unexpected shape."""
 
 
-class Problem(CommandError):
+class ApiError(CommandError):
     """The server refused the request with the problem document `document` (RFC 9457).
 
     `retry_after` is the delay in seconds that the server asked for, or None.

@@ -29,7 +29,7 @@ class ReasonForm(Form):
     reason = StringField("Reason")
 
 
-class KeyForm(Form):
+class KeySearchForm(Form):
     """Looks up the owner of a pasted key."""
 
     api_key = StringField("Find an API key")

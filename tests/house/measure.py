@@ -3,7 +3,7 @@
 import ast
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +18,7 @@ LIMITS = {
     "lines of a function": 45,
     "modules under 40 lines": 15,
     "private functions used once, in percent": 13,
+    "names that two classes share": 0,
     "retired words": 1,
 }
 SMALL_MODULE = 40
@@ -57,6 +58,16 @@ def private_functions_used_once(tree: ast.Module) -> list[str]:
     return [name for name in private if names[name] == 1]
 
 
+def shared_class_names(trees: dict[str, ast.Module]) -> list[str]:
+    """Return the names that classes of several modules have, with these modules."""
+    modules: dict[str, list[str]] = defaultdict(list)
+    for module, tree in trees.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef):
+                modules[node.name].append(module)
+    return [f"{name}: {', '.join(found)}" for name, found in modules.items() if len(found) > 1]
+
+
 def retired_words(text: str) -> list[str]:
     """Return the retired words in a text; a part of a snake_case name counts as a word."""
     return WORD.findall(ALLOWED.sub("", text))
@@ -94,6 +105,8 @@ def measure(root: Path) -> Iterator[tuple[str, int, list[str]]]:
     yield "modules under 40 lines", len(small), small
     once = [f"{name}: {used}" for name, tree in trees.items() for used in private_functions_used_once(tree)]
     yield "private functions used once, in percent", round(100 * len(once) / len(lengths)), once
+    shared = shared_class_names(trees)
+    yield "names that two classes share", len(shared), shared
     words = list(vocabulary_faults(root))
     yield "retired words", len(words), words
 

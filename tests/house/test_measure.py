@@ -32,6 +32,12 @@ def test_private_function_used_once_is_counted():
     assert measure.private_functions_used_once(tree) == ["_once"]
 
 
+def test_name_that_two_classes_share_is_found():
+    trees = {name: ast.parse("class Form: ...\nclass A{}: ...".replace("{}", name)) for name in ("x", "y")}
+
+    assert measure.shared_class_names(trees) == ["Form: x, y"]
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [

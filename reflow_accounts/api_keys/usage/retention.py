@@ -45,7 +45,8 @@ def make_months(engine: Engine, start: datetime, number: int) -> None:
         with engine.begin() as connection:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             # DDL takes no parameters; these names and times contain only digits.
-            name, low, high = _name(first), f"'{first:%Y-%m-%d} 00:00+00'", f"'{after:%Y-%m-%d} 00:00+00'"
+            name = f"uses_{first:%Y_%m}"
+            low, high = f"'{first:%Y-%m-%d} 00:00+00'", f"'{after:%Y-%m-%d} 00:00+00'"
             if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}):
                 continue
             connection.execute(text("LOCK TABLE uses IN ACCESS EXCLUSIVE MODE"))
@@ -103,10 +104,6 @@ def _months(start: datetime, number: int) -> Iterator[tuple[datetime, datetime]]
         after = (first + timedelta(days=32)).replace(day=1)
         yield first, after
         first = after
-
-
-def _name(first: datetime) -> str:
-    return f"uses_{first:%Y_%m}"
 
 
 def _drop_month(name: str, before: datetime) -> int:

@@ -15,7 +15,7 @@ from click.core import ParameterSource
 from reflow_accounts.cli.commands.verify_activity import verify
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import UsageFault
-from reflow_accounts.cli.http.client import Client, as_object
+from reflow_accounts.cli.http.client import ApiClient, as_object
 from reflow_accounts.cli.keys.lookup import key_named
 from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
 from reflow_accounts.cli.output import document, is_terminal, moment, row_alone, tell
@@ -113,7 +113,7 @@ activity.add_command(verify)
 
 def _filtered(
     context: Context, key: str | None, since: str | None, outcome: str | None, event: str | None
-) -> tuple[Client, list[tuple[str, str]], dict[str, Any] | None]:
+) -> tuple[ApiClient, list[tuple[str, str]], dict[str, Any] | None]:
     """Return the client, the filters as a query, and the key of --key, if given."""
     query = [("since", parse_since(since, datetime.now(UTC)))] if since is not None else []
     query += [(name, value) for name, value in (("outcome", outcome), ("event", event)) if value]

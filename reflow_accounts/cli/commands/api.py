@@ -18,8 +18,8 @@ import click
 
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import credential_of
-from reflow_accounts.cli.errors import CommandError, Problem, UnexpectedAnswer, UsageFault
-from reflow_accounts.cli.http.client import LARGEST_PAGE, Client
+from reflow_accounts.cli.errors import ApiError, CommandError, UnexpectedAnswer, UsageFault
+from reflow_accounts.cli.http.client import LARGEST_PAGE, ApiClient
 from reflow_accounts.cli.http.files import is_file
 from reflow_accounts.cli.http.transport import Download
 from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
@@ -128,7 +128,7 @@ def api(
     client = context.client()
     try:
         answer = _all_pages(client, request) if paginate else _answer(client, request, include, reader)
-    except Problem as problem:
+    except ApiError as problem:
         document(problem.document)
         raise
     if field is not None:
@@ -208,7 +208,7 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _answer(client: Client, request: Request, include: bool, reader: str) -> Any:
+def _answer(client: ApiClient, request: Request, include: bool, reader: str) -> Any:
     """Return the JSON of the answer (None for 204). If the answer is a file, print it and return None."""
     file = _printed_file(client, include, reader)
     reply = client.send(request.method, request.path, request.query, request.body, request.headers, file)
@@ -225,7 +225,7 @@ def _print_head(status_line: str, headers: Message) -> None:
         result(redacted(clean(line)))
 
 
-def _printed_file(client: Client, include: bool, reader: str) -> Download:
+def _printed_file(client: ApiClient, include: bool, reader: str) -> Download:
     """Return the download that prints a file: its bytes, or on a terminal with control characters escaped.
 
     `reader` is the option that needs JSON, or "": with it, the download raises CommandError. Also raises OSError.
@@ -251,7 +251,7 @@ def _printed_file(client: Client, include: bool, reader: str) -> Download:
     return Download(begin, write)
 
 
-def _all_pages(client: Client, request: Request) -> dict[str, Any]:
+def _all_pages(client: ApiClient, request: Request) -> dict[str, Any]:
     """Return all pages of a list as one; its `next_cursor` is None unless there were too many."""
     path, _, text = request.path.partition("?")
     query = [*parse_qsl(text, keep_blank_values=True), *request.query]

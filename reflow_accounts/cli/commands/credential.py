@@ -13,7 +13,7 @@ from reflow_accounts.cli.commands.team_lookup import RIGHTS, team_option, team_p
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import VARIABLE, Source
 from reflow_accounts.cli.errors import Unreachable
-from reflow_accounts.cli.http.client import Client, as_object, objects_in
+from reflow_accounts.cli.http.client import ApiClient, as_object, objects_in
 from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, facts, result, say
 from reflow_accounts.cli.text import clean
@@ -53,7 +53,7 @@ def _described(source: Source) -> dict[str, str]:
     return {"kind": source.kind.name.lower(), "where": source.where, "text": str(source)}
 
 
-def _facts_of(me: dict[str, Any], client: Client) -> Iterator[tuple[str, str]]:
+def _facts_of(me: dict[str, Any], client: ApiClient) -> Iterator[tuple[str, str]]:
     user, by = me["user"], as_object(me.get("authenticated_by"))
     yield "Name", clean(user.get("name"))
     yield ("Email", clean(user["email"])) if user.get("email") else ("Kind", "service account")

@@ -11,11 +11,11 @@ from reflow_accounts.cli import git
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.doctor.account import AccountChecks
 from reflow_accounts.cli.doctor.connection import ConnectionChecks
-from reflow_accounts.cli.doctor.findings import Finding, State, error, ok
+from reflow_accounts.cli.doctor.findings import Finding, Severity, error, ok
 from reflow_accounts.cli.doctor.repository import repository_findings
 from reflow_accounts.cli.doctor.sources import SourceChecks
 from reflow_accounts.cli.errors import CommandError, ServerFault, UsageFault
-from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.http.server_address import check_encryption, is_exposed
 from reflow_accounts.cli.options import common_options, pass_context
 from reflow_accounts.cli.output import document, is_terminal, result
@@ -47,7 +47,7 @@ def doctor(context: Context) -> None:
                 result(f"{state:8} {check:12} {detail}{f'. Fix it: {mend}' if mend else ''}")
             else:
                 result(f"{state}\t{check}\t{detail}\t{mend}")
-    is_well = all(finding.state is State.OK for finding in findings)
+    is_well = all(finding.state is Severity.OK for finding in findings)
     if context.as_json:
         document({"ok": is_well, "findings": [finding.shown for finding in findings]})
     if not is_well:
@@ -72,7 +72,7 @@ class Examination:
             yield from connection.findings()
         # Unused credentials are never sent over an unencrypted connection.
         yield from checks.findings(server, may_try=connection.is_open and not is_exposed(server))
-        account = AccountChecks(Client(server, checks.credential), self.context.given_options)
+        account = AccountChecks(ApiClient(server, checks.credential), self.context.given_options)
         if connection.is_open and checks.credential:
             yield from account.findings()
         if checks.unusable_code is Exit.USAGE:

@@ -12,7 +12,7 @@ from email.message import Message
 from pathlib import Path
 
 from reflow_accounts.cli.errors import CommandError, UsageFault
-from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.http.transport import Download
 from reflow_accounts.cli.http.user_agent import is_ci
 from reflow_accounts.cli.output import is_quiet, is_terminal, tell
@@ -51,7 +51,7 @@ def checked_path(file: str | None, others: Mapping[str, bool], *, force: bool) -
     return path
 
 
-def export(client: Client, query: list[tuple[str, str]], path: Path) -> None:
+def export(client: ApiClient, query: list[tuple[str, str]], path: Path) -> None:
     """Write the activity to `path`: CSV for a name that ends in .csv, else JSON Lines.
 
     Writes atomically, with mode 0600, and replaces an existing file. Raises CommandError when the file cannot

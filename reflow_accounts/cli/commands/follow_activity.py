@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from reflow_accounts.cli.errors import Problem, Unreachable
-from reflow_accounts.cli.http.client import LARGEST_PAGE, Client, as_object
+from reflow_accounts.cli.errors import ApiError, Unreachable
+from reflow_accounts.cli.http.client import LARGEST_PAGE, ApiClient, as_object
 from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.output import tell
 from reflow_accounts.cli.text import time_in
@@ -38,7 +38,7 @@ class ActivityFeed:
     not missed; entries that were shown before are skipped.
     """
 
-    def __init__(self, client: Client, query: Query, *, is_recorded: bool) -> None:
+    def __init__(self, client: ApiClient, query: Query, *, is_recorded: bool) -> None:
         """Follow the list for `query`; `is_recorded` is true when it contains our own requests."""
         self._client, self._query, self._is_recorded = client, query, is_recorded
         # The newest entries, newest first. The last one is the start of the next poll, if it is settled.
@@ -60,13 +60,13 @@ class ActivityFeed:
             self._client.repeats = not is_away  # during an outage, each poll would announce its retries
             try:
                 entries = self.new_entries()
-            except (Unreachable, Problem) as fault:
-                if isinstance(fault, Problem) and fault.status not in _RETRY_STATUSES:
+            except (Unreachable, ApiError) as fault:
+                if isinstance(fault, ApiError) and fault.status not in _RETRY_STATUSES:
                     raise
                 if not is_away:
                     tell(*fault.lines, "Waiting until it answers again; press Ctrl-C to stop.")
                 entries, is_away = [], True
-                retry_after = fault.retry_after if isinstance(fault, Problem) else None
+                retry_after = fault.retry_after if isinstance(fault, ApiError) else None
                 pause = min(retry_after or 0, LONGEST_PAUSE)
                 seconds = max(pause, min(seconds * _SLOWER, LONGEST))
                 continue
@@ -108,7 +108,7 @@ class ActivityFeed:
         start = self._known[-1]
         try:
             return list(self._read([("after", str(start.get("id")))]))
-        except Problem as problem:
+        except ApiError as problem:
             if problem.status != 404:
                 raise
         # The server has pruned the entry.
@@ -136,7 +136,7 @@ class ActivityFeed:
                 return
 
 
-def feed_of(client: Client, query: Query, key: Entry | None) -> ActivityFeed:
+def feed_of(client: ApiClient, query: Query, key: Entry | None) -> ActivityFeed:
     """Return the feed of `query`, which selects `key` if given. Warn when its polls count as uses."""
     if client.uses_key:
         tell("warning: each poll of --follow counts as a use of the key. To avoid that, use --as login.")

@@ -6,7 +6,7 @@ import click
 
 from reflow_accounts.cli.commands.team_lookup import account_named, team_option, team_path
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.keys import create, list_revoke, restore, rotate
 from reflow_accounts.cli.keys.destination import Target, destination_options
 from reflow_accounts.cli.keys.expiry import expires_option
@@ -158,6 +158,6 @@ def revoke_key(context: Context, account: str, name_or_id: str, yes: bool, team:
     list_revoke.revoke_key(context, client, name_or_id, _owner(client, team, account), yes=yes)
 
 
-def _owner(client: Client, team: str | None, id_or_name: str) -> KeyOwner:
+def _owner(client: ApiClient, team: str | None, id_or_name: str) -> KeyOwner:
     accounts = team_path(client, team, "service-accounts")
     return service_account_owner(accounts, account_named(client, accounts, id_or_name))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.errors import NotFound
-from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.errors import NoMatch
+from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.keys.expiry import end_of
 from reflow_accounts.cli.options import Group, common_options, pass_context
 from reflow_accounts.cli.output import document, tell
@@ -85,14 +85,14 @@ def set_subscription(
     tell(f"The subscription of {clean(answer.get('name'))} is {clean(answer.get('subscription'))} now.")
 
 
-def _team_id(client: Client, id_or_name: str) -> object:
+def _team_id(client: ApiClient, id_or_name: str) -> object:
     teams = client.listing(PATH, [("q", id_or_name)])["items"]
     matches = [team for team in teams if team.get("id") == id_or_name]
     matches = matches or [team for team in teams if str(team.get("name")).casefold() == id_or_name.casefold()]
     if len(matches) == 1:
         return matches[0].get("id")
     why = f"{len(matches)} teams are" if matches else "No team is"
-    raise NotFound(
+    raise NoMatch(
         f"{why} named {clean(id_or_name)}. Give the id.",
         *(f"  {clean(team.get('id'))}  {clean(team.get('name'))}" for team in matches or teams),
     )

@@ -10,7 +10,7 @@ from reflow_accounts.cli.commands.members import invitations, members
 from reflow_accounts.cli.commands.service_accounts import service_accounts
 from reflow_accounts.cli.commands.team_lookup import RIGHTS, team_option, team_path
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.errors import Problem
+from reflow_accounts.cli.errors import ApiError
 from reflow_accounts.cli.http.client import objects_in
 from reflow_accounts.cli.options import Group, common_options, pass_context
 from reflow_accounts.cli.output import document, facts, tell
@@ -92,11 +92,11 @@ def invite(context: Context, emails: tuple[str, ...], rights: str, team: str | N
     path = team_path(client, team, "invitations")
     try:
         answer = client.ask_object("POST", path, body={"emails": list(emails), "rights": rights})
-    except Problem as problem:
+    except ApiError as problem:
         lines = _refused_addresses(problem.document, emails)
         if not lines:
             raise
-        raise Problem(problem.status, problem.document, "No invitation was sent.", *lines) from None
+        raise ApiError(problem.status, problem.document, "No invitation was sent.", *lines) from None
     if context.as_json:
         document(answer)
     for invitation in objects_in(answer.get("items")):

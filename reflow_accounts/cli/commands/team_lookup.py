@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
-from reflow_accounts.cli.errors import NotFound, UsageFault
-from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.errors import NoMatch, UsageFault
+from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.text import api_path, clean, comparable_address
 
 RIGHTS = ("view", "edit", "admin")  # of a member
@@ -23,10 +23,10 @@ def team_option(command: Command) -> Command:
     return option(command)
 
 
-def team_path(client: Client, id_or_name: str | None, *rest: str) -> str:
+def team_path(client: ApiClient, id_or_name: str | None, *rest: str) -> str:
     """Return the API path of the team with this id or exact name, followed by `rest`.
 
-    For None, use the user's only team: raises UsageFault if there are several. Raises NotFound.
+    For None, use the user's only team: raises UsageFault if there are several. Raises NoMatch.
     """
     teams: list[dict[str, Any]] = client.listing("/teams")["items"]
     matches = teams if id_or_name is None else _matches(teams, id_or_name)
@@ -34,41 +34,41 @@ def team_path(client: Client, id_or_name: str | None, *rest: str) -> str:
         return api_path("/teams", matches[0].get("id"), *rest)
     if id_or_name is not None:
         why = f"You belong to {len(matches)} teams named" if matches else "You belong to no team"
-        raise NotFound(f"{why} {clean(id_or_name)}.", *_listed(matches or teams))
+        raise NoMatch(f"{why} {clean(id_or_name)}.", *_listed(matches or teams))
     if not teams:
-        raise NotFound("You belong to no team.")
+        raise NoMatch("You belong to no team.")
     raise UsageFault(f"You belong to {len(teams)} teams. Say which one with --team:", *_listed(teams))
 
 
-def account_named(client: Client, accounts: str, id_or_name: str) -> dict[str, Any]:
-    """Return the service account with this id or exact name in the list at `accounts`. Raises NotFound."""
+def account_named(client: ApiClient, accounts: str, id_or_name: str) -> dict[str, Any]:
+    """Return the service account with this id or exact name in the list at `accounts`. Raises NoMatch."""
     matches = _matches(client.listing(accounts)["items"], id_or_name)
     if len(matches) == 1:
         return matches[0]
-    raise NotFound(
+    raise NoMatch(
         f"There is no service account {clean(id_or_name)}. reflow team service-accounts list shows them."
     )
 
 
-def member_named(client: Client, members: str, id_or_email: str) -> dict[str, Any]:
-    """Return the member with this id, address or exact name in the list at `members`. Raises NotFound."""
+def member_named(client: ApiClient, members: str, id_or_email: str) -> dict[str, Any]:
+    """Return the member with this id, address or exact name in the list at `members`. Raises NoMatch."""
     people: list[dict[str, Any]] = client.listing(members)["items"]
     wanted = id_or_email.strip().casefold()
     by_address = [person for person in people if str(person.get("email")).casefold() == wanted]
     matches = by_address or _matches(people, id_or_email)
     if len(matches) == 1:
         return matches[0]
-    raise NotFound(f"There is no single member {clean(id_or_email)}. reflow team members shows them.")
+    raise NoMatch(f"There is no single member {clean(id_or_email)}. reflow team members shows them.")
 
 
-def invitation_named(client: Client, invitations: str, id_or_email: str) -> dict[str, Any]:
-    """Return the pending invitation with this id or to this address. Raises NotFound."""
+def invitation_named(client: ApiClient, invitations: str, id_or_email: str) -> dict[str, Any]:
+    """Return the pending invitation with this id or to this address. Raises NoMatch."""
     pending: list[dict[str, Any]] = client.listing(invitations)["items"]
     for invitation in pending:
         is_address = comparable_address(str(invitation.get("email"))) == comparable_address(id_or_email)
         if is_address or id_or_email == invitation.get("id"):
             return invitation
-    raise NotFound(
+    raise NoMatch(
         f"No invitation to {clean(id_or_email)} is pending. reflow team invitations list shows them."
     )
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from reflow_accounts.cli.doctor.connection import SOON
 from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
 from reflow_accounts.cli.doctor.fixes import refused, service_account_rotation
-from reflow_accounts.cli.errors import CommandError, Problem
-from reflow_accounts.cli.http.client import Client, as_object, objects_in
+from reflow_accounts.cli.errors import ApiError, CommandError
+from reflow_accounts.cli.http.client import ApiClient, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, service_account_owner
 from reflow_accounts.cli.text import api_path, clean, minute_in, shell, time_in
 from reflow_accounts.contract import Code, Exit
@@ -25,7 +25,7 @@ class KnownKey(NamedTuple):
     revoke_command: str
 
 
-def known_keys(client: Client, me: dict[str, Any]) -> Iterator[KnownKey]:
+def known_keys(client: ApiClient, me: dict[str, Any]) -> Iterator[KnownKey]:
     """Yield all keys that the user manages, also revoked ones, the user's own first.
 
     `me` is the answer of GET /me. Lists that the server refuses are left out.
@@ -44,14 +44,14 @@ def known_keys(client: Client, me: dict[str, Any]) -> Iterator[KnownKey]:
             yield from _keys_of(client, owner, f"that of the service account {clean(account.get('name'))}")
 
 
-def _keys_of(client: Client, owner: KeyOwner, whose: str) -> Iterator[KnownKey]:
+def _keys_of(client: ApiClient, owner: KeyOwner, whose: str) -> Iterator[KnownKey]:
     for key in _listed(client, owner.path, ("state", "all")):
         ends = time_in(key, "expires_at")
         is_live = not key.get("revoked_at") and (ends is None or ends > datetime.now(UTC))
         yield KnownKey(str(key.get("hint")), whose, is_live, owner.command_for("revoke", key))
 
 
-def _listed(client: Client, path: str, *query: tuple[str, str]) -> list[dict[str, Any]]:
+def _listed(client: ApiClient, path: str, *query: tuple[str, str]) -> list[dict[str, Any]]:
     try:
         items: list[dict[str, Any]] = client.listing(path, query)["items"]
     except CommandError:
@@ -62,7 +62,7 @@ def _listed(client: Client, path: str, *query: tuple[str, str]) -> list[dict[str
 class AccountChecks:
     """Checks the credential of `client`. `options` select it and its server in the commands to show."""
 
-    def __init__(self, client: Client, options: list[str]) -> None:
+    def __init__(self, client: ApiClient, options: list[str]) -> None:
         self.client = client
         self.options = options
         self.exit_code = Exit.FAILED
@@ -72,7 +72,7 @@ class AccountChecks:
         """Yield the findings. `exit_code`, for the case that there is a problem, is set after the first."""
         try:
             self._me = self.client.ask_object("GET", "/me")
-        except Problem as problem:
+        except ApiError as problem:
             yield from self._refused(problem)
             return
         except CommandError as fault:
@@ -97,7 +97,7 @@ class AccountChecks:
     def _command(self, *words: object) -> str:
         return shell("reflow", *words, *self.options)
 
-    def _refused(self, problem: Problem) -> Findings:
+    def _refused(self, problem: ApiError) -> Findings:
         code = problem.document.get("code")
         if code == Code.SUBSCRIPTION_INACTIVE:
             yield ok("accepted", "the server knows the key")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from reflow_accounts.cli.text import clean, redacted, shell
 
 
-class State(StrEnum):
+class Severity(StrEnum):
     """The severity of a finding."""
 
     OK = "ok"
@@ -24,7 +24,7 @@ class Finding(NamedTuple):
     """One line of the report. `mend` is the command or instruction that fixes the problem, or "" without one."""
 
     check: str
-    state: State
+    state: Severity
     detail: str
     mend: str = ""
 
@@ -39,17 +39,17 @@ Findings = Iterator[Finding]
 
 def ok(check: str, detail: str) -> Finding:
     """Return a finding without a problem."""
-    return Finding(check, State.OK, detail)
+    return Finding(check, Severity.OK, detail)
 
 
 def warning(check: str, detail: str, mend: str) -> Finding:
     """Return a finding about a possible or future problem."""
-    return Finding(check, State.WARNING, detail, mend)
+    return Finding(check, Severity.WARNING, detail, mend)
 
 
 def error(check: str, detail: str, mend: str) -> Finding:
     """Return a finding about a problem."""
-    return Finding(check, State.ERROR, detail, mend)
+    return Finding(check, Severity.ERROR, detail, mend)
 
 
 def check_mode(path: Path, allowed: int) -> Finding:

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from reflow_accounts.cli.credentials import VARIABLE, Kind, Source
-from reflow_accounts.cli.errors import CommandError, Problem
+from reflow_accounts.cli.errors import ApiError, CommandError
 from reflow_accounts.cli.http.client import as_object, objects_in
 from reflow_accounts.cli.http.server_address import is_exposed
 from reflow_accounts.cli.secret_file import belongs_to_another
@@ -55,7 +55,7 @@ def unusable(source: Source, fault: CommandError, server: str, *, is_only: bool)
     return cause, f"{remove} && reflow keys create NAME --save {_SAVE[source.kind]}"
 
 
-def refused(source: Source, problem: Problem, server: str) -> tuple[str, str]:
+def refused(source: Source, problem: ApiError, server: str) -> tuple[str, str]:
     """Return the cause and the fix for the credential in use, which `server` refused with a 401."""
     cause, code = cause_of(problem, source), problem.document.get("code")
     if problem.document.get("account_kind") == "service_account":

@@ -19,8 +19,8 @@ from reflow_accounts.cli.credentials import (
 )
 from reflow_accounts.cli.doctor.findings import Finding, Findings, check_mode, error, ok, warning
 from reflow_accounts.cli.doctor.fixes import cause_of, hidden_refused, login_command, unusable
-from reflow_accounts.cli.errors import CommandError, Problem, ServerFault
-from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.errors import ApiError, CommandError, ServerFault
+from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.http.server_address import is_exposed
 from reflow_accounts.cli.login.session_store import FILE as SESSIONS
 from reflow_accounts.cli.text import shell
@@ -133,9 +133,9 @@ class SourceChecks:
         if self.credential and self.credential.secret == unused.secret:
             return ok(check, f"{source.where} ({source.kind}) holds the same key as the one used")
         try:
-            Client(unused.server, unused).ask_object("GET", "/me")
+            ApiClient(unused.server, unused).ask_object("GET", "/me")
         except CommandError as fault:
-            status = fault.status if isinstance(fault, Problem) else None
+            status = fault.status if isinstance(fault, ApiError) else None
             if status == 401:
                 return warning(check, cause_of(fault, source), hidden_refused(source, unused.server))
             if status != 403:  # 403: the key is valid, but no subscription is active

@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from reflow_accounts.cli.credentials import Credential
-from reflow_accounts.cli.errors import CommandError, Problem, UnexpectedAnswer, Unreachable, problem_lines
+from reflow_accounts.cli.errors import ApiError, CommandError, UnexpectedAnswer, Unreachable, problem_lines
 from reflow_accounts.cli.http.errors import (
     GATEWAY_ERRORS,
     incomplete,
@@ -68,7 +68,7 @@ def _finite(text: str) -> float:
     return number
 
 
-class Client:
+class ApiClient:
     """Sends requests to the API of `server`, with `credential` if there is one."""
 
     def __init__(self, server: str, credential: Credential | None = None) -> None:
@@ -87,7 +87,7 @@ class Client:
     def ask(self, method: str, path: str, query: Query = (), body: object = None) -> Any:
         """Return the JSON of the response (None for 204).
 
-        `path` is relative to the API's prefix ("/me"). Raises Problem when the API refuses the request, and
+        `path` is relative to the API's prefix ("/me"). Raises ApiError when the API refuses the request, and
         Unreachable without an answer from Reflow.
         """
         return self.read(self.send(method, path, query, body))
@@ -232,8 +232,8 @@ class Client:
             what = f"status {reply.status} and no problem document"
             return Unreachable(not_reflow(self.server, what, reply.through))
         if reply.status == 401 and self.credential:
-            return Problem(reply.status, answer, self.credential.source.refusal(answer, self.server))
+            return ApiError(reply.status, answer, self.credential.source.refusal(answer, self.server))
         seconds = retry_after(reply.headers)
-        problem = Problem(reply.status, answer, *problem_lines(reply.status, answer, seconds))
+        problem = ApiError(reply.status, answer, *problem_lines(reply.status, answer, seconds))
         problem.retry_after = seconds
         return problem

@@ -9,7 +9,7 @@ import click
 
 from reflow_accounts.cli.credentials import Credential, Kind, Source
 from reflow_accounts.cli.errors import CommandError, Unreachable, UsageFault
-from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.keys.destination import Destination, Target
 from reflow_accounts.cli.keys.expiry import end_of
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner
@@ -34,7 +34,7 @@ def check_canary_place(*, is_canary: bool, save: str | None) -> None:
 
 
 def create_key(
-    client: Client,
+    client: ApiClient,
     name: str,
     target: Target,
     owner: KeyOwner = OWN,
@@ -75,7 +75,7 @@ def create_key(
 
 
 def _output_secret(
-    target: Target, client: Client, key: dict[str, Any], destination: Destination, owner: KeyOwner
+    target: Target, client: ApiClient, key: dict[str, Any], destination: Destination, owner: KeyOwner
 ) -> None:
     try:
         destination.write(key["secret"], client.server)
@@ -93,8 +93,8 @@ def _output_secret(
         ) from None
 
 
-def request_key(client: Client, path: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """Request a new key from the API and return it with its secret. Raises Problem and Unreachable."""
+def request_key(client: ApiClient, path: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Request a new key from the API and return it with its secret. Raises ApiError and Unreachable."""
     key = client.ask_object("POST", path, body=payload)
     if not is_well_formed(str(key.get("secret"))):
         raise Unreachable(f"{client.server} answered without a key, so it is not a Reflow server.")
@@ -107,11 +107,11 @@ def not_written(path: Path | None, error: BaseException) -> str:
     return f"The key could not be written to {path or 'stdout'} ({reason})."
 
 
-def revoke_again(client: Client, key: dict[str, Any], owner: KeyOwner) -> str:
+def revoke_again(client: ApiClient, key: dict[str, Any], owner: KeyOwner) -> str:
     """Revoke a key that was just created, and return the message about the outcome."""
     name = clean(key.get("name"))
     source = Source(Kind.ANSWER, "the new key")
-    with_new_key = Client(client.server, Credential(source, key["secret"], client.server))
+    with_new_key = ApiClient(client.server, Credential(source, key["secret"], client.server))
     # The credential of this run may have become invalid; every key may revoke itself.
     for by, path in ((client, owner.path_of(key)), (with_new_key, OWN.path_of(key))):
         try:

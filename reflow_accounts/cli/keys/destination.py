@@ -13,8 +13,8 @@ import click
 from reflow_accounts.cli import git
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import HOME_KEY, Source, credential_of, home_variable
-from reflow_accounts.cli.errors import CommandError, NotSignedIn, Problem, UsageFault
-from reflow_accounts.cli.http.client import Client
+from reflow_accounts.cli.errors import ApiError, CommandError, NotSignedIn, UsageFault
+from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.keys.gitignore import add_to_ignore_file, choose_ignore_file, git_warnings
 from reflow_accounts.cli.options import complete_file_name
 from reflow_accounts.cli.output import result, tell
@@ -90,7 +90,7 @@ class Target:
         elif output not in (None, "-"):
             self.path = (context.folder or Path()) / str(output)
 
-    def client(self) -> Client:
+    def client(self) -> ApiClient:
         """Return the client for the request. Raises CommandError.
 
         A refused key in the file that --force replaces is skipped, so that it does not prevent its replacement.
@@ -111,10 +111,10 @@ class Target:
         """Return the error with which the credential of `source` is refused, or None."""
         try:
             credential = credential_of(source, self.context.environment)
-            Client(credential.server, credential).ask("GET", "/me")
+            ApiClient(credential.server, credential).ask("GET", "/me")
         except (NotSignedIn, UsageFault) as fault:
             return fault
-        except Problem as problem:
+        except ApiError as problem:
             return problem if problem.exit_code is Exit.NOT_SIGNED_IN else None
         return None
 

@@ -10,7 +10,7 @@ import click
 
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import CommandError
-from reflow_accounts.cli.http.client import Client, as_object, objects_in
+from reflow_accounts.cli.http.client import ApiClient, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
 from reflow_accounts.cli.keys.restore import restore_hint
 from reflow_accounts.cli.output import document, facts, is_terminal, result, say, tell
@@ -86,7 +86,7 @@ def _addresses(program: dict[str, Any]) -> str:
     return f"{', '.join(named)}{more}"
 
 
-def list_keys(client: Client, state: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
+def list_keys(client: ApiClient, state: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
     """Print the keys in this state; for other states than live, with the time of revocation."""
     answer = client.listing(owner.path, [("state", state)])
     if as_json:
@@ -127,7 +127,9 @@ def _shown_name(key: dict[str, Any]) -> str:
     return f"{name} ({', '.join(marks)})" if marks and is_terminal(sys.stdout) else name
 
 
-def show_key(context: Context, client: Client, name_or_id: str, owner: KeyOwner = OWN, *, uses: int) -> None:
+def show_key(
+    context: Context, client: ApiClient, name_or_id: str, owner: KeyOwner = OWN, *, uses: int
+) -> None:
     """Print the facts of a key, its usage, and its newest `uses` if the user owns it. Raises CommandError."""
     key = key_named(client, name_or_id, "all", owner)
     if "name" not in key:  # for a revoked key, the API returns only id and time of the revocation
@@ -175,7 +177,7 @@ def _facts_of(key: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def rename_key(
-    context: Context, client: Client, name_or_id: str, new_name: str, owner: KeyOwner = OWN
+    context: Context, client: ApiClient, name_or_id: str, new_name: str, owner: KeyOwner = OWN
 ) -> None:
     """Rename a key. Raises CommandError."""
     key = key_named(client, name_or_id, owner=owner)
@@ -187,7 +189,7 @@ def rename_key(
 
 def revoke_key(
     context: Context,
-    client: Client,
+    client: ApiClient,
     name_or_id: str,
     owner: KeyOwner = OWN,
     *,
@@ -222,7 +224,7 @@ def revoke_key(
         tell(f"It was {client.credential.source}, the one in use here: the next command will be refused.")
 
 
-def _me(client: Client) -> dict[str, Any]:
+def _me(client: ApiClient) -> dict[str, Any]:
     try:
         return client.ask_object("GET", "/me")
     except CommandError:  # a key without a subscription may still revoke itself
@@ -241,7 +243,7 @@ def was_used_recently(key: dict[str, Any]) -> bool:
     return last is not None and datetime.now(UTC) - last < RECENT
 
 
-def is_in_use(client: Client, key: dict[str, Any]) -> bool:
+def is_in_use(client: ApiClient, key: dict[str, Any]) -> bool:
     """Return whether `key` is the credential of this run. Sends a request only if the last four characters match."""
     secret = client.credential.secret if client.credential else ""
     if not key.get("hint") or not secret.endswith(str(key["hint"])):

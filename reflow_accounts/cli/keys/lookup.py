@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from reflow_accounts.cli.errors import NotFound, Problem
-from reflow_accounts.cli.http.client import Client, as_object
+from reflow_accounts.cli.errors import ApiError, NoMatch
+from reflow_accounts.cli.http.client import ApiClient, as_object
 from reflow_accounts.cli.text import api_path, clean, shell
 
 ID_PREFIX = "key_"
@@ -52,11 +52,13 @@ def service_account_owner(accounts: str, account: dict[str, Any], *options: obje
     )
 
 
-def key_named(client: Client, id_or_name: str, state: str = "live", owner: KeyOwner = OWN) -> dict[str, Any]:
+def key_named(
+    client: ApiClient, id_or_name: str, state: str = "live", owner: KeyOwner = OWN
+) -> dict[str, Any]:
     """Return the key with this id, or the one key in the list with exactly this name.
 
     `state` (live, revoked, all) limits the search by name. For the id of a revoked key, the result has only
-    `id` and `revoked_at`. Raises NotFound unless exactly one key matches.
+    `id` and `revoked_at`. Raises NoMatch unless exactly one key matches.
     """
     by_id = _by_id(client, id_or_name, owner) if id_or_name.startswith(ID_PREFIX) else None
     if by_id:
@@ -69,18 +71,18 @@ def key_named(client: Client, id_or_name: str, state: str = "live", owner: KeyOw
         return matches[0]
     name = clean(id_or_name)
     if matches:
-        raise NotFound(
+        raise NoMatch(
             f"{len(matches)} keys are named {name}. Use the id of the one you mean ({owner.list_command})."
         )
-    raise NotFound(
+    raise NoMatch(
         f"There is no key {name}. {owner.list_command} shows {'its' if owner.account else 'your'} keys."
     )
 
 
-def _by_id(client: Client, key_id: str, owner: KeyOwner) -> dict[str, Any] | None:
+def _by_id(client: ApiClient, key_id: str, owner: KeyOwner) -> dict[str, Any] | None:
     try:
         return client.ask_object("GET", owner.path_of({"id": key_id}))
-    except Problem as problem:
+    except ApiError as problem:
         if problem.status == 410:
             return {"id": key_id, "revoked_at": problem.document.get("revoked_at") or "before"}
         if problem.status == 404:
@@ -88,7 +90,7 @@ def _by_id(client: Client, key_id: str, owner: KeyOwner) -> dict[str, Any] | Non
         raise
 
 
-def authenticates(client: Client, key: dict[str, Any]) -> bool:
+def authenticates(client: ApiClient, key: dict[str, Any]) -> bool:
     """Ask the server whether `key` is the credential of `client`. Raises CommandError."""
     by = as_object(client.ask_object("GET", "/me").get("authenticated_by"))
     return "id" in by and by["id"] == key.get("id")

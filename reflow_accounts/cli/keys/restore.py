@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reflow_accounts.cli.errors import CommandError, NotFound
-from reflow_accounts.cli.http.client import Client, as_object, objects_in
+from reflow_accounts.cli.errors import CommandError, NoMatch
+from reflow_accounts.cli.http.client import ApiClient, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, service_account_owner
 from reflow_accounts.cli.output import document, tell
 from reflow_accounts.cli.text import clean, minute_in, time_in
@@ -15,7 +15,7 @@ from reflow_accounts.contract import Exit
 _RESTORABLE_FOR = timedelta(hours=24)
 
 
-def restore_key(client: Client, name_or_id: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
+def restore_key(client: ApiClient, name_or_id: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
     """Restore a revoked key by id, or by name if exactly one restorable key has it. Raises CommandError."""
     if client.uses_key:
         raise CommandError(
@@ -30,7 +30,7 @@ def restore_key(client: Client, name_or_id: str, owner: KeyOwner = OWN, *, as_js
         document(restored)
 
 
-def restore_hint(client: Client, key: dict[str, Any], owner: KeyOwner, me: dict[str, Any]) -> list[str]:
+def restore_hint(client: ApiClient, key: dict[str, Any], owner: KeyOwner, me: dict[str, Any]) -> list[str]:
     """Return a line that says how to restore a key that was just revoked; none for an expired one.
 
     `me` is the answer of GET /me, or {} when it is not known whether the key belongs to a service account.
@@ -48,7 +48,7 @@ def restore_hint(client: Client, key: dict[str, Any], owner: KeyOwner, me: dict[
     return [f"{until}, {by}: {owner.command_for('restore', key)} --as login"]
 
 
-def _revoked_key(client: Client, name_or_id: str, owner: KeyOwner) -> dict[str, Any]:
+def _revoked_key(client: ApiClient, name_or_id: str, owner: KeyOwner) -> dict[str, Any]:
     keys: list[dict[str, Any]] = client.listing(owner.path, [("state", "revoked")])["items"]
     if by_id := [key for key in keys if key.get("id") == name_or_id]:
         return by_id[0]
@@ -59,9 +59,9 @@ def _revoked_key(client: Client, name_or_id: str, owner: KeyOwner) -> dict[str, 
     name = clean(name_or_id)
     if restorable:
         ids = ", ".join(clean(key.get("id")) for key in restorable)
-        raise NotFound(
+        raise NoMatch(
             f"{len(restorable)} revoked keys are named {name}. Use the id of the one you mean: {ids}."
         )
     if named:
         return named[0]  # the server explains why it cannot be restored
-    raise NotFound(f"There is no revoked key {name}. {owner.list_command} --state revoked shows them.")
+    raise NoMatch(f"There is no revoked key {name}. {owner.list_command} --state revoked shows them.")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import click
 
 from reflow_accounts.cli.credentials import Credential, Kind, Source
-from reflow_accounts.cli.errors import CommandError, NotFound, Problem, Unreachable
-from reflow_accounts.cli.http.client import Client, as_object
+from reflow_accounts.cli.errors import ApiError, CommandError, NoMatch, Unreachable
+from reflow_accounts.cli.http.client import ApiClient, as_object
 from reflow_accounts.cli.keys.create import not_written, request_key
 from reflow_accounts.cli.keys.destination import Destination, Target, is_same_file
 from reflow_accounts.cli.keys.list_revoke import is_in_use, usage_summary, was_used_recently
@@ -31,7 +31,7 @@ overlap_option = click.option(
 
 
 def rotate_key(
-    target: Target, client: Client, name_or_id: str, owner: KeyOwner = OWN, *, overlap: str, yes: bool
+    target: Target, client: ApiClient, name_or_id: str, owner: KeyOwner = OWN, *, overlap: str, yes: bool
 ) -> None:
     """Replace a key with a new one of the same name, and report when the old one ends.
 
@@ -42,7 +42,7 @@ def rotate_key(
     old = key_named(client, name_or_id, owner=owner)
     name = clean(old.get("name") or old.get("id"))
     if old.get("revoked_at"):
-        raise NotFound(f"The key {name} is revoked already. Make a new one with {owner.create_command} NAME.")
+        raise NoMatch(f"The key {name} is revoked already. Make a new one with {owner.create_command} NAME.")
     in_use = _key_in_use(client, old, owner)
     ending = in_use or old
     if overlap == "0" and not yes and target.context.may_ask and was_used_recently(ending):
@@ -72,7 +72,7 @@ def rotate_key(
         document({field: value for field, value in new.items() if field != "secret"})
 
 
-def _key_in_use(client: Client, key: dict[str, Any], owner: KeyOwner) -> dict[str, Any] | None:
+def _key_in_use(client: ApiClient, key: dict[str, Any], owner: KeyOwner) -> dict[str, Any] | None:
     """Return the key of this run if it is `key` or was replaced by `key`, else None. Raises CommandError."""
     if is_in_use(client, key):
         return key
@@ -123,7 +123,7 @@ class _Recovery(NamedTuple):
 
 
 def _request(
-    client: Client, old: dict[str, Any], owner: KeyOwner, seconds: int, recovery: _Recovery
+    client: ApiClient, old: dict[str, Any], owner: KeyOwner, seconds: int, recovery: _Recovery
 ) -> dict[str, Any]:
     """Request the rotation and return the new key. After a lost response, repeat it once with the same nonce."""
     path, payload = (
@@ -149,7 +149,7 @@ def _request(
                     raise Unreachable(*fault.lines, hint) from None
                 raise _lost(name, recovery.lines(new_id)) from None
             is_repeated = True
-        except Problem as problem:
+        except ApiError as problem:
             new_id = problem.document.get("replaced_by")
             if not new_id:
                 raise
@@ -158,7 +158,7 @@ def _request(
             raise CommandError(*problem.lines, *recovery.lines(new_id), exit_code=problem.exit_code) from None
 
 
-def _replacement_of(client: Client, old: dict[str, Any], owner: KeyOwner) -> object:
+def _replacement_of(client: ApiClient, old: dict[str, Any], owner: KeyOwner) -> object:
     """Return the id of the key that replaced `old`, or None, also when the server does not answer."""
     try:
         return client.ask_object("GET", owner.path_of(old)).get("replaced_by")
@@ -172,7 +172,7 @@ def _lost(name: str, recovery: list[str]) -> CommandError:
 
 
 def _save(
-    target: Target, client: Client, new: dict[str, Any], destination: Destination, recovery: list[str]
+    target: Target, client: ApiClient, new: dict[str, Any], destination: Destination, recovery: list[str]
 ) -> None:
     """Try the new secret and write it. Raises CommandError, then the file has not changed, or KeyboardInterrupt."""
     try:
@@ -195,14 +195,14 @@ def _save(
         raise CommandError(*fault.lines, *recovery, exit_code=fault.exit_code) from None
 
 
-def _try(client: Client, new: dict[str, Any]) -> None:
+def _try(client: ApiClient, new: dict[str, Any]) -> None:
     """Check that the server accepts the new key, and raise CommandError if not; if it cannot be reached, only warn."""
     try:
         is_new = authenticates(_with_secret(client, new), new)
     except Unreachable as fault:
         tell("The new key could not be tried.", *fault.lines)
         return
-    except Problem as refusal:
+    except ApiError as refusal:
         reason = clean(refusal.document.get("detail") or refusal.document.get("code"))
         message = f"The new key was tried and refused: {reason} It was not saved."
         raise CommandError(message, exit_code=refusal.exit_code) from None
@@ -210,11 +210,13 @@ def _try(client: Client, new: dict[str, Any]) -> None:
         raise CommandError("The new key was tried and belongs to another account. It was not saved.")
 
 
-def _with_secret(client: Client, new: dict[str, Any]) -> Client:
-    return Client(client.server, Credential(Source(Kind.ANSWER, "the new key"), new["secret"], client.server))
+def _with_secret(client: ApiClient, new: dict[str, Any]) -> ApiClient:
+    return ApiClient(
+        client.server, Credential(Source(Kind.ANSWER, "the new key"), new["secret"], client.server)
+    )
 
 
-def _end_old(client: Client, keys: list[dict[str, Any]], owner: KeyOwner, *, now: bool) -> None:
+def _end_old(client: ApiClient, keys: list[dict[str, Any]], owner: KeyOwner, *, now: bool) -> None:
     """Report when the first of the old `keys` ends; with `now`, revoke all. Raises CommandError when that fails."""
     if now:
         for key in keys:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from reflow_accounts.cli.errors import NotSignedIn, Problem, Unreachable
-from reflow_accounts.cli.http.client import Client, as_object
+from reflow_accounts.cli.errors import ApiError, NotSignedIn, Unreachable
+from reflow_accounts.cli.http.client import ApiClient, as_object
 from reflow_accounts.cli.http.user_agent import is_ci
 from reflow_accounts.cli.login.session_store import SessionStore
 from reflow_accounts.cli.login.sessions import LOST_SESSION, log_in, with_lost_session
@@ -105,7 +105,7 @@ def log_in_with_browser(server: str, store: SessionStore, environ: Mapping[str, 
     """Log in with a browser and return the session as `sessions.log_in` does.
 
     The caller checks that a user is present. Raises NotSignedIn when the login is denied or not approved in
-    time, and the errors of `Client.ask` and `log_in`.
+    time, and the errors of `ApiClient.ask` and `log_in`.
     """
     return log_in(server, store, lambda: _approved_session(server, environ))
 
@@ -113,7 +113,7 @@ def log_in_with_browser(server: str, store: SessionStore, environ: Mapping[str, 
 def _approved_session(server: str, environ: Mapping[str, str]) -> dict[str, Any]:
     import socket
 
-    client = Client(server)
+    client = ApiClient(server)
     host = socket.gethostname().encode("utf-8", "replace").decode()[:255].replace("\0", "")
     answer = client.ask_object("POST", "/device/code", body={"client_id": CLIENT_ID, "host": host})
     code = DeviceCode(server, answer)
@@ -171,7 +171,7 @@ def _seconds(value: object, default: int, most: int) -> int:
 class _Poll:
     """Polls the token endpoint at the interval that the server asks for."""
 
-    def __init__(self, client: Client, code: DeviceCode, may_open: bool) -> None:
+    def __init__(self, client: ApiClient, code: DeviceCode, may_open: bool) -> None:
         self.client, self.code, self.may_open = client, code, may_open
         self.interval = code.interval
         # Longer than the interval after network failures.
@@ -193,7 +193,7 @@ class _Poll:
                 self.pause = min(2 * max(self.pause, self.interval), LONGEST_INTERVAL)
                 if time.monotonic() + self.pause >= end:
                     raise with_lost_session(fault) from None
-            except Problem as problem:
+            except ApiError as problem:
                 self.pause, self.is_answer_missing = 0, False
                 self._adjust_interval(problem)
         raise NotSignedIn(_ERRORS["expired_token"])
@@ -209,7 +209,7 @@ class _Poll:
                 open_page(self.code.page)
                 say("If no browser appears, open the page by hand.")
 
-    def _adjust_interval(self, problem: Problem) -> None:
+    def _adjust_interval(self, problem: ApiError) -> None:
         """Set the next interval. Raises NotSignedIn or `problem` for an error that ends the polling."""
         error = problem.document.get("error")
         if error == "slow_down":

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from reflow_accounts.cli.credentials import STDIN, Credential, Environment, Kind, Source, credential_of
-from reflow_accounts.cli.errors import CommandError, NotSignedIn, Problem, Unreachable, UsageFault
-from reflow_accounts.cli.http.client import Client, as_object
+from reflow_accounts.cli.errors import ApiError, CommandError, NotSignedIn, Unreachable, UsageFault
+from reflow_accounts.cli.http.client import ApiClient, as_object
 from reflow_accounts.cli.login.session_store import Session, SessionStore, is_session_secret
 from reflow_accounts.cli.output import is_terminal, say, tell
 from reflow_accounts.cli.text import clean
@@ -55,7 +55,7 @@ def log_in_with_token(environment: Environment, store: SessionStore) -> dict[str
     credential = credential_of(source, environment._replace(key_file=STDIN), accepts_session=True)
 
     def begin() -> dict[str, Any]:
-        me = Client(credential.server, credential).ask_object("GET", "/me")
+        me = ApiClient(credential.server, credential).ask_object("GET", "/me")
         by = as_object(me.get("authenticated_by"))
         return {"id": by.get("id"), "user": me.get("user"), "expires_at": None, "secret": credential.secret}
 
@@ -127,10 +127,10 @@ def _end(session: Session) -> None:
         return
     source = Source(Kind.LOGIN, session.server, session.path)
     try:
-        Client(session.server, Credential(source, session.secret, session.server)).ask(
+        ApiClient(session.server, Credential(source, session.secret, session.server)).ask(
             "DELETE", "/sessions/current"
         )
-    except Problem as problem:
+    except ApiError as problem:
         if problem.status != 401:  # 401: the session has ended already
             raise
 
@@ -181,8 +181,8 @@ def _session(server: str, email: str, password: str, otp: str | None, may_ask: b
     payload = {"email": email, "password": password} | ({"otp": otp} if otp else {})
     try:
         with session_may_begin():
-            return Client(server).ask_object("POST", "/sessions", body=payload)
-    except Problem as problem:
+            return ApiClient(server).ask_object("POST", "/sessions", body=payload)
+    except ApiError as problem:
         if problem.status != 401:
             raise
         if problem.document.get("otp_required") is not True:

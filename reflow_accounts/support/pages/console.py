@@ -21,7 +21,7 @@ from reflow_accounts.marketplace.reconcile import (
 from reflow_accounts.subscriptions.service import changes_of, has_active_subscription
 from reflow_accounts.support import people, service
 from reflow_accounts.support.effects import effects_of_buttons
-from reflow_accounts.support.forms import KeyForm, ReasonForm
+from reflow_accounts.support.forms import KeySearchForm, ReasonForm
 from reflow_accounts.support.service import MOST_RESULTS, record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
@@ -99,7 +99,7 @@ def export() -> Answer:
 @blueprint.post("/keys")
 def look_up_key() -> Answer:
     """Show the owner of a key. The secret is in the form, so that URLs and logs do not contain it."""
-    form = KeyForm()
+    form = KeySearchForm()
     key = people.look_up_key(form.api_key.data or "", by=current_user(), client=client())
     page = _page(
         "",
