@@ -124,17 +124,16 @@ def activity_of(
     its uses and events; `team_ids` leaves out the user's other teams.
 
     `after` is the id of an entry and selects newer ones. An entry may be committed some seconds after its time: to
-    miss none, pass an entry at least ten seconds older than the newest, and skip known ids.
-
-    Raises ValidationFailed for a cursor of another list, NotFound if `after` is not an entry of the user.
+    miss none, pass an entry at least ten seconds older than the newest, and skip known ids. Raises ValidationFailed for
+    a cursor of another list, NotFound if `after` is not an entry of the user.
     """
     seen = read_cursor(cursor, 3)
+    last_use, last_act = (seen[0], Position.of(seen[1:])) if seen else (None, None)
     admin_team_ids, others = _teams_of(user, team_ids)
     key_ids = ([key.id] if key else _key_ids(user, admin_team_ids)) if where.includes_uses else []
     position = _position(after, user, admin_team_ids, others) if after is not None else None
     limits: dict[str, Any] = {"limit": limit + 1, "since": where.since, "until": where.until}
-    last_use, last_act = (seen[0], Position.of(seen[1:])) if seen else (None, None)
-    after_use = position and position.among_uses
+    after_use, after_act = position or (None, None)
     uses = uses_of(key_ids, before=last_use, accepted=where.accepted, after=after_use, **limits)
     acts: list[AuditEvent] = []
     if where.includes_acts and not uses_only:
@@ -145,13 +144,11 @@ def activity_of(
             before=last_act,
             key_id=key.public_id if key else None,
             group=where.group,
-            after=position and position.among_events,
+            after=after_act,
             **limits,
         )
-    newest_first = merge(
-        map(_of_use, uses), (_of_act(act, user) for act in acts), key=attrgetter("at"), reverse=True
-    )
-    entries = list(islice(newest_first, limit + 1))
+    both = map(_of_use, uses), (_of_act(act, user) for act in acts)
+    entries = list(islice(merge(*both, key=attrgetter("at"), reverse=True), limit + 1))
     cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
     # Uses are listed by id, and concurrent requests may get ids in another order than their times.
     return Page(sorted(entries[:limit], key=lambda entry: entry.rank, reverse=True), cursor)
