@@ -101,7 +101,7 @@ def test_secret_key_of_another_database_is_named(sqlite, caplog, fallbacks, has_
         person.change(totp_secret=vault().seal(f"{person.id} SECRET"), totp_on_at=now())
     settings = replace(
         sqlite.config["SETTINGS"],
-        secret_key="another-secret-key-0123456789-abcdef",
+        secret_key="another-secret-key-0123456789-abcdef",  # pragma: allowlist secret
         secret_key_fallbacks=fallbacks,
     )
     restored = create_app(settings)
