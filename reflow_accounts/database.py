@@ -234,8 +234,8 @@ def database_problem(error: BaseException) -> str:
         )
     shown = f" ({condition})" if condition else ""
     return (
-        f"the database cannot be used{shown}. Run `reflow-accounts db upgrade` if it is new, "
-        "or check REFLOW_DATABASE_URL."
+        f"the database cannot be used{shown}. Check that it answers, and REFLOW_DATABASE_URL; "
+        "if it is new, run `reflow-accounts db upgrade`."
     )
 
 

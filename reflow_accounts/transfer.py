@@ -70,7 +70,7 @@ def ensure_current(connection: Connection) -> None:
 def snapshot(engine: Engine) -> Iterator[Connection]:
     """Open a connection that sees the database at one moment, while the service continues to write.
 
-    Raises TransferError as `ensure_current` does.
+    Raises TransferError as `ensure_current` does, and for an unfinished copy.
     """
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
@@ -78,6 +78,10 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         else:
             connection.execution_options(isolation_level="REPEATABLE READ")
         ensure_current(connection)
+        if inspect(connection).has_table(UNFINISHED.name):
+            raise TransferError(
+                "The database is an unfinished copy. Complete it with `copy-to`, or use another one."
+            )
         yield connection
 
 

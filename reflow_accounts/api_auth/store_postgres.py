@@ -41,7 +41,6 @@ added AS (
 SELECT (SELECT string_agg(id::text, ' ' ORDER BY id) FROM added), found.* FROM found
 """  # noqa: S608  # made of constants
 _NAME = b"authenticate_and_record"
-# https://www.postgresql.org/docs/current/errcodes-appendix.html: the first two characters are the class.
 # Plan the statement once, with index lookups for the few digests, whatever the planner estimates.
 _SETTINGS = f"""
 SET TIME ZONE 'UTC'; SET plan_cache_mode = force_generic_plan; SET jit = off;

@@ -8,13 +8,8 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.api_keys.acts import mail_owner, record_act, report_creation
 from reflow_accounts.api_keys.expiry import end_under, keys_ending_after
 from reflow_accounts.api_keys.models import RESTORABLE_FOR, ApiKey, KeyRefusal, Revocation
-from reflow_accounts.api_keys.service import (
-    checked_name,
-    insert_key,
-    key_with_name,
-    name_taken,
-    require_subscription,
-)
+from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken
+from reflow_accounts.api_keys.service import insert_key, move_previous_keys, require_subscription
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.contract import Code
 from reflow_accounts.database import affected_rows, db, now
@@ -117,8 +112,7 @@ def rotate(
     new_end = min(filter(None, (old_end, limit)), default=None)
     new, secret = insert_key(key.user, key.name, expires_at=new_end, nonce=nonce, created_by=creator)
     key.expires_at = min(end, old_end) if old_end else end
-    is_older = and_(ApiKey.user_id == key.user_id, ApiKey.replaced_by_id == key.id)
-    db.session.execute(update(ApiKey).where(is_older).values(replaced_by_id=new.id))
+    move_previous_keys(key, new)
     key.replaced_by = new
     details = {"replaced": key.public_id, "expires_at": key.expires_at.isoformat()}
     record_act(Action.KEY_ROTATED, new, by, client, **details)
@@ -168,17 +162,13 @@ def restore(key: ApiKey, *, by: User, client: Client, team: Team | None = None) 
         ApiKey.expires_at.is_(None) | (ApiKey.expires_at > at),
     )
     restored = update(ApiKey).where(ApiKey.id == key.id, *is_restorable)
-    name = key.name
+    if key.revoked_at and _has_rival(key):
+        raise _name_conflict(key)
     try:
         with db.session.begin_nested():
             was_restored = affected_rows(restored.values(revoked_at=None, revoked_for=None))
     except IntegrityError:
-        other = key_with_name(key.user, name)
-        whose = "You have" if key.user.is_person else f"{key.user.full_name} has"
-        raise Conflict(
-            f"{whose} another key named {other.name if other else name} meanwhile. "
-            "Revoke or rename that one, then restore this one."
-        ) from None
+        raise _name_conflict(key) from None
     db.session.refresh(key)
     if not was_restored:
         raise Conflict(_why_not(key))
@@ -194,6 +184,23 @@ def restore(key: ApiKey, *, by: User, client: Client, team: Team | None = None) 
         device=client.device,
         address=client.address,
         refused=refused or 0,
+    )
+
+
+def _has_rival(key: ApiKey) -> bool:
+    """Return whether another listed key has the name of a revoked one, and neither replaced the other."""
+    if key.replaced_by and not key.replaced_by.revoked_at:
+        return False
+    other = key_with_name(key.user, key.name)
+    return other is not None and other.replaced_by_id != key.id
+
+
+def _name_conflict(key: ApiKey) -> Conflict:
+    other = key_with_name(key.user, key.name)
+    whose = "You have" if key.user.is_person else f"{key.user.full_name} has"
+    return Conflict(
+        f"{whose} another key named {other.name if other else key.name} meanwhile. "
+        "Revoke or rename that one, then restore this one."
     )
 
 

@@ -18,7 +18,7 @@ from reflow_accounts.web.openapi import (
 
 # The rules of the service for names, except that they are unique, which a schema cannot express.
 _NAME = {
-    "description": "One line of 1 to 64 visible characters, different from the names of your other keys",
+    "description": "One line of 1 to 64 characters, not all invisible, different from the names of your other keys",
     "minLength": 1,
     "maxLength": LONGEST_NAME,
     "pattern": r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",

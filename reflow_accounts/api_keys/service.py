@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
 
 from reflow_accounts.api_keys.acts import record_act, report_creation
 from reflow_accounts.api_keys.expiry import created_keys, end_under
-from reflow_accounts.api_keys.models import LONGEST_NAME, ApiKey, Revocation
+from reflow_accounts.api_keys.models import ApiKey, Revocation
+from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken
 from reflow_accounts.api_keys.refusals import clear_revoked_refusals
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
@@ -28,7 +28,6 @@ from reflow_accounts.errors import (
 )
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.users.models import User
-from reflow_accounts.web import text
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
 from reflow_accounts.web.request_info import Client
 from reflow_accounts.web.text import comparable
@@ -67,6 +66,7 @@ def issue(
     nonce: str | None = None,
     created_by: ApiKey | None = None,
     is_canary: bool = False,
+    instead_of: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key and return it with its secret, which is not stored.
 
@@ -74,7 +74,7 @@ def issue(
     makes the call idempotent: Conflict is raised if it was used before. `created_by` is the API key that
     authenticates the request: the new key ends no later. Raises InsufficientRights if `by` is a service
     account, SubscriptionInactive, and ValidationFailed for a bad name, or an expiry in the past or later
-    than that of `created_by`.
+    than that of `created_by`. `instead_of` is a revoked key, whose previous keys become those of the new one.
     """
     if not by.is_person:
         raise InsufficientRights("A service account cannot create API keys. An Admin of its team can.")
@@ -84,11 +84,14 @@ def issue(
         raise ValidationFailed(expires_at="Choose a time in the future")
     end = end_under(created_by, expires_at)
     # The index does not contain previous keys.
-    if (holder := key_with_name(owner, tidy)) and holder.replaced_at:
+    holder = key_with_name(owner, tidy)
+    if holder and holder.replaced_at and not (instead_of and holder.replaced_by_id == instead_of.id):
         raise name_taken(owner, tidy)
     key, secret = insert_key(
         owner, tidy, expires_at=end, nonce=nonce, created_by=created_by, is_canary=is_canary
     )
+    if instead_of:
+        move_previous_keys(instead_of, key)
     details = {"created_by": created_by.public_id} if created_by else {}
     record_act(Action.KEY_CREATED, key, by, client, **details | ({"canary": "yes"} if is_canary else {}))
     report_creation(key, by=by, client=client, created_by=created_by)
@@ -131,13 +134,10 @@ def insert_key(
     return key, secret
 
 
-def checked_name(name: str) -> str:
-    """Return the normalized name. Raises ValidationFailed with a message for its field."""
-    tidy = text.tidy(name)
-    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a name for this key")
-    if fault:
-        raise ValidationFailed(name=fault)
-    return tidy
+def move_previous_keys(old: ApiKey, new: ApiKey) -> None:
+    """Make the keys that `old` replaced those that `new` replaced."""
+    is_previous = and_(ApiKey.user_id == old.user_id, ApiKey.replaced_by_id == old.id)
+    db.session.execute(update(ApiKey).where(is_previous).values(replaced_by_id=new.id))
 
 
 def key_of(user: User, public_id: str) -> ApiKey:
@@ -263,33 +263,3 @@ def require_subscription(owner: User) -> None:
     """Raise SubscriptionInactive when no team of the owner has an active subscription."""
     if not has_active_subscription(owner):
         raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")
-
-
-def key_with_name(owner: User, name: str) -> ApiKey | None:
-    """Return the owner's key that is listed with a name that equals or looks like `name`.
-
-    That includes a previous key that still works although its successor was revoked.
-    """
-    new = aliased(ApiKey)
-    successor = select(new.id).where(new.id == ApiKey.replaced_by_id, new.revoked_at.is_(None))
-    is_left_over = and_(ApiKey.expires_at > now(), ~successor.exists())
-    query = select(ApiKey).where(
-        ApiKey.user_id == owner.id,
-        ApiKey.folded_name == comparable(name),
-        ApiKey.revoked_at.is_(None),
-        or_(ApiKey.replaced_at.is_(None), is_left_over),
-    )
-    return db.session.scalar(query.order_by(ApiKey.id.desc()).limit(1))
-
-
-def name_taken(owner: User, name: str) -> ValidationFailed:
-    """Return the error for a name that another key of the owner has; it quotes that key's exact name."""
-    key = key_with_name(owner, name)
-    taken = key.name if key else name
-    who = "You already have" if owner.is_person else f"{owner.full_name} already has"
-    alike = "" if text.folded(taken) == text.folded(name) else ", which looks the same"
-    if key and key.has_expired:
-        return ValidationFailed(
-            name=f"{who} a key named {taken}{alike}, which has expired. Revoke it, or choose another name"
-        )
-    return ValidationFailed(name=f"{who} a key named {taken}{alike}. Choose another name")

@@ -97,6 +97,7 @@ def issue_key(
     nonce: str | None = None,
     created_by: ApiKey | None = None,
     is_canary: bool = False,
+    instead_of: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
     """Create a key of a service account, as `api_keys.service.issue` does; `by` must be an Admin of the team.
 
@@ -112,6 +113,7 @@ def issue_key(
         nonce=nonce,
         created_by=created_by,
         is_canary=is_canary,
+        instead_of=instead_of,
     )
 
 

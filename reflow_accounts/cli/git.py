@@ -35,8 +35,6 @@ def root_of(folder: Path | None) -> Path | None:
     """
     if folder is None:
         return None
-    if ".." in folder.parts:
-        folder = folder.resolve()  # its parents would include itself
     for candidate in (folder, *folder.parents):
         if os.path.lexists(candidate / ".git"):
             return candidate

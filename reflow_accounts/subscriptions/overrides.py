@@ -1,5 +1,6 @@
 """Overrides of subscriptions by support, which take precedence over AWS."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -48,12 +49,11 @@ def set_active(
     """
     reason, label = _reason(reason), _ticket(ticket)
     end = _end(active, until)
-    status = _lock(team, seen, by, active)
+    status = _lock(team, seen, by, lambda status: _is_set(status, active, until))
+    if _is_set(status, active, until):
+        return False
     if active and until is None and status.is_active_by_aws_for_good:
         return _lift(team, status, reason, label, by)
-    override = status.override
-    if override and override.is_active == active and (until is None or override.expires_at == until):
-        return False
     _end_override(status)
     _add_override(team, active, end, reason, label, by)
     kind = ChangeKind.FORCED_ON if active else ChangeKind.FORCED_OFF
@@ -67,21 +67,30 @@ def lift(team: Team, reason: str, *, by: User | None, seen: int | None = None) -
     Raises Conflict and ValidationFailed as `set_active` does.
     """
     reason = _reason(reason)
-    return _lift(team, _lock(team, seen, by, None), reason, "", by)
+    return _lift(team, _lock(team, seen, by, lambda status: status.override is None), reason, "", by)
 
 
-def _lock(team: Team, seen: int | None, by: User | None, active: bool | None) -> SubscriptionStatus:
-    """Lock a team's subscription, to set it `active` or inactive, or to end the override (None).
+def _is_set(status: SubscriptionStatus, active: bool, until: datetime | None) -> bool:
+    """Return whether the subscription is as `set_active` with these arguments would leave it."""
+    override = status.override
+    if active and until is None and status.is_active_by_aws_for_good:
+        return override is None
+    return bool(override and override.is_active == active and (until is None or override.expires_at == until))
 
-    Raises Conflict when it was changed since version `seen`, unless the same user sent this change twice.
+
+def _lock(
+    team: Team, seen: int | None, by: User | None, is_done: Callable[[SubscriptionStatus], bool]
+) -> SubscriptionStatus:
+    """Lock a team's subscription.
+
+    Raises Conflict when it was changed since version `seen`, unless the same user sent the change twice: then the
+    status `is_done`.
     """
     status = lock_subscription(team)
     if seen is not None and seen != status.version:
         changes = select(SubscriptionChange.by_id).where(SubscriptionChange.team_id == team.id)
         last = db.session.scalar(changes.order_by(SubscriptionChange.id.desc()).limit(1))
-        is_set = status.override.is_active if status.override else None
-        is_done = is_set == active or (active and is_set is None and status.is_active_by_aws_for_good)
-        if by is None or by.id != last or not is_done:
+        if by is None or by.id != last or not is_done(status):
             raise Conflict("This subscription was changed in the meantime. Check it and try again.")
     return status
 

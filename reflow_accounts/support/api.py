@@ -8,7 +8,8 @@ from flask import abort, current_app
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.second_factor import has_second_factor
-from reflow_accounts.errors import InsufficientRights, ValidationFailed
+from reflow_accounts.database import db
+from reflow_accounts.errors import Conflict, InsufficientRights, ValidationFailed
 from reflow_accounts.support import service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
 from reflow_accounts.support.service import FoundTeam, record_search
@@ -71,6 +72,10 @@ def set_subscription(payload: dict[str, Any], team_id: str) -> FoundTeam:
             until=payload["expires_at"],
             ticket=payload["ticket"],
         )
+    except Conflict:
+        # The end of an override was recorded, and may be the conflict.
+        db.session.commit()
+        raise
     except ValidationFailed as failed:
         # The API calls the field `expires_at`.
         faults = {"expires_at" if name == "until" else name: text for name, text in failed.fields.items()}

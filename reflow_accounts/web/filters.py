@@ -25,7 +25,8 @@ def ago(context: Context, at: datetime) -> str:
         return _count(passed // _HOUR, "hour")
     if passed > 30 * _DAY:
         return day(context, at)
-    days = (_local(context, now()).date() - _local(context, at).date()).days
+    # A day has up to 25 hours.
+    days = max(1, (_local(context, now()).date() - _local(context, at).date()).days)
     return "Yesterday" if days == 1 else _count(days, "day")
 
 

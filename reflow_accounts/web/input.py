@@ -11,6 +11,7 @@ from wtforms.widgets import HiddenInput
 
 from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.errors import Stale, ValidationFailed
+from reflow_accounts.web import text
 
 NUL = "\0"
 LARGEST_BODY_BYTES = 64 * 1024
@@ -30,7 +31,7 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
         The page sends them along (see the macro `seen_values`); without them, the current values count as seen.
         """
         return {
-            field.name: request.form.get(f"seen_{field.name}", _as_sent(field.object_data))
+            field.name: _as_sent(request.form.get(f"seen_{field.name}", field.object_data))
             for field in self._visible()
         }
 
@@ -62,8 +63,8 @@ class Form(FlaskForm):  # type: ignore[misc]  # Flask-WTF is untyped
 
 
 def _as_sent(value: Any) -> str:
-    """Return the value of a field as a form sends it."""
-    return "y" if value is True else str(value or "")
+    """Return the value of a field as a form sends it, with spaces as in stored names."""
+    return "y" if value is True else text.tidy(str(value or ""))
 
 
 def takes_any_query(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -146,6 +146,16 @@ def test_last_use_is_told_in_days_of_the_users_zone(cast, client, api, zone, at,
     assert row[1] == words
 
 
+def test_day_of_25_hours_ends_with_yesterday(cast, client, api):
+    key = cast.ada.key("CI")
+    cast.ada.change(time_zone="Europe/Berlin")
+    with time_machine.travel("2027-10-30T22:10:00Z"):
+        api(key.secret).get("/me")
+    with time_machine.travel("2027-10-31T22:15:00Z"):
+        [row] = table(cast.ada.sign_in(client).page(KEYS))
+    assert row[1] == "Yesterday"
+
+
 def test_names_are_text_and_not_markup(cast, ada):
     name = "<b>&\"'</b>{{ 7*7 }}"
     key = cast.ada.key(name)

@@ -58,6 +58,18 @@ def test_key_that_was_not_shown_is_replaced(cast, client, api):
     assert (again.status_code, "already have a key named CI" in again.text) == (422, True)
 
 
+def test_key_that_a_rotation_did_not_show_is_replaced(cast, client, api):
+    old = cast.ada.key("CI")
+    lost = api(cast.ada.session()).post(f"/keys/{old.id}/rotation", {"overlap": 3600}).json
+    ada = cast.ada.sign_in(client)
+    path = f"/account/api-keys/{lost['id']}/replacement"
+    secret = parse(ada.submit(ada.page(path), path).text).with_id("secret").text
+    assert api(secret).get("/me").json["authenticated_by"]["name"] == "CI"
+    assert api(old.secret).get("/me").status_code == 200
+    [row] = ada.page("/account/api-keys").all("tbody")[0].all("tr")
+    assert f"Previous key rfk_…{old.secret[-4:]} works until" in row.text
+
+
 def test_canary_is_replaced_by_a_canary(cast, client, api):
     made = api(cast.ada.session()).post("/keys", {"name": "bait", "canary": True}).json
     ada = cast.ada.sign_in(client)

@@ -132,6 +132,17 @@ def test_name_of_a_previous_key_stays_taken_when_its_successor_is_revoked(ada):
     assert ada.post("/keys", {"name": "CI"}).status_code == 201
 
 
+def test_key_is_not_restored_beside_a_previous_key_of_its_name(ada):
+    first = ada.post("/keys", {"name": "CI"}).json
+    ada.delete(f"/keys/{first['id']}")
+    old = ada.post("/keys", {"name": "CI"}).json
+    new = ada.post(f"/keys/{old['id']}/rotation", {"overlap": 3600}).json
+    ada.delete(f"/keys/{new['id']}")
+    problem = problem_of(ada.delete(f"/keys/{first['id']}/revocation"), 409, "conflict")
+    assert problem["detail"].startswith("You have another key named CI meanwhile.")
+    assert ada.delete(f"/keys/{new['id']}/revocation").status_code in (200, 204)
+
+
 def test_name_of_an_expired_key_is_free_once_it_is_revoked(ada):
     key = ada.post(
         "/keys", {"name": "CI", "expires_at": f"{now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}

@@ -143,6 +143,25 @@ def test_file_outside_the_repository_causes_no_warning(keyed, root):
     assert "git" not in outcome.stderr
 
 
+def test_file_with_dots_in_its_path_is_named_for_git(keyed, root):
+    outcome = keyed.run("keys", "create", unused_name(), "-o", "../x.key")
+
+    assert outcome.code == 0, outcome.stderr
+    assert f"echo /x.key >> {root}/.gitignore" in outcome.stderr
+
+
+def test_file_in_another_repository_causes_its_warning(keyed, tmp_path):
+    other = repository(tmp_path / "other")
+    inner = keyed.folder / "inner"
+    inner.mkdir()
+    keyed.folder = inner
+
+    outcome = keyed.run("keys", "create", unused_name(), "-o", os.path.relpath(other / "x.key", inner))
+
+    assert outcome.code == 0, outcome.stderr
+    assert f"{other}/.gitignore" in outcome.stderr
+
+
 def test_missing_info_folder_is_created(keyed, root):
     (root / ".git" / "info" / "exclude").unlink()
     (root / ".git" / "info").rmdir()

@@ -77,6 +77,10 @@ def test_interrupted_copy_continues_and_works_there(app, cast, flask, empty_url,
     code, words = flask("copy-to", empty_url)
     assert (code, "the copy stopped" in words) == (1, True), words
     assert len(rows.uses_of(moved, key.id)) == 4
+    # An unfinished copy is no source.
+    unfinished = pytest.raises(transfer.TransferError, match="unfinished copy")
+    with moved.app_context(), unfinished, transfer.snapshot(db.engine):
+        pass
     allow_all_uses(moved)
     use(app, key)
     code, words = flask("copy-to", empty_url)

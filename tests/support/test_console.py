@@ -1,7 +1,10 @@
 """The console: search teams, view a team, override its subscription."""
 
+from datetime import timedelta
+
 import pytest
 
+from reflow_accounts.database import now
 from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.helpers import rows
@@ -134,6 +137,16 @@ def test_own_change_in_another_tab_is_a_conflict_too(cast, sam, api):
     sam.submit(sam.page(f"{path}?active=true"), path, reason="Paid")
     assert sam.submit(old, path, reason="Unpaid").status_code == 409
     assert api(key.secret).get("/me").status_code == 200
+
+
+def test_own_end_set_in_another_tab_is_not_overwritten(cast, sam):
+    path = f"/support/teams/{cast.acme.id}/subscription"
+    cast.acme.unsubscribe()
+    old = sam.page(f"{path}?active=true")
+    later, sooner = (f"{now() + timedelta(days=days):%Y-%m-%d}" for days in (60, 2))
+    assert sam.submit(sam.page(f"{path}?active=true"), path, reason="Paid", until=later).status_code == 303
+    assert sam.submit(old, path, reason="Paid", until=later).status_code == 303
+    assert sam.submit(old, path, reason="Paid", until=sooner).status_code == 409
 
 
 def test_same_decision_twice_is_one_change(app, cast, sam):

@@ -182,6 +182,19 @@ def test_programs_of_staff_find_teams_page_by_page_and_decide(app, cast, api):
     problem_of(late, 409, "conflict")
 
 
+def test_programs_meet_the_end_of_an_override_once(cast, api):
+    program, path = api(cast.sam.session()), f"/support/teams/{cast.solo.id}/subscription"
+    wanted = {"active": True, "reason": "Trial", "expires_at": f"{now() + DAY:%Y-%m-%dT%H:%M:%SZ}"}
+    assert put(program, path, wanted).status_code == 200
+    with time_machine.travel(now() + 2 * DAY):
+        wanted["expires_at"] = f"{now() + DAY:%Y-%m-%dT%H:%M:%SZ}"
+        statuses = []
+        for _ in range(2):
+            [solo] = program.get("/support/teams?q=solo").json["items"]
+            statuses.append(put(program, path, wanted | {"version": solo["version"]}).status_code)
+    assert statuses == [409, 200]
+
+
 def test_programs_get_the_rules_of_the_console(app, cast, api):
     program = api(cast.sam.session())
     cast.solo.add(cast.sam, Rights.VIEW)

@@ -1,5 +1,7 @@
 """A form in a page that was opened long ago saves only what its user changed in it."""
 
+import unicodedata
+
 import pytest
 
 from tests.helpers import rows
@@ -97,6 +99,14 @@ def test_mail_that_is_switched_off_in_a_stale_profile_is_off(app, cast, ada):
     with app.app_context():
         row = cast.ada.row()
         assert (row.mails_new_clients, row.mails_ends, row.mails_unused) == (False, False, True)
+
+
+@pytest.mark.parametrize("name", ["Ada  P. Park ", "  Ada Park", "Ade\u0301 Park"])
+def test_form_that_is_sent_twice_is_no_conflict(app, cast, ada, name):
+    page = ada.page(PROFILE)
+    assert [ada.submit(page, PROFILE, full_name=name).status_code for _ in range(2)] == [303, 303]
+    with app.app_context():
+        assert cast.ada.row().full_name == " ".join(unicodedata.normalize("NFC", name).split())
 
 
 def test_two_new_time_zones_in_two_tabs_are_a_conflict(app, cast, ada):

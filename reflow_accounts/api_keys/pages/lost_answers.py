@@ -55,6 +55,7 @@ def replace(context: Context, key_id: str, accounts: Collection[User] = ()) -> A
     wanted: dict[str, Any] = {
         "expires_at": key.expires_at,
         "is_canary": key.is_canary,
+        "instead_of": key,
         "nonce": form.nonce.data or "",
     }
     try:

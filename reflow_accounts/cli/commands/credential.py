@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from reflow_accounts.cli import interrupts
 from reflow_accounts.cli.commands.team_lookup import RIGHTS, team_option, team_path
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import VARIABLE, Source
@@ -140,4 +141,6 @@ def run_program(command: tuple[str, ...], environ: dict[str, str], system: str =
         os.execvpe(command[0], command, environ)  # noqa: S606 (the user's own command; no shell reads it)
     import subprocess
 
-    return subprocess.call(command, env=environ)  # noqa: S603 (as above)
+    with subprocess.Popen(command, env=environ) as process:  # noqa: S603 (as above)
+        interrupts.ignore_signals()  # Ctrl-C is for the command
+        return process.wait()

@@ -62,7 +62,9 @@ def find_teams(context: Context, query: str, limit: int) -> None:
 @support.command("subscription")
 @click.argument("team")
 @click.argument("state", type=click.Choice(["active", "inactive"]))
-@click.option("--reason", required=True, metavar="TEXT", help="The reason, shown to the team's Admins.")
+@click.option(
+    "--reason", required=True, metavar="TEXT", help="The reason, for the history that support sees."
+)
 @click.option(
     "--until",
     metavar="WHEN",

@@ -88,7 +88,9 @@ class Target:
                 raise UsageFault("This folder is in no git repository. Use --save home or -o FILE.")
             self.path = self._root / KEY_FILE_NAME
         elif output not in (None, "-"):
-            self.path = (context.folder or Path()) / str(output)
+            path = (context.folder or Path()) / str(output)
+            # Git cannot compare a path that contains "..".
+            self.path = path.parent.resolve() / path.name if ".." in path.parts else path
 
     def client(self) -> ApiClient:
         """Return the client for the request. Raises CommandError.

@@ -131,9 +131,9 @@ def _request(
         {"overlap": seconds, "nonce": secrets.token_urlsafe(16)},
     )
     name, is_repeated = clean(old.get("name")), False
-    hint = (
-        f"If the key {name} was rotated anyway, this gets another secret: {recovery.command(old.get('name'))}"
-    )
+    # A name that looks like an option cannot stand before one.
+    known_as = old.get("id") if name.startswith("-") else old.get("name")
+    hint = f"If the key {name} was rotated anyway, this gets another secret: {recovery.command(known_as)}"
     while True:
         try:
             return request_key(client, path, payload)
