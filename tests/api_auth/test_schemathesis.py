@@ -108,6 +108,7 @@ def test_every_rule_of_the_library_is_applied(operations):
     } <= names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_every_answer_is_as_documented(operations, headers, mode):
     try_out(operations, headers, mode, SOME)

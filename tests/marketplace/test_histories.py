@@ -95,13 +95,13 @@ def check_losses(app, cast, take, aws, ask, seed, every=1):
     return len(positions)
 
 
-@pytest.mark.postgresql_later
+@pytest.mark.slow
 def test_random_histories_in_random_orders(app, cast, take):
     for seed in QUICK:
         check_orders(app, cast, take, seed, ORDERS_OF_QUICK)
 
 
-@pytest.mark.postgresql_later
+@pytest.mark.slow
 def test_lost_events_of_random_histories(app, cast, take, aws, ask):
     check_losses(app, cast, take, aws, ask, 7, every=4)
 

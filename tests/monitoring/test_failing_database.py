@@ -61,5 +61,6 @@ def test_command_leads_to_the_migration_of_a_new_database(tmp_path):
     (tmp_path / "new.db").touch()
     with app.app_context():
         done = app.test_cli_runner().invoke(args=["users", "list"])
-    assert (done.exit_code, "(SQLITE_ERROR). Run `reflow-accounts db upgrade`" in done.output) == (1, True)
+    assert "if it is new, run `reflow-accounts db upgrade`." in done.output
+    assert (done.exit_code, "(SQLITE_ERROR)" in done.output) == (1, True)
     databases.close(app)

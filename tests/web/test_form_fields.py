@@ -24,6 +24,7 @@ def mailed_links(app, cast, client):
     return [mailbox.link_in(mail) for mail in mailbox.deliver()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", ["ada", "sam", "nobody", "half"])
 def test_odd_fields_cause_no_server_error(app, cast, another, who):
     """Half: the password was right, and the second factor is asked for."""
