@@ -162,7 +162,7 @@ def restore(key: ApiKey, *, by: User, client: Client, team: Team | None = None) 
         ApiKey.expires_at.is_(None) | (ApiKey.expires_at > at),
     )
     restored = update(ApiKey).where(ApiKey.id == key.id, *is_restorable)
-    if key.revoked_at and _has_rival(key):
+    if key.restorable_until and _has_rival(key):
         raise _name_conflict(key)
     try:
         with db.session.begin_nested():

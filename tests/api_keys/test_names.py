@@ -143,6 +143,15 @@ def test_key_is_not_restored_beside_a_previous_key_of_its_name(ada):
     assert ada.delete(f"/keys/{new['id']}/revocation").status_code in (200, 204)
 
 
+def test_key_that_is_too_old_to_restore_says_so_beside_another_of_its_name(ada):
+    first = ada.post("/keys", {"name": "CI"}).json
+    ada.delete(f"/keys/{first['id']}")
+    ada.post("/keys", {"name": "CI"})
+    with time_machine.travel(now() + timedelta(hours=25)):
+        problem = problem_of(ada.delete(f"/keys/{first['id']}/revocation"), 409, "conflict")
+    assert problem["detail"].startswith("This key was revoked more than 24 hours ago")
+
+
 def test_name_of_an_expired_key_is_free_once_it_is_revoked(ada):
     key = ada.post(
         "/keys", {"name": "CI", "expires_at": f"{now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
