@@ -13,11 +13,7 @@ from reflow_accounts.web.text import comparable
 
 def checked_name(name: str) -> str:
     """Return the normalized name. Raises ValidationFailed with a message for its field."""
-    tidy = text.tidy(name)
-    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a name for this key")
-    if fault:
-        raise ValidationFailed(name=fault)
-    return tidy
+    return text.checked(name, LONGEST_NAME, field="name", empty="Enter a name for this key")
 
 
 def key_with_name(owner: User, name: str) -> ApiKey | None:

@@ -85,11 +85,7 @@ def passkey_of(user: User, public_id: str) -> Passkey:
 
 def checked_name(name: str) -> str:
     """Return the normalized name. Raises ValidationFailed with a message for its field."""
-    tidy = text.tidy(name)
-    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a name for this passkey")
-    if fault:
-        raise ValidationFailed(name=fault)
-    return tidy
+    return text.checked(name, LONGEST_NAME, field="name", empty="Enter a name for this passkey")
 
 
 def options_to_add(user: User, site: Site) -> dict[str, Any]:

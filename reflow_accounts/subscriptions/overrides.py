@@ -140,11 +140,7 @@ def _end(active: bool, until: datetime | None) -> datetime | None:
 
 
 def _reason(value: str) -> str:
-    reason = text.tidy(value)
-    fault = text.fault_of(reason, LONGEST_REASON, empty="Enter a reason")
-    if fault:
-        raise ValidationFailed(reason=fault)
-    return reason
+    return text.checked(value, LONGEST_REASON, field="reason", empty="Enter a reason")
 
 
 def _ticket(value: str) -> str:

@@ -14,7 +14,7 @@ from reflow_accounts.auth.models import UserSession
 from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH
 from reflow_accounts.database import db
 from reflow_accounts.email_addresses import stored_forms
-from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
+from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.support.service import MOST_RESULTS
 from reflow_accounts.teams.models import Membership
 from reflow_accounts.users import admin
@@ -109,10 +109,7 @@ def revoke_key(key: ApiKey, reason: str, *, by: User, client: Client) -> bool:
     For a service account the Admins of its team get the mail. Raises ValidationFailed without a reason.
     """
     refuse_oneself(key.user, by=by)
-    reason = text.tidy(reason)
-    fault = text.fault_of(reason, LONGEST_REASON, empty="Enter a reason")
-    if fault:
-        raise ValidationFailed(reason=fault)
+    reason = text.checked(reason, LONGEST_REASON, field="reason", empty="Enter a reason")
     was_live = api_keys.revoke(key, by=by, client=client, reason=reason, why=Revocation.SUPPORT)
     if was_live:
         mail_owner(key, "key_revoked", reason=reason)

@@ -23,11 +23,7 @@ def add_team(name: str, owner: User) -> Team:
 
 def checked_team_name(name: str) -> str:
     """Return the normalized name. Raises ValidationFailed with a message for its field."""
-    tidy = text.tidy(name)
-    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a team name")
-    if fault:
-        raise ValidationFailed(team_name=fault)
-    return tidy
+    return text.checked(name, LONGEST_NAME, field="team_name", empty="Enter a team name")
 
 
 def add_member(team: Team, user: User, rights: Rights) -> Membership:

@@ -13,7 +13,7 @@ from reflow_accounts.auth.login import end_sessions_of, find_by_email
 from reflow_accounts.auth.mail_links import drop_links_of
 from reflow_accounts.auth.models import Passkey, PasskeyChallenge, RecoveryCode, UserSession
 from reflow_accounts.database import affected_rows, db, now
-from reflow_accounts.errors import Conflict, NotFound, ValidationFailed
+from reflow_accounts.errors import Conflict, NotFound
 from reflow_accounts.mail.service import post
 from reflow_accounts.users.models import User
 from reflow_accounts.users.profile import add_hashed_person
@@ -181,8 +181,4 @@ def _existing(user: User) -> User:
 
 
 def _checked(reason: str) -> str:
-    reason_text = text.tidy(reason)
-    fault = text.fault_of(reason_text, LONGEST_REASON, empty="Enter a reason")
-    if fault:
-        raise ValidationFailed(reason=fault)
-    return reason_text
+    return text.checked(reason, LONGEST_REASON, field="reason", empty="Enter a reason")

@@ -94,11 +94,7 @@ def change_profile(
 
 def checked_full_name(value: str) -> str:
     """Return the normalized name. Raises ValidationFailed with a message for its field."""
-    name = text.tidy(value)
-    fault = text.fault_of(name, LONGEST_NAME, empty="Enter your full name")
-    if fault:
-        raise ValidationFailed(full_name=fault)
-    return name
+    return text.checked(value, LONGEST_NAME, field="full_name", empty="Enter your full name")
 
 
 def other_address(user: User, email: str | None) -> str | None:

@@ -7,6 +7,7 @@ from functools import cache, lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from reflow_accounts.contract import KEY_PREFIX, SESSION_PREFIX
+from reflow_accounts.errors import ValidationFailed
 
 # Control characters, line and paragraph separators, lone surrogates. Of the format characters (Cf) only those
 # that change the text direction are refused.
@@ -80,6 +81,14 @@ def fault_of(text: str, longest: int, *, empty: str) -> str | None:
     if _LONG_SECRET.search(folded(text)):
         return "Leave out the secret: this text is stored and shown to others"
     return None if is_plain(text) else "Leave out line breaks and control characters"
+
+
+def checked(value: str, longest: int, *, field: str, empty: str) -> str:
+    """Return the tidy form of one line. Raises ValidationFailed with the error of `fault_of` for `field`."""
+    line = tidy(value)
+    if fault := fault_of(line, longest, empty=empty):
+        raise ValidationFailed(**{field: fault})
+    return line
 
 
 def folded(text: str) -> str:
