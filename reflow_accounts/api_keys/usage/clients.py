@@ -6,17 +6,29 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Select,
+    Table,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from reflow_accounts.api_keys.models import ApiKey, ClientCursor, KeyClient, UsageRange, Use
 from reflow_accounts.api_keys.programs import read_program
 from reflow_accounts.api_keys.usage.queries import UsageCount, rolled_up_to, usage_counts_of
+from reflow_accounts.api_keys.usage.rollup import empty_table, fill_table, temporary_table
 from reflow_accounts.database import Batch, db, now, run_batches, upsert
 
-# Maximum uses in a batch.
-USES_AT_ONCE = 16_384
-# Approximate clients in a batch: other writers of SQLite wait while the transaction writes a row for each.
-CLIENTS_AT_ONCE = 500
+# Maximum uses in a batch: other writers of SQLite wait while the transaction writes a row for each client in it.
+USES_AT_ONCE = 5_000
 # A client that was not seen for this long is deleted, and counts as new when it returns.
 KEPT_FOR = timedelta(days=90)
 # Maximum clients kept for a key, the latest ones.
@@ -27,6 +39,26 @@ PERIOD = timedelta(days=30)
 _MOST_UNCOLLECTED = 1_000
 # Maximum programs listed, and addresses of one program.
 MOST_LISTED = 20
+
+# The uses of a batch by key, address and user agent.
+_COUNTED: dict[str, ColumnElement[Any]] = {
+    "key_id": Use.key_id.expression,
+    "address": Use.address.expression,
+    "user_agent": Use.user_agent.expression,
+    "count": func.count(),
+    "first_at": func.min(Use.at),
+    "last_at": func.max(Use.at),
+}
+_COUNTS = temporary_table("counts", _COUNTED, key=["key_id", "address", "user_agent"])
+# What user agents and addresses say, for a join with the counts.
+_PROGRAMS = temporary_table(
+    "programs",
+    {"user_agent": Use.user_agent, "program": KeyClient.program, "is_ci": KeyClient.is_ci},
+    key=["user_agent"],
+)
+_NETWORKS = temporary_table(
+    "networks", {"address": KeyClient.address, "network": KeyClient.network}, key=["address"]
+)
 
 
 def collect_clients(is_stopping: Callable[[], bool] = lambda: False) -> None:
@@ -39,58 +71,75 @@ def collect_clients(is_stopping: Callable[[], bool] = lambda: False) -> None:
 
 
 def _collect_batch() -> Batch:
-    is_recent = Use.at >= now() - KEPT_FOR
-    with db.engine.connect() as connection:
+    with db.engine.begin() as connection:
         # Read before the lock.
         cursor: int = connection.scalar(select(ClientCursor.upto)) or 0
         newest: int = connection.scalar(select(rolled_up_to())) or 0
         upto = min(newest, cursor + USES_AT_ONCE)
         if upto <= cursor:
             return Batch.DONE
-        clients = select(Use.key_id, Use.address, Use.user_agent).distinct()
-        counted = clients.where(Use.id > cursor, Use.id <= upto, is_recent).subquery()
-        number = connection.scalar(select(func.count()).select_from(counted)) or 0
-        upto = cursor + max(1, (upto - cursor) * CLIENTS_AT_ONCE // max(number, CLIENTS_AT_ONCE))
-        query = select(
-            Use.key_id, Use.address, Use.user_agent, func.count(), func.min(Use.at), func.max(Use.at)
-        )
-        in_batch = query.where(Use.id > cursor, Use.id <= upto, is_recent)
-        rows = merged(connection.execute(in_batch.group_by(Use.key_id, Use.address, Use.user_agent)))
-    with db.engine.begin() as connection:
+        counts = _counts(connection, cursor, upto)
+        clients = _clients(connection, counts)
         first = upsert(connection.dialect, ClientCursor).values(id=1, upto=0)
         connection.execute(first.on_conflict_do_nothing())
         # Locks the row against other processes.
         connection.execute(update(ClientCursor).values(upto=ClientCursor.upto))
         if connection.scalar(select(ClientCursor.upto)) != cursor:
             return Batch.TAKEN
-        if rows:
-            _add(connection, rows)
+        if clients is not None:
+            _add(connection, clients)
         connection.execute(update(ClientCursor).values(upto=upto))
     return Batch.ADDED
 
 
-def merged(found: Any) -> list[dict[str, Any]]:
-    """Merge rows of key id, address, user agent, count, first and last time into a row of `KeyClient` per client."""
-    rows: dict[tuple[int, str, str], dict[str, Any]] = {}
-    for key_id, address, user_agent, count, first_at, last_at in found:
-        program = read_program(user_agent)
-        row = rows.setdefault(
-            (key_id, address, program.name),
-            {
-                "key_id": key_id,
-                "address": address,
-                "program": program.name,
-                "is_ci": program.is_ci,
-                "network": network_of(address),
-                "count": 0,
-                "first_at": first_at,
-                "last_at": last_at,
-            },
+def _counts(connection: Connection, cursor: int, upto: int) -> FromClause:
+    """Return the uses after `cursor`, up to `upto`, as `_COUNTED`. On SQLite, they are read here, before the lock."""
+    recent = (Use.id > cursor, Use.id <= upto, Use.at >= now() - KEPT_FOR)
+    query = select(*(expression.label(name) for name, expression in _COUNTED.items()))
+    query = query.where(*recent).group_by(*(_COUNTED[name] for name in ("key_id", "address", "user_agent")))
+    if connection.dialect.name != "sqlite":
+        return query.subquery()
+    fill_table(connection, _COUNTS, query)
+    return _COUNTS
+
+
+def _clients(connection: Connection, counts: FromClause) -> Select[Any] | None:
+    """Return the query of the clients, None without any: user agents with the same program are added up.
+
+    Programs and networks are computed here, once for each user agent and address.
+    """
+    agents = connection.scalars(select(counts.c.user_agent).distinct()).all()
+    if not agents:
+        return None
+    programs = {agent: read_program(agent) for agent in agents}
+    # A user agent can consist of the name of a CI system alone; a client has one row.
+    ci = {program.name for program in programs.values() if program.is_ci}
+    addresses = connection.scalars(select(counts.c.address).distinct()).all()
+    program = _rows(
+        connection, _PROGRAMS, [(agent, name, name in ci) for agent, (name, _) in programs.items()]
+    )
+    network = _rows(connection, _NETWORKS, [(address, network_of(address)) for address in addresses])
+    client = (counts.c.key_id, counts.c.address, program.c.program, program.c.is_ci, network.c.network)
+    return (
+        select(*client, func.sum(counts.c.count), func.min(counts.c.first_at), func.max(counts.c.last_at))
+        .join(program, program.c.user_agent == counts.c.user_agent)
+        .join(network, network.c.address == counts.c.address)
+        .group_by(*client)
+    )
+
+
+def _rows(connection: Connection, table: Table, rows: list[tuple[Any, ...]]) -> FromClause:
+    """Return rows with the columns of `table`: on SQLite that table, on PostgreSQL arrays in the statement."""
+    names = table.columns.keys()
+    if connection.dialect.name != "sqlite":
+        arrays = (
+            literal(list(column), ARRAY(table.c[name].type))
+            for name, column in zip(names, zip(*rows, strict=True), strict=True)
         )
-        row["count"] += count
-        row["first_at"] = min(row["first_at"], first_at)
-        row["last_at"] = max(row["last_at"], last_at)
-    return list(rows.values())
+        return func.unnest(*arrays).table_valued(*names).render_derived(name=table.name)
+    empty_table(connection, table)
+    connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+    return table
 
 
 def network_of(address: str) -> str:
@@ -102,16 +151,16 @@ def network_of(address: str) -> str:
         return address
 
 
-def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+def _add(connection: Connection, clients: Select[Any]) -> None:
+    columns = ["key_id", "address", "program", "is_ci", "network", "count", "first_at", "last_at"]
+    adding = upsert(connection.dialect, KeyClient).from_select(columns, clients)
     later_of = func.max if connection.dialect.name == "sqlite" else func.greatest
-    adding = upsert(connection.dialect, KeyClient)
     later = later_of(KeyClient.last_at, adding.excluded.last_at)
     connection.execute(
         adding.on_conflict_do_update(
             index_elements=[KeyClient.key_id, KeyClient.address, KeyClient.program],
             set_={"count": KeyClient.count + adding.excluded.count, "last_at": later},
-        ),
-        rows,
+        )
     )
 
 
@@ -227,12 +276,11 @@ def _programs(key_id: int, since: datetime) -> list[ProgramUse]:
     columns = (KeyClient.address, KeyClient.program, KeyClient.is_ci, KeyClient.count, KeyClient.last_at)
     collected = select(*columns).where(KeyClient.key_id == key_id, KeyClient.last_at >= since)
     cursor = db.session.scalar(select(ClientCursor.upto)) or 0
-    rest = select(Use.key_id, Use.address, Use.user_agent, 1, Use.at, Use.at)
+    rest = select(Use.address, Use.user_agent, Use.at)
     rest = rest.where(Use.key_id == key_id, Use.id > cursor, Use.at >= since)
     latest = db.session.execute(rest.order_by(Use.id.desc()).limit(_MOST_UNCOLLECTED))
-    names = ("address", "program", "is_ci", "count", "last_at")
-    uncollected = [tuple(row[name] for name in names) for row in merged(latest)]
-    clients = [*(tuple(row) for row in db.session.execute(collected)), *uncollected]
+    uncollected = [(address, *read_program(user_agent), 1, at) for address, user_agent, at in latest]
+    clients: list[Any] = [*db.session.execute(collected), *uncollected]
     programs: dict[str, ProgramUse] = {}
     for address, name, is_ci, count, last_at in sorted(clients, key=lambda row: row[-1], reverse=True):
         found = programs.setdefault(name, ProgramUse(name, is_ci, last_used_at=last_at))

@@ -4,7 +4,7 @@
 # cost a fraction. Queries stay exact because they also read the unrolled rows at the end of the log.
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from time import sleep
 from typing import Any, NamedTuple
 
@@ -44,6 +44,20 @@ PAUSE_S = 0.003
 
 _logger = logging.getLogger(__name__)
 
+
+def temporary_table(name: str, columns: Mapping[str, Any], *, key: Collection[str]) -> Table:
+    """Return a temporary table of SQLite with these columns, for `fill_table`; `key` names its primary key."""
+    return Table(
+        name,
+        MetaData(schema=quoted_name("temp", quote=False)),
+        *(
+            Column(column, expression.type, primary_key=column in key, autoincrement=False)
+            for column, expression in columns.items()
+        ),
+        sqlite_with_rowid=False,
+    )
+
+
 # One row for each key and quarter of an hour.
 _SUMMED: dict[str, ColumnElement[Any]] = {
     "key_id": Use.key_id.expression,
@@ -56,17 +70,8 @@ _SUMMED: dict[str, ColumnElement[Any]] = {
     "first_at": func.min(Use.at),
     "last_at": func.max(Use.at),
 }
-# The sums of a batch on SQLite, computed before the transaction: a temporary table needs no writer lock.
-# Its primary key has the order of the tables that it is added to.
-_SUMS = Table(
-    "sums",
-    MetaData(schema=quoted_name("temp", quote=False)),
-    *(
-        Column(name, expression.type, primary_key=name in ("key_id", "quarter"), autoincrement=False)
-        for name, expression in _SUMMED.items()
-    ),
-    sqlite_with_rowid=False,
-)
+# The sums of a batch on SQLite, computed before the transaction, in the order of the tables they are added to.
+_SUMS = temporary_table("sums", _SUMMED, key=["key_id", "quarter"])
 
 # Wakes the background job that rolls up; returns whether this process has one.
 _wake_job: Callable[[], bool] | None = None
@@ -142,7 +147,7 @@ def _roll_up_next(connection: Connection, newest: int, at_once: int) -> tuple[in
     sums: FromClause
     if is_sqlite:
         sums = _SUMS
-        rows = _make_sums(connection, Use.id > cursor, Use.id <= upto)
+        rows = fill_table(connection, _SUMS, _summed(Use.id > cursor, Use.id <= upto))
         at_once = min(LARGEST_ROLL_UP, max(1, (upto - cursor) * KEYS_AT_ONCE // max(rows, 1)))
         if rows > 2 * KEYS_AT_ONCE or lock_cursors(connection) != cursors:
             return cursor, at_once
@@ -199,13 +204,18 @@ def _summed(*which: ColumnElement[bool]) -> Select[Any]:
     return select(*sums).where(*which).group_by(_SUMMED["key_id"], _SUMMED["quarter"])
 
 
-def _make_sums(connection: Connection, *which: ColumnElement[bool]) -> int:
-    """Write the sums of these uses to the temporary table and return the number of rows."""
+def fill_table(connection: Connection, table: Table, query: Select[Any]) -> int:
+    """Replace the rows of a temporary table by those of `query`, without the writer lock; return their number."""
+    empty_table(connection, table)
+    return connection.execute(insert(table).from_select(table.columns.keys(), query)).rowcount
+
+
+def empty_table(connection: Connection, table: Table) -> None:
+    """Delete the rows of a temporary table, or create it."""
     # The rows of some thousand keys need more than SQLite's default page cache of 2 MB.
     connection.execute(text("PRAGMA cache_size = -16000"))
-    connection.execute(CreateTable(_SUMS, if_not_exists=True))
-    connection.execute(delete(_SUMS))
-    return connection.execute(insert(_SUMS).from_select(list(_SUMMED), _summed(*which))).rowcount
+    connection.execute(CreateTable(table, if_not_exists=True))
+    connection.execute(delete(table))
 
 
 def _add_to_totals(connection: Connection, sums: FromClause) -> None:

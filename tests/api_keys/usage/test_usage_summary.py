@@ -128,6 +128,38 @@ def test_clients_are_collected_once_by_processes_at_once(app, cast, monkeypatch)
     assert rows.count(app, KeyClient) == 7
 
 
+def test_clients_of_a_batch_may_all_differ(app, cast):
+    key = log.number_of(app, cast.ada.key().id)
+    batch = clients.USES_AT_ONCE
+    append(
+        app,
+        key,
+        *((timedelta(minutes=5), f"curl/{n}", f"10.0.{n // 256}.{n % 256}") for n in range(batch)),
+        *((timedelta(days=91), "wget", "192.0.2.1") for _ in range(batch)),
+    )
+    log.fold(app)
+    collect(app)
+    append(app, key, (timedelta(minutes=1), "curl/7", "10.0.0.7"))
+    log.fold(app)
+    collect(app)
+    assert rows.count(app, KeyClient) == batch
+    with app.app_context():
+        seventh = db.session.scalars(select(KeyClient).where(KeyClient.program == "curl/7")).one()
+        assert (seventh.count, seventh.network, seventh.is_ci) == (2, "10.0.0.0/24", False)
+        assert seventh.first_at < seventh.last_at
+
+
+def test_user_agent_can_be_the_name_of_a_ci_system_alone(app, cast):
+    key = log.number_of(app, cast.ada.key().id)
+    agents = ("reflow/1.2.3 (Linux) CircleCI", "CircleCI")
+    append(app, key, *((timedelta(minutes=5), agent, "192.0.2.1") for agent in agents))
+    log.fold(app)
+    collect(app)
+    with app.app_context():
+        found = db.session.scalars(select(KeyClient)).one()
+        assert (found.program, found.count, found.is_ci) == ("CircleCI", 2, True)
+
+
 @pytest.mark.postgresql_later
 def test_clients_of_a_key_are_bounded(app, cast, monkeypatch):
     key = log.number_of(app, cast.ada.key().id)
