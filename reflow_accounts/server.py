@@ -18,7 +18,7 @@ from flask import Flask
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts import demo, revisions
+from reflow_accounts import demo, revisions, transfer
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.auth.second_factor import has_foreign_secrets
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
@@ -70,12 +70,14 @@ def bring_up_to_date(settings: Settings) -> bool:
     """Migrate the database, and seed a new one outside production; return whether it was seeded.
 
     Of processes that start concurrently, one does so and the others wait. Leaves a database of a newer version
-    unchanged if it works with this version, else raises ConfigError.
+    unchanged if it works with this version, else raises ConfigError, as for an unfinished copy.
     """
     make_file(db.engine)
     with revisions.locked(db.engine):
         with db.engine.connect() as connection:
             fit, found = revisions.fit(connection), revisions.current(connection)
+            if transfer.is_unfinished(connection):
+                raise ConfigError(transfer.UNFINISHED_COPY)
         if fit is Fit.TOO_NEW:
             raise ConfigError(revisions.TOO_NEW.format(found, revisions.newest()))
         if fit is Fit.NEWER:

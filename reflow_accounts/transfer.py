@@ -35,6 +35,8 @@ USES: Table = Use.__table__  # type: ignore[assignment]  # a Table, typed as Fro
 # A table that the target has while its copy is unfinished: only such a copy is continued.
 UNFINISHED = Table("unfinished_copy", MetaData(), Column("started_at", UTCDateTime, nullable=False))
 
+UNFINISHED_COPY = "The database is an unfinished copy. Complete it with `copy-to`, or use another one."
+
 Progress = Callable[[str, int], None]
 
 
@@ -78,11 +80,14 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
         else:
             connection.execution_options(isolation_level="REPEATABLE READ")
         ensure_current(connection)
-        if inspect(connection).has_table(UNFINISHED.name):
-            raise TransferError(
-                "The database is an unfinished copy. Complete it with `copy-to`, or use another one."
-            )
+        if is_unfinished(connection):
+            raise TransferError(UNFINISHED_COPY)
         yield connection
+
+
+def is_unfinished(connection: Connection) -> bool:
+    """Return whether the database is the target of a copy that was interrupted, or is running."""
+    return inspect(connection).has_table(UNFINISHED.name)
 
 
 @contextmanager
@@ -109,7 +114,7 @@ def prepare(source: Connection, target: Engine) -> None:
     config.attributes["engine"] = target
     alembic.command.upgrade(config, "head")
     with target.begin() as connection:
-        if not inspect(connection).has_table(UNFINISHED.name):
+        if not is_unfinished(connection):
             UNFINISHED.create(connection)
             connection.execute(insert(UNFINISHED).values(started_at=now()))
 

@@ -8,7 +8,9 @@ from sqlalchemy import func, select, text
 
 from reflow_accounts import transfer
 from reflow_accounts.api_keys.models import Use
+from reflow_accounts.config import ConfigError
 from reflow_accounts.database import db
+from reflow_accounts.server import bring_up_to_date
 from reflow_accounts.users.models import User
 from tests import factories
 from tests.api_keys.usage.log import on
@@ -122,6 +124,15 @@ def test_unfinished_copy_of_another_database_is_refused(app, cast, flask, empty_
     factories.person(app)
     code, words = flask("copy-to", empty_url)
     assert (code, "copy of another database" in words) == (1, True), words
+
+
+def test_unfinished_copy_is_not_served(app, cast, flask, empty_url, moved, monkeypatch):
+    monkeypatch.setattr(transfer, "ROWS_AT_ONCE", 2)
+    use(app, cast.ada.key(), 3)
+    allow_uses(moved, first_use(app) + 1)
+    assert flask("copy-to", empty_url)[0] == 1
+    with moved.app_context(), pytest.raises(ConfigError, match="is an unfinished copy"):
+        bring_up_to_date(moved.config["SETTINGS"])
 
 
 def test_database_is_not_copied_to_itself(app, cast, flask):
