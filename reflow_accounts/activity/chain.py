@@ -107,7 +107,8 @@ def event_line(act: Any, address: str) -> dict[str, object]:
 def digest_of_event(act: Any, *, is_own: bool) -> bytes:
     """Return the digest of an event in the chain of its account (`is_own`) or of its team.
 
-    As in the activity, only the account itself sees the address, not other members of the team.
+    As in the activity, only the account itself sees the address, not other members of the team; Admins see that of
+    service accounts.
     """
     address = act.address if is_own and act.actor_id in (None, act.account_id) else ""
     return digest_of_fields(event_line(act, address), EVENT_FIELDS)

@@ -1,6 +1,6 @@
 """The activity of an account: uses and actions in one list, newest first."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
@@ -72,7 +72,7 @@ EVERYTHING = Filter()
 class Entry:
     """One line of the activity: an event (`act`), or a use (`use`).
 
-    `address` is the client address of the account's person, or of a failed sign-in.
+    `address` is the client address of the account itself, or of a failed sign-in.
     """
 
     at: datetime
@@ -147,7 +147,7 @@ def activity_of(
             after=after_act,
             **limits,
         )
-    both = map(_of_use, uses), (_of_act(act, user) for act in acts)
+    both = map(_of_use, uses), _of_acts(acts, _account_ids(user, admin_team_ids))
     entries = list(islice(merge(*both, key=attrgetter("at"), reverse=True), limit + 1))
     cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
     # Uses are listed by id, and concurrent requests may get ids in another order than their times.
@@ -182,7 +182,12 @@ def chain_ids_of(user: User, team_ids: Collection[int] | None = None) -> tuple[l
 
 
 def _key_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:
-    return numbers_of_keys([user.id, *accounts_owned_by(admin_team_ids)])
+    return numbers_of_keys(_account_ids(user, admin_team_ids))
+
+
+def _account_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:
+    """Return the ids of the accounts whose chains an export contains: the user's, and those of service accounts."""
+    return [user.id, *accounts_owned_by(admin_team_ids)]
 
 
 def _position(
@@ -223,7 +228,9 @@ def _of_use(use: Use) -> Entry:
     return Entry(use.at, USE_ACTION, title, use.key.name, use.key.user.full_name, use=use)
 
 
-def _of_act(act: AuditEvent, user: User) -> Entry:
-    is_own = act.account_id == user.id and act.actor_id in (None, user.id)
-    address = act.address if is_own else ""
-    return Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act, address=address)
+def _of_acts(acts: Iterable[AuditEvent], account_ids: Collection[int]) -> Iterator[Entry]:
+    """Yield the entries, with the address of an event that one of these accounts caused itself, as in its chain."""
+    for act in acts:
+        is_own = act.account_id in account_ids and act.actor_id in (None, act.account_id)
+        address = act.address if is_own else ""
+        yield Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act, address=address)

@@ -72,6 +72,15 @@ def test_export_is_checked(app, cast, exported):
         check(later, "0" * 63 + "1")
 
 
+def test_event_that_a_service_account_caused_is_checked(cast, api, exported):
+    key = cast.ci.key("old name")
+    api(key.secret).patch(f"/keys/{key.id}", json={"name": "new name"})
+    lines = exported()
+    [renamed] = [event for event in parsed(lines, "event") if event["action"] == "api_key.renamed"]
+    assert (renamed["by"], renamed["address"]) == (cast.ci.full_name, "127.0.0.1")
+    assert check(lines)["unlinked_events"] == 0
+
+
 def test_filtered_export_is_checked_as_far_as_it_goes(exported):
     result = check(exported("?outcome=accepted"))
     assert (result["uses"], result["events"], result["complete"]) == (6, 0, False)
