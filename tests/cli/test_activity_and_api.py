@@ -157,8 +157,19 @@ def test_header_is_sent(keyed):
         "a b: c",
         "X: \u00e9",
         "X: a\nY: b",
+        "accept-encoding: gzip",
     ):
         assert keyed.run("api", "/me", "-H", header).code == 2
+
+
+def test_header_replaces_the_usual_one_in_any_case(here, between):
+    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
+
+    here.run("api", "POST", "/keys", "-f", "a=b", "-H", "content-type: text/plain", "-H", "USER-AGENT: me")
+
+    names = [line.partition(b":")[0].lower() for line in between.seen[0].splitlines()]
+    assert (names.count(b"content-type"), names.count(b"user-agent")) == (1, 1)
+    assert b"content-type: text/plain" in between.seen[0]
 
 
 @pytest.mark.parametrize(
@@ -189,6 +200,9 @@ def test_field_without_a_name_is_refused(here, listener, field):
     [
         (".user.name", "Ada Park\n"),
         (".teams[] | .name, .rights", "Acme\nadmin\n"),
+        (".teams[] | [.name, .rights] | @tsv", "Acme\tadmin\n"),
+        ('"\\u001b[1m\\u2028", ""', "\\x1b[1m\\u2028\n\n"),
+        ("empty", ""),
         # No option of jq, though it looks like one.
         ("-1", "-1\n"),
         ("--version", None),

@@ -129,6 +129,12 @@ def test_unwritable_hint_changes_nothing(keyed, stderr):
     assert done.stderr == b""
 
 
+def test_body_from_a_closed_stdin_is_a_usage_error(keyed):
+    done = _in_a_shell(keyed, "$reflow api POST /keys --input - <&-")
+
+    assert (done.returncode, done.stderr) == (2, b"reflow: --input - does not contain JSON.\n")
+
+
 def test_exit_code_is_right_without_any_stream(keyed):
     assert _in_a_shell(keyed, "$reflow whoami <&- >&- 2>&-").returncode == 1
     assert _in_a_shell(keyed, "$reflow keys revoke nothing <&- >&- 2>&-").returncode == 6

@@ -6,7 +6,6 @@ import codecs
 import io
 import json
 import re
-import shutil
 import sys
 from email.message import Message
 from errno import EBADF
@@ -16,6 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import click
 
+from reflow_accounts.cli.commands.filter_answer import filter_with_jq, find_jq, print_field
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import credential_of
 from reflow_accounts.cli.errors import ApiError, CommandError, UnexpectedAnswer, UsageFault
@@ -23,7 +23,7 @@ from reflow_accounts.cli.http.client import LARGEST_PAGE, ApiClient
 from reflow_accounts.cli.http.files import is_file
 from reflow_accounts.cli.http.transport import Download
 from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
-from reflow_accounts.cli.output import document, is_terminal, result, say
+from reflow_accounts.cli.output import document, is_terminal, result
 from reflow_accounts.cli.text import clean, redacted
 from reflow_accounts.contract import API_PREFIX
 
@@ -31,52 +31,14 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _FILE_PATH = "/activity/export"  # answers with a file
 _HEADER_NAME = re.compile(r"[0-9A-Za-z!#$%&'*+.^_`|~-]+")  # RFC 9110, section 5.1
-_OWN_HEADERS = ("authorization", "connection", "content-length", "host", "transfer-encoding")
-
-
-def print_field(answer: Any, path: str) -> None:
-    """Print the value at `path` (user.name, items.0.id): a string as it is, anything else as JSON.
-
-    Raises CommandError when the answer has no such field.
-    """
-    value = answer
-    for name in path.strip(".").split("."):
-        if isinstance(value, dict) and name in value:
-            value = value[name]
-        elif isinstance(value, list) and name.isdecimal() and len(name) < 9 and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            raise CommandError(f"The answer has no field {clean(path)}.")
-    if isinstance(value, str):
-        result(clean(value))
-    else:
-        document(value)
-
-
-def find_jq() -> str:
-    """Return the path of the program jq. Raises UsageFault when it is not installed."""
-    program = shutil.which("jq")
-    if program is None:
-        raise UsageFault("--jq needs the program jq, which is not installed. --field A.B needs nothing.")
-    return program
-
-
-def filter_with_jq(answer: Any, expression: str) -> None:
-    """Print the answer filtered with the jq filter `expression`; strings without quotes. Raises CommandError."""
-    import subprocess
-
-    done = subprocess.run(  # noqa: S603 (a fixed program; no shell reads the filter)
-        # The space keeps a filter such as "-1" from being an option; jq 1.6 does not support "--".
-        [find_jq(), "-r", f" {expression}"],
-        input=json.dumps(answer).encode(),
-        capture_output=True,
-        check=False,
-    )
-    for line in done.stdout.decode(errors="replace").splitlines():
-        result(clean(line))
-    if done.returncode:
-        say(*done.stderr.decode(errors="replace").splitlines()[:3])
-        raise CommandError(f"jq ended with code {done.returncode}.")
+_OWN_HEADERS = (
+    "accept-encoding",
+    "authorization",
+    "connection",
+    "content-length",
+    "host",
+    "transfer-encoding",
+)
 
 
 @click.command()
@@ -190,7 +152,10 @@ def _content_of(name: str, method: str) -> bytes:
     if method not in _WITH_BODY:
         raise UsageFault(f"--input works only with {', '.join(_WITH_BODY)}: write the method before PATH.")
     try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        if name == "-":
+            content = sys.stdin.buffer.read() if sys.stdin else b""
+        else:
+            content = Path(name).read_bytes()
         json.loads(content)
     except OSError as error:
         raise UsageFault(f"--input {name} cannot be read ({error.strerror}).") from None

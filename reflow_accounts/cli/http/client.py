@@ -61,6 +61,12 @@ def objects_in(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def _replaced(headers: Mapping[str, str], by: Mapping[str, str]) -> dict[str, str]:
+    """Return `headers` with those of `by` in place of the ones of the same name, whose case does not matter."""
+    names = {name.lower() for name in by}
+    return {**{name: value for name, value in headers.items() if name.lower() not in names}, **by}
+
+
 def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
@@ -120,7 +126,7 @@ class ApiClient:
         if body is not None:
             headers["Content-Type"] = "application/json"
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers |= more_headers or {}
+        headers = _replaced(headers, more_headers or {})
         if self.credential:
             headers["Authorization"] = f"Bearer {self.credential.secret}"
 
