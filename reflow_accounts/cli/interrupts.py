@@ -31,6 +31,13 @@ def ignore_signals() -> None:
     _set_handler(signal.SIG_IGN)
 
 
+def restore_defaults() -> None:
+    """Stop ignoring the signals that Python ignores: a program that replaces this process would ignore them, too."""
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        if hasattr(signal, name):  # not on Windows
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
+
+
 def report_interrupt() -> int:
     """Write the message, once even after several signals, and return the exit code for the first of them."""
     ignore_signals()

@@ -56,6 +56,12 @@ def test_login_is_handed_on_too(terminal, listener):
     assert "REFLOW_API_KEY" in outcome.stdout
 
 
+def test_closed_pipe_ends_the_programs_of_the_command_silently(keyed):
+    outcome = keyed.run("exec", "--", "sh", "-c", "yes | head -n 1")
+
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (0, "y\n", "")
+
+
 @pytest.mark.parametrize(("name", "code"), [("no-such-command", 127), ("./plain", 126)])
 def test_command_that_cannot_be_started_has_the_code_of_shells(keyed, name, code):
     (keyed.folder / "plain").write_text("text")

@@ -138,6 +138,7 @@ def run_program(command: tuple[str, ...], environ: dict[str, str], system: str =
     Windows would start another process and end this one with 0 at once. Raises OSError and ValueError.
     """
     if system != "nt":
+        interrupts.restore_defaults()
         os.execvpe(command[0], command, environ)  # noqa: S606 (the user's own command; no shell reads it)
     import subprocess
 
