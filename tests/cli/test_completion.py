@@ -178,6 +178,16 @@ def test_fish_completes_by_its_own_rules(shell, listener, line, offered):
     assert listener.asked == []
 
 
+@where_there_is("fish")
+def test_fish_shows_descriptions_and_file_names_with_a_comma(shell):
+    (shell.folder / "a,b.key").touch()
+    script = "reflow completion fish | source; complete -C 'reflow keys'; complete -C 'reflow -k a'"
+
+    said = said_by(shell, "fish", "--no-config", "-c", script).splitlines()
+
+    assert said == ["keys\tList, create, rotate, revoke and restore API keys.", "a,b.key"]
+
+
 def wait_for(screen: int, words: str) -> None:
     seen = ""
     while words not in seen:

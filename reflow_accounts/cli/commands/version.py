@@ -108,7 +108,9 @@ def completion(shell: str) -> None:
     assert kind
     script = kind(click.Group(COMMAND_NAME), {}, COMMAND_NAME, COMPLETION_VARIABLE)
     # Not `source()`: for bash, it would start a shell to check its version.
-    result((script.source_template % script.source_vars()).rstrip("\n"))
+    text = script.source_template % script.source_vars()
+    # For fish, click cuts descriptions and file names at their first comma.
+    result(text.replace('string split ","', 'string split --max 1 ","').rstrip("\n"))
 
 
 def _complete_command(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
