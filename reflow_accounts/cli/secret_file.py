@@ -21,6 +21,9 @@ _BYTE_ORDER_MARK = "\ufeff"
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 # One block of most disks, and more than any secret needs.
 _RESERVED = b"\n" * 4096
+_SECRET = re.compile(
+    rf"(?:{KEY_PREFIX}|{SESSION_PREFIX})[0-9A-Za-z]{{{SECRET_LENGTH - len(KEY_PREFIX)}}}", re.ASCII
+)
 _SERVER_LINE = re.compile(r"#\s*server\s*:(.*)", re.IGNORECASE)
 
 
@@ -111,6 +114,10 @@ def key_in_text(text: str, *, accepts_session: bool = False) -> KeyText:
     if len(candidates) > 1:
         raise MalformedFile("holds more than one line, but a key is one line")
     if not is_well_formed(candidates[0]):
+        if any(map(is_well_formed, _SECRET.findall(candidates[0]))):
+            raise MalformedFile(
+                "holds more than a key, such as quotation marks or a name: leave only the key"
+            )
         raise UnusableFile(
             f"does not hold a whole key: it is cut off or mistyped "
             f"(a key is {KEY_PREFIX} and {SECRET_LENGTH - len(KEY_PREFIX)} more characters)"

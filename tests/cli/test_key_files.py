@@ -81,6 +81,24 @@ def test_other_content_is_refused_and_not_repeated(here, listener, place, name):
     assert not leaks(outcome)
 
 
+MORE = "holds more than a key, such as quotation marks or a name: leave only the key."
+
+
+@pytest.mark.parametrize("form", ['"{}"', "REFLOW_API_KEY={}", "{} # CI", "{}."])
+def test_key_among_other_characters_is_not_called_mistyped(here, form):
+    text = form.format(SECRET)
+    file = key_file(here.folder / "my.key", text.encode())
+    option = here.run("-k", "my.key", "whoami")
+    assert f"{file} (-k) {MORE} Correct it, or remove it and run reflow login." in option.stderr
+
+    here.environ["REFLOW_API_KEY"] = text
+    variable = here.run("whoami")
+    told = f"REFLOW_API_KEY (environment variable) {MORE} Correct it, or unset REFLOW_API_KEY and run reflow login."
+    assert (variable.code, told in variable.stderr) == (4, True)
+    assert not leaks(variable)
+    assert not leaks(option)
+
+
 def _put(here, place: str, content: bytes) -> tuple[list[str], str]:
     if place == "variable":
         here.environ["REFLOW_API_KEY"] = os.fsdecode(content)
