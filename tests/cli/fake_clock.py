@@ -10,9 +10,11 @@ def without_sleep(terminal) -> None:
     terminal.command = _command("import time; time.sleep = lambda seconds: None")
 
 
-def with_short_timeouts(terminal, timeout: float = 0.5, longest: float = 120) -> None:
-    """Set the timeouts for a part of an answer and for all of it."""
-    setting = f"timeouts.TIMEOUT, timeouts.LONGEST = {timeout}, {longest}"
+def with_short_timeouts(
+    terminal, timeout: float = 0.5, longest: float = 120, piece: int = 1024 * 1024
+) -> None:
+    """Set the timeouts for a read of an answer and for each `piece` of it, in bytes."""
+    setting = f"timeouts.TIMEOUT, timeouts.LONGEST, timeouts.PIECE = {timeout}, {longest}, {piece}"
     terminal.command = _command(f"from reflow_accounts.cli.http import timeouts; {setting}")
 
 

@@ -121,6 +121,13 @@ def test_endless_slow_answer_is_explained(disturbed, between):
     ends_kindly(disturbed.run("whoami"), disturbed, "not there within 0.6 seconds")
 
 
+def test_long_answer_may_take_longer(disturbed, between):
+    between.always = lambda exchange: drip(exchange, 0.002)
+    with_short_timeouts(disturbed, timeout=30, longest=0.6, piece=64)
+
+    assert disturbed.run("whoami").code == 0
+
+
 def test_slow_answer_is_read_to_its_end(disturbed, between):
     between.always = lambda exchange: drip(exchange, 0)
 

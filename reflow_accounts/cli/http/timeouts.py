@@ -1,4 +1,4 @@
-"""Limits the time for each piece of a response and for the whole response."""
+"""Limits the time for each read of a response, and for each megabyte of it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ import socket
 import time
 from typing import Any
 
-TIMEOUT = 10  # seconds, for the connection and for each piece of the response
-LONGEST = 120  # seconds, for the whole response
+TIMEOUT = 10  # seconds, for the connection and for each read of the response
+LONGEST = 120  # seconds, for each PIECE of the response
+PIECE = 1024 * 1024  # bytes
 
 
 class TooSlow(TimeoutError):
-    """The whole response took too long, although each piece arrived in time."""
+    """The response is too slow, although some of it arrived in time."""
 
 
 class TimedResponse(http.client.HTTPResponse):
-    """A response with time limits. Reading raises TooSlow after LONGEST, TimeoutError for a slow piece."""
+    """A response with time limits.
+
+    Reading raises TooSlow when less than PIECE arrived in LONGEST, and TimeoutError when nothing did in TIMEOUT.
+    """
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
@@ -27,7 +31,10 @@ class TimedResponse(http.client.HTTPResponse):
 class _TimedStream(io.RawIOBase):
     def __init__(self, sock: socket.socket, stream: io.BufferedReader) -> None:
         self._socket, self._stream = sock, stream
-        self._end = time.monotonic() + LONGEST
+        self._begin_piece()
+
+    def _begin_piece(self) -> None:
+        self._end, self._left = time.monotonic() + LONGEST, PIECE
 
     def readable(self) -> bool:
         return True
@@ -40,6 +47,9 @@ class _TimedStream(io.RawIOBase):
             raise (TooSlow if time.monotonic() >= self._end else TimeoutError) from None
         if time.monotonic() >= self._end:
             raise TooSlow
+        self._left -= len(piece)
+        if self._left <= 0:
+            self._begin_piece()
         buffer[: len(piece)] = piece
         return len(piece)
 
