@@ -144,6 +144,16 @@ def test_subscription_cannot_be_set_until_never(seat, listener):
     assert listener.asked == []
 
 
+@pytest.mark.parametrize("words", [("teams",), ("subscription", "acme", "active", "--reason", "x")])
+def test_support_says_whom_it_is_for(seat, listener, words):
+    listener.says("GET", "/support/teams", {"code": "not_found", "status": 404, "title": "Not found"}, 404)
+
+    outcome = seat.run("support", *words)
+
+    assert outcome.code == 6
+    assert outcome.stderr == "reflow: This is for support staff only. Your own teams: reflow team list.\n"
+
+
 def test_removal_needs_a_confirmation(seat):
     assert seat.run("team", "members", "remove", "Ada Park").code == 2
 

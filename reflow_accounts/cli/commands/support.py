@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.errors import NoMatch
+from reflow_accounts.cli.errors import ApiError, NoMatch
 from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.keys.expiry import end_of
 from reflow_accounts.cli.options import Group, common_options, pass_context
@@ -43,7 +45,7 @@ def find_teams(context: Context, query: str, limit: int) -> None:
     Columns: id, name, subscription, AWS state, API keys, last request.
     In a pipe, times are exact (UTC).
     """
-    answer = context.client().listing(PATH, [("q", query)] if query else [], limit)
+    answer = _listing(context.client(), query, limit)
     if context.as_json:
         document(answer)
         return
@@ -87,8 +89,17 @@ def set_subscription(
     tell(f"The subscription of {clean(answer.get('name'))} is {clean(answer.get('subscription'))} now.")
 
 
+def _listing(client: ApiClient, query: str, limit: int | None = None) -> dict[str, Any]:
+    try:
+        return client.listing(PATH, [("q", query)] if query else [], limit)
+    except ApiError as problem:
+        if problem.status != 404:
+            raise
+        raise NoMatch("This is for support staff only. Your own teams: reflow team list.") from None
+
+
 def _team_id(client: ApiClient, id_or_name: str) -> object:
-    teams = client.listing(PATH, [("q", id_or_name)])["items"]
+    teams = _listing(client, id_or_name)["items"]
     matches = [team for team in teams if team.get("id") == id_or_name]
     matches = matches or [team for team in teams if str(team.get("name")).casefold() == id_or_name.casefold()]
     if len(matches) == 1:
