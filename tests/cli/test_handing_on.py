@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.cli.folders import key_file, login
+from tests.cli.listener import ME
 from tests.cli.running_command import RunningCommand
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 
@@ -108,6 +109,15 @@ def test_token_on_stdin_becomes_the_login(terminal, listener, secret):
     assert terminal.run("whoami").code == 0
     assert listener.secrets == [secret, secret]
     assert secret not in outcome.everything
+
+
+def test_token_of_a_service_account_has_no_email(here, listener):
+    user = {"id": "usr_2", "name": "acme-ci", "email": None, "kind": "service_account", "is_staff": False}
+    listener.says("GET", "/me", ME | {"user": user})
+
+    outcome = here.run("login", "--with-token", stdin=SECRET)
+
+    assert outcome.stderr == f"Logged in at {listener.url} as acme-ci (service account).\n"
 
 
 def test_refused_token_is_not_kept(here, listener):

@@ -119,7 +119,8 @@ def _store(server: str, store: SessionStore, session: dict[str, Any]) -> None:
     except BaseException:
         _try_to_end(Session(server, details["secret"], store.path), "The session")
         raise
-    tell(f"Logged in at {server} as {clean(details['name'])} ({clean(details['email'])}).")
+    who = clean(details["email"] or "service account")
+    tell(f"Logged in at {server} as {clean(details['name'])} ({who}).")
 
 
 def _end(session: Session) -> None:
