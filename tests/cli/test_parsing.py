@@ -2,12 +2,13 @@
 
 import unicodedata
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import pytest
 
 from reflow_accounts.cli.commands.activity import parse_since
 from reflow_accounts.cli.errors import UsageFault
-from reflow_accounts.cli.http.server_address import is_exposed, server_address
+from reflow_accounts.cli.http.server_address import is_exposed, proxy_for, server_address
 from reflow_accounts.cli.text import clean, redacted
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 
@@ -146,6 +147,7 @@ MOMENTS = {
     "2026-05-01T12:00": "2026-05-01T12:00:00Z",
     "2026-05-01T12:00:00+02:00": "2026-05-01T10:00:00Z",
     "2026-05-01T12:00:00Z": "2026-05-01T12:00:00Z",
+    "0900-05-01": "0900-05-01T00:00:00Z",
 }
 
 
@@ -160,3 +162,12 @@ def test_time_is_parsed(given, expected):
 def test_invalid_time_is_refused(given):
     with pytest.raises(UsageFault):
         parse_since(given, NOW)
+
+
+@pytest.mark.parametrize("exception", ["2001:db8::1", "[2001:db8::1]", "other.example, 2001:DB8::1"])
+def test_address_in_no_proxy_needs_no_brackets(monkeypatch, exception):
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", exception)
+
+    assert proxy_for(urlsplit("https://[2001:db8::1]:8443/api/v1/me")) is None
+    assert proxy_for(urlsplit("https://[2001:db8::2]/api/v1/me")) is not None

@@ -99,7 +99,8 @@ def proxy_for(url: SplitResult) -> Proxy | None:
     from urllib.request import getproxies, proxy_bypass
 
     address = getproxies().get(url.scheme)
-    if not address or proxy_bypass(url.netloc):
+    # An IPv6 address stands in NO_PROXY with or without brackets.
+    if not address or proxy_bypass(url.netloc) or proxy_bypass(url.hostname or ""):
         return None
     name = f"{url.scheme}_proxy"
     variables = [key for key in os.environ if key.lower() == name and os.environ[key]]
