@@ -15,6 +15,7 @@ from reflow_accounts.activity.service import (
     activity_of,
     count_uses,
 )
+from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.schemas import UseFacts
 from reflow_accounts.api_keys.service import key_of
 from reflow_accounts.audit.actions import EventGroup
@@ -93,14 +94,13 @@ class EntryOut(Schema):
 @blueprint.response(200, page_of(EntryOut))
 def list_activity(query: dict[str, Any]) -> Page[Entry]:
     """List the uses and events of your account, newest first."""
-    key_id = query.get("key")
     return activity_of(
         current_user(),
         limit=query["limit"],
         cursor=query.get("cursor"),
         where=Filter(query.get("since"), query.get("until"), query.get("outcome"), query.get("event")),
         after=query.get("after"),
-        key=key_of(current_user(), key_id) if key_id else None,
+        key=_key_of(query),
     )
 
 
@@ -112,11 +112,15 @@ def export_activity(query: dict[str, Any]) -> Response:
 
     A file that ends early says so in its last line.
     """
-    key_id, form = query.get("key"), query["format"]
-    key = key_of(current_user(), key_id) if key_id else None
+    key, form = _key_of(query), query["format"]
     where = Filter(query.get("since"), query.get("until"), query.get("outcome"), query.get("event"))
     response = Response(file_of(current_user(), key=key, where=where, form=form), mimetype=MEDIA_TYPES[form])
     response.headers["Content-Disposition"] = f'attachment; filename="reflow-activity.{form}"'
     if where == EVERYTHING:
         response.headers[EXPORT_SIZE_HEADER] = str(count_uses(current_user(), key=key))
     return response
+
+
+def _key_of(query: dict[str, Any]) -> ApiKey | None:
+    """Return the key of the filter, None without one. Raises NotFound, also for an empty id."""
+    return key_of(current_user(), query["key"]) if "key" in query else None

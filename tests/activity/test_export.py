@@ -86,6 +86,12 @@ def test_strangers_get_their_own_file_and_nobody_elses_key(cast, client):
     assert "Acme" not in str(download(client))
 
 
+@pytest.mark.parametrize("path", ["/activity", "/activity/export"])
+def test_empty_key_in_the_api_is_not_every_key(cast, api, path):
+    """As in key=$KEY of a script without that variable."""
+    assert api(cast.ada.session()).get(f"{path}?key=").status_code == 404
+
+
 def test_nobody_gets_a_file_without_signing_in(app, client):
     assert client.get(f"{PAGE}/export").headers["Location"].startswith("/login?next=")
 
