@@ -79,6 +79,9 @@ def in_new_dialog(response: Response) -> Response:
     """Make htmx show the response as a dialog, whatever the target of the request."""
     response.headers["HX-Retarget"] = "#modal"
     response.headers["HX-Reswap"] = "innerHTML"
+    # A search selects its part of the response and changes the URL.
+    response.headers["HX-Reselect"] = "dialog"
+    response.headers["HX-Replace-Url"] = "false"
     return response
 
 
