@@ -12,10 +12,10 @@ from reflow_accounts.audit.service import SOMEBODY, record
 from reflow_accounts.auth.models import DeviceLogin, Factor, SessionKind, UserSession
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.auth.secrets import digest_of, new_secret
-from reflow_accounts.contract import SESSION_PREFIX
+from reflow_accounts.contract import SESSION_PREFIX, Code
 from reflow_accounts.database import db, now
 from reflow_accounts.email_addresses import AddressError
-from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.errors import Unauthenticated, ValidationFailed
 from reflow_accounts.users.models import LONGEST_EMAIL, User
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
@@ -76,11 +76,21 @@ def refuse_sign_in(email: str, client: Client) -> None:
 def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> None:
     """Rehash the password if its hash uses an old secret key, so that the old key can be removed later.
 
-    Call it with the password that has just matched.
+    Call it with the password that has just matched. A password that was changed meanwhile stays.
     """
-    if hasher.has_older and user.password_hash and not hasher.is_current(password, user.password_hash):
-        user.password_hash = hasher.hash(password)
-        db.session.flush()
+    stored = user.password_hash
+    if hasher.has_older and stored and not hasher.is_current(password, stored):
+        same = update(User).where(User.id == user.id, User.password_hash == stored)
+        db.session.execute(same.values(password_hash=hasher.hash(password)))
+
+
+class PasswordReplaced(Unauthenticated):
+    """The password was changed after it had been checked."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.MISSING_CREDENTIALS, "Your password was changed meanwhile. Log in with the new one."
+        )
 
 
 def start_session(
@@ -89,8 +99,10 @@ def start_session(
     """Start a session of a user who authenticated with `factors`, on a machine with the name `host`.
 
     Returns its row and its secret value, of which only a digest is stored. Above MOST_SESSIONS of one user the
-    least recently active ones end.
+    least recently active ones end. Raises PasswordReplaced if the password was changed since `user` was loaded.
     """
+    if Factor.PASSWORD in factors:
+        lock_person(user)
     if kind == SessionKind.COMMAND:
         value = new_secret(SESSION_PREFIX)
     else:
@@ -115,12 +127,19 @@ def start_session(
         factors=list(factors),
     )
     db.session.flush()
+    # After the first write, from which on SQLite has no other writer.
+    if Factor.PASSWORD in factors and _password_hash_of(user) != user.password_hash:
+        raise PasswordReplaced
     live = select(UserSession.id).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
     excess = live.order_by(UserSession.last_active_at.desc(), UserSession.id.desc()).offset(MOST_SESSIONS)
     db.session.execute(
         update(UserSession).where(UserSession.id.in_(excess.scalar_subquery())).values(ended_at=now())
     )
     return session, value
+
+
+def _password_hash_of(user: User) -> str | None:
+    return db.session.scalar(select(User.password_hash).where(User.id == user.id))
 
 
 def find_session(value: str, kind: SessionKind) -> UserSession | None:

@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from reflow_accounts.auth import login as login_service
 from reflow_accounts.auth import login_manager, passkeys, recovery_codes, second_factor
 from reflow_accounts.auth.forms import CodeForm, CredentialForm, LoginForm, RecoveryCodeForm
+from reflow_accounts.auth.login import PasswordReplaced
 from reflow_accounts.auth.models import Factor, SessionKind
 from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.auth.passwords import hasher
@@ -133,7 +134,12 @@ def sign_in(user: User, *first: Factor) -> AnyResponse:
 
 def begin(user: User, *factors: Factor) -> AnyResponse:
     """Start a session of the fully authenticated user and end the browser's previous one; commit."""
-    row, value = login_service.start_session(user, SessionKind.BROWSER, factors, client=client())
+    try:
+        row, value = login_service.start_session(user, SessionKind.BROWSER, factors, client=client())
+    except PasswordReplaced as replaced:
+        db.session.rollback()
+        flash(str(replaced), "session")
+        return redirect(url_for("public.auth.login", next=requested_page()), 303)
     old = login_manager.current_session()
     if old:
         login_service.end_session(old, by=old.user, client=client())
