@@ -141,11 +141,18 @@ class Attempt(TypedDict, total=False):
 
 def attempt_for(email: str) -> Attempt:
     """Return how to count an attempt to log in with `email`: by device if known, else by account and address."""
-    if devices := _devices():
-        user = find_by_email(email)
-        if user and (device_id := devices.get(user.public_id)):
-            return {"account": f"device {device_id} {user.public_id}"}
-    return {"account": email, "address": client().address}
+    user = find_by_email(email) if _devices() else None
+    return (_attempt_of_device(user) if user else None) or {"account": email, "address": client().address}
+
+
+def code_attempt_of(user: User) -> Attempt:
+    """Return how to count a second factor of `user`: by device if known, else by account and address."""
+    return _attempt_of_device(user) or {"account": user.public_id, "address": client().address}
+
+
+def _attempt_of_device(user: User) -> Attempt | None:
+    device_id = _devices().get(user.public_id)
+    return {"account": f"device {device_id} {user.public_id}"} if device_id else None
 
 
 def remember_device(response: Response, user: User) -> None:

@@ -7,6 +7,7 @@ import time_machine
 
 from reflow_accounts.auth.login_manager import KNOWN_DEVICE_LIFETIME
 from reflow_accounts.database import now
+from tests.helpers.authenticator_app import turn_on
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -52,6 +53,26 @@ def test_strangers_at_the_same_address_do_not_lock_it_out(app, cast, known):
         assert log_in(stranger, cast.ben, WRONG, "192.0.2.1").status_code == 422, number
     assert log_in(stranger, cast.ada, address="192.0.2.1").status_code == 429
     assert log_in(known, cast.ada, address="192.0.2.1").status_code == 303
+
+
+def give_codes(client, person, number):
+    """Give the password and a wrong code, from another address each time; return the last answer."""
+    for place in range(number):
+        address = f"198.51.100.{place}"
+        assert log_in(client, person, address=address).headers["Location"] == "/login/code"
+        fields = {"csrf_token": client.csrf_token(), "code": "000000"}
+        answer = client.post("/login/code", data=fields, environ_base={"REMOTE_ADDR": address})
+    return answer
+
+
+def test_thief_of_a_password_does_not_lock_the_second_factor_of_a_known_browser(app, cast, known):
+    phone = turn_on(cast.ada)
+    assert give_codes(app.test_client(), cast.ada, ALLOWED + 1).status_code == 429
+    log_in(known, cast.ada)
+    assert known.send("/login/recovery-code", code=phone.recovery_codes[0]).status_code == 303
+    log_out(known)
+    assert give_codes(known, cast.ada, ALLOWED).status_code == 422
+    assert give_codes(known, cast.ada, 1).status_code == 429
 
 
 def test_known_browser_has_a_limit_of_its_own(cast, known):

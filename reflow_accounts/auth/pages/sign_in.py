@@ -204,7 +204,7 @@ def enter_recovery_code() -> Answer:
 
 def _is_right(user: User, accept: Callable[[User, str], bool], form: CodeForm) -> bool:
     """Return whether the code is accepted; record a wrong one. Raises RateLimited."""
-    rate_limits.hit("second-factor", **_counted_for(user))
+    rate_limits.hit("second-factor", **login_manager.code_attempt_of(user))
     if accept(user, form.code.data or ""):
         return True
     second_factor.refuse(user, client=client())
@@ -213,15 +213,11 @@ def _is_right(user: User, accept: Callable[[User, str], bool], form: CodeForm) -
 
 
 def _begin_with(user: User, second: Factor) -> AnyResponse:
-    tried = _counted_for(user)
+    tried = login_manager.code_attempt_of(user)
     answer = begin(user, Factor.PASSWORD, second)
     # The counter uses a separate transaction, so commit this one first.
     rate_limits.give_back("second-factor", **tried)
     return answer
-
-
-def _counted_for(user: User) -> dict[str, str]:
-    return {"account": user.public_id, "address": client().address}
 
 
 def _ask(user: User, form: CodeForm) -> str:
