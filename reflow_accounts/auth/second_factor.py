@@ -20,7 +20,10 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
 
 ISSUER = "Reflow"
-WRONG_CODE = "This code is not correct. Enter the newest one of your app"
+WRONG_CODE = "This code is not correct, or it was used before. Enter the next one of your app"
+WRONG_FIRST_CODE = (
+    "This code is not correct. Enter the newest one of your app, and check the clock of your phone"
+)
 # Lifetime of a setup page.
 SETUP_LIFETIME = timedelta(hours=1)
 _DIGITS = 6
@@ -95,7 +98,7 @@ def turn_on(user: User, setup: Setup, code: str, *, by: User, client: Client) ->
     """
     step = _step_of(setup.secret, code)
     if step is None:
-        raise ValidationFailed(code=WRONG_CODE)
+        raise ValidationFailed(code=WRONG_FIRST_CODE)
     turned = (
         update(User)
         .where(User.id == user.id, User.totp_on_at.is_(None))

@@ -126,7 +126,7 @@ def test_code_that_is_not_the_apps_turns_nothing_on(app, cast, ada, code):
     key = page.with_id("setup-key").text
     answer = ada.submit(page, ON, code=code)
     assert answer.status_code == 422
-    assert "This code is not correct" in answer.text
+    assert "Enter the newest one of your app, and check the clock of your phone" in answer.text
     assert "Error: " in answer.text
     # The same key again, so that the app need not be set up anew.
     again = parse(answer.text)

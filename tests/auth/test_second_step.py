@@ -101,7 +101,9 @@ def test_code_counts_once(app, cast, client, phone):
     assert enter(client, code).status_code == 303
     other = app.test_client()
     give_password(cast, other)
-    assert enter(other, code).status_code == 422
+    answer = enter(other, code)
+    assert answer.status_code == 422
+    assert "This code is not correct, or it was used before. Enter the next one of your app" in answer.text
     # Neither does an older one.
     assert enter(other, phone.code(-1)).status_code == 422
 
