@@ -221,6 +221,18 @@ def test_stale_proof_and_the_password_turn_it_off_in_one_step(cast, ada):
     assert "Off" in section(ada)
 
 
+def test_proof_with_a_code_still_leads_to_the_password(app, cast, ada):
+    phone = turn_on(cast.ada)
+    cast.ada.change_sessions(proven_at=now() - timedelta(minutes=31))
+    asked = ada.submit(ada.page(OFF), OFF, proof_password="wrong")
+    answer = ada.submit(parse(asked.text), OFF, proof_code=phone.code())
+    assert answer.status_code == 422
+    assert "Enter your password" in answer.text
+    assert "This is not your password" not in answer.text
+    refused = [action for action, *_ in rows.acts(app) if action == "session.confirmation_refused"]
+    assert len(refused) == 1
+
+
 @pytest.mark.parametrize(("method", "path"), [("GET", NEW), ("POST", ON), ("POST", CODES), ("POST", OFF)])
 def test_every_change_needs_a_recent_proof(app, cast, ada, method, path):
     cast.ada.change_sessions(proven_at=now() - timedelta(minutes=31))

@@ -105,17 +105,23 @@ def turn_off() -> Answer:
     """Turn the second factor off."""
     ensure_recent_proof()
     form, account = ProofForm(), current_user().public_id
+    if not form.proof_password.data:
+        return _ask_password(form, "Enter your password")
     with rate_limits.attempt("step-up", account=account):
-        is_right = hasher().matches(form.proof_password.data or "", current_user().password_hash)
+        is_right = hasher().matches(form.proof_password.data, current_user().password_hash)
     if not is_right:
         _record_refusal()
-        form.proof_password.errors = [WRONG_PASSWORD]
-        return render_template("auth/second_factor_removal.html", form=form), 422
+        return _ask_password(form, WRONG_PASSWORD)
     second_factor.turn_off(current_user(), by=current_user(), client=client())
     db.session.commit()
     rate_limits.give_back("step-up", account=account)
     flash("Two-factor authentication is off", "second-factor")
     return redirect(url_for("account.security.show"), 303)
+
+
+def _ask_password(form: ProofForm, fault: str) -> tuple[str, int]:
+    form.proof_password.errors = [fault]
+    return render_template("auth/second_factor_removal.html", form=form), 422
 
 
 def _record_refusal() -> None:
