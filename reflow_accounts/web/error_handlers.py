@@ -194,10 +194,11 @@ def _csrf_error(error: CSRFError) -> Response:
     """Return the response to a token of an old session."""
     if htmx.is_htmx():
         return old_session(400)
-    if request.path == url_for("public.auth.log_in"):
+    if request.endpoint in ("public.auth.log_in", "public.auth.log_in_with_passkey"):
         g.shown_again = True  # logged as refused, although the browser is redirected
         flash("This page was open for too long. Log in again.", "session")
-        return redirect(request.full_path.rstrip("?"), 303)  # type: ignore[return-value]  # Flask's own class
+        address = url_for("public.auth.login", next=redirects.local_path(request.args.get("next")))
+        return redirect(address, 303)  # type: ignore[return-value]  # Flask's own class
     return error_page(
         400, "This page was open for too long, or your session ended. Go back, reload and try again."
     )

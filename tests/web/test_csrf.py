@@ -71,9 +71,10 @@ def test_support_pages_check_csrf(app, cast, client):
     assert rows.acts(app) == before
 
 
-def test_old_log_in_form_is_shown_anew_with_the_reason(cast, client):
+@pytest.mark.parametrize("path", ["/login", "/login/passkey"])
+def test_old_log_in_form_is_shown_anew_with_the_reason(cast, client, path):
     client.get("/login")
-    answer = client.post("/login?next=/account/team", data={"email": cast.ada.email, "csrf_token": "old"})
+    answer = client.post(f"{path}?next=/account/team", data={"email": cast.ada.email, "csrf_token": "old"})
     assert answer.headers["Location"] == "/login?next=/account/team"
     assert "This page was open for too long. Log in again." in client.get(answer.headers["Location"]).text
 
