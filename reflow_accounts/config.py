@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from reflow_accounts import aws_settings, email_addresses, environment, paths
 from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
 from reflow_accounts.environment import ConfigError as ConfigError
@@ -65,7 +63,7 @@ class Settings:
         return {
             "REFLOW_ENV": self.environment,
             "REFLOW_INSTANCE": str(self.instance),
-            "REFLOW_DATABASE_URL": make_url(self.database_url).render_as_string(hide_password=True),
+            "REFLOW_DATABASE_URL": environment.masked_database(self.database_url),
             "REFLOW_SQLITE_SYNCHRONOUS": self.sqlite_synchronous,
             "REFLOW_SECRET_KEY": "••••••",
             "REFLOW_SECRET_KEY_FALLBACKS": f"{len(self.secret_key_fallbacks)} set",
@@ -228,7 +226,8 @@ def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool)
             "REFLOW_BASE_URL must start with https:// in production: over http:// passwords and keys can be read "
             "on the way. To allow it on a network that you trust, set REFLOW_ALLOW_HTTP=on."
         )
-    return value
+    # As browsers send it: passkeys are bound to exactly this text (RFC 6454, 6.1).
+    return value.lower().removesuffix(":443" if value.startswith("https:") else ":80")
 
 
 def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str = "") -> str:

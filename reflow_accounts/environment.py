@@ -28,7 +28,10 @@ KNOWN_NAMES = tuple(PREFIX + name for name in f"{_SERVER} {_COMMAND}".split())
 _HOSTS = re.compile(
     r"(?P<start>postgresql(?:\+\w+)?://(?:[^@/?]*@)?)(?P<hosts>[^@/?]*,[^@/?]*)(?P<rest>[/?].*|)"
 )
-_EXAMPLE = "write postgresql://user:password@host/name."
+_EXAMPLE = "write postgresql://user:password@host/name, with %40 for an @ in the password."
+_DRIVERS = ("psycopg", "pysqlite")
+# Parameters of libpq that are secrets (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
+_SECRET_PARAMETERS = frozenset({"password", "sslpassword", "oauth_client_secret"})
 
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 # A name or an IPv4 address, or an IPv6 address, which urlsplit has taken out of its brackets.
@@ -116,6 +119,13 @@ def masked(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if value else ""
 
 
+def masked_database(value: str) -> str:
+    """Return a database URL in which its password and secret parameters are hidden."""
+    url = make_url(value)
+    hidden = dict.fromkeys(url.query.keys() & _SECRET_PARAMETERS, "hidden")
+    return url.set(query={**url.query, **hidden}).render_as_string(hide_password=True)
+
+
 def database_address(name: str, value: str) -> str:
     """Return a database URL for SQLAlchemy. Raises ConfigError, which names the setting and omits the value.
 
@@ -131,13 +141,15 @@ def database_address(name: str, value: str) -> str:
         value = several["start"] + (path or "/") + "?" + "&".join([*hosts, *([query] if query else [])])
     try:
         url = make_url(value)
-        url.get_dialect()
+        driver = url.get_driver_name()
         if several:
             connect_arguments(url)
+        if "@" in (url.host or ""):  # the rest of a password
+            raise ValueError
     except (ArgumentError, NoSuchModuleError, ValueError):
         # The message omits the value: it may contain a password.
         raise ConfigError(f"{name} is not a database address: {_EXAMPLE}") from None
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
+    if driver not in _DRIVERS:
         raise ConfigError(f"{name} must start with postgresql:// or sqlite:///; it is {url.drivername}.")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise ConfigError(f"{name} must name a file: an SQLite database in memory is lost at once.")

@@ -100,6 +100,18 @@ def test_host_name_or_address_is_taken(tmp_path, address):
 
 
 @pytest.mark.parametrize(
+    ("address", "origin"),
+    [
+        ("https://Accounts.Example:443", "https://accounts.example"),
+        ("http://localhost:80/", "http://localhost"),
+    ],
+)
+def test_base_url_becomes_the_origin_that_browsers_send(tmp_path, address, origin):
+    environ = {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_BASE_URL": address}
+    assert config.load(environ).base_url == origin
+
+
+@pytest.mark.parametrize(
     "address", ["http://sqs.example.com/queue", "ftp://localhost", "https://me@sqs.example.com"]
 )
 def test_exposed_address_of_aws_is_refused(tmp_path, address):

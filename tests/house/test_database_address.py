@@ -1,0 +1,40 @@
+"""Addresses of databases: which are refused, and which secrets in them are hidden."""
+
+import pytest
+
+from reflow_accounts.config import ConfigError, load
+
+SECRET = "pass-word-of-postgresql"  # pragma: allowlist secret
+
+
+@pytest.fixture
+def environ(tmp_path):
+    return {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_SECRET_KEY": "0123456789" * 4}
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        (f"me:{SECRET}@one/name", "me:***@one/name"),
+        (f"me@one/name?password={SECRET}", "me@one/name?password=hidden"),
+        (f"me@one,two/name?sslpassword={SECRET}", "me@/name?host=one&host=two&sslpassword=hidden"),
+    ],
+)
+def test_password_is_not_shown(environ, address, shown):
+    settings = load(environ | {"REFLOW_DATABASE_URL": f"postgresql://{address}"})
+    assert SECRET in settings.database_url
+    assert settings.masked()["REFLOW_DATABASE_URL"] == f"postgresql://{shown}"
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "asyncpg"])
+def test_driver_that_is_not_installed_is_refused(environ, driver):
+    with pytest.raises(ConfigError, match=rf"must start with postgresql://.* it is postgresql\+{driver}\."):
+        load(environ | {"REFLOW_DATABASE_URL": f"postgresql+{driver}://me@one/name"})
+
+
+@pytest.mark.parametrize("hosts", ["one", "one:5432,two:5432"])
+def test_password_with_an_unencoded_at_sign_is_refused_and_not_repeated(environ, hosts):
+    address = f"postgresql://me:pass@{SECRET}@{hosts}/name"  # pragma: allowlist secret
+    with pytest.raises(ConfigError, match=r"is not a database address: .* with %40 for an @") as refused:
+        load(environ | {"REFLOW_DATABASE_URL": address})
+    assert SECRET not in str(refused.value)
