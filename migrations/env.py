@@ -4,10 +4,12 @@ import sys
 
 from alembic import context
 from flask import current_app
+from sqlalchemy.exc import InternalError, OperationalError
 
 from reflow_accounts import revisions
 from reflow_accounts.api_keys.usage.retention import is_part
-from reflow_accounts.database import UTCDateTime, make_file
+from reflow_accounts.database import UTCDateTime, make_file, opening_problem
+from reflow_accounts.environment import ConfigError
 from reflow_accounts.revisions import Fit
 
 db = current_app.extensions["migrate"].db
@@ -49,27 +51,39 @@ def check_references(connection):
         sys.exit(f"reflow-accounts: rows of {broken[0][0]} point to missing rows of {broken[0][2]}.")
 
 
-make_file(engine)
-with revisions.locked(engine), engine.connect() as connection:
-    ensure_known(connection)
-    is_sqlite = connection.dialect.name == "sqlite"
-    if is_sqlite:
-        # Alembic changes a table by copying it (https://sqlite.org/lang_altertable.html#otheralter); with foreign keys
-        # on, dropping the original would count as deleting its rows.
-        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
-    # Ends the transaction that SQLAlchemy began; each migration begins its own.
-    connection.rollback()
-    context.configure(
-        connection=connection,
-        target_metadata=db.metadata,
-        render_item=render_item,
-        include_name=include_name,
-        render_as_batch=is_sqlite,
-        compare_server_default=True,
-        transaction_per_migration=True,
-        on_version_apply=note_revision,
-    )
-    with context.begin_transaction():
-        context.run_migrations()
-    if is_sqlite:
-        check_references(connection)
+def run():
+    """Run the requested migrations, one process at a time."""
+    make_file(engine)
+    with revisions.locked(engine), engine.connect() as connection:
+        ensure_known(connection)
+        is_sqlite = connection.dialect.name == "sqlite"
+        if is_sqlite:
+            # Alembic changes a table by copying it (https://sqlite.org/lang_altertable.html#otheralter); with foreign
+            # keys on, dropping the original would count as deleting its rows.
+            connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+        # Ends the transaction that SQLAlchemy began; each migration begins its own.
+        connection.rollback()
+        context.configure(
+            connection=connection,
+            target_metadata=db.metadata,
+            render_item=render_item,
+            include_name=include_name,
+            render_as_batch=is_sqlite,
+            compare_server_default=True,
+            transaction_per_migration=True,
+            on_version_apply=note_revision,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+        if is_sqlite:
+            check_references(connection)
+
+
+try:
+    run()
+except ConfigError as error:
+    sys.exit(f"reflow-accounts: {error}")
+except (OperationalError, InternalError) as error:
+    if engine is not db.engine:
+        raise
+    sys.exit(f"reflow-accounts: {opening_problem(error)}")

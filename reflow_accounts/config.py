@@ -3,9 +3,11 @@
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from reflow_accounts import aws_settings, email_addresses, environment, paths
 from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
@@ -164,23 +166,31 @@ def _secret_key(environ: Mapping[str, str], instance: Path, is_production: bool)
 def _kept_secret_key(instance: Path) -> str:
     prepare_instance(instance)
     file = instance / "secret.key"
-    try:
-        # O_EXCL: of two concurrent processes one creates the key and both use it.
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read_secret_key(file)
-    except OSError as error:
-        raise ConfigError(_unwritable(instance, error)) from None
-    value = secrets.token_urlsafe(48)
-    with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-        stream.write(value + "\n")
-    return value
+    if not file.exists():
+        try:
+            _create_secret_key(file)
+        except OSError as error:
+            raise ConfigError(_unwritable(instance, error)) from None
+    return _read_secret_key(file)
+
+
+def _create_secret_key(file: Path) -> None:
+    """Create the file together with its content; of two concurrent processes one does and both use it."""
+    with NamedTemporaryFile("w", encoding="ascii", dir=file.parent, prefix=f"{file.name}.") as new:
+        new.write(secrets.token_urlsafe(48) + "\n")
+        new.flush()
+        with suppress(FileExistsError):
+            os.link(new.name, file)
 
 
 def _read_secret_key(file: Path) -> str:
     try:
         value = file.read_text("ascii").strip()
-    except (OSError, ValueError):
+    except OSError as error:
+        raise ConfigError(
+            f"{file} cannot be read ({error.strerror}): make it readable for this user."
+        ) from None
+    except ValueError:
         value = ""
     if len(value) >= MINIMUM_SECRET_KEY_LENGTH:
         return value

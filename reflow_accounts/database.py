@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, DateTime, Executable, Integer, MetaData, even
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import CursorResult, Dialect, Engine
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -28,7 +28,14 @@ BUSY_TIMEOUT_MS = 5_000
 _ID_LENGTH = 16
 # SQLite's names (https://sqlite.org/rescode.html), and disk_full and read_only_sql_transaction of PostgreSQL
 # (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-_CANNOT_WRITE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR_WRITE", "53100", "25006")
+_CANNOT_WRITE = (
+    "SQLITE_FULL",
+    "SQLITE_READONLY",
+    "SQLITE_IOERR_WRITE",
+    "SQLITE_IOERR_SHMSIZE",
+    "53100",
+    "25006",
+)
 
 # Length of the pause after a batch, in multiples of the batch's duration. During a batch, requests in the same process
 # wait for Python's interpreter lock, and requests of every process for the writer.
@@ -237,6 +244,14 @@ def database_problem(error: BaseException) -> str:
         f"the database cannot be used{shown}. Check that it answers, and REFLOW_DATABASE_URL; "
         "if it is new, run `reflow-accounts db upgrade`."
     )
+
+
+def opening_problem(error: DBAPIError) -> str:
+    """Return a sentence about a database that cannot be opened or migrated, with the cause that its driver names."""
+    if condition_of(error).startswith(_CANNOT_WRITE):
+        return database_problem(error)
+    why = str(error.orig).splitlines()[0]
+    return f"the database cannot be opened ({why}). Check that it answers, and REFLOW_DATABASE_URL."
 
 
 class Batch(Enum):

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from reflow_accounts import paths
 from reflow_accounts.database import Model
+from reflow_accounts.environment import ConfigError
 
 # The key of PostgreSQL's advisory lock, the same on all nodes: "REFL" in ASCII.
 _LOCK = 0x5245464C
@@ -96,7 +97,10 @@ def take_note(connection: Connection, revision: str | None) -> None:
 
 @contextmanager
 def locked(engine: Engine) -> Iterator[None]:
-    """Hold the lock for migrating and seeding a database, which one process of all nodes has at a time. Re-entrant."""
+    """Hold the lock for migrating and seeding a database, which one process of all nodes has at a time. Re-entrant.
+
+    Raises ConfigError if the file of the lock cannot be written.
+    """
     if getattr(_holder, "is_holding", False):
         yield
         return
@@ -112,7 +116,14 @@ def locked(engine: Engine) -> Iterator[None]:
 @contextmanager
 def _locked_file(engine: Engine) -> Iterator[None]:
     # A separate file: closing the database's file would drop SQLite's locks on it (https://sqlite.org/howtocorrupt.html).
-    with open(f"{engine.url.database}.lock", "a") as file:  # noqa: PTH123  # a suffix, not a path
+    name = f"{engine.url.database}.lock"
+    try:
+        file = open(name, "a")  # noqa: PTH123, SIM115  # a suffix, not a path; closed below
+    except OSError as error:
+        raise ConfigError(
+            f"The file {name} cannot be written ({error.strerror}): make it writable for this user."
+        ) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

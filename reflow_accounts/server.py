@@ -22,7 +22,7 @@ from reflow_accounts import demo, revisions, transfer
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.auth.second_factor import has_foreign_secrets
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
-from reflow_accounts.database import db, make_file, migrate
+from reflow_accounts.database import db, make_file, migrate, opening_problem
 from reflow_accounts.monitoring import metrics
 from reflow_accounts.revisions import Fit
 from reflow_accounts.service import DRAIN_SIGNAL
@@ -53,8 +53,7 @@ def serve(app: Flask, host: str, port: int) -> None:
     except ConfigError as error:
         sys.exit(f"reflow-accounts: {error}")
     except DatabaseError as error:
-        why = str(error.orig).splitlines()[0]
-        sys.exit(f"reflow-accounts: the database cannot be opened ({why}). Check REFLOW_DATABASE_URL.")
+        sys.exit(f"reflow-accounts: {opening_problem(error)}")
     click.echo(_welcome(settings, host, port, is_new))
     # The workers create the application again: without a base URL they need these for links and the host names.
     os.environ.update(HOST=host, PORT=str(port))
