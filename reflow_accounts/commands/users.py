@@ -142,12 +142,16 @@ def reset_second_factor(email: str, reason: str) -> None:
 
 
 def _password(from_stdin: bool, personal: tuple[str, ...]) -> str:
-    """Return the password exactly as typed. Raises ValidationFailed for a weak one, e.g. from `personal` words."""
+    """Return the password exactly as typed.
+
+    Raises ValidationFailed for a weak one, e.g. from `personal` words, and UnicodeError for one that is not UTF-8.
+    """
     if from_stdin:
         # Read one line, at most a little more than the longest password.
         typed = sys.stdin.readline(LONGEST_PASSWORD + 3).removesuffix("\n").removesuffix("\r")
     else:
         typed = click.prompt("Password", hide_input=True, confirmation_prompt="Repeat the password", err=True)
+    typed.encode()  # raises UnicodeError for bytes that are not UTF-8
     fault = fault_of_new(typed, personal)
     if fault:
         raise ValidationFailed(password=fault)

@@ -1,5 +1,6 @@
 """`flask users create` and `flask users list`."""
 
+import subprocess
 import sys
 
 import pytest
@@ -107,6 +108,26 @@ def test_password_is_no_argument_and_comes_one_way_alone(flask):
     assert flask(*NEW, "--password", PASSWORD)[0] == 2
     assert flask(*NEW, "--password-stdin", "--mail-link", input=PASSWORD)[0] == 2
     assert flask("users", "create", "eve@new.example")[0] == 2
+
+
+def test_password_that_is_not_utf8_is_refused_in_every_locale(tmp_path):
+    app = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'reflow.db'}")
+    databases.migrate(app)
+    done = subprocess.run(
+        [sys.executable, "-m", "reflow_accounts", *NEW, "--password-stdin"],
+        input="elf grüne Reiher am See".encode("latin-1"),
+        env={
+            "LC_ALL": "C",
+            "PYTHONPATH": str(CHECKOUT),
+            "REFLOW_INSTANCE": str(tmp_path),
+            "REFLOW_SECRET_KEY": SECRET_KEY,
+        },
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr == b"reflow-accounts: the input is not valid text. Write it in UTF-8.\n"
+    assert (done.returncode, user(app)) == (1, None)
+    databases.close(app)
 
 
 def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(tmp_path):
