@@ -94,7 +94,7 @@ def test_wheel_builds_from_what_the_image_is_given(tmp_path):
 
 @pytest.fixture(scope="module")
 def behind_nginx(tmp_path_factory):
-    """The site as in production, behind nginx with deploy/nginx; returns the ports for HTTP and HTTPS and the log."""
+    """The site as in production, behind nginx with deploy/nginx; returns both ports, its log and the server."""
     if shutil.which("nginx") is None:
         pytest.skip("there is no nginx here")
     folder = tmp_path_factory.mktemp("nginx")
@@ -130,7 +130,7 @@ def behind_nginx(tmp_path_factory):
     )
     nginx = subprocess.Popen(["nginx", "-p", folder, "-c", folder / "nginx.conf"], stderr=subprocess.DEVNULL)
     _wait_until_ready(https)
-    yield http, https, log
+    yield http, https, log, server
     nginx.terminate()
     nginx.wait()
     server.kill()
@@ -167,7 +167,7 @@ def ask(port, path, *, tls=True, **headers):
 
 
 def test_nginx_speaks_http2_and_leads_to_https(behind_nginx):
-    http, https, _ = behind_nginx
+    http, https, *_ = behind_nginx
     context = _trusting()
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
@@ -180,7 +180,7 @@ def test_nginx_speaks_http2_and_leads_to_https(behind_nginx):
 
 
 def test_the_site_behind_nginx_is_the_one_on_https(behind_nginx):
-    _, https, _ = behind_nginx
+    _, https, *_ = behind_nginx
     status, headers, body = ask(https, "/login")
     assert (status, b"Log in" in body) == (200, True)
     assert "max-age" in headers["Strict-Transport-Security"]
@@ -188,12 +188,27 @@ def test_the_site_behind_nginx_is_the_one_on_https(behind_nginx):
 
 
 def test_no_token_and_no_query_is_in_the_log_of_nginx(behind_nginx):
-    _, https, log = behind_nginx
+    _, https, log, _ = behind_nginx
     for path in ("reset-password", "verify-email", "confirm-email", "invitations"):
         ask(https, f"/{path}/the-token?x=the-token")
     ask(https, "/login?next=the-token")
     text = log.read_text()
     assert "/reset-password/..." in text
+    assert "the-token" not in text
+
+
+def test_no_token_is_in_the_error_log_while_the_site_is_down(behind_nginx):
+    _, https, log, server = behind_nginx
+    server.kill()
+    try:
+        for path in ("reset-password", "verify-email", "confirm-email", "invitations"):
+            assert ask(https, f"/{path}/the-token")[0] == 502
+        assert ask(https, "/login")[0] == 502
+    finally:
+        server.launch()
+        _wait_until_ready(https)
+    text = log.with_name("error.log").read_text()
+    assert "/login" in text
     assert "the-token" not in text
 
 
