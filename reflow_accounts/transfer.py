@@ -62,9 +62,14 @@ def ensure_current(connection: Connection) -> None:
     if fit is Fit.EMPTY:
         raise TransferError("The database has no tables of this service.")
     if fit is not Fit.CURRENT:
+        advice = "Use the version that made it"
+        if fit is Fit.OLD:
+            advice += (
+                ", or migrate it: run `reflow-accounts db upgrade` with its address in REFLOW_DATABASE_URL"
+            )
         raise TransferError(
             f"The database has revision {revisions.current(connection)} and this version needs "
-            f"{revisions.newest()}. Run `reflow-accounts db upgrade`, or use the version that made it."
+            f"{revisions.newest()}. {advice}."
         )
 
 

@@ -102,6 +102,24 @@ def test_changed_records_of_a_backup_are_named(app, cast, flask, tmp_path, chang
     assert (code, fault in words) == (1, True), words
 
 
+@pytest.mark.parametrize(
+    ("revision", "advice"),
+    [
+        (
+            "0015",
+            "or migrate it: run `reflow-accounts db upgrade` with its address in REFLOW_DATABASE_URL.\n",
+        ),
+        ("9999", "Use the version that made it.\n"),
+    ],
+)
+def test_backup_of_another_version_says_how_to_use_it(app, cast, flask, tmp_path, revision, advice):
+    flask("backup", str(file := tmp_path / "copy.db"))
+    fault_in(file, f"UPDATE alembic_version SET version_num = '{revision}'")
+    for command in (("restore-check",), ("copy-to", f"sqlite:///{tmp_path / 'new.db'}", "--from")):
+        code, words = flask(*command, str(file))
+        assert (code, words.endswith(advice)) == (1, True), words
+
+
 @on("sqlite")
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\x00" + b"x" * 5000])
 def test_file_that_is_no_backup_is_refused(app, flask, tmp_path, content):
