@@ -7,6 +7,7 @@ import time_machine
 
 from reflow_accounts.api_keys.models import RefusedAttempt
 from reflow_accounts.database import now
+from reflow_accounts.teams.models import Rights
 from tests.helpers import rows
 
 KEYS = "/account/api-keys"
@@ -126,3 +127,27 @@ def test_last_30_days_are_drawn_and_said_in_words(place, api):
         # The bar of today, from its top down: two thirds of the drawing, and one third above it.
         assert (accepted["d"], accepted["class"]) == ("M116 8.0h3v16.0h-3z", "")
         assert (refused["d"], refused["class"]) == ("M116 0.0h3v8.0h-3z", "refused")
+
+
+@pytest.mark.parametrize(
+    ("how", "state", "note"),
+    [
+        ("disabled", "Refused: the service account is disabled", "acme-ci is disabled"),
+        ("teamless", "Refused: you are not in a team", "You are not in a team"),
+        ("unsubscribed", "Refused: the subscription is inactive", "subscription is inactive"),
+    ],
+)
+def test_live_key_that_is_refused_is_not_said_to_work(cast, client, how, state, note):
+    ada, account = cast.ada.sign_in(client), f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}"
+    path = f"{account}/keys/{cast.ci.key().id}"
+    if how == "disabled":
+        cast.ci.change(disabled_at=now())
+    elif how == "unsubscribed":
+        cast.acme.unsubscribe()
+    else:
+        path = f"{KEYS}/{cast.ada.key().id}"
+        cast.acme.give(cast.ben, Rights.ADMIN)
+        ada.send(f"/account/teams/{cast.acme.id}/departure")
+    page = ada.page(path)
+    assert state in page.text
+    assert [heading for heading in page.all("h3") if note in heading.text]
