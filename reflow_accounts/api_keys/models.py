@@ -97,6 +97,7 @@ class ApiKey(Model):
         if self.revoked_at is None or self.revoked_for != Revocation.OWNER or self.has_expired:
             return None
         until = self.revoked_at + RESTORABLE_FOR
+        until = min(until, self.expires_at or until)
         return until if until > now() else None
 
     @property

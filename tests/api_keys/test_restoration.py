@@ -57,6 +57,22 @@ def test_list_of_revoked_keys_says_until_when_each_can_be_restored(cast, api):
         assert "more than 24 hours ago" in problem["detail"]
 
 
+def test_key_that_ends_sooner_is_restorable_until_its_end(cast, client):
+    ada, end = cast.ada.sign_in(client), now() + timedelta(hours=1)
+    path = f"{KEYS}/{cast.ada.key('CI', expires_at=end).id}"
+    until = f"You can restore it until {end:%Y-%m-%d %H:%M:%S} UTC"
+    assert until in ada.page(f"{path}/revocation").text
+    ada.send(f"{path}/revocation")
+    assert until in ada.page(path).text
+
+
+def test_question_about_a_canary_does_not_warn_of_programs_that_stop(cast, client):
+    ada = cast.ada.sign_in(client)
+    text = ada.page(f"{KEYS}/{cast.ada.key(is_canary=True).id}/revocation").text
+    assert "nothing stops working. You can restore it for 24 hours" in text
+    assert "will be refused at once" not in text
+
+
 def test_api_key_restores_no_key(keys, cast, api):
     ada, path, key = keys
     ada.delete(path)
