@@ -56,6 +56,20 @@ def test_missing_day_is_explained_at_the_focused_field(page: Page) -> None:
     expect(field).to_be_focused()
 
 
+def test_day_that_contradicts_the_choice_is_shown_with_the_error(page: Page) -> None:
+    page.get_by_role("button", name="Create New API Key").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("for ever")
+    page.get_by_label("Expires").select_option(label="On a date")
+    page.get_by_label("Last day").fill("2036-03-31")
+    page.get_by_label("Expires").select_option(label="Never")
+    expect(page.get_by_label("Last day")).to_be_hidden()
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("use the date below, or clear it")).to_be_visible()
+    page.get_by_label("Last day").fill("")
+    page.get_by_role("button", name="Create key").click()
+    expect(page.get_by_text("It never expires.")).to_be_visible()
+
+
 def test_taken_name_is_refused_in_any_case(page: Page) -> None:
     create_key(page, "Deploy")
     page.get_by_role("checkbox", name="I have saved this key").check()
