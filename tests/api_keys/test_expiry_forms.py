@@ -122,3 +122,12 @@ def test_answers_warn_in_the_last_14_days_on_both_paths(app, cast):
             assert both.same(ME, key.secret).status == 401
     finally:
         both.close()
+
+
+def test_table_shows_the_time_of_an_end_within_a_day(cast, ada):
+    end = now() + timedelta(hours=1)
+    cast.ada.key("soon", expires_at=end)
+    cast.ada.key("later", expires_at=datetime(2036, 3, 31, 12, tzinfo=UTC))
+    text = ada.page(KEYS).text
+    assert f"Expires {end:%Y-%m-%d %H:%M:%S} UTC" in text
+    assert "Expires 31 Mar 2036" in text
