@@ -3,6 +3,8 @@
 import pytest
 
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.teams.models import Rights
+from tests import factories
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
@@ -27,6 +29,15 @@ def test_page_says_as_whom_its_keys_speak(ada, place):
     assert "opens Acme with Edit rights and nothing else" in page.text
     assert [button.text for button in page.all("button")].count("Create New API Key") == 1
     assert "use Reflow as acme-ci, without logging in" in page.text
+
+
+def test_note_about_the_subscription_leads_to_that_of_the_team_of_the_account(cast, ada):
+    cast.solo.add(cast.ada, Rights.ADMIN)
+    ada.send("/account/team/choice", team=cast.acme.id)
+    bot = factories.service_account(cast.ada.app, cast.solo, "solo-bot")
+    page = ada.page(page_of(cast.solo, bot))
+    [way] = [link["href"] for link in page.all("a") if link.text == "Open Subscription"]
+    assert "No subscription yet" in ada.page(way).text
 
 
 @pytest.mark.parametrize("headers", [None, PANEL])
