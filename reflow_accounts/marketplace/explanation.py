@@ -1,7 +1,7 @@
 """Explain in one sentence why a team's subscription is active or inactive."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from reflow_accounts.marketplace.models import Agreement
 from reflow_accounts.subscriptions.models import Licence, LicenceState
@@ -18,9 +18,13 @@ _WHY = {
 
 
 def explain(
-    status: SubscriptionStatus, agreements: Mapping[str, Agreement], *, for_staff: bool = False
+    status: SubscriptionStatus,
+    agreements: Mapping[str, Agreement],
+    *,
+    zone: tzinfo = UTC,
+    for_staff: bool = False,
 ) -> str:
-    """Return a sentence with the state of the subscription, its reason and its start.
+    """Return a sentence with the state of the subscription, its reason and its start, a day in `zone`.
 
     `agreements` are those of the licences, by id. For staff it also names the licence, the author of an override,
     and the state without it.
@@ -31,14 +35,14 @@ def explain(
         if since and status.changed_at:
             # An override may have ended after AWS reported the state.
             since = max(since, status.changed_at)
-        moment = f" since {written_day(since)}" if since else ""
+        moment = f" since {written_day(since.astimezone(zone))}" if since else ""
         return f"{state}{moment}: {fact}.{' No override.' if for_staff else ''}"
     by = override.by_name if for_staff else "Reflow support"
     until = f" until {_moment(override.expires_at)}" if override.expires_at else ""
     since = status.changed_at if status.is_kept and status.changed_at else override.at
     off = "keeps it inactive" if status.is_kept else "switched it off"
     action = "keeps it active" if override.is_active else off
-    sentence = f"{state} since {written_day(since)}: {by} {action}{until}."
+    sentence = f"{state} since {written_day(since.astimezone(zone))}: {by} {action}{until}."
     if not for_staff:
         return sentence
     aws_says = "active" if status.is_active_by_aws else "inactive"

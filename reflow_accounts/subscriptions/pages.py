@@ -10,6 +10,7 @@ from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import current_among, current_of, membership_of, memberships_of
 from reflow_accounts.web.error_handlers import is_database_away
+from reflow_accounts.web.text import zone_of
 
 pages = Blueprint("subscription", __name__)
 
@@ -23,13 +24,14 @@ def show() -> str | Response:
         if memberships_of(current_user()):
             return redirect(url_for("account.team.ask_for_choice"), 303)
         return render_template("subscriptions/no_team.html")
-    shown = status_of(membership.team)
+    shown, zone = status_of(membership.team), zone_of(current_user().time_zone)
+    is_admin = membership.rights == Rights.ADMIN
     return render_template(
         "subscriptions/index.html",
         shown_team=membership.team,
         membership=membership,
         shown=shown,
-        why=explain(shown, agreements_of(shown.licences)) if membership.rights == Rights.ADMIN else None,
+        why=explain(shown, agreements_of(shown.licences), zone=zone) if is_admin else None,
         latest=next(iter(changes_of(membership.team)), None),
     )
 

@@ -1,8 +1,10 @@
 """The sentence that explains a subscription, for each combination of facts."""
 
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 
 from reflow_accounts.database import db, now
 from reflow_accounts.marketplace.explanation import explain
@@ -151,6 +153,27 @@ def test_state_begins_when_the_override_ended():
     assert explain(lifted, {}).startswith("Active since 18 Nov 2026: AWS confirmed")
     lifted = SubscriptionStatus(State.INACTIVE, nov(18), 3, None, (ENDED,), TODAY)
     assert explain(lifted, {}).startswith("Inactive since 18 Nov 2026: AWS ended")
+
+
+def test_days_are_those_of_the_reader():
+    late = licence(LicenceState.ACTIVE, nov(2, 23))
+    berlin = ZoneInfo("Europe/Berlin")
+    told = explain(status_with([late], None), {}, zone=berlin)
+    assert told == "Active since 3 Nov 2026: AWS confirmed the AWS Marketplace subscription."
+    off = Override(is_active=False, at=nov(15, 23), by_name="Sam Hale")
+    told = explain(status_with([late], off), {}, zone=berlin)
+    assert told == "Inactive since 16 Nov 2026: Reflow support switched it off."
+
+
+def test_both_days_on_the_subscription_tab_are_in_the_time_zone_of_the_person(app, cast, client):
+    at = datetime(2026, 11, 20, 23, tzinfo=UTC)
+    with time_machine.travel(at, tick=False):
+        buy(cast.solo, LicenceState.ACTIVE)
+    cast.nina.change(time_zone="Europe/Berlin")
+    with time_machine.travel(at + timedelta(hours=1)):
+        text = cast.nina.sign_in(client).page("/account/subscription").text
+    assert "Active since 21 Nov 2026: AWS" in text
+    assert "Since 21 Nov 2026" in text
 
 
 def test_members_without_admin_rights_do_not_read_the_sentence(app, cast, client):
