@@ -22,7 +22,7 @@ def show() -> str | Response:
     membership = membership_of(current_user(), team_id) if team_id else current_of(current_user())
     if membership is None:
         if memberships_of(current_user()):
-            return redirect(url_for("account.team.ask_for_choice"), 303)
+            return redirect(url_for("account.team.ask_for_choice", next=request.path), 303)
         return render_template("subscriptions/no_team.html")
     shown, zone = status_of(membership.team), zone_of(current_user().time_zone)
     is_admin = membership.rights == Rights.ADMIN

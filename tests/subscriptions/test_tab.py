@@ -104,7 +104,7 @@ def test_listing_is_linked_only_where_it_is_set(cast, nina, another):
 def test_several_teams_are_listed(cast, client):
     cast.solo.add(cast.ada, Rights.VIEW)
     cast.ada.sign_in(client)
-    assert client.get(TAB).location == "/account/team/choice"
+    assert client.get(TAB).location == f"/account/team/choice?next={TAB}"
     page = client.page(f"{TAB}?team={cast.solo.id}")
     assert "No subscription yet" in page.text
     assert "An Admin of your team can connect one." in page.text

@@ -123,6 +123,28 @@ def test_after_the_choice_one_is_back_on_the_tab_where_one_was(cast, ben):
     assert hidden["value"] == "/account/activity"
 
 
+def test_choice_leads_to_the_tab_that_asked_for_it(ben):
+    """Without scripts the link "Switch team" loads a page, and Subscription asks by a redirect."""
+    asked = ben.get("/account/subscription", headers={"Referer": "http://localhost/account/profile"})
+    for path, before, after in (
+        (asked.headers["Location"], "/account/profile", "/account/subscription"),
+        ("/account/team", "/account/profile", "/account/team"),
+        ("/account/team/choice", "/account/activity?key=x", "/account/activity"),
+        ("/account/team/choice?next=//evil.example/account", "/account/activity", "/account/team"),
+    ):
+        page = ben.page(path, headers={"Referer": f"http://localhost{before}"})
+        [hidden] = [item for item in page.all("input") if item["name"] == "next"]
+        assert hidden["value"] == after
+
+
+def test_choice_marks_the_chosen_team_also_on_a_page_of_another(cast, ben):
+    ben.send("/account/team/choice", team=cast.acme.id)
+    page = ben.page(
+        "/account/team/choice", headers={"Referer": f"http://localhost/account/team?team={cast.solo.id}"}
+    )
+    assert "Acme Your rights: Edit · your choice Solo Your rights: Admin" in page.text
+
+
 @pytest.mark.parametrize("path", ["/account/team", "/account/team/choice"])
 def test_who_has_no_team_gets_a_kind_page(cast, client, path):
     page = cast.sam.sign_in(client).page(path)

@@ -16,7 +16,8 @@ from reflow_accounts.teams.members import NeedsAdmin, checked_rights
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.teams.pages.shown import Answer, back, done, refused, tab, tab_of
 from reflow_accounts.teams.service import choose, current_of, ensure_rights, membership_of, memberships_of
-from reflow_accounts.web.redirects import current_page, local_path
+from reflow_accounts.web import htmx
+from reflow_accounts.web.redirects import current_page, local_path, previous_page
 from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("team", __name__)
@@ -34,12 +35,14 @@ def show() -> Answer:
 
 @blueprint.get("/team/choice")
 def ask_for_choice() -> Answer:
-    """List the user's teams to choose from."""
+    """List the user's teams to choose from; the choice leads back to the tab that asked for it."""
     mine = memberships_of(current_user())
     if not mine:
         return render_template("teams/no_team.html")
     current = current_of(current_user())
-    return render_template("teams/choice.html", mine=mine, current=current, next=_tab(current_page()))
+    is_link = request.endpoint == "account.team.ask_for_choice" and not htmx.is_htmx()
+    shown = request.args.get("next") or (previous_page() if is_link else current_page())
+    return render_template("teams/choice.html", mine=mine, current=current, next=_tab(shown))
 
 
 @blueprint.post("/team/choice")
