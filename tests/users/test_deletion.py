@@ -32,6 +32,17 @@ def test_profile_leads_to_a_page_that_says_what_will_be_gone(cast, client):
     assert [button for button in page.all("button") if button.text == "Delete account"]
 
 
+def test_page_counts_the_teams_of_the_person(cast, client):
+    cast.nina.sign_in(client)
+    factories.team(cast.nina.app, "Duo", cast.nina)
+    text = client.page(PATH).text
+    assert "You leave your teams; nobody is left in" in text
+    assert "so the API keys of their service accounts stop working too" in text
+    client.send("/logout")
+    text = cast.sam.sign_in(client).page(PATH).text
+    assert "your team" not in text
+
+
 def test_nina_deletes_her_account(app, cast, client):
     cast.nina.sign_in(client)
     answer = delete(client)
