@@ -91,7 +91,8 @@ class Chart:
         peak = max(self.days, key=lambda day: day.accepted + day.refused)
         return " ".join(
             (
-                f"{trend}: {before:,} requests in the first half of the days, {after:,} in the second.",
+                f"{trend}: {before:,} request{'' if before == 1 else 's'} in the first half of the days, "
+                f"{after:,} in the second.",
                 f"Most on {_long(peak)}: {peak.accepted + peak.refused:,}.",
                 self._refusals(),
             )

@@ -109,7 +109,7 @@ def test_chart_is_described_in_words(app, cast, client, in_november):
     page = client.page(PAGE)
     assert page.with_id("chart-title").text == "Requests per day, 12 October to 10 November 2025"
     assert page.with_id("chart-words").text == (
-        "Rising: 1 requests in the first half of the days, 3 in the second. Most on 8 November: 3. "
+        "Rising: 1 request in the first half of the days, 3 in the second. Most on 8 November: 3. "
         "Refused on 1 day, most on 8 November: 1 of 3."
     )
 
