@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from reflow_accounts.database import db, now
 from tests.api_keys.usage import log
@@ -234,3 +235,13 @@ def test_bad_cursor_is_refused(cast, client, query):
 def test_unknown_period_shows_everything(cast, client):
     cast.ada.sign_in(client)
     assert "Signed in" in client.page("/account/activity?period=century").text
+
+
+def test_keys_to_filter_by_are_grouped_by_their_state(cast, client):
+    end = now() + timedelta(hours=1)
+    cast.ada.key("live"), cast.ada.key("ended", expires_at=end)
+    cast.ada.revoke(cast.ada.key("gone"))
+    with time_machine.travel(end):
+        page = cast.ada.sign_in(client).page("/account/activity")
+    groups = {group["label"]: group.text.split()[0] for group in page.all("optgroup")}
+    assert groups == {"Live": "live", "Expired": "ended", "Revoked": "gone"}
