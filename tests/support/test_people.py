@@ -27,6 +27,19 @@ def test_staff_find_people_by_name_or_address(cast, sam, words, found):
     assert people == ([found] if found else [])
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("acme-ci", "0 teams match. 1 account matches."),
+        ("@acme", "1 team matches. 3 accounts match."),
+        ("zz", "0 teams match."),
+    ],
+)
+def test_found_people_are_announced(cast, sam, words, said):
+    page = sam.page("/support", query_string={"q": words})
+    assert page.with_id("support-results")["data-announce"] == said
+
+
 def test_searches_are_recorded(app, cast, sam, api):
     sam.page("/support?q=ada")
     assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "ada")
