@@ -68,6 +68,8 @@ _HEADINGS = {
     400: "This request could not be understood",
     403: "You do not have access to this",
     404: "Page not found",
+    409: "This is not possible now",
+    410: "This no longer exists",
     429: "Too many requests",
     422: "This page cannot be shown",
     500: "Something went wrong on our side",
@@ -267,6 +269,8 @@ def _unexpected(error: Exception) -> Response:
 def _page_of(status: int, sentence: str) -> Response:
     if status == HTTPStatus.NOT_FOUND and htmx.is_htmx():
         return stale_page(status, "What you selected no longer exists. Somebody has changed or removed it.")
+    if status == HTTPStatus.GONE and htmx.is_htmx():
+        return stale_page(status, sentence)
     return error_page(status, sentence)
 
 

@@ -111,6 +111,14 @@ def test_disabled_account_gets_no_key(app, cast, ada, place):
     assert rows.count(app, ApiKey) == 0
 
 
+def test_page_of_an_account_that_was_deleted_meanwhile_is_reloaded(ada, place):
+    ada.send(f"{place}/deletion")
+    dialog = ada.page(f"{place}/keys/new", 410, headers=DIALOG)
+    assert "This page is out of date" in dialog.text
+    assert "This service account was deleted. Reload the page" in dialog.text
+    assert "This no longer exists" in ada.page(place, 410).text
+
+
 def test_ones_own_keys_are_not_reached_through_a_service_account(cast, ada, place):
     own, other = cast.ada.key("mine"), cast.ci.key("its")
     assert ada.get(f"{place}/keys/{own.id}/revocation").status_code == 404
