@@ -137,10 +137,14 @@ def test_admin_who_is_disabled_does_not_count(cast, ada):
     assert give(ada, cast.acme, cast.ben, "view").status_code == 303
 
 
-def test_admin_lowers_oneself_while_another_stays(cast, ada):
+@pytest.mark.parametrize("headers", [None, ROW | {"HX-Current-URL": "http://localhost/account/team"}])
+def test_admin_lowers_oneself_while_another_stays(cast, ada, headers):
     cast.acme.give(cast.ben, Rights.ADMIN)
-    assert give(ada, cast.acme, cast.ada, "view").status_code == 303
-    assert "Your rights: View." in ada.page("/account/team").text
+    answer = give(ada, cast.acme, cast.ada, "view", headers=headers)
+    assert answer.headers["HX-Refresh"] == "true" if headers else answer.status_code == 303
+    page = ada.page("/account/team")
+    assert "Your rights: View." in page.text
+    assert "Ada Park has View rights." in page.text
 
 
 def test_removing_asks_with_the_facts_and_then_ends_access_at_once(app, cast, ada, api):

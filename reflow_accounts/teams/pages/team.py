@@ -96,6 +96,9 @@ def change_rights(team_id: str, user_id: str) -> Answer:
         return refused(team_id, error)
     message = f"{member.user.full_name} has {Rights(member.rights).title()} rights."
     db.session.commit()
+    if user_id == current_user().public_id:
+        # The buttons outside the list of members depend on one's own rights.
+        return back(team, message)
     return done(team_id, message)
 
 
