@@ -237,7 +237,8 @@ def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool)
             "on the way. To allow it on a network that you trust, set REFLOW_ALLOW_HTTP=on."
         )
     # As browsers send it: passkeys are bound to exactly this text (RFC 6454, 6.1).
-    return value.lower().removesuffix(":443" if value.startswith("https:") else ":80")
+    value = value.lower()
+    return value.removesuffix(":443" if value.startswith("https:") else ":80")
 
 
 def _url(environ: Mapping[str, str], name: str, schemes: tuple[str, ...], example: str = "") -> str:

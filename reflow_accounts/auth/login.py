@@ -128,7 +128,8 @@ def start_session(
     )
     db.session.flush()
     # After the first write, from which on SQLite has no other writer.
-    if Factor.PASSWORD in factors and _password_hash_of(user) != user.password_hash:
+    stored = select(User.password_hash).where(User.id == user.id)
+    if Factor.PASSWORD in factors and db.session.scalar(stored) != user.password_hash:
         raise PasswordReplaced
     live = select(UserSession.id).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
     excess = live.order_by(UserSession.last_active_at.desc(), UserSession.id.desc()).offset(MOST_SESSIONS)
@@ -136,10 +137,6 @@ def start_session(
         update(UserSession).where(UserSession.id.in_(excess.scalar_subquery())).values(ended_at=now())
     )
     return session, value
-
-
-def _password_hash_of(user: User) -> str | None:
-    return db.session.scalar(select(User.password_hash).where(User.id == user.id))
 
 
 def find_session(value: str, kind: SessionKind) -> UserSession | None:

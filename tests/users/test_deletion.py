@@ -105,12 +105,21 @@ def test_address_is_free_for_a_new_account(app, cast, client):
     assert again.sign_in(client).get("/account/profile").status_code == 200
 
 
-@pytest.mark.parametrize("password", ["", "wrong", "x" * 2000])
-def test_without_the_password_nothing_is_deleted(app, cast, client, password):
+@pytest.mark.parametrize(
+    ("password", "sentence"),
+    [
+        ("", "Enter your password"),
+        ("wrong", "This is not your password"),
+        ("x" * 2000, "This is not your password"),
+    ],
+)
+def test_without_the_password_nothing_is_deleted(app, cast, client, password, sentence):
     cast.nina.sign_in(client)
     answer = delete(client, password)
     assert answer.status_code == 422
-    assert "This is not your password" in answer.text
+    assert sentence in answer.text
+    refused = [action for action, *_ in rows.acts(app) if action == "session.confirmation_refused"]
+    assert len(refused) == bool(password)
     assert "Error: Delete account" in answer.text
     assert client.get("/account/profile").status_code == 200
     assert "account.deleted" not in [action for action, *_ in rows.acts(app)]

@@ -61,12 +61,6 @@ def objects_in(value: object) -> list[dict[str, Any]]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def _replaced(headers: Mapping[str, str], by: Mapping[str, str]) -> dict[str, str]:
-    """Return `headers` with those of `by` in place of the ones of the same name, whose case does not matter."""
-    names = {name.lower() for name in by}
-    return {**{name: value for name, value in headers.items() if name.lower() not in names}, **by}
-
-
 def _finite(text: str) -> float:
     number = float(text)
     if not isfinite(number):
@@ -122,11 +116,11 @@ class ApiClient:
             "Accept": "application/json, application/problem+json",
             "User-Agent": user_agent(os.environ),
         }
-        content = None
-        if body is not None:
+        content = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        if content is not None:
             headers["Content-Type"] = "application/json"
-            content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        headers = _replaced(headers, more_headers or {})
+        # The case of a name does not matter (RFC 9110, section 5.1).
+        headers |= {name.title(): value for name, value in (more_headers or {}).items()}
         if self.credential:
             headers["Authorization"] = f"Bearer {self.credential.secret}"
 

@@ -87,12 +87,15 @@ def ask_to_delete() -> Answer:
 def delete() -> Answer:
     """Delete the account and clear the browser's data of this site."""
     form = PasswordForm()
+    if not form.password.data:
+        form.password.errors = ["Enter your password"]
+        return _deletion_page(form), 422
     account_id = current_user().public_id
     session = login_manager.current_session()
     assert session, "this page needs a session"
     try:
         with rate_limits.attempt("step-up", account=account_id):
-            deletion.delete_account(current_user(), form.password.data or "", hasher(), client=client())
+            deletion.delete_account(current_user(), form.password.data, hasher(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         refuse_confirmation(session, client=client())
