@@ -97,11 +97,13 @@ def ensure_rights(membership: Membership, needed: Rights) -> None:
 
 def find_team(id_or_name: str) -> Team:
     """Return the team with this id or unique name. Raises NotFound."""
-    query = select(Team).where(or_(Team.public_id == id_or_name, Team.name == id_or_name))
-    found = list(db.session.scalars(query.limit(2)))
-    if len(found) != 1:
-        why = "More than one team has" if found else "No team has"
-        raise NotFound(f"{why} the name {id_or_name}. Give the team's id (team_…).")
+    query = select(Team).where(or_(Team.public_id == id_or_name, Team.name == id_or_name)).order_by(Team.id)
+    found = list(db.session.scalars(query.limit(10)))
+    if not found:
+        raise NotFound(f"No team has the name or id {id_or_name}.")
+    if len(found) > 1:
+        ids = ", ".join(team.public_id for team in found)
+        raise NotFound(f"More than one team has the name {id_or_name}. Give the id of one: {ids}.")
     return found[0]
 
 

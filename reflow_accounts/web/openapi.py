@@ -164,8 +164,15 @@ class BodyParser(FlaskParser):
             raise UnsupportedMediaType()
         try:
             body = json.loads(request.get_data(), object_pairs_hook=_unique, parse_constant=_refuse)
+        except UnicodeDecodeError:
+            raise ValidationFailed(body="Send one JSON object; this is not UTF-8") from None
+        except json.JSONDecodeError as error:
+            fault = f"this is not JSON, at line {error.lineno}, column {error.colno}"
+            raise ValidationFailed(body=f"Send one JSON object; {fault}") from None
         except (ValueError, RecursionError):
-            raise ValidationFailed(body="Send one JSON object, without repeated names") from None
+            raise ValidationFailed(
+                body="Send one JSON object, without repeated names, NaN and Infinity"
+            ) from None
         if not isinstance(body, dict) or _depth(body) > DEEPEST_JSON:
             raise ValidationFailed(body="Send one JSON object")
         return body

@@ -104,7 +104,7 @@ def test_other_keys_are_not_restored_and_the_reason_is_said(app, cast, api, how)
         "live": "not revoked",
         "support": "Support revoked this key",
         "expired": "has expired meanwhile",
-        "name": "You have another key named ci meanwhile. Revoke or rename that one",
+        "name": "You have another key named ci meanwhile. Revoke that one, or rename it",
     }[how] in problem["detail"]
 
 

@@ -52,3 +52,14 @@ def test_production_refuses_demo_data(app, flask, monkeypatch):
 
     monkeypatch.setitem(app.config, "SETTINGS", replace(app.config["SETTINGS"], environment="production"))
     assert flask("demo")[0] == 1
+
+
+def test_name_of_several_teams_is_answered_with_their_ids(cast, flask):
+    made = [flask("teams", "create", "Twin", "--owner", cast.ada.email)[1] for _ in range(2)]
+    ids = [words.partition("(")[2].partition(")")[0] for words in made]
+    change = ("active", "--reason", "bridge")
+    code, words = flask("subscriptions", "set", "Twin", *change)
+    assert code == 1
+    assert f"More than one team has the name Twin. Give the id of one: {', '.join(ids)}." in words
+    assert flask("subscriptions", "set", ids[1], *change)[0] == 0
+    assert "No team has the name or id Nowhere" in flask("subscriptions", "set", "Nowhere", *change)[1]
