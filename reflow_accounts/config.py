@@ -3,11 +3,10 @@
 import os
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import mkstemp
 
 from reflow_accounts import aws_settings, email_addresses, environment, paths
 from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
@@ -176,11 +175,18 @@ def _kept_secret_key(instance: Path) -> str:
 
 def _create_secret_key(file: Path) -> None:
     """Create the file together with its content; of two concurrent processes one does and both use it."""
-    with NamedTemporaryFile("w", encoding="ascii", dir=file.parent, prefix=f"{file.name}.") as new:
-        new.write(secrets.token_urlsafe(48) + "\n")
-        new.flush()
-        with suppress(FileExistsError):
-            os.link(new.name, file)
+    descriptor, name = mkstemp(dir=file.parent, prefix=f"{file.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as stream:
+            stream.write(secrets.token_urlsafe(48) + "\n")
+        try:
+            os.link(name, file)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without hard links
+            Path(name).rename(file)
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _read_secret_key(file: Path) -> str:
@@ -215,7 +221,8 @@ def _fallbacks(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool) -> str:
-    value = environ.get("REFLOW_BASE_URL", "").rstrip("/")
+    # As browsers send it: passkeys are bound to exactly this text (RFC 6454, 6.1).
+    value = environ.get("REFLOW_BASE_URL", "").rstrip("/").lower()
     if not value:
         if is_production:
             raise ConfigError(
@@ -236,8 +243,6 @@ def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool)
             "REFLOW_BASE_URL must start with https:// in production: over http:// passwords and keys can be read "
             "on the way. To allow it on a network that you trust, set REFLOW_ALLOW_HTTP=on."
         )
-    # As browsers send it: passkeys are bound to exactly this text (RFC 6454, 6.1).
-    value = value.lower()
     return value.removesuffix(":443" if value.startswith("https:") else ":80")
 
 

@@ -231,10 +231,15 @@ def condition_of(error: BaseException) -> str:
     return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
 
 
+def is_unwritable(error: BaseException) -> bool:
+    """Return whether the disk of the database is full, or read-only."""
+    return condition_of(error).startswith(_CANNOT_WRITE)
+
+
 def database_problem(error: BaseException) -> str:
     """Return a sentence about a database that failed, with what an operator can do."""
     condition = condition_of(error)
-    if condition.startswith(_CANNOT_WRITE):
+    if is_unwritable(error):
         return (
             f"the database cannot be written ({condition}): its disk is full, or it is read-only. "
             "Free space or make it writable, then try again."
@@ -247,8 +252,8 @@ def database_problem(error: BaseException) -> str:
 
 
 def opening_problem(error: DBAPIError) -> str:
-    """Return a sentence about a database that cannot be opened or migrated, with the cause that its driver names."""
-    if condition_of(error).startswith(_CANNOT_WRITE):
+    """Return a sentence about a database that cannot be opened, with the cause that its driver names."""
+    if is_unwritable(error):
         return database_problem(error)
     why = str(error.orig).splitlines()[0]
     return f"the database cannot be opened ({why}). Check that it answers, and REFLOW_DATABASE_URL."

@@ -29,7 +29,7 @@ _HOSTS = re.compile(
     r"(?P<start>postgresql(?:\+\w+)?://(?:[^@/?]*@)?)(?P<hosts>[^@/?]*,[^@/?]*)(?P<rest>[/?].*|)"
 )
 _EXAMPLE = "write postgresql://user:password@host/name, with %40 for an @ in the password."
-_DRIVERS = ("psycopg", "pysqlite")
+_DRIVERS = {"postgresql": "psycopg", "sqlite": "pysqlite"}
 # Parameters of libpq that are secrets (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS).
 _SECRET_PARAMETERS = frozenset({"password", "sslpassword", "oauth_client_secret"})
 
@@ -149,7 +149,7 @@ def database_address(name: str, value: str) -> str:
     except (ArgumentError, NoSuchModuleError, ValueError):
         # The message omits the value: it may contain a password.
         raise ConfigError(f"{name} is not a database address: {_EXAMPLE}") from None
-    if driver not in _DRIVERS:
+    if _DRIVERS.get(url.get_backend_name()) != driver:
         raise ConfigError(f"{name} must start with postgresql:// or sqlite:///; it is {url.drivername}.")
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
         raise ConfigError(f"{name} must name a file: an SQLite database in memory is lost at once.")

@@ -130,10 +130,10 @@ def activity_of(
     seen = read_cursor(cursor, 3)
     last_use, last_act = (seen[0], Position.of(seen[1:])) if seen else (None, None)
     admin_team_ids, others = _teams_of(user, team_ids)
-    key_ids = ([key.id] if key else _key_ids(user, admin_team_ids)) if where.includes_uses else []
-    position = _position(after, user, admin_team_ids, others) if after is not None else None
+    account_ids = _account_ids(user, admin_team_ids)
+    key_ids = ([key.id] if key else numbers_of_keys(account_ids)) if where.includes_uses else []
+    after_use, after_act = _position(after, user, admin_team_ids, others)
     limits: dict[str, Any] = {"limit": limit + 1, "since": where.since, "until": where.until}
-    after_use, after_act = position or (None, None)
     uses = uses_of(key_ids, before=last_use, accepted=where.accepted, after=after_use, **limits)
     acts: list[AuditEvent] = []
     if where.includes_acts and not uses_only:
@@ -147,7 +147,7 @@ def activity_of(
             after=after_act,
             **limits,
         )
-    both = map(_of_use, uses), _of_acts(acts, _account_ids(user, admin_team_ids))
+    both = map(_of_use, uses), _of_acts(acts, account_ids)
     entries = list(islice(merge(*both, key=attrgetter("at"), reverse=True), limit + 1))
     cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
     # Uses are listed by id, and concurrent requests may get ids in another order than their times.
@@ -191,8 +191,10 @@ def _account_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:
 
 
 def _position(
-    entry_id: str, user: User, admin_team_ids: Collection[int], others: Collection[int]
-) -> _Positions:
+    entry_id: str | None, user: User, admin_team_ids: Collection[int], others: Collection[int]
+) -> _Positions | tuple[None, None]:
+    if entry_id is None:
+        return None, None
     if entry_id.startswith(USE_ID_PREFIX):
         use = position_of_use(_key_ids(user, admin_team_ids), entry_id)
         return _Positions(use, Position(use.at, HIGHEST_NUMBER))

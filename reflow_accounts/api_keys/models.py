@@ -96,9 +96,13 @@ class ApiKey(Model):
         """The time until which the key can be restored; None if it cannot."""
         if self.revoked_at is None or self.revoked_for != Revocation.OWNER or self.has_expired:
             return None
-        until = self.revoked_at + RESTORABLE_FOR
-        until = min(until, self.expires_at or until)
+        until = self.restorable_if_revoked_at(self.revoked_at)
         return until if until > now() else None
+
+    def restorable_if_revoked_at(self, at: datetime) -> datetime:
+        """Return until when its owner can restore a key that is revoked at this time: a day, or its expiry."""
+        until = at + RESTORABLE_FOR
+        return min(until, self.expires_at or until)
 
     @property
     def creator(self) -> dict[str, str | None]:

@@ -38,6 +38,12 @@ def restore_defaults() -> None:
             signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
+def ignore_closed_pipes() -> None:
+    """Undo `restore_defaults`: writing to a closed pipe raises an error again, and does not end the process."""
+    if hasattr(signal, "SIGPIPE"):  # not on Windows
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+
+
 def report_interrupt() -> int:
     """Write the message, once even after several signals, and return the exit code for the first of them."""
     ignore_signals()

@@ -2,11 +2,13 @@
 
 import signal
 import sys
+from contextlib import suppress
 
 import click
 from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
 
-from reflow_accounts import background_jobs
+from reflow_accounts import background_jobs, transfer
 from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.commands.errors import handle_errors
 from reflow_accounts.config import Settings
@@ -22,6 +24,7 @@ from reflow_accounts.marketplace.worker import Worker
 @click.command("mail-worker")
 def work_on_mail() -> None:
     """Send mail until stopped (SIGTERM or Ctrl-C); the current message is finished first."""
+    _refuse_unfinished_copy()
     worker = background_jobs.send_mail(current_app._get_current_object())  # type: ignore[attr-defined]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
@@ -56,6 +59,7 @@ def work_on_events() -> None:
     settings = _settings()
     if not settings.takes_events:
         sys.exit("reflow-accounts: set REFLOW_AWS_PRODUCT_CODE and REFLOW_AWS_QUEUE_URL for the worker.")
+    _refuse_unfinished_copy()
     worker = Worker(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, worker.stop)
@@ -77,6 +81,13 @@ def ask_aws() -> None:
     except AwsAway as error:
         sys.exit(f"reflow-accounts: {error} Run the command again afterwards; the changes above are saved.")
     click.echo(f"{count} change{'' if count == 1 else 's'}." if count else "No changes.")
+
+
+def _refuse_unfinished_copy() -> None:
+    # A worker waits for a database that does not answer.
+    with suppress(SQLAlchemyError), db.engine.connect() as connection:
+        if transfer.is_unfinished(connection):
+            sys.exit(f"reflow-accounts: {transfer.UNFINISHED_COPY}")
 
 
 def _settings() -> AwsSettings:

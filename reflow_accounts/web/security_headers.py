@@ -1,6 +1,6 @@
 """Security headers of every response, and its Cache-Control."""
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 # `data:` for images is for icons in the stylesheet; the key's download link is a navigation, not a load.
 CONTENT_SECURITY_POLICY = "; ".join(
@@ -48,6 +48,9 @@ def init_app(app: Flask, is_https: bool) -> None:
     def harden(response: Response) -> Response:
         headers = response.headers
         is_document = response.mimetype not in _NO_DOCUMENTS
+        if "token" in (request.view_args or {}):
+            # Proxies log the address of the page that a request comes from.
+            headers["Referrer-Policy"] = "strict-origin"
         for name, value in always:
             if is_document or name in _OF_EVERY_KIND:
                 headers.setdefault(name, value)

@@ -14,7 +14,7 @@ def with_short_timeouts(
     terminal, timeout: float = 0.5, longest: float = 120, piece: int = 1024 * 1024
 ) -> None:
     """Set the timeouts for a read of an answer and for each `piece` of it, in bytes."""
-    setting = f"timeouts.TIMEOUT, timeouts.LONGEST, timeouts.PIECE = {timeout}, {longest}, {piece}"
+    setting = f"timeouts.TIMEOUT, timeouts.LONGEST, timeouts.MEGABYTE = {timeout}, {longest}, {piece}"
     terminal.command = _command(f"from reflow_accounts.cli.http import timeouts; {setting}")
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -11,6 +12,7 @@ from tests.cli.folders import key_file, login
 from tests.cli.listener import ME
 from tests.cli.running_command import RunningCommand
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
+from tests.cli.terminal import COMMAND
 
 SECRET = made_up_key()
 
@@ -72,6 +74,14 @@ def test_command_that_cannot_be_started_has_the_code_of_shells(keyed, name, code
     assert outcome.code == code
     assert f"{name} could not be started" in outcome.stderr
     assert keyed.run("exec", "--").code == 2
+
+
+def test_closed_stderr_changes_no_code_of_shells(keyed):
+    command = f'{" ".join(COMMAND)} exec -- no-such-command 2> >(exec 0<&-; sleep 2); echo "$?"'
+    done = subprocess.run(
+        ["bash", "-c", command], env=keyed.environ, stdout=subprocess.PIPE, text=True, timeout=30, check=False
+    )
+    assert done.stdout == "127\n"
 
 
 def test_signals_reach_the_command(keyed):

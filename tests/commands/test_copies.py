@@ -131,8 +131,11 @@ def test_unfinished_copy_is_not_served(app, cast, flask, empty_url, moved, monke
     use(app, cast.ada.key(), 3)
     allow_uses(moved, first_use(app) + 1)
     assert flask("copy-to", empty_url)[0] == 1
-    with moved.app_context(), pytest.raises(ConfigError, match="is an unfinished copy"):
-        bring_up_to_date(moved.config["SETTINGS"])
+    with moved.app_context():
+        with pytest.raises(ConfigError, match="is an unfinished copy"):
+            bring_up_to_date(moved.config["SETTINGS"])
+        worker = moved.test_cli_runner().invoke(args=["mail-worker"])
+    assert "is an unfinished copy" in str(worker.exception)
 
 
 def test_database_is_not_copied_to_itself(app, cast, flask):

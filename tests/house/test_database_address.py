@@ -1,5 +1,7 @@
 """Addresses of databases: which are refused, and which secrets in them are hidden."""
 
+import re
+
 import pytest
 
 from reflow_accounts.config import ConfigError, load
@@ -26,10 +28,20 @@ def test_password_is_not_shown(environ, address, shown):
     assert settings.masked()["REFLOW_DATABASE_URL"] == f"postgresql://{shown}"
 
 
-@pytest.mark.parametrize("driver", ["psycopg2", "asyncpg"])
-def test_driver_that_is_not_installed_is_refused(environ, driver):
-    with pytest.raises(ConfigError, match=rf"must start with postgresql://.* it is postgresql\+{driver}\."):
-        load(environ | {"REFLOW_DATABASE_URL": f"postgresql+{driver}://me@one/name"})
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        "postgresql+psycopg2",
+        "postgresql+asyncpg",
+        "postgresql+pysqlite",
+        "postgres+psycopg",
+        "mysql+psycopg",
+        "sqlite+psycopg",
+    ],
+)
+def test_driver_that_is_not_used_is_refused(environ, scheme):
+    with pytest.raises(ConfigError, match=rf"must start with postgresql://.* it is {re.escape(scheme)}\."):
+        load(environ | {"REFLOW_DATABASE_URL": f"{scheme}://me@one/name"})
 
 
 @pytest.mark.parametrize("hosts", ["one", "one:5432,two:5432"])

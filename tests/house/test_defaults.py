@@ -103,6 +103,7 @@ def test_host_name_or_address_is_taken(tmp_path, address):
     ("address", "origin"),
     [
         ("https://Accounts.Example:443", "https://accounts.example"),
+        ("HTTPS://Accounts.Example", "https://accounts.example"),
         ("http://localhost:80/", "http://localhost"),
     ],
 )

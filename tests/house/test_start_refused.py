@@ -1,10 +1,13 @@
 """Starts that fail say why and what to do, and leave nothing behind that hinders the next one."""
 
+import errno
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
@@ -41,6 +44,16 @@ def test_full_disk_leaves_no_secret_key(tmp_path):
         "make it writable or set REFLOW_INSTANCE to another.\n"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_secret_key_is_kept_on_a_file_system_without_hard_links(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    key = config.load({"REFLOW_INSTANCE": str(tmp_path)}).secret_key
+    assert config.load({"REFLOW_INSTANCE": str(tmp_path)}).secret_key == key
+    assert [file.name for file in tmp_path.iterdir()] == ["secret.key"]
 
 
 def test_processes_that_start_at_once_share_one_secret_key(tmp_path):
@@ -84,3 +97,12 @@ def test_full_disk_is_named_when_the_database_is_migrated(tmp_path, command):
     assert said.endswith(
         "its disk is full, or it is read-only. Free space or make it writable, then try again.\n"
     )
+
+
+def test_fault_of_a_migration_is_not_one_of_the_address(tmp_path):
+    with closing(sqlite3.connect(tmp_path / "reflow.db")) as database:
+        database.execute("CREATE TABLE users (id INTEGER)")
+    said = run(tmp_path, "db", "upgrade", REFLOW_SECRET_KEY=SECRET_KEY)
+    assert "Check that it answers" not in said
+    assert "MigrationFailed" in said
+    assert "migrations/versions/0001" in said

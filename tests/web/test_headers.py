@@ -44,6 +44,11 @@ def test_responses_have_security_headers(client, path):
     assert "Strict-Transport-Security" not in headers
 
 
+@pytest.mark.parametrize("path", ["reset-password", "verify-email", "confirm-email", "invitations"])
+def test_address_of_a_mailed_link_is_not_sent_as_referrer(client, path):
+    assert client.get(f"/{path}/the-token").headers["Referrer-Policy"] == "strict-origin"
+
+
 def test_missing_asset_is_not_cached(client):
     assert client.get("/static/nothing.0123456789ab.css").headers["Cache-Control"] == "no-store"
 

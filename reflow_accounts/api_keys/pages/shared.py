@@ -12,7 +12,7 @@ from reflow_accounts.api_keys import service, service_accounts
 from reflow_accounts.api_keys.changes import rotate
 from reflow_accounts.api_keys.expiry import created_keys
 from reflow_accounts.api_keys.forms import KeyForm, RotationForm
-from reflow_accounts.api_keys.models import RESTORABLE_FOR, ApiKey
+from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page, sparklines_of
 from reflow_accounts.api_keys.usage.clients import usage_summary_of
 from reflow_accounts.auth.current_user import current_user
@@ -105,9 +105,9 @@ def ask_to_revoke(context: Context, key_id: str) -> Answer:
     key = service.key_of(context["owner"], key_id)
     if key.revoked_at:
         return _already_revoked(context, key)
-    ends_sooner = key.expires_at is not None and key.expires_at < now() + RESTORABLE_FOR
+    until = key.restorable_if_revoked_at(now())
     more = {
-        "restorable_until": key.expires_at if ends_sooner else None,
+        "restorable_until": until if until == key.expires_at else None,
         "previous": previous_keys([key.id]),
         "created": created_keys(key),
         "summary": usage_summary_of(key),

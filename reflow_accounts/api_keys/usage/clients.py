@@ -51,13 +51,13 @@ _COUNTED: dict[str, ColumnElement[Any]] = {
 }
 _COUNTS = temporary_table("counts", _COUNTED, key=["key_id", "address", "user_agent"])
 # What user agents and addresses say, for a join with the counts.
-_PROGRAMS = temporary_table(
-    "programs",
+_PROGRAM_OF_AGENT = temporary_table(
+    "program_of_agent",
     {"user_agent": Use.user_agent, "program": KeyClient.program, "is_ci": KeyClient.is_ci},
     key=["user_agent"],
 )
-_NETWORKS = temporary_table(
-    "networks", {"address": KeyClient.address, "network": KeyClient.network}, key=["address"]
+_NETWORK_OF_ADDRESS = temporary_table(
+    "network_of_address", {"address": KeyClient.address, "network": KeyClient.network}, key=["address"]
 )
 
 
@@ -116,9 +116,11 @@ def _clients(connection: Connection, counts: FromClause) -> Select[Any] | None:
     ci = {program.name for program in programs.values() if program.is_ci}
     addresses = connection.scalars(select(counts.c.address).distinct()).all()
     program = _rows(
-        connection, _PROGRAMS, [(agent, name, name in ci) for agent, (name, _) in programs.items()]
+        connection, _PROGRAM_OF_AGENT, [(agent, name, name in ci) for agent, (name, _) in programs.items()]
     )
-    network = _rows(connection, _NETWORKS, [(address, network_of(address)) for address in addresses])
+    network = _rows(
+        connection, _NETWORK_OF_ADDRESS, [(address, network_of(address)) for address in addresses]
+    )
     client = (counts.c.key_id, counts.c.address, program.c.program, program.c.is_ci, network.c.network)
     return (
         select(*client, func.sum(counts.c.count), func.min(counts.c.first_at), func.max(counts.c.last_at))

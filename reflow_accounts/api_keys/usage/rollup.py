@@ -46,7 +46,7 @@ _logger = logging.getLogger(__name__)
 
 
 def temporary_table(name: str, columns: Mapping[str, Any], *, key: Collection[str]) -> Table:
-    """Return a temporary table of SQLite with these columns, for `fill_table`; `key` names its primary key."""
+    """Return a temporary table of SQLite with these columns; `key` names its primary key."""
     return Table(
         name,
         MetaData(schema=quoted_name("temp", quote=False)),

@@ -126,6 +126,7 @@ def exec_command(context: Context, command: tuple[str, ...]) -> None:
     try:
         code = run_program(command, environ)
     except (OSError, ValueError) as error:
+        interrupts.ignore_closed_pipes()
         say(f"reflow: {command[0]} could not be started ({getattr(error, 'strerror', None) or 'bad name'}).")
         is_absent = isinstance(error, (FileNotFoundError, NotADirectoryError, ValueError))
         code = NOT_FOUND if is_absent else NOT_EXECUTABLE

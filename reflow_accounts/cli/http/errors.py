@@ -112,7 +112,7 @@ def _reason(error: Exception, server: str) -> tuple[str, str]:
     if isinstance(error, ConnectionRefusedError):
         return "nothing answers there", f"{_CHECK} and whether the server is running."
     if isinstance(error, timeouts.TooSlow):
-        return f"its answer was not there within {timeouts.LONGEST} seconds", _NETWORK
+        return f"less than 1 MB of its answer arrived in {timeouts.LONGEST} seconds", _NETWORK
     if isinstance(error, TimeoutError):
         return (
             f"no answer within {timeouts.TIMEOUT} seconds",

@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 TIMEOUT = 10  # seconds, for the connection and for each read of the response
-LONGEST = 120  # seconds, for each PIECE of the response
-PIECE = 1024 * 1024  # bytes
+LONGEST = 120  # seconds, for each megabyte of the response
+MEGABYTE = 1024 * 1024
 
 
 class TooSlow(TimeoutError):
@@ -20,7 +20,7 @@ class TooSlow(TimeoutError):
 class TimedResponse(http.client.HTTPResponse):
     """A response with time limits.
 
-    Reading raises TooSlow when less than PIECE arrived in LONGEST, and TimeoutError when nothing did in TIMEOUT.
+    Reading raises TooSlow when less than a megabyte arrived in LONGEST, and TimeoutError when nothing did in TIMEOUT.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
@@ -31,10 +31,10 @@ class TimedResponse(http.client.HTTPResponse):
 class _TimedStream(io.RawIOBase):
     def __init__(self, sock: socket.socket, stream: io.BufferedReader) -> None:
         self._socket, self._stream = sock, stream
-        self._begin_piece()
+        self._begin_megabyte()
 
-    def _begin_piece(self) -> None:
-        self._end, self._left = time.monotonic() + LONGEST, PIECE
+    def _begin_megabyte(self) -> None:
+        self._end, self._left = time.monotonic() + LONGEST, MEGABYTE
 
     def readable(self) -> bool:
         return True
@@ -49,7 +49,7 @@ class _TimedStream(io.RawIOBase):
             raise TooSlow
         self._left -= len(piece)
         if self._left <= 0:
-            self._begin_piece()
+            self._begin_megabyte()
         buffer[: len(piece)] = piece
         return len(piece)
 
