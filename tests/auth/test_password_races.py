@@ -4,10 +4,12 @@ import threading
 
 import pytest
 
-from reflow_accounts.auth import passwords
-from reflow_accounts.auth.models import UserSession
+from reflow_accounts.auth import encryption, login, passwords
+from reflow_accounts.auth.encryption import Vault
+from reflow_accounts.auth.models import Factor, SessionKind, UserSession
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.database import db
+from tests.factories import CLIENT
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.authenticator_app import turn_on
@@ -15,19 +17,36 @@ from tests.helpers.authenticator_app import turn_on
 NEW = "a kettle on the moon"
 
 
-class SlowHasher(PasswordHasher):
-    """Lets somebody act between the check of one password and what follows."""
+class Slow:
+    """Lets somebody `act` once, between a check and what follows."""
 
     act = None
 
-    def matches(self, password, stored):
-        is_right, act, self.act = super().matches(password, stored), self.act, None
+    def pause(self):
+        act, self.act = self.act, None
         if act:
             # In a thread, because a request in a request would share its database session.
             thread = threading.Thread(target=act)
             thread.start()
             thread.join()
+
+
+class SlowHasher(Slow, PasswordHasher):
+    """Pauses after the check of a password."""
+
+    def matches(self, password, stored):
+        is_right = super().matches(password, stored)
+        self.pause()
         return is_right
+
+
+class SlowVault(Slow, Vault):
+    """Pauses while a code of the authenticator app is checked, before it is used up."""
+
+    def open(self, sealed, *, lifetime=None):
+        opened = super().open(sealed, lifetime=lifetime)
+        self.pause()
+        return opened
 
 
 @pytest.fixture
@@ -48,8 +67,18 @@ def slow(request, app, owner):
 
 
 @pytest.fixture
-def thief(app, cast, owner, slow):
-    """A browser; while its first password is checked, Ada changes hers."""
+def slow_vault(app):
+    """The vault of the application."""
+    current = app.extensions["vault"]
+    vault = SlowVault([app.secret_key])
+    encryption.init_app(app, vault)
+    yield vault
+    encryption.init_app(app, current)
+
+
+@pytest.fixture
+def change(cast, owner):
+    """A function with which Ada changes her password."""
 
     def change():
         answer = owner.send(
@@ -57,12 +86,23 @@ def thief(app, cast, owner, slow):
         )
         assert answer.status_code == 303
 
+    return change
+
+
+@pytest.fixture
+def thief(app, slow, change):
+    """A browser; while its first password is checked, Ada changes hers."""
     slow.act = change
     return app.test_client()
 
 
 def log_in(client, person, password=None):
     return client.send("/login?next=/account/team", email=person.email, password=password or person.password)
+
+
+def log_in_by_command(client, person, password=None, **otp):
+    body = {"email": person.email, "password": password or person.password, **otp}
+    return client.post("/api/v1/sessions", json=body)
 
 
 def live_sessions(app):
@@ -80,7 +120,7 @@ def test_browser_gets_no_session(app, cast, owner, thief):
 
 
 def test_command_gets_no_session(app, cast, thief):
-    answer = thief.post("/api/v1/sessions", json={"email": cast.ada.email, "password": cast.ada.password})
+    answer = log_in_by_command(thief, cast.ada)
     problem = problem_of(answer, 401, "missing_credentials")
     assert problem["detail"] == "Your password was changed meanwhile. Log in with the new one."
     assert live_sessions(app) == 1
@@ -99,3 +139,39 @@ def test_new_password_stays(app, cast, thief):
     log_in(thief, cast.ada)
     assert log_in(thief, cast.ada).status_code == 422
     assert log_in(thief, cast.ada, NEW).headers["Location"] == "/account/team"
+
+
+def test_change_of_password_waits_for_a_log_in_that_is_about_to_commit(app, cast, change):
+    """Otherwise it would not see the new session, and the log-in would not see the new password."""
+    changing = threading.Thread(target=change)
+    with app.app_context():
+        login.start_session(cast.ada.row(), SessionKind.BROWSER, [Factor.PASSWORD], client=CLIENT)
+        changing.start()
+        changing.join(1)
+        db.session.commit()
+    changing.join()
+    assert live_sessions(app) == 1
+
+
+def test_change_of_password_during_the_code_ends_the_log_in(app, cast, change, slow_vault):
+    phone, browser = turn_on(cast.ada), app.test_client()
+    log_in(browser, cast.ada)
+    slow_vault.act = change
+    code = phone.code()
+    answer = browser.send("/login/code?next=/account/team", code=code)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=/account/team")
+    assert "Your password was changed meanwhile. Log in with the new one." in browser.page("/login").text
+    assert live_sessions(app) == 1
+    log_in(browser, cast.ada, NEW)
+    # The code was not used up.
+    assert browser.send("/login/code", code=code).headers["Location"] == "/account/profile"
+
+
+@pytest.mark.parametrize("kind", ["code", "recovery code"])
+def test_command_that_gets_no_session_uses_no_code(app, cast, thief, kind):
+    phone = turn_on(cast.ada)
+    otp = phone.code() if kind == "code" else phone.recovery_codes[0]
+    problem = problem_of(log_in_by_command(thief, cast.ada, otp=otp), 401, "missing_credentials")
+    assert problem["detail"] == "Your password was changed meanwhile. Log in with the new one."
+    assert live_sessions(app) == 1
+    assert log_in_by_command(thief, cast.ada, NEW, otp=otp).status_code == 201
