@@ -13,7 +13,7 @@ from reflow_accounts.auth.models import DeviceLogin, Factor, SessionKind, UserSe
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.auth.secrets import digest_of, new_secret
 from reflow_accounts.contract import SESSION_PREFIX, Code
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.email_addresses import AddressError
 from reflow_accounts.errors import Unauthenticated, ValidationFailed
 from reflow_accounts.users.models import LONGEST_EMAIL, User
@@ -76,12 +76,19 @@ def refuse_sign_in(email: str, client: Client) -> None:
 def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> None:
     """Rehash the password if its hash uses an old secret key, so that the old key can be removed later.
 
-    Call it with the password that has just matched. A password that was changed meanwhile stays.
+    Call it with the password that has just matched. Raises PasswordReplaced if the password was changed meanwhile.
     """
     stored = user.password_hash
-    if hasher.has_older and stored and not hasher.is_current(password, stored):
-        same = update(User).where(User.id == user.id, User.password_hash == stored)
-        db.session.execute(same.values(password_hash=hasher.hash(password)))
+    if not hasher.has_older or not stored or hasher.is_current(password, stored):
+        return
+    same = update(User).where(User.id == user.id, User.password_hash == stored)
+    # SQLAlchemy would give `user` the new hash even if no row matched.
+    renewal = same.values(password_hash=hasher.hash(password)).execution_options(synchronize_session=False)
+    is_renewed = affected_rows(renewal)
+    db.session.refresh(user, ["password_hash"])
+    # A concurrent log-in may have renewed the hash of the same password.
+    if not is_renewed and not hasher.matches(password, user.password_hash):
+        raise PasswordReplaced
 
 
 class PasswordReplaced(Unauthenticated):

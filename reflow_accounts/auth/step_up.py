@@ -99,5 +99,8 @@ def faults_of_proof(user: User, proof_fields: Mapping[str, str]) -> dict[str, st
         return {"proof_password": "Enter your password"}  # pragma: allowlist secret
     if not hasher().matches(password, user.password_hash):
         return {"proof_password": "This is not your password"}  # pragma: allowlist secret
-    login.renew_password_hash(user, password, hasher())
+    try:
+        login.renew_password_hash(user, password, hasher())
+    except login.PasswordReplaced:
+        return {"proof_password": "This is not your password"}  # pragma: allowlist secret
     return {}

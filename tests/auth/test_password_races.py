@@ -1,14 +1,16 @@
 """A log-in with the old password while the owner changes it: the old one opens nothing afterwards."""
 
 import threading
+from datetime import timedelta
 
 import pytest
 
+from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.auth import encryption, login, passwords
 from reflow_accounts.auth.encryption import Vault
 from reflow_accounts.auth.models import Factor, SessionKind, UserSession
 from reflow_accounts.auth.passwords import PasswordHasher
-from reflow_accounts.database import db
+from reflow_accounts.database import db, now
 from tests.factories import CLIENT
 from tests.helpers import rows
 from tests.helpers.api import problem_of
@@ -53,6 +55,14 @@ class SlowVault(Slow, Vault):
 def owner(cast, client):
     """A browser in which Ada is signed in."""
     return cast.ada.sign_in(client)
+
+
+@pytest.fixture
+def other(app, cast):
+    """Another browser of Ada, which is asked for a proof."""
+    browser = cast.ada.sign_in(app.test_client())
+    cast.ada.change_sessions(proven_at=now() - timedelta(hours=1))
+    return browser
 
 
 @pytest.fixture(params=[False, True], ids=["one secret key", "a new secret key"])
@@ -141,6 +151,26 @@ def test_new_password_stays(app, cast, thief):
     assert log_in(thief, cast.ada, NEW).headers["Location"] == "/account/team"
 
 
+@pytest.mark.parametrize(("way", "status"), [(log_in, 303), (log_in_by_command, 201)])
+def test_two_right_log_ins_at_once_both_succeed(app, cast, slow, way, status):
+    """With a new secret key both renew the hash of the password."""
+    answers = []
+    slow.act = lambda: answers.append(way(app.test_client(), cast.ada))
+    answers.append(way(app.test_client(), cast.ada))
+    assert [answer.status_code for answer in answers] == [status, status]
+    assert live_sessions(app) == 3
+    assert log_in(app.test_client(), cast.ada).headers["Location"] == "/account/team"
+
+
+def test_two_log_ins_at_once_both_wait_for_the_code(app, cast, slow):
+    phone, browsers = turn_on(cast.ada), [app.test_client(), app.test_client()]
+    slow.act = lambda: log_in(browsers[1], cast.ada)
+    log_in(browsers[0], cast.ada)
+    pages = [browser.get("/login/code") for browser in browsers]
+    assert [page.status_code for page in pages] == [200, 200]
+    assert browsers[0].send("/login/code", code=phone.code()).headers["Location"] == "/account/profile"
+
+
 def test_change_of_password_waits_for_a_log_in_that_is_about_to_commit(app, cast, change):
     """Otherwise it would not see the new session, and the log-in would not see the new password."""
     changing = threading.Thread(target=change)
@@ -175,3 +205,12 @@ def test_command_that_gets_no_session_uses_no_code(app, cast, thief, kind):
     assert problem["detail"] == "Your password was changed meanwhile. Log in with the new one."
     assert live_sessions(app) == 1
     assert log_in_by_command(thief, cast.ada, NEW, otp=otp).status_code == 201
+
+
+@pytest.mark.parametrize("slow", [True], ids=["a new secret key"], indirect=True)
+def test_proof_with_a_password_that_was_changed_meanwhile_is_refused(app, cast, other, slow, change):
+    slow.act = change
+    answer = other.send("/account/api-keys", name="CI", proof_password=cast.ada.password)
+    assert answer.status_code == 422
+    assert "This is not your password" in answer.text
+    assert rows.count(app, ApiKey) == 0

@@ -65,7 +65,10 @@ def log_in() -> Answer:
         form.password.errors = [WRONG]
         return show_login(form), 422
     rate_limits.give_back("sign-in", **tried)
-    login_service.renew_password_hash(user, form.password.data or "", hasher())
+    try:
+        login_service.renew_password_hash(user, form.password.data or "", hasher())
+    except PasswordReplaced as replaced:
+        return _ask_for_new_password(replaced)
     return sign_in(user, Factor.PASSWORD)
 
 
@@ -137,9 +140,7 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
     try:
         row, value = login_service.start_session(user, SessionKind.BROWSER, factors, client=client())
     except PasswordReplaced as replaced:
-        db.session.rollback()
-        flash(str(replaced), "session")
-        return redirect(url_for("public.auth.login", next=requested_page()), 303)
+        return _ask_for_new_password(replaced)
     old = login_manager.current_session()
     if old:
         login_service.end_session(old, by=old.user, client=client())
@@ -148,6 +149,12 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
     response = redirect(after_login(), 303)
     login_manager.remember_device(response, user)
     return response
+
+
+def _ask_for_new_password(replaced: PasswordReplaced) -> AnyResponse:
+    db.session.rollback()
+    flash(str(replaced), "session")
+    return redirect(url_for("public.auth.login", next=requested_page()), 303)
 
 
 def after_login() -> str:
