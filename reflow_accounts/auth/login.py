@@ -196,7 +196,7 @@ def void_device_logins_of(user: User) -> None:
 def lock_person(user: User) -> None:
     """Lock the user's row against starting and voiding logins, until the transaction ends.
 
-    Lock order: the person before a login.
+    Lock order: the person before a login or a recovery code.
     """
     db.session.execute(select(User.id).where(User.id == user.id).with_for_update(key_share=True))
 

@@ -7,6 +7,7 @@ from sqlalchemy import delete, func, select, update
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
+from reflow_accounts.auth.login import lock_person
 from reflow_accounts.auth.models import RecoveryCode
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.auth.security_mails import mail_notice
@@ -64,10 +65,15 @@ def last_used_at(user: User) -> datetime | None:
 
 
 def accept(user: User, code: str, *, client: Client) -> bool:
-    """Use a code of the user; False if it is wrong or used. Of two concurrent uses one succeeds."""
+    """Use a code of the user; False if it is wrong or used. Of two concurrent uses one succeeds.
+
+    Locks the person until the transaction ends.
+    """
     tidy = _tidy(code)
     if len(tidy) != _LENGTH or not tidy.isascii():
         return False
+    # Before the code, as turning off the second factor does.
+    lock_person(user)
     used = (
         update(RecoveryCode)
         .where(
