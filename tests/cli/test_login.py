@@ -44,7 +44,7 @@ def test_wrong_password_is_refused_and_nothing_is_kept(there):
     outcome = there.run(*LOGIN, stdin="not the password\n")
 
     assert outcome.code == 4
-    assert outcome.stderr == "reflow: The email or the password is not correct.\n"
+    assert outcome.stderr == "reflow: Email or password is not correct.\n"
     assert not _file(there).exists()
 
 
@@ -52,7 +52,19 @@ def test_unknown_email_is_refused_with_the_same_words(there):
     outcome = there.run("login", "--email", "nobody@acme.example", stdin=f"{PASSWORD}\n")
 
     assert outcome.code == 4
-    assert outcome.stderr == "reflow: The email or the password is not correct.\n"
+    assert outcome.stderr == "reflow: Email or password is not correct.\n"
+
+
+def test_password_that_was_changed_meanwhile_is_told_from_a_wrong_one(here, listener):
+    reason = "Your password was changed meanwhile. Log in with the new one."
+    problem = {"title": "Not signed in", "status": 401, "detail": reason, "code": "missing_credentials"}
+    listener.says("POST", "/sessions", problem, 401)
+
+    for otp in ((), ("--otp", "123456")):
+        outcome = here.run(*LOGIN, *otp, stdin=PASSWORD)
+        assert outcome.code == 4
+        assert outcome.stderr == f"reflow: {reason}\n"
+    assert not _file(here).exists()
 
 
 def test_person_is_asked_and_the_password_is_not_shown(there, live):

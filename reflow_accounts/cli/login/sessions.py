@@ -184,10 +184,9 @@ def _session(server: str, email: str, password: str, otp: str | None, may_ask: b
         with session_may_begin():
             return ApiClient(server).ask_object("POST", "/sessions", body=payload)
     except ApiError as problem:
-        if problem.status != 401:
+        # Without `otp_required` the server says what is wrong: the password, or that it was changed meanwhile.
+        if problem.status != 401 or problem.document.get("otp_required") is not True:
             raise
-        if problem.document.get("otp_required") is not True:
-            raise NotSignedIn("The email or the password is not correct.") from None
         if otp is not None:
             raise NotSignedIn("The authentication code is not correct.") from None
     if not may_ask:
