@@ -11,7 +11,7 @@ from reflow_accounts.auth.login import ACTIVITY_STEP, COOKIE_VALUE_BYTES, IDLE_L
 from reflow_accounts.auth.models import Factor, UserSession
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.database import affected_rows, db, now
-from reflow_accounts.errors import NotFound
+from reflow_accounts.errors import Gone, NotFound
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
 from reflow_accounts.web.request_info import Client
@@ -138,15 +138,23 @@ def confirm(session: UserSession, factor: Factor, *, client: Client) -> str | No
     """Record a step-up with `factor`.
 
     Returns the new value of the session, which replaces the old one (OWASP ASVS 5.0, 7.2.4); None if a concurrent
-    request replaced it, whose response carries the new value.
+    request replaced it, whose response carries the new value. Raises Gone if the session ended meanwhile, for example
+    because the password was changed.
     """
     value = secrets.token_urlsafe(COOKIE_VALUE_BYTES)
     renewed = (
         update(UserSession)
-        .where(UserSession.id == session.id, UserSession.digest == session.digest)
+        .where(
+            UserSession.id == session.id,
+            UserSession.digest == session.digest,
+            UserSession.ended_at.is_(None),
+        )
         .values(digest=digest_of(value), proven_at=now())
     )
     is_first = bool(affected_rows(renewed))
+    db.session.refresh(session, ["ended_at"])
+    if session.ended_at:
+        raise Gone("Your session has ended. Log in again")
     record(
         Action.CONFIRMED,
         by=session.user,

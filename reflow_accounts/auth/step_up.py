@@ -10,7 +10,7 @@ from reflow_accounts.auth.models import Factor, SessionKind, UserSession
 from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
-from reflow_accounts.errors import InsufficientRights, RateLimited
+from reflow_accounts.errors import Gone, InsufficientRights, RateLimited
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users.models import User
 from reflow_accounts.web import redirects
@@ -74,7 +74,11 @@ def _take_proof(session: UserSession) -> None:
     factor = Factor.CODE if proof_fields.get("proof_code") else Factor.PASSWORD
     if proof_fields.get("proof_credential"):
         factor = Factor.PASSKEY
-    value = sessions.confirm(session, factor, client=client())
+    try:
+        value = sessions.confirm(session, factor, client=client())
+    except Gone as ended:
+        db.session.rollback()
+        raise ProofNeeded({next(iter(proof_fields)): str(ended)}) from None
     db.session.commit()
     rate_limits.give_back(act, account=account)
     if value:
