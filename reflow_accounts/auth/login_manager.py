@@ -141,18 +141,21 @@ class Attempt(TypedDict, total=False):
 
 def attempt_for(email: str) -> Attempt:
     """Return how to count an attempt to log in with `email`: by device if known, else by account and address."""
-    user = find_by_email(email) if _devices() else None
-    return (_attempt_of_device(user) if user else None) or {"account": email, "address": client().address}
+    if devices := _devices():
+        user = find_by_email(email)
+        if user and (device_id := devices.get(user.public_id)):
+            return {"account": f"device {device_id} {user.public_id}"}
+    return {"account": email, "address": client().address}
 
 
 def code_attempt_of(user: User) -> Attempt:
-    """Return how to count a second factor of `user`: by device if known, else by account and address."""
-    return _attempt_of_device(user) or {"account": user.public_id, "address": client().address}
+    """Return how to count a second factor of `user`: by account, or by account and address in unknown browsers.
 
-
-def _attempt_of_device(user: User) -> Attempt | None:
-    device_id = _devices().get(user.public_id)
-    return {"account": f"device {device_id} {user.public_id}"} if device_id else None
+    Known browsers have one limit together: somebody with the password can make any number of them, and codes are short.
+    """
+    if user.public_id in _devices():
+        return {"account": f"devices {user.public_id}"}
+    return {"account": user.public_id, "address": client().address}
 
 
 def remember_device(response: Response, user: User) -> None:

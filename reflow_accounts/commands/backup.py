@@ -150,7 +150,7 @@ def copy_to(url: str, file: Path | None) -> None:
         sys.exit(f"reflow-accounts: {error}")
     except SQLAlchemyError as error:
         sys.exit(
-            f"reflow-accounts: the copy stopped ({type(error).__name__}). Check that the other database is available, "
+            f"reflow-accounts: the copy stopped ({type(error).__name__}). Check that both databases answer, "
             "then run the command again to continue."
         )
     if wrong:

@@ -75,6 +75,18 @@ def test_thief_of_a_password_does_not_lock_the_second_factor_of_a_known_browser(
     assert give_codes(known, cast.ada, 1).status_code == 429
 
 
+def test_known_browsers_have_one_limit_for_codes_together(app, cast, known):
+    """Somebody with the password can make any number of them before its owner turns two-factor authentication on."""
+    others = [app.test_client() for _ in range(2)]
+    for browser in others:
+        assert log_in(browser, cast.ada).status_code == 303
+        log_out(browser)
+    turn_on(cast.ada)
+    for browser in (known, *others):
+        answer = give_codes(browser, cast.ada, ALLOWED // 3 + 1)
+    assert answer.status_code == 429
+
+
 def test_known_browser_has_a_limit_of_its_own(cast, known):
     for number in range(ALLOWED):
         assert log_in(known, cast.ada, WRONG, f"192.0.2.{number}").status_code == 422
