@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.config import Settings
@@ -107,7 +107,8 @@ def waiting_purchases() -> list[tuple[Licence, Team | None]]:
 
 def purchases_without_team() -> list[Licence]:
     """Return the live licences of buyers who have not connected them to a team, oldest first."""
-    query = select(Licence).where(Licence.team_id.is_(None), Licence.state.in_(GOOD))
+    has_not_ended = or_(Licence.ends_at.is_(None), Licence.ends_at > now())
+    query = select(Licence).where(Licence.team_id.is_(None), Licence.state.in_(GOOD), has_not_ended)
     return list(db.session.scalars(query.order_by(Licence.created_at, Licence.id)))
 
 

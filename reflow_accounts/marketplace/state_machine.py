@@ -19,6 +19,7 @@ ADVISORY_RESOLVED = "Purchase Agreement Advisory Resolved"
 RECONCILED = "Reconciled"
 # Our own event for a purchase that was reported to support because AWS has not confirmed it.
 REPORTED = "Reported to support"
+OUR_OWN = frozenset({RECONCILED, REPORTED})
 
 # RENEWED and REPLACED also end an agreement, but not the licence.
 CANCELLING = frozenset({"CANCELLED", "EXPIRED", "TERMINATED"})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, g, request
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from reflow_accounts.api_auth.key_check import OUTCOME, ROUTE
@@ -19,6 +19,7 @@ from reflow_accounts.contract import Code
 from reflow_accounts.database import db, now
 from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.marketplace.models import MarketplaceEvent
+from reflow_accounts.marketplace.state_machine import OUR_OWN
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 
 Figure = tuple[str, str, float]
@@ -52,7 +53,9 @@ def backlog() -> Iterator[Figure]:
         number, since = connection.execute(counted).one()
         yield "reflow_outbox_messages", "Mails waiting in the outbox.", number
         yield "reflow_outbox_oldest_seconds", "Age of the oldest mail in the outbox.", _age(since)
-        arrival = select(MarketplaceEvent.at, MarketplaceEvent.received_at)
+        arrival = select(MarketplaceEvent.at, MarketplaceEvent.received_at).where(
+            MarketplaceEvent.kind.not_in(OUR_OWN)
+        )
         last = connection.execute(
             arrival.order_by(MarketplaceEvent.received_at.desc()).limit(1)
         ).one_or_none()
@@ -60,7 +63,9 @@ def backlog() -> Iterator[Figure]:
         about = "Delay between the newest event of AWS Marketplace and its arrival."
         yield "reflow_marketplace_lag_seconds", about, max(late, 0.0)
         unclaimed = select(func.min(Licence.created_at)).where(
-            Licence.team_id.is_(None), Licence.state != LicenceState.ENDED
+            Licence.team_id.is_(None),
+            Licence.state != LicenceState.ENDED,
+            or_(Licence.ends_at.is_(None), Licence.ends_at > now()),
         )
         about = "Age of the oldest purchase without a team."
         yield "reflow_marketplace_unclaimed_seconds", about, _age(connection.scalar(unclaimed))

@@ -61,3 +61,10 @@ def test_staff_see_purchases_without_a_team(cast, client, take_in):
     take_in(event("License Updated", "l-7", "agmt-7"))
     cast.sam.sign_in(client)
     assert "1 AWS purchase has no team" in client.page("/support").text
+
+
+def test_purchase_that_ended_without_a_team_needs_none(cast, client, take_in):
+    ended = event("Purchase Agreement Ended", "", "agmt-7", status="CANCELLED", at=now() - 61 * MINUTE)
+    take_in(event("License Updated", "l-7", "agmt-7"), ended)
+    cast.sam.sign_in(client)
+    assert "has no team" not in client.page("/support").text

@@ -2,12 +2,17 @@
 
 import re
 import time
+from datetime import timedelta
 
 import pytest
 
 from reflow_accounts import config
 from reflow_accounts.config import ConfigError
+from reflow_accounts.database import db, now
+from reflow_accounts.marketplace.aws_client import AgreementFacts
+from reflow_accounts.marketplace.events import ingest, ingest_facts
 from tests.crash.load import ask, log_in
+from tests.helpers.aws import PRODUCT, event
 from tests.helpers.live_server import LiveServer
 from tests.serving.raw_http import connected, request
 
@@ -74,6 +79,22 @@ def test_requests_and_key_checks_of_all_processes_are_counted(watched):
     assert 'route="/api/v1/keys/<' in text
     for word in (key["id"], key["secret"], "counted", "ada@acme.example", "Ada", TOKEN):
         assert word not in text
+
+
+def test_answers_of_reconcile_and_ended_purchases_are_not_late(watched):
+    long_ago = now() - timedelta(days=3)
+    facts = AgreementFacts("agmt-1", None, "CANCELLED", None, None)
+    with watched.app.app_context():
+        ingest(event("License Updated", "l-1", "agmt-1"), PRODUCT)
+        db.session.commit()
+    assert value(watched, "reflow_marketplace_unclaimed_seconds") > 0
+    with watched.app.app_context():
+        # AWS gives the same answer on several days.
+        for at in (long_ago, now()):
+            ingest_facts(facts, at, PRODUCT)
+        db.session.commit()
+    assert value(watched, "reflow_marketplace_lag_seconds") < 60
+    assert value(watched, "reflow_marketplace_unclaimed_seconds") == 0
 
 
 def test_unknown_paths_and_methods_add_no_labels(watched):
