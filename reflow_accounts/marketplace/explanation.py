@@ -33,8 +33,8 @@ def explain(
     if override is None:
         since, fact = _by_aws(status, agreements, for_staff=for_staff)
         if since and status.changed_at:
-            # An override may have ended after AWS reported the state.
-            since = max(since, status.changed_at)
+            # The licence may be a renewal, and an override may have ended after AWS reported the state.
+            since = status.changed_at if status.is_recorded else max(since, status.changed_at)
         moment = f" since {written_day(since.astimezone(zone))}" if since else ""
         return f"{state}{moment}: {fact}.{' No override.' if for_staff else ''}"
     by = override.by_name if for_staff else "Reflow support"

@@ -58,7 +58,7 @@ class SubscriptionStatus:
     """Subscription of a team: its state, and the override and licences that determine it.
 
     `override` is the live one, if any; `licences` are newest first. `changed_at` is the last change of the
-    state, `version` the number of changes.
+    state, `version` the number of changes. `is_recorded` is False after an end that is not recorded yet.
     """
 
     state: State = State.INACTIVE
@@ -67,6 +67,7 @@ class SubscriptionStatus:
     override: Override | None = None
     licences: tuple[Licence, ...] = ()
     at: datetime | None = None
+    is_recorded: bool = True
 
     @property
     def is_active(self) -> bool:
@@ -174,11 +175,13 @@ def _fresh(query: Select[Row]) -> Sequence[Row]:
 def _status(
     recorded: Subscription | None, override: Override | None, licences: Sequence[Licence], at: datetime
 ) -> SubscriptionStatus:
+    state = effective_state(override, licences, at)
     return SubscriptionStatus(
-        effective_state(override, licences, at),
+        state,
         recorded.changed_at if recorded else None,
         recorded.version if recorded else 0,
         override,
         tuple(licences),
         at,
+        is_recorded=recorded is None or recorded.state == state,
     )

@@ -14,7 +14,7 @@ from reflow_accounts.subscriptions.models import Licence, LicenceState, Override
 from reflow_accounts.subscriptions.service import SubscriptionStatus
 from reflow_accounts.subscriptions.status import effective_state
 from tests.helpers.aws import event
-from tests.subscriptions.facts import buy
+from tests.subscriptions.facts import aws_says, buy
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -153,6 +153,36 @@ def test_state_begins_when_the_override_ended():
     assert explain(lifted, {}).startswith("Active since 18 Nov 2026: AWS confirmed")
     lifted = SubscriptionStatus(State.INACTIVE, nov(18), 3, None, (ENDED,), TODAY)
     assert explain(lifted, {}).startswith("Inactive since 18 Nov 2026: AWS ended")
+
+
+def test_state_begins_before_the_renewal_or_purchase_that_left_it(cast, client, take_in):
+    cast.nina.change(time_zone="UTC")
+    with time_machine.travel(nov(1)):
+        buy(cast.solo, LicenceState.PENDING)
+        take_in(event("License Updated", "l-1", "agmt-1"))
+    with time_machine.travel(nov(10)):
+        take_in(event("Purchase Agreement Created", "", "agmt-2", previousAgreementId="agmt-1"))
+        take_in(event("License Updated", "l-2", "agmt-2"), event("License Deprovisioned", "l-1", "agmt-1"))
+    with time_machine.travel(nov(11)):
+        text = cast.nina.sign_in(client).page("/account/subscription").text
+    assert "Active since 1 Nov 2026: AWS" in text
+    assert "Since 1 Nov 2026" in text
+    with time_machine.travel(nov(12)):
+        take_in(event("License Deprovisioned", "l-2", "agmt-2"))
+    with time_machine.travel(nov(15)):
+        take_in(event("License Deprovisioned", "l-3", "agmt-2"))
+        text = cast.nina.sign_in(client).page("/account/subscription").text
+    assert "Inactive since 12 Nov 2026: AWS" in text
+
+
+def test_end_that_is_not_recorded_yet_is_the_start(cast, client):
+    with time_machine.travel(nov(1)):
+        buy(cast.solo)
+    with time_machine.travel(nov(10, 11)):
+        aws_says(cast.solo.app, LicenceState.ENDING)
+    with time_machine.travel(nov(11)):
+        text = cast.nina.sign_in(client).page("/account/subscription").text
+    assert "Inactive since 10 Nov 2026: AWS" in text
 
 
 def test_days_are_those_of_the_reader():
