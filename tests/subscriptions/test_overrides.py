@@ -245,3 +245,20 @@ def test_operator_lifts_an_override(cast, flask, opens):
     assert (code, words) == (0, "The override ended: Solo is active.\n")
     assert flask("subscriptions", "lift", "Solo", "--reason", "again")[1].startswith("There is no override")
     assert opens()
+
+
+def test_end_of_an_override_that_aws_news_brings_to_light_is_named(app, cast):
+    mailbox = Mailbox(app)
+    buy(cast.solo, LicenceState.PENDING)
+    with app.app_context():
+        overrides.set_active(cast.solo.row(), True, "a favour", by=None, until=now() + timedelta(hours=1))
+        db.session.commit()
+    mailbox.deliver()
+    # Before the job that records ends.
+    with time_machine.travel(now() + timedelta(hours=2)):
+        aws_says(app, LicenceState.ENDED)
+        with app.app_context():
+            change_log.record_due()
+        [message] = mailbox.deliver()
+    assert history_of(cast.solo)[1:] == [("Reflow", "expired", "active", "inactive")]
+    assert "What Reflow support had set came to its end" in text_of(message)
