@@ -152,7 +152,6 @@ def connect() -> Answer:
         return show()
     choose(membership_of(session.user, team.public_id))
     db.session.commit()
-    flash(f"{team.name} is connected to your AWS Marketplace subscription.", "subscription-connected")
     return _done(team)
 
 
@@ -180,12 +179,17 @@ def _ask(claim: Claim, user: User, form: ConnectForm) -> str:
         form.team.data = teams[0].public_id if len(teams) == 1 else None if teams else NEW_TEAM
     is_only_member = not teams and bool(memberships_of(user))
     return render_template(
-        "marketplace/registration.html", form=form, found=claim, is_only_member=is_only_member
+        "marketplace/registration.html",
+        form=form,
+        found=claim,
+        has_ended=registration.has_ended(claim),
+        is_only_member=is_only_member,
     )
 
 
 def _done(team: Team) -> Response:
-    # The claim stays, so that sending the form twice leads here twice.
+    # The claim stays, so that sending the form twice leads here twice. A form in another tab may name another team.
+    flash(f"{team.name} is connected to your AWS Marketplace subscription.", "subscription-connected")
     return redirect(url_for("account.subscription.show", team=team.public_id), 303)
 
 

@@ -14,6 +14,9 @@ from reflow_accounts.marketplace.aws_client import resolve_customer
 from reflow_accounts.marketplace.chains import claim_chain, lock_marketplace
 from reflow_accounts.marketplace.events import register
 from reflow_accounts.marketplace.models import Claim
+from reflow_accounts.subscriptions.models import LicenceState, State
+from reflow_accounts.subscriptions.service import status_of
+from reflow_accounts.subscriptions.status import current_state
 from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.teams.service import add_team, addresses_of_admins, ensure_rights, membership_of
 from reflow_accounts.users.models import User
@@ -55,6 +58,11 @@ def is_unconnected(secret: str | None) -> bool:
     """Return whether there is a claim with this secret whose licence has no team."""
     claim = find_claim(secret)
     return claim is not None and team_that_has(claim) is None
+
+
+def has_ended(claim: Claim) -> bool:
+    """Return whether AWS has ended the purchase of a claim already."""
+    return current_state(claim.licence, now()) == LicenceState.ENDED
 
 
 def teams_of_admin(user: User) -> list[Team]:
@@ -99,8 +107,10 @@ def connect(claim: Claim, team_id: str, team_name: str, *, by: User, client: Cli
     used = update(Claim).where(Claim.licence_id == claim.licence_id, Claim.claimed_at.is_(None))
     db.session.execute(used.values(claimed_at=now()))
     if is_first:
+        state = State.ACTIVE if status_of(team).is_active else current_state(claim.licence, now())
+        facts = {"team": team.name, "team_id": team.public_id, "who": by.full_name, "state": state.value}
         for address in addresses_of_admins(team):
-            post("subscription_connected", address, team=team.name, who=by.full_name, team_id=team.public_id)
+            post("subscription_connected", address, **facts)
     return team
 
 

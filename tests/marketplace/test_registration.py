@@ -15,7 +15,7 @@ from tests.helpers import rows
 from tests.helpers.at_once import at_once
 from tests.helpers.aws import event
 from tests.helpers.html import parse
-from tests.helpers.mailbox import Mailbox
+from tests.helpers.mailbox import Mailbox, text_of
 from tests.helpers.page_client import PageClient
 from tests.marketplace.buyer import PAGE, arrive, connect
 from tests.subscriptions.facts import subjects
@@ -61,12 +61,25 @@ def test_token_is_not_stored_and_cookie_opens_only_the_claim(app, cast, aws, buy
 
 
 def test_activation_follows_aws_even_if_its_event_came_first(app, cast, aws, buyer, take_in):
+    mailbox = Mailbox(app)
     take_in(event("License Updated", "l-1", "agmt-1"))
     cast.nina.sign_in(buyer)
     arrive(buyer, aws.sell("l-1", "agmt-1"))
     answer = connect(buyer)
+    assert "API keys of its members work." in text_of(mailbox.deliver()[-1])
     assert "Your team can create and use API keys." in buyer.page(answer.location).text
     assert "Subscription active" in buyer.page("/account/profile").text
+
+
+def test_buyer_of_an_ended_purchase_is_not_told_to_wait(app, cast, aws, buyer, take_in):
+    take_in(event("License Updated", "l-1", "agmt-1"), event("License Deprovisioned", "l-1", "agmt-1"))
+    mailbox = Mailbox(app)
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1", "agmt-1"))
+    assert "AWS has ended this purchase" in buyer.page(PAGE).text
+    connect(buyer)
+    [message] = mailbox.deliver()
+    assert "AWS has ended it" in text_of(message) and "another mail" not in text_of(message)
 
 
 def test_new_buyer_signs_up_and_returns(app, aws, buyer):
@@ -210,7 +223,10 @@ def test_form_that_is_sent_twice_leads_to_the_subscription(app, cast, aws, buyer
     again = buyer.submit(page, PAGE, **choice)
     assert (again.status_code, again.location) == (303, first.location)
     assert buyer.get(PAGE).location == first.location
-    assert buyer.get(first.location).status_code == 200
+    assert "is connected to your AWS Marketplace subscription." in buyer.page(first.location).text
+    other = buyer.submit(page, PAGE, team="new", team_name="Another")
+    assert (other.status_code, other.location) == (303, first.location)
+    assert "is connected to your AWS Marketplace subscription." in buyer.page(first.location).text
     assert rows.acts(app) == acts
     assert rows.count(app, Licence) == 1
 
