@@ -11,6 +11,7 @@ from reflow_accounts.users.models import User
 from tests import factories
 from tests.helpers import rows
 from tests.helpers.api import problem_of
+from tests.subscriptions.facts import buy
 
 PATH = "/account/profile/deletion"
 
@@ -30,6 +31,16 @@ def test_profile_leads_to_a_page_that_says_what_will_be_gone(cast, client):
     kept = "keeps the name that you had at the time of each action and the address to which you were invited"
     assert kept in page.text and kept in client.page("/privacy").text
     assert [button for button in page.all("button") if button.text == "Delete account"]
+
+
+@pytest.mark.parametrize(("state", "goes_on"), [("pending", True), ("active", True), ("ended", False)])
+def test_page_says_that_aws_goes_on_with_a_subscription(cast, client, state, goes_on):
+    cast.nina.sign_in(client)
+    assert "AWS Marketplace" not in client.page(PATH).text
+    buy(cast.solo, state)
+    text = client.page(PATH).text
+    assert ("The AWS Marketplace subscription of Solo goes on" in text) == goes_on
+    assert ("cancel it in AWS Marketplace first" in text) == goes_on
 
 
 def test_page_counts_the_teams_of_the_person(cast, client):

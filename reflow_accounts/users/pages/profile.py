@@ -12,6 +12,8 @@ from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
+from reflow_accounts.subscriptions.models import LicenceState
+from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.users import deletion, profile
 from reflow_accounts.users.forms import PasswordForm, ProfileForm
 from reflow_accounts.users.models import MailSwitch
@@ -117,4 +119,8 @@ def delete() -> Answer:
 
 
 def _deletion_page(form: PasswordForm) -> str:
-    return render_template("users/deletion.html", form=form, losses=deletion.losses_of(current_user()))
+    losses = deletion.losses_of(current_user())
+    paid = [
+        team for team in losses.emptied if status_of(team).licence_state not in (None, LicenceState.ENDED)
+    ]
+    return render_template("users/deletion.html", form=form, losses=losses, paid=paid)
