@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
+from math import ceil
 from typing import Any
 
 from sqlalchemy import Select, and_, or_, select, update
@@ -107,8 +108,8 @@ def _remind_of_ends(days: int) -> None:
         for key in keys:
             # No reminder for a key that was created with a shorter lifetime.
             if key.expires_at and key.created_at < key.expires_at - before:
-                end = exact(key.expires_at)
-                remind(key, MailSwitch.ENDS, f"{days} days before {end}", at=end, days=days)
+                end, left = exact(key.expires_at), ceil((key.expires_at - at) / timedelta(days=1))
+                remind(key, MailSwitch.ENDS, f"{days} days before {end}", at=end, days=left)
         db.session.commit()
 
 

@@ -63,7 +63,16 @@ def test_admins_are_mailed_about_keys_of_service_accounts(cast, due):
     cast.ci.key("deploy", expires_at=now() + 30 * DAY)
     with time_machine.travel(now() + 20 * DAY):
         cast.ben.change(mails_ends=False)
-        assert due() == [(cast.ada.email, "The API key deploy ends in 14 days")]
+        assert due() == [(cast.ada.email, "The API key deploy ends in 10 days")]
+
+
+@pytest.mark.postgresql_later
+@pytest.mark.parametrize(("left", "words"), [(3 * DAY, "3 days"), (DAY, "1 day")])
+def test_mail_about_a_shortened_key_says_how_long_it_works(cast, api, due, left, words):
+    with time_machine.travel(now() - 60 * DAY):
+        key = cast.ada.key("CI")
+    api(cast.ada.session()).patch(f"/keys/{key.id}", {"expires_at": f"{now() + left:%Y-%m-%dT%H:%M:%SZ}"})
+    assert [subject for _, subject in due()] == [f"The API key CI ends in {words}"]
 
 
 @pytest.mark.postgresql_later
