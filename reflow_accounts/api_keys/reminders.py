@@ -35,7 +35,7 @@ _REASONS = {
     Code.REVOKED_KEY: "it was revoked",
     Code.EXPIRED_KEY: "it has expired",
     Code.ACCOUNT_DISABLED: "its account is disabled",
-    Code.SUBSCRIPTION_INACTIVE: "the AWS Marketplace subscription is inactive",
+    Code.SUBSCRIPTION_INACTIVE: "its user is in no team with an active AWS Marketplace subscription",
 }
 
 # Older clients are not reported, for example after the upgrade that starts to collect them.

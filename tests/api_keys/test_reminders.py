@@ -92,6 +92,18 @@ def test_key_that_is_refused_repeatedly_is_reported_once_for_each_revocation(cas
 
 
 @pytest.mark.postgresql_later
+def test_refused_key_of_a_removed_member_is_explained(app, cast, api, mailbox):
+    key = cast.ben.key("CI")
+    api(cast.ada.session()).delete(f"/teams/{cast.acme.id}/members/{cast.ben.id}")
+    for _ in range(10):
+        api(key.secret).get("/me")
+    with app.app_context():
+        reminders.send_reminders()
+    [message] = mailbox.deliver()
+    assert "because its user is in no team with an active AWS Marketplace subscription." in text_of(message)
+
+
+@pytest.mark.postgresql_later
 def test_many_refused_keys_are_all_reported(cast, api, due, monkeypatch):
     monkeypatch.setattr(reminders, "_AT_ONCE", 2)
     keys = [cast.ada.key(f"CI {number}") for number in range(5)]
