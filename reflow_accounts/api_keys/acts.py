@@ -50,6 +50,7 @@ def mail_owner(key: ApiKey, kind: str, **data: Any) -> None:
         "hint": key.recognisable,
         "owner": owner.full_name,
         "is_account": not owner.is_person,
+        "team_id": None if owner.is_person else owning_team(owner).public_id,
     }
     for address in addresses_for(owner):
         post(kind, address, **facts, **data)
@@ -69,9 +70,10 @@ def report_creation(
     if created_by and replaced == created_by:
         _is_new(by, f"key {key.public_id}")
     if key.user.is_person:
-        recipients, account = [key.user.email or ""], ""
+        recipients, account, team_id = [key.user.email or ""], "", None
     else:
-        recipients, account = addresses_of_admins(owning_team(key.user)), key.user.full_name
+        team, account = owning_team(key.user), key.user.full_name
+        recipients, team_id = addresses_of_admins(team), team.public_id
     item = {
         "name": key.name,
         "at": exact(now()),
@@ -80,6 +82,7 @@ def report_creation(
         "device": client.device,
         "address": client.address,
         "account": account,
+        "team_id": team_id,
     }
     for to in recipients:
         post_in_batch("keys_created", to, key.user.public_id, item, delay=MAIL_BATCH, may_begin=is_new)

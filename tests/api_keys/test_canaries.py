@@ -47,6 +47,8 @@ def test_first_use_is_mailed_and_every_use_is_listed(app, cast, client, both, ca
     assert (message["To"], message["Subject"]) == (cast.ada.email, "The canary key bait was used")
     assert "From: 127.0.0.1" in text_of(message)
     assert "Client: curl/8.5.0" in text_of(message)
+    keys_url = KEYS if path == "/keys" else f"/account/team?team={cast.acme.id}"
+    assert mailbox.link_in(message) == keys_url
     assert ("api_key.canary_used", "Somebody", "bait") in rows.acts(app)
     assert rows.uses_of(app, key["id"]) == []
     page = cast.ada.sign_in(client).page(f"/account{path}".replace("/account/keys", KEYS) + f"/{key['id']}")

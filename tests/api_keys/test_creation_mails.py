@@ -98,7 +98,7 @@ def test_admins_are_told_of_keys_of_a_service_account(cast, ada, mailbox):
     for message in messages:
         assert message["Subject"] == "New API key: CI"
         assert "for the service account acme-ci" in text_of(message)
-        assert mailbox.link_in(message) == "/account/team"
+        assert mailbox.link_in(message) == f"/account/team?team={cast.acme.id}"
 
 
 def test_key_that_rotates_itself_again_and_again_is_reported_once(api, ada, mailbox):

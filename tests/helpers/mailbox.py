@@ -31,10 +31,10 @@ class Mailbox:
         return [message_from_bytes(file.read_bytes(), policy=default) for file, _ in sorted(new)]
 
     def link_in(self, message: EmailMessage) -> str:
-        """Return the path of the only link in a message, which must be in both parts."""
+        """Return the path, with its query, of the only link in a message, which must be in both parts."""
         [address] = set(_ADDRESS.findall(text_of(message)))
         assert f'href="{address}"' in html_of(message)
-        return urlsplit(address).path
+        return urlsplit(address)._replace(scheme="", netloc="").geturl()
 
     def _files(self) -> set[tuple[Path, int]]:
         """Return the files with their times: with a fake clock, a test may write the same name twice."""
