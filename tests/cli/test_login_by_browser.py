@@ -56,6 +56,23 @@ def test_approved_login_succeeds(there, live, decide):
     assert there.run("logout").code == 0
 
 
+def test_login_ends_the_one_that_was_stored_while_it_waited(there, live, decide):
+    with_password = ("login", "--with-password", "--email", "ada@acme.example")
+    earlier = []
+
+    def log_in_meanwhile(seen):
+        assert there.run(*with_password, stdin="reflow-demo-password\n").code == 0
+        earlier.append(json.loads(_file(there).read_text())["sessions"][live.url]["secret"])
+        decide("approval")(seen)
+
+    outcome = there.run_at_a_screen("login", answers=(("Waiting", log_in_meanwhile),))
+
+    assert outcome.code == 0, outcome.stdout
+    assert "ben@acme.example" in there.run("whoami").stdout
+    bearer = {"Authorization": f"Bearer {earlier[0]}"}
+    assert live.app.test_client().get("/api/v1/me", headers=bearer).status_code == 401
+
+
 def test_login_starts_on_a_terminal_and_the_command_continues(there, decide):
     outcome = there.run_at_a_screen("whoami", answers=(("Waiting", decide("approval")),))
 

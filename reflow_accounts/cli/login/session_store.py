@@ -56,7 +56,10 @@ class SessionStore:
 
     def session_for(self, server: str) -> Session | None:
         """Return the login at `server`. Raises NotSignedIn when the file is damaged."""
-        details = self._read()["sessions"].get(server)
+        return self._session_in(self._read(), server)
+
+    def _session_in(self, content: dict[str, Any], server: str) -> Session | None:
+        details = content["sessions"].get(server)
         if details is None:
             return None
         secret = details.get("secret") if isinstance(details, dict) else None
@@ -72,12 +75,13 @@ class SessionStore:
         except OSError as error:
             raise self._unwritable(error) from None
 
-    def keep(self, server: str, details: dict[str, Any], file: AtomicFile) -> Session:
-        """Store a login, replacing an earlier one at the same server. Raises CommandError."""
+    def keep(self, server: str, details: dict[str, Any], file: AtomicFile) -> Session | None:
+        """Store a login and return the one at the same server that it replaces. Raises CommandError."""
         with self._changed(file) as content:
+            replaced = self._session_in(content, server)
             content["sessions"].pop(server, None)
             content["sessions"][server] = details
-        return Session(server, details["secret"], self.path)
+        return replaced
 
     def forget(self, server: str) -> None:
         """Remove the login at `server`. Raises CommandError."""

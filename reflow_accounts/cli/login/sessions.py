@@ -32,14 +32,15 @@ def log_in(
     Returns that object without the secret. Raises CommandError and the errors of `begin`; then nothing is
     stored, and the new session is ended or the message says that one may be left.
     """
-    previous = store.session_for(server)
     # Fail before the user types a password or opens a browser if the login cannot be stored.
+    store.session_for(server)
     store.prepare().discard()
     session = begin()
     secret = session.get("secret")
     if not is_session_secret(secret) and not (accepts_key and is_well_formed(str(secret))):
         raise Unreachable(f"{server} answered without a session, so it is not a Reflow server.")
-    _store(server, store, session)
+    # The one that is stored now: another login may have ended while this one waited.
+    previous = _store(server, store, session)
     if previous and previous.secret != session["secret"]:
         _try_to_end(previous, "The login before this one")
     return {name: value for name, value in session.items() if name != "secret"}
@@ -100,7 +101,8 @@ def with_lost_session(fault: Unreachable) -> Unreachable:
     return Unreachable(*fault.lines, LOST_SESSION) if fault.was_sent else fault
 
 
-def _store(server: str, store: SessionStore, session: dict[str, Any]) -> None:
+def _store(server: str, store: SessionStore, session: dict[str, Any]) -> Session | None:
+    """Store a new session and return the one that it replaces; end the new one when that fails."""
     user = as_object(session.get("user"))
     details = {
         "id": session.get("id"),
@@ -113,7 +115,7 @@ def _store(server: str, store: SessionStore, session: dict[str, Any]) -> None:
     try:
         file = store.prepare()
         try:
-            store.keep(server, details, file)
+            replaced = store.keep(server, details, file)
         finally:
             file.discard()
     except BaseException:
@@ -121,6 +123,7 @@ def _store(server: str, store: SessionStore, session: dict[str, Any]) -> None:
         raise
     who = clean(details["email"] or "service account")
     tell(f"Logged in at {server} as {clean(details['name'])} ({who}).")
+    return replaced
 
 
 def _end(session: Session) -> None:
