@@ -83,7 +83,6 @@ def run():
             target_metadata=db.metadata,
             render_item=render_item,
             include_name=include_name,
-            render_as_batch=is_sqlite,
             compare_server_default=True,
             transaction_per_migration=True,
             on_version_apply=note_revision,
