@@ -37,6 +37,10 @@ _NO_SUBSCRIPTION = (
     "No team of this key's user has an active AWS Marketplace subscription. Contact support; "
     "the key works again when the subscription does."
 )
+_NO_TEAM = (
+    "This key's user is in no team, and API keys work for members of teams only. Ask an Admin of the team to invite "
+    "the user; then the key works again."
+)
 _UNRECORDED = "The request could not be recorded. Check whether it changed anything, then try again."
 _LOOK_UP = text(LOOK_UP.format(":digest", ":now")).bindparams(
     bindparam("digest", type_=LargeBinary), bindparam("now", type_=UTCDateTime)
@@ -121,7 +125,7 @@ def _caller_by(secret: str | None) -> Caller:
         return Caller(session.user_id, session=session)
     key = _used(authenticate(secret))
     if not key.has_active_subscription:
-        raise SubscriptionInactive(_NO_SUBSCRIPTION)
+        raise SubscriptionInactive(_NO_SUBSCRIPTION if key.teams else _NO_TEAM)
     return Caller(key.facts.user_id, key=key)
 
 

@@ -27,6 +27,7 @@ from reflow_accounts.errors import (
     ValidationFailed,
 )
 from reflow_accounts.subscriptions.service import has_active_subscription
+from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
 from reflow_accounts.web.request_info import Client
@@ -261,5 +262,8 @@ def revoke_all(owner: User, *, by: User, client: Client) -> None:
 
 def require_subscription(owner: User) -> None:
     """Raise SubscriptionInactive when no team of the owner has an active subscription."""
-    if not has_active_subscription(owner):
-        raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")
+    if has_active_subscription(owner):
+        return
+    if owner.is_person and not memberships_of(owner):
+        raise SubscriptionInactive("API keys need a team, and you are in none. Ask an Admin to invite you.")
+    raise SubscriptionInactive("API keys need an active AWS Marketplace subscription. Contact support.")

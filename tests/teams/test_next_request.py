@@ -49,7 +49,10 @@ def test_key_of_who_is_removed_stays_theirs_and_opens_no_paid_team_any_more(cast
     key = cast.ben.key("laptop")
     assert api(key.secret).get("/keys").status_code == 200
     remove(ada, cast.acme, cast.ben)
-    problem_of(api(key.secret).get("/keys"), 403, "subscription_inactive")
+    refusal = problem_of(api(key.secret).get("/keys"), 403, "subscription_inactive")
+    assert "is in no team" in refusal["detail"]
+    refusal = problem_of(api(cast.ben.session()).post("/keys", {"name": "new"}), 403, "subscription_inactive")
+    assert refusal["detail"] == "API keys need a team, and you are in none. Ask an Admin to invite you."
     cast.globex.add(cast.ben, Rights.VIEW)
     assert [item["name"] for item in api(key.secret).get("/keys").json["items"]] == ["laptop"]
 
