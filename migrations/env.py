@@ -8,17 +8,13 @@ from sqlalchemy.exc import InternalError, OperationalError
 
 from reflow_accounts import revisions
 from reflow_accounts.api_keys.usage.retention import is_part
-from reflow_accounts.database import UTCDateTime, is_unwritable, make_file, opening_problem
+from reflow_accounts.database import UTCDateTime, condition_of, make_file, opening_problem
 from reflow_accounts.environment import ConfigError
 from reflow_accounts.revisions import Fit
 
 db = current_app.extensions["migrate"].db
 # A copy (reflow_accounts/transfer.py) migrates another database.
 engine = context.config.attributes.get("engine") or db.engine
-
-
-class MigrationFailed(Exception):
-    """The database refused a step of a migration."""
 
 
 def render_item(kind, item, autogen_context):
@@ -55,17 +51,6 @@ def check_references(connection):
         sys.exit(f"reflow-accounts: rows of {broken[0][0]} point to missing rows of {broken[0][2]}.")
 
 
-def migrate():
-    """Run the steps. A fault of a step keeps its traceback, which names it."""
-    try:
-        with context.begin_transaction():
-            context.run_migrations()
-    except (OperationalError, InternalError) as error:
-        if is_unwritable(error):
-            raise
-        raise MigrationFailed("The steps before this one are done.") from error
-
-
 def run():
     """Run the requested migrations, one process at a time."""
     make_file(engine)
@@ -87,7 +72,8 @@ def run():
             transaction_per_migration=True,
             on_version_apply=note_revision,
         )
-        migrate()
+        with context.begin_transaction():
+            context.run_migrations()
         if is_sqlite:
             check_references(connection)
 
@@ -97,6 +83,7 @@ try:
 except ConfigError as error:
     sys.exit(f"reflow-accounts: {error}")
 except (OperationalError, InternalError) as error:
-    if engine is not db.engine:
+    # A fault of a step keeps its traceback, which names the step.
+    if engine is not db.engine or condition_of(error) == "SQLITE_ERROR":
         raise
     sys.exit(f"reflow-accounts: {opening_problem(error)}")

@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -175,16 +176,18 @@ def _kept_secret_key(instance: Path) -> str:
 
 def _create_secret_key(file: Path) -> None:
     """Create the file together with its content; of two concurrent processes one does and both use it."""
+    content = secrets.token_urlsafe(48) + "\n"
     descriptor, name = mkstemp(dir=file.parent, prefix=f"{file.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as stream:
-            stream.write(secrets.token_urlsafe(48) + "\n")
+            stream.write(content)
         try:
             os.link(name, file)
         except FileExistsError:
             pass
         except OSError:  # a file system without hard links
-            Path(name).rename(file)
+            with suppress(FileExistsError), file.open("x", encoding="ascii") as stream:
+                stream.write(content)
     finally:
         Path(name).unlink(missing_ok=True)
 

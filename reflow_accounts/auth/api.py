@@ -46,8 +46,8 @@ def create_session(payload: dict[str, Any]) -> Any:
         db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
     rate_limits.give_back("sign-in", **tried)
-    second = _check_second_factor(user, payload.get("otp"))
     login.renew_password_hash(user, payload["password"], hasher())
+    second = _check_second_factor(user, payload.get("otp"))
     factors = [Factor.PASSWORD, second] if second else [Factor.PASSWORD]
     session, secret = login.start_session(user, SessionKind.COMMAND, factors, client=client())
     shown = ("public_id", "created_at", "expires_at", "user")

@@ -76,7 +76,8 @@ def refuse_sign_in(email: str, client: Client) -> None:
 def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> None:
     """Rehash the password if its hash uses an old secret key, so that the old key can be removed later.
 
-    Call it with the password that has just matched. Raises PasswordReplaced if the password was changed meanwhile.
+    Call it with the password that has just matched, before any write: after a concurrent change it rolls back.
+    Raises PasswordReplaced if the password was changed meanwhile.
     """
     stored = user.password_hash
     if not hasher.has_older or not stored or hasher.is_current(password, stored):
@@ -85,6 +86,9 @@ def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> No
     # SQLAlchemy would give `user` the new hash even if no row matched.
     renewal = same.values(password_hash=hasher.hash(password)).execution_options(synchronize_session=False)
     is_renewed = affected_rows(renewal)
+    if not is_renewed:
+        # Not within a transaction: a hash takes long, and SQLite has one writer.
+        db.session.rollback()
     db.session.refresh(user, ["password_hash"])
     # A concurrent log-in may have renewed the hash of the same password.
     if not is_renewed and not hasher.matches(password, user.password_hash):

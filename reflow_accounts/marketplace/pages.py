@@ -189,7 +189,8 @@ def _ask(claim: Claim, user: User, form: ConnectForm) -> str:
 
 def _done(team: Team) -> Response:
     # The claim stays, so that sending the form twice leads here twice. A form in another tab may name another team.
-    flash(f"{team.name} is connected to your AWS Marketplace subscription.", "subscription-connected")
+    if request.method == "POST":
+        flash(f"{team.name} is connected to your AWS Marketplace subscription.", "subscription-connected")
     return redirect(url_for("account.subscription.show", team=team.public_id), 303)
 
 

@@ -11,10 +11,10 @@ from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.mail.service import post
 from reflow_accounts.marketplace.aws_client import resolve_customer
-from reflow_accounts.marketplace.chains import claim_chain, lock_marketplace
+from reflow_accounts.marketplace.chains import chain_of, claim_chain, licences_of, lock_marketplace
 from reflow_accounts.marketplace.events import register
 from reflow_accounts.marketplace.models import Claim
-from reflow_accounts.subscriptions.models import LicenceState, State
+from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.subscriptions.status import current_state
 from reflow_accounts.teams.models import Membership, Rights, Team
@@ -61,8 +61,11 @@ def is_unconnected(secret: str | None) -> bool:
 
 
 def has_ended(claim: Claim) -> bool:
-    """Return whether AWS has ended the purchase of a claim already."""
-    return current_state(claim.licence, now()) == LicenceState.ENDED
+    """Return whether AWS has ended the purchase of a claim, and each renewal of it."""
+    licence, at = claim.licence, now()
+    agreements = chain_of({licence.agreement_id}) if licence.agreement_id else ()
+    found = licences_of(agreements, licence.key)
+    return all(current_state(each, at) == LicenceState.ENDED for each in found)
 
 
 def teams_of_admin(user: User) -> list[Team]:
@@ -107,11 +110,23 @@ def connect(claim: Claim, team_id: str, team_name: str, *, by: User, client: Cli
     used = update(Claim).where(Claim.licence_id == claim.licence_id, Claim.claimed_at.is_(None))
     db.session.execute(used.values(claimed_at=now()))
     if is_first:
-        state = State.ACTIVE if status_of(team).is_active else current_state(claim.licence, now())
-        facts = {"team": team.name, "team_id": team.public_id, "who": by.full_name, "state": state.value}
+        facts = {
+            "team": team.name,
+            "team_id": team.public_id,
+            "who": by.full_name,
+            "state": _worth(claim, team),
+        }
         for address in addresses_of_admins(team):
             post("subscription_connected", address, **facts)
     return team
+
+
+def _worth(claim: Claim, team: Team) -> str:
+    """Return what a connected purchase is worth now, for the mail about it."""
+    status = status_of(team)
+    if status.is_active:
+        return "active"
+    return "off" if status.override else "ended" if has_ended(claim) else "pending"
 
 
 def prune_claims() -> None:

@@ -34,11 +34,11 @@ _WHY = {
 def record_aws_change(team: Team, reason: str) -> None:
     """Record the change if new AWS data changed the state; do nothing if the state is the same.
 
-    `reason` is what AWS reported. Call it in the transaction that wrote the data. The end of an override comes first.
+    `reason` is what AWS reported. Call it in the transaction that wrote the data, and `lock_subscription` before it
+    was written: what ended earlier has its own record.
     """
     lock_team(team.id)
-    if not _record_end_of_override(team):
-        _record_flip(team, reason)
+    _record_flip(team, reason)
 
 
 def record_due() -> int:
@@ -67,13 +67,6 @@ def record_due() -> int:
 def lock_subscription(team: Team) -> SubscriptionStatus:
     """Lock the subscription until the transaction ends, record changes that are due, and return the status."""
     lock_team(team.id)
-    if not _record_end_of_override(team):
-        _record_flip(team, "The subscription in AWS Marketplace ended.")
-    return status_of(team)
-
-
-def _record_end_of_override(team: Team) -> bool:
-    """Record the end of an override of a locked team whose time is over; return whether there was one."""
     over = db.session.scalar(
         select(Override)
         .where(Override.team_id == team.id, Override.ended_at.is_(None), Override.expires_at <= now())
@@ -83,7 +76,9 @@ def _record_end_of_override(team: Team) -> bool:
         over.ended_at = over.expires_at
         db.session.flush()
         record_change(team, ChangeKind.EXPIRED, CLOCK, "The override by support came to its end.")
-    return over is not None
+    else:
+        _record_flip(team, "The subscription in AWS Marketplace ended.")
+    return status_of(team)
 
 
 def _record_flip(team: Team, reason: str) -> None:

@@ -8,7 +8,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import AWS_MARKETPLACE, record
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict
-from reflow_accounts.subscriptions.change_log import record_aws_change
+from reflow_accounts.subscriptions.change_log import lock_subscription, record_aws_change
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
@@ -62,9 +62,11 @@ def report(
 
     `since_at` is the start of the state according to AWS, `ends_at` the end of an ending licence.
     """
+    team = db.session.get(Team, licence.team_id) if licence.team_id else None
+    if team:
+        lock_subscription(team)
     licence.state, licence.since_at, licence.ends_at = state, since_at, ends_at
     db.session.flush()
-    team = db.session.get(Team, licence.team_id) if licence.team_id else None
     if team:
         record_aws_change(team, reason)
 
@@ -80,6 +82,7 @@ def claim(licence: Licence, team: Team, *, by: User | None, client: Client | Non
         if licence.team_id == team.id:
             return False
         raise Conflict("This AWS Marketplace subscription belongs to another team already.")
+    lock_subscription(team)
     licence.team_id, licence.claimed_at, licence.claimed_by_id = team.id, now(), by.id if by else None
     record(
         Action.LICENCE_CLAIMED,

@@ -71,17 +71,6 @@ def test_activation_follows_aws_even_if_its_event_came_first(app, cast, aws, buy
     assert "Subscription active" in buyer.page("/account/profile").text
 
 
-def test_buyer_of_an_ended_purchase_is_not_told_to_wait(app, cast, aws, buyer, take_in):
-    take_in(event("License Updated", "l-1", "agmt-1"), event("License Deprovisioned", "l-1", "agmt-1"))
-    mailbox = Mailbox(app)
-    cast.nina.sign_in(buyer)
-    arrive(buyer, aws.sell("l-1", "agmt-1"))
-    assert "AWS has ended this purchase" in buyer.page(PAGE).text
-    connect(buyer)
-    [message] = mailbox.deliver()
-    assert "AWS has ended it" in text_of(message) and "another mail" not in text_of(message)
-
-
 def test_new_buyer_signs_up_and_returns(app, aws, buyer):
     mailbox = Mailbox(app)
     arrive(buyer, aws.sell("l-1"))

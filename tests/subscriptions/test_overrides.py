@@ -262,3 +262,16 @@ def test_end_of_an_override_that_aws_news_brings_to_light_is_named(app, cast):
         [message] = mailbox.deliver()
     assert history_of(cast.solo)[1:] == [("Reflow", "expired", "active", "inactive")]
     assert "What Reflow support had set came to its end" in text_of(message)
+
+
+def test_aws_news_after_the_end_of_an_override_keep_their_own_reason(app, cast):
+    buy(cast.solo, LicenceState.PENDING)
+    with app.app_context():
+        overrides.set_active(cast.solo.row(), False, "fraud", by=None, until=now() + timedelta(hours=1))
+        db.session.commit()
+    with time_machine.travel(now() + timedelta(hours=2)):
+        aws_says(app, LicenceState.ACTIVE)
+    assert history_of(cast.solo)[-2:] == [
+        ("Reflow", "expired", "inactive", "inactive"),
+        ("AWS Marketplace", "aws", "inactive", "active"),
+    ]

@@ -33,7 +33,9 @@ def test_profile_leads_to_a_page_that_says_what_will_be_gone(cast, client):
     assert [button for button in page.all("button") if button.text == "Delete account"]
 
 
-@pytest.mark.parametrize(("state", "goes_on"), [("pending", True), ("active", True), ("ended", False)])
+@pytest.mark.parametrize(
+    ("state", "goes_on"), [("pending", True), ("active", True), ("ending", False), ("ended", False)]
+)
 def test_page_says_that_aws_goes_on_with_a_subscription(cast, client, state, goes_on):
     cast.nina.sign_in(client)
     assert "AWS Marketplace" not in client.page(PATH).text

@@ -24,7 +24,7 @@ from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.auth.sessions import end_elsewhere, end_sessions, other_session_of, other_sessions_page
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
-from reflow_accounts.errors import ValidationFailed
+from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.web import htmx, redirects
 from reflow_accounts.web.pagination import Page
@@ -130,7 +130,11 @@ def change_password() -> Answer:
             rate_limits.give_back("step-up", account=account)
         form.show(failed)
         return shown(form=form, password_form=form), 422
-    value = sessions.confirm(session, Factor.PASSWORD, client=client())
+    try:
+        value = sessions.confirm(session, Factor.PASSWORD, client=client())
+    except Gone:
+        db.session.rollback()
+        return login_manager.ask_to_log_in()
     db.session.commit()
     rate_limits.give_back("step-up", account=account)
     if value:

@@ -146,5 +146,7 @@ class AccountChecks:
         )
 
     def _inactive(self) -> Finding:
+        if self._me and not self._me.get("teams"):
+            return error("subscription", "you are in no team", "ask an Admin of your team to invite you")
         page = f"open {self.client.server}/account/subscription"
         return error("subscription", "no team has an active subscription, so API keys are refused", page)

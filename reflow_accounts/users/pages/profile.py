@@ -121,6 +121,8 @@ def delete() -> Answer:
 def _deletion_page(form: PasswordForm) -> str:
     losses = deletion.losses_of(current_user())
     paid = [
-        team for team in losses.emptied if status_of(team).licence_state not in (None, LicenceState.ENDED)
+        team
+        for team in losses.emptied
+        if status_of(team).licence_state in (LicenceState.PENDING, LicenceState.ACTIVE)
     ]
     return render_template("users/deletion.html", form=form, losses=losses, paid=paid)
