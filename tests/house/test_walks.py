@@ -125,7 +125,7 @@ def test_cross_site_forms_are_refused(app, cast, client, ids, who, headers, has_
             refused = (303, 401)
         if route.path.startswith("/support") and who != "sam":
             refused = (404,)
-        if route.path == "/login" and not has_token:
+        if route.path in ("/login", "/login/passkey") and not has_token:
             # A form of an old session: the form is shown again.
             refused = (303,)
             assert answer.location.startswith("/login")
