@@ -14,6 +14,8 @@ import pytest
 from reflow_accounts import config
 from tests.helpers.live_server import ROOT, SECRET_KEY
 
+pytestmark = pytest.mark.slow
+
 # Without the right of root to open every file.
 AS_ANYBODY = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 

@@ -62,6 +62,7 @@ def test_double_click_on_a_proof_keeps_the_session(page: Page, proxy: FaultyProx
     expect(page.get_by_role("heading", name="Set up two-factor authentication")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_form_whose_request_was_stopped_can_be_sent_again(page: Page, proxy: FaultyProxy) -> None:
     page.goto("/forgot-password")
     field = page.get_by_role("textbox", name="Email")
