@@ -12,7 +12,7 @@ import psycopg
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Executable, Integer, MetaData, event
+from sqlalchemy import BigInteger, DateTime, Executable, Integer, MetaData, event, func
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import CursorResult, Dialect, Engine
@@ -214,6 +214,11 @@ def upsert(dialect: Dialect, table: type[Model]) -> Any:
     SQLAlchemy has one such construct for each dialect, without a common type.
     """
     return (sqlite_insert if dialect.name == "sqlite" else postgresql_insert)(table)
+
+
+def greatest(dialect: Dialect, *values: Any) -> Any:
+    """Return an SQL expression for the greatest of these values, none of which is NULL."""
+    return (func.max if dialect.name == "sqlite" else func.greatest)(*values)
 
 
 def described(error: BaseException) -> str:

@@ -25,7 +25,7 @@ from reflow_accounts.api_keys.models import ApiKey, ClientCursor, KeyClient, Usa
 from reflow_accounts.api_keys.programs import read_program
 from reflow_accounts.api_keys.usage.queries import UsageCount, rolled_up_to, usage_counts_of
 from reflow_accounts.api_keys.usage.rollup import empty_table, fill_table, temporary_table
-from reflow_accounts.database import Batch, db, now, run_batches, upsert
+from reflow_accounts.database import Batch, db, greatest, now, run_batches, upsert
 
 # Maximum uses in a batch: other writers of SQLite wait while the transaction writes a row for each client in it.
 USES_AT_ONCE = 5_000
@@ -156,8 +156,7 @@ def network_of(address: str) -> str:
 def _add(connection: Connection, clients: Select[Any]) -> None:
     columns = ["key_id", "address", "program", "is_ci", "network", "count", "first_at", "last_at"]
     adding = upsert(connection.dialect, KeyClient).from_select(columns, clients)
-    later_of = func.max if connection.dialect.name == "sqlite" else func.greatest
-    later = later_of(KeyClient.last_at, adding.excluded.last_at)
+    later = greatest(connection.dialect, KeyClient.last_at, adding.excluded.last_at)
     connection.execute(
         adding.on_conflict_do_update(
             index_elements=[KeyClient.key_id, KeyClient.address, KeyClient.program],

@@ -30,7 +30,7 @@ from sqlalchemy.sql import quoted_name
 
 from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
-from reflow_accounts.database import db, described, upsert
+from reflow_accounts.database import db, described, greatest, upsert
 
 # Uses in a batch, and approximately the maximum of unrolled rows that queries read.
 ROLL_UP_EVERY = 8192
@@ -222,8 +222,7 @@ def _add_to_totals(connection: Connection, sums: FromClause) -> None:
     found = select(sums.c.key_id, func.sum(sums.c.count), literal(0), func.max(sums.c.last_at))
     columns = ["key_id", "count", "pruned", "last_used_at"]
     adding = upsert(connection.dialect, UsageTotal).from_select(columns, found.group_by(sums.c.key_id))
-    later_of = func.max if connection.dialect.name == "sqlite" else func.greatest
-    later = later_of(UsageTotal.last_used_at, adding.excluded.last_used_at)
+    later = greatest(connection.dialect, UsageTotal.last_used_at, adding.excluded.last_used_at)
     connection.execute(
         adding.on_conflict_do_update(
             index_elements=[UsageTotal.key_id],
