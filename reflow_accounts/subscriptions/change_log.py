@@ -37,8 +37,9 @@ def record_aws_change(team: Team, reason: str) -> None:
     `reason` is what AWS reported. Call it in the transaction that wrote the data, and `lock_subscription` before it
     was written: what ended earlier has its own record.
     """
-    lock_team(team.id)
-    _record_flip(team, reason)
+    row = _recorded(team)
+    if row.state != status_of(team).state:
+        record_change(team, ChangeKind.AWS, AWS_MARKETPLACE, reason)
 
 
 def record_due() -> int:
@@ -77,15 +78,8 @@ def lock_subscription(team: Team) -> SubscriptionStatus:
         db.session.flush()
         record_change(team, ChangeKind.EXPIRED, CLOCK, "The override by support came to its end.")
     else:
-        _record_flip(team, "The subscription in AWS Marketplace ended.")
+        record_aws_change(team, "The subscription in AWS Marketplace ended.")
     return status_of(team)
-
-
-def _record_flip(team: Team, reason: str) -> None:
-    """Record a change by AWS if the effective state differs from the recorded one."""
-    row = _recorded(team)
-    if row.state != status_of(team).state:
-        record_change(team, ChangeKind.AWS, AWS_MARKETPLACE, reason)
 
 
 def record_change(
