@@ -151,7 +151,7 @@ def attempt_for(email: str) -> Attempt:
 def code_attempt_of(user: User) -> Attempt:
     """Return how to count a second factor of `user`: by account, or by account and address in unknown browsers.
 
-    Known browsers have one limit together: somebody with the password can make any number of them, and codes are short.
+    Known browsers have one limit together: each log-in with the password makes another one, and codes are short.
     """
     if user.public_id in _devices():
         return {"account": f"devices {user.public_id}"}

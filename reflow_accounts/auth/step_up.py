@@ -18,6 +18,8 @@ from reflow_accounts.web.request_info import client
 
 # Field names of proofs; no other field has this prefix.
 PROOF = "proof_"
+MISSING_PASSWORD = "Enter your password"  # noqa: S105  # pragma: allowlist secret
+WRONG_PASSWORD = "This is not your password"  # noqa: S105  # pragma: allowlist secret
 
 
 class ProofNeeded(InsufficientRights):
@@ -100,11 +102,11 @@ def faults_of_proof(user: User, proof_fields: Mapping[str, str]) -> dict[str, st
         return {} if is_right else {"proof_code": second_factor.WRONG_CODE}
     password = proof_fields.get("proof_password", "")
     if not password:
-        return {"proof_password": "Enter your password"}  # pragma: allowlist secret
+        return {"proof_password": MISSING_PASSWORD}
     if not hasher().matches(password, user.password_hash):
-        return {"proof_password": "This is not your password"}  # pragma: allowlist secret
+        return {"proof_password": WRONG_PASSWORD}
     try:
         login.renew_password_hash(user, password, hasher())
     except login.PasswordReplaced:
-        return {"proof_password": "This is not your password"}  # pragma: allowlist secret
+        return {"proof_password": WRONG_PASSWORD}
     return {}

@@ -17,6 +17,7 @@ from reflow_accounts.auth.models import (
     UserSession,
 )
 from reflow_accounts.auth.passwords import PasswordHasher
+from reflow_accounts.auth.step_up import WRONG_PASSWORD
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.mail.service import forget
@@ -57,7 +58,7 @@ def delete_account(user: User, password: str, hasher: PasswordHasher, *, client:
     Raises ValidationFailed for a wrong password, and Conflict while a team needs the user as its Admin.
     """
     if not hasher.matches(password, user.password_hash):
-        raise ValidationFailed(password="This is not your password")  # noqa: S106  # pragma: allowlist secret
+        raise ValidationFailed(password=WRONG_PASSWORD)
     # The same lock order as in changes to the members of a team.
     lock_teams_of(user)
     forget_invitations_of(user.email)

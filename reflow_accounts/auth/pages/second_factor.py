@@ -11,7 +11,7 @@ from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.auth.forms import ProofForm, SetupForm
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.auth.second_factor import Setup
-from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.auth.step_up import MISSING_PASSWORD, WRONG_PASSWORD, ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
@@ -22,7 +22,6 @@ from reflow_accounts.web.request_info import client
 _QUIET_ZONE = 4
 
 blueprint = Blueprint("second_factor", __name__, url_prefix="/security")
-WRONG_PASSWORD = "This is not your password"  # noqa: S105  # pragma: allowlist secret
 Answer = str | AnyResponse | tuple[str, int]
 
 
@@ -106,7 +105,7 @@ def turn_off() -> Answer:
     ensure_recent_proof()
     form, account = ProofForm(), current_user().public_id
     if not form.proof_password.data:
-        return _ask_password(form, "Enter your password")
+        return _ask_password(form, MISSING_PASSWORD)
     with rate_limits.attempt("step-up", account=account):
         is_right = hasher().matches(form.proof_password.data, current_user().password_hash)
     if not is_right:

@@ -8,7 +8,7 @@ from reflow_accounts.auth import login_manager
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.auth.sessions import refuse_confirmation
-from reflow_accounts.auth.step_up import ensure_recent_proof
+from reflow_accounts.auth.step_up import MISSING_PASSWORD, ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
@@ -90,7 +90,7 @@ def delete() -> Answer:
     """Delete the account and clear the browser's data of this site."""
     form = PasswordForm()
     if not form.password.data:
-        form.password.errors = ["Enter your password"]
+        form.password.errors = [MISSING_PASSWORD]
         return _deletion_page(form), 422
     account_id = current_user().public_id
     session = login_manager.current_session()
