@@ -76,7 +76,7 @@ def test_thief_of_a_password_does_not_lock_the_second_factor_of_a_known_browser(
 
 
 def test_known_browsers_have_one_limit_for_codes_together(app, cast, known):
-    """Somebody with the password can make any number of them before its owner turns two-factor authentication on."""
+    """Before two-factor authentication is turned on, each log-in with the password makes another one."""
     others = [app.test_client() for _ in range(2)]
     for browser in others:
         assert log_in(browser, cast.ada).status_code == 303

@@ -20,7 +20,7 @@ NEW = "a kettle on the moon"
 
 
 class Slow:
-    """Lets somebody `act` once, between a check and what follows."""
+    """Calls `act` once, between a check and what follows."""
 
     act = None
 

@@ -1,8 +1,10 @@
 """Applications on test databases, created by the real migrations and emptied between tests."""
 
+from pathlib import Path
 from typing import Any
 
 import flask_migrate
+import pytest
 from flask import Flask
 from sqlalchemy import Table, select
 
@@ -27,6 +29,14 @@ def application(instance: str, database_url: str) -> Flask:
     app.testing = True
     app.test_client_class = PageClient
     return app
+
+
+def new_url(request: pytest.FixtureRequest, name: str, folder: Path) -> str:
+    """Return the URL of an empty database of the kind `request.param`, on PostgreSQL with this name."""
+    if request.param == "sqlite":
+        return f"sqlite:///{folder / f'{name}.db'}"
+    url: str = request.getfixturevalue("postgres").make_database(name)
+    return url
 
 
 def migrate(app: Flask) -> None:

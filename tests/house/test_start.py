@@ -30,11 +30,7 @@ with app.app_context():
 @pytest.fixture(params=["sqlite", "postgresql"])
 def fresh(request, tmp_path):
     """An application on an empty database."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'fresh.db'}"
-    else:
-        url = request.getfixturevalue("postgres").make_database("started")
-    app = databases.application(str(tmp_path), url)
+    app = databases.application(str(tmp_path), databases.new_url(request, "started", tmp_path))
     yield app
     databases.close(app)
 

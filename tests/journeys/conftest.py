@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from tests import factories
 from tests.factories import Person
+from tests.helpers.faulty_proxy import FaultyProxy
 from tests.helpers.live_server import LiveServer
 
 # Without the background networking Chromium would call its maker's hosts at every start.
@@ -62,6 +63,14 @@ def open_page(browser: Browser, live: LiveServer) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def proxy(live: LiveServer) -> Iterator[FaultyProxy]:
+    """A proxy to the server, which can delay or lose its answers."""
+    proxy = FaultyProxy(live.url)
+    yield proxy
+    proxy.close()
 
 
 @pytest.fixture

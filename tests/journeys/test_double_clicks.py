@@ -1,7 +1,6 @@
 """Double clicks on a slow connection: the browser drops the response to the first one."""
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -11,7 +10,6 @@ from reflow_accounts.database import now
 from tests.factories import Person
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.faulty_proxy import Exchange, FaultyProxy, at, pass_on, says
-from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in
 
@@ -23,13 +21,6 @@ def late(exchange: Exchange) -> None:
     answer = exchange.answer()
     time.sleep(DELAY_S)
     exchange.back.sendall(answer)
-
-
-@pytest.fixture
-def proxy(live: LiveServer) -> Iterator[FaultyProxy]:
-    proxy = FaultyProxy(live.url)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

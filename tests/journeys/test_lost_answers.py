@@ -1,7 +1,7 @@
 """Forms whose answer is lost on the way: the page finds out what happened, and says nothing that it does not know."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -23,13 +23,6 @@ from tests.journeys.steps import ask_for_key, log_in, open_api_keys, row_of
 def swallow(exchange: Exchange) -> None:
     """Let the server do its work, and close the connection without its answer."""
     exchange.answer()
-
-
-@pytest.fixture
-def proxy(live: LiveServer) -> Iterator[FaultyProxy]:
-    proxy = FaultyProxy(live.url)
-    yield proxy
-    proxy.close()
 
 
 @pytest.fixture

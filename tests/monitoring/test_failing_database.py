@@ -12,11 +12,7 @@ from tests.helpers.asgi_client import AsgiClient
 @pytest.fixture(params=["sqlite", "postgresql"])
 def failing(request, tmp_path):
     """An application on a database of its own."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'failing.db'}"
-    else:
-        url = request.getfixturevalue("postgres").make_database("failing")
-    app = databases.application(str(tmp_path), url)
+    app = databases.application(str(tmp_path), databases.new_url(request, "failing", tmp_path))
     databases.migrate(app)
     yield app
     databases.close(app)
