@@ -14,6 +14,9 @@ OURSELVES := $(PIP) -e . --no-deps --no-build-isolation
 NOT_INSTALLED := echo "The dependencies could not be installed; the reason is above." >&2; exit 1
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
+# Processes that run tests: three for two processors, because tests also wait for servers and browsers.
+WORKERS ?= $(shell expr 3 '*' $$(getconf _NPROCESSORS_ONLN) / 2)
+
 # What the files that install the command are made of.
 COMMAND := $(shell find reflow_accounts/cli -name '*.py') reflow_accounts/__init__.py reflow_accounts/contract.py \
 	hatch_build.py docs/command-line.md
@@ -36,12 +39,12 @@ dev: .venv/.run build/cli/reflow.pyz ## Serve with reload, for working on the co
 
 test: .venv/.dev build/cli/reflow.pyz ## Run the tests; installs a browser and a PostgreSQL server when there are none
 	@$(BIN)/python -m tests.helpers.provision
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(TESTS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(TESTS)
 
 # pytest ends with 5 when it finds no test.
 test-slow: .venv/.dev build/cli/reflow.pyz ## Run the tests that `make test` leaves out; BUT="long alone" leaves out those with these marks
 	@$(BIN)/python -m tests.helpers.provision
-	@$(BIN)/python -m pytest -n auto --dist loadfile -m "slow and not alone$(BUT:%= and not %)" $(TESTS) || [ $$? = 5 ]
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow and not alone$(BUT:%= and not %)" $(TESTS) || [ $$? = 5 ]
 	@$(BIN)/python -m pytest -m "slow and alone$(BUT:%= and not %)" $(TESTS) || [ $$? = 5 ]
 
 test-cluster: .venv/.dev ## Run three nodes with nginx and a PostgreSQL pair: restarts, kills, upgrade, failover

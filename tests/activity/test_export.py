@@ -121,6 +121,7 @@ def test_file_names_the_program_beside_its_user_agent(cast, api, ada):
     assert download(ada, key=key.id)[0][9:] == [said, "GitHub Actions, =1+1/web, run 812"]
 
 
+@pytest.mark.slow
 def test_long_file_comes_in_steps_and_is_whole(app, cast, ada):
     """30,000 uses, most of them folded: every one is there, once, newest first; each step asks little."""
     key = log.number_of(app, cast.ada.key("busy").id)

@@ -66,7 +66,7 @@ def test_page_size_is_the_maximum_by_default(answered, listener):
     ]
 
 
-@pytest.mark.parametrize("way", ["path", "field"])
+@pytest.mark.parametrize("way", ["path", pytest.param("field", marks=pytest.mark.slow)])
 def test_reading_continues_from_a_cursor(keyed, ada, way):
     for _ in range(5):
         ada.new_key()

@@ -78,7 +78,13 @@ def test_undisturbed_request_works_through_the_proxy(disturbed, between):
 
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
-@pytest.mark.parametrize("length", [True, False], ids=["with its length", "without its length"])
+@pytest.mark.parametrize(
+    "length",
+    [
+        pytest.param(True, marks=pytest.mark.slow, id="with its length"),
+        pytest.param(False, id="without its length"),
+    ],
+)
 def test_truncated_answer_is_explained(disturbed, between, words, length):
     between.always = cut_after(9, with_length=length)
 

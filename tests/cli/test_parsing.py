@@ -34,6 +34,7 @@ def test_lone_surrogate_can_be_printed():
     assert clean("a\udcffb").encode() == b"a\\udcffb"
 
 
+@pytest.mark.slow
 def test_no_character_of_unicode_breaks_a_line():
     text = "".join(map(chr, range(0x110000)))
     assert len(clean(text).splitlines()) == 1

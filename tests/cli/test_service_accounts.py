@@ -203,7 +203,9 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize("who", ["editor", "viewer", "robot"])
+@pytest.mark.parametrize(
+    "who", ["editor", *(pytest.param(who, marks=pytest.mark.slow) for who in ("viewer", "robot"))]
+)
 def test_members_below_admin_see_accounts_and_cannot_manage_them(seat, crew, house, who):
     key = crew.robot.key()
     place = seat(getattr(crew, who))

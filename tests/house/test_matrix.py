@@ -71,7 +71,7 @@ def test_table_has_one_row_for_each_route(app):
     assert len({str(row) for row in PAGES + PROGRAMS}) == len(named)
 
 
-@pytest.mark.parametrize("kind", ["page", "fragment"])
+@pytest.mark.parametrize("kind", ["page", pytest.param("fragment", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("who", CAST)
 def test_pages_answer_as_the_table_says(app, cast, client, who, kind):
     """The program sends its key, which opens no page."""

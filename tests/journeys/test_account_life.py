@@ -67,6 +67,7 @@ def test_eve_signs_up_confirms_and_creates_a_key(
     create_key(page, "first")
 
 
+@pytest.mark.slow
 def test_link_in_another_browser_asks_for_the_password(open_page: OpenPage, mailbox: Mailbox) -> None:
     sign_up(open_page(), "eve-phone@initech.example")
     phone = open_page(viewport=PHONE)
@@ -94,6 +95,7 @@ def test_password_can_be_shown_while_typed(open_page: OpenPage) -> None:
     expect(page.get_by_role("button", name="Show password")).to_have_count(0)
 
 
+@pytest.mark.slow
 @SCRIPTS
 def test_forgotten_password_is_replaced(
     open_page: OpenPage, member: Person, mailbox: Mailbox, with_script: bool
@@ -114,6 +116,7 @@ def test_forgotten_password_is_replaced(
     log_in(page, member.email, NEW)
 
 
+@pytest.mark.slow
 @SCRIPTS
 def test_account_gets_another_address(
     open_page: OpenPage, member: Person, mailbox: Mailbox, with_script: bool
@@ -148,6 +151,7 @@ def test_changed_password_signs_out_other_devices(
     expect(other.get_by_text("Your session ended. Log in to continue.")).to_be_visible()
 
 
+@pytest.mark.slow
 @SCRIPTS
 def test_account_is_deleted(open_page: OpenPage, member: Person, with_script: bool) -> None:
     page = open_page(java_script_enabled=with_script)

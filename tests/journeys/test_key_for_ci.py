@@ -59,6 +59,7 @@ def _run(lines: str, folder: Path, home: Path, **more: str) -> subprocess.Comple
     )
 
 
+@pytest.mark.slow
 @SCRIPTS
 def test_ci_key_is_counted_and_ends_with_its_account(
     open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path, with_script: bool
@@ -134,6 +135,7 @@ def test_ci_key_is_seen_in_use_and_revoked(
     assert secret not in answer.stdout + answer.stderr
 
 
+@pytest.mark.slow
 def test_copied_lines_work(open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path) -> None:
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -266,6 +268,7 @@ def test_every_state_is_accessible(
         page.locator("dialog").wait_for(state="detached")
 
 
+@pytest.mark.slow
 def test_pages_fit_320_pixels_without_scrolling_sideways(open_page: OpenPage, admin: Person) -> None:
     page = open_page(viewport={"width": 320, "height": 700})
     _open_wizard(page, admin)

@@ -89,6 +89,7 @@ def test_revocation_whose_answer_was_lost_refreshes_the_table(
     expect(page.locator(".note")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_other_forms_find_out_too(page: Page, proxy: FaultyProxy, live: LiveServer, member: Person) -> None:
     """Rights, an invitation, and the password."""
     other = factories.person(live.app)

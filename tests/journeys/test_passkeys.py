@@ -77,6 +77,7 @@ def test_passkey_is_added_used_renamed_and_removed(page: Page, member: Person) -
     expect(page.get_by_role("alert")).to_contain_text("This passkey cannot be used here")
 
 
+@pytest.mark.slow
 def test_passkey_needs_no_code(page: Page, member: Person) -> None:
     log_in(page, member.email)
     add_passkey(page, "Laptop")
@@ -84,6 +85,7 @@ def test_passkey_needs_no_code(page: Page, member: Person) -> None:
     sign_in_with_passkey(page)
 
 
+@pytest.mark.slow
 def test_invalid_passkey_name_is_explained(page: Page, member: Person) -> None:
     log_in(page, member.email)
     page.goto("/account/security/passkeys/new")
@@ -92,6 +94,7 @@ def test_invalid_passkey_name_is_explained(page: Page, member: Person) -> None:
     expect(page.get_by_role("alert")).to_contain_text("Enter a name for this passkey")
 
 
+@pytest.mark.slow
 def test_device_is_not_added_twice(page: Page, member: Person) -> None:
     log_in(page, member.email)
     add_passkey(page, "Laptop")
@@ -142,6 +145,7 @@ def _grow_old(member: Person) -> None:
     member.change_sessions(proven_at=now() - timedelta(minutes=31))
 
 
+@pytest.mark.slow
 def test_unsupported_browser_is_offered_no_passkey(open_page: OpenPage, member: Person) -> None:
     """At an address in numbers, and without JavaScript."""
     for options in ({}, {"java_script_enabled": False}):

@@ -71,6 +71,7 @@ def test_escape_leaves_the_proof_and_restores_the_focus(page: Page) -> None:
     expect(page.get_by_role("button", name="Create New API Key")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_key_is_shown_after_the_proof_without_a_script(open_page: OpenPage, member: Person) -> None:
     page = open_page(java_script_enabled=False)
     log_in(page, member.email)
@@ -128,6 +129,7 @@ def test_all_other_devices_are_signed_out(open_page: OpenPage, member: Person, w
         expect(page).to_have_url(re.compile("/login"))
 
 
+@pytest.mark.slow
 def test_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, member: Person) -> None:
     here, there = open_page(), open_page()
     for page in (here, there):

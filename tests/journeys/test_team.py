@@ -115,6 +115,7 @@ def test_existing_user_logs_in_joins_and_switches_team(
         expect(guest.get_by_role("heading", name="API Keys", level=2)).to_be_visible()
 
 
+@pytest.mark.slow
 @SCRIPTS
 def test_rights_are_saved_and_a_member_is_removed(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group, with_script: bool
@@ -150,6 +151,7 @@ def test_rights_are_saved_and_a_member_is_removed(
         expect(page.get_by_role("heading", name="Members")).to_be_focused()
 
 
+@pytest.mark.slow
 @SCRIPTS
 def test_invalid_line_is_explained_and_the_input_stays(
     open_page: OpenPage, ann: Person, looms: Group, with_script: bool
@@ -174,6 +176,7 @@ def test_invalid_line_is_explained_and_the_input_stays(
         expect(page.get_by_role("heading", name="Members")).to_be_focused()
 
 
+@pytest.mark.slow
 @SCRIPTS
 def test_member_leaves_and_the_last_admin_cannot(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group, with_script: bool
@@ -274,6 +277,7 @@ def log_in_as_nobody_of_a_team(page: Page) -> None:
     expect_accessible(page, "no team")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/account/team", "/account/team/choice"])
 def test_tab_fits_320_pixels_without_scrolling_sideways(
     open_page: OpenPage, live: LiveServer, ann: Person, looms: Group, path: str

@@ -84,6 +84,7 @@ def test_cancelled_pending_licence_is_not_active(app, cast, take_in):
     assert history_of(cast.solo) == []
 
 
+@pytest.mark.slow
 def test_order_of_events_has_no_effect(app, take_in):
     seen = set()
     for order in permutations(ALL):

@@ -129,7 +129,12 @@ def test_worker_survives_unavailable_aws(app, aws, work):
 
 
 @pytest.mark.parametrize(
-    "answer", [("text/html", b"<title>Welcome</title>"), ("application/json", b"{}"), ("text/json", b"[]")]
+    "answer",
+    [
+        ("text/html", b"<title>Welcome</title>"),
+        pytest.param(("application/json", b"{}"), marks=pytest.mark.slow),
+        pytest.param(("text/json", b"[]"), marks=pytest.mark.slow),
+    ],
 )
 def test_answer_of_another_server_is_a_failure(aws, work, answer):
     aws.another_server = answer

@@ -57,6 +57,7 @@ def test_odd_fields_cause_no_server_error(app, cast, another, who):
     assert not sender.wrong, "\n".join(["", *sender.wrong])
 
 
+@pytest.mark.slow
 def test_long_parameters_of_pages_cause_no_server_error(app, cast, client):
     routes = [route for route in every_route(app, belongings(app, cast)) if not route.is_api]
     cast.ada.sign_in(client)

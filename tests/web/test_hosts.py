@@ -101,11 +101,11 @@ def test_forwarded_host_is_checked_too(another):
 def test_refused_hosts_are_not_cached(app):
     found = hosts(app, host="0.0.0.0")
     tracemalloc.start()
-    for number in range(100_000):
+    for number in range(20_000):
         assert found.has(f"192.0.2.1:{number % 65536}")
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert kept < 1_000_000
+    assert kept < 200_000
 
 
 @pytest.mark.parametrize(("proxies", "said"), [(1, "http, https"), (2, "http, https, http")])

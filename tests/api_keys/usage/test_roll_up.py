@@ -273,6 +273,7 @@ def test_no_question_reads_the_whole_log(app, keys):
             assert not [step for *_, step in plan if step.startswith("SCAN uses")], question
 
 
+@pytest.mark.slow
 @on("postgresql")
 @pytest.mark.parametrize("question", ["how often", "who when"])
 def test_question_reads_the_tail_and_not_the_log(app, cast, keys, question):
