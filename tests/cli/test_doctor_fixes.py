@@ -10,7 +10,7 @@ from tests.cli.doctor_report import Report
 from tests.cli.folders import git, key_file, login, repository, secret_in
 from tests.cli.secrets_for_tests import made_up_key
 
-pytestmark = pytest.mark.postgresql_later
+pytestmark = pytest.mark.slow
 
 ADVICE = ("Correct it", "Create a new one", "Run reflow login", "Remove it", "run reflow login")
 

@@ -7,7 +7,7 @@ import pytest
 from tests.cli.doctor_report import Report
 from tests.cli.folders import git, key_file, repository
 
-pytestmark = pytest.mark.postgresql_later
+pytestmark = pytest.mark.slow
 
 HISTORY = "git history"
 

@@ -14,6 +14,8 @@ from tests.cli.running_command import RunningCommand
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 from tests.cli.terminal import COMMAND
 
+pytestmark = pytest.mark.slow
+
 SECRET = made_up_key()
 
 

@@ -11,6 +11,8 @@ import pytest
 from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.faulty_proxy import cut_after, held_until, silence
 
+pytestmark = pytest.mark.slow
+
 OURS = "reflow_accounts.cli."
 
 

@@ -6,7 +6,7 @@ from tests.cli.account import request
 from tests.cli.folders import key_file, secret_in
 from tests.helpers.faulty_proxy import at, cut_after, pass_on, reset_after, says
 
-pytestmark = pytest.mark.postgresql_later
+pytestmark = pytest.mark.slow
 
 
 def status(account, secret: str) -> int:

@@ -12,6 +12,8 @@ from tests.cli.folders import repository
 from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.faulty_proxy import drip, held_until
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def keyed(here, between):
@@ -103,9 +105,7 @@ def test_doctor_shows_the_line_for_a_slow_git(keyed, tmp_path, slow):
     assert "hold no key" in outcome.stdout
 
 
-@pytest.mark.parametrize(
-    "reason", ["quiet", *(pytest.param(name, marks=pytest.mark.slow) for name in ("CI", "JENKINS_URL"))]
-)
+@pytest.mark.parametrize("reason", ["quiet", "CI", "JENKINS_URL"])
 def test_line_is_off_where_the_terminal_asks_so(keyed, between, reason):
     with_spinner_at_once(keyed)
     between.always = partial(drip, pause=0.003)
@@ -118,7 +118,6 @@ def test_line_is_off_where_the_terminal_asks_so(keyed, between, reason):
     assert outcome.stdout.startswith("Name ")
 
 
-@pytest.mark.slow
 def test_line_is_off_in_a_pipe(keyed, between):
     with_spinner_at_once(keyed)
     between.always = partial(drip, pause=0.003)

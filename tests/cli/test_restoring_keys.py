@@ -9,6 +9,8 @@ from tests.cli.account import request, unused_name
 from tests.cli.folders import login, repository
 from tests.cli.secrets_for_tests import made_up_key
 
+pytestmark = pytest.mark.slow
+
 
 def test_revoked_key_is_restored_with_the_line_that_the_revocation_shows(there, live, ada):
     login(there.home, live.url, ada.session)

@@ -11,6 +11,8 @@ from reflow_accounts.database import db
 from reflow_accounts.users.models import User
 from tests.cli.account import PASSWORD, unused_name
 
+pytestmark = pytest.mark.slow
+
 LOGIN = ("login", "--with-password", "--email", "ben@acme.example")
 NO_TERMINAL = {"capture_output": True, "timeout": 60, "check": False}
 
@@ -107,7 +109,7 @@ def test_closed_stdout_prevents_key_creation(keyed, ada):
     assert name not in ada.live_names()
 
 
-@pytest.mark.parametrize("stderr", ["2>&-", pytest.param("2>/dev/full", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
 def test_missing_stderr_changes_no_exit_code(keyed, stderr):
     keyed.environ["REFLOW_SERVER"] += "/"
 
@@ -118,7 +120,7 @@ def test_missing_stderr_changes_no_exit_code(keyed, stderr):
     assert _in_a_shell(keyed, f"$reflow --server http://127.0.0.1:9 whoami {stderr}").returncode == 7
 
 
-@pytest.mark.parametrize("stderr", ["2>&-", pytest.param("2>/dev/full", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
 def test_unwritable_hint_changes_nothing(keyed, stderr):
     (keyed.folder / "open.key").write_text(keyed.key["secret"])
     (keyed.folder / "open.key").chmod(0o644)

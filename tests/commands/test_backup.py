@@ -12,6 +12,8 @@ from reflow_accounts.database import db
 from tests.api_keys.usage.log import on
 from tests.commands.key_uses import use
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @on("sqlite")
 def test_copy_is_whole_private_and_one_file(app, cast, flask, tmp_path):

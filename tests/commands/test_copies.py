@@ -17,6 +17,8 @@ from tests.api_keys.usage.log import on
 from tests.commands.key_uses import use
 from tests.helpers import databases, rows
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def empty_url(app, postgres, tmp_path):

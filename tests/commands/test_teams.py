@@ -7,6 +7,8 @@ from reflow_accounts.teams.models import Membership, Rights, Team
 from reflow_accounts.teams.service import find_team
 from tests.helpers import rows
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def test_team_is_made_with_its_owner_as_admin(app, cast, flask):
     code, words = flask("teams", "create", " New  Team ", "--owner", "NINA@solo.example")

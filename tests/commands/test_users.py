@@ -13,6 +13,8 @@ from tests.helpers import databases, rows
 from tests.helpers.live_server import SECRET_KEY
 from tests.helpers.mailbox import Mailbox
 
+pytestmark = pytest.mark.postgresql_later
+
 PASSWORD = "eleven quiet herons"  # pragma: allowlist secret
 NEW = ("users", "create", "Eve@New.example", "--name", "Eve  Lang")
 

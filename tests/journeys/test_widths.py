@@ -12,6 +12,8 @@ from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in
 
+pytestmark = pytest.mark.slow
+
 PAGES = (
     *("/account/profile", "/account/security", "/account/api-keys", "/account/team", "/account/subscription"),
     *("/account/activity", "/account/api-keys/new", "/help/cli", "/help/api", "/device", "/nothing"),
@@ -22,7 +24,9 @@ PAGES = (
     ("width", "letters"),
     [
         (320, 16),
-        *(pytest.param(*size, marks=pytest.mark.slow) for size in ((320, 32), (1280, 32), (1920, 16))),
+        (320, 32),
+        (1280, 32),
+        (1920, 16),
     ],
 )
 def test_no_page_is_wider_than_its_window(
@@ -40,7 +44,6 @@ def test_no_page_is_wider_than_its_window(
     assert wide == []
 
 
-@pytest.mark.slow
 def test_no_long_name_makes_a_page_wider_than_its_window(open_page: OpenPage, live: LiveServer) -> None:
     person = factories.person(live.app, "P" * 120, is_staff=True)
     group = factories.team(live.app, "W" * 120, person, active=True)

@@ -18,6 +18,8 @@ from tests.helpers.aws import ACCOUNT, PRODUCT, event
 from tests.marketplace.buyer import claim_of
 from tests.subscriptions.facts import history_of
 
+pytestmark = pytest.mark.postgresql_later
+
 BEFORE = {"b": "a", "c": "b"}
 
 

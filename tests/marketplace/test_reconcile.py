@@ -13,6 +13,8 @@ from reflow_accounts.subscriptions.licences import claim, find_licence
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers.aws import event
 
+pytestmark = pytest.mark.postgresql_later
+
 
 @pytest.fixture
 def bought(app, cast, take_in) -> None:

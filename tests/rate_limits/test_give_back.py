@@ -13,6 +13,8 @@ from tests.helpers.authenticator_app import STEP_SECONDS, turn_on
 from tests.helpers.html import parse
 from tests.helpers.passkeys import SIGN_IN, SIGN_IN_OPTIONS, add, sign_in
 
+pytestmark = pytest.mark.postgresql_later
+
 PASSWORD, DELETION, KEYS = "/account/security/password", "/account/profile/deletion", "/account/api-keys"
 NEW = "a kettle on the moon"
 CHALLENGES = 30

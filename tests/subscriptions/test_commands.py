@@ -6,6 +6,8 @@ import pytest
 
 from tests.helpers.api import problem_of
 
+pytestmark = pytest.mark.postgresql_later
+
 
 def test_operator_sets_a_subscription_by_name_or_id(cast, api, flask):
     key = cast.ada.key()

@@ -13,6 +13,8 @@ from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.subscriptions.facts import buy
 
+pytestmark = pytest.mark.postgresql_later
+
 PATH = "/account/profile/deletion"
 
 

@@ -14,6 +14,8 @@ from reflow_accounts.api_keys.usage.daily_counts import daily_counts, daily_coun
 from reflow_accounts.database import db
 from tests.api_keys.usage import log
 
+pytestmark = pytest.mark.postgresql_later
+
 # Clocks change in these 30 days: on 26 October 2025 in Europe, on 2 November in New York, on 5 October on Lord Howe
 # Island, by half an hour.
 LAST = date(2025, 11, 3)

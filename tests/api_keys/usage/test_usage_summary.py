@@ -15,6 +15,8 @@ from tests.api_keys.usage import log
 from tests.helpers import rows
 from tests.helpers.at_once import at_once
 
+pytestmark = pytest.mark.postgresql_later
+
 CI = "reflow/1.2.3 (Linux x86_64) GitHub-Actions (acme/web; run {})"
 AGENTS = {
     CI: "GitHub Actions in acme/web",
