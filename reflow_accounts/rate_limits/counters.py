@@ -7,16 +7,28 @@ from typing import Any
 from flask import Flask, current_app
 from limits.storage import Storage, storage_from_string
 from limits.strategies import FixedWindowRateLimiter
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import bindparam, delete, func, select, text
 
 from reflow_accounts.config import Settings
-from reflow_accounts.database import db, now, upsert
+from reflow_accounts.database import UTCDateTime, db, now
 from reflow_accounts.rate_limits.models import LimitCount
 
 SCHEME = "reflow-database"
 # Timeout of the counter store (Redis or Valkey), in seconds.
 _SECONDS_TO_ANSWER = 2.0
 _EXTENSION = "limiter"
+# As text, because building this statement with SQLAlchemy takes longer than executing it.
+_INCREMENT = text("""
+    INSERT INTO limit_counts (key, count, ends_at) VALUES (:key, :first, :ends_at)
+    ON CONFLICT (key) DO UPDATE SET
+        count = CASE
+            WHEN limit_counts.ends_at <= :now THEN :first
+            WHEN limit_counts.count + :amount < 0 THEN 0
+            ELSE limit_counts.count + :amount
+        END,
+        ends_at = CASE WHEN limit_counts.ends_at <= :now THEN :ends_at ELSE limit_counts.ends_at END
+    RETURNING limit_counts.count
+""").bindparams(bindparam("now", type_=UTCDateTime), bindparam("ends_at", type_=UTCDateTime))
 
 
 class DatabaseStorage(Storage):
@@ -40,24 +52,16 @@ class DatabaseStorage(Storage):
             driver: Any = db.session.connection().connection.driver_connection
             if driver.in_transaction:
                 raise RuntimeError("count an attempt before the request writes")
-        moment = now()
-        fresh = {"count": max(amount, 0), "ends_at": moment + timedelta(seconds=expiry)}
-        is_over = LimitCount.ends_at <= moment
-        more = LimitCount.count + amount
-        statement = (
-            upsert(db.engine.dialect, LimitCount)
-            .values(key=key, **fresh)
-            .on_conflict_do_update(
-                index_elements=[LimitCount.key],
-                set_={
-                    "count": case((is_over, fresh["count"]), (more < 0, 0), else_=more),
-                    "ends_at": case((is_over, fresh["ends_at"]), else_=LimitCount.ends_at),
-                },
-            )
-            .returning(LimitCount.count)
-        )
+        at = now()
+        values = {
+            "key": key,
+            "first": max(amount, 0),
+            "amount": amount,
+            "now": at,
+            "ends_at": at + timedelta(seconds=expiry),
+        }
         with db.engine.begin() as connection:
-            count: int = connection.execute(statement).scalar_one()
+            count: int = connection.execute(_INCREMENT, values).scalar_one()
         return count
 
     def get(self, key: str) -> int:
