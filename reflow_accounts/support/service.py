@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, case, false, func, or_, select
+from sqlalchemy.orm import joinedload
 
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import ListedKey, with_usage_counts
+from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, place_of, with_usage_counts
 from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
@@ -145,16 +146,19 @@ def described(team: Team, *, by: User) -> FoundTeam:
     return _described([team], by)[0]
 
 
-def keys_of_members(team: Team) -> list[ListedKey]:
-    """Return the newest live keys of a team's members with their usage counts."""
-    query = (
-        select(ApiKey)
-        .join(Membership, Membership.user_id == ApiKey.user_id)
-        .where(Membership.team_id == team.id, ApiKey.revoked_at.is_(None))
-        .order_by(ApiKey.created_at.desc(), ApiKey.id.desc())
-        .limit(MOST_RESULTS)
-    )
-    return with_usage_counts(list(db.session.scalars(query)))
+def keys_of_members_page(team: Team, *, cursor: str | None) -> Page[ListedKey]:
+    """Return a page of the live keys of a team's members with their usage counts, newest first.
+
+    Raises ValidationFailed for an invalid cursor.
+    """
+    is_member = Membership.user_id == ApiKey.user_id
+    query = select(ApiKey).join(Membership, is_member).options(joinedload(ApiKey.user))
+    query = query.where(Membership.team_id == team.id, ApiKey.revoked_at.is_(None))
+    if before := Position.of(read_cursor(cursor, 2)):
+        query = query.where(older_than(ApiKey.created_at, ApiKey.id, before))
+    query = query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(ROWS_ON_A_PAGE + 1)
+    page = Page.cut(list(db.session.scalars(query)), ROWS_ON_A_PAGE, place_of)
+    return Page(with_usage_counts(list(page.items)), page.next_cursor)
 
 
 def record_team_view(team: Team, *, by: User, address: str) -> None:

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from reflow_accounts.activity.export_formats import written
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import KeyState, keys_of, live_key_counts, with_usage_counts
+from reflow_accounts.api_keys.service import KeyState, keys_page, live_key_counts, with_usage_counts
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.second_factor import has_second_factor
 from reflow_accounts.auth.step_up import ensure_recent_proof
@@ -22,7 +22,7 @@ from reflow_accounts.subscriptions.service import changes_of, has_active_subscri
 from reflow_accounts.support import people, service
 from reflow_accounts.support.effects import effects_of_buttons
 from reflow_accounts.support.forms import KeySearchForm, ReasonForm
-from reflow_accounts.support.service import MOST_RESULTS, record_search
+from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.users.models import User
@@ -136,12 +136,13 @@ def results_part(query_text: str, state: str) -> dict[str, object]:
 def team(team_id: str) -> Answer:
     """Show a team: members, keys, subscription and its history."""
     found = service.team_of(team_id)
-    members = members_of(found)
+    members, cursor = members_of(found), request.args.get("cursor")
     counts = live_key_counts([user.id for user, _ in members])
     page = render_template(
         "support/team.html",
         members=[(user, rights, counts.get(user.id, 0)) for user, rights in members],
-        keys=service.keys_of_members(found),
+        page=service.keys_of_members_page(found, cursor=cursor),
+        cursor=cursor,
         **standing_part(found),
     )
     service.record_team_view(found, by=current_user(), address=client().address)
@@ -167,13 +168,14 @@ def standing_part(found: Team) -> dict[str, object]:
 @blueprint.get("/users/<user_id>")
 def user(user_id: str) -> Answer:
     """Show a user."""
-    found = people.user_of(user_id)
+    found, cursor = people.user_of(user_id), request.args.get("cursor")
     page = render_template(
         "support/user.html",
         found=found,
         memberships=people.memberships_with_teams(found),
         sessions=people.live_sessions_of(found),
-        keys=with_usage_counts(keys_of(found, state=KeyState.ALL, limit=MOST_RESULTS)),
+        page=keys_page(found, state=KeyState.ALL, cursor=cursor),
+        cursor=cursor,
         has_second_factor=has_second_factor(found),
     )
     people.record_user_view(found, by=current_user(), client=client())
