@@ -18,6 +18,7 @@ from reflow_accounts.errors import (
     Conflict,
     DomainError,
     Gone,
+    InsufficientRights,
     NotFound,
     RateLimited,
     Unavailable,
@@ -142,10 +143,10 @@ def connect() -> Answer:
         team = registration.connect(
             claim, chosen, form.team_name.data or "", by=session.user, client=client()
         )
-    except (ValidationFailed, NotFound) as failed:
+    except (ValidationFailed, NotFound, InsufficientRights) as failed:
         db.session.rollback()
-        form.show(failed if isinstance(failed, ValidationFailed) else ValidationFailed(team="Choose a team"))
-        return _ask(claim, session.user, form), 422
+        form.show(_fault_of(failed, session.user))
+        return _ask(claim, session.user, form), 403 if isinstance(failed, InsufficientRights) else 422
     except (Conflict, Gone):
         # The purchase was connected in another tab or by another person.
         db.session.rollback()
@@ -153,6 +154,18 @@ def connect() -> Answer:
     choose(membership_of(session.user, team.public_id))
     db.session.commit()
     return _done(team)
+
+
+def _fault_of(error: DomainError, user: User) -> ValidationFailed:
+    """Return the error at a field of the form, which offers only the teams that the user is Admin of now."""
+    if isinstance(error, ValidationFailed):
+        return error
+    if not registration.teams_of_admin(user):
+        return ValidationFailed(team_name="You are not Admin of that team. Enter a name for a new one")
+    is_no_admin = isinstance(error, InsufficientRights)
+    return ValidationFailed(
+        team="You are not Admin of that team. Choose another one" if is_no_admin else "Choose a team"
+    )
 
 
 def cookie_name() -> str:

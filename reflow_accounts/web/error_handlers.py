@@ -17,6 +17,7 @@ from reflow_accounts.database import db, described
 from reflow_accounts.errors import (
     TITLES,
     DomainError,
+    InsufficientRights,
     RateLimited,
     Stale,
     Unauthenticated,
@@ -183,7 +184,8 @@ def domain_error(error: DomainError) -> Response:
         if isinstance(error, ValidationFailed):
             members["errors"] = [{"field": name, "message": text} for name, text in error.fields.items()]
         answer = problem(error.status, code, str(error), error.title, **members)
-    elif isinstance(error, Stale):
+    elif isinstance(error, Stale) or (isinstance(error, InsufficientRights) and htmx.is_htmx()):
+        # Pages offer only what their user may do, so rights have changed since.
         answer = stale_page(error.status, str(error))
     else:
         answer = _page_of(error.status, str(error))

@@ -10,7 +10,7 @@ from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.marketplace.registration import prune_claims
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 from reflow_accounts.subscriptions.service import status_of
-from reflow_accounts.teams.models import Rights, Team
+from reflow_accounts.teams.models import Team
 from tests.helpers import rows
 from tests.helpers.at_once import at_once
 from tests.helpers.aws import event
@@ -277,11 +277,3 @@ def test_free_trial_is_remembered(cast, aws, buyer):
     arrive(buyer, aws.sell("l-1"), **{"x-amzn-marketplace-offer-type": "free-trial"})
     assert "Your free trial counts for one team." in buyer.page(PAGE).text
     assert "free trial" in buyer.page(connect(buyer).location).text
-
-
-def test_former_admin_cannot_connect(cast, aws, buyer):
-    cast.nina.sign_in(buyer)
-    arrive(buyer, aws.sell("l-1"))
-    page = buyer.page(PAGE)
-    cast.solo.give(cast.nina, Rights.EDIT)
-    assert buyer.submit(page, PAGE).status_code == 403

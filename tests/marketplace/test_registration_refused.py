@@ -3,7 +3,9 @@
 import pytest
 
 from reflow_accounts.subscriptions.models import Licence
+from reflow_accounts.teams.models import Rights
 from tests.helpers import rows
+from tests.helpers.html import parse
 from tests.helpers.odd_fields import FoundForm, Sender
 from tests.helpers.page_client import PageClient
 from tests.marketplace.buyer import OFFER, PAGE, REGISTRATION_URL, TOKEN, arrive
@@ -120,3 +122,27 @@ def test_odd_fields_cause_no_server_error(cast, aws, another):
         for name in form.fields:
             sender.send(form, {name})
     assert not sender.wrong, "\n".join(["", *sender.wrong])
+
+
+def test_former_admin_cannot_connect(cast, aws, buyer):
+    cast.nina.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"))
+    page = buyer.page(PAGE)
+    cast.solo.give(cast.nina, Rights.EDIT)
+    answer = buyer.submit(page, PAGE)
+    assert answer.status_code == 403
+    assert "You are not Admin of that team. Enter a name for a new one" in answer.text
+    assert buyer.submit(parse(answer.text), PAGE, team_name="Duo").status_code == 303
+
+
+def test_former_admin_chooses_among_the_other_teams(cast, aws, buyer):
+    cast.solo.add(cast.ada, Rights.ADMIN)
+    cast.ada.sign_in(buyer)
+    arrive(buyer, aws.sell("l-1"))
+    page = buyer.page(PAGE)
+    cast.solo.give(cast.ada, Rights.EDIT)
+    answer = buyer.submit(page, PAGE, team=cast.solo.id)
+    assert answer.status_code == 403
+    assert "You are not Admin of that team. Choose another one" in answer.text
+    assert "Solo" not in [label.text for label in parse(answer.text).all("label")]
+    assert buyer.submit(parse(answer.text), PAGE, team=cast.acme.id).status_code == 303

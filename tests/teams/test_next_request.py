@@ -4,7 +4,8 @@ import pytest
 
 from reflow_accounts.teams.models import Rights
 from tests.helpers.api import problem_of
-from tests.teams.acts import give, remove, tab
+from tests.helpers.html import parse
+from tests.teams.acts import DIALOG, PANEL, ROW, give, remove, rights_path, tab
 from tests.teams.service_account_acts import page_of, section, wizard
 
 pytestmark = pytest.mark.postgresql_later
@@ -75,6 +76,24 @@ def test_who_is_lowered_manages_nothing_any_more(cast, ada, ben, api):
     answer = program.post(f"/teams/{cast.acme.id}/invitations", json=body)
     problem_of(answer, 403, "insufficient_rights")
     assert teams_of(program) == {"Acme": "edit"}
+
+
+@pytest.mark.parametrize("headers", [ROW, DIALOG, PANEL])
+def test_page_of_who_was_lowered_says_so_and_reloads(cast, ada, ben, headers):
+    cast.acme.give(cast.ben, Rights.ADMIN)
+    give(ada, cast.acme, cast.ben, "edit")
+    team = f"/account/teams/{cast.acme.id}"
+    for answer in (
+        ben.send(rights_path(cast.acme, cast.vic), rights="edit", headers=headers),
+        ben.send(f"{team}/invitations/inv_x/sending", headers=headers),
+        ben.send(f"{page_of(cast.acme, cast.ci)}/standing", disabled="true", headers=headers),
+        ben.get(f"{team}/invitations/new", headers=headers),
+    ):
+        assert answer.status_code == 403
+        dialog = parse(answer.text)
+        assert "This page is out of date" in dialog.text
+        assert "This needs Admin rights to Acme." in dialog.text
+        assert "Reload the page" in [button.text for button in dialog.all("button")]
 
 
 def test_keys_of_a_service_account_follow_its_rights_and_its_end(cast, ada, api):

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from reflow_accounts.api_keys.service_accounts import listing_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
-from reflow_accounts.errors import DomainError, RateLimited
+from reflow_accounts.errors import DomainError, InsufficientRights, RateLimited
 from reflow_accounts.teams.member_list import Member, count_people, invitations_page, members_page
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.teams.pages.service_accounts import FLASHED as ACCOUNTS_DONE
@@ -84,8 +84,13 @@ def done(team_id: str, message: str) -> Answer:
 
 
 def refused(team_id: str, error: DomainError) -> Answer:
-    """Respond to a refused action on a row: the part or the tab, with the error message."""
+    """Respond to a refused action on a row: the part or the tab, with the error message.
+
+    Raises `error` if htmx changes a part and rights were lost: the buttons outside the part depend on them.
+    """
     db.session.rollback()
+    if isinstance(error, InsufficientRights) and htmx.is_part():
+        raise error
     membership = membership_of(current_user(), team_id)
     if htmx.is_part():
         page = render_template("teams/_members.html", shown=shown_team(membership, fault=str(error)))
