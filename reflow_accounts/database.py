@@ -249,19 +249,26 @@ def database_problem(error: BaseException) -> str:
             f"the database cannot be written ({condition}): its disk is full, or it is read-only. "
             "Free space or make it writable, then try again."
         )
-    shown = f" ({condition})" if condition else ""
+    # Without a statement it could not be opened.
+    if isinstance(error, DBAPIError) and error.statement is None:
+        problem = _cannot_open(error)
+    else:
+        problem = "the database cannot be used" + (f" ({condition})" if condition else "")
     return (
-        f"the database cannot be used{shown}. Check that it answers, and REFLOW_DATABASE_URL; "
+        f"{problem}. Check that it answers, and REFLOW_DATABASE_URL; "
         "if it is new, run `reflow-accounts db upgrade`."
     )
 
 
 def opening_problem(error: DBAPIError) -> str:
-    """Return a sentence about a database that cannot be opened, with the cause that its driver names."""
+    """Return a sentence about a database that cannot be opened or migrated, with the cause that its driver names."""
     if is_unwritable(error):
         return database_problem(error)
-    why = str(error.orig).splitlines()[0]
-    return f"the database cannot be opened ({why}). Check that it answers, and REFLOW_DATABASE_URL."
+    return f"{_cannot_open(error)}. Check that it answers, and REFLOW_DATABASE_URL."
+
+
+def _cannot_open(error: DBAPIError) -> str:
+    return f"the database cannot be opened ({str(error.orig).splitlines()[0]})"
 
 
 class Batch(Enum):

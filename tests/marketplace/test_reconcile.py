@@ -94,4 +94,4 @@ def test_unavailable_database_is_reported(aws, another):
     with app.app_context():
         done = app.test_cli_runner().invoke(args=["marketplace-reconcile"])
     assert done.exit_code == 1
-    assert "the database cannot be used" in done.output
+    assert "the database cannot be opened (connection failed: " in done.output

@@ -52,6 +52,16 @@ def test_command_says_that_the_database_is_read_only(postgres, tmp_path):
     databases.close(app)
 
 
+def test_command_names_why_the_database_cannot_be_opened(tmp_path):
+    app = databases.application(str(tmp_path), "postgresql://nobody@127.0.0.1:1/none")
+    with app.app_context():
+        done = app.test_cli_runner().invoke(args=["users", "list"])
+    assert done.output.startswith("reflow-accounts: the database cannot be opened (connection failed: ")
+    assert "Connection refused" in done.output
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    databases.close(app)
+
+
 def test_command_leads_to_the_migration_of_a_new_database(tmp_path):
     app = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'new.db'}")
     (tmp_path / "new.db").touch()
