@@ -15,6 +15,7 @@ from reflow_accounts.commands.workers import ask_aws, try_mail, work_on_events, 
 
 
 @click.command("config")
+@handle_errors
 def show_config() -> None:
     """Print the effective settings, secrets masked."""
     for name, value in current_app.config["SETTINGS"].masked().items():

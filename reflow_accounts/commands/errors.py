@@ -1,7 +1,10 @@
 """Errors of operator commands: one sentence and exit code 1."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 
 from sqlalchemy.exc import DatabaseError
@@ -9,9 +12,12 @@ from sqlalchemy.exc import DatabaseError
 from reflow_accounts.database import database_problem
 from reflow_accounts.errors import DomainError
 
+# Errors of a full disk, without the name of a file. After a closed pipe, click ends the command quietly.
+_CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 
 def handle_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Decorate a command to exit with one sentence for domain, database and encoding errors."""
+    """Decorate a command to exit with one sentence for domain, database, encoding and output errors."""
 
     @wraps(command)
     def run(*arguments: object, **options: object) -> None:
@@ -23,5 +29,15 @@ def handle_errors(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(f"reflow-accounts: {database_problem(error)}")
         except UnicodeError:
             sys.exit("reflow-accounts: the input is not valid text. Write it in UTF-8.")
+        except OSError as error:
+            if error.errno not in _CANNOT_WRITE or error.filename is not None:
+                raise
+            # Otherwise Python would report the same error at exit.
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(
+                f"reflow-accounts: the output cannot be written ({error.strerror}). "
+                "The command may have done its work: check before you run it again."
+            )
 
     return run

@@ -22,6 +22,7 @@ from reflow_accounts.marketplace.worker import Worker
 
 
 @click.command("mail-worker")
+@handle_errors
 def work_on_mail() -> None:
     """Send mail until stopped (SIGTERM or Ctrl-C); the current message is finished first."""
     _refuse_unfinished_copy()
@@ -54,6 +55,7 @@ def warn_without_mail_server() -> None:
 
 
 @click.command("marketplace-worker")
+@handle_errors
 def work_on_events() -> None:
     """Ingest AWS Marketplace events until stopped (SIGTERM or Ctrl-C)."""
     settings = _settings()

@@ -57,6 +57,15 @@ def test_enabled_user_has_the_keys_again_and_no_old_session(app, cast, api, clie
     assert flask("users", "enable", cast.ada.email, *WHY)[1] == "Ada Park is already enabled.\n"
 
 
+def test_staff_who_is_disabled_is_said_to_be(cast, flask):
+    flask("users", "disable", cast.ben.email, *WHY)
+    hint = f"Ben Cole is disabled and cannot log in: `users enable {cast.ben.email}` allows it.\n"
+    for now_or_already in ("now", "already"):
+        code, words = flask("users", "staff", cast.ben.email, "on", *WHY)
+        assert (code, words) == (0, f"Ben Cole is {now_or_already} support staff.\n{hint}")
+    assert flask("users", "staff", cast.ben.email, "off", *WHY)[1] == "Ben Cole is now not support staff.\n"
+
+
 def test_disabling_invalidates_mailed_links(app, cast, client, flask):
     mailbox = Mailbox(app)
     client.send("/forgot-password", email=cast.ada.email)

@@ -1,0 +1,36 @@
+"""Output of operator commands that cannot be written."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.helpers.live_server import ROOT, SECRET_KEY
+
+COMMAND = (sys.executable, "-m", "reflow_accounts", "config")
+
+
+@pytest.fixture
+def environ(tmp_path):
+    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "REFLOW_INSTANCE": str(tmp_path)} | {
+        "REFLOW_SECRET_KEY": SECRET_KEY
+    }
+
+
+def test_full_disk_is_one_sentence(environ):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            COMMAND, env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        "reflow-accounts: the output cannot be written (No space left on device). "
+        "The command may have done its work: check before you run it again.\n",
+    )
+
+
+def test_closed_pipe_is_quiet(environ):
+    with subprocess.Popen(COMMAND, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        running.stdout.close()
+        assert running.stderr.read() == b""
