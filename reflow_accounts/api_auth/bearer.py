@@ -125,7 +125,8 @@ def _caller_by(secret: str | None) -> Caller:
         return Caller(session.user_id, session=session)
     key = _used(authenticate(secret))
     if not key.has_active_subscription:
-        raise SubscriptionInactive(_NO_SUBSCRIPTION if key.teams else _NO_TEAM)
+        # `has_team` decides what `reflow doctor` advises.
+        raise SubscriptionInactive(_NO_SUBSCRIPTION if key.teams else _NO_TEAM, has_team=bool(key.teams))
     return Caller(key.facts.user_id, key=key)
 
 

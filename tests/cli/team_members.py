@@ -1,6 +1,7 @@
 """A team on the real server for one test: an Admin, members with fewer rights and a service account."""
 
-from reflow_accounts.teams.models import Rights
+from reflow_accounts.database import db
+from reflow_accounts.teams.models import Membership, Rights
 from tests import factories
 from tests.cli.account import unused_name
 from tests.helpers.live_server import LiveServer
@@ -23,6 +24,12 @@ class TeamMembers:
         team = factories.team(self.app, name or unused_name("Other"), owner, active=True)
         team.add(self.admin, rights)
         return team
+
+    def remove(self, person: factories.Person) -> None:
+        """Remove a member from the team."""
+        with self.app.app_context():
+            db.session.delete(db.session.get_one(Membership, (person.number, self.team.row().id)))
+            db.session.commit()
 
     def _person(self, name: str):
         return factories.person(self.app, name, f"{unused_name(name.lower())}@example.com")

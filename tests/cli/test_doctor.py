@@ -239,6 +239,17 @@ def test_missing_subscription_is_an_error(terminal, house, crew, by):
     assert report["subscription"]["mend"] == f"open {house.url}/account/subscription"
 
 
+def test_key_of_who_is_in_no_team_is_explained(terminal, house, crew):
+    terminal.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": crew.editor.key().secret}
+    crew.remove(crew.editor)
+
+    report = Report(terminal)
+
+    assert (report.code, report.bad) == (1, [("subscription", "error")])
+    assert report["subscription"]["detail"] == "the key's user is in no team, so API keys are refused"
+    assert report["subscription"]["mend"] == "ask an Admin of the team to invite the user"
+
+
 def test_login_needs_no_key(there, ada):
     login(there.home, there.environ["REFLOW_SERVER"], ada.session)
     (there.home / ".reflow").chmod(0o700)

@@ -101,7 +101,11 @@ class AccountChecks:
         code = problem.document.get("code")
         if code == Code.SUBSCRIPTION_INACTIVE:
             yield ok("accepted", "the server knows the key")
-            yield self._inactive()
+            if problem.document.get("has_team") is False:
+                why = "the key's user is in no team, so API keys are refused"
+                yield error("subscription", why, "ask an Admin of the team to invite the user")
+            else:
+                yield self._inactive()
             return
         if problem.exit_code in (Exit.NOT_SIGNED_IN, Exit.UNREACHABLE):
             self.exit_code = problem.exit_code
