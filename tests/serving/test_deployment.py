@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.helpers.certificates import certificate
 from tests.helpers.live_server import LiveServer, free_port
@@ -221,6 +222,21 @@ def test_the_guide_names_files_and_units_that_exist():
     assert named <= {path.name for path in (DEPLOY / "systemd").iterdir()}
     commands = "\n".join(re.findall(r"^ {3}# (.*)$", guide, re.MULTILINE))
     assert subprocess.run(["bash", "-n"], input=commands, text=True, check=False).returncode == 0
+
+
+def test_container_with_postgresql_gets_only_its_own_settings():
+    compose = yaml.safe_load((DEPLOY / "container/compose.yaml").read_text("utf-8"))["services"]
+    files = {name: compose[name]["env_file"] for name in ("web", "mail", "marketplace", "postgres")}
+    assert set(files.values()) == {"environment", "postgres"}
+    assert [name for name, file in files.items() if file == "postgres"] == ["postgres"]
+    names = {
+        file: set(
+            re.findall(r"^(\w+)=", (DEPLOY / f"container/{file}.example").read_text("utf-8"), re.MULTILINE)
+        )
+        for file in ("environment", "postgres")
+    }
+    assert names["postgres"] == {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
+    assert not any(name.startswith("POSTGRES_") for name in names["environment"])
 
 
 @pytest.mark.parametrize("file", ["systemd/environment.example", "container/environment.example"])
