@@ -23,13 +23,17 @@ def explain(
     *,
     zone: tzinfo = UTC,
     for_staff: bool = False,
+    activation_ended_at: datetime | None = None,
 ) -> str:
     """Return a sentence with the state of the subscription, its reason and its start, a day in `zone`.
 
-    `agreements` are those of the licences, by id. For staff it also names the licence, the author of an override,
-    and the state without it.
+    `agreements` are those of the licences, by id; `activation_ended_at` is the time of `end_of_activation`. For staff
+    it also names the licence, the author of an override, and the state without it.
     """
     state, override = status.state.capitalize(), status.override
+    if activation_ended_at:
+        moment, fact = written_day(activation_ended_at.astimezone(zone)), _by_aws(status, agreements)[1]
+        return f"{state} since {moment}: the activation by Reflow support ended, and {fact}."
     if override is None:
         since, fact = _by_aws(status, agreements, for_staff=for_staff)
         if since and status.changed_at:
@@ -51,7 +55,7 @@ def explain(
 
 
 def _by_aws(
-    status: SubscriptionStatus, agreements: Mapping[str, Agreement], *, for_staff: bool
+    status: SubscriptionStatus, agreements: Mapping[str, Agreement], *, for_staff: bool = False
 ) -> tuple[datetime | None, str]:
     """Return the start of the state of the best licence, if known, and the reason for it."""
     licence, state = status.licence, status.licence_state

@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response
 from reflow_accounts.auth.current_user import current_user, has_caller
 from reflow_accounts.marketplace.explanation import explain
 from reflow_accounts.marketplace.reconcile import agreements_of
-from reflow_accounts.subscriptions.service import changes_of, status_of
+from reflow_accounts.subscriptions.service import changes_of, end_of_activation, status_of
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import current_among, current_of, membership_of, memberships_of
 from reflow_accounts.web.error_handlers import is_database_away
@@ -32,6 +32,7 @@ def show() -> str | Response:
         membership=membership,
         shown=shown,
         why=explain(shown, agreements_of(shown.licences), zone=zone) if is_admin else None,
+        activation_ended_at=end_of_activation(membership.team, shown),
         latest=next(iter(changes_of(membership.team)), None),
     )
 

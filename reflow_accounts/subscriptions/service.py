@@ -93,10 +93,9 @@ class SubscriptionStatus:
         """Whether AWS reports an active licence without an end, so that no override is needed."""
         return self.licence_state == LicenceState.ACTIVE
 
-    @property
-    def is_forced_on(self) -> bool:
-        """Whether an override makes the subscription active."""
-        return self.override is not None and self.override.is_active
+    def is_forced(self, active: bool) -> bool:
+        """Return whether an override makes the subscription active or inactive."""
+        return self.override is not None and self.override.is_active == active
 
     @property
     def is_kept(self) -> bool:
@@ -159,6 +158,15 @@ def ids_of_teams(state: State) -> list[int]:
 def users_who_depend_on(team: Team) -> set[int]:
     """Return the row ids of the members who have no other team with an active subscription."""
     return set(db.session.scalars(_DEPENDING, {"team_id": team.id, "at": now()}))
+
+
+def end_of_activation(team: Team, status: SubscriptionStatus) -> datetime | None:
+    """Return when the last activation by support ended, if nothing but that ever made the subscription active."""
+    if status.override or status.licences:
+        return None
+    query = select(Override).where(Override.team_id == team.id, Override.is_active)
+    last = db.session.scalar(query.order_by(Override.id.desc()).limit(1))
+    return (last.ended_at or last.expires_at) if last else None
 
 
 def changes_of(team: Team) -> list[SubscriptionChange]:

@@ -77,14 +77,14 @@ def effect_of(found: FoundTeam, wanted: str, effects: Effects) -> str:
     active, override, licence = wanted == "true", standing.override, standing.licence
     if active != standing.is_active:
         return effects.sentences(active=active)
+    if override:
+        end = exact(override.expires_at) if override.expires_at else "somebody ends the override"
+        return f"Support keeps it {standing.state} until {end}. AWS Marketplace says that it is {aws_says}."
     if not active:
         return (
             "Nothing changes now. It stays inactive whatever AWS Marketplace says: a new purchase does not "
             "activate it."
         )
-    if override and override.expires_at:
-        end = exact(override.expires_at)
-        return f"Support keeps it active until {end}. AWS Marketplace says that it is {aws_says}."
     ends_at = licence.ends_at if licence and standing.licence_state == "ending" else None
     end = f", which lets it end {exact(ends_at)}" if ends_at else ""
     return f"Nothing changes now. It stays active until the chosen day, whatever AWS Marketplace says{end}."
@@ -95,7 +95,7 @@ def effects_of_buttons(found: FoundTeam) -> list[tuple[str, str]]:
     wanted, effects = "true" if found.standing.is_active else "false", effects_of(found.team)
     other = "false" if wanted == "true" else "true"
     shown = [(found.verb(other == "true"), other)]
-    shown += [(found.verb(wanted == "true"), wanted)] if found.can_be_kept else []
+    shown += [(found.verb(wanted == "true"), wanted)]
     shown += [("End override", "aws")] if found.standing.override else []
     return [(label, effect_of(found, action, effects)) for label, action in shown]
 

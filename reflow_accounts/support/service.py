@@ -51,14 +51,9 @@ class FoundTeam:
         licence = self.standing.licence
         return licence.aws_account if licence else None
 
-    @property
-    def can_be_kept(self) -> bool:
-        """Whether an override, or another end of the current one, can keep the state."""
-        return self.standing.is_active or self.standing.override is None
-
     def verb(self, active: bool) -> str:
         """Return the label of the button that makes the subscription active or inactive."""
-        if active and self.standing.is_forced_on:
+        if self.standing.is_forced(active):
             return "Change end"
         if active == self.standing.is_active:
             return "Keep active" if active else "Keep inactive"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from reflow_accounts.database import db, now
 from reflow_accounts.subscriptions import overrides
@@ -81,6 +82,22 @@ def test_deactivated_team_is_referred_to_support(cast, nina):
     page = nina.page(TAB)
     assert "Switched off by support" in page.text
     assert "Contact support" in page.text
+
+
+def test_end_of_an_activation_without_a_purchase_is_explained(cast, nina, app):
+    with time_machine.travel(now() - timedelta(days=3)):
+        decide(cast.solo, True, until=now() + timedelta(days=1))
+    ended = f"{now() - timedelta(days=2):%-d %b %Y}"
+    page = nina.page(TAB)
+    assert "The activation by Reflow support ended" in page.text
+    assert f"Your team could use API keys until {ended}." in page.text
+    assert "No subscription yet" not in page.text
+    sam = cast.sam.sign_in(app.test_client())
+    why = sam.page(f"/support/teams/{cast.solo.id}").with_id("why").text
+    assert why == (
+        f"Inactive since {ended}: the activation by Reflow support ended, "
+        "and no AWS Marketplace purchase is connected."
+    )
 
 
 def test_team_that_was_inactive_was_not_switched_off(cast, nina):

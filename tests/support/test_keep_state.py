@@ -40,8 +40,8 @@ def decide(sam, group, wanted, **more):
         ("ending", None, ["Keep active", "Deactivate"]),
         ("ended", True, ["End override", "Change end", "Deactivate"]),
         ("active", True, ["End override", "Change end", "Deactivate"]),
-        ("ended", False, ["End override", "Activate"]),
-        ("active", False, ["End override", "Activate"]),
+        ("ended", False, ["End override", "Change end", "Activate"]),
+        ("active", False, ["End override", "Change end", "Activate"]),
     ],
 )
 def test_team_is_offered_what_would_change_something(cast, sam, licence, override, wanted):
@@ -75,13 +75,27 @@ def test_end_of_active_override_can_be_changed(cast, sam):
     assert f"{day} 00:00:00 UTC" in sam.page(f"/support/teams/{cast.solo.id}").text
 
 
+def test_end_of_inactive_override_can_be_changed(cast, sam):
+    cast.solo.unsubscribe()
+    asked = sam.page(f"{path_of(cast.solo)}?active=false&origin=team")
+    assert "Change the end of the override for Solo?" in asked.text
+    assert "Support keeps it inactive until somebody ends the override." in asked.text
+    assert "Empty: the end that it has." in asked.text
+    day = f"{now() + 2 * DAY:%Y-%m-%d}"
+    assert decide(sam, cast.solo, "false", until=day).status_code == 303
+    page = sam.page(f"/support/teams/{cast.solo.id}")
+    assert "Subscription for Solo stays inactive." in page.text
+    assert f"Ends {day} 00:00:00 UTC" in page.text
+
+
 def test_inactive_team_can_be_kept_inactive(cast, sam):
     asked = sam.page(f"{path_of(cast.solo)}?active=false&origin=team")
     assert "Keep the subscription for Solo inactive?" in asked.text
     answers = [sam.submit(asked, path_of(cast.solo), reason="Fraud", headers=PANEL) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
     assert "stays inactive" in answers[0].headers["HX-Trigger"]
-    assert [button.text for button in parse(answers[0].text).all("button")] == ["End override", "Activate"]
+    buttons = [button.text for button in parse(answers[0].text).all("button")]
+    assert buttons == ["End override", "Change end", "Activate"]
     buy(cast.solo)
     assert [change[1] for change in history_of(cast.solo)] == ["forced_off"]
 

@@ -18,7 +18,7 @@ from reflow_accounts.marketplace.reconcile import (
     purchases_without_team,
     waiting_purchases,
 )
-from reflow_accounts.subscriptions.service import changes_of, has_active_subscription
+from reflow_accounts.subscriptions.service import changes_of, end_of_activation, has_active_subscription
 from reflow_accounts.support import people, service
 from reflow_accounts.support.effects import effects_of_buttons
 from reflow_accounts.support.forms import KeySearchForm, ReasonForm
@@ -157,7 +157,12 @@ def standing_part(found: Team) -> dict[str, object]:
     agreements = agreements_of(licences)
     return {
         "found": described,
-        "why": explain(described.standing, agreements, for_staff=True),
+        "why": explain(
+            described.standing,
+            agreements,
+            for_staff=True,
+            activation_ended_at=end_of_activation(found, described.standing),
+        ),
         "effects": effects_of_buttons(described),
         "changes": changes_of(found),
         "agreements": agreements,
