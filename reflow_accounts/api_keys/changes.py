@@ -27,7 +27,6 @@ LONGEST_OVERLAP = 7 * 24 * 3_600
 
 _REASONS: dict[str | None, str] = {
     Revocation.SUPPORT: "Support revoked this key, so it cannot be restored. Create a new one.",
-    Revocation.LEAK: "This key was revoked because it was found in public, so it cannot be restored. Create a new one.",
     Revocation.DELETION: "This key was revoked with its account, so it cannot be restored.",
     None: "It is not known why this key was revoked, so it cannot be restored. Create a new one.",
 }

@@ -23,7 +23,6 @@ class Revocation(StrEnum):
 
     OWNER = "owner"
     SUPPORT = "support"
-    LEAK = "leak"
     DELETION = "deletion"
 
 

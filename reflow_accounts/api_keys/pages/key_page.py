@@ -26,7 +26,6 @@ LATEST_USES = 10
 _REVOKED_BY = {
     Revocation.OWNER: "by its owner",
     Revocation.SUPPORT: "by support",
-    Revocation.LEAK: "because it was found in public",
     Revocation.DELETION: "with its account",
 }
 
