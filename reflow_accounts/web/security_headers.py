@@ -55,4 +55,7 @@ def init_app(app: Flask, is_https: bool) -> None:
             if is_document or name in _OF_EVERY_KIND:
                 headers.setdefault(name, value)
         headers.setdefault("Cache-Control", NO_STORE)
+        if request.method == "OPTIONS" and not response.get_data():
+            # Flask's default type would describe a body.
+            headers.pop("Content-Type", None)
         return response

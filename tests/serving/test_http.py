@@ -84,6 +84,7 @@ def test_options_names_the_methods(raw, bearer, path, allowed):
     answer = raw.ask(request(path, "OPTIONS", Authorization=bearer))
     assert answer.status == 200
     assert set(answer.headers["Allow"].split(", ")) == allowed | {"HEAD", "OPTIONS"}
+    assert "Content-Type" not in answer.headers
 
 
 def test_small_body_is_requested_with_100(raw):
