@@ -174,18 +174,6 @@ def touch(session: UserSession) -> bool:
     return True
 
 
-def end_sessions_of(user: User, *, but: UserSession | None = None) -> None:
-    """End every session of the user, in browsers and terminals, except `but`.
-
-    Voids pending device logins first; waits for one that is becoming a session, and ends that session.
-    """
-    void_device_logins_of(user)
-    live = update(UserSession).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
-    if but:
-        live = live.where(UserSession.id != but.id)
-    db.session.execute(live.values(ended_at=now()))
-
-
 def void_device_logins_of(user: User) -> None:
     """Void the pending device logins of the user, so that none becomes a session."""
     lock_person(user)

@@ -6,11 +6,12 @@ from sqlalchemy import update
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.auth.login import checked_email, end_sessions_of, find_by_email
+from reflow_accounts.auth.login import checked_email, find_by_email
 from reflow_accounts.auth.mail_links import add_link, count_recent, drop_links_of, lock_links_of, use
 from reflow_accounts.auth.models import LinkPurpose, MailLink, UserSession
 from reflow_accounts.auth.password_policy import fault_of_new, personal_words_of
 from reflow_accounts.auth.passwords import PasswordHasher
+from reflow_accounts.auth.sessions import end_sessions_of
 from reflow_accounts.database import affected_rows, db
 from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.mail.service import post, resolver

@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 
@@ -32,7 +33,7 @@ def other_sessions_page(session: UserSession, *, cursor: str | None = None) -> P
 
     Raises ValidationFailed for an invalid cursor.
     """
-    query = select(UserSession).where(_is_live_of(session.user), UserSession.id != session.id)
+    query = select(UserSession).where(is_live_of(session.user), UserSession.id != session.id)
     before = Position.of(read_cursor(cursor, 2))
     if before:
         query = query.where(older_than(UserSession.last_active_at, UserSession.id, before))
@@ -75,15 +76,25 @@ def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:
     return was_live
 
 
-def end_sessions(
-    user: User, *, keep: UserSession | None = None, by: User | None, client: Client | None = None
-) -> int:
-    """End every session of the user except `keep`, in browsers and terminals; return their number.
+def end_sessions_of(user: User, *, but: UserSession | None = None) -> int:
+    """End every session of the user, in browsers and terminals, except `but`; return their number.
 
-    `by` None is an operator.
+    Voids pending device logins first; waits for one that is becoming a session, and ends that session.
     """
     void_device_logins_of(user)
-    count = _end(UserSession.id != keep.id if keep else UserSession.user_id == user.id, user)
+    return _end(UserSession.id != but.id if but else UserSession.user_id == user.id, user)
+
+
+def end_sessions(
+    user: User,
+    *,
+    but: UserSession | None = None,
+    by: User | None,
+    client: Client | None = None,
+    **details: Any,
+) -> int:
+    """Do the same as `end_sessions_of`, and record it in the audit log with `details`. `by` None is an operator."""
+    count = end_sessions_of(user, but=but)
     if count:
         record(
             Action.SESSION_ENDED_ELSEWHERE,
@@ -92,6 +103,7 @@ def end_sessions(
             subject=f"{count} session{'' if count == 1 else 's'}",
             address=client.address if client else "",
             count=count,
+            **details,
         )
     db.session.flush()
     return count
@@ -179,7 +191,8 @@ def refuse_confirmation(session: UserSession, *, client: Client) -> None:
     db.session.flush()
 
 
-def _is_live_of(user: User) -> ColumnElement[bool]:
+def is_live_of(user: User) -> ColumnElement[bool]:
+    """Return the condition for sessions of the user that have neither ended nor expired."""
     at = now()
     return and_(
         UserSession.user_id == user.id,
@@ -191,5 +204,5 @@ def _is_live_of(user: User) -> ColumnElement[bool]:
 
 def _end(which: ColumnElement[bool], user: User) -> int:
     """End the live sessions among these; of two concurrent calls, one ends each session."""
-    ended = update(UserSession).where(which, _is_live_of(user)).values(ended_at=now())
+    ended = update(UserSession).where(which, is_live_of(user)).values(ended_at=now())
     return affected_rows(ended)

@@ -11,6 +11,7 @@ from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import UserSession
+from reflow_accounts.auth.sessions import is_live_of
 from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH
 from reflow_accounts.database import db
 from reflow_accounts.email_addresses import stored_forms
@@ -61,7 +62,7 @@ def key_of(public_id: str) -> ApiKey:
 
 def live_sessions_of(user: User) -> list[UserSession]:
     """Return the live sessions of a user, the most recently used first."""
-    query = select(UserSession).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
+    query = select(UserSession).where(is_live_of(user))
     return list(db.session.scalars(query.order_by(UserSession.last_active_at.desc()).limit(MOST_RESULTS)))
 
 

@@ -9,9 +9,10 @@ from sqlalchemy import ColumnElement, delete, exists, func, or_, select, update
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.auth.login import end_sessions_of, find_by_email
+from reflow_accounts.auth.login import find_by_email
 from reflow_accounts.auth.mail_links import drop_links_of
 from reflow_accounts.auth.models import Passkey, PasskeyChallenge, RecoveryCode, UserSession
+from reflow_accounts.auth.sessions import end_sessions, end_sessions_of
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict, NotFound
 from reflow_accounts.mail.service import post
@@ -123,16 +124,7 @@ def enable(user: User, reason: str, *, by: User | None) -> bool:
 
 def sign_out(user: User, reason: str, *, by: User | None) -> int:
     """End every session of a user, in browsers and terminals; return their number."""
-    reason_text = _checked(reason)
-    live = select(func.count()).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
-    count = db.session.scalar(live) or 0
-    # Even without a session: an approved device login may be pending.
-    end_sessions_of(user)
-    if count:
-        subject = f"{count} session{'' if count == 1 else 's'}"
-        record(Action.SESSION_ENDED_ELSEWHERE, by=by, account=user, subject=subject, reason=reason_text)
-        db.session.flush()
-    return count
+    return end_sessions(user, by=by, reason=_checked(reason))
 
 
 def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:

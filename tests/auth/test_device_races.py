@@ -56,7 +56,7 @@ def test_poll_that_began_before_sessions_end_leaves_none_behind(app, cast, appro
             is_held.set()
             has_begun.wait()
             poll.join(0.5)
-            login_service.end_sessions_of(cast.ada.row())
+            sessions.end_sessions_of(cast.ada.row())
             db.session.commit()
 
     poll = threading.Thread(target=lambda: fetched.append(fetch(app, approved)))
@@ -73,7 +73,7 @@ def test_poll_that_began_before_sessions_end_leaves_none_behind(app, cast, appro
 
 def test_node_whose_clock_is_late_lets_nobody_in(app, cast, approved):
     with time_machine.travel(now() + timedelta(seconds=30)), app.app_context():
-        login_service.end_sessions_of(cast.ada.row())
+        sessions.end_sessions_of(cast.ada.row())
         db.session.commit()
     assert not fetch(app, approved)
     assert live_sessions(app) == []
@@ -90,7 +90,7 @@ def test_reset_of_the_password_and_a_poll_do_not_block_each_other_for_good(app, 
             is_held.set()
             has_begun.wait()
             poll.join(0.5)
-            login_service.end_sessions_of(ada)
+            sessions.end_sessions_of(ada)
             db.session.commit()
             outcomes.append("reset")
 
@@ -142,7 +142,7 @@ def test_nothing_of_a_machine_stays_of_who_deletes_the_account(app, cast, approv
 def test_page_that_is_still_open_does_not_promise_what_was_voided(app, cast, client, approved):
     with app.app_context():
         login = db.session.scalars(db.select(DeviceLogin.public_id)).one()
-        login_service.end_sessions_of(cast.ada.row())
+        sessions.end_sessions_of(cast.ada.row())
         db.session.commit()
     cast.ada.sign_in(client)
     assert "This code has expired" in client.page(f"/device/{login}").text

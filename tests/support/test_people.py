@@ -1,7 +1,10 @@
 """Users and keys in the console: search, view, end sessions, revoke."""
 
+from datetime import timedelta
+
 import pytest
 
+from reflow_accounts.database import now
 from reflow_accounts.teams.models import Rights
 from tests.helpers import rows
 from tests.helpers.api import problem_of
@@ -168,6 +171,15 @@ def test_sessions_of_a_user_are_ended_with_a_reason(app, cast, sam, api):
     assert rows.acts(app)[-1] == ("session.ended_elsewhere", "Sam Hale", "1 session")
 
 
+def test_expired_sessions_are_neither_listed_nor_counted(cast, sam):
+    cast.ada.session()
+    cast.ada.change_sessions(last_active_at=now() - timedelta(days=8))
+    path = f"/support/users/{cast.ada.id}"
+    assert "Not signed in anywhere." in sam.page(path).text
+    sam.send(f"{path}/sessions/end", reason="Lost")
+    assert "0 sessions of Ada Park ended." in sam.page(path).text
+
+
 def test_staff_cannot_act_on_themselves(cast, sam):
     cast.globex.add(cast.sam, Rights.VIEW)
     key = cast.sam.key()
@@ -178,10 +190,6 @@ def test_staff_cannot_act_on_themselves(cast, sam):
 
 
 def test_sensitive_acts_require_recent_proof(cast, sam, api):
-    from datetime import timedelta
-
-    from reflow_accounts.database import now
-
     key = cast.ada.key()
     cast.sam.change_sessions(proven_at=now() - timedelta(hours=1), support_active_at=now())
     answer = sam.send(f"/support/keys/{key.id}/revocation", reason="Leaked")

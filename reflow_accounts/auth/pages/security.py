@@ -77,7 +77,7 @@ def ask_about_others() -> Answer:
 def end_others() -> Answer:
     """Sign out all other devices."""
     ensure_recent_proof()
-    count = end_sessions(current_user(), keep=_current(), by=current_user(), client=client())
+    count = end_sessions(current_user(), but=_current(), by=current_user(), client=client())
     db.session.commit()
     message = f"{count} other session{' was' if count == 1 else 's were'} signed out."
     if not htmx.is_part():
