@@ -64,7 +64,6 @@ def remind_of_unused_keys() -> None:
             if last is None or last < limit:
                 since = exact(last or key.created_at)
                 remind(key, MailSwitch.UNUSED, since, since=since, was_used=last is not None)
-        db.session.commit()
 
 
 def recipients_of(owner: User, switch: MailSwitch) -> list[User]:
@@ -74,11 +73,16 @@ def recipients_of(owner: User, switch: MailSwitch) -> list[User]:
 
 
 def remind(key: ApiKey, kind: MailSwitch, subject: str, **data: Any) -> None:
-    """Post a mail of this kind about a key, once for each recipient and `subject`."""
+    """Post a mail of this kind about a key, once for each recipient and `subject`. Commits.
+
+    One key in a transaction: a service account may have many keys, its team many Admins, and other writers of SQLite
+    wait meanwhile.
+    """
     for user in recipients_of(key.user, kind):
         if claim(user, kind, key.id, subject):
             more = {"key": key.name, "hint": key.recognisable, "owner": key.user.full_name}
             post(TEMPLATES[kind], user.email or "", **more, **data)
+    db.session.commit()
 
 
 def claim(user: User, kind: MailSwitch, key_id: int, subject: str) -> bool:
@@ -110,11 +114,11 @@ def _remind_of_ends(days: int) -> None:
             if key.expires_at and key.created_at < key.expires_at - before:
                 end, left = exact(key.expires_at), ceil((key.expires_at - at) / timedelta(days=1))
                 remind(key, MailSwitch.ENDS, f"{days} days before {end}", at=end, days=left)
-        db.session.commit()
 
 
 def _remind_of_refusals() -> None:
-    query = select(KeyRefusal).where(
+    columns = (KeyRefusal.code, KeyRefusal.count, KeyRefusal.first_at, KeyRefusal.last_at)
+    query = select(*columns).where(
         KeyRefusal.count >= MANY_REFUSALS,
         KeyRefusal.code.in_(_REASONS),
         KeyRefusal.last_at > now() - timedelta(days=1),
@@ -123,13 +127,12 @@ def _remind_of_refusals() -> None:
     keys_refused = select(ApiKey).join(User).where(of_key.exists(), User.deleted_at.is_(None))
     for keys in _in_pages(keys_refused):
         for key in keys:
-            for refusal in db.session.scalars(query.where(KeyRefusal.key_id == key.id)).all():
-                subject = f"{refusal.code} {refusal.first_at.isoformat()}"
-                first, last = exact(refusal.first_at), exact(refusal.last_at)
-                reason = _REASONS[Code(refusal.code)]
-                facts = {"reason": reason, "count": refusal.count, "first": first, "last": last}
-                remind(key, MailSwitch.REFUSALS, subject, **facts)
-        db.session.commit()
+            for code, count, first_at, last_at in db.session.execute(
+                query.where(KeyRefusal.key_id == key.id)
+            ).all():
+                facts = {"reason": _REASONS[Code(code)], "count": count}
+                facts |= {"first": exact(first_at), "last": exact(last_at)}
+                remind(key, MailSwitch.REFUSALS, f"{code} {first_at.isoformat()}", **facts)
 
 
 def _in_pages(query: Select[ApiKey]) -> Iterator[Sequence[ApiKey]]:

@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from sqlalchemy import event
 
 from reflow_accounts.api_keys import reminders
-from reflow_accounts.database import now
+from reflow_accounts.database import db, now
 from reflow_accounts.teams.models import Rights
 from tests.helpers.at_once import at_once
 from tests.helpers.mailbox import Mailbox, text_of
@@ -150,3 +151,31 @@ def test_mails_are_turned_off_on_the_profile(cast, client, due, mailbox):
         [message] = mailbox.deliver()
     assert "Turn it off there: http" in text_of(message)
     assert "/account/profile" in text_of(message)
+
+
+@pytest.mark.postgresql_later
+def test_other_writers_wait_for_the_mails_about_one_key_at_most(app, cast, mailbox):
+    """On SQLite, key checks are refused when one transaction writes for longer than five seconds."""
+    for number in range(3):
+        cast.ada.key(f"CI {number}", expires_at=now() + 60 * DAY)
+    posted, most = 0, 0
+    with app.app_context():
+        engine = db.engine
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def count(_connection, _cursor, statement, *_):
+            nonlocal posted, most
+            posted += "INSERT INTO outbox_messages" in statement
+            most = max(most, posted)
+
+        @event.listens_for(engine, "commit")
+        def begin_again(_connection):
+            nonlocal posted
+            posted = 0
+
+        with time_machine.travel(now() + 50 * DAY):
+            reminders.send_reminders()
+            mails = mailbox.deliver()
+    event.remove(engine, "before_cursor_execute", count)
+    event.remove(engine, "commit", begin_again)
+    assert (most, len(mails)) == (1, 3)
