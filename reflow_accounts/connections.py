@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from flask import g, has_app_context, has_request_context
 from psycopg.pq import TransactionStatus
+from sqlalchemy import Connection, text
 
 FileIdentity = tuple[int, int]
 
@@ -18,6 +19,8 @@ SQLITE_CHECKPOINT_PAGES = 10_000
 
 # Timeout of a statement within a request; commands and background jobs have none.
 STATEMENT_TIMEOUT_S = 5.0
+# Timeout of a lock on a whole table.
+LOCK_TIMEOUT_MS = 1_000
 # https://www.postgresql.org/docs/current/libpq-connect.html: seconds, and milliseconds for tcp_user_timeout.
 # The database URL can override them.
 POSTGRES_OPTIONS: dict[str, Any] = {
@@ -59,6 +62,17 @@ def file_identity_of(path: str) -> FileIdentity | None:
     except OSError:
         return None
     return stat.st_dev, stat.st_ino
+
+
+def lock_table(connection: Connection, table: str, mode: str) -> None:
+    """Lock a table of PostgreSQL until the transaction ends; nothing on SQLite.
+
+    Raises OperationalError (see `database.is_locked`) after LOCK_TIMEOUT_MS: all later statements on the table wait
+    behind the request, and a backup or a VACUUM may hold another lock for hours.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
+        connection.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
 
 
 class PostgresConnection(psycopg.Connection[Any]):

@@ -201,6 +201,11 @@ def _begin_to_write(connection: Any, _cursor: Any, statement: str, *_: Any) -> N
         driver.execute("BEGIN IMMEDIATE")
 
 
+def is_locked(error: BaseException) -> bool:
+    """Return whether another session held a lock of PostgreSQL for too long."""
+    return condition_of(error) == "55P03"
+
+
 def affected_rows(statement: Executable) -> int:
     """Execute an INSERT, UPDATE or DELETE in the session; return the number of rows it matched."""
     result = db.session.execute(statement)
@@ -248,6 +253,10 @@ def database_problem(error: BaseException) -> str:
         return (
             f"the database cannot be written ({condition}): its disk is full, or it is read-only. "
             "Free space or make it writable, then try again."
+        )
+    if is_locked(error):
+        return (
+            "another session, such as a backup or a VACUUM, has locked a table. Try again when it has ended."
         )
     # Without a statement it could not be opened.
     if isinstance(error, DBAPIError) and error.statement is None:

@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, String, and_, column, func, insert, select, update, values
 from sqlalchemy.orm import Session, aliased
 
 from reflow_accounts.activity.models import ChainCursor, ChainLink
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.audit.actions import OF_STAFF
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
+from reflow_accounts.connections import lock_table
 from reflow_accounts.contract import EVENT_FIELDS, FIRST_PREVIOUS, LINK_FIELDS, USE_FIELDS, digest_of_fields
 from reflow_accounts.database import Batch, db, now, run_batches, upsert
 from reflow_accounts.teams.models import Team
@@ -19,7 +20,7 @@ from reflow_accounts.users.models import User
 from reflow_accounts.web.filters import rfc3339
 
 # Maximum events and uses in one transaction.
-EVENTS_AT_ONCE = 500
+EVENTS_AT_ONCE = 100
 USES_AT_ONCE = 2000
 _PREFIXES = {"event": EVENT_ID_PREFIX, "uses": USE_ID_PREFIX}
 
@@ -127,8 +128,7 @@ def hash_of_link(link: ChainLink) -> bytes:
 def _newest_settled(model: type[AuditEvent] | type[Use]) -> int:
     """Return an id below which no more rows can be committed (see `api_keys/usage/rollup.py`)."""
     with db.engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text(f"LOCK TABLE {model.__tablename__} IN SHARE MODE"))
+        lock_table(connection, model.__tablename__, "SHARE")
         return connection.scalar(select(func.max(model.id))) or 0
 
 
@@ -200,26 +200,22 @@ def _link(chain: str, kind: str, ids: Sequence[int], digest: bytes) -> ChainLink
 
 def _append(connection: Connection, links: Sequence[ChainLink]) -> None:
     """Number and hash the links, and insert them."""
-    last = (
-        select(ChainLink.chain, func.max(ChainLink.number).label("number"))
-        .where(ChainLink.chain.in_({link.chain for link in links}))
-        .group_by(ChainLink.chain)
-        .subquery()
-    )
-    query = select(ChainLink.chain, ChainLink.number, ChainLink.hash).join(
-        last, (last.c.chain == ChainLink.chain) & (last.c.number == ChainLink.number)
-    )
+    if not links:
+        return
+    names = sorted({link.chain for link in links})
+    chains = values(column("chain", String), name="chains").data([(name,) for name in names]).cte()
+    # Found by index for each chain: grouping would read all links of these chains.
+    last = select(func.max(ChainLink.number)).where(ChainLink.chain == chains.c.chain).correlate(chains)
+    is_last = and_(ChainLink.chain == chains.c.chain, ChainLink.number == last.scalar_subquery())
+    query = select(ChainLink.chain, ChainLink.number, ChainLink.hash).join(chains, is_last)
     heads = {chain: (number, own) for chain, number, own in connection.execute(query)}
     for link in links:
         number, link.previous = heads.get(link.chain, (0, bytes.fromhex(FIRST_PREVIOUS)))
         link.number, link.hash = number + 1, b""
         link.hash = hash_of_link(link)
         heads[link.chain] = link.number, link.hash
-    names = ChainLink.__table__.columns.keys()
-    if links:
-        connection.execute(
-            insert(ChainLink), [{name: getattr(link, name) for name in names} for link in links]
-        )
+    columns = ChainLink.__table__.columns.keys()
+    connection.execute(insert(ChainLink), [{name: getattr(link, name) for name in columns} for link in links])
 
 
 def broken_links(connection: Connection) -> Iterator[str]:

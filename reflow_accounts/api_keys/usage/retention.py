@@ -1,8 +1,10 @@
 """Retention of the log of uses: monthly partitions on PostgreSQL, and pruning that keeps the totals."""
 
+import logging
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from time import sleep
 
 from sqlalchemy import (
     Boolean,
@@ -16,25 +18,38 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import OperationalError
 
 from reflow_accounts.api_keys.models import QuarterCount, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.rollup import lock_cursors, roll_up, subtract_from_counts
-from reflow_accounts.database import db, now, upsert
+from reflow_accounts.connections import lock_table
+from reflow_accounts.database import db, is_locked, now, upsert
+from reflow_accounts.errors import Unavailable
 
 MONTHS_AHEAD = 2
 # Small batches, so that other writers on SQLite wait only briefly.
 ROWS_AT_ONCE = 10_000
 # Advisory lock of transactions that create or drop a partition; the number is arbitrary.
 _LOCK = 7_264_001
+# How often, and after which pause, pruning tries to drop a month that another session reads.
+_TRIES, _PAUSE_S = 60, 10.0
 _PART = re.compile(r"uses_(other|\d{4}_\d{2})")
+
+_logger = logging.getLogger(__name__)
 
 
 def ensure_months() -> None:
     """Create the PostgreSQL partitions of the log for this month and the next two.
 
-    Uses of a month without a partition are in the default partition and move when theirs is created.
+    Uses of a month without a partition are in the default partition and move when theirs is created. While another
+    session reads the log, nothing is created: there is a month's time for it.
     """
-    make_months(db.engine, now(), MONTHS_AHEAD + 1)
+    try:
+        make_months(db.engine, now(), MONTHS_AHEAD + 1)
+    except OperationalError as error:
+        if not is_locked(error):
+            raise
+        _logger.warning("no partition was created, because another session uses the log of uses")
 
 
 def make_months(engine: Engine, start: datetime, number: int) -> None:
@@ -49,7 +64,7 @@ def make_months(engine: Engine, start: datetime, number: int) -> None:
             low, high = f"'{first:%Y-%m-%d} 00:00+00'", f"'{after:%Y-%m-%d} 00:00+00'"
             if connection.scalar(text("SELECT to_regclass(:name)"), {"name": name}):
                 continue
-            connection.execute(text("LOCK TABLE uses IN ACCESS EXCLUSIVE MODE"))
+            lock_table(connection, "uses", "ACCESS EXCLUSIVE")
             connection.execute(
                 text(f"CREATE TABLE {name} (LIKE uses INCLUDING DEFAULTS INCLUDING CONSTRAINTS)")
             )
@@ -67,7 +82,8 @@ def make_months(engine: Engine, start: datetime, number: int) -> None:
 def prune(before: datetime) -> int:
     """Delete uses older than `before` (aware) from the log and return how many; totals stay unchanged.
 
-    On PostgreSQL only whole months are dropped: a month stays until all of it is older.
+    On PostgreSQL only whole months are dropped: a month stays until all of it is older. Raises Unavailable if another
+    session reads the log for ten minutes.
     """
     roll_up()
     removed = 0
@@ -79,7 +95,7 @@ def prune(before: datetime) -> int:
         )
         with db.engine.connect() as connection:
             names = list(connection.scalars(months))
-        removed = sum(_drop_month(name, before) for name in names)
+        removed = sum(_drop_when_free(name, before) for name in names)
     while batch := _delete_batch(before):
         removed += batch
     with db.engine.begin() as connection:
@@ -106,6 +122,21 @@ def _months(start: datetime, number: int) -> Iterator[tuple[datetime, datetime]]
         first = after
 
 
+def _drop_when_free(name: str, before: datetime) -> int:
+    """Drop the partition of a month as `_drop_month` does, when no other session reads the log."""
+    for _ in range(_TRIES):
+        try:
+            return _drop_month(name, before)
+        except OperationalError as error:
+            if not is_locked(error):
+                raise
+        sleep(_PAUSE_S)
+    raise Unavailable(
+        "another session, such as a backup, has been reading the log of uses for ten minutes. "
+        "Run the command again when it has ended."
+    )
+
+
 def _drop_month(name: str, before: datetime) -> int:
     """Drop the partition of a month if all of it is older and rolled up; its uses stay in the totals."""
     year, month = int(name[5:9]), int(name[10:12])
@@ -120,6 +151,7 @@ def _drop_month(name: str, before: datetime) -> int:
             return 0
         in_month = (Use.at >= datetime(year, month, 1, tzinfo=UTC), Use.at < after)
         removed = _count_as_pruned(connection, in_month)
+        lock_table(connection, "uses", "ACCESS EXCLUSIVE")
         connection.execute(text(f"ALTER TABLE uses DETACH PARTITION {name}"))
         connection.execute(text(f"DROP TABLE {name}"))
     return removed

@@ -30,6 +30,7 @@ from sqlalchemy.sql import quoted_name
 
 from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
+from reflow_accounts.connections import lock_table
 from reflow_accounts.database import db, described, greatest, upsert
 
 # Uses in a batch, and approximately the maximum of unrolled rows that queries read.
@@ -119,8 +120,7 @@ def _newest_settled() -> int:
     waits for running appends and is released at once.
     """
     with db.engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("LOCK TABLE uses IN SHARE MODE"))
+        lock_table(connection, "uses", "SHARE")
         return connection.scalar(select(func.max(Use.id))) or 0
 
 

@@ -91,3 +91,45 @@ def test_on_postgresql_months_are_parts_and_old_ones_are_dropped(app, cast, monk
         assert part not in inspect(db.engine).get_table_names()
     assert log.usage(app, key).count == 4
     assert len(log.listed(app, [key], limit=10)) == 1
+
+
+@pytest.fixture
+def reader(app):
+    """Another session that has read the log in an open transaction, as a backup does."""
+    with app.app_context():
+        engine = db.engine
+    with engine.connect() as connection:
+        connection.execute(text("SELECT count(*) FROM uses"))
+        yield connection
+
+
+@on("postgresql")
+def test_uses_are_recorded_while_a_backup_prevents_a_new_month(app, cast, monkeypatch, reader):
+    key = log.number_of(app, cast.ada.key().id)
+    later = now() + timedelta(days=300)
+    monkeypatch.setattr(retention, "now", lambda: later)
+    for is_made in (False, True):
+        with app.app_context():
+            retention.ensure_months()
+            assert (f"uses_{later:%Y_%m}" in inspect(db.engine).get_table_names()) == is_made
+        assert log.append(app, key, now())
+        reader.rollback()
+
+
+@on("postgresql")
+def test_pruning_waits_for_a_backup_and_records_uses_meanwhile(app, cast, monkeypatch, reader):
+    key = log.number_of(app, cast.ada.key().id)
+    old = now() - timedelta(days=200)
+    log.append(app, key, old)
+    reader.rollback()
+    with app.app_context():
+        retention.make_months(db.engine, old, 1)
+    reader.execute(text("SELECT count(*) FROM uses"))
+    monkeypatch.setattr(retention, "sleep", lambda _: log.append(app, key, now()))
+    monkeypatch.setattr(retention, "_TRIES", 2)
+    refused = prune(app, 100)
+    assert refused.exit_code == 1
+    assert refused.output.endswith("Run the command again when it has ended.\n")
+    assert log.usage(app, key).count == 3
+    monkeypatch.setattr(retention, "sleep", lambda _: reader.rollback())
+    assert prune(app, 100).output.startswith("1 uses older")
