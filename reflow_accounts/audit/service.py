@@ -4,9 +4,10 @@ import logging
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, and_, event, func, or_, select
+from sqlalchemy import ColumnElement, and_, event, func, or_, select, union
 from sqlalchemy.orm import Session, SessionTransaction
 
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action, EventGroup
@@ -19,6 +20,8 @@ from reflow_accounts.web.request_info import form_nonce
 
 # Number of newest events that `acts_of_form` searches.
 _NEWEST = 10_000
+# Maximum parts, each of one or more teams, of the statement that lists events; SQLite takes 500.
+_MOST_PARTS = 100
 _PENDING = "events to log"
 # Details with ids, counts and constants. The others contain user input and are not logged.
 _LOGGED_DETAILS = ("key", "passkey", "session", "count", "left", "kind", "factors")
@@ -120,21 +123,28 @@ def events_of(
     members and the user's own. `before` continues a list, `since` (inclusive) and `until` (exclusive) limit the
     period, `key_id` (public) selects the events of one API key, `group` those of a group, `after` newer events.
     """
-    query = select(AuditEvent).where(*_visible(account_id, team_ids, member_team_ids))
+    conditions: list[ColumnElement[bool]] = [AuditEvent.action.not_in(OF_STAFF)]
     if before:
-        query = query.where(older_than(AuditEvent.at, AuditEvent.id, before))
+        conditions.append(older_than(AuditEvent.at, AuditEvent.id, before))
     if after:
-        query = query.where(newer_than(AuditEvent.at, AuditEvent.id, after))
+        conditions.append(newer_than(AuditEvent.at, AuditEvent.id, after))
     if since:
-        query = query.where(AuditEvent.at >= since)
+        conditions.append(AuditEvent.at >= since)
     if until:
-        query = query.where(AuditEvent.at < until)
+        conditions.append(AuditEvent.at < until)
     if key_id:
-        query = query.where(AuditEvent.details["key"].as_string() == key_id)
+        conditions.append(AuditEvent.details["key"].as_string() == key_id)
     if group:
-        query = query.where(AuditEvent.action.in_([action for action in Action if action.group == group]))
-    query = query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(limit)
-    return list(db.session.scalars(query))
+        conditions.append(AuditEvent.action.in_([action for action in Action if action.group == group]))
+    newest_first = (AuditEvent.at.desc(), AuditEvent.id.desc())
+    # Each part is a range of an index in this order, of which the database reads the beginning. For one query with OR
+    # it would read and sort all events of an account and its teams.
+    parts = [
+        select(select(AuditEvent.id).where(part, *conditions).order_by(*newest_first).limit(limit).subquery())
+        for part in _visible(account_id, team_ids, member_team_ids)
+    ]
+    query = select(AuditEvent).where(AuditEvent.id.in_(union(*parts)))
+    return list(db.session.scalars(query.order_by(*newest_first).limit(limit)))
 
 
 def position_of_event(
@@ -145,7 +155,7 @@ def position_of_event(
     Raises NotFound for any other id.
     """
     number = read_entry_id(event_id, EVENT_ID_PREFIX)
-    visible = _visible(account_id, team_ids, member_team_ids)
+    visible = or_(*_visible(account_id, team_ids, member_team_ids)), AuditEvent.action.not_in(OF_STAFF)
     at = db.session.scalar(select(AuditEvent.at).where(AuditEvent.id == number, *visible))
     if at is None:
         raise NotFound(NO_SUCH_ENTRY)
@@ -169,18 +179,20 @@ def acts_of_form(nonce: str, *, by: Actor) -> list[AuditEvent]:
 
 def _visible(
     account_id: int, team_ids: Collection[int], member_team_ids: Collection[int]
-) -> tuple[ColumnElement[bool], ...]:
-    return (
-        or_(
-            AuditEvent.account_id == account_id,
-            AuditEvent.team_id.in_(team_ids),
-            and_(
-                AuditEvent.team_id.in_(member_team_ids),
-                or_(AuditEvent.action.in_(OF_EVERY_MEMBER), AuditEvent.actor_id == account_id),
-            ),
-        ),
-        AuditEvent.action.not_in(OF_STAFF),
-    )
+) -> list[ColumnElement[bool]]:
+    """Return the conditions of the account, of each team, and of each team without Admin rights."""
+    is_for_member = or_(AuditEvent.action.in_(OF_EVERY_MEMBER), AuditEvent.actor_id == account_id)
+    return [
+        AuditEvent.account_id == account_id,
+        *_of_teams(team_ids),
+        *(and_(part, is_for_member) for part in _of_teams(member_team_ids)),
+    ]
+
+
+def _of_teams(team_ids: Collection[int]) -> list[ColumnElement[bool]]:
+    """Return a condition for each team; for very many teams, for each group of them."""
+    size, numbers = ceil(len(team_ids) / _MOST_PARTS) or 1, sorted(team_ids)
+    return [AuditEvent.team_id.in_(numbers[first : first + size]) for first in range(0, len(numbers), size)]
 
 
 @event.listens_for(db.session, "after_commit")

@@ -70,12 +70,13 @@ class Position:
 
 def older_than(at: Any, number: Any, position: Position) -> ColumnElement[bool]:
     """Return the condition that a row (columns `at`, `number`) comes after `position`, newest first."""
-    return or_(at < position.at, and_(at == position.at, number < position.number))
+    # Begins with a range, so that an index on the two columns leads to the position.
+    return and_(at <= position.at, or_(at < position.at, number < position.number))
 
 
 def newer_than(at: Any, number: Any, position: Position) -> ColumnElement[bool]:
     """Return the condition that a row (columns `at`, `number`) comes before `position`, newest first."""
-    return or_(at > position.at, and_(at == position.at, number > position.number))
+    return and_(at >= position.at, or_(at > position.at, number > position.number))
 
 
 def read_entry_id(entry_id: str, prefix: str) -> int:

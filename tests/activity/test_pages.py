@@ -1,8 +1,9 @@
 """Pagination of the activity shows each line once, even with equal times."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from reflow_accounts.activity.service import activity_of
 from reflow_accounts.api_keys.models import ApiKey
@@ -12,6 +13,7 @@ from reflow_accounts.api_keys.usage.rollup import roll_up
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db
+from tests.api_keys.usage.log import on
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -57,3 +59,37 @@ def test_every_line_comes_once_over_all_pages(app, cast, of_one_moment, limit):
             if cursor is None:
                 break
     assert len(lines) == len(set(lines)) == 2 * EACH
+
+
+def add_events(app, cast, number):
+    """Add events of Ada's account and of her team, one a second."""
+    with app.app_context():
+        row = {"action": Action.SIGNED_IN, "actor_name": "Ada Park", "team_id": cast.acme.row().id}
+        row |= {"actor_id": cast.ada.row().id, "account_id": cast.ada.row().id}
+        events = [row | {"at": THEN + timedelta(seconds=second)} for second in range(number)]
+        db.session.execute(insert(AuditEvent), events)
+        db.session.commit()
+
+
+def cost_of(user, cursor):
+    """Return how many instructions SQLite executes for a page, in tens."""
+    instructions = []
+    connection = db.session.connection().connection.driver_connection
+    connection.set_progress_handler(lambda: instructions.append(1), 10)
+    activity_of(user, limit=90, cursor=cursor)
+    connection.set_progress_handler(None, 0)
+    return len(instructions)
+
+
+@on("sqlite")
+@pytest.mark.parametrize("is_last", [False, True])
+def test_page_costs_the_same_in_a_long_history(app, cast, is_last):
+    costs = []
+    for number in (100, 3_000):
+        add_events(app, cast, number)
+        with app.app_context():
+            user, cursor = cast.ada.row(), None
+            while is_last and (found := activity_of(user, limit=90, cursor=cursor)).next_cursor:
+                cursor = found.next_cursor
+            costs.append(cost_of(user, cursor))
+    assert costs[1] < 1.5 * costs[0] + 500
