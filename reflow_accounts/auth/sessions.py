@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
@@ -33,13 +33,25 @@ def other_sessions_page(session: UserSession, *, cursor: str | None = None) -> P
 
     Raises ValidationFailed for an invalid cursor.
     """
-    query = select(UserSession).where(is_live_of(session.user), UserSession.id != session.id)
+    query = select(UserSession).where(_is_live_of(session.user), UserSession.id != session.id)
     before = Position.of(read_cursor(cursor, 2))
     if before:
         query = query.where(older_than(UserSession.last_active_at, UserSession.id, before))
     query = query.order_by(UserSession.last_active_at.desc(), UserSession.id.desc())
     rows = list(db.session.scalars(query.limit(ROWS_ON_A_PAGE + 1)))
     return Page.cut(rows, ROWS_ON_A_PAGE, lambda row: Position(row.last_active_at, row.id).numbers)
+
+
+def live_sessions_of(user: User, *, limit: int) -> list[UserSession]:
+    """Return up to `limit` live sessions of a person, most recently active first."""
+    query = select(UserSession).where(_is_live_of(user))
+    query = query.order_by(UserSession.last_active_at.desc(), UserSession.id.desc())
+    return list(db.session.scalars(query.limit(limit)))
+
+
+def count_live_sessions(user: User) -> int:
+    """Return the number of live sessions of a person."""
+    return db.session.scalar(select(func.count()).where(_is_live_of(user))) or 0
 
 
 def other_session_of(session: UserSession, public_id: str) -> UserSession:
@@ -191,7 +203,7 @@ def refuse_confirmation(session: UserSession, *, client: Client) -> None:
     db.session.flush()
 
 
-def is_live_of(user: User) -> ColumnElement[bool]:
+def _is_live_of(user: User) -> ColumnElement[bool]:
     """Return the condition for sessions of the user that have neither ended nor expired."""
     at = now()
     return and_(
@@ -204,5 +216,5 @@ def is_live_of(user: User) -> ColumnElement[bool]:
 
 def _end(which: ColumnElement[bool], user: User) -> int:
     """End the live sessions among these; of two concurrent calls, one ends each session."""
-    ended = update(UserSession).where(which, is_live_of(user)).values(ended_at=now())
+    ended = update(UserSession).where(which, _is_live_of(user)).values(ended_at=now())
     return affected_rows(ended)

@@ -10,8 +10,6 @@ from reflow_accounts.api_keys.acts import mail_owner
 from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.auth.models import UserSession
-from reflow_accounts.auth.sessions import is_live_of
 from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH
 from reflow_accounts.database import db
 from reflow_accounts.email_addresses import stored_forms
@@ -58,12 +56,6 @@ def key_of(public_id: str) -> ApiKey:
     if key is None:
         raise NotFound("There is no key with this id.")
     return key
-
-
-def live_sessions_of(user: User) -> list[UserSession]:
-    """Return the live sessions of a user, the most recently used first."""
-    query = select(UserSession).where(is_live_of(user))
-    return list(db.session.scalars(query.order_by(UserSession.last_active_at.desc()).limit(MOST_RESULTS)))
 
 
 def memberships_with_teams(user: User) -> list[Membership]:

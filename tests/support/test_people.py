@@ -180,6 +180,19 @@ def test_expired_sessions_are_neither_listed_nor_counted(cast, sam):
     assert "0 sessions of Ada Park ended." in sam.page(path).text
 
 
+def test_only_live_sessions_are_listed_and_all_are_counted(cast, sam):
+    for _ in range(3):
+        cast.ada.session()
+    cast.ada.change_sessions(last_active_at=now() - timedelta(days=8))
+    path = f"/support/users/{cast.ada.id}"
+    assert "Not signed in anywhere." in sam.page(path).text
+    assert "0 sessions will end at once" in sam.page(f"{path}/sessions/end").text
+    for _ in range(51):
+        cast.ada.session()
+    assert "The 50 that were last active are listed, of 51 sessions." in sam.page(path).text
+    assert "51 sessions will end at once" in sam.page(f"{path}/sessions/end").text
+
+
 def test_staff_cannot_act_on_themselves(cast, sam):
     cast.globex.add(cast.sam, Rights.VIEW)
     key = cast.sam.key()

@@ -8,6 +8,7 @@ from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, keys_page, live_key_counts, with_usage_counts
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.second_factor import has_second_factor
+from reflow_accounts.auth.sessions import count_live_sessions, live_sessions_of
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import ValidationFailed
@@ -22,7 +23,7 @@ from reflow_accounts.subscriptions.service import changes_of, end_of_activation,
 from reflow_accounts.support import people, service
 from reflow_accounts.support.effects import effects_of_buttons
 from reflow_accounts.support.forms import KeySearchForm, ReasonForm
-from reflow_accounts.support.service import record_search
+from reflow_accounts.support.service import MOST_RESULTS, record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import members_of
 from reflow_accounts.users.models import User
@@ -178,7 +179,8 @@ def user(user_id: str) -> Answer:
         "support/user.html",
         found=found,
         memberships=people.memberships_with_teams(found),
-        sessions=people.live_sessions_of(found),
+        sessions=live_sessions_of(found, limit=MOST_RESULTS),
+        session_count=count_live_sessions(found),
         page=keys_page(found, state=KeyState.ALL, cursor=cursor),
         cursor=cursor,
         has_second_factor=has_second_factor(found),
@@ -235,7 +237,7 @@ def revoke_key(key_id: str) -> Answer:
 
 
 def _ask_about_sessions(found: User, form: ReasonForm) -> str:
-    count = len(people.live_sessions_of(found))
+    count = count_live_sessions(found)
     return render_template("support/sessions_end.html", found=found, form=form, count=count)
 
 
