@@ -69,7 +69,7 @@ class ApiKey(Model):
     is_canary: Mapped[bool] = mapped_column(default=False, server_default=false())
     # Set by a rotation. When the new key is rotated too, `replaced_by` becomes the newest one.
     replaced_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
-    replaced_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id"))
+    replaced_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id"), index=True)
     # The key that created this one; None for keys that a session created.
     created_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_keys.id"), index=True)
 

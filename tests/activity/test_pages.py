@@ -14,6 +14,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db
 from tests.api_keys.usage.log import on
+from tests.helpers import rows
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -71,16 +72,6 @@ def add_events(app, cast, number):
         db.session.commit()
 
 
-def cost_of(user, cursor):
-    """Return how many instructions SQLite executes for a page, in tens."""
-    instructions = []
-    connection = db.session.connection().connection.driver_connection
-    connection.set_progress_handler(lambda: instructions.append(1), 10)
-    activity_of(user, limit=90, cursor=cursor)
-    connection.set_progress_handler(None, 0)
-    return len(instructions)
-
-
 @on("sqlite")
 @pytest.mark.parametrize("is_last", [False, True])
 def test_page_costs_the_same_in_a_long_history(app, cast, is_last):
@@ -91,5 +82,7 @@ def test_page_costs_the_same_in_a_long_history(app, cast, is_last):
             user, cursor = cast.ada.row(), None
             while is_last and (found := activity_of(user, limit=90, cursor=cursor)).next_cursor:
                 cursor = found.next_cursor
-            costs.append(cost_of(user, cursor))
+            with rows.counting_instructions() as instructions:
+                activity_of(user, limit=90, cursor=cursor)
+            costs.append(len(instructions))
     assert costs[1] < 1.5 * costs[0] + 500

@@ -3,9 +3,14 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import insert
 
+from reflow_accounts.api_keys.expiry import created_keys
+from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db, now
+from tests.api_keys.usage.log import on
+from tests.helpers import rows
 from tests.helpers.api import problem_of
 
 pytestmark = pytest.mark.postgresql_later
@@ -144,3 +149,23 @@ def test_key_for_ci_counts_as_created(cast, client, api, ada):
     answer = client.send(path, name="robot", key_name="ci", rights="edit", nonce="once")
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@on("sqlite")
+def test_created_keys_are_found_without_reading_all_keys(app, cast, ada, short):
+    with app.app_context():
+        row = {
+            "user_id": cast.ben.row().id,
+            "name": "old",
+            "folded_name": "old",
+            "hint": "abcd",
+            "revoked_at": now(),
+        }
+        db.session.execute(
+            insert(ApiKey), [row | {"digest": bytes([n % 256, n // 256])} for n in range(3_000)]
+        )
+        db.session.commit()
+        key = db.session.scalars(db.select(ApiKey).filter_by(public_id=short["id"])).one()
+        with rows.counting_instructions() as instructions:
+            created_keys(key)
+    assert len(instructions) < 100

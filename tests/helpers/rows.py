@@ -74,3 +74,15 @@ def watching(app: Flask) -> Iterator[Statements]:
         yield statements
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def counting_instructions() -> Iterator[list[None]]:
+    """Collect an item for every ten instructions that SQLite executes in the session of this application context."""
+    found: list[None] = []
+    connection: Any = db.session.connection().connection.driver_connection
+    connection.set_progress_handler(lambda: found.append(None), 10)
+    try:
+        yield found
+    finally:
+        connection.set_progress_handler(None, 0)
