@@ -8,7 +8,8 @@ from sqlalchemy.exc import InternalError, OperationalError
 
 from reflow_accounts import revisions
 from reflow_accounts.api_keys.usage.retention import is_part
-from reflow_accounts.database import UTCDateTime, condition_of, make_file, opening_problem
+from reflow_accounts.database import UTCDateTime, make_file
+from reflow_accounts.database_errors import condition_of, opening_problem
 from reflow_accounts.environment import ConfigError
 from reflow_accounts.revisions import Fit
 

@@ -20,7 +20,8 @@ from reflow_accounts.auth.device_flow import prune_device_logins
 from reflow_accounts.auth.mail_links import prune_links
 from reflow_accounts.auth.sessions import prune_sessions
 from reflow_accounts.config import Settings
-from reflow_accounts.database import db, described
+from reflow_accounts.database import db
+from reflow_accounts.database_errors import described
 from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
 from reflow_accounts.marketplace.reconcile import report_waiting

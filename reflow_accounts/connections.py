@@ -67,8 +67,8 @@ def file_identity_of(path: str) -> FileIdentity | None:
 def lock_table(connection: Connection, table: str, mode: str) -> None:
     """Lock a table of PostgreSQL until the transaction ends; nothing on SQLite.
 
-    Raises OperationalError (see `database.is_locked`) after LOCK_TIMEOUT_MS: all later statements on the table wait
-    behind the request, and a backup or a VACUUM may hold another lock for hours.
+    Raises OperationalError (see `database_errors.is_locked`) after LOCK_TIMEOUT_MS: all later statements on the table
+    wait behind the request, and a backup or a VACUUM may hold another lock for hours.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))

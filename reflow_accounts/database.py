@@ -3,7 +3,7 @@
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any
@@ -12,11 +12,21 @@ import psycopg
 from flask_login import LoginManager
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, DateTime, Executable, Integer, MetaData, event, func
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Executable,
+    Integer,
+    MetaData,
+    bindparam,
+    event,
+    func,
+)
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import CursorResult, Dialect, Engine
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
@@ -26,17 +36,6 @@ from reflow_accounts.contract import ALPHABET
 # A statement that waits longer for SQLite's writer fails, and its request is answered with 503.
 BUSY_TIMEOUT_MS = 5_000
 _ID_LENGTH = 16
-# SQLite's names (https://sqlite.org/rescode.html), and disk_full and read_only_sql_transaction of PostgreSQL
-# (https://www.postgresql.org/docs/current/errcodes-appendix.html).
-_CANNOT_WRITE = (
-    "SQLITE_FULL",
-    "SQLITE_READONLY",
-    "SQLITE_IOERR_WRITE",
-    "SQLITE_IOERR_SHMSIZE",
-    "53100",
-    "25006",
-)
-
 # Length of the pause after a batch, in multiples of the batch's duration. During a batch, requests in the same process
 # wait for Python's interpreter lock, and requests of every process for the writer.
 PAUSE_PER_BATCH = 3.0
@@ -201,11 +200,6 @@ def _begin_to_write(connection: Any, _cursor: Any, statement: str, *_: Any) -> N
         driver.execute("BEGIN IMMEDIATE")
 
 
-def is_locked(error: BaseException) -> bool:
-    """Return whether another session held a lock of PostgreSQL for too long."""
-    return condition_of(error) == "55P03"
-
-
 def affected_rows(statement: Executable) -> int:
     """Execute an INSERT, UPDATE or DELETE in the session; return the number of rows it matched."""
     result = db.session.execute(statement)
@@ -221,63 +215,19 @@ def upsert(dialect: Dialect, table: type[Model]) -> Any:
     return (sqlite_insert if dialect.name == "sqlite" else postgresql_insert)(table)
 
 
+def is_any_of(column: Any, numbers: Collection[int]) -> ColumnElement[bool]:
+    """Return the condition that a column with row ids is one of these.
+
+    They are part of the text, because PostgreSQL takes 65,535 parameters at most.
+    """
+    values = bindparam(None, list(numbers), type_=BigInteger, expanding=True, literal_execute=True)
+    condition: ColumnElement[bool] = column.in_(values)
+    return condition
+
+
 def greatest(dialect: Dialect, *values: Any) -> Any:
     """Return an SQL expression for the greatest of these values, none of which is NULL."""
     return (func.max if dialect.name == "sqlite" else func.greatest)(*values)
-
-
-def described(error: BaseException) -> str:
-    """Return the type of an error and what the database calls it (`SQLITE_FULL`, SQLSTATE `53100`), for logs.
-
-    Never the message, which may contain SQL and values.
-    """
-    name = condition_of(error)
-    return f"{type(error).__name__} ({name})" if name else type(error).__name__
-
-
-def condition_of(error: BaseException) -> str:
-    """Return SQLite's name of an error or PostgreSQL's SQLSTATE; an empty text if there is none."""
-    cause = getattr(error, "orig", None) or error
-    return getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or ""
-
-
-def is_unwritable(error: BaseException) -> bool:
-    """Return whether the disk of the database is full, or read-only."""
-    return condition_of(error).startswith(_CANNOT_WRITE)
-
-
-def database_problem(error: BaseException) -> str:
-    """Return a sentence about a database that failed, with what an operator can do."""
-    condition = condition_of(error)
-    if is_unwritable(error):
-        return (
-            f"the database cannot be written ({condition}): its disk is full, or it is read-only. "
-            "Free space or make it writable, then try again."
-        )
-    if is_locked(error):
-        return (
-            "another session, such as a backup or a VACUUM, has locked a table. Try again when it has ended."
-        )
-    # Without a statement it could not be opened.
-    if isinstance(error, DBAPIError) and error.statement is None:
-        problem = _cannot_open(error)
-    else:
-        problem = "the database cannot be used" + (f" ({condition})" if condition else "")
-    return (
-        f"{problem}. Check that it answers, and REFLOW_DATABASE_URL; "
-        "if it is new, run `reflow-accounts db upgrade`."
-    )
-
-
-def opening_problem(error: DBAPIError) -> str:
-    """Return a sentence about a database that cannot be opened or migrated, with the cause that its driver names."""
-    if is_unwritable(error):
-        return database_problem(error)
-    return f"{_cannot_open(error)}. Check that it answers, and REFLOW_DATABASE_URL."
-
-
-def _cannot_open(error: DBAPIError) -> str:
-    return f"the database cannot be opened ({str(error.orig).splitlines()[0]})"
 
 
 class Batch(Enum):

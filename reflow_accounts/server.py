@@ -22,7 +22,8 @@ from reflow_accounts import demo, revisions, transfer
 from reflow_accounts.api_keys.usage.retention import ensure_months
 from reflow_accounts.auth.second_factor import has_foreign_secrets
 from reflow_accounts.config import ConfigError, Settings, prepare_instance
-from reflow_accounts.database import db, make_file, migrate, opening_problem
+from reflow_accounts.database import db, make_file, migrate
+from reflow_accounts.database_errors import opening_problem
 from reflow_accounts.monitoring import metrics
 from reflow_accounts.revisions import Fit
 from reflow_accounts.service import DRAIN_SIGNAL

@@ -9,7 +9,8 @@ from weakref import WeakKeyDictionary
 
 from flask import Flask, current_app, g
 
-from reflow_accounts.database import db, described
+from reflow_accounts.database import db
+from reflow_accounts.database_errors import described
 from reflow_accounts.errors import Unavailable
 from reflow_accounts.users.models import User
 

@@ -19,7 +19,8 @@ from reflow_accounts.auth.login import find_session, touch
 from reflow_accounts.auth.models import SessionKind
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.contract import SESSION_PREFIX, Code, is_well_formed
-from reflow_accounts.database import UTCDateTime, db, described, now
+from reflow_accounts.database import UTCDateTime, db, now
+from reflow_accounts.database_errors import described
 from reflow_accounts.errors import SubscriptionInactive, Unauthenticated, Unavailable
 from reflow_accounts.web.error_handlers import is_api, problem
 from reflow_accounts.web.request_info import LONGEST_METHOD, client, path

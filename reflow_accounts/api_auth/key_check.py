@@ -19,7 +19,8 @@ from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.config import Settings
 from reflow_accounts.contract import API_PREFIX
-from reflow_accounts.database import described, now
+from reflow_accounts.database import now
+from reflow_accounts.database_errors import described
 from reflow_accounts.environment import connect_arguments
 from reflow_accounts.errors import InsufficientRights, Unavailable
 from reflow_accounts.web import security_headers as response_headers

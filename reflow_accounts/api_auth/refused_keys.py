@@ -9,7 +9,8 @@ from flask import Flask, Response, current_app, g
 
 from reflow_accounts.api_keys.refusals import REASONS, Refused, note_presentation, record_refusal
 from reflow_accounts.contract import Code
-from reflow_accounts.database import db, described, now
+from reflow_accounts.database import db, now
+from reflow_accounts.database_errors import described
 from reflow_accounts.web.request_info import Client, client
 
 _UNKNOWN = 0

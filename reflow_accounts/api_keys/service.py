@@ -17,7 +17,7 @@ from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.auth.secrets import canary_digest_of, digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX, is_well_formed
-from reflow_accounts.database import affected_rows, db, now
+from reflow_accounts.database import affected_rows, db, is_any_of, now
 from reflow_accounts.errors import (
     Conflict,
     Gone,
@@ -190,7 +190,7 @@ def keys_page(
 
 def numbers_of_keys(user_ids: Collection[int]) -> list[int]:
     """Return the row ids of all keys of these users, live and revoked."""
-    return list(db.session.scalars(select(ApiKey.id).where(ApiKey.user_id.in_(user_ids))))
+    return list(db.session.scalars(select(ApiKey.id).where(is_any_of(ApiKey.user_id, user_ids))))
 
 
 def count_live_keys(user: User) -> int:
@@ -202,7 +202,7 @@ def count_live_keys(user: User) -> int:
 def live_key_counts(user_ids: Collection[int]) -> dict[int, int]:
     """Return the number of live keys by the user's row id, in one query."""
     query = select(ApiKey.user_id, func.count()).where(
-        ApiKey.user_id.in_(user_ids), ApiKey.revoked_at.is_(None)
+        is_any_of(ApiKey.user_id, user_ids), ApiKey.revoked_at.is_(None)
     )
     known = dict(db.session.execute(query.group_by(ApiKey.user_id)).all())
     return {user_id: known.get(user_id, 0) for user_id in user_ids}

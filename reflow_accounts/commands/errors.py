@@ -9,7 +9,7 @@ from functools import wraps
 
 from sqlalchemy.exc import DatabaseError
 
-from reflow_accounts.database import database_problem
+from reflow_accounts.database_errors import database_problem
 from reflow_accounts.errors import DomainError
 
 # Errors of a full disk, without the name of a file. After a closed pipe, click ends the command quietly.

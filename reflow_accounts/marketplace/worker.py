@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import DataError, DBAPIError
 
 from reflow_accounts.aws_settings import AwsSettings
-from reflow_accounts.database import database_problem, db
+from reflow_accounts.database import db
+from reflow_accounts.database_errors import database_problem
 from reflow_accounts.marketplace.aws_client import AwsAway, Message, Queue
 from reflow_accounts.marketplace.events import ingest
 from reflow_accounts.marketplace.parsing import Malformed

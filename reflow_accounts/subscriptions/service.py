@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from sqlalchemy import Select, bindparam, select, text
 
-from reflow_accounts.database import UTCDateTime, db, now
+from reflow_accounts.database import UTCDateTime, db, is_any_of, now
 from reflow_accounts.subscriptions.models import (
     Licence,
     LicenceState,
@@ -126,12 +126,13 @@ def statuses_of(team_ids: Collection[int], *, at: datetime | None = None) -> dic
     """Return the status of each team by its row id, now or at another time."""
     moment = at or now()
     recorded = {
-        row.team_id: row for row in _fresh(select(Subscription).where(Subscription.team_id.in_(team_ids)))
+        row.team_id: row
+        for row in _fresh(select(Subscription).where(is_any_of(Subscription.team_id, team_ids)))
     }
-    unended = select(Override).where(Override.team_id.in_(team_ids), Override.ended_at.is_(None))
+    unended = select(Override).where(is_any_of(Override.team_id, team_ids), Override.ended_at.is_(None))
     overrides = {row.team_id: row for row in _fresh(unended) if is_live(row, moment)}
     licences: dict[int | None, list[Licence]] = defaultdict(list)
-    bought = select(Licence).where(Licence.team_id.in_(team_ids)).order_by(Licence.id.desc())
+    bought = select(Licence).where(is_any_of(Licence.team_id, team_ids)).order_by(Licence.id.desc())
     for licence in _fresh(bought):
         licences[licence.team_id].append(licence)
     return {

@@ -12,7 +12,7 @@ from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, place_of
 from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.database import db, now
+from reflow_accounts.database import db, is_any_of, now
 from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.subscriptions import overrides
@@ -69,10 +69,10 @@ def find_teams(query_text: str, *, by: User, state: str = "", limit: int = MOST_
     attention = teams_with_attention()
     query = _matching(query_text)
     if state in list(State):
-        query = query.where(Team.id.in_(ids_of_teams(State(state))))
+        query = query.where(is_any_of(Team.id, ids_of_teams(State(state))))
     elif state == ATTENTION:
-        query = query.where(Team.id.in_(attention))
-    rank = case((Team.id.in_(attention), 0), else_=1)
+        query = query.where(is_any_of(Team.id, attention))
+    rank = case((is_any_of(Team.id, attention), 0), else_=1)
     query = query.order_by(rank, func.lower(Team.name), Team.id).limit(limit)
     found = _described(list(db.session.scalars(query)), by)
     return [replace(row, attention=attention.get(row.team.id, "")) for row in found]

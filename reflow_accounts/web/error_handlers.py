@@ -13,7 +13,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from reflow_accounts.contract import Code
-from reflow_accounts.database import db, described
+from reflow_accounts.database import db
+from reflow_accounts.database_errors import described
 from reflow_accounts.errors import (
     TITLES,
     DomainError,

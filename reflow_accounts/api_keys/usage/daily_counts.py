@@ -25,7 +25,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from reflow_accounts.api_keys.models import ApiKey, QuarterCount, RollupCursor, Use
 from reflow_accounts.api_keys.usage.record import ACCEPTED
-from reflow_accounts.database import db, now
+from reflow_accounts.database import db, is_any_of, now
 
 DAYS = 30
 _QUARTER = timedelta(minutes=15)
@@ -78,7 +78,7 @@ def daily_counts(
     dates = _last_days(zone, days, last)
     starts = _starts(dates, zone)
     day = _days(starts)
-    counted = select(literal(0), day.c.start, _counted(day, QuarterCount.key_id.in_(key_ids)))
+    counted = select(literal(0), day.c.start, _counted(day, is_any_of(QuarterCount.key_id, key_ids)))
     return _with_unrolled(counted, literal(0), key_ids, dates, starts)[0]
 
 
@@ -90,7 +90,7 @@ def daily_counts_of(
     starts = _starts(dates, zone)
     day = _days(starts)
     counted = select(ApiKey.id, day.c.start, _counted(day, QuarterCount.key_id == ApiKey.id))
-    counted = counted.join_from(ApiKey, day, true()).where(ApiKey.id.in_(key_ids))
+    counted = counted.join_from(ApiKey, day, true()).where(is_any_of(ApiKey.id, key_ids))
     found = _with_unrolled(counted, column("key_id", BigInteger), key_ids, dates, starts)
     return {key_id: found.get(key_id) or [DayCount(day, 0, 0) for day in dates] for key_id in key_ids}
 
@@ -139,7 +139,7 @@ def _with_unrolled(
     quarter = quarter_of(Use.at)
     unrolled = (
         select(number, quarter, accepted_uses * _packing + refused_uses)
-        .where(Use.id > counted_up_to(), Use.id > cursor, Use.key_id.in_(key_ids))
+        .where(Use.id > counted_up_to(), Use.id > cursor, is_any_of(Use.key_id, key_ids))
         .where(Use.at >= _EPOCH + starts[0] * _QUARTER, Use.at < _EPOCH + starts[-1] * _QUARTER)
         .group_by(Use.key_id, quarter)
     )

@@ -20,7 +20,7 @@ from reflow_accounts.api_keys.models import (
 from reflow_accounts.api_keys.usage.daily_counts import counted_up_to, quarter_of
 from reflow_accounts.api_keys.usage.record import ACCEPTED
 from reflow_accounts.api_keys.usage.rollup import LARGEST_ROLL_UP
-from reflow_accounts.database import db
+from reflow_accounts.database import db, is_any_of
 from reflow_accounts.errors import NotFound
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, read_entry_id
 
@@ -62,9 +62,11 @@ def usage_counts_of(key_ids: Collection[int]) -> Mapping[int, UsageCount]:
     """
     totals = select(UsageTotal.key_id, UsageTotal.count, UsageTotal.last_used_at)
     unrolled = select(Use.key_id, func.count(), func.max(Use.at)).where(
-        _is_not_rolled_up(), Use.key_id.in_(key_ids)
+        _is_not_rolled_up(), is_any_of(Use.key_id, key_ids)
     )
-    both = union_all(totals.where(UsageTotal.key_id.in_(key_ids)), unrolled.group_by(Use.key_id)).subquery()
+    both = union_all(
+        totals.where(is_any_of(UsageTotal.key_id, key_ids)), unrolled.group_by(Use.key_id)
+    ).subquery()
     query = select(both.c.key_id, func.sum(both.c.count), func.max(both.c.last_used_at))
     rows = db.session.execute(query.group_by(both.c.key_id))
     known = {key_id: UsageCount(int(count), at) for key_id, count, at in rows}
@@ -80,7 +82,7 @@ def last_uses_of(user_ids: Collection[int]) -> Mapping[int, datetime]:
         UsageTotal, UsageTotal.key_id == ApiKey.id
     )
     unrolled = select(ApiKey.user_id, func.max(Use.at)).join(Use, Use.key_id == ApiKey.id)
-    theirs = ApiKey.user_id.in_(user_ids)
+    theirs = is_any_of(ApiKey.user_id, user_ids)
     both = union_all(
         totals.where(theirs).group_by(ApiKey.user_id),
         unrolled.where(theirs, _is_not_rolled_up()).group_by(ApiKey.user_id),
@@ -105,7 +107,7 @@ def uses_of(
     the period; `accepted` selects uses that were answered without an error, or (False) with one; `after`
     selects the uses that are newer than that position.
     """
-    conditions = [Use.key_id.in_(key_ids), *_bounds(before, since, until)]
+    conditions = [is_any_of(Use.key_id, key_ids), *_bounds(before, since, until)]
     if accepted is not None:
         conditions.append(Use.outcome == ACCEPTED if accepted else Use.outcome != ACCEPTED)
     if after:
@@ -114,7 +116,7 @@ def uses_of(
     cursor = db.session.scalar(select(rolled_up_to())) or 0
     uses = _some(limit, Use.id > cursor, *conditions)
     if key_ids and len(uses) < limit:
-        ranges = [UsageRange.key_id.in_(key_ids), *_bounds(before, since, until, *_OF_RANGES)]
+        ranges = [is_any_of(UsageRange.key_id, key_ids), *_bounds(before, since, until, *_OF_RANGES)]
         if accepted is not None:
             ranges.append(_has_some(accepted))
         # A range covers at most this many ids.
@@ -129,7 +131,7 @@ def uses_of(
 def position_of_use(key_ids: Collection[int], use_id: str) -> Position:
     """Return the position of a use of these keys, by its public id. Raises NotFound for other ids."""
     number = read_entry_id(use_id, USE_ID_PREFIX)
-    at = db.session.scalar(select(Use.at).where(Use.id == number, Use.key_id.in_(key_ids)))
+    at = db.session.scalar(select(Use.at).where(Use.id == number, is_any_of(Use.key_id, key_ids)))
     if at is None:
         raise NotFound(NO_SUCH_ENTRY)
     return Position(at, number)

@@ -23,7 +23,8 @@ from sqlalchemy.exc import OperationalError
 from reflow_accounts.api_keys.models import QuarterCount, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.rollup import lock_cursors, roll_up, subtract_from_counts
 from reflow_accounts.connections import lock_table
-from reflow_accounts.database import db, is_locked, now, upsert
+from reflow_accounts.database import db, now, upsert
+from reflow_accounts.database_errors import is_locked
 from reflow_accounts.errors import Unavailable
 
 MONTHS_AHEAD = 2

@@ -31,7 +31,8 @@ from sqlalchemy.sql import quoted_name
 from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
 from reflow_accounts.connections import lock_table
-from reflow_accounts.database import db, described, greatest, upsert
+from reflow_accounts.database import db, greatest, upsert
+from reflow_accounts.database_errors import described
 
 # Uses in a batch, and approximately the maximum of unrolled rows that queries read.
 ROLL_UP_EVERY = 8192
