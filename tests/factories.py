@@ -49,8 +49,8 @@ class Person:
 
     def sign_in(self, client: FlaskClient) -> FlaskClient:
         """Log in with the form's words; the client keeps the cookie."""
-        answer = client.send("/login", email=self.email, password=self.password)
-        assert answer.status_code == 303, answer.text
+        response = client.send("/login", email=self.email, password=self.password)
+        assert response.status_code == 303, response.text
         return client
 
     def key(self, name: str = "", *, expires_at: datetime | None = None, is_canary: bool = False) -> Issued:

@@ -6,7 +6,7 @@ import pytest
 import time_machine
 
 from reflow_accounts.database import db, now
-from tests.api_keys.usage import log
+from tests.api_keys.usage import use_log
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.postgresql_later
 
 
 @pytest.fixture
-def story(cast, api):
+def history(cast, api):
     """Ada's key is made, used, refused and revoked; another key is made."""
     key = cast.ada.key("CI")
     api(key.secret).get("/me")
@@ -27,16 +27,16 @@ def story(cast, api):
 
 
 @pytest.fixture
-def ada(cast, api, story):
+def ada(cast, api, history):
     return api(cast.ada.session())
 
 
-def told(items):
+def entries_of(items):
     return [(item["type"], item["title"], item["subject"]) for item in items]
 
 
 def test_activity_is_newest_first(ada):
-    assert told(ada.get("/activity").json["items"]) == [
+    assert entries_of(ada.get("/activity").json["items"]) == [
         ("event", "Signed in", "Unknown device"),
         ("event", "API key created", "other"),
         ("event", "API key revoked", "CI"),
@@ -49,9 +49,9 @@ def test_activity_is_newest_first(ada):
     ]
 
 
-def test_activity_of_one_key(ada, story):
-    items = ada.get(f"/activity?key={story.id}").json["items"]
-    assert [title for _, title, _ in told(items)] == [
+def test_activity_is_filtered_by_key(ada, history):
+    items = ada.get(f"/activity?key={history.id}").json["items"]
+    assert [title for _, title, _ in entries_of(items)] == [
         "API key revoked",
         "API key refused",
         "API key used",
@@ -66,7 +66,7 @@ def test_page_size_has_no_effect_on_the_list(ada):
         assert [item for page in pages for item in page] == whole
 
 
-def test_pages_miss_nothing_when_all_happened_in_one_moment(app, ada):
+def test_pages_are_complete_when_all_entries_have_one_time(app, ada):
     from reflow_accounts.api_keys.models import Use
     from reflow_accounts.audit.models import AuditEvent
 
@@ -80,7 +80,7 @@ def test_pages_miss_nothing_when_all_happened_in_one_moment(app, ada):
     assert [item for page in ada.pages("/activity", 2) for item in page] == whole
 
 
-def test_bounds_in_time_take_the_first_and_leave_the_last(ada):
+def test_since_is_inclusive_and_until_is_exclusive(ada):
     items = ada.get("/activity").json["items"]
     middle = items[4]["at"]
     since = ada.get("/activity", query_string={"since": middle}).json["items"]
@@ -89,25 +89,25 @@ def test_bounds_in_time_take_the_first_and_leave_the_last(ada):
     assert until == items[5:]
 
 
-def test_entries_have_unique_ids(ada, story):
+def test_entries_have_unique_ids(ada, history):
     items = ada.get("/activity").json["items"]
     assert len({item["id"] for item in items}) == len(items)
     assert all(item["id"].startswith("use_" if item["type"] == "use" else "evt_") for item in items)
-    uses = ada.get(f"/keys/{story.id}/uses").json["items"]
+    uses = ada.get(f"/keys/{history.id}/uses").json["items"]
     assert [use["id"] for use in uses] == [item["id"] for item in items if item["type"] == "use"]
 
 
-def test_after_an_entry_come_the_later_ones(ada, story):
+def test_after_lists_only_later_entries(ada, history):
     items = ada.get("/activity").json["items"]
-    for place, item in enumerate(items):
-        assert ada.get(f"/activity?after={item['id']}").json["items"] == items[:place]
+    for index, item in enumerate(items):
+        assert ada.get(f"/activity?after={item['id']}").json["items"] == items[:index]
         pages = ada.pages(f"/activity?after={item['id']}", 2)
-        assert [entry for page in pages for entry in page] == items[:place]
-    newer, older = ada.get(f"/keys/{story.id}/uses").json["items"]
-    assert ada.get(f"/keys/{story.id}/uses?after={older['id']}").json["items"] == [newer]
-    assert ada.get(f"/keys/{story.id}/uses?after={newer['id']}").json["items"] == []
-    with_key = ada.get(f"/activity?after={items[-1]['id']}&key={story.id}").json["items"]
-    assert [title for _, title, _ in told(with_key)] == [
+        assert [entry for page in pages for entry in page] == items[:index]
+    newer, older = ada.get(f"/keys/{history.id}/uses").json["items"]
+    assert ada.get(f"/keys/{history.id}/uses?after={older['id']}").json["items"] == [newer]
+    assert ada.get(f"/keys/{history.id}/uses?after={newer['id']}").json["items"] == []
+    with_key = ada.get(f"/activity?after={items[-1]['id']}&key={history.id}").json["items"]
+    assert [title for _, title, _ in entries_of(with_key)] == [
         "API key revoked",
         "API key refused",
         "API key used",
@@ -115,7 +115,7 @@ def test_after_an_entry_come_the_later_ones(ada, story):
     ]
 
 
-def test_entries_of_one_moment_are_after_one_another(app, ada):
+def test_after_orders_entries_of_the_same_time(app, ada):
     from reflow_accounts.api_keys.models import Use
     from reflow_accounts.audit.models import AuditEvent
 
@@ -125,60 +125,60 @@ def test_entries_of_one_moment_are_after_one_another(app, ada):
             db.session.execute(db.update(model).values(at=at))
         db.session.commit()
     items = ada.get("/activity").json["items"]
-    for place, item in enumerate(items):
-        assert ada.get(f"/activity?after={item['id']}").json["items"] == items[:place]
+    for index, item in enumerate(items):
+        assert ada.get(f"/activity?after={item['id']}").json["items"] == items[:index]
 
 
-def test_uses_numbered_against_their_times_are_listed_by_time(app, cast, ada, story):
-    number = log.number_of(app, story.id)
+def test_uses_numbered_against_their_times_are_listed_by_time(app, cast, ada, history):
+    number = use_log.key_number(app, history.id)
     moments = [now() - timedelta(seconds=second) for second in (1, 3, 2)]
     for at in moments:
-        log.append(app, number, at)
-    log.fold(app)
-    for path in ("/activity", f"/keys/{story.id}/uses"):
+        use_log.append(app, number, at)
+    use_log.roll_up(app)
+    for path in ("/activity", f"/keys/{history.id}/uses"):
         items = ada.get(path).json["items"]
         assert [item["at"] for item in items] == sorted((item["at"] for item in items), reverse=True)
-        place = next(
+        index = next(
             i for i, item in enumerate(items) if item["at"].startswith(f"{moments[2]:%Y-%m-%dT%H:%M:%S.%f}")
         )
-        assert ada.get(f"{path}?after={items[place]['id']}").json["items"] == items[:place]
+        assert ada.get(f"{path}?after={items[index]['id']}").json["items"] == items[:index]
 
 
 @pytest.mark.parametrize(
     "entry_id", ["", "7", "use_", "use_x", "evt_1x", "use_999999", "evt_999999", "use_9999999999999999999"]
 )
-def test_unknown_entry_is_no_start(ada, story, entry_id):
-    for path in ("/activity", f"/keys/{story.id}/uses"):
+def test_after_an_unknown_entry_is_404(ada, history, entry_id):
+    for path in ("/activity", f"/keys/{history.id}/uses"):
         problem = problem_of(ada.get(path, query_string={"after": entry_id}), 404, "not_found")
         assert problem["detail"] == "No entry of this list has the id given as after."
 
 
-def test_entry_of_somebody_else_is_no_start(cast, api, ada):
+def test_after_an_entry_of_another_user_is_404(cast, api, ada):
     ben = api(cast.ben.session())
     for item in ada.get("/activity").json["items"]:
         if "CI" in item["subject"]:
             problem_of(ben.get(f"/activity?after={item['id']}"), 404, "not_found")
 
 
-def test_teammates_see_their_own_acts_and_the_teams(cast, api, story):
+def test_teammates_see_their_own_acts_and_the_teams(cast, api, history):
     items = api(cast.ben.session()).get("/activity").json["items"]
-    assert {title for _, title, _ in told(items)} == {
+    assert {title for _, title, _ in entries_of(items)} == {
         "Signed in",
         "Subscription set to active",
         "Subscription set to inactive",
     }
 
 
-def test_strangers_see_nothing(cast, api, story):
+def test_outsiders_see_no_activity_of_the_team(cast, api, history):
     items = api(cast.charlie.session()).get("/activity").json["items"]
-    assert {subject for _, _, subject in told(items)} == {"Unknown device", "Globex"}
+    assert {subject for _, _, subject in entries_of(items)} == {"Unknown device", "Globex"}
 
 
-def test_key_of_somebody_else_is_no_filter(cast, api, story):
-    problem_of(api(cast.ben.session()).get(f"/activity?key={story.id}"), 404, "not_found")
+def test_filter_by_a_key_of_another_user_is_404(cast, api, history):
+    problem_of(api(cast.ben.session()).get(f"/activity?key={history.id}"), 404, "not_found")
 
 
-def test_tab_shows_the_same_list(cast, client, story):
+def test_tab_shows_the_same_list(cast, client, history):
     cast.ada.sign_in(client)
     text = client.page("/account/activity").text
     for words in ("API key created", "API key used", "API key refused", "API key revoked", "Signed in"):
@@ -186,12 +186,12 @@ def test_tab_shows_the_same_list(cast, client, story):
     assert "GET /api/v1/me" in text
 
 
-def test_tab_narrows_to_a_key_and_a_period(app, cast, client, story):
+def test_tab_filters_by_key_and_period(app, cast, client, history):
     cast.ada.sign_in(client)
     page = client.page("/account/activity")
-    answer = client.submit(page, "/account/activity", key=story.id, period="24h")
-    assert "API key revoked" in answer.text
-    assert "Signed in" not in parse(answer.text).with_id("activity-panel").text
+    response = client.submit(page, "/account/activity", key=history.id, period="24h")
+    assert "API key revoked" in response.text
+    assert "Signed in" not in parse(response.text).with_id("activity-panel").text
     from reflow_accounts.audit.models import AuditEvent
 
     with app.app_context():
@@ -202,13 +202,13 @@ def test_tab_narrows_to_a_key_and_a_period(app, cast, client, story):
     assert "API key used" in panel.text
 
 
-def test_24_hours_have_no_chart_of_days(cast, client, story):
+def test_period_of_24_hours_has_no_chart(cast, client, history):
     cast.ada.sign_in(client)
     assert "requests in the last 7 days" in client.page("/account/activity?period=7d").text
     assert "requests in the last" not in client.page("/account/activity?period=24h").text
 
 
-def test_tab_says_that_only_requests_have_an_outcome(cast, client, story):
+def test_tab_says_that_only_requests_have_an_outcome(cast, client, history):
     cast.ada.sign_in(client)
     words = "Only requests have an outcome; other events are left out."
     assert words in client.page("/account/activity?event=sign-ins&outcome=refused").text
@@ -232,7 +232,7 @@ def test_bad_cursor_is_refused(cast, client, query):
     assert client.get(f"/account/activity?{query}").status_code in (404, 422)
 
 
-def test_unknown_period_shows_everything(cast, client):
+def test_unknown_period_is_ignored(cast, client):
     cast.ada.sign_in(client)
     assert "Signed in" in client.page("/account/activity?period=century").text
 

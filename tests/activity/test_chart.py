@@ -1,4 +1,4 @@
-"""The chart and the list of the Activity tab show what the log holds, in the days of the user's time zone."""
+"""The chart and the list of the Activity tab equal the log, by days of the user's time zone."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ from reflow_accounts.activity import pages
 from reflow_accounts.api_keys.models import Use
 from reflow_accounts.api_keys.usage import daily_counts
 from reflow_accounts.database import db
-from tests.api_keys.usage import log
+from tests.api_keys.usage import use_log
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -25,31 +25,31 @@ OUTCOMES = {"accepted": 200, "not_found": 404, "subscription_inactive": 403}
 
 
 @pytest.fixture
-def in_november(monkeypatch):
+def frozen_in_november(monkeypatch):
     for module in (pages, daily_counts):
         monkeypatch.setattr(module, "now", lambda: NOW)
 
 
-def history(app, keys: list[int], number: int) -> list[tuple[int, datetime, bool]]:
+def add_uses_of_90_days(app, keys: list[int], number: int) -> list[tuple[int, datetime, bool]]:
     """Add uses of 90 days, half of them rolled up; return key, time and whether it was accepted."""
-    chance = random.Random(5)
-    times = sorted(NOW - timedelta(seconds=chance.randrange(90 * 86_400)) for _ in range(number))
+    rng = random.Random(5)
+    times = sorted(NOW - timedelta(seconds=rng.randrange(90 * 86_400)) for _ in range(number))
     common = {"method": "GET", "path": "/x", "address": "192.0.2.1", "user_agent": "tests"}
     rows = []
     for at in times:
-        outcome = chance.choice([*OUTCOMES, "accepted", "accepted"])
-        facts = {"key_id": chance.choice(keys), "at": at, "outcome": outcome, "status": OUTCOMES[outcome]}
+        outcome = rng.choice([*OUTCOMES, "accepted", "accepted"])
+        facts = {"key_id": rng.choice(keys), "at": at, "outcome": outcome, "status": OUTCOMES[outcome]}
         rows.append(common | facts)
     with app.app_context():
         for half in (rows[: number // 2], rows[number // 2 :]):
-            log.fold(app)
+            use_log.roll_up(app)
             for first in range(0, len(half), 10_000):
                 db.session.execute(insert(Use), half[first : first + 10_000])
             db.session.commit()
     return [(row["key_id"], row["at"], row["outcome"] == "accepted") for row in rows]
 
 
-def days_of(uses, zone: str, days: int) -> dict[str, tuple[int, int]]:
+def expected_days(uses, zone: str, days: int) -> dict[str, tuple[int, int]]:
     last = NOW.astimezone(ZoneInfo(zone)).date()
     dates = [last - timedelta(days=number) for number in range(days)]
     counts: Counter[tuple[date, bool]] = Counter(
@@ -58,42 +58,47 @@ def days_of(uses, zone: str, days: int) -> dict[str, tuple[int, int]]:
     return {f"{day.day} {day:%b %Y}": (counts[day, True], counts[day, False]) for day in dates}
 
 
-def shown(page) -> dict[str, tuple[int, int]]:
+def table_of(page) -> dict[str, tuple[int, int]]:
     """Return the numbers of the table below the chart."""
     [table] = [table for table in page.all("table") if table["class"] == "numbers"]
     rows = [[cell.text for cell in row.all("th", "td")] for row in table.all("tr")[1:]]
     return {day: tuple(int(number.replace(",", "")) for number in numbers) for day, *numbers in rows}
 
 
-def total(page) -> int:
+def total_of(page) -> int:
     [caption] = page.all("figcaption")
     return int(caption.all("strong")[0].text.replace(",", ""))
 
 
 @pytest.mark.parametrize("number", [1500, pytest.param(200_000, marks=[pytest.mark.slow, pytest.mark.alone])])
-def test_numbers_are_those_of_the_log(app, cast, client, in_november, number):
+def test_chart_numbers_equal_the_log(app, cast, client, frozen_in_november, number):
     keys = [cast.ada.key("one"), cast.ada.key("two")]
-    ids = [log.number_of(app, key.id) for key in keys]
-    uses = history(app, ids, number)
+    ids = [use_log.key_number(app, key.id) for key in keys]
+    uses = add_uses_of_90_days(app, ids, number)
     cast.ada.sign_in(client)
     for zone in ("Europe/Berlin", "America/New_York", "Asia/Kathmandu"):
         cast.ada.change(time_zone=zone)
         page = client.page(PAGE)
-        assert shown(page) == days_of(uses, zone, 30)
+        assert table_of(page) == expected_days(uses, zone, 30)
         assert len([bar for bar in page.all("rect") if bar["class"] == "bar-ok"]) == 30
-        assert total(page) == sum(map(sum, days_of(uses, zone, 30).values()))
-    of_one = [use for use in uses if use[0] == ids[0]]
-    assert shown(client.page(f"{PAGE}?key={keys[0].id}&period=7d")) == days_of(of_one, "Asia/Kathmandu", 7)
+        assert total_of(page) == sum(map(sum, expected_days(uses, zone, 30).values()))
+    uses_of_one_key = [use for use in uses if use[0] == ids[0]]
+    assert table_of(client.page(f"{PAGE}?key={keys[0].id}&period=7d")) == expected_days(
+        uses_of_one_key, "Asia/Kathmandu", 7
+    )
     refused = client.page(f"{PAGE}?period=30d&outcome=refused")
-    assert shown(refused) == {day: (0, no) for day, (_, no) in days_of(uses, "Asia/Kathmandu", 30).items()}
+    assert table_of(refused) == {
+        day: (0, refused_count)
+        for day, (_, refused_count) in expected_days(uses, "Asia/Kathmandu", 30).items()
+    }
     lines = csv.DictReader(io.StringIO(client.get(f"{PAGE}/export?period=30d&outcome=refused").text))
     outcomes = [line["Outcome"] for line in lines]
-    assert len(outcomes) == total(refused)
+    assert len(outcomes) == total_of(refused)
     assert set(outcomes) == {"not_found", "subscription_inactive"}
 
 
-def test_chart_is_described_in_words(app, cast, client, in_november):
-    key = log.number_of(app, cast.ada.key().id)
+def test_chart_is_described_in_words(app, cast, client, frozen_in_november):
+    key = use_log.key_number(app, cast.ada.key().id)
     for days, outcome in ((20, "accepted"), (2, "accepted"), (2, "not_found"), (2, "accepted")):
         use = {
             "key_id": key,
@@ -118,13 +123,13 @@ def test_chart_is_described_in_words(app, cast, client, in_november):
 def titles(client):
     """Return the titles of the listed events for a query."""
 
-    def listed(query: str) -> list[str]:
+    def titles_for(query: str) -> list[str]:
         page = client.page(f"{PAGE}?{query}")
         return [
             next(cell.elements).text for cell in page.all("th") if cell["scope"] == "row" and cell["role"]
         ]
 
-    return listed
+    return titles_for
 
 
 def test_list_is_filtered_by_outcome_and_event(cast, client, api, titles):
@@ -149,9 +154,9 @@ def test_list_is_filtered_by_outcome_and_event(cast, client, api, titles):
     assert session.get("/activity?outcome=odd").status_code == 422
 
 
-def test_filter_is_kept_by_the_form_and_the_next_page(app, cast, client):
+def test_filter_is_kept_in_the_form_and_on_the_next_page(app, cast, client):
     key = cast.ada.key("CI")
-    log.append_many(app, log.number_of(app, key.id), 60)
+    use_log.append_many(app, use_log.key_number(app, key.id), 60)
     cast.ada.sign_in(client)
     query = f"key={key.id}&period=7d&outcome=accepted&event=requests"
     page = client.page(f"{PAGE}?{query}")

@@ -11,8 +11,8 @@ from reflow_accounts.activity import streaming
 from reflow_accounts.activity.export_formats import HEADINGS, harmless
 from reflow_accounts.api_keys.usage import retention
 from reflow_accounts.database import db, now
-from tests.api_keys.usage import log
-from tests.api_keys.usage.log import on
+from tests.api_keys.usage import use_log
+from tests.api_keys.usage.use_log import only_on
 from tests.helpers import rows
 
 pytestmark = pytest.mark.postgresql_later
@@ -21,17 +21,17 @@ PAGE = "/account/activity"
 
 
 def download(client, **filters):
-    """Press the button on the page, the filter set like this; return the lines below the heading."""
+    """Submit the download button with these filters; return the lines below the heading."""
     page = client.page(PAGE)
     [button] = [button for button in page.all("button") if button.text == "Download CSV"]
-    answer = client.get(button["formaction"], query_string={"key": "", "period": ""} | filters)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="reflow-activity.csv"'
-    assert answer.headers["Cache-Control"] == "no-store"
-    first, *others = csv.reader(io.StringIO(answer.data.decode("utf-8"), newline=""))
+    response = client.get(button["formaction"], query_string={"key": "", "period": ""} | filters)
+    assert response.status_code == 200, response.text
+    assert response.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="reflow-activity.csv"'
+    assert response.headers["Cache-Control"] == "no-store"
+    first, *data_lines = csv.reader(io.StringIO(response.data.decode("utf-8"), newline=""))
     assert first == list(HEADINGS)
-    return others
+    return data_lines
 
 
 @pytest.fixture
@@ -61,11 +61,11 @@ def test_file_has_the_lines_of_the_page(cast, api, ada):
     assert len(times[0]) == len("2026-11-23 16:40:51")
 
 
-def test_file_is_narrowed_to_a_key_and_a_period(app, cast, ada):
+def test_file_is_filtered_by_key_and_period(app, cast, ada):
     one, other = cast.ada.key("one"), cast.ada.key("other")
     for days in (40, 20, 3, 0):
-        log.append(app, log.number_of(app, one.id), now() - timedelta(days=days), f"/{days}")
-    log.append(app, log.number_of(app, other.id), now(), "/other")
+        use_log.append(app, use_log.key_number(app, one.id), now() - timedelta(days=days), f"/{days}")
+    use_log.append(app, use_log.key_number(app, other.id), now(), "/other")
 
     def paths(**filters):
         return [line[5] for line in download(ada, **filters) if line[5]]
@@ -78,7 +78,7 @@ def test_file_is_narrowed_to_a_key_and_a_period(app, cast, ada):
     assert {line[2] for line in download(ada, key=one.id)} == {"one"}
 
 
-def test_strangers_get_their_own_file_and_nobody_elses_key(cast, client):
+def test_outsiders_get_their_own_file_and_nobody_elses_key(cast, client):
     key = cast.ada.key("secret plans")
     cast.charlie.sign_in(client)
     assert client.get(f"{PAGE}/export?key={key.id}").status_code == 404
@@ -87,19 +87,19 @@ def test_strangers_get_their_own_file_and_nobody_elses_key(cast, client):
 
 
 @pytest.mark.parametrize("path", ["/activity", "/activity/export"])
-def test_empty_key_in_the_api_is_not_every_key(cast, api, path):
-    """As in key=$KEY of a script without that variable."""
+def test_empty_key_filter_is_404(cast, api, path):
+    """A script sends an empty key when the variable of `key=$KEY` is not set."""
     assert api(cast.ada.session()).get(f"{path}?key=").status_code == 404
 
 
-def test_nobody_gets_a_file_without_signing_in(app, client):
+def test_download_requires_log_in(app, client):
     assert client.get(f"{PAGE}/export").headers["Location"].startswith("/login?next=")
 
 
-@pytest.mark.parametrize("mark", ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝"])
-def test_no_cell_begins_a_formula(mark):
-    assert harmless(f"{mark}1+1") == f"'{mark}1+1"
-    assert harmless(f"1{mark}1") == f"1{mark}1"
+@pytest.mark.parametrize("first_character", ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝"])
+def test_cells_do_not_start_a_spreadsheet_formula(first_character):
+    assert harmless(f"{first_character}1+1") == f"'{first_character}1+1"
+    assert harmless(f"1{first_character}1") == f"1{first_character}1"
     assert harmless("") == ""
 
 
@@ -116,57 +116,57 @@ def test_user_text_is_escaped_and_complete(cast, api, ada):
 
 def test_file_names_the_program_beside_its_user_agent(cast, api, ada):
     key = cast.ada.key("CI")
-    said = "reflow/1.2.3 (Linux x86_64) GitHub-Actions (%3D1+1/web; run 812)"
-    api(key.secret).get("/me", headers={"User-Agent": said})
-    assert download(ada, key=key.id)[0][9:] == [said, "GitHub Actions, =1+1/web, run 812"]
+    user_agent = "reflow/1.2.3 (Linux x86_64) GitHub-Actions (%3D1+1/web; run 812)"
+    api(key.secret).get("/me", headers={"User-Agent": user_agent})
+    assert download(ada, key=key.id)[0][9:] == [user_agent, "GitHub Actions, =1+1/web, run 812"]
 
 
 @pytest.mark.slow
-def test_long_file_comes_in_steps_and_is_whole(app, cast, ada):
-    """30,000 uses, most of them folded: every one is there, once, newest first; each step asks little."""
-    key = log.number_of(app, cast.ada.key("busy").id)
+def test_long_file_is_streamed_completely(app, cast, ada):
+    """30,000 uses, most of them rolled up, appear once and newest first; each step needs few statements."""
+    key = use_log.key_number(app, cast.ada.key("busy").id)
     for part in range(10):
-        log.append_many(app, key, 3000, f"/{part}")
+        use_log.append_many(app, key, 3000, f"/{part}")
         if part < 9:
-            log.fold(app)
-    with rows.watching(app) as asked:
-        answer = ada.get(f"{PAGE}/export?period=30d", buffered=False)
-        assert answer.is_streamed
-        pieces = list(answer.response)
+            use_log.roll_up(app)
+    with rows.collect_statements(app) as statements:
+        response = ada.get(f"{PAGE}/export?period=30d", buffered=False)
+        assert response.is_streamed
+        pieces = list(response.response)
     lines = list(csv.reader(io.StringIO(b"".join(pieces).decode(), newline="")))[1:]
     paths = [line[5] for line in lines if line[5]]
     assert paths == [f"/{part}" for part in reversed(range(10)) for _ in range(3000)]
     assert len(pieces) == 151
     assert max(map(len, pieces)) < 200_000
-    assert asked.count < 15 * len(pieces)
+    assert statements.count < 15 * len(pieces)
 
 
-def test_new_uses_while_it_is_read_do_not_shift_it(app, cast, ada):
-    key = log.number_of(app, cast.ada.key("busy").id)
-    log.append_many(app, key, 2500)
+def test_uses_recorded_during_a_download_do_not_shift_it(app, cast, ada):
+    key = use_log.key_number(app, cast.ada.key("busy").id)
+    use_log.append_many(app, key, 2500)
     pieces = iter(ada.get(f"{PAGE}/export", buffered=False).response)
-    got = [next(pieces)]
-    log.append_many(app, key, 2500, "/new")
-    log.fold(app)
-    got += pieces
-    paths = [line[5] for line in csv.reader(io.StringIO(b"".join(got).decode(), newline=""))]
+    pieces_read = [next(pieces)]
+    use_log.append_many(app, key, 2500, "/new")
+    use_log.roll_up(app)
+    pieces_read += pieces
+    paths = [line[5] for line in csv.reader(io.StringIO(b"".join(pieces_read).decode(), newline=""))]
     assert paths.count("/many") == 2500
     assert "/new" not in paths
 
 
 def test_download_survives_pruning(app, cast, ada):
-    key = log.number_of(app, cast.ada.key("busy").id)
+    key = use_log.key_number(app, cast.ada.key("busy").id)
     for days in (500, 400, 3):
-        log.append(app, key, now() - timedelta(days=days), f"/{days}")
-        log.fold(app)
+        use_log.append(app, key, now() - timedelta(days=days), f"/{days}")
+        use_log.roll_up(app)
     with app.app_context():
         retention.prune(now() - timedelta(days=365))
     assert [line[5] for line in download(ada) if line[5]] == ["/3"]
 
 
-@on("postgresql")
+@only_on("postgresql")
 def test_file_covers_all_partitions(app, cast, ada, monkeypatch):
-    key = log.number_of(app, cast.ada.key("old").id)
+    key = use_log.key_number(app, cast.ada.key("old").id)
     times = [now() - timedelta(days=days) for days in (0, 45, 80, 400)]
     for at in times[1:3]:
         monkeypatch.setattr(retention, "now", lambda at=at: at)
@@ -176,8 +176,8 @@ def test_file_covers_all_partitions(app, cast, ada, monkeypatch):
     with app.app_context():
         retention.ensure_months()
     for at in reversed(times):
-        log.append(app, key, at, f"/{at:%Y_%m}")
-        log.fold(app)
+        use_log.append(app, key, at, f"/{at:%Y_%m}")
+        use_log.roll_up(app)
     with app.app_context():
         parts = list(db.session.scalars(text("SELECT tableoid::regclass::text FROM uses ORDER BY id")))
     assert parts == ["uses_other", *(f"uses_{at:%Y_%m}" for at in reversed(times[:3]))]
@@ -185,8 +185,8 @@ def test_file_covers_all_partitions(app, cast, ada, monkeypatch):
 
 
 def test_incomplete_file_says_so(app, cast, ada):
-    key = log.number_of(app, cast.ada.key("busy").id)
-    log.append_many(app, key, 1500)
+    key = use_log.key_number(app, cast.ada.key("busy").id)
+    use_log.append_many(app, key, 1500)
     pieces = iter(ada.get(f"{PAGE}/export", buffered=False).response)
     next(pieces)
     cast.ada.change(disabled_at=now())
@@ -194,7 +194,7 @@ def test_incomplete_file_says_so(app, cast, ada):
 
 
 def test_slow_download_is_aborted(app, cast, ada, monkeypatch):
-    log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 1500)
+    use_log.append_many(app, use_log.key_number(app, cast.ada.key("busy").id), 1500)
     monkeypatch.setattr(streaming, "PATIENCE_SECONDS", 0)
     monkeypatch.setattr(streaming, "SLOWEST_BYTES_A_SECOND", 10**15)
     last = list(ada.get(f"{PAGE}/export", buffered=False).response)[-1]
@@ -202,12 +202,12 @@ def test_slow_download_is_aborted(app, cast, ada, monkeypatch):
 
 
 def test_user_has_at_most_two_downloads(app, cast, ada):
-    log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 1500)
-    held = [ada.get(f"{PAGE}/export", buffered=False) for _ in range(streaming.MOST_OF_ONE)]
+    use_log.append_many(app, use_log.key_number(app, cast.ada.key("busy").id), 1500)
+    downloads = [ada.get(f"{PAGE}/export", buffered=False) for _ in range(streaming.MOST_OF_ONE)]
     refused = ada.get(f"{PAGE}/export")
     assert refused.status_code == 503
     assert refused.headers["Retry-After"]
     assert "Other downloads are under way" in refused.text
     assert ada.get(f"{PAGE}/export?period=24h&key={cast.ada.key('new').id}").status_code == 200
-    held.pop().close()
+    downloads.pop().close()
     assert len(download(ada)) > 1500

@@ -13,23 +13,23 @@ from reflow_accounts.api_keys.usage.rollup import roll_up
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db
-from tests.api_keys.usage.log import on
+from tests.api_keys.usage.use_log import only_on
 from tests.helpers import rows
 
 pytestmark = pytest.mark.postgresql_later
 
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
-EACH = 7
+ENTRIES_OF_EACH_KIND = 7
 
 
 @pytest.fixture
-def of_one_moment(app, cast):
-    """Uses and acts of Ada that differ in nothing but their numbers; some of the uses are rolled up."""
+def entries_of_one_time(app, cast):
+    """Uses and audit events of Ada that differ only in their ids; some of the uses are rolled up."""
     key = cast.ada.key("CI")
     with app.app_context():
         row = db.session.scalars(db.select(ApiKey).filter_by(public_id=key.id)).one()
         use = NewUse(row.id, THEN, "GET", "/api/v1/me", 200, record.ACCEPTED, "192.0.2.1", "tests")
-        for number in range(EACH):
+        for number in range(ENTRIES_OF_EACH_KIND):
             record.record(use)
             db.session.add(
                 AuditEvent(
@@ -41,12 +41,12 @@ def of_one_moment(app, cast):
                 )
             )
             db.session.commit()
-            if number == EACH // 2:
+            if number == ENTRIES_OF_EACH_KIND // 2:
                 roll_up()
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 100])
-def test_every_line_comes_once_over_all_pages(app, cast, of_one_moment, limit):
+def test_pages_show_each_line_once(app, cast, entries_of_one_time, limit):
     lines, cursor = [], None
     with app.app_context():
         while True:
@@ -59,7 +59,7 @@ def test_every_line_comes_once_over_all_pages(app, cast, of_one_moment, limit):
             cursor = page.next_cursor
             if cursor is None:
                 break
-    assert len(lines) == len(set(lines)) == 2 * EACH
+    assert len(lines) == len(set(lines)) == 2 * ENTRIES_OF_EACH_KIND
 
 
 def add_events(app, cast, number):
@@ -72,7 +72,7 @@ def add_events(app, cast, number):
         db.session.commit()
 
 
-@on("sqlite")
+@only_on("sqlite")
 @pytest.mark.parametrize("is_last", [False, True])
 def test_page_costs_the_same_in_a_long_history(app, cast, is_last):
     costs = []

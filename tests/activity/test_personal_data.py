@@ -7,9 +7,9 @@ import pytest
 from reflow_accounts.activity import personal_data, streaming
 from reflow_accounts.auth.models import UserSession
 from reflow_accounts.database import db, now
-from tests.api_keys.usage import log
+from tests.api_keys.usage import use_log
 from tests.helpers import rows
-from tests.teams.acts import invite
+from tests.teams.team_actions import invite
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -17,12 +17,12 @@ PAGE, FILE = "/account/profile", "/account/profile/export"
 
 
 def download(client):
-    answer = client.get(FILE)
-    assert answer.status_code == 200, answer.text
-    assert answer.mimetype == "application/json"
-    assert answer.headers["Content-Disposition"] == 'attachment; filename="reflow-data.json"'
-    assert answer.headers["Cache-Control"] == "no-store"
-    return json.loads(answer.data)
+    response = client.get(FILE)
+    assert response.status_code == 200, response.text
+    assert response.mimetype == "application/json"
+    assert response.headers["Content-Disposition"] == 'attachment; filename="reflow-data.json"'
+    assert response.headers["Cache-Control"] == "no-store"
+    return json.loads(response.data)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def ada(cast, client):
     return cast.ada.sign_in(client)
 
 
-def test_file_holds_what_is_stored_about_the_person(cast, api, ada):
+def test_file_contains_all_data_about_the_person(cast, api, ada):
     [link] = [link for link in ada.page(PAGE).all("a") if link.text == "Download my data"]
     assert link["href"] == FILE
     key = cast.ada.key("CI")
@@ -40,18 +40,18 @@ def test_file_holds_what_is_stored_about_the_person(cast, api, ada):
     account = {"id": cast.ada.id, "full_name": "Ada Park", "email": cast.ada.email, "is_staff": False}
     assert account.items() <= data["account"].items()
     assert [(team["name"], team["rights"]) for team in data["teams"]] == [("Acme", "admin")]
-    assert [(one["name"], one["id"]) for one in data["api_keys"]] == [("CI", key.id)]
+    assert [(item["name"], item["id"]) for item in data["api_keys"]] == [("CI", key.id)]
     [use] = data["uses_of_api_keys"]
     assert (use["key"], use["path"], use["user_agent"]) == (key.id, "/api/v1/me", "curl/8")
-    assert [one["email"] for one in data["invitations"]] == ["eve@initech.example"]
-    assert [one["kind"] for one in data["sessions"]] == ["browser"]
+    assert [item["email"] for item in data["invitations"]] == ["eve@initech.example"]
+    assert [item["kind"] for item in data["sessions"]] == ["browser"]
     acts = {act["action"] for act in data["activity"]}
     assert {"session.created", "api_key.created", "member.invited"} <= acts
     assert (list(data)[-1], data["complete"]) == ("complete", True)
 
 
-def test_file_holds_no_secret_and_nothing_of_others(app, cast, ada):
-    secret, others = cast.ada.key("CI").secret, cast.ben.key("plans of Ben")
+def test_file_contains_no_secrets_and_no_data_of_others(app, cast, ada):
+    secret, other_key = cast.ada.key("CI").secret, cast.ben.key("plans of Ben")
     command = cast.ada.session()
     with app.app_context():
         digests = [row.digest for row in db.session.query(UserSession)]
@@ -60,24 +60,24 @@ def test_file_holds_no_secret_and_nothing_of_others(app, cast, ada):
     assert command not in text
     assert "$2b$" not in text
     assert not [digest for digest in digests if digest.hex() in text]
-    assert others.id not in text
+    assert other_key.id not in text
     assert cast.ben.email not in text
     assert "digest" not in text
 
 
 def test_long_file_is_streamed_in_small_pieces(app, cast, ada):
-    key = log.number_of(app, cast.ada.key("busy").id)
-    log.append_many(app, key, 3000)
-    log.fold(app)
-    with rows.watching(app) as asked:
+    key = use_log.key_number(app, cast.ada.key("busy").id)
+    use_log.append_many(app, key, 3000)
+    use_log.roll_up(app)
+    with rows.collect_statements(app) as statements:
         pieces = list(ada.get(FILE, buffered=False).response)
     data = json.loads(b"".join(pieces))
     assert len(data["uses_of_api_keys"]) == 3000
     assert max(map(len, pieces)) < 100_000
-    assert asked.count < 15 * len(pieces)
+    assert statements.count < 15 * len(pieces)
 
 
-def test_list_of_exactly_one_step_is_whole(app, cast, ada, monkeypatch):
+def test_list_that_fills_one_batch_is_complete(app, cast, ada, monkeypatch):
     monkeypatch.setattr(personal_data, "ROWS_AT_ONCE", 2)
     for name in ("one", "two"):
         cast.ada.key(name)
@@ -90,11 +90,11 @@ def test_list_of_exactly_one_step_is_whole(app, cast, ada, monkeypatch):
 
 
 def test_file_that_is_cut_short_says_so(app, cast, ada):
-    log.append_many(app, log.number_of(app, cast.ada.key("busy").id), 500)
+    use_log.append_many(app, use_log.key_number(app, cast.ada.key("busy").id), 500)
     pieces = iter(ada.get(FILE, buffered=False).response)
-    first = next(pieces)
+    first_piece = next(pieces)
     cast.ada.change(disabled_at=now())
-    data = json.loads(b"".join([first, *pieces]))
+    data = json.loads(b"".join([first_piece, *pieces]))
     assert (data["complete"], data["note"]) == (False, streaming.CUT_SHORT)
 
 
@@ -104,5 +104,5 @@ def test_downloads_are_limited(app, cast, ada, another):
     limited = another(rate_limits=True)
     client = PageClient(limited, limited.response_class)
     cast.ada.sign_in(client)
-    answers = [client.get(FILE).status_code for _ in range(11)]
-    assert answers == [200] * 10 + [429]
+    statuses = [client.get(FILE).status_code for _ in range(11)]
+    assert statuses == [200] * 10 + [429]

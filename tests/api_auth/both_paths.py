@@ -1,4 +1,4 @@
-"""Send the same request to the ASGI service, which may answer it in the event loop, and to Flask alone."""
+"""Sends a request to the ASGI service, which may handle it in the event loop, and to Flask."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ USER_AGENT = "tests"
 
 
 class BothPaths:
-    """`event_loop` and `flask` send one request; `same` sends it to both and compares the answers."""
+    """`event_loop` and `flask` send one request; `same` sends it to both and compares the responses."""
 
     def __init__(self, app: Flask) -> None:
         self.asgi = AsgiClient(app)
@@ -31,30 +31,30 @@ class BothPaths:
         self, path: str, secret: str | None, method: str = "GET", body: bytes = b"", **headers: str
     ) -> Answer:
         headers.pop("Transfer-Encoding", None)  # a WSGI server has put the chunks together
-        relative = path.removeprefix(API_PREFIX)
-        answer = Api(self._app).send(method, relative, data=body, headers=_headers(secret) | headers)
-        return Answer(answer.status_code, [(k.lower(), v) for k, v in answer.headers], answer.data)
+        relative_path = path.removeprefix(API_PREFIX)
+        response = Api(self._app).send(method, relative_path, data=body, headers=_headers(secret) | headers)
+        return Answer(response.status_code, [(k.lower(), v) for k, v in response.headers], response.data)
 
     def same(
-        self, path: str, secret: str | None, *args: Any, in_flask: int | None = None, **more: Any
+        self, path: str, secret: str | None, *args: Any, in_flask: int | None = None, **options: Any
     ) -> Answer:
-        """Return the answer of both paths. Of the service's, `in_flask` is how many Flask gave, when given."""
+        """Return the common response; with `in_flask`, check how many requests of the service reached Flask."""
         with self.requests_in_flask() as seen:
-            fast = self.event_loop(path, secret, *args, **more)
+            from_event_loop = self.event_loop(path, secret, *args, **options)
         assert in_flask is None or len(seen) == in_flask, seen
-        slow = self.flask(path, secret, *args, **more)
-        assert fast.plain() == slow.plain(), (fast, slow)
-        return fast
+        from_flask = self.flask(path, secret, *args, **options)
+        assert from_event_loop.plain() == from_flask.plain(), (from_event_loop, from_flask)
+        return from_event_loop
 
     @contextmanager
     def requests_in_flask(self) -> Iterator[list[str]]:
         """Collect the requests that reach Flask."""
         seen: list[str] = []
 
-        def note(_app: Flask, **_: Any) -> None:
+        def record(_app: Flask, **_: Any) -> None:
             seen.append("request")
 
-        with request_started.connected_to(note, self._app):
+        with request_started.connected_to(record, self._app):
             yield seen
 
     def close(self) -> None:

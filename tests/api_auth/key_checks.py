@@ -1,4 +1,4 @@
-"""KeyCheck in an event loop of the test's own, with the real store, between stand-ins for Flask."""
+"""Runs KeyCheck with the real store in an event loop of the test; stubs take the place of Flask."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,17 +12,17 @@ from tests.api_auth.lookups import run_in_event_loop
 
 Result = TypeVar("Result")
 
-# What the stand-ins answer: a request that is left to Flask, and one that gets 503.
-LEFT_TO_FLASK, UNAVAILABLE = 401, 503
+# The statuses of the stubs: one for requests left to Flask, one for unavailability.
+PASSED_TO_FLASK, UNAVAILABLE = 401, 503
 
 
-class Answer(NamedTuple):
+class KeyCheckResponse(NamedTuple):
     status: int
     body: bytes
 
 
-class WatchedStore:
-    """The store of a database. Keeps what it was asked and what it found; waits while `may_answer` is not set."""
+class RecordingStore:
+    """A store that records its batches and results; it waits while `may_answer` is not set."""
 
     def __init__(self, store: Any) -> None:
         self._store = store
@@ -43,20 +43,20 @@ class WatchedStore:
         await self._store.close()
 
 
-class Checks:
-    """Requests to one KeyCheck; `store` is the one that it asks."""
+class KeyCheckClient:
+    """Sends requests to one KeyCheck, whose store is `store`."""
 
     def __init__(self, app: Flask) -> None:
-        self._key_check = KeyCheck(app, _answering(LEFT_TO_FLASK), _answering(UNAVAILABLE))
-        self.store = self._key_check.store = WatchedStore(self._key_check.store)  # type: ignore[assignment]
+        self._key_check = KeyCheck(app, _stub_app(PASSED_TO_FLASK), _stub_app(UNAVAILABLE))
+        self.store = self._key_check.store = RecordingStore(self._key_check.store)  # type: ignore[assignment]
 
-    async def me(self, secret: str, user_agent: str = "tests") -> Answer:
+    async def me(self, secret: str, user_agent: str = "tests") -> KeyCheckResponse:
         return await self.get("/api/v1/me", b"", secret, user_agent)
 
-    async def authorize(self, secret: str, query: str) -> Answer:
+    async def authorize(self, secret: str, query: str) -> KeyCheckResponse:
         return await self.get("/api/v1/authorize", query.encode(), secret)
 
-    async def get(self, path: str, query: bytes, secret: str, user_agent: str = "tests") -> Answer:
+    async def get(self, path: str, query: bytes, secret: str, user_agent: str = "tests") -> KeyCheckResponse:
         sent: list[Any] = []
         headers = {"authorization": f"Bearer {secret}", "user-agent": user_agent}
         scope = {
@@ -76,28 +76,28 @@ class Checks:
 
         await self._key_check(scope, receive, send)
         start, body = sent
-        return Answer(start["status"], body["body"])
+        return KeyCheckResponse(start["status"], body["body"])
 
     async def close(self) -> None:
         await self._key_check.close()
 
 
-def in_event_loop(app: Flask, work: Callable[[Checks], Awaitable[Result]]) -> Result:
-    """Do `work` with the key checks of an application; it fails when that takes long."""
+def run_with_key_checks(app: Flask, work: Callable[[KeyCheckClient], Awaitable[Result]]) -> Result:
+    """Run `work` with a client of the application's key check, for at most 20 seconds."""
 
     async def run() -> Result:
-        checks = Checks(app)
+        client = KeyCheckClient(app)
         try:
-            return await asyncio.wait_for(work(checks), 20)
+            return await asyncio.wait_for(work(client), 20)
         finally:
-            await checks.close()
+            await client.close()
 
     return run_in_event_loop(run())
 
 
-def _answering(status: int) -> ASGIApp:
-    async def answer(_scope: Any, _receive: Any, send: Any) -> None:
+def _stub_app(status: int) -> ASGIApp:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": status, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    return answer
+    return app

@@ -1,4 +1,4 @@
-"""Key checks by the event loop's own store, on the database of a test."""
+"""Looks up keys with the store of the event loop, on the database of the test."""
 
 import asyncio
 from collections.abc import Coroutine, Sequence
@@ -32,21 +32,21 @@ def lookup(secret: str, at: datetime, team: str | None = None, rights: str = "")
     return LookupRequest(digest_of(secret), team, rights, use)
 
 
-def ask_store(app: Flask, requests: Sequence[LookupRequest]) -> list[LookupResult]:
-    """Have the store of the application's database answer one batch."""
+def authenticate_in_store(app: Flask, requests: Sequence[LookupRequest]) -> list[LookupResult]:
+    """Look up one batch in the store of the application's database."""
 
-    async def ask() -> list[LookupResult]:
+    async def authenticate() -> list[LookupResult]:
         store = key_check.open_store(app.config["SETTINGS"])
         try:
             return await store.authenticate_and_record(requests)
         finally:
             await store.close()
 
-    return run_in_event_loop(ask())
+    return run_in_event_loop(authenticate())
 
 
 def add_key(owner: Person, **columns: datetime | None) -> str:
-    """Add a key with these columns, whatever the rules for new keys say; return its secret."""
+    """Add a key with these columns, bypassing the rules for new keys; return its secret."""
     secret = new_secret(KEY_PREFIX)
     with owner.app.app_context():
         row = ApiKey(

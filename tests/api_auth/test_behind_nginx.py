@@ -19,7 +19,7 @@ from tests.helpers import rows
 from tests.helpers.live_server import LiveServer, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-AROUND = """
+NGINX_CONF = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{}}
 http {{
@@ -29,8 +29,8 @@ http {{
     server {{ listen 127.0.0.1:{port}; {locations} }}
 }}
 """
-# What a client may want a proxy and a service to believe.
-FORGED = {
+# Headers that a client could forge.
+FORGED_HEADERS = {
     **{f"X-Reflow-{name}": "forged" for name in ("User", "Team", "Rights", "Key")},
     "X-Original-Method": "FORGED",
     "X-Original-URI": "/forged",
@@ -40,7 +40,7 @@ FORGED = {
 pytestmark = pytest.mark.skipif(shutil.which("nginx") is None, reason="there is no nginx here")
 
 
-class Service(BaseHTTPRequestHandler):
+class EchoService(BaseHTTPRequestHandler):
     """Answers with the headers that reached it."""
 
     def do_GET(self):
@@ -74,28 +74,28 @@ def team(live):
 @pytest.fixture
 def ask(live, team, tmp_path):
     """`ask(method, path, secret)`: status and JSON of a request to the service, through nginx."""
-    service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
+    service = ThreadingHTTPServer(("127.0.0.1", 0), EchoService)
     threading.Thread(target=service.serve_forever, args=(0.01,), daemon=True).start()
     [locations] = re.findall(
         r"```nginx\n(.*?)```", (ROOT / "docs/forward-auth.md").read_text("utf-8"), re.DOTALL
     )
-    for written, here in {
+    for placeholder, value in {
         "http://the-service.example": f"http://127.0.0.1:{service.server_port}",
         "https://accounts.reflow.example": live.url,
         "team_XXXX": team.id,
     }.items():
-        assert written in locations
-        locations = locations.replace(written, here)
+        assert placeholder in locations
+        locations = locations.replace(placeholder, value)
     port, file = free_port(), tmp_path / "nginx.conf"
-    file.write_text(AROUND.format(folder=tmp_path, port=port, locations=locations))
+    file.write_text(NGINX_CONF.format(folder=tmp_path, port=port, locations=locations))
     nginx = subprocess.Popen(["nginx", "-p", tmp_path, "-c", file], stderr=subprocess.DEVNULL)
 
     def ask(method, path, secret=None, body=None):
-        said = FORGED | ({"Authorization": f"Bearer {secret}"} if secret else {})
-        asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, said, method=method)
+        headers = FORGED_HEADERS | ({"Authorization": f"Bearer {secret}"} if secret else {})
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", body, headers, method=method)
         try:
-            with urllib.request.urlopen(asked, timeout=30) as answer:
-                return answer.status, json.loads(answer.read())
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return response.status, json.loads(response.read())
         except urllib.error.HTTPError as refusal:
             return refusal.code, refusal.headers.get("WWW-Authenticate")
 
@@ -119,30 +119,30 @@ def _wait_for(port):
     raise AssertionError("nginx does not answer")
 
 
-def test_key_opens_the_service_which_is_told_whose_it_is(live, team, ask):
-    robot = factories.service_account(live.app, team, "ci")
-    key = robot.key()
-    status, told = ask("POST", "/runs?token=secret", key.secret, b"x" * 100_000)
+def test_key_is_accepted_and_its_owner_is_sent_to_the_service(live, team, ask):
+    service_account = factories.service_account(live.app, team, "ci")
+    key = service_account.key()
+    status, received = ask("POST", "/runs?token=secret", key.secret, b"x" * 100_000)
     assert status == 200
     names = ("user", "team", "rights", "key")
-    assert [told[f"x-reflow-{name}"] for name in names] == [robot.id, team.id, "edit", key.id]
-    assert "authorization" not in told
+    assert [received[f"x-reflow-{name}"] for name in names] == [service_account.id, team.id, "edit", key.id]
+    assert "authorization" not in received
     assert ask("DELETE", "/runs/1", key.secret)[0] == 200
     uses = rows.uses_of(live.app, key.id)
-    told = [(use.method, use.path, use.status) for use in uses]
-    assert told == [("POST", "/runs", 204), ("DELETE", "/runs/1", 204)]
+    received = [(use.method, use.path, use.status) for use in uses]
+    assert received == [("POST", "/runs", 204), ("DELETE", "/runs/1", 204)]
     assert {use.address for use in uses} == {"127.0.0.1"}
 
 
-def test_with_a_session_no_key_is_told_nor_believed(live, team, ask):
+def test_session_sends_no_key_to_the_service(live, team, ask):
     person = factories.person(live.app)
     team.add(person, Rights.ADMIN)
-    status, told = ask("GET", "/", person.session())
-    assert (status, told["x-reflow-user"], told["x-reflow-rights"]) == (200, person.id, "admin")
-    assert "x-reflow-key" not in told
+    status, received = ask("GET", "/", person.session())
+    assert (status, received["x-reflow-user"], received["x-reflow-rights"]) == (200, person.id, "admin")
+    assert "x-reflow-key" not in received
 
 
-def test_refusals_reach_the_client_as_they_are(live, team, ask):
+def test_refusals_reach_the_client_unchanged(live, team, ask):
     viewer = factories.person(live.app)
     team.add(viewer, Rights.VIEW)
     key = viewer.key()

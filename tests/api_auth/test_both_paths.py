@@ -16,7 +16,7 @@ from tests.helpers.at_once import at_once
 
 pytestmark = pytest.mark.postgresql_later
 
-# How a key stops working, and the refusal; an `unsubscribed` one is used all the same.
+# Reasons why a key is refused, with status and code; the use of an `unsubscribed` key is recorded.
 REFUSALS = {
     "revoked": (401, "revoked_key"),
     "expired": (401, "expired_key"),
@@ -27,42 +27,47 @@ REFUSALS = {
 
 
 @pytest.fixture
-def both(app):
+def both_paths(app):
     paths = BothPaths(app)
     yield paths
     paths.close()
 
 
-def question(team, rights="edit"):
+def authorize_path(team, rights="edit"):
     return f"{AUTHORIZE}?team={team.id}&rights={rights}"
 
 
 @pytest.mark.parametrize("who", ["ada", "ben", "ci", "charlie"])
-def test_me_is_answered_alike(app, cast, both, who):
+def test_me_is_the_same(app, cast, both_paths, who):
     key = getattr(cast, who).key()
-    answer = both.same(ME, key.secret, in_flask=0)
-    assert answer.status == 200
-    assert answer.json["authenticated_by"]["id"] == key.id
+    response = both_paths.same(ME, key.secret, in_flask=0)
+    assert response.status == 200
+    assert response.json["authenticated_by"]["id"] == key.id
     assert len(rows.uses_of(app, key.id)) == 2
 
 
 @pytest.mark.parametrize("who", ["ada", "ben", "ci", "charlie"])
-def test_authorize_is_answered_alike(app, cast, both, who):
+def test_authorize_is_the_same(app, cast, both_paths, who):
     key = getattr(cast, who).key()
     team = cast.globex if who == "charlie" else cast.acme
-    answer = both.same(question(team), key.secret, in_flask=0)
-    assert (answer.status, answer.body, answer.header("X-Reflow-Key")) == (204, b"", key.id)
+    response = both_paths.same(authorize_path(team), key.secret, in_flask=0)
+    assert (response.status, response.body, response.header("X-Reflow-Key")) == (204, b"", key.id)
     assert len(rows.uses_of(app, key.id)) == 2
 
 
 @pytest.mark.parametrize("user_agent", ["x" * 300, "tests/1.0", "", "caf\u00e9 \u00ff"])
-def test_both_paths_record_the_same_use(app, cast, both, user_agent):
+def test_uses_are_recorded_the_same(app, cast, both_paths, user_agent):
     key = cast.ada.key()
-    both.same(ME, key.secret, in_flask=0, **{"User-Agent": user_agent})
-    fast, slow = rows.uses_of(app, key.id)
-    assert fast == slow
-    assert fast.user_agent == user_agent[:255]
-    assert (fast.method, fast.path, fast.status, fast.outcome) == ("GET", ME, 200, "accepted")
+    both_paths.same(ME, key.secret, in_flask=0, **{"User-Agent": user_agent})
+    from_event_loop, from_flask = rows.uses_of(app, key.id)
+    assert from_event_loop == from_flask
+    assert from_event_loop.user_agent == user_agent[:255]
+    assert (
+        from_event_loop.method,
+        from_event_loop.path,
+        from_event_loop.status,
+        from_event_loop.outcome,
+    ) == ("GET", ME, 200, "accepted")
 
 
 @pytest.mark.parametrize(
@@ -75,26 +80,26 @@ def test_both_paths_record_the_same_use(app, cast, both, user_agent):
         ("M" * 11, "/" + "p" * 3000, ("GET", "/" + "p" * 254)),
     ],
 )
-def test_original_request_is_recorded_alike(app, cast, both, method, uri, recorded):
+def test_original_request_is_recorded_the_same(app, cast, both_paths, method, uri, recorded):
     key = cast.ci.key()
     headers = {"X-Original-Method": method, "X-Original-URI": uri}
-    both.same(question(cast.acme), key.secret, in_flask=0, **headers)
-    fast, slow = rows.uses_of(app, key.id)
-    assert fast == slow
-    assert (fast.method, fast.path, fast.status) == (*recorded, 204)
+    both_paths.same(authorize_path(cast.acme), key.secret, in_flask=0, **headers)
+    from_event_loop, from_flask = rows.uses_of(app, key.id)
+    assert from_event_loop == from_flask
+    assert (from_event_loop.method, from_event_loop.path, from_event_loop.status) == (*recorded, 204)
 
 
-def spoil(app, cast, key, how):
+def invalidate(app, cast, key, reason):
     """Make Ada's key stop working; return the secret to send."""
-    if how == "revoked":
+    if reason == "revoked":
         cast.ada.revoke(key)
-    elif how == "expired":
+    elif reason == "expired":
         with app.app_context():
             db.session.execute(update(ApiKey).values(expires_at=now() - timedelta(seconds=1)))
             db.session.commit()
-    elif how == "disabled":
+    elif reason == "disabled":
         cast.ada.change(disabled_at=now())
-    elif how == "unsubscribed":
+    elif reason == "unsubscribed":
         cast.acme.unsubscribe()
     else:
         return key.secret[:-1] + ("0" if key.secret[-1] != "0" else "1")
@@ -102,35 +107,35 @@ def spoil(app, cast, key, how):
 
 
 @pytest.mark.parametrize("path", [ME, AUTHORIZE])
-@pytest.mark.parametrize("how", REFUSALS)
-def test_refused_key_is_answered_and_recorded_alike(app, cast, both, path, how):
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_refused_key_is_the_same(app, cast, both_paths, path, reason):
     key = cast.ada.key(expires_at=now() + timedelta(days=1))
-    path = path if path == ME else question(cast.acme)
-    assert both.event_loop(path, key.secret).status < 300
-    secret = spoil(app, cast, key, how)
-    answer = both.same(path, secret)
-    assert (answer.status, answer.json["code"]) == REFUSALS[how]
+    path = path if path == ME else authorize_path(cast.acme)
+    assert both_paths.event_loop(path, key.secret).status < 300
+    secret = invalidate(app, cast, key, reason)
+    response = both_paths.same(path, secret)
+    assert (response.status, response.json["code"]) == REFUSALS[reason]
     recorded = [use.outcome for use in rows.uses_of(app, key.id)]
-    assert recorded == ["accepted"] + ["subscription_inactive"] * 2 * (how == "unsubscribed")
+    assert recorded == ["accepted"] + ["subscription_inactive"] * 2 * (reason == "unsubscribed")
 
 
-def test_refusal_for_the_subscription_is_recorded_once(app, cast, both):
+def test_refusal_for_the_subscription_is_recorded_once(app, cast, both_paths):
     key = cast.ada.key()
     cast.acme.unsubscribe()
-    both.event_loop(ME, key.secret)
+    both_paths.event_loop(ME, key.secret)
     assert [use.outcome for use in rows.uses_of(app, key.id)] == ["subscription_inactive"]
 
 
-def test_key_of_two_teams_needs_one_that_pays(cast, both):
+def test_key_of_two_teams_needs_one_active_subscription(cast, both_paths):
     cast.acme.add(cast.nina, Rights.VIEW)
     key = cast.nina.key()
-    answer = both.same(ME, key.secret, in_flask=0).json
-    assert {team["name"]: team["subscription"] for team in answer["teams"]} == {
+    response = both_paths.same(ME, key.secret, in_flask=0).json
+    assert {team["name"]: team["subscription"] for team in response["teams"]} == {
         "Solo": "inactive",
         "Acme": "active",
     }
     cast.acme.unsubscribe()
-    assert both.same(ME, key.secret).status == 403
+    assert both_paths.same(ME, key.secret).status == 403
 
 
 @pytest.mark.parametrize(
@@ -154,84 +159,91 @@ def test_key_of_two_teams_needs_one_that_pays(cast, both):
         ("", "insufficient_rights"),
     ],
 )
-def test_refused_question_is_answered_and_recorded_alike(app, cast, both, query, code):
+def test_refused_authorize_query_is_the_same(app, cast, both_paths, query, code):
     cast.solo.add(cast.ben, Rights.ADMIN)
     key = cast.ben.key()
     teams = {"acme": cast.acme.id, "solo": cast.solo.id, "globex": cast.globex.id}
-    answer = both.same(f"{AUTHORIZE}?{query.format(**teams)}", key.secret, **{"X-Original-Method": "PUT"})
-    assert (answer.status, answer.json["code"]) == (403, code)
-    fast, slow = rows.uses_of(app, key.id)
-    assert fast == slow
-    assert (fast.method, fast.status, fast.outcome) == ("PUT", 403, code)
+    response = both_paths.same(
+        f"{AUTHORIZE}?{query.format(**teams)}", key.secret, **{"X-Original-Method": "PUT"}
+    )
+    assert (response.status, response.json["code"]) == (403, code)
+    from_event_loop, from_flask = rows.uses_of(app, key.id)
+    assert from_event_loop == from_flask
+    assert (from_event_loop.method, from_event_loop.status, from_event_loop.outcome) == ("PUT", 403, code)
 
 
-def test_malformed_question_fails_no_other_request(cast, both):
-    """A client needs no valid key: one of the right form is looked up."""
-    secret, stranger = cast.ada.key().secret, new_secret(KEY_PREFIX)
-    assert both.event_loop(ME, secret).status == 200
-    good = [lambda: both.event_loop(ME, secret).status] * 20
-    bad = [lambda: both.event_loop(f"{AUTHORIZE}?team=%00&rights=view", stranger).status] * 4
-    assert at_once(good + bad) == [200] * 20 + [401] * 4
+def test_malformed_authorize_query_fails_no_other_request(cast, both_paths):
+    """The client needs no valid key: any well-formed one is looked up."""
+    secret, unknown_secret = cast.ada.key().secret, new_secret(KEY_PREFIX)
+    assert both_paths.event_loop(ME, secret).status == 200
+    valid = [lambda: both_paths.event_loop(ME, secret).status] * 20
+    malformed = [
+        lambda: both_paths.event_loop(f"{AUTHORIZE}?team=%00&rights=view", unknown_secret).status
+    ] * 4
+    assert at_once(valid + malformed) == [200] * 20 + [401] * 4
 
 
 @pytest.mark.parametrize("query", ["team={}&rights=view", "rights=view&team={}", "%74eam={}&rights=%76iew&"])
-def test_question_may_be_written_in_other_ways(cast, both, query):
+def test_authorize_query_can_be_written_in_other_ways(cast, both_paths, query):
     path = f"{AUTHORIZE}?{query.format(cast.acme.id)}"
-    assert both.same(path, cast.ada.key().secret, in_flask=0).status == 204
+    assert both_paths.same(path, cast.ada.key().secret, in_flask=0).status == 204
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "POST", "DELETE"])
 @pytest.mark.parametrize("path", [ME, AUTHORIZE])
-def test_other_methods_are_answered_and_recorded_alike(app, cast, both, path, method):
+def test_other_methods_are_the_same(app, cast, both_paths, path, method):
     key = cast.ada.key()
-    path = path if path == ME else question(cast.acme)
-    answer = both.same(path, key.secret, method)
+    path = path if path == ME else authorize_path(cast.acme)
+    response = both_paths.same(path, key.secret, method)
     allowed = {"HEAD": (200, 204), "OPTIONS": (200,)}.get(method, (405,))
-    assert answer.status in allowed
+    assert response.status in allowed
     if method == "OPTIONS":
-        assert ("content-type" in dict(answer.headers), answer.body) == (False, b"")
-    fast, slow = rows.uses_of(app, key.id)
-    assert fast == slow
-    assert (fast.method, fast.status) == (method, answer.status)
-    assert both.same(path, None, method).status == 401
+        assert ("content-type" in dict(response.headers), response.body) == (False, b"")
+    from_event_loop, from_flask = rows.uses_of(app, key.id)
+    assert from_event_loop == from_flask
+    assert (from_event_loop.method, from_event_loop.status) == (method, response.status)
+    assert both_paths.same(path, None, method).status == 401
 
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
-def test_scheme_is_read_alike_without_case(app, cast, both, scheme):
+def test_scheme_is_case_insensitive(app, cast, both_paths, scheme):
     key = cast.ada.key()
-    fast = both.event_loop(ME, key.secret)
-    assert both.same(ME, None, in_flask=1, Authorization=f"{scheme} {key.secret}") == fast
+    from_event_loop = both_paths.event_loop(ME, key.secret)
+    assert both_paths.same(ME, None, in_flask=1, Authorization=f"{scheme} {key.secret}") == from_event_loop
     assert len(rows.uses_of(app, key.id)) == 3
     assert len(set(rows.uses_of(app, key.id))) == 1
 
 
 @pytest.mark.parametrize("body", [b"x", b"{}", b"x" * 65536, b"x" * 65537])
 @pytest.mark.parametrize("header", ["Content-Length", "Transfer-Encoding"])
-def test_get_with_a_body_is_answered_and_recorded_alike(app, cast, both, body, header):
+def test_get_with_a_body_is_the_same(app, cast, both_paths, body, header):
     key = cast.ada.key()
-    sent = {"Transfer-Encoding": "chunked"} if header == "Transfer-Encoding" else {}
-    answer = both.same(ME, key.secret, body=body, **sent)
-    assert answer.status == (200 if len(body) <= 65536 else 413)
-    fast, slow = rows.uses_of(app, key.id)
-    assert fast == slow
+    headers = {"Transfer-Encoding": "chunked"} if header == "Transfer-Encoding" else {}
+    response = both_paths.same(ME, key.secret, body=body, **headers)
+    assert response.status == (200 if len(body) <= 65536 else 413)
+    from_event_loop, from_flask = rows.uses_of(app, key.id)
+    assert from_event_loop == from_flask
 
 
-def test_repeated_authorization_is_refused_alike(app, cast, both):
+def test_repeated_authorization_is_refused(app, cast, both_paths):
     key, other = cast.ada.key(), cast.ben.key()
     for second in (key, other):
-        words = [f"Bearer {one.secret}" for one in (key, second)]
-        answer = both.asgi.get(ME, [("Authorization", word) for word in words])
-        assert answer.plain() == both.flask(ME, None, Authorization=",".join(words)).plain()
-        assert (answer.status, answer.json["code"]) == (401, "malformed_key")
+        values = [f"Bearer {key_.secret}" for key_ in (key, second)]
+        response = both_paths.asgi.get(ME, [("Authorization", value) for value in values])
+        assert response.plain() == both_paths.flask(ME, None, Authorization=",".join(values)).plain()
+        assert (response.status, response.json["code"]) == (401, "malformed_key")
     assert rows.uses_of(app, key.id) == rows.uses_of(app, other.id) == []
 
 
-def test_repeated_other_headers_are_recorded_alike(app, cast, both):
+def test_repeated_other_headers_are_recorded_the_same(app, cast, both_paths):
     key = cast.ada.key()
-    sent = [("Authorization", f"Bearer {key.secret}"), ("User-Agent", "one"), ("User-Agent", "two")]
-    assert both.asgi.get(ME, sent).plain() == both.flask(ME, key.secret, **{"User-Agent": "one,two"}).plain()
-    fast, slow = rows.uses_of(app, key.id)
-    assert fast == slow
+    headers = [("Authorization", f"Bearer {key.secret}"), ("User-Agent", "one"), ("User-Agent", "two")]
+    assert (
+        both_paths.asgi.get(ME, headers).plain()
+        == both_paths.flask(ME, key.secret, **{"User-Agent": "one,two"}).plain()
+    )
+    from_event_loop, from_flask = rows.uses_of(app, key.id)
+    assert from_event_loop == from_flask
 
 
 @pytest.mark.parametrize(
@@ -252,9 +264,9 @@ def test_repeated_other_headers_are_recorded_alike(app, cast, both):
         ("Bearer", "missing_credentials", "Send an API key"),
     ],
 )
-def test_refusal_describes_alike_what_was_received(app, cast, both, header, code, sentence):
+def test_refusal_describes_the_received_header(app, cast, both_paths, header, code, sentence):
     key = cast.ada.key()
-    answer = both.same(ME, None, in_flask=1, Authorization=header.format(key=key.secret))
-    assert (answer.status, answer.json["code"]) == (401, code)
-    assert sentence in answer.json["detail"]
+    response = both_paths.same(ME, None, in_flask=1, Authorization=header.format(key=key.secret))
+    assert (response.status, response.json["code"]) == (401, code)
+    assert sentence in response.json["detail"]
     assert rows.uses_of(app, key.id) == []

@@ -1,4 +1,4 @@
-"""Many at once on the real server: every answer is counted, one form makes one key, revocation holds at once."""
+"""Concurrent requests to a real server: exact counts, unique names, immediate revocation."""
 
 import json
 import threading
@@ -17,7 +17,7 @@ from tests.helpers.live_server import LiveServer
 CLIENTS = 6
 
 
-class Program:
+class Connection:
     """One connection to the server, kept open."""
 
     def __init__(self, server: LiveServer, secret: str = "") -> None:
@@ -29,9 +29,9 @@ class Program:
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         content = None if body is None else json.dumps(body)
         self._connection.request(method, f"/api/v1{path}", content, self._headers)
-        answer = self._connection.getresponse()
-        text = answer.read()
-        return answer.status, json.loads(text) if text else None
+        response = self._connection.getresponse()
+        text = response.read()
+        return response.status, json.loads(text) if text else None
 
     def close(self) -> None:
         self._connection.close()
@@ -39,25 +39,25 @@ class Program:
 
 @pytest.fixture
 def ada(server):
-    program = Program(server)
-    status, session = program.ask("POST", "/sessions", {"email": "ada@acme.example", "password": PASSWORD})
+    connection = Connection(server)
+    status, session = connection.ask("POST", "/sessions", {"email": "ada@acme.example", "password": PASSWORD})
     assert status == 201, session
-    program.close()
-    signed_in = Program(server, session["secret"])
-    yield signed_in
-    signed_in.close()
+    connection.close()
+    session_connection = Connection(server, session["secret"])
+    yield session_connection
+    session_connection.close()
 
 
-def at_once(work, times: int) -> list[Any]:
-    """Do the same in several threads that begin together."""
+def run_at_once(function, times: int) -> list[Any]:
+    """Call a function in several threads that start together."""
     barrier = threading.Barrier(times)
 
-    def begin(number: int) -> Any:
+    def run(number: int) -> Any:
         barrier.wait()
-        return work(number)
+        return function(number)
 
     with ThreadPoolExecutor(times) as threads:
-        return list(threads.map(begin, range(times)))
+        return list(threads.map(run, range(times)))
 
 
 def count_uses(server: LiveServer, key_id: str) -> int:
@@ -66,64 +66,68 @@ def count_uses(server: LiveServer, key_id: str) -> int:
         return db.session.scalar(query)
 
 
-def test_every_answer_is_counted_once(server, ada):
+def test_every_response_is_counted_once(server, ada):
     _, key = ada.ask("POST", "/keys", {"name": f"counted {server.port}"})
 
     def use(number: int) -> int:
-        program = Program(server, key["secret"])
+        connection = Connection(server, key["secret"])
         paths = ["/me", "/nothing", "/keys"] * 7
-        statuses = [program.ask("GET", path)[0] for path in paths]
-        program.close()
+        statuses = [connection.ask("GET", path)[0] for path in paths]
+        connection.close()
         assert set(statuses) == {200, 404}
         return len(statuses)
 
-    answers = sum(at_once(use, CLIENTS))
-    assert ada.ask("GET", f"/keys/{key['id']}")[1]["use_count"] == answers == count_uses(server, key["id"])
+    response_count = sum(run_at_once(use, CLIENTS))
+    assert (
+        ada.ask("GET", f"/keys/{key['id']}")[1]["use_count"]
+        == response_count
+        == count_uses(server, key["id"])
+    )
 
 
-def test_of_several_keys_of_one_name_one_is_made(server, ada):
+def test_concurrent_creations_of_one_name_create_one_key(server, ada):
     secret = ada._headers["Authorization"].removeprefix("Bearer ")
     name = f"only one {server.port}"
 
-    def make(number: int) -> int:
-        program = Program(server, secret)
-        status, _ = program.ask("POST", "/keys", {"name": name})
-        program.close()
+    def create(number: int) -> int:
+        connection = Connection(server, secret)
+        status, _ = connection.ask("POST", "/keys", {"name": name})
+        connection.close()
         return status
 
-    assert sorted(at_once(make, CLIENTS)) == [201] + [422] * (CLIENTS - 1)
+    assert sorted(run_at_once(create, CLIENTS)) == [201] + [422] * (CLIENTS - 1)
 
 
-def test_of_several_revocations_each_succeeds_and_one_is_written_down(server, ada):
+def test_concurrent_revocations_succeed_and_are_recorded_once(server, ada):
     secret = ada._headers["Authorization"].removeprefix("Bearer ")
     _, key = ada.ask("POST", "/keys", {"name": f"revoked {server.port}"})
 
     def revoke(number: int) -> int:
-        program = Program(server, secret)
-        status, _ = program.ask("DELETE", f"/keys/{key['id']}")
-        program.close()
+        connection = Connection(server, secret)
+        status, _ = connection.ask("DELETE", f"/keys/{key['id']}")
+        connection.close()
         return status
 
-    assert at_once(revoke, CLIENTS) == [204] * CLIENTS
+    assert run_at_once(revoke, CLIENTS) == [204] * CLIENTS
     acts = ada.ask("GET", f"/activity?key={key['id']}")[1]["items"]
     assert [act["action"] for act in acts].count("api_key.revoked") == 1
 
 
-def test_key_revoked_while_it_is_used_is_refused_from_then_on(server, ada):
+def test_key_revoked_during_use_is_refused_from_then_on(server, ada):
     _, key = ada.ask("POST", "/keys", {"name": f"raced {server.port}"})
     is_revoked = threading.Event()
-    late: list[int] = []
+    late_statuses: list[int] = []
 
     def use(number: int) -> None:
-        program = Program(server, key["secret"])
-        asked_late = 0
-        while asked_late < 10:
-            begins_late = is_revoked.is_set()
-            status, _ = program.ask("GET", "/me")
-            if begins_late:
-                late.append(status)
-                asked_late += 1
-        program.close()
+        connection = Connection(server, key["secret"])
+        late_count = 0
+        while late_count < 10:
+            starts_after_revocation = is_revoked.is_set()
+            status, _ = connection.ask("GET", "/me")
+            if starts_after_revocation:
+                late_statuses.append(status)
+                late_count += 1
+        connection.close()
 
     threads = [threading.Thread(target=use, args=(number,)) for number in range(CLIENTS)]
     for thread in threads:
@@ -132,29 +136,29 @@ def test_key_revoked_while_it_is_used_is_refused_from_then_on(server, ada):
     is_revoked.set()
     for thread in threads:
         thread.join()
-    assert late == [401] * (10 * CLIENTS)
+    assert late_statuses == [401] * (10 * CLIENTS)
 
 
-def test_count_and_last_use_never_go_back_while_others_use_the_key(server, ada):
+def test_count_and_last_use_never_decrease_during_use(server, ada):
     _, key = ada.ask("POST", "/keys", {"name": "watched"})
-    programs = [Program(server, key["secret"]) for _ in range(4)]
-    done = threading.Event()
+    connections = [Connection(server, key["secret"]) for _ in range(4)]
+    stop = threading.Event()
 
-    def use(program: Program) -> int:
-        answers = 0
-        while not done.is_set():
-            answers += program.ask("GET", "/me")[0] == 200
-        program.close()
-        return answers
+    def use(connection: Connection) -> int:
+        response_count = 0
+        while not stop.is_set():
+            response_count += connection.ask("GET", "/me")[0] == 200
+        connection.close()
+        return response_count
 
-    with ThreadPoolExecutor(len(programs)) as threads:
-        used = [threads.submit(use, program) for program in programs]
+    with ThreadPoolExecutor(len(connections)) as threads:
+        futures = [threads.submit(use, connection) for connection in connections]
         seen = []
         for _ in range(60):
-            shown = ada.ask("GET", f"/keys/{key['id']}")[1]
-            seen.append((shown["use_count"], shown["last_used_at"] or ""))
-        done.set()
-        answers = sum(one.result() for one in used)
+            key_json = ada.ask("GET", f"/keys/{key['id']}")[1]
+            seen.append((key_json["use_count"], key_json["last_used_at"] or ""))
+        stop.set()
+        response_count = sum(future.result() for future in futures)
     assert [count for count, _ in seen] == sorted(count for count, _ in seen)
     assert [at for _, at in seen] == sorted(at for _, at in seen)
-    assert ada.ask("GET", f"/keys/{key['id']}")[1]["use_count"] == answers
+    assert ada.ask("GET", f"/keys/{key['id']}")[1]["use_count"] == response_count

@@ -1,4 +1,4 @@
-"""A use that a proxy asks about is recorded as that request: its method and its path, within bounds."""
+"""Forward authentication records the method and path of the original request, within bounds."""
 
 import pytest
 
@@ -7,42 +7,42 @@ from tests.helpers.api import problem_of
 
 pytestmark = pytest.mark.postgresql_later
 
-OURS = "/api/v1/authorize"
+AUTHORIZE_PATH = "/api/v1/authorize"
 
 
 @pytest.fixture
-def ask(app, cast, api):
-    """`ask(method, uri)`: the method and the path that are recorded, the same before Flask and in it."""
+def recorded_for(app, cast, api):
+    """`recorded_for(method, uri)`: the recorded method and path, which event loop and Flask have in common."""
 
-    def ask(method=None, uri=None, *, path="/authorize", rights="edit"):
-        said = {"X-Original-Method": method, "X-Original-URI": uri}
-        sent = {name: value for name, value in said.items() if value is not None}
+    def recorded_for(method=None, uri=None, *, path="/authorize", rights="edit"):
+        headers = {"X-Original-Method": method, "X-Original-URI": uri}
+        given_headers = {name: value for name, value in headers.items() if value is not None}
         key = cast.ci.key()
-        for word in ("Bearer", "bearer"):
-            program = api(**sent, Authorization=f"{word} {key.secret}")
+        for scheme in ("Bearer", "bearer"):
+            program = api(**given_headers, Authorization=f"{scheme} {key.secret}")
             program.get(f"{path}?team={cast.acme.id}&rights={rights}")
-        one, other = rows.uses_of(app, key.id)
-        assert one == other
-        return one.method, one.path
+        first, second = rows.uses_of(app, key.id)
+        assert first == second
+        return first.method, first.path
 
-    return ask
-
-
-def test_without_the_headers_it_is_the_question_itself(ask):
-    assert ask() == ("GET", OURS)
+    return recorded_for
 
 
-def test_each_header_counts_by_itself(ask):
-    assert ask("DELETE", "/runs/1") == ("DELETE", "/runs/1")
-    assert ask(None, "/runs/1") == ("GET", "/runs/1")
-    assert ask("POST", None) == ("POST", OURS)
+def test_authorize_request_is_recorded_without_the_headers(recorded_for):
+    assert recorded_for() == ("GET", AUTHORIZE_PATH)
 
 
-def test_refused_use_is_described_in_the_same_way(ask):
-    assert ask("PUT", "/runs/1", rights="admin") == ("PUT", "/runs/1")
+def test_headers_are_independent(recorded_for):
+    assert recorded_for("DELETE", "/runs/1") == ("DELETE", "/runs/1")
+    assert recorded_for(None, "/runs/1") == ("GET", "/runs/1")
+    assert recorded_for("POST", None) == ("POST", AUTHORIZE_PATH)
 
 
-def test_refused_use_is_also_described(app, cast, api):
+def test_refused_use_is_recorded_the_same(recorded_for):
+    assert recorded_for("PUT", "/runs/1", rights="admin") == ("PUT", "/runs/1")
+
+
+def test_use_without_a_subscription_is_recorded_the_same(app, cast, api):
     key = cast.ci.key()
     cast.acme.unsubscribe()
     program = api(key.secret, **{"X-Original-Method": "PUT", "X-Original-URI": "/runs/1"})
@@ -52,12 +52,12 @@ def test_refused_use_is_also_described(app, cast, api):
 
 
 @pytest.mark.parametrize("path", ["/keys", "/me", "/nothing", "/authorize/"])
-def test_at_every_other_address_the_headers_mean_nothing(ask, path):
-    assert ask("PUT", "/runs/1", path=path) == ("GET", f"/api/v1{path}")
+def test_headers_are_ignored_at_other_paths(recorded_for, path):
+    assert recorded_for("PUT", "/runs/1", path=path) == ("GET", f"/api/v1{path}")
 
 
 @pytest.mark.parametrize(
-    ("uri", "kept"),
+    ("uri", "recorded"),
     [
         ("/", "/"),
         ("/runs?token=secret", "/runs"),
@@ -78,20 +78,20 @@ def test_at_every_other_address_the_headers_mean_nothing(ask, path):
         ("/%", "/%"),
         ("/keys/rfk_" + "A" * 49, "/keys/rfk_…"),
         ("/keys/%72fk_" + "A" * 49 + "/x", "/keys/rfk_…/x"),
-        ("", OURS),
-        ("*", OURS),
-        ("runs", OURS),
-        ("?x=/runs", OURS),
-        ("https://tests.example", OURS),
-        ("javascript:alert(1)", OURS),
+        ("", AUTHORIZE_PATH),
+        ("*", AUTHORIZE_PATH),
+        ("runs", AUTHORIZE_PATH),
+        ("?x=/runs", AUTHORIZE_PATH),
+        ("https://tests.example", AUTHORIZE_PATH),
+        ("javascript:alert(1)", AUTHORIZE_PATH),
     ],
 )
-def test_path_alone_is_kept_and_cannot_forge_a_line(ask, uri, kept):
-    assert ask("GET", uri) == ("GET", kept)
+def test_path_is_recorded_without_query_and_control_characters(recorded_for, uri, recorded):
+    assert recorded_for("GET", uri) == ("GET", recorded)
 
 
 @pytest.mark.parametrize(
-    ("method", "kept"),
+    ("method", "recorded"),
     [
         ("PATCH", "PATCH"),
         ("M-SEARCH", "M-SEARCH"),
@@ -105,14 +105,14 @@ def test_path_alone_is_kept_and_cannot_forge_a_line(ask, uri, kept):
         ("-", "GET"),
     ],
 )
-def test_method_is_one_or_is_not_kept(ask, method, kept):
-    assert ask(method, "/runs") == (kept, "/runs")
+def test_invalid_method_is_not_recorded(recorded_for, method, recorded):
+    assert recorded_for(method, "/runs") == (recorded, "/runs")
 
 
-def test_log_of_the_key_and_the_activity_show_it(cast, api):
+def test_uses_and_activity_show_the_original_request(cast, api):
     key = cast.ada.key()
-    said = {"X-Original-Method": "POST", "X-Original-URI": "/runs?token=x"}
-    api(key.secret, **said).get(f"/authorize?team={cast.acme.id}&rights=edit")
+    headers = {"X-Original-Method": "POST", "X-Original-URI": "/runs?token=x"}
+    api(key.secret, **headers).get(f"/authorize?team={cast.acme.id}&rights=edit")
     session = api(cast.ada.session())
     [use] = session.get(f"/keys/{key.id}/uses").json["items"]
     assert (use["method"], use["path"], use["status"]) == ("POST", "/runs", 204)

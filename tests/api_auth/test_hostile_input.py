@@ -1,4 +1,4 @@
-"""Input that nobody sends by accident: refused with the right problem, never an error of ours."""
+"""Malicious input is refused with the right problem and causes no server error."""
 
 import json
 
@@ -49,10 +49,10 @@ def ada(cast, api):
 
 @pytest.mark.parametrize("number", range(len(BODIES)))
 @pytest.mark.parametrize("path", ["/keys", "/sessions"])
-def test_strange_body_is_refused(ada, path, number):
+def test_malformed_body_is_refused(ada, path, number):
     body = BODIES[number].encode("utf-8", "surrogatepass")
-    answer = ada.send("POST", path, data=body, content_type="application/json")
-    problem = problem_of(answer, 422, "validation_failed")
+    response = ada.send("POST", path, data=body, content_type="application/json")
+    problem = problem_of(response, 422, "validation_failed")
     assert problem["errors"]
     assert all(set(error) == {"field", "message"} for error in problem["errors"])
 
@@ -69,15 +69,15 @@ def test_strange_body_is_refused(ada, path, number):
         "null",
     ],
 )
-def test_what_is_no_plain_object_is_refused_before_its_fields_are_read(ada, body):
-    answer = ada.send("POST", "/keys", data=body.encode(), content_type="application/json")
-    [error] = problem_of(answer, 422, "validation_failed")["errors"]
+def test_body_must_be_a_plain_object(ada, body):
+    response = ada.send("POST", "/keys", data=body.encode(), content_type="application/json")
+    [error] = problem_of(response, 422, "validation_failed")["errors"]
     assert error["field"] == "body"
     assert error["message"].startswith("Send one JSON object")
 
 
 @pytest.mark.parametrize(
-    ("body", "fault"),
+    ("body", "reason"),
     [
         (b'{"name": "\xe9"}', "this is not UTF-8"),
         (b'{"name": "a"\n"b"}', "this is not JSON, at line 2, column 1"),
@@ -85,10 +85,10 @@ def test_what_is_no_plain_object_is_refused_before_its_fields_are_read(ada, body
         (b'{"a": 1, "a": 2}', "without repeated names"),
     ],
 )
-def test_refusal_of_a_body_names_the_fault(ada, body, fault):
-    answer = ada.send("POST", "/keys", data=body, content_type="application/json")
-    [error] = problem_of(answer, 422, "validation_failed")["errors"]
-    assert fault in error["message"]
+def test_refusal_of_a_body_gives_the_reason(ada, body, reason):
+    response = ada.send("POST", "/keys", data=body, content_type="application/json")
+    [error] = problem_of(response, 422, "validation_failed")["errors"]
+    assert reason in error["message"]
 
 
 @pytest.mark.parametrize("email", ["a\0b@acme.example", "\ud800@acme.example"])
@@ -98,7 +98,7 @@ def test_text_that_cannot_be_stored_is_refused_at_its_field(ada, email):
 
 
 @pytest.mark.parametrize("body", [b"\xff\xfe", b"\x80", b"\x00\x00\x00{", b"{\x00}", b'{"name": "\xff"}'])
-def test_bytes_that_are_no_text_are_refused(ada, body):
+def test_invalid_encoding_is_refused(ada, body):
     problem_of(
         ada.send("POST", "/keys", data=body, content_type="application/json"), 422, "validation_failed"
     )
@@ -111,16 +111,16 @@ def test_bytes_that_are_no_text_are_refused(ada, body):
 @pytest.mark.parametrize(
     ("method", "path"), [("POST", "/keys"), ("POST", "/sessions"), ("PATCH", "/keys/{id}")]
 )
-def test_another_content_type_is_refused(cast, ada, method, path, content_type):
-    where = path.format(id=cast.ada.key().id)
-    answer = ada.send(method, where, data=b'{"name": "x"}', content_type=content_type)
-    problem_of(answer, 415, "unsupported_media_type")
+def test_other_content_type_is_refused(cast, ada, method, path, content_type):
+    url = path.format(id=cast.ada.key().id)
+    response = ada.send(method, url, data=b'{"name": "x"}', content_type=content_type)
+    problem_of(response, 415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.x+json"]
 )
-def test_json_by_its_other_names_is_read(ada, content_type):
+def test_json_media_types_are_accepted(ada, content_type):
     assert ada.send("POST", "/keys", data=b'{"name": "x"}', content_type=content_type).status_code == 201
 
 
@@ -142,20 +142,20 @@ def test_body_above_64_kilobytes_is_refused(ada, size):
         ("PROPFIND", "/me", {"GET"}),
     ],
 )
-def test_method_that_is_not_there_is_named_with_those_that_are(ada, method, path, allowed):
-    answer = ada.send(method, path)
-    problem_of(answer, 405, "method_not_allowed")
-    assert allowed <= {name.strip() for name in answer.headers["Allow"].split(",")}
+def test_unsupported_method_is_405_with_the_allowed_ones(ada, method, path, allowed):
+    response = ada.send(method, path)
+    problem_of(response, 405, "method_not_allowed")
+    assert allowed <= {name.strip() for name in response.headers["Allow"].split(",")}
 
 
 @pytest.mark.parametrize("field", ["is_staff", "id", "secret", "digest", "revoked_at", "use_count", "user"])
-def test_fields_that_are_not_ones_own_to_set_are_refused(cast, ada, field):
+def test_unknown_and_read_only_fields_are_refused(cast, ada, field):
     key = cast.ada.key("CI")
-    for answer in (
+    for response in (
         ada.post("/keys", {"name": "x", field: 1}),
         ada.patch(f"/keys/{key.id}", {"name": "x", field: 1}),
     ):
-        problem = problem_of(answer, 422, "validation_failed")
+        problem = problem_of(response, 422, "validation_failed")
         assert [error["field"] for error in problem["errors"]] == [field]
 
 
@@ -163,7 +163,7 @@ def test_fields_that_are_not_ones_own_to_set_are_refused(cast, ada, field):
 @pytest.mark.parametrize(
     "value", ["x", "2026", "0000-00-00T00:00:00Z", "2026-01-01T00:00:00", "9" * 5000, "-1"]
 )
-def test_bound_that_is_no_time_is_refused(ada, name, value):
+def test_invalid_time_bound_is_refused(ada, name, value):
     problem = problem_of(ada.get("/activity", query_string={name: value}), 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == [name]
 
@@ -172,13 +172,13 @@ def test_bound_that_is_no_time_is_refused(ada, name, value):
     "value", ["0001-01-01T00:00:00+00:00", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59.999999Z"]
 )
 @pytest.mark.parametrize("path", ["/activity", "/keys/{id}/uses"])
-def test_bound_far_away_is_no_error(cast, ada, path, value):
-    where = path.format(id=cast.ada.key().id)
-    assert ada.get(where, query_string={"since": value}).status_code == 200
-    assert ada.get(where, query_string={"until": value}).status_code == 200
+def test_distant_time_bound_is_accepted(cast, ada, path, value):
+    url = path.format(id=cast.ada.key().id)
+    assert ada.get(url, query_string={"since": value}).status_code == 200
+    assert ada.get(url, query_string={"until": value}).status_code == 200
 
 
-def test_time_at_the_edge_of_the_calendar_is_no_error(ada):
+def test_time_at_the_edge_of_the_calendar_causes_no_error(ada):
     for first, last in (("since", "until"), ("until", "since")):
         bounds = {first: "0001-01-01T00:00:00+23:59", last: "9999-12-31T23:59:59-23:59"}
         assert ada.get("/activity", query_string=bounds).status_code == 200
@@ -189,12 +189,12 @@ def test_time_at_the_edge_of_the_calendar_is_no_error(ada):
 
 
 @pytest.mark.parametrize("key", ["key_x", "\x00", "%00", "é", "x" * 5000, "' OR 1=1 --"])
-def test_id_of_no_key_is_no_filter(ada, key):
-    answer = ada.get("/activity", query_string={"key": key})
-    assert answer.status_code in (400, 404, 422)
+def test_invalid_key_id_as_filter_is_refused(ada, key):
+    response = ada.get("/activity", query_string={"key": key})
+    assert response.status_code in (400, 404, 422)
 
 
-def test_field_counts_only_where_it_belongs(cast, ada, client):
+def test_field_is_read_from_its_own_place_only(cast, ada, client):
     """Neither the query nor a cookie fills in a body, and of two values the first counts (ASVS 5.0, 15.3.7)."""
     body = ada.send("POST", "/keys", {}, query_string={"name": "from the query"})
     problem_of(body, 422, "validation_failed")
@@ -202,17 +202,17 @@ def test_field_counts_only_where_it_belongs(cast, ada, client):
     for name in ("a", "b"):
         ada.post("/keys", {"name": name})
     assert len(ada.get("/keys", query_string=[("limit", "1"), ("limit", "200")]).json["items"]) == 1
-    words = {"email": cast.ada.email, "password": cast.ada.password}
+    credentials = {"email": cast.ada.email, "password": cast.ada.password}
     client.set_cookie("email", cast.ada.email)
-    answer = client.post("/login", query_string=words, data={"csrf_token": client.csrf_token()})
-    assert answer.status_code == 422
+    response = client.post("/login", query_string=credentials, data={"csrf_token": client.csrf_token()})
+    assert response.status_code == 422
     token = {"csrf_token": client.csrf_token()}
-    # As for the form of an old session: the form again.
-    assert client.post("/login", query_string=token, data=words).location == "/login"
+    # Handled like a form of an old session: the form is shown again.
+    assert client.post("/login", query_string=token, data=credentials).location == "/login"
     assert client.get("/account/profile").location.startswith("/login")
 
 
-def test_what_is_kept_of_a_program_is_cut_to_size(app, cast, api):
+def test_user_agent_is_truncated(app, cast, api):
     from tests.helpers import rows
 
     key = cast.ada.key()
@@ -222,11 +222,11 @@ def test_what_is_kept_of_a_program_is_cut_to_size(app, cast, api):
 
 
 @pytest.mark.parametrize("path", ["/api", "/api/", "/api/v2/me"])
-def test_beside_the_api_a_credential_is_asked_for_too(client, path):
+def test_unknown_api_version_requires_a_credential_too(client, path):
     problem_of(client.get(path), 401, "missing_credentials")
 
 
-def test_title_of_a_problem_depends_on_its_code_alone(ada, cast, api):
+def test_title_of_a_problem_depends_only_on_its_code(ada, cast, api):
     """RFC 9457, 3.1.3."""
     key = api(cast.ada.key().secret)
     pairs = [
@@ -239,15 +239,15 @@ def test_title_of_a_problem_depends_on_its_code_alone(ada, cast, api):
             ada.get("/keys?cursor=%00"),
         ),
     ]
-    for code, one, other in pairs:
+    for code, first_response, second_response in pairs:
         assert (
-            problem_of(one, one.status_code, code)["title"]
-            == problem_of(other, other.status_code, code)["title"]
+            problem_of(first_response, first_response.status_code, code)["title"]
+            == problem_of(second_response, second_response.status_code, code)["title"]
         )
 
 
-def test_unknown_address_says_so_to_a_program(ada):
-    """People who may not use the support API learn nothing of it."""
+def test_unknown_path_is_404_with_an_explanation(ada):
+    """The support API looks like an unknown path to other people."""
     unknown, support = ada.get("/nothing"), ada.get("/support/teams")
     assert problem_of(unknown, 404, "not_found")["detail"] == "There is nothing at this address of the API."
     assert support.json == unknown.json

@@ -1,9 +1,9 @@
-"""`/me`: who is asking, by which credential, and what they may do where."""
+"""`/me`: the user, the credential, and the rights in each team."""
 
 import pytest
 
 
-def test_key_says_whose_it_is_and_which(cast, api):
+def test_me_describes_the_user_and_the_key(cast, api):
     key = cast.ada.key("CI")
     me = api(key.secret).get("/me").json
     assert me == {
@@ -20,25 +20,25 @@ def test_key_says_whose_it_is_and_which(cast, api):
 
 
 @pytest.mark.parametrize(
-    ("who", "rights"), [("ada", "admin"), ("ben", "edit"), ("vic", "view"), ("ci", "edit")]
+    ("name", "rights"), [("ada", "admin"), ("ben", "edit"), ("vic", "view"), ("ci", "edit")]
 )
-def test_key_opens_what_its_user_may_do(cast, api, who, rights):
-    person = getattr(cast, who)
+def test_me_lists_the_rights_of_the_user(cast, api, name, rights):
+    person = getattr(cast, name)
     teams = api(person.key().secret).get("/me").json["teams"]
     assert [(team["name"], team["rights"]) for team in teams] == [("Acme", rights)]
 
 
-def test_service_account_has_no_address(cast, api):
+def test_service_account_has_no_email(cast, api):
     user = api(cast.ci.key().secret).get("/me").json["user"]
     assert (user["name"], user["email"], user["kind"]) == ("acme-ci", None, "service_account")
 
 
-def test_session_sees_a_team_that_did_not_pay(cast, api):
+def test_session_lists_a_team_without_a_subscription(cast, api):
     teams = api(cast.nina.session()).get("/me").json["teams"]
     assert [(team["name"], team["subscription"]) for team in teams] == [("Solo", "inactive")]
 
 
-def test_user_of_two_teams_sees_both(cast, api):
+def test_user_of_two_teams_gets_both(cast, api):
     from reflow_accounts.teams.models import Rights
 
     cast.solo.add(cast.ada, Rights.VIEW)

@@ -1,4 +1,4 @@
-"""Requests made up from the OpenAPI document: every answer is one that the document describes, never a 5xx."""
+"""Requests generated from the OpenAPI document: every response is as documented and no 5xx."""
 
 import pytest
 import schemathesis
@@ -13,13 +13,13 @@ from tests.helpers import databases
 
 pytestmark = pytest.mark.postgresql_later
 
-SOME, MANY = 3, 60
+FEW_EXAMPLES, MANY_EXAMPLES = 3, 60
 # What no document can say of a request, by operation and field: it depends on the caller's other keys, on the
 # time, and on what of all that Unicode holds can be seen. A run of the library's own command reports these.
-_OF_A_NAME = {("name", "You already have a key named"), ("name", "Enter a name for this key")}
-SAID_BY_THE_SERVICE = {
-    "POST /api/v1/keys": _OF_A_NAME | {("expires_at", "Choose a time in the future")},
-    "PATCH /api/v1/keys/{key_id}": _OF_A_NAME
+_NAME_REFUSALS = {("name", "You already have a key named"), ("name", "Enter a name for this key")}
+UNDOCUMENTED_REFUSALS = {
+    "POST /api/v1/keys": _NAME_REFUSALS | {("expires_at", "Choose a time in the future")},
+    "PATCH /api/v1/keys/{key_id}": _NAME_REFUSALS
     | {("expires_at", "Choose a time in the future"), ("expires_at", "This key ends earlier")},
 }
 OAUTH_REFUSALS = {"invalid_request", "invalid_grant", "unsupported_grant_type"}
@@ -36,18 +36,18 @@ def ada(migrated_app):
 def operations(migrated_app):
     """The operations of the document."""
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", migrated_app)
-    return [found.ok() for found in schema.get_all_operations()]
+    return [operation.ok() for operation in schema.get_all_operations()]
 
 
 @pytest.fixture(params=["key", "session", "nothing"])
 def headers(request, ada):
     """Each credential in turn."""
     # The library does not decompress what a WSGI application compresses.
-    plain = {"Accept-Encoding": "identity"}
+    common = {"Accept-Encoding": "identity"}
     if request.param == "nothing":
-        return plain
+        return common
     secret = ada.key().secret if request.param == "key" else ada.session()
-    return plain | {"Authorization": f"Bearer {secret}"}
+    return common | {"Authorization": f"Bearer {secret}"}
 
 
 def check(case, headers):
@@ -58,29 +58,32 @@ def check(case, headers):
     try:
         case.validate_response(response, headers=headers)
     except FailureGroup as group:
-        is_known = all(isinstance(failure, RejectedPositiveData) for failure in group.exceptions)
-        if not is_known or not is_said_by_the_service(case.operation.label, response):
+        is_expected_type = all(isinstance(failure, RejectedPositiveData) for failure in group.exceptions)
+        if not is_expected_type or not is_undocumented_refusal(case.operation.label, response):
             raise
 
 
-def is_said_by_the_service(label, response):
+def is_undocumented_refusal(label, response):
     """Say whether a refusal names nothing but what no document can say of this operation."""
     if label == "POST /api/v1/device/token":
         # A made-up device code is nobody's; OAuth has words of its own for that, and for missing fields.
         return response.status_code == 400 and response.json()["error"] in OAUTH_REFUSALS
-    said = SAID_BY_THE_SERVICE.get(label, set())
-    faults = response.json().get("errors", [])
+    refusals = UNDOCUMENTED_REFUSALS.get(label, set())
+    errors = response.json().get("errors", [])
     return (
         response.status_code == 422
-        and faults != []
+        and errors != []
         and all(
-            any(fault["field"] == field and fault["message"].startswith(words) for field, words in said)
-            for fault in faults
+            any(
+                error["field"] == field and error["message"].startswith(message)
+                for field, message in refusals
+            )
+            for error in errors
         )
     )
 
 
-def try_out(operations, headers, mode, examples):
+def check_operations(operations, headers, mode, examples):
     for operation in operations:
 
         @settings(
@@ -91,13 +94,13 @@ def try_out(operations, headers, mode, examples):
             suppress_health_check=list(HealthCheck),
         )
         @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case):
+        def send(case):
             check(case, headers)
 
-        ask()
+        send()
 
 
-def test_every_rule_of_the_library_is_applied(operations):
+def test_library_has_the_expected_checks(operations):
     assert operations
     names = {rule.__name__ for rule in CHECKS.get_all()}
     assert {
@@ -110,12 +113,12 @@ def test_every_rule_of_the_library_is_applied(operations):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_every_answer_is_as_documented(operations, headers, mode):
-    try_out(operations, headers, mode, SOME)
+def test_responses_are_as_documented(operations, headers, mode):
+    check_operations(operations, headers, mode, FEW_EXAMPLES)
 
 
 @pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("mode", list(GenerationMode))
-def test_every_answer_is_as_documented_at_length(operations, headers, mode):
-    try_out(operations, headers, mode, MANY)
+def test_responses_are_as_documented_with_many_examples(operations, headers, mode):
+    check_operations(operations, headers, mode, MANY_EXAMPLES)

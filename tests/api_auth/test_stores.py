@@ -1,4 +1,4 @@
-"""The stores of key checks: two processes append to one SQLite file, and connections come back after a failure."""
+"""The stores of key checks: concurrent writes to one SQLite file, and recovery after a failure."""
 
 import asyncio
 import shutil
@@ -20,11 +20,11 @@ from reflow_accounts.database import db, now
 from reflow_accounts.environment import connect_arguments
 from reflow_accounts.errors import Unavailable
 from tests.api_auth.lookups import lookup, run_in_event_loop
-from tests.api_keys.usage.log import on
+from tests.api_keys.usage.use_log import only_on
 
 SECONDS = 1.5
 BATCH = 8
-# A request that waits longer would be noticed; the store itself gives up after seconds.
+# A longer wait would be noticeable; the store itself gives up after seconds.
 LONGEST_WAIT_S = 0.5
 
 
@@ -34,18 +34,18 @@ def path_of(app) -> str:
 
 
 def append_for_a_while(path: str, secret: str, start: Barrier) -> tuple[list[int], float]:
-    """Append batches as fast as they go; return the numbers of the uses and the longest wait in seconds."""
+    """Append batches as fast as possible; return the ids of the uses and the longest wait in seconds."""
     start.wait()
     end_at = time.monotonic() + SECONDS
 
     async def append() -> tuple[list[int], float]:
         store, numbers, waits = SqliteStore(path, "NORMAL"), [], []
         while time.monotonic() < end_at:
-            begun_at = time.monotonic()
-            found = await store.authenticate_and_record([lookup(secret, now()) for _ in range(BATCH)])
-            waits.append(time.monotonic() - begun_at)
-            numbers += [result.use_number for result in found]
-            # A server sends its answers before it asks again.
+            started_at = time.monotonic()
+            results = await store.authenticate_and_record([lookup(secret, now()) for _ in range(BATCH)])
+            waits.append(time.monotonic() - started_at)
+            numbers += [result.use_number for result in results]
+            # A server sends its responses before the next batch.
             await asyncio.sleep(0)
         await store.close()
         return numbers, max(waits)
@@ -53,22 +53,22 @@ def append_for_a_while(path: str, secret: str, start: Barrier) -> tuple[list[int
     return asyncio.run(append())
 
 
-@on("sqlite")
-def test_two_processes_lose_no_use_and_wait_for_a_moment_only(app, cast):
+@only_on("sqlite")
+def test_concurrent_processes_lose_no_use_and_wait_briefly(app, cast):
     key, context = cast.ada.key(), get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(2, context) as processes:
-        together = (path_of(app), key.secret, manager.Barrier(2))
-        work = [processes.submit(append_for_a_while, *together) for _ in range(2)]
-        (first, longest), (second, longest_of_second) = [one.result() for one in work]
+        arguments = (path_of(app), key.secret, manager.Barrier(2))
+        futures = [processes.submit(append_for_a_while, *arguments) for _ in range(2)]
+        (first, longest), (second, longest_of_second) = [future.result() for future in futures]
     with app.app_context():
         numbers = list(db.session.scalars(select(Use.id).order_by(Use.id)))
     assert sorted(first + second) == numbers
-    # Both got their turns all along.
+    # Neither process was starved.
     assert min(len(first), len(second)) > len(numbers) / 10
     assert max(longest, longest_of_second) < LONGEST_WAIT_S
 
 
-@on("sqlite")
+@only_on("sqlite")
 def test_sqlite_store_opens_a_replaced_file_after_a_failure(app, cast, tmp_path, monkeypatch):
     key, path = cast.ada.key(), tmp_path / "copy.db"
     copy(path_of(app), path)
@@ -76,13 +76,13 @@ def test_sqlite_store_opens_a_replaced_file_after_a_failure(app, cast, tmp_path,
     def fail(*_arguments, **_options):
         raise sqlite3.OperationalError("unable to open database file")
 
-    async def work() -> None:
+    async def futures() -> None:
         store = SqliteStore(str(path), "NORMAL")
         request = lookup(key.secret, now())
         assert (await store.authenticate_and_record([request]))[0].use_number
         copy(path_of(app), path)
-        with monkeypatch.context() as patched:
-            patched.setattr(store_sqlite.sqlite3, "connect", fail)
+        with monkeypatch.context() as patch:
+            patch.setattr(store_sqlite.sqlite3, "connect", fail)
             with pytest.raises(Unavailable):
                 await store.authenticate_and_record([request])
         try:
@@ -90,41 +90,41 @@ def test_sqlite_store_opens_a_replaced_file_after_a_failure(app, cast, tmp_path,
         finally:
             await store.close()
 
-    run_in_event_loop(work())
+    run_in_event_loop(futures())
 
 
 def copy(source: str, target: Path) -> None:
-    """Put a copy of a database in the place of `target`."""
+    """Replace `target` by a copy of a database."""
     new = target.with_suffix(".new")
-    with sqlite3.connect(source) as opened, sqlite3.connect(new) as written:
-        opened.backup(written)
-    opened.close()
-    written.close()
-    for left in target.parent.glob(f"{target.name}-*"):
-        left.unlink()
+    with sqlite3.connect(source) as source_database, sqlite3.connect(new) as target_database:
+        source_database.backup(target_database)
+    source_database.close()
+    target_database.close()
+    for file in target.parent.glob(f"{target.name}-*"):
+        file.unlink()
     shutil.move(new, target)
 
 
-@on("postgresql")
-def test_postgres_store_closes_a_connection_that_it_cannot_use(app, cast, monkeypatch):
-    """A database that is not migrated refuses the statement, for each request anew."""
+@only_on("postgresql")
+def test_postgres_store_closes_an_unusable_connection(app, cast, monkeypatch):
+    """A database that is not migrated refuses the statement of each request."""
     monkeypatch.setattr(store_postgres, "_STATEMENT", "SELECT 1 FROM missing")
     with app.app_context():
         parameters = connect_arguments(db.engine.url.update_query_dict({"application_name": "refused"}))
 
-    async def work() -> None:
+    async def futures() -> None:
         store = PostgresStore(parameters)
         for _ in range(5):
             with pytest.raises(Unavailable):
                 await store.authenticate_and_record([lookup("rfk_x", now())])
-        # While the event loop runs: its end closes everything.
-        await until_none_is_open(app)
+        # Checked while the event loop runs, because its end closes all connections.
+        await wait_until_all_are_closed(app)
         await store.close()
 
-    run_in_event_loop(work())
+    run_in_event_loop(futures())
 
 
-async def until_none_is_open(app) -> None:
+async def wait_until_all_are_closed(app) -> None:
     """Wait until the server has noticed that the connections named "refused" are closed."""
     count = text("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'refused'")
     async with asyncio.timeout(5):

@@ -11,17 +11,17 @@ PEER = "127.0.0.1"
 
 
 @pytest.fixture
-def behind(another):
+def with_proxies(another):
     """`behind(1)`: both paths of the application with that many trusted proxies."""
-    made = []
+    clients = []
 
     def make(proxies):
-        made.append(BothPaths(another(trusted_proxies=proxies)))
-        return made[-1]
+        clients.append(BothPaths(another(trusted_proxies=proxies)))
+        return clients[-1]
 
     yield make
-    for both in made:
-        both.close()
+    for both_paths in clients:
+        both_paths.close()
 
 
 # X-Forwarded-For, and the address that is recorded with 0, 1 and 2 trusted proxies.
@@ -34,7 +34,7 @@ FORWARDED = {
     "203.0.113.8:40001, 192.0.2.7:1": (PEER, "192.0.2.7", "203.0.113.8"),
     "2001:db8::1, [2001:db8::2]:443": (PEER, "2001:db8::2", "2001:db8::1"),
     "[2001:DB8::0:3], [::ffff:192.0.2.9]:5": (PEER, "192.0.2.9", "2001:db8::3"),
-    # What is no address counts for nothing: these are the proxy's own.
+    # Invalid addresses are ignored: the address of the peer is recorded.
     "2001:db8::1]:443, [2001:db8::2": (PEER, PEER, PEER),
     "203.0.113.999, 203.0.113.8:": (PEER, PEER, PEER),
     "unknown, _hidden": (PEER, PEER, PEER),
@@ -43,7 +43,7 @@ FORWARDED = {
     "caf\u00e9, \u00b2.0.0.1": (PEER, PEER, PEER),
     "": (PEER, PEER, PEER),
 }
-# Clients may begin the header as they like: the proxy appends to it.
+# A client can send any beginning of the header; the proxy appends to it.
 MALFORMED = [
     ",",
     "203.0.113.9,",
@@ -57,23 +57,25 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("proxies", [0, 1, 2])
-def test_forwarded_address_is_recorded_alike(app, cast, behind, proxies):
-    both, key = behind(proxies), cast.ada.key()
+def test_forwarded_address_is_recorded_the_same(app, cast, with_proxies, proxies):
+    both_paths, key = with_proxies(proxies), cast.ada.key()
     for header in FORWARDED:
-        both.same(ME, key.secret, in_flask=0, **{"X-Forwarded-For": header})
-    fast, slow = rows.uses_of(app, key.id)[::2], rows.uses_of(app, key.id)[1::2]
-    assert fast == slow
-    assert [use.address for use in fast] == [addresses[proxies] for addresses in FORWARDED.values()]
+        both_paths.same(ME, key.secret, in_flask=0, **{"X-Forwarded-For": header})
+    from_event_loop, from_flask = rows.uses_of(app, key.id)[::2], rows.uses_of(app, key.id)[1::2]
+    assert from_event_loop == from_flask
+    assert [use.address for use in from_event_loop] == [
+        addresses[proxies] for addresses in FORWARDED.values()
+    ]
 
 
 @pytest.mark.parametrize("proxies", [1, 2])
-def test_malformed_forwarded_address_is_recorded_alike(app, cast, behind, proxies):
-    both, key = behind(proxies), cast.ada.key()
+def test_malformed_forwarded_address_is_recorded_the_same(app, cast, with_proxies, proxies):
+    both_paths, key = with_proxies(proxies), cast.ada.key()
     for header in MALFORMED:
-        both.same(ME, key.secret, **{"X-Forwarded-For": header})
+        both_paths.same(ME, key.secret, **{"X-Forwarded-For": header})
     addresses = [use.address for use in rows.uses_of(app, key.id)]
-    fast, slow = (dict(zip(MALFORMED, addresses[half::2], strict=True)) for half in (0, 1))
-    assert fast == slow
+    from_event_loop, from_flask = (dict(zip(MALFORMED, addresses[half::2], strict=True)) for half in (0, 1))
+    assert from_event_loop == from_flask
 
 
 # Host, X-Forwarded-Host, and the status with 0, 1 and 2 trusted proxies.
@@ -91,29 +93,29 @@ HOSTS = {
 
 
 @pytest.mark.parametrize("proxies", [0, 1, 2])
-def test_foreign_host_is_refused_alike(app, cast, behind, proxies):
-    both, key = behind(proxies), cast.ada.key()
+def test_foreign_host_is_refused_on_both_paths(app, cast, with_proxies, proxies):
+    both_paths, key = with_proxies(proxies), cast.ada.key()
     statuses = {}
     for host, forwarded in HOSTS:
-        answer = both.same(ME, key.secret, **{"Host": host, "X-Forwarded-Host": forwarded})
-        assert "evil" not in str(answer)
-        statuses[host, forwarded] = answer.status
-    assert statuses == {names: wanted[proxies] for names, wanted in HOSTS.items()}
-    fast, slow = rows.uses_of(app, key.id)[::2], rows.uses_of(app, key.id)[1::2]
-    assert fast == slow
+        response = both_paths.same(ME, key.secret, **{"Host": host, "X-Forwarded-Host": forwarded})
+        assert "evil" not in str(response)
+        statuses[host, forwarded] = response.status
+    assert statuses == {names: expected[proxies] for names, expected in HOSTS.items()}
+    from_event_loop, from_flask = rows.uses_of(app, key.id)[::2], rows.uses_of(app, key.id)[1::2]
+    assert from_event_loop == from_flask
     outcomes = {200: "accepted", 400: "bad_request"}
-    assert [use.outcome for use in fast] == [outcomes[status] for status in statuses.values()]
+    assert [use.outcome for use in from_event_loop] == [outcomes[status] for status in statuses.values()]
 
 
-def test_malformed_forwarded_host_is_refused_alike(cast, behind):
-    sent = {"X-Forwarded-Host": "evil.example,"}
-    assert behind(1).same(ME, cast.ada.key().secret, **sent).status == 400
+def test_malformed_forwarded_host_is_refused_on_both_paths(cast, with_proxies):
+    headers = {"X-Forwarded-Host": "evil.example,"}
+    assert with_proxies(1).same(ME, cast.ada.key().secret, **headers).status == 400
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-def test_service_ignores_headers_with_underscores(app, cast, behind, scheme):
+def test_headers_with_underscores_are_ignored(app, cast, with_proxies, scheme):
     key = cast.ada.key()
-    sent = {
+    headers = {
         "Authorization": f"{scheme} {key.secret}",
         "X-Forwarded-For": "192.0.2.7",
         "X_Forwarded_For": "6.6.6.6",
@@ -126,17 +128,19 @@ def test_service_ignores_headers_with_underscores(app, cast, behind, scheme):
         "Transfer_Encoding": "chunked",
     }
     path = f"{AUTHORIZE}?team={cast.acme.id}&rights=view"
-    both = behind(1)
-    with both.requests_in_flask() as seen:
-        assert both.asgi.get(path, sent).status == 204
+    both_paths = with_proxies(1)
+    with both_paths.requests_in_flask() as seen:
+        assert both_paths.asgi.get(path, headers).status == 204
     assert len(seen) == (scheme == "bearer")
     [use] = rows.uses_of(app, key.id)
     assert (use.method, use.path, use.address, use.user_agent) == ("GET", AUTHORIZE, "192.0.2.7", "")
 
 
-def test_header_with_underscores_is_no_credential(cast, behind):
-    both = behind(0)
+def test_header_with_underscores_is_no_credential(cast, with_proxies):
+    both_paths = with_proxies(0)
     secret = cast.ada.key().secret
-    assert both.asgi.get(ME, {"X_Authorization": f"Bearer {secret}"}).json["code"] == "missing_credentials"
+    assert (
+        both_paths.asgi.get(ME, {"X_Authorization": f"Bearer {secret}"}).json["code"] == "missing_credentials"
+    )
     repeated = [("X_Forwarded_For", "6.6.6.6"), ("X_Forwarded_For", "6.6.6.7")]
-    assert both.asgi.get(ME, [("Authorization", f"Bearer {secret}"), *repeated]).status == 200
+    assert both_paths.asgi.get(ME, [("Authorization", f"Bearer {secret}"), *repeated]).status == 200

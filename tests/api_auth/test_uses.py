@@ -1,4 +1,4 @@
-"""Every request that presents a valid key is recorded, whatever the answer; nothing else is (contract, 7)."""
+"""Every request with a valid key is recorded, whatever the response; no other request is (contract, 7)."""
 
 import pytest
 from flask import abort
@@ -18,7 +18,7 @@ from tests.helpers.rows import KnownUse
 pytestmark = pytest.mark.postgresql_later
 
 # method, path, body -> status, outcome
-ANSWERS = [
+REQUESTS = [
     ("GET", "/me", None, 200, "accepted"),
     ("HEAD", "/me", None, 200, "accepted"),
     ("OPTIONS", "/me", None, 200, "accepted"),
@@ -38,12 +38,12 @@ ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize(("method", "path", "body", "status", "outcome"), ANSWERS)
+@pytest.mark.parametrize(("method", "path", "body", "status", "outcome"), REQUESTS)
 def test_use_is_recorded_with_its_outcome(app, cast, api, method, path, body, status, outcome):
     key = cast.ada.key("CI")
     program = api(key.secret, **{"User-Agent": "curl/8.1"})
-    answer = program.send(method, path, body, environ_overrides={"REMOTE_ADDR": "198.51.100.7"})
-    assert answer.status_code == status
+    response = program.send(method, path, body, environ_overrides={"REMOTE_ADDR": "198.51.100.7"})
+    assert response.status_code == status
     without_query = "/api/v1" + path.partition("?")[0]
     assert rows.uses_of(app, key.id) == [
         KnownUse(method, without_query, status, outcome, "198.51.100.7", "curl/8.1")
@@ -58,14 +58,14 @@ def test_use_is_recorded_with_its_outcome(app, cast, api, method, path, body, st
         ("application/json", b"{", 422, "validation_failed"),
     ],
 )
-def test_body_that_cannot_be_read_is_a_use_too(app, cast, api, content_type, data, status, outcome):
+def test_request_with_an_unreadable_body_is_recorded(app, cast, api, content_type, data, status, outcome):
     key = cast.ada.key()
-    answer = api(key.secret).send("POST", "/keys", data=data, content_type=content_type)
-    problem_of(answer, status, outcome)
+    response = api(key.secret).send("POST", "/keys", data=data, content_type=content_type)
+    problem_of(response, status, outcome)
     assert [(use.status, use.outcome) for use in rows.uses_of(app, key.id)] == [(status, outcome)]
 
 
-def test_refused_for_the_subscription_is_recorded_as_that(app, cast, api):
+def test_refusal_for_the_subscription_is_recorded_as_such(app, cast, api):
     key = cast.ada.key()
     cast.acme.unsubscribe()
     for path in ("/me", "/nothing"):
@@ -84,14 +84,14 @@ def refuse_by_http_error():
     abort(409)
 
 
-def refuse_by_answer():
+def refuse_by_response():
     return problem(409, "conflict", "Not now.")
 
 
-@pytest.mark.parametrize("refuse", [refuse_by_error, refuse_by_http_error, refuse_by_answer])
+@pytest.mark.parametrize("refuse", [refuse_by_error, refuse_by_http_error, refuse_by_response])
 def test_refused_request_changes_nothing_but_is_recorded(app, cast, api, monkeypatch, refuse):
     key = cast.ada.key()
-    acts = rows.acts(app)
+    acts = rows.audit_events(app)
 
     def change_and_refuse():
         service.issue(current_user(), "half made", by=current_user(), client=client())
@@ -101,11 +101,11 @@ def test_refused_request_changes_nothing_but_is_recorded(app, cast, api, monkeyp
     monkeypatch.setitem(app.view_functions, "keys.create_key", change_and_refuse)
     problem_of(api(key.secret).post("/keys", {"name": "half made"}), 409, "conflict")
     assert rows.count(app, ApiKey) == 1
-    assert rows.acts(app) == acts
+    assert rows.audit_events(app) == acts
     assert [(use.status, use.outcome) for use in rows.uses_of(app, key.id)] == [(409, "conflict")]
 
 
-def test_nothing_is_recorded_for_keys_that_are_not_good(app, cast, api):
+def test_requests_with_invalid_keys_are_not_recorded(app, cast, api):
     revoked = cast.ada.key()
     cast.ada.revoke(revoked)
     for secret in (revoked.secret, new_secret(KEY_PREFIX), "x", None, cast.ada.session()):
@@ -115,13 +115,13 @@ def test_nothing_is_recorded_for_keys_that_are_not_good(app, cast, api):
     assert rows.count(app, Use) == 0
 
 
-def test_query_is_never_kept(app, cast, api):
+def test_query_string_is_not_recorded(app, cast, api):
     key = cast.ada.key()
     api(key.secret).get("/keys?cursor=secret-thing")
     assert rows.uses_of(app, key.id)[0].path == "/api/v1/keys"
 
 
-def test_long_addresses_agents_and_methods_are_cut(app, cast, api):
+def test_long_paths_agents_and_methods_are_truncated(app, cast, api):
     key = cast.ada.key()
     api(key.secret, **{"User-Agent": "u" * 5000}).send("M" * 80, "/" + "p" * 3000)
     [use] = rows.uses_of(app, key.id)
@@ -129,7 +129,7 @@ def test_long_addresses_agents_and_methods_are_cut(app, cast, api):
     assert use.status in (404, 405)
 
 
-def test_on_the_short_way_too(app, cast, api):
+def test_long_values_are_truncated_in_the_event_loop_too(app, cast, api):
     key = cast.ada.key()
     program = api(key.secret, **{"User-Agent": "u" * 5000})
     assert program.get("/me", environ_overrides={"REMOTE_ADDR": "a" * 300}).status_code == 200
@@ -138,20 +138,20 @@ def test_on_the_short_way_too(app, cast, api):
 
 
 @pytest.mark.parametrize("path", ["/a%00b", "/keys/%00", "/keys/key_%00x/uses", "/me?a=%00"])
-def test_address_with_nul_is_recorded_and_refused(app, cast, api, path):
+def test_path_with_nul_is_recorded_and_refused(app, cast, api, path):
     key = cast.ada.key()
     problem_of(api(key.secret).get(path), 400, "bad_request")
     assert [use.status for use in rows.uses_of(app, key.id)] == [400]
 
 
 @pytest.mark.parametrize("path", ["/%ff%fe", "/keys/%F0%9F%92%A9", "/%0d%0aX"])
-def test_strange_address_is_recorded_and_not_found(app, cast, api, path):
+def test_path_of_unusual_bytes_is_recorded_and_not_found(app, cast, api, path):
     key = cast.ada.key()
     problem_of(api(key.secret).get(path), 404, "not_found")
     assert [use.status for use in rows.uses_of(app, key.id)] == [404]
 
 
-def test_log_of_a_key_shows_each_use(cast, api):
+def test_uses_of_a_key_list_each_use(cast, api):
     key = cast.ada.key("CI")
     api(key.secret, **{"User-Agent": "curl/8.1"}).get("/keys/none")
     [use] = api(cast.ada.session()).get(f"/keys/{key.id}/uses").json["items"]

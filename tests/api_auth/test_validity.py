@@ -1,4 +1,4 @@
-"""One table of keys at exact instants: SQL and Python, in the event loop and in Flask, give the same verdict."""
+"""Keys at exact instants: event loop (SQL) and Flask (Python) give the verdict of one table."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,16 +19,16 @@ from reflow_accounts.subscriptions.models import Licence, Override
 from reflow_accounts.subscriptions.status import effective_state
 from reflow_accounts.teams.models import Rights
 from tests import factories
-from tests.api_auth.lookups import add_key, ask_store, lookup
+from tests.api_auth.lookups import add_key, authenticate_in_store, lookup
 from tests.factories import Group, Person
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
 pytestmark = pytest.mark.postgresql_later
 
-# A time without microseconds is written differently by careless code.
+# Some formats omit zero microseconds.
 INSTANTS = [datetime(2026, 11, 24, 12, 0, 0, part, UTC) for part in (0, 500_000)]
-# When something happens, seen from the instant of the request.
+# Times of events relative to the instant of the request.
 EARLIER, NOW, LATER = (timedelta(microseconds=step) for step in (-1, 0, 1))
 YEAR = timedelta(days=365)
 
@@ -63,7 +63,7 @@ class Case:
         return self.title
 
 
-def of_team(title: str, is_active: bool, *facts: Fact) -> Case:
+def team_case(title: str, is_active: bool, *facts: Fact) -> Case:
     return Case(title, "accepted" if is_active else "subscription_inactive", (list(facts),))
 
 
@@ -90,51 +90,53 @@ CASES = [
     Case("two teams, the second paid", "accepted", (UNPAID, PAID)),
     Case("two teams, both paid", "accepted", (PAID, PAID)),
     Case("two teams, key expired", "expired_key", (UNPAID, PAID), expires_at=NOW),
-    of_team("no subscription", False),
-    of_team("forced on until now", False, override(True, NOW)),
-    of_team("forced on until later", True, override(True, LATER)),
-    of_team("forced on until earlier, paid", True, override(True, EARLIER), ACTIVE),
-    of_team("forced on, then ended", False, override(True, YEAR, EARLIER)),
-    of_team("forced off", False, FORCED_OFF),
-    of_team("forced off, paid", False, FORCED_OFF, ACTIVE),
-    of_team("forced off until now, paid", True, override(False, NOW), ACTIVE),
-    of_team("forced off until later, paid", False, override(False, LATER), ACTIVE),
-    of_team("forced off, then ended, paid", True, override(False, None, EARLIER), ACTIVE),
-    of_team("forced off before, on now", True, override(False, None, EARLIER), FORCED_ON),
-    of_team("forced on, licence ended", True, FORCED_ON, licence("ended")),
-    of_team("licence pending", False, licence("pending")),
-    of_team("licence active", True, ACTIVE),
-    of_team("licence active, an old end", True, licence("active", EARLIER)),
-    of_team("licence ends now", False, licence("ending", NOW)),
-    of_team("licence ends later", True, licence("ending", LATER)),
-    of_team("licence ended earlier", False, licence("ending", EARLIER)),
-    of_team("licence ends some day", True, licence("ending")),
-    of_team("licence ended", False, licence("ended")),
-    of_team("licence ended, an end to come", False, licence("ended", YEAR)),
-    of_team("one licence of two ends now", True, licence("ending", NOW), ACTIVE),
+    team_case("no subscription", False),
+    team_case("forced on until now", False, override(True, NOW)),
+    team_case("forced on until later", True, override(True, LATER)),
+    team_case("forced on until earlier, paid", True, override(True, EARLIER), ACTIVE),
+    team_case("forced on, then ended", False, override(True, YEAR, EARLIER)),
+    team_case("forced off", False, FORCED_OFF),
+    team_case("forced off, paid", False, FORCED_OFF, ACTIVE),
+    team_case("forced off until now, paid", True, override(False, NOW), ACTIVE),
+    team_case("forced off until later, paid", False, override(False, LATER), ACTIVE),
+    team_case("forced off, then ended, paid", True, override(False, None, EARLIER), ACTIVE),
+    team_case("forced off before, on now", True, override(False, None, EARLIER), FORCED_ON),
+    team_case("forced on, licence ended", True, FORCED_ON, licence("ended")),
+    team_case("licence pending", False, licence("pending")),
+    team_case("licence active", True, ACTIVE),
+    team_case("licence active, an old end", True, licence("active", EARLIER)),
+    team_case("licence ends now", False, licence("ending", NOW)),
+    team_case("licence ends later", True, licence("ending", LATER)),
+    team_case("licence ended earlier", False, licence("ending", EARLIER)),
+    team_case("licence ends some day", True, licence("ending")),
+    team_case("licence ended", False, licence("ended")),
+    team_case("licence ended, an end to come", False, licence("ended", YEAR)),
+    team_case("one licence of two ends now", True, licence("ending", NOW), ACTIVE),
 ]
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_instant = pytest.mark.parametrize("at", INSTANTS, ids=lambda at: f"{at:%f}")
 
 
-def placed(columns: dict[str, Any], at: datetime) -> dict[str, Any]:
-    """Return columns with times in place of the distances from `at`."""
+def with_absolute_times(columns: dict[str, Any], at: datetime) -> dict[str, Any]:
+    """Return the columns with each timedelta replaced by a time relative to `at`."""
     return {name: at + value if isinstance(value, timedelta) else value for name, value in columns.items()}
 
 
 def set_facts(group: Group, facts: list[Fact], at: datetime) -> None:
-    told = {
+    common = {
         Override: {"by_name": "Sam", "reason": "for a test", "ticket": ""},
         Licence: {"product_code": "reflow", "aws_account": "123456789012"},
     }
     with group.app.app_context():
         for number, (model, columns) in enumerate(facts):
             key = {"key": f"{group.id} {number}"} if model is Licence else {}
-            db.session.add(model(team_id=group.row().id, **key, **told[model], **placed(columns, at)))
+            db.session.add(
+                model(team_id=group.row().id, **key, **common[model], **with_absolute_times(columns, at))
+            )
         db.session.commit()
 
 
-def arrange(app, case: Case, at: datetime) -> tuple[Person, list[Group], str]:
+def create_case(app, case: Case, at: datetime) -> tuple[Person, list[Group], str]:
     """Put a case into the database; return the user, the teams and the secret."""
     user = owner = factories.person(app)
     groups = [factories.team(app, f"Team {number}", owner) for number in range(len(case.teams))]
@@ -142,7 +144,9 @@ def arrange(app, case: Case, at: datetime) -> tuple[Person, list[Group], str]:
         set_facts(group, facts, at)
     if case.is_service_account:
         user = factories.service_account(app, groups[0], "ci")
-    secret = add_key(user, **placed({"expires_at": case.expires_at, "revoked_at": case.revoked_at}, at))
+    secret = add_key(
+        user, **with_absolute_times({"expires_at": case.expires_at, "revoked_at": case.revoked_at}, at)
+    )
     if case.disabled_at is not None:
         user.change(disabled_at=at + case.disabled_at)
     return user, groups, secret
@@ -181,8 +185,8 @@ def is_granted(key: PresentedKey | None, query: str) -> bool:
 @each_case
 @each_instant
 def test_store_records_each_allowed_request_once(app, case, at):
-    _, groups, secret = arrange(app, case, at)
-    [found] = ask_store(app, [lookup(secret, at)])
+    _, groups, secret = create_case(app, case, at)
+    [found] = authenticate_in_store(app, [lookup(secret, at)])
     verdict = verdict_of(lambda: verify(found.rows))
     assert verdict[0] == case.verdict
     assert verdict == verdict_of(lambda: authenticate(app, secret, at))
@@ -195,14 +199,14 @@ def test_store_records_each_allowed_request_once(app, case, at):
 
 @each_case
 @each_instant
-def test_flask_answers_as_the_table_says(app, api, case, at):
-    _, groups, secret = arrange(app, case, at)
+def test_flask_responds_as_the_table_says(app, api, case, at):
+    _, groups, secret = create_case(app, case, at)
     with time_machine.travel(at, tick=False):
-        answer = api(secret).get("/me")
+        response = api(secret).get("/me")
     if case.verdict == "accepted":
-        assert (answer.status_code, len(answer.json["teams"])) == (200, len(groups))
+        assert (response.status_code, len(response.json["teams"])) == (200, len(groups))
     else:
-        problem_of(answer, 403 if case.verdict == "subscription_inactive" else 401, case.verdict)
+        problem_of(response, 403 if case.verdict == "subscription_inactive" else 401, case.verdict)
     # The use of a valid key is recorded, whatever the answer (contract, 7).
     assert rows.count(app, Use) == (case.verdict in ("accepted", "subscription_inactive"))
 
@@ -210,22 +214,22 @@ def test_flask_answers_as_the_table_says(app, api, case, at):
 @each_case
 def test_sql_and_python_allow_the_same_requests(app, case):
     at = INSTANTS[0]
-    user, groups, secret = arrange(app, case, at)
-    others = factories.team(app, "Others", factories.person(app))
-    set_facts(others, PAID, at)
-    teams = [*(group.id for group in groups), others.id, "team_unknown", ""]
-    asked = [(team, needed) for team in teams for needed in Rights]
-    requests = [lookup(secret, at, team, " ".join(needed.sufficient())) for team, needed in asked]
+    user, groups, secret = create_case(app, case, at)
+    other_group = factories.team(app, "Others", factories.person(app))
+    set_facts(other_group, PAID, at)
+    teams = [*(group.id for group in groups), other_group.id, "team_unknown", ""]
+    combinations = [(team, needed) for team in teams for needed in Rights]
+    requests = [lookup(secret, at, team, " ".join(needed.sufficient())) for team, needed in combinations]
     requests.append(lookup(secret, at))
     for rights in Rights:
         for group in groups:
             group.give(user, rights)
         before = rows.count(app, Use)
-        found = ask_store(app, requests)
+        found = authenticate_in_store(app, requests)
         key = None
         with suppress(Unauthenticated):
             key = authenticate(app, secret, at)
-        by_python = [is_granted(key, f"team={team}&rights={needed}") for team, needed in asked]
+        by_python = [is_granted(key, f"team={team}&rights={needed}") for team, needed in combinations]
         by_python.append(key is not None and key.has_active_subscription)
         assert [result.use_number is not None for result in found] == by_python
         assert rows.count(app, Use) - before == sum(by_python)
@@ -236,17 +240,17 @@ def test_sql_and_python_allow_the_same_requests(app, case):
 @pytest.mark.parametrize("rights", Rights)
 def test_forward_auth_needs_rights_and_the_teams_subscription(app, api, rights, needed, paid):
     at, teams = INSTANTS[1], [PAID if paid in (team, "both") else UNPAID for team in ("asked", "other")]
-    user, (group, _), secret = arrange(app, Case("", "", tuple(teams)), at)
+    user, (group, _), secret = create_case(app, Case("", "", tuple(teams)), at)
     group.give(user, rights)
-    [found] = ask_store(app, [lookup(secret, at, group.id, " ".join(needed.sufficient()))])
+    [found] = authenticate_in_store(app, [lookup(secret, at, group.id, " ".join(needed.sufficient()))])
     with time_machine.travel(at, tick=False):
-        answer = api(secret).get(f"/authorize?team={group.id}&rights={needed}")
+        response = api(secret).get(f"/authorize?team={group.id}&rights={needed}")
     order = ["view", "edit", "admin"]
     has_rights = order.index(rights) >= order.index(needed)
     if has_rights and paid in ("asked", "both"):
-        assert (answer.status_code, found.use_number is not None) == (204, True)
+        assert (response.status_code, found.use_number is not None) == (204, True)
         return
     assert found.use_number is None
-    # Without any subscription the key opens nothing, and rights are not looked at.
+    # Without any active subscription the key is refused before rights are checked.
     is_unpaid = has_rights or paid == "neither"
-    problem_of(answer, 403, "subscription_inactive" if is_unpaid else "insufficient_rights")
+    problem_of(response, 403, "subscription_inactive" if is_unpaid else "insufficient_rights")

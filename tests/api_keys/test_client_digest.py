@@ -11,18 +11,18 @@ from reflow_accounts.api_keys.reminders import send_client_digests
 from reflow_accounts.api_keys.usage.clients import collect_clients
 from reflow_accounts.api_keys.usage.rollup import roll_up
 from reflow_accounts.database import db, now
-from tests.api_keys.usage import log
+from tests.api_keys.usage import use_log
 from tests.helpers.at_once import at_once
 from tests.helpers.mailbox import Mailbox, text_of
 
 CI = "reflow/1.2.3 (Linux x86_64) GitHub-Actions (acme/{}; run 1)"
 
 
-class Log:
+class KeyUses:
     """Uses of one key, and the mails that two nodes send about them."""
 
     def __init__(self, app, key):
-        self.app, self.key, self.mailbox = app, log.number_of(app, key.id), Mailbox(app)
+        self.app, self.key, self.mailbox = app, use_log.key_number(app, key.id), Mailbox(app)
 
     def use(self, address, user_agent="curl/8.5.0"):
         facts = {"key_id": self.key, "method": "GET", "path": "/", "status": 200, "outcome": "accepted"}
@@ -31,22 +31,22 @@ class Log:
             db.session.commit()
 
     def mails(self):
-        def act():
+        def send_from_one_node():
             with self.app.app_context():
                 roll_up()
                 collect_clients()
                 send_client_digests()
 
-        at_once([act, act])
+        at_once([send_from_one_node, send_from_one_node])
         return self.mailbox.deliver()
 
 
 @pytest.fixture
 def uses(app, cast):
-    return Log(app, cast.ada.key("CI"))
+    return KeyUses(app, cast.ada.key("CI"))
 
 
-def test_new_network_is_mailed_once_and_the_first_one_is_no_news(uses):
+def test_new_network_is_mailed_once_unless_it_is_the_first(uses):
     with time_machine.travel("2027-03-10T08:00:00Z") as clock:
         uses.use("192.0.2.1")
         assert uses.mails() == []
@@ -63,7 +63,7 @@ def test_new_network_is_mailed_once_and_the_first_one_is_no_news(uses):
 
 
 @pytest.mark.postgresql_later
-def test_there_is_one_mail_a_day_with_all_that_came_since(uses):
+def test_new_networks_of_a_day_are_mailed_together(uses):
     with time_machine.travel("2027-03-10T08:00:00Z") as clock:
         for address in ("192.0.2.1", "198.51.100.7", "203.0.113.9", "2001:db8::1"):
             uses.use(address)
@@ -78,22 +78,22 @@ def test_there_is_one_mail_a_day_with_all_that_came_since(uses):
 
 
 @pytest.mark.postgresql_later
-def test_ci_system_is_new_with_its_repository_and_not_with_its_networks(uses):
+def test_ci_system_counts_as_new_by_repository_and_not_by_network(uses):
     with time_machine.travel("2027-03-10T08:00:00Z") as clock:
-        for address, repository, is_news in (
+        for address, repository, is_reported in (
             ("192.0.2.1", "web", False),
             ("198.51.100.7", "web", False),
             ("192.0.2.1", "app", True),
         ):
             uses.use(address, CI.format(repository))
             mails = uses.mails()
-            assert len(mails) == is_news
+            assert len(mails) == is_reported
             clock.shift(timedelta(hours=1))
         assert "from a new CI system: GitHub Actions, acme/app" in text_of(mails[0])
 
 
 @pytest.mark.postgresql_later
-def test_nothing_is_mailed_when_it_is_turned_off(cast, uses):
+def test_digest_can_be_turned_off(cast, uses):
     cast.ada.change(mails_new_clients=False)
     with time_machine.travel("2027-03-10T08:00:00Z") as clock:
         uses.use("192.0.2.1")

@@ -20,18 +20,18 @@ def tabs(app, cast, client):
     """Several browsers with Ada's cookie, each for a thread of its own."""
     cast.ada.sign_in(client)
     token, cookie = client.csrf_token(), client.get_cookie("reflow").value
-    made = []
+    browsers = []
     for _ in range(CLICKS):
         tab = app.test_client()
         tab.set_cookie("reflow", cookie)
-        made.append(
+        browsers.append(
             lambda path, tab=tab, **fields: tab.post(path, data=fields | {"csrf_token": token}, headers=PANEL)
         )
-    return made
+    return browsers
 
 
-def at_once(tabs, path: str, fields: Any) -> list[Any]:
-    """Send a form from every tab in the same moment; `fields` makes them from the tab's number."""
+def send_from_all_tabs(tabs, path: str, fields: Any) -> list[Any]:
+    """Send a form from every tab at the same time; `fields` returns the fields for a tab's number."""
     barrier = threading.Barrier(len(tabs))
 
     def click(number: int) -> Any:
@@ -42,33 +42,37 @@ def at_once(tabs, path: str, fields: Any) -> list[Any]:
         return list(threads.map(click, range(len(tabs))))
 
 
-def test_one_form_sent_five_times_at_once_makes_one_key(app, tabs):
-    answers = at_once(tabs, "/account/api-keys", lambda number: {"name": "CI", "nonce": "same"})
-    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
-    assert sum(bool(SECRET.search(answer.text)) for answer in answers) == 1
+def test_form_sent_five_times_at_once_creates_one_key(app, tabs):
+    responses = send_from_all_tabs(tabs, "/account/api-keys", lambda number: {"name": "CI", "nonce": "same"})
+    assert sorted(response.status_code for response in responses) == [201, 409, 409, 409, 409]
+    assert sum(bool(SECRET.search(response.text)) for response in responses) == 1
     assert rows.count(app, ApiKey) == 1
 
 
-def test_one_form_with_different_names_makes_one_key(app, tabs):
-    answers = at_once(tabs, "/account/api-keys", lambda number: {"name": f"CI {number}", "nonce": "same"})
-    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+def test_form_sent_with_different_names_creates_one_key(app, tabs):
+    responses = send_from_all_tabs(
+        tabs, "/account/api-keys", lambda number: {"name": f"CI {number}", "nonce": "same"}
+    )
+    assert sorted(response.status_code for response in responses) == [201, 409, 409, 409, 409]
     assert rows.count(app, ApiKey) == 1
 
 
-def test_one_name_from_five_forms_makes_one_key(app, tabs):
-    answers = at_once(tabs, "/account/api-keys", lambda number: {"name": "CI", "nonce": f"form {number}"})
-    assert sorted(answer.status_code for answer in answers) == [201, 422, 422, 422, 422]
+def test_name_sent_from_five_forms_creates_one_key(app, tabs):
+    responses = send_from_all_tabs(
+        tabs, "/account/api-keys", lambda number: {"name": "CI", "nonce": f"form {number}"}
+    )
+    assert sorted(response.status_code for response in responses) == [201, 422, 422, 422, 422]
     assert rows.count(app, ApiKey) == 1
 
 
-def test_one_bin_clicked_five_times_revokes_once(app, cast, tabs):
+def test_key_revoked_five_times_at_once_is_revoked_once(app, cast, tabs):
     key = cast.ada.key("CI")
-    answers = at_once(tabs, f"/account/api-keys/{key.id}/revocation", lambda number: {})
-    assert {answer.status_code for answer in answers} == {200}
-    assert [action for action, *_ in rows.acts(app)].count("api_key.revoked") == 1
+    responses = send_from_all_tabs(tabs, f"/account/api-keys/{key.id}/revocation", lambda number: {})
+    assert {response.status_code for response in responses} == {200}
+    assert [action for action, *_ in rows.audit_events(app)].count("api_key.revoked") == 1
 
 
-def test_subscription_changed_by_two_at_once_is_changed_once(app, cast, client):
+def test_subscription_changed_five_times_at_once_is_changed_once(app, cast, client):
     cast.sam.sign_in(client)
     token, cookie = client.csrf_token(), client.get_cookie("reflow").value
 
@@ -78,8 +82,8 @@ def test_subscription_changed_by_two_at_once_is_changed_once(app, cast, client):
         return tab.post(path, data=fields | {"csrf_token": token})
 
     path = f"/support/teams/{cast.solo.id}/subscription"
-    answers = at_once(
+    responses = send_from_all_tabs(
         [send] * CLICKS, path, lambda number: {"active": "true", "reason": f"r{number}", "seen": "0"}
     )
-    assert {answer.status_code for answer in answers} <= {303, 409}
-    assert rows.acts(app).count(("subscription.activated", "Sam Hale", "Solo")) == 1
+    assert {response.status_code for response in responses} <= {303, 409}
+    assert rows.audit_events(app).count(("subscription.activated", "Sam Hale", "Solo")) == 1

@@ -1,4 +1,4 @@
-"""When a new key ends: the choice in each form, the user's days, and the warning in the last 14 days."""
+"""When a new key expires: the choice in each form, days of the user's time zone, the warning in the last 14 days."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -22,12 +22,12 @@ def ada(cast, client):
     return cast.ada.sign_in(client)
 
 
-def end_of_the_key(app):
+def expiry_of_the_only_key(app):
     with app.app_context():
         return db.session.scalars(db.select(ApiKey.expires_at)).one()
 
 
-def test_key_never_expires_unless_somebody_says_so(app, ada):
+def test_key_never_expires_by_default(app, ada):
     page = ada.page(NEW)
     [choice] = [item for item in page.all("select") if item["name"] == "expires"]
     assert [option.text for option in choice.all("option")] == [
@@ -38,22 +38,22 @@ def test_key_never_expires_unless_somebody_says_so(app, ada):
         "On a date",
     ]
     assert "It never expires." in parse(ada.submit(page, KEYS, name="CI").text).text
-    assert end_of_the_key(app) is None
+    assert expiry_of_the_only_key(app) is None
 
 
 def test_key_expires_after_the_chosen_number_of_days(app, ada):
     ada.submit(ada.page(NEW), KEYS, name="CI", expires="90")
-    assert abs(end_of_the_key(app) - now() - timedelta(days=90)) < timedelta(minutes=1)
+    assert abs(expiry_of_the_only_key(app) - now() - timedelta(days=90)) < timedelta(minutes=1)
     assert "Expires soon" not in ada.page(KEYS).text
 
 
 @time_machine.travel("2027-03-10T20:00:00Z", tick=True)
-def test_key_works_to_the_end_of_the_last_day_in_the_time_zone_of_the_user(app, cast, ada):
+def test_last_day_ends_in_the_time_zone_of_the_user(app, cast, ada):
     """The clocks of Los Angeles go forward on 14 March."""
     cast.ada.sign_in(ada)
-    answer = ada.submit(ada.page(NEW), KEYS, name="CI", expires="date", expires_on="2027-03-14")
-    assert "It expires 2027-03-15 06:59:59 UTC" in parse(answer.text).text
-    assert end_of_the_key(app) == datetime(2027, 3, 15, 6, 59, 59, tzinfo=UTC)
+    response = ada.submit(ada.page(NEW), KEYS, name="CI", expires="date", expires_on="2027-03-14")
+    assert "It expires 2027-03-15 06:59:59 UTC" in parse(response.text).text
+    assert expiry_of_the_only_key(app) == datetime(2027, 3, 15, 6, 59, 59, tzinfo=UTC)
     text = ada.page(KEYS).text
     assert "Expires 14 Mar 2027" in text
     assert "Expires soon" in text
@@ -61,15 +61,15 @@ def test_key_works_to_the_end_of_the_last_day_in_the_time_zone_of_the_user(app, 
 
 @pytest.mark.parametrize("day", ["2027-03-10", "2027-03-09"])
 @time_machine.travel("2027-03-11T04:00:00Z", tick=True)
-def test_today_is_a_last_day_and_yesterday_is_none(app, cast, ada, day):
+def test_today_is_accepted_as_last_day_and_yesterday_is_not(app, cast, ada, day):
     """It is the evening of 10 March in Los Angeles."""
     cast.ada.sign_in(ada)
-    answer = ada.submit(ada.page(NEW), KEYS, name="CI", expires="date", expires_on=day)
+    response = ada.submit(ada.page(NEW), KEYS, name="CI", expires="date", expires_on=day)
     if day == "2027-03-10":
-        assert end_of_the_key(app) == datetime(2027, 3, 11, 7, 59, 59, tzinfo=UTC)
+        assert expiry_of_the_only_key(app) == datetime(2027, 3, 11, 7, 59, 59, tzinfo=UTC)
     else:
-        assert answer.status_code == 422
-        assert "Choose today or a later date" in parse(answer.text).text
+        assert response.status_code == 422
+        assert "Choose today or a later date" in parse(response.text).text
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_today_is_a_last_day_and_yesterday_is_none(app, cast, ada, day):
         ("7", "", "expires", "Choose when the key expires"),
     ],
 )
-def test_bad_end_comes_back_with_the_reason_at_its_field(app, ada, choice, day, field, sentence):
-    answer = ada.submit(ada.page(NEW), KEYS, name="CI", expires=choice, expires_on=day)
-    assert answer.status_code == 422
-    page = parse(answer.text)
+def test_invalid_expiry_is_explained_at_its_field(app, ada, choice, day, field, sentence):
+    response = ada.submit(ada.page(NEW), KEYS, name="CI", expires=choice, expires_on=day)
+    assert response.status_code == 422
+    page = parse(response.text)
     assert sentence in page.with_id(f"{field}-error").text
     [date] = [item for item in page.all("input") if item["name"] == "expires_on"]
     assert date["value"] == day
@@ -93,38 +93,38 @@ def test_bad_end_comes_back_with_the_reason_at_its_field(app, ada, choice, day, 
     assert ada.submit(page, KEYS, expires="30", expires_on="").status_code == 200
 
 
-def test_keys_of_service_accounts_and_for_ci_expire_too(app, cast, ada):
+def test_expiry_is_offered_for_service_accounts_and_ci_keys(app, cast, ada):
     account = f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}"
     wizard = f"/account/teams/{cast.acme.id}/ci-key"
     ada.submit(ada.page(f"{account}/keys/new"), f"{account}/keys", name="deploy", expires="30")
     assert ada.submit(ada.page(wizard), wizard, expires="date").status_code == 422
-    answer = ada.submit(ada.page(wizard), wizard, expires="30")
-    assert "It expires " in parse(answer.text).text
+    response = ada.submit(ada.page(wizard), wizard, expires="30")
+    assert "It expires " in parse(response.text).text
     with app.app_context():
         ends = db.session.scalars(db.select(ApiKey.expires_at)).all()
     assert len(ends) == 2
     assert all(abs(end - now() - timedelta(days=30)) < timedelta(minutes=1) for end in ends)
 
 
-def test_answers_warn_in_the_last_14_days_on_both_paths(app, cast):
-    """Also answers that refuse something, but not those that refuse the key."""
+def test_responses_warn_in_the_last_14_days_on_both_paths(app, cast):
+    """The header is also in refusals, except in those of the key itself."""
     key = cast.ada.key(expires_at=datetime(2031, 10, 3, 12, tzinfo=UTC))
-    both = BothPaths(app)
+    both_paths = BothPaths(app)
     try:
         for days, is_warned in ((14.1, False), (13.9, True)):
             with time_machine.travel(datetime(2031, 10, 3, 12, tzinfo=UTC) - timedelta(days=days)):
                 cast.acme.subscribe()
-                answer = both.same(ME, key.secret, in_flask=0)
-                missing = both.same("/api/v1/nothing", key.secret)
+                response = both_paths.same(ME, key.secret, in_flask=0)
+                missing = both_paths.same("/api/v1/nothing", key.secret)
             expected = "2031-10-03T12:00:00Z" if is_warned else None
-            assert [found.header(KEY_EXPIRES_HEADER) for found in (answer, missing)] == [expected] * 2
+            assert [checked.header(KEY_EXPIRES_HEADER) for checked in (response, missing)] == [expected] * 2
         with time_machine.travel(datetime(2031, 10, 3, 12, tzinfo=UTC)):
-            assert both.same(ME, key.secret).status == 401
+            assert both_paths.same(ME, key.secret).status == 401
     finally:
-        both.close()
+        both_paths.close()
 
 
-def test_table_shows_the_time_of_an_end_within_a_day(cast, ada):
+def test_table_shows_the_time_of_an_expiry_within_a_day(cast, ada):
     end = now() + timedelta(hours=1)
     cast.ada.key("soon", expires_at=end)
     cast.ada.key("later", expires_at=datetime(2036, 3, 31, 12, tzinfo=UTC))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.postgresql_later
 
 
 @pytest.fixture(params=["own", "account"])
-def place(request, cast, client):
+def page_and_key(request, cast, client):
     """Ada's browser, the page with the keys, the page of a key, and the key."""
     ada = cast.ada.sign_in(client)
     if request.param == "own":
@@ -27,8 +27,8 @@ def place(request, cast, client):
     return ada, account, f"{account}/keys/{key.id}", key
 
 
-def test_name_in_the_table_leads_to_the_page_of_the_key(place, api):
-    ada, table, path, key = place
+def test_name_in_the_table_links_to_the_page_of_the_key(page_and_key, api):
+    ada, table, path, key = page_and_key
     assert path in [link["href"] for link in ada.page(table).all("a")]
     api(key.secret, **CURL).get("/me")
     page = ada.page(path)
@@ -46,8 +46,8 @@ def test_name_in_the_table_leads_to_the_page_of_the_key(place, api):
     assert "Refused attempts" not in page.text
 
 
-def test_refused_attempts_since_the_revocation_are_shown(place, cast, api):
-    ada, _, path, key = place
+def test_refused_attempts_since_the_revocation_are_shown(page_and_key, cast, api):
+    ada, _, path, key = page_and_key
     api(key.secret).get("/me")
     ada.send(f"{path}/revocation")
     assert "None since it was revoked." in ada.page(path).text
@@ -62,15 +62,15 @@ def test_refused_attempts_since_the_revocation_are_shown(place, cast, api):
     assert "None since it was revoked." in ada.page(path).text
 
 
-@pytest.mark.parametrize("how", ["expired", "disabled", "unsubscribed"])
-def test_refused_attempts_for_other_reasons_are_shown(cast, client, api, how):
+@pytest.mark.parametrize("reason", ["expired", "disabled", "unsubscribed"])
+def test_refused_attempts_for_other_reasons_are_shown(cast, client, api, reason):
     ada = cast.ada.sign_in(client)
-    key = cast.ci.key("CI", expires_at=now() + timedelta(days=1) if how == "expired" else None)
+    key = cast.ci.key("CI", expires_at=now() + timedelta(days=1) if reason == "expired" else None)
     path = f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}/keys/{key.id}"
     at = now()
-    if how == "expired":
+    if reason == "expired":
         at += timedelta(days=1)
-    elif how == "disabled":
+    elif reason == "disabled":
         cast.ci.change(disabled_at=now())
     else:
         cast.acme.unsubscribe()
@@ -81,10 +81,10 @@ def test_refused_attempts_for_other_reasons_are_shown(cast, client, api, how):
         "expired": "Refused 1 time since it expired",
         "disabled": "Refused 1 time because its account was disabled",
         "unsubscribed": "Refused 1 time because the subscription was inactive",
-    }[how] in text
+    }[reason] in text
 
 
-def test_after_a_quiet_day_the_oldest_refused_attempt_is_replaced_first(cast, client, api):
+def test_oldest_refused_attempt_is_replaced_first_after_a_day(cast, client, api):
     key = cast.ada.key("CI")
     cast.acme.unsubscribe()
     start = now()
@@ -110,13 +110,13 @@ def test_refused_attempts_take_a_bounded_number_of_rows(app, cast, client, api):
     assert "/keys/24 " not in text
 
 
-def test_key_of_somebody_else_has_no_page(cast, client):
+def test_page_of_another_users_key_is_404(cast, client):
     other = cast.ben.key()
     cast.ada.sign_in(client).page(f"{KEYS}/{other.id}", 404)
 
 
-def test_last_30_days_are_drawn_and_said_in_words(place, api):
-    ada, table, path, key = place
+def test_chart_of_30_days_is_described_in_words(page_and_key, api):
+    ada, table, path, key = page_and_key
     assert "0 accepted and 0 refused requests" in ada.page(path).text
     for address in ("/me", "/me", "/nothing"):
         api(key.secret).get(address)
@@ -130,19 +130,19 @@ def test_last_30_days_are_drawn_and_said_in_words(place, api):
 
 
 @pytest.mark.parametrize(
-    ("how", "state", "note"),
+    ("reason", "state", "note"),
     [
         ("disabled", "Refused: the service account is disabled", "acme-ci is disabled"),
         ("teamless", "Refused: you are not in a team", "You are not in a team"),
         ("unsubscribed", "Refused: the subscription is inactive", "subscription is inactive"),
     ],
 )
-def test_live_key_that_is_refused_is_not_said_to_work(cast, client, how, state, note):
+def test_live_key_that_is_refused_is_not_shown_as_working(cast, client, reason, state, note):
     ada, account = cast.ada.sign_in(client), f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}"
     path = f"{account}/keys/{cast.ci.key().id}"
-    if how == "disabled":
+    if reason == "disabled":
         cast.ci.change(disabled_at=now())
-    elif how == "unsubscribed":
+    elif reason == "unsubscribed":
         cast.acme.unsubscribe()
     else:
         path = f"{KEYS}/{cast.ada.key().id}"

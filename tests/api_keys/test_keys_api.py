@@ -1,4 +1,4 @@
-"""`/keys`: make, show, list, rename and revoke keys with a program (contract, 7)."""
+"""`/keys`: create, show, list, rename and revoke keys with a program (contract, 7)."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -34,21 +34,21 @@ def ada(cast, api):
     return api(cast.ada.session())
 
 
-def test_new_key_is_shown_with_its_secret_once(ada, api):
-    answer = ada.post("/keys", {"name": "CI"})
-    key = answer.json
-    assert answer.status_code == 201
+def test_new_key_is_returned_with_its_secret_once(ada, api):
+    response = ada.post("/keys", {"name": "CI"})
+    key = response.json
+    assert response.status_code == 201
     assert set(key) == FIELDS | {"secret"}
     assert (key["name"], key["use_count"], key["last_used_at"]) == ("CI", 0, None)
     assert key["hint"] == key["secret"][-4:]
     assert re.fullmatch(r"key_[0-9A-Za-z]+", key["id"])
     assert RFC3339.fullmatch(key["created_at"])
-    assert answer.headers["Location"].endswith(f"/api/v1/keys/{key['id']}")
+    assert response.headers["Location"].endswith(f"/api/v1/keys/{key['id']}")
     assert api(key["secret"]).get("/me").status_code == 200
     assert key["secret"] not in ada.get("/keys").text + ada.get(f"/keys/{key['id']}").text
 
 
-def test_nothing_of_the_secret_is_stored_but_its_digest_and_hint(app, ada):
+def test_secret_is_stored_only_as_digest_and_hint(app, ada):
     secret = ada.post("/keys", {"name": "CI"}).json["secret"]
     with app.app_context():
         from reflow_accounts.database import db
@@ -59,7 +59,7 @@ def test_nothing_of_the_secret_is_stored_but_its_digest_and_hint(app, ada):
     assert stored.digest != secret.encode()
 
 
-def test_key_counts_its_uses_and_says_when_the_last_was(cast, api, ada):
+def test_key_shows_the_number_and_time_of_its_uses(cast, api, ada):
     key = cast.ada.key("CI")
     before = datetime.now(UTC)
     for _ in range(3):
@@ -70,7 +70,7 @@ def test_key_counts_its_uses_and_says_when_the_last_was(cast, api, ada):
     assert before <= datetime.fromisoformat(shown["last_used_at"]) <= datetime.now(UTC)
 
 
-def test_key_shows_the_uses_before_its_own_answer(cast, api):
+def test_key_shows_the_uses_before_its_own_request(cast, api):
     key = cast.ada.key("CI")
     assert api(key.secret).get(f"/keys/{key.id}").json["use_count"] == 0
     assert api(key.secret).get("/keys").json["items"][0]["use_count"] == 1
@@ -78,14 +78,14 @@ def test_key_shows_the_uses_before_its_own_answer(cast, api):
 
 def test_key_can_be_renamed(cast, ada):
     key = cast.ada.key("CI")
-    answer = ada.patch(f"/keys/{key.id}", {"name": "Build"})
-    assert (answer.status_code, answer.json["name"]) == (200, "Build")
+    response = ada.patch(f"/keys/{key.id}", {"name": "Build"})
+    assert (response.status_code, response.json["name"]) == (200, "Build")
     assert [item["name"] for item in ada.get("/keys").json["items"]] == ["Build"]
     assert ada.patch(f"/keys/{key.id}", {"name": "build"}).json["name"] == "build"
     assert ada.patch(f"/keys/{key.id}", {"name": "build"}).status_code == 200
 
 
-def test_revoked_key_no_longer_opens_the_api(cast, api, ada):
+def test_revoked_key_is_refused_by_the_api(cast, api, ada):
     key = cast.ada.key("CI")
     assert ada.delete(f"/keys/{key.id}").status_code == 204
     problem = problem_of(api(key.secret).get("/me"), 401, "revoked_key")
@@ -99,17 +99,17 @@ def test_key_can_revoke_itself(app, cast, api):
     assert [(use.method, use.status) for use in rows.uses_of(app, key.id)] == [("DELETE", 204)]
 
 
-def test_revoking_twice_is_revoking_once(app, cast, ada):
+def test_revoking_twice_is_recorded_once(app, cast, ada):
     key = cast.ada.key("CI")
     assert [ada.delete(f"/keys/{key.id}").status_code for _ in range(3)] == [204] * 3
-    assert [action for action, *_ in rows.acts(app)].count("api_key.revoked") == 1
+    assert [action for action, *_ in rows.audit_events(app)].count("api_key.revoked") == 1
 
 
 def test_revoked_key_is_gone_but_still_listed_as_revoked(cast, ada):
     key = cast.ada.key("CI")
     ada.delete(f"/keys/{key.id}")
-    for answer in (ada.get(f"/keys/{key.id}"), ada.patch(f"/keys/{key.id}", {"name": "new"})):
-        assert RFC3339.fullmatch(problem_of(answer, 410, "gone")["revoked_at"])
+    for response in (ada.get(f"/keys/{key.id}"), ada.patch(f"/keys/{key.id}", {"name": "new"})):
+        assert RFC3339.fullmatch(problem_of(response, 410, "gone")["revoked_at"])
     assert ada.get("/keys").json["items"] == []
     revoked = ada.get("/keys?state=revoked").json["items"]
     assert [(item["id"], item["revoked_at"] is None) for item in revoked] == [(key.id, False)]
@@ -130,7 +130,7 @@ def test_list_shows_live_revoked_or_all_keys_newest_first(cast, ada):
     assert problem_of(ada.get("/keys?state=dead"), 422, "validation_failed")["errors"][0]["field"] == "state"
 
 
-def test_key_ends_by_itself_when_it_expires(app, cast, api, ada):
+def test_key_is_refused_once_it_expires(app, cast, api, ada):
     expires = datetime.now(UTC) + timedelta(hours=1)
     key = ada.post("/keys", {"name": "CI", "expires_at": expires.isoformat()}).json
     assert datetime.fromisoformat(key["expires_at"]) == expires
@@ -150,7 +150,7 @@ def test_expiry_must_be_a_time_in_the_future_with_a_zone(ada, when):
     assert [error["field"] for error in problem["errors"]] == ["expires_at"]
 
 
-def test_service_account_sees_its_own_keys_but_makes_none(cast, api):
+def test_service_account_lists_its_own_keys_but_creates_none(cast, api):
     key = cast.ci.key("deploy")
     problem_of(api(key.secret).post("/keys", {"name": "second"}), 403, "insufficient_rights")
     assert [item["name"] for item in api(key.secret).get("/keys").json["items"]] == ["deploy"]

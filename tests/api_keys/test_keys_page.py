@@ -25,7 +25,7 @@ def ada(cast, client):
     return cast.ada.sign_in(client)
 
 
-def table(page):
+def table_of(page):
     """Return the rows of the table: the texts of their cells."""
     [body] = page.all("tbody") or [None]
     return (
@@ -35,14 +35,14 @@ def table(page):
     )
 
 
-def test_without_keys_the_tab_says_what_they_are_for(ada):
+def test_empty_tab_explains_what_keys_are_for(ada):
     assert "No API keys yet" in ada.page(KEYS).text
 
 
-def test_key_is_made_with_the_form_and_shown_once(ada, api):
-    answer = ada.submit(ada.page(NEW), KEYS, name="CI")
-    assert answer.status_code == 200
-    page = parse(answer.text)
+def test_key_is_created_with_the_form_and_shown_once(ada, api):
+    response = ada.submit(ada.page(NEW), KEYS, name="CI")
+    assert response.status_code == 200
+    page = parse(response.text)
     [field] = page.all("textarea")
     secret = field.text
     assert SECRET.fullmatch(secret)
@@ -57,7 +57,7 @@ def test_key_is_made_with_the_form_and_shown_once(ada, api):
 
 
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_sending_the_form_again_makes_no_second_key_and_shows_nothing(app, ada, headers):
+def test_form_sent_again_creates_no_second_key_and_shows_no_secret(app, ada, headers):
     form = ada.page(NEW, headers=headers and DIALOG)
     first = ada.submit(form, KEYS, headers=headers, name="CI")
     for name in ("CI", "another"):
@@ -68,14 +68,14 @@ def test_sending_the_form_again_makes_no_second_key_and_shows_nothing(app, ada, 
     assert rows.count(app, ApiKey) == 1
 
 
-def test_in_the_dialog_the_table_changes_behind_the_reveal(ada):
+def test_table_is_updated_behind_the_dialog_with_the_new_key(ada):
     form = ada.page(NEW, headers=DIALOG)
     assert form.all("dialog")
-    answer = ada.submit(form, KEYS, headers=PANEL, name="CI")
-    assert answer.status_code == 201
-    fragment = parse(answer.text)
+    response = ada.submit(form, KEYS, headers=PANEL, name="CI")
+    assert response.status_code == 201
+    fragment = parse(response.text)
     assert fragment.with_id("api-keys-table")["hx-swap-oob"] == "true"
-    assert table(fragment)[0][0].startswith("CI")
+    assert table_of(fragment)[0][0].startswith("CI")
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,12 @@ def test_in_the_dialog_the_table_changes_behind_the_reveal(ada):
     ],
 )
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_bad_name_comes_back_with_the_reason(app, cast, ada, name, sentence, headers):
+def test_bad_name_is_explained_and_kept_in_the_form(app, cast, ada, name, sentence, headers):
     cast.ada.key("taken")
     form = ada.page(NEW, headers=headers and DIALOG)
-    answer = ada.submit(form, KEYS, headers=headers, name=name)
-    assert answer.status_code == 422
-    page = parse(answer.text)
+    response = ada.submit(form, KEYS, headers=headers, name=name)
+    assert response.status_code == 422
+    page = parse(response.text)
     [field] = [item for item in page.all("input") if item["name"] == "name"]
     assert (field["value"], field["aria-invalid"]) == (name, "true")
     described = [page.with_id(part) for part in field["aria-describedby"].split()]
@@ -107,7 +107,7 @@ def test_bad_name_comes_back_with_the_reason(app, cast, ada, name, sentence, hea
 
 
 @pytest.mark.parametrize("nonce", ["", "x" * 65, "a\0b"])
-def test_form_without_its_number_makes_nothing(app, ada, nonce):
+def test_form_without_a_nonce_creates_no_key(app, ada, nonce):
     assert ada.send(KEYS, name="CI", nonce=nonce).status_code in (400, 422)
     assert rows.count(app, ApiKey) == 0
 
@@ -119,7 +119,7 @@ def test_table_shows_name_last_use_count_and_day(cast, ada, api):
     page = ada.page(KEYS)
     headings = [cell.text for cell in page.all("th") if cell["scope"] == "col"]
     assert headings[:4] == ["Name", "Last used", "Number of times used", "Created"]
-    first, second = table(page)
+    first, second = table_of(page)
     assert first[1:4] == ["Never", "0", "Today"]
     assert second[1:4] == ["Just now", "1,001", "Today"]
     assert f"rfk_…{unused.secret[-4:]}" in first[0]
@@ -135,24 +135,24 @@ def test_table_shows_name_last_use_count_and_day(cast, ada, api):
         ("UTC", "2027-03-05T23:30:00Z", "5 days ago"),
     ],
 )
-def test_last_use_is_told_in_days_of_the_users_zone(cast, client, api, zone, at, words):
+def test_last_use_is_shown_in_days_of_the_users_time_zone(cast, client, api, zone, at, words):
     with time_machine.travel("2027-03-01T00:00:00Z"):
         key = cast.ada.key("CI")
         cast.ada.change(time_zone=zone)
     with time_machine.travel(at):
         api(key.secret).get("/me")
     with time_machine.travel("2027-03-10T10:00:00Z"):
-        [row] = table(cast.ada.sign_in(client).page(KEYS))
+        [row] = table_of(cast.ada.sign_in(client).page(KEYS))
     assert row[1] == words
 
 
-def test_day_of_25_hours_ends_with_yesterday(cast, client, api):
+def test_yesterday_is_right_after_a_day_of_25_hours(cast, client, api):
     key = cast.ada.key("CI")
     cast.ada.change(time_zone="Europe/Berlin")
     with time_machine.travel("2027-10-30T22:10:00Z"):
         api(key.secret).get("/me")
     with time_machine.travel("2027-10-31T22:15:00Z"):
-        [row] = table(cast.ada.sign_in(client).page(KEYS))
+        [row] = table_of(cast.ada.sign_in(client).page(KEYS))
     assert row[1] == "Yesterday"
 
 
@@ -160,63 +160,63 @@ def test_names_are_text_and_not_markup(cast, ada):
     name = "<b>&\"'</b>{{ 7*7 }}"
     key = cast.ada.key(name)
     for path in (KEYS, f"{KEYS}/{key.id}/revocation", "/account/activity"):
-        answer = ada.get(path)
-        assert "<b>&" not in answer.text
-        assert name in parse(answer.text).text
+        response = ada.get(path)
+        assert "<b>&" not in response.text
+        assert name in parse(response.text).text
     assert f"Revoke {name}" in [button["aria-label"] for button in ada.page(KEYS).all("button")]
 
 
-def test_bin_asks_and_then_revokes(app, cast, ada, api):
+def test_bin_asks_before_it_revokes(app, cast, ada, api):
     key = cast.ada.key("Build 7")
     api(key.secret).get("/me")
     path = f"{KEYS}/{key.id}/revocation"
-    question = ada.submit(ada.page(KEYS), path)
-    assert "Revoke Build 7?" in parse(question.text).text
+    confirmation = ada.submit(ada.page(KEYS), path)
+    assert "Revoke Build 7?" in parse(confirmation.text).text
     assert api(key.secret).get("/me").status_code == 200
-    answer = ada.submit(parse(question.text), path)
-    assert (answer.status_code, answer.headers["Location"]) == (303, KEYS)
+    response = ada.submit(parse(confirmation.text), path)
+    assert (response.status_code, response.headers["Location"]) == (303, KEYS)
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
     page = ada.page(KEYS)
-    assert table(page) == []
+    assert table_of(page) == []
     assert "Build 7" in page.text
     assert "Build 7" not in ada.page(KEYS).with_id("api-keys-table").text
 
 
-def test_bin_in_a_dialog_closes_it_and_replaces_the_table(cast, ada):
+def test_revocation_in_a_dialog_closes_it_and_replaces_the_table(cast, ada):
     key, other = cast.ada.key("CI"), cast.ada.key("other")
     path = f"{KEYS}/{key.id}/revocation"
     dialog = ada.page(path, headers=DIALOG)
     assert dialog.all("dialog")[0]["role"] == "alertdialog"
-    answer = ada.submit(dialog, path, headers=PANEL)
-    assert answer.status_code == 200
-    assert "Key CI revoked." in answer.headers["HX-Trigger"]
-    assert [row[0].split()[0] for row in table(parse(answer.text))] == [other.name]
+    response = ada.submit(dialog, path, headers=PANEL)
+    assert response.status_code == 200
+    assert "Key CI revoked." in response.headers["HX-Trigger"]
+    assert [row[0].split()[0] for row in table_of(parse(response.text))] == [other.name]
 
 
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_revoking_twice_ends_the_same(app, cast, ada, headers):
+def test_revoking_twice_has_the_same_response(app, cast, ada, headers):
     key = cast.ada.key("CI")
     path = f"{KEYS}/{key.id}/revocation"
-    answers = [ada.send(path, headers=headers) for _ in range(3)]
-    assert len({answer.status_code for answer in answers}) == 1
-    assert [action for action, *_ in rows.acts(app)].count("api_key.revoked") == 1
+    responses = [ada.send(path, headers=headers) for _ in range(3)]
+    assert len({response.status_code for response in responses}) == 1
+    assert [action for action, *_ in rows.audit_events(app)].count("api_key.revoked") == 1
     assert ada.get(path, headers=headers).status_code in (200, 303)
 
 
-def test_many_keys_come_in_pages_and_can_be_filtered(cast, ada):
+def test_many_keys_are_paginated_and_can_be_filtered(cast, ada):
     for number in range(52):
         cast.ada.key(f"key {number:02}")
     page = ada.page(KEYS)
-    assert len(table(page)) == 50
+    assert len(table_of(page)) == 50
     [older] = [link for link in page.all("a") if link.text == "Older"]
-    assert [row[0].partition(" rfk_")[0] for row in table(ada.page(older["href"]))] == ["key 01", "key 00"]
-    found = parse(ada.submit(page, KEYS, name="Y 0").text)
-    assert len(table(found)) == 10
-    assert table(ada.page(f"{KEYS}?name=%25")) == []
+    assert [row[0].partition(" rfk_")[0] for row in table_of(ada.page(older["href"]))] == ["key 01", "key 00"]
+    filtered = parse(ada.submit(page, KEYS, name="Y 0").text)
+    assert len(table_of(filtered)) == 10
+    assert table_of(ada.page(f"{KEYS}?name=%25")) == []
     assert "No key has a name with" in ada.page(f"{KEYS}?name=zzz").text
 
 
-def test_last_page_whose_keys_are_revoked_leads_back(cast, ada):
+def test_last_page_that_became_empty_links_to_the_newest_keys(cast, ada):
     for number in range(51):
         cast.ada.key(f"key {number:02}")
     [older] = [link["href"] for link in ada.page(KEYS).all("a") if link.text == "Older"]
@@ -228,18 +228,18 @@ def test_last_page_whose_keys_are_revoked_leads_back(cast, ada):
 
 
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_expired_key_is_revoked_without_the_offer_to_restore_it(cast, ada, headers):
+def test_expired_key_is_revoked_without_an_offer_to_restore_it(cast, ada, headers):
     key = cast.ada.key("CI", expires_at=now() + timedelta(hours=1))
     path = f"{KEYS}/{key.id}/revocation"
     with time_machine.travel(now() + timedelta(hours=2)):
-        question = ada.page(path)
-        assert "This key has expired: requests with it are refused already" in question.text
-        answer = ada.submit(question, path, headers=headers)
-        page = parse(answer.text) if headers else ada.page(KEYS)
+        confirmation = ada.page(path)
+        assert "This key has expired: requests with it are refused already" in confirmation.text
+        response = ada.submit(confirmation, path, headers=headers)
+        page = parse(response.text) if headers else ada.page(KEYS)
         assert "CI no longer works." in page.text
         assert "Restore key" not in page.text
 
 
 @pytest.mark.parametrize("query", ["cursor=x", "cursor=%00", "name=%00", "created=%00"])
-def test_what_no_page_gave_is_refused(ada, query):
+def test_bad_query_is_refused(ada, query):
     assert ada.get(f"{KEYS}?{query}").status_code in (400, 422)

@@ -1,4 +1,4 @@
-"""What became of a form whose answer was lost, and a key in place of one that was never shown."""
+"""The outcome of a form whose response was lost, and the replacement of a key that was never shown."""
 
 from datetime import timedelta
 
@@ -24,21 +24,21 @@ def test_created_key_is_found_by_the_nonce_of_its_form(cast, client, app):
     assert outcome(ada) == UNKNOWN
     assert ada.send("/account/api-keys", headers=PANEL, name=" ", nonce="n").status_code == 422
     assert outcome(ada) == UNKNOWN
-    answer = ada.send("/account/api-keys", headers=PANEL, name="CI", nonce="n")
-    [created] = [item["value"] for item in parse(answer.text).all("input") if item["name"] == "created"]
+    response = ada.send("/account/api-keys", headers=PANEL, name="CI", nonce="n")
+    [created] = [item["value"] for item in parse(response.text).all("input") if item["name"] == "created"]
     assert outcome(ada) == {"done": True, "key": created}
     assert outcome(ada, "another-nonce-of-16") == UNKNOWN
     assert outcome(cast.ben.sign_in(app.test_client())) == UNKNOWN
 
 
-def test_other_acts_are_found_without_a_key(cast, client):
+def test_other_changes_are_found_without_a_key(cast, client):
     key = cast.ada.key("CI")
     ada = cast.ada.sign_in(client)
     ada.send(f"/account/api-keys/{key.id}/revocation", headers=PANEL)
     assert outcome(ada) == {"done": True, "key": None}
 
 
-def test_proof_alone_is_not_the_act(cast, client):
+def test_proof_without_the_change_is_not_reported_as_done(cast, client):
     ada = cast.ada.sign_in(client)
     with time_machine.travel(now() + timedelta(hours=1), tick=False):
         fields = {"name": " ", "nonce": "n", "proof_password": cast.ada.password}
@@ -46,44 +46,44 @@ def test_proof_alone_is_not_the_act(cast, client):
         assert outcome(ada) == UNKNOWN
 
 
-def test_key_that_was_not_shown_is_replaced(cast, client, api):
-    lost = cast.ada.key("CI")
+def test_unseen_new_key_is_replaced(cast, client, api):
+    lost_key = cast.ada.key("CI")
     ada = cast.ada.sign_in(client)
-    path = f"/account/api-keys/{lost.id}/replacement"
-    answer = ada.submit(ada.page(path), path)
-    secret = parse(answer.text).with_id("secret").text
+    path = f"/account/api-keys/{lost_key.id}/replacement"
+    response = ada.submit(ada.page(path), path)
+    secret = parse(response.text).with_id("secret").text
     assert api(secret).get("/me").json["authenticated_by"]["name"] == "CI"
-    assert api(lost.secret).get("/me").json["code"] == "revoked_key"
+    assert api(lost_key.secret).get("/me").json["code"] == "revoked_key"
     again = ada.submit(ada.page(path), path)
     assert (again.status_code, "already have a key named CI" in again.text) == (422, True)
 
 
-def test_key_that_a_rotation_did_not_show_is_replaced(cast, client, api):
-    old = cast.ada.key("CI")
-    lost = api(cast.ada.session()).post(f"/keys/{old.id}/rotation", {"overlap": 3600}).json
+def test_unseen_rotated_key_is_replaced(cast, client, api):
+    old_key = cast.ada.key("CI")
+    lost_key = api(cast.ada.session()).post(f"/keys/{old_key.id}/rotation", {"overlap": 3600}).json
     ada = cast.ada.sign_in(client)
-    path = f"/account/api-keys/{lost['id']}/replacement"
+    path = f"/account/api-keys/{lost_key['id']}/replacement"
     secret = parse(ada.submit(ada.page(path), path).text).with_id("secret").text
     assert api(secret).get("/me").json["authenticated_by"]["name"] == "CI"
-    assert api(old.secret).get("/me").status_code == 200
+    assert api(old_key.secret).get("/me").status_code == 200
     [row] = ada.page("/account/api-keys").all("tbody")[0].all("tr")
-    assert f"Previous key rfk_…{old.secret[-4:]} works until" in row.text
+    assert f"Previous key rfk_…{old_key.secret[-4:]} works until" in row.text
 
 
 def test_canary_is_replaced_by_a_canary(cast, client, api):
-    made = api(cast.ada.session()).post("/keys", {"name": "bait", "canary": True}).json
+    canary = api(cast.ada.session()).post("/keys", {"name": "bait", "canary": True}).json
     ada = cast.ada.sign_in(client)
-    path = f"/account/api-keys/{made['id']}/replacement"
-    answer = ada.submit(ada.page(path), path)
-    secret = parse(answer.text).with_id("secret").text
+    path = f"/account/api-keys/{canary['id']}/replacement"
+    response = ada.submit(ada.page(path), path)
+    secret = parse(response.text).with_id("secret").text
     assert api(secret).get("/me").json["code"] == "unknown_key"
-    assert "It is a canary: it opens nothing" in parse(answer.text).text
+    assert "It is a canary: it opens nothing" in parse(response.text).text
 
 
-def test_key_of_a_service_account_is_replaced_from_ones_own_tab(cast, client, api):
-    lost = cast.ci.key("deploy")
+def test_unseen_key_of_a_service_account_is_replaced_on_the_own_tab(cast, client, api):
+    lost_key = cast.ci.key("deploy")
     ada = cast.ada.sign_in(client)
-    path = f"/account/api-keys/{lost.id}/replacement"
-    answer = ada.submit(ada.page(path), path)
-    secret = parse(answer.text).with_id("secret").text
+    path = f"/account/api-keys/{lost_key.id}/replacement"
+    response = ada.submit(ada.page(path), path)
+    secret = parse(response.text).with_id("secret").text
     assert api(secret).get("/me").json["user"]["id"] == cast.ci.id

@@ -16,10 +16,10 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
-@pytest.mark.parametrize("who", ["ben", "vic", "charlie", "sam", "ci"])
-def test_nobody_else_reaches_a_key(cast, api, who, method, path, body):
+@pytest.mark.parametrize("name", ["ben", "vic", "charlie", "sam", "ci"])
+def test_other_users_key_is_404(cast, api, name, method, path, body):
     key = cast.ada.key("CI")
-    stranger = api(getattr(cast, who).session())
+    stranger = api(getattr(cast, name).session())
     problem = problem_of(stranger.send(method, path.format(id=key.id), body), 404, "not_found")
     missing = problem_of(
         stranger.send(method, path.format(id="key_0000000000000000"), body), 404, "not_found"
@@ -29,13 +29,13 @@ def test_nobody_else_reaches_a_key(cast, api, who, method, path, body):
 
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS)
-def test_key_of_a_teammate_does_not_reach_it_either(cast, api, method, path, body):
+def test_other_users_key_is_404_with_a_key_of_a_teammate(cast, api, method, path, body):
     key = cast.ada.key("CI")
     stranger = api(cast.ben.key("CI").secret)
     problem_of(stranger.send(method, path.format(id=key.id), body), 404, "not_found")
 
 
-def test_lists_hold_nothing_of_others(cast, api):
+def test_lists_contain_no_keys_of_others(cast, api):
     key = cast.ada.key("Ada's key")
     api(key.secret).get("/me")
     for stranger in (cast.ben, cast.charlie, cast.sam):
@@ -46,16 +46,16 @@ def test_lists_hold_nothing_of_others(cast, api):
 
 
 @pytest.mark.parametrize("path", ["/account/api-keys/{id}/revocation", "/account/activity?key={id}"])
-@pytest.mark.parametrize("who", ["ben", "charlie", "sam"])
-def test_nobody_else_sees_a_key_on_a_page(cast, client, who, path):
+@pytest.mark.parametrize("name", ["ben", "charlie", "sam"])
+def test_page_of_another_users_key_is_404(cast, client, name, path):
     key = cast.ada.key("Ada's key")
-    getattr(cast, who).sign_in(client)
-    answer = client.get(path.format(id=key.id))
-    assert answer.status_code == 404
-    assert "Ada's key" not in answer.text
+    getattr(cast, name).sign_in(client)
+    response = client.get(path.format(id=key.id))
+    assert response.status_code == 404
+    assert "Ada's key" not in response.text
 
 
-def test_nobody_else_revokes_a_key_on_a_page(cast, client, api):
+def test_other_users_key_is_not_revoked_on_a_page(cast, client, api):
     key = cast.ada.key("Ada's key")
     cast.charlie.sign_in(client)
     assert client.send(f"/account/api-keys/{key.id}/revocation").status_code == 404

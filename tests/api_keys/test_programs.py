@@ -1,4 +1,4 @@
-"""Reading the program out of a user agent: strictly, and never more than text."""
+"""Reads the program from a user agent by a strict format; the result is only ever text."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from reflow_accounts.api_keys.programs import program_of
 
 START = "reflow/1.2.3 (Linux x86_64)"
 GITHUB = f"{START} GitHub-Actions (acme/web; run 812)"
-TOLD = "GitHub Actions, acme/web, run 812"
+PROGRAM = "GitHub Actions, acme/web, run 812"
 FORGED = f"{START} Jenkins (%3Cb%3Eacme%3C/b%3E%26%22; run 8)"
 
 
@@ -15,7 +15,7 @@ FORGED = f"{START} Jenkins (%3Cb%3Eacme%3C/b%3E%26%22; run 8)"
     [
         (START, "reflow 1.2.3 (Linux x86_64)"),
         ("reflow/1.3.0rc1+local (Windows AMD64)", "reflow 1.3.0rc1+local (Windows AMD64)"),
-        (GITHUB, TOLD),
+        (GITHUB, PROGRAM),
         (f"{START} GitLab-CI (a/b/c)", "GitLab CI, a/b/c"),
         (f"{START} CircleCI (run 5)", "CircleCI, run 5"),
         (f"{START} Buildkite", "Buildkite"),
@@ -23,7 +23,7 @@ FORGED = f"{START} Jenkins (%3Cb%3Eacme%3C/b%3E%26%22; run 8)"
         (f"{START} Jenkins (50%2525)", "Jenkins, 50%25"),
     ],
 )
-def test_what_the_command_says_is_told_in_words(user_agent, program):
+def test_user_agent_of_the_command_is_described_in_words(user_agent, program):
     assert program_of(user_agent) == program
 
 
@@ -58,28 +58,28 @@ def test_what_the_command_says_is_told_in_words(user_agent, program):
         "reflow/1.2.3 (%ED%A0%80 x)",
     ],
 )
-def test_everything_else_has_no_name(user_agent):
+def test_other_user_agents_give_no_program(user_agent):
     assert program_of(user_agent) is None
 
 
-def test_api_tells_the_program_beside_the_user_agent(cast, api):
+def test_api_returns_the_program_beside_the_user_agent(cast, api):
     key = cast.ada.key("CI")
     for user_agent in ("curl/8.1", GITHUB):
         api(key.secret).get("/me", headers={"User-Agent": user_agent})
     session = api(cast.ada.session())
     uses = session.get(f"/keys/{key.id}/uses").json["items"]
-    assert [(use["user_agent"], use["program"]) for use in uses] == [(GITHUB, TOLD), ("curl/8.1", None)]
+    assert [(use["user_agent"], use["program"]) for use in uses] == [(GITHUB, PROGRAM), ("curl/8.1", None)]
     entries = session.get(f"/activity?key={key.id}").json["items"]
-    assert [entry["use"]["program"] for entry in entries if entry["use"]] == [TOLD, None]
+    assert [entry["use"]["program"] for entry in entries if entry["use"]] == [PROGRAM, None]
 
 
-def test_tab_tells_the_program_and_a_forged_one_is_only_text(cast, api, client):
+def test_tab_shows_the_program_and_escapes_a_forged_one(cast, api, client):
     key = cast.ada.key("CI")
     for user_agent in ("curl/8.1", GITHUB, FORGED, "<script>alert(1)</script>"):
         api(key.secret).get("/me", headers={"User-Agent": user_agent})
     cast.ada.sign_in(client)
     panel = client.page("/account/activity").with_id("activity-panel")
-    for words in (TOLD, "curl/8.1", 'Jenkins, <b>acme</b>&", run 8', "<script>alert(1)</script>"):
+    for words in (PROGRAM, "curl/8.1", 'Jenkins, <b>acme</b>&", run 8', "<script>alert(1)</script>"):
         assert words in panel.text
     assert GITHUB not in panel.text
     assert not panel.all("b")

@@ -21,22 +21,22 @@ def mailbox(app):
 
 
 @pytest.fixture
-def due(app, mailbox):
-    """`due()`: what two nodes mail at once, as (address, subject), sorted."""
+def send_due(app, mailbox):
+    """`send_due()`: let two nodes send at once; return (address, subject) of each mail, sorted."""
 
     def run():
-        def act():
+        def send_from_one_node():
             with app.app_context():
                 reminders.send_reminders()
                 reminders.remind_of_unused_keys()
 
-        at_once([act, act])
+        at_once([send_from_one_node, send_from_one_node])
         return sorted((message["To"], message["Subject"]) for message in mailbox.deliver())
 
     return run
 
 
-def test_end_is_announced_14_and_2_days_before_once(cast, due):
+def test_expiry_is_announced_once_14_and_2_days_before(cast, send_due):
     end = now() + 60 * DAY
     key = cast.ada.key("CI", expires_at=end)
     cast.ada.key("never")
@@ -44,8 +44,8 @@ def test_end_is_announced_14_and_2_days_before_once(cast, due):
     subjects = []
     for days in (14.1, 13.9, 13, 2.1, 1.9, 1, 0.1):
         with time_machine.travel(end - days * DAY):
-            # A team without a subscription still wants to know.
-            subjects.append([subject for _, subject in due()])
+            # Reminders are also sent without an active subscription.
+            subjects.append([subject for _, subject in send_due()])
     assert subjects == [
         [],
         ["The API key CI ends in 14 days"],
@@ -59,35 +59,37 @@ def test_end_is_announced_14_and_2_days_before_once(cast, due):
 
 
 @pytest.mark.postgresql_later
-def test_admins_are_mailed_about_keys_of_service_accounts(cast, due):
+def test_admins_are_mailed_about_keys_of_service_accounts(cast, send_due):
     cast.acme.give(cast.ben, Rights.ADMIN)
     cast.ci.key("deploy", expires_at=now() + 30 * DAY)
     with time_machine.travel(now() + 20 * DAY):
         cast.ben.change(mails_ends=False)
-        assert due() == [(cast.ada.email, "The API key deploy ends in 10 days")]
+        assert send_due() == [(cast.ada.email, "The API key deploy ends in 10 days")]
 
 
 @pytest.mark.postgresql_later
-@pytest.mark.parametrize(("left", "words"), [(3 * DAY, "3 days"), (DAY, "1 day")])
-def test_mail_about_a_shortened_key_says_how_long_it_works(cast, api, due, left, words):
+@pytest.mark.parametrize(("remaining", "words"), [(3 * DAY, "3 days"), (DAY, "1 day")])
+def test_mail_about_a_shortened_key_gives_its_remaining_time(cast, api, send_due, remaining, words):
     with time_machine.travel(now() - 60 * DAY):
         key = cast.ada.key("CI")
-    api(cast.ada.session()).patch(f"/keys/{key.id}", {"expires_at": f"{now() + left:%Y-%m-%dT%H:%M:%SZ}"})
-    assert [subject for _, subject in due()] == [f"The API key CI ends in {words}"]
+    api(cast.ada.session()).patch(
+        f"/keys/{key.id}", {"expires_at": f"{now() + remaining:%Y-%m-%dT%H:%M:%SZ}"}
+    )
+    assert [subject for _, subject in send_due()] == [f"The API key CI ends in {words}"]
 
 
 @pytest.mark.postgresql_later
-def test_key_that_is_refused_repeatedly_is_reported_once_for_each_revocation(cast, api, due, mailbox):
+def test_repeatedly_refused_key_is_reported_once_per_revocation(cast, api, send_due, mailbox):
     key, ada = cast.ada.key("CI"), api(cast.ada.session())
     for _ in range(2):
         ada.delete(f"/keys/{key.id}")
         for _ in range(9):
             api(key.secret).get("/me")
-        assert due() == []
+        assert send_due() == []
         api(key.secret).get("/me")
-        assert due() == [(cast.ada.email, "The API key CI is refused repeatedly")]
+        assert send_due() == [(cast.ada.email, "The API key CI is refused repeatedly")]
         api(key.secret).get("/me")
-        assert due() == []
+        assert send_due() == []
         ada.delete(f"/keys/{key.id}/revocation")
         mailbox.deliver()
 
@@ -105,18 +107,18 @@ def test_refused_key_of_a_removed_member_is_explained(app, cast, api, mailbox):
 
 
 @pytest.mark.postgresql_later
-def test_many_refused_keys_are_all_reported(cast, api, due, monkeypatch):
+def test_many_refused_keys_are_all_reported(cast, api, send_due, monkeypatch):
     monkeypatch.setattr(reminders, "_AT_ONCE", 2)
     keys = [cast.ada.key(f"CI {number}") for number in range(5)]
     for key in keys:
         api(cast.ada.session()).delete(f"/keys/{key.id}")
         for _ in range(10):
             api(key.secret).get("/me")
-    assert len(due()) == 5
+    assert len(send_due()) == 5
 
 
 @pytest.mark.postgresql_later
-def test_key_without_use_for_90_days_is_reported_once_until_it_is_used(cast, api, due):
+def test_key_unused_for_90_days_is_reported_once_until_its_next_use(cast, api, send_due):
     cast.ada.key("CI")
     used = cast.ada.key("used")
     report = "The API key {} has not been used for 90 days".format
@@ -124,27 +126,27 @@ def test_key_without_use_for_90_days_is_reported_once_until_it_is_used(cast, api
     with time_machine.travel(start + 80 * DAY):
         assert api(used.secret).get("/me").status_code == 200
     with time_machine.travel(start + 91 * DAY):
-        assert due() == [(cast.ada.email, report("CI"))]
-        assert due() == []
+        assert send_due() == [(cast.ada.email, report("CI"))]
+        assert send_due() == []
     with time_machine.travel(start + 171 * DAY):
-        assert due() == [(cast.ada.email, report("used"))]
+        assert send_due() == [(cast.ada.email, report("used"))]
 
 
 @pytest.mark.postgresql_later
-def test_mails_are_turned_off_on_the_profile(cast, client, due, mailbox):
+def test_mails_can_be_turned_off_on_the_profile(cast, client, send_due, mailbox):
     ada = cast.ada.sign_in(client)
     page = ada.page("/account/profile")
-    boxes = [item["name"] for item in page.all("input") if item["name"].startswith("mails_")]
-    assert boxes == ["mails_new_clients", "mails_refusals", "mails_ends", "mails_unused"]
-    assert all("checked" in item for item in page.all("input") if item["name"] in boxes)
+    checkboxes = [item["name"] for item in page.all("input") if item["name"].startswith("mails_")]
+    assert checkboxes == ["mails_new_clients", "mails_refusals", "mails_ends", "mails_unused"]
+    assert all("checked" in item for item in page.all("input") if item["name"] in checkboxes)
     cast.ada.key("CI", expires_at=now() + 30 * DAY)
     ada.send(
         "/account/profile", full_name="Ada Park", email=cast.ada.email, appearance="device", time_zone="UTC"
     )
     page = ada.page("/account/profile")
-    assert not any("checked" in item for item in page.all("input") if item["name"] in boxes)
+    assert not any("checked" in item for item in page.all("input") if item["name"] in checkboxes)
     with time_machine.travel(now() + 20 * DAY):
-        assert due() == []
+        assert send_due() == []
         cast.ada.change(mails_ends=True)
         with client.application.app_context():
             reminders.send_reminders()

@@ -26,7 +26,7 @@ def ada(cast, client):
 
 
 @pytest.fixture(params=["own", "account"])
-def place(request, cast):
+def page_and_key(request, cast):
     """The page with the table, the address below which the keys are, and a key."""
     if request.param == "own":
         return "/account/api-keys", "/account/api-keys", cast.ada.key("CI")
@@ -34,8 +34,8 @@ def place(request, cast):
     return page, f"{page}/keys", cast.ci.key("CI")
 
 
-def rotate(ada, place, headers=None, overlap="3600"):
-    _, keys, key = place
+def rotate(ada, page_and_key, headers=None, overlap="3600"):
+    _, keys, key = page_and_key
     form = ada.page(f"{keys}/{key.id}/rotation", headers=headers and DIALOG)
     return ada.submit(form, f"{keys}/{key.id}/rotation", headers=headers, overlap=overlap)
 
@@ -45,26 +45,26 @@ def table_rows(page):
 
 
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_button_rotates_a_key_and_shows_the_new_secret_once(ada, api, place, headers):
-    page, _, key = place
+def test_button_rotates_a_key_and_shows_the_new_secret_once(ada, api, page_and_key, headers):
+    page, _, key = page_and_key
     assert "Rotate CI" in [button["aria-label"] for button in ada.page(page).all("button")]
-    answer = rotate(ada, place, headers)
-    assert answer.status_code == (201 if headers else 200)
-    shown = parse(answer.text)
-    assert f"The previous key (rfk_…{key.secret[-4:]}) works until" in shown.text
-    [download] = [link for link in shown.all("a") if link["download"]]
+    response = rotate(ada, page_and_key, headers)
+    assert response.status_code == (201 if headers else 200)
+    revealed = parse(response.text)
+    assert f"The previous key (rfk_…{key.secret[-4:]}) works until" in revealed.text
+    [download] = [link for link in revealed.all("a") if link["download"]]
     assert download["download"] == "reflow.key"
     assert unquote(download["href"]).partition(",")[2].startswith("# server: http://localhost\nrfk_")
-    [secret] = set(SECRET.findall(answer.text))
-    for each in (secret, key.secret):
-        assert api(each).get("/me").status_code == 200
+    [secret] = set(SECRET.findall(response.text))
+    for value in (secret, key.secret):
+        assert api(value).get("/me").status_code == 200
     assert secret not in ada.get(page).text
 
 
-def test_table_has_one_row_for_both_keys_with_exact_uses_of_each(ada, api, place):
-    page, _, key = place
+def test_table_has_one_row_for_both_keys_with_exact_uses_of_each(ada, api, page_and_key):
+    page, _, key = page_and_key
     api(key.secret).get("/me")
-    rotate(ada, place)
+    rotate(ada, page_and_key)
     [row] = table_rows(ada.page(page))
     assert f"Previous key rfk_…{key.secret[-4:]} works until" in row.text
     assert "Used 1 time." in row.text
@@ -72,13 +72,13 @@ def test_table_has_one_row_for_both_keys_with_exact_uses_of_each(ada, api, place
     assert cells[:2] == ["Never", "0"]
 
 
-def test_previous_key_can_be_ended_now(ada, api, place):
-    page, keys, key = place
-    rotate(ada, place)
+def test_previous_key_can_be_revoked_at_once(ada, api, page_and_key):
+    page, keys, key = page_and_key
+    rotate(ada, page_and_key)
     [end] = [link for link in ada.page(page).all("a") if link.text.startswith("End it now")]
-    question = ada.page(end["href"])
-    assert "Revoke the previous key of CI?" in question.text
-    ada.submit(question, f"{keys}/{key.id}/revocation")
+    confirmation = ada.page(end["href"])
+    assert "Revoke the previous key of CI?" in confirmation.text
+    ada.submit(confirmation, f"{keys}/{key.id}/revocation")
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
     after = ada.page(page)
     assert "Previous key of CI no longer works." in after.text
@@ -86,30 +86,30 @@ def test_previous_key_can_be_ended_now(ada, api, place):
     assert "Previous key" not in row.text
 
 
-def test_bin_revokes_the_new_key_and_leaves_the_previous_one_in_the_table(ada, api, place):
-    page, keys, key = place
-    secret = SECRET.search(rotate(ada, place).text).group()
+def test_bin_revokes_the_new_key_and_keeps_the_previous_one(ada, api, page_and_key):
+    page, keys, key = page_and_key
+    secret = SECRET.search(rotate(ada, page_and_key).text).group()
     new = api(secret).get("/me").json["authenticated_by"]["id"]
-    question = ada.page(f"{keys}/{new}/revocation")
-    assert f"The previous key (rfk_…{key.secret[-4:]}) works on until" in question.text
-    ada.submit(question, f"{keys}/{new}/revocation")
+    confirmation = ada.page(f"{keys}/{new}/revocation")
+    assert f"The previous key (rfk_…{key.secret[-4:]}) works on until" in confirmation.text
+    ada.submit(confirmation, f"{keys}/{new}/revocation")
     [row] = table_rows(ada.page(page))
     assert f"rfk_…{key.secret[-4:]}" in row.text
     assert [button["aria-label"] for button in row.all("button")] == ["Revoke CI"]
     assert api(key.secret).get("/me").status_code == 200
 
 
-def test_ended_key_leaves_the_row(ada, place):
-    page, *_ = place
-    answer = rotate(ada, place, overlap="0")
-    assert "no longer works" in parse(answer.text).text
+def test_ended_key_is_not_in_the_row(ada, page_and_key):
+    page, *_ = page_and_key
+    response = rotate(ada, page_and_key, overlap="0")
+    assert "no longer works" in parse(response.text).text
     [row] = table_rows(ada.page(page))
     assert "Previous key" not in row.text
 
 
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_one_form_rotates_once(app, ada, place, headers):
-    _, keys, key = place
+def test_form_sent_twice_rotates_once(app, ada, page_and_key, headers):
+    _, keys, key = page_and_key
     path = f"{keys}/{key.id}/rotation"
     form = ada.page(path, headers=headers and DIALOG)
     first = ada.submit(form, path, headers=headers)
@@ -121,23 +121,23 @@ def test_one_form_rotates_once(app, ada, place, headers):
 
 
 @pytest.mark.parametrize("overlap", ["", "-1", "60", "x", "604801"])
-def test_overlap_that_is_not_offered_is_refused(app, ada, place, overlap):
-    _, keys, key = place
-    answer = ada.send(f"{keys}/{key.id}/rotation", overlap=overlap, nonce="n")
-    assert answer.status_code == 422
-    assert "Choose how long the previous key works" in answer.text
+def test_overlap_not_offered_is_refused(app, ada, page_and_key, overlap):
+    _, keys, key = page_and_key
+    response = ada.send(f"{keys}/{key.id}/rotation", overlap=overlap, nonce="n")
+    assert response.status_code == 422
+    assert "Choose how long the previous key works" in response.text
     assert rows.count(app, ApiKey) == 1
 
 
-def test_form_that_is_out_of_date_says_so(app, ada, place):
-    _, keys, key = place
-    answer = ada.send(f"{keys}/{key.id}/rotation", overlap="0", nonce="n" * 65)
-    assert answer.status_code == 422
-    assert "This form is out of date. Close it and open it again" in answer.text
+def test_form_with_an_invalid_nonce_is_out_of_date(app, ada, page_and_key):
+    _, keys, key = page_and_key
+    response = ada.send(f"{keys}/{key.id}/rotation", overlap="0", nonce="n" * 65)
+    assert response.status_code == 422
+    assert "This form is out of date. Close it and open it again" in response.text
     assert rows.count(app, ApiKey) == 1
 
 
-def test_revoked_or_expired_key_says_so(cast, app, ada):
+def test_revoked_or_replaced_key_is_explained(cast, app, ada):
     revoked, ended = cast.ada.key("revoked"), cast.ada.key("ended")
     cast.ada.revoke(revoked)
     path = f"/account/api-keys/{revoked.id}/rotation"
@@ -148,20 +148,20 @@ def test_revoked_or_expired_key_says_so(cast, app, ada):
     assert (again.status_code, "already replaced by" in again.text) == (409, True)
 
 
-def test_key_that_expired_while_the_page_was_open_is_not_offered_a_rotation(cast, ada):
+def test_key_that_expired_meanwhile_is_offered_no_rotation(cast, ada):
     key = cast.ada.key("CI", expires_at=now() + timedelta(hours=1))
     with time_machine.travel(now() + timedelta(hours=2)):
         page = ada.page(f"/account/api-keys/{key.id}/rotation", 409)
     assert "This API key has expired. Create a new one." in page.text
 
 
-def test_inactive_subscription_stops_rotation(app, cast, ada, place):
-    _, keys, key = place
+def test_inactive_subscription_stops_rotation(app, cast, ada, page_and_key):
+    _, keys, key = page_and_key
     cast.acme.unsubscribe()
-    for answer in (
+    for response in (
         ada.get(f"{keys}/{key.id}/rotation"),
         ada.send(f"{keys}/{key.id}/rotation", overlap="0", nonce="n"),
     ):
-        assert answer.status_code == 403
-        assert "API keys need an active subscription" in parse(answer.text).text
+        assert response.status_code == 403
+        assert "API keys need an active subscription" in parse(response.text).text
     assert rows.count(app, ApiKey) == 1

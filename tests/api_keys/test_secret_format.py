@@ -17,13 +17,13 @@ BODIES = st.text(ALPHABET, min_size=43, max_size=43)
 
 
 def base62(number: int) -> str:
-    """The checksum once more, written differently from the product's own."""
-    digits = [ALPHABET[number // 62**place % 62] for place in range(5, -1, -1)]
+    """An independent implementation of the checksum's encoding."""
+    digits = [ALPHABET[number // 62**index % 62] for index in range(5, -1, -1)]
     return "".join(digits)
 
 
 @pytest.mark.parametrize("prefix", [KEY_PREFIX, SESSION_PREFIX])
-def test_new_secret_has_the_promised_shape(prefix):
+def test_new_secret_has_the_documented_format(prefix):
     secret = new_secret(prefix)
     assert re.fullmatch(prefix + r"[0-9A-Za-z]{49}", secret)
     assert len(secret) == 53
@@ -32,7 +32,7 @@ def test_new_secret_has_the_promised_shape(prefix):
     assert len(digest_of(secret)) == 32
 
 
-def test_digits_stand_in_the_order_of_the_contract():
+def test_alphabet_is_ordered_as_in_the_contract():
     assert string.digits + string.ascii_uppercase + string.ascii_lowercase == ALPHABET
 
 
@@ -43,38 +43,38 @@ def test_checksum_is_the_crc_32_in_base_62(prefix, body):
     assert is_well_formed(prefix + body + expected)
 
 
-def test_known_checksums_stay_as_they_are():
+def test_known_checksums_are_stable():
     assert contract.checksum("rfk_" + "0" * 43) == base62(zlib.crc32(b"rfk_" + b"0" * 43))
     assert contract.checksum("") == "000000"
 
 
 @given(PREFIXES, BODIES, st.integers(0, 52), st.sampled_from(ALPHABET))
-def test_one_wrong_character_is_found(prefix, body, place, character):
+def test_wrong_character_is_detected(prefix, body, index, character):
     secret = prefix + body + contract.checksum(prefix + body)
-    changed = secret[:place] + character + secret[place + 1 :]
+    changed = secret[:index] + character + secret[index + 1 :]
     assert is_well_formed(changed) == (changed == secret)
 
 
 @given(PREFIXES, BODIES, st.integers(0, 51))
-def test_two_neighbours_in_the_wrong_order_are_found(prefix, body, place):
+def test_swapped_neighbours_are_detected(prefix, body, index):
     secret = prefix + body + contract.checksum(prefix + body)
-    changed = secret[:place] + secret[place + 1] + secret[place] + secret[place + 2 :]
+    changed = secret[:index] + secret[index + 1] + secret[index] + secret[index + 2 :]
     assert is_well_formed(changed) == (changed == secret)
 
 
 @given(st.text(max_size=80))
-def test_no_other_text_is_taken_for_a_secret(text):
+def test_text_is_not_taken_for_a_secret(text):
     assert not is_well_formed(text)
 
 
 @given(st.text(min_size=49, max_size=49))
-def test_characters_outside_the_alphabet_are_refused_without_an_error(text):
+def test_characters_outside_the_alphabet_are_refused(text):
     assert is_well_formed("rfk_" + text) == (
         set(text) <= set(ALPHABET) and text[-6:] == contract.checksum("rfk_" + text[:-6])
     )
 
 
-def test_secrets_do_not_repeat_and_use_the_whole_alphabet():
+def test_secrets_are_unique_and_use_the_whole_alphabet():
     secrets = [new_secret(KEY_PREFIX) for _ in range(500)]
     assert len(set(secrets)) == 500
     assert set("".join(secret[4:47] for secret in secrets)) == set(ALPHABET)

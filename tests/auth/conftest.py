@@ -1,4 +1,4 @@
-"""Fixtures of people: a clock that stands still until it is told otherwise."""
+"""Fixtures of the tests of log-in: a clock that stands still."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,6 @@ import time_machine
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    """The time, in the middle of a time step; `clock.shift(seconds)` moves it on."""
+    """A frozen time, in the middle of a TOTP time step; `clock.shift(seconds)` advances it."""
     with time_machine.travel("2026-11-24T12:00:10Z", tick=False) as clock:
         yield clock

@@ -1,32 +1,32 @@
-"""A terminal that asks for a login, and the browser that its code is typed in."""
+"""Requests of a terminal that logs in by the device flow, and of the browser that gets its code."""
 
 from reflow_accounts.contract import DEVICE_GRANT as GRANT
 from tests.helpers.api import problem_of
 from tests.helpers.html import parse
 
 
-def ask(program, host="ada-laptop"):
-    """Ask for a login, as the command does, and return the codes."""
-    answer = program.send("POST", "/device/code", data={"client_id": "reflow", "host": host})
-    assert answer.status_code == 200, answer.text
-    return answer.json
+def request_codes(client, host="ada-laptop"):
+    """Start a device login, as the command does, and return its codes."""
+    response = client.send("POST", "/device/code", data={"client_id": "reflow", "host": host})
+    assert response.status_code == 200, response.text
+    return response.json
 
 
-def poll(program, codes):
-    sent = {"grant_type": GRANT, "device_code": codes["device_code"], "client_id": "reflow"}
-    return program.send("POST", "/device/token", data=sent)
+def poll_token(client, codes):
+    fields = {"grant_type": GRANT, "device_code": codes["device_code"], "client_id": "reflow"}
+    return client.send("POST", "/device/token", data=fields)
 
 
-def refusal_of(answer):
-    """Return the word of OAuth that an answer refuses with."""
-    return problem_of(answer, 400, "bad_request")["error"]
+def oauth_error(response):
+    """Return the OAuth error code of a refusal."""
+    return problem_of(response, 400, "bad_request")["error"]
 
 
-def type_code(browser, codes):
-    """Type the code on the page and return the page that it leads to; its address is `browser.shown`."""
-    answer = browser.submit(browser.page("/device"), "/device", code=codes["user_code"])
-    assert answer.status_code == 303, answer.text
-    browser.shown = answer.headers["Location"]
-    page = parse(browser.get(browser.shown).text)
-    page.attributes["address"] = browser.shown
+def enter_code(browser, codes):
+    """Enter the code, and return the next page, whose path is `browser.login_path`."""
+    response = browser.submit(browser.page("/device"), "/device", code=codes["user_code"])
+    assert response.status_code == 303, response.text
+    browser.login_path = response.headers["Location"]
+    page = parse(browser.get(browser.login_path).text)
+    page.attributes["address"] = browser.login_path
     return page

@@ -1,4 +1,4 @@
-"""Breached passwords are refused: those of the offline list, and those that a service on the network knows."""
+"""Breached passwords are refused: those of the offline list, and those that a service on the network lists."""
 
 import hashlib
 import threading
@@ -17,7 +17,7 @@ from reflow_accounts.mail.models import OutboxMessage
 from tests.helpers import rows
 from tests.helpers.mailbox import Mailbox
 from tests.helpers.page_client import PageClient
-from tests.teams.acts import invite
+from tests.teams.team_actions import invite
 from tests.users.signing_up import PASSWORD, sign_up
 
 pytestmark = pytest.mark.postgresql_later
@@ -25,18 +25,20 @@ pytestmark = pytest.mark.postgresql_later
 PUBLISHED = "This password was published after a break-in at another site."
 COMMON = "one of the first that others would try"
 DIGEST = hashlib.sha1(PASSWORD.encode()).hexdigest().upper()
-OTHERS = "".join(f"{number:035X}:{number}\r\n" for number in range(800))
+OTHER_DIGESTS = "".join(f"{number:035X}:{number}\r\n" for number in range(800))
 
 
-class Ranges(ThreadingHTTPServer):
+class RangeServer(ThreadingHTTPServer):
     """A service with the interface of https://haveibeenpwned.com/API/v3#PwnedPasswords."""
 
     daemon_threads = False
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer: Callable[[BaseHTTPRequestHandler], None] = lambda request: self.send(request, OTHERS)
-        self.asked: list[tuple[str, str | None]] = []
+        self.respond: Callable[[BaseHTTPRequestHandler], None] = lambda request: self.send(
+            request, OTHER_DIGESTS
+        )
+        self.requests: list[tuple[str, str | None]] = []
 
     @property
     def url(self) -> str:
@@ -49,38 +51,38 @@ class Ranges(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    server: Ranges
+    server: RangeServer
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.path, self.headers["Add-Padding"]))
-        self.server.answer(self)
+        self.server.requests.append((self.path, self.headers["Add-Padding"]))
+        self.server.respond(self)
 
     def log_message(self, *args: object) -> None:
         pass
 
 
 @contextmanager
-def serving() -> Iterator[Ranges]:
-    with Ranges() as server:
+def running_range_server() -> Iterator[RangeServer]:
+    with RangeServer() as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 
 
 @pytest.fixture
-def ranges() -> Iterator[Ranges]:
-    with serving() as server:
+def range_server() -> Iterator[RangeServer]:
+    with running_range_server() as server:
         yield server
 
 
 @pytest.fixture
-def browser(another, ranges) -> PageClient:
-    app = another(breached_passwords_url=ranges.url)
+def browser(another, range_server) -> PageClient:
+    app = another(breached_passwords_url=range_server.url)
     return PageClient(app, app.response_class)
 
 
-def known(server, count):
-    server.answer = lambda request: server.send(request, f"{OTHERS}{DIGEST[5:]}:{count}\r\n")
+def list_password(server, count):
+    server.respond = lambda request: server.send(request, f"{OTHER_DIGESTS}{DIGEST[5:]}:{count}\r\n")
 
 
 @pytest.mark.parametrize("password", ["letmein123456", "Mostwanted2005", "iloveyouforever1"])
@@ -88,29 +90,29 @@ def test_password_of_the_offline_list_is_refused(password):
     assert COMMON in (fault_of(password, ()) or "")
 
 
-def test_password_with_broken_characters_is_no_error():
+def test_password_with_broken_characters_causes_no_error():
     assert fault_of("kettle \ud800 on the moon", ()) is None
 
 
-def test_known_password_is_refused_and_only_a_prefix_is_sent(app, browser, ranges):
-    known(ranges, 3)
-    answer = sign_up(browser)
-    assert answer.status_code == 422
-    assert PUBLISHED in answer.text
-    assert ranges.asked == [(f"/range/{DIGEST[:5]}", "true")]
+def test_listed_password_is_refused_and_only_a_prefix_is_sent(app, browser, range_server):
+    list_password(range_server, 3)
+    response = sign_up(browser)
+    assert response.status_code == 422
+    assert PUBLISHED in response.text
+    assert range_server.requests == [(f"/range/{DIGEST[:5]}", "true")]
     assert rows.count(app, OutboxMessage) == 0
 
 
-def test_unknown_password_and_padding_are_accepted(app, browser, ranges):
+def test_unlisted_password_and_padding_are_accepted(app, browser, range_server):
     assert sign_up(browser).status_code == 200
-    known(ranges, 0)
+    list_password(range_server, 0)
     assert sign_up(browser).status_code == 200
-    assert len(ranges.asked) == 2
+    assert len(range_server.requests) == 2
 
 
-def test_refused_password_is_not_looked_up(browser, ranges):
+def test_refused_password_is_not_looked_up(browser, range_server):
     assert sign_up(browser, password="too short").status_code == 422  # pragma: allowlist secret
-    assert ranges.asked == []
+    assert range_server.requests == []
 
 
 def drip(request):
@@ -124,41 +126,41 @@ def drip(request):
         pass
 
 
-@pytest.mark.parametrize("fault", ["silent", "dripping", "error", "garbage", "gone"])
-def test_service_that_fails_lets_people_choose_a_password(browser, ranges, caplog, fault):
-    ranges.answer = {
+@pytest.mark.parametrize("failure", ["silent", "dripping", "error", "garbage", "gone"])
+def test_failure_of_the_service_does_not_block_passwords(browser, range_server, caplog, failure):
+    range_server.respond = {
         "silent": lambda request: time.sleep(1.5),
         "dripping": drip,
-        "error": lambda request: ranges.send(request, OTHERS, 500),
+        "error": lambda request: range_server.send(request, OTHER_DIGESTS, 500),
         "garbage": lambda request: request.wfile.write(b"\x00\xff" * 500),
         "gone": lambda request: request.connection.close(),
-    }[fault]
-    began = time.monotonic()
-    answer = sign_up(browser)
-    assert answer.status_code == 200
-    assert time.monotonic() - began < 2.5
+    }[failure]
+    started_at = time.monotonic()
+    response = sign_up(browser)
+    assert response.status_code == 200
+    assert time.monotonic() - started_at < 2.5
     assert "passwords cannot be looked up in breaches" in caplog.text
     assert PASSWORD not in caplog.text
 
 
-def test_no_connection_to_the_database_is_held_meanwhile(cast, browser, ranges):
-    held = []
+def test_no_database_connection_is_held_during_the_look_up(cast, browser, range_server):
+    checked_out = []
 
-    def answer(request):
+    def respond(request):
         with browser.application.app_context():
-            held.append(db.engine.pool.checkedout())
-        ranges.send(request, OTHERS)
+            checked_out.append(db.engine.pool.checkedout())
+        range_server.send(request, OTHER_DIGESTS)
 
-    ranges.answer = answer
+    range_server.respond = respond
     cast.ada.sign_in(browser)
     fields = {"current_password": cast.ada.password, "new_password": PASSWORD}
-    changed = browser.submit(browser.page("/account/security"), "/account/security/password", **fields)
-    assert changed.status_code == 303
-    assert held == [0]
+    response = browser.submit(browser.page("/account/security"), "/account/security/password", **fields)
+    assert response.status_code == 303
+    assert checked_out == [0]
 
 
-def test_every_way_to_set_a_password_looks_it_up(app, cast, browser, ranges):
-    known(ranges, 1)
+def test_every_form_that_sets_a_password_looks_it_up(app, cast, browser, range_server):
+    list_password(range_server, 1)
     mailbox = Mailbox(app)
     cast.ada.sign_in(browser)
     fields = {"current_password": cast.ada.password, "new_password": PASSWORD}
@@ -166,20 +168,20 @@ def test_every_way_to_set_a_password_looks_it_up(app, cast, browser, ranges):
     assert PUBLISHED in browser.submit(page, "/account/security/password", **fields).text
     invite(browser, cast.acme, "eve@initech.example")
     [message] = mailbox.deliver()
-    stranger = PageClient(browser.application, browser.application.response_class)
+    guest = PageClient(browser.application, browser.application.response_class)
     link = mailbox.link_in(message)
-    joined = stranger.submit(stranger.page(link), link, full_name="Eve Lund", password=PASSWORD)
-    assert PUBLISHED in joined.text
-    stranger.submit(stranger.page("/forgot-password"), "/forgot-password", email=cast.ada.email)
+    response = guest.submit(guest.page(link), link, full_name="Eve Lund", password=PASSWORD)
+    assert PUBLISHED in response.text
+    guest.submit(guest.page("/forgot-password"), "/forgot-password", email=cast.ada.email)
     link = mailbox.link_in(mailbox.deliver()[0])
-    assert PUBLISHED in stranger.submit(stranger.page(link), link, new_password=PASSWORD).text
+    assert PUBLISHED in guest.submit(guest.page(link), link, new_password=PASSWORD).text
     command = browser.application.test_cli_runner().invoke(
         args=["users", "create", "eve@initech.example", "--name", "Eve Lund", "--password-stdin"],
         input=PASSWORD + "\n",
     )
     assert command.exit_code == 1
     assert PUBLISHED in command.output
-    assert len(ranges.asked) == 4
+    assert len(range_server.requests) == 4
 
 
 def test_setting_is_shown_and_checked(tmp_path):
@@ -189,6 +191,6 @@ def test_setting_is_shown_and_checked(tmp_path):
 
     assert load("") == "(no lookup)"
     assert load("https://api.pwnedpasswords.com/range/") == "https://api.pwnedpasswords.com"
-    for wrong in ("api.pwnedpasswords.com", "http://api.pwnedpasswords.com/range/", "ftp://x/"):
+    for url in ("api.pwnedpasswords.com", "http://api.pwnedpasswords.com/range/", "ftp://x/"):
         with pytest.raises(ConfigError, match=r"like https://api\.pwnedpasswords\.com/range/"):
-            load(wrong)
+            load(url)

@@ -1,4 +1,4 @@
-"""The Security tab: another password ends the other sessions and gives this one a new value."""
+"""Changing the password on the Security tab ends other sessions and renews the value of this one."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.helpers.mailbox import Mailbox
 
 pytestmark = pytest.mark.postgresql_later
 
-TAB, ACT = "/account/security", "/account/security/password"
+TAB, CHANGE = "/account/security", "/account/security/password"
 NEW = "a kettle on the moon"
 
 
@@ -18,21 +18,21 @@ def ada(cast, client):
 
 
 def change(client, current, new=NEW):
-    return client.submit(client.page(TAB), ACT, current_password=current, new_password=new)
+    return client.submit(client.page(TAB), CHANGE, current_password=current, new_password=new)
 
 
-def test_ada_changes_her_password(app, cast, ada):
-    answer = change(ada, cast.ada.password)
-    assert (answer.status_code, answer.headers["Location"]) == (303, TAB)
+def test_user_changes_the_password(app, cast, ada):
+    response = change(ada, cast.ada.password)
+    assert (response.status_code, response.headers["Location"]) == (303, TAB)
     assert "Password changed. Other devices were signed out." in ada.page(TAB).text
     assert "Password changed." not in ada.page(TAB).text
     other = app.test_client()
     assert other.send("/login", email=cast.ada.email, password=cast.ada.password).status_code == 422
     assert other.send("/login", email=cast.ada.email, password=NEW).status_code == 303
-    assert ("password.changed", "Ada Park", "Unknown device") in rows.acts(app)
+    assert ("password.changed", "Ada Park", "Unknown device") in rows.audit_events(app)
 
 
-def test_other_sessions_end_and_keys_go_on(app, cast, ada, api):
+def test_other_sessions_end_and_keys_are_kept(app, cast, ada, api):
     browser, session, key = cast.ada.sign_in(app.test_client()), cast.ada.session(), cast.ada.key()
     ben = cast.ben.sign_in(app.test_client())
     change(ada, cast.ada.password)
@@ -42,7 +42,7 @@ def test_other_sessions_end_and_keys_go_on(app, cast, ada, api):
     assert ben.get(TAB).status_code == 200
 
 
-def test_this_session_gets_a_new_value_and_the_old_one_is_dead(app, cast, ada):
+def test_session_value_is_renewed_and_the_old_one_is_invalid(app, cast, ada):
     old = ada.get_cookie("reflow").value
     change(ada, cast.ada.password)
     assert ada.get_cookie("reflow").value != old
@@ -52,7 +52,7 @@ def test_this_session_gets_a_new_value_and_the_old_one_is_dead(app, cast, ada):
     assert thief.get(TAB).status_code == 303
 
 
-def test_notice_is_mailed_and_a_link_that_was_under_way_is_dead(app, cast, ada):
+def test_notice_is_mailed_and_pending_reset_links_are_invalid(app, cast, ada):
     mailbox = Mailbox(app)
     app.test_client().send("/forgot-password", email=cast.ada.email)
     link = mailbox.link_in(mailbox.deliver()[0])
@@ -63,11 +63,11 @@ def test_notice_is_mailed_and_a_link_that_was_under_way_is_dead(app, cast, ada):
 
 
 @pytest.mark.parametrize("current", ["", "wrong", "x" * 2000])
-def test_current_password_is_needed(app, cast, ada, current):
-    answer = change(ada, current)
-    assert answer.status_code == 422
-    assert "Current password is not correct" in answer.text
-    assert "Error: Security" in answer.text
+def test_current_password_is_required(app, cast, ada, current):
+    response = change(ada, current)
+    assert response.status_code == 422
+    assert "Current password is not correct" in response.text
+    assert "Error: Security" in response.text
     assert (
         app.test_client().send("/login", email=cast.ada.email, password=cast.ada.password).status_code == 303
     )
@@ -82,33 +82,33 @@ def test_current_password_is_needed(app, cast, ada, current):
         ("adapark-acme", "made of your name"),
     ],
 )
-def test_password_that_cannot_be_is_refused(app, cast, ada, new, sentence):
-    answer = change(ada, cast.ada.password, new)
-    assert answer.status_code == 422
-    assert sentence in answer.text
-    assert cast.ada.password not in answer.text
+def test_invalid_password_is_explained(app, cast, ada, new, sentence):
+    response = change(ada, cast.ada.password, new)
+    assert response.status_code == 422
+    assert sentence in response.text
+    assert cast.ada.password not in response.text
     assert (
         app.test_client().send("/login", email=cast.ada.email, password=cast.ada.password).status_code == 303
     )
 
 
-def test_new_password_counts_in_full_and_exactly_as_typed(app, cast, ada):
+def test_new_password_is_compared_exactly_and_in_full(app, cast, ada):
     long = "  Ünïcode kettle " + "x" * 1000
     assert change(ada, cast.ada.password, long).status_code == 303
-    for wrong in (long[:-1], long.strip(), long.lower()):
-        assert app.test_client().send("/login", email=cast.ada.email, password=wrong).status_code == 422
+    for variant in (long[:-1], long.strip(), long.lower()):
+        assert app.test_client().send("/login", email=cast.ada.email, password=variant).status_code == 422
     assert app.test_client().send("/login", email=cast.ada.email, password=long).status_code == 303
 
 
-def test_nobody_changes_it_without_signing_in(cast, client):
-    answer = client.send(ACT, current_password=cast.ada.password, new_password=NEW)
-    assert answer.headers["Location"].startswith("/login")
+def test_change_requires_log_in(cast, client):
+    response = client.send(CHANGE, current_password=cast.ada.password, new_password=NEW)
+    assert response.headers["Location"].startswith("/login")
     assert client.send("/login", email=cast.ada.email, password=cast.ada.password).status_code == 303
 
 
-def test_eleventh_guess_in_five_minutes_waits(cast, ada):
+def test_eleventh_wrong_password_in_five_minutes_is_limited(cast, ada):
     for _ in range(10):
-        assert ada.send(ACT, current_password="wrong", new_password=NEW).status_code == 422
-    answer = ada.send(ACT, current_password=cast.ada.password, new_password=NEW)
-    assert answer.status_code == 429
-    assert int(answer.headers["Retry-After"]) > 0
+        assert ada.send(CHANGE, current_password="wrong", new_password=NEW).status_code == 422
+    response = ada.send(CHANGE, current_password=cast.ada.password, new_password=NEW)
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0

@@ -1,4 +1,4 @@
-"""What ends a person's sessions against a terminal that fetches its own in the same moment."""
+"""Ending a user's sessions while a terminal fetches a session of that user."""
 
 import threading
 from datetime import timedelta
@@ -17,7 +17,7 @@ from tests.helpers import rows
 
 
 @pytest.fixture
-def approved(app, cast):
+def approved_code(app, cast):
     """The device code of a login that Ada has approved."""
     with app.app_context():
         _, device_code, user_code = device_flow.ask("laptop", client=CLIENT)
@@ -27,8 +27,8 @@ def approved(app, cast):
     return device_code
 
 
-def fetch(app, device_code):
-    """Fetch the session, as a poll does; say whether there was one."""
+def fetch_session(app, device_code):
+    """Fetch the session, as a poll does; return whether there was one."""
     with app.app_context():
         try:
             device_flow.exchange(device_code, client=CLIENT)
@@ -46,60 +46,60 @@ def live_sessions(app):
         )
 
 
-def test_poll_that_began_before_sessions_end_leaves_none_behind(app, cast, approved):
-    """The poll waits for the row and goes on after the others' commit, with the time at which it began."""
-    is_held, has_begun, fetched = threading.Event(), threading.Event(), []
+def test_poll_started_before_sessions_end_leaves_no_session(app, cast, approved_code):
+    """The poll waits for the row, and continues after the commit with the time of its own start."""
+    is_locked, poll_started, results = threading.Event(), threading.Event(), []
 
     def end_all():
         with app.app_context():
             login_service.void_device_logins_of(cast.ada.row())
-            is_held.set()
-            has_begun.wait()
+            is_locked.set()
+            poll_started.wait()
             poll.join(0.5)
             sessions.end_sessions_of(cast.ada.row())
             db.session.commit()
 
-    poll = threading.Thread(target=lambda: fetched.append(fetch(app, approved)))
+    poll = threading.Thread(target=lambda: results.append(fetch_session(app, approved_code)))
     ending = threading.Thread(target=end_all)
     ending.start()
-    is_held.wait()
+    is_locked.wait()
     poll.start()
-    has_begun.set()
+    poll_started.set()
     for thread in (poll, ending):
         thread.join()
-    assert fetched == [False]
+    assert results == [False]
     assert live_sessions(app) == []
 
 
-def test_node_whose_clock_is_late_lets_nobody_in(app, cast, approved):
+def test_node_with_a_slow_clock_gives_no_session(app, cast, approved_code):
     with time_machine.travel(now() + timedelta(seconds=30)), app.app_context():
         sessions.end_sessions_of(cast.ada.row())
         db.session.commit()
-    assert not fetch(app, approved)
+    assert not fetch_session(app, approved_code)
     assert live_sessions(app) == []
 
 
-def test_reset_of_the_password_and_a_poll_do_not_block_each_other_for_good(app, cast, approved):
-    """Both take the person first."""
-    is_held, has_begun, outcomes = threading.Event(), threading.Event(), []
+def test_password_reset_and_poll_do_not_deadlock(app, cast, approved_code):
+    """Both lock the user first."""
+    is_locked, poll_started, outcomes = threading.Event(), threading.Event(), []
 
     def reset():
         with app.app_context():
             ada = cast.ada.row()
             mail_links.lock_links_of(ada)
-            is_held.set()
-            has_begun.wait()
+            is_locked.set()
+            poll_started.wait()
             poll.join(0.5)
             sessions.end_sessions_of(ada)
             db.session.commit()
             outcomes.append("reset")
 
-    poll = threading.Thread(target=lambda: outcomes.append(fetch(app, approved)))
+    poll = threading.Thread(target=lambda: outcomes.append(fetch_session(app, approved_code)))
     resetting = threading.Thread(target=reset)
     resetting.start()
-    is_held.wait()
+    is_locked.wait()
     poll.start()
-    has_begun.set()
+    poll_started.set()
     for thread in (resetting, poll):
         thread.join()
     assert len(outcomes) == 2
@@ -119,18 +119,18 @@ def _end_one(user):
     sessions.end_elsewhere(session, by=user, client=CLIENT)
 
 
-@pytest.mark.parametrize("end", [_sign_out, _disable, _end_one, sessions.end_sessions])
-def test_whatever_ends_sessions_voids_what_waits_for_one(app, cast, approved, end):
+@pytest.mark.parametrize("end_function", [_sign_out, _disable, _end_one, sessions.end_sessions])
+def test_every_end_of_sessions_voids_approved_logins(app, cast, approved_code, end_function):
     with app.app_context():
         user = cast.ada.row()
-        end(user, by=user) if end is sessions.end_sessions else end(user)
+        end_function(user, by=user) if end_function is sessions.end_sessions else end_function(user)
         db.session.commit()
-    assert not fetch(app, approved)
+    assert not fetch_session(app, approved_code)
     assert live_sessions(app) == []
 
 
-def test_nothing_of_a_machine_stays_of_who_deletes_the_account(app, cast, approved):
-    assert fetch(app, approved)
+def test_deleted_account_leaves_no_host_names(app, cast, approved_code):
+    assert fetch_session(app, approved_code)
     with app.app_context():
         assert deletion.anonymize(cast.ada.row())
         db.session.commit()
@@ -139,7 +139,7 @@ def test_nothing_of_a_machine_stays_of_who_deletes_the_account(app, cast, approv
     assert rows.count(app, DeviceLogin) == 0
 
 
-def test_page_that_is_still_open_does_not_promise_what_was_voided(app, cast, client, approved):
+def test_open_page_shows_that_the_login_expired(app, cast, client, approved_code):
     with app.app_context():
         login = db.session.scalars(db.select(DeviceLogin.public_id)).one()
         sessions.end_sessions_of(cast.ada.row())

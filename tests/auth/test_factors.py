@@ -1,4 +1,4 @@
-"""A sign-in, and a proof after it, is written down with what proved it (OWASP ASVS 5.0, 16.3.1)."""
+"""Sign-ins and later proofs are recorded with the factors used (OWASP ASVS 5.0, 16.3.1)."""
 
 import pytest
 
@@ -7,61 +7,61 @@ from reflow_accounts.database import db
 from tests.helpers import passkeys
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.mailbox import Mailbox
-from tests.users.signing_up import PASSWORD, press, sign_up
+from tests.users.signing_up import PASSWORD, confirm, sign_up
 
 pytestmark = pytest.mark.postgresql_later
 
 
 @pytest.fixture
-def proved(app):
-    """`proved(act)`: by which factors, each time, oldest first."""
+def recorded_factors(app):
+    """`recorded_factors(action)`: the factors of each event, oldest first."""
 
-    def factors(act="session.created"):
-        query = db.select(AuditEvent).where(AuditEvent.action == act).order_by(AuditEvent.id)
+    def factors(action="session.created"):
+        query = db.select(AuditEvent).where(AuditEvent.action == action).order_by(AuditEvent.id)
         with app.app_context():
             return [event.details["factors"] for event in db.session.scalars(query)]
 
     return factors
 
 
-def test_password(cast, client, api, proved):
+def test_password_is_recorded(cast, client, api, recorded_factors):
     cast.ada.sign_in(client)
     api().post("/sessions", {"email": cast.ada.email, "password": cast.ada.password})
-    assert proved() == 2 * [["password"]]
+    assert recorded_factors() == 2 * [["password"]]
 
 
 @pytest.mark.parametrize("second", ["code", "recovery_code"])
-def test_password_and_a_second_factor(cast, client, api, proved, second):
+def test_password_and_second_factor_are_recorded(cast, client, api, recorded_factors, second):
     phone = turn_on(cast.ada)
     first, other = (phone.code(), phone.code(1)) if second == "code" else phone.recovery_codes[:2]
     cast.ada.sign_in(client)
-    assert proved() == []
+    assert recorded_factors() == []
     client.send("/login/code" if second == "code" else "/login/recovery-code", code=first)
-    assert proved() == [["password", second]]
+    assert recorded_factors() == [["password", second]]
     api().post("/sessions", {"email": cast.ada.email, "password": cast.ada.password, "otp": other})
-    assert proved() == 2 * [["password", second]]
+    assert recorded_factors() == 2 * [["password", second]]
 
 
-def test_passkey(app, cast, client, proved):
+def test_passkey_is_recorded(app, cast, client, recorded_factors):
     authenticator = passkeys.add(cast.ada.sign_in(client))
     passkeys.sign_in(app.test_client(), authenticator)
-    assert proved()[1:] == [["passkey"]]
+    assert recorded_factors()[1:] == [["passkey"]]
 
 
-@pytest.mark.parametrize("is_elsewhere", [False, True])
-def test_link_of_a_sign_up(app, client, proved, is_elsewhere):
+@pytest.mark.parametrize("in_other_browser", [False, True])
+def test_link_of_a_sign_up_is_recorded(app, client, recorded_factors, in_other_browser):
     sign_up(client)
     mailbox = Mailbox(app)
     link = mailbox.link_in(mailbox.deliver()[0])
-    if is_elsewhere:
-        press(app.test_client(), link, password=PASSWORD)
+    if in_other_browser:
+        confirm(app.test_client(), link, password=PASSWORD)
     else:
-        press(client, link)
-    assert proved() == [["mailed_link", "password"] if is_elsewhere else ["mailed_link"]]
+        confirm(client, link)
+    assert recorded_factors() == [["mailed_link", "password"] if in_other_browser else ["mailed_link"]]
 
 
 @pytest.mark.parametrize("factor", ["password", "code", "passkey"])
-def test_proof_in_a_session(cast, client, proved, factor):
+def test_factor_of_a_proof_is_recorded(cast, client, recorded_factors, factor):
     authenticator = passkeys.add(cast.ada.sign_in(client))
     phone = turn_on(cast.ada)
     cast.ada.change_sessions(proven_at=None)
@@ -72,4 +72,4 @@ def test_proof_in_a_session(cast, client, proved, factor):
         "passkey": {"proof_credential": authenticator.get(options)},
     }
     assert client.send(passkeys.OPTIONS, name="Phone", **proofs[factor]).status_code == 200
-    assert proved("session.confirmed") == [[factor]]
+    assert recorded_factors("session.confirmed") == [[factor]]

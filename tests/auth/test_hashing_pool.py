@@ -13,33 +13,33 @@ from reflow_accounts.errors import Overloaded
 SECONDS = 10
 
 
-def test_few_hashes_run_at_once_and_a_full_queue_refuses():
-    pool, go_on, running, results = HashingPool(), threading.Event(), threading.Semaphore(0), Queue()
+def test_concurrent_hashes_are_few_and_a_full_queue_refuses():
+    pool, may_finish, running, results = HashingPool(), threading.Event(), threading.Semaphore(0), Queue()
 
-    def work():
+    def hash_():
         running.release()
-        return go_on.wait(SECONDS)
+        return may_finish.wait(SECONDS)
 
-    def call():
+    def run_or_refuse():
         try:
-            results.put(pool.run(work))
+            results.put(pool.run(hash_))
         except Overloaded as error:
             results.put(error)
 
-    callers = [threading.Thread(target=call) for _ in range(LONGEST_QUEUE + 1)]
-    for caller in callers:
-        caller.start()
+    threads = [threading.Thread(target=run_or_refuse) for _ in range(LONGEST_QUEUE + 1)]
+    for thread in threads:
+        thread.start()
     try:
         assert isinstance(results.get(timeout=SECONDS), Overloaded)
         for _ in range(HASHING_THREADS):
             assert running.acquire(timeout=SECONDS)
         assert not running.acquire(timeout=0.1)
     finally:
-        go_on.set()
+        may_finish.set()
     assert [results.get(timeout=SECONDS) for _ in range(LONGEST_QUEUE)] == [True] * LONGEST_QUEUE
 
 
-def test_place_is_free_again_after_a_failure():
+def test_pool_accepts_work_after_a_failure():
     pool = HashingPool(1, 1)
     for _ in range(2):
         with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""The log-in page: who gets in, what the others read, where it leads, when a session ends."""
+"""The log-in page: success, refusals, redirects, and the end of sessions."""
 
 import re
 from datetime import timedelta
@@ -14,19 +14,19 @@ pytestmark = pytest.mark.postgresql_later
 WRONG = "Email or password is not correct"
 
 
-def test_ada_logs_in_with_the_form(cast, client):
+def test_user_logs_in_with_the_form(cast, client):
     page = client.page("/login")
-    answer = client.submit(page, "/login", email="ada@acme.example", password=cast.ada.password)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/profile")
+    response = client.submit(page, "/login", email="ada@acme.example", password=cast.ada.password)
+    assert (response.status_code, response.headers["Location"]) == (303, "/account/profile")
     assert "Ada Park" in client.page("/account/profile").text
 
 
 @pytest.mark.parametrize("email", ["ADA@acme.example", "  ada@acme.example ", "Ada@ACME.Example"])
-def test_address_is_read_without_case_and_spaces(cast, client, email):
+def test_address_is_normalized(cast, client, email):
     assert client.send("/login", email=email, password=cast.ada.password).status_code == 303
 
 
-def test_everybody_who_may_not_reads_the_same(app, cast, client):
+def test_refusals_look_the_same(app, cast, client):
     cast.ben.change(disabled_at=now())
     attempts = {
         "unknown": ("nobody@acme.example", cast.ada.password),
@@ -39,16 +39,16 @@ def test_everybody_who_may_not_reads_the_same(app, cast, client):
     }
     seen = set()
     for email, password in attempts.values():
-        answer = client.send("/login", email=email, password=password)
-        assert answer.status_code == 422
-        assert WRONG in answer.text
-        text = re.sub(r'value="[^"]*"', "", answer.text)
-        seen.add((text, tuple(sorted(name for name, _ in answer.headers))))
+        response = client.send("/login", email=email, password=password)
+        assert response.status_code == 422
+        assert WRONG in response.text
+        text = re.sub(r'value="[^"]*"', "", response.text)
+        seen.add((text, tuple(sorted(name for name, _ in response.headers))))
     assert len(seen) == 1
     assert rows.count(app, UserSession) == 0
 
 
-def test_password_counts_exactly_as_typed_and_in_full(app, cast, client):
+def test_password_is_compared_exactly_and_in_full(app, cast, client):
     from reflow_accounts.auth.passwords import hasher
     from reflow_accounts.database import db
 
@@ -56,18 +56,18 @@ def test_password_counts_exactly_as_typed_and_in_full(app, cast, client):
     with app.app_context():
         cast.ada.row().password_hash = hasher().hash(long)
         db.session.commit()
-    for wrong in (long[:-1], long.strip(), long.lower(), long + "x" * 10):
-        assert client.send("/login", email=cast.ada.email, password=wrong).status_code == 422
+    for variant in (long[:-1], long.strip(), long.lower(), long + "x" * 10):
+        assert client.send("/login", email=cast.ada.email, password=variant).status_code == 422
     assert client.send("/login", email=cast.ada.email, password=long).status_code == 303
 
 
-def test_page_keeps_the_address_and_forgets_the_password(cast, client):
-    answer = client.send("/login", email="ada@acme.example", password="not-this-one")
-    assert "ada@acme.example" in answer.text
-    assert "not-this-one" not in answer.text
+def test_page_keeps_the_address_and_not_the_password(cast, client):
+    response = client.send("/login", email="ada@acme.example", password="not-this-one")
+    assert "ada@acme.example" in response.text
+    assert "not-this-one" not in response.text
 
 
-def test_logging_in_ends_the_old_session_and_changes_the_cookie(app, cast, client):
+def test_log_in_ends_the_previous_session_and_changes_the_cookie(app, cast, client):
     cast.ada.sign_in(client)
     old = client.get_cookie("reflow").value
     cast.ben.sign_in(client)
@@ -76,18 +76,18 @@ def test_logging_in_ends_the_old_session_and_changes_the_cookie(app, cast, clien
     assert client.get("/account/profile").status_code == 303
 
 
-def test_cookie_is_dead_after_signing_out(cast, client):
+def test_cookie_is_invalid_after_sign_out(cast, client):
     cast.ada.sign_in(client)
     old = client.get_cookie("reflow").value
     page = client.page("/account/profile")
-    answer = client.submit(page, "/logout")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
-    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+    response = client.submit(page, "/logout")
+    assert (response.status_code, response.headers["Location"]) == (303, "/login")
+    assert response.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert client.get("/account/profile").status_code == 303
     client.set_cookie("reflow", old)
-    answer = client.get("/account/profile")
-    assert answer.headers["Location"].startswith("/login?next=")
-    assert "Your session ended" in client.get(answer.headers["Location"]).text
+    response = client.get("/account/profile")
+    assert response.headers["Location"].startswith("/login?next=")
+    assert "Your session ended" in client.get(response.headers["Location"]).text
 
 
 @pytest.mark.parametrize("without_cookies", [False, True])
@@ -97,12 +97,12 @@ def test_signing_out_twice_leads_to_the_log_in_page(cast, client, without_cookie
     client.submit(tabs[0], "/logout")
     if without_cookies:
         client.delete_cookie("reflow")
-    answer = client.submit(tabs[1], "/logout")
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
+    response = client.submit(tabs[1], "/logout")
+    assert (response.status_code, response.headers["Location"]) == (303, "/login")
     assert "Log in" in client.page("/login").text
 
 
-def test_old_sign_out_does_not_end_a_new_session(cast, client):
+def test_form_of_an_old_session_does_not_end_a_new_one(cast, client):
     cast.ada.sign_in(client)
     old = client.page("/account/profile")
     client.send("/logout")
@@ -111,7 +111,7 @@ def test_old_sign_out_does_not_end_a_new_session(cast, client):
     assert client.get("/account/profile").status_code == 200
 
 
-def test_sessions_are_single(app, cast, client):
+def test_sessions_are_independent(app, cast, client):
     other = app.test_client()
     cast.ada.sign_in(client)
     cast.ada.sign_in(other)
@@ -127,7 +127,7 @@ def test_sessions_are_single(app, cast, client):
         {"last_active_at": -timedelta(days=7)},
     ],
 )
-def test_session_ends_by_being_ended_old_or_idle(app, cast, client, change):
+def test_session_ends_when_ended_expired_or_idle(app, cast, client, change):
     from reflow_accounts.database import db
 
     cast.ada.sign_in(client)
@@ -139,13 +139,13 @@ def test_session_ends_by_being_ended_old_or_idle(app, cast, client, change):
     assert client.get("/account/profile").status_code == 303
 
 
-def test_disabled_user_is_out_at_once(cast, client):
+def test_disabled_user_is_signed_out_at_once(cast, client):
     cast.ada.sign_in(client)
     cast.ada.change(disabled_at=now())
     assert client.get("/account/profile").status_code == 303
 
 
-def test_cookie_that_somebody_wrote_opens_nothing(cast, client):
+def test_forged_cookie_is_refused(cast, client):
     cast.ada.sign_in(client)
     value = client.get_cookie("reflow").value
     for forged in (value[:-2] + "xx", "x" + value, "", "a.b.c", value.partition(".")[0]):
@@ -153,9 +153,9 @@ def test_cookie_that_somebody_wrote_opens_nothing(cast, client):
         assert client.get("/account/profile").status_code == 303
 
 
-def test_cookie_is_for_this_site_and_no_script(cast, client):
-    answer = client.send("/login", email=cast.ada.email, password=cast.ada.password)
-    cookie = answer.headers["Set-Cookie"]
+def test_cookie_is_http_only_and_same_site(cast, client):
+    response = client.send("/login", email=cast.ada.email, password=cast.ada.password)
+    cookie = response.headers["Set-Cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
     assert len(cookie) < 4096

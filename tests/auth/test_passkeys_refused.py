@@ -1,4 +1,4 @@
-"""Passkeys that must not count: what a browser, a stranger or a copy might send instead."""
+"""Invalid, forged and copied passkeys are refused."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,16 @@ from reflow_accounts.database import db
 from reflow_accounts.web import redirects
 from tests.helpers import rows
 from tests.helpers.authenticator import PRESENT, VERIFIED, Authenticator
-from tests.helpers.passkeys import CANNOT, OPTIONS, PASSKEYS, SIGN_IN, SIGN_IN_OPTIONS, add, kept, sign_in
+from tests.helpers.passkeys import (
+    OPTIONS,
+    PASSKEYS,
+    REFUSED,
+    SIGN_IN,
+    SIGN_IN_OPTIONS,
+    add,
+    sign_in,
+    stored_passkeys,
+)
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -23,7 +32,7 @@ def ada(cast, client):
     return cast.ada.sign_in(client)
 
 
-GARBAGE = [
+INVALID = [
     "",
     "null",
     "[]",
@@ -43,41 +52,41 @@ GARBAGE = [
 ]
 
 
-@pytest.mark.parametrize("credential", GARBAGE)
-def test_what_is_no_credential_is_refused_in_words(app, ada, credential):
+@pytest.mark.parametrize("credential", INVALID)
+def test_invalid_credential_is_refused_with_a_message(app, ada, credential):
     credential = credential.encode("utf-8", "replace").decode()
-    answer = app.test_client().send(SIGN_IN, credential=credential)
-    assert answer.status_code == 422
-    assert CANNOT in answer.text
-    answer = ada.send(PASSKEYS, name="Laptop", credential=credential)
-    assert answer.status_code == 422
-    assert "could not be added" in answer.text
-    assert kept(app) == []
+    response = app.test_client().send(SIGN_IN, credential=credential)
+    assert response.status_code == 422
+    assert REFUSED in response.text
+    response = ada.send(PASSKEYS, name="Laptop", credential=credential)
+    assert response.status_code == 422
+    assert "could not be added" in response.text
+    assert stored_passkeys(app) == []
 
 
 @pytest.mark.parametrize("part", ["id", "rawId", "type", "clientDataJSON", "authenticatorData", "signature"])
 @pytest.mark.parametrize("value", [None, 5, "", "AAAA", "!", [], {}, "A" * 20_000])
-def test_credential_with_one_strange_part_signs_nobody_in(app, ada, part, value):
+def test_credential_with_an_invalid_part_cannot_sign_in(app, ada, part, value):
     authenticator = add(ada)
     other = app.test_client()
     credential = json.loads(authenticator.get(other.send(SIGN_IN_OPTIONS).json))
     (credential if part in credential else credential["response"])[part] = value
-    answer = other.send(SIGN_IN, credential=json.dumps(credential))
-    assert answer.status_code == 422
-    assert CANNOT in answer.text
+    response = other.send(SIGN_IN, credential=json.dumps(credential))
+    assert response.status_code == 422
+    assert REFUSED in response.text
 
 
 @pytest.mark.parametrize("part", ["id", "rawId", "type", "clientDataJSON", "attestationObject"])
 @pytest.mark.parametrize("value", [None, 5, "", "AAAA", "!", [], "o2Nm"])
-def test_new_credential_with_one_strange_part_is_not_kept(app, ada, part, value):
+def test_new_credential_with_an_invalid_part_is_not_added(app, ada, part, value):
     credential = json.loads(Authenticator().create(ada.send(OPTIONS, name="x").json))
     (credential if part in credential else credential["response"])[part] = value
     assert ada.send(PASSKEYS, name="x", credential=json.dumps(credential)).status_code == 422
-    assert kept(app) == []
+    assert stored_passkeys(app) == []
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    "attributes",
     [
         {"origin": "https://evil.example"},
         {"origin": "http://localhost:81"},
@@ -88,36 +97,38 @@ def test_new_credential_with_one_strange_part_is_not_kept(app, ada, part, value)
         {"flags": 0},
     ],
 )
-def test_another_origin_and_an_unverified_person_count_for_nothing(app, ada, wrong):
+def test_wrong_origin_or_unverified_user_is_refused(app, ada, attributes):
     authenticator = add(ada)
-    fresh = Authenticator(**wrong)
-    answer = ada.send(PASSKEYS, name="x", credential=fresh.create(ada.send(OPTIONS, name="x").json))
-    assert answer.status_code == 422
-    for name, value in wrong.items():
+    other_authenticator = Authenticator(**attributes)
+    response = ada.send(
+        PASSKEYS, name="x", credential=other_authenticator.create(ada.send(OPTIONS, name="x").json)
+    )
+    assert response.status_code == 422
+    for name, value in attributes.items():
         setattr(authenticator, name, value)
     assert sign_in(app.test_client(), authenticator).status_code == 422
 
 
-def test_another_domains_passkey_counts_for_nothing(app, ada):
+def test_passkey_of_another_domain_is_refused(app, ada):
     authenticator = add(ada)
     other = app.test_client()
     options = other.send(SIGN_IN_OPTIONS).json | {"rpId": "evil.example"}
     assert other.send(SIGN_IN, credential=authenticator.get(options)).status_code == 422
 
 
-def test_signature_of_another_key_counts_for_nothing(app, ada):
+def test_signature_of_another_key_is_refused(app, ada):
     authenticator = add(ada)
-    forger = Authenticator(credential_id=authenticator.credential_id)
-    assert sign_in(app.test_client(), forger).status_code == 422
+    forged = Authenticator(credential_id=authenticator.credential_id)
+    assert sign_in(app.test_client(), forged).status_code == 422
 
 
-def test_challenge_counts_once(app, ada):
+def test_challenge_is_valid_once(app, ada):
     authenticator = add(ada)
     other = app.test_client()
     credential = authenticator.get(other.send(SIGN_IN_OPTIONS).json)
     assert other.send(SIGN_IN, credential=credential).status_code == 303
     assert app.test_client().send(SIGN_IN, credential=credential).status_code == 422
-    # A wrong answer uses it up as well.
+    # A refused response uses up the challenge, too.
     authenticator.flags = PRESENT
     options = other.send(SIGN_IN_OPTIONS).json
     assert other.send(SIGN_IN, credential=authenticator.get(options)).status_code == 422
@@ -125,21 +136,21 @@ def test_challenge_counts_once(app, ada):
     assert other.send(SIGN_IN, credential=authenticator.get(options)).status_code == 422
 
 
-def test_of_many_uses_of_a_challenge_at_once_one_counts(app, cast, ada):
+def test_concurrent_uses_of_a_challenge_succeed_once(app, cast, ada):
     authenticator, site = add(ada), Site.at("http://localhost")
     credential = authenticator.get(app.test_client().send(SIGN_IN_OPTIONS).json)
 
-    def use(_number):
+    def verify(_number):
         with app.app_context():
-            found = passkeys.verify(credential, site)
+            passkey = passkeys.verify(credential, site)
             db.session.commit()
-            return found is not None
+            return passkey is not None
 
     with ThreadPoolExecutor(8) as pool:
-        assert sorted(pool.map(use, range(8))) == [False] * 7 + [True]
+        assert sorted(pool.map(verify, range(8))) == [False] * 7 + [True]
 
 
-def test_challenge_counts_ten_minutes_and_then_goes_away(app, cast, client, clock):
+def test_challenge_expires_after_ten_minutes_and_is_pruned(app, cast, client, clock):
     authenticator = add(cast.ada.sign_in(client))
     other = app.test_client()
     options = other.send(SIGN_IN_OPTIONS).json
@@ -150,7 +161,7 @@ def test_challenge_counts_ten_minutes_and_then_goes_away(app, cast, client, cloc
     assert rows.count(app, PasskeyChallenge) == 1
 
 
-def test_nobody_uses_anothers_challenge(app, cast, ada):
+def test_challenge_of_another_user_or_purpose_is_refused(app, cast, ada):
     authenticator = add(ada)
     ben = cast.ben.sign_in(app.test_client())
     # Ben's new passkey with Ada's challenge, and Ada's sign-in with the challenge of a new passkey.
@@ -161,10 +172,10 @@ def test_nobody_uses_anothers_challenge(app, cast, ada):
     # A challenge of the log-in page makes no passkey.
     options = ada.send(OPTIONS, name="x").json | {"challenge": ada.send(SIGN_IN_OPTIONS).json["challenge"]}
     assert ada.send(PASSKEYS, name="x", credential=Authenticator().create(options)).status_code == 422
-    assert len(kept(app)) == 1
+    assert len(stored_passkeys(app)) == 1
 
 
-def test_counter_that_goes_no_further_is_a_copy(app, ada):
+def test_counter_that_does_not_increase_is_refused(app, ada):
     authenticator = add(ada, count=5)
     authenticator.count = 6
     assert sign_in(app.test_client(), authenticator).status_code == 303
@@ -176,7 +187,7 @@ def test_counter_that_goes_no_further_is_a_copy(app, ada):
 
 
 @pytest.mark.parametrize(
-    ("configured", "asked_at", "domain", "origin"),
+    ("configured", "request_url", "domain", "origin"),
     [
         ("https://Accounts.Example.com", "https://accounts.example.com", "accounts.example.com", None),
         (
@@ -189,12 +200,12 @@ def test_counter_that_goes_no_further_is_a_copy(app, ada):
         ("", "http://localhost:5001", "localhost", None),
     ],
 )
-def test_site_is_what_is_configured_else_what_is_asked(app, configured, asked_at, domain, origin):
-    usual = app.config["SETTINGS"]
-    app.config["SETTINGS"] = replace(usual, base_url=configured)
+def test_site_is_the_configured_url_or_that_of_the_request(app, configured, request_url, domain, origin):
+    settings = app.config["SETTINGS"]
+    app.config["SETTINGS"] = replace(settings, base_url=configured)
     try:
-        with app.test_request_context("/login", base_url=asked_at):
+        with app.test_request_context("/login", base_url=request_url):
             site = Site.at(redirects.origin())
     finally:
-        app.config["SETTINGS"] = usual
-    assert (site.domain, site.origin) == (domain, origin or asked_at)
+        app.config["SETTINGS"] = settings
+    assert (site.domain, site.origin) == (domain, origin or request_url)

@@ -1,4 +1,4 @@
-"""A log-in with the old password while the owner changes it: the old one opens nothing afterwards."""
+"""Log-ins with the old password while the owner changes it give no session."""
 
 import threading
 from datetime import timedelta
@@ -19,21 +19,21 @@ from tests.helpers.authenticator_app import turn_on
 NEW = "a kettle on the moon"
 
 
-class Slow:
-    """Calls `act` once, between a check and what follows."""
+class Pausing:
+    """Calls `during_pause` once, between a check and its consequences."""
 
-    act = None
+    during_pause = None
 
     def pause(self):
-        act, self.act = self.act, None
-        if act:
-            # In a thread, because a request in a request would share its database session.
-            thread = threading.Thread(target=act)
+        during_pause, self.during_pause = self.during_pause, None
+        if during_pause:
+            # In a thread, because a nested request would share the database session.
+            thread = threading.Thread(target=during_pause)
             thread.start()
             thread.join()
 
 
-class SlowHasher(Slow, PasswordHasher):
+class PausingHasher(Pausing, PasswordHasher):
     """Pauses after the check of a password."""
 
     def matches(self, password, stored):
@@ -42,7 +42,7 @@ class SlowHasher(Slow, PasswordHasher):
         return is_right
 
 
-class SlowVault(Slow, Vault):
+class PausingVault(Pausing, Vault):
     """Pauses while a code of the authenticator app is checked, before it is used up."""
 
     def open(self, sealed, *, lifetime=None):
@@ -66,21 +66,21 @@ def other(app, cast):
 
 
 @pytest.fixture(params=[False, True], ids=["one secret key", "a new secret key"])
-def slow(request, app, owner):
+def pausing_hasher(request, app, owner):
     """The hasher of the application; with a new secret key it renews the hash at the next log-in."""
     current = app.extensions["password_hasher"]
     keys = ["n" * 32, app.secret_key] if request.param else [app.secret_key]
-    hasher = SlowHasher(keys, 4)
+    hasher = PausingHasher(keys, 4)
     passwords.init_app(app, hasher)
     yield hasher
     passwords.init_app(app, current)
 
 
 @pytest.fixture
-def slow_vault(app):
+def pausing_vault(app):
     """The vault of the application."""
     current = app.extensions["vault"]
-    vault = SlowVault([app.secret_key])
+    vault = PausingVault([app.secret_key])
     encryption.init_app(app, vault)
     yield vault
     encryption.init_app(app, current)
@@ -91,18 +91,18 @@ def change(cast, owner):
     """A function with which Ada changes her password."""
 
     def change():
-        answer = owner.send(
+        response = owner.send(
             "/account/security/password", current_password=cast.ada.password, new_password=NEW
         )
-        assert answer.status_code == 303
+        assert response.status_code == 303
 
     return change
 
 
 @pytest.fixture
-def thief(app, slow, change):
-    """A browser; while its first password is checked, Ada changes hers."""
-    slow.act = change
+def thief(app, pausing_hasher, change):
+    """Another browser; Ada changes her password while the first one entered there is checked."""
+    pausing_hasher.during_pause = change
     return app.test_client()
 
 
@@ -121,58 +121,58 @@ def live_sessions(app):
         return db.session.scalar(live.select_from(UserSession))
 
 
-def test_browser_gets_no_session(app, cast, owner, thief):
-    answer = log_in(thief, cast.ada)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=/account/team")
+def test_browser_with_the_old_password_gets_no_session(app, cast, owner, thief):
+    response = log_in(thief, cast.ada)
+    assert (response.status_code, response.headers["Location"]) == (303, "/login?next=/account/team")
     assert "Your password was changed meanwhile. Log in with the new one." in thief.page("/login").text
     assert live_sessions(app) == 1
     assert owner.get("/account/profile").status_code == 200
 
 
-def test_command_gets_no_session(app, cast, thief):
-    answer = log_in_by_command(thief, cast.ada)
-    problem = problem_of(answer, 401, "missing_credentials")
+def test_command_with_the_old_password_gets_no_session(app, cast, thief):
+    response = log_in_by_command(thief, cast.ada)
+    problem = problem_of(response, 401, "missing_credentials")
     assert problem["detail"] == "Your password was changed meanwhile. Log in with the new one."
     assert live_sessions(app) == 1
     assert rows.count(app, UserSession) == 1
 
 
-def test_code_gets_no_session(app, cast, thief):
+def test_code_after_the_old_password_gives_no_session(app, cast, thief):
     phone = turn_on(cast.ada)
     log_in(thief, cast.ada)
-    answer = thief.send("/login/code", code=phone.code())
-    assert answer.headers["Location"] == "/login"
+    response = thief.send("/login/code", code=phone.code())
+    assert response.headers["Location"] == "/login"
     assert live_sessions(app) == 1
 
 
-def test_new_password_stays(app, cast, thief):
+def test_new_password_is_kept(app, cast, thief):
     log_in(thief, cast.ada)
     assert log_in(thief, cast.ada).status_code == 422
     assert log_in(thief, cast.ada, NEW).headers["Location"] == "/account/team"
 
 
-@pytest.mark.parametrize(("way", "status"), [(log_in, 303), (log_in_by_command, 201)])
-def test_two_right_log_ins_at_once_both_succeed(app, cast, slow, way, status):
+@pytest.mark.parametrize(("log_in_with", "status"), [(log_in, 303), (log_in_by_command, 201)])
+def test_concurrent_log_ins_succeed(app, cast, pausing_hasher, log_in_with, status):
     """With a new secret key both renew the hash of the password."""
-    answers = []
-    slow.act = lambda: answers.append(way(app.test_client(), cast.ada))
-    answers.append(way(app.test_client(), cast.ada))
-    assert [answer.status_code for answer in answers] == [status, status]
+    responses = []
+    pausing_hasher.during_pause = lambda: responses.append(log_in_with(app.test_client(), cast.ada))
+    responses.append(log_in_with(app.test_client(), cast.ada))
+    assert [response.status_code for response in responses] == [status, status]
     assert live_sessions(app) == 3
     assert log_in(app.test_client(), cast.ada).headers["Location"] == "/account/team"
 
 
-def test_two_log_ins_at_once_both_wait_for_the_code(app, cast, slow):
+def test_concurrent_log_ins_wait_for_the_code(app, cast, pausing_hasher):
     phone, browsers = turn_on(cast.ada), [app.test_client(), app.test_client()]
-    slow.act = lambda: log_in(browsers[1], cast.ada)
+    pausing_hasher.during_pause = lambda: log_in(browsers[1], cast.ada)
     log_in(browsers[0], cast.ada)
     pages = [browser.get("/login/code") for browser in browsers]
     assert [page.status_code for page in pages] == [200, 200]
     assert browsers[0].send("/login/code", code=phone.code()).headers["Location"] == "/account/profile"
 
 
-def test_change_of_password_waits_for_a_log_in_that_is_about_to_commit(app, cast, change):
-    """Otherwise it would not see the new session, and the log-in would not see the new password."""
+def test_password_change_waits_for_an_uncommitted_log_in(app, cast, change):
+    """Otherwise neither would see the other: the new session, and the new password."""
     changing = threading.Thread(target=change)
     with app.app_context():
         login.start_session(cast.ada.row(), SessionKind.BROWSER, [Factor.PASSWORD], client=CLIENT)
@@ -183,13 +183,13 @@ def test_change_of_password_waits_for_a_log_in_that_is_about_to_commit(app, cast
     assert live_sessions(app) == 1
 
 
-def test_change_of_password_during_the_code_ends_the_log_in(app, cast, change, slow_vault):
+def test_password_change_during_the_code_ends_the_log_in(app, cast, change, pausing_vault):
     phone, browser = turn_on(cast.ada), app.test_client()
     log_in(browser, cast.ada)
-    slow_vault.act = change
+    pausing_vault.during_pause = change
     code = phone.code()
-    answer = browser.send("/login/code?next=/account/team", code=code)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/login?next=/account/team")
+    response = browser.send("/login/code?next=/account/team", code=code)
+    assert (response.status_code, response.headers["Location"]) == (303, "/login?next=/account/team")
     assert "Your password was changed meanwhile. Log in with the new one." in browser.page("/login").text
     assert live_sessions(app) == 1
     log_in(browser, cast.ada, NEW)
@@ -198,7 +198,7 @@ def test_change_of_password_during_the_code_ends_the_log_in(app, cast, change, s
 
 
 @pytest.mark.parametrize("kind", ["code", "recovery code"])
-def test_command_that_gets_no_session_uses_no_code(app, cast, thief, kind):
+def test_command_without_a_session_uses_up_no_code(app, cast, thief, kind):
     phone = turn_on(cast.ada)
     otp = phone.code() if kind == "code" else phone.recovery_codes[0]
     problem = problem_of(log_in_by_command(thief, cast.ada, otp=otp), 401, "missing_credentials")
@@ -207,9 +207,12 @@ def test_command_that_gets_no_session_uses_no_code(app, cast, thief, kind):
     assert log_in_by_command(thief, cast.ada, NEW, otp=otp).status_code == 201
 
 
-def test_proof_with_a_password_that_was_changed_meanwhile_is_refused(app, cast, other, slow, change):
-    slow.act = change
-    answer = other.send("/account/api-keys", name="CI", proof_password=cast.ada.password)
-    assert answer.status_code == 422
-    assert "This is not your password" in answer.text or "Your session has ended. Log in again" in answer.text
+def test_proof_with_the_old_password_is_refused(app, cast, other, pausing_hasher, change):
+    pausing_hasher.during_pause = change
+    response = other.send("/account/api-keys", name="CI", proof_password=cast.ada.password)
+    assert response.status_code == 422
+    assert (
+        "This is not your password" in response.text
+        or "Your session has ended. Log in again" in response.text
+    )
     assert rows.count(app, ApiKey) == 0

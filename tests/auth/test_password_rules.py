@@ -1,4 +1,4 @@
-"""Which passwords may be chosen (OWASP ASVS 5.0, 6.2)."""
+"""Rules for new passwords (OWASP ASVS 5.0, 6.2)."""
 
 import pytest
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
@@ -7,7 +7,7 @@ from reflow_accounts.auth.password_policy import fault_of
 
 pytestmark = pytest.mark.postgresql_later
 
-EVES = ("Eve Lund", "eve.lund@initech.example", "Initech Münich")
+EVES_WORDS = ("Eve Lund", "eve.lund@initech.example", "Initech Münich")
 
 
 @pytest.mark.parametrize(
@@ -25,17 +25,17 @@ EVES = ("Eve Lund", "eve.lund@initech.example", "Initech Münich")
         "q" * 5 + "kettle moon" * 92,
     ],
 )
-def test_long_ones_that_are_ones_own_may(password):
-    assert fault_of(password, EVES) is None
+def test_unique_long_password_is_accepted(password):
+    assert fault_of(password, EVES_WORDS) is None
 
 
-def test_every_one_of_the_3000_most_used_may_not():
+def test_3000_most_used_passwords_are_refused():
     for password in FREQUENCY_LISTS["passwords"][:3000]:
         assert fault_of(password, ()), password
         assert fault_of(password.upper(), ()), password
 
 
-def test_nor_any_of_the_most_used_that_are_long_enough():
+def test_frequent_long_passwords_are_refused():
     long = [password for password in FREQUENCY_LISTS["passwords"] if len(password) >= 12]
     assert len(long) > 200
     for password in long:
@@ -46,8 +46,8 @@ def test_nor_any_of_the_most_used_that_are_long_enough():
     "password",
     ["passwordpassword", "Password1234", "aaaaaaaaaaaa", "123456789012", "qwertyuiop12", "abcabcabcabcabc"],
 )
-def test_nor_those_that_are_as_easy(password):
-    assert "first that others would try" in (fault_of(password, EVES) or "")
+def test_guessable_password_is_refused(password):
+    assert "first that others would try" in (fault_of(password, EVES_WORDS) or "")
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_nor_those_that_are_as_easy(password):
         "münichmünich",
     ],
 )
-def test_nor_those_made_of_words_that_others_know(password):
-    assert "made of your name" in (fault_of(password, EVES) or "")
+def test_password_of_known_words_is_refused(password):
+    assert "made of your name" in (fault_of(password, EVES_WORDS) or "")
 
 
 @pytest.mark.parametrize(
@@ -76,22 +76,22 @@ def test_nor_those_made_of_words_that_others_know(password):
         ("kettle moon " * 86, "Use at most 1,024 characters"),
     ],
 )
-def test_bounds_are_12_and_1024_characters(password, sentence):
-    assert fault_of(password, EVES) == sentence
+def test_length_is_12_to_1024_characters(password, sentence):
+    assert fault_of(password, EVES_WORDS) == sentence
 
 
-def test_longest_one_may():
-    assert fault_of(("kettle moon! " * 79)[:1024], EVES) is None
+def test_longest_password_is_accepted():
+    assert fault_of(("kettle moon! " * 79)[:1024], EVES_WORDS) is None
 
 
-def test_special_characters_of_a_name_are_no_pattern():
+def test_special_characters_in_words_are_no_pattern():
     words = ("E(v+e [Lund", "x*y?z@initech.example", "Acme (.*) |")
     assert fault_of("wq8#kZp2!fLm", words) is None
     assert "made of your name" in (fault_of("acme-lund-acme", words) or "")
 
 
-def test_forms_ask_for_no_hint_and_no_secret_question(client):
-    """Nor can an account be recovered by anything but its mailed link."""
+def test_forms_have_no_hints_and_no_secret_questions(client):
+    """An account can be recovered only by its mailed link."""
     fields = {
         path: {field["name"] for field in client.page(path).all("input", "select", "textarea")}
         - {"csrf_token", ""}

@@ -1,4 +1,4 @@
-"""Where logging in leads: back to the page that was asked for, and never to another site."""
+"""Log-in redirects to the requested page, and never to another site."""
 
 import pytest
 
@@ -10,13 +10,15 @@ pytestmark = pytest.mark.postgresql_later
 @pytest.mark.parametrize(
     "path", ["/account/api-keys", "/account/activity?period=7d", "/account/profile?a=b&c=%2F"]
 )
-def test_logging_in_leads_back_to_the_page_that_was_asked_for(cast, client, path):
-    away = client.get(path).headers["Location"]
-    answer = client.submit(client.page(away), "/login", email=cast.ada.email, password=cast.ada.password)
-    assert (answer.status_code, answer.headers["Location"]) == (303, path)
+def test_log_in_redirects_to_the_requested_page(cast, client, path):
+    log_in_path = client.get(path).headers["Location"]
+    response = client.submit(
+        client.page(log_in_path), "/login", email=cast.ada.email, password=cast.ada.password
+    )
+    assert (response.status_code, response.headers["Location"]) == (303, path)
 
 
-ELSEWHERE = [
+FOREIGN_TARGETS = [
     "//evil.example",
     "/\\evil.example",
     "\\\\evil.example",
@@ -41,22 +43,22 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize("wanted", ELSEWHERE)
-def test_no_address_leads_to_another_site(wanted):
-    assert local_path(wanted) is None
+@pytest.mark.parametrize("target", FOREIGN_TARGETS)
+def test_foreign_target_is_no_local_path(target):
+    assert local_path(target) is None
 
 
-@pytest.mark.parametrize("wanted", [address for address in ELSEWHERE if "\x00" not in address])
-def test_logging_in_leads_nowhere_else(cast, client, wanted):
-    answer = client.post(
+@pytest.mark.parametrize("target", [address for address in FOREIGN_TARGETS if "\x00" not in address])
+def test_log_in_ignores_foreign_targets(cast, client, target):
+    response = client.post(
         "/login",
-        query_string={"next": wanted},
+        query_string={"next": target},
         data={"email": cast.ada.email, "password": cast.ada.password, "csrf_token": client.csrf_token()},
     )
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/profile")
+    assert (response.status_code, response.headers["Location"]) == (303, "/account/profile")
 
 
-def test_home_and_the_log_in_page_lead_on_who_is_signed_in(cast, client):
+def test_home_and_log_in_page_redirect_a_signed_in_user(cast, client):
     assert client.get("/").headers["Location"] == "/login"
     cast.ada.sign_in(client)
     assert client.get("/").headers["Location"] == "/account/profile"
@@ -64,20 +66,20 @@ def test_home_and_the_log_in_page_lead_on_who_is_signed_in(cast, client):
     assert client.get("/login?next=/account/api-keys").headers["Location"] == "/account/api-keys"
 
 
-def test_htmx_without_a_session_is_sent_to_the_log_in_page(cast, client):
+def test_htmx_request_without_a_session_redirects_to_log_in(cast, client):
     headers = {"HX-Request": "true", "HX-Current-URL": "http://localhost/account/api-keys"}
-    answer = client.get("/account/api-keys/new", headers=headers)
-    assert answer.headers["HX-Redirect"] == "/login?next=/account/api-keys"
+    response = client.get("/account/api-keys/new", headers=headers)
+    assert response.headers["HX-Redirect"] == "/login?next=/account/api-keys"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_tab_of_an_ended_session_leaves_the_log_in_of_another_tab_alone(cast, client, method):
+def test_request_of_an_ended_session_keeps_the_log_in_of_another_tab(cast, client, method):
     cast.ada.sign_in(client)
     client.submit(client.page("/account/profile"), "/logout")
     page = client.page("/login")
     client.open("/account/api-keys/new", method=method, headers={"HX-Request": "true"})
-    answer = client.submit(page, "/login", email=cast.ada.email, password=cast.ada.password)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/profile")
+    response = client.submit(page, "/login", email=cast.ada.email, password=cast.ada.password)
+    assert (response.status_code, response.headers["Location"]) == (303, "/account/profile")
 
 
 @pytest.mark.parametrize(
@@ -90,48 +92,48 @@ def test_tab_of_an_ended_session_leaves_the_log_in_of_another_tab_alone(cast, cl
         ("", ""),
     ],
 )
-def test_form_without_a_session_leads_back_to_its_page(cast, client, referer, next_page):
+def test_form_without_a_session_returns_to_its_page(cast, client, referer, next_page):
     cast.ada.sign_in(client)
     client.set_cookie("reflow", "of an ended session")
-    answer = client.post("/account/profile", headers={"Referer": referer} if referer else {})
-    assert answer.headers["Location"] == f"/login{next_page}"
+    response = client.post("/account/profile", headers={"Referer": referer} if referer else {})
+    assert response.headers["Location"] == f"/login{next_page}"
 
 
-def test_form_of_htmx_without_a_session_keeps_what_was_typed(cast, client):
-    answer = client.post("/account/api-keys", headers={"HX-Request": "true"})
-    assert (answer.status_code, answer.headers.get("HX-Redirect")) == (401, None)
-    assert "Your session ended" in answer.text
+def test_htmx_form_without_a_session_keeps_the_input(cast, client):
+    response = client.post("/account/api-keys", headers={"HX-Request": "true"})
+    assert (response.status_code, response.headers.get("HX-Redirect")) == (401, None)
+    assert "Your session ended" in response.text
 
 
 @pytest.mark.parametrize(
-    ("shown", "header"), [("/account/profile", "HX-Refresh"), ("/account/team", "HX-Redirect")]
+    ("current_url", "header"), [("/account/profile", "HX-Refresh"), ("/account/team", "HX-Redirect")]
 )
-def test_form_of_htmx_loads_the_page_that_it_leads_to(cast, client, shown, header):
-    """With its header and URL; a page at the same URL would not be loaded by a redirect to another fragment."""
+def test_htmx_form_loads_the_page_that_it_redirects_to(cast, client, current_url, header):
+    """The whole page; a redirect that changes only the fragment would not reload it."""
     cast.ada.sign_in(client)
-    answer = client.post(
+    response = client.post(
         "/account/profile",
         data={"csrf_token": client.csrf_token(), "full_name": "Ada P", "email": cast.ada.email}
         | {"appearance": "device", "time_zone": "UTC"},
         headers={
             "HX-Request": "true",
             "HX-Target": "main#main",
-            "HX-Current-URL": f"http://localhost{shown}",
+            "HX-Current-URL": f"http://localhost{current_url}",
         },
     )
-    assert answer.status_code == 200
-    assert answer.text == ""
-    assert answer.headers.get(header) == ("true" if header == "HX-Refresh" else "/account/profile")
+    assert response.status_code == 200
+    assert response.text == ""
+    assert response.headers.get(header) == ("true" if header == "HX-Refresh" else "/account/profile")
 
 
 @pytest.mark.parametrize(
-    "shown", ["http://[", "http://localhost//evil.example", "http://localhost/\\evil.example", "x"]
+    "current_url", ["http://[", "http://localhost//evil.example", "http://localhost/\\evil.example", "x"]
 )
-def test_page_that_htmx_names_leads_nowhere_else_either(cast, client, shown):
-    answer = client.get("/account/profile", headers={"HX-Request": "true", "HX-Current-URL": shown})
-    assert answer.headers["HX-Redirect"] == "/login"
+def test_foreign_url_of_htmx_is_ignored(cast, client, current_url):
+    response = client.get("/account/profile", headers={"HX-Request": "true", "HX-Current-URL": current_url})
+    assert response.headers["HX-Redirect"] == "/login"
 
 
-def test_neither_a_form_nor_an_endless_address_is_gone_back_to(client):
+def test_form_and_overlong_url_are_no_targets(client):
     assert client.post("/account/profile").headers["Location"] == "/login"
     assert client.get("/account/profile?x=" + "y" * 3000).headers["Location"] == "/login"

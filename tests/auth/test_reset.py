@@ -1,4 +1,4 @@
-"""Forgot your password: the same answer for every address, a link that works once, the second factor kept."""
+"""Password reset: same response for every address, single-use link, second factor kept."""
 
 from datetime import timedelta
 
@@ -23,46 +23,46 @@ def mailbox(app):
     return Mailbox(app)
 
 
-def forget(client, email):
+def request_reset(client, email):
     return client.submit(client.page("/forgot-password"), "/forgot-password", email=email)
 
 
 @pytest.fixture
 def link(cast, client, mailbox):
-    """The path of the link that Ada gets."""
-    forget(client, cast.ada.email)
+    """The path of Ada's reset link."""
+    request_reset(client, cast.ada.email)
     [message] = mailbox.deliver()
     assert message["To"] == cast.ada.email
     return mailbox.link_in(message)
 
 
-def choose(client, link, password=NEW):
+def choose_password(client, link, password=NEW):
     return client.submit(client.page(link), link, new_password=password)
 
 
-def test_ada_forgets_her_password_and_chooses_another(app, cast, client, link):
-    answer = choose(client, link)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/login")
+def test_user_resets_the_password(app, cast, client, link):
+    response = choose_password(client, link)
+    assert (response.status_code, response.headers["Location"]) == (303, "/login")
     assert "Your password was changed" in client.page("/login").text
     assert client.get("/account/profile").status_code == 303
     assert client.send("/login", email=cast.ada.email, password=cast.ada.password).status_code == 422
     assert client.send("/login", email=cast.ada.email, password=NEW).status_code == 303
-    assert ("password.reset", "Ada Park", "Unknown device") in rows.acts(app)
+    assert ("password.reset", "Ada Park", "Unknown device") in rows.audit_events(app)
 
 
-def test_every_session_ends_and_keys_go_on(app, cast, client, link, api):
+def test_every_session_ends_and_keys_are_kept(app, cast, client, link, api):
     browser, session, key = cast.ada.sign_in(app.test_client()), cast.ada.session(), cast.ada.key()
     ben = cast.ben.sign_in(app.test_client())
-    assert choose(client, link).status_code == 303
+    assert choose_password(client, link).status_code == 303
     assert browser.get("/account/profile").status_code == 303
     problem_of(api(session).get("/me"), 401, "unknown_key")
     assert api(key.secret).get("/me").status_code == 200
     assert ben.get("/account/profile").status_code == 200
 
 
-def test_second_factor_stays(app, cast, client, link):
+def test_second_factor_is_kept(app, cast, client, link):
     cast.ada.change(totp_secret=b"secret", totp_on_at=now(), totp_step=5)
-    choose(client, link)
+    choose_password(client, link)
     with app.app_context():
         row = cast.ada.row()
         assert (row.totp_secret, row.totp_step) == (b"secret", 5)
@@ -70,87 +70,87 @@ def test_second_factor_stays(app, cast, client, link):
         assert not db.session.scalars(select(UserSession)).all()
 
 
-def test_ada_gets_a_notice(cast, client, link, mailbox):
-    choose(client, link)
+def test_notice_is_mailed(cast, client, link, mailbox):
+    choose_password(client, link)
     [notice] = mailbox.deliver()
     assert (notice["To"], notice["Subject"]) == (cast.ada.email, "Your password was changed")
     assert "If it was you, all is well. If it was not" in text_of(notice)
 
 
-def test_answer_is_the_same_for_every_address(app, cast, mailbox):
+def test_response_is_the_same_for_every_address(app, cast, mailbox):
     cast.ben.change(disabled_at=now())
     cast.vic.change(disabled_at=now(), deleted_at=now())
     seen = set()
     addresses = ["ada@acme.example", "ben@acme.example", "vic@acme.example", "xyz@acme.example"]
     for email in addresses:
-        answer = forget(app.test_client(), email)
+        response = request_reset(app.test_client(), email)
         headers = sorted(
-            name if name == "Set-Cookie" else f"{name}: {value}" for name, value in answer.headers
+            name if name == "Set-Cookie" else f"{name}: {value}" for name, value in response.headers
         )
-        seen.add((answer.status_code, answer.text.replace(email, ""), tuple(headers)))
+        seen.add((response.status_code, response.text.replace(email, ""), tuple(headers)))
     assert len(seen) == 1
     assert rows.count(app, OutboxMessage) == len(addresses)
     assert [message["To"] for message in mailbox.deliver()] == ["ada@acme.example"]
     assert rows.count(app, MailLink) == 1
 
 
-def test_request_does_not_look_the_address_up(app, cast, client):
+def test_request_does_not_query_users(app, cast, client):
     token = client.csrf_token()
-    with rows.watching(app) as statements:
+    with rows.collect_statements(app) as statements:
         client.post("/forgot-password", data={"email": cast.ada.email, "csrf_token": token})
     assert statements.seen
     assert not [text for text in statements.seen if "users" in text]
 
 
 @pytest.mark.parametrize("email", ["", "ada", "ada@", "acme-ci", "a@b@c.example"])
-def test_what_is_no_address_is_said(app, client, email):
-    answer = forget(client, email)
-    assert answer.status_code == 422
-    assert "Enter an email address like name@example.com" in answer.text
+def test_invalid_address_is_explained(app, client, email):
+    response = request_reset(client, email)
+    assert response.status_code == 422
+    assert "Enter an email address like name@example.com" in response.text
     assert rows.count(app, OutboxMessage) == 0
 
 
-def test_looking_at_the_link_changes_nothing_and_it_works_once(cast, client, link):
+def test_opening_the_link_changes_nothing_and_it_works_once(cast, client, link):
     for _ in range(2):
         assert client.get(link).status_code == 200
-    assert choose(client, link).status_code == 303
-    for answer in (
+    assert choose_password(client, link).status_code == 303
+    for response in (
         client.get(link),
         client.send(link, new_password="another kettle, on mars"),  # pragma: allowlist secret
     ):
-        assert answer.status_code == 410
-        assert "This link does not work any more" in answer.text
-        assert 'href="/forgot-password"' in answer.text
+        assert response.status_code == 410
+        assert "This link does not work any more" in response.text
+        assert 'href="/forgot-password"' in response.text
     assert client.send("/login", email=cast.ada.email, password=NEW).status_code == 303
 
 
-def test_link_lasts_an_hour(client, link):
+def test_link_expires_after_an_hour(client, link):
     with time_machine.travel(now() + timedelta(minutes=61)):
         assert client.get(link).status_code == 410
         assert client.send(link, new_password=NEW).status_code == 410
 
 
-@pytest.mark.parametrize("mend", [lambda link: link[:-2], lambda link: "/reset-password/lnk_0"])
-def test_link_that_we_did_not_send_opens_nothing(client, link, mend):
-    assert client.get(mend(link)).status_code == 410
-    assert client.send(mend(link), new_password=NEW).status_code == 410
+@pytest.mark.parametrize("change_link", [lambda link: link[:-2], lambda link: "/reset-password/lnk_0"])
+def test_forged_link_is_refused(client, link, change_link):
+    assert client.get(change_link(link)).status_code == 410
+    assert client.send(change_link(link), new_password=NEW).status_code == 410
 
 
-def test_using_one_link_ends_the_others(cast, client, link, mailbox):
-    forget(client, cast.ada.email)
+def test_reset_invalidates_other_links(cast, client, link, mailbox):
+    request_reset(client, cast.ada.email)
     second = mailbox.link_in(mailbox.deliver()[0])
-    choose(client, second)
+    choose_password(client, second)
     assert client.get(link).status_code == 410
 
 
 @pytest.mark.parametrize("change", [{"disabled_at": 1}, {"disabled_at": 1, "deleted_at": 1}])
-def test_link_dies_with_its_account(cast, client, link, change):
+def test_link_of_a_disabled_account_is_refused(cast, client, link, change):
     cast.ada.change(**dict.fromkeys(change, now()))
     assert client.get(link).status_code == 410
     assert client.send(link, new_password=NEW).status_code == 410
 
 
-def test_link_to_an_address_that_was_given_up_opens_nothing(cast, client, link):
+def test_link_to_a_former_address_is_refused(cast, client, link):
     cast.ada.change(email="ada@elsewhere.example")
     assert client.get(link).status_code == 410
 
@@ -166,30 +166,30 @@ def test_link_to_an_address_that_was_given_up_opens_nothing(cast, client, link):
         ("acme-acme-acme", "made of your name"),
     ],
 )
-def test_password_that_cannot_be_is_refused_and_the_link_stays_good(cast, client, link, password, sentence):
-    answer = choose(client, link, password)
-    assert answer.status_code == 422
-    assert sentence in answer.text
-    assert choose(client, link).status_code == 303
+def test_invalid_password_is_explained_and_the_link_stays_valid(cast, client, link, password, sentence):
+    response = choose_password(client, link, password)
+    assert response.status_code == 422
+    assert sentence in response.text
+    assert choose_password(client, link).status_code == 303
 
 
-def test_somebody_else_who_is_signed_in_stays_so(cast, client, link):
+def test_session_of_another_user_is_kept(cast, client, link):
     cast.ben.sign_in(client)
-    assert choose(client, link).status_code == 303
+    assert choose_password(client, link).status_code == 303
     assert "Ben Cole" in client.page("/account/profile").text
 
 
 @pytest.mark.parametrize("email", ["ada@acme.example", "xyz@acme.example"])
-def test_eleventh_mail_in_five_minutes_waits(app, cast, client, email):
+def test_eleventh_request_in_five_minutes_is_limited(app, cast, client, email):
     for _ in range(10):
         assert client.send("/forgot-password", email=email).status_code == 200
-    answer = client.send("/forgot-password", email=email)
-    assert answer.status_code == 429
-    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    response = client.send("/forgot-password", email=email)
+    assert response.status_code == 429
+    assert 0 < int(response.headers["Retry-After"]) <= 300
     assert rows.count(app, OutboxMessage) == 10
 
 
-def test_one_address_gets_three_mails_in_an_hour(app, cast, client, mailbox):
+def test_address_gets_at_most_three_mails_an_hour(app, cast, client, mailbox):
     for _ in range(5):
         assert client.send("/forgot-password", email=cast.ada.email).status_code == 200
     client.send("/forgot-password", email=cast.ben.email)
@@ -200,9 +200,9 @@ def test_one_address_gets_three_mails_in_an_hour(app, cast, client, mailbox):
         assert [mail["To"] for mail in mailbox.deliver()] == [cast.ada.email]
 
 
-def test_strangers_keep_nobody_from_a_reset(app, cast, client):
+def test_requests_of_others_do_not_prevent_a_reset(app, cast, client):
     for number in range(20):
         fields = {"email": cast.ada.email, "csrf_token": client.csrf_token()}
-        stranger = {"REMOTE_ADDR": f"198.51.100.{number}"}
-        assert client.post("/forgot-password", data=fields, environ_base=stranger).status_code == 200
+        environ = {"REMOTE_ADDR": f"198.51.100.{number}"}
+        assert client.post("/forgot-password", data=fields, environ_base=environ).status_code == 200
     assert client.send("/forgot-password", email=cast.ada.email).status_code == 200

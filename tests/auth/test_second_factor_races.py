@@ -1,4 +1,4 @@
-"""A log-in with a recovery code while the second factor is turned off: neither fails."""
+"""Log-in with a recovery code during removal of the second factor: neither fails with an error."""
 
 import threading
 
@@ -14,7 +14,7 @@ from tests.helpers.authenticator_app import turn_on
 
 @pytest.fixture
 def log_in(app, cast):
-    """Begin a log-in of Ada with a recovery code, let `meanwhile` run, and end it; say whether the code was right."""
+    """`log_in(meanwhile)`: log in with a recovery code, call `meanwhile` before the commit; return the verdict."""
     code = turn_on(cast.ada).recovery_codes[0]
 
     def log_in(meanwhile):
@@ -33,7 +33,7 @@ def log_in(app, cast):
 
 @pytest.fixture
 def turn_off(app, cast):
-    """Begin to turn off Ada's second factor, let `meanwhile` run, and end it."""
+    """`turn_off(meanwhile)`: turn off Ada's second factor, call `meanwhile` before the commit."""
 
     def turn_off(meanwhile):
         with app.app_context():
@@ -47,28 +47,28 @@ def turn_off(app, cast):
 
 
 def nothing():
-    """Lets nobody act."""
+    """Do nothing."""
 
 
-def one_during_the_other(first, second):
+def run_second_during_first(first, second):
     """Run `second` while `first` is not committed; return what both return."""
-    outcomes = []
-    waiting = threading.Thread(target=lambda: outcomes.append(second(nothing)))
+    results = []
+    second_thread = threading.Thread(target=lambda: results.append(second(nothing)))
 
     def meanwhile():
-        waiting.start()
-        waiting.join(0.5)
+        second_thread.start()
+        second_thread.join(0.5)
 
-    outcomes.append(first(meanwhile))
-    waiting.join()
-    return outcomes
+    results.append(first(meanwhile))
+    second_thread.join()
+    return results
 
 
-def test_turning_off_waits_for_a_log_in_with_a_recovery_code(app, log_in, turn_off):
-    assert one_during_the_other(log_in, turn_off) == [True, True]
+def test_removal_waits_for_a_log_in_with_a_recovery_code(app, log_in, turn_off):
+    assert run_second_during_first(log_in, turn_off) == [True, True]
     assert rows.count(app, RecoveryCode) == 0
 
 
-def test_recovery_code_is_wrong_once_the_second_factor_is_off(app, log_in, turn_off):
-    assert one_during_the_other(turn_off, log_in) == [True, False]
+def test_recovery_code_is_refused_after_the_removal(app, log_in, turn_off):
+    assert run_second_during_first(turn_off, log_in) == [True, False]
     assert rows.count(app, RecoveryCode) == 0

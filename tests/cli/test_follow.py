@@ -6,7 +6,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.api_keys.usage import log
+from tests.api_keys.usage import use_log
 from tests.cli.account import request
 from tests.cli.fake_clock import following_closely
 from tests.cli.folders import login
@@ -83,7 +83,7 @@ def test_own_requests_are_omitted_and_others_shown(keyed, ada):
 def test_entries_of_several_pages_are_shown_once_and_in_order(logged_in, live, watched):
     with RunningCommand(logged_in, "--json", *FOLLOW, "--key", watched["id"]) as run:
         run.line()
-        log.append_many(live.app, log.number_of(live.app, watched["id"]), 450)
+        use_log.append_many(live.app, use_log.key_number(live.app, watched["id"]), 450)
         entries = [json.loads(line) for line in run.lines(450)]
         rest = run.interrupt().stdout
     times = [entry["at"] for entry in entries]

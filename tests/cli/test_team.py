@@ -123,13 +123,13 @@ def test_missing_invitation_is_not_found(admin, act):
 @pytest.mark.parametrize("words", [("invite", "x@example.com"), ("invitations", "list")], ids=" ".join)
 def test_refusal_below_admin_is_explained(seat, crew, who, words):
     place = seat(getattr(crew, who))
-    before = rows.acts(crew.app)
+    before = rows.audit_events(crew.app)
 
     outcome = place.run("team", *words)
 
     assert outcome.code == 5
     assert f"This needs Admin rights to {crew.team.name}." in outcome.stderr
-    assert rows.acts(crew.app) == before
+    assert rows.audit_events(crew.app) == before
 
 
 @pytest.mark.parametrize("words", [("members",), ("invite", "x@example.com"), ("service-accounts", "list")])

@@ -8,5 +8,5 @@ from tests.factories import Issued
 def use(app: Flask, key: Issued, times: int = 1) -> None:
     """Use a key on the application's database."""
     for _ in range(times):
-        answer = app.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {key.secret}"})
-        assert answer.status_code == 200
+        response = app.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {key.secret}"})
+        assert response.status_code == 200

@@ -9,13 +9,13 @@ from sqlalchemy import text
 
 from reflow_accounts.activity import chain
 from reflow_accounts.database import db
-from tests.api_keys.usage.log import on
+from tests.api_keys.usage.use_log import only_on
 from tests.commands.key_uses import use
 
 pytestmark = pytest.mark.postgresql_later
 
 
-@on("sqlite")
+@only_on("sqlite")
 def test_copy_is_whole_private_and_one_file(app, cast, flask, tmp_path):
     file = tmp_path / "copy.db"
     assert flask("backup", str(file)) == (0, f"The database was copied to {file}.\n")
@@ -27,7 +27,7 @@ def test_copy_is_whole_private_and_one_file(app, cast, flask, tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-@on("sqlite")
+@only_on("sqlite")
 def test_copy_excludes_uncommitted_writes(app, cast, flask, tmp_path):
     with app.app_context(), db.engine.connect() as writer:
         writer.execute(text("UPDATE users SET full_name = 'half done'"))
@@ -37,7 +37,7 @@ def test_copy_excludes_uncommitted_writes(app, cast, flask, tmp_path):
         assert copy.execute("SELECT count(*) FROM users WHERE full_name = 'half done'").fetchone() == (0,)
 
 
-@on("sqlite")
+@only_on("sqlite")
 def test_existing_file_is_not_overwritten(app, flask, tmp_path):
     file, link = tmp_path / "mine", tmp_path / "link"
     file.write_text("precious")
@@ -50,7 +50,7 @@ def test_existing_file_is_not_overwritten(app, flask, tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-@on("sqlite")
+@only_on("sqlite")
 def test_missing_folder_is_an_error(app, flask, tmp_path):
     code, words = flask("backup", str(tmp_path / "no" / "copy.db"))
     assert code == 1
@@ -122,7 +122,7 @@ def test_backup_of_another_version_says_how_to_use_it(app, cast, flask, tmp_path
         assert (code, words.endswith(advice)) == (1, True), words
 
 
-@on("sqlite")
+@only_on("sqlite")
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\x00" + b"x" * 5000])
 def test_file_that_is_no_backup_is_refused(app, flask, tmp_path, content):
     file = tmp_path / "other.db"

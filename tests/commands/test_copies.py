@@ -13,7 +13,7 @@ from reflow_accounts.database import db
 from reflow_accounts.server import bring_up_to_date
 from reflow_accounts.users.models import User
 from tests import factories
-from tests.api_keys.usage.log import on
+from tests.api_keys.usage.use_log import only_on
 from tests.commands.key_uses import use
 from tests.helpers import databases, rows
 
@@ -147,7 +147,7 @@ def test_database_is_not_copied_to_itself(app, cast, flask):
     assert rows.count(app, User) == 7
 
 
-@on("sqlite")
+@only_on("sqlite")
 def test_database_with_other_data_is_not_overwritten(app, cast, flask, tmp_path):
     other = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'other.db'}")
     databases.migrate(other)
@@ -172,7 +172,7 @@ def test_backup_file_is_restored_instead_of_the_database_in_use(app, cast, flask
     assert not list(tmp_path.glob("backup.db-*"))
 
 
-@on("sqlite")
+@only_on("sqlite")
 @pytest.mark.parametrize("content", [b"", b"no database", b"SQLite format 3\x00" + b"x" * 5000])
 def test_file_that_is_no_backup_is_not_restored(app, flask, empty_url, tmp_path, content):
     file = tmp_path / "other.db"
@@ -182,7 +182,7 @@ def test_file_that_is_no_backup_is_not_restored(app, flask, empty_url, tmp_path,
     assert flask("copy-to", "--from", str(tmp_path / "missing"), empty_url)[0] == 2
 
 
-@on("postgresql")
+@only_on("postgresql")
 def test_copy_is_private(app, cast, flask, empty_url, tmp_path):
     assert flask("copy-to", empty_url)[0] == 0
     assert stat.S_IMODE((tmp_path / "moved.db").stat().st_mode) == 0o600

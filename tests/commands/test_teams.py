@@ -17,7 +17,7 @@ def test_team_is_made_with_its_owner_as_admin(app, cast, flask):
         membership = db.session.get_one(Membership, (cast.nina.number, team.id))
         assert (code, words) == (0, f"New Team was created ({team.public_id}). Nina Roy is its Admin.\n")
         assert membership.rights == Rights.ADMIN
-    assert rows.acts(app)[-1] == ("team.created", "Operator", "New Team")
+    assert rows.audit_events(app)[-1] == ("team.created", "Operator", "New Team")
 
 
 def test_owner_sees_it_in_the_activity(cast, client, flask):

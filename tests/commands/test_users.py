@@ -32,7 +32,7 @@ def test_person_is_made_with_a_password_from_standard_input(app, flask, client):
     code, words = flask(*NEW, "--password-stdin", input=f"{PASSWORD}\n")
     assert (code, words) == (0, f"Eve Lang was created ({user(app).public_id}).\n")
     assert not user(app).is_staff
-    assert rows.acts(app) == [("account.created", "Operator", "Eve Lang")]
+    assert rows.audit_events(app) == [("account.created", "Operator", "Eve Lang")]
     assert sign_in(client, PASSWORD) == 303
 
 
@@ -45,7 +45,7 @@ def test_password_counts_exactly_as_it_was_given(flask, client):
 def test_staff_is_made_and_recorded(app, flask):
     assert flask(*NEW, "--staff", "--password-stdin", input=PASSWORD)[0] == 0
     assert user(app).is_staff
-    assert [action for action, *_ in rows.acts(app)] == ["account.created", "staff.added"]
+    assert [action for action, *_ in rows.audit_events(app)] == ["account.created", "staff.added"]
 
 
 @pytest.mark.parametrize("more", [(), ("--mail-link",)])
@@ -59,8 +59,8 @@ def test_link_is_mailed_without_a_terminal(app, flask, client, more):
     [message] = mailbox.deliver()
     assert message["To"] == "eve@new.example"
     page = client.page(mailbox.link_in(message))
-    answer = client.submit(page, page["address"], new_password=PASSWORD)
-    assert answer.status_code in (200, 303)
+    response = client.submit(page, page["address"], new_password=PASSWORD)
+    assert response.status_code in (200, 303)
     assert sign_in(client, PASSWORD) == 303
 
 

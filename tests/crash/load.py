@@ -15,9 +15,9 @@ def ask(server: LiveServer, method: str, path: str, secret: str = "", body: Any 
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {secret}"} if secret else {})
     try:
         connection.request(method, f"/api/v1{path}", json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        return answer.status, json.loads(text) if text else None
+        response = connection.getresponse()
+        text = response.read()
+        return response.status, json.loads(text) if text else None
     finally:
         connection.close()
 
@@ -53,12 +53,12 @@ class LoadClients:
         try:
             while True:
                 connection.request("GET", "/api/v1/me", headers=self._headers)
-                answer = connection.getresponse()
-                answer.read()
-                if answer.status == 200:
+                response = connection.getresponse()
+                response.read()
+                if response.status == 200:
                     self.answers[number] += 1
                 else:
-                    self.refusals.append(answer.status)
+                    self.refusals.append(response.status)
         except (OSError, HTTPException):
             return
         finally:

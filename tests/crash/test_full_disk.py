@@ -123,18 +123,18 @@ def first_column(server: LiveServer, query: str) -> list[Any]:
 def use_until_refused(server: LiveServer, request: Request) -> list[Answer]:
     clients = Clients(server, [request] * CLIENTS)
     deadline = time.monotonic() + LONGEST_S
-    while [answer.status for answer in clients.answers].count(503) < REFUSALS:
+    while [response.status for response in clients.answers].count(503) < REFUSALS:
         assert time.monotonic() < deadline, clients.answers[-10:]
         time.sleep(0.01)
     assert clients.finish() == 0
     return clients.answers
 
 
-def assert_recorded(server: LiveServer, answers: list[Answer]) -> None:
+def assert_recorded(server: LiveServer, responses: list[Answer]) -> None:
     """What was accepted is recorded once, and nothing that was refused."""
-    sent = {answer.name for answer in answers}
+    sent = {response.name for response in responses}
     recorded = [name for name in first_column(server, "SELECT user_agent FROM uses") if name in sent]
-    assert sorted(recorded) == sorted(answer.name for answer in answers if answer.status == 200)
+    assert sorted(recorded) == sorted(response.name for response in responses if response.status == 200)
     assert first_column(server, "PRAGMA integrity_check") == ["ok"]
 
 
@@ -142,21 +142,21 @@ def test_writing_is_refused_until_space_is_free(server: LiveServer, disk, reques
     # SQLite writes its log anew from the start after a checkpoint: a short one has to grow at once.
     assert first_column(server, "PRAGMA wal_checkpoint(TRUNCATE)") == [0]
     disk.fill(server)
-    answers = use_until_refused(server, requests[ME])
-    assert statuses_of(answers) == {200, 503}
-    answers += [send(server, requests[KEYS]) for _ in range(CLIENTS)]
-    assert statuses_of(answers[-CLIENTS:]) == {503}
+    responses = use_until_refused(server, requests[ME])
+    assert statuses_of(responses) == {200, 503}
+    responses += [send(server, requests[KEYS]) for _ in range(CLIENTS)]
+    assert statuses_of(responses[-CLIENTS:]) == {503}
     secret = requests[KEYS].value.removeprefix("Bearer ")
     assert ask(server, "POST", "/keys", secret, {"name": "not made"})[0] == 503
     reading = [requests[PAGE], *(Request(path) for path in (*FREE_OF_DATABASE, READY))]
     assert statuses_of([send(server, request) for request in reading]) == {200}
-    assert_recorded(server, answers)
+    assert_recorded(server, responses)
 
     disk.empty(server)
     wait_for(server, 200, LONGEST_S, [*requests.values()] * CLIENTS)
     server.restart()
     wait_for(server, 200, LONGEST_S, [*requests.values()] * CLIENTS)
-    assert_recorded(server, answers)
+    assert_recorded(server, responses)
     assert "not made" not in first_column(server, "SELECT name FROM api_keys")
     log = server.log.read_text()
     assert "Traceback" not in log

@@ -57,13 +57,13 @@ def test_answered_uses_are_not_lost(server):
         crowd.start()
         time.sleep(SECONDS_OF_LOAD)
         server.kill()
-        answers = crowd.wait()
+        responses = crowd.wait()
         server.start()
         recorded = count_uses(server, key["id"]) - before
         assert crowd.refusals == []
-        assert answers > 50
+        assert responses > 50
         # An answer that was not sent yet may have been counted: at most one for each client.
-        assert answers <= recorded <= answers + CLIENTS
+        assert responses <= recorded <= responses + CLIENTS
         assert is_whole(server)
         assert totals_agree(server)
 

@@ -69,10 +69,10 @@ def writing(server: LiveServer, seconds: float) -> Iterator[None]:
         connection.rollback()
 
 
-def assert_recorded_once(server: LiveServer, answers: list[Answer]) -> None:
+def assert_recorded_once(server: LiveServer, responses: list[Answer]) -> None:
     """Every request has a name of its own: those that were accepted are recorded, each once, and no others."""
-    accepted = [answer.name for answer in answers if answer.status == 200]
-    sent = {answer.name for answer in answers}
+    accepted = [response.name for response in responses if response.status == 200]
+    sent = {response.name for response in responses}
     with closing(database(server)) as connection:
         recorded = [name for (name,) in connection.execute("SELECT user_agent FROM uses") if name in sent]
     assert sorted(recorded) == sorted(accepted)
@@ -97,10 +97,10 @@ def test_key_checks_get_503_during_a_long_writer(server: LiveServer, checks):
     with watch(server, *FREE_OF_DATABASE) as others, writing(server, 8):
         clients = Clients(server, checks)
     assert clients.finish() == 0
-    refused = [answer for answer in clients.answers if answer.status == 503]
+    refused = [response for response in clients.answers if response.status == 503]
     # One each: those that are sent after five seconds are answered when the writer ends, after three more.
     assert len(refused) == CHECKS
-    assert {answer.retry_after for answer in refused} == {"5"}
+    assert {response.retry_after for response in refused} == {"5"}
     assert statuses_of(clients.answers) == {200, 503}
     assert slowest(clients.answers) < LONGEST_CHECK_S
     assert_recorded_once(server, clients.answers)

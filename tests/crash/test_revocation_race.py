@@ -34,8 +34,8 @@ def connections(server):
 def ask_all(connections: list[WorkerConnection], times: int) -> list[int]:
     """Send `times` requests on each connection, on all of them concurrently; return every status."""
     with ThreadPoolExecutor(len(connections)) as threads:
-        answers = threads.map(lambda connection: [connection.ask() for _ in range(times)], connections)
-        return [status for seen in answers for status in seen]
+        responses = threads.map(lambda connection: [connection.ask() for _ in range(times)], connections)
+        return [status for seen in responses for status in seen]
 
 
 def test_revoked_key_is_refused_on_every_process(server, connections):

@@ -82,11 +82,11 @@ def test_stopping_server_records_every_answered_use(server):
         while sum(crowd.answers) < ENOUGH_ANSWERS:
             time.sleep(0.01)
         assert terminate(server) == 0
-        answers = crowd.wait()
+        responses = crowd.wait()
         server.restart()
         recorded = count_uses(server, key["id"]) - before
         assert crowd.refusals == []
-        assert answers <= recorded <= answers + CLIENTS
+        assert responses <= recorded <= responses + CLIENTS
         assert ask(server, "GET", "/me", key["secret"])[0] == 200
     assert "Traceback" not in server.log.read_text()
 
@@ -101,7 +101,7 @@ def test_stopping_server_answers_requests_in_progress(server):
         unanswered = clients.finish(1)
     assert unanswered == CLIENTS
     assert clients.finish() == 0
-    assert [answer.status for answer in clients.answers] == [200] * CLIENTS
+    assert [response.status for response in clients.answers] == [200] * CLIENTS
     assert server.process.wait(SECONDS_TO_EXIT) == 0
 
 

@@ -78,9 +78,9 @@ def test_slow_clients_do_not_delay_others(server, way):
         end = time.monotonic() + SECONDS
         while time.monotonic() < end:
             begun = time.monotonic()
-            with urllib.request.urlopen(f"{server.url}/login", timeout=PATIENCE_S) as answer:
-                assert answer.status == 200
-                answer.read()
+            with urllib.request.urlopen(f"{server.url}/login", timeout=PATIENCE_S) as response:
+                assert response.status == 200
+                response.read()
             waits.append(time.monotonic() - begun)
     assert max(waits) < PATIENCE_S, waits
     assert len(waits) > 10

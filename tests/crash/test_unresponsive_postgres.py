@@ -10,7 +10,7 @@ import pytest
 
 from reflow_accounts.activity.streaming import CUT_SHORT
 from tests import factories
-from tests.api_keys.usage import log
+from tests.api_keys.usage import use_log
 from tests.crash.timed_requests import (
     FREE_OF_DATABASE,
     KEYS,
@@ -84,8 +84,8 @@ def long_file(server):
     """A download of several pieces, longer than the buffers on the way."""
     person = factories.person(server.app)
     factories.team(server.app, "Readers", person, active=True)
-    number = log.number_of(server.app, person.key().id)
-    log.append_many(server.app, number, LINES, "/" + "p" * 250, "u" * 250)
+    number = use_log.key_number(server.app, person.key().id)
+    use_log.append_many(server.app, number, LINES, "/" + "p" * 250, "u" * 250)
     return by_browser("/account/activity/export", person, server)
 
 
@@ -103,12 +103,12 @@ def names_of_recorded(database: str) -> list[str]:
         return [name for (name,) in connection.execute("SELECT user_agent FROM uses")]
 
 
-def assert_recorded_once(database: str, answers: list[Answer]) -> set[str]:
+def assert_recorded_once(database: str, responses: list[Answer]) -> set[str]:
     """Each use that was answered with 200 is recorded, and none twice; return the names of all that are."""
     recorded = names_of_recorded(database)
-    assert {answer.name for answer in answers if answer.path in (ME, KEYS) and answer.status == 200} <= set(
-        recorded
-    )
+    assert {
+        response.name for response in responses if response.path in (ME, KEYS) and response.status == 200
+    } <= set(recorded)
     assert len(recorded) == len(set(recorded))
     return set(recorded)
 
@@ -120,10 +120,10 @@ def test_requests_that_need_the_database_get_503_in_time(server: LiveServer, rel
     if wave == "reconnecting":
         at_once([lambda one=one: send(server, one) for one in together])
     with watch(server, *FREE_OF_DATABASE) as others:
-        answers = at_once([lambda one=one: send(server, one) for one in together])
-    assert statuses_of(answers) == {503}
-    assert {answer.retry_after for answer in answers} == {"5"}
-    assert slowest(answers) < LONGEST_S
+        responses = at_once([lambda one=one: send(server, one) for one in together])
+    assert statuses_of(responses) == {503}
+    assert {response.retry_after for response in responses} == {"5"}
+    assert slowest(responses) < LONGEST_S
     assert statuses_of(others) == {200}
     assert slowest(others) < LONGEST_WITHOUT_DATABASE_S
     assert len(others) > 50
@@ -151,18 +151,18 @@ def test_request_with_503_is_recorded_at_most_once(server: LiveServer, relay, re
     wait_for(server, 200, RECOVERED_AFTER_S, [*requests.values()] * TIMES)
     recorded = assert_recorded_once(database, refused)
     # The statement of a key check may have been on its way; a view had sent nothing that records.
-    assert not {answer.name for answer in refused if answer.path == KEYS} & recorded
+    assert not {response.name for response in refused if response.path == KEYS} & recorded
 
 
 def test_download_in_progress_ends_early(server: LiveServer, relay, long_file):
     connection = HTTPConnection("127.0.0.1", server.port, timeout=LONGEST_S)
     with closing(connection):
         connection.request("GET", long_file.path, headers={long_file.header: long_file.value})
-        answer = connection.getresponse()
-        begun = answer.read(1000)
+        response = connection.getresponse()
+        begun = response.read(1000)
         relay.freeze()
-        rest = answer.read()
-    assert answer.status == 200
+        rest = response.read()
+    assert response.status == 200
     assert begun.startswith(b"Time (UTC),")
     assert CUT_SHORT.encode() in rest
 

@@ -57,9 +57,9 @@ def send(server: LiveServer, request: Request) -> Answer:
     status, retry_after = 0, None
     try:
         connection.request("GET", request.path, headers=headers)
-        answer = connection.getresponse()
-        answer.read()
-        status, retry_after = answer.status, answer.headers["Retry-After"]
+        response = connection.getresponse()
+        response.read()
+        status, retry_after = response.status, response.headers["Retry-After"]
     except (OSError, HTTPException):
         pass
     finally:
@@ -88,9 +88,9 @@ class Clients:
 
     def _run(self, request: Request) -> None:
         while not self._is_over.wait(self._every_s):
-            answer = send(self._server, request)
-            self.answers.append(answer)
-            if answer.status == 0:
+            response = send(self._server, request)
+            self.answers.append(response)
+            if response.status == 0:
                 time.sleep(0.1)  # the server may be gone
 
 
@@ -108,16 +108,16 @@ def wait_for(server: LiveServer, status: int, seconds: float, requests: Sequence
     """Repeat the requests until every answer has this status; return the seconds that took."""
     begun = time.monotonic()
     while True:
-        answers = [send(server, request) for request in requests]
-        if statuses_of(answers) == {status}:
+        responses = [send(server, request) for request in requests]
+        if statuses_of(responses) == {status}:
             return time.monotonic() - begun
-        assert time.monotonic() - begun < seconds, answers
+        assert time.monotonic() - begun < seconds, responses
 
 
-def slowest(answers: Sequence[Answer]) -> float:
-    return max(answer.seconds for answer in answers)
+def slowest(responses: Sequence[Answer]) -> float:
+    return max(response.seconds for response in responses)
 
 
-def statuses_of(answers: Sequence[Answer]) -> set[int]:
-    assert answers
-    return {answer.status for answer in answers}
+def statuses_of(responses: Sequence[Answer]) -> set[int]:
+    assert responses
+    return {response.status for response in responses}

@@ -23,9 +23,9 @@ class WorkerConnection:
     def ask(self, path: str = "/api/v1/me", **headers: str) -> int:
         """Send one GET with the key and more headers; return the status."""
         self._connection.request("GET", path, headers=self._headers | headers)
-        answer = self._connection.getresponse()
-        answer.read()
-        return answer.status
+        response = self._connection.getresponse()
+        response.read()
+        return response.status
 
     def close(self) -> None:
         self._connection.close()

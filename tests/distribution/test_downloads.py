@@ -8,7 +8,7 @@ from reflow_accounts import __version__, config
 from tests.helpers.asgi_client import AsgiClient
 from tests.helpers.html import parse
 from tests.helpers.page_client import PageClient
-from tests.teams.service_account_acts import wizard
+from tests.teams.service_account_actions import ci_key_path
 
 WHEEL = f"/cli/reflow_accounts-{__version__}-py3-none-any.whl"
 PYZ = "/cli/reflow.pyz"
@@ -24,16 +24,16 @@ def get(request, app):
         client = AsgiClient(app)
 
         def ask(path, headers=(), method="GET"):
-            answer = client.get(path, headers, method)
-            return answer.status, dict(answer.headers), answer.body
+            response = client.get(path, headers, method)
+            return response.status, dict(response.headers), response.body
 
         yield ask
         client.close()
         return
 
     def ask(path, headers=(), method="GET"):
-        answer = app.test_client().open(path, method=method, headers=dict(headers))
-        return answer.status_code, {name.lower(): value for name, value in answer.headers}, answer.data
+        response = app.test_client().open(path, method=method, headers=dict(headers))
+        return response.status_code, {name.lower(): value for name, value in response.headers}, response.data
 
     yield ask
 
@@ -85,9 +85,9 @@ def test_pages_with_the_command_begin_with_the_line_that_installs_it(another, ca
     client.base_url = address
     cast.ada.sign_in(client)
     empty = client.page("/account/api-keys")
-    form, ci_form = client.page("/account/api-keys/new"), client.page(wizard(cast.acme))
+    form, ci_form = client.page("/account/api-keys/new"), client.page(ci_key_path(cast.acme))
     created = parse(client.submit(form, "/account/api-keys", name="laptop").text)
-    for_ci = parse(client.submit(ci_form, wizard(cast.acme)).text)
+    for_ci = parse(client.submit(ci_form, ci_key_path(cast.acme)).text)
     blocks = [
         empty.with_id("lines-empty"),
         created.with_id("lines-created"),

@@ -82,8 +82,8 @@ def site(commands, folder):
 
 
 def get(address: str) -> bytes:
-    with urllib.request.urlopen(address, timeout=30) as answer:
-        content: bytes = answer.read()
+    with urllib.request.urlopen(address, timeout=30) as response:
+        content: bytes = response.read()
     return content
 
 

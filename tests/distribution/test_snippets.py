@@ -13,7 +13,7 @@ from tests.distribution.machine import Machine
 from tests.helpers.html import parse
 from tests.helpers.installation import ROOT
 from tests.helpers.page_client import PageClient
-from tests.teams.service_account_acts import wizard
+from tests.teams.service_account_actions import ci_key_path
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
@@ -63,7 +63,7 @@ def folder(tmp_path):
 
 def test_lines_for_ci_work(live, machine, folder):
     visitor = Visitor(live)
-    page, secret = visitor.create(wizard(visitor.team), wizard(visitor.team))
+    page, secret = visitor.create(ci_key_path(visitor.team), ci_key_path(visitor.team))
     said = []
 
     # First, because `pip install pipx` brings what the others have from their system.

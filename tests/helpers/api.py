@@ -35,27 +35,27 @@ class Api:
         if body is not None:
             more["json"] = body
         headers = self.headers | dict(more.pop("headers", {}))
-        answer = self._client.open(API_PREFIX + path, method=method, headers=headers, **more)
-        _check(answer)
-        return answer
+        response = self._client.open(API_PREFIX + path, method=method, headers=headers, **more)
+        _check(response)
+        return response
 
     def pages(self, path: str, limit: int = 2) -> list[list[dict[str, Any]]]:
         """Return the items of all pages of a list."""
         mark = "&" if "?" in path else "?"
         found, cursor = [], ""
         while True:
-            answer = self.get(f"{path}{mark}limit={limit}{cursor}")
-            assert answer.status_code == 200, answer.text
-            found.append(answer.json["items"])
-            if answer.json["next_cursor"] is None:
+            response = self.get(f"{path}{mark}limit={limit}{cursor}")
+            assert response.status_code == 200, response.text
+            found.append(response.json["items"])
+            if response.json["next_cursor"] is None:
                 return found
-            cursor = f"&cursor={answer.json['next_cursor']}"
+            cursor = f"&cursor={response.json['next_cursor']}"
 
 
-def problem_of(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
+def problem_of(response: TestResponse, status: int, code: str) -> dict[str, Any]:
     """Check that a response is this problem document (RFC 9457), and return it."""
-    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json"), answer.text
-    found: dict[str, Any] = answer.json
+    assert (response.status_code, response.mimetype) == (status, "application/problem+json"), response.text
+    found: dict[str, Any] = response.json
     assert (found["status"], found["code"]) == (status, code), found
     assert found["type"].endswith(f"#{code}")
     assert found["title"]
@@ -63,18 +63,18 @@ def problem_of(answer: TestResponse, status: int, code: str) -> dict[str, Any]:
     return found
 
 
-def _check(answer: TestResponse) -> None:
-    assert "Set-Cookie" not in answer.headers
-    assert answer.headers["Cache-Control"] == "no-store"
-    assert answer.status_code != 500, answer.text
-    if answer.status_code >= 400:
-        assert answer.mimetype == "application/problem+json", answer.headers
-    elif answer.status_code == 204:
-        assert answer.data == b""
-    elif answer.request.method not in ("HEAD", "OPTIONS"):
-        is_file = answer.request.path.endswith("/export")
-        assert answer.mimetype in (("application/jsonl", "text/csv") if is_file else ("application/json",))
-    if answer.status_code == 401:
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
-    if answer.status_code == 503:
-        assert int(answer.headers["Retry-After"]) > 0
+def _check(response: TestResponse) -> None:
+    assert "Set-Cookie" not in response.headers
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.status_code != 500, response.text
+    if response.status_code >= 400:
+        assert response.mimetype == "application/problem+json", response.headers
+    elif response.status_code == 204:
+        assert response.data == b""
+    elif response.request.method not in ("HEAD", "OPTIONS"):
+        is_file = response.request.path.endswith("/export")
+        assert response.mimetype in (("application/jsonl", "text/csv") if is_file else ("application/json",))
+    if response.status_code == 401:
+        assert response.headers["WWW-Authenticate"].startswith("Bearer ")
+    if response.status_code == 503:
+        assert int(response.headers["Retry-After"]) > 0

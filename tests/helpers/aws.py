@@ -46,7 +46,7 @@ class Aws:
     another_server: tuple[str, bytes] | None = None
     # The receives after which a message becomes a dead letter.
     most_receives: int = 3
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
     dead: list[Queued] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -79,15 +79,15 @@ class Aws:
     ) -> str:
         """Add a purchase and return its registration token."""
         token = token or f"token-{next(_numbers)}+/="
-        found: dict[str, Any] = {
+        result: dict[str, Any] = {
             "ProductCode": product,
             "CustomerAWSAccountId": account,
             "CustomerIdentifier": "",
             "LicenseArn": f"arn:aws:license-manager::{account}:license:{licence}",
         }
         if agreement:
-            found["Metadata"] = {"AgreementId": agreement}
-        self.customers[token] = found
+            result["Metadata"] = {"AgreementId": agreement}
+        self.customers[token] = result
         return token
 
     def send(self, *bodies: str) -> None:
@@ -140,12 +140,12 @@ def event(
 
 
 @contextmanager
-def serving() -> Iterator[Aws]:
+def running_aws() -> Iterator[Aws]:
     """Run a fake AWS on a free port."""
     aws = Aws()
 
     class Handler(_Handler):
-        world = aws
+        fake_aws = aws
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     aws.url = f"http://127.0.0.1:{server.server_address[1]}"
@@ -158,7 +158,7 @@ def serving() -> Iterator[Aws]:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    world: Aws
+    fake_aws: Aws
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: Any) -> None:
@@ -168,19 +168,19 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         is_cbor = "/operation/" in self.path
         name = self.path.rpartition("/")[2] if is_cbor else self.headers["X-Amz-Target"].rpartition(".")[2]
-        self.world.asked.append(name)
-        if self.world.another_server:
-            self._send(200, *self.world.another_server)
+        self.fake_aws.requests.append(name)
+        if self.fake_aws.another_server:
+            self._send(200, *self.fake_aws.another_server)
             return
-        asked = (cbor.decode(body) if is_cbor else json.loads(body)) if body else {}
-        error = self.world.errors.get(name)
-        status, found = (
-            (400, {"__type": error, "message": f"no: {asked}"})
+        payload = (cbor.decode(body) if is_cbor else json.loads(body)) if body else {}
+        error = self.fake_aws.errors.get(name)
+        status, result = (
+            (400, {"__type": error, "message": f"no: {payload}"})
             if error
-            else _ANSWERS[name](self.world, asked)
+            else _ANSWERS[name](self.fake_aws, payload)
         )
         kind = "application/cbor" if is_cbor else "application/x-amz-json-1.1"
-        self._send(status, kind, cbor.encode(found) if is_cbor else json.dumps(found).encode())
+        self._send(status, kind, cbor.encode(result) if is_cbor else json.dumps(result).encode())
 
     def _send(self, status: int, kind: str, body: bytes) -> None:
         self.send_response(status)
@@ -199,53 +199,57 @@ class _Handler(BaseHTTPRequestHandler):
 Answer = tuple[int, dict[str, Any]]
 
 
-def _resolve(world: Aws, asked: dict[str, Any]) -> Answer:
-    found = world.customers.get(asked["RegistrationToken"])
-    return (200, found) if found else (400, {"__type": "InvalidTokenException", "message": str(asked)})
+def _resolve(fake_aws: Aws, payload: dict[str, Any]) -> Answer:
+    result = fake_aws.customers.get(payload["RegistrationToken"])
+    return (200, result) if result else (400, {"__type": "InvalidTokenException", "message": str(payload)})
 
 
-def _receive(world: Aws, asked: dict[str, Any]) -> Answer:
-    deadline = time.monotonic() + min(asked.get("WaitTimeSeconds", 0), world.longest_poll)
+def _receive(fake_aws: Aws, payload: dict[str, Any]) -> Answer:
+    deadline = time.monotonic() + min(payload.get("WaitTimeSeconds", 0), fake_aws.longest_poll)
     while True:
-        with world.lock:
-            world.dead += [
-                one for one in world.queue if one.receives >= world.most_receives and _is_visible(one)
+        with fake_aws.lock:
+            fake_aws.dead += [
+                item
+                for item in fake_aws.queue
+                if item.receives >= fake_aws.most_receives and _is_visible(item)
             ]
-            world.queue = [one for one in world.queue if one not in world.dead]
-            found = [one for one in world.queue if _is_visible(one)][: asked.get("MaxNumberOfMessages", 1)]
-            for one in found:
-                one.visible_at, one.receives = time.monotonic() + world.hidden, one.receives + 1
-        if found or time.monotonic() > deadline:
+            fake_aws.queue = [item for item in fake_aws.queue if item not in fake_aws.dead]
+            result = [item for item in fake_aws.queue if _is_visible(item)][
+                : payload.get("MaxNumberOfMessages", 1)
+            ]
+            for item in result:
+                item.visible_at, item.receives = time.monotonic() + fake_aws.hidden, item.receives + 1
+        if result or time.monotonic() > deadline:
             break
         time.sleep(0.01)
-    messages = [{"MessageId": one.id, "ReceiptHandle": f"r-{one.id}", "Body": one.body} for one in found]
+    messages = [{"MessageId": item.id, "ReceiptHandle": f"r-{item.id}", "Body": item.body} for item in result]
     return 200, {"Messages": messages} if messages else {}
 
 
-def _is_visible(one: Queued) -> bool:
-    return one.visible_at <= time.monotonic()
+def _is_visible(item: Queued) -> bool:
+    return item.visible_at <= time.monotonic()
 
 
-def _delete(world: Aws, asked: dict[str, Any]) -> Answer:
-    with world.lock:
-        world.queue = [one for one in world.queue if f"r-{one.id}" != asked["ReceiptHandle"]]
+def _delete(fake_aws: Aws, payload: dict[str, Any]) -> Answer:
+    with fake_aws.lock:
+        fake_aws.queue = [item for item in fake_aws.queue if f"r-{item.id}" != payload["ReceiptHandle"]]
     return 200, {}
 
 
-def _describe(world: Aws, asked: dict[str, Any]) -> Answer:
-    found = world.agreements.get(asked["agreementId"])
-    return (200, found) if found else (400, {"__type": "ResourceNotFoundException", "message": "none"})
+def _describe(fake_aws: Aws, payload: dict[str, Any]) -> Answer:
+    result = fake_aws.agreements.get(payload["agreementId"])
+    return (200, result) if result else (400, {"__type": "ResourceNotFoundException", "message": "none"})
 
 
-def _search(world: Aws, asked: dict[str, Any]) -> Answer:
+def _search(fake_aws: Aws, payload: dict[str, Any]) -> Answer:
     """Return one agreement per page, so that clients must paginate."""
-    names, place = sorted(world.agreements), int(asked.get("nextToken", 0))
-    found: dict[str, Any] = {
-        "agreementViewSummaries": [world.agreements[name] for name in names[place : place + 1]]
+    names, position = sorted(fake_aws.agreements), int(payload.get("nextToken", 0))
+    result: dict[str, Any] = {
+        "agreementViewSummaries": [fake_aws.agreements[name] for name in names[position : position + 1]]
     }
-    if place + 1 < len(names):
-        found["nextToken"] = str(place + 1)
-    return 200, found
+    if position + 1 < len(names):
+        result["nextToken"] = str(position + 1)
+    return 200, result
 
 
 _ANSWERS = {

@@ -103,8 +103,8 @@ class LiveServer:
             if self.process.poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as answer:
-                    if answer.status == 200:
+                with urllib.request.urlopen(f"{self.url}/readyz", timeout=5) as response:
+                    if response.status == 200:
                         return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.05)

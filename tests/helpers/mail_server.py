@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 
 
 @dataclass
-class Taken:
+class ReceivedMessage:
     """One received message."""
 
     to: str
@@ -38,10 +38,10 @@ class Taken:
 class Handler:
     """The answers of the server."""
 
-    taken: list[Taken] = field(default_factory=list)
+    received: list[ReceivedMessage] = field(default_factory=list)
     # Answers instead of 250, to a recipient by address and to the message.
     recipients: dict[str, str] = field(default_factory=dict)
-    to_data: str = ""
+    data_response: str = ""
     # Answers to messages wait until `may_answer` is set; `has_message` is set when one has arrived.
     may_answer: threading.Event = field(default_factory=threading.Event)
     has_message: threading.Event = field(default_factory=threading.Event)
@@ -59,13 +59,14 @@ class Handler:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         self.has_message.set()
-        if self.to_data:
-            return self.to_data
+        if self.data_response:
+            return self.data_response
         login = session.auth_data.login.decode() if session.auth_data else None
         is_encrypted = server.transport is not None and bool(server.transport.get_extra_info("ssl_object"))
         message: Any = message_from_bytes(bytes(envelope.content or b""), policy=default)
-        self.taken.extend(
-            Taken(to, str(envelope.mail_from), is_encrypted, login, message) for to in envelope.rcpt_tos
+        self.received.extend(
+            ReceivedMessage(to, str(envelope.mail_from), is_encrypted, login, message)
+            for to in envelope.rcpt_tos
         )
         while not self.may_answer.is_set():
             await asyncio.sleep(0.01)
@@ -86,8 +87,8 @@ class MailServer:
         self._controller: Controller | None = None
 
     @property
-    def taken(self) -> list[Taken]:
-        return self.handler.taken
+    def received(self) -> list[ReceivedMessage]:
+        return self.handler.received
 
     def url(self, credentials: str = "", host: str = HOST) -> str:
         return f"{self.scheme}://{credentials}{host}:{self.port}"

@@ -58,9 +58,9 @@ class Sender:
         """Return the forms of these pages, one for each method and path."""
         found: dict[tuple[str, str], FoundForm] = {}
         for path in paths:
-            answer = self._client.get(path)
-            if answer.mimetype == "text/html" and answer.status_code == 200:
-                for form in [FoundForm.of(element, path) for element in parse(answer.text).all("form")]:
+            response = self._client.get(path)
+            if response.mimetype == "text/html" and response.status_code == 200:
+                for form in [FoundForm.of(element, path) for element in parse(response.text).all("form")]:
                     found.setdefault((form.method, urlsplit(form.path).path), form)
         return found
 
@@ -74,22 +74,22 @@ class Sender:
         for kind, change in KINDS.items():
             pairs = plain + [pair for name, value in odd for pair in change(name, value)]
             if form.method == "GET":
-                answer = self._client.get(form.path, query_string=encoded(pairs))
+                response = self._client.get(form.path, query_string=encoded(pairs))
             else:
-                answer = self._post(form, encoded([self._token(), *pairs]), FORM)
-            self._check(form, kind, odd_names, answer)
+                response = self._post(form, encoded([self._token(), *pairs]), FORM)
+            self._check(form, kind, odd_names, response)
         if form.method == "POST":
             parts = [part(*pair) for pair in [self._token(), *plain]]
             files = [part(*pair, '; filename="a.txt"') for pair in odd]
             body = b"".join([*parts, *files, f"--{BOUNDARY}--\r\n".encode()])
-            answer = self._post(form, body, f"multipart/form-data; boundary={BOUNDARY}")
-            self._check(form, "file", odd_names, answer)
-            if answer.status_code != 400:
-                self.wrong.append(f"POST {form.path}: {odd_names} as a file: {answer.status}")
+            response = self._post(form, body, f"multipart/form-data; boundary={BOUNDARY}")
+            self._check(form, "file", odd_names, response)
+            if response.status_code != 400:
+                self.wrong.append(f"POST {form.path}: {odd_names} as a file: {response.status}")
             headers = {"X-CSRFToken": self._client.csrf_token()}
             json = {name: [1] if name in odd_names else "x" for name in fields}
-            answer = self._client.post(form.path, json=json, headers=headers)
-            self._check(form, "JSON", odd_names, answer)
+            response = self._client.post(form.path, json=json, headers=headers)
+            self._check(form, "JSON", odd_names, response)
 
     def _token(self) -> Pair:
         return "csrf_token", self._client.csrf_token().encode()
@@ -97,10 +97,10 @@ class Sender:
     def _post(self, form: FoundForm, body: str | bytes, content_type: str) -> TestResponse:
         return self._client.post(form.path, data=body, content_type=content_type)
 
-    def _check(self, form: FoundForm, kind: str, odd_names: Collection[str], answer: TestResponse) -> None:
-        if answer.status_code >= 500:
-            self.wrong.append(f"{form.method} {form.path}: {odd_names} {kind}: {answer.status}")
-        if form.method == "POST" and answer.status_code < 400:
+    def _check(self, form: FoundForm, kind: str, odd_names: Collection[str], response: TestResponse) -> None:
+        if response.status_code >= 500:
+            self.wrong.append(f"{form.method} {form.path}: {odd_names} {kind}: {response.status}")
+        if form.method == "POST" and response.status_code < 400:
             databases.empty(self._app)
             databases.fill(self._app, self._rows)
             self._client._cookies = dict(self._cookies)

@@ -20,11 +20,11 @@ class PageClient(FlaskClient):
     base_url: str | None = None
 
     def open(self, *arguments: Any, **more: Any) -> TestResponse:
-        answer = super().open(*arguments, **{"buffered": True, "base_url": self.base_url} | more)
-        is_page = answer.mimetype == "text/html" and answer.data and not answer.content_encoding
-        if is_page and not 300 <= answer.status_code < 400:
-            check(answer)
-        return answer
+        response = super().open(*arguments, **{"buffered": True, "base_url": self.base_url} | more)
+        is_page = response.mimetype == "text/html" and response.data and not response.content_encoding
+        if is_page and not 300 <= response.status_code < 400:
+            check(response)
+        return response
 
     def csrf_token(self) -> str:
         """Return a CSRF token for this session, as a page would contain it."""
@@ -43,9 +43,9 @@ class PageClient(FlaskClient):
 
     def page(self, path: str, status: int = 200, **more: Any) -> Element:
         """Return a page as a tree."""
-        answer = self.get(path, **more)
-        assert answer.status_code == status, answer.text
-        page = parse(answer.text)
+        response = self.get(path, **more)
+        assert response.status_code == status, response.text
+        page = parse(response.text)
         page.attributes["address"] = path
         return page
 
@@ -74,18 +74,18 @@ class PageClient(FlaskClient):
         return self.post(address, data=written | fields, headers=headers)
 
 
-def check(answer: TestResponse) -> None:
+def check(response: TestResponse) -> None:
     """Check the headers and the page rules of an HTML response."""
-    headers, request = answer.headers, answer.request
+    headers, request = response.headers, response.request
     assert "default-src 'none'" in headers["Content-Security-Policy"]
     assert "no-store" in headers["Cache-Control"]
-    assert {"hx-request", "hx-target"} <= {name.lower() for name in answer.vary}
-    is_fragment = "<html" not in answer.text
+    assert {"hx-request", "hx-target"} <= {name.lower() for name in response.vary}
+    is_fragment = "<html" not in response.text
     assert is_fragment == (request.headers.get("HX-Request") == "true"), (
-        f"{request.path}: {answer.text[:200]}"
+        f"{request.path}: {response.text[:200]}"
     )
-    mistakes = mistakes_in(answer.text, is_fragment=is_fragment)
-    assert not mistakes, "\n".join([f"{request.method} {request.path} ({answer.status})", *mistakes])
+    mistakes = mistakes_in(response.text, is_fragment=is_fragment)
+    assert not mistakes, "\n".join([f"{request.method} {request.path} ({response.status})", *mistakes])
 
 
 def _is_sent(item: Element) -> bool:

@@ -17,15 +17,15 @@ PASSKEYS = f"{TAB}/passkeys"
 OPTIONS = f"{PASSKEYS}/options"
 SIGN_IN = "/login/passkey"
 SIGN_IN_OPTIONS = f"{SIGN_IN}/options"
-CANNOT = "This passkey cannot be used here"
+REFUSED = "This passkey cannot be used here"
 
 
 def add(client: PageClient, name: str = "Laptop", **changes: Any) -> Authenticator:
     """Add a passkey for the signed-in person; return its authenticator."""
     authenticator = Authenticator(**changes)
     options = client.send(OPTIONS, name=name).json
-    answer = client.send(PASSKEYS, name=name, credential=authenticator.create(options))
-    assert answer.status_code == 303, answer.text
+    response = client.send(PASSKEYS, name=name, credential=authenticator.create(options))
+    assert response.status_code == 303, response.text
     return authenticator
 
 
@@ -35,14 +35,14 @@ def sign_in(client: PageClient, authenticator: Authenticator, path: str = SIGN_I
     return client.send(path, credential=authenticator.get(options))
 
 
-def kept(app: Flask) -> list[Passkey]:
+def stored_passkeys(app: Flask) -> list[Passkey]:
     """List the passkeys in the database."""
     with app.app_context():
         return list(db.session.scalars(db.select(Passkey)))
 
 
 def add_by_hand(person: Person, name: str = "Laptop") -> None:
-    """Add an unusable passkey to the database."""
+    """Add a passkey without a valid key to the database."""
     row = Passkey(
         user_id=person.number, name=name, credential_id=token_bytes(8), public_key=b"x", sign_count=0
     )

@@ -41,7 +41,7 @@ def count(app: Flask, model: type[Any]) -> int:
         return db.session.scalar(select(func.count()).select_from(model)) or 0
 
 
-def acts(app: Flask) -> list[tuple[str, str, str]]:
+def audit_events(app: Flask) -> list[tuple[str, str, str]]:
     """Return the audit log as (action, actor, subject), oldest first."""
     with app.app_context():
         events = db.session.scalars(select(AuditEvent).order_by(AuditEvent.id))
@@ -60,20 +60,20 @@ class Statements:
 
 
 @contextmanager
-def watching(app: Flask) -> Iterator[Statements]:
+def collect_statements(app: Flask) -> Iterator[Statements]:
     """Collect the statements that the application sends to its database."""
     statements = Statements()
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         statements.seen.append(statement)
 
     with app.app_context():
         engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", record)
     try:
         yield statements
     finally:
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", record)
 
 
 @contextmanager

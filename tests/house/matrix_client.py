@@ -161,16 +161,20 @@ def ask_api(row: Row, program: Api, ids: Mapping[str, str], cast: Cast) -> TestR
     return program.send(row.method, f"{path}?{fill(row.sent, ids)}", body(row, cast))
 
 
-def letter_of(answer: TestResponse) -> str:
+def letter_of(response: TestResponse) -> str:
     """Return the letter of the matrix for a response."""
-    place = answer.headers.get("Location", "") or answer.headers.get("HX-Redirect", "")
+    place = response.headers.get("Location", "") or response.headers.get("HX-Redirect", "")
     if place.partition("?")[0] == "/login":
         return "L"
     # A form that htmx sent stays on its page, with a link to the log-in page.
-    if answer.status_code == 401 and "Your session ended" in answer.text and 'href="/login"' in answer.text:
+    if (
+        response.status_code == 401
+        and "Your session ended" in response.text
+        and 'href="/login"' in response.text
+    ):
         return "L"
-    if answer.status_code < 400:
+    if response.status_code < 400:
         return "y"
     return {400: "f", 401: "1", 403: "3", 404: "4", 409: "f", 410: "f", 422: "f"}.get(
-        answer.status_code, answer.status
+        response.status_code, response.status
     )

@@ -40,11 +40,11 @@ def test_every_endpoint_of_the_api_asks_for_a_credential(app):
     for path, rule in paths.items():
         relative = path.removeprefix(API_PREFIX).replace("<key_id>", "x")
         for method in rule.methods - {"HEAD", "OPTIONS"}:
-            answer = Api(app).send(method, relative)
+            response = Api(app).send(method, relative)
             if path in OPEN_TO_ALL:
-                assert answer.status_code != 401
+                assert response.status_code != 401
             else:
-                assert answer.json["code"] == "missing_credentials", f"{method} {path}"
+                assert response.json["code"] == "missing_credentials", f"{method} {path}"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -55,8 +55,8 @@ def test_visitors_are_sent_to_log_in_and_get_404_for_the_console(app, method):
             continue
         path = rule.rule.replace("<key_id>", "x").replace("<team_id>", "x")
         if rule.endpoint.startswith("account."):
-            answer = client.open(path, method=method)
-            assert answer.headers.get("Location", "").startswith("/login"), f"{method} {path}"
+            response = client.open(path, method=method)
+            assert response.headers.get("Location", "").startswith("/login"), f"{method} {path}"
         if rule.endpoint.startswith("support."):
             assert client.open(path, method=method).status_code == 404, f"{method} {path}"
 

@@ -114,15 +114,15 @@ def test_objects_of_another_team_are_404_for_admins_of_both(app, cast, client, a
     asked = [row for row in (PROGRAMS if kind == "api" else PAGES) if len(placeholders_in(row.rule)) > 1]
     for row in asked:
         assert all(ours[place] and theirs[place] for place in placeholders_in(row.rule))
-    before, seen = rows.acts(app), 0
+    before, seen = rows.audit_events(app), 0
     for row in asked:
         for place in placeholders_in(row.rule):
             ids = {name: ours[name] for name in placeholders_in(row.rule)} | {place: theirs[place]}
             if kind == "api":
-                answer = ask_api(row, program, ids, cast)
+                response = ask_api(row, program, ids, cast)
             else:
-                answer = ask_page(row, browser, ids, cast.ada, fragment=kind == "fragment")
-            assert letter_of(answer) == "4", f"{row} with another team's {place}: {answer.status}"
+                response = ask_page(row, browser, ids, cast.ada, fragment=kind == "fragment")
+            assert letter_of(response) == "4", f"{row} with another team's {place}: {response.status}"
             seen += 1
     assert seen >= 20
-    assert rows.acts(app) == before
+    assert rows.audit_events(app) == before

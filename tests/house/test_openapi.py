@@ -89,8 +89,8 @@ def test_booleans_of_bodies_are_true_or_false_alone(app, cast, api):
             address = path.removeprefix("/api/v1").format(**ids)
             for value in (1, 0, 1.0, 0.0, "true", "", [], None):
                 body = {other: "as asked for" for other in ("name", "reason") if other in fields}
-                answer = programs["/support/" in path].send(method.upper(), address, body | {name: value})
-                found = problem_of(answer, 422, "validation_failed")
+                response = programs["/support/" in path].send(method.upper(), address, body | {name: value})
+                found = problem_of(response, 422, "validation_failed")
                 assert [fault["field"] for fault in found["errors"]] == [name], f"{path}: {value}"
                 tried += 1
     assert tried >= 16
@@ -102,9 +102,9 @@ def test_every_code_is_in_the_document(app):
 
 
 def test_document_is_public_and_names_no_host(app):
-    answer = app.test_client().get("/api/v1/openapi.json")
-    assert answer.status_code == 200
-    assert "localhost" not in answer.text
+    response = app.test_client().get("/api/v1/openapi.json")
+    assert response.status_code == 200
+    assert "localhost" not in response.text
 
 
 if __name__ == "__main__":

@@ -40,18 +40,18 @@ def test_pages_show_no_objects_of_others(app, cast, client, ids, who):
     """Staff see teams and people in their console only."""
     person = getattr(cast, who)
     person.sign_in(client)
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     for route in every_route(app, ids):
         if not route.names_somebodys or route.is_api or (who == "sam" and route.path.startswith("/support")):
             continue
         for target in FRAGMENTS:
             data = {"csrf_token": client.csrf_token()} if route.method not in SAFE else None
-            answer = client.open(route.path, method=route.method, data=data, headers=headers_of(target))
-            assert answer.status_code in (403, 404), f"{route}: {answer.status}"
+            response = client.open(route.path, method=route.method, data=data, headers=headers_of(target))
+            assert response.status_code in (403, 404), f"{route}: {response.status}"
             # Her first name alone is also found in random tokens.
-            assert cast.ada.full_name not in answer.text, route
-            assert cast.ada.email not in answer.text, route
-    assert rows.acts(app) == before
+            assert cast.ada.full_name not in response.text, route
+            assert cast.ada.email not in response.text, route
+    assert rows.audit_events(app) == before
 
 
 @pytest.mark.parametrize("who", ["charlie", "ben", "sam", "ci"])
@@ -61,7 +61,7 @@ def test_api_shows_no_objects_of_others(app, cast, api, ids, who, credential):
     if credential == "key" and who == "sam":
         pytest.skip("Sam's team has no subscription")
     program = api(person.session() if credential == "session" else person.key().secret)
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     for route in every_route(app, ids):
         if not route.names_somebodys or not route.is_api:
             continue
@@ -71,10 +71,10 @@ def test_api_shows_no_objects_of_others(app, cast, api, ids, who, credential):
             continue
         body = BODIES.get(route.rule.rule, {"name": "mine"})
         body = body if route.method not in SAFE | {"DELETE"} else None
-        answer = program.send(route.method, relative, body)
-        assert answer.status_code in (403, 404), f"{route}: {answer.status}"
-        assert cast.ada.full_name not in answer.text, route
-    assert rows.acts(app) == before
+        response = program.send(route.method, relative, body)
+        assert response.status_code in (403, 404), f"{route}: {response.status}"
+        assert cast.ada.full_name not in response.text, route
+    assert rows.audit_events(app) == before
 
 
 def test_own_pages_contain_no_data_of_others(app, cast, client, ids):
@@ -85,9 +85,9 @@ def test_own_pages_contain_no_data_of_others(app, cast, client, ids):
         if route.method != "GET" or route.is_api or route.rule.arguments or route.path in HELP:
             continue
         for target in FRAGMENTS:
-            answer = client.get(route.path, headers=headers_of(target))
-            assert answer.status_code < 500, f"{route}: {answer.status}"
-            assert not [word for word in words if word in answer.text], route
+            response = client.get(route.path, headers=headers_of(target))
+            assert response.status_code < 500, f"{route}: {response.status}"
+            assert not [word for word in words if word in response.text], route
         for id in ids.values():
             asked = {"key": id, "team": id, "user": id, "q": id}
             narrowed = client.get(route.path, query_string=asked)
@@ -99,8 +99,8 @@ def test_api_lists_contain_no_data_of_others(app, cast, api, ids):
     words = ["Ada Park", "Ada's", cast.ada.email, *ids.values()]
     for route in every_route(app, ids):
         if route.method == "GET" and route.is_api and not route.rule.arguments:
-            answer = program.get(route.path.removeprefix("/api/v1"))
-            assert not [word for word in words if word in answer.text], route
+            response = program.get(route.path.removeprefix("/api/v1"))
+            assert not [word for word in words if word in response.text], route
 
 
 @pytest.mark.parametrize(
@@ -112,14 +112,14 @@ def test_cross_site_forms_are_refused(app, cast, client, ids, who, headers, has_
     """Every unsafe route of the browser, log-in included; who may not go there at all is told so first."""
     if who != "nobody":
         getattr(cast, who).sign_in(client)
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     seen = 0
     for route in every_route(app, ids):
         # Webhooks come from other sites with their own proof.
         if route.is_api or route.method in SAFE or route.path.startswith("/marketplace"):
             continue
         data = {"csrf_token": client.csrf_token()} if has_token else {}
-        answer = client.open(route.path, method=route.method, data=data, headers=headers)
+        response = client.open(route.path, method=route.method, data=data, headers=headers)
         refused = (400,)
         if route.path.startswith(("/account", "/device")) and who == "nobody":
             refused = (303, 401)
@@ -128,27 +128,27 @@ def test_cross_site_forms_are_refused(app, cast, client, ids, who, headers, has_
         if route.path in ("/login", "/login/passkey") and not has_token:
             # A form of an old session: the form is shown again.
             refused = (303,)
-            assert answer.location.startswith("/login")
+            assert response.location.startswith("/login")
         if route.path == "/logout" and who == "nobody" and not has_token:
             # There is no session to protect.
             refused = (303,)
-        assert answer.status_code in refused, f"{route}: {answer.status}"
-        seen += answer.status_code == 400
+        assert response.status_code in refused, f"{route}: {response.status}"
+        seen += response.status_code == 400
     assert seen >= 2
-    assert rows.acts(app) == before
+    assert rows.audit_events(app) == before
 
 
 @pytest.mark.parametrize("method", sorted(SAFE))
 def test_get_requests_change_nothing(app, cast, client, ids, method):
     """A GET writes sessions' times and a support view, and nothing else (house: the shape of an edge function)."""
     cast.ada.sign_in(client)
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     for route in every_route(app, ids):
         if route.method == "GET" and not route.is_api:
             query = {"active": "false", "reason": "x", "name": "made", "confirm": "yes", "_method": "POST"}
-            answer = client.open(route.path, method=method, query_string=query)
-            assert answer.status_code < 500, f"{route}: {answer.status}"
-    assert rows.acts(app) == before
+            response = client.open(route.path, method=method, query_string=query)
+            assert response.status_code < 500, f"{route}: {response.status}"
+    assert rows.audit_events(app) == before
     assert client.get("/account/profile").status_code == 200
 
 
@@ -156,8 +156,8 @@ def test_account_pages_are_not_cached(app, cast, client, ids):
     cast.ada.sign_in(client)
     for route in every_route(app, ids):
         if route.method == "GET":
-            answer = client.get(route.path)
-            assert answer.headers["Cache-Control"] == "no-store", route
+            response = client.get(route.path)
+            assert response.headers["Cache-Control"] == "no-store", route
 
 
 @pytest.mark.parametrize("who", ["ada", "sam"])
@@ -168,11 +168,11 @@ def test_account_pages_offer_sign_out(app, cast, client, ids, who):
     for route in every_route(app, ids):
         if route.method != "GET" or route.is_api:
             continue
-        answer = client.get(route.path)
-        if answer.mimetype != "text/html" or 300 <= answer.status_code < 400:
+        response = client.get(route.path)
+        if response.mimetype != "text/html" or 300 <= response.status_code < 400:
             continue
         seen += 1
-        page = parse(answer.text)
+        page = parse(response.text)
         [opener] = [button for button in page.all("button") if button["popovertarget"]]
         menu = page.with_id(opener["popovertarget"])
         [form] = [form for form in menu.all("form") if form["action"] == "/logout"]
@@ -187,10 +187,10 @@ def test_password_fields_are_masked_and_allow_password_managers(app, cast, clien
         for route in every_route(app, ids):
             if route.method != "GET" or route.is_api:
                 continue
-            answer = client.get(route.path)
-            if answer.status_code != 200 or answer.mimetype != "text/html":
+            response = client.get(route.path)
+            if response.status_code != 200 or response.mimetype != "text/html":
                 continue
-            for field in parse(answer.text).all("input"):
+            for field in parse(response.text).all("input"):
                 if "password" in field["name"]:
                     seen += 1
                     assert field["type"] == "password", f"{route}: {field}"

@@ -1,4 +1,4 @@
-"""Steps of a person on the pages, by their visible labels."""
+"""Steps of a user on the pages, by visible labels."""
 
 import os
 import re
@@ -18,9 +18,9 @@ def log_in(page: Page, email: str, password: str = PASSWORD) -> None:
     token = re.search('name="csrf_token" value="([^"]+)"', server.get("/login").text())
     assert token, "there is no form to log in"
     form = {"csrf_token": token[1], "email": email, "password": password}
-    answer = server.post("/login", form=form, max_redirects=0)
-    assert answer.headers.get("location"), f"{email} was not logged in: {answer.status}"
-    page.goto(answer.headers["location"])
+    response = server.post("/login", form=form, max_redirects=0)
+    assert response.headers.get("location"), f"{email} was not logged in: {response.status}"
+    page.goto(response.headers["location"])
     page.get_by_role("heading", name="Account", exact=True).wait_for()
 
 
@@ -33,7 +33,7 @@ def log_in_by_form(page: Page, email: str, password: str = PASSWORD) -> None:
 
 
 def open_api_keys(page: Page, full_name: str) -> None:
-    """Go to the tab as one does: by one's name in the top right corner."""
+    """Open the tab by the user's name in the top right corner."""
     page.get_by_role("link", name=full_name, exact=True).click()
     page.get_by_role("link", name="API Keys", exact=True).first.click()
     page.get_by_role("heading", name="API Keys", level=2).wait_for()
@@ -45,24 +45,24 @@ def open_key_list(page: Page) -> None:
     page.get_by_role("heading", name="API Keys", level=2).wait_for()
 
 
-def ask_for_key(page: Page, name: str) -> None:
+def submit_new_key(page: Page, name: str) -> None:
     page.get_by_role("button", name="Create New API Key").click()
     page.get_by_role("textbox", name="Name", exact=True).fill(name)
     page.get_by_role("button", name="Create key").click()
 
 
 def create_key(page: Page, name: str) -> None:
-    """Make a key and stop where it is shown."""
-    ask_for_key(page, name)
+    """Create a key and stop where it is shown."""
+    submit_new_key(page, name)
     page.get_by_role("textbox", name="API key").wait_for()
 
 
 def download_key(page: Page, folder: Path) -> Path:
-    with page.expect_download() as download:
+    with page.expect_download() as download_info:
         page.get_by_role("link", name="Download reflow.key").click()
-    assert download.value.suggested_filename == "reflow.key"
+    assert download_info.value.suggested_filename == "reflow.key"
     file = folder / "reflow.key"
-    download.value.save_as(file)
+    download_info.value.save_as(file)
     file.chmod(0o600)
     return file
 
@@ -77,7 +77,7 @@ def cells(page: Page, name: str) -> list[str]:
 
 
 def reflow(server: str, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a program of its own, in an empty home folder."""
+    """Run the command in its own process, with an empty home folder."""
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),

@@ -12,8 +12,8 @@ from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import LiveServer
 from tests.helpers.passkeys import add_by_hand
 from tests.journeys.conftest import SCREENS, OpenPage
-from tests.journeys.steps import ask_for_key, create_key, log_in, open_api_keys
-from tests.journeys.test_second_factor import enter, give_password, set_up
+from tests.journeys.steps import create_key, log_in, open_api_keys, submit_new_key
+from tests.journeys.test_second_factor import enter_code, enter_password, set_up
 
 PUBLIC = ["/login", "/signup", "/forgot-password", "/verify-email/x", "/reset-password/x", "/confirm-email/x"]
 PAGES = [
@@ -41,7 +41,7 @@ def _form(page: Page) -> None:
 
 
 def _bad_name(page: Page) -> None:
-    ask_for_key(page, " ")
+    submit_new_key(page, " ")
     page.get_by_text("Enter a name for this key").wait_for()
 
 
@@ -92,7 +92,7 @@ def test_every_state_of_the_tab_is_accessible(
     log_in(page, member.email)
     open_api_keys(page, member.full_name)
     steps = (_empty, _form, _close, _bad_name, _close, _reveal, _guard, _list, _bin, _revoked, _menu)
-    _walk(page, steps)
+    _check_states(page, steps)
 
 
 @pytest.mark.parametrize("size", SCREENS)
@@ -104,7 +104,7 @@ def test_tab_without_a_subscription_is_accessible(
     page = open_page(viewport=size)
     log_in(page, person.email)
     open_api_keys(page, person.full_name)
-    _walk(page, (lambda page: None, _form))
+    _check_states(page, (lambda page: None, _form))
 
 
 @pytest.mark.slow
@@ -131,7 +131,7 @@ def test_every_page_of_the_second_factor_is_accessible(
     for path in ("/account/security", "/account/security/passkeys/new"):
         page.goto(path)
         expect_accessible(page, path)
-    phone = set_up(page)
+    authenticator = set_up(page)
     expect_accessible(page, "recovery codes")
     page.get_by_role("button", name="Done").click()
     expect_accessible(page, "guard")
@@ -140,19 +140,19 @@ def test_every_page_of_the_second_factor_is_accessible(
     for path in ("/account/security", "/account/security/second-factor/removal", *_passkey_pages(page)):
         page.goto(path)
         expect_accessible(page, path)
-    give_password(page, member)
+    enter_password(page, member)
     expect_accessible(page, "code")
-    enter(page, "000000")
+    enter_code(page, "000000")
     expect_accessible(page, "wrong code")
     page.get_by_role("link", name="Use a recovery code").click()
     expect_accessible(page, "recovery code")
-    assert phone.secret not in page.content()
+    assert authenticator.secret not in page.content()
 
 
 def _passkey_pages(page: Page) -> list[str]:
     page.goto("/account/security")
-    address = page.get_by_role("link", name="Rename Laptop").get_attribute("href") or ""
-    return [address, f"{address}/removal"]
+    link = page.get_by_role("link", name="Rename Laptop").get_attribute("href") or ""
+    return [link, f"{link}/removal"]
 
 
 @pytest.mark.parametrize("size", SCREENS)
@@ -212,7 +212,7 @@ def _close(page: Page) -> None:
     page.get_by_role("dialog").wait_for(state="detached")
 
 
-def _walk(page: Page, steps: tuple[Callable[[Page], None], ...]) -> None:
+def _check_states(page: Page, steps: tuple[Callable[[Page], None], ...]) -> None:
     for step in steps:
         step(page)
         expect_accessible(page, getattr(step, "__name__", "page"))

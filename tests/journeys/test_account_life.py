@@ -22,12 +22,12 @@ NEW = "a kettle on the moon"
 
 @pytest.fixture
 def mailbox(live: LiveServer) -> Mailbox:
-    """What the live server mails from here on."""
+    """The mail of the live server during the test."""
     return Mailbox(live.app)
 
 
 def link_to(mailbox: Mailbox, email: str) -> str:
-    """Return the path of the link in the one mail to `email`, which this sender or the server's own sends."""
+    """Return the path of the link in the next mail to `email`."""
     deadline = time.monotonic() + SECONDS_TO_SEND
     while time.monotonic() < deadline:
         for message in mailbox.deliver():
@@ -49,7 +49,7 @@ def sign_up(page: Page, email: str) -> None:
 
 
 @SCRIPTS
-def test_eve_signs_up_confirms_and_creates_a_key(
+def test_user_signs_up_confirms_and_creates_a_key(
     open_page: OpenPage, live: LiveServer, mailbox: Mailbox, with_script: bool
 ) -> None:
     email = f"eve-{with_script}@initech.example".lower()
@@ -118,7 +118,7 @@ def test_forgotten_password_is_replaced(
 
 @pytest.mark.slow
 @SCRIPTS
-def test_account_gets_another_address(
+def test_address_of_an_account_is_changed(
     open_page: OpenPage, member: Person, mailbox: Mailbox, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
@@ -126,8 +126,8 @@ def test_account_gets_another_address(
     log_in(page, member.email)
     page.get_by_role("textbox", name="Email").fill(new)
     page.get_by_role("button", name="Save changes").click()
-    words = f"We sent a link to {new}. Your email stays {member.email} until you open it."
-    expect(page.get_by_text(words)).to_be_visible()
+    text = f"We sent a link to {new}. Your email stays {member.email} until you open it."
+    expect(page.get_by_text(text)).to_be_visible()
     page.goto(link_to(mailbox, new))
     page.get_by_role("button", name="Confirm email").click()
     expect(page.get_by_role("heading", name="Email changed")).to_be_visible()

@@ -9,7 +9,7 @@ from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in
 
 
-def test_download_uses_the_filter_and_apply_still_works(open_page: OpenPage, member: Person) -> None:
+def test_download_uses_the_filter(open_page: OpenPage, member: Person) -> None:
     member.key("chosen")
     member.key("other")
     page = open_page()

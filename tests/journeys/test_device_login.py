@@ -18,13 +18,13 @@ from tests.helpers.authenticator_app import turn_on
 from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import SCRIPTS, OpenPage
 from tests.journeys.steps import log_in
-from tests.journeys.test_passkeys import add_passkey, plug_in
+from tests.journeys.test_passkeys import add_authenticator, add_passkey
 
 CODE = re.compile(r"Your code: ([A-Z]{4}-[A-Z]{4})")
 
 
 class Login:
-    """`reflow login` in a pseudo-terminal, going on beside the browser."""
+    """`reflow login` in a pseudo-terminal, running beside the browser."""
 
     def __init__(self, server: LiveServer, folder: Path) -> None:
         (folder / "home").mkdir()
@@ -40,10 +40,10 @@ class Login:
         return self._codes.get(timeout=30)
 
     def _run(self) -> None:
-        def tell(seen: str) -> None:
-            self._codes.put(CODE.findall(seen)[0])
+        def read_code(output: str) -> None:
+            self._codes.put(CODE.findall(output)[0])
 
-        self._outcome = self.terminal.run_at_a_screen("login", answers=(("Waiting", tell),))
+        self._outcome = self.terminal.run_at_a_screen("login", answers=(("Waiting", read_code),))
 
     def outcome(self) -> Any:
         self._thread.join(60)
@@ -82,9 +82,9 @@ def test_terminal_is_approved_and_ended_from_the_security_tab(
     page.get_by_role("link", name="Account › Security").click()
     page.get_by_role("button", name=re.compile(r"^Sign out reflow command on Linux \(")).click()
     expect(page.get_by_role("heading", name=re.compile("was signed out"))).to_be_visible()
-    refused = login.terminal.run("whoami")
-    assert refused.code == 4
-    assert "has ended. Run reflow login" in refused.stderr
+    result = login.terminal.run("whoami")
+    assert result.code == 4
+    assert "has ended. Run reflow login" in result.stderr
 
 
 @pytest.mark.slow
@@ -103,9 +103,9 @@ def test_terminal_is_denied(open_page: OpenPage, member: Person, login: Login) -
 def test_passkey_approves_a_terminal(
     open_page: OpenPage, live: LiveServer, member: Person, login: Login
 ) -> None:
-    """Signed in with the passkey alone, and proved again with it when the last proof is old."""
+    """The passkey signs in, and confirms again when the last proof is old."""
     page = open_page(SimpleNamespace(url=f"http://localhost:{live.port}"))
-    plug_in(page)
+    add_authenticator(page)
     log_in(page, member.email)
     add_passkey(page, "Laptop")
     page.context.clear_cookies()
@@ -124,14 +124,14 @@ def test_passkey_approves_a_terminal(
 
 @pytest.mark.slow
 def test_authenticator_code_approves_a_terminal(open_page: OpenPage, member: Person, login: Login) -> None:
-    phone = turn_on(member)
+    authenticator = turn_on(member)
     code = login.start()
     page = open_page()
     page.goto("/device")
     page.get_by_role("textbox", name="Email").fill(member.email)
     page.get_by_role("textbox", name="Password").fill(member.password)
     page.get_by_role("button", name="Log in").click()
-    page.get_by_role("textbox", name="Authentication code").fill(phone.code())
+    page.get_by_role("textbox", name="Authentication code").fill(authenticator.code())
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("heading", name="Connect a terminal").wait_for()
     enter_code(page, code)

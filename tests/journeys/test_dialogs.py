@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
-from tests.journeys.steps import ask_for_key, create_key, log_in, open_api_keys, open_key_list, row_of
+from tests.journeys.steps import create_key, log_in, open_api_keys, open_key_list, row_of, submit_new_key
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_click_beside_the_form_keeps_the_input(page: Page) -> None:
 
 
 def test_empty_name_is_explained_at_the_focused_field(page: Page) -> None:
-    ask_for_key(page, "   ")
+    submit_new_key(page, "   ")
     field = page.get_by_role("textbox", name="Name", exact=True)
     expect(page.get_by_text("Enter a name for this key")).to_be_visible()
     expect(field).to_have_attribute("aria-invalid", "true")
@@ -74,7 +74,7 @@ def test_taken_name_is_refused_in_any_case(page: Page) -> None:
     create_key(page, "Deploy")
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
-    ask_for_key(page, "dEPLOY")
+    submit_new_key(page, "dEPLOY")
     expect(page.get_by_text("You already have a key named Deploy. Choose another name")).to_be_visible()
 
 
@@ -89,13 +89,13 @@ def test_copied_key_counts_as_saved(page: Page) -> None:
     expect(page.locator("#dialog-live")).to_have_text("API key copied to the clipboard.")
 
 
-@pytest.mark.parametrize("way_out", ["Escape", "Close", "Done"])
-def test_unsaved_key_is_guarded(page: Page, way_out: str) -> None:
+@pytest.mark.parametrize("closing", ["Escape", "Close", "Done"])
+def test_unsaved_key_is_guarded(page: Page, closing: str) -> None:
     create_key(page, "unsaved")
-    if way_out == "Escape":
+    if closing == "Escape":
         page.keyboard.press("Escape")
     else:
-        page.get_by_role("button", name=way_out, exact=True).click()
+        page.get_by_role("button", name=closing, exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("This key has not been saved")
     expect(page.get_by_role("button", name="Go back")).to_be_focused()
     page.get_by_role("button", name="Go back").click()
@@ -106,24 +106,24 @@ def test_unsaved_key_is_guarded(page: Page, way_out: str) -> None:
     expect(page.get_by_role("heading", name="API Keys", level=2)).to_be_focused()
 
 
-def test_leaving_with_an_unsaved_key_asks_first(page: Page) -> None:
+def test_leaving_with_an_unsaved_key_shows_a_warning(page: Page) -> None:
     create_key(page, "leaving")
-    asked = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    dialogs = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.accept()))
     page.reload()
-    assert asked == ["beforeunload"]
+    assert dialogs == ["beforeunload"]
 
 
-def test_closed_dialog_leaves_nothing_of_the_key(page: Page) -> None:
+def test_closed_dialog_leaves_no_trace_of_the_key(page: Page) -> None:
     create_key(page, "gone")
     secret = page.get_by_role("textbox", name="API key").input_value()
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    kept = page.evaluate(
+    stored = page.evaluate(
         "JSON.stringify([{...localStorage}, {...sessionStorage}, history.state, document.cookie, location.href])"
     )
-    assert secret not in page.content() + kept
+    assert secret not in page.content() + stored
     assert all(secret not in cookie["value"] for cookie in page.context.cookies())
     page.go_back()
     assert secret not in page.content()
@@ -277,15 +277,15 @@ def test_retry_after_an_unreachable_server_creates_one_key(
         server.kill()
 
 
-def test_guard_is_in_view_in_a_low_window(open_page: OpenPage, member: Person) -> None:
+def test_warning_is_visible_in_a_low_window(open_page: OpenPage, member: Person) -> None:
     page = open_page(viewport={"width": 360, "height": 500}, has_touch=True)
     log_in(page, member.email)
     open_key_list(page)
     create_key(page, "CI")
     page.get_by_role("button", name="Done").click()
-    foot = page.locator("dialog .dlg-foot").bounding_box()
+    footer = page.locator("dialog .dlg-foot").bounding_box()
     warning = page.get_by_role("alert").bounding_box()
-    assert foot
+    assert footer
     assert warning
     assert warning["y"] >= 0
-    assert warning["y"] + warning["height"] <= foot["y"]
+    assert warning["y"] + warning["height"] <= footer["y"]

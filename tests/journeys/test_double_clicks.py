@@ -16,11 +16,11 @@ from tests.journeys.steps import log_in
 DELAY_S = 0.5
 
 
-def late(exchange: Exchange) -> None:
+def respond_late(exchange: Exchange) -> None:
     """Send the response only after a while."""
-    answer = exchange.answer()
+    response = exchange.answer()
     time.sleep(DELAY_S)
-    exchange.back.sendall(answer)
+    exchange.back.sendall(response)
 
 
 @pytest.fixture
@@ -29,17 +29,17 @@ def page(open_page: OpenPage, proxy: FaultyProxy) -> Page:
 
 
 def double_click(page: Page, proxy: FaultyProxy, name: str) -> None:
-    proxy.always = at("POST", late)
+    proxy.always = at("POST", respond_late)
     page.get_by_role("button", name=name, exact=True).dblclick(delay=60)
 
 
 def test_double_click_uses_a_code_once(page: Page, proxy: FaultyProxy, member: Person) -> None:
-    phone = turn_on(member)
+    authenticator = turn_on(member)
     page.goto("/login?next=/account/security")
     page.get_by_role("textbox", name="Email").fill(member.email)
     page.get_by_role("textbox", name="Password").fill(member.password)
     page.get_by_role("button", name="Log in", exact=True).click()
-    page.get_by_role("textbox", name="Authentication code").fill(phone.code())
+    page.get_by_role("textbox", name="Authentication code").fill(authenticator.code())
     double_click(page, proxy, "Continue")
     expect(page.get_by_text("You are only signed in on this device.")).to_be_visible()
 
@@ -54,7 +54,7 @@ def test_double_click_on_a_proof_keeps_the_session(page: Page, proxy: FaultyProx
 
 
 @pytest.mark.slow
-def test_form_whose_request_was_stopped_can_be_sent_again(page: Page, proxy: FaultyProxy) -> None:
+def test_form_of_a_stopped_request_can_be_sent_again(page: Page, proxy: FaultyProxy) -> None:
     page.goto("/forgot-password")
     field = page.get_by_role("textbox", name="Email")
     field.fill("nobody@example.com")

@@ -1,4 +1,4 @@
-"""CI: Ada makes a key for it on one page, the command uses it, the Team tab counts it, she deletes the account."""
+"""A key for CI: created on one page, used by the command, counted on the Team tab, deleted with its account."""
 
 import os
 import re
@@ -21,13 +21,13 @@ BLOCKS = ["lines-checkout", "lines-github", "lines-gitlab", "lines-jenkins"]
 
 @pytest.fixture
 def admin(live: LiveServer) -> Person:
-    """A new person who alone makes up the paid team Rocket, on the live server."""
+    """A new person, the only member of the team Rocket with a subscription, on the live server."""
     person = factories.person(live.app, "Ada Rocket")
     factories.team(live.app, "Rocket", person, active=True)
     return person
 
 
-def _open_wizard(page: Page, person: Person) -> None:
+def _open_ci_key_page(page: Page, person: Person) -> None:
     log_in(page, person.email)
     open_api_keys(page, person.full_name)
     page.get_by_role("link", name="A key for CI").click()
@@ -61,11 +61,11 @@ def _run(lines: str, folder: Path, home: Path, **more: str) -> subprocess.Comple
 
 @pytest.mark.slow
 @SCRIPTS
-def test_ci_key_is_counted_and_ends_with_its_account(
+def test_ci_key_is_counted_and_revoked_with_its_account(
     open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
-    _open_wizard(page, admin)
+    _open_ci_key_page(page, admin)
     expect(page.get_by_role("textbox", name="Name of the service account")).to_have_value("rocket-ci")
     expect(page.get_by_role("radio", name="Edit: change what the team has")).to_be_checked()
     page.get_by_role("button", name="Create key").click()
@@ -78,9 +78,9 @@ def test_ci_key_is_counted_and_ends_with_its_account(
     page.get_by_role("heading", name="rocket-ci", exact=True).wait_for()
     assert secret not in page.content()
 
-    answer = reflow(live.url, tmp_path, "-k", str(file), "whoami")
-    assert (answer.returncode, answer.stderr) == (0, "")
-    assert "rocket-ci" in answer.stdout
+    result = reflow(live.url, tmp_path, "-k", str(file), "whoami")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "rocket-ci" in result.stdout
 
     _open_team(page)
     expect(row_of(page, "rocket-ci").get_by_role("cell")).to_contain_text(["1", "Just now", "Today"])
@@ -92,25 +92,25 @@ def test_ci_key_is_counted_and_ends_with_its_account(
     ).to_be_visible()
     expect(row_of(page, "rocket-ci")).to_have_count(0)
 
-    answer = reflow(live.url, tmp_path, "-k", str(file), "whoami")
-    assert answer.returncode == 4
-    assert secret not in answer.stdout + answer.stderr
+    result = reflow(live.url, tmp_path, "-k", str(file), "whoami")
+    assert result.returncode == 4
+    assert secret not in result.stdout + result.stderr
 
 
 @SCRIPTS
-def test_ci_key_is_seen_in_use_and_revoked(
+def test_use_of_a_ci_key_is_shown_and_the_key_is_revoked(
     open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path, with_script: bool
 ) -> None:
     page = open_page(java_script_enabled=with_script)
-    _open_wizard(page, admin)
+    _open_ci_key_page(page, admin)
     page.get_by_role("button", name="Create key").click()
     secret = page.get_by_role("textbox", name="API key").input_value()
     file = download_key(page, tmp_path)
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
     for command in (("whoami",), ("api", "GET", "/teams")):
-        answer = reflow(live.url, tmp_path, "-k", str(file), *command)
-        assert answer.returncode == 0, answer.stderr
+        result = reflow(live.url, tmp_path, "-k", str(file), *command)
+        assert result.returncode == 0, result.stderr
 
     page.reload()
     last_used, count, created = cells(page, "ci")
@@ -129,17 +129,17 @@ def test_ci_key_is_seen_in_use_and_revoked(
     page.get_by_role("button", name="Revoke ci").click()
     page.get_by_role("button", name="Revoke key", exact=True).click()
     expect(page.get_by_role("heading", name="Key revoked")).to_be_visible()
-    answer = reflow(live.url, tmp_path, "-k", str(file), "whoami")
-    assert answer.returncode == 4
-    assert "revoked" in answer.stderr
-    assert secret not in answer.stdout + answer.stderr
+    result = reflow(live.url, tmp_path, "-k", str(file), "whoami")
+    assert result.returncode == 4
+    assert "revoked" in result.stderr
+    assert secret not in result.stdout + result.stderr
 
 
 @pytest.mark.slow
 def test_copied_lines_work(open_page: OpenPage, live: LiveServer, admin: Person, tmp_path: Path) -> None:
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    _open_wizard(page, admin)
+    _open_ci_key_page(page, admin)
     page.get_by_role("button", name="Create key").click()
     secret = page.get_by_role("textbox", name="API key").input_value()
     home, checkout = tmp_path / "home", tmp_path / "checkout"
@@ -159,9 +159,9 @@ def test_copied_lines_work(open_page: OpenPage, live: LiveServer, admin: Person,
     # tests/distribution runs the lines that install the command.
     install, _, rest = lines["lines-checkout"].partition("\n")
     assert install.startswith(f"pipx install {live.url}/cli/")
-    answer = _run(rest, checkout, home)
-    assert (answer.returncode, answer.stderr) == (0, ""), answer.stderr
-    assert "rocket-ci" in answer.stdout
+    result = _run(rest, checkout, home)
+    assert (result.returncode, result.stderr) == (0, ""), result.stderr
+    assert "rocket-ci" in result.stdout
     status = subprocess.run(
         ["git", "status", "--short"], cwd=checkout, capture_output=True, text=True, check=True
     )
@@ -173,11 +173,11 @@ def test_copied_lines_work(open_page: OpenPage, live: LiveServer, admin: Person,
     for block in BLOCKS[1:]:
         [server] = re.findall(r"REFLOW_SERVER(?:: | = ')([^'\s]+)", lines[block])
         [command] = set(re.findall(r"reflow whoami", lines[block]))
-        answer = _run(command, home, home, REFLOW_API_KEY=secret, REFLOW_SERVER=server)
-        assert answer.returncode == 0, answer.stderr
+        result = _run(command, home, home, REFLOW_API_KEY=secret, REFLOW_SERVER=server)
+        assert result.returncode == 0, result.stderr
 
 
-def test_dialogs_keep_their_place_and_the_focus(open_page: OpenPage, admin: Person) -> None:
+def test_dialogs_keep_scroll_position_and_focus(open_page: OpenPage, admin: Person) -> None:
     page = open_page()
     log_in(page, admin.email)
     _open_team(page)
@@ -222,7 +222,7 @@ def test_every_state_is_accessible(
     open_page: OpenPage, live: LiveServer, admin: Person, size: dict[str, int]
 ) -> None:
     page = open_page(viewport=size)
-    _open_wizard(page, admin)
+    _open_ci_key_page(page, admin)
     expect_accessible(page, "wizard")
     page.get_by_role("textbox", name="Name of the key").fill("")
     page.get_by_role("button", name="Create key").click()
@@ -271,7 +271,7 @@ def test_every_state_is_accessible(
 @pytest.mark.slow
 def test_pages_fit_320_pixels_without_scrolling_sideways(open_page: OpenPage, admin: Person) -> None:
     page = open_page(viewport={"width": 320, "height": 700})
-    _open_wizard(page, admin)
+    _open_ci_key_page(page, admin)
     _expect_no_scrolling(page)
     page.get_by_role("button", name="Create key").click()
     page.get_by_role("textbox", name="API key").wait_for()

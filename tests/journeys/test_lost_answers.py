@@ -1,4 +1,4 @@
-"""Forms whose answer is lost on the way: the page finds out what happened, and says nothing that it does not know."""
+"""Forms whose response is lost: the page finds out what happened."""
 
 import re
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from tests.helpers.authenticator_app import AuthenticatorApp
 from tests.helpers.faulty_proxy import Exchange, FaultyProxy, at, pass_on, says
 from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
-from tests.journeys.steps import ask_for_key, log_in, open_api_keys, row_of
+from tests.journeys.steps import log_in, open_api_keys, row_of, submit_new_key
 
 
-def swallow(exchange: Exchange) -> None:
-    """Let the server do its work, and close the connection without its answer."""
+def lose_response(exchange: Exchange) -> None:
+    """Let the server process the request, and close the connection without a response."""
     exchange.answer()
 
 
@@ -38,9 +38,9 @@ def secret_of(page: Page) -> str:
     return page.get_by_role("textbox", name="API key").input_value()
 
 
-def test_key_whose_answer_was_lost_is_shown_and_replaced(page: Page, proxy: FaultyProxy) -> None:
-    proxy.always = at("POST /account/api-keys", swallow)
-    ask_for_key(page, "ci-deploy")
+def test_lost_response_of_a_new_key_shows_and_replaces_the_key(page: Page, proxy: FaultyProxy) -> None:
+    proxy.always = at("POST /account/api-keys", lose_response)
+    submit_new_key(page, "ci-deploy")
     expect(page.get_by_role("heading", name="The key was created, but not shown")).to_be_visible()
     expect(page.get_by_text("Nothing was changed")).to_have_count(0)
     expect(page.locator("tr.is-new")).to_contain_text("ci-deploy")
@@ -52,18 +52,18 @@ def test_key_whose_answer_was_lost_is_shown_and_replaced(page: Page, proxy: Faul
     expect(row_of(page, "ci-deploy")).to_have_count(1)
 
 
-def test_key_that_was_not_created_is_created_by_trying_again(page: Page, proxy: FaultyProxy) -> None:
+def test_key_that_was_not_created_is_created_by_a_retry(page: Page, proxy: FaultyProxy) -> None:
     proxy.always = at("POST /account/api-keys", lambda exchange: None)
-    ask_for_key(page, "ci-deploy")
+    submit_new_key(page, "ci-deploy")
     expect(page.get_by_role("alert")).to_contain_text("Reflow has not done it")
     proxy.always = pass_on
     page.get_by_role("button", name="Try again").click()
     assert secret_of(page).startswith("rfk_")
 
 
-def test_outcome_is_unknown_until_reflow_can_be_asked(page: Page, proxy: FaultyProxy) -> None:
-    proxy.always = at("POST ", swallow, at("GET /account/outcome", lambda exchange: None))
-    ask_for_key(page, "ci-deploy")
+def test_outcome_is_unknown_while_the_server_is_unreachable(page: Page, proxy: FaultyProxy) -> None:
+    proxy.always = at("POST ", lose_response, at("GET /account/outcome", lambda exchange: None))
+    submit_new_key(page, "ci-deploy")
     expect(page.get_by_role("alert")).to_contain_text("it is not known whether this was done.")
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     proxy.always = pass_on
@@ -71,13 +71,13 @@ def test_outcome_is_unknown_until_reflow_can_be_asked(page: Page, proxy: FaultyP
     expect(page.get_by_role("heading", name="The key was created, but not shown")).to_be_visible()
 
 
-def test_revocation_whose_answer_was_lost_refreshes_the_table(
+def test_lost_response_of_a_revocation_refreshes_the_table(
     page: Page, proxy: FaultyProxy, member: Person
 ) -> None:
     member.key("old")
     page.reload()
     page.get_by_role("button", name="Revoke old").click()
-    proxy.always = at("POST ", swallow)
+    proxy.always = at("POST ", lose_response)
     page.get_by_role("button", name="Revoke key", exact=True).click()
     expect(page.get_by_role("heading", name="It was done")).to_be_visible()
     expect(page.get_by_role("alertdialog")).to_have_count(0)
@@ -90,13 +90,15 @@ def test_revocation_whose_answer_was_lost_refreshes_the_table(
 
 
 @pytest.mark.slow
-def test_other_forms_find_out_too(page: Page, proxy: FaultyProxy, live: LiveServer, member: Person) -> None:
+def test_other_forms_find_out_the_outcome(
+    page: Page, proxy: FaultyProxy, live: LiveServer, member: Person
+) -> None:
     """Rights, an invitation, and the password."""
     other = factories.person(live.app)
     group = factories.team(live.app, "Second", member)
     group.add(other, Rights.EDIT)
     page.goto(f"/account/team?team={group.id}")
-    proxy.always = at("POST ", swallow)
+    proxy.always = at("POST ", lose_response)
     rights = page.get_by_label(f"Rights for {other.full_name}", exact=True)
     rights.select_option("View")
     page.get_by_role("button", name=f"Save rights for {other.full_name}").click()
@@ -137,8 +139,8 @@ def rename_team(page: Page) -> None:
 
 def turn_on_second_factor(page: Page) -> None:
     page.goto("/account/security/second-factor/new")
-    phone = AuthenticatorApp(page.get_by_role("textbox", name="Setup key").input_value())
-    page.get_by_role("textbox", name="Authentication code").fill(phone.code())
+    authenticator = AuthenticatorApp(page.get_by_role("textbox", name="Setup key").input_value())
+    page.get_by_role("textbox", name="Authentication code").fill(authenticator.code())
     page.get_by_role("button", name="Turn on").click()
 
 
@@ -149,7 +151,7 @@ def leave_team(page: Page) -> None:
 
 
 @pytest.mark.parametrize(
-    ("send", "seen"),
+    ("send", "text"),
     [
         (rename_oneself, "Renamed Person"),
         pytest.param(rename_team, "Renamed Team", marks=pytest.mark.slow),
@@ -157,26 +159,26 @@ def leave_team(page: Page) -> None:
         (leave_team, "You are not in a team"),
     ],
 )
-def test_forms_that_change_the_whole_page_find_out_too(
+def test_forms_that_change_the_whole_page_find_out_the_outcome(
     page: Page,
     proxy: FaultyProxy,
     live: LiveServer,
     member: Person,
     send: Callable[[Page], None],
-    seen: str,
+    text: str,
 ) -> None:
     with live.app.app_context():
         [team] = [membership.team for membership in memberships_of(member.row())]
         group = Group(live.app, team.public_id, team.name)
     group.add(factories.person(live.app), Rights.ADMIN)
-    proxy.always = at("POST ", swallow)
+    proxy.always = at("POST ", lose_response)
     send(page)
     expect(page.get_by_role("heading", name="It was done")).to_be_visible()
-    expect(page.get_by_text(seen).first).to_be_visible()
+    expect(page.get_by_text(text).first).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
 
 
-def test_profile_that_was_not_saved_keeps_what_was_typed(page: Page, proxy: FaultyProxy) -> None:
+def test_unsaved_profile_keeps_the_input(page: Page, proxy: FaultyProxy) -> None:
     proxy.always = at("POST ", lambda exchange: None)
     rename_oneself(page)
     expect(page.get_by_role("alert")).to_contain_text("Reflow has not done it")
@@ -189,10 +191,10 @@ def test_profile_that_was_not_saved_keeps_what_was_typed(page: Page, proxy: Faul
     expect(page.get_by_role("link", name="Renamed Person")).to_be_visible()
 
 
-def test_key_of_a_page_of_its_own_is_found_too(page: Page, proxy: FaultyProxy) -> None:
+def test_lost_response_on_a_separate_page_shows_the_key(page: Page, proxy: FaultyProxy) -> None:
     page.goto("/account/api-keys/new")
     page.get_by_role("textbox", name="Name", exact=True).fill("ci-deploy")
-    proxy.always = at("POST /account/api-keys", swallow)
+    proxy.always = at("POST /account/api-keys", lose_response)
     page.get_by_role("button", name="Create key").click()
     expect(page.get_by_role("heading", name="The key was created, but not shown")).to_be_visible()
     proxy.always = pass_on
@@ -201,15 +203,15 @@ def test_key_of_a_page_of_its_own_is_found_too(page: Page, proxy: FaultyProxy) -
     expect(page).to_have_title(re.compile("^Your new API key"))
 
 
-def test_unavailable_database_is_named_with_a_number_for_support(page: Page, proxy: FaultyProxy) -> None:
+def test_gateway_error_is_explained(page: Page, proxy: FaultyProxy) -> None:
     proxy.always = at("POST ", says("502 Bad Gateway", b"<h1>nginx</h1>"))
-    ask_for_key(page, "ci-deploy")
+    submit_new_key(page, "ci-deploy")
     expect(page.get_by_role("alert")).to_contain_text("Something went wrong on our side")
     expect(page.get_by_role("alert")).to_contain_text("Reflow has not done it")
 
 
 @pytest.mark.parametrize("is_renewed", [False, True], ids=["ended", "renewed"])
-def test_form_of_an_old_session_keeps_what_was_typed(page: Page, member: Person, is_renewed: bool) -> None:
+def test_form_of_an_old_session_keeps_the_input(page: Page, member: Person, is_renewed: bool) -> None:
     page.get_by_role("button", name="Create New API Key").click()
     page.get_by_role("textbox", name="Name", exact=True).fill("typed")
     other = page.context.new_page()
@@ -219,8 +221,8 @@ def test_form_of_an_old_session_keeps_what_was_typed(page: Page, member: Person,
     if is_renewed:
         log_in(other, member.email)
     page.get_by_role("button", name="Create key").click()
-    said = "You signed in again in another tab" if is_renewed else "Your session ended"
-    expect(page.get_by_role("alert")).to_contain_text(said)
+    message = "You signed in again in another tab" if is_renewed else "Your session ended"
+    expect(page.get_by_role("alert")).to_contain_text(message)
     expect(page.get_by_role("textbox", name="Name", exact=True)).to_have_value("typed")
     if not is_renewed:
         log_in(other, member.email)
@@ -230,7 +232,7 @@ def test_form_of_an_old_session_keeps_what_was_typed(page: Page, member: Person,
     assert secret_of(page).startswith("rfk_")
 
 
-def test_profile_of_an_ended_session_keeps_what_was_typed(page: Page, member: Person) -> None:
+def test_profile_of_an_ended_session_keeps_the_input(page: Page, member: Person) -> None:
     page.goto("/account/profile")
     page.get_by_label("Full name").fill("Renamed Person")
     member.change_sessions(ended_at=now())
@@ -245,36 +247,34 @@ def test_profile_of_an_ended_session_keeps_what_was_typed(page: Page, member: Pe
     expect(page.get_by_role("link", name="Renamed Person")).to_be_visible()
 
 
-def test_page_of_somebody_else_says_so_and_is_reloaded(page: Page, live: LiveServer) -> None:
+def test_page_of_another_user_asks_to_reload(page: Page, live: LiveServer) -> None:
     """Another user logged in, in another tab."""
-    other, newcomer = page.context.new_page(), factories.person(live.app)
+    other, other_user = page.context.new_page(), factories.person(live.app)
     other.goto("/account/profile")
     other.get_by_role("button", name="Account menu").click()
     other.get_by_role("button", name="Sign out").click()
-    log_in(other, newcomer.email)
+    log_in(other, other_user.email)
     page.get_by_role("button", name="Create New API Key").click()
     dialog = page.get_by_role("dialog", name="This page is out of date")
-    expect(dialog).to_contain_text(f"You are signed in as {newcomer.full_name} now")
+    expect(dialog).to_contain_text(f"You are signed in as {other_user.full_name} now")
     page.get_by_role("button", name="Reload the page").click()
-    expect(page.get_by_role("link", name=newcomer.full_name)).to_be_visible()
+    expect(page.get_by_role("link", name=other_user.full_name)).to_be_visible()
 
 
-def test_member_who_left_meanwhile_is_gone_after_the_reload(
-    page: Page, live: LiveServer, member: Person
-) -> None:
-    leaving, group = factories.person(live.app), factories.team(live.app, "Second", member)
-    group.add(leaving, Rights.VIEW)
+def test_removed_member_disappears_after_the_reload(page: Page, live: LiveServer, member: Person) -> None:
+    leaving_member, group = factories.person(live.app), factories.team(live.app, "Second", member)
+    group.add(leaving_member, Rights.VIEW)
     page.goto(f"/account/team?team={group.id}")
     with live.app.app_context():
-        leave(group.row(), by=leaving.row(), client=factories.CLIENT)
+        leave(group.row(), by=leaving_member.row(), client=factories.CLIENT)
         db.session.commit()
-    page.get_by_role("button", name=f"Remove {leaving.full_name}").click()
+    page.get_by_role("button", name=f"Remove {leaving_member.full_name}").click()
     expect(page.get_by_role("dialog", name="This page is out of date")).to_be_visible()
     page.get_by_role("button", name="Reload the page").click()
-    expect(page.get_by_text(leaving.full_name)).to_have_count(0)
+    expect(page.get_by_text(leaving_member.full_name)).to_have_count(0)
 
 
-def test_badge_follows_the_subscription(page: Page, live: LiveServer, member: Person) -> None:
+def test_badge_shows_the_current_subscription(page: Page, live: LiveServer, member: Person) -> None:
     expect(page.get_by_text("Subscription active")).to_be_visible()
     with live.app.app_context():
         [team] = [membership.team for membership in memberships_of(member.row())]
@@ -285,8 +285,8 @@ def test_badge_follows_the_subscription(page: Page, live: LiveServer, member: Pe
     expect(page.get_by_text("Subscription inactive")).to_be_visible()
 
 
-def test_download_that_may_be_denied_does_not_count_as_saved(page: Page) -> None:
-    ask_for_key(page, "ci-deploy")
+def test_started_download_does_not_count_as_saved(page: Page) -> None:
+    submit_new_key(page, "ci-deploy")
     page.get_by_role("link", name="Download reflow.key").click()
     expect(page.get_by_text("Download started", exact=True)).to_be_visible()
     expect(page.get_by_role("checkbox", name="I have saved this key")).not_to_be_checked()

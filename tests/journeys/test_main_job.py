@@ -10,7 +10,6 @@ from reflow_accounts.contract import is_well_formed
 from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import (
-    ask_for_key,
     cells,
     create_key,
     download_key,
@@ -19,6 +18,7 @@ from tests.journeys.steps import (
     open_api_keys,
     reflow,
     row_of,
+    submit_new_key,
 )
 
 
@@ -42,10 +42,10 @@ def test_key_is_created_used_counted_and_revoked(
     assert cells(page, name) == ["Never", "0", "Today"]
     assert secret not in page.content()
 
-    answer = reflow(live.url, tmp_path, "-k", "reflow.key", "whoami")
-    assert (answer.returncode, answer.stderr) == (0, "")
-    assert "Ada Park" in answer.stdout
-    assert name in answer.stdout
+    result = reflow(live.url, tmp_path, "-k", "reflow.key", "whoami")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Ada Park" in result.stdout
+    assert name in result.stdout
 
     open_api_keys(page, "Ada Park")
     assert cells(page, name) == ["Just now", "1", "Today"]
@@ -56,17 +56,17 @@ def test_key_is_created_used_counted_and_revoked(
     expect(page.get_by_role("heading", name="Key revoked")).to_be_visible()
     expect(row_of(page, name)).to_have_count(0)
 
-    answer = reflow(live.url, tmp_path, "-k", "reflow.key", "whoami")
-    assert answer.returncode == 4
-    assert "revoked" in answer.stderr
-    assert secret not in answer.stdout + answer.stderr
+    result = reflow(live.url, tmp_path, "-k", "reflow.key", "whoami")
+    assert result.returncode == 4
+    assert "revoked" in result.stderr
+    assert secret not in result.stdout + result.stderr
 
     page.get_by_role("link", name="See it in Activity").click()
-    _expect_story(page, name)
+    _expect_activity(page, name)
 
 
-def _switch_from_the_teams_own_page(sam: Page) -> None:
-    """Off and on again: the page shows the new state without being loaded again."""
+def _switch_on_the_team_page(sam: Page) -> None:
+    """Switch the subscription off and on; the page shows the new state without a reload."""
     for verb, state in (("Deactivate", "inactive"), ("Activate", "active")):
         sam.get_by_role("button", name=f"{verb} subscription for Solo").click()
         sam.get_by_role("textbox", name="Reason").fill(f"Now {state}")
@@ -75,7 +75,7 @@ def _switch_from_the_teams_own_page(sam: Page) -> None:
         expect(sam.get_by_role("cell", name=f"Now {state}")).to_be_visible()
 
 
-def _expect_story(page: Page, name: str) -> None:
+def _expect_activity(page: Page, name: str) -> None:
     rows = page.get_by_role("row").filter(has_text=name)
     expect(rows).to_have_count(3)
     for number, event in enumerate(("API key revoked", "API key used", "API key created")):
@@ -84,8 +84,8 @@ def _expect_story(page: Page, name: str) -> None:
     expect(rows.nth(1)).to_contain_text("Accepted")
 
 
-def test_inactive_subscription_leads_to_support_until_activated(open_page: OpenPage, tmp_path: Path) -> None:
-    # A server of its own: the demo team Solo is changed here.
+def test_subscription_is_activated_by_support(open_page: OpenPage, tmp_path: Path) -> None:
+    # A separate server, because the test changes the demo team Solo.
     server = LiveServer(tmp_path)
     server.start()
     try:
@@ -111,16 +111,16 @@ def test_inactive_subscription_leads_to_support_until_activated(open_page: OpenP
         expect(sam.get_by_text("Enter a reason")).to_be_visible()
         sam.get_by_role("textbox", name="Reason").fill("Paid by invoice 17")
         sam.get_by_role("button", name="Activate", exact=True).click()
-        switch = sam.get_by_role("button", name="Deactivate subscription for Solo")
-        expect(switch).to_be_focused()
+        deactivate_button = sam.get_by_role("button", name="Deactivate subscription for Solo")
+        expect(deactivate_button).to_be_focused()
         sam.get_by_role("link", name="Solo").click()
         expect(sam.get_by_text("Subscription active")).to_be_visible()
         expect(sam.get_by_role("cell", name="Paid by invoice 17")).to_be_visible()
         expect(sam.get_by_role("cell", name="Sam Hale")).to_be_visible()
 
-        _switch_from_the_teams_own_page(sam)
+        _switch_on_the_team_page(sam)
         nina.reload()
-        ask_for_key(nina, "first")
+        submit_new_key(nina, "first")
         expect(nina.get_by_role("textbox", name="API key")).to_be_visible()
     finally:
         server.kill()

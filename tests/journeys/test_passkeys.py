@@ -27,16 +27,16 @@ AUTHENTICATOR = {
 def page(open_page: OpenPage, live: LiveServer) -> Page:
     """A page at a domain name, which passkeys need, in a browser with an authenticator."""
     page = open_page(SimpleNamespace(url=f"http://localhost:{live.port}"))
-    plug_in(page)
+    add_authenticator(page)
     return page
 
 
-def plug_in(page: Page) -> tuple[CDPSession, str]:
-    """Give the browser a virtual authenticator; return the line to it and its id."""
-    line = page.context.new_cdp_session(page)
-    line.send("WebAuthn.enable")
-    answer = line.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
-    return line, answer["authenticatorId"]
+def add_authenticator(page: Page) -> tuple[CDPSession, str]:
+    """Add a virtual authenticator to the browser; return the CDP session and its id."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    response = session.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+    return session, response["authenticatorId"]
 
 
 def add_passkey(page: Page, name: str) -> None:
@@ -108,15 +108,15 @@ def test_cancelled_passkey_is_explained_and_can_be_retried(
     open_page: OpenPage, live: LiveServer, member: Person
 ) -> None:
     page = open_page(SimpleNamespace(url=f"http://localhost:{live.port}"))
-    line, authenticator = plug_in(page)
+    session, authenticator = add_authenticator(page)
     log_in(page, member.email)
     add_passkey(page, "Laptop")
-    line.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
+    session.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": False})
     page.context.clear_cookies()
     page.goto("/login?next=/account/security")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_text("The browser did not use a passkey.")).to_be_visible()
-    line.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": True})
+    session.send("WebAuthn.setUserVerified", {"authenticatorId": authenticator, "isUserVerified": True})
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("heading", name="Security", level=2)).to_be_visible()
 
@@ -125,7 +125,7 @@ def test_passkey_confirms_a_sensitive_action(page: Page, member: Person) -> None
     log_in(page, member.email)
     add_passkey(page, "Laptop")
     # In the dialog of a new key, and on a page.
-    _grow_old(member)
+    _make_proof_old(member)
     page.goto("/account/api-keys")
     page.get_by_role("button", name="Create New API Key").click()
     page.get_by_role("textbox", name="Name", exact=True).fill("proved")
@@ -135,19 +135,19 @@ def test_passkey_confirms_a_sensitive_action(page: Page, member: Person) -> None
     page.get_by_role("checkbox", name="I have saved this key").check()
     page.get_by_role("button", name="Done").click()
     expect(row_of(page, "proved")).to_be_visible()
-    _grow_old(member)
+    _make_proof_old(member)
     page.goto("/account/security/second-factor/new")
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("textbox", name="Setup key")).to_be_visible()
 
 
-def _grow_old(member: Person) -> None:
+def _make_proof_old(member: Person) -> None:
     member.change_sessions(proven_at=now() - timedelta(minutes=31))
 
 
 @pytest.mark.slow
 def test_unsupported_browser_is_offered_no_passkey(open_page: OpenPage, member: Person) -> None:
-    """At an address in numbers, and without JavaScript."""
+    """At an IP address, and without JavaScript."""
     for options in ({}, {"java_script_enabled": False}):
         page = open_page(**options)
         page.goto("/login")

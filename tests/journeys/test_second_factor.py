@@ -11,18 +11,18 @@ from tests.journeys.steps import log_in
 
 
 def set_up(page: Page) -> AuthenticatorApp:
-    """Set it up as far as the recovery codes; the code that turns it on is that of the step before."""
+    """Set up the second factor, with the code of the previous time step, up to the recovery codes."""
     page.goto("/account/security")
     page.get_by_role("button", name="Set up two-factor authentication").click()
-    phone = AuthenticatorApp(page.get_by_role("textbox", name="Setup key").input_value())
+    authenticator = AuthenticatorApp(page.get_by_role("textbox", name="Setup key").input_value())
     expect(page.get_by_role("img", name="QR code of the setup key")).to_be_visible()
-    page.get_by_role("textbox", name="Authentication code").fill(phone.code(-1))
+    page.get_by_role("textbox", name="Authentication code").fill(authenticator.code(-1))
     page.get_by_role("button", name="Turn on").click()
     page.get_by_role("heading", name="Save your recovery codes").wait_for()
-    return phone
+    return authenticator
 
 
-def give_password(page: Page, member: Person) -> None:
+def enter_password(page: Page, member: Person) -> None:
     page.context.clear_cookies()
     page.goto("/login?next=/account/security")
     page.get_by_role("textbox", name="Email").fill(member.email)
@@ -31,7 +31,7 @@ def give_password(page: Page, member: Person) -> None:
     page.get_by_role("heading", name="Enter your code").wait_for()
 
 
-def enter(page: Page, code: str, field: str = "Authentication code") -> None:
+def enter_code(page: Page, code: str, field: str = "Authentication code") -> None:
     page.get_by_role("textbox", name=field).fill(code)
     page.get_by_role("button", name="Continue").click()
 
@@ -42,7 +42,7 @@ def test_second_factor_is_set_up_used_recovered_and_removed(
 ) -> None:
     page = open_page(java_script_enabled=with_script)
     log_in(page, member.email)
-    phone = set_up(page)
+    authenticator = set_up(page)
     codes = page.get_by_role("textbox", name="Recovery codes").input_value().split()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download codes").click()
@@ -55,24 +55,24 @@ def test_second_factor_is_set_up_used_recovered_and_removed(
     expect(page.get_by_text("10 of your recovery codes are left.")).to_be_visible()
     assert not any(code in page.content() for code in codes)
 
-    give_password(page, member)
+    enter_password(page, member)
     expect(page.get_by_role("textbox", name="Authentication code")).to_be_focused()
-    code = phone.code()
-    enter(page, f"{code[:3]} {code[3:]}")
+    code = authenticator.code()
+    enter_code(page, f"{code[:3]} {code[3:]}")
     expect(page.get_by_role("heading", name="Security", level=2)).to_be_visible()
 
-    give_password(page, member)
-    enter(page, code)
+    enter_password(page, member)
+    enter_code(page, code)
     expect(page.get_by_role("alert")).to_contain_text("This code is not correct")
     page.get_by_role("link", name="Use a recovery code").click()
-    enter(page, codes[0], "Recovery code")
+    enter_code(page, codes[0], "Recovery code")
     expect(page.get_by_text("9 of your recovery codes are left.")).to_be_visible()
 
-    give_password(page, member)
+    enter_password(page, member)
     page.get_by_role("link", name="Use a recovery code").click()
-    enter(page, codes[0], "Recovery code")
+    enter_code(page, codes[0], "Recovery code")
     expect(page.get_by_role("alert")).to_contain_text("or it was used before")
-    enter(page, codes[1], "Recovery code")
+    enter_code(page, codes[1], "Recovery code")
 
     page.get_by_role("button", name="Turn off").click()
     page.get_by_role("textbox", name="Password").fill(member.password)
@@ -106,11 +106,11 @@ def test_unsaved_recovery_codes_are_guarded(open_page: OpenPage, member: Person)
     expect(page.get_by_role("button", name="Go back")).to_be_focused()
     page.get_by_role("button", name="Go back").click()
     expect(page.get_by_role("button", name="Copy codes")).to_be_focused()
-    asked = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    dialogs = []
+    page.once("dialog", lambda dialog: (dialogs.append(dialog.type), dialog.dismiss()))
     page.get_by_role("link", name="Profile").click()
     expect(page.get_by_role("textbox", name="Recovery codes")).to_be_visible()
-    assert asked == ["beforeunload"]
+    assert dialogs == ["beforeunload"]
     page.get_by_role("button", name="Done").click()
     page.get_by_role("button", name="Close anyway").click()
     expect(page.get_by_role("heading", name="Security", level=2)).to_be_visible()
@@ -118,12 +118,12 @@ def test_unsaved_recovery_codes_are_guarded(open_page: OpenPage, member: Person)
 
 def test_new_recovery_codes_are_shown_once(open_page: OpenPage, member: Person) -> None:
     page = open_page()
-    phone = turn_on(member)
-    give_password(page, member)
-    enter(page, phone.code())
+    authenticator = turn_on(member)
+    enter_password(page, member)
+    enter_code(page, authenticator.code())
     page.get_by_role("button", name="New recovery codes").click()
     codes = page.get_by_role("textbox", name="Recovery codes").input_value().split()
-    assert not set(codes) & set(phone.recovery_codes)
+    assert not set(codes) & set(authenticator.recovery_codes)
     page.get_by_role("checkbox", name="I have saved these codes").check()
     page.reload()
     expect(page.get_by_text("10 of your recovery codes are left.")).to_be_visible()

@@ -10,8 +10,8 @@ from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in
 
 
-def search(page: Page, words: str) -> None:
-    page.get_by_role("searchbox", name="Find a team").fill(words)
+def search(page: Page, query: str) -> None:
+    page.get_by_role("searchbox", name="Find a team").fill(query)
     page.get_by_role("button", name="Search").click()
 
 
@@ -25,7 +25,7 @@ def test_script_moves_a_secret_to_the_key_look_up(
     page.goto("/support")
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url))
-    # It is moved as it is pasted, before the search as one types would send it.
+    # It is moved when it is pasted, before the live search sends it.
     page.get_by_role("searchbox", name="Find a team").fill(f" {key.secret} ")
     field = page.get_by_label("Find an API key")
     expect(field).to_be_focused()
@@ -45,8 +45,8 @@ def test_page_without_script_removes_the_secret_from_the_url(
     open_page: OpenPage, live: LiveServer, member: Person
 ) -> None:
     key = member.key("pasted")
-    for without in ("search.js", "all"):
-        page = open_page(java_script_enabled=without != "all")
+    for without_script in ("search.js", "all"):
+        page = open_page(java_script_enabled=without_script != "all")
         log_in(page, "sam@support.example")
         page.route("**/search*.js*", lambda route: route.fulfill(body="", content_type="text/javascript"))
         page.goto("/support")
@@ -54,7 +54,7 @@ def test_page_without_script_removes_the_secret_from_the_url(
         expect(page.get_by_role("heading", name="A secret was in the address")).to_be_visible()
         assert page.url == f"{live.url}/support"
         expect(page.get_by_role("table")).to_have_count(0)
-        expect_accessible(page, "a secret was in the address") if without != "all" else None
+        expect_accessible(page, "a secret was in the address") if without_script != "all" else None
         search(page, member.email)
         expect(page.get_by_role("heading", name="A secret was in the address")).to_have_count(0)
         page.go_back()

@@ -10,7 +10,7 @@ from reflow_accounts.database import now
 from tests.factories import Person
 from tests.helpers.axe import expect_accessible
 from tests.journeys.conftest import SCREENS, SCRIPTS, OpenPage
-from tests.journeys.steps import ask_for_key, log_in, open_key_list, row_of
+from tests.journeys.steps import log_in, open_key_list, row_of, submit_new_key
 
 TAB = "/account/security"
 
@@ -20,30 +20,30 @@ def page(open_page: OpenPage, member: Person) -> Page:
     """The API Keys tab of a member who signed in long ago."""
     page = open_page()
     log_in(page, member.email)
-    grow_old(member)
+    make_proof_old(member)
     open_key_list(page)
     return page
 
 
-def grow_old(person: Person) -> None:
-    """Let the last proof in every session of a person be an hour old."""
+def make_proof_old(person: Person) -> None:
+    """Make the last proof in every session of a person an hour old."""
     person.change_sessions(proven_at=now() - timedelta(hours=1))
 
 
-def prove(page: Page, password: str) -> None:
+def enter_password(page: Page, password: str) -> None:
     page.get_by_role("textbox", name="Password", exact=True).fill(password)
     page.get_by_role("button", name="Continue").click()
 
 
-def test_name_survives_the_proof_and_the_key_is_shown_once(page: Page, member: Person) -> None:
-    ask_for_key(page, "survivor")
+def test_name_is_kept_through_the_proof_and_the_key_is_shown_once(page: Page, member: Person) -> None:
+    submit_new_key(page, "survivor")
     expect(page.get_by_role("dialog", name="Confirm that it is you")).to_be_visible()
     expect(page.get_by_role("textbox", name="Password", exact=True)).to_be_focused()
-    prove(page, "not-my-password")
+    enter_password(page, "not-my-password")
     expect(page.get_by_text("This is not your password")).to_be_visible()
     expect(page.get_by_role("textbox", name="Password", exact=True)).to_be_focused()
     expect(page.get_by_role("textbox", name="Password", exact=True)).to_have_value("")
-    prove(page, member.password)
+    enter_password(page, member.password)
     expect(page.get_by_role("textbox", name="API key")).to_have_value(re.compile("rfk_"))
     expect(page.get_by_role("button", name="Copy key")).to_be_focused()
     page.get_by_role("checkbox", name="I have saved this key").check()
@@ -54,7 +54,7 @@ def test_name_survives_the_proof_and_the_key_is_shown_once(page: Page, member: P
 
 
 def test_double_click_on_continue_creates_one_key(page: Page, member: Person) -> None:
-    ask_for_key(page, "twice")
+    submit_new_key(page, "twice")
     page.get_by_role("textbox", name="Password", exact=True).fill(member.password)
     page.get_by_role("button", name="Continue").evaluate("button => { button.click(); button.click(); }")
     page.get_by_role("textbox", name="API key").wait_for()
@@ -63,8 +63,8 @@ def test_double_click_on_continue_creates_one_key(page: Page, member: Person) ->
     expect(row_of(page, "twice")).to_have_count(1)
 
 
-def test_escape_leaves_the_proof_and_restores_the_focus(page: Page) -> None:
-    ask_for_key(page, "left")
+def test_escape_closes_the_proof_and_restores_the_focus(page: Page) -> None:
+    submit_new_key(page, "left")
     page.get_by_role("dialog", name="Confirm that it is you").wait_for()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -75,74 +75,74 @@ def test_escape_leaves_the_proof_and_restores_the_focus(page: Page) -> None:
 def test_key_is_shown_after_the_proof_without_a_script(open_page: OpenPage, member: Person) -> None:
     page = open_page(java_script_enabled=False)
     log_in(page, member.email)
-    grow_old(member)
+    make_proof_old(member)
     open_key_list(page)
-    ask_for_key(page, "plain")
+    submit_new_key(page, "plain")
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
-    prove(page, "not-my-password")
+    enter_password(page, "not-my-password")
     expect(page).to_have_title(re.compile("^Error: "))
-    prove(page, member.password)
+    enter_password(page, member.password)
     expect(page.get_by_role("textbox", name="API key")).to_have_value(re.compile("rfk_"))
     expect(page.get_by_text("Created as plain.")).to_be_visible()
 
 
 @SCRIPTS
-def test_device_is_signed_out_from_another(open_page: OpenPage, member: Person, with_script: bool) -> None:
-    here, there = open_page(java_script_enabled=with_script), open_page()
-    for page in (here, there):
+def test_device_is_signed_out_by_another(open_page: OpenPage, member: Person, with_script: bool) -> None:
+    this_device, other_device = open_page(java_script_enabled=with_script), open_page()
+    for page in (this_device, other_device):
         log_in(page, member.email)
-    here.goto(TAB)
-    expect(here.get_by_text("This device", exact=True)).to_have_count(1)
-    here.get_by_role("button", name=re.compile("^Sign out .* on ")).click()
-    expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
-    expect(here.get_by_role("heading", name=re.compile("was signed out.$"))).to_be_visible()
+    this_device.goto(TAB)
+    expect(this_device.get_by_text("This device", exact=True)).to_have_count(1)
+    this_device.get_by_role("button", name=re.compile("^Sign out .* on ")).click()
+    expect(this_device.get_by_text("You are only signed in on this device.")).to_be_visible()
+    expect(this_device.get_by_role("heading", name=re.compile("was signed out.$"))).to_be_visible()
     if with_script:
-        expect(here.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
-        expect(here.locator("#live")).to_have_text(re.compile("was signed out.$"))
-    there.reload()
-    expect(there).to_have_url(re.compile("/login"))
-    expect(there.get_by_text("Your session ended. Log in to continue.")).to_be_visible()
+        expect(this_device.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
+        expect(this_device.locator("#live")).to_have_text(re.compile("was signed out.$"))
+    other_device.reload()
+    expect(other_device).to_have_url(re.compile("/login"))
+    expect(other_device.get_by_text("Your session ended. Log in to continue.")).to_be_visible()
 
 
 @pytest.mark.slow
 @SCRIPTS
 def test_all_other_devices_are_signed_out(open_page: OpenPage, member: Person, with_script: bool) -> None:
-    here, *others = (open_page(java_script_enabled=with_script), open_page(), open_page())
-    for page in (here, *others):
+    this_device, *other_devices = (open_page(java_script_enabled=with_script), open_page(), open_page())
+    for page in (this_device, *other_devices):
         log_in(page, member.email)
-    here.goto(TAB)
-    here.get_by_role("button", name="Sign out all other sessions").click()
+    this_device.goto(TAB)
+    this_device.get_by_role("button", name="Sign out all other sessions").click()
     if with_script:
-        expect(here.get_by_role("alertdialog", name="Sign out all other sessions?")).to_be_visible()
-        expect(here.get_by_role("button", name="Cancel")).to_be_focused()
-        here.keyboard.press("Escape")
-        expect(here.get_by_role("button", name="Sign out all other sessions")).to_be_focused()
-        here.keyboard.press("Enter")
-    here.get_by_role("button", name="Sign out all", exact=True).click()
-    expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
+        expect(this_device.get_by_role("alertdialog", name="Sign out all other sessions?")).to_be_visible()
+        expect(this_device.get_by_role("button", name="Cancel")).to_be_focused()
+        this_device.keyboard.press("Escape")
+        expect(this_device.get_by_role("button", name="Sign out all other sessions")).to_be_focused()
+        this_device.keyboard.press("Enter")
+    this_device.get_by_role("button", name="Sign out all", exact=True).click()
+    expect(this_device.get_by_text("You are only signed in on this device.")).to_be_visible()
     if with_script:
-        expect(here.get_by_role("dialog")).to_have_count(0)
-        expect(here.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
-        expect(here.locator("#live")).to_have_text("2 other sessions were signed out.")
-    for page in others:
+        expect(this_device.get_by_role("dialog")).to_have_count(0)
+        expect(this_device.get_by_role("heading", name="Sessions", exact=True)).to_be_focused()
+        expect(this_device.locator("#live")).to_have_text("2 other sessions were signed out.")
+    for page in other_devices:
         page.reload()
         expect(page).to_have_url(re.compile("/login"))
 
 
 @pytest.mark.slow
 def test_proof_for_a_part_of_the_page_is_a_dialog(open_page: OpenPage, member: Person) -> None:
-    here, there = open_page(), open_page()
-    for page in (here, there):
+    this_device, other_device = open_page(), open_page()
+    for page in (this_device, other_device):
         log_in(page, member.email)
-    grow_old(member)
-    here.goto(TAB)
-    here.get_by_role("button", name=re.compile("^Sign out .* on ")).click()
-    expect(here.get_by_role("dialog", name="Confirm that it is you")).to_be_visible()
-    prove(here, "not-my-password")
-    dialog = here.get_by_role("dialog", name="Confirm that it is you")
+    make_proof_old(member)
+    this_device.goto(TAB)
+    this_device.get_by_role("button", name=re.compile("^Sign out .* on ")).click()
+    expect(this_device.get_by_role("dialog", name="Confirm that it is you")).to_be_visible()
+    enter_password(this_device, "not-my-password")
+    dialog = this_device.get_by_role("dialog", name="Confirm that it is you")
     expect(dialog).to_contain_text("This is not your password")
-    prove(here, member.password)
-    expect(here.get_by_text("You are only signed in on this device.")).to_be_visible()
+    enter_password(this_device, member.password)
+    expect(this_device.get_by_text("You are only signed in on this device.")).to_be_visible()
     expect(dialog).to_have_count(0)
 
 
@@ -163,17 +163,17 @@ def test_proof_and_sessions_are_accessible(open_page: OpenPage, member: Person, 
     page.get_by_role("button", name="Sign out Unknown device").click()
     page.get_by_text("Unknown device was signed out.").first.wait_for()
     expect_accessible(page, "signed out")
-    grow_old(member)
+    make_proof_old(member)
     open_key_list(page)
-    ask_for_key(page, "CI")
+    submit_new_key(page, "CI")
     page.get_by_role("dialog", name="Confirm that it is you").wait_for()
     expect_accessible(page, "proof")
-    prove(page, "not-my-password")
+    enter_password(page, "not-my-password")
     page.get_by_text("This is not your password").wait_for()
     expect_accessible(page, "wrong proof")
     page.goto(f"/account/confirmation?next={TAB}")
     expect_accessible(page, "proof on a page")
-    prove(page, "not-my-password")
+    enter_password(page, "not-my-password")
     page.get_by_role("heading", name="There is a problem").wait_for()
     expect_accessible(page, "wrong proof on a page")
 

@@ -11,9 +11,7 @@ from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in
 
 
-def test_search_in_an_idle_console_asks_for_a_proof_and_goes_on(
-    open_page: OpenPage, live: LiveServer
-) -> None:
+def test_search_in_an_idle_console_continues_after_a_proof(open_page: OpenPage, live: LiveServer) -> None:
     staff = factories.person(live.app, is_staff=True)
     page = open_page()
     log_in(page, staff.email)

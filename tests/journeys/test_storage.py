@@ -6,14 +6,14 @@ from tests.factories import Person
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import create_key, log_in, open_api_keys, row_of
 
-KEPT = """async () => ({
+STORED = """async () => ({
   local: localStorage.length, session: sessionStorage.length, cookie: document.cookie,
   databases: (await indexedDB.databases()).length, caches: (await caches.keys()).length,
 })"""
 MARKUP = "<img src=x onerror=document.title=1>"
 
 
-def test_browser_keeps_only_cookies_that_no_script_reads(open_page: OpenPage, member: Person) -> None:
+def test_browser_stores_only_http_only_cookies(open_page: OpenPage, member: Person) -> None:
     """After a key was shown and the person went back and forth (OWASP ASVS 5.0, 14.3.3)."""
     page = open_page()
     log_in(page, member.email)
@@ -24,7 +24,7 @@ def test_browser_keeps_only_cookies_that_no_script_reads(open_page: OpenPage, me
     expect(row_of(page, "laptop")).to_be_visible()
     page.goto("/account/activity")
     page.go_back()
-    assert page.evaluate(KEPT) == {"local": 0, "session": 0, "cookie": "", "databases": 0, "caches": 0}
+    assert page.evaluate(STORED) == {"local": 0, "session": 0, "cookie": "", "databases": 0, "caches": 0}
     cookies = {cookie["name"]: cookie["httpOnly"] for cookie in page.context.cookies()}
     assert cookies == {"reflow": True, "reflow-device": True}
 

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from reflow_accounts.database import now
-from tests.helpers.aws import Aws, event, serving
+from tests.helpers.aws import Aws, event, running_aws
 from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import ROOT, LiveServer
 from tests.helpers.mailbox import Mailbox
@@ -24,7 +24,7 @@ from tests.journeys.steps import create_key, download_key, log_in, reflow
 pytestmark = pytest.mark.postgresql_later
 
 SECONDS = 30
-# Starts every process of the server as if it were so many seconds later.
+# Code for every process of the server that moves its clock forward.
 _LATER = """
 import os
 from datetime import datetime, timedelta
@@ -37,25 +37,25 @@ TEAM = "Bea Buyer's team"
 
 @pytest.fixture
 def aws() -> Iterator[Aws]:
-    with serving() as running:
-        yield running
+    with running_aws() as started:
+        yield started
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def server(request: pytest.FixtureRequest, aws: Aws, tmp_path: Path) -> Iterator[LiveServer]:
-    """A server of this test's own that sells through that AWS."""
+    """A separate server, configured with the fake AWS."""
     address = (
         request.getfixturevalue("postgres").make_database("market") if request.param == "postgresql" else ""
     )
-    running = LiveServer(tmp_path, address, **aws.environ)
-    running.start()
-    yield running
-    running.kill()
+    started = LiveServer(tmp_path, address, **aws.environ)
+    started.start()
+    yield started
+    started.kill()
 
 
 @pytest.fixture
 def worker(server: LiveServer) -> Iterator[subprocess.Popen[bytes]]:
-    """The worker that takes AWS's events in, as an operator runs it."""
+    """The worker process that ingests the events."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REFLOW_")}
     with (server.log.parent / "worker.log").open("ab") as log:
         process = subprocess.Popen(
@@ -70,15 +70,15 @@ def worker(server: LiveServer) -> Iterator[subprocess.Popen[bytes]]:
         assert process.wait(SECONDS) == 0
 
 
-def until(is_true: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + SECONDS
-    while not is_true():
-        assert time.monotonic() < deadline, "it did not come true"
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true"
         time.sleep(0.1)
 
 
-def press_set_up_your_account(page: Page, server: LiveServer, token: str) -> None:
-    """Come as AWS's site sends a buyer: by a form of another origin, whose fields it fills in."""
+def arrive_from_aws(page: Page, server: LiveServer, token: str) -> None:
+    """Submit the cross-origin form with which the site of AWS sends a buyer."""
     page.goto("about:blank")
     fields = f'<input name="x-amzn-marketplace-token" value="{token}">'
     action = f"{server.url}/marketplace/aws"
@@ -95,19 +95,19 @@ def sign_up(page: Page, mailbox: Mailbox) -> None:
     page.get_by_role("textbox", name="Password").fill("a kettle on the moon")
     page.get_by_role("button", name="Create account").click()
     page.get_by_role("heading", name="Check your email").wait_for()
-    found: list[str] = []
-    until(lambda: found.extend(map(mailbox.link_in, mailbox.deliver())) or found)
-    page.goto(found[0])
+    links: list[str] = []
+    wait_until(lambda: links.extend(map(mailbox.link_in, mailbox.deliver())) or links)
+    page.goto(links[0])
     page.get_by_role("button", name="Confirm email").click()
 
 
-def take_in(aws: Aws, *bodies: str) -> None:
+def ingest_events(aws: Aws, *bodies: str) -> None:
     aws.send(*bodies)
-    until(lambda: not aws.queue)
+    wait_until(lambda: not aws.queue)
 
 
-def decide(page: Page, team: str, until_day: datetime) -> None:
-    """Have support force a subscription on until a day."""
+def set_override(page: Page, team: str, until_day: datetime) -> None:
+    """As support, activate a subscription until a day."""
     page.goto("/support?q=Bea")
     page.get_by_role("button", name=f"Activate subscription for {team}").click()
     page.get_by_role("textbox", name="Reason").fill("Renewal is on its way")
@@ -127,7 +127,7 @@ def test_purchase_activates_keys_and_support_extends_them(
 ) -> None:
     mailbox, token = Mailbox(server.app), aws.sell("l-1", "agmt-1")
     page = open_page(server)
-    press_set_up_your_account(page, server, token)
+    arrive_from_aws(page, server, token)
     sign_up(page, mailbox)
     page.get_by_role("heading", name="Connect your AWS Marketplace subscription").wait_for()
     expect_accessible(page, "a purchase to connect")
@@ -135,7 +135,7 @@ def test_purchase_activates_keys_and_support_extends_them(
     expect(page.get_by_text("Being set up")).to_be_visible()
     expect_accessible(page, "being set up")
 
-    take_in(aws, event("License Updated", "l-1", "agmt-1"))
+    ingest_events(aws, event("License Updated", "l-1", "agmt-1"))
     page.reload()
     expect(page.get_by_text("Your team can create and use API keys.")).to_be_visible()
     page.get_by_role("link", name="API Keys", exact=True).first.click()
@@ -146,19 +146,19 @@ def test_purchase_activates_keys_and_support_extends_them(
         return reflow(server.url, tmp_path, "-k", str(file), "whoami").returncode
 
     assert exit_code() == 0
-    take_in(aws, event("Purchase Agreement Ended", "", "agmt-1", status="CANCELLED"))
-    # The hour that AWS leaves.
+    ingest_events(aws, event("Purchase Agreement Ended", "", "agmt-1", status="CANCELLED"))
+    # The final hour of a cancelled agreement.
     assert exit_code() == 0
     page.goto("/account/subscription")
     expect(page.get_by_text("Keys work until")).to_be_visible()
-    take_in(aws, event("License Deprovisioned", "l-1", "agmt-1"))
+    ingest_events(aws, event("License Deprovisioned", "l-1", "agmt-1"))
     assert exit_code() == 5
     page.reload()
     expect(page.get_by_text("Your AWS Marketplace subscription is inactive")).to_be_visible()
 
     staff = open_page(server)
     log_in(staff, "sam@support.example")
-    decide(staff, TEAM, now() + timedelta(days=1))
+    set_override(staff, TEAM, now() + timedelta(days=1))
     assert exit_code() == 0
     page.reload()
     expect(page.get_by_text("Kept active by support")).to_be_visible()
@@ -173,15 +173,15 @@ def test_purchase_activates_keys_and_support_extends_them(
     server.environ |= later
     server.start()
     assert exit_code() == 5
-    until(lambda: _count(mailbox_of(server), "inactive") == 2)
+    wait_until(lambda: _count(mailbox_of(server), "inactive") == 2)
     assert _count(mailbox_of(server), "active") == 2
 
 
 def mailbox_of(server: LiveServer) -> list[str]:
     """Return the subjects of all mail about the subscription."""
     folder = server.settings.instance / "outbox"
-    found = [re.search(r"^Subject: (.*)$", file.read_text(), re.MULTILINE) for file in folder.glob("*.eml")]
-    return [match.group(1) for match in found if match]
+    links = [re.search(r"^Subject: (.*)$", file.read_text(), re.MULTILINE) for file in folder.glob("*.eml")]
+    return [match.group(1) for match in links if match]
 
 
 def _count(subjects: list[str], state: str) -> int:

@@ -16,7 +16,7 @@ from tests.journeys.test_account_life import NEW, link_to
 
 @pytest.fixture
 def mailbox(live: LiveServer) -> Mailbox:
-    """What the live server mails from here on."""
+    """The mail of the live server during the test."""
     return Mailbox(live.app)
 
 
@@ -55,7 +55,7 @@ def add(live: LiveServer, group: Group, name: str, rights: Rights) -> Person:
 
 
 @SCRIPTS
-def test_guest_joins_with_a_new_account(
+def test_invited_person_joins_with_a_new_account(
     open_page: OpenPage, ann: Person, looms: Group, mailbox: Mailbox, with_script: bool
 ) -> None:
     email = f"guest-{with_script}@initech.example".lower()
@@ -101,16 +101,16 @@ def test_existing_user_logs_in_joins_and_switches_team(
     guest.get_by_role("button", name="Log in").click()
     guest.get_by_role("button", name="Join team").click()
     expect(note(guest)).to_have_text("You joined Looms.")
-    head = guest.locator(".pagehead")
-    expect(head).to_contain_text("Looms")
+    header = guest.locator(".pagehead")
+    expect(header).to_contain_text("Looms")
     guest.get_by_role("link", name="Switch team").click()
     guest.get_by_role("button", name="Yarns").click()
-    expect(head).to_contain_text("Yarns")
+    expect(header).to_contain_text("Yarns")
     guest.get_by_role("link", name="API Keys", exact=True).first.click()
-    expect(head).to_contain_text("Yarns")
+    expect(header).to_contain_text("Yarns")
     guest.get_by_role("link", name="Switch team").click()
     guest.get_by_role("button", name="Looms").click()
-    expect(head).to_contain_text("Looms")
+    expect(header).to_contain_text("Looms")
     if with_script:
         expect(guest.get_by_role("heading", name="API Keys", level=2)).to_be_visible()
 
@@ -130,7 +130,7 @@ def test_rights_are_saved_and_a_member_is_removed(
     expect(page.get_by_role("combobox", name="Rights for Bo Shuttle")).to_have_value("edit")
     if with_script:
         expect(page.locator("#live")).to_have_text("Bo Shuttle has Edit rights.")
-        # There is nothing left to save.
+        # The button is hidden when there is nothing to save.
         expect(page.get_by_role("button", name="Save rights for Bo Shuttle")).to_have_count(0)
         expect(page.get_by_role("heading", name="Members")).to_be_focused()
 
@@ -247,7 +247,7 @@ def test_every_state_of_the_tab_is_accessible(
         page.get_by_role(dialog).wait_for(state="detached")
     page.get_by_role("combobox", name="Rights for Ann Weaver").select_option("View")
     page.get_by_role("button", name="Save rights for Ann Weaver").click()
-    _walk_behind_the_link(open_page(viewport=size), link_to(mailbox, email), ann)
+    _check_invitation_pages(open_page(viewport=size), link_to(mailbox, email), ann)
     other = factories.team(live.app, "Yarns", factories.person(live.app))
     other.add(ann, Rights.VIEW)
     page.goto("/account/team")
@@ -257,20 +257,20 @@ def test_every_state_of_the_tab_is_accessible(
     expect_accessible(page, "view")
 
 
-def _walk_behind_the_link(page: Page, link: str, somebody: Person) -> None:
+def _check_invitation_pages(page: Page, link: str, other_user: Person) -> None:
     page.goto(link)
     expect_accessible(page, "invitation")
     page.get_by_role("button", name="Create account").click()
     expect_accessible(page, "refused")
     page.goto("/invitations/x")
     expect_accessible(page, "dead link")
-    log_in(page, somebody.email)
+    log_in(page, other_user.email)
     page.goto(link)
     expect_accessible(page, "somebody else's")
-    log_in_as_nobody_of_a_team(page)
+    check_page_without_a_team(page)
 
 
-def log_in_as_nobody_of_a_team(page: Page) -> None:
+def check_page_without_a_team(page: Page) -> None:
     page.get_by_role("main").get_by_role("button", name="Sign out").click()
     log_in(page, "sam@support.example")
     page.goto("/account/team")

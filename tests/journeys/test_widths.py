@@ -69,8 +69,8 @@ def test_no_long_name_makes_a_page_wider_than_its_window(open_page: OpenPage, li
     ]
     wrong = []
     for path in paths:
-        answer = page.goto(path)
-        assert answer and answer.ok, path
+        response = page.goto(path)
+        assert response and response.ok, path
         for width in (320, 390, 640, 1280):
             page.set_viewport_size({"width": width, "height": 800})
             if page.evaluate("document.documentElement.scrollWidth > innerWidth"):

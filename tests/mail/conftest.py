@@ -41,19 +41,19 @@ class Outbox:
 
     def rows(self) -> list[OutboxMessage]:
         with self.app.app_context():
-            found = db.session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)).all()
+            rows = db.session.scalars(select(OutboxMessage).order_by(OutboxMessage.id)).all()
             db.session.expunge_all()
-            return list(found)
+            return list(rows)
 
     def row(self) -> OutboxMessage:
         [row] = self.rows()
         return row
 
-    def let_time_pass(self, passed: timedelta = timedelta()) -> None:
-        """Make every message as old as if `passed` were over, and due."""
+    def let_time_pass(self, age: timedelta = timedelta()) -> None:
+        """Make every message older by `age`, and due."""
         with self.app.app_context():
             for row in db.session.scalars(select(OutboxMessage)):
-                row.created_at -= passed
+                row.created_at -= age
                 row.due_at = now() - timedelta(seconds=1)
             db.session.commit()
 
@@ -75,7 +75,7 @@ def mailbox(app):
 
 @pytest.fixture
 def templates(app, monkeypatch):
-    """Templates of mails that only these tests send."""
+    """Templates of mails that only exist in these tests."""
     monkeypatch.setattr(app, "jinja_loader", ChoiceLoader([DictLoader(TEMPLATES), app.jinja_loader]))
 
 
@@ -96,7 +96,7 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture
 def mail_server(request, settings):
-    """`mail_server(…)` starts one, whose address is the application's."""
+    """`mail_server(…)`: start a mail server and configure the application to use it."""
 
     def start(credentials: str = "", host: str = "127.0.0.1", **options: Any) -> MailServer:
         server = MailServer(**options).start()

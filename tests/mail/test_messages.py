@@ -14,7 +14,7 @@ pytestmark = pytest.mark.postgresql_later
 PURPOSE = LinkPurpose.RESET_PASSWORD
 
 
-def test_message_has_both_parts_and_says_that_a_program_sent_it(outbox, mailbox):
+def test_message_has_both_parts_and_is_marked_as_automatic(outbox, mailbox):
     outbox.post()
     [message] = mailbox.deliver()
     assert message["Subject"] == "Mail from Reflow works"
@@ -28,7 +28,7 @@ def test_message_has_both_parts_and_says_that_a_program_sent_it(outbox, mailbox)
     assert mailbox.link_in(message) == "/"
 
 
-def test_html_part_needs_no_images_no_scripts_and_nothing_from_elsewhere(outbox, mailbox):
+def test_html_part_has_no_images_scripts_or_external_content(outbox, mailbox):
     outbox.post()
     page = parse(html_of(mailbox.deliver()[0]))
     assert not page.all("img", "script", "link", "style", "iframe", "form")
@@ -38,7 +38,7 @@ def test_html_part_needs_no_images_no_scripts_and_nothing_from_elsewhere(outbox,
     assert not [item for item in page.elements if "url(" in item["style"]]
 
 
-def test_answers_go_to_support_when_mail_comes_from_elsewhere(outbox, mailbox, settings):
+def test_replies_go_to_support_with_another_sender(outbox, mailbox, settings):
     settings(mail_from="no-reply@mail.example")
     outbox.post()
     [message] = mailbox.deliver()
@@ -48,7 +48,7 @@ def test_answers_go_to_support_when_mail_comes_from_elsewhere(outbox, mailbox, s
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "expected"),
     [
         ("<b>Bold</b>", "<b>Bold</b>"),
         ("Ann\r\nBcc: all@example.com", "Ann Bcc: all@example.com"),
@@ -61,16 +61,16 @@ def test_answers_go_to_support_when_mail_comes_from_elsewhere(outbox, mailbox, s
         ("Zoë Ångström-" + "x" * 100, "Zoë Ångström-" + "x" * 100),
     ],
 )
-def test_name_is_text_in_every_place(templates, outbox, mailbox, name, shown):
+def test_name_is_escaped_everywhere(templates, outbox, mailbox, name, expected):
     outbox.post("named", name=name)
     [message] = mailbox.deliver()
-    assert message["Subject"] == f"{shown} wrote to you"
-    assert text_of(message).splitlines() == [f"{shown} is the name."]
+    assert message["Subject"] == f"{expected} wrote to you"
+    assert text_of(message).splitlines() == [f"{expected} is the name."]
     assert set(message.keys()) == {
         "Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type",
     }  # fmt: skip
     page = parse(html_of(message))
-    assert page.all("bdi")[0].text == shown
+    assert page.all("bdi")[0].text == expected
     assert not page.all("b")
 
 
@@ -81,19 +81,19 @@ def test_undefined_template_variable_is_an_error(templates, outbox, mailbox):
 
 
 @pytest.mark.parametrize(
-    ("to", "written"),
+    ("to", "expected"),
     [
         ("john..doe@example.com", "john..doe@example.com"),
         ("ada+reflow@bücher.example", "ada+reflow@xn--bcher-kva.example"),
     ],
 )
-def test_unusual_addresses_are_written_as_servers_know_them(outbox, mailbox, to, written):
+def test_international_domain_is_encoded(outbox, mailbox, to, expected):
     outbox.post("trial", to)
     [message] = mailbox.deliver()
-    assert message["To"].addresses[0].addr_spec == written
+    assert message["To"].addresses[0].addr_spec == expected
 
 
-def test_address_beyond_ascii_is_written_into_the_file_as_it_is(outbox, mailbox):
+def test_address_with_non_ascii_characters_is_kept_in_the_file(outbox, mailbox):
     before = set(mailbox._folder.glob("*"))
     outbox.post("trial", "jürgen@example.com")
     mailbox.deliver()
@@ -101,7 +101,7 @@ def test_address_beyond_ascii_is_written_into_the_file_as_it_is(outbox, mailbox)
     assert "\r\nTo: jürgen@example.com\r\n" in file.read_bytes().decode()
 
 
-def test_file_is_for_its_owner_alone_and_its_path_is_logged(outbox, mailbox, caplog):
+def test_file_is_private_and_its_path_is_logged(outbox, mailbox, caplog):
     outbox.post()
     before = set(mailbox._folder.glob("*"))
     mailbox.deliver()
@@ -112,7 +112,7 @@ def test_file_is_for_its_owner_alone_and_its_path_is_logged(outbox, mailbox, cap
     assert str(file) in caplog.text
 
 
-def test_folder_that_cannot_be_written_loses_nothing(outbox, mailbox, settings, tmp_path):
+def test_unwritable_folder_loses_no_message(outbox, mailbox, settings, tmp_path):
     from reflow_accounts.mail.transport import ServerUnavailable
 
     (tmp_path / "outbox").write_text("a file where the folder should be")
@@ -145,7 +145,7 @@ def test_links_use_the_configured_host(app, settings, monkeypatch):
         assert absolute("public.auth.login") == "https://accounts.example.com/login"
 
 
-def test_token_is_good_for_its_purpose_alone(app):
+def test_token_is_valid_for_its_purpose_only(app):
     with app.app_context():
         token = sign_link("lnk_1", PURPOSE)
         assert read_link(token, PURPOSE) == "lnk_1"
@@ -159,7 +159,7 @@ def test_invalid_token_is_refused(app, token):
         assert read_link(token, PURPOSE) is None
 
 
-def test_token_of_broken_characters_is_refused(app):
+def test_token_with_broken_characters_is_refused(app):
     with app.app_context():
         assert read_link("\ud800.x", PURPOSE) is None
 

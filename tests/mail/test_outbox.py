@@ -20,7 +20,7 @@ def resolver(monkeypatch):
     return service.resolver
 
 
-def test_message_is_sent_after_the_commit_and_its_data_are_gone(app, outbox, mailbox):
+def test_message_is_sent_after_the_commit_and_its_data_are_deleted(app, outbox, mailbox):
     with app.app_context():
         service.post("trial", "ada@acme.example", note="x")
         db.session.rollback()
@@ -34,22 +34,22 @@ def test_message_is_sent_after_the_commit_and_its_data_are_gone(app, outbox, mai
 
 
 def test_listeners_are_called_after_commits_with_mail(app, outbox, monkeypatch):
-    told = []
-    monkeypatch.setattr(service, "_listeners", [lambda: told.append(rows.count(app, OutboxMessage))])
+    row_counts = []
+    monkeypatch.setattr(service, "_listeners", [lambda: row_counts.append(rows.count(app, OutboxMessage))])
     with app.app_context():
         db.session.commit()
         service.post("trial", "ada@acme.example")
         db.session.rollback()
-        assert told == []
+        assert row_counts == []
         with db.session.begin_nested():
             service.post("trial", "ada@acme.example")
-        assert told == []
+        assert row_counts == []
         db.session.commit()
         db.session.commit()
-    assert told == [1]
+    assert row_counts == [1]
 
 
-def test_resolver_posts_the_real_messages_or_none(resolver, outbox, mailbox):
+def test_resolver_posts_all_of_its_messages_or_none(resolver, outbox, mailbox):
     @resolver("asked")
     def resolve(to, data):
         return [("trial", to, {}), ("trial", data["other"], {})] if "acme" in to else []
@@ -80,7 +80,7 @@ def test_resolver_writes_in_the_transaction_of_its_messages(app, resolver, outbo
     assert not outbox.row().done_at
 
 
-def test_unrenderable_message_waits_and_stops_no_other(resolver, outbox, mailbox, caplog):
+def test_unrenderable_message_is_delayed_and_stops_no_other(resolver, outbox, mailbox, caplog):
     @resolver("broken")
     def resolve(to, data):
         raise RuntimeError(f"what {to} typed")
@@ -116,7 +116,7 @@ def test_message_backs_off_and_is_given_up_after_a_day(outbox, caplog):
     assert "is given up: the message could not be made" in caplog.text
 
 
-def test_old_message_is_not_given_up_at_its_first_failure(outbox):
+def test_old_message_is_tried_at_least_twice(outbox):
     outbox.post("no such template")
     outbox.let_time_pass(timedelta(days=3))
     outbox.send()
@@ -145,24 +145,24 @@ def test_invalid_address_is_given_up_at_once(outbox, mailbox, to):
     assert row.failure == "the address is not one that mail can be sent to"
 
 
-def test_several_senders_send_each_message_once(outbox, mail_server):
+def test_concurrent_senders_send_each_message_once(outbox, mail_server):
     server, start, counts = mail_server(), Barrier(SENDERS), []
-    people = [f"person{number}@example.com" for number in range(MESSAGES)]
-    for person in people:
-        outbox.post("trial", person)
+    recipients = [f"person{number}@example.com" for number in range(MESSAGES)]
+    for recipient in recipients:
+        outbox.post("trial", recipient)
 
-    def work():
+    def send():
         start.wait()
         counts.append(outbox.send())
 
-    threads = [Thread(target=work) for _ in range(SENDERS)]
+    threads = [Thread(target=send) for _ in range(SENDERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sum(counts) == MESSAGES
     assert {row.tries for row in outbox.rows()} == {1}
-    assert sorted(taken.to for taken in server.taken) == sorted(people)
+    assert sorted(received.to for received in server.received) == sorted(recipients)
     assert all(row.done_at for row in outbox.rows())
 
 
@@ -177,18 +177,18 @@ def test_claimed_message_is_skipped_until_its_claim_ends(app, outbox, mailbox):
     assert len(mailbox.deliver()) == 1
 
 
-def test_resolver_whose_claim_has_ended_changes_nothing(app, resolver, outbox, mailbox):
+def test_resolver_with_an_expired_claim_changes_nothing(app, resolver, outbox, mailbox):
     resolver("asked")(lambda to, data: [("trial", to, {})])
     outbox.post("asked")
     with app.app_context():
-        late = sender._claim_next()
+        claimed = sender._claim_next()
         outbox.let_time_pass()
         assert len(mailbox.deliver()) == 1
-        sender._replace(late, service.find_resolver("asked"))
+        sender._replace(claimed, service.find_resolver("asked"))
     assert mailbox.deliver() == []
 
 
-def test_repeated_message_has_the_same_id(outbox, mailbox, tmp_path):
+def test_repeated_message_has_the_same_message_id(outbox, mailbox, tmp_path):
     outbox.post()
     [first] = mailbox.deliver()
     outbox.set(done_at=None)
@@ -197,18 +197,18 @@ def test_repeated_message_has_the_same_id(outbox, mailbox, tmp_path):
     for file in folder.glob("*.eml"):
         file.rename(tmp_path / file.name)
     mailbox._seen.clear()
-    [again] = mailbox.deliver()
-    assert again["Message-ID"] == first["Message-ID"]
+    [repeated] = mailbox.deliver()
+    assert repeated["Message-ID"] == first["Message-ID"]
     outbox.post()
     assert mailbox.deliver()[0]["Message-ID"] != first["Message-ID"]
 
 
-def test_rows_are_pruned_thirty_days_after_they_were_done(app, outbox):
-    for done in (None, now() - timedelta(days=29), now() - timedelta(days=31)):
+def test_rows_are_pruned_thirty_days_after_completion(app, outbox):
+    for done_at in (None, now() - timedelta(days=29), now() - timedelta(days=31)):
         outbox.post(to="last@example.com")
         with app.app_context():
             row = db.session.query(OutboxMessage).order_by(OutboxMessage.id.desc()).first()
-            row.done_at = done
+            row.done_at = done_at
             row.created_at = now() - timedelta(days=90)
             db.session.commit()
     with app.app_context():
@@ -225,12 +225,12 @@ def test_sender_stops_after_the_current_message(app, outbox, mailbox):
     assert len(mailbox.deliver()) == 3
 
 
-def test_operator_sees_whether_mail_arrives(app, mailbox):
+def test_command_reports_where_mail_is_sent(app, mailbox):
     runner = app.test_cli_runner()
     with app.app_context():
-        done = runner.invoke(args=["mail-test", "ops@acme.example"])
+        result = runner.invoke(args=["mail-test", "ops@acme.example"])
         refused = runner.invoke(args=["mail-test", "nobody"])
-    assert (done.exit_code, done.output) == (
+    assert (result.exit_code, result.output) == (
         0,
         "A message to ops@acme.example is in the outbox.\nREFLOW_MAIL_URL is not set: mail is written to .eml files in "
         f"{app.config['SETTINGS'].instance / 'outbox'}, not sent.\n",

@@ -22,17 +22,17 @@ SECONDS = 30
 KILLS, MESSAGES = 4, 12
 
 
-def eventually(is_so: Callable[[], object]) -> None:
-    """Wait until it is so."""
+def wait_until(condition: Callable[[], object]) -> None:
+    """Wait until the condition is true."""
     deadline = time.monotonic() + SECONDS
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen"
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true"
         time.sleep(0.02)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def server(request, tmp_path):
-    """A server that is not started yet; it may be given settings."""
+    """A server that is not started yet, so that settings can be added."""
     url = request.getfixturevalue("postgres").make_database("mail") if request.param == "postgresql" else ""
     live = LiveServer(tmp_path, url)
     yield live
@@ -52,7 +52,7 @@ def mail(server):
 @pytest.fixture
 def worker(server):
     """`worker()` starts a process that sends the mail of `server`, which need not run."""
-    begun = []
+    started = []
 
     def start() -> subprocess.Popen[bytes]:
         databases.migrate(server.app)
@@ -62,56 +62,56 @@ def worker(server):
             env=os.environ | server.environ,
             stderr=subprocess.PIPE,
         )
-        begun.append(process)
+        started.append(process)
         return process
 
     yield start
-    for process in begun:
+    for process in started:
         process.kill()
         process.communicate()
 
 
-def test_server_sends_into_files_and_ends_when_it_is_told(server):
+def test_server_writes_mail_files_and_ends_at_sigterm(server):
     server.start()
     outbox = Outbox(server.app)
     outbox.post()
-    eventually(lambda: outbox.row().done_at)
+    wait_until(lambda: outbox.row().done_at)
     [file] = (server.log.parent / "outbox").glob("*.eml")
     assert str(file) in server.log.read_text()
-    # Without a base URL the links lead to where it listens.
+    # Without a base URL links use the address of the server.
     assert f"127.0.0.1:{server.port}/" in file.read_text()
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(SECONDS) == 0
 
 
-def test_with_workers_the_server_leaves_the_mail_to_them(server, mail, worker):
+def test_workers_send_mail_instead_of_the_server(server, mail, worker):
     server.environ["REFLOW_MAIL_SENDER"] = "worker"
     server.start()
     outbox = Outbox(server.app)
     outbox.post()
-    working = worker()
-    eventually(lambda: outbox.row().done_at)
+    process = worker()
+    wait_until(lambda: outbox.row().done_at)
     assert outbox.row().tries == 1
-    working.send_signal(signal.SIGTERM)
-    assert working.wait(SECONDS) == 0
-    assert len(mail.taken) == 1
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(SECONDS) == 0
+    assert len(mail.received) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_worker_ends_after_the_message_in_hand(server, mail, worker, number):
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_worker_ends_after_the_current_message(server, mail, worker, signal_number):
     mail.handler.may_answer.clear()
-    working = worker()
+    process = worker()
     outbox = Outbox(server.app)
     outbox.post()
     outbox.post()
     assert mail.handler.has_message.wait(SECONDS)
-    working.send_signal(number)
+    process.send_signal(signal_number)
     mail.handler.may_answer.set()
-    assert working.wait(SECONDS) == 0
+    assert process.wait(SECONDS) == 0
     assert [bool(row.done_at) for row in outbox.rows()] == [True, False]
 
 
-def test_message_in_hand_of_a_server_that_is_killed_is_sent_by_the_next(server, mail):
+def test_message_of_a_killed_server_is_sent_by_the_next(server, mail):
     mail.handler.may_answer.clear()
     server.start()
     outbox = Outbox(server.app)
@@ -121,38 +121,38 @@ def test_message_in_hand_of_a_server_that_is_killed_is_sent_by_the_next(server, 
     mail.handler.may_answer.set()
     assert not outbox.row().done_at
     server.start()
-    # Nobody takes it before the claim of the dead has ended; here that has just happened.
+    # The claim of the killed process must end first; this makes it end.
     outbox.let_time_pass()
-    eventually(lambda: outbox.row().done_at)
-    assert len(mail.taken) == 2
-    assert len({taken.message["Message-ID"] for taken in mail.taken}) == 1
+    wait_until(lambda: outbox.row().done_at)
+    assert len(mail.received) == 2
+    assert len({received.message["Message-ID"] for received in mail.received}) == 1
 
 
-def test_nothing_is_lost_when_servers_are_killed_again_and_again(server, mail):
+def test_repeated_kills_lose_no_message(server, mail):
     server.start()
     outbox = Outbox(server.app)
-    people = [f"person{number}@example.com" for number in range(KILLS * MESSAGES)]
+    recipients = [f"person{signal_number}@example.com" for signal_number in range(KILLS * MESSAGES)]
     for round_ in range(KILLS):
-        for person in people[round_ * MESSAGES : (round_ + 1) * MESSAGES]:
-            outbox.post(to=person)
-        eventually(lambda round_=round_: len(mail.taken) >= round_ * MESSAGES + MESSAGES // 3)
+        for recipient in recipients[round_ * MESSAGES : (round_ + 1) * MESSAGES]:
+            outbox.post(to=recipient)
+        wait_until(lambda round_=round_: len(mail.received) >= round_ * MESSAGES + MESSAGES // 3)
         server.restart()
     outbox.let_time_pass()
-    eventually(lambda: all(row.done_at for row in outbox.rows()))
-    assert {taken.to for taken in mail.taken} == set(people)
+    wait_until(lambda: all(row.done_at for row in outbox.rows()))
+    assert {received.to for received in mail.received} == set(recipients)
     assert not [row for row in outbox.rows() if row.failure]
 
 
 def test_processes_of_one_server_send_each_message_once(server, mail):
     server.start()
     outbox = Outbox(server.app)
-    people = [f"person{number}@example.com" for number in range(40)]
+    recipients = [f"person{signal_number}@example.com" for signal_number in range(40)]
     with server.app.app_context():
-        for person in people:
-            service.post("trial", person)
+        for recipient in recipients:
+            service.post("trial", recipient)
         db.session.commit()
-    eventually(lambda: all(row.done_at for row in outbox.rows()))
-    assert sorted(taken.to for taken in mail.taken) == sorted(people)
+    wait_until(lambda: all(row.done_at for row in outbox.rows()))
+    assert sorted(received.to for received in mail.received) == sorted(recipients)
 
 
 def test_hanging_mail_server_does_not_block_requests(server, mail):
@@ -163,20 +163,20 @@ def test_hanging_mail_server_does_not_block_requests(server, mail):
     server.start()
     session = log_in(server)
 
-    def times() -> list[float]:
-        found = []
+    def response_times() -> list[float]:
+        durations = []
         for _ in range(100):
             before = time.perf_counter()
             assert ask(server, "GET", "/me", session)[0] == 200
-            found.append(time.perf_counter() - before)
-        return found
+            durations.append(time.perf_counter() - before)
+        return durations
 
-    quiet = median(times())
+    normal = median(response_times())
     mail.handler.may_answer.clear()
     outbox = Outbox(server.app)
     for _ in range(5):
         outbox.post()
     assert mail.handler.has_message.wait(SECONDS)
-    assert median(times()) < quiet * 1.5 + 0.002
+    assert median(response_times()) < normal * 1.5 + 0.002
     mail.handler.may_answer.set()
-    eventually(lambda: all(row.done_at for row in outbox.rows()))
+    wait_until(lambda: all(row.done_at for row in outbox.rows()))

@@ -19,14 +19,14 @@ def test_default_settings(environ):
     assert load(environ | {"REFLOW_SUPPORT_EMAIL": "help@acme.example"}).mail_from == "help@acme.example"
 
 
-def test_they_are_shown_without_the_password(environ):
-    wanted = {
+def test_settings_are_shown_without_the_password(environ):
+    given = {
         "REFLOW_MAIL_URL": f"smtp://reflow:{SECRET}@mail.example:2525",
         "REFLOW_MAIL_FROM": "no-reply@acme.example",
         "REFLOW_MAIL_SENDER": "worker",
     }
-    shown = load(environ | wanted).masked()
-    assert {name: shown[name] for name in wanted} == wanted | {"REFLOW_MAIL_URL": "smtp://mail.example:2525"}
+    shown = load(environ | given).masked()
+    assert {name: shown[name] for name in given} == given | {"REFLOW_MAIL_URL": "smtp://mail.example:2525"}
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_they_are_shown_without_the_password(environ):
         ("REFLOW_MAIL_FROM", f"a@{'x' * 70}.example"),
     ],
 )
-def test_bad_setting_is_refused_by_name(environ, name, value):
+def test_invalid_setting_is_refused_by_name(environ, name, value):
     with pytest.raises(ConfigError) as refused:
         load(environ | {name: value})
     assert str(refused.value).startswith(f"{name} must ")

@@ -1,4 +1,4 @@
-"""The form post with which AWS Marketplace sends a buyer, and the claim that follows."""
+"""The form with which AWS Marketplace sends a buyer, and the claim that it creates."""
 
 from datetime import timedelta
 from secrets import token_bytes
@@ -10,8 +10,8 @@ REGISTRATION_URL, PAGE = "/marketplace/aws", "/registration"
 TOKEN, OFFER = "x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"
 
 
-def arrive(browser, token, **more):
-    """Post the listing's form as AWS's site does: from another site, without a token of ours."""
+def post_from_aws(browser, token, **more):
+    """Post the form as the site of AWS does: cross-site and without a CSRF token."""
     headers = {"Sec-Fetch-Site": "cross-site", "Origin": "https://aws.amazon.com"}
     return browser.post(REGISTRATION_URL, data={TOKEN: token} | more, headers=headers)
 
@@ -20,8 +20,8 @@ def connect(browser, **fields):
     return browser.submit(browser.page(PAGE), PAGE, **fields)
 
 
-def claim_of(licence):
-    """Give the buyer of a licence a claim, in the transaction of the caller."""
+def create_claim(licence):
+    """Create a claim for the buyer of a licence, in the transaction of the caller."""
     claim = Claim(digest=token_bytes(32), licence_id=licence.id, expires_at=now() + timedelta(hours=1))
     db.session.add(claim)
     db.session.flush()

@@ -7,7 +7,7 @@ from flask import Flask
 
 from reflow_accounts.database import db
 from reflow_accounts.marketplace.events import ingest
-from tests.helpers.aws import CREDENTIALS, PRODUCT, Aws, serving
+from tests.helpers.aws import CREDENTIALS, PRODUCT, Aws, running_aws
 from tests.helpers.page_client import PageClient
 
 
@@ -15,46 +15,46 @@ from tests.helpers.page_client import PageClient
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    with serving() as running:
-        yield running
+    with running_aws() as server:
+        yield server
 
 
 @pytest.fixture
-def selling(another: Callable[..., Flask], aws: Aws) -> Flask:
-    """The application, set to sell through that AWS."""
+def marketplace_app(another: Callable[..., Flask], aws: Aws) -> Flask:
+    """The application, configured with the fake AWS."""
     return another(aws=aws.settings)
 
 
 @pytest.fixture
-def take_in(app: Flask) -> Callable[..., int]:
-    """`take_in(body, …)`: have messages taken in, each in a transaction; how many were new."""
+def ingest_events(app: Flask) -> Callable[..., int]:
+    """`ingest_events(body, …)`: ingest messages, each in a transaction; returns how many were new."""
 
     def run(*bodies: str) -> int:
-        new = 0
+        new_count = 0
         for body in bodies:
             with app.app_context():
-                new += ingest(body, PRODUCT) is not None
+                new_count += ingest(body, PRODUCT) is not None
                 db.session.commit()
-        return new
+        return new_count
 
     return run
 
 
 @pytest.fixture
-def buyer(selling: Flask) -> PageClient:
-    """A browser that AWS Marketplace sends to us."""
-    return PageClient(selling, selling.response_class)
+def buyer(marketplace_app: Flask) -> PageClient:
+    """The browser of a buyer."""
+    return PageClient(marketplace_app, marketplace_app.response_class)
 
 
 @pytest.fixture
-def ask(selling) -> Callable[[], tuple[int, list[str]]]:
-    """`ask()`: run marketplace-reconcile; its exit code and its lines."""
-    runner = selling.test_cli_runner()
+def reconcile(marketplace_app) -> Callable[[], tuple[int, list[str]]]:
+    """`reconcile()`: run marketplace-reconcile; returns its exit code and its lines."""
+    runner = marketplace_app.test_cli_runner()
 
     def run() -> tuple[int, list[str]]:
         # `flask` opens a context around every command.
-        with selling.app_context():
-            done = runner.invoke(args=["marketplace-reconcile"])
-        return done.exit_code, done.output.splitlines()
+        with marketplace_app.app_context():
+            result = runner.invoke(args=["marketplace-reconcile"])
+        return result.exit_code, result.output.splitlines()
 
     return run

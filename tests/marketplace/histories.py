@@ -15,7 +15,7 @@ START = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Registration:
-    """The buyer of a licence comes from AWS and connects it to the team; the token may lack the agreement."""
+    """The registration of a licence by its buyer; the token may lack the agreement."""
 
     licence: str
     agreement: str | None
@@ -33,22 +33,22 @@ class Purchase:
 
     @property
     def licence_states(self) -> dict[str, str]:
-        """The state of each licence once everything has arrived: only the last one is good, if not cancelled."""
+        """The final state of each licence: only the last one is active, unless cancelled."""
         states = dict.fromkeys((f"l-{name}" for name in self.names), "ended")
         return states | ({} if self.is_cancelled else {f"l-{self.names[-1]}": "active"})
 
     def agreements(self, *, with_licences: bool) -> list[dict[str, Any]]:
-        """Return what the Agreement API says at the end."""
+        """Return the final answer of the Agreement API."""
         first, last = self.names[0], self.names[-1]
-        found = []
+        rows = []
         for name in self.names:
             status = "RENEWED" if name != last else "CANCELLED" if self.is_cancelled else "ACTIVE"
             row: dict[str, Any] = {"agreementId": f"agmt-{name}", "status": status}
             row |= {"initialAgreementId": f"agmt-{first}", "startTime": START.timestamp()}
             if with_licences:
                 row["entitlements"] = [{"licenseArn": f"arn:aws:license-manager::{ACCOUNT}:license:l-{name}"}]
-            found.append(row)
-        return found
+            rows.append(row)
+        return rows
 
 
 @dataclass
@@ -72,51 +72,57 @@ class History:
         return steps
 
 
-def orders_of(made: History, seed: int, most: int) -> Iterator[Callable[[History], list[Step]]]:
-    """Yield functions that put the steps of a history of this seed in order.
+def orders_of(history: History, seed: int, limit: int) -> Iterator[Callable[[History], list[Step]]]:
+    """Yield functions that order the steps of a history of this seed.
 
     All orders if they are at most `most`, else so many random ones, in which some events come twice.
     """
-    count = len(made.events) + len(made.registrations)
-    if factorial(count) <= most:
+    count = len(history.events) + len(history.registrations)
+    if factorial(count) <= limit:
         for order in permutations(range(count)):
-            yield lambda one, order=order: [[*one.events, *one.registrations][place] for place in order]
+            yield lambda history, order=order: [
+                [*history.events, *history.registrations][index] for index in order
+            ]
     else:
-        for number in range(most):
-            yield lambda one, number=number: one.steps(Random(f"{seed} {number}"))
+        for number in range(limit):
+            yield lambda history, number=number: history.steps(Random(f"{seed} {number}"))
 
 
-def history(seed: int, name: str) -> History:
+def random_history(seed: int, name: str) -> History:
     """Return the history of a seed: one or two purchases with up to three renewals each; `name` makes it unique."""
-    random, made = Random(seed), History()
+    random, history = Random(seed), History()
     for number in range(random.randint(1, 2)):
         names = [f"{name}-{number}-{letter}" for letter in "abcd"[: random.randint(1, 4)]]
         purchase = Purchase(names, is_cancelled=random.random() < 0.4)
-        made.purchases.append(purchase)
+        history.purchases.append(purchase)
         for position, name in enumerate(names):
-            made.events += _agreement(purchase, position, START + timedelta(days=position), random)
+            history.events += _agreement_events(purchase, position, START + timedelta(days=position), random)
             is_last = position == len(names) - 1
-            if random.random() < 0.3 or (is_last and not _is_registered(made, names)):
-                is_whole = random.random() < 0.6
-                made.registrations.append(Registration(f"l-{name}", f"agmt-{name}" if is_whole else None))
-    made.registrations += random.sample(made.registrations, random.randint(0, 1))
-    return made
+            if random.random() < 0.3 or (is_last and not _is_registered(history, names)):
+                has_agreement = random.random() < 0.6
+                history.registrations.append(
+                    Registration(f"l-{name}", f"agmt-{name}" if has_agreement else None)
+                )
+    history.registrations += random.sample(history.registrations, random.randint(0, 1))
+    return history
 
 
-def _is_registered(made: History, names: list[str]) -> bool:
-    return any(done.licence == f"l-{name}" for done in made.registrations for name in names)
+def _is_registered(history: History, names: list[str]) -> bool:
+    return any(
+        registration.licence == f"l-{name}" for registration in history.registrations for name in names
+    )
 
 
-def _agreement(purchase: Purchase, position: int, at: datetime, random: Random) -> list[str]:
+def _agreement_events(purchase: Purchase, position: int, at: datetime, random: Random) -> list[str]:
     name, is_last = purchase.names[position], position == len(purchase.names) - 1
     agreement, licence = f"agmt-{name}", f"l-{name}"
-    intent, link = "NEW", {}
+    intent, previous = "NEW", {}
     if position:
         intent = random.choice(["RENEW", "REPLACE"])
-        link = {"previousAgreementId": f"agmt-{purchase.names[position - 1]}"}
+        previous = {"previousAgreementId": f"agmt-{purchase.names[position - 1]}"}
     created = "Purchase Agreement Created"
     events = [
-        event(created, "", agreement, at=at, intent=intent, status="ACTIVE", **link),
+        event(created, "", agreement, at=at, intent=intent, status="ACTIVE", **previous),
         event("License Updated", licence, agreement, at=at),
     ]
     if random.random() < 0.3:

@@ -15,17 +15,17 @@ from reflow_accounts.subscriptions.service import status_of
 from tests.factories import CLIENT
 from tests.helpers import rows
 from tests.helpers.aws import ACCOUNT, PRODUCT, event
-from tests.marketplace.buyer import claim_of
+from tests.marketplace.buyer import create_claim
 from tests.subscriptions.facts import history_of
 
 pytestmark = pytest.mark.postgresql_later
 
-BEFORE = {"b": "a", "c": "b"}
+PREVIOUS = {"b": "a", "c": "b"}
 
 
 def created(name):
-    more = {"previousAgreementId": f"agmt-{BEFORE[name]}"} if name in BEFORE else {}
-    return event("Purchase Agreement Created", "", f"agmt-{name}", status="ACTIVE", **more)
+    details = {"previousAgreementId": f"agmt-{PREVIOUS[name]}"} if name in PREVIOUS else {}
+    return event("Purchase Agreement Created", "", f"agmt-{name}", status="ACTIVE", **details)
 
 
 def updated(name):
@@ -42,13 +42,13 @@ def deprovisioned(name):
 
 @pytest.fixture
 def register(app, cast):
-    """`register("a")`: Nina comes from AWS with licence l-a and connects it to Solo."""
+    """`register("a")`: Nina registers licence l-a and connects it to Solo."""
 
     def run(name, agreement=True, account=ACCOUNT):
         with app.app_context():
             customer = Customer(PRODUCT, account, f"l-{name}", f"agmt-{name}" if agreement else None)
             licence = register_customer(customer, is_trial=False)
-            connect(claim_of(licence), cast.solo.id, "", by=cast.nina.row(), client=CLIENT)
+            connect(create_claim(licence), cast.solo.id, "", by=cast.nina.row(), client=CLIENT)
             db.session.commit()
 
     return run
@@ -59,89 +59,89 @@ def is_active(cast):
         return status_of(cast.solo.row()).is_active
 
 
-def test_late_registration_takes_the_renewal_along(cast, take_in, register):
-    take_in(created("a"), updated("a"), renewed("a"), created("b"), updated("b"))
+def test_late_registration_includes_the_renewal(cast, ingest_events, register):
+    ingest_events(created("a"), updated("a"), renewed("a"), created("b"), updated("b"))
     register("a")
-    take_in(deprovisioned("a"))
+    ingest_events(deprovisioned("a"))
     assert is_active(cast)
 
 
-def test_missing_link_connects_the_whole_chain(cast, take_in, register):
+def test_missing_link_connects_the_whole_chain(cast, ingest_events, register):
     register("a")
-    take_in(created("a"), updated("a"), created("c"), updated("c"), created("b"), updated("b"))
-    take_in(deprovisioned("a"), deprovisioned("b"))
+    ingest_events(created("a"), updated("a"), created("c"), updated("c"), created("b"), updated("b"))
+    ingest_events(deprovisioned("a"), deprovisioned("b"))
     assert is_active(cast)
 
 
-def test_agreement_of_a_registered_licence_is_learned_late(cast, take_in, register):
+def test_agreement_of_a_registered_licence_can_become_known_late(cast, ingest_events, register):
     register("a", agreement=False)
-    take_in(created("b"), updated("b"), created("a"), updated("a"), deprovisioned("a"))
+    ingest_events(created("b"), updated("b"), created("a"), updated("a"), deprovisioned("a"))
     assert is_active(cast)
 
 
-def test_chain_flips_its_team_once(cast, take_in, register):
-    take_in(created("a"), updated("a"), updated("b"), deprovisioned("a"))
+def test_chain_activates_its_team_once(cast, ingest_events, register):
+    ingest_events(created("a"), updated("a"), updated("b"), deprovisioned("a"))
     register("a")
-    take_in(created("b"))
+    ingest_events(created("b"))
     assert [change[2:] for change in history_of(cast.solo)] == [("inactive", "active")]
 
 
-def test_unknown_account_of_a_licence_is_completed(app, take_in, register):
+def test_missing_account_of_a_licence_is_completed_by_an_event(app, ingest_events, register):
     register("a", account="")
-    take_in(updated("a"))
+    ingest_events(updated("a"))
     with app.app_context():
         assert find_licence("l-a").aws_account == ACCOUNT
 
 
-def test_reconcile_completes_the_account(app, aws, ask, register):
+def test_missing_account_of_a_licence_is_completed_by_reconcile(app, aws, reconcile, register):
     register("a", account="")
     aws.agreements["agmt-a"] = {
         "agreementId": "agmt-a",
         "status": "ACTIVE",
         "acceptor": {"accountId": ACCOUNT},
     }
-    ask()
+    reconcile()
     with app.app_context():
         assert find_licence("l-a").aws_account == ACCOUNT
 
 
-def test_lost_activation_heals(cast, aws, ask, register):
+def test_lost_activation_is_recovered(cast, aws, reconcile, register):
     with time_machine.travel(now() - timedelta(days=3)):
         register("a")
     aws.agreements["agmt-a"] = {"agreementId": "agmt-a", "status": "ACTIVE"}
-    ask()
+    reconcile()
     assert is_active(cast)
 
 
-def test_fresh_purchase_waits_for_its_event(cast, aws, ask, register):
+def test_new_purchase_waits_for_its_event(cast, aws, reconcile, register):
     register("a")
     agreement = {"agreementId": "agmt-a", "status": "ACTIVE", "startTime": now().timestamp()}
     aws.agreements["agmt-a"] = agreement
-    ask()
+    reconcile()
     assert not is_active(cast)
     with time_machine.travel(now() + timedelta(minutes=61)):
-        ask()
+        reconcile()
         assert is_active(cast)
 
 
-def test_lost_renewal_heals(app, cast, aws, ask, take_in, register):
+def test_lost_renewal_is_recovered(app, cast, aws, reconcile, ingest_events, register):
     register("a")
-    take_in(created("a"), updated("a"), renewed("a"), deprovisioned("a"))
+    ingest_events(created("a"), updated("a"), renewed("a"), deprovisioned("a"))
     assert not is_active(cast)
     renewal = {"agreementId": "agmt-b", "status": "ACTIVE", "initialAgreementId": "agmt-a"}
     aws.agreements["agmt-b"] = renewal
-    ask()
+    reconcile()
     assert is_active(cast)
-    # The licence of the renewal becomes known: it is the same purchase.
-    take_in(updated("b"))
+    # When the licence of the renewal becomes known, it belongs to the same purchase.
+    ingest_events(updated("b"))
     assert rows.count(app, Licence) == 2
-    take_in(deprovisioned("b"))
+    ingest_events(deprovisioned("b"))
     assert not is_active(cast)
 
 
-def test_lost_renewal_gets_the_licence_that_aws_names(app, cast, aws, ask, take_in, register):
+def test_lost_renewal_gets_the_licence_named_by_aws(app, cast, aws, reconcile, ingest_events, register):
     register("a")
-    take_in(updated("a"), deprovisioned("a"))
+    ingest_events(updated("a"), deprovisioned("a"))
     arn = f"arn:aws:license-manager::{ACCOUNT}:license:l-b"
     aws.agreements["agmt-b"] = {
         "agreementId": "agmt-b",
@@ -149,13 +149,13 @@ def test_lost_renewal_gets_the_licence_that_aws_names(app, cast, aws, ask, take_
         "initialAgreementId": "agmt-a",
         "entitlements": [{"licenseArn": arn}],
     }
-    ask()
+    reconcile()
     with app.app_context():
         assert find_licence("l-b").state == LicenceState.ACTIVE
     assert is_active(cast)
 
 
-def test_registration_without_agreement_finds_it_by_its_licence(cast, aws, ask, register):
+def test_registration_without_agreement_is_found_by_its_licence(cast, aws, reconcile, register):
     register("a", agreement=False)
     arn = f"arn:aws:license-manager::{ACCOUNT}:license:l-a"
     aws.agreements["agmt-a"] = {
@@ -163,23 +163,23 @@ def test_registration_without_agreement_finds_it_by_its_licence(cast, aws, ask, 
         "status": "ACTIVE",
         "entitlements": [{"licenseArn": arn}],
     }
-    ask()
+    reconcile()
     assert is_active(cast)
 
 
-def test_lost_end_of_a_renewed_licence_heals(app, cast, aws, ask, take_in, register):
+def test_lost_end_of_a_renewed_licence_is_recovered(app, cast, aws, reconcile, ingest_events, register):
     register("a")
-    take_in(updated("a"), renewed("a"), created("b"), updated("b"), deprovisioned("b"))
+    ingest_events(updated("a"), renewed("a"), created("b"), updated("b"), deprovisioned("b"))
     assert is_active(cast)
     aws.agreements["agmt-a"] = {"agreementId": "agmt-a", "status": "RENEWED"}
     aws.agreements["agmt-b"] = {"agreementId": "agmt-b", "status": "CANCELLED"}
-    ask()
+    reconcile()
     assert not is_active(cast)
 
 
-def test_renewed_licence_without_a_known_renewal_stays(cast, aws, ask, take_in, register):
+def test_renewed_licence_without_a_known_renewal_stays_active(cast, aws, reconcile, ingest_events, register):
     register("a")
-    take_in(updated("a"))
+    ingest_events(updated("a"))
     aws.agreements["agmt-a"] = {"agreementId": "agmt-a", "status": "RENEWED"}
-    ask()
+    reconcile()
     assert is_active(cast)

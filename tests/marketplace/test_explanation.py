@@ -14,32 +14,32 @@ from reflow_accounts.subscriptions.models import Licence, LicenceState, Override
 from reflow_accounts.subscriptions.service import SubscriptionStatus
 from reflow_accounts.subscriptions.status import effective_state
 from tests.helpers.aws import event
-from tests.subscriptions.facts import aws_says, buy
+from tests.subscriptions.facts import buy, report_from_aws
 
 pytestmark = pytest.mark.postgresql_later
 
 
-def nov(day, hour=12):
+def november(day, hour=12):
     return datetime(2026, 11, day, hour, tzinfo=UTC)
 
 
-TODAY = nov(20)
-OFF = Override(is_active=False, at=nov(15), by_name="Sam Hale")
-OFF_UNTIL = Override(is_active=False, at=nov(15), by_name="Sam Hale", expires_at=nov(30))
-ON = Override(is_active=True, at=nov(16), by_name="Sam Hale", expires_at=nov(30, 0))
+TODAY = november(20)
+OFF = Override(is_active=False, at=november(15), by_name="Sam Hale")
+OFF_UNTIL = Override(is_active=False, at=november(15), by_name="Sam Hale", expires_at=november(30))
+ON = Override(is_active=True, at=november(16), by_name="Sam Hale", expires_at=november(30, 0))
 
 
 def licence(state, since, ends_at=None, key="l-1"):
     return Licence(
-        key=key, agreement_id="agmt-1", state=state, since_at=since, ends_at=ends_at, created_at=nov(1)
+        key=key, agreement_id="agmt-1", state=state, since_at=since, ends_at=ends_at, created_at=november(1)
     )
 
 
-PENDING = licence(LicenceState.PENDING, nov(1))
-ACTIVE = licence(LicenceState.ACTIVE, nov(2))
-ENDING = licence(LicenceState.ENDING, nov(20, 11), nov(20, 13))
-OVERDUE = licence(LicenceState.ENDING, nov(14, 11), nov(14))
-ENDED = licence(LicenceState.ENDED, nov(14))
+PENDING = licence(LicenceState.PENDING, november(1))
+ACTIVE = licence(LicenceState.ACTIVE, november(2))
+ENDING = licence(LicenceState.ENDING, november(20, 11), november(20, 13))
+OVERDUE = licence(LicenceState.ENDING, november(14, 11), november(14))
+ENDED = licence(LicenceState.ENDED, november(14))
 
 CASES = [
     ([], None, "", "Inactive: no AWS Marketplace purchase is connected. No override."),
@@ -107,26 +107,28 @@ def status_with(licences, override):
 
 
 @pytest.mark.parametrize(("licences", "override", "agreement", "sentence"), CASES)
-def test_staff_read_the_deciding_fact(licences, override, agreement, sentence):
+def test_staff_see_the_deciding_fact(licences, override, agreement, sentence):
     agreements = {"agmt-1": Agreement(agreement_id="agmt-1", status=agreement)}
     assert explain(status_with(licences, override), agreements, for_staff=True) == sentence
 
 
 @pytest.mark.parametrize(("licences", "override", "agreement", "sentence"), CASES)
-def test_team_reads_the_same_without_staff_details(licences, override, agreement, sentence):
+def test_team_sees_the_same_without_staff_details(licences, override, agreement, sentence):
     agreements = {"agmt-1": Agreement(agreement_id="agmt-1", status=agreement)}
-    told = explain(status_with(licences, override), agreements)
-    same = sentence.replace(" No override.", "").partition(" Without the override")[0]
-    same = same.replace("licence l-1", "the AWS Marketplace subscription").replace(
+    explanation = explain(status_with(licences, override), agreements)
+    expected = sentence.replace(" No override.", "").partition(" Without the override")[0]
+    expected = expected.replace("licence l-1", "the AWS Marketplace subscription").replace(
         "Sam Hale", "Reflow support"
     )
-    assert told == same
+    assert explanation == expected
 
 
-def test_sentence_is_on_the_page_of_staff_and_team(app, cast, client, take_in):
+def test_explanation_is_on_the_page_of_staff_and_team(app, cast, client, ingest_events):
     buy(cast.solo, LicenceState.PENDING)
-    take_in(event("License Updated", "l-1", "agmt-1"))
-    take_in(event("Purchase Agreement Ended", "", "agmt-1", status="CANCELLED", at=now() - timedelta(days=2)))
+    ingest_events(event("License Updated", "l-1", "agmt-1"))
+    ingest_events(
+        event("Purchase Agreement Ended", "", "agmt-1", status="CANCELLED", at=now() - timedelta(days=2))
+    )
     cast.nina.sign_in(client)
     page = client.page("/account/subscription")
     assert "AWS ended the AWS Marketplace subscription (cancelled by the buyer)." in page.text
@@ -140,62 +142,64 @@ def test_sentence_is_on_the_page_of_staff_and_team(app, cast, client, take_in):
     assert "Keep inactive" in effects
 
 
-def test_override_that_changed_nothing_keeps_the_state():
-    kept = SubscriptionStatus(State.INACTIVE, nov(14), 2, OFF, (ENDED,), TODAY)
-    assert explain(kept, {}) == "Inactive since 14 Nov 2026: Reflow support keeps it inactive."
-    prolonged = SubscriptionStatus(State.ACTIVE, nov(2), 2, ON, (ACTIVE,), TODAY)
-    told = "Active since 2 Nov 2026: Reflow support keeps it active until 30 Nov 2026 00:00 UTC."
-    assert explain(prolonged, {}) == told
+def test_override_without_effect_keeps_the_start_of_the_state():
+    unchanged = SubscriptionStatus(State.INACTIVE, november(14), 2, OFF, (ENDED,), TODAY)
+    assert explain(unchanged, {}) == "Inactive since 14 Nov 2026: Reflow support keeps it inactive."
+    prolonged = SubscriptionStatus(State.ACTIVE, november(2), 2, ON, (ACTIVE,), TODAY)
+    explanation = "Active since 2 Nov 2026: Reflow support keeps it active until 30 Nov 2026 00:00 UTC."
+    assert explain(prolonged, {}) == explanation
 
 
-def test_state_begins_when_the_override_ended():
-    lifted = SubscriptionStatus(State.ACTIVE, nov(18), 3, None, (ACTIVE,), TODAY)
+def test_state_starts_at_the_end_of_the_override():
+    lifted = SubscriptionStatus(State.ACTIVE, november(18), 3, None, (ACTIVE,), TODAY)
     assert explain(lifted, {}).startswith("Active since 18 Nov 2026: AWS confirmed")
-    lifted = SubscriptionStatus(State.INACTIVE, nov(18), 3, None, (ENDED,), TODAY)
+    lifted = SubscriptionStatus(State.INACTIVE, november(18), 3, None, (ENDED,), TODAY)
     assert explain(lifted, {}).startswith("Inactive since 18 Nov 2026: AWS ended")
 
 
-def test_state_begins_before_the_renewal_or_purchase_that_left_it(cast, client, take_in):
+def test_renewal_does_not_change_the_start_of_the_state(cast, client, ingest_events):
     cast.nina.change(time_zone="UTC")
-    with time_machine.travel(nov(1)):
+    with time_machine.travel(november(1)):
         buy(cast.solo, LicenceState.PENDING)
-        take_in(event("License Updated", "l-1", "agmt-1"))
-    with time_machine.travel(nov(10)):
-        take_in(event("Purchase Agreement Created", "", "agmt-2", previousAgreementId="agmt-1"))
-        take_in(event("License Updated", "l-2", "agmt-2"), event("License Deprovisioned", "l-1", "agmt-1"))
-    with time_machine.travel(nov(11)):
+        ingest_events(event("License Updated", "l-1", "agmt-1"))
+    with time_machine.travel(november(10)):
+        ingest_events(event("Purchase Agreement Created", "", "agmt-2", previousAgreementId="agmt-1"))
+        ingest_events(
+            event("License Updated", "l-2", "agmt-2"), event("License Deprovisioned", "l-1", "agmt-1")
+        )
+    with time_machine.travel(november(11)):
         text = cast.nina.sign_in(client).page("/account/subscription").text
     assert "Active since 1 Nov 2026: AWS" in text
     assert "Since 1 Nov 2026" in text
-    with time_machine.travel(nov(12)):
-        take_in(event("License Deprovisioned", "l-2", "agmt-2"))
-    with time_machine.travel(nov(15)):
-        take_in(event("License Deprovisioned", "l-3", "agmt-2"))
+    with time_machine.travel(november(12)):
+        ingest_events(event("License Deprovisioned", "l-2", "agmt-2"))
+    with time_machine.travel(november(15)):
+        ingest_events(event("License Deprovisioned", "l-3", "agmt-2"))
         text = cast.nina.sign_in(client).page("/account/subscription").text
     assert "Inactive since 12 Nov 2026: AWS" in text
 
 
-def test_end_that_is_not_recorded_yet_is_the_start(cast, client):
-    with time_machine.travel(nov(1)):
+def test_unrecorded_end_is_the_start_of_the_state(cast, client):
+    with time_machine.travel(november(1)):
         buy(cast.solo)
-    with time_machine.travel(nov(10, 11)):
-        aws_says(cast.solo.app, LicenceState.ENDING)
-    with time_machine.travel(nov(11)):
+    with time_machine.travel(november(10, 11)):
+        report_from_aws(cast.solo.app, LicenceState.ENDING)
+    with time_machine.travel(november(11)):
         text = cast.nina.sign_in(client).page("/account/subscription").text
     assert "Inactive since 10 Nov 2026: AWS" in text
 
 
-def test_days_are_those_of_the_reader():
-    late = licence(LicenceState.ACTIVE, nov(2, 23))
+def test_dates_are_in_the_time_zone_of_the_reader():
+    late = licence(LicenceState.ACTIVE, november(2, 23))
     berlin = ZoneInfo("Europe/Berlin")
-    told = explain(status_with([late], None), {}, zone=berlin)
-    assert told == "Active since 3 Nov 2026: AWS confirmed the AWS Marketplace subscription."
-    off = Override(is_active=False, at=nov(15, 23), by_name="Sam Hale")
-    told = explain(status_with([late], off), {}, zone=berlin)
-    assert told == "Inactive since 16 Nov 2026: Reflow support switched it off."
+    explanation = explain(status_with([late], None), {}, zone=berlin)
+    assert explanation == "Active since 3 Nov 2026: AWS confirmed the AWS Marketplace subscription."
+    off = Override(is_active=False, at=november(15, 23), by_name="Sam Hale")
+    explanation = explain(status_with([late], off), {}, zone=berlin)
+    assert explanation == "Inactive since 16 Nov 2026: Reflow support switched it off."
 
 
-def test_both_days_on_the_subscription_tab_are_in_the_time_zone_of_the_person(app, cast, client):
+def test_dates_on_the_subscription_tab_are_in_the_users_time_zone(app, cast, client):
     at = datetime(2026, 11, 20, 23, tzinfo=UTC)
     with time_machine.travel(at, tick=False):
         buy(cast.solo, LicenceState.ACTIVE)
@@ -206,7 +210,7 @@ def test_both_days_on_the_subscription_tab_are_in_the_time_zone_of_the_person(ap
     assert "Since 21 Nov 2026" in text
 
 
-def test_members_without_admin_rights_do_not_read_the_sentence(app, cast, client):
+def test_members_below_admin_do_not_see_the_explanation(app, cast, client):
     with app.app_context():
         overrides.set_active(cast.acme.row(), False, "fraud", by=None)
         db.session.commit()

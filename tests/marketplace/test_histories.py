@@ -14,30 +14,30 @@ from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.subscriptions.service import status_of
 from tests import factories
 from tests.marketplace import workers
-from tests.marketplace.histories import history, orders_of
+from tests.marketplace.histories import orders_of, random_history
 
-QUICK = range(4)
-ORDERS_OF_QUICK = 3
+SEEDS = range(4)
+ORDERS = 3
 # The larger run of CONTRIBUTING.md: REFLOW_TEST_HISTORIES=500 REFLOW_TEST_ORDERS=500.
-MANY = range(1000, 1000 + int(os.environ.get("REFLOW_TEST_HISTORIES", "30")))
-ORDERS_OF_MANY = int(os.environ.get("REFLOW_TEST_ORDERS", "6"))
-# Each history without each of its events is a run.
-LOSSES_OF = MANY[: max(1, len(MANY) // 5)]
+MANY_SEEDS = range(1000, 1000 + int(os.environ.get("REFLOW_TEST_HISTORIES", "30")))
+MANY_ORDERS = int(os.environ.get("REFLOW_TEST_ORDERS", "6"))
+# For these seeds, each event is left out in turn.
+SEEDS_OF_LOSSES = MANY_SEEDS[: max(1, len(MANY_SEEDS) // 5)]
 
 
 @pytest.fixture
-def take(app):
+def apply_steps(app):
     with workers.processes(app.config["SETTINGS"]) as running:
         yield running
 
 
 @pytest.fixture
-def report(capsys, app):
-    """Print a line about a larger run."""
+def print_report(capsys, app):
+    """Print the result of a larger run."""
 
-    def write(words):
+    def write(text):
         with capsys.disabled():
-            print(f"\n{db_name(app)}: {words}, 0 wrong")
+            print(f"\n{db_name(app)}: {text}, 0 wrong")
 
     return write
 
@@ -47,46 +47,48 @@ def db_name(app):
         return db.engine.dialect.name
 
 
-def facts_of(team):
+def state_of(team):
     """Return whether a team is active, and the state of each of its licences."""
     with team.app.app_context():
         licences = db.session.scalars(select(Licence).where(Licence.team_id == team.row().id))
         return status_of(team.row()).is_active, {row.key: str(row.state) for row in licences}
 
 
-def check_orders(app, cast, take, seed, most):
+def check_orders(app, cast, apply_steps, seed, limit):
     """Run a history in its orders, with new names each, by one, two and three processes; return how many."""
     number = 0
-    for number, put_in_order in enumerate(orders_of(history(seed, "x"), seed, most), 1):
+    for number, put_in_order in enumerate(orders_of(random_history(seed, "x"), seed, limit), 1):
         name = f"{seed}x{number}"
-        made, team = history(seed, name), factories.team(app, f"Team {name}", cast.nina)
+        history, team = random_history(seed, name), factories.team(app, f"Team {name}", cast.nina)
         count = 1 + number % workers.MOST_WORKERS
-        take(put_in_order(made), team.id, cast.nina.id, count)
-        states = {key: state for purchase in made.purchases for key, state in purchase.licence_states.items()}
+        apply_steps(put_in_order(history), team.id, cast.nina.id, count)
+        states = {
+            key: state for purchase in history.purchases for key, state in purchase.licence_states.items()
+        }
         expected = (any(state == "active" for state in states.values()), states)
-        assert facts_of(team) == expected, f"history {name}, {count} processes"
+        assert state_of(team) == expected, f"history {name}, {count} processes"
     return number
 
 
-def check_losses(app, cast, take, aws, ask, seed, every=1):
+def check_losses(app, cast, apply_steps, aws, reconcile, seed, every=1):
     """Drop each event of a history in turn, reconcile, and compare with the model; return how many."""
-    positions = range(0, len(history(seed, "x").events), every)
+    positions = range(0, len(random_history(seed, "x").events), every)
     for position in positions:
         name = f"{seed}l{position}"
-        made, team = history(seed, name), factories.team(app, f"Team {name}", cast.nina)
-        lost, random = made.events[position], Random(f"{seed} {position}")
-        take(made.steps(random, without=lost), team.id, cast.nina.id, 1)
+        history, team = random_history(seed, name), factories.team(app, f"Team {name}", cast.nina)
+        lost, random = history.events[position], Random(f"{seed} {position}")
+        apply_steps(history.steps(random, without=lost), team.id, cast.nina.id, 1)
         with_licences = random.random() < 0.5
         aws.agreements = {
             row["agreementId"]: row
-            for purchase in made.purchases
+            for purchase in history.purchases
             for row in purchase.agreements(with_licences=with_licences)
         }
         with time_machine.travel(now() + timedelta(hours=2)):
-            assert ask()[0] == 0
-            is_active, _ = facts_of(team)
-            if is_active != made.is_active:
-                # Without the agreement in the token and the licence at AWS nothing connects the two.
+            assert reconcile()[0] == 0
+            is_active, _ = state_of(team)
+            if is_active != history.is_active:
+                # An agreement without a licence at AWS cannot be connected to a token without an agreement.
                 assert not with_licences, f"history {name} without {lost}"
                 assert not is_active, f"history {name} without {lost}"
                 with app.app_context():
@@ -96,25 +98,25 @@ def check_losses(app, cast, take, aws, ask, seed, every=1):
 
 
 @pytest.mark.slow
-def test_random_histories_in_random_orders(app, cast, take):
-    for seed in QUICK:
-        check_orders(app, cast, take, seed, ORDERS_OF_QUICK)
+def test_random_histories_in_random_orders(app, cast, apply_steps):
+    for seed in SEEDS:
+        check_orders(app, cast, apply_steps, seed, ORDERS)
 
 
 @pytest.mark.slow
-def test_lost_events_of_random_histories(app, cast, take, aws, ask):
-    check_losses(app, cast, take, aws, ask, 7, every=4)
-
-
-@pytest.mark.slow
-@pytest.mark.long
-def test_many_histories_in_many_orders(app, cast, take, report):
-    runs = [check_orders(app, cast, take, seed, ORDERS_OF_MANY) for seed in MANY]
-    report(f"{len(runs)} histories in {sum(runs):,} orders")
+def test_lost_events_of_random_histories(app, cast, apply_steps, aws, reconcile):
+    check_losses(app, cast, apply_steps, aws, reconcile, 7, every=4)
 
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_lost_events_of_many_histories(app, cast, take, aws, ask, report):
-    runs = [check_losses(app, cast, take, aws, ask, seed) for seed in LOSSES_OF]
-    report(f"{len(runs)} histories without each of {sum(runs)} events")
+def test_many_histories_in_many_orders(app, cast, apply_steps, print_report):
+    runs = [check_orders(app, cast, apply_steps, seed, MANY_ORDERS) for seed in MANY_SEEDS]
+    print_report(f"{len(runs)} histories in {sum(runs):,} orders")
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_lost_events_of_many_histories(app, cast, apply_steps, aws, reconcile, print_report):
+    runs = [check_losses(app, cast, apply_steps, aws, reconcile, seed) for seed in SEEDS_OF_LOSSES]
+    print_report(f"{len(runs)} histories without each of {sum(runs)} events")

@@ -8,13 +8,13 @@ from tests.helpers import rows
 from tests.helpers.html import parse
 from tests.helpers.odd_fields import FoundForm, Sender
 from tests.helpers.page_client import PageClient
-from tests.marketplace.buyer import OFFER, PAGE, REGISTRATION_URL, TOKEN, arrive
+from tests.marketplace.buyer import OFFER, PAGE, REGISTRATION_URL, TOKEN, post_from_aws
 
 pytestmark = pytest.mark.postgresql_later
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "words"),
+    ("error", "status", "sentence"),
     [
         ("InvalidTokenException", 400, "did not confirm this registration"),
         ("ResourceNotFoundException", 400, "did not confirm this registration"),
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.postgresql_later
         ("DisabledApiException", 503, "in a few minutes"),
     ],
 )
-def test_each_error_of_aws_has_its_page(app, aws, buyer, caplog, error, status, words):
+def test_each_error_of_aws_has_its_page(app, aws, buyer, caplog, error, status, sentence):
     token = aws.sell("l-1")
     aws.errors["ResolveCustomer"] = error
-    answer = arrive(buyer, token)
-    assert answer.status_code == status
-    assert words in answer.text
-    assert "Contact support" in answer.text
-    assert token not in answer.text + caplog.text
+    response = post_from_aws(buyer, token)
+    assert response.status_code == status
+    assert sentence in response.text
+    assert "Contact support" in response.text
+    assert token not in response.text + caplog.text
     assert rows.count(app, Licence) == 0
 
 
@@ -39,83 +39,83 @@ def test_each_error_of_aws_has_its_page(app, aws, buyer, caplog, error, status, 
 def test_incomplete_aws_response_says_what_to_do(app, aws, buyer, missing):
     token = aws.sell("l-1")
     del aws.customers[token][missing]
-    answer = arrive(buyer, token)
-    assert answer.status_code == 400
-    assert 'press "Set up your account" again' in answer.text
+    response = post_from_aws(buyer, token)
+    assert response.status_code == 400
+    assert 'press "Set up your account" again' in response.text
     assert rows.count(app, Licence) == 0
 
 
-def test_strange_ids_from_aws_are_dropped(app, aws, buyer):
+def test_malformed_ids_from_aws_are_ignored(app, aws, buyer):
     token = aws.sell("l-1", "x" * 65, account="1" * 13)
     aws.customers[token]["LicenseArn"] = "l-1"
-    assert arrive(buyer, token).status_code == 303
+    assert post_from_aws(buyer, token).status_code == 303
     assert rows.count(app, Licence) == 1
 
 
 def test_unavailable_database_page_says_that_the_purchase_is_safe(buyer, aws, another):
     app = another(aws=aws.settings, database_url="postgresql://nobody:nothing@127.0.0.1:1/none")
-    cut_off = PageClient(app, app.response_class)
-    cut_off.set_cookie("reflow-claim", "one")
-    for answer in (arrive(cut_off, aws.sell("l-1")), cut_off.get(PAGE)):
-        assert answer.status_code == 503
-        assert answer.headers["Retry-After"] == "5"
-        assert 'Your purchase is safe. Press "Set up your account" in AWS Marketplace again' in answer.text
-        assert "reflow-claim" not in str(answer.headers.getlist("Set-Cookie"))
-    # What does not speak of purchases asks no database about one.
-    assert cut_off.get("/privacy").status_code == 200
+    browser = PageClient(app, app.response_class)
+    browser.set_cookie("reflow-claim", "one")
+    for response in (post_from_aws(browser, aws.sell("l-1")), browser.get(PAGE)):
+        assert response.status_code == 503
+        assert response.headers["Retry-After"] == "5"
+        assert 'Your purchase is safe. Press "Set up your account" in AWS Marketplace again' in response.text
+        assert "reflow-claim" not in str(response.headers.getlist("Set-Cookie"))
+    # Other pages do not query purchases.
+    assert browser.get("/privacy").status_code == 200
 
 
 def test_unavailable_aws_has_the_same_page(buyer, aws, another):
-    nowhere = aws.settings.__class__("reflow-product", "", "", "http://127.0.0.1:9", "", "")
-    app = another(aws=nowhere)
-    answer = arrive(PageClient(app, app.response_class), "token")
-    assert answer.status_code == 503
-    assert "Your purchase is safe" in answer.text
+    unreachable = aws.settings.__class__("reflow-product", "", "", "http://127.0.0.1:9", "", "")
+    app = another(aws=unreachable)
+    response = post_from_aws(PageClient(app, app.response_class), "token")
+    assert response.status_code == 503
+    assert "Your purchase is safe" in response.text
 
 
 @pytest.mark.parametrize("token", ["", "x" * 5000])
 def test_missing_token_is_not_sent_to_aws(aws, buyer, token):
-    assert arrive(buyer, token).status_code == 400
-    assert aws.asked == []
+    assert post_from_aws(buyer, token).status_code == 400
+    assert aws.requests == []
 
 
 def test_another_product_of_the_seller_is_refused(app, aws, buyer):
-    answer = arrive(buyer, aws.sell("l-1", product="another"))
-    assert answer.status_code == 400
-    assert "another product" in answer.text
+    response = post_from_aws(buyer, aws.sell("l-1", product="another"))
+    assert response.status_code == 400
+    assert "another product" in response.text
     assert rows.count(app, Licence) == 0
 
 
-def test_without_aws_everything_else_works(client, cast):
+def test_site_works_without_aws(client, cast):
     assert client.post(REGISTRATION_URL, data={TOKEN: "x"}).status_code == 404
     cast.nina.sign_in(client)
     assert "No subscription yet" in client.page("/account/subscription").text
 
 
-def test_listing_address_is_rate_limited(aws, another):
+def test_registration_url_is_rate_limited(aws, another):
     app = another(aws=aws.settings, rate_limits=True)
     browser = PageClient(app, app.response_class)
-    answers = [arrive(browser, "x" * 5000).status_code for _ in range(12)]
-    assert answers[0] == 400
-    assert answers[-1] == 429
-    refused = arrive(browser, "x" * 5000)
+    statuses = [post_from_aws(browser, "x" * 5000).status_code for _ in range(12)]
+    assert statuses[0] == 400
+    assert statuses[-1] == 429
+    refused = post_from_aws(browser, "x" * 5000)
     assert int(refused.headers["Retry-After"]) > 60
     assert 'Press "Set up your account" in AWS Marketplace again in 5 minutes.' in refused.text
 
 
-def test_listing_address_opened_by_hand_explains_registration(buyer):
-    answer = buyer.get(REGISTRATION_URL, follow_redirects=True)
-    assert answer.status_code == 404
-    assert "Set up your account" in answer.text
+def test_registration_url_opened_directly_explains_registration(buyer):
+    response = buyer.get(REGISTRATION_URL, follow_redirects=True)
+    assert response.status_code == 404
+    assert "Set up your account" in response.text
 
 
 def test_odd_fields_cause_no_server_error(cast, aws, another):
-    selling = another(aws=aws.settings, rate_limits=False)
-    browser = PageClient(selling, selling.response_class)
+    marketplace_app = another(aws=aws.settings, rate_limits=False)
+    browser = PageClient(marketplace_app, marketplace_app.response_class)
     cast.nina.sign_in(browser)
     token = aws.sell("l-1", "agmt-1")
-    arrive(browser, token)
-    sender = Sender(selling, browser, {TOKEN: token, "team_name": "Solo two"})
+    post_from_aws(browser, token)
+    sender = Sender(marketplace_app, browser, {TOKEN: token, "team_name": "Solo two"})
     forms = [*sender.forms([PAGE]).values(), FoundForm("POST", REGISTRATION_URL, {TOKEN: "", OFFER: ""})]
     assert len(forms) > 1
     for form in forms:
@@ -126,7 +126,7 @@ def test_odd_fields_cause_no_server_error(cast, aws, another):
 
 def test_former_admin_cannot_connect(cast, aws, buyer):
     cast.nina.sign_in(buyer)
-    arrive(buyer, aws.sell("l-1"))
+    post_from_aws(buyer, aws.sell("l-1"))
     page = buyer.page(PAGE)
     cast.solo.give(cast.nina, Rights.EDIT)
     answer = buyer.submit(page, PAGE)
@@ -138,7 +138,7 @@ def test_former_admin_cannot_connect(cast, aws, buyer):
 def test_former_admin_chooses_among_the_other_teams(cast, aws, buyer):
     cast.solo.add(cast.ada, Rights.ADMIN)
     cast.ada.sign_in(buyer)
-    arrive(buyer, aws.sell("l-1"))
+    post_from_aws(buyer, aws.sell("l-1"))
     page = buyer.page(PAGE)
     cast.solo.give(cast.ada, Rights.EDIT)
     answer = buyer.submit(page, PAGE, team=cast.solo.id)

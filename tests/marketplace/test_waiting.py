@@ -10,7 +10,7 @@ from reflow_accounts.marketplace.reconcile import report_waiting
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers.aws import event
 from tests.helpers.mailbox import Mailbox, text_of
-from tests.subscriptions.facts import aws_says, buy
+from tests.subscriptions.facts import buy, report_from_aws
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -18,53 +18,53 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def waiting(cast):
+def waiting_purchase(cast):
     with time_machine.travel(now() - 61 * MINUTE):
         buy(cast.solo, LicenceState.PENDING)
 
 
-def report(app):
+def report_waiting_purchases(app):
     with app.app_context():
         return report_waiting()
 
 
-def test_waiting_purchase_is_mailed_to_support_once(app, cast, waiting):
+def test_waiting_purchase_is_mailed_to_support_once(app, cast, waiting_purchase):
     mailbox = Mailbox(app)
-    assert [report(app), report(app)] == [1, 0]
+    assert [report_waiting_purchases(app), report_waiting_purchases(app)] == [1, 0]
     [message] = mailbox.deliver()
     assert message["To"] == "support@reflow.example"
     assert message["Subject"] == "1 AWS Marketplace purchase waiting for more than an hour"
     assert "l-1, AWS account 123456789012, Solo, since" in text_of(message)
 
 
-def test_fresh_or_confirmed_purchase_is_not_mailed(app, cast):
+def test_new_or_confirmed_purchase_is_not_mailed(app, cast):
     buy(cast.solo, LicenceState.PENDING)
-    assert report(app) == 0
-    aws_says(app, LicenceState.ACTIVE)
+    assert report_waiting_purchases(app) == 0
+    report_from_aws(app, LicenceState.ACTIVE)
     with time_machine.travel(now() + 61 * MINUTE):
-        assert report(app) == 0
+        assert report_waiting_purchases(app) == 0
 
 
-def test_staff_see_waiting_purchases(cast, client, waiting):
+def test_staff_see_waiting_purchases(cast, client, waiting_purchase):
     cast.sam.sign_in(client)
     assert "1 purchase has waited for AWS for more than an hour" in client.page("/support").text
 
 
-def test_buyer_reads_that_the_purchase_waits(cast, client, waiting):
+def test_buyer_sees_that_the_purchase_waits(cast, client, waiting_purchase):
     cast.nina.sign_in(client)
     page = client.page("/account/subscription")
     assert "AWS has not confirmed your purchase yet" in page.text
     assert "Contact support" in page.text
 
 
-def test_staff_see_purchases_without_a_team(cast, client, take_in):
-    take_in(event("License Updated", "l-7", "agmt-7"))
+def test_staff_see_purchases_without_a_team(cast, client, ingest_events):
+    ingest_events(event("License Updated", "l-7", "agmt-7"))
     cast.sam.sign_in(client)
     assert "1 AWS purchase has no team" in client.page("/support").text
 
 
-def test_purchase_that_ended_without_a_team_needs_none(cast, client, take_in):
+def test_ended_purchase_without_a_team_is_not_listed(cast, client, ingest_events):
     ended = event("Purchase Agreement Ended", "", "agmt-7", status="CANCELLED", at=now() - 61 * MINUTE)
-    take_in(event("License Updated", "l-7", "agmt-7"), ended)
+    ingest_events(event("License Updated", "l-7", "agmt-7"), ended)
     cast.sam.sign_in(client)
     assert "has no team" not in client.page("/support").text

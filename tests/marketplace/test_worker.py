@@ -17,7 +17,7 @@ from tests.helpers import rows
 from tests.helpers.aws import event
 from tests.helpers.live_server import ROOT, SECRET_KEY
 from tests.helpers.mailbox import Mailbox
-from tests.subscriptions.facts import buy, history_of, subjects
+from tests.subscriptions.facts import buy, delivered_subjects, history_of
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -25,8 +25,8 @@ SECONDS = 60
 
 
 @pytest.fixture
-def work(app, aws) -> Iterator[Callable[..., subprocess.Popen]]:
-    """`work()`: start a worker on the test's database; `work(NAME=…)` with more in its environment."""
+def start_worker(app, aws) -> Iterator[Callable[..., subprocess.Popen]]:
+    """`start_worker(NAME=…)`: start a worker on the test's database, with these variables."""
     settings = app.config["SETTINGS"]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("REFLOW_")}
     environ |= aws.environ | {
@@ -57,155 +57,159 @@ def work(app, aws) -> Iterator[Callable[..., subprocess.Popen]]:
         process.communicate()
 
 
-def until(is_true: Callable[[], object]) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + SECONDS
-    while not is_true():
-        assert time.monotonic() < deadline, "it did not come true"
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true"
         time.sleep(0.05)
 
 
-def test_worker_ingests_then_deletes_and_stops_on_sigterm(app, aws, work, cast):
+def test_worker_deletes_after_ingesting_and_stops_at_sigterm(app, aws, start_worker, cast):
     buy(cast.solo, LicenceState.PENDING)
     aws.longest_poll = 20
     aws.send(event("License Updated", "l-1", "agmt-1"))
-    worker = work()
-    until(lambda: not aws.queue)
+    worker = start_worker()
+    wait_until(lambda: not aws.queue)
     assert history_of(cast.solo)[-1][1:] == ("aws", "inactive", "active")
-    began = time.monotonic()
+    started_at = time.monotonic()
     worker.send_signal(signal.SIGTERM)
-    words, _ = worker.communicate(timeout=SECONDS)
+    output, _ = worker.communicate(timeout=SECONDS)
     # The poll would have waited for 20 seconds.
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - started_at < 10
     assert worker.returncode == 0
-    assert "ingested License Updated" in words
-    assert "Traceback" not in words
+    assert "ingested License Updated" in output
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow
-def test_sigterm_right_after_start_ends_it_at_once(aws, work):
+def test_worker_stops_at_sigterm_right_after_its_start(aws, start_worker):
     aws.longest_poll = 20
-    worker = work()
+    worker = start_worker()
     assert "Waiting for events" in next(line for line in worker.stdout if "Waiting" in line)
     worker.send_signal(signal.SIGTERM)
-    # Well before the poll of 20 seconds would end, and before the 10 that containers are given.
-    words, _ = worker.communicate(timeout=8)
+    # Before the end of the poll (20 seconds), and within the 10 seconds that containers get.
+    output, _ = worker.communicate(timeout=8)
     assert worker.returncode == 0
-    assert "Traceback" not in words
+    assert "Traceback" not in output
 
 
 @pytest.mark.slow
-def test_sigterm_ends_it_during_back_off(aws, work):
+def test_worker_stops_at_sigterm_during_back_off(aws, start_worker):
     aws.errors["ReceiveMessage"] = "ServiceUnavailable"
-    worker = work()
+    worker = start_worker()
     assert "retries" in next(line for line in worker.stdout if "retries" in line)
     worker.send_signal(signal.SIGTERM)
-    words, _ = worker.communicate(timeout=SECONDS)
+    output, _ = worker.communicate(timeout=SECONDS)
     assert worker.returncode == 0
-    assert "Traceback" not in words
+    assert "Traceback" not in output
 
 
-def test_malformed_message_stays_for_the_dead_letter_queue(app, aws, work):
+def test_malformed_message_is_left_for_the_dead_letter_queue(app, aws, start_worker):
     aws.hidden = 0.1
-    strange = event("Purchase Agreement Created", "", "agmt-1", previousAgreementId="\ud800")
-    aws.send("poison", strange, event("License Updated", "l-1", "agmt-1"))
-    worker = work()
-    until(lambda: [one.body for one in aws.dead] == ["poison", strange])
-    until(lambda: not aws.queue)
+    malformed = event("Purchase Agreement Created", "", "agmt-1", previousAgreementId="\ud800")
+    aws.send("poison", malformed, event("License Updated", "l-1", "agmt-1"))
+    worker = start_worker()
+    wait_until(lambda: [message.body for message in aws.dead] == ["poison", malformed])
+    wait_until(lambda: not aws.queue)
     assert rows.count(app, MarketplaceEvent) == 1
     assert worker.poll() is None
 
 
 @pytest.mark.slow
-def test_worker_survives_unavailable_aws(app, aws, work):
+def test_worker_survives_unavailable_aws(app, aws, start_worker):
     aws.errors["ReceiveMessage"] = "ServiceUnavailable"
     aws.send(event("License Updated", "l-1", "agmt-1"))
-    worker = work()
-    until(lambda: aws.asked.count("ReceiveMessage") >= 2)
+    worker = start_worker()
+    wait_until(lambda: aws.requests.count("ReceiveMessage") >= 2)
     assert worker.poll() is None
     assert aws.queue
     aws.errors.clear()
-    until(lambda: not aws.queue)
+    wait_until(lambda: not aws.queue)
     assert rows.count(app, MarketplaceEvent) == 1
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [
         ("text/html", b"<title>Welcome</title>"),
         pytest.param(("application/json", b"{}"), marks=pytest.mark.slow),
         pytest.param(("text/json", b"[]"), marks=pytest.mark.slow),
     ],
 )
-def test_answer_of_another_server_is_a_failure(aws, work, answer):
-    aws.another_server = answer
-    worker = work()
+def test_response_of_another_server_is_an_error(aws, start_worker, response):
+    aws.another_server = response
+    worker = start_worker()
     [line] = islice((line for line in worker.stdout if "retries" in line), 1)
     assert "not one of SQS. Check REFLOW_AWS_SQS_ENDPOINT" in line
-    asked = len(aws.asked)
+    request_count = len(aws.requests)
     time.sleep(0.5)
-    assert (len(aws.asked), worker.poll()) == (asked, None)
+    assert (len(aws.requests), worker.poll()) == (request_count, None)
 
 
-def test_unavailable_database_leaves_messages_in_the_queue(aws, work):
+def test_unavailable_database_leaves_messages_in_the_queue(aws, start_worker):
     aws.send(event("License Updated", "l-1", "agmt-1"))
-    worker = work(REFLOW_DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:1/none")
+    worker = start_worker(REFLOW_DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:1/none")
     line = next(line for line in worker.stdout if "retries" in line)
     assert "the database cannot be opened (connection failed: " in line
-    assert "Check that it answers, and REFLOW_DATABASE_URL" in line
+    assert "Check that it responses, and REFLOW_DATABASE_URL" in line
     # Each time it is received counts towards the dead-letter queue.
-    assert aws.asked == []
+    assert aws.requests == []
 
 
 @pytest.mark.slow
-def test_kill_between_commit_and_delete_repeats_nothing(app, aws, work, cast):
+def test_kill_between_commit_and_delete_causes_no_duplicate(app, aws, start_worker, cast):
     buy(cast.solo, LicenceState.PENDING)
     mailbox = Mailbox(app)
     aws.hidden = 0.5
     aws.errors["DeleteMessage"] = "ServiceUnavailable"
     aws.most_receives = 1000
     aws.send(event("License Updated", "l-1", "agmt-1"))
-    first = work()
+    first = start_worker()
     # The message is committed, and its deletion is refused until the process is dead.
-    until(lambda: "DeleteMessage" in aws.asked)
+    wait_until(lambda: "DeleteMessage" in aws.requests)
     first.kill()
     first.wait()
     assert rows.count(app, MarketplaceEvent) == 1
     assert aws.queue
     aws.errors.clear()
-    work()
-    until(lambda: not aws.queue)
+    start_worker()
+    wait_until(lambda: not aws.queue)
     assert rows.count(app, MarketplaceEvent) == 1
     assert len(history_of(cast.solo)) == 1
-    assert subjects(mailbox) == [(cast.nina.email, "The subscription of Solo is active")]
+    assert delivered_subjects(mailbox) == [(cast.nina.email, "The subscription of Solo is active")]
 
 
 @pytest.mark.slow
-def test_two_workers_ingest_each_event_once(app, aws, work, cast):
+def test_two_workers_ingest_each_event_once(app, aws, start_worker, cast):
     buy(cast.solo, LicenceState.PENDING)
-    # Long enough that a busy machine deletes in time; the copies meet all the same.
+    # Long enough for a busy machine to delete a message; copies still overlap.
     aws.hidden = 1
     aws.most_receives = 1000
     updated = event("License Updated", "l-1", "agmt-1")
     aws.send(*[updated] * 10, *(event("License Updated", f"l-{n}", f"agmt-{n}") for n in range(2, 12)))
     for _ in range(2):
-        work()
-    until(lambda: not aws.queue)
+        start_worker()
+    wait_until(lambda: not aws.queue)
     assert rows.count(app, MarketplaceEvent) == 11
     assert len(history_of(cast.solo)) == 1
 
 
 def test_missing_settings_are_named(flask):
-    code, words = flask("marketplace-worker")
+    code, output = flask("marketplace-worker")
     assert code == 1
-    assert "REFLOW_AWS_QUEUE_URL" in words
+    assert "REFLOW_AWS_QUEUE_URL" in output
     assert flask("marketplace-reconcile")[0] == 1
     assert "REFLOW_AWS_QUEUE_URL=(not set): marketplace-worker has nothing to read" in flask("config")[1]
 
 
-def test_customer_is_resolved_and_refusals_repeat_nothing_of_the_token(aws):
+def test_refusal_of_a_token_does_not_contain_it(aws):
     token = aws.sell("l-1", "agmt-1")
-    found = boto.resolve_customer(aws.settings, token)
-    assert (found.licence_key, found.agreement_id, found.aws_account) == ("l-1", "agmt-1", "123456789012")
+    customer = boto.resolve_customer(aws.settings, token)
+    assert (customer.licence_key, customer.agreement_id, customer.aws_account) == (
+        "l-1",
+        "agmt-1",
+        "123456789012",
+    )
     for code, kind in {
         "ExpiredTokenException": boto.TokenExpired,
         "InvalidTokenException": boto.TokenInvalid,

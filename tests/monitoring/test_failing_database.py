@@ -10,7 +10,7 @@ from tests.helpers.asgi_client import AsgiClient
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def failing(request, tmp_path):
+def app_with_own_database(request, tmp_path):
     """An application on a database of its own."""
     app = databases.application(str(tmp_path), databases.new_url(request, "failing", tmp_path))
     databases.migrate(app)
@@ -18,12 +18,12 @@ def failing(request, tmp_path):
     databases.close(app)
 
 
-def test_log_names_the_condition_of_a_failed_key_check(failing, caplog):
-    secret = Cast.of(failing).ada.key().secret
-    with failing.app_context(), db.engine.begin() as connection:
+def test_log_names_the_condition_of_a_failed_key_check(app_with_own_database, caplog):
+    secret = Cast.of(app_with_own_database).ada.key().secret
+    with app_with_own_database.app_context(), db.engine.begin() as connection:
         connection.execute(text("DROP TABLE uses"))
         is_sqlite = db.engine.dialect.name == "sqlite"
-    asgi = AsgiClient(failing)
+    asgi = AsgiClient(app_with_own_database)
     assert asgi.get("/api/v1/me", {"Authorization": f"Bearer {secret}"}).status == 503
     asgi.close()
     [line] = [record.getMessage() for record in caplog.records if "key checks failed" in record.getMessage()]
@@ -31,7 +31,7 @@ def test_log_names_the_condition_of_a_failed_key_check(failing, caplog):
     assert line == f"key checks failed: {condition}"
 
 
-def test_command_says_that_the_database_is_read_only(postgres, tmp_path):
+def test_command_explains_a_read_only_database(postgres, tmp_path):
     url = postgres.make_database("readonly")
     app = databases.application(str(tmp_path), url)
     databases.migrate(app)
@@ -41,11 +41,11 @@ def test_command_says_that_the_database_is_read_only(postgres, tmp_path):
         connection.commit()
     databases.close(app)
     with app.app_context():
-        done = app.test_cli_runner().invoke(
+        result = app.test_cli_runner().invoke(
             args=["users", "create", "a@b.example", "--name", "A B", "--mail-link"]
         )
-    assert done.exit_code == 1
-    assert done.output == (
+    assert result.exit_code == 1
+    assert result.output == (
         "reflow-accounts: the database cannot be written (25006): its disk is full, or it is read-only. "
         "Free space or make it writable, then try again.\n"
     )
@@ -55,18 +55,18 @@ def test_command_says_that_the_database_is_read_only(postgres, tmp_path):
 def test_command_names_why_the_database_cannot_be_opened(tmp_path):
     app = databases.application(str(tmp_path), "postgresql://nobody@127.0.0.1:1/none")
     with app.app_context():
-        done = app.test_cli_runner().invoke(args=["users", "list"])
-    assert done.output.startswith("reflow-accounts: the database cannot be opened (connection failed: ")
-    assert "Connection refused" in done.output
-    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+        result = app.test_cli_runner().invoke(args=["users", "list"])
+    assert result.output.startswith("reflow-accounts: the database cannot be opened (connection failed: ")
+    assert "Connection refused" in result.output
+    assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
     databases.close(app)
 
 
-def test_command_leads_to_the_migration_of_a_new_database(tmp_path):
+def test_command_suggests_the_migration_of_a_new_database(tmp_path):
     app = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'new.db'}")
     (tmp_path / "new.db").touch()
     with app.app_context():
-        done = app.test_cli_runner().invoke(args=["users", "list"])
-    assert "if it is new, run `reflow-accounts db upgrade`." in done.output
-    assert (done.exit_code, "(SQLITE_ERROR)" in done.output) == (1, True)
+        result = app.test_cli_runner().invoke(args=["users", "list"])
+    assert "if it is new, run `reflow-accounts db upgrade`." in result.output
+    assert (result.exit_code, "(SQLITE_ERROR)" in result.output) == (1, True)
     databases.close(app)

@@ -14,7 +14,7 @@ INTERNAL = ["10.1.2.3:5000", "reflow-web", "[fd00::1]"]
 
 
 @pytest.fixture
-def sqlite(tmp_path):
+def sqlite_app(tmp_path):
     """An application on an SQLite database of its own, not migrated."""
     app = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'own.db'}")
     yield app
@@ -45,27 +45,27 @@ def test_authorize_is_answered_at_internal_addresses_behind_a_proxy(cast, anothe
     asgi.close()
 
 
-def test_readiness_names_the_schema_and_then_nothing(sqlite):
-    client = sqlite.test_client()
+def test_readiness_names_the_outdated_schema(sqlite_app):
+    client = sqlite_app.test_client()
     assert client.get("/readyz").json == {"status": "unavailable", "not_ready": ["database"]}
-    databases.migrate(sqlite)
+    databases.migrate(sqlite_app)
     assert client.get("/readyz").json == {"status": "ok"}
-    with sqlite.app_context():
+    with sqlite_app.app_context():
         flask_migrate.downgrade()
-    answer = client.get("/readyz")
-    assert (answer.status_code, answer.json["not_ready"]) == (503, ["schema"])
-    assert (answer.mimetype, answer.headers["Retry-After"]) == ("application/json", "5")
+    response = client.get("/readyz")
+    assert (response.status_code, response.json["not_ready"]) == (503, ["schema"])
+    assert (response.mimetype, response.headers["Retry-After"]) == ("application/json", "5")
 
 
-def test_readiness_is_json_when_no_thread_is_free(sqlite):
-    answer = sqlite.test_client().get("/readyz", environ_overrides={REFUSED: True})
-    assert (answer.status_code, answer.json["not_ready"]) == (503, ["threads"])
+def test_readiness_is_json_when_no_thread_is_free(sqlite_app):
+    response = sqlite_app.test_client().get("/readyz", environ_overrides={REFUSED: True})
+    assert (response.status_code, response.json["not_ready"]) == (503, ["threads"])
 
 
-def test_newer_database_that_works_is_ready(sqlite):
-    databases.migrate(sqlite)
-    with sqlite.app_context():
+def test_newer_compatible_database_is_ready(sqlite_app):
+    databases.migrate(sqlite_app)
+    with sqlite_app.app_context():
         db.session.execute(text("UPDATE alembic_version SET version_num = version_num + 1"))
         db.session.execute(text("UPDATE alembic_version SET version_num = printf('%04d', version_num)"))
         db.session.commit()
-    assert sqlite.test_client().get("/readyz").status_code == 200
+    assert sqlite_app.test_client().get("/readyz").status_code == 200

@@ -1,4 +1,4 @@
-"""deploy/monitoring with a real Prometheus, where there is one: each alert and panel has figures."""
+"""deploy/monitoring with a real Prometheus, when installed: each alert and panel has data."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ pytestmark = [
 MONITORING = ROOT / "deploy/monitoring"
 TOKEN = "token-of-the-metrics"
 SECONDS = 40
-# Rates of what does not happen here.
+# Rates of events that do not happen in the test.
 MAY_BE_EMPTY = ('status=~"5..', "reflow_key_checks_total{outcome=~")
 
 
@@ -33,14 +33,14 @@ def prometheus(tmp_path_factory):
     server.start()
     (folder / "token").write_text(TOKEN)
     settings = (MONITORING / "prometheus.yml").read_text()
-    for written, here in {
+    for placeholder, value in {
         "127.0.0.1:5000": f"127.0.0.1:{server.port}",
         "/etc/prometheus/reflow-metrics-token": str(folder / "token"),
         "interval: 15s": "interval: 1s",
         "alerts.yml": str(MONITORING / "alerts.yml"),
     }.items():
-        assert written in settings
-        settings = settings.replace(written, here)
+        assert placeholder in settings
+        settings = settings.replace(placeholder, value)
     (folder / "prometheus.yml").write_text(settings)
     port = free_port()
     options = ("--config.file", folder / "prometheus.yml", "--storage.tsdb.path", folder / "data")
@@ -50,18 +50,18 @@ def prometheus(tmp_path_factory):
         )
 
     def get(path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=10) as answer:
-            return json.loads(answer.read())["data"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=10) as response:
+            return json.loads(response.read())["data"]
 
     secret = ask(server, "POST", "/keys", log_in(server), {"name": "watched"})[1]["secret"]
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         ask(server, "GET", "/me", secret)
         try:
-            found = get(
+            data = get(
                 "query?" + urllib.parse.urlencode({"query": "count_over_time(reflow_database_up[1m])"})
             )
-            if found["result"] and float(found["result"][0]["value"][1]) > 5:
+            if data["result"] and float(data["result"][0]["value"][1]) > 5:
                 break
         except OSError:
             pass
@@ -75,25 +75,25 @@ def prometheus(tmp_path_factory):
 def test_files_pass_promtool():
     for kind, name in (("rules", "alerts.yml"), ("config", "prometheus.yml")):
         options = ["--syntax-only"] if kind == "config" else []
-        done = subprocess.run(
+        result = subprocess.run(
             ["promtool", "check", kind, *options, MONITORING / name],
             capture_output=True,
             text=True,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_every_panel_has_figures(prometheus):
+def test_every_panel_has_data(prometheus):
     dashboard = json.loads((MONITORING / "grafana-dashboard.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     assert len(queries) >= 12
     for query in queries:
-        found = prometheus("query?" + urllib.parse.urlencode({"query": query}))
-        assert found["result"], query
+        data = prometheus("query?" + urllib.parse.urlencode({"query": query}))
+        assert data["result"], query
 
 
-def test_every_alert_is_evaluated_and_its_figures_exist(prometheus):
+def test_every_alert_is_evaluated_and_its_metrics_exist(prometheus):
     [group] = prometheus("rules")["groups"]
     for rule in group["rules"]:
         assert (rule["health"], rule["state"]) == ("ok", "inactive"), rule

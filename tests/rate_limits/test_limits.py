@@ -17,45 +17,45 @@ from tests.helpers.api import problem_of
 
 pytestmark = pytest.mark.postgresql_later
 
-TRIES = 10
+ALLOWED = 10
 FIVE_MINUTES = timedelta(minutes=5)
 TOO_MANY = "Too many attempts. Try again in 5 minutes or reset your password."
-WRONG_WORD = "not the password"
+WRONG_PASSWORD = "not the password"  # pragma: allowlist secret
 
 
 def from_address(address):
     return {"environ_base": {"REMOTE_ADDR": address}}
 
 
-def log_in(client, email, password=WRONG_WORD, address="192.0.2.1", **more):
+def log_in(client, email, password=WRONG_PASSWORD, address="192.0.2.1", **options):
     fields = {"email": email, "password": password, "csrf_token": client.csrf_token()}
-    return client.post("/login", data=fields, **from_address(address), **more)
+    return client.post("/login", data=fields, **from_address(address), **options)
 
 
 def use_up(client, email, addresses="192.0.2.{}"):
-    for number in range(TRIES):
+    for number in range(ALLOWED):
         assert log_in(client, email, address=addresses.format(number)).status_code == 422
 
 
 @pytest.fixture
 def limits(app):
-    """The verbs, outside of any request."""
+    """The functions of the service, outside of requests."""
     with app.app_context():
         yield service
 
 
-def test_eleventh_try_for_an_account_waits_wherever_it_comes_from(cast, client):
+def test_eleventh_attempt_for_an_account_is_limited_at_any_address(cast, client):
     use_up(client, cast.ada.email)
-    answer = log_in(client, cast.ada.email, cast.ada.password, "198.51.100.7")
-    assert answer.status_code == 429
-    assert TOO_MANY in answer.text
-    assert "Error: Log in" in answer.text
-    assert 0 < int(answer.headers["Retry-After"]) <= 300
+    response = log_in(client, cast.ada.email, cast.ada.password, "198.51.100.7")
+    assert response.status_code == 429
+    assert TOO_MANY in response.text
+    assert "Error: Log in" in response.text
+    assert 0 < int(response.headers["Retry-After"]) <= 300
     assert log_in(client, cast.ben.email, cast.ben.password).status_code == 303
 
 
-def test_eleventh_try_from_an_address_waits_whomever_it_is_for(cast, client):
-    for number in range(TRIES):
+def test_eleventh_attempt_from_an_address_is_limited_for_any_account(cast, client):
+    for number in range(ALLOWED):
         assert log_in(client, f"person{number}@acme.example").status_code == 422
     assert log_in(client, cast.ada.email, cast.ada.password).status_code == 429
     assert log_in(client, cast.ada.email, cast.ada.password, "198.51.100.7").status_code == 303
@@ -65,14 +65,14 @@ def test_limit_ends_after_five_minutes(cast, client):
     with time_machine.travel(now(), tick=False) as clock:
         use_up(client, cast.ada.email)
         clock.shift(FIVE_MINUTES - timedelta(seconds=1))
-        answer = log_in(client, cast.ada.email, cast.ada.password)
-        assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
-        assert "Try again in 1 minute or" in answer.text
+        response = log_in(client, cast.ada.email, cast.ada.password)
+        assert (response.status_code, response.headers["Retry-After"]) == (429, "1")
+        assert "Try again in 1 minute or" in response.text
         clock.shift(timedelta(seconds=1))
         assert log_in(client, cast.ada.email, cast.ada.password).status_code == 303
 
 
-def test_refused_tries_do_not_lengthen_the_wait(cast, client):
+def test_refused_attempts_do_not_extend_the_limit(cast, client):
     with time_machine.travel(now(), tick=False) as clock:
         use_up(client, cast.ada.email)
         for _ in range(4):
@@ -82,119 +82,122 @@ def test_refused_tries_do_not_lengthen_the_wait(cast, client):
         assert log_in(client, cast.ada.email, cast.ada.password, "198.51.100.7").status_code == 303
 
 
-def test_right_passwords_use_nothing_up(app, cast, client):
-    for _ in range(2 * TRIES):
+def test_right_passwords_are_not_counted(app, cast, client):
+    for _ in range(2 * ALLOWED):
         assert log_in(client, cast.ada.email, cast.ada.password).status_code == 303
     use_up(client, cast.ada.email, "192.0.2.1")
 
 
-def test_address_that_has_no_account_counts_like_one_that_has(cast, client):
-    seen = []
+def test_address_without_an_account_is_limited_the_same(cast, client):
+    results = []
     for email in (cast.ada.email, "nobody@acme.example"):
-        answers = [log_in(client, email, address=f"{len(seen)}.0.0.{n}") for n in range(TRIES + 2)]
-        seen.append([(answer.status_code, sorted(dict(answer.headers))) for answer in answers])
-    assert seen[0] == seen[1]
-    assert [status for status, _ in seen[0]] == [422] * TRIES + [429, 429]
+        responses = [log_in(client, email, address=f"{len(results)}.0.0.{n}") for n in range(ALLOWED + 2)]
+        results.append([(response.status_code, sorted(dict(response.headers))) for response in responses])
+    assert results[0] == results[1]
+    assert [status for status, _ in results[0]] == [422] * ALLOWED + [429, 429]
 
 
 @pytest.mark.parametrize("email", ["ADA@acme.example", " ada@acme.example ", "ada@ａcme.example"])
-def test_spellings_of_an_account_count_together(cast, client, email):
+def test_spellings_of_an_address_are_counted_together(cast, client, email):
     use_up(client, cast.ada.email)
     assert log_in(client, email, address="198.51.100.7").status_code == 429
 
 
 def test_signed_in_users_are_not_limited(cast, app, client):
     cast.ada.sign_in(client)
-    stranger = app.test_client()
-    use_up(stranger, cast.ada.email)
-    assert log_in(stranger, cast.ada.email).status_code == 429
+    other_browser = app.test_client()
+    use_up(other_browser, cast.ada.email)
+    assert log_in(other_browser, cast.ada.email).status_code == 429
     assert client.page("/account/profile")
     assert client.send("/account/profile", full_name="Ada", appearance="dark").status_code == 303
 
 
-def test_command_waits_for_the_same_tries(cast, client, api):
-    words = {"email": cast.ada.email, "password": cast.ada.password}
+def test_command_shares_the_limit_of_the_page(cast, client, api):
+    credentials = {"email": cast.ada.email, "password": cast.ada.password}
     use_up(client, cast.ada.email)
-    answer = api().post("/sessions", words, **from_address("198.51.100.7"))
-    problem = problem_of(answer, 429, "rate_limited")
+    response = api().post("/sessions", credentials, **from_address("198.51.100.7"))
+    problem = problem_of(response, 429, "rate_limited")
     assert problem["detail"] == "Too many attempts. Try again in 5 minutes."
-    assert 0 < int(answer.headers["Retry-After"]) <= 300
-    for _ in range(TRIES):
-        assert api().post("/sessions", words | {"email": "x@y.example", "password": "x"}).status_code == 401
-    problem_of(api().post("/sessions", words | {"email": cast.ben.email}), 429, "rate_limited")
+    assert 0 < int(response.headers["Retry-After"]) <= 300
+    for _ in range(ALLOWED):
+        assert (
+            api().post("/sessions", credentials | {"email": "x@y.example", "password": "x"}).status_code
+            == 401
+        )
+    problem_of(api().post("/sessions", credentials | {"email": cast.ben.email}), 429, "rate_limited")
 
 
-def test_right_password_of_the_command_uses_nothing_up(cast, api):
-    words = {"email": cast.ada.email, "password": cast.ada.password}
-    for _ in range(2 * TRIES):
-        assert api().post("/sessions", words).status_code == 201
+def test_right_password_of_the_command_is_not_counted(cast, api):
+    credentials = {"email": cast.ada.email, "password": cast.ada.password}
+    for _ in range(2 * ALLOWED):
+        assert api().post("/sessions", credentials).status_code == 201
 
 
 @pytest.mark.parametrize(
     "header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "CF-Connecting-IP", "True-Client-IP"]
 )
-def test_no_header_moves_the_address(client, header):
-    for number in range(TRIES):
+def test_forged_header_does_not_change_the_address(client, header):
+    for number in range(ALLOWED):
         value = f"for=203.0.113.{number}" if header == "Forwarded" else f"203.0.113.{number}"
         assert log_in(client, f"p{number}@a.example", headers={header: value}).status_code == 422
     assert log_in(client, "p@a.example", headers={header: "203.0.113.99"}).status_code == 429
 
 
-def test_ipv6_client_counts_by_its_64_bits(client):
-    for number in range(TRIES):
+def test_ipv6_client_is_counted_by_its_64_bits(client):
+    for number in range(ALLOWED):
         email = f"p{number}@a.example"
         assert log_in(client, email, address=f"2001:db8:0:1::{number:x}").status_code == 422
     assert log_in(client, "p@a.example", address="2001:db8:0:1:ffff::1").status_code == 429
     assert log_in(client, "p@a.example", address="2001:db8:0:2::1").status_code == 422
 
 
-def test_ipv4_address_is_the_same_inside_ipv6(client):
-    for number in range(TRIES):
+def test_ipv4_address_inside_ipv6_is_the_same(client):
+    for number in range(ALLOWED):
         assert log_in(client, f"p{number}@a.example", address="::ffff:192.0.2.1").status_code == 422
     assert log_in(client, "p@a.example", address="192.0.2.1").status_code == 429
 
 
-@pytest.mark.parametrize("act", ["second-factor", "step-up-code"])
-def test_second_factor_may_be_tried_twenty_times_an_hour(limits, act):
+@pytest.mark.parametrize("action", ["second-factor", "step-up-code"])
+def test_second_factor_is_limited_to_twenty_attempts_an_hour(limits, action):
     with time_machine.travel(now(), tick=False) as clock:
         for _ in range(2):
-            for _ in range(TRIES):
-                limits.hit(act, account="usr_ada")
+            for _ in range(ALLOWED):
+                limits.hit(action, account="usr_ada")
             clock.shift(FIVE_MINUTES)
         with pytest.raises(RateLimited, match="in 50 minutes"):
-            limits.hit(act, account="usr_ada")
+            limits.hit(action, account="usr_ada")
         clock.shift(timedelta(minutes=50))
-        limits.hit(act, account="usr_ada")
+        limits.hit(action, account="usr_ada")
 
 
 @pytest.mark.parametrize(
-    "act", ["sign-in", "sign-up", "forgot", "second-factor", "step-up", "step-up-code", "device-code"]
+    "action", ["sign-in", "sign-up", "forgot", "second-factor", "step-up", "step-up-code", "device-code"]
 )
-def test_each_act_counts_by_itself(limits, act):
-    for _ in range(TRIES):
-        limits.hit(act, account="a", address="192.0.2.1")
+def test_actions_are_counted_separately(limits, action):
+    for _ in range(ALLOWED):
+        limits.hit(action, account="a", address="192.0.2.1")
     with pytest.raises(RateLimited):
-        limits.hit(act, account="a")
+        limits.hit(action, account="a")
     with pytest.raises(RateLimited):
-        limits.hit(act, address="192.0.2.1")
-    for other in {"sign-in", "step-up", "forgot"} - {act}:
+        limits.hit(action, address="192.0.2.1")
+    for other in {"sign-in", "step-up", "forgot"} - {action}:
         limits.hit(other, account="a", address="192.0.2.1")
 
 
-def test_one_address_cannot_use_up_the_tries_of_many_accounts(limits):
-    for _ in range(TRIES):
+def test_address_cannot_use_up_the_limits_of_many_accounts(limits):
+    for _ in range(ALLOWED):
         limits.hit("sign-in", address="192.0.2.1")
-    for _ in range(TRIES):
+    for _ in range(ALLOWED):
         with pytest.raises(RateLimited):
             limits.hit("sign-in", account="ada", address="192.0.2.1")
     limits.hit("sign-in", account="ada", address="192.0.2.2")
 
 
 @pytest.mark.parametrize("times", [1, 5])
-def test_giving_back_makes_no_more_than_ten(limits, times):
+def test_giving_back_does_not_raise_the_limit(limits, times):
     for _ in range(times):
         limits.give_back("sign-in", account="ada")
-    for _ in range(TRIES):
+    for _ in range(ALLOWED):
         limits.hit("sign-in", account="ada")
     with pytest.raises(RateLimited):
         limits.hit("sign-in", account="ada")
@@ -202,7 +205,7 @@ def test_giving_back_makes_no_more_than_ten(limits, times):
 
 @pytest.mark.parametrize("counters", ["of our database", "of the library"])
 def test_late_give_back_allows_no_more_than_ten(app, limits, monkeypatch, counters):
-    """A counter of the library counts below nothing, in memory as in Redis."""
+    """The library's counters can be negative, in memory and in Redis."""
     if counters == "of the library":
         monkeypatch.setitem(
             app.extensions, "limiter", FixedWindowRateLimiter(storage_from_string("memory://"))
@@ -211,7 +214,7 @@ def test_late_give_back_allows_no_more_than_ten(app, limits, monkeypatch, counte
         limits.hit("sign-in", account="ada")
         clock.shift(FIVE_MINUTES)
         limits.give_back("sign-in", account="ada")
-        for _ in range(TRIES):
+        for _ in range(ALLOWED):
             limits.hit("sign-in", account="ada")
         with pytest.raises(RateLimited):
             limits.hit("sign-in", account="ada")
@@ -219,18 +222,18 @@ def test_late_give_back_allows_no_more_than_ten(app, limits, monkeypatch, counte
 
 def test_database_counters_are_never_negative(app, limits):
     with time_machine.travel(now(), tick=False) as clock:
-        counted = limiter().storage
-        # When there is none yet, when it is at nothing, and when its window is over.
-        assert [counted.incr("key", 300, -1) for _ in range(2)] == [0, 0]
-        assert counted.incr("key", 300) == 1
+        storage = limiter().storage
+        # A missing counter, a counter of zero, and one whose window has ended.
+        assert [storage.incr("key", 300, -1) for _ in range(2)] == [0, 0]
+        assert storage.incr("key", 300) == 1
         clock.shift(FIVE_MINUTES)
-        assert counted.get("key") == 0
-        assert [counted.incr("key", 300, amount) for amount in (-1, 1)] == [0, 1]
+        assert storage.get("key") == 0
+        assert [storage.incr("key", 300, amount) for amount in (-1, 1)] == [0, 1]
 
 
-def test_wait_is_at_least_a_second(limits):
+def test_retry_after_is_at_least_a_second(limits):
     with time_machine.travel(now().replace(microsecond=0), tick=False) as clock:
-        for _ in range(TRIES):
+        for _ in range(ALLOWED):
             limits.hit("sign-in", account="ada")
         clock.shift(FIVE_MINUTES - timedelta(milliseconds=300))
         with pytest.raises(RateLimited) as refused:
@@ -238,7 +241,7 @@ def test_wait_is_at_least_a_second(limits):
         assert refused.value.retry_after == 1
 
 
-def test_counters_that_are_over_are_pruned_and_no_others(app, limits):
+def test_expired_counters_are_pruned(app, limits):
     with time_machine.travel(now(), tick=False) as clock:
         limits.hit("sign-in", account="old", address="192.0.2.1")
         clock.shift(FIVE_MINUTES)
@@ -248,7 +251,7 @@ def test_counters_that_are_over_are_pruned_and_no_others(app, limits):
         assert limits.prune() == 0
 
 
-def test_table_contains_no_typed_addresses(app, client):
+def test_counters_contain_no_typed_addresses(app, client):
     from reflow_accounts.database import db
 
     log_in(client, "somebody@acme.example")
@@ -259,11 +262,11 @@ def test_table_contains_no_typed_addresses(app, client):
 
 
 @pytest.mark.parametrize("email", ["x" * 10_000, "\ud800", "\u2028", "", "a@b\r\nc"])
-def test_strange_accounts_are_counted_too(limits, email):
+def test_unusual_accounts_are_counted_too(limits, email):
     limits.hit("sign-in", account=email, address="not an address")
 
 
-def test_try_is_counted_before_the_request_writes(app, cast, limits):
+def test_attempt_must_be_counted_before_the_request_writes(app, cast, limits):
     from reflow_accounts.database import db
 
     if db.engine.dialect.name != "sqlite":

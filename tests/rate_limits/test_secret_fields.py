@@ -20,8 +20,8 @@ pytestmark = pytest.mark.postgresql_later
 ALLOWED = 10
 WRONG = "000000"
 NEW_PASSWORD = "a kettle on the moon"  # pragma: allowlist secret
-# Fields for a password that is new: nothing can be guessed.
-NEW_PASSWORDS = {
+# Fields for a new password, where nothing can be guessed.
+FIELDS_OF_NEW_PASSWORDS = {
     "SignUpForm.password",
     "ResetForm.new_password",
     "ChangePasswordForm.new_password",
@@ -29,8 +29,8 @@ NEW_PASSWORDS = {
 }
 
 
-class Case:
-    """Sends wrong values to one field; `prepare` returns a function that sends one."""
+class AttemptFactory:
+    """Each method prepares a page and returns a function that sends a wrong value."""
 
     def __init__(self, cast, client, api, app):
         self.cast, self.client, self.api, self.app = cast, client, api, app
@@ -44,16 +44,16 @@ class Case:
         return lambda: self.client.send(path, code=WRONG)
 
     def proof(self, field):
-        phone = turn_on(self.cast.ada)
+        authenticator = turn_on(self.cast.ada)
         self.client.send("/login", email=self.cast.ada.email, password=self.cast.ada.password)
-        self.client.send("/login/code", code=phone.code())
+        self.client.send("/login/code", code=authenticator.code())
         self.cast.ada.change_sessions(proven_at=None)
         return lambda: self.client.send("/account/api-keys", name="CI", **{field: WRONG})
 
     def second_factor_removal(self):
-        phone = turn_on(self.cast.ada)
+        authenticator = turn_on(self.cast.ada)
         self.client.send("/login", email=self.cast.ada.email, password=self.cast.ada.password)
-        self.client.send("/login/code", code=phone.code())
+        self.client.send("/login/code", code=authenticator.code())
         return lambda: self.client.send("/account/security/second-factor/removal", proof_password=WRONG)
 
     def second_factor_setup(self):
@@ -75,8 +75,8 @@ class Case:
         self.client.send("/signup", **fields, password=NEW_PASSWORD)
         mailbox = Mailbox(self.app)
         [mail] = mailbox.deliver()
-        elsewhere = self.app.test_client()
-        return lambda: elsewhere.send(mailbox.link_in(mail), password=WRONG)
+        other_browser = self.app.test_client()
+        return lambda: other_browser.send(mailbox.link_in(mail), password=WRONG)
 
     def device_code(self):
         self.cast.ada.sign_in(self.client)
@@ -92,17 +92,20 @@ class Case:
 
 
 CASES = {
-    "LoginForm.password": [Case.login],
+    "LoginForm.password": [AttemptFactory.login],
     "CodeForm.code": [lambda case: case.second_step("/login/code")],
     "RecoveryCodeForm.code": [lambda case: case.second_step("/login/recovery-code")],
-    "SetupForm.code": [Case.second_factor_setup],
-    "ProofForm.proof_password": [lambda case: case.proof("proof_password"), Case.second_factor_removal],
+    "SetupForm.code": [AttemptFactory.second_factor_setup],
+    "ProofForm.proof_password": [
+        lambda case: case.proof("proof_password"),
+        AttemptFactory.second_factor_removal,
+    ],
     "ProofForm.proof_code": [lambda case: case.proof("proof_code")],
-    "ChangePasswordForm.current_password": [Case.password_change],
-    "PasswordForm.password": [Case.deletion, Case.mailed_link],
-    "DeviceCodeForm.code": [Case.device_code],
-    "SignIn.password": [Case.command],
-    "SignIn.otp": [Case.command_code],
+    "ChangePasswordForm.current_password": [AttemptFactory.password_change],
+    "PasswordForm.password": [AttemptFactory.deletion, AttemptFactory.mailed_link],
+    "DeviceCodeForm.code": [AttemptFactory.device_code],
+    "SignIn.password": [AttemptFactory.command],
+    "SignIn.otp": [AttemptFactory.command_code],
 }
 
 
@@ -129,8 +132,8 @@ def secret_fields(app):
 
 
 def subclasses(parent):
-    found = set(parent.__subclasses__())
-    return found.union(*map(subclasses, found)) if found else found
+    classes = set(parent.__subclasses__())
+    return classes.union(*map(subclasses, classes)) if classes else classes
 
 
 def count_refusals(app):
@@ -140,7 +143,7 @@ def count_refusals(app):
 
 
 def test_every_secret_field_is_in_the_table(app):
-    assert secret_fields(app) - NEW_PASSWORDS == set(CASES)
+    assert secret_fields(app) - FIELDS_OF_NEW_PASSWORDS == set(CASES)
     assert "password" in SignIn().load_fields
 
 
@@ -148,12 +151,12 @@ def test_every_secret_field_is_in_the_table(app):
     "prepare", [prepare for cases in CASES.values() for prepare in cases], ids=lambda case: case.__name__
 )
 def test_wrong_values_are_limited_and_audited(cast, client, api, app, prepare):
-    attempt = prepare(Case(cast, client, api, app))
+    attempt = prepare(AttemptFactory(cast, client, api, app))
     before = count_refusals(app)
-    answers = [attempt().status_code for _ in range(ALLOWED)]
-    assert set(answers) <= {401, 422}, answers
+    statuses = [attempt().status_code for _ in range(ALLOWED)]
+    assert set(statuses) <= {401, 422}, statuses
     assert count_refusals(app) - before == ALLOWED
-    answer = attempt()
-    assert answer.status_code == 429
-    assert int(answer.headers["Retry-After"]) > 0
+    response = attempt()
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
     assert count_refusals(app) - before == ALLOWED

@@ -22,15 +22,15 @@ def load(tmp_path, **environ):
     return config.load({"REFLOW_INSTANCE": str(tmp_path)} | environ)
 
 
-def test_limits_are_on_and_config_says_so(tmp_path):
+def test_limits_are_on_by_default(tmp_path):
     settings = load(tmp_path)
     assert settings.rate_limits
     assert settings.masked()["REFLOW_RATE_LIMITS"] == "on"
 
 
 def test_config_shows_that_limits_are_off(tmp_path):
-    told = load(tmp_path, REFLOW_RATE_LIMITS="off").masked()["REFLOW_RATE_LIMITS"]
-    assert told.startswith("off (")
+    shown = load(tmp_path, REFLOW_RATE_LIMITS="off").masked()["REFLOW_RATE_LIMITS"]
+    assert shown.startswith("off (")
 
 
 def test_production_refuses_to_start_without_limits(tmp_path):
@@ -38,22 +38,22 @@ def test_production_refuses_to_start_without_limits(tmp_path):
         load(tmp_path, **PRODUCTION, REFLOW_RATE_LIMITS="off")
 
 
-def test_bad_value_stops_the_start(tmp_path):
+def test_invalid_value_stops_the_start(tmp_path):
     with pytest.raises(ConfigError, match="REFLOW_RATE_LIMITS must be one of on, off"):
         load(tmp_path, REFLOW_RATE_LIMITS="false")
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkeys"])
-def test_storage_whose_package_is_missing_stops_the_start(tmp_path, monkeypatch, scheme):
+def test_missing_package_of_a_storage_stops_the_start(tmp_path, monkeypatch, scheme):
     monkeypatch.setattr(config, "find_spec", lambda name: None)
     url = f"{scheme}://user:{HIDDEN}@counters.example:6379"
-    with pytest.raises(ConfigError, match="needs the package valkey: pip install") as caught:
+    with pytest.raises(ConfigError, match="needs the package valkey: pip install") as refused:
         load(tmp_path, REFLOW_RATELIMIT_STORAGE_URL=url)
-    assert HIDDEN not in str(caught.value)
+    assert HIDDEN not in str(refused.value)
 
 
-class Elsewhere(MemoryStorage):
-    """Counters somewhere else, which know how they were asked for."""
+class OtherStorage(MemoryStorage):
+    """A storage that records its options."""
 
     STORAGE_SCHEME = ["elsewhere"]
 
@@ -62,15 +62,15 @@ class Elsewhere(MemoryStorage):
         self.options = options
 
 
-def test_slow_counter_store_is_unavailable(app):
-    made = create_app(replace(app.config["SETTINGS"], ratelimit_storage_url="elsewhere://"))
-    with made.app_context():
+def test_counter_storage_has_timeouts(app):
+    created = create_app(replace(app.config["SETTINGS"], ratelimit_storage_url="elsewhere://"))
+    with created.app_context():
         options = limiter().storage.options
     assert options["socket_timeout"] == options["socket_connect_timeout"] == 2
 
 
-@pytest.mark.parametrize("are_on", [True, False])
-def test_nothing_is_counted_when_limits_are_off(app, are_on):
-    made = create_app(replace(app.config["SETTINGS"], rate_limits=are_on))
-    with made.app_context():
-        assert (limiter() is not None) == are_on
+@pytest.mark.parametrize("enabled", [True, False])
+def test_limiter_is_absent_when_limits_are_off(app, enabled):
+    created = create_app(replace(app.config["SETTINGS"], rate_limits=enabled))
+    with created.app_context():
+        assert (limiter() is not None) == enabled

@@ -1,4 +1,4 @@
-"""Counters in a real Valkey or Redis, where there is one."""
+"""Counters in a real Valkey or Redis server, when one is installed."""
 
 import shutil
 import subprocess
@@ -23,8 +23,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def store(tmp_path):
-    """A server of counters: its port and its process."""
+def counter_server(tmp_path):
+    """A Valkey or Redis server: its port and its process."""
     port = free_port()
     options = ("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path))
     process = subprocess.Popen([PROGRAM, *options], stdout=subprocess.DEVNULL)
@@ -34,8 +34,8 @@ def store(tmp_path):
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
-def test_nodes_share_their_counters(app, store, scheme):
-    port, process = store
+def test_nodes_share_their_counters(app, counter_server, scheme):
+    port, process = counter_server
     url = f"{scheme}://127.0.0.1:{port}"
     nodes = [create_app(replace(app.config["SETTINGS"], ratelimit_storage_url=url)) for _ in range(2)]
     with nodes[0].app_context():

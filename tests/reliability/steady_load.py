@@ -48,9 +48,9 @@ class SteadyLoad:
         while not self._is_over.is_set():
             try:
                 connection.request("GET", "/api/v1/me", headers=self._headers)
-                answer = connection.getresponse()
-                answer.read()
-                status = answer.status
+                response = connection.getresponse()
+                response.read()
+                status = response.status
             except (OSError, HTTPException):
                 connection.close()
                 status = 0

@@ -12,7 +12,7 @@ from tests.helpers.live_server import LiveServer
 TIMEOUT_S = 15
 
 
-class Answer(NamedTuple):
+class RawResponse(NamedTuple):
     """A response as it was received."""
 
     version: str
@@ -22,7 +22,7 @@ class Answer(NamedTuple):
 
 
 class RawConnection:
-    """One connection: `send` bytes, then `read` the answers in order."""
+    """One connection: `send` bytes, then `read` the responses in order."""
 
     def __init__(self, connection: socket.socket, stream: BinaryIO) -> None:
         self._connection, self._stream = connection, stream
@@ -30,18 +30,18 @@ class RawConnection:
     def send(self, message: bytes) -> None:
         self._connection.sendall(message)
 
-    def read(self, has_body: bool = True) -> Answer:
-        """Read one answer; those to HEAD, 1xx and 204 have no body."""
+    def read(self, has_body: bool = True) -> RawResponse:
+        """Read one response; those to HEAD, 1xx and 204 have no body."""
         version, status, *_ = self._stream.readline().decode("latin-1").split(" ", 2)
         headers = http.client.parse_headers(self._stream)
         length = int(headers.get("Content-Length", 0)) if has_body and int(status) >= 200 else 0
-        return Answer(version, int(status), headers, self._stream.read(length))
+        return RawResponse(version, int(status), headers, self._stream.read(length))
 
-    def rest(self) -> bytes:
+    def read_to_end(self) -> bytes:
         """Read until the server closes the connection."""
         return self._stream.read()
 
-    def ask(self, message: bytes) -> Answer:
+    def exchange(self, message: bytes) -> RawResponse:
         self.send(message)
         return self.read(has_body=not message.startswith(b"HEAD "))
 

@@ -21,41 +21,46 @@ from tests.helpers.live_server import LiveServer, free_port
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 HOST = "accounts.example.com"
 HIGHEST_EXPOSURE = 3.0
-# Warnings about programs that are installed where the units run, not here.
-NOT_HERE = re.compile(r".*/opt/reflow-accounts/bin/reflow-accounts is not executable.*")
+# Warnings about programs that are only installed on the servers of the units.
+NOT_INSTALLED = re.compile(r".*/opt/reflow-accounts/bin/reflow-accounts is not executable.*")
 
 
 @pytest.fixture
 def systemd_analyze():
-    """`systemd_analyze(…)`: what the program prints about the units of deploy/."""
+    """`systemd_analyze(…)`: its output about the units of deploy/."""
     if shutil.which("systemd-analyze") is None:
         pytest.skip("there is no systemd-analyze here")
 
-    def run(*words):
+    def run(*arguments):
         environ = os.environ | {"SYSTEMD_UNIT_PATH": f"{DEPLOY / 'systemd'}:", "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(
-            ["systemd-analyze", *words], env=environ, capture_output=True, text=True, timeout=60, check=False
+        result = subprocess.run(
+            ["systemd-analyze", *arguments],
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
-        return done.stdout + done.stderr
+        return result.stdout + result.stderr
 
     return run
 
 
 def units(suffix):
-    found = sorted(map(str, (DEPLOY / "systemd").glob(f"*{suffix}")))
-    assert found
-    return found
+    paths = sorted(map(str, (DEPLOY / "systemd").glob(f"*{suffix}")))
+    assert paths
+    return paths
 
 
 def test_systemd_accepts_every_unit(systemd_analyze):
-    said = systemd_analyze("verify", *units(".service"), *units(".timer")).splitlines()
-    assert [line for line in said if not NOT_HERE.match(line)] == []
+    output = systemd_analyze("verify", *units(".service"), *units(".timer")).splitlines()
+    assert [line for line in output if not NOT_INSTALLED.match(line)] == []
 
 
-def test_no_unit_has_more_rights_than_it_needs(systemd_analyze):
+def test_unit_has_no_unneeded_rights(systemd_analyze):
     for unit in units(".service"):
-        said = systemd_analyze("security", "--offline=true", unit)
-        [exposure] = re.findall(r"Overall exposure level for \S+: ([\d.]+)", said)
+        output = systemd_analyze("security", "--offline=true", unit)
+        [exposure] = re.findall(r"Overall exposure level for \S+: ([\d.]+)", output)
         assert float(exposure) <= HIGHEST_EXPOSURE, unit
 
 
@@ -64,15 +69,15 @@ def test_every_timer_starts_a_unit():
     assert timers < {Path(name).stem for name in units(".service")}
 
 
-def test_the_container_file_has_no_faults():
+def test_container_file_has_no_lint_errors():
     hadolint = shutil.which("hadolint", path=str(Path(sys.executable).parent))
-    done = subprocess.run(
+    result = subprocess.run(
         [hadolint, DEPLOY / "container/Containerfile"], capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (result.returncode, result.stdout) == (0, "")
 
 
-def test_wheel_builds_from_what_the_image_is_given(tmp_path):
+def test_wheel_can_be_built_from_the_files_in_the_image(tmp_path):
     text = (DEPLOY / "container/Containerfile").read_text("utf-8")
     for line in re.findall(r"^COPY (?!--)(.+)$", text, re.MULTILINE):
         *names, target = line.split()
@@ -85,16 +90,16 @@ def test_wheel_builds_from_what_the_image_is_given(tmp_path):
                 shutil.copy(source, tmp_path / target)
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "built")]
     subprocess.run(command, cwd=tmp_path, check=True)
-    # What is not named there is not sent to the build.
-    sent = set((DEPLOY.parent / ".dockerignore").read_text("utf-8").split())
-    given = {
+    # Only files named there are sent to the build.
+    included = set((DEPLOY.parent / ".dockerignore").read_text("utf-8").split())
+    copied = {
         name for line in re.findall(r"^COPY (?!--)(.+)$", text, re.MULTILINE) for name in line.split()[:-1]
     }
-    assert {f"!{name}" for name in given} <= sent
+    assert {f"!{name}" for name in copied} <= included
 
 
 @pytest.fixture(scope="module")
-def behind_nginx(tmp_path_factory):
+def nginx_site(tmp_path_factory):
     """The site as in production, behind nginx with deploy/nginx; returns both ports, its log and the server."""
     if shutil.which("nginx") is None:
         pytest.skip("there is no nginx here")
@@ -110,7 +115,7 @@ def behind_nginx(tmp_path_factory):
     http, https, log = free_port(), free_port(), folder / "access.log"
     file = certificate(folder, host=HOST)
     text = (DEPLOY / "nginx/reflow-accounts.conf").read_text("utf-8")
-    for written, here in {
+    for placeholder, value in {
         "server 127.0.0.1:5000 ": f"server 127.0.0.1:{server.port} ",
         "listen 80;": f"listen 127.0.0.1:{http};",
         "listen 443 ssl http2;": f"listen 127.0.0.1:{https} ssl http2;",
@@ -120,8 +125,8 @@ def behind_nginx(tmp_path_factory):
         f"/etc/letsencrypt/live/{HOST}/fullchain.pem": str(file),
         f"/etc/letsencrypt/live/{HOST}/privkey.pem": str(file),
     }.items():
-        assert written in text
-        text = text.replace(written, here)
+        assert placeholder in text
+        text = text.replace(placeholder, value)
     temporary = "".join(
         f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -147,7 +152,7 @@ def _wait_until_ready(port):
     raise AssertionError("the site does not answer through nginx")
 
 
-def _trusting():
+def _unverified_context():
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -156,20 +161,20 @@ def _trusting():
 def ask(port, path, *, tls=True, **headers):
     """Return status, headers and body of a GET through nginx."""
     connection = (
-        HTTPSConnection("127.0.0.1", port, timeout=30, context=_trusting())
+        HTTPSConnection("127.0.0.1", port, timeout=30, context=_unverified_context())
         if tls
         else HTTPConnection("127.0.0.1", port, timeout=30)
     )
     connection.request("GET", path, headers={"Host": HOST, **headers})
-    answer = connection.getresponse()
-    body = answer.read()
+    response = connection.getresponse()
+    body = response.read()
     connection.close()
-    return answer.status, answer.headers, body
+    return response.status, response.headers, body
 
 
-def test_nginx_speaks_http2_and_leads_to_https(behind_nginx):
-    http, https, *_ = behind_nginx
-    context = _trusting()
+def test_nginx_supports_http2_and_redirects_to_https(nginx_site):
+    http, https, *_ = nginx_site
+    context = _unverified_context()
     context.set_alpn_protocols(["h2", "http/1.1"])
     with (
         socket.create_connection(("127.0.0.1", https), timeout=30) as plain,
@@ -180,16 +185,16 @@ def test_nginx_speaks_http2_and_leads_to_https(behind_nginx):
     assert (status, headers["Location"]) == (308, f"https://{HOST}/login?next=/account")
 
 
-def test_the_site_behind_nginx_is_the_one_on_https(behind_nginx):
-    _, https, *_ = behind_nginx
+def test_site_behind_nginx_uses_https_settings(nginx_site):
+    _, https, *_ = nginx_site
     status, headers, body = ask(https, "/login")
     assert (status, b"Log in" in body) == (200, True)
     assert "max-age" in headers["Strict-Transport-Security"]
     assert "__Host-" in headers["Set-Cookie"]
 
 
-def test_no_token_and_no_query_is_in_the_log_of_nginx(behind_nginx):
-    _, https, log, _ = behind_nginx
+def test_access_log_of_nginx_has_no_tokens_or_queries(nginx_site):
+    _, https, log, _ = nginx_site
     for path in ("reset-password", "verify-email", "confirm-email", "invitations"):
         ask(https, f"/{path}/the-token?x=the-token")
     ask(https, "/login?next=the-token")
@@ -198,8 +203,8 @@ def test_no_token_and_no_query_is_in_the_log_of_nginx(behind_nginx):
     assert "the-token" not in text
 
 
-def test_no_token_is_in_the_error_log_while_the_site_is_down(behind_nginx):
-    _, https, log, server = behind_nginx
+def test_error_log_of_nginx_has_no_tokens(nginx_site):
+    _, https, log, server = nginx_site
     server.kill()
     try:
         for path in ("reset-password", "verify-email", "confirm-email", "invitations"):
@@ -213,13 +218,13 @@ def test_no_token_is_in_the_error_log_while_the_site_is_down(behind_nginx):
     assert "the-token" not in text
 
 
-def test_the_guide_names_files_and_units_that_exist():
+def test_guide_names_existing_files_and_units():
     guide = (DEPLOY.parent / "docs/operating.md").read_text("utf-8")
     files = set(re.findall(r"\bdeploy/[\w./-]+\w", guide))
     assert len(files) >= 4
     assert [name for name in files if not (DEPLOY.parent / name).exists()] == []
-    named = set(re.findall(r"\breflow-accounts-\w+\.(?:service|timer)\b", guide))
-    assert named <= {path.name for path in (DEPLOY / "systemd").iterdir()}
+    unit_names = set(re.findall(r"\breflow-accounts-\w+\.(?:service|timer)\b", guide))
+    assert unit_names <= {path.name for path in (DEPLOY / "systemd").iterdir()}
     commands = "\n".join(re.findall(r"^ {3}# (.*)$", guide, re.MULTILINE))
     assert subprocess.run(["bash", "-n"], input=commands, text=True, check=False).returncode == 0
 
@@ -240,7 +245,7 @@ def test_container_with_postgresql_gets_only_its_own_settings():
 
 
 @pytest.mark.parametrize("file", ["systemd/environment.example", "container/environment.example"])
-def test_every_setting_of_an_example_is_documented(file):
+def test_setting_of_an_example_is_documented(file):
     names = re.findall(r"^(REFLOW_\w+)=", (DEPLOY / file).read_text("utf-8"), re.MULTILINE)
     documented = (DEPLOY.parent / "docs/configuration.md").read_text("utf-8")
     assert names

@@ -1,4 +1,4 @@
-"""Clients that log in without pause, with a correct password, delay neither key checks nor `/healthz`."""
+"""Continuous log-ins delay neither key checks nor `/healthz`."""
 
 import json
 import multiprocessing
@@ -46,12 +46,12 @@ def p95_of(server, path, headers):
     """Return the 95th percentile of the response times of sequential requests, in seconds."""
     connection, times = HTTPConnection("127.0.0.1", server.port, timeout=60), []
     for _ in range(SAMPLES):
-        begun = time.perf_counter()
+        started_at = time.perf_counter()
         connection.request("GET", path, headers=headers)
-        answer = connection.getresponse()
-        answer.read()
-        times.append(time.perf_counter() - begun)
-        assert answer.status == 200
+        response = connection.getresponse()
+        response.read()
+        times.append(time.perf_counter() - started_at)
+        assert response.status == 200
         time.sleep(0.005)
     connection.close()
     return quantiles(times, n=20)[-1]
@@ -73,7 +73,7 @@ def log_in_without_pause(port, counts):
 
 
 @contextmanager
-def attack(server):
+def attacking(server):
     """Attack from another process, so that its threads do not delay the measurement."""
     spawn = multiprocessing.get_context("spawn")
     counts = spawn.SimpleQueue()
@@ -91,7 +91,7 @@ def attack(server):
 
 def test_logins_delay_no_key_check(server, bearer):
     idle = p95_of(server, "/api/v1/me", bearer)
-    with attack(server) as statuses:
+    with attacking(server) as statuses:
         under_load = p95_of(server, "/api/v1/me", bearer)
         healthz = p95_of(server, "/healthz", {})
     assert set(statuses) <= {201, 503}

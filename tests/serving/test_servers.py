@@ -35,7 +35,7 @@ SERVERS = {
 }
 
 
-class AnyServer(LiveServer):
+class ServerOfKind(LiveServer):
     """One of `SERVERS`."""
 
     kind = ""
@@ -68,7 +68,7 @@ def migrated(tmp_path_factory):
 def any_server(request, migrated, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     shutil.copytree(migrated, folder, dirs_exist_ok=True)
-    server = AnyServer(folder)
+    server = ServerOfKind(folder)
     server.kind = request.param
     server.start()
     yield server
@@ -91,13 +91,13 @@ def test_main_job_works(any_server):
     for _ in range(3):
         status, me = ask(any_server, "GET", "/me", key["secret"])
         assert (status, me["authenticated_by"]["id"]) == (200, key["id"])
-    question = f"/authorize?team={team_id(any_server, 'Acme')}&rights=admin"
-    assert ask(any_server, "GET", question, key["secret"]) == (204, None)
+    path = f"/authorize?team={team_id(any_server, 'Acme')}&rights=admin"
+    assert ask(any_server, "GET", path, key["secret"]) == (204, None)
     assert ask(any_server, "GET", f"/keys/{key['id']}", session)[1]["use_count"] == 4
     assert ask(any_server, "DELETE", f"/keys/{key['id']}", session)[0] == 204
     status, refusal = ask(any_server, "GET", "/me", key["secret"])
     assert (status, refusal["code"]) == (401, "revoked_key")
-    assert ask(any_server, "GET", question, key["secret"])[0] == 401
+    assert ask(any_server, "GET", path, key["secret"])[0] == 401
     assert len(ask(any_server, "GET", f"/keys/{key['id']}/uses", session)[1]["items"]) == 4
 
 
@@ -111,8 +111,8 @@ class Browser:
 
     def open(self, path: str, fields: dict[str, str] | None = None) -> None:
         data = urllib.parse.urlencode(fields).encode() if fields else None
-        with self._opener.open(self._url + path, data, timeout=30) as answer:
-            self.page, self.path = parse(answer.read().decode()), urllib.parse.urlsplit(answer.url).path
+        with self._opener.open(self._url + path, data, timeout=30) as response:
+            self.page, self.path = parse(response.read().decode()), urllib.parse.urlsplit(response.url).path
 
     def submit(self, action: str, **fields: str) -> None:
         """Submit the form with this action, with `fields` replaced."""
@@ -134,8 +134,8 @@ def test_pages_work(any_server):
     browser.submit("/account/api-keys", name="from the page")
     assert "from the page" in browser.page.text
     [stylesheet] = [link["href"] for link in browser.page.all("link") if link["rel"] == "stylesheet"]
-    with urllib.request.urlopen(any_server.url + stylesheet, timeout=30) as answer:
-        assert answer.headers["Content-Type"].startswith("text/css")
+    with urllib.request.urlopen(any_server.url + stylesheet, timeout=30) as response:
+        assert response.headers["Content-Type"].startswith("text/css")
 
 
 def test_form_without_token_is_refused(any_server):
@@ -154,8 +154,8 @@ def test_invalid_address_causes_no_server_error(any_server, end):
     secret = log_in(any_server)
     for start in (b"/api/v1/me", b"/api/v1/authorize", b"/account/", b"/static/", b"/"):
         with connected(any_server) as raw:
-            answer = raw.ask(request(start + end, Authorization=f"Bearer {secret}"))
-        assert answer.status < 500, (start, end)
+            response = raw.exchange(request(start + end, Authorization=f"Bearer {secret}"))
+        assert response.status < 500, (start, end)
 
 
 def test_head_has_no_body(any_server):
@@ -163,4 +163,4 @@ def test_head_has_no_body(any_server):
         with connected(any_server) as raw:
             raw.send(request(path, "HEAD", Connection="close"))
             head = raw.read(has_body=False)
-            assert (head.status, raw.rest()) == (200, b"")
+            assert (head.status, raw.read_to_end()) == (200, b"")

@@ -12,21 +12,21 @@ from tests.serving.raw_http import connected, request
 
 
 @pytest.mark.slow
-def test_stopping_server_closes_idle_connections_with_an_answer(tmp_path):
+def test_stopping_server_closes_idle_connections_after_a_response(tmp_path):
     server = LiveServer(tmp_path)
     server.start()
     try:
-        with connected(server) as one, connected(server) as other:
-            for connection in (one, other):
-                assert connection.ask(request("/healthz")).headers["Connection"] is None
+        with connected(server) as first, connected(server) as second:
+            for connection in (first, second):
+                assert connection.exchange(request("/healthz")).headers["Connection"] is None
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.5)
-            ready = one.ask(request("/readyz"))
+            ready = first.exchange(request("/readyz"))
             assert (ready.status, ready.headers["Connection"]) == (503, "close")
             assert json.loads(ready.body)["not_ready"] == ["stopping"]
-            refused = other.ask(request("/api/v1/me"))
+            refused = second.exchange(request("/api/v1/me"))
             assert (refused.status, refused.headers["Connection"]) == (401, "close")
-            assert one.rest() == other.rest() == b""
+            assert first.read_to_end() == second.read_to_end() == b""
         assert server.process.wait(20) == 0
     finally:
         server.kill()

@@ -8,7 +8,7 @@ from tests.helpers.api import problem_of
 pytestmark = pytest.mark.postgresql_later
 
 
-def test_key_stops_and_works_again_with_the_subscription(cast, api):
+def test_key_follows_the_subscription(cast, api):
     key = cast.ada.key()
     assert api(key.secret).get("/me").status_code == 200
     cast.acme.unsubscribe()
@@ -18,9 +18,9 @@ def test_key_stops_and_works_again_with_the_subscription(cast, api):
     assert api(key.secret).get("/me").status_code == 200
 
 
-@pytest.mark.parametrize("who", ["ada", "ben", "vic", "ci"])
-def test_subscription_applies_to_all_members(cast, api, who):
-    key = getattr(cast, who).key()
+@pytest.mark.parametrize("user", ["ada", "ben", "vic", "ci"])
+def test_subscription_applies_to_all_members(cast, api, user):
+    key = getattr(cast, user).key()
     cast.acme.unsubscribe()
     for method, path, body in [
         ("GET", "/keys", None),
@@ -30,13 +30,13 @@ def test_subscription_applies_to_all_members(cast, api, who):
         problem_of(api(key.secret).send(method, path, body), 403, "subscription_inactive")
 
 
-def test_other_teams_do_not_notice(cast, api):
+def test_other_teams_are_not_affected(cast, api):
     key = cast.charlie.key()
     cast.acme.unsubscribe()
     assert api(key.secret).get("/me").status_code == 200
 
 
-def test_one_paid_team_is_enough(cast, api):
+def test_one_active_team_is_enough(cast, api):
     from reflow_accounts.teams.models import Rights
 
     cast.solo.add(cast.ada, Rights.VIEW)
@@ -48,7 +48,7 @@ def test_one_paid_team_is_enough(cast, api):
     assert api(key.secret).get("/me").status_code == 200
 
 
-def test_key_needs_a_subscription(cast, api):
+def test_key_creation_needs_a_subscription(cast, api):
     nina = api(cast.nina.session())
     problem_of(nina.post("/keys", {"name": "CI"}), 403, "subscription_inactive")
     assert nina.get("/keys").json["items"] == []
@@ -56,11 +56,11 @@ def test_key_needs_a_subscription(cast, api):
     assert nina.post("/keys", {"name": "CI"}).status_code == 201
 
 
-def test_key_needs_a_team(cast, api):
+def test_key_creation_needs_a_team(cast, api):
     problem_of(api(cast.sam.session()).post("/keys", {"name": "CI"}), 403, "subscription_inactive")
 
 
-def test_keys_without_subscription_can_be_listed_and_revoked(cast, api):
+def test_inactive_subscription_allows_listing_and_revoking_keys(cast, api):
     key = cast.ada.key("CI")
     cast.acme.unsubscribe()
     ada = api(cast.ada.session())
@@ -71,14 +71,14 @@ def test_keys_without_subscription_can_be_listed_and_revoked(cast, api):
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
 
 
-def test_revoked_key_says_revoked_whatever_the_subscription(cast, api):
+def test_revoked_key_is_refused_as_revoked(cast, api):
     key = cast.ada.key()
     cast.ada.revoke(key)
     cast.acme.unsubscribe()
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
 
 
-def test_page_without_subscription_lists_keys_and_explains(cast, client):
+def test_page_lists_keys_and_explains_an_inactive_subscription(cast, client):
     key = cast.ada.key("CI")
     cast.acme.unsubscribe()
     cast.ada.sign_in(client)
@@ -87,18 +87,18 @@ def test_page_without_subscription_lists_keys_and_explains(cast, client):
     assert "Subscription inactive" in page.text
     assert "Contact support" in page.text
     assert client.get("/account/api-keys/new").status_code == 403
-    answer = client.send("/account/api-keys", name="new", nonce="n1")
-    assert answer.status_code == 403
-    assert "Contact support" in answer.text
+    response = client.send("/account/api-keys", name="new", nonce="n1")
+    assert response.status_code == 403
+    assert "Contact support" in response.text
     assert client.send(f"/account/api-keys/{key.id}/revocation").status_code == 303
 
 
 def test_changes_are_recorded(app, cast):
-    before = len(rows.acts(app))
+    before = len(rows.audit_events(app))
     cast.acme.unsubscribe()
     cast.acme.unsubscribe()
     cast.acme.subscribe()
-    assert rows.acts(app)[before:] == [
+    assert rows.audit_events(app)[before:] == [
         ("subscription.deactivated", "Operator", "Acme"),
         ("subscription.activated", "Operator", "Acme"),
     ]

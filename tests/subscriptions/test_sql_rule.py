@@ -12,7 +12,7 @@ from reflow_accounts.subscriptions.models import Licence, Override
 
 NO_TIME = timedelta()
 HOUR = timedelta(hours=1)
-# Whether it is on, when it expires (from now), whether it was ended.
+# is_active, expires_at relative to now, is_ended
 OVERRIDES = [
     None,
     (True, HOUR, False),
@@ -24,7 +24,7 @@ OVERRIDES = [
     (False, -HOUR, False),
     (False, None, True),
 ]
-# A state, and when a licence that is ending ends (from now; None: AWS did not say).
+# State, and ends_at relative to now; None when AWS did not report it.
 LICENCES = [
     None,
     ("pending", None),
@@ -44,7 +44,7 @@ def _later(at, distance):
     return None if distance is None else at + distance
 
 
-def _put(team, override, licences):
+def _set_facts(team, override, licences):
     """Replace the facts of a team."""
     at = now()
     db.session.execute(delete(Override))
@@ -71,10 +71,10 @@ def test_sql_and_python_rules_agree(app, cast, api, override):
         seen = set()
         for licences in product(LICENCES, [None, ("ending", -HOUR), ("active", None)]):
             with app.app_context():
-                _put(cast.acme.row(), override, licences)
-            said = session.get(f"/teams/{cast.acme.id}").json["subscription"]
+                _set_facts(cast.acme.row(), override, licences)
+            subscription = session.get(f"/teams/{cast.acme.id}").json["subscription"]
             status = key.get("/me").status_code
-            assert (said, status) in {("active", 200), ("inactive", 403)}, licences
-            seen.add(said)
-    is_silent = override is None or override[2] or override[1] in (NO_TIME, -HOUR)
-    assert seen == ({"active", "inactive"} if is_silent else {"active" if override[0] else "inactive"})
+            assert (subscription, status) in {("active", 200), ("inactive", 403)}, licences
+            seen.add(subscription)
+    no_override = override is None or override[2] or override[1] in (NO_TIME, -HOUR)
+    assert seen == ({"active", "inactive"} if no_override else {"active" if override[0] else "inactive"})

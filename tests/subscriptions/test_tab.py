@@ -10,7 +10,7 @@ from reflow_accounts.subscriptions import overrides
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.teams.models import Rights
 from tests.helpers.page_client import PageClient
-from tests.subscriptions.facts import aws_says, buy
+from tests.subscriptions.facts import buy, report_from_aws
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -29,13 +29,13 @@ def decide(group, active, until=None):
         db.session.commit()
 
 
-def facts(page):
+def details_of(page):
     return dict(
         zip([name.text for name in page.all("dt")], [value.text for value in page.all("dd")], strict=True)
     )
 
 
-def test_team_without_purchase_reads_how_to_buy(nina):
+def test_team_without_purchase_is_told_how_to_buy(nina):
     page = nina.page(TAB)
     assert "No subscription yet" in page.text
     assert "Contact support" in page.text
@@ -53,13 +53,13 @@ def test_team_without_purchase_reads_how_to_buy(nina):
 )
 def test_aws_states_have_texts(cast, nina, state, badge, words):
     buy(cast.solo, LicenceState.PENDING)
-    aws_says(cast.solo.app, state)
+    report_from_aws(cast.solo.app, state)
     page = nina.page(TAB)
     assert words in page.text
-    found = facts(page)
-    assert found["Status"] == badge
-    assert found["Bought through"] == "AWS Marketplace"
-    assert found["AWS account"].endswith("9012")
+    details = details_of(page)
+    assert details["Status"] == badge
+    assert details["Bought through"] == "AWS Marketplace"
+    assert details["AWS account"].endswith("9012")
     assert "1234567" not in page.text
 
 
@@ -69,10 +69,10 @@ def test_override_shows_its_end_and_the_aws_state(cast, nina):
     page = nina.page(TAB)
     assert "Kept active by support" in page.text
     assert "Then AWS Marketplace decides again." in page.text
-    found = facts(page)
-    assert (found["Status"], found["AWS Marketplace says"]) == ("Active set by support", "Ended")
-    assert found["Changed by"] == "Support"
-    # Why is support's own.
+    details = details_of(page)
+    assert (details["Status"], details["AWS Marketplace says"]) == ("Active set by support", "Ended")
+    assert details["Changed by"] == "Support"
+    # The reason is internal to support.
     assert "goodwill" not in page.text
 
 
@@ -100,14 +100,14 @@ def test_end_of_an_activation_without_a_purchase_is_explained(cast, nina, app):
     )
 
 
-def test_team_that_was_inactive_was_not_switched_off(cast, nina):
+def test_team_that_was_inactive_is_not_said_to_be_switched_off(cast, nina):
     decide(cast.solo, False)
     page = nina.page(TAB)
     assert "Kept inactive by support" in page.text
     assert "Switched off by support" not in page.text
 
 
-def test_listing_is_linked_only_where_it_is_set(cast, nina, another):
+def test_listing_is_linked_when_configured(cast, nina, another):
     from reflow_accounts.aws_settings import AwsSettings
 
     assert "Subscribe in AWS Marketplace" not in nina.page(TAB).text
@@ -127,7 +127,7 @@ def test_several_teams_are_listed(cast, client):
     assert "An Admin of your team can connect one." in page.text
 
 
-def test_another_team_is_not_there_and_no_team_is_explained(cast, nina, client):
+def test_other_team_is_404_and_no_team_is_explained(cast, nina, client):
     nina.page(f"{TAB}?team={cast.acme.id}", 404)
     cast.sam.sign_in(client)
     assert "You are not in a team" in client.page(TAB).text

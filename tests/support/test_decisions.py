@@ -26,8 +26,8 @@ PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
 @pytest.fixture
-def take_in(app):
-    """Have messages of AWS taken in."""
+def ingest_events(app):
+    """`ingest_events(body, …)`: ingest messages from AWS."""
 
     def run(*bodies):
         for body in bodies:
@@ -38,33 +38,33 @@ def take_in(app):
     return run
 
 
-def put(program, path, body):
+def send_put(program, path, body):
     return program.send("PUT", path, body)
 
 
-def path_of(group):
+def subscription_path(group):
     return f"/support/teams/{group.id}/subscription"
 
 
-def decide(sam, group, wanted, reason="As asked for", **more):
-    path = path_of(group)
-    return sam.submit(sam.page(f"{path}?active={wanted}"), path, reason=reason, **more)
+def decide(sam, group, decision, reason="As asked for", **more):
+    path = subscription_path(group)
+    return sam.submit(sam.page(f"{path}?active={decision}"), path, reason=reason, **more)
 
 
 def override_of(group):
     with group.app.app_context():
-        found = status_of(group.row()).override
-        return found and (found.is_active, found.expires_at, found.reason, found.ticket)
+        override = status_of(group.row()).override
+        return override and (override.is_active, override.expires_at, override.reason, override.ticket)
 
 
-def test_activation_proposes_thirty_days(cast, sam):
+def test_activation_ends_after_thirty_days_by_default(cast, sam):
     decide(sam, cast.solo, "true", ticket="T-7")
     is_active, expires_at, reason, ticket = override_of(cast.solo)
     assert (is_active, reason, ticket) == (True, "As asked for", "T-7")
     assert expires_at.date() == (now() + 30 * DAY).date()
 
 
-def test_until_tomorrow_means_until_tomorrow(cast, sam):
+def test_override_until_tomorrow_ends_tomorrow(cast, sam):
     decide(sam, cast.solo, "true", until=f"{now() + DAY:%Y-%m-%d}")
     assert "Subscription active" in sam.page(f"/support/teams/{cast.solo.id}").text
     with time_machine.travel(now() + DAY):
@@ -73,13 +73,13 @@ def test_until_tomorrow_means_until_tomorrow(cast, sam):
 
 
 @pytest.mark.parametrize("until", ["yesterday", "2020-01-01", "2026-02-31", "99999-01-01", "9999-12-31"])
-def test_bad_day_is_named(cast, sam, until):
-    answer = decide(sam, cast.solo, "true", until=until)
-    assert answer.status_code == 422
+def test_invalid_date_is_refused(cast, sam, until):
+    response = decide(sam, cast.solo, "true", until=until)
+    assert response.status_code == 422
     assert override_of(cast.solo) is None
 
 
-def test_override_is_ended_and_aws_decides_again(cast, sam):
+def test_override_is_lifted_and_aws_decides_again(cast, sam):
     buy(cast.solo)
     decide(sam, cast.solo, "false", reason="Fraud?")
     page = sam.page(f"/support/teams/{cast.solo.id}")
@@ -97,9 +97,9 @@ def test_override_is_ended_and_aws_decides_again(cast, sam):
     ]
 
 
-def test_team_page_shows_aws_facts_and_discrepancies(app, cast, sam, take_in):
+def test_team_page_shows_aws_facts_and_discrepancies(app, cast, sam, ingest_events):
     buy(cast.solo, LicenceState.PENDING)
-    take_in(
+    ingest_events(
         event("License Updated", "l-1", "agmt-1"),
         event("Purchase Agreement Amended", "", "agmt-1", status="SUPERSEDED"),
         event("Purchase Agreement Advisory Issued", "", "agmt-1"),
@@ -120,89 +120,89 @@ def test_team_page_shows_aws_facts_and_discrepancies(app, cast, sam, take_in):
 def test_second_staff_user_sees_the_change_of_the_first(app, cast, sam):
     kim = factories.person(app, "Kim Lee", is_staff=True)
     other = kim.sign_in(PageClient(app, app.response_class))
-    path = path_of(cast.acme)
-    mine, theirs = sam.page(f"{path}?active=false"), other.page(f"{path}?active=false")
-    assert sam.submit(mine, path, reason="Unpaid").status_code == 303
-    answer = other.submit(theirs, path, reason="Fraud")
-    assert answer.status_code == 409
-    assert "Sam Hale" in answer.text
-    assert "Unpaid" in answer.text
+    path = subscription_path(cast.acme)
+    first_form, second_form = sam.page(f"{path}?active=false"), other.page(f"{path}?active=false")
+    assert sam.submit(first_form, path, reason="Unpaid").status_code == 303
+    response = other.submit(second_form, path, reason="Fraud")
+    assert response.status_code == 409
+    assert "Sam Hale" in response.text
+    assert "Unpaid" in response.text
     assert "Fraud" not in [change[2] for change in history_of(cast.acme)]
 
 
 @pytest.mark.parametrize("reason", ["Unpaid", "Unpaid."])
-def test_reason_of_a_conflict_ends_with_one_full_stop(app, cast, sam, reason):
+def test_reason_in_a_conflict_ends_with_one_full_stop(app, cast, sam, reason):
     kim = factories.person(app, "Kim Lee", is_staff=True)
     other = kim.sign_in(PageClient(app, app.response_class))
-    path = path_of(cast.acme)
-    theirs = other.page(f"{path}?active=false")
+    path = subscription_path(cast.acme)
+    second_form = other.page(f"{path}?active=false")
     decide(sam, cast.acme, "false", reason=reason)
-    answer = other.submit(theirs, path, reason="Fraud")
-    assert "Reason: Unpaid. Check it and try again." in parse(answer.text).text
+    response = other.submit(second_form, path, reason="Fraud")
+    assert "Reason: Unpaid. Check it and try again." in parse(response.text).text
 
 
-def test_conflict_says_that_an_override_came_to_its_end(cast, sam):
+def test_conflict_names_an_expired_override(cast, sam):
     """The background job has not recorded the end yet."""
-    path = path_of(cast.solo)
+    path = subscription_path(cast.solo)
     decide(sam, cast.solo, "true", until=f"{now() + DAY:%Y-%m-%d}", reason="Trial")
     with time_machine.travel(now() + DAY):
         cast.sam.sign_in(sam)
         page = sam.page(f"{path}?active=true")
         for headers in (None, PANEL):
-            answer = sam.submit(page, path, reason="Longer", headers=headers)
-            assert answer.status_code == 409
-            told = "Reflow changed this just now: inactive now. Reason: The override by support came to its end. Check"
-            assert told in parse(answer.text).text
-            assert "active now, until" not in answer.text
-        # It is recorded now, so that the next try works.
+            response = sam.submit(page, path, reason="Longer", headers=headers)
+            assert response.status_code == 409
+            text = "Reflow changed this just now: inactive now. Reason: The override by support came to its end. Check"
+            assert text in parse(response.text).text
+            assert "active now, until" not in response.text
+        # The end is recorded now, so that the next attempt works.
         assert decide(sam, cast.solo, "true", reason="Longer").status_code == 303
         kinds = [kind for _, kind, *_ in history_of(cast.solo)]
         assert kinds == ["forced_on", "expired", "forced_on"]
 
 
-def test_programs_of_staff_find_teams_page_by_page_and_decide(app, cast, api):
+def test_api_lists_teams_by_page_and_sets_subscriptions(app, cast, api):
     program = api(cast.sam.session())
     seen, cursor = [], ""
     while cursor is not None:
-        answer = program.get(f"/support/teams?limit=1{cursor and f'&cursor={cursor}'}").json
-        seen += [team["name"] for team in answer["items"]]
-        cursor = answer["next_cursor"]
+        response = program.get(f"/support/teams?limit=1{cursor and f'&cursor={cursor}'}").json
+        seen += [team["name"] for team in response["items"]]
+        cursor = response["next_cursor"]
     assert sorted(seen) == ["Acme", "Globex", "Solo"]
     [solo] = program.get("/support/teams?q=solo").json["items"]
     assert (solo["subscription"], solo["aws_state"], solo["override"]) == ("inactive", None, None)
     end = f"{now() + DAY:%Y-%m-%dT%H:%M:%SZ}"
-    wanted = {"active": True, "reason": "Trial", "expires_at": end, "version": solo["version"]}
-    answer = put(program, f"/support/teams/{solo['id']}/subscription", wanted)
-    assert answer.status_code == 200
-    assert answer.json["subscription"] == "active"
-    assert (answer.json["override"]["by"], answer.json["override"]["reason"]) == ("Sam Hale", "Trial")
-    # Somebody else decides on what they saw before that.
+    decision = {"active": True, "reason": "Trial", "expires_at": end, "version": solo["version"]}
+    response = send_put(program, f"/support/teams/{solo['id']}/subscription", decision)
+    assert response.status_code == 200
+    assert response.json["subscription"] == "active"
+    assert (response.json["override"]["by"], response.json["override"]["reason"]) == ("Sam Hale", "Trial")
+    # Another user decides on an outdated version.
     kim = api(factories.person(app, "Kim Lee", is_staff=True).session())
-    late = put(kim, f"/support/teams/{solo['id']}/subscription", wanted | {"active": False})
-    problem_of(late, 409, "conflict")
+    response = send_put(kim, f"/support/teams/{solo['id']}/subscription", decision | {"active": False})
+    problem_of(response, 409, "conflict")
 
 
-def test_programs_meet_the_end_of_an_override_once(cast, api):
+def test_api_reports_an_expired_override_as_a_conflict_once(cast, api):
     program, path = api(cast.sam.session()), f"/support/teams/{cast.solo.id}/subscription"
-    wanted = {"active": True, "reason": "Trial", "expires_at": f"{now() + DAY:%Y-%m-%dT%H:%M:%SZ}"}
-    assert put(program, path, wanted).status_code == 200
+    decision = {"active": True, "reason": "Trial", "expires_at": f"{now() + DAY:%Y-%m-%dT%H:%M:%SZ}"}
+    assert send_put(program, path, decision).status_code == 200
     with time_machine.travel(now() + 2 * DAY):
-        wanted["expires_at"] = f"{now() + DAY:%Y-%m-%dT%H:%M:%SZ}"
+        decision["expires_at"] = f"{now() + DAY:%Y-%m-%dT%H:%M:%SZ}"
         statuses = []
         for _ in range(2):
             [solo] = program.get("/support/teams?q=solo").json["items"]
-            statuses.append(put(program, path, wanted | {"version": solo["version"]}).status_code)
+            statuses.append(send_put(program, path, decision | {"version": solo["version"]}).status_code)
     assert statuses == [409, 200]
 
 
-def test_programs_get_the_rules_of_the_console(app, cast, api):
+def test_api_has_the_rules_of_the_console(app, cast, api):
     program = api(cast.sam.session())
     cast.solo.add(cast.sam, Rights.VIEW)
-    wanted = {"active": True, "reason": "For me"}
+    decision = {"active": True, "reason": "For me"}
     problem_of(
-        put(program, f"/support/teams/{cast.solo.id}/subscription", wanted), 403, "insufficient_rights"
+        send_put(program, f"/support/teams/{cast.solo.id}/subscription", decision), 403, "insufficient_rights"
     )
-    problem_of(put(program, "/support/teams/team_x/subscription", wanted), 404, "not_found")
+    problem_of(send_put(program, "/support/teams/team_x/subscription", decision), 404, "not_found")
     path = f"/support/teams/{cast.acme.id}/subscription"
     for body in (
         {"active": False},
@@ -211,59 +211,62 @@ def test_programs_get_the_rules_of_the_console(app, cast, api):
         {"active": False, "reason": "x", "expires_at": "2020-01-01T00:00:00Z"},
         {"active": False, "reason": "x", "more": 1},
     ):
-        problem_of(put(program, path, body), 422, "validation_failed")
+        problem_of(send_put(program, path, body), 422, "validation_failed")
     for person in (cast.ada, cast.charlie):
-        for body in (wanted, {}):
-            problem_of(put(api(person.session()), path, body), 404, "not_found")
-    assert "subscription.overridden" not in [act[0] for act in rows.acts(app)]
+        for body in (decision, {}):
+            problem_of(send_put(api(person.session()), path, body), 404, "not_found")
+    assert "subscription.overridden" not in [act[0] for act in rows.audit_events(app)]
 
 
-def test_bad_end_is_named_as_programs_sent_it(cast, api):
+def test_invalid_end_in_the_api_is_named_as_sent(cast, api):
     body = {"active": True, "reason": "x", "expires_at": "2020-01-01T00:00:00Z"}
-    answer = put(api(cast.sam.session()), f"/support/teams/{cast.solo.id}/subscription", body)
-    problem_of(answer, 422, "validation_failed")
-    assert [fault["field"] for fault in answer.json["errors"]] == ["expires_at"]
+    response = send_put(api(cast.sam.session()), f"/support/teams/{cast.solo.id}/subscription", body)
+    problem_of(response, 422, "validation_failed")
+    assert [error["field"] for error in response.json["errors"]] == ["expires_at"]
 
 
-def test_repeated_deactivation_by_programs_is_a_view(app, cast, api):
-    """Whatever AWS says: a new purchase lets nobody in."""
+def test_repeated_deactivation_in_the_api_is_recorded_as_view(app, cast, api):
+    """A new purchase does not end the override."""
     program = api(cast.sam.session())
     cast.solo.subscribe()
     body = {"active": False, "reason": "fraud"}
     for action in ("subscription.deactivated", "support.team_viewed"):
-        answer = put(program, f"/support/teams/{cast.solo.id}/subscription", body)
-        assert answer.status_code == 200
-        assert answer.json["override"]["active"] is False
-        assert rows.acts(app)[-1] == (action, "Sam Hale", "Solo")
+        response = send_put(program, f"/support/teams/{cast.solo.id}/subscription", body)
+        assert response.status_code == 200
+        assert response.json["override"]["active"] is False
+        assert rows.audit_events(app)[-1] == (action, "Sam Hale", "Solo")
     buy(cast.solo)
-    assert standing(cast.solo) == "inactive"
+    assert state_of(cast.solo) == "inactive"
 
 
-def standing(group):
+def state_of(group):
     with group.app.app_context():
         return status_of(group.row()).state
 
 
 def test_team_views_are_recorded(app, cast, sam, api):
     program = api(cast.sam.session())
-    path = path_of(cast.acme)
+    path = subscription_path(cast.acme)
 
-    def told(look):
-        before = len(rows.acts(app))
-        look()
-        return [act[0::2] for act in rows.acts(app)[before:]]
+    def recorded_events(action):
+        before = len(rows.audit_events(app))
+        action()
+        return [act[0::2] for act in rows.audit_events(app)[before:]]
 
-    everything, acme = ("support.searched", "every team"), ("support.team_viewed", "Acme")
-    assert told(lambda: sam.page("/support")) == [everything]
-    assert told(lambda: program.get("/support/teams")) == [everything]
-    assert told(lambda: program.get("/support/teams?q=%20")) == [everything]
-    assert told(lambda: sam.page(f"{path}?active=false")) == [acme]
-    asked = sam.page(f"{path}?active=false")
-    assert told(lambda: sam.submit(asked, path, reason="")) == [acme]
-    sam.submit(asked, path, reason="Unpaid")
-    assert told(lambda: sam.submit(asked, path, reason="Unpaid", headers=PANEL)) == [acme, everything]
+    all_teams, acme = ("support.searched", "every team"), ("support.team_viewed", "Acme")
+    assert recorded_events(lambda: sam.page("/support")) == [all_teams]
+    assert recorded_events(lambda: program.get("/support/teams")) == [all_teams]
+    assert recorded_events(lambda: program.get("/support/teams?q=%20")) == [all_teams]
+    assert recorded_events(lambda: sam.page(f"{path}?active=false")) == [acme]
+    form = sam.page(f"{path}?active=false")
+    assert recorded_events(lambda: sam.submit(form, path, reason="")) == [acme]
+    sam.submit(form, path, reason="Unpaid")
+    assert recorded_events(lambda: sam.submit(form, path, reason="Unpaid", headers=PANEL)) == [
+        acme,
+        all_teams,
+    ]
     cast.acme.subscribe()
-    answers = []
-    look = lambda: answers.append(sam.submit(asked, path, reason="Unpaid", headers=PANEL))  # noqa: E731
-    assert told(look) == [acme, everything]
-    assert answers[0].status_code == 409
+    responses = []
+    action = lambda: responses.append(sam.submit(form, path, reason="Unpaid", headers=PANEL))  # noqa: E731
+    assert recorded_events(action) == [acme, all_teams]
+    assert responses[0].status_code == 409

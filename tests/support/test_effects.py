@@ -1,4 +1,4 @@
-"""Dialogs and pages of the console say truthfully what a change does to keys and who is mailed."""
+"""Dialogs and pages of the console describe the effects of a change on keys, and its mails."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests import factories
 pytestmark = pytest.mark.postgresql_later
 
 
-def expire(person):
+def expire_keys(person):
     """End all keys of a person."""
     with person.app.app_context():
         db.session.execute(update(ApiKey).where(ApiKey.user_id == person.number).values(expires_at=now()))
@@ -21,53 +21,53 @@ def expire(person):
 
 
 @pytest.fixture
-def deactivation(cast, sam):
-    """`deactivation()`: the text of the dialog that asks to deactivate Acme."""
+def deactivation_text(cast, sam):
+    """`deactivation_text()`: the text of the dialog that deactivates Acme."""
     path = f"/support/teams/{cast.acme.id}/subscription?active=false"
     return lambda: sam.page(path).with_id("dialog-text").text
 
 
-def test_dialog_counts_keys_that_stop(cast, deactivation):
+def test_dialog_counts_keys_that_stop(cast, deactivation_text):
     cast.ada.key()
-    expire(cast.ada)
+    expire_keys(cast.ada)
     cast.ada.key()
     cast.ben.key()
     factories.team(cast.acme.app, "Other", cast.ben, active=True)
-    text = deactivation()
+    text = deactivation_text()
     assert "1 API key will be refused at once." in text
     assert "1 API key goes on working: the user has another active team." in text
     assert f"A mail goes to {cast.ada.email}." in text
 
 
-def test_dialog_counts_no_canaries(cast, deactivation):
+def test_dialog_does_not_count_canaries(cast, deactivation_text):
     cast.ada.key(is_canary=True)
-    assert "API key " not in deactivation()
+    assert "API key " not in deactivation_text()
 
 
-def test_dialog_says_nothing_about_no_keys(cast, deactivation):
+def test_dialog_omits_the_count_without_keys(cast, deactivation_text):
     factories.service_account(cast.acme.app, cast.acme, "Deploy")
-    text = deactivation()
+    text = deactivation_text()
     assert "API key " not in text
     assert "0" not in text
     assert "Members cannot create new keys through this team." in text
 
 
-def test_dialog_counts_many_admins(cast, deactivation):
+def test_dialog_counts_many_admins(cast, deactivation_text):
     for _ in range(3):
         cast.acme.add(factories.person(cast.acme.app), Rights.ADMIN)
-    assert "A mail goes to 4 Admins." in deactivation()
+    assert "A mail goes to 4 Admins." in deactivation_text()
 
 
 def test_key_of_an_inactive_team_is_not_live(cast, sam):
     key = cast.ada.key()
     cast.acme.unsubscribe()
-    answer = sam.submit(sam.page("/support"), "/support/keys", api_key=key.secret)
-    assert "Refused: its owner has no team with an active subscription" in answer.text
+    response = sam.submit(sam.page("/support"), "/support/keys", api_key=key.secret)
+    assert "Refused: its owner has no team with an active subscription" in response.text
 
 
 def test_expired_keys_are_marked_on_the_user_page(cast, sam):
     cast.ada.key(expires_at=now() + timedelta(days=1))
     page = sam.page(f"/support/users/{cast.ada.id}")
     assert "· expires" in page.text
-    expire(cast.ada)
+    expire_keys(cast.ada)
     assert "· expired" in sam.page(f"/support/users/{cast.ada.id}").text

@@ -8,7 +8,7 @@ from reflow_accounts.database import now
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.teams.models import Rights
 from tests.helpers.html import parse
-from tests.subscriptions.facts import aws_says, buy, history_of
+from tests.subscriptions.facts import buy, history_of, report_from_aws
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -16,23 +16,23 @@ DAY = timedelta(days=1)
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
-def path_of(group):
+def subscription_path(group):
     return f"/support/teams/{group.id}/subscription"
 
 
-def offers(sam, group):
+def buttons_of(sam, group):
     """Return the buttons about the subscription on the team's page."""
     page = sam.page(f"/support/teams/{group.id}")
     return [button.text for button in page.all("button") if group.name in (button["aria-label"] or "")]
 
 
-def decide(sam, group, wanted, **more):
-    asked = sam.page(f"{path_of(group)}?active={wanted}&origin=team")
-    return sam.submit(asked, path_of(group), reason="As asked for", **more)
+def decide(sam, group, expected, **more):
+    dialog = sam.page(f"{subscription_path(group)}?active={expected}&origin=team")
+    return sam.submit(dialog, subscription_path(group), reason="As dialog for", **more)
 
 
 @pytest.mark.parametrize(
-    ("licence", "override", "wanted"),
+    ("licence", "override", "expected"),
     [
         (None, None, ["Keep inactive", "Activate"]),
         ("ended", None, ["Keep inactive", "Activate"]),
@@ -44,31 +44,31 @@ def decide(sam, group, wanted, **more):
         ("active", False, ["End override", "Change end", "Activate"]),
     ],
 )
-def test_team_is_offered_what_would_change_something(cast, sam, licence, override, wanted):
+def test_team_page_offers_only_effective_changes(cast, sam, licence, override, expected):
     if licence:
         buy(cast.solo, LicenceState(licence))
     if override is not None:
         cast.solo.subscribe(override)
-    assert offers(sam, cast.solo) == wanted
+    assert buttons_of(sam, cast.solo) == expected
 
 
 def test_ending_subscription_can_be_kept_active(app, cast, sam, api):
     buy(cast.solo)
     key = api(cast.nina.key().secret)
-    aws_says(app, LicenceState.ENDING)
-    asked = sam.page(f"{path_of(cast.solo)}?active=true&origin=team")
-    assert "Keep the subscription for Solo active?" in asked.text
-    assert "Nothing changes now." in asked.text
+    report_from_aws(app, LicenceState.ENDING)
+    dialog = sam.page(f"{subscription_path(cast.solo)}?active=true&origin=team")
+    assert "Keep the subscription for Solo active?" in dialog.text
+    assert "Nothing changes now." in dialog.text
     assert decide(sam, cast.solo, "true").status_code == 303
     assert "Subscription for Solo stays active." in sam.page(f"/support/teams/{cast.solo.id}").text
-    aws_says(app, LicenceState.ENDED)
+    report_from_aws(app, LicenceState.ENDED)
     assert key.get("/me").status_code == 200
 
 
 def test_end_of_active_override_can_be_changed(cast, sam):
     cast.solo.subscribe()
-    asked = sam.page(f"{path_of(cast.solo)}?active=true&origin=team")
-    assert "Change the end of the override for Solo?" in asked.text
+    dialog = sam.page(f"{subscription_path(cast.solo)}?active=true&origin=team")
+    assert "Change the end of the override for Solo?" in dialog.text
     day = f"{now() + 2 * DAY:%Y-%m-%d}"
     assert decide(sam, cast.solo, "true", until=day).status_code == 303
     assert history_of(cast.solo)[-1] == ("Sam Hale", "forced_on", "active", "active")
@@ -77,10 +77,10 @@ def test_end_of_active_override_can_be_changed(cast, sam):
 
 def test_end_of_inactive_override_can_be_changed(cast, sam):
     cast.solo.unsubscribe()
-    asked = sam.page(f"{path_of(cast.solo)}?active=false&origin=team")
-    assert "Change the end of the override for Solo?" in asked.text
-    assert "Support keeps it inactive until somebody ends the override." in asked.text
-    assert "Empty: the end that it has." in asked.text
+    dialog = sam.page(f"{subscription_path(cast.solo)}?active=false&origin=team")
+    assert "Change the end of the override for Solo?" in dialog.text
+    assert "Support keeps it inactive until somebody ends the override." in dialog.text
+    assert "Empty: the end that it has." in dialog.text
     day = f"{now() + 2 * DAY:%Y-%m-%d}"
     assert decide(sam, cast.solo, "false", until=day).status_code == 303
     page = sam.page(f"/support/teams/{cast.solo.id}")
@@ -89,19 +89,21 @@ def test_end_of_inactive_override_can_be_changed(cast, sam):
 
 
 def test_inactive_team_can_be_kept_inactive(cast, sam):
-    asked = sam.page(f"{path_of(cast.solo)}?active=false&origin=team")
-    assert "Keep the subscription for Solo inactive?" in asked.text
-    answers = [sam.submit(asked, path_of(cast.solo), reason="Fraud", headers=PANEL) for _ in range(2)]
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert "stays inactive" in answers[0].headers["HX-Trigger"]
-    buttons = [button.text for button in parse(answers[0].text).all("button")]
+    dialog = sam.page(f"{subscription_path(cast.solo)}?active=false&origin=team")
+    assert "Keep the subscription for Solo inactive?" in dialog.text
+    responses = [
+        sam.submit(dialog, subscription_path(cast.solo), reason="Fraud", headers=PANEL) for _ in range(2)
+    ]
+    assert [response.status_code for response in responses] == [200, 200]
+    assert "stays inactive" in responses[0].headers["HX-Trigger"]
+    buttons = [button.text for button in parse(responses[0].text).all("button")]
     assert buttons == ["End override", "Change end", "Activate"]
     buy(cast.solo)
     assert [change[1] for change in history_of(cast.solo)] == ["forced_off"]
 
 
 @pytest.mark.parametrize(
-    ("licence", "wanted", "words"),
+    ("licence", "expected", "sentence"),
     [
         ("active", "true", "Empty: no override, AWS Marketplace decides."),
         ("ending", "true", "Empty: 30 days from now."),
@@ -109,18 +111,18 @@ def test_inactive_team_can_be_kept_inactive(cast, sam):
         ("active", "false", "Empty: until somebody ends it."),
     ],
 )
-def test_dialog_explains_an_empty_end(cast, sam, licence, wanted, words):
+def test_dialog_explains_an_empty_end(cast, sam, licence, expected, sentence):
     if licence:
         buy(cast.solo, LicenceState(licence))
-    assert words in sam.page(f"{path_of(cast.solo)}?active={wanted}").text
+    assert sentence in sam.page(f"{subscription_path(cast.solo)}?active={expected}").text
 
 
-def test_staff_see_why_they_do_not_decide_about_their_own_team(cast, sam):
+def test_staff_see_why_they_cannot_decide_about_their_own_team(cast, sam):
     cast.solo.add(cast.sam, Rights.VIEW)
-    why = "You belong to this team; a colleague has to decide."
-    assert offers(sam, cast.solo) == []
-    assert why in sam.page(f"/support/teams/{cast.solo.id}").text
-    found = sam.page("/support")
-    assert found.text.count(why) == 1
-    assert "ctivate subscription for Solo" not in found.text
-    assert "ctivate subscription for Acme" in found.text
+    reason = "You belong to this team; a colleague has to decide."
+    assert buttons_of(sam, cast.solo) == []
+    assert reason in sam.page(f"/support/teams/{cast.solo.id}").text
+    list_page = sam.page("/support")
+    assert list_page.text.count(reason) == 1
+    assert "ctivate subscription for Solo" not in list_page.text
+    assert "ctivate subscription for Acme" in list_page.text

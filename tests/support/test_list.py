@@ -15,45 +15,45 @@ from tests.subscriptions.facts import buy
 
 
 @pytest.fixture
-def listed(cast, client):
+def listed_teams(cast, client):
     """`listed("active")`: the teams that the console lists with this filter, in order."""
     cast.sam.sign_in(client)
 
-    def names(state=""):
+    def teams_for(state=""):
         page = client.page("/support", query_string={"state": state})
         return [link.text for link in page.all("a") if link["class"] == "name"]
 
-    return names
+    return teams_for
 
 
-def test_list_is_filtered_by_state(cast, listed):
+def test_list_is_filtered_by_state(cast, listed_teams):
     buy(cast.solo, LicenceState.ENDED)
-    assert "Solo" in listed("inactive")
-    assert "Solo" not in listed("active")
-    assert "Acme" in listed("active")
-    assert listed("nonsense") == listed()
+    assert "Solo" in listed_teams("inactive")
+    assert "Solo" not in listed_teams("active")
+    assert "Acme" in listed_teams("active")
+    assert listed_teams("nonsense") == listed_teams()
 
 
-def test_attention_comes_first(cast, client, listed):
+def test_teams_that_need_attention_come_first(cast, client, listed_teams):
     with time_machine.travel(now() - timedelta(minutes=61)):
         buy(cast.solo, LicenceState.PENDING)
     buy(cast.acme, key="l-acme")
     # Acme and its override agree now, and the override ends in years.
-    assert "Acme" not in listed("attention")
-    assert "Solo" in listed("attention")
-    assert listed()[-1] == "Acme"
+    assert "Acme" not in listed_teams("attention")
+    assert "Solo" in listed_teams("attention")
+    assert listed_teams()[-1] == "Acme"
     assert "The purchase waits for AWS" in client.page("/support").text
 
 
-def test_list_is_downloaded_with_its_filter(app, cast, client):
+def test_download_is_filtered_like_the_list(app, cast, client):
     buy(cast.solo, LicenceState.ENDED)
     cast.sam.sign_in(client)
-    answer = client.get("/support/export?state=inactive")
-    heading, *lines = answer.text.splitlines()
+    response = client.get("/support/export?state=inactive")
+    heading, *lines = response.text.splitlines()
     assert heading.startswith("Team,Team ID,Subscription,AWS says,AWS account")
     assert f"Solo,{cast.solo.id},inactive,ended,123456789012,,0," in lines
     assert not [line for line in lines if line.startswith("Acme")]
-    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "every team")
+    assert rows.audit_events(app)[-1] == ("support.searched", "Sam Hale", "every team")
 
 
 def test_list_shows_the_last_request_of_any_member(cast, client, api):

@@ -1,4 +1,4 @@
-"""What the list of the console says about its filter, its length and its changes."""
+"""The list of the console describes its filter and length, and keeps them after changes."""
 
 import pytest
 
@@ -14,7 +14,7 @@ PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
 @pytest.mark.parametrize(
-    ("query", "told"),
+    ("query", "sentence"),
     [
         ("?state=attention", "There is no team that needs attention."),
         ("?state=active&q=solo", "No active team matches “solo”."),
@@ -23,14 +23,14 @@ PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
         ("?q=solo", "1 team matches “solo”."),
     ],
 )
-def test_filter_is_named_in_the_result(cast, sam, query, told):
-    # AWS and the overrides agree.
+def test_filter_is_named_in_the_result(cast, sam, query, sentence):
+    # The overrides of both teams agree with AWS.
     buy(cast.acme, key="l-acme")
     buy(cast.globex, key="l-globex")
-    assert told in sam.page(f"/support{query}").with_id("support-results").text
+    assert sentence in sam.page(f"/support{query}").with_id("support-results").text
 
 
-def test_long_list_says_that_it_is_cut_off(app, sam):
+def test_truncated_list_is_marked(app, sam):
     with app.app_context():
         db.session.add_all([Team(name=f"Zebra {number:02d}") for number in range(51)])
         db.session.commit()
@@ -42,15 +42,15 @@ def test_long_list_says_that_it_is_cut_off(app, sam):
     assert "first 50" not in sam.page("/support?q=acme").text
 
 
-def test_change_keeps_filter_and_people(cast, sam):
+def test_filter_and_people_are_kept_after_a_change(cast, sam):
     path = f"/support/teams/{cast.acme.id}/subscription"
-    listed = sam.page("/support?q=ada&state=active")
-    asked = sam.submit(listed, path, headers=DIALOG)
-    answer = sam.submit(parse(asked.text), path, reason="Unpaid", headers=PANEL)
-    results = parse(answer.text).with_id("support-results")
+    list_page = sam.page("/support?q=ada&state=active")
+    dialog = sam.submit(list_page, path, headers=DIALOG)
+    response = sam.submit(parse(dialog.text), path, reason="Unpaid", headers=PANEL)
+    results = parse(response.text).with_id("support-results")
     assert "No active team matches “ada”." in results.text
     assert "Ada Park" in results.text
     sam.submit(sam.page(f"{path}?active=true"), path, reason="Paid")
-    asked = sam.submit(sam.page("/support?q=ada&state=active"), path)
-    answer = sam.submit(parse(asked.text), path, reason="Unpaid")
-    assert answer.location == "/support?q=ada&state=active"
+    dialog = sam.submit(sam.page("/support?q=ada&state=active"), path)
+    response = sam.submit(parse(dialog.text), path, reason="Unpaid")
+    assert response.location == "/support?q=ada&state=active"

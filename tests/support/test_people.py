@@ -16,41 +16,41 @@ pytestmark = pytest.mark.postgresql_later
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
-def look_up(sam, secret):
+def look_up_key(sam, secret):
     return sam.submit(sam.page("/support"), "/support/keys", api_key=secret)
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("query", "expected"),
     [("Ada P", "Ada Park"), ("BEN@", "Ben Cole"), ("acme-ci", "acme-ci"), ("%", None), ("nobody", None)],
 )
-def test_staff_find_people_by_name_or_address(cast, sam, words, found):
-    page = sam.page("/support", query_string={"q": words})
+def test_staff_find_users_by_name_or_address(cast, sam, query, expected):
+    page = sam.page("/support", query_string={"q": query})
     people = [link.text for link in page.all("a") if link["href"].startswith("/support/users/")]
-    assert people == ([found] if found else [])
+    assert people == ([expected] if expected else [])
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("query", "announcement"),
     [
         ("acme-ci", "0 teams match. 1 account matches."),
         ("@acme", "1 team matches. 3 accounts match."),
         ("zz", "0 teams match."),
     ],
 )
-def test_found_people_are_announced(cast, sam, words, said):
-    page = sam.page("/support", query_string={"q": words})
-    assert page.with_id("support-results")["data-announce"] == said
+def test_found_users_are_announced(cast, sam, query, announcement):
+    page = sam.page("/support", query_string={"q": query})
+    assert page.with_id("support-results")["data-announce"] == announcement
 
 
 def test_searches_are_recorded(app, cast, sam, api):
     sam.page("/support?q=ada")
-    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "ada")
+    assert rows.audit_events(app)[-1] == ("support.searched", "Sam Hale", "ada")
     assert api(cast.sam.session()).get("/support/teams?q=acme").status_code == 200
-    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "acme")
+    assert rows.audit_events(app)[-1] == ("support.searched", "Sam Hale", "acme")
 
 
-def test_staff_find_people_and_their_team_by_id(cast, sam):
+def test_staff_find_users_and_their_team_by_id(cast, sam):
     page = sam.page(f"/support?q={cast.ada.id}")
     assert "Ada Park" in page.text
     assert "ctivate subscription for Acme" in page.text
@@ -61,14 +61,14 @@ def test_staff_find_a_team_by_its_aws_account(cast, sam):
     from tests.subscriptions.facts import buy
 
     buy(cast.solo)
-    for words in ("123456789012", "1234-5678-9012"):
-        page = sam.page("/support", query_string={"q": words})
+    for query in ("123456789012", "1234-5678-9012"):
+        page = sam.page("/support", query_string={"q": query})
         assert "Solo" in page.text
         assert "Globex" not in page.text
 
 
 @pytest.mark.parametrize(
-    "copied",
+    "template",
     [
         "# server: https://reflow.example\n{}\n",
         # A browser leaves out line ends.
@@ -80,17 +80,17 @@ def test_staff_find_a_team_by_its_aws_account(cast, sam):
         "the key is {}, it says 401",
     ],
 )
-def test_key_is_found_in_copied_text(app, cast, sam, caplog, copied):
+def test_key_is_found_in_copied_text(app, cast, sam, caplog, template):
     key = cast.ada.key("nightly")
-    answer = look_up(sam, copied.format(key.secret))
-    assert "This key is nightly" in parse(answer.text).text
-    assert answer.request.query_string == b""
-    assert key.secret not in answer.text + str(answer.headers) + caplog.text
-    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "nightly")
-    assert key.secret not in str(rows.acts(app))
+    response = look_up_key(sam, template.format(key.secret))
+    assert "This key is nightly" in parse(response.text).text
+    assert response.request.query_string == b""
+    assert key.secret not in response.text + str(response.headers) + caplog.text
+    assert rows.audit_events(app)[-1] == ("support.searched", "Sam Hale", "nightly")
+    assert key.secret not in str(rows.audit_events(app))
 
 
-def test_field_takes_a_whole_key_file(cast, sam):
+def test_field_accepts_a_whole_key_file(cast, sam):
     [field] = [field for field in sam.page("/support").all("input") if field["name"] == "api_key"]
     assert int(field["maxlength"]) >= 1000
 
@@ -98,7 +98,7 @@ def test_field_takes_a_whole_key_file(cast, sam):
 @pytest.mark.parametrize(
     "state", ["Live", "Revoked", "Refused: its owner is disabled", "Canary: it opens nothing"]
 )
-def test_pasted_key_is_looked_up_and_not_repeated(app, cast, sam, caplog, state):
+def test_pasted_key_is_found_and_not_repeated(app, cast, sam, caplog, state):
     key = cast.ada.key("nightly", is_canary="Canary" in state)
     if state == "Revoked":
         cast.ada.revoke(key)
@@ -106,33 +106,33 @@ def test_pasted_key_is_looked_up_and_not_repeated(app, cast, sam, caplog, state)
         from reflow_accounts.database import now
 
         cast.ada.change(disabled_at=now())
-    answer = look_up(sam, f" {key.secret} ")
-    page = parse(answer.text)
-    for words in ("This key is nightly", "Ada Park", state):
-        assert words in page.text
-    assert key.secret not in answer.text + caplog.text
-    assert key.secret not in (answer.request.full_path or "")
-    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "nightly")
+    response = look_up_key(sam, f" {key.secret} ")
+    page = parse(response.text)
+    for query in ("This key is nightly", "Ada Park", state):
+        assert query in page.text
+    assert key.secret not in response.text + caplog.text
+    assert key.secret not in (response.request.full_path or "")
+    assert rows.audit_events(app)[-1] == ("support.searched", "Sam Hale", "nightly")
 
 
 @pytest.mark.parametrize("secret", ["", "rfk_", "rfk_" + "a" * 49, "x" * 5000, "rfs_" + "0" * 49, "\u2028"])
 def test_unknown_key_is_reported(app, cast, sam, secret):
-    answer = look_up(sam, secret)
-    assert answer.status_code == 200
-    assert "There is no such key" in answer.text
-    assert rows.acts(app)[-1] == ("support.searched", "Sam Hale", "an unknown API key")
+    response = look_up_key(sam, secret)
+    assert response.status_code == 200
+    assert "There is no such key" in response.text
+    assert rows.audit_events(app)[-1] == ("support.searched", "Sam Hale", "an unknown API key")
 
 
 def test_user_view_is_recorded_and_not_shown_to_the_user(app, cast, sam, api):
     key = cast.ada.key("nightly")
-    answer = sam.get(f"/support/users/{cast.ada.id}")
-    assert "nightly" in answer.text
-    assert key.secret not in answer.text
-    assert rows.acts(app)[-1] == ("support.user_viewed", "Sam Hale", "Ada Park")
+    response = sam.get(f"/support/users/{cast.ada.id}")
+    assert "nightly" in response.text
+    assert key.secret not in response.text
+    assert rows.audit_events(app)[-1] == ("support.user_viewed", "Sam Hale", "Ada Park")
     assert "user_viewed" not in api(cast.ada.session()).get("/activity").text
 
 
-def test_key_is_revoked_with_a_reason_that_its_owner_reads(app, cast, sam, api):
+def test_key_is_revoked_with_a_reason_for_its_owner(app, cast, sam, api):
     key = cast.ada.key("nightly")
     mailbox = Mailbox(app)
     path = f"/support/keys/{key.id}/revocation"
@@ -147,12 +147,12 @@ def test_key_is_revoked_with_a_reason_that_its_owner_reads(app, cast, sam, api):
     [message] = mailbox.deliver()
     assert message["To"] == cast.ada.email
     assert "Seen in a public log" in text_of(message)
-    assert [act for act in rows.acts(app) if act[0] == "api_key.revoked"] == [
+    assert [act for act in rows.audit_events(app) if act[0] == "api_key.revoked"] == [
         ("api_key.revoked", "Sam Hale", "nightly")
     ]
 
 
-def test_admins_get_the_mail_for_a_service_account(app, cast, sam):
+def test_revocation_of_a_service_account_key_is_mailed_to_admins(app, cast, sam):
     key = cast.ci.key("ci")
     cast.acme.give(cast.ben, Rights.ADMIN)
     mailbox = Mailbox(app)
@@ -168,7 +168,7 @@ def test_sessions_of_a_user_are_ended_with_a_reason(app, cast, sam, api):
     assert api(session).get("/me").status_code == 200
     assert sam.submit(dialog, path, reason="Laptop lost", headers=PANEL).headers["HX-Redirect"]
     assert api(session).get("/me").status_code == 401
-    assert rows.acts(app)[-1] == ("session.ended_elsewhere", "Sam Hale", "1 session")
+    assert rows.audit_events(app)[-1] == ("session.ended_elsewhere", "Sam Hale", "1 session")
 
 
 def test_expired_sessions_are_neither_listed_nor_counted(cast, sam):
@@ -202,11 +202,11 @@ def test_staff_cannot_act_on_themselves(cast, sam):
     assert sam.get(f"/support/users/{cast.sam.id}").status_code == 200
 
 
-def test_sensitive_acts_require_recent_proof(cast, sam, api):
+def test_sensitive_actions_require_a_recent_proof(cast, sam, api):
     key = cast.ada.key()
     cast.sam.change_sessions(proven_at=now() - timedelta(hours=1), support_active_at=now())
-    answer = sam.send(f"/support/keys/{key.id}/revocation", reason="Leaked")
-    assert answer.status_code == 403
+    response = sam.send(f"/support/keys/{key.id}/revocation", reason="Leaked")
+    assert response.status_code == 403
     assert api(key.secret).get("/me").status_code == 200
 
 
@@ -217,15 +217,15 @@ def test_missing_objects_are_404(sam, path):
     assert sam.get(path).status_code == 404
 
 
-def test_names_and_reasons_are_text(cast, sam):
-    evil = "<script>alert(1)</script>"
-    key = cast.ada.key(evil)
-    sam.send(f"/support/keys/{key.id}/revocation", reason=evil)
+def test_names_and_reasons_are_escaped(cast, sam):
+    markup = "<script>alert(1)</script>"
+    key = cast.ada.key(markup)
+    sam.send(f"/support/keys/{key.id}/revocation", reason=markup)
     for path in (f"/support/users/{cast.ada.id}", f"/support/teams/{cast.acme.id}"):
-        assert evil not in sam.get(path).text
+        assert markup not in sam.get(path).text
 
 
-def test_keys_of_a_user_name_no_owner(cast, sam):
+def test_keys_on_the_user_page_have_no_owner_column(cast, sam):
     cast.ada.key("bait", is_canary=True)
     page = sam.page(f"/support/users/{cast.ada.id}")
     headings = [heading.text for heading in page.all("th") if heading["scope"] == "col"]

@@ -11,24 +11,24 @@ from tests.helpers.passkeys import add_by_hand
 pytestmark = pytest.mark.postgresql_later
 
 TAB = "/account/security"
-SENTENCE = "The support console needs a second factor"
+EXPLANATION = "The support console needs a second factor"
 
 
 @pytest.fixture
 def production(app):
-    usual = app.config["SETTINGS"]
-    app.config["SETTINGS"] = replace(usual, environment="production")
+    settings = app.config["SETTINGS"]
+    app.config["SETTINGS"] = replace(settings, environment="production")
     yield
-    app.config["SETTINGS"] = usual
+    app.config["SETTINGS"] = settings
 
 
 @pytest.mark.usefixtures("production")
 @pytest.mark.parametrize("headers", [{}, {"HX-Request": "true"}])
 def test_staff_without_second_factor_are_redirected(cast, client, headers):
     cast.sam.sign_in(client)
-    answer = client.get("/support", headers=headers)
-    assert (answer.headers.get("Location") or answer.headers.get("HX-Redirect")) == TAB
-    assert SENTENCE in client.get(TAB).text
+    response = client.get("/support", headers=headers)
+    assert (response.headers.get("Location") or response.headers.get("HX-Redirect")) == TAB
+    assert EXPLANATION in client.get(TAB).text
     assert client.send("/support/teams/x/subscription").headers["Location"] == TAB
 
 
@@ -40,17 +40,17 @@ def test_authenticator_app_opens_the_console(cast, client):
 
 
 @pytest.mark.usefixtures("production")
-def test_passkey_opens_the_console_and_is_asked_for_after_the_password(app, cast, client):
+def test_passkey_opens_the_console_and_is_requested_after_the_password(app, cast, client):
     cast.sam.sign_in(client)
     add_by_hand(cast.sam)
     assert client.get("/support").status_code == 200
     other = app.test_client()
-    answer = other.send("/login", email=cast.sam.email, password=cast.sam.password)
-    assert answer.headers["Location"] == "/login/code"
+    response = other.send("/login", email=cast.sam.email, password=cast.sam.password)
+    assert response.headers["Location"] == "/login/code"
     page = other.page("/login/code")
     assert page.all("h1")[0].text == "Use your passkey"
     assert "Sign in with a passkey" in page.text
-    # Removed by the script where passkeys work.
+    # The script removes this text when passkeys are supported.
     [sentence] = [part.text for part in page.all("p") if "data-without-passkeys" in part]
     assert sentence.startswith("This browser cannot use a passkey here.")
     assert other.get("/support").status_code == 404

@@ -1,9 +1,9 @@
-"""Ada's browser, mail, an invitation that was sent, and programs of the cast."""
+"""Ada's browser, mail, the link of an invitation, and API clients of the cast."""
 
 import pytest
 
 from tests.helpers.mailbox import Mailbox
-from tests.teams.acts import invite
+from tests.teams.team_actions import invite
 
 
 @pytest.fixture
@@ -27,5 +27,5 @@ def link(app, cast, mailbox):
 
 @pytest.fixture
 def program(api):
-    """`program(person)`: a program that speaks for a person, with an API key."""
+    """`program(person)`: an API client with a key of a person."""
     return lambda person: api(person.key().secret)

@@ -1,4 +1,4 @@
-"""Teams, members and invitations for programs: the same verbs and rules as on the tab."""
+"""Teams, members and invitations in the API: the same actions and rules as on the tab."""
 
 from datetime import timedelta
 
@@ -10,40 +10,40 @@ from tests import factories
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 from tests.helpers.mailbox import Mailbox
-from tests.teams.acts import rights_of
+from tests.teams.team_actions import rights_of
 
 pytestmark = pytest.mark.postgresql_later
 
 
 @pytest.fixture(params=["key", "session"])
 def program(request, api):
-    """`program(person)`: a program of a person, with an API key and with a session of the command."""
+    """`program(person)`: an API client with an API key, and with a session of the command."""
     return lambda person: api(person.key().secret if request.param == "key" else person.session())
 
 
-def test_ones_teams_with_rights_and_subscription(cast, program):
+def test_teams_are_listed_with_rights_and_subscription(cast, program):
     cast.solo.add(cast.ben, Rights.VIEW)
     items = program(cast.ben).get("/teams").json["items"]
-    told = [(item["id"], item["name"], item["rights"], item["subscription"]) for item in items]
-    assert told == [(cast.acme.id, "Acme", "edit", "active"), (cast.solo.id, "Solo", "view", "inactive")]
-    one = program(cast.ben).get(f"/teams/{cast.solo.id}").json
-    assert one == items[1]
+    actual = [(item["id"], item["name"], item["rights"], item["subscription"]) for item in items]
+    assert actual == [(cast.acme.id, "Acme", "edit", "active"), (cast.solo.id, "Solo", "view", "inactive")]
+    team = program(cast.ben).get(f"/teams/{cast.solo.id}").json
+    assert team == items[1]
 
 
-def test_pages_of_teams_and_members_miss_nothing(app, cast, api):
+def test_pages_of_teams_and_members_are_complete(app, cast, api):
     for number in range(5):
         person = factories.person(app)
         cast.acme.add(person, Rights.VIEW)
         factories.team(app, f"Team {number}", person).add(cast.ben, Rights.VIEW)
     ben = api(cast.ben.session())
     for path in ("/teams", f"/teams/{cast.acme.id}/members"):
-        whole = ben.get(path).json["items"]
+        all_items = ben.get(path).json["items"]
         for limit in (1, 2, 3):
-            assert [item for page in ben.pages(path, limit) for item in page] == whole
-    assert len(whole) == 8
+            assert [item for page in ben.pages(path, limit) for item in page] == all_items
+    assert len(all_items) == 8
 
 
-def test_members_with_rights_and_when_they_were_active(cast, program, api):
+def test_members_are_listed_with_rights_and_last_activity(cast, program, api):
     key = cast.vic.key()
     api(key.secret).get("/me")
     items = program(cast.ben).get(f"/teams/{cast.acme.id}/members").json["items"]
@@ -56,25 +56,25 @@ def test_members_with_rights_and_when_they_were_active(cast, program, api):
     assert items[2]["last_active_at"] is not None
 
 
-def test_admin_changes_rights_removes_and_renames(app, cast, program):
+def test_admin_changes_rights_removes_a_member_and_renames(app, cast, program):
     ada, acme = program(cast.ada), f"/teams/{cast.acme.id}"
-    answer = ada.patch(f"{acme}/members/{cast.ben.id}", {"rights": "view"})
-    assert (answer.status_code, answer.json["rights"]) == (200, "view")
+    response = ada.patch(f"{acme}/members/{cast.ben.id}", {"rights": "view"})
+    assert (response.status_code, response.json["rights"]) == (200, "view")
     assert rights_of(cast.ben, cast.acme) == "view"
     assert ada.delete(f"{acme}/members/{cast.ben.id}").status_code == 204
     problem_of(ada.delete(f"{acme}/members/{cast.ben.id}"), 404, "not_found")
     assert ada.patch(acme, {"name": "Acme Labs"}).json["name"] == "Acme Labs"
-    told = [action for action, *_ in rows.acts(app)]
-    assert told[-3:] == ["member.rights_changed", "member.removed", "team.renamed"]
+    actions = [action for action, *_ in rows.audit_events(app)]
+    assert actions[-3:] == ["member.rights_changed", "member.removed", "team.renamed"]
 
 
-def test_admin_invites_lists_sends_again_and_cancels(app, cast, program):
+def test_admin_invites_lists_resends_and_cancels(app, cast, program):
     mailbox, ada, path = Mailbox(app), program(cast.ada), f"/teams/{cast.acme.id}/invitations"
-    answer = ada.post(path, {"emails": ["Eve@initech.example", "max@initech.example"], "rights": "edit"})
-    assert answer.status_code == 201
-    eve, mike = answer.json["items"]
+    response = ada.post(path, {"emails": ["Eve@initech.example", "max@initech.example"], "rights": "edit"})
+    assert response.status_code == 201
+    eve, mike = response.json["items"]
     assert (eve["email"], eve["rights"], eve["state"]) == ("eve@initech.example", "edit", "open")
-    assert "link" not in answer.text.replace("problem", "")
+    assert "link" not in response.text.replace("problem", "")
     assert [item["id"] for item in ada.get(path).json["items"]] == [mike["id"], eve["id"]]
     assert [item for page in ada.pages(path, 1) for item in page] == ada.get(path).json["items"]
     assert ada.post(f"{path}/{eve['id']}/sending").json["id"] == eve["id"]
@@ -84,7 +84,7 @@ def test_admin_invites_lists_sends_again_and_cancels(app, cast, program):
     assert len(mailbox.deliver()) == 3
 
 
-def test_faults_are_told_by_their_place_and_nobody_is_invited(app, cast, program):
+def test_invalid_addresses_are_named_by_index_and_nobody_is_invited(app, cast, program):
     mailbox = Mailbox(app)
     body = {"emails": ["eve@initech.example", "x", cast.ben.email], "rights": "view"}
     problem = problem_of(
@@ -111,12 +111,12 @@ def test_faults_are_told_by_their_place_and_nobody_is_invited(app, cast, program
         {"emails": [None], "rights": "view"},
     ],
 )
-def test_body_of_another_shape_is_refused(cast, api, body):
-    answer = api(cast.ada.session()).post(f"/teams/{cast.acme.id}/invitations", body)
-    problem_of(answer, 422, "validation_failed")
+def test_malformed_body_is_refused(cast, api, body):
+    response = api(cast.ada.session()).post(f"/teams/{cast.acme.id}/invitations", body)
+    problem_of(response, 422, "validation_failed")
 
 
-def acts_of_admins(cast):
+def admin_requests(cast):
     acme = f"/teams/{cast.acme.id}"
     return [
         ("PATCH", acme, {"name": "Mine"}),
@@ -129,36 +129,36 @@ def acts_of_admins(cast):
     ]
 
 
-@pytest.mark.parametrize("who", ["ben", "vic", "ci"])
-def test_below_admin_it_is_forbidden_in_words(app, cast, api, who):
-    program = api(getattr(cast, who).key().secret)
-    before = rows.acts(app)
-    for method, path, body in acts_of_admins(cast):
+@pytest.mark.parametrize("user", ["ben", "vic", "ci"])
+def test_members_below_admin_get_403_with_the_reason(app, cast, api, user):
+    program = api(getattr(cast, user).key().secret)
+    before = rows.audit_events(app)
+    for method, path, body in admin_requests(cast):
         problem = problem_of(program.send(method, path, body), 403, "insufficient_rights")
         assert problem["detail"] == "This needs Admin rights to Acme."
-    assert rows.acts(app) == before
+    assert rows.audit_events(app) == before
 
 
-@pytest.mark.parametrize("who", ["charlie", "nina", "sam"])
-def test_to_an_outsider_the_team_does_not_exist(app, cast, api, who):
-    program = api(getattr(cast, who).session())
-    before = rows.acts(app)
+@pytest.mark.parametrize("user", ["charlie", "nina", "sam"])
+def test_team_is_404_for_outsiders(app, cast, api, user):
+    program = api(getattr(cast, user).session())
+    before = rows.audit_events(app)
     reads = [("GET", f"/teams/{cast.acme.id}", None), ("GET", f"/teams/{cast.acme.id}/members", None)]
-    for method, path, body in [*acts_of_admins(cast), *reads]:
-        here = problem_of(program.send(method, path, body), 404, "not_found")
-        nowhere = program.send(method, path.replace(cast.acme.id, "team_0000000000000000"), body)
-        assert problem_of(nowhere, 404, "not_found") == here
-    assert rows.acts(app) == before
+    for method, path, body in [*admin_requests(cast), *reads]:
+        problem = problem_of(program.send(method, path, body), 404, "not_found")
+        missing = program.send(method, path.replace(cast.acme.id, "team_0000000000000000"), body)
+        assert problem_of(missing, 404, "not_found") == problem
+    assert rows.audit_events(app) == before
 
 
-def test_last_admin_is_neither_lowered_nor_gone(cast, program):
+def test_last_admin_can_neither_be_demoted_nor_leave(cast, program):
     ada, path = program(cast.ada), f"/teams/{cast.acme.id}/members/{cast.ada.id}"
-    for answer in (ada.patch(path, {"rights": "edit"}), ada.delete(path)):
-        assert problem_of(answer, 409, "conflict")["detail"] == "A team needs at least one admin."
+    for response in (ada.patch(path, {"rights": "edit"}), ada.delete(path)):
+        assert problem_of(response, 409, "conflict")["detail"] == "A team needs at least one admin."
     assert rights_of(cast.ada, cast.acme) == "admin"
 
 
-def test_member_leaves_and_a_service_account_does_not(cast, program, api):
+def test_member_can_leave_and_a_service_account_cannot(cast, program, api):
     assert program(cast.ben).delete(f"/teams/{cast.acme.id}/members/{cast.ben.id}").status_code == 204
     assert rights_of(cast.ben, cast.acme) is None
     ci = api(cast.ci.key().secret)
@@ -166,7 +166,7 @@ def test_member_leaves_and_a_service_account_does_not(cast, program, api):
     assert rights_of(cast.ci, cast.acme) == "edit"
 
 
-def test_rights_hold_for_the_next_request_of_a_program(cast, api):
+def test_changed_rights_apply_to_the_next_request(cast, api):
     ada, ben = api(cast.ada.session()), api(cast.ben.key().secret)
     path = f"/teams/{cast.acme.id}/invitations"
     problem_of(ben.get(path), 403, "insufficient_rights")
@@ -176,8 +176,8 @@ def test_rights_hold_for_the_next_request_of_a_program(cast, api):
     problem_of(ben.get(path), 403, "insufficient_rights")
 
 
-def test_session_that_was_at_rest_may_invite(cast, api):
-    """Its rest is noted first; what counts mails must not wait for that."""
+def test_idle_session_can_invite(cast, api):
+    """The request first updates the session's last activity; counting mails must not wait for that lock."""
     ada = api(cast.ada.session())
     cast.ada.change_sessions(last_active_at=now() - timedelta(hours=1))
     body = {"emails": ["eve@initech.example"], "rights": "view"}
@@ -186,5 +186,5 @@ def test_session_that_was_at_rest_may_invite(cast, api):
 
 @pytest.mark.parametrize("name", ["", "x" * 121, "a\nb", "\u200b"])
 def test_team_needs_a_name(cast, api, name):
-    answer = api(cast.ada.session()).patch(f"/teams/{cast.acme.id}", {"name": name})
-    assert problem_of(answer, 422, "validation_failed")["errors"][0]["field"] == "name"
+    response = api(cast.ada.session()).patch(f"/teams/{cast.acme.id}", {"name": name})
+    assert problem_of(response, 422, "validation_failed")["errors"][0]["field"] == "name"

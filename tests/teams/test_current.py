@@ -1,4 +1,4 @@
-"""The current team: the only one, the chosen one, or the one in the address; none is ever guessed."""
+"""The current team: the only one, the chosen one, or the one in the URL; never a guess."""
 
 import pytest
 
@@ -16,26 +16,26 @@ def ben(cast, client):
     return cast.ben.sign_in(client)
 
 
-def beside_the_heading(page):
+def text_beside_heading(page):
     [head] = [element for element in page.all("div") if element["class"] == "pagehead"]
     return head.text.removeprefix("Account").strip()
 
 
 @pytest.mark.parametrize("path", TABS)
-def test_only_team_stands_beside_the_heading_of_every_tab(cast, client, path):
+def test_only_team_is_shown_beside_the_heading_of_every_tab(cast, client, path):
     cast.nina.sign_in(client)
-    assert beside_the_heading(client.page(path)) == "Solo Subscription inactive"
+    assert text_beside_heading(client.page(path)) == "Solo Subscription inactive"
 
 
 @pytest.mark.parametrize("path", TABS)
-def test_with_several_and_no_choice_the_heading_says_so_and_leads_to_the_choice(ben, path):
+def test_heading_links_to_the_choice_when_no_team_is_chosen(ben, path):
     page = ben.page(path)
-    assert beside_the_heading(page) == "You are in 2 teams. Choose a team"
-    [way] = [link for link in page.all("a") if link.text == "Choose a team"]
-    assert "Choose a team" in ben.page(way["href"]).all("h2")[0].text
+    assert text_beside_heading(page) == "You are in 2 teams. Choose a team"
+    [link] = [link for link in page.all("a") if link.text == "Choose a team"]
+    assert "Choose a team" in ben.page(link["href"]).all("h2")[0].text
 
 
-def test_team_tab_itself_asks_when_nothing_was_chosen(cast, ben):
+def test_team_tab_asks_when_no_team_is_chosen(cast, ben):
     page = ben.page("/account/team")
     assert "You are in 2 teams. Pages show the one that you choose." in page.text
     assert {button["value"] for button in page.all("button") if button["name"] == "team"} == {
@@ -46,73 +46,73 @@ def test_team_tab_itself_asks_when_nothing_was_chosen(cast, ben):
 
 def test_choice_is_remembered_and_can_be_changed(cast, ben):
     for group, words in ((cast.solo, "Solo Subscription inactive"), (cast.acme, "Acme Subscription active")):
-        answer = ben.send("/account/team/choice", team=group.id)
-        assert (answer.status_code, answer.headers["Location"]) == (303, "/account/team")
+        response = ben.send("/account/team/choice", team=group.id)
+        assert (response.status_code, response.headers["Location"]) == (303, "/account/team")
         for path in TABS:
-            assert beside_the_heading(ben.page(path)) == f"{words} Switch team"
+            assert text_beside_heading(ben.page(path)) == f"{words} Switch team"
     ben.send("/logout")
     cast.ben.sign_in(ben)
-    assert beside_the_heading(ben.page("/account/profile")).startswith("Acme")
+    assert text_beside_heading(ben.page("/account/profile")).startswith("Acme")
 
 
-def test_address_shows_another_team_without_remembering_it(cast, ben):
+def test_team_in_the_url_is_shown_without_changing_the_choice(cast, ben):
     ben.send("/account/team/choice", team=cast.acme.id)
     page = ben.page(f"/account/team?team={cast.solo.id}")
-    assert beside_the_heading(page) == "Solo Subscription inactive Switch team"
+    assert text_beside_heading(page) == "Solo Subscription inactive Switch team"
     assert "Nina Roy" in page.text
     assert "Your rights: Admin." in page.text
-    assert beside_the_heading(ben.page("/account/team")).startswith("Acme")
-    assert beside_the_heading(ben.page(f"/account/profile?team={cast.solo.id}")).startswith("Solo")
+    assert text_beside_heading(ben.page("/account/team")).startswith("Acme")
+    assert text_beside_heading(ben.page(f"/account/profile?team={cast.solo.id}")).startswith("Solo")
 
 
-def test_act_names_its_team_whatever_was_chosen_in_another_tab(cast, ben):
+def test_form_changes_its_own_team_regardless_of_the_choice(cast, ben):
     ben.send("/account/team/choice", team=cast.acme.id)
-    answer = ben.send(f"/account/teams/{cast.solo.id}/name", name="Solo Two")
-    assert answer.headers["Location"] == f"/account/team?team={cast.solo.id}"
+    response = ben.send(f"/account/teams/{cast.solo.id}/name", name="Solo Two")
+    assert response.headers["Location"] == f"/account/team?team={cast.solo.id}"
     page = ben.page(f"/account/teams/{cast.solo.id}/name")
-    assert beside_the_heading(page).startswith("Solo Two")
+    assert text_beside_heading(page).startswith("Solo Two")
 
 
-def test_activity_tells_of_the_current_team_alone_or_of_the_one_in_the_address(cast, ben):
+def test_activity_shows_only_the_current_team(cast, ben):
     cast.solo.subscribe()
-    assert teams_told(ben.page("/account/activity")) == set()
+    assert teams_in_activity(ben.page("/account/activity")) == set()
     assert "Choose a team to see what happened in it." in ben.page("/account/activity").text
     for group in (cast.acme, cast.solo):
-        assert teams_told(ben.page(f"/account/activity?team={group.id}")) == {group.name}
+        assert teams_in_activity(ben.page(f"/account/activity?team={group.id}")) == {group.name}
     ben.send("/account/team/choice", team=cast.solo.id)
-    assert teams_told(ben.page("/account/activity")) == {"Solo"}
+    assert teams_in_activity(ben.page("/account/activity")) == {"Solo"}
     assert "Acme" not in ben.get("/account/activity/export").text
     assert "Acme" in ben.get(f"/account/activity/export?team={cast.acme.id}").text
     for path in ("/account/activity", "/account/activity/export"):
         assert ben.get(f"{path}?team={cast.globex.id}").status_code == 404
 
 
-def teams_told(page):
-    """Return the teams of whose subscription a line tells."""
+def teams_in_activity(page):
+    """Return the teams whose subscription is in a line."""
     rows = [row for body in page.all("tbody") for row in body.all("tr") if "Subscription set" in row.text]
     return {name for name in ("Acme", "Solo", "Globex") for row in rows if name in row.text}
 
 
-@pytest.mark.parametrize("way", ["GET", "POST"])
-def test_somebody_elses_team_is_neither_shown_nor_chosen(cast, ben, way):
-    for wanted in (cast.globex.id, "team_0000000000000000", "x"):
-        if way == "GET":
-            assert ben.get(f"/account/team?team={wanted}").status_code == 404
+@pytest.mark.parametrize("link", ["GET", "POST"])
+def test_team_of_others_is_neither_shown_nor_chosen(cast, ben, link):
+    for team_id in (cast.globex.id, "team_0000000000000000", "x"):
+        if link == "GET":
+            assert ben.get(f"/account/team?team={team_id}").status_code == 404
         else:
-            assert ben.send("/account/team/choice", team=wanted).status_code == 404
-    assert beside_the_heading(ben.page(f"/account/profile?team={cast.globex.id}")).startswith("You are in 2")
+            assert ben.send("/account/team/choice", team=team_id).status_code == 404
+    assert text_beside_heading(ben.page(f"/account/profile?team={cast.globex.id}")).startswith("You are in 2")
 
 
-def test_after_the_choice_one_is_back_on_the_tab_where_one_was(cast, ben):
-    for before, after in (
+def test_choice_returns_to_the_previous_tab(cast, ben):
+    for from_path, expected in (
         ("/account/api-keys?name=x", "/account/api-keys"),
         ("//evil.example/account", "/account/team"),
         ("/account/teams/team_x/departure", "/account/team"),
         ("/support", "/account/team"),
         ("", "/account/team"),
     ):
-        answer = ben.send("/account/team/choice", team=cast.acme.id, next=before)
-        assert answer.headers["Location"] == after
+        response = ben.send("/account/team/choice", team=cast.acme.id, next=from_path)
+        assert response.headers["Location"] == expected
     dialog = {
         "HX-Request": "true",
         "HX-Target": "div#modal",
@@ -123,21 +123,21 @@ def test_after_the_choice_one_is_back_on_the_tab_where_one_was(cast, ben):
     assert hidden["value"] == "/account/activity"
 
 
-def test_choice_leads_to_the_tab_that_asked_for_it(ben):
-    """Without scripts the link "Switch team" loads a page, and Subscription asks by a redirect."""
-    asked = ben.get("/account/subscription", headers={"Referer": "http://localhost/account/profile"})
-    for path, before, after in (
-        (asked.headers["Location"], "/account/profile", "/account/subscription"),
+def test_choice_leads_to_the_tab_that_required_it(ben):
+    """Without scripts, the link "Switch team" loads a page, and Subscription redirects to it."""
+    redirect = ben.get("/account/subscription", headers={"Referer": "http://localhost/account/profile"})
+    for path, from_path, expected in (
+        (redirect.headers["Location"], "/account/profile", "/account/subscription"),
         ("/account/team", "/account/profile", "/account/team"),
         ("/account/team/choice", "/account/activity?key=x", "/account/activity"),
         ("/account/team/choice?next=//evil.example/account", "/account/activity", "/account/team"),
     ):
-        page = ben.page(path, headers={"Referer": f"http://localhost{before}"})
+        page = ben.page(path, headers={"Referer": f"http://localhost{from_path}"})
         [hidden] = [item for item in page.all("input") if item["name"] == "next"]
-        assert hidden["value"] == after
+        assert hidden["value"] == expected
 
 
-def test_choice_marks_the_chosen_team_also_on_a_page_of_another(cast, ben):
+def test_choice_marks_the_chosen_team_on_pages_of_other_teams(cast, ben):
     ben.send("/account/team/choice", team=cast.acme.id)
     page = ben.page(
         "/account/team/choice", headers={"Referer": f"http://localhost/account/team?team={cast.solo.id}"}
@@ -146,20 +146,20 @@ def test_choice_marks_the_chosen_team_also_on_a_page_of_another(cast, ben):
 
 
 @pytest.mark.parametrize("path", ["/account/team", "/account/team/choice"])
-def test_who_has_no_team_gets_a_kind_page(cast, client, path):
+def test_page_explains_how_to_join_a_team(cast, client, path):
     page = cast.sam.sign_in(client).page(path)
     assert "You are not in a team" in page.text
     assert "Ask an Admin of your team to invite sam@support.example." in page.text
-    assert beside_the_heading(page) == ""
+    assert text_beside_heading(page) == ""
 
 
-def test_choice_does_not_outlive_the_membership(cast, ben):
+def test_choice_ends_with_the_membership(cast, ben):
     ben.send("/account/team/choice", team=cast.acme.id)
     ben.send(f"/account/teams/{cast.acme.id}/departure")
-    assert beside_the_heading(ben.page("/account/profile")) == "Solo Subscription inactive"
+    assert text_beside_heading(ben.page("/account/profile")) == "Solo Subscription inactive"
 
 
-def test_tab_and_the_menu_have_their_place(cast, ben):
+def test_tab_and_menu_are_ordered(cast, ben):
     page = ben.page("/account/profile")
     [tabs] = [nav for nav in page.all("nav") if nav["aria-label"] == "Account"]
     names = [link.text for link in tabs.all("a")]

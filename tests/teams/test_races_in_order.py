@@ -1,4 +1,4 @@
-"""The races of two Admins with the narrow moment held open: the second act waits for the first, whichever they are."""
+"""Races of two Admins with a delayed commit: the second transaction waits for the first."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,71 +12,71 @@ from reflow_accounts.teams import members
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.users.deletion import delete_account
 from tests.factories import CLIENT
-from tests.teams.acts import admins_of
+from tests.teams.team_actions import admins_of
 
-# As long as the first act gives the second to slip through. That one waits cannot be seen from outside.
-HELD_OPEN = 0.3
-LEFT = {Conflict, members.NeedsAdmin}
-
-
-def leave(team, me, _other):
-    members.leave(team.row(), by=me.row(), client=CLIENT)
+# How long the first transaction waits before it commits; the wait of the second cannot be observed directly.
+COMMIT_DELAY_S = 0.3
+REFUSED_LAST_ADMIN = {Conflict, members.NeedsAdmin}
 
 
-def lower_oneself(team, me, _other):
-    members.change_rights(team.row(), me.id, Rights.VIEW, by=me.row(), client=CLIENT)
+def leave(team, actor, _other):
+    members.leave(team.row(), by=actor.row(), client=CLIENT)
 
 
-def lower_the_other(team, me, other):
-    members.change_rights(team.row(), other.id, Rights.VIEW, by=me.row(), client=CLIENT)
+def demote_oneself(team, actor, _other):
+    members.change_rights(team.row(), actor.id, Rights.VIEW, by=actor.row(), client=CLIENT)
 
 
-def remove_the_other(team, me, other):
-    members.remove(team.row(), other.id, by=me.row(), client=CLIENT)
+def demote_the_other(team, actor, other):
+    members.change_rights(team.row(), other.id, Rights.VIEW, by=actor.row(), client=CLIENT)
 
 
-def delete_the_account(_team, me, _other):
-    delete_account(me.row(), me.password, hasher(), client=CLIENT)
+def remove_the_other(team, actor, other):
+    members.remove(team.row(), other.id, by=actor.row(), client=CLIENT)
+
+
+def delete_the_account(_team, actor, _other):
+    delete_account(actor.row(), actor.password, hasher(), client=CLIENT)
 
 
 @pytest.mark.parametrize(
     ("first", "second", "refusals"),
     [
-        (leave, leave, LEFT),
-        (leave, lower_oneself, LEFT),
-        (leave, delete_the_account, LEFT),
-        (lower_oneself, leave, LEFT),
-        (lower_oneself, lower_oneself, LEFT),
-        (lower_oneself, delete_the_account, LEFT),
-        (delete_the_account, leave, LEFT),
-        (delete_the_account, lower_oneself, LEFT),
-        (delete_the_account, delete_the_account, LEFT),
-        (lower_the_other, lower_the_other, {InsufficientRights}),
-        (lower_the_other, remove_the_other, {InsufficientRights}),
+        (leave, leave, REFUSED_LAST_ADMIN),
+        (leave, demote_oneself, REFUSED_LAST_ADMIN),
+        (leave, delete_the_account, REFUSED_LAST_ADMIN),
+        (demote_oneself, leave, REFUSED_LAST_ADMIN),
+        (demote_oneself, demote_oneself, REFUSED_LAST_ADMIN),
+        (demote_oneself, delete_the_account, REFUSED_LAST_ADMIN),
+        (delete_the_account, leave, REFUSED_LAST_ADMIN),
+        (delete_the_account, demote_oneself, REFUSED_LAST_ADMIN),
+        (delete_the_account, delete_the_account, REFUSED_LAST_ADMIN),
+        (demote_the_other, demote_the_other, {InsufficientRights}),
+        (demote_the_other, remove_the_other, {InsufficientRights}),
         (remove_the_other, remove_the_other, {NotFound}),
         (delete_the_account, remove_the_other, {NotFound}),
     ],
 )
-def test_second_act_waits_and_one_admin_remains(app, cast, first, second, refusals):
+def test_second_transaction_waits_and_one_admin_remains(app, cast, first, second, refusals):
     team, ada, ben = cast.acme, cast.ada, cast.ben
     team.give(ben, Rights.ADMIN)
-    acted, slipped = threading.Event(), threading.Event()
+    first_flushed, second_flushed = threading.Event(), threading.Event()
 
     def go_first():
         with app.app_context():
             first(team, ada, ben)
             db.session.flush()
-            acted.set()
-            slipped.wait(HELD_OPEN)
+            first_flushed.set()
+            second_flushed.wait(COMMIT_DELAY_S)
             db.session.commit()
 
     def go_second():
         with app.app_context():
-            acted.wait(10)
+            first_flushed.wait(10)
             try:
                 second(team, ben, ada)
                 db.session.flush()
-                slipped.set()
+                second_flushed.set()
                 db.session.commit()
             except DomainError as error:
                 db.session.rollback()
@@ -84,7 +84,7 @@ def test_second_act_waits_and_one_admin_remains(app, cast, first, second, refusa
         return None
 
     with ThreadPoolExecutor(2) as threads:
-        done, answer = threads.submit(go_first), threads.submit(go_second)
-        done.result()
-        assert answer.result() in refusals
+        first_result, second_result = threads.submit(go_first), threads.submit(go_second)
+        first_result.result()
+        assert second_result.result() in refusals
     assert len(admins_of(team)) == 1

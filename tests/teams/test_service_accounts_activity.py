@@ -1,70 +1,70 @@
-"""What service accounts did, and what was done to them, in Activity."""
+"""Uses of service accounts and changes of them, in Activity."""
 
 import pytest
 
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db
 from tests.helpers.html import parse
-from tests.teams.service_account_acts import create, page_of
+from tests.teams.service_account_actions import account_path, create
 
 pytestmark = pytest.mark.postgresql_later
 
 
-def lines(page):
+def lines_of(page):
     """Return (event, subject, by) of each line."""
-    found = []
+    result = []
     tables = [table for table in page.all("table") if "activity" in table["class"].split()]
     for row in [row for table in tables for row in table.all("tr")[1:]]:
         _, event, subject, *_ = [cell for cell in row.children if not isinstance(cell, str)]
-        about, by = subject.all("bdi")
-        found.append((event.text, about.text, by.text.removeprefix("by ")))
-    return found
+        subject_name, by = subject.all("bdi")
+        result.append((event.text, subject_name.text, by.text.removeprefix("by ")))
+    return result
 
 
-def test_its_uses_stand_against_it_and_are_seen_by_the_teams_admins(cast, ada, api):
+def test_uses_are_listed_for_admins_of_the_team(cast, ada, api):
     api(cast.ci.key("deploy").secret).get("/me")
-    own = [line for line in lines(ada.page("/account/activity")) if line[0].startswith("API key used")]
-    assert [(subject, by.split()[0]) for _, subject, by in own] == [("deploy", "acme-ci")]
+    uses = [line for line in lines_of(ada.page("/account/activity")) if line[0].startswith("API key used")]
+    assert [(subject, by.split()[0]) for _, subject, by in uses] == [("deploy", "acme-ci")]
 
 
-def test_other_members_see_them_on_its_own_page_alone(cast, client, api):
+def test_uses_are_visible_to_other_members_on_its_own_page_only(cast, client, api):
     key = cast.ci.key("deploy")
     api(key.secret).get("/me")
     cast.vic.sign_in(client)
-    assert not [line for line in lines(client.page("/account/activity")) if line[1] == "deploy"]
+    assert not [line for line in lines_of(client.page("/account/activity")) if line[1] == "deploy"]
     page = client.page(f"/account/activity?account={cast.ci.id}")
     assert "Activity of acme-ci" in page.text
-    told = [line[0].partition(" GET")[0] for line in lines(page)]
-    assert told == ["API key used"]
-    narrowed = client.submit(page, "/account/activity", key=key.id, period="24h")
-    assert [line[1] for line in lines(parse(narrowed.text))] == ["deploy"]
+    shown = [line[0].partition(" GET")[0] for line in lines_of(page)]
+    assert shown == ["API key used"]
+    filtered = client.submit(page, "/account/activity", key=key.id, period="24h")
+    assert [line[1] for line in lines_of(parse(filtered.text))] == ["deploy"]
     file = client.get(f"/account/activity/export?account={cast.ci.id}").text
     assert "API key used,deploy,acme-ci" in file
 
 
-@pytest.mark.parametrize("who", ["ben", "vic"])
-def test_what_admins_did_to_it_is_told_to_admins_alone(app, cast, ada, who):
+@pytest.mark.parametrize("user", ["ben", "vic"])
+def test_changes_by_admins_are_visible_to_admins_only(app, cast, ada, user):
     key = cast.ci.key("deploy")
-    ada.send(f"{page_of(cast.acme, cast.ci)}/standing", disabled="true")
-    client = getattr(cast, who).sign_in(app.test_client())
+    ada.send(f"{account_path(cast.acme, cast.ci)}/standing", disabled="true")
+    client = getattr(cast, user).sign_in(app.test_client())
     for query in (f"account={cast.ci.id}", f"account={cast.ci.id}&key={key.id}"):
-        assert lines(client.page(f"/account/activity?{query}")) == []
+        assert lines_of(client.page(f"/account/activity?{query}")) == []
         assert client.get(f"/account/activity/export?{query}").text.count("\n") == 1
-    told = [line[0] for line in lines(ada.page(f"/account/activity?account={cast.ci.id}"))]
-    assert told == ["Service account disabled", "API key created"]
+    shown = [line[0] for line in lines_of(ada.page(f"/account/activity?account={cast.ci.id}"))]
+    assert shown == ["Service account disabled", "API key created"]
 
 
-def test_its_page_tells_nothing_of_the_rest_of_the_team(cast, client, ada):
+def test_page_of_an_account_shows_nothing_else_of_the_team(cast, client, ada):
     create(ada, cast.acme, "other robot")
     page = ada.page(f"/account/activity?account={cast.ci.id}")
     assert "other robot" not in page.text
 
 
-def test_acts_on_it_are_told_with_who_whom_from_and_to(app, cast, ada):
-    path = f"{page_of(cast.acme, cast.ci)}/settings"
+def test_changes_are_recorded_with_actor_target_and_old_and_new_values(app, cast, ada):
+    path = f"{account_path(cast.acme, cast.ci)}/settings"
     ada.submit(ada.page(path), path, name="robot", rights="view")
-    told = [line[:2] for line in lines(ada.page("/account/activity"))]
-    assert told[:2] == [
+    shown = [line[:2] for line in lines_of(ada.page("/account/activity"))]
+    assert shown[:2] == [
         ("Rights changed", "robot (Edit → View)"),
         ("Service account changed", "acme-ci → robot"),
     ]
@@ -77,10 +77,10 @@ def test_acts_on_it_are_told_with_who_whom_from_and_to(app, cast, ada):
         assert {event.team_id for event in events} == {cast.acme.row().id}
 
 
-def test_keys_of_a_disabled_or_deleted_account_can_still_be_looked_into(cast, ada, api):
+def test_keys_of_a_disabled_or_deleted_account_stay_in_the_activity(cast, ada, api):
     api(cast.ci.key("deploy").secret).get("/me")
-    place = page_of(cast.acme, cast.ci)
-    ada.send(f"{place}/standing", disabled="true")
+    account_url = account_path(cast.acme, cast.ci)
+    ada.send(f"{account_url}/standing", disabled="true")
     assert "deploy" in ada.get(f"/account/activity/export?account={cast.ci.id}").text
-    ada.send(f"{place}/deletion")
+    ada.send(f"{account_url}/deletion")
     assert "deploy" in ada.get(f"/account/activity/export?account={cast.ci.id}").text

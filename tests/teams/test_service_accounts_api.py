@@ -1,4 +1,4 @@
-"""`/teams/<id>/service-accounts` for programs, and what a service account may not."""
+"""`/teams/<id>/service-accounts` in the API, and actions forbidden to a service account."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -24,14 +24,19 @@ def ada(cast, program):
     return program(cast.ada)
 
 
-def test_account_is_made_shown_and_listed(cast, ada, path):
-    answer = ada.post(path, {"name": "deploy"})
-    assert answer.status_code == 201
-    made = answer.json
-    assert set(made) == FIELDS
-    assert (made["name"], made["rights"], made["disabled"], made["key_count"]) == ("deploy", "edit", False, 0)
-    assert answer.headers["Location"].endswith(f"/api/v1{path}/{made['id']}")
-    assert ada.get(f"{path}/{made['id']}").json == made
+def test_account_is_created_shown_and_listed(cast, ada, path):
+    response = ada.post(path, {"name": "deploy"})
+    assert response.status_code == 201
+    created = response.json
+    assert set(created) == FIELDS
+    assert (created["name"], created["rights"], created["disabled"], created["key_count"]) == (
+        "deploy",
+        "edit",
+        False,
+        0,
+    )
+    assert response.headers["Location"].endswith(f"/api/v1{path}/{created['id']}")
+    assert ada.get(f"{path}/{created['id']}").json == created
     assert [item["name"] for item in ada.get(path).json["items"]] == ["deploy", "acme-ci"]
     assert ada.post(path, {"name": "reports", "rights": "view"}).json["rights"] == "view"
 
@@ -46,51 +51,51 @@ def test_account_is_made_shown_and_listed(cast, ada, path):
         ({"name": "x", "colour": "red"}, "colour"),
     ],
 )
-def test_bad_input_says_why(ada, path, body, field):
+def test_bad_input_is_explained(ada, path, body, field):
     problem = problem_of(ada.post(path, body), 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == [field]
 
 
-def test_name_rights_and_standing_are_changed_each_alone(cast, ada, api, path):
-    one, key = f"{path}/{cast.ci.id}", cast.ci.key()
-    assert ada.patch(one, {"name": "robot"}).json["name"] == "robot"
-    assert ada.patch(one, {"rights": "view"}).json["rights"] == "view"
+def test_name_rights_and_state_are_changed_independently(cast, ada, api, path):
+    account_url, key = f"{path}/{cast.ci.id}", cast.ci.key()
+    assert ada.patch(account_url, {"name": "robot"}).json["name"] == "robot"
+    assert ada.patch(account_url, {"rights": "view"}).json["rights"] == "view"
     assert api(key.secret).get("/me").json["teams"][0]["rights"] == "view"
-    assert ada.patch(one, {"disabled": True}).json["disabled"] is True
+    assert ada.patch(account_url, {"disabled": True}).json["disabled"] is True
     problem_of(api(key.secret).get("/me"), 401, "account_disabled")
-    shown = ada.patch(one, {"disabled": False}).json
-    assert (shown["name"], shown["rights"], shown["disabled"]) == ("robot", "view", False)
+    account = ada.patch(account_url, {"disabled": False}).json
+    assert (account["name"], account["rights"], account["disabled"]) == ("robot", "view", False)
     assert api(key.secret).get("/me").status_code == 200
-    problem_of(ada.patch(one, {"rights": "admin"}), 422, "validation_failed")
-    problem_of(ada.patch(one, {"disabled": "yes"}), 422, "validation_failed")
+    problem_of(ada.patch(account_url, {"rights": "admin"}), 422, "validation_failed")
+    problem_of(ada.patch(account_url, {"disabled": "yes"}), 422, "validation_failed")
 
 
 @pytest.mark.parametrize("value", [1, 0, 1.0, "true", "", None, [], {}, [True]])
-def test_disabled_is_true_or_false_and_nothing_like_it(cast, ada, path, value):
-    one = f"{path}/{cast.ci.id}"
-    problem = problem_of(ada.patch(one, {"disabled": value}), 422, "validation_failed")
+def test_disabled_must_be_a_boolean(cast, ada, path, value):
+    account_url = f"{path}/{cast.ci.id}"
+    problem = problem_of(ada.patch(account_url, {"disabled": value}), 422, "validation_failed")
     assert [error["field"] for error in problem["errors"]] == ["disabled"]
-    assert ada.get(one).json["disabled"] is False
+    assert ada.get(account_url).json["disabled"] is False
 
 
-def test_deleted_account_is_gone_and_its_keys_are_revoked(app, cast, ada, api, path):
-    one, key = f"{path}/{cast.ci.id}", cast.ci.key()
-    assert [ada.delete(one).status_code for _ in range(2)] == [204, 204]
+def test_deleted_account_is_410_and_its_keys_are_revoked(app, cast, ada, api, path):
+    account_url, key = f"{path}/{cast.ci.id}", cast.ci.key()
+    assert [ada.delete(account_url).status_code for _ in range(2)] == [204, 204]
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
-    problem_of(ada.get(one), 410, "gone")
-    problem_of(ada.patch(one, {"name": "back"}), 410, "gone")
-    problem_of(ada.post(f"{one}/keys", {"name": "back"}), 410, "gone")
-    assert [item["id"] for item in ada.get(f"{one}/keys?state=revoked").json["items"]] == [key.id]
+    problem_of(ada.get(account_url), 410, "gone")
+    problem_of(ada.patch(account_url, {"name": "back"}), 410, "gone")
+    problem_of(ada.post(f"{account_url}/keys", {"name": "back"}), 410, "gone")
+    assert [item["id"] for item in ada.get(f"{account_url}/keys?state=revoked").json["items"]] == [key.id]
     assert ada.get(path).json["items"] == []
-    assert [act for act, *_ in rows.acts(app)].count("service_account.deleted") == 1
+    assert [act for act, *_ in rows.audit_events(app)].count("service_account.deleted") == 1
 
 
-def test_its_keys_are_made_shown_listed_and_revoked(cast, ada, api, path):
+def test_keys_of_an_account_are_created_shown_listed_and_revoked(cast, ada, api, path):
     keys = f"{path}/{cast.ci.id}/keys"
-    answer = ada.post(keys, {"name": "deploy"})
-    key = answer.json
-    assert answer.status_code == 201
-    assert answer.headers["Location"].endswith(f"{keys}/{key['id']}")
+    response = ada.post(keys, {"name": "deploy"})
+    key = response.json
+    assert response.status_code == 201
+    assert response.headers["Location"].endswith(f"{keys}/{key['id']}")
     assert api(key["secret"]).get("/me").json["user"]["name"] == "acme-ci"
     assert ada.get(f"{keys}/{key['id']}").json["use_count"] == 1
     assert key["secret"] not in ada.get(keys).text
@@ -101,16 +106,16 @@ def test_its_keys_are_made_shown_listed_and_revoked(cast, ada, api, path):
     problem_of(ada.get(f"{keys}/{key['id']}"), 410, "gone")
 
 
-def test_key_may_end_by_itself(cast, ada, path):
-    ends = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    made = ada.post(f"{path}/{cast.ci.id}/keys", {"name": "deploy", "expires_at": ends}).json
-    assert made["expires_at"]
+def test_key_can_expire(cast, ada, path):
+    expires_at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    created = ada.post(f"{path}/{cast.ci.id}/keys", {"name": "deploy", "expires_at": expires_at}).json
+    assert created["expires_at"]
 
 
-def test_accounts_and_keys_come_in_pages(app, cast, ada, path):
-    made = [factories.service_account(app, cast.acme, f"robot {number}").id for number in range(4)]
+def test_accounts_and_keys_are_paginated(app, cast, ada, path):
+    created = [factories.service_account(app, cast.acme, f"robot {number}").id for number in range(4)]
     pages = ada.pages(path, limit=2)
-    assert [item["id"] for page in pages for item in page] == [*made[::-1], cast.ci.id]
+    assert [item["id"] for page in pages for item in page] == [*created[::-1], cast.ci.id]
     keys = [cast.ci.key().id for _ in range(3)]
     pages = ada.pages(f"{path}/{cast.ci.id}/keys", limit=2)
     assert [item["id"] for page in pages for item in page] == keys[::-1]
@@ -129,37 +134,35 @@ WRITES = [
 READS = [("GET", "", None), ("GET", "/{id}", None)]
 
 
-@pytest.mark.parametrize(("method", "rest", "body"), WRITES)
-@pytest.mark.parametrize("who", ["ben", "vic", "ci"])
-def test_below_admin_nobody_manages_them_nor_they_themselves(
-    cast, program, api, path, who, method, rest, body
-):
+@pytest.mark.parametrize(("method", "suffix", "body"), WRITES)
+@pytest.mark.parametrize("user", ["ben", "vic", "ci"])
+def test_accounts_are_managed_by_admins_only(cast, program, api, path, user, method, suffix, body):
     key = cast.ci.key()
-    where = path + rest.format(id=cast.ci.id, key=key.id)
-    problem_of(program(getattr(cast, who)).send(method, where, body), 403, "insufficient_rights")
+    url = path + suffix.format(id=cast.ci.id, key=key.id)
+    problem_of(program(getattr(cast, user)).send(method, url, body), 403, "insufficient_rights")
     assert api(key.secret).get("/me").json["teams"][0]["rights"] == "edit"
 
 
-@pytest.mark.parametrize("who", ["ben", "vic", "ci"])
-def test_members_see_them(cast, program, path, who):
-    member = program(getattr(cast, who))
+@pytest.mark.parametrize("user", ["ben", "vic", "ci"])
+def test_accounts_are_visible_to_members(cast, program, path, user):
+    member = program(getattr(cast, user))
     assert [item["name"] for item in member.get(path).json["items"]] == ["acme-ci"]
     assert member.get(f"{path}/{cast.ci.id}").status_code == 200
 
 
-@pytest.mark.parametrize(("method", "rest", "body"), WRITES + READS)
-def test_to_an_outsider_they_are_not_there(cast, program, path, method, rest, body):
+@pytest.mark.parametrize(("method", "suffix", "body"), WRITES + READS)
+def test_accounts_are_404_for_outsiders(cast, program, path, method, suffix, body):
     key = cast.ci.key()
-    where = path + rest.format(id=cast.ci.id, key=key.id)
-    problem_of(program(cast.charlie).send(method, where, body), 404, "not_found")
+    url = path + suffix.format(id=cast.ci.id, key=key.id)
+    problem_of(program(cast.charlie).send(method, url, body), 404, "not_found")
 
 
-@pytest.mark.parametrize(("method", "rest", "body"), WRITES[1:] + READS[1:])
-def test_through_another_team_they_are_not_there_either(app, cast, program, method, rest, body):
-    """An Admin of one team does not reach the accounts of another by naming the own team."""
+@pytest.mark.parametrize(("method", "suffix", "body"), WRITES[1:] + READS[1:])
+def test_accounts_are_404_below_another_team(app, cast, program, method, suffix, body):
+    """An Admin of one team cannot reach the accounts of another in a URL with the own team."""
     key = cast.ci.key()
-    where = f"/teams/{cast.globex.id}/service-accounts" + rest.format(id=cast.ci.id, key=key.id)
-    problem_of(program(cast.charlie).send(method, where, body), 404, "not_found")
+    url = f"/teams/{cast.globex.id}/service-accounts" + suffix.format(id=cast.ci.id, key=key.id)
+    problem_of(program(cast.charlie).send(method, url, body), 404, "not_found")
 
 
 def test_person_is_no_service_account(cast, ada, path):
@@ -167,7 +170,7 @@ def test_person_is_no_service_account(cast, ada, path):
     problem_of(ada.delete(f"{path}/{cast.ben.id}"), 404, "not_found")
 
 
-def test_service_account_makes_no_keys_for_itself(app, cast, api):
+def test_service_account_cannot_create_keys(app, cast, api):
     key = cast.ci.key()
     problem_of(api(key.secret).post("/keys", {"name": "more"}), 403, "insufficient_rights")
     assert rows.count(app, ApiKey) == 1

@@ -1,4 +1,4 @@
-"""The field "Owner" of the form for a new key: oneself, or a service account that one manages."""
+"""The field "Owner" of the form for a new key: the user, or a service account that the user manages."""
 
 import pytest
 
@@ -7,17 +7,17 @@ from reflow_accounts.database import db
 from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.helpers.html import parse
-from tests.teams.service_account_acts import DIALOG, PANEL, SECRET, page_of
+from tests.teams.service_account_actions import DIALOG, PANEL, SECRET, account_path
 
 pytestmark = pytest.mark.postgresql_later
 
 FORM, KEYS = "/account/api-keys/new", "/account/api-keys"
 
 
-def owners(page):
+def owner_options(page):
     """Return what may be chosen, by value; None when nothing is asked."""
-    found = [field for field in page.all("select") if field["name"] == "owner"]
-    return {option["value"]: option.text for option in found[0].all("option")} if found else None
+    fields = [field for field in page.all("select") if field["name"] == "owner"]
+    return {option["value"]: option.text for option in fields[0].all("option")} if fields else None
 
 
 def owner_of(app, name):
@@ -26,101 +26,103 @@ def owner_of(app, name):
 
 
 @pytest.mark.parametrize("headers", [None, DIALOG])
-def test_admin_chooses_among_oneself_and_the_service_accounts(cast, ada, headers):
-    assert owners(ada.page(FORM, headers=headers)) == {"": "You", cast.ci.id: "acme-ci"}
+def test_admin_can_choose_service_accounts(cast, ada, headers):
+    assert owner_options(ada.page(FORM, headers=headers)) == {"": "You", cast.ci.id: "acme-ci"}
 
 
-def test_with_several_teams_each_says_whose_it_is(app, cast, ada):
+def test_options_name_the_team_when_there_are_several(app, cast, ada):
     cast.globex.add(cast.ada, Rights.ADMIN)
     other = factories.service_account(app, cast.globex, "builder")
-    assert owners(ada.page(FORM)) == {
+    assert owner_options(ada.page(FORM)) == {
         "": "You",
         cast.ci.id: "acme-ci (Acme)",
         other.id: "builder (Globex)",
     }
 
 
-@pytest.mark.parametrize("who", ["ben", "vic", "charlie"])
-def test_who_manages_none_is_not_asked(cast, client, who):
-    getattr(cast, who).sign_in(client)
-    assert owners(client.page(FORM)) is None
+@pytest.mark.parametrize("user", ["ben", "vic", "charlie"])
+def test_field_is_absent_without_accounts_to_manage(cast, client, user):
+    getattr(cast, user).sign_in(client)
+    assert owner_options(client.page(FORM)) is None
 
 
-def test_disabled_and_deleted_ones_are_not_offered(cast, ada):
-    ada.send(f"{page_of(cast.acme, cast.ci)}/standing", disabled="true")
-    assert owners(ada.page(FORM)) is None
-    ada.send(f"{page_of(cast.acme, cast.ci)}/deletion")
-    assert owners(ada.page(FORM)) is None
+def test_disabled_and_deleted_accounts_are_not_offered(cast, ada):
+    ada.send(f"{account_path(cast.acme, cast.ci)}/standing", disabled="true")
+    assert owner_options(ada.page(FORM)) is None
+    ada.send(f"{account_path(cast.acme, cast.ci)}/deletion")
+    assert owner_options(ada.page(FORM)) is None
 
 
-def test_key_is_ones_own_unless_another_owner_is_chosen(app, cast, ada):
+def test_key_belongs_to_the_user_by_default(app, cast, ada):
     assert ada.submit(ada.page(FORM), KEYS, name="laptop").status_code == 200
     assert owner_of(app, "laptop") == "Ada Park"
 
 
-def test_without_a_script_it_is_made_shown_and_found_at_its_owners_page(app, cast, ada, api):
-    answer = ada.submit(ada.page(FORM), KEYS, name="deploy", owner=cast.ci.id)
-    page = parse(answer.text)
+def test_key_of_an_account_is_created_and_listed_without_javascript(app, cast, ada, api):
+    response = ada.submit(ada.page(FORM), KEYS, name="deploy", owner=cast.ci.id)
+    page = parse(response.text)
     assert "Anyone who has it can act as acme-ci." in page.text
-    [secret] = set(SECRET.findall(answer.text))
+    [secret] = set(SECRET.findall(response.text))
     assert api(secret).get("/me").json["user"]["name"] == "acme-ci"
     assert owner_of(app, "deploy") == "acme-ci"
-    landed = ada.submit(page, page_of(cast.acme, cast.ci), saved="yes")
-    assert "deploy is ready to use." in parse(landed.text).text
+    next_page = ada.submit(page, account_path(cast.acme, cast.ci), saved="yes")
+    assert "deploy is ready to use." in parse(next_page.text).text
 
 
-def test_in_the_dialog_the_note_says_whose_it_is(cast, ada):
+def test_dialog_names_the_owner_of_the_new_key(cast, ada):
     form = ada.page(FORM, headers=DIALOG)
-    answer = ada.submit(form, KEYS, headers=PANEL, name="deploy", owner=cast.ci.id)
-    assert answer.status_code == 201
-    notes = parse(answer.text).with_id("api-keys-notes")
+    response = ada.submit(form, KEYS, headers=PANEL, name="deploy", owner=cast.ci.id)
+    assert response.status_code == 201
+    notes = parse(response.text).with_id("api-keys-notes")
     assert "deploy is ready to use. It is a key of acme-ci." in notes.text
-    assert notes.all("a")[0]["href"] == page_of(cast.acme, cast.ci)
-    assert parse(answer.text).with_id("api-keys-table").all("table") == []
+    assert notes.all("a")[0]["href"] == account_path(cast.acme, cast.ci)
+    assert parse(response.text).with_id("api-keys-table").all("table") == []
 
 
-def test_one_form_makes_one_key_of_a_service_account(cast, ada):
+def test_form_sent_twice_creates_one_key_of_a_service_account(cast, ada):
     form = ada.page(FORM)
     assert ada.submit(form, KEYS, name="deploy", owner=cast.ci.id).status_code == 200
     assert ada.submit(form, KEYS, name="deploy", owner=cast.ci.id).status_code == 409
 
 
-@pytest.mark.parametrize("who", ["ada", "ben", "vic", "charlie"])
+@pytest.mark.parametrize("user", ["ada", "ben", "vic", "charlie"])
 @pytest.mark.parametrize("headers", [None, PANEL])
-def test_nobody_makes_keys_for_whom_they_do_not_manage(app, cast, client, who, headers):
-    """Neither for other people, nor for other teams' service accounts; the answer is the same for a made-up id."""
-    theirs = factories.service_account(app, cast.solo, "solo-ci")
-    chosen = [theirs.id, cast.nina.id, "usr_0000000000000000"] + ([cast.ci.id] if who != "ada" else [])
-    getattr(cast, who).sign_in(client)
-    for number, owner in enumerate(chosen):
-        answer = client.send(KEYS, headers=headers, name="stolen", nonce=f"n{number}", owner=owner)
-        assert answer.status_code == 422
-        assert "Choose yourself, or a service account that you manage" in answer.text
+def test_owner_that_the_user_does_not_manage_is_refused(app, cast, client, user, headers):
+    """The response is the same for other people, service accounts of other teams, and an unknown id."""
+    foreign_account = factories.service_account(app, cast.solo, "solo-ci")
+    owner_ids = [foreign_account.id, cast.nina.id, "usr_0000000000000000"] + (
+        [cast.ci.id] if user != "ada" else []
+    )
+    getattr(cast, user).sign_in(client)
+    for number, owner in enumerate(owner_ids):
+        response = client.send(KEYS, headers=headers, name="stolen", nonce=f"n{number}", owner=owner)
+        assert response.status_code == 422
+        assert "Choose yourself, or a service account that you manage" in response.text
     with app.app_context():
         assert not db.session.scalars(db.select(ApiKey)).all()
 
 
-def test_who_was_lowered_with_the_form_open_makes_no_key_for_it(cast, ada):
+def test_demoted_admin_cannot_create_a_key_with_an_open_form(cast, ada):
     form = ada.page(FORM)
     cast.acme.add(cast.charlie, Rights.ADMIN)
     cast.acme.give(cast.ada, Rights.EDIT)
     assert ada.submit(form, KEYS, name="deploy", owner=cast.ci.id).status_code == 422
 
 
-def test_gate_is_the_subscription_of_the_owners_team(cast, ada):
+def test_key_creation_needs_the_subscription_of_the_owners_team(cast, ada):
     cast.globex.add(cast.ada, Rights.VIEW)
     form = ada.page(FORM)
     cast.acme.unsubscribe()
-    answer = ada.submit(form, KEYS, name="deploy", owner=cast.ci.id)
-    assert answer.status_code == 403
-    assert "API keys need an active subscription" in answer.text
+    response = ada.submit(form, KEYS, name="deploy", owner=cast.ci.id)
+    assert response.status_code == 403
+    assert "API keys need an active subscription" in response.text
     assert ada.submit(form, KEYS, name="mine").status_code == 200
 
 
-def test_it_needs_a_recent_proof_and_goes_on_with_the_chosen_owner(app, cast, ada):
+def test_key_creation_requires_a_recent_proof_and_keeps_the_owner(app, cast, ada):
     form = ada.page(FORM)
     cast.ada.change_sessions(proven_at=None)
-    asked = ada.submit(form, KEYS, name="deploy", owner=cast.ci.id)
-    assert "Confirm that it is you" in asked.text
-    assert ada.submit(parse(asked.text), KEYS, proof_password=cast.ada.password).status_code == 200
+    proof_page = ada.submit(form, KEYS, name="deploy", owner=cast.ci.id)
+    assert "Confirm that it is you" in proof_page.text
+    assert ada.submit(parse(proof_page.text), KEYS, proof_password=cast.ada.password).status_code == 200
     assert owner_of(app, "deploy") == "acme-ci"

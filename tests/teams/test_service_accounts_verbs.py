@@ -14,46 +14,48 @@ from tests.helpers import rows
 
 pytestmark = pytest.mark.postgresql_later
 
-VERBS = {
-    "create": lambda team, account, key, who: accounts.create(team, "robot", **who),
-    "rename": lambda team, account, key, who: accounts.rename(team, account, "robot", **who),
-    "change rights": lambda team, account, key, who: accounts.change_rights(
-        team, account, Rights.VIEW, **who
+FUNCTIONS = {
+    "create": lambda team, account, key, actor: accounts.create(team, "robot", **actor),
+    "rename": lambda team, account, key, actor: accounts.rename(team, account, "robot", **actor),
+    "change rights": lambda team, account, key, actor: accounts.change_rights(
+        team, account, Rights.VIEW, **actor
     ),
-    "disable": lambda team, account, key, who: accounts.set_disabled(team, account, True, **who),
-    "delete": lambda team, account, key, who: service_accounts.delete(team, account, **who),
-    "issue a key": lambda team, account, key, who: service_accounts.issue_key(team, account, "more", **who),
-    "revoke a key": lambda team, account, key, who: service_accounts.revoke_key(team, key, **who),
-    "both at once": lambda team, account, key, who: service_accounts.create_with_key(
-        team, "robot", Rights.EDIT, "ci", "nonce", **who
+    "disable": lambda team, account, key, actor: accounts.set_disabled(team, account, True, **actor),
+    "delete": lambda team, account, key, actor: service_accounts.delete(team, account, **actor),
+    "issue a key": lambda team, account, key, actor: service_accounts.issue_key(
+        team, account, "more", **actor
+    ),
+    "revoke a key": lambda team, account, key, actor: service_accounts.revoke_key(team, key, **actor),
+    "create with a key": lambda team, account, key, actor: service_accounts.create_with_key(
+        team, "robot", Rights.EDIT, "ci", "nonce", **actor
     ),
 }
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize(
-    ("who", "refusal"), [("ben", InsufficientRights), ("ci", InsufficientRights), ("charlie", NotFound)]
+    ("user", "refusal"), [("ben", InsufficientRights), ("ci", InsufficientRights), ("charlie", NotFound)]
 )
-def test_verb_is_for_admins_of_the_team_alone(app, cast, verb, who, refusal):
+def test_function_is_for_admins_of_the_team_only(app, cast, function, user, refusal):
     key = cast.ci.key("deploy")
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     with app.app_context():
-        by = {"by": getattr(cast, who).row(), "client": CLIENT}
+        by = {"by": getattr(cast, user).row(), "client": CLIENT}
         account = cast.ci.row()
         with pytest.raises(refusal):
-            VERBS[verb](cast.acme.row(), account, key_of(account, key.id), by)
+            FUNCTIONS[function](cast.acme.row(), account, key_of(account, key.id), by)
         db.session.commit()
-    assert rows.acts(app) == before
+    assert rows.audit_events(app) == before
     assert rows.count(app, ApiKey) == 1
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_admin_may(app, cast, verb):
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_function_works_for_an_admin(app, cast, function):
     key = cast.ci.key("deploy")
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     with app.app_context():
         by = {"by": cast.ada.row(), "client": CLIENT}
         account = cast.ci.row()
-        VERBS[verb](cast.acme.row(), account, key_of(account, key.id), by)
+        FUNCTIONS[function](cast.acme.row(), account, key_of(account, key.id), by)
         db.session.commit()
-    assert len(rows.acts(app)) > len(before)
+    assert len(rows.audit_events(app)) > len(before)

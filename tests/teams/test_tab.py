@@ -1,4 +1,4 @@
-"""The Team tab: who is in the team, with which rights, active when; what each may do there."""
+"""The Team tab: members with rights and last activity, and the actions available to each user."""
 
 from datetime import timedelta
 
@@ -9,7 +9,7 @@ from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.helpers import rows
 from tests.helpers.page_client import HTMX
-from tests.teams.acts import departure_path, invite, removal_path, rights_path, tab
+from tests.teams.team_actions import departure_path, invite, removal_path, rights_path, tab_path
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -19,11 +19,11 @@ def names_on(page):
 
 
 def buttons_on(page):
-    shown = page.with_id("teams-members")
-    return {button["aria-label"] or button.text for button in shown.all("button")}
+    panel = page.with_id("teams-members")
+    return {button["aria-label"] or button.text for button in panel.all("button")}
 
 
-def test_admin_sees_everybody_with_controls(ada):
+def test_admin_sees_all_members_with_controls(ada):
     page = ada.page("/account/team")
     panel = page.with_id("teams-members")
     assert names_on(panel) == [
@@ -40,40 +40,40 @@ def test_admin_sees_everybody_with_controls(ada):
         "Remove Vic Moss",
         "Leave team",
     }
-    chosen = {
+    selected = {
         control["aria-label"]: option.text
         for control in panel.all("select")
         for option in control.all("option")
         if "selected" in option
     }
-    assert chosen == {
+    assert selected == {
         "Rights for Ada Park": "Admin",
         "Rights for Ben Cole": "Edit",
         "Rights for Vic Moss": "View",
     }
 
 
-def test_service_accounts_are_no_members(ada):
+def test_service_accounts_are_not_listed_as_members(ada):
     assert "acme-ci" not in ada.page("/account/team").with_id("teams-members").text
 
 
-@pytest.mark.parametrize(("who", "rights"), [("ben", "Edit"), ("vic", "View")])
-def test_below_admin_one_sees_the_team_and_only_leaves(cast, client, who, rights):
-    page = getattr(cast, who).sign_in(client).page("/account/team")
+@pytest.mark.parametrize(("user", "rights"), [("ben", "Edit"), ("vic", "View")])
+def test_member_below_admin_sees_the_team_and_can_only_leave(cast, client, user, rights):
+    page = getattr(cast, user).sign_in(client).page("/account/team")
     assert f"Your rights: {rights}." in page.text
     assert buttons_on(page) == {"Leave team"}
     assert "Rename team" not in page.text
     assert len(names_on(page.with_id("teams-members"))) == 3
 
 
-def test_who_is_alone_is_told_to_invite(cast, client):
+def test_only_member_is_told_to_invite(cast, client):
     page = cast.nina.sign_in(client).page("/account/team")
     assert "You are the only member. Invite people to share keys and activity." in page.text
     invite(client, cast.solo, "eve@initech.example")
     assert "You are the only member" not in client.page("/account/team").text
 
 
-def test_invited_people_stand_below_for_admins_alone(app, cast, ada):
+def test_invited_people_are_listed_for_admins_only(app, cast, ada):
     invite(ada, cast.acme, "eve@initech.example")
     page = ada.page("/account/team")
     assert names_on(page.with_id("teams-members"))[-1].startswith("eve@initech.example Invited")
@@ -86,62 +86,62 @@ def test_invited_people_stand_below_for_admins_alone(app, cast, ada):
 
 
 def test_last_active_is_the_newer_of_sessions_and_uses_of_keys(cast, ada, api):
-    def said(name):
+    def last_active_of(name):
         [row] = [row for row in ada.page("/account/team").all("tr") if row.text.startswith(name)]
         return row.all("td")[1].text
 
-    assert (said("Ada Park"), said("Ben Cole")) == ("Just now", "Never")
+    assert (last_active_of("Ada Park"), last_active_of("Ben Cole")) == ("Just now", "Never")
     cast.ben.session()
     cast.ben.change_sessions(last_active_at=now() - timedelta(hours=3))
-    assert said("Ben Cole") == "3 hours ago"
+    assert last_active_of("Ben Cole") == "3 hours ago"
     api(cast.ben.key().secret).get("/me")
-    assert said("Ben Cole") == "Just now"
+    assert last_active_of("Ben Cole") == "Just now"
 
 
 def test_statements_do_not_grow_with_the_rows(app, cast, ada):
-    def count():
+    def count_statements():
         ada.page("/account/team")
-        with rows.watching(app) as statements:
+        with rows.collect_statements(app) as statements:
             ada.page("/account/team")
         return statements.count
 
     invite(ada, cast.acme, "eve@initech.example")
-    few = count()
+    statements_before = count_statements()
     for number in range(5):
         member = factories.person(app)
         cast.acme.add(member, Rights.VIEW)
         member.key(), member.session()
         invite(ada, cast.acme, f"guest{number}@initech.example")
-    assert count() == few
+    assert count_statements() == statements_before
 
 
-def test_large_team_has_pages_and_an_act_keeps_the_page(app, cast, ada):
+def test_large_team_is_paginated_and_an_action_keeps_the_page(app, cast, ada):
     for _ in range(50):
         cast.acme.add(factories.person(app), Rights.VIEW)
     first = ada.page("/account/team")
-    [more] = [link for link in first.all("a") if link.text == "More members"]
-    second = ada.page(more["href"])
+    [link] = [link for link in first.all("a") if link.text == "More members"]
+    second = ada.page(link["href"])
     assert len(names_on(first.with_id("teams-members"))) == 50
     assert len(names_on(second.with_id("teams-members"))) == 3
     assert not set(names_on(second.with_id("teams-members"))) & set(names_on(first.with_id("teams-members")))
     form = [form for form in second.all("form") if form["action"].endswith("/rights")][-1]
-    answer = ada.submit(second, form["action"], rights="edit", headers=HTMX)
-    assert answer.text.count('role="rowheader"') == 3
+    response = ada.submit(second, form["action"], rights="edit", headers=HTMX)
+    assert response.text.count('role="rowheader"') == 3
 
 
-def test_what_no_page_gave_is_refused(ada):
+def test_bad_cursor_is_refused(ada):
     assert ada.get("/account/team?cursor=x").status_code == 422
     assert ada.get("/account/team?waiting=x").status_code == 422
 
 
-def test_outsider_finds_no_team_here(cast, client):
+def test_pages_of_the_team_are_404_for_outsiders(cast, client):
     cast.charlie.sign_in(client)
-    for path in (tab(cast.acme), removal_path(cast.acme, cast.ben), departure_path(cast.acme)):
+    for path in (tab_path(cast.acme), removal_path(cast.acme, cast.ben), departure_path(cast.acme)):
         assert client.get(path).status_code == 404
     assert client.send(rights_path(cast.acme, cast.ben), rights="view").status_code == 404
 
 
-def test_names_of_teams_and_people_are_written_as_text(app, cast, ada):
+def test_names_are_escaped(app, cast, ada):
     cast.ben.change(full_name='<b>Ben</b> & "Co"')
     text = ada.get("/account/team").text
     assert "<b>Ben</b>" not in text

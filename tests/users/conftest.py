@@ -1,4 +1,4 @@
-"""Eve's mail."""
+"""Eve's mailbox, and the link in her mail."""
 
 import pytest
 

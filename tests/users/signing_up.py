@@ -1,7 +1,7 @@
-"""What Eve types and presses to get an account."""
+"""Sign-up of Eve: the form, and the page of the mailed link."""
 
 PASSWORD = "a kettle on the moon"  # pragma: allowlist secret
-WORDS = {
+FIELDS = {
     "full_name": "Eve Lund",
     "email": "eve@initech.example",
     "team_name": "Initech",
@@ -10,9 +10,9 @@ WORDS = {
 
 
 def sign_up(client, **changes):
-    return client.submit(client.page("/signup"), "/signup", **WORDS | changes)
+    return client.submit(client.page("/signup"), "/signup", **FIELDS | changes)
 
 
-def press(client, link, **fields):
-    """Press the button of the page behind a link."""
+def confirm(client, link, **fields):
+    """Submit the form on the page of a link."""
     return client.submit(client.page(link), link, **fields)

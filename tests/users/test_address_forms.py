@@ -1,4 +1,4 @@
-"""One address, however its domain is written (IDNA 2008); addresses that cannot receive mail are refused."""
+"""The Unicode and ASCII forms of a domain are one address (IDNA 2008); invalid addresses are refused."""
 
 import pytest
 
@@ -7,33 +7,33 @@ from reflow_accounts.teams.models import Rights
 from tests import factories
 from tests.helpers import rows
 from tests.helpers.api import problem_of
-from tests.teams.acts import PASSWORD, invitations_to, invite
-from tests.users.signing_up import press, sign_up
+from tests.teams.team_actions import PASSWORD, invitations_to, invite
+from tests.users.signing_up import confirm, sign_up
 
 pytestmark = pytest.mark.postgresql_later
 
 UNICODE, ASCII = "eva@fußball.example", "eva@xn--fuball-cta.example"
-# What versions that used IDNA 2003 made of it: the address of somebody else.
+# The form by IDNA 2003, which is an address of somebody else.
 OTHER = "eva@fussball.example"
 NO_DOMAIN = "The part after the @ cannot be the name of a domain"
 
 
 @pytest.mark.parametrize(
-    ("typed", "again"), [(UNICODE, ASCII), ("EVA@XN--FUBALL-CTA.example", "Eva@Fußball.Example")]
+    ("typed", "other_form"), [(UNICODE, ASCII), ("EVA@XN--FUBALL-CTA.example", "Eva@Fußball.Example")]
 )
-def test_forms_of_an_address_sign_up_once_and_log_in_alike(app, client, mailbox, typed, again):
+def test_forms_of_an_address_share_one_account(app, client, mailbox, typed, other_form):
     sign_up(client, email=typed)
     [message] = mailbox.deliver()
     assert message["To"] == ASCII
-    press(client, mailbox.link_in(message))
+    confirm(client, mailbox.link_in(message))
     assert client.page("/account/profile").with_id("email")["value"] == UNICODE
-    assert app.test_client().send("/login", email=again, password=PASSWORD).status_code == 303
+    assert app.test_client().send("/login", email=other_form, password=PASSWORD).status_code == 303
     assert app.test_client().send("/login", email=OTHER, password=PASSWORD).status_code == 422
-    sign_up(app.test_client(), email=again)
+    sign_up(app.test_client(), email=other_form)
     assert [mail["Subject"] for mail in mailbox.deliver()] == ["You already have an account"]
 
 
-def test_forms_of_an_address_are_invited_once(cast, client, mailbox):
+def test_forms_of_an_address_share_one_invitation(cast, client, mailbox):
     ada = cast.ada.sign_in(client)
     assert invite(ada, cast.acme, UNICODE, ASCII).status_code == 303
     assert [mail["To"] for mail in mailbox.deliver()] == [ASCII]
@@ -43,24 +43,24 @@ def test_forms_of_an_address_are_invited_once(cast, client, mailbox):
     assert [invitation.email for invitation in invitations_to(cast.acme)] == [UNICODE, OTHER]
 
 
-def test_tries_are_counted_for_all_forms_together(app, cast, client, api):
+def test_attempts_are_counted_for_all_forms_together(app, cast, client, api):
     for number in range(10):
         fields = {"email": (UNICODE, ASCII)[number % 2], "password": PASSWORD}
-        answer = api().post("/sessions", fields, environ_base={"REMOTE_ADDR": f"192.0.2.{number}"})
-        problem_of(answer, 401, "missing_credentials")
-    refused = client.send("/login", email="Eva@Fußball.example", password=PASSWORD)
-    assert refused.status_code == 429
+        response = api().post("/sessions", fields, environ_base={"REMOTE_ADDR": f"192.0.2.{number}"})
+        problem_of(response, 401, "missing_credentials")
+    response = client.send("/login", email="Eva@Fußball.example", password=PASSWORD)
+    assert response.status_code == 429
 
 
 @pytest.fixture
 def eva(app, cast):
-    """Eva, whose address an older version stored as it was typed."""
+    """Eva, whose address an older version stored in its ASCII form."""
     person = factories.person(app, "Eva Berg", UNICODE)
     person.change(email=ASCII)
     return person
 
 
-def test_stored_ascii_form_is_the_same_person(app, cast, client, mailbox, eva):
+def test_stored_ascii_form_belongs_to_the_same_user(app, cast, client, mailbox, eva):
     eva.sign_in(client)
     assert app.test_client().send("/login", email=UNICODE, password=eva.password).status_code == 303
     browser = app.test_client()
@@ -70,19 +70,19 @@ def test_stored_ascii_form_is_the_same_person(app, cast, client, mailbox, eva):
     link = mailbox.link_in(message)
     assert browser.submit(browser.page(link), link, new_password=PASSWORD).status_code == 303
     cast.acme.add(eva, Rights.VIEW)
-    answer = invite(cast.ada.sign_in(app.test_client()), cast.acme, UNICODE)
-    assert f"{UNICODE} is a member already" in answer.text
+    response = invite(cast.ada.sign_in(app.test_client()), cast.acme, UNICODE)
+    assert f"{UNICODE} is a member already" in response.text
 
 
 def test_invitation_to_one_form_is_accepted_with_the_other(app, cast, client, mailbox, eva):
     invite(cast.ada.sign_in(app.test_client()), cast.acme, UNICODE)
     link = mailbox.link_in(mailbox.deliver()[0])
-    answer = press(eva.sign_in(client), link)
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/team")
+    response = confirm(eva.sign_in(client), link)
+    assert (response.status_code, response.headers["Location"]) == (303, "/account/team")
 
 
-def test_address_that_was_mailed_elsewhere_is_not_mixed_up(app, cast, client, mailbox):
-    """An older version stored `fussball` for who typed `fußball`, and mailed that domain's owner."""
+def test_address_by_idna_2003_is_a_different_account(app, cast, client, mailbox):
+    """For `fußball` an older version stored `fussball`, and mailed the owner of that domain."""
     person = factories.person(app, "Eva Berg", OTHER)
     client.send("/forgot-password", email=UNICODE)
     assert mailbox.deliver() == []
@@ -111,24 +111,24 @@ def test_address_that_was_mailed_elsewhere_is_not_mixed_up(app, cast, client, ma
         ("a..b@initech.example", "Enter an email address like name@example.com"),
     ],
 )
-def test_address_that_cannot_receive_mail_is_refused(app, cast, api, email, sentence):
-    answer = api(cast.ada.session()).post(
+def test_invalid_address_is_explained(app, cast, api, email, sentence):
+    response = api(cast.ada.session()).post(
         f"/teams/{cast.acme.id}/invitations", {"emails": [email], "rights": "view"}
     )
-    [error] = problem_of(answer, 422, "validation_failed")["errors"]
+    [error] = problem_of(response, 422, "validation_failed")["errors"]
     assert error["field"] == "emails.0"
     assert error["message"].startswith(sentence)
     assert rows.count(app, OutboxMessage) == 0
 
 
-def test_forms_and_commands_refuse_it_too(app, cast, client, flask):
+def test_invalid_address_is_refused_by_every_form_and_command(app, cast, client, flask):
     email = f"a@{'x' * 64}.example"
-    answers = [sign_up(client, email=email), client.send("/forgot-password", email=email)]
+    responses = [sign_up(client, email=email), client.send("/forgot-password", email=email)]
     ada = cast.ada.sign_in(app.test_client())
-    answers.append(ada.submit(ada.page("/account/profile"), "/account/profile", email=email))
-    answers.append(invite(ada, cast.acme, email))
-    assert [answer.status_code for answer in answers] == [422] * 4
-    assert all("A name in the domain is too long" in answer.text for answer in answers)
-    status, said = flask("users", "create", email, "--name", "Ann Ode", "--mail-link")
-    assert (status, "A name in the domain is too long" in said) == (1, True)
+    responses.append(ada.submit(ada.page("/account/profile"), "/account/profile", email=email))
+    responses.append(invite(ada, cast.acme, email))
+    assert [response.status_code for response in responses] == [422] * 4
+    assert all("A name in the domain is too long" in response.text for response in responses)
+    status, output = flask("users", "create", email, "--name", "Ann Ode", "--mail-link")
+    assert (status, "A name in the domain is too long" in output) == (1, True)
     assert rows.count(app, OutboxMessage) == 0

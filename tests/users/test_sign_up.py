@@ -1,4 +1,4 @@
-"""Sign up: a form, a mail, an account with a team; the same for every address."""
+"""Sign-up: a form, a mail, an account with a team; same response for every address."""
 
 import re
 
@@ -13,28 +13,28 @@ from reflow_accounts.users.models import User
 from tests.helpers import rows
 from tests.helpers.html import parse
 from tests.helpers.mailbox import html_of, text_of
-from tests.users.signing_up import PASSWORD, WORDS, press, sign_up
+from tests.users.signing_up import FIELDS, PASSWORD, confirm, sign_up
 
 pytestmark = pytest.mark.postgresql_later
 
 
-def test_eve_signs_up_confirms_her_address_and_is_in(app, client, mailbox):
-    answer = sign_up(client)
-    assert "Check your email" in answer.text
-    assert "eve@initech.example" in answer.text
+def test_user_signs_up_and_confirms_the_address(app, client, mailbox):
+    response = sign_up(client)
+    assert "Check your email" in response.text
+    assert "eve@initech.example" in response.text
     assert rows.count(app, User) == 0
     [message] = mailbox.deliver()
     assert message["To"] == "eve@initech.example"
-    answer = press(client, mailbox.link_in(message))
-    assert (answer.status_code, answer.headers["Location"]) == (303, "/account/profile")
+    response = confirm(client, mailbox.link_in(message))
+    assert (response.status_code, response.headers["Location"]) == (303, "/account/profile")
     page = client.page("/account/profile")
     assert "Eve Lund" in page.all("header")[0].text
     assert "Initech" in page.text
-    assert ("account.created", "Eve Lund", "") in rows.acts(app)
+    assert ("account.created", "Eve Lund", "") in rows.audit_events(app)
 
 
-def test_who_signs_up_is_the_admin_of_a_new_team_and_can_log_in_again(app, client, link):
-    press(client, link)
+def test_new_user_is_admin_of_a_new_team(app, client, link):
+    confirm(client, link)
     with app.app_context():
         membership = db.session.scalars(select(Membership)).one()
         assert (membership.rights, membership.team.name) == ("admin", "Initech")
@@ -42,38 +42,38 @@ def test_who_signs_up_is_the_admin_of_a_new_team_and_can_log_in_again(app, clien
     assert client.send("/login", email="EVE@initech.example", password=PASSWORD).status_code == 303
 
 
-def test_team_may_have_the_name_of_another(cast, client, mailbox):
+def test_team_can_have_the_name_of_another(cast, client, mailbox):
     sign_up(client, team_name="Acme")
-    press(client, mailbox.link_in(mailbox.deliver()[0]))
+    confirm(client, mailbox.link_in(mailbox.deliver()[0]))
     assert client.page("/account/api-keys").text.count("Subscription inactive") == 1
 
 
-def test_known_address_reads_the_same_and_gets_another_mail(app, cast, mailbox):
-    answers, mails = [], []
+def test_known_address_has_the_same_response_and_another_mail(app, cast, mailbox):
+    responses, mails = [], []
     for email in ("eve@initech.example", "ADA@acme.example"):
-        answer = sign_up(app.test_client(), email=email)
-        text = answer.text.replace(email, "")
-        headers = sorted((name, "" if name == "Set-Cookie" else value) for name, value in answer.headers)
-        answers.append((answer.status_code, re.sub(r'value="[^"]*"', "", text), headers))
+        response = sign_up(app.test_client(), email=email)
+        text = response.text.replace(email, "")
+        headers = sorted((name, "" if name == "Set-Cookie" else value) for name, value in response.headers)
+        responses.append((response.status_code, re.sub(r'value="[^"]*"', "", text), headers))
         mails += mailbox.deliver()
     # The lengths of the two pages differ by those of the addresses.
-    lengths = [dict(headers).pop("Content-Length") for _, _, headers in answers]
+    lengths = [dict(headers).pop("Content-Length") for _, _, headers in responses]
     assert int(lengths[0]) - int(lengths[1]) == len("eve@initech.example") - len("ada@acme.example")
-    for _, _, headers in answers:
+    for _, _, headers in responses:
         headers[:] = [header for header in headers if header[0] != "Content-Length"]
-    assert answers[0] == answers[1]
-    new, known = mails
-    assert known["To"] == "ada@acme.example"
-    assert known["Subject"] == "You already have an account"
-    for part in (text_of(known), html_of(known)):
+    assert responses[0] == responses[1]
+    new_mail, known_mail = mails
+    assert known_mail["To"] == "ada@acme.example"
+    assert known_mail["Subject"] == "You already have an account"
+    for part in (text_of(known_mail), html_of(known_mail)):
         assert "/login" in part
         assert "/forgot-password" in part
         assert "verify-email" not in part
         assert "Initech" not in part
-    assert "verify-email" in text_of(new)
+    assert "verify-email" in text_of(new_mail)
 
 
-def test_signing_up_again_changes_nothing_for_who_has_an_account(app, cast, client, mailbox):
+def test_sign_up_with_a_known_address_changes_nothing(app, cast, client, mailbox):
     sign_up(client, email=cast.ada.email)
     mailbox.deliver()
     assert rows.count(app, MailLink) == 0
@@ -81,7 +81,7 @@ def test_signing_up_again_changes_nothing_for_who_has_an_account(app, cast, clie
     assert "Ada Park" in client.page("/account/profile").text
 
 
-def test_each_request_hashes_once_and_writes_one_row(app, cast, monkeypatch):
+def test_request_hashes_once_and_writes_one_row(app, cast, monkeypatch):
     from reflow_accounts.auth.passwords import PasswordHasher
 
     hashes = []
@@ -91,15 +91,15 @@ def test_each_request_hashes_once_and_writes_one_row(app, cast, monkeypatch):
         before = rows.count(app, OutboxMessage)
         client = app.test_client()
         token = client.csrf_token()
-        with rows.watching(app) as statements:
-            client.post("/signup", data=WORDS | {"email": email, "csrf_token": token})
+        with rows.collect_statements(app) as statements:
+            client.post("/signup", data=FIELDS | {"email": email, "csrf_token": token})
         assert len(hashes) == 1
         assert rows.count(app, OutboxMessage) == before + 1
         assert not [text for text in statements.seen if "users" in text]
         hashes.clear()
 
 
-FAULTS = {
+ERRORS = {
     "full_name": {"": "Enter your full name", "x" * 121: "Use at most 120 characters"},
     "email": dict.fromkeys(
         ("", "eve", "eve@", "@initech.example", "eve@initech", "a b@initech.example", "a@b@c.example"),
@@ -112,72 +112,72 @@ FAULTS = {
 
 @pytest.mark.parametrize(
     ("field", "value", "sentence"),
-    [(field, value, sentence) for field, faults in FAULTS.items() for value, sentence in faults.items()],
+    [(field, value, sentence) for field, errors in ERRORS.items() for value, sentence in errors.items()],
 )
-def test_what_cannot_be_is_said_at_its_field(app, client, field, value, sentence):
-    answer = sign_up(client, **{field: value})
-    assert answer.status_code == 422
-    assert sentence in answer.text
-    assert f'id="{field}-error"' in answer.text
-    assert "Error: Create your account" in answer.text
-    assert PASSWORD not in answer.text
+def test_invalid_value_is_explained_at_its_field(app, client, field, value, sentence):
+    response = sign_up(client, **{field: value})
+    assert response.status_code == 422
+    assert sentence in response.text
+    assert f'id="{field}-error"' in response.text
+    assert "Error: Create your account" in response.text
+    assert PASSWORD not in response.text
     assert rows.count(app, OutboxMessage) == 0
 
 
-def test_all_faults_are_said_at_once_and_what_was_typed_stays(client):
-    answer = sign_up(client, team_name="", password="short")
-    assert "Enter a team name" in answer.text
-    assert "Use at least 12 characters" in answer.text
-    assert 'value="Eve Lund"' in answer.text
+def test_all_errors_are_shown_at_once_and_input_is_kept(client):
+    response = sign_up(client, team_name="", password="short")
+    assert "Enter a team name" in response.text
+    assert "Use at least 12 characters" in response.text
+    assert 'value="Eve Lund"' in response.text
 
 
-def test_no_password_is_kept_as_it_was_typed(app, client, link):
+def test_password_is_not_stored_in_plain_text(app, client, link):
     with app.app_context():
         for model in (MailLink, OutboxMessage):
             for row in db.session.scalars(select(model)):
                 assert PASSWORD not in str(row.data)
         assert db.session.scalars(select(MailLink)).one().data["password_hash"].startswith("$2b$")
-    press(client, link)
+    confirm(client, link)
     with app.app_context():
         assert db.session.scalars(select(MailLink)).one().data == {}
 
 
-def test_who_is_signed_in_is_led_on(app, cast, client):
+def test_signed_in_user_is_redirected(app, cast, client):
     cast.ada.sign_in(client)
     for path in ("/signup", "/forgot-password"):
         assert client.get(path).status_code == 303
-    assert client.send("/signup", **WORDS).headers["Location"] == "/account/profile"
+    assert client.send("/signup", **FIELDS).headers["Location"] == "/account/profile"
     assert rows.count(app, OutboxMessage) == 0
 
 
-def test_log_in_page_and_this_one_lead_to_each_other(client):
+def test_log_in_page_and_sign_up_page_link_to_each_other(client):
     assert [link for link in client.page("/login").all("a") if link["href"] == "/signup"]
     assert [link for link in client.page("/signup").all("a") if link["href"] == "/login"]
 
 
-def test_eleventh_sign_up_in_five_minutes_waits(app, client):
+def test_eleventh_sign_up_in_five_minutes_is_limited(app, client):
     for _ in range(10):
-        assert client.send("/signup", **WORDS).status_code == 200
-    answer = client.send("/signup", **WORDS)
-    assert answer.status_code == 429
-    assert int(answer.headers["Retry-After"]) > 0
+        assert client.send("/signup", **FIELDS).status_code == 200
+    response = client.send("/signup", **FIELDS)
+    assert response.status_code == 429
+    assert int(response.headers["Retry-After"]) > 0
     assert rows.count(app, OutboxMessage) == 10
 
 
-def test_mistakes_in_the_form_are_no_attempts(client):
+def test_invalid_forms_are_not_counted(client):
     for _ in range(12):
         assert sign_up(client, password="short").status_code == 422  # pragma: allowlist secret
     assert sign_up(client).status_code == 200
 
 
-def test_too_many_attempts_keep_what_was_typed(client):
+def test_limited_sign_up_keeps_the_input(client):
     for number in range(10):
         assert sign_up(client, email=f"eve{number}@initech.example").status_code == 200
-    answer = sign_up(client)
-    assert answer.status_code == 429
-    form = parse(answer.text)
+    response = sign_up(client)
+    assert response.status_code == 429
+    form = parse(response.text)
     assert [item["value"] for item in form.all("input") if item["name"] in ("full_name", "team_name")] == [
         "Eve Lund",
         "Initech",
     ]
-    assert "Too many attempts" in answer.text
+    assert "Too many attempts" in response.text

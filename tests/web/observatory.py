@@ -1,7 +1,7 @@
-"""The scoring of the MDN HTTP Observatory, as far as one site's own answers decide it.
+"""The scoring of the MDN HTTP Observatory, as far as it depends on the responses of the site.
 
 Rules and modifiers: https://github.com/mdn/mdn-http-observatory, src/grader/charts.js and
-src/analyzer/tests/, read in November 2026; grades: "Tests & Scoring" on MDN. What depends on others is
+src/analyzer/tests/, read in November 2026; grades: "Tests & Scoring" on MDN. What depends on other servers is
 left out, because it is 0 here: whether plain HTTP leads to HTTPS (the proxy's work), and preloading (+5).
 """
 
@@ -22,8 +22,8 @@ Policy = dict[str, set[str]]
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A page as it is answered over HTTPS: headers, every Set-Cookie, the document."""
+class ObservedResponse:
+    """A response over HTTPS: headers, Set-Cookie lines, the document."""
 
     headers: Mapping[str, str]
     cookies: list[str]
@@ -35,8 +35,8 @@ class Answer:
         return {part[0].lower(): {source.lower() for source in part[1:]} for part in parts if part}
 
 
-def csp(answer: Answer) -> int:
-    policy = answer.policy
+def csp(response: ObservedResponse) -> int:
+    policy = response.policy
     if not policy:
         return -25
     default = policy.get("default-src", {"*"})
@@ -59,74 +59,74 @@ def csp(answer: Answer) -> int:
     return 10 if default == {"'none'"} and policy.get("form-action", {"*"}) <= {"'none'", "'self'"} else 5
 
 
-def cookies(answer: Answer) -> int:
-    """Every cookie of ours holds the session."""
-    found = [morsel for text in answer.cookies for morsel in SimpleCookie(text).values()]
-    if not found:
+def cookies(response: ObservedResponse) -> int:
+    """All cookies of the site count as session cookies."""
+    values = [morsel for text in response.cookies for morsel in SimpleCookie(text).values()]
+    if not values:
         return 0
-    if not all(morsel["secure"] for morsel in found):
-        return -10 if hsts(answer) == 0 else -40
-    if not all(morsel["httponly"] for morsel in found):
+    if not all(morsel["secure"] for morsel in values):
+        return -10 if hsts(response) == 0 else -40
+    if not all(morsel["httponly"] for morsel in values):
         return -30
-    same_site = {morsel["samesite"].lower() for morsel in found}
+    same_site = {morsel["samesite"].lower() for morsel in values}
     if same_site <= {"strict", "lax"}:
         return 5
     return 0 if same_site <= {"", "strict", "lax"} else -20
 
 
-def cors(answer: Answer) -> int:
-    is_open = answer.headers.get("Access-Control-Allow-Credentials") == "true"
-    return -50 if is_open and "Access-Control-Allow-Origin" in answer.headers else 0
+def cors(response: ObservedResponse) -> int:
+    is_open = response.headers.get("Access-Control-Allow-Credentials") == "true"
+    return -50 if is_open and "Access-Control-Allow-Origin" in response.headers else 0
 
 
-def hsts(answer: Answer) -> int:
-    directives = answer.headers.get("Strict-Transport-Security", "").replace(" ", "").lower().split(";")
+def hsts(response: ObservedResponse) -> int:
+    directives = response.headers.get("Strict-Transport-Security", "").replace(" ", "").lower().split(";")
     ages = [part.partition("=")[2] for part in directives if part.startswith("max-age=")]
     if len(ages) != 1 or not ages[0].isdigit():
         return -20
     return 0 if int(ages[0]) >= SIX_MONTHS else -10
 
 
-def referrer(answer: Answer) -> int:
-    found = answer.headers.get("Referrer-Policy", "").lower()
-    if not found:
+def referrer(response: ObservedResponse) -> int:
+    values = response.headers.get("Referrer-Policy", "").lower()
+    if not values:
         return 0
-    return 5 if found in PRIVATE else -5
+    return 5 if values in PRIVATE else -5
 
 
-def integrity(answer: Answer) -> int:
-    """Scripts of our own need none; those of others would cost."""
-    sources = [script["src"] for script in answer.page.all("script") if script["src"]]
+def integrity(response: ObservedResponse) -> int:
+    """Scripts of the same site need no integrity attribute; others would cost points."""
+    sources = [script["src"] for script in response.page.all("script") if script["src"]]
     foreign = [source for source in sources if not source.startswith("/") or source.startswith("//")]
     return -50 if foreign else 0
 
 
-def sniffing(answer: Answer) -> int:
-    return 0 if answer.headers.get("X-Content-Type-Options", "").lower() == "nosniff" else -5
+def sniffing(response: ObservedResponse) -> int:
+    return 0 if response.headers.get("X-Content-Type-Options", "").lower() == "nosniff" else -5
 
 
-def framing(answer: Answer) -> int:
-    ancestors = answer.policy.get("frame-ancestors", {"*"})
+def framing(response: ObservedResponse) -> int:
+    ancestors = response.policy.get("frame-ancestors", {"*"})
     if not ancestors & BROAD:
         return 5
-    return 0 if answer.headers.get("X-Frame-Options", "").upper() in ("DENY", "SAMEORIGIN") else -20
+    return 0 if response.headers.get("X-Frame-Options", "").upper() in ("DENY", "SAMEORIGIN") else -20
 
 
-def resources(answer: Answer) -> int:
-    found = answer.headers.get("Cross-Origin-Resource-Policy", "").lower()
-    return {"": 0, "cross-origin": 0, "same-origin": 10, "same-site": 10}.get(found, -5)
+def resources(response: ObservedResponse) -> int:
+    values = response.headers.get("Cross-Origin-Resource-Policy", "").lower()
+    return {"": 0, "cross-origin": 0, "same-origin": 10, "same-site": 10}.get(values, -5)
 
 
 TESTS = (csp, cookies, cors, hsts, referrer, integrity, sniffing, framing, resources)
 
 
-def score(answer: Answer) -> int:
+def score(response: ObservedResponse) -> int:
     """Return the points: 100 less what is missing, and the extra credit from 90 points on."""
-    modifiers = [test(answer) for test in TESTS]
-    without = BASE + sum(modifier for modifier in modifiers if modifier < 0)
-    extra = sum(modifier for modifier in modifiers if modifier > 0)
-    return max(0, without + (extra if without >= FOR_EXTRA_CREDIT else 0))
+    modifiers = [test(response) for test in TESTS]
+    base_points = BASE + sum(modifier for modifier in modifiers if modifier < 0)
+    bonus = sum(modifier for modifier in modifiers if modifier > 0)
+    return max(0, base_points + (bonus if base_points >= FOR_EXTRA_CREDIT else 0))
 
 
 def grade(points: int) -> str:
-    return next((letter for least, letter in GRADES.items() if points >= least), "D or worse")
+    return next((letter for minimum, letter in GRADES.items() if points >= minimum), "D or worse")

@@ -13,26 +13,26 @@ pytestmark = pytest.mark.postgresql_later
 
 
 def test_sha1_signed_cookie_is_refused(app, cast, client):
-    """Flask's own is SHA-1 (OWASP ASVS 5.0, 11.4.3)."""
+    """Flask signs with SHA-1 by default (OWASP ASVS 5.0, 11.4.3)."""
     cast.ada.sign_in(client)
     with client.session_transaction() as session:
         content = dict(session)
     assert client.get("/account/profile").status_code == 200
-    weaker = SecureCookieSessionInterface().get_signing_serializer(app).dumps(content)
-    client.set_cookie("reflow", weaker)
+    sha1_cookie = SecureCookieSessionInterface().get_signing_serializer(app).dumps(content)
+    client.set_cookie("reflow", sha1_cookie)
     assert client.get("/account/profile").status_code == 303
 
 
 def test_cookie_lasts_as_long_as_a_session(cast, client):
-    answer = client.send("/login", email=cast.ada.email, password=cast.ada.password)
-    cookie = SimpleCookie("\n".join(answer.headers.getlist("Set-Cookie")))["reflow"]
-    lasts = parsedate_to_datetime(cookie["expires"]) - now()
-    assert timedelta(days=30) - timedelta(minutes=1) < lasts <= timedelta(days=30)
+    response = client.send("/login", email=cast.ada.email, password=cast.ada.password)
+    cookie = SimpleCookie("\n".join(response.headers.getlist("Set-Cookie")))["reflow"]
+    lifetime = parsedate_to_datetime(cookie["expires"]) - now()
+    assert timedelta(days=30) - timedelta(minutes=1) < lifetime <= timedelta(days=30)
     client.get("/account/profile")
     assert "Set-Cookie" not in client.get("/account/profile").headers
 
 
-def test_cookie_holds_nothing_after_sign_out(cast, client):
+def test_cookie_is_empty_after_sign_out(cast, client):
     cast.ada.sign_in(client)
     client.get("/account/profile")
     client.send("/logout")

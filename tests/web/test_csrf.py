@@ -20,7 +20,7 @@ UNSAFE = [
 ]
 
 
-def paths(cast):
+def unsafe_requests(cast):
     key = cast.ada.key("CI")
     return [(path.format(key=key.id), fields) for path, fields in UNSAFE], key
 
@@ -28,16 +28,16 @@ def paths(cast):
 @pytest.mark.parametrize("number", range(len(UNSAFE)))
 @pytest.mark.parametrize("token", [None, "", "x", "another's"])
 def test_form_without_token_is_refused(app, cast, client, api, number, token):
-    (all_paths, key) = paths(cast)
+    (all_paths, key) = unsafe_requests(cast)
     path, fields = all_paths[number]
     cast.ada.sign_in(client)
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     if token == "another's":
         token = app.test_client().get("/login") and app.test_client().csrf_token()[:-1] + "x"
     data = fields if token is None else fields | {"csrf_token": token}
     # The log-in page is shown anew, with the reason.
     assert client.post(path, data=data).status_code == (303 if path == "/login" else 400)
-    assert rows.acts(app) == before
+    assert rows.audit_events(app) == before
     assert api(key.secret).get("/me").status_code == 200
     assert client.get("/account/profile").status_code == 200
 
@@ -45,48 +45,48 @@ def test_form_without_token_is_refused(app, cast, client, api, number, token):
 @pytest.mark.parametrize("number", range(len(UNSAFE)))
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
 def test_form_from_another_site_is_refused(app, cast, client, number, site):
-    path, fields = paths(cast)[0][number]
+    path, fields = unsafe_requests(cast)[0][number]
     cast.ada.sign_in(client)
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     assert client.send(path, headers={"Sec-Fetch-Site": site}, **fields).status_code == 400
-    assert rows.acts(app) == before
+    assert rows.audit_events(app) == before
 
 
 @pytest.mark.parametrize("site", ["same-origin", "none"])
 def test_same_origin_requests_are_accepted(cast, client, site):
     headers = {"Sec-Fetch-Site": site}
-    answer = client.send("/login", headers=headers, email=cast.ada.email, password=cast.ada.password)
-    assert answer.status_code == 303
+    response = client.send("/login", headers=headers, email=cast.ada.email, password=cast.ada.password)
+    assert response.status_code == 303
 
 
 def test_support_pages_check_csrf(app, cast, client):
     cast.sam.sign_in(client)
     path = f"/support/teams/{cast.acme.id}/subscription"
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     assert client.post(path, data={"active": "false", "reason": "x", "seen": "1"}).status_code == 400
     assert (
         client.send(path, headers={"Sec-Fetch-Site": "cross-site"}, active="false", reason="x").status_code
         == 400
     )
-    assert rows.acts(app) == before
+    assert rows.audit_events(app) == before
 
 
 @pytest.mark.parametrize("path", ["/login", "/login/passkey"])
-def test_old_log_in_form_is_shown_anew_with_the_reason(cast, client, path):
+def test_log_in_form_with_an_old_token_is_shown_again_with_a_reason(cast, client, path):
     client.get("/login")
-    answer = client.post(f"{path}?next=/account/team", data={"email": cast.ada.email, "csrf_token": "old"})
-    assert answer.headers["Location"] == "/login?next=/account/team"
-    assert "This page was open for too long. Log in again." in client.get(answer.headers["Location"]).text
+    response = client.post(f"{path}?next=/account/team", data={"email": cast.ada.email, "csrf_token": "old"})
+    assert response.headers["Location"] == "/login?next=/account/team"
+    assert "This page was open for too long. Log in again." in client.get(response.headers["Location"]).text
 
 
 def test_htmx_form_of_an_old_session_gets_a_new_token(cast, client):
     cast.ada.sign_in(client)
     headers = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
-    answer = client.post("/account/api-keys", data={"name": "x"}, headers=headers)
-    assert (answer.status_code, answer.headers["HX-Reswap"]) == (400, "afterbegin")
-    [note] = [part for part in parse(answer.text).all("div") if part["data-token"]]
-    again = {"name": "x", "nonce": "n", "csrf_token": note["data-token"]}
-    assert client.post("/account/api-keys", data=again, headers=headers).status_code == 201
+    response = client.post("/account/api-keys", data={"name": "x"}, headers=headers)
+    assert (response.status_code, response.headers["HX-Reswap"]) == (400, "afterbegin")
+    [note] = [part for part in parse(response.text).all("div") if part["data-token"]]
+    fields = {"name": "x", "nonce": "n", "csrf_token": note["data-token"]}
+    assert client.post("/account/api-keys", data=fields, headers=headers).status_code == 201
 
 
 def test_token_of_another_session_is_refused(app, cast, client):
@@ -94,11 +94,11 @@ def test_token_of_another_session_is_refused(app, cast, client):
     other = app.test_client()
     with other.session_transaction() as session:
         session["csrf_token"] = "f" * 40
-    answer = client.post("/account/profile", data={"full_name": "M", "csrf_token": other.csrf_token()})
-    assert answer.status_code == 400
+    response = client.post("/account/profile", data={"full_name": "M", "csrf_token": other.csrf_token()})
+    assert response.status_code == 400
 
 
-def test_token_lives_as_long_as_its_session(cast, client):
+def test_token_is_valid_as_long_as_its_session(cast, client):
     with time_machine.travel(now(), tick=False) as clock:
         token = cast.ada.sign_in(client).csrf_token()
         clock.shift(timedelta(days=6))
@@ -110,7 +110,7 @@ def test_token_lives_as_long_as_its_session(cast, client):
 def test_get_requests_change_nothing(app, cast, client, method):
     key = cast.ada.key("CI")
     cast.ada.sign_in(client)
-    before = rows.acts(app)
+    before = rows.audit_events(app)
     for path in (
         "/account/api-keys/new",
         f"/account/api-keys/{key.id}/revocation",
@@ -119,5 +119,5 @@ def test_get_requests_change_nothing(app, cast, client, method):
     ):
         client.open(path, method=method)
     assert client.open("/logout", method=method).status_code in (200, 405)
-    assert rows.acts(app) == before
+    assert rows.audit_events(app) == before
     assert client.get("/account/profile").status_code == 200

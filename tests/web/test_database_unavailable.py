@@ -15,7 +15,7 @@ from reflow_accounts.app import create_app
 from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import KEY_PREFIX
 
-NOBODY_LISTENS = "postgresql://nobody:nothing@127.0.0.1:1/none"
+UNREACHABLE_URL = "postgresql://nobody:nothing@127.0.0.1:1/none"
 
 
 def application(folder: Path, database_url: str) -> Flask:
@@ -28,77 +28,81 @@ def application(folder: Path, database_url: str) -> Flask:
 
 
 @pytest.fixture(scope="module")
-def cut_off(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+def app_without_database(tmp_path_factory: pytest.TempPathFactory) -> Flask:
     """An application whose database does not answer."""
-    return application(tmp_path_factory.mktemp("instance"), NOBODY_LISTENS)
+    return application(tmp_path_factory.mktemp("instance"), UNREACHABLE_URL)
 
 
 @pytest.mark.parametrize("path", ["/", "/account/api-keys", "/account/activity", "/login"])
-def test_account_page_is_503(cut_off: Flask, path: str) -> None:
-    browser = cut_off.test_client()
+def test_account_page_is_503(app_without_database: Flask, path: str) -> None:
+    browser = app_without_database.test_client()
     with browser.session_transaction() as session:
         session["_user_id"] = "a value that the database would know"
-    answer = browser.get(path)
-    assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "5"
-    assert "cannot reach its database" in answer.text
-    assert NOBODY_LISTENS not in answer.text
+    response = browser.get(path)
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert "cannot reach its database" in response.text
+    assert UNREACHABLE_URL not in response.text
 
 
-def test_readiness_names_the_database(cut_off: Flask) -> None:
-    answer = cut_off.test_client().get("/readyz")
-    assert (answer.status_code, answer.json["not_ready"]) == (503, ["database"])
-    assert NOBODY_LISTENS not in answer.text
+def test_readiness_names_the_database(app_without_database: Flask) -> None:
+    response = app_without_database.test_client().get("/readyz")
+    assert (response.status_code, response.json["not_ready"]) == (503, ["database"])
+    assert UNREACHABLE_URL not in response.text
 
 
-def test_key_is_neither_refused_nor_accepted(cut_off: Flask) -> None:
+def test_key_check_is_503(app_without_database: Flask) -> None:
     secret = new_secret(KEY_PREFIX)
-    answer = cut_off.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {secret}"})
-    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
-    assert answer.headers["Retry-After"] == "5"
+    response = app_without_database.test_client().get(
+        "/api/v1/me", headers={"Authorization": f"Bearer {secret}"}
+    )
+    assert (response.status_code, response.json["code"]) == (503, "unavailable")
+    assert response.headers["Retry-After"] == "5"
 
 
-def test_wrong_checksum_is_refused_without_the_database(cut_off: Flask) -> None:
-    answer = cut_off.test_client().get("/api/v1/me", headers={"Authorization": "Bearer rfk_nonsense"})
-    assert (answer.status_code, answer.json["code"]) == (401, "malformed_key")
+def test_wrong_checksum_is_refused_without_the_database(app_without_database: Flask) -> None:
+    response = app_without_database.test_client().get(
+        "/api/v1/me", headers={"Authorization": "Bearer rfk_nonsense"}
+    )
+    assert (response.status_code, response.json["code"]) == (401, "malformed_key")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/help/cli", "/privacy"])
-def test_pages_without_database_work(cut_off: Flask, path: str) -> None:
-    assert cut_off.test_client().get(path).status_code == 200
+def test_pages_that_need_no_database_work(app_without_database: Flask, path: str) -> None:
+    assert app_without_database.test_client().get(path).status_code == 200
 
 
-def test_503_page_does_not_wait_for_the_database_again(tmp_path: Path) -> None:
-    tries: list[object] = []
+def test_error_page_does_not_wait_for_the_database_again(tmp_path: Path) -> None:
+    connections: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=hang_up, args=(server, tries), daemon=True).start()
+        threading.Thread(target=close_connections, args=(server, connections), daemon=True).start()
         app = application(tmp_path, f"postgresql://nobody:nothing@127.0.0.1:{server.getsockname()[1]}/none")
         browser = app.test_client()
         with browser.session_transaction() as session:
             session["_user_id"] = "a value that the database would know"
         assert browser.get("/account/profile").status_code == 503
-        assert len(tries) == 1
+        assert len(connections) == 1
 
 
-def hang_up(server: socket.socket, tries: list[object]) -> None:
+def close_connections(server: socket.socket, connections: list[object]) -> None:
     """Accept connections and close them at once."""
     with suppress(OSError):  # closed
         while True:
             connection, address = server.accept()
-            tries.append(address)
+            connections.append(address)
             connection.close()
 
 
-def test_htmx_is_told_with_a_number_and_the_way_to_support(cut_off: Flask) -> None:
-    browser = cut_off.test_client()
+def test_htmx_error_has_a_request_id_and_a_link_to_support(app_without_database: Flask) -> None:
+    browser = app_without_database.test_client()
     with browser.session_transaction() as session:
         session["_user_id"] = "a value that the database would know"
-    answer = browser.get("/account/api-keys/new", headers={"HX-Request": "true", "HX-Target": "div#modal"})
-    assert answer.status_code == 503
-    assert "Reflow cannot reach its database" in answer.text
-    assert re.search(r"<code[^>]*>req_[0-9a-f]{12}</code>", answer.text)
-    assert "Contact support" in answer.text
-    assert "<html" not in answer.text
-    # Of a form nobody knows yet whether it was done.
-    assert "Nothing was changed" not in answer.text
-    assert json.loads(answer.headers["ReflowError"])["request_id"] in answer.text
+    response = browser.get("/account/api-keys/new", headers={"HX-Request": "true", "HX-Target": "div#modal"})
+    assert response.status_code == 503
+    assert "Reflow cannot reach its database" in response.text
+    assert re.search(r"<code[^>]*>req_[0-9a-f]{12}</code>", response.text)
+    assert "Contact support" in response.text
+    assert "<html" not in response.text
+    # The outcome of a form is not known yet.
+    assert "Nothing was changed" not in response.text
+    assert json.loads(response.headers["ReflowError"])["request_id"] in response.text

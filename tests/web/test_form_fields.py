@@ -25,33 +25,33 @@ def mailed_links(app, cast, client):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("who", ["ada", "sam", "nobody", "half"])
-def test_odd_fields_cause_no_server_error(app, cast, another, who):
-    """Half: the password was right, and the second factor is asked for."""
+@pytest.mark.parametrize("user", ["ada", "sam", "nobody", "half"])
+def test_odd_fields_cause_no_server_error(app, cast, another, user):
+    """`half`: a user between the password and the second factor."""
     routes = [route for route in every_route(app, belongings(app, cast)) if not route.is_api]
     unlimited = another(rate_limits=False)
     client = PageClient(unlimited, unlimited.response_class)
     pages = [route.path for route in routes if route.method == "GET"]
-    if who == "nobody":
+    if user == "nobody":
         pages += mailed_links(app, cast, client)
-    elif who == "half":
+    elif user == "half":
         turn_on(cast.ben)
         client.send("/login", email=cast.ben.email, password=cast.ben.password)
         pages = ["/login/code", "/login/recovery-code"]
     else:
-        getattr(cast, who).sign_in(client)
-        pages = [path for path in pages if path.startswith("/support") == (who == "sam")]
+        getattr(cast, user).sign_in(client)
+        pages = [path for path in pages if path.startswith("/support") == (user == "sam")]
     sender = Sender(unlimited, client, words(None))
     forms = sender.forms(pages)
     assert forms
     for form in forms.values():
         for name in form.fields:
             sender.send(form, {name})
-    # What no page shows now gets all fields at once.
+    # Routes without a form on these pages get all fields at once.
     names = dict.fromkeys(
         [*words(None), *OTHER_NAMES, *(name for form in forms.values() for name in form.fields)], ""
     )
-    for route in routes if who in ("ada", "nobody") else ():
+    for route in routes if user in ("ada", "nobody") else ():
         if route.method not in SAFE and ("POST", route.path) not in forms:
             sender.send(FoundForm("POST", route.path, names), set(names))
     assert not sender.wrong, "\n".join(["", *sender.wrong])
@@ -63,5 +63,5 @@ def test_long_parameters_of_pages_cause_no_server_error(app, cast, client):
     cast.ada.sign_in(client)
     for route in routes:
         for name in ("name", "cursor", "key", "waiting") if route.method == "GET" else ():
-            answer = client.get(route.path, query_string={name: LONG})
-            assert answer.status_code < 500, f"{route}: {name}: {answer.status}"
+            response = client.get(route.path, query_string={name: LONG})
+            assert response.status_code < 500, f"{route}: {name}: {response.status}"

@@ -27,104 +27,108 @@ FOREIGN = [
     "localhost:port",
     "",
 ]
-OURS = ["localhost", "LOCALHOST:5000", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:5000"]
+OWN_HOSTS = ["localhost", "LOCALHOST:5000", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:5000"]
 
 
-def hosts(app, **settings):
+def hosts_with(app, **settings):
     return Hosts(replace(app.config["SETTINGS"], **settings))
 
 
 @pytest.mark.parametrize("host", FOREIGN)
 @pytest.mark.parametrize("path", ["/", "/login", "/account/profile", "/help/api", "/nothing"])
 def test_foreign_host_is_refused_by_pages(client, path, host):
-    answer = client.get(path, headers={"Host": host})
-    assert answer.status_code == 400
-    assert "REFLOW_BASE_URL" in answer.text
-    assert "evil" not in answer.text + str(answer.headers)
+    response = client.get(path, headers={"Host": host})
+    assert response.status_code == 400
+    assert "REFLOW_BASE_URL" in response.text
+    assert "evil" not in response.text + str(response.headers)
 
 
 @pytest.mark.parametrize("host", FOREIGN)
 def test_foreign_host_is_refused_by_api(cast, api, host):
     for secret in (cast.ada.key().secret, cast.ada.session()):
-        answer = api(secret, Host=host).get("/me")
-        assert "evil" not in str(problem_of(answer, 400, "bad_request"))
+        response = api(secret, Host=host).get("/me")
+        assert "evil" not in str(problem_of(response, 400, "bad_request"))
 
 
 def test_foreign_host_is_refused_by_sign_in(cast, client):
-    answer = client.send(
+    response = client.send(
         "/login", headers={"Host": "evil.example"}, email=cast.ada.email, password=cast.ada.password
     )
-    assert answer.status_code == 400
-    assert "Set-Cookie" not in answer.headers
+    assert response.status_code == 400
+    assert "Set-Cookie" not in response.headers
 
 
-@pytest.mark.parametrize("host", OURS)
+@pytest.mark.parametrize("host", OWN_HOSTS)
 def test_local_names_are_accepted(client, host):
     assert client.get("/login", headers={"Host": host}).status_code == 200
 
 
 def test_host_setting_is_accepted(app):
-    assert hosts(app, host="dev.box").has("dev.box:5000")
-    assert not hosts(app, host="dev.box").has("192.0.2.1")
+    assert hosts_with(app, host="dev.box").has("dev.box:5000")
+    assert not hosts_with(app, host="dev.box").has("192.0.2.1")
 
 
-def test_listening_everywhere_accepts_addresses_but_not_any_name(app):
-    for everywhere in ("", "0.0.0.0", "::"):
-        found = hosts(app, host=everywhere)
-        assert found.has("192.0.2.1:5000") and found.has("[2001:db8::1]:5000")
-        assert not found.has("rebound.example")
+def test_any_address_and_no_name_is_accepted_on_all_interfaces(app):
+    for host in ("", "0.0.0.0", "::"):
+        hosts = hosts_with(app, host=host)
+        assert hosts.has("192.0.2.1:5000") and hosts.has("[2001:db8::1]:5000")
+        assert not hosts.has("rebound.example")
 
 
 @pytest.mark.parametrize("base_url", ["https://accounts.example.com", "https://[2001:db8::1]:8443"])
 def test_base_url_is_the_only_accepted_name(another, base_url):
-    made = another(base_url=base_url, host="0.0.0.0")
-    made.testing = True
-    client = made.test_client()
+    created = another(base_url=base_url, host="0.0.0.0")
+    created.testing = True
+    client = created.test_client()
     assert client.get("/login", base_url=base_url).status_code == 200
     for host in ("localhost", "127.0.0.1", "203.0.113.5", "evil.example", "www.accounts.example.com"):
         assert client.get("/login", headers={"Host": host}, base_url=base_url).status_code == 400
 
 
 def test_untrusted_proxy_does_not_change_the_host(client):
-    answer = client.get("/account/profile", headers={"X-Forwarded-Host": "evil.example"})
-    assert answer.status_code == 303
-    assert "evil" not in answer.headers["Location"]
+    response = client.get("/account/profile", headers={"X-Forwarded-Host": "evil.example"})
+    assert response.status_code == 303
+    assert "evil" not in response.headers["Location"]
 
 
 def test_forwarded_host_is_checked_too(another):
-    made = another(trusted_proxies=1)
-    made.testing = True
-    answer = made.test_client().get("/login", headers={"X-Forwarded-Host": "evil.example"})
-    assert answer.status_code == 400
+    created = another(trusted_proxies=1)
+    created.testing = True
+    response = created.test_client().get("/login", headers={"X-Forwarded-Host": "evil.example"})
+    assert response.status_code == 400
 
 
 def test_refused_hosts_are_not_cached(app):
-    found = hosts(app, host="0.0.0.0")
+    hosts = hosts_with(app, host="0.0.0.0")
     tracemalloc.start()
     for number in range(20_000):
-        assert found.has(f"192.0.2.1:{number % 65536}")
-    kept, _ = tracemalloc.get_traced_memory()
+        assert hosts.has(f"192.0.2.1:{number % 65536}")
+    memory, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert kept < 200_000
+    assert memory < 200_000
 
 
-@pytest.mark.parametrize(("proxies", "said"), [(1, "http, https"), (2, "http, https, http")])
-def test_trusted_proxy_sets_the_scheme(another, proxies, said):
-    made = another(trusted_proxies=proxies)
-    headers = {"X-Forwarded-Proto": said, "X-Forwarded-Host": ", ".join(proxies * ["localhost"])}
-    assert made.test_client().get("/api/v1/me", headers=headers).json["type"].startswith("https://localhost/")
+@pytest.mark.parametrize(("proxies", "forwarded"), [(1, "http, https"), (2, "http, https, http")])
+def test_trusted_proxy_sets_the_scheme(another, proxies, forwarded):
+    created = another(trusted_proxies=proxies)
+    headers = {"X-Forwarded-Proto": forwarded, "X-Forwarded-Host": ", ".join(proxies * ["localhost"])}
+    assert (
+        created.test_client().get("/api/v1/me", headers=headers).json["type"].startswith("https://localhost/")
+    )
 
 
-def test_only_configured_number_of_proxies_is_trusted(app, another, cast):
+def test_configured_number_of_proxies_is_trusted(app, another, cast):
     from tests.auth.test_refused_sign_ins import refusals
 
-    made = another(trusted_proxies=2)
-    words = {"email": cast.ada.email, "password": "x"}
-    # The last is no address: the peer's counts.
-    for said in (
+    created = another(trusted_proxies=2)
+    credentials = {"email": cast.ada.email, "password": "x"}
+    # An invalid address is ignored: the peer's is recorded.
+    for forwarded in (
         "203.0.113.9, 192.0.2.7, 192.0.2.8",
         "192.0.2.9:40001, 192.0.2.8",
         "a" * 300 + ", 192.0.2.8",
     ):
-        made.test_client().post("/api/v1/sessions", json=words, headers={"X-Forwarded-For": said})
+        created.test_client().post(
+            "/api/v1/sessions", json=credentials, headers={"X-Forwarded-For": forwarded}
+        )
     assert [address for *_, address in refusals(app)] == ["192.0.2.7", "192.0.2.9", "127.0.0.1"]

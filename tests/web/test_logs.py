@@ -1,4 +1,4 @@
-"""Each log record is one line of JSON, whatever users typed (OWASP ASVS 5.0, 16.4.1)."""
+"""Each log record is one line of JSON, with any user input (OWASP ASVS 5.0, 16.4.1)."""
 
 import json
 import logging
@@ -11,7 +11,15 @@ from reflow_accounts.web.request_logging import JsonLines, configure
 
 pytestmark = pytest.mark.postgresql_later
 
-STRANGE = ["a\r\nb", "a\x1b[2Jb", "a\u2028b\u2029c", "a\x00b\x7f", "\ud800", '"},{"level":"info', "é\u202e"]
+SPECIAL_TEXTS = [
+    "a\r\nb",
+    "a\x1b[2Jb",
+    "a\u2028b\u2029c",
+    "a\x00b\x7f",
+    "\ud800",
+    '"},{"level":"info',
+    "é\u202e",
+]
 
 
 def line_of(message, *arguments, error=None):
@@ -19,14 +27,14 @@ def line_of(message, *arguments, error=None):
     return JsonLines().format(record)
 
 
-@pytest.mark.parametrize("text", STRANGE)
-def test_user_input_cannot_begin_a_line(text):
+@pytest.mark.parametrize("text", SPECIAL_TEXTS)
+def test_user_input_cannot_start_a_line(text):
     line = line_of("tried %s", text)
     assert line.isascii() and line.isprintable()
     assert json.loads(line)["message"] == f"tried {text}"
 
 
-@pytest.mark.parametrize("text", STRANGE)
+@pytest.mark.parametrize("text", SPECIAL_TEXTS)
 def test_traceback_stays_in_its_line(text):
     try:
         raise ValueError(text)
@@ -37,17 +45,17 @@ def test_traceback_stays_in_its_line(text):
 
 
 def test_line_has_utc_time_and_request(app):
-    found = json.loads(line_of("x"))
-    assert found["at"].endswith("+00:00")
-    assert (found["level"], found["logger"]) == ("error", "reflow_accounts.x")
+    line = json.loads(line_of("x"))
+    assert line["at"].endswith("+00:00")
+    assert (line["level"], line["logger"]) == ("error", "reflow_accounts.x")
 
 
 def test_facts_do_not_replace_the_message():
     record = logging.LogRecord("reflow_accounts.x", logging.ERROR, "x.py", 1, "what happened", (), None)
     record.facts = {"message": "m-1", "at": "never", "queue": "q"}
-    found = json.loads(JsonLines().format(record))
-    assert (found["message"], found["message_"]) == ("what happened", "m-1")
-    assert (found["at_"], found["queue"]) == ("never", "q")
+    line = json.loads(JsonLines().format(record))
+    assert (line["message"], line["message_"]) == ("what happened", "m-1")
+    assert (line["at_"], line["queue"]) == ("never", "q")
 
 
 def test_lines_are_written_once_with_several_applications(app):
@@ -56,20 +64,20 @@ def test_lines_are_written_once_with_several_applications(app):
     assert sum(isinstance(h.formatter, JsonLines) for h in logging.getLogger("reflow_accounts").handlers) == 1
 
 
-def test_lines_are_written_to_standard_error_alone(app):
+def test_lines_are_written_only_to_standard_error(app):
     """The one place that SECURITY.md names (OWASP ASVS 5.0, 16.2.3)."""
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict]
-    ours = [logger for logger in loggers if logger.name.startswith("reflow_accounts")]
-    assert [type(handler) for logger in ours for handler in logger.handlers] == [logging.StreamHandler]
+    own_loggers = [logger for logger in loggers if logger.name.startswith("reflow_accounts")]
+    assert [type(handler) for logger in own_loggers for handler in logger.handlers] == [logging.StreamHandler]
     program = (
         "import logging; from reflow_accounts.web import request_logging; request_logging.configure(); "
         "logging.getLogger('reflow_accounts.x').info('x')"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert (done.stdout, len(done.stderr.splitlines())) == ("", 1)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (result.stdout, len(result.stderr.splitlines())) == ("", 1)
 
 
-def test_warnings_libraries_and_uncaught_errors_are_lines_of_a_service():
+def test_service_logs_warnings_libraries_and_uncaught_errors():
     program = """
 import logging, threading, warnings
 from reflow_accounts.web import request_logging
@@ -82,11 +90,11 @@ thread.start()
 thread.join()
 raise ValueError("what a user typed")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    lines = [json.loads(line) for line in result.stderr.splitlines()]
     assert [line["logger"] for line in lines] == [
         *("py.warnings", "library", "reflow_accounts.x", "reflow_accounts", "reflow_accounts")
     ]
     assert "uncaught ZeroDivisionError" in lines[3]["message"]
     assert "uncaught ValueError" in lines[4]["message"]
-    assert "what a user typed" not in done.stderr
+    assert "what a user typed" not in result.stderr

@@ -20,7 +20,7 @@ ACCOUNT = [
 ]
 
 
-def every_page(cast) -> list[str]:
+def all_paths(cast) -> list[str]:
     key = cast.sam.key("CI")
     revocation = f"/account/api-keys/{key.id}/revocation"
     team = f"/support/teams/{cast.globex.id}"
@@ -29,7 +29,7 @@ def every_page(cast) -> list[str]:
 
 @pytest.fixture
 def sam(cast, client):
-    """Staff who also belong to a team that pays: every page is for them."""
+    """Sam, who is also in a team with a subscription, so that every page is accessible."""
     from reflow_accounts.teams.models import Rights
 
     cast.acme.add(cast.sam, Rights.VIEW)
@@ -37,15 +37,15 @@ def sam(cast, client):
 
 
 def test_pages_have_unique_titles(cast, sam):
-    titles = [sam.page(path).all("title")[0].text for path in every_page(cast)]
+    titles = [sam.page(path).all("title")[0].text for path in all_paths(cast)]
     assert len(set(titles)) == len(titles), titles
 
 
 def test_pages_are_available_as_fragments(cast, sam):
-    for path in every_page(cast):
+    for path in all_paths(cast):
         for target in ("", "div#modal", "div#dialog-panel"):
-            answer = sam.get(path, headers={"HX-Request": "true", "HX-Target": target})
-            assert answer.status_code == 200, path
+            response = sam.get(path, headers={"HX-Request": "true", "HX-Target": target})
+            assert response.status_code == 200, path
 
 
 def test_history_restore_gets_the_whole_page(sam):
@@ -61,11 +61,11 @@ def test_public_pages_open_without_signing_in(client, path):
 
 @pytest.mark.parametrize("path", [*ACCOUNT, "/account"])
 def test_account_pages_require_log_in(client, path):
-    answer = client.get(path, follow_redirects=False)
-    while answer.status_code == 308:
-        answer = client.get(answer.headers["Location"])
-    assert answer.status_code == 303
-    assert answer.headers["Location"].startswith("/login?next=/")
+    response = client.get(path, follow_redirects=False)
+    while response.status_code == 308:
+        response = client.get(response.headers["Location"])
+    assert response.status_code == 303
+    assert response.headers["Location"].startswith("/login?next=/")
 
 
 def test_name_in_header_links_to_the_account(cast, client):
@@ -88,13 +88,13 @@ def test_console_link_is_shown_to_staff_only(cast, client):
 
 
 def test_internal_links_work(cast, sam):
-    seen = set()
-    for path in every_page(cast):
+    checked = set()
+    for path in all_paths(cast):
         for link in sam.page(path).all("a", "link", "form"):
-            address = (link["href"] or link["action"]).partition("#")[0]
-            if not address.startswith("/") or address in seen or link["method"] == "post":
+            url = (link["href"] or link["action"]).partition("#")[0]
+            if not url.startswith("/") or url in checked or link["method"] == "post":
                 continue
-            seen.add(address)
+            checked.add(url)
             # 403: staff do not change their own team's subscription.
-            assert sam.get(address).status_code in (200, 303, 403), f"{path} leads to {address}"
-    assert len(seen) > 10
+            assert sam.get(url).status_code in (200, 303, 403), f"{path} leads to {url}"
+    assert len(checked) > 10

@@ -6,7 +6,7 @@ import pytest
 
 from tests.helpers import rows
 from tests.helpers.html import parse
-from tests.teams.service_account_acts import DIALOG, PANEL, page_of
+from tests.teams.service_account_actions import DIALOG, PANEL, account_path
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -20,100 +20,100 @@ def ada(cast, client):
 
 @pytest.fixture
 def settings(cast):
-    """The address of the form for name and rights of the service account."""
-    return f"{page_of(cast.acme, cast.ci)}/settings"
+    """The path of the form for name and rights of the service account."""
+    return f"{account_path(cast.acme, cast.ci)}/settings"
 
 
 @pytest.fixture
-def me(cast, api):
-    """What the API says about the service account: name and rights."""
+def name_and_rights(cast, api):
+    """`name_and_rights()`: those of the service account, from the API."""
     key = cast.ci.key("deploy")
 
-    def show():
-        answer = api(key.secret).get("/me").json
-        return answer["user"]["name"], answer["teams"][0]["rights"]
+    def read():
+        response = api(key.secret).get("/me").json
+        return response["user"]["name"], response["teams"][0]["rights"]
 
-    return show
+    return read
 
 
 @pytest.mark.parametrize(("opening", "sending"), [(None, None), (DIALOG, PANEL)])
-def test_rename_in_a_stale_dialog_does_not_raise_rights(ada, settings, me, opening, sending):
-    stale = ada.page(settings, headers=opening)
+def test_rename_in_a_stale_dialog_does_not_raise_rights(ada, settings, name_and_rights, opening, sending):
+    stale_page = ada.page(settings, headers=opening)
     ada.submit(ada.page(settings), settings, rights="view")
-    answer = ada.submit(stale, settings, headers=sending, name="robot")
-    assert answer.status_code in (200, 303)
-    assert me() == ("robot", "view")
+    response = ada.submit(stale_page, settings, headers=sending, name="robot")
+    assert response.status_code in (200, 303)
+    assert name_and_rights() == ("robot", "view")
 
 
 @pytest.mark.parametrize(("opening", "sending"), [(None, None), (DIALOG, PANEL)])
-def test_field_that_another_admin_changed_meanwhile_is_a_conflict(app, ada, settings, me, opening, sending):
-    stale = ada.page(settings, headers=opening)
+def test_field_changed_by_another_admin_is_a_conflict(app, ada, settings, name_and_rights, opening, sending):
+    stale_page = ada.page(settings, headers=opening)
     ada.submit(ada.page(settings), settings, name="robot")
-    before = rows.acts(app)
-    answer = ada.submit(stale, settings, headers=sending, name="machine", rights="view")
-    assert answer.status_code == 409
-    page = parse(answer.text)
+    before = rows.audit_events(app)
+    response = ada.submit(stale_page, settings, headers=sending, name="machine", rights="view")
+    assert response.status_code == 409
+    page = parse(response.text)
     assert "“Name” was changed in the meantime. Reload the page, check it and try again." in page.text
     assert "This page is out of date" in page.text
     assert ("Reload the page" in [button.text for button in page.all("button")]) == bool(sending)
-    assert rows.acts(app) == before
-    assert me() == ("robot", "edit")
+    assert rows.audit_events(app) == before
+    assert name_and_rights() == ("robot", "edit")
 
 
-def test_same_change_in_two_tabs_is_no_conflict(ada, settings, me):
-    stale = ada.page(settings)
-    for page in (ada.page(settings), stale):
+def test_same_change_in_two_tabs_is_accepted(ada, settings, name_and_rights):
+    stale_page = ada.page(settings)
+    for page in (ada.page(settings), stale_page):
         assert ada.submit(page, settings, name="robot", rights="view").status_code == 303
-    assert me() == ("robot", "view")
+    assert name_and_rights() == ("robot", "view")
 
 
-def test_stale_form_stays_stale_after_an_error(ada, settings, me):
-    stale = ada.page(settings)
+def test_stale_form_stays_stale_after_an_error(ada, settings, name_and_rights):
+    stale_page = ada.page(settings)
     ada.submit(ada.page(settings), settings, rights="view")
-    answer = ada.submit(stale, settings, name=" ")
-    assert answer.status_code == 422
-    assert ada.submit(parse(answer.text), settings, name="robot").status_code == 303
-    assert me() == ("robot", "view")
+    response = ada.submit(stale_page, settings, name=" ")
+    assert response.status_code == 422
+    assert ada.submit(parse(response.text), settings, name="robot").status_code == 303
+    assert name_and_rights() == ("robot", "view")
 
 
-def test_stale_profile_changes_only_what_was_changed_in_it(app, cast, ada):
+def test_stale_profile_saves_only_its_own_changes(app, cast, ada):
     cast.ada.change(mails_unused=False)
-    stale = ada.page(PROFILE)
+    stale_page = ada.page(PROFILE)
     cast.ada.change(time_zone="Asia/Tokyo", appearance="dark", email="ada@new.example")
     cast.ada.change(mails_ends=False, mails_unused=True)
-    assert ada.submit(stale, PROFILE, full_name="Ada P. Park").status_code == 303
+    assert ada.submit(stale_page, PROFILE, full_name="Ada P. Park").status_code == 303
     with app.app_context():
         row = cast.ada.row()
         assert (row.full_name, row.time_zone, row.appearance) == ("Ada P. Park", "Asia/Tokyo", "dark")
         assert (row.mails_ends, row.mails_unused) == (False, True)
     page = ada.page(PROFILE)
     assert "We sent a link" not in page.text
-    assert "email.change_asked" not in {act[0] for act in rows.acts(app)}
+    assert "email.change_asked" not in {act[0] for act in rows.audit_events(app)}
 
 
-def test_mail_that_is_switched_off_in_a_stale_profile_is_off(app, cast, ada):
-    stale = ada.page(PROFILE)
+def test_mail_turned_off_in_a_stale_profile_is_off(app, cast, ada):
+    stale_page = ada.page(PROFILE)
     cast.ada.change(mails_ends=False)
-    del stale.with_id("mails").all("input")[0].attributes["checked"]
-    assert ada.submit(stale, PROFILE).status_code == 303
+    del stale_page.with_id("mails").all("input")[0].attributes["checked"]
+    assert ada.submit(stale_page, PROFILE).status_code == 303
     with app.app_context():
         row = cast.ada.row()
         assert (row.mails_new_clients, row.mails_ends, row.mails_unused) == (False, False, True)
 
 
 @pytest.mark.parametrize("name", ["Ada  P. Park ", "  Ada Park", "Ade\u0301 Park"])
-def test_form_that_is_sent_twice_is_no_conflict(app, cast, ada, name):
+def test_form_sent_twice_is_accepted(app, cast, ada, name):
     page = ada.page(PROFILE)
     assert [ada.submit(page, PROFILE, full_name=name).status_code for _ in range(2)] == [303, 303]
     with app.app_context():
         assert cast.ada.row().full_name == " ".join(unicodedata.normalize("NFC", name).split())
 
 
-def test_two_new_time_zones_in_two_tabs_are_a_conflict(app, cast, ada):
-    stale = ada.page(PROFILE)
+def test_different_time_zones_in_two_tabs_are_a_conflict(app, cast, ada):
+    stale_page = ada.page(PROFILE)
     cast.ada.change(time_zone="Asia/Tokyo")
-    answer = ada.submit(stale, PROFILE, full_name="Ada P. Park", time_zone="Europe/Berlin")
-    assert answer.status_code == 409
-    assert "“Time zone” was changed in the meantime." in answer.text
+    response = ada.submit(stale_page, PROFILE, full_name="Ada P. Park", time_zone="Europe/Berlin")
+    assert response.status_code == 409
+    assert "“Time zone” was changed in the meantime." in response.text
     with app.app_context():
         assert (cast.ada.row().full_name, cast.ada.row().time_zone) == ("Ada Park", "Asia/Tokyo")

@@ -32,18 +32,18 @@ def test_time_tag_escapes_its_text():
 
 
 def test_public_id_cannot_be_guessed():
-    made = {public_id("usr")() for _ in range(1000)}
-    assert len(made) == 1000
-    assert {len(one) for one in made} == {len("usr_") + 16}
+    ids = {public_id("usr")() for _ in range(1000)}
+    assert len(ids) == 1000
+    assert {len(id_) for id_ in ids} == {len("usr_") + 16}
 
 
 @pytest.mark.parametrize("cursor", ["c1.2x", "xc1.2", "c1", "c1.2.3", "1.2", "c1.-2", "c\u0661.2"])
-def test_bad_cursor_is_refused(cursor):
+def test_malformed_cursor_is_refused(cursor):
     with pytest.raises(ValidationFailed):
         read_cursor(cursor, 2)
 
 
-def test_cursor_beyond_the_calendar_is_its_end():
-    found = Position.of((HIGHEST_NUMBER, 1))
-    assert found is not None
-    assert found.at.year == 9999
+def test_out_of_range_cursor_is_the_last_position():
+    position = Position.of((HIGHEST_NUMBER, 1))
+    assert position is not None
+    assert position.at.year == 9999

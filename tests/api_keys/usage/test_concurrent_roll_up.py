@@ -1,4 +1,4 @@
-"""Who asks while others append and fold is told every use once: nothing that is shown ever goes back."""
+"""Queries beside concurrent uses and roll-ups count every use once; shown values never decrease."""
 
 import threading
 from contextlib import contextmanager
@@ -9,73 +9,73 @@ from sqlalchemy import event
 from reflow_accounts.api_keys.usage import queries
 from reflow_accounts.api_keys.usage.rollup import roll_up
 from reflow_accounts.database import db, now
-from tests.api_keys.usage import log
+from tests.api_keys.usage import use_log
 
 READS = 40
 
 
 @pytest.fixture
 def key(app, cast) -> int:
-    return log.number_of(app, cast.ada.key().id)
+    return use_log.key_number(app, cast.ada.key().id)
 
 
-def use_and_fold(app, key: int) -> None:
+def add_uses_and_roll_up(app, key: int) -> None:
     for _ in range(3):
-        log.append(app, key, now())
+        use_log.append(app, key, now())
     roll_up()
 
 
 @contextmanager
-def folded_before_each_statement(app, key: int):
-    """Whatever is asked, its statements begin when the uses that the one before saw are folded, and more."""
-    is_at_work = []
+def roll_up_before_each_statement(app, key: int):
+    """Add uses and roll them up before each statement of the block."""
+    running = []
 
-    def work(*_: object) -> None:
-        if not is_at_work:
-            is_at_work.append(True)
-            use_and_fold(app, key)
-            is_at_work.clear()
+    def add_uses(*_: object) -> None:
+        if not running:
+            running.append(True)
+            add_uses_and_roll_up(app, key)
+            running.clear()
 
-    event.listen(db.engine, "before_cursor_execute", work)
+    event.listen(db.engine, "before_cursor_execute", add_uses)
     try:
         yield
     finally:
-        event.remove(db.engine, "before_cursor_execute", work)
+        event.remove(db.engine, "before_cursor_execute", add_uses)
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_fold_between_the_statements_of_a_question_hides_and_doubles_nothing(app, cast, key, times):
+def test_roll_up_between_statements_of_a_query_miscounts_nothing(app, cast, key, times):
     with app.app_context():
-        with folded_before_each_statement(app, key):
+        with roll_up_before_each_statement(app, key):
             for _ in range(times):
                 seen = queries.usage_counts_of([key])[key]
-        assert seen == log.counted(app, key)
-        with folded_before_each_statement(app, key):
+        assert seen == use_log.count_in_log(app, key)
+        with roll_up_before_each_statement(app, key):
             last = queries.last_uses_of([cast.ada.number])[cast.ada.number]
-        assert last == log.counted(app, key).last_used_at
+        assert last == use_log.count_in_log(app, key).last_used_at
 
 
-def test_count_and_last_use_never_go_back_while_another_thread_uses_and_folds(app, cast, key):
-    done = threading.Event()
+def test_count_and_last_use_never_decrease_during_concurrent_roll_ups(app, cast, key):
+    stop = threading.Event()
 
-    def work() -> None:
+    def add_uses() -> None:
         with app.app_context():
-            while not done.is_set():
-                use_and_fold(app, key)
+            while not stop.is_set():
+                add_uses_and_roll_up(app, key)
 
-    worker = threading.Thread(target=work)
+    worker = threading.Thread(target=add_uses)
     worker.start()
     seen = []
     try:
         with app.app_context():
             while len(seen) < READS or seen[0] == seen[-1]:
-                found = queries.usage_counts_of([key])[key]
+                usage = queries.usage_counts_of([key])[key]
                 last = queries.last_uses_of([cast.ada.number]).get(cast.ada.number)
-                if found.count:
-                    seen.append((found.count, found.last_used_at, last))
+                if usage.count:
+                    seen.append((usage.count, usage.last_used_at, last))
     finally:
-        done.set()
+        stop.set()
         worker.join()
     for shown in zip(*seen, strict=True):
         assert list(shown) == sorted(shown)
-    assert log.usage(app, key) == log.counted(app, key)
+    assert use_log.usage_count(app, key) == use_log.count_in_log(app, key)

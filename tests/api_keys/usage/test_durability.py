@@ -1,4 +1,4 @@
-"""What a commit waits for, on every connection that records a use, whatever the database was set to."""
+"""Every connection that records a use waits until the use is on disk, whatever the database's default is."""
 
 import pytest
 from sqlalchemy import text
@@ -6,26 +6,26 @@ from sqlalchemy import text
 from reflow_accounts import config
 from reflow_accounts.app import create_app
 from reflow_accounts.database import db
-from tests.api_keys.usage.log import on
+from tests.api_keys.usage.use_log import only_on
 from tests.helpers import databases, rows
 from tests.helpers.api import Api
 
-# Each row of the log says what its own transaction waited for.
-TELL = """
+# The trigger writes into each use what its transaction waits for.
+ADD_TRIGGER = """
 CREATE FUNCTION tell_wait() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN NEW.user_agent := current_setting('synchronous_commit'); RETURN NEW; END $$;
 CREATE TRIGGER tell_wait BEFORE INSERT ON uses FOR EACH ROW EXECUTE FUNCTION tell_wait();
 """
-BE_SILENT = "DROP TRIGGER tell_wait ON uses; DROP FUNCTION tell_wait()"
+DROP_TRIGGER = "DROP TRIGGER tell_wait ON uses; DROP FUNCTION tell_wait()"
 
 
 @pytest.fixture
-def set_to(app, name):
-    """`set_to("off")`: new connections to the database begin so, and the log tells what they made of it."""
-    execute(app, TELL)
+def set_default(app, name):
+    """`set_default("off")`: the setting of new connections; each use records what its transaction used."""
+    execute(app, ADD_TRIGGER)
     yield lambda value: execute(app, f"ALTER DATABASE {name} SET synchronous_commit = {value}")
     execute(app, f"ALTER DATABASE {name} RESET synchronous_commit")
-    execute(app, BE_SILENT)
+    execute(app, DROP_TRIGGER)
 
 
 @pytest.fixture
@@ -39,30 +39,30 @@ def execute(app, statement: str) -> None:
         connection.execute(text(statement))
 
 
-@on("postgresql")
+@only_on("postgresql")
 @pytest.mark.parametrize(
-    ("set_value", "counts"),
+    ("default", "effective"),
     [("off", "on"), ("local", "local"), ("remote_write", "remote_write"), ("remote_apply", "remote_apply")],
 )
-def test_no_use_is_answered_before_it_is_on_disk(app, cast, another, set_to, set_value, counts):
+def test_use_is_on_disk_before_its_response(app, cast, another, set_default, default, effective):
     key = cast.ada.key()
-    set_to(set_value)
+    set_default(default)
     api = Api(another(), key.secret)
     assert api.get("/me").status_code == 200
     assert api.get("/keys").status_code == 200
     assert api.post("/keys", {"name": "by the session"}).status_code == 201
-    assert [use.user_agent for use in rows.uses_of(app, key.id)] == [counts] * 3
+    assert [use.user_agent for use in rows.uses_of(app, key.id)] == [effective] * 3
 
 
-@on("sqlite")
+@only_on("sqlite")
 @pytest.mark.parametrize(("mode", "number"), [("NORMAL", 1), ("FULL", 2)])
-def test_sqlite_waits_as_the_environment_says(app, tmp_path, mode, number):
+def test_sqlite_synchronous_mode_follows_the_environment(app, tmp_path, mode, number):
     environ = {
         "REFLOW_INSTANCE": str(tmp_path),
         "REFLOW_DATABASE_URL": app.config["SETTINGS"].database_url,
         "REFLOW_SQLITE_SYNCHRONOUS": mode,
     }
-    made = create_app(config.load(environ))
-    with made.app_context():
+    app_of_environ = create_app(config.load(environ))
+    with app_of_environ.app_context():
         assert db.session.scalar(text("PRAGMA synchronous")) == number
-    databases.close(made)
+    databases.close(app_of_environ)

@@ -1,4 +1,4 @@
-"""What people do on the Team tab, in a browser without JavaScript."""
+"""Actions on the Team tab, in a browser without JavaScript."""
 
 from sqlalchemy import select
 from werkzeug.test import TestResponse
@@ -10,12 +10,12 @@ from tests.factories import Group, Person
 from tests.helpers.page_client import PageClient
 
 PASSWORD = "a kettle on the moon"  # pragma: allowlist secret
-ROW = {"HX-Request": "true", "HX-Target": "section#teams-members"}
+ROW_SWAP = {"HX-Request": "true", "HX-Target": "section#teams-members"}
 DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
-def tab(group: Group) -> str:
+def tab_path(group: Group) -> str:
     return f"/account/team?team={group.id}"
 
 
@@ -31,8 +31,10 @@ def departure_path(group: Group) -> str:
     return f"/account/teams/{group.id}/departure"
 
 
-def give(browser: PageClient, group: Group, person: Person, rights: str, **more: object) -> TestResponse:
-    return browser.submit(browser.page(tab(group)), rights_path(group, person), rights=rights, **more)
+def change_rights(
+    browser: PageClient, group: Group, person: Person, rights: str, **more: object
+) -> TestResponse:
+    return browser.submit(browser.page(tab_path(group)), rights_path(group, person), rights=rights, **more)
 
 
 def remove(browser: PageClient, group: Group, person: Person) -> TestResponse:
@@ -52,10 +54,10 @@ def invite(browser: PageClient, group: Group, *emails: str, rights: str = "view"
 
 
 def rights_of(person: Person, group: Group) -> str | None:
-    """Return a person's rights to a team, None for who is no member."""
+    """Return a person's rights to a team, or None."""
     with person.app.app_context():
-        found = {row.team.public_id: row.rights for row in memberships_of(person.row())}
-    return found.get(group.id)
+        rights_by_team = {row.team.public_id: row.rights for row in memberships_of(person.row())}
+    return rights_by_team.get(group.id)
 
 
 def admins_of(group: Group) -> list[str]:

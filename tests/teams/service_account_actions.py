@@ -1,4 +1,4 @@
-"""What people do with service accounts, told in one word each."""
+"""Actions on service accounts, and their paths."""
 
 import re
 
@@ -16,25 +16,25 @@ DIALOG = {"HX-Request": "true", "HX-Target": "div#modal"}
 PANEL = {"HX-Request": "true", "HX-Target": "div#dialog-panel"}
 
 
-def section(group: Group) -> str:
+def section_path(group: Group) -> str:
     return f"/account/teams/{group.id}/service-accounts"
 
 
-def tab(group: Group) -> str:
-    """Where the service accounts of a team are listed."""
+def tab_path(group: Group) -> str:
+    """Return the path of the tab that lists the team's service accounts."""
     return f"/account/team?team={group.id}"
 
 
-def page_of(group: Group, account: Person) -> str:
-    return f"{section(group)}/{account.id}"
+def account_path(group: Group, account: Person) -> str:
+    return f"{section_path(group)}/{account.id}"
 
 
-def wizard(group: Group) -> str:
+def ci_key_path(group: Group) -> str:
     return f"/account/teams/{group.id}/ci-key"
 
 
 def create(browser: PageClient, group: Group, name: str, **more: object) -> TestResponse:
-    return browser.submit(browser.page(f"{section(group)}/new"), section(group), name=name, **more)
+    return browser.submit(browser.page(f"{section_path(group)}/new"), section_path(group), name=name, **more)
 
 
 def names_in(group: Group) -> list[str]:
