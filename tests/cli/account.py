@@ -19,16 +19,16 @@ def request(url: str, method: str, path: str, secret: str = "", body: object = N
     headers = {"Content-Type": "application/json"} if content else {}
     if secret:
         headers["Authorization"] = f"Bearer {secret}"
-    asked = urllib.request.Request(f"{url}/api/v1{path}", content, headers, method=method)
+    api_request = urllib.request.Request(f"{url}/api/v1{path}", content, headers, method=method)
     try:
-        with urllib.request.urlopen(asked, timeout=30) as answer:
+        with urllib.request.urlopen(api_request, timeout=30) as answer:
             return answer.status, json.loads(answer.read() or b"null")
-    except urllib.error.HTTPError as refusal:
-        return refusal.code, json.loads(refusal.read() or b"null")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"null")
 
 
 class Account:
-    """One person, logged in once; makes and revokes keys."""
+    """A user who is logged in, and creates and revokes keys."""
 
     def __init__(self, url: str, email: str) -> None:
         self.url, self.email = url, email

@@ -27,14 +27,14 @@ def listener():
 
 
 @pytest.fixture
-def here(terminal, listener):
+def listener_terminal(terminal, listener):
     """The terminal, configured for the loopback server."""
     terminal.environ["REFLOW_SERVER"] = listener.url
     return terminal
 
 
 @pytest.fixture
-def between(listener):
+def listener_proxy(listener):
     """A faulty proxy in front of the loopback server."""
     proxy = FaultyProxy(listener.url)
     yield proxy
@@ -42,16 +42,16 @@ def between(listener):
 
 
 @pytest.fixture
-def disturbed(there, live):
+def proxied_terminal(live_terminal, live):
     """The terminal, connected to the real server through the faulty proxy `disturbed.proxy`."""
-    there.proxy = FaultyProxy(live.url)
-    there.environ["REFLOW_SERVER"] = there.proxy.url
-    yield there
-    there.proxy.close()
+    live_terminal.proxy = FaultyProxy(live.url)
+    live_terminal.environ["REFLOW_SERVER"] = live_terminal.proxy.url
+    yield live_terminal
+    live_terminal.proxy.close()
 
 
 @pytest.fixture
-def there(terminal, live):
+def live_terminal(terminal, live):
     """The terminal, configured for the real server."""
     terminal.environ["REFLOW_SERVER"] = live.url
     return terminal
@@ -69,17 +69,17 @@ def nina(live):
 
 
 @pytest.fixture
-def keyed(there, ada):
+def keyed_terminal(live_terminal, ada):
     """The terminal with a fresh key of Ada in the environment."""
-    there.key = ada.new_key()
-    there.environ["REFLOW_API_KEY"] = there.key["secret"]
-    return there
+    live_terminal.key = ada.new_key()
+    live_terminal.environ["REFLOW_API_KEY"] = live_terminal.key["secret"]
+    return live_terminal
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def house(request, tmp_path_factory):
-    """The real server on each kind of database, without demo data."""
-    folder = tmp_path_factory.mktemp("house")
+def team_server(request, tmp_path_factory):
+    """A live server without demo data, on each kind of database."""
+    folder = tmp_path_factory.mktemp("team-server")
     address = request.getfixturevalue("postgres").make_database("cli") if request.param != "sqlite" else ""
     server = LiveServer(folder, address)
     server.start()
@@ -88,34 +88,34 @@ def house(request, tmp_path_factory):
 
 
 @pytest.fixture
-def crew(house):
-    """A team of three, and two others."""
-    return TeamMembers(house)
+def members(team_server):
+    """A new team on `team_server`: three people and a service account."""
+    return TeamMembers(team_server)
 
 
 @pytest.fixture
-def admin(terminal, house, crew):
-    """The terminal of the team's Admin, who uses an API key."""
-    terminal.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": crew.admin.key().secret}
+def admin(terminal, team_server, members):
+    """The terminal with an API key of the team's Admin."""
+    terminal.environ |= {"REFLOW_SERVER": team_server.url, "REFLOW_API_KEY": members.admin.key().secret}
     return terminal
 
 
 @pytest.fixture
-def seat(terminal, house):
-    """`seat(person)`: the terminal, with a key of that person."""
+def terminal_for(terminal, team_server):
+    """`terminal_for(person)`: the terminal with an API key of that person."""
 
-    def seat(person):
-        terminal.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": person.key().secret}
+    def terminal_for(person):
+        terminal.environ |= {"REFLOW_SERVER": team_server.url, "REFLOW_API_KEY": person.key().secret}
         return terminal
 
-    return seat
+    return terminal_for
 
 
 @pytest.fixture
-def well(there, ada):
+def configured_terminal(live_terminal, ada):
     """A correct setup: a private key file in the home folder."""
-    (there.home / ".reflow").mkdir(mode=0o700)
-    there.key = ada.new_key()
-    there.file = key_file(there.home / ".reflow" / "api.key", there.key["secret"])
-    there.folder = repository(there.folder)
-    return there
+    (live_terminal.home / ".reflow").mkdir(mode=0o700)
+    live_terminal.key = ada.new_key()
+    live_terminal.file = key_file(live_terminal.home / ".reflow" / "api.key", live_terminal.key["secret"])
+    live_terminal.folder = repository(live_terminal.folder)
+    return live_terminal

@@ -11,9 +11,9 @@ _ENVIRON = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_CONFIG_NOSYSTEM": "1",
     **{
-        f"GIT_{who}_{what}": "test@reflow.example"
-        for who in ("AUTHOR", "COMMITTER")
-        for what in ("NAME", "EMAIL")
+        f"GIT_{role}_{field}": "test@reflow.example"
+        for role in ("AUTHOR", "COMMITTER")
+        for field in ("NAME", "EMAIL")
     },
 }
 
@@ -24,7 +24,7 @@ def git(folder: Path, *words: str) -> None:
 
 
 def repository(folder: Path) -> Path:
-    """Make a repository with one commit that ignores `reflow.key`."""
+    """Create a repository with one commit that ignores `reflow.key`."""
     folder.mkdir(parents=True, exist_ok=True)
     git(folder, "init", "--quiet")
     (folder / ".gitignore").write_text("reflow.key\n")
@@ -48,6 +48,6 @@ def secret_in(file: Path) -> str:
 
 
 def login(home: Path, server: str, secret: str) -> Path:
-    """Leave behind what `reflow login` leaves."""
+    """Store a login as `reflow login` does."""
     content = {"sessions": {server: {"secret": secret, "name": "Ada Park", "id": "ses_1"}}}
     return key_file(home / ".reflow" / "session.json", json.dumps(content))

@@ -1,4 +1,4 @@
-"""A loopback server that gives the answers of a test and records the requests."""
+"""A loopback server with prepared responses, which records its requests."""
 
 import contextlib
 import json
@@ -23,18 +23,18 @@ ME = {
 
 
 class Listener:
-    """`answers` maps (method, path without query) to (status, headers, body); `asked` is the log.
+    """`responses` maps (method, path without query) to (status, headers, body); `requests` is the log.
 
-    `meanwhile` maps (method, path) to what happens before the answer; `clock` is added to the header Date.
+    `meanwhile` maps (method, path) to a call before the response; `clock` is added to the header Date.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.answers: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
-        self.asked: list[dict[str, Any]] = []
+        self.responses: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
+        self.requests: list[dict[str, Any]] = []
         self.refused: dict[str, str] = {}
-        # Called with each request, once it is decided what is answered.
-        self.heard: Callable[[dict[str, Any]], object] = lambda asked: None
-        self.answers_of: dict[str, dict[tuple[str, str], object]] = {}
+        # Called with each request, after its response was chosen.
+        self.on_request: Callable[[dict[str, Any]], object] = lambda requests: None
+        self.responses_by_secret: dict[str, dict[tuple[str, str], object]] = {}
         self.meanwhile: dict[tuple[str, str], Callable[[], object]] = {}
         self.clock = 0.0
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -45,7 +45,7 @@ class Listener:
                 self._server.socket, server_side=True, do_handshake_on_connect=False
             )
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        self.says("GET", "/me", ME)
+        self.respond("GET", "/me", ME)
 
     @property
     def url(self) -> str:
@@ -54,26 +54,26 @@ class Listener:
     @property
     def secrets(self) -> list[str]:
         """The secrets that were presented, in order."""
-        return [request["Authorization"].removeprefix("Bearer ") for request in self.asked]
+        return [request["Authorization"].removeprefix("Bearer ") for request in self.requests]
 
-    def says(self, method: str, path: str, document: object, status: int = 200, **headers: str) -> None:
-        """Answer with JSON; an object with a `code` is sent as a problem document."""
+    def respond(self, method: str, path: str, document: object, status: int = 200, **headers: str) -> None:
+        """Respond with JSON; an object with a `code` is sent as a problem document."""
         is_problem = isinstance(document, dict) and "code" in document
         kind = "application/problem+json" if is_problem else "application/json"
-        self.says_raw(
+        self.respond_raw(
             method, path, json.dumps(document).encode(), status, **{"Content-Type": kind, **headers}
         )
 
-    def says_raw(self, method: str, path: str, body: bytes, status: int = 200, **headers: str) -> None:
-        self.answers[method, f"/api/v1{path}"] = (status, headers, body)
+    def respond_raw(self, method: str, path: str, body: bytes, status: int = 200, **headers: str) -> None:
+        self.responses[method, f"/api/v1{path}"] = (status, headers, body)
 
-    def refuses(self, secret: str, code: str) -> None:
-        """Answer 401 with this code to everybody who shows `secret`."""
+    def refuse(self, secret: str, code: str) -> None:
+        """Respond with 401 and this code to requests with `secret`."""
         self.refused[secret] = code
 
-    def answers_to(self, secret: str, method: str, path: str, document: object) -> None:
-        """Answer with JSON to who shows `secret`, and to nobody else."""
-        self.answers_of.setdefault(secret, {})[method, f"/api/v1{path}"] = document
+    def respond_to(self, secret: str, method: str, path: str, document: object) -> None:
+        """Respond with JSON to requests with `secret` only."""
+        self.responses_by_secret.setdefault(secret, {})[method, f"/api/v1{path}"] = document
 
     def close(self) -> None:
         self._server.shutdown()
@@ -83,11 +83,11 @@ class Listener:
         if secret in self.refused:
             problem = {"title": "Unauthorized", "status": 401, "detail": "No.", "code": self.refused[secret]}
             return 401, {"Content-Type": "application/problem+json"}, json.dumps(problem).encode()
-        own = self.answers_of.get(secret, {}).get((method, path.partition("?")[0]))
-        if own is not None:
-            return 200, {"Content-Type": "application/json"}, json.dumps(own).encode()
-        nothing = (404, {"Content-Type": "text/html"}, b"<h1>Not here</h1>")
-        return self.answers.get((method, path.partition("?")[0]), nothing)
+        response = self.responses_by_secret.get(secret, {}).get((method, path.partition("?")[0]))
+        if response is not None:
+            return 200, {"Content-Type": "application/json"}, json.dumps(response).encode()
+        not_found = (404, {"Content-Type": "text/html"}, b"<h1>Not here</h1>")
+        return self.responses.get((method, path.partition("?")[0]), not_found)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         listener = self
@@ -104,16 +104,16 @@ class Listener:
                     "Authorization": authorization,
                 }
                 agent = self.headers.get("User-Agent", "")
-                listener.asked.append({**log, "User-Agent": agent, "at": time.monotonic()})
+                listener.requests.append({**log, "User-Agent": agent, "at": time.monotonic()})
                 secret = authorization.removeprefix("Bearer ")
                 route = self.command, self.path.partition("?")[0].removeprefix("/api/v1")
                 listener.meanwhile.get(route, lambda: None)()
                 status, headers, content = listener._answer_to(self.command, self.path, secret)
-                listener.heard(listener.asked[-1])
+                listener.on_request(listener.requests[-1])
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(content)), **headers}.items():
                     self.send_header(name, value)
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who asked was interrupted
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the client was interrupted
                     self.end_headers()
                     self.wfile.write(content)
 

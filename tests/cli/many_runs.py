@@ -9,20 +9,20 @@ from tests.cli.terminal import Outcome, Terminal
 _DRIVER = """
 import io, json, sys
 from reflow_accounts.cli.app import run
-asked, told = sys.stdin, sys.stdout
-for line in asked:
+requests, results = sys.stdin, sys.stdout
+for line in requests:
     words, stdin = json.loads(line)
     sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()))
     sys.stdout, sys.stderr = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     code = run(words)
     texts = [stream.buffer.getvalue().decode() for stream in (sys.stdout, sys.stderr)]
     sys.stderr = sys.__stderr__
-    print(json.dumps([code, *texts]), file=told, flush=True)
+    print(json.dumps([code, *texts]), file=results, flush=True)
 """
 
 
 class ManyRuns:
-    """`run` works like that of a terminal without a screen."""
+    """`run` works like that of `Terminal`, in one process."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._process = subprocess.Popen(

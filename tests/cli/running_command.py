@@ -61,23 +61,23 @@ class RunningCommand:
     def pid(self) -> int:
         return self._process.pid
 
-    def interrupt_when(self, holds: Callable[[], bool]) -> Outcome:
-        """Press Ctrl-C as soon as `holds`."""
-        until(holds)
+    def interrupt_when(self, condition: Callable[[], bool]) -> Outcome:
+        """Press Ctrl-C as soon as the condition is true."""
+        wait_until(condition)
         return self.interrupt()
 
     def interrupt(self) -> Outcome:
-        """Press Ctrl-C and return how it ended, with the lines that were not read."""
+        """Press Ctrl-C; return the outcome with the unread lines."""
         self._process.send_signal(signal.SIGINT)
         return self.end()
 
     def end(self) -> Outcome:
-        """Wait for its end."""
+        """Wait until the process ends."""
         code = self._process.wait(PATIENCE)
         for reader in self._readers:
             reader.join(PATIENCE)
-        rest = [line for line in self._lines.queue if line is not None]
-        return Outcome(code, "\n".join(rest), self.errors)
+        unread = [line for line in self._lines.queue if line is not None]
+        return Outcome(code, "\n".join(unread), self.errors)
 
     def _read(self) -> None:
         assert self._process.stdout
@@ -91,9 +91,9 @@ class RunningCommand:
             self._errors.append(line)
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Wait until `holds`; fails when it never does."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition is true."""
     end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, "it never came true"
+    while not condition():
+        assert time.monotonic() < end, "the condition did not become true"
         time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Runs the command as a person or a script would: in a process of its own, with a clean environment."""
+"""Runs the command in its own process with a clean environment, without or with a terminal."""
 
 import contextlib
 import fcntl
@@ -17,7 +17,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "reflow_accounts.cli")
 # Makes the pseudo-terminal the controlling one, so that passwords are read from it and Ctrl-C arrives.
-TAKE_THE_TERMINAL = """
+SET_CONTROLLING_TERMINAL = """
 import fcntl, os, signal, sys, termios
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # a test worker ignores it, and that is inherited
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -30,14 +30,14 @@ Answer = str | Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of the command left behind."""
+    """The exit code and the output of one run."""
 
     code: int
     stdout: str
     stderr: str
 
     @property
-    def everything(self) -> str:
+    def output(self) -> str:
         return self.stdout + self.stderr
 
 
@@ -55,9 +55,9 @@ class Terminal:
         }
 
     def run(self, *words: str, stdin: str | bytes = "", through: tuple[str, ...] = (), **options) -> Outcome:
-        """Run the command without a terminal; `through` starts it by way of another one."""
+        """Run the command without a terminal; `through` is a command that starts it."""
         content = stdin.encode() if isinstance(stdin, str) else stdin
-        done = subprocess.run(
+        result = subprocess.run(
             [*through, *self.command, *words],
             input=content,
             capture_output=True,
@@ -67,58 +67,58 @@ class Terminal:
             check=False,
             **options,
         )
-        return Outcome(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return Outcome(result.returncode, result.stdout.decode(), result.stderr.decode())
 
-    def run_at_a_screen(
+    def run_interactively(
         self, *words: str, answers: tuple[tuple[str, Answer], ...] = (), columns: int = 0
     ) -> Outcome:
         """Run the command on a pseudo-terminal and type each answer when its question appears.
 
-        An answer that is a function gets all that appeared and returns what is typed, or None for nothing.
-        The environment may say another TERM; `columns` is how wide it says it is, 0 for nothing.
-        What appeared is in `stdout`; a terminal does not tell the two streams apart.
+        An answer that is a function gets the output so far and returns the input, or None.
+        `columns` is the width of the terminal, 0 for none.
+        The output of both streams is in `stdout`.
         """
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
+        controller, device = pty.openpty()
+        fcntl.ioctl(device, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
         process = subprocess.Popen(
-            [sys.executable, "-c", TAKE_THE_TERMINAL, *self.command, *words],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            [sys.executable, "-c", SET_CONTROLLING_TERMINAL, *self.command, *words],
+            stdin=device,
+            stdout=device,
+            stderr=device,
             cwd=self.folder,
             env={"TERM": "xterm", "COLUMNS": "200", **self.environ},
             start_new_session=True,
         )
-        os.close(theirs)
+        os.close(device)
         try:
-            seen = self._converse(ours, list(answers))
-            return Outcome(process.wait(PATIENCE), seen, "")
+            output_ = self._converse(controller, list(answers))
+            return Outcome(process.wait(PATIENCE), output_, "")
         finally:
             process.kill()
             process.wait()
-            os.close(ours)
+            os.close(controller)
 
     @staticmethod
     def _converse(screen: int, answers: list[tuple[str, Answer]]) -> str:
         typed: str | None = ""
-        seen, unread, end = "", "", time.monotonic() + PATIENCE
+        output_, unread, end = "", "", time.monotonic() + PATIENCE
         while time.monotonic() < end:
             if not select.select([screen], [], [], 2)[0]:
-                # Python may lose a Ctrl-C just before it starts to read a line: a person presses it again.
+                # Python may lose a Ctrl-C just before it starts to read a line, so it is sent again.
                 if typed == CTRL_C:
                     os.write(screen, CTRL_C.encode())
                 continue
-            piece = b""
+            data = b""
             with contextlib.suppress(OSError):  # the other side closed
-                piece = os.read(screen, 65536)
-            if not piece:
+                data = os.read(screen, 65536)
+            if not data:
                 break
-            seen += piece.decode(errors="replace")
-            unread += piece.decode(errors="replace")
+            output_ += data.decode(errors="replace")
+            unread += data.decode(errors="replace")
             if answers and answers[0][0] in unread:
                 answer = answers.pop(0)[1]
-                typed = answer(seen) if callable(answer) else answer
+                typed = answer(output_) if callable(answer) else answer
                 if typed is not None:
                     os.write(screen, typed.encode() + (b"" if typed == CTRL_C else b"\n"))
                 unread = ""
-        return seen
+        return output_

@@ -9,12 +9,12 @@ from tests.cli.account import request, unused_name
 from tests.cli.secrets_for_tests import made_up_key
 
 
-def test_activity_shows_the_uses_of_a_key(keyed, ada):
+def test_activity_shows_the_uses_of_a_key(keyed_terminal, ada):
     key = ada.new_key()
     for _ in range(3):
         request(ada.url, "GET", "/me", key["secret"])
 
-    outcome = keyed.run("activity", "--key", key["name"])
+    outcome = keyed_terminal.run("activity", "--key", key["name"])
 
     assert outcome.code == 0, outcome.stderr
     uses = [line for line in outcome.stdout.splitlines() if "GET /api/v1/me" in line]
@@ -23,23 +23,23 @@ def test_activity_shows_the_uses_of_a_key(keyed, ada):
 
 
 @pytest.mark.parametrize("by", ["name", "id"])
-def test_activity_of_a_revoked_key_remains(keyed, ada, by):
+def test_activity_of_a_revoked_key_remains(keyed_terminal, ada, by):
     key = ada.new_key()
     request(ada.url, "GET", "/me", key["secret"])
     ada.revoke(key)
 
-    assert "GET /api/v1/me" in keyed.run("activity", "--key", key[by]).stdout
+    assert "GET /api/v1/me" in keyed_terminal.run("activity", "--key", key[by]).stdout
 
 
-def test_limit_applies_across_pages(keyed, ada):
+def test_limit_applies_across_pages(keyed_terminal, ada):
     for _ in range(250):
-        request(ada.url, "GET", "/me", keyed.key["secret"])
+        request(ada.url, "GET", "/me", keyed_terminal.key["secret"])
 
-    assert len(keyed.run("activity", "--limit", "2").stdout.splitlines()) == 2
-    answer = json.loads(keyed.run("--json", "activity", "--limit", "1").stdout)
+    assert len(keyed_terminal.run("activity", "--limit", "2").stdout.splitlines()) == 2
+    answer = json.loads(keyed_terminal.run("--json", "activity", "--limit", "1").stdout)
     assert len(answer["items"]) == 1
     assert answer["next_cursor"]
-    items = json.loads(keyed.run("--json", "activity", "--limit", "250").stdout)["items"]
+    items = json.loads(keyed_terminal.run("--json", "activity", "--limit", "250").stdout)["items"]
     numbers = _numbers_of_uses(items)
     assert len(items) == len({item["id"] for item in items}) == 250
     # A session asks for pages that end elsewhere, which is no use. Uses that were written together are in the
@@ -59,97 +59,99 @@ def _numbers_of_uses(items: list[dict[str, str]]) -> list[int]:
     )
 
 
-def test_since_omits_earlier_entries(keyed):
-    keyed.run("whoami")
+def test_since_omits_earlier_entries(keyed_terminal):
+    keyed_terminal.run("whoami")
 
-    assert keyed.run("activity", "--since", "7d").stdout
-    outcome = keyed.run("activity", "--since", "2999-01-01")
+    assert keyed_terminal.run("activity", "--since", "7d").stdout
+    outcome = keyed_terminal.run("activity", "--since", "2999-01-01")
     assert outcome.code == 0, outcome.stderr
     assert outcome.stdout == ""
     assert "There was no activity" in outcome.stderr
 
 
-def test_activity_of_a_missing_key_is_not_found(keyed):
-    assert keyed.run("activity", "--key", "no such key").code == 6
+def test_activity_of_a_missing_key_is_not_found(keyed_terminal):
+    assert keyed_terminal.run("activity", "--key", "no such key").code == 6
 
 
 @pytest.mark.parametrize("path", ["/me", "me", "/api/v1/me", "api/v1/me"])
-def test_every_spelling_of_a_path_is_accepted(keyed, path):
-    outcome = keyed.run("api", "get", path)
+def test_every_spelling_of_a_path_is_accepted(keyed_terminal, path):
+    outcome = keyed_terminal.run("api", "get", path)
 
     assert outcome.code == 0, outcome.stderr
     assert json.loads(outcome.stdout)["user"]["name"] == "Ada Park"
 
 
-def test_address_of_the_server_itself_is_accepted(keyed, live):
-    assert keyed.run("api", "GET", f"{live.url}/api/v1/me").code == 0
+def test_address_of_the_server_itself_is_accepted(keyed_terminal, live):
+    assert keyed_terminal.run("api", "GET", f"{live.url}/api/v1/me").code == 0
 
 
-def test_fields_become_json_or_a_query(keyed):
+def test_fields_become_json_or_a_query(keyed_terminal):
     name = unused_name("ümlaut & co=")
-    key = json.loads(keyed.run("api", "POST", "/keys", "-f", f"name={name}").stdout)
+    key = json.loads(keyed_terminal.run("api", "POST", "/keys", "-f", f"name={name}").stdout)
     assert key["name"] == name
 
-    listed = json.loads(keyed.run("api", "GET", "/keys", "-f", "limit=1", "-F", 'state="all"').stdout)
+    listed = json.loads(
+        keyed_terminal.run("api", "GET", "/keys", "-f", "limit=1", "-F", 'state="all"').stdout
+    )
     assert len(listed["items"]) == 1
 
-    gone = keyed.run("api", "DELETE", f"/keys/{key['id']}")
+    gone = keyed_terminal.run("api", "DELETE", f"/keys/{key['id']}")
     assert (gone.code, gone.stdout, gone.stderr) == (0, "", "")
 
 
-def test_typed_fields_keep_their_type(keyed):
-    outcome = keyed.run("api", "POST", "/keys", "-F", "name=5")
+def test_typed_fields_keep_their_type(keyed_terminal):
+    outcome = keyed_terminal.run("api", "POST", "/keys", "-F", "name=5")
 
     assert outcome.code == 1
     assert json.loads(outcome.stdout)["code"] == "validation_failed"
 
 
-def test_refusal_prints_the_problem_and_has_its_exit_code(keyed):
-    outcome = keyed.run("api", "GET", "/keys/key_nosuchkey")
+def test_refusal_prints_the_problem_and_has_its_exit_code(keyed_terminal):
+    outcome = keyed_terminal.run("api", "GET", "/keys/key_nosuchkey")
 
     assert outcome.code == 6
     assert json.loads(outcome.stdout)["code"] == "not_found"
     assert outcome.stderr.startswith("reflow: ")
 
 
-def test_missing_path_is_not_found(keyed):
-    outcome = keyed.run("api", "GET", "/no such/påth?x=ü")
+def test_missing_path_is_not_found(keyed_terminal):
+    outcome = keyed_terminal.run("api", "GET", "/no such/påth?x=ü")
 
-    assert outcome.code == 6, outcome.everything
+    assert outcome.code == 6, outcome.output
     assert json.loads(outcome.stdout)["code"] == "not_found"
 
 
-def test_method_is_get_unless_it_is_named(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
+def test_method_is_get_unless_it_is_named(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
 
-    assert here.run("api", "me").code == 0
-    assert here.run("api", "me", "-f", "a=b").code == 0
-    assert [(one["method"], one["path"]) for one in listener.asked] == [
+    assert listener_terminal.run("api", "me").code == 0
+    assert listener_terminal.run("api", "me", "-f", "a=b").code == 0
+    assert [(one["method"], one["path"]) for one in listener.requests] == [
         ("GET", "/api/v1/me"),
         ("GET", "/api/v1/me?a=b"),
     ]
 
 
 @pytest.mark.parametrize("source", ["body.json", "-"])
-def test_body_is_sent_as_it_is_and_fields_become_the_query(here, listener, source):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    listener.says("POST", "/keys", {"id": "key_1"})
-    (here.folder / "body.json").write_text(body := '{"name":  "x"}\n')
+def test_body_is_sent_as_it_is_and_fields_become_the_query(listener_terminal, listener, source):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.respond("POST", "/keys", {"id": "key_1"})
+    (listener_terminal.folder / "body.json").write_text(body := '{"name":  "x"}\n')
 
-    outcome = here.run("api", "POST", "/keys", "--input", source, "-f", "a=b", stdin=body)
+    outcome = listener_terminal.run("api", "POST", "/keys", "--input", source, "-f", "a=b", stdin=body)
 
     assert outcome.code == 0, outcome.stderr
-    [asked] = listener.asked
+    [asked] = listener.requests
     assert (asked["path"], asked["body"]) == ("/api/v1/keys?a=b", body)
     for words in (("/keys", "--input", source), ("POST", "/keys", "--input", "nowhere")):
-        assert here.run("api", *words, stdin=body).code == 2
-    assert here.run("api", "POST", "/keys", "--input", "-", stdin="no json").code == 2
+        assert listener_terminal.run("api", *words, stdin=body).code == 2
+    assert listener_terminal.run("api", "POST", "/keys", "--input", "-", stdin="no json").code == 2
 
 
-def test_header_is_sent(keyed):
-    outcome = keyed.run("api", "/me", "-H", "Accept: text/html", "-i")
+def test_header_is_sent(keyed_terminal):
+    outcome = keyed_terminal.run("api", "/me", "-H", "Accept: text/html", "-i")
 
-    assert outcome.code == 0, outcome.everything
+    assert outcome.code == 0, outcome.output
     for header in (
         "Authorization: Bearer x",
         "Host: a.example",
@@ -159,39 +161,41 @@ def test_header_is_sent(keyed):
         "X: a\nY: b",
         "accept-encoding: gzip",
     ):
-        assert keyed.run("api", "/me", "-H", header).code == 2
+        assert keyed_terminal.run("api", "/me", "-H", header).code == 2
 
 
-def test_header_replaces_the_usual_one_in_any_case(here, between):
-    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
+def test_header_replaces_the_usual_one_in_any_case(listener_terminal, listener_proxy):
+    listener_terminal.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener_proxy.url}
 
-    here.run("api", "POST", "/keys", "-f", "a=b", "-H", "content-type: text/plain", "-H", "USER-AGENT: me")
+    listener_terminal.run(
+        "api", "POST", "/keys", "-f", "a=b", "-H", "content-type: text/plain", "-H", "USER-AGENT: me"
+    )
 
-    names = [line.partition(b":")[0].lower() for line in between.seen[0].splitlines()]
+    names = [line.partition(b":")[0].lower() for line in listener_proxy.seen[0].splitlines()]
     assert (names.count(b"content-type"), names.count(b"user-agent")) == (1, 1)
-    assert b"content-type: text/plain" in between.seen[0].lower()
+    assert b"content-type: text/plain" in listener_proxy.seen[0].lower()
 
 
 @pytest.mark.parametrize(
     ("field", "text"),
     [("user.name", "Ada Park"), ("teams.0.name", "Acme"), ("teams.0.name.x", None), ("nothing", None)],
 )
-def test_one_field_is_printed(keyed, field, text):
-    outcome = keyed.run("api", "/me", "--field", field)
+def test_one_field_is_printed(keyed_terminal, field, text):
+    outcome = keyed_terminal.run("api", "/me", "--field", field)
 
     assert outcome.code == (0 if text else 1)
     assert outcome.stdout == (f"{text}\n" if text else "")
 
 
 @pytest.mark.parametrize("field", ["", "."])
-def test_field_without_a_name_is_refused(here, listener, field):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
+def test_field_without_a_name_is_refused(listener_terminal, listener, field):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
 
-    outcome = here.run("api", "/me", "--field", field)
+    outcome = listener_terminal.run("api", "/me", "--field", field)
 
     assert (outcome.code, outcome.stdout) == (2, "")
     assert "--field takes the name of a field, such as user.name." in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.skipif(shutil.which("jq") is None, reason="there is no jq here")
@@ -209,15 +213,15 @@ def test_field_without_a_name_is_refused(here, listener, field):
         (".user[", None),
     ],
 )
-def test_jq_filters_the_answer(keyed, expression, printed):
-    outcome = keyed.run("api", "/me", "--jq", expression)
+def test_jq_filters_the_answer(keyed_terminal, expression, printed):
+    outcome = keyed_terminal.run("api", "/me", "--jq", expression)
 
     assert outcome.code == (1 if printed is None else 0), outcome.stderr
     assert outcome.stdout == (printed or "")
     assert ("jq ended with code" in outcome.stderr) is (printed is None)
 
 
-def test_missing_jq_is_asked_for(keyed, tmp_path):
-    keyed.environ["PATH"] = str(tmp_path / "empty")
-    missing = keyed.run("api", "/me", "--jq", ".user.name")
+def test_missing_jq_is_asked_for(keyed_terminal, tmp_path):
+    keyed_terminal.environ["PATH"] = str(tmp_path / "empty")
+    missing = keyed_terminal.run("api", "/me", "--jq", ".user.name")
     assert (missing.code, "jq, which is not installed" in missing.stderr) == (2, True)

@@ -15,9 +15,9 @@ from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.faulty_proxy import says, says_raw
 
 
-def test_export_is_written_and_checked(keyed, ada, tmp_path):
+def test_export_is_written_and_checked(keyed_terminal, ada, tmp_path):
     file = tmp_path / "log.jsonl"
-    outcome = keyed.run("activity", "--export", str(file))
+    outcome = keyed_terminal.run("activity", "--export", str(file))
     assert outcome.code == 0, outcome.stderr
     lines = file.read_text("utf-8").splitlines()
     assert f"{len(lines):,} lines were written to {file}." in outcome.stderr
@@ -25,41 +25,46 @@ def test_export_is_written_and_checked(keyed, ada, tmp_path):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir() if "log" in path.name] == ["log.jsonl"]
 
-    checked = keyed.run("--json", "activity", "verify", str(file))
+    checked = keyed_terminal.run("--json", "activity", "verify", str(file))
     assert checked.code == 0, checked.stderr
     result = json.loads(checked.stdout)
     assert result["events"] > 0
     account = json.loads(lines[0])["account"]
     head = result["heads"][account]
-    assert keyed.run("activity", "verify", str(file), "--head", head).code == 0
+    assert keyed_terminal.run("activity", "verify", str(file), "--head", head).code == 0
 
     del lines[len(lines) // 2]
     file.write_text("\n".join(lines) + "\n", "utf-8")
-    checked = keyed.run("activity", "verify", str(file))
+    checked = keyed_terminal.run("activity", "verify", str(file))
     assert checked.code == 1
     assert f"{file} was changed or is incomplete: " in checked.stderr
 
 
-def test_export_replaces_a_file_only_with_force(keyed, tmp_path):
+def test_export_replaces_a_file_only_with_force(keyed_terminal, tmp_path):
     file = tmp_path / "log.csv"
     file.write_text("mine")
-    refused = keyed.run("activity", "--event", "requests", "--export", str(file))
+    refused = keyed_terminal.run("activity", "--event", "requests", "--export", str(file))
     assert (refused.code, file.read_text()) == (1, "mine")
     assert f"{file} exists already. Use --force to replace it." in refused.stderr
-    assert keyed.run("activity", "--event", "requests", "--export", str(file), "--force").code == 0
+    assert keyed_terminal.run("activity", "--event", "requests", "--export", str(file), "--force").code == 0
     with file.open(newline="", encoding="utf-8") as lines:
         assert {line["Event"] for line in csv.DictReader(lines)} <= {"API key used", "API key refused"}
-    checked = keyed.run("activity", "verify", str(file))
+    checked = keyed_terminal.run("activity", "verify", str(file))
     assert checked.code == 1
     assert "only those have hash chains" in checked.stderr
 
 
-def test_export_that_fails_leaves_no_file(keyed, tmp_path):
-    outcome = keyed.run("activity", "--since", "30d", "--export", str(tmp_path / "missing" / "log.csv"))
+def test_export_that_fails_leaves_no_file(keyed_terminal, tmp_path):
+    outcome = keyed_terminal.run(
+        "activity", "--since", "30d", "--export", str(tmp_path / "missing" / "log.csv")
+    )
     assert outcome.code == 1
     assert "cannot be written" in outcome.stderr
     assert (
-        keyed.run("-k", str(tmp_path / "no.key"), "activity", "--export", str(tmp_path / "x.csv")).code == 2
+        keyed_terminal.run(
+            "-k", str(tmp_path / "no.key"), "activity", "--export", str(tmp_path / "x.csv")
+        ).code
+        == 2
     )
     assert not (tmp_path / "x.csv").exists()
 
@@ -81,82 +86,82 @@ def test_export_that_fails_leaves_no_file(keyed, tmp_path):
         ),
     ],
 )
-def test_options_that_make_no_sense_are_refused(here, listener, words, told):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    (here.folder / "my logs").mkdir()
+def test_options_that_make_no_sense_are_refused(listener_terminal, listener, words, told):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    (listener_terminal.folder / "my logs").mkdir()
 
-    outcome = here.run("activity", *words)
+    outcome = listener_terminal.run("activity", *words)
 
     assert (outcome.code, outcome.stdout) == (2, "")
     assert told in outcome.stderr
-    assert listener.asked == []
-    assert [path.name for path in here.folder.iterdir()] == ["my logs"]
+    assert listener.requests == []
+    assert [path.name for path in listener_terminal.folder.iterdir()] == ["my logs"]
 
 
-def test_pipe_is_not_replaced(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    os.mkfifo(pipe := here.folder / "pipe")
+def test_pipe_is_not_replaced(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    os.mkfifo(pipe := listener_terminal.folder / "pipe")
 
-    outcome = here.run("activity", "--export", "pipe", "--force")
+    outcome = listener_terminal.run("activity", "--export", "pipe", "--force")
 
     assert (outcome.code, pipe.is_fifo()) == (1, True)
     assert "pipe is not a plain file. Choose another name." in outcome.stderr
 
 
-def test_link_is_replaced_only_with_force(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    listener.says_raw("GET", "/activity/export", b"{}\n", **{"Content-Type": "application/jsonl"})
-    link = here.folder / "log.jsonl"
+def test_link_is_replaced_only_with_force(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.respond_raw("GET", "/activity/export", b"{}\n", **{"Content-Type": "application/jsonl"})
+    link = listener_terminal.folder / "log.jsonl"
     link.symlink_to("missing")
 
-    assert here.run("activity", "--export", "log.jsonl").code == 1
+    assert listener_terminal.run("activity", "--export", "log.jsonl").code == 1
     assert link.is_symlink()
-    assert here.run("activity", "--export", "log.jsonl", "--force").code == 0
+    assert listener_terminal.run("activity", "--export", "log.jsonl", "--force").code == 0
     assert link.read_text() == "{}\n"
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/jsonl\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def test_download_that_broke_off_begins_again(here, between):
-    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
-    without_sleep(here)
-    between.faults = [says_raw(HEAD + b"6\r\n{1:2}\n\r\n")]
-    between.always = says_raw(HEAD + b"3\r\n{}\n\r\n0\r\n\r\n")
+def test_download_that_broke_off_begins_again(listener_terminal, listener_proxy):
+    listener_terminal.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener_proxy.url}
+    without_sleep(listener_terminal)
+    listener_proxy.faults = [says_raw(HEAD + b"6\r\n{1:2}\n\r\n")]
+    listener_proxy.always = says_raw(HEAD + b"3\r\n{}\n\r\n0\r\n\r\n")
 
-    outcome = here.run("activity", "--export", "log.jsonl")
+    outcome = listener_terminal.run("activity", "--export", "log.jsonl")
 
     assert outcome.code == 0, outcome.stderr
-    assert (here.folder / "log.jsonl").read_text() == "{}\n"
+    assert (listener_terminal.folder / "log.jsonl").read_text() == "{}\n"
     assert "1 line was written to log.jsonl." in outcome.stderr
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/json"])
-def test_answer_of_another_program_is_no_export(here, between, kind):
-    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
-    between.always = says("200 OK", b"[]", Content_Type=kind)
+def test_answer_of_another_program_is_no_export(listener_terminal, listener_proxy, kind):
+    listener_terminal.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener_proxy.url}
+    listener_proxy.always = says("200 OK", b"[]", Content_Type=kind)
 
-    outcome = here.run("activity", "--export", "log.jsonl")
+    outcome = listener_terminal.run("activity", "--export", "log.jsonl")
 
     assert outcome.code == 7
     assert "so it is not a Reflow server" in outcome.stderr
-    assert list(here.folder.iterdir()) == []
+    assert list(listener_terminal.folder.iterdir()) == []
 
 
-def test_full_disk_is_no_fault_of_the_network(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
+def test_full_disk_is_no_fault_of_the_network(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
     line = b'{"type":"use"}\n'
-    listener.says_raw("GET", "/activity/export", line * 50_000, **{"Content-Type": "application/jsonl"})
+    listener.respond_raw("GET", "/activity/export", line * 50_000, **{"Content-Type": "application/jsonl"})
 
-    outcome = here.run(
+    outcome = listener_terminal.run(
         *("activity", "--export", "log.jsonl"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)),
     )
 
     assert outcome.code == 1
     assert "log.jsonl cannot be written (File too large)." in outcome.stderr
-    assert len(listener.asked) == 1
-    assert list(here.folder.iterdir()) == []
+    assert len(listener.requests) == 1
+    assert list(listener_terminal.folder.iterdir()) == []
 
 
 LOG = {

@@ -10,10 +10,10 @@ from tests.cli.secrets_for_tests import made_up_key
 
 
 @pytest.fixture
-def answered(here, listener):
+def answered(listener_terminal, listener):
     """The terminal before the loopback server, with a key that it takes."""
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    return here
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    return listener_terminal
 
 
 def _pages(listener, *pages: dict) -> None:
@@ -22,16 +22,16 @@ def _pages(listener, *pages: dict) -> None:
 
     def answer(method: str, path: str, secret: str):
         cursor = parse_qs(urlsplit(path).query).get("cursor", ["0"])[0]
-        listener.says("GET", "/keys", pages[int(cursor) % len(pages)])
+        listener.respond("GET", "/keys", pages[int(cursor) % len(pages)])
         return original(method, path, secret)
 
     listener._answer_to = answer
 
 
-def test_all_pages_of_a_list_become_one_document(keyed, ada):
+def test_all_pages_of_a_list_become_one_document(keyed_terminal, ada):
     names = {ada.new_key(unused_name("page"))["name"] for _ in range(5)}
 
-    outcome = keyed.run("api", "GET", "/keys?limit=2", "--paginate")
+    outcome = keyed_terminal.run("api", "GET", "/keys?limit=2", "--paginate")
 
     assert outcome.code == 0, outcome.stderr
     assert outcome.stderr == ""
@@ -42,12 +42,12 @@ def test_all_pages_of_a_list_become_one_document(keyed, ada):
 
 
 @pytest.mark.parametrize("words", [("-f", "limit=2"), ()], ids=["small pages", "large pages"])
-def test_fields_go_with_every_page(keyed, ada, words):
+def test_fields_go_with_every_page(keyed_terminal, ada, words):
     keys = [ada.new_key() for _ in range(3)]
     for key in keys:
         ada.revoke(key)
 
-    outcome = keyed.run("api", "GET", "/keys", "--paginate", "-f", "state=revoked", *words)
+    outcome = keyed_terminal.run("api", "GET", "/keys", "--paginate", "-f", "state=revoked", *words)
 
     items = json.loads(outcome.stdout)["items"]
     assert {key["id"] for key in items} >= {key["id"] for key in keys}
@@ -55,11 +55,11 @@ def test_fields_go_with_every_page(keyed, ada, words):
 
 
 def test_page_size_is_the_maximum_by_default(answered, listener):
-    listener.says("GET", "/keys", {"items": [], "next_cursor": None})
+    listener.respond("GET", "/keys", {"items": [], "next_cursor": None})
     for words in (("/keys",), ("/keys?limit=7",), ("/keys", "-f", "limit=9")):
         assert answered.run("api", "GET", *words, "--paginate").code == 0
 
-    assert [parse_qs(urlsplit(asked["path"]).query)["limit"] for asked in listener.asked] == [
+    assert [parse_qs(urlsplit(asked["path"]).query)["limit"] for asked in listener.requests] == [
         ["200"],
         ["7"],
         ["9"],
@@ -67,33 +67,33 @@ def test_page_size_is_the_maximum_by_default(answered, listener):
 
 
 @pytest.mark.parametrize("way", ["path", pytest.param("field", marks=pytest.mark.slow)])
-def test_reading_continues_from_a_cursor(keyed, ada, way):
+def test_reading_continues_from_a_cursor(keyed_terminal, ada, way):
     for _ in range(5):
         ada.new_key()
-    first = json.loads(keyed.run("api", "GET", "/keys?limit=2").stdout)
+    first = json.loads(keyed_terminal.run("api", "GET", "/keys?limit=2").stdout)
     where = (
         (f"/keys?limit=2&cursor={first['next_cursor']}",)
         if way == "path"
         else ("/keys", "-f", "limit=2", "-f", f"cursor={first['next_cursor']}")
     )
 
-    rest = json.loads(keyed.run("api", "GET", *where, "--paginate").stdout)
+    rest = json.loads(keyed_terminal.run("api", "GET", *where, "--paginate").stdout)
 
-    whole = json.loads(keyed.run("api", "GET", "/keys", "--paginate").stdout)
+    whole = json.loads(keyed_terminal.run("api", "GET", "/keys", "--paginate").stdout)
     assert [key["id"] for key in first["items"] + rest["items"]] == [key["id"] for key in whole["items"]]
 
 
 @pytest.mark.parametrize("path", ["/me", "/keys/{id}"])
-def test_other_answers_have_no_pages(keyed, path):
-    outcome = keyed.run("api", "GET", path.format(id=keyed.key["id"]), "--paginate")
+def test_other_answers_have_no_pages(keyed_terminal, path):
+    outcome = keyed_terminal.run("api", "GET", path.format(id=keyed_terminal.key["id"]), "--paginate")
 
     assert outcome.code == 2
     assert outcome.stdout == ""
     assert "does not answer with a list. Leave --paginate out." in outcome.stderr
 
 
-def test_refusal_of_a_list_is_printed_and_has_its_exit_code(keyed):
-    outcome = keyed.run("api", "GET", "/keys", "-f", "cursor=nonsense", "--paginate")
+def test_refusal_of_a_list_is_printed_and_has_its_exit_code(keyed_terminal):
+    outcome = keyed_terminal.run("api", "GET", "/keys", "-f", "cursor=nonsense", "--paginate")
 
     assert outcome.code == 1
     assert json.loads(outcome.stdout)["code"] == "validation_failed"
@@ -112,7 +112,7 @@ def test_paginate_without_a_list_is_wrong_usage(answered, listener, words):
 
     assert outcome.code == 2
     assert "--paginate works only with GET" in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 def test_endless_list_is_printed_up_to_the_failure(answered, listener):
@@ -125,7 +125,7 @@ def test_endless_list_is_printed_up_to_the_failure(answered, listener):
     answer = json.loads(outcome.stdout)
     assert len(answer["items"]) == 500
     assert answer["next_cursor"] == "500"
-    assert len(listener.asked) == 500
+    assert len(listener.requests) == 500
 
     outcome = answered.run("keys", "list")
     assert outcome.code == 1
@@ -145,18 +145,18 @@ def test_circular_list_is_refused(answered, listener):
 
 def test_line_limit_ends_the_reading(answered, listener):
     page = {"items": [{"id": f"use_{n}"} for n in range(200)], "next_cursor": "1"}
-    listener.says("GET", "/activity", page)
+    listener.respond("GET", "/activity", page)
 
     outcome = answered.run("--json", "activity", "--limit", "150")
 
     assert len(json.loads(outcome.stdout)["items"]) == 150
-    assert len(listener.asked) == 1
-    assert "limit=150" in listener.asked[0]["path"]
+    assert len(listener.requests) == 1
+    assert "limit=150" in listener.requests[0]["path"]
 
 
 @pytest.mark.parametrize("option", ["-i", "--include"])
-def test_status_and_headers_come_before_the_answer(keyed, option):
-    outcome = keyed.run("api", "GET", "/me", option)
+def test_status_and_headers_come_before_the_answer(keyed_terminal, option):
+    outcome = keyed_terminal.run("api", "GET", "/me", option)
 
     assert outcome.code == 0, outcome.stderr
     head, _, body = outcome.stdout.partition("\n\n")
@@ -165,12 +165,12 @@ def test_status_and_headers_come_before_the_answer(keyed, option):
     assert any(line.lower() == "content-type: application/json" for line in lines)
     assert json.loads(body)["user"]["name"] == "Ada Park"
     assert "authorization" not in outcome.stdout.lower()
-    assert keyed.key["secret"] not in outcome.everything
+    assert keyed_terminal.key["secret"] not in outcome.output
 
 
-def test_headers_of_a_refusal_and_of_no_content_are_printed(keyed, ada):
-    refusal = keyed.run("api", "GET", "/keys/key_nosuchkey", "-i")
-    gone = keyed.run("api", "DELETE", f"/keys/{ada.new_key()['id']}", "-i")
+def test_headers_of_a_refusal_and_of_no_content_are_printed(keyed_terminal, ada):
+    refusal = keyed_terminal.run("api", "GET", "/keys/key_nosuchkey", "-i")
+    gone = keyed_terminal.run("api", "DELETE", f"/keys/{ada.new_key()['id']}", "-i")
 
     assert refusal.code == 6
     assert refusal.stdout.startswith("HTTP/1.1 404 ")
@@ -181,7 +181,9 @@ def test_headers_of_a_refusal_and_of_no_content_are_printed(keyed, ada):
 
 
 def test_headers_of_another_server_are_printed(answered, listener):
-    listener.says_raw("GET", "/me", b"<h1>Hotel</h1>", 200, **{"Content-Type": "text/html", "X-Hotel": "yes"})
+    listener.respond_raw(
+        "GET", "/me", b"<h1>Hotel</h1>", 200, **{"Content-Type": "text/html", "X-Hotel": "yes"}
+    )
 
     outcome = answered.run("api", "GET", "/me", "-i")
 
@@ -191,10 +193,10 @@ def test_headers_of_another_server_are_printed(answered, listener):
 
 def test_headers_cannot_steer_a_terminal_or_repeat_the_secret(answered, listener):
     secret = answered.environ["REFLOW_API_KEY"]
-    listener.says("GET", "/me", {}, 200, **{"X-Odd": "\x1b[2J\x9b", "X-Echo": f"Bearer {secret}"})
+    listener.respond("GET", "/me", {}, 200, **{"X-Odd": "\x1b[2J\x9b", "X-Echo": f"Bearer {secret}"})
 
     outcome = answered.run("api", "GET", "/me", "-i")
 
     assert outcome.code == 0
     assert not set("\x1b\x9b") & set(outcome.stdout)
-    assert secret not in outcome.everything
+    assert secret not in outcome.output

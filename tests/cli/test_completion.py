@@ -25,17 +25,17 @@ sys.exit(code)
 
 
 @pytest.fixture
-def shell(here):
+def shell(listener_terminal):
     """The terminal with `reflow` on its path, and a key and a login that nobody should need."""
-    folder = here.home / "bin"
+    folder = listener_terminal.home / "bin"
     folder.mkdir()
     command = folder / "reflow"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m reflow_accounts.cli "$@"\n')
     command.chmod(0o755)
-    here.environ["PATH"] = f"{folder}{os.pathsep}{here.environ['PATH']}"
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    login(here.home, here.environ["REFLOW_SERVER"], made_up_session())
-    return here
+    listener_terminal.environ["PATH"] = f"{folder}{os.pathsep}{listener_terminal.environ['PATH']}"
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    login(listener_terminal.home, listener_terminal.environ["REFLOW_SERVER"], made_up_session())
+    return listener_terminal
 
 
 def completed(shell: Terminal, *words: str) -> list[str]:
@@ -89,7 +89,7 @@ def said_by(shell: Terminal, *command: str) -> str:
 )
 def test_bash_completes_commands_options_and_choices(shell, listener, words, offered):
     assert sorted(completed(shell, *words)) == offered
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_fish_completes_by_its_own_rules(shell, listener, line, offered):
     lines = said_by(shell, "fish", "--no-config", "-c", script, line).splitlines()
 
     assert sorted(each.partition("\t")[0] for each in lines if each) == offered
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @where_there_is("fish")
@@ -209,7 +209,7 @@ def test_script_of_each_shell_is_printed_and_nothing_else(shell, listener, name,
     assert (outcome.code, outcome.stderr) == (0, "")
     assert all(mark in outcome.stdout for mark in marks)
     assert "%(" not in outcome.stdout
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("name", SHELLS)
@@ -238,7 +238,7 @@ def test_invalid_completion_request_ends_with_1(terminal, instruction):
 
     outcome = terminal.run("whoami")
 
-    assert (outcome.code, outcome.everything) == (1, "")
+    assert (outcome.code, outcome.output) == (1, "")
 
 
 def test_completing_a_command_loads_no_command_and_no_network(shell):

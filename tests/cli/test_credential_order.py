@@ -67,10 +67,10 @@ def _where(terminal, root: Path, listener) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-def test_first_credential_found_is_used_and_named(here, listener, scene):
-    words, secrets, where = _set(here, listener, scene)
+def test_first_credential_found_is_used_and_named(listener_terminal, listener, scene):
+    words, secrets, where = _set(listener_terminal, listener, scene)
 
-    outcome = here.run(*words, "whoami")
+    outcome = listener_terminal.run(*words, "whoami")
 
     assert outcome.code == 0, outcome.stderr
     assert listener.secrets == [secrets[scene.expected]]
@@ -82,11 +82,11 @@ def test_first_credential_found_is_used_and_named(here, listener, scene):
 
 
 @pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES.keys())
-def test_revoked_key_found_first_ends_the_command(here, listener, scene):
-    words, secrets, where = _set(here, listener, scene)
-    listener.refuses(secrets[scene.expected], "revoked_key")
+def test_revoked_key_found_first_ends_the_command(listener_terminal, listener, scene):
+    words, secrets, where = _set(listener_terminal, listener, scene)
+    listener.refuse(secrets[scene.expected], "revoked_key")
 
-    outcome = here.run(*words, "whoami")
+    outcome = listener_terminal.run(*words, "whoami")
 
     assert outcome.code == 4
     assert listener.secrets == [secrets[scene.expected]], "no other credential may be tried"
@@ -95,116 +95,116 @@ def test_revoked_key_found_first_ends_the_command(here, listener, scene):
     assert outcome.stdout == ""
 
 
-def test_missing_credential_is_explained(here, listener):
-    outcome = here.run("whoami")
+def test_missing_credential_is_explained(listener_terminal, listener):
+    outcome = listener_terminal.run("whoami")
 
     assert outcome.code == 4
-    assert listener.asked == []
+    assert listener.requests == []
     for word in ("reflow login", "REFLOW_API_KEY", "reflow.key", "~/.reflow/api.key", listener.url):
         assert word in outcome.stderr
 
 
-def test_inner_repository_without_a_key_does_not_use_the_outer_one(here, listener):
-    outer = repository(here.folder)
+def test_inner_repository_without_a_key_does_not_use_the_outer_one(listener_terminal, listener):
+    outer = repository(listener_terminal.folder)
     key_file(outer / "reflow.key", made_up_key())
-    here.folder = repository(outer / "inner")
+    listener_terminal.folder = repository(outer / "inner")
 
-    assert here.run("whoami").code == 4
-    assert listener.asked == []
+    assert listener_terminal.run("whoami").code == 4
+    assert listener.requests == []
 
 
-def test_inner_repository_uses_its_own_key(here, listener):
-    outer = repository(here.folder)
+def test_inner_repository_uses_its_own_key(listener_terminal, listener):
+    outer = repository(listener_terminal.folder)
     key_file(outer / "reflow.key", made_up_key())
-    here.folder = repository(outer / "inner")
-    key_file(here.folder / "reflow.key", inner := made_up_key())
+    listener_terminal.folder = repository(outer / "inner")
+    key_file(listener_terminal.folder / "reflow.key", inner := made_up_key())
 
-    assert here.run("whoami").code == 0
+    assert listener_terminal.run("whoami").code == 0
     assert listener.secrets == [inner]
 
 
 @pytest.mark.parametrize("has_key", [True, False])
-def test_worktree_is_its_own_root(here, listener, has_key):
-    main = repository(here.folder / "main")
+def test_worktree_is_its_own_root(listener_terminal, listener, has_key):
+    main = repository(listener_terminal.folder / "main")
     key_file(main / "reflow.key", made_up_key())
     git(main, "worktree", "add", "--quiet", str(main / "side"))
     if has_key:
         key_file(main / "side" / "reflow.key", own := made_up_key())
-    here.folder = main / "side"
+    listener_terminal.folder = main / "side"
 
-    assert here.run("whoami").code == (0 if has_key else 4)
+    assert listener_terminal.run("whoami").code == (0 if has_key else 4)
     assert listener.secrets == ([own] if has_key else [])
 
 
 @pytest.mark.parametrize("has_key", [True, False])
-def test_submodule_is_its_own_root(here, listener, has_key):
-    library = repository(here.folder / "library")
-    main = repository(here.folder / "main")
+def test_submodule_is_its_own_root(listener_terminal, listener, has_key):
+    library = repository(listener_terminal.folder / "library")
+    main = repository(listener_terminal.folder / "main")
     key_file(main / "reflow.key", made_up_key())
     git(main, "submodule", "--quiet", "add", str(library), "lib")
     if has_key:
         key_file(main / "lib" / "reflow.key", own := made_up_key())
-    here.folder = main / "lib"
+    listener_terminal.folder = main / "lib"
 
-    assert here.run("whoami").code == (0 if has_key else 4)
+    assert listener_terminal.run("whoami").code == (0 if has_key else 4)
     assert listener.secrets == ([own] if has_key else [])
 
 
 @pytest.mark.parametrize("folder", ["bare.git", "bare.git/hooks", ".git", ".git/hooks"])
-def test_bare_repository_and_the_inside_of_git_have_no_root(here, listener, folder):
-    outer = repository(here.folder)
+def test_bare_repository_and_the_inside_of_git_have_no_root(listener_terminal, listener, folder):
+    outer = repository(listener_terminal.folder)
     key_file(outer / "reflow.key", made_up_key())
     git(outer, "init", "--quiet", "--bare", "bare.git")
-    here.folder = outer / folder
+    listener_terminal.folder = outer / folder
 
-    assert here.run("whoami").code == 4
-    assert listener.asked == []
-
-
-def test_key_in_the_folder_is_not_used_outside_a_repository(here, listener):
-    key_file(here.folder / "reflow.key", made_up_key())
-
-    assert here.run("whoami").code == 4
-    assert listener.asked == []
+    assert listener_terminal.run("whoami").code == 4
+    assert listener.requests == []
 
 
-def test_git_variables_do_not_change_the_root(here, listener):
-    other = repository(here.home / "other")
+def test_key_in_the_folder_is_not_used_outside_a_repository(listener_terminal, listener):
+    key_file(listener_terminal.folder / "reflow.key", made_up_key())
+
+    assert listener_terminal.run("whoami").code == 4
+    assert listener.requests == []
+
+
+def test_git_variables_do_not_change_the_root(listener_terminal, listener):
+    other = repository(listener_terminal.home / "other")
     key_file(other / "reflow.key", made_up_key())
-    here.environ |= {"GIT_DIR": str(other / ".git"), "GIT_WORK_TREE": str(other)}
+    listener_terminal.environ |= {"GIT_DIR": str(other / ".git"), "GIT_WORK_TREE": str(other)}
 
-    assert here.run("whoami").code == 4
-    assert listener.asked == []
+    assert listener_terminal.run("whoami").code == 4
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("home", [None, "", "relative", "."])
-def test_missing_home_folder_is_skipped(here, listener, home):
-    key_file(here.folder / ".reflow" / "api.key", made_up_key())
-    del here.environ["HOME"]
+def test_missing_home_folder_is_skipped(listener_terminal, listener, home):
+    key_file(listener_terminal.folder / ".reflow" / "api.key", made_up_key())
+    del listener_terminal.environ["HOME"]
     if home is not None:
-        here.environ["HOME"] = home
+        listener_terminal.environ["HOME"] = home
 
-    assert here.run("whoami").code == 4
-    here.environ["REFLOW_API_KEY"] = (secret := made_up_key())
-    assert here.run("whoami").code == 0
+    assert listener_terminal.run("whoami").code == 4
+    listener_terminal.environ["REFLOW_API_KEY"] = (secret := made_up_key())
+    assert listener_terminal.run("whoami").code == 0
     assert listener.secrets == [secret]
 
 
 @pytest.mark.parametrize("value", ["", None])
-def test_empty_variable_counts_as_not_set(here, listener, value):
-    key_file(here.home / ".reflow" / "api.key", secret := made_up_key())
+def test_empty_variable_counts_as_not_set(listener_terminal, listener, value):
+    key_file(listener_terminal.home / ".reflow" / "api.key", secret := made_up_key())
     if value is not None:
-        here.environ["REFLOW_API_KEY"] = value
+        listener_terminal.environ["REFLOW_API_KEY"] = value
 
-    assert here.run("whoami").code == 0
+    assert listener_terminal.run("whoami").code == 0
     assert listener.secrets == [secret]
 
 
-def test_login_of_another_server_is_never_sent(here, listener):
-    login(here.home, "https://elsewhere.example", made_up_session())
+def test_login_of_another_server_is_never_sent(listener_terminal, listener):
+    login(listener_terminal.home, "https://elsewhere.example", made_up_session())
 
-    assert here.run("whoami").code == 4
-    assert listener.asked == []
+    assert listener_terminal.run("whoami").code == 4
+    assert listener.requests == []
 
 
 def test_login_names_the_server(terminal, listener):
@@ -214,12 +214,12 @@ def test_login_names_the_server(terminal, listener):
     assert listener.secrets == [secret]
 
 
-def test_vanished_current_folder_is_no_repository(here, listener):
-    key_file(here.home / ".reflow" / "api.key", secret := made_up_key())
-    here.folder = here.folder / "gone"
-    here.folder.mkdir()
+def test_vanished_current_folder_is_no_repository(listener_terminal, listener):
+    key_file(listener_terminal.home / ".reflow" / "api.key", secret := made_up_key())
+    listener_terminal.folder = listener_terminal.folder / "gone"
+    listener_terminal.folder.mkdir()
 
-    outcome = here.run("whoami", through=("sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh"))
+    outcome = listener_terminal.run("whoami", through=("sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh"))
 
     assert outcome.code == 0, outcome.stderr
     assert listener.secrets == [secret]

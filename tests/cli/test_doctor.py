@@ -14,15 +14,15 @@ from tests.helpers.live_server import free_port
 pytestmark = pytest.mark.postgresql_later
 
 
-def test_correct_setup_has_no_findings(well, live):
-    report = Report(well)
+def test_correct_setup_has_no_findings(configured_terminal, live):
+    report = Report(configured_terminal)
 
-    assert (report.code, report.bad) == (0, [])
+    assert (report.code, report.problems) == (0, [])
     told = {found["check"]: found["detail"] for found in report.findings}
     assert told["server"] == f"{live.url}, from REFLOW_SERVER"
     assert told["reachable"] == f"Reflow answers at {live.url}"
-    assert told["credential"].startswith(f"the key in {well.file} (home folder) is used")
-    assert well.key["name"] in told["accepted"]
+    assert told["credential"].startswith(f"the key in {configured_terminal.file} (home folder) is used")
+    assert configured_terminal.key["name"] in told["accepted"]
     assert told["expiry"] == "the key does not end by itself"
     assert told["subscription"] == "active for Acme"
     assert told["clock"] == "it agrees with the server's"
@@ -31,16 +31,16 @@ def test_correct_setup_has_no_findings(well, live):
     ]
 
 
-def test_each_finding_is_one_line(well):
-    lines = [line.split("\t") for line in well.run("doctor").stdout.splitlines()]
+def test_each_finding_is_one_line(configured_terminal):
+    lines = [line.split("\t") for line in configured_terminal.run("doctor").stdout.splitlines()]
     assert all(len(line) == 4 and line[0] == "ok" for line in lines)
-    well.file.chmod(0o644)
-    seen = well.run_at_a_screen("doctor").stdout
-    assert f"Fix it: chmod 600 {well.file}" in seen
+    configured_terminal.file.chmod(0o644)
+    seen = configured_terminal.run_interactively("doctor").stdout
+    assert f"Fix it: chmod 600 {configured_terminal.file}" in seen
 
 
-def test_doctor_asks_nothing_on_a_terminal(there, live):
-    outcome = there.run_at_a_screen("doctor")
+def test_doctor_asks_nothing_on_a_terminal(live_terminal, live):
+    outcome = live_terminal.run_interactively("doctor")
 
     assert outcome.code == 4
     assert "Fix it: reflow login" in outcome.stdout
@@ -60,30 +60,30 @@ def test_source_of_the_server_address_is_named(terminal, listener, source):
     assert report["server"]["detail"].endswith(f", from {source}")
 
 
-def test_other_checks_run_without_a_network(well):
-    well.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{free_port()}"
-    well.file.chmod(0o644)
+def test_other_checks_run_without_a_network(configured_terminal):
+    configured_terminal.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{free_port()}"
+    configured_terminal.file.chmod(0o644)
 
-    report = Report(well)
+    report = Report(configured_terminal)
 
     assert report.code == 7
-    assert report.bad == [("reachable", "error"), ("mode", "warning")]
+    assert report.problems == [("reachable", "error"), ("mode", "warning")]
     assert report["git history"]["state"] == "ok"
 
 
-def test_invalid_address_gets_no_request_and_the_rest_is_checked(well, listener):
-    well.environ["REFLOW_SERVER"] = "ftp://reflow.example"
+def test_invalid_address_gets_no_request_and_the_rest_is_checked(configured_terminal, listener):
+    configured_terminal.environ["REFLOW_SERVER"] = "ftp://reflow.example"
 
-    report = Report(well)
+    report = Report(configured_terminal)
 
-    assert (report.code, report.bad) == (2, [("server", "error"), ("credential", "error")])
+    assert (report.code, report.problems) == (2, [("server", "error"), ("credential", "error")])
 
 
-def test_other_server_gets_no_secret(here, listener):
-    listener.says_raw("GET", "/me", b"<h1>Sign in to the hotel</h1>")
-    key_file(here.home / ".reflow" / "api.key", made_up_key())
+def test_other_server_gets_no_secret(listener_terminal, listener):
+    listener.respond_raw("GET", "/me", b"<h1>Sign in to the hotel</h1>")
+    key_file(listener_terminal.home / ".reflow" / "api.key", made_up_key())
 
-    report = Report(here)
+    report = Report(listener_terminal)
 
     assert report.code == 7
     assert "it is not a Reflow server" in report["reachable"]["detail"]
@@ -95,16 +95,18 @@ def test_other_server_gets_no_secret(here, listener):
     [(429, "rate_limited", "takes no more requests now"), (503, "unavailable", "is not available now")],
 )
 @pytest.mark.parametrize("with_key_only", [True, False])
-def test_server_that_answers_later_ends_with_7(here, listener, status, code, words, with_key_only):
-    key_file(here.home / ".reflow" / "api.key", secret := made_up_key())
+def test_server_that_answers_later_ends_with_7(
+    listener_terminal, listener, status, code, words, with_key_only
+):
+    key_file(listener_terminal.home / ".reflow" / "api.key", secret := made_up_key())
     problem = {"code": code, "status": status, "detail": "Not now."}
-    listener.says("GET", "/me", problem, status, **{"Retry-After": "90"})
+    listener.respond("GET", "/me", problem, status, **{"Retry-After": "90"})
     if with_key_only:
-        kept = listener.answers["GET", "/api/v1/me"]
-        listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
-        listener.heard = lambda _: listener.answers.update({("GET", "/api/v1/me"): kept})
+        kept = listener.responses["GET", "/api/v1/me"]
+        listener.respond("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+        listener.on_request = lambda _: listener.responses.update({("GET", "/api/v1/me"): kept})
 
-    report = Report(here)
+    report = Report(listener_terminal)
 
     assert report.code == 7
     if with_key_only:
@@ -117,11 +119,11 @@ def test_server_that_answers_later_ends_with_7(here, listener, status, code, wor
     assert [found["mend"] for found in errors] == ["reflow doctor"]
 
 
-def test_all_requests_name_the_command(here, listener):
-    key_file(here.home / ".reflow" / "api.key", made_up_key())
-    Report(here)
-    assert {asked["User-Agent"] for asked in listener.asked} == {listener.asked[-1]["User-Agent"]}
-    assert listener.asked[0]["User-Agent"].startswith("reflow/")
+def test_all_requests_name_the_command(listener_terminal, listener):
+    key_file(listener_terminal.home / ".reflow" / "api.key", made_up_key())
+    Report(listener_terminal)
+    assert {asked["User-Agent"] for asked in listener.requests} == {listener.requests[-1]["User-Agent"]}
+    assert listener.requests[0]["User-Agent"].startswith("reflow/")
 
 
 def test_http_beyond_this_machine_is_an_error(terminal):
@@ -139,7 +141,7 @@ def test_http_beyond_this_machine_is_an_error(terminal):
 def test_end_of_the_certificate_is_shown(terminal, tmp_path, days, state):
     trusted, context = certificate(tmp_path, days)
     server = Listener(context)
-    server.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    server.respond("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
     terminal.environ |= {"REFLOW_SERVER": server.url, "SSL_CERT_FILE": str(trusted)}
 
     report = Report(terminal)
@@ -165,37 +167,37 @@ def test_untrusted_or_expired_certificate_is_an_error(terminal, tmp_path, days):
     reason = "its certificate has expired" if days < 0 else "its certificate is not trusted"
     assert reason in report["reachable"]["detail"]
     assert report["tls"]["state"] == "warning"
-    assert server.asked == []
+    assert server.requests == []
 
 
 @pytest.mark.parametrize(
     ("ahead", "words"),
     [(0, "agrees"), (-55, "agrees"), (300, "behind the server's"), (-7200, "ahead of the server's")],
 )
-def test_clock_is_compared_with_the_server(here, listener, ahead, words):
-    listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+def test_clock_is_compared_with_the_server(listener_terminal, listener, ahead, words):
+    listener.respond("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
     listener.clock = ahead
 
-    report = Report(here)
+    report = Report(listener_terminal)
 
     assert words in report["clock"]["detail"]
     assert report["clock"]["state"] == ("ok" if words == "agrees" else "warning")
 
 
 @pytest.mark.parametrize("reason", ["revoked", "unknown", "expired"])
-def test_refused_key_ends_with_4(well, ada, reason, live):
+def test_refused_key_ends_with_4(configured_terminal, ada, reason, live):
     if reason == "revoked":
-        ada.revoke(well.key)
+        ada.revoke(configured_terminal.key)
     elif reason == "unknown":
-        key_file(well.file, made_up_key())
+        key_file(configured_terminal.file, made_up_key())
     else:
-        end_now(live, well.key["id"])
+        end_now(live, configured_terminal.key["id"])
 
-    report = Report(well)
+    report = Report(configured_terminal)
 
     assert report.code == 4
     assert report["accepted"]["state"] == "error"
-    checks = [check for check, _ in report.bad]
+    checks = [check for check, _ in report.problems]
     assert checks == (["accepted", "expiry"] if reason == "expired" else ["accepted"])
 
 
@@ -211,54 +213,54 @@ def end_now(live, key_id: str) -> None:
 
 
 @pytest.mark.parametrize(("days", "state"), [(20, "ok"), (13, "warning"), (0.1, "warning")])
-def test_key_that_ends_soon_is_warned_of_and_fixed(well, ada, days, state):
+def test_key_that_ends_soon_is_warned_of_and_fixed(configured_terminal, ada, days, state):
     end = (datetime.now(UTC) + timedelta(days=days)).isoformat()
-    ada.ask("PATCH", f"/keys/{well.key['id']}", {"expires_at": end})
+    ada.ask("PATCH", f"/keys/{configured_terminal.key['id']}", {"expires_at": end})
 
-    report = Report(well)
+    report = Report(configured_terminal)
 
     assert report["expiry"]["state"] == state
     assert report.code == (0 if state == "ok" else 1)
     if state == "warning":
-        assert report["expiry"]["mend"] == f"reflow keys rotate {well.key['id']}"
+        assert report["expiry"]["mend"] == f"reflow keys rotate {configured_terminal.key['id']}"
 
 
 @pytest.mark.parametrize("by", ["key", "login"])
-def test_missing_subscription_is_an_error(terminal, house, crew, by):
-    terminal.environ["REFLOW_SERVER"] = house.url
+def test_missing_subscription_is_an_error(terminal, team_server, members, by):
+    terminal.environ["REFLOW_SERVER"] = team_server.url
     if by == "key":
-        terminal.environ["REFLOW_API_KEY"] = crew.admin.key().secret
+        terminal.environ["REFLOW_API_KEY"] = members.admin.key().secret
     else:
-        login(terminal.home, house.url, crew.admin.session())
+        login(terminal.home, team_server.url, members.admin.session())
         (terminal.home / ".reflow").chmod(0o700)
-    crew.team.unsubscribe()
+    members.team.unsubscribe()
 
     report = Report(terminal)
 
-    assert (report.code, report.bad) == (1, [("subscription", "error")])
-    assert report["subscription"]["mend"] == f"open {house.url}/account/subscription"
+    assert (report.code, report.problems) == (1, [("subscription", "error")])
+    assert report["subscription"]["mend"] == f"open {team_server.url}/account/subscription"
 
 
-def test_key_of_who_is_in_no_team_is_explained(terminal, house, crew):
-    terminal.environ |= {"REFLOW_SERVER": house.url, "REFLOW_API_KEY": crew.editor.key().secret}
+def test_key_of_a_user_without_a_team_is_explained(terminal, team_server, crew):
+    terminal.environ |= {"REFLOW_SERVER": team_server.url, "REFLOW_API_KEY": crew.editor.key().secret}
     crew.remove(crew.editor)
 
     report = Report(terminal)
 
-    assert (report.code, report.bad) == (1, [("subscription", "error")])
+    assert (report.code, report.problems) == (1, [("subscription", "error")])
     assert report["subscription"]["detail"] == "the key's user is in no team, so API keys are refused"
     assert report["subscription"]["mend"] == "ask an Admin of the team to invite the user"
 
 
-def test_login_needs_no_key(there, ada):
-    login(there.home, there.environ["REFLOW_SERVER"], ada.session)
-    (there.home / ".reflow").chmod(0o700)
+def test_login_needs_no_key(live_terminal, ada):
+    login(live_terminal.home, live_terminal.environ["REFLOW_SERVER"], ada.session)
+    (live_terminal.home / ".reflow").chmod(0o700)
 
-    assert Report(there).code == 0
+    assert Report(live_terminal).code == 0
 
 
-def test_doctor_works_without_a_home_folder(keyed):
-    del keyed.environ["HOME"]
-    report = Report(keyed)
+def test_doctor_works_without_a_home_folder(keyed_terminal):
+    del keyed_terminal.environ["HOME"]
+    report = Report(keyed_terminal)
     assert report.code == 0
     assert report["place 4"]["detail"] == "there is no home folder"

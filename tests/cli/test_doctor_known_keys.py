@@ -22,37 +22,37 @@ def leak(terminal, secret: str) -> None:
 
 
 @pytest.mark.parametrize("teams", [1, 2])
-def test_admin_revokes_the_key_with_the_shown_command(admin, crew, teams):
-    leaked = crew.robot.key("deploy")
+def test_admin_revokes_the_key_with_the_shown_command(admin, members, teams):
+    leaked = members.robot.key("deploy")
     leak(admin, leaked.secret)
     if teams > 1:
-        crew.other_team()
+        members.other_team()
 
     report = Report(admin)
 
-    assert (report.code, report.bad) == (1, [(HISTORY, "error")])
+    assert (report.code, report.problems) == (1, [(HISTORY, "error")])
     assert "that of the service account robot is live" in report[HISTORY]["detail"]
-    of_team = f"--team {crew.team.id} " if teams > 1 else ""
+    of_team = f"--team {members.team.id} " if teams > 1 else ""
     command = f"reflow team service-accounts keys revoke {of_team}robot {leaked.id}"
     assert report[HISTORY]["mend"] == command
     assert admin.run(*shlex.split(command)[1:]).code == 0
     report = Report(admin)
-    assert (report.code, report.bad) == (0, [])
+    assert (report.code, report.problems) == (0, [])
     assert "which was revoked" in report[HISTORY]["detail"]
 
 
-def test_other_member_is_told_to_ask_an_admin(seat, crew):
-    there = seat(crew.editor)
-    leak(there, crew.robot.key("deploy").secret)
+def test_other_member_is_told_to_ask_an_admin(terminal_for, members):
+    live_terminal = terminal_for(members.editor)
+    leak(live_terminal, members.robot.key("deploy").secret)
 
-    report = Report(there)
+    report = Report(live_terminal)
 
     assert report[HISTORY]["state"] == "error"
     assert "revoke it, if it is not yet" in report[HISTORY]["detail"]
 
 
-def test_service_account_recognizes_its_key(seat, crew):
-    there = seat(crew.robot)
-    leak(there, crew.robot.key("deploy").secret)
+def test_service_account_recognizes_its_key(terminal_for, members):
+    live_terminal = terminal_for(members.robot)
+    leak(live_terminal, members.robot.key("deploy").secret)
 
-    assert "and yours is live" in Report(there)[HISTORY]["detail"]
+    assert "and yours is live" in Report(live_terminal)[HISTORY]["detail"]

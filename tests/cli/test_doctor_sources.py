@@ -11,72 +11,73 @@ from tests.cli.listener import ME
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 
 
-def test_winning_and_hidden_credentials_are_shown(well, ada):
-    well.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
-    login(well.home, well.environ["REFLOW_SERVER"], ada.session)
+def test_winning_and_hidden_credentials_are_shown(configured_terminal, ada):
+    configured_terminal.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
+    login(configured_terminal.home, configured_terminal.environ["REFLOW_SERVER"], ada.session)
 
-    report = Report(well)
+    report = Report(configured_terminal)
 
     assert report["credential"]["detail"] == (
         f"the key in REFLOW_API_KEY (environment variable) is used: the first of the places that has one; it hides "
-        f"the key in {well.file} (home folder), the login at {well.environ['REFLOW_SERVER']}"
+        f"the key in {configured_terminal.file} (home folder), "
+        f"the login at {configured_terminal.environ['REFLOW_SERVER']}"
     )
     assert "holds a login" in report["place 5"]["detail"]
     assert report.code == 0
 
 
-def test_refused_hidden_credential_is_a_warning(well, ada, live):
-    well.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
-    ada.revoke(well.key)
+def test_refused_hidden_credential_is_a_warning(configured_terminal, ada, live):
+    configured_terminal.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
+    ada.revoke(configured_terminal.key)
     ended = Account(live.url, ada.email)
-    login(well.home, live.url, ended.session)
+    login(configured_terminal.home, live.url, ended.session)
     assert ended.ask("DELETE", "/sessions/current")[0] == 204
 
-    report = Report(well)
+    report = Report(configured_terminal)
 
-    assert (report.code, report.bad) == (1, [("place 4", "warning"), ("place 5", "warning")])
-    assert report["place 4"]["detail"] == f"the key in {well.file} (home folder) was revoked."
-    assert report["place 4"]["mend"] == f"rm {well.file}"
+    assert (report.code, report.problems) == (1, [("place 4", "warning"), ("place 5", "warning")])
+    assert report["place 4"]["detail"] == f"the key in {configured_terminal.file} (home folder) was revoked."
+    assert report["place 4"]["mend"] == f"rm {configured_terminal.file}"
     assert report["place 5"]["detail"] == f"the login at {live.url} has ended."
     assert report["place 5"]["mend"] == f"reflow login --server {live.url}"
-    report.mend(well, "place 4")
-    assert Report(well).bad == [("place 5", "warning")]
+    report.mend(configured_terminal, "place 4")
+    assert Report(configured_terminal).problems == [("place 5", "warning")]
 
 
-def test_each_credential_is_used_once(well, ada):
+def test_each_credential_is_used_once(configured_terminal, ada):
     chosen = ada.new_key()
-    well.environ["REFLOW_API_KEY"] = chosen["secret"]
-    login(well.home, well.environ["REFLOW_SERVER"], ada.session)
-    key_file(well.folder / "reflow.key", chosen["secret"])
+    configured_terminal.environ["REFLOW_API_KEY"] = chosen["secret"]
+    login(configured_terminal.home, configured_terminal.environ["REFLOW_SERVER"], ada.session)
+    key_file(configured_terminal.folder / "reflow.key", chosen["secret"])
 
-    report = Report(well)
+    report = Report(configured_terminal)
 
-    assert (report.code, report.bad) == (0, [])
+    assert (report.code, report.problems) == (0, [])
     assert report["place 3"]["detail"].endswith("holds the same key as the one used")
     for place in ("place 4", "place 5"):
         assert "it is accepted" in report[place]["detail"]
-    assert ada.ask("GET", f"/keys/{well.key['id']}")[1]["use_count"] == 1
+    assert ada.ask("GET", f"/keys/{configured_terminal.key['id']}")[1]["use_count"] == 1
     # Who it is, and when it ends.
     assert ada.ask("GET", f"/keys/{chosen['id']}")[1]["use_count"] == 2
 
 
-def test_hidden_credential_is_not_sent_to_other_servers(here, listener):
-    listener.says_raw("GET", "/me", b"<h1>Sign in to the hotel</h1>")
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    key_file(here.home / ".reflow" / "api.key", made_up_key())
+def test_hidden_credential_is_not_sent_to_other_servers(listener_terminal, listener):
+    listener.respond_raw("GET", "/me", b"<h1>Sign in to the hotel</h1>")
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    key_file(listener_terminal.home / ".reflow" / "api.key", made_up_key())
 
-    assert Report(here).code == 7
+    assert Report(listener_terminal).code == 7
     assert listener.secrets == [""]
 
 
-def test_untested_hidden_credential_is_a_warning(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    file = key_file(here.home / ".reflow" / "api.key", hidden := made_up_key())
-    listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
-    listener.answers_to(here.environ["REFLOW_API_KEY"], "GET", "/me", ME)
-    listener.answers_to(hidden, "GET", "/me", ["odd"])
+def test_untested_hidden_credential_is_a_warning(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    file = key_file(listener_terminal.home / ".reflow" / "api.key", hidden := made_up_key())
+    listener.respond("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    listener.respond_to(listener_terminal.environ["REFLOW_API_KEY"], "GET", "/me", ME)
+    listener.respond_to(hidden, "GET", "/me", ["odd"])
 
-    report = Report(here)
+    report = Report(listener_terminal)
 
     assert report["place 4"]["state"] == "warning"
     assert report["place 4"]["detail"].startswith(
@@ -94,14 +95,14 @@ BAD = {
 
 @pytest.mark.parametrize("content", BAD.values(), ids=BAD.keys())
 @pytest.mark.parametrize("place", [1, 2, 3, 4])
-def test_winning_source_without_a_key_is_an_error(well, place, content):
+def test_winning_source_without_a_key_is_an_error(configured_terminal, place, content):
     if place == 2 and not content:
         content = "\n"
     if place == 2 and content == BAD["login"]:  # which the variable may hold (reflow exec)
         content = content[:-1]
-    words = put(well, place, content)
+    words = put(configured_terminal, place, content)
 
-    report = Report(well, *words)
+    report = Report(configured_terminal, *words)
 
     assert report.code == 4
     assert report[f"place {place}"]["state"] == "error"
@@ -109,13 +110,13 @@ def test_winning_source_without_a_key_is_an_error(well, place, content):
 
 
 @pytest.mark.parametrize("place", [3, 4])
-def test_hidden_source_without_a_key_is_a_warning(well, ada, place):
-    well.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
-    put(well, place, "nonsense")
+def test_hidden_source_without_a_key_is_a_warning(configured_terminal, ada, place):
+    configured_terminal.environ["REFLOW_API_KEY"] = ada.new_key()["secret"]
+    put(configured_terminal, place, "nonsense")
 
-    report = Report(well)
+    report = Report(configured_terminal)
 
-    assert (report.code, report.bad) == (1, [(f"place {place}", "warning")])
+    assert (report.code, report.problems) == (1, [(f"place {place}", "warning")])
 
 
 def put(terminal, place: int, content: str) -> tuple[str, ...]:
@@ -127,9 +128,9 @@ def put(terminal, place: int, content: str) -> tuple[str, ...]:
     return ("-k", "given") if place == 1 else ()
 
 
-def test_missing_and_unusual_sources_are_reported(well):
-    (well.folder / "reflow.key").mkdir()
-    report = Report(well, "-k", "nowhere")
+def test_missing_and_unusual_sources_are_reported(configured_terminal):
+    (configured_terminal.folder / "reflow.key").mkdir()
+    report = Report(configured_terminal, "-k", "nowhere")
 
     assert report.code == 2
     assert "it does not exist" in report["place 1"]["detail"]
@@ -150,42 +151,42 @@ def test_damaged_login_is_an_error_and_fixed(terminal, live):
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o602, 0o666])
 @pytest.mark.parametrize("what", ["home", "repo", "option", "session", "folder"])
-def test_file_open_to_others_is_warned_of_and_fixed(well, ada, what, mode):
-    login(well.home, well.environ["REFLOW_SERVER"], ada.session)
+def test_file_open_to_others_is_warned_of_and_fixed(configured_terminal, ada, what, mode):
+    login(configured_terminal.home, configured_terminal.environ["REFLOW_SERVER"], ada.session)
     files = {
-        "home": well.file,
-        "repo": well.folder / "reflow.key",
-        "option": well.folder / "given",
-        "session": well.home / ".reflow" / "session.json",
-        "folder": well.home / ".reflow",
+        "home": configured_terminal.file,
+        "repo": configured_terminal.folder / "reflow.key",
+        "option": configured_terminal.folder / "given",
+        "session": configured_terminal.home / ".reflow" / "session.json",
+        "folder": configured_terminal.home / ".reflow",
     }
     if what in ("repo", "option"):
-        key_file(files[what], well.key["secret"])
+        key_file(files[what], configured_terminal.key["secret"])
     words = ("-k", "given") if what == "option" else ()
-    (well.folder / ".gitignore").write_text("*\n")
+    (configured_terminal.folder / ".gitignore").write_text("*\n")
     files[what].chmod(mode | (0o100 if what == "folder" else 0))
 
-    report = Report(well, *words)
+    report = Report(configured_terminal, *words)
 
-    assert (report.code, report.bad) == (1, [("mode", "warning")])
-    report.mend(well, "mode")
-    assert Report(well, *words).code == 0
-
-
-def test_leftover_of_a_killed_command_is_warned_of_and_fixed(well):
-    key_file(well.folder / ".reflow.key.0a1b2c3d", well.key["secret"])
-    (well.folder / ".gitignore").write_text("*\n")
-
-    report = Report(well)
-
-    assert report.bad == [("left over", "warning")]
-    report.mend(well, "left over")
-    assert Report(well).code == 0
+    assert (report.code, report.problems) == (1, [("mode", "warning")])
+    report.mend(configured_terminal, "mode")
+    assert Report(configured_terminal, *words).code == 0
 
 
-def test_secret_of_a_bad_file_is_not_repeated(well):
+def test_leftover_of_a_killed_command_is_warned_of_and_fixed(configured_terminal):
+    key_file(configured_terminal.folder / ".reflow.key.0a1b2c3d", configured_terminal.key["secret"])
+    (configured_terminal.folder / ".gitignore").write_text("*\n")
+
+    report = Report(configured_terminal)
+
+    assert report.problems == [("left over", "warning")]
+    report.mend(configured_terminal, "left over")
+    assert Report(configured_terminal).code == 0
+
+
+def test_secret_of_a_bad_file_is_not_repeated(configured_terminal):
     secret = made_up_key()
-    put(well, 3, f"password = {secret[:40]}")
-    text = Report(well).text
+    put(configured_terminal, 3, f"password = {secret[:40]}")
+    text = Report(configured_terminal).text
     assert secret[4:20] not in text
-    assert os.fspath(well.folder) in text
+    assert os.fspath(configured_terminal.folder) in text

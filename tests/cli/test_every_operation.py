@@ -65,8 +65,8 @@ CASES = {
 
 
 @pytest.fixture
-def seat(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
+def prepared_terminal(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
     lists = {
         "/teams": TEAM,
         "/support/teams": TEAM,
@@ -77,33 +77,33 @@ def seat(here, listener):
         f"{ROBOTS}/usr_9/keys": KEY,
     }
     for path, item in lists.items():
-        listener.says("GET", path, {"items": [item], "next_cursor": None})
+        listener.respond("GET", path, {"items": [item], "next_cursor": None})
     for method, path, _ in CASES.values():
         if method == "DELETE":
-            listener.says_raw(method, path, b"", 204)
+            listener.respond_raw(method, path, b"", 204)
         elif "?" not in path:
-            listener.says(method, path, {**TEAM, "id": "x_1"})
-    return here
+            listener.respond(method, path, {**TEAM, "id": "x_1"})
+    return listener_terminal
 
 
 @pytest.mark.parametrize(("words", "expected"), CASES.items(), ids=[" ".join(words[:4]) for words in CASES])
-def test_operation_is_sent_and_its_answer_printed(seat, listener, words, expected):
-    outcome = seat.run("--json", *words)
+def test_operation_is_sent_and_its_answer_printed(prepared_terminal, listener, words, expected):
+    outcome = prepared_terminal.run("--json", *words)
 
     assert outcome.code == 0, outcome.stderr
-    last = listener.asked[-1]
+    last = listener.requests[-1]
     body = json.loads(last["body"]) if last["body"] else None
     assert (last["method"], last["path"].removeprefix("/api/v1"), body) == expected
     assert isinstance(json.loads(outcome.stdout), dict)
 
 
-def test_key_is_shown_with_its_uses_also_when_revoked(keyed, ada):
+def test_key_is_shown_with_its_uses_also_when_revoked(keyed_terminal, ada):
     key = ada.new_key(unused_name("used"))
-    keyed.environ["REFLOW_API_KEY"] = key["secret"]
-    keyed.run("api", "/teams")
-    keyed.environ["REFLOW_API_KEY"] = keyed.key["secret"]
+    keyed_terminal.environ["REFLOW_API_KEY"] = key["secret"]
+    keyed_terminal.run("api", "/teams")
+    keyed_terminal.environ["REFLOW_API_KEY"] = keyed_terminal.key["secret"]
 
-    shown = keyed.run("keys", "show", key["name"])
+    shown = keyed_terminal.run("keys", "show", key["name"])
     assert shown.code == 0, shown.stderr
     assert f"Name\t{key['name']}\n" in shown.stdout
     assert "Times used\t1\n" in shown.stdout
@@ -111,12 +111,12 @@ def test_key_is_shown_with_its_uses_also_when_revoked(keyed, ada):
     assert "\tGET /api/v1/teams\t200\t" in shown.stdout
     ada.revoke(key)
     for name in (key["name"], key["id"]):
-        answer = json.loads(keyed.run("keys", "show", name, "--json").stdout)
+        answer = json.loads(keyed_terminal.run("keys", "show", name, "--json").stdout)
         assert (answer["name"], len(answer["uses"]), bool(answer["revoked_at"])) == (key["name"], 1, True)
         assert answer["usage"]["last_30_days"] == 1
 
 
-def test_key_of_a_service_account_is_shown_with_its_usage(seat, listener):
+def test_key_of_a_service_account_is_shown_with_its_usage(prepared_terminal, listener):
     program = {
         "name": "GitHub Actions in acme/web",
         "last_used_at": datetime.now(UTC).isoformat(),
@@ -125,37 +125,39 @@ def test_key_of_a_service_account_is_shown_with_its_usage(seat, listener):
     }
     counts = {"last_24_hours": 2, "last_7_days": 3, "last_30_days": 4}
     usage = {**counts, "program_count": 1, "programs": [program]}
-    listener.says("GET", f"{ROBOTS}/usr_9/keys/key_1/usage", usage)
+    listener.respond("GET", f"{ROBOTS}/usr_9/keys/key_1/usage", usage)
     words = ("team", "service-accounts", "keys", "show", "robot", "laptop")
 
-    shown = seat.run(*words)
+    shown = prepared_terminal.run(*words)
     assert shown.code == 0, shown.stderr
     assert "Uses\t2 in 24 hours, 3 in 7 days, 4 in 30 days\n" in shown.stdout
     at = program["last_used_at"]
     assert f"Used by\tGitHub Actions in acme/web, {at}, from 192.0.2.7\n" in shown.stdout
-    assert json.loads(seat.run("--json", *words).stdout)["usage"] == usage
+    assert json.loads(prepared_terminal.run("--json", *words).stdout)["usage"] == usage
 
 
-def test_subscription_cannot_be_set_until_never(seat, listener):
-    outcome = seat.run("support", "subscription", "acme", "active", "--reason", "x", "--until", "never")
+def test_subscription_cannot_be_set_until_never(prepared_terminal, listener):
+    outcome = prepared_terminal.run(
+        "support", "subscription", "acme", "active", "--reason", "x", "--until", "never"
+    )
 
     assert outcome.code == 2
     assert "--until never is not a valid end." in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("words", [("teams",), ("subscription", "acme", "active", "--reason", "x")])
-def test_support_says_whom_it_is_for(seat, listener, words):
-    listener.says("GET", "/support/teams", {"code": "not_found", "status": 404, "title": "Not found"}, 404)
+def test_support_says_whom_it_is_for(prepared_terminal, listener, words):
+    listener.respond("GET", "/support/teams", {"code": "not_found", "status": 404, "title": "Not found"}, 404)
 
-    outcome = seat.run("support", *words)
+    outcome = prepared_terminal.run("support", *words)
 
     assert outcome.code == 6
     assert outcome.stderr == "reflow: This is for support staff only. Your own teams: reflow team list.\n"
 
 
-def test_removal_needs_a_confirmation(seat):
-    assert seat.run("team", "members", "remove", "Ada Park").code == 2
+def test_removal_needs_a_confirmation(prepared_terminal):
+    assert prepared_terminal.run("team", "members", "remove", "Ada Park").code == 2
 
 
 @pytest.mark.parametrize(

@@ -33,14 +33,14 @@ def fill(folder) -> None:
             return
 
 
-def test_full_disk_prevents_key_creation(keyed, ada, small_disk):
+def test_full_disk_prevents_key_creation(keyed_terminal, ada, small_disk):
     if small_disk:
         fill(small_disk)
-        outcome = keyed.run("keys", "create", name := unused_name(), "-o", f"{small_disk}/new.key")
+        outcome = keyed_terminal.run("keys", "create", name := unused_name(), "-o", f"{small_disk}/new.key")
         left = {path.name for path in small_disk.iterdir()} - {"filler"}
     else:  # nobody may mount here: the limit of a process does the same
-        folder = keyed.folder
-        outcome = keyed.run(
+        folder = keyed_terminal.folder
+        outcome = keyed_terminal.run(
             *("keys", "create", name := unused_name(), "-o", f"{folder}/new.key"),
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20)),
         )
@@ -52,43 +52,43 @@ def test_full_disk_prevents_key_creation(keyed, ada, small_disk):
     assert name not in ada.live_names()
 
 
-def test_limited_file_holds_no_partial_key(keyed, ada):
-    outcome = keyed.run(
+def test_limited_file_holds_no_partial_key(keyed_terminal, ada):
+    outcome = keyed_terminal.run(
         *("keys", "create", name := unused_name(), "-o", "new.key"),
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20)),
     )
 
     assert outcome.code == 1
     assert "No key was created" in outcome.stderr
-    assert list(keyed.folder.iterdir()) == []
+    assert list(keyed_terminal.folder.iterdir()) == []
     assert name not in ada.live_names()
 
 
-def test_key_whose_folder_vanishes_is_revoked(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    folder = here.folder / "gone"
+def test_key_whose_folder_vanishes_is_revoked(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    folder = listener_terminal.folder / "gone"
     folder.mkdir()
-    listener.says("POST", "/keys", KEY, 201)
-    listener.says_raw("DELETE", "/keys/key_2", b"", 204)
+    listener.respond("POST", "/keys", KEY, 201)
+    listener.respond_raw("DELETE", "/keys/key_2", b"", 204)
     listener.meanwhile["POST", "/keys"] = lambda: shutil.rmtree(folder)
 
-    outcome = here.run("keys", "create", "ci", "-o", "gone/new.key")
+    outcome = listener_terminal.run("keys", "create", "ci", "-o", "gone/new.key")
 
     assert outcome.code == 1
     assert "was revoked again." in outcome.stderr
-    assert [request["method"] for request in listener.asked] == ["POST", "DELETE"]
-    assert KEY["secret"] not in outcome.everything
+    assert [request["method"] for request in listener.requests] == ["POST", "DELETE"]
+    assert KEY["secret"] not in outcome.output
 
 
-def test_key_neither_written_nor_revoked_is_named(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    folder = here.folder / "gone"
+def test_key_neither_written_nor_revoked_is_named(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    folder = listener_terminal.folder / "gone"
     folder.mkdir()
-    listener.says("POST", "/keys", KEY, 201)
+    listener.respond("POST", "/keys", KEY, 201)
     listener.meanwhile["POST", "/keys"] = lambda: shutil.rmtree(folder)
 
-    outcome = here.run("keys", "create", "ci", "-o", "gone/new.key")
+    outcome = listener_terminal.run("keys", "create", "ci", "-o", "gone/new.key")
 
     assert outcome.code == 1
     assert "revoke ci in Account > API Keys" in outcome.stderr
-    assert KEY["secret"] not in outcome.everything
+    assert KEY["secret"] not in outcome.output

@@ -18,7 +18,7 @@ def create(terminal, *words: str):
 
 def create_at_a_screen(terminal, answer: str):
     name = unused_name()
-    return terminal.run_at_a_screen("keys", "create", name, "--save", "repo", answers=(("Choose", answer),))
+    return terminal.run_interactively("keys", "create", name, "--save", "repo", answers=(("Choose", answer),))
 
 
 def is_ignored(root) -> bool:
@@ -27,19 +27,19 @@ def is_ignored(root) -> bool:
 
 
 @pytest.fixture
-def root(keyed):
+def root(keyed_terminal):
     """A repository that ignores nothing; the terminal is in a folder of it."""
-    git(keyed.folder, "init", "--quiet")
-    (keyed.folder / "deep").mkdir()
-    root, keyed.folder = keyed.folder, keyed.folder / "deep"
+    git(keyed_terminal.folder, "init", "--quiet")
+    (keyed_terminal.folder / "deep").mkdir()
+    root, keyed_terminal.folder = keyed_terminal.folder, keyed_terminal.folder / "deep"
     return root
 
 
 @pytest.mark.parametrize(
     ("answer", "file"), [("1", ".gitignore"), ("", ".gitignore"), ("2", ".git/info/exclude"), ("3", None)]
 )
-def test_person_is_asked_where_to_ignore_the_file(keyed, root, answer, file):
-    outcome = create_at_a_screen(keyed, answer)
+def test_person_is_asked_where_to_ignore_the_file(keyed_terminal, root, answer, file):
+    outcome = create_at_a_screen(keyed_terminal, answer)
 
     assert outcome.code == 0, outcome.stdout
     assert QUESTION in outcome.stdout
@@ -54,8 +54,8 @@ def has_line(file) -> bool:
     return file.exists() and "/reflow.key" in file.read_text().splitlines()
 
 
-def test_yes_option_skips_the_question(keyed, root):
-    outcome = create(keyed, "--yes")
+def test_yes_option_skips_the_question(keyed_terminal, root):
+    outcome = create(keyed_terminal, "--yes")
 
     assert outcome.code == 0
     assert (root / ".gitignore").read_text() == "/reflow.key\n"
@@ -64,25 +64,25 @@ def test_yes_option_skips_the_question(keyed, root):
 
 
 @pytest.mark.parametrize("at_a_screen", [True, False])
-def test_ci_gets_a_warning_instead_of_a_question(keyed, root, at_a_screen):
-    keyed.environ |= {"CI": "true"} if at_a_screen else {}
+def test_ci_gets_a_warning_instead_of_a_question(keyed_terminal, root, at_a_screen):
+    keyed_terminal.environ |= {"CI": "true"} if at_a_screen else {}
     words = ("keys", "create", unused_name(), "--save", "repo")
-    outcome = (keyed.run_at_a_screen if at_a_screen else keyed.run)(*words)
+    outcome = (keyed_terminal.run_interactively if at_a_screen else keyed_terminal.run)(*words)
 
     assert outcome.code == 0
-    assert QUESTION not in outcome.everything
+    assert QUESTION not in outcome.output
     assert not (root / ".gitignore").exists()
     assert (root / "reflow.key").exists()
-    line = next(line for line in outcome.everything.splitlines() if line.startswith("    "))
+    line = next(line for line in outcome.output.splitlines() if line.startswith("    "))
     subprocess.run(["sh", "-ec", line.strip()], check=True)
     assert is_ignored(root)
 
 
 @pytest.mark.parametrize("before", ["", "*.pyc", "*.pyc\n", "*.pyc\r\n", "# caf\xe9"])
-def test_line_is_appended_to_the_file(keyed, root, before):
+def test_line_is_appended_to_the_file(keyed_terminal, root, before):
     (root / ".gitignore").write_bytes(before.encode("latin-1"))
 
-    assert create(keyed, "--yes").code == 0
+    assert create(keyed_terminal, "--yes").code == 0
 
     content = (root / ".gitignore").read_bytes()
     assert content.startswith(before.encode("latin-1"))
@@ -92,86 +92,88 @@ def test_line_is_appended_to_the_file(keyed, root, before):
     assert is_ignored(root)
 
 
-def test_ignored_file_needs_no_line(keyed):
-    root = repository(keyed.folder)
+def test_ignored_file_needs_no_line(keyed_terminal):
+    root = repository(keyed_terminal.folder)
 
-    assert QUESTION not in create_at_a_screen(keyed, "").stdout
-    assert create(keyed, "--yes", "--force").code == 0
+    assert QUESTION not in create_at_a_screen(keyed_terminal, "").stdout
+    assert create(keyed_terminal, "--yes", "--force").code == 0
     assert (root / ".gitignore").read_text() == "reflow.key\n"
 
 
-def test_worktree_uses_the_ignore_file_of_its_clone(keyed, tmp_path):
+def test_worktree_uses_the_ignore_file_of_its_clone(keyed_terminal, tmp_path):
     main = tmp_path / "main"
     main.mkdir()
     git(main, "init", "--quiet")
     git(main, "commit", "--quiet", "--allow-empty", "-m", "start")
     git(main, "worktree", "add", "--quiet", str(tmp_path / "side"))
-    keyed.folder = tmp_path / "side"
+    keyed_terminal.folder = tmp_path / "side"
 
-    assert create_at_a_screen(keyed, "2").code == 0
+    assert create_at_a_screen(keyed_terminal, "2").code == 0
 
     assert has_line(main / ".git" / "info" / "exclude")
     assert is_ignored(tmp_path / "side")
 
 
 @pytest.mark.parametrize("answer", ["1", "2"])
-def test_submodule_has_its_own_ignore_file(keyed, tmp_path, answer):
+def test_submodule_has_its_own_ignore_file(keyed_terminal, tmp_path, answer):
     library, main = tmp_path / "library", tmp_path / "main"
     for folder in (library, main):
         folder.mkdir()
         git(folder, "init", "--quiet")
         git(folder, "commit", "--quiet", "--allow-empty", "-m", "start")
     git(main, "submodule", "--quiet", "add", str(library), "lib")
-    keyed.folder = main / "lib"
+    keyed_terminal.folder = main / "lib"
 
-    assert create_at_a_screen(keyed, answer).code == 0
+    assert create_at_a_screen(keyed_terminal, answer).code == 0
 
     assert is_ignored(main / "lib")
     assert not (main / ".gitignore").exists()
     assert not has_line(main / ".git" / "info" / "exclude")
 
 
-def test_file_outside_the_repository_causes_no_warning(keyed, root):
+def test_file_outside_the_repository_causes_no_warning(keyed_terminal, root):
     (root / "inner").mkdir()
-    keyed.folder = root / "inner"
-    git(keyed.folder, "init", "--quiet")
+    keyed_terminal.folder = root / "inner"
+    git(keyed_terminal.folder, "init", "--quiet")
     (root / ".git").rename(root / "git")
 
-    outcome = keyed.run("keys", "create", unused_name(), "-o", "../x.key")
+    outcome = keyed_terminal.run("keys", "create", unused_name(), "-o", "../x.key")
 
     assert outcome.code == 0
     assert "git" not in outcome.stderr
 
 
-def test_file_with_dots_in_its_path_is_named_for_git(keyed, root):
-    outcome = keyed.run("keys", "create", unused_name(), "-o", "../x.key")
+def test_file_with_dots_in_its_path_is_named_for_git(keyed_terminal, root):
+    outcome = keyed_terminal.run("keys", "create", unused_name(), "-o", "../x.key")
 
     assert outcome.code == 0, outcome.stderr
     assert f"echo /x.key >> {root}/.gitignore" in outcome.stderr
 
 
-def test_file_in_another_repository_causes_its_warning(keyed, tmp_path):
+def test_file_in_another_repository_causes_its_warning(keyed_terminal, tmp_path):
     other = repository(tmp_path / "other")
-    inner = keyed.folder / "inner"
+    inner = keyed_terminal.folder / "inner"
     inner.mkdir()
-    keyed.folder = inner
+    keyed_terminal.folder = inner
 
-    outcome = keyed.run("keys", "create", unused_name(), "-o", os.path.relpath(other / "x.key", inner))
+    outcome = keyed_terminal.run(
+        "keys", "create", unused_name(), "-o", os.path.relpath(other / "x.key", inner)
+    )
 
     assert outcome.code == 0, outcome.stderr
     assert f"{other}/.gitignore" in outcome.stderr
 
 
-def test_missing_info_folder_is_created(keyed, root):
+def test_missing_info_folder_is_created(keyed_terminal, root):
     (root / ".git" / "info" / "exclude").unlink()
     (root / ".git" / "info").rmdir()
 
-    assert create_at_a_screen(keyed, "2").code == 0
+    assert create_at_a_screen(keyed_terminal, "2").code == 0
     assert is_ignored(root)
 
 
 @pytest.mark.parametrize("kind", ["folder", "link", "read-only", "tracked"])
-def test_no_key_is_created_when_git_would_not_ignore_it(keyed, root, kind, tmp_path, ada):
+def test_no_key_is_created_when_git_would_not_ignore_it(keyed_terminal, root, kind, tmp_path, ada):
     file, elsewhere = root / ".gitignore", tmp_path / "elsewhere"
     elsewhere.write_text("precious\n")
     through: tuple[str, ...] = ()
@@ -188,7 +190,7 @@ def test_no_key_is_created_when_git_would_not_ignore_it(keyed, root, kind, tmp_p
         file.mkdir()
     words = ("keys", "create", name := unused_name(), "--save", "repo", "--yes", "--force")
 
-    outcome = keyed.run(*words, through=through)
+    outcome = keyed_terminal.run(*words, through=through)
 
     assert outcome.code == 1, outcome.stderr
     assert "No key was created" in outcome.stderr
@@ -201,20 +203,20 @@ def test_no_key_is_created_when_git_would_not_ignore_it(keyed, root, kind, tmp_p
     assert command.endswith(f">> {root}/.git/info/exclude")
     subprocess.run([*through, "sh", "-ec", command.strip()], check=True)
     assert is_ignored(root)
-    assert keyed.run(*words, through=through).code == 0
+    assert keyed_terminal.run(*words, through=through).code == 0
 
 
-def test_failed_creation_changes_no_ignore_file(there, nina):
-    root = there.folder
+def test_failed_creation_changes_no_ignore_file(live_terminal, nina):
+    root = live_terminal.folder
     git(root, "init", "--quiet")
-    there.environ["REFLOW_API_KEY"] = "x"
+    live_terminal.environ["REFLOW_API_KEY"] = "x"
 
-    assert create(there, "--yes").code == 4
+    assert create(live_terminal, "--yes").code == 4
     assert [path.name for path in root.iterdir()] == [".git"]
 
 
-def test_aborted_question_creates_nothing(keyed, root, ada):
-    outcome = keyed.run_at_a_screen(
+def test_aborted_question_creates_nothing(keyed_terminal, root, ada):
+    outcome = keyed_terminal.run_interactively(
         "keys", "create", name := unused_name(), "--save", "repo", answers=(("Choose", "\x03"),)
     )
 

@@ -27,7 +27,7 @@ def test_help_names_the_order_of_credentials_and_warns_of_git(terminal):
 
 
 def test_help_is_wrapped_on_a_narrow_screen(terminal):
-    outcome = terminal.run_at_a_screen("--help")  # of no width, like a screen that does not tell its own
+    outcome = terminal.run_interactively("--help")  # of no width, like a screen that does not tell its own
 
     assert outcome.code == 0
     assert "Usage: reflow" in outcome.stdout
@@ -114,7 +114,7 @@ def test_every_command_has_help(terminal, words):
 def test_wrong_usage_ends_with_2_and_a_sentence(terminal, words):
     outcome = terminal.run(*words)
 
-    assert outcome.code == 2, outcome.everything
+    assert outcome.code == 2, outcome.output
     assert outcome.stdout == ""
     assert outcome.stderr
     assert "Traceback" not in outcome.stderr

@@ -21,10 +21,10 @@ def installation(tmp_path_factory):
 
 
 @pytest.fixture
-def installed(there, installation):
+def installed(live_terminal, installation):
     """The terminal in a git repository, with the installed command and nothing of this checkout."""
-    terminal = Terminal(there.home, repository(there.folder / "web"), (installation.reflow,))
-    terminal.environ = {name: value for name, value in there.environ.items() if name != "PYTHONPATH"}
+    terminal = Terminal(live_terminal.home, repository(live_terminal.folder / "web"), (installation.reflow,))
+    terminal.environ = {name: value for name, value in live_terminal.environ.items() if name != "PYTHONPATH"}
     return terminal
 
 
@@ -66,7 +66,7 @@ def test_journey_from_login_to_a_refused_key(installed, live):
     assert installed.run("whoami").code == 0
     assert request(live.url, "GET", "/me", old)[1]["code"] == "revoked_key"
 
-    screen = installed.run_at_a_screen("keys", "list")
+    screen = installed.run_interactively("keys", "list")
     assert (screen.code, name in screen.stdout, "Times used" in screen.stdout) == (0, True, True)
 
     outcome = installed.run("keys", "revoke", name, "--yes")

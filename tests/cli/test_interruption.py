@@ -38,9 +38,9 @@ def _start(
 
 
 @pytest.fixture
-def keyed(here, between):
-    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
-    return here
+def keyed_terminal(listener_terminal, listener_proxy):
+    listener_terminal.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener_proxy.url}
+    return listener_terminal
 
 
 def _imports(terminal) -> list[str]:
@@ -52,9 +52,9 @@ def _imports(terminal) -> list[str]:
     return names[names.index(f"{OURS}main") + 1 :]
 
 
-def test_ctrl_c_at_the_start_ends_quietly(keyed):
-    for name in _imports(keyed)[::4]:
-        with _start(keyed, "whoami", flags=("-X", "importtime")) as process:
+def test_ctrl_c_at_the_start_ends_quietly(keyed_terminal):
+    for name in _imports(keyed_terminal)[::4]:
+        with _start(keyed_terminal, "whoami", flags=("-X", "importtime")) as process:
             other = []
             for line in process.stderr:
                 if not line.startswith("import time:"):
@@ -69,7 +69,7 @@ def test_ctrl_c_at_the_start_ends_quietly(keyed):
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("fault", [silence, cut_after(20)], ids=["no answer", "half an answer"])
-def test_signal_during_a_request_ends_quietly(keyed, between, fault, number):
+def test_signal_during_a_request_ends_quietly(keyed_terminal, listener_proxy, fault, number):
     arrived = threading.Event()
 
     def say_that_it_arrived(exchange) -> None:
@@ -78,8 +78,8 @@ def test_signal_during_a_request_ends_quietly(keyed, between, fault, number):
         arrived.set()
         silence(exchange)
 
-    between.always = say_that_it_arrived
-    with _start(keyed, "whoami") as process:
+    listener_proxy.always = say_that_it_arrived
+    with _start(keyed_terminal, "whoami") as process:
         assert arrived.wait(30)
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
@@ -89,7 +89,7 @@ def test_signal_during_a_request_ends_quietly(keyed, between, fault, number):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_signal_leaves_no_partial_export(keyed, between, number):
+def test_signal_leaves_no_partial_export(keyed_terminal, listener_proxy, number):
     arrived = threading.Event()
 
     def send_half(exchange) -> None:
@@ -98,36 +98,36 @@ def test_signal_leaves_no_partial_export(keyed, between, number):
         arrived.set()
         silence(exchange)
 
-    between.always = send_half
-    with _start(keyed, "activity", "--export", "a.jsonl", cwd=keyed.folder) as process:
+    listener_proxy.always = send_half
+    with _start(keyed_terminal, "activity", "--export", "a.jsonl", cwd=keyed_terminal.folder) as process:
         assert arrived.wait(30)
-        assert len(list(keyed.folder.iterdir())) == 1
+        assert len(list(keyed_terminal.folder.iterdir())) == 1
         process.send_signal(number)
         process.communicate(timeout=30)
 
     assert process.returncode == 128 + number
-    assert list(keyed.folder.iterdir()) == []
+    assert list(keyed_terminal.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_signal_during_a_creation_says_that_a_key_may_exist(keyed, between, number):
+def test_signal_during_a_creation_says_that_a_key_may_exist(keyed_terminal, listener_proxy, number):
     arrived = threading.Event()
-    between.always = lambda exchange: (arrived.set(), silence(exchange))
-    with _start(keyed, "keys", "create", "ci", "-o", "my.key", cwd=keyed.folder) as process:
+    listener_proxy.always = lambda exchange: (arrived.set(), silence(exchange))
+    with _start(keyed_terminal, "keys", "create", "ci", "-o", "my.key", cwd=keyed_terminal.folder) as process:
         assert arrived.wait(30)
         process.send_signal(number)
         err = process.communicate(timeout=30)[1]
 
     assert process.returncode == 128 + number
     assert err == "If the key was created anyway, reflow keys list shows it.\nreflow: interrupted.\n"
-    assert list(keyed.folder.iterdir()) == []
+    assert list(keyed_terminal.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_signal_that_is_ignored_at_the_start_stays_ignored(keyed, between, number):
+def test_signal_that_is_ignored_at_the_start_stays_ignored(keyed_terminal, listener_proxy, number):
     arrived, gate = threading.Event(), threading.Event()
-    between.always = lambda exchange: (arrived.set(), held_until(gate)(exchange))
-    with _start(keyed, "whoami", ignores=number) as process:
+    listener_proxy.always = lambda exchange: (arrived.set(), held_until(gate)(exchange))
+    with _start(keyed_terminal, "whoami", ignores=number) as process:
         assert arrived.wait(30)
         process.send_signal(number)
         gate.set()
@@ -137,10 +137,10 @@ def test_signal_that_is_ignored_at_the_start_stays_ignored(keyed, between, numbe
     assert "Ada Park" in out
 
 
-def test_ctrl_c_during_output_ends_quietly(keyed, listener):
+def test_ctrl_c_during_output_ends_quietly(keyed_terminal, listener):
     key = {"id": "key_1", "name": "n" * 90, "hint": "abcd", "use_count": 1}
-    listener.says("GET", "/keys", {"items": [key] * 5000, "next_cursor": None})
-    with _start(keyed, "keys", "list") as process:
+    listener.respond("GET", "/keys", {"items": [key] * 5000, "next_cursor": None})
+    with _start(keyed_terminal, "keys", "list") as process:
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         err = process.stderr.read()
@@ -150,15 +150,15 @@ def test_ctrl_c_during_output_ends_quietly(keyed, listener):
     assert err == "reflow: interrupted.\n"
 
 
-def test_second_ctrl_c_adds_no_line(keyed, between):
+def test_second_ctrl_c_adds_no_line(keyed_terminal, listener_proxy):
     arrived = threading.Event()
 
     def say_that_it_arrived(exchange) -> None:
         arrived.set()
         silence(exchange)
 
-    between.always = say_that_it_arrived
-    with _start(keyed, "whoami") as process:
+    listener_proxy.always = say_that_it_arrived
+    with _start(keyed_terminal, "whoami") as process:
         assert arrived.wait(30)
         for _ in range(5):
             process.send_signal(signal.SIGINT)

@@ -18,10 +18,10 @@ from tests.cli.secrets_for_tests import made_up_key
         ("never", None),
     ],
 )
-def test_key_is_created_with_an_end(keyed, when, end):
+def test_key_is_created_with_an_end(keyed_terminal, when, end):
     """A date is a day in local time."""
-    keyed.environ["TZ"] = "America/New_York"
-    outcome = keyed.run("keys", "create", unused_name(), "--expires", when, "--json")
+    keyed_terminal.environ["TZ"] = "America/New_York"
+    outcome = keyed_terminal.run("keys", "create", unused_name(), "--expires", when, "--json")
     assert outcome.code == 0, outcome.stderr
     assert json.loads(outcome.stdout)["expires_at"] == end
     minute = f"It expires {end[:16].replace('T', ' ')} UTC." if end else ""
@@ -29,12 +29,12 @@ def test_key_is_created_with_an_end(keyed, when, end):
     assert ("It expires" in outcome.stderr) == bool(end)
 
 
-def test_key_that_ends_soon_is_warned_of_on_each_use(keyed):
+def test_key_that_ends_soon_is_warned_of_on_each_use(keyed_terminal):
     name = unused_name()
-    created = keyed.run("keys", "create", name, "--expires", "10d")
-    keyed.environ["REFLOW_API_KEY"] = created.stdout.strip()
+    created = keyed_terminal.run("keys", "create", name, "--expires", "10d")
+    keyed_terminal.environ["REFLOW_API_KEY"] = created.stdout.strip()
 
-    outcome = keyed.run("keys", "list")
+    outcome = keyed_terminal.run("keys", "list")
 
     assert outcome.code == 0
     assert outcome.stderr.count("warning: ") == 1
@@ -45,15 +45,15 @@ def test_key_that_ends_soon_is_warned_of_on_each_use(keyed):
     )
     [row] = [line.split("\t") for line in outcome.stdout.splitlines() if f"\t{name}\t" in line]
     assert row[6].startswith(f"{end:%Y-%m-%d}")
-    assert keyed.run("--quiet", "whoami").stderr == ""
+    assert keyed_terminal.run("--quiet", "whoami").stderr == ""
 
 
 @pytest.mark.parametrize(
     "when", ["tomorrow", "2031-02-30", "2031-03-31T12:00:00", "0d", "9999-12-31", "9999-12-31T00:00:00Z"]
 )
-def test_bad_end_is_a_wrong_use(here, listener, when):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    outcome = here.run("keys", "create", "CI", "--expires", when)
+def test_bad_end_is_a_wrong_use(listener_terminal, listener, when):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    outcome = listener_terminal.run("keys", "create", "CI", "--expires", when)
     assert outcome.code == 2
     assert f"--expires {when} is not a valid end." in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []

@@ -45,14 +45,16 @@ BAD = {
 def leaks(outcome) -> bool:
     """Whether any part of a secret or of a bad file's content is in the output."""
     parts = [SECRET[4:20], OTHER[4:20], SECRET[-20:], "battery"]
-    return any(part in outcome.everything for part in parts)
+    return any(part in outcome.output for part in parts)
 
 
 @pytest.mark.parametrize("content", GOOD.values(), ids=GOOD.keys())
-def test_file_with_one_secret_is_read(here, listener, content):
-    file = key_file(here.folder / "my.key", content if isinstance(content, bytes) else content.encode())
+def test_file_with_one_secret_is_read(listener_terminal, listener, content):
+    file = key_file(
+        listener_terminal.folder / "my.key", content if isinstance(content, bytes) else content.encode()
+    )
 
-    outcome = here.run("-k", "my.key", "whoami")
+    outcome = listener_terminal.run("-k", "my.key", "whoami")
 
     assert outcome.code == 0, outcome.stderr
     assert listener.secrets == [SECRET]
@@ -67,15 +69,15 @@ CASES += [("variable", name) for name in ("blank lines", "two secrets", "cut off
 
 
 @pytest.mark.parametrize(("place", "name"), CASES)
-def test_other_content_is_refused_and_not_repeated(here, listener, place, name):
+def test_other_content_is_refused_and_not_repeated(listener_terminal, listener, place, name):
     content = BAD[name]
-    words, where = _put(here, place, content)
-    login(here.home, listener.url, made_up_session())
+    words, where = _put(listener_terminal, place, content)
+    login(listener_terminal.home, listener.url, made_up_session())
 
-    outcome = here.run(*words, "whoami")
+    outcome = listener_terminal.run(*words, "whoami")
 
-    assert outcome.code == 4, outcome.everything
-    assert listener.asked == []
+    assert outcome.code == 4, outcome.output
+    assert listener.requests == []
     assert where in outcome.stderr
     assert outcome.stdout == ""
     assert not leaks(outcome)
@@ -85,85 +87,93 @@ MORE = "holds more than a key, such as quotation marks or a name: leave only the
 
 
 @pytest.mark.parametrize("form", ['"{}"', "REFLOW_API_KEY={}", "{} # CI", "{}."])
-def test_key_among_other_characters_is_not_called_mistyped(here, form):
+def test_key_among_other_characters_is_not_called_mistyped(listener_terminal, form):
     text = form.format(SECRET)
-    file = key_file(here.folder / "my.key", text.encode())
-    option = here.run("-k", "my.key", "whoami")
+    file = key_file(listener_terminal.folder / "my.key", text.encode())
+    option = listener_terminal.run("-k", "my.key", "whoami")
     assert f"{file} (-k) {MORE} Correct it, or remove it and run reflow login." in option.stderr
 
-    here.environ["REFLOW_API_KEY"] = text
-    variable = here.run("whoami")
+    listener_terminal.environ["REFLOW_API_KEY"] = text
+    variable = listener_terminal.run("whoami")
     told = f"REFLOW_API_KEY (environment variable) {MORE} Correct it, or unset REFLOW_API_KEY and run reflow login."
     assert (variable.code, told in variable.stderr) == (4, True)
     assert not leaks(variable)
     assert not leaks(option)
 
 
-def _put(here, place: str, content: bytes) -> tuple[list[str], str]:
+def _put(listener_terminal, place: str, content: bytes) -> tuple[list[str], str]:
     if place == "variable":
-        here.environ["REFLOW_API_KEY"] = os.fsdecode(content)
+        listener_terminal.environ["REFLOW_API_KEY"] = os.fsdecode(content)
         return [], "REFLOW_API_KEY"
     if place == "repo":
-        return [], str(key_file(repository(here.folder) / "reflow.key", content))
-    path = here.home / ".reflow" / "api.key" if place == "home" else here.folder / "given"
+        return [], str(key_file(repository(listener_terminal.folder) / "reflow.key", content))
+    path = (
+        listener_terminal.home / ".reflow" / "api.key"
+        if place == "home"
+        else listener_terminal.folder / "given"
+    )
     key_file(path, content)
     return (["-k", str(path)] if place == "option" else []), str(path)
 
 
 @pytest.mark.parametrize("name", ["missing", "folder", "", "missing/deeper", "dangling"])
-def test_missing_file_after_k_is_a_usage_error(here, listener, name):
-    (here.folder / "folder").mkdir()
-    (here.folder / "dangling").symlink_to("nowhere")
-    here.environ["REFLOW_API_KEY"] = made_up_key()
+def test_missing_file_after_k_is_a_usage_error(listener_terminal, listener, name):
+    (listener_terminal.folder / "folder").mkdir()
+    (listener_terminal.folder / "dangling").symlink_to("nowhere")
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
 
-    outcome = here.run("-k", name, "whoami")
+    outcome = listener_terminal.run("-k", name, "whoami")
 
     assert outcome.code == 2
-    assert listener.asked == []
-    assert str(here.folder / name) in outcome.stderr
+    assert listener.requests == []
+    assert str(listener_terminal.folder / name) in outcome.stderr
     assert "Name another file, or leave -k out." in outcome.stderr
 
 
 @pytest.mark.parametrize("kind", ["folder", "dangling link", "pipe"])
 @pytest.mark.parametrize("place", ["repo", "home"])
-def test_special_file_is_refused(here, listener, place, kind):
-    path = repository(here.folder) / "reflow.key" if place == "repo" else here.home / ".reflow" / "api.key"
+def test_special_file_is_refused(listener_terminal, listener, place, kind):
+    path = (
+        repository(listener_terminal.folder) / "reflow.key"
+        if place == "repo"
+        else listener_terminal.home / ".reflow" / "api.key"
+    )
     path.parent.mkdir(exist_ok=True)
     {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "dangling link": lambda: path.symlink_to("no")}[
         kind
     ]()
-    login(here.home, listener.url, made_up_session())
+    login(listener_terminal.home, listener.url, made_up_session())
 
-    outcome = here.run("whoami")
+    outcome = listener_terminal.run("whoami")
 
     assert outcome.code == 4
     assert str(path) in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []
 
 
-def test_unreadable_file_is_named(here):
-    path = key_file(here.folder / "locked", SECRET, mode=0)
+def test_unreadable_file_is_named(listener_terminal):
+    path = key_file(listener_terminal.folder / "locked", SECRET, mode=0)
     # Root reads everything, unless it gives that power away.
     as_anybody = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
 
-    outcome = here.run("-k", str(path), "whoami", through=as_anybody)
+    outcome = listener_terminal.run("-k", str(path), "whoami", through=as_anybody)
 
     assert outcome.code == 2
     assert "Permission denied" in outcome.stderr
 
 
-def test_pipe_after_k_is_read(here, listener):
-    (here.folder / "pipe").symlink_to("/dev/stdin")
+def test_pipe_after_k_is_read(listener_terminal, listener):
+    (listener_terminal.folder / "pipe").symlink_to("/dev/stdin")
 
-    assert here.run("-k", "pipe", "whoami", stdin=f"{SECRET}\n").code == 0
+    assert listener_terminal.run("-k", "pipe", "whoami", stdin=f"{SECRET}\n").code == 0
     assert listener.secrets == [SECRET]
 
 
 @pytest.mark.parametrize(
     "words", [("-k", SECRET, "whoami"), (SECRET,), ("keys", SECRET), ("--server", SECRET, "whoami")]
 )
-def test_secret_typed_in_the_wrong_place_is_not_repeated(here, words):
-    outcome = here.run(*words)
+def test_secret_typed_in_the_wrong_place_is_not_repeated(listener_terminal, words):
+    outcome = listener_terminal.run(*words)
 
     assert outcome.code == 2
     assert not leaks(outcome)
@@ -173,11 +183,11 @@ def test_secret_typed_in_the_wrong_place_is_not_repeated(here, words):
     "code",
     ["missing_credentials", "malformed_key", "unknown_key", "revoked_key", "expired_key", "account_disabled"],
 )
-def test_refusal_names_the_credential_and_not_the_secret(here, listener, code):
-    path = key_file(here.folder / "mine", SECRET)
-    listener.refuses(SECRET, code)
+def test_refusal_names_the_credential_and_not_the_secret(listener_terminal, listener, code):
+    path = key_file(listener_terminal.folder / "mine", SECRET)
+    listener.refuse(SECRET, code)
 
-    outcome = here.run("-k", "mine", "whoami")
+    outcome = listener_terminal.run("-k", "mine", "whoami")
 
     assert outcome.code == 4
     assert f"reflow: the key in {path} (-k)" in outcome.stderr
@@ -186,23 +196,25 @@ def test_refusal_names_the_credential_and_not_the_secret(here, listener, code):
 
 
 @pytest.mark.parametrize("code", ["revoked_key", "expired_key", "account_disabled"])
-def test_refused_key_of_a_service_account_is_no_matter_of_the_own_keys(here, listener, code):
-    here.environ["REFLOW_API_KEY"] = SECRET
+def test_refused_key_of_a_service_account_is_no_matter_of_the_own_keys(listener_terminal, listener, code):
+    listener_terminal.environ["REFLOW_API_KEY"] = SECRET
     problem = {"code": code, "status": 401, "account_kind": "service_account"}
-    listener.says("GET", "/me", problem, 401)
+    listener.respond("GET", "/me", problem, 401)
 
-    outcome = here.run("whoami")
+    outcome = listener_terminal.run("whoami")
 
     assert outcome.code == 4
     assert "Admin of" in outcome.stderr
     assert "API Keys" not in outcome.stderr
 
 
-def test_secret_repeated_by_the_server_is_masked(here, listener):
-    here.environ["REFLOW_API_KEY"] = SECRET
-    listener.says("GET", "/me", {"code": "internal_error", "detail": f"Could not read {SECRET}."}, status=500)
+def test_secret_repeated_by_the_server_is_masked(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = SECRET
+    listener.respond(
+        "GET", "/me", {"code": "internal_error", "detail": f"Could not read {SECRET}."}, status=500
+    )
 
-    outcome = here.run("whoami")
+    outcome = listener_terminal.run("whoami")
 
     assert outcome.code == 1
     assert "Could not read rfk_…" in outcome.stderr

@@ -29,28 +29,28 @@ def words(person):
 
 
 @pytest.mark.parametrize("fault", [reset_after(0), cut_after(5)], ids=["reset", "cut off"])
-def test_lost_answer_to_a_password_is_explained(disturbed, words, fault):
-    disturbed.proxy.always = at("POST /api/v1/sessions", fault)
+def test_lost_answer_to_a_password_is_explained(proxied_terminal, words, fault):
+    proxied_terminal.proxy.always = at("POST /api/v1/sessions", fault)
 
-    outcome = disturbed.run(*words, stdin=PASSWORD)
+    outcome = proxied_terminal.run(*words, stdin=PASSWORD)
 
     assert outcome.code == 7
     assert outcome.stderr.endswith(f"\n{HINT}\n")
-    assert not (disturbed.home / ".reflow" / "session.json").exists()
+    assert not (proxied_terminal.home / ".reflow" / "session.json").exists()
 
 
 @pytest.mark.parametrize("why", ["nobody there", "wrong password"])
-def test_refused_login_mentions_no_session(there, words, why):
+def test_refused_login_mentions_no_session(live_terminal, words, why):
     if why == "nobody there":
-        there.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{free_port()}"
+        live_terminal.environ["REFLOW_SERVER"] = f"http://127.0.0.1:{free_port()}"
 
-    outcome = there.run(*words, stdin="not the password")
+    outcome = live_terminal.run(*words, stdin="not the password")
 
     assert outcome.code == (7 if why == "nobody there" else 4)
     assert "session was started" not in outcome.stderr
 
 
-def test_ctrl_c_after_the_password_is_explained(disturbed, words):
+def test_ctrl_c_after_the_password_is_explained(proxied_terminal, words):
     arrived = threading.Event()
 
     def hold(exchange) -> None:
@@ -58,10 +58,10 @@ def test_ctrl_c_after_the_password_is_explained(disturbed, words):
         arrived.set()
         silence(exchange)
 
-    disturbed.proxy.always = hold
+    proxied_terminal.proxy.always = hold
     with subprocess.Popen(
-        [*disturbed.command, *words],
-        env=disturbed.environ,
+        [*proxied_terminal.command, *words],
+        env=proxied_terminal.environ,
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -79,45 +79,45 @@ def test_ctrl_c_after_the_password_is_explained(disturbed, words):
 
 
 @pytest.fixture
-def codes(here, between, listener):
+def codes(listener_terminal, listener_proxy, listener):
     """A loopback server that hands out codes, behind the faulty proxy."""
-    here.environ["REFLOW_SERVER"] = between.url
-    page = {"verification_uri": f"{between.url}/device"}
-    listener.says("POST", "/device/code", CODES | page)
+    listener_terminal.environ["REFLOW_SERVER"] = listener_proxy.url
+    page = {"verification_uri": f"{listener_proxy.url}/device"}
+    listener.respond("POST", "/device/code", CODES | page)
     return page
 
 
-def test_ctrl_c_during_browser_login_is_explained(here, between, codes):
-    between.always = at("POST /api/v1/device/token", silence)
+def test_ctrl_c_during_browser_login_is_explained(listener_terminal, listener_proxy, codes):
+    listener_proxy.always = at("POST /api/v1/device/token", silence)
 
-    outcome = here.run_at_a_screen("login", answers=(("Still waiting for", CTRL_C),))
+    outcome = listener_terminal.run_interactively("login", answers=(("Still waiting for", CTRL_C),))
 
     assert outcome.code == 130
     assert HINT in outcome.stdout
 
 
-def test_lost_answer_to_a_browser_login_is_explained(here, between, listener, codes):
-    listener.says("POST", "/device/code", CODES | codes | {"expires_in": 2})
-    between.always = at("POST /api/v1/device/token", says("502 Bad Gateway"))
+def test_lost_answer_to_a_browser_login_is_explained(listener_terminal, listener_proxy, listener, codes):
+    listener.respond("POST", "/device/code", CODES | codes | {"expires_in": 2})
+    listener_proxy.always = at("POST /api/v1/device/token", says("502 Bad Gateway"))
 
-    outcome = here.run_at_a_screen("login")
+    outcome = listener_terminal.run_interactively("login")
 
     assert outcome.code == 7
     assert HINT in outcome.stdout
 
 
-def test_ctrl_c_before_a_request_mentions_no_session(here, codes):
-    outcome = here.run_at_a_screen("login", answers=(("Waiting", CTRL_C),))
+def test_ctrl_c_before_a_request_mentions_no_session(listener_terminal, codes):
+    outcome = listener_terminal.run_interactively("login", answers=(("Waiting", CTRL_C),))
 
     assert outcome.code == 130
     assert HINT not in outcome.stdout
 
 
-def test_earlier_session_that_cannot_be_ended_is_named(disturbed, words):
-    login(disturbed.home, disturbed.proxy.url, made_up_session())
-    disturbed.proxy.always = at("DELETE", says("503 Away"))
+def test_earlier_session_that_cannot_be_ended_is_named(proxied_terminal, words):
+    login(proxied_terminal.home, proxied_terminal.proxy.url, made_up_session())
+    proxied_terminal.proxy.always = at("DELETE", says("503 Away"))
 
-    outcome = disturbed.run(*words, stdin=PASSWORD)
+    outcome = proxied_terminal.run(*words, stdin=PASSWORD)
 
     assert outcome.code == 0
     assert "The login before this one could not be ended at" in outcome.stderr

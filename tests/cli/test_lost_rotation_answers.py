@@ -28,12 +28,14 @@ def gateway_error(exchange) -> None:
 
 
 @pytest.fixture
-def lost(disturbed, ada):
+def lost(proxied_terminal, ada):
     """The terminal with a key file whose rotation is done, but never answered."""
-    disturbed.key = ada.new_key()
-    disturbed.file = key_file(disturbed.folder / "my.key", f"# ours\n{disturbed.key['secret']}")
-    disturbed.proxy.always = at("POST", reset_after(0))
-    return disturbed
+    proxied_terminal.key = ada.new_key()
+    proxied_terminal.file = key_file(
+        proxied_terminal.folder / "my.key", f"# ours\n{proxied_terminal.key['secret']}"
+    )
+    proxied_terminal.proxy.always = at("POST", reset_after(0))
+    return proxied_terminal
 
 
 def rotate(terminal, *words: str):
@@ -51,7 +53,7 @@ def test_lost_answers_are_explained(lost, ada, fault):
 
     outcome = rotate(lost)
 
-    assert outcome.code == 1, outcome.everything
+    assert outcome.code == 1, outcome.output
     assert secret_of(lost.file) == lost.key["secret"]
     new_id = replacement_of(ada, lost.key)
     assert "the answer with the new secret was lost. The old key still works." in outcome.stderr
@@ -68,7 +70,7 @@ def test_repeated_request_finds_the_lost_rotation(lost, ada):
 
     outcome = rotate(lost)
 
-    assert outcome.code == 1, outcome.everything
+    assert outcome.code == 1, outcome.output
     assert shown_command(outcome)[2] == replacement_of(ada, lost.key)
 
 

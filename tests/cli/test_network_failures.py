@@ -30,7 +30,7 @@ PORTAL = b"<html><h1>Welcome to the hotel</h1></html>"
 
 
 @pytest.fixture
-def between(live):
+def listener_proxy(live):
     """A faulty proxy before the real server."""
     proxy = FaultyProxy(live.url)
     yield proxy
@@ -38,30 +38,30 @@ def between(live):
 
 
 @pytest.fixture
-def disturbed(keyed, between):
+def proxied_terminal(keyed_terminal, listener_proxy):
     """The terminal with a key of Ada; its way to the real server leads through the faulty proxy."""
-    keyed.environ["REFLOW_SERVER"] = between.url
-    return keyed
+    keyed_terminal.environ["REFLOW_SERVER"] = listener_proxy.url
+    return keyed_terminal
 
 
 @pytest.fixture
-def secured(keyed, live):
+def tls_terminal(keyed_terminal, live):
     """`secured(file, fault)`: the real server behind TLS with the certificate in `file`, and a fault."""
     proxies = []
 
-    def secured(file, fault=pass_on):
+    def tls_terminal(file, fault=pass_on):
         proxies.append(FaultyProxy(live.url, server_context(file)))
         proxies[0].always = fault
-        keyed.environ["REFLOW_SERVER"] = proxies[0].url
-        return keyed
+        keyed_terminal.environ["REFLOW_SERVER"] = proxies[0].url
+        return keyed_terminal
 
-    yield secured
+    yield tls_terminal
     proxies[0].close()
 
 
 def ends_kindly(outcome, terminal, *words: str) -> None:
     """Demand exit 7 and one sentence with `words`, that says what to do and holds no secret."""
-    assert outcome.code == 7, outcome.everything
+    assert outcome.code == 7, outcome.output
     assert outcome.stdout == ""
     assert any(line.startswith("reflow: ") for line in outcome.stderr.splitlines())
     for word in words:
@@ -69,12 +69,12 @@ def ends_kindly(outcome, terminal, *words: str) -> None:
     assert any(verb in outcome.stderr for verb in ("Check", "Try again", "name it with", "Write", "If your"))
     assert "Traceback" not in outcome.stderr
     assert "inside the command" not in outcome.stderr
-    assert terminal.key["secret"][4:] not in outcome.everything
+    assert terminal.key["secret"][4:] not in outcome.output
 
 
-def test_undisturbed_request_works_through_the_proxy(disturbed, between):
-    assert disturbed.run("whoami").code == 0
-    assert len(between.seen) == 1
+def test_undisturbed_request_works_through_the_proxy(proxied_terminal, listener_proxy):
+    assert proxied_terminal.run("whoami").code == 0
+    assert len(listener_proxy.seen) == 1
 
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
@@ -85,68 +85,72 @@ def test_undisturbed_request_works_through_the_proxy(disturbed, between):
         pytest.param(False, id="without its length"),
     ],
 )
-def test_truncated_answer_is_explained(disturbed, between, words, length):
-    between.always = cut_after(9, with_length=length)
+def test_truncated_answer_is_explained(proxied_terminal, listener_proxy, words, length):
+    listener_proxy.always = cut_after(9, with_length=length)
 
-    ends_kindly(disturbed.run(*words), disturbed, "broke off", "Try again")
+    ends_kindly(proxied_terminal.run(*words), proxied_terminal, "broke off", "Try again")
 
 
 @pytest.mark.parametrize("count", [0, 5, 40, 300])
-def test_reset_connection_is_explained(disturbed, between, count):
-    without_sleep(disturbed)
-    between.always = reset_after(count)
+def test_reset_connection_is_explained(proxied_terminal, listener_proxy, count):
+    without_sleep(proxied_terminal)
+    listener_proxy.always = reset_after(count)
 
-    outcome = disturbed.run("whoami")
+    outcome = proxied_terminal.run("whoami")
 
-    ends_kindly(outcome, disturbed)
+    ends_kindly(outcome, proxied_terminal)
     assert "broke off" in outcome.stderr or "does not speak HTTP" in outcome.stderr
 
 
-def test_unsafe_request_is_not_repeated(disturbed, between, ada):
-    between.always = reset_after(0)
+def test_unsafe_request_is_not_repeated(proxied_terminal, listener_proxy, ada):
+    listener_proxy.always = reset_after(0)
     before = ada.live_names()
 
-    outcome = disturbed.run("keys", "create", "lost on the way")
+    outcome = proxied_terminal.run("keys", "create", "lost on the way")
 
-    ends_kindly(outcome, disturbed, "reflow keys list shows it")
+    ends_kindly(outcome, proxied_terminal, "reflow keys list shows it")
     assert ada.live_names() - before == {"lost on the way"}
-    assert len(between.seen) == 1
+    assert len(listener_proxy.seen) == 1
 
 
-def test_silent_server_is_explained(disturbed, between):
-    between.always = silence
-    with_short_timeouts(disturbed)
+def test_silent_server_is_explained(proxied_terminal, listener_proxy):
+    listener_proxy.always = silence
+    with_short_timeouts(proxied_terminal)
 
-    ends_kindly(disturbed.run("whoami"), disturbed, "no answer within 0.5 seconds")
-
-
-def test_endless_slow_answer_is_explained(disturbed, between):
-    between.always = drip
-    with_short_timeouts(disturbed, timeout=30, longest=0.6)
-
-    ends_kindly(disturbed.run("whoami"), disturbed, "less than 1 MB of its answer arrived in 0.6 seconds")
+    ends_kindly(proxied_terminal.run("whoami"), proxied_terminal, "no answer within 0.5 seconds")
 
 
-def test_long_answer_may_take_longer(disturbed, between):
-    between.always = lambda exchange: drip(exchange, 0.002)
-    with_short_timeouts(disturbed, timeout=30, longest=0.6, piece=64)
+def test_endless_slow_answer_is_explained(proxied_terminal, listener_proxy):
+    listener_proxy.always = drip
+    with_short_timeouts(proxied_terminal, timeout=30, longest=0.6)
 
-    assert disturbed.run("whoami").code == 0
+    ends_kindly(
+        proxied_terminal.run("whoami"),
+        proxied_terminal,
+        "less than 1 MB of its answer arrived in 0.6 seconds",
+    )
 
 
-def test_slow_answer_is_read_to_its_end(disturbed, between):
-    between.always = lambda exchange: drip(exchange, 0)
+def test_long_answer_may_take_longer(proxied_terminal, listener_proxy):
+    listener_proxy.always = lambda exchange: drip(exchange, 0.002)
+    with_short_timeouts(proxied_terminal, timeout=30, longest=0.6, piece=64)
 
-    assert disturbed.run("whoami").code == 0
+    assert proxied_terminal.run("whoami").code == 0
+
+
+def test_slow_answer_is_read_to_its_end(proxied_terminal, listener_proxy):
+    listener_proxy.always = lambda exchange: drip(exchange, 0)
+
+    assert proxied_terminal.run("whoami").code == 0
 
 
 @pytest.mark.parametrize("words", COMMANDS.values(), ids=COMMANDS.keys())
-def test_captive_portal_is_explained(disturbed, between, words):
-    between.always = says("200 OK", PORTAL, Content_Type="text/html")
+def test_captive_portal_is_explained(proxied_terminal, listener_proxy, words):
+    listener_proxy.always = says("200 OK", PORTAL, Content_Type="text/html")
 
-    outcome = disturbed.run(*words)
+    outcome = proxied_terminal.run(*words)
 
-    ends_kindly(outcome, disturbed, "text/html", "whether your network asks you to sign in")
+    ends_kindly(outcome, proxied_terminal, "text/html", "whether your network asks you to sign in")
     assert "hotel" not in outcome.stderr
 
 
@@ -154,34 +158,36 @@ def test_captive_portal_is_explained(disturbed, between, words):
     "status", ["301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"]
 )
 @pytest.mark.parametrize("words", [("whoami",), ("keys", "create", "x")], ids=["whoami", "keys create"])
-def test_redirect_to_another_host_is_not_followed(disturbed, between, listener, status, words):
-    between.always = says(status, Location=f"{listener.url}/api/v1/me?token=private")
+def test_redirect_to_another_host_is_not_followed(proxied_terminal, listener_proxy, listener, status, words):
+    listener_proxy.always = says(status, Location=f"{listener.url}/api/v1/me?token=private")
 
-    outcome = disturbed.run(*words)
+    outcome = proxied_terminal.run(*words)
 
-    ends_kindly(outcome, disturbed, "No redirect is followed", listener.url, "in a browser")
-    assert listener.asked == []
-    assert "private" not in outcome.everything
+    ends_kindly(outcome, proxied_terminal, "No redirect is followed", listener.url, "in a browser")
+    assert listener.requests == []
+    assert "private" not in outcome.output
 
 
 @pytest.mark.parametrize("path", ["/api/v1/keys", "/login", ""])
-def test_redirect_at_the_same_host_is_not_followed(disturbed, between, path):
-    between.always = says("302 Found", Location=f"{between.url}{path}")
+def test_redirect_at_the_same_host_is_not_followed(proxied_terminal, listener_proxy, path):
+    listener_proxy.always = says("302 Found", Location=f"{listener_proxy.url}{path}")
 
-    ends_kindly(disturbed.run("whoami"), disturbed, "No redirect is followed")
-    assert len(between.seen) == 1
+    ends_kindly(proxied_terminal.run("whoami"), proxied_terminal, "No redirect is followed")
+    assert len(listener_proxy.seen) == 1
 
 
-def test_redirect_from_https_to_http_is_not_followed(secured, tmp_path, listener):
-    terminal = secured(file := certificate(tmp_path), says("302 Found", Location=f"{listener.url}/api/v1/me"))
+def test_redirect_from_https_to_http_is_not_followed(tls_terminal, tmp_path, listener):
+    terminal = tls_terminal(
+        file := certificate(tmp_path), says("302 Found", Location=f"{listener.url}/api/v1/me")
+    )
     terminal.environ["SSL_CERT_FILE"] = str(file)
 
     ends_kindly(terminal.run("whoami"), terminal, "No redirect is followed", listener.url)
-    assert listener.asked == []
+    assert listener.requests == []
 
 
-def test_trusted_certificate_is_accepted(secured, tmp_path):
-    terminal = secured(file := certificate(tmp_path))
+def test_trusted_certificate_is_accepted(tls_terminal, tmp_path):
+    terminal = tls_terminal(file := certificate(tmp_path))
     terminal.environ["SSL_CERT_FILE"] = str(file)
 
     outcome = terminal.run("whoami")
@@ -190,8 +196,8 @@ def test_trusted_certificate_is_accepted(secured, tmp_path):
     assert outcome.stderr == ""
 
 
-def test_untrusted_certificate_is_explained(secured, tmp_path):
-    terminal = secured(certificate(tmp_path))
+def test_untrusted_certificate_is_explained(tls_terminal, tmp_path):
+    terminal = tls_terminal(certificate(tmp_path))
 
     ends_kindly(terminal.run("whoami"), terminal, "is not trusted", "SSL_CERT_FILE")
 
@@ -204,8 +210,8 @@ def test_untrusted_certificate_is_explained(secured, tmp_path):
         ("x\n", "it holds no"),
     ],
 )
-def test_unusable_certificate_file_is_named(secured, tmp_path, content, reason):
-    terminal = secured(certificate(tmp_path))
+def test_unusable_certificate_file_is_named(tls_terminal, tmp_path, content, reason):
+    terminal = tls_terminal(certificate(tmp_path))
     file = tmp_path / "authority.pem"
     if content is not None:
         file.write_text(content)
@@ -220,8 +226,8 @@ def test_unusable_certificate_file_is_named(secured, tmp_path, content, reason):
 @pytest.mark.parametrize(
     ("starts", "ends", "words"), [(-9, -2, "has expired"), (2, 9, "is not valid yet")], ids=["old", "early"]
 )
-def test_expired_certificate_is_explained(secured, tmp_path, starts, ends, words):
-    terminal = secured(
+def test_expired_certificate_is_explained(tls_terminal, tmp_path, starts, ends, words):
+    terminal = tls_terminal(
         file := certificate(tmp_path, starts=timedelta(days=starts), ends=timedelta(days=ends))
     )
     terminal.environ["SSL_CERT_FILE"] = str(file)
@@ -229,30 +235,32 @@ def test_expired_certificate_is_explained(secured, tmp_path, starts, ends, words
     ends_kindly(terminal.run("whoami"), terminal, words, "Check this machine's clock")
 
 
-def test_certificate_for_another_host_is_explained(secured, tmp_path):
-    terminal = secured(file := certificate(tmp_path, host="elsewhere.example"))
+def test_certificate_for_another_host_is_explained(tls_terminal, tmp_path):
+    terminal = tls_terminal(file := certificate(tmp_path, host="elsewhere.example"))
     terminal.environ["SSL_CERT_FILE"] = str(file)
 
     ends_kindly(terminal.run("whoami"), terminal, "is for another host", "Check the address")
 
 
-def test_https_to_a_plain_http_server_is_explained(keyed, live):
-    keyed.environ["REFLOW_SERVER"] = live.url.replace("http:", "https:")
+def test_https_to_a_plain_http_server_is_explained(keyed_terminal, live):
+    keyed_terminal.environ["REFLOW_SERVER"] = live.url.replace("http:", "https:")
 
-    ends_kindly(keyed.run("whoami"), keyed, "does not speak https", "https://")
+    ends_kindly(keyed_terminal.run("whoami"), keyed_terminal, "does not speak https", "https://")
 
 
-def test_plain_http_to_an_https_server_is_explained(secured, tmp_path):
-    terminal = secured(certificate(tmp_path))
+def test_plain_http_to_an_https_server_is_explained(tls_terminal, tmp_path):
+    terminal = tls_terminal(certificate(tmp_path))
     terminal.environ["REFLOW_SERVER"] = terminal.environ["REFLOW_SERVER"].replace("https:", "http:")
 
     ends_kindly(terminal.run("whoami"), terminal, "https")
 
 
-def test_tls_alert_to_plain_http_is_explained(disturbed, between):
-    between.always = says_raw(b"\x15\x03\x03\x00\x02\x02\x16")
+def test_tls_alert_to_plain_http_is_explained(proxied_terminal, listener_proxy):
+    listener_proxy.always = says_raw(b"\x15\x03\x03\x00\x02\x02\x16")
 
-    ends_kindly(disturbed.run("whoami"), disturbed, "it speaks https, not http", "Write https://")
+    ends_kindly(
+        proxied_terminal.run("whoami"), proxied_terminal, "it speaks https, not http", "Write https://"
+    )
 
 
 GATEWAYS = {
@@ -264,11 +272,11 @@ GATEWAYS = {
 
 @pytest.mark.parametrize(("kind", "body"), GATEWAYS.values(), ids=GATEWAYS.keys())
 @pytest.mark.parametrize("status", [502, 503, 504])
-def test_gateway_without_its_server_is_explained(disturbed, between, status, kind, body):
-    without_sleep(disturbed)
-    between.always = says(f"{status} Away", body, Content_Type=kind)
+def test_gateway_without_its_server_is_explained(proxied_terminal, listener_proxy, status, kind, body):
+    without_sleep(proxied_terminal)
+    listener_proxy.always = says(f"{status} Away", body, Content_Type=kind)
 
-    outcome = disturbed.run("--quiet", "whoami")
+    outcome = proxied_terminal.run("--quiet", "whoami")
 
-    ends_kindly(outcome, disturbed, f"is not available now (status {status})", "Try again later")
+    ends_kindly(outcome, proxied_terminal, f"is not available now (status {status})", "Try again later")
     assert "not a Reflow server" not in outcome.stderr

@@ -30,14 +30,14 @@ PATHS = [("GET", "/me"), ("GET", "/keys"), ("POST", "/keys"), ("GET", "/activity
 
 
 @pytest.fixture
-def keyed(here):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    return here
+def keyed(listener_terminal):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    return listener_terminal
 
 
 def _says_everywhere(listener, body: bytes, status: int = 200, **headers: str) -> None:
     for method, path in PATHS:
-        listener.says_raw(method, path, body, status, **headers)
+        listener.respond_raw(method, path, body, status, **headers)
 
 
 def _is_kind(outcome, terminal) -> bool:
@@ -46,7 +46,7 @@ def _is_kind(outcome, terminal) -> bool:
         any(line.startswith("reflow: ") for line in outcome.stderr.splitlines())
         and "Traceback" not in outcome.stderr
         and "inside the command" not in outcome.stderr
-        and secret[4:] not in outcome.everything
+        and secret[4:] not in outcome.output
     )
 
 
@@ -78,7 +78,7 @@ def test_html_is_not_reflow(keyed, listener, words, status):
     assert outcome.code == 7
     assert "it is not a Reflow server" in outcome.stderr
     assert _is_kind(outcome, keyed)
-    assert "hotel" not in outcome.everything
+    assert "hotel" not in outcome.output
 
 
 BROKEN = {
@@ -106,12 +106,12 @@ def test_json_of_another_server_is_unreachable(keyed, listener, words, body):
     outcome = keyed.run(*words)
 
     is_json_for_api = words[0] == "api" and not body.startswith((b'{"user"', b"[" * 9)) and body
-    assert outcome.code == (0 if is_json_for_api else 7), outcome.everything
+    assert outcome.code == (0 if is_json_for_api else 7), outcome.output
     assert is_json_for_api or _is_kind(outcome, keyed)
 
 
 def test_truncated_answer_is_unreachable(keyed, listener):
-    listener.says_raw(
+    listener.respond_raw(
         "GET", "/me", b'{"user": {}}', **{"Content-Type": "application/json", "Content-Length": "500"}
     )
 
@@ -139,8 +139,8 @@ def test_redirect_never_carries_the_secret_away(keyed, listener, words, status):
     other.close()
 
     assert outcome.code == 7
-    assert other.asked == []
-    assert len(listener.asked) == 1
+    assert other.requests == []
+    assert len(listener.requests) == 1
     assert "No redirect is followed" in outcome.stderr
     assert target.partition("/api")[0] in outcome.stderr
     assert "private" not in outcome.stderr
@@ -151,7 +151,7 @@ def test_redirect_never_carries_the_secret_away(keyed, listener, words, status):
     "location", ["/login", "", "http://[broken", "//elsewhere.example/x", "http://h:99999/"]
 )
 def test_unusual_redirects_are_explained(keyed, listener, location):
-    listener.says_raw("GET", "/me", b"", 302, Location=location)
+    listener.respond_raw("GET", "/me", b"", 302, Location=location)
 
     outcome = keyed.run("whoami")
 
@@ -159,15 +159,17 @@ def test_unusual_redirects_are_explained(keyed, listener, location):
     assert _is_kind(outcome, keyed)
 
 
-def test_password_is_not_sent_after_a_redirect(here, listener):
-    listener.says_raw("POST", "/sessions", b"", 307, Location=f"{listener.url}/elsewhere")
+def test_password_is_not_sent_after_a_redirect(listener_terminal, listener):
+    listener.respond_raw("POST", "/sessions", b"", 307, Location=f"{listener.url}/elsewhere")
 
-    outcome = here.run("login", "--with-password", "--email", "ada@acme.example", stdin="hunter2 hunter2\n")
+    outcome = listener_terminal.run(
+        "login", "--with-password", "--email", "ada@acme.example", stdin="hunter2 hunter2\n"
+    )
 
     assert outcome.code == 7
-    assert len(listener.asked) == 1
-    assert "hunter2" not in outcome.everything
-    assert not (here.home / ".reflow" / "session.json").exists()
+    assert len(listener.requests) == 1
+    assert "hunter2" not in outcome.output
+    assert not (listener_terminal.home / ".reflow" / "session.json").exists()
 
 
 def _server_that_says(reply: bytes) -> tuple[socket.socket, str]:
@@ -233,7 +235,7 @@ def test_refusal_of_reflow_is_explained_and_has_its_exit_code(keyed, listener, s
     }
     if status == 422:
         problem["errors"] = [{"field": "name", "message": "Too long."}]
-    listener.says("GET", "/me", problem, status, **{"Retry-After": "70"})
+    listener.respond("GET", "/me", problem, status, **{"Retry-After": "70"})
 
     plain, raw = keyed.run("whoami"), keyed.run("api", "GET", "me")
 
@@ -247,7 +249,7 @@ def test_refusal_of_reflow_is_explained_and_has_its_exit_code(keyed, listener, s
 def test_problem_cannot_forge_lines_or_control_the_terminal(keyed, listener):
     detail = "No.\nreflow: all is well\x1b[2J\u2028\u202e"
     errors = [{"field": "na\nme", "message": "\x1b]0;x"}, "odd", None, {}]
-    listener.says("GET", "/me", {"code": "validation_failed", "detail": detail, "errors": errors}, 422)
+    listener.respond("GET", "/me", {"code": "validation_failed", "detail": detail, "errors": errors}, 422)
 
     outcome = keyed.run("whoami")
 
@@ -258,43 +260,41 @@ def test_problem_cannot_forge_lines_or_control_the_terminal(keyed, listener):
 
 def test_request_names_the_program(keyed, listener):
     keyed.run("whoami")
-
-    assert listener.asked[0]["User-Agent"].startswith("reflow/")
-    assert "(" in listener.asked[0]["User-Agent"]
+    assert listener.requests[0]["User-Agent"].startswith("reflow/")
+    assert "(" in listener.requests[0]["User-Agent"]
 
 
 def test_closed_pager_is_no_error(keyed, listener):
     keyed.environ["PYTHONUNBUFFERED"] = "1"
     key = {"id": "key_1", "name": "n" * 90, "hint": "abcd", "use_count": 1}
-    listener.says("GET", "/keys", {"items": [key] * 5000, "next_cursor": None})
-    shell = f"{sys.executable} -m reflow_accounts.cli keys list | head -n 1; exit ${{PIPESTATUS[0]}}"
+    listener.respond("GET", "/keys", {"items": [key] * 5000, "next_cursor": None})
+    line = f"{sys.executable} -m reflow_accounts.cli keys list | head -n 1; exit ${{PIPESTATUS[0]}}"
 
-    done = subprocess.run(
-        ["bash", "-c", shell], env=keyed.environ, capture_output=True, timeout=30, check=False
+    run = subprocess.run(
+        ["bash", "-c", line], env=keyed.environ, capture_output=True, timeout=30, check=False
     )
 
-    assert done.returncode == 0
-    assert done.stderr == b""
+    assert run.returncode == 0
+    assert run.stderr == b""
 
 
 def test_full_disk_behind_stdout_is_an_error(keyed):
     command = [sys.executable, "-m", "reflow_accounts.cli", "whoami"]
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
+        run = subprocess.run(
             command, env=keyed.environ, stdout=full, stderr=subprocess.PIPE, timeout=30, check=False
         )
 
-    assert done.returncode == 1
-    assert b"Traceback" not in done.stderr
-    assert b"Exception" not in done.stderr
-    assert b"No space left" in done.stderr
+    assert run.returncode == 1
+    assert b"Traceback" not in run.stderr
+    assert b"Exception" not in run.stderr
+    assert b"No space left" in run.stderr
 
 
 def test_unreachable_logout_forgets_the_local_login(terminal):
     file = login(terminal.home, "http://127.0.0.1:9", made_up_session())
 
     outcome = terminal.run("logout")
-
     assert outcome.code == 7
     assert "end it in Account > Security" in outcome.stderr
     assert "rfs_" not in file.read_text()

@@ -14,8 +14,8 @@ EVERY = pytest.mark.parametrize("words", LISTS, ids=" ".join)
 
 
 @EVERY
-def test_terminal_gets_a_table_with_headings(keyed, words):
-    outcome = keyed.run_at_a_screen(*words)
+def test_terminal_gets_a_table_with_headings(keyed_terminal, words):
+    outcome = keyed_terminal.run_interactively(*words)
 
     assert outcome.code == 0
     assert "─" in outcome.stdout
@@ -23,30 +23,30 @@ def test_terminal_gets_a_table_with_headings(keyed, words):
 
 
 @EVERY
-def test_pipe_gets_lines_with_tabs_and_no_headings(keyed, words):
-    keyed.environ |= {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TERM": "xterm-256color"}
+def test_pipe_gets_lines_with_tabs_and_no_headings(keyed_terminal, words):
+    keyed_terminal.environ |= {"FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "TERM": "xterm-256color"}
 
-    outcome = keyed.run(*words)
+    outcome = keyed_terminal.run(*words)
 
     assert outcome.code == 0
     assert len({line.count("\t") for line in outcome.stdout.splitlines()}) == 1
-    assert not set("\x1b─") & set(outcome.everything)
+    assert not set("\x1b─") & set(outcome.output)
 
 
 @EVERY
-def test_json_is_the_answer_of_the_api(keyed, words):
-    assert json.loads(keyed.run("--json", *words).stdout)["items"]
-    assert json.loads(keyed.run_at_a_screen("--json", *words).stdout)["items"]
+def test_json_is_the_answer_of_the_api(keyed_terminal, words):
+    assert json.loads(keyed_terminal.run("--json", *words).stdout)["items"]
+    assert json.loads(keyed_terminal.run_interactively("--json", *words).stdout)["items"]
 
 
 @pytest.mark.parametrize(
     "words", [*LISTS, ("--help",), ("whoami",), ("nonsense",), ("keys", "revoke", "x")], ids=" ".join
 )
 @pytest.mark.parametrize("plain", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
-def test_no_colour_prints_no_escapes(keyed, words, plain):
-    keyed.environ |= plain
+def test_no_colour_prints_no_escapes(keyed_terminal, words, plain):
+    keyed_terminal.environ |= plain
 
-    assert "\x1b" not in keyed.run_at_a_screen(*words).stdout
+    assert "\x1b" not in keyed_terminal.run_interactively(*words).stdout
 
 
 NOW = datetime.now(UTC)
@@ -84,13 +84,13 @@ ENTRY = {
 
 
 @pytest.fixture
-def full(here, listener):
+def full(listener_terminal, listener):
     """The terminal at a server with long names."""
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    listener.says("GET", "/teams", {"items": [{"id": "team_1", "name": "Acme"}], "next_cursor": None})
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.respond("GET", "/teams", {"items": [{"id": "team_1", "name": "Acme"}], "next_cursor": None})
     for path, item in (("/keys", KEY), ("/teams/team_1/members", MEMBER), ("/activity", ENTRY)):
-        listener.says("GET", path, {"items": [item, item], "next_cursor": None})
-    return here
+        listener.respond("GET", path, {"items": [item, item], "next_cursor": None})
+    return listener_terminal
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 120])
@@ -100,7 +100,7 @@ def full(here, listener):
 def test_table_fits_the_terminal(full, words, item, columns):
     full.environ["COLUMNS"] = str(columns)
 
-    lines = full.run_at_a_screen(*words).stdout.splitlines()
+    lines = full.run_interactively(*words).stdout.splitlines()
 
     assert max(map(cell_len, lines)) <= columns
     assert "…" in "".join(lines)
@@ -121,9 +121,9 @@ def test_activity_shows_what_happened_at_any_width(full, listener, columns):
     titles = ["API key refused", "API key revoked", "API key restored", "API key rotated"]
     rotation = {**ENTRY["use"], "path": f"/api/v1/keys/{KEY['id']}/rotation"}
     items = [{**ENTRY, "title": title, "use": rotation} for title in titles]
-    listener.says("GET", "/activity", {"items": items, "next_cursor": None})
+    listener.respond("GET", "/activity", {"items": items, "next_cursor": None})
 
-    lines = full.run_at_a_screen("activity").stdout.splitlines()
+    lines = full.run_interactively("activity").stdout.splitlines()
 
     assert max(map(cell_len, lines)) <= columns
     assert [line.split("  ")[1].strip() for line in lines[2:]] == titles
@@ -135,16 +135,16 @@ def test_activity_shows_what_happened_at_any_width(full, listener, columns):
 def test_long_title_leaves_out_other_columns(full, listener, columns):
     full.environ["COLUMNS"] = str(columns)
     title = "AWS Marketplace subscription connected"
-    listener.says("GET", "/activity", {"items": [{**ENTRY, "title": title}], "next_cursor": None})
+    listener.respond("GET", "/activity", {"items": [{**ENTRY, "title": title}], "next_cursor": None})
 
-    lines = full.run_at_a_screen("activity").stdout.splitlines()
+    lines = full.run_interactively("activity").stdout.splitlines()
 
     assert max(map(cell_len, lines)) <= columns
     assert title in lines[2]
 
 
 def test_times_are_relative_on_a_terminal_and_exact_in_a_pipe(full):
-    drawn, piped = full.run_at_a_screen("keys", "list").stdout, full.run("keys", "list").stdout
+    drawn, piped = full.run_interactively("keys", "list").stdout, full.run("keys", "list").stdout
 
     for text in ("5 hours ago", "45 days ago", "in 29 days"):
         assert text in drawn

@@ -121,7 +121,7 @@ def test_refused_address_names_its_source_and_no_password(terminal, source):
 
     assert outcome.code == 2
     assert ("--server" if source == "option" else "REFLOW_SERVER") in outcome.stderr
-    assert "hunter2" not in outcome.everything
+    assert "hunter2" not in outcome.output
 
 
 @pytest.mark.parametrize(

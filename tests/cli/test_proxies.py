@@ -33,12 +33,12 @@ def tunnel(listener, tmp_path, terminal):
     """An http proxy for which every host is the loopback server behind TLS, as reflow.test."""
     file = certificate(tmp_path, host="reflow.test")
     terminal.environ["SSL_CERT_FILE"] = str(file)
-    secured = FaultyProxy(listener.url, server_context(file))
-    proxy = HttpProxy(secured.url)
-    proxy.behind = secured.seen
+    tls_terminal = FaultyProxy(listener.url, server_context(file))
+    proxy = HttpProxy(tls_terminal.url)
+    proxy.behind = tls_terminal.seen
     yield proxy
     proxy.close()
-    secured.close()
+    tls_terminal.close()
 
 
 def _address(port: int, who: str) -> str:
@@ -46,7 +46,7 @@ def _address(port: int, who: str) -> str:
 
 
 def _explains(outcome, terminal, *words: str) -> None:
-    assert outcome.code == 7, outcome.everything
+    assert outcome.code == 7, outcome.output
     assert outcome.stderr.count("reflow: ") == 1
     for word in words:
         assert word in outcome.stderr
@@ -55,7 +55,7 @@ def _explains(outcome, terminal, *words: str) -> None:
 
 def _tells_no_secret(outcome, terminal) -> None:
     for secret in (terminal.environ["REFLOW_API_KEY"][4:], "hunter2", "hunter%32"):
-        assert secret not in outcome.everything
+        assert secret not in outcome.output
     assert "Traceback" not in outcome.stderr
     assert "inside the command" not in outcome.stderr
 
@@ -96,7 +96,7 @@ def test_name_and_password_reach_the_proxy_alone(terminal, proxy, tunnel, listen
 
         assert outcome.code == 0, outcome.stderr
         _tells_no_secret(outcome, terminal)
-    assert len(listener.asked) == 2
+    assert len(listener.requests) == 2
     assert b"proxy-authorization" not in b"".join(tunnel.behind).lower()
 
 
@@ -114,7 +114,7 @@ def test_proxy_that_wants_a_password_is_named(terminal, proxy, listener, server,
 
     variable = "HTTP_PROXY" if server == HTTP else "HTTPS_PROXY"
     _explains(outcome, terminal, f"the proxy 127.0.0.1:{proxy.port} ({variable}) {words}", "NAME:PASSWORD@")
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("server", [HTTP, HTTPS])
@@ -150,7 +150,7 @@ def test_refusing_proxy_is_named(terminal, proxy, listener, server, answer, word
     terminal.environ["HTTP_PROXY"] = terminal.environ["HTTPS_PROXY"] = proxy.url
 
     _explains(terminal.run("--server", server, "whoami"), terminal, words)
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy"])
@@ -202,6 +202,6 @@ def test_invalid_proxy_is_refused_with_its_variable(terminal, address, server):
 
     outcome = terminal.run("--server", server, "whoami")
 
-    assert outcome.code == 2, outcome.everything
+    assert outcome.code == 2, outcome.output
     assert ("HTTP_PROXY" if server == HTTP else "HTTPS_PROXY") in outcome.stderr
     _tells_no_secret(outcome, terminal)

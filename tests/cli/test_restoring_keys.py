@@ -12,102 +12,103 @@ from tests.cli.secrets_for_tests import made_up_key
 pytestmark = pytest.mark.slow
 
 
-def test_revoked_key_is_restored_with_the_line_that_the_revocation_shows(there, live, ada):
-    login(there.home, live.url, ada.session)
+def test_revoked_key_is_restored_with_the_line_that_the_revocation_shows(live_terminal, live, ada):
+    login(live_terminal.home, live.url, ada.session)
     key = ada.new_key()
-    revoked = there.run("keys", "revoke", key["name"])
+    revoked = live_terminal.run("keys", "revoke", key["name"])
     assert f"For 24 hours, this restores it: reflow keys restore {key['id']}" in revoked.stderr
     assert request(live.url, "GET", "/me", key["secret"])[0] == 401
 
-    outcome = there.run("keys", "restore", key["id"])
+    outcome = live_terminal.run("keys", "restore", key["id"])
 
     assert outcome.code == 0, outcome.stderr
     assert f"The key {key['name']} works again." in outcome.stderr
     assert request(live.url, "GET", "/me", key["secret"])[0] == 200
-    there.run("keys", "revoke", key["name"])
-    assert there.run("keys", "restore", key["name"], "--json").code == 0
-    again = there.run("keys", "restore", key["name"])
+    live_terminal.run("keys", "revoke", key["name"])
+    assert live_terminal.run("keys", "restore", key["name"], "--json").code == 0
+    again = live_terminal.run("keys", "restore", key["name"])
     assert (again.code, "There is no revoked key" in again.stderr) == (6, True)
 
 
-def test_key_restores_no_key(keyed, ada):
+def test_key_restores_no_key(keyed_terminal, ada):
     ada.revoke(key := ada.new_key())
-    outcome = keyed.run("keys", "restore", key["name"])
+    outcome = keyed_terminal.run("keys", "restore", key["name"])
     assert outcome.code == 5
     assert outcome.stderr == (
         "reflow: An API key cannot restore keys. Run reflow login, then the same command with --as login.\n"
     )
 
 
-def test_line_after_a_revocation_works_when_the_key_in_use_was_revoked(keyed, live, ada):
-    login(keyed.home, live.url, ada.session)
-    revoked = keyed.run("keys", "revoke", keyed.key["id"])
+def test_line_after_a_revocation_works_when_the_key_in_use_was_revoked(keyed_terminal, live, ada):
+    login(keyed_terminal.home, live.url, ada.session)
+    revoked = keyed_terminal.run("keys", "revoke", keyed_terminal.key["id"])
     shown = next(line for line in revoked.stderr.splitlines() if "a login restores it: reflow " in line)
     command = shown.partition("a login restores it: reflow ")[2].split()
 
-    assert keyed.run(*command).code == 0
-    assert request(live.url, "GET", "/me", keyed.key["secret"])[0] == 200
+    assert keyed_terminal.run(*command).code == 0
+    assert request(live.url, "GET", "/me", keyed_terminal.key["secret"])[0] == 200
 
 
-def test_service_account_is_told_how_an_admin_restores_its_key(seat, house, crew):
-    terminal = seat(crew.robot)
+def test_service_account_is_told_how_an_admin_restores_its_key(terminal_for, team_server, members):
+    terminal = terminal_for(members.robot)
     [key] = json.loads(terminal.run("keys", "list", "--json").stdout)["items"]
     revoked = terminal.run("keys", "revoke", key["id"])
     [shown] = [line for line in revoked.stderr.splitlines() if "restores it" in line]
     command = shown.partition("with a login: reflow ")[2].split()
     secret = terminal.environ.pop("REFLOW_API_KEY")
-    login(terminal.home, house.url, crew.admin.session())
+    login(terminal.home, team_server.url, members.admin.session())
 
     outcome = terminal.run(*command)
 
     assert outcome.code == 0, (shown, outcome.stderr)
-    assert request(house.url, "GET", "/me", secret)[0] == 200
+    assert request(team_server.url, "GET", "/me", secret)[0] == 200
 
 
-def test_line_after_a_revocation_names_an_earlier_end(keyed, listener):
+def test_line_after_a_revocation_names_an_earlier_end(keyed_terminal, listener):
     soon, past = (datetime.now(UTC) + timedelta(hours=hours) for hours in (2, -1))
     for end, expected in ((soon, f"Until {soon:%Y-%m-%d %H:%M} UTC, a login restores it"), (past, None)):
         key = {"id": "key_2", "name": "ci", "hint": "abcd", "expires_at": end.isoformat()}
-        listener.says("GET", "/keys", {"items": [key], "next_cursor": None})
-        listener.says_raw("DELETE", "/keys/key_2", b"", 204)
-        keyed.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener.url}
-        outcome = keyed.run("keys", "revoke", "ci")
+        listener.respond("GET", "/keys", {"items": [key], "next_cursor": None})
+        listener.respond_raw("DELETE", "/keys/key_2", b"", 204)
+        keyed_terminal.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener.url}
+        outcome = keyed_terminal.run("keys", "revoke", "ci")
         assert outcome.code == 0, outcome.stderr
         assert expected in outcome.stderr if expected else "restores it" not in outcome.stderr
 
 
-def test_canary_is_created_and_refused(keyed, ada):
-    outcome = keyed.run("keys", "create", unused_name(), "--canary", "--json")
+def test_canary_is_created_and_refused(keyed_terminal, ada):
+    outcome = keyed_terminal.run("keys", "create", unused_name(), "--canary", "--json")
     key = json.loads(outcome.stdout)
     assert key["canary"] is True
     assert (
-        "Canary\tit opens nothing, and its first use is mailed" in keyed.run("keys", "show", key["id"]).stdout
+        "Canary\tit opens nothing, and its first use is mailed"
+        in keyed_terminal.run("keys", "show", key["id"]).stdout
     )
     assert request(ada.url, "GET", "/me", key["secret"])[1]["code"] == "unknown_key"
 
 
 @pytest.mark.parametrize("place", ["home", "repo"])
-def test_canary_is_not_saved_as_the_key_in_use(keyed, ada, place):
-    repository(keyed.folder)
+def test_canary_is_not_saved_as_the_key_in_use(keyed_terminal, ada, place):
+    repository(keyed_terminal.folder)
     name = unused_name()
     for words in (("keys", "create", name), ("team", "service-accounts", "keys", "create", "acme-ci", name)):
-        outcome = keyed.run(*words, "--canary", "--save", place)
+        outcome = keyed_terminal.run(*words, "--canary", "--save", place)
         assert (outcome.code, outcome.stdout) == (2, "")
         assert "Use -o FILE, or leave --save out to print it." in outcome.stderr
     assert name not in ada.live_names()
-    assert keyed.run("keys", "create", name, "--canary", "-o", "trap.key").code == 0
+    assert keyed_terminal.run("keys", "create", name, "--canary", "-o", "trap.key").code == 0
 
 
-def test_question_before_a_revocation_says_who_used_the_key(keyed, ada):
+def test_question_before_a_revocation_says_who_used_the_key(keyed_terminal, ada):
     key = ada.new_key()
     request(ada.url, "GET", "/me", key["secret"])
-    outcome = keyed.run_at_a_screen("keys", "revoke", key["name"], answers=(("Revoke it?", "n"),))
+    outcome = keyed_terminal.run_interactively("keys", "revoke", key["name"], answers=(("Revoke it?", "n"),))
     assert "Uses: 1 in 24 hours, 1 in 7 days, 1 in 30 days." in outcome.stdout
     assert "used it just now, from 127.0.0.1." in outcome.stdout
     assert outcome.code == 1
 
 
-def test_terminal_marks_keys_that_do_not_work_as_others_do(keyed, listener):
+def test_terminal_marks_keys_that_do_not_work_as_others_do(keyed_terminal, listener):
     now = datetime.now(UTC)
     facts = {"hint": "abcd", "use_count": 0, "created_at": now.isoformat()}
     keys = [
@@ -116,11 +117,11 @@ def test_terminal_marks_keys_that_do_not_work_as_others_do(keyed, listener):
         {"id": "key_3", "name": "rotated", "replaced_by": "key_4"},
         {"id": "key_4", "name": "rotated", "expires_at": (now + timedelta(days=1)).isoformat()},
     ]
-    listener.says("GET", "/keys", {"items": [key | facts for key in keys], "next_cursor": None})
-    keyed.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener.url}
+    listener.respond("GET", "/keys", {"items": [key | facts for key in keys], "next_cursor": None})
+    keyed_terminal.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener.url}
 
-    shown = keyed.run_at_a_screen("keys", "list").stdout
-    piped = keyed.run("keys", "list").stdout
+    shown = keyed_terminal.run_interactively("keys", "list").stdout
+    piped = keyed_terminal.run("keys", "list").stdout
 
     for name in ("trap (canary)", "old (expired)", "rotated (replaced)"):
         assert name in shown

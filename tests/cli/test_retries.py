@@ -30,32 +30,32 @@ def unavailable(after: object = None):
 
 
 @pytest.fixture
-def between(live):
+def listener_proxy(live):
     proxy = FaultyProxy(live.url)
     yield proxy
     proxy.close()
 
 
 @pytest.fixture
-def waiting(keyed, between):
+def waiting(keyed_terminal, listener_proxy):
     """The terminal before a faulty proxy; what it waits for is over at once."""
-    keyed.environ["REFLOW_SERVER"] = between.url
-    without_sleep(keyed)
-    return keyed
+    keyed_terminal.environ["REFLOW_SERVER"] = listener_proxy.url
+    without_sleep(keyed_terminal)
+    return keyed_terminal
 
 
-def test_wait_takes_as_long_as_the_server_asks(keyed, between):
-    keyed.environ["REFLOW_SERVER"] = between.url
-    between.faults = [too_many(1)]
+def test_wait_takes_as_long_as_the_server_asks(keyed_terminal, listener_proxy):
+    keyed_terminal.environ["REFLOW_SERVER"] = listener_proxy.url
+    listener_proxy.faults = [too_many(1)]
     started = datetime.now(UTC)
 
-    assert keyed.run("whoami").code == 0
+    assert keyed_terminal.run("whoami").code == 0
     assert datetime.now(UTC) - started >= timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_short_wait_is_announced(waiting, between, words):
-    between.faults = [too_many(7), too_many(60 - 7)]
+def test_short_wait_is_announced(waiting, listener_proxy, words):
+    listener_proxy.faults = [too_many(7), too_many(60 - 7)]
 
     outcome = waiting.run(*words)
 
@@ -65,8 +65,8 @@ def test_short_wait_is_announced(waiting, between, words):
     assert outcome.stderr.count("Trying again") == 2
 
 
-def test_quiet_option_waits_silently(waiting, between):
-    between.faults = [too_many()]
+def test_quiet_option_waits_silently(waiting, listener_proxy):
+    listener_proxy.faults = [too_many()]
 
     outcome = waiting.run("--quiet", "whoami")
 
@@ -76,30 +76,30 @@ def test_quiet_option_waits_silently(waiting, between):
 @pytest.mark.parametrize(
     "fault", [too_many(1), too_many(None), unavailable(), says("502 No"), says("504 No")]
 )
-def test_second_repeat_is_the_last(waiting, between, fault):
-    between.always = fault
+def test_second_repeat_is_the_last(waiting, listener_proxy, fault):
+    listener_proxy.always = fault
 
     outcome = waiting.run("whoami")
 
     assert outcome.code == 7
-    assert len(between.seen) == 3
+    assert len(listener_proxy.seen) == 3
     assert outcome.stderr.count("Trying again") == 2
 
 
 @pytest.mark.parametrize("fault", [reset_after(0), says_raw(b"")])
-def test_broken_connection_is_repeated(waiting, between, fault):
-    between.faults = [fault, fault]
+def test_broken_connection_is_repeated(waiting, listener_proxy, fault):
+    listener_proxy.faults = [fault, fault]
 
     outcome = waiting.run("whoami")
 
     assert outcome.code == 0, outcome.stderr
-    assert len(between.seen) == 3
+    assert len(listener_proxy.seen) == 3
     assert "cannot be reached just now. Trying again in" in outcome.stderr
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_answer_that_is_cut_off_is_repeated(waiting, between, words):
-    between.faults = [cut_after(20), cut_after(0)]
+def test_answer_that_is_cut_off_is_repeated(waiting, listener_proxy, words):
+    listener_proxy.faults = [cut_after(20), cut_after(0)]
 
     outcome = waiting.run(*words)
 
@@ -116,13 +116,13 @@ def test_refused_connection_is_repeated(waiting):
     assert outcome.stderr.count("Trying again in") == 2
 
 
-def test_all_waits_together_last_no_longer_than_a_minute(waiting, between):
-    between.always = too_many(25)
+def test_all_waits_together_last_no_longer_than_a_minute(waiting, listener_proxy):
+    listener_proxy.always = too_many(25)
 
     outcome = waiting.run("whoami")
 
     assert outcome.code == 7
-    assert len(between.seen) == 3
+    assert len(listener_proxy.seen) == 3
 
 
 TOO_LONG = {"61": "61 s", "600": "10 minutes", "86400": "24 hours", "600000": "7 days", "9" * 5000: "days"}
@@ -130,20 +130,20 @@ TOO_LONG = {"61": "61 s", "600": "10 minutes", "86400": "24 hours", "600000": "7
 
 @pytest.mark.parametrize(("after", "words"), TOO_LONG.items(), ids=["61", "600", "86400", "600000", "huge"])
 @pytest.mark.parametrize("refusal", [too_many, unavailable])
-def test_long_wait_ends_the_command_and_is_named(waiting, between, refusal, after, words):
-    between.always = refusal(after)
+def test_long_wait_ends_the_command_and_is_named(waiting, listener_proxy, refusal, after, words):
+    listener_proxy.always = refusal(after)
 
     outcome = waiting.run("whoami")
 
     assert outcome.code == 7
-    assert len(between.seen) == 1
+    assert len(listener_proxy.seen) == 1
     assert "Try again in" in outcome.stderr
     assert words in outcome.stderr
 
 
 @pytest.mark.parametrize("after", ["", "soon", "-1", "1.5", "٣", "7 7", "Mon, 99 Foo 2026 00:00:00 GMT"])
-def test_unreadable_wait_counts_as_none(waiting, between, after):
-    between.faults = [too_many(after)]
+def test_unreadable_wait_counts_as_none(waiting, listener_proxy, after):
+    listener_proxy.faults = [too_many(after)]
 
     outcome = waiting.run("whoami")
 
@@ -156,9 +156,9 @@ def _date(seconds: int, off: timedelta) -> str:
 
 
 @pytest.mark.parametrize("off", [timedelta(), timedelta(days=-400), timedelta(hours=5)])
-def test_date_is_read_by_the_clock_of_the_server(waiting, between, off):
+def test_date_is_read_by_the_clock_of_the_server(waiting, listener_proxy, off):
     dates = {"Date": _date(0, off), "Retry_After": _date(30, off)}
-    between.faults = [refuses(429, "rate_limited", **dates)]
+    listener_proxy.faults = [refuses(429, "rate_limited", **dates)]
 
     outcome = waiting.run("whoami")
 
@@ -166,15 +166,15 @@ def test_date_is_read_by_the_clock_of_the_server(waiting, between, off):
     assert any(f"Trying again in {seconds} s." in outcome.stderr for seconds in (29, 30, 31))
 
 
-def test_date_is_read_by_our_clock_without_that_of_the_server(waiting, between):
-    between.faults = [refuses(429, "rate_limited", Retry_After=_date(-100, timedelta()))]
+def test_date_is_read_by_our_clock_without_that_of_the_server(waiting, listener_proxy):
+    listener_proxy.faults = [refuses(429, "rate_limited", Retry_After=_date(-100, timedelta()))]
 
     assert "Trying again in 0 s." in waiting.run("whoami").stderr
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_safe_request_is_retried_twice(waiting, between, words):
-    between.faults = [unavailable(), unavailable(2)]
+def test_safe_request_is_retried_twice(waiting, listener_proxy, words):
+    listener_proxy.faults = [unavailable(), unavailable(2)]
 
     outcome = waiting.run(*words)
 
@@ -183,18 +183,18 @@ def test_safe_request_is_retried_twice(waiting, between, words):
     assert "Trying again in 2 s." in outcome.stderr
 
 
-def test_unavailable_server_is_given_up(waiting, between):
-    between.always = unavailable()
+def test_unavailable_server_is_given_up(waiting, listener_proxy):
+    listener_proxy.always = unavailable()
 
     outcome = waiting.run("whoami")
 
     assert outcome.code == 7
-    assert len(between.seen) == 3
+    assert len(listener_proxy.seen) == 3
     assert "reflow: Too much." in outcome.stderr
 
 
-def test_gateway_error_is_retried(waiting, between):
-    between.faults = [says("503 Service Unavailable", b"<h1>Soon</h1>", Content_Type="text/html")]
+def test_gateway_error_is_retried(waiting, listener_proxy):
+    listener_proxy.faults = [says("503 Service Unavailable", b"<h1>Soon</h1>", Content_Type="text/html")]
 
     assert waiting.run("whoami").code == 0
 
@@ -210,30 +210,30 @@ WRITING = [
 
 @pytest.mark.parametrize("words", WRITING, ids=" ".join)
 @pytest.mark.parametrize("fault", [unavailable(), unavailable(1), too_many(1), cut_after(1)])
-def test_unsafe_request_is_never_retried(waiting, between, words, fault):
-    between.always = fault
+def test_unsafe_request_is_never_retried(waiting, listener_proxy, words, fault):
+    listener_proxy.always = fault
 
     outcome = waiting.run(*words)
 
     assert outcome.code == 7
-    assert len(between.seen) == 1
+    assert len(listener_proxy.seen) == 1
 
 
 @pytest.mark.parametrize("status", ["500 No", "408 No"])
-def test_other_errors_are_not_retried(waiting, between, status):
-    between.always = says(status, Retry_After="1")
+def test_other_errors_are_not_retried(waiting, listener_proxy, status):
+    listener_proxy.always = says(status, Retry_After="1")
 
     waiting.run("whoami")
 
-    assert len(between.seen) == 1
+    assert len(listener_proxy.seen) == 1
 
 
-def test_ctrl_c_ends_a_wait(keyed, between):
-    between.always = too_many(60)
-    keyed.environ["REFLOW_SERVER"] = between.url
+def test_ctrl_c_ends_a_wait(keyed_terminal, listener_proxy):
+    listener_proxy.always = too_many(60)
+    keyed_terminal.environ["REFLOW_SERVER"] = listener_proxy.url
     with subprocess.Popen(
-        [*keyed.command, "whoami"],
-        env=keyed.environ,
+        [*keyed_terminal.command, "whoami"],
+        env=keyed_terminal.environ,
         stderr=subprocess.PIPE,
         text=True,
         # A test worker ignores it, and that is inherited.

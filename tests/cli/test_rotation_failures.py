@@ -17,10 +17,10 @@ from tests.cli.terminal import COMMAND
 class Trouble:
     """A loopback server that answers all requests of a rotation, and the file with the old key."""
 
-    def __init__(self, here, listener) -> None:
-        self.listener, self.here = listener, here
+    def __init__(self, listener_terminal, listener) -> None:
+        self.listener, self.terminal = listener, listener_terminal
         self.old_secret, self.new_secret = made_up_key(), made_up_key()
-        self.file = key_file(here.folder / "my.key", f"# ours\n{self.old_secret}", 0o640)
+        self.file = key_file(listener_terminal.folder / "my.key", f"# ours\n{self.old_secret}", 0o640)
         self.before = self.file.read_bytes()
         old = {
             "id": "key_1",
@@ -28,26 +28,28 @@ class Trouble:
             "hint": self.old_secret[-4:],
             "expires_at": "2026-01-01T01:00:00Z",
         }
-        listener.says("GET", "/keys", {"items": [old], "next_cursor": None})
-        listener.says("GET", "/keys/key_1", old)
+        listener.respond("GET", "/keys", {"items": [old], "next_cursor": None})
+        listener.respond("GET", "/keys/key_1", old)
         new = {"id": "key_2", "name": "ci", "secret": self.new_secret}
-        listener.says("POST", "/keys/key_1/rotation", new, 201)
+        listener.respond("POST", "/keys/key_1/rotation", new, 201)
         for secret, key in ((self.old_secret, "key_1"), (self.new_secret, "key_2")):
             me = {**ME, "authenticated_by": {"type": "key", "id": key}}
-            listener.answers_to(secret, "GET", "/me", me)
+            listener.respond_to(secret, "GET", "/me", me)
 
     def rotate(self, *words: str):
-        return self.here.run("-k", "my.key", "keys", "rotate", "ci", *words)
+        return self.terminal.run("-k", "my.key", "keys", "rotate", "ci", *words)
 
     @property
     def rotations(self) -> list[dict]:
         """The bodies of the requests for a rotation."""
-        return [json.loads(one["body"]) for one in self.listener.asked if one["path"].endswith("/rotation")]
+        return [
+            json.loads(one["body"]) for one in self.listener.requests if one["path"].endswith("/rotation")
+        ]
 
 
 @pytest.fixture
-def trouble(here, listener):
-    return Trouble(here, listener)
+def trouble(listener_terminal, listener):
+    return Trouble(listener_terminal, listener)
 
 
 def test_new_key_is_tried_before_it_is_written(trouble):
@@ -56,7 +58,7 @@ def test_new_key_is_tried_before_it_is_written(trouble):
     def note(asked):
         seen.append((asked["Authorization"][7:] == trouble.new_secret, trouble.file.read_bytes()))
 
-    trouble.listener.heard = note
+    trouble.listener.on_request = note
 
     outcome = trouble.rotate("--overlap", "24h")
 
@@ -70,9 +72,9 @@ def test_new_key_is_tried_before_it_is_written(trouble):
 @pytest.mark.parametrize("fault", ["refused", "another key"])
 def test_refused_new_key_is_not_written(trouble, fault):
     if fault == "refused":
-        trouble.listener.refuses(trouble.new_secret, "unknown_key")
+        trouble.listener.refuse(trouble.new_secret, "unknown_key")
     else:
-        trouble.listener.answers_to(trouble.new_secret, "GET", "/me", ME)
+        trouble.listener.respond_to(trouble.new_secret, "GET", "/me", ME)
 
     outcome = trouble.rotate()
 
@@ -83,7 +85,7 @@ def test_refused_new_key_is_not_written(trouble, fault):
 
 
 def test_new_key_that_cannot_be_tried_is_written(trouble):
-    trouble.listener.answers_to(trouble.new_secret, "GET", "/me", ["Sign in to the hotel"])
+    trouble.listener.respond_to(trouble.new_secret, "GET", "/me", ["Sign in to the hotel"])
 
     outcome = trouble.rotate()
 
@@ -95,15 +97,15 @@ def test_new_key_that_cannot_be_tried_is_written(trouble):
 def test_lost_answer_is_asked_for_with_the_same_nonce(trouble):
     new = {"id": "key_2", "name": "ci", "secret": trouble.new_secret}
     away = {"title": "Away", "status": 502}
-    trouble.listener.says("POST", "/keys/key_1/rotation", away, 502)
+    trouble.listener.respond("POST", "/keys/key_1/rotation", away, 502)
     first = threading.Event()
 
     def recover(asked):
         if asked["path"].endswith("/rotation") and not first.is_set():
             first.set()
-            trouble.listener.says("POST", "/keys/key_1/rotation", new, 201)
+            trouble.listener.respond("POST", "/keys/key_1/rotation", new, 201)
 
-    trouble.listener.heard = recover
+    trouble.listener.on_request = recover
 
     assert trouble.rotate().code == 0
 
@@ -114,7 +116,7 @@ def test_lost_answer_is_asked_for_with_the_same_nonce(trouble):
 @pytest.mark.parametrize(("answer", "code"), [(403, 5), (409, 1), (429, 7), (502, 7)])
 def test_refused_rotation_changes_nothing(trouble, answer, code):
     problem = {"title": "No", "status": answer, "detail": "Not so.", "code": "conflict"}
-    trouble.listener.says("POST", "/keys/key_1/rotation", problem if answer != 502 else {}, answer)
+    trouble.listener.respond("POST", "/keys/key_1/rotation", problem if answer != 502 else {}, answer)
 
     outcome = trouble.rotate()
 
@@ -132,7 +134,7 @@ def test_destination_is_checked_before_the_rotation(trouble):
 
 
 def test_file_that_cannot_be_written_is_explained(trouble):
-    folder = trouble.here.folder / "gone"
+    folder = trouble.terminal.folder / "gone"
     folder.mkdir()
     route = "POST", "/keys/key_1/rotation"
     trouble.listener.meanwhile[route] = lambda: (
@@ -145,7 +147,7 @@ def test_file_that_cannot_be_written_is_explained(trouble):
     assert "could not be written to" in outcome.stderr
     assert "The old key still works." in outcome.stderr
     assert "Rotate the new key to get another secret: reflow keys rotate key_2 -o" in outcome.stderr
-    assert "rfk_" not in outcome.everything
+    assert "rfk_" not in outcome.output
     assert trouble.file.read_bytes() == trouble.before
 
 
@@ -162,7 +164,7 @@ def test_file_changed_by_another_program_is_unchanged(trouble):
 
 def test_old_key_that_cannot_be_revoked_is_named(trouble):
     problem = {"code": "internal_error", "status": 500, "detail": "Oh."}
-    trouble.listener.says("DELETE", "/keys/key_1", problem, 500)
+    trouble.listener.respond("DELETE", "/keys/key_1", problem, 500)
 
     outcome = trouble.rotate("--overlap", "0")
 
@@ -180,8 +182,8 @@ def test_interrupted_rotation_says_what_may_have_happened(trouble):
     )
     process = subprocess.Popen(
         [*COMMAND, "-k", "my.key", "keys", "rotate", "ci"],
-        env=trouble.here.environ,
-        cwd=trouble.here.folder,
+        env=trouble.terminal.environ,
+        cwd=trouble.terminal.folder,
         stderr=subprocess.PIPE,
         text=True,
         # A test worker ignores Ctrl-C, which is inherited.

@@ -56,51 +56,51 @@ def test_other_server_is_refused_with_both_names(terminal, listener, place, name
     outcome = terminal.run(*words, "whoami")
 
     assert outcome.code == 2
-    assert listener.asked == []
+    assert listener.requests == []
     for name in ("https://a.example", listener.url, named_by):
         assert name in outcome.stderr
-    assert SECRET[4:] not in outcome.everything
+    assert SECRET[4:] not in outcome.output
 
 
 @pytest.mark.parametrize("line", ["# server: {}", "#server:{}/", "  # Server : {}", "# SERVER: {}///"])
-def test_same_server_in_another_spelling_is_no_contradiction(here, listener, line):
+def test_same_server_in_another_spelling_is_no_contradiction(listener_terminal, listener, line):
     text = f"# of our CI\n{line.format(listener.url.replace('http', 'HTTP'))}\n\n{SECRET}"
-    here.environ["REFLOW_API_KEY"] = text
+    listener_terminal.environ["REFLOW_API_KEY"] = text
 
-    assert here.run("whoami").code == 0
+    assert listener_terminal.run("whoami").code == 0
     assert listener.secrets == [SECRET]
 
 
 @pytest.mark.parametrize(
     "lines", ["# server:", "# server: nonsense", "# server: https://a.example\n# server: https://b.example"]
 )
-def test_unclear_server_line_is_an_error(here, listener, lines):
-    here.environ["REFLOW_API_KEY"] = f"{lines}\n{SECRET}"
+def test_unclear_server_line_is_an_error(listener_terminal, listener, lines):
+    listener_terminal.environ["REFLOW_API_KEY"] = f"{lines}\n{SECRET}"
 
-    outcome = here.run("whoami")
+    outcome = listener_terminal.run("whoami")
 
     assert outcome.code == 4
     assert "server" in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("line_end", [" ", "\\n", "\\r\\n", ""])
-def test_lost_line_ends_of_a_key_file_are_named(here, listener, line_end):
+def test_lost_line_ends_of_a_key_file_are_named(listener_terminal, listener, line_end):
     lines = ("# Reflow API key of Ada", f"# server: {listener.url}", SECRET, "")
-    here.environ["REFLOW_API_KEY"] = line_end.join(lines)
+    listener_terminal.environ["REFLOW_API_KEY"] = line_end.join(lines)
 
-    outcome = here.run("whoami")
+    outcome = listener_terminal.run("whoami")
 
-    assert (outcome.code, listener.asked) == (4, [])
+    assert (outcome.code, listener.requests) == (4, [])
     assert outcome.stderr == (
         "reflow: REFLOW_API_KEY (environment variable) holds a key file without its line ends: "
         "keep the line ends, or set only the key. Correct it, or unset REFLOW_API_KEY and run reflow login.\n"
     )
 
 
-def test_commented_key_is_no_key(here):
-    here.environ["REFLOW_API_KEY"] = f"# {SECRET}"
-    assert "holds no key" in here.run("whoami").stderr
+def test_commented_key_is_no_key(listener_terminal):
+    listener_terminal.environ["REFLOW_API_KEY"] = f"# {SECRET}"
+    assert "holds no key" in listener_terminal.run("whoami").stderr
 
 
 @pytest.mark.parametrize("logins", [0, 1, 2])
@@ -147,16 +147,16 @@ def test_plain_http_to_another_machine_needs_permission(terminal, words):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
 @pytest.mark.parametrize("place", ["option", "repo", "home"])
-def test_file_of_another_user_is_refused_unless_named(here, listener, place):
-    words = place_key(here, place, SECRET)
+def test_file_of_another_user_is_refused_unless_named(listener_terminal, listener, place):
+    words = place_key(listener_terminal, place, SECRET)
     file = {
-        "option": here.folder / "given",
-        "repo": here.folder / "reflow.key",
-        "home": here.home / ".reflow" / "api.key",
+        "option": listener_terminal.folder / "given",
+        "repo": listener_terminal.folder / "reflow.key",
+        "home": listener_terminal.home / ".reflow" / "api.key",
     }[place]
     os.chown(file, 12345, 12345)
 
-    outcome = here.run(*words, "whoami")
+    outcome = listener_terminal.run(*words, "whoami")
 
     assert outcome.code == (0 if place == "option" else 4)
     assert listener.secrets == ([SECRET] if place == "option" else [])
@@ -164,83 +164,83 @@ def test_file_of_another_user_is_refused_unless_named(here, listener, place):
         assert f"{file} " in outcome.stderr
         assert "belongs to another user" in outcome.stderr
         assert f"-k {file}" in outcome.stderr
-        assert here.run("-k", str(file), "whoami").code == 0
+        assert listener_terminal.run("-k", str(file), "whoami").code == 0
 
 
 @pytest.mark.parametrize("place", ["login", "home", "repo", "env"])
 @pytest.mark.parametrize("is_there", [True, False])
-def test_as_takes_the_credential_of_one_place(here, listener, place, is_there):
+def test_as_takes_the_credential_of_one_place(listener_terminal, listener, place, is_there):
     secrets = {name: made_up_key() for name in ("env", "repo", "home")} | {"login": made_up_session()}
     if not is_there:
         del secrets[place]
     for name, secret in secrets.items():
         if name == "login":
-            login(here.home, listener.url, secret)
+            login(listener_terminal.home, listener.url, secret)
         else:
-            place_key(here, "variable" if name == "env" else name, secret)
+            place_key(listener_terminal, "variable" if name == "env" else name, secret)
 
-    outcome = here.run("--as", place, "whoami")
+    outcome = listener_terminal.run("--as", place, "whoami")
 
     assert outcome.code == (0 if is_there else 4)
     assert listener.secrets == ([secrets[place]] if is_there else [])
     assert is_there or f"--as {place}" in outcome.stderr
 
 
-def test_as_contradicts_a_key_file(here):
-    assert here.run("--as", "home", "-k", "x", "whoami").code == 2
+def test_as_contradicts_a_key_file(listener_terminal):
+    assert listener_terminal.run("--as", "home", "-k", "x", "whoami").code == 2
 
 
 @pytest.mark.parametrize("marker", [{"CI": "true"}, {"JENKINS_URL": "https://ci.example"}])
 @pytest.mark.parametrize("value", ["", " \n"])
-def test_empty_secret_in_ci_is_missing(here, listener, marker, value):
-    key_file(here.home / ".reflow" / "api.key", SECRET)
-    here.environ |= {"REFLOW_API_KEY": value, **marker}
+def test_empty_secret_in_ci_is_missing(listener_terminal, listener, marker, value):
+    key_file(listener_terminal.home / ".reflow" / "api.key", SECRET)
+    listener_terminal.environ |= {"REFLOW_API_KEY": value, **marker}
 
-    outcome = here.run("whoami")
+    outcome = listener_terminal.run("whoami")
 
     assert outcome.code == 4
     assert "REFLOW_API_KEY is set but empty: the secret is missing" in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []
 
 
-def test_linked_worktree_hears_of_the_key_of_the_main_checkout(here, listener):
-    main = repository(here.folder / "main")
+def test_linked_worktree_hears_of_the_key_of_the_main_checkout(listener_terminal, listener):
+    main = repository(listener_terminal.folder / "main")
     key_file(main / "reflow.key", SECRET)
-    git(main, "worktree", "add", "--quiet", str(here.folder / "side"))
-    here.folder = here.folder / "side"
+    git(main, "worktree", "add", "--quiet", str(listener_terminal.folder / "side"))
+    listener_terminal.folder = listener_terminal.folder / "side"
 
-    outcome = here.run("whoami")
+    outcome = listener_terminal.run("whoami")
 
     assert outcome.code == 4
-    assert f"cp -p {main}/reflow.key {here.folder}/reflow.key" in outcome.stderr
-    assert listener.asked == []
+    assert f"cp -p {main}/reflow.key {listener_terminal.folder}/reflow.key" in outcome.stderr
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("old", ["revoked", "damaged", "of another server"])
-def test_unusable_key_can_be_replaced(there, ada, live, old):
-    repository(there.folder)
+def test_unusable_key_can_be_replaced(live_terminal, ada, live, old):
+    repository(live_terminal.folder)
     key = ada.new_key()
     ada.revoke(key)
     text = {"damaged": "nonsense", "revoked": key["secret"]}.get(
         old, f"# server: https://a.example\n{SECRET}"
     )
-    file = key_file(there.folder / "reflow.key", text)
+    file = key_file(live_terminal.folder / "reflow.key", text)
     words = ("keys", "create", unused_name(), "--save", "repo", "--force")
 
-    alone = there.run(*words)
-    login(there.home, live.url, ada.session)
-    outcome = there.run(*words)
+    alone = live_terminal.run(*words)
+    login(live_terminal.home, live.url, ada.session)
+    outcome = live_terminal.run(*words)
 
     assert alone.code == (2 if "server" in old else 4)
     assert outcome.code == 0, outcome.stderr
     assert file.read_text() == f"# server: {live.url}\n{secret_in(file)}\n"
-    assert there.run("whoami").code == 0
+    assert live_terminal.run("whoami").code == 0
 
 
 def test_doctor_tries_no_key_of_another_server(terminal, listener):
     other = Listener()
-    listener.says("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
-    listener.answers_to(SECRET, "GET", "/me", ME)
+    listener.respond("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    listener.respond_to(SECRET, "GET", "/me", ME)
     place_key(terminal, "variable", f"# server: {listener.url}\n{SECRET}")
     place_key(terminal, "home", f"# server: {other.url}\n{made_up_key()}")
     place_key(terminal, "repo", made_up_key())
@@ -250,17 +250,19 @@ def test_doctor_tries_no_key_of_another_server(terminal, listener):
 
     assert report["server"]["detail"] == f"{listener.url}, from REFLOW_API_KEY"
     assert set(listener.secrets) == {"", SECRET}
-    assert other.asked == []
+    assert other.requests == []
     assert (report["place 3"]["state"], report["place 4"]["state"]) == ("ok", "ok")
 
 
 @pytest.mark.parametrize("fault", ["git is not installed", "dubious ownership"])
-def test_rule_is_written_when_git_cannot_be_asked(keyed, tmp_path, fault):
-    git(keyed.folder, "init", "--quiet")
-    keyed.environ |= {"PATH": str(tmp_path)} if "not" in fault else {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+def test_rule_is_written_when_git_cannot_be_asked(keyed_terminal, tmp_path, fault):
+    git(keyed_terminal.folder, "init", "--quiet")
+    keyed_terminal.environ |= (
+        {"PATH": str(tmp_path)} if "not" in fault else {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
+    )
 
-    outcome = keyed.run("keys", "create", unused_name(), "--save", "repo", "--yes")
+    outcome = keyed_terminal.run("keys", "create", unused_name(), "--save", "repo", "--yes")
 
     assert outcome.code == 0, outcome.stderr
-    assert (keyed.folder / ".gitignore").read_text() == "/reflow.key\n"
+    assert (keyed_terminal.folder / ".gitignore").read_text() == "/reflow.key\n"
     assert fault in outcome.stderr

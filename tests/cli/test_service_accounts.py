@@ -17,32 +17,32 @@ KEYS = (*ACCOUNTS, "keys")
 
 @pytest.fixture
 def accounts(admin):
-    """`accounts()`: what the list shows, by name."""
+    """`accounts()`: the lines of the list by name."""
 
-    def listed():
+    def list_accounts():
         outcome = admin.run(*ACCOUNTS, "list")
         assert outcome.code == 0, outcome.stderr
         return {line.split("\t")[1]: line.split("\t") for line in outcome.stdout.splitlines()}
 
-    return listed
+    return list_accounts
 
 
-def opens(crew, house, secret):
-    return request(house.url, "GET", f"/authorize?team={crew.team.id}&rights=edit", secret)[0]
+def authorize_status(members, team_server, secret):
+    return request(team_server.url, "GET", f"/authorize?team={members.team.id}&rights=edit", secret)[0]
 
 
-def test_list_shows_rights_state_keys_and_last_use(admin, crew, house, accounts):
-    opens(crew, house, crew.robot.key().secret)
+def test_list_shows_rights_state_keys_and_last_use(admin, members, team_server, accounts):
+    authorize_status(members, team_server, members.robot.key().secret)
 
-    found = accounts()["robot"]
+    robot = accounts()["robot"]
 
-    assert found[:5] == [crew.robot.id, "robot", "edit", "enabled", "1"]
-    assert found[5].startswith("20")
-    assert found[6].startswith("20")
-    drawn = admin.run_at_a_screen(*ACCOUNTS, "list")
-    assert "Last used" in drawn.stdout
+    assert robot[:5] == [members.robot.id, "robot", "edit", "enabled", "1"]
+    assert robot[5].startswith("20")
+    assert robot[6].startswith("20")
+    table = admin.run_interactively(*ACCOUNTS, "list")
+    assert "Last used" in table.stdout
     answer = json.loads(admin.run(*ACCOUNTS, "list", "--json").stdout)
-    assert [item["id"] for item in answer["items"]] == [crew.robot.id]
+    assert [item["id"] for item in answer["items"]] == [members.robot.id]
 
 
 def test_account_is_created_with_edit_rights(admin, accounts):
@@ -63,29 +63,29 @@ def test_taken_name_is_explained(admin):
 
 
 @pytest.mark.parametrize("by", ["name", "id"])
-def test_account_is_renamed_and_given_other_rights(admin, crew, accounts, by):
-    words = "robot" if by == "name" else crew.robot.id
+def test_account_is_renamed_and_given_other_rights(admin, members, accounts, by):
+    words = "robot" if by == "name" else members.robot.id
 
     assert admin.run(*ACCOUNTS, "rights", words, "view").code == 0
     outcome = admin.run(*ACCOUNTS, "rename", words, "android")
 
     assert outcome.stderr == "The service account is called android now.\n"
-    assert accounts()["android"][:3] == [crew.robot.id, "android", "view"]
+    assert accounts()["android"][:3] == [members.robot.id, "android", "view"]
 
 
-def test_keys_of_a_disabled_account_are_refused(admin, crew, house, accounts):
-    secret = crew.robot.key().secret
+def test_keys_of_a_disabled_account_are_refused(admin, members, team_server, accounts):
+    secret = members.robot.key().secret
     for _ in range(2):
         assert admin.run(*ACCOUNTS, "disable", "robot").code == 0
     assert accounts()["robot"][3] == "disabled"
-    assert opens(crew, house, secret) == 401
+    assert authorize_status(members, team_server, secret) == 401
 
     assert json.loads(admin.run(*ACCOUNTS, "enable", "robot", "--json").stdout)["disabled"] is False
-    assert opens(crew, house, secret) == 204
+    assert authorize_status(members, team_server, secret) == 204
 
 
-def test_script_deletes_an_account_only_with_yes(admin, crew, house, accounts):
-    secret = crew.robot.key().secret
+def test_script_deletes_an_account_only_with_yes(admin, members, team_server, accounts):
+    secret = members.robot.key().secret
 
     outcome = admin.run(*ACCOUNTS, "delete", "robot")
     assert outcome.code == 2
@@ -95,15 +95,15 @@ def test_script_deletes_an_account_only_with_yes(admin, crew, house, accounts):
     outcome = admin.run(*ACCOUNTS, "delete", "robot", "--yes")
     assert outcome.code == 0, outcome.stderr
     assert accounts() == {}
-    assert opens(crew, house, secret) == 401
+    assert authorize_status(members, team_server, secret) == 401
     assert admin.run(*ACCOUNTS, "delete", "robot", "--yes").code == 6
 
 
 @pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
-def test_person_is_asked_before_an_account_is_deleted(admin, crew, accounts, answer, is_gone):
-    crew.robot.key()
+def test_person_is_asked_before_an_account_is_deleted(admin, members, accounts, answer, is_gone):
+    members.robot.key()
 
-    outcome = admin.run_at_a_screen(*ACCOUNTS, "delete", "robot", answers=(("at once", answer),))
+    outcome = admin.run_interactively(*ACCOUNTS, "delete", "robot", answers=(("at once", answer),))
 
     assert "Delete the service account robot? Its key stops working at once" in outcome.stdout
     assert outcome.code == (0 if is_gone else 1)
@@ -112,35 +112,35 @@ def test_person_is_asked_before_an_account_is_deleted(admin, crew, accounts, ans
 
 @pytest.mark.parametrize("words", ["nobody", "usr_nobody", "", "../../me"])
 @pytest.mark.parametrize(
-    "act", [("rename", "{}", "x"), ("disable", "{}"), ("delete", "{}", "--yes"), ("keys", "list", "{}")]
+    "command", [("rename", "{}", "x"), ("disable", "{}"), ("delete", "{}", "--yes"), ("keys", "list", "{}")]
 )
-def test_missing_account_is_not_found(admin, crew, act, words):
-    outcome = admin.run(*ACCOUNTS, *(word.format(words) for word in act))
+def test_missing_account_is_not_found(admin, members, command, words):
+    outcome = admin.run(*ACCOUNTS, *(word.format(words) for word in command))
     assert outcome.code == 6
     assert "There is no service account" in outcome.stderr
 
 
-def test_stdout_holds_only_the_new_key(admin, crew, house):
+def test_stdout_holds_only_the_new_key(admin, members, team_server):
     outcome = admin.run(*KEYS, "create", "robot", "deploy")
 
     assert outcome.code == 0, outcome.stderr
     secret = outcome.stdout.removesuffix("\n")
     assert is_well_formed(secret)
     assert secret not in outcome.stderr
-    me = request(house.url, "GET", "/me", secret)[1]
+    me = request(team_server.url, "GET", "/me", secret)[1]
     assert (me["user"]["name"], me["authenticated_by"]["name"]) == ("robot", "deploy")
 
 
-def test_key_can_be_saved_in_a_file_and_used_from_there(admin, crew):
-    outcome = admin.run(*KEYS, "create", crew.robot.id, "deploy", "-o", "ci.key", umask=0)
+def test_key_can_be_saved_in_a_file_and_used_from_there(admin, members):
+    outcome = admin.run(*KEYS, "create", members.robot.id, "deploy", "-o", "ci.key", umask=0)
 
     file = admin.folder / "ci.key"
     assert (outcome.code, outcome.stdout) == (0, ""), outcome.stderr
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "Kind\tservice account" in admin.run("-k", "ci.key", "whoami").stdout
-    told = admin.run(*KEYS, "create", "robot", "more", "-o", "more.key", "--json")
-    assert json.loads(told.stdout)["name"] == "more"
-    assert "rfk_" not in told.everything
+    outcome_ = admin.run(*KEYS, "create", "robot", "more", "-o", "more.key", "--json")
+    assert json.loads(outcome_.stdout)["name"] == "more"
+    assert "rfk_" not in outcome_.output
 
 
 def test_existing_file_prevents_key_creation(admin):
@@ -153,9 +153,9 @@ def test_existing_file_prevents_key_creation(admin):
     assert admin.run(*KEYS, "list", "robot").stdout == ""
 
 
-def test_keys_of_an_account_are_listed_and_revoked(admin, crew, house):
-    key = crew.robot.key("deploy")
-    opens(crew, house, key.secret)
+def test_keys_of_an_account_are_listed_and_revoked(admin, members, team_server):
+    key = members.robot.key("deploy")
+    authorize_status(members, team_server, key.secret)
     [line] = admin.run(*KEYS, "list", "robot").stdout.splitlines()
     assert line.split("\t")[:4] == [key.id, "deploy", key.secret[-4:], "1"]
     assert key.secret not in line
@@ -163,31 +163,31 @@ def test_keys_of_an_account_are_listed_and_revoked(admin, crew, house):
     outcome = admin.run(*KEYS, "revoke", "robot", "deploy")
 
     assert (outcome.code, outcome.stderr.splitlines()[0]) == (0, "The key deploy was revoked.")
-    assert opens(crew, house, key.secret) == 401
-    again = admin.run(*KEYS, "revoke", "robot", key.id)
-    assert (again.code, "revoked already" in again.stderr) == (0, True)
+    assert authorize_status(members, team_server, key.secret) == 401
+    revoked_again = admin.run(*KEYS, "revoke", "robot", key.id)
+    assert (revoked_again.code, "revoked already" in revoked_again.stderr) == (0, True)
     [item] = json.loads(admin.run(*KEYS, "list", "robot", "--state", "revoked", "--json").stdout)["items"]
     assert item["id"] == key.id
     empty = admin.run(*KEYS, "list", "robot")
     assert "reflow team service-accounts keys create robot NAME" in empty.stderr
 
 
-def test_own_key_is_not_listed_for_a_service_account(admin, crew):
-    own = crew.admin.key()
+def test_own_key_is_not_listed_for_a_service_account(admin, members):
+    own = members.admin.key()
     for words in (own.id, own.name):
         outcome = admin.run(*KEYS, "revoke", "robot", words)
         assert outcome.code == 6
         assert "reflow team service-accounts keys list robot shows its keys" in outcome.stderr
 
 
-def test_person_is_asked_before_a_key_in_use_is_revoked(admin, crew, house):
-    key = crew.robot.key("deploy")
-    opens(crew, house, key.secret)
+def test_person_is_asked_before_a_key_in_use_is_revoked(admin, members, team_server):
+    key = members.robot.key("deploy")
+    authorize_status(members, team_server, key.secret)
 
-    outcome = admin.run_at_a_screen(*KEYS, "revoke", "robot", "deploy", answers=(("Revoke it?", "n"),))
+    outcome = admin.run_interactively(*KEYS, "revoke", "robot", "deploy", answers=(("Revoke it?", "n"),))
 
     assert outcome.code == 1
-    assert opens(crew, house, key.secret) == 204
+    assert authorize_status(members, team_server, key.secret) == 204
 
 
 WRITES = [
@@ -204,25 +204,25 @@ WRITES = [
 
 
 @pytest.mark.parametrize(
-    "who", ["editor", *(pytest.param(who, marks=pytest.mark.slow) for who in ("viewer", "robot"))]
+    "member", ["editor", *(pytest.param(member, marks=pytest.mark.slow) for member in ("viewer", "robot"))]
 )
-def test_members_below_admin_see_accounts_and_cannot_manage_them(seat, crew, house, who):
-    key = crew.robot.key()
-    place = seat(getattr(crew, who))
-    assert place.run(*ACCOUNTS, "list").stdout.startswith(crew.robot.id)
+def test_members_below_admin_see_accounts_and_cannot_manage_them(terminal_for, members, team_server, member):
+    key = members.robot.key()
+    terminal_ = terminal_for(getattr(members, member))
+    assert terminal_.run(*ACCOUNTS, "list").stdout.startswith(members.robot.id)
     for words in WRITES:
-        outcome = place.run(*ACCOUNTS, *words)
+        outcome = terminal_.run(*ACCOUNTS, *words)
         assert outcome.code == 5, (words, outcome.stderr)
         assert outcome.stdout == ""
-    assert opens(crew, house, key.secret) == 204
+    assert authorize_status(members, team_server, key.secret) == 204
 
 
-def test_every_command_takes_a_team(admin, crew):
-    other = crew.other_team()
+def test_every_command_takes_a_team(admin, members):
+    other = members.other_team()
     name = unused_name()
 
     assert admin.run(*ACCOUNTS, "create", name).code == 2
     assert admin.run(*ACCOUNTS, "create", name, "--team", other.name).code == 0
     assert admin.run(*KEYS, "create", name, "deploy", "--team", other.id).code == 0
     assert name in admin.run(*ACCOUNTS, "list", "--team", other.name).stdout
-    assert name not in admin.run(*ACCOUNTS, "list", "--team", crew.team.id).stdout
+    assert name not in admin.run(*ACCOUNTS, "list", "--team", members.team.id).stdout

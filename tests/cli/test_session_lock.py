@@ -25,10 +25,10 @@ with lock(Path(sys.argv[1])):
 
 
 @pytest.fixture
-def kept(here, listener):
+def kept(listener_terminal, listener):
     """A login at the loopback server."""
-    listener.says_raw("DELETE", "/sessions/current", b"", 204)
-    return login(here.home, listener.url, made_up_session())
+    listener.respond_raw("DELETE", "/sessions/current", b"", 204)
+    return login(listener_terminal.home, listener.url, made_up_session())
 
 
 def test_concurrent_logins_to_different_servers_are_all_kept(tmp_path):
@@ -46,13 +46,13 @@ def test_concurrent_logins_to_different_servers_are_all_kept(tmp_path):
     assert set(kept) == {f"https://{number}-{turn}.example" for number in range(4) for turn in (1, 3, 5, 7)}
 
 
-def test_long_wait_for_the_lock_is_explained(here, kept):
+def test_long_wait_for_the_lock_is_explained(listener_terminal, kept):
     before = kept.read_text()
-    with_short_lock_timeout(here)
+    with_short_lock_timeout(listener_terminal)
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
-        outcome = here.run("logout")
+        outcome = listener_terminal.run("logout")
 
     assert outcome.code == 1
     assert (
@@ -60,25 +60,27 @@ def test_long_wait_for_the_lock_is_explained(here, kept):
     )
     assert kept.read_text() == before
     assert sorted(path.name for path in kept.parent.iterdir()) == ["session.json", "session.lock"]
-    assert here.run("logout").code == 0
+    assert listener_terminal.run("logout").code == 0
 
 
-def test_lock_of_a_killed_run_is_ignored(here, kept):
-    with_short_lock_timeout(here)
+def test_lock_of_a_killed_run_is_ignored(listener_terminal, kept):
+    with_short_lock_timeout(listener_terminal)
     command = [sys.executable, "-c", TAKE, kept]
-    with subprocess.Popen(command, env=here.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(
+        command, env=listener_terminal.environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
         assert holder.stdout.readline() == b"taken\n"
         holder.kill()
         holder.wait()
 
-        assert here.run("logout").code == 0
+        assert listener_terminal.run("logout").code == 0
 
 
-def test_lock_does_not_follow_links(here, kept, tmp_path):
+def test_lock_does_not_follow_links(listener_terminal, kept, tmp_path):
     precious = tmp_path / "precious"
     kept.with_suffix(".lock").symlink_to(precious)
 
-    outcome = here.run("logout")
+    outcome = listener_terminal.run("logout")
 
     assert outcome.code == 1
     assert "cannot be kept" in outcome.stderr

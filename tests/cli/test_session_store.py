@@ -16,8 +16,8 @@ PASSWORD = "correct horse battery"
 @pytest.fixture
 def session(listener):
     answer = {"id": "ses_1", "secret": made_up_session(), "expires_at": "2027-01-01T00:00:00Z", "user": USER}
-    listener.says("POST", "/sessions", answer, 201)
-    listener.says_raw("DELETE", "/sessions/current", b"", 204)
+    listener.respond("POST", "/sessions", answer, 201)
+    listener.respond_raw("DELETE", "/sessions/current", b"", 204)
     return answer
 
 
@@ -30,56 +30,56 @@ def _mode(path) -> int:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
-def test_file_and_folder_are_private(here, session, umask):
-    outcome = here.run(*LOGIN, stdin=f"{PASSWORD}\n", umask=umask)
+def test_file_and_folder_are_private(listener_terminal, session, umask):
+    outcome = listener_terminal.run(*LOGIN, stdin=f"{PASSWORD}\n", umask=umask)
 
     assert outcome.code == 0, outcome.stderr
-    assert _mode(_file(here)) == 0o600
-    assert _mode(_file(here).parent) == 0o700
-    lock = _file(here).with_suffix(".lock")
-    assert sorted(_file(here).parent.iterdir()) == [_file(here), lock]
+    assert _mode(_file(listener_terminal)) == 0o600
+    assert _mode(_file(listener_terminal).parent) == 0o700
+    lock = _file(listener_terminal).with_suffix(".lock")
+    assert sorted(_file(listener_terminal).parent.iterdir()) == [_file(listener_terminal), lock]
     assert (_mode(lock), lock.read_bytes()) == (0o600, b"")
-    assert session["secret"] not in outcome.everything
-    assert PASSWORD not in outcome.everything
+    assert session["secret"] not in outcome.output
+    assert PASSWORD not in outcome.output
 
 
-def test_open_folder_is_made_private(here, session):
-    _file(here).parent.mkdir(mode=0o755)
+def test_open_folder_is_made_private(listener_terminal, session):
+    _file(listener_terminal).parent.mkdir(mode=0o755)
 
-    here.run(*LOGIN, stdin=PASSWORD)
+    listener_terminal.run(*LOGIN, stdin=PASSWORD)
 
-    assert _mode(_file(here).parent) == 0o700
+    assert _mode(_file(listener_terminal).parent) == 0o700
 
 
-def test_stored_login_names_person_and_server(here, listener, session):
-    here.run(*LOGIN, stdin=PASSWORD)
+def test_stored_login_names_person_and_server(listener_terminal, listener, session):
+    listener_terminal.run(*LOGIN, stdin=PASSWORD)
 
-    content = json.loads(_file(here).read_text())
+    content = json.loads(_file(listener_terminal).read_text())
     kept = content["sessions"][listener.url]
     assert (kept["secret"], kept["name"], kept["email"]) == (session["secret"], USER["name"], USER["email"])
     assert kept["created_at"].endswith("+00:00")
 
 
-def test_each_server_has_its_own_login(here, listener, session):
-    login(here.home, "https://elsewhere.example", other := made_up_session())
+def test_each_server_has_its_own_login(listener_terminal, listener, session):
+    login(listener_terminal.home, "https://elsewhere.example", other := made_up_session())
 
-    here.run(*LOGIN, stdin=PASSWORD)
+    listener_terminal.run(*LOGIN, stdin=PASSWORD)
 
-    content = json.loads(_file(here).read_text())
+    content = json.loads(_file(listener_terminal).read_text())
     assert content["sessions"]["https://elsewhere.example"]["secret"] == other
-    assert here.run("logout").code == 0
-    content = json.loads(_file(here).read_text())
+    assert listener_terminal.run("logout").code == 0
+    content = json.loads(_file(listener_terminal).read_text())
     assert list(content["sessions"]) == ["https://elsewhere.example"]
 
 
-def test_second_login_ends_the_first(here, listener, session):
-    login(here.home, listener.url, first := made_up_session())
+def test_second_login_ends_the_first(listener_terminal, listener, session):
+    login(listener_terminal.home, listener.url, first := made_up_session())
 
-    here.run(*LOGIN, stdin=PASSWORD)
+    listener_terminal.run(*LOGIN, stdin=PASSWORD)
 
-    assert listener.asked[-1]["method"] == "DELETE"
+    assert listener.requests[-1]["method"] == "DELETE"
     assert listener.secrets[-1] == first
-    assert session["secret"] in _file(here).read_text()
+    assert session["secret"] in _file(listener_terminal).read_text()
 
 
 DAMAGED = {
@@ -95,24 +95,24 @@ DAMAGED = {
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
 @pytest.mark.parametrize("words", [("whoami",), LOGIN, ("logout",)], ids=lambda words: words[0])
-def test_damaged_file_is_named_and_left_alone(here, listener, content, words):
-    key_file(_file(here), content)
+def test_damaged_file_is_named_and_left_alone(listener_terminal, listener, content, words):
+    key_file(_file(listener_terminal), content)
 
-    outcome = here.run(*words, stdin=PASSWORD)
+    outcome = listener_terminal.run(*words, stdin=PASSWORD)
 
     assert outcome.code == 4
-    assert f"{_file(here)} (reflow login) is damaged" in outcome.stderr
-    assert f"rm {_file(here)}" in outcome.stderr
-    assert _file(here).read_bytes() == content
-    assert listener.asked == []
+    assert f"{_file(listener_terminal)} (reflow login) is damaged" in outcome.stderr
+    assert f"rm {_file(listener_terminal)}" in outcome.stderr
+    assert _file(listener_terminal).read_bytes() == content
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
-def test_damaged_file_does_not_stop_a_key(here, listener, content):
-    key_file(_file(here), content)
-    here.environ["REFLOW_API_KEY"] = (secret := made_up_key())
+def test_damaged_file_does_not_stop_a_key(listener_terminal, listener, content):
+    key_file(_file(listener_terminal), content)
+    listener_terminal.environ["REFLOW_API_KEY"] = (secret := made_up_key())
 
-    outcome = here.run("whoami")
+    outcome = listener_terminal.run("whoami")
 
     assert outcome.code == 0, outcome.stderr
     assert listener.secrets == [secret]
@@ -132,99 +132,99 @@ def test_damaged_server_file_prevents_sending_a_key(terminal, content):
 @pytest.mark.parametrize(
     "secret", ["", "rfs_short", None, made_up_session()[:-1]], ids=["empty", "short", "none", "cut off"]
 )
-def test_malformed_session_is_not_sent(here, listener, secret):
-    login(here.home, listener.url, secret)
+def test_malformed_session_is_not_sent(listener_terminal, listener, secret):
+    login(listener_terminal.home, listener.url, secret)
 
-    outcome = here.run("whoami")
+    outcome = listener_terminal.run("whoami")
 
     assert outcome.code == 4
     assert "is damaged" in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("obstacle", ["a file for the folder", "a folder for the file"])
-def test_login_fails_where_it_cannot_be_stored(here, listener, session, obstacle):
+def test_login_fails_where_it_cannot_be_stored(listener_terminal, listener, session, obstacle):
     if obstacle == "a file for the folder":
-        (here.home / ".reflow").write_text("")
+        (listener_terminal.home / ".reflow").write_text("")
     else:
-        _file(here).mkdir(parents=True)
+        _file(listener_terminal).mkdir(parents=True)
 
-    outcome = here.run(*LOGIN, stdin=PASSWORD)
+    outcome = listener_terminal.run(*LOGIN, stdin=PASSWORD)
 
     assert outcome.code in (1, 4)
-    assert str(_file(here)) in outcome.stderr
-    assert not [request for request in listener.asked if request["method"] == "POST"]
+    assert str(_file(listener_terminal)) in outcome.stderr
+    assert not [request for request in listener.requests if request["method"] == "POST"]
 
 
 @pytest.mark.parametrize("home", [None, "relative"])
-def test_login_without_a_home_folder_is_explained(here, listener, session, home):
-    del here.environ["HOME"]
+def test_login_without_a_home_folder_is_explained(listener_terminal, listener, session, home):
+    del listener_terminal.environ["HOME"]
     if home:
-        here.environ["HOME"] = home
+        listener_terminal.environ["HOME"] = home
 
-    outcome = here.run(*LOGIN, stdin=PASSWORD)
+    outcome = listener_terminal.run(*LOGIN, stdin=PASSWORD)
 
     assert outcome.code == 1
     assert "Set HOME" in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize(
     "stdin", [b"", b"\n", b"\xff\xfe\n", b"x" * 70_000], ids=["none", "empty", "no text", "endless"]
 )
-def test_missing_password_is_not_sent(here, listener, session, stdin):
-    outcome = here.run(*LOGIN, stdin=stdin)
+def test_missing_password_is_not_sent(listener_terminal, listener, session, stdin):
+    outcome = listener_terminal.run(*LOGIN, stdin=stdin)
 
     assert outcome.code == 2
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize("end", ["", "\n", "\r\n", "\nmore\n"])
-def test_password_is_one_line_exactly_as_typed(here, listener, session, end):
-    here.run(*LOGIN, stdin=f"  pass wörd {end}")
+def test_password_is_one_line_exactly_as_typed(listener_terminal, listener, session, end):
+    listener_terminal.run(*LOGIN, stdin=f"  pass wörd {end}")
 
-    assert json.loads(listener.asked[0]["body"])["password"] == "  pass wörd "
+    assert json.loads(listener.requests[0]["body"])["password"] == "  pass wörd "
 
 
-def test_script_login_needs_the_email(here, listener):
-    outcome = here.run("login", stdin="secret\n")
+def test_script_login_needs_the_email(listener_terminal, listener):
+    outcome = listener_terminal.run("login", stdin="secret\n")
 
     assert outcome.code == 2
     assert "--email" in outcome.stderr
-    assert listener.asked == []
+    assert listener.requests == []
 
 
 @pytest.mark.parametrize(
     "answer", [{}, {"secret": "x"}, {"secret": made_up_key()}, {"secret": None}, {"secret": 5}]
 )
-def test_answer_without_a_session_is_not_stored(here, listener, answer):
-    listener.says("POST", "/sessions", answer, 201)
+def test_answer_without_a_session_is_not_stored(listener_terminal, listener, answer):
+    listener.respond("POST", "/sessions", answer, 201)
 
-    assert here.run(*LOGIN, stdin=PASSWORD).code == 7
-    assert not _file(here).exists()
+    assert listener_terminal.run(*LOGIN, stdin=PASSWORD).code == 7
+    assert not _file(listener_terminal).exists()
 
 
 @pytest.mark.parametrize("user", [None, [], {"name": "a\x1b[2J\nb"}])
-def test_unusual_user_causes_no_error(here, listener, session, user):
-    listener.says("POST", "/sessions", {**session, "user": user}, 201)
+def test_unusual_user_causes_no_error(listener_terminal, listener, session, user):
+    listener.respond("POST", "/sessions", {**session, "user": user}, 201)
 
-    outcome = here.run(*LOGIN, stdin=PASSWORD)
+    outcome = listener_terminal.run(*LOGIN, stdin=PASSWORD)
 
     assert outcome.code == 0, outcome.stderr
     assert "\x1b" not in outcome.stderr
     assert len(outcome.stderr.splitlines()) == 1
 
 
-def test_login_prints_json_without_the_secret(here, session):
-    outcome = here.run("--json", *LOGIN, stdin=PASSWORD)
+def test_login_prints_json_without_the_secret(listener_terminal, session):
+    outcome = listener_terminal.run("--json", *LOGIN, stdin=PASSWORD)
 
     assert json.loads(outcome.stdout)["user"] == USER
-    assert session["secret"] not in outcome.everything
+    assert session["secret"] not in outcome.output
 
 
-def test_login_says_when_a_key_comes_first(here, session):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
+def test_login_says_when_a_key_comes_first(listener_terminal, session):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
 
-    outcome = here.run(*LOGIN, stdin=PASSWORD)
+    outcome = listener_terminal.run(*LOGIN, stdin=PASSWORD)
 
     assert "Commands use the key in REFLOW_API_KEY (environment variable)" in outcome.stderr

@@ -27,10 +27,10 @@ def _modules(terminal, *words: str) -> set[str]:
 
 
 @pytest.fixture
-def keyed(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
-    listener.says("GET", "/keys", {"items": [], "next_cursor": None})
-    return here
+def keyed_terminal(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.respond("GET", "/keys", {"items": [], "next_cursor": None})
+    return listener_terminal
 
 
 @pytest.mark.parametrize(
@@ -38,30 +38,30 @@ def keyed(here, listener):
     [("--help",), ("--version",), ("whoami",), ("whoami", "--json"), ("keys", "list"), ("keys", "--help")],
     ids=" ".join,
 )
-def test_command_imports_neither_the_server_nor_rich(keyed, words):
-    roots = {name.partition(".")[0] for name in _modules(keyed, *words)}
+def test_command_imports_neither_the_server_nor_rich(keyed_terminal, words):
+    roots = {name.partition(".")[0] for name in _modules(keyed_terminal, *words)}
 
     assert roots.isdisjoint(HEAVY | {"rich"})
 
 
-def test_command_imports_only_the_contract(keyed):
-    ours = {name for name in _modules(keyed, "whoami") if name.startswith("reflow_accounts")}
+def test_command_imports_only_the_contract(keyed_terminal):
+    ours = {name for name in _modules(keyed_terminal, "whoami") if name.startswith("reflow_accounts")}
 
     outside = {name for name in ours if not name.startswith("reflow_accounts.cli")}
     assert outside == {"reflow_accounts", "reflow_accounts.contract"}
 
 
-def test_help_loads_no_network_and_no_command(keyed):
-    modules = _modules(keyed, "--help")
+def test_help_loads_no_network_and_no_command(keyed_terminal):
+    modules = _modules(keyed_terminal, "--help")
 
     assert modules.isdisjoint({"urllib.request", "http.client", "ssl", "json", "subprocess", "dataclasses"})
     assert not [name for name in modules if name.startswith("reflow_accounts.cli.commands")]
 
 
-def test_rich_draws_a_table_on_a_terminal(keyed, listener):
-    listener.says("GET", "/keys", {"items": [{"id": "key_1", "name": "[red]a"}], "next_cursor": None})
+def test_rich_draws_a_table_on_a_terminal(keyed_terminal, listener):
+    listener.respond("GET", "/keys", {"items": [{"id": "key_1", "name": "[red]a"}], "next_cursor": None})
 
-    outcome = keyed.run_at_a_screen("keys", "list")
+    outcome = keyed_terminal.run_interactively("keys", "list")
 
     assert "Name" in outcome.stdout
     assert "[red]a" in outcome.stdout

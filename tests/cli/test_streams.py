@@ -33,29 +33,31 @@ def _no_traceback(text: bytes | str) -> bool:
     return not any(word in words for word in ("Traceback", "Exception", "inside the command"))
 
 
-def test_login_that_cannot_be_stored_is_ended(there, live):
+def test_login_that_cannot_be_stored_is_ended(live_terminal, live):
     before = _sessions(live)
 
-    outcome = there.run(*LOGIN, stdin=PASSWORD, preexec_fn=_fill_disk)
+    outcome = live_terminal.run(*LOGIN, stdin=PASSWORD, preexec_fn=_fill_disk)
 
-    assert outcome.code == 1, outcome.everything
+    assert outcome.code == 1, outcome.output
     assert outcome.stderr.startswith(
-        f"reflow: The login cannot be kept in {there.home}/.reflow/session.json ("
+        f"reflow: The login cannot be kept in {live_terminal.home}/.reflow/session.json ("
     )
-    assert f"Make sure that {there.home}/.reflow is writable and the disk is not full" in outcome.stderr
+    assert (
+        f"Make sure that {live_terminal.home}/.reflow is writable and the disk is not full" in outcome.stderr
+    )
     assert len(outcome.stderr.splitlines()) == 1
-    assert list((there.home / ".reflow").iterdir()) == []
+    assert list((live_terminal.home / ".reflow").iterdir()) == []
     assert _sessions(live) == before
 
 
-def test_stored_login_survives_a_full_disk(there, live):
-    assert there.run(*LOGIN, stdin=PASSWORD).code == 0
-    file = there.home / ".reflow" / "session.json"
+def test_stored_login_survives_a_full_disk(live_terminal, live):
+    assert live_terminal.run(*LOGIN, stdin=PASSWORD).code == 0
+    file = live_terminal.home / ".reflow" / "session.json"
     kept = file.read_text()
 
-    assert there.run(*LOGIN, stdin=PASSWORD, preexec_fn=_fill_disk).code == 1
+    assert live_terminal.run(*LOGIN, stdin=PASSWORD, preexec_fn=_fill_disk).code == 1
     assert file.read_text() == kept
-    assert there.run("whoami").code == 0
+    assert live_terminal.run("whoami").code == 0
 
 
 def _sessions(live) -> int:
@@ -73,10 +75,10 @@ def _sessions(live) -> int:
 @pytest.mark.parametrize(
     "words", ["activity", "--json activity", "keys list", "--help", "api GET /activity -i"]
 )
-def test_closed_reader_is_no_error(keyed, words):
-    keyed.run("whoami")
+def test_closed_reader_is_no_error(keyed_terminal, words):
+    keyed_terminal.run("whoami")
 
-    done = _in_a_shell(keyed, f"set -o pipefail; $reflow {words} | head -n 1")
+    done = _in_a_shell(keyed_terminal, f"set -o pipefail; $reflow {words} | head -n 1")
 
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
@@ -85,24 +87,24 @@ def test_closed_reader_is_no_error(keyed, words):
 @pytest.mark.parametrize(
     "words", ["whoami", "--json whoami", "keys list", "activity", "api GET /me", "api -i GET /me"]
 )
-def test_result_without_stdout_is_an_error(keyed, words):
-    done = _in_a_shell(keyed, f"$reflow {words} >&-")
+def test_result_without_stdout_is_an_error(keyed_terminal, words):
+    done = _in_a_shell(keyed_terminal, f"$reflow {words} >&-")
 
     assert done.returncode == 1
     assert done.stderr == b"reflow: the output could not be written (there is no stdout).\n"
 
 
-def test_command_without_result_needs_no_stdout(keyed, ada):
+def test_command_without_result_needs_no_stdout(keyed_terminal, ada):
     key = ada.new_key()
 
-    assert _in_a_shell(keyed, f"$reflow keys revoke {key['id']} >&-").returncode == 0
+    assert _in_a_shell(keyed_terminal, f"$reflow keys revoke {key['id']} >&-").returncode == 0
     assert key["name"] not in ada.live_names()
 
 
-def test_closed_stdout_prevents_key_creation(keyed, ada):
+def test_closed_stdout_prevents_key_creation(keyed_terminal, ada):
     name = unused_name()
 
-    done = _in_a_shell(keyed, f"$reflow keys create {name} >&-")
+    done = _in_a_shell(keyed_terminal, f"$reflow keys create {name} >&-")
 
     assert done.returncode == 1
     assert b"Use -o FILE" in done.stderr
@@ -110,42 +112,42 @@ def test_closed_stdout_prevents_key_creation(keyed, ada):
 
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
-def test_missing_stderr_changes_no_exit_code(keyed, stderr):
-    keyed.environ["REFLOW_SERVER"] += "/"
+def test_missing_stderr_changes_no_exit_code(keyed_terminal, stderr):
+    keyed_terminal.environ["REFLOW_SERVER"] += "/"
 
-    done = _in_a_shell(keyed, f"$reflow whoami {stderr}")
+    done = _in_a_shell(keyed_terminal, f"$reflow whoami {stderr}")
     assert done.returncode == 0
     assert b"Ada Park" in done.stdout
-    assert _in_a_shell(keyed, f"$reflow nonsense {stderr}").returncode == 2
-    assert _in_a_shell(keyed, f"$reflow --server http://127.0.0.1:9 whoami {stderr}").returncode == 7
+    assert _in_a_shell(keyed_terminal, f"$reflow nonsense {stderr}").returncode == 2
+    assert _in_a_shell(keyed_terminal, f"$reflow --server http://127.0.0.1:9 whoami {stderr}").returncode == 7
 
 
 @pytest.mark.parametrize("stderr", ["2>&-", "2>/dev/full"])
-def test_unwritable_hint_changes_nothing(keyed, stderr):
-    (keyed.folder / "open.key").write_text(keyed.key["secret"])
-    (keyed.folder / "open.key").chmod(0o644)
+def test_unwritable_hint_changes_nothing(keyed_terminal, stderr):
+    (keyed_terminal.folder / "open.key").write_text(keyed_terminal.key["secret"])
+    (keyed_terminal.folder / "open.key").chmod(0o644)
 
-    done = _in_a_shell(keyed, f"$reflow -k open.key whoami {stderr}")
+    done = _in_a_shell(keyed_terminal, f"$reflow -k open.key whoami {stderr}")
 
     assert done.returncode == 0
     assert done.stderr == b""
 
 
-def test_body_from_a_closed_stdin_is_a_usage_error(keyed):
-    done = _in_a_shell(keyed, "$reflow api POST /keys --input - <&-")
+def test_body_from_a_closed_stdin_is_a_usage_error(keyed_terminal):
+    done = _in_a_shell(keyed_terminal, "$reflow api POST /keys --input - <&-")
 
     assert (done.returncode, done.stderr) == (2, b"reflow: --input - does not contain JSON.\n")
 
 
-def test_exit_code_is_right_without_any_stream(keyed):
-    assert _in_a_shell(keyed, "$reflow whoami <&- >&- 2>&-").returncode == 1
-    assert _in_a_shell(keyed, "$reflow keys revoke nothing <&- >&- 2>&-").returncode == 6
-    assert _in_a_shell(keyed, "$reflow login --email a@b.example <&- >&- 2>&-").returncode == 2
+def test_exit_code_is_right_without_any_stream(keyed_terminal):
+    assert _in_a_shell(keyed_terminal, "$reflow whoami <&- >&- 2>&-").returncode == 1
+    assert _in_a_shell(keyed_terminal, "$reflow keys revoke nothing <&- >&- 2>&-").returncode == 6
+    assert _in_a_shell(keyed_terminal, "$reflow login --email a@b.example <&- >&- 2>&-").returncode == 2
 
 
 @pytest.mark.parametrize("words", ["whoami", "--help", "--version", "--json whoami"])
-def test_full_disk_behind_stdout_is_an_error(keyed, words):
-    done = _in_a_shell(keyed, f"$reflow {words} >/dev/full")
+def test_full_disk_behind_stdout_is_an_error(keyed_terminal, words):
+    done = _in_a_shell(keyed_terminal, f"$reflow {words} >/dev/full")
 
     assert done.returncode == 1
     assert b"No space left" in done.stderr

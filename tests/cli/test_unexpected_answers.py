@@ -10,7 +10,16 @@ from reflow_accounts.contract import Exit
 from tests.cli.folders import login
 from tests.cli.many_runs import ManyRuns
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
-from tests.cli.unexpected_answers import COMMANDS, JSON, ODD_VALUES, PROBLEM, RIGHT, dice, faults, twisted
+from tests.cli.unexpected_answers import (
+    COMMANDS,
+    JSON,
+    ODD_VALUES,
+    PROBLEM,
+    VALID_RESPONSE,
+    faults,
+    seeded_random,
+    with_field_replaced,
+)
 from tests.helpers.faulty_proxy import Fault, says
 
 pytestmark = pytest.mark.slow
@@ -24,43 +33,43 @@ EVERY_COMMAND = [
 
 
 @pytest.fixture
-def seated(here, between):
+def prepared_terminal(listener_terminal, listener_proxy):
     """Runs the command with a key, a login and a stubborn server."""
-    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
-    here.login = made_up_session()
-    here.many = ManyRuns(here)
-    yield here
-    here.many.close()
+    listener_terminal.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener_proxy.url}
+    listener_terminal.login = made_up_session()
+    listener_terminal.many = ManyRuns(listener_terminal)
+    yield listener_terminal
+    listener_terminal.many.close()
 
 
-def _stands_it(terminal, *words: str, what: object = "") -> None:
+def _assert_explained(terminal, *words: str, detail: object = "") -> None:
     login(terminal.home, terminal.environ["REFLOW_SERVER"], terminal.login)
     outcome = terminal.many.run(*words, stdin="correct horse battery\n")
 
-    told = f"{words} {what!r:.300}: {outcome!r:.3000}"
+    told = f"{words} {detail!r:.300}: {outcome!r:.3000}"
     assert outcome.code in CODES, told
-    assert "Traceback" not in outcome.everything, told
-    assert "inside the command" not in outcome.everything, told
+    assert "Traceback" not in outcome.output, told
+    assert "inside the command" not in outcome.output, told
     for secret in (terminal.environ["REFLOW_API_KEY"], terminal.login, "correct horse"):
-        assert secret not in outcome.everything, told
-    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", outcome.everything), told
+        assert secret not in outcome.output, told
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", outcome.output), told
 
 
-def _right(words: tuple[str, ...]) -> dict[str, object]:
+def _valid_response(words: tuple[str, ...]) -> dict[str, object]:
     """Return an answer that is right in its shape for every request of the command."""
-    return {**RIGHT, "secret": made_up_session() if words[0] == "login" else made_up_key()}
+    return {**VALID_RESPONSE, "secret": made_up_session() if words[0] == "login" else made_up_key()}
 
 
-def _answers(document: object) -> Fault:
+def _json_response(document: object) -> Fault:
     return says("200 OK", json.dumps(document).encode(), **JSON)
 
 
-def _moments(seated, between, words: tuple[str, ...]) -> Iterator[list[Fault]]:
+def _fault_sequences(prepared_terminal, listener_proxy, words: tuple[str, ...]) -> Iterator[list[Fault]]:
     """Yield the right answers that come before the first request of the command, the second, and so on."""
-    right = _answers(_right(words))
-    between.always = right
-    _stands_it(seated, *words)
-    for before in range(len(between.seen)):
+    right = _json_response(_valid_response(words))
+    listener_proxy.always = right
+    _assert_explained(prepared_terminal, *words)
+    for before in range(len(listener_proxy.seen)):
         yield [right] * before
 
 
@@ -70,40 +79,42 @@ def test_every_command_is_tried():
 
 
 @pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
-def test_unexpected_answer_is_explained_in_a_sentence(seated, between, words):
-    for before in _moments(seated, between, words):
+def test_unexpected_answer_is_explained_in_a_sentence(prepared_terminal, listener_proxy, words):
+    for before in _fault_sequences(prepared_terminal, listener_proxy, words):
         for name, fault in faults().items():
-            between.faults, between.always = list(before), fault
+            listener_proxy.faults, listener_proxy.always = list(before), fault
 
-            _stands_it(seated, *words, what=name)
+            _assert_explained(prepared_terminal, *words, detail=name)
 
 
 @pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
-def test_fields_of_other_types_are_tolerated(seated, between, words):
-    values = dice()
-    for before in _moments(seated, between, words):
-        places = len(twisted(_right(words), None))
+def test_fields_of_other_types_are_tolerated(prepared_terminal, listener_proxy, words):
+    values = seeded_random()
+    for before in _fault_sequences(prepared_terminal, listener_proxy, words):
+        places = len(with_field_replaced(_valid_response(words), None))
         for place, value in ((place, values.choice(ODD_VALUES)) for place in range(places) for _ in range(2)):
-            odd = twisted(_right(words), value)[place]
-            between.faults, between.always = list(before), _answers(odd)
+            odd = with_field_replaced(_valid_response(words), value)[place]
+            listener_proxy.faults, listener_proxy.always = list(before), _json_response(odd)
 
-            _stands_it(seated, *(["--json"] if values.random() < 0.2 else []), *words, what=odd)
+            _assert_explained(
+                prepared_terminal, *(["--json"] if values.random() < 0.2 else []), *words, detail=odd
+            )
 
 
 @pytest.mark.parametrize("fault", faults().values(), ids=faults().keys())
-def test_unexpected_answer_is_not_printed(here, between, fault):
-    here.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": between.url}
-    between.always = fault
+def test_unexpected_answer_is_not_printed(listener_terminal, listener_proxy, fault):
+    listener_terminal.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener_proxy.url}
+    listener_proxy.always = fault
 
-    outcome = here.run("api", "GET", "/me", "-i")
+    outcome = listener_terminal.run("api", "GET", "/me", "-i")
 
     assert outcome.code in CODES
-    assert "Traceback" not in outcome.everything
-    assert "inside the command" not in outcome.everything
-    assert here.environ["REFLOW_API_KEY"] not in outcome.everything
+    assert "Traceback" not in outcome.output
+    assert "inside the command" not in outcome.output
+    assert listener_terminal.environ["REFLOW_API_KEY"] not in outcome.output
 
 
-def _twisted_problems() -> list[object]:
+def _malformed_problems() -> list[object]:
     problem = {
         "code": "validation_failed",
         "detail": "No.",
@@ -111,16 +122,16 @@ def _twisted_problems() -> list[object]:
         "request_id": "r",
         "errors": [{"field": "emails.0", "message": "Odd."}],
     }
-    return [odd for value in ODD_VALUES for odd in twisted(problem, value)]
+    return [odd for value in ODD_VALUES for odd in with_field_replaced(problem, value)]
 
 
 @pytest.mark.parametrize(
     "words", [("whoami",), ("team", "invite", "a@b.example", "--team", "x")], ids=" ".join
 )
-def test_unusual_problems_are_explained(seated, between, words):
-    for problem in dice().sample(_twisted_problems(), 80):
+def test_unusual_problems_are_explained(prepared_terminal, listener_proxy, words):
+    for problem in seeded_random().sample(_malformed_problems(), 80):
         refusal = says("422 No", json.dumps(problem).encode(), **PROBLEM)
-        between.faults = [_answers(RIGHT)] if words[0] == "team" else []
-        between.always = refusal
+        listener_proxy.faults = [_json_response(VALID_RESPONSE)] if words[0] == "team" else []
+        listener_proxy.always = refusal
 
-        _stands_it(seated, *words, what=problem)
+        _assert_explained(prepared_terminal, *words, detail=problem)

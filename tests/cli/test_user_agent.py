@@ -71,12 +71,12 @@ def test_each_ci_is_named_with_repository_and_run(environ, words):
 
 
 @EVERY
-def test_header_of_a_real_run_names_them(here, listener, environ, words):
-    here.environ |= environ | {"REFLOW_API_KEY": made_up_key()}
+def test_header_of_a_real_run_names_them(listener_terminal, listener, environ, words):
+    listener_terminal.environ |= environ | {"REFLOW_API_KEY": made_up_key()}
 
-    assert here.run("whoami").code == 0
-    assert listener.asked[0]["User-Agent"].endswith(f") {words}")
-    assert "hunter2" not in str(listener.asked)
+    assert listener_terminal.run("whoami").code == 0
+    assert listener.requests[0]["User-Agent"].endswith(f") {words}")
+    assert "hunter2" not in str(listener.requests)
 
 
 def test_header_without_ci_names_version_and_system():
@@ -171,27 +171,29 @@ def test_header_is_well_formed_for_any_environment(environ, data, machine):
     assert machine.isspace() or not machine or program_of(said) is None or program_of(said).isprintable()
 
 
-def test_log_of_uses_names_the_run(keyed, ada):
-    keyed.environ |= GITHUB
-    assert keyed.run("whoami").code == 0
+def test_log_of_uses_names_the_run(keyed_terminal, ada):
+    keyed_terminal.environ |= GITHUB
+    assert keyed_terminal.run("whoami").code == 0
 
-    outcome = keyed.run("activity", "--key", keyed.key["name"])
+    outcome = keyed_terminal.run("activity", "--key", keyed_terminal.key["name"])
 
     assert outcome.code == 0, outcome.stderr
     uses = [line.split("\t") for line in outcome.stdout.splitlines() if "GET /api/v1/me" in line]
     assert [use[7] for use in uses] == ["GitHub Actions, acme/web, run 812"]
-    use = ada.ask("GET", f"/keys/{keyed.key['id']}/uses")[1]["items"][-1]
+    use = ada.ask("GET", f"/keys/{keyed_terminal.key['id']}/uses")[1]["items"][-1]
     assert use["program"] == "GitHub Actions, acme/web, run 812"
     assert use["user_agent"].endswith(" GitHub-Actions (acme/web; run 812)")
-    entries = json.loads(keyed.run("--json", "activity", "--key", keyed.key["name"]).stdout)["items"]
+    entries = json.loads(
+        keyed_terminal.run("--json", "activity", "--key", keyed_terminal.key["name"]).stdout
+    )["items"]
     assert entries[-2]["use"]["program"] == "GitHub Actions, acme/web, run 812"
 
 
-def test_program_without_a_name_is_shown_as_it_is(keyed, live):
-    headers = {"Authorization": f"Bearer {keyed.key['secret']}", "User-Agent": "curl/8.1"}
+def test_program_without_a_name_is_shown_as_it_is(keyed_terminal, live):
+    headers = {"Authorization": f"Bearer {keyed_terminal.key['secret']}", "User-Agent": "curl/8.1"}
     urlopen(Request(f"{live.url}/api/v1/me", headers=headers), timeout=30).close()
 
-    lines = keyed.run("activity", "--key", keyed.key["name"]).stdout.splitlines()
+    lines = keyed_terminal.run("activity", "--key", keyed_terminal.key["name"]).stdout.splitlines()
     [use] = [line for line in lines if "GET /api/v1/me" in line]
     assert use.endswith("\tcurl/8.1")
 

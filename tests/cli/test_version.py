@@ -21,30 +21,30 @@ def silent():
 
 
 def says(listener, body: bytes, status: int = 200) -> None:
-    listener.answers["GET", "/healthz"] = (status, {"Content-Type": "application/json"}, body)
+    listener.responses["GET", "/healthz"] = (status, {"Content-Type": "application/json"}, body)
 
 
-def test_both_versions_are_shown(there, live):
-    outcome = there.run("version")
+def test_both_versions_are_shown(live_terminal, live):
+    outcome = live_terminal.run("version")
 
     assert (outcome.code, outcome.stderr) == (0, "")
     assert outcome.stdout == f"{OURS}server {__version__} ({live.url})\n"
 
 
-def test_json_holds_both_versions(there, live):
+def test_json_holds_both_versions(live_terminal, live):
     for words in (("--json", "version"), ("version", "--json")):
-        outcome = there.run(*words)
+        outcome = live_terminal.run(*words)
         told = {"version": __version__, "server": live.url, "server_version": __version__}
         assert (outcome.code, json.loads(outcome.stdout)) == (0, told)
 
 
-def test_unknown_server_version_is_null_in_json(here, listener):
+def test_unknown_server_version_is_null_in_json(listener_terminal, listener):
     says(listener, b"{}")
 
     told = {"version": __version__, "server": listener.url, "server_version": None}
-    assert json.loads(here.run("--json", "version").stdout) == told
-    here.environ["REFLOW_SERVER"] = "nonsense"
-    assert json.loads(here.run("--json", "version").stdout) == told | {"server": None}
+    assert json.loads(listener_terminal.run("--json", "version").stdout) == told
+    listener_terminal.environ["REFLOW_SERVER"] = "nonsense"
+    assert json.loads(listener_terminal.run("--json", "version").stdout) == told | {"server": None}
 
 
 @pytest.mark.parametrize("is_first", [True, False])
@@ -55,12 +55,12 @@ def test_server_option_works_in_any_position(terminal, live, is_first):
     assert terminal.run(*words).stdout.endswith(f"({live.url})\n")
 
 
-def test_no_credential_is_shown_or_needed(here, listener):
-    here.environ["REFLOW_API_KEY"] = made_up_key()
+def test_no_credential_is_shown_or_needed(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
     says(listener, b'{"status": "ok", "version": "9.8.7"}')
 
-    assert here.run("version").stdout == f"{OURS}server 9.8.7 ({listener.url})\n"
-    assert [(one["path"], one["Authorization"]) for one in listener.asked] == [("/healthz", "")]
+    assert listener_terminal.run("version").stdout == f"{OURS}server 9.8.7 ({listener.url})\n"
+    assert [(one["path"], one["Authorization"]) for one in listener.requests] == [("/healthz", "")]
 
 
 def test_own_version_is_shown_without_a_server(terminal):
@@ -97,10 +97,10 @@ def test_silent_server_is_given_up_soon(terminal, silent):
     ],
     ids=lambda body: body[:30],
 )
-def test_invalid_version_is_not_shown(here, listener, body):
+def test_invalid_version_is_not_shown(listener_terminal, listener, body):
     says(listener, body)
 
-    outcome = here.run("version")
+    outcome = listener_terminal.run("version")
 
     assert (outcome.code, outcome.stdout) == (0, OURS)
     assert outcome.stderr.startswith("The server did not report its version")
@@ -116,11 +116,11 @@ def test_own_version_is_shown_with_an_invalid_address(terminal):
     assert "hunter2" not in outcome.stderr
 
 
-def test_version_asks_for_nothing(there):
-    assert there.run_at_a_screen("version").code == 0
+def test_version_asks_for_nothing(live_terminal):
+    assert live_terminal.run_interactively("version").code == 0
 
 
-def test_option_shows_the_own_version_without_any_request(here, listener):
-    assert here.run("--version").stdout == OURS
-    assert json.loads(here.run("--version", "--json").stdout) == {"version": __version__}
-    assert listener.asked == []
+def test_option_shows_the_own_version_without_any_request(listener_terminal, listener):
+    assert listener_terminal.run("--version").stdout == OURS
+    assert json.loads(listener_terminal.run("--version", "--json").stdout) == {"version": __version__}
+    assert listener.requests == []

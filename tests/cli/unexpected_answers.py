@@ -1,4 +1,4 @@
-"""Answers that no Reflow server gives, and the commands to test with them."""
+"""Responses that no Reflow server sends, and the commands to test with them."""
 
 import random
 
@@ -9,7 +9,7 @@ from tests.cli.listener import ME
 from tests.helpers.faulty_proxy import Fault, says, says_raw
 
 # A value for each argument and option.
-WORDS = {
+ARGUMENT_VALUES = {
     "METHOD": "GET",
     "PATH": "/me",
     "EMAIL": "ada@acme.example",
@@ -18,8 +18,8 @@ WORDS = {
     "RIGHTS": "view",
     "SHELL": "bash",
 }
-# Well-formed answers, so that commands with several requests reach the later ones.
-USUAL = {
+# Well-formed responses, so that commands with several requests reach the later ones.
+VALID_ITEM = {
     "id": "key_1",
     "name": "x",
     "email": "ada@acme.example",
@@ -33,47 +33,47 @@ USUAL = {
     "last_used_at": "2026-05-01T12:00:00Z",
     "revoked_at": None,
 }
-RIGHT = {**USUAL, "items": [USUAL], "next_cursor": None}
+VALID_RESPONSE = {**VALID_ITEM, "items": [VALID_ITEM], "next_cursor": None}
 
 
 def commands() -> list[tuple[str, ...]]:
     """Return every command with a value for each argument."""
-    return sorted(_under(reflow, ()))
+    return sorted(_commands_below(reflow, ()))
 
 
-def _under(command: click.Command, names: tuple[str, ...]):
+def _commands_below(command: click.Command, names: tuple[str, ...]):
     if isinstance(command, click.Group):
         for name in command.list_commands(click.Context(command)):
-            inner = command.get_command(click.Context(command), name)
-            assert inner
-            yield from _under(inner, (*names, name))
+            child = command.get_command(click.Context(command), name)
+            assert child
+            yield from _commands_below(child, (*names, name))
         return
-    words = [_word(argument) for argument in command.params if isinstance(argument, click.Argument)]
+    words = [_value_for(argument) for argument in command.params if isinstance(argument, click.Argument)]
     options = ["--yes"] if any("--yes" in parameter.opts for parameter in command.params) else []
     if names[0] == "login":
         options += ["--with-password", "--email", "ada@acme.example"]
     yield (*names, *words, *options)
 
 
-def _word(argument: click.Argument) -> str:
+def _value_for(argument: click.Argument) -> str:
     name = argument.metavar or str(argument.name).upper()
-    if isinstance(argument.type, click.Choice) and name not in WORDS:
+    if isinstance(argument.type, click.Choice) and name not in ARGUMENT_VALUES:
         return str(argument.type.choices[0])
-    return WORDS.get(name, "key_1")
+    return ARGUMENT_VALUES.get(name, "key_1")
 
 
-# token prints the secret and exec hands it on; neither asks a server.
+# `token` prints the secret and `exec` passes it on; neither sends a request.
 COMMANDS = [words for words in commands() if words[0] not in ("token", "exec")]
 JSON = {"Content_Type": "application/json"}
 PROBLEM = {"Content_Type": "application/problem+json"}
 
 
-def dice() -> random.Random:
+def seeded_random() -> random.Random:
     return random.Random(20260510)
 
 
 def _random_bytes(size: int) -> bytes:
-    return dice().randbytes(size)
+    return seeded_random().randbytes(size)
 
 
 ODD_VALUES = [
@@ -93,20 +93,23 @@ ODD_VALUES = [
 ]
 
 
-def twisted(document: object, value: object) -> list[object]:
+def with_field_replaced(document: object, value: object) -> list[object]:
     """Return copies of `document`, each with one of its fields (at any depth) being `value`."""
-    found: list[object] = [value]
+    result: list[object] = [value]
     if isinstance(document, dict):
         for name in document:
-            found += [{**document, name: inner} for inner in twisted(document[name], value)]
+            result += [{**document, name: child} for child in with_field_replaced(document[name], value)]
     if isinstance(document, list):
-        for place, item in enumerate(document):
-            found += [[*document[:place], inner, *document[place + 1 :]] for inner in twisted(item, value)]
-    return found
+        for index, item in enumerate(document):
+            result += [
+                [*document[:index], child, *document[index + 1 :]]
+                for child in with_field_replaced(item, value)
+            ]
+    return result
 
 
 def _bodies() -> dict[str, bytes]:
-    """Return what no server of Reflow answers, by name."""
+    """Return bodies that no Reflow server sends, by name."""
     return {
         "nothing": b"",
         "random": _random_bytes(3000),
@@ -128,8 +131,8 @@ def _bodies() -> dict[str, bytes]:
 
 
 def faults() -> dict[str, Fault]:
-    """Return faults by name: each body with each status, and what is no HTTP at all."""
-    found: dict[str, Fault] = {
+    """Return faults by name: each body with each status, and invalid HTTP."""
+    result: dict[str, Fault] = {
         "no HTTP": says_raw(_random_bytes(500)),
         "half a head": says_raw(b"HTTP/1.1 200 OK\r\nContent-Ty"),
         "endless head": says_raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 500 + b"\r\n"),
@@ -141,7 +144,7 @@ def faults() -> dict[str, Fault]:
         "endless chunk": says_raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n{}"),
     }
     for name, body in _bodies().items():
-        found[name] = says("200 OK", body, **JSON)
-        found[f"{name} 401"] = says("401 No", body, **PROBLEM)
-        found[f"{name} 422"] = says("422 No", body, Content_Type="text/html; charset=\xff")
-    return found
+        result[name] = says("200 OK", body, **JSON)
+        result[f"{name} 401"] = says("401 No", body, **PROBLEM)
+        result[f"{name} 422"] = says("422 No", body, Content_Type="text/html; charset=\xff")
+    return result

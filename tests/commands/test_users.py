@@ -146,14 +146,14 @@ def test_on_a_terminal_the_password_is_asked_for_twice_and_not_shown(tmp_path):
         ("Repeat the password:", "a slip of the finger"),
         ("Password:", PASSWORD),
     )
-    done = terminal.run_at_a_screen(*NEW, answers=(*twice, ("Repeat the password:", PASSWORD)))
+    done = terminal.run_interactively(*NEW, answers=(*twice, ("Repeat the password:", PASSWORD)))
     assert done.code == 0, done.stdout
     assert "do not match" in done.stdout
     assert "Eve Lang was created" in done.stdout
     assert PASSWORD not in done.stdout
     client = app.test_client()
     assert sign_in(client, PASSWORD) == 303
-    listed = terminal.run_at_a_screen("users", "list")
+    listed = terminal.run_interactively("users", "list")
     assert "SECOND FACTOR" in listed.stdout
     assert "eve@new.example" in listed.stdout
     assert "\t" not in listed.stdout

@@ -43,7 +43,7 @@ class Login:
         def read_code(output: str) -> None:
             self._codes.put(CODE.findall(output)[0])
 
-        self._outcome = self.terminal.run_at_a_screen("login", answers=(("Waiting", read_code),))
+        self._outcome = self.terminal.run_interactively("login", answers=(("Waiting", read_code),))
 
     def outcome(self) -> Any:
         self._thread.join(60)
