@@ -32,13 +32,13 @@ from reflow_accounts.web import (
     error_handlers,
     filters,
     htmx,
-    input,
     openapi,
+    request_input,
     request_logging,
     security_headers,
 )
 from reflow_accounts.web.allowed_hosts import HostGate, Hosts
-from reflow_accounts.web.input import LARGEST_BODY_BYTES
+from reflow_accounts.web.request_input import LARGEST_BODY_BYTES
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -66,7 +66,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     metrics.init_app(app)
     # After the handlers of the API, so that the use of a key is recorded even if its request is refused here.
     allowed_hosts.init_app(app)
-    input.init_app(app)
+    request_input.init_app(app)
     commands.init_app(app)
     _add_template_variables(app, settings)
     with app.app_context():

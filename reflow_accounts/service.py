@@ -18,7 +18,7 @@ from reflow_accounts.config import Settings
 from reflow_accounts.monitoring import metrics, readiness
 from reflow_accounts.monitoring.metrics import Metrics
 from reflow_accounts.web.error_handlers import REFUSED
-from reflow_accounts.web.input import LARGEST_BODY_BYTES
+from reflow_accounts.web.request_input import LARGEST_BODY_BYTES
 
 # More threads would only wait for Python's lock and for the database's writer (bench/README.md).
 PAGE_THREADS = 8

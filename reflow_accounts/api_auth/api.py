@@ -12,8 +12,8 @@ from reflow_accounts.auth.schemas import UserOut
 from reflow_accounts.subscriptions.models import State
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.web.compression import keep_uncompressed
-from reflow_accounts.web.input import takes_any_query
 from reflow_accounts.web.openapi import ApiBlueprint, Schema
+from reflow_accounts.web.request_input import takes_any_query
 
 blueprint = ApiBlueprint("me", __name__, description="Who you are")
 

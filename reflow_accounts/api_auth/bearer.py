@@ -10,7 +10,7 @@ from reflow_accounts.api_auth import forward_auth, refused_keys
 from reflow_accounts.api_auth.store import LOOK_UP, LookupRow
 from reflow_accounts.api_auth.verify import PresentedKey, is_key, verify
 from reflow_accounts.api_keys.expiry import warning_headers
-from reflow_accounts.api_keys.refusals import record_refusal
+from reflow_accounts.api_keys.refused_requests import record_refusal
 from reflow_accounts.api_keys.usage import record
 from reflow_accounts.api_keys.usage.record import NewUse
 from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log

@@ -7,7 +7,7 @@ from functools import partial
 
 from flask import Flask, Response, current_app, g
 
-from reflow_accounts.api_keys.refusals import REASONS, Refused, note_presentation, record_refusal
+from reflow_accounts.api_keys.refused_requests import REASONS, Refused, note_presentation, record_refusal
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db, now
 from reflow_accounts.database_errors import described

@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
 from time import monotonic
 from typing import Any
 
@@ -80,7 +79,8 @@ class SqliteStore:
 
 
 def _answer(connection: sqlite3.Connection, requests: Sequence[LookupRequest]) -> list[LookupResult]:
-    times = [_text(asked.use.at) for asked in requests]
+    # Formatted as SQLAlchemy does, so that texts compare like times.
+    times = [asked.use.at.replace(tzinfo=None).isoformat(" ", "microseconds") for asked in requests]
     found = [
         connection.execute(_LOOK_UP, (asked.digest, at, asked.team, asked.rights)).fetchall()
         for asked, at in zip(requests, times, strict=True)
@@ -105,8 +105,3 @@ def _append(connection: sqlite3.Connection, uses: list[tuple[Any, ...] | None]) 
         connection.rollback()
         raise
     return numbers
-
-
-def _text(at: datetime) -> str:
-    """Format a time as SQLAlchemy does, so that texts compare like times."""
-    return at.replace(tzinfo=None).isoformat(" ", "microseconds")

@@ -5,7 +5,7 @@ from typing import Any
 from flask import url_for
 
 from reflow_accounts.api_keys import service, service_accounts
-from reflow_accounts.api_keys.changes import change, restore, rotate
+from reflow_accounts.api_keys.lifecycle import change, restore, rotate
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.schemas import (
     KeyChange,

@@ -6,11 +6,11 @@ from datetime import datetime, tzinfo
 from wtforms import BooleanField, HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
-from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP
 from reflow_accounts.api_keys.expiry import CHOICES, NEVER, chosen_end
+from reflow_accounts.api_keys.lifecycle import DEFAULT_OVERLAP
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.teams.forms import AccountForm
-from reflow_accounts.web.input import Form
+from reflow_accounts.web.request_input import Form
 
 
 class ExpiryForm(Form):

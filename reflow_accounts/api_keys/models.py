@@ -6,7 +6,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, false, text
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
-from reflow_accounts.api_keys.programs import LONGEST_PROGRAM, program_of
+from reflow_accounts.api_keys.user_agents import LONGEST_PROGRAM, program_of
 from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
 from reflow_accounts.users.models import User

@@ -2,7 +2,7 @@
 
 import marshmallow as ma
 
-from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP, LONGEST_OVERLAP
+from reflow_accounts.api_keys.lifecycle import DEFAULT_OVERLAP, LONGEST_OVERLAP
 from reflow_accounts.api_keys.models import LONGEST_NAME
 from reflow_accounts.api_keys.service import LONGEST_NONCE, KeyState
 from reflow_accounts.web.openapi import (

@@ -8,11 +8,11 @@ from enum import StrEnum
 from sqlalchemy import and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from reflow_accounts.api_keys.acts import record_act, report_creation
+from reflow_accounts.api_keys.events import record_action, report_creation
 from reflow_accounts.api_keys.expiry import created_keys, end_under
 from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken
-from reflow_accounts.api_keys.refusals import clear_revoked_refusals
+from reflow_accounts.api_keys.refused_requests import clear_revoked_refusals
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.auth.secrets import canary_digest_of, digest_of, hint_of, new_secret
@@ -94,7 +94,7 @@ def issue(
     if instead_of:
         move_previous_keys(instead_of, key)
     details = {"created_by": created_by.public_id} if created_by else {}
-    record_act(Action.KEY_CREATED, key, by, client, **details | ({"canary": "yes"} if is_canary else {}))
+    record_action(Action.KEY_CREATED, key, by, client, **details | ({"canary": "yes"} if is_canary else {}))
     report_creation(key, by=by, client=client, created_by=created_by)
     return key, secret
 
@@ -250,7 +250,7 @@ def revoke(
     was_live = bool(affected_rows(update(ApiKey).where(*is_live).values(revoked_at=now(), revoked_for=why)))
     if was_live:
         clear_revoked_refusals(key.id)
-        record_act(Action.KEY_REVOKED, key, by, client, **({"reason": reason} if reason else {}))
+        record_action(Action.KEY_REVOKED, key, by, client, **({"reason": reason} if reason else {}))
     return was_live
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from reflow_accounts.api_keys.changes import DEFAULT_OVERLAP, change, rotate
+from reflow_accounts.api_keys.lifecycle import DEFAULT_OVERLAP, change, rotate
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import issue, live_key_counts, revoke, revoke_all
 from reflow_accounts.api_keys.usage.queries import last_uses_of
@@ -126,7 +126,7 @@ def change_key(
     by: User,
     client: Client,
 ) -> None:
-    """Change a key of a service account, as `api_keys.changes.change` does; `by` must be an Admin of the team."""
+    """Change a key of a service account, as `api_keys.lifecycle.change` does; `by` must be an Admin of the team."""
     lock_as_admin(team, by)
     change(key, name=name, expires_at=expires_at, by=by, client=client)
 
@@ -141,7 +141,7 @@ def rotate_key(
     client: Client,
     created_by: ApiKey | None = None,
 ) -> tuple[ApiKey, str]:
-    """Rotate a key of a service account, as `api_keys.changes.rotate` does; `by` must be an Admin of the team.
+    """Rotate a key of a service account, as `api_keys.lifecycle.rotate` does; `by` must be an Admin of the team.
 
     Raises also as `accounts.ensure_usable` does.
     """

@@ -2,7 +2,7 @@
 
 from wtforms import HiddenField, PasswordField, StringField
 
-from reflow_accounts.web.input import Form
+from reflow_accounts.web.request_input import Form
 
 
 class LoginForm(Form):

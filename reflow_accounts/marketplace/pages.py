@@ -31,9 +31,9 @@ from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import choose, membership_of, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.error_handlers import database_error, domain_error
-from reflow_accounts.web.input import Form
 from reflow_accounts.web.redirects import continues_after_sign_in
 from reflow_accounts.web.request_info import client
+from reflow_accounts.web.request_input import Form
 
 webhooks = Blueprint("aws", __name__)
 public = Blueprint("registration", __name__)
@@ -225,11 +225,7 @@ for _blueprint in (webhooks, public):
 def _problem(problem: RegistrationProblem) -> Response:
     answer = make_response(render_template("marketplace/problem.html", problem=problem.name), problem.status)
     # The cookie is of no more use: the button in AWS starts a new registration.
-    return _without_claim(answer) if problem in (_NONE, _TAKEN) else answer
-
-
-def _without_claim(answer: Response) -> Response:
-    if _secret():
+    if problem in (_NONE, _TAKEN) and _secret():
         answer.delete_cookie(cookie_name(), httponly=True, secure=_is_https(), samesite="Lax")
     return answer
 

@@ -2,7 +2,7 @@
 
 from wtforms import DateField, HiddenField, StringField
 
-from reflow_accounts.web.input import Form
+from reflow_accounts.web.request_input import Form
 from reflow_accounts.web.text import holds_secret
 
 

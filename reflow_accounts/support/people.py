@@ -6,7 +6,7 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import joinedload
 
 from reflow_accounts.api_keys import service as api_keys
-from reflow_accounts.api_keys.acts import mail_owner
+from reflow_accounts.api_keys.events import mail_owner
 from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record

@@ -5,7 +5,7 @@ from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.teams.models import Rights
-from reflow_accounts.web.input import Form
+from reflow_accounts.web.request_input import Form
 
 
 class TeamForm(Form):

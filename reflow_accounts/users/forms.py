@@ -4,7 +4,7 @@ from wtforms import BooleanField, PasswordField, RadioField, SelectField, String
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.users.models import Appearance
-from reflow_accounts.web.input import Form
+from reflow_accounts.web.request_input import Form
 from reflow_accounts.web.text import zone_names
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.api_keys.acts import MAIL_BATCH
+from reflow_accounts.api_keys.events import MAIL_BATCH
 from reflow_accounts.api_keys.models import KeyOrigin
 from reflow_accounts.database import now
 from reflow_accounts.teams.models import Rights

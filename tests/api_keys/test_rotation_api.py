@@ -108,7 +108,7 @@ def test_failed_rotation_changes_nothing(app, keys, monkeypatch):
         raise Unavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr("reflow_accounts.api_keys.changes.record_act", fail)
+        patch.setattr("reflow_accounts.api_keys.lifecycle.record_action", fail)
         problem_of(ada.post(f"{path}/rotation", {}), 503, "unavailable")
     current = ada.get(path).json
     assert (current["replaced_by"], current["expires_at"]) == (None, None)

@@ -241,9 +241,9 @@ def test_missing_subscription_is_an_error(terminal, team_server, members, by):
     assert report["subscription"]["mend"] == f"open {team_server.url}/account/subscription"
 
 
-def test_key_of_a_user_without_a_team_is_explained(terminal, team_server, crew):
-    terminal.environ |= {"REFLOW_SERVER": team_server.url, "REFLOW_API_KEY": crew.editor.key().secret}
-    crew.remove(crew.editor)
+def test_key_of_a_user_without_a_team_is_explained(terminal, team_server, members):
+    terminal.environ |= {"REFLOW_SERVER": team_server.url, "REFLOW_API_KEY": members.editor.key().secret}
+    members.remove(members.editor)
 
     report = Report(terminal)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reflow_accounts import __version__
-from reflow_accounts.api_keys.programs import program_of
+from reflow_accounts.api_keys.user_agents import program_of
 from reflow_accounts.cli.http.user_agent import repository_in, user_agent
 from reflow_accounts.web.request_info import LONGEST_USER_AGENT, Client
 from tests.cli.secrets_for_tests import made_up_key, made_up_session

@@ -7,7 +7,7 @@ from urllib.parse import quote_from_bytes, urlsplit
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from reflow_accounts.web.input import LARGEST_BODY_BYTES
+from reflow_accounts.web.request_input import LARGEST_BODY_BYTES
 from tests.helpers import databases
 from tests.helpers.html import Element, parse
 from tests.helpers.page_client import PageClient

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import select
 
-from reflow_accounts.api_keys import changes
+from reflow_accounts.api_keys import lifecycle
 from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.database import db, now
 from tests import factories
@@ -142,7 +142,7 @@ def test_no_window_cuts_off_a_column(open_page: OpenPage, live: LiveServer, memb
     add_long_use(live, key)
     with live.app.app_context():
         row = db.session.scalars(select(ApiKey).where(ApiKey.public_id == key.id)).one()
-        changes.rotate(row, by=staff.row(), client=CLIENT)
+        lifecycle.rotate(row, by=staff.row(), client=CLIENT)
         db.session.commit()
     page = open_page()
     log_in(page, staff.email)

@@ -10,8 +10,8 @@ import reflow_accounts
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.auth.schemas import SignIn
 from reflow_accounts.database import db
-from reflow_accounts.web.input import Form
 from reflow_accounts.web.openapi import Schema
+from reflow_accounts.web.request_input import Form
 from tests.helpers.authenticator_app import turn_on
 from tests.helpers.mailbox import Mailbox
 

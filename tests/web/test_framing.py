@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from reflow_accounts.web.input import LARGEST_BODY_BYTES
+from reflow_accounts.web.request_input import LARGEST_BODY_BYTES
 from tests.helpers.live_server import LiveServer
 
 HEAD = "POST /api/v1/sessions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"

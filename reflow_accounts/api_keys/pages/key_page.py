@@ -5,10 +5,10 @@ from urllib.parse import urlencode
 from flask import flash, redirect, render_template
 
 from reflow_accounts.api_keys import service
-from reflow_accounts.api_keys.changes import restore
+from reflow_accounts.api_keys.lifecycle import restore
 from reflow_accounts.api_keys.models import Revocation
 from reflow_accounts.api_keys.pages.shared import Answer, Context, refused
-from reflow_accounts.api_keys.refusals import latest_attempts_with, refusals_of
+from reflow_accounts.api_keys.refused_requests import latest_attempts_with, refusals_of
 from reflow_accounts.api_keys.table import previous_keys, sparklines_of
 from reflow_accounts.api_keys.usage.clients import usage_summary_of
 from reflow_accounts.api_keys.usage.queries import uses_of

@@ -4,7 +4,7 @@ from flask import Blueprint, url_for
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys.forms import OwnKeyForm
-from reflow_accounts.api_keys.pages import key_page, lost_answers, shared
+from reflow_accounts.api_keys.pages import key_page, lost_responses, shared
 from reflow_accounts.api_keys.pages.shared import Answer, Context, template_context
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.teams.models import Rights, Team
@@ -73,13 +73,13 @@ def restore(key_id: str) -> Answer:
 @blueprint.get("/<key_id>/replacement")
 def ask_to_replace(key_id: str) -> Answer:
     """Offer to replace a key whose secret was never shown."""
-    return lost_answers.ask_to_replace(_context(), key_id, _accounts())
+    return lost_responses.ask_to_replace(_context(), key_id, _accounts())
 
 
 @blueprint.post("/<key_id>/replacement")
 def replace(key_id: str) -> Answer:
     """Replace a key whose secret was never shown, and show the new secret once."""
-    return lost_answers.replace(_context(), key_id, _accounts())
+    return lost_responses.replace(_context(), key_id, _accounts())
 
 
 def _accounts() -> list[User]:

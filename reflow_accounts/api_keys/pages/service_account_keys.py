@@ -3,7 +3,7 @@
 from flask import Blueprint, url_for
 
 from reflow_accounts.api_keys.forms import KeyForm
-from reflow_accounts.api_keys.pages import key_page, lost_answers, shared
+from reflow_accounts.api_keys.pages import key_page, lost_responses, shared
 from reflow_accounts.api_keys.pages.shared import Answer, Context, template_context
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.teams.service import admin_membership_of
@@ -74,13 +74,13 @@ def restore_key(team_id: str, account_id: str, key_id: str) -> Answer:
 @blueprint.get("/keys/<key_id>/replacement")
 def ask_to_replace(team_id: str, account_id: str, key_id: str) -> Answer:
     """Offer to replace a key whose secret was never shown."""
-    return lost_answers.ask_to_replace(_context(team_id, account_id), key_id)
+    return lost_responses.ask_to_replace(_context(team_id, account_id), key_id)
 
 
 @blueprint.post("/keys/<key_id>/replacement")
 def replace(team_id: str, account_id: str, key_id: str) -> Answer:
     """Replace a key whose secret was never shown, and show the new secret once."""
-    return lost_answers.replace(_context(team_id, account_id), key_id)
+    return lost_responses.replace(_context(team_id, account_id), key_id)
 
 
 def _context(team_id: str, account_id: str) -> Context:

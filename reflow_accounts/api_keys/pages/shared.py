@@ -9,9 +9,9 @@ from flask import flash, get_flashed_messages, make_response, redirect, render_t
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys import service, service_accounts
-from reflow_accounts.api_keys.changes import rotate
 from reflow_accounts.api_keys.expiry import created_keys
 from reflow_accounts.api_keys.forms import KeyForm, RotationForm
+from reflow_accounts.api_keys.lifecycle import rotate
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page, sparklines_of
 from reflow_accounts.api_keys.usage.clients import usage_summary_of

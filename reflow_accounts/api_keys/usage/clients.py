@@ -22,9 +22,9 @@ from sqlalchemy import (
 )
 
 from reflow_accounts.api_keys.models import ApiKey, ClientCursor, KeyClient, UsageRange, Use
-from reflow_accounts.api_keys.programs import read_program
 from reflow_accounts.api_keys.usage.queries import UsageCount, rolled_up_to, usage_counts_of
 from reflow_accounts.api_keys.usage.rollup import empty_table, fill_table, temporary_table
+from reflow_accounts.api_keys.user_agents import read_program
 from reflow_accounts.database import Batch, db, greatest, now, run_batches, upsert
 
 # Maximum uses in a batch: other writers of SQLite wait while the transaction writes a row for each client in it.

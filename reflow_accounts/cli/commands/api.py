@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import click
 
-from reflow_accounts.cli.commands.filter_answer import filter_with_jq, find_jq, print_field
+from reflow_accounts.cli.commands.filter_response import filter_with_jq, find_jq, print_field
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.credentials import credential_of
 from reflow_accounts.cli.errors import ApiError, CommandError, UnexpectedAnswer, UsageFault

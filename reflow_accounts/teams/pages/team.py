@@ -14,7 +14,14 @@ from reflow_accounts.teams.invitations import invitations_sent_by
 from reflow_accounts.teams.member_list import described
 from reflow_accounts.teams.members import NeedsAdmin, checked_rights
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
-from reflow_accounts.teams.pages.shown import Answer, back, done, refused, tab, tab_of
+from reflow_accounts.teams.pages.team_tab import (
+    Answer,
+    redirect_to_tab,
+    render_tab,
+    respond_done,
+    respond_refused,
+    tab_url,
+)
 from reflow_accounts.teams.service import choose, current_of, ensure_rights, membership_of, memberships_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.redirects import current_page, local_path, previous_page
@@ -29,7 +36,7 @@ def show() -> Answer:
     requested = request.args.get("team")
     membership = membership_of(current_user(), requested) if requested else current_of(current_user())
     if membership:
-        return tab(membership)
+        return render_tab(membership)
     return ask_for_choice() if memberships_of(current_user()) else render_template("teams/no_team.html")
 
 
@@ -74,7 +81,7 @@ def rename(team_id: str) -> Answer:
         form.show(failed)
         return render_template("teams/name.html", found=mine.team, form=form), 422
     db.session.commit()
-    return back(mine.team, f"The team is called {mine.team.name} now.")
+    return redirect_to_tab(mine.team, f"The team is called {mine.team.name} now.")
 
 
 def _tab(page: str | None) -> str:
@@ -93,13 +100,13 @@ def change_rights(team_id: str, user_id: str) -> Answer:
     try:
         member = members.change_rights(team, user_id, requested, by=current_user(), client=client())
     except (Conflict, InsufficientRights, NotFound, ValidationFailed) as error:
-        return refused(team_id, error)
+        return respond_refused(team_id, error)
     message = f"{member.user.full_name} has {Rights(member.rights).title()} rights."
     db.session.commit()
     if user_id == current_user().public_id:
         # The buttons outside the list of members depend on one's own rights.
-        return back(team, message)
-    return done(team_id, message)
+        return redirect_to_tab(team, message)
+    return respond_done(team_id, message)
 
 
 @blueprint.get("/teams/<team_id>/members/<user_id>/removal")
@@ -112,7 +119,7 @@ def ask_to_remove_member(team_id: str, user_id: str) -> Answer:
     [member] = described([members.member_of(mine.team, user_id)])
     sent = invitations_sent_by(mine.team, member.user)
     return render_template(
-        "teams/removal.html", found=mine.team, member=member, sent=sent, back=tab_of(mine.team)
+        "teams/removal.html", found=mine.team, member=member, sent=sent, back=tab_url(mine.team)
     )
 
 
@@ -125,7 +132,7 @@ def remove_member(team_id: str, user_id: str) -> Answer:
     team = membership_of(current_user(), team_id).team
     user = members.remove(team, user_id, by=current_user(), client=client())
     db.session.commit()
-    return done(team_id, f"{user.full_name} was removed from {team.name}.")
+    return respond_done(team_id, f"{user.full_name} was removed from {team.name}.")
 
 
 @blueprint.get("/teams/<team_id>/departure")
@@ -151,7 +158,9 @@ def leave(team_id: str) -> Answer:
 
 def _leaving_page(mine: Membership) -> str:
     is_needed = members.is_needed(mine)
-    return render_template("teams/leaving.html", found=mine.team, is_needed=is_needed, back=tab_of(mine.team))
+    return render_template(
+        "teams/leaving.html", found=mine.team, is_needed=is_needed, back=tab_url(mine.team)
+    )
 
 
 @blueprint.get("/teams/<team_id>/invitations/new")
@@ -177,8 +186,8 @@ def invite(team_id: str) -> Answer:
         return _invite_page(mine.team, form), 422
     db.session.commit()
     if len(sent) == 1:
-        return done(team_id, f"Invitation sent to {sent[0].email}.")
-    return done(team_id, f"{len(sent)} invitations sent.")
+        return respond_done(team_id, f"Invitation sent to {sent[0].email}.")
+    return respond_done(team_id, f"{len(sent)} invitations sent.")
 
 
 @blueprint.post("/teams/<team_id>/invitations/<invitation_id>/sending")
@@ -201,10 +210,10 @@ def _change_invitation(
         ensure_rights(mine, Rights.ADMIN)
         invitation = verb(mine.team, invitation_id, by=current_user(), client=client())
     except DomainError as error:
-        return refused(team_id, error)
+        return respond_refused(team_id, error)
     db.session.commit()
-    return done(team_id, sentence.format(invitation.email))
+    return respond_done(team_id, sentence.format(invitation.email))
 
 
 def _invite_page(team: Team, form: InviteForm) -> str:
-    return render_template("teams/invite.html", found=team, form=form, back=tab_of(team))
+    return render_template("teams/invite.html", found=team, form=form, back=tab_url(team))

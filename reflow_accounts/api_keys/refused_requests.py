@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlalchemy import case, delete, select
 
-from reflow_accounts.api_keys.acts import mail_owner, record_act
+from reflow_accounts.api_keys.events import mail_owner, record_action
 from reflow_accounts.api_keys.models import ApiKey, KeyRefusal, RefusedAttempt
-from reflow_accounts.api_keys.programs import program_of
+from reflow_accounts.api_keys.user_agents import program_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import SOMEBODY
 from reflow_accounts.auth.secrets import canary_digest_of
@@ -118,7 +118,7 @@ def note_presentation(secret: str, refused: Refused, client: Client) -> bool:
         return canary is not None
     count = record_refusal(refused.of(canary.id))
     if count == 1:
-        record_act(Action.CANARY_USED, canary, SOMEBODY, client)
+        record_action(Action.CANARY_USED, canary, SOMEBODY, client)
         mail_owner(
             canary,
             "canary_used",

@@ -23,7 +23,7 @@ Answer = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True)
-class ShownTeam:
+class TeamTab:
     """A team as a member sees it. `message` confirms an action, `fault` is an error message."""
 
     team: Team
@@ -45,13 +45,13 @@ class ShownTeam:
         return self.count == 1 and not (self.invitations and self.invitations.items)
 
 
-def shown_team(membership: Membership, message: str = "", fault: str = "") -> ShownTeam:
+def team_tab(membership: Membership, message: str = "", fault: str = "") -> TeamTab:
     """Return the content of the tab; only Admins see invitations."""
     team, rights = membership.team, Rights(membership.rights)
     cursor = request.values.get("cursor") or None
     waiting = request.values.get("waiting") or None
     flashed: list[str] = get_flashed_messages(category_filter=[_FLASHED])  # type: ignore[assignment]  # no pairs
-    return ShownTeam(
+    return TeamTab(
         team,
         rights,
         members_page(team, limit=ROWS_ON_A_PAGE, cursor=cursor),
@@ -63,27 +63,27 @@ def shown_team(membership: Membership, message: str = "", fault: str = "") -> Sh
     )
 
 
-def tab(membership: Membership, fault: str = "") -> str:
+def render_tab(membership: Membership, fault: str = "") -> str:
     """Render the whole tab."""
-    shown, accounts = shown_team(membership, fault=fault), listing_of(membership.team)
+    shown, accounts = team_tab(membership, fault=fault), listing_of(membership.team)
     done = get_flashed_messages(category_filter=[ACCOUNTS_DONE])
     return render_template(
         "teams/index.html", shown=shown, membership=membership, accounts=accounts, done=done
     )
 
 
-def done(team_id: str, message: str) -> Answer:
+def respond_done(team_id: str, message: str) -> Answer:
     """Respond to a committed action: with the changed part for htmx, else redirect to the tab."""
     membership = membership_of(current_user(), team_id)
     if not htmx.is_part():
-        return back(membership.team, message)
-    shown = shown_team(membership, message)
+        return redirect_to_tab(membership.team, message)
+    shown = team_tab(membership, message)
     if not htmx.is_dialog():
         return render_template("teams/_members.html", shown=shown)
     return htmx.close_dialog(make_response(render_template("teams/changed.html", shown=shown)), message)
 
 
-def refused(team_id: str, error: DomainError) -> Answer:
+def respond_refused(team_id: str, error: DomainError) -> Answer:
     """Respond to a refused action on a row: the part or the tab, with the error message.
 
     Raises `error` if htmx changes a part and rights were lost: the buttons outside the part depend on them.
@@ -93,22 +93,22 @@ def refused(team_id: str, error: DomainError) -> Answer:
         raise error
     membership = membership_of(current_user(), team_id)
     if htmx.is_part():
-        page = render_template("teams/_members.html", shown=shown_team(membership, fault=str(error)))
+        page = render_template("teams/_members.html", shown=team_tab(membership, fault=str(error)))
     else:
-        page = tab(membership, fault=str(error))
+        page = render_tab(membership, fault=str(error))
     answer = make_response(page, error.status)
     if isinstance(error, RateLimited):
         answer.headers.update(error.headers)
     return answer
 
 
-def back(team: Team, message: str) -> Response:
+def redirect_to_tab(team: Team, message: str) -> Response:
     """Redirect to the tab of this team, which shows the message."""
     flash(message, _FLASHED)
-    return redirect(tab_of(team), 303)
+    return redirect(tab_url(team), 303)
 
 
-def tab_of(team: Team) -> str:
+def tab_url(team: Team) -> str:
     """Return the URL of a team's tab, with the team's id unless it is the current team."""
     current = current_of(current_user())
     is_current = current is not None and current.team_id == team.id

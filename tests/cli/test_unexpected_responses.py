@@ -10,7 +10,7 @@ from reflow_accounts.contract import Exit
 from tests.cli.folders import login
 from tests.cli.many_runs import ManyRuns
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
-from tests.cli.unexpected_answers import (
+from tests.cli.unexpected_responses import (
     COMMANDS,
     JSON,
     ODD_VALUES,

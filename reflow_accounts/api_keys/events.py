@@ -20,7 +20,7 @@ from reflow_accounts.web.request_info import Client
 MAIL_BATCH = timedelta(seconds=30)
 
 
-def record_act(action: Action, key: ApiKey, by: Actor, client: Client, **details: str) -> None:
+def record_action(action: Action, key: ApiKey, by: Actor, client: Client, **details: str) -> None:
     """Record an action on a key; the owning team of a service account also sees it."""
     record(
         action,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from reflow_accounts.api_keys.programs import program_of
+from reflow_accounts.api_keys.user_agents import program_of
 
 START = "reflow/1.2.3 (Linux x86_64)"
 GITHUB = f"{START} GitHub-Actions (acme/web; run 812)"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from reflow_accounts.api_keys.acts import mail_owner, record_act, report_creation
+from reflow_accounts.api_keys.events import mail_owner, record_action, report_creation
 from reflow_accounts.api_keys.expiry import end_under, keys_ending_after
 from reflow_accounts.api_keys.models import RESTORABLE_FOR, ApiKey, KeyRefusal, Revocation
 from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken
@@ -55,7 +55,7 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
             key.name, key.folded_name = tidy, comparable(tidy)
     except IntegrityError:
         raise name_taken(owner, tidy) from None
-    record_act(Action.KEY_RENAMED, key, by, client, old=old)
+    record_action(Action.KEY_RENAMED, key, by, client, old=old)
 
 
 def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> None:
@@ -74,7 +74,7 @@ def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> No
         raise ValidationFailed(
             expires_at="This key expires earlier than that. An expiry can only be brought forward"
         )
-    record_act(Action.KEY_END_SET, key, by, client, expires_at=expires_at.isoformat())
+    record_action(Action.KEY_END_SET, key, by, client, expires_at=expires_at.isoformat())
     for created in keys_ending_after(key, expires_at):
         end_at(created, expires_at, by=by, client=client)
 
@@ -114,7 +114,7 @@ def rotate(
     move_previous_keys(key, new)
     key.replaced_by = new
     details = {"replaced": key.public_id, "expires_at": key.expires_at.isoformat()}
-    record_act(Action.KEY_ROTATED, new, by, client, **details)
+    record_action(Action.KEY_ROTATED, new, by, client, **details)
     report_creation(new, by=by, client=client, created_by=created_by, replaced=key)
     return new, secret
 
@@ -174,7 +174,7 @@ def restore(key: ApiKey, *, by: User, client: Client, team: Team | None = None) 
     refused = db.session.scalar(
         select(KeyRefusal.count).where(KeyRefusal.key_id == key.id, KeyRefusal.code == Code.REVOKED_KEY)
     )
-    record_act(Action.KEY_RESTORED, key, by, client, refused=str(refused or 0))
+    record_action(Action.KEY_RESTORED, key, by, client, refused=str(refused or 0))
     mail_owner(
         key,
         "key_restored",
