@@ -93,6 +93,16 @@ def test_ci_system_counts_as_new_by_repository_and_not_by_network(uses):
 
 
 @pytest.mark.postgresql_later
+def test_networks_that_were_new_days_ago_are_not_mailed(uses):
+    with time_machine.travel("2027-03-10T08:00:00Z") as clock:
+        uses.use("192.0.2.1")
+        clock.shift(timedelta(hours=1))
+        uses.use("198.51.100.7")
+        clock.shift(timedelta(days=3))
+        assert uses.mails() == []
+
+
+@pytest.mark.postgresql_later
 def test_digest_can_be_turned_off(cast, uses):
     cast.ada.change(mails_new_clients=False)
     with time_machine.travel("2027-03-10T08:00:00Z") as clock:

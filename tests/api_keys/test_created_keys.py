@@ -69,6 +69,12 @@ def test_rotation_by_a_key_gives_no_later_end(api, ada, short_key):
     assert (new["expires_at"], new["created_by"]["id"]) == (short_key["expires_at"], short_key["id"])
 
 
+def test_rotation_of_a_service_accounts_key_by_a_key_gives_no_longer_life(cast, api, short_key):
+    path = f"/teams/{cast.acme.id}/service-accounts/{cast.ci.id}/keys/{cast.ci.key().id}/rotation"
+    new = api(short_key["secret"]).post(path, {}).json
+    assert (new["expires_at"], new["created_by"]["id"]) == (short_key["expires_at"], short_key["id"])
+
+
 def test_key_that_rotates_itself_keeps_its_end_and_creator(api, ada, short_key):
     child = create(api(short_key["secret"]), "child")
     new = api(child["secret"]).post(f"/keys/{child['id']}/rotation", {}).json

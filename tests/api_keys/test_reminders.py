@@ -68,6 +68,25 @@ def test_admins_are_mailed_about_keys_of_service_accounts(cast, send_due):
 
 
 @pytest.mark.postgresql_later
+def test_end_that_stops_no_program_unexpectedly_is_not_announced(cast, api, send_due):
+    end = now() + DAY
+    with time_machine.travel(now() - 60 * DAY):
+        rotated = cast.ada.key("rotated")
+        cast.ada.key("bait", expires_at=end, is_canary=True)
+    assert api(cast.ada.session()).post(f"/keys/{rotated.id}/rotation", {}).status_code == 201
+    cast.ada.key("short", expires_at=end)
+    assert send_due() == []
+
+
+@pytest.mark.postgresql_later
+def test_disabled_person_is_mailed_nothing(cast, send_due):
+    cast.ada.key("CI", expires_at=now() + 30 * DAY)
+    cast.ada.change(disabled_at=now())
+    with time_machine.travel(now() + 20 * DAY):
+        assert send_due() == []
+
+
+@pytest.mark.postgresql_later
 @pytest.mark.parametrize(("remaining", "words"), [(3 * DAY, "3 days"), (DAY, "1 day")])
 def test_mail_about_a_shortened_key_gives_its_remaining_time(cast, api, send_due, remaining, words):
     with time_machine.travel(now() - 60 * DAY):
@@ -92,6 +111,41 @@ def test_repeatedly_refused_key_is_reported_once_per_revocation(cast, api, send_
         assert send_due() == []
         ada.delete(f"/keys/{key.id}/revocation")
         mailbox.deliver()
+
+
+@pytest.mark.postgresql_later
+def test_key_that_is_refused_again_after_a_quiet_day_is_reported_again(cast, api, send_due, mailbox):
+    key, start = cast.ada.key("CI"), now()
+    cast.acme.unsubscribe()
+    mailbox.deliver()
+    for days in (0, 2):
+        with time_machine.travel(start + days * DAY):
+            for _ in range(10):
+                api(key.secret).get("/me")
+            assert send_due() == [(cast.ada.email, "The API key CI is refused repeatedly")]
+
+
+@pytest.mark.postgresql_later
+def test_refusals_of_an_earlier_day_are_not_reported(cast, api, send_due):
+    key = cast.ada.key("CI")
+    cast.ada.change(mails_refusals=False)
+    api(cast.ada.session()).delete(f"/keys/{key.id}")
+    for _ in range(10):
+        api(key.secret).get("/me")
+    assert send_due() == []
+    cast.ada.change(mails_refusals=True)
+    with time_machine.travel(now() + 2 * DAY):
+        assert send_due() == []
+
+
+@pytest.mark.postgresql_later
+def test_refused_key_of_a_deleted_service_account_is_not_reported(cast, api, send_due):
+    key = cast.ci.key("deploy")
+    account = f"/teams/{cast.acme.id}/service-accounts/{cast.ci.id}"
+    assert api(cast.ada.session()).delete(account).status_code == 204
+    for _ in range(10):
+        api(key.secret).get("/me")
+    assert send_due() == []
 
 
 @pytest.mark.postgresql_later

@@ -108,6 +108,16 @@ def test_other_keys_are_not_restored_and_the_reason_is_given(app, cast, api, rea
     }[reason] in problem["detail"]
 
 
+def test_replaced_key_is_not_restored_beside_another_with_its_name(cast, api):
+    ada, key = api(cast.ada.session()), cast.ada.key("CI")
+    new = ada.post(f"/keys/{key.id}/rotation", {}).json
+    for key_id in (new["id"], key.id):
+        assert ada.delete(f"/keys/{key_id}").status_code == 204
+    cast.ada.key("CI")
+    problem = problem_of(ada.delete(f"/keys/{key.id}/revocation"), 409, "conflict")
+    assert "You have another key named CI meanwhile" in problem["detail"]
+
+
 def test_key_of_a_deleted_service_account_is_not_restored(cast, api):
     ada, key = api(cast.ada.session()), cast.ci.key()
     account = f"/teams/{cast.acme.id}/service-accounts/{cast.ci.id}"
@@ -130,6 +140,10 @@ def test_restored_key_expires_with_its_creator_which_stays_revoked(cast, api):
 
 def test_concurrent_restorations_restore_and_mail_once(cast, api, mailbox):
     key, programs = cast.ada.key("CI"), [api(cast.ada.session()) for _ in range(4)]
+    cast.acme.unsubscribe()
+    api(key.secret).get("/me")  # refused for another reason
+    cast.acme.subscribe()
+    mailbox.deliver()
     programs[0].delete(f"/keys/{key.id}")
     for _ in range(3):
         api(key.secret).get("/me")

@@ -3,9 +3,10 @@
 import pytest
 
 from reflow_accounts.api_keys import service_accounts
-from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.lifecycle import restore
+from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.api_keys.service import key_of
-from reflow_accounts.database import db
+from reflow_accounts.database import db, now
 from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.models import Rights
@@ -13,6 +14,13 @@ from tests.factories import CLIENT
 from tests.helpers import rows
 
 pytestmark = pytest.mark.postgresql_later
+
+
+def revoked(key):
+    key.revoked_at, key.revoked_for = now(), Revocation.OWNER
+    db.session.flush()
+    return key
+
 
 FUNCTIONS = {
     "create": lambda team, account, key, actor: accounts.create(team, "robot", **actor),
@@ -26,6 +34,11 @@ FUNCTIONS = {
         team, account, "more", **actor
     ),
     "revoke a key": lambda team, account, key, actor: service_accounts.revoke_key(team, key, **actor),
+    "change a key": lambda team, account, key, actor: service_accounts.change_key(
+        team, key, name="renamed", **actor
+    ),
+    "rotate a key": lambda team, account, key, actor: service_accounts.rotate_key(team, key, **actor),
+    "restore a key": lambda team, account, key, actor: restore(revoked(key), team=team, **actor),
     "create with a key": lambda team, account, key, actor: service_accounts.create_with_key(
         team, "robot", Rights.EDIT, "ci", "nonce", **actor
     ),
