@@ -106,6 +106,13 @@ def test_browser_is_known_to_its_latest_users(app, cast, client):
         log_out(client)
     lock_out(app, cast.ada)
     assert log_in(client, cast.ada).status_code == 303
+    log_out(client)
+    # The sixth takes the place of Ben, who was here longest ago.
+    log_in(client, cast.nina)
+    log_out(client)
+    for person, status in ((cast.nina, 303), (cast.ben, 429)):
+        lock_out(app, person)
+        assert log_in(client, person).status_code == status
 
 
 @pytest.mark.parametrize("value", ["", "e30", "e30.aSlrzA.0000", "x" * 4000])
