@@ -81,6 +81,20 @@ def test_event_of_a_service_account_passes_the_check(cast, api, exported):
     assert check(lines)["unlinked_events"] == 0
 
 
+def test_event_of_a_member_is_checked_without_the_address(cast, api, exported):
+    assert api(cast.ben.session()).delete(f"/teams/{cast.acme.id}/members/{cast.ben.id}").status_code == 204
+    lines = exported()
+    [left] = [event for event in parsed(lines, "event") if event["action"] == "member.left"]
+    assert (left["by"], left["address"]) == (cast.ben.full_name, "")
+    assert check(lines)["unlinked_events"] == 0
+
+
+def test_views_of_support_are_in_no_chain(cast, client, exported):
+    before = len(parsed(exported(), "link"))
+    cast.sam.sign_in(client).page(f"/support/teams/{cast.acme.id}")
+    assert len(parsed(exported(), "link")) == before
+
+
 def test_filtered_export_is_checked_and_reported_as_incomplete(exported):
     result = check(exported("?outcome=accepted"))
     assert (result["uses"], result["events"], result["complete"]) == (6, 0, False)

@@ -7,6 +7,7 @@ import pytest
 from reflow_accounts.activity import personal_data, streaming
 from reflow_accounts.auth.models import UserSession
 from reflow_accounts.database import db, now
+from reflow_accounts.subscriptions import licences
 from tests.api_keys.usage import use_log
 from tests.helpers import rows
 from tests.teams.team_actions import invite
@@ -63,6 +64,25 @@ def test_file_contains_no_secrets_and_no_data_of_others(app, cast, ada):
     assert other_key.id not in text
     assert cast.ben.email not in text
     assert "digest" not in text
+
+
+def test_file_leaves_out_what_support_did_and_from_where_others_did(cast, client, api):
+    cast.sam.sign_in(client).page(f"/support/users/{cast.ben.id}")
+    client.post("/logout")
+    member = f"/teams/{cast.acme.id}/members/{cast.ben.id}"
+    assert api(cast.ada.session()).patch(member, {"rights": "view"}).status_code == 200
+    data = download(cast.ben.sign_in(client))
+    addresses = {act["action"]: act["address"] for act in data["activity"]}
+    assert addresses == {"member.rights_changed": "", "session.created": "127.0.0.1"}
+
+
+def test_file_holds_the_purchases_of_the_person_alone(app, cast, ada):
+    for person, team, key in ((cast.ada, cast.acme, "l-mine"), (cast.charlie, cast.globex, "l-other")):
+        with app.app_context():
+            bought = licences.learn(key, product_code="reflow", aws_account="123456789012")
+            licences.claim(bought, team.row(), by=person.row())
+            db.session.commit()
+    assert [one["licence"] for one in download(ada)["purchases"]] == ["l-mine"]
 
 
 def test_long_file_is_streamed_in_small_pieces(app, cast, ada):

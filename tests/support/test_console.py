@@ -163,6 +163,7 @@ def test_staff_cannot_change_their_own_team(app, cast, sam):
         sam.get(f"{path}?active=true"),
         sam.send(path, active="true", reason="For me", seen="0"),
         sam.send(path, active="true", reason="For me", seen="0", headers=PANEL),
+        sam.send(path, active="aws", reason="For me", seen="0"),
     ):
         assert response.status_code == 403
         assert "belong to this team" in response.text
@@ -184,8 +185,10 @@ def test_team_view_is_recorded_and_not_shown_to_the_team(app, cast, sam, api):
 
 def test_team_page_shows_no_secrets(cast, sam):
     key = cast.ada.key("Ada's secret project")
+    cast.ada.revoke(cast.ada.key("revoked project"))
     response = sam.get(f"/support/teams/{cast.acme.id}")
     assert key.secret not in response.text
+    assert "revoked project" not in response.text
     assert "Ada Park" in response.text
 
 
