@@ -208,6 +208,7 @@ def test_cookie_without_a_claim_is_deleted(cast, buyer, value):
 
 @pytest.mark.parametrize("choice", [{}, {"team": "new", "team_name": "Duo"}])
 def test_form_sent_twice_redirects_to_the_subscription(app, cast, aws, buyer, choice):
+    mailbox = Mailbox(app)
     cast.nina.sign_in(buyer)
     post_from_aws(buyer, aws.sell("l-1"))
     page = buyer.page(PAGE)
@@ -222,6 +223,7 @@ def test_form_sent_twice_redirects_to_the_subscription(app, cast, aws, buyer, ch
     assert "is connected to your AWS Marketplace subscription." in buyer.page(first.location).text
     assert rows.audit_events(app) == events
     assert rows.count(app, Licence) == 1
+    assert len(subjects(mailbox)) == 1
 
 
 def test_form_sent_again_by_another_user_reveals_nothing(cast, aws, buyer):
@@ -282,4 +284,7 @@ def test_free_trial_is_named(cast, aws, buyer):
     cast.nina.sign_in(buyer)
     post_from_aws(buyer, aws.sell("l-1"), **{"x-amzn-marketplace-offer-type": "free-trial"})
     assert "Your free trial counts for one team." in buyer.page(PAGE).text
-    assert "free trial" in buyer.page(connect(buyer).location).text
+    subscription = connect(buyer).location
+    assert "free trial" in buyer.page(subscription).text
+    post_from_aws(buyer, aws.sell("l-1"))
+    assert "free trial" in buyer.page(subscription).text
