@@ -140,10 +140,9 @@ def test_restored_key_expires_with_its_creator_which_stays_revoked(cast, api):
 
 def test_concurrent_restorations_restore_and_mail_once(cast, api, mailbox):
     key, programs = cast.ada.key("CI"), [api(cast.ada.session()) for _ in range(4)]
-    cast.acme.unsubscribe()
+    cast.ada.change(disabled_at=now())
     api(key.secret).get("/me")  # refused for another reason
-    cast.acme.subscribe()
-    mailbox.deliver()
+    cast.ada.change(disabled_at=None)
     programs[0].delete(f"/keys/{key.id}")
     for _ in range(3):
         api(key.secret).get("/me")
