@@ -4,7 +4,7 @@ import pytest
 from flask import abort
 
 from reflow_accounts.api_keys import service
-from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.api_keys.models import ApiKey, KeyRefusal, Use
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.secrets import new_secret
 from reflow_accounts.contract import KEY_PREFIX
@@ -113,6 +113,13 @@ def test_requests_with_invalid_keys_are_not_recorded(app, cast, api):
             api(secret).get(path)
         api(secret).post("/sessions", {})
     assert rows.count(app, Use) == 0
+
+
+def test_refused_key_is_no_refusal_where_none_is_needed(app, cast, api):
+    key = cast.ada.key()
+    cast.ada.revoke(key)
+    assert api(key.secret).get("/openapi.json").status_code == 200
+    assert rows.count(app, KeyRefusal) == 0
 
 
 def test_query_string_is_not_recorded(app, cast, api):

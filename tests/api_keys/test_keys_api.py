@@ -4,8 +4,10 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.database import now
 from tests.helpers import rows
 from tests.helpers.api import problem_of
 
@@ -57,6 +59,11 @@ def test_secret_is_stored_only_as_digest_and_hint(app, ada):
         values = [str(getattr(stored, column.name)) for column in ApiKey.__table__.columns]
     assert not any(secret[4:20] in value for value in values)
     assert stored.digest != secret.encode()
+
+
+def test_key_is_made_after_a_pause_of_the_session(ada):
+    with time_machine.travel(now() + timedelta(minutes=2)):
+        assert ada.post("/keys", {"name": "CI"}).status_code == 201
 
 
 def test_key_shows_the_number_and_time_of_its_uses(cast, api, ada):
