@@ -180,14 +180,14 @@ def test_recipient_refused_temporarily_is_retried(outbox, mail_server, response)
 )
 def test_message_refused_by_the_server_is_retried(outbox, mail_server, response, caplog):
     server = mail_server()
-    server.handler.to_data = response
+    server.handler.data_response = response
     outbox.post()
     outbox.send()
     row = outbox.row()
     assert not row.done_at
     assert response[:9] in row.failure
     assert "secret.example" not in row.failure + caplog.text
-    server.handler.to_data = ""
+    server.handler.data_response = ""
     outbox.let_time_pass()
     outbox.send()
     assert outbox.row().done_at
