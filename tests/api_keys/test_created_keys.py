@@ -158,7 +158,7 @@ def test_ci_key_counts_towards_the_limit_of_creations(cast, client, api, ada):
 
 
 @only_on("sqlite")
-def test_created_keys_are_found_without_reading_all_keys(app, cast, ada, short):
+def test_created_keys_are_found_without_reading_all_keys(app, cast, ada, short_key):
     with app.app_context():
         row = {
             "user_id": cast.ben.row().id,
@@ -171,7 +171,7 @@ def test_created_keys_are_found_without_reading_all_keys(app, cast, ada, short):
             insert(ApiKey), [row | {"digest": bytes([n % 256, n // 256])} for n in range(3_000)]
         )
         db.session.commit()
-        key = db.session.scalars(db.select(ApiKey).filter_by(public_id=short["id"])).one()
+        key = db.session.scalars(db.select(ApiKey).filter_by(public_id=short_key["id"])).one()
         with rows.counting_instructions() as instructions:
             created_keys(key)
     assert len(instructions) < 100

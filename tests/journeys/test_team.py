@@ -207,7 +207,10 @@ def test_demoted_admin_is_told_in_the_page(
     looms.give(ann, Rights.VIEW)
     page.get_by_role("combobox", name="Rights for Bo Shuttle").select_option("View")
     page.get_by_role("button", name="Save rights for Bo Shuttle").click()
-    expect(note(page)).to_contain_text("This needs Admin rights to Looms.")
+    dialog = page.get_by_role("dialog", name="This page is out of date")
+    expect(dialog).to_contain_text("This needs Admin rights to Looms.")
+    dialog.get_by_role("button", name="Reload the page").click()
+    expect(page.get_by_role("row", name="Bo Shuttle")).to_be_visible()
     expect(page.get_by_role("button", name="Save rights for Bo Shuttle")).to_have_count(0)
 
 

@@ -151,7 +151,7 @@ def test_unavailable_database_leaves_messages_in_the_queue(aws, start_worker):
     worker = start_worker(REFLOW_DATABASE_URL="postgresql://nobody:nothing@127.0.0.1:1/none")
     line = next(line for line in worker.stdout if "retries" in line)
     assert "the database cannot be opened (connection failed: " in line
-    assert "Check that it responses, and REFLOW_DATABASE_URL" in line
+    assert "Check that it answers, and REFLOW_DATABASE_URL" in line
     # Each time it is received counts towards the dead-letter queue.
     assert aws.requests == []
 
