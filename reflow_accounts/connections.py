@@ -19,8 +19,9 @@ SQLITE_CHECKPOINT_PAGES = 10_000
 
 # Timeout of a statement within a request; commands and background jobs have none.
 STATEMENT_TIMEOUT_S = 5.0
-# Timeout of a lock on a whole table.
-LOCK_TIMEOUT_MS = 1_000
+# Timeout of a lock on a whole table. Longer than PostgreSQL's `deadlock_timeout` (a second), after which it cancels an
+# autovacuum that is in the way (https://www.postgresql.org/docs/current/routine-vacuuming.html).
+LOCK_TIMEOUT_MS = 1_500
 # https://www.postgresql.org/docs/current/libpq-connect.html: seconds, and milliseconds for tcp_user_timeout.
 # The database URL can override them.
 POSTGRES_OPTIONS: dict[str, Any] = {

@@ -47,15 +47,18 @@ def database_problem(error: BaseException) -> str:
             f"the database cannot be written ({condition}): its disk is full, or it is read-only. "
             "Free space or make it writable, then try again."
         )
-    if is_locked(error):
-        return (
-            "another session, such as a backup or a VACUUM, has locked a table. Try again when it has ended."
-        )
-    # Without a statement it could not be opened.
+    if is_locked(error) or condition.startswith("SQLITE_BUSY"):
+        return "another session, such as a backup or a VACUUM, has locked the database. Try again when it has ended."
+    shown = f" ({condition})" if condition else ""
+    problem = f"the database cannot be used{shown}"
+    # Without a statement, the error is one of connecting or of a commit.
     if isinstance(error, DBAPIError) and error.statement is None:
+        if error.connection_invalidated:
+            return (
+                f"the connection to the database was lost{shown}. "
+                "The command may have done its work: check before you run it again."
+            )
         problem = _cannot_open(error)
-    else:
-        problem = "the database cannot be used" + (f" ({condition})" if condition else "")
     return (
         f"{problem}. Check that it answers, and REFLOW_DATABASE_URL; "
         "if it is new, run `reflow-accounts db upgrade`."

@@ -137,8 +137,8 @@ def events_of(
     if group:
         conditions.append(AuditEvent.action.in_([action for action in Action if action.group == group]))
     newest_first = (AuditEvent.at.desc(), AuditEvent.id.desc())
-    # Each part is a range of an index in this order, of which the database reads the beginning. For one query with OR
-    # it would read and sort all events of an account and its teams.
+    # The parts of an account and of an Admin's teams are ranges of an index in this order, of which the database reads
+    # the beginning. For one query with OR it would read and sort all their events.
     parts = [
         select(select(AuditEvent.id).where(part, *conditions).order_by(*newest_first).limit(limit).subquery())
         for part in _visible(account_id, team_ids, member_team_ids)

@@ -4,7 +4,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, true, update
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
@@ -74,7 +74,9 @@ def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:
     Also voids approved device logins that no terminal has fetched.
     """
     void_device_logins_of(session.user)
-    was_live = _end(UserSession.id == session.id, session.user) > 0
+    which = (UserSession.id == session.id, _is_live_of(session.user))
+    # Of two concurrent calls, one ends the session.
+    was_live = affected_rows(update(UserSession).where(*which).values(ended_at=now())) > 0
     if was_live:
         record(
             Action.SESSION_ENDED_ELSEWHERE,
@@ -89,12 +91,17 @@ def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:
 
 
 def end_sessions_of(user: User, *, but: UserSession | None = None) -> int:
-    """End every session of the user, in browsers and terminals, except `but`; return their number.
+    """End every session of the user, in browsers and terminals, except `but`; return how many had not expired.
 
     Voids pending device logins first; waits for one that is becoming a session, and ends that session.
     """
     void_device_logins_of(user)
-    return _end(UserSession.id != but.id if but else UserSession.user_id == user.id, user)
+    which = UserSession.id != but.id if but else true()
+    count = db.session.scalar(select(func.count()).where(which, _is_live_of(user))) or 0
+    # The expired ones, too: they would live again if the clock of this node is ahead, or with a request under way.
+    unended = update(UserSession).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None), which)
+    db.session.execute(unended.values(ended_at=now()))
+    return count
 
 
 def end_sessions(
@@ -212,9 +219,3 @@ def _is_live_of(user: User) -> ColumnElement[bool]:
         UserSession.expires_at > at,
         UserSession.last_active_at > at - IDLE_LIFETIME,
     )
-
-
-def _end(which: ColumnElement[bool], user: User) -> int:
-    """End the live sessions among these; of two concurrent calls, one ends each session."""
-    ended = update(UserSession).where(which, _is_live_of(user)).values(ended_at=now())
-    return affected_rows(ended)

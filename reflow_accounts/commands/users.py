@@ -89,7 +89,9 @@ def set_staff(email: str, state: str, reason: str) -> None:
     role = "support staff" if state == "on" else "not support staff"
     click.echo(f"{user.full_name} is {'now' if changed else 'already'} {role}.")
     if state == "on" and user.disabled_at:
-        click.echo(f"{user.full_name} is disabled and cannot log in: `users enable {email}` allows it.")
+        click.echo(
+            f"{user.full_name} is disabled and cannot log in: `users enable {email} --reason …` allows it."
+        )
 
 
 @users.command("disable")

@@ -8,7 +8,7 @@ import click
 from flask.cli import AppGroup
 
 from reflow_accounts.activity.chain import extend_with_uses
-from reflow_accounts.api_keys.usage.retention import prune
+from reflow_accounts.api_keys.usage.retention import prune, when_unlocked
 from reflow_accounts.api_keys.usage.rollup import recount, roll_up
 from reflow_accounts.api_keys.usage.verify import Difference, count_keys, differences
 from reflow_accounts.audit.actions import Action
@@ -77,7 +77,7 @@ def _time(at: datetime | None) -> str:
 @handle_errors
 def prune_uses(older_than: int) -> None:
     """Remove old uses from the log and from charts; the totals of keys stay as they are."""
-    extend_with_uses()  # pruned uses stay in the hash chains
+    when_unlocked(extend_with_uses)  # pruned uses stay in the hash chains
     removed = prune(now() - timedelta(days=older_than))
     click.echo(f"{removed} uses older than {older_than} days were removed; all totals were kept.")
 

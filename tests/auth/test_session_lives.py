@@ -61,6 +61,13 @@ def test_disabled_user_is_signed_out_everywhere_at_once(cast, client, api):
     problem_of(api(secret).get("/me"), 401, "unknown_key")
 
 
+def test_sessions_end_also_by_a_clock_that_is_ahead(cast, api, flask):
+    secret = cast.ada.session()
+    with time_machine.travel(now() + timedelta(days=40)):
+        assert flask("users", "end-sessions", cast.ada.email, "--reason", "Lost")[0] == 0
+    assert api(secret).get("/me").status_code == 401
+
+
 def test_sign_in_replaces_cookie_and_csrf_token(cast, client):
     client.get("/login")
     previous, token = client.get_cookie("reflow").value, client.csrf_token()

@@ -59,7 +59,7 @@ def test_enabled_user_has_the_keys_again_and_no_old_session(app, cast, api, clie
 
 def test_staff_who_is_disabled_is_said_to_be(cast, flask):
     flask("users", "disable", cast.ben.email, *WHY)
-    hint = f"Ben Cole is disabled and cannot log in: `users enable {cast.ben.email}` allows it.\n"
+    hint = f"Ben Cole is disabled and cannot log in: `users enable {cast.ben.email} --reason …` allows it.\n"
     for now_or_already in ("now", "already"):
         code, words = flask("users", "staff", cast.ben.email, "on", *WHY)
         assert (code, words) == (0, f"Ben Cole is {now_or_already} support staff.\n{hint}")

@@ -1,9 +1,15 @@
 """Log lines and operator commands name the condition of a database that fails, without SQL and values."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import OperationalError
 
+from reflow_accounts import database
 from reflow_accounts.database import db
+from reflow_accounts.database_errors import database_problem
 from tests.cast import Cast
 from tests.helpers import databases
 from tests.helpers.asgi_client import AsgiClient
@@ -60,6 +66,37 @@ def test_command_names_why_the_database_cannot_be_opened(tmp_path):
     assert "Connection refused" in result.output
     assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
     databases.close(app)
+
+
+def test_command_explains_a_lock_of_another_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 50)
+    app = databases.application(str(tmp_path), f"sqlite:///{tmp_path / 'busy.db'}")
+    databases.migrate(app)
+    with closing(sqlite3.connect(tmp_path / "busy.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with app.app_context():
+            result = app.test_cli_runner().invoke(
+                args=["users", "create", "a@b.example", "--name", "A B", "--mail-link"]
+            )
+    assert (result.exit_code, result.output) == (
+        1,
+        "reflow-accounts: another session, such as a backup or a VACUUM, has locked the database. "
+        "Try again when it has ended.\n",
+    )
+    databases.close(app)
+
+
+@pytest.mark.parametrize("app_with_own_database", ["postgresql"], indirect=True)
+def test_lost_commit_is_not_said_to_have_done_nothing(app_with_own_database):
+    with app_with_own_database.app_context():
+        connection = db.engine.connect()
+        killed = connection.scalar(text("SELECT pg_backend_pid()"))
+        with db.engine.connect() as other:
+            other.execute(text(f"SELECT pg_terminate_backend({killed})"))
+        with pytest.raises(OperationalError) as failed:
+            connection.commit()
+    assert database_problem(failed.value).startswith("the connection to the database was lost")
+    assert "may have done its work" in database_problem(failed.value)
 
 
 def test_command_suggests_the_migration_of_a_new_database(tmp_path):

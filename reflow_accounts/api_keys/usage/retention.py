@@ -2,9 +2,11 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from time import sleep
+from typing import TypeVar
 
 from sqlalchemy import (
     Boolean,
@@ -32,11 +34,12 @@ MONTHS_AHEAD = 2
 ROWS_AT_ONCE = 10_000
 # Advisory lock of transactions that create or drop a partition; the number is arbitrary.
 _LOCK = 7_264_001
-# How often, and after which pause, pruning tries to drop a month that another session reads.
+# How often, and after which pause, pruning tries again while another session locks the log.
 _TRIES, _PAUSE_S = 60, 10.0
 _PART = re.compile(r"uses_(other|\d{4}_\d{2})")
 
 _logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
 
 
 def ensure_months() -> None:
@@ -84,9 +87,9 @@ def prune(before: datetime) -> int:
     """Delete uses older than `before` (aware) from the log and return how many; totals stay unchanged.
 
     On PostgreSQL only whole months are dropped: a month stays until all of it is older. Raises Unavailable if another
-    session reads the log for ten minutes.
+    session uses the log for ten minutes.
     """
-    roll_up()
+    when_unlocked(roll_up)
     removed = 0
     if db.engine.dialect.name == "postgresql":
         ensure_months()
@@ -96,7 +99,7 @@ def prune(before: datetime) -> int:
         )
         with db.engine.connect() as connection:
             names = list(connection.scalars(months))
-        removed = sum(_drop_when_free(name, before) for name in names)
+        removed = sum(when_unlocked(partial(_drop_month, name, before)) for name in names)
     while batch := _delete_batch(before):
         removed += batch
     with db.engine.begin() as connection:
@@ -123,17 +126,20 @@ def _months(start: datetime, number: int) -> Iterator[tuple[datetime, datetime]]
         first = after
 
 
-def _drop_when_free(name: str, before: datetime) -> int:
-    """Drop the partition of a month as `_drop_month` does, when no other session reads the log."""
+def when_unlocked(action: Callable[[], Result]) -> Result:
+    """Return the result of `action`, which needs a lock on the log of uses.
+
+    It is called again while another session holds a lock. Raises Unavailable after ten minutes.
+    """
     for _ in range(_TRIES):
         try:
-            return _drop_month(name, before)
+            return action()
         except OperationalError as error:
             if not is_locked(error):
                 raise
         sleep(_PAUSE_S)
     raise Unavailable(
-        "another session, such as a backup, has been reading the log of uses for ten minutes. "
+        "another session, such as a backup, has been using the log of uses for ten minutes. "
         "Run the command again when it has ended."
     )
 
@@ -144,6 +150,9 @@ def _drop_month(name: str, before: datetime) -> int:
     after = next(_months(datetime(year, month, 1, tzinfo=UTC), 1))[1]
     if after > before:
         return 0
+    # While another session reads the log, the uses need not be counted.
+    with db.engine.begin() as connection:
+        lock_table(connection, "uses", "ACCESS EXCLUSIVE")
     with db.engine.begin() as connection:
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         cursor = min(lock_cursors(connection))

@@ -7,6 +7,7 @@ from sqlalchemy import inspect, text
 
 from reflow_accounts.api_keys.models import UsageRange, Use
 from reflow_accounts.api_keys.usage import retention
+from reflow_accounts.connections import LOCK_TIMEOUT_MS
 from reflow_accounts.database import db, now
 from tests.api_keys.usage import use_log
 from tests.api_keys.usage.use_log import only_on
@@ -133,3 +134,22 @@ def test_pruning_waits_for_a_backup_and_records_uses_meanwhile(app, cast, monkey
     assert use_log.usage_count(app, key).count == 3
     monkeypatch.setattr(retention, "sleep", lambda _: reader.rollback())
     assert prune(app, 100).output.startswith("1 uses older")
+
+
+@only_on("postgresql")
+@pytest.mark.parametrize("mode", ["ACCESS SHARE", "SHARE UPDATE EXCLUSIVE"], ids=["backup", "vacuum"])
+def test_every_step_of_pruning_is_tried_again(app, cast, monkeypatch, mode):
+    with app.app_context():
+        retention.make_months(db.engine, now() - timedelta(days=200), 1)
+        with db.engine.connect() as other:
+            other.execute(text(f"LOCK TABLE uses IN {mode} MODE"))
+            monkeypatch.setattr(retention, "sleep", lambda _: other.rollback())
+            assert prune(app, 100).output.startswith("0 uses older")
+            assert not other.in_transaction()
+
+
+@only_on("postgresql")
+def test_timeout_of_a_lock_lets_postgresql_cancel_an_autovacuum(app):
+    with app.app_context():
+        until_cancelled = text("SELECT setting::int FROM pg_settings WHERE name = 'deadlock_timeout'")
+        assert db.session.scalar(until_cancelled) < LOCK_TIMEOUT_MS
