@@ -93,26 +93,26 @@ def use_line(use: Any, key_id: str, account_id: str) -> dict[str, object]:
     }
 
 
-def event_line(act: Any, address: str) -> dict[str, object]:
+def event_line(event: Any, address: str) -> dict[str, object]:
     """Return the fields of an event that are in its digest."""
     return {
-        "id": f"{EVENT_ID_PREFIX}{act.id}",
-        "at": rfc3339(act.at),
-        "action": act.action,
-        "subject": act.subject,
-        "by": act.actor_name,
+        "id": f"{EVENT_ID_PREFIX}{event.id}",
+        "at": rfc3339(event.at),
+        "action": event.action,
+        "subject": event.subject,
+        "by": event.actor_name,
         "address": address,
     }
 
 
-def digest_of_event(act: Any, *, is_own: bool) -> bytes:
+def digest_of_event(event: Any, *, is_own: bool) -> bytes:
     """Return the digest of an event in the chain of its account (`is_own`) or of its team.
 
     As in the activity, only the account itself sees the address, not other members of the team; Admins see that of
     service accounts.
     """
-    address = act.address if is_own and act.actor_id in (None, act.account_id) else ""
-    return digest_of_fields(event_line(act, address), EVENT_FIELDS)
+    address = event.address if is_own and event.actor_id in (None, event.account_id) else ""
+    return digest_of_fields(event_line(event, address), EVENT_FIELDS)
 
 
 def digest_of_use(use: Any, account_id: str) -> bytes:

@@ -103,12 +103,12 @@ class Seal:
 
 
 def _entry(entry: Entry) -> dict[str, object]:
-    use, act = entry.use, entry.act
+    use, event = entry.use, entry.event
     if use:
         facts = use_line(use, use.key.public_id, use.key.user.public_id)
         return {"type": "use", **facts, "key_name": entry.subject, "by": entry.by, "program": use.program}
-    assert act
-    return {"type": "event", **event_line(act, entry.address), "title": entry.title}
+    assert event
+    return {"type": "event", **event_line(event, entry.address), "title": entry.title}
 
 
 def _kept_from() -> str | None:

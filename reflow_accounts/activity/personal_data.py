@@ -88,18 +88,18 @@ def _acts(user: User, after: Numbers | None) -> list[Row]:
     query = query.order_by(AuditEvent.at.desc(), AuditEvent.id.desc()).limit(ROWS_AT_ONCE)
     return [
         (
-            Position(act.at, act.id).numbers,
+            Position(event.at, event.id).numbers,
             {
-                "id": act.public_id,
-                "at": act.at,
-                "action": act.action,
-                "title": act.title,
-                "subject": act.subject,
-                "by": act.actor_name,
-                "address": act.address if act.actor_id in (None, user.id) else "",
+                "id": event.public_id,
+                "at": event.at,
+                "action": event.action,
+                "title": event.title,
+                "subject": event.subject,
+                "by": event.actor_name,
+                "address": event.address if event.actor_id in (None, user.id) else "",
             },
         )
-        for act in db.session.scalars(query)
+        for event in db.session.scalars(query)
     ]
 
 

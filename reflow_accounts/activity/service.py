@@ -61,7 +61,7 @@ class Filter:
         return self.group in (None, EventGroup.REQUESTS)
 
     @property
-    def includes_acts(self) -> bool:
+    def includes_events(self) -> bool:
         return self.group != EventGroup.REQUESTS and self.outcome is None
 
 
@@ -70,7 +70,7 @@ EVERYTHING = Filter()
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the activity: an event (`act`), or a use (`use`).
+    """One line of the activity: an event or a use.
 
     `address` is the client address of the account itself, or of a failed sign-in.
     """
@@ -81,12 +81,12 @@ class Entry:
     subject: str
     by: str
     use: Use | None = None
-    act: AuditEvent | None = None
+    event: AuditEvent | None = None
     address: str = ""
 
     @property
     def id(self) -> str:
-        row = self.use or self.act
+        row = self.use or self.event
         return row.public_id if row else ""
 
     @property
@@ -96,7 +96,7 @@ class Entry:
     @property
     def rank(self) -> tuple[datetime, bool, int]:
         """The sort key: time, then uses above events, then id."""
-        row = self.use or self.act
+        row = self.use or self.event
         return self.at, self.use is not None, row.id if row else 0
 
 
@@ -128,26 +128,26 @@ def activity_of(
     a cursor of another list, NotFound if `after` is not an entry of the user.
     """
     seen = read_cursor(cursor, 3)
-    last_use, last_act = (seen[0], Position.of(seen[1:])) if seen else (None, None)
+    last_use, last_event = (seen[0], Position.of(seen[1:])) if seen else (None, None)
     admin_team_ids, others = _teams_of(user, team_ids)
     account_ids = _account_ids(user, admin_team_ids)
     key_ids = ([key.id] if key else numbers_of_keys(account_ids)) if where.includes_uses else []
-    after_use, after_act = _position(after, user, admin_team_ids, others)
+    after_use, after_event = _position(after, user, admin_team_ids, others)
     limits: dict[str, Any] = {"limit": limit + 1, "since": where.since, "until": where.until}
     uses = uses_of(key_ids, before=last_use, accepted=where.accepted, after=after_use, **limits)
-    acts: list[AuditEvent] = []
-    if where.includes_acts and not uses_only:
-        acts = events_of(
+    events: list[AuditEvent] = []
+    if where.includes_events and not uses_only:
+        events = events_of(
             user.id,
             admin_team_ids,
             member_team_ids=others,
-            before=last_act,
+            before=last_event,
             key_id=key.public_id if key else None,
             group=where.group,
-            after=after_act,
+            after=after_event,
             **limits,
         )
-    both = map(_of_use, uses), _of_acts(acts, account_ids)
+    both = map(_of_use, uses), _of_events(events, account_ids)
     entries = list(islice(merge(*both, key=attrgetter("at"), reverse=True), limit + 1))
     cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
     # Uses are listed by id, and concurrent requests may get ids in another order than their times.
@@ -216,13 +216,13 @@ def _teams_of(user: User, team_ids: Collection[int] | None) -> tuple[list[int], 
 
 def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:
     """Return the cursor of the next page, with a position in each of the two lists."""
-    use_id, act_at, act_id = seen or (HIGHEST_NUMBER, *_NEWEST.numbers)
+    use_id, event_at, event_id = seen or (HIGHEST_NUMBER, *_NEWEST.numbers)
     for entry in entries:
         if entry.use:
             use_id = entry.use.id
-        elif entry.act:
-            act_at, act_id = Position(entry.act.at, entry.act.id).numbers
-    return write_cursor(use_id, act_at, act_id)
+        elif entry.event:
+            event_at, event_id = Position(entry.event.at, entry.event.id).numbers
+    return write_cursor(use_id, event_at, event_id)
 
 
 def _of_use(use: Use) -> Entry:
@@ -230,9 +230,11 @@ def _of_use(use: Use) -> Entry:
     return Entry(use.at, USE_ACTION, title, use.key.name, use.key.user.full_name, use=use)
 
 
-def _of_acts(acts: Iterable[AuditEvent], account_ids: Collection[int]) -> Iterator[Entry]:
+def _of_events(events: Iterable[AuditEvent], account_ids: Collection[int]) -> Iterator[Entry]:
     """Yield the entries, with the address of an event that one of these accounts caused itself, as in its chain."""
-    for act in acts:
-        is_own = act.account_id in account_ids and act.actor_id in (None, act.account_id)
-        address = act.address if is_own else ""
-        yield Entry(act.at, act.action, act.title, act.subject, act.actor_name, act=act, address=address)
+    for event in events:
+        is_own = event.account_id in account_ids and event.actor_id in (None, event.account_id)
+        address = event.address if is_own else ""
+        yield Entry(
+            event.at, event.action, event.title, event.subject, event.actor_name, event=event, address=address
+        )

@@ -18,7 +18,7 @@ from reflow_accounts.web import request_logging
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, older_than, read_entry_id
 from reflow_accounts.web.request_info import form_nonce
 
-# Number of newest events that `acts_of_form` searches.
+# Number of newest events that `events_of_form` searches.
 _NEWEST = 10_000
 # Maximum parts, each of one or more teams, of the statement that lists events; SQLite takes 500.
 _MOST_PARTS = 100
@@ -162,7 +162,7 @@ def position_of_event(
     return Position(at, number)
 
 
-def acts_of_form(nonce: str, *, by: Actor) -> list[AuditEvent]:
+def events_of_form(nonce: str, *, by: Actor) -> list[AuditEvent]:
     """Return the events of this user that a form with this nonce caused, except step-ups.
 
     Searches only the newest events: a page asks within minutes, when the response to its form did not arrive.

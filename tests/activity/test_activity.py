@@ -1,4 +1,4 @@
-"""Uses and acts in the API and on the Activity tab."""
+"""Uses and events in the API and on the Activity tab."""
 
 from datetime import timedelta
 

@@ -52,7 +52,7 @@ def test_pages_show_each_line_once(app, cast, entries_of_one_time, limit):
         while True:
             page = activity_of(cast.ada.row(), limit=limit, cursor=cursor)
             lines += [
-                ("use", line.use.id) if line.use else ("act", line.act.id)
+                ("use", line.use.id) if line.use else ("event", line.event.id)
                 for line in page.items
                 if line.at == THEN
             ]

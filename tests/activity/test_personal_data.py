@@ -46,8 +46,8 @@ def test_file_contains_all_data_about_the_person(cast, api, ada):
     assert (use["key"], use["path"], use["user_agent"]) == (key.id, "/api/v1/me", "curl/8")
     assert [item["email"] for item in data["invitations"]] == ["eve@initech.example"]
     assert [item["kind"] for item in data["sessions"]] == ["browser"]
-    acts = {act["action"] for act in data["activity"]}
-    assert {"session.created", "api_key.created", "member.invited"} <= acts
+    events = {event["action"] for event in data["activity"]}
+    assert {"session.created", "api_key.created", "member.invited"} <= events
     assert (list(data)[-1], data["complete"]) == ("complete", True)
 
 
@@ -72,7 +72,7 @@ def test_file_leaves_out_what_support_did_and_from_where_others_did(cast, client
     member = f"/teams/{cast.acme.id}/members/{cast.ben.id}"
     assert api(cast.ada.session()).patch(member, {"rights": "view"}).status_code == 200
     data = download(cast.ben.sign_in(client))
-    addresses = {act["action"]: act["address"] for act in data["activity"]}
+    addresses = {event["action"]: event["address"] for event in data["activity"]}
     assert addresses == {"member.rights_changed": "", "session.created": "127.0.0.1"}
 
 
@@ -104,7 +104,7 @@ def test_list_that_fills_one_batch_is_complete(app, cast, ada, monkeypatch):
     data = download(ada)
     assert [key["name"] for key in data["api_keys"]] == ["one", "two"]
     assert data["complete"]
-    times = [act["at"] for act in data["activity"]]
+    times = [event["at"] for event in data["activity"]]
     assert times == sorted(times, reverse=True)
     assert len(times) > 2
 

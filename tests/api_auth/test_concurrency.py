@@ -109,8 +109,8 @@ def test_concurrent_revocations_succeed_and_are_recorded_once(server, ada):
         return status
 
     assert run_at_once(revoke, CLIENTS) == [204] * CLIENTS
-    acts = ada.ask("GET", f"/activity?key={key['id']}")[1]["items"]
-    assert [act["action"] for act in acts].count("api_key.revoked") == 1
+    events = ada.ask("GET", f"/activity?key={key['id']}")[1]["items"]
+    assert [event["action"] for event in events].count("api_key.revoked") == 1
 
 
 def test_key_revoked_during_use_is_refused_from_then_on(server, ada):

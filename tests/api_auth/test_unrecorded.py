@@ -57,13 +57,13 @@ def test_request_is_503_when_its_use_cannot_be_recorded(cast, api, unwritable, m
 
 def test_key_creation_is_undone_when_its_use_cannot_be_recorded(app, cast, api, unwritable):
     key = cast.ada.key("first")
-    acts = rows.audit_events(app)
+    events = rows.audit_events(app)
     unwritable()
     response = api(key.secret).post("/keys", {"name": "second"})
     problem_of(response, 503, "unavailable")
     assert "rfk_" not in response.text
     assert [item["name"] for item in api(cast.ada.session()).get("/keys").json["items"]] == ["first"]
-    assert rows.audit_events(app)[: len(acts)] == acts
+    assert rows.audit_events(app)[: len(events)] == events
     assert "second" not in str(rows.audit_events(app))
 
 

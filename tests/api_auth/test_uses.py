@@ -91,7 +91,7 @@ def refuse_by_response():
 @pytest.mark.parametrize("refuse", [refuse_by_error, refuse_by_http_error, refuse_by_response])
 def test_refused_request_changes_nothing_but_is_recorded(app, cast, api, monkeypatch, refuse):
     key = cast.ada.key()
-    acts = rows.audit_events(app)
+    events = rows.audit_events(app)
 
     def change_and_refuse():
         service.issue(current_user(), "half made", by=current_user(), client=client())
@@ -101,7 +101,7 @@ def test_refused_request_changes_nothing_but_is_recorded(app, cast, api, monkeyp
     monkeypatch.setitem(app.view_functions, "keys.create_key", change_and_refuse)
     problem_of(api(key.secret).post("/keys", {"name": "half made"}), 409, "conflict")
     assert rows.count(app, ApiKey) == 1
-    assert rows.audit_events(app) == acts
+    assert rows.audit_events(app) == events
     assert [(use.status, use.outcome) for use in rows.uses_of(app, key.id)] == [(409, "conflict")]
 
 

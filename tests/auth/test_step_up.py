@@ -60,8 +60,8 @@ def test_key_is_created_and_shown_in_the_response_to_the_proof(app, cast, ada, h
     assert response.status_code == (201 if headers else 200)
     assert len(set(SECRET.findall(response.text))) == 1
     assert "Ünï &lt;b&gt;" in response.text
-    acts = [(action, actor) for action, actor, _ in rows.audit_events(app)]
-    assert acts[-2:] == [("session.confirmed", "Ada Park"), ("api_key.created", "Ada Park")]
+    events = [(action, actor) for action, actor, _ in rows.audit_events(app)]
+    assert events[-2:] == [("session.confirmed", "Ada Park"), ("api_key.created", "Ada Park")]
 
 
 def test_proof_is_required_once(cast, ada):
@@ -207,7 +207,7 @@ def test_proof_for_a_part_of_a_page_is_a_dialog(cast, ada):
     assert response.headers["HX-Retarget"] == "#modal"
     page = parse(response.text)
     assert page.all("dialog")
-    # The answer to the act replaces the page, not a part of the dialog.
+    # The response to the action replaces the page, not a part of the dialog.
     assert page.all("form")[0]["hx-target"] == "#main"
     assert SECRET.search(ada.submit(page, KEYS, proof_password=cast.ada.password).text)
 

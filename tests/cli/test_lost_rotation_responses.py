@@ -48,7 +48,7 @@ def shown_command(outcome) -> list[str]:
 
 
 @pytest.mark.parametrize("fault", [reset_after(0), cut_after(10), gateway_error])
-def test_lost_answers_are_explained(lost, ada, fault):
+def test_lost_responses_are_explained(lost, ada, fault):
     lost.proxy.always = at("POST", fault)
 
     outcome = rotate(lost)

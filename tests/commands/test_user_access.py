@@ -14,7 +14,7 @@ from tests.helpers.page_client import PageClient
 pytestmark = pytest.mark.postgresql_later
 
 WHY = ("--reason", "ticket 12")
-ACTS = {
+COMMANDS = {
     "staff": ("on",),
     "disable": (),
     "enable": (),
@@ -97,8 +97,8 @@ def test_staff_opens_the_console_and_no_longer(app, cast, client, flask):
     assert flask("users", "staff", cast.ada.email, "on", *WHY)[1] == "Ada Park is already support staff.\n"
     assert flask("users", "staff", cast.ada.email, "off", *WHY)[1] == "Ada Park is now not support staff.\n"
     assert client.get("/support").status_code == 404
-    acts = [act for act in reasons(app) if act[0].startswith("staff.")]
-    assert acts == [("staff.added", "Operator", "ticket 12"), ("staff.removed", "Operator", "ticket 12")]
+    events = [event for event in reasons(app) if event[0].startswith("staff.")]
+    assert events == [("staff.added", "Operator", "ticket 12"), ("staff.removed", "Operator", "ticket 12")]
 
 
 def test_all_sessions_end_and_the_keys_go_on(app, cast, api, client, flask):
@@ -138,26 +138,26 @@ def test_second_factor_is_reset_whole_and_the_person_is_told(app, cast, client, 
     assert mailbox.deliver() == []
 
 
-@pytest.mark.parametrize("act", ACTS)
+@pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("who", ["nobody@acme.example", "usr_x", "", "\x00"])
-def test_unknown_user_is_an_error_that_says_so(cast, flask, act, who):
-    code, words = flask("users", act, who, *ACTS[act], *WHY)
+def test_unknown_user_is_an_error_that_says_so(cast, flask, command, who):
+    code, words = flask("users", command, who, *COMMANDS[command], *WHY)
     assert code == 1
     assert words.startswith("reflow-accounts: No user has the email address or id")
 
 
-@pytest.mark.parametrize("act", ACTS)
-def test_reason_is_needed(app, cast, flask, act):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_reason_is_needed(app, cast, flask, command):
     before = reasons(app)
-    assert flask("users", act, cast.ada.email, *ACTS[act])[0] == 2
-    code, words = flask("users", act, cast.ada.email, *ACTS[act], "--reason", " ")
+    assert flask("users", command, cast.ada.email, *COMMANDS[command])[0] == 2
+    code, words = flask("users", command, cast.ada.email, *COMMANDS[command], "--reason", " ")
     assert (code, words) == (1, "reflow-accounts: Enter a reason.\n")
     assert reasons(app) == before
 
 
-@pytest.mark.parametrize("act", ["staff", "end-sessions", "reset-second-factor"])
-def test_service_account_is_no_person(cast, flask, act):
-    code, words = flask("users", act, cast.ci.id, *ACTS[act], *WHY)
+@pytest.mark.parametrize("command", ["staff", "end-sessions", "reset-second-factor"])
+def test_service_account_is_no_person(cast, flask, command):
+    code, words = flask("users", command, cast.ci.id, *COMMANDS[command], *WHY)
     assert (code, words) == (
         1,
         "reflow-accounts: acme-ci is a service account and cannot sign in.\n",

@@ -80,8 +80,8 @@ def test_killed_creation_leaves_no_partial_key(server):
         server.start()
         assert made[0] == 201
         assert ask(server, "GET", "/me", made[1]["secret"])[0] == 200
-        acts = ask(server, "GET", f"/activity?key={made[1]['id']}", session)[1]["items"]
-        assert [act["action"] for act in acts] == ["api_key.used", "api_key.created"]
+        events = ask(server, "GET", f"/activity?key={made[1]['id']}", session)[1]["items"]
+        assert [event["action"] for event in events] == ["api_key.used", "api_key.created"]
 
 
 @pytest.mark.parametrize("seconds", [0.5, 0.6, 0.7, 0.8, 1.0])

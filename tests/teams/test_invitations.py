@@ -33,9 +33,9 @@ def test_admin_invites_several_people_at_once(app, cast, ada, mailbox):
         assert "with Edit rights" in text_of(message)
         assert "<bdi>Ada Park</bdi>" in html_of(message)
         assert mailbox.link_in(message).startswith("/invitations/")
-    acts = [action for action in rows.audit_events(app) if action[0] == "member.invited"]
-    assert ("member.invited", "Ada Park", "max@initech.example (Edit)") in acts
-    assert len(acts) == 2
+    events = [action for action in rows.audit_events(app) if action[0] == "member.invited"]
+    assert ("member.invited", "Ada Park", "max@initech.example (Edit)") in events
+    assert len(events) == 2
 
 
 def test_address_given_twice_gets_one_mail(cast, ada, mailbox):
@@ -287,10 +287,10 @@ def test_invitation_is_deleted_ninety_days_after_its_end(app, cast, ada):
     page = ada.page("/account/team")
     [cancelled] = [row for row in invitations_to(cast.acme) if row.email.startswith("cancelled")]
     ada.submit(page, path_of(cast.acme, cancelled, "cancellation"))
-    acts = rows.audit_events(app)
+    events = rows.audit_events(app)
     for days, expected in ((89, 2), (91, 1), (96, 1), (98, 0)):
         with time_machine.travel(now() + timedelta(days=days)), app.app_context():
             prune_invitations()
             db.session.commit()
         assert rows.count(app, Invitation) == expected
-    assert rows.audit_events(app) == acts
+    assert rows.audit_events(app) == events

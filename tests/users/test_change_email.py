@@ -71,9 +71,9 @@ def test_user_changes_the_address(app, cast, ada, mailbox):
     assert response.status_code == 422
     [notice] = mailbox.deliver()
     assert (notice["To"], notice["Subject"]) == ("ada@acme.example", "Your email address was changed")
-    acts = rows.audit_events(app)
-    assert ("email.change_asked", "Ada Park", "a…@elsewhere.example") in acts
-    assert ("email.changed", "Ada Park", "a…@elsewhere.example") in acts
+    events = rows.audit_events(app)
+    assert ("email.change_asked", "Ada Park", "a…@elsewhere.example") in events
+    assert ("email.changed", "Ada Park", "a…@elsewhere.example") in events
 
 
 @pytest.mark.parametrize("email", ["ada@acme.example", " ADA@acme.example "])

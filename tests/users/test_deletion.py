@@ -84,9 +84,9 @@ def test_keys_are_revoked_and_their_uses_are_kept(app, cast, client, api):
     problem_of(api(key.secret).get("/me"), 401, "revoked_key")
     problem_of(api(session).get("/me"), 401, "unknown_key")
     assert len(rows.uses_of(app, key.id)) >= 1
-    acts = rows.audit_events(app)
-    assert ("api_key.revoked", "Deleted user", "CI") in acts
-    assert ("account.deleted", "Deleted user", "") in acts
+    events = rows.audit_events(app)
+    assert ("api_key.revoked", "Deleted user", "CI") in events
+    assert ("account.deleted", "Deleted user", "") in events
 
 
 def test_personal_data_are_removed(app, cast, client):

@@ -11,7 +11,7 @@ from reflow_accounts.api_keys.forms import KeyForm
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.pages.shared import Answer, Context, refused, reveal, table_of
 from reflow_accounts.audit.actions import Action
-from reflow_accounts.audit.service import acts_of_form
+from reflow_accounts.audit.service import events_of_form
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
@@ -29,9 +29,9 @@ blueprint = Blueprint("outcome", __name__, url_prefix="/outcome")
 @blueprint.get("")
 def show() -> dict[str, Any]:
     """Return whether the form with this nonce was processed, and the id of the key that it created, if any."""
-    acts = acts_of_form(request.args.get("nonce", ""), by=current_user())
-    keys = [act.details["key"] for act in acts if act.action in _SHOWING_A_SECRET]
-    return {"done": bool(acts), "key": keys[0] if keys else None}
+    events = events_of_form(request.args.get("nonce", ""), by=current_user())
+    keys = [event.details["key"] for event in events if event.action in _SHOWING_A_SECRET]
+    return {"done": bool(events), "key": keys[0] if keys else None}
 
 
 def ask_to_replace(context: Context, key_id: str, accounts: Collection[User] = ()) -> Answer:

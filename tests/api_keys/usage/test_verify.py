@@ -124,9 +124,9 @@ def test_repair_makes_totals_equal_the_log_and_the_pruned_uses(app, used_keys):
 
 
 def test_repair_without_errors_changes_nothing(app, used_keys):
-    acts = rows.audit_events(app)
+    events = rows.audit_events(app)
     assert verify(app, "--repair").output == "The totals of 2 keys agree with the log.\n"
-    assert rows.audit_events(app) == acts
+    assert rows.audit_events(app) == events
 
 
 def test_repair_during_concurrent_uses_and_roll_ups_loses_nothing(app, used_keys):
