@@ -151,17 +151,17 @@ class Context:
         """
         from reflow_accounts.cli.credentials import Kind, credential_of, no_credential
 
-        found = [source for source in self.sources() if source != unusable]
-        if not found:
+        usable = [source for source in self.sources() if source != unusable]
+        if not usable:
             if not self.may_ask or self.environment.place not in (None, Kind.LOGIN):
                 raise no_credential(self.environment)
             from reflow_accounts.cli.login.device_flow import log_in_with_browser
 
             say(f"You are not signed in at {self.login_server} yet.")
             log_in_with_browser(self.login_server, self.store_for_login(), self.environ)
-            found = [source for source in self.sources() if source != unusable]
-        credential = credential_of(found[0], self.environment)
-        warn_about(found, credential.server)
+            usable = [source for source in self.sources() if source != unusable]
+        credential = credential_of(usable[0], self.environment)
+        warn_about(usable, credential.server)
         return credential
 
     def client(self, unusable: Source | None = None) -> ApiClient:

@@ -151,22 +151,22 @@ def home_of(environ: Mapping[str, str], system: str = os.name) -> Path | None:
 
 def sources(environment: Environment) -> list[Source]:
     """Return every source that has a credential, the one in use first. Opens no key file."""
-    found = []
+    listed = []
     if environment.key_file is not None:
         name = environment.key_file
         path = (environment.folder or Path()) / name
-        found.append(Source(Kind.OPTION, "stdin") if name == STDIN else _file(Kind.OPTION, path))
+        listed.append(Source(Kind.OPTION, "stdin") if name == STDIN else _file(Kind.OPTION, path))
     # In CI, an empty variable is a secret that is missing: another credential must not take its place.
     if environment.environ.get(VARIABLE) or (VARIABLE in environment.environ and is_ci(environment.environ)):
-        found.append(Source(Kind.VARIABLE, VARIABLE))
+        listed.append(Source(Kind.VARIABLE, VARIABLE))
     root = git.root_of(environment.folder)
     if root and _exists(root / KEY_FILE_NAME):
-        found.append(_file(Kind.REPOSITORY, root / KEY_FILE_NAME))
+        listed.append(_file(Kind.REPOSITORY, root / KEY_FILE_NAME))
     if environment.home and _exists(environment.home / HOME_KEY):
-        found.append(_file(Kind.HOME, environment.home / HOME_KEY))
+        listed.append(_file(Kind.HOME, environment.home / HOME_KEY))
     if environment.store and (servers := _servers_of_logins(environment, environment.store)):
-        found.append(Source(Kind.LOGIN, " or ".join(servers), environment.store.path))
-    return [source for source in found if environment.place in (None, source.kind)]
+        listed.append(Source(Kind.LOGIN, " or ".join(servers), environment.store.path))
+    return [source for source in listed if environment.place in (None, source.kind)]
 
 
 def _servers_of_logins(environment: Environment, store: SessionStore) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reflow_accounts.cli.text import clean, redacted
+from reflow_accounts.cli.text import clean, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,7 +41,7 @@ def say(*lines: str) -> None:
     """Write `lines` to stderr, one per line, without secrets and control characters."""
     try:
         for line in lines:
-            click.echo(redacted(clean(line)), err=True)
+            click.echo(redact(clean(line)), err=True)
     except OSError:  # stderr is closed
         _discard(sys.stderr)
 
@@ -80,14 +80,14 @@ def _discard(stream: TextIO | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[union-attr]
 
 
-def document(answer: Any, *, indent: int | None = 2) -> None:
+def document(data: Any, *, indent: int | None = 2) -> None:
     """Write an answer of the API to stdout as JSON, with unchanged values.
 
     Characters that could control a terminal are written as JSON escapes.
     """
     import json
 
-    text = json.dumps(answer, ensure_ascii=False, indent=indent)
+    text = json.dumps(data, ensure_ascii=False, indent=indent)
     result("".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in text))
 
 

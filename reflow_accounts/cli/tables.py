@@ -41,22 +41,24 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> None:
             result("\t".join(row))
         return
     width = shutil.get_terminal_size().columns
-    shown = [number for number, column in enumerate(columns) if column is not ID]
+    visible = [number for number, column in enumerate(columns) if column is not ID]
     if width < NARROW:
-        _list([(columns[number].heading, [row[number] for row in cells]) for number in shown], width)
+        _list([(columns[number].heading, [row[number] for row in cells]) for number in visible], width)
         return
     if width >= WIDE:
-        shown += [number for number, column in enumerate(columns) if column is ID]
-    _draw([columns[number] for number in shown], [[row[number] for number in shown] for row in cells], width)
+        visible += [number for number, column in enumerate(columns) if column is ID]
+    _draw(
+        [columns[number] for number in visible], [[row[number] for number in visible] for row in cells], width
+    )
 
 
 def _list(fields: list[tuple[str, list[str]]], width: int) -> None:
     indent = max(len(heading) for heading, _ in fields) + len(_GAP)
     for row in zip(*(cells for _, cells in fields), strict=True):
-        result(_shortened(row[0], width))
+        result(_shorten(row[0], width))
         for (heading, _), cell in zip(fields[1:], row[1:], strict=True):
             if cell:
-                result(_shortened(f"{_GAP}{heading.ljust(indent)}{cell}", width))
+                result(_shorten(f"{_GAP}{heading.ljust(indent)}{cell}", width))
 
 
 def _draw(columns: list[Column], rows: list[list[str]], width: int) -> None:
@@ -66,15 +68,15 @@ def _draw(columns: list[Column], rows: list[list[str]], width: int) -> None:
         max(cell_len(text) for text in (column.heading, *(row[number] for row in rows)))
         for number, column in enumerate(columns)
     ]
-    widths = fitted_widths(columns, natural, width)
+    widths = fit_widths(columns, natural, width)
     headings = [column.heading for column in columns]
     for line in (headings, ["─" * size for size in widths], *rows):
         sized = [(text, size) for text, size in zip(line, widths, strict=True) if size]
-        shown = [set_cell_size(_shortened(text, size), size) for text, size in sized]
-        result(_GAP.join(shown).rstrip())
+        cells = [set_cell_size(_shorten(text, size), size) for text, size in sized]
+        result(_GAP.join(cells).rstrip())
 
 
-def fitted_widths(columns: list[Column], natural: list[int], width: int) -> list[int]:
+def fit_widths(columns: list[Column], natural: list[int], width: int) -> list[int]:
     """Return the width of each column so that a line fits into `width`; 0 leaves the column out."""
     widths = natural[:]
     while True:
@@ -94,7 +96,7 @@ def fitted_widths(columns: list[Column], natural: list[int], width: int) -> list
     return widths
 
 
-def _shortened(text: str, size: int) -> str:
+def _shorten(text: str, size: int) -> str:
     from rich.cells import cell_len, set_cell_size
 
     return text if cell_len(text) <= size else f"{set_cell_size(text, max(0, size - 1)).rstrip()}…"

@@ -24,10 +24,10 @@ def clean(value: object) -> str:
     None becomes the empty string. The result cannot start a new line or column or control a terminal.
     """
     text = "" if value is None else str(value)
-    return text if text.isprintable() else "".join(map(_escaped, text))
+    return text if text.isprintable() else "".join(map(_escape, text))
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     from unicodedata import category
 
     if character in _JOINERS or category(character) not in _UNSAFE_CATEGORIES:
@@ -35,7 +35,7 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Return `text` without secrets: what looks like one, or like most of one, is cut to its prefix."""
     return _SECRET.sub(r"\1…", text)
 

@@ -9,7 +9,7 @@ import pytest
 from reflow_accounts.cli.commands.activity import parse_since
 from reflow_accounts.cli.errors import UsageFault
 from reflow_accounts.cli.http.server_address import is_exposed, proxy_for, server_address
-from reflow_accounts.cli.text import clean, redacted
+from reflow_accounts.cli.text import clean, redact
 from tests.cli.secrets_for_tests import made_up_key, made_up_session
 
 NOW = datetime(2026, 5, 10, 12, 30, tzinfo=UTC)
@@ -51,8 +51,8 @@ SECRETS = {
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
 def test_secrets_are_masked(secret):
-    assert secret[4:] not in redacted(f"the key <{secret}> is odd")
-    assert redacted(f"the key <{secret}> is odd").endswith("> is odd")
+    assert secret[4:] not in redact(f"the key <{secret}> is odd")
+    assert redact(f"the key <{secret}> is odd").endswith("> is odd")
 
 
 ADDRESSES = {

@@ -80,8 +80,10 @@ def activity(
     """
     ctx = click.get_current_context()
     if ctx.invoked_subcommand:
-        given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
-        if given:
+        options = [
+            name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+        ]
+        if options:
             raise UsageFault("Options of activity do not apply to verify: leave them out.")
         return
     if export_file is not None or force:
@@ -90,28 +92,28 @@ def activity(
         has_limit = ctx.get_parameter_source("limit") is not ParameterSource.DEFAULT
         others = {"--limit": has_limit, "--follow": follow, "--json": context.as_json}
         path = checked_path(export_file, others, force=force)
-        export(*_filtered(context, **filters)[:2], path)
+        export(*_read_filters(context, **filters)[:2], path)
         return
-    client, query, chosen = _filtered(context, **filters)
+    client, query, chosen = _read_filters(context, **filters)
     if follow:
         from reflow_accounts.cli.commands.follow_activity import feed_of
 
         feed = feed_of(client, query, chosen)
         feed.follow(limit, partial(document, indent=None) if context.as_json else _print_row)
         return
-    answer = client.listing("/activity", query, limit)
+    data = client.listing("/activity", query, limit)
     if context.as_json:
-        document(answer)
+        document(data)
         return
-    table(_COLUMNS, map(_row, answer["items"]))
-    if not answer["items"]:
+    table(_COLUMNS, map(_row, data["items"]))
+    if not data["items"]:
         tell("There was no activity in this time.")
 
 
 activity.add_command(verify)
 
 
-def _filtered(
+def _read_filters(
     context: Context, key: str | None, since: str | None, outcome: str | None, event: str | None
 ) -> tuple[ApiClient, list[tuple[str, str]], dict[str, Any] | None]:
     """Return the client, the filters as a query, and the key of --key, if given."""

@@ -24,7 +24,7 @@ from reflow_accounts.cli.http.files import is_file
 from reflow_accounts.cli.http.transport import Download
 from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
 from reflow_accounts.cli.output import document, is_terminal, result
-from reflow_accounts.cli.text import clean, redacted
+from reflow_accounts.cli.text import clean, redact
 from reflow_accounts.contract import API_PREFIX
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -42,7 +42,7 @@ _OWN_HEADERS = (
 
 
 @click.command()
-@click.argument("words", metavar="[METHOD] PATH", nargs=-1, required=True)
+@click.argument("args", metavar="[METHOD] PATH", nargs=-1, required=True)
 @click.option("-f", "texts", metavar="KEY=VALUE", multiple=True, help="A field with a text.")
 @click.option(
     "-F", "values", metavar="KEY=JSON", multiple=True, help="A field with a number, true, null, a list…"
@@ -63,7 +63,7 @@ _OWN_HEADERS = (
 @pass_context
 def api(
     context: Context,
-    words: tuple[str, ...],
+    args: tuple[str, ...],
     texts: tuple[str, ...],
     values: tuple[str, ...],
     input_file: str | None,
@@ -80,7 +80,7 @@ def api(
     its problem document is printed, and the exit code depends on its status. A file (/activity/export) is
     printed as it is.
     """
-    method, path = _method_and_path(words)
+    method, path = _method_and_path(args)
     if paginate and (method != "GET" or include):
         raise UsageFault("--paginate works only with GET, and not with --include.")
     fields = [*map(_text_field, texts), *map(_json_field, values)]
@@ -89,19 +89,19 @@ def api(
     reader = _json_reader(request.path, field, jq, paginate)
     client = context.client()
     try:
-        answer = _all_pages(client, request) if paginate else _answer(client, request, include, reader)
+        data = _all_pages(client, request) if paginate else _send_and_read(client, request, include, reader)
     except ApiError as problem:
         document(problem.document)
         raise
     if field is not None:
-        print_field(answer, field)
+        print_field(data, field)
     elif jq is not None:
-        filter_with_jq(answer, jq)
-    elif answer is not None:
-        document(answer)
-    if paginate and answer["next_cursor"]:
+        filter_with_jq(data, jq)
+    elif data is not None:
+        document(data)
+    if paginate and data["next_cursor"]:
         raise CommandError(
-            f"The list has more than {len(answer['items'])} items. Continue with -f cursor= and the next_cursor."
+            f"The list has more than {len(data['items'])} items. Continue with -f cursor= and the next_cursor."
         )
 
 
@@ -113,8 +113,8 @@ def _json_reader(path: str, field: str | None, jq: str | None, paginate: bool) -
         raise UsageFault("--field takes the name of a field, such as user.name.")
     if jq is not None:
         find_jq()
-    given = {"--field": field is not None, "--jq": jq is not None, "--paginate": paginate}
-    option = next((name for name, is_given in given.items() if is_given), "")
+    readers = {"--field": field is not None, "--jq": jq is not None, "--paginate": paginate}
+    option = next((name for name, is_used in readers.items() if is_used), "")
     if option and path.partition("?")[0] == _FILE_PATH:
         raise UsageFault(f"{option} needs JSON, and {_FILE_PATH} answers with a file. Leave {option} out.")
     return option
@@ -140,9 +140,9 @@ def _request(
     return Request(method, path, query, body, headers)
 
 
-def _method_and_path(words: tuple[str, ...]) -> tuple[str, str]:
-    method, path = ("GET", words[0]) if len(words) == 1 else (words[0].upper(), words[1])
-    if len(words) > 2 or method not in METHODS:
+def _method_and_path(args: tuple[str, ...]) -> tuple[str, str]:
+    method, path = ("GET", args[0]) if len(args) == 1 else (args[0].upper(), args[1])
+    if len(args) > 2 or method not in METHODS:
         raise UsageFault(f"Give a PATH, or one of {', '.join(METHODS)} and a PATH.")
     return method, path
 
@@ -173,7 +173,7 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _answer(client: ApiClient, request: Request, include: bool, reader: str) -> Any:
+def _send_and_read(client: ApiClient, request: Request, include: bool, reader: str) -> Any:
     """Return the JSON of the answer (None for 204). If the answer is a file, print it and return None."""
     file = _printed_file(client, include, reader)
     reply = client.send(request.method, request.path, request.query, request.body, request.headers, file)
@@ -187,7 +187,7 @@ def _answer(client: ApiClient, request: Request, include: bool, reader: str) -> 
 def _print_head(status_line: str, headers: Message) -> None:
     # Redacted: a server may repeat our secret in a header.
     for line in (status_line, *map(": ".join, headers.items()), ""):
-        result(redacted(clean(line)))
+        result(redact(clean(line)))
 
 
 def _printed_file(client: ApiClient, include: bool, reader: str) -> Download:

@@ -44,13 +44,16 @@ def whoami(context: Context) -> None:
         raise Unreachable(f"{client.server} gave an answer that is not Reflow's.")
     winner, *losers = context.sources()
     if context.as_json:
-        found = {"winner": _described(winner), "losers": [_described(source) for source in losers]}
-        document(me | {"server": client.server} | found)
+        used_sources = {
+            "winner": _source_as_dict(winner),
+            "losers": [_source_as_dict(source) for source in losers],
+        }
+        document(me | {"server": client.server} | used_sources)
         return
     facts([*_facts_of(me, client), *(("Not used", str(source)) for source in losers)])
 
 
-def _described(source: Source) -> dict[str, str]:
+def _source_as_dict(source: Source) -> dict[str, str]:
     return {"kind": source.kind.name.lower(), "where": source.where, "text": str(source)}
 
 
@@ -84,11 +87,11 @@ def authorize(context: Context, rights: str, team: str | None) -> None:
     team_id = team_path(client, team).rpartition("/")[2]
     reply = client.send("GET", "/authorize", [("team", team_id), ("rights", rights)])
     client.read(reply)
-    found = [(label, clean(reply.headers.get(name))) for name, label in _LABELS.items()]
+    rows = [(label, clean(reply.headers.get(name))) for name, label in _LABELS.items()]
     if context.as_json:
-        document({label.lower(): value for label, value in found})
+        document({label.lower(): value for label, value in rows})
     else:
-        facts(found)
+        facts(rows)
 
 
 @click.command()

@@ -42,14 +42,14 @@ def doctor(context: Context) -> None:
     for finding in examination.findings():
         findings.append(finding)
         if not context.as_json:
-            state, check, detail, mend = map(finding.shown.get, ("state", "check", "detail", "mend"))
+            state, check, detail, mend = map(finding.as_dict.get, ("state", "check", "detail", "mend"))
             if is_terminal(sys.stdout):
                 result(f"{state:8} {check:12} {detail}{f'. Fix it: {mend}' if mend else ''}")
             else:
                 result(f"{state}\t{check}\t{detail}\t{mend}")
     is_well = all(finding.state is Severity.OK for finding in findings)
     if context.as_json:
-        document({"ok": is_well, "findings": [finding.shown for finding in findings]})
+        document({"ok": is_well, "findings": [finding.as_dict for finding in findings]})
     if not is_well:
         raise click.exceptions.Exit(examination.exit_code)
 
@@ -79,7 +79,7 @@ class Examination:
             self.exit_code = Exit.USAGE
         elif server and not connection.is_open:
             self.exit_code = Exit.UNREACHABLE
-        elif not checks.found or checks.unusable_code:
+        elif not checks.by_kind or checks.unusable_code:
             self.exit_code = Exit.NOT_SIGNED_IN
         else:
             self.exit_code = account.exit_code if server else Exit.USAGE

@@ -11,12 +11,12 @@ from reflow_accounts.cli.output import document, result, say
 from reflow_accounts.cli.text import clean
 
 
-def print_field(answer: Any, path: str) -> None:
+def print_field(data: Any, path: str) -> None:
     """Print the value at `path` (user.name, items.0.id): a string as it is, anything else as JSON.
 
     Raises CommandError when the answer has no such field.
     """
-    value = answer
+    value = data
     for name in path.strip(".").split("."):
         if isinstance(value, dict) and name in value:
             value = value[name]
@@ -38,14 +38,14 @@ def find_jq() -> str:
     return program
 
 
-def filter_with_jq(answer: Any, expression: str) -> None:
+def filter_with_jq(data: Any, expression: str) -> None:
     """Print the answer filtered with the jq filter `expression`; strings without quotes. Raises CommandError."""
     import subprocess
 
     done = subprocess.run(  # noqa: S603 (a fixed program; no shell reads the filter)
         # The space keeps a filter such as "-1" from being an option; jq 1.6 does not support "--".
         [find_jq(), "-r", f" {expression}"],
-        input=json.dumps(answer).encode(),
+        input=json.dumps(data).encode(),
         capture_output=True,
         check=False,
     )

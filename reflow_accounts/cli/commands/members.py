@@ -48,9 +48,9 @@ def members(ctx: click.Context, team: str | None) -> None:
 
 def _list(context: Context, team: str | None) -> None:
     client = context.client()
-    answer = client.listing(team_path(client, team, "members"))
+    data = client.listing(team_path(client, team, "members"))
     if context.as_json:
-        document(answer)
+        document(data)
         return
     rows = [
         (
@@ -58,7 +58,7 @@ def _list(context: Context, team: str | None) -> None:
             when(member.get("last_active_at")) or "Never",
             when(member.get("joined_at")),
         )
-        for member in answer["items"]
+        for member in data["items"]
     ]
     table(_COLUMNS, rows)
 
@@ -83,10 +83,10 @@ def change_rights(context: Context, email_or_id: str, rights: str, team: str | N
     client = context.client()
     path = team_path(client, team or click.get_current_context().meta.get(_TEAM), "members")
     member = member_named(client, path, email_or_id)
-    answer = client.ask_object("PATCH", api_path(path, member.get("id")), body={"rights": rights})
+    data = client.ask_object("PATCH", api_path(path, member.get("id")), body={"rights": rights})
     if context.as_json:
-        document(answer)
-    tell(f"{clean(answer.get('name'))} has {clean(answer.get('rights'))} rights now.")
+        document(data)
+    tell(f"{clean(data.get('name'))} has {clean(data.get('rights'))} rights now.")
 
 
 @members.command("remove")
@@ -135,9 +135,9 @@ def list_invitations(context: Context, team: str | None) -> None:
     In a pipe, times are exact (UTC). Needs Admin rights.
     """
     client = context.client()
-    answer = client.listing(team_path(client, team, "invitations"))
+    data = client.listing(team_path(client, team, "invitations"))
     if context.as_json:
-        document(answer)
+        document(data)
         return
     rows = [
         (
@@ -145,7 +145,7 @@ def list_invitations(context: Context, team: str | None) -> None:
             when(item.get("sent_at")),
             when(item.get("expires_at")),
         )
-        for item in answer["items"]
+        for item in data["items"]
     ]
     columns = (
         ID,
@@ -156,7 +156,7 @@ def list_invitations(context: Context, team: str | None) -> None:
         Column("Expires"),
     )
     table(columns, rows)
-    if not answer["items"]:
+    if not data["items"]:
         tell("No invitation is pending. Invite people with reflow team invite EMAIL.")
 
 
@@ -170,10 +170,10 @@ def resend(context: Context, email_or_id: str, team: str | None) -> None:
     client = context.client()
     path = team_path(client, team, "invitations")
     invitation = invitation_named(client, path, email_or_id)
-    answer = client.ask_object("POST", api_path(path, invitation.get("id"), "sending"))
+    data = client.ask_object("POST", api_path(path, invitation.get("id"), "sending"))
     if context.as_json:
-        document(answer)
-    tell(f"The invitation to {clean(answer.get('email'))} was sent again.")
+        document(data)
+    tell(f"The invitation to {clean(data.get('email'))} was sent again.")
 
 
 @invitations.command("cancel")

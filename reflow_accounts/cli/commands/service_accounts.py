@@ -35,9 +35,9 @@ def list_accounts(context: Context, team: str | None) -> None:
     In a pipe, times are exact (UTC).
     """
     client = context.client()
-    answer = client.listing(team_path(client, team, "service-accounts"))
+    data = client.listing(team_path(client, team, "service-accounts"))
     if context.as_json:
-        document(answer)
+        document(data)
         return
     columns = (
         ID,
@@ -56,10 +56,10 @@ def list_accounts(context: Context, team: str | None) -> None:
             when(account.get("last_used_at")) or "Never",
             when(account.get("created_at")),
         )
-        for account in answer["items"]
+        for account in data["items"]
     ]
     table(columns, rows)
-    if not answer["items"]:
+    if not data["items"]:
         tell("No service accounts. Create one with reflow team service-accounts create NAME.")
 
 
@@ -187,12 +187,12 @@ def delete(context: Context, name_or_id: str, yes: bool, team: str | None) -> No
 def _change(context: Context, team: str | None, id_or_name: str, payload: dict[str, Any]) -> dict[str, Any]:
     client = context.client()
     path = team_path(client, team, "service-accounts")
-    answer = client.ask_object(
+    data = client.ask_object(
         "PATCH", api_path(path, account_named(client, path, id_or_name).get("id")), body=payload
     )
     if context.as_json:
-        document(answer)
-    return answer
+        document(data)
+    return data
 
 
 def _name(account: dict[str, Any]) -> str:

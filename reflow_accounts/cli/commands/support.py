@@ -45,16 +45,16 @@ def find_teams(context: Context, query: str, limit: int) -> None:
     Columns: id, name, subscription, AWS state, API keys, last request.
     In a pipe, times are exact (UTC).
     """
-    answer = _listing(context.client(), query, limit)
+    data = _listing(context.client(), query, limit)
     if context.as_json:
-        document(answer)
+        document(data)
         return
     rows = [
         (
             *map(team.get, ("id", "name", "subscription", "aws_state", "api_keys")),
             when(team.get("last_request_at")) or "Never",
         )
-        for team in answer["items"]
+        for team in data["items"]
     ]
     table(_COLUMNS, rows)
     if not rows:
@@ -83,10 +83,10 @@ def set_subscription(
     if until is not None:
         body["expires_at"] = end_of(until, "--until")
     client = context.client()
-    answer = client.ask_object("PUT", api_path(PATH, _team_id(client, team), "subscription"), body=body)
+    data = client.ask_object("PUT", api_path(PATH, _team_id(client, team), "subscription"), body=body)
     if context.as_json:
-        document(answer)
-    tell(f"The subscription of {clean(answer.get('name'))} is {clean(answer.get('subscription'))} now.")
+        document(data)
+    tell(f"The subscription of {clean(data.get('name'))} is {clean(data.get('subscription'))} now.")
 
 
 def _listing(client: ApiClient, query: str, limit: int | None = None) -> dict[str, Any]:

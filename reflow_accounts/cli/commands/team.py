@@ -32,11 +32,11 @@ def list_teams(context: Context) -> None:
 
     Columns: id, name, your rights, subscription.
     """
-    answer = context.client().listing("/teams")
+    data = context.client().listing("/teams")
     if context.as_json:
-        document(answer)
+        document(data)
         return
-    rows = [[item.get(name) for name in ("id", "name", "rights", "subscription")] for item in answer["items"]]
+    rows = [[item.get(name) for name in ("id", "name", "rights", "subscription")] for item in data["items"]]
     table((ID, Column("Name", is_text=True), Column("Your rights"), Column("Subscription")), rows)
     if not rows:
         tell("You belong to no team.")
@@ -49,15 +49,15 @@ def list_teams(context: Context) -> None:
 def show_team(context: Context, team: str | None) -> None:
     """Show one team."""
     client = context.client()
-    answer = client.ask_object("GET", team_path(client, team))
+    data = client.ask_object("GET", team_path(client, team))
     if context.as_json:
-        document(answer)
+        document(data)
         return
     labels = {"id": "Id", "name": "Name", "rights": "Your rights", "subscription": "Subscription"}
     facts(
         [
-            *((label, clean(answer.get(field))) for field, label in labels.items()),
-            ("Created", when(answer.get("created_at"))),
+            *((label, clean(data.get(field))) for field, label in labels.items()),
+            ("Created", when(data.get("created_at"))),
         ]
     )
 
@@ -70,10 +70,10 @@ def show_team(context: Context, team: str | None) -> None:
 def rename_team(context: Context, new_name: str, team: str | None) -> None:
     """Rename a team. Needs Admin rights."""
     client = context.client()
-    answer = client.ask_object("PATCH", team_path(client, team), body={"name": new_name})
+    data = client.ask_object("PATCH", team_path(client, team), body={"name": new_name})
     if context.as_json:
-        document(answer)
-    tell(f"The team is called {clean(answer.get('name'))} now.")
+        document(data)
+    tell(f"The team is called {clean(data.get('name'))} now.")
 
 
 @team.command("invite")
@@ -91,15 +91,15 @@ def invite(context: Context, emails: tuple[str, ...], rights: str, team: str | N
     client = context.client()
     path = team_path(client, team, "invitations")
     try:
-        answer = client.ask_object("POST", path, body={"emails": list(emails), "rights": rights})
+        data = client.ask_object("POST", path, body={"emails": list(emails), "rights": rights})
     except ApiError as problem:
         lines = _refused_addresses(problem.document, emails)
         if not lines:
             raise
         raise ApiError(problem.status, problem.document, "No invitation was sent.", *lines) from None
     if context.as_json:
-        document(answer)
-    for invitation in objects_in(answer.get("items")):
+        document(data)
+    for invitation in objects_in(data.get("items")):
         tell(f"{clean(invitation.get('email'))} was invited ({clean(invitation.get('rights'))}).")
 
 

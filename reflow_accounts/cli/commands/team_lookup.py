@@ -34,10 +34,10 @@ def team_path(client: ApiClient, id_or_name: str | None, *rest: str) -> str:
         return api_path("/teams", matches[0].get("id"), *rest)
     if id_or_name is not None:
         why = f"You belong to {len(matches)} teams named" if matches else "You belong to no team"
-        raise NoMatch(f"{why} {clean(id_or_name)}.", *_listed(matches or teams))
+        raise NoMatch(f"{why} {clean(id_or_name)}.", *_team_lines(matches or teams))
     if not teams:
         raise NoMatch("You belong to no team.")
-    raise UsageFault(f"You belong to {len(teams)} teams. Say which one with --team:", *_listed(teams))
+    raise UsageFault(f"You belong to {len(teams)} teams. Say which one with --team:", *_team_lines(teams))
 
 
 def account_named(client: ApiClient, accounts: str, id_or_name: str) -> dict[str, Any]:
@@ -53,8 +53,8 @@ def account_named(client: ApiClient, accounts: str, id_or_name: str) -> dict[str
 def member_named(client: ApiClient, members: str, id_or_email: str) -> dict[str, Any]:
     """Return the member with this id, address or exact name in the list at `members`. Raises NoMatch."""
     people: list[dict[str, Any]] = client.listing(members)["items"]
-    wanted = id_or_email.strip().casefold()
-    by_address = [person for person in people if str(person.get("email")).casefold() == wanted]
+    address = id_or_email.strip().casefold()
+    by_address = [person for person in people if str(person.get("email")).casefold() == address]
     matches = by_address or _matches(people, id_or_email)
     if len(matches) == 1:
         return matches[0]
@@ -79,5 +79,5 @@ def _matches(items: list[dict[str, Any]], id_or_name: str) -> list[dict[str, Any
     return by_id or [item for item in items if item.get("name") == id_or_name]
 
 
-def _listed(teams: list[dict[str, Any]]) -> list[str]:
+def _team_lines(teams: list[dict[str, Any]]) -> list[str]:
     return [f"  {clean(team.get('id'))}  {clean(team.get('name'))}" for team in teams]

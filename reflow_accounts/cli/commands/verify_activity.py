@@ -95,7 +95,7 @@ def check(lines: Iterable[bytes], head: str | None = None) -> dict[str, Any]:
     Keeps a digest of each entry in memory, about 200 bytes each.
     """
     log = _Log()
-    for number, line in enumerate(_sealed(lines), 1):
+    for number, line in enumerate(_read_lines(lines), 1):
         _check_fields(line, f"line {number}")
         try:
             log.add(line)
@@ -117,7 +117,7 @@ def _check_fields(line: dict[str, Any], name: str) -> None:
             raise Tampered(f'{name} has a wrong "{field}".')
 
 
-def _sealed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def _read_lines(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield the lines before the last one, and check their number and SHA-256 in it. Raises Tampered."""
     seal, number, end = hashlib.sha256(), 0, None
     for raw in lines:
@@ -202,15 +202,15 @@ class _Log:
             self._compare_uses(link, name)
 
     def _compare_event(self, link: dict[str, Any], name: str) -> None:
-        found = self._events.get(link["first"])
-        if found is None:
+        digests = self._events.get(link["first"])
+        if digests is None:
             if link["chain"] in self._header["complete"]:
                 raise Tampered(f"{link['first']}, of {name}, is missing.")
             return
-        if link["sha256"] not in [digest.hex() for digest in found]:
+        if link["sha256"] not in [digest.hex() for digest in digests]:
             raise Tampered(f"{link['first']} was changed: it does not have the digest of {name}.")
         self._linked_events.add(link["first"])
-        if link["sha256"] == found[0].hex():
+        if link["sha256"] == digests[0].hex():
             self._linked_with_address.add(link["first"])
 
     def _compare_uses(self, link: dict[str, Any], name: str) -> None:
@@ -221,22 +221,22 @@ class _Log:
         self._linked_uses[chain] = last
         numbers = self._uses.get(chain, {})
         ordered = self._ordered.setdefault(chain, sorted(numbers))  # entries come before links
-        found = ordered[bisect_left(ordered, first) : bisect_right(ordered, last)]
-        if len(found) != link["count"]:
+        covered = ordered[bisect_left(ordered, first) : bisect_right(ordered, last)]
+        if len(covered) != link["count"]:
             kept_from = self._header["kept_from"]
             is_pruned = kept_from is not None and first < _number(kept_from)
-            if len(found) > link["count"] or (chain in self._header["complete_uses"] and not is_pruned):
+            if len(covered) > link["count"] or (chain in self._header["complete_uses"] and not is_pruned):
                 raise Tampered(
-                    f"{len(found)} uses from {link['first']} to {link['last']}, but {name} has {link['count']}."
+                    f"{len(covered)} uses from {link['first']} to {link['last']}, but {name} has {link['count']}."
                 )
             self._pruned += is_pruned
             return
-        digest = hashlib.sha256(b"".join(numbers[number] for number in found))
+        digest = hashlib.sha256(b"".join(numbers[number] for number in covered))
         if digest.hexdigest() != link["sha256"]:
             raise Tampered(
                 f"the uses from {link['first']} to {link['last']} do not have the digest of {name}."
             )
-        self._checked_uses += len(found)
+        self._checked_uses += len(covered)
 
     def result(self, head: str | None) -> dict[str, Any]:
         """Return the summary, after the checks that need the whole file. Raises Tampered."""

@@ -39,43 +39,43 @@ def version(context: Context) -> None:
     """
     if not context.as_json:
         result(f"reflow {__version__}")
-    server = found = None
+    server = running_version = None
     try:
         environment, sources = context.environment, context.sources()
         if sources and not environment.server:
             server = credential_of(sources[0], environment).server
         elif environment.server or environment.only_login():
             server = context.login_server
-        found = server_version(server) if server else None
+        running_version = server_version(server) if server else None
     except CommandError as fault:
         tell(*fault.lines)
     if context.as_json:
-        document({"version": __version__, "server": server, "server_version": found})
-    elif found:
-        result(f"server {found} ({server})")
+        document({"version": __version__, "server": server, "server_version": running_version})
+    elif running_version:
+        result(f"server {running_version} ({server})")
 
 
 def server_version(server: str) -> str:
     """Request the version of the server, without a credential. Raises CommandError, also after TIMEOUT."""
-    answers: list[str | CommandError] = []
+    outcomes: list[str | CommandError] = []
     # A name lookup has no timeout, so it runs in a thread, which ends with the process.
-    thread = Thread(target=_request_version, args=(server, answers), daemon=True)
+    thread = Thread(target=_request_version, args=(server, outcomes), daemon=True)
     thread.start()
     thread.join(TIMEOUT)
-    answer = answers[0] if answers else Unreachable(f"{server} gave no answer within {TIMEOUT} seconds.")
-    if isinstance(answer, CommandError):
-        raise answer
-    return answer
+    outcome = outcomes[0] if outcomes else Unreachable(f"{server} gave no answer within {TIMEOUT} seconds.")
+    if isinstance(outcome, CommandError):
+        raise outcome
+    return outcome
 
 
-def _request_version(server: str, answers: list[str | CommandError]) -> None:
+def _request_version(server: str, outcomes: list[str | CommandError]) -> None:
     try:
         headers = {"Accept": "application/json", "User-Agent": user_agent(os.environ)}
-        answers.append(_parse_version(exchange(f"{server}/healthz", "GET", headers, None).content))
+        outcomes.append(_parse_version(exchange(f"{server}/healthz", "GET", headers, None).content))
     except CommandError as fault:
-        answers.append(fault)
+        outcomes.append(fault)
     except Exception:  # a thread would print a traceback
-        answers.append(Unreachable(f"{server} did not report its version."))
+        outcomes.append(Unreachable(f"{server} did not report its version."))
 
 
 def _parse_version(content: bytes) -> str:
@@ -114,30 +114,36 @@ def completion(shell: str) -> None:
 
 
 def _complete_command(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
-    """Return the commands and options that can follow the words before `incomplete`."""
+    """Return the commands and options that can follow the names before `incomplete`."""
     try:
-        found = _context_of(ctx, ctx.params.get("words") or ())
+        context = _context_for(ctx, ctx.params.get("names") or ())
     except click.UsageError:
         return []
-    return found.command.shell_complete(found, incomplete) if isinstance(found.command, click.Group) else []
+    return (
+        context.command.shell_complete(context, incomplete)
+        if isinstance(context.command, click.Group)
+        else []
+    )
 
 
-def _context_of(ctx: click.Context, words: tuple[str, ...]) -> click.Context:
-    """Return a context of the command that `words` name. Raises click.UsageError."""
-    found = ctx.find_root()
-    for word in words:
-        group = found.command
-        command = group.resolve_command(found, [word])[1] if isinstance(group, click.Group) else None
+def _context_for(ctx: click.Context, names: tuple[str, ...]) -> click.Context:
+    """Return a context of the command that `names` lead to. Raises click.UsageError."""
+    context = ctx.find_root()
+    for name in names:
+        group = context.command
+        command = group.resolve_command(context, [name])[1] if isinstance(group, click.Group) else None
         if command is None:
-            raise click.UsageError(f"{found.command_path} has no commands.", found)
-        found = click.Context(command, info_name=word, parent=found, terminal_width=found.terminal_width)
-    return found
+            raise click.UsageError(f"{context.command_path} has no commands.", context)
+        context = click.Context(
+            command, info_name=name, parent=context, terminal_width=context.terminal_width
+        )
+    return context
 
 
 @click.command("help")
-@click.argument("words", metavar="[COMMAND]...", nargs=-1, shell_complete=_complete_command)
+@click.argument("names", metavar="[COMMAND]...", nargs=-1, shell_complete=_complete_command)
 @common_options
 @click.pass_context
-def help_command(ctx: click.Context, words: tuple[str, ...]) -> None:
+def help_command(ctx: click.Context, names: tuple[str, ...]) -> None:
     """Show the help of a command."""
-    result(_context_of(ctx, words).get_help())
+    result(_context_for(ctx, names).get_help())

@@ -39,19 +39,19 @@ def known_keys(client: ApiClient, me: dict[str, Any]) -> Iterator[KnownKey]:
             continue
         accounts = api_path("/teams", team.get("id"), "service-accounts")
         options = ["--team", team.get("id")] if len(teams) > 1 else []
-        for account in _listed(client, accounts):
+        for account in _list_or_nothing(client, accounts):
             owner = service_account_owner(accounts, account, *options)
             yield from _keys_of(client, owner, f"that of the service account {clean(account.get('name'))}")
 
 
 def _keys_of(client: ApiClient, owner: KeyOwner, whose: str) -> Iterator[KnownKey]:
-    for key in _listed(client, owner.path, ("state", "all")):
+    for key in _list_or_nothing(client, owner.path, ("state", "all")):
         ends = time_in(key, "expires_at")
         is_live = not key.get("revoked_at") and (ends is None or ends > datetime.now(UTC))
         yield KnownKey(str(key.get("hint")), whose, is_live, owner.command_for("revoke", key))
 
 
-def _listed(client: ApiClient, path: str, *query: tuple[str, str]) -> list[dict[str, Any]]:
+def _list_or_nothing(client: ApiClient, path: str, *query: tuple[str, str]) -> list[dict[str, Any]]:
     try:
         items: list[dict[str, Any]] = client.listing(path, query)["items"]
     except CommandError:
@@ -94,8 +94,8 @@ class AccountChecks:
         options = f" {shell(*self.options)}" if self.options else ""
         return [key._replace(revoke_command=f"{key.revoke_command}{options}") for key in keys]
 
-    def _command(self, *words: object) -> str:
-        return shell("reflow", *words, *self.options)
+    def _command(self, *args: object) -> str:
+        return shell("reflow", *args, *self.options)
 
     def _refused(self, problem: ApiError) -> Findings:
         code = problem.document.get("code")

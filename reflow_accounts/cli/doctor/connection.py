@@ -95,12 +95,12 @@ def _check_clock(reply: Reply) -> Finding:
 
 def _is_reflow(reply: Reply) -> bool:
     try:
-        answer = json.loads(reply.content)
+        data = json.loads(reply.content)
     except (ValueError, RecursionError):
         return False
-    if not isinstance(answer, dict):
+    if not isinstance(data, dict):
         return False
-    return reply.status in (401, _TOO_MANY, _UNAVAILABLE) and str(answer.get("code")) in set(Code)
+    return reply.status in (401, _TOO_MANY, _UNAVAILABLE) and str(data.get("code")) in set(Code)
 
 
 def _later(reply: Reply) -> str:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from reflow_accounts.cli.text import clean, redacted, shell
+from reflow_accounts.cli.text import clean, redact, shell
 
 
 class Severity(StrEnum):
@@ -29,9 +29,9 @@ class Finding(NamedTuple):
     mend: str = ""
 
     @property
-    def shown(self) -> dict[str, str]:
+    def as_dict(self) -> dict[str, str]:
         """The finding without secrets and control characters."""
-        return {name: redacted(clean(value)) for name, value in self._asdict().items()}
+        return {name: redact(clean(value)) for name, value in self._asdict().items()}
 
 
 Findings = Iterator[Finding]

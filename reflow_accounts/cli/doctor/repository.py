@@ -91,9 +91,9 @@ class History:
             if size > LARGEST:
                 self._stop(process)
                 break
-            for found in _SECRET.findall(before + line):
-                if is_well_formed(found.decode()):
-                    self.secrets.setdefault(found.decode(), self._commit)
+            for secret in _SECRET.findall(before + line):
+                if is_well_formed(secret.decode()):
+                    self.secrets.setdefault(secret.decode(), self._commit)
                     self._file = ""  # reported by its secret
             self._track_files(line.rstrip(b"\r\n"))
             # In a line longer than the buffer, a secret may continue in the next piece.
@@ -124,7 +124,7 @@ def repository_findings(root: Path | None, keys: Keys) -> Findings:
         yield ok("git files", "this folder is in no git repository")
         return
     with Spinner("git"):
-        tracked, loose = _listed(root, "--cached"), _listed(root, "--others", "--exclude-standard")
+        tracked, loose = _list_files(root, "--cached"), _list_files(root, "--others", "--exclude-standard")
     if tracked is None or loose is None:
         fault, mend = git.fault_of(root)
         detail = f"git cannot be asked about {root}{f': {fault}' if fault else ''}"
@@ -135,19 +135,19 @@ def repository_findings(root: Path | None, keys: Keys) -> Findings:
         grep = ("grep", "--untracked", "--no-recurse-submodules", "-l", "-z", "-a", "-E", SECRET.decode())
         names = git.output_of(root, *grep, good=(0, 1), timeout=SECONDS) or b""
     matching = {os.fsdecode(name) for name in names.split(b"\0") if name}
-    found = []
+    findings = []
     for name in (name for name in tracked if _is_key(root, name, matching)):
         mend = f"{untrack_command(root, name)} && {ignore_command(root, name)}"
         detail = f"{root / name} is tracked by git; revoke its key if it was ever pushed"
-        found.append(error("git files", detail, mend))
+        findings.append(error("git files", detail, mend))
     for name in (name for name in loose if _is_key(root, name, matching)):
         detail = f"{root / name} is not ignored by git and could be published"
-        found.append(warning("git files", detail, ignore_command(root, name)))
-    yield from found or [ok("git files", f"no key file in {root} is tracked or could be published")]
+        findings.append(warning("git files", detail, ignore_command(root, name)))
+    yield from findings or [ok("git files", f"no key file in {root} is tracked or could be published")]
     yield from _check_history(root, keys)
 
 
-def _listed(root: Path, *options: str) -> list[str] | None:
+def _list_files(root: Path, *options: str) -> list[str] | None:
     """Return the files that git lists, or None when git fails."""
     listed = git.output_of(root, "ls-files", *options, "-z", timeout=SECONDS)
     return None if listed is None else [os.fsdecode(name) for name in listed.split(b"\0") if name]
@@ -166,7 +166,7 @@ def _is_key(root: Path, name: str, matching: set[str]) -> bool:
                 start = content.read(1 << 20)
     except OSError:
         return file.name in OURS
-    if any(is_well_formed(found.decode()) for found in re.findall(SECRET, start)):
+    if any(is_well_formed(secret.decode()) for secret in re.findall(SECRET, start)):
         return True
     return _may_hold_key(file.name, start)
 
@@ -191,11 +191,11 @@ def _check_history(root: Path, keys: Keys) -> Findings:
         else "the newest commits, within limits of time and size,"
     )
     known = keys() if history.secrets else []
-    found = [_secret_in(commit, secret, known) for secret, commit in history.secrets.items()]
+    findings = [_secret_in(commit, secret, known) for secret, commit in history.secrets.items()]
     for name, commit in history.files.items():
         detail = f"commit {commit} holds the file {name}; revoke the key that was in it"
-        found.append(warning("git history", detail, "reflow keys revoke NAME_OR_ID"))
-    yield from found or [ok("git history", f"{extent} hold no key")]
+        findings.append(warning("git history", detail, "reflow keys revoke NAME_OR_ID"))
+    yield from findings or [ok("git history", f"{extent} hold no key")]
 
 
 def _secret_in(commit: str, secret: str, keys: list[KnownKey]) -> Finding:

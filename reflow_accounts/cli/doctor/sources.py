@@ -41,10 +41,10 @@ class SourceChecks:
     def __init__(self, context: Context) -> None:
         self.context = context
         environment = context.environment
-        self.found = {source.kind: source for source in sources(environment)}
+        self.by_kind = {source.kind: source for source in sources(environment)}
         self._faults: dict[Kind, CommandError] = {}
         self._credentials: dict[Kind, Credential] = {}
-        for kind, source in self.found.items():
+        for kind, source in self.by_kind.items():
             try:
                 self._credentials[kind] = credential_of(source, environment)
             except CommandError as fault:
@@ -53,7 +53,7 @@ class SourceChecks:
     @property
     def used(self) -> Source | None:
         """The source whose credential is used, valid or not."""
-        return next(iter(self.found.values()), None)
+        return next(iter(self.by_kind.values()), None)
 
     @property
     def credential(self) -> Credential | None:
@@ -87,7 +87,7 @@ class SourceChecks:
     def _check_choice(self, server: str) -> Finding:
         if self.used is None:
             return self._no_credential(server)
-        hidden = [str(source) for source in self.found.values() if source is not self.used]
+        hidden = [str(source) for source in self.by_kind.values() if source is not self.used]
         hides = f"; it hides {', '.join(hidden)}" if hidden else ""
         if self.credential:
             detail = f"{self.used} is used: the first of the places that has one{hides}"
@@ -109,11 +109,11 @@ class SourceChecks:
         environment = self.context.environment
         is_allowed = environment.allows_http or not is_exposed(environment.server)
         server = environment.server if is_allowed else ""
-        return unusable(source, self._faults[source.kind], server, is_only=len(self.found) == 1)
+        return unusable(source, self._faults[source.kind], server, is_only=len(self.by_kind) == 1)
 
     def _check_source(self, check: str, kind: Kind, server: str) -> Finding:
         """Check one source; if it is unused and belongs to `server`, try its credential there."""
-        source, credential = self.found.get(kind), self._credentials.get(kind)
+        source, credential = self.by_kind.get(kind), self._credentials.get(kind)
         if source is None:
             return ok(check, self._why_absent(kind))
         if isinstance(self._faults.get(kind), ServerFault):
@@ -158,7 +158,7 @@ class SourceChecks:
 
     def _check_files(self) -> Findings:
         home = self.context.home
-        files = [source.path for source in self.found.values() if source.path]
+        files = [source.path for source in self.by_kind.values() if source.path]
         if home:
             files += [home / SESSIONS]
         for file in dict.fromkeys(files):
@@ -167,8 +167,8 @@ class SourceChecks:
         folder = home / HOME_KEY.parent if home else None
         if folder and os.path.isdir(folder):  # noqa: PTH112 (Path.is_dir may raise)
             yield check_mode(folder, 0o700)
-        yield from _left_over_files(git.root_of(self.context.folder))
-        yield from _left_over_files(folder)
+        yield from _find_left_over_files(git.root_of(self.context.folder))
+        yield from _find_left_over_files(folder)
 
 
 def _content_of(source: Source) -> str:
@@ -176,7 +176,7 @@ def _content_of(source: Source) -> str:
     return f"{source.where} ({source.kind}) holds {content}"
 
 
-def _left_over_files(folder: Path | None) -> Findings:
+def _find_left_over_files(folder: Path | None) -> Findings:
     """Yield the temporary files that a killed command left in `folder`."""
     for name in (KEY_FILE_NAME, HOME_KEY.name, SESSIONS.name):
         for file in sorted(folder.glob(f".{name}.????????")) if folder else ():

@@ -36,10 +36,10 @@ def parse_json(content: bytes) -> Any:
     import json
 
     try:
-        answer = json.loads(content, parse_float=_finite, parse_constant=_finite)
+        data = json.loads(content, parse_float=_finite, parse_constant=_finite)
     except RecursionError:
         raise ValueError("too deep") from None
-    level, depth = [answer], 0
+    level, depth = [data], 0
     while level:
         depth += 1
         if depth > DEEPEST:
@@ -48,7 +48,7 @@ def parse_json(content: bytes) -> Any:
         for node in level:
             inner += node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
         level = [node for node in inner if isinstance(node, dict | list)]
-    return answer
+    return data
 
 
 def as_object(value: object) -> dict[str, Any]:
@@ -155,19 +155,19 @@ class ApiClient:
         if reply.status == 204:
             return None
         try:
-            answer = parse_json(reply.content)
+            data = parse_json(reply.content)
         except ValueError:
             raise Unreachable(self._why_no_json(reply)) from None
         if reply.status >= 400:
-            raise self._problem(reply, answer)
-        return answer
+            raise self._problem(reply, data)
+        return data
 
     def ask_object(self, method: str, path: str, query: Query = (), body: object = None) -> dict[str, Any]:
         """Return the JSON object of the response, as `ask` does. Raises UnexpectedAnswer for other JSON."""
-        answer = self.ask(method, path, query, body)
-        if not isinstance(answer, dict):
+        data = self.ask(method, path, query, body)
+        if not isinstance(data, dict):
             raise UnexpectedAnswer(not_reflow(self.server, "JSON that Reflow does not write"))
-        return answer
+        return data
 
     def listing(self, path: str, query: Query = (), limit: int | None = None) -> dict[str, Any]:
         """Return all pages of a list of the API as one: `items`, at most `limit`, and `next_cursor`.
@@ -222,18 +222,18 @@ class ApiClient:
             return incomplete(self.server)
         if reply.status in GATEWAY_ERRORS:
             return not_available(self.server, reply.status, reply.through)
-        what = f"status {reply.status} and {reply.described_content}"
+        what = f"status {reply.status} and {reply.content_description}"
         return not_reflow(self.server, what, reply.through)
 
-    def _problem(self, reply: Reply, answer: Any) -> Exception:
-        if not isinstance(answer, dict) or not isinstance(answer.get("code"), str):
+    def _problem(self, reply: Reply, data: Any) -> Exception:
+        if not isinstance(data, dict) or not isinstance(data.get("code"), str):
             if reply.status in GATEWAY_ERRORS:
                 return Unreachable(not_available(self.server, reply.status, reply.through))
             what = f"status {reply.status} and no problem document"
             return Unreachable(not_reflow(self.server, what, reply.through))
         if reply.status == 401 and self.credential:
-            return ApiError(reply.status, answer, self.credential.source.refusal(answer, self.server))
+            return ApiError(reply.status, data, self.credential.source.refusal(data, self.server))
         seconds = retry_after(reply.headers)
-        problem = ApiError(reply.status, answer, *problem_lines(reply.status, answer, seconds))
+        problem = ApiError(reply.status, data, *problem_lines(reply.status, data, seconds))
         problem.retry_after = seconds
         return problem

@@ -34,7 +34,7 @@ class Reply(NamedTuple):
         return self.headers.get_content_type().endswith("json")
 
     @property
-    def described_content(self) -> str:
+    def content_description(self) -> str:
         """The content type, or "nothing", for messages."""
         return self.headers.get_content_type() if self.content else "nothing"
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from reflow_accounts import __version__
-from reflow_accounts.cli.text import redacted
+from reflow_accounts.cli.text import redact
 
 # Together they stay below the 255 characters that the server keeps.
 LONGEST_REPOSITORY = 120
@@ -76,7 +76,7 @@ def user_agent(environ: Mapping[str, str], machine: str | None = None) -> str:
         machine = f"Windows {environ.get('PROCESSOR_ARCHITECTURE', '')}"
     elif machine is None:
         machine = f"{os.uname().sysname} {os.uname().machine}"
-    system = " ".join(_encoded(word, _LONGEST_WORD) for word in machine.split()[:2])
+    system = " ".join(_percent_encode(word, _LONGEST_WORD) for word in machine.split()[:2])
     header = f"reflow/{__version__} ({system})"
     ci = next((ci for ci in _CIS if _is_set(environ, ci.marker)), None)
     if ci is None:
@@ -102,7 +102,7 @@ def _repository(ci: _Ci, environ: Mapping[str, str]) -> str:
         values = [environ.get(variable, "") for variable in ci.names]
         # A value with an @ may be an address with a password.
         name = "/".join(values) if all(values) and not any("@" in value for value in values) else ""
-    return _encoded(name, LONGEST_REPOSITORY) if _is_safe(name) else ""
+    return _percent_encode(name, LONGEST_REPOSITORY) if _is_safe(name) else ""
 
 
 def repository_in(address: str) -> str:
@@ -124,10 +124,10 @@ def repository_in(address: str) -> str:
 
 
 def _is_safe(text: str) -> bool:
-    return text.isprintable() and redacted(text) == text
+    return text.isprintable() and redact(text) == text
 
 
-def _encoded(text: str, longest: int) -> str:
+def _percent_encode(text: str, longest: int) -> str:
     """Return `text` percent-encoded, shortened between two characters to at most `longest`."""
     pieces = [quote(character, safe="/:+", errors="replace") for character in text[: longest + 1]]
     if sum(map(len, pieces)) <= longest:

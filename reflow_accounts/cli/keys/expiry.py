@@ -31,7 +31,7 @@ def end_of(text: str | None, option: str = "--expires") -> str | None:
     if text is None or (text == "never" and option == "--expires"):
         return None
     if days := _DAYS.fullmatch(text):
-        return _written(datetime.now(UTC) + timedelta(days=int(days[1])))
+        return _as_rfc3339(datetime.now(UTC) + timedelta(days=int(days[1])))
     try:
         is_day = len(text) == len("2027-03-31")
         end = (
@@ -41,7 +41,7 @@ def end_of(text: str | None, option: str = "--expires") -> str | None:
         )
         if end.year > _LAST_YEAR:
             raise ValueError
-        return _written(end.astimezone() if is_day else end)
+        return _as_rfc3339(end.astimezone() if is_day else end)
     except (ValueError, OverflowError):
         raise UsageFault(
             f"{option} {text} is not a valid end. Write 30d, a date such as 2027-03-31, or a time with a zone "
@@ -70,7 +70,7 @@ def warn_of_end(credential: Credential, expires_at: str) -> None:
     )
 
 
-def _written(end: datetime) -> str:
+def _as_rfc3339(end: datetime) -> str:
     if end.tzinfo is None:
         raise ValueError
     return f"{end.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

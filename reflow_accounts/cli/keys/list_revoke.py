@@ -88,30 +88,30 @@ def _addresses(program: dict[str, Any]) -> str:
 
 def list_keys(client: ApiClient, state: str, owner: KeyOwner = OWN, *, as_json: bool) -> None:
     """Print the keys in this state; for other states than live, with the time of revocation."""
-    answer = client.listing(owner.path, [("state", state)])
+    data = client.listing(owner.path, [("state", state)])
     if as_json:
-        document(answer)
+        document(data)
         return
     with_revocation = state != "live"
     rows = [
         (
             key.get("id"),
-            _shown_name(key),
+            _display_name(key),
             *map(key.get, ("hint", "use_count")),
             when(key.get("last_used_at")) or "Never",
             when(key.get("created_at")),
             when(key.get("expires_at")) or "Never",
             *([when(key.get("revoked_at"))] if with_revocation else []),
         )
-        for key in answer["items"]
+        for key in data["items"]
     ]
     table((*_COLUMNS, _REVOKED) if with_revocation else _COLUMNS, rows)
-    if not answer["items"]:
+    if not data["items"]:
         create = f" Create one with {owner.create_command} NAME." if state == "live" else ""
         tell(f"No {'' if state == 'all' else state + ' '}API keys.{create}")
 
 
-def _shown_name(key: dict[str, Any]) -> str:
+def _display_name(key: dict[str, Any]) -> str:
     """Return the name; on a terminal with "(canary)", "(expired)" or "(replaced)"."""
     end = time_in(key, "expires_at")
     marks = [
@@ -134,7 +134,7 @@ def show_key(
     key = key_named(client, name_or_id, "all", owner)
     if "name" not in key:  # for a revoked key, the API returns only id and time of the revocation
         revoked = client.listing(owner.path, [("state", "revoked")])["items"]
-        key = next((found for found in revoked if found.get("id") == key["id"]), key)
+        key = next((other for other in revoked if other.get("id") == key["id"]), key)
     is_own = owner is OWN and uses > 0
     usage = client.ask_object("GET", f"{owner.path_of(key)}/usage")
     newest = client.listing(f"{owner.path_of(key)}/uses", limit=uses)["items"] if is_own else []
@@ -181,10 +181,10 @@ def rename_key(
 ) -> None:
     """Rename a key. Raises CommandError."""
     key = key_named(client, name_or_id, owner=owner)
-    answer = client.ask_object("PATCH", owner.path_of(key), body={"name": new_name})
+    data = client.ask_object("PATCH", owner.path_of(key), body={"name": new_name})
     if context.as_json:
-        document(answer)
-    tell(f"The key {clean(key.get('name') or key.get('id'))} is called {clean(answer.get('name'))} now.")
+        document(data)
+    tell(f"The key {clean(key.get('name') or key.get('id'))} is called {clean(data.get('name'))} now.")
 
 
 def revoke_key(

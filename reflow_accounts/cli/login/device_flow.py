@@ -115,8 +115,8 @@ def _approved_session(server: str, environ: Mapping[str, str]) -> dict[str, Any]
 
     client = ApiClient(server)
     host = socket.gethostname().encode("utf-8", "replace").decode()[:255].replace("\0", "")
-    answer = client.ask_object("POST", "/device/code", body={"client_id": CLIENT_ID, "host": host})
-    code = DeviceCode(server, answer)
+    data = client.ask_object("POST", "/device/code", body={"client_id": CLIENT_ID, "host": host})
+    code = DeviceCode(server, data)
     may_open = can_open(environ) and code.is_at_the_server
     say(f"Your code: {code.user_code}", f"Open {code.page} and enter it.")
     if not code.is_at_the_server:
@@ -137,8 +137,8 @@ def _approved_session(server: str, environ: Mapping[str, str]) -> dict[str, Any]
 class DeviceCode:
     """The device authorization response (RFC 8628, 3.2). Raises Unreachable when it is not usable."""
 
-    def __init__(self, server: str, answer: dict[str, Any]) -> None:
-        fields = [answer.get(name) for name in ("device_code", "user_code", "verification_uri")]
+    def __init__(self, server: str, data: dict[str, Any]) -> None:
+        fields = [data.get(name) for name in ("device_code", "user_code", "verification_uri")]
         if not all(isinstance(field, str) and field for field in fields):
             raise Unreachable(f"{server} answered without a code, so it is not a Reflow server.")
         self.device_code, user_code, page = map(str, fields)
@@ -151,8 +151,8 @@ class DeviceCode:
                 f"{server} named a page that is not a safe web address, so it is not a Reflow server."
             )
         self.user_code, self.page = clean(user_code), clean(page)
-        self.interval = _seconds(answer.get("interval"), INTERVAL, LONGEST_INTERVAL)
-        self.expires_in = _seconds(answer.get("expires_in"), LONGEST_LIFE, LONGEST_LIFE)
+        self.interval = _seconds(data.get("interval"), INTERVAL, LONGEST_INTERVAL)
+        self.expires_in = _seconds(data.get("expires_in"), LONGEST_LIFE, LONGEST_LIFE)
 
 
 def _origin(address: str) -> tuple[str, str]:
