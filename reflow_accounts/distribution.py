@@ -46,15 +46,15 @@ def download(name: str) -> Response:
     if name not in MEDIA_TYPES:
         raise NotFound()
     try:
-        found = _read(name)
+        file = _read(name)
     except FileNotFoundError:
         raise NotFound() from None
     keep_uncompressed()  # both are archives
-    response = make_response(found.content, {"Content-Type": MEDIA_TYPES[name]})
+    response = make_response(file.content, {"Content-Type": MEDIA_TYPES[name]})
     # The name of the wheel contains the version, so the content at this URL never changes.
     response.headers["Cache-Control"] = IMMUTABLE if name == WHEEL else "no-cache"
-    response.set_etag(found.sha256)
-    return response.make_conditional(request, accept_ranges=True, complete_length=len(found.content))
+    response.set_etag(file.sha256)
+    return response.make_conditional(request, accept_ranges=True, complete_length=len(file.content))
 
 
 def downloads() -> list[CommandFile]:

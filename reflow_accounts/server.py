@@ -75,14 +75,14 @@ def bring_up_to_date(settings: Settings) -> bool:
     make_file(db.engine)
     with revisions.locked(db.engine):
         with db.engine.connect() as connection:
-            fit, found = revisions.fit(connection), revisions.current(connection)
+            fit, revision = revisions.fit(connection), revisions.current(connection)
             if transfer.is_unfinished(connection):
                 raise ConfigError(transfer.UNFINISHED_COPY)
         if fit is Fit.TOO_NEW:
-            raise ConfigError(revisions.TOO_NEW.format(found, revisions.newest()))
+            raise ConfigError(revisions.TOO_NEW.format(revision, revisions.newest()))
         if fit is Fit.NEWER:
             _logger.warning(
-                "the database has revision %s, made by a newer version that works with this one", found
+                "the database has revision %s, made by a newer version that works with this one", revision
             )
         elif fit is not Fit.CURRENT:
             alembic.command.upgrade(migrate.get_config(), "head")
@@ -148,16 +148,16 @@ def _end_on_signals() -> None:
 
 def _check_port(host: str, port: int) -> None:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, protocol, _, address = found[0]
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = addresses[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        raise ConfigError(_why_not(error, host, port)) from None
+        raise ConfigError(_port_problem(error, host, port)) from None
 
 
-def _why_not(error: OSError, host: str, port: int) -> str:
+def _port_problem(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is taken by another program. Stop it, or choose another: PORT={port + 1}"
     if error.errno == errno.EACCES:

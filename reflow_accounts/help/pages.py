@@ -43,7 +43,7 @@ class Operation:
     parameters: list[Field]
     body: str
     status: str
-    answer: str
+    response: str
 
     @property
     def anchor(self) -> str:
@@ -77,8 +77,8 @@ def readable(name: str) -> str:
     if name in _NAMES:
         return _NAMES[name]
     base = name.removesuffix("Page").removesuffix("Out")
-    words = re.sub(r"(?<!^)(?=[A-Z])", " ", base).capitalize()
-    return f"{words} list" if name.endswith("Page") else words
+    title = re.sub(r"(?<!^)(?=[A-Z])", " ", base).capitalize()
+    return f"{title} list" if name.endswith("Page") else title
 
 
 def formatted(text: str) -> Markup:
@@ -89,7 +89,7 @@ def formatted(text: str) -> Markup:
 def _operation(document: dict[str, Any], method: str, path: str, item: dict[str, Any]) -> Operation:
     operation = item[method]
     parameters = [
-        _resolved(document, parameter)
+        _resolve(document, parameter)
         for parameter in [*item.get("parameters", []), *operation.get("parameters", [])]
     ]
     status = next(status for status in operation["responses"] if status.startswith("2"))
@@ -108,13 +108,13 @@ def _operation(document: dict[str, Any], method: str, path: str, item: dict[str,
             )
             for parameter in parameters
         ],
-        body=_named(operation.get("requestBody", {})),
+        body=_schema_name(operation.get("requestBody", {})),
         status=status,
-        answer=_named(operation["responses"][status]),
+        response=_schema_name(operation["responses"][status]),
     )
 
 
-def _resolved(document: dict[str, Any], parameter: dict[str, Any]) -> dict[str, Any]:
+def _resolve(document: dict[str, Any], parameter: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in parameter:
         return parameter
     target: Any = document
@@ -123,7 +123,7 @@ def _resolved(document: dict[str, Any], parameter: dict[str, Any]) -> dict[str, 
     return dict(target)
 
 
-def _named(holder: dict[str, Any]) -> str:
+def _schema_name(holder: dict[str, Any]) -> str:
     """Return the schema name of a request or response body, or ""."""
     for content in holder.get("content", {}).values():
         return str(content.get("schema", {}).get("$ref", "")).rpartition("/")[2]
@@ -161,13 +161,13 @@ def cli() -> str:
 def api() -> str:
     """Show the API reference, generated from the OpenAPI document."""
     document = openapi.spec.to_dict()
-    shown: dict[str, object] = {
+    context: dict[str, object] = {
         "operations": operations(document),
         "schemas": schemas(document),
         "absolute": absolute,
     }
-    shown |= {"readable": readable, "formatted": formatted}
-    return render_template("help/api.html", **shown)
+    context |= {"readable": readable, "formatted": formatted}
+    return render_template("help/api.html", **context)
 
 
 @pages.get("/privacy")

@@ -184,15 +184,15 @@ def domain_error(error: DomainError) -> Response:
         members = dict(error.members)
         if isinstance(error, ValidationFailed):
             members["errors"] = [{"field": name, "message": text} for name, text in error.fields.items()]
-        answer = problem(error.status, code, str(error), error.title, **members)
+        response = problem(error.status, code, str(error), error.title, **members)
     elif isinstance(error, Stale) or (isinstance(error, InsufficientRights) and htmx.is_htmx()):
         # Pages offer only what their user may do, so rights have changed since.
-        answer = stale_page(error.status, str(error))
+        response = stale_page(error.status, str(error))
     else:
-        answer = _page_of(error.status, str(error))
+        response = _page_of(error.status, str(error))
     if isinstance(error, RateLimited):
-        answer.headers.update(error.headers)
-    return answer
+        response.headers.update(error.headers)
+    return response
 
 
 def _csrf_error(error: CSRFError) -> Response:
@@ -216,11 +216,11 @@ def _http_error(error: HTTPException) -> Response:
     is_ours = type(error).description != error.description
     sentences = _SENTENCES | (_API_SENTENCES if is_api() else {})
     sentence = (is_ours and error.description) or sentences.get(status) or HTTPStatus(status).phrase
-    answer = _api_http_error(error, status, sentence) if is_api() else _page_of(status, sentence)
+    response = _api_http_error(error, status, sentence) if is_api() else _page_of(status, sentence)
     for name, value in error.get_headers():
         if name in ("Allow", "Retry-After"):
-            answer.headers[name] = value
-    return answer
+            response.headers[name] = value
+    return response
 
 
 def _api_http_error(error: HTTPException, status: int, sentence: str) -> Response:

@@ -84,8 +84,8 @@ def thousands(number: int) -> str:
 
 def initials(name: str) -> str:
     """Return the first letters of the first and the last word of a name."""
-    words = name.split()
-    return "".join(word[0] for word in (words[:1] + words[1:][-1:])).upper()
+    parts = name.split()
+    return "".join(word[0] for word in (parts[:1] + parts[1:][-1:])).upper()
 
 
 def _local(context: Context, at: datetime) -> datetime:

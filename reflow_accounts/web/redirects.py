@@ -41,10 +41,10 @@ def requested_page() -> str | None:
 
 def current_page() -> str | None:
     """Return the path of the page in the browser: for a form or an htmx request, that of the page that sent it."""
-    shown = request.headers.get("HX-Current-URL")
-    if shown:
+    url = request.headers.get("HX-Current-URL")
+    if url:
         try:
-            parts = urlsplit(shown)
+            parts = urlsplit(url)
         except ValueError:
             return None
         return _page_of(parts.path, parts.query)

@@ -74,9 +74,9 @@ def client_address(peer: str, forwarded_for: str, proxies: int) -> str:
     Uses the entry of the outermost of `proxies` trusted proxies in `forwarded_for`, the X-Forwarded-For header.
     Ignores an entry that is no address (`unknown`, a host name).
     """
-    found = _FORWARDED_ADDRESS.fullmatch(forwarded(forwarded_for, proxies))
+    match = _FORWARDED_ADDRESS.fullmatch(forwarded(forwarded_for, proxies))
     try:
-        address = ip_address(next(filter(None, found.groups()))) if found else None
+        address = ip_address(next(filter(None, match.groups()))) if match else None
     except ValueError:
         address = None
     if isinstance(address, IPv6Address) and address.ipv4_mapped:

@@ -62,8 +62,8 @@ def request_id() -> str:
     """Return the id in all log lines of the current request; users quote it to support."""
     if "request_id" not in g:
         g.request_id = "req_" + secrets.token_hex(6)
-    found: str = g.request_id
-    return found
+    current: str = g.request_id
+    return current
 
 
 def name_person(public_id: str) -> None:
