@@ -4,73 +4,78 @@ from enum import StrEnum
 
 
 class Action(StrEnum):
-    ACCOUNT_CREATED = "account.created"
-    ACCOUNT_DELETED = "account.deleted"
-    SIGNED_IN = "session.created"
-    SIGNED_OUT = "session.ended"
-    SESSION_ENDED_ELSEWHERE = "session.ended_elsewhere"
-    SIGN_IN_REFUSED = "session.refused"
-    DEVICE_APPROVED = "session.device_approved"
-    DEVICE_DENIED = "session.device_denied"
-    DEVICE_CODE_REFUSED = "session.device_code_refused"
-    CONFIRMED = "session.confirmed"
-    CONFIRMATION_REFUSED = "session.confirmation_refused"
-    PROFILE_CHANGED = "profile.changed"
-    PASSWORD_CHANGED = "password.changed"  # noqa: S105  # pragma: allowlist secret
-    PASSWORD_RESET = "password.reset"  # noqa: S105  # pragma: allowlist secret
-    EMAIL_CHANGE_ASKED = "email.change_asked"
-    EMAIL_CHANGED = "email.changed"
-    SECOND_FACTOR_ON = "second_factor.on"
-    SECOND_FACTOR_OFF = "second_factor.off"
-    SECOND_FACTOR_RESET = "second_factor.reset"
-    RECOVERY_CODES_MADE = "recovery_codes.made"
-    RECOVERY_CODE_USED = "recovery_codes.used"
-    PASSKEY_ADDED = "passkey.added"
-    PASSKEY_RENAMED = "passkey.renamed"
-    PASSKEY_REMOVED = "passkey.removed"
-    STAFF_ADDED = "staff.added"
-    STAFF_REMOVED = "staff.removed"
-    USER_DISABLED = "user.disabled"
-    USER_ENABLED = "user.enabled"
-    TEAM_CREATED = "team.created"
-    KEY_CREATED = "api_key.created"
-    KEY_RENAMED = "api_key.renamed"
-    KEY_END_SET = "api_key.end_set"
-    KEY_ROTATED = "api_key.rotated"
-    KEY_REVOKED = "api_key.revoked"
-    KEY_RESTORED = "api_key.restored"
-    CANARY_USED = "api_key.canary_used"
-    USES_RECOUNTED = "uses.recounted"
-    SUBSCRIPTION_ACTIVATED = "subscription.activated"
-    SUBSCRIPTION_DEACTIVATED = "subscription.deactivated"
-    SUBSCRIPTION_OVERRIDDEN = "subscription.overridden"
-    OVERRIDE_ENDED = "subscription.override_ended"
-    LICENCE_CLAIMED = "subscription.claimed"
-    TEAM_VIEWED = "support.team_viewed"
-    USER_VIEWED = "support.user_viewed"
-    SUPPORT_SEARCHED = "support.searched"
-    MEMBER_INVITED = "member.invited"
-    INVITATION_SENT_AGAIN = "invitation.sent_again"
-    INVITATION_CANCELLED = "invitation.cancelled"
-    MEMBER_JOINED = "member.joined"
-    MEMBER_LEFT = "member.left"
-    MEMBER_REMOVED = "member.removed"
-    RIGHTS_CHANGED = "member.rights_changed"
-    TEAM_RENAMED = "team.renamed"
-    SERVICE_ACCOUNT_CREATED = "service_account.created"
-    SERVICE_ACCOUNT_CHANGED = "service_account.changed"
-    SERVICE_ACCOUNT_DISABLED = "service_account.disabled"
-    SERVICE_ACCOUNT_ENABLED = "service_account.enabled"
-    SERVICE_ACCOUNT_DELETED = "service_account.deleted"
+    """An action: its value in the log, and its title on pages and in mails."""
+
+    title: str  # type: ignore[assignment]  # replaces str.title
+
+    def __new__(cls, value: str, title: str = "") -> "Action":
+        action = str.__new__(cls, value)
+        action._value_, action.title = value, title
+        return action
+
+    ACCOUNT_CREATED = "account.created", "Account created"
+    ACCOUNT_DELETED = "account.deleted", "Account deleted"
+    SIGNED_IN = "session.created", "Signed in"
+    SIGNED_OUT = "session.ended", "Signed out"
+    SESSION_ENDED_ELSEWHERE = "session.ended_elsewhere", "Signed out another device"
+    SIGN_IN_REFUSED = "session.refused", "Sign-in refused"
+    DEVICE_APPROVED = "session.device_approved", "Command's login approved"
+    DEVICE_DENIED = "session.device_denied", "Command's login denied"
+    DEVICE_CODE_REFUSED = "session.device_code_refused", "Wrong code of a command's login"
+    CONFIRMED = "session.confirmed", "Identity confirmed"
+    CONFIRMATION_REFUSED = "session.confirmation_refused", "Confirmation refused"
+    PROFILE_CHANGED = "profile.changed", "Profile changed"
+    PASSWORD_CHANGED = "password.changed", "Password changed"  # pragma: allowlist secret
+    PASSWORD_RESET = "password.reset", "Password reset"  # pragma: allowlist secret
+    EMAIL_CHANGE_ASKED = "email.change_asked", "Email change asked for"
+    EMAIL_CHANGED = "email.changed", "Email changed"
+    SECOND_FACTOR_ON = "second_factor.on", "Two-factor authentication turned on"
+    SECOND_FACTOR_OFF = "second_factor.off", "Two-factor authentication turned off"
+    SECOND_FACTOR_RESET = "second_factor.reset", "Two-factor authentication reset"
+    RECOVERY_CODES_MADE = "recovery_codes.made", "Recovery codes made"
+    RECOVERY_CODE_USED = "recovery_codes.used", "Recovery code used"
+    PASSKEY_ADDED = "passkey.added", "Passkey added"
+    PASSKEY_RENAMED = "passkey.renamed", "Passkey renamed"
+    PASSKEY_REMOVED = "passkey.removed", "Passkey removed"
+    STAFF_ADDED = "staff.added", "Made support staff"
+    STAFF_REMOVED = "staff.removed", "No longer support staff"
+    USER_DISABLED = "user.disabled", "User disabled"
+    USER_ENABLED = "user.enabled", "User enabled"
+    TEAM_CREATED = "team.created", "Team created"
+    KEY_CREATED = "api_key.created", "API key created"
+    KEY_RENAMED = "api_key.renamed", "API key renamed"
+    KEY_END_SET = "api_key.end_set", "End of an API key set"
+    KEY_ROTATED = "api_key.rotated", "API key rotated"
+    KEY_REVOKED = "api_key.revoked", "API key revoked"
+    KEY_RESTORED = "api_key.restored", "API key restored"
+    CANARY_USED = "api_key.canary_used", "Canary key used"
+    USES_RECOUNTED = "uses.recounted", "Uses of API keys counted again"
+    SUBSCRIPTION_ACTIVATED = "subscription.activated", "Subscription set to active"
+    SUBSCRIPTION_DEACTIVATED = "subscription.deactivated", "Subscription set to inactive"
+    SUBSCRIPTION_OVERRIDDEN = "subscription.overridden", "Subscription overridden by support"
+    OVERRIDE_ENDED = "subscription.override_ended", "Override of the subscription ended"
+    LICENCE_CLAIMED = "subscription.claimed", "AWS Marketplace subscription connected"
+    TEAM_VIEWED = "support.team_viewed", "Team viewed by support"
+    USER_VIEWED = "support.user_viewed", "User viewed by support"
+    SUPPORT_SEARCHED = "support.searched", "Searched by support"
+    MEMBER_INVITED = "member.invited", "Member invited"
+    INVITATION_SENT_AGAIN = "invitation.sent_again", "Invitation sent again"
+    INVITATION_CANCELLED = "invitation.cancelled", "Invitation cancelled"
+    MEMBER_JOINED = "member.joined", "Member joined"
+    MEMBER_LEFT = "member.left", "Member left"
+    MEMBER_REMOVED = "member.removed", "Member removed"
+    RIGHTS_CHANGED = "member.rights_changed", "Rights changed"
+    TEAM_RENAMED = "team.renamed", "Team renamed"
+    SERVICE_ACCOUNT_CREATED = "service_account.created", "Service account created"
+    SERVICE_ACCOUNT_CHANGED = "service_account.changed", "Service account changed"
+    SERVICE_ACCOUNT_DISABLED = "service_account.disabled", "Service account disabled"
+    SERVICE_ACCOUNT_ENABLED = "service_account.enabled", "Service account enabled"
+    SERVICE_ACCOUNT_DELETED = "service_account.deleted", "Service account deleted"
 
     @property
     def group(self) -> "EventGroup":
         """The group of the action, for filters of the activity."""
         return _GROUPS[self.partition(".")[0]]
-
-    @property
-    def title(self) -> str:  # type: ignore[override]  # replaces str.title
-        return _TITLES[self]
 
 
 class EventGroup(StrEnum):
@@ -112,64 +117,3 @@ OF_EVERY_MEMBER = frozenset(
 )
 # Reads by staff: logged, but not shown to users.
 OF_STAFF = frozenset({Action.TEAM_VIEWED, Action.USER_VIEWED, Action.SUPPORT_SEARCHED})
-
-_TITLES = {
-    Action.ACCOUNT_CREATED: "Account created",
-    Action.ACCOUNT_DELETED: "Account deleted",
-    Action.SIGNED_IN: "Signed in",
-    Action.SIGNED_OUT: "Signed out",
-    Action.SESSION_ENDED_ELSEWHERE: "Signed out another device",
-    Action.SIGN_IN_REFUSED: "Sign-in refused",
-    Action.DEVICE_APPROVED: "Command's login approved",
-    Action.DEVICE_DENIED: "Command's login denied",
-    Action.DEVICE_CODE_REFUSED: "Wrong code of a command's login",
-    Action.CONFIRMED: "Identity confirmed",
-    Action.CONFIRMATION_REFUSED: "Confirmation refused",
-    Action.PROFILE_CHANGED: "Profile changed",
-    Action.PASSWORD_CHANGED: "Password changed",  # pragma: allowlist secret
-    Action.PASSWORD_RESET: "Password reset",  # pragma: allowlist secret
-    Action.EMAIL_CHANGE_ASKED: "Email change asked for",
-    Action.EMAIL_CHANGED: "Email changed",
-    Action.SECOND_FACTOR_ON: "Two-factor authentication turned on",
-    Action.SECOND_FACTOR_OFF: "Two-factor authentication turned off",
-    Action.SECOND_FACTOR_RESET: "Two-factor authentication reset",
-    Action.RECOVERY_CODES_MADE: "Recovery codes made",
-    Action.RECOVERY_CODE_USED: "Recovery code used",
-    Action.PASSKEY_ADDED: "Passkey added",
-    Action.PASSKEY_RENAMED: "Passkey renamed",
-    Action.PASSKEY_REMOVED: "Passkey removed",
-    Action.STAFF_ADDED: "Made support staff",
-    Action.STAFF_REMOVED: "No longer support staff",
-    Action.USER_DISABLED: "User disabled",
-    Action.USER_ENABLED: "User enabled",
-    Action.TEAM_CREATED: "Team created",
-    Action.KEY_CREATED: "API key created",
-    Action.KEY_RENAMED: "API key renamed",
-    Action.KEY_END_SET: "End of an API key set",
-    Action.KEY_ROTATED: "API key rotated",
-    Action.KEY_REVOKED: "API key revoked",
-    Action.KEY_RESTORED: "API key restored",
-    Action.CANARY_USED: "Canary key used",
-    Action.USES_RECOUNTED: "Uses of API keys counted again",
-    Action.SUBSCRIPTION_ACTIVATED: "Subscription set to active",
-    Action.SUBSCRIPTION_DEACTIVATED: "Subscription set to inactive",
-    Action.SUBSCRIPTION_OVERRIDDEN: "Subscription overridden by support",
-    Action.OVERRIDE_ENDED: "Override of the subscription ended",
-    Action.LICENCE_CLAIMED: "AWS Marketplace subscription connected",
-    Action.TEAM_VIEWED: "Team viewed by support",
-    Action.USER_VIEWED: "User viewed by support",
-    Action.SUPPORT_SEARCHED: "Searched by support",
-    Action.MEMBER_INVITED: "Member invited",
-    Action.INVITATION_SENT_AGAIN: "Invitation sent again",
-    Action.INVITATION_CANCELLED: "Invitation cancelled",
-    Action.MEMBER_JOINED: "Member joined",
-    Action.MEMBER_LEFT: "Member left",
-    Action.MEMBER_REMOVED: "Member removed",
-    Action.RIGHTS_CHANGED: "Rights changed",
-    Action.TEAM_RENAMED: "Team renamed",
-    Action.SERVICE_ACCOUNT_CREATED: "Service account created",
-    Action.SERVICE_ACCOUNT_CHANGED: "Service account changed",
-    Action.SERVICE_ACCOUNT_DISABLED: "Service account disabled",
-    Action.SERVICE_ACCOUNT_ENABLED: "Service account enabled",
-    Action.SERVICE_ACCOUNT_DELETED: "Service account deleted",
-}
