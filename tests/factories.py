@@ -19,8 +19,9 @@ from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.subscriptions.overrides import set_active
 from reflow_accounts.teams import service as teams
 from reflow_accounts.teams.models import Membership, Rights, Team
+from reflow_accounts.teams.service_accounts import owning_team
 from reflow_accounts.users import profile
-from reflow_accounts.users.models import User, UserKind
+from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
 
 CLIENT = Client("192.0.2.1", "tests")
@@ -58,9 +59,8 @@ class Person:
         name = name or f"key {next(_numbers)}"
         with self.app.app_context():
             user = self.row()
-            # Only persons create keys of service accounts.
-            people = select(User).where(User.kind == UserKind.PERSON).order_by(User.id)
-            by = user if user.is_person else db.session.scalars(people).first()
+            # Only Admins of its team create keys of a service account.
+            by = user if user.is_person else teams.admins_of(owning_team(user))[0]
             row, secret = api_keys.issue(
                 user, name, by=by, client=CLIENT, expires_at=expires_at, is_canary=is_canary
             )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from flask import url_for
+from flask import request, url_for
 
 from reflow_accounts.api_keys import service, service_accounts
 from reflow_accounts.api_keys.lifecycle import change, restore, rotate
@@ -28,7 +28,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.api import ACCOUNT_URL, administered, service_accounts_blueprint
-from reflow_accounts.teams.models import Team
+from reflow_accounts.users.models import User
 from reflow_accounts.web.openapi import ApiBlueprint, page_of
 from reflow_accounts.web.pagination import Page, read_cursor
 from reflow_accounts.web.request_info import client
@@ -44,9 +44,7 @@ KEY = f"{KEYS}/<key_id>"
 @blueprint.response(200, page_of(KeyOut))
 def list_keys(query: dict[str, Any]) -> Page[ListedKey]:
     """List your API keys, newest first."""
-    return service.keys_page(
-        current_user(), state=query["state"], limit=query["limit"], cursor=query.get("cursor")
-    )
+    return service.keys_page(current_user(), **query)
 
 
 @blueprint.route("/keys", methods=["POST"])
@@ -55,16 +53,7 @@ def list_keys(query: dict[str, Any]) -> Page[ListedKey]:
 def create_key(payload: dict[str, Any]) -> Any:
     """Create an API key. Only this response contains its secret."""
     rate_limits.hit("create-key", account=current_user().public_id)
-    key, secret = service.issue(
-        current_user(),
-        payload["name"],
-        by=current_user(),
-        client=client(),
-        expires_at=payload["expires_at"],
-        created_by=_creating_key(),
-        is_canary=payload["canary"],
-    )
-    return _own_key_created(key, secret)
+    return _issue(current_user(), payload)
 
 
 @blueprint.route("/keys/<key_id>")
@@ -118,9 +107,7 @@ def rotate_key(args: dict[str, Any], key_id: str) -> Any:
     The old key works until the overlap ends.
     """
     rate_limits.hit("create-key", account=current_user().public_id)
-    key = service.key_of(current_user(), key_id)
-    new, secret = rotate(key, **args, by=current_user(), client=client(), created_by=_creating_key())
-    return _own_key_created(new, secret)
+    return _rotate(service.key_of(current_user(), key_id), args)
 
 
 @blueprint.route("/keys/<key_id>/usage")
@@ -162,8 +149,28 @@ def _ensure_session() -> None:
         raise InsufficientRights("An API key cannot restore API keys. Use a session: run reflow login.")
 
 
-def _own_key_created(key: ApiKey, secret: str) -> Any:
-    location = url_for("keys.show_key", key_id=key.public_id)
+def _issue(owner: User, payload: dict[str, Any]) -> Any:
+    return _created(
+        *service.issue(
+            owner,
+            payload["name"],
+            by=current_user(),
+            client=client(),
+            expires_at=payload["expires_at"],
+            created_by=_creating_key(),
+            is_canary=payload["canary"],
+        )
+    )
+
+
+def _rotate(key: ApiKey, args: dict[str, Any]) -> Any:
+    return _created(*rotate(key, **args, by=current_user(), client=client(), created_by=_creating_key()))
+
+
+def _created(key: ApiKey, secret: str) -> Any:
+    """Return the response with a new key; its address has the same arguments as that of the request."""
+    endpoint = "keys.show_key" if key.user.is_person else "service-accounts.show_service_account_key"
+    location = url_for(endpoint, **(request.view_args or {}) | {"key_id": key.public_id})
     return {"key": key, "usage": UsageCount(), "secret": secret}, 201, {"Location": location}
 
 
@@ -176,8 +183,7 @@ def _listed(key: ApiKey) -> ListedKey:
 @service_accounts_blueprint.response(200, page_of(KeyOut))
 def list_service_account_keys(query: dict[str, Any], team_id: str, account_id: str) -> Page[ListedKey]:
     """List the API keys of a service account, newest first. Needs Admin rights."""
-    _, account = administered(team_id, account_id)
-    return service.keys_page(account, state=query["state"], limit=query["limit"], cursor=query.get("cursor"))
+    return service.keys_page(administered(team_id, account_id)[1], **query)
 
 
 @service_accounts_blueprint.route(KEYS, methods=["POST"])
@@ -186,18 +192,7 @@ def list_service_account_keys(query: dict[str, Any], team_id: str, account_id: s
 def create_service_account_key(payload: dict[str, Any], team_id: str, account_id: str) -> Any:
     """Create an API key of a service account. Only this response contains its secret. Needs Admin rights."""
     rate_limits.hit("create-key", account=current_user().public_id)
-    team, account = administered(team_id, account_id)
-    key, secret = service_accounts.issue_key(
-        team,
-        account,
-        payload["name"],
-        by=current_user(),
-        client=client(),
-        expires_at=payload["expires_at"],
-        created_by=_creating_key(),
-        is_canary=payload["canary"],
-    )
-    return _account_key_created(team, key, secret)
+    return _issue(administered(team_id, account_id)[1], payload)
 
 
 @service_accounts_blueprint.route(KEY)
@@ -205,15 +200,14 @@ def create_service_account_key(payload: dict[str, Any], team_id: str, account_id
 def show_service_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
     """Show an API key of a service account. Needs Admin rights."""
     _, account = administered(team_id, account_id)
-    return service.with_usage_counts([service.live_key_of(account, key_id)])[0]
+    return _listed(service.live_key_of(account, key_id))
 
 
 @service_accounts_blueprint.route(f"{KEY}/usage")
 @service_accounts_blueprint.response(200, UsageOut)
 def show_service_account_key_usage(team_id: str, account_id: str, key_id: str) -> UsageSummary:
     """Show how often an API key of a service account was used and by which programs. Needs Admin rights."""
-    _, account = administered(team_id, account_id)
-    return usage_summary_of(service.key_of(account, key_id))
+    return usage_summary_of(_key_of(team_id, account_id, key_id))
 
 
 @service_accounts_blueprint.route(KEY, methods=["PATCH"])
@@ -226,7 +220,7 @@ def change_service_account_key(
     team, account = administered(team_id, account_id)
     key = service.live_key_of(account, key_id)
     service_accounts.change_key(team, key, **payload, by=current_user(), client=client())
-    return service.with_usage_counts([key])[0]
+    return _listed(key)
 
 
 @service_accounts_blueprint.route(KEY, methods=["DELETE"])
@@ -237,8 +231,7 @@ def revoke_service_account_key(team_id: str, account_id: str, key_id: str) -> No
     A session can restore it for 24 hours.
     """
     # A service account cannot create keys, so the key has no descendants.
-    team, account = administered(team_id, account_id)
-    service_accounts.revoke_key(team, service.key_of(account, key_id), by=current_user(), client=client())
+    service.revoke_key(_key_of(team_id, account_id, key_id), by=current_user(), client=client())
 
 
 @service_accounts_blueprint.route(f"{KEY}/revocation", methods=["DELETE"])
@@ -248,10 +241,9 @@ def restore_service_account_key(team_id: str, account_id: str, key_id: str) -> L
 
     Needs a session and Admin rights.
     """
-    team, account = administered(team_id, account_id)
-    key = service.key_of(account, key_id)
+    key = _key_of(team_id, account_id, key_id)
     _ensure_session()
-    restore(key, by=current_user(), client=client(), team=team)
+    restore(key, by=current_user(), client=client())
     return _listed(key)
 
 
@@ -264,19 +256,9 @@ def rotate_service_account_key(args: dict[str, Any], team_id: str, account_id: s
     Only this response contains the new secret. The old key works until the overlap ends.
     """
     rate_limits.hit("create-key", account=current_user().public_id)
-    team, account = administered(team_id, account_id)
-    key = service.key_of(account, key_id)
-    new, secret = service_accounts.rotate_key(
-        team, key, **args, by=current_user(), client=client(), created_by=_creating_key()
-    )
-    return _account_key_created(team, new, secret)
+    return _rotate(_key_of(team_id, account_id, key_id), args)
 
 
-def _account_key_created(team: Team, key: ApiKey, secret: str) -> Any:
-    location = url_for(
-        "service-accounts.show_service_account_key",
-        team_id=team.public_id,
-        account_id=key.user.public_id,
-        key_id=key.public_id,
-    )
-    return {"key": key, "usage": UsageCount(), "secret": secret}, 201, {"Location": location}
+def _key_of(team_id: str, account_id: str, key_id: str) -> ApiKey:
+    _, account = administered(team_id, account_id)
+    return service.key_of(account, key_id)

@@ -9,13 +9,17 @@ from reflow_accounts.api_keys.events import mail_owner, record_action, report_cr
 from reflow_accounts.api_keys.expiry import end_under, keys_ending_after
 from reflow_accounts.api_keys.models import RESTORABLE_FOR, ApiKey, KeyRefusal, Revocation
 from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken
-from reflow_accounts.api_keys.service import insert_key, move_previous_keys, require_subscription
+from reflow_accounts.api_keys.service import (
+    ensure_usable_owner,
+    insert_key,
+    lock_owner,
+    move_previous_keys,
+    require_subscription,
+)
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.contract import Code
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Conflict, Gone, InsufficientRights, ValidationFailed
-from reflow_accounts.teams.models import Team
-from reflow_accounts.teams.service import lock_as_admin
 from reflow_accounts.users.models import User
 from reflow_accounts.web.filters import exact
 from reflow_accounts.web.request_info import Client
@@ -97,6 +101,7 @@ def rotate(
     """
     if not by.is_person:
         raise InsufficientRights("A service account cannot rotate API keys. An Admin of its team can.")
+    ensure_usable_owner(key.user, by)
     if key.is_canary:
         raise Conflict("A canary key cannot be rotated. Revoke it and create another one.")
     require_subscription(key.user)
@@ -145,15 +150,13 @@ def _claim(key: ApiKey, nonce: str | None) -> None:
     raise Conflict("This API key has expired. Create a new one.")
 
 
-def restore(key: ApiKey, *, by: User, client: Client, team: Team | None = None) -> None:
+def restore(key: ApiKey, *, by: User, client: Client) -> None:
     """Restore a revoked key, for requests that start after the commit, and mail its owner.
 
-    Keys that were revoked with it stay revoked. `team` is that of the service account that owns the key; `by` must be
-    its Admin. Raises Conflict, with the reason, unless `key.restorable_until` allows it, and when another live key has
-    its name.
+    Keys that were revoked with it stay revoked. For a service account, `by` must be an Admin of its team. Raises
+    Conflict, with the reason, unless `key.restorable_until` allows it, and when another live key has its name.
     """
-    if team:
-        lock_as_admin(team, by)
+    lock_owner(key.user, by)
     at = now()
     is_restorable = (
         ApiKey.revoked_for == Revocation.OWNER,

@@ -27,7 +27,8 @@ from reflow_accounts.errors import (
     ValidationFailed,
 )
 from reflow_accounts.subscriptions.service import has_active_subscription
-from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.teams.service import lock_as_admin, memberships_of
+from reflow_accounts.teams.service_accounts import ensure_usable, owning_team
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
 from reflow_accounts.web.request_info import Client
@@ -73,12 +74,14 @@ def issue(
 
     `name` is 1 to 64 characters, unique among the owner's live keys (see `web.text.comparable`). A `nonce`
     makes the call idempotent: Conflict is raised if it was used before. `created_by` is the API key that
-    authenticates the request: the new key ends no later. Raises InsufficientRights if `by` is a service
-    account, SubscriptionInactive, and ValidationFailed for a bad name, or an expiry in the past or later
-    than that of `created_by`. `instead_of` is a revoked key, whose previous keys become those of the new one.
+    authenticates the request: the new key ends no later. For a service account, `by` must be an Admin of its team.
+    Raises as `ensure_usable_owner` does, InsufficientRights if `by` is a service account, SubscriptionInactive, and
+    ValidationFailed for a bad name, or an expiry in the past or later than that of `created_by`. `instead_of` is a
+    revoked key, whose previous keys become those of the new one.
     """
     if not by.is_person:
         raise InsufficientRights("A service account cannot create API keys. An Admin of its team can.")
+    ensure_usable_owner(owner, by)
     require_subscription(owner)
     tidy = checked_name(name)
     if expires_at and expires_at <= now():
@@ -230,6 +233,12 @@ def find_by_secret(secret: str) -> ApiKey | None:
     return db.session.scalar(select(ApiKey).where(ApiKey.digest.in_(digests)))
 
 
+def revoke_key(key: ApiKey, *, by: User, client: Client, with_created: bool = False) -> bool:
+    """Revoke a person's own key as `revoke` does, or that of a service account for an Admin of its team."""
+    lock_owner(key.user, by)
+    return revoke(key, by=by, client=client, with_created=with_created)
+
+
 def revoke(
     key: ApiKey,
     *,
@@ -258,6 +267,18 @@ def revoke_all(owner: User, *, by: User, client: Client) -> None:
     """Revoke every live key of an account that is deleted, as `revoke` does."""
     for key in keys_of(owner):
         revoke(key, by=by, client=client, why=Revocation.DELETION)
+
+
+def lock_owner(owner: User, by: User) -> None:
+    """Lock the team of a service account as `lock_as_admin` does; nothing for a person, who has only own keys."""
+    if not owner.is_person:
+        lock_as_admin(owning_team(owner), by)
+
+
+def ensure_usable_owner(owner: User, by: User) -> None:
+    """Do the same before a new key is created; raises also as `ensure_usable` does."""
+    if not owner.is_person:
+        ensure_usable(owning_team(owner), owner, by=by)
 
 
 def require_subscription(owner: User) -> None:

@@ -1,4 +1,4 @@
-"""Service accounts with their keys: list, delete, create, rotate and revoke keys; create both at once for CI."""
+"""Service accounts with their keys: list, delete, change a key, and create both at once for CI."""
 
 import re
 import unicodedata
@@ -7,9 +7,9 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from reflow_accounts.api_keys.lifecycle import DEFAULT_OVERLAP, change, rotate
+from reflow_accounts.api_keys.lifecycle import change
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import issue, live_key_counts, revoke, revoke_all
+from reflow_accounts.api_keys.service import issue, live_key_counts, revoke_all
 from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFailed
@@ -86,37 +86,6 @@ def delete(team: Team, account: User, *, by: User, client: Client) -> bool:
     return True
 
 
-def issue_key(
-    team: Team,
-    account: User,
-    name: str,
-    *,
-    by: User,
-    client: Client,
-    expires_at: datetime | None = None,
-    nonce: str | None = None,
-    created_by: ApiKey | None = None,
-    is_canary: bool = False,
-    instead_of: ApiKey | None = None,
-) -> tuple[ApiKey, str]:
-    """Create a key of a service account, as `api_keys.service.issue` does; `by` must be an Admin of the team.
-
-    Raises also as `accounts.ensure_usable` does.
-    """
-    accounts.ensure_usable(team, account, by=by)
-    return issue(
-        account,
-        name,
-        by=by,
-        client=client,
-        expires_at=expires_at,
-        nonce=nonce,
-        created_by=created_by,
-        is_canary=is_canary,
-        instead_of=instead_of,
-    )
-
-
 def change_key(
     team: Team,
     key: ApiKey,
@@ -129,30 +98,6 @@ def change_key(
     """Change a key of a service account, as `api_keys.lifecycle.change` does; `by` must be an Admin of the team."""
     lock_as_admin(team, by)
     change(key, name=name, expires_at=expires_at, by=by, client=client)
-
-
-def rotate_key(
-    team: Team,
-    key: ApiKey,
-    *,
-    overlap: int = DEFAULT_OVERLAP,
-    nonce: str | None = None,
-    by: User,
-    client: Client,
-    created_by: ApiKey | None = None,
-) -> tuple[ApiKey, str]:
-    """Rotate a key of a service account, as `api_keys.lifecycle.rotate` does; `by` must be an Admin of the team.
-
-    Raises also as `accounts.ensure_usable` does.
-    """
-    accounts.ensure_usable(team, key.user, by=by)
-    return rotate(key, overlap=overlap, nonce=nonce, by=by, client=client, created_by=created_by)
-
-
-def revoke_key(team: Team, key: ApiKey, *, by: User, client: Client) -> bool:
-    """Revoke a key of a service account, as `api_keys.service.revoke` does; `by` must be an Admin of the team."""
-    lock_as_admin(team, by)
-    return revoke(key, by=by, client=client)
 
 
 def create_with_key(

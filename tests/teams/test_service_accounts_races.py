@@ -2,8 +2,8 @@
 
 import pytest
 
-from reflow_accounts.api_keys import service_accounts
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.service import issue
 from reflow_accounts.database import db
 from reflow_accounts.errors import DomainError
 from reflow_accounts.teams import members
@@ -32,7 +32,7 @@ def create(cast, name):
 def issue_key(cast, name):
     with cast.ada.app.app_context():
         try:
-            service_accounts.issue_key(cast.acme.row(), cast.ci.row(), name, by=cast.ada.row(), client=CLIENT)
+            issue(cast.ci.row(), name, by=cast.ada.row(), client=CLIENT)
             db.session.commit()
         except DomainError as error:
             db.session.rollback()

@@ -3,9 +3,9 @@
 import pytest
 
 from reflow_accounts.api_keys import service_accounts
-from reflow_accounts.api_keys.lifecycle import restore
+from reflow_accounts.api_keys.lifecycle import restore, rotate
 from reflow_accounts.api_keys.models import ApiKey, Revocation
-from reflow_accounts.api_keys.service import key_of
+from reflow_accounts.api_keys.service import issue, key_of, revoke_key
 from reflow_accounts.database import db, now
 from reflow_accounts.errors import InsufficientRights, NotFound
 from reflow_accounts.teams import service_accounts as accounts
@@ -30,15 +30,13 @@ FUNCTIONS = {
     ),
     "disable": lambda team, account, key, actor: accounts.set_disabled(team, account, True, **actor),
     "delete": lambda team, account, key, actor: service_accounts.delete(team, account, **actor),
-    "issue a key": lambda team, account, key, actor: service_accounts.issue_key(
-        team, account, "more", **actor
-    ),
-    "revoke a key": lambda team, account, key, actor: service_accounts.revoke_key(team, key, **actor),
+    "issue a key": lambda team, account, key, actor: issue(account, "more", **actor),
+    "revoke a key": lambda team, account, key, actor: revoke_key(key, **actor),
     "change a key": lambda team, account, key, actor: service_accounts.change_key(
         team, key, name="renamed", **actor
     ),
-    "rotate a key": lambda team, account, key, actor: service_accounts.rotate_key(team, key, **actor),
-    "restore a key": lambda team, account, key, actor: restore(revoked(key), team=team, **actor),
+    "rotate a key": lambda team, account, key, actor: rotate(key, **actor),
+    "restore a key": lambda team, account, key, actor: restore(revoked(key), **actor),
     "create with a key": lambda team, account, key, actor: service_accounts.create_with_key(
         team, "robot", Rights.EDIT, "ci", "nonce", **actor
     ),

@@ -1,12 +1,11 @@
 """Recovery from lost responses: the outcome of a form, and a replacement for a key whose secret was never shown."""
 
-from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, render_template, request
 
-from reflow_accounts.api_keys import service, service_accounts
+from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.forms import KeyForm
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.pages.shared import Answer, Context, refused, reveal, table_of
@@ -17,8 +16,7 @@ from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, NotFound, SubscriptionInactive
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.teams.service_accounts import owning_team
-from reflow_accounts.users.models import User
+from reflow_accounts.teams.service_accounts import usable_accounts_of
 from reflow_accounts.web.request_info import client
 
 _SHOWING_A_SECRET = (Action.KEY_CREATED, Action.KEY_ROTATED)
@@ -34,38 +32,32 @@ def show() -> dict[str, Any]:
     return {"done": bool(events), "key": keys[0] if keys else None}
 
 
-def ask_to_replace(context: Context, key_id: str, accounts: Collection[User] = ()) -> Answer:
-    """Explain that the key exists although its secret was not shown, and offer to replace it.
-
-    `accounts` are the service accounts that may own the key, besides the owner of the page.
-    """
-    key = _key_of([context["owner"], *accounts], key_id)
+def ask_to_replace(context: Context, key_id: str) -> Answer:
+    """Explain that the key exists although its secret was not shown, and offer to replace it."""
+    key = _key_of(context, key_id)
     table = table_of(context["owner"])
     return render_template(
         "api_keys/replacement.html", **context | table, new_key=key, form=KeyForm(formdata=None)
     )
 
 
-def replace(context: Context, key_id: str, accounts: Collection[User] = ()) -> Answer:
-    """Revoke a key, create another of the same name and show its secret. Arguments as in `ask_to_replace`."""
+def replace(context: Context, key_id: str) -> Answer:
+    """Revoke a key, create another of the same name and show its secret once."""
     ensure_recent_proof()
     rate_limits.hit("create-key", account=current_user().public_id)
-    key, form = _key_of([context["owner"], *accounts], key_id), KeyForm()
-    args: dict[str, Any] = {"by": current_user(), "client": client()}
-    wanted: dict[str, Any] = {
-        "expires_at": key.expires_at,
-        "is_canary": key.is_canary,
-        "instead_of": key,
-        "nonce": form.nonce.data or "",
-    }
+    key, form = _key_of(context, key_id), KeyForm()
     try:
-        if key.user.is_person:
-            service.revoke(key, **args)
-            new, secret = service.issue(key.user, key.name, **wanted, **args)
-        else:
-            team = owning_team(key.user)
-            service_accounts.revoke_key(team, key, **args)
-            new, secret = service_accounts.issue_key(team, key.user, key.name, **wanted, **args)
+        service.revoke_key(key, by=current_user(), client=client())
+        new, secret = service.issue(
+            key.user,
+            key.name,
+            by=current_user(),
+            client=client(),
+            expires_at=key.expires_at,
+            nonce=form.nonce.data or "",
+            is_canary=key.is_canary,
+            instead_of=key,
+        )
     except (Conflict, SubscriptionInactive) as error:
         db.session.rollback()
         return refused(context, "Create another key", error)
@@ -73,8 +65,10 @@ def replace(context: Context, key_id: str, accounts: Collection[User] = ()) -> A
     return reveal(context, new, secret)
 
 
-def _key_of(owners: list[User], key_id: str) -> ApiKey:
-    for owner in owners:
+def _key_of(context: Context, key_id: str) -> ApiKey:
+    """Return a key of the owner; on a person's pages also one of a service account that the person manages."""
+    accounts = [user for _, user in usable_accounts_of(current_user())] if context["is_own"] else []
+    for owner in (context["owner"], *accounts):
         with suppress(NotFound):
             return service.key_of(owner, key_id)
     raise NotFound("There is no API key with this id.")

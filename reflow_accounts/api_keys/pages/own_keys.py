@@ -4,8 +4,8 @@ from flask import Blueprint, url_for
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys.forms import OwnKeyForm
-from reflow_accounts.api_keys.pages import key_page, lost_responses, shared
-from reflow_accounts.api_keys.pages.shared import Answer, Context, template_context
+from reflow_accounts.api_keys.pages import key_page, shared
+from reflow_accounts.api_keys.pages.shared import Answer, Context
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.teams.models import Rights, Team
 from reflow_accounts.teams.service import current_among, memberships_of
@@ -34,74 +34,26 @@ def create() -> Answer:
     return shared.create(_context(), _form(accounts), {user.public_id: user for _, user in accounts})
 
 
-@blueprint.get("/<key_id>/revocation")
-def revocation(key_id: str) -> Answer:
-    """Ask for confirmation before a key is revoked."""
-    return shared.ask_to_revoke(_context(), key_id)
-
-
-@blueprint.post("/<key_id>/revocation")
-def revoke(key_id: str) -> Answer:
-    """Revoke a key."""
-    return shared.revoke(_context(), key_id)
-
-
-@blueprint.get("/<key_id>/rotation")
-def rotation(key_id: str) -> Answer:
-    """Ask how long the old key should work after a rotation."""
-    return shared.ask_to_rotate(_context(), key_id)
-
-
-@blueprint.post("/<key_id>/rotation")
-def rotate(key_id: str) -> Answer:
-    """Rotate a key and show the secret of the new one once."""
-    return shared.rotate_key(_context(), key_id)
-
-
-@blueprint.get("/<key_id>")
-def show(key_id: str) -> Answer:
-    """Show one key."""
-    return key_page.show_key(_context(), key_id)
-
-
-@blueprint.post("/<key_id>/restoration")
-def restore(key_id: str) -> Answer:
-    """Restore a revoked key."""
-    return key_page.restore_key(_context(), key_id)
-
-
-@blueprint.get("/<key_id>/replacement")
-def ask_to_replace(key_id: str) -> Answer:
-    """Offer to replace a key whose secret was never shown."""
-    return lost_responses.ask_to_replace(_context(), key_id, _accounts())
-
-
-@blueprint.post("/<key_id>/replacement")
-def replace(key_id: str) -> Answer:
-    """Replace a key whose secret was never shown, and show the new secret once."""
-    return lost_responses.replace(_context(), key_id, _accounts())
-
-
-def _accounts() -> list[User]:
-    return [user for _, user in usable_accounts_of(current_user())]
-
-
 def _context() -> Context:
     owner, list_url = current_user(), url_for("account.api_keys.index")
-    context = template_context(
-        owner,
-        tab="api-keys",
-        list_url=list_url,
-        keys_url=list_url,
-        activity_url=url_for("account.activity.index"),
-    )
     mine = memberships_of(owner)
     administered = [membership for membership in mine if membership.rights == Rights.ADMIN]
     if len(administered) > 1:
         # If the current team is among them, only that team is offered a key for CI.
         current = current_among(mine)
         administered = [found for found in administered if found == current] or administered
-    return context | {"ci_teams": [membership.team for membership in administered]}
+    return {
+        "owner": owner,
+        "is_own": True,
+        "tab": "api-keys",
+        "list_url": list_url,
+        "keys_url": list_url,
+        "activity_url": url_for("account.activity.index"),
+        "ci_teams": [membership.team for membership in administered],
+    }
+
+
+key_page.add_views(blueprint, "", _context)
 
 
 def _form(accounts: list[tuple[Team, User]], **options: None) -> OwnKeyForm:

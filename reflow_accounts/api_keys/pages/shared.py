@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from reflow_accounts.api_keys import service, service_accounts
+from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.expiry import created_keys
 from reflow_accounts.api_keys.forms import KeyForm, RotationForm
 from reflow_accounts.api_keys.lifecycle import rotate
@@ -29,22 +29,9 @@ from reflow_accounts.web.request_info import client
 from reflow_accounts.web.text import zone_of
 
 Answer = str | Response | tuple[str, int]
+# The variables of all templates of these pages. `list_url` is the page with the table; `keys_url` is the prefix of the
+# pages of new and existing keys.
 Context = dict[str, Any]
-
-
-def template_context(owner: User, *, tab: str, list_url: str, keys_url: str, activity_url: str) -> Context:
-    """Return the variables of all templates of these pages.
-
-    `list_url` is the page with the table; `keys_url` is the prefix of the pages of new and existing keys.
-    """
-    return {
-        "owner": owner,
-        "is_own": owner.is_person,
-        "tab": tab,
-        "list_url": list_url,
-        "keys_url": keys_url,
-        "activity_url": activity_url,
-    }
 
 
 def list_url_of(account: User) -> str:
@@ -85,7 +72,15 @@ def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = Mappi
     ensure_recent_proof()
     rate_limits.hit("create-key", account=current_user().public_id)
     try:
-        key, secret = _issue(_key_owner(context["owner"], form, accounts), form)
+        key, secret = service.issue(
+            _key_owner(context["owner"], form, accounts),
+            form.name.data or "",
+            by=current_user(),
+            client=client(),
+            expires_at=form.expires_at(zone_of(current_user().time_zone)),
+            nonce=form.nonce.data or "",
+            is_canary=bool(form.canary.data),
+        )
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
@@ -117,13 +112,9 @@ def ask_to_revoke(context: Context, key_id: str) -> Answer:
 
 def revoke(context: Context, key_id: str) -> Answer:
     """Revoke a key and show the list without it. Revoking a revoked key changes nothing."""
-    owner, by = context["owner"], current_user()
-    key = service.key_of(owner, key_id)
-    if owner.is_person:
-        with_created = bool(request.form.get("created"))
-        was_live = service.revoke(key, by=by, client=client(), with_created=with_created)
-    else:
-        was_live = service_accounts.revoke_key(owning_team(owner), key, by=by, client=client())
+    key = service.key_of(context["owner"], key_id)
+    with_created = context["is_own"] and bool(request.form.get("created"))
+    was_live = service.revoke_key(key, by=current_user(), client=client(), with_created=with_created)
     db.session.commit()
     # Its successor has the same name and may still work.
     label = f"Previous key of {key.name}" if key.replaced_at else key.name
@@ -135,7 +126,7 @@ def revoke(context: Context, key_id: str) -> Answer:
         return redirect(_back_url(context), 303)
     subject = label if key.replaced_at else f"Key {label}"
     message = f"{subject} revoked." if was_live else f"{label} was already revoked."
-    table = table_of(owner, *_shown())
+    table = table_of(context["owner"], *_shown())
     page = render_template("api_keys/revoked.html", **context | table, revoked=[(label, kind, key.public_id)])
     return htmx.close_dialog(make_response(page), message)
 
@@ -156,16 +147,11 @@ def rotate_key(context: Context, key_id: str) -> Answer:
     """Rotate a key and show the secret of the new one once."""
     ensure_recent_proof()
     rate_limits.hit("create-key", account=current_user().public_id)
-    owner = context["owner"]
-    key, form = service.key_of(owner, key_id), RotationForm()
+    key, form = service.key_of(context["owner"], key_id), RotationForm()
     try:
-        wanted: dict[str, Any] = {"overlap": form.seconds, "nonce": form.nonce.data or ""}
-        if owner.is_person:
-            new, secret = rotate(key, **wanted, by=current_user(), client=client())
-        else:
-            new, secret = service_accounts.rotate_key(
-                owning_team(owner), key, **wanted, by=current_user(), client=client()
-            )
+        new, secret = rotate(
+            key, overlap=form.seconds, nonce=form.nonce.data or "", by=current_user(), client=client()
+        )
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
@@ -178,19 +164,6 @@ def rotate_key(context: Context, key_id: str) -> Answer:
         return refused(context, "Rotate key", error)
     db.session.commit()
     return reveal(context, new, secret, old_key=key)
-
-
-def _issue(owner: User, form: KeyForm) -> tuple[ApiKey, str]:
-    by = current_user()
-    more: dict[str, Any] = {
-        "nonce": form.nonce.data or "",
-        "expires_at": form.expires_at(zone_of(by.time_zone)),
-        "is_canary": bool(form.canary.data),
-    }
-    if owner.is_person:
-        return service.issue(owner, form.name.data or "", by=by, client=client(), **more)
-    team = owning_team(owner)
-    return service_accounts.issue_key(team, owner, form.name.data or "", by=by, client=client(), **more)
 
 
 def _key_owner(owner: User, form: KeyForm, accounts: Mapping[str, User]) -> User:
