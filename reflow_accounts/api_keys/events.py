@@ -32,7 +32,6 @@ def record_action(action: Action, key: ApiKey, by: Actor, client: Client, **deta
         key=key.public_id,
         **details,
     )
-    db.session.flush()
 
 
 def addresses_for(owner: User) -> list[str]:

@@ -75,7 +75,7 @@ def record(
     address: str = "",
     **details: Any,
 ) -> None:
-    """Add an event to the database session; the caller commits it together with the change.
+    """Add an event to the database and flush the session; the caller commits it together with the change.
 
     `by` None is an operator on the command line. `account` and `team` are the user and the team whose
     Activity shows the event. `details` are plain values for support and programs, never secrets. Events of
@@ -96,6 +96,7 @@ def record(
             details={"team": team.public_id, **details} if team else details,
         )
     )
+    db.session.flush()
     # Logged after the commit, without names and addresses. Operator commands print their own results.
     if request_logging.is_in_request():
         people = {"by": by, "account": account, "team": team}

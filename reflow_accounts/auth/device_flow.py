@@ -131,7 +131,6 @@ def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -
             address=client.address,
             asked_from=login.address,
         )
-    db.session.flush()
 
 
 def exchange(device_code: str, *, client: Client) -> tuple[UserSession, str]:

@@ -70,7 +70,6 @@ def refuse_sign_in(email: str, client: Client) -> None:
     """
     user = find_by_email(email)
     record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=client.device, address=client.address)
-    db.session.flush()
 
 
 def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> None:
@@ -137,7 +136,6 @@ def start_session(
         kind=kind,
         factors=list(factors),
     )
-    db.session.flush()
     # After the first write, from which on SQLite has no other writer.
     stored = select(User.password_hash).where(User.id == user.id)
     if Factor.PASSWORD in factors and db.session.scalar(stored) != user.password_hash:
@@ -199,4 +197,3 @@ def end_session(session: UserSession, *, by: User, client: Client) -> None:
         return
     session.ended_at = now()
     record(Action.SIGNED_OUT, by=by, account=session.user, subject=client.device, address=client.address)
-    db.session.flush()

@@ -263,4 +263,3 @@ def _record(action: Action, passkey: Passkey, by: User, client: Client, **detail
         passkey=passkey.public_id,
         **details,
     )
-    db.session.flush()

@@ -122,4 +122,3 @@ def _finish(action: Action, user: User, *, by: User, client: Client) -> None:
     record(action, by=by, account=user, subject=client.device, address=client.address)
     assert user.email
     post("password_changed", user.email, device=client.device)
-    db.session.flush()

@@ -88,7 +88,6 @@ def accept(user: User, code: str, *, client: Client) -> bool:
     left = count_left(user)
     record(Action.RECOVERY_CODE_USED, by=user, account=user, address=client.address, left=left)
     mail_notice(user, f"A recovery code was used. You have {left} left.", client)
-    db.session.flush()
     return True
 
 

@@ -154,7 +154,6 @@ def refuse(user: User, *, client: Client) -> None:
     """Record a wrong code after a correct password."""
     subject = f"{client.device}, wrong code"
     record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=subject, address=client.address)
-    db.session.flush()
 
 
 def new_recovery_codes(user: User, seen: str, *, by: User, client: Client) -> list[str]:
@@ -222,4 +221,3 @@ def _step_of(secret: str, code: str, used: int | None = None) -> int | None:
 def _record_and_mail(action: Action, user: User, by: User | None, client: Client) -> None:
     record(action, by=by, account=user, address=client.address)
     mail_notice(user, f"{action.title}.", client)
-    db.session.flush()

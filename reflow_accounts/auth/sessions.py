@@ -86,7 +86,6 @@ def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:
             address=client.address,
             session=session.public_id,
         )
-    db.session.flush()
     return was_live
 
 
@@ -124,7 +123,6 @@ def end_sessions(
             count=count,
             **details,
         )
-    db.session.flush()
     return count
 
 
@@ -194,7 +192,6 @@ def confirm(session: UserSession, factor: Factor, *, client: Client) -> str | No
         address=client.address,
         factors=[factor],
     )
-    db.session.flush()
     return value if is_first else None
 
 
@@ -207,7 +204,6 @@ def refuse_confirmation(session: UserSession, *, client: Client) -> None:
         subject=client.device,
         address=client.address,
     )
-    db.session.flush()
 
 
 def _is_live_of(user: User) -> ColumnElement[bool]:

@@ -92,6 +92,5 @@ def claim(licence: Licence, team: Team, *, by: User | None, client: Client | Non
         address=client.address if client else "",
         licence=licence.public_id,
     )
-    db.session.flush()
     record_aws_change(team, "The subscription was bought in AWS Marketplace.")
     return True

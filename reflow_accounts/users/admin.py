@@ -92,7 +92,6 @@ def create_person(
     record(Action.ACCOUNT_CREATED, by=by, account=user, subject=user.full_name)
     if is_staff:
         record(Action.STAFF_ADDED, by=by, account=user, subject=user.full_name)
-    db.session.flush()
     return user
 
 
@@ -144,7 +143,6 @@ def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
     record(Action.SECOND_FACTOR_RESET, by=by, account=user, subject=user.full_name, reason=reason_text)
     if user.email:
         post("second_factor_reset", user.email, name=user.full_name)
-    db.session.flush()
     return True
 
 
@@ -162,7 +160,6 @@ def _change(
         return False
     db.session.refresh(user)
     record(action, by=by, account=user, subject=user.full_name, reason=reason_text)
-    db.session.flush()
     return True
 
 

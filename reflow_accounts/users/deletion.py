@@ -76,7 +76,6 @@ def delete_account(user: User, password: str, hasher: PasswordHasher, *, client:
         for account in service_accounts_of(team):
             revoke_all(account, by=user, client=client)
     record(Action.ACCOUNT_DELETED, by=user, account=user, address=client.address)
-    db.session.flush()
 
 
 TOMBSTONE = "Deleted user"

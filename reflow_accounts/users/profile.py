@@ -119,7 +119,6 @@ def ask(user: User, address: str, *, by: User, client: Client) -> None:
     post("change_email", address, user=user.public_id)
     post("email_change_asked", user.email, address=address, device=client.device)
     record(Action.EMAIL_CHANGE_ASKED, by=by, account=user, subject=masked(address), address=client.address)
-    db.session.flush()
 
 
 @resolver("change_email")
@@ -154,7 +153,6 @@ def confirm(link: MailLink, user: User, *, client: Client) -> None:
     drop_links_of(user)
     record(Action.EMAIL_CHANGED, by=user, account=user, subject=masked(new), address=client.address)
     post("email_changed", old, address=new, device=client.device)
-    db.session.flush()
 
 
 def masked(address: str) -> str:

@@ -11,7 +11,6 @@ from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.auth.password_policy import fault_of_new
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.auth.secrets import digest_of
-from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, ValidationFailed
 from reflow_accounts.mail.service import post, resolver
 from reflow_accounts.rate_limits import service as rate_limits
@@ -101,5 +100,4 @@ def confirm(link: MailLink, *, client: Client) -> User:
     team = add_team(details["team_name"], user)
     drop_sign_ups_of(link.email)
     record(Action.ACCOUNT_CREATED, by=user, account=user, team=team, address=client.address)
-    db.session.flush()
     return user
