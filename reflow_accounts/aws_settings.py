@@ -11,10 +11,6 @@ _CODE = re.compile(r"[0-9A-Za-z-]{1,64}")
 _SHOWN = "(not set)"
 
 
-class AwsSettingsError(Exception):
-    """A malformed setting. The message names the variable and a valid value."""
-
-
 @dataclass(frozen=True)
 class AwsSettings:
     """Product code, queue, listing and endpoints.
@@ -52,10 +48,12 @@ class AwsSettings:
 
 
 def load(environ: Mapping[str, str]) -> AwsSettings:
-    """Read and validate the settings. Raises AwsSettingsError for the first malformed one."""
+    """Read and validate the settings. Raises ConfigError for the first malformed one."""
     code = environ.get("REFLOW_AWS_PRODUCT_CODE", "")
     if code and not _CODE.fullmatch(code):
-        raise AwsSettingsError("REFLOW_AWS_PRODUCT_CODE must be the product code that AWS Marketplace shows.")
+        raise environment.ConfigError(
+            "REFLOW_AWS_PRODUCT_CODE must be the product code that AWS Marketplace shows."
+        )
     return AwsSettings(
         product_code=code,
         queue_url=_address(environ, "REFLOW_AWS_QUEUE_URL"),
@@ -70,7 +68,7 @@ def _address(environ: Mapping[str, str], name: str) -> str:
     value = environ.get(name, "")
     parts = environment.split(value, ("http", "https"))
     if value and (not parts or "@" in parts.netloc or environment.is_exposed(value)):
-        raise AwsSettingsError(
+        raise environment.ConfigError(
             f"{name} must be an address that begins with https://; http:// is accepted for localhost only."
         )
     return value

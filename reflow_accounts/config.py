@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkstemp
 
 from reflow_accounts import aws_settings, email_addresses, environment, paths
-from reflow_accounts.aws_settings import AwsSettings, AwsSettingsError
+from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.environment import ConfigError as ConfigError
 from reflow_accounts.environment import choice, database_address, ensure_known_names, one_line, whole_number
 
@@ -121,15 +121,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         password_rounds=12 if is_production else whole_number(environ, "REFLOW_PASSWORD_ROUNDS", 12, 4, 16),
         breached_passwords_url=_url(environ, "REFLOW_BREACHED_PASSWORDS_URL", ("https", "http"), _RANGES),
         metrics_token=_metrics_token(environ),
-        aws=_aws(environ),
+        aws=aws_settings.load(environ),
     )
-
-
-def _aws(environ: Mapping[str, str]) -> AwsSettings:
-    try:
-        return aws_settings.load(environ)
-    except AwsSettingsError as error:
-        raise ConfigError(str(error)) from None
 
 
 def prepare_instance(folder: Path) -> None:
