@@ -2,7 +2,6 @@
 
 import logging
 import math
-from dataclasses import dataclass
 
 from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
 from sqlalchemy.exc import DBAPIError
@@ -54,26 +53,14 @@ class ConnectForm(Form):
     team_name = StringField("Team name")
 
 
-@dataclass(frozen=True)
-class RegistrationProblem:
-    """A failed registration: the name for its template, and the status."""
-
-    name: str
-    status: int
-
-
+# The name of a failed registration for its template, and the status.
 _PROBLEMS = {
-    aws_client.TokenInvalid: RegistrationProblem("invalid", 400),
-    aws_client.TokenExpired: RegistrationProblem("expired", 410),
-    aws_client.Disabled: RegistrationProblem("away", 503),
-    aws_client.AwsAway: RegistrationProblem("away", 503),
-    registration.ForeignProduct: RegistrationProblem("foreign", 400),
+    aws_client.TokenInvalid: ("invalid", 400),
+    aws_client.TokenExpired: ("expired", 410),
+    aws_client.Disabled: ("away", 503),
+    aws_client.AwsAway: ("away", 503),
+    registration.ForeignProduct: ("foreign", 400),
 }
-_UNCONFIGURED, _NONE, _TAKEN = (
-    RegistrationProblem("unconfigured", 404),
-    RegistrationProblem("none", 404),
-    RegistrationProblem("taken", 409),
-)
 
 
 @webhooks.get("/aws")
@@ -92,15 +79,15 @@ def register() -> Answer:
     rate_limits.hit("registration", address=client().address)
     token = request.form.get(_TOKEN, "")
     if not settings.takes_registrations:
-        return _problem(_UNCONFIGURED)
+        return _problem("unconfigured", 404)
     if not token or len(token) > _LONGEST_TOKEN:
-        return _problem(_PROBLEMS[aws_client.TokenInvalid])
+        return _problem(*_PROBLEMS[aws_client.TokenInvalid])
     try:
         secret = registration.begin(settings, token, request.form.get(_OFFER, ""))
     except tuple(_PROBLEMS) as error:
         db.session.rollback()
         _logger.warning("a registration from AWS Marketplace failed: %s", str(error) or type(error).__name__)
-        return _problem(_PROBLEMS[type(error)])
+        return _problem(*_PROBLEMS[type(error)])
     db.session.commit()
     response = redirect(url_for("public.registration.show"), 303)
     # Lax, because the navigation starts on the AWS site. The value is random, so it needs no signature.
@@ -120,14 +107,14 @@ def show() -> Answer:
     """Ask for the team of the purchase; without a session, redirect to sign-up."""
     claim = registration.find_claim(_secret())
     if claim is None:
-        return _problem(_NONE)
+        return _problem("none", 404)
     session = login_manager.current_session()
     if session is None:
         return redirect(url_for("public.users.signup", next=url_for("public.registration.show")), 303)
     team = registration.team_that_has(claim)
     if team:
         is_member = any(row.team_id == team.id for row in memberships_of(session.user))
-        return _done(team) if is_member else _problem(_TAKEN)
+        return _done(team) if is_member else _problem("taken", 409)
     return _ask(claim, session.user, ConnectForm(formdata=None))
 
 
@@ -222,10 +209,10 @@ for _blueprint in (webhooks, public):
         _blueprint.register_error_handler(_kind, _busy)
 
 
-def _problem(problem: RegistrationProblem) -> Response:
-    answer = make_response(render_template("marketplace/problem.html", problem=problem.name), problem.status)
+def _problem(name: str, status: int) -> Response:
+    answer = make_response(render_template("marketplace/problem.html", problem=name), status)
     # The cookie is of no more use: the button in AWS starts a new registration.
-    if problem in (_NONE, _TAKEN) and _secret():
+    if name in ("none", "taken") and _secret():
         answer.delete_cookie(cookie_name(), httponly=True, secure=_is_https(), samesite="Lax")
     return answer
 
