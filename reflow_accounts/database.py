@@ -3,10 +3,10 @@
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from flask_login import LoginManager
@@ -15,13 +15,17 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Connection,
     DateTime,
     Executable,
     Integer,
     MetaData,
+    Select,
     bindparam,
     event,
     func,
+    select,
+    update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -36,6 +40,7 @@ from reflow_accounts.contract import ALPHABET
 # A statement that waits longer for SQLite's writer fails, and its request is answered with 503.
 BUSY_TIMEOUT_MS = 5_000
 _ID_LENGTH = 16
+Row = TypeVar("Row")
 # Length of the pause after a batch, in multiples of the batch's duration. During a batch, requests in the same process
 # wait for Python's interpreter lock, and requests of every process for the writer.
 PAUSE_PER_BATCH = 3.0
@@ -205,6 +210,28 @@ def affected_rows(statement: Executable) -> int:
     result = db.session.execute(statement)
     assert isinstance(result, CursorResult)
     return result.rowcount
+
+
+def reloaded(query: Select[Row]) -> Sequence[Row]:
+    """Return rows reloaded from the database, replacing values that the session read before it waited for a lock."""
+    return db.session.scalars(query.execution_options(populate_existing=True)).all()
+
+
+def lock_cursor(connection: Connection, cursor: type[Model], **start: int) -> None:
+    """Lock the only row of a table against other processes until the transaction ends; `start` are its first values."""
+    connection.execute(upsert(connection.dialect, cursor).values(id=1, **start).on_conflict_do_nothing())
+    connection.execute(update(cursor).values(id=1))
+
+
+def newest_settled(model: Any) -> int:
+    """Return an id of this append-only table below which no more rows can be committed.
+
+    SQLite has one writer, so ids are committed in order. PostgreSQL assigns ids before the commit: the lock
+    waits for running appends and is released at once.
+    """
+    with db.engine.begin() as connection:
+        connections.lock_table(connection, model.__tablename__, "SHARE")
+        return connection.scalar(select(func.max(model.id))) or 0
 
 
 def upsert(dialect: Dialect, table: type[Model]) -> Any:

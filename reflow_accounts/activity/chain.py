@@ -12,9 +12,8 @@ from reflow_accounts.activity.models import ChainCursor, ChainLink
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.audit.actions import OF_STAFF
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
-from reflow_accounts.connections import lock_table
 from reflow_accounts.contract import EVENT_FIELDS, FIRST_PREVIOUS, LINK_FIELDS, USE_FIELDS, digest_of_fields
-from reflow_accounts.database import Batch, db, now, run_batches, upsert
+from reflow_accounts.database import Batch, db, lock_cursor, newest_settled, now, run_batches
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
 from reflow_accounts.web.filters import rfc3339
@@ -42,13 +41,13 @@ def extend_chains(is_stopping: Callable[[], bool] = lambda: False) -> None:
 
 def extend_with_events(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add every committed event that is not in the chains."""
-    newest = _newest_settled(AuditEvent)
+    newest = newest_settled(AuditEvent)
     run_batches(lambda: _add_events(newest), is_stopping)
 
 
 def extend_with_uses(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add a digest of the uses of each account that are not in its chain."""
-    at, newest = now(), _newest_settled(Use)
+    at, newest = now(), newest_settled(Use)
     if run_batches(lambda: _add_uses(newest), is_stopping) is Batch.DONE:
         with db.engine.begin() as connection:
             _lock_cursor(connection)
@@ -125,17 +124,8 @@ def hash_of_link(link: ChainLink) -> bytes:
     return digest_of_fields(link_line(link), LINK_FIELDS)
 
 
-def _newest_settled(model: type[AuditEvent] | type[Use]) -> int:
-    """Return an id below which no more rows can be committed (see `api_keys/usage/rollup.py`)."""
-    with db.engine.begin() as connection:
-        lock_table(connection, model.__tablename__, "SHARE")
-        return connection.scalar(select(func.max(model.id))) or 0
-
-
 def _lock_cursor(connection: Connection) -> Any:
-    first = upsert(connection.dialect, ChainCursor).values(id=1, events_upto=0, uses_upto=0)
-    connection.execute(first.on_conflict_do_nothing())
-    connection.execute(update(ChainCursor).values(id=1))
+    lock_cursor(connection, ChainCursor, events_upto=0, uses_upto=0)
     return connection.execute(select(ChainCursor.events_upto, ChainCursor.uses_upto)).one()
 
 

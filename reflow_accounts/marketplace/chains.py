@@ -1,11 +1,10 @@
 """Chains of agreements (a purchase and its renewals): lock them, and apply the stored events to their licences."""
 
 from collections.abc import Collection, Sequence
-from typing import TypeVar
 
-from sqlalchemy import Select, false, or_, select, text, update
+from sqlalchemy import false, or_, select, text, update
 
-from reflow_accounts.database import db
+from reflow_accounts.database import db, reloaded
 from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
 from reflow_accounts.marketplace.parsing import account_in, status_in, time_in, word
 from reflow_accounts.marketplace.state_machine import (
@@ -26,8 +25,6 @@ from reflow_accounts.teams.models import Team
 from reflow_accounts.teams.service import lock_team
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
-
-Row = TypeVar("Row", Licence, MarketplaceEvent)
 
 _FLAG = "AWS issued an advisory for this agreement"
 
@@ -62,7 +59,7 @@ def chain_of(agreement_ids: Collection[str]) -> set[str]:
 
 def licences_of(agreement_ids: Collection[str], licence_key: str | None = None) -> Sequence[Licence]:
     """Return the licences of these agreements and the one with this key, reloaded."""
-    return _fresh(
+    return reloaded(
         select(Licence)
         .where(or_(Licence.agreement_id.in_(agreement_ids), Licence.key == licence_key))
         .order_by(Licence.id)
@@ -121,7 +118,7 @@ def _reduce(licence: Licence, is_followed: bool) -> Reduced:
         # they do not name the licence.
         is_of_all = MarketplaceEvent.licence_key.is_(None) & MarketplaceEvent.kind.not_in(OF_ONE_LICENCE)
         concerns.append((MarketplaceEvent.agreement_id == licence.agreement_id) & is_of_all)
-    events = _fresh(select(MarketplaceEvent).where(or_(*concerns)))
+    events = reloaded(select(MarketplaceEvent).where(or_(*concerns)))
     accounts = sorted(filter(None, (account_in(event.detail) for event in events)))
     licence.aws_account = licence.aws_account or (accounts[0] if accounts else "")
     facts = [
@@ -145,7 +142,7 @@ def _describe(agreement_id: str) -> None:
     if agreement is None:
         agreement = Agreement(agreement_id=agreement_id, status="")
         db.session.add(agreement)
-    events = _fresh(select(MarketplaceEvent).where(MarketplaceEvent.agreement_id == agreement_id))
+    events = reloaded(select(MarketplaceEvent).where(MarketplaceEvent.agreement_id == agreement_id))
     agreement.advisory = ""
     # A repeated response about an agreement counts as of the last time.
     times = {event.event_id: event.received_at if event.kind == RECONCILED else event.at for event in events}
@@ -164,8 +161,3 @@ def _describe(agreement_id: str) -> None:
 def _agreement_in(event: MarketplaceEvent) -> dict[str, object]:
     member = event.detail.get("agreement")
     return member if isinstance(member, dict) else {}
-
-
-def _fresh(query: Select[Row]) -> Sequence[Row]:
-    """Return rows reloaded, because the session may have read them before it waited for the lock."""
-    return db.session.scalars(query.execution_options(populate_existing=True)).all()

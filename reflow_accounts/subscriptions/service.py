@@ -4,11 +4,10 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
 
-from sqlalchemy import Select, bindparam, select, text
+from sqlalchemy import bindparam, select, text
 
-from reflow_accounts.database import UTCDateTime, db, is_any_of, now
+from reflow_accounts.database import UTCDateTime, db, is_any_of, now, reloaded
 from reflow_accounts.subscriptions.models import (
     Licence,
     LicenceState,
@@ -27,8 +26,6 @@ from reflow_accounts.subscriptions.status import (
 )
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
-
-Row = TypeVar("Row", Licence, Override, Subscription)
 
 _OF_USER = text(
     f"""
@@ -122,18 +119,18 @@ class SubscriptionStatus:
 _BEST = (LicenceState.ENDED, LicenceState.PENDING, LicenceState.ENDING, LicenceState.ACTIVE)
 
 
-def statuses_of(team_ids: Collection[int], *, at: datetime | None = None) -> dict[int, SubscriptionStatus]:
-    """Return the status of each team by its row id, now or at another time."""
-    moment = at or now()
+def statuses_of(team_ids: Collection[int]) -> dict[int, SubscriptionStatus]:
+    """Return the status of each team by its row id."""
+    moment = now()
     recorded = {
         row.team_id: row
-        for row in _fresh(select(Subscription).where(is_any_of(Subscription.team_id, team_ids)))
+        for row in reloaded(select(Subscription).where(is_any_of(Subscription.team_id, team_ids)))
     }
     unended = select(Override).where(is_any_of(Override.team_id, team_ids), Override.ended_at.is_(None))
-    overrides = {row.team_id: row for row in _fresh(unended) if is_live(row, moment)}
+    overrides = {row.team_id: row for row in reloaded(unended) if is_live(row, moment)}
     licences: dict[int | None, list[Licence]] = defaultdict(list)
     bought = select(Licence).where(is_any_of(Licence.team_id, team_ids)).order_by(Licence.id.desc())
-    for licence in _fresh(bought):
+    for licence in reloaded(bought):
         licences[licence.team_id].append(licence)
     return {
         team_id: _status(recorded.get(team_id), overrides.get(team_id), licences[team_id], moment)
@@ -141,9 +138,9 @@ def statuses_of(team_ids: Collection[int], *, at: datetime | None = None) -> dic
     }
 
 
-def status_of(team: Team, *, at: datetime | None = None) -> SubscriptionStatus:
-    """Return the status of one team, now or at another time."""
-    return statuses_of([team.id], at=at)[team.id]
+def status_of(team: Team) -> SubscriptionStatus:
+    """Return the status of one team."""
+    return statuses_of([team.id])[team.id]
 
 
 def has_active_subscription(user: User) -> bool:
@@ -174,11 +171,6 @@ def changes_of(team: Team) -> list[SubscriptionChange]:
     """Return the changes of a team's subscription, newest first."""
     query = select(SubscriptionChange).where(SubscriptionChange.team_id == team.id)
     return list(db.session.scalars(query.order_by(SubscriptionChange.id.desc())))
-
-
-def _fresh(query: Select[Row]) -> Sequence[Row]:
-    """Return rows reloaded from the database, replacing values that the session read before it waited for a lock."""
-    return db.session.scalars(query.execution_options(populate_existing=True)).all()
 
 
 def _status(

@@ -25,7 +25,7 @@ from reflow_accounts.api_keys.models import ApiKey, ClientCursor, KeyClient, Usa
 from reflow_accounts.api_keys.usage.queries import UsageCount, rolled_up_to, usage_counts_of
 from reflow_accounts.api_keys.usage.rollup import empty_table, fill_table, temporary_table
 from reflow_accounts.api_keys.user_agents import read_program
-from reflow_accounts.database import Batch, db, greatest, now, run_batches, upsert
+from reflow_accounts.database import Batch, db, greatest, lock_cursor, now, run_batches, upsert
 
 # Maximum uses in a batch: other writers of SQLite wait while the transaction writes a row for each client in it.
 USES_AT_ONCE = 5_000
@@ -80,10 +80,7 @@ def _collect_batch() -> Batch:
             return Batch.DONE
         counts = _counts(connection, cursor, upto)
         clients = _clients(connection, counts)
-        first = upsert(connection.dialect, ClientCursor).values(id=1, upto=0)
-        connection.execute(first.on_conflict_do_nothing())
-        # Locks the row against other processes.
-        connection.execute(update(ClientCursor).values(upto=ClientCursor.upto))
+        lock_cursor(connection, ClientCursor, upto=0)
         if connection.scalar(select(ClientCursor.upto)) != cursor:
             return Batch.TAKEN
         if clients is not None:

@@ -30,8 +30,7 @@ from sqlalchemy.sql import quoted_name
 
 from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
-from reflow_accounts.connections import lock_table
-from reflow_accounts.database import db, greatest, upsert
+from reflow_accounts.database import db, greatest, lock_cursor, newest_settled, upsert
 from reflow_accounts.database_errors import described
 
 # Uses in a batch, and approximately the maximum of unrolled rows that queries read.
@@ -103,7 +102,7 @@ def roll_up() -> None:
 
     Concurrent processes lock the cursor in turn, so that each use is rolled up once.
     """
-    newest, at_once = _newest_settled(), LARGEST_ROLL_UP
+    newest, at_once = newest_settled(Use), LARGEST_ROLL_UP
     if db.engine.dialect.name == "sqlite":
         at_once = min(at_once, 2 * KEYS_AT_ONCE)
     while True:
@@ -112,17 +111,6 @@ def roll_up() -> None:
         if upto >= newest:
             return
         sleep(PAUSE_S)
-
-
-def _newest_settled() -> int:
-    """Return an id below which no more uses can be committed.
-
-    SQLite has one writer, so ids are committed in order. PostgreSQL assigns ids before the commit: the lock
-    waits for running appends and is released at once.
-    """
-    with db.engine.begin() as connection:
-        lock_table(connection, "uses", "SHARE")
-        return connection.scalar(select(func.max(Use.id))) or 0
 
 
 class Cursors(NamedTuple):
@@ -164,9 +152,7 @@ def _roll_up_next(connection: Connection, newest: int, at_once: int) -> tuple[in
 
 def lock_cursors(connection: Connection) -> Cursors:
     """Lock the cursors against other roll-ups and pruning until the transaction ends, and return them."""
-    first = upsert(connection.dialect, RollupCursor).values(id=1, upto=0)
-    connection.execute(first.on_conflict_do_nothing())
-    connection.execute(update(RollupCursor).values(upto=RollupCursor.upto))
+    lock_cursor(connection, RollupCursor, upto=0)
     return _cursors(connection)
 
 
