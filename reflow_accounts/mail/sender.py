@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app
-from sqlalchemy import CursorResult, Update, delete, select, update
+from sqlalchemy import Update, delete, select, update
 
 from reflow_accounts.config import Settings
-from reflow_accounts.database import db, now
+from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.mail.rendering import Unmailable, compose
 from reflow_accounts.mail.service import Resolver, find_resolver, post
@@ -47,12 +47,7 @@ class Claimed:
     tries: int
 
 
-def never() -> bool:
-    """Return False: `send_due` is not stopped by default."""
-    return False
-
-
-def send_due(is_stopping: Callable[[], bool] = never) -> int:
+def send_due(is_stopping: Callable[[], bool] = lambda: False) -> int:
     """Send all due messages, one after the other, and return how many were claimed.
 
     Processes may run this concurrently: each message is claimed by one of them. Stops after the current
@@ -74,7 +69,7 @@ def send_due(is_stopping: Callable[[], bool] = never) -> int:
 def prune_done() -> int:
     """Delete messages that were done more than 30 days ago; return their number."""
     is_old = OutboxMessage.done_at < now() - KEPT_WHEN_DONE
-    count = _execute(delete(OutboxMessage).where(is_old))
+    count = affected_rows(delete(OutboxMessage).where(is_old))
     db.session.commit()
     return count
 
@@ -100,7 +95,7 @@ def _claim_next() -> Claimed | None:
 
 def _claim(number: int, tries: int) -> Claimed | None:
     """Claim a message unless another process did so first (optimistic lock on `tries`)."""
-    taken = _execute(_row(number, tries=tries).values(due_at=now() + CLAIM, tries=tries + 1))
+    taken = affected_rows(_row(number, tries=tries).values(due_at=now() + CLAIM, tries=tries + 1))
     db.session.commit()
     if not taken:
         return None
@@ -144,7 +139,7 @@ def _handle(message: Claimed, transport: Transport) -> None:
 def _replace(message: Claimed, resolve: Resolver) -> None:
     """Post the messages that the resolver returns and finish this one, in one transaction."""
     # The update comes first: a sender whose claim has ended waits for its lock and then does nothing.
-    if not _execute(_row(message.id, tries=message.tries).values(done_at=now(), data={}, failure="")):
+    if not affected_rows(_row(message.id, tries=message.tries).values(done_at=now(), data={}, failure="")):
         db.session.rollback()
         return
     for kind, to, data in resolve(message.to, message.data):
@@ -153,7 +148,7 @@ def _replace(message: Claimed, resolve: Resolver) -> None:
 
 
 def _finish(message: Claimed, failure: str = "") -> None:
-    _execute(_row(message.id).values(done_at=now(), data={}, failure=failure))
+    db.session.execute(_row(message.id).values(done_at=now(), data={}, failure=failure))
     db.session.commit()
 
 
@@ -168,7 +163,7 @@ def _postpone(message: Claimed, failure: str, longest: timedelta = LONGEST_PAUSE
         return
     pause = min(FIRST_PAUSE * 2 ** min(message.tries - 1, 20), longest)
     _logger.warning("message %s (%s) waits %s: %s", message.id, message.kind, pause, failure)
-    _execute(_row(message.id, tries=message.tries).values(due_at=now() + pause, failure=failure))
+    db.session.execute(_row(message.id, tries=message.tries).values(due_at=now() + pause, failure=failure))
     db.session.commit()
 
 
@@ -178,9 +173,3 @@ def _row(number: int, *, tries: int | None = None) -> Update:
     if tries is not None:
         is_it.append(OutboxMessage.tries == tries)
     return update(OutboxMessage).where(*is_it).execution_options(synchronize_session=False)
-
-
-def _execute(statement: Any) -> int:
-    done = db.session.execute(statement)
-    assert isinstance(done, CursorResult)
-    return done.rowcount
