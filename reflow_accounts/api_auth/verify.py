@@ -1,7 +1,7 @@
 """Evaluates the lookup of an API key (store.py decides its validity): teams or a refusal; the body of `/me`."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from reflow_accounts.errors import Unauthenticated
 from reflow_accounts.subscriptions.models import State
 from reflow_accounts.subscriptions.service import statuses_of
 from reflow_accounts.teams.service import memberships_of
-from reflow_accounts.users.models import UserKind
+from reflow_accounts.users.models import User, UserKind
 
 JSON = "application/json"
 _encode = json.JSONEncoder(separators=(",", ":")).encode
@@ -100,50 +100,36 @@ def teams_of_session(session: UserSession) -> list[PresentedTeam]:
 def body_of_key(key: PresentedKey) -> bytes:
     """Return the body of `/me` for a caller with `key`, without a query."""
     facts = key.facts
-    return _body(
-        {
-            "user": {
-                "id": facts.user_public_id,
-                "name": facts.full_name,
-                "email": facts.email,
-                "kind": facts.kind,
-                "is_staff": bool(facts.is_staff),
-            },
-            "teams": _listed(key.teams),
-            "authenticated_by": {
-                "type": "key",
-                "id": facts.public_id,
-                "name": facts.name,
-                "hint": facts.hint,
-            },
-        }
-    )
+    proof = {"type": "key", "id": facts.public_id, "name": facts.name, "hint": facts.hint}
+    return _body(facts.user_public_id, facts, key.teams, proof)
 
 
 def body_of_session(session: UserSession) -> bytes:
     """Return the body of `/me` for a caller with this session."""
-    user = session.user
-    return _body(
-        {
-            "user": {
-                "id": user.public_id,
-                "name": user.full_name,
-                "email": user.email,
-                "kind": user.kind,
-                "is_staff": user.is_staff,
-            },
-            "teams": _listed(teams_of_session(session)),
-            "authenticated_by": {"type": "session", "id": session.public_id, "name": None, "hint": None},
-        }
-    )
+    proof = {"type": "session", "id": session.public_id, "name": None, "hint": None}
+    return _body(session.user.public_id, session.user, teams_of_session(session), proof)
 
 
-def _listed(teams: Iterable[PresentedTeam]) -> list[dict[str, str]]:
-    return [
-        {"id": team.public_id, "name": team.name, "rights": team.rights, "subscription": team.subscription}
-        for team in teams
-    ]
-
-
-def _body(answer: dict[str, Any]) -> bytes:
+def _body(
+    user_id: str, user: LookupRow | User, teams: Iterable[PresentedTeam], proof: Mapping[str, str | None]
+) -> bytes:
+    answer = {
+        "user": {
+            "id": user_id,
+            "name": user.full_name,
+            "email": user.email,
+            "kind": user.kind,
+            "is_staff": bool(user.is_staff),
+        },
+        "teams": [
+            {
+                "id": team.public_id,
+                "name": team.name,
+                "rights": team.rights,
+                "subscription": team.subscription,
+            }
+            for team in teams
+        ],
+        "authenticated_by": proof,
+    }
     return _encode(answer).encode()
