@@ -1,4 +1,4 @@
-"""Single-use links in mails: create, find, use, delete. mail/rendering.py signs their tokens."""
+"""Single-use links in mails: create, find, use, delete. mail/rendering.py signs and reads their tokens."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, select, update
 from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.email_addresses import stored_forms
+from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.users.models import User
 
 # OWASP ASVS 5.0, 6.5.5 limits a typed code to ten minutes; a link cannot be guessed.
@@ -41,8 +42,9 @@ def count_recent(purpose: LinkPurpose, user: User) -> int:
     return db.session.scalar(select(func.count()).select_from(MailLink).where(*is_recent)) or 0
 
 
-def find_link(public_id: str | None, purpose: LinkPurpose) -> MailLink | None:
-    """Return the valid link for `purpose`; None if it is unknown, used, expired, or for another purpose."""
+def find_link(token: str, purpose: LinkPurpose) -> MailLink | None:
+    """Return the valid link for `purpose`; None if its token is invalid, or it is used, expired, or for another one."""
+    public_id = read_link(token, purpose)
     if public_id is None:
         return None
     return db.session.scalar(

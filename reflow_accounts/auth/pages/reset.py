@@ -10,7 +10,6 @@ from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, RateLimited, ValidationFailed
-from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("reset", __name__)
@@ -76,7 +75,7 @@ def reset(token: str) -> Answer:
 
 
 def _link(token: str) -> MailLink | None:
-    link = find_link(read_link(token, LinkPurpose.RESET_PASSWORD), LinkPurpose.RESET_PASSWORD)
+    link = find_link(token, LinkPurpose.RESET_PASSWORD)
     return link if link and password_change.user_of(link) else None
 
 

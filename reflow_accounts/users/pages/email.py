@@ -8,7 +8,6 @@ from reflow_accounts.auth.mail_links import find_link
 from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone
-from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.users import profile
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import client
@@ -21,14 +20,14 @@ Answer = str | AnyResponse | tuple[str, int]
 @blueprint.get("/confirm-email/<token>")
 def show_email_link(token: str) -> Answer:
     """Ask to confirm the new address; only the account's owner can."""
-    link = _link(token)
+    link = find_link(token, LinkPurpose.CHANGE_EMAIL)
     return _page(link, token) if link else _dead_link()
 
 
 @blueprint.post("/confirm-email/<token>")
 def confirm_email(token: str) -> Answer:
     """Change the account's address."""
-    link = _link(token)
+    link = find_link(token, LinkPurpose.CHANGE_EMAIL)
     if link is None:
         return _dead_link()
     user = _owner(link)
@@ -56,10 +55,6 @@ def _owner(link: MailLink) -> User | None:
 def _page(link: MailLink, token: str) -> str:
     shown = {"email": link.email, "is_owner": _owner(link) is not None, "link_token": token}
     return render_template("users/confirm_email.html", **shown)
-
-
-def _link(token: str) -> MailLink | None:
-    return find_link(read_link(token, LinkPurpose.CHANGE_EMAIL), LinkPurpose.CHANGE_EMAIL)
 
 
 def _dead_link() -> Answer:

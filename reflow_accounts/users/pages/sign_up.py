@@ -13,7 +13,6 @@ from reflow_accounts.auth.pages.sign_in import sign_in
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db
 from reflow_accounts.errors import Gone, RateLimited, ValidationFailed
-from reflow_accounts.mail.rendering import read_link
 from reflow_accounts.marketplace.registration import is_unconnected
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.users import sign_up as sign_up_service
@@ -62,7 +61,7 @@ def sign_up() -> Answer:
 @blueprint.get("/verify-email/<token>")
 def show_link(token: str) -> Answer:
     """Ask to confirm the sign-up. A GET changes nothing, because mail scanners open links."""
-    link = _link(token)
+    link = find_link(token, LinkPurpose.SIGN_UP)
     if link is None:
         return _dead_link()
     return _page(link, PasswordForm())
@@ -71,7 +70,7 @@ def show_link(token: str) -> Answer:
 @blueprint.post("/verify-email/<token>")
 def verify(token: str) -> Answer:
     """Create the account and sign in."""
-    link = _link(token)
+    link = find_link(token, LinkPurpose.SIGN_UP)
     if link is None:
         return _dead_link()
     form = PasswordForm()
@@ -103,10 +102,6 @@ def _form_page(form: SignUpForm) -> str:
 def _is_buyer() -> bool:
     """Return whether AWS Marketplace sent this browser; for its purchase, a team name is optional."""
     return is_unconnected(request.cookies.get(current_app.config["CLAIM_COOKIE_NAME"]))
-
-
-def _link(token: str) -> MailLink | None:
-    return find_link(read_link(token, LinkPurpose.SIGN_UP), LinkPurpose.SIGN_UP)
 
 
 def _asks_password(link: MailLink) -> bool:
