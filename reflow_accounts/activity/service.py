@@ -159,7 +159,7 @@ def daily_uses(
 ) -> list[DayCount]:
     """Return the number of uses in `activity_of` for each of the last local days, of one key or of all."""
     key_ids = [key.id] if key else _key_ids(user, _teams_of(user, team_ids)[0])
-    return daily_counts(key_ids, zone, days=days)
+    return daily_counts(key_ids, zone, days)
 
 
 def count_uses(user: User, *, key: ApiKey | None = None) -> int:

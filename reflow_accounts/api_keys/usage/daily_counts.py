@@ -67,26 +67,22 @@ accepted_uses = func.count().filter(Use.outcome == ACCEPTED)
 refused_uses = func.count().filter(Use.outcome != ACCEPTED)
 
 
-def daily_counts(
-    key_ids: Collection[int], zone: tzinfo, *, days: int = DAYS, last: date | None = None
-) -> list[DayCount]:
+def daily_counts(key_ids: Collection[int], zone: tzinfo, days: int) -> list[DayCount]:
     """Return the exact number of uses of these keys together for each of the last `days` local days, oldest first.
 
-    `zone` is the time zone of the days, `last` the last day (today without it). Days without uses are included.
-    Uses that are not rolled up are counted, pruned ones are not.
+    `zone` is the time zone of the days, of which today is the last. Days without uses are included. Uses that are not
+    rolled up are counted, pruned ones are not.
     """
-    dates = _last_days(zone, days, last)
+    dates = _last_days(zone, days)
     starts = _starts(dates, zone)
     day = _days(starts)
     counted = select(literal(0), day.c.start, _counted(day, is_any_of(QuarterCount.key_id, key_ids)))
     return _with_unrolled(counted, literal(0), key_ids, dates, starts)[0]
 
 
-def daily_counts_of(
-    key_ids: Collection[int], zone: tzinfo, *, days: int = DAYS, last: date | None = None
-) -> Mapping[int, list[DayCount]]:
-    """Return the same as `daily_counts` for each key, by its row id, for example for sparklines."""
-    dates = _last_days(zone, days, last)
+def daily_counts_of(key_ids: Collection[int], zone: tzinfo) -> Mapping[int, list[DayCount]]:
+    """Return the same as `daily_counts` for each key, by its row id: the last 30 days, for sparklines."""
+    dates = _last_days(zone, DAYS)
     starts = _starts(dates, zone)
     day = _days(starts)
     counted = select(ApiKey.id, day.c.start, _counted(day, QuarterCount.key_id == ApiKey.id))
@@ -100,8 +96,8 @@ def counted_up_to() -> Any:
     return func.coalesce(select(RollupCursor.counted_upto).scalar_subquery(), 0)
 
 
-def _last_days(zone: tzinfo, days: int, last: date | None) -> list[date]:
-    last = last or now().astimezone(zone).date()
+def _last_days(zone: tzinfo, days: int) -> list[date]:
+    last = now().astimezone(zone).date()
     return [last - timedelta(days=before) for before in reversed(range(days))]
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from sqlalchemy import insert, select, update
 
 from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, Use
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.postgresql_later
 # Clocks change in these 30 days: on 26 October 2025 in Europe, on 2 November in New York, on 5 October on Lord Howe
 # Island, by half an hour.
 LAST = date(2025, 11, 3)
+# An instant that has this date in each of the zones.
+ON_LAST_DAY = datetime(2025, 11, 3, 9, 30, tzinfo=UTC)
 ZONES = (
     "UTC",
     "Europe/Berlin",
@@ -62,15 +65,15 @@ def days_in_log(app, keys: list[int], zone: str) -> list[tuple[date, int, int]]:
 
 
 def days_in_counts(app, keys: list[int], zone: str) -> list[tuple[date, int, int]]:
-    with app.app_context():
-        return [tuple(day) for day in daily_counts(keys, ZoneInfo(zone), last=LAST)]
+    with app.app_context(), time_machine.travel(ON_LAST_DAY):
+        return [tuple(day) for day in daily_counts(keys, ZoneInfo(zone), 30)]
 
 
 def assert_counts_equal_log(app, keys: list[int]) -> None:
     for zone in ZONES:
         assert days_in_counts(app, keys, zone) == days_in_log(app, keys, zone), zone
-    with app.app_context():
-        by_key = daily_counts_of(keys, ZoneInfo("Asia/Kathmandu"), last=LAST)
+    with app.app_context(), time_machine.travel(ON_LAST_DAY):
+        by_key = daily_counts_of(keys, ZoneInfo("Asia/Kathmandu"))
     for key in keys:
         assert by_key[key] == days_in_log(app, [key], "Asia/Kathmandu")
 
