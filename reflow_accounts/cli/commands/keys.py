@@ -36,24 +36,13 @@ def list_keys(context: Context, state: str) -> None:
 @create.canary_option
 @destination_options
 @common_options
-@pass_context
-def create_key(
-    context: Context,
-    name: str,
-    expires: str | None,
-    canary: bool,
-    output: str | None,
-    save: str | None,
-    force: bool,
-    yes: bool,
-) -> None:
+def create_key(name: str, expires: str | None, canary: bool, target: Target) -> None:
     """Create an API key called NAME and print it.
 
     The key is shown only once. Only the key goes to stdout, so it can be piped. With --save repo, and
     if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
-    create.check_canary_place(is_canary=canary, save=save)
-    target = Target(context, output=output, save=save, force=force, yes=yes)
+    create.check_canary_place(target, is_canary=canary)
     create.create_key(target.client(), name, target, expires=expires, is_canary=canary)
 
 
@@ -98,23 +87,14 @@ def rename_key(context: Context, name_or_id: str, new_name: str) -> None:
 @destination_options
 @common_options
 @pass_context
-def rotate_key(
-    context: Context,
-    name_or_id: str,
-    overlap: str,
-    output: str | None,
-    save: str | None,
-    force: bool,
-    yes: bool,
-) -> None:
+def rotate_key(context: Context, name_or_id: str, overlap: str, target: Target) -> None:
     """Replace an API key with a new one of the same name. The old one ends after --overlap.
 
     If the key is in use and comes from a file, the new one replaces it in that file; otherwise it is
     printed, or saved with -o or --save. The new key is tried before it is saved. With --overlap 0, on a
     terminal, it asks first when the key was used in the last 24 hours.
     """
-    target = Target(context, output=output, save=save, force=force, yes=yes)
-    rotate.rotate_key(target, context.client(), name_or_id, overlap=overlap, yes=yes)
+    rotate.rotate_key(target, context.client(), name_or_id, overlap=overlap)
 
 
 @keys.command("revoke")

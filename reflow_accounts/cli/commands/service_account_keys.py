@@ -44,26 +44,15 @@ def list_keys(context: Context, account: str, state: str, team: str | None) -> N
 @destination_options
 @team_option
 @common_options
-@pass_context
 def create_key(
-    context: Context,
-    account: str,
-    name: str,
-    expires: str | None,
-    canary: bool,
-    output: str | None,
-    save: str | None,
-    force: bool,
-    yes: bool,
-    team: str | None,
+    account: str, name: str, expires: str | None, canary: bool, target: Target, team: str | None
 ) -> None:
     """Create an API key called NAME of the service account ACCOUNT and print it. Needs Admin rights.
 
     The key is shown only once. Only the key goes to stdout, so it can be piped. With --save repo, and
     if git does not ignore the file yet, it asks on a terminal which ignore file to use.
     """
-    create.check_canary_place(is_canary=canary, save=save)
-    target = Target(context, output=output, save=save, force=force, yes=yes)
+    create.check_canary_place(target, is_canary=canary)
     client = target.client()
     owner = _owner(client, team, account)
     create.create_key(client, name, target, owner, expires=expires, is_canary=canary)
@@ -119,24 +108,15 @@ def rename_key(context: Context, account: str, name_or_id: str, new_name: str, t
 @common_options
 @pass_context
 def rotate_key(
-    context: Context,
-    account: str,
-    name_or_id: str,
-    overlap: str,
-    output: str | None,
-    save: str | None,
-    force: bool,
-    yes: bool,
-    team: str | None,
+    context: Context, account: str, name_or_id: str, overlap: str, target: Target, team: str | None
 ) -> None:
     """Replace an API key of the service account ACCOUNT. The old one ends after --overlap.
 
     The new key has the same name. It is tried, and printed, or saved with -o or --save. With --overlap 0,
     on a terminal, it asks first when the key was used in the last 24 hours. Needs Admin rights.
     """
-    target = Target(context, output=output, save=save, force=force, yes=yes)
     client = context.client()
-    rotate.rotate_key(target, client, name_or_id, _owner(client, team, account), overlap=overlap, yes=yes)
+    rotate.rotate_key(target, client, name_or_id, _owner(client, team, account), overlap=overlap)
 
 
 @keys.command("revoke")

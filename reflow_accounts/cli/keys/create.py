@@ -24,9 +24,9 @@ canary_option = click.option(
 )
 
 
-def check_canary_place(*, is_canary: bool, save: str | None) -> None:
+def check_canary_place(target: Target, *, is_canary: bool) -> None:
     """Raise UsageFault for a canary key that `--save` would make the key in use, which is always refused."""
-    if is_canary and save is not None:
+    if is_canary and target.is_standard_place:
         raise UsageFault(
             "With --save, every command would use the canary key and be refused. "
             "Use -o FILE, or leave --save out to print it."

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -28,14 +29,19 @@ from reflow_accounts.cli.secret_file import (
 from reflow_accounts.cli.text import shell
 from reflow_accounts.contract import KEY_FILE_NAME, Exit
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
+def destination_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Decorate `command` with the options of a destination, which it gets as the Target `target`."""
 
-def destination_options(command: Command) -> Command:
-    """Decorate `command` with the options `output`, `save`, `force` and `yes`."""
+    @wraps(command)
+    def run(*args: Any, output: str | None, save: str | None, force: bool, yes: bool, **more: Any) -> None:
+        context = click.get_current_context().ensure_object(Context)
+        target = Target(context, output=output, save=save, force=force, yes=yes)
+        command(*args, target=target, **more)
+
     for decorate in reversed(_OPTIONS):
-        command = decorate(command)
-    return command
+        run = decorate(run)
+    return run
 
 
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -60,20 +66,15 @@ class Target:
     """The destination in the options; `path` is None for stdout. Raises UsageFault."""
 
     def __init__(
-        self,
-        context: Context,
-        *,
-        output: str | None,
-        save: str | None,
-        force: bool = False,
-        yes: bool = False,
+        self, context: Context, *, output: str | None, save: str | None, force: bool, yes: bool
     ) -> None:
         if output == "":
             raise UsageFault("-o needs the name of a file, or - for stdout.")
         if output is not None and save is not None:
             raise UsageFault("Use -o or --save, not both.")
-        self.context, self.overwrite = context, force
-        self._yes = yes
+        self.context, self.overwrite, self.yes = context, force, yes
+        # Whether commands look for their key there.
+        self.is_standard_place = save is not None
         self._root: Path | None = None
         self.path: Path | None = None
         if save == "home":
@@ -128,7 +129,7 @@ class Target:
         if not self.path or not self._root:
             return
         may_ask = self.context.may_ask
-        ignore_file = choose_ignore_file(self.path, self._root, yes=self._yes, may_ask=may_ask)
+        ignore_file = choose_ignore_file(self.path, self._root, yes=self.yes, may_ask=may_ask)
         if ignore_file:
             add_to_ignore_file(ignore_file, self.path, self._root)
 

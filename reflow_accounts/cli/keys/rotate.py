@@ -31,7 +31,7 @@ overlap_option = click.option(
 
 
 def rotate_key(
-    target: Target, client: ApiClient, name_or_id: str, owner: KeyOwner = OWN, *, overlap: str, yes: bool
+    target: Target, client: ApiClient, name_or_id: str, owner: KeyOwner = OWN, *, overlap: str
 ) -> None:
     """Replace a key with a new one of the same name, and report when the old one ends.
 
@@ -45,7 +45,7 @@ def rotate_key(
         raise NoMatch(f"The key {name} is revoked already. Make a new one with {owner.create_command} NAME.")
     in_use = _key_in_use(client, old, owner)
     ending = in_use or old
-    if overlap == "0" and not yes and target.context.may_ask and was_used_recently(ending):
+    if overlap == "0" and not target.yes and target.context.may_ask and was_used_recently(ending):
         summary = usage_summary(ending, name, is_own=in_use is not None)
         if not click.confirm(f"{summary}. Copies elsewhere stop working at once. Rotate it?", err=True):
             raise CommandError("Nothing was changed.")
