@@ -105,8 +105,6 @@ class Metrics:
         )
         options = app.config["SQLALCHEMY_ENGINE_OPTIONS"]
         limit.set(_POOL_SIZE + options["max_overflow"])
-        self._requests: dict[tuple[str, str, int], Histogram] = {}
-        self._outcomes: dict[str, Counter] = {}
         with app.app_context():
             event.listen(db.engine, "checkout", lambda *_: used.inc())
             event.listen(db.engine, "checkin", lambda *_: used.dec())
@@ -115,17 +113,9 @@ class Metrics:
     def observe(self, scope: Any, status: int, seconds: float) -> None:
         """Count a finished request by the labels in its ASGI scope."""
         method = scope["method"] if scope["method"] in _METHODS else "other"
-        labels = (scope.get(ROUTE, _UNKNOWN), method, status)
-        found = self._requests.get(labels)
-        if found is None:
-            found = self._requests[labels] = self._seconds.labels(*labels)
-        found.observe(seconds)
-        outcome = scope.get(OUTCOME)
-        if outcome:
-            count = self._outcomes.get(outcome)
-            if count is None:
-                count = self._outcomes[outcome] = self._checks.labels(outcome)
-            count.inc()
+        self._seconds.labels(scope.get(ROUTE, _UNKNOWN), method, status).observe(seconds)
+        if outcome := scope.get(OUTCOME):
+            self._checks.labels(outcome).inc()
 
 
 def init_app(app: Flask) -> None:
