@@ -1,7 +1,6 @@
 """The file of an SQLite database, and PostgreSQL connections with timeouts."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +36,6 @@ POSTGRES_OPTIONS: dict[str, Any] = {
 WAIT_FOR_DISK = """
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
-
-
-def create_sqlite_file(path: str) -> None:
-    """Create an empty file that only its owner can read, unless it exists.
-
-    SQLite gives its -wal and -shm files the same mode. Errors are ignored: opening the file reports them.
-    """
-    with suppress(OSError):
-        Path(path).touch(0o600)
 
 
 def sqlite_uri_of(path: str) -> str:

@@ -4,8 +4,10 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -174,9 +176,13 @@ def give_up_on_silence(engine: Engine) -> None:
 
 
 def make_file(engine: Engine) -> None:
-    """Create the file of an SQLite database before its migration, unless it exists."""
+    """Create the file of an SQLite database before its migration, unless it exists; only its owner can read it.
+
+    SQLite gives its -wal and -shm files the same mode. Errors are ignored: opening the file reports them.
+    """
     if engine.dialect.name == "sqlite":
-        connections.create_sqlite_file(str(engine.url.database))
+        with suppress(OSError):
+            Path(str(engine.url.database)).touch(0o600)
 
 
 # Reads, and writes to temporary tables, which belong to one connection.
