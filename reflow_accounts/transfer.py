@@ -37,7 +37,7 @@ UNFINISHED = Table("unfinished_copy", MetaData(), Column("started_at", UTCDateTi
 
 UNFINISHED_COPY = "The database is an unfinished copy. Complete it with `copy-to`, or use another one."
 
-Progress = Callable[[str, int], None]
+Progress = Callable[[int], object]
 
 
 class TransferError(Exception):
@@ -151,7 +151,7 @@ def copy(source: Connection, target: Engine, progress: Progress) -> dict[str, in
 
     Replaces the tables in one transaction. Copies the log of uses, which only grows, in batches of `ROWS_AT_ONCE`,
     each in a separate transaction, so that an interrupted copy continues after its last batch. Calls `progress` with
-    the name of a table and the number of rows copied. Raises TransferError if the numbers of rows differ at the end,
+    the number of rows of each batch. Raises TransferError if the numbers of rows differ at the end,
     or if the target has an unfinished copy of another database.
     """
     _ensure_continues(source, target)
@@ -161,7 +161,7 @@ def copy(source: Connection, target: Engine, progress: Progress) -> dict[str, in
         for table in tables()[:-1]:
             for batch in source.execute(select(table)).mappings().partitions(ROWS_AT_ONCE):
                 connection.execute(insert(table), [dict(row) for row in batch])
-                progress(table.name, len(batch))
+                progress(len(batch))
     _copy_uses(source, target, progress)
     with target.begin() as connection:
         _set_sequences(connection)
@@ -196,7 +196,7 @@ def _copy_uses(source: Connection, target: Engine, progress: Progress) -> None:
     with target.connect() as connection:
         last: int = connection.scalar(select(func.coalesce(func.max(USES.c.id), 0))) or 0
     if last:
-        progress(USES.name, source.scalar(select(func.count()).where(USES.c.id <= last)) or 0)
+        progress(source.scalar(select(func.count()).where(USES.c.id <= last)) or 0)
     months: set[tuple[int, int]] = set()
     while True:
         page = select(USES).where(USES.c.id > last).order_by(USES.c.id).limit(ROWS_AT_ONCE)
@@ -213,7 +213,7 @@ def _copy_uses(source: Connection, target: Engine, progress: Progress) -> None:
         with target.begin() as connection:
             connection.execute(insert(USES), rows)
         last = rows[-1]["id"]
-        progress(USES.name, len(rows))
+        progress(len(rows))
 
 
 def _set_sequences(connection: Connection) -> None:

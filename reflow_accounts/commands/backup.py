@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 from flask import current_app
-from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from reflow_accounts import transfer
@@ -77,9 +77,7 @@ def _copy_file(source: str, file: Path) -> None:
 def _copy_rows(file: Path) -> None:
     """Copy a snapshot of PostgreSQL, row by row, to a new SQLite file."""
     with transfer.opened(f"sqlite:///{file}") as target, transfer.snapshot(db.engine) as source:
-        transfer.prepare(source, target)
-        with _progress(sum(transfer.counts(source).values())) as advance:
-            transfer.copy(source, target, advance)
+        _copy(source, target)
     with closing(sqlite3.connect(file)) as copied:
         copied.execute("PRAGMA journal_mode = DELETE")
 
@@ -142,9 +140,7 @@ def copy_to(url: str, file: Path | None) -> None:
             transfer.opened(address) as target,
             transfer.snapshot(original) as source,
         ):
-            transfer.prepare(source, target)
-            with _progress(sum(transfer.counts(source).values())) as advance:
-                copied = transfer.copy(source, target, advance)
+            copied = _copy(source, target)
             wrong = differences(target)
     except (TransferError, ConfigError) as error:
         sys.exit(f"reflow-accounts: {error}")
@@ -178,8 +174,9 @@ def _original(file: Path | None) -> Iterator[Engine]:
         yield engine
 
 
-@contextmanager
-def _progress(total: int) -> Iterator[transfer.Progress]:
-    """Show a progress bar on a terminal, on standard error."""
+def _copy(source: Connection, target: Engine) -> dict[str, int]:
+    """Copy all rows, with a progress bar on a terminal, on standard error."""
+    transfer.prepare(source, target)
+    total = sum(transfer.counts(source).values())
     with click.progressbar(length=total, label="Copying", file=sys.stderr, show_pos=True) as bar:
-        yield lambda _table, number: bar.update(number)
+        return transfer.copy(source, target, bar.update)
