@@ -17,8 +17,8 @@ from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.subscriptions.status import current_state
-from reflow_accounts.teams.models import Membership, Rights, Team
-from reflow_accounts.teams.service import add_team, addresses_of_admins, ensure_rights, membership_of
+from reflow_accounts.teams.models import Rights, Team
+from reflow_accounts.teams.service import add_team, addresses_of_admins, admin_membership_of, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.request_info import Client
 
@@ -70,12 +70,7 @@ def has_ended(claim: Claim) -> bool:
 
 def teams_of_admin(user: User) -> list[Team]:
     """Return the teams of which the user is Admin, and which can therefore get the subscription."""
-    query = (
-        select(Team)
-        .join(Membership, Membership.team_id == Team.id)
-        .where(Membership.user_id == user.id, Membership.rights == Rights.ADMIN)
-    )
-    return list(db.session.scalars(query.order_by(Membership.created_at, Team.id)))
+    return [membership.team for membership in memberships_of(user) if membership.rights == Rights.ADMIN]
 
 
 def team_that_has(claim: Claim) -> Team | None:
@@ -99,9 +94,7 @@ def connect(claim: Claim, team_id: str, team_name: str, *, by: User, client: Cli
     if not team_id and not team_name.strip():
         raise ValidationFailed(team_name="Enter a team name")
     if team_id:
-        membership = membership_of(by, team_id)
-        ensure_rights(membership, Rights.ADMIN)
-        team = membership.team
+        team = admin_membership_of(by, team_id).team
     else:
         if team_that_has(claim):
             raise Conflict("This AWS Marketplace subscription is connected already.")
