@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, event, func, or_, select, union
 from sqlalchemy.orm import Session, SessionTransaction
@@ -14,6 +14,8 @@ from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action, Eve
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
 from reflow_accounts.database import db
 from reflow_accounts.errors import NotFound
+from reflow_accounts.teams.models import Team
+from reflow_accounts.users.models import User
 from reflow_accounts.web import request_logging
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, older_than, read_entry_id
 from reflow_accounts.web.request_info import form_nonce
@@ -28,26 +30,6 @@ _LOGGED_DETAILS = ("key", "passkey", "session", "count", "left", "kind", "factor
 _logger = logging.getLogger(__name__)
 
 
-class Actor(Protocol):
-    """A user, or one of the actors below that are not users."""
-
-    @property
-    def id(self) -> int | None: ...
-    @property
-    def public_id(self) -> str | None: ...
-    @property
-    def full_name(self) -> str: ...
-
-
-class TeamIdentity(Protocol):
-    """The attributes of a team that are recorded."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def public_id(self) -> str: ...
-
-
 @dataclass(frozen=True)
 class _OtherActor:
     """An actor that is not a user."""
@@ -57,6 +39,7 @@ class _OtherActor:
     public_id: None = None
 
 
+Actor = User | _OtherActor
 OPERATOR = _OtherActor("Operator")
 # Not authenticated.
 SOMEBODY = _OtherActor("Somebody")
@@ -70,7 +53,7 @@ def record(
     *,
     by: Actor | None,
     account: Actor | None = None,
-    team: TeamIdentity | None = None,
+    team: Team | None = None,
     subject: str = "",
     address: str = "",
     **details: Any,
