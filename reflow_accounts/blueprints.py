@@ -11,7 +11,7 @@ from reflow_accounts.activity import pages as activity_pages
 from reflow_accounts.api_auth import api as api_auth_api
 from reflow_accounts.api_auth import bearer
 from reflow_accounts.api_keys import api as api_keys_api
-from reflow_accounts.api_keys.pages import ci_key, lost_responses, own_keys, service_account_keys
+from reflow_accounts.api_keys.pages import ci_key, keys, lost_responses
 from reflow_accounts.auth import api as auth_api
 from reflow_accounts.auth.current_user import Caller, current_user, set_caller
 from reflow_accounts.auth.login_manager import ask_to_log_in, was_signed_in
@@ -111,8 +111,8 @@ BLUEPRINTS = {
         security.blueprint,
         second_factor.blueprint,
         passkeys.blueprint,
-        own_keys.blueprint,
-        service_account_keys.blueprint,
+        keys.own_keys,
+        keys.account_keys,
         ci_key.blueprint,
         lost_responses.blueprint,
         team.blueprint,

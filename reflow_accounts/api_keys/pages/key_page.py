@@ -1,14 +1,12 @@
-"""The pages of one key, for both kinds of owners; here its facts, uses and refused attempts, and its restoration."""
+"""The page of one key: facts, uses, refused attempts; and its restoration."""
 
-from collections.abc import Callable
 from urllib.parse import urlencode
 
-from flask import Blueprint, flash, redirect, render_template
+from flask import flash, redirect, render_template
 
 from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.lifecycle import restore
 from reflow_accounts.api_keys.models import Revocation
-from reflow_accounts.api_keys.pages import lost_responses, shared
 from reflow_accounts.api_keys.pages.shared import Answer, Context, refused
 from reflow_accounts.api_keys.refused_requests import latest_attempts_with, refusals_of
 from reflow_accounts.api_keys.table import previous_keys, sparklines_of
@@ -65,25 +63,3 @@ def restore_key(context: Context, key_id: str) -> Answer:
     db.session.commit()
     flash(key.name, "key-restored")
     return redirect(f"{context['keys_url']}/{key.public_id}", 303)
-
-
-_VIEWS: tuple[tuple[str, str, Callable[[Context, str], Answer]], ...] = (
-    ("GET", "", show_key),
-    ("POST", "/restoration", restore_key),
-    ("GET", "/revocation", shared.ask_to_revoke),
-    ("POST", "/revocation", shared.revoke),
-    ("GET", "/rotation", shared.ask_to_rotate),
-    ("POST", "/rotation", shared.rotate_key),
-    ("GET", "/replacement", lost_responses.ask_to_replace),
-    ("POST", "/replacement", lost_responses.replace),
-)
-
-
-def add_views(blueprint: Blueprint, prefix: str, context_of: Callable[..., Context]) -> None:
-    """Add the views of one key below `prefix`; `context_of` takes the arguments in the URL of the blueprint."""
-    for method, path, view in _VIEWS:
-
-        def answer(key_id: str, view: Callable[[Context, str], Answer] = view, **owner: str) -> Answer:
-            return view(context_of(**owner), key_id)
-
-        blueprint.add_url_rule(f"{prefix}/<key_id>{path}", view.__name__, answer, methods=[method])

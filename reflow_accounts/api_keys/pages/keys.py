@@ -1,0 +1,133 @@
+"""The pages of keys: the API Keys tab with a person's own keys, and those of a service account, for Admins."""
+
+from collections.abc import Callable
+
+from flask import Blueprint, url_for
+from wtforms.fields.choices import SelectChoice
+
+from reflow_accounts.api_keys.forms import KeyForm, OwnKeyForm
+from reflow_accounts.api_keys.pages import key_page, lost_responses, shared
+from reflow_accounts.api_keys.pages.shared import Answer, Context
+from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.teams.models import Rights, Team
+from reflow_accounts.teams.service import admin_membership_of, current_among, memberships_of
+from reflow_accounts.teams.service_accounts import live_account_of, rights_of, usable_accounts_of
+from reflow_accounts.users.models import User
+from reflow_accounts.web.redirects import origin
+
+own_keys = Blueprint("api_keys", __name__, url_prefix="/api-keys")
+account_keys = Blueprint(
+    "service_account_keys", __name__, url_prefix="/teams/<team_id>/service-accounts/<account_id>"
+)
+
+
+@own_keys.get("")
+def index() -> Answer:
+    """List the keys."""
+    return shared.show("api_keys/index.html", _own_context())
+
+
+@own_keys.get("/new")
+def new() -> Answer:
+    """Show the form for a new key."""
+    return shared.ask_for_name(_own_context(), _form(usable_accounts_of(current_user()), formdata=None))
+
+
+@own_keys.post("")
+def create() -> Answer:
+    """Create a key and show its secret once."""
+    accounts = usable_accounts_of(current_user())
+    return shared.create(_own_context(), _form(accounts), {user.public_id: user for _, user in accounts})
+
+
+def _own_context() -> Context:
+    owner, list_url = current_user(), url_for("account.api_keys.index")
+    mine = memberships_of(owner)
+    administered = [membership for membership in mine if membership.rights == Rights.ADMIN]
+    if len(administered) > 1:
+        # If the current team is among them, only that team is offered a key for CI.
+        current = current_among(mine)
+        administered = [found for found in administered if found == current] or administered
+    return {
+        "owner": owner,
+        "is_own": True,
+        "tab": "api-keys",
+        "list_url": list_url,
+        "keys_url": list_url,
+        "activity_url": url_for("account.activity.index"),
+        "ci_teams": [membership.team for membership in administered],
+    }
+
+
+def _form(accounts: list[tuple[Team, User]], **options: None) -> OwnKeyForm:
+    """Return the form, with these service accounts as further owners to choose from."""
+    form, has_one_team = OwnKeyForm(**options), len({team.id for team, _ in accounts}) == 1
+    form.owner.choices += [
+        SelectChoice(user.public_id, user.full_name if has_one_team else f"{user.full_name} ({team.name})")
+        for team, user in accounts
+    ]
+    return form
+
+
+@account_keys.get("")
+def show(team_id: str, account_id: str) -> Answer:
+    """Show a service account with its keys."""
+    context = _account_context(team_id, account_id)
+    more = {"rights": rights_of(context["owner"]), "server": origin()}
+    return shared.show("api_keys/service_account.html", context, **more)
+
+
+@account_keys.get("/keys/new")
+def new_key(team_id: str, account_id: str) -> Answer:
+    """Show the form for a new key."""
+    return shared.ask_for_name(_account_context(team_id, account_id), KeyForm(formdata=None))
+
+
+@account_keys.post("/keys")
+def create_key(team_id: str, account_id: str) -> Answer:
+    """Create a key and show its secret once."""
+    return shared.create(_account_context(team_id, account_id), KeyForm())
+
+
+def _account_context(team_id: str, account_id: str) -> Context:
+    """Return the context of an Admin's pages of a service account that is not deleted."""
+    membership = admin_membership_of(current_user(), team_id)
+    account = live_account_of(membership.team, account_id)
+    list_url = url_for("account.service_account_keys.show", team_id=team_id, account_id=account_id)
+    return {
+        "owner": account,
+        "is_own": False,
+        "tab": "team",
+        "list_url": list_url,
+        "keys_url": f"{list_url}/keys",
+        "activity_url": url_for("account.activity.index", account=account_id, team=team_id),
+        "membership": membership,
+        "account": account,
+    }
+
+
+# The pages of one key.
+_VIEWS: tuple[tuple[str, str, Callable[[Context, str], Answer]], ...] = (
+    ("GET", "", key_page.show_key),
+    ("POST", "/restoration", key_page.restore_key),
+    ("GET", "/revocation", shared.ask_to_revoke),
+    ("POST", "/revocation", shared.revoke),
+    ("GET", "/rotation", shared.ask_to_rotate),
+    ("POST", "/rotation", shared.rotate_key),
+    ("GET", "/replacement", lost_responses.ask_to_replace),
+    ("POST", "/replacement", lost_responses.replace),
+)
+
+
+def _add_views(blueprint: Blueprint, prefix: str, context_of: Callable[..., Context]) -> None:
+    """Add the views of one key below `prefix`; `context_of` takes the arguments in the URL of the blueprint."""
+    for method, path, view in _VIEWS:
+
+        def answer(key_id: str, view: Callable[[Context, str], Answer] = view, **owner: str) -> Answer:
+            return view(context_of(**owner), key_id)
+
+        blueprint.add_url_rule(f"{prefix}/<key_id>{path}", view.__name__, answer, methods=[method])
+
+
+_add_views(own_keys, "", _own_context)
+_add_views(account_keys, "/keys", _account_context)
