@@ -47,6 +47,13 @@ def caller() -> Caller:
     return found
 
 
+def page_session() -> UserSession:
+    """Return the session of this request for a page, which API keys cannot open."""
+    session = caller().session
+    assert session, "pages need a session"
+    return session
+
+
 def current_user() -> User:
     """Return the user who sent the request."""
     return caller().user

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import request
 
 from reflow_accounts.auth import login, login_manager, passkeys, second_factor, sessions
-from reflow_accounts.auth.current_user import caller
+from reflow_accounts.auth.current_user import caller, page_session
 from reflow_accounts.auth.models import Factor, SessionKind, UserSession
 from reflow_accounts.auth.passkeys import Site
 from reflow_accounts.auth.passwords import hasher
@@ -48,8 +48,7 @@ def ensure_recent_proof() -> None:
 
 def ensure_open_console() -> None:
     """Require an open support console: used in the last half hour and authenticated in the last half day."""
-    session = caller().session
-    assert session
+    session = page_session()
     if not sessions.is_open_for_support(session):
         _take_proof(session)
     if sessions.touch_support(session):

@@ -7,7 +7,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import second_factor, sessions
-from reflow_accounts.auth.current_user import caller, current_user
+from reflow_accounts.auth.current_user import current_user, page_session
 from reflow_accounts.auth.forms import ProofForm, SetupForm
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.auth.second_factor import Setup
@@ -124,9 +124,7 @@ def _ask_password(form: ProofForm, fault: str) -> tuple[str, int]:
 
 
 def _record_refusal() -> None:
-    session = caller().session
-    assert session, "pages need a session"
-    sessions.refuse_confirmation(session, client=client())
+    sessions.refuse_confirmation(page_session(), client=client())
     db.session.commit()
 
 

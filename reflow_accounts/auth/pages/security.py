@@ -16,7 +16,7 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager, passkeys, password_change, second_factor, sessions
-from reflow_accounts.auth.current_user import caller, current_user
+from reflow_accounts.auth.current_user import current_user, page_session
 from reflow_accounts.auth.forms import ChangePasswordForm
 from reflow_accounts.auth.models import Factor, UserSession
 from reflow_accounts.auth.passkeys import Site
@@ -50,15 +50,15 @@ def shown_sessions(message: str = "") -> ShownSessions:
     """Return this session and a page of the others."""
     cursor = request.values.get("cursor")
     flashed: list[str] = get_flashed_messages(category_filter=[_FLASHED])  # type: ignore[assignment]  # no pairs
-    page = other_sessions_page(_current(), cursor=cursor)
-    return ShownSessions(_current(), page, cursor, message or "".join(flashed))
+    page = other_sessions_page(page_session(), cursor=cursor)
+    return ShownSessions(page_session(), page, cursor, message or "".join(flashed))
 
 
 @blueprint.post("/sessions/<session_id>/end")
 def end_one(session_id: str) -> Answer:
     """End one other session. Repeating it changes nothing."""
     ensure_recent_proof()
-    session = other_session_of(_current(), session_id)
+    session = other_session_of(page_session(), session_id)
     was_live = end_elsewhere(session, by=current_user(), client=client())
     db.session.commit()
     message = f"{session.device} {'was' if was_live else 'was already'} signed out."
@@ -70,26 +70,20 @@ def end_one(session_id: str) -> Answer:
 @blueprint.get("/other-sessions/end")
 def ask_about_others() -> Answer:
     """Ask before all other devices are signed out."""
-    return render_template("auth/other_sessions.html", others=other_sessions_page(_current()))
+    return render_template("auth/other_sessions.html", others=other_sessions_page(page_session()))
 
 
 @blueprint.post("/other-sessions/end")
 def end_others() -> Answer:
     """Sign out all other devices."""
     ensure_recent_proof()
-    count = end_sessions(current_user(), but=_current(), by=current_user(), client=client())
+    count = end_sessions(current_user(), but=page_session(), by=current_user(), client=client())
     db.session.commit()
     message = f"{count} other session{' was' if count == 1 else 's were'} signed out."
     if not htmx.is_part():
         return _back_to_sessions(message)
     page = render_template("auth/other_sessions_ended.html", sessions=shown_sessions(message))
     return htmx.close_dialog(make_response(page), message)
-
-
-def _current() -> UserSession:
-    session = caller().session
-    assert session
-    return session
 
 
 def _back_to_sessions(message: str) -> AnyResponse:
@@ -106,9 +100,7 @@ def show() -> str:
 @blueprint.post("/password")
 def change_password() -> Answer:
     """Change the password, end every other session and give this one a new value."""
-    form = ChangePasswordForm()
-    session = caller().session
-    assert session, "pages need a session"
+    form, session = ChangePasswordForm(), page_session()
     account = current_user().public_id
     try:
         with rate_limits.attempt("step-up", account=account):

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.activity.personal_data import data_of
 from reflow_accounts.auth import login_manager
-from reflow_accounts.auth.current_user import current_user
+from reflow_accounts.auth.current_user import current_user, page_session
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.auth.sessions import refuse_confirmation
 from reflow_accounts.auth.step_up import MISSING_PASSWORD, ensure_recent_proof
@@ -92,9 +92,7 @@ def delete() -> Answer:
     if not form.password.data:
         form.password.errors = [MISSING_PASSWORD]
         return _deletion_page(form), 422
-    account_id = current_user().public_id
-    session = login_manager.current_session()
-    assert session, "this page needs a session"
+    account_id, session = current_user().public_id, page_session()
     try:
         with rate_limits.attempt("step-up", account=account_id):
             deletion.delete_account(current_user(), form.password.data, hasher(), client=client())
