@@ -16,11 +16,12 @@ from reflow_accounts.mail.models import OutboxMessage
 from reflow_accounts.mail.rendering import Unmailable, compose
 from reflow_accounts.mail.service import Resolver, find_resolver, post
 from reflow_accounts.mail.transport import (
+    OUTBOX_FOLDER,
+    Files,
+    MailServer,
     RecipientRefused,
     ServerUnavailable,
     TemporarilyRefused,
-    Transport,
-    transport_of,
 )
 
 # How long a claim on a message lasts: longer than sending can take (`transport.SECONDS_A_MESSAGE`). If the process
@@ -33,6 +34,7 @@ KEPT_WHEN_DONE = timedelta(days=30)
 _CANDIDATES = 10
 
 _logger = logging.getLogger(__name__)
+Transport = MailServer | Files
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def send_due(is_stopping: Callable[[], bool] = lambda: False) -> int:
     message when `is_stopping` returns True. Raises ServerUnavailable when no message can be sent at present.
     """
     settings: Settings = current_app.config["SETTINGS"]
-    transport = transport_of(settings)
+    transport: Transport = (
+        MailServer(settings.mail_url) if settings.mail_url else Files(settings.instance / OUTBOX_FOLDER)
+    )
     count = 0
     try:
         while not is_stopping() and (message := _claim_next()) is not None:

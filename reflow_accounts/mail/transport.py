@@ -9,10 +9,10 @@ import time
 from contextlib import suppress
 from email.policy import SMTP, SMTPUTF8
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from reflow_accounts.config import ConfigError, Settings, prepare_instance
+from reflow_accounts.config import ConfigError, prepare_instance
 from reflow_accounts.mail.rendering import Letter
 
 # Time limit of one message including the connection; less than `sender.CLAIM`.
@@ -38,23 +38,6 @@ class ServerUnavailable(Exception):
     """The server is unavailable."""
 
 
-class Transport(Protocol):
-    """A destination of messages."""
-
-    def deliver(self, letter: Letter) -> None:
-        """Deliver a message. Raises RecipientRefused, TemporarilyRefused or ServerUnavailable."""
-
-    def close(self) -> None:
-        """Close the connection."""
-
-
-def transport_of(settings: Settings) -> Transport:
-    """Return the transport for REFLOW_MAIL_URL, not connected yet."""
-    if settings.mail_url:
-        return MailServer(settings.mail_url)
-    return Files(settings.instance / OUTBOX_FOLDER)
-
-
 class Files:
     """Writes each message into an .eml file that only its owner can read."""
 
@@ -62,7 +45,7 @@ class Files:
         self._folder = folder
 
     def deliver(self, letter: Letter) -> None:
-        """Write the file atomically; a repeated message replaces it."""
+        """Write the file atomically; a repeated message replaces it. Raises ServerUnavailable."""
         file = self._folder / f"{letter.name}.eml"
         unfinished = file.with_suffix(f".{os.getpid()}.part")
         try:
@@ -92,7 +75,10 @@ class MailServer:
         self._server: _Server | None = None
 
     def deliver(self, letter: Letter) -> None:
-        """Deliver a message within SECONDS_A_MESSAGE."""
+        """Deliver a message within SECONDS_A_MESSAGE.
+
+        Raises RecipientRefused, TemporarilyRefused or ServerUnavailable.
+        """
         ends_at = time.monotonic() + SECONDS_A_MESSAGE
         try:
             if self._server is None:
