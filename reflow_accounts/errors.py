@@ -97,16 +97,5 @@ class ValidationFailed(DomainError):
 
 # The title of a problem depends on its code alone (RFC 9457, 3.1.3).
 TITLES: Mapping[Code, str] = {
-    error.code: error.title
-    for error in (
-        BadRequest,
-        Conflict,
-        Gone,
-        InsufficientRights,
-        NotFound,
-        RateLimited,
-        SubscriptionInactive,
-        Unavailable,
-        ValidationFailed,
-    )
+    error.code: error.title for error in DomainError.__subclasses__() if error is not Unauthenticated
 }
