@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, false, text
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, SmallInteger, String, false
 from sqlalchemy.orm import Mapped, foreign, mapped_column, relationship
 
 from reflow_accounts.api_keys.user_agents import LONGEST_PROGRAM, program_of
 from reflow_accounts.contract import KEY_PREFIX
-from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
+from reflow_accounts.database import Key, Model, UTCDateTime, now, partial_index, public_id
 from reflow_accounts.users.models import User
 
 LONGEST_NAME = 64
@@ -32,20 +32,16 @@ class ApiKey(Model):
     __tablename__ = "api_keys"
     __table_args__ = (
         # Names are unique among a user's live keys; revoking or replacing a key frees its name.
-        Index(
+        partial_index(
             "uq_api_keys_current_name",
             "user_id",
             "folded_name",
             unique=True,
-            sqlite_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
-            postgresql_where=text("revoked_at IS NULL AND replaced_at IS NULL"),
+            where="revoked_at IS NULL AND replaced_at IS NULL",
         ),
         # For the mails about keys that expire soon.
-        Index(
-            "ix_api_keys_ending",
-            "expires_at",
-            sqlite_where=text("expires_at IS NOT NULL AND revoked_at IS NULL"),
-            postgresql_where=text("expires_at IS NOT NULL AND revoked_at IS NULL"),
+        partial_index(
+            "ix_api_keys_ending", "expires_at", where="expires_at IS NOT NULL AND revoked_at IS NULL"
         ),
         # Submitting a form twice creates one key.
         Index("uq_api_keys_nonce", "user_id", "nonce", unique=True),
@@ -252,14 +248,7 @@ class KeyClient(Model):
     """A client of a key: an address and a program, collected from the log (`usage/clients.py`)."""
 
     __tablename__ = "key_clients"
-    __table_args__ = (
-        Index(
-            "ix_key_clients_unnoticed",
-            "key_id",
-            sqlite_where=text("noticed_at IS NULL"),
-            postgresql_where=text("noticed_at IS NULL"),
-        ),
-    )
+    __table_args__ = (partial_index("ix_key_clients_unnoticed", "key_id", where="noticed_at IS NULL"),)
 
     key_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     address: Mapped[str] = mapped_column(String(45), primary_key=True)

@@ -3,10 +3,10 @@
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from reflow_accounts.database import Key, Model, UTCDateTime, now, public_id
+from reflow_accounts.database import Key, Model, UTCDateTime, now, partial_index, public_id
 
 LONGEST_REASON = 500
 LONGEST_TICKET = 80
@@ -69,13 +69,7 @@ class Override(Model):
 
     __tablename__ = "subscription_overrides"
     __table_args__ = (
-        Index(
-            "uq_subscription_overrides_live",
-            "team_id",
-            unique=True,
-            sqlite_where=text("ended_at IS NULL"),
-            postgresql_where=text("ended_at IS NULL"),
-        ),
+        partial_index("uq_subscription_overrides_live", "team_id", unique=True, where="ended_at IS NULL"),
         CheckConstraint("NOT is_active OR expires_at IS NOT NULL", name="force_on_ends"),
     )
 
