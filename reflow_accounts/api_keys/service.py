@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import Select, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.api_keys.events import record_action, report_creation
@@ -30,7 +30,7 @@ from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.teams.service import lock_as_admin, memberships_of
 from reflow_accounts.teams.service_accounts import ensure_usable, owning_team
 from reflow_accounts.users.models import User
-from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
+from reflow_accounts.web.pagination import Page, Position, newest_first
 from reflow_accounts.web.request_info import Client
 from reflow_accounts.web.text import comparable
 
@@ -160,21 +160,18 @@ def live_key_of(user: User, public_id: str) -> ApiKey:
     return key
 
 
-def keys_of(
-    user: User,
-    *,
-    state: KeyState = KeyState.LIVE,
-    limit: int | None = None,
-    before: Position | None = None,
-) -> list[ApiKey]:
-    """List keys of the user, newest first; all of them unless limited."""
+def keys_of(user: User, *, state: KeyState = KeyState.LIVE) -> list[ApiKey]:
+    """List the keys of the user, newest first."""
+    query = _keys(user, state).order_by(ApiKey.created_at.desc(), ApiKey.id.desc())
+    return list(db.session.scalars(query))
+
+
+def _keys(user: User, state: KeyState) -> Select[ApiKey]:
     query = select(ApiKey).where(ApiKey.user_id == user.id)
-    if state != KeyState.ALL:
-        is_live = ApiKey.revoked_at.is_(None)
-        query = query.where(is_live if state == KeyState.LIVE else ~is_live)
-    if before:
-        query = query.where(older_than(ApiKey.created_at, ApiKey.id, before))
-    return list(db.session.scalars(query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit)))
+    if state == KeyState.ALL:
+        return query
+    is_live = ApiKey.revoked_at.is_(None)
+    return query.where(is_live if state == KeyState.LIVE else ~is_live)
 
 
 def keys_page(
@@ -185,9 +182,7 @@ def keys_page(
     cursor: str | None = None,
 ) -> Page[ListedKey]:
     """Return one page of `keys_of`. Raises ValidationFailed for an invalid cursor."""
-    before = Position.of(read_cursor(cursor, 2))
-    keys = keys_of(user, state=state, limit=limit + 1, before=before)
-    page = Page.cut(keys, limit, place_of)
+    page = newest_first(_keys(user, state), ApiKey.created_at, ApiKey.id, limit=limit, cursor=cursor)
     return Page(with_usage_counts(list(page.items)), page.next_cursor)
 
 

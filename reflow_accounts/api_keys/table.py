@@ -8,12 +8,12 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import aliased
 
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, place_of, with_usage_counts
+from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, with_usage_counts
 from reflow_accounts.api_keys.usage.daily_counts import DayCount, daily_counts_of
 from reflow_accounts.database import db, now
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
-from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
+from reflow_accounts.web.pagination import Page, newest_first
 from reflow_accounts.web.text import comparable
 
 # Units of the drawing.
@@ -27,9 +27,7 @@ class KeyRow(ListedKey):
     previous: tuple[ListedKey, ...]
 
 
-def rows_page(
-    owner: User, *, name: str = "", limit: int = ROWS_ON_A_PAGE, cursor: str | None = None
-) -> Page[KeyRow]:
+def rows_page(owner: User, *, name: str, cursor: str | None) -> Page[KeyRow]:
     """Return one page of rows whose key's name contains `name`, newest first.
 
     Raises ValidationFailed for an invalid cursor.
@@ -39,10 +37,7 @@ def rows_page(
         # Names that only `comparable` considers equal keep their older folded form (migration 0013).
         terms = (form(name)[: text.LONGEST_TERM] for form in (comparable, text.folded))
         query = query.where(or_(*(ApiKey.folded_name.contains(term, autoescape=True) for term in terms)))
-    if before := Position.of(read_cursor(cursor, 2)):
-        query = query.where(older_than(ApiKey.created_at, ApiKey.id, before))
-    query = query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(limit + 1)
-    page = Page.cut(list(db.session.scalars(query)), limit, place_of)
+    page = newest_first(query, ApiKey.created_at, ApiKey.id, limit=ROWS_ON_A_PAGE, cursor=cursor)
     previous = previous_keys([key.id for key in page.items])
     usage = {listed.key.id: listed.usage for listed in with_usage_counts([*page.items, *previous])}
     rows = [

@@ -14,7 +14,7 @@ from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.database import affected_rows, db, now
 from reflow_accounts.errors import Gone, NotFound
 from reflow_accounts.users.models import User
-from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
+from reflow_accounts.web.pagination import Page, newest_first
 from reflow_accounts.web.request_info import Client
 
 # OWASP ASVS 5.0, 7.5.1 and 7.5.3: maximum age of the last authentication for a sensitive action.
@@ -34,12 +34,8 @@ def other_sessions_page(session: UserSession, *, cursor: str | None = None) -> P
     Raises ValidationFailed for an invalid cursor.
     """
     query = select(UserSession).where(_is_live_of(session.user), UserSession.id != session.id)
-    before = Position.of(read_cursor(cursor, 2))
-    if before:
-        query = query.where(older_than(UserSession.last_active_at, UserSession.id, before))
-    query = query.order_by(UserSession.last_active_at.desc(), UserSession.id.desc())
-    rows = list(db.session.scalars(query.limit(ROWS_ON_A_PAGE + 1)))
-    return Page.cut(rows, ROWS_ON_A_PAGE, lambda row: Position(row.last_active_at, row.id).numbers)
+    columns = (UserSession.last_active_at, UserSession.id)
+    return newest_first(query, *columns, limit=ROWS_ON_A_PAGE, cursor=cursor)
 
 
 def live_sessions_of(user: User, *, limit: int) -> list[UserSession]:

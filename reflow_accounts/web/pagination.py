@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, Select, and_, or_
 
+from reflow_accounts.database import db
 from reflow_accounts.errors import NotFound, ValidationFailed
 
 DEFAULT_LIMIT = 50
@@ -102,3 +103,14 @@ class Page(Generic[Row]):
         items = rows[:limit]
         has_more = len(rows) > limit
         return cls(items, write_cursor(*numbers(items[-1])) if has_more else None)
+
+
+def newest_first(query: Select[Any], at: Any, number: Any, *, limit: int, cursor: str | None) -> Page[Any]:
+    """Return one page of the rows that `query` selects, ordered by their columns `at` and `number`, newest first.
+
+    Raises ValidationFailed for an invalid cursor.
+    """
+    if before := Position.of(read_cursor(cursor, 2)):
+        query = query.where(older_than(at, number, before))
+    rows = db.session.scalars(query.order_by(at.desc(), number.desc()).limit(limit + 1)).all()
+    return Page.cut(rows, limit, lambda row: Position(getattr(row, at.key), getattr(row, number.key)).numbers)
