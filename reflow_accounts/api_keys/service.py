@@ -30,7 +30,7 @@ from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.teams.service import lock_as_admin, memberships_of
 from reflow_accounts.teams.service_accounts import ensure_usable, owning_team
 from reflow_accounts.users.models import User
-from reflow_accounts.web.pagination import Page, Position, newest_first
+from reflow_accounts.web.pagination import Page, newest_first
 from reflow_accounts.web.request_info import Client
 from reflow_accounts.web.text import comparable
 
@@ -204,11 +204,6 @@ def live_key_counts(user_ids: Collection[int]) -> dict[int, int]:
     )
     known = dict(db.session.execute(query.group_by(ApiKey.user_id)).all())
     return {user_id: known.get(user_id, 0) for user_id in user_ids}
-
-
-def place_of(key: ApiKey) -> tuple[int, int]:
-    """Return the key's place in lists of keys, for a cursor."""
-    return Position(key.created_at, key.id).numbers
 
 
 def with_usage_counts(keys: list[ApiKey]) -> list[ListedKey]:

@@ -8,7 +8,7 @@ from sqlalchemy import Select, case, false, func, or_, select
 from sqlalchemy.orm import joinedload
 
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, place_of, with_usage_counts
+from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, with_usage_counts
 from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
@@ -22,7 +22,7 @@ from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
-from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
+from reflow_accounts.web.pagination import Page, newest_first
 from reflow_accounts.web.text import holds_secret
 
 MOST_RESULTS = 50
@@ -98,14 +98,7 @@ def teams_with_attention() -> dict[int, str]:
 
 def teams_page(query_text: str, *, by: User, limit: int, cursor: str | None) -> Page[FoundTeam]:
     """Return a page of the matching teams (see `find_teams`), newest first."""
-    before = Position.of(read_cursor(cursor, 2))
-    query = _matching(query_text)
-    if before:
-        query = query.where(older_than(Team.created_at, Team.id, before))
-    query = query.order_by(Team.created_at.desc(), Team.id.desc()).limit(limit + 1)
-    page = Page.cut(
-        list(db.session.scalars(query)), limit, lambda team: Position(team.created_at, team.id).numbers
-    )
+    page = newest_first(_matching(query_text), Team.created_at, Team.id, limit=limit, cursor=cursor)
     return Page(_described(list(page.items), by), page.next_cursor)
 
 
@@ -149,10 +142,7 @@ def keys_of_members_page(team: Team, *, cursor: str | None) -> Page[ListedKey]:
     is_member = Membership.user_id == ApiKey.user_id
     query = select(ApiKey).join(Membership, is_member).options(joinedload(ApiKey.user))
     query = query.where(Membership.team_id == team.id, ApiKey.revoked_at.is_(None))
-    if before := Position.of(read_cursor(cursor, 2)):
-        query = query.where(older_than(ApiKey.created_at, ApiKey.id, before))
-    query = query.order_by(ApiKey.created_at.desc(), ApiKey.id.desc()).limit(ROWS_ON_A_PAGE + 1)
-    page = Page.cut(list(db.session.scalars(query)), ROWS_ON_A_PAGE, place_of)
+    page = newest_first(query, ApiKey.created_at, ApiKey.id, limit=ROWS_ON_A_PAGE, cursor=cursor)
     return Page(with_usage_counts(list(page.items)), page.next_cursor)
 
 

@@ -17,7 +17,6 @@ from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.models import Invitation, InvitationState, Membership, Rights, Team, new_link
 from reflow_accounts.teams.service import add_member, lock_as_admin, lock_team
 from reflow_accounts.users.models import User
-from reflow_accounts.web.pagination import Position, older_than
 from reflow_accounts.web.request_info import Client
 
 LIFETIME = timedelta(days=7)
@@ -27,7 +26,7 @@ MOST_AT_ONCE = 50
 # Purpose of the signed token in the mailed link.
 PURPOSE = "invitation"
 
-_IS_OPEN = (Invitation.accepted_at.is_(None), Invitation.cancelled_at.is_(None))
+IS_OPEN = (Invitation.accepted_at.is_(None), Invitation.cancelled_at.is_(None))
 
 
 def invite(
@@ -43,7 +42,7 @@ def invite(
     _count(team, requested, by)
     lock_as_admin(team, by)
     is_to = Invitation.email.in_(_stored_forms_of(requested))
-    query = select(Invitation).where(Invitation.team_id == team.id, is_to, *_IS_OPEN)
+    query = select(Invitation).where(Invitation.team_id == team.id, is_to, *IS_OPEN)
     rows = db.session.scalars(query.execution_options(populate_existing=True))
     known = {canonical(invitation.email) or invitation.email: invitation for invitation in rows}
     faults = _faults_of_known(team, requested, known, rights)
@@ -97,7 +96,7 @@ def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
     at = now()
     used = (
         update(Invitation)
-        .where(Invitation.id == invitation.id, Invitation.link == invitation.link, *_IS_OPEN)
+        .where(Invitation.id == invitation.id, Invitation.link == invitation.link, *IS_OPEN)
         .where(Invitation.email.in_(stored_forms(user.email or "")), Invitation.expires_at > at)
         .values(accepted_at=at, accepted_by_id=user.id)
     )
@@ -140,15 +139,6 @@ def find_invitation(link: str | None) -> Invitation | None:
     return db.session.scalar(select(Invitation).where(Invitation.link == link))
 
 
-def waiting_invitations_of(team: Team, *, limit: int, before: Position | None = None) -> list[Invitation]:
-    """List up to `limit` invitations that were neither accepted nor cancelled, newest first."""
-    query = select(Invitation).where(Invitation.team_id == team.id, *_IS_OPEN)
-    if before:
-        query = query.where(older_than(Invitation.created_at, Invitation.id, before))
-    query = query.order_by(Invitation.created_at.desc(), Invitation.id.desc())
-    return list(db.session.scalars(query.limit(limit)))
-
-
 def inviter_of(invitation: Invitation) -> User:
     """Return the user who last sent an invitation."""
     return db.session.get_one(User, invitation.invited_by_id)
@@ -156,14 +146,14 @@ def inviter_of(invitation: Invitation) -> User:
 
 def cancel_all_of(team: Team) -> None:
     """Cancel every invitation to a team without people."""
-    waiting = update(Invitation).where(Invitation.team_id == team.id, *_IS_OPEN)
+    waiting = update(Invitation).where(Invitation.team_id == team.id, *IS_OPEN)
     db.session.execute(waiting.values(cancelled_at=now()))
 
 
 def cancel_all_to(team: Team, email: str) -> None:
     """Cancel the waiting invitations of an address to a team, when its owner leaves."""
     waiting = update(Invitation).where(
-        Invitation.team_id == team.id, Invitation.email.in_(stored_forms(email)), *_IS_OPEN
+        Invitation.team_id == team.id, Invitation.email.in_(stored_forms(email)), *IS_OPEN
     )
     db.session.execute(waiting.values(cancelled_at=now()))
 
@@ -171,7 +161,7 @@ def cancel_all_to(team: Team, email: str) -> None:
 def invitations_sent_by(team: Team, user: User) -> list[Invitation]:
     """Return the waiting invitations to a team that this user was the last to send."""
     query = select(Invitation).where(Invitation.team_id == team.id, Invitation.invited_by_id == user.id)
-    return list(db.session.scalars(query.where(*_IS_OPEN).order_by(Invitation.id)))
+    return list(db.session.scalars(query.where(*IS_OPEN).order_by(Invitation.id)))
 
 
 def cancel_all_by(team: Team, user: User, *, by: User, client: Client) -> None:
@@ -184,7 +174,7 @@ def cancel_all_by(team: Team, user: User, *, by: User, client: Client) -> None:
 def forget_invitations_of(email: str | None) -> None:
     """Cancel every invitation to the address of a deleted user, and remove the address from all of them."""
     those = update(Invitation).where(Invitation.email.in_(stored_forms(email or "")))
-    db.session.execute(those.where(*_IS_OPEN).values(cancelled_at=now()))
+    db.session.execute(those.where(*IS_OPEN).values(cancelled_at=now()))
     db.session.execute(those.values(email=""))
 
 

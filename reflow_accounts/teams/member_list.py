@@ -11,10 +11,10 @@ from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.usage.queries import usage_counts_of
 from reflow_accounts.auth.models import UserSession
 from reflow_accounts.database import db
-from reflow_accounts.teams.invitations import waiting_invitations_of
+from reflow_accounts.teams.invitations import IS_OPEN
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.users.models import User, UserKind
-from reflow_accounts.web.pagination import Page, Position, read_cursor
+from reflow_accounts.web.pagination import Page, Position, newest_first, read_cursor
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,5 @@ def invitations_page(team: Team, *, limit: int, cursor: str | None = None) -> Pa
 
     Raises ValidationFailed for an invalid cursor.
     """
-    before = Position.of(read_cursor(cursor, 2))
-    rows = waiting_invitations_of(team, limit=limit + 1, before=before)
-    return Page.cut(rows, limit, lambda row: Position(row.created_at, row.id).numbers)
+    query = select(Invitation).where(Invitation.team_id == team.id, *IS_OPEN)
+    return newest_first(query, Invitation.created_at, Invitation.id, limit=limit, cursor=cursor)
