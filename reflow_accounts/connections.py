@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from flask import g, has_app_context, has_request_context
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, func, select, text
 
 FileIdentity = tuple[int, int]
 
@@ -64,6 +64,17 @@ def lock_table(connection: Connection, table: str, mode: str) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}"))
         connection.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
+
+
+def newest_settled(engine: Engine, model: Any) -> int:
+    """Return an id of this append-only table below which no more rows can be committed.
+
+    SQLite has one writer, so ids are committed in order. PostgreSQL assigns ids before the commit: the lock
+    waits for running appends and is released at once.
+    """
+    with engine.begin() as connection:
+        lock_table(connection, model.__tablename__, "SHARE")
+        return connection.scalar(select(func.max(model.id))) or 0
 
 
 class PostgresConnection(psycopg.Connection[Any]):

@@ -27,7 +27,6 @@ from sqlalchemy import (
     bindparam,
     event,
     func,
-    select,
     text,
     update,
 )
@@ -40,6 +39,7 @@ from sqlalchemy.types import TypeDecorator
 
 from reflow_accounts import connections
 from reflow_accounts.contract import ALPHABET
+from reflow_accounts.errors import NotFound
 
 # A statement that waits longer for SQLite's writer fails, and its request is answered with 503.
 BUSY_TIMEOUT_MS = 5_000
@@ -225,6 +225,14 @@ def affected_rows(statement: Executable) -> int:
     return result.rowcount
 
 
+def existing(query: Select[Row], missing: str) -> Row:
+    """Return the row of `query`. Raises NotFound with the sentence `missing` if there is none."""
+    row = db.session.scalar(query)
+    if row is None:
+        raise NotFound(missing)
+    return row
+
+
 def reloaded(query: Select[Row]) -> Sequence[Row]:
     """Return rows reloaded from the database, replacing values that the session read before it waited for a lock."""
     return db.session.scalars(query.execution_options(populate_existing=True)).all()
@@ -234,17 +242,6 @@ def lock_cursor(connection: Connection, cursor: type[Model], **start: int) -> No
     """Lock the only row of a table against other processes until the transaction ends; `start` are its first values."""
     connection.execute(upsert(connection.dialect, cursor).values(id=1, **start).on_conflict_do_nothing())
     connection.execute(update(cursor).values(id=1))
-
-
-def newest_settled(model: Any) -> int:
-    """Return an id of this append-only table below which no more rows can be committed.
-
-    SQLite has one writer, so ids are committed in order. PostgreSQL assigns ids before the commit: the lock
-    waits for running appends and is released at once.
-    """
-    with db.engine.begin() as connection:
-        connections.lock_table(connection, model.__tablename__, "SHARE")
-        return connection.scalar(select(func.max(model.id))) or 0
 
 
 def upsert(dialect: Dialect, table: type[Model]) -> Any:

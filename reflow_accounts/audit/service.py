@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action, EventGroup
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
-from reflow_accounts.database import db
-from reflow_accounts.errors import NotFound
+from reflow_accounts.database import db, existing
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
 from reflow_accounts.web import request_logging
@@ -140,10 +139,8 @@ def position_of_event(
     """
     number = read_entry_id(event_id, EVENT_ID_PREFIX)
     visible = or_(*_visible(account_id, team_ids, member_team_ids)), AuditEvent.action.not_in(OF_STAFF)
-    at = db.session.scalar(select(AuditEvent.at).where(AuditEvent.id == number, *visible))
-    if at is None:
-        raise NotFound(NO_SUCH_ENTRY)
-    return Position(at, number)
+    query = select(AuditEvent.at).where(AuditEvent.id == number, *visible)
+    return Position(existing(query, NO_SUCH_ENTRY), number)
 
 
 def events_of_form(nonce: str, *, by: Actor) -> list[AuditEvent]:

@@ -12,8 +12,8 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import lock_person, start_session
 from reflow_accounts.auth.models import LONGEST_HOST, DeviceLogin, Factor, SessionKind, UserSession
 from reflow_accounts.auth.secrets import digest_of
-from reflow_accounts.database import affected_rows, db, now
-from reflow_accounts.errors import BadRequest, Conflict, NotFound, ValidationFailed
+from reflow_accounts.database import affected_rows, db, existing, now
+from reflow_accounts.errors import BadRequest, Conflict, ValidationFailed
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
@@ -103,10 +103,7 @@ def claim(user: User, code: str) -> DeviceLogin:
 def login_of(user: User, public_id: str) -> DeviceLogin:
     """Return a login that the user has claimed, in any state. Raises NotFound, also for those of other users."""
     query = select(DeviceLogin).where(DeviceLogin.public_id == public_id, DeviceLogin.user_id == user.id)
-    login = db.session.scalar(query)
-    if login is None:
-        raise NotFound("There is no login with this id.")
-    return login
+    return existing(query, "There is no login with this id.")
 
 
 def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -> None:

@@ -11,8 +11,8 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import ACTIVITY_STEP, COOKIE_VALUE_BYTES, IDLE_LIFETIME, void_device_logins_of
 from reflow_accounts.auth.models import Factor, UserSession
 from reflow_accounts.auth.secrets import digest_of
-from reflow_accounts.database import affected_rows, db, now
-from reflow_accounts.errors import Gone, NotFound
+from reflow_accounts.database import affected_rows, db, existing, now
+from reflow_accounts.errors import Gone
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Page, newest_first
 from reflow_accounts.web.request_info import Client
@@ -52,16 +52,12 @@ def count_live_sessions(user: User) -> int:
 
 def other_session_of(session: UserSession, public_id: str) -> UserSession:
     """Return another session of the same person, live or ended. Raises NotFound, also for other users' sessions."""
-    found = db.session.scalar(
-        select(UserSession).where(
-            UserSession.public_id == public_id,
-            UserSession.user_id == session.user_id,
-            UserSession.id != session.id,
-        )
+    query = select(UserSession).where(
+        UserSession.public_id == public_id,
+        UserSession.user_id == session.user_id,
+        UserSession.id != session.id,
     )
-    if found is None:
-        raise NotFound("There is no other session with this id.")
-    return found
+    return existing(query, "There is no other session with this id.")
 
 
 def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:

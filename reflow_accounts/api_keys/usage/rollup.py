@@ -30,7 +30,8 @@ from sqlalchemy.sql import quoted_name
 
 from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
-from reflow_accounts.database import db, greatest, lock_cursor, newest_settled, upsert
+from reflow_accounts.connections import newest_settled
+from reflow_accounts.database import db, greatest, lock_cursor, upsert
 from reflow_accounts.database_errors import described
 
 # Uses in a batch, and approximately the maximum of unrolled rows that queries read.
@@ -102,7 +103,7 @@ def roll_up() -> None:
 
     Concurrent processes lock the cursor in turn, so that each use is rolled up once.
     """
-    newest, at_once = newest_settled(Use), LARGEST_ROLL_UP
+    newest, at_once = newest_settled(db.engine, Use), LARGEST_ROLL_UP
     if db.engine.dialect.name == "sqlite":
         at_once = min(at_once, 2 * KEYS_AT_ONCE)
     while True:
