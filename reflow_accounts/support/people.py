@@ -11,9 +11,9 @@ from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH
-from reflow_accounts.database import db
+from reflow_accounts.database import db, existing
 from reflow_accounts.email_addresses import stored_forms
-from reflow_accounts.errors import InsufficientRights, NotFound
+from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.support.service import MOST_RESULTS
 from reflow_accounts.teams.models import Membership
 from reflow_accounts.users import admin
@@ -44,18 +44,12 @@ def find_people(query_text: str) -> list[User]:
 
 def user_of(public_id: str) -> User:
     """Return a user, deleted or not. Raises NotFound."""
-    user = db.session.scalar(select(User).where(User.public_id == public_id))
-    if user is None:
-        raise NotFound("There is no user with this id.")
-    return user
+    return existing(select(User).where(User.public_id == public_id), "There is no user with this id.")
 
 
 def key_of(public_id: str) -> ApiKey:
     """Return a key of any user. Raises NotFound."""
-    key = db.session.scalar(select(ApiKey).where(ApiKey.public_id == public_id))
-    if key is None:
-        raise NotFound("There is no key with this id.")
-    return key
+    return existing(select(ApiKey).where(ApiKey.public_id == public_id), "There is no key with this id.")
 
 
 def memberships_with_teams(user: User) -> list[Membership]:

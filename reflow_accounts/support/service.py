@@ -12,14 +12,14 @@ from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, with_usa
 from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.database import db, is_any_of, now
+from reflow_accounts.database import db, existing, is_any_of, now
 from reflow_accounts.email_addresses import stored_forms
-from reflow_accounts.errors import InsufficientRights, NotFound
+from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.subscriptions import overrides
 from reflow_accounts.subscriptions.models import Licence, LicenceState, Override, State
 from reflow_accounts.subscriptions.service import SubscriptionStatus, ids_of_teams, statuses_of
 from reflow_accounts.teams.models import Membership, Team
-from reflow_accounts.teams.service import memberships_of
+from reflow_accounts.teams.service import NO_SUCH_TEAM, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 from reflow_accounts.web.pagination import Page, newest_first
@@ -123,10 +123,7 @@ def _matching(query_text: str) -> Select[Team]:
 
 def team_of(public_id: str) -> Team:
     """Return a team. Raises NotFound."""
-    team = db.session.scalar(select(Team).where(Team.public_id == public_id))
-    if team is None:
-        raise NotFound("There is no team with this id.")
-    return team
+    return existing(select(Team).where(Team.public_id == public_id), NO_SUCH_TEAM)
 
 
 def described(team: Team, *, by: User) -> FoundTeam:
