@@ -101,6 +101,12 @@ def request_key(client: ApiClient, path: str, payload: dict[str, Any]) -> dict[s
     return key
 
 
+def with_secret(client: ApiClient, new: dict[str, Any]) -> ApiClient:
+    """Return a client of the same server that uses the new key."""
+    credential = Credential(Source(Kind.ANSWER, "the new key"), new["secret"], client.server)
+    return ApiClient(client.server, credential)
+
+
 def not_written(path: Path | None, error: BaseException) -> str:
     """Return the message for a secret that could not be written."""
     reason = getattr(error, "strerror", None) or "interrupted"
@@ -110,10 +116,8 @@ def not_written(path: Path | None, error: BaseException) -> str:
 def revoke_again(client: ApiClient, key: dict[str, Any], owner: KeyOwner) -> str:
     """Revoke a key that was just created, and return the message about the outcome."""
     name = clean(key.get("name"))
-    source = Source(Kind.ANSWER, "the new key")
-    with_new_key = ApiClient(client.server, Credential(source, key["secret"], client.server))
     # The credential of this run may have become invalid; every key may revoke itself.
-    for by, path in ((client, owner.path_of(key)), (with_new_key, OWN.path_of(key))):
+    for by, path in ((client, owner.path_of(key)), (with_secret(client, key), OWN.path_of(key))):
         try:
             by.ask("DELETE", path)
         except CommandError:

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import click
 
-from reflow_accounts.cli.credentials import Credential, Kind, Source
+from reflow_accounts.cli.credentials import Credential, Kind
 from reflow_accounts.cli.errors import ApiError, CommandError, NoMatch, Unreachable
 from reflow_accounts.cli.http.client import ApiClient, as_object
-from reflow_accounts.cli.keys.create import not_written, request_key
+from reflow_accounts.cli.keys.create import not_written, request_key, with_secret
 from reflow_accounts.cli.keys.destination import Destination, Target, is_same_file
 from reflow_accounts.cli.keys.list_revoke import is_in_use, usage_summary, was_used_recently
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, authenticates, key_named
@@ -64,7 +64,7 @@ def rotate_key(
         else "save the new one now, it is shown only this once"
     )
     tell(f"The key {name} was rotated: {where}.", *destination.warnings())
-    by = client if credential is None else _with_secret(client, new)
+    by = client if credential is None else with_secret(client, new)
     _end_old(by, [ending] if ending is old else [ending, old], owner, now=overlap == "0")
     if credential and not is_same_file(credential.source.path, destination.path):
         tell(_still_old(credential))
@@ -198,7 +198,7 @@ def _save(
 def _try(client: ApiClient, new: dict[str, Any]) -> None:
     """Check that the server accepts the new key, and raise CommandError if not; if it cannot be reached, only warn."""
     try:
-        is_new = authenticates(_with_secret(client, new), new)
+        is_new = authenticates(with_secret(client, new), new)
     except Unreachable as fault:
         tell("The new key could not be tried.", *fault.lines)
         return
@@ -208,12 +208,6 @@ def _try(client: ApiClient, new: dict[str, Any]) -> None:
         raise CommandError(message, exit_code=refusal.exit_code) from None
     if not is_new:
         raise CommandError("The new key was tried and belongs to another account. It was not saved.")
-
-
-def _with_secret(client: ApiClient, new: dict[str, Any]) -> ApiClient:
-    return ApiClient(
-        client.server, Credential(Source(Kind.ANSWER, "the new key"), new["secret"], client.server)
-    )
 
 
 def _end_old(client: ApiClient, keys: list[dict[str, Any]], owner: KeyOwner, *, now: bool) -> None:
