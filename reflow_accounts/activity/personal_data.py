@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, select
@@ -269,9 +269,5 @@ def _member(name: str, value: object) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, default=_time)
-
-
-def _time(value: object) -> str:
-    assert isinstance(value, datetime)
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Times are the only values that JSON has not.
+    return json.dumps(value, default=lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))

@@ -57,7 +57,8 @@ def authenticate_request() -> None:
     """
     if not is_api():
         return
-    secret = _bearer()
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    secret = credential.strip() if scheme.lower() == "bearer" else None
     if _is_open_to_all():
         _remember_use_of(secret)
     else:
@@ -162,11 +163,6 @@ def _described() -> tuple[str, str]:
         forward_auth.original_method(headers.get("X-Original-Method", "")) or method,
         forward_auth.original_path(headers.get("X-Original-URI", "")) or where,
     )
-
-
-def _bearer() -> str | None:
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else None
 
 
 def _fault_of(secret: str) -> str | None:

@@ -91,7 +91,8 @@ class KeyCheck:
         authorization = headers.get(b"authorization", b"")
         is_plain = authorization.startswith(_BEARER) and len(headers) == len(scope["headers"])
         secret = authorization[len(_BEARER) :].decode("latin-1")
-        if not is_plain or not is_key(secret) or not self._is_our_host(path, headers) or _has_body(headers):
+        has_body = b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+        if not is_plain or not is_key(secret) or not self._is_our_host(path, headers) or has_body:
             return None
         if path == _ME:
             return LookupRequest(digest_of(secret), None, "", self._use(scope, headers, "GET", _ME, 200))
@@ -189,7 +190,3 @@ def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 def _header(headers: Headers, name: bytes) -> str:
     return headers.get(name, b"").decode("latin-1")
-
-
-def _has_body(headers: Headers) -> bool:
-    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
