@@ -33,6 +33,14 @@ def double_click(page: Page, proxy: FaultyProxy, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).dblclick(delay=60)
 
 
+def test_double_click_starts_one_session(page: Page, proxy: FaultyProxy, member: Person) -> None:
+    page.goto("/login?next=/account/security")
+    page.get_by_role("textbox", name="Email").fill(member.email)
+    page.get_by_role("textbox", name="Password").fill(member.password)
+    double_click(page, proxy, "Log in")
+    expect(page.get_by_text("You are only signed in on this device.")).to_be_visible()
+
+
 def test_double_click_uses_a_code_once(page: Page, proxy: FaultyProxy, member: Person) -> None:
     authenticator = turn_on(member)
     page.goto("/login?next=/account/security")
