@@ -40,7 +40,7 @@ def set_active(
 
     Deactivation adds an override. Activation adds one too, unless AWS reports a licence as active without an
     end and `until` is None: then any override is ended, since none is needed. An override with the same state
-    stays, unless `until` differs. `lift` ends an override.
+    stays, unless `until` differs: an active one also without `until`. `lift` ends an override.
 
     `until` is the end of the override: None means 30 days for an active one and no end for an inactive one.
     `reason` has 1 to 500 characters, `ticket` up to 80; `by` None is an operator. `seen` is the version that
@@ -55,7 +55,9 @@ def set_active(
     if active and until is None and status.is_active_by_aws_for_good:
         return _lift(team, status, reason, label, by)
     _end_override(status)
-    _add_override(team, active, end, reason, label, by)
+    # Another end does not change when support set the state.
+    at = status.override.at if status.override and status.is_forced(active) else now()
+    _add_override(team, active, at, end, reason, label, by)
     kind = ChangeKind.FORCED_ON if active else ChangeKind.FORCED_OFF
     record_change(team, kind, by or OPERATOR, reason, until=end, ticket=label)
     return True
@@ -75,7 +77,8 @@ def _is_set(status: SubscriptionStatus, active: bool, until: datetime | None) ->
     override = status.override
     if active and until is None and status.is_active_by_aws_for_good:
         return override is None
-    return bool(override and override.is_active == active and (until is None or override.expires_at == until))
+    is_default = active and until is None
+    return bool(override and override.is_active == active and (is_default or override.expires_at == until))
 
 
 def _lock(
@@ -111,12 +114,13 @@ def _end_override(status: SubscriptionStatus) -> None:
 
 
 def _add_override(
-    team: Team, active: bool, end: datetime | None, reason: str, ticket: str, by: User | None
+    team: Team, active: bool, at: datetime, end: datetime | None, reason: str, ticket: str, by: User | None
 ) -> None:
     db.session.add(
         Override(
             team_id=team.id,
             is_active=active,
+            at=at,
             expires_at=end,
             by_id=by.id if by else None,
             by_name=by.full_name if by else OPERATOR.full_name,

@@ -49,7 +49,7 @@ def expected_override(was_active, licence, active, until):
     """Return the expected override as (is active, end), or None."""
     if active and licence == "active" and until is None:
         return None
-    if was_active is active and until is None:
+    if active and was_active and until is None:
         return (active, now() + DAY)
     return (active, until or (now() + 30 * DAY if active else None))
 

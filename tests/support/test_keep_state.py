@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from reflow_accounts.database import now
 from reflow_accounts.subscriptions.models import LicenceState
@@ -80,12 +81,25 @@ def test_end_of_inactive_override_can_be_changed(cast, sam):
     dialog = sam.page(f"{subscription_path(cast.solo)}?active=false&origin=team")
     assert "Change the end of the override for Solo?" in dialog.text
     assert "Support keeps it inactive until somebody ends the override." in dialog.text
-    assert "Empty: the end that it has." in dialog.text
+    assert "Empty: until somebody ends it." in dialog.text
     day = f"{now() + 2 * DAY:%Y-%m-%d}"
     assert decide(sam, cast.solo, "false", until=day).status_code == 303
     page = sam.page(f"/support/teams/{cast.solo.id}")
     assert "Subscription for Solo stays inactive." in page.text
     assert f"Ends {day} 00:00:00 UTC" in page.text
+    assert decide(sam, cast.solo, "false").status_code == 303
+    assert "Ends When somebody ends it" in sam.page(f"/support/teams/{cast.solo.id}").text
+
+
+def test_other_end_of_a_switched_off_subscription_does_not_say_kept(app, cast, sam):
+    buy(cast.solo)
+    with time_machine.travel(now() - 3 * DAY):
+        cast.solo.unsubscribe()
+    assert decide(sam, cast.solo, "false", until=f"{now() + 2 * DAY:%Y-%m-%d}").status_code == 303
+    why = sam.page(f"/support/teams/{cast.solo.id}").with_id("why").text
+    assert why.startswith(f"Inactive since {now() - 3 * DAY:%-d %b %Y}: Sam Hale switched it off until ")
+    nina = cast.nina.sign_in(app.test_client())
+    assert "Switched off by support" in nina.page("/account/subscription").text
 
 
 def test_inactive_team_can_be_kept_inactive(cast, sam):
