@@ -85,6 +85,11 @@ def in_new_dialog(response: Response) -> Response:
     return response
 
 
+def replace_address(response: Response, address: str) -> None:
+    """Make htmx show another address of the current page in the browser."""
+    response.headers["HX-Replace-Url"] = address
+
+
 def go_to(address: str) -> Response:
     """Return a response that makes htmx load another page."""
     return Response(status=401, headers={"HX-Redirect": address})

@@ -1,4 +1,4 @@
-"""The life of a key in the browser: an end on a date, who uses it, revoked, restored."""
+"""The life of a key in the browser: created, an end on a date, who uses it, revoked, restored."""
 
 import re
 
@@ -8,7 +8,7 @@ from tests.cli.account import request
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
-from tests.journeys.steps import log_in, open_api_keys
+from tests.journeys.steps import create_key, log_in, open_api_keys, row_of
 
 
 def test_key_is_given_a_last_day_revoked_and_restored(
@@ -40,3 +40,16 @@ def test_key_is_given_a_last_day_revoked_and_restored(
     expect(page.get_by_text("deploy works again.")).to_be_visible()
     expect(page.get_by_text("Refused 1 time while it was revoked")).to_be_visible()
     assert request(live.url, "GET", "/me", secret)[0] == 200
+
+
+def test_new_key_is_in_the_filtered_table_also_after_a_reload(open_page: OpenPage, member: Person) -> None:
+    member.key("odd")
+    page: Page = open_page()
+    log_in(page, member.email)
+    page.goto("/account/api-keys?name=odd")
+    create_key(page, "fresh")
+    page.get_by_role("checkbox", name="I have saved this key").check()
+    page.get_by_role("button", name="Done").click()
+    expect(row_of(page, "fresh")).to_have_count(1)
+    page.reload()
+    expect(row_of(page, "fresh")).to_have_count(1)

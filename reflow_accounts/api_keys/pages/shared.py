@@ -194,7 +194,7 @@ def table_of(owner: User, name: str = "", cursor: str | None = None) -> Context:
     }
 
 
-def reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = None) -> tuple[str, int]:
+def reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = None) -> Response:
     """Show the secret of a new key. `old_key` is the key that it replaces, if any."""
     done_url = context["list_url"] if key.user == context["owner"] else list_url_of(key.user)
     page = render_template(
@@ -207,7 +207,11 @@ def reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = 
         done_url=done_url,
         revoked=[],
     )
-    return page, 201 if htmx.is_htmx() else 200
+    response = make_response(page, 201 if htmx.is_htmx() else 200)
+    if htmx.is_dialog():
+        # The table behind it starts with the new key, which the filter or cursor in the address would hide.
+        htmx.replace_address(response, context["list_url"])
+    return response
 
 
 def _dialog(template: str, context: Context, key: ApiKey, **more: Any) -> str:
