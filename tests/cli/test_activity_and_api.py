@@ -85,6 +85,12 @@ def test_address_of_the_server_itself_is_accepted(keyed_terminal, live):
     assert keyed_terminal.run("api", "GET", f"{live.url}/api/v1/me").code == 0
 
 
+def test_key_in_a_pipe_is_read_once(keyed_terminal, live):
+    through = ("bash", "-c", '"$@" 3< <(echo "$REFLOW_API_KEY")', "bash")
+    outcome = keyed_terminal.run("-k", "/dev/fd/3", "api", "GET", f"{live.url}/api/v1/me", through=through)
+    assert (outcome.code, outcome.stderr) == (0, "")
+
+
 def test_fields_become_json_or_a_query(keyed_terminal):
     name = unused_name("ümlaut & co=")
     key = json.loads(keyed_terminal.run("api", "POST", "/keys", "-f", f"name={name}").stdout)

@@ -17,7 +17,6 @@ import click
 
 from reflow_accounts.cli.commands.filter_response import filter_with_jq, find_jq, print_field
 from reflow_accounts.cli.context import Context
-from reflow_accounts.cli.credentials import credential_of
 from reflow_accounts.cli.errors import ApiError, CommandError, UnexpectedAnswer, UsageFault
 from reflow_accounts.cli.http.client import LARGEST_PAGE, ApiClient
 from reflow_accounts.cli.http.files import is_file
@@ -85,9 +84,12 @@ def api(
         raise UsageFault("--paginate works only with GET, and not with --include.")
     fields = [*map(_text_field, texts), *map(_json_field, values)]
     body = _content_of(input_file, method) if input_file is not None else None
-    request = _request(method, _target(path, context), fields, body, dict(map(_header, headers)))
+    # A key in a pipe can be read only once.
+    client = context.client() if _is_address(path) and context.sources() else None
+    target = _target(path.removeprefix(client.server) if client else path)
+    request = _request(method, target, fields, body, dict(map(_header, headers)))
     reader = _json_reader(request.path, field, jq, paginate)
-    client = context.client()
+    client = client or context.client()
     try:
         data = _all_pages(client, request) if paginate else _send_and_read(client, request, include, reader)
     except ApiError as problem:
@@ -232,11 +234,13 @@ def _all_pages(client: ApiClient, request: Request) -> dict[str, Any]:
     return whole
 
 
-def _target(path: str, context: Context) -> str:
-    """Return PATH below the API's prefix, percent-encoded. Raises UsageFault for any other address."""
-    if "://" in path.partition("?")[0] and context.sources():
-        path = path.removeprefix(credential_of(context.sources()[0], context.environment).server)
-    if "://" in path.partition("?")[0] or path.startswith("//") or "\\" in path or "#" in path:
+def _is_address(path: str) -> bool:
+    return "://" in path.partition("?")[0]
+
+
+def _target(path: str) -> str:
+    """Return PATH below the API's prefix, percent-encoded. Raises UsageFault for an address."""
+    if _is_address(path) or path.startswith("//") or "\\" in path or "#" in path:
         raise UsageFault("PATH is a path of the API, such as /me; other addresses are refused.")
     path = "/" + path.lstrip("/")
     if path == API_PREFIX or path.startswith((f"{API_PREFIX}/", f"{API_PREFIX}?")):
