@@ -98,14 +98,25 @@ def test_options_that_make_no_sense_are_refused(listener_terminal, listener, wor
     assert [path.name for path in listener_terminal.folder.iterdir()] == ["my logs"]
 
 
-def test_pipe_is_not_replaced(listener_terminal, listener):
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_pipe_is_not_replaced(listener_terminal, listener, name):
     listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
     os.mkfifo(pipe := listener_terminal.folder / "pipe")
+    (link := listener_terminal.folder / "link").symlink_to("pipe")
 
-    outcome = listener_terminal.run("activity", "--export", "pipe", "--force")
+    outcome = listener_terminal.run("activity", "--export", name, "--force")
 
-    assert (outcome.code, pipe.is_fifo()) == (1, True)
-    assert "pipe is not a plain file. Choose another name." in outcome.stderr
+    assert (outcome.code, pipe.is_fifo(), link.is_symlink()) == (1, True, True)
+    assert f"{name} is not a plain file. Choose another name." in outcome.stderr
+
+
+def test_name_may_be_as_long_as_the_disk_allows(keyed_terminal):
+    assert keyed_terminal.run("activity", "--export", "é" * 127).code == 0
+    assert [path.name for path in keyed_terminal.folder.iterdir()] == ["é" * 127]
+
+    outcome = keyed_terminal.run("activity", "--export", "é" * 128)
+    assert outcome.code == 1
+    assert f"{'é' * 128} cannot be written (File name too long)." in outcome.stderr
 
 
 def test_link_is_replaced_only_with_force(listener_terminal, listener):

@@ -165,6 +165,38 @@ def test_invalid_time_is_refused(given):
         parse_since(given, NOW)
 
 
+@pytest.mark.parametrize(
+    ("server", "exceptions"),
+    [
+        ("http://10.1.2.3:5000", "10.0.0.0/8"),
+        ("http://10.1.2.3:5000", "other.example, 10.1.2.3/32"),
+        ("https://[2001:db8::1]", "2001:db8::/32"),
+        ("https://[2001:db8::1]", "[2001:db8::]/32"),
+        ("https://reflow.example", "reflow.example:443"),
+    ],
+)
+def test_no_proxy_names_networks_and_ports(monkeypatch, server, exceptions):
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", exceptions)
+    assert proxy_for(urlsplit(f"{server}/api/v1/me")) is None
+
+
+@pytest.mark.parametrize(
+    ("server", "exceptions"),
+    [
+        ("http://10.1.2.3:5000", "11.0.0.0/8, 10.0.0.0/33, /8, x/8, 10.1.2.3/, 2001:db8::/32"),
+        ("http://reflow.example", "10.0.0.0/8"),
+        ("https://reflow.example", "reflow.example:80"),
+    ],
+)
+def test_other_networks_and_ports_use_the_proxy(monkeypatch, server, exceptions):
+    monkeypatch.setenv("http_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("no_proxy", exceptions)
+    assert proxy_for(urlsplit(f"{server}/api/v1/me")) is not None
+
+
 @pytest.mark.parametrize("exception", ["2001:db8::1", "[2001:db8::1]", "other.example, 2001:DB8::1"])
 def test_address_in_no_proxy_needs_no_brackets(monkeypatch, exception):
     monkeypatch.setenv("https_proxy", "http://proxy.example:3128")

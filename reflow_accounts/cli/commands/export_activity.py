@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import sys
 import time
 from collections.abc import Mapping
@@ -40,13 +39,12 @@ def checked_path(file: str | None, others: Mapping[str, bool], *, force: bool) -
         raise UsageFault("--export takes the name of a file, such as activity.jsonl.")
     if file == "-":
         raise UsageFault("--export writes to a file. For stdout, use reflow api /activity/export.")
-    if path.is_dir():
-        raise UsageFault(f"{file} is a folder. Name a file in it: {shell(path / 'activity.jsonl')}")
-    with contextlib.suppress(OSError):  # it does not exist, or cannot be written, which `export` reports
-        mode = os.lstat(path).st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+    with contextlib.suppress(OSError):  # it cannot be examined, which `export` reports
+        if path.is_dir():
+            raise UsageFault(f"{file} is a folder. Name a file in it: {shell(path / 'activity.jsonl')}")
+        if path.exists() and not path.is_file():
             raise CommandError(f"{file} is not a plain file. Choose another name.")
-        if not force:
+        if os.path.lexists(path) and not force:
             raise CommandError(f"{shell(file)} exists already. Use --force to replace it.")
     return path
 
@@ -58,7 +56,7 @@ def export(client: ApiClient, query: list[tuple[str, str]], path: Path) -> None:
     be written or the download is incomplete.
     """
     form = "csv" if path.suffix.lower() == ".csv" else "jsonl"
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    temporary = path.with_name(f".reflow-export.{os.urandom(4).hex()}")
     try:
         with os.fdopen(os.open(temporary, _CREATE, 0o600), "wb") as target:
             progress = _Progress()

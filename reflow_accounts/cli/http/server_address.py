@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from reflow_accounts.cli.errors import ServerFault, UsageFault
@@ -98,14 +99,35 @@ def proxy_for(url: SplitResult) -> Proxy | None:
         return None
     from urllib.request import getproxies, proxy_bypass
 
-    address = getproxies().get(url.scheme)
+    proxies, host = getproxies(), url.hostname or ""
+    address, port = proxies.get(url.scheme), url.port or _PORTS[url.scheme]
     # An IPv6 address stands in NO_PROXY with or without brackets.
-    if not address or proxy_bypass(url.netloc) or proxy_bypass(url.hostname or ""):
+    if not address or any(map(proxy_bypass, (f"{host}:{port}", f"[{host}]:{port}", host))):
+        return None
+    if is_in_network(host, proxies.get("no", "")):
         return None
     name = f"{url.scheme}_proxy"
     variables = [key for key in os.environ if key.lower() == name and os.environ[key]]
     source = name if name in variables else next(iter(variables), "the settings of this system")
     return _parse(address, source)
+
+
+def is_in_network(host: str, networks: str) -> bool:
+    """Return whether `host` is an address in one of the networks, such as 10.0.0.0/8, in the value of NO_PROXY.
+
+    curl and Go's net/http know networks, urllib does not.
+    """
+    if "/" not in networks:
+        return False
+    from ipaddress import ip_address, ip_network
+
+    for network in networks.split(","):
+        with suppress(ValueError):  # a name, or no network
+            if "/" in network and ip_address(host) in ip_network(
+                re.sub(r"[\[\]\s]", "", network), strict=False
+            ):
+                return True
+    return False
 
 
 def _parse(address: str, source: str) -> Proxy:
