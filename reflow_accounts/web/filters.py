@@ -91,7 +91,10 @@ def initials(name: str) -> str:
 def _local(context: Context, at: datetime) -> datetime:
     """Return `at` in the time zone of the signed-in user, else in UTC."""
     user = context.get("user")
-    return at.astimezone(zone_of(user.time_zone) if user else UTC)
+    try:
+        return at.astimezone(zone_of(user.time_zone) if user else UTC)
+    except OverflowError:  # east of UTC, the last hours of the year 9999
+        return at
 
 
 def _count(number: int, unit: str) -> str:

@@ -131,3 +131,9 @@ def test_table_shows_the_time_of_an_expiry_within_a_day(cast, ada):
     text = ada.page(KEYS).text
     assert f"Expires {end:%Y-%m-%d %H:%M:%S} UTC" in text
     assert "Expires 31 Mar 2036" in text
+
+
+def test_last_day_of_the_calendar_is_shown_in_a_time_zone_that_has_passed_it(cast, ada):
+    cast.ada.change(time_zone="Pacific/Auckland")
+    cast.ada.key(expires_at=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    assert "Expires 31 Dec 9999" in ada.page(KEYS).text
