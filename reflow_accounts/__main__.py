@@ -13,13 +13,15 @@ pipx install --force '.[server]' in the checkout."""
 def main() -> None:
     """Run an operator command, as `flask --app wsgi` does in a checkout.
 
-    Exits with one sentence if only the command `reflow` is installed, or if a setting is invalid.
+    Exits with one sentence if only the command `reflow` is installed, if a setting is invalid, or if the output
+    cannot be written.
     """
     try:
         import click
         from flask.cli import FlaskGroup
 
         from reflow_accounts.app import load_app
+        from reflow_accounts.commands.errors import exit_if_unwritable
     except ModuleNotFoundError as missing:
         if (missing.name or "").startswith("reflow_accounts"):
             raise
@@ -34,7 +36,11 @@ def main() -> None:
     # No options such as --app: there is only one application.
     commands.params = []
     versioned = click.version_option(__version__, prog_name="reflow-accounts", message="%(prog)s %(version)s")
-    versioned(commands).main(prog_name="reflow-accounts")
+    try:
+        versioned(commands).main(prog_name="reflow-accounts")
+    except OSError as error:  # of --help, for example, which runs no command
+        exit_if_unwritable(error)
+        raise
 
 
 if __name__ == "__main__":

@@ -30,14 +30,20 @@ def handle_errors(command: Callable[..., None]) -> Callable[..., None]:
         except UnicodeError:
             sys.exit("reflow-accounts: the input is not valid text. Write it in UTF-8.")
         except OSError as error:
-            if error.errno not in _CANNOT_WRITE or error.filename is not None:
-                raise
-            # Otherwise Python would report the same error at exit.
-            with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(
-                f"reflow-accounts: the output cannot be written ({error.strerror}). "
-                "The command may have done its work: check before you run it again."
-            )
+            exit_if_unwritable(error)
+            raise
 
     return run
+
+
+def exit_if_unwritable(error: OSError) -> None:
+    """Exit with one sentence if `error` says that stdout cannot be written."""
+    if error.errno not in _CANNOT_WRITE or error.filename is not None:
+        return
+    # Otherwise Python would report the same error at exit.
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(
+        f"reflow-accounts: the output cannot be written ({error.strerror}). "
+        "The command may have done its work: check before you run it again."
+    )

@@ -8,7 +8,7 @@ import pytest
 
 from tests.helpers.live_server import ROOT, SECRET_KEY
 
-COMMAND = (sys.executable, "-m", "reflow_accounts", "config")
+PROGRAM = (sys.executable, "-m", "reflow_accounts")
 
 
 @pytest.fixture
@@ -18,10 +18,17 @@ def environ(tmp_path):
     }
 
 
-def test_full_disk_is_one_sentence(environ):
+@pytest.mark.parametrize("words", ["config", "--help", "users --help"])
+def test_full_disk_is_one_sentence(environ, words):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            COMMAND, env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60
+            [*PROGRAM, *words.split()],
+            env=environ,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
         )
     assert (done.returncode, done.stderr) == (
         1,
@@ -31,6 +38,7 @@ def test_full_disk_is_one_sentence(environ):
 
 
 def test_closed_pipe_is_quiet(environ):
-    with subprocess.Popen(COMMAND, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+    command = [*PROGRAM, "config"]
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         running.stdout.close()
         assert running.stderr.read() == b""
