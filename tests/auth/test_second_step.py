@@ -12,6 +12,7 @@ from tests.factories import CLIENT
 from tests.helpers import rows
 from tests.helpers.authenticator_app import STEP_SECONDS, turn_on
 from tests.helpers.mailbox import Mailbox
+from tests.helpers.passkeys import add, sign_in
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -222,6 +223,15 @@ def test_copied_cookie_is_invalid_after_log_in(app, cast, client, authenticator,
     clock.shift(STEP_SECONDS)
     assert thief.get(CODE).headers["Location"] == "/login"
     assert thief.send(CODE, code=authenticator.code(1)).headers["Location"] == "/login"
+
+
+def test_copied_cookie_is_invalid_after_a_passkey(app, cast, client):
+    passkey = add(cast.ada.sign_in(app.test_client()))
+    turn_on(cast.ada)
+    enter_password(cast, client)
+    assert client.get(CODE).status_code == 200
+    sign_in(app.test_client(), passkey)
+    assert client.get(CODE).headers["Location"] == "/login"
 
 
 @pytest.mark.parametrize("change", ["disabled_at", "password_hash", "totp_on_at"])
