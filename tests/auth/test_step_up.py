@@ -9,8 +9,10 @@ import pytest
 import time_machine
 
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.auth.models import UserSession
+from reflow_accounts.auth import sessions
+from reflow_accounts.auth.models import Factor, UserSession
 from reflow_accounts.database import db, now
+from tests.factories import CLIENT
 from tests.helpers import rows
 from tests.helpers.html import parse
 
@@ -114,6 +116,18 @@ def test_form_sent_five_times_with_its_proof_creates_one_key(app, cast, ada):
     assert set(statuses[1:]) <= {401, 409}
     assert rows.count(app, ApiKey) == 1
     assert sum(tab.get("/account/profile").status_code == 200 for _, tab in results) == 1
+
+
+def test_later_of_two_proofs_at_once_keeps_the_session_value(app, cast, ada):
+    _, page = submit_new_key(ada)
+    with app.app_context():
+        session = db.session.scalars(db.select(UserSession)).one()
+    ada.submit(page, KEYS, proof_password=cast.ada.password)
+    with app.app_context():
+        db.session.add(session)  # as the later request had read it
+        assert sessions.confirm(session, Factor.PASSWORD, client=CLIENT) is None
+        db.session.commit()
+    assert ada.get("/account/profile").status_code == 200
 
 
 def test_error_of_the_action_is_shown_after_the_proof(app, cast, ada):

@@ -48,6 +48,14 @@ def test_unwritable_help_is_explained(terminal):
     assert done.stderr.decode() == "reflow: the output could not be written (No space left on device).\n"
 
 
+@pytest.mark.parametrize("words", [(), ("keys",)])
+def test_group_without_a_command_shows_its_help(terminal, words):
+    outcome = terminal.run(*words)
+
+    assert outcome.code == 2
+    assert outcome.stderr == terminal.run(*words, "--help").stdout
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_summary_in_the_help_is_that_of_the_command(name):
     command = reflow.get_command(None, name)

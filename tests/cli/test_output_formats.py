@@ -93,7 +93,7 @@ def full(listener_terminal, listener):
     return listener_terminal
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+@pytest.mark.parametrize("columns", [40, 50, 80, 100])
 @pytest.mark.parametrize(
     ("words", "item"), [(("keys", "list"), KEY), (("team", "members"), MEMBER), (("activity",), ENTRY)]
 )

@@ -135,6 +135,7 @@ def test_login_needs_the_name_of_a_server(terminal, words):
 def test_plain_http_to_another_machine_needs_permission(terminal, words):
     terminal.environ |= {"REFLOW_SERVER": "http://reflow.invalid", "REFLOW_API_KEY": SECRET}
 
+    terminal.environ["REFLOW_INSECURE"] = "0"
     refused = terminal.run(*words, stdin="password\n")
     allowed = [terminal.run("--insecure", *words, stdin="password\n")]
     terminal.environ["REFLOW_INSECURE"] = "1"

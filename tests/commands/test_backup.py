@@ -86,13 +86,16 @@ def test_backup_is_checked(app, cast, flask, tmp_path):
     [
         ("UPDATE audit_events SET subject = 'another'", "was changed after link"),
         ("UPDATE uses SET status = 201 WHERE id = (SELECT min(id) FROM uses)", "uses were added or changed"),
+        ("UPDATE uses SET key_id = (SELECT min(key_id) FROM uses)", "uses were added or changed"),
         ("UPDATE chain_links SET digest = zeroblob(32) WHERE number = 2", "of the chain of usr_"),
         ("DELETE FROM chain_links WHERE number = 1", "does not follow the one before"),
     ],
 )
 def test_changed_records_of_a_backup_are_named(app, cast, flask, tmp_path, change, fault):
     cast.ada.sign_in(app.test_client())
-    use(app, cast.ada.key(), 3)
+    key = cast.ada.key()
+    for used in (key, cast.ben.key(), key):
+        use(app, used, 1)
     flask("uses", "roll-up")
     with app.app_context():
         chain.extend_with_events()

@@ -72,6 +72,15 @@ def test_list_shows_the_last_request_of_any_member(cast, client, api):
     assert before < after < latest
 
 
+def test_list_counts_the_keys_that_are_not_revoked(cast, client):
+    cast.sam.sign_in(client)
+    before = int(client.get("/support/export?q=acme").text.splitlines()[1].split(",")[-2])
+    cast.ben.key()
+    cast.vic.revoke(cast.vic.key())
+    lines = client.get("/support/export?q=acme").text.splitlines()
+    assert int(lines[1].split(",")[-2]) == before + 1
+
+
 @pytest.mark.slow
 def test_list_of_more_members_than_a_statement_has_parameters(app, cast, client):
     number = 70_000
