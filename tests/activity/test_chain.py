@@ -1,5 +1,6 @@
 """Exported logs contain hash chains, so that changed, removed, added or moved entries are found offline."""
 
+import hashlib
 import json
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from reflow_accounts.activity.models import ChainLink
 from reflow_accounts.api_keys.models import Use
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.cli.commands.verify_activity import Tampered, check
+from reflow_accounts.contract import digest_of_fields
 from reflow_accounts.database import db, now
 from tests.api_keys.usage import use_log
 from tests.helpers.at_once import at_once
@@ -56,6 +58,12 @@ def with_valid_seal(lines: list[bytes]) -> list[bytes]:
 
 def parsed(lines: list[bytes], kind: str) -> list[dict]:
     return [line for line in map(json.loads, lines) if line["type"] == kind]
+
+
+def test_digest_is_of_canonical_json():
+    line = {"b": "ü\u2028", "a": 1, "c": None, "d": "left out"}
+    expected = hashlib.sha256('{"a":1,"b":"ü\u2028","c":null}'.encode())
+    assert digest_of_fields(line, ("b", "a", "c")) == expected.digest()
 
 
 def test_export_passes_the_check(app, cast, exported):
@@ -135,6 +143,15 @@ def test_event_changed_in_the_database_is_detected(app, cast, exported):
         db.session.commit()
     with pytest.raises(Tampered, match=r"evt_\d+ was changed"):
         check(exported())
+
+
+def test_change_of_any_field_of_a_use_is_detected(exported):
+    lines = exported()
+    at = next(number for number, line in enumerate(lines) if json.loads(line).get("path") == "/api/v1/me")
+    for field in ("at", "key", "method", "path", "outcome", "address", "user_agent"):
+        changed = json.dumps(json.loads(lines[at]) | {field: "other"}).encode() + b"\n"
+        with pytest.raises(Tampered, match="do not have the digest"):
+            check(with_valid_seal([*lines[:at], changed, *lines[at + 1 :]]))
 
 
 @pytest.mark.parametrize("forged", [False, True])

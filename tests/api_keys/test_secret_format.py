@@ -48,6 +48,11 @@ def test_known_checksums_are_stable():
     assert contract.checksum("") == "000000"
 
 
+@pytest.mark.parametrize("body", [KEY_PREFIX + "a" * 42, KEY_PREFIX + "a" * 44, "rfx_" + "a" * 43])
+def test_other_lengths_and_prefixes_are_refused(body):
+    assert not is_well_formed(body + contract.checksum(body))
+
+
 @given(PREFIXES, BODIES, st.integers(0, 52), st.sampled_from(ALPHABET))
 def test_wrong_character_is_detected(prefix, body, index, character):
     secret = prefix + body + contract.checksum(prefix + body)

@@ -184,13 +184,14 @@ def test_header_replaces_the_usual_one_in_any_case(listener_terminal, listener_p
 
 @pytest.mark.parametrize(
     ("field", "text"),
-    [("user.name", "Ada Park"), ("teams.0.name", "Acme"), ("teams.0.name.x", None), ("nothing", None)],
+    [("user.name", "Ada Park"), ("teams.0.name", "Acme"), ("teams.0.name.x", None), ("teams.1", None)],
 )
 def test_one_field_is_printed(keyed_terminal, field, text):
     outcome = keyed_terminal.run("api", "/me", "--field", field)
 
     assert outcome.code == (0 if text else 1)
     assert outcome.stdout == (f"{text}\n" if text else "")
+    assert outcome.stderr == ("" if text else f"reflow: The answer has no field {field}.\n")
 
 
 @pytest.mark.parametrize("field", ["", "."])

@@ -147,6 +147,17 @@ def test_download_that_broke_off_begins_again(listener_terminal, listener_proxy)
     assert "1 line was written to log.jsonl." in outcome.stderr
 
 
+def test_export_that_the_server_ended_early_is_not_kept(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    lines = b'{"type":"log"}\n{"type":"error","message":"This file is not complete."}\n'
+    listener.respond_raw("GET", "/activity/export", lines, **{"Content-Type": "application/jsonl"})
+
+    outcome = listener_terminal.run("activity", "--export", "log.jsonl")
+
+    assert (outcome.code, "The server ended the export early." in outcome.stderr) == (1, True)
+    assert list(listener_terminal.folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("kind", ["text/html", "application/json"])
 def test_answer_of_another_program_is_no_export(listener_terminal, listener_proxy, kind):
     listener_terminal.environ |= {"REFLOW_API_KEY": made_up_key(), "REFLOW_SERVER": listener_proxy.url}

@@ -46,6 +46,7 @@ CASES = {
     ),
     ("keys", "rename", "laptop", "desk"): ("PATCH", "/keys/key_1", {"name": "desk"}),
     ("keys", "revoke", "laptop"): ("DELETE", "/keys/key_1", None),
+    ("authorize",): ("GET", "/authorize?team=team_1&rights=view", None),
     ("support", "teams", "acme"): ("GET", "/support/teams?q=acme&limit=50", None),
     (
         "support",
@@ -83,6 +84,7 @@ def prepared_terminal(listener_terminal, listener):
             listener.respond_raw(method, path, b"", 204)
         elif "?" not in path:
             listener.respond(method, path, {**TEAM, "id": "x_1"})
+    listener.respond("GET", "/authorize", {})
     return listener_terminal
 
 
@@ -154,6 +156,12 @@ def test_support_says_whom_it_is_for(prepared_terminal, listener, words):
 
     assert outcome.code == 6
     assert outcome.stderr == "reflow: This is for support staff only. Your own teams: reflow team list.\n"
+
+
+def test_other_refusal_of_the_support_list_is_passed_on(prepared_terminal, listener):
+    listener.respond("GET", "/support/teams", {"code": "insufficient_rights", "status": 403}, 403)
+
+    assert prepared_terminal.run("support", "teams").code == 5
 
 
 def test_removal_needs_a_confirmation(prepared_terminal):

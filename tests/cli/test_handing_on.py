@@ -51,6 +51,13 @@ def test_command_gets_credential_server_stdin_and_arguments(keyed_terminal, list
     assert outcome.stderr == "trouble\n"
 
 
+@pytest.mark.parametrize(("options", "value"), [((), ""), (("--insecure",), "1")])
+def test_command_is_as_insecure_as_allowed(keyed_terminal, options, value):
+    outcome = keyed_terminal.run(*options, "exec", "--", "sh", "-c", 'echo "$REFLOW_INSECURE"')
+
+    assert outcome.stdout == f"{value}\n"
+
+
 def test_login_is_handed_on_too(terminal, listener):
     login(terminal.home, listener.url, secret := made_up_session())
 
@@ -131,6 +138,9 @@ def test_token_on_stdin_becomes_the_login(terminal, listener, secret):
     assert terminal.run("whoami").code == 0
     assert listener.secrets == [secret, secret]
     assert secret not in outcome.output
+    again = terminal.run("login", "--with-token", stdin=f"# server: {listener.url}\n{secret}\n")
+    assert again.code == 0, again.stderr
+    assert "DELETE" not in [request["method"] for request in listener.requests]
 
 
 def test_token_of_a_service_account_has_no_email(listener_terminal, listener):

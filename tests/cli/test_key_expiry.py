@@ -45,6 +45,7 @@ def test_key_that_ends_soon_is_warned_of_on_each_use(keyed_terminal):
     )
     [row] = [line.split("\t") for line in outcome.stdout.splitlines() if f"\t{name}\t" in line]
     assert row[6].startswith(f"{end:%Y-%m-%d}")
+    assert keyed_terminal.run("keys", "show", name).stderr.count("warning: ") == 1
     assert keyed_terminal.run("--quiet", "whoami").stderr == ""
 
 

@@ -86,6 +86,15 @@ def test_server_that_stays_away_leaves_a_command_that_works(lost, ada):
     assert status(ada, secret_of(lost.file)) == 200
 
 
+def test_key_with_the_name_of_an_option_is_named_by_its_id(lost, ada):
+    ada.ask("PATCH", f"/keys/{lost.key['id']}", {"name": "-x"})
+    lost.proxy.always = at("POST", reset_after(0), otherwise=at("GET /api/v1/keys/", says("502 No")))
+
+    outcome = lost.run("-k", "my.key", "keys", "rotate", "--", "-x")
+
+    assert shown_command(outcome)[2] == lost.key["id"]
+
+
 @pytest.mark.parametrize("by", ["name", "id"])
 def test_next_rotation_saves_the_key_in_the_file_in_use(lost, ada, by):
     rotate(lost)
@@ -116,11 +125,13 @@ def test_replaced_key_by_its_id_is_answered_with_the_new_one(lost, ada):
 def test_overlap_of_zero_also_revokes_the_key_in_the_file(lost, ada):
     rotate(lost)
     lost.proxy.always = pass_on
+    lost_id = replacement_of(ada, lost.key)
 
     assert rotate(lost, "--overlap", "0").code == 0
 
     assert status(ada, secret_of(lost.file)) == 200
     assert status(ada, lost.key["secret"]) == 401
+    assert ada.ask("GET", f"/keys/{lost_id}")[0] == 410
 
 
 def test_file_that_keeps_the_replaced_key_is_named(lost, ada):

@@ -4,6 +4,8 @@ import socket
 
 import pytest
 
+from tests.cli.folders import key_file
+from tests.cli.listener import ME
 from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.certificates import certificate, server_context
 from tests.helpers.faulty_proxy import FaultyProxy, HttpProxy, says
@@ -71,6 +73,18 @@ def test_plain_http_goes_through_the_proxy_and_is_warned_of(terminal, proxy, lis
     assert proxy.seen[0].startswith(b"GET http://reflow.test/api/v1/me HTTP/1.1\r\nHost: reflow.test\r\n")
     assert listener.secrets == [terminal.environ["REFLOW_API_KEY"]]
     assert f"your secret travels unencrypted to {HTTP}" in outcome.stderr
+
+
+def test_doctor_sends_no_unused_key_unencrypted(terminal, proxy, listener):
+    used = terminal.environ["REFLOW_API_KEY"]
+    terminal.environ["HTTP_PROXY"] = f"127.0.0.1:{proxy.port}"
+    key_file(terminal.home / ".reflow" / "api.key", made_up_key())
+    listener.respond("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    listener.respond_to(used, "GET", "/me", ME)
+
+    terminal.run("--server", HTTP, "doctor")
+
+    assert set(listener.secrets) == {"", used}
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])

@@ -150,8 +150,11 @@ def test_member_of_several_teams_must_name_one(admin, members, words):
 
 def test_team_is_named_by_name_or_id(admin, members):
     other = members.other_team()
-    for words in (other.name, other.id):
-        assert [line[1] for line in rows_of(admin.run("team", "members", "--team", words))] == ["Otto", "Ann"]
+    for words in ((other.name,), (other.id,), (other.name, "list")):
+        assert [line[1] for line in rows_of(admin.run("team", "members", "--team", *words))] == [
+            "Otto",
+            "Ann",
+        ]
 
 
 def test_id_distinguishes_teams_of_one_name(admin, members):

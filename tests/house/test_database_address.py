@@ -29,6 +29,27 @@ def test_password_is_not_shown(environ, address, shown):
 
 
 @pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("sqlite://", "must name a file"),
+        ("sqlite:///:memory:", "must name a file"),
+        ("postgresql://me@one,[::1]/name", "by name or IPv4 address"),
+    ],
+)
+def test_unusable_address_is_refused(environ, address, message):
+    with pytest.raises(ConfigError, match=f"REFLOW_DATABASE_URL .*{message}"):
+        load(environ | {"REFLOW_DATABASE_URL": address})
+
+
+def test_relative_path_starts_in_the_current_folder(environ, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (
+        load(environ | {"REFLOW_DATABASE_URL": "sqlite:///my.db"}).database_url
+        == f"sqlite:///{tmp_path / 'my.db'}"
+    )
+
+
+@pytest.mark.parametrize(
     "scheme",
     [
         "postgresql+psycopg2",

@@ -48,6 +48,18 @@ def test_production_takes_http_of_this_machine(tmp_path, address):
     assert config.load(environ).base_url == address
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("REFLOW_SECRET_KEY", "ü" * 32, "plain ASCII"),
+        ("REFLOW_CLI_INSTALL", "pip install\nreflow", "one line"),
+    ],
+)
+def test_other_characters_are_refused(tmp_path, name, value, message):
+    with pytest.raises(config.ConfigError, match=f"{name} must be .*{message}"):
+        config.load({"REFLOW_INSTANCE": str(tmp_path), name: value})
+
+
 @pytest.mark.parametrize("weak", ["dev", "secret", "k" * 31])
 def test_short_key_is_refused(tmp_path, weak):
     with pytest.raises(config.ConfigError, match="too short"):
@@ -58,6 +70,37 @@ def test_short_key_is_refused(tmp_path, weak):
 def test_guessable_key_is_refused(tmp_path, weak):
     with pytest.raises(config.ConfigError, match="REFLOW_SECRET_KEY can be guessed"):
         config.load({"REFLOW_INSTANCE": str(tmp_path), "REFLOW_SECRET_KEY": weak})
+
+
+def test_key_of_before_is_as_long(tmp_path):
+    environ = PRODUCTION | {"REFLOW_INSTANCE": str(tmp_path)}
+    old = "fedcba9876543210" * 2
+    settings = config.load(environ | {"REFLOW_SECRET_KEY_FALLBACKS": f"{old}, "})
+    assert settings.signing_keys == [old, settings.secret_key]
+    with pytest.raises(config.ConfigError, match="REFLOW_SECRET_KEY_FALLBACKS is too short"):
+        config.load(environ | {"REFLOW_SECRET_KEY_FALLBACKS": f"{old},old"})
+
+
+def test_defaults_trust_no_proxy_and_weaken_no_password(tmp_path):
+    settings = config.load({"REFLOW_INSTANCE": str(tmp_path)})
+    assert (settings.trusted_proxies, settings.password_rounds, settings.host) == (0, 12, "127.0.0.1")
+    assert (settings.mail_sender, settings.sqlite_synchronous) == ("inside", "NORMAL")
+    environ = PRODUCTION | {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_PASSWORD_ROUNDS": "4"}
+    assert config.load(environ | {"REFLOW_TRUSTED_PROXIES": "10"}).trusted_proxies == 10
+    assert config.load(environ).password_rounds == 12
+
+
+def test_shown_settings_contain_no_secret(tmp_path):
+    secret = "0123456789abcdef" * 2  # pragma: allowlist secret
+    settings = PRODUCTION | {
+        "REFLOW_INSTANCE": str(tmp_path),
+        "REFLOW_SECRET_KEY_FALLBACKS": secret,
+        "REFLOW_METRICS_TOKEN": secret,
+        "REFLOW_MAIL_URL": f"smtps://me:{secret}@mail.example",
+        "REFLOW_RATELIMIT_STORAGE_URL": f"rediss://me:{secret}@valkey.example",
+        "REFLOW_BREACHED_PASSWORDS_URL": f"https://me:{secret}@passwords.example",
+    }
+    assert secret not in str(config.load(settings).masked())
 
 
 @pytest.mark.parametrize(
@@ -81,6 +124,7 @@ def test_unknown_setting_without_a_near_name_is_refused(tmp_path, name):
         ("https://accounts example.com", "must look like"),
         ("https://-accounts.example", "must look like"),
         ("https://accounts..example", "must look like"),
+        ("https://me@accounts.example", "must look like"),
         ("https://accounts.example/path", "without a path"),
         ("https://bücher.example", "ASCII form of its host name, https://xn--"),
     ],
