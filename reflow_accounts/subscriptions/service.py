@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import StrEnum
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import BigInteger, String, bindparam, column, select, text
+from sqlalchemy.sql.selectable import TextualSelect
 
 from reflow_accounts.database import UTCDateTime, db, is_any_of, now, reloaded
 from reflow_accounts.subscriptions.models import (
@@ -17,6 +19,8 @@ from reflow_accounts.subscriptions.models import (
     SubscriptionChange,
 )
 from reflow_accounts.subscriptions.status import (
+    IS_ACTIVE_BY_AWS,
+    IS_OVERRIDDEN,
     JOIN_OVERRIDE,
     LONGEST_CONFIRMATION,
     STATE,
@@ -47,7 +51,31 @@ _OF_STATE = text(
     f"""
     SELECT t.id FROM teams t {JOIN_OVERRIDE.format("t.id")} WHERE {STATE.format("t.id", ":at")} = :state
     """  # noqa: S608  # constants only
-).bindparams(bindparam("at", type_=UTCDateTime))
+)
+# As `is_contradicted` and `is_waiting`: a pending licence is the best one unless another is good.
+_ATTENTION = text(
+    f"""
+    SELECT t.id AS team_id, CASE
+        WHEN {IS_OVERRIDDEN.format("t.id", ":at")} AND live.is_active <> {IS_ACTIVE_BY_AWS.format("t.id", ":at")}
+            THEN 'contradicted'
+        WHEN {IS_OVERRIDDEN.format("t.id", ":at")} AND live.expires_at <= :soon THEN 'ending'
+        WHEN NOT {IS_ACTIVE_BY_AWS.format("t.id", ":at")} AND :latest > (
+            SELECT pending.created_at FROM licences pending
+            WHERE pending.team_id = t.id AND pending.state = 'pending' ORDER BY pending.id DESC LIMIT 1
+        ) THEN 'waiting'
+    END AS reason
+    FROM teams t {JOIN_OVERRIDE.format("t.id")}
+    WHERE live.id IS NOT NULL OR t.id IN (SELECT team_id FROM licences WHERE state = 'pending')
+    """  # noqa: S608  # constants only
+)
+
+
+class Attention(StrEnum):
+    """Why staff should check a team: `is_contradicted`, an override that ends soon, or `is_waiting`."""
+
+    CONTRADICTED = "contradicted"
+    ENDING = "ending"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True)
@@ -148,9 +176,21 @@ def has_active_subscription(user: User) -> bool:
     return db.session.execute(_OF_USER, {"user_id": user.id, "at": now()}).first() is not None
 
 
-def ids_of_teams(state: State) -> list[int]:
-    """Return the row ids of all teams whose subscription has this state."""
-    return list(db.session.scalars(_OF_STATE, {"state": state.value, "at": now()}))
+def ids_of_teams(state: State) -> TextualSelect:
+    """Return a query for the row ids of all teams whose subscription has this state."""
+    query = _OF_STATE.bindparams(bindparam("state", state.value), bindparam("at", now(), UTCDateTime))
+    return query.columns(column("id", BigInteger))
+
+
+def teams_and_attention(within: timedelta) -> TextualSelect:
+    """Return a query for the `team_id` and the `reason` (an `Attention`, or NULL) of teams that may need attention.
+
+    A team without a row needs none. An override needs attention if it ends `within` this time.
+    """
+    moment = now()
+    times = {"at": moment, "soon": moment + within, "latest": moment - LONGEST_CONFIRMATION}
+    values = (bindparam(name, at, UTCDateTime) for name, at in times.items())
+    return _ATTENTION.bindparams(*values).columns(column("team_id", BigInteger), column("reason", String))
 
 
 def users_who_depend_on(team: Team) -> set[int]:

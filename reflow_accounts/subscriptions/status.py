@@ -40,18 +40,19 @@ def current_state(licence: Licence, at: datetime) -> LicenceState:
     return LicenceState(licence.state)
 
 
-# The same rule in SQL, for queries. {0} is the column with the team id (may be NULL), {1} the time; `live` is
+# The same rules in SQL, for queries. {0} is the column with the team id (may be NULL), {1} the time; `live` is
 # the override of the team that has not ended.
 JOIN_OVERRIDE = "LEFT JOIN subscription_overrides live ON live.team_id = {0} AND live.ended_at IS NULL"
-STATE = """CASE
-    WHEN live.id IS NOT NULL AND (live.expires_at IS NULL OR live.expires_at > {1})
-        THEN CASE WHEN live.is_active THEN 'active' ELSE 'inactive' END
-    WHEN EXISTS (
-        SELECT 1 FROM licences WHERE licences.team_id = {0}
-        AND (
-            licences.state = 'active'
-            OR (licences.state = 'ending' AND (licences.ends_at IS NULL OR licences.ends_at > {1}))
-        )
-    ) THEN 'active'
+IS_OVERRIDDEN = "(live.id IS NOT NULL AND (live.expires_at IS NULL OR live.expires_at > {1}))"
+IS_ACTIVE_BY_AWS = """EXISTS (
+    SELECT 1 FROM licences WHERE licences.team_id = {0}
+    AND (
+        licences.state = 'active'
+        OR (licences.state = 'ending' AND (licences.ends_at IS NULL OR licences.ends_at > {1}))
+    )
+)"""
+STATE = f"""CASE
+    WHEN {IS_OVERRIDDEN} THEN CASE WHEN live.is_active THEN 'active' ELSE 'inactive' END
+    WHEN {IS_ACTIVE_BY_AWS} THEN 'active'
     ELSE 'inactive'
 END"""

@@ -12,12 +12,18 @@ from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, with_usa
 from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.database import db, existing, is_any_of, now
+from reflow_accounts.database import db, existing
 from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.subscriptions import overrides
-from reflow_accounts.subscriptions.models import Licence, LicenceState, Override, State
-from reflow_accounts.subscriptions.service import SubscriptionStatus, ids_of_teams, statuses_of
+from reflow_accounts.subscriptions.models import Licence, State
+from reflow_accounts.subscriptions.service import (
+    Attention,
+    SubscriptionStatus,
+    ids_of_teams,
+    statuses_of,
+    teams_and_attention,
+)
 from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.teams.service import NO_SUCH_TEAM, memberships_of
 from reflow_accounts.users.models import User
@@ -32,6 +38,11 @@ _TEAMS_AT_ONCE = 100
 # A filter of the list of teams, besides the states.
 ATTENTION = "attention"
 SOON = timedelta(days=7)
+_REASONS = {
+    Attention.CONTRADICTED: "Support and AWS disagree",
+    Attention.ENDING: "The override ends within 7 days",
+    Attention.WAITING: "The purchase waits for AWS",
+}
 
 
 @dataclass(frozen=True)
@@ -66,34 +77,18 @@ def find_teams(query_text: str, *, by: User, state: str = "", limit: int = MOST_
     An empty text matches all teams, a secret none. `state` selects the active or the inactive teams, or those that
     need "attention". Teams that need attention come first, then by name.
     """
-    attention = teams_with_attention()
-    query = _matching(query_text)
+    attention = teams_and_attention(SOON).subquery()
+    query = _matching(query_text).outerjoin(attention, attention.c.team_id == Team.id)
     if state in list(State):
-        query = query.where(is_any_of(Team.id, ids_of_teams(State(state))))
+        query = query.where(Team.id.in_(ids_of_teams(State(state))))
     elif state == ATTENTION:
-        query = query.where(is_any_of(Team.id, attention))
-    rank = case((is_any_of(Team.id, attention), 0), else_=1)
+        query = query.where(attention.c.reason.is_not(None))
+    rank = case((attention.c.reason.is_not(None), 0), else_=1)
     query = query.order_by(rank, func.lower(Team.name), Team.id).limit(limit)
-    found = _described(list(db.session.scalars(query)), by)
-    return [replace(row, attention=attention.get(row.team.id, "")) for row in found]
-
-
-def teams_with_attention() -> dict[int, str]:
-    """Return why teams need attention, by row id: an override, or a purchase that AWS has not confirmed."""
-    overridden = select(Override.team_id).where(Override.ended_at.is_(None))
-    pending = select(Licence.team_id).where(
-        Licence.state == LicenceState.PENDING, Licence.team_id.is_not(None)
-    )
-    found: dict[int, str] = {}
-    for team_id, status in statuses_of(set(db.session.scalars(overridden.union(pending)))).items():
-        ends_at = status.override.expires_at if status.override else None
-        if status.is_contradicted:
-            found[team_id] = "Support and AWS disagree"
-        elif ends_at and ends_at - now() <= SOON:
-            found[team_id] = "The override ends within 7 days"
-        elif status.is_waiting:
-            found[team_id] = "The purchase waits for AWS"
-    return found
+    found = db.session.execute(query.add_columns(attention.c.reason)).all()
+    described = _described([team for team, _ in found], by)
+    reasons = [_REASONS[reason] if reason else "" for _, reason in found]
+    return [replace(row, attention=reason) for row, reason in zip(described, reasons, strict=True)]
 
 
 def teams_page(query_text: str, *, by: User, limit: int, cursor: str | None) -> Page[FoundTeam]:
