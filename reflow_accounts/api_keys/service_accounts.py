@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from reflow_accounts.api_keys.lifecycle import change
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import issue, live_key_counts, revoke_all
+from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, issue, live_key_counts, revoke_all
 from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, SubscriptionInactive, ValidationFailed
@@ -18,7 +18,7 @@ from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
 from reflow_accounts.teams.service import lock_as_admin
 from reflow_accounts.users.models import User
-from reflow_accounts.web.pagination import Position, older_than
+from reflow_accounts.web.pagination import Page, Position, older_than, read_cursor
 from reflow_accounts.web.request_info import Client
 from reflow_accounts.web.text import comparable
 
@@ -40,24 +40,30 @@ class ListedAccount:
         return self.user.disabled_at is not None
 
 
-def listing_of(
-    team: Team, *, limit: int | None = None, before: Position | None = None
-) -> list[ListedAccount]:
-    """List the team's service accounts, newest first, in three statements; all of them unless limited."""
+def accounts_page(
+    team: Team, *, limit: int = ROWS_ON_A_PAGE, cursor: str | None = None
+) -> Page[ListedAccount]:
+    """Return one page of the team's service accounts, newest first.
+
+    Raises ValidationFailed for an invalid cursor.
+    """
     query = (
         select(User, Membership.rights)
         .join(ServiceAccount, ServiceAccount.user_id == User.id)
         .join(Membership, Membership.user_id == User.id)
         .where(ServiceAccount.team_id == team.id, Membership.team_id == team.id)
     )
-    if before:
+    if before := Position.of(read_cursor(cursor, 2)):
         query = query.where(older_than(User.created_at, User.id, before))
-    rows = db.session.execute(query.order_by(User.created_at.desc(), User.id.desc()).limit(limit)).all()
-    user_ids = [user.id for user, _ in rows]
+    query = query.order_by(User.created_at.desc(), User.id.desc()).limit(limit + 1)
+    rows = [(user, Rights(rights)) for user, rights in db.session.execute(query)]
+    page = Page.cut(rows, limit, lambda row: Position(row[0].created_at, row[0].id).numbers)
+    user_ids = [user.id for user, _ in page.items]
     counts, last_uses = live_key_counts(user_ids), last_uses_of(user_ids)
-    return [
-        ListedAccount(user, Rights(rights), counts[user.id], last_uses.get(user.id)) for user, rights in rows
+    listed_accounts = [
+        ListedAccount(user, rights, counts[user.id], last_uses.get(user.id)) for user, rights in page.items
     ]
+    return Page(listed_accounts, page.next_cursor)
 
 
 def listed(account: User) -> ListedAccount:
@@ -68,11 +74,6 @@ def listed(account: User) -> ListedAccount:
         live_key_counts([account.id])[account.id],
         last_uses_of([account.id]).get(account.id),
     )
-
-
-def place_of(row: ListedAccount) -> tuple[int, int]:
-    """Return the account's place in lists of service accounts, for a cursor."""
-    return Position(row.user.created_at, row.user.id).numbers
 
 
 def delete(team: Team, account: User, *, by: User, client: Client) -> bool:

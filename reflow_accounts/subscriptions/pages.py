@@ -33,7 +33,7 @@ def show() -> str | Response:
         shown=shown,
         why=explain(shown, agreements_of(shown.licences), zone=zone) if is_admin else None,
         activation_ended_at=end_of_activation(membership.team, shown),
-        latest=next(iter(changes_of(membership.team)), None),
+        latest=next(iter(changes_of(membership.team, limit=1)), None),
     )
 
 

@@ -207,10 +207,14 @@ def end_of_activation(team: Team, status: SubscriptionStatus) -> datetime | None
     return (last.ended_at or last.expires_at) if last else None
 
 
-def changes_of(team: Team) -> list[SubscriptionChange]:
-    """Return the changes of a team's subscription, newest first."""
+def changes_of(
+    team: Team, *, limit: int | None = None, before: int | None = None
+) -> list[SubscriptionChange]:
+    """Return the changes of a team's subscription, newest first: all, or `limit` of those `before` a row id."""
     query = select(SubscriptionChange).where(SubscriptionChange.team_id == team.id)
-    return list(db.session.scalars(query.order_by(SubscriptionChange.id.desc())))
+    if before is not None:
+        query = query.where(SubscriptionChange.id < before)
+    return list(db.session.scalars(query.order_by(SubscriptionChange.id.desc()).limit(limit)))
 
 
 def _status(

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Select, case, false, func, or_, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import contains_eager, joinedload
 
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, with_usage_counts
+from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, live_key_counts, with_usage_counts
 from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
@@ -16,10 +16,11 @@ from reflow_accounts.database import db, existing
 from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.subscriptions import overrides
-from reflow_accounts.subscriptions.models import Licence, State
+from reflow_accounts.subscriptions.models import Licence, State, SubscriptionChange
 from reflow_accounts.subscriptions.service import (
     Attention,
     SubscriptionStatus,
+    changes_of,
     ids_of_teams,
     statuses_of,
     teams_and_attention,
@@ -28,7 +29,7 @@ from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.teams.service import NO_SUCH_TEAM, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
-from reflow_accounts.web.pagination import Page, newest_first
+from reflow_accounts.web.pagination import Page, Position, newer_than, newest_first, read_cursor
 from reflow_accounts.web.text import holds_secret
 
 MOST_RESULTS = 50
@@ -124,6 +125,32 @@ def team_of(public_id: str) -> Team:
 def described(team: Team, *, by: User) -> FoundTeam:
     """Return one team as the console shows it to `by`."""
     return _described([team], by)[0]
+
+
+def members_page(team: Team, *, cursor: str | None) -> Page[tuple[Membership, int]]:
+    """Return a page of a team's users, with their numbers of live keys, oldest membership first.
+
+    Raises ValidationFailed for an invalid cursor.
+    """
+    query = select(Membership).join(Membership.user).options(contains_eager(Membership.user))
+    query = query.where(Membership.team_id == team.id)
+    if after := Position.of(read_cursor(cursor, 2)):
+        query = query.where(newer_than(Membership.created_at, Membership.user_id, after))
+    query = query.order_by(Membership.created_at, Membership.user_id).limit(ROWS_ON_A_PAGE + 1)
+    rows = list(db.session.scalars(query))
+    page = Page.cut(rows, ROWS_ON_A_PAGE, lambda row: Position(row.created_at, row.user_id).numbers)
+    counts = live_key_counts([row.user_id for row in page.items])
+    return Page([(row, counts[row.user_id]) for row in page.items], page.next_cursor)
+
+
+def changes_page(team: Team, *, cursor: str | None) -> Page[SubscriptionChange]:
+    """Return a page of the changes of a team's subscription, newest first.
+
+    Raises ValidationFailed for an invalid cursor.
+    """
+    (before,) = read_cursor(cursor, 1) or (None,)
+    rows = changes_of(team, limit=ROWS_ON_A_PAGE + 1, before=before)
+    return Page.cut(rows, ROWS_ON_A_PAGE, lambda row: (row.id,))
 
 
 def keys_of_members_page(team: Team, *, cursor: str | None) -> Page[ListedKey]:

@@ -160,9 +160,7 @@ def _place(membership: Membership) -> tuple[int, int]:
 @service_accounts_blueprint.response(200, page_of(AccountOut))
 def list_service_accounts(query: dict[str, Any], team_id: str) -> Page[ListedAccount]:
     """List the service accounts of your team, newest first."""
-    limit, before = query["limit"], Position.of(read_cursor(query.get("cursor"), 2))
-    rows = service_accounts.listing_of(_team(team_id), limit=limit + 1, before=before)
-    return Page.cut(rows, limit, service_accounts.place_of)
+    return service_accounts.accounts_page(_team(team_id), limit=query["limit"], cursor=query.get("cursor"))
 
 
 @service_accounts_blueprint.route(ACCOUNTS_URL, methods=["POST"])

@@ -52,13 +52,6 @@ def memberships_of(user: User) -> list[Membership]:
     return list(db.session.scalars(query.order_by(Membership.created_at, Membership.team_id)))
 
 
-def members_of(team: Team) -> list[tuple[User, Rights]]:
-    """List the users of a team with their rights, by name."""
-    query = select(User, Membership.rights).join(Membership, Membership.user_id == User.id)
-    rows = db.session.execute(query.where(Membership.team_id == team.id).order_by(User.full_name, User.id))
-    return [(user, Rights(rights)) for user, rights in rows]
-
-
 def admins_of(team: Team) -> list[User]:
     """List the people who are Admins of a team, have an e-mail address and are not disabled."""
     query = (

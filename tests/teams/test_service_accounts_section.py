@@ -64,6 +64,20 @@ def test_members_below_admin_see_accounts_without_buttons(cast, client, user, ri
     assert client.get(f"/account/activity?account={cast.ci.id}").status_code == 200
 
 
+def test_every_account_is_on_one_of_the_pages(app, cast, ada):
+    made = [factories.service_account(app, cast.acme, f"svc-{n:02}").full_name for n in range(50)]
+    first = ada.page("/account/team")
+    older = next(link["href"] for link in first.all("a") if link.text == "Older service accounts")
+    second = ada.page(older.partition("#")[0])
+    names = [row[0].split()[0] for page in (first, second) for row in table_of(page)]
+    assert len(table_of(first)) == 50
+    assert names == [*reversed(made), "acme-ci"]
+    assert "Older service accounts" not in second.text
+    gone = ada.page(f"{tab_path(cast.acme)}&accounts=c0.0")
+    assert "There are no older service accounts." in gone.text
+    assert ada.get(f"{tab_path(cast.acme)}&accounts=x").status_code == 422
+
+
 def test_path_of_the_section_redirects_to_the_tab(cast, client):
     cast.vic.sign_in(client)
     response = client.get(section_path(cast.acme))

@@ -5,7 +5,7 @@ from werkzeug.wrappers import Response
 
 from reflow_accounts.activity.export_formats import written
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.service import KeyState, keys_page, live_key_counts, with_usage_counts
+from reflow_accounts.api_keys.service import KeyState, keys_page, with_usage_counts
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.second_factor import has_second_factor
 from reflow_accounts.auth.sessions import count_live_sessions, live_sessions_of
@@ -19,13 +19,12 @@ from reflow_accounts.marketplace.reconcile import (
     purchases_without_team,
     waiting_purchases,
 )
-from reflow_accounts.subscriptions.service import changes_of, end_of_activation, has_active_subscription
+from reflow_accounts.subscriptions.service import end_of_activation, has_active_subscription
 from reflow_accounts.support import people, service
 from reflow_accounts.support.effects import effects_of_buttons
 from reflow_accounts.support.forms import KeySearchForm, ReasonForm
 from reflow_accounts.support.service import MOST_RESULTS, record_search
 from reflow_accounts.teams.models import Team
-from reflow_accounts.teams.service import members_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
 from reflow_accounts.web.filters import exact
@@ -66,6 +65,7 @@ def index() -> Answer:
         state=state,
         unclaimed=purchases_without_team(),
         waiting=waiting_purchases(),
+        most_listed=MOST_RESULTS,
     )
     record_search(query_text, by=current_user(), address=client().address)
     db.session.commit()
@@ -137,11 +137,10 @@ def results_part(query_text: str, state: str) -> dict[str, object]:
 def team(team_id: str) -> Answer:
     """Show a team: members, keys, subscription and its history."""
     found = service.team_of(team_id)
-    members, cursor = members_of(found), request.args.get("cursor")
-    counts = live_key_counts([user.id for user, _ in members])
+    cursor = request.args.get("cursor")
     page = render_template(
         "support/team.html",
-        members=[(user, rights, counts.get(user.id, 0)) for user, rights in members],
+        members=service.members_page(found, cursor=request.args.get("members")),
         page=service.keys_of_members_page(found, cursor=cursor),
         cursor=cursor,
         **standing_part(found),
@@ -165,7 +164,7 @@ def standing_part(found: Team) -> dict[str, object]:
             activation_ended_at=end_of_activation(found, described.standing),
         ),
         "effects": effects_of_buttons(described),
-        "changes": changes_of(found),
+        "changes": service.changes_page(found, cursor=request.args.get("changes")),
         "agreements": agreements,
         "flags": {row.key: flags_of(row, agreements.get(row.agreement_id or "")) for row in licences},
     }

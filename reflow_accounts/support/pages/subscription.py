@@ -53,7 +53,7 @@ def change(team_id: str) -> Answer:
         return _ask(found, form), failed.status
     except Conflict as conflict:
         # No rollback: an override that has ended was recorded as such, and that may be the conflict.
-        latest = next(iter(changes_of(found)), None)
+        latest = next(iter(changes_of(found, limit=1)), None)
         page = render_template("support/conflict.html", latest=latest, form=None, **_behind(found, form))
         _record_views(found, form)
         db.session.commit()

@@ -142,7 +142,7 @@ def _place(membership: Membership) -> str:
 
 
 def _listing(membership: Membership) -> dict[str, Any]:
-    return {"accounts": service_accounts.listing_of(membership.team)}
+    return {"accounts": service_accounts.accounts_page(membership.team)}
 
 
 def _page(name: str, membership: Membership, **more: Any) -> str:

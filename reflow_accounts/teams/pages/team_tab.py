@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from flask import flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from reflow_accounts.api_keys.service_accounts import listing_of
+from reflow_accounts.api_keys.service_accounts import accounts_page
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import db
 from reflow_accounts.errors import DomainError, InsufficientRights, RateLimited
@@ -65,10 +65,14 @@ def team_tab(membership: Membership, message: str = "", fault: str = "") -> Team
 
 def render_tab(membership: Membership, fault: str = "") -> str:
     """Render the whole tab."""
-    shown, accounts = team_tab(membership, fault=fault), listing_of(membership.team)
-    done = get_flashed_messages(category_filter=[ACCOUNTS_DONE])
+    cursor = request.args.get("accounts")
     return render_template(
-        "teams/index.html", shown=shown, membership=membership, accounts=accounts, done=done
+        "teams/index.html",
+        shown=team_tab(membership, fault=fault),
+        membership=membership,
+        accounts=accounts_page(membership.team, cursor=cursor),
+        accounts_cursor=cursor,
+        done=get_flashed_messages(category_filter=[ACCOUNTS_DONE]),
     )
 
 
