@@ -34,8 +34,8 @@ from reflow_accounts.web.text import holds_secret
 
 MOST_RESULTS = 50
 MOST_EXPORTED = 10_000
-# PostgreSQL takes 65,535 parameters in a statement, and a team may have many members.
-_TEAMS_AT_ONCE = 100
+# PostgreSQL takes 65,535 parameters in a statement.
+_TEAMS_AT_ONCE = 1_000
 # A filter of the list of teams, besides the states.
 ATTENTION = "attention"
 SOON = timedelta(days=7)
