@@ -137,10 +137,11 @@ def activity_of(
     uses = uses_of(key_ids, before=last_use, accepted=where.accepted, after=after_use, **limits)
     events: list[AuditEvent] = []
     if where.includes_events and not uses_only:
+        # All events of a key are also events of its owner.
         events = events_of(
             user.id,
-            admin_team_ids,
-            member_team_ids=others,
+            () if key else admin_team_ids,
+            member_team_ids=() if key else others,
             before=last_event,
             key_id=key.public_id if key else None,
             group=where.group,

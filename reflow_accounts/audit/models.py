@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reflow_accounts.audit.actions import Action
@@ -19,6 +19,19 @@ class AuditEvent(Model):
     __table_args__ = (
         Index("ix_audit_events_account", "account_id", "at", "id"),
         Index("ix_audit_events_team", "team_id", "at", "id"),
+        # For members without Admin rights: events for every member, and their own.
+        *(
+            Index(
+                f"ix_audit_events_team_{name}",
+                "team_id",
+                column,
+                "at",
+                "id",
+                sqlite_where=text("team_id IS NOT NULL"),
+                postgresql_where=text("team_id IS NOT NULL"),
+            )
+            for name, column in (("action", "action"), ("actor", "actor_id"))
+        ),
     )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)

@@ -21,8 +21,9 @@ from reflow_accounts.web.request_info import form_nonce
 
 # Number of newest events that `events_of_form` searches.
 _NEWEST = 10_000
-# Maximum parts, each of one or more teams, of the statement that lists events; SQLite takes 500.
-_MOST_PARTS = 100
+# Maximum groups of teams in the statement that lists events. Teams without Admin rights have four parts each; SQLite
+# takes 500 parts.
+_MOST_PARTS = 80
 _PENDING = "events to log"
 # Details with ids, counts and constants. The others contain user input and are not logged.
 _LOGGED_DETAILS = ("key", "passkey", "session", "count", "left", "kind", "factors")
@@ -120,8 +121,8 @@ def events_of(
     if group:
         conditions.append(AuditEvent.action.in_([action for action in Action if action.group == group]))
     newest_first = (AuditEvent.at.desc(), AuditEvent.id.desc())
-    # The parts of an account and of an Admin's teams are ranges of an index in this order, of which the database reads
-    # the beginning. For one query with OR it would read and sort all their events.
+    # Each part is a range of an index in this order, of which the database reads the beginning. For one query with OR
+    # it would read and sort all their events.
     parts = [
         select(select(AuditEvent.id).where(part, *conditions).order_by(*newest_first).limit(limit).subquery())
         for part in _visible(account_id, team_ids, member_team_ids)
@@ -162,11 +163,14 @@ def _visible(
     account_id: int, team_ids: Collection[int], member_team_ids: Collection[int]
 ) -> list[ColumnElement[bool]]:
     """Return the conditions of the account, of each team, and of each team without Admin rights."""
-    is_for_member = or_(AuditEvent.action.in_(OF_EVERY_MEMBER), AuditEvent.actor_id == account_id)
+    for_member = [
+        AuditEvent.actor_id == account_id,
+        *(AuditEvent.action == action for action in sorted(OF_EVERY_MEMBER)),
+    ]
     return [
         AuditEvent.account_id == account_id,
         *_of_teams(team_ids),
-        *(and_(part, is_for_member) for part in _of_teams(member_team_ids)),
+        *(and_(part, kind) for part in _of_teams(member_team_ids) for kind in for_member),
     ]
 
 

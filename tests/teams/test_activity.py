@@ -1,8 +1,13 @@
 """Activity of a team: Admins see all events, others only those that concern themselves or all members."""
 
 import pytest
+from sqlalchemy import select
 
-from reflow_accounts.teams.models import Rights
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import record
+from reflow_accounts.database import db
+from reflow_accounts.teams.models import Rights, Team
+from reflow_accounts.teams.service import add_member
 from tests.helpers.page_client import PageClient
 from tests.teams.team_actions import change_rights, invitations_to, invite, remove
 
@@ -78,3 +83,20 @@ def test_network_address_of_an_admin_is_hidden_from_others(app, cast, team_histo
     [line] = [line for line in file.splitlines() if "Rights changed" in line]
     assert line.endswith(",,")
     assert "127.0.0.1" not in line
+
+
+def test_member_of_very_many_teams_sees_events_of_each(app, cast, api):
+    with app.app_context():
+        db.session.add_all([Team(name=f"Team {number:03}") for number in range(150)])
+        db.session.flush()
+        teams = db.session.scalars(select(Team).where(Team.name.startswith("Team ")).order_by(Team.id)).all()
+        for team in teams:
+            add_member(team, cast.vic.row(), Rights.VIEW)
+            record(Action.TEAM_RENAMED, by=cast.ada.row(), team=team, subject=team.name)
+            record(Action.MEMBER_INVITED, by=cast.ada.row(), team=team, subject="hidden")
+            db.session.flush()
+        db.session.commit()
+        names = [team.name for team in teams]
+    seen = events_of(api, cast.vic)
+    assert [subject for title, subject, _ in seen if title == "Team renamed"] == names[::-1]
+    assert "hidden" not in [subject for _, subject, _ in seen]
