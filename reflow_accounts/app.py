@@ -10,7 +10,7 @@ from reflow_accounts import revisions as _revisions  # noqa: F401  # registers i
 from reflow_accounts.auth import encryption, passwords
 from reflow_accounts.auth.encryption import Vault
 from reflow_accounts.auth.login import ABSOLUTE_LIFETIME
-from reflow_accounts.auth.login_manager import shown_user
+from reflow_accounts.auth.login_manager import user_for_page
 from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.config import ConfigError, Settings
 from reflow_accounts.database import (
@@ -119,7 +119,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
 def _add_template_variables(app: Flask, settings: Settings) -> None:
     @app.context_processor
     def shown_everywhere() -> dict[str, object]:
-        user = None if error_handlers.is_database_away() else shown_user()
+        user = None if error_handlers.is_database_away() else user_for_page()
         return {
             "user": user,
             "support_email": settings.support_email,

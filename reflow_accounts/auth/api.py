@@ -37,26 +37,26 @@ def create_session(payload: dict[str, Any]) -> Any:
     With two-factor authentication, `otp` is the authenticator app's code, or a recovery code. The secret in the
     response authenticates API requests until the session is deleted or expires.
     """
-    tried = {"account": payload["email"], "address": client().address}
-    with rate_limits.attempt("sign-in", **tried):
+    attempt = {"account": payload["email"], "address": client().address}
+    with rate_limits.attempt("sign-in", **attempt):
         user = login.find_by_password(payload["email"], payload["password"], hasher())
     if user is None:
         login.refuse_sign_in(payload["email"], client())
         # Keep the record of the refusal: the after-request handler rolls back refused requests.
         db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
-    rate_limits.give_back("sign-in", **tried)
+    rate_limits.give_back("sign-in", **attempt)
     login.renew_password_hash(user, payload["password"], hasher())
     second = _check_second_factor(user, payload.get("otp"))
     factors = [Factor.PASSWORD, second] if second else [Factor.PASSWORD]
     session, secret = login.start_session(user, SessionKind.COMMAND, factors, client=client())
-    shown = ("public_id", "created_at", "expires_at", "user")
-    answer = {name: getattr(session, name) for name in shown} | {"secret": secret}
+    fields = ("public_id", "created_at", "expires_at", "user")
+    data = {name: getattr(session, name) for name in fields} | {"secret": secret}
     if second:
         # Commits the used code and its session together, before the counter, which uses another transaction.
         db.session.commit()
-        rate_limits.give_back("second-factor", **_code_tried(user))
-    return answer
+        rate_limits.give_back("second-factor", **_code_attempt(user))
+    return data
 
 
 def _check_second_factor(user: User, otp: str | None) -> Factor | None:
@@ -74,7 +74,7 @@ def _check_second_factor(user: User, otp: str | None) -> Factor | None:
     if not otp:
         sentence = "Two-factor authentication is on. Send the code of your authenticator app as otp, too."
         raise Unauthenticated(Code.MISSING_CREDENTIALS, sentence, otp_required=True)
-    rate_limits.hit("second-factor", **_code_tried(user))
+    rate_limits.hit("second-factor", **_code_attempt(user))
     if second_factor.accept_code(user, otp):
         return Factor.CODE
     if recovery_codes.accept(user, otp, client=client()):
@@ -86,7 +86,7 @@ def _check_second_factor(user: User, otp: str | None) -> Factor | None:
     raise Unauthenticated(Code.MISSING_CREDENTIALS, sentence, otp_required=True)
 
 
-def _code_tried(user: User) -> dict[str, str]:
+def _code_attempt(user: User) -> dict[str, str]:
     return {"account": user.public_id, "address": client().address}
 
 
@@ -108,14 +108,14 @@ def end_session() -> None:
 def request_device_code(payload: dict[str, Any]) -> dict[str, Any]:
     """Start a login: returns a code to type in a browser and a code to poll with. Also accepts JSON."""
     rate_limits.hit("device-login", address=client().address)
-    login, device_code, user_code = device_flow.ask(payload["host"], client=client())
+    device_login, device_code, user_code = device_flow.ask(payload["host"], client=client())
     return {
         "device_code": device_code,
         "user_code": user_code,
         # No URL with the code in it: typing the code shows that terminal and browser belong together.
         "verification_uri": redirects.absolute("device.device_login.show"),
         "expires_in": int(device_flow.LIFETIME.total_seconds()),
-        "interval": login.interval,
+        "interval": device_login.interval,
     }
 
 
@@ -140,5 +140,5 @@ def request_device_token(payload: dict[str, Any]) -> dict[str, Any]:
         # Keep the time and interval of the poll: the after-request handler rolls back refused requests.
         db.session.commit()
         raise
-    lasts = int((session.expires_at - now()).total_seconds())
-    return {"access_token": secret, "token_type": "Bearer", "expires_in": lasts, "session": session}
+    expires_in = int((session.expires_at - now()).total_seconds())
+    return {"access_token": secret, "token_type": "Bearer", "expires_in": expires_in, "session": session}

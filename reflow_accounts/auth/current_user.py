@@ -25,8 +25,8 @@ class Caller:
     @property
     def public_id(self) -> str:
         """The user's public id, without a query."""
-        known: str = self.session.user.public_id if self.session else self.key.facts.user_public_id
-        return known
+        public_id: str = self.session.user.public_id if self.session else self.key.facts.user_public_id
+        return public_id
 
 
 def set_caller(caller: Caller) -> None:
@@ -42,9 +42,9 @@ def has_caller() -> bool:
 
 def caller() -> Caller:
     """Return the caller of this authenticated request."""
-    found = g.get("caller")
-    assert isinstance(found, Caller), "this view has no entry point that authenticates"
-    return found
+    current = g.get("caller")
+    assert isinstance(current, Caller), "this view has no entry point that authenticates"
+    return current
 
 
 def page_session() -> UserSession:

@@ -60,13 +60,13 @@ def ask(host: str, *, client: Client) -> tuple[DeviceLogin, str, str]:
     Only digests of the codes are stored.
     """
     device_code = secrets.token_urlsafe(_DEVICE_CODE_BYTES)
-    shown_host = text.tidy("".join(letter for letter in host if letter.isprintable()))[:LONGEST_HOST]
+    host_name = text.tidy("".join(letter for letter in host if letter.isprintable()))[:LONGEST_HOST]
     for _ in range(10):
         user_code = "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH))
         login = DeviceLogin(
             device_digest=digest_of(device_code),
             user_digest=digest_of(user_code),
-            host=shown_host,
+            host=host_name,
             address=client.address,
             user_agent=client.user_agent,
             expires_at=now() + LIFETIME,
@@ -88,15 +88,15 @@ def claim(user: User, code: str) -> DeviceLogin:
     already decided, or reserved for another user.
     """
     lock_person(user)
-    typed = "".join(letter for letter in code.upper() if letter.isalnum())
+    user_code = "".join(letter for letter in code.upper() if letter.isalnum())
     is_mine = DeviceLogin.user_id.is_(None) | (DeviceLogin.user_id == user.id)
     statement = update(DeviceLogin).where(
-        DeviceLogin.user_digest == digest_of(typed), _is_open(now()), is_mine
+        DeviceLogin.user_digest == digest_of(user_code), _is_open(now()), is_mine
     )
-    is_claimed = bool(typed) and bool(affected_rows(statement.values(user_id=user.id)))
+    is_claimed = bool(user_code) and bool(affected_rows(statement.values(user_id=user.id)))
     if not is_claimed:
-        raise ValidationFailed(code=WRONG_CODE if typed else "Enter the code that your terminal shows")
-    query = select(DeviceLogin).where(DeviceLogin.user_digest == digest_of(typed))
+        raise ValidationFailed(code=WRONG_CODE if user_code else "Enter the code that your terminal shows")
+    query = select(DeviceLogin).where(DeviceLogin.user_digest == digest_of(user_code))
     return db.session.scalars(query.execution_options(populate_existing=True)).one()
 
 
@@ -113,9 +113,9 @@ def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -
     """
     lock_person(by)
     at = now()
-    decided = update(DeviceLogin).where(DeviceLogin.id == login.id, _is_open(at))
+    statement = update(DeviceLogin).where(DeviceLogin.id == login.id, _is_open(at))
     values = {"decided_at": at, "is_approved": is_approved}
-    is_first = affected_rows(decided.values(values))
+    is_first = affected_rows(statement.values(values))
     db.session.refresh(login)
     if not is_first and login.is_approved != is_approved:
         raise Conflict("This login has expired, or was already approved or denied.")
@@ -138,20 +138,20 @@ def exchange(device_code: str, *, client: Client) -> tuple[UserSession, str]:
     digest, at = digest_of(device_code), now()
     login = db.session.scalar(select(DeviceLogin).where(DeviceLogin.device_digest == digest))
     if login is None or login.used_at:
-        raise _refused(Refusal.INVALID)
+        raise _bad_request(Refusal.INVALID)
     if at >= login.expires_at or (login.user and login.user.disabled_at):
-        raise _refused(Refusal.EXPIRED)
+        raise _bad_request(Refusal.EXPIRED)
     if login.is_approved is False:
-        raise _refused(Refusal.DENIED)
+        raise _bad_request(Refusal.DENIED)
     if login.is_approved is None or login.user is None:
-        raise _refused(_early_or_pending(login, at))
+        raise _bad_request(_record_poll(login, at))
     lock_person(login.user)
-    taken = update(DeviceLogin).where(
+    statement = update(DeviceLogin).where(
         DeviceLogin.id == login.id, DeviceLogin.used_at.is_(None), DeviceLogin.is_approved.is_(True)
     )
-    is_first = affected_rows(taken.values(used_at=at))
+    is_first = affected_rows(statement.values(used_at=at))
     if not is_first:
-        raise _refused(Refusal.INVALID)
+        raise _bad_request(Refusal.INVALID)
     return start_session(login.user, SessionKind.COMMAND, [Factor.BROWSER], client=client, host=login.host)
 
 
@@ -160,7 +160,7 @@ def prune_device_logins() -> int:
     return affected_rows(delete(DeviceLogin).where(DeviceLogin.expires_at < now() - _KEPT))
 
 
-def _early_or_pending(login: DeviceLogin, at: datetime) -> Refusal:
+def _record_poll(login: DeviceLogin, at: datetime) -> Refusal:
     """Record a poll; if it came too early, lengthen the interval."""
     is_early = login.polled_at is not None and (
         at - login.polled_at + _LENIENCE < timedelta(seconds=login.interval)
@@ -169,8 +169,8 @@ def _early_or_pending(login: DeviceLogin, at: datetime) -> Refusal:
         # Not recorded, so that polls without a pause do not each cause a write.
         return Refusal.SLOW_DOWN
     interval = min(login.interval + (SLOWER if is_early else 0), SLOWEST)
-    noted = update(DeviceLogin).where(DeviceLogin.id == login.id).values(polled_at=at, interval=interval)
-    db.session.execute(noted)
+    statement = update(DeviceLogin).where(DeviceLogin.id == login.id).values(polled_at=at, interval=interval)
+    db.session.execute(statement)
     return Refusal.SLOW_DOWN if is_early else Refusal.PENDING
 
 
@@ -178,5 +178,5 @@ def _is_open(at: datetime) -> ColumnElement[bool]:
     return (DeviceLogin.expires_at > at) & DeviceLogin.decided_at.is_(None)
 
 
-def _refused(refusal: Refusal) -> BadRequest:
+def _bad_request(refusal: Refusal) -> BadRequest:
     return BadRequest(_SENTENCES[refusal], error=refusal)

@@ -51,6 +51,6 @@ def init_app(app: Flask, vault: Vault) -> None:
 
 def vault() -> Vault:
     """Return the vault of the current application."""
-    found = current_app.extensions[_EXTENSION]
-    assert isinstance(found, Vault)
-    return found
+    current = current_app.extensions[_EXTENSION]
+    assert isinstance(current, Vault)
+    return current

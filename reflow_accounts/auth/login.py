@@ -37,8 +37,8 @@ def find_by_email(email: str) -> User | None:
     if len(email) > LONGEST_EMAIL or not text.is_plain(email):
         return None
     forms = email_addresses.stored_forms(email)
-    found = {user.email: user for user in db.session.scalars(select(User).where(User.email.in_(forms)))}
-    return next((found[form] for form in forms if form in found), None)
+    users = {user.email: user for user in db.session.scalars(select(User).where(User.email.in_(forms)))}
+    return next((users[form] for form in forms if form in users), None)
 
 
 def checked_email(email: str) -> str:
@@ -58,8 +58,8 @@ def find_by_password(email: str, password: str, hasher: PasswordHasher) -> User 
     Takes the same time for an unknown or disabled user, a service account and a wrong password (OWASP ASVS 5.0, 6.3.8).
     """
     user = find_by_email(email)
-    stored = user.password_hash if user and user.is_person and not user.disabled_at else None
-    return user if hasher.matches(password, stored) else None
+    stored_hash = user.password_hash if user and user.is_person and not user.disabled_at else None
+    return user if hasher.matches(password, stored_hash) else None
 
 
 def refuse_sign_in(email: str, client: Client) -> None:
@@ -78,12 +78,14 @@ def renew_password_hash(user: User, password: str, hasher: PasswordHasher) -> No
     Call it with the password that has just matched, before any write: after a concurrent change it rolls back.
     Raises PasswordReplaced if the password was changed meanwhile.
     """
-    stored = user.password_hash
-    if not hasher.has_older or not stored or hasher.is_current(password, stored):
+    stored_hash = user.password_hash
+    if not hasher.has_older or not stored_hash or hasher.is_current(password, stored_hash):
         return
-    same = update(User).where(User.id == user.id, User.password_hash == stored)
+    statement = update(User).where(User.id == user.id, User.password_hash == stored_hash)
     # SQLAlchemy would give `user` the new hash even if no row matched.
-    renewal = same.values(password_hash=hasher.hash(password)).execution_options(synchronize_session=False)
+    renewal = statement.values(password_hash=hasher.hash(password)).execution_options(
+        synchronize_session=False
+    )
     is_renewed = affected_rows(renewal)
     if not is_renewed:
         # Not within a transaction: a hash takes long, and SQLite has one writer.
@@ -137,8 +139,8 @@ def start_session(
         factors=list(factors),
     )
     # After the first write, from which on SQLite has no other writer.
-    stored = select(User.password_hash).where(User.id == user.id)
-    if Factor.PASSWORD in factors and db.session.scalar(stored) != user.password_hash:
+    query = select(User.password_hash).where(User.id == user.id)
+    if Factor.PASSWORD in factors and db.session.scalar(query) != user.password_hash:
         raise PasswordReplaced
     live = select(UserSession.id).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None))
     excess = live.order_by(UserSession.last_active_at.desc(), UserSession.id.desc()).offset(MOST_SESSIONS)
@@ -176,10 +178,10 @@ def void_device_logins_of(user: User) -> None:
     """Void the pending device logins of the user, so that none becomes a session."""
     lock_person(user)
     at = now()
-    waiting = update(DeviceLogin).where(DeviceLogin.user_id == user.id, DeviceLogin.used_at.is_(None))
+    statement = update(DeviceLogin).where(DeviceLogin.user_id == user.id, DeviceLogin.used_at.is_(None))
     # Also clear the approval: a concurrent poll compares times with its own clock.
     db.session.execute(
-        waiting.where(DeviceLogin.expires_at > at).values(expires_at=at, decided_at=at, is_approved=False)
+        statement.where(DeviceLogin.expires_at > at).values(expires_at=at, decided_at=at, is_approved=False)
     )
 
 

@@ -53,7 +53,7 @@ def current_session() -> UserSession | None:
     return current_user.session if current_user.is_authenticated else None
 
 
-def shown_user() -> User | None:
+def user_for_page() -> User | None:
     """Return the user whose name the page shows; None without a session, or if the database is unavailable."""
     try:
         session = current_session()
@@ -96,12 +96,12 @@ def waiting_user() -> User | None:
     It ends when a second factor is used or a credential of the user changes. A copy of the cookie
     is useless then.
     """
-    kept = session.get(_PENDING)
-    if not kept or now().timestamp() - kept["at"] > PENDING_LIFETIME.total_seconds():
+    pending_login = session.get(_PENDING)
+    if not pending_login or now().timestamp() - pending_login["at"] > PENDING_LIFETIME.total_seconds():
         return None
-    query = select(User).where(User.public_id == kept["user"], User.disabled_at.is_(None))
+    query = select(User).where(User.public_id == pending_login["user"], User.disabled_at.is_(None))
     user = db.session.scalar(query)
-    return user if user and hmac.compare_digest(state_of(user), kept["state"]) else None
+    return user if user and hmac.compare_digest(state_of(user), pending_login["state"]) else None
 
 
 def ask_to_log_in() -> Response:

@@ -73,12 +73,12 @@ def lock_sign_ups_of(email: str) -> None:
 def use(link: MailLink) -> bool:
     """Mark a link as used and clear its data; return False if it was used before or concurrently."""
     at = now()
-    used = (
+    statement = (
         update(MailLink)
         .where(MailLink.id == link.id, MailLink.used_at.is_(None), MailLink.expires_at > at)
         .values(used_at=at, data={})
     )
-    return bool(affected_rows(used))
+    return bool(affected_rows(statement))
 
 
 def drop_links_of(user: User, *purposes: LinkPurpose) -> None:

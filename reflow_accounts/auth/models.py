@@ -68,7 +68,7 @@ class UserSession(Model):
     @property
     def device(self) -> str:
         """Text with program, system and, if known, host name of the session."""
-        return _at(Client(self.address, self.user_agent), self.host)
+        return _device_name(Client(self.address, self.user_agent), self.host)
 
 
 class RecoveryCode(Model):
@@ -169,7 +169,7 @@ class DeviceLogin(Model):
     @property
     def name(self) -> str:
         """Name of the future session: program, system and host name."""
-        return _at(Client(self.address, self.user_agent), self.host)
+        return _device_name(Client(self.address, self.user_agent), self.host)
 
     @property
     def is_over(self) -> bool:
@@ -177,5 +177,5 @@ class DeviceLogin(Model):
         return self.used_at is None and now() >= self.expires_at
 
 
-def _at(client: Client, host: str | None) -> str:
+def _device_name(client: Client, host: str | None) -> str:
     return f"{client.device} ({host})" if host else client.device

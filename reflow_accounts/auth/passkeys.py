@@ -87,7 +87,7 @@ def checked_name(name: str) -> str:
 
 def options_to_add(user: User, site: Site) -> dict[str, Any]:
     """Return the browser's options to create a passkey, with a short-lived single-use challenge for the user."""
-    known = [PublicKeyCredentialDescriptor(id=passkey.credential_id) for passkey in passkeys_of(user)]
+    descriptors = [PublicKeyCredentialDescriptor(id=passkey.credential_id) for passkey in passkeys_of(user)]
     options = webauthn.generate_registration_options(
         rp_id=site.domain,
         rp_name="Reflow",
@@ -96,7 +96,7 @@ def options_to_add(user: User, site: Site) -> dict[str, Any]:
         user_display_name=user.full_name,
         challenge=_new_challenge(user),
         timeout=_TIMEOUT_MS,
-        exclude_credentials=known,
+        exclude_credentials=descriptors,
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED,
             user_verification=UserVerificationRequirement.REQUIRED,
@@ -107,14 +107,15 @@ def options_to_add(user: User, site: Site) -> dict[str, Any]:
 
 def options_to_verify(site: Site, user: User | None = None) -> dict[str, Any]:
     """Return the browser's options to use a passkey: one of `user`, or of any user at sign-in."""
-    known = [
-        PublicKeyCredentialDescriptor(id=one.credential_id) for one in (passkeys_of(user) if user else ())
+    descriptors = [
+        PublicKeyCredentialDescriptor(id=passkey.credential_id)
+        for passkey in (passkeys_of(user) if user else ())
     ]
     options = webauthn.generate_authentication_options(
         rp_id=site.domain,
         challenge=_new_challenge(user),
         timeout=_TIMEOUT_MS,
-        allow_credentials=known,
+        allow_credentials=descriptors,
         user_verification=UserVerificationRequirement.REQUIRED,
     )
     return options_to_json_dict(options)
@@ -126,14 +127,14 @@ def add(user: User, name: str, credential: str, site: Site, *, by: User, client:
     `credential` is JSON from the browser. Raises ValidationFailed for an invalid name, and for a credential that is
     malformed, already registered, or made for another site or another user's challenge.
     """
-    tidy = checked_name(name)
-    answer = _Answer.read(credential)
-    if answer is None or not _use_up(answer.challenge, user):
+    tidy_name = checked_name(name)
+    data = _CredentialData.read(credential)
+    if data is None or not _use_up(data.challenge, user):
         raise ValidationFailed(credential=NOT_ADDED)
     try:
-        made = webauthn.verify_registration_response(
-            credential=answer.credential,
-            expected_challenge=answer.challenge,
+        registration = webauthn.verify_registration_response(
+            credential=data.credential,
+            expected_challenge=data.challenge,
             expected_rp_id=site.domain,
             expected_origin=site.origin,
             require_user_verification=True,
@@ -142,10 +143,10 @@ def add(user: User, name: str, credential: str, site: Site, *, by: User, client:
         raise ValidationFailed(credential=NOT_ADDED) from None
     passkey = Passkey(
         user=user,
-        name=tidy,
-        credential_id=made.credential_id,
-        public_key=made.credential_public_key,
-        sign_count=made.sign_count,
+        name=tidy_name,
+        credential_id=registration.credential_id,
+        public_key=registration.credential_public_key,
+        sign_count=registration.sign_count,
     )
     try:
         with db.session.begin_nested():
@@ -153,7 +154,7 @@ def add(user: User, name: str, credential: str, site: Site, *, by: User, client:
     except IntegrityError:
         raise ValidationFailed(credential="This passkey was already added") from None
     _record(Action.PASSKEY_ADDED, passkey, by, client)
-    mail_notice(user, f"The passkey “{tidy}” was added.", client)
+    mail_notice(user, f"The passkey “{tidy_name}” was added.", client)
     return passkey
 
 
@@ -163,19 +164,19 @@ def verify(credential: str, site: Site, user: User | None = None) -> Passkey | N
     With `user` only their passkeys and challenges count. It counts as two factors: the authenticator
     has verified the person. Disabled and deleted users and service accounts cannot use passkeys.
     """
-    answer = _Answer.read(credential)
-    if answer is None or not _use_up(answer.challenge, user):
+    data = _CredentialData.read(credential)
+    if data is None or not _use_up(data.challenge, user):
         return None
-    passkey = db.session.scalar(select(Passkey).where(Passkey.credential_id == answer.credential_id))
+    passkey = db.session.scalar(select(Passkey).where(Passkey.credential_id == data.credential_id))
     if passkey is None:
         return None
     owner = passkey.user
     if not owner.is_person or owner.disabled_at or owner.deleted_at or user not in (None, owner):
         return None
     try:
-        used = webauthn.verify_authentication_response(
-            credential=answer.credential,
-            expected_challenge=answer.challenge,
+        authentication = webauthn.verify_authentication_response(
+            credential=data.credential,
+            expected_challenge=data.challenge,
             expected_rp_id=site.domain,
             expected_origin=site.origin,
             credential_public_key=passkey.public_key,
@@ -185,32 +186,32 @@ def verify(credential: str, site: Site, user: User | None = None) -> Passkey | N
     except Exception:  # as in `add`
         return None
     # A counter that did not increase may mean a cloned authenticator; one without a counter sends 0.
-    count = used.new_sign_count
+    count = authentication.new_sign_count
     is_next = (Passkey.sign_count < count) if count else (Passkey.sign_count == 0)
-    counted = update(Passkey).where(Passkey.id == passkey.id, is_next)
-    was_counted = affected_rows(counted.values(sign_count=count, last_used_at=now()))
+    statement = update(Passkey).where(Passkey.id == passkey.id, is_next)
+    was_counted = affected_rows(statement.values(sign_count=count, last_used_at=now()))
     return passkey if was_counted else None
 
 
 def rename(passkey: Passkey, name: str, *, by: User, client: Client) -> None:
     """Rename a passkey. Raises ValidationFailed for an invalid name."""
-    tidy = checked_name(name)
-    if tidy == passkey.name:
+    tidy_name = checked_name(name)
+    if tidy_name == passkey.name:
         return
-    old, passkey.name = passkey.name, tidy
+    old, passkey.name = passkey.name, tidy_name
     _record(Action.PASSKEY_RENAMED, passkey, by, client, old=old)
 
 
 def remove(passkey: Passkey, *, by: User, client: Client) -> None:
     """Delete a passkey. Repeating it changes nothing."""
-    gone = affected_rows(delete(Passkey).where(Passkey.id == passkey.id))
-    if gone:
+    was_removed = affected_rows(delete(Passkey).where(Passkey.id == passkey.id))
+    if was_removed:
         _record(Action.PASSKEY_REMOVED, passkey, by, client)
         mail_notice(passkey.user, f"The passkey “{passkey.name}” was removed.", client)
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _CredentialData:
     """Challenge and passkey id of a browser's credential, before verification."""
 
     credential: dict[str, Any]
@@ -218,15 +219,15 @@ class _Answer:
     challenge: bytes
 
     @classmethod
-    def read(cls, credential: str) -> "_Answer | None":
+    def read(cls, credential: str) -> "_CredentialData | None":
         try:
-            found = json.loads(credential)
-            signed = parse_client_data_json(base64url_to_bytes(found["response"]["clientDataJSON"]))
-            credential_id = base64url_to_bytes(found["rawId"])
+            data = json.loads(credential)
+            client_data = parse_client_data_json(base64url_to_bytes(data["response"]["clientDataJSON"]))
+            credential_id = base64url_to_bytes(data["rawId"])
         except Exception:  # input of any shape, and any error of the library
             return None
         has_valid_length = 0 < len(credential_id) <= LONGEST_CREDENTIAL_ID
-        return cls(found, credential_id, signed.challenge) if has_valid_length else None
+        return cls(data, credential_id, client_data.challenge) if has_valid_length else None
 
 
 def _new_challenge(user: User | None) -> bytes:
@@ -242,12 +243,12 @@ def _new_challenge(user: User | None) -> bytes:
 
 def _use_up(challenge: bytes, user: User | None) -> bool:
     """Delete a challenge; return whether it was valid and made for this user (None: for a sign-in)."""
-    taken = delete(PasskeyChallenge).where(
+    statement = delete(PasskeyChallenge).where(
         PasskeyChallenge.value == challenge,
         PasskeyChallenge.expires_at > now(),
         PasskeyChallenge.user_id == (user.id if user else None),
     )
-    return bool(affected_rows(taken))
+    return bool(affected_rows(statement))
 
 
 def _record(action: Action, passkey: Passkey, by: User, client: Client, **details: Any) -> None:

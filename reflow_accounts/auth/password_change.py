@@ -38,13 +38,13 @@ def change(
 
     Raises ValidationFailed if `current` is wrong or `new` breaks the password policy.
     """
-    stored = user.password_hash
+    stored_hash = user.password_hash
     # Before any hash: the rate limit does not count requests that this refuses.
     if fault := fault_of_new(new, personal_words_of(user)):
         raise ValidationFailed(new_password=fault)
-    if not hasher.matches(current, stored):
+    if not hasher.matches(current, stored_hash):
         raise ValidationFailed(current_password=WRONG)
-    if not _set(user, hasher.hash(new), instead_of=stored):
+    if not _set(user, hasher.hash(new), instead_of=stored_hash):
         raise ValidationFailed(current_password=WRONG)
     end_sessions_of(user, but=session)
     _finish(Action.PASSWORD_CHANGED, user, by=by, client=client)

@@ -23,8 +23,8 @@ from reflow_accounts.web import text
 LONGEST_LOOKUP_S = 1.0
 # The service receives these characters of the SHA-1 digest and returns the rest of each digest that starts so.
 _PREFIX_LENGTH = 5
-# An answer of Have I Been Pwned has about 50 kB.
-_LONGEST_ANSWER = 1_000_000
+# A response of Have I Been Pwned has about 50 kB.
+_LONGEST_RESPONSE = 1_000_000
 _THREADS = 4
 _logger = logging.getLogger(__name__)
 _executor = ThreadPoolExecutor(_THREADS, "breached passwords")
@@ -64,11 +64,11 @@ def is_breached(password: str) -> bool:
     )
     prefix, rest = digest[:_PREFIX_LENGTH], digest[_PREFIX_LENGTH:]
     # In a thread, because urllib's timeout is per step: a slow name server or response can take longer.
-    answer = _executor.submit(_suffixes, f"{settings.breached_passwords_url.rstrip('/')}/{prefix}")
+    lookup = _executor.submit(_suffixes, f"{settings.breached_passwords_url.rstrip('/')}/{prefix}")
     try:
-        return rest in answer.result(LONGEST_LOOKUP_S)
+        return rest in lookup.result(LONGEST_LOOKUP_S)
     except Exception as error:  # a failing service must not prevent new passwords
-        answer.cancel()
+        lookup.cancel()
         _logger.warning("passwords cannot be looked up in breaches: %s", type(error).__name__)
         return False
 
@@ -78,19 +78,19 @@ def _suffixes(url: str) -> set[str]:
     request = urllib.request.Request(url, headers={"Add-Padding": "true", "User-Agent": "reflow-accounts"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=LONGEST_LOOKUP_S) as response:  # noqa: S310  # see config.py
-            text = response.read(_LONGEST_ANSWER).decode("ascii")
+            body = response.read(_LONGEST_RESPONSE).decode("ascii")
     except HTTPError as error:
         error.close()
         raise
-    lines = (line.strip().partition(":") for line in text.splitlines())
+    lines = (line.strip().partition(":") for line in body.splitlines())
     return {suffix.upper() for suffix, _, count in lines if count.isdigit() and int(count)}
 
 
-def fault_of(password: str, words: Iterable[str]) -> str | None:
+def fault_of(password: str, personal_words: Iterable[str]) -> str | None:
     """Return a message why `password` is refused, or None.
 
-    A password is 12 to 1,024 characters of any kind, used exactly as typed. `words` are known facts about the person:
-    names, addresses, teams.
+    A password is 12 to 1,024 characters of any kind, used exactly as typed. `personal_words` are known facts about
+    the person: names, addresses, teams.
     """
     if not password:
         return "Enter a password"
@@ -98,18 +98,18 @@ def fault_of(password: str, words: Iterable[str]) -> str | None:
         return f"Use at least {SHORTEST_PASSWORD} characters"
     if len(password) > LONGEST_PASSWORD:
         return f"Use at most {LONGEST_PASSWORD:,} characters"
-    if _is_made_of(password, words):
+    if _is_made_of(password, personal_words):
         return "This password is made of your name, your team's or ours. Choose another"
     # All 30,000 passwords of zxcvbn's list: 229 are long enough, but only a dozen of its first 3,000.
-    is_listed = password.casefold() in _most_used() or is_on_list(password)
+    is_listed = password.casefold() in _common_passwords() or is_on_list(password)
     if is_listed or zxcvbn(password[:_LONGEST_JUDGED])["score"] < _LOWEST_SCORE:
         return "This password is one of the first that others would try. Choose another"
     return None
 
 
-def fault_of_new(password: str, words: Iterable[str]) -> str | None:
+def fault_of_new(password: str, personal_words: Iterable[str]) -> str | None:
     """Return a message why a new password is refused, or None: checks `fault_of`, then `is_breached`."""
-    fault = fault_of(password, words)
+    fault = fault_of(password, personal_words)
     if fault is None and is_breached(password):
         return "This password was published after a break-in at another site. Choose another"
     return fault
@@ -126,21 +126,23 @@ def adds_personal_words(source: Callable[[User], Iterable[str]]) -> Callable[[Us
     return source
 
 
-def _is_made_of(password: str, words: Iterable[str]) -> bool:
+def _is_made_of(password: str, personal_words: Iterable[str]) -> bool:
     """Return whether too little of a password remains without the words and their look-alikes."""
-    known = {_plain(part) for word in (*words, *_OUR_WORDS) for part in re.split(r"[\W_]+", word)}
-    parts = sorted((part for part in known if len(part) >= _SHORTEST_WORD), key=len, reverse=True)
+    plain_words = {
+        _plain_form(part) for word in (*personal_words, *_OUR_WORDS) for part in re.split(r"[\W_]+", word)
+    }
+    parts = sorted((part for part in plain_words if len(part) >= _SHORTEST_WORD), key=len, reverse=True)
     if not parts:
         return False
-    whole = re.sub(r"[\W_]+", "", _plain(password))
-    own, found = re.subn("|".join(map(re.escape, parts)), "", whole)
-    return bool(found) and len(own) < _OWN_CHARACTERS
+    whole = re.sub(r"[\W_]+", "", _plain_form(password))
+    rest, count = re.subn("|".join(map(re.escape, parts)), "", whole)
+    return bool(count) and len(rest) < _OWN_CHARACTERS
 
 
-def _plain(word: str) -> str:
+def _plain_form(word: str) -> str:
     return text.folded(word).translate(_LOOKALIKES)
 
 
 @cache
-def _most_used() -> frozenset[str]:
+def _common_passwords() -> frozenset[str]:
     return frozenset(FREQUENCY_LISTS["passwords"])

@@ -69,27 +69,29 @@ class PasswordHasher:
     def hash(self, password: str) -> str:
         """Return the hash to store for `password` (at most 1,024 characters)."""
         salt = bcrypt.gensalt(self._rounds)
-        return self._pool.run(bcrypt.hashpw, _peppered(password, self._peppers[0]), salt).decode("ascii")
+        return self._pool.run(bcrypt.hashpw, _add_pepper(password, self._peppers[0]), salt).decode("ascii")
 
-    def is_current(self, password: str, stored: str) -> bool:
-        """Return whether `stored`, which matches `password`, was made with the first pepper."""
-        return self._pool.run(bcrypt.checkpw, _peppered(password, self._peppers[0]), stored.encode("ascii"))
+    def is_current(self, password: str, stored_hash: str) -> bool:
+        """Return whether `stored_hash`, which matches `password`, was made with the first pepper."""
+        return self._pool.run(
+            bcrypt.checkpw, _add_pepper(password, self._peppers[0]), stored_hash.encode("ascii")
+        )
 
-    def matches(self, password: str, stored: str | None) -> bool:
-        """Return whether `password` matches the hash `stored`; None takes the same time and never matches."""
+    def matches(self, password: str, stored_hash: str | None) -> bool:
+        """Return whether `password` matches `stored_hash`; None takes the same time and never matches."""
         if len(password) > LONGEST_PASSWORD:
-            password, stored = "", None
-        kept = (stored or self._dummy).encode("ascii")
-        is_right = self._pool.run(_matches_any, password, kept, self._peppers)
-        return is_right and stored is not None
+            password, stored_hash = "", None
+        hash_to_check = (stored_hash or self._dummy).encode("ascii")
+        is_right = self._pool.run(_matches_any, password, hash_to_check, self._peppers)
+        return is_right and stored_hash is not None
 
 
-def _matches_any(password: str, stored: bytes, peppers: Sequence[bytes]) -> bool:
+def _matches_any(password: str, stored_hash: bytes, peppers: Sequence[bytes]) -> bool:
     # A list, not a generator: tries every pepper, so that the duration does not reveal which one matched.
-    return any([bcrypt.checkpw(_peppered(password, pepper), stored) for pepper in peppers])  # noqa: C419
+    return any([bcrypt.checkpw(_add_pepper(password, pepper), stored_hash) for pepper in peppers])  # noqa: C419
 
 
-def _peppered(password: str, pepper: bytes) -> bytes:
+def _add_pepper(password: str, pepper: bytes) -> bytes:
     # bcrypt reads 72 bytes and stops at NUL: base 64 of a 48-byte digest has 64 bytes and no NUL.
     return base64.b64encode(hmac.digest(pepper, password.encode("utf-8", "surrogatepass"), hashlib.sha384))
 
@@ -101,6 +103,6 @@ def init_app(app: Flask, hasher: PasswordHasher) -> None:
 
 def hasher() -> PasswordHasher:
     """Return the hasher of the current application."""
-    found = current_app.extensions[_EXTENSION]
-    assert isinstance(found, PasswordHasher)
-    return found
+    current = current_app.extensions[_EXTENSION]
+    assert isinstance(current, PasswordHasher)
+    return current

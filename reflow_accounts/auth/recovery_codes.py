@@ -31,19 +31,21 @@ def issue(user: User) -> list[str]:
     ]
     at = now()
     # A plain fast hash is enough above 112 random bits (OWASP ASVS 5.0, 6.5.2).
-    digests = [digest_of(_tidy(code)) for code in codes]
+    digests = [digest_of(_tidy_code(code)) for code in codes]
     db.session.add_all(RecoveryCode(user_id=user.id, digest=digest, created_at=at) for digest in digests)
     db.session.flush()
     return codes
 
 
-def renew(user: User, seen: datetime | None) -> list[str]:
-    """Replace the codes that were created at `seen` by ten new codes and return them.
+def renew(user: User, created_at: datetime | None) -> list[str]:
+    """Replace the codes that were created at `created_at` by ten new codes and return them.
 
     Raises Conflict if the codes were replaced since then, so that repeating a form has no effect.
     """
-    old = delete(RecoveryCode).where(RecoveryCode.user_id == user.id, RecoveryCode.created_at == seen)
-    if not affected_rows(old):
+    statement = delete(RecoveryCode).where(
+        RecoveryCode.user_id == user.id, RecoveryCode.created_at == created_at
+    )
+    if not affected_rows(statement):
         raise Conflict("New recovery codes were already made. They cannot be shown again.")
     return issue(user)
 
@@ -69,21 +71,21 @@ def accept(user: User, code: str, *, client: Client) -> bool:
 
     Locks the person until the transaction ends.
     """
-    tidy = _tidy(code)
-    if len(tidy) != _LENGTH or not tidy.isascii():
+    tidy_code = _tidy_code(code)
+    if len(tidy_code) != _LENGTH or not tidy_code.isascii():
         return False
     # Before the code, as turning off the second factor does.
     lock_person(user)
-    used = (
+    statement = (
         update(RecoveryCode)
         .where(
             RecoveryCode.user_id == user.id,
-            RecoveryCode.digest == digest_of(tidy),
+            RecoveryCode.digest == digest_of(tidy_code),
             RecoveryCode.used_at.is_(None),
         )
         .values(used_at=now())
     )
-    if not affected_rows(used):
+    if not affected_rows(statement):
         return False
     left = count_left(user)
     record(Action.RECOVERY_CODE_USED, by=user, account=user, address=client.address, left=left)
@@ -96,5 +98,5 @@ def forget(user: User) -> None:
     db.session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
 
 
-def _tidy(code: str) -> str:
+def _tidy_code(code: str) -> str:
     return "".join(code[:100].lower().replace("-", " ").split())

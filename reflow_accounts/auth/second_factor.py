@@ -79,12 +79,12 @@ def is_required_for(user: User) -> bool:
 def new_setup(user: User) -> Setup:
     """Create a secret for the user's authenticator app."""
     secret = pyotp.random_base32()
-    return _setup(user, secret, _sealed(user, secret).decode("ascii"))
+    return _setup(user, secret, _seal_secret(user, secret).decode("ascii"))
 
 
 def setup_of(user: User, sealed: str) -> Setup:
     """Return the setup that the user's page sent back. Raises Gone if it has expired or belongs to another user."""
-    secret = _opened(user, sealed.encode("utf-8", "surrogatepass"), SETUP_LIFETIME)
+    secret = _open_secret(user, sealed.encode("utf-8", "surrogatepass"), SETUP_LIFETIME)
     if secret is None:
         raise Gone("This page was open for too long. Set up two-factor authentication again.")
     return _setup(user, secret, sealed)
@@ -99,12 +99,12 @@ def turn_on(user: User, setup: Setup, code: str, *, by: User, client: Client) ->
     step = _step_of(setup.secret, code)
     if step is None:
         raise ValidationFailed(code=WRONG_FIRST_CODE)
-    turned = (
+    statement = (
         update(User)
         .where(User.id == user.id, User.totp_on_at.is_(None))
-        .values(totp_secret=_sealed(user, setup.secret), totp_on_at=now(), totp_step=step)
+        .values(totp_secret=_seal_secret(user, setup.secret), totp_on_at=now(), totp_step=step)
     )
-    if not affected_rows(turned):
+    if not affected_rows(statement):
         raise Conflict("Two-factor authentication is already on. Its recovery codes cannot be shown again.")
     db.session.refresh(user)
     recovery_codes.forget(user)
@@ -114,10 +114,12 @@ def turn_on(user: User, setup: Setup, code: str, *, by: User, client: Client) ->
 
 def has_foreign_secrets() -> bool:
     """Return whether no secret key opens the newest secrets of authenticator apps: they belong to another key."""
-    newest = select(User.totp_secret).order_by(User.totp_on_at.desc()).limit(_SAMPLE)
-    sealed = [found for found in db.session.scalars(newest.where(User.totp_secret.is_not(None))) if found]
+    query = select(User.totp_secret).order_by(User.totp_on_at.desc()).limit(_SAMPLE)
+    sealed_secrets = [
+        sealed for sealed in db.session.scalars(query.where(User.totp_secret.is_not(None))) if sealed
+    ]
     db.session.rollback()
-    return bool(sealed) and not any(vault().open(found) for found in sealed)
+    return bool(sealed_secrets) and not any(vault().open(sealed) for sealed in sealed_secrets)
 
 
 def turn_off(user: User, *, by: User | None, client: Client) -> None:
@@ -136,16 +138,16 @@ def accept_code(user: User, code: str) -> bool:
     process or node (OWASP ASVS 5.0, 6.5.1).
     """
     sealed = user.totp_secret
-    secret = _opened(user, sealed) if sealed and is_on(user) else None
+    secret = _open_secret(user, sealed) if sealed and is_on(user) else None
     step = _step_of(secret, code, user.totp_step) if secret else None
     if not secret or not sealed or step is None:
         return False
     is_new = User.totp_step.is_(None) | (User.totp_step < step)
-    accepted = update(User).where(User.id == user.id, User.totp_on_at.is_not(None), is_new)
-    if not affected_rows(accepted.values(totp_step=step)):
+    statement = update(User).where(User.id == user.id, User.totp_on_at.is_not(None), is_new)
+    if not affected_rows(statement.values(totp_step=step)):
         return False
     if not vault().is_current(sealed):
-        user.totp_secret = _sealed(user, secret)
+        user.totp_secret = _seal_secret(user, secret)
     db.session.flush()
     return True
 
@@ -156,13 +158,13 @@ def refuse(user: User, *, client: Client) -> None:
     record(Action.SIGN_IN_REFUSED, by=SOMEBODY, account=user, subject=subject, address=client.address)
 
 
-def new_recovery_codes(user: User, seen: str, *, by: User, client: Client) -> list[str]:
-    """Replace the recovery codes of version `seen` (see `version_of_codes`); return the new ones.
+def new_recovery_codes(user: User, version: str, *, by: User, client: Client) -> list[str]:
+    """Replace the recovery codes of `version` (see `version_of_codes`); return the new ones.
 
     Raises Conflict if they were replaced, or the second factor was turned off, in the meantime.
     """
     codes = recovery_codes.renew(
-        user, recovery_codes.made_at(user) if seen == version_of_codes(user) else None
+        user, recovery_codes.made_at(user) if version == version_of_codes(user) else None
     )
     _record_and_mail(Action.RECOVERY_CODES_MADE, user, by, client)
     return codes
@@ -196,26 +198,26 @@ def _setup(user: User, secret: str, sealed: str) -> Setup:
     return Setup(secret, sealed, address)
 
 
-def _sealed(user: User, secret: str) -> bytes:
+def _seal_secret(user: User, secret: str) -> bytes:
     # Contains the user's id, so that it is invalid for other users.
     return vault().seal(f"{user.public_id} {secret}")
 
 
-def _opened(user: User, sealed: bytes, lifetime: timedelta | None = None) -> str | None:
+def _open_secret(user: User, sealed: bytes, lifetime: timedelta | None = None) -> str | None:
     owner, _, secret = (vault().open(sealed, lifetime=lifetime) or "").partition(" ")
     return secret if owner == user.public_id else None
 
 
-def _step_of(secret: str, code: str, used: int | None = None) -> int | None:
-    """Return the current or adjacent time step, after `used`, that has this code; ignores spaces."""
-    typed = "".join(code[:_LONGEST_TYPED].split())
-    if len(typed) != _DIGITS or not (typed.isascii() and typed.isdigit()):
+def _step_of(secret: str, code: str, last_step: int | None = None) -> int | None:
+    """Return the current or adjacent time step, after `last_step`, that has this code; ignores spaces."""
+    digits = "".join(code[:_LONGEST_TYPED].split())
+    if len(digits) != _DIGITS or not (digits.isascii() and digits.isdigit()):
         return None
     totp = pyotp.TOTP(secret, digits=_DIGITS)
     current = totp.timecode(now())
     # Two steps can have the same code.
-    steps = [current + drift for drift in _DRIFT if used is None or current + drift > used]
-    return next((step for step in steps if hmac.compare_digest(totp.generate_otp(step), typed)), None)
+    steps = [current + drift for drift in _DRIFT if last_step is None or current + drift > last_step]
+    return next((step for step in steps if hmac.compare_digest(totp.generate_otp(step), digits)), None)
 
 
 def _record_and_mail(action: Action, user: User, by: User | None, client: Client) -> None:

@@ -66,9 +66,9 @@ def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:
     Also voids approved device logins that no terminal has fetched.
     """
     void_device_logins_of(session.user)
-    which = (UserSession.id == session.id, _is_live_of(session.user))
+    conditions = (UserSession.id == session.id, _is_live_of(session.user))
     # Of two concurrent calls, one ends the session.
-    was_live = affected_rows(update(UserSession).where(*which).values(ended_at=now())) > 0
+    was_live = affected_rows(update(UserSession).where(*conditions).values(ended_at=now())) > 0
     if was_live:
         record(
             Action.SESSION_ENDED_ELSEWHERE,
@@ -87,11 +87,13 @@ def end_sessions_of(user: User, *, but: UserSession | None = None) -> int:
     Voids pending device logins first; waits for one that is becoming a session, and ends that session.
     """
     void_device_logins_of(user)
-    which = UserSession.id != but.id if but else true()
-    count = db.session.scalar(select(func.count()).where(which, _is_live_of(user))) or 0
+    is_other = UserSession.id != but.id if but else true()
+    count = db.session.scalar(select(func.count()).where(is_other, _is_live_of(user))) or 0
     # The expired ones, too: they would live again if the clock of this node is ahead, or with a request under way.
-    unended = update(UserSession).where(UserSession.user_id == user.id, UserSession.ended_at.is_(None), which)
-    db.session.execute(unended.values(ended_at=now()))
+    statement = update(UserSession).where(
+        UserSession.user_id == user.id, UserSession.ended_at.is_(None), is_other
+    )
+    db.session.execute(statement.values(ended_at=now()))
     return count
 
 
@@ -121,12 +123,12 @@ def end_sessions(
 def prune_sessions() -> int:
     """Delete sessions that ended thirty days ago; return their number."""
     end = now() - KEPT_AFTER_END
-    over = or_(
+    is_over = or_(
         UserSession.ended_at < end,
         UserSession.expires_at < end,
         UserSession.last_active_at < end - IDLE_LIFETIME,
     )
-    return affected_rows(delete(UserSession).where(over))
+    return affected_rows(delete(UserSession).where(is_over))
 
 
 def has_recent_proof(session: UserSession) -> bool:
@@ -163,7 +165,7 @@ def confirm(session: UserSession, factor: Factor, *, client: Client) -> str | No
     because the password was changed.
     """
     value = secrets.token_urlsafe(COOKIE_VALUE_BYTES)
-    renewed = (
+    statement = (
         update(UserSession)
         .where(
             UserSession.id == session.id,
@@ -172,7 +174,7 @@ def confirm(session: UserSession, factor: Factor, *, client: Client) -> str | No
         )
         .values(digest=digest_of(value), proven_at=now())
     )
-    is_first = bool(affected_rows(renewed))
+    is_first = bool(affected_rows(statement))
     db.session.refresh(session, ["ended_at"])
     if session.ended_at:
         raise Gone("Your session has ended. Log in again")

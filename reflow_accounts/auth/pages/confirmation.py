@@ -24,12 +24,12 @@ def confirm() -> Response:
 
 
 @blueprint.app_errorhandler(ProofNeeded)
-def ask(needed: ProofNeeded) -> Response:
+def ask(error: ProofNeeded) -> Response:
     """Show a form that repeats the interrupted request with its fields and a proof."""
     db.session.rollback()
     form = ProofForm(formdata=None)
-    if needed.faults:
-        form.show(ValidationFailed(**needed.faults))
+    if error.faults:
+        form.show(ValidationFailed(**error.faults))
     # The form goes to the interrupted action itself, or to `confirm` for a GET.
     action = request.full_path.rstrip("?")
     if request.method in SAFE_METHODS:
@@ -41,21 +41,21 @@ def ask(needed: ProofNeeded) -> Response:
         "auth/confirmation.html",
         form=form,
         action=action,
-        carried=_carried(),
+        carried=_fields_to_repeat(),
         back=before if before and before != request.path else url_for("public.auth.home"),
         goes_on_in_dialog=htmx.is_dialog(),
         has_app=second_factor.is_on(current_user()),
         has_passkeys=bool(passkeys.passkeys_of(current_user())),
         **frame,
     )
-    response = make_response(page, ValidationFailed.status if needed.faults else needed.status)
-    if needed.retry_after:
+    response = make_response(page, ValidationFailed.status if error.faults else error.status)
+    if error.retry_after:
         response.status_code = RateLimited.status
-        response.headers["Retry-After"] = str(needed.retry_after)
+        response.headers["Retry-After"] = str(error.retry_after)
     return htmx.in_new_dialog(response) if htmx.opens_dialog() else response
 
 
-def _carried() -> list[tuple[str, str]]:
+def _fields_to_repeat() -> list[tuple[str, str]]:
     """Return the submitted fields for hidden inputs, without passwords, the old CSRF token and proofs."""
     return [
         (name, value)

@@ -30,9 +30,9 @@ def show() -> Answer:
 def enter_code() -> Answer:
     """Reserve the login with this code for the user and redirect to it."""
     form = DeviceCodeForm()
-    tried = {"account": current_user().public_id, "address": client().address}
+    attempt = {"account": current_user().public_id, "address": client().address}
     try:
-        rate_limits.hit("device-code", **tried)
+        rate_limits.hit("device-code", **attempt)
         login = claim(current_user(), form.code.data or "")
     except RateLimited as error:
         form.code.errors = [str(error)]
@@ -51,7 +51,7 @@ def enter_code() -> Answer:
         form.show(failed)
         return _form(form), failed.status
     db.session.commit()
-    rate_limits.give_back("device-code", **tried)
+    rate_limits.give_back("device-code", **attempt)
     return _back(login)
 
 

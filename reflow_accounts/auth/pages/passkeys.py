@@ -72,24 +72,24 @@ def add_passkey() -> Answer:
 
 
 @blueprint.get("/passkeys/<passkey_id>")
-def passkey(passkey_id: str) -> Answer:
+def show_passkey(passkey_id: str) -> Answer:
     """Show the form to rename a passkey."""
-    found = passkeys.passkey_of(current_user(), passkey_id)
-    return _ask_name(found, PasskeyNameForm(formdata=None, obj=found))
+    passkey = passkeys.passkey_of(current_user(), passkey_id)
+    return _ask_name(passkey, PasskeyNameForm(formdata=None, obj=passkey))
 
 
 @blueprint.post("/passkeys/<passkey_id>")
 def rename_passkey(passkey_id: str) -> Answer:
     """Rename a passkey."""
     ensure_recent_proof()
-    found, form = passkeys.passkey_of(current_user(), passkey_id), PasskeyNameForm()
+    passkey, form = passkeys.passkey_of(current_user(), passkey_id), PasskeyNameForm()
     try:
-        passkeys.rename(found, form.name.data or "", by=current_user(), client=client())
+        passkeys.rename(passkey, form.name.data or "", by=current_user(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
-        return _ask_name(found, form), 422
-    return _done(f"The passkey is called {found.name} now.")
+        return _ask_name(passkey, form), 422
+    return _done(f"The passkey is called {passkey.name} now.")
 
 
 @blueprint.get("/passkeys/<passkey_id>/removal")
@@ -104,14 +104,14 @@ def passkey_removal(passkey_id: str) -> Answer:
 def remove_passkey(passkey_id: str) -> Answer:
     """Remove a passkey."""
     ensure_recent_proof()
-    found = passkeys.passkey_of(current_user(), passkey_id)
-    name = found.name
-    passkeys.remove(found, by=current_user(), client=client())
+    passkey = passkeys.passkey_of(current_user(), passkey_id)
+    name = passkey.name
+    passkeys.remove(passkey, by=current_user(), client=client())
     return _done(f"{name} no longer signs you in.")
 
 
-def _ask_name(found: Passkey, form: PasskeyNameForm) -> str:
-    return render_template("auth/passkey.html", passkey=found, form=form)
+def _ask_name(passkey: Passkey, form: PasskeyNameForm) -> str:
+    return render_template("auth/passkey.html", passkey=passkey, form=form)
 
 
 def _done(message: str) -> AnyResponse:

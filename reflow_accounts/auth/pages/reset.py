@@ -67,8 +67,8 @@ def reset(token: str) -> Answer:
         db.session.rollback()
         return _dead_link()
     db.session.commit()
-    mine = login_manager.current_session()
-    if mine and mine.user_id == link.user_id:
+    session = login_manager.current_session()
+    if session and session.user_id == link.user_id:
         login_manager.leave()
     flash("Your password was changed. Log in with the new one.", "session")
     return redirect(url_for("public.auth.login"), 303)

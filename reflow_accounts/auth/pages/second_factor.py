@@ -36,13 +36,13 @@ class QrCode:
     def of(cls, text: str) -> "QrCode":
         """Return the QR code of `text`."""
         rows = segno.make(text, error="m", micro=False).matrix
-        drawn = [
+        squares = [
             f"M{x + _QUIET_ZONE} {y + _QUIET_ZONE}h1v1h-1z"
             for y, row in enumerate(rows)
             for x, is_dark in enumerate(row)
             if is_dark
         ]
-        return cls(len(rows) + 2 * _QUIET_ZONE, "".join(drawn))
+        return cls(len(rows) + 2 * _QUIET_ZONE, "".join(squares))
 
 
 @blueprint.get("/second-factor/new")

@@ -33,11 +33,11 @@ from reflow_accounts.web.request_info import client
 blueprint = Blueprint("security", __name__, url_prefix="/security")
 Answer = str | AnyResponse | tuple[str, int]
 
-_FLASHED = "sessions-ended"
+_FLASH_CATEGORY = "sessions-ended"
 
 
 @dataclass(frozen=True)
-class ShownSessions:
+class SessionsSection:
     """Data of the section. `message` confirms the last action; `cursor` is that of the page."""
 
     current: UserSession
@@ -46,12 +46,12 @@ class ShownSessions:
     message: str = ""
 
 
-def shown_sessions(message: str = "") -> ShownSessions:
+def sessions_for_page(message: str = "") -> SessionsSection:
     """Return this session and a page of the others."""
     cursor = request.values.get("cursor")
-    flashed: list[str] = get_flashed_messages(category_filter=[_FLASHED])  # type: ignore[assignment]  # no pairs
+    messages: list[str] = get_flashed_messages(category_filter=[_FLASH_CATEGORY])  # type: ignore[assignment]  # no pairs
     page = other_sessions_page(page_session(), cursor=cursor)
-    return ShownSessions(page_session(), page, cursor, message or "".join(flashed))
+    return SessionsSection(page_session(), page, cursor, message or "".join(messages))
 
 
 @blueprint.post("/sessions/<session_id>/end")
@@ -63,7 +63,7 @@ def end_one(session_id: str) -> Answer:
     db.session.commit()
     message = f"{session.device} {'was' if was_live else 'was already'} signed out."
     if htmx.is_part():
-        return render_template("auth/_sessions.html", sessions=shown_sessions(message), is_done=True)
+        return render_template("auth/_sessions.html", sessions=sessions_for_page(message), is_done=True)
     return _back_to_sessions(message)
 
 
@@ -82,19 +82,19 @@ def end_others() -> Answer:
     message = f"{count} other session{' was' if count == 1 else 's were'} signed out."
     if not htmx.is_part():
         return _back_to_sessions(message)
-    page = render_template("auth/other_sessions_ended.html", sessions=shown_sessions(message))
+    page = render_template("auth/other_sessions_ended.html", sessions=sessions_for_page(message))
     return htmx.close_dialog(make_response(page), message)
 
 
 def _back_to_sessions(message: str) -> AnyResponse:
-    flash(message, _FLASHED)
+    flash(message, _FLASH_CATEGORY)
     return redirect(url_for("account.security.show", _anchor="auth-sessions"), 303)
 
 
 @blueprint.get("")
 def show() -> str:
     """Show password, second factor, passkeys and sessions."""
-    return shown()
+    return render_tab()
 
 
 @blueprint.post("/password")
@@ -121,7 +121,7 @@ def change_password() -> Answer:
         else:
             rate_limits.give_back("step-up", account=account)
         form.show(failed)
-        return shown(form=form, password_form=form), 422
+        return render_tab(form=form, password_form=form), 422
     try:
         value = sessions.confirm(session, Factor.PASSWORD, client=client())
     except Gone:
@@ -135,15 +135,15 @@ def change_password() -> Answer:
     return redirect(url_for("account.security.show"), 303)
 
 
-def shown(**changed: Any) -> str:
-    """Render the tab; `changed` replaces template variables of its sections."""
+def render_tab(**variables: Any) -> str:
+    """Render the tab; `variables` replace those of its sections."""
     site = Site.at(redirects.origin())
     sections: dict[str, Any] = {
         "password_form": ChangePasswordForm(formdata=None),
         "factor": second_factor.standing_of(current_user()),
         "passkeys": passkeys.passkeys_of(current_user()),
-        "sessions": shown_sessions(),
+        "sessions": sessions_for_page(),
         "address": site.address,
         "local_name": site.local_name,
     }
-    return render_template("auth/security.html", **sections | changed)
+    return render_template("auth/security.html", **sections | variables)

@@ -52,9 +52,9 @@ def login() -> Answer:
 def log_in() -> Answer:
     """Check e-mail address and password and start a session."""
     form = LoginForm()
-    tried = login_manager.attempt_for(form.email.data or "")
+    attempt = login_manager.attempt_for(form.email.data or "")
     try:
-        with rate_limits.attempt("sign-in", **tried):
+        with rate_limits.attempt("sign-in", **attempt):
             user = login_service.find_by_password(form.email.data or "", form.password.data or "", hasher())
     except RateLimited as error:
         form.password.errors = [f"{str(error).removesuffix('.')} or reset your password."]
@@ -64,7 +64,7 @@ def log_in() -> Answer:
         db.session.commit()
         form.password.errors = [WRONG]
         return show_login(form), 422
-    rate_limits.give_back("sign-in", **tried)
+    rate_limits.give_back("sign-in", **attempt)
     try:
         login_service.renew_password_hash(user, form.password.data or "", hasher())
     except PasswordReplaced as replaced:
@@ -94,9 +94,9 @@ def log_in_with_passkey() -> Answer:
         return _refuse_passkey(str(limited)), limited.status, limited.headers
     passkey = passkeys.verify(credential, Site.at(redirects.origin()))
     if passkey:
-        answer = begin(passkey.user, Factor.PASSKEY)
+        response = begin(passkey.user, Factor.PASSKEY)
         rate_limits.give_back("passkey", address=address)
-        return answer
+        return response
     # A wrong answer also uses the challenge.
     db.session.commit()
     return _refuse_passkey(WRONG_PASSKEY), 422
@@ -220,11 +220,11 @@ def _is_right(user: User, accept: Callable[[User, str], bool], form: CodeForm) -
 
 
 def _begin_with(user: User, second: Factor) -> AnyResponse:
-    tried = login_manager.code_attempt_of(user)
-    answer = begin(user, Factor.PASSWORD, second)
+    attempt = login_manager.code_attempt_of(user)
+    response = begin(user, Factor.PASSWORD, second)
     # The counter uses a separate transaction, so commit this one first.
-    rate_limits.give_back("second-factor", **tried)
-    return answer
+    rate_limits.give_back("second-factor", **attempt)
+    return response
 
 
 def _ask(user: User, form: CodeForm) -> str:
