@@ -41,12 +41,12 @@ class ListedUser:
 
 def user_of(email_or_id: str) -> User:
     """Return the user with this e-mail address or id. Raises NotFound."""
-    found = find_by_email(email_or_id)
-    if found is None and text.is_plain(email_or_id):
-        found = db.session.scalar(select(User).where(User.public_id == email_or_id))
-    if found is None:
+    user = find_by_email(email_or_id)
+    if user is None and text.is_plain(email_or_id):
+        user = db.session.scalar(select(User).where(User.public_id == email_or_id))
+    if user is None:
         raise NotFound(f"No user has the email address or id {email_or_id}. `users list` shows all users.")
-    return found
+    return user
 
 
 def person_of(email_or_id: str) -> User:
@@ -54,7 +54,7 @@ def person_of(email_or_id: str) -> User:
     user = user_of(email_or_id)
     if not user.is_person:
         raise Conflict(f"{user.full_name} is a service account and cannot sign in.")
-    return _existing(user)
+    return _ensure_not_deleted(user)
 
 
 def users() -> Iterator[ListedUser]:
@@ -118,12 +118,12 @@ def disable(user: User, reason: str, *, by: User | None) -> bool:
 def enable(user: User, reason: str, *, by: User | None) -> bool:
     """Enable a user; return whether that changed anything. Raises Conflict for a deleted one."""
     is_disabled = User.disabled_at.is_not(None)
-    return _change(_existing(user), Action.USER_ENABLED, reason, by, is_disabled, disabled_at=None)
+    return _change(_ensure_not_deleted(user), Action.USER_ENABLED, reason, by, is_disabled, disabled_at=None)
 
 
 def sign_out(user: User, reason: str, *, by: User | None) -> int:
     """End every session of a user, in browsers and terminals; return their number."""
-    return end_sessions(user, by=by, reason=_checked(reason))
+    return end_sessions(user, by=by, reason=_checked_reason(reason))
 
 
 def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
@@ -131,13 +131,13 @@ def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
 
     Returns whether there was anything to remove; raises ValidationFailed for a missing reason.
     """
-    reason_text = _checked(reason)
+    reason_text = _checked_reason(reason)
     off = {"totp_secret": None, "totp_on_at": None, "totp_step": None}
     had_app = or_(User.totp_on_at.is_not(None), User.totp_secret.is_not(None))
-    removed = affected_rows(update(User).where(User.id == user.id, had_app).values(**off))
-    for owned in (RecoveryCode, Passkey, PasskeyChallenge):
-        removed += affected_rows(delete(owned).where(owned.user_id == user.id))
-    if not removed:
+    count = affected_rows(update(User).where(User.id == user.id, had_app).values(**off))
+    for model in (RecoveryCode, Passkey, PasskeyChallenge):
+        count += affected_rows(delete(model).where(model.user_id == user.id))
+    if not count:
         return False
     db.session.refresh(user)
     record(Action.SECOND_FACTOR_RESET, by=by, account=user, subject=user.full_name, reason=reason_text)
@@ -155,7 +155,7 @@ def _change(
     **values: Any,
 ) -> bool:
     """Set columns that differ, record the action, and return True; of concurrent calls, only one does."""
-    reason_text = _checked(reason)
+    reason_text = _checked_reason(reason)
     if not affected_rows(update(User).where(User.id == user.id, is_other).values(**values)):
         return False
     db.session.refresh(user)
@@ -163,11 +163,11 @@ def _change(
     return True
 
 
-def _existing(user: User) -> User:
+def _ensure_not_deleted(user: User) -> User:
     if user.deleted_at:
         raise Conflict("This account was deleted. It cannot be used again.")
     return user
 
 
-def _checked(reason: str) -> str:
+def _checked_reason(reason: str) -> str:
     return text.checked(reason, LONGEST_REASON, field="reason", empty="Enter a reason")

@@ -62,12 +62,13 @@ def delete_account(user: User, password: str, hasher: PasswordHasher, *, client:
     # The same lock order as in changes to the members of a team.
     lock_teams_of(user)
     forget_invitations_of(user.email)
-    name, left = user.full_name, [(found.team, found.rights) for found in memberships_of(user)]
+    name = user.full_name
+    memberships = [(membership.team, membership.rights) for membership in memberships_of(user)]
     if not anonymize(user):
         return
     emptied = leave_every_team(user)
     revoke_all(user, by=user, client=client)
-    for team, rights in left:
+    for team, rights in memberships:
         if team not in emptied:
             cancel_all_by(team, user, by=user, client=client)
             record_departure(team, user, name, rights, client=client)
@@ -87,7 +88,7 @@ def anonymize(user: User) -> bool:
     Returns whether this call did it; of concurrent calls, only one does.
     """
     at, email = now(), user.email
-    anonymized = (
+    user_update = (
         update(User)
         .where(User.id == user.id, User.deleted_at.is_(None))
         .values(
@@ -105,13 +106,13 @@ def anonymize(user: User) -> bool:
             disabled_at=at,
         )
     )
-    if not affected_rows(anonymized):
+    if not affected_rows(user_update):
         return False
-    for owned in (RecoveryCode, Passkey, PasskeyChallenge, MailLink, DeviceLogin, KeyOrigin):
-        db.session.execute(delete(owned).where(owned.user_id == user.id))
-    sessions = update(UserSession).where(UserSession.user_id == user.id)
-    db.session.execute(sessions.where(UserSession.ended_at.is_(None)).values(ended_at=at))
-    db.session.execute(sessions.values(address="", user_agent="", host=None))
+    for model in (RecoveryCode, Passkey, PasskeyChallenge, MailLink, DeviceLogin, KeyOrigin):
+        db.session.execute(delete(model).where(model.user_id == user.id))
+    session_update = update(UserSession).where(UserSession.user_id == user.id)
+    db.session.execute(session_update.where(UserSession.ended_at.is_(None)).values(ended_at=at))
+    db.session.execute(session_update.values(address="", user_agent="", host=None))
     if email:
         forget(email)
     return True

@@ -37,16 +37,16 @@ def add_hashed_person(
     Without a hash, the person cannot sign in before setting a password with a mailed link.
     """
     name, address = checked_full_name(full_name), checked_email(email)
-    taken = ValidationFailed(email="This email address has an account already")
+    error = ValidationFailed(email="This email address has an account already")
     # Older versions stored other forms of an address, which the constraint does not compare.
     if find_by_email(address):
-        raise taken
+        raise error
     user = User(full_name=name, email=address, password_hash=password_hash, is_staff=is_staff)
     try:
         with db.session.begin_nested():
             db.session.add(user)
     except IntegrityError:
-        raise taken from None
+        raise error from None
     return user
 
 
@@ -118,7 +118,9 @@ def ask(user: User, address: str, *, by: User, client: Client) -> None:
     drop_links_of(user, LinkPurpose.CHANGE_EMAIL)
     post("change_email", address, user=user.public_id)
     post("email_change_asked", user.email, address=address, device=client.device)
-    record(Action.EMAIL_CHANGE_ASKED, by=by, account=user, subject=masked(address), address=client.address)
+    record(
+        Action.EMAIL_CHANGE_ASKED, by=by, account=user, subject=mask_address(address), address=client.address
+    )
 
 
 @resolver("change_email")
@@ -151,11 +153,11 @@ def confirm(link: MailLink, user: User, *, client: Client) -> None:
         raise Gone("This email address has an account already.") from None
     # Links in mails to the old address become invalid.
     drop_links_of(user)
-    record(Action.EMAIL_CHANGED, by=user, account=user, subject=masked(new), address=client.address)
+    record(Action.EMAIL_CHANGED, by=user, account=user, subject=mask_address(new), address=client.address)
     post("email_changed", old, address=new, device=client.device)
 
 
-def masked(address: str) -> str:
+def mask_address(address: str) -> str:
     """Return an address for the log without personal data: a…@example.com."""
     name, _, host = address.rpartition("@")
     return f"{name[:1]}…@{host}"

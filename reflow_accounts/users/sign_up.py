@@ -39,15 +39,15 @@ def ask(
     """
     faults: dict[str, str] = {}
 
-    def tried(check: Callable[[str], str], value: str) -> str:
+    def check_field(check: Callable[[str], str], value: str) -> str:
         try:
             return check(value)
         except ValidationFailed as failed:
             faults.update(failed.fields)
             return value
 
-    name, address = tried(checked_full_name, full_name), tried(checked_email, email)
-    team = _named_after(name) if team_name is None else tried(checked_team_name, team_name)
+    name, address = check_field(checked_full_name, full_name), check_field(checked_email, email)
+    team = _default_team_name(name) if team_name is None else check_field(checked_team_name, team_name)
     fault = fault_of_new(password, (name, address, team_name or ""))
     if fault:
         faults["password"] = fault
@@ -65,7 +65,7 @@ def ask(
     )
 
 
-def _named_after(person: str) -> str:
+def _default_team_name(person: str) -> str:
     ending = "'s team"
     return person[: LONGEST_NAME - len(ending)] + ending
 

@@ -53,8 +53,8 @@ def _owner(link: MailLink) -> User | None:
 
 
 def _page(link: MailLink, token: str) -> str:
-    shown = {"email": link.email, "is_owner": _owner(link) is not None, "link_token": token}
-    return render_template("users/confirm_email.html", **shown)
+    context = {"email": link.email, "is_owner": _owner(link) is not None, "link_token": token}
+    return render_template("users/confirm_email.html", **context)
 
 
 def _dead_link() -> Answer:

@@ -118,9 +118,9 @@ def delete() -> Answer:
 
 def _deletion_page(form: PasswordForm) -> str:
     losses = deletion.losses_of(current_user())
-    paid = [
+    paid_teams = [
         team
         for team in losses.emptied
         if status_of(team).licence_state in (LicenceState.PENDING, LicenceState.ACTIVE)
     ]
-    return render_template("users/deletion.html", form=form, losses=losses, paid=paid)
+    return render_template("users/deletion.html", form=form, losses=losses, paid=paid_teams)
