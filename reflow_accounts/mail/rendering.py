@@ -79,7 +79,7 @@ def _render(name: str, data: dict[str, Any]) -> str:
         current_app.extensions[_EXTENSION] = environment
     assert isinstance(environment, Environment)
     return environment.get_template(f"mail/{name}").render(
-        data=_legible(data),
+        data=_clean_data(data),
         signed_url=signed_url,
         page_url=configured,
         site_url=configured("public.auth.home"),
@@ -92,22 +92,22 @@ def signed_url(endpoint: str, link_id: str, purpose: str) -> str:
     return configured(endpoint, token=sign_link(link_id, purpose))
 
 
-def _legible(value: Any) -> Any:
+def _clean_data(value: Any) -> Any:
     """Replace line breaks, control and direction characters by spaces in every text of the data."""
     if isinstance(value, dict):
-        return {name: _legible(inner) for name, inner in value.items()}
+        return {name: _clean_data(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_legible(inner) for inner in value]
+        return [_clean_data(inner) for inner in value]
     if not isinstance(value, str):
         return value
     return text.tidy("".join(character if text.is_plain(character) else " " for character in value))
 
 
 def _envelope(address: str) -> str:
-    found = envelope(address)
-    if found is None:
+    envelope_address = envelope(address)
+    if envelope_address is None:
         raise Unmailable("the address is not one that mail can be sent to")
-    return found
+    return envelope_address
 
 
 def _mailbox(name: str, address: str) -> Address:

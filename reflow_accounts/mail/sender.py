@@ -38,7 +38,7 @@ Transport = MailServer | Files
 
 
 @dataclass(frozen=True)
-class Claimed:
+class ClaimedMessage:
     """An outbox row that only this process may send until the claim ends."""
 
     id: int
@@ -78,7 +78,7 @@ def prune_done() -> int:
     return count
 
 
-def _claim_next() -> Claimed | None:
+def _claim_next() -> ClaimedMessage | None:
     """Claim the message that has been due longest. Returns None when none is due."""
     is_due = (OutboxMessage.done_at.is_(None), OutboxMessage.due_at <= now())
     due = (
@@ -89,19 +89,19 @@ def _claim_next() -> Claimed | None:
     )
     while rows := db.session.execute(due).all():
         for number, tries in rows:
-            if claimed := _claim(number, tries):
-                return claimed
+            if message := _claim(number, tries):
+                return message
         # Other processes claimed all of them.
         db.session.rollback()
     db.session.rollback()
     return None
 
 
-def _claim(number: int, tries: int) -> Claimed | None:
+def _claim(number: int, tries: int) -> ClaimedMessage | None:
     """Claim a message unless another process did so first (optimistic lock on `tries`)."""
-    taken = affected_rows(_row(number, tries=tries).values(due_at=now() + CLAIM, tries=tries + 1))
+    is_claimed = affected_rows(_update_of(number, tries=tries).values(due_at=now() + CLAIM, tries=tries + 1))
     db.session.commit()
-    if not taken:
+    if not is_claimed:
         return None
     row = db.session.execute(
         select(OutboxMessage.kind, OutboxMessage.to, OutboxMessage.data, OutboxMessage.created_at).where(
@@ -110,10 +110,10 @@ def _claim(number: int, tries: int) -> Claimed | None:
     ).one()
     # Ends the transaction before the slow SMTP dialogue.
     db.session.rollback()
-    return Claimed(number, row.kind, row.to, row.data, row.created_at, tries + 1)
+    return ClaimedMessage(number, row.kind, row.to, row.data, row.created_at, tries + 1)
 
 
-def _handle(message: Claimed, transport: Transport) -> None:
+def _handle(message: ClaimedMessage, transport: Transport) -> None:
     try:
         resolve = find_resolver(message.kind)
         if resolve:
@@ -140,10 +140,12 @@ def _handle(message: Claimed, transport: Transport) -> None:
         _finish(message)
 
 
-def _replace(message: Claimed, resolve: Resolver) -> None:
+def _replace(message: ClaimedMessage, resolve: Resolver) -> None:
     """Post the messages that the resolver returns and finish this one, in one transaction."""
     # The update comes first: a sender whose claim has ended waits for its lock and then does nothing.
-    if not affected_rows(_row(message.id, tries=message.tries).values(done_at=now(), data={}, failure="")):
+    if not affected_rows(
+        _update_of(message.id, tries=message.tries).values(done_at=now(), data={}, failure="")
+    ):
         db.session.rollback()
         return
     for kind, to, data in resolve(message.to, message.data):
@@ -151,29 +153,31 @@ def _replace(message: Claimed, resolve: Resolver) -> None:
     db.session.commit()
 
 
-def _finish(message: Claimed, failure: str = "") -> None:
-    db.session.execute(_row(message.id).values(done_at=now(), data={}, failure=failure))
+def _finish(message: ClaimedMessage, failure: str = "") -> None:
+    db.session.execute(_update_of(message.id).values(done_at=now(), data={}, failure=failure))
     db.session.commit()
 
 
-def _give_up(message: Claimed, failure: str) -> None:
+def _give_up(message: ClaimedMessage, failure: str) -> None:
     _logger.error("message %s (%s) is given up: %s", message.id, message.kind, failure)
     _finish(message, failure)
 
 
-def _postpone(message: Claimed, failure: str, longest: timedelta = LONGEST_PAUSE) -> None:
+def _postpone(message: ClaimedMessage, failure: str, longest: timedelta = LONGEST_PAUSE) -> None:
     if message.tries >= FEWEST_TRIES and now() - message.created_at >= LONGEST_WAIT:
         _give_up(message, failure)
         return
     pause = min(FIRST_PAUSE * 2 ** min(message.tries - 1, 20), longest)
     _logger.warning("message %s (%s) waits %s: %s", message.id, message.kind, pause, failure)
-    db.session.execute(_row(message.id, tries=message.tries).values(due_at=now() + pause, failure=failure))
+    db.session.execute(
+        _update_of(message.id, tries=message.tries).values(due_at=now() + pause, failure=failure)
+    )
     db.session.commit()
 
 
-def _row(number: int, *, tries: int | None = None) -> Update:
+def _update_of(number: int, *, tries: int | None = None) -> Update:
     """Return an UPDATE for an unfinished message; with `tries`, only if it is unchanged (optimistic lock)."""
-    is_it = [OutboxMessage.id == number, OutboxMessage.done_at.is_(None)]
+    conditions = [OutboxMessage.id == number, OutboxMessage.done_at.is_(None)]
     if tries is not None:
-        is_it.append(OutboxMessage.tries == tries)
-    return update(OutboxMessage).where(*is_it).execution_options(synchronize_session=False)
+        conditions.append(OutboxMessage.tries == tries)
+    return update(OutboxMessage).where(*conditions).execution_options(synchronize_session=False)

@@ -43,9 +43,9 @@ def post_in_batch(
     is_waiting = (OutboxMessage.done_at.is_(None), OutboxMessage.tries == 0, OutboxMessage.due_at > at)
     query = select(OutboxMessage).where(OutboxMessage.kind == kind, OutboxMessage.to == to, *is_waiting)
     fresh = query.with_for_update().execution_options(populate_existing=True)
-    waiting = [message for message in db.session.scalars(fresh) if message.data["about"] == about]
-    if waiting:
-        waiting[0].data = waiting[0].data | {"items": [*waiting[0].data["items"], item]}
+    messages = [message for message in db.session.scalars(fresh) if message.data["about"] == about]
+    if messages:
+        messages[0].data = messages[0].data | {"items": [*messages[0].data["items"], item]}
     elif may_begin:
         data = {"about": about, "items": [item]}
         db.session.add(OutboxMessage(kind=kind, to=to, data=data, due_at=at + delay))

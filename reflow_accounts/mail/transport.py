@@ -47,14 +47,14 @@ class Files:
     def deliver(self, letter: Letter) -> None:
         """Write the file atomically; a repeated message replaces it. Raises ServerUnavailable."""
         file = self._folder / f"{letter.name}.eml"
-        unfinished = file.with_suffix(f".{os.getpid()}.part")
+        part_file = file.with_suffix(f".{os.getpid()}.part")
         try:
             prepare_instance(self._folder)
-            with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            with os.fdopen(os.open(part_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
                 stream.write(letter.message.as_bytes(policy=SMTP if letter.to.isascii() else SMTPUTF8))
                 stream.flush()
                 os.fsync(stream.fileno())
-            unfinished.replace(file)
+            part_file.replace(file)
         except (OSError, ConfigError) as error:
             raise ServerUnavailable(
                 f"the folder of outgoing mail cannot be written ({type(error).__name__})"
@@ -85,7 +85,7 @@ class MailServer:
                 self._server = self._connect(letter.sender.rpartition("@")[2], ends_at)
         except (OSError, UnicodeError, ValueError) as error:
             # smtplib's own errors are OSErrors.
-            raise self._away(error) from None
+            raise self._outage_error(error) from None
         server = self._server
         server.ends_at = ends_at
         try:
@@ -99,11 +99,11 @@ class MailServer:
             if 500 <= code < 600:
                 fault = f"the mail server refused the recipient ({_status(code, text)})"
                 raise RecipientRefused(fault) from None
-            raise self._not_taken(code, text) from None
-        except smtplib.SMTPResponseException as answer:
-            raise self._not_taken(answer.smtp_code, answer.smtp_error) from None
+            raise self._reply_error(code, text) from None
+        except smtplib.SMTPResponseException as reply:
+            raise self._reply_error(reply.smtp_code, reply.smtp_error) from None
         except OSError as error:
-            raise self._away(error) from None
+            raise self._outage_error(error) from None
 
     def close(self) -> None:
         """Send QUIT if possible, and close the connection."""
@@ -140,7 +140,7 @@ class MailServer:
             raise ServerUnavailable("the mail server offers no TLS, and a password is not sent without it")
         server.login(unquote(self._parts.username), unquote(self._parts.password or ""))
 
-    def _not_taken(self, code: int, text: bytes | str) -> Exception:
+    def _reply_error(self, code: int, text: bytes | str) -> Exception:
         sentence = f"the mail server did not take the message ({_status(code, text)})"
         # RFC 5321, 3.8: with 421 the server closes.
         if code == 421:
@@ -148,7 +148,7 @@ class MailServer:
             return ServerUnavailable(sentence)
         return TemporarilyRefused(sentence)
 
-    def _away(self, error: Exception) -> ServerUnavailable:
+    def _outage_error(self, error: Exception) -> ServerUnavailable:
         self.close()
         if isinstance(error, smtplib.SMTPResponseException):
             status = _status(error.smtp_code, error.smtp_error)
@@ -161,7 +161,7 @@ class _Server(smtplib.SMTP):
 
     def __init__(self, ends_at: float, host: str, port: int, **more: Any) -> None:
         self.ends_at = ends_at
-        super().__init__(host, port, timeout=self._left(), **more)
+        super().__init__(host, port, timeout=self._seconds_left(), **more)
 
     def send(self, s: Any) -> None:
         self._set_timeout()
@@ -181,13 +181,13 @@ class _Server(smtplib.SMTP):
 
     def _set_timeout(self) -> None:
         if self.sock is not None:
-            self.sock.settimeout(self._left())
+            self.sock.settimeout(self._seconds_left())
 
-    def _left(self) -> float:
-        left = self.ends_at - time.monotonic()
-        if left <= 0:
+    def _seconds_left(self) -> float:
+        seconds = self.ends_at - time.monotonic()
+        if seconds <= 0:
             raise TimeoutError("the message took too long")
-        return left
+        return seconds
 
 
 class _TlsServer(_Server, smtplib.SMTP_SSL):
