@@ -21,7 +21,7 @@ from reflow_accounts.auth.mail_links import prune_links
 from reflow_accounts.auth.sessions import prune_sessions
 from reflow_accounts.config import Settings
 from reflow_accounts.database import db
-from reflow_accounts.database_errors import described
+from reflow_accounts.database_errors import describe
 from reflow_accounts.mail import sender
 from reflow_accounts.mail.service import when_posted
 from reflow_accounts.marketplace.reconcile import report_waiting
@@ -143,9 +143,7 @@ class JobRunner:
             self._due_at[job.name] = time.monotonic() + seconds
         # The message of an exception may contain user input: log its type and, once, the traceback.
         places = "\n" + "".join(traceback.format_tb(error.__traceback__)) if failures == 1 else ""
-        _logger.warning(
-            "job %s failed, next try in %.0f s: %s%s", job.name, seconds, described(error), places
-        )
+        _logger.warning("job %s failed, next try in %.0f s: %s%s", job.name, seconds, describe(error), places)
 
 
 _running: list[JobRunner] = []

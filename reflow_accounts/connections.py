@@ -66,7 +66,7 @@ def lock_table(connection: Connection, table: str, mode: str) -> None:
         connection.execute(text(f"LOCK TABLE {table} IN {mode} MODE"))
 
 
-def newest_settled(engine: Engine, model: Any) -> int:
+def newest_settled_id(engine: Engine, model: Any) -> int:
     """Return an id of this append-only table below which no more rows can be committed.
 
     SQLite has one writer, so ids are committed in order. PostgreSQL assigns ids before the commit: the lock
@@ -82,12 +82,12 @@ class PostgresConnection(psycopg.Connection[Any]):
 
     _is_rolling_back = False
 
-    def wait(self, gen: Any, *options: Any, **named: Any) -> Any:
+    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         # Clients wait during requests, steps of downloads, and the rollback after the request context has ended.
         if self._is_rolling_back or has_request_context() or (has_app_context() and "has_client" in g):
-            named.setdefault("timeout", STATEMENT_TIMEOUT_S)
+            kwargs.setdefault("timeout", STATEMENT_TIMEOUT_S)
         try:
-            return super().wait(gen, *options, **named)
+            return super().wait(gen, *args, **kwargs)
         except psycopg.OperationalError:
             # psycopg does not close a connection that still waits for the result of its statement.
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:

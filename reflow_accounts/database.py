@@ -145,7 +145,7 @@ def set_synchronous(engine: Engine, mode: str) -> None:
     """Set `PRAGMA synchronous` of all SQLite connections of `engine` to `mode` (NORMAL or FULL)."""
 
     @event.listens_for(engine, "connect")
-    def wait(connection: Any, _record: Any) -> None:
+    def set_mode(connection: Any, _record: Any) -> None:
         if isinstance(connection, sqlite3.Connection):
             connection.execute(f"PRAGMA synchronous = {mode}")
 
@@ -160,14 +160,14 @@ def keep_to_file(engine: Engine) -> None:
     path = str(engine.url.database)
 
     @event.listens_for(engine, "do_connect")
-    def find(_dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
+    def set_arguments(_dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> None:
         # Read before opening: a replacement in between is detected at the next checkout.
         record.info["file"] = connections.file_identity_of(path)
         arguments[0] = connections.sqlite_uri_of(path)
         options["uri"] = True
 
     @event.listens_for(engine, "checkout")
-    def look(_connection: Any, record: Any, _proxy: Any) -> None:
+    def check_file(_connection: Any, record: Any, _proxy: Any) -> None:
         if record.info["file"] != connections.file_identity_of(path):
             raise DisconnectionError
 
@@ -225,7 +225,7 @@ def affected_rows(statement: Executable) -> int:
     return result.rowcount
 
 
-def existing(query: Select[Row], missing: str) -> Row:
+def require_row(query: Select[Row], missing: str) -> Row:
     """Return the row of `query`. Raises NotFound with the sentence `missing` if there is none."""
     row = db.session.scalar(query)
     if row is None:
@@ -233,7 +233,7 @@ def existing(query: Select[Row], missing: str) -> Row:
     return row
 
 
-def reloaded(query: Select[Row]) -> Sequence[Row]:
+def reload_rows(query: Select[Row]) -> Sequence[Row]:
     """Return rows reloaded from the database, replacing values that the session read before it waited for a lock."""
     return db.session.scalars(query.execution_options(populate_existing=True)).all()
 

@@ -14,7 +14,7 @@ _CANNOT_WRITE = (
 )
 
 
-def described(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """Return the type of an error and what the database calls it (`SQLITE_FULL`, SQLSTATE `53100`), for logs.
 
     Never the message, which may contain SQL and values.
@@ -49,16 +49,16 @@ def database_problem(error: BaseException) -> str:
         )
     if is_locked(error) or condition.startswith("SQLITE_BUSY"):
         return "another session, such as a backup or a VACUUM, has locked the database. Try again when it has ended."
-    shown = f" ({condition})" if condition else ""
-    problem = f"the database cannot be used{shown}"
+    suffix = f" ({condition})" if condition else ""
+    problem = f"the database cannot be used{suffix}"
     # Without a statement, the error is one of connecting or of a commit.
     if isinstance(error, DBAPIError) and error.statement is None:
         if error.connection_invalidated:
             return (
-                f"the connection to the database was lost{shown}. "
+                f"the connection to the database was lost{suffix}. "
                 "The command may have done its work: check before you run it again."
             )
-        problem = _cannot_open(error)
+        problem = _describe_open_error(error)
     return (
         f"{problem}. Check that it answers, and REFLOW_DATABASE_URL; "
         "if it is new, run `reflow-accounts db upgrade`."
@@ -69,8 +69,8 @@ def opening_problem(error: DBAPIError) -> str:
     """Return a sentence about a database that cannot be opened or migrated, with the cause that its driver names."""
     if is_unwritable(error):
         return database_problem(error)
-    return f"{_cannot_open(error)}. Check that it answers, and REFLOW_DATABASE_URL."
+    return f"{_describe_open_error(error)}. Check that it answers, and REFLOW_DATABASE_URL."
 
 
-def _cannot_open(error: DBAPIError) -> str:
+def _describe_open_error(error: DBAPIError) -> str:
     return f"the database cannot be opened ({str(error.orig).splitlines()[0]})"

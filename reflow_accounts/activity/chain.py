@@ -12,7 +12,7 @@ from reflow_accounts.activity.models import ChainCursor, ChainLink
 from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.audit.actions import OF_STAFF
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
-from reflow_accounts.connections import newest_settled
+from reflow_accounts.connections import newest_settled_id
 from reflow_accounts.contract import EVENT_FIELDS, FIRST_PREVIOUS, LINK_FIELDS, USE_FIELDS, digest_of_fields
 from reflow_accounts.database import Batch, db, lock_cursor, now, run_batches
 from reflow_accounts.teams.models import Team
@@ -42,13 +42,13 @@ def extend_chains(is_stopping: Callable[[], bool] = lambda: False) -> None:
 
 def extend_with_events(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add every committed event that is not in the chains."""
-    newest = newest_settled(db.engine, AuditEvent)
+    newest = newest_settled_id(db.engine, AuditEvent)
     run_batches(lambda: _add_events(newest), is_stopping)
 
 
 def extend_with_uses(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add a digest of the uses of each account that are not in its chain."""
-    at, newest = now(), newest_settled(db.engine, Use)
+    at, newest = now(), newest_settled_id(db.engine, Use)
     if run_batches(lambda: _add_uses(newest), is_stopping) is Batch.DONE:
         with db.engine.begin() as connection:
             _lock_cursor(connection)

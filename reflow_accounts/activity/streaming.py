@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from flask import Flask, current_app, g
 
 from reflow_accounts.database import db
-from reflow_accounts.database_errors import described
+from reflow_accounts.database_errors import describe
 from reflow_accounts.errors import Unavailable
 from reflow_accounts.users.models import User
 
@@ -79,7 +79,7 @@ def _stream(
         try:
             piece, cursor = _read(file, app, user_id, cursor)
         except Exception as error:  # the headers are sent already, so that only the file itself can report it
-            _logger.error("a download ended early: %s", described(error))
+            _logger.error("a download ended early: %s", describe(error))
             break
     yield file.cut_short
 

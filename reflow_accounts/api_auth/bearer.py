@@ -20,7 +20,7 @@ from reflow_accounts.auth.models import SessionKind
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.contract import SESSION_PREFIX, Code, is_well_formed
 from reflow_accounts.database import UTCDateTime, db, now
-from reflow_accounts.database_errors import described
+from reflow_accounts.database_errors import describe
 from reflow_accounts.errors import SubscriptionInactive, Unauthenticated, Unavailable
 from reflow_accounts.web.error_handlers import is_api, problem
 from reflow_accounts.web.request_info import LONGEST_METHOD, client, path
@@ -86,7 +86,7 @@ def record_use(response: Response) -> Response:
         db.session.commit()
     except Exception as error:  # the response must not be sent after any error
         db.session.rollback()
-        _logger.error("a use could not be recorded: %s", described(error))
+        _logger.error("a use could not be recorded: %s", describe(error))
         return problem(503, Code.UNAVAILABLE, _UNRECORDED, Unavailable.title)
     refused_keys.record_remembered(response, *_described())
     if number and is_roll_up_due(number):

@@ -20,7 +20,7 @@ from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.config import Settings
 from reflow_accounts.contract import API_PREFIX
 from reflow_accounts.database import now
-from reflow_accounts.database_errors import described
+from reflow_accounts.database_errors import describe
 from reflow_accounts.environment import connect_arguments
 from reflow_accounts.errors import InsufficientRights, Unavailable
 from reflow_accounts.web import security_headers as response_headers
@@ -140,7 +140,7 @@ class KeyCheck:
         try:
             results = await self.store.authenticate_and_record([request for request, _ in batch])
         except Exception as error:  # every waiting request needs an answer after any error
-            _logger.error("key checks failed: %s", described(error.__cause__ or error))
+            _logger.error("key checks failed: %s", describe(error.__cause__ or error))
             # Also fail the requests that arrived in the meantime; they would wait as long again.
             batch, self._waiting = batch + self._waiting, []
             for _, done in batch:
@@ -159,7 +159,7 @@ class KeyCheck:
             with self._app.app_context():
                 roll_up_or_log()
         except Exception as error:  # no caller waits for it
-            _logger.error("the log of uses could not be rolled up: %s", described(error))
+            _logger.error("the log of uses could not be rolled up: %s", describe(error))
 
 
 def _response(

@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, g
 from reflow_accounts.api_keys.refused_requests import REASONS, Refused, note_presentation, record_refusal
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db, now
-from reflow_accounts.database_errors import described
+from reflow_accounts.database_errors import describe
 from reflow_accounts.web.request_info import Client, client
 
 _UNKNOWN = 0
@@ -68,7 +68,7 @@ def record_remembered(response: Response, method: str, path: str) -> None:
         db.session.commit()
     except Exception as error:  # the key is refused whether or not this is recorded
         db.session.rollback()
-        _logger.error("a refused key could not be recorded: %s", described(error))
+        _logger.error("a refused key could not be recorded: %s", describe(error))
 
 
 def _note_in(app: Flask, secret: str, refused: Refused, who: Client) -> None:
@@ -82,4 +82,4 @@ def _note_canary(secret: str, refused: Refused, who: Client) -> None:
             db.session.commit()
     except Exception as error:  # the answer is sent already
         db.session.rollback()
-        _logger.error("a canary could not be recorded: %s", described(error))
+        _logger.error("a canary could not be recorded: %s", describe(error))

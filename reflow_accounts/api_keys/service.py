@@ -17,7 +17,7 @@ from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.auth.secrets import canary_digest_of, digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX, is_well_formed
-from reflow_accounts.database import affected_rows, db, existing, is_any_of, now
+from reflow_accounts.database import affected_rows, db, is_any_of, now, require_row
 from reflow_accounts.errors import (
     Conflict,
     Gone,
@@ -146,7 +146,7 @@ def move_previous_keys(old: ApiKey, new: ApiKey) -> None:
 def key_of(user: User, public_id: str) -> ApiKey:
     """Return a key of the user, live or revoked. Raises NotFound, also for keys of other users."""
     query = select(ApiKey).where(ApiKey.public_id == public_id, ApiKey.user_id == user.id)
-    return existing(query, "There is no API key with this id.")
+    return require_row(query, "There is no API key with this id.")
 
 
 def live_key_of(user: User, public_id: str) -> ApiKey:

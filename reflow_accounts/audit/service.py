@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from reflow_accounts.audit.actions import OF_EVERY_MEMBER, OF_STAFF, Action, EventGroup
 from reflow_accounts.audit.models import EVENT_ID_PREFIX, AuditEvent
-from reflow_accounts.database import db, existing
+from reflow_accounts.database import db, require_row
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
 from reflow_accounts.web import request_logging
@@ -141,7 +141,7 @@ def position_of_event(
     number = read_entry_id(event_id, EVENT_ID_PREFIX)
     visible = or_(*_visible(account_id, team_ids, member_team_ids)), AuditEvent.action.not_in(OF_STAFF)
     query = select(AuditEvent.at).where(AuditEvent.id == number, *visible)
-    return Position(existing(query, NO_SUCH_ENTRY), number)
+    return Position(require_row(query, NO_SUCH_ENTRY), number)
 
 
 def events_of_form(nonce: str, *, by: Actor) -> list[AuditEvent]:

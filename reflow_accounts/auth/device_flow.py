@@ -12,7 +12,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import lock_person, start_session
 from reflow_accounts.auth.models import LONGEST_HOST, DeviceLogin, Factor, SessionKind, UserSession
 from reflow_accounts.auth.secrets import digest_of
-from reflow_accounts.database import affected_rows, db, existing, now
+from reflow_accounts.database import affected_rows, db, now, require_row
 from reflow_accounts.errors import BadRequest, Conflict, ValidationFailed
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
@@ -103,7 +103,7 @@ def claim(user: User, code: str) -> DeviceLogin:
 def login_of(user: User, public_id: str) -> DeviceLogin:
     """Return a login that the user has claimed, in any state. Raises NotFound, also for those of other users."""
     query = select(DeviceLogin).where(DeviceLogin.public_id == public_id, DeviceLogin.user_id == user.id)
-    return existing(query, "There is no login with this id.")
+    return require_row(query, "There is no login with this id.")
 
 
 def decide(login: DeviceLogin, is_approved: bool, *, by: User, client: Client) -> None:

@@ -23,7 +23,7 @@ from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import Passkey, PasskeyChallenge
 from reflow_accounts.auth.security_mails import mail_notice
-from reflow_accounts.database import affected_rows, db, existing, now
+from reflow_accounts.database import affected_rows, db, now, require_row
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
@@ -77,7 +77,7 @@ def passkeys_of(user: User) -> list[Passkey]:
 def passkey_of(user: User, public_id: str) -> Passkey:
     """Return a passkey of the user. Raises NotFound, also for passkeys of other users."""
     query = select(Passkey).where(Passkey.public_id == public_id, Passkey.user_id == user.id)
-    return existing(query, "There is no passkey with this id.")
+    return require_row(query, "There is no passkey with this id.")
 
 
 def checked_name(name: str) -> str:

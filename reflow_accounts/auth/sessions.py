@@ -11,7 +11,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import ACTIVITY_STEP, COOKIE_VALUE_BYTES, IDLE_LIFETIME, void_device_logins_of
 from reflow_accounts.auth.models import Factor, UserSession
 from reflow_accounts.auth.secrets import digest_of
-from reflow_accounts.database import affected_rows, db, existing, now
+from reflow_accounts.database import affected_rows, db, now, require_row
 from reflow_accounts.errors import Gone
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import Page, newest_first
@@ -57,7 +57,7 @@ def other_session_of(session: UserSession, public_id: str) -> UserSession:
         UserSession.user_id == session.user_id,
         UserSession.id != session.id,
     )
-    return existing(query, "There is no other session with this id.")
+    return require_row(query, "There is no other session with this id.")
 
 
 def end_elsewhere(session: UserSession, *, by: User, client: Client) -> bool:

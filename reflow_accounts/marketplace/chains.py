@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import false, or_, select, text, update
 
-from reflow_accounts.database import db, reloaded
+from reflow_accounts.database import db, reload_rows
 from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
 from reflow_accounts.marketplace.parsing import account_in, status_in, time_in, word
 from reflow_accounts.marketplace.state_machine import (
@@ -59,7 +59,7 @@ def chain_of(agreement_ids: Collection[str]) -> set[str]:
 
 def licences_of(agreement_ids: Collection[str], licence_key: str | None = None) -> Sequence[Licence]:
     """Return the licences of these agreements and the one with this key, reloaded."""
-    return reloaded(
+    return reload_rows(
         select(Licence)
         .where(or_(Licence.agreement_id.in_(agreement_ids), Licence.key == licence_key))
         .order_by(Licence.id)
@@ -118,7 +118,7 @@ def _reduce(licence: Licence, is_followed: bool) -> Reduced:
         # they do not name the licence.
         is_of_all = MarketplaceEvent.licence_key.is_(None) & MarketplaceEvent.kind.not_in(OF_ONE_LICENCE)
         concerns.append((MarketplaceEvent.agreement_id == licence.agreement_id) & is_of_all)
-    events = reloaded(select(MarketplaceEvent).where(or_(*concerns)))
+    events = reload_rows(select(MarketplaceEvent).where(or_(*concerns)))
     accounts = sorted(filter(None, (account_in(event.detail) for event in events)))
     licence.aws_account = licence.aws_account or (accounts[0] if accounts else "")
     facts = [
@@ -142,7 +142,7 @@ def _describe(agreement_id: str) -> None:
     if agreement is None:
         agreement = Agreement(agreement_id=agreement_id, status="")
         db.session.add(agreement)
-    events = reloaded(select(MarketplaceEvent).where(MarketplaceEvent.agreement_id == agreement_id))
+    events = reload_rows(select(MarketplaceEvent).where(MarketplaceEvent.agreement_id == agreement_id))
     agreement.advisory = ""
     # A repeated response about an agreement counts as of the last time.
     times = {event.event_id: event.received_at if event.kind == RECONCILED else event.at for event in events}

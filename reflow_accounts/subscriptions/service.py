@@ -9,7 +9,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, String, bindparam, column, select, text
 from sqlalchemy.sql.selectable import TextualSelect
 
-from reflow_accounts.database import UTCDateTime, db, is_any_of, now, reloaded
+from reflow_accounts.database import UTCDateTime, db, is_any_of, now, reload_rows
 from reflow_accounts.subscriptions.models import (
     Licence,
     LicenceState,
@@ -152,13 +152,13 @@ def statuses_of(team_ids: Collection[int]) -> dict[int, SubscriptionStatus]:
     moment = now()
     recorded = {
         row.team_id: row
-        for row in reloaded(select(Subscription).where(is_any_of(Subscription.team_id, team_ids)))
+        for row in reload_rows(select(Subscription).where(is_any_of(Subscription.team_id, team_ids)))
     }
     unended = select(Override).where(is_any_of(Override.team_id, team_ids), Override.ended_at.is_(None))
-    overrides = {row.team_id: row for row in reloaded(unended) if is_live(row, moment)}
+    overrides = {row.team_id: row for row in reload_rows(unended) if is_live(row, moment)}
     licences: dict[int | None, list[Licence]] = defaultdict(list)
     bought = select(Licence).where(is_any_of(Licence.team_id, team_ids)).order_by(Licence.id.desc())
-    for licence in reloaded(bought):
+    for licence in reload_rows(bought):
         licences[licence.team_id].append(licence)
     return {
         team_id: _status(recorded.get(team_id), overrides.get(team_id), licences[team_id], moment)

@@ -11,7 +11,7 @@ from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.contract import KEY_PREFIX, SECRET_LENGTH
-from reflow_accounts.database import db, existing
+from reflow_accounts.database import db, require_row
 from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.support.service import MOST_RESULTS
@@ -44,12 +44,12 @@ def find_people(query_text: str) -> list[User]:
 
 def user_of(public_id: str) -> User:
     """Return a user, deleted or not. Raises NotFound."""
-    return existing(select(User).where(User.public_id == public_id), "There is no user with this id.")
+    return require_row(select(User).where(User.public_id == public_id), "There is no user with this id.")
 
 
 def key_of(public_id: str) -> ApiKey:
     """Return a key of any user. Raises NotFound."""
-    return existing(select(ApiKey).where(ApiKey.public_id == public_id), "There is no key with this id.")
+    return require_row(select(ApiKey).where(ApiKey.public_id == public_id), "There is no key with this id.")
 
 
 def memberships_with_teams(user: User) -> list[Membership]:

@@ -12,7 +12,7 @@ from reflow_accounts.api_keys.service import ROWS_ON_A_PAGE, ListedKey, live_key
 from reflow_accounts.api_keys.usage.queries import last_uses_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.database import db, existing
+from reflow_accounts.database import db, require_row
 from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.subscriptions import overrides
@@ -119,7 +119,7 @@ def _matching(query_text: str) -> Select[Team]:
 
 def team_of(public_id: str) -> Team:
     """Return a team. Raises NotFound."""
-    return existing(select(Team).where(Team.public_id == public_id), NO_SUCH_TEAM)
+    return require_row(select(Team).where(Team.public_id == public_id), NO_SUCH_TEAM)
 
 
 def described(team: Team, *, by: User) -> FoundTeam:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.login import checked_email
-from reflow_accounts.database import affected_rows, db, existing, now
+from reflow_accounts.database import affected_rows, db, now, require_row
 from reflow_accounts.email_addresses import canonical, stored_forms
 from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.mail.service import post
@@ -127,7 +127,7 @@ def invitation_of(team: Team, invitation_id: str) -> Invitation:
     """Return an invitation to a team in any state, freshly read. Raises NotFound."""
     query = select(Invitation).where(Invitation.team_id == team.id, Invitation.public_id == invitation_id)
     fresh = query.execution_options(populate_existing=True)
-    return existing(fresh, "There is no invitation with this id.")
+    return require_row(fresh, "There is no invitation with this id.")
 
 
 def find_invitation(link: str | None) -> Invitation | None:

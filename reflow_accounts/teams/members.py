@@ -8,7 +8,7 @@ from reflow_accounts.audit.service import record
 from reflow_accounts.auth.mail_links import drop_sign_ups_of, lock_sign_ups_of
 from reflow_accounts.auth.password_policy import fault_of_new
 from reflow_accounts.auth.passwords import PasswordHasher
-from reflow_accounts.database import db, existing
+from reflow_accounts.database import db, require_row
 from reflow_accounts.errors import Conflict, InsufficientRights, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.invitations import accept, cancel_all_by, cancel_all_to
@@ -40,7 +40,7 @@ def member_of(team: Team, user_id: str) -> Membership:
         .where(Membership.team_id == team.id, User.public_id == user_id, User.kind == UserKind.PERSON)
         .execution_options(populate_existing=True)
     )
-    return existing(query, "There is no member with this id. They may have left meanwhile.")
+    return require_row(query, "There is no member with this id. They may have left meanwhile.")
 
 
 def is_needed(membership: Membership) -> bool:

@@ -4,7 +4,7 @@ from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.orm import aliased
 
 from reflow_accounts.auth.password_policy import adds_personal_words
-from reflow_accounts.database import db, existing
+from reflow_accounts.database import db, require_row
 from reflow_accounts.errors import Conflict, InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.teams.models import LONGEST_NAME, Membership, Rights, ServiceAccount, Team, TeamChoice
 from reflow_accounts.users.models import User, UserKind
@@ -71,7 +71,7 @@ def addresses_of_admins(team: Team) -> list[str]:
 def membership_of(user: User, team_public_id: str) -> Membership:
     """Return the user's membership of a team. Raises NotFound, also for teams of other users."""
     query = select(Membership).join(Membership.team).where(Membership.user_id == user.id)
-    return existing(query.where(Team.public_id == team_public_id), NO_SUCH_TEAM)
+    return require_row(query.where(Team.public_id == team_public_id), NO_SUCH_TEAM)
 
 
 def admin_membership_of(user: User, team_id: str) -> Membership:
@@ -155,7 +155,7 @@ def lock_as_member(team: Team, user: User) -> Membership:
     """Lock a team and return the user's current membership. Raises NotFound without one."""
     lock_team(team.id)
     query = select(Membership).where(Membership.team_id == team.id, Membership.user_id == user.id)
-    return existing(query.execution_options(populate_existing=True), NO_SUCH_TEAM)
+    return require_row(query.execution_options(populate_existing=True), NO_SUCH_TEAM)
 
 
 def lock_as_admin(team: Team, user: User) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import delete, select, update
 
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.database import db, existing, now
+from reflow_accounts.database import db, now, require_row
 from reflow_accounts.errors import Conflict, Gone, NotFound, ValidationFailed
 from reflow_accounts.teams.models import Membership, Rights, ServiceAccount, Team
 from reflow_accounts.teams.service import add_service_account, lock_as_admin, service_accounts_of
@@ -21,7 +21,9 @@ _NOT_FOUND = "There is no service account with this id."
 def account_of(team: Team, public_id: str) -> User:
     """Return a service account of the team, even if deleted. Raises NotFound, also for accounts of other teams."""
     query = select(User).join(ServiceAccount, ServiceAccount.user_id == User.id)
-    return existing(query.where(ServiceAccount.team_id == team.id, User.public_id == public_id), _NOT_FOUND)
+    return require_row(
+        query.where(ServiceAccount.team_id == team.id, User.public_id == public_id), _NOT_FOUND
+    )
 
 
 def live_account_of(team: Team, public_id: str) -> User:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db
-from reflow_accounts.database_errors import described
+from reflow_accounts.database_errors import describe
 from reflow_accounts.errors import (
     TITLES,
     DomainError,
@@ -243,7 +243,7 @@ def database_error(error: Exception) -> Response:
     if not is_away:
         return _unexpected(error)
     g.database_is_away = True
-    _logger.warning("database not available: %s", described(getattr(error, "orig", None) or error))
+    _logger.warning("database not available: %s", describe(getattr(error, "orig", None) or error))
     if is_api():
         return problem(503, Code.UNAVAILABLE, _SENTENCES[503], Unavailable.title)
     return error_page(503, _SENTENCES[503] + _advice())
@@ -259,7 +259,7 @@ def _unexpected(error: Exception) -> Response:
     request_id = request_logging.request_id()
     # The message of an exception may contain user input: log its type and traceback only.
     places = "".join(traceback.format_tb(error.__traceback__))
-    _logger.error("%s %s %r %s\n%s", request_id, request.method, path(), described(error), places)
+    _logger.error("%s %s %r %s\n%s", request_id, request.method, path(), describe(error), places)
     db.session.rollback()
     sentence = f"The request could not be finished. Contact support and quote {request_id}."
     if is_api():

@@ -20,7 +20,7 @@ from reflow_accounts.api_keys.models import (
 from reflow_accounts.api_keys.usage.daily_counts import counted_up_to, quarter_of
 from reflow_accounts.api_keys.usage.record import ACCEPTED
 from reflow_accounts.api_keys.usage.rollup import LARGEST_ROLL_UP
-from reflow_accounts.database import db, existing, is_any_of
+from reflow_accounts.database import db, is_any_of, require_row
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, read_entry_id
 
 _OF_RANGES = (UsageRange.first_id, UsageRange.first_at, UsageRange.last_at)
@@ -131,7 +131,7 @@ def position_of_use(key_ids: Collection[int], use_id: str) -> Position:
     """Return the position of a use of these keys, by its public id. Raises NotFound for other ids."""
     number = read_entry_id(use_id, USE_ID_PREFIX)
     query = select(Use.at).where(Use.id == number, is_any_of(Use.key_id, key_ids))
-    return Position(existing(query, NO_SUCH_ENTRY), number)
+    return Position(require_row(query, NO_SUCH_ENTRY), number)
 
 
 def _some(limit: int, *conditions: ColumnElement[bool]) -> list[Use]:

@@ -30,9 +30,9 @@ from sqlalchemy.sql import quoted_name
 
 from reflow_accounts.api_keys.models import QuarterCount, RollupCursor, UsageRange, UsageTotal, Use
 from reflow_accounts.api_keys.usage.daily_counts import accepted_uses, quarter_of, refused_uses
-from reflow_accounts.connections import newest_settled
+from reflow_accounts.connections import newest_settled_id
 from reflow_accounts.database import db, greatest, lock_cursor, upsert
-from reflow_accounts.database_errors import described
+from reflow_accounts.database_errors import describe
 
 # Uses in a batch, and approximately the maximum of unrolled rows that queries read.
 ROLL_UP_EVERY = 8192
@@ -95,7 +95,7 @@ def roll_up_or_log() -> None:
     try:
         roll_up()
     except Exception as error:  # the response is sent already
-        _logger.error("the log of uses could not be rolled up: %s", described(error))
+        _logger.error("the log of uses could not be rolled up: %s", describe(error))
 
 
 def roll_up() -> None:
@@ -103,7 +103,7 @@ def roll_up() -> None:
 
     Concurrent processes lock the cursor in turn, so that each use is rolled up once.
     """
-    newest, at_once = newest_settled(db.engine, Use), LARGEST_ROLL_UP
+    newest, at_once = newest_settled_id(db.engine, Use), LARGEST_ROLL_UP
     if db.engine.dialect.name == "sqlite":
         at_once = min(at_once, 2 * KEYS_AT_ONCE)
     while True:
