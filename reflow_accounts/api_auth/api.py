@@ -61,7 +61,7 @@ def _parameter(name: str, where: str, about: str, **schema: Any) -> dict[str, An
     return {"name": name, "in": where, "required": where == "query", "description": about, "schema": kind}
 
 
-_ANSWERED = {
+_RESPONSE_HEADERS = {
     name: {"description": about, "schema": {"type": "string"}}
     for name, about in {
         "X-Reflow-User": "The id of the user",
@@ -74,7 +74,7 @@ _ANSWERED = {
 
 @blueprint.route("/authorize")
 @takes_any_query
-@blueprint.response(204, headers=_ANSWERED, description="Allowed")
+@blueprint.response(204, headers=_RESPONSE_HEADERS, description="Allowed")
 @blueprint.doc(
     parameters=[
         _parameter("team", "query", "The id of a team"),

@@ -1,7 +1,6 @@
 """Authenticates API requests by key or session, and records each use of a key in the commit of its response."""
 
 import logging
-from datetime import datetime
 
 from flask import Response, current_app, g, request
 from sqlalchemy import LargeBinary, bindparam, text
@@ -73,22 +72,24 @@ def record_use(response: Response) -> Response:
     """
     if not is_api():
         return response
-    used: PresentedKey | None = g.pop("used_key", None)
-    key_id = used.facts.key_id if used else None
-    if used:
-        response.headers.update(warning_headers(used.expires_at))
+    key: PresentedKey | None = g.pop("used_key", None)
+    key_id = key.facts.key_id if key else None
+    if key:
+        response.headers.update(warning_headers(key.expires_at))
     try:
         if response.status_code >= 400:
             db.session.rollback()
         number = record.record(_use(key_id, response.status_code)) if key_id is not None else None
-        if used and not used.has_active_subscription:
-            record_refusal(refused_keys.refusal(used.facts.key_id, Code.SUBSCRIPTION_INACTIVE, *_described()))
+        if key and not key.has_active_subscription:
+            record_refusal(
+                refused_keys.refusal(key.facts.key_id, Code.SUBSCRIPTION_INACTIVE, *_method_and_path())
+            )
         db.session.commit()
     except Exception as error:  # the response must not be sent after any error
         db.session.rollback()
         _logger.error("a use could not be recorded: %s", describe(error))
         return problem(503, Code.UNAVAILABLE, _UNRECORDED, Unavailable.title)
-    refused_keys.record_remembered(response, *_described())
+    refused_keys.record_remembered(response, *_method_and_path())
     if number and is_roll_up_due(number):
         roll_up_or_log()
     return response
@@ -102,13 +103,12 @@ def authenticate(secret: str) -> PresentedKey:
     """
     if not is_key(secret):
         raise Unauthenticated(Code.MALFORMED_KEY, "This is not an API key: it is incomplete or mistyped.")
-    at: datetime = now()
-    rows = db.session.execute(_LOOK_UP, {"digest": digest_of(secret), "now": at})
-    found = [LookupRow._make(row) for row in rows]
+    parameters = {"digest": digest_of(secret), "now": now()}
+    rows = [LookupRow._make(row) for row in db.session.execute(_LOOK_UP, parameters)]
     try:
-        return verify(found)
-    except Unauthenticated as refused:
-        refused_keys.remember(secret, found[0].key_id if found else None, refused.reason)
+        return verify(rows)
+    except Unauthenticated as error:
+        refused_keys.remember(secret, rows[0].key_id if rows else None, error.reason)
         raise
 
 
@@ -125,7 +125,7 @@ def _caller_by(secret: str | None) -> Caller:
             # In a separate transaction: a rate limit must not wait for a request that writes.
             db.session.commit()
         return Caller(session.user_id, session=session)
-    key = _used(authenticate(secret))
+    key = _set_used_key(authenticate(secret))
     if not key.has_active_subscription:
         # `has_team` decides what `reflow doctor` advises.
         raise SubscriptionInactive(_NO_SUBSCRIPTION if key.teams else _NO_TEAM, has_team=bool(key.teams))
@@ -136,12 +136,12 @@ def _remember_use_of(secret: str | None) -> None:
     """Record the use of a valid key at a public endpoint; ignore an invalid one."""
     try:
         if secret:
-            _used(authenticate(secret))
+            _set_used_key(authenticate(secret))
     except Unauthenticated:
         g.pop("refused_key", None)
 
 
-def _used(key: PresentedKey) -> PresentedKey:
+def _set_used_key(key: PresentedKey) -> PresentedKey:
     """Store the valid key of the request: it is a use, whatever its response."""
     g.used_key = key
     return key
@@ -149,11 +149,11 @@ def _used(key: PresentedKey) -> PresentedKey:
 
 def _use(key_id: int, status: int) -> NewUse:
     outcome = record.ACCEPTED if status < 400 else str(g.get("problem_code", Code.INTERNAL_ERROR))
-    who, (method, where) = client(), _described()
+    who, (method, where) = client(), _method_and_path()
     return NewUse(key_id, now(), method, where, status, outcome, who.address, who.user_agent)
 
 
-def _described() -> tuple[str, str]:
+def _method_and_path() -> tuple[str, str]:
     """Return method and path of the request, or of the original one behind a proxy."""
     method, where = request.method[:LONGEST_METHOD], path()
     if request.path != forward_auth.PATH:

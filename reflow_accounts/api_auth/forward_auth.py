@@ -24,7 +24,7 @@ _STRANGER = "You have no rights to a team with this id."
 _METHOD = re.compile(rf"[A-Z][A-Z-]{{0,{LONGEST_METHOD - 1}}}", re.ASCII)
 _ORIGIN = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 # A character may be four bytes, and each byte written as %xx.
-_LONGEST_WRITTEN = LONGEST_PATH * 12
+_LONGEST_ENCODED = LONGEST_PATH * 12
 
 
 def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
@@ -34,12 +34,12 @@ def grant(query: str, teams: Sequence[PresentedTeam]) -> PresentedTeam:
     InsufficientRights, also unless `query` has `team` and `rights`, each once, and nothing else, and
     SubscriptionInactive for a team without an active subscription, regardless of other teams.
     """
-    team_id, needed = asked(query)
+    team_id, required_rights = read_query(query)
     team = next((team for team in teams if team.public_id == team_id), None)
     if team is None:
         raise InsufficientRights(_STRANGER)
-    if not Rights(team.rights).includes(needed):
-        raise InsufficientRights(f"This needs {needed.title()} rights to {team.name}.")
+    if not Rights(team.rights).includes(required_rights):
+        raise InsufficientRights(f"This needs {required_rights.title()} rights to {team.name}.")
     if team.subscription != State.ACTIVE:
         raise SubscriptionInactive(
             f"{team.name} has no active AWS Marketplace subscription. Contact support."
@@ -75,7 +75,7 @@ def original_path(header: str) -> str | None:
     An absolute URL is reduced to its path. Secrets in it are masked and control characters replaced.
     `header` is Latin-1, as in PEP 3333.
     """
-    path = re.split(r"[?#]", _ORIGIN.sub("", header, count=1), maxsplit=1)[0][:_LONGEST_WRITTEN]
+    path = re.split(r"[?#]", _ORIGIN.sub("", header, count=1), maxsplit=1)[0][:_LONGEST_ENCODED]
     if not path.startswith("/"):
         return None
     return storable_path(unquote_to_bytes(path.encode("latin-1", "replace")).decode("utf-8", "replace"))
@@ -83,13 +83,13 @@ def original_path(header: str) -> str | None:
 
 # A proxy sends the same few queries again and again.
 @lru_cache(maxsize=1024)
-def asked(query: str) -> tuple[str, Rights]:
+def read_query(query: str) -> tuple[str, Rights]:
     """Return the team id and the required rights in a query. Raises InsufficientRights for any other query."""
-    parameters = parse_qsl(query, keep_blank_values=True)
-    if sorted(name for name, _ in parameters) != ["rights", "team"]:
+    pairs = parse_qsl(query, keep_blank_values=True)
+    if sorted(name for name, _ in pairs) != ["rights", "team"]:
         raise InsufficientRights(_QUERY)
-    found = dict(parameters)
+    parameters = dict(pairs)
     try:
-        return found["team"], Rights(found["rights"])
+        return parameters["team"], Rights(parameters["rights"])
     except ValueError:
         raise InsufficientRights(_QUERY) from None

@@ -61,7 +61,7 @@ class KeyCheck:
         self._batches: asyncio.Task[None] | None = None
         self._rolling_up: asyncio.Future[None] | None = None
         constant = response_headers.constant(settings.is_https) | {"Cache-Control": response_headers.NO_STORE}
-        self._headers = _encoded(constant)
+        self._headers = _encode_headers(constant)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = self._request(scope)
@@ -97,7 +97,7 @@ class KeyCheck:
         if path == _ME:
             return LookupRequest(digest_of(secret), None, "", self._use(scope, headers, "GET", _ME, 200))
         try:
-            team, needed = forward_auth.asked(query.decode("latin-1"))
+            team, required_rights = forward_auth.read_query(query.decode("latin-1"))
         except InsufficientRights:
             return None
         if not team.isprintable():  # PostgreSQL stores no NUL
@@ -105,13 +105,13 @@ class KeyCheck:
         method = forward_auth.original_method(_header(headers, b"x-original-method")) or "GET"
         path = forward_auth.original_path(_header(headers, b"x-original-uri")) or path
         use = self._use(scope, headers, method, path, 204)
-        return LookupRequest(digest_of(secret), team, " ".join(needed.sufficient()), use)
+        return LookupRequest(digest_of(secret), team, " ".join(required_rights.sufficient()), use)
 
     def _is_our_host(self, path: str, headers: Headers) -> bool:
         if path in self._hosts.open_paths:
             return True
-        reported = forwarded(_header(headers, b"x-forwarded-host"), self._trusted_proxies)
-        host = reported or _header(headers, b"host")
+        forwarded_host = forwarded(_header(headers, b"x-forwarded-host"), self._trusted_proxies)
+        host = forwarded_host or _header(headers, b"host")
         return not host or self._hosts.has(host)
 
     def _use(self, scope: Scope, headers: Headers, method: str, path: str, status: int) -> NewUse:
@@ -170,10 +170,10 @@ def _response(
     if scope["path"] == _ME:
         body = body_of_key(key)
         headers = {"Content-Type": JSON, "Content-Length": str(len(body))}
-        return request.use.status, _encoded(headers | warning_headers(key.expires_at)), body
+        return request.use.status, _encode_headers(headers | warning_headers(key.expires_at)), body
     team = forward_auth.grant(scope["query_string"].decode("latin-1"), key.teams)
     headers = forward_auth.headers_of(key.facts.user_public_id, team, key.facts.public_id)
-    return request.use.status, _encoded(headers | warning_headers(key.expires_at)), b""
+    return request.use.status, _encode_headers(headers | warning_headers(key.expires_at)), b""
 
 
 def open_store(settings: Settings) -> SqliteStore | PostgresStore:
@@ -184,7 +184,7 @@ def open_store(settings: Settings) -> SqliteStore | PostgresStore:
     return PostgresStore(connect_arguments(url))
 
 
-def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
+def _encode_headers(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 

@@ -23,12 +23,12 @@ LEFT JOIN teams t ON t.id = m.team_id
 WHERE k.digest = {{0}}
 ORDER BY m.created_at, m.team_id
 """  # noqa: S608  # made of constants
-# Whether a row of `LOOK_UP` (named `found`) allows the request. Its team must have an active subscription, and, if
+# Whether a row of `LOOK_UP` (named `lookup`) allows the request. Its team must have an active subscription, and, if
 # a proxy names a team, be that team with one of the sufficient rights. {0} is the team's public id or NULL, {1} the
 # sufficient rights, separated by spaces.
 IS_ALLOWED = """
-found.is_valid AND found.state = 'active'
-AND ({0} IS NULL OR (found.team_public_id = {0} AND replace({1}, found.rights, '') <> {1}))
+lookup.is_valid AND lookup.state = 'active'
+AND ({0} IS NULL OR (lookup.team_public_id = {0} AND replace({1}, lookup.rights, '') <> {1}))
 """
 USE_COLUMNS = ", ".join(NewUse._fields)
 

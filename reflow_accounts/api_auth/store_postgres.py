@@ -23,22 +23,22 @@ from reflow_accounts.errors import Unavailable
 # One statement checks a whole batch, because a round trip and a commit cost more than the work. $1 is a JSON list of
 # the requests; the ids of the uses are in the order of the allowed requests.
 _STATEMENT = f"""
-WITH asked AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1) AS asked (
+WITH request AS MATERIALIZED (
+    SELECT * FROM json_to_recordset($1) AS request (
         n int, digest text, team text, sufficient text, at timestamptz, method text, path text, status int,
         outcome text, address text, user_agent text
     )
 ),
-found AS MATERIALIZED (
-    SELECT asked.n, {IS_ALLOWED.format("asked.team", "asked.sufficient")} AS is_allowed, found.*
-    FROM asked CROSS JOIN LATERAL ({LOOK_UP.format("decode(asked.digest, 'hex')", "asked.at")}) found
+lookup AS MATERIALIZED (
+    SELECT request.n, {IS_ALLOWED.format("request.team", "request.sufficient")} AS is_allowed, lookup.*
+    FROM request CROSS JOIN LATERAL ({LOOK_UP.format("decode(request.digest, 'hex')", "request.at")}) lookup
 ),
-allowed AS (SELECT DISTINCT n, key_id FROM found WHERE is_allowed),
+allowed AS (SELECT DISTINCT n, key_id FROM lookup WHERE is_allowed),
 added AS (
-    INSERT INTO uses ({USE_COLUMNS}) SELECT {USE_COLUMNS} FROM allowed JOIN asked USING (n) ORDER BY n
+    INSERT INTO uses ({USE_COLUMNS}) SELECT {USE_COLUMNS} FROM allowed JOIN request USING (n) ORDER BY n
     RETURNING id
 )
-SELECT (SELECT string_agg(id::text, ' ' ORDER BY id) FROM added), found.* FROM found
+SELECT (SELECT string_agg(id::text, ' ' ORDER BY id) FROM added), lookup.* FROM lookup
 """  # noqa: S608  # made of constants
 _NAME = b"authenticate_and_record"
 # Plan the statement once, with index lookups for the few digests, whatever the planner estimates.
@@ -55,18 +55,20 @@ class PostgresStore:
     def __init__(self, parameters: dict[str, Any]) -> None:
         """`parameters` are those of the connection, by their libpq names."""
         self._parameters = parameters
-        self._opened: _Connection | None = None
+        self._connection: _Connection | None = None
 
     async def authenticate_and_record(self, requests: Sequence[LookupRequest]) -> list[LookupResult]:
-        listed = json.dumps([_described(n, request) for n, request in enumerate(requests)]).encode()
+        requests_json = json.dumps(
+            [_request_fields(n, request) for n, request in enumerate(requests)]
+        ).encode()
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 try:
-                    result = await self._run(listed)
+                    result = await self._run(requests_json)
                 except psycopg.errors.FeatureNotSupported:
                     # A migration changed a table: the server refused the prepared statement and did nothing.
                     await self.close()
-                    result = await self._run(listed)
+                    result = await self._run(requests_json)
         except psycopg.DataError:
             # The server refused a value and did nothing: Flask answers each of these requests separately.
             return [LookupResult([], None)] * len(requests)
@@ -76,14 +78,14 @@ class PostgresStore:
         return _results(result, len(requests))
 
     async def close(self) -> None:
-        opened, self._opened = self._opened, None
-        if opened:
-            opened.close()
+        connection, self._connection = self._connection, None
+        if connection:
+            connection.close()
 
-    async def _run(self, listed: bytes) -> pq.abc.PGresult:
-        if self._opened is None or self._opened.is_closed:
-            self._opened = await _Connection.open(self._parameters)
-        return await self._opened.run(lambda server: server.send_query_prepared(_NAME, [listed]))
+    async def _run(self, requests_json: bytes) -> pq.abc.PGresult:
+        if self._connection is None or self._connection.is_closed:
+            self._connection = await _Connection.open(self._parameters)
+        return await self._connection.run(lambda server: server.send_query_prepared(_NAME, [requests_json]))
 
 
 class _Connection:
@@ -103,14 +105,14 @@ class _Connection:
     @classmethod
     async def open(cls, parameters: dict[str, Any]) -> "_Connection":
         options = POSTGRES_OPTIONS | parameters
-        opened = cls(await psycopg.AsyncConnection.connect(**options, autocommit=True))
+        connection = cls(await psycopg.AsyncConnection.connect(**options, autocommit=True))
         try:
-            await opened.run(lambda server: server.send_query(_SETTINGS.encode()))
-            await opened.run(lambda server: server.send_prepare(_NAME, _STATEMENT.encode()))
+            await connection.run(lambda server: server.send_query(_SETTINGS.encode()))
+            await connection.run(lambda server: server.send_prepare(_NAME, _STATEMENT.encode()))
         except BaseException:  # a timeout cancels it
-            opened.close()
+            connection.close()
             raise
-        return opened
+        return connection
 
     async def run(self, send: Callable[[pq.abc.PGconn], None]) -> pq.abc.PGresult:
         """Call `send`, which sends a query, and return its last result. Raises psycopg.Error."""
@@ -159,7 +161,7 @@ def _error(code: str) -> psycopg.Error:
         return psycopg.OperationalError(code)
 
 
-def _described(n: int, request: LookupRequest) -> dict[str, Any]:
+def _request_fields(n: int, request: LookupRequest) -> dict[str, Any]:
     use = request.use._asdict() | {"at": str(request.use.at)}
     return use | {"n": n, "digest": request.digest.hex(), "team": request.team, "sufficient": request.rights}
 
@@ -171,16 +173,16 @@ def _results(result: pq.abc.PGresult, count: int) -> list[LookupResult]:
     numbers: list[str] = []
     for place in range(result.ntuples):
         cells = [result.get_value(place, column) for column in range(result.nfields)]
-        recorded, n, is_allowed, *facts = [None if cell is None else cell.decode() for cell in cells]
-        rows[int(str(n))].append(_typed(LookupRow._make(facts)))
+        use_ids, n, is_allowed, *facts = [None if cell is None else cell.decode() for cell in cells]
+        rows[int(str(n))].append(_convert_row(LookupRow._make(facts)))
         if is_allowed == "t":
             allowed.add(int(str(n)))
-            numbers = str(recorded).split()
+            numbers = str(use_ids).split()
     number = iter(numbers)
     return [LookupResult(rows[n], int(next(number)) if n in allowed else None) for n in range(count)]
 
 
-def _typed(row: LookupRow) -> LookupRow:
+def _convert_row(row: LookupRow) -> LookupRow:
     """Convert the texts of libpq in a row to integers and booleans."""
     is_valid, is_staff = row.is_valid == "t", row.is_staff == "t"
     return row._replace(

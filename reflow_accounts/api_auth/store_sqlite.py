@@ -20,7 +20,7 @@ from reflow_accounts.api_keys.usage.record import NewUse
 from reflow_accounts.errors import Unavailable
 
 _LOOK_UP = f"""
-SELECT found.*, {IS_ALLOWED.format("?3", "?4")} FROM ({LOOK_UP.format("?1", "?2")}) found
+SELECT lookup.*, {IS_ALLOWED.format("?3", "?4")} FROM ({LOOK_UP.format("?1", "?2")}) lookup
 """  # noqa: S608  # made of constants
 _APPEND = f"INSERT INTO uses ({USE_COLUMNS}) VALUES ({', '.join('?' * len(NewUse._fields))})"  # noqa: S608  # as above
 # SQLite's own busy handler sleeps up to 100 ms at a time, and would do so in the thread of the event loop.
@@ -34,14 +34,14 @@ class SqliteStore:
     def __init__(self, path: str, synchronous: str) -> None:
         """`synchronous` is NORMAL or FULL: what a commit waits for (https://sqlite.org/pragma.html)."""
         self._path, self._synchronous = path, synchronous
-        self._opened: sqlite3.Connection | None = None
+        self._connection: sqlite3.Connection | None = None
         self._file: connections.FileIdentity | None = None
 
     async def authenticate_and_record(self, requests: Sequence[LookupRequest]) -> list[LookupResult]:
         deadline = monotonic() + TIMEOUT_S
         while True:
             try:
-                return _answer(self._connection(), requests)
+                return _run_batch(self._connect(), requests)
             except sqlite3.Error as error:
                 code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
                 # Busy: another connection is writing, nothing was recorded, so the batch can be retried.
@@ -53,46 +53,46 @@ class SqliteStore:
         self._close()
 
     def _close(self) -> None:
-        opened, self._opened = self._opened, None
-        if opened:
-            opened.close()
+        connection, self._connection = self._connection, None
+        if connection:
+            connection.close()
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         # Read the identity before the file is opened, so that the next call notices a replacement in between.
         file = connections.file_identity_of(self._path)
-        if self._opened and file == self._file:
-            return self._opened
+        if self._connection and file == self._file:
+            return self._connection
         self._close()
         address = connections.sqlite_uri_of(self._path)
-        opened = sqlite3.connect(address, uri=True, isolation_level=None, timeout=0)
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=0)
         try:
             # A restored copy may not be in WAL mode.
-            opened.execute("PRAGMA journal_mode = WAL")
-            opened.execute(f"PRAGMA synchronous = {self._synchronous}")
-            opened.execute("PRAGMA cache_size = -16000")
-            opened.execute(f"PRAGMA wal_autocheckpoint = {connections.SQLITE_CHECKPOINT_PAGES}")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            connection.execute("PRAGMA cache_size = -16000")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {connections.SQLITE_CHECKPOINT_PAGES}")
         except sqlite3.Error:
-            opened.close()
+            connection.close()
             raise
-        self._file, self._opened = file, opened
-        return opened
+        self._file, self._connection = file, connection
+        return connection
 
 
-def _answer(connection: sqlite3.Connection, requests: Sequence[LookupRequest]) -> list[LookupResult]:
+def _run_batch(connection: sqlite3.Connection, requests: Sequence[LookupRequest]) -> list[LookupResult]:
     # Formatted as SQLAlchemy does, so that texts compare like times.
-    times = [asked.use.at.replace(tzinfo=None).isoformat(" ", "microseconds") for asked in requests]
-    found = [
-        connection.execute(_LOOK_UP, (asked.digest, at, asked.team, asked.rights)).fetchall()
-        for asked, at in zip(requests, times, strict=True)
+    times = [request.use.at.replace(tzinfo=None).isoformat(" ", "microseconds") for request in requests]
+    lookups = [
+        connection.execute(_LOOK_UP, (request.digest, at, request.team, request.rights)).fetchall()
+        for request, at in zip(requests, times, strict=True)
     ]
     uses = [
-        (rows[0][0], at, *asked.use[2:]) if any(row[-1] for row in rows) else None
-        for asked, at, rows in zip(requests, times, found, strict=True)
+        (rows[0][0], at, *request.use[2:]) if any(row[-1] for row in rows) else None
+        for request, at, rows in zip(requests, times, lookups, strict=True)
     ]
     numbers = _append(connection, uses) if any(uses) else [None] * len(uses)
     return [
         LookupResult([LookupRow._make(row[:-1]) for row in rows], number)
-        for rows, number in zip(found, numbers, strict=True)
+        for rows, number in zip(lookups, numbers, strict=True)
     ]
 
 

@@ -113,7 +113,7 @@ def body_of_session(session: UserSession) -> bytes:
 def _body(
     user_id: str, user: LookupRow | User, teams: Iterable[PresentedTeam], proof: Mapping[str, str | None]
 ) -> bytes:
-    answer = {
+    data = {
         "user": {
             "id": user_id,
             "name": user.full_name,
@@ -132,4 +132,4 @@ def _body(
         ],
         "authenticated_by": proof,
     }
-    return _encode(answer).encode()
+    return _encode(data).encode()
