@@ -7,7 +7,12 @@ from functools import partial
 
 from flask import Flask, Response, current_app, g
 
-from reflow_accounts.api_keys.refused_requests import REASONS, Refused, note_presentation, record_refusal
+from reflow_accounts.api_keys.refused_requests import (
+    REASONS,
+    RefusedRequest,
+    note_presentation,
+    record_refusal,
+)
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db, now
 from reflow_accounts.database_errors import describe
@@ -16,7 +21,7 @@ from reflow_accounts.web.request_info import Client, client
 _UNKNOWN = 0
 # Maximum requests with unknown keys that wait for the job; the oldest ones are dropped.
 _MOST_WAITING = 10_000
-_waiting: deque[tuple[str, Refused, Client]] = deque(maxlen=_MOST_WAITING)
+_waiting: deque[tuple[str, RefusedRequest, Client]] = deque(maxlen=_MOST_WAITING)
 # Whether this process has the job that looks for canaries.
 _has_job: Callable[[], bool] = lambda: False  # noqa: E731
 _logger = logging.getLogger(__name__)
@@ -40,10 +45,10 @@ def remember(secret: str, key_id: int | None, code: Code) -> None:
         g.refused_key = (secret, key_id, code)
 
 
-def refusal(key_id: int, code: Code, method: str, path: str) -> Refused:
+def refusal(key_id: int, code: Code, method: str, path: str) -> RefusedRequest:
     """Return the facts of the current request, which is refused."""
     who = client()
-    return Refused(key_id, code, now(), method, path, who.address, who.user_agent)
+    return RefusedRequest(key_id, code, now(), method, path, who.address, who.user_agent)
 
 
 def record_remembered(response: Response, method: str, path: str) -> None:
@@ -55,30 +60,30 @@ def record_remembered(response: Response, method: str, path: str) -> None:
     secret, key_id, code = g.pop("refused_key", ("", None, None))
     if not secret:
         return
-    refused = refusal(key_id or _UNKNOWN, code, method, path)
+    request = refusal(key_id or _UNKNOWN, code, method, path)
     if key_id is None:
         if _has_job():
-            _waiting.append((secret, refused, client()))
+            _waiting.append((secret, request, client()))
             return
         app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-        response.call_on_close(partial(_note_in, app, secret, refused, client()))
+        response.call_on_close(partial(_note_in, app, secret, request, client()))
         return
     try:
-        record_refusal(refused)
+        record_refusal(request)
         db.session.commit()
     except Exception as error:  # the key is refused whether or not this is recorded
         db.session.rollback()
         _logger.error("a refused key could not be recorded: %s", describe(error))
 
 
-def _note_in(app: Flask, secret: str, refused: Refused, who: Client) -> None:
+def _note_in(app: Flask, secret: str, request: RefusedRequest, who: Client) -> None:
     with app.app_context():
-        _note_canary(secret, refused, who)
+        _note_canary(secret, request, who)
 
 
-def _note_canary(secret: str, refused: Refused, who: Client) -> None:
+def _note_canary(secret: str, request: RefusedRequest, who: Client) -> None:
     try:
-        if note_presentation(secret, refused, who):
+        if note_presentation(secret, request, who):
             db.session.commit()
     except Exception as error:  # the answer is sent already
         db.session.rollback()

@@ -60,7 +60,7 @@ def create_key(payload: dict[str, Any]) -> Any:
 @blueprint.response(200, KeyOut)
 def show_key(key_id: str) -> ListedKey:
     """Show an API key."""
-    return _listed(service.live_key_of(current_user(), key_id))
+    return _key_with_usage(service.live_key_of(current_user(), key_id))
 
 
 @blueprint.route("/keys/<key_id>", methods=["PATCH"])
@@ -70,7 +70,7 @@ def change_key(payload: dict[str, Any], key_id: str) -> ListedKey:
     """Rename an API key, or move its expiry to an earlier time."""
     key = service.live_key_of(current_user(), key_id)
     change(key, **payload, by=current_user(), client=client())
-    return _listed(key)
+    return _key_with_usage(key)
 
 
 @blueprint.route("/keys/<key_id>", methods=["DELETE"])
@@ -95,7 +95,7 @@ def restore_key(key_id: str) -> ListedKey:
     key = service.key_of(current_user(), key_id)
     _ensure_session()
     restore(key, by=current_user(), client=client())
-    return _listed(key)
+    return _key_with_usage(key)
 
 
 @blueprint.route("/keys/<key_id>/rotation", methods=["POST"])
@@ -150,7 +150,7 @@ def _ensure_session() -> None:
 
 
 def _issue(owner: User, payload: dict[str, Any]) -> Any:
-    return _created(
+    return _creation_response(
         *service.issue(
             owner,
             payload["name"],
@@ -164,17 +164,19 @@ def _issue(owner: User, payload: dict[str, Any]) -> Any:
 
 
 def _rotate(key: ApiKey, args: dict[str, Any]) -> Any:
-    return _created(*rotate(key, **args, by=current_user(), client=client(), created_by=_creating_key()))
+    return _creation_response(
+        *rotate(key, **args, by=current_user(), client=client(), created_by=_creating_key())
+    )
 
 
-def _created(key: ApiKey, secret: str) -> Any:
+def _creation_response(key: ApiKey, secret: str) -> Any:
     """Return the response with a new key; its address has the same arguments as that of the request."""
     endpoint = "keys.show_key" if key.user.is_person else "service-accounts.show_service_account_key"
     location = url_for(endpoint, **(request.view_args or {}) | {"key_id": key.public_id})
     return {"key": key, "usage": UsageCount(), "secret": secret}, 201, {"Location": location}
 
 
-def _listed(key: ApiKey) -> ListedKey:
+def _key_with_usage(key: ApiKey) -> ListedKey:
     return service.with_usage_counts([key])[0]
 
 
@@ -200,7 +202,7 @@ def create_service_account_key(payload: dict[str, Any], team_id: str, account_id
 def show_service_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
     """Show an API key of a service account. Needs Admin rights."""
     _, account = administered(team_id, account_id)
-    return _listed(service.live_key_of(account, key_id))
+    return _key_with_usage(service.live_key_of(account, key_id))
 
 
 @service_accounts_blueprint.route(f"{KEY}/usage")
@@ -220,7 +222,7 @@ def change_service_account_key(
     team, account = administered(team_id, account_id)
     key = service.live_key_of(account, key_id)
     service_accounts.change_key(team, key, **payload, by=current_user(), client=client())
-    return _listed(key)
+    return _key_with_usage(key)
 
 
 @service_accounts_blueprint.route(KEY, methods=["DELETE"])
@@ -244,7 +246,7 @@ def restore_service_account_key(team_id: str, account_id: str, key_id: str) -> L
     key = _key_of(team_id, account_id, key_id)
     _ensure_session()
     restore(key, by=current_user(), client=client())
-    return _listed(key)
+    return _key_with_usage(key)
 
 
 @service_accounts_blueprint.route(f"{KEY}/rotation", methods=["POST"])

@@ -46,7 +46,7 @@ def mail_owner(key: ApiKey, kind: str, **data: Any) -> None:
     owner = key.user
     facts = {
         "key": key.name,
-        "hint": key.recognisable,
+        "hint": key.masked_secret,
         "owner": owner.full_name,
         "is_account": not owner.is_person,
         "team_id": None if owner.is_person else owning_team(owner).public_id,
@@ -90,6 +90,6 @@ def report_creation(
 def _is_new(user: User, *origins: str) -> bool:
     """Store the origins of a key; return whether any of them is new. Of concurrent calls one returns True."""
     rows = [{"user_id": user.id, "digest": digest_of(origin)} for origin in sorted(origins)]
-    adding = upsert(db.session.get_bind().dialect, KeyOrigin).on_conflict_do_nothing()
-    added = adding.returning(KeyOrigin.digest)
-    return any([db.session.execute(added.values(row)).all() for row in rows])  # noqa: C419  # add all of them
+    insertion = upsert(db.session.get_bind().dialect, KeyOrigin).on_conflict_do_nothing()
+    statement = insertion.returning(KeyOrigin.digest)
+    return any([db.session.execute(statement.values(row)).all() for row in rows])  # noqa: C419  # add all of them

@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.api_keys.events import mail_owner, record_action, report_creation
 from reflow_accounts.api_keys.expiry import end_under, keys_ending_after
 from reflow_accounts.api_keys.models import RESTORABLE_FOR, ApiKey, KeyRefusal, Revocation
-from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken
+from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken_error
 from reflow_accounts.api_keys.service import (
     ensure_usable_owner,
     insert_key,
@@ -53,12 +53,12 @@ def rename(key: ApiKey, name: str, *, by: User, client: Client) -> None:
         return
     owner, old = key.user, key.name
     if key_with_name(owner, tidy) not in (None, key):
-        raise name_taken(owner, tidy)
+        raise name_taken_error(owner, tidy)
     try:
         with db.session.begin_nested():
             key.name, key.folded_name = tidy, comparable(tidy)
     except IntegrityError:
-        raise name_taken(owner, tidy) from None
+        raise name_taken_error(owner, tidy) from None
     record_action(Action.KEY_RENAMED, key, by, client, old=old)
 
 
@@ -73,8 +73,8 @@ def end_at(key: ApiKey, expires_at: datetime, *, by: User, client: Client) -> No
     if key.expires_at == expires_at:
         return
     sooner = or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > expires_at)
-    ended = update(ApiKey).where(ApiKey.id == key.id, sooner).values(expires_at=expires_at)
-    if not affected_rows(ended):
+    statement = update(ApiKey).where(ApiKey.id == key.id, sooner).values(expires_at=expires_at)
+    if not affected_rows(statement):
         raise ValidationFailed(
             expires_at="This key expires earlier than that. An expiry can only be brought forward"
         )
@@ -126,14 +126,14 @@ def rotate(
 
 def _claim(key: ApiKey, nonce: str | None) -> None:
     """Mark a key as replaced, which locks its row until the transaction ends."""
-    at = now()
+    moment = now()
     is_usable = and_(
         ApiKey.revoked_at.is_(None),
         ApiKey.replaced_at.is_(None),
-        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > at),
+        or_(ApiKey.expires_at.is_(None), ApiKey.expires_at > moment),
     )
-    claimed = update(ApiKey).where(ApiKey.id == key.id, is_usable).values(replaced_at=at)
-    succeeded = affected_rows(claimed)
+    statement = update(ApiKey).where(ApiKey.id == key.id, is_usable).values(replaced_at=moment)
+    succeeded = affected_rows(statement)
     db.session.refresh(key)
     if succeeded:
         return
@@ -157,35 +157,35 @@ def restore(key: ApiKey, *, by: User, client: Client) -> None:
     Conflict, with the reason, unless `key.restorable_until` allows it, and when another live key has its name.
     """
     lock_owner(key.user, by)
-    at = now()
+    moment = now()
     is_restorable = (
         ApiKey.revoked_for == Revocation.OWNER,
-        ApiKey.revoked_at > at - RESTORABLE_FOR,
-        ApiKey.expires_at.is_(None) | (ApiKey.expires_at > at),
+        ApiKey.revoked_at > moment - RESTORABLE_FOR,
+        ApiKey.expires_at.is_(None) | (ApiKey.expires_at > moment),
     )
-    restored = update(ApiKey).where(ApiKey.id == key.id, *is_restorable)
+    statement = update(ApiKey).where(ApiKey.id == key.id, *is_restorable)
     if key.restorable_until and _has_rival(key):
         raise _name_conflict(key)
     try:
         with db.session.begin_nested():
-            was_restored = affected_rows(restored.values(revoked_at=None, revoked_for=None))
+            was_restored = affected_rows(statement.values(revoked_at=None, revoked_for=None))
     except IntegrityError:
         raise _name_conflict(key) from None
     db.session.refresh(key)
     if not was_restored:
-        raise Conflict(_why_not(key))
-    refused = db.session.scalar(
+        raise Conflict(_refusal_reason(key))
+    refusal_count = db.session.scalar(
         select(KeyRefusal.count).where(KeyRefusal.key_id == key.id, KeyRefusal.code == Code.REVOKED_KEY)
     )
-    record_action(Action.KEY_RESTORED, key, by, client, refused=str(refused or 0))
+    record_action(Action.KEY_RESTORED, key, by, client, refused=str(refusal_count or 0))
     mail_owner(
         key,
         "key_restored",
         by=by.full_name,
-        at=exact(at),
+        at=exact(moment),
         device=client.device,
         address=client.address,
-        refused=refused or 0,
+        refused=refusal_count or 0,
     )
 
 
@@ -206,7 +206,7 @@ def _name_conflict(key: ApiKey) -> Conflict:
     )
 
 
-def _why_not(key: ApiKey) -> str:
+def _refusal_reason(key: ApiKey) -> str:
     if key.revoked_at is None:
         return "This key is not revoked."
     if key.revoked_for != Revocation.OWNER:

@@ -107,7 +107,7 @@ class ApiKey(Model):
         return {"type": "key", "id": self.created_by.public_id, "name": self.created_by.name}
 
     @property
-    def recognisable(self) -> str:
+    def masked_secret(self) -> str:
         """The displayed part of the secret: prefix and last four characters."""
         return f"{KEY_PREFIX}…{self.hint}"
 

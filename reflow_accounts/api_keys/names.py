@@ -33,14 +33,14 @@ def key_with_name(owner: User, name: str) -> ApiKey | None:
     return db.session.scalar(query.order_by(ApiKey.id.desc()).limit(1))
 
 
-def name_taken(owner: User, name: str) -> ValidationFailed:
+def name_taken_error(owner: User, name: str) -> ValidationFailed:
     """Return the error for a name that another key of the owner has; it quotes that key's exact name."""
     key = key_with_name(owner, name)
-    taken = key.name if key else name
+    existing_name = key.name if key else name
     who = "You already have" if owner.is_person else f"{owner.full_name} already has"
-    alike = "" if text.folded(taken) == text.folded(name) else ", which looks the same"
+    alike = "" if text.folded(existing_name) == text.folded(name) else ", which looks the same"
     if key and key.has_expired:
         return ValidationFailed(
-            name=f"{who} a key named {taken}{alike}, which has expired. Revoke it, or choose another name"
+            name=f"{who} a key named {existing_name}{alike}, which has expired. Revoke it, or choose another name"
         )
-    return ValidationFailed(name=f"{who} a key named {taken}{alike}. Choose another name")
+    return ValidationFailed(name=f"{who} a key named {existing_name}{alike}. Choose another name")

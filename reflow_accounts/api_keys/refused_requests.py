@@ -35,7 +35,7 @@ QUIET = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Refused:
+class RefusedRequest:
     """One refused request with a key; `code` is one of REASONS."""
 
     key_id: int
@@ -46,7 +46,7 @@ class Refused:
     address: str
     user_agent: str
 
-    def of(self, key_id: int) -> "Refused":
+    def of(self, key_id: int) -> "RefusedRequest":
         """Return the same request with another key."""
         return replace(self, key_id=key_id)
 
@@ -56,36 +56,38 @@ class Refused:
         return program_of(self.user_agent)
 
 
-def record_refusal(refused: Refused) -> int:
+def record_refusal(request: RefusedRequest) -> int:
     """Count a refused request in the session's transaction; return the count for its key and reason.
 
     Concurrent calls are serialized, so that each number is returned once.
     """
     dialect = db.session.get_bind().dialect
-    first = {"key_id": refused.key_id, "code": refused.code, "count": 1}
-    counting = upsert(dialect, KeyRefusal).values(first_at=refused.at, last_at=refused.at, **first)
-    changed: dict[str, Any] = {"count": KeyRefusal.count + 1, "last_at": refused.at}
-    if refused.code in TEMPORARY:
-        is_new = KeyRefusal.last_at < refused.at - QUIET
+    first = {"key_id": request.key_id, "code": request.code, "count": 1}
+    insertion = upsert(dialect, KeyRefusal).values(first_at=request.at, last_at=request.at, **first)
+    changed: dict[str, Any] = {"count": KeyRefusal.count + 1, "last_at": request.at}
+    if request.code in TEMPORARY:
+        is_new = KeyRefusal.last_at < request.at - QUIET
         changed["count"] = case((is_new, 1), else_=KeyRefusal.count + 1)
-        changed["first_at"] = case((is_new, refused.at), else_=KeyRefusal.first_at)
+        changed["first_at"] = case((is_new, request.at), else_=KeyRefusal.first_at)
     place = [KeyRefusal.key_id, KeyRefusal.code]
-    counted = counting.on_conflict_do_update(index_elements=place, set_=changed).returning(KeyRefusal.count)
-    count: int = db.session.execute(counted).scalar_one()
-    attempt = upsert(dialect, RefusedAttempt).values(**vars(refused), slot=_slot_for(refused))
+    statement = insertion.on_conflict_do_update(index_elements=place, set_=changed).returning(
+        KeyRefusal.count
+    )
+    count: int = db.session.execute(statement).scalar_one()
+    attempt = upsert(dialect, RefusedAttempt).values(**vars(request), slot=_slot_for(request))
     place = [RefusedAttempt.key_id, RefusedAttempt.code, RefusedAttempt.slot]
     newest = {name: attempt.excluded[name] for name in ("at", "method", "path", "address", "user_agent")}
     db.session.execute(attempt.on_conflict_do_update(index_elements=place, set_=newest))
     return count
 
 
-def _slot_for(refused: Refused) -> int:
+def _slot_for(request: RefusedRequest) -> int:
     """Return an unused slot for an attempt, or that of the oldest attempt with the same key and reason."""
     slots = select(RefusedAttempt.slot).where(
-        RefusedAttempt.key_id == refused.key_id, RefusedAttempt.code == refused.code
+        RefusedAttempt.key_id == request.key_id, RefusedAttempt.code == request.code
     )
-    used = db.session.scalars(slots.order_by(RefusedAttempt.at)).all()
-    return min({*range(KEPT_ATTEMPTS)}.difference(used), default=used[0] if used else 0)
+    used_slots = db.session.scalars(slots.order_by(RefusedAttempt.at)).all()
+    return min({*range(KEPT_ATTEMPTS)}.difference(used_slots), default=used_slots[0] if used_slots else 0)
 
 
 def refusals_of(key: ApiKey) -> Sequence[KeyRefusal]:
@@ -106,30 +108,30 @@ def clear_revoked_refusals(key_id: int) -> None:
         db.session.execute(delete(model).where(model.key_id == key_id, model.code == Code.REVOKED_KEY))
 
 
-def note_presentation(secret: str, refused: Refused, client: Client) -> bool:
+def note_presentation(secret: str, request: RefusedRequest, client: Client) -> bool:
     """Record a request if its secret is a canary, and mail the owner the first time; return whether it is.
 
-    `refused` is the request, with any key id. The caller commits.
+    `request` may have any key id. The caller commits.
     """
     canary = db.session.scalar(
         select(ApiKey).where(ApiKey.digest == canary_digest_of(secret), ApiKey.is_canary)
     )
     if canary is None or canary.user.deleted_at:
         return canary is not None
-    count = record_refusal(refused.of(canary.id))
+    count = record_refusal(request.of(canary.id))
     if count == 1:
         record_action(Action.CANARY_USED, canary, SOMEBODY, client)
         mail_owner(
             canary,
             "canary_used",
-            at=exact(refused.at),
+            at=exact(request.at),
             address=client.address,
-            client=canary_client(refused),
-            request=f"{refused.method} {refused.path}",
+            client=canary_client(request),
+            request=f"{request.method} {request.path}",
         )
     return True
 
 
-def canary_client(refused: Refused) -> str:
+def canary_client(request: RefusedRequest) -> str:
     """Return the client as the mail names it: its program or user agent."""
-    return refused.program or refused.user_agent or "It did not name itself."
+    return request.program or request.user_agent or "It did not name itself."

@@ -80,7 +80,7 @@ def remind(key: ApiKey, kind: MailSwitch, subject: str, **data: Any) -> None:
     """
     for user in recipients_of(key.user, kind):
         if claim(user, kind, key.id, subject):
-            more = {"key": key.name, "hint": key.recognisable, "owner": key.user.full_name}
+            more = {"key": key.name, "hint": key.masked_secret, "owner": key.user.full_name}
             post(TEMPLATES[kind], user.email or "", **more, **data)
     db.session.commit()
 
@@ -94,17 +94,17 @@ def claim(user: User, kind: MailSwitch, key_id: int, subject: str) -> bool:
     note = {"user_id": user.id, "kind": kind, "key_id": key_id, "subject": subject}
     if db.session.get(Notice, note):
         return False
-    noting = upsert(db.session.get_bind().dialect, Notice).values(at=now(), **note)
-    return bool(db.session.execute(noting.on_conflict_do_nothing().returning(Notice.user_id)).all())
+    insertion = upsert(db.session.get_bind().dialect, Notice).values(at=now(), **note)
+    return bool(db.session.execute(insertion.on_conflict_do_nothing().returning(Notice.user_id)).all())
 
 
 def _remind_of_ends(days: int) -> None:
     before = timedelta(days=days)
     sooner = timedelta(days=max((other for other in ENDS_IN_DAYS if other < days), default=0))
-    at = now()
+    moment = now()
     query = _live_keys().where(
-        ApiKey.expires_at > at + sooner,
-        ApiKey.expires_at <= at + before,
+        ApiKey.expires_at > moment + sooner,
+        ApiKey.expires_at <= moment + before,
         # A rotated key ends soon because a new one has taken its place.
         ApiKey.replaced_at.is_(None),
     )
@@ -112,7 +112,7 @@ def _remind_of_ends(days: int) -> None:
         for key in keys:
             # No reminder for a key that was created with a shorter lifetime.
             if key.expires_at and key.created_at < key.expires_at - before:
-                end, left = exact(key.expires_at), ceil((key.expires_at - at) / timedelta(days=1))
+                end, left = exact(key.expires_at), ceil((key.expires_at - moment) / timedelta(days=1))
                 remind(key, MailSwitch.ENDS, f"{days} days before {end}", at=end, days=left)
 
 
@@ -179,11 +179,11 @@ def send_client_digests() -> None:
     while rows := db.session.execute(query.where(ApiKey.user_id > last)).all():
         last = rows[-1][1].user_id
         for _, news in groupby(rows, lambda row: row[1].user_id):
-            found = [(seen, key) for seen, key in news]
-            _send(found[0][1].user, found)
+            new_clients = [(client, key) for client, key in news]
+            _send(new_clients[0][1].user, new_clients)
 
 
-def _send(owner: User, news: list[tuple[KeyClient, ApiKey]]) -> None:
+def _send(owner: User, new_clients: list[tuple[KeyClient, ApiKey]]) -> None:
     """Post the digest to its recipients, unless one was posted today (UTC)."""
     recipients = recipients_of(owner, MailSwitch.NEW_CLIENTS)
     today = f"{owner.public_id} {now():%Y-%m-%d}"
@@ -195,18 +195,18 @@ def _send(owner: User, news: list[tuple[KeyClient, ApiKey]]) -> None:
     lines = [
         {
             "key": key.name,
-            "hint": key.recognisable,
-            "what": seen.program
-            if seen.is_ci
-            else f"{seen.program or 'A program without a name'}, {seen.address}",
-            "kind": "a new CI system" if seen.is_ci else "a new network",
-            "at": exact(seen.first_at),
+            "hint": key.masked_secret,
+            "what": client.program
+            if client.is_ci
+            else f"{client.program or 'A program without a name'}, {client.address}",
+            "kind": "a new CI system" if client.is_ci else "a new network",
+            "at": exact(client.first_at),
         }
-        for seen, key in news
+        for client, key in new_clients
     ]
     more = {"lines": lines[:_MOST_LINES], "left_out": len(lines[_MOST_LINES:]), "owner": owner.full_name}
     for user in claimed:
         post(TEMPLATES[MailSwitch.NEW_CLIENTS], user.email or "", **more)
-    for seen, _ in news:
-        seen.noticed_at = now()
+    for client, _ in new_clients:
+        client.noticed_at = now()
     db.session.commit()

@@ -146,7 +146,7 @@ class ProgramUseOut(Schema):
     addresses = ma.fields.List(
         ma.fields.String(),
         required=True,
-        attribute="listed",
+        attribute="latest_addresses",
         metadata={"description": "The latest addresses, at most 20"},
     )
     address_count = ma.fields.Integer(required=True)
@@ -160,7 +160,7 @@ class UsageOut(Schema):
     last_24_hours = ma.fields.Integer(required=True)
     last_7_days = ma.fields.Integer(required=True)
     last_30_days = ma.fields.Integer(required=True)
-    programs = ma.fields.List(ma.fields.Nested(ProgramUseOut), required=True, attribute="listed")
+    programs = ma.fields.List(ma.fields.Nested(ProgramUseOut), required=True, attribute="latest_programs")
     program_count = ma.fields.Integer(required=True)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from reflow_accounts.api_keys.events import record_action, report_creation
 from reflow_accounts.api_keys.expiry import created_keys, end_under
 from reflow_accounts.api_keys.models import ApiKey, Revocation
-from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken
+from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken_error
 from reflow_accounts.api_keys.refused_requests import clear_revoked_refusals
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
@@ -89,7 +89,7 @@ def issue(
     # The index does not contain previous keys.
     holder = key_with_name(owner, tidy)
     if holder and holder.replaced_at and not (instead_of and holder.replaced_by_id == instead_of.id):
-        raise name_taken(owner, tidy)
+        raise name_taken_error(owner, tidy)
     key, secret = insert_key(
         owner, tidy, expires_at=end, nonce=nonce, created_by=created_by, is_canary=is_canary
     )
@@ -133,7 +133,7 @@ def insert_key(
         same_nonce = select(ApiKey.id).where(ApiKey.user_id == owner.id, ApiKey.nonce == nonce)
         if nonce and db.session.scalar(same_nonce) is not None:
             raise Conflict("This key was already created. It cannot be shown again.") from None
-        raise name_taken(owner, name) from None
+        raise name_taken_error(owner, name) from None
     return key, secret
 
 

@@ -66,7 +66,7 @@ def accounts_page(
     return Page(listed_accounts, page.next_cursor)
 
 
-def listed(account: User) -> ListedAccount:
+def row_of(account: User) -> ListedAccount:
     """Return the row of one service account, which is not deleted."""
     return ListedAccount(
         account,
@@ -139,6 +139,6 @@ def proposed_name(team: Team) -> str:
     """Return a name for a service account that runs the team's CI: TEAM-ci, with a number if it is taken."""
     plain = unicodedata.normalize("NFKC", team.name).casefold()
     slug = re.sub(r"\W+", "-", plain)[:LONGEST_SLUG].strip("-_") or "team"
-    taken = accounts.taken_names(team)
-    names = (f"{slug}-ci{f'-{number}' if number else ''}" for number in (0, *range(2, len(taken) + 3)))
-    return next(name for name in names if comparable(name) not in taken)
+    taken_names = accounts.taken_names(team)
+    names = (f"{slug}-ci{f'-{number}' if number else ''}" for number in (0, *range(2, len(taken_names) + 3)))
+    return next(name for name in names if comparable(name) not in taken_names)

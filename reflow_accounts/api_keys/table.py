@@ -39,7 +39,7 @@ def rows_page(owner: User, *, name: str, cursor: str | None) -> Page[KeyRow]:
         query = query.where(or_(*(ApiKey.folded_name.contains(term, autoescape=True) for term in terms)))
     page = newest_first(query, ApiKey.created_at, ApiKey.id, limit=ROWS_ON_A_PAGE, cursor=cursor)
     previous = previous_keys([key.id for key in page.items])
-    usage = {listed.key.id: listed.usage for listed in with_usage_counts([*page.items, *previous])}
+    usage = {row.key.id: row.usage for row in with_usage_counts([*page.items, *previous])}
     rows = [
         KeyRow(
             key,

@@ -175,14 +175,14 @@ def create_service_account(payload: dict[str, Any], team_id: str) -> Any:
     location = url_for(
         "service-accounts.show_service_account", team_id=team.public_id, account_id=account.public_id
     )
-    return service_accounts.listed(account), 201, {"Location": location}
+    return service_accounts.row_of(account), 201, {"Location": location}
 
 
 @service_accounts_blueprint.route(ACCOUNT_URL)
 @service_accounts_blueprint.response(200, AccountOut)
 def show_service_account(team_id: str, account_id: str) -> ListedAccount:
     """Show a service account."""
-    return service_accounts.listed(accounts.live_account_of(_team(team_id), account_id))
+    return service_accounts.row_of(accounts.live_account_of(_team(team_id), account_id))
 
 
 @service_accounts_blueprint.route(ACCOUNT_URL, methods=["PATCH"])
@@ -201,7 +201,7 @@ def change_service_account(payload: dict[str, Any], team_id: str, account_id: st
         by=current_user(),
         client=client(),
     )
-    return service_accounts.listed(accounts.live_account_of(team, account_id))
+    return service_accounts.row_of(accounts.live_account_of(team, account_id))
 
 
 @service_accounts_blueprint.route(ACCOUNT_URL, methods=["DELETE"])

@@ -7,7 +7,7 @@ from flask import flash, redirect, render_template
 from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.lifecycle import restore
 from reflow_accounts.api_keys.models import Revocation
-from reflow_accounts.api_keys.pages.shared import Answer, Context, refused
+from reflow_accounts.api_keys.pages.shared import Answer, Context, refusal_page
 from reflow_accounts.api_keys.refused_requests import latest_attempts_with, refusals_of
 from reflow_accounts.api_keys.table import previous_keys, sparklines_of
 from reflow_accounts.api_keys.usage.clients import usage_summary_of
@@ -59,7 +59,7 @@ def restore_key(context: Context, key_id: str) -> Answer:
         restore(key, by=current_user(), client=client())
     except Conflict as conflict:
         db.session.rollback()
-        return refused(context, "Restore key", conflict)
+        return refusal_page(context, "Restore key", conflict)
     db.session.commit()
     flash(key.name, "key-restored")
     return redirect(f"{context['keys_url']}/{key.public_id}", 303)

@@ -42,12 +42,14 @@ def create() -> Answer:
 
 def _own_context() -> Context:
     owner, list_url = current_user(), url_for("account.api_keys.index")
-    mine = memberships_of(owner)
-    administered = [membership for membership in mine if membership.rights == Rights.ADMIN]
-    if len(administered) > 1:
+    memberships = memberships_of(owner)
+    admin_memberships = [membership for membership in memberships if membership.rights == Rights.ADMIN]
+    if len(admin_memberships) > 1:
         # If the current team is among them, only that team is offered a key for CI.
-        current = current_among(mine)
-        administered = [found for found in administered if found == current] or administered
+        current = current_among(memberships)
+        admin_memberships = [
+            membership for membership in admin_memberships if membership == current
+        ] or admin_memberships
     return {
         "owner": owner,
         "is_own": True,
@@ -55,7 +57,7 @@ def _own_context() -> Context:
         "list_url": list_url,
         "keys_url": list_url,
         "activity_url": url_for("account.activity.index"),
-        "ci_teams": [membership.team for membership in administered],
+        "ci_teams": [membership.team for membership in admin_memberships],
     }
 
 
@@ -123,10 +125,10 @@ def _add_views(blueprint: Blueprint, prefix: str, context_of: Callable[..., Cont
     """Add the views of one key below `prefix`; `context_of` takes the arguments in the URL of the blueprint."""
     for method, path, view in _VIEWS:
 
-        def answer(key_id: str, view: Callable[[Context, str], Answer] = view, **owner: str) -> Answer:
+        def key_view(key_id: str, view: Callable[[Context, str], Answer] = view, **owner: str) -> Answer:
             return view(context_of(**owner), key_id)
 
-        blueprint.add_url_rule(f"{prefix}/<key_id>{path}", view.__name__, answer, methods=[method])
+        blueprint.add_url_rule(f"{prefix}/<key_id>{path}", view.__name__, key_view, methods=[method])
 
 
 _add_views(own_keys, "", _own_context)

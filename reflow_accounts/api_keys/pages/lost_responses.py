@@ -8,7 +8,7 @@ from flask import Blueprint, render_template, request
 from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.forms import KeyForm
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.pages.shared import Answer, Context, refused, reveal, table_of
+from reflow_accounts.api_keys.pages.shared import Answer, Context, refusal_page, reveal, table_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import events_of_form
 from reflow_accounts.auth.current_user import current_user
@@ -60,7 +60,7 @@ def replace(context: Context, key_id: str) -> Answer:
         )
     except (Conflict, SubscriptionInactive) as error:
         db.session.rollback()
-        return refused(context, "Create another key", error)
+        return refusal_page(context, "Create another key", error)
     db.session.commit()
     return reveal(context, new, secret)
 

@@ -45,14 +45,14 @@ def list_url_of(account: User) -> str:
 
 def show(template: str, context: Context, **more: Any) -> Answer:
     """List the keys; `more` are further variables of the template."""
-    table = table_of(context["owner"], *_shown())
+    table = table_of(context["owner"], *_filter_and_cursor())
     created = request.args.get("created")
     new_key = next((row.key for row in table["page"].items if row.key.public_id == created), None)
     # The keys that the previous request revoked: label, kind, id.
     kinds = ("key-revoked", "expired-key-revoked", "key-was-revoked")
     # With categories the messages are pairs, which the type leaves open.
-    found = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True, category_filter=kinds))
-    parts = [(kind, *message.partition(" ")) for kind, message in found]
+    messages = cast(list[tuple[str, str]], get_flashed_messages(with_categories=True, category_filter=kinds))
+    parts = [(kind, *message.partition(" ")) for kind, message in messages]
     revoked = [(label, kind, key_id) for kind, key_id, _, label in parts]
     return render_template(template, **context | table | more, new_key=new_key, revoked=revoked)
 
@@ -60,7 +60,7 @@ def show(template: str, context: Context, **more: Any) -> Answer:
 def ask_for_name(context: Context, form: KeyForm) -> Answer:
     """Show the form for a new key."""
     if not has_active_subscription(context["owner"]):
-        return _inactive(context)
+        return _inactive_page(context)
     return render_template("api_keys/new.html", **context, form=form)
 
 
@@ -87,10 +87,10 @@ def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = Mappi
         return render_template("api_keys/new.html", **context, form=form), failed.status
     except SubscriptionInactive:
         db.session.rollback()
-        return _inactive(context)
+        return _inactive_page(context)
     except Conflict as conflict:
         db.session.rollback()
-        return refused(context, "Create New API Key", conflict)
+        return refusal_page(context, "Create New API Key", conflict)
     db.session.commit()
     return reveal(context, key, secret)
 
@@ -99,7 +99,7 @@ def ask_to_revoke(context: Context, key_id: str) -> Answer:
     """Ask for confirmation before a key is revoked."""
     key = service.key_of(context["owner"], key_id)
     if key.revoked_at:
-        return _already_revoked(context, key)
+        return _already_revoked_page(context, key)
     until = key.restorable_if_revoked_at(now())
     more = {
         "restorable_until": until if until == key.expires_at else None,
@@ -126,7 +126,7 @@ def revoke(context: Context, key_id: str) -> Answer:
         return redirect(_back_url(context), 303)
     subject = label if key.replaced_at else f"Key {label}"
     message = f"{subject} revoked." if was_live else f"{label} was already revoked."
-    table = table_of(context["owner"], *_shown())
+    table = table_of(context["owner"], *_filter_and_cursor())
     page = render_template("api_keys/revoked.html", **context | table, revoked=[(label, kind, key.public_id)])
     return htmx.close_dialog(make_response(page), message)
 
@@ -135,11 +135,11 @@ def ask_to_rotate(context: Context, key_id: str) -> Answer:
     """Ask how long the old key should work after a rotation."""
     key = service.key_of(context["owner"], key_id)
     if key.revoked_at:
-        return _already_revoked(context, key)
+        return _already_revoked_page(context, key)
     if not has_active_subscription(context["owner"]):
-        return _inactive(context)
+        return _inactive_page(context)
     if key.has_expired:
-        return refused(context, "Rotate key", Conflict("This API key has expired. Create a new one."))
+        return refusal_page(context, "Rotate key", Conflict("This API key has expired. Create a new one."))
     return _dialog("api_keys/rotation.html", context, key, form=RotationForm(formdata=None))
 
 
@@ -158,10 +158,10 @@ def rotate_key(context: Context, key_id: str) -> Answer:
         return _dialog("api_keys/rotation.html", context, key, form=form), failed.status
     except SubscriptionInactive:
         db.session.rollback()
-        return _inactive(context)
+        return _inactive_page(context)
     except (Conflict, Gone) as error:
         db.session.rollback()
-        return refused(context, "Rotate key", error)
+        return refusal_page(context, "Rotate key", error)
     db.session.commit()
     return reveal(context, new, secret, old_key=key)
 
@@ -175,7 +175,7 @@ def _key_owner(owner: User, form: KeyForm, accounts: Mapping[str, User]) -> User
     return accounts[chosen]
 
 
-def _shown() -> tuple[str, str | None]:
+def _filter_and_cursor() -> tuple[str, str | None]:
     """Return the displayed part of the table: the filter and the cursor of the page."""
     return request.values.get("name", "").strip(), request.values.get("cursor")
 
@@ -216,27 +216,29 @@ def reveal(context: Context, key: ApiKey, secret: str, old_key: ApiKey | None = 
 
 def _dialog(template: str, context: Context, key: ApiKey, **more: Any) -> str:
     """Return a dialog about one key; Cancel leads back to the displayed part of the table."""
-    row, (name, cursor) = service.with_usage_counts([key])[0], _shown()
+    row, (name, cursor) = service.with_usage_counts([key])[0], _filter_and_cursor()
     more |= {"row": row, "name": name, "cursor": cursor}
     return render_template(template, **context, **more, back_url=_back_url(context))
 
 
 def _back_url(context: Context) -> str:
-    name, cursor = _shown()
+    name, cursor = _filter_and_cursor()
     query = urlencode({key: value for key, value in (("name", name), ("cursor", cursor)) if value})
     return f"{context['list_url']}?{query}" if query else context["list_url"]
 
 
-def _already_revoked(context: Context, key: ApiKey) -> str:
-    table = table_of(context["owner"], *_shown())
+def _already_revoked_page(context: Context, key: ApiKey) -> str:
+    table = table_of(context["owner"], *_filter_and_cursor())
     return render_template("api_keys/already_revoked.html", **context | table, key=key)
 
 
-def refused(context: Context, title: str, error: Conflict | Gone | SubscriptionInactive) -> tuple[str, int]:
+def refusal_page(
+    context: Context, title: str, error: Conflict | Gone | SubscriptionInactive
+) -> tuple[str, int]:
     """Say why a key was not created, rotated or restored."""
     page = render_template("api_keys/repeated.html", **context, title=title, sentence=str(error))
     return page, error.status
 
 
-def _inactive(context: Context) -> tuple[str, int]:
+def _inactive_page(context: Context) -> tuple[str, int]:
     return render_template("api_keys/inactive.html", **context), SubscriptionInactive.status

@@ -41,7 +41,7 @@ _MOST_UNCOLLECTED = 1_000
 MOST_LISTED = 20
 
 # The uses of a batch by key, address and user agent.
-_COUNTED: dict[str, ColumnElement[Any]] = {
+_COUNT_COLUMNS: dict[str, ColumnElement[Any]] = {
     "key_id": Use.key_id.expression,
     "address": Use.address.expression,
     "user_agent": Use.user_agent.expression,
@@ -49,7 +49,7 @@ _COUNTED: dict[str, ColumnElement[Any]] = {
     "first_at": func.min(Use.at),
     "last_at": func.max(Use.at),
 }
-_COUNTS = temporary_table("counts", _COUNTED, key=["key_id", "address", "user_agent"])
+_COUNTS = temporary_table("counts", _COUNT_COLUMNS, key=["key_id", "address", "user_agent"])
 # What user agents and addresses say, for a join with the counts.
 _PROGRAM_OF_AGENT = temporary_table(
     "program_of_agent",
@@ -90,10 +90,15 @@ def _collect_batch() -> Batch:
 
 
 def _counts(connection: Connection, cursor: int, upto: int) -> FromClause:
-    """Return the uses after `cursor`, up to `upto`, as `_COUNTED`. On SQLite, they are read here, before the lock."""
+    """Return the uses after `cursor`, up to `upto`, with the columns `_COUNT_COLUMNS`.
+
+    On SQLite, they are read here, before the lock.
+    """
     recent = (Use.id > cursor, Use.id <= upto, Use.at >= now() - KEPT_FOR)
-    query = select(*(expression.label(name) for name, expression in _COUNTED.items()))
-    query = query.where(*recent).group_by(*(_COUNTED[name] for name in ("key_id", "address", "user_agent")))
+    query = select(*(expression.label(name) for name, expression in _COUNT_COLUMNS.items()))
+    query = query.where(*recent).group_by(
+        *(_COUNT_COLUMNS[name] for name in ("key_id", "address", "user_agent"))
+    )
     if connection.dialect.name != "sqlite":
         return query.subquery()
     fill_table(connection, _COUNTS, query)
@@ -152,12 +157,12 @@ def network_of(address: str) -> str:
 
 def _add(connection: Connection, clients: Select[Any]) -> None:
     columns = ["key_id", "address", "program", "is_ci", "network", "count", "first_at", "last_at"]
-    adding = upsert(connection.dialect, KeyClient).from_select(columns, clients)
-    later = greatest(connection.dialect, KeyClient.last_at, adding.excluded.last_at)
+    insertion = upsert(connection.dialect, KeyClient).from_select(columns, clients)
+    later = greatest(connection.dialect, KeyClient.last_at, insertion.excluded.last_at)
     connection.execute(
-        adding.on_conflict_do_update(
+        insertion.on_conflict_do_update(
             index_elements=[KeyClient.key_id, KeyClient.address, KeyClient.program],
-            set_={"count": KeyClient.count + adding.excluded.count, "last_at": later},
+            set_={"count": KeyClient.count + insertion.excluded.count, "last_at": later},
         )
     )
 
@@ -192,7 +197,7 @@ class ProgramUse:
         return self.name or "A program without a name"
 
     @property
-    def listed(self) -> list[str]:
+    def latest_addresses(self) -> list[str]:
         """The latest addresses, at most MOST_LISTED."""
         return self.addresses[:MOST_LISTED]
 
@@ -212,7 +217,7 @@ class UsageSummary:
     programs: Sequence[ProgramUse]
 
     @property
-    def listed(self) -> Sequence[ProgramUse]:
+    def latest_programs(self) -> Sequence[ProgramUse]:
         """The latest programs, at most MOST_LISTED."""
         return self.programs[:MOST_LISTED]
 
@@ -226,8 +231,8 @@ def usage_summary_of(key: ApiKey) -> UsageSummary:
 
     The cost does not grow with the number of uses: it reads ranges, clients, and few rows of the log.
     """
-    at = now()
-    periods = [at - timedelta(hours=24), at - timedelta(days=7), at - PERIOD]
+    moment = now()
+    periods = [moment - timedelta(hours=24), moment - timedelta(days=7), moment - PERIOD]
     day, week, month = counts_since(key.id, periods)
     return UsageSummary(usage_counts_of([key.id])[key.id], day, week, month, _programs(key.id, periods[-1]))
 
@@ -237,8 +242,8 @@ def counts_since(key_id: int, times: Sequence[datetime]) -> list[int]:
 
     Ranges that begin later are summed up; in ranges that contain the time, uses are counted.
     """
-    rolled = db.session.scalar(select(rolled_up_to())) or 0
-    of_key = (UsageRange.key_id == key_id, UsageRange.fold <= rolled)
+    cursor = db.session.scalar(select(rolled_up_to())) or 0
+    of_key = (UsageRange.key_id == key_id, UsageRange.fold <= cursor)
     whole = select(
         *(
             func.coalesce(func.sum(UsageRange.count).filter(UsageRange.first_at >= since), 0)
@@ -247,18 +252,19 @@ def counts_since(key_id: int, times: Sequence[datetime]) -> list[int]:
     )
     sums = db.session.execute(whole.where(*of_key, UsageRange.last_at >= min(times))).one()
     new = select(*(func.count().filter(Use.at >= since) for since in times))
-    new = new.where(Use.key_id == key_id, Use.id > rolled, Use.at >= min(times))
+    new = new.where(Use.key_id == key_id, Use.id > cursor, Use.at >= min(times))
     counts = zip(sums, db.session.execute(new).one(), times, strict=True)
     return [
-        int(found) + later + _count_in_ranges_around(key_id, since, rolled) for found, later, since in counts
+        int(in_ranges) + unrolled + _count_in_ranges_around(key_id, since, cursor)
+        for in_ranges, unrolled, since in counts
     ]
 
 
-def _count_in_ranges_around(key_id: int, since: datetime, rolled: int) -> int:
+def _count_in_ranges_around(key_id: int, since: datetime, cursor: int) -> int:
     """Count the uses since a time in the ranges that begin before it and end later."""
     ranges = select(UsageRange.count, UsageRange.first_id, UsageRange.last_id).where(
         UsageRange.key_id == key_id,
-        UsageRange.fold <= rolled,
+        UsageRange.fold <= cursor,
         UsageRange.first_at < since,
         UsageRange.last_at >= since,
     )
@@ -281,8 +287,8 @@ def _programs(key_id: int, since: datetime) -> list[ProgramUse]:
     clients: list[Any] = [*db.session.execute(collected), *uncollected]
     programs: dict[str, ProgramUse] = {}
     for address, name, is_ci, count, last_at in sorted(clients, key=lambda row: row[-1], reverse=True):
-        found = programs.setdefault(name, ProgramUse(name, is_ci, last_used_at=last_at))
-        found.use_count += count
-        if address not in found.addresses:
-            found.addresses.append(address)
+        program = programs.setdefault(name, ProgramUse(name, is_ci, last_used_at=last_at))
+        program.use_count += count
+        if address not in program.addresses:
+            program.addresses.append(address)
     return list(programs.values())

@@ -76,8 +76,8 @@ def daily_counts(key_ids: Collection[int], zone: tzinfo, days: int) -> list[DayC
     dates = _last_days(zone, days)
     starts = _starts(dates, zone)
     day = _days(starts)
-    counted = select(literal(0), day.c.start, _counted(day, is_any_of(QuarterCount.key_id, key_ids)))
-    return _with_unrolled(counted, literal(0), key_ids, dates, starts)[0]
+    query = select(literal(0), day.c.start, _packed_count(day, is_any_of(QuarterCount.key_id, key_ids)))
+    return _add_unrolled(query, literal(0), key_ids, dates, starts)[0]
 
 
 def daily_counts_of(key_ids: Collection[int], zone: tzinfo) -> Mapping[int, list[DayCount]]:
@@ -85,10 +85,10 @@ def daily_counts_of(key_ids: Collection[int], zone: tzinfo) -> Mapping[int, list
     dates = _last_days(zone, DAYS)
     starts = _starts(dates, zone)
     day = _days(starts)
-    counted = select(ApiKey.id, day.c.start, _counted(day, QuarterCount.key_id == ApiKey.id))
-    counted = counted.join_from(ApiKey, day, true()).where(is_any_of(ApiKey.id, key_ids))
-    found = _with_unrolled(counted, column("key_id", BigInteger), key_ids, dates, starts)
-    return {key_id: found.get(key_id) or [DayCount(day, 0, 0) for day in dates] for key_id in key_ids}
+    query = select(ApiKey.id, day.c.start, _packed_count(day, QuarterCount.key_id == ApiKey.id))
+    query = query.join_from(ApiKey, day, true()).where(is_any_of(ApiKey.id, key_ids))
+    counts_by_key = _add_unrolled(query, column("key_id", BigInteger), key_ids, dates, starts)
+    return {key_id: counts_by_key.get(key_id) or [DayCount(day, 0, 0) for day in dates] for key_id in key_ids}
 
 
 def counted_up_to() -> Any:
@@ -112,21 +112,21 @@ def _days(starts: list[int]) -> CTE:
     return values(*bounds).data(list(pairwise(starts))).cte("days")
 
 
-def _counted(day: CTE, of_key: ColumnElement[bool]) -> ColumnElement[int]:
+def _packed_count(day: CTE, of_key: ColumnElement[bool]) -> ColumnElement[int]:
     """Return a subquery for the packed counts of one day: three times as fast as a join with grouping."""
     in_day = (QuarterCount.quarter >= day.c.start, QuarterCount.quarter < day.c.next_start)
     packed = func.sum(QuarterCount.accepted * _packing + QuarterCount.refused)
     return func.coalesce(select(packed).where(of_key, *in_day).scalar_subquery(), 0)
 
 
-def _with_unrolled(
-    counted: Select[Any],
+def _add_unrolled(
+    query: Select[Any],
     number: ColumnElement[int],
     key_ids: Collection[int],
     dates: list[date],
     starts: list[int],
 ) -> Mapping[int, list[DayCount]]:
-    """Add the unrolled uses to those `counted`, and return the days by `number`, the column that identifies keys.
+    """Add the unrolled uses to those of `query`, and return the days by `number`, the column that identifies keys.
 
     A single statement reads both from one snapshot, so that no use is counted twice or missed.
     """
@@ -139,11 +139,11 @@ def _with_unrolled(
         .where(Use.at >= _EPOCH + starts[0] * _QUARTER, Use.at < _EPOCH + starts[-1] * _QUARTER)
         .group_by(Use.key_id, quarter)
     )
-    found: dict[int, list[int]] = defaultdict(lambda: [0] * len(dates))
-    rows: Iterable[Any] = db.session.execute(union_all(counted, unrolled))
+    packed_by_key: dict[int, list[int]] = defaultdict(lambda: [0] * len(dates))
+    rows: Iterable[Any] = db.session.execute(union_all(query, unrolled))
     for key, in_quarter, packed in rows:
-        found[key][bisect_right(starts, in_quarter) - 1] += int(packed)
+        packed_by_key[key][bisect_right(starts, in_quarter) - 1] += int(packed)
     return {
         key: [DayCount(day, *divmod(packed, _PACK)) for day, packed in zip(dates, counts, strict=True)]
-        for key, counts in found.items()
+        for key, counts in packed_by_key.items()
     }

@@ -81,10 +81,10 @@ def last_uses_of(user_ids: Collection[int]) -> Mapping[int, datetime]:
         UsageTotal, UsageTotal.key_id == ApiKey.id
     )
     unrolled = select(ApiKey.user_id, func.max(Use.at)).join(Use, Use.key_id == ApiKey.id)
-    theirs = is_any_of(ApiKey.user_id, user_ids)
+    of_users = is_any_of(ApiKey.user_id, user_ids)
     both = union_all(
-        totals.where(theirs).group_by(ApiKey.user_id),
-        unrolled.where(theirs, _is_not_rolled_up()).group_by(ApiKey.user_id),
+        totals.where(of_users).group_by(ApiKey.user_id),
+        unrolled.where(of_users, _is_not_rolled_up()).group_by(ApiKey.user_id),
     ).subquery()
     query = select(both.c.user_id, func.max(both.c.at)).group_by(both.c.user_id)
     return dict(db.session.execute(query).all())
@@ -113,7 +113,7 @@ def uses_of(
         since = max(since or after.at, after.at)
         conditions.append(newer_than(Use.at, Use.id, after))
     cursor = db.session.scalar(select(rolled_up_to())) or 0
-    uses = _some(limit, Use.id > cursor, *conditions)
+    uses = _latest_uses(limit, Use.id > cursor, *conditions)
     if key_ids and len(uses) < limit:
         ranges = [is_any_of(UsageRange.key_id, key_ids), *_bounds(before, since, until, *_OF_RANGES)]
         if accepted is not None:
@@ -121,7 +121,7 @@ def uses_of(
         # A range covers at most this many ids.
         newest = cursor if before is None else min(cursor, before + LARGEST_ROLL_UP)
         for in_range in _rolled_up_ranges(ranges, newest):
-            uses += _some(limit - len(uses), in_range, *conditions)
+            uses += _latest_uses(limit - len(uses), in_range, *conditions)
             if len(uses) >= limit:
                 break
     return uses
@@ -134,7 +134,7 @@ def position_of_use(key_ids: Collection[int], use_id: str) -> Position:
     return Position(require_row(query, NO_SUCH_ENTRY), number)
 
 
-def _some(limit: int, *conditions: ColumnElement[bool]) -> list[Use]:
+def _latest_uses(limit: int, *conditions: ColumnElement[bool]) -> list[Use]:
     query = select(Use).where(*conditions).options(joinedload(Use.key, innerjoin=True))
     return list(db.session.scalars(query.order_by(Use.id.desc()).limit(limit)))
 
@@ -162,8 +162,8 @@ def _has_some(accepted: bool) -> ColumnElement[bool]:
     """Return the condition that a range may have accepted (or refused) uses, by the counts for its period."""
     number = QuarterCount.accepted if accepted else QuarterCount.refused
     of_time = QuarterCount.quarter.between(quarter_of(UsageRange.first_at), quarter_of(UsageRange.last_at))
-    counted = select(QuarterCount.key_id).where(QuarterCount.key_id == UsageRange.key_id, of_time, number > 0)
-    return or_(counted.exists(), UsageRange.fold > counted_up_to())
+    query = select(QuarterCount.key_id).where(QuarterCount.key_id == UsageRange.key_id, of_time, number > 0)
+    return or_(query.exists(), UsageRange.fold > counted_up_to())
 
 
 def _rolled_up_ranges(

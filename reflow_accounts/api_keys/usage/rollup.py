@@ -61,7 +61,7 @@ def temporary_table(name: str, columns: Mapping[str, Any], *, key: Collection[st
 
 
 # One row for each key and quarter of an hour.
-_SUMMED: dict[str, ColumnElement[Any]] = {
+_SUM_COLUMNS: dict[str, ColumnElement[Any]] = {
     "key_id": Use.key_id.expression,
     "quarter": quarter_of(Use.at),
     "accepted": accepted_uses,
@@ -73,7 +73,7 @@ _SUMMED: dict[str, ColumnElement[Any]] = {
     "last_at": func.max(Use.at),
 }
 # The sums of a batch on SQLite, computed before the transaction, in the order of the tables they are added to.
-_SUMS = temporary_table("sums", _SUMMED, key=["key_id", "quarter"])
+_SUMS = temporary_table("sums", _SUM_COLUMNS, key=["key_id", "quarter"])
 
 # Wakes the background job that rolls up; returns whether this process has one.
 _wake_job: Callable[[], bool] | None = None
@@ -137,12 +137,12 @@ def _roll_up_next(connection: Connection, newest: int, at_once: int) -> tuple[in
     sums: FromClause
     if is_sqlite:
         sums = _SUMS
-        rows = fill_table(connection, _SUMS, _summed(Use.id > cursor, Use.id <= upto))
+        rows = fill_table(connection, _SUMS, _sums_of(Use.id > cursor, Use.id <= upto))
         at_once = min(LARGEST_ROLL_UP, max(1, (upto - cursor) * KEYS_AT_ONCE // max(rows, 1)))
         if rows > 2 * KEYS_AT_ONCE or lock_cursors(connection) != cursors:
             return cursor, at_once
     else:
-        sums = _summed(Use.id > cursor, Use.id <= upto).subquery()
+        sums = _sums_of(Use.id > cursor, Use.id <= upto).subquery()
     if upto > cursors.totals:
         _add_to_totals(connection, sums)
         _add_ranges(connection, sums, upto)
@@ -178,7 +178,7 @@ def recount(connection: Connection) -> None:
     low = (connection.scalar(select(func.min(Use.id))) or 1) - 1
     while low < cursor:
         upto = min(low + ROLL_UP_EVERY, cursor)
-        sums = _summed(Use.id > low, Use.id <= upto).subquery()
+        sums = _sums_of(Use.id > low, Use.id <= upto).subquery()
         _add_to_totals(connection, sums)
         _add_ranges(connection, sums, upto)
         _add_to_counts(connection, sums)
@@ -186,10 +186,10 @@ def recount(connection: Connection) -> None:
     connection.execute(update(RollupCursor).values(counted_upto=cursor))
 
 
-def _summed(*which: ColumnElement[bool]) -> Select[Any]:
+def _sums_of(*which: ColumnElement[bool]) -> Select[Any]:
     """Return the sums of these uses, with the columns of `_SUMS`."""
-    sums = [expression.label(name) for name, expression in _SUMMED.items()]
-    return select(*sums).where(*which).group_by(_SUMMED["key_id"], _SUMMED["quarter"])
+    sums = [expression.label(name) for name, expression in _SUM_COLUMNS.items()]
+    return select(*sums).where(*which).group_by(_SUM_COLUMNS["key_id"], _SUM_COLUMNS["quarter"])
 
 
 def fill_table(connection: Connection, table: Table, query: Select[Any]) -> int:
@@ -207,20 +207,20 @@ def empty_table(connection: Connection, table: Table) -> None:
 
 
 def _add_to_totals(connection: Connection, sums: FromClause) -> None:
-    found = select(sums.c.key_id, func.sum(sums.c.count), literal(0), func.max(sums.c.last_at))
+    query = select(sums.c.key_id, func.sum(sums.c.count), literal(0), func.max(sums.c.last_at))
     columns = ["key_id", "count", "pruned", "last_used_at"]
-    adding = upsert(connection.dialect, UsageTotal).from_select(columns, found.group_by(sums.c.key_id))
-    later = greatest(connection.dialect, UsageTotal.last_used_at, adding.excluded.last_used_at)
+    insertion = upsert(connection.dialect, UsageTotal).from_select(columns, query.group_by(sums.c.key_id))
+    later = greatest(connection.dialect, UsageTotal.last_used_at, insertion.excluded.last_used_at)
     connection.execute(
-        adding.on_conflict_do_update(
+        insertion.on_conflict_do_update(
             index_elements=[UsageTotal.key_id],
-            set_={"count": UsageTotal.count + adding.excluded.count, "last_used_at": later},
+            set_={"count": UsageTotal.count + insertion.excluded.count, "last_used_at": later},
         )
     )
 
 
 def _add_ranges(connection: Connection, sums: FromClause, upto: int) -> None:
-    found = select(
+    query = select(
         sums.c.key_id,
         literal(upto),
         func.sum(sums.c.count),
@@ -230,20 +230,22 @@ def _add_ranges(connection: Connection, sums: FromClause, upto: int) -> None:
         func.max(sums.c.last_at),
     ).group_by(sums.c.key_id)
     columns = ["key_id", "fold", "count", "first_id", "last_id", "first_at", "last_at"]
-    connection.execute(insert(UsageRange).from_select(columns, found))
+    connection.execute(insert(UsageRange).from_select(columns, query))
 
 
 def subtract_from_counts(connection: Connection, *which: ColumnElement[bool]) -> None:
     """Subtract these uses from the counts by time. Each count exists, so that the insertions are updates."""
-    _add_to_counts(connection, _summed(*which).subquery(), sign=-1)
+    _add_to_counts(connection, _sums_of(*which).subquery(), sign=-1)
 
 
 def _add_to_counts(connection: Connection, sums: FromClause, *, sign: int = 1) -> None:
     columns = ["key_id", "quarter", "accepted", "refused"]
     # SQLite would read ON CONFLICT after a bare FROM as the condition of a join.
-    found = select(*(sums.c[name] for name in columns)).where(true())
-    adding = upsert(connection.dialect, QuarterCount).from_select(columns, found)
-    changed = {name: getattr(QuarterCount, name) + sign * adding.excluded[name] for name in columns[2:]}
+    query = select(*(sums.c[name] for name in columns)).where(true())
+    insertion = upsert(connection.dialect, QuarterCount).from_select(columns, query)
+    changed = {name: getattr(QuarterCount, name) + sign * insertion.excluded[name] for name in columns[2:]}
     connection.execute(
-        adding.on_conflict_do_update(index_elements=[QuarterCount.key_id, QuarterCount.quarter], set_=changed)
+        insertion.on_conflict_do_update(
+            index_elements=[QuarterCount.key_id, QuarterCount.quarter], set_=changed
+        )
     )

@@ -58,8 +58,8 @@ def differences(engine: Engine | None = None) -> list[Difference]:
     Reads one snapshot of the application's database, or that of `engine`, so that it can run while the service does.
     """
     with _snapshot(engine or db.engine) as connection:
-        unfound, excess = _compare_ranges(connection)
-        return list(_compare_totals(connection, unfound, excess, _miscounted(connection)))
+        missing, excess = _compare_ranges(connection)
+        return list(_compare_totals(connection, missing, excess, _compare_counts(connection)))
 
 
 @contextmanager
@@ -74,24 +74,24 @@ def _snapshot(engine: Engine) -> Iterator[Connection]:
 
 def _compare_ranges(connection: Connection) -> tuple[Counter[int], Counter[int]]:
     """Return by key id the number of uses outside of all ranges, and of uses in ranges but not in the log."""
-    unfound: Counter[int] = Counter()
+    missing: Counter[int] = Counter()
     excess: Counter[int] = Counter()
     cursor = connection.scalar(select(rolled_up_to())) or 0
     low = 0
     for batch, ranges in _ranges_by_batch(connection, cursor):
-        _compare_batch(ranges, _log_between(connection, low, batch), unfound, excess)
+        _compare_batch(ranges, _log_between(connection, low, batch), missing, excess)
         low = batch
-    _compare_batch({}, _log_between(connection, low, cursor), unfound, excess)
-    return unfound, excess
+    _compare_batch({}, _log_between(connection, low, cursor), missing, excess)
+    return missing, excess
 
 
 def _compare_batch(
-    ranges: dict[int, _Range], log: dict[int, _Range], unfound: Counter[int], excess: Counter[int]
+    ranges: dict[int, _Range], log: dict[int, _Range], missing: Counter[int], excess: Counter[int]
 ) -> None:
     for key_id in ranges.keys() | log.keys():
         stored, logged = ranges.get(key_id), log.get(key_id)
         if logged and not (stored and _contains(stored, logged)):
-            unfound[key_id] += logged.uses
+            missing[key_id] += logged.uses
         elif stored and stored.uses > (logged.uses if logged else 0):
             excess[key_id] += stored.uses - (logged.uses if logged else 0)
 
@@ -136,24 +136,24 @@ def _log_between(connection: Connection, low: int, high: int) -> dict[int, _Rang
 
 
 def _compare_totals(
-    connection: Connection, unfound: Counter[int], excess: Counter[int], miscounted: Counter[int]
+    connection: Connection, missing: Counter[int], excess: Counter[int], miscounted: Counter[int]
 ) -> Iterator[Difference]:
     rows = connection.execute(_totals_and_log())
     for public_id, key_id, in_total, in_log, gone, total_at, log_at in rows:
         # After pruning the log may lack the newest use.
         if gone and (log_at is None or log_at < total_at):
             log_at = total_at
-        misled = unfound.pop(key_id, 0) + max(0, excess.pop(key_id, 0) - int(gone))
+        misled = missing.pop(key_id, 0) + max(0, excess.pop(key_id, 0) - int(gone))
         wrong = miscounted.pop(key_id, 0)
         if in_total != in_log or total_at != log_at or misled or wrong:
-            name = public_id or _nameless(key_id)
+            name = public_id or _placeholder_name(key_id)
             yield Difference(name, int(in_total + gone), int(in_log + gone), total_at, log_at, misled, wrong)
     # Ranges and counts of keys without a total and without uses.
     for key_id in excess.keys() | miscounted.keys():
-        yield Difference(_nameless(key_id), 0, 0, None, None, excess[key_id], miscounted[key_id])
+        yield Difference(_placeholder_name(key_id), 0, 0, None, None, excess[key_id], miscounted[key_id])
 
 
-def _miscounted(connection: Connection) -> Counter[int]:
+def _compare_counts(connection: Connection) -> Counter[int]:
     """Return by key id the number of uses by which the counts by time differ from the log."""
     quarter = quarter_of(Use.at)
     log = select(Use.key_id, quarter.label("quarter"), -accepted_uses, -refused_uses)
@@ -204,7 +204,7 @@ def _totals_and_log() -> Select[Any]:
     )
 
 
-def _nameless(key_id: int) -> str:
+def _placeholder_name(key_id: int) -> str:
     return f"(no key with number {key_id})"
 
 

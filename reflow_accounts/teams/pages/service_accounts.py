@@ -117,7 +117,7 @@ def deletion(team_id: str, account_id: str) -> Answer:
     account = accounts.account_of(membership.team, account_id)
     if account.deleted_at:
         return _page("already_deleted", membership, account=account, **_listing(membership)), Gone.status
-    return _page("deletion", membership, row=service_accounts.listed(account))
+    return _page("deletion", membership, row=service_accounts.row_of(account))
 
 
 @blueprint.post("/service-accounts/<account_id>/deletion")
