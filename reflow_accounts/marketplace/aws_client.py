@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from reflow_accounts.aws_settings import REGION, AwsSettings
-from reflow_accounts.marketplace.parsing import licence_key_of, word
+from reflow_accounts.marketplace.parsing import ascii_text, licence_key_of
 
 # Timeouts and attempts; a long poll of the queue waits longer.
 CONNECT_SECONDS, READ_SECONDS, TRIES = 2, 5, 2
@@ -88,14 +88,16 @@ def resolve_customer(settings: AwsSettings, token: str) -> Customer:
         "ExpiredTokenException": TokenExpired,
         "DisabledApiException": Disabled,
     }
-    with _translated_errors(refusals):
+    with _translate_errors(refusals):
         client = _client("meteringmarketplace", settings.metering_endpoint)
-        answer = client.resolve_customer(RegistrationToken=token)
-    product_code, key = word(answer.get("ProductCode")), licence_key_of(answer.get("LicenseArn"))
+        response = client.resolve_customer(RegistrationToken=token)
+    product_code, key = ascii_text(response.get("ProductCode")), licence_key_of(response.get("LicenseArn"))
     if product_code is None or key is None:
         raise TokenInvalid("The response of AWS has no product or no licence.")
-    agreement_id = word((answer.get("Metadata") or {}).get("AgreementId"))
-    return Customer(product_code, word(answer.get("CustomerAWSAccountId"), 12) or "", key, agreement_id)
+    agreement_id = ascii_text((response.get("Metadata") or {}).get("AgreementId"))
+    return Customer(
+        product_code, ascii_text(response.get("CustomerAWSAccountId"), 12) or "", key, agreement_id
+    )
 
 
 class Queue:
@@ -103,37 +105,37 @@ class Queue:
 
     def __init__(self, settings: AwsSettings) -> None:
         self._url = settings.queue_url
-        with _translated_errors():
+        with _translate_errors():
             self._client = _client("sqs", settings.sqs_endpoint, read_seconds=POLL_SECONDS + READ_SECONDS)
 
     def receive(self) -> list[Message]:
         """Wait up to 20 seconds for messages. Raises AwsAway, also when another server answers."""
-        began = time.monotonic()
+        started_at = time.monotonic()
         try:
-            with _translated_errors():
-                answer = self._client.receive_message(
+            with _translate_errors():
+                response = self._client.receive_message(
                     QueueUrl=self._url, MaxNumberOfMessages=MESSAGES_AT_ONCE, WaitTimeSeconds=POLL_SECONDS
                 )
             messages = [
                 Message(message["MessageId"], message["Body"], message["ReceiptHandle"])
-                for message in answer.get("Messages", ())
+                for message in response.get("Messages", ())
             ]
         except (AttributeError, KeyError, TypeError):  # as boto3 raises for JSON of another form
             raise AwsAway(_NOT_SQS) from None
-        if not messages and time.monotonic() - began < SHORTEST_EMPTY_POLL:
+        if not messages and time.monotonic() - started_at < SHORTEST_EMPTY_POLL:
             raise AwsAway(_NOT_SQS)
         return messages
 
     def delete(self, message: Message) -> None:
         """Delete a message from the queue. Raises AwsAway."""
-        with _translated_errors():
+        with _translate_errors():
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
 
 
 def describe_agreement(settings: AwsSettings, agreement_id: str) -> AgreementFacts | None:
     """Return an agreement, or None when AWS does not know it. Raises AwsAway."""
     try:
-        with _translated_errors({"ResourceNotFoundException": _NotFound}):
+        with _translate_errors({"ResourceNotFoundException": _NotFound}):
             client = _client("marketplace-agreement", settings.agreement_endpoint)
             return _facts(client.describe_agreement(agreementId=agreement_id))
     except _NotFound:
@@ -147,15 +149,15 @@ def search_agreements(settings: AwsSettings) -> Iterator[AgreementFacts]:
         {"name": "AgreementType", "values": ["PurchaseAgreement"]},
     ]
     more: dict[str, str] = {}
-    with _translated_errors():
+    with _translate_errors():
         client = _client("marketplace-agreement", settings.agreement_endpoint)
     while True:
-        with _translated_errors():
-            answer = client.search_agreements(catalog="AWSMarketplace", filters=filters, **more)
-        yield from map(_facts, answer.get("agreementViewSummaries", ()))
-        if not answer.get("nextToken"):
+        with _translate_errors():
+            response = client.search_agreements(catalog="AWSMarketplace", filters=filters, **more)
+        yield from map(_facts, response.get("agreementViewSummaries", ()))
+        if not response.get("nextToken"):
             return
-        more = {"nextToken": answer["nextToken"]}
+        more = {"nextToken": response["nextToken"]}
 
 
 class _NotFound(Exception):
@@ -170,7 +172,7 @@ def _facts(agreement: Mapping[str, Any]) -> AgreementFacts:
         str(agreement.get("status", "")),
         agreement.get("startTime"),
         agreement.get("endTime"),
-        word((agreement.get("acceptor") or {}).get("accountId"), 12) or "",
+        ascii_text((agreement.get("acceptor") or {}).get("accountId"), 12) or "",
         tuple(sorted(filter(None, map(licence_key_of, arns)))),
     )
 
@@ -188,7 +190,7 @@ def _client(service: str, endpoint: str, *, read_seconds: int = READ_SECONDS) ->
 
 
 @contextmanager
-def _translated_errors(refusals: Mapping[str, type[Exception]] = MappingProxyType({})) -> Iterator[None]:
+def _translate_errors(refusals: Mapping[str, type[Exception]] = MappingProxyType({})) -> Iterator[None]:
     """Translate boto3 errors: AWS error codes in `refusals` to their exceptions, all others to AwsAway.
 
     The texts of boto3 errors are dropped, because they may repeat the request.

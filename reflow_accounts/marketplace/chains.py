@@ -6,7 +6,7 @@ from sqlalchemy import false, or_, select, text, update
 
 from reflow_accounts.database import db, reload_rows
 from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
-from reflow_accounts.marketplace.parsing import account_in, status_in, time_in, word
+from reflow_accounts.marketplace.parsing import account_in, ascii_text, status_in, time_in
 from reflow_accounts.marketplace.state_machine import (
     ADVISORY_ISSUED,
     ADVISORY_RESOLVED,
@@ -15,7 +15,7 @@ from reflow_accounts.marketplace.state_machine import (
     SUCCEEDED,
     UNKNOWN,
     Fact,
-    Reduced,
+    ReducedState,
     reduce,
 )
 from reflow_accounts.subscriptions.licences import claim, report
@@ -44,17 +44,17 @@ def lock_marketplace() -> None:
 
 def chain_of(agreement_ids: Collection[str]) -> set[str]:
     """Return the ids of these agreements and of all that are linked to them, directly or indirectly."""
-    seen, fresh = set[str](), set(agreement_ids)
-    while fresh:
-        seen |= fresh
-        linked = or_(
-            Agreement.agreement_id.in_(fresh),
-            Agreement.initial_id.in_(fresh),
-            Agreement.previous_id.in_(fresh),
+    chain, new_ids = set[str](), set(agreement_ids)
+    while new_ids:
+        chain |= new_ids
+        is_linked = or_(
+            Agreement.agreement_id.in_(new_ids),
+            Agreement.initial_id.in_(new_ids),
+            Agreement.previous_id.in_(new_ids),
         )
-        columns = select(Agreement.agreement_id, Agreement.initial_id, Agreement.previous_id)
-        fresh = {name for row in db.session.execute(columns.where(linked)) for name in row if name} - seen
-    return seen
+        query = select(Agreement.agreement_id, Agreement.initial_id, Agreement.previous_id)
+        new_ids = {name for row in db.session.execute(query.where(is_linked)) for name in row if name} - chain
+    return chain
 
 
 def licences_of(agreement_ids: Collection[str], licence_key: str | None = None) -> Sequence[Licence]:
@@ -73,18 +73,20 @@ def settle(licence_key: str | None, agreement_id: str | None) -> None:
     first, so that a renewal does not change the state of its team twice.
     """
     if agreement_id:
-        _describe(agreement_id)
+        _update_agreement(agreement_id)
     key_agreement = select(Licence.agreement_id).where(Licence.key == licence_key)
-    names = chain_of({name for name in (agreement_id, db.session.scalar(key_agreement)) if name})
-    licences = licences_of(names, licence_key)
+    agreement_ids = chain_of({name for name in (agreement_id, db.session.scalar(key_agreement)) if name})
+    licences = licences_of(agreement_ids, licence_key)
     claimed = [(row.claimed_at, row.id, row.team_id) for row in licences if row.team_id and row.claimed_at]
     team = db.session.get(Team, max(claimed)[2]) if claimed else None
     _lock_teams(licences, team)
-    statuses = set(db.session.scalars(select(Agreement.status).where(Agreement.agreement_id.in_(names))))
+    statuses = set(
+        db.session.scalars(select(Agreement.status).where(Agreement.agreement_id.in_(agreement_ids)))
+    )
     is_followed = bool(statuses - SUCCEEDED - {UNKNOWN, ""})
     results = [(licence, _reduce(licence, is_followed)) for licence in licences]
     for licence, reduced in sorted(results, key=lambda result: result[1].state not in GOOD):
-        if reduced != Reduced(LicenceState(licence.state), licence.since_at, licence.ends_at):
+        if reduced != ReducedState(LicenceState(licence.state), licence.since_at, licence.ends_at):
             reason = f"AWS Marketplace reported the licence as {reduced.state}."
             report(licence, reduced.state, reduced.since_at, reduced.ends_at, reason=reason)
         if team and licence.team_id is None:
@@ -98,8 +100,8 @@ def claim_chain(licence: Licence, team: Team, *, by: User, client: Client) -> bo
     """
     lock_marketplace()
     db.session.refresh(licence)
-    names = chain_of({licence.agreement_id} if licence.agreement_id else ())
-    _lock_teams(licences_of(names, licence.key), team)
+    agreement_ids = chain_of({licence.agreement_id} if licence.agreement_id else ())
+    _lock_teams(licences_of(agreement_ids, licence.key), team)
     is_first = claim(licence, team, by=by, client=client)
     settle(licence.key, licence.agreement_id)
     return is_first
@@ -110,15 +112,15 @@ def _lock_teams(licences: Sequence[Licence], team: Team | None) -> None:
         lock_team(team_id)
 
 
-def _reduce(licence: Licence, is_followed: bool) -> Reduced:
+def _reduce(licence: Licence, is_followed: bool) -> ReducedState:
     """Return the state of a licence by its events, and complete its AWS account from them."""
-    concerns = [MarketplaceEvent.licence_key == licence.key]
+    conditions = [MarketplaceEvent.licence_key == licence.key]
     if licence.agreement_id:
         # An agreement may have several licences. Events about one licence do not apply to the others, even if
         # they do not name the licence.
         is_of_all = MarketplaceEvent.licence_key.is_(None) & MarketplaceEvent.kind.not_in(OF_ONE_LICENCE)
-        concerns.append((MarketplaceEvent.agreement_id == licence.agreement_id) & is_of_all)
-    events = reload_rows(select(MarketplaceEvent).where(or_(*concerns)))
+        conditions.append((MarketplaceEvent.agreement_id == licence.agreement_id) & is_of_all)
+    events = reload_rows(select(MarketplaceEvent).where(or_(*conditions)))
     accounts = sorted(filter(None, (account_in(event.detail) for event in events)))
     licence.aws_account = licence.aws_account or (accounts[0] if accounts else "")
     facts = [
@@ -126,17 +128,17 @@ def _reduce(licence: Licence, is_followed: bool) -> Reduced:
             event.kind,
             event.at,
             status_in(event.detail),
-            asked_at=event.received_at,
+            requested_at=event.received_at,
             starts_at=time_in(_agreement_in(event), "startTime"),
             ends_at=time_in(_agreement_in(event), "endTime"),
         )
         for event in events
     ]
-    unchanged = Reduced(LicenceState(licence.state), licence.since_at, licence.ends_at)
+    unchanged = ReducedState(LicenceState(licence.state), licence.since_at, licence.ends_at)
     return reduce(facts, is_followed=is_followed) or unchanged
 
 
-def _describe(agreement_id: str) -> None:
+def _update_agreement(agreement_id: str) -> None:
     """Update an agreement from its events in chronological order; add it if it is new."""
     agreement = db.session.get(Agreement, agreement_id, populate_existing=True)
     if agreement is None:
@@ -147,12 +149,12 @@ def _describe(agreement_id: str) -> None:
     # A repeated response about an agreement counts as of the last time.
     times = {event.event_id: event.received_at if event.kind == RECONCILED else event.at for event in events}
     for event in sorted(events, key=lambda event: (times[event.event_id], event.event_id)):
-        reported = _agreement_in(event)
+        details = _agreement_in(event)
         agreement.status = status_in(event.detail) or agreement.status
-        agreement.starts_at = time_in(reported, "startTime") or agreement.starts_at
-        agreement.ends_at = time_in(reported, "endTime") or agreement.ends_at
-        agreement.previous_id = word(reported.get("previousAgreementId")) or agreement.previous_id
-        agreement.initial_id = word(reported.get("initialAgreementId")) or agreement.initial_id
+        agreement.starts_at = time_in(details, "startTime") or agreement.starts_at
+        agreement.ends_at = time_in(details, "endTime") or agreement.ends_at
+        agreement.previous_id = ascii_text(details.get("previousAgreementId")) or agreement.previous_id
+        agreement.initial_id = ascii_text(details.get("initialAgreementId")) or agreement.initial_id
         if event.kind in (ADVISORY_ISSUED, ADVISORY_RESOLVED):
             agreement.advisory = _FLAG if event.kind == ADVISORY_ISSUED else ""
     db.session.flush()

@@ -39,7 +39,7 @@ def ingest(body: str, product_code: str) -> Event | None:
     return event
 
 
-def ingest_facts(facts: AgreementFacts, at: datetime, product_code: str) -> None:
+def ingest_facts(facts: AgreementFacts, now: datetime, product_code: str) -> None:
     """Store the response of AWS about an agreement and apply it.
 
     A response with the same status replaces the previous one; the event keeps the time of the first.
@@ -48,16 +48,16 @@ def ingest_facts(facts: AgreementFacts, at: datetime, product_code: str) -> None
     event_id = f"reconcile:{facts.agreement_id}:{facts.status}"
     event = db.session.get(MarketplaceEvent, event_id, populate_existing=True)
     if event:
-        event.received_at, event.detail = at, _detail(facts)
+        event.received_at, event.detail = now, _detail(facts)
         db.session.flush()
     else:
-        ended_at = min(facts.ends_at, at) if facts.ends_at else at
+        ended_at = min(facts.ends_at, now) if facts.ends_at else now
         event = _store(event_id, RECONCILED, ended_at, None, facts.agreement_id, _detail(facts))
-        event.received_at = at
+        event.received_at = now
     settle(None, facts.agreement_id)
     if _learn_licences(facts, product_code):
         settle(None, facts.agreement_id)
-    db.session.get_one(Agreement, facts.agreement_id).checked_at = at
+    db.session.get_one(Agreement, facts.agreement_id).checked_at = now
 
 
 def register(customer: Customer, *, is_trial: bool) -> Licence:
@@ -112,12 +112,12 @@ def _learn_licences(facts: AgreementFacts, product_code: str) -> bool:
     licences only known ones are. For a live agreement without a known licence, the id of the agreement replaces the
     key.
     """
-    known = licences_of(chain_of({facts.agreement_id}))
+    licences = licences_of(chain_of({facts.agreement_id}))
     keys = [key for key in facts.licence_keys if find_licence(key)]
-    if not keys and known and len(facts.licence_keys) == 1:
+    if not keys and licences and len(facts.licence_keys) == 1:
         keys = list(facts.licence_keys)
-    has_licence = any(licence.agreement_id == facts.agreement_id for licence in known)
-    if not keys and known and not has_licence and facts.status == "ACTIVE":
+    has_licence = any(licence.agreement_id == facts.agreement_id for licence in licences)
+    if not keys and licences and not has_licence and facts.status == "ACTIVE":
         keys = [facts.agreement_id]
     for key in keys:
         learn(key, product_code=product_code, aws_account=facts.aws_account, agreement_id=facts.agreement_id)

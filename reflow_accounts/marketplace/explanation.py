@@ -32,17 +32,20 @@ def explain(
     """
     state, override = status.state.capitalize(), status.override
     if activation_ended_at:
-        moment, fact = written_day(activation_ended_at.astimezone(zone)), _by_aws(status, agreements)[1]
-        return f"{state} since {moment}: the activation by Reflow support ended, and {fact}."
+        day, fact = (
+            written_day(activation_ended_at.astimezone(zone)),
+            _reason_by_aws(status, agreements)[1],
+        )
+        return f"{state} since {day}: the activation by Reflow support ended, and {fact}."
     if override is None:
-        since, fact = _by_aws(status, agreements, for_staff=for_staff)
+        since, fact = _reason_by_aws(status, agreements, for_staff=for_staff)
         if since and status.changed_at:
             # The licence may be a renewal, and an override may have ended after AWS reported the state.
             since = status.changed_at if status.is_recorded else max(since, status.changed_at)
-        moment = f" since {written_day(since.astimezone(zone))}" if since else ""
-        return f"{state}{moment}: {fact}.{' No override.' if for_staff else ''}"
+        beginning = f" since {written_day(since.astimezone(zone))}" if since else ""
+        return f"{state}{beginning}: {fact}.{' No override.' if for_staff else ''}"
     by = override.by_name if for_staff else "Reflow support"
-    until = f" until {_moment(override.expires_at)}" if override.expires_at else ""
+    until = f" until {_format_time(override.expires_at)}" if override.expires_at else ""
     since = status.changed_at if status.is_kept and status.changed_at else override.at
     off = "keeps it inactive" if status.is_kept else "switched it off"
     action = "keeps it active" if override.is_active else off
@@ -50,11 +53,11 @@ def explain(
     if not for_staff:
         return sentence
     aws_says = "active" if status.is_active_by_aws else "inactive"
-    _, fact = _by_aws(status, agreements, for_staff=True)
+    _, fact = _reason_by_aws(status, agreements, for_staff=True)
     return f"{sentence} Without the override it would be {aws_says}: {fact}."
 
 
-def _by_aws(
+def _reason_by_aws(
     status: SubscriptionStatus, agreements: Mapping[str, Agreement], *, for_staff: bool = False
 ) -> tuple[datetime | None, str]:
     """Return the start of the state of the best licence, if known, and the reason for it."""
@@ -65,21 +68,21 @@ def _by_aws(
     agreement = agreements.get(licence.agreement_id or "")
     why = _WHY.get(agreement.status, "") if agreement else ""
     if state == LicenceState.PENDING:
-        ends = [_ended_at(one) for one in status.licences if status.state_of(one) == LicenceState.ENDED]
+        ends = [_end_of(one) for one in status.licences if status.state_of(one) == LicenceState.ENDED]
         return max(ends, default=licence.created_at), f"AWS has not confirmed {name} yet"
     if state == LicenceState.ACTIVE:
         return licence.since_at, f"AWS confirmed {name}"
     if state == LicenceState.ENDING:
         # `since_at` is the time of the announcement; the subscription was active before.
-        end = f" on {_moment(licence.ends_at)}" if licence.ends_at else ""
+        end = f" on {_format_time(licence.ends_at)}" if licence.ends_at else ""
         return None, f"AWS ends {name}{end}{why}"
-    return _ended_at(licence), f"AWS ended {name}{why}"
+    return _end_of(licence), f"AWS ended {name}{why}"
 
 
-def _ended_at(licence: Licence) -> datetime:
+def _end_of(licence: Licence) -> datetime:
     """Return the end of a licence that has ended, even if the event of the end is missing."""
     return licence.ends_at if licence.state == LicenceState.ENDING and licence.ends_at else licence.since_at
 
 
-def _moment(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return f"{written_day(at)} {at:%H:%M} UTC"

@@ -79,15 +79,15 @@ def register() -> Answer:
     rate_limits.hit("registration", address=client().address)
     token = request.form.get(_TOKEN, "")
     if not settings.takes_registrations:
-        return _problem("unconfigured", 404)
+        return _problem_page("unconfigured", 404)
     if not token or len(token) > _LONGEST_TOKEN:
-        return _problem(*_PROBLEMS[aws_client.TokenInvalid])
+        return _problem_page(*_PROBLEMS[aws_client.TokenInvalid])
     try:
         secret = registration.begin(settings, token, request.form.get(_OFFER, ""))
     except tuple(_PROBLEMS) as error:
         db.session.rollback()
         _logger.warning("a registration from AWS Marketplace failed: %s", str(error) or type(error).__name__)
-        return _problem(*_PROBLEMS[type(error)])
+        return _problem_page(*_PROBLEMS[type(error)])
     db.session.commit()
     response = redirect(url_for("public.registration.show"), 303)
     # Lax, because the navigation starts on the AWS site. The value is random, so it needs no signature.
@@ -107,15 +107,15 @@ def show() -> Answer:
     """Ask for the team of the purchase; without a session, redirect to sign-up."""
     claim = registration.find_claim(_secret())
     if claim is None:
-        return _problem("none", 404)
+        return _problem_page("none", 404)
     session = login_manager.current_session()
     if session is None:
         return redirect(url_for("public.users.signup", next=url_for("public.registration.show")), 303)
     team = registration.team_that_has(claim)
     if team:
         is_member = any(row.team_id == team.id for row in memberships_of(session.user))
-        return _done(team) if is_member else _problem("taken", 409)
-    return _ask(claim, session.user, ConnectForm(formdata=None))
+        return _redirect_to_subscription(team) if is_member else _problem_page("taken", 409)
+    return _render_form(claim, session.user, ConnectForm(formdata=None))
 
 
 @public.post("/registration")
@@ -125,22 +125,22 @@ def connect() -> Answer:
     if claim is None or session is None:
         return show()
     form = ConnectForm()
-    chosen = "" if form.team.data == NEW_TEAM else form.team.data or "?"
+    team_id = "" if form.team.data == NEW_TEAM else form.team.data or "?"
     try:
         team = registration.connect(
-            claim, chosen, form.team_name.data or "", by=session.user, client=client()
+            claim, team_id, form.team_name.data or "", by=session.user, client=client()
         )
-    except (ValidationFailed, NotFound, InsufficientRights) as failed:
+    except (ValidationFailed, NotFound, InsufficientRights) as error:
         db.session.rollback()
-        form.show(_fault_of(failed, session.user))
-        return _ask(claim, session.user, form), 403 if isinstance(failed, InsufficientRights) else 422
+        form.show(_fault_of(error, session.user))
+        return _render_form(claim, session.user, form), 403 if isinstance(error, InsufficientRights) else 422
     except (Conflict, Gone):
         # The purchase was connected in another tab or by another person.
         db.session.rollback()
         return show()
     choose(membership_of(session.user, team.public_id))
     db.session.commit()
-    return _done(team)
+    return _redirect_to_subscription(team)
 
 
 def _fault_of(error: DomainError, user: User) -> ValidationFailed:
@@ -172,7 +172,7 @@ def page_after_sign_in() -> str | None:
     return url_for("public.registration.show") if has_claim() else None
 
 
-def _ask(claim: Claim, user: User, form: ConnectForm) -> str:
+def _render_form(claim: Claim, user: User, form: ConnectForm) -> str:
     teams = registration.teams_of_admin(user)
     form.team.choices = [(team.public_id, team.name) for team in teams] + [(NEW_TEAM, "A new team")]
     if form.team.data is None:
@@ -181,20 +181,20 @@ def _ask(claim: Claim, user: User, form: ConnectForm) -> str:
     return render_template(
         "marketplace/registration.html",
         form=form,
-        found=claim,
+        claim=claim,
         has_ended=registration.has_ended(claim),
         is_only_member=is_only_member,
     )
 
 
-def _done(team: Team) -> Response:
+def _redirect_to_subscription(team: Team) -> Response:
     # The claim stays, so that sending the form twice leads here twice. A form in another tab may name another team.
     if request.method == "POST":
         flash(f"{team.name} is connected to your AWS Marketplace subscription.", "subscription-connected")
     return redirect(url_for("account.subscription.show", team=team.public_id), 303)
 
 
-def _busy(error: Exception) -> Response:
+def _busy_response(error: Exception) -> Response:
     """Return the response to a rate-limit or database error, with a page for buyers."""
     response = domain_error(error) if isinstance(error, DomainError) else database_error(error)
     if response.status_code in (429, 503):
@@ -206,15 +206,15 @@ def _busy(error: Exception) -> Response:
 
 for _blueprint in (webhooks, public):
     for _kind in (RateLimited, Unavailable, DBAPIError, PoolTimeoutError):
-        _blueprint.register_error_handler(_kind, _busy)
+        _blueprint.register_error_handler(_kind, _busy_response)
 
 
-def _problem(name: str, status: int) -> Response:
-    answer = make_response(render_template("marketplace/problem.html", problem=name), status)
+def _problem_page(name: str, status: int) -> Response:
+    response = make_response(render_template("marketplace/problem.html", problem=name), status)
     # The cookie is of no more use: the button in AWS starts a new registration.
     if name in ("none", "taken") and _secret():
-        answer.delete_cookie(cookie_name(), httponly=True, secure=_is_https(), samesite="Lax")
-    return answer
+        response.delete_cookie(cookie_name(), httponly=True, secure=_is_https(), samesite="Lax")
+    return response
 
 
 def _secret() -> str | None:

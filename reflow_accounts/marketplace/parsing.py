@@ -42,20 +42,20 @@ class Event:
 
 def parse(body: str) -> Event:
     """Return the event in a message. Raises Malformed."""
-    message = _object(body)
+    message = _parse_object(body)
     if message.get("source") != SOURCE:
         raise Malformed("its source is not AWS Marketplace")
     detail = message.get("detail")
     if not isinstance(detail, dict):
         raise Malformed("it has no detail")
     return Event(
-        event_id=word(message.get("id"), LONGEST_EVENT_ID) or _missing("id"),
-        kind=kind_of(word(message.get("detail-type"), LONGEST_KIND) or _missing("detail-type")),
-        at=_time(message.get("time")),
+        event_id=ascii_text(message.get("id"), LONGEST_EVENT_ID) or _raise_missing("id"),
+        kind=kind_of(ascii_text(message.get("detail-type"), LONGEST_KIND) or _raise_missing("detail-type")),
+        at=_parse_time(message.get("time")),
         detail=detail,
-        licence_key=licence_key_of(_inside(detail, "license").get("arn")),
-        agreement_id=word(_inside(detail, "agreement").get("id")),
-        product_code=word(_inside(detail, "product").get("code")) or "",
+        licence_key=licence_key_of(_object_in(detail, "license").get("arn")),
+        agreement_id=ascii_text(_object_in(detail, "agreement").get("id")),
+        product_code=ascii_text(_object_in(detail, "product").get("code")) or "",
         aws_account=account_in(detail),
     )
 
@@ -63,22 +63,22 @@ def parse(body: str) -> Event:
 def time_in(detail: Mapping[str, Any], name: str) -> datetime | None:
     """Return a time of the event detail, or None when it is missing or invalid."""
     try:
-        return _time(detail.get(name))
+        return _parse_time(detail.get(name))
     except Malformed:
         return None
 
 
 def status_in(detail: Mapping[str, Any]) -> str:
     """Return the agreement status in the event detail, or ""."""
-    return word(_inside(detail, "agreement").get("status"), 30) or ""
+    return ascii_text(_object_in(detail, "agreement").get("status"), 30) or ""
 
 
 def account_in(detail: Mapping[str, Any]) -> str:
     """Return the AWS account of the buyer in the event detail, or ""."""
-    return word(_inside(detail, "acceptor").get("accountId"), 12) or ""
+    return ascii_text(_object_in(detail, "acceptor").get("accountId"), 12) or ""
 
 
-def word(value: object, longest: int = LONGEST_AWS_ID) -> str | None:
+def ascii_text(value: object, longest: int = LONGEST_AWS_ID) -> str | None:
     """Return `value` when it is printable ASCII text of 1 to `longest` characters, else None."""
     if not isinstance(value, str) or not 0 < len(value) <= longest:
         return None
@@ -87,11 +87,11 @@ def word(value: object, longest: int = LONGEST_AWS_ID) -> str | None:
 
 def licence_key_of(arn: object) -> str | None:
     """Return the `l-…` part of a licence ARN (with or without `arn:`), or None."""
-    key = word(str(arn).rpartition(":")[2])
+    key = ascii_text(str(arn).rpartition(":")[2])
     return key if key and key.startswith("l-") and len(key) >= 3 else None
 
 
-def _object(body: str) -> dict[str, Any]:
+def _parse_object(body: str) -> dict[str, Any]:
     if len(body) > LARGEST_EVENT:
         raise Malformed("it is too large")
     try:
@@ -122,16 +122,16 @@ def _is_storable(part: object) -> bool:
     return not isinstance(part, float) or math.isfinite(part)
 
 
-def _inside(detail: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _object_in(detail: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     member = detail.get(name)
     return member if isinstance(member, dict) else {}
 
 
-def _missing(name: str) -> str:
+def _raise_missing(name: str) -> str:
     raise Malformed(f"its {name} is missing or invalid")
 
 
-def _time(value: object) -> datetime:
+def _parse_time(value: object) -> datetime:
     try:
         time = datetime.fromisoformat(str(value))
     except ValueError:

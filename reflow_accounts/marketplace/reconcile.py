@@ -28,42 +28,44 @@ def reconcile(settings: AwsSettings) -> Iterator[str]:
     agreements = list(db.session.scalars(select(Agreement)))
     licences = list(db.session.scalars(select(Licence)))
     keys = {licence.key for licence in licences}
-    known = {licence.agreement_id: "" for licence in licences if licence.agreement_id}
-    linked = {name for row in agreements for name in (row.initial_id, row.previous_id) if name}
-    known |= dict.fromkeys(linked, "") | {row.agreement_id: row.status for row in agreements}
-    bought = {licence.agreement_id for licence in licences}
-    renewals = {
-        row.agreement_id for row in agreements if {row.initial_id, row.previous_id} & (bought - {None})
+    statuses = {licence.agreement_id: "" for licence in licences if licence.agreement_id}
+    linked_ids = {name for row in agreements for name in (row.initial_id, row.previous_id) if name}
+    statuses |= dict.fromkeys(linked_ids, "") | {row.agreement_id: row.status for row in agreements}
+    licensed_ids = {licence.agreement_id for licence in licences}
+    renewal_ids = {
+        row.agreement_id for row in agreements if {row.initial_id, row.previous_id} & (licensed_ids - {None})
     }
     # Those with a licence that has not ended, and renewals without a known licence.
-    unsettled = {row.agreement_id for row in licences if row.agreement_id and row.state != LicenceState.ENDED}
-    unsettled |= renewals - bought
+    unsettled_ids = {
+        row.agreement_id for row in licences if row.agreement_id and row.state != LicenceState.ENDED
+    }
+    unsettled_ids |= renewal_ids - licensed_ids
     db.session.rollback()
     # Live agreements first, so that a renewal is known before its predecessor ends.
-    found = sorted(search_agreements(settings), key=lambda facts: facts.status != "ACTIVE")
-    for facts in found:
-        is_ours = facts.agreement_id in known or facts.initial_id in known
+    search_results = sorted(search_agreements(settings), key=lambda facts: facts.status != "ACTIVE")
+    for facts in search_results:
+        is_ours = facts.agreement_id in statuses or facts.initial_id in statuses
         if is_ours or not keys.isdisjoint(facts.licence_keys):
-            unsettled.discard(facts.agreement_id)
-            yield from _ingest(settings, facts, known.get(facts.agreement_id, ""))
-    for agreement_id in sorted(unsettled):
-        described = describe_agreement(settings, agreement_id)
+            unsettled_ids.discard(facts.agreement_id)
+            yield from _ingest(settings, facts, statuses.get(facts.agreement_id, ""))
+    for agreement_id in sorted(unsettled_ids):
+        description = describe_agreement(settings, agreement_id)
         unknown = AgreementFacts(agreement_id, None, UNKNOWN, None, None)
-        yield from _ingest(settings, described or unknown, known.get(agreement_id, ""))
+        yield from _ingest(settings, description or unknown, statuses.get(agreement_id, ""))
 
 
-def _ingest(settings: AwsSettings, facts: AgreementFacts, before: str) -> Iterator[str]:
+def _ingest(settings: AwsSettings, facts: AgreementFacts, old_status: str) -> Iterator[str]:
     states = _states_of(facts.agreement_id)
     ingest_facts(facts, now(), settings.product_code)
     db.session.commit()
     is_changed = _states_of(facts.agreement_id) != states
-    if facts.status == before and not is_changed:
+    if facts.status == old_status and not is_changed:
         return
     if facts.status == UNKNOWN:
         yield f"{facts.agreement_id}: AWS does not know it"
     else:
         verb = "activates" if facts.status == "ACTIVE" else "ends"
-        was = "unknown" if before in ("", UNKNOWN) else before
+        was = "unknown" if old_status in ("", UNKNOWN) else old_status
         yield f"{facts.agreement_id}: {was} → {facts.status}{f', which {verb} its licence' if is_changed else ''}"
 
 
@@ -120,10 +122,12 @@ def report_waiting() -> int:
     if not waiting_purchases():
         return 0
     lock_marketplace()
-    reported = select(MarketplaceEvent.licence_key).where(MarketplaceEvent.kind == REPORTED)
-    known = set(db.session.scalars(reported))
-    fresh = [(licence, team) for licence, team in waiting_purchases() if licence.key not in known]
-    for licence, _ in fresh:
+    query = select(MarketplaceEvent.licence_key).where(MarketplaceEvent.kind == REPORTED)
+    reported_keys = set(db.session.scalars(query))
+    new_purchases = [
+        (licence, team) for licence, team in waiting_purchases() if licence.key not in reported_keys
+    ]
+    for licence, _ in new_purchases:
         facts = {"event_id": f"waiting:{licence.key}", "kind": REPORTED, "at": now()}
         db.session.add(MarketplaceEvent(**facts, licence_key=licence.key, detail={}))
     purchases = [
@@ -133,10 +137,10 @@ def report_waiting() -> int:
             "team": team.name if team else "not connected to a team",
             "since": f"{licence.created_at:%d %b %Y %H:%M} UTC",
         }
-        for licence, team in fresh
+        for licence, team in new_purchases
     ]
     if purchases:
         settings: Settings = current_app.config["SETTINGS"]
         post("purchases_waiting", settings.support_email, purchases=purchases)
     db.session.commit()
-    return len(fresh)
+    return len(new_purchases)

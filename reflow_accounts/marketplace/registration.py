@@ -62,10 +62,10 @@ def is_unconnected(secret: str | None) -> bool:
 
 def has_ended(claim: Claim) -> bool:
     """Return whether AWS has ended the purchase of a claim, and each renewal of it."""
-    licence, at = claim.licence, now()
+    licence, moment = claim.licence, now()
     agreements = chain_of({licence.agreement_id}) if licence.agreement_id else ()
-    found = licences_of(agreements, licence.key)
-    return all(current_state(each, at) == LicenceState.ENDED for each in found)
+    licences = licences_of(agreements, licence.key)
+    return all(current_state(each, moment) == LicenceState.ENDED for each in licences)
 
 
 def teams_of_admin(user: User) -> list[Team]:
@@ -100,21 +100,21 @@ def connect(claim: Claim, team_id: str, team_name: str, *, by: User, client: Cli
             raise Conflict("This AWS Marketplace subscription is connected already.")
         team = add_team(team_name, by)
     is_first = claim_chain(claim.licence, team, by=by, client=client)
-    used = update(Claim).where(Claim.licence_id == claim.licence_id, Claim.claimed_at.is_(None))
-    db.session.execute(used.values(claimed_at=now()))
+    statement = update(Claim).where(Claim.licence_id == claim.licence_id, Claim.claimed_at.is_(None))
+    db.session.execute(statement.values(claimed_at=now()))
     if is_first:
         facts = {
             "team": team.name,
             "team_id": team.public_id,
             "who": by.full_name,
-            "state": _worth(claim, team),
+            "state": _state_for_mail(claim, team),
         }
         for address in addresses_of_admins(team):
             post("subscription_connected", address, **facts)
     return team
 
 
-def _worth(claim: Claim, team: Team) -> str:
+def _state_for_mail(claim: Claim, team: Team) -> str:
     """Return what a connected purchase is worth now, for the mail about it."""
     status = status_of(team)
     if status.is_active:

@@ -31,7 +31,7 @@ UNKNOWN = "UNKNOWN"
 # AWS ends a licence within an hour of announcing the end.
 HOUR = timedelta(hours=1)
 
-_RISING = (LicenceState.PENDING, LicenceState.ACTIVE, LicenceState.ENDING, LicenceState.ENDED)
+_RISING_STATES = (LicenceState.PENDING, LicenceState.ACTIVE, LicenceState.ENDING, LicenceState.ENDED)
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Fact:
     kind: str
     at: datetime
     status: str = ""
-    asked_at: datetime | None = None
+    requested_at: datetime | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
 
 
 @dataclass(frozen=True)
-class Reduced:
+class ReducedState:
     """State of a licence, its start and, for an ending licence, its end."""
 
     state: LicenceState
@@ -63,21 +63,21 @@ def kind_of(detail_type: str) -> str:
     return detail_type.partition(" - ")[0].strip()
 
 
-def reduce(facts: Iterable[Fact], *, is_followed: bool = False) -> Reduced | None:
+def reduce(facts: Iterable[Fact], *, is_followed: bool = False) -> ReducedState | None:
     """Return the state that follows from the events of a licence and its agreement, or None without any.
 
     Order and repetition have no effect: of equal states the earliest time counts. The cancellation of a
     licence that was never active ends it immediately. `is_followed` is whether a renewal or replacement of
     the agreement is known.
     """
-    known = [(state, fact.at) for fact in facts if (state := _state_in(fact, is_followed))]
-    if not known:
+    states = [(state, fact.at) for fact in facts if (state := _state_in(fact, is_followed))]
+    if not states:
         return None
-    if LicenceState.ACTIVE not in {state for state, _ in known}:
-        known = [(LicenceState.ENDED, at) for _, at in known]
-    highest = max((state for state, _ in known), key=_RISING.index)
-    since = min(at for state, at in known if state == highest)
-    return Reduced(highest, since, since + HOUR if highest == LicenceState.ENDING else None)
+    if LicenceState.ACTIVE not in {state for state, _ in states}:
+        states = [(LicenceState.ENDED, at) for _, at in states]
+    highest = max((state for state, _ in states), key=_RISING_STATES.index)
+    since = min(at for state, at in states if state == highest)
+    return ReducedState(highest, since, since + HOUR if highest == LicenceState.ENDING else None)
 
 
 def _state_in(fact: Fact, is_followed: bool) -> LicenceState | None:
@@ -101,4 +101,4 @@ def _state_in(fact: Fact, is_followed: bool) -> LicenceState | None:
 
 
 def _is_overdue(fact: Fact, expected_at: datetime | None) -> bool:
-    return expected_at is None or fact.asked_at is None or fact.asked_at - expected_at >= HOUR
+    return expected_at is None or fact.requested_at is None or fact.requested_at - expected_at >= HOUR

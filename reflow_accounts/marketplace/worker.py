@@ -59,7 +59,7 @@ class Worker:
             raise _Stopped
 
     @contextmanager
-    def _waiting(self) -> Iterator[None]:
+    def _abort_on_signal(self) -> Iterator[None]:
         """Let a signal abort the block."""
         self._is_waiting = True
         try:
@@ -71,7 +71,7 @@ class Worker:
             self._is_waiting = False
 
     def _ingest_batch(self, queue: Queue) -> None:
-        with self._waiting():
+        with self._abort_on_signal():
             # Receiving counts towards the dead-letter queue, so it must not happen while the database is unavailable.
             db.session.execute(select(1))
             db.session.rollback()
@@ -85,12 +85,12 @@ class Worker:
         """Ingest a message. An invalid or unstorable one stays for the dead-letter queue."""
         try:
             event = ingest(message.body, self._settings.product_code)
-        except (Malformed, DataError, UnicodeError) as fault:
+        except (Malformed, DataError, UnicodeError) as error:
             db.session.rollback()
             # Texts of other exceptions may contain parts of the message.
-            why = fault if isinstance(fault, Malformed) else "it cannot be stored"
+            reason = error if isinstance(error, Malformed) else "it cannot be stored"
             facts = request_logging.facts(queue_message=message.id)
-            _logger.warning("a message is not an event and stays in the queue: %s", why, extra=facts)
+            _logger.warning("a message is not an event and stays in the queue: %s", reason, extra=facts)
             return
         # `run` handles database errors; the queue delivers the message again.
         db.session.commit()
@@ -99,11 +99,11 @@ class Worker:
             facts = {"event": event.event_id, "licence": event.licence_key, "agreement": event.agreement_id}
             _logger.info("ingested %s", event.kind, extra=request_logging.facts(**facts))
 
-    def _back_off(self, why: str) -> None:
+    def _back_off(self, reason: str) -> None:
         seconds = min(FIRST_PAUSE * 2**self._failures, LONGEST_PAUSE)
         self._failures = min(self._failures + 1, 10)
-        _logger.warning("%s The worker retries in %.0f s.", why, seconds)
-        with self._waiting():
+        _logger.warning("%s The worker retries in %.0f s.", reason, seconds)
+        with self._abort_on_signal():
             time.sleep(seconds)
 
 
