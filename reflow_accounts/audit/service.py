@@ -84,8 +84,8 @@ def record(
     if request_logging.is_in_request():
         people = {"by": by, "account": account, "team": team}
         ids = {name: actor.public_id for name, actor in people.items() if actor}
-        logged = {name: details[name] for name in _LOGGED_DETAILS if name in details}
-        db.session().info.setdefault(_PENDING, []).append((action, {**ids, **logged}))
+        logged_details = {name: details[name] for name in _LOGGED_DETAILS if name in details}
+        db.session().info.setdefault(_PENDING, []).append((action, {**ids, **logged_details}))
 
 
 def events_of(
@@ -125,7 +125,7 @@ def events_of(
     # it would read and sort all their events.
     parts = [
         select(select(AuditEvent.id).where(part, *conditions).order_by(*newest_first).limit(limit).subquery())
-        for part in _visible(account_id, team_ids, member_team_ids)
+        for part in _visible_conditions(account_id, team_ids, member_team_ids)
     ]
     query = select(AuditEvent).where(AuditEvent.id.in_(union(*parts)))
     return list(db.session.scalars(query.order_by(*newest_first).limit(limit)))
@@ -139,8 +139,11 @@ def position_of_event(
     Raises NotFound for any other id.
     """
     number = read_entry_id(event_id, EVENT_ID_PREFIX)
-    visible = or_(*_visible(account_id, team_ids, member_team_ids)), AuditEvent.action.not_in(OF_STAFF)
-    query = select(AuditEvent.at).where(AuditEvent.id == number, *visible)
+    conditions = (
+        or_(*_visible_conditions(account_id, team_ids, member_team_ids)),
+        AuditEvent.action.not_in(OF_STAFF),
+    )
+    query = select(AuditEvent.at).where(AuditEvent.id == number, *conditions)
     return Position(require_row(query, NO_SUCH_ENTRY), number)
 
 
@@ -159,7 +162,7 @@ def events_of_form(nonce: str, *, by: Actor) -> list[AuditEvent]:
     return list(db.session.scalars(query.order_by(AuditEvent.id)))
 
 
-def _visible(
+def _visible_conditions(
     account_id: int, team_ids: Collection[int], member_team_ids: Collection[int]
 ) -> list[ColumnElement[bool]]:
     """Return the conditions of the account, of each team, and of each team without Admin rights."""
@@ -169,12 +172,12 @@ def _visible(
     ]
     return [
         AuditEvent.account_id == account_id,
-        *_of_teams(team_ids),
-        *(and_(part, kind) for part in _of_teams(member_team_ids) for kind in for_member),
+        *_team_conditions(team_ids),
+        *(and_(part, kind) for part in _team_conditions(member_team_ids) for kind in for_member),
     ]
 
 
-def _of_teams(team_ids: Collection[int]) -> list[ColumnElement[bool]]:
+def _team_conditions(team_ids: Collection[int]) -> list[ColumnElement[bool]]:
     """Return a condition for each team; for very many teams, for each group of them."""
     size, numbers = ceil(len(team_ids) / _MOST_PARTS) or 1, sorted(team_ids)
     return [AuditEvent.team_id.in_(numbers[first : first + size]) for first in range(0, len(numbers), size)]
@@ -184,11 +187,11 @@ def _of_teams(team_ids: Collection[int]) -> list[ColumnElement[bool]]:
 def _log_pending(session: Session) -> None:
     if session.in_nested_transaction():
         return
-    for action, logged in session.info.pop(_PENDING, ()):
-        _logger.info(action.value, extra=request_logging.facts(**logged))
+    for action, facts in session.info.pop(_PENDING, ()):
+        _logger.info(action.value, extra=request_logging.facts(**facts))
 
 
 @event.listens_for(db.session, "after_soft_rollback")
-def _drop_pending(session: Session, ended: SessionTransaction) -> None:
-    if ended.parent is None:
+def _drop_pending(session: Session, transaction: SessionTransaction) -> None:
+    if transaction.parent is None:
         session.info.pop(_PENDING, None)
