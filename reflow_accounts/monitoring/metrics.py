@@ -48,27 +48,27 @@ def backlog() -> Iterator[Figure]:
         oldest = connection.scalar(select(Use.at).where(Use.id > cursor).order_by(Use.id).limit(1))
         yield "reflow_roll_up_lag_uses", "Uses that are not rolled up.", max(newest - cursor, 0)
         yield "reflow_roll_up_lag_seconds", "Age of the oldest use that is not rolled up.", _age(oldest)
-        waiting = OutboxMessage.done_at.is_(None)
-        counted = select(func.count(), func.min(OutboxMessage.created_at)).where(waiting)
-        number, since = connection.execute(counted).one()
+        is_waiting = OutboxMessage.done_at.is_(None)
+        outbox_query = select(func.count(), func.min(OutboxMessage.created_at)).where(is_waiting)
+        number, since = connection.execute(outbox_query).one()
         yield "reflow_outbox_messages", "Mails waiting in the outbox.", number
         yield "reflow_outbox_oldest_seconds", "Age of the oldest mail in the outbox.", _age(since)
-        arrival = select(MarketplaceEvent.at, MarketplaceEvent.received_at).where(
+        arrival_query = select(MarketplaceEvent.at, MarketplaceEvent.received_at).where(
             MarketplaceEvent.kind.not_in(OUR_OWN)
         )
-        last = connection.execute(
-            arrival.order_by(MarketplaceEvent.received_at.desc()).limit(1)
+        newest_event = connection.execute(
+            arrival_query.order_by(MarketplaceEvent.received_at.desc()).limit(1)
         ).one_or_none()
-        late = (last.received_at - last.at).total_seconds() if last else 0.0
-        about = "Delay between the newest event of AWS Marketplace and its arrival."
-        yield "reflow_marketplace_lag_seconds", about, max(late, 0.0)
-        unclaimed = select(func.min(Licence.created_at)).where(
+        lag = (newest_event.received_at - newest_event.at).total_seconds() if newest_event else 0.0
+        description = "Delay between the newest event of AWS Marketplace and its arrival."
+        yield "reflow_marketplace_lag_seconds", description, max(lag, 0.0)
+        purchase_query = select(func.min(Licence.created_at)).where(
             Licence.team_id.is_(None),
             Licence.state != LicenceState.ENDED,
             or_(Licence.ends_at.is_(None), Licence.ends_at > now()),
         )
-        about = "Age of the oldest purchase without a team."
-        yield "reflow_marketplace_unclaimed_seconds", about, _age(connection.scalar(unclaimed))
+        description = "Age of the oldest purchase without a team."
+        yield "reflow_marketplace_unclaimed_seconds", description, _age(connection.scalar(purchase_query))
 
 
 def _age(since: datetime | None) -> float:
@@ -93,21 +93,21 @@ class Metrics:
             "Requests with a password that are running or queued.",
             multiprocess_mode="livesum",
         )
-        used: Gauge = Gauge(
+        connections_in_use: Gauge = Gauge(
             "reflow_database_connections_in_use",
             "Connections checked out of the pools.",
             multiprocess_mode="livesum",
         )
-        limit: Gauge = Gauge(
+        connections_limit: Gauge = Gauge(
             "reflow_database_connections_limit",
             "Maximum connections of the pools.",
             multiprocess_mode="livesum",
         )
         options = app.config["SQLALCHEMY_ENGINE_OPTIONS"]
-        limit.set(_POOL_SIZE + options["max_overflow"])
+        connections_limit.set(_POOL_SIZE + options["max_overflow"])
         with app.app_context():
-            event.listen(db.engine, "checkout", lambda *_: used.inc())
-            event.listen(db.engine, "checkin", lambda *_: used.dec())
+            event.listen(db.engine, "checkout", lambda *_: connections_in_use.inc())
+            event.listen(db.engine, "checkin", lambda *_: connections_in_use.dec())
         app.extensions[_EXTENSION] = self
 
     def observe(self, scope: Any, status: int, seconds: float) -> None:
@@ -148,14 +148,14 @@ def text_of_all() -> bytes:
         return generate_latest(REGISTRY) + generate_latest(registry)
     # Drop the live gauges of killed processes; their counters stay.
     for file in Path(folder).glob("gauge_live*.db"):
-        found = _FILE_OF_PROCESS.search(file.name)
-        if found and not _is_running(int(found[1])):
-            mark_process_dead(int(found[1]), folder)  # type: ignore[no-untyped-call]
+        match = _FILE_OF_PROCESS.search(file.name)
+        if match and not _is_running(int(match[1])):
+            mark_process_dead(int(match[1]), folder)  # type: ignore[no-untyped-call]
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return generate_latest(registry)
 
 
-def are_kept(app: Flask) -> bool:
+def is_enabled(app: Flask) -> bool:
     """Return whether this process counts its requests."""
     return _EXTENSION in app.extensions
 
@@ -172,8 +172,8 @@ class _Database:
             figures = []
         up = "Whether the database answered the queries of this page."
         yield GaugeMetricFamily("reflow_database_up", up, value=float(bool(figures)))
-        for name, about, value in figures:
-            yield GaugeMetricFamily(name, about, value=value)
+        for name, description, value in figures:
+            yield GaugeMetricFamily(name, description, value=value)
 
 
 def _is_running(process: int) -> bool:

@@ -29,7 +29,7 @@ def show_readiness() -> Response:
 def show_metrics() -> Response:
     """Return the metrics for the bearer token REFLOW_METRICS_TOKEN; without that setting, 404."""
     settings: Settings = current_app.config["SETTINGS"]
-    if not settings.metrics_token or not metrics.are_kept(current_app):
+    if not settings.metrics_token or not metrics.is_enabled(current_app):
         abort(404)
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     is_right = hmac.compare_digest(token.strip().encode("utf-8", "replace"), settings.metrics_token.encode())

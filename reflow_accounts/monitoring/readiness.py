@@ -37,12 +37,12 @@ def faults() -> Iterator[str]:
         return
     if fit not in (Fit.CURRENT, Fit.NEWER):
         yield SCHEMA
-    current = limiter()
-    if current and not _answers(current.storage.check, current.storage.base_exceptions):
+    rate_limiter = limiter()
+    if rate_limiter and not _is_available(rate_limiter.storage.check, rate_limiter.storage.base_exceptions):
         yield RATE_LIMITS
 
 
-def _answers(check: Callable[[], bool], errors: type[Exception] | tuple[type[Exception], ...]) -> bool:
+def _is_available(check: Callable[[], bool], errors: type[Exception] | tuple[type[Exception], ...]) -> bool:
     try:
         return check()
     except errors:
