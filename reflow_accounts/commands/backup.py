@@ -22,7 +22,7 @@ from reflow_accounts.environment import database_address
 from reflow_accounts.transfer import TransferError
 
 _NO_BACKUP = "it is not a database of this service, or it is damaged"
-_SHOWN = (("users", "users"), ("teams", "teams"), ("api_keys", "API keys"), ("uses", "uses"))
+_LABELS = (("users", "users"), ("teams", "teams"), ("api_keys", "API keys"), ("uses", "uses"))
 
 
 @click.command("backup")
@@ -54,8 +54,8 @@ def backup(file: Path) -> None:
             sys.exit(f"reflow-accounts: the copy could not be made ({error}). {file} was removed again.")
         raise
     finally:
-        for end in ("-wal", "-shm", "-journal", ".lock"):
-            file.with_name(file.name + end).unlink(missing_ok=True)
+        for suffix in ("-wal", "-shm", "-journal", ".lock"):
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
     click.echo(f"The database was copied to {file}.")
 
 
@@ -78,8 +78,8 @@ def _copy_rows(file: Path) -> None:
     """Copy a snapshot of PostgreSQL, row by row, to a new SQLite file."""
     with transfer.opened(f"sqlite:///{file}") as target, transfer.snapshot(db.engine) as source:
         _copy(source, target)
-    with closing(sqlite3.connect(file)) as copied:
-        copied.execute("PRAGMA journal_mode = DELETE")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
 
 
 @click.command("restore-check")
@@ -95,7 +95,8 @@ def check_backup(file: Path) -> None:
         with transfer.opened(transfer.read_only(file)) as engine:
             if not faults:
                 faults = [
-                    f"the total of {one.key_id} differs from the log of uses" for one in differences(engine)
+                    f"the total of {difference.key_id} differs from the log of uses"
+                    for difference in differences(engine)
                 ]
                 with transfer.snapshot(engine) as connection:
                     counts = transfer.counts(connection)
@@ -106,8 +107,8 @@ def check_backup(file: Path) -> None:
         faults.append(_NO_BACKUP)
     if faults:
         sys.exit("\n".join(f"reflow-accounts: {file}: {fault}" for fault in faults[:20]))
-    listed = ", ".join(f"{counts[name]} {words}" for name, words in _SHOWN)
-    click.echo(f"{file} is whole: {listed}; {sum(counts.values())} rows in {len(counts)} tables.")
+    summary = ", ".join(f"{counts[name]} {label}" for name, label in _LABELS)
+    click.echo(f"{file} is whole: {summary}; {sum(counts.values())} rows in {len(counts)} tables.")
 
 
 def _faults_of(file: Path) -> list[str]:
@@ -136,12 +137,12 @@ def copy_to(url: str, file: Path | None) -> None:
     try:
         address = database_address("URL", url)
         with (
-            _original(file) as original,
+            _open_original(file) as original,
             transfer.opened(address) as target,
             transfer.snapshot(original) as source,
         ):
-            copied = _copy(source, target)
-            wrong = differences(target)
+            counts = _copy(source, target)
+            differing_keys = differences(target)
     except (TransferError, ConfigError) as error:
         sys.exit(f"reflow-accounts: {error}")
     except SQLAlchemyError as error:
@@ -149,16 +150,16 @@ def copy_to(url: str, file: Path | None) -> None:
             f"reflow-accounts: the copy stopped ({type(error).__name__}). Check that both databases answer, "
             "then run the command again to continue."
         )
-    if wrong:
+    if differing_keys:
         sys.exit(
-            f"reflow-accounts: all rows were copied, but the totals of {len(wrong)} keys differ from the log of uses, "
-            "as in the original: set REFLOW_DATABASE_URL to the copy and run `uses verify --repair`."
+            f"reflow-accounts: all rows were copied, but the totals of {len(differing_keys)} keys differ from the "
+            "log of uses, as in the original: set REFLOW_DATABASE_URL to the copy and run `uses verify --repair`."
         )
-    click.echo(f"{sum(copied.values())} rows were copied in {len(copied)} tables; all numbers agree.")
+    click.echo(f"{sum(counts.values())} rows were copied in {len(counts)} tables; all numbers agree.")
 
 
 @contextmanager
-def _original(file: Path | None) -> Iterator[Engine]:
+def _open_original(file: Path | None) -> Iterator[Engine]:
     """Open what is copied: a whole backup file, or without one the database in use. Raises TransferError."""
     if file is None:
         yield db.engine

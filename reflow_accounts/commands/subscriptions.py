@@ -47,11 +47,11 @@ def set_subscription(team: str, state: str, reason: str, until: datetime | None,
     """Override the subscription of TEAM (its id, or its name if unique), whatever AWS reports."""
     row = find_team(team)
     end = until.replace(tzinfo=UTC) if until else None
-    changed = overrides.set_active(row, state == "active", reason, by=None, until=end, ticket=ticket)
+    is_changed = overrides.set_active(row, state == "active", reason, by=None, until=end, ticket=ticket)
     db.session.commit()
     override = status_of(row).override
     last = f" until {override.expires_at:%Y-%m-%d %H:%M} UTC" if override and override.expires_at else ""
-    if changed:
+    if is_changed:
         click.echo(f"{team} is now {state}{last}.")
     elif override:
         click.echo(f"{team} is already {state}{last}, by support.")
@@ -69,10 +69,10 @@ def set_subscription(team: str, state: str, reason: str, until: datetime | None,
 def lift_override(team: str, reason: str) -> None:
     """End the override of TEAM, so that AWS Marketplace decides again."""
     row = find_team(team)
-    changed = overrides.lift(row, reason, by=None)
+    is_changed = overrides.lift(row, reason, by=None)
     db.session.commit()
-    result = "The override ended" if changed else "There is no override"
-    click.echo(f"{result}: {team} is {status_of(row).state}.")
+    outcome = "The override ended" if is_changed else "There is no override"
+    click.echo(f"{outcome}: {team} is {status_of(row).state}.")
 
 
 @teams.command("create")

@@ -43,7 +43,7 @@ def create_user(email: str, name: str, staff: bool, password_stdin: bool, mail_l
     if find_by_email(address):
         raise ValidationFailed(email="This email address has an account already")
     by_mail = mail_link or not (password_stdin or sys.stdin.isatty())
-    password = None if by_mail else _password(password_stdin, (full_name, address))
+    password = None if by_mail else _read_password(password_stdin, (full_name, address))
     password_hash = hasher().hash(password) if password is not None else None
     user = admin.create_person(full_name, address, password_hash, is_staff=staff, by=None)
     if by_mail:
@@ -61,9 +61,11 @@ def list_users() -> None:
     """List all users: aligned on a terminal, else separated by tabs."""
     is_terminal = sys.stdout.isatty()
     if is_terminal:
-        click.echo(_aligned(_COLUMNS))
+        click.echo(_align_cells(_COLUMNS))
     for user in admin.users():
-        factors = [name for name, has in (("totp", user.has_totp), ("passkey", user.has_passkey)) if has]
+        factors = [
+            name for name, is_set in (("totp", user.has_totp), ("passkey", user.has_passkey)) if is_set
+        ]
         cells = (
             user.public_id,
             user.email or _NOTHING,
@@ -73,7 +75,7 @@ def list_users() -> None:
             "+".join(factors) or _NOTHING,
             f"{user.last_active_at:%Y-%m-%dT%H:%M:%SZ}" if user.last_active_at else _NOTHING,
         )
-        click.echo(_aligned(cells) if is_terminal else "\t".join(cells))
+        click.echo(_align_cells(cells) if is_terminal else "\t".join(cells))
 
 
 @users.command("staff")
@@ -84,10 +86,10 @@ def list_users() -> None:
 def set_staff(email: str, state: str, reason: str) -> None:
     """Make the person with EMAIL (or this id) support staff (on), or not (off)."""
     user = admin.person_of(email)
-    changed = admin.set_staff(user, state == "on", reason, by=None)
+    is_changed = admin.set_staff(user, state == "on", reason, by=None)
     db.session.commit()
     role = "support staff" if state == "on" else "not support staff"
-    click.echo(f"{user.full_name} is {'now' if changed else 'already'} {role}.")
+    click.echo(f"{user.full_name} is {'now' if is_changed else 'already'} {role}.")
     if state == "on" and user.disabled_at:
         click.echo(
             f"{user.full_name} is disabled and cannot log in: `users enable {email} --reason …` allows it."
@@ -101,9 +103,9 @@ def set_staff(email: str, state: str, reason: str) -> None:
 def disable_user(email: str, reason: str) -> None:
     """Disable the user with EMAIL (or this id): end the sessions and refuse the API keys, immediately."""
     user = admin.user_of(email)
-    changed = admin.disable(user, reason, by=None)
+    is_changed = admin.disable(user, reason, by=None)
     db.session.commit()
-    click.echo(f"{user.full_name} is {'now' if changed else 'already'} disabled.")
+    click.echo(f"{user.full_name} is {'now' if is_changed else 'already'} disabled.")
 
 
 @users.command("enable")
@@ -113,9 +115,9 @@ def disable_user(email: str, reason: str) -> None:
 def enable_user(email: str, reason: str) -> None:
     """Enable the user with EMAIL (or this id) again: API keys work again, sessions stay ended."""
     user = admin.user_of(email)
-    changed = admin.enable(user, reason, by=None)
+    is_changed = admin.enable(user, reason, by=None)
     db.session.commit()
-    click.echo(f"{user.full_name} is {'now' if changed else 'already'} enabled.")
+    click.echo(f"{user.full_name} is {'now' if is_changed else 'already'} enabled.")
 
 
 @users.command("end-sessions")
@@ -140,27 +142,29 @@ def reset_second_factor(email: str, reason: str) -> None:
     Verify the identity of the person first: afterwards the password alone signs in. The person is told by mail.
     """
     user = admin.person_of(email)
-    removed = admin.reset_second_factor(user, reason, by=None)
+    is_removed = admin.reset_second_factor(user, reason, by=None)
     db.session.commit()
-    click.echo(f"{user.full_name} {'now has' if removed else 'has'} no second factor.")
+    click.echo(f"{user.full_name} {'now has' if is_removed else 'has'} no second factor.")
 
 
-def _password(from_stdin: bool, personal: tuple[str, ...]) -> str:
+def _read_password(from_stdin: bool, personal: tuple[str, ...]) -> str:
     """Return the password exactly as typed.
 
     Raises ValidationFailed for a weak one, e.g. from `personal` words, and UnicodeError for one that is not UTF-8.
     """
     if from_stdin:
         # Read one line, at most a little more than the longest password.
-        typed = sys.stdin.readline(LONGEST_PASSWORD + 3).removesuffix("\n").removesuffix("\r")
+        password = sys.stdin.readline(LONGEST_PASSWORD + 3).removesuffix("\n").removesuffix("\r")
     else:
-        typed = click.prompt("Password", hide_input=True, confirmation_prompt="Repeat the password", err=True)
-    typed.encode()  # raises UnicodeError for bytes that are not UTF-8
-    fault = fault_of_new(typed, personal)
+        password = click.prompt(
+            "Password", hide_input=True, confirmation_prompt="Repeat the password", err=True
+        )
+    password.encode()  # raises UnicodeError for bytes that are not UTF-8
+    fault = fault_of_new(password, personal)
     if fault:
         raise ValidationFailed(password=fault)
-    return typed
+    return password
 
 
-def _aligned(cells: tuple[str, ...]) -> str:
+def _align_cells(cells: tuple[str, ...]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, _WIDTHS, strict=True)).rstrip()

@@ -34,39 +34,42 @@ def verify_uses(repair: bool) -> None:
     Can run while the service does. Pruned uses cannot be recounted; totals keep their number. On SQLite,
     requests wait during --repair: a few seconds for a million uses.
     """
-    differing = differences()
-    for one in differing:
-        for line in _described(one):
-            click.echo(f"{one.key_id}: {line}")
-    if differing and repair:
+    differing_keys = differences()
+    for difference in differing_keys:
+        for line in _describe_difference(difference):
+            click.echo(f"{difference.key_id}: {line}")
+    if differing_keys and repair:
         recount(db.session.connection())
-        record(Action.USES_RECOUNTED, by=None, count=len(differing))
+        record(Action.USES_RECOUNTED, by=None, count=len(differing_keys))
         db.session.commit()
-        left = differences()
-        if left:
-            sys.exit(f"reflow-accounts: {len(left)} keys still differ. Run `uses verify` again to see which.")
-        click.echo(f"The totals of {len(differing)} keys were rebuilt from the log; all agree now.")
-    elif differing:
+        remaining_keys = differences()
+        if remaining_keys:
+            sys.exit(
+                f"reflow-accounts: {len(remaining_keys)} keys still differ. Run `uses verify` again to see which."
+            )
+        click.echo(f"The totals of {len(differing_keys)} keys were rebuilt from the log; all agree now.")
+    elif differing_keys:
         sys.exit(
-            f"reflow-accounts: {len(differing)} keys differ. Nothing was changed. "
+            f"reflow-accounts: {len(differing_keys)} keys differ. Nothing was changed. "
             "`reflow-accounts uses verify --repair` rebuilds totals, ranges and counts from the log."
         )
     else:
         click.echo(f"The totals of {count_keys()} keys agree with the log.")
 
 
-def _described(one: Difference) -> Iterator[str]:
-    if one.counted != one.logged:
-        yield f"the total says {one.counted}, the log says {one.logged}"
-    if one.last_counted_at != one.last_logged_at:
-        yield f"last used {_time(one.last_counted_at)} by the total, {_time(one.last_logged_at)} by the log"
-    if one.misled:
-        yield f"the ranges, which lists of uses read, are wrong about {one.misled} uses"
-    if one.miscounted:
-        yield f"the counts by time, which charts read, are wrong about {one.miscounted} uses"
+def _describe_difference(difference: Difference) -> Iterator[str]:
+    if difference.counted != difference.logged:
+        yield f"the total says {difference.counted}, the log says {difference.logged}"
+    if difference.last_counted_at != difference.last_logged_at:
+        counted_at, logged_at = map(_format_time, (difference.last_counted_at, difference.last_logged_at))
+        yield f"last used {counted_at} by the total, {logged_at} by the log"
+    if difference.misled:
+        yield f"the ranges, which lists of uses read, are wrong about {difference.misled} uses"
+    if difference.miscounted:
+        yield f"the counts by time, which charts read, are wrong about {difference.miscounted} uses"
 
 
-def _time(at: datetime | None) -> str:
+def _format_time(at: datetime | None) -> str:
     return rfc3339(at) or "never"
 
 
@@ -78,8 +81,8 @@ def _time(at: datetime | None) -> str:
 def prune_uses(older_than: int) -> None:
     """Remove old uses from the log and from charts; the totals of keys stay as they are."""
     when_unlocked(extend_with_uses)  # pruned uses stay in the hash chains
-    removed = prune(now() - timedelta(days=older_than))
-    click.echo(f"{removed} uses older than {older_than} days were removed; all totals were kept.")
+    count = prune(now() - timedelta(days=older_than))
+    click.echo(f"{count} uses older than {older_than} days were removed; all totals were kept.")
 
 
 @uses.command("roll-up")
