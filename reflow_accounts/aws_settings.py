@@ -8,7 +8,7 @@ from reflow_accounts import environment
 
 REGION = "us-east-1"
 _CODE = re.compile(r"[0-9A-Za-z-]{1,64}")
-_SHOWN = "(not set)"
+_NOT_SET = "(not set)"
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,13 @@ class AwsSettings:
     def takes_events(self) -> bool:
         return bool(self.product_code and self.queue_url)
 
-    def shown(self) -> dict[str, str]:
+    def display_values(self) -> dict[str, str]:
         """Return the effective values by variable name, with the effect of missing ones."""
         return {
             "REFLOW_AWS_PRODUCT_CODE": self.product_code
-            or f"{_SHOWN}: nobody can register from AWS Marketplace",
-            "REFLOW_AWS_QUEUE_URL": self.queue_url or f"{_SHOWN}: marketplace-worker has nothing to read",
-            "REFLOW_AWS_LISTING_URL": self.listing_url or f"{_SHOWN}: pages do not link to the listing",
+            or f"{_NOT_SET}: nobody can register from AWS Marketplace",
+            "REFLOW_AWS_QUEUE_URL": self.queue_url or f"{_NOT_SET}: marketplace-worker has nothing to read",
+            "REFLOW_AWS_LISTING_URL": self.listing_url or f"{_NOT_SET}: pages do not link to the listing",
             "REFLOW_AWS_METERING_ENDPOINT": self.metering_endpoint or "(AWS itself)",
             "REFLOW_AWS_SQS_ENDPOINT": self.sqs_endpoint or "(AWS itself)",
             "REFLOW_AWS_AGREEMENT_ENDPOINT": self.agreement_endpoint or "(AWS itself)",

@@ -23,7 +23,7 @@ SHORTEST_TOKEN = 8
 
 @dataclass(frozen=True)
 class Settings:
-    """Validated settings. `masked` returns them without secrets."""
+    """Validated settings. `masked_values` returns them without secrets."""
 
     environment: str
     instance: Path
@@ -60,12 +60,12 @@ class Settings:
     def is_https(self) -> bool:
         return self.base_url.startswith("https://")
 
-    def masked(self) -> dict[str, str]:
+    def masked_values(self) -> dict[str, str]:
         """Return the effective values by variable name, secrets and passwords replaced by dots."""
         return {
             "REFLOW_ENV": self.environment,
             "REFLOW_INSTANCE": str(self.instance),
-            "REFLOW_DATABASE_URL": environment.masked_database(self.database_url),
+            "REFLOW_DATABASE_URL": environment.mask_database_url(self.database_url),
             "REFLOW_SQLITE_SYNCHRONOUS": self.sqlite_synchronous,
             "REFLOW_SECRET_KEY": "••••••",
             "REFLOW_SECRET_KEY_FALLBACKS": f"{len(self.secret_key_fallbacks)} set",
@@ -74,15 +74,16 @@ class Settings:
             "REFLOW_TRUSTED_PROXIES": str(self.trusted_proxies),
             "REFLOW_SUPPORT_EMAIL": self.support_email,
             "REFLOW_CLI_INSTALL": self.cli_install or "(pipx, from this site)",
-            "REFLOW_MAIL_URL": environment.masked(self.mail_url) or "(.eml files in the instance folder)",
+            "REFLOW_MAIL_URL": environment.mask_url(self.mail_url) or "(.eml files in the instance folder)",
             "REFLOW_MAIL_FROM": self.mail_from,
             "REFLOW_MAIL_SENDER": self.mail_sender,
-            "REFLOW_RATELIMIT_STORAGE_URL": environment.masked(self.ratelimit_storage_url)
+            "REFLOW_RATELIMIT_STORAGE_URL": environment.mask_url(self.ratelimit_storage_url)
             or "(the database)",
             "REFLOW_RATE_LIMITS": "on" if self.rate_limits else "off (passwords can be guessed without end)",
-            "REFLOW_BREACHED_PASSWORDS_URL": environment.masked(self.breached_passwords_url) or "(no lookup)",
+            "REFLOW_BREACHED_PASSWORDS_URL": environment.mask_url(self.breached_passwords_url)
+            or "(no lookup)",
             "REFLOW_METRICS_TOKEN": "••••••" if self.metrics_token else "(not set: /metrics is off)",
-            **self.aws.shown(),
+            **self.aws.display_values(),
         }
 
 
@@ -130,12 +131,12 @@ def prepare_instance(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(_unwritable(folder, error)) from None
+        raise ConfigError(_unwritable_message(folder, error)) from None
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(_unwritable(folder, "permission denied"))
+        raise ConfigError(_unwritable_message(folder, "permission denied"))
 
 
-def _unwritable(folder: Path, reason: object) -> str:
+def _unwritable_message(folder: Path, reason: object) -> str:
     reason = reason.strerror if isinstance(reason, OSError) else reason
     return f"The folder {folder} cannot be written ({reason}): make it writable or set REFLOW_INSTANCE to another."
 
@@ -143,7 +144,7 @@ def _unwritable(folder: Path, reason: object) -> str:
 def _secret_key(environ: Mapping[str, str], instance: Path, is_production: bool) -> str:
     value = environ.get("REFLOW_SECRET_KEY", "")
     if value:
-        _long_enough("REFLOW_SECRET_KEY", value)
+        _check_secret("REFLOW_SECRET_KEY", value)
         if len(set(value)) < FEWEST_CHARACTERS:
             raise ConfigError(
                 "REFLOW_SECRET_KEY can be guessed: use random characters, such as `openssl rand -hex 32` prints."
@@ -153,17 +154,17 @@ def _secret_key(environ: Mapping[str, str], instance: Path, is_production: bool)
         raise ConfigError(
             "REFLOW_SECRET_KEY is required in production: set it to at least 32 random characters."
         )
-    return _kept_secret_key(instance)
+    return _load_or_create_secret_key(instance)
 
 
-def _kept_secret_key(instance: Path) -> str:
+def _load_or_create_secret_key(instance: Path) -> str:
     prepare_instance(instance)
     file = instance / "secret.key"
     if not file.exists():
         try:
             _create_secret_key(file)
         except OSError as error:
-            raise ConfigError(_unwritable(instance, error)) from None
+            raise ConfigError(_unwritable_message(instance, error)) from None
     return _read_secret_key(file)
 
 
@@ -202,7 +203,7 @@ def _read_secret_key(file: Path) -> str:
     )
 
 
-def _long_enough(name: str, value: str) -> str:
+def _check_secret(name: str, value: str) -> str:
     if not value.isprintable() or not value.isascii():
         raise ConfigError(f"{name} must be made of plain ASCII characters.")
     if len(value) < MINIMUM_SECRET_KEY_LENGTH:
@@ -213,7 +214,7 @@ def _long_enough(name: str, value: str) -> str:
 def _fallbacks(environ: Mapping[str, str]) -> tuple[str, ...]:
     name = "REFLOW_SECRET_KEY_FALLBACKS"
     values = [value.strip() for value in environ.get(name, "").split(",")]
-    return tuple(_long_enough(name, value) for value in values if value)
+    return tuple(_check_secret(name, value) for value in values if value)
 
 
 def _base_url(environ: Mapping[str, str], is_production: bool, allow_http: bool) -> str:
@@ -270,10 +271,10 @@ def _metrics_token(environ: Mapping[str, str]) -> str:
 
 
 def _rate_limits(environ: Mapping[str, str], is_production: bool) -> bool:
-    are_on = choice(environ, "REFLOW_RATE_LIMITS", ("on", "off")) == "on"
-    if is_production and not are_on:
+    is_on = choice(environ, "REFLOW_RATE_LIMITS", ("on", "off")) == "on"
+    if is_production and not is_on:
         raise ConfigError("REFLOW_RATE_LIMITS=off is refused in production: remove it.")
-    return are_on
+    return is_on
 
 
 def _email(environ: Mapping[str, str], name: str, default: str) -> str:

@@ -53,5 +53,5 @@ def seed() -> None:
 def table(*, with_password: bool = True) -> str:
     """Return the demo accounts as lines of text."""
     lines = [f"  {email:<22} {name:<10} {role}" for email, (name, role) in _PEOPLE.items()]
-    where = f"password of each: {PASSWORD}" if with_password else "their password is in README.md:"
-    return "\n".join([f"Demo accounts, {where}", *lines])
+    password_note = f"password of each: {PASSWORD}" if with_password else "their password is in README.md:"
+    return "\n".join([f"Demo accounts, {password_note}", *lines])

@@ -48,8 +48,8 @@ def ensure_known_names(names: Iterable[str]) -> None:
         if not name.startswith(PREFIX) or name.startswith(_TESTS) or name in KNOWN_NAMES:
             continue
         # Without the prefix, which all have in common.
-        known = [known.removeprefix(PREFIX) for known in KNOWN_NAMES]
-        similar = get_close_matches(name.removeprefix(PREFIX), known, 1, cutoff=0.7)
+        known_suffixes = [known.removeprefix(PREFIX) for known in KNOWN_NAMES]
+        similar = get_close_matches(name.removeprefix(PREFIX), known_suffixes, 1, cutoff=0.7)
         if similar:
             raise ConfigError(
                 f"{name} is not a setting: did you mean {PREFIX}{similar[0]}? Correct or remove it."
@@ -113,17 +113,17 @@ def is_exposed(origin: str) -> bool:
     return parts.scheme == "http" and not is_loopback
 
 
-def masked(value: str) -> str:
+def mask_url(value: str) -> str:
     """Return a URL without user, password, path and query; an empty text stays empty."""
     parts = urlsplit(value)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if value else ""
 
 
-def masked_database(value: str) -> str:
+def mask_database_url(value: str) -> str:
     """Return a database URL in which its password and secret parameters are hidden."""
     url = make_url(value)
-    hidden = dict.fromkeys(url.query.keys() & _SECRET_PARAMETERS, "hidden")
-    return url.set(query={**url.query, **hidden}).render_as_string(hide_password=True)
+    hidden_parameters = dict.fromkeys(url.query.keys() & _SECRET_PARAMETERS, "hidden")
+    return url.set(query={**url.query, **hidden_parameters}).render_as_string(hide_password=True)
 
 
 def database_address(name: str, value: str) -> str:
@@ -132,17 +132,17 @@ def database_address(name: str, value: str) -> str:
     Several hosts are moved to the query, where SQLAlchemy expects them
     (https://docs.sqlalchemy.org/en/21/dialects/postgresql.html#specifying-multiple-fallback-hosts).
     """
-    several = _HOSTS.fullmatch(value)
-    if several and "[" in several["hosts"]:  # SQLAlchemy splits it at every colon
+    match = _HOSTS.fullmatch(value)
+    if match and "[" in match["hosts"]:  # SQLAlchemy splits it at every colon
         raise ConfigError(f"{name} must list several hosts by name or IPv4 address.")
-    if several:
-        path, _, query = several["rest"].partition("?")
-        hosts = [f"host={host}" for host in several["hosts"].split(",")]
-        value = several["start"] + (path or "/") + "?" + "&".join([*hosts, *([query] if query else [])])
+    if match:
+        path, _, query = match["rest"].partition("?")
+        hosts = [f"host={host}" for host in match["hosts"].split(",")]
+        value = match["start"] + (path or "/") + "?" + "&".join([*hosts, *([query] if query else [])])
     try:
         url = make_url(value)
         driver = url.get_driver_name()
-        if several:
+        if match:
             connect_arguments(url)
         if "@" in (url.host or ""):  # the rest of a password
             raise ValueError

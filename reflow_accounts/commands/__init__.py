@@ -18,7 +18,7 @@ from reflow_accounts.commands.workers import ask_aws, try_mail, work_on_events, 
 @handle_errors
 def show_config() -> None:
     """Print the effective settings, secrets masked."""
-    for name, value in current_app.config["SETTINGS"].masked().items():
+    for name, value in current_app.config["SETTINGS"].masked_values().items():
         click.echo(f"{name}={value}")
 
 

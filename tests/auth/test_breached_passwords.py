@@ -187,7 +187,7 @@ def test_every_form_that_sets_a_password_looks_it_up(app, cast, browser, range_s
 def test_setting_is_shown_and_checked(tmp_path):
     def load(value):
         environ = {"REFLOW_INSTANCE": str(tmp_path), "REFLOW_BREACHED_PASSWORDS_URL": value}
-        return config.load(environ).masked()["REFLOW_BREACHED_PASSWORDS_URL"]
+        return config.load(environ).masked_values()["REFLOW_BREACHED_PASSWORDS_URL"]
 
     assert load("") == "(no lookup)"
     assert load("https://api.pwnedpasswords.com/range/") == "https://api.pwnedpasswords.com"

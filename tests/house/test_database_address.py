@@ -25,7 +25,7 @@ def environ(tmp_path):
 def test_password_is_not_shown(environ, address, shown):
     settings = load(environ | {"REFLOW_DATABASE_URL": f"postgresql://{address}"})
     assert SECRET in settings.database_url
-    assert settings.masked()["REFLOW_DATABASE_URL"] == f"postgresql://{shown}"
+    assert settings.masked_values()["REFLOW_DATABASE_URL"] == f"postgresql://{shown}"
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_production_refuses_http_unless_allowed(tmp_path, address):
         config.load(environ)
     settings = config.load(environ | {"REFLOW_ALLOW_HTTP": "on"})
     assert settings.base_url == address
-    assert settings.masked()["REFLOW_ALLOW_HTTP"].startswith("on (")
+    assert settings.masked_values()["REFLOW_ALLOW_HTTP"].startswith("on (")
     assert config.load(environ | {"REFLOW_ENV": "development"}).base_url == address
 
 
@@ -100,7 +100,7 @@ def test_shown_settings_contain_no_secret(tmp_path):
         "REFLOW_RATELIMIT_STORAGE_URL": f"rediss://me:{secret}@valkey.example",
         "REFLOW_BREACHED_PASSWORDS_URL": f"https://me:{secret}@passwords.example",
     }
-    assert secret not in str(config.load(settings).masked())
+    assert secret not in str(config.load(settings).masked_values())
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_exposed_address_of_aws_is_refused(tmp_path, address):
 
 def test_settings_of_the_command_and_all_shown_ones_are_known(tmp_path):
     environ = {"REFLOW_INSTANCE": str(tmp_path)}
-    shown = config.load(environ | dict.fromkeys(("REFLOW_API_KEY", "REFLOW_SERVER"), "x")).masked()
+    shown = config.load(environ | dict.fromkeys(("REFLOW_API_KEY", "REFLOW_SERVER"), "x")).masked_values()
     ensure_known_names(shown)
 
 

@@ -25,7 +25,7 @@ def test_settings_are_shown_without_the_password(environ):
         "REFLOW_MAIL_FROM": "no-reply@acme.example",
         "REFLOW_MAIL_SENDER": "worker",
     }
-    shown = load(environ | given).masked()
+    shown = load(environ | given).masked_values()
     assert {name: shown[name] for name in given} == given | {"REFLOW_MAIL_URL": "smtp://mail.example:2525"}
 
 

@@ -25,11 +25,11 @@ def load(tmp_path, **environ):
 def test_limits_are_on_by_default(tmp_path):
     settings = load(tmp_path)
     assert settings.rate_limits
-    assert settings.masked()["REFLOW_RATE_LIMITS"] == "on"
+    assert settings.masked_values()["REFLOW_RATE_LIMITS"] == "on"
 
 
 def test_config_shows_that_limits_are_off(tmp_path):
-    shown = load(tmp_path, REFLOW_RATE_LIMITS="off").masked()["REFLOW_RATE_LIMITS"]
+    shown = load(tmp_path, REFLOW_RATE_LIMITS="off").masked_values()["REFLOW_RATE_LIMITS"]
     assert shown.startswith("off (")
 
 
