@@ -34,13 +34,15 @@ def include_name(name, kind, parents):
 def ensure_known(connection):
     """Exit with a sentence if the database has a revision that is not among these migrations."""
     if revisions.fit(connection) in (Fit.NEWER, Fit.TOO_NEW):
-        found = revisions.TOO_NEW.format(revisions.current(connection), revisions.newest())
-        sys.exit(f"reflow-accounts: {found}")
+        message = revisions.TOO_NEW.format(
+            revisions.current_revision(connection), revisions.newest_revision()
+        )
+        sys.exit(f"reflow-accounts: {message}")
 
 
 def note_revision(ctx, step, heads, run_args):
     """Store which code works with the database, in the transaction of each step."""
-    revisions.take_note(ctx.connection, max(heads, default=None))
+    revisions.store_revision(ctx.connection, max(heads, default=None))
 
 
 def check_references(connection):
@@ -55,7 +57,7 @@ def check_references(connection):
 def run():
     """Run the requested migrations, one process at a time."""
     make_file(engine)
-    with revisions.locked(engine), engine.connect() as connection:
+    with revisions.migration_lock(engine), engine.connect() as connection:
         ensure_known(connection)
         is_sqlite = connection.dialect.name == "sqlite"
         if is_sqlite:

@@ -51,7 +51,7 @@ class Fit(Enum):
     TOO_NEW = "it is newer, and does not work with this code"
 
 
-def current(connection: Connection) -> str | None:
+def current_revision(connection: Connection) -> str | None:
     """Return the revision of the database, or None for an empty one."""
     return MigrationContext.configure(connection).get_current_revision()
 
@@ -62,7 +62,7 @@ def _scripts() -> ScriptDirectory:
 
 
 @cache
-def newest() -> str:
+def newest_revision() -> str:
     """Return the revision that this code needs."""
     return _scripts().get_current_head() or ""
 
@@ -73,19 +73,21 @@ def fit(connection: Connection) -> Fit:
     A newer revision works with this code if its SchemaRevision says so. Without a SchemaRevision (the rows may have
     been copied), it works if it is one revision ahead, because each migration works with the code before it.
     """
-    found = current(connection)
-    if found is None:
+    revision = current_revision(connection)
+    if revision is None:
         return Fit.EMPTY
-    if found in {script.revision for script in _scripts().walk_revisions()}:
-        return Fit.CURRENT if found == newest() else Fit.OLD
-    query = select(SchemaRevision.compatible_from).where(SchemaRevision.revision == found)
-    has_notes = inspect(connection).has_table(SchemaRevision.__tablename__)
-    note = connection.scalar(query) if has_notes else None
-    is_next = found.isdigit() and int(found) == int(newest()) + 1
-    return Fit.NEWER if (note <= newest() if note else is_next) else Fit.TOO_NEW
+    if revision in {script.revision for script in _scripts().walk_revisions()}:
+        return Fit.CURRENT if revision == newest_revision() else Fit.OLD
+    query = select(SchemaRevision.compatible_from).where(SchemaRevision.revision == revision)
+    has_table = inspect(connection).has_table(SchemaRevision.__tablename__)
+    compatible_from = connection.scalar(query) if has_table else None
+    is_next = revision.isdigit() and int(revision) == int(newest_revision()) + 1
+    return (
+        Fit.NEWER if (compatible_from <= newest_revision() if compatible_from else is_next) else Fit.TOO_NEW
+    )
 
 
-def take_note(connection: Connection, revision: str | None) -> None:
+def store_revision(connection: Connection, revision: str | None) -> None:
     """Store, after a migration, the oldest code that works with the database: by default the previous revision."""
     if revision is None or not inspect(connection).has_table(SchemaRevision.__tablename__):
         return
@@ -96,7 +98,7 @@ def take_note(connection: Connection, revision: str | None) -> None:
 
 
 @contextmanager
-def locked(engine: Engine) -> Iterator[None]:
+def migration_lock(engine: Engine) -> Iterator[None]:
     """Hold the lock for migrating and seeding a database, which one process of all nodes has at a time. Re-entrant.
 
     Raises ConfigError if the file of the lock cannot be written.
@@ -104,7 +106,7 @@ def locked(engine: Engine) -> Iterator[None]:
     if getattr(_holder, "is_holding", False):
         yield
         return
-    lock = _locked_file if engine.dialect.name == "sqlite" else _locked_server
+    lock = _lock_file if engine.dialect.name == "sqlite" else _lock_server
     with lock(engine):
         _holder.is_holding = True
         try:
@@ -114,7 +116,7 @@ def locked(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def _locked_file(engine: Engine) -> Iterator[None]:
+def _lock_file(engine: Engine) -> Iterator[None]:
     # A separate file: closing the database's file would drop SQLite's locks on it (https://sqlite.org/howtocorrupt.html).
     name = f"{engine.url.database}.lock"
     try:
@@ -133,7 +135,7 @@ def _locked_file(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def _locked_server(engine: Engine) -> Iterator[None]:
+def _lock_server(engine: Engine) -> Iterator[None]:
     # https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS; released with the connection.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK}):

@@ -73,13 +73,13 @@ def bring_up_to_date(settings: Settings) -> bool:
     unchanged if it works with this version, else raises ConfigError, as for an unfinished copy.
     """
     make_file(db.engine)
-    with revisions.locked(db.engine):
+    with revisions.migration_lock(db.engine):
         with db.engine.connect() as connection:
-            fit, revision = revisions.fit(connection), revisions.current(connection)
+            fit, revision = revisions.fit(connection), revisions.current_revision(connection)
             if transfer.is_unfinished(connection):
                 raise ConfigError(transfer.UNFINISHED_COPY)
         if fit is Fit.TOO_NEW:
-            raise ConfigError(revisions.TOO_NEW.format(revision, revisions.newest()))
+            raise ConfigError(revisions.TOO_NEW.format(revision, revisions.newest_revision()))
         if fit is Fit.NEWER:
             _logger.warning(
                 "the database has revision %s, made by a newer version that works with this one", revision

@@ -68,8 +68,8 @@ def ensure_current(connection: Connection) -> None:
                 ", or migrate it: run `reflow-accounts db upgrade` with its address in REFLOW_DATABASE_URL"
             )
         raise TransferError(
-            f"The database has revision {revisions.current(connection)} and this version needs "
-            f"{revisions.newest()}. {advice}."
+            f"The database has revision {revisions.current_revision(connection)} and this version needs "
+            f"{revisions.newest_revision()}. {advice}."
         )
 
 
@@ -96,7 +96,7 @@ def is_unfinished(connection: Connection) -> bool:
 
 
 @contextmanager
-def opened(url: str) -> Iterator[Engine]:
+def open_database(url: str) -> Iterator[Engine]:
     """Open another database by its URL, and close its connections afterwards."""
     engine = create_engine(url, hide_parameters=True)
     try:
@@ -128,12 +128,12 @@ def _ensure_free(source: Connection, target: Engine) -> None:
     with target.connect() as connection:
         if _identity(connection) == _identity(source):
             raise TransferError("The database cannot be copied to itself. Choose an empty one.")
-        existing = set(inspect(connection).get_table_names())
-        if UNFINISHED.name in existing:
+        table_names = set(inspect(connection).get_table_names())
+        if UNFINISHED.name in table_names:
             return
         # A migration adds the only RollupCursor.
         for table in tables():
-            is_checked = table.name in existing and table.name != RollupCursor.__tablename__
+            is_checked = table.name in table_names and table.name != RollupCursor.__tablename__
             if is_checked and connection.execute(select(text("1")).select_from(table).limit(1)).first():
                 raise TransferError("The other database has data of its own. Choose an empty one.")
 
@@ -176,19 +176,21 @@ def copy(source: Connection, target: Engine, progress: Progress) -> dict[str, in
 
 def _ensure_continues(source: Connection, target: Engine) -> None:
     """Raise TransferError if the target has rows of another source."""
-    first_user = select(User.public_id).order_by(User.id).limit(1)
+    query = select(User.public_id).order_by(User.id).limit(1)
     with target.connect() as connection:
-        found = connection.scalar(first_user)
-        if found not in (None, source.scalar(first_user)):
+        user_id = connection.scalar(query)
+        if user_id not in (None, source.scalar(query)):
             raise TransferError(
                 "The other database has an unfinished copy of another database. Choose an empty one."
             )
-        last = connection.execute(select(USES).order_by(USES.c.id.desc()).limit(1)).one_or_none()
+        last_use = connection.execute(select(USES).order_by(USES.c.id.desc()).limit(1)).one_or_none()
         number = connection.scalar(select(func.count()).select_from(USES))
-    if last is None:
+    if last_use is None:
         return
-    same = source.execute(select(USES).where(USES.c.id == last.id)).one_or_none()
-    if same != last or number != source.scalar(select(func.count()).where(USES.c.id <= last.id)):
+    source_use = source.execute(select(USES).where(USES.c.id == last_use.id)).one_or_none()
+    if source_use != last_use or number != source.scalar(
+        select(func.count()).where(USES.c.id <= last_use.id)
+    ):
         raise TransferError("The other database has uses that this one has not. Choose an empty one.")
 
 
@@ -230,14 +232,14 @@ def _set_sequences(connection: Connection) -> None:
             connection.execute(sequence)
 
 
-def read_only(file: Path) -> str:
+def read_only_url(file: Path) -> str:
     """Return a URL that opens an SQLite file read-only (https://sqlite.org/uri.html)."""
     return f"sqlite:///{file.absolute().as_uri()}?mode=ro&uri=true"
 
 
 def faults_of_file(file: Path) -> Iterator[str]:
     """Yield the faults of a backup file: damaged pages, and references to missing rows."""
-    with opened(read_only(file)) as engine, engine.connect() as connection:
+    with open_database(read_only_url(file)) as engine, engine.connect() as connection:
         for (line,) in connection.execute(text("PRAGMA integrity_check(20)")):
             if line != "ok":
                 yield line

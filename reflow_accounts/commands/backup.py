@@ -76,7 +76,7 @@ def _copy_file(source: str, file: Path) -> None:
 
 def _copy_rows(file: Path) -> None:
     """Copy a snapshot of PostgreSQL, row by row, to a new SQLite file."""
-    with transfer.opened(f"sqlite:///{file}") as target, transfer.snapshot(db.engine) as source:
+    with transfer.open_database(f"sqlite:///{file}") as target, transfer.snapshot(db.engine) as source:
         _copy(source, target)
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("PRAGMA journal_mode = DELETE")
@@ -92,7 +92,7 @@ def check_backup(file: Path) -> None:
     """
     faults = _faults_of(file)
     try:
-        with transfer.opened(transfer.read_only(file)) as engine:
+        with transfer.open_database(transfer.read_only_url(file)) as engine:
             if not faults:
                 faults = [
                     f"the total of {difference.key_id} differs from the log of uses"
@@ -138,7 +138,7 @@ def copy_to(url: str, file: Path | None) -> None:
         address = database_address("URL", url)
         with (
             _open_original(file) as original,
-            transfer.opened(address) as target,
+            transfer.open_database(address) as target,
             transfer.snapshot(original) as source,
         ):
             counts = _copy(source, target)
@@ -166,7 +166,7 @@ def _open_original(file: Path | None) -> Iterator[Engine]:
         return
     for fault in _faults_of(file):
         raise TransferError(f"{file}: {fault}")
-    with transfer.opened(transfer.read_only(file)) as engine:
+    with transfer.open_database(transfer.read_only_url(file)) as engine:
         try:
             with transfer.snapshot(engine):
                 pass

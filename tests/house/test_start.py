@@ -120,9 +120,9 @@ def made_by(revision, note=None):
 
 
 def test_database_of_the_next_version_is_served_with_a_warning(sqlite, caplog):
-    newest = int(revisions.newest())
+    newest = int(revisions.newest_revision())
     bring_up_to_date(sqlite.config["SETTINGS"])
-    for revision, note in ((f"{newest + 1:04}", None), (f"{newest + 3:04}", revisions.newest())):
+    for revision, note in ((f"{newest + 1:04}", None), (f"{newest + 3:04}", revisions.newest_revision())):
         made_by(revision, note)
         caplog.clear()
         assert bring_up_to_date(sqlite.config["SETTINGS"]) is False
