@@ -109,7 +109,7 @@ class JobRunner:
                 self._changed.notify_all()
         return name in self._jobs
 
-    def has(self, name: str) -> bool:
+    def has_job(self, name: str) -> bool:
         """Return whether this runner has a job."""
         return name in self._jobs
 
@@ -118,12 +118,12 @@ class JobRunner:
         with self._changed:
             while not self.is_stopping:
                 name = min(self._due_at, key=self._due_at.__getitem__, default="")
-                left = self._due_at[name] - time.monotonic() if name else None
-                if left is not None and left <= 0:
+                seconds_left = self._due_at[name] - time.monotonic() if name else None
+                if seconds_left is not None and seconds_left <= 0:
                     # Set before the run, so that a wake-up during the run causes another one.
                     self._due_at[name] = time.monotonic() + self._jobs[name].every_seconds
                     return self._jobs[name]
-                self._changed.wait(left)
+                self._changed.wait(seconds_left)
         return None
 
     def _do(self, job: BackgroundJob) -> None:
@@ -142,56 +142,56 @@ class JobRunner:
             seconds = min(job.every_seconds * 2 ** min(failures, 20), longest)
             self._due_at[job.name] = time.monotonic() + seconds
         # The message of an exception may contain user input: log its type and, once, the traceback.
-        places = "\n" + "".join(traceback.format_tb(error.__traceback__)) if failures == 1 else ""
-        _logger.warning("job %s failed, next try in %.0f s: %s%s", job.name, seconds, describe(error), places)
+        trace = "\n" + "".join(traceback.format_tb(error.__traceback__)) if failures == 1 else ""
+        _logger.warning("job %s failed, next try in %.0f s: %s%s", job.name, seconds, describe(error), trace)
 
 
-_running: list[JobRunner] = []
+_runners: list[JobRunner] = []
 
 
 def start(app: Flask) -> None:
     """Start the jobs of this serving process. Idempotent."""
-    if _running:
+    if _runners:
         return
     for jobs in jobs_of(app.config["SETTINGS"]):
-        running = JobRunner(app, jobs)
-        _running.append(running)
-        running.start()
+        runner = JobRunner(app, jobs)
+        _runners.append(runner)
+        runner.start()
         # Unlike atexit, this also runs in the forked worker processes of the server.
-        Finalize(None, running.stop, exitpriority=10)
+        Finalize(None, runner.stop, exitpriority=10)
 
 
 def stop() -> None:
     """Stop the jobs of this process; wait up to SECONDS_TO_STOP for running ones."""
-    for running in _running:
-        running.begin_to_stop()
-    for running in _running:
-        running.stop()
+    for runner in _runners:
+        runner.begin_to_stop()
+    for runner in _runners:
+        runner.stop()
 
 
 def wake(name: str) -> bool:
     """Run a job at once; return whether this process has it."""
-    return any([running.wake(name) for running in _running])  # noqa: C419  # wake it in all runners
+    return any([runner.wake(name) for runner in _runners])  # noqa: C419  # wake it in all runners
 
 
-def has(name: str) -> bool:
+def has_job(name: str) -> bool:
     """Return whether this process runs a job."""
-    return any(running.has(name) for running in _running)
+    return any(runner.has_job(name) for runner in _runners)
 
 
 def is_stopping() -> bool:
     """Return whether running jobs should end."""
-    return any(running.is_stopping for running in _running)
+    return any(runner.is_stopping for runner in _runners)
 
 
 def send_mail(app: Flask) -> JobRunner:
     """Return a runner of the mail jobs, for the mail worker."""
-    running = JobRunner(app, MAIL_JOBS)
-    _running.append(running)
-    return running
+    runner = JobRunner(app, MAIL_JOBS)
+    _runners.append(runner)
+    return runner
 
 
-def _and_commit(prune: Callable[[], object]) -> Callable[[], None]:
+def _commit_after(prune: Callable[[], object]) -> Callable[[], None]:
     def act() -> None:
         prune()
         db.session.commit()
@@ -210,10 +210,10 @@ HOUSEKEEPING = [
     BackgroundJob("subscriptions", MINUTE / 2, record_due),
     BackgroundJob("waiting purchases", 10 * MINUTE, report_waiting),
     BackgroundJob("old claims", HOUR, prune_claims),
-    BackgroundJob("old device logins", HOUR, _and_commit(prune_device_logins)),
-    BackgroundJob("old mailed links", HOUR, _and_commit(prune_links)),
-    BackgroundJob("old sessions", 24 * HOUR, _and_commit(prune_sessions)),
-    BackgroundJob("old invitations", 24 * HOUR, _and_commit(prune_invitations)),
+    BackgroundJob("old device logins", HOUR, _commit_after(prune_device_logins)),
+    BackgroundJob("old mailed links", HOUR, _commit_after(prune_links)),
+    BackgroundJob("old sessions", 24 * HOUR, _commit_after(prune_sessions)),
+    BackgroundJob("old invitations", 24 * HOUR, _commit_after(prune_invitations)),
     BackgroundJob("months", 24 * HOUR, ensure_months),
 ]
 # These read every use, with pauses. They have a separate thread, so that the roll-up does not wait for them.
@@ -229,4 +229,4 @@ MAIL_JOBS = [
 ]
 when_posted(lambda: wake("mail"))
 set_waker(lambda: wake("roll-up"))
-refused_keys.set_job(lambda: has("canaries"))
+refused_keys.set_job(lambda: has_job("canaries"))

@@ -80,7 +80,7 @@ class Service:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._static = ThreadPool(app.wsgi_app, STATIC_THREADS)
-        unavailable = ThreadPool(_refusing(app.wsgi_app), STATIC_THREADS)
+        unavailable = ThreadPool(_refusing_app(app.wsgi_app), STATIC_THREADS)
         self._exports = ThreadPool(app.wsgi_app, EXPORT_THREADS, unavailable, queued_chunks=1)
         self._pages = ThreadPool(app.wsgi_app, PAGE_THREADS, unavailable)
         self._passwords = ThreadPool(
@@ -90,23 +90,23 @@ class Service:
             longest_wait=LONGEST_PASSWORD_WAIT_S,
             pause=PASSWORD_PAUSE_S,
         )
-        self._key_check = KeyCheck(app, self._flask, unavailable)
+        self._key_check = KeyCheck(app, self._run_flask, unavailable)
         settings: Settings = app.config["SETTINGS"]
         self._metrics = Metrics(app) if settings.metrics_token else None
-        self._answer = self._measured if self._metrics else self._key_check
+        self._handle = self._handle_measured if self._metrics else self._key_check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             if readiness.is_stopping():
-                send = _closing(scope, send)
-            await self._answer(scope, receive, send)
+                send = _close_after(scope, send)
+            await self._handle(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
-    async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
-        status, begun = 0, perf_counter()
+    async def _handle_measured(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status, started_at = 0, perf_counter()
 
         async def send_and_note(message: Message) -> None:
             nonlocal status
@@ -118,19 +118,19 @@ class Service:
             await self._key_check(scope, receive, send_and_note)
         finally:
             if self._metrics and status:  # without a status, the client disconnected
-                self._metrics.observe(scope, status, perf_counter() - begun)
+                self._metrics.observe(scope, status, perf_counter() - started_at)
 
-    async def _flask(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run_flask(self, scope: Scope, receive: Receive, send: Send) -> None:
         body, is_complete = await _read_body(scope, receive)
         if body is None:
             return None  # the client disconnected
-        labels, scope = scope, _normalized(scope, body, is_complete)
+        labels, scope = scope, _normalize_scope(scope, body, is_complete)
         pool = self._pool_for(scope, body)
         if not self._metrics:
-            return await pool(scope, _once(body), send)
+            return await pool(scope, _receiver_of(body), send)
         scope[metrics.LABELS] = labels
         with self._metrics.passwords.track_inprogress() if pool is self._passwords else nullcontext():
-            return await pool(scope, _once(body), send)
+            return await pool(scope, _receiver_of(body), send)
 
     def _pool_for(self, scope: Scope, body: bytes) -> ThreadPool:
         path = scope["path"]
@@ -148,7 +148,7 @@ class Service:
         """Close the database connection of the event loop."""
         await self._key_check.close()
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, receive: Receive, send: Send) -> None:
         """Run background jobs while the server runs (https://asgi.readthedocs.io/en/latest/specs/lifespan.html)."""
         await receive()
         background_jobs.start(self._app)
@@ -163,7 +163,7 @@ class Service:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _closing(scope: Scope, send: Send) -> Send:
+def _close_after(scope: Scope, send: Send) -> Send:
     """Make the server close the connection after this response; HTTP/2 has no such header (RFC 9113, 8.2.2)."""
     if not scope["http_version"].startswith("1"):
         return send
@@ -196,7 +196,7 @@ async def _read_body(scope: Scope, receive: Receive) -> tuple[bytes | None, bool
     return b"", False
 
 
-def _normalized(scope: Scope, body: bytes, is_complete: bool) -> Scope:
+def _normalize_scope(scope: Scope, body: bytes, is_complete: bool) -> Scope:
     """Return the scope as the WSGI adapter needs it.
 
     Sets the Content-Length of the body, also of a chunked one. Drops names with an underscore, which WSGI cannot
@@ -219,14 +219,14 @@ def _normalized(scope: Scope, body: bytes, is_complete: bool) -> Scope:
     return {**scope, "headers": headers, "query_string": query, "http_version": version}
 
 
-def _once(body: bytes) -> Receive:
+def _receiver_of(body: bytes) -> Receive:
     async def receive() -> Message:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return receive
 
 
-def _refusing(flask: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+def _refusing_app(flask: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
     """Return a WSGI application that makes Flask answer 503 without the database."""
 
     def refuse(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -132,7 +132,7 @@ def test_stop_waits_for_all_hanging_jobs_together(app, monkeypatch):
             runners.append(JobRunner(app, [BackgroundJob(name, NEVER_AGAIN, run)]))
             runners[-1].start()
             assert started.wait(SECONDS)
-        monkeypatch.setattr(background_jobs, "_running", runners)
+        monkeypatch.setattr(background_jobs, "_runners", runners)
         before = time.monotonic()
         background_jobs.stop()
         # At the end of the process every runner is stopped once more.
@@ -148,10 +148,10 @@ def test_thread_of_jobs_is_a_daemon(start_jobs):
 
 
 def test_only_serving_processes_run_jobs(app):
-    assert background_jobs._running == []
+    assert background_jobs._runners == []
     with app.app_context():
         assert app.test_cli_runner().invoke(args=["config"]).exit_code == 0
-    assert background_jobs._running == []
+    assert background_jobs._runners == []
     assert "jobs" not in {thread.name for thread in threading.enumerate()}
     assert not background_jobs.wake("mail")
 
