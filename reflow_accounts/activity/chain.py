@@ -48,11 +48,11 @@ def extend_with_events(is_stopping: Callable[[], bool] = lambda: False) -> None:
 
 def extend_with_uses(is_stopping: Callable[[], bool] = lambda: False) -> None:
     """Add a digest of the uses of each account that are not in its chain."""
-    at, newest = now(), newest_settled_id(db.engine, Use)
+    started_at, newest = now(), newest_settled_id(db.engine, Use)
     if run_batches(lambda: _add_uses(newest), is_stopping) is Batch.DONE:
         with db.engine.begin() as connection:
             _lock_cursor(connection)
-            connection.execute(update(ChainCursor).values(uses_added_at=at))
+            connection.execute(update(ChainCursor).values(uses_added_at=started_at))
 
 
 def link_line(link: ChainLink) -> dict[str, object]:
@@ -176,7 +176,7 @@ def _add_uses(newest: int) -> Batch:
         if row.account:
             ids[row.account].append(row.id)
             digests[row.account].update(digest_of_use(row, row.account))
-    links = [_link(account, "uses", found, digests[account].digest()) for account, found in ids.items()]
+    links = [_link(account, "uses", use_ids, digests[account].digest()) for account, use_ids in ids.items()]
     with db.engine.begin() as connection:
         if _lock_cursor(connection).uses_upto != start:
             return Batch.TAKEN
@@ -199,7 +199,7 @@ def _append(connection: Connection, links: Sequence[ChainLink]) -> None:
     last = select(func.max(ChainLink.number)).where(ChainLink.chain == chains.c.chain).correlate(chains)
     is_last = and_(ChainLink.chain == chains.c.chain, ChainLink.number == last.scalar_subquery())
     query = select(ChainLink.chain, ChainLink.number, ChainLink.hash).join(chains, is_last)
-    heads = {chain: (number, own) for chain, number, own in connection.execute(query)}
+    heads = {chain: (number, link_hash) for chain, number, link_hash in connection.execute(query)}
     for link in links:
         number, link.previous = heads.get(link.chain, (0, bytes.fromhex(FIRST_PREVIOUS)))
         link.number, link.hash = number + 1, b""
@@ -246,8 +246,8 @@ def _uses_differ(session: Session, link: ChainLink) -> bool:
         .where(User.public_id == link.chain, Use.id.between(link.first_id, link.last_id))
         .order_by(Use.id)
     )
-    found, digest = 0, hashlib.sha256()
+    count, digest = 0, hashlib.sha256()
     for use in session.execute(query):
-        found += 1
+        count += 1
         digest.update(digest_of_use(use, link.chain))
-    return found > link.count or (found == link.count and digest.digest() != link.digest)
+    return count > link.count or (count == link.count and digest.digest() != link.digest)

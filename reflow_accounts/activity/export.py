@@ -75,19 +75,19 @@ class _JsonLines:
             last = self.chains.heads[chain]
             links = links_of(chain, after=number, upto=last, limit=LINES_AT_ONCE)
             is_last = not links or links[-1].number >= last
-            following = self._next_chain(chain) if is_last else f"{_LINKS} {chain} {links[-1].number}"
+            next_cursor = self._next_chain(chain) if is_last else f"{_LINKS} {chain} {links[-1].number}"
             piece = link_lines(links)
         else:
             page = self.query.page(user, cursor)
-            piece, following = entry_lines(page.items), page.next_cursor or self._next_chain("")
+            piece, next_cursor = entry_lines(page.items), page.next_cursor or self._next_chain("")
         if cursor is None:
             piece = first_line(user, self.chains) + piece
         self.seal.add(piece)
-        return piece if following else piece + self.seal.line, following
+        return piece if next_cursor else piece + self.seal.line, next_cursor
 
     def _next_chain(self, after: str) -> str | None:
-        later = min((chain for chain in self.chains.heads if chain > after), default=None)
-        return f"{_LINKS} {later} 0" if later else None
+        next_chain = min((chain for chain in self.chains.heads if chain > after), default=None)
+        return f"{_LINKS} {next_chain} 0" if next_chain else None
 
 
 def file_of(
@@ -117,6 +117,6 @@ def file_of(
     chains = Chains()
     if not uses_only:
         extend_with_events()
-        public_ids, whole = chain_ids_of(user, team_ids)
-        chains = chains_of(public_ids, whole if where == EVERYTHING and key is None else ())
+        public_ids, complete_ids = chain_ids_of(user, team_ids)
+        chains = chains_of(public_ids, complete_ids if where == EVERYTHING and key is None else ())
     return pieces_of(StreamedFile(_JsonLines(query, chains).read, incomplete_line(CUT_SHORT)), user)

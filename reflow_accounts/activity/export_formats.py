@@ -57,7 +57,7 @@ def chains_of(public_ids: Collection[str], complete: Collection[str]) -> Chains:
 
 def first_line(user: User, chains: Chains) -> bytes:
     """Return the first line of the file."""
-    return _written(
+    return _json_line(
         {
             "type": "log",
             "version": LOG_VERSION,
@@ -65,7 +65,7 @@ def first_line(user: User, chains: Chains) -> bytes:
             "exported_at": rfc3339(now()),
             "complete": sorted(chains.complete),
             "complete_uses": sorted(chains.heads) if chains.complete else [],
-            "kept_from": _kept_from(),
+            "kept_from": _first_kept_id(),
             "links": dict(chains.heads),
         }
     )
@@ -73,17 +73,17 @@ def first_line(user: User, chains: Chains) -> bytes:
 
 def entry_lines(entries: Iterable[Entry]) -> bytes:
     """Return a line for each entry."""
-    return b"".join(_written(_entry(entry)) for entry in entries)
+    return b"".join(_json_line(_entry_fields(entry)) for entry in entries)
 
 
 def link_lines(links: Iterable[ChainLink]) -> bytes:
     """Return a line for each link."""
-    return b"".join(_written({"type": "link", **link_line(link)}) for link in links)
+    return b"".join(_json_line({"type": "link", **link_line(link)}) for link in links)
 
 
-def incomplete_line(why: str) -> bytes:
+def incomplete_line(reason: str) -> bytes:
     """Return the last line of a file that ends early."""
-    return _written({"type": "incomplete", "detail": why})
+    return _json_line({"type": "incomplete", "detail": reason})
 
 
 class Seal:
@@ -99,10 +99,10 @@ class Seal:
 
     @property
     def line(self) -> bytes:
-        return _written({"type": "end", "lines": self._lines, "sha256": self._hash.hexdigest()})
+        return _json_line({"type": "end", "lines": self._lines, "sha256": self._hash.hexdigest()})
 
 
-def _entry(entry: Entry) -> dict[str, object]:
+def _entry_fields(entry: Entry) -> dict[str, object]:
     use, event = entry.use, entry.event
     if use:
         facts = use_line(use, use.key.public_id, use.key.user.public_id)
@@ -111,39 +111,39 @@ def _entry(entry: Entry) -> dict[str, object]:
     return {"type": "event", **event_line(event, entry.address), "title": entry.title}
 
 
-def _kept_from() -> str | None:
+def _first_kept_id() -> str | None:
     """Return the id of the first use after all pruned ones; None if none was pruned."""
     if db.session.scalar(select(UsageTotal.key_id).where(UsageTotal.pruned > 0).limit(1)) is None:
         return None
     oldest: Any = db.session.execute(select(Use.id, Use.at).order_by(Use.id).limit(1)).first()
     if oldest is None:
         return f"{USE_ID_PREFIX}0"
-    later = select(Use.id).where(Use.id > oldest.id, Use.at > oldest.at + _EDGE).order_by(Use.id).limit(1)
+    query = select(Use.id).where(Use.id > oldest.id, Use.at > oldest.at + _EDGE).order_by(Use.id).limit(1)
     newest = db.session.scalar(select(func.max(Use.id))) or 0
-    return f"{USE_ID_PREFIX}{db.session.scalar(later) or newest + 1}"
+    return f"{USE_ID_PREFIX}{db.session.scalar(query) or newest + 1}"
 
 
-def _written(line: dict[str, object]) -> bytes:
+def _json_line(line: dict[str, object]) -> bytes:
     text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace") + b"\n"
 
 
 def heading() -> bytes:
     """Return the first line of the file."""
-    return written([HEADINGS])
+    return csv_lines([HEADINGS])
 
 
 def lines_of(entries: Iterable[Entry]) -> bytes:
     """Return a line for each entry, in UTF-8."""
-    return written(_cells(entry) for entry in entries)
+    return csv_lines(_cells(entry) for entry in entries)
 
 
 def remark(note: str) -> bytes:
     """Return a line with a note about the file itself."""
-    return written([("", note, *[""] * (len(HEADINGS) - 2))])
+    return csv_lines([("", note, *[""] * (len(HEADINGS) - 2))])
 
 
-def harmless(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """Return the cell, with an apostrophe before a formula so that no spreadsheet evaluates it."""
     return f"'{cell}" if cell.startswith(_FORMULA_MARKS) else cell
 
@@ -157,8 +157,8 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     return (*start, "", "", "", "", entry.address, "", "")
 
 
-def written(rows: Iterable[Iterable[str]]) -> bytes:
+def csv_lines(rows: Iterable[Iterable[str]]) -> bytes:
     """Return rows as lines of a CSV file, in UTF-8."""
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([harmless(cell) for cell in row] for row in rows)
+    csv.writer(text).writerows([escape_formula(cell) for cell in row] for row in rows)
     return text.getvalue().encode("utf-8", "replace")

@@ -27,7 +27,7 @@ WIDTH, HEIGHT = 960, 170
 # Space above the highest bar, and between the accepted and the refused part of one.
 _TOP, _GAP = 10, 1
 # Width of a bar relative to that of a day.
-_FILLED = 0.75
+_BAR_SHARE = 0.75
 
 # Days in the chart for a period; 30 without a period, and no chart for 24 hours.
 DAYS = {"7d": 7, "30d": 30}
@@ -67,15 +67,16 @@ class Chart:
         bars = []
         for place, day in enumerate(self.days):
             accepted, refused = round(day.accepted * scale, 1), round(day.refused * scale, 1)
-            x = round(step * (place + (1 - _FILLED) / 2), 1)
+            x = round(step * (place + (1 - _BAR_SHARE) / 2), 1)
             accepted_y = round(HEIGHT - accepted, 1)
             refused_y = round(accepted_y - refused - (_GAP if accepted else 0), 1)
-            bars.append(Bar(day, x, round(step * _FILLED, 1), accepted_y, accepted, refused_y, refused))
+            bars.append(Bar(day, x, round(step * _BAR_SHARE, 1), accepted_y, accepted, refused_y, refused))
         return bars
 
     @property
     def title(self) -> str:
-        return f"Requests per day, {_long(self.days[0])} to {_long(self.days[-1])} {self.days[-1].day.year}"
+        first, last = self.days[0], self.days[-1]
+        return f"Requests per day, {_format_day(first)} to {_format_day(last)} {last.day.year}"
 
     @property
     def description(self) -> str:
@@ -93,7 +94,7 @@ class Chart:
             (
                 f"{trend}: {before:,} request{'' if before == 1 else 's'} in the first half of the days, "
                 f"{after:,} in the second.",
-                f"Most on {_long(peak)}: {peak.accepted + peak.refused:,}.",
+                f"Most on {_format_day(peak)}: {peak.accepted + peak.refused:,}.",
                 self._refusals(),
             )
         )
@@ -102,8 +103,8 @@ class Chart:
     def axis(self) -> list[str]:
         """The first, the middle and the last day, for labels below the drawing."""
         last = len(self.days) - 1
-        shown = [self.days[place].day for place in sorted({0, last // 2, last})]
-        return [f"{day.day} {day:%b}" for day in shown]
+        days = [self.days[place].day for place in sorted({0, last // 2, last})]
+        return [f"{day.day} {day:%b}" for day in days]
 
     def _refusals(self) -> str:
         refused = [day for day in self.days if day.refused]
@@ -111,17 +112,17 @@ class Chart:
             return "None was refused."
         worst = max(refused, key=lambda day: day.refused)
         return (
-            f"Refused on {len(refused)} day{'' if len(refused) == 1 else 's'}, most on {_long(worst)}: "
+            f"Refused on {len(refused)} day{'' if len(refused) == 1 else 's'}, most on {_format_day(worst)}: "
             f"{worst.refused:,} of {worst.accepted + worst.refused:,}."
         )
 
 
-def _long(day: DayCount) -> str:
+def _format_day(day: DayCount) -> str:
     return f"{day.day.day} {day.day:%B}"
 
 
 @dataclass(frozen=True)
-class Shown:
+class ActivityScope:
     """Whose activity is shown: the current user with one team, or a service account of such a team.
 
     `membership` is that of the current user in the team; None without a team, or if none of several was chosen.
@@ -151,26 +152,26 @@ class Shown:
 @pages.get("")
 def index() -> str:
     """Show requests per day, and the uses and events that the filter selects."""
-    shown, period = _shown(), request.args.get("period", "")
-    key, where = _key(shown.subject), _filter(period)
+    scope, period = _read_scope(), request.args.get("period", "")
+    key, where = _read_key(scope.subject), _read_filter(period)
     page = activity_of(
-        shown.subject,
+        scope.subject,
         limit=DEFAULT_LIMIT,
         cursor=request.args.get("cursor"),
         where=where,
         key=key,
-        team_ids=shown.team_ids,
-        uses_only=shown.uses_only,
+        team_ids=scope.team_ids,
+        uses_only=scope.uses_only,
     )
     return render_template(
         "activity/index.html",
         page=page,
-        keys=keys_of(shown.subject, state=KeyState.ALL),
+        keys=keys_of(scope.subject, state=KeyState.ALL),
         key=key,
         period=period,
         where=where,
-        shown=shown,
-        chart=_chart(shown, key, period, where.outcome) if where.includes_uses and period != "24h" else None,
+        scope=scope,
+        chart=_chart(scope, key, period, where.outcome) if where.includes_uses and period != "24h" else None,
         named=request.args.get("team") or None,
     )
 
@@ -178,13 +179,14 @@ def index() -> str:
 @pages.get("/export")
 def export() -> Response:
     """Download uses and events, with the filters of the page, as CSV or as JSON Lines."""
-    shown, form = _shown(), _choice(ExportFormat, request.args.get("format", "")) or ExportFormat.CSV
+    scope = _read_scope()
+    form = _parse_choice(ExportFormat, request.args.get("format", "")) or ExportFormat.CSV
     file = file_of(
-        shown.subject,
-        key=_key(shown.subject),
-        where=_filter(request.args.get("period", "")),
-        team_ids=shown.team_ids,
-        uses_only=shown.uses_only,
+        scope.subject,
+        key=_read_key(scope.subject),
+        where=_read_filter(request.args.get("period", "")),
+        team_ids=scope.team_ids,
+        uses_only=scope.uses_only,
         form=form,
     )
     response = Response(file, mimetype=MEDIA_TYPES[form])
@@ -192,22 +194,22 @@ def export() -> Response:
     return response
 
 
-def _shown() -> Shown:
+def _read_scope() -> ActivityScope:
     """Return the subject from the query. Raises NotFound for teams and service accounts of others."""
     account_id, team_id = request.args.get("account", ""), request.args.get("team", "")
     if account_id:
-        return Shown(*account_seen_by(current_user(), account_id))
-    return Shown(
+        return ActivityScope(*account_seen_by(current_user(), account_id))
+    return ActivityScope(
         current_user(), membership_of(current_user(), team_id) if team_id else current_of(current_user())
     )
 
 
-def _key(subject: User) -> ApiKey | None:
+def _read_key(subject: User) -> ApiKey | None:
     key_id = request.args.get("key", "")
     return key_of(subject, key_id) if key_id else None
 
 
-def _filter(period: str) -> Filter:
+def _read_filter(period: str) -> Filter:
     """Return the filter from the query; unknown values select everything."""
     since = None
     if period == "24h":
@@ -219,22 +221,22 @@ def _filter(period: str) -> Filter:
         since = datetime.combine(first, time(), zone)
     return Filter(
         since=since,
-        outcome=_choice(Outcome, request.args.get("outcome", "")),
-        group=_choice(EventGroup, request.args.get("event", "")),
+        outcome=_parse_choice(Outcome, request.args.get("outcome", "")),
+        group=_parse_choice(EventGroup, request.args.get("event", "")),
     )
 
 
-def _choice(kind: type[Choice], value: str) -> Choice | None:
+def _parse_choice(kind: type[Choice], value: str) -> Choice | None:
     return kind(value) if value in list(kind) else None
 
 
-def _chart(shown: Shown, key: ApiKey | None, period: str, outcome: Outcome | None) -> Chart:
+def _chart(scope: ActivityScope, key: ApiKey | None, period: str, outcome: Outcome | None) -> Chart:
     days = daily_uses(
-        shown.subject,
+        scope.subject,
         zone_of(current_user().time_zone),
         DAYS.get(period, LONGEST_DAYS),
         key=key,
-        team_ids=shown.team_ids,
+        team_ids=scope.team_ids,
     )
     if outcome == Outcome.ACCEPTED:
         days = [day._replace(refused=0) for day in days]

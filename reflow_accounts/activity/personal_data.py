@@ -47,7 +47,7 @@ class _Table:
 
 
 @dataclass(frozen=True)
-class _OfKeys:
+class _KeyTable:
     """Rows about the API keys of a user, in the order of their primary key."""
 
     model: Any
@@ -73,7 +73,7 @@ def _uses(user: User, after: Numbers | None) -> list[Row]:
     ]
 
 
-def _acts(user: User, after: Numbers | None) -> list[Row]:
+def _events(user: User, after: Numbers | None) -> list[Row]:
     """Return the events of a user's account, and those by the user in the user's teams, newest first.
 
     Leaves out the work of support staff, which names other people, and the addresses of others.
@@ -197,11 +197,11 @@ _SECTIONS: dict[str, Callable[[User, Numbers | None], list[Row]]] = {
             ApiKey.revoked_at,
         ),
     ),
-    "clients_of_api_keys": _OfKeys(
+    "clients_of_api_keys": _KeyTable(
         KeyClient,
         (KeyClient.address, KeyClient.program, KeyClient.count, KeyClient.first_at, KeyClient.last_at),
     ),
-    "refused_requests": _OfKeys(
+    "refused_requests": _KeyTable(
         RefusedAttempt,
         (
             RefusedAttempt.code,
@@ -212,7 +212,7 @@ _SECTIONS: dict[str, Callable[[User, Numbers | None], list[Row]]] = {
             RefusedAttempt.user_agent,
         ),
     ),
-    "activity": _acts,
+    "activity": _events,
     "uses_of_api_keys": _uses,
 }
 _NAMES = list(_SECTIONS)
@@ -239,7 +239,7 @@ def _read(user: User, cursor: str | None) -> tuple[bytes, str | None]:
     if len(rows) == ROWS_AT_ONCE:
         return piece.encode(), write_cursor(index, *rows[-1][0])
     if index + 1 < len(_NAMES):
-        return f"{piece}\n],\n{_opened(_NAMES[index + 1])}".encode(), write_cursor(index + 1, 0, 0)
+        return f"{piece}\n],\n{_open_list(_NAMES[index + 1])}".encode(), write_cursor(index + 1, 0, 0)
     return f"{piece}\n],\n{_member('complete', True)}\n}}\n".encode(), None
 
 
@@ -257,10 +257,10 @@ def _beginning(user: User) -> str:
         "authenticator_app_since": user.totp_on_at,
         "current_team": current.team.public_id if current else None,
     }
-    return f"{{\n{_member('created_at', now())},\n{_member('account', account)},\n{_opened(_NAMES[0])}"
+    return f"{{\n{_member('created_at', now())},\n{_member('account', account)},\n{_open_list(_NAMES[0])}"
 
 
-def _opened(name: str) -> str:
+def _open_list(name: str) -> str:
     return f"{_json(name)}: ["
 
 

@@ -127,12 +127,12 @@ def activity_of(
     miss none, pass an entry at least ten seconds older than the newest, and skip known ids. Raises ValidationFailed for
     a cursor of another list, NotFound if `after` is not an entry of the user.
     """
-    seen = read_cursor(cursor, 3)
-    last_use, last_event = (seen[0], Position.of(seen[1:])) if seen else (None, None)
-    admin_team_ids, others = _teams_of(user, team_ids)
+    numbers = read_cursor(cursor, 3)
+    last_use, last_event = (numbers[0], Position.of(numbers[1:])) if numbers else (None, None)
+    admin_team_ids, other_team_ids = _teams_of(user, team_ids)
     account_ids = _account_ids(user, admin_team_ids)
     key_ids = ([key.id] if key else numbers_of_keys(account_ids)) if where.includes_uses else []
-    after_use, after_event = _position(after, user, admin_team_ids, others)
+    after_use, after_event = _position(after, user, admin_team_ids, other_team_ids)
     limits: dict[str, Any] = {"limit": limit + 1, "since": where.since, "until": where.until}
     uses = uses_of(key_ids, before=last_use, accepted=where.accepted, after=after_use, **limits)
     events: list[AuditEvent] = []
@@ -141,16 +141,16 @@ def activity_of(
         events = events_of(
             user.id,
             () if key else admin_team_ids,
-            member_team_ids=() if key else others,
+            member_team_ids=() if key else other_team_ids,
             before=last_event,
             key_id=key.public_id if key else None,
             group=where.group,
             after=after_event,
             **limits,
         )
-    both = map(_of_use, uses), _of_events(events, account_ids)
+    both = map(_use_entry, uses), _event_entries(events, account_ids)
     entries = list(islice(merge(*both, key=attrgetter("at"), reverse=True), limit + 1))
-    cursor = _cursor_after(entries[:limit], seen) if len(entries) > limit else None
+    cursor = _cursor_after(entries[:limit], numbers) if len(entries) > limit else None
     # Uses are listed by id, and concurrent requests may get ids in another order than their times.
     return Page(sorted(entries[:limit], key=lambda entry: entry.rank, reverse=True), cursor)
 
@@ -178,8 +178,8 @@ def chain_ids_of(user: User, team_ids: Collection[int] | None = None) -> tuple[l
     admin_team_ids, _ = _teams_of(user, team_ids)
     teams = db.session.scalars(select(Team.public_id).where(Team.id.in_(admin_team_ids))).all()
     accounts = select(User.public_id).where(User.id.in_(accounts_owned_by(admin_team_ids)))
-    whole = [user.public_id, *teams]
-    return [*whole, *db.session.scalars(accounts)], whole
+    complete_ids = [user.public_id, *teams]
+    return [*complete_ids, *db.session.scalars(accounts)], complete_ids
 
 
 def _key_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:
@@ -192,14 +192,14 @@ def _account_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:
 
 
 def _position(
-    entry_id: str | None, user: User, admin_team_ids: Collection[int], others: Collection[int]
+    entry_id: str | None, user: User, admin_team_ids: Collection[int], other_team_ids: Collection[int]
 ) -> _Positions | tuple[None, None]:
     if entry_id is None:
         return None, None
     if entry_id.startswith(USE_ID_PREFIX):
         use = position_of_use(_key_ids(user, admin_team_ids), entry_id)
         return _Positions(use, Position(use.at, HIGHEST_NUMBER))
-    event = position_of_event(entry_id, user.id, admin_team_ids, member_team_ids=others)
+    event = position_of_event(entry_id, user.id, admin_team_ids, member_team_ids=other_team_ids)
     return _Positions(Position(event.at, -1), event)
 
 
@@ -210,14 +210,14 @@ def _teams_of(user: User, team_ids: Collection[int] | None) -> tuple[list[int], 
     """
     if not user.is_person:
         return [], []
-    mine = [found for found in memberships_of(user) if team_ids is None or found.team_id in team_ids]
-    admin_team_ids = [membership.team_id for membership in mine if membership.rights == Rights.ADMIN]
-    return admin_team_ids, [membership.team_id for membership in mine if membership.rights != Rights.ADMIN]
+    memberships = [row for row in memberships_of(user) if team_ids is None or row.team_id in team_ids]
+    admin_team_ids = [row.team_id for row in memberships if row.rights == Rights.ADMIN]
+    return admin_team_ids, [row.team_id for row in memberships if row.rights != Rights.ADMIN]
 
 
-def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:
+def _cursor_after(entries: list[Entry], numbers: tuple[int, ...] | None) -> str:
     """Return the cursor of the next page, with a position in each of the two lists."""
-    use_id, event_at, event_id = seen or (HIGHEST_NUMBER, *_NEWEST.numbers)
+    use_id, event_at, event_id = numbers or (HIGHEST_NUMBER, *_NEWEST.numbers)
     for entry in entries:
         if entry.use:
             use_id = entry.use.id
@@ -226,12 +226,12 @@ def _cursor_after(entries: list[Entry], seen: tuple[int, ...] | None) -> str:
     return write_cursor(use_id, event_at, event_id)
 
 
-def _of_use(use: Use) -> Entry:
+def _use_entry(use: Use) -> Entry:
     title = "API key refused" if use.outcome in _REFUSALS else "API key used"
     return Entry(use.at, USE_ACTION, title, use.key.name, use.key.user.full_name, use=use)
 
 
-def _of_events(events: Iterable[AuditEvent], account_ids: Collection[int]) -> Iterator[Entry]:
+def _event_entries(events: Iterable[AuditEvent], account_ids: Collection[int]) -> Iterator[Entry]:
     """Yield the entries, with the address of an event that one of these accounts caused itself, as in its chain."""
     for event in events:
         is_own = event.account_id in account_ids and event.actor_id in (None, event.account_id)

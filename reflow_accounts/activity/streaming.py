@@ -67,14 +67,14 @@ def pieces_of(file: StreamedFile, user: User) -> Iterable[bytes]:
 def _stream(
     file: StreamedFile, app: Flask, user_id: int, piece: bytes, cursor: str | None
 ) -> Iterator[bytes]:
-    waited, sent = 0.0, 0
+    seconds_waited, bytes_sent = 0.0, 0
     while True:
         sent_at = monotonic()
         yield piece
-        waited, sent = waited + monotonic() - sent_at, sent + len(piece)
+        seconds_waited, bytes_sent = seconds_waited + monotonic() - sent_at, bytes_sent + len(piece)
         if cursor is None:
             return
-        if waited > PATIENCE_SECONDS and sent < waited * SLOWEST_BYTES_A_SECOND:
+        if seconds_waited > PATIENCE_SECONDS and bytes_sent < seconds_waited * SLOWEST_BYTES_A_SECOND:
             break
         try:
             piece, cursor = _read(file, app, user_id, cursor)

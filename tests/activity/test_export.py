@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from reflow_accounts.activity import streaming
-from reflow_accounts.activity.export_formats import HEADINGS, harmless
+from reflow_accounts.activity.export_formats import HEADINGS, escape_formula
 from reflow_accounts.api_keys.usage import retention
 from reflow_accounts.database import db, now
 from tests.api_keys.usage import use_log
@@ -98,9 +98,9 @@ def test_download_requires_log_in(app, client):
 
 @pytest.mark.parametrize("first_character", ["=", "+", "-", "@", "\t", "\r", "\n", "\0", "＝"])
 def test_cells_do_not_start_a_spreadsheet_formula(first_character):
-    assert harmless(f"{first_character}1+1") == f"'{first_character}1+1"
-    assert harmless(f"1{first_character}1") == f"1{first_character}1"
-    assert harmless("") == ""
+    assert escape_formula(f"{first_character}1+1") == f"'{first_character}1+1"
+    assert escape_formula(f"1{first_character}1") == f"1{first_character}1"
+    assert escape_formula("") == ""
 
 
 def test_user_text_is_escaped_and_complete(cast, api, ada):

@@ -3,7 +3,7 @@
 from flask import Blueprint, flash, get_flashed_messages, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from reflow_accounts.activity.export_formats import written
+from reflow_accounts.activity.export_formats import csv_lines
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, keys_page, with_usage_counts
 from reflow_accounts.auth.current_user import current_user
@@ -90,7 +90,7 @@ def export() -> Answer:
         )
         for row in found
     ]
-    response = Response(written([_HEADINGS, *lines]), mimetype="text/csv")
+    response = Response(csv_lines([_HEADINGS, *lines]), mimetype="text/csv")
     response.headers["Content-Disposition"] = 'attachment; filename="reflow-teams.csv"'
     record_search(query_text, by=current_user(), address=client().address)
     db.session.commit()
