@@ -120,9 +120,8 @@ def activity_of(
 ) -> Page[Entry]:
     """Return a page of the uses and events of a user's account, newest first.
 
-    An Admin of a team also sees those of its service accounts. `limit` is at least 1; `where` filters; `key` selects
-    its uses and events; `team_ids` leaves out the user's other teams.
-
+    An Admin of a team also sees those of its service accounts. `limit` is at least 1; `where` filters; `key` is one
+    of the user's and selects its uses and events; `team_ids` leaves out the user's other teams.
     `after` is the id of an entry and selects newer ones. An entry may be committed some seconds after its time: to
     miss none, pass an entry at least ten seconds older than the newest, and skip known ids. Raises ValidationFailed for
     a cursor of another list, NotFound if `after` is not an entry of the user.
