@@ -37,7 +37,7 @@ def record_aws_change(team: Team, reason: str) -> None:
     `reason` is what AWS reported. Call it in the transaction that wrote the data, and `lock_subscription` before it
     was written: what ended earlier has its own record.
     """
-    row = _recorded(team)
+    row = _subscription_of(team)
     if row.state != status_of(team).state:
         record_change(team, ChangeKind.AWS, AWS_MARKETPLACE, reason)
 
@@ -48,8 +48,10 @@ def record_due() -> int:
     Commits after each team. Concurrent processes record each change once.
     """
     moment = now()
-    ended = select(Override.team_id).where(Override.ended_at.is_(None), Override.expires_at <= moment)
-    over = (
+    ended_overrides = select(Override.team_id).where(
+        Override.ended_at.is_(None), Override.expires_at <= moment
+    )
+    ended_licences = (
         select(Licence.team_id)
         .join(Subscription, Subscription.team_id == Licence.team_id)
         .where(
@@ -58,23 +60,25 @@ def record_due() -> int:
             Subscription.state == State.ACTIVE,
         )
     )
-    due = list(db.session.scalars(select(Team).where(or_(Team.id.in_(ended), Team.id.in_(over)))))
-    for team in due:
+    teams = list(
+        db.session.scalars(select(Team).where(or_(Team.id.in_(ended_overrides), Team.id.in_(ended_licences))))
+    )
+    for team in teams:
         lock_subscription(team)
         db.session.commit()
-    return len(due)
+    return len(teams)
 
 
 def lock_subscription(team: Team) -> SubscriptionStatus:
     """Lock the subscription until the transaction ends, record changes that are due, and return the status."""
     lock_team(team.id)
-    over = db.session.scalar(
+    override = db.session.scalar(
         select(Override)
         .where(Override.team_id == team.id, Override.ended_at.is_(None), Override.expires_at <= now())
         .execution_options(populate_existing=True)
     )
-    if over:
-        over.ended_at = over.expires_at
+    if override:
+        override.ended_at = override.expires_at
         db.session.flush()
         record_change(team, ChangeKind.EXPIRED, CLOCK, "The override by support came to its end.")
     else:
@@ -96,7 +100,7 @@ def record_change(
     Call it in the transaction of the change, with the team locked. `until` is the end of the change (None: no
     end), `reason` has 1 to 500 characters and is shown to staff only, `ticket` up to 80 characters.
     """
-    row, state = _recorded(team), status_of(team).state
+    row, state = _subscription_of(team), status_of(team).state
     db.session.add(
         SubscriptionChange(
             team_id=team.id,
@@ -133,7 +137,7 @@ def _action(kind: ChangeKind, is_flip: bool, state: State) -> Action:
     return Action.SUBSCRIPTION_OVERRIDDEN if is_set else Action.OVERRIDE_ENDED
 
 
-def _recorded(team: Team) -> Subscription:
+def _subscription_of(team: Team) -> Subscription:
     """Return the row with the recorded state of a team, creating it if needed."""
     row = db.session.get(Subscription, team.id, populate_existing=True)
     if row is None:

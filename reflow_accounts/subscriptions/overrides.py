@@ -32,7 +32,7 @@ def set_active(
     reason: str,
     *,
     by: User | None,
-    seen: int | None = None,
+    version: int | None = None,
     until: datetime | None = None,
     ticket: str = "",
 ) -> bool:
@@ -43,13 +43,13 @@ def set_active(
     stays, unless `until` differs: an active one also without `until`. `lift` ends an override.
 
     `until` is the end of the override: None means 30 days for an active one and no end for an inactive one.
-    `reason` has 1 to 500 characters, `ticket` up to 80; `by` None is an operator. `seen` is the version that
+    `reason` has 1 to 500 characters, `ticket` up to 80; `by` None is an operator. `version` is the version that
     the caller has seen. Raises Conflict if the subscription was changed otherwise since, and ValidationFailed
     for a missing reason or an end that is not in the future.
     """
     reason, label = _reason(reason), _ticket(ticket)
     end = _end(active, until)
-    status = _lock(team, seen, by, lambda status: _is_set(status, active, until))
+    status = _lock(team, version, by, lambda status: _is_set(status, active, until))
     if _is_set(status, active, until):
         return False
     if active and until is None and status.is_active_by_aws_for_good:
@@ -63,13 +63,13 @@ def set_active(
     return True
 
 
-def lift(team: Team, reason: str, *, by: User | None, seen: int | None = None) -> bool:
+def lift(team: Team, reason: str, *, by: User | None, version: int | None = None) -> bool:
     """End the override, so that AWS decides again, and return whether there was one.
 
     Raises Conflict and ValidationFailed as `set_active` does.
     """
     reason = _reason(reason)
-    return _lift(team, _lock(team, seen, by, lambda status: status.override is None), reason, "", by)
+    return _lift(team, _lock(team, version, by, lambda status: status.override is None), reason, "", by)
 
 
 def _is_set(status: SubscriptionStatus, active: bool, until: datetime | None) -> bool:
@@ -82,18 +82,18 @@ def _is_set(status: SubscriptionStatus, active: bool, until: datetime | None) ->
 
 
 def _lock(
-    team: Team, seen: int | None, by: User | None, is_done: Callable[[SubscriptionStatus], bool]
+    team: Team, version: int | None, by: User | None, is_done: Callable[[SubscriptionStatus], bool]
 ) -> SubscriptionStatus:
     """Lock a team's subscription.
 
-    Raises Conflict when it was changed since version `seen`, unless the same user sent the change twice: then the
+    Raises Conflict when it was changed since `version`, unless the same user sent the change twice: then the
     status `is_done`.
     """
     status = lock_subscription(team)
-    if seen is not None and seen != status.version:
+    if version is not None and version != status.version:
         changes = select(SubscriptionChange.by_id).where(SubscriptionChange.team_id == team.id)
-        last = db.session.scalar(changes.order_by(SubscriptionChange.id.desc()).limit(1))
-        if by is None or by.id != last or not is_done(status):
+        last_by_id = db.session.scalar(changes.order_by(SubscriptionChange.id.desc()).limit(1))
+        if by is None or by.id != last_by_id or not is_done(status):
             raise Conflict("This subscription was changed in the meantime. Check it and try again.")
     return status
 

@@ -24,15 +24,15 @@ def show() -> str | Response:
         if memberships_of(current_user()):
             return redirect(url_for("account.team.ask_for_choice", next=request.path), 303)
         return render_template("subscriptions/no_team.html")
-    shown, zone = status_of(membership.team), zone_of(current_user().time_zone)
+    status, zone = status_of(membership.team), zone_of(current_user().time_zone)
     is_admin = membership.rights == Rights.ADMIN
     return render_template(
         "subscriptions/index.html",
         shown_team=membership.team,
         membership=membership,
-        shown=shown,
-        why=explain(shown, agreements_of(shown.licences), zone=zone) if is_admin else None,
-        activation_ended_at=end_of_activation(membership.team, shown),
+        shown=status,
+        why=explain(status, agreements_of(status.licences), zone=zone) if is_admin else None,
+        activation_ended_at=end_of_activation(membership.team, status),
         latest=next(iter(changes_of(membership.team, limit=1)), None),
     )
 
@@ -45,9 +45,9 @@ def team_and_subscription() -> dict[str, object]:
     """
     if is_database_away() or not has_caller():
         return {"team": None, "standing": None, "team_count": 0}
-    mine = memberships_of(current_user())
+    memberships = memberships_of(current_user())
     team_id = (request.view_args or {}).get("team_id") or request.args.get("team")
-    named = next((membership for membership in mine if membership.team.public_id == team_id), None)
-    shown = named or current_among(mine)
-    team = shown.team if shown else None
-    return {"team": team, "standing": status_of(team) if team else None, "team_count": len(mine)}
+    requested_membership = next((row for row in memberships if row.team.public_id == team_id), None)
+    membership = requested_membership or current_among(memberships)
+    team = membership.team if membership else None
+    return {"team": team, "standing": status_of(team) if team else None, "team_count": len(memberships)}

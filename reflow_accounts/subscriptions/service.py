@@ -31,14 +31,14 @@ from reflow_accounts.subscriptions.status import (
 from reflow_accounts.teams.models import Team
 from reflow_accounts.users.models import User
 
-_OF_USER = text(
+_ACTIVE_TEAM_OF_USER = text(
     f"""
     SELECT 1 FROM memberships m {JOIN_OVERRIDE.format("m.team_id")}
     WHERE m.user_id = :user_id AND {STATE.format("m.team_id", ":at")} = 'active' LIMIT 1
     """  # noqa: S608  # constants only
 ).bindparams(bindparam("at", type_=UTCDateTime))
 
-_DEPENDING = text(
+_DEPENDENT_USERS = text(
     f"""
     SELECT mine.user_id FROM memberships mine WHERE mine.team_id = :team_id AND NOT EXISTS (
         SELECT 1 FROM memberships m {JOIN_OVERRIDE.format("m.team_id")}
@@ -47,7 +47,7 @@ _DEPENDING = text(
     )
     """  # noqa: S608  # constants only
 ).bindparams(bindparam("at", type_=UTCDateTime))
-_OF_STATE = text(
+_TEAMS_OF_STATE = text(
     f"""
     SELECT t.id FROM teams t {JOIN_OVERRIDE.format("t.id")} WHERE {STATE.format("t.id", ":at")} = :state
     """  # noqa: S608  # constants only
@@ -150,18 +150,20 @@ _BEST = (LicenceState.ENDED, LicenceState.PENDING, LicenceState.ENDING, LicenceS
 def statuses_of(team_ids: Collection[int]) -> dict[int, SubscriptionStatus]:
     """Return the status of each team by its row id."""
     moment = now()
-    recorded = {
+    subscriptions = {
         row.team_id: row
         for row in reload_rows(select(Subscription).where(is_any_of(Subscription.team_id, team_ids)))
     }
-    unended = select(Override).where(is_any_of(Override.team_id, team_ids), Override.ended_at.is_(None))
-    overrides = {row.team_id: row for row in reload_rows(unended) if is_live(row, moment)}
+    override_query = select(Override).where(
+        is_any_of(Override.team_id, team_ids), Override.ended_at.is_(None)
+    )
+    overrides = {row.team_id: row for row in reload_rows(override_query) if is_live(row, moment)}
     licences: dict[int | None, list[Licence]] = defaultdict(list)
-    bought = select(Licence).where(is_any_of(Licence.team_id, team_ids)).order_by(Licence.id.desc())
-    for licence in reload_rows(bought):
+    licence_query = select(Licence).where(is_any_of(Licence.team_id, team_ids)).order_by(Licence.id.desc())
+    for licence in reload_rows(licence_query):
         licences[licence.team_id].append(licence)
     return {
-        team_id: _status(recorded.get(team_id), overrides.get(team_id), licences[team_id], moment)
+        team_id: _status(subscriptions.get(team_id), overrides.get(team_id), licences[team_id], moment)
         for team_id in team_ids
     }
 
@@ -173,12 +175,12 @@ def status_of(team: Team) -> SubscriptionStatus:
 
 def has_active_subscription(user: User) -> bool:
     """Return whether any team of the user has an active subscription, which API keys require."""
-    return db.session.execute(_OF_USER, {"user_id": user.id, "at": now()}).first() is not None
+    return db.session.execute(_ACTIVE_TEAM_OF_USER, {"user_id": user.id, "at": now()}).first() is not None
 
 
 def ids_of_teams(state: State) -> TextualSelect:
     """Return a query for the row ids of all teams whose subscription has this state."""
-    query = _OF_STATE.bindparams(bindparam("state", state.value), bindparam("at", now(), UTCDateTime))
+    query = _TEAMS_OF_STATE.bindparams(bindparam("state", state.value), bindparam("at", now(), UTCDateTime))
     return query.columns(column("id", BigInteger))
 
 
@@ -195,7 +197,7 @@ def teams_and_attention(within: timedelta) -> TextualSelect:
 
 def users_who_depend_on(team: Team) -> set[int]:
     """Return the row ids of the members who have no other team with an active subscription."""
-    return set(db.session.scalars(_DEPENDING, {"team_id": team.id, "at": now()}))
+    return set(db.session.scalars(_DEPENDENT_USERS, {"team_id": team.id, "at": now()}))
 
 
 def end_of_activation(team: Team, status: SubscriptionStatus) -> datetime | None:
@@ -203,8 +205,8 @@ def end_of_activation(team: Team, status: SubscriptionStatus) -> datetime | None
     if status.override or status.licences:
         return None
     query = select(Override).where(Override.team_id == team.id, Override.is_active)
-    last = db.session.scalar(query.order_by(Override.id.desc()).limit(1))
-    return (last.ended_at or last.expires_at) if last else None
+    override = db.session.scalar(query.order_by(Override.id.desc()).limit(1))
+    return (override.ended_at or override.expires_at) if override else None
 
 
 def changes_of(
@@ -218,15 +220,15 @@ def changes_of(
 
 
 def _status(
-    recorded: Subscription | None, override: Override | None, licences: Sequence[Licence], at: datetime
+    subscription: Subscription | None, override: Override | None, licences: Sequence[Licence], at: datetime
 ) -> SubscriptionStatus:
     state = effective_state(override, licences, at)
     return SubscriptionStatus(
         state,
-        recorded.changed_at if recorded else None,
-        recorded.version if recorded else 0,
+        subscription.changed_at if subscription else None,
+        subscription.version if subscription else 0,
         override,
         tuple(licences),
         at,
-        is_recorded=recorded is None or recorded.state == state,
+        is_recorded=subscription is None or subscription.state == state,
     )

@@ -68,7 +68,7 @@ def set_subscription(payload: dict[str, Any], team_id: str) -> FoundTeam:
             payload["active"],
             payload["reason"],
             by=current_user(),
-            seen=payload["version"],
+            version=payload["version"],
             until=payload["expires_at"],
             ticket=payload["ticket"],
         )

@@ -222,19 +222,19 @@ def set_active(
     reason: str,
     *,
     by: User,
-    seen: int | None = None,
+    version: int | None = None,
     until: datetime | None = None,
     ticket: str = "",
 ) -> bool:
     """Override a subscription (see `overrides.set_active`). Raises InsufficientRights for a team of `by`."""
     refuse_own_team(team, by=by)
-    return overrides.set_active(team, active, reason, by=by, seen=seen, until=until, ticket=ticket)
+    return overrides.set_active(team, active, reason, by=by, version=version, until=until, ticket=ticket)
 
 
-def lift(team: Team, reason: str, *, by: User, seen: int | None = None) -> bool:
+def lift(team: Team, reason: str, *, by: User, version: int | None = None) -> bool:
     """End an override (see `overrides.lift`). Raises InsufficientRights for a team of `by`."""
     refuse_own_team(team, by=by)
-    return overrides.lift(team, reason, by=by, seen=seen)
+    return overrides.lift(team, reason, by=by, version=version)
 
 
 EVERYTHING = "every team"

@@ -68,13 +68,13 @@ def _set_facts(team, override, licences):
 def test_sql_and_python_rules_agree(app, cast, api, override):
     with time_machine.travel("2026-11-25T12:00:00.5Z", tick=False):
         session, key = api(cast.ada.session()), api(cast.ada.key().secret)
-        seen = set()
+        states = set()
         for licences in product(LICENCES, [None, ("ending", -HOUR), ("active", None)]):
             with app.app_context():
                 _set_facts(cast.acme.row(), override, licences)
             subscription = session.get(f"/teams/{cast.acme.id}").json["subscription"]
             status = key.get("/me").status_code
             assert (subscription, status) in {("active", 200), ("inactive", 403)}, licences
-            seen.add(subscription)
+            states.add(subscription)
     no_override = override is None or override[2] or override[1] in (NO_TIME, -HOUR)
-    assert seen == ({"active", "inactive"} if no_override else {"active" if override[0] else "inactive"})
+    assert states == ({"active", "inactive"} if no_override else {"active" if override[0] else "inactive"})

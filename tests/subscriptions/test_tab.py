@@ -43,7 +43,7 @@ def test_team_without_purchase_is_told_how_to_buy(nina):
 
 
 @pytest.mark.parametrize(
-    ("state", "badge", "words"),
+    ("state", "badge", "text"),
     [
         (LicenceState.PENDING, "Being set up", "AWS is confirming your purchase."),
         (LicenceState.ACTIVE, "Active", "Your team can create and use API keys."),
@@ -51,11 +51,11 @@ def test_team_without_purchase_is_told_how_to_buy(nina):
         (LicenceState.ENDED, "Inactive", "Your AWS Marketplace subscription is inactive"),
     ],
 )
-def test_aws_states_have_texts(cast, nina, state, badge, words):
+def test_aws_states_have_texts(cast, nina, state, badge, text):
     buy(cast.solo, LicenceState.PENDING)
     report_from_aws(cast.solo.app, state)
     page = nina.page(TAB)
-    assert words in page.text
+    assert text in page.text
     details = details_of(page)
     assert details["Status"] == badge
     assert details["Bought through"] == "AWS Marketplace"

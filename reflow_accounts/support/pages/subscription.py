@@ -76,10 +76,10 @@ def _decide(found: Team, form: SubscriptionForm) -> bool:
         raise ValidationFailed(
             reason="Say whether to activate or deactivate: go back and use the button again"
         )
-    seen = form.seen.data or ""
-    version = int(seen) if seen.isdecimal() and len(seen) < LONGEST_NUMBER else None
+    seen_version = form.seen.data or ""
+    version = int(seen_version) if seen_version.isdecimal() and len(seen_version) < LONGEST_NUMBER else None
     if form.active.data == "aws":
-        return service.lift(found, form.reason.data or "", by=current_user(), seen=version)
+        return service.lift(found, form.reason.data or "", by=current_user(), version=version)
     until = None
     if form.until.data:
         # The start of the chosen day.
@@ -91,7 +91,7 @@ def _decide(found: Team, form: SubscriptionForm) -> bool:
         form.active.data == "true",
         form.reason.data or "",
         by=current_user(),
-        seen=version,
+        version=version,
         until=until,
         ticket=form.ticket.data or "",
     )
