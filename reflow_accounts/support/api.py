@@ -12,7 +12,7 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import Conflict, InsufficientRights, ValidationFailed
 from reflow_accounts.support import service
 from reflow_accounts.support.schemas import Decision, SearchQuery, SupportTeamOut
-from reflow_accounts.support.service import FoundTeam, record_search
+from reflow_accounts.support.service import ConsoleTeam, record_search
 from reflow_accounts.web.openapi import ApiBlueprint, page_of
 from reflow_accounts.web.pagination import Page
 from reflow_accounts.web.request_info import client
@@ -27,21 +27,21 @@ def staff_only(view: View) -> View:
     """Decorate a view to return 404 to users who are not staff."""
 
     @wraps(view)
-    def guarded(*arguments: Any, **more: Any) -> Any:
+    def wrapper(*arguments: Any, **more: Any) -> Any:
         if not current_user().is_staff:
             abort(404)  # as for an unknown URL
         if current_app.config["SETTINGS"].is_production and not has_second_factor(current_user()):
             raise InsufficientRights("Support staff need a second factor: set one up in Account, Security.")
         return view(*arguments, **more)
 
-    return guarded  # type: ignore[return-value]  # same signature
+    return wrapper  # type: ignore[return-value]  # same signature
 
 
 @blueprint.route("/support/teams")
 @staff_only
 @blueprint.arguments(SearchQuery, location="query")
 @blueprint.response(200, page_of(SupportTeamOut))
-def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
+def list_support_teams(query: dict[str, Any]) -> Page[ConsoleTeam]:
     """Find teams by name, id, a member's email or id, or an AWS account, newest first. Staff only.
 
     Each search is recorded in the audit log. A secret in `q` is refused and not recorded.
@@ -54,7 +54,7 @@ def list_support_teams(query: dict[str, Any]) -> Page[FoundTeam]:
 @staff_only
 @blueprint.arguments(Decision)
 @blueprint.response(200, SupportTeamOut)
-def set_subscription(payload: dict[str, Any], team_id: str) -> FoundTeam:
+def set_subscription(payload: dict[str, Any], team_id: str) -> ConsoleTeam:
     """Override a team's subscription as active or inactive, whatever AWS reports. Staff only.
 
     An inactive override lasts until `expires_at`, or until staff end it; an active one until `expires_at`, or for
@@ -83,4 +83,4 @@ def set_subscription(payload: dict[str, Any], team_id: str) -> FoundTeam:
     if not was_changed:
         # The response shows the team.
         service.record_team_view(team, by=current_user(), address=client().address)
-    return service.described(team, by=current_user())
+    return service.describe_team(team, by=current_user())

@@ -7,7 +7,7 @@ from sqlalchemy import func, or_, select
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.database import db, now
 from reflow_accounts.subscriptions.service import users_who_depend_on
-from reflow_accounts.support.service import FoundTeam
+from reflow_accounts.support.service import ConsoleTeam
 from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.teams.service import addresses_of_admins
 from reflow_accounts.users.models import User
@@ -40,8 +40,8 @@ class Effects:
                 f"{_count(self.unaffected, 'API key')} {goes} on working: {why} another active team."
             )
         lines.append(f"Members {'can' if active else 'cannot'} create new keys through this team.")
-        shown = len(self.addresses) <= _MOST_ADDRESSES
-        to = " and ".join(self.addresses) if shown else _count(len(self.addresses), "Admin")
+        is_short = len(self.addresses) <= _MOST_ADDRESSES
+        to = " and ".join(self.addresses) if is_short else _count(len(self.addresses), "Admin")
         return " ".join(
             [*lines, f"A mail goes to {to}." if to else "No mail is sent: no Admin has an address."]
         )
@@ -66,20 +66,20 @@ def effects_of(team: Team) -> Effects:
     return Effects(affected, sum(counts.values()) - affected, tuple(addresses_of_admins(team)))
 
 
-def effect_of(found: FoundTeam, wanted: str, effects: Effects) -> str:
-    """Describe what a button of the console does; `wanted` is "true", "false", or "aws" to end the override."""
-    standing = found.standing
-    aws_says = "active" if standing.is_active_by_aws else "inactive"
-    if wanted == "aws":
-        decides = f"AWS Marketplace decides again, and says that the subscription is {aws_says}."
+def effect_of(console_team: ConsoleTeam, action: str, effects: Effects) -> str:
+    """Describe what a button of the console does; `action` is "true", "false", or "aws" to end the override."""
+    standing = console_team.standing
+    aws_state = "active" if standing.is_active_by_aws else "inactive"
+    if action == "aws":
+        decides = f"AWS Marketplace decides again, and says that the subscription is {aws_state}."
         is_flip = standing.is_active != standing.is_active_by_aws
         return f"{decides} {effects.sentences(active=not standing.is_active)}" if is_flip else decides
-    active, override, licence = wanted == "true", standing.override, standing.licence
+    active, override, licence = action == "true", standing.override, standing.licence
     if active != standing.is_active:
         return effects.sentences(active=active)
     if override:
         end = exact(override.expires_at) if override.expires_at else "somebody ends the override"
-        return f"Support keeps it {standing.state} until {end}. AWS Marketplace says that it is {aws_says}."
+        return f"Support keeps it {standing.state} until {end}. AWS Marketplace says that it is {aws_state}."
     if not active:
         return (
             "Nothing changes now. It stays inactive whatever AWS Marketplace says: a new purchase does not "
@@ -90,14 +90,15 @@ def effect_of(found: FoundTeam, wanted: str, effects: Effects) -> str:
     return f"Nothing changes now. It stays active until the chosen day, whatever AWS Marketplace says{end}."
 
 
-def effects_of_buttons(found: FoundTeam) -> list[tuple[str, str]]:
+def effects_of_buttons(console_team: ConsoleTeam) -> list[tuple[str, str]]:
     """Return the label and the effect of each button on the page of a team."""
-    wanted, effects = "true" if found.standing.is_active else "false", effects_of(found.team)
-    other = "false" if wanted == "true" else "true"
-    shown = [(found.verb(other == "true"), other)]
-    shown += [(found.verb(wanted == "true"), wanted)]
-    shown += [("End override", "aws")] if found.standing.override else []
-    return [(label, effect_of(found, action, effects)) for label, action in shown]
+    keep_action = "true" if console_team.standing.is_active else "false"
+    effects = effects_of(console_team.team)
+    switch_action = "false" if keep_action == "true" else "true"
+    buttons = [(console_team.verb(switch_action == "true"), switch_action)]
+    buttons += [(console_team.verb(keep_action == "true"), keep_action)]
+    buttons += [("End override", "aws")] if console_team.standing.override else []
+    return [(label, effect_of(console_team, action, effects)) for label, action in buttons]
 
 
 def _count(number: int, noun: str) -> str:

@@ -64,14 +64,14 @@ def record_user_view(user: User, *, by: User, client: Client) -> None:
     db.session.flush()
 
 
-def look_up_key(pasted: str, *, by: User, client: Client) -> ApiKey | None:
+def look_up_key(pasted_text: str, *, by: User, client: Client) -> ApiKey | None:
     """Return the first known key in a text, such as a key file, or None, and record the lookup in the audit log.
 
     The secret is neither stored nor repeated.
     """
-    starts = (match.start() for match in re.finditer(KEY_PREFIX, pasted))
-    found = (api_keys.find_by_secret(pasted[start : start + SECRET_LENGTH]) for start in starts)
-    key = next(filter(None, found), None)
+    starts = (match.start() for match in re.finditer(KEY_PREFIX, pasted_text))
+    keys = (api_keys.find_by_secret(pasted_text[start : start + SECRET_LENGTH]) for start in starts)
+    key = next(filter(None, keys), None)
     record(
         Action.SUPPORT_SEARCHED,
         by=by,

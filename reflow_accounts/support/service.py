@@ -47,7 +47,7 @@ _REASONS = {
 
 
 @dataclass(frozen=True)
-class FoundTeam:
+class ConsoleTeam:
     """A team in the console; `is_own` if the current user is a member, `attention` why staff should check it."""
 
     team: Team
@@ -72,49 +72,49 @@ class FoundTeam:
         return "Activate" if active else "Deactivate"
 
 
-def find_teams(query_text: str, *, by: User, state: str = "", limit: int = MOST_RESULTS) -> list[FoundTeam]:
+def find_teams(query_text: str, *, by: User, state: str = "", limit: int = MOST_RESULTS) -> list[ConsoleTeam]:
     """Return up to `limit` teams by name or id, a member's address or id, or an AWS account.
 
     An empty text matches all teams, a secret none. `state` selects the active or the inactive teams, or those that
     need "attention". Teams that need attention come first, then by name.
     """
     attention = teams_and_attention(SOON).subquery()
-    query = _matching(query_text).outerjoin(attention, attention.c.team_id == Team.id)
+    query = _search_query(query_text).outerjoin(attention, attention.c.team_id == Team.id)
     if state in list(State):
         query = query.where(Team.id.in_(ids_of_teams(State(state))))
     elif state == ATTENTION:
         query = query.where(attention.c.reason.is_not(None))
     rank = case((attention.c.reason.is_not(None), 0), else_=1)
     query = query.order_by(rank, func.lower(Team.name), Team.id).limit(limit)
-    found = db.session.execute(query.add_columns(attention.c.reason)).all()
-    described = _described([team for team, _ in found], by)
-    reasons = [_REASONS[reason] if reason else "" for _, reason in found]
-    return [replace(row, attention=reason) for row, reason in zip(described, reasons, strict=True)]
+    rows = db.session.execute(query.add_columns(attention.c.reason)).all()
+    teams = _describe_teams([team for team, _ in rows], by)
+    reasons = [_REASONS[reason] if reason else "" for _, reason in rows]
+    return [replace(team, attention=reason) for team, reason in zip(teams, reasons, strict=True)]
 
 
-def teams_page(query_text: str, *, by: User, limit: int, cursor: str | None) -> Page[FoundTeam]:
+def teams_page(query_text: str, *, by: User, limit: int, cursor: str | None) -> Page[ConsoleTeam]:
     """Return a page of the matching teams (see `find_teams`), newest first."""
-    page = newest_first(_matching(query_text), Team.created_at, Team.id, limit=limit, cursor=cursor)
-    return Page(_described(list(page.items), by), page.next_cursor)
+    page = newest_first(_search_query(query_text), Team.created_at, Team.id, limit=limit, cursor=cursor)
+    return Page(_describe_teams(list(page.items), by), page.next_cursor)
 
 
-def _matching(query_text: str) -> Select[Team]:
+def _search_query(query_text: str) -> Select[Team]:
     if holds_secret(query_text):
         return select(Team).where(false())
     term = text.tidy(query_text)[: text.LONGEST_TERM]
     if not term:
         return select(Team)
-    member = select(Membership.team_id).join(User, User.id == Membership.user_id)
+    team_ids = select(Membership.team_id).join(User, User.id == Membership.user_id)
     has_email = or_(User.email.icontains(term, autoescape=True), User.email.in_(stored_forms(term)))
-    matches = [
+    conditions = [
         Team.name.icontains(term, autoescape=True),
         Team.public_id == term,
-        Team.id.in_(member.where(or_(has_email, User.public_id == term))),
+        Team.id.in_(team_ids.where(or_(has_email, User.public_id == term))),
     ]
-    account = re.sub(r"[\s-]", "", term)
-    if re.fullmatch(r"[0-9]{12}", account):
-        matches.append(Team.id.in_(select(Licence.team_id).where(Licence.aws_account == account)))
-    return select(Team).where(or_(*matches))
+    aws_account = re.sub(r"[\s-]", "", term)
+    if re.fullmatch(r"[0-9]{12}", aws_account):
+        conditions.append(Team.id.in_(select(Licence.team_id).where(Licence.aws_account == aws_account)))
+    return select(Team).where(or_(*conditions))
 
 
 def team_of(public_id: str) -> Team:
@@ -122,9 +122,9 @@ def team_of(public_id: str) -> Team:
     return require_row(select(Team).where(Team.public_id == public_id), NO_SUCH_TEAM)
 
 
-def described(team: Team, *, by: User) -> FoundTeam:
+def describe_team(team: Team, *, by: User) -> ConsoleTeam:
     """Return one team as the console shows it to `by`."""
-    return _described([team], by)[0]
+    return _describe_teams([team], by)[0]
 
 
 def members_page(team: Team, *, cursor: str | None) -> Page[tuple[Membership, int]]:
@@ -171,20 +171,24 @@ def record_team_view(team: Team, *, by: User, address: str) -> None:
     db.session.flush()
 
 
-def _described(teams: list[Team], by: User) -> list[FoundTeam]:
-    own = {membership.team_id for membership in memberships_of(by)}
-    found = []
+def _describe_teams(teams: list[Team], by: User) -> list[ConsoleTeam]:
+    own_ids = {membership.team_id for membership in memberships_of(by)}
+    console_teams = []
     for first in range(0, len(teams), _TEAMS_AT_ONCE):
         batch = teams[first : first + _TEAMS_AT_ONCE]
         ids = [team.id for team in batch]
-        standings, keys, requests = statuses_of(ids), _key_counts(ids), _last_requests(ids)
-        found += [
-            FoundTeam(
-                team, standings[team.id], keys.get(team.id, 0), requests.get(team.id), is_own=team.id in own
+        statuses, key_counts, last_requests = statuses_of(ids), _key_counts(ids), _last_requests(ids)
+        console_teams += [
+            ConsoleTeam(
+                team,
+                statuses[team.id],
+                key_counts.get(team.id, 0),
+                last_requests.get(team.id),
+                is_own=team.id in own_ids,
             )
             for team in batch
         ]
-    return found
+    return console_teams
 
 
 def _key_counts(team_ids: list[int]) -> dict[int, int]:
@@ -211,8 +215,8 @@ def _last_requests(team_ids: list[int]) -> dict[int, datetime]:
 
 def refuse_own_team(team: Team, *, by: User) -> None:
     """Raise InsufficientRights when `by` is a member of the team."""
-    own = select(Membership.team_id).where(Membership.user_id == by.id, Membership.team_id == team.id)
-    if db.session.scalar(own) is not None:
+    query = select(Membership.team_id).where(Membership.user_id == by.id, Membership.team_id == team.id)
+    if db.session.scalar(query) is not None:
         raise InsufficientRights("You belong to this team, so a colleague in support must change it.")
 
 

@@ -70,7 +70,7 @@ def reason_of(status):
     return "The purchase waits for AWS" if status.is_waiting else ""
 
 
-def listed(client, query):
+def export_rows(client, query):
     lines = csv.reader(client.get(f"/support/export?{query}").text.splitlines()[1:])
     return [(line[0], line[5]) for line in lines if line[0].startswith("Case")]
 
@@ -87,7 +87,7 @@ def test_filter_and_status_agree(app, cast, client):
             statuses = statuses_of([team.id for team in teams])
             expected = [(team.name, reason_of(statuses[team.id])) for team in teams]
         cast.sam.sign_in(client)
-        attention, everything = listed(client, "state=attention"), listed(client, "")
+        attention, everything = export_rows(client, "state=attention"), export_rows(client, "")
     urgent, others = [row for row in expected if row[1]], [row for row in expected if not row[1]]
     assert {reason for _, reason in urgent} == REASONS
     assert attention == urgent

@@ -105,14 +105,14 @@ def test_team_page_shows_aws_facts_and_discrepancies(app, cast, sam, ingest_even
         event("Purchase Agreement Advisory Issued", "", "agmt-1"),
     )
     page = sam.page(f"/support/teams/{cast.solo.id}")
-    for words in (
+    for text in (
         "l-1",
         "123456789012",
         "agmt-1",
         "AWS calls the agreement SUPERSEDED.",
         "issued an advisory",
     ):
-        assert words in page.text
+        assert text in page.text
     with app.app_context():
         assert db.session.get_one(Agreement, "agmt-1").status == "SUPERSEDED"
 
@@ -162,12 +162,12 @@ def test_conflict_names_an_expired_override(cast, sam):
 
 def test_api_lists_teams_by_page_and_sets_subscriptions(app, cast, api):
     program = api(cast.sam.session())
-    seen, cursor = [], ""
+    names, cursor = [], ""
     while cursor is not None:
         response = program.get(f"/support/teams?limit=1{cursor and f'&cursor={cursor}'}").json
-        seen += [team["name"] for team in response["items"]]
+        names += [team["name"] for team in response["items"]]
         cursor = response["next_cursor"]
-    assert sorted(seen) == ["Acme", "Globex", "Solo"]
+    assert sorted(names) == ["Acme", "Globex", "Solo"]
     [solo] = program.get("/support/teams?q=solo").json["items"]
     assert (solo["subscription"], solo["aws_state"], solo["override"]) == ("inactive", None, None)
     end = f"{now() + DAY:%Y-%m-%dT%H:%M:%SZ}"

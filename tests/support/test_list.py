@@ -16,7 +16,7 @@ from tests.subscriptions.facts import buy
 
 @pytest.fixture
 def listed_teams(cast, client):
-    """`listed("active")`: the teams that the console lists with this filter, in order."""
+    """`listed_teams("active")`: the teams that the console lists with this filter, in order."""
     cast.sam.sign_in(client)
 
     def teams_for(state=""):

@@ -35,7 +35,7 @@ blueprint = Blueprint("console", __name__)
 
 Answer = str | Response | tuple[str, int]
 
-_REFUSED = "secret-in-address"
+_SEARCH_REFUSED = "secret-in-address"
 _HEADINGS = (
     "Team",
     "Team ID",
@@ -53,11 +53,11 @@ def index() -> Answer:
     """Search teams and people. Redirect from a URL with a secret to one without."""
     query_text = request.args.get("q", "").strip()
     if holds_secret(query_text):
-        flash("A secret was in the address", _REFUSED)
+        flash("A secret was in the address", _SEARCH_REFUSED)
         address = url_for("support.console.index")
         return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
     # No search after that redirect.
-    if get_flashed_messages(category_filter=[_REFUSED]):
+    if get_flashed_messages(category_filter=[_SEARCH_REFUSED]):
         return _page("", is_list=False)
     state = request.args.get("state", "")
     page = _page(
@@ -76,7 +76,7 @@ def index() -> Answer:
 def export() -> Answer:
     """Download the list of teams as CSV, with the search and the filter of the page. A secret matches nothing."""
     query_text, state = request.args.get("q", "").strip(), request.args.get("state", "")
-    found = service.find_teams(query_text, by=current_user(), state=state, limit=service.MOST_EXPORTED)
+    teams = service.find_teams(query_text, by=current_user(), state=state, limit=service.MOST_EXPORTED)
     lines = [
         (
             row.team.name,
@@ -88,7 +88,7 @@ def export() -> Answer:
             str(row.key_count),
             exact(row.last_request_at) if row.last_request_at else "",
         )
-        for row in found
+        for row in teams
     ]
     response = Response(csv_lines([_HEADINGS, *lines]), mimetype="text/csv")
     response.headers["Content-Disposition"] = 'attachment; filename="reflow-teams.csv"'
@@ -122,69 +122,69 @@ def _page(query_text: str, *, state: str = "", is_list: bool = True, **more: obj
 def results_part(query_text: str, state: str) -> dict[str, object]:
     """Return the template variables of the part of the page that lists teams and people."""
     most = service.MOST_RESULTS
-    found = service.find_teams(query_text, by=current_user(), state=state, limit=most + 1)
+    teams = service.find_teams(query_text, by=current_user(), state=state, limit=most + 1)
     return {
         "q": query_text,
         "state": state,
         "is_list": True,
-        "teams": found[:most],
-        "is_cut_off": len(found) > most,
+        "teams": teams[:most],
+        "is_cut_off": len(teams) > most,
         "people": people.find_people(query_text),
     }
 
 
 @blueprint.get("/teams/<team_id>")
-def team(team_id: str) -> Answer:
+def show_team(team_id: str) -> Answer:
     """Show a team: members, keys, subscription and its history."""
-    found = service.team_of(team_id)
+    team = service.team_of(team_id)
     cursor = request.args.get("cursor")
     page = render_template(
         "support/team.html",
-        members=service.members_page(found, cursor=request.args.get("members")),
-        page=service.keys_of_members_page(found, cursor=cursor),
+        members=service.members_page(team, cursor=request.args.get("members")),
+        page=service.keys_of_members_page(team, cursor=cursor),
         cursor=cursor,
-        **standing_part(found),
+        **standing_part(team),
     )
-    service.record_team_view(found, by=current_user(), address=client().address)
+    service.record_team_view(team, by=current_user(), address=client().address)
     db.session.commit()
     return page
 
 
-def standing_part(found: Team) -> dict[str, object]:
+def standing_part(team: Team) -> dict[str, object]:
     """Return the template variables of the part of the page that shows the subscription."""
-    described = service.described(found, by=current_user())
-    licences = described.standing.licences
+    console_team = service.describe_team(team, by=current_user())
+    licences = console_team.standing.licences
     agreements = agreements_of(licences)
     return {
-        "found": described,
+        "found": console_team,
         "why": explain(
-            described.standing,
+            console_team.standing,
             agreements,
             for_staff=True,
-            activation_ended_at=end_of_activation(found, described.standing),
+            activation_ended_at=end_of_activation(team, console_team.standing),
         ),
-        "effects": effects_of_buttons(described),
-        "changes": service.changes_page(found, cursor=request.args.get("changes")),
+        "effects": effects_of_buttons(console_team),
+        "changes": service.changes_page(team, cursor=request.args.get("changes")),
         "agreements": agreements,
         "flags": {row.key: flags_of(row, agreements.get(row.agreement_id or "")) for row in licences},
     }
 
 
 @blueprint.get("/users/<user_id>")
-def user(user_id: str) -> Answer:
+def show_user(user_id: str) -> Answer:
     """Show a user."""
-    found, cursor = people.user_of(user_id), request.args.get("cursor")
+    user, cursor = people.user_of(user_id), request.args.get("cursor")
     page = render_template(
         "support/user.html",
-        found=found,
-        memberships=people.memberships_with_teams(found),
-        sessions=live_sessions_of(found, limit=MOST_RESULTS),
-        session_count=count_live_sessions(found),
-        page=keys_page(found, state=KeyState.ALL, cursor=cursor),
+        found=user,
+        memberships=people.memberships_with_teams(user),
+        sessions=live_sessions_of(user, limit=MOST_RESULTS),
+        session_count=count_live_sessions(user),
+        page=keys_page(user, state=KeyState.ALL, cursor=cursor),
         cursor=cursor,
-        has_second_factor=has_second_factor(found),
+        has_second_factor=has_second_factor(user),
     )
-    people.record_user_view(found, by=current_user(), client=client())
+    people.record_user_view(user, by=current_user(), client=client())
     db.session.commit()
     return page
 
@@ -192,24 +192,24 @@ def user(user_id: str) -> Answer:
 @blueprint.get("/users/<user_id>/sessions/end")
 def ask_to_end_sessions(user_id: str) -> Answer:
     """Ask for the reason."""
-    found = people.user_of(user_id)
-    people.refuse_oneself(found, by=current_user())
-    return _ask_about_sessions(found, ReasonForm(formdata=None))
+    user = people.user_of(user_id)
+    people.refuse_oneself(user, by=current_user())
+    return _ask_about_sessions(user, ReasonForm(formdata=None))
 
 
 @blueprint.post("/users/<user_id>/sessions/end")
 def end_sessions(user_id: str) -> Answer:
     """End all sessions of a user."""
     ensure_recent_proof()
-    found, form = people.user_of(user_id), ReasonForm()
+    user, form = people.user_of(user_id), ReasonForm()
     try:
-        count = people.end_sessions(found, form.reason.data or "", by=current_user())
+        count = people.end_sessions(user, form.reason.data or "", by=current_user())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
-        return _ask_about_sessions(found, form), failed.status
+        return _ask_about_sessions(user, form), failed.status
     db.session.commit()
-    return _done(found, f"{count} session{'' if count == 1 else 's'} of {found.full_name} ended.")
+    return _redirect_to_user(user, f"{count} session{'' if count == 1 else 's'} of {user.full_name} ended.")
 
 
 @blueprint.get("/keys/<key_id>/revocation")
@@ -232,12 +232,14 @@ def revoke_key(key_id: str) -> Answer:
         form.show(failed)
         return _ask_about_key(key, form), failed.status
     db.session.commit()
-    return _done(key.user, f"Key {key.name} revoked." if was_live else f"{key.name} was already revoked.")
+    return _redirect_to_user(
+        key.user, f"Key {key.name} revoked." if was_live else f"{key.name} was already revoked."
+    )
 
 
-def _ask_about_sessions(found: User, form: ReasonForm) -> str:
-    count = count_live_sessions(found)
-    return render_template("support/sessions_end.html", found=found, form=form, count=count)
+def _ask_about_sessions(user: User, form: ReasonForm) -> str:
+    count = count_live_sessions(user)
+    return render_template("support/sessions_end.html", found=user, form=form, count=count)
 
 
 def _ask_about_key(key: ApiKey, form: ReasonForm) -> str:
@@ -245,6 +247,6 @@ def _ask_about_key(key: ApiKey, form: ReasonForm) -> str:
     return render_template("support/key_revocation.html", found=key.user, form=form, row=row)
 
 
-def _done(found: User, message: str) -> Response:
+def _redirect_to_user(user: User, message: str) -> Response:
     flash(message, "user-changed")
-    return redirect(url_for("support.console.user", user_id=found.public_id), 303)
+    return redirect(url_for("support.console.show_user", user_id=user.public_id), 303)

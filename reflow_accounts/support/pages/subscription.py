@@ -28,49 +28,51 @@ _ACTIONS = ("true", "false", "aws")
 @blueprint.get("/teams/<team_id>/subscription")
 def show(team_id: str) -> Answer:
     """Ask for the reason and the end of an override."""
-    found = service.team_of(team_id)
-    service.refuse_own_team(found, by=current_user())
-    standing = status_of(found)
+    team = service.team_of(team_id)
+    service.refuse_own_team(team, by=current_user())
+    standing = status_of(team)
     form = SubscriptionForm(request.args, seen=standing.version)
     # Then activation only ends a deactivating override.
     is_enough_to_lift = not standing.is_active and standing.is_active_by_aws_for_good
     if form.active.data == "true" and not form.until.data and not is_enough_to_lift:
         form.until.data = (now() + timedelta(days=DAYS_OF_OVERRIDE)).date()
-    return _ask(found, form)
+    return _render_form(team, form)
 
 
 @blueprint.post("/teams/<team_id>/subscription")
 def change(team_id: str) -> Answer:
     """Override a subscription as active or inactive, or end the override."""
     ensure_recent_proof()
-    found = service.team_of(team_id)
-    form, before = SubscriptionForm(), status_of(found).state
+    team = service.team_of(team_id)
+    form, before = SubscriptionForm(), status_of(team).state
     try:
-        is_changed = _decide(found, form)
+        is_changed = _decide(team, form)
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
-        return _ask(found, form), failed.status
+        return _render_form(team, form), failed.status
     except Conflict as conflict:
         # No rollback: an override that has ended was recorded as such, and that may be the conflict.
-        latest = next(iter(changes_of(found, limit=1)), None)
-        page = render_template("support/conflict.html", latest=latest, form=None, **_behind(found, form))
-        _record_views(found, form)
+        latest = next(iter(changes_of(team, limit=1)), None)
+        page = render_template(
+            "support/conflict.html", latest=latest, form=None, **_background_part(team, form)
+        )
+        _record_views(team, form)
         db.session.commit()
         return page, conflict.status
     if not is_changed:
-        _record_views(found, form)
+        _record_views(team, form)
     db.session.commit()
-    state = status_of(found).state
-    message = f"Subscription for {found.name} {'stays' if state == before else 'is now'} {state}."
+    state = status_of(team).state
+    message = f"Subscription for {team.name} {'stays' if state == before else 'is now'} {state}."
     if not htmx.is_part():
         flash(message, "subscription-changed")
-        return redirect(_back(found, form), 303)
-    page = render_template("support/changed.html", message=message, **_behind(found, form))
+        return redirect(_back_url(team, form), 303)
+    page = render_template("support/changed.html", message=message, **_background_part(team, form))
     return htmx.close_dialog(make_response(page), message)
 
 
-def _decide(found: Team, form: SubscriptionForm) -> bool:
+def _decide(team: Team, form: SubscriptionForm) -> bool:
     """Apply the form and return whether anything changed. Raises ValidationFailed for a bad form."""
     if form.active.data not in _ACTIONS:
         raise ValidationFailed(
@@ -79,7 +81,7 @@ def _decide(found: Team, form: SubscriptionForm) -> bool:
     seen_version = form.seen.data or ""
     version = int(seen_version) if seen_version.isdecimal() and len(seen_version) < LONGEST_NUMBER else None
     if form.active.data == "aws":
-        return service.lift(found, form.reason.data or "", by=current_user(), version=version)
+        return service.lift(team, form.reason.data or "", by=current_user(), version=version)
     until = None
     if form.until.data:
         # The start of the chosen day.
@@ -87,7 +89,7 @@ def _decide(found: Team, form: SubscriptionForm) -> bool:
     elif (form.until.raw_data or [""])[0]:
         raise ValidationFailed(until="Write the day as YYYY-MM-DD, or leave it empty")
     return service.set_active(
-        found,
+        team,
         form.active.data == "true",
         form.reason.data or "",
         by=current_user(),
@@ -97,41 +99,41 @@ def _decide(found: Team, form: SubscriptionForm) -> bool:
     )
 
 
-def _ask(found: Team, form: SubscriptionForm) -> str:
-    described = service.described(found, by=current_user())
+def _render_form(team: Team, form: SubscriptionForm) -> str:
+    console_team = service.describe_team(team, by=current_user())
     page = render_template(
         "support/subscription.html",
         form=form,
-        found=described,
-        effect=effect_of(described, form.active.data or "false", effects_of(found)),
+        found=console_team,
+        effect=effect_of(console_team, form.active.data or "false", effects_of(team)),
         wanted=form.active.data,
         tomorrow=(now() + timedelta(days=1)).date(),
-        back=_back(found, form),
+        back=_back_url(team, form),
     )
-    service.record_team_view(found, by=current_user(), address=client().address)
+    service.record_team_view(team, by=current_user(), address=client().address)
     db.session.commit()
     return page
 
 
-def _record_views(found: Team, form: SubscriptionForm) -> None:
+def _record_views(team: Team, form: SubscriptionForm) -> None:
     """Record what a response without a change shows: the team, and the search results."""
-    service.record_team_view(found, by=current_user(), address=client().address)
+    service.record_team_view(team, by=current_user(), address=client().address)
     if form.origin.data != "team":
         record_search(form.q.data or "", by=current_user(), address=client().address)
 
 
-def _back(found: Team, form: SubscriptionForm) -> str:
+def _back_url(team: Team, form: SubscriptionForm) -> str:
     if form.origin.data == "team":
-        return url_for("support.console.team", team_id=found.public_id)
+        return url_for("support.console.show_team", team_id=team.public_id)
     return url_for("support.console.index", q=form.q.data or None, state=form.state.data or None)
 
 
-def _behind(found: Team, form: SubscriptionForm) -> dict[str, object]:
+def _background_part(team: Team, form: SubscriptionForm) -> dict[str, object]:
     """Return the template variables of the page behind the dialog: a team, or search results."""
     if form.origin.data == "team":
-        return {"part": "support/_standing.html", **standing_part(found)}
+        return {"part": "support/_standing.html", **standing_part(team)}
     return {
         "part": "support/_results.html",
         **results_part(form.q.data or "", form.state.data or ""),
-        "found": service.described(found, by=current_user()),
+        "found": service.describe_team(team, by=current_user()),
     }
