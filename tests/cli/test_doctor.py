@@ -79,8 +79,17 @@ def test_invalid_address_gets_no_request_and_the_rest_is_checked(configured_term
     assert (report.code, report.problems) == (2, [("server", "error"), ("credential", "error")])
 
 
-def test_other_server_gets_no_secret(listener_terminal, listener):
-    listener.respond_raw("GET", "/me", b"<h1>Sign in to the hotel</h1>")
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"<h1>Sign in to the hotel</h1>", 200),
+        (b'{"code": "missing_credentials"}', 200),  # Reflow refuses a request without a credential
+        (b'{"code": "other"}', 401),
+        (b'["code"]', 401),
+    ],
+)
+def test_other_server_gets_no_secret(listener_terminal, listener, content, status):
+    listener.respond_raw("GET", "/me", content, status)
     key_file(listener_terminal.home / ".reflow" / "api.key", made_up_key())
 
     report = Report(listener_terminal)

@@ -85,6 +85,18 @@ def test_untested_hidden_credential_is_a_warning(listener_terminal, listener):
     )
 
 
+def test_hidden_key_without_a_subscription_is_not_warned_of(terminal, team_server, members):
+    used, hidden = members.admin.key().secret, members.admin.key().secret
+    terminal.environ |= {"REFLOW_SERVER": team_server.url, "REFLOW_API_KEY": used}
+    key_file(terminal.home / ".reflow" / "api.key", hidden)
+    members.team.unsubscribe()
+
+    report = Report(terminal)
+
+    assert report["place 4"]["state"] == "ok"
+    assert report["place 4"]["detail"].endswith("the server knows it, but no subscription is active")
+
+
 BAD = {
     "cut off": made_up_key()[:-3],
     "nothing": "",

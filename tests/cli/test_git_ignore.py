@@ -78,7 +78,7 @@ def test_ci_gets_a_warning_instead_of_a_question(keyed_terminal, root, at_a_scre
     assert is_ignored(root)
 
 
-@pytest.mark.parametrize("before", ["", "*.pyc", "*.pyc\n", "*.pyc\r\n", "# caf\xe9"])
+@pytest.mark.parametrize("before", ["", "*.pyc", "*.pyc\n", "*.pyc\r\n", "# caf\xe9", "reflow.key\n!*.key"])
 def test_line_is_appended_to_the_file(keyed_terminal, root, before):
     (root / ".gitignore").write_bytes(before.encode("latin-1"))
 
@@ -162,6 +162,15 @@ def test_file_in_another_repository_causes_its_warning(keyed_terminal, tmp_path)
 
     assert outcome.code == 0, outcome.stderr
     assert f"{other}/.gitignore" in outcome.stderr
+
+
+def test_repository_of_a_hook_is_not_asked(keyed_terminal, root, tmp_path):
+    other = repository(tmp_path / "other")
+    keyed_terminal.environ |= {"GIT_DIR": f"{other}/.git", "GIT_WORK_TREE": str(other)}
+
+    outcome = create(keyed_terminal)
+
+    assert f"{root}/reflow.key is not ignored by git" in outcome.stderr
 
 
 def test_missing_info_folder_is_created(keyed_terminal, root):

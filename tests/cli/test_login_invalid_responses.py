@@ -125,6 +125,7 @@ class TestLoginAtListener:
         )
         self.refuse(listener, "authorization_pending")
         assert listener_terminal.run_interactively("login").code == 4
+        assert len(self.polls(listener)) <= 2
 
     @pytest.mark.parametrize("secret", [None, "", "rfs_short", 5])
     def test_invalid_token_is_not_stored(self, listener_terminal, listener, secret):

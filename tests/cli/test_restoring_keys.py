@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.account import request, unused_name
 from tests.cli.folders import login, repository
-from tests.cli.secrets_for_tests import made_up_key
+from tests.cli.secrets_for_tests import made_up_key, made_up_session
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +28,16 @@ def test_revoked_key_is_restored_with_the_line_that_the_revocation_shows(live_te
     assert live_terminal.run("keys", "restore", key["name"], "--json").code == 0
     again = live_terminal.run("keys", "restore", key["name"])
     assert (again.code, "There is no revoked key" in again.stderr) == (6, True)
+
+
+def test_restorable_key_of_several_with_its_name_is_restored(listener_terminal, listener):
+    login(listener_terminal.home, listener.url, made_up_session())
+    keys = [{"id": "key_1", "name": "ci", "restorable_until": None}]
+    keys += [{"id": "key_2", "name": "ci", "restorable_until": "2026-12-01T00:00:00Z"}]
+    listener.respond("GET", "/keys", {"items": keys, "next_cursor": None})
+    listener.respond("DELETE", "/keys/key_2/revocation", keys[1])
+
+    assert listener_terminal.run("keys", "restore", "ci").code == 0
 
 
 def test_key_restores_no_key(keyed_terminal, ada):
@@ -106,6 +116,17 @@ def test_question_before_a_revocation_says_who_used_the_key(keyed_terminal, ada)
     assert "Uses: 1 in 24 hours, 1 in 7 days, 1 in 30 days." in outcome.stdout
     assert "used it just now, from 127.0.0.1." in outcome.stdout
     assert outcome.code == 1
+
+
+def test_use_by_a_clock_that_is_ahead_was_just_now(listener_terminal, listener):
+    ahead = (datetime.now(UTC) + timedelta(minutes=10)).isoformat()
+    key = {"id": "key_2", "name": "ci", "hint": "abcd", "last_used_at": ahead}
+    listener.respond("GET", "/keys", {"items": [key], "next_cursor": None})
+    program = {"name": "curl", "last_used_at": ahead, "addresses": ["192.0.2.1"], "address_count": 1}
+    listener.respond("GET", "/keys/key_2/usage", {"programs": [program], "program_count": 1})
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    outcome = listener_terminal.run_interactively("keys", "revoke", "ci", answers=(("Revoke it?", "n"),))
+    assert "curl used it just now, from 192.0.2.1." in outcome.stdout
 
 
 def test_terminal_marks_keys_that_do_not_work_as_others_do(keyed_terminal, listener):

@@ -255,9 +255,18 @@ def test_doctor_tries_no_key_of_another_server(terminal, listener):
     assert (report["place 3"]["state"], report["place 4"]["state"]) == ("ok", "ok")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "/reflow.key\n"),
+        ("reflow.key\n", "reflow.key\n"),
+        ("reflow.key\n!reflow.key\n", "reflow.key\n!reflow.key\n/reflow.key\n"),
+    ],
+)
 @pytest.mark.parametrize("fault", ["git is not installed", "dubious ownership"])
-def test_rule_is_written_when_git_cannot_be_asked(keyed_terminal, tmp_path, fault):
+def test_rule_is_written_when_git_cannot_be_asked(keyed_terminal, tmp_path, fault, before, after):
     git(keyed_terminal.folder, "init", "--quiet")
+    (keyed_terminal.folder / ".gitignore").write_text(before)
     keyed_terminal.environ |= (
         {"PATH": str(tmp_path)} if "not" in fault else {"GIT_TEST_ASSUME_DIFFERENT_OWNER": "1"}
     )
@@ -265,5 +274,5 @@ def test_rule_is_written_when_git_cannot_be_asked(keyed_terminal, tmp_path, faul
     outcome = keyed_terminal.run("keys", "create", unused_name(), "--save", "repo", "--yes")
 
     assert outcome.code == 0, outcome.stderr
-    assert (keyed_terminal.folder / ".gitignore").read_text() == "/reflow.key\n"
+    assert (keyed_terminal.folder / ".gitignore").read_text() == after
     assert fault in outcome.stderr

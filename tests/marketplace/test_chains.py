@@ -42,13 +42,13 @@ def deprovisioned(name):
 
 @pytest.fixture
 def register(app, cast):
-    """`register("a")`: Nina registers licence l-a and connects it to Solo."""
+    """`register("a")`: Nina registers licence l-a and connects it to Solo, unless a user and team are given."""
 
-    def run(name, agreement=True, account=ACCOUNT):
+    def run(name, agreement=True, account=ACCOUNT, by=cast.nina, team=cast.solo):
         with app.app_context():
             customer = Customer(PRODUCT, account, f"l-{name}", f"agmt-{name}" if agreement else None)
             licence = register_customer(customer, is_trial=False)
-            connect(create_claim(licence), cast.solo.id, "", by=cast.nina.row(), client=CLIENT)
+            connect(create_claim(licence), team.id, "", by=by.row(), client=CLIENT)
             db.session.commit()
 
     return run
@@ -77,6 +77,15 @@ def test_agreement_of_a_registered_licence_can_become_known_late(cast, ingest_ev
     register("a", agreement=False)
     ingest_events(created("b"), updated("b"), created("a"), updated("a"), deprovisioned("a"))
     assert is_active(cast)
+
+
+def test_chain_of_two_teams_belongs_to_the_later_one(app, cast, ingest_events, register):
+    with time_machine.travel(now() - timedelta(days=1)):
+        register("a")
+    register("c", by=cast.ada, team=cast.acme)
+    ingest_events(created("b"), created("c"), updated("b"))
+    with app.app_context():
+        assert find_licence("l-b").team_id == cast.acme.row().id
 
 
 def test_chain_activates_its_team_once(cast, ingest_events, register):

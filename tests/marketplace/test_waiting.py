@@ -50,6 +50,19 @@ def test_staff_see_waiting_purchases(cast, client, waiting_purchase):
     assert "1 purchase has waited for AWS for more than an hour" in client.page("/support").text
 
 
+def test_purchases_are_listed_oldest_first(app, cast, client, ingest_events):
+    for hours in (9, 8):
+        with time_machine.travel(now() - timedelta(hours=hours)):
+            buy(cast.solo, LicenceState.PENDING, f"l-waits{hours}")
+    for minutes in (20, 10):
+        with time_machine.travel(now() - minutes * MINUTE):
+            ingest_events(event("License Updated", f"l-alone{minutes}", f"agmt-{minutes}"))
+    cast.sam.sign_in(client)
+    assert [element.text for element in client.page("/support").all("code")] == [
+        *("l-waits9", "l-waits8", "l-alone20", "l-alone10")
+    ]
+
+
 def test_buyer_sees_that_the_purchase_waits(cast, client, waiting_purchase):
     cast.nina.sign_in(client)
     page = client.page("/account/subscription")
@@ -66,5 +79,6 @@ def test_staff_see_purchases_without_a_team(cast, client, ingest_events):
 def test_ended_purchase_without_a_team_is_not_listed(cast, client, ingest_events):
     ended = event("Purchase Agreement Ended", "", "agmt-7", status="CANCELLED", at=now() - 61 * MINUTE)
     ingest_events(event("License Updated", "l-7", "agmt-7"), ended)
+    ingest_events(event("License Deprovisioned", "l-8", "agmt-8"))
     cast.sam.sign_in(client)
     assert "has no team" not in client.page("/support").text

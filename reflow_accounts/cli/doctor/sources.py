@@ -138,9 +138,10 @@ class SourceChecks:
             status = fault.status if isinstance(fault, ApiError) else None
             if status == 401:
                 return warning(check, cause_of(fault, source), hidden_refused(source, unused.server))
-            if status != 403:  # 403: the key is valid, but no subscription is active
-                detail = f"{content}, which could not be tried: {fault.lines[0]}"
-                return warning(check, detail, "reflow doctor")
+            if status == 403:  # as the used key, a valid one is refused without a subscription
+                return ok(check, f"{content}; the server knows it, but no subscription is active")
+            detail = f"{content}, which could not be tried: {fault.lines[0]}"
+            return warning(check, detail, "reflow doctor")
         return ok(check, f"{content}; it is accepted")
 
     def _why_absent(self, kind: Kind) -> str:

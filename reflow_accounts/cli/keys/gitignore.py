@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
 import click
@@ -88,9 +87,11 @@ def choose_ignore_file(file: Path, root: Path, *, yes: bool, may_ask: bool) -> P
         )
     if status in (git.FileStatus.IGNORED, git.FileStatus.TRACKED):
         return None
+    is_unknown = status is git.FileStatus.UNKNOWN
     if yes:
-        return None if _is_listed(file.name, root / ".gitignore") else root / ".gitignore"
-    if not may_ask or status is git.FileStatus.UNKNOWN:
+        is_listed = is_unknown and _is_listed(file.name, root / ".gitignore")
+        return None if is_listed else root / ".gitignore"
+    if not may_ask or is_unknown:
         return None
     say(f"Git does not ignore {file}, so it could be published. Where should it be ignored?", *_CHOICES)
     choice = click.prompt("Choose", type=click.Choice(["1", "2", "3"]), default="1", err=True)
@@ -139,8 +140,6 @@ def _append(file: Path, line: bytes) -> None:
     """Append a line to `file`, which may be missing or lack a final newline. Raises OSError."""
     file.parent.mkdir(exist_ok=True)
     with os.fdopen(os.open(file, _APPEND, 0o666), "rb+") as lines:
-        if not stat.S_ISREG(os.fstat(lines.fileno()).st_mode):
-            raise OSError(None, "it is not a plain file")
         if lines.seek(0, os.SEEK_END):
             lines.seek(-1, os.SEEK_END)
             line = line if lines.read(1) == b"\n" else b"\n" + line
