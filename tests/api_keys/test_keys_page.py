@@ -56,6 +56,11 @@ def test_key_is_created_with_the_form_and_shown_once(ada, api):
     assert secret not in str(ada.get_cookie("reflow").value)
 
 
+def test_key_created_in_a_dialog_clears_the_filter_in_the_address(ada):
+    response = ada.submit(ada.page(NEW), KEYS, headers=PANEL, name="CI")
+    assert response.headers["HX-Replace-Url"] == KEYS
+
+
 @pytest.mark.parametrize("headers", [None, PANEL])
 def test_form_sent_again_creates_no_second_key_and_shows_no_secret(app, ada, headers):
     form = ada.page(NEW, headers=headers and DIALOG)

@@ -219,6 +219,8 @@ def test_proof_for_a_part_of_a_page_is_a_dialog(cast, ada):
         headers={"HX-Request": "true", "HX-Target": "div#api-keys-table"},
     )
     assert response.headers["HX-Retarget"] == "#modal"
+    # As a search would, which selects a part of the response and changes the address.
+    assert (response.headers["HX-Reselect"], response.headers["HX-Replace-Url"]) == ("dialog", "false")
     page = parse(response.text)
     assert page.all("dialog")
     # The response to the action replaces the page, not a part of the dialog.

@@ -162,6 +162,13 @@ def test_unreadable_file_is_named(listener_terminal):
     assert "Permission denied" in outcome.stderr
 
 
+def test_folder_that_cannot_be_examined_is_named(listener_terminal, listener):
+    (listener_terminal.home / ".reflow").symlink_to(".reflow")
+    outcome = listener_terminal.run("whoami")
+    assert (outcome.code, listener.secrets) == (4, [])
+    assert "Too many levels of symbolic links" in outcome.stderr
+
+
 def test_pipe_after_k_is_read(listener_terminal, listener):
     (listener_terminal.folder / "pipe").symlink_to("/dev/stdin")
 

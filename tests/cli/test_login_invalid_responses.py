@@ -101,6 +101,7 @@ class TestLoginAtListener:
         [
             {"verification_uri": "file:///etc/passwd"},
             {"verification_uri": "javascript:alert(1)"},
+            {"verification_uri": "javascript://127.0.0.1/%0aalert(1)"},
             {"verification_uri": "http://[x"},
             {"verification_uri": "http://somebody@127.0.0.1/device"},
             {"user_code": None},

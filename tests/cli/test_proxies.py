@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from tests.cli.doctor_report import Report
 from tests.cli.folders import key_file
 from tests.cli.listener import ME
 from tests.cli.secrets_for_tests import made_up_key
@@ -85,6 +86,18 @@ def test_doctor_sends_no_unused_key_unencrypted(terminal, proxy, listener):
     terminal.run("--server", HTTP, "doctor")
 
     assert set(listener.secrets) == {"", used}
+
+
+def test_doctor_repeats_the_permission_in_its_commands(terminal, proxy, listener):
+    used = terminal.environ["REFLOW_API_KEY"]
+    del terminal.environ["REFLOW_INSECURE"]
+    terminal.environ["HTTP_PROXY"] = f"127.0.0.1:{proxy.port}"
+    listener.respond("GET", "/me", {"code": "missing_credentials", "status": 401}, 401)
+    listener.respond_to(used, "GET", "/me", ["odd"])
+
+    report = Report(terminal, "--server", HTTP, "--insecure")
+
+    assert report["accepted"]["mend"] == f"reflow doctor --server {HTTP} --insecure"
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])

@@ -187,6 +187,12 @@ def test_as_takes_the_credential_of_one_place(listener_terminal, listener, place
     assert is_there or f"--as {place}" in outcome.stderr
 
 
+def test_as_another_place_starts_no_login(listener_terminal):
+    outcome = listener_terminal.run_interactively("--as", "home", "whoami")
+    assert (outcome.code, "Your code" in outcome.stdout) == (4, False)
+    assert "--as home" in outcome.stdout
+
+
 def test_as_contradicts_a_key_file(listener_terminal):
     assert listener_terminal.run("--as", "home", "-k", "x", "whoami").code == 2
 

@@ -192,3 +192,6 @@ def test_renewed_licence_without_a_known_renewal_stays_active(cast, aws, reconci
     aws.agreements["agmt-a"] = {"agreementId": "agmt-a", "status": "RENEWED"}
     reconcile()
     assert is_active(cast)
+    # Its end and the renewal become known at once: the team stays active.
+    ingest_events(updated("b"), created("b"))
+    assert [change[2:] for change in history_of(cast.solo)] == [("inactive", "active")]

@@ -56,6 +56,10 @@ def test_unknown_agreement_is_reported_once(app, aws, reconcile, active_purchase
     aws.agreements["agmt-1"] = {"agreementId": "agmt-1", "status": "ACTIVE"}
     with time_machine.travel(now() + timedelta(days=2)):
         assert reconcile() == (0, ["agmt-1: unknown → ACTIVE", "1 change."])
+    del aws.agreements["agmt-1"]
+    with time_machine.travel(now() + timedelta(days=3)):
+        assert reconcile() == (0, ["agmt-1: AWS does not know it", "1 change."])
+        assert reconcile() == (0, ["No changes."])
 
 
 def test_other_products_are_ignored(aws, reconcile, ingest_events):

@@ -27,10 +27,10 @@ def server_with_metrics(tmp_path_factory):
     server.kill()
 
 
-def scrape(server, token=TOKEN):
+def scrape(server, token=TOKEN, scheme="Bearer"):
     with connected(server) as raw:
         return raw.exchange(
-            request("/metrics", Host="10.9.8.7", Authorization=f"Bearer {token}", Connection="close")
+            request("/metrics", Host="10.9.8.7", Authorization=f"{scheme} {token}", Connection="close")
         )
 
 
@@ -49,9 +49,10 @@ def wait_for(server, name, expected):
 
 
 def test_metrics_require_the_token(server_with_metrics, live):
-    for token in ("", "wrong", TOKEN + "x"):
-        refused = scrape(server_with_metrics, token)
+    for token, scheme in (("", "Bearer"), ("wrong", "Bearer"), (TOKEN + "x", "Bearer"), (TOKEN, "Basic")):
+        refused = scrape(server_with_metrics, token, scheme)
         assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert scrape(server_with_metrics, scheme="bearer ").status == 200
     assert scrape(server_with_metrics).headers["Content-Type"].startswith("text/plain; version=")
     # The page is missing without REFLOW_METRICS_TOKEN.
     assert scrape(live).status == 404

@@ -59,6 +59,21 @@ def test_same_origin_requests_are_accepted(cast, client, site):
     assert response.status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("referrer", "location"),
+    [
+        ("https://localhost/login", "/account/profile"),
+        ("https://evil.example/login", "/login"),
+        ("http://localhost/login", "/login"),
+        ("", "/login"),
+    ],
+)
+def test_form_over_https_needs_our_referrer(cast, client, referrer, location):
+    client.base_url = "https://localhost"
+    fields = {"email": cast.ada.email, "password": cast.ada.password}
+    assert client.send("/login", headers={"Referer": referrer}, **fields).location == location
+
+
 def test_support_pages_check_csrf(app, cast, client):
     cast.sam.sign_in(client)
     path = f"/support/teams/{cast.acme.id}/subscription"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from reflow_accounts import config
 from reflow_accounts.web.allowed_hosts import Hosts
 from tests.helpers.api import problem_of
 
@@ -63,7 +64,9 @@ def test_local_names_are_accepted(client, host):
     assert client.get("/login", headers={"Host": host}).status_code == 200
 
 
-def test_host_setting_is_accepted(app):
+def test_host_setting_is_accepted(app, tmp_path):
+    loaded = config.load({"REFLOW_INSTANCE": str(tmp_path), "HOST": "Dev.Box"})
+    assert hosts_with(app, host=loaded.host).has("dev.box")
     assert hosts_with(app, host="dev.box").has("dev.box:5000")
     assert not hosts_with(app, host="dev.box").has("192.0.2.1")
 
