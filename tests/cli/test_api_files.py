@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from reflow_accounts.cli.http.transport import LARGEST_ANSWER
 from tests.cli.fake_clock import without_sleep
 from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.faulty_proxy import says, says_raw
@@ -138,6 +139,14 @@ def test_large_file_is_not_kept_in_memory(listener_terminal, listener):
     assert done.returncode == 0, done.stderr
 
     assert (int(done.stdout), done.stderr) == (300_000 * len(line), b"")
+
+
+@pytest.mark.parametrize("words", [("whoami",), ("api", "GET", "/me")])
+def test_too_large_answer_is_refused(listener_terminal, listener, words):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.respond_raw("GET", "/me", b" " * (LARGEST_ANSWER + 1))
+    outcome = listener_terminal.run(*words)
+    assert (outcome.code, "is too large, so it is not a Reflow server" in outcome.stderr) == (7, True)
 
 
 @pytest.mark.parametrize(("target", "code"), [("| head -n 1", 0), (">/dev/full", 1), (">&-", 1)])
