@@ -18,7 +18,7 @@ from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.database import now
 from reflow_accounts.teams.models import Membership, Rights
 from reflow_accounts.teams.service import current_of, membership_of
-from reflow_accounts.teams.service_accounts import account_seen_by
+from reflow_accounts.teams.service_accounts import account_visible_to
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import DEFAULT_LIMIT
 from reflow_accounts.web.text import zone_of
@@ -198,7 +198,7 @@ def _read_scope() -> ActivityScope:
     """Return the subject from the query. Raises NotFound for teams and service accounts of others."""
     account_id, team_id = request.args.get("account", ""), request.args.get("team", "")
     if account_id:
-        return ActivityScope(*account_seen_by(current_user(), account_id))
+        return ActivityScope(*account_visible_to(current_user(), account_id))
     return ActivityScope(
         current_user(), membership_of(current_user(), team_id) if team_id else current_of(current_user())
     )

@@ -23,7 +23,7 @@ from reflow_accounts.contract import Code
 from reflow_accounts.database import db
 from reflow_accounts.teams.models import Rights, Team
 from reflow_accounts.teams.service import memberships_of
-from reflow_accounts.teams.service_accounts import accounts_owned_by
+from reflow_accounts.teams.service_accounts import account_ids_of_teams
 from reflow_accounts.users.models import User
 from reflow_accounts.web.pagination import HIGHEST_NUMBER, Page, Position, read_cursor, write_cursor
 
@@ -176,7 +176,7 @@ def chain_ids_of(user: User, team_ids: Collection[int] | None = None) -> tuple[l
     """
     admin_team_ids, _ = _teams_of(user, team_ids)
     teams = db.session.scalars(select(Team.public_id).where(Team.id.in_(admin_team_ids))).all()
-    accounts = select(User.public_id).where(User.id.in_(accounts_owned_by(admin_team_ids)))
+    accounts = select(User.public_id).where(User.id.in_(account_ids_of_teams(admin_team_ids)))
     complete_ids = [user.public_id, *teams]
     return [*complete_ids, *db.session.scalars(accounts)], complete_ids
 
@@ -187,7 +187,7 @@ def _key_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:
 
 def _account_ids(user: User, admin_team_ids: Collection[int]) -> list[int]:
     """Return the ids of the accounts whose chains an export contains: the user's, and those of service accounts."""
-    return [user.id, *accounts_owned_by(admin_team_ids)]
+    return [user.id, *account_ids_of_teams(admin_team_ids)]
 
 
 def _position(

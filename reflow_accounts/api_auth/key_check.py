@@ -105,7 +105,7 @@ class KeyCheck:
         method = forward_auth.original_method(_header(headers, b"x-original-method")) or "GET"
         path = forward_auth.original_path(_header(headers, b"x-original-uri")) or path
         use = self._use(scope, headers, method, path, 204)
-        return LookupRequest(digest_of(secret), team, " ".join(required_rights.sufficient()), use)
+        return LookupRequest(digest_of(secret), team, " ".join(required_rights.sufficient_rights()), use)
 
     def _is_our_host(self, path: str, headers: Headers) -> bool:
         if path in self._hosts.open_paths:

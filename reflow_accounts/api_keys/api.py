@@ -27,7 +27,7 @@ from reflow_accounts.auth.current_user import caller, current_user
 from reflow_accounts.database import db
 from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.rate_limits import service as rate_limits
-from reflow_accounts.teams.api import ACCOUNT_URL, administered, service_accounts_blueprint
+from reflow_accounts.teams.api import ACCOUNT_URL, service_accounts_blueprint, team_and_account_of_admin
 from reflow_accounts.users.models import User
 from reflow_accounts.web.openapi import ApiBlueprint, page_of
 from reflow_accounts.web.pagination import Page, read_cursor
@@ -185,7 +185,7 @@ def _key_with_usage(key: ApiKey) -> ListedKey:
 @service_accounts_blueprint.response(200, page_of(KeyOut))
 def list_service_account_keys(query: dict[str, Any], team_id: str, account_id: str) -> Page[ListedKey]:
     """List the API keys of a service account, newest first. Needs Admin rights."""
-    return service.keys_page(administered(team_id, account_id)[1], **query)
+    return service.keys_page(team_and_account_of_admin(team_id, account_id)[1], **query)
 
 
 @service_accounts_blueprint.route(KEYS, methods=["POST"])
@@ -194,14 +194,14 @@ def list_service_account_keys(query: dict[str, Any], team_id: str, account_id: s
 def create_service_account_key(payload: dict[str, Any], team_id: str, account_id: str) -> Any:
     """Create an API key of a service account. Only this response contains its secret. Needs Admin rights."""
     rate_limits.hit("create-key", account=current_user().public_id)
-    return _issue(administered(team_id, account_id)[1], payload)
+    return _issue(team_and_account_of_admin(team_id, account_id)[1], payload)
 
 
 @service_accounts_blueprint.route(KEY)
 @service_accounts_blueprint.response(200, KeyOut)
 def show_service_account_key(team_id: str, account_id: str, key_id: str) -> ListedKey:
     """Show an API key of a service account. Needs Admin rights."""
-    _, account = administered(team_id, account_id)
+    _, account = team_and_account_of_admin(team_id, account_id)
     return _key_with_usage(service.live_key_of(account, key_id))
 
 
@@ -219,7 +219,7 @@ def change_service_account_key(
     payload: dict[str, Any], team_id: str, account_id: str, key_id: str
 ) -> ListedKey:
     """Rename an API key of a service account, or move its expiry to an earlier time. Needs Admin rights."""
-    team, account = administered(team_id, account_id)
+    team, account = team_and_account_of_admin(team_id, account_id)
     key = service.live_key_of(account, key_id)
     service_accounts.change_key(team, key, **payload, by=current_user(), client=client())
     return _key_with_usage(key)
@@ -262,5 +262,5 @@ def rotate_service_account_key(args: dict[str, Any], team_id: str, account_id: s
 
 
 def _key_of(team_id: str, account_id: str, key_id: str) -> ApiKey:
-    _, account = administered(team_id, account_id)
+    _, account = team_and_account_of_admin(team_id, account_id)
     return service.key_of(account, key_id)

@@ -139,6 +139,6 @@ def proposed_name(team: Team) -> str:
     """Return a name for a service account that runs the team's CI: TEAM-ci, with a number if it is taken."""
     plain = unicodedata.normalize("NFKC", team.name).casefold()
     slug = re.sub(r"\W+", "-", plain)[:LONGEST_SLUG].strip("-_") or "team"
-    taken_names = accounts.taken_names(team)
+    taken_names = accounts.names_in_use(team)
     names = (f"{slug}-ci{f'-{number}' if number else ''}" for number in (0, *range(2, len(taken_names) + 3)))
     return next(name for name in names if comparable(name) not in taken_names)

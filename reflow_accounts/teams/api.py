@@ -12,7 +12,7 @@ from reflow_accounts.subscriptions.models import State
 from reflow_accounts.subscriptions.service import statuses_of
 from reflow_accounts.teams import invitations, members
 from reflow_accounts.teams import service_accounts as accounts
-from reflow_accounts.teams.member_list import Member, described, invitations_page, members_page
+from reflow_accounts.teams.member_list import Member, describe_members, invitations_page, members_page
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.teams.schemas import (
     AccountChange,
@@ -58,17 +58,17 @@ class ListedTeam:
 def list_teams(query: dict[str, Any]) -> Page[ListedTeam]:
     """List your teams, oldest membership first."""
     after, limit = read_cursor(query.get("cursor"), 2), query["limit"]
-    mine = sorted(memberships_of(current_user()), key=_place)
-    rest = [membership for membership in mine if not after or _place(membership) > after]
-    page = Page.cut(rest[: limit + 1], limit, _place)
-    return Page(_listed(list(page.items)), page.next_cursor)
+    memberships = sorted(memberships_of(current_user()), key=_position_of)
+    rest = [row for row in memberships if not after or _position_of(row) > after]
+    page = Page.cut(rest[: limit + 1], limit, _position_of)
+    return Page(_team_rows(list(page.items)), page.next_cursor)
 
 
 @teams_blueprint.route("/teams/<team_id>")
 @teams_blueprint.response(200, TeamOut)
 def show_team(team_id: str) -> ListedTeam:
     """Show one of your teams."""
-    return _listed([membership_of(current_user(), team_id)])[0]
+    return _team_rows([membership_of(current_user(), team_id)])[0]
 
 
 @teams_blueprint.route("/teams/<team_id>", methods=["PATCH"])
@@ -76,9 +76,9 @@ def show_team(team_id: str) -> ListedTeam:
 @teams_blueprint.response(200, TeamOut)
 def rename_team(payload: dict[str, Any], team_id: str) -> ListedTeam:
     """Rename a team. Needs Admin rights."""
-    mine = membership_of(current_user(), team_id)
-    members.rename(mine.team, payload["name"], by=current_user(), client=client())
-    return _listed([mine])[0]
+    membership = membership_of(current_user(), team_id)
+    members.rename(membership.team, payload["name"], by=current_user(), client=client())
+    return _team_rows([membership])[0]
 
 
 @teams_blueprint.route("/teams/<team_id>/members")
@@ -97,7 +97,7 @@ def change_member_rights(payload: dict[str, Any], team_id: str, user_id: str) ->
     """Change the rights of a member, effective with the next request. Needs Admin rights."""
     team = membership_of(current_user(), team_id).team
     member = members.change_rights(team, user_id, payload["rights"], by=current_user(), client=client())
-    return described([member])[0]
+    return describe_members([member])[0]
 
 
 @teams_blueprint.route("/teams/<team_id>/members/<user_id>", methods=["DELETE"])
@@ -141,17 +141,17 @@ def resend_invitation(team_id: str, invitation_id: str) -> Invitation:
 
 def _team_of_admin(team_id: str) -> Team:
     """Return a team of the caller. Raises NotFound, and InsufficientRights unless the caller is an Admin."""
-    mine = membership_of(current_user(), team_id)
-    ensure_rights(mine, Rights.ADMIN)
-    return mine.team
+    membership = membership_of(current_user(), team_id)
+    ensure_rights(membership, Rights.ADMIN)
+    return membership.team
 
 
-def _listed(memberships: list[Membership]) -> list[ListedTeam]:
+def _team_rows(memberships: list[Membership]) -> list[ListedTeam]:
     statuses = statuses_of([membership.team_id for membership in memberships])
     return [ListedTeam(row.team, row.rights, statuses[row.team_id].state) for row in memberships]
 
 
-def _place(membership: Membership) -> tuple[int, int]:
+def _position_of(membership: Membership) -> tuple[int, int]:
     return Position(membership.created_at, membership.team_id).numbers
 
 
@@ -190,7 +190,7 @@ def show_service_account(team_id: str, account_id: str) -> ListedAccount:
 @service_accounts_blueprint.response(200, AccountOut)
 def change_service_account(payload: dict[str, Any], team_id: str, account_id: str) -> ListedAccount:
     """Rename a service account, change its rights, disable or enable it. Needs Admin rights."""
-    team, account = administered(team_id, account_id)
+    team, account = team_and_account_of_admin(team_id, account_id)
     rights = Rights(payload["rights"]) if "rights" in payload else None
     accounts.change(
         team,
@@ -208,7 +208,7 @@ def change_service_account(payload: dict[str, Any], team_id: str, account_id: st
 @service_accounts_blueprint.response(204)
 def delete_service_account(team_id: str, account_id: str) -> None:
     """Delete a service account and revoke its keys, permanently. Needs Admin rights."""
-    team, account = administered(team_id, account_id)
+    team, account = team_and_account_of_admin(team_id, account_id)
     service_accounts.delete(team, account, by=current_user(), client=client())
 
 
@@ -216,7 +216,7 @@ def _team(team_id: str) -> Team:
     return membership_of(current_user(), team_id).team
 
 
-def administered(team_id: str, account_id: str) -> tuple[Team, User]:
+def team_and_account_of_admin(team_id: str, account_id: str) -> tuple[Team, User]:
     """Return a team and its service account, even if deleted. Raises NotFound, or InsufficientRights for non-Admins."""
     membership = membership_of(current_user(), team_id)
     ensure_rights(membership, Rights.ADMIN)

@@ -38,17 +38,17 @@ def invite(
     NotFound, InsufficientRights unless `by` is an Admin, and RateLimited.
     The result is the same for addresses with and without an account.
     """
-    requested = _checked(emails)
+    requested = _check_emails(emails)
     _count(team, requested, by)
     lock_as_admin(team, by)
     is_to = Invitation.email.in_(_stored_forms_of(requested))
     query = select(Invitation).where(Invitation.team_id == team.id, is_to, *IS_OPEN)
     rows = db.session.scalars(query.execution_options(populate_existing=True))
     known = {canonical(invitation.email) or invitation.email: invitation for invitation in rows}
-    faults = _faults_of_known(team, requested, known, rights)
+    faults = _faults_of_known_emails(team, requested, known, rights)
     if faults:
         raise ValidationFailed(**faults)
-    sent = [_renewed(team, email, rights, known.get(email), by) for email in requested]
+    sent = [_create_or_renew(team, email, rights, known.get(email), by) for email in requested]
     for invitation in sent:
         _record(Action.MEMBER_INVITED, invitation, by=by, client=client)
         _mail(invitation, by)
@@ -93,14 +93,14 @@ def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
     Raises Gone if the invitation is no longer open, and Conflict if the person is a member.
     """
     lock_team(invitation.team_id)
-    at = now()
-    used = (
+    moment = now()
+    statement = (
         update(Invitation)
         .where(Invitation.id == invitation.id, Invitation.link == invitation.link, *IS_OPEN)
-        .where(Invitation.email.in_(stored_forms(user.email or "")), Invitation.expires_at > at)
-        .values(accepted_at=at, accepted_by_id=user.id)
+        .where(Invitation.email.in_(stored_forms(user.email or "")), Invitation.expires_at > moment)
+        .values(accepted_at=moment, accepted_by_id=user.id)
     )
-    if not affected_rows(used):
+    if not affected_rows(statement):
         raise Gone("This invitation does not work any more.")
     rights = Rights(invitation.rights)
     try:
@@ -144,16 +144,16 @@ def inviter_of(invitation: Invitation) -> User:
 
 def cancel_all_of(team: Team) -> None:
     """Cancel every invitation to a team without people."""
-    waiting = update(Invitation).where(Invitation.team_id == team.id, *IS_OPEN)
-    db.session.execute(waiting.values(cancelled_at=now()))
+    statement = update(Invitation).where(Invitation.team_id == team.id, *IS_OPEN)
+    db.session.execute(statement.values(cancelled_at=now()))
 
 
 def cancel_all_to(team: Team, email: str) -> None:
     """Cancel the waiting invitations of an address to a team, when its owner leaves."""
-    waiting = update(Invitation).where(
+    statement = update(Invitation).where(
         Invitation.team_id == team.id, Invitation.email.in_(stored_forms(email)), *IS_OPEN
     )
-    db.session.execute(waiting.values(cancelled_at=now()))
+    db.session.execute(statement.values(cancelled_at=now()))
 
 
 def invitations_sent_by(team: Team, user: User) -> list[Invitation]:
@@ -171,36 +171,36 @@ def cancel_all_by(team: Team, user: User, *, by: User, client: Client) -> None:
 
 def forget_invitations_of(email: str | None) -> None:
     """Cancel every invitation to the address of a deleted user, and remove the address from all of them."""
-    those = update(Invitation).where(Invitation.email.in_(stored_forms(email or "")))
-    db.session.execute(those.where(*IS_OPEN).values(cancelled_at=now()))
-    db.session.execute(those.values(email=""))
+    statement = update(Invitation).where(Invitation.email.in_(stored_forms(email or "")))
+    db.session.execute(statement.where(*IS_OPEN).values(cancelled_at=now()))
+    db.session.execute(statement.values(email=""))
 
 
 def prune_invitations() -> int:
     """Delete the invitations that ended ninety days ago; return their number. The audit log keeps their events."""
     end = now() - KEPT_WHEN_OVER
-    over = or_(Invitation.accepted_at < end, Invitation.cancelled_at < end, Invitation.expires_at < end)
-    return affected_rows(delete(Invitation).where(over))
+    is_over = or_(Invitation.accepted_at < end, Invitation.cancelled_at < end, Invitation.expires_at < end)
+    return affected_rows(delete(Invitation).where(is_over))
 
 
-def _checked(emails: Sequence[str]) -> dict[str, int]:
+def _check_emails(emails: Sequence[str]) -> dict[str, int]:
     """Return the normalized addresses, each with its first index. Raises ValidationFailed."""
     faults: dict[str, str] = {}
-    found: dict[str, int] = {}
+    places: dict[str, int] = {}
     for place, email in enumerate(emails):
         if not email.strip():
             continue
         try:
-            found.setdefault(checked_email(email), place)
+            places.setdefault(checked_email(email), place)
         except ValidationFailed as failed:
             faults[f"emails.{place}"] = failed.fields["email"]
-    if len(found) + len(faults) > MOST_AT_ONCE:
+    if len(places) + len(faults) > MOST_AT_ONCE:
         raise ValidationFailed(emails=f"Invite at most {MOST_AT_ONCE} people at once")
-    if not found and not faults:
+    if not places and not faults:
         raise ValidationFailed(emails="Enter at least one email address")
     if faults:
         raise ValidationFailed(**faults)
-    return found
+    return places
 
 
 def _count(team: Team, emails: Collection[str], by: User) -> None:
@@ -214,36 +214,40 @@ def _stored_forms_of(emails: Collection[str]) -> list[str]:
     return [form for email in emails for form in stored_forms(email)]
 
 
-def _faults_of_known(
+def _faults_of_known_emails(
     team: Team, requested: dict[str, int], known: dict[str, Invitation], rights: Rights
 ) -> dict[str, str]:
     """Return errors for addresses of members and of open invitations."""
     query = select(User.email).join(Membership, Membership.user_id == User.id)
     is_requested = User.email.in_(_stored_forms_of(requested))
-    found = db.session.scalars(query.where(Membership.team_id == team.id, is_requested))
-    members = {canonical(email or "") for email in found}
+    emails = db.session.scalars(query.where(Membership.team_id == team.id, is_requested))
+    member_emails = {canonical(email or "") for email in emails}
     faults: dict[str, str] = {}
     for email, place in requested.items():
-        if email in members:
+        if email in member_emails:
             faults[f"emails.{place}"] = f"{email} is a member already"
         elif email in known and known[email].state == InvitationState.OPEN:
             advice = "; resend that invitation instead"
             if known[email].rights != rights:
-                has = known[email].rights.title()
-                advice = f" with {has} rights; to change them, cancel that invitation and invite again"
+                known_rights = known[email].rights.title()
+                advice = (
+                    f" with {known_rights} rights; to change them, cancel that invitation and invite again"
+                )
             faults[f"emails.{place}"] = f"{email} is invited already{advice}"
     return faults
 
 
-def _renewed(team: Team, email: str, rights: Rights, expired: Invitation | None, by: User) -> Invitation:
+def _create_or_renew(
+    team: Team, email: str, rights: Rights, expired_invitation: Invitation | None, by: User
+) -> Invitation:
     """Return a new invitation, or renew the expired one, because an address has at most one."""
-    if expired is None:
-        at = now()
-        times = {"created_at": at, "sent_at": at, "expires_at": at + LIFETIME}
+    if expired_invitation is None:
+        moment = now()
+        times = {"created_at": moment, "sent_at": moment, "expires_at": moment + LIFETIME}
         invitation = Invitation(team=team, email=email, rights=rights, invited_by_id=by.id, **times)
         db.session.add(invitation)
     else:
-        invitation = expired
+        invitation = expired_invitation
         invitation.rights, invitation.invited_by_id = rights, by.id
         _renew(invitation)
     db.session.flush()
@@ -251,8 +255,8 @@ def _renewed(team: Team, email: str, rights: Rights, expired: Invitation | None,
 
 
 def _renew(invitation: Invitation) -> None:
-    at = now()
-    invitation.link, invitation.sent_at, invitation.expires_at = new_link(), at, at + LIFETIME
+    moment = now()
+    invitation.link, invitation.sent_at, invitation.expires_at = new_link(), moment, moment + LIFETIME
     db.session.flush()
 
 

@@ -45,32 +45,33 @@ def members_page(team: Team, *, limit: int, cursor: str | None = None) -> Page[M
     query = query.order_by(Membership.created_at, Membership.user_id)
     rows = list(db.session.scalars(query.limit(limit + 1)))
     page = Page.cut(rows, limit, lambda row: Position(row.created_at, row.user_id).numbers)
-    return Page(described(page.items), page.next_cursor)
+    return Page(describe_members(page.items), page.next_cursor)
 
 
-def described(memberships: Collection[Membership]) -> list[Member]:
+def describe_members(memberships: Collection[Membership]) -> list[Member]:
     """Return the members of these memberships (with loaded users), with their last activity."""
-    last = last_active([membership.user_id for membership in memberships])
+    last_activity = last_activity_of([membership.user_id for membership in memberships])
     return [
-        Member(row.user, Rights(row.rights), row.created_at, last.get(row.user_id)) for row in memberships
+        Member(row.user, Rights(row.rights), row.created_at, last_activity.get(row.user_id))
+        for row in memberships
     ]
 
 
-def last_active(user_ids: Collection[int]) -> dict[int, datetime]:
+def last_activity_of(user_ids: Collection[int]) -> dict[int, datetime]:
     """Return the last activity of each user, by session or API key, without users that have none."""
-    sessions = select(UserSession.user_id, func.max(UserSession.last_active_at))
-    found: dict[int, datetime] = {}
+    query = select(UserSession.user_id, func.max(UserSession.last_active_at))
+    latest: dict[int, datetime] = {}
     for user_id, at in db.session.execute(
-        sessions.where(UserSession.user_id.in_(user_ids)).group_by(UserSession.user_id)
+        query.where(UserSession.user_id.in_(user_ids)).group_by(UserSession.user_id)
     ):
-        found[user_id] = at
-    owners = select(ApiKey.id, ApiKey.user_id).where(ApiKey.user_id.in_(user_ids))
-    owner_of: dict[int, int] = dict(db.session.execute(owners).all())
+        latest[user_id] = at
+    key_query = select(ApiKey.id, ApiKey.user_id).where(ApiKey.user_id.in_(user_ids))
+    owner_of: dict[int, int] = dict(db.session.execute(key_query).all())
     for key_id, usage in usage_counts_of(owner_of).items():
         used_at, owner = usage.last_used_at, owner_of[key_id]
-        if used_at and (owner not in found or used_at > found[owner]):
-            found[owner] = used_at
-    return found
+        if used_at and (owner not in latest or used_at > latest[owner]):
+            latest[owner] = used_at
+    return latest
 
 
 def count_people(team: Team) -> int:

@@ -165,8 +165,8 @@ def _remove(action: Action, member: Membership, *, by: User, client: Client) -> 
     if user.email:
         cancel_all_to(team, user.email)
     cancel_all_by(team, user, by=by, client=client)
-    mine = (TeamChoice.user_id == user.id, TeamChoice.team_id == team.id)
-    db.session.execute(delete(TeamChoice).where(*mine))
+    conditions = (TeamChoice.user_id == user.id, TeamChoice.team_id == team.id)
+    db.session.execute(delete(TeamChoice).where(*conditions))
     subject = f"{user.full_name} ({Rights(member.rights).title()})"
     _record(action, member, subject, by=by, client=client, old=member.rights)
     db.session.delete(member)

@@ -23,7 +23,7 @@ class Rights(StrEnum):
         """Return whether these rights include `other`."""
         return _RISING.index(self) >= _RISING.index(other)
 
-    def sufficient(self) -> tuple["Rights", ...]:
+    def sufficient_rights(self) -> tuple["Rights", ...]:
         """Return the rights that include these, from the least."""
         return _RISING[_RISING.index(self) :]
 

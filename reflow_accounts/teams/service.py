@@ -81,22 +81,22 @@ def admin_membership_of(user: User, team_id: str) -> Membership:
     return membership
 
 
-def ensure_rights(membership: Membership, needed: Rights) -> None:
-    """Raise InsufficientRights, with `needed` in the message, unless the member has these rights."""
-    if not Rights(membership.rights).includes(needed):
-        raise InsufficientRights(f"This needs {needed.title()} rights to {membership.team.name}.")
+def ensure_rights(membership: Membership, rights: Rights) -> None:
+    """Raise InsufficientRights, with `rights` in the message, unless the member has these rights."""
+    if not Rights(membership.rights).includes(rights):
+        raise InsufficientRights(f"This needs {rights.title()} rights to {membership.team.name}.")
 
 
 def find_team(id_or_name: str) -> Team:
     """Return the team with this id or unique name. Raises NotFound."""
     query = select(Team).where(or_(Team.public_id == id_or_name, Team.name == id_or_name)).order_by(Team.id)
-    found = list(db.session.scalars(query.limit(10)))
-    if not found:
+    teams = list(db.session.scalars(query.limit(10)))
+    if not teams:
         raise NotFound(f"No team has the name or id {id_or_name}.")
-    if len(found) > 1:
-        ids = ", ".join(team.public_id for team in found)
+    if len(teams) > 1:
+        ids = ", ".join(team.public_id for team in teams)
         raise NotFound(f"More than one team has the name {id_or_name}. Give the id of one: {ids}.")
-    return found[0]
+    return teams[0]
 
 
 @adds_personal_words
@@ -108,22 +108,22 @@ def names_of_teams(user: User) -> list[str]:
 def service_accounts_of(team: Team) -> list[User]:
     """List the service accounts of a team, without deleted ones."""
     query = select(User).join(ServiceAccount, ServiceAccount.user_id == User.id)
-    owned = query.where(ServiceAccount.team_id == team.id, User.deleted_at.is_(None))
-    return list(db.session.scalars(owned.order_by(User.id)))
+    account_query = query.where(ServiceAccount.team_id == team.id, User.deleted_at.is_(None))
+    return list(db.session.scalars(account_query.order_by(User.id)))
 
 
 def teams_that_need(user: User) -> list[Team]:
     """List the teams with other people in which the user is the only Admin."""
     return [
         team
-        for team, rights, people, admins in _others(user)
+        for team, rights, people, admins in _teams_with_counts(user)
         if rights == Rights.ADMIN and people > admins == 0
     ]
 
 
 def teams_left_empty_by(user: User) -> list[Team]:
     """List the teams in which the user is the only person."""
-    return [team for team, _, people, _ in _others(user) if people == 0]
+    return [team for team, _, people, _ in _teams_with_counts(user) if people == 0]
 
 
 def leave_every_team(user: User) -> list[Team]:
@@ -132,14 +132,14 @@ def leave_every_team(user: User) -> list[Team]:
     Raises Conflict if a team needs the user as its Admin.
     """
     lock_teams_of(user)
-    needing = teams_that_need(user)
-    if needing:
-        names = ", ".join(team.name for team in needing)
+    teams_in_need = teams_that_need(user)
+    if teams_in_need:
+        names = ", ".join(team.name for team in teams_in_need)
         raise Conflict(f"You are the only Admin of {names}. Make somebody else Admin first.")
-    emptied = teams_left_empty_by(user)
-    for own in (Membership, TeamChoice):
-        db.session.execute(delete(own).where(own.user_id == user.id))
-    return emptied
+    empty_teams = teams_left_empty_by(user)
+    for model in (Membership, TeamChoice):
+        db.session.execute(delete(model).where(model.user_id == user.id))
+    return empty_teams
 
 
 def lock_team(team_id: int) -> None:
@@ -165,12 +165,12 @@ def lock_as_admin(team: Team, user: User) -> None:
 
 def lock_teams_of(user: User) -> None:
     """Lock every team of the user, in a fixed order."""
-    mine = select(Membership.team_id).where(Membership.user_id == user.id).order_by(Membership.team_id)
-    for team_id in list(db.session.scalars(mine)):
+    query = select(Membership.team_id).where(Membership.user_id == user.id).order_by(Membership.team_id)
+    for team_id in list(db.session.scalars(query)):
         lock_team(team_id)
 
 
-def _others(user: User) -> list[tuple[Team, str, int, int]]:
+def _teams_with_counts(user: User) -> list[tuple[Team, str, int, int]]:
     """List the user's teams with the user's rights, and the numbers of other people and of other enabled Admins."""
     other, person = aliased(Membership), aliased(User)
     is_admin = and_(other.rights == Rights.ADMIN, person.disabled_at.is_(None))
@@ -191,13 +191,13 @@ def current_of(user: User) -> Membership | None:
     return current_among(memberships_of(user))
 
 
-def current_among(mine: list[Membership]) -> Membership | None:
+def current_among(memberships: list[Membership]) -> Membership | None:
     """Return the current one of a user's memberships, as `current_of` does."""
-    if len(mine) < 2:
-        return mine[0] if mine else None
-    query = select(TeamChoice.team_id).where(TeamChoice.user_id == mine[0].user_id)
-    chosen = db.session.scalar(query)
-    return next((membership for membership in mine if membership.team_id == chosen), None)
+    if len(memberships) < 2:
+        return memberships[0] if memberships else None
+    query = select(TeamChoice.team_id).where(TeamChoice.user_id == memberships[0].user_id)
+    team_id = db.session.scalar(query)
+    return next((row for row in memberships if row.team_id == team_id), None)
 
 
 def choose(membership: Membership) -> None:

@@ -38,7 +38,7 @@ def rights_of(account: User) -> Rights:
     return Rights(db.session.scalars(select(Membership.rights).where(Membership.user_id == account.id)).one())
 
 
-def taken_names(team: Team, *, but: User | None = None) -> dict[str, str]:
+def names_in_use(team: Team, *, but: User | None = None) -> dict[str, str]:
     """Return the names of the team's live service accounts, except `but`, by their form for comparison."""
     names = [account.full_name for account in service_accounts_of(team) if account != but]
     return {comparable(name): name for name in names}
@@ -82,12 +82,12 @@ def change(
 def rename(team: Team, account: User, name: str, *, by: User, client: Client) -> None:
     """Rename a service account. Raises ValidationFailed as `create` does, and Gone for a deleted account."""
     _lock(team, account, by)
-    tidy, old = _checked_name(team, name, but=account), account.full_name
-    if tidy == old:
+    new_name, old = _checked_name(team, name, but=account), account.full_name
+    if new_name == old:
         return
-    account.full_name = tidy
-    subject = f"{old} → {tidy}"
-    _record(Action.SERVICE_ACCOUNT_CHANGED, team, account, by, client, subject, old=old, new=tidy)
+    account.full_name = new_name
+    subject = f"{old} → {new_name}"
+    _record(Action.SERVICE_ACCOUNT_CHANGED, team, account, by, client, subject, old=old, new=new_name)
 
 
 def change_rights(team: Team, account: User, rights: Rights, *, by: User, client: Client) -> None:
@@ -98,8 +98,8 @@ def change_rights(team: Team, account: User, rights: Rights, *, by: User, client
     old = rights_of(account)
     if rights == old:
         return
-    its = update(Membership).where(Membership.user_id == account.id, Membership.team_id == team.id)
-    db.session.execute(its.values(rights=rights))
+    statement = update(Membership).where(Membership.user_id == account.id, Membership.team_id == team.id)
+    db.session.execute(statement.values(rights=rights))
     subject = f"{account.full_name} ({old.title()} → {rights.title()})"
     _record(Action.RIGHTS_CHANGED, team, account, by, client, subject, old=old, new=rights)
 
@@ -150,7 +150,7 @@ def owning_team(account: User) -> Team:
     return db.session.scalars(query.where(ServiceAccount.user_id == account.id)).one()
 
 
-def account_seen_by(member: User, public_id: str) -> tuple[User, Membership]:
+def account_visible_to(member: User, public_id: str) -> tuple[User, Membership]:
     """Return a service account, even if deleted, and the membership that lets `member` see it.
 
     Raises NotFound for accounts of teams without `member`.
@@ -160,8 +160,8 @@ def account_seen_by(member: User, public_id: str) -> tuple[User, Membership]:
         .join(ServiceAccount, ServiceAccount.user_id == User.id)
         .join(Membership, Membership.team_id == ServiceAccount.team_id)
     )
-    found = db.session.execute(query.where(User.public_id == public_id, Membership.user_id == member.id))
-    row = found.one_or_none()
+    rows = db.session.execute(query.where(User.public_id == public_id, Membership.user_id == member.id))
+    row = rows.one_or_none()
     if row is None:
         raise NotFound(_NOT_FOUND)
     return row[0], row[1]
@@ -180,7 +180,7 @@ def usable_accounts_of(admin: User) -> list[tuple[Team, User]]:
     return [(team, user) for team, user in db.session.execute(query.order_by(User.full_name, User.id))]
 
 
-def accounts_owned_by(team_ids: Collection[int]) -> list[int]:
+def account_ids_of_teams(team_ids: Collection[int]) -> list[int]:
     """Return the ids of all service accounts of these teams, including deleted ones."""
     query = select(ServiceAccount.user_id).where(ServiceAccount.team_id.in_(team_ids))
     return list(db.session.scalars(query))
@@ -198,13 +198,13 @@ def _refuse_deleted(account: User) -> None:
 
 
 def _checked_name(team: Team, name: str, *, but: User | None = None) -> str:
-    tidy = text.tidy(name)
-    fault = text.fault_of(tidy, LONGEST_NAME, empty="Enter a name for this service account")
-    if fault is None and (taken := taken_names(team, but=but).get(comparable(tidy))):
-        fault = f"{team.name} has a service account named {taken} already. Choose another name"
+    tidy_name = text.tidy(name)
+    fault = text.fault_of(tidy_name, LONGEST_NAME, empty="Enter a name for this service account")
+    if fault is None and (other_name := names_in_use(team, but=but).get(comparable(tidy_name))):
+        fault = f"{team.name} has a service account named {other_name} already. Choose another name"
     if fault:
         raise ValidationFailed(name=fault)
-    return tidy
+    return tidy_name
 
 
 def _record(

@@ -219,7 +219,9 @@ def test_sql_and_python_allow_the_same_requests(app, case):
     set_facts(other_group, PAID, at)
     teams = [*(group.id for group in groups), other_group.id, "team_unknown", ""]
     combinations = [(team, needed) for team in teams for needed in Rights]
-    requests = [lookup(secret, at, team, " ".join(needed.sufficient())) for team, needed in combinations]
+    requests = [
+        lookup(secret, at, team, " ".join(needed.sufficient_rights())) for team, needed in combinations
+    ]
     requests.append(lookup(secret, at))
     for rights in Rights:
         for group in groups:
@@ -242,7 +244,7 @@ def test_forward_auth_needs_rights_and_the_teams_subscription(app, api, rights, 
     at, teams = INSTANTS[1], [PAID if paid in (team, "both") else UNPAID for team in ("asked", "other")]
     user, (group, _), secret = create_case(app, Case("", "", tuple(teams)), at)
     group.give(user, rights)
-    [found] = authenticate_in_store(app, [lookup(secret, at, group.id, " ".join(needed.sufficient()))])
+    [found] = authenticate_in_store(app, [lookup(secret, at, group.id, " ".join(needed.sufficient_rights()))])
     with time_machine.travel(at, tick=False):
         response = api(secret).get(f"/authorize?team={group.id}&rights={needed}")
     order = ["view", "edit", "admin"]

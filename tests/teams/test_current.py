@@ -45,11 +45,14 @@ def test_team_tab_asks_when_no_team_is_chosen(cast, ben):
 
 
 def test_choice_is_remembered_and_can_be_changed(cast, ben):
-    for group, words in ((cast.solo, "Solo Subscription inactive"), (cast.acme, "Acme Subscription active")):
+    for group, sentence in (
+        (cast.solo, "Solo Subscription inactive"),
+        (cast.acme, "Acme Subscription active"),
+    ):
         response = ben.send("/account/team/choice", team=group.id)
         assert (response.status_code, response.headers["Location"]) == (303, "/account/team")
         for path in TABS:
-            assert text_beside_heading(ben.page(path)) == f"{words} Switch team"
+            assert text_beside_heading(ben.page(path)) == f"{sentence} Switch team"
     ben.send("/logout")
     cast.ben.sign_in(ben)
     assert text_beside_heading(ben.page("/account/profile")).startswith("Acme")

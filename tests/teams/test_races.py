@@ -186,7 +186,7 @@ def test_cancelled_while_it_is_accepted_it_is_one_or_the_other(app, cast, mailbo
 
 def test_two_admins_who_invite_one_address_send_one_invitation(app, two_admins):
     path = f"/account/teams/{two_admins.acme.id}/invitations"
-    words = {"emails": "eve@initech.example", "rights": "view"}
-    actions = [prepare_post(app, person, path, **words) for person in (two_admins.ada, two_admins.ben)]
+    fields = {"emails": "eve@initech.example", "rights": "view"}
+    actions = [prepare_post(app, person, path, **fields) for person in (two_admins.ada, two_admins.ben)]
     assert run_for_statuses(actions) == [303, 422]
     assert len(invitations_to(two_admins.acme)) == 1

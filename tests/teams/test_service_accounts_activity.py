@@ -34,8 +34,8 @@ def test_uses_are_visible_to_other_members_on_its_own_page_only(cast, client, ap
     assert not [line for line in lines_of(client.page("/account/activity")) if line[1] == "deploy"]
     page = client.page(f"/account/activity?account={cast.ci.id}")
     assert "Activity of acme-ci" in page.text
-    shown = [line[0].partition(" GET")[0] for line in lines_of(page)]
-    assert shown == ["API key used"]
+    titles = [line[0].partition(" GET")[0] for line in lines_of(page)]
+    assert titles == ["API key used"]
     filtered = client.submit(page, "/account/activity", key=key.id, period="24h")
     assert [line[1] for line in lines_of(parse(filtered.text))] == ["deploy"]
     file = client.get(f"/account/activity/export?account={cast.ci.id}").text
@@ -50,8 +50,8 @@ def test_changes_by_admins_are_visible_to_admins_only(app, cast, ada, user):
     for query in (f"account={cast.ci.id}", f"account={cast.ci.id}&key={key.id}"):
         assert lines_of(client.page(f"/account/activity?{query}")) == []
         assert client.get(f"/account/activity/export?{query}").text.count("\n") == 1
-    shown = [line[0] for line in lines_of(ada.page(f"/account/activity?account={cast.ci.id}"))]
-    assert shown == ["Service account disabled", "API key created"]
+    titles = [line[0] for line in lines_of(ada.page(f"/account/activity?account={cast.ci.id}"))]
+    assert titles == ["Service account disabled", "API key created"]
 
 
 def test_page_of_an_account_shows_nothing_else_of_the_team(cast, client, ada):
@@ -63,8 +63,8 @@ def test_page_of_an_account_shows_nothing_else_of_the_team(cast, client, ada):
 def test_changes_are_recorded_with_actor_target_and_old_and_new_values(app, cast, ada):
     path = f"{account_path(cast.acme, cast.ci)}/settings"
     ada.submit(ada.page(path), path, name="robot", rights="view")
-    shown = [line[:2] for line in lines_of(ada.page("/account/activity"))]
-    assert shown[:2] == [
+    lines = [line[:2] for line in lines_of(ada.page("/account/activity"))]
+    assert lines[:2] == [
         ("Rights changed", "robot (Edit → View)"),
         ("Service account changed", "acme-ci → robot"),
     ]

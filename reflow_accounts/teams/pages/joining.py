@@ -47,7 +47,7 @@ _OVER = (Situation.UNKNOWN, Situation.CANCELLED, Situation.EXPIRED, Situation.AC
 @blueprint.get("/<token>")
 def show(token: str) -> Answer:
     """Show the invitation. A GET changes nothing, because mail scanners open links."""
-    invitation = _invitation(token)
+    invitation = _find_invitation(token)
     situation = _situation(invitation)
     page = _page(token, invitation, situation, NewMemberForm(formdata=None))
     return (page, Gone.status) if situation in _OVER else page
@@ -56,7 +56,7 @@ def show(token: str) -> Answer:
 @blueprint.post("/<token>")
 def join(token: str) -> Answer:
     """Join the team with the account of the invited address, or with a new one."""
-    invitation = _invitation(token)
+    invitation = _find_invitation(token)
     situation = _situation(invitation)
     if invitation and situation == Situation.READY:
         return _join_with_session(token, invitation)
@@ -94,17 +94,17 @@ def _join_with_new_account(token: str, invitation: Invitation) -> Answer:
     except (Gone, Conflict):
         db.session.rollback()
         return show(token)
-    answer = sign_in(user, Factor.MAILED_LINK)
-    answer.location = url_for("account.team.show")
-    return _welcome(answer, invitation)
+    response = sign_in(user, Factor.MAILED_LINK)
+    response.location = url_for("account.team.show")
+    return _welcome(response, invitation)
 
 
-def _welcome(answer: AnyResponse, invitation: Invitation) -> AnyResponse:
+def _welcome(response: AnyResponse, invitation: Invitation) -> AnyResponse:
     flash(f"You joined {invitation.team.name}.", "team-done")
-    return answer
+    return response
 
 
-def _invitation(token: str) -> Invitation | None:
+def _find_invitation(token: str) -> Invitation | None:
     return invitations.find_invitation(read_link(token, invitations.PURPOSE))
 
 

@@ -22,13 +22,13 @@ blueprint = Blueprint("service_accounts", __name__, url_prefix="/teams/<team_id>
 
 Answer = str | Response | tuple[str, int]
 
-FLASHED = "service-accounts"
+FLASH_CATEGORY = "service-accounts"
 
 
 @blueprint.get("/service-accounts")
 def index(team_id: str) -> Answer:
     """Redirect to the service accounts on the Team tab."""
-    return redirect(_place(membership_of(current_user(), team_id)))
+    return redirect(_section_url(membership_of(current_user(), team_id)))
 
 
 @blueprint.get("/service-accounts/new")
@@ -53,7 +53,7 @@ def create(team_id: str) -> Answer:
         form.show(failed)
         return _page("new", membership, form=form), failed.status
     db.session.commit()
-    return _changed(membership, f"Service account {account.full_name} created.")
+    return _respond_changed(membership, f"Service account {account.full_name} created.")
 
 
 @blueprint.get("/service-accounts/<account_id>/settings")
@@ -86,7 +86,7 @@ def change(team_id: str, account_id: str) -> Answer:
         form.show(failed)
         return _page("settings", membership, account=account, form=form), failed.status
     db.session.commit()
-    return _changed(membership, f"Service account {account.full_name} saved.")
+    return _respond_changed(membership, f"Service account {account.full_name} saved.")
 
 
 @blueprint.post("/service-accounts/<account_id>/standing")
@@ -104,7 +104,7 @@ def set_standing(team_id: str, account_id: str) -> Answer:
     db.session.commit()
     # The page shows that an account is disabled.
     if not disabled:
-        flash(f"{account.full_name} is enabled. Its keys work again.", FLASHED)
+        flash(f"{account.full_name} is enabled. Its keys work again.", FLASH_CATEGORY)
     return redirect(
         url_for("account.service_account_keys.show", team_id=team_id, account_id=account.public_id), 303
     )
@@ -129,14 +129,14 @@ def delete(team_id: str, account_id: str) -> Answer:
     was_there = service_accounts.delete(membership.team, account, by=current_user(), client=client())
     db.session.commit()
     message_text = "deleted. Its keys no longer work." if was_there else "was already deleted."
-    return _changed(membership, f"Service account {account.full_name} {message_text}")
+    return _respond_changed(membership, f"Service account {account.full_name} {message_text}")
 
 
 def _settings_form(account: User) -> AccountForm:
     return AccountForm(name=account.full_name, rights=accounts.rights_of(account))
 
 
-def _place(membership: Membership) -> str:
+def _section_url(membership: Membership) -> str:
     """Return the URL of the section on the Team tab of the team."""
     return url_for("account.team.show", team=membership.team.public_id, _anchor="teams-service-accounts")
 
@@ -149,11 +149,11 @@ def _page(name: str, membership: Membership, **more: Any) -> str:
     return render_template(f"teams/service_account_{name}.html", tab="team", membership=membership, **more)
 
 
-def _changed(membership: Membership, message: str) -> Response:
+def _respond_changed(membership: Membership, message: str) -> Response:
     """Return the updated section behind the dialog, or redirect to it."""
     if not htmx.is_part():
-        flash(message, FLASHED)
-        return redirect(_place(membership), 303)
+        flash(message, FLASH_CATEGORY)
+        return redirect(_section_url(membership), 303)
     section = {"tab": "team", "membership": membership} | _listing(membership)
     page = render_template("teams/service_accounts_changed.html", **section, done=[message])
     return htmx.close_dialog(make_response(page), message)

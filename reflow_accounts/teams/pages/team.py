@@ -11,7 +11,7 @@ from reflow_accounts.errors import Conflict, DomainError, InsufficientRights, No
 from reflow_accounts.teams import invitations, members
 from reflow_accounts.teams.forms import InviteForm, TeamForm
 from reflow_accounts.teams.invitations import invitations_sent_by
-from reflow_accounts.teams.member_list import described
+from reflow_accounts.teams.member_list import describe_members
 from reflow_accounts.teams.members import NeedsAdmin, checked_rights
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.teams.pages.team_tab import (
@@ -43,13 +43,15 @@ def show() -> Answer:
 @blueprint.get("/team/choice")
 def ask_for_choice() -> Answer:
     """List the user's teams to choose from; the choice leads back to the tab that asked for it."""
-    mine = memberships_of(current_user())
-    if not mine:
+    memberships = memberships_of(current_user())
+    if not memberships:
         return render_template("teams/no_team.html")
     current = current_of(current_user())
     is_link = request.endpoint == "account.team.ask_for_choice" and not htmx.is_htmx()
-    shown = request.args.get("next") or (previous_page() if is_link else current_page())
-    return render_template("teams/choice.html", mine=mine, current=current, next=_tab(shown))
+    page = request.args.get("next") or (previous_page() if is_link else current_page())
+    return render_template(
+        "teams/choice.html", memberships=memberships, current=current, next=_tab_path(page)
+    )
 
 
 @blueprint.post("/team/choice")
@@ -58,33 +60,33 @@ def remember_choice() -> Answer:
     membership = membership_of(current_user(), request.form.get("team", ""))
     choose(membership)
     db.session.commit()
-    return redirect(_tab(request.form.get("next")), 303)
+    return redirect(_tab_path(request.form.get("next")), 303)
 
 
 @blueprint.get("/teams/<team_id>/name")
 def ask_for_name(team_id: str) -> Answer:
     """Show the form to rename the team."""
-    mine = membership_of(current_user(), team_id)
-    ensure_rights(mine, Rights.ADMIN)
-    return render_template("teams/name.html", found=mine.team, form=TeamForm(name=mine.team.name))
+    membership = membership_of(current_user(), team_id)
+    ensure_rights(membership, Rights.ADMIN)
+    return render_template("teams/name.html", found=membership.team, form=TeamForm(name=membership.team.name))
 
 
 @blueprint.post("/teams/<team_id>/name")
 def rename(team_id: str) -> Answer:
     """Rename the team."""
-    mine, form = membership_of(current_user(), team_id), TeamForm()
+    membership, form = membership_of(current_user(), team_id), TeamForm()
     try:
-        members.rename(mine.team, form.name.data or "", by=current_user(), client=client())
+        members.rename(membership.team, form.name.data or "", by=current_user(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
-        ensure_rights(mine, Rights.ADMIN)
+        ensure_rights(membership, Rights.ADMIN)
         form.show(failed)
-        return render_template("teams/name.html", found=mine.team, form=form), 422
+        return render_template("teams/name.html", found=membership.team, form=form), 422
     db.session.commit()
-    return redirect_to_tab(mine.team, f"The team is called {mine.team.name} now.")
+    return redirect_to_tab(membership.team, f"The team is called {membership.team.name} now.")
 
 
-def _tab(page: str | None) -> str:
+def _tab_path(page: str | None) -> str:
     """Return the path of the previous tab without its query; the Team tab for other pages."""
     path = (local_path(page) or "").partition("?")[0]
     is_tab = path.startswith("/account/") and path.count("/") == 2
@@ -112,14 +114,14 @@ def change_rights(team_id: str, user_id: str) -> Answer:
 @blueprint.get("/teams/<team_id>/members/<user_id>/removal")
 def ask_to_remove_member(team_id: str, user_id: str) -> Answer:
     """Ask before a member is removed."""
-    mine = membership_of(current_user(), team_id)
+    membership = membership_of(current_user(), team_id)
     if user_id == current_user().public_id:
         return redirect(url_for("account.team.ask_to_leave", team_id=team_id), 303)
-    ensure_rights(mine, Rights.ADMIN)
-    [member] = described([members.member_of(mine.team, user_id)])
-    sent = invitations_sent_by(mine.team, member.user)
+    ensure_rights(membership, Rights.ADMIN)
+    [member] = describe_members([members.member_of(membership.team, user_id)])
+    sent = invitations_sent_by(membership.team, member.user)
     return render_template(
-        "teams/removal.html", found=mine.team, member=member, sent=sent, back=tab_url(mine.team)
+        "teams/removal.html", found=membership.team, member=member, sent=sent, back=tab_url(membership.team)
     )
 
 
@@ -144,46 +146,46 @@ def ask_to_leave(team_id: str) -> Answer:
 @blueprint.post("/teams/<team_id>/departure")
 def leave(team_id: str) -> Answer:
     """Leave the team."""
-    mine = membership_of(current_user(), team_id)
-    name = mine.team.name
+    membership = membership_of(current_user(), team_id)
+    name = membership.team.name
     try:
-        members.leave(mine.team, by=current_user(), client=client())
+        members.leave(membership.team, by=current_user(), client=client())
     except NeedsAdmin as error:
         db.session.rollback()
-        return _leaving_page(mine), error.status
+        return _leaving_page(membership), error.status
     db.session.commit()
     flash(f"You left {name}.", "team-done")
     return redirect(url_for("account.team.show"), 303)
 
 
-def _leaving_page(mine: Membership) -> str:
-    is_needed = members.is_needed(mine)
+def _leaving_page(membership: Membership) -> str:
+    is_needed = members.is_needed(membership)
     return render_template(
-        "teams/leaving.html", found=mine.team, is_needed=is_needed, back=tab_url(mine.team)
+        "teams/leaving.html", found=membership.team, is_needed=is_needed, back=tab_url(membership.team)
     )
 
 
 @blueprint.get("/teams/<team_id>/invitations/new")
 def ask_to_invite(team_id: str) -> Answer:
     """Show the form for new invitations."""
-    mine = membership_of(current_user(), team_id)
-    ensure_rights(mine, Rights.ADMIN)
-    return _invite_page(mine.team, InviteForm(formdata=None))
+    membership = membership_of(current_user(), team_id)
+    ensure_rights(membership, Rights.ADMIN)
+    return _invite_page(membership.team, InviteForm(formdata=None))
 
 
 @blueprint.post("/teams/<team_id>/invitations")
 def invite(team_id: str) -> Answer:
     """Invite all addresses or none."""
     ensure_recent_proof()
-    mine, form = membership_of(current_user(), team_id), InviteForm()
-    ensure_rights(mine, Rights.ADMIN)
+    membership, form = membership_of(current_user(), team_id), InviteForm()
+    ensure_rights(membership, Rights.ADMIN)
     try:
         rights = checked_rights(form.rights.data or "")
-        sent = invitations.invite(mine.team, form.lines, rights, by=current_user(), client=client())
+        sent = invitations.invite(membership.team, form.lines, rights, by=current_user(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
-        return _invite_page(mine.team, form), 422
+        return _invite_page(membership.team, form), 422
     db.session.commit()
     if len(sent) == 1:
         return respond_done(team_id, f"Invitation sent to {sent[0].email}.")
@@ -205,10 +207,10 @@ def cancel_invitation(team_id: str, invitation_id: str) -> Answer:
 def _change_invitation(
     team_id: str, invitation_id: str, verb: Callable[..., Invitation], sentence: str
 ) -> Answer:
-    mine = membership_of(current_user(), team_id)
+    membership = membership_of(current_user(), team_id)
     try:
-        ensure_rights(mine, Rights.ADMIN)
-        invitation = verb(mine.team, invitation_id, by=current_user(), client=client())
+        ensure_rights(membership, Rights.ADMIN)
+        invitation = verb(membership.team, invitation_id, by=current_user(), client=client())
     except DomainError as error:
         return respond_refused(team_id, error)
     db.session.commit()

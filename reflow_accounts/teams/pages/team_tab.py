@@ -11,13 +11,13 @@ from reflow_accounts.database import db
 from reflow_accounts.errors import DomainError, InsufficientRights, RateLimited
 from reflow_accounts.teams.member_list import Member, count_people, invitations_page, members_page
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
-from reflow_accounts.teams.pages.service_accounts import FLASHED as ACCOUNTS_DONE
+from reflow_accounts.teams.pages.service_accounts import FLASH_CATEGORY as ACCOUNTS_CATEGORY
 from reflow_accounts.teams.service import current_of, membership_of
 from reflow_accounts.web import htmx
 from reflow_accounts.web.pagination import Page
 
 ROWS_ON_A_PAGE = 50
-_FLASHED = "team-done"
+_FLASH_CATEGORY = "team-done"
 
 Answer = str | Response | tuple[str, int]
 
@@ -49,16 +49,18 @@ def team_tab(membership: Membership, message: str = "", fault: str = "") -> Team
     """Return the content of the tab; only Admins see invitations."""
     team, rights = membership.team, Rights(membership.rights)
     cursor = request.values.get("cursor") or None
-    waiting = request.values.get("waiting") or None
-    flashed: list[str] = get_flashed_messages(category_filter=[_FLASHED])  # type: ignore[assignment]  # no pairs
+    invitations_cursor = request.values.get("waiting") or None
+    messages: list[str] = get_flashed_messages(category_filter=[_FLASH_CATEGORY])  # type: ignore[assignment]  # no pairs
     return TeamTab(
         team,
         rights,
         members_page(team, limit=ROWS_ON_A_PAGE, cursor=cursor),
         count_people(team),
-        invitations_page(team, limit=ROWS_ON_A_PAGE, cursor=waiting) if rights == Rights.ADMIN else None,
+        invitations_page(team, limit=ROWS_ON_A_PAGE, cursor=invitations_cursor)
+        if rights == Rights.ADMIN
+        else None,
         cursor,
-        message or " ".join(flashed),
+        message or " ".join(messages),
         fault,
     )
 
@@ -72,7 +74,7 @@ def render_tab(membership: Membership, fault: str = "") -> str:
         membership=membership,
         accounts=accounts_page(membership.team, cursor=cursor),
         accounts_cursor=cursor,
-        done=get_flashed_messages(category_filter=[ACCOUNTS_DONE]),
+        done=get_flashed_messages(category_filter=[ACCOUNTS_CATEGORY]),
     )
 
 
@@ -81,10 +83,10 @@ def respond_done(team_id: str, message: str) -> Answer:
     membership = membership_of(current_user(), team_id)
     if not htmx.is_part():
         return redirect_to_tab(membership.team, message)
-    shown = team_tab(membership, message)
+    tab = team_tab(membership, message)
     if not htmx.is_dialog():
-        return render_template("teams/_members.html", shown=shown)
-    return htmx.close_dialog(make_response(render_template("teams/changed.html", shown=shown)), message)
+        return render_template("teams/_members.html", shown=tab)
+    return htmx.close_dialog(make_response(render_template("teams/changed.html", shown=tab)), message)
 
 
 def respond_refused(team_id: str, error: DomainError) -> Answer:
@@ -100,15 +102,15 @@ def respond_refused(team_id: str, error: DomainError) -> Answer:
         page = render_template("teams/_members.html", shown=team_tab(membership, fault=str(error)))
     else:
         page = render_tab(membership, fault=str(error))
-    answer = make_response(page, error.status)
+    response = make_response(page, error.status)
     if isinstance(error, RateLimited):
-        answer.headers.update(error.headers)
-    return answer
+        response.headers.update(error.headers)
+    return response
 
 
 def redirect_to_tab(team: Team, message: str) -> Response:
     """Redirect to the tab of this team, which shows the message."""
-    flash(message, _FLASHED)
+    flash(message, _FLASH_CATEGORY)
     return redirect(tab_url(team), 303)
 
 
