@@ -74,7 +74,7 @@ def test_guessable_key_is_refused(tmp_path, weak):
 
 def test_key_of_before_is_as_long(tmp_path):
     environ = PRODUCTION | {"REFLOW_INSTANCE": str(tmp_path)}
-    old = "fedcba9876543210" * 2
+    old = "fedcba9876543210" * 2  # pragma: allowlist secret
     settings = config.load(environ | {"REFLOW_SECRET_KEY_FALLBACKS": f"{old}, "})
     assert settings.signing_keys == [old, settings.secret_key]
     with pytest.raises(config.ConfigError, match="REFLOW_SECRET_KEY_FALLBACKS is too short"):
