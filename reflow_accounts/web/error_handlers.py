@@ -218,7 +218,7 @@ def _http_error(error: HTTPException) -> Response:
     sentence = (is_ours and error.description) or sentences.get(status) or HTTPStatus(status).phrase
     response = _api_http_error(error, status, sentence) if is_api() else _page_of(status, sentence)
     for name, value in error.get_headers():
-        if name in ("Allow", "Retry-After"):
+        if name == "Allow":
             response.headers[name] = value
     return response
 

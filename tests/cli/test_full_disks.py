@@ -80,6 +80,19 @@ def test_key_whose_folder_vanishes_is_revoked(listener_terminal, listener):
     assert KEY["secret"] not in outcome.output
 
 
+def test_file_that_appears_meanwhile_is_kept(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    file = listener_terminal.folder / "new.key"
+    listener.respond("POST", "/keys", KEY, 201)
+    listener.respond_raw("DELETE", "/keys/key_2", b"", 204)
+    listener.meanwhile["POST", "/keys"] = lambda: file.write_text("precious")
+
+    outcome = listener_terminal.run("keys", "create", "ci", "-o", "new.key")
+
+    assert (outcome.code, file.read_text()) == (1, "precious")
+    assert "was revoked again." in outcome.stderr
+
+
 def test_key_neither_written_nor_revoked_is_named(listener_terminal, listener):
     listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
     folder = listener_terminal.folder / "gone"

@@ -150,6 +150,15 @@ def test_file_with_dots_in_its_path_is_named_for_git(keyed_terminal, root):
     assert f"echo /x.key >> {root}/.gitignore" in outcome.stderr
 
 
+def test_name_of_a_file_is_no_pattern(keyed_terminal, root):
+    (root / "k1.key").write_text("tracked")
+    git(root, "add", "k1.key")
+
+    outcome = keyed_terminal.run("keys", "create", unused_name(), "-o", "../k[1].key")
+
+    assert (outcome.code, "is tracked by git" in outcome.stderr) == (0, False)
+
+
 def test_file_in_another_repository_causes_its_warning(keyed_terminal, tmp_path):
     other = repository(tmp_path / "other")
     inner = keyed_terminal.folder / "inner"
@@ -213,6 +222,13 @@ def test_no_key_is_created_when_git_would_not_ignore_it(keyed_terminal, root, ki
     subprocess.run([*through, "sh", "-ec", command.strip()], check=True)
     assert is_ignored(root)
     assert keyed_terminal.run(*words, through=through).code == 0
+
+
+def test_overridden_ignore_file_prevents_the_creation(keyed_terminal, root):
+    (root / ".gitignore").write_text("!reflow.key\n")
+    outcome = create_at_a_screen(keyed_terminal, "2")
+    assert (outcome.code, "another rule overrides it" in outcome.stdout) == (1, True)
+    assert not (root / "reflow.key").exists()
 
 
 def test_failed_creation_changes_no_ignore_file(live_terminal, nina):

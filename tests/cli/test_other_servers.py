@@ -93,6 +93,7 @@ BROKEN = {
     "not UTF-8": b'{"user": "\xff"}',
     "a deep nest": b"[" * 20_000,
     "a nest": b"[" * 65 + b"]" * 65,
+    "no number": b'{"user": [NaN, 1e999]}',
     "a long number": b'{"user": ' + b"9" * 6_000 + b"}",
 }
 

@@ -33,6 +33,14 @@ def test_pipe_gets_lines_with_tabs_and_no_headings(keyed_terminal, words):
     assert not set("\x1b─") & set(outcome.output)
 
 
+def test_json_cannot_control_the_terminal(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    listener.respond("GET", "/me", {"user": {"name": "a\x9b2J\u202eb"}})
+    outcome = listener_terminal.run("whoami", "--json")
+    assert "a\\u009b2J\\u202eb" in outcome.stdout
+    assert json.loads(outcome.stdout)["user"]["name"] == "a\x9b2J\u202eb"
+
+
 @EVERY
 def test_json_is_the_answer_of_the_api(keyed_terminal, words):
     assert json.loads(keyed_terminal.run("--json", *words).stdout)["items"]

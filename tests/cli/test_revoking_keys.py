@@ -51,6 +51,15 @@ def test_revoking_the_key_in_use_says_so(keyed_terminal):
     assert keyed_terminal.run("whoami").code == 4
 
 
+def test_key_that_ends_as_the_one_in_use_is_told_from_it(listener_terminal, listener):
+    listener_terminal.environ["REFLOW_API_KEY"] = secret = made_up_key()
+    key = {"id": "key_2", "name": "ci", "hint": secret[-4:]}
+    listener.respond("GET", "/keys", {"items": [key], "next_cursor": None})
+    listener.respond_raw("DELETE", "/keys/key_2", b"", 204)
+    outcome = listener_terminal.run("keys", "revoke", "ci")
+    assert (outcome.code, "in use here" in outcome.stderr) == (0, False)
+
+
 @pytest.mark.parametrize(("answer", "is_gone"), [("y", True), ("n", False), ("", False)])
 def test_person_is_asked_before_a_key_in_use_is_revoked(keyed_terminal, ada, answer, is_gone):
     key = ada.new_key()

@@ -43,8 +43,9 @@ def test_file_and_folder_are_private(listener_terminal, session, umask):
     assert PASSWORD not in outcome.output
 
 
-def test_open_folder_is_made_private(listener_terminal, session):
-    _file(listener_terminal).parent.mkdir(mode=0o755)
+@pytest.mark.parametrize("mode", [0o750, 0o705])
+def test_open_folder_is_made_private(listener_terminal, session, mode):
+    _file(listener_terminal).parent.mkdir(mode=mode)
 
     listener_terminal.run(*LOGIN, stdin=PASSWORD)
 

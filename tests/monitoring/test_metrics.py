@@ -5,12 +5,15 @@ import time
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from reflow_accounts import config
 from reflow_accounts.config import ConfigError
 from reflow_accounts.database import db, now
 from reflow_accounts.marketplace.aws_client import AgreementFacts
 from reflow_accounts.marketplace.events import ingest, ingest_facts
+from reflow_accounts.subscriptions.licences import claim, find_licence
+from reflow_accounts.teams.models import Team
 from tests.crash.load import ask, log_in
 from tests.helpers.aws import PRODUCT, event
 from tests.helpers.live_server import LiveServer
@@ -49,7 +52,8 @@ def wait_for(server, name, expected):
 
 
 def test_metrics_require_the_token(server_with_metrics, live):
-    for token, scheme in (("", "Bearer"), ("wrong", "Bearer"), (TOKEN + "x", "Bearer"), (TOKEN, "Basic")):
+    wrong = [(token, "Bearer") for token in ("", "wrong", "wr\xf6ng", TOKEN + "x")]
+    for token, scheme in (*wrong, (TOKEN, "Basic")):
         refused = scrape(server_with_metrics, token, scheme)
         assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert scrape(server_with_metrics, scheme="bearer ").status == 200
@@ -87,6 +91,9 @@ def test_repeated_facts_and_ended_purchases_do_not_count_as_late(server_with_met
     agreement = AgreementFacts("agmt-1", None, "CANCELLED", None, None)
     with server_with_metrics.app.app_context():
         ingest(event("License Updated", "l-1", "agmt-1"), PRODUCT)
+        ingest(event("License Deprovisioned", "l-2", "agmt-2"), PRODUCT)
+        ingest(event("License Updated", "l-3", "agmt-3"), PRODUCT)
+        claim(find_licence("l-3"), db.session.scalars(select(Team)).first(), by=None)
         db.session.commit()
     assert value(server_with_metrics, "reflow_marketplace_unclaimed_seconds") > 0
     with server_with_metrics.app.app_context():

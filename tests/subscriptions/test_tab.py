@@ -100,6 +100,14 @@ def test_end_of_an_activation_without_a_purchase_is_explained(cast, nina, app):
     )
 
 
+def test_end_of_the_last_activation_is_named(cast, nina):
+    for days, active in ((9, True), (6, True), (3, False)):
+        with time_machine.travel(now() - timedelta(days=days)):
+            decide(cast.solo, active, until=now() + timedelta(days=1))
+    ended = f"{now() - timedelta(days=5):%-d %b %Y}"
+    assert f"Your team could use API keys until {ended}." in nina.page(TAB).text
+
+
 def test_team_that_was_inactive_is_not_said_to_be_switched_off(cast, nina):
     decide(cast.solo, False)
     page = nina.page(TAB)
