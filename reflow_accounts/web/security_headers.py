@@ -25,9 +25,12 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-# The only headers that apply to stylesheets and scripts; the others are about documents.
+# The only headers that apply to stylesheets, scripts and icons; the others are about documents.
 _OF_EVERY_KIND = ("X-Content-Type-Options", "Cross-Origin-Resource-Policy", "Strict-Transport-Security")
-_NO_DOCUMENTS = ("text/css", "text/javascript")
+_SVG = "image/svg+xml"
+_NO_DOCUMENTS = ("text/css", "text/javascript", _SVG)
+# An icon that is opened as a page runs and loads nothing.
+_SVG_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _TWO_YEARS = 63_072_000
 _HSTS = f"max-age={_TWO_YEARS}; includeSubDomains"
 NO_STORE = "no-store"
@@ -51,6 +54,8 @@ def init_app(app: Flask, is_https: bool) -> None:
         if "token" in (request.view_args or {}):
             # Proxies log the address of the page that a request comes from.
             headers["Referrer-Policy"] = "strict-origin"
+        if response.mimetype == _SVG:
+            headers.setdefault("Content-Security-Policy", _SVG_POLICY)
         for name, value in always:
             if is_document or name in _OF_EVERY_KIND:
                 headers.setdefault(name, value)

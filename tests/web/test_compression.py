@@ -44,7 +44,7 @@ def test_api_keys_tab_is_small(cast, client):
 
 def test_log_in_page_is_smaller(client):
     sizes = sizes_of_page_and_files(client, "/login")
-    assert (len(sizes) <= 5, sum(sizes) <= 11_500) == (True, True), sizes
+    assert (len(sizes) <= 5, sum(sizes) <= 11_000) == (True, True), sizes
 
 
 @pytest.mark.parametrize(

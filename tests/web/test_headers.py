@@ -53,6 +53,12 @@ def test_missing_asset_is_not_cached(client):
     assert client.get("/static/nothing.0123456789ab.css").headers["Cache-Control"] == "no-store"
 
 
+def test_icon_opened_as_a_page_runs_and_loads_nothing(client):
+    headers = client.get("/static/icons/favicon.svg").headers
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_cookie_and_site_are_secure_only_behind_https(app, another, cast):
     https_app = another(base_url="https://accounts.example.com")
     https_app.test_client_class = type(app.test_client())
