@@ -9,6 +9,7 @@ from reflow_accounts.database import db, now
 from reflow_accounts.subscriptions.models import Licence, LicenceState, SubscriptionChange
 from reflow_accounts.teams.models import Membership, Rights
 from reflow_accounts.users.models import User
+from reflow_accounts.web.pagination import Position, write_cursor
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -58,6 +59,15 @@ def test_every_change_is_on_one_of_the_pages(app, cast, sam):
 @pytest.mark.parametrize("name", ["members", "changes"])
 def test_invalid_cursor_is_refused(cast, sam, name):
     assert sam.get(f"/support/teams/{cast.acme.id}?{name}=x").status_code == 422
+
+
+def test_page_after_the_last_member_or_change_says_so(app, cast, sam):
+    address = f"/support/teams/{cast.acme.id}"
+    after_members = write_cursor(*Position(now() + timedelta(days=1), 1).numbers)
+    text = sam.page(f"{address}?members={after_members}&changes={write_cursor(0)}").text
+    assert "There are no more members." in text
+    assert "There are no older changes." in text
+    assert "never had a subscription" not in text
 
 
 @pytest.mark.parametrize("state", [LicenceState.ACTIVE, LicenceState.PENDING])

@@ -137,10 +137,11 @@ def results_part(query_text: str, state: str) -> dict[str, object]:
 def show_team(team_id: str) -> Answer:
     """Show a team: members, keys, subscription and its history."""
     team = service.team_of(team_id)
-    cursor = request.args.get("cursor")
+    cursor, members_cursor = request.args.get("cursor"), request.args.get("members")
     page = render_template(
         "support/team.html",
-        members=service.members_page(team, cursor=request.args.get("members")),
+        members=service.members_page(team, cursor=members_cursor),
+        members_cursor=members_cursor,
         page=service.keys_of_members_page(team, cursor=cursor),
         cursor=cursor,
         **standing_part(team),
@@ -155,6 +156,7 @@ def standing_part(team: Team) -> dict[str, object]:
     console_team = service.describe_team(team, by=current_user())
     licences = console_team.standing.licences
     agreements = agreements_of(licences)
+    changes_cursor = request.args.get("changes")
     return {
         "found": console_team,
         "why": explain(
@@ -164,7 +166,8 @@ def standing_part(team: Team) -> dict[str, object]:
             activation_ended_at=end_of_activation(team, console_team.standing),
         ),
         "effects": effects_of_buttons(console_team),
-        "changes": service.changes_page(team, cursor=request.args.get("changes")),
+        "changes": service.changes_page(team, cursor=changes_cursor),
+        "changes_cursor": changes_cursor,
         "agreements": agreements,
         "flags": {row.key: flags_of(row, agreements.get(row.agreement_id or "")) for row in licences},
     }
