@@ -52,6 +52,8 @@ def test_changes_by_admins_are_visible_to_admins_only(app, cast, ada, user):
         assert client.get(f"/account/activity/export?{query}").text.count("\n") == 1
     titles = [line[0] for line in lines_of(ada.page(f"/account/activity?account={cast.ci.id}"))]
     assert titles == ["Service account disabled", "API key created"]
+    of_key = lines_of(ada.page(f"/account/activity?account={cast.ci.id}&key={key.id}"))
+    assert [line[:2] for line in of_key] == [("API key created", "deploy")]
 
 
 def test_page_of_an_account_shows_nothing_else_of_the_team(cast, client, ada):
