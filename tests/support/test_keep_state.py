@@ -87,7 +87,9 @@ def test_end_of_inactive_override_can_be_changed(cast, sam):
     page = sam.page(f"/support/teams/{cast.solo.id}")
     assert "Subscription for Solo stays inactive." in page.text
     assert f"Ends {day} 00:00:00 UTC" in page.text
-    assert decide(sam, cast.solo, "false").status_code == 303
+    dialog = sam.page(f"{subscription_path(cast.solo)}?active=false&origin=team")
+    assert [item["value"] for item in dialog.all("input") if item["name"] == "until"] == [day]
+    assert decide(sam, cast.solo, "false", until="").status_code == 303
     assert "Ends When somebody ends it" in sam.page(f"/support/teams/{cast.solo.id}").text
 
 

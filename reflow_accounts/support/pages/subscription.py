@@ -36,6 +36,9 @@ def show(team_id: str) -> Answer:
     is_enough_to_lift = not standing.is_active and standing.is_active_by_aws_for_good
     if form.active.data == "true" and not form.until.data and not is_enough_to_lift:
         form.until.data = (now() + timedelta(days=DAYS_OF_OVERRIDE)).date()
+    end = standing.override.expires_at if standing.override else None
+    if form.active.data == "false" and not standing.is_active and not form.until.data and end:
+        form.until.data = end.date()  # so that a change of the reason keeps it
     return _render_form(team, form)
 
 
