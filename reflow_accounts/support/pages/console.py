@@ -158,7 +158,7 @@ def standing_part(team: Team) -> dict[str, object]:
     agreements = agreements_of(licences)
     changes_cursor = request.args.get("changes")
     return {
-        "found": console_team,
+        "console_team": console_team,
         "why": explain(
             console_team.standing,
             agreements,
@@ -179,7 +179,7 @@ def show_user(user_id: str) -> Answer:
     user, cursor = people.user_of(user_id), request.args.get("cursor")
     page = render_template(
         "support/user.html",
-        found=user,
+        account=user,
         memberships=people.memberships_with_teams(user),
         sessions=live_sessions_of(user, limit=MOST_RESULTS),
         session_count=count_live_sessions(user),
@@ -242,12 +242,12 @@ def revoke_key(key_id: str) -> Answer:
 
 def _ask_about_sessions(user: User, form: ReasonForm) -> str:
     count = count_live_sessions(user)
-    return render_template("support/sessions_end.html", found=user, form=form, count=count)
+    return render_template("support/sessions_end.html", account=user, form=form, count=count)
 
 
 def _ask_about_key(key: ApiKey, form: ReasonForm) -> str:
     row = with_usage_counts([key])[0]
-    return render_template("support/key_revocation.html", found=key.user, form=form, row=row)
+    return render_template("support/key_revocation.html", account=key.user, form=form, row=row)
 
 
 def _redirect_to_user(user: User, message: str) -> Response:

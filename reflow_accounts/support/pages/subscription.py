@@ -107,9 +107,9 @@ def _render_form(team: Team, form: SubscriptionForm) -> str:
     page = render_template(
         "support/subscription.html",
         form=form,
-        found=console_team,
+        console_team=console_team,
         effect=effect_of(console_team, form.active.data or "false", effects_of(team)),
-        wanted=form.active.data,
+        choice=form.active.data,
         tomorrow=(now() + timedelta(days=1)).date(),
         back=_back_url(team, form),
     )
@@ -138,5 +138,5 @@ def _background_part(team: Team, form: SubscriptionForm) -> dict[str, object]:
     return {
         "part": "support/_results.html",
         **results_part(form.q.data or "", form.state.data or ""),
-        "found": service.describe_team(team, by=current_user()),
+        "console_team": service.describe_team(team, by=current_user()),
     }

@@ -68,7 +68,9 @@ def ask_for_name(team_id: str) -> Answer:
     """Show the form to rename the team."""
     membership = membership_of(current_user(), team_id)
     ensure_rights(membership, Rights.ADMIN)
-    return render_template("teams/name.html", found=membership.team, form=TeamForm(name=membership.team.name))
+    return render_template(
+        "teams/name.html", target_team=membership.team, form=TeamForm(name=membership.team.name)
+    )
 
 
 @blueprint.post("/teams/<team_id>/name")
@@ -81,7 +83,7 @@ def rename(team_id: str) -> Answer:
         db.session.rollback()
         ensure_rights(membership, Rights.ADMIN)
         form.show(failed)
-        return render_template("teams/name.html", found=membership.team, form=form), 422
+        return render_template("teams/name.html", target_team=membership.team, form=form), 422
     db.session.commit()
     return redirect_to_tab(membership.team, f"The team is called {membership.team.name} now.")
 
@@ -121,7 +123,11 @@ def ask_to_remove_member(team_id: str, user_id: str) -> Answer:
     [member] = describe_members([members.member_of(membership.team, user_id)])
     sent = invitations_sent_by(membership.team, member.user)
     return render_template(
-        "teams/removal.html", found=membership.team, member=member, sent=sent, back=tab_url(membership.team)
+        "teams/removal.html",
+        target_team=membership.team,
+        member=member,
+        sent=sent,
+        back=tab_url(membership.team),
     )
 
 
@@ -161,7 +167,7 @@ def leave(team_id: str) -> Answer:
 def _leaving_page(membership: Membership) -> str:
     is_needed = members.is_needed(membership)
     return render_template(
-        "teams/leaving.html", found=membership.team, is_needed=is_needed, back=tab_url(membership.team)
+        "teams/leaving.html", target_team=membership.team, is_needed=is_needed, back=tab_url(membership.team)
     )
 
 
@@ -218,4 +224,4 @@ def _change_invitation(
 
 
 def _invite_page(team: Team, form: InviteForm) -> str:
-    return render_template("teams/invite.html", found=team, form=form, back=tab_url(team))
+    return render_template("teams/invite.html", target_team=team, form=form, back=tab_url(team))
