@@ -20,7 +20,7 @@ from reflow_accounts.monitoring.metrics import Metrics
 from reflow_accounts.web.error_handlers import REFUSED
 from reflow_accounts.web.request_input import LARGEST_BODY_BYTES
 
-# More threads would only wait for Python's lock and for the database's writer (bench/README.md).
+# More threads would only wait for Python's lock and for the database's writer.
 PAGE_THREADS = 8
 # Separate threads for requests with a password, so that pages do not wait for their hashes (auth/passwords.py).
 PASSWORD_THREADS = 3
