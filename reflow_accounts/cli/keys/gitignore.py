@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import click
@@ -140,6 +141,8 @@ def _append(file: Path, line: bytes) -> None:
     """Append a line to `file`, which may be missing or lack a final newline. Raises OSError."""
     file.parent.mkdir(exist_ok=True)
     with os.fdopen(os.open(file, _APPEND, 0o666), "rb+") as lines:
+        if not stat.S_ISREG(os.fstat(lines.fileno()).st_mode):
+            raise OSError(None, "it is not a plain file")
         if lines.seek(0, os.SEEK_END):
             lines.seek(-1, os.SEEK_END)
             line = line if lines.read(1) == b"\n" else b"\n" + line
