@@ -162,7 +162,7 @@ def test_unsent_bodies_delay_no_other_request(live, bearer, path, length):
             started = time.monotonic()
             with connected(live) as raw:
                 assert raw.exchange(request(other, Authorization=bearer)).status == 200
-            assert time.monotonic() - started < 2
+            assert time.monotonic() - started < 10
     finally:
         for connection in waiting:
             connection.__exit__(None, None, None)
