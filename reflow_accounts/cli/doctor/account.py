@@ -7,8 +7,15 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from reflow_accounts.cli.doctor.connection import SOON
-from reflow_accounts.cli.doctor.findings import Finding, Findings, error, ok, warning
-from reflow_accounts.cli.doctor.fixes import refused, service_account_rotation
+from reflow_accounts.cli.doctor.findings import (
+    Finding,
+    Findings,
+    error,
+    ok,
+    refused,
+    service_account_rotation,
+    warning,
+)
 from reflow_accounts.cli.errors import ApiError, CommandError
 from reflow_accounts.cli.http.client import ApiClient, as_object, objects_in
 from reflow_accounts.cli.keys.lookup import OWN, KeyOwner, service_account_owner

@@ -17,8 +17,18 @@ from reflow_accounts.cli.credentials import (
     credential_of,
     sources,
 )
-from reflow_accounts.cli.doctor.findings import Finding, Findings, check_mode, error, ok, warning
-from reflow_accounts.cli.doctor.fixes import cause_of, hidden_refused, login_command, unusable
+from reflow_accounts.cli.doctor.findings import (
+    Finding,
+    Findings,
+    cause_of,
+    check_mode,
+    error,
+    hidden_refused,
+    login_command,
+    ok,
+    unusable,
+    warning,
+)
 from reflow_accounts.cli.errors import ApiError, CommandError, ServerFault
 from reflow_accounts.cli.http.client import ApiClient
 from reflow_accounts.cli.http.server_address import is_exposed
