@@ -4,6 +4,7 @@ import logging
 import math
 
 from flask import Blueprint, current_app, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.wrappers import Response
@@ -37,7 +38,6 @@ from reflow_accounts.web.request_input import Form
 webhooks = Blueprint("aws", __name__)
 public = Blueprint("registration", __name__)
 
-Answer = str | Response | tuple[str, int]
 
 # Form fields that AWS posts.
 _TOKEN, _OFFER = "x-amzn-marketplace-token", "x-amzn-marketplace-offer-type"
@@ -64,13 +64,13 @@ _PROBLEMS = {
 
 
 @webhooks.get("/aws")
-def explain() -> Answer:
+def explain() -> ResponseReturnValue:
     """Redirect people who open this URL in a browser to the registration page."""
     return redirect(url_for("public.registration.show"), 303)
 
 
 @webhooks.post("/aws")
-def register() -> Answer:
+def register() -> ResponseReturnValue:
     """Start the registration of a buyer and redirect to the page that connects the purchase.
 
     The form comes from the AWS site, without our cookies. Its token proves the purchase and is resolved immediately.
@@ -103,7 +103,7 @@ def register() -> Answer:
 
 
 @public.get("/registration")
-def show() -> Answer:
+def show() -> ResponseReturnValue:
     """Ask for the team of the purchase; without a session, redirect to sign-up."""
     claim = registration.find_claim(_secret())
     if claim is None:
@@ -119,7 +119,7 @@ def show() -> Answer:
 
 
 @public.post("/registration")
-def connect() -> Answer:
+def connect() -> ResponseReturnValue:
     """Connect the purchase to a team."""
     claim, session = registration.find_claim(_secret()), login_manager.current_session()
     if claim is None or session is None:

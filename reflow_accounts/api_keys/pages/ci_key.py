@@ -3,10 +3,11 @@
 from typing import Any
 
 from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
 
 from reflow_accounts.api_keys import service_accounts
 from reflow_accounts.api_keys.forms import CiKeyForm
-from reflow_accounts.api_keys.pages.shared import Answer, list_url_of
+from reflow_accounts.api_keys.pages.shared import list_url_of
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
@@ -25,7 +26,7 @@ blueprint = Blueprint("ci_key", __name__, url_prefix="/teams/<team_id>/ci-key")
 
 
 @blueprint.get("")
-def new(team_id: str) -> Answer:
+def new(team_id: str) -> ResponseReturnValue:
     """Show the form for a service account and its key."""
     membership = admin_membership_of(current_user(), team_id)
     if not status_of(membership.team).is_active:
@@ -35,7 +36,7 @@ def new(team_id: str) -> Answer:
 
 
 @blueprint.post("")
-def create(team_id: str) -> Answer:
+def create(team_id: str) -> ResponseReturnValue:
     """Create the service account and its key, and show the secret once."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)

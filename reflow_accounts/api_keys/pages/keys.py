@@ -4,6 +4,7 @@ from collections.abc import Callable
 from urllib.parse import urlencode
 
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys import service
@@ -11,7 +12,7 @@ from reflow_accounts.api_keys.forms import KeyForm, OwnKeyForm
 from reflow_accounts.api_keys.lifecycle import restore
 from reflow_accounts.api_keys.models import Revocation
 from reflow_accounts.api_keys.pages import lost_responses, shared
-from reflow_accounts.api_keys.pages.shared import Answer, Context, refusal_page
+from reflow_accounts.api_keys.pages.shared import Context, refusal_page
 from reflow_accounts.api_keys.refused_requests import latest_attempts_with, refusals_of
 from reflow_accounts.api_keys.table import previous_keys, sparklines_of
 from reflow_accounts.api_keys.usage.clients import usage_summary_of
@@ -44,19 +45,19 @@ _REVOKED_BY = {
 
 
 @own_keys.get("")
-def index() -> Answer:
+def index() -> ResponseReturnValue:
     """List the keys."""
     return shared.show("api_keys/index.html", _own_context())
 
 
 @own_keys.get("/new")
-def new() -> Answer:
+def new() -> ResponseReturnValue:
     """Show the form for a new key."""
     return shared.ask_for_name(_own_context(), _form(usable_accounts_of(current_user()), formdata=None))
 
 
 @own_keys.post("")
-def create() -> Answer:
+def create() -> ResponseReturnValue:
     """Create a key and show its secret once."""
     accounts = usable_accounts_of(current_user())
     return shared.create(_own_context(), _form(accounts), {user.public_id: user for _, user in accounts})
@@ -94,7 +95,7 @@ def _form(accounts: list[tuple[Team, User]], **options: None) -> OwnKeyForm:
 
 
 @account_keys.get("")
-def show(team_id: str, account_id: str) -> Answer:
+def show(team_id: str, account_id: str) -> ResponseReturnValue:
     """Show a service account with its keys."""
     context = _account_context(team_id, account_id)
     more = {"rights": rights_of(context["owner"]), "server": origin()}
@@ -102,13 +103,13 @@ def show(team_id: str, account_id: str) -> Answer:
 
 
 @account_keys.get("/keys/new")
-def new_key(team_id: str, account_id: str) -> Answer:
+def new_key(team_id: str, account_id: str) -> ResponseReturnValue:
     """Show the form for a new key."""
     return shared.ask_for_name(_account_context(team_id, account_id), KeyForm(formdata=None))
 
 
 @account_keys.post("/keys")
-def create_key(team_id: str, account_id: str) -> Answer:
+def create_key(team_id: str, account_id: str) -> ResponseReturnValue:
     """Create a key and show its secret once."""
     return shared.create(_account_context(team_id, account_id), KeyForm())
 
@@ -130,7 +131,7 @@ def _account_context(team_id: str, account_id: str) -> Context:
     }
 
 
-def show_key(context: Context, key_id: str) -> Answer:
+def show_key(context: Context, key_id: str) -> ResponseReturnValue:
     """Show a key of the owner, live or not."""
     key = service.key_of(context["owner"], key_id)
     row = service.with_usage_counts([key])[0]
@@ -152,7 +153,7 @@ def show_key(context: Context, key_id: str) -> Answer:
     )
 
 
-def restore_key(context: Context, key_id: str) -> Answer:
+def restore_key(context: Context, key_id: str) -> ResponseReturnValue:
     """Restore a key that its owner revoked in the last 24 hours, and show its page."""
     ensure_recent_proof()
     key = service.key_of(context["owner"], key_id)
@@ -167,7 +168,7 @@ def restore_key(context: Context, key_id: str) -> Answer:
 
 
 # The pages of one key.
-_VIEWS: tuple[tuple[str, str, Callable[[Context, str], Answer]], ...] = (
+_VIEWS: tuple[tuple[str, str, Callable[[Context, str], ResponseReturnValue]], ...] = (
     ("GET", "", show_key),
     ("POST", "/restoration", restore_key),
     ("GET", "/revocation", shared.ask_to_revoke),
@@ -183,7 +184,9 @@ def _add_views(blueprint: Blueprint, prefix: str, context_of: Callable[..., Cont
     """Add the views of one key below `prefix`; `context_of` takes the arguments in the URL of the blueprint."""
     for method, path, view in _VIEWS:
 
-        def key_view(key_id: str, view: Callable[[Context, str], Answer] = view, **owner: str) -> Answer:
+        def key_view(
+            key_id: str, view: Callable[[Context, str], ResponseReturnValue] = view, **owner: str
+        ) -> ResponseReturnValue:
             return view(context_of(**owner), key_id)
 
         blueprint.add_url_rule(f"{prefix}/<key_id>{path}", view.__name__, key_view, methods=[method])

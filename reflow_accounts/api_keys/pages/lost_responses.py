@@ -4,11 +4,12 @@ from contextlib import suppress
 from typing import Any
 
 from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
 
 from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.forms import KeyForm
 from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.pages.shared import Answer, Context, refusal_page, reveal, table_of
+from reflow_accounts.api_keys.pages.shared import Context, refusal_page, reveal, table_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import events_of_form
 from reflow_accounts.auth.current_user import current_user
@@ -32,7 +33,7 @@ def show() -> dict[str, Any]:
     return {"done": bool(events), "key": keys[0] if keys else None}
 
 
-def ask_to_replace(context: Context, key_id: str) -> Answer:
+def ask_to_replace(context: Context, key_id: str) -> ResponseReturnValue:
     """Explain that the key exists although its secret was not shown, and offer to replace it."""
     key = _key_of(context, key_id)
     table = table_of(context["owner"])
@@ -41,7 +42,7 @@ def ask_to_replace(context: Context, key_id: str) -> Answer:
     )
 
 
-def replace(context: Context, key_id: str) -> Answer:
+def replace(context: Context, key_id: str) -> ResponseReturnValue:
     """Revoke a key, create another of the same name and show its secret once."""
     ensure_recent_proof()
     rate_limits.hit("create-key", account=current_user().public_id)

@@ -6,6 +6,7 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from flask import flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys import service
@@ -28,7 +29,6 @@ from reflow_accounts.web.redirects import origin
 from reflow_accounts.web.request_info import client
 from reflow_accounts.web.text import zone_of
 
-Answer = str | Response | tuple[str, int]
 # The variables of all templates of these pages. `list_url` is the page with the table; `keys_url` is the prefix of the
 # pages of new and existing keys.
 Context = dict[str, Any]
@@ -43,7 +43,7 @@ def list_url_of(account: User) -> str:
     )
 
 
-def show(template: str, context: Context, **more: Any) -> Answer:
+def show(template: str, context: Context, **more: Any) -> ResponseReturnValue:
     """List the keys; `more` are further variables of the template."""
     table = table_of(context["owner"], *_filter_and_cursor())
     created = request.args.get("created")
@@ -57,14 +57,16 @@ def show(template: str, context: Context, **more: Any) -> Answer:
     return render_template(template, **context | table | more, new_key=new_key, revoked=revoked)
 
 
-def ask_for_name(context: Context, form: KeyForm) -> Answer:
+def ask_for_name(context: Context, form: KeyForm) -> ResponseReturnValue:
     """Show the form for a new key."""
     if not has_active_subscription(context["owner"]):
         return _inactive_page(context)
     return render_template("api_keys/new.html", **context, form=form)
 
 
-def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = MappingProxyType({})) -> Answer:
+def create(
+    context: Context, form: KeyForm, accounts: Mapping[str, User] = MappingProxyType({})
+) -> ResponseReturnValue:
     """Create a key and show its secret once.
 
     `accounts` are the service accounts, by id, that the form may choose as the owner of the key.
@@ -95,7 +97,7 @@ def create(context: Context, form: KeyForm, accounts: Mapping[str, User] = Mappi
     return reveal(context, key, secret)
 
 
-def ask_to_revoke(context: Context, key_id: str) -> Answer:
+def ask_to_revoke(context: Context, key_id: str) -> ResponseReturnValue:
     """Ask for confirmation before a key is revoked."""
     key = service.key_of(context["owner"], key_id)
     if key.revoked_at:
@@ -110,7 +112,7 @@ def ask_to_revoke(context: Context, key_id: str) -> Answer:
     return _dialog("api_keys/revocation.html", context, key, **more)
 
 
-def revoke(context: Context, key_id: str) -> Answer:
+def revoke(context: Context, key_id: str) -> ResponseReturnValue:
     """Revoke a key and show the list without it. Revoking a revoked key changes nothing."""
     key = service.key_of(context["owner"], key_id)
     with_created = context["is_own"] and bool(request.form.get("created"))
@@ -131,7 +133,7 @@ def revoke(context: Context, key_id: str) -> Answer:
     return htmx.close_dialog(make_response(page), message)
 
 
-def ask_to_rotate(context: Context, key_id: str) -> Answer:
+def ask_to_rotate(context: Context, key_id: str) -> ResponseReturnValue:
     """Ask how long the old key should work after a rotation."""
     key = service.key_of(context["owner"], key_id)
     if key.revoked_at:
@@ -143,7 +145,7 @@ def ask_to_rotate(context: Context, key_id: str) -> Answer:
     return _dialog("api_keys/rotation.html", context, key, form=RotationForm(formdata=None))
 
 
-def rotate_key(context: Context, key_id: str) -> Answer:
+def rotate_key(context: Context, key_id: str) -> ResponseReturnValue:
     """Rotate a key and show the secret of the new one once."""
     ensure_recent_proof()
     rate_limits.hit("create-key", account=current_user().public_id)

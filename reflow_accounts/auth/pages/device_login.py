@@ -1,6 +1,7 @@
 """Pages of a device login: type the terminal's code, then approve or deny (RFC 8628, 3.3)."""
 
 from flask import Blueprint, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from reflow_accounts.audit.actions import Action
@@ -17,17 +18,15 @@ from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("device_login", __name__)
 
-Answer = str | Response | tuple[str, int] | tuple[str, int, dict[str, str]]
-
 
 @blueprint.get("")
-def show() -> Answer:
+def show() -> ResponseReturnValue:
     """Ask for the code."""
     return _form(DeviceCodeForm(formdata=None))
 
 
 @blueprint.post("")
-def enter_code() -> Answer:
+def enter_code() -> ResponseReturnValue:
     """Reserve the login with this code for the user and redirect to it."""
     form = DeviceCodeForm()
     attempt = {"account": current_user().public_id, "address": client().address}
@@ -56,25 +55,25 @@ def enter_code() -> Answer:
 
 
 @blueprint.get("/<login_id>")
-def show_login(login_id: str) -> Answer:
+def show_login(login_id: str) -> ResponseReturnValue:
     """Show the terminal and the state of the login."""
     return _page(login_of(current_user(), login_id))
 
 
 @blueprint.post("/<login_id>/approval")
-def approve(login_id: str) -> Answer:
+def approve(login_id: str) -> ResponseReturnValue:
     """Approve the login; the terminal gets all rights of the user."""
     ensure_recent_proof()
     return _decide(login_of(current_user(), login_id), True)
 
 
 @blueprint.post("/<login_id>/denial")
-def deny(login_id: str) -> Answer:
+def deny(login_id: str) -> ResponseReturnValue:
     """Deny the login."""
     return _decide(login_of(current_user(), login_id), False)
 
 
-def _decide(login: DeviceLogin, is_approved: bool) -> Answer:
+def _decide(login: DeviceLogin, is_approved: bool) -> ResponseReturnValue:
     try:
         decide(login, is_approved, by=current_user(), client=client())
     except Conflict as conflict:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, flash, jsonify, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import passkeys
@@ -18,11 +19,9 @@ from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("passkeys", __name__, url_prefix="/security")
 
-Answer = str | AnyResponse | tuple[str, int]
-
 
 @blueprint.get("/passkeys/new")
-def new_passkey() -> Answer:
+def new_passkey() -> ResponseReturnValue:
     """Ask for the name of a new passkey."""
     ensure_recent_proof()
     return render_template("auth/passkey_new.html", form=PasskeyForm(formdata=None))
@@ -50,7 +49,7 @@ def passkey_proof_options() -> Any:
 
 
 @blueprint.post("/passkeys")
-def add_passkey() -> Answer:
+def add_passkey() -> ResponseReturnValue:
     """Store the passkey that the browser created."""
     ensure_recent_proof()
     form, site = PasskeyForm(), Site.at(redirects.origin())
@@ -72,14 +71,14 @@ def add_passkey() -> Answer:
 
 
 @blueprint.get("/passkeys/<passkey_id>")
-def show_passkey(passkey_id: str) -> Answer:
+def show_passkey(passkey_id: str) -> ResponseReturnValue:
     """Show the form to rename a passkey."""
     passkey = passkeys.passkey_of(current_user(), passkey_id)
     return _ask_name(passkey, PasskeyNameForm(formdata=None, obj=passkey))
 
 
 @blueprint.post("/passkeys/<passkey_id>")
-def rename_passkey(passkey_id: str) -> Answer:
+def rename_passkey(passkey_id: str) -> ResponseReturnValue:
     """Rename a passkey."""
     ensure_recent_proof()
     passkey, form = passkeys.passkey_of(current_user(), passkey_id), PasskeyNameForm()
@@ -93,7 +92,7 @@ def rename_passkey(passkey_id: str) -> Answer:
 
 
 @blueprint.get("/passkeys/<passkey_id>/removal")
-def passkey_removal(passkey_id: str) -> Answer:
+def passkey_removal(passkey_id: str) -> ResponseReturnValue:
     """Ask before a passkey is removed."""
     return render_template(
         "auth/passkey_removal.html", passkey=passkeys.passkey_of(current_user(), passkey_id)
@@ -101,7 +100,7 @@ def passkey_removal(passkey_id: str) -> Answer:
 
 
 @blueprint.post("/passkeys/<passkey_id>/removal")
-def remove_passkey(passkey_id: str) -> Answer:
+def remove_passkey(passkey_id: str) -> ResponseReturnValue:
     """Remove a passkey."""
     ensure_recent_proof()
     passkey = passkeys.passkey_of(current_user(), passkey_id)

@@ -1,7 +1,7 @@
 """Password reset: request a link, and set a new password with it."""
 
 from flask import Blueprint, flash, redirect, render_template, url_for
-from werkzeug.wrappers import Response as AnyResponse
+from flask.typing import ResponseReturnValue
 
 from reflow_accounts.auth import login_manager, password_change
 from reflow_accounts.auth.forms import ForgotForm, ResetForm
@@ -14,11 +14,9 @@ from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("reset", __name__)
 
-Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
-
 
 @blueprint.get("/forgot-password")
-def forgot() -> Answer:
+def forgot() -> ResponseReturnValue:
     """Ask for the address."""
     if login_manager.current_session():
         return redirect(url_for("account.security.show"), 303)
@@ -26,7 +24,7 @@ def forgot() -> Answer:
 
 
 @blueprint.post("/forgot-password")
-def ask_reset() -> Answer:
+def ask_reset() -> ResponseReturnValue:
     """Queue the mail; the response is the same for every address."""
     form = ForgotForm()
     try:
@@ -42,7 +40,7 @@ def ask_reset() -> Answer:
 
 
 @blueprint.get("/reset-password/<token>")
-def show_reset(token: str) -> Answer:
+def show_reset(token: str) -> ResponseReturnValue:
     """Ask for the new password."""
     link = _link(token)
     if link is None:
@@ -51,7 +49,7 @@ def show_reset(token: str) -> Answer:
 
 
 @blueprint.post("/reset-password/<token>")
-def reset(token: str) -> Answer:
+def reset(token: str) -> ResponseReturnValue:
     """Set the new password, end every session, and redirect to the log-in page, which asks for a second factor."""
     link = _link(token)
     if link is None:
@@ -79,5 +77,5 @@ def _link(token: str) -> MailLink | None:
     return link if link and password_change.user_of(link) else None
 
 
-def _dead_link() -> Answer:
+def _dead_link() -> ResponseReturnValue:
     return render_template("auth/dead_link.html", purpose=LinkPurpose.RESET_PASSWORD), 410

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import segno
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response as AnyResponse
+from flask.typing import ResponseReturnValue
 
 from reflow_accounts.auth import second_factor, sessions
 from reflow_accounts.auth.current_user import current_user, page_session
@@ -22,7 +22,6 @@ from reflow_accounts.web.request_info import client
 _QUIET_ZONE = 4
 
 blueprint = Blueprint("second_factor", __name__, url_prefix="/security")
-Answer = str | AnyResponse | tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class QrCode:
 
 
 @blueprint.get("/second-factor/new")
-def new_second_factor() -> Answer:
+def new_second_factor() -> ResponseReturnValue:
     """Show a new secret as QR code and as text, and ask for its first code."""
     ensure_recent_proof()
     if second_factor.is_on(current_user()):
@@ -55,7 +54,7 @@ def new_second_factor() -> Answer:
 
 
 @blueprint.post("/second-factor")
-def turn_on() -> Answer:
+def turn_on() -> ResponseReturnValue:
     """Turn the second factor on and show the recovery codes once."""
     ensure_recent_proof()
     form, account = SetupForm(), current_user().public_id
@@ -78,7 +77,7 @@ def turn_on() -> Answer:
 
 
 @blueprint.post("/recovery-codes")
-def new_recovery_codes() -> Answer:
+def new_recovery_codes() -> ResponseReturnValue:
     """Replace the recovery codes and show the new ones once."""
     ensure_recent_proof()
     try:
@@ -92,7 +91,7 @@ def new_recovery_codes() -> Answer:
 
 
 @blueprint.get("/second-factor/removal")
-def second_factor_removal() -> Answer:
+def second_factor_removal() -> ResponseReturnValue:
     """Ask for the password before the second factor is turned off."""
     if not second_factor.is_on(current_user()):
         return redirect(url_for("account.security.show"), 303)
@@ -100,7 +99,7 @@ def second_factor_removal() -> Answer:
 
 
 @blueprint.post("/second-factor/removal")
-def turn_off() -> Answer:
+def turn_off() -> ResponseReturnValue:
     """Turn the second factor off."""
     ensure_recent_proof()
     form, account = ProofForm(), current_user().public_id

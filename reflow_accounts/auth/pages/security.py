@@ -13,6 +13,7 @@ from flask import (
     request,
     url_for,
 )
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager, passkeys, password_change, second_factor, sessions
@@ -31,7 +32,6 @@ from reflow_accounts.web.pagination import Page
 from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("security", __name__, url_prefix="/security")
-Answer = str | AnyResponse | tuple[str, int]
 
 _FLASH_CATEGORY = "sessions-ended"
 
@@ -55,7 +55,7 @@ def sessions_for_page(message: str = "") -> SessionsSection:
 
 
 @blueprint.post("/sessions/<session_id>/end")
-def end_one(session_id: str) -> Answer:
+def end_one(session_id: str) -> ResponseReturnValue:
     """End one other session. Repeating it changes nothing."""
     ensure_recent_proof()
     session = other_session_of(page_session(), session_id)
@@ -68,13 +68,13 @@ def end_one(session_id: str) -> Answer:
 
 
 @blueprint.get("/other-sessions/end")
-def ask_about_others() -> Answer:
+def ask_about_others() -> ResponseReturnValue:
     """Ask before all other devices are signed out."""
     return render_template("auth/other_sessions.html", others=other_sessions_page(page_session()))
 
 
 @blueprint.post("/other-sessions/end")
-def end_others() -> Answer:
+def end_others() -> ResponseReturnValue:
     """Sign out all other devices."""
     ensure_recent_proof()
     count = end_sessions(current_user(), but=page_session(), by=current_user(), client=client())
@@ -98,7 +98,7 @@ def show() -> str:
 
 
 @blueprint.post("/password")
-def change_password() -> Answer:
+def change_password() -> ResponseReturnValue:
     """Change the password, end every other session and give this one a new value."""
     form, session = ChangePasswordForm(), page_session()
     account = current_user().public_id

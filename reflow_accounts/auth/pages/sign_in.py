@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login as login_service
@@ -28,20 +29,19 @@ WRONG = "Email or password is not correct"
 # One message for every reason, so that it does not reveal which passkeys are known.
 WRONG_PASSKEY = "This passkey cannot be used here. Log in with your email and password"
 
-Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
 
 WRONG_RECOVERY_CODE = "This recovery code is not correct, or it was used before"
 
 
 @blueprint.get("/")
-def home() -> Answer:
+def home() -> ResponseReturnValue:
     """Redirect to the account with a session, else to the log-in page."""
     page = "account.profile.show" if login_manager.current_session() else "public.auth.login"
     return redirect(url_for(page), 303)
 
 
 @blueprint.get("/login")
-def login() -> Answer:
+def login() -> ResponseReturnValue:
     """Show the log-in form."""
     if login_manager.current_session():
         return redirect(after_login(), 303)
@@ -49,7 +49,7 @@ def login() -> Answer:
 
 
 @blueprint.post("/login")
-def log_in() -> Answer:
+def log_in() -> ResponseReturnValue:
     """Check e-mail address and password and start a session."""
     form = LoginForm()
     attempt = login_manager.attempt_for(form.email.data or "")
@@ -82,7 +82,7 @@ def passkey_options() -> dict[str, Any]:
 
 
 @blueprint.post("/login/passkey")
-def log_in_with_passkey() -> Answer:
+def log_in_with_passkey() -> ResponseReturnValue:
     """Start a session of the passkey's owner. A passkey counts as both factors."""
     credential = CredentialForm().credential.data or ""
     address = client().address
@@ -109,7 +109,7 @@ def _refuse_passkey(sentence: str) -> str:
 
 
 @blueprint.post("/logout")
-def logout() -> Answer:
+def logout() -> ResponseReturnValue:
     """End the session and clear the browser's data of this site."""
     row = login_manager.current_session()
     if row:
@@ -168,14 +168,14 @@ def requested_page() -> str | None:
 
 
 @blueprint.get("/login/code")
-def code() -> Answer:
+def code() -> ResponseReturnValue:
     """Ask for the second factor."""
     user = login_manager.waiting_user()
     return _ask(user, CodeForm(formdata=None)) if user else _start_over()
 
 
 @blueprint.post("/login/code")
-def enter_code() -> Answer:
+def enter_code() -> ResponseReturnValue:
     """Start the session if the code is right."""
     user, form = login_manager.waiting_user(), CodeForm()
     if user is None:
@@ -189,14 +189,14 @@ def enter_code() -> Answer:
 
 
 @blueprint.get("/login/recovery-code")
-def recovery_code() -> Answer:
+def recovery_code() -> ResponseReturnValue:
     """Ask for a recovery code."""
     user = login_manager.waiting_user()
     return _ask_recovery(RecoveryCodeForm(formdata=None)) if user else _start_over()
 
 
 @blueprint.post("/login/recovery-code")
-def enter_recovery_code() -> Answer:
+def enter_recovery_code() -> ResponseReturnValue:
     """Start the session if the recovery code is right, and use the code."""
     user, form = login_manager.waiting_user(), RecoveryCodeForm()
     if user is None:

@@ -1,6 +1,7 @@
 """Support console: search for teams, people and keys; the pages of a team and of a user."""
 
 from flask import Blueprint, flash, get_flashed_messages, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from reflow_accounts.activity.export_formats import csv_lines
@@ -33,7 +34,6 @@ from reflow_accounts.web.text import holds_secret
 
 blueprint = Blueprint("console", __name__)
 
-Answer = str | Response | tuple[str, int]
 
 _SEARCH_REFUSED = "secret-in-address"
 _HEADINGS = (
@@ -49,7 +49,7 @@ _HEADINGS = (
 
 
 @blueprint.get("")
-def index() -> Answer:
+def index() -> ResponseReturnValue:
     """Search teams and people. Redirect from a URL with a secret to one without."""
     query_text = request.args.get("q", "").strip()
     if holds_secret(query_text):
@@ -73,7 +73,7 @@ def index() -> Answer:
 
 
 @blueprint.get("/export")
-def export() -> Answer:
+def export() -> ResponseReturnValue:
     """Download the list of teams as CSV, with the search and the filter of the page. A secret matches nothing."""
     query_text, state = request.args.get("q", "").strip(), request.args.get("state", "")
     teams = service.find_teams(query_text, by=current_user(), state=state, limit=service.MOST_EXPORTED)
@@ -98,7 +98,7 @@ def export() -> Answer:
 
 
 @blueprint.post("/keys")
-def look_up_key() -> Answer:
+def look_up_key() -> ResponseReturnValue:
     """Show the owner of a key. The secret is in the form, so that URLs and logs do not contain it."""
     form = KeySearchForm()
     key = people.look_up_key(form.api_key.data or "", by=current_user(), client=client())
@@ -134,7 +134,7 @@ def results_part(query_text: str, state: str) -> dict[str, object]:
 
 
 @blueprint.get("/teams/<team_id>")
-def show_team(team_id: str) -> Answer:
+def show_team(team_id: str) -> ResponseReturnValue:
     """Show a team: members, keys, subscription and its history."""
     team = service.team_of(team_id)
     cursor, members_cursor = request.args.get("cursor"), request.args.get("members")
@@ -174,7 +174,7 @@ def standing_part(team: Team) -> dict[str, object]:
 
 
 @blueprint.get("/users/<user_id>")
-def show_user(user_id: str) -> Answer:
+def show_user(user_id: str) -> ResponseReturnValue:
     """Show a user."""
     user, cursor = people.user_of(user_id), request.args.get("cursor")
     page = render_template(
@@ -193,7 +193,7 @@ def show_user(user_id: str) -> Answer:
 
 
 @blueprint.get("/users/<user_id>/sessions/end")
-def ask_to_end_sessions(user_id: str) -> Answer:
+def ask_to_end_sessions(user_id: str) -> ResponseReturnValue:
     """Ask for the reason."""
     user = people.user_of(user_id)
     people.refuse_oneself(user, by=current_user())
@@ -201,7 +201,7 @@ def ask_to_end_sessions(user_id: str) -> Answer:
 
 
 @blueprint.post("/users/<user_id>/sessions/end")
-def end_sessions(user_id: str) -> Answer:
+def end_sessions(user_id: str) -> ResponseReturnValue:
     """End all sessions of a user."""
     ensure_recent_proof()
     user, form = people.user_of(user_id), ReasonForm()
@@ -216,7 +216,7 @@ def end_sessions(user_id: str) -> Answer:
 
 
 @blueprint.get("/keys/<key_id>/revocation")
-def ask_to_revoke(key_id: str) -> Answer:
+def ask_to_revoke(key_id: str) -> ResponseReturnValue:
     """Ask for the reason."""
     key = people.key_of(key_id)
     people.refuse_oneself(key.user, by=current_user())
@@ -224,7 +224,7 @@ def ask_to_revoke(key_id: str) -> Answer:
 
 
 @blueprint.post("/keys/<key_id>/revocation")
-def revoke_key(key_id: str) -> Answer:
+def revoke_key(key_id: str) -> ResponseReturnValue:
     """Revoke a key of a user and mail the reason."""
     ensure_recent_proof()
     key, form = people.key_of(key_id), ReasonForm()

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
@@ -13,7 +14,7 @@ from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.support import service
 from reflow_accounts.support.effects import effect_of, effects_of
 from reflow_accounts.support.forms import SubscriptionForm
-from reflow_accounts.support.pages.console import Answer, results_part, standing_part
+from reflow_accounts.support.pages.console import results_part, standing_part
 from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.web import htmx
@@ -26,7 +27,7 @@ _ACTIONS = ("true", "false", "aws")
 
 
 @blueprint.get("/teams/<team_id>/subscription")
-def show(team_id: str) -> Answer:
+def show(team_id: str) -> ResponseReturnValue:
     """Ask for the reason and the end of an override."""
     team = service.team_of(team_id)
     service.refuse_own_team(team, by=current_user())
@@ -43,7 +44,7 @@ def show(team_id: str) -> Answer:
 
 
 @blueprint.post("/teams/<team_id>/subscription")
-def change(team_id: str) -> Answer:
+def change(team_id: str) -> ResponseReturnValue:
     """Override a subscription as active or inactive, or end the override."""
     ensure_recent_proof()
     team = service.team_of(team_id)

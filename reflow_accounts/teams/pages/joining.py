@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as AnyResponse
 
 from reflow_accounts.auth import login_manager
@@ -24,8 +25,6 @@ from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("invitations", __name__, url_prefix="/invitations")
 
-Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
-
 
 class Situation(StrEnum):
     """Relation of the visitor to the invitation; a closed invitation has the name of its state."""
@@ -45,7 +44,7 @@ _OVER = (Situation.UNKNOWN, Situation.CANCELLED, Situation.EXPIRED, Situation.AC
 
 
 @blueprint.get("/<token>")
-def show(token: str) -> Answer:
+def show(token: str) -> ResponseReturnValue:
     """Show the invitation. A GET changes nothing, because mail scanners open links."""
     invitation = _find_invitation(token)
     situation = _situation(invitation)
@@ -54,7 +53,7 @@ def show(token: str) -> Answer:
 
 
 @blueprint.post("/<token>")
-def join(token: str) -> Answer:
+def join(token: str) -> ResponseReturnValue:
     """Join the team with the account of the invited address, or with a new one."""
     invitation = _find_invitation(token)
     situation = _situation(invitation)
@@ -66,7 +65,7 @@ def join(token: str) -> Answer:
     return _page(token, invitation, situation, NewMemberForm(formdata=None)), status
 
 
-def _join_with_session(token: str, invitation: Invitation) -> Answer:
+def _join_with_session(token: str, invitation: Invitation) -> ResponseReturnValue:
     session = login_manager.current_session()
     assert session
     try:
@@ -79,7 +78,7 @@ def _join_with_session(token: str, invitation: Invitation) -> Answer:
     return _welcome(redirect(url_for("account.team.show"), 303), invitation)
 
 
-def _join_with_new_account(token: str, invitation: Invitation) -> Answer:
+def _join_with_new_account(token: str, invitation: Invitation) -> ResponseReturnValue:
     form = NewMemberForm()
     args = (form.full_name.data or "", form.password.data or "")
     try:

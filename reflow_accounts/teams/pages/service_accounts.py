@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys import service_accounts
@@ -20,26 +21,25 @@ from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("service_accounts", __name__, url_prefix="/teams/<team_id>")
 
-Answer = str | Response | tuple[str, int]
 
 FLASH_CATEGORY = "service-accounts"
 
 
 @blueprint.get("/service-accounts")
-def index(team_id: str) -> Answer:
+def index(team_id: str) -> ResponseReturnValue:
     """Redirect to the service accounts on the Team tab."""
     return redirect(_section_url(membership_of(current_user(), team_id)))
 
 
 @blueprint.get("/service-accounts/new")
-def new(team_id: str) -> Answer:
+def new(team_id: str) -> ResponseReturnValue:
     """Show the form for a new service account."""
     membership = admin_membership_of(current_user(), team_id)
     return _page("new", membership, form=AccountForm(formdata=None))
 
 
 @blueprint.post("/service-accounts")
-def create(team_id: str) -> Answer:
+def create(team_id: str) -> ResponseReturnValue:
     """Create a service account."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
@@ -57,7 +57,7 @@ def create(team_id: str) -> Answer:
 
 
 @blueprint.get("/service-accounts/<account_id>/settings")
-def settings(team_id: str, account_id: str) -> Answer:
+def settings(team_id: str, account_id: str) -> ResponseReturnValue:
     """Show the form for name and rights of a service account."""
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.live_account_of(membership.team, account_id)
@@ -65,7 +65,7 @@ def settings(team_id: str, account_id: str) -> Answer:
 
 
 @blueprint.post("/service-accounts/<account_id>/settings")
-def change(team_id: str, account_id: str) -> Answer:
+def change(team_id: str, account_id: str) -> ResponseReturnValue:
     """Save what was changed of the name and the rights of a service account."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)
@@ -90,7 +90,7 @@ def change(team_id: str, account_id: str) -> Answer:
 
 
 @blueprint.post("/service-accounts/<account_id>/standing")
-def set_standing(team_id: str, account_id: str) -> Answer:
+def set_standing(team_id: str, account_id: str) -> ResponseReturnValue:
     """Disable a service account, or enable it again, which needs a recent proof: its keys work then."""
     requested = request.form.get("disabled")
     if requested != "true":
@@ -111,7 +111,7 @@ def set_standing(team_id: str, account_id: str) -> Answer:
 
 
 @blueprint.get("/service-accounts/<account_id>/deletion")
-def deletion(team_id: str, account_id: str) -> Answer:
+def deletion(team_id: str, account_id: str) -> ResponseReturnValue:
     """Ask before a service account is deleted."""
     membership = admin_membership_of(current_user(), team_id)
     account = accounts.account_of(membership.team, account_id)
@@ -121,7 +121,7 @@ def deletion(team_id: str, account_id: str) -> Answer:
 
 
 @blueprint.post("/service-accounts/<account_id>/deletion")
-def delete(team_id: str, account_id: str) -> Answer:
+def delete(team_id: str, account_id: str) -> ResponseReturnValue:
     """Delete a service account. Repeating it changes nothing."""
     ensure_recent_proof()
     membership = admin_membership_of(current_user(), team_id)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
@@ -15,7 +16,6 @@ from reflow_accounts.teams.member_list import describe_members
 from reflow_accounts.teams.members import NeedsAdmin, checked_rights
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.teams.pages.team_tab import (
-    Answer,
     redirect_to_tab,
     render_tab,
     respond_done,
@@ -31,7 +31,7 @@ blueprint = Blueprint("team", __name__)
 
 
 @blueprint.get("/team")
-def show() -> Answer:
+def show() -> ResponseReturnValue:
     """Show the team in the URL or the current one; without a choice among several teams, ask for one."""
     requested = request.args.get("team")
     membership = membership_of(current_user(), requested) if requested else current_of(current_user())
@@ -41,7 +41,7 @@ def show() -> Answer:
 
 
 @blueprint.get("/team/choice")
-def ask_for_choice() -> Answer:
+def ask_for_choice() -> ResponseReturnValue:
     """List the user's teams to choose from; the choice leads back to the tab that asked for it."""
     memberships = memberships_of(current_user())
     if not memberships:
@@ -55,7 +55,7 @@ def ask_for_choice() -> Answer:
 
 
 @blueprint.post("/team/choice")
-def remember_choice() -> Answer:
+def remember_choice() -> ResponseReturnValue:
     """Make a team the current one and return to the page before."""
     membership = membership_of(current_user(), request.form.get("team", ""))
     choose(membership)
@@ -64,7 +64,7 @@ def remember_choice() -> Answer:
 
 
 @blueprint.get("/teams/<team_id>/name")
-def ask_for_name(team_id: str) -> Answer:
+def ask_for_name(team_id: str) -> ResponseReturnValue:
     """Show the form to rename the team."""
     membership = membership_of(current_user(), team_id)
     ensure_rights(membership, Rights.ADMIN)
@@ -74,7 +74,7 @@ def ask_for_name(team_id: str) -> Answer:
 
 
 @blueprint.post("/teams/<team_id>/name")
-def rename(team_id: str) -> Answer:
+def rename(team_id: str) -> ResponseReturnValue:
     """Rename the team."""
     membership, form = membership_of(current_user(), team_id), TeamForm()
     try:
@@ -96,7 +96,7 @@ def _tab_path(page: str | None) -> str:
 
 
 @blueprint.post("/teams/<team_id>/members/<user_id>/rights")
-def change_rights(team_id: str, user_id: str) -> Answer:
+def change_rights(team_id: str, user_id: str) -> ResponseReturnValue:
     """Change a member's rights."""
     ensure_recent_proof()
     team = membership_of(current_user(), team_id).team
@@ -114,7 +114,7 @@ def change_rights(team_id: str, user_id: str) -> Answer:
 
 
 @blueprint.get("/teams/<team_id>/members/<user_id>/removal")
-def ask_to_remove_member(team_id: str, user_id: str) -> Answer:
+def ask_to_remove_member(team_id: str, user_id: str) -> ResponseReturnValue:
     """Ask before a member is removed."""
     membership = membership_of(current_user(), team_id)
     if user_id == current_user().public_id:
@@ -132,7 +132,7 @@ def ask_to_remove_member(team_id: str, user_id: str) -> Answer:
 
 
 @blueprint.post("/teams/<team_id>/members/<user_id>/removal")
-def remove_member(team_id: str, user_id: str) -> Answer:
+def remove_member(team_id: str, user_id: str) -> ResponseReturnValue:
     """Remove a member from the team."""
     ensure_recent_proof()
     if user_id == current_user().public_id:
@@ -144,13 +144,13 @@ def remove_member(team_id: str, user_id: str) -> Answer:
 
 
 @blueprint.get("/teams/<team_id>/departure")
-def ask_to_leave(team_id: str) -> Answer:
+def ask_to_leave(team_id: str) -> ResponseReturnValue:
     """Ask before the user leaves the team; tell the last Admin what to do first."""
     return _leaving_page(membership_of(current_user(), team_id))
 
 
 @blueprint.post("/teams/<team_id>/departure")
-def leave(team_id: str) -> Answer:
+def leave(team_id: str) -> ResponseReturnValue:
     """Leave the team."""
     membership = membership_of(current_user(), team_id)
     name = membership.team.name
@@ -172,7 +172,7 @@ def _leaving_page(membership: Membership) -> str:
 
 
 @blueprint.get("/teams/<team_id>/invitations/new")
-def ask_to_invite(team_id: str) -> Answer:
+def ask_to_invite(team_id: str) -> ResponseReturnValue:
     """Show the form for new invitations."""
     membership = membership_of(current_user(), team_id)
     ensure_rights(membership, Rights.ADMIN)
@@ -180,7 +180,7 @@ def ask_to_invite(team_id: str) -> Answer:
 
 
 @blueprint.post("/teams/<team_id>/invitations")
-def invite(team_id: str) -> Answer:
+def invite(team_id: str) -> ResponseReturnValue:
     """Invite all addresses or none."""
     ensure_recent_proof()
     membership, form = membership_of(current_user(), team_id), InviteForm()
@@ -199,20 +199,20 @@ def invite(team_id: str) -> Answer:
 
 
 @blueprint.post("/teams/<team_id>/invitations/<invitation_id>/sending")
-def resend_invitation(team_id: str, invitation_id: str) -> Answer:
+def resend_invitation(team_id: str, invitation_id: str) -> ResponseReturnValue:
     """Mail a new link; the older one becomes invalid."""
     return _change_invitation(team_id, invitation_id, invitations.send_again, "Invitation sent to {} again.")
 
 
 @blueprint.post("/teams/<team_id>/invitations/<invitation_id>/cancellation")
-def cancel_invitation(team_id: str, invitation_id: str) -> Answer:
+def cancel_invitation(team_id: str, invitation_id: str) -> ResponseReturnValue:
     """Cancel an invitation."""
     return _change_invitation(team_id, invitation_id, invitations.cancel, "Invitation to {} cancelled.")
 
 
 def _change_invitation(
     team_id: str, invitation_id: str, verb: Callable[..., Invitation], sentence: str
-) -> Answer:
+) -> ResponseReturnValue:
     membership = membership_of(current_user(), team_id)
     try:
         ensure_rights(membership, Rights.ADMIN)

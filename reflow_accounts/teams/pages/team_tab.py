@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from flask import flash, get_flashed_messages, make_response, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys.service_accounts import accounts_page
@@ -18,8 +19,6 @@ from reflow_accounts.web.pagination import Page
 
 ROWS_ON_A_PAGE = 50
 _FLASH_CATEGORY = "team-done"
-
-Answer = str | Response | tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def render_tab(membership: Membership, fault: str = "") -> str:
     )
 
 
-def respond_done(team_id: str, message: str) -> Answer:
+def respond_done(team_id: str, message: str) -> ResponseReturnValue:
     """Respond to a committed action: with the changed part for htmx, else redirect to the tab."""
     membership = membership_of(current_user(), team_id)
     if not htmx.is_part():
@@ -89,7 +88,7 @@ def respond_done(team_id: str, message: str) -> Answer:
     return htmx.close_dialog(make_response(render_template("teams/changed.html", shown=tab)), message)
 
 
-def respond_refused(team_id: str, error: DomainError) -> Answer:
+def respond_refused(team_id: str, error: DomainError) -> ResponseReturnValue:
     """Respond to a refused action on a row: the part or the tab, with the error message.
 
     Raises `error` if htmx changes a part and rights were lost: the buttons outside the part depend on them.

@@ -1,7 +1,7 @@
 """The page of a mailed link that confirms a new e-mail address."""
 
 from flask import Blueprint, flash, redirect, render_template, url_for
-from werkzeug.wrappers import Response as AnyResponse
+from flask.typing import ResponseReturnValue
 
 from reflow_accounts.auth import login_manager
 from reflow_accounts.auth.mail_links import find_link
@@ -14,18 +14,16 @@ from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("email_change", __name__)
 
-Answer = str | AnyResponse | tuple[str, int]
-
 
 @blueprint.get("/confirm-email/<token>")
-def show_email_link(token: str) -> Answer:
+def show_email_link(token: str) -> ResponseReturnValue:
     """Ask to confirm the new address; only the account's owner can."""
     link = find_link(token, LinkPurpose.CHANGE_EMAIL)
     return _page(link, token) if link else _dead_link()
 
 
 @blueprint.post("/confirm-email/<token>")
-def confirm_email(token: str) -> Answer:
+def confirm_email(token: str) -> ResponseReturnValue:
     """Change the account's address."""
     link = find_link(token, LinkPurpose.CHANGE_EMAIL)
     if link is None:
@@ -57,5 +55,5 @@ def _page(link: MailLink, token: str) -> str:
     return render_template("users/confirm_email.html", **context)
 
 
-def _dead_link() -> Answer:
+def _dead_link() -> ResponseReturnValue:
     return render_template("auth/dead_link.html", purpose=LinkPurpose.CHANGE_EMAIL), 410

@@ -1,7 +1,7 @@
 """The Profile tab, the download of personal data, and account deletion."""
 
 from flask import Blueprint, Response, flash, redirect, render_template, url_for
-from werkzeug.wrappers import Response as AnyResponse
+from flask.typing import ResponseReturnValue
 
 from reflow_accounts.activity.personal_data import data_of
 from reflow_accounts.auth import login_manager
@@ -24,17 +24,15 @@ blueprint = Blueprint("profile", __name__)
 FILE_NAME = "reflow-data.json"
 _SETTINGS = ("full_name", "appearance", "time_zone")
 
-Answer = str | AnyResponse | tuple[str, int]
-
 
 @blueprint.get("")
-def index() -> Answer:
+def index() -> ResponseReturnValue:
     """Redirect to the first tab."""
     return redirect(url_for("account.profile.show"), 303)
 
 
 @blueprint.get("/profile")
-def show() -> Answer:
+def show() -> ResponseReturnValue:
     """Show name, e-mail address, appearance and time zone."""
     return render_template("users/profile.html", form=ProfileForm(obj=current_user()))
 
@@ -51,7 +49,7 @@ def export() -> Response:
 
 
 @blueprint.post("/profile")
-def save() -> Answer:
+def save() -> ResponseReturnValue:
     """Save what was changed of the name and settings; mail a confirmation link to a new e-mail address."""
     user = current_user()
     form = ProfileForm(obj=user)
@@ -80,13 +78,13 @@ def save() -> Answer:
 
 
 @blueprint.get("/profile/deletion")
-def ask_to_delete() -> Answer:
+def ask_to_delete() -> ResponseReturnValue:
     """Show what a deletion removes, and ask for the password."""
     return _deletion_page(PasswordForm())
 
 
 @blueprint.post("/profile/deletion")
-def delete() -> Answer:
+def delete() -> ResponseReturnValue:
     """Delete the account and clear the browser's data of this site."""
     form = PasswordForm()
     if not form.password.data:

@@ -3,7 +3,7 @@
 import secrets
 
 from flask import Blueprint, current_app, redirect, render_template, request, session, url_for
-from werkzeug.wrappers import Response as AnyResponse
+from flask.typing import ResponseReturnValue
 
 from reflow_accounts.auth import login_manager
 from reflow_accounts.auth.login import refuse_sign_in
@@ -25,11 +25,9 @@ blueprint = Blueprint("users", __name__)
 _MARKER = "signed_up"
 _MARKER_BYTES = 16
 
-Answer = str | AnyResponse | tuple[str, int] | tuple[str, int, dict[str, str]]
-
 
 @blueprint.get("/signup")
-def signup() -> Answer:
+def signup() -> ResponseReturnValue:
     """Show the form."""
     if login_manager.current_session():
         return redirect(url_for("account.profile.show"), 303)
@@ -37,7 +35,7 @@ def signup() -> Answer:
 
 
 @blueprint.post("/signup")
-def sign_up() -> Answer:
+def sign_up() -> ResponseReturnValue:
     """Queue the sign-up mail; the response is the same for every address."""
     if login_manager.current_session():
         return redirect(url_for("account.profile.show"), 303)
@@ -59,7 +57,7 @@ def sign_up() -> Answer:
 
 
 @blueprint.get("/verify-email/<token>")
-def show_link(token: str) -> Answer:
+def show_link(token: str) -> ResponseReturnValue:
     """Ask to confirm the sign-up. A GET changes nothing, because mail scanners open links."""
     link = find_link(token, LinkPurpose.SIGN_UP)
     if link is None:
@@ -68,7 +66,7 @@ def show_link(token: str) -> Answer:
 
 
 @blueprint.post("/verify-email/<token>")
-def verify(token: str) -> Answer:
+def verify(token: str) -> ResponseReturnValue:
     """Create the account and sign in."""
     link = find_link(token, LinkPurpose.SIGN_UP)
     if link is None:
@@ -112,5 +110,5 @@ def _page(link: MailLink, form: PasswordForm) -> str:
     return render_template("users/verify.html", link=link, form=form, asks_password=_asks_password(link))
 
 
-def _dead_link() -> Answer:
+def _dead_link() -> ResponseReturnValue:
     return render_template("auth/dead_link.html", purpose=LinkPurpose.SIGN_UP), 410
