@@ -12,6 +12,7 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Table,
+    bindparam,
     create_engine,
     delete,
     func,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     inspect,
     select,
     text,
+    update,
 )
 from sqlalchemy.engine import make_url
 
@@ -159,9 +161,7 @@ def copy(source: Connection, target: Engine, progress: Progress) -> dict[str, in
         for table in reversed(tables()[:-1]):
             connection.execute(delete(table))
         for table in tables()[:-1]:
-            for batch in source.execute(select(table)).mappings().partitions(ROWS_AT_ONCE):
-                connection.execute(insert(table), [dict(row) for row in batch])
-                progress(len(batch))
+            _copy_table(table, source, connection, progress)
     _copy_uses(source, target, progress)
     with target.begin() as connection:
         _set_sequences(connection)
@@ -192,6 +192,20 @@ def _ensure_continues(source: Connection, target: Engine) -> None:
         select(func.count()).where(USES.c.id <= last_use.id)
     ):
         raise TransferError("The other database has uses that this one has not. Choose an empty one.")
+
+
+def _copy_table(table: Table, source: Connection, target: Connection, progress: Progress) -> None:
+    """Copy all rows of a table. References to other rows of the table, which may come later, are set at the end."""
+    links = [column for column in table.c if any(key.column.table is table for key in column.foreign_keys)]
+    without_links = {column.name: None for column in links}
+    for batch in source.execute(select(table)).mappings().partitions(ROWS_AT_ONCE):
+        target.execute(insert(table), [dict(row) | without_links for row in batch])
+        progress(len(batch))
+    for column in links:
+        query = select(table.c.id.label("row"), column.label("link")).where(column.is_not(None))
+        statement = update(table).where(table.c.id == bindparam("row")).values({column: bindparam("link")})
+        for batch in source.execute(query).mappings().partitions(ROWS_AT_ONCE):
+            target.execute(statement, [dict(row) for row in batch])
 
 
 def _copy_uses(source: Connection, target: Engine, progress: Progress) -> None:

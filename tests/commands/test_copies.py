@@ -7,7 +7,7 @@ from flask import Flask
 from sqlalchemy import func, select, text
 
 from reflow_accounts import transfer
-from reflow_accounts.api_keys.models import Use
+from reflow_accounts.api_keys.models import ApiKey, Use
 from reflow_accounts.config import ConfigError
 from reflow_accounts.database import db
 from reflow_accounts.server import bring_up_to_date
@@ -110,6 +110,21 @@ def test_completed_copy_in_use_is_not_replaced(app, cast, flask, empty_url, move
     code, words = flask("copy-to", empty_url)
     assert (code, "has data of its own" in words) == (1, True), words
     assert there.invoke(args=["users", "list"]).output == before
+
+
+def test_rotated_keys_are_copied(app, cast, api, flask, empty_url, moved, tmp_path, monkeypatch):
+    """A key refers to the key that replaced it, a later row, which may refer to it as its creator."""
+    monkeypatch.setattr(transfer, "ROWS_AT_ONCE", 2)
+    maker, key = cast.ada.key("maker"), cast.ada.key("deploy")
+    new = api(maker.secret).post(f"/keys/{key.id}/rotation", {}).json
+    assert api(maker.secret).post(f"/keys/{maker.id}/rotation", {}).status_code == 201
+    file = tmp_path / "backup.db"
+    for words in (["backup", str(file)], ["restore-check", str(file)], ["copy-to", empty_url]):
+        code, said = flask(*words)
+        assert code == 0, said
+    with moved.app_context():
+        old = db.session.scalars(select(ApiKey).where(ApiKey.public_id == key.id)).one()
+        assert (old.replaced_by.public_id, old.replaced_by.created_by.public_id) == (new["id"], maker.id)
 
 
 def test_unfinished_copy_of_another_database_is_refused(app, cast, flask, empty_url, moved, monkeypatch):
