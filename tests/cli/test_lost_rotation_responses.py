@@ -154,3 +154,16 @@ def test_variable_that_keeps_the_replaced_key_is_named(lost):
 
     assert outcome.code == 0
     assert "REFLOW_API_KEY still holds the old key" in outcome.stderr
+
+
+def test_secret_that_ends_with_the_old_key_is_announced(lost, ada):
+    """A key that rotates another one limits its lifetime to its own."""
+    outcome = rotate(lost)
+
+    assert "That secret ends with the old key" in outcome.stderr
+    lost.proxy.always = pass_on
+    outcome = lost.run(*shown_command(outcome))
+    lost_id = replacement_of(ada, lost.key)
+    end = ada.ask("GET", f"/keys/{lost_id}")[1]["expires_at"][:16].replace("T", " ")
+    assert f"It expires {end} UTC, as the key that rotated it does" in outcome.stderr
+    assert "reflow keys create" in outcome.stderr

@@ -67,6 +67,17 @@ def test_file_in_use_gets_the_new_key(live_terminal, ada, place, by):
 
 
 @postgresql_later
+def test_end_of_the_new_key_is_announced(live_terminal, ada):
+    end = datetime.now(UTC) + timedelta(days=40)
+    old = ada.ask("POST", "/keys", {"name": unused_name(), "expires_at": end.isoformat()})[1]
+    put(live_terminal, "home", old["secret"])
+
+    outcome = live_terminal.run("keys", "rotate", old["name"])
+
+    assert f"It expires {end:%Y-%m-%d %H:%M} UTC.\n" in outcome.stderr
+
+
+@postgresql_later
 @pytest.mark.parametrize(("overlap", "hours"), [("24h", 24), ("7d", 168)])
 def test_overlap_says_how_long_the_old_key_works(live_terminal, ada, overlap, hours):
     old = ada.new_key()

@@ -51,7 +51,7 @@ def rotate_key(
             raise CommandError("Nothing was changed.")
     credential = client.credential if in_use else None
     destination = _destination(target, credential)
-    recovery = _Recovery(owner, destination.path, target.context.given_options)
+    recovery = _Recovery(owner, destination.path, target.context.given_options, is_by_old=in_use is not None)
     try:
         target.ignore_in_git()
         new = _request(client, old, owner, OVERLAPS[overlap], recovery)
@@ -63,7 +63,7 @@ def rotate_key(
         if destination.path
         else "save the new one now, it is shown only this once"
     )
-    tell(f"The key {name} was rotated: {where}.", *destination.warnings())
+    tell(f"The key {name} was rotated: {where}.", *_end_of(new, old, owner), *destination.warnings())
     by = client if credential is None else with_secret(client, new)
     _end_old(by, [ending] if ending is old else [ending, old], owner, now=overlap == "0")
     if credential and not is_same_file(credential.source.path, destination.path):
@@ -81,6 +81,19 @@ def _key_in_use(client: ApiClient, key: dict[str, Any], owner: KeyOwner) -> dict
     by = as_object(client.ask_object("GET", "/me").get("authenticated_by"))
     used = client.ask_object("GET", owner.path_of(by))
     return used if key.get("id") and used.get("replaced_by") == key["id"] else None
+
+
+def _end_of(new: dict[str, Any], old: dict[str, Any], owner: KeyOwner) -> list[str]:
+    """Return lines that say when the new key expires, and how to avoid an end that the old one did not have."""
+    end = minute_in(new, "expires_at")
+    if not end:
+        return []
+    if new["expires_at"] == old.get("expires_at"):
+        return [f"It expires {end}."]
+    return [
+        f"It expires {end}, as the key that rotated it does. "
+        f"For a key that lasts, log in and run {owner.create_command} NAME --as login."
+    ]
 
 
 def _still_old(credential: Credential) -> str:
@@ -103,11 +116,15 @@ def _destination(target: Target, credential: Credential | None) -> Destination:
 
 
 class _Recovery(NamedTuple):
-    """The command that gets another secret for `file` (None for stdout), with the `options` of this run."""
+    """The command that gets another secret for `file` (None for stdout), with the `options` of this run.
+
+    With `is_by_old` it uses the old key, and the new one cannot last longer.
+    """
 
     owner: KeyOwner
     file: Path | None
     options: list[str]
+    is_by_old: bool
 
     def command(self, name_or_id: object) -> str:
         """Return the command; by name, it finds the newest key, whether or not the old one was replaced."""
@@ -119,7 +136,12 @@ class _Recovery(NamedTuple):
         """Return lines that say how to get another secret when that of the new key is lost."""
         if not new_id:
             return [f"{self.owner.list_command} shows the new key: rotate that one by its id."]
-        return [f"Rotate the new key to get another secret: {self.command(new_id)}"]
+        lines = [f"Rotate the new key to get another secret: {self.command(new_id)}"]
+        if self.is_by_old:
+            lines.append(
+                "That secret ends with the old key; with a login (--as login) instead of the key it does not."
+            )
+        return lines
 
 
 def _request(
