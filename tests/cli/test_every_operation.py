@@ -148,6 +148,16 @@ def test_subscription_cannot_be_set_until_never(prepared_terminal, listener):
     assert listener.requests == []
 
 
+def test_end_of_an_override_is_announced(prepared_terminal, listener):
+    """Support that names no end learns that the server chose one."""
+    team = {**TEAM, "override": {"active": True, "expires_at": "2027-03-31T12:00:00.000000Z"}}
+    listener.respond("PUT", "/support/teams/team_1/subscription", team)
+
+    outcome = prepared_terminal.run("support", "subscription", "acme", "active", "--reason", "x")
+
+    assert outcome.stderr == "The subscription of Acme is active until 2027-03-31 12:00 UTC.\n"
+
+
 @pytest.mark.parametrize("words", [("teams",), ("subscription", "acme", "active", "--reason", "x")])
 def test_support_says_whom_it_is_for(prepared_terminal, listener, words):
     listener.respond("GET", "/support/teams", {"code": "not_found", "status": 404, "title": "Not found"}, 404)

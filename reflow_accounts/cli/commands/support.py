@@ -8,12 +8,12 @@ import click
 
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import ApiError, NoMatch
-from reflow_accounts.cli.http.client import ApiClient
+from reflow_accounts.cli.http.client import ApiClient, as_object
 from reflow_accounts.cli.keys.expiry import end_of
 from reflow_accounts.cli.options import Group, common_options, pass_context
 from reflow_accounts.cli.output import document, tell
 from reflow_accounts.cli.tables import ID, Column, table, when
-from reflow_accounts.cli.text import api_path, clean
+from reflow_accounts.cli.text import api_path, clean, minute_in
 
 PATH = "/support/teams"
 _COLUMNS = (
@@ -78,7 +78,10 @@ def find_teams(context: Context, query: str, limit: int) -> None:
 def set_subscription(
     context: Context, team: str, state: str, reason: str, until: str | None, ticket: str
 ) -> None:
-    """Set the subscription of TEAM (name or id) to active or inactive, whatever AWS says."""
+    """Set the subscription of TEAM (name or id) to active or inactive, whatever AWS says.
+
+    Without --until, active ends after 30 days.
+    """
     body = {"active": state == "active", "reason": reason, "ticket": ticket}
     if until is not None:
         body["expires_at"] = end_of(until, "--until")
@@ -86,7 +89,9 @@ def set_subscription(
     data = client.ask_object("PUT", api_path(PATH, _team_id(client, team), "subscription"), body=body)
     if context.as_json:
         document(data)
-    tell(f"The subscription of {clean(data.get('name'))} is {clean(data.get('subscription'))} now.")
+    end = minute_in(as_object(data.get("override")), "expires_at")
+    when_ends = f"until {end}" if end else "now"
+    tell(f"The subscription of {clean(data.get('name'))} is {clean(data.get('subscription'))} {when_ends}.")
 
 
 def _listing(client: ApiClient, query: str, limit: int | None = None) -> dict[str, Any]:
