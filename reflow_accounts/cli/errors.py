@@ -114,6 +114,8 @@ def problem_lines(status: int, document: dict[str, Any], retry_after: int | None
 
 def _advice(status: int, document: dict[str, Any], retry_after: int | None) -> str:
     if status in (429, 503) and retry_after:
+        if "Try again in " in str(document.get("detail")):
+            return ""
         return f"Try again in {readable_duration(retry_after)}."
     request_id = document.get("request_id") if status >= 500 else None
     if request_id and str(request_id) not in str(document.get("detail")):

@@ -9,6 +9,7 @@ from email.utils import format_datetime
 import pytest
 
 from tests.cli.fake_clock import without_sleep
+from tests.cli.secrets_for_tests import made_up_key
 from tests.helpers.faulty_proxy import FaultyProxy, cut_after, reset_after, says, says_raw
 from tests.helpers.live_server import free_port
 
@@ -139,6 +140,15 @@ def test_long_wait_ends_the_command_and_is_named(waiting, listener_proxy, refusa
     assert len(listener_proxy.seen) == 1
     assert "Try again in" in outcome.stderr
     assert words in outcome.stderr
+
+
+@pytest.mark.parametrize("wait", ["2 minutes", "a few seconds"])
+def test_wait_that_the_server_names_is_not_named_again(listener_terminal, listener, wait):
+    listener_terminal.environ["REFLOW_API_KEY"] = made_up_key()
+    problem = {"code": "rate_limited", "status": 429, "detail": f"Not now. Try again in {wait}."}
+    listener.respond("GET", "/me", problem, 429, **{"Retry-After": "106"})
+
+    assert listener_terminal.run("whoami").stderr == f"reflow: Not now. Try again in {wait}.\n"
 
 
 @pytest.mark.parametrize("after", ["", "soon", "-1", "1.5", "٣", "7 7", "Mon, 99 Foo 2026 00:00:00 GMT"])
