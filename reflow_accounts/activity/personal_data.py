@@ -54,14 +54,19 @@ class _KeyTable:
     columns: tuple[Any, ...]
 
     def __call__(self, user: User, after: Numbers | None) -> list[Row]:
-        start = after[-1] if after else 0
+        # Continues after a number of rows of one key: offsets in the list of all keys would read it again and again.
+        key_id, place = after or (0, 0)
         query = (
-            select(ApiKey.public_id.label("key"), *self.columns)
-            .where(ApiKey.user_id == user.id, self.model.key_id == ApiKey.id)
+            select(self.model.key_id, ApiKey.public_id.label("key"), *self.columns)
+            .where(ApiKey.user_id == user.id, self.model.key_id == ApiKey.id, self.model.key_id >= key_id)
             .order_by(*self.model.__table__.primary_key.columns)
         )
-        rows = db.session.execute(query.offset(start).limit(ROWS_AT_ONCE)).mappings()
-        return [((0, start + place), dict(row)) for place, row in enumerate(rows, 1)]
+        rows: list[Row] = []
+        for row in db.session.execute(query.offset(place).limit(ROWS_AT_ONCE)).mappings():
+            place = place + 1 if row["key_id"] == key_id else 1
+            key_id = row["key_id"]
+            rows.append(((key_id, place), {name: row[name] for name in row if name != "key_id"}))
+        return rows
 
 
 def _uses(user: User, after: Numbers | None) -> list[Row]:

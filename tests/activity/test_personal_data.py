@@ -5,6 +5,7 @@ import json
 import pytest
 
 from reflow_accounts.activity import personal_data, streaming
+from reflow_accounts.api_keys.usage.clients import collect_clients
 from reflow_accounts.auth.models import UserSession
 from reflow_accounts.database import db, now
 from reflow_accounts.subscriptions import licences
@@ -107,6 +108,20 @@ def test_list_that_fills_one_batch_is_complete(app, cast, ada, monkeypatch):
     times = [event["at"] for event in data["activity"]]
     assert times == sorted(times, reverse=True)
     assert len(times) > 2
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_clients_of_several_keys_are_complete_in_any_batches(app, cast, api, ada, monkeypatch, number):
+    keys = [cast.ada.key(name) for name in ("one", "two", "three")]
+    used = [(key, f"curl/{version}") for key in keys for version in range(1, 4)]
+    for key, program in used:
+        api(key.secret).get("/me", headers={"User-Agent": program})
+    use_log.roll_up(app)
+    with app.app_context():
+        collect_clients()
+    monkeypatch.setattr(personal_data, "ROWS_AT_ONCE", number)
+    clients = download(ada)["clients_of_api_keys"]
+    assert [(item["key"], item["program"]) for item in clients] == [(key.id, name) for key, name in used]
 
 
 def test_file_that_is_cut_short_says_so(app, cast, ada):
