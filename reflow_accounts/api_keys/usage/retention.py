@@ -23,15 +23,22 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError
 
 from reflow_accounts.api_keys.models import QuarterCount, UsageRange, UsageTotal, Use
-from reflow_accounts.api_keys.usage.rollup import lock_cursors, roll_up, subtract_from_counts
+from reflow_accounts.api_keys.usage.rollup import (
+    KEYS_AT_ONCE,
+    PAUSE_S,
+    lock_cursors,
+    read_cursors,
+    roll_up,
+    subtract_from_counts,
+)
 from reflow_accounts.connections import lock_table
 from reflow_accounts.database import db, now, upsert
 from reflow_accounts.database_errors import is_locked
 from reflow_accounts.errors import Unavailable
 
 MONTHS_AHEAD = 2
-# Small batches, so that other writers on SQLite wait only briefly.
-ROWS_AT_ONCE = 10_000
+# Small batches, so that other writers on SQLite wait only briefly: each writes up to two rows for each use.
+ROWS_AT_ONCE = 1_000
 # Advisory lock of transactions that create or drop a partition; the number is arbitrary.
 _LOCK = 7_264_001
 # How often, and after which pause, pruning tries again while another session locks the log.
@@ -102,13 +109,8 @@ def prune(before: datetime) -> int:
         removed = sum(when_unlocked(partial(_drop_month, name, before)) for name in names)
     while batch := _delete_batch(before):
         removed += batch
-    with db.engine.begin() as connection:
-        lock_cursors(connection)
-        first_left = select(func.coalesce(func.min(Use.id), 0)).scalar_subquery()
-        connection.execute(
-            delete(UsageRange).where(UsageRange.last_at < before, UsageRange.last_id < first_left)
-        )
-        connection.execute(delete(QuarterCount).where(QuarterCount.accepted + QuarterCount.refused == 0))
+        sleep(PAUSE_S)
+    _delete_empty(before)
     return removed
 
 
@@ -170,19 +172,39 @@ def _drop_month(name: str, before: datetime) -> int:
 def _delete_batch(before: datetime) -> int:
     """Delete up to `ROWS_AT_ONCE` old uses; on PostgreSQL those in the default partition."""
     with db.engine.begin() as connection:
-        cursor = min(lock_cursors(connection))
-        # The newest row stays, because SQLite would reuse its id.
-        old = [Use.at < before, Use.id <= cursor, Use.id < select(func.max(Use.id)).scalar_subquery()]
+        # Read before the lock, because the last call reads the whole log.
+        cursor = min(read_cursors(connection))
+        part = [Use.at < before]
         if connection.dialect.name == "postgresql":
-            old.append(literal_column("uses.tableoid = 'uses_other'::regclass", Boolean))
+            part.append(literal_column("uses.tableoid = 'uses_other'::regclass", Boolean))
+        # The newest row stays, because SQLite would reuse its id.
+        old = (*part, Use.id <= cursor, Use.id < select(func.max(Use.id)).scalar_subquery())
         batch = select(Use.id).where(*old).order_by(Use.id).limit(ROWS_AT_ONCE).subquery()
         last = connection.scalar(select(func.max(batch.c.id)))
         if last is None:
             return 0
-        some = (*old, Use.id <= last)
+        lock_cursors(connection)
+        # No other limit of the id: SQLite would read the log up to any one of them.
+        some = (*part, Use.id <= last)
         removed = _count_as_pruned(connection, some)
         connection.execute(delete(Use).where(*some))
     return removed
+
+
+def _delete_empty(before: datetime) -> None:
+    """Delete the ranges and counts that pruning left without uses, of some keys in each transaction."""
+    with db.engine.connect() as connection:
+        last_key = connection.scalar(select(func.max(UsageTotal.key_id))) or 0
+    first_left = select(func.coalesce(func.min(Use.id), 0)).scalar_subquery()
+    for key_id in range(0, last_key + 1, KEYS_AT_ONCE):
+        last = key_id + KEYS_AT_ONCE - 1
+        with db.engine.begin() as connection:
+            lock_cursors(connection)
+            ranges = delete(UsageRange).where(UsageRange.key_id.between(key_id, last))
+            connection.execute(ranges.where(UsageRange.last_at < before, UsageRange.last_id < first_left))
+            counts = delete(QuarterCount).where(QuarterCount.key_id.between(key_id, last))
+            connection.execute(counts.where(QuarterCount.accepted + QuarterCount.refused == 0))
+        sleep(PAUSE_S)
 
 
 def _count_as_pruned(connection: Connection, which: tuple[ColumnElement[bool], ...]) -> int:

@@ -128,7 +128,7 @@ def _roll_up_next(connection: Connection, newest: int, at_once: int) -> tuple[in
     sums, or another process was faster, nothing is written.
     """
     is_sqlite = connection.dialect.name == "sqlite"
-    cursors = _cursors(connection) if is_sqlite else lock_cursors(connection)
+    cursors = read_cursors(connection) if is_sqlite else lock_cursors(connection)
     cursor = min(cursors)
     # The counts are behind the totals only after an upgrade.
     upto = min(newest, cursor + at_once, cursors.totals if cursors.counts < cursors.totals else newest)
@@ -154,10 +154,11 @@ def _roll_up_next(connection: Connection, newest: int, at_once: int) -> tuple[in
 def lock_cursors(connection: Connection) -> Cursors:
     """Lock the cursors against other roll-ups and pruning until the transaction ends, and return them."""
     lock_cursor(connection, RollupCursor, upto=0)
-    return _cursors(connection)
+    return read_cursors(connection)
 
 
-def _cursors(connection: Connection) -> Cursors:
+def read_cursors(connection: Connection) -> Cursors:
+    """Return the cursors without a lock; they only grow."""
     query = select(RollupCursor.upto, RollupCursor.counted_upto)
     totals, counts = connection.execute(query).one_or_none() or (0, None)
     if counts is None:

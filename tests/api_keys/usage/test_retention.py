@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 
 from reflow_accounts.api_keys.models import UsageRange, Use
 from reflow_accounts.api_keys.usage import retention
@@ -45,6 +45,36 @@ def test_sqlite_pruning_deletes_exactly_old_uses_and_their_ranges(app, aged_key)
     assert rows.count(app, Use) == 4
     assert rows.count(app, UsageRange) == 4
     assert len(use_log.listed_ids(app, [aged_key], limit=50)) == 4
+
+
+def test_others_write_between_the_batches_of_pruning(app, aged_key, monkeypatch):
+    monkeypatch.setattr(retention, "ROWS_AT_ONCE", 1)
+    added = []
+    monkeypatch.setattr(retention, "sleep", lambda _: added.append(use_log.append(app, aged_key, now())))
+    assert prune(app, 100).output.startswith("4 uses older")
+    assert len(added) > 4
+    assert app.test_cli_runner().invoke(args=["uses", "verify"]).exit_code == 0
+    assert use_log.usage_count(app, aged_key).count == 6 + len(added)
+
+
+@only_on("sqlite")
+def test_sqlite_pruning_reads_no_newer_uses_while_others_wait(app, aged_key):
+    use_log.append_many(app, aged_key, 5000)
+    use_log.roll_up(app)
+    steps = []
+
+    def watch(connection, *_):
+        driver = connection.connection.driver_connection
+        driver.set_progress_handler(lambda: steps.append(None) if driver.in_transaction else None, 100)
+
+    with app.app_context():
+        event.listen(db.engine, "before_cursor_execute", watch)
+        try:
+            retention.prune(now() - timedelta(days=365))
+        finally:
+            event.remove(db.engine, "before_cursor_execute", watch)
+            db.engine.dispose()
+    assert 0 < len(steps) < 100
 
 
 def test_newest_use_is_kept_so_that_its_number_is_not_reused(app, cast):
