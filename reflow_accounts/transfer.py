@@ -198,13 +198,15 @@ def _copy_table(table: Table, source: Connection, target: Connection, progress: 
     """Copy all rows of a table. References to other rows of the table, which may come later, are set at the end."""
     links = [column for column in table.c if any(key.column.table is table for key in column.foreign_keys)]
     without_links = {column.name: None for column in links}
-    for batch in source.execute(select(table)).mappings().partitions(ROWS_AT_ONCE):
+    # Without `yield_per` psycopg reads the whole table into memory.
+    in_batches = {"yield_per": ROWS_AT_ONCE}
+    for batch in source.execute(select(table), execution_options=in_batches).mappings().partitions():
         target.execute(insert(table), [dict(row) | without_links for row in batch])
         progress(len(batch))
     for column in links:
         query = select(table.c.id.label("row"), column.label("link")).where(column.is_not(None))
         statement = update(table).where(table.c.id == bindparam("row")).values({column: bindparam("link")})
-        for batch in source.execute(query).mappings().partitions(ROWS_AT_ONCE):
+        for batch in source.execute(query, execution_options=in_batches).mappings().partitions():
             target.execute(statement, [dict(row) for row in batch])
 
 

@@ -1,12 +1,15 @@
 """`flask backup FILE`: a consistent copy; existing files are not overwritten."""
 
+import re
 import sqlite3
 import stat
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from reflow_accounts import transfer
 from reflow_accounts.activity import chain
 from reflow_accounts.database import db
 from tests.api_keys.usage.use_log import only_on
@@ -37,6 +40,23 @@ def test_copy_excludes_uncommitted_writes(app, cast, flask, tmp_path):
         assert copy.execute("SELECT count(*) FROM users WHERE full_name = 'half done'").fetchone() == (0,)
 
 
+@only_on("postgresql")
+def test_backup_does_not_hold_a_whole_table_in_memory(app, flask, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer, "ROWS_AT_ONCE", 500)
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(
+            text(
+                'INSERT INTO outbox_messages (kind, "to", data, created_at, due_at, tries, done_at, failure) '
+                "SELECT 'test', 'a@b.example', json_build_object('text', repeat('x', 4000)), "
+                "now(), now(), 0, now(), '' FROM generate_series(1, 20000)"
+            )
+        )
+    before = memory_mb("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM (proc_pid_clear_refs(5))
+    assert flask("backup", str(tmp_path / "copy.db"))[0] == 0
+    assert memory_mb("VmHWM") - before < 50
+
+
 @only_on("sqlite")
 def test_existing_file_is_not_overwritten(app, flask, tmp_path):
     file, link = tmp_path / "mine", tmp_path / "link"
@@ -55,6 +75,11 @@ def test_missing_folder_is_an_error(app, flask, tmp_path):
     code, words = flask("backup", str(tmp_path / "no" / "copy.db"))
     assert code == 1
     assert "cannot be written (No such file or directory)" in words
+
+
+def memory_mb(name):
+    """Return VmRSS, the memory of this process, or VmHWM, its peak."""
+    return int(re.findall(rf"{name}:\s+(\d+) kB", Path("/proc/self/status").read_text())[0]) / 1024
 
 
 def fault_in(file, statement):
