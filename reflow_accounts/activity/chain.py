@@ -3,9 +3,10 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, String, and_, column, func, insert, select, update, values
+from sqlalchemy import Connection, Select, String, and_, column, func, insert, select, update, values
 from sqlalchemy.orm import Session, aliased
 
 from reflow_accounts.activity.models import ChainCursor, ChainLink
@@ -156,17 +157,11 @@ def _add_events(newest: int) -> Batch:
 
 def _add_uses(newest: int) -> Batch:
     """Add a digest of the next uses to the chain of each of their accounts."""
-    owner = aliased(User)
     with db.engine.connect() as connection:
         start = connection.scalar(select(ChainCursor.uses_upto)) or 0
         # Read and hash before taking the lock, which on SQLite makes requests wait.
         rows = connection.execute(
-            select(Use.__table__, ApiKey.public_id.label("key"), owner.public_id.label("account"))
-            .join(ApiKey, ApiKey.id == Use.key_id, isouter=True)
-            .join(owner, owner.id == ApiKey.user_id, isouter=True)
-            .where(Use.id > start, Use.id <= newest)
-            .order_by(Use.id)
-            .limit(USES_AT_ONCE)
+            _uses_with_accounts().where(Use.id > start, Use.id <= newest).order_by(Use.id).limit(USES_AT_ONCE)
         ).all()
     if not rows:
         return Batch.DONE
@@ -233,21 +228,66 @@ def broken_links(connection: Connection) -> Iterator[str]:
                 yield f"{name} was changed"
             if event and link.digest != digest_of_event(event, is_own=link.chain == account):
                 yield f"the event {event.public_id} was changed after {name} was made"
-            if link.kind == "uses" and _uses_differ(session, link):
-                yield f"uses were added or changed after {name} was made"
             head = link.chain, link.number, link.hash
+        for changed in _links_with_other_uses(session):
+            name = f"link {changed.number} of the chain of {changed.chain}"
+            yield f"uses were added or changed after {name} was made"
 
 
-def _uses_differ(session: Session, link: ChainLink) -> bool:
-    query = (
-        select(Use.__table__, ApiKey.public_id.label("key"))
-        .join(ApiKey, ApiKey.id == Use.key_id)
-        .join(User, User.id == ApiKey.user_id)
-        .where(User.public_id == link.chain, Use.id.between(link.first_id, link.last_id))
-        .order_by(Use.id)
+@dataclass
+class _Recount:
+    """The uses of a link that were read from the log so far."""
+
+    link: Any
+    count: int = 0
+    digest: Any = field(default_factory=hashlib.sha256)
+
+    def add(self, use: Any) -> None:
+        self.count += 1
+        self.digest.update(digest_of_use(use, self.link.chain))
+
+    @property
+    def differs(self) -> bool:
+        """Whether uses were added or changed; pruned ones are missing."""
+        is_changed = self.count == self.link.uses and self.digest.digest() != self.link.digest
+        return bool(is_changed or self.count > self.link.uses)
+
+
+def _links_with_other_uses(session: Session) -> Iterator[Any]:
+    """Yield the links whose uses are not those of the log.
+
+    Reads the log once: a query for each link would read the uses of all other accounts again and again.
+    """
+    columns = (ChainLink.chain, ChainLink.number, ChainLink.first_id, ChainLink.last_id, ChainLink.digest)
+    query = select(*columns, ChainLink.count.label("uses")).where(ChainLink.kind == "uses")
+    query = query.order_by(ChainLink.first_id).execution_options(yield_per=_LINKS_AT_ONCE)
+    links = iter(session.execute(query))
+    link = next(links, None)
+    recounts: defaultdict[str, list[_Recount]] = defaultdict(list)
+    log = _uses_with_accounts().order_by(Use.id).execution_options(yield_per=_LINKS_AT_ONCE)
+    for use in session.execute(log):
+        while link and link.first_id <= use.id:
+            # All uses of an older link are pruned.
+            if link.last_id >= use.id:
+                recounts[link.chain].append(_Recount(link))
+            link = next(links, None)
+        for recount in list(recounts.get(use.account, ())):
+            if recount.link.last_id >= use.id:
+                recount.add(use)
+                continue
+            recounts[use.account].remove(recount)
+            if recount.differs:
+                yield recount.link
+    for recount in (recount for of_account in recounts.values() for recount in of_account):
+        if recount.differs:
+            yield recount.link
+
+
+def _uses_with_accounts() -> Select[Any]:
+    """Return a query for uses with the public ids of their keys and accounts."""
+    owner = aliased(User)
+    return (
+        select(Use.__table__, ApiKey.public_id.label("key"), owner.public_id.label("account"))
+        .join(ApiKey, ApiKey.id == Use.key_id, isouter=True)
+        .join(owner, owner.id == ApiKey.user_id, isouter=True)
     )
-    count, digest = 0, hashlib.sha256()
-    for use in session.execute(query):
-        count += 1
-        digest.update(digest_of_use(use, link.chain))
-    return count > link.count or (count == link.count and digest.digest() != link.digest)

@@ -132,6 +132,25 @@ def test_changed_records_of_a_backup_are_named(app, cast, flask, tmp_path, chang
     assert (code, fault in words) == (1, True), words
 
 
+@only_on("sqlite")
+def test_each_changed_use_is_found_among_those_of_other_accounts(app, cast, flask, tmp_path, monkeypatch):
+    monkeypatch.setattr(chain, "USES_AT_ONCE", 4)
+    keys = [cast.ada.key(), cast.ben.key(), cast.vic.key()]
+    for number in (0, 1, 1, 0, 1, 2, 1, 0, 1, 1):
+        use(app, keys[number])
+    flask("uses", "roll-up")
+    with app.app_context():
+        chain.extend_with_uses()
+    for number in range(1, 11):
+        flask("backup", str(file := tmp_path / f"{number}.db"))
+        fault_in(file, f"UPDATE uses SET status = 201 WHERE id = {number}")
+        words = flask("restore-check", str(file))[1]
+        assert words.count("uses were added or changed") == 1, (number, words)
+    flask("backup", str(pruned := tmp_path / "pruned.db"))
+    fault_in(pruned, "DELETE FROM uses WHERE id <= 6")
+    assert "uses were added or changed" not in flask("restore-check", str(pruned))[1]
+
+
 @pytest.mark.parametrize(
     ("revision", "advice"),
     [
