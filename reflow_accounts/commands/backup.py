@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from reflow_accounts import transfer
 from reflow_accounts.activity.chain import broken_links
 from reflow_accounts.api_keys.usage.verify import differences
-from reflow_accounts.commands.errors import handle_errors
+from reflow_accounts.commands.errors import handle_errors, say_what_takes_long
 from reflow_accounts.config import ConfigError, Settings
 from reflow_accounts.database import db
 from reflow_accounts.environment import database_address
@@ -90,6 +90,7 @@ def check_backup(file: Path) -> None:
 
     Changes nothing. Exit code 1 when something is wrong.
     """
+    say_what_takes_long("Reading all pages, uses and hash chains, which takes minutes with millions of uses…")
     faults = _faults_of(file)
     try:
         with transfer.open_database(transfer.read_only_url(file)) as engine:
@@ -142,6 +143,7 @@ def copy_to(url: str, file: Path | None) -> None:
             transfer.snapshot(original) as source,
         ):
             counts = _copy(source, target)
+            say_what_takes_long("Comparing the totals of the copy with its log of uses…")
             differing_keys = differences(target)
     except (TransferError, ConfigError) as error:
         sys.exit(f"reflow-accounts: {error}")

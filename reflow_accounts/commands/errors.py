@@ -1,4 +1,4 @@
-"""Errors of operator commands: one sentence and exit code 1."""
+"""Messages of operator commands on standard error: errors, with exit code 1, and what a long command does."""
 
 import errno
 import os
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 
+import click
 from sqlalchemy.exc import DatabaseError
 
 from reflow_accounts.database_errors import database_problem
@@ -34,6 +35,12 @@ def handle_errors(command: Callable[..., None]) -> Callable[..., None]:
             raise
 
     return run
+
+
+def say_what_takes_long(sentence: str) -> None:
+    """Write a sentence on a terminal, so that a command of some minutes does not seem to hang."""
+    if sys.stderr.isatty():
+        click.echo(sentence, err=True)
 
 
 def exit_if_unwritable(error: OSError) -> None:

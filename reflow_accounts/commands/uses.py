@@ -13,7 +13,7 @@ from reflow_accounts.api_keys.usage.rollup import recount, roll_up
 from reflow_accounts.api_keys.usage.verify import Difference, count_keys, differences
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
-from reflow_accounts.commands.errors import handle_errors
+from reflow_accounts.commands.errors import handle_errors, say_what_takes_long
 from reflow_accounts.database import db, now
 from reflow_accounts.web.filters import rfc3339
 
@@ -34,11 +34,13 @@ def verify_uses(repair: bool) -> None:
     Can run while the service does. Pruned uses cannot be recounted; totals keep their number. On SQLite,
     requests wait during --repair: a few seconds for a million uses.
     """
+    say_what_takes_long("Counting the log of uses, which takes minutes with millions of uses…")
     differing_keys = differences()
     for difference in differing_keys:
         for line in _describe_difference(difference):
             click.echo(f"{difference.key_id}: {line}")
     if differing_keys and repair:
+        say_what_takes_long("Rebuilding the totals of all keys and counting again…")
         recount(db.session.connection())
         record(Action.USES_RECOUNTED, by=None, count=len(differing_keys))
         db.session.commit()
@@ -80,6 +82,7 @@ def _format_time(at: datetime | None) -> str:
 @handle_errors
 def prune_uses(older_than: int) -> None:
     """Remove old uses from the log and from charts; the totals of keys stay as they are."""
+    say_what_takes_long("Removing old uses in small batches. After an interruption, run the command again…")
     when_unlocked(extend_with_uses)  # pruned uses stay in the hash chains
     count = prune(now() - timedelta(days=older_than))
     click.echo(f"{count} uses older than {older_than} days were removed; all totals were kept.")

@@ -1,6 +1,7 @@
 """Output of operator commands that cannot be written."""
 
 import os
+import pty
 import subprocess
 import sys
 
@@ -42,3 +43,17 @@ def test_closed_pipe_is_quiet(environ):
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         running.stdout.close()
         assert running.stderr.read() == b""
+
+
+def test_long_command_says_on_a_terminal_alone_what_it_does(environ, tmp_path):
+    (file := tmp_path / "other.db").write_bytes(b"no database")
+    command = [*PROGRAM, "restore-check", str(file)]
+    controller, terminal = pty.openpty()
+    subprocess.run(command, env=environ, stdout=subprocess.PIPE, stderr=terminal, check=False, timeout=60)
+    on_terminal = os.read(controller, 10_000).decode().splitlines()
+    for end in (controller, terminal):
+        os.close(end)
+    in_file = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    sentence = "Reading all pages, uses and hash chains, which takes minutes with millions of uses…"
+    assert on_terminal == [sentence, *in_file.stderr.splitlines()]
+    assert in_file.stderr.startswith("reflow-accounts: ")
