@@ -8,7 +8,7 @@ from tests.cli.account import request
 from tests.factories import Person
 from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
-from tests.journeys.steps import create_key, log_in, open_api_keys, row_of
+from tests.journeys.steps import create_key, log_in, open_api_keys, open_key_list, row_of
 
 
 def test_key_is_given_a_last_day_revoked_and_restored(
@@ -53,3 +53,17 @@ def test_new_key_is_in_the_filtered_table_also_after_a_reload(open_page: OpenPag
     expect(row_of(page, "fresh")).to_have_count(1)
     page.reload()
     expect(row_of(page, "fresh")).to_have_count(1)
+
+
+def test_long_question_on_a_phone_starts_with_its_heading(open_page: OpenPage, member: Person) -> None:
+    key = member.key("W" * 64)
+    page = open_page(viewport={"width": 360, "height": 500}, has_touch=True)
+    log_in(page, member.email)
+    open_key_list(page)
+    page.get_by_role("button", name=f"Revoke {key.name}").click()
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    heading = page.get_by_role("heading", name=f"Revoke {key.name}?").bounding_box()
+    dialog = page.get_by_role("alertdialog").bounding_box()
+    assert heading
+    assert dialog
+    assert heading["y"] >= dialog["y"]
