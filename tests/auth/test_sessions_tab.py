@@ -189,6 +189,13 @@ def test_many_sessions_are_paginated(app, cast, ada):
     assert len(table_of(parse(response.text))) == 1
 
 
+def test_page_that_lost_its_sessions_leads_to_the_newest(ada, laptop):
+    page = ada.page(f"{TAB}?cursor=c0.0")
+    assert "There are no older sessions." in page.with_id("auth-sessions").text
+    [link] = [link for link in page.all("a") if link.text == "Show the newest sessions"]
+    assert len(table_of(ada.page(link["href"].partition("#")[0]))) == 2
+
+
 def test_invalid_cursor_is_refused(ada):
     assert ada.get(f"{TAB}?cursor=x").status_code == 422
 

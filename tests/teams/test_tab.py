@@ -129,6 +129,13 @@ def test_large_team_is_paginated_and_an_action_keeps_the_page(app, cast, ada):
     assert response.text.count('role="rowheader"') == 3
 
 
+def test_page_that_lost_its_members_leads_to_the_first_one(ada):
+    page = ada.page("/account/team?cursor=c999999999999999999.1")
+    assert "There are no more members." in page.with_id("teams-members").text
+    [link] = [link for link in page.all("a") if link.text == "Show the first members"]
+    assert len(names_on(ada.page(link["href"]).with_id("teams-members"))) == 3
+
+
 def test_bad_cursor_is_refused(ada):
     assert ada.get("/account/team?cursor=x").status_code == 422
     assert ada.get("/account/team?waiting=x").status_code == 422
