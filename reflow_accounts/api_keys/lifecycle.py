@@ -103,7 +103,7 @@ def rotate(
         raise InsufficientRights("A service account cannot rotate API keys. An Admin of its team can.")
     ensure_usable_owner(key.user, by)
     if key.is_canary:
-        raise Conflict("A canary key cannot be rotated. Revoke it and create another one.")
+        raise rotation_refusal(key)
     require_subscription(key.user)
     if not 0 <= overlap <= LONGEST_OVERLAP:
         raise ValidationFailed(overlap="Choose a time from now to 7 days")
@@ -139,15 +139,22 @@ def _claim(key: ApiKey, nonce: str | None) -> None:
         return
     if key.revoked_at:
         raise Gone("This API key was revoked. Create a new one.", revoked_at=key.revoked_at)
+    if (new := key.replaced_by) and nonce and new.nonce == nonce:
+        raise Conflict(
+            f"This request already rotated the key. The new key is {new.public_id}; its secret cannot be "
+            "shown again.",
+            replaced_by=new.public_id,
+        )
+    raise rotation_refusal(key)
+
+
+def rotation_refusal(key: ApiKey) -> Conflict:
+    """Return why a canary, already replaced or expired key cannot be rotated."""
+    if key.is_canary:
+        return Conflict("A canary key cannot be rotated. Revoke it and create another one.")
     if new := key.replaced_by:
-        if nonce and new.nonce == nonce:
-            raise Conflict(
-                f"This request already rotated the key. The new key is {new.public_id}; its secret cannot be "
-                "shown again.",
-                replaced_by=new.public_id,
-            )
-        raise Conflict(f"This API key was already replaced by {new.public_id}.", replaced_by=new.public_id)
-    raise Conflict("This API key has expired. Create a new one.")
+        return Conflict(f"This API key was already replaced by {new.public_id}.", replaced_by=new.public_id)
+    return Conflict("This API key has expired. Create a new one.")
 
 
 def restore(key: ApiKey, *, by: User, client: Client) -> None:

@@ -155,6 +155,16 @@ def test_key_that_expired_meanwhile_is_offered_no_rotation(cast, ada):
     assert "This API key has expired. Create a new one." in page.text
 
 
+def test_canary_or_replaced_key_is_offered_no_rotation(cast, ada):
+    replaced, canary = cast.ada.key("replaced"), cast.ada.key("trap", is_canary=True)
+    path = "/account/api-keys/{}/rotation"
+    ada.send(path.format(replaced.id), overlap="3600", nonce="n")
+    for key, reason in ((replaced, "was already replaced by"), (canary, "A canary key cannot be rotated.")):
+        page = ada.page(path.format(key.id), 409)
+        assert reason in page.text
+        assert not page.all("select")
+
+
 def test_inactive_subscription_stops_rotation(app, cast, ada, page_and_key):
     _, keys, key = page_and_key
     cast.acme.unsubscribe()

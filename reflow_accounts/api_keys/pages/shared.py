@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.expiry import created_keys
 from reflow_accounts.api_keys.forms import KeyForm, RotationForm
-from reflow_accounts.api_keys.lifecycle import rotate
+from reflow_accounts.api_keys.lifecycle import rotate, rotation_refusal
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page, sparklines_of
 from reflow_accounts.api_keys.usage.clients import usage_summary_of
@@ -140,8 +140,8 @@ def ask_to_rotate(context: Context, key_id: str) -> ResponseReturnValue:
         return _already_revoked_page(context, key)
     if not has_active_subscription(context["owner"]):
         return _inactive_page(context)
-    if key.has_expired:
-        return refusal_page(context, "Rotate key", Conflict("This API key has expired. Create a new one."))
+    if key.is_canary or key.replaced_at or key.has_expired:
+        return refusal_page(context, "Rotate key", rotation_refusal(key))
     return _dialog("api_keys/rotation.html", context, key, form=RotationForm(formdata=None))
 
 
