@@ -156,7 +156,10 @@ def test_revocation_of_a_service_account_key_is_mailed_to_admins(app, cast, sam)
     key = cast.ci.key("ci")
     cast.acme.give(cast.ben, Rights.ADMIN)
     mailbox = Mailbox(app)
-    sam.send(f"/support/keys/{key.id}/revocation", reason="Leaked")
+    path = f"/support/keys/{key.id}/revocation"
+    dialog = sam.page(path)
+    assert "The Admins of its team read it in a mail." in dialog.text
+    sam.submit(dialog, path, reason="Leaked")
     assert sorted(message["To"] for message in mailbox.deliver()) == [cast.ada.email, cast.ben.email]
 
 
