@@ -226,6 +226,14 @@ def test_tab_links_to_older_lines(cast, client, api):
     assert "API key created" in client.page(older["href"]).text
 
 
+def test_older_page_whose_lines_were_deleted_leads_to_the_newest(cast, client):
+    cast.ada.sign_in(client)
+    page = client.page("/account/activity?cursor=c1.1.1")
+    assert "Nothing has happened yet." not in page.text
+    [link] = [link for link in page.all("a") if link.text == "Show the newest lines"]
+    assert "Signed in" in client.page(link["href"]).text
+
+
 @pytest.mark.parametrize("query", ["cursor=x", "key=key_x", "key=%20", "cursor=%F0%9F%92%A9"])
 def test_bad_cursor_is_refused(cast, client, query):
     cast.ada.sign_in(client)
