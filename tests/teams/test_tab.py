@@ -136,6 +136,19 @@ def test_page_that_lost_its_members_leads_to_the_first_one(ada):
     assert len(names_on(ada.page(link["href"]).with_id("teams-members"))) == 3
 
 
+def test_action_keeps_the_page_of_invitations(cast, ada):
+    for batch in range(2):
+        invite(ada, cast.acme, *[f"guest{number}@batch{batch}.example" for number in range(30)])
+    [link] = [link for link in ada.page("/account/team").all("a") if link.text == "More invitations"]
+    page = ada.page(link["href"])
+    first, second, *_ = [
+        form["action"] for form in page.all("form") if form["action"].endswith("/cancellation")
+    ]
+    assert ada.submit(page, first, headers=HTMX).text.count("Resend invitation to") == 9
+    response = ada.submit(page, second)
+    assert ada.get(response.headers["Location"]).text.count("Resend invitation to") == 8
+
+
 def test_bad_cursor_is_refused(ada):
     assert ada.get("/account/team?cursor=x").status_code == 422
     assert ada.get("/account/team?waiting=x").status_code == 422

@@ -117,5 +117,9 @@ def tab_url(team: Team) -> str:
     """Return the URL of a team's tab, with the team's id unless it is the current team."""
     current = current_of(current_user())
     is_current = current is not None and current.team_id == team.id
-    cursor = request.values.get("cursor") or None
-    return url_for("account.team.show", team=None if is_current else team.public_id, cursor=cursor)
+    return url_for(
+        "account.team.show",
+        team=None if is_current else team.public_id,
+        cursor=request.values.get("cursor") or None,
+        waiting=request.values.get("waiting") or None,
+    )
