@@ -24,19 +24,16 @@ from reflow_accounts.errors import Unavailable
 # the requests; the result is JSON, which is read faster than the texts of columns. The ids of the uses are in the order
 # of the allowed requests.
 _STATEMENT = f"""
-WITH request AS MATERIALIZED (
-    SELECT * FROM json_to_recordset($1) AS request (
+WITH lookup AS MATERIALIZED (
+    SELECT request.*, {IS_ALLOWED.format("request.team", "request.sufficient")} AS is_allowed, lookup.*
+    FROM json_to_recordset($1) AS request (
         n int, digest text, team text, sufficient text, at timestamptz, method text, path text, status int,
         outcome text, address text, user_agent text
     )
+    CROSS JOIN LATERAL ({LOOK_UP.format("decode(request.digest, 'hex')", "request.at")}) lookup
 ),
-lookup AS MATERIALIZED (
-    SELECT request.n, {IS_ALLOWED.format("request.team", "request.sufficient")} AS is_allowed, lookup.*
-    FROM request CROSS JOIN LATERAL ({LOOK_UP.format("decode(request.digest, 'hex')", "request.at")}) lookup
-),
-allowed AS (SELECT DISTINCT n, key_id FROM lookup WHERE is_allowed),
 added AS (
-    INSERT INTO uses ({USE_COLUMNS}) SELECT {USE_COLUMNS} FROM allowed JOIN request USING (n) ORDER BY n
+    INSERT INTO uses ({USE_COLUMNS}) SELECT DISTINCT ON (n) {USE_COLUMNS} FROM lookup WHERE is_allowed ORDER BY n
     RETURNING id
 )
 SELECT json_build_array(
