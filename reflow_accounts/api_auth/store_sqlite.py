@@ -81,10 +81,7 @@ class SqliteStore:
 def _run_batch(connection: sqlite3.Connection, requests: Sequence[LookupRequest]) -> list[LookupResult]:
     # Formatted as SQLAlchemy does, so that texts compare like times.
     times = [request.use.at.replace(tzinfo=None).isoformat(" ", "microseconds") for request in requests]
-    lookups = [
-        connection.execute(_LOOK_UP, (request.digest, at, request.team, request.rights)).fetchall()
-        for request, at in zip(requests, times, strict=True)
-    ]
+    lookups = _look_up(connection, requests, times)
     uses = [
         (rows[0][0], at, *request.use[2:]) if any(row[-1] for row in rows) else None
         for request, at, rows in zip(requests, times, lookups, strict=True)
@@ -94,6 +91,20 @@ def _run_batch(connection: sqlite3.Connection, requests: Sequence[LookupRequest]
         LookupResult([LookupRow._make(row[:-1]) for row in rows], number)
         for rows, number in zip(lookups, numbers, strict=True)
     ]
+
+
+def _look_up(
+    connection: sqlite3.Connection, requests: Sequence[LookupRequest], times: Sequence[str]
+) -> list[list[Any]]:
+    # One transaction: each of its own would lock and unlock the file again.
+    connection.execute("BEGIN")
+    try:
+        return [
+            connection.execute(_LOOK_UP, (request.digest, at, request.team, request.rights)).fetchall()
+            for request, at in zip(requests, times, strict=True)
+        ]
+    finally:
+        connection.rollback()
 
 
 def _append(connection: sqlite3.Connection, uses: list[tuple[Any, ...] | None]) -> list[int | None]:
