@@ -47,13 +47,18 @@ def extend_with_events(is_stopping: Callable[[], bool] = lambda: False) -> None:
     run_batches(lambda: _add_events(newest), is_stopping)
 
 
-def extend_with_uses(is_stopping: Callable[[], bool] = lambda: False) -> None:
-    """Add a digest of the uses of each account that are not in its chain."""
+def extend_with_uses(is_stopping: Callable[[], bool] = lambda: False) -> bool:
+    """Add a digest of the uses of each account that are not in its chain.
+
+    Return whether all were added: False if `is_stopping` ended the work, or another process continues it.
+    """
     started_at, newest = now(), newest_settled_id(db.engine, Use)
-    if run_batches(lambda: _add_uses(newest), is_stopping) is Batch.DONE:
+    is_done = run_batches(lambda: _add_uses(newest), is_stopping) is Batch.DONE
+    if is_done:
         with db.engine.begin() as connection:
             _lock_cursor(connection)
             connection.execute(update(ChainCursor).values(uses_added_at=started_at))
+    return is_done
 
 
 def link_line(link: ChainLink) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from time import sleep
 
 import click
 from flask.cli import AppGroup
@@ -19,6 +20,8 @@ from reflow_accounts.web.filters import rfc3339
 
 # A hundred years, in days. Much larger ages would reach before year 1, the first that `datetime` supports.
 LARGEST_AGE = 36_500
+# While another process extends the hash chains.
+_PAUSE_S = 0.5
 
 uses = AppGroup("uses", help="The log of the uses of API keys.")
 
@@ -83,7 +86,9 @@ def _format_time(at: datetime | None) -> str:
 def prune_uses(older_than: int) -> None:
     """Remove old uses from the log and from charts; the totals of keys stay as they are."""
     say_what_takes_long("Removing old uses in small batches. After an interruption, run the command again…")
-    when_unlocked(extend_with_uses)  # pruned uses stay in the hash chains
+    # Pruned uses stay in the hash chains, to which a serving process may be adding them.
+    while not when_unlocked(extend_with_uses):
+        sleep(_PAUSE_S)
     count = prune(now() - timedelta(days=older_than))
     click.echo(f"{count} uses older than {older_than} days were removed; all totals were kept.")
 

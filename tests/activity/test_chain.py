@@ -126,6 +126,18 @@ def test_pruned_uses_leave_their_digests(app, cast, api):
     assert (result["pruned_digests"], result["uses"]) == (1, 0)
 
 
+def test_pruned_uses_are_in_the_chain_also_when_another_process_adds_them(app, cast, monkeypatch):
+    monkeypatch.setattr(chain, "USES_AT_ONCE", 1)
+    key = use_log.key_number(app, cast.ada.key("CI").id)
+    for _ in range(20):
+        use_log.append(app, key, now() - timedelta(days=400))
+    prune = ["uses", "prune", "--older-than", "365"]
+    at_once([lambda: extend_chains(app), lambda: app.test_cli_runner().invoke(args=prune)])
+    with app.app_context():
+        query = select(func.sum(ChainLink.count)).where(ChainLink.kind == "uses")
+        assert db.session.scalar(query) == 20
+
+
 def test_use_deleted_from_the_database_is_detected(app, cast, exported):
     exported()
     with app.app_context():
