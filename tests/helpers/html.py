@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from html.parser import HTMLParser
 
 _INLINE = frozenset({"a", "b", "bdi", "code", "em", "strong", "time"})
@@ -20,6 +21,16 @@ class Element:
     attributes: dict[str, str] = field(default_factory=dict)
     children: list[Element | str] = field(default_factory=list)
     parent: Element | None = None
+    ancestor_tags: frozenset[str] = frozenset()
+    # Whether it is in a hidden part or in a template.
+    is_hidden: bool = False
+
+    def __post_init__(self) -> None:
+        self.is_hidden = self["aria-hidden"] == "true" or self.tag == "template"
+        if self.parent:
+            tags = self.parent.ancestor_tags
+            self.ancestor_tags = tags if self.parent.tag in tags else tags | {self.parent.tag}
+            self.is_hidden = self.is_hidden or self.parent.is_hidden
 
     def __getitem__(self, attribute: str) -> str:
         return self.attributes.get(attribute, "")
@@ -27,15 +38,18 @@ class Element:
     def __contains__(self, attribute: str) -> bool:
         return attribute in self.attributes
 
-    @property
-    def elements(self) -> Iterator[Element]:
+    @cached_property
+    def elements(self) -> list[Element]:
         """Every element below this one, in the order of the document."""
-        waiting: list[Element | str] = self.children[::-1]
-        while waiting:
-            element = waiting.pop()
-            if isinstance(element, Element):
-                yield element
-                waiting += reversed(element.children)
+        below: list[Element] = []
+        for child in self.children:
+            if isinstance(child, Element):
+                below += [child, *child.elements]
+        return below
+
+    @cached_property
+    def _by_id(self) -> dict[str, Element]:
+        return {element["id"]: element for element in reversed(self.elements)}
 
     @property
     def ancestors(self) -> Iterator[Element]:
@@ -63,7 +77,7 @@ class Element:
         return [element for element in self.elements if element.tag in tags]
 
     def with_id(self, wanted: str) -> Element | None:
-        return next((element for element in self.elements if element["id"] == wanted), None)
+        return self._by_id.get(wanted)
 
     def __str__(self) -> str:
         written = "".join(f' {name}="{value}"' for name, value in self.attributes.items())
@@ -103,6 +117,8 @@ class _Reader(HTMLParser):
         self.here.children.append(data)
 
 
+# A page is checked and then read again by its test.
+@lru_cache(maxsize=4)
 def read(html: str) -> tuple[Element, list[str]]:
     """Return the document and the mistakes in its tags: repeated attributes, elements that are not closed."""
     reader = _Reader()

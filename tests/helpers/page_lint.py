@@ -70,8 +70,8 @@ def _ids(document: Element, is_fragment: bool) -> Iterator[str]:
         if count > 1 or not name or any(character.isspace() for character in name):
             yield f'id="{name}" is used {count} times'
     for element in shown:
-        for attribute in _IDREFS if not is_fragment else ():
-            for wanted in element[attribute].split():
+        for attribute, value in element.attributes.items() if not is_fragment else ():
+            for wanted in value.split() if attribute in _IDREFS else ():
                 if wanted not in ids:
                     yield f"{element}: nothing has the id {wanted}"
         if element.tag == "label" and "for" in element and element["for"] not in ids:
@@ -81,7 +81,7 @@ def _ids(document: Element, is_fragment: bool) -> Iterator[str]:
 def _names(document: Element) -> Iterator[str]:
     labels = {label["for"]: label.text for label in document.all("label")}
     for element in document.elements:
-        if _is_hidden(element):
+        if element.is_hidden:
             continue
         if element.tag in ("img", "svg") and not _is_named(element, document):
             yield f"{element} has neither a name nor aria-hidden"
@@ -139,9 +139,5 @@ def _forms(document: Element) -> Iterator[str]:
             yield "an API key in an address"
 
 
-def _is_hidden(element: Element) -> bool:
-    return any(one["aria-hidden"] == "true" or one.tag == "template" for one in (element, *element.ancestors))
-
-
 def _is_in(element: Element, tag: str) -> bool:
-    return any(above.tag == tag for above in element.ancestors)
+    return tag in element.ancestor_tags
