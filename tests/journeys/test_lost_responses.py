@@ -19,6 +19,8 @@ from tests.helpers.live_server import LiveServer
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import log_in, open_api_keys, row_of, submit_new_key
 
+pytestmark = pytest.mark.slow
+
 
 def lose_response(exchange: Exchange) -> None:
     """Let the server process the request, and close the connection without a response."""
