@@ -125,9 +125,7 @@ def titles(client):
 
     def titles_for(query: str) -> list[str]:
         page = client.page(f"{PAGE}?{query}")
-        return [
-            next(cell.elements).text for cell in page.all("th") if cell["scope"] == "row" and cell["role"]
-        ]
+        return [cell.elements[0].text for cell in page.all("th") if cell["scope"] == "row" and cell["role"]]
 
     return titles_for
 
