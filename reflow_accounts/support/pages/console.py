@@ -34,7 +34,6 @@ from reflow_accounts.web.text import holds_secret
 
 blueprint = Blueprint("console", __name__)
 
-
 _SEARCH_REFUSED = "secret-in-address"
 _HEADINGS = (
     "Team",

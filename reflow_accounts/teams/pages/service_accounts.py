@@ -21,7 +21,6 @@ from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("service_accounts", __name__, url_prefix="/teams/<team_id>")
 
-
 FLASH_CATEGORY = "service-accounts"
 
 
