@@ -232,7 +232,7 @@ def _server_of(source: Source, key: KeyText, environment: Environment) -> str:
             f"{source} belongs to {key.server}, but {environment.server_source} says {environment.server}. "
             f"Nothing was sent. Leave {environment.server_source} out, or use a credential of that server."
         )
-        fault.mend = f"reflow --server {shell(key.server)} doctor"
+        fault.fix = f"reflow --server {shell(key.server)} doctor"
         raise fault
     is_login = source.kind is Kind.LOGIN
     server = key.server or environment.server or environment.only_login()

@@ -48,10 +48,10 @@ class UsageFault(CommandError):
 class ServerFault(UsageFault):
     """The server is unknown, is not that of the credential, or would get the secret unencrypted.
 
-    `mend` is the command that `reflow doctor` shows as the fix.
+    `fix` is the command that `reflow doctor` suggests.
     """
 
-    mend = "reflow --server https://HOST doctor"
+    fix = "reflow --server https://HOST doctor"
 
 
 class NotSignedIn(CommandError):

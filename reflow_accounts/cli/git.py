@@ -64,8 +64,8 @@ def fault_of(root: Path) -> tuple[str, str]:
     if completed.returncode == 0:
         return "", ""
     if b"dubious ownership" in completed.stderr:
-        mend = shell("git", "config", "--global", "--add", "safe.directory", root)
-        return "git refuses it: dubious ownership, the folder belongs to another user", mend
+        fix = shell("git", "config", "--global", "--add", "safe.directory", root)
+        return "git refuses it: dubious ownership, the folder belongs to another user", fix
     return "git does not read it", shell("git", "-C", root, "status")
 
 

@@ -15,8 +15,8 @@ class Report:
         assert set(report) == {"ok", "findings"}
         assert report["ok"] is (outcome.code == 0), outcome.stdout
         self.findings = report["findings"]
-        assert all(set(finding) == {"check", "state", "detail", "mend"} for finding in self.findings)
-        assert all(bool(finding["mend"]) is (finding["state"] != "ok") for finding in self.findings), (
+        assert all(set(finding) == {"check", "state", "detail", "fix"} for finding in self.findings)
+        assert all(bool(finding["fix"]) is (finding["state"] != "ok") for finding in self.findings), (
             self.problems
         )
         assert not re.search("rf[ks]_[0-9A-Za-z]{8}", self.text)
@@ -31,8 +31,8 @@ class Report:
         findings = [finding for finding in self.findings if finding["check"] == check]
         return max(findings, key=lambda finding: ["ok", "warning", "error"].index(finding["state"]))
 
-    def mend(self, terminal, check: str) -> None:
+    def fix(self, terminal, check: str) -> None:
         """Run the command that the finding shows."""
         subprocess.run(
-            ["sh", "-ec", self[check]["mend"]], check=True, env=terminal.environ, cwd=terminal.folder
+            ["sh", "-ec", self[check]["fix"]], check=True, env=terminal.environ, cwd=terminal.folder
         )

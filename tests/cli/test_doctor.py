@@ -125,7 +125,7 @@ def test_server_that_answers_later_ends_with_7(
         assert report["reachable"]["detail"] == f"{listener.url} {words}; try again in 90 s"
         assert listener.secrets == [""]
     errors = [found for found in report.findings if found["state"] == "error"]
-    assert [found["mend"] for found in errors] == ["reflow doctor"]
+    assert [found["fix"] for found in errors] == ["reflow doctor"]
 
 
 def test_all_requests_name_the_command(listener_terminal, listener):
@@ -142,7 +142,7 @@ def test_http_beyond_this_machine_is_an_error(terminal):
 
     for report, check in ((refused, "server"), (allowed, "tls")):
         assert report[check]["state"] == "error"
-        assert report[check]["mend"] == "reflow --server https://reflow.invalid doctor"
+        assert report[check]["fix"] == "reflow --server https://reflow.invalid doctor"
     assert [found["check"] for found in refused.findings if found["check"] == "reachable"] == []
 
 
@@ -231,7 +231,7 @@ def test_key_that_ends_soon_is_warned_of_and_fixed(configured_terminal, ada, day
     assert report["expiry"]["state"] == state
     assert report.code == (0 if state == "ok" else 1)
     if state == "warning":
-        assert report["expiry"]["mend"] == f"reflow keys rotate {configured_terminal.key['id']}"
+        assert report["expiry"]["fix"] == f"reflow keys rotate {configured_terminal.key['id']}"
 
 
 @pytest.mark.parametrize("by", ["key", "login"])
@@ -247,7 +247,7 @@ def test_missing_subscription_is_an_error(terminal, team_server, members, by):
     report = Report(terminal)
 
     assert (report.code, report.problems) == (1, [("subscription", "error")])
-    assert report["subscription"]["mend"] == f"open {team_server.url}/account/subscription"
+    assert report["subscription"]["fix"] == f"open {team_server.url}/account/subscription"
 
 
 def test_key_of_a_user_without_a_team_is_explained(terminal, team_server, members):
@@ -258,7 +258,7 @@ def test_key_of_a_user_without_a_team_is_explained(terminal, team_server, member
 
     assert (report.code, report.problems) == (1, [("subscription", "error")])
     assert report["subscription"]["detail"] == "the key's user is in no team, so API keys are refused"
-    assert report["subscription"]["mend"] == "ask an Admin of the team to invite the user"
+    assert report["subscription"]["fix"] == "ask an Admin of the team to invite the user"
 
 
 def test_login_needs_no_key(live_terminal, ada):

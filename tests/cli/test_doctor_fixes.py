@@ -15,9 +15,9 @@ pytestmark = pytest.mark.slow
 ADVICE = ("Correct it", "Create a new one", "Run reflow login", "Remove it", "run reflow login")
 
 
-def words_of(mend: str) -> list[str]:
+def words_of(fix: str) -> list[str]:
     """Return the arguments of a shown `reflow` command."""
-    program, *words = shlex.split(mend)
+    program, *words = shlex.split(fix)
     assert program == "reflow"
     return words
 
@@ -37,8 +37,8 @@ def test_unusable_key_file_is_said_to_be_unused(configured_terminal):
         f"{configured_terminal.folder}/two.key (-k) holds more than one line, but a key is one line. "
         "Name another file, or leave -k out."
     )
-    assert report["credential"]["mend"] == report["place 1"]["mend"] == "reflow doctor"
-    assert configured_terminal.run(*words_of(report["credential"]["mend"])).code == 0
+    assert report["credential"]["fix"] == report["place 1"]["fix"] == "reflow doctor"
+    assert configured_terminal.run(*words_of(report["credential"]["fix"])).code == 0
 
 
 @pytest.mark.parametrize("content", ["rfk_cutoff", f"{made_up_key()}\n{made_up_key()}", ""])
@@ -53,17 +53,17 @@ def test_cause_of_an_unusable_file_has_no_advice_of_its_own(configured_terminal,
     for row in (report["credential"], report["place 3"]):
         assert row["detail"].startswith(f"{file} (git root) ")
         assert not any(advice in row["detail"] for advice in ADVICE)
-        assert row["mend"] == f"rm {shlex.quote(str(file))} && reflow keys create NAME --save repo"
+        assert row["fix"] == f"rm {shlex.quote(str(file))} && reflow keys create NAME --save repo"
 
 
 def test_unusable_key_alone_is_replaced_by_a_login(live_terminal, live):
     file = key_file(live_terminal.home / ".reflow" / "api.key", "rfk_cutoff")
 
-    mend = f"rm {file} && reflow login --server {live.url}"
-    assert Report(live_terminal)["credential"]["mend"] == mend
+    fix = f"rm {file} && reflow login --server {live.url}"
+    assert Report(live_terminal)["credential"]["fix"] == fix
     del live_terminal.environ["REFLOW_SERVER"]
-    mend = f"rm {file} && reflow login --server https://HOST"
-    assert Report(live_terminal)["credential"]["mend"] == mend
+    fix = f"rm {file} && reflow login --server https://HOST"
+    assert Report(live_terminal)["credential"]["fix"] == fix
 
 
 def test_refused_key_is_explained_once(configured_terminal, ada):
@@ -73,7 +73,7 @@ def test_refused_key_is_explained_once(configured_terminal, ada):
 
     assert row["detail"] == f"the key in {configured_terminal.file} (home folder) was revoked."
     assert (
-        row["mend"]
+        row["fix"]
         == f"rm {configured_terminal.file} && reflow login --server {configured_terminal.environ['REFLOW_SERVER']}"
     )
 
@@ -87,7 +87,7 @@ def test_revoked_key_file_is_replaced_by_a_new_key(configured_terminal, ada):
     row = Report(configured_terminal, "-k", "old one.key")["accepted"]
 
     assert row["detail"] == f"the key in {file} (-k) was revoked."
-    assert configured_terminal.run(*words_of(row["mend"])).code == 0
+    assert configured_terminal.run(*words_of(row["fix"])).code == 0
     assert Report(configured_terminal, "-k", "old one.key").code == 0
 
 
@@ -98,7 +98,7 @@ def test_unknown_key_file_is_not_overwritten(configured_terminal):
 
     assert row["detail"].startswith(f"the key in {file} (-k) is not known to ")
     assert row["detail"].endswith(". Name another file, or leave -k out.")
-    assert row["mend"] == "reflow doctor"
+    assert row["fix"] == "reflow doctor"
 
 
 def test_revoked_key_of_a_service_account_is_replaced_by_an_admin(live_terminal, team_server, members):
@@ -109,7 +109,7 @@ def test_revoked_key_of_a_service_account_is_replaced_by_an_admin(live_terminal,
     row = Report(live_terminal)["accepted"]
 
     assert "an Admin of the team creates another" in row["detail"]
-    assert row["mend"] == f"open {team_server.url}/account/team"
+    assert row["fix"] == f"open {team_server.url}/account/team"
 
 
 def test_disabled_person_is_sent_to_support(listener_terminal, listener):
@@ -120,7 +120,7 @@ def test_disabled_person_is_sent_to_support(listener_terminal, listener):
     row = Report(listener_terminal)["accepted"]
 
     assert row["detail"].endswith("belongs to an account that is disabled. Contact support.")
-    assert row["mend"] == f"open {listener.url}/help"
+    assert row["fix"] == f"open {listener.url}/help"
 
 
 def test_file_in_place_of_the_folder_is_moved_before_a_login(live_terminal, live, ada):
@@ -137,7 +137,7 @@ def test_file_in_place_of_the_folder_is_moved_before_a_login(live_terminal, live
     assert report.code == 4
     assert report["credential"]["detail"].endswith(f"; {in_the_way} is not a folder, so no login can be kept")
     command = f"mv {in_the_way} {in_the_way}.old"
-    assert report["credential"]["mend"] == f"{command} && reflow login --server {live.url}"
+    assert report["credential"]["fix"] == f"{command} && reflow login --server {live.url}"
     subprocess.run(command.split(), check=True)
     assert live_terminal.run("login", "--with-token", stdin=ada.session).code == 0
     assert in_the_way.with_name(".reflow.old").read_text() == "precious\n"
@@ -151,13 +151,13 @@ def test_damaged_login_is_removed_before_the_next(terminal, live, names_server):
 
     report = Report(terminal)
 
-    mend = f"rm {file} && reflow login --server {live.url if names_server else 'https://HOST'}"
-    assert report["credential"]["mend"] == report["place 5"]["mend"] == mend
+    fix = f"rm {file} && reflow login --server {live.url if names_server else 'https://HOST'}"
+    assert report["credential"]["fix"] == report["place 5"]["fix"] == fix
     assert report["place 5"]["detail"] == f"{file} (reflow login) is damaged."
 
 
 def test_login_names_a_server(terminal):
-    assert Report(terminal)["credential"]["mend"] == "reflow login --server https://HOST"
+    assert Report(terminal)["credential"]["fix"] == "reflow login --server https://HOST"
 
 
 @pytest.mark.parametrize("what", ["missing", "folder"])
@@ -171,7 +171,7 @@ def test_missing_key_file_is_a_usage_error_as_elsewhere(configured_terminal, wha
     report = Report(configured_terminal, "-k", "given")
 
     assert report.code == configured_terminal.run("-k", "given", "whoami").code == 2
-    assert report["credential"]["mend"] == report["place 1"]["mend"] == "reflow doctor"
+    assert report["credential"]["fix"] == report["place 1"]["fix"] == "reflow doctor"
     assert report["credential"]["detail"].startswith(
         f"{configured_terminal.folder}/given (-k) comes first, but"
     )
@@ -192,7 +192,7 @@ def test_missing_git_is_named(configured_terminal, tmp_path):
     assert row["detail"] == (
         f"git cannot be asked about {configured_terminal.folder}: git is not installed or does not answer"
     )
-    assert row["mend"] == "git --version"
+    assert row["fix"] == "git --version"
 
 
 def test_unreadable_repository_is_shown_with_its_status(keyed_terminal):
@@ -202,7 +202,7 @@ def test_unreadable_repository_is_shown_with_its_status(keyed_terminal):
     row = Report(keyed_terminal)["git files"]
 
     assert row["detail"].endswith(f"{keyed_terminal.folder}: git does not read it")
-    assert row["mend"] == f"git -C {keyed_terminal.folder} status"
+    assert row["fix"] == f"git -C {keyed_terminal.folder} status"
 
 
 def test_last_possible_end_is_shown(configured_terminal, ada):
@@ -224,8 +224,8 @@ def test_named_key_file_is_rotated_where_it_is(configured_terminal, ada):
 
     row = Report(configured_terminal, "-k", "soon.key", "--server", server)["expiry"]
 
-    assert row["mend"] == f"reflow keys rotate {key['id']} -k soon.key --server {server}"
-    assert configured_terminal.run(*words_of(row["mend"])).code == 0
+    assert row["fix"] == f"reflow keys rotate {key['id']} -k soon.key --server {server}"
+    assert configured_terminal.run(*words_of(row["fix"])).code == 0
     assert file.read_text().strip() != key["secret"]
 
 
@@ -247,7 +247,7 @@ def test_admin_rotates_the_key_of_a_service_account(terminal, team_server, membe
     row = Report(terminal, *(["-k", "ci.key"] if place == "file" else []))["expiry"]
 
     assert "it belongs to a service account, so an Admin of the team rotates it" in row["detail"]
-    outcome = terminal.run(*words_of(row["mend"]))
+    outcome = terminal.run(*words_of(row["fix"]))
     assert outcome.code == 0, outcome.output
     new = secret_in(file) if file else outcome.stdout.strip()
     assert new.startswith("rfk_")

@@ -36,7 +36,7 @@ def test_key_file_not_ignored_by_git_is_warned_of_and_fixed(configured_terminal,
 
     assert (report.code, report.problems) == (1, [(FILES, "warning")])
     assert str(configured_terminal.folder / name) in report[FILES]["detail"]
-    report.mend(configured_terminal, FILES)
+    report.fix(configured_terminal, FILES)
     assert Report(configured_terminal).code == 0
 
 
@@ -48,7 +48,7 @@ def test_key_file_tracked_by_git_is_an_error_and_fixed(configured_terminal, name
     report = Report(configured_terminal)
 
     assert (report.code, report.problems) == (1, [(FILES, "error")])
-    report.mend(configured_terminal, FILES)
+    report.fix(configured_terminal, FILES)
     assert Report(configured_terminal).code == 0
     assert (configured_terminal.folder / name).exists()
 
@@ -125,9 +125,9 @@ def test_own_live_key_in_the_history_is_revoked(configured_terminal, ada):
 
     report = Report(configured_terminal)
     assert report[HISTORY]["state"] == "error"
-    assert report[HISTORY]["mend"] == f"reflow keys revoke {leaked['id']}"
+    assert report[HISTORY]["fix"] == f"reflow keys revoke {leaked['id']}"
 
-    assert configured_terminal.run(*report[HISTORY]["mend"].split()[1:]).code == 0
+    assert configured_terminal.run(*report[HISTORY]["fix"].split()[1:]).code == 0
     report = Report(configured_terminal)
     assert report.code == 0
     assert "which was revoked" in report[HISTORY]["detail"]

@@ -34,7 +34,7 @@ def test_admin_revokes_the_key_with_the_shown_command(admin, members, teams):
     assert "that of the service account robot is live" in report[HISTORY]["detail"]
     of_team = f"--team {members.team.id} " if teams > 1 else ""
     command = f"reflow team service-accounts keys revoke {of_team}robot {leaked.id}"
-    assert report[HISTORY]["mend"] == command
+    assert report[HISTORY]["fix"] == command
     assert admin.run(*shlex.split(command)[1:]).code == 0
     report = Report(admin)
     assert (report.code, report.problems) == (0, [])

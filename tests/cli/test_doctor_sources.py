@@ -37,10 +37,10 @@ def test_refused_hidden_credential_is_a_warning(configured_terminal, ada, live):
 
     assert (report.code, report.problems) == (1, [("place 4", "warning"), ("place 5", "warning")])
     assert report["place 4"]["detail"] == f"the key in {configured_terminal.file} (home folder) was revoked."
-    assert report["place 4"]["mend"] == f"rm {configured_terminal.file}"
+    assert report["place 4"]["fix"] == f"rm {configured_terminal.file}"
     assert report["place 5"]["detail"] == f"the login at {live.url} has ended."
-    assert report["place 5"]["mend"] == f"reflow login --server {live.url}"
-    report.mend(configured_terminal, "place 4")
+    assert report["place 5"]["fix"] == f"reflow login --server {live.url}"
+    report.fix(configured_terminal, "place 4")
     assert Report(configured_terminal).problems == [("place 5", "warning")]
 
 
@@ -157,7 +157,7 @@ def test_damaged_login_is_an_error_and_fixed(terminal, live):
     del terminal.environ["REFLOW_SERVER"]
     report = Report(terminal)
     assert report["server"]["state"] == "error"
-    report.mend(terminal, "server")
+    report.fix(terminal, "server")
     assert not (terminal.home / ".reflow" / "session.json").exists()
 
 
@@ -181,7 +181,7 @@ def test_file_open_to_others_is_warned_of_and_fixed(configured_terminal, ada, wh
     report = Report(configured_terminal, *words)
 
     assert (report.code, report.problems) == (1, [("mode", "warning")])
-    report.mend(configured_terminal, "mode")
+    report.fix(configured_terminal, "mode")
     assert Report(configured_terminal, *words).code == 0
 
 
@@ -192,7 +192,7 @@ def test_leftover_of_a_killed_command_is_warned_of_and_fixed(configured_terminal
     report = Report(configured_terminal)
 
     assert report.problems == [("left over", "warning")]
-    report.mend(configured_terminal, "left over")
+    report.fix(configured_terminal, "left over")
     assert Report(configured_terminal).code == 0
 
 

@@ -97,7 +97,7 @@ def test_doctor_repeats_the_permission_in_its_commands(terminal, proxy, listener
 
     report = Report(terminal, "--server", HTTP, "--insecure")
 
-    assert report["accepted"]["mend"] == f"reflow doctor --server {HTTP} --insecure"
+    assert report["accepted"]["fix"] == f"reflow doctor --server {HTTP} --insecure"
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy"])

@@ -42,11 +42,11 @@ def doctor(context: Context) -> None:
     for finding in examination.findings():
         findings.append(finding)
         if not context.as_json:
-            state, check, detail, mend = map(finding.as_dict.get, ("state", "check", "detail", "mend"))
+            state, check, detail, fix = map(finding.as_dict.get, ("state", "check", "detail", "fix"))
             if is_terminal(sys.stdout):
-                result(f"{state:8} {check:12} {detail}{f'. Fix it: {mend}' if mend else ''}")
+                result(f"{state:8} {check:12} {detail}{f'. Fix it: {fix}' if fix else ''}")
             else:
-                result(f"{state}\t{check}\t{detail}\t{mend}")
+                result(f"{state}\t{check}\t{detail}\t{fix}")
     is_well = all(finding.state is Severity.OK for finding in findings)
     if context.as_json:
         document({"ok": is_well, "findings": [finding.as_dict for finding in findings]})
@@ -91,7 +91,7 @@ class Examination:
             self.context.named_server  # noqa: B018 (raises)
         except UsageFault as fault:
             vars(self.context)["named_server"] = ("", "")
-            return error("server", fault.lines[0], ServerFault.mend)
+            return error("server", fault.lines[0], ServerFault.fix)
         return None
 
 
@@ -112,10 +112,10 @@ def _server_to_check(checks: SourceChecks) -> tuple[str, Finding]:
             source = checks.used.where
         server = server or environment.only_login()
         if not server:
-            return "", error("server", "no server is named", ServerFault.mend)
+            return "", error("server", "no server is named", ServerFault.fix)
         check_encryption(server, allowed=environment.allows_http)
     except ServerFault as fault:
-        return "", error("server", fault.lines[0], fault.mend)
+        return "", error("server", fault.lines[0], fault.fix)
     except CommandError as fault:  # the file of the logins is damaged
         return "", error("server", fault.lines[0], fault.lines[-1].strip())
     return server, ok("server", f"{server}, from {source}")

@@ -120,11 +120,11 @@ class AccountChecks:
         if problem.status != 401 or credential is None:
             yield error("accepted", problem.lines[0], self._command("doctor"))
             return
-        cause, mend = refused(credential.source, problem, self.client.server)
-        yield error("accepted", cause, mend)
+        cause, fix = refused(credential.source, problem, self.client.server)
+        yield error("accepted", cause, fix)
         if code == Code.EXPIRED_KEY:
             at = minute_in(problem.document, "expired_at") or "an unknown time"
-            yield error("expiry", f"the key ended at {at}", mend)
+            yield error("expiry", f"the key ended at {at}", fix)
 
     def _expiry(self) -> Findings:
         by = as_object(self._me.get("authenticated_by"))
@@ -136,8 +136,8 @@ class AccountChecks:
             key = {"expires_at": "unknown"}
         ends = time_in(key, "expires_at")
         if ends is None and key.get("expires_at"):
-            mend = self._command("keys", "list", "--json")
-            yield warning("expiry", "the server does not say when the key ends", mend)
+            fix = self._command("keys", "list", "--json")
+            yield warning("expiry", "the server does not say when the key ends", fix)
         elif ends is None:
             yield ok("expiry", "the key does not end by itself")
         elif ends - datetime.now(UTC) >= SOON:

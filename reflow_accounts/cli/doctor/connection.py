@@ -59,8 +59,8 @@ class ConnectionChecks:
 
     def _check_tls(self) -> Finding:
         if is_exposed(self.server):
-            mend = shell("reflow", "--server", self.server.replace("http://", "https://", 1), "doctor")
-            return error("tls", f"secrets travel unencrypted to {self.server}", mend)
+            fix = shell("reflow", "--server", self.server.replace("http://", "https://", 1), "doctor")
+            return error("tls", f"secrets travel unencrypted to {self.server}", fix)
         if self.server.startswith("http://"):
             return ok("tls", "not needed: the server is on this machine")
         with Spinner(self.server):

@@ -31,12 +31,12 @@ class Severity(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One line of the report. `mend` is the command or instruction that fixes the problem, or "" without one."""
+    """One line of the report. `fix` is the command or instruction that fixes the problem, or "" without one."""
 
     check: str
     state: Severity
     detail: str
-    mend: str = ""
+    fix: str = ""
 
     @property
     def as_dict(self) -> dict[str, str]:
@@ -52,14 +52,14 @@ def ok(check: str, detail: str) -> Finding:
     return Finding(check, Severity.OK, detail)
 
 
-def warning(check: str, detail: str, mend: str) -> Finding:
+def warning(check: str, detail: str, fix: str) -> Finding:
     """Return a finding about a possible or future problem."""
-    return Finding(check, Severity.WARNING, detail, mend)
+    return Finding(check, Severity.WARNING, detail, fix)
 
 
-def error(check: str, detail: str, mend: str) -> Finding:
+def error(check: str, detail: str, fix: str) -> Finding:
     """Return a finding about a problem."""
-    return Finding(check, Severity.ERROR, detail, mend)
+    return Finding(check, Severity.ERROR, detail, fix)
 
 
 def check_mode(path: Path, allowed: int) -> Finding:

@@ -126,9 +126,9 @@ def repository_findings(root: Path | None, keys: Keys) -> Findings:
     with Spinner("git"):
         tracked, loose = _list_files(root, "--cached"), _list_files(root, "--others", "--exclude-standard")
     if tracked is None or loose is None:
-        fault, mend = git.fault_of(root)
+        fault, fix = git.fault_of(root)
         detail = f"git cannot be asked about {root}{f': {fault}' if fault else ''}"
-        yield warning("git files", detail, mend or shell("git", "-C", root, "status"))
+        yield warning("git files", detail, fix or shell("git", "-C", root, "status"))
         return
     with Spinner("git"):
         # Files, tracked or not ignored, that contain text like a secret.
@@ -137,9 +137,9 @@ def repository_findings(root: Path | None, keys: Keys) -> Findings:
     matching = {os.fsdecode(name) for name in names.split(b"\0") if name}
     findings = []
     for name in (name for name in tracked if _is_key(root, name, matching)):
-        mend = f"{untrack_command(root, name)} && {ignore_command(root, name)}"
+        fix = f"{untrack_command(root, name)} && {ignore_command(root, name)}"
         detail = f"{root / name} is tracked by git; revoke its key if it was ever pushed"
-        findings.append(error("git files", detail, mend))
+        findings.append(error("git files", detail, fix))
     for name in (name for name in loose if _is_key(root, name, matching)):
         detail = f"{root / name} is not ignored by git and could be published"
         findings.append(warning("git files", detail, ignore_command(root, name)))

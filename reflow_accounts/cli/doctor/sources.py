@@ -104,16 +104,16 @@ class SourceChecks:
             return ok("credential", detail)
         detail = f"{self.used.where} ({self.used.kind}) comes first, but it cannot be used{hides}"
         if self.server_fault:
-            return error("credential", f"{detail}; {self.server_fault.lines[0]}", self.server_fault.mend)
+            return error("credential", f"{detail}; {self.server_fault.lines[0]}", self.server_fault.fix)
         return error("credential", detail, self._cause_and_fix(self.used)[1])
 
     def _no_credential(self, server: str) -> Finding:
-        detail, mend = f"there is none for {server or 'any server'}", login_command(server)
+        detail, fix = f"there is none for {server or 'any server'}", login_command(server)
         folder = self.context.home / HOME_KEY.parent if self.context.home else None
         if folder and os.path.lexists(folder) and not os.path.isdir(folder):  # noqa: PTH112 (may raise)
             detail += f"; {folder} is not a folder, so no login can be kept"
-            mend = f"{shell('mv', folder, f'{folder}.old')} && {mend}"
-        return error("credential", detail, mend)
+            fix = f"{shell('mv', folder, f'{folder}.old')} && {fix}"
+        return error("credential", detail, fix)
 
     def _cause_and_fix(self, source: Source) -> tuple[str, str]:
         environment = self.context.environment

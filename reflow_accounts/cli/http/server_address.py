@@ -54,7 +54,7 @@ def check_encryption(server: str, *, allowed: bool) -> None:
             f"{server} is another machine, and http:// would send your secret to it unencrypted. "
             "Use https://; to send it anyway, use --insecure or set REFLOW_INSECURE=1."
         )
-        fault.mend = f"reflow --server {server.replace('http:', 'https:', 1)} doctor"
+        fault.fix = f"reflow --server {server.replace('http:', 'https:', 1)} doctor"
         raise fault
 
 

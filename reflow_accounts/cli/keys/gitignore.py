@@ -39,10 +39,10 @@ def git_warnings(file: Path, root: Path) -> list[str]:
             f"    {ignore_command(root, name)}",
         ]
     if status is git.FileStatus.UNKNOWN:
-        fault, mend = git.fault_of(root)
+        fault, fix = git.fault_of(root)
         return [
             f"warning: git cannot be asked whether it ignores {file} ({fault}). Fix it:",
-            f"    {mend}",
+            f"    {fix}",
         ]
     return []
 
