@@ -20,8 +20,8 @@ from reflow_accounts.monitoring.metrics import Metrics
 from reflow_accounts.web.error_handlers import REFUSED
 from reflow_accounts.web.request_input import LARGEST_BODY_BYTES
 
-# More threads would only wait for Python's lock and for the database's writer.
-PAGE_THREADS = 8
+# More threads would only wait for Python's lock: bench/README.md has the figures for 2 to 16.
+PAGE_THREADS = 4
 # Separate threads for requests with a password, so that pages do not wait for their hashes (auth/passwords.py).
 PASSWORD_THREADS = 3
 # Pause before such a thread is free again: limits the rate of attempts that are refused at once.
