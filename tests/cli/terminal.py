@@ -12,7 +12,11 @@ import termios
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
+
+from tests.cli import preloaded
 
 CHECKOUT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "reflow_accounts.cli")
@@ -57,6 +61,9 @@ class Terminal:
     def run(self, *words: str, stdin: str | bytes = "", through: tuple[str, ...] = (), **options) -> Outcome:
         """Run the command without a terminal; `through` is a command that starts it."""
         content = stdin.encode() if isinstance(stdin, str) else stdin
+        if self._can_fork and not through and not options:
+            code, stdout, stderr = preloaded.run(words, content, self.folder, self.environ, PATIENCE)
+            return Outcome(code, stdout.decode(), stderr.decode())
         result = subprocess.run(
             [*through, *self.command, *words],
             input=content,
@@ -69,6 +76,16 @@ class Terminal:
         )
         return Outcome(result.returncode, result.stdout.decode(), result.stderr.decode())
 
+    @property
+    def _can_fork(self) -> bool:
+        """Whether a fork of `preloaded` behaves like a new process; variables for Python or the locale need one."""
+        names = {name for name in self.environ if name.startswith(("PYTHON", "LC_", "LANG"))}
+        return (
+            self.command == COMMAND
+            and names == {"PYTHONPATH"}
+            and self.environ["PYTHONPATH"] == str(CHECKOUT)
+        )
+
     def run_interactively(
         self, *words: str, answers: tuple[tuple[str, Answer], ...] = (), columns: int = 0
     ) -> Outcome:
@@ -80,23 +97,43 @@ class Terminal:
         """
         controller, device = pty.openpty()
         fcntl.ioctl(device, termios.TIOCSWINSZ, struct.pack("HHHH", 24 if columns else 0, columns, 0, 0))
+        wait = self._start_on(device, words)
+        os.close(device)
+        try:
+            output_ = self._converse(controller, list(answers))
+        finally:
+            os.close(controller)  # ends the command if it still reads
+            code = wait()
+        return Outcome(code, output_, "")
+
+    def _start_on(self, device: int, words: tuple[str, ...]) -> Callable[[], int]:
+        """Start the command on a terminal; return a function that waits for its end and returns its exit code."""
+        environ = {"TERM": "xterm", "COLUMNS": "200", **self.environ}
+        if self._can_fork:
+            copies = [Connection(os.dup(device)) for _ in range(3)]
+            return partial(
+                preloaded.end,
+                preloaded.start(words, self.folder, environ, copies, has_terminal=True),
+                PATIENCE,
+            )
         process = subprocess.Popen(
             [sys.executable, "-c", SET_CONTROLLING_TERMINAL, *self.command, *words],
             stdin=device,
             stdout=device,
             stderr=device,
             cwd=self.folder,
-            env={"TERM": "xterm", "COLUMNS": "200", **self.environ},
+            env=environ,
             start_new_session=True,
         )
-        os.close(device)
-        try:
-            output_ = self._converse(controller, list(answers))
-            return Outcome(process.wait(PATIENCE), output_, "")
-        finally:
-            process.kill()
-            process.wait()
-            os.close(controller)
+
+        def wait() -> int:
+            with process:
+                try:
+                    return process.wait(PATIENCE)
+                finally:
+                    process.kill()
+
+        return wait
 
     @staticmethod
     def _converse(screen: int, answers: list[tuple[str, Answer]]) -> str:
