@@ -11,6 +11,7 @@ from sqlalchemy import delete, select, update
 
 from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.auth import device_flow, login
+from reflow_accounts.auth.login_manager import VALUE
 from reflow_accounts.auth.models import Factor, SessionKind, UserSession
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db, now
@@ -49,7 +50,17 @@ class Person:
     password: str = PASSWORD
 
     def sign_in(self, client: FlaskClient) -> FlaskClient:
-        """Log in with the form's words; the client keeps the cookie."""
+        """Start a session as the log-in page does, in a fraction of its time; the client keeps the cookie."""
+        with self.app.app_context():
+            factors = [Factor.PASSWORD]
+            _, value = login.start_session(self.row(), SessionKind.BROWSER, factors, client=CLIENT)
+            db.session.commit()
+        with client.session_transaction(base_url=client.base_url) as session:
+            session[VALUE] = value
+        return client
+
+    def log_in(self, client: FlaskClient) -> FlaskClient:
+        """Log in with the form of the log-in page; the client keeps the cookie."""
         response = client.send("/login", email=self.email, password=self.password)
         assert response.status_code == 303, response.text
         return client

@@ -68,11 +68,11 @@ def test_file_contains_no_secrets_and_no_data_of_others(app, cast, ada):
 
 
 def test_file_leaves_out_what_support_did_and_from_where_others_did(cast, client, api):
-    cast.sam.sign_in(client).page(f"/support/users/{cast.ben.id}")
+    cast.sam.log_in(client).page(f"/support/users/{cast.ben.id}")
     client.post("/logout")
     member = f"/teams/{cast.acme.id}/members/{cast.ben.id}"
     assert api(cast.ada.session()).patch(member, {"rights": "view"}).status_code == 200
-    data = download(cast.ben.sign_in(client))
+    data = download(cast.ben.log_in(client))
     addresses = {event["action"]: event["address"] for event in data["activity"]}
     assert addresses == {"member.rights_changed": "", "session.created": "127.0.0.1"}
 

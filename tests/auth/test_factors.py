@@ -25,7 +25,7 @@ def recorded_factors(app):
 
 
 def test_password_is_recorded(cast, client, api, recorded_factors):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     api().post("/sessions", {"email": cast.ada.email, "password": cast.ada.password})
     assert recorded_factors() == 2 * [["password"]]
 
@@ -34,7 +34,7 @@ def test_password_is_recorded(cast, client, api, recorded_factors):
 def test_password_and_second_factor_are_recorded(cast, client, api, recorded_factors, second):
     phone = turn_on(cast.ada)
     first, other = (phone.code(), phone.code(1)) if second == "code" else phone.recovery_codes[:2]
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     assert recorded_factors() == []
     client.send("/login/code" if second == "code" else "/login/recovery-code", code=first)
     assert recorded_factors() == [["password", second]]
@@ -43,7 +43,7 @@ def test_password_and_second_factor_are_recorded(cast, client, api, recorded_fac
 
 
 def test_passkey_is_recorded(app, cast, client, recorded_factors):
-    authenticator = passkeys.add(cast.ada.sign_in(client))
+    authenticator = passkeys.add(cast.ada.log_in(client))
     passkeys.sign_in(app.test_client(), authenticator)
     assert recorded_factors()[1:] == [["passkey"]]
 
@@ -62,7 +62,7 @@ def test_link_of_a_sign_up_is_recorded(app, client, recorded_factors, in_other_b
 
 @pytest.mark.parametrize("factor", ["password", "code", "passkey"])
 def test_factor_of_a_proof_is_recorded(cast, client, recorded_factors, factor):
-    authenticator = passkeys.add(cast.ada.sign_in(client))
+    authenticator = passkeys.add(cast.ada.log_in(client))
     phone = turn_on(cast.ada)
     cast.ada.change_sessions(proven_at=None)
     options = client.send(f"{passkeys.PASSKEYS}/proof-options").json

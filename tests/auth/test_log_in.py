@@ -68,16 +68,16 @@ def test_page_keeps_the_address_and_not_the_password(cast, client):
 
 
 def test_log_in_ends_the_previous_session_and_changes_the_cookie(app, cast, client):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     old = client.get_cookie("reflow").value
-    cast.ben.sign_in(client)
+    cast.ben.log_in(client)
     assert client.get_cookie("reflow").value != old
     client.set_cookie("reflow", old)
     assert client.get("/account/profile").status_code == 303
 
 
 def test_cookie_is_invalid_after_sign_out(cast, client):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     old = client.get_cookie("reflow").value
     page = client.page("/account/profile")
     response = client.submit(page, "/logout")
@@ -92,7 +92,7 @@ def test_cookie_is_invalid_after_sign_out(cast, client):
 
 @pytest.mark.parametrize("without_cookies", [False, True])
 def test_signing_out_twice_leads_to_the_log_in_page(cast, client, without_cookies):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     tabs = [client.page("/account/profile") for _ in range(2)]
     client.submit(tabs[0], "/logout")
     if without_cookies:
@@ -103,18 +103,18 @@ def test_signing_out_twice_leads_to_the_log_in_page(cast, client, without_cookie
 
 
 def test_form_of_an_old_session_does_not_end_a_new_one(cast, client):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     old = client.page("/account/profile")
     client.send("/logout")
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     assert client.submit(old, "/logout").status_code == 400
     assert client.get("/account/profile").status_code == 200
 
 
 def test_sessions_are_independent(app, cast, client):
     other = app.test_client()
-    cast.ada.sign_in(client)
-    cast.ada.sign_in(other)
+    cast.ada.log_in(client)
+    cast.ada.log_in(other)
     client.send("/logout")
     assert other.get("/account/profile").status_code == 200
 
@@ -130,7 +130,7 @@ def test_sessions_are_independent(app, cast, client):
 def test_session_ends_when_ended_expired_or_idle(app, cast, client, change):
     from reflow_accounts.database import db
 
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     with app.app_context():
         session = db.session.scalars(db.select(UserSession)).one()
         for name, moment in change.items():
@@ -140,13 +140,13 @@ def test_session_ends_when_ended_expired_or_idle(app, cast, client, change):
 
 
 def test_disabled_user_is_signed_out_at_once(cast, client):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     cast.ada.change(disabled_at=now())
     assert client.get("/account/profile").status_code == 303
 
 
 def test_forged_cookie_is_refused(cast, client):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     value = client.get_cookie("reflow").value
     for forged in (value[:-2] + "xx", "x" + value, "", "a.b.c", value.partition(".")[0]):
         client.set_cookie("reflow", forged)

@@ -25,13 +25,13 @@ def only_session(app) -> UserSession:
 
 @pytest.mark.parametrize(("idle", "status"), [(IDLE - MINUTE, 200), (IDLE, 303)])
 def test_browser_session_ends_after_seven_idle_days(cast, client, idle, status):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     cast.ada.change_sessions(last_active_at=now() - idle)
     assert client.get("/account/profile").status_code == status
 
 
 def test_session_in_use_lasts_at_most_thirty_days(app, cast, client):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     first = only_session(app)
     assert first.expires_at - first.created_at - ABSOLUTE < MINUTE
     cast.ada.change_sessions(last_active_at=now() - IDLE + MINUTE)
@@ -55,7 +55,7 @@ def test_session_of_the_command_ends_in_the_same_ways(cast, api, changes):
 
 def test_disabled_user_is_signed_out_everywhere_at_once(cast, client, api):
     secret = cast.ada.session()
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     cast.ada.change(disabled_at=now())
     assert client.get("/account/profile").status_code == 303
     problem_of(api(secret).get("/me"), 401, "unknown_key")
@@ -71,7 +71,7 @@ def test_sessions_end_also_by_a_clock_that_is_ahead(cast, api, flask):
 def test_sign_in_replaces_cookie_and_csrf_token(cast, client):
     client.get("/login")
     previous, token = client.get_cookie("reflow").value, client.csrf_token()
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     assert client.get_cookie("reflow").value != previous
     response = client.post("/account/profile", data={"csrf_token": token, "full_name": "X"})
     assert response.status_code == 400
@@ -80,7 +80,7 @@ def test_sign_in_replaces_cookie_and_csrf_token(cast, client):
 def test_session_value_is_random_and_stored_as_a_digest(app, cast, client):
     values = set()
     for _ in range(3):
-        cast.ada.sign_in(client)
+        cast.ada.log_in(client)
         with client.session_transaction() as cookie:
             values.add(cookie["_user_id"])
     assert len(values) == 3
@@ -122,7 +122,7 @@ def test_session_is_deleted_a_month_after_its_end(app, cast, offsets, stored):
 
 def test_least_recently_used_session_ends_at_the_limit(app, cast, client, api, monkeypatch):
     monkeypatch.setattr(login, "MOST_SESSIONS", 3)
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     credentials = {"email": cast.ada.email, "password": cast.ada.password}
     first, *others = [api().post("/sessions", credentials).json["secret"] for _ in range(3)]
     assert client.get("/account/profile").status_code == 303

@@ -24,7 +24,7 @@ NO_OTHERS = "You are only signed in on this device."
 
 @pytest.fixture
 def ada(cast, client):
-    return cast.ada.sign_in(client)
+    return cast.ada.log_in(client)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def laptop(app, cast):
     other = app.test_client()
     other.environ_base["HTTP_USER_AGENT"] = FIREFOX
     other.environ_base["REMOTE_ADDR"] = "198.51.100.7"
-    return cast.ada.sign_in(other)
+    return cast.ada.log_in(other)
 
 
 def table_of(page) -> list[list[str]]:
@@ -80,12 +80,12 @@ def test_other_browsers_and_commands_are_listed(cast, ada, laptop):
 
 def test_ended_sessions_are_not_listed(app, cast, ada, laptop):
     cast.ada.change_sessions(ended_at=now())
-    cast.ada.sign_in(ada)
+    cast.ada.log_in(ada)
     cast.ben.session()
     assert len(table_of(ada.page(TAB))) == 1
     for changes in ({"expires_at": now()}, {"last_active_at": now() - timedelta(days=7)}):
         cast.ada.change_sessions(**changes)
-        cast.ada.sign_in(ada)
+        cast.ada.log_in(ada)
         assert len(table_of(ada.page(TAB))) == 1
 
 
@@ -215,7 +215,7 @@ def test_statements_of_the_tab_do_not_grow_with_its_rows(app, cast, ada):
 def test_device_name_is_derived_from_the_user_agent(app, cast, ada):
     other = app.test_client()
     other.environ_base["HTTP_USER_AGENT"] = '<img src=x onerror=alert(1)> Firefox/1 "Linux"'
-    cast.ada.sign_in(other)
+    cast.ada.log_in(other)
     response = ada.get(TAB)
     assert "Sign out Firefox on Linux" in response.text
     assert not re.search("onerror", response.text)

@@ -114,7 +114,7 @@ def test_link_is_valid_for_one_purpose_only(client, link):
 
 
 def test_confirmation_ends_the_session_of_another_user(cast, client, link):
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     old = client.get_cookie("reflow").value
     assert confirm(client, link, password=PASSWORD).status_code == 303
     client.set_cookie("reflow", old)

@@ -69,7 +69,7 @@ def test_sign_in_and_sign_out_are_logged(cast, client, log):
     ada = cast.ada.id
     client.send("/login", email=cast.ada.email, password=WRONG_PASSWORD)
     client.send("/login", email="nobody@acme.example", password=WRONG_PASSWORD)
-    cast.ada.sign_in(client)
+    cast.ada.log_in(client)
     client.send("/logout")
     assert log.audit_lines == [
         ("session.refused", None, ada),
@@ -96,7 +96,7 @@ def test_key_and_support_actions_are_logged(cast, client, api, log):
         ("api_key.revoked",) + 2 * (cast.ada.id,),
     ]
     assert {line.get("key") for line in log.lines} == {key}
-    cast.sam.sign_in(client)
+    cast.sam.log_in(client)
     client.get(f"/support/teams/{cast.solo.id}")
     assert (log.audit_lines[-1], log.lines[-1]["team"]) == (
         ("support.team_viewed", cast.sam.id, None),
@@ -106,7 +106,7 @@ def test_key_and_support_actions_are_logged(cast, client, api, log):
 
 def test_access_to_objects_of_others_is_logged(cast, client, api, log):
     key, unpaid_key = cast.ada.key("CI"), cast.ben.key()
-    cast.charlie.sign_in(client)
+    cast.charlie.log_in(client)
     client.get(f"/account/api-keys/{key.id}/revocation")
     client.get("/support")
     api(cast.charlie.session()).delete(f"/keys/{key.id}")
@@ -131,7 +131,7 @@ def test_missing_rights_are_logged(cast, client, log):
     from reflow_accounts.teams.models import Rights
 
     cast.acme.add(cast.sam, Rights.VIEW)
-    cast.sam.sign_in(client)
+    cast.sam.log_in(client)
     client.send(f"/support/teams/{cast.acme.id}/subscription", active="false", reason="x", seen="1")
     assert [(entry["status"], entry["person"]) for entry in log.refusals] == [(403, cast.sam.id)]
 
