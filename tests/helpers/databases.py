@@ -6,6 +6,7 @@ from typing import Any
 import flask_migrate
 import pytest
 from flask import Flask
+from jinja2 import StrictUndefined, Undefined
 from sqlalchemy import Table, select
 
 from reflow_accounts import config
@@ -13,6 +14,14 @@ from reflow_accounts.app import create_app
 from reflow_accounts.database import db
 from tests.helpers.live_server import SECRET_KEY
 from tests.helpers.page_client import PageClient
+
+
+class NotPrinted(Undefined):
+    """A template variable without a value: templates may ask for it, but printing it or looping over it is an error."""
+
+    __str__ = StrictUndefined.__str__
+    __iter__ = StrictUndefined.__iter__
+
 
 Rows = list[tuple[Table, list[dict[str, Any]]]]
 
@@ -26,6 +35,7 @@ def application(instance: str, database_url: str) -> Flask:
         "REFLOW_PASSWORD_ROUNDS": "4",
     }
     app = create_app(config.load(environ))
+    app.jinja_env.undefined = NotPrinted
     app.testing = True
     app.test_client_class = PageClient
     return app
