@@ -33,8 +33,10 @@ def seed_demo() -> None:
 
 
 @click.command("serve")
-@click.option("--host", envvar="HOST", default="127.0.0.1", show_default=True)
-@click.option("--port", envvar="PORT", type=click.IntRange(1, 65535), default=5000, show_default=True)
+@click.option("--host", envvar="HOST", show_envvar=True, default="127.0.0.1", show_default=True)
+@click.option(
+    "--port", envvar="PORT", show_envvar=True, type=click.IntRange(1, 65535), default=5000, show_default=True
+)
 def serve(host: str, port: int) -> None:
     """Upgrade the database and serve with the production server."""
     server.serve(current_app._get_current_object(), host, port)  # type: ignore[attr-defined]

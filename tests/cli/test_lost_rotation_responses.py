@@ -118,6 +118,7 @@ def test_replaced_key_by_its_id_is_answered_with_the_new_one(lost, ada):
 
     assert outcome.code == 1
     assert f"was already replaced by {replacement_of(ada, lost.key)}." in outcome.stderr
+    assert "Its secret is where that rotation saved it." in outcome.stderr
     assert lost.run(*shown_command(outcome)).code == 0
     assert status(ada, secret_of(lost.file)) == 200
 

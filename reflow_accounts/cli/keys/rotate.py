@@ -177,7 +177,12 @@ def _request(
                 raise
             if is_repeated:
                 raise _lost(name, recovery.lines(new_id)) from None
-            raise CommandError(*problem.lines, *recovery.lines(new_id), exit_code=problem.exit_code) from None
+            lines = [
+                *problem.lines,
+                "Its secret is where that rotation saved it. Only if it is lost:",
+                *recovery.lines(new_id),
+            ]
+            raise CommandError(*lines, exit_code=problem.exit_code) from None
 
 
 def _replacement_of(client: ApiClient, old: dict[str, Any], owner: KeyOwner) -> object:
