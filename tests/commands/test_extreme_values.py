@@ -72,3 +72,10 @@ def test_extreme_values_end_with_a_sentence(app, cast, tmp_path, monkeypatch):
                 assert done.exception is None or isinstance(done.exception, SystemExit), case
                 assert done.output.strip(), case
     assert tried > 15
+
+
+def test_wrong_port_is_refused_with_the_name_of_its_variable(flask, monkeypatch):
+    monkeypatch.setenv("PORT", "abc")
+    code, output = flask("serve")
+    assert code == 2
+    assert "Invalid value for '--port' (env var: 'PORT')" in output

@@ -38,13 +38,6 @@ def test_full_disk_is_one_sentence(environ, words):
     )
 
 
-def test_wrong_port_is_refused_with_the_name_of_its_variable(flask, monkeypatch):
-    monkeypatch.setenv("PORT", "abc")
-    code, output = flask("serve")
-    assert code == 2
-    assert "Invalid value for '--port' (env var: 'PORT')" in output
-
-
 def test_closed_pipe_is_quiet(environ):
     command = [*PROGRAM, "config"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
