@@ -1,6 +1,6 @@
 """Log-in with a recovery code during removal of the second factor: neither fails with an error."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -51,17 +51,15 @@ def nothing():
 
 
 def run_second_during_first(first, second):
-    """Run `second` while `first` is not committed; return what both return."""
-    results = []
-    second_thread = threading.Thread(target=lambda: results.append(second(nothing)))
+    """Run `second` while `first` is not committed; return what `first` returns and what `second` returns."""
+    with ThreadPoolExecutor(1) as pool:
+        seconds = []
 
-    def meanwhile():
-        second_thread.start()
-        second_thread.join(0.5)
+        def meanwhile():
+            seconds.append(pool.submit(second, nothing))
+            wait(seconds, timeout=0.5)
 
-    results.append(first(meanwhile))
-    second_thread.join()
-    return results
+        return [first(meanwhile), seconds[0].result(timeout=30)]
 
 
 def test_removal_waits_for_a_log_in_with_a_recovery_code(app, log_in, turn_off):
