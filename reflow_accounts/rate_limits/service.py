@@ -164,8 +164,6 @@ def _network(address: str) -> str:
         return _digest(address)
     if not isinstance(ip, IPv6Address):
         return str(ip)
-    if ip.ipv4_mapped:
-        return str(ip.ipv4_mapped)
     return str(ip_network((int(ip), 64), strict=False).network_address)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
 from flask import current_app, has_request_context, request
@@ -75,13 +76,18 @@ def client_address(peer: str, forwarded_for: str, proxies: int) -> str:
     Ignores an entry that is no address (`unknown`, a host name).
     """
     match = _FORWARDED_ADDRESS.fullmatch(forwarded(forwarded_for, proxies))
+    reported = next(filter(None, match.groups())) if match else ""
+    return (_canonical_address(reported) or _canonical_address(peer) or peer)[:LONGEST_ADDRESS]
+
+
+@lru_cache(1024)
+def _canonical_address(address: str) -> str:
+    """Return the usual form of an address, "" for other text. An IPv4 client of an IPv6 socket has its IPv4 address."""
     try:
-        address = ip_address(next(filter(None, match.groups()))) if match else None
+        ip = ip_address(address)
     except ValueError:
-        address = None
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return str(address or peer)[:LONGEST_ADDRESS]
+        return ""
+    return str(ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else str(ip)
 
 
 def forwarded(header: str, proxies: int) -> str:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from reflow_accounts.web.request_info import client_address
 from tests.api_auth.both_paths import AUTHORIZE, ME, BothPaths
 from tests.helpers import rows
 
@@ -43,6 +44,15 @@ FORWARDED = {
     "caf\u00e9, \u00b2.0.0.1": (PEER, PEER, PEER),
     "": (PEER, PEER, PEER),
 }
+# Peer, X-Forwarded-For, and the address of the client behind one proxy.
+PEERS = {
+    ("::ffff:192.0.2.7", ""): "192.0.2.7",
+    ("::ffff:192.0.2.7", "unknown"): "192.0.2.7",
+    ("::ffff:192.0.2.7", "203.0.113.9"): "203.0.113.9",
+    ("2001:DB8::0:3", ""): "2001:db8::3",
+    ("local", ""): "local",
+    ("", ""): "",
+}
 # A client can send any beginning of the header; the proxy appends to it.
 MALFORMED = [
     ",",
@@ -66,6 +76,11 @@ def test_forwarded_address_is_recorded_the_same(app, cast, with_proxies, proxies
     assert [use.address for use in from_event_loop] == [
         addresses[proxies] for addresses in FORWARDED.values()
     ]
+
+
+@pytest.mark.parametrize(("peer", "forwarded"), PEERS)
+def test_ipv4_client_of_an_ipv6_socket_has_its_ipv4_address(peer, forwarded):
+    assert client_address(peer, forwarded, 1) == PEERS[peer, forwarded]
 
 
 @pytest.mark.parametrize("proxies", [1, 2])
