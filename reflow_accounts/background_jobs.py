@@ -139,7 +139,7 @@ class JobRunner:
         with self._changed:
             failures = self._failures[job.name] = self._failures[job.name] + 1
             longest = max(LONGEST_BACKOFF, job.every_seconds)
-            seconds = min(job.every_seconds * 2 ** min(failures, 20), longest)
+            seconds = min(min(1.0, job.every_seconds) * 2 ** min(failures, 20), longest)
             self._due_at[job.name] = time.monotonic() + seconds
         # The message of an exception may contain user input: log its type and, once, the traceback.
         trace = "\n" + "".join(traceback.format_tb(error.__traceback__)) if failures == 1 else ""
