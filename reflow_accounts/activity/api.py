@@ -112,12 +112,13 @@ def export_activity(query: dict[str, Any]) -> Response:
 
     A file that ends early says so in its last line.
     """
-    key, form = _key_of(query), query["format"]
+    user, key, form = current_user(), _key_of(query), query["format"]
     where = Filter(query.get("since"), query.get("until"), query.get("outcome"), query.get("event"))
-    response = Response(file_of(current_user(), key=key, where=where, form=form), mimetype=MEDIA_TYPES[form])
+    file = file_of(user, reader=user, key=key, where=where, form=form)
+    response = Response(file, mimetype=MEDIA_TYPES[form])
     response.headers["Content-Disposition"] = f'attachment; filename="reflow-activity.{form}"'
     if where == EVERYTHING:
-        response.headers[EXPORT_SIZE_HEADER] = str(count_uses(current_user(), key=key))
+        response.headers[EXPORT_SIZE_HEADER] = str(count_uses(user, key=key))
     return response
 
 

@@ -93,13 +93,14 @@ class _JsonLines:
 def file_of(
     user: User,
     *,
+    reader: User,
     key: ApiKey | None = None,
     where: Filter = EVERYTHING,
     team_ids: tuple[int, ...] | None = None,
     uses_only: bool = False,
     form: ExportFormat = ExportFormat.CSV,
 ) -> Iterable[bytes]:
-    """Return the file in pieces, newest line first, as `pieces_of` does.
+    """Return the activity of `user` for `reader` in pieces, newest line first, as `pieces_of` does.
 
     In JSON Lines the entries are followed by the hash chains of the account, of the teams of which the user is
     Admin, and of their service accounts. Uses that are added meanwhile do not affect the file. An incomplete file
@@ -113,10 +114,12 @@ def file_of(
             lines = lines_of(page.items)
             return lines if cursor else heading() + lines, page.next_cursor
 
-        return pieces_of(StreamedFile(read, remark(CUT_SHORT)), user)
+        return pieces_of(StreamedFile(read, remark(CUT_SHORT)), user, reader=reader)
     chains = Chains()
     if not uses_only:
         extend_with_events()
         public_ids, complete_ids = chain_ids_of(user, team_ids)
         chains = chains_of(public_ids, complete_ids if where == EVERYTHING and key is None else ())
-    return pieces_of(StreamedFile(_JsonLines(query, chains).read, incomplete_line(CUT_SHORT)), user)
+    return pieces_of(
+        StreamedFile(_JsonLines(query, chains).read, incomplete_line(CUT_SHORT)), user, reader=reader
+    )

@@ -183,6 +183,7 @@ def export() -> Response:
     form = _parse_choice(ExportFormat, request.args.get("format", "")) or ExportFormat.CSV
     file = file_of(
         scope.subject,
+        reader=current_user(),
         key=_read_key(scope.subject),
         where=_read_filter(request.args.get("period", "")),
         team_ids=scope.team_ids,

@@ -230,7 +230,7 @@ def data_of(user: User) -> Iterable[bytes]:
     are running.
     """
     ending = f"\n],\n{_member('complete', False)},\n{_member('note', CUT_SHORT)}\n}}\n"
-    return pieces_of(StreamedFile(_read, ending.encode()), user)
+    return pieces_of(StreamedFile(_read, ending.encode()), user, reader=user)
 
 
 def _read(user: User, cursor: str | None) -> tuple[bytes, str | None]:

@@ -44,28 +44,29 @@ class StreamedFile:
     cut_short: bytes
 
 
-def pieces_of(file: StreamedFile, user: User) -> Iterable[bytes]:
-    """Return the file in pieces: a list when one step suffices, else a stream.
+def pieces_of(file: StreamedFile, user: User, *, reader: User) -> Iterable[bytes]:
+    """Return the file of `user` for `reader` in pieces: a list when one step suffices, else a stream.
 
     Between the steps of a stream no transaction is open, and no request context is needed. Raises Unavailable
     while too many downloads are running.
     """
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    first, cursor = _read(file, app, user.id, None)
+    ids = (user.id, reader.id)
+    first, cursor = _read(file, app, ids, None)
     if cursor is None:
         return [first]
-    stream = _stream(file, app, user.id, first, cursor)
+    stream = _stream(file, app, ids, first, cursor)
     # A stream is unregistered when it is garbage-collected, whether or not it was read.
     with _running_lock:
-        user_ids = list(_running.values())
-        if len(user_ids) >= MOST_AT_ONCE or user_ids.count(user.id) >= MOST_OF_ONE:
+        reader_ids = list(_running.values())
+        if len(reader_ids) >= MOST_AT_ONCE or reader_ids.count(reader.id) >= MOST_OF_ONE:
             raise Unavailable(_BUSY)
-        _running[stream] = user.id
+        _running[stream] = reader.id
     return stream
 
 
 def _stream(
-    file: StreamedFile, app: Flask, user_id: int, piece: bytes, cursor: str | None
+    file: StreamedFile, app: Flask, ids: tuple[int, int], piece: bytes, cursor: str | None
 ) -> Iterator[bytes]:
     seconds_waited, bytes_sent = 0.0, 0
     while True:
@@ -77,15 +78,19 @@ def _stream(
         if seconds_waited > PATIENCE_SECONDS and bytes_sent < seconds_waited * SLOWEST_BYTES_A_SECOND:
             break
         try:
-            piece, cursor = _read(file, app, user_id, cursor)
+            piece, cursor = _read(file, app, ids, cursor)
         except Exception as error:  # the headers are sent already, so that only the file itself can report it
             _logger.error("a download ended early: %s", describe(error))
             break
     yield file.cut_short
 
 
-def _read(file: StreamedFile, app: Flask, user_id: int, cursor: str | None) -> tuple[bytes, str | None]:
+def _read(
+    file: StreamedFile, app: Flask, ids: tuple[int, int], cursor: str | None
+) -> tuple[bytes, str | None]:
     """Return the piece of a step and the next cursor, None at the end. Raises Unavailable.
+
+    `ids` are those of the user and the reader.
 
     One step at a time: concurrent steps would not be faster and need memory for all their rows.
     """
@@ -94,8 +99,8 @@ def _read(file: StreamedFile, app: Flask, user_id: int, cursor: str | None) -> t
     try:
         with app.app_context():
             g.has_client = True
-            user = db.session.get_one(User, user_id)
-            if user.is_person and user.disabled_at:
+            user, reader = (db.session.get_one(User, user_id) for user_id in ids)
+            if reader.disabled_at:
                 raise Unavailable("The account was disabled meanwhile.")
             return file.read(user, cursor)
     finally:

@@ -11,6 +11,7 @@ from reflow_accounts.activity import streaming
 from reflow_accounts.activity.export_formats import HEADINGS, escape_formula
 from reflow_accounts.api_keys.usage import retention
 from reflow_accounts.database import db, now
+from reflow_accounts.teams.models import Rights
 from tests.api_keys.usage import use_log
 from tests.api_keys.usage.use_log import only_on
 from tests.helpers import rows
@@ -211,3 +212,15 @@ def test_user_has_at_most_two_downloads(app, cast, ada):
     assert ada.get(f"{PAGE}/export?period=24h&key={cast.ada.key('new').id}").status_code == 200
     downloads.pop().close()
     assert len(download(ada)) > 1500
+
+
+def test_downloads_of_a_service_account_count_for_their_reader(app, cast, ada):
+    use_log.append_many(app, use_log.key_number(app, cast.ci.key("busy").id), 1500)
+    cast.acme.give(cast.ben, Rights.ADMIN)
+    path, ben = f"{PAGE}/export?account={cast.ci.id}", cast.ben.sign_in(app.test_client())
+    files = [iter(ada.get(path, buffered=False).response) for _ in range(streaming.MOST_OF_ONE)]
+    for pieces in files:
+        next(pieces)
+    assert ben.get(path).status_code == 200
+    cast.ada.change(disabled_at=now())
+    assert list(files[0]) == [b",This file is not complete. Download it again.,,,,,,,,,\r\n"]
