@@ -122,6 +122,14 @@ def test_missing_invitation_is_not_found(admin, command):
     assert "No invitation to nobody@example.com is pending" in outcome.stderr
 
 
+def test_member_is_removed_by_the_ascii_form_of_an_address(admin, members):
+    name = unused_name()
+    members.editor.change(email=f"{name}@fußball.example")
+    outcome = admin.run("team", "members", "remove", f"{name.upper()}@xn--fuball-cta.example", "--yes")
+    assert outcome.code == 0, outcome.stderr
+    assert members.editor.id not in admin.run("team", "members", "--json").stdout
+
+
 @pytest.mark.parametrize("member", ["editor", "viewer", "robot"])
 @pytest.mark.parametrize("words", [("invite", "x@example.com"), ("invitations", "list")], ids=" ".join)
 def test_refusal_below_admin_is_explained(terminal_for, members, member, words):

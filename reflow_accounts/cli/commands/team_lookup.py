@@ -53,8 +53,8 @@ def account_named(client: ApiClient, accounts: str, id_or_name: str) -> dict[str
 def member_named(client: ApiClient, members: str, id_or_email: str) -> dict[str, Any]:
     """Return the member with this id, address or exact name in the list at `members`. Raises NoMatch."""
     people: list[dict[str, Any]] = client.listing(members)["items"]
-    address = id_or_email.strip().casefold()
-    by_address = [person for person in people if str(person.get("email")).casefold() == address]
+    address = comparable_address(id_or_email)
+    by_address = [person for person in people if comparable_address(str(person.get("email"))) == address]
     matches = by_address or _matches(people, id_or_email)
     if len(matches) == 1:
         return matches[0]
