@@ -132,7 +132,8 @@ def create_with_key(
     try:
         return issue(account, key_name, by=by, client=client, expires_at=expires_at, nonce=nonce)
     except ValidationFailed as failed:
-        raise ValidationFailed(key_name=failed.fields["name"]) from None
+        fields = {"key_name" if field == "name" else field: why for field, why in failed.fields.items()}
+        raise ValidationFailed(**fields) from None
 
 
 def proposed_name(team: Team) -> str:

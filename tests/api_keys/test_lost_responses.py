@@ -70,6 +70,18 @@ def test_unseen_rotated_key_is_replaced(cast, client, api):
     assert f"Previous key rfk_…{old_key.secret[-4:]} works until" in row.text
 
 
+def test_expired_new_key_is_not_replaced(cast, client):
+    lost_key = cast.ada.key("CI", expires_at=now() + timedelta(minutes=1))
+    ada = cast.ada.sign_in(client)
+    path = f"/account/api-keys/{lost_key.id}/replacement"
+    dialog = ada.page(path)
+    with time_machine.travel(now() + timedelta(minutes=2)):
+        refused = ada.submit(dialog, path)
+    assert refused.status_code == 422
+    assert "Create another key" in refused.text
+    assert "Choose a time in the future" in refused.text
+
+
 def test_canary_is_replaced_by_a_canary(cast, client, api):
     canary = api(cast.ada.session()).post("/keys", {"name": "bait", "canary": True}).json
     ada = cast.ada.sign_in(client)

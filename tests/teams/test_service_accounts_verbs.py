@@ -7,7 +7,7 @@ from reflow_accounts.api_keys.lifecycle import restore, rotate
 from reflow_accounts.api_keys.models import ApiKey, Revocation
 from reflow_accounts.api_keys.service import issue, key_of, revoke_key
 from reflow_accounts.database import db, now
-from reflow_accounts.errors import InsufficientRights, NotFound
+from reflow_accounts.errors import InsufficientRights, NotFound, ValidationFailed
 from reflow_accounts.teams import service_accounts as accounts
 from reflow_accounts.teams.models import Rights
 from tests.factories import CLIENT
@@ -20,6 +20,21 @@ def revoked(key):
     key.revoked_at, key.revoked_for = now(), Revocation.OWNER
     db.session.flush()
     return key
+
+
+def test_end_in_the_past_is_refused_by_its_field(app, cast):
+    with app.app_context(), pytest.raises(ValidationFailed) as refused:
+        service_accounts.create_with_key(
+            cast.acme.row(),
+            "robot",
+            Rights.EDIT,
+            "ci",
+            "n",
+            by=cast.ada.row(),
+            client=CLIENT,
+            expires_at=now(),
+        )
+    assert refused.value.fields == {"expires_at": "Choose a time in the future"}
 
 
 FUNCTIONS = {

@@ -15,7 +15,7 @@ from reflow_accounts.audit.service import events_of_form
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
-from reflow_accounts.errors import Conflict, NotFound, SubscriptionInactive
+from reflow_accounts.errors import Conflict, NotFound, SubscriptionInactive, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.teams.service_accounts import usable_accounts_of
 from reflow_accounts.web.request_info import client
@@ -59,7 +59,7 @@ def replace(context: Context, key_id: str) -> ResponseReturnValue:
             is_canary=key.is_canary,
             instead_of=key,
         )
-    except (Conflict, SubscriptionInactive) as error:
+    except (Conflict, SubscriptionInactive, ValidationFailed) as error:
         db.session.rollback()
         return refusal_page(context, "Create another key", error)
     db.session.commit()

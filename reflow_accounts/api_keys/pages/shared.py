@@ -235,7 +235,7 @@ def _already_revoked_page(context: Context, key: ApiKey) -> str:
 
 
 def refusal_page(
-    context: Context, title: str, error: Conflict | Gone | SubscriptionInactive
+    context: Context, title: str, error: Conflict | Gone | SubscriptionInactive | ValidationFailed
 ) -> tuple[str, int]:
     """Say why a key was not created, rotated or restored."""
     page = render_template("api_keys/repeated.html", **context, title=title, sentence=str(error))

@@ -91,10 +91,10 @@ def is_roll_up_due(number: int) -> bool:
 
 
 def roll_up_or_log() -> None:
-    """Roll up after a request; only log a failure, because the use is recorded and counted anyway."""
+    """Roll up after a request; only log a failure."""
     try:
         roll_up()
-    except Exception as error:  # the response is sent already
+    except Exception as error:  # the use is recorded and counted anyway
         _logger.error("the log of uses could not be rolled up: %s", describe(error))
 
 
