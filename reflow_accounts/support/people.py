@@ -84,10 +84,10 @@ def look_up_key(pasted_text: str, *, by: User, client: Client) -> ApiKey | None:
     return key
 
 
-def end_sessions(user: User, reason: str, *, by: User) -> int:
+def end_sessions(user: User, reason: str, *, by: User, client: Client) -> int:
     """End all sessions of a user and return how many. Raises ValidationFailed without a reason."""
     refuse_oneself(user, by=by)
-    return admin.sign_out(user, reason, by=by)
+    return admin.sign_out(user, reason, by=by, client=client)
 
 
 def revoke_key(key: ApiKey, reason: str, *, by: User, client: Client) -> bool:

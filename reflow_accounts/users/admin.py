@@ -19,6 +19,7 @@ from reflow_accounts.mail.service import post
 from reflow_accounts.users.models import User
 from reflow_accounts.users.profile import add_hashed_person
 from reflow_accounts.web import text
+from reflow_accounts.web.request_info import Client
 
 LONGEST_REASON = 500
 _ROWS_AT_ONCE = 500
@@ -121,9 +122,9 @@ def enable(user: User, reason: str, *, by: User | None) -> bool:
     return _change(_ensure_not_deleted(user), Action.USER_ENABLED, reason, by, is_disabled, disabled_at=None)
 
 
-def sign_out(user: User, reason: str, *, by: User | None) -> int:
+def sign_out(user: User, reason: str, *, by: User | None, client: Client | None = None) -> int:
     """End every session of a user, in browsers and terminals; return their number."""
-    return end_sessions(user, by=by, reason=_checked_reason(reason))
+    return end_sessions(user, by=by, reason=_checked_reason(reason), client=client)
 
 
 def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:

@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
-from reflow_accounts.database import now
+from reflow_accounts.audit.models import AuditEvent
+from reflow_accounts.database import db, now
 from reflow_accounts.teams.models import Rights
 from tests.helpers import rows
 from tests.helpers.api import problem_of
@@ -172,6 +174,9 @@ def test_sessions_of_a_user_are_ended_with_a_reason(app, cast, sam, api):
     assert sam.submit(dialog, path, reason="Laptop lost", headers=PANEL).headers["HX-Redirect"]
     assert api(session).get("/me").status_code == 401
     assert rows.audit_events(app)[-1] == ("session.ended_elsewhere", "Sam Hale", "1 session")
+    with app.app_context():
+        newest = select(AuditEvent.address).order_by(AuditEvent.id.desc()).limit(1)
+        assert db.session.scalar(newest) == "127.0.0.1"
 
 
 def test_expired_sessions_are_neither_listed_nor_counted(cast, sam):

@@ -205,7 +205,7 @@ def end_sessions(user_id: str) -> ResponseReturnValue:
     ensure_recent_proof()
     user, form = people.user_of(user_id), ReasonForm()
     try:
-        count = people.end_sessions(user, form.reason.data or "", by=current_user())
+        count = people.end_sessions(user, form.reason.data or "", by=current_user(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
         form.show(failed)
