@@ -184,7 +184,7 @@ def is_stopping() -> bool:
     return any(runner.is_stopping for runner in _runners)
 
 
-def send_mail(app: Flask) -> JobRunner:
+def mail_runner(app: Flask) -> JobRunner:
     """Return a runner of the mail jobs, for the mail worker."""
     runner = JobRunner(app, MAIL_JOBS)
     _runners.append(runner)
@@ -209,7 +209,7 @@ HOUSEKEEPING = [
     BackgroundJob("old counters", 10 * MINUTE, rate_limits.prune),
     BackgroundJob("subscriptions", MINUTE / 2, record_due),
     BackgroundJob("waiting purchases", 10 * MINUTE, report_waiting),
-    BackgroundJob("old claims", HOUR, prune_claims),
+    BackgroundJob("old claims", HOUR, _commit_after(prune_claims)),
     BackgroundJob("old device logins", HOUR, _commit_after(prune_device_logins)),
     BackgroundJob("old mailed links", HOUR, _commit_after(prune_links)),
     BackgroundJob("old sessions", 24 * HOUR, _commit_after(prune_sessions)),

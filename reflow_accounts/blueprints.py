@@ -11,7 +11,7 @@ from reflow_accounts.activity import pages as activity_pages
 from reflow_accounts.api_auth import api as api_auth_api
 from reflow_accounts.api_auth import bearer
 from reflow_accounts.api_keys import api as api_keys_api
-from reflow_accounts.api_keys.pages import ci_key, keys, lost_responses
+from reflow_accounts.api_keys.pages import ci_key, keys
 from reflow_accounts.auth import api as auth_api
 from reflow_accounts.auth.current_user import Caller, current_user, set_caller
 from reflow_accounts.auth.login_manager import ask_to_log_in, was_signed_in
@@ -36,7 +36,7 @@ from reflow_accounts.support import api as support_api
 from reflow_accounts.support.pages import console, subscription
 from reflow_accounts.teams import api as teams_api
 from reflow_accounts.teams.pages import joining, service_accounts, team
-from reflow_accounts.users.pages import email, profile, sign_up
+from reflow_accounts.users.pages import profile, sign_up
 from reflow_accounts.web import htmx
 from reflow_accounts.web.csrf import check_csrf
 from reflow_accounts.web.error_handlers import stale_page
@@ -71,8 +71,7 @@ def require_staff() -> Response | None:
             "The support console needs a second factor. Set up an authenticator app or add a passkey.",
             "needed",
         )
-        address = url_for("account.security.show")
-        return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
+        return htmx.go_to(url_for("account.security.show"))
     ensure_open_console()
     return None
 
@@ -97,7 +96,7 @@ BLUEPRINTS = {
         sign_in.blueprint,
         reset.blueprint,
         sign_up.blueprint,
-        email.blueprint,
+        profile.email_links,
         joining.blueprint,
         help_pages.pages,
         monitoring_pages.blueprint,
@@ -114,7 +113,7 @@ BLUEPRINTS = {
         keys.own_keys,
         keys.account_keys,
         ci_key.blueprint,
-        lost_responses.blueprint,
+        keys.outcome,
         team.blueprint,
         service_accounts.blueprint,
         subscriptions_pages.pages,

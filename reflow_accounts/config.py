@@ -14,6 +14,8 @@ from reflow_accounts.aws_settings import AwsSettings
 from reflow_accounts.environment import ConfigError as ConfigError
 from reflow_accounts.environment import choice, database_address, ensure_known_names, one_line, whole_number
 
+# Where the server listens.
+DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
 MINIMUM_SECRET_KEY_LENGTH = 32
 # Minimum number of different characters in a secret key; 32 random hexadecimal digits have 14 on average.
 FEWEST_CHARACTERS = 6
@@ -110,7 +112,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         secret_key_fallbacks=_fallbacks(environ),
         base_url=_base_url(environ, is_production, allow_http),
         allow_http=allow_http,
-        host=environ.get("HOST", "127.0.0.1").lower(),
+        host=environ.get("HOST", DEFAULT_HOST).lower(),
         trusted_proxies=whole_number(environ, "REFLOW_TRUSTED_PROXIES", 0, 0, 10),
         support_email=support_email,
         cli_install=one_line(environ, "REFLOW_CLI_INSTALL"),

@@ -6,7 +6,7 @@ from reflow_accounts.auth.login import find_by_email
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db, now
 from reflow_accounts.mail.service import forget
-from reflow_accounts.subscriptions.licences import claim, learn, report
+from reflow_accounts.subscriptions.licences import add_or_complete, connect_to_team, set_aws_state
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.teams.models import Rights
 from reflow_accounts.teams.service import add_member, add_service_account, add_team
@@ -41,9 +41,9 @@ def seed() -> None:
     add_member(acme, people["ben@acme.example"], Rights.EDIT)
     add_member(acme, people["vic@acme.example"], Rights.VIEW)
     add_service_account(acme, "acme-ci")
-    licence = learn("l-demo", product_code="demo", aws_account="123456789012")
-    report(licence, LicenceState.ACTIVE, now(), None, reason="Demo data")
-    claim(licence, acme, by=people["ada@acme.example"])
+    licence = add_or_complete("l-demo", product_code="demo", aws_account="123456789012")
+    set_aws_state(licence, LicenceState.ACTIVE, now(), None, reason="Demo data")
+    connect_to_team(licence, acme, by=people["ada@acme.example"])
     # No mail to demo addresses.
     forget("ada@acme.example")
     add_team("Solo", people["nina@solo.example"])

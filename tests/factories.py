@@ -185,6 +185,6 @@ def device_login(person: Person) -> str:
     """Have a terminal ask for a login and the person type its code; return the login's id."""
     with person.app.app_context():
         _, _, code = device_flow.ask("a machine", client=CLIENT)
-        made = device_flow.claim(person.row(), code).public_id
+        made = device_flow.reserve(person.row(), code).public_id
         db.session.commit()
     return made

@@ -22,6 +22,7 @@ from reflow_accounts.subscriptions.models import Licence
 from reflow_accounts.teams.models import Invitation, Membership, Team
 from reflow_accounts.teams.service import current_of, memberships_of
 from reflow_accounts.users.models import MailSwitch, User
+from reflow_accounts.web.filters import rfc3339
 from reflow_accounts.web.pagination import Position, older_than, read_cursor, write_cursor
 
 ROWS_AT_ONCE = 200
@@ -275,4 +276,4 @@ def _member(name: str, value: object) -> str:
 
 def _json(value: object) -> str:
     # Times are the only values that JSON has not.
-    return json.dumps(value, default=lambda at: at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    return json.dumps(value, default=lambda at: rfc3339(at.astimezone(UTC)))

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import select
 
-from reflow_accounts.api_keys.models import USE_ID_PREFIX, ApiKey, Use
+from reflow_accounts.api_keys.models import ACCEPTED, USE_ID_PREFIX, ApiKey, Use
 from reflow_accounts.api_keys.service import numbers_of_keys
 from reflow_accounts.api_keys.usage.daily_counts import DayCount, daily_counts
 from reflow_accounts.api_keys.usage.queries import position_of_use, usage_counts_of, uses_of
-from reflow_accounts.api_keys.usage.record import ACCEPTED
 from reflow_accounts.audit.actions import EventGroup
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.audit.service import events_of, position_of_event

@@ -8,11 +8,10 @@ from sqlalchemy import LargeBinary, bindparam, text
 from reflow_accounts.api_auth import forward_auth, refused_keys
 from reflow_accounts.api_auth.store import LOOK_UP, LookupRow
 from reflow_accounts.api_auth.verify import PresentedKey, is_key, verify
-from reflow_accounts.api_keys.expiry import warning_headers
+from reflow_accounts.api_keys.models import ACCEPTED
 from reflow_accounts.api_keys.refused_requests import record_refusal
-from reflow_accounts.api_keys.usage import record
-from reflow_accounts.api_keys.usage.record import NewUse
-from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
+from reflow_accounts.api_keys.rules import warning_headers
+from reflow_accounts.api_keys.usage.rollup import NewUse, is_roll_up_due, record, roll_up_or_log
 from reflow_accounts.auth.current_user import Caller, set_caller
 from reflow_accounts.auth.login import find_session, touch
 from reflow_accounts.auth.models import SessionKind
@@ -21,6 +20,7 @@ from reflow_accounts.contract import SESSION_PREFIX, Code, is_well_formed
 from reflow_accounts.database import UTCDateTime, db, now
 from reflow_accounts.database_errors import describe
 from reflow_accounts.errors import SubscriptionInactive, Unauthenticated, Unavailable
+from reflow_accounts.web.allowed_hosts import AUTHORIZE
 from reflow_accounts.web.error_handlers import is_api, problem
 from reflow_accounts.web.request_info import LONGEST_METHOD, client, path
 
@@ -79,7 +79,7 @@ def record_use(response: Response) -> Response:
     try:
         if response.status_code >= 400:
             db.session.rollback()
-        number = record.record(_use(key_id, response.status_code)) if key_id is not None else None
+        number = record(_use(key_id, response.status_code)) if key_id is not None else None
         if key and not key.has_active_subscription:
             record_refusal(
                 refused_keys.refusal(key.facts.key_id, Code.SUBSCRIPTION_INACTIVE, *_method_and_path())
@@ -148,7 +148,7 @@ def _set_used_key(key: PresentedKey) -> PresentedKey:
 
 
 def _use(key_id: int, status: int) -> NewUse:
-    outcome = record.ACCEPTED if status < 400 else str(g.get("problem_code", Code.INTERNAL_ERROR))
+    outcome = ACCEPTED if status < 400 else str(g.get("problem_code", Code.INTERNAL_ERROR))
     who, (method, where) = client(), _method_and_path()
     return NewUse(key_id, now(), method, where, status, outcome, who.address, who.user_agent)
 
@@ -156,7 +156,7 @@ def _use(key_id: int, status: int) -> NewUse:
 def _method_and_path() -> tuple[str, str]:
     """Return method and path of the request, or of the original one behind a proxy."""
     method, where = request.method[:LONGEST_METHOD], path()
-    if request.path != forward_auth.PATH:
+    if request.path != AUTHORIZE:
         return method, where
     headers = request.headers
     return (

@@ -12,10 +12,7 @@ from reflow_accounts.api_auth.verify import PresentedTeam
 from reflow_accounts.errors import InsufficientRights, SubscriptionInactive
 from reflow_accounts.subscriptions.models import State
 from reflow_accounts.teams.models import Rights
-from reflow_accounts.web.allowed_hosts import AUTHORIZE
 from reflow_accounts.web.request_info import LONGEST_METHOD, LONGEST_PATH, storable_path
-
-PATH = AUTHORIZE
 
 _QUERY = "Send team=<id> and rights=view, edit or admin, each of them once and nothing else."
 # The same for unknown teams, so as not to reveal which exist.

@@ -13,9 +13,9 @@ from reflow_accounts.api_auth.store import LookupRequest, LookupResult
 from reflow_accounts.api_auth.store_postgres import PostgresStore
 from reflow_accounts.api_auth.store_sqlite import SqliteStore
 from reflow_accounts.api_auth.verify import JSON, body_of_key, is_key, verify
-from reflow_accounts.api_keys.expiry import warning_headers
-from reflow_accounts.api_keys.usage.record import ACCEPTED, NewUse
-from reflow_accounts.api_keys.usage.rollup import is_roll_up_due, roll_up_or_log
+from reflow_accounts.api_keys.models import ACCEPTED
+from reflow_accounts.api_keys.rules import warning_headers
+from reflow_accounts.api_keys.usage.rollup import NewUse, is_roll_up_due, roll_up_or_log
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.config import Settings
 from reflow_accounts.contract import API_PREFIX
@@ -24,7 +24,7 @@ from reflow_accounts.database_errors import describe
 from reflow_accounts.environment import connect_arguments
 from reflow_accounts.errors import InsufficientRights, Unavailable
 from reflow_accounts.web import security_headers as response_headers
-from reflow_accounts.web.allowed_hosts import Hosts
+from reflow_accounts.web.allowed_hosts import AUTHORIZE, Hosts
 from reflow_accounts.web.request_info import LONGEST_USER_AGENT, client_address, forwarded
 
 Scope = MutableMapping[str, Any]
@@ -85,7 +85,7 @@ class KeyCheck:
     def _request(self, scope: Scope) -> LookupRequest | None:
         """Return the request for the store, or None for a request that Flask answers."""
         path, query = scope["path"], scope["query_string"]
-        if scope["method"] != "GET" or not ((path == _ME and not query) or path == forward_auth.PATH):
+        if scope["method"] != "GET" or not ((path == _ME and not query) or path == AUTHORIZE):
             return None
         headers: Headers = dict(scope["headers"])
         authorization = headers.get(b"authorization", b"")

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from reflow_accounts.api_keys.usage.record import NewUse
+from reflow_accounts.api_keys.usage.rollup import NewUse
 from reflow_accounts.subscriptions.status import JOIN_OVERRIDE, STATE
 
 # A key check that waits longer than this for the database or its write lock is answered with 503.

@@ -16,7 +16,7 @@ from reflow_accounts.api_auth.store import (
     LookupResult,
     LookupRow,
 )
-from reflow_accounts.api_keys.usage.record import NewUse
+from reflow_accounts.api_keys.usage.rollup import NewUse
 from reflow_accounts.errors import Unavailable
 
 _LOOK_UP = f"""

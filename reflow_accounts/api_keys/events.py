@@ -68,11 +68,6 @@ def report_creation(
     is_new = _is_new(by, f"network {network_of(client.address)}", credential)
     if created_by and replaced == created_by:
         _is_new(by, f"key {key.public_id}")
-    if key.user.is_person:
-        recipients, account, team_id = [key.user.email or ""], "", None
-    else:
-        team, account = owning_team(key.user), key.user.full_name
-        recipients, team_id = addresses_of_admins(team), team.public_id
     item = {
         "name": key.name,
         "at": exact(now()),
@@ -80,10 +75,10 @@ def report_creation(
         "key": created_by.name if created_by else "",
         "device": client.device,
         "address": client.address,
-        "account": account,
-        "team_id": team_id,
+        "account": "" if key.user.is_person else key.user.full_name,
+        "team_id": None if key.user.is_person else owning_team(key.user).public_id,
     }
-    for to in recipients:
+    for to in addresses_for(key.user):
         post_in_batch("keys_created", to, key.user.public_id, item, delay=MAIL_BATCH, may_begin=is_new)
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, tzinfo
 from wtforms import BooleanField, HiddenField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 
-from reflow_accounts.api_keys.expiry import CHOICES, NEVER, chosen_end
 from reflow_accounts.api_keys.lifecycle import DEFAULT_OVERLAP
+from reflow_accounts.api_keys.rules import CHOICES, NEVER, chosen_end
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.teams.forms import AccountForm
 from reflow_accounts.web.request_input import Form
@@ -29,12 +29,17 @@ class ExpiryForm(Form):
         return chosen_end(self.expires.data or "", self.expires_on.data or "", zone)
 
 
-class KeyForm(ExpiryForm):
-    """Creates a key. Each form has a new `nonce`, so that submitting it twice creates one key."""
+class NonceForm(Form):
+    """Each form has a new `nonce`, so that submitting it twice creates or rotates one key."""
+
+    nonce = HiddenField(default=lambda: secrets.token_urlsafe(16))
+
+
+class KeyForm(NonceForm, ExpiryForm):
+    """Creates a key."""
 
     name = StringField("Name")
     canary = BooleanField("Canary key")
-    nonce = HiddenField(default=lambda: secrets.token_urlsafe(16))
 
 
 class OwnKeyForm(KeyForm):
@@ -43,8 +48,8 @@ class OwnKeyForm(KeyForm):
     owner = SelectField("Owner", choices=[SelectChoice("", "You")], default="", validate_choice=False)
 
 
-class RotationForm(Form):
-    """Rotates a key. Each form has a new `nonce`, so that submitting it twice rotates once."""
+class RotationForm(NonceForm):
+    """Rotates a key."""
 
     overlap = SelectField(
         "Previous key",
@@ -57,7 +62,6 @@ class RotationForm(Form):
         default=str(DEFAULT_OVERLAP),
         validate_choice=False,
     )
-    nonce = HiddenField(default=lambda: secrets.token_urlsafe(16))
 
     @property
     def seconds(self) -> int:
@@ -67,9 +71,8 @@ class RotationForm(Form):
         return int(self.overlap.data)
 
 
-class CiKeyForm(ExpiryForm, AccountForm):
-    """Creates a service account and its key. Each form has a new `nonce`, so that submitting it twice creates one."""
+class CiKeyForm(NonceForm, ExpiryForm, AccountForm):
+    """Creates a service account and its key."""
 
     name = StringField("Name of the service account")
     key_name = StringField("Name of the key")
-    nonce = HiddenField(default=lambda: secrets.token_urlsafe(16))

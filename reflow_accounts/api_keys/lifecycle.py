@@ -6,9 +6,14 @@ from sqlalchemy import and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.api_keys.events import mail_owner, record_action, report_creation
-from reflow_accounts.api_keys.expiry import end_under, keys_ending_after
 from reflow_accounts.api_keys.models import RESTORABLE_FOR, ApiKey, KeyRefusal, Revocation
-from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken_error
+from reflow_accounts.api_keys.rules import (
+    checked_name,
+    end_under,
+    key_with_name,
+    keys_ending_after,
+    name_taken_error,
+)
 from reflow_accounts.api_keys.service import (
     ensure_usable_owner,
     insert_key,
@@ -107,7 +112,7 @@ def rotate(
     require_subscription(key.user)
     if not 0 <= overlap <= LONGEST_OVERLAP:
         raise ValidationFailed(overlap="Choose a time from now to 7 days")
-    _claim(key, nonce)
+    _mark_replaced(key, nonce)
     old_end = key.expires_at
     end = now() + timedelta(seconds=overlap)
     creator, limit = key.created_by, None
@@ -124,7 +129,7 @@ def rotate(
     return new, secret
 
 
-def _claim(key: ApiKey, nonce: str | None) -> None:
+def _mark_replaced(key: ApiKey, nonce: str | None) -> None:
     """Mark a key as replaced, which locks its row until the transaction ends."""
     moment = now()
     is_usable = and_(

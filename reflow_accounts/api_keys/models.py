@@ -13,6 +13,8 @@ from reflow_accounts.users.models import User
 
 LONGEST_NAME = 64
 USE_ID_PREFIX = "use_"
+# Outcome of a use; a refused one has the error code of its response.
+ACCEPTED = "accepted"
 # How long before the expiry pages, mails and the `reflow` command warn.
 WARNED_BEFORE = timedelta(days=14)
 RESTORABLE_FOR = timedelta(hours=24)

@@ -46,10 +46,6 @@ class RefusedRequest:
     address: str
     user_agent: str
 
-    def of(self, key_id: int) -> "RefusedRequest":
-        """Return the same request with another key."""
-        return replace(self, key_id=key_id)
-
     @property
     def program(self) -> str | None:
         """The program that the user agent names; None if unknown."""
@@ -118,7 +114,7 @@ def note_presentation(secret: str, request: RefusedRequest, client: Client) -> b
     )
     if canary is None or canary.user.deleted_at:
         return canary is not None
-    count = record_refusal(request.of(canary.id))
+    count = record_refusal(replace(request, key_id=canary.id))
     if count == 1:
         record_action(Action.CANARY_USED, canary, SOMEBODY, client)
         mail_owner(
@@ -126,12 +122,7 @@ def note_presentation(secret: str, request: RefusedRequest, client: Client) -> b
             "canary_used",
             at=exact(request.at),
             address=client.address,
-            client=canary_client(request),
+            client=request.program or request.user_agent or "It did not name itself.",
             request=f"{request.method} {request.path}",
         )
     return True
-
-
-def canary_client(request: RefusedRequest) -> str:
-    """Return the client as the mail names it: its program or user agent."""
-    return request.program or request.user_agent or "It did not name itself."

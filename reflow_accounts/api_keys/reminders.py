@@ -80,13 +80,13 @@ def remind(key: ApiKey, kind: MailSwitch, subject: str, **data: Any) -> None:
     wait meanwhile.
     """
     for user in recipients_of(key.user, kind):
-        if claim(user, kind, key.id, subject):
+        if record_notice(user, kind, key.id, subject):
             more = {"key": key.name, "hint": key.masked_secret, "owner": key.user.full_name}
             post(TEMPLATES[kind], user.email or "", **more, **data)
     db.session.commit()
 
 
-def claim(user: User, kind: MailSwitch, key_id: int, subject: str) -> bool:
+def record_notice(user: User, kind: MailSwitch, key_id: int, subject: str) -> bool:
     """Record that a mail is posted, in the same transaction; return False if it was recorded before.
 
     `subject` identifies the occasion; `key_id` is 0 for a mail about several keys. A concurrent transaction with the
@@ -188,7 +188,7 @@ def _send(owner: User, new_clients: list[tuple[KeyClient, ApiKey]]) -> None:
     """Post the digest to its recipients, unless one was posted today (UTC)."""
     recipients = recipients_of(owner, MailSwitch.NEW_CLIENTS)
     today = f"{owner.public_id} {now():%Y-%m-%d}"
-    claimed = [user for user in recipients if claim(user, MailSwitch.NEW_CLIENTS, 0, today)]
+    claimed = [user for user in recipients if record_notice(user, MailSwitch.NEW_CLIENTS, 0, today)]
     if recipients and not claimed:
         # Further clients of the day are in the digest of the next day.
         db.session.rollback()

@@ -9,10 +9,15 @@ from sqlalchemy import Select, and_, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from reflow_accounts.api_keys.events import record_action, report_creation
-from reflow_accounts.api_keys.expiry import created_keys, end_under
 from reflow_accounts.api_keys.models import ApiKey, Revocation
-from reflow_accounts.api_keys.names import checked_name, key_with_name, name_taken_error
 from reflow_accounts.api_keys.refused_requests import clear_revoked_refusals
+from reflow_accounts.api_keys.rules import (
+    checked_name,
+    created_keys,
+    end_under,
+    key_with_name,
+    name_taken_error,
+)
 from reflow_accounts.api_keys.usage.queries import UsageCount, usage_counts_of
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.auth.secrets import canary_digest_of, digest_of, hint_of, new_secret
@@ -186,12 +191,6 @@ def keys_page(
 def numbers_of_keys(user_ids: Collection[int]) -> list[int]:
     """Return the row ids of all keys of these users, live and revoked."""
     return list(db.session.scalars(select(ApiKey.id).where(is_any_of(ApiKey.user_id, user_ids))))
-
-
-def count_live_keys(user: User) -> int:
-    """Return the number of live keys of the user."""
-    query = select(func.count()).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
-    return db.session.scalar(query) or 0
 
 
 def live_key_counts(user_ids: Collection[int]) -> dict[int, int]:

@@ -81,7 +81,7 @@ def ask(host: str, *, client: Client) -> tuple[DeviceLogin, str, str]:
     raise AssertionError("no free code among 20^8")
 
 
-def claim(user: User, code: str) -> DeviceLogin:
+def reserve(user: User, code: str) -> DeviceLogin:
     """Reserve the login with this user code for the user who typed it, and return it.
 
     Ignores case, spaces and dashes. Raises ValidationFailed for a code that is unknown, expired,

@@ -6,7 +6,7 @@ import secrets
 from datetime import timedelta
 from typing import TypedDict
 
-from flask import current_app, flash, redirect, request, session, url_for
+from flask import current_app, flash, request, session, url_for
 from flask_login import UserMixin, current_user, login_user, logout_user
 from itsdangerous import BadData, URLSafeTimedSerializer
 from sqlalchemy import select
@@ -115,8 +115,7 @@ def ask_to_log_in() -> Response:
     if had_session or htmx.is_htmx():
         end = "." if request.method == "GET" else ", and nothing was changed."
         flash(f"Your session ended{end} Log in to continue.", "session")
-    address = url_for("public.auth.login", next=current_page())
-    return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
+    return htmx.go_to(url_for("public.auth.login", next=current_page()))
 
 
 @login_manager.user_loader  # type: ignore[untyped-decorator]
@@ -130,8 +129,6 @@ def _load(value: str) -> SignedIn | None:
     return SignedIn(row, value)
 
 
-# In a browser with the device cookie, attempts of strangers do not lock its user out (OWASP, "Slow Down Online
-# Guessing Attacks with Device Cookies"). The cookie proves nothing else.
 class Attempt(TypedDict, total=False):
     """Arguments of `rate_limits.attempt`: the account and address to count an attempt for."""
 
@@ -141,6 +138,8 @@ class Attempt(TypedDict, total=False):
 
 def attempt_for(email: str) -> Attempt:
     """Return how to count an attempt to log in with `email`: by device if known, else by account and address."""
+    # In a browser with the device cookie, attempts of strangers do not lock its user out (OWASP, "Slow Down Online
+    # Guessing Attacks with Device Cookies"). The cookie proves nothing else.
     if devices := _devices():
         user = find_by_email(email)
         if user and (device_id := devices.get(user.public_id)):

@@ -45,7 +45,7 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Standing:
+class SecondFactorStatus:
     """State of a second factor: whether it is on, the number of unused recovery codes, and their version."""
 
     is_on: bool
@@ -53,9 +53,9 @@ class Standing:
     codes: str
 
 
-def standing_of(user: User) -> Standing:
+def status_of(user: User) -> SecondFactorStatus:
     """Return the state of the user's second factor."""
-    return Standing(is_on(user), recovery_codes.count_left(user), version_of_codes(user))
+    return SecondFactorStatus(is_on(user), recovery_codes.count_left(user), version_of_codes(user))
 
 
 def is_on(user: User) -> bool:

@@ -76,15 +76,3 @@ def api_path(parent: str, *segments: object) -> str:
     from urllib.parse import quote
 
     return "/".join([parent, *(quote(str(segment), safe="", errors="surrogatepass") for segment in segments)])
-
-
-def comparable_address(address: str) -> str:
-    """Return an e-mail address for comparison: without case, and `xn--` names of its domain in Unicode (RFC 3492)."""
-    name, at, domain = address.strip().lower().rpartition("@")
-    labels = []
-    for label in domain.split("."):
-        try:
-            labels.append(label[4:].encode("ascii").decode("punycode") if label.startswith("xn--") else label)
-        except UnicodeError:
-            labels.append(label)
-    return f"{name}{at}{'.'.join(labels)}"

@@ -12,6 +12,7 @@ from reflow_accounts.commands.subscriptions import subscriptions, teams
 from reflow_accounts.commands.users import users
 from reflow_accounts.commands.uses import uses
 from reflow_accounts.commands.workers import ask_aws, try_mail, work_on_events, work_on_mail
+from reflow_accounts.config import DEFAULT_HOST, DEFAULT_PORT
 
 
 @click.command("config")
@@ -33,9 +34,14 @@ def seed_demo() -> None:
 
 
 @click.command("serve")
-@click.option("--host", envvar="HOST", show_envvar=True, default="127.0.0.1", show_default=True)
+@click.option("--host", envvar="HOST", show_envvar=True, default=DEFAULT_HOST, show_default=True)
 @click.option(
-    "--port", envvar="PORT", show_envvar=True, type=click.IntRange(1, 65535), default=5000, show_default=True
+    "--port",
+    envvar="PORT",
+    show_envvar=True,
+    type=click.IntRange(1, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
 )
 def serve(host: str, port: int) -> None:
     """Upgrade the database and serve with the production server."""

@@ -1,4 +1,4 @@
-"""`flask backup`, `restore-check` and `copy-to`: copy the database and check the copy."""
+"""`reflow-accounts backup`, `restore-check` and `copy-to`: copy the database and check the copy."""
 
 import os
 import sqlite3

@@ -1,4 +1,4 @@
-"""`flask teams` and `flask subscriptions`: create teams, and override their subscriptions."""
+"""`reflow-accounts teams` and `reflow-accounts subscriptions`: create teams, and override their subscriptions."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""`flask users`: create and manage people."""
+"""`reflow-accounts users`: create and manage people."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""`flask uses`: the log of the uses of API keys."""
+"""`reflow-accounts uses`: the log of the uses of API keys."""
 
 import sys
 from collections.abc import Iterator

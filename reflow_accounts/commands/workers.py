@@ -26,7 +26,7 @@ from reflow_accounts.marketplace.worker import Worker
 def work_on_mail() -> None:
     """Send mail until stopped (SIGTERM or Ctrl-C); the current message is finished first."""
     _refuse_unfinished_copy()
-    worker = background_jobs.send_mail(current_app._get_current_object())  # type: ignore[attr-defined]
+    worker = background_jobs.mail_runner(current_app._get_current_object())  # type: ignore[attr-defined]
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     click.echo("Sending mail (Ctrl-C stops it)")

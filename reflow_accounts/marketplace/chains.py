@@ -18,7 +18,7 @@ from reflow_accounts.marketplace.state_machine import (
     ReducedState,
     reduce,
 )
-from reflow_accounts.subscriptions.licences import claim, report
+from reflow_accounts.subscriptions.licences import connect_to_team, set_aws_state
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 from reflow_accounts.subscriptions.status import GOOD
 from reflow_accounts.teams.models import Team
@@ -66,7 +66,7 @@ def licences_of(agreement_ids: Collection[str], licence_key: str | None = None) 
     )
 
 
-def settle(licence_key: str | None, agreement_id: str | None) -> None:
+def apply_events(licence_key: str | None, agreement_id: str | None) -> None:
     """Apply the stored events to the chain of an agreement and licence. Call it under `lock_marketplace`.
 
     All licences of a chain belong to the team of the licence that was claimed last. Good licences are applied
@@ -88,9 +88,9 @@ def settle(licence_key: str | None, agreement_id: str | None) -> None:
     for licence, reduced in sorted(results, key=lambda result: result[1].state not in GOOD):
         if reduced != ReducedState(LicenceState(licence.state), licence.since_at, licence.ends_at):
             reason = f"AWS Marketplace reported the licence as {reduced.state}."
-            report(licence, reduced.state, reduced.since_at, reduced.ends_at, reason=reason)
+            set_aws_state(licence, reduced.state, reduced.since_at, reduced.ends_at, reason=reason)
         if team and licence.team_id is None:
-            claim(licence, team, by=None)
+            connect_to_team(licence, team, by=None)
 
 
 def claim_chain(licence: Licence, team: Team, *, by: User, client: Client) -> bool:
@@ -102,8 +102,8 @@ def claim_chain(licence: Licence, team: Team, *, by: User, client: Client) -> bo
     db.session.refresh(licence)
     agreement_ids = chain_of({licence.agreement_id} if licence.agreement_id else ())
     _lock_teams(licences_of(agreement_ids, licence.key), team)
-    is_first = claim(licence, team, by=by, client=client)
-    settle(licence.key, licence.agreement_id)
+    is_first = connect_to_team(licence, team, by=by, client=client)
+    apply_events(licence.key, licence.agreement_id)
     return is_first
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from reflow_accounts.database import db
 from reflow_accounts.marketplace.aws_client import AgreementFacts, Customer
-from reflow_accounts.marketplace.chains import chain_of, licences_of, lock_marketplace, settle
+from reflow_accounts.marketplace.chains import apply_events, chain_of, licences_of, lock_marketplace
 from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
 from reflow_accounts.marketplace.parsing import Event, parse
 from reflow_accounts.marketplace.state_machine import RECONCILED
-from reflow_accounts.subscriptions.licences import find_licence, learn
+from reflow_accounts.subscriptions.licences import add_or_complete, find_licence
 from reflow_accounts.subscriptions.models import Licence
 
 
@@ -29,13 +29,13 @@ def ingest(body: str, product_code: str) -> Event | None:
         return None
     _store(event.event_id, event.kind, event.at, event.licence_key, event.agreement_id, event.detail)
     if event.licence_key:
-        learn(
+        add_or_complete(
             event.licence_key,
             product_code=product_code,
             aws_account=event.aws_account,
             agreement_id=event.agreement_id,
         )
-    settle(event.licence_key, event.agreement_id)
+    apply_events(event.licence_key, event.agreement_id)
     return event
 
 
@@ -54,23 +54,23 @@ def ingest_facts(facts: AgreementFacts, now: datetime, product_code: str) -> Non
         ended_at = min(facts.ends_at, now) if facts.ends_at else now
         event = _store(event_id, RECONCILED, ended_at, None, facts.agreement_id, _detail(facts))
         event.received_at = now
-    settle(None, facts.agreement_id)
+    apply_events(None, facts.agreement_id)
     if _learn_licences(facts, product_code):
-        settle(None, facts.agreement_id)
+        apply_events(None, facts.agreement_id)
     db.session.get_one(Agreement, facts.agreement_id).checked_at = now
 
 
 def register(customer: Customer, *, is_trial: bool) -> Licence:
     """Return the licence of a buyer who registers, with its state from earlier events."""
     lock_marketplace()
-    licence = learn(
+    licence = add_or_complete(
         customer.licence_key,
         product_code=customer.product_code,
         aws_account=customer.aws_account,
         agreement_id=customer.agreement_id,
         is_trial=is_trial,
     )
-    settle(customer.licence_key, licence.agreement_id)
+    apply_events(customer.licence_key, licence.agreement_id)
     return licence
 
 
@@ -120,5 +120,7 @@ def _learn_licences(facts: AgreementFacts, product_code: str) -> bool:
     if not keys and licences and not has_licence and facts.status == "ACTIVE":
         keys = [facts.agreement_id]
     for key in keys:
-        learn(key, product_code=product_code, aws_account=facts.aws_account, agreement_id=facts.agreement_id)
+        add_or_complete(
+            key, product_code=product_code, aws_account=facts.aws_account, agreement_id=facts.agreement_id
+        )
     return bool(keys)

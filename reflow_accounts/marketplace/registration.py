@@ -125,4 +125,3 @@ def _state_for_mail(claim: Claim, team: Team) -> str:
 def prune_claims() -> None:
     """Delete expired claims. Their licences stay."""
     db.session.execute(delete(Claim).where(Claim.expires_at <= now()))
-    db.session.commit()

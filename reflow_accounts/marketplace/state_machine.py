@@ -11,8 +11,6 @@ LICENCE_DEPROVISIONED = "License Deprovisioned"
 # Events about one licence. All others concern an agreement and all its licences.
 OF_ONE_LICENCE = frozenset({LICENCE_UPDATED, LICENCE_DEPROVISIONED})
 AGREEMENT_ENDED = "Purchase Agreement Ended"
-AGREEMENT_CREATED = "Purchase Agreement Created"
-AGREEMENT_AMENDED = "Purchase Agreement Amended"
 ADVISORY_ISSUED = "Purchase Agreement Advisory Issued"
 ADVISORY_RESOLVED = "Purchase Agreement Advisory Resolved"
 # Our own event for the result of marketplace-reconcile.

@@ -12,9 +12,8 @@ from sqlalchemy import event, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from reflow_accounts.api_auth.key_check import OUTCOME, ROUTE
-from reflow_accounts.api_keys.models import Use
+from reflow_accounts.api_keys.models import ACCEPTED, Use
 from reflow_accounts.api_keys.usage.queries import rolled_up_to
-from reflow_accounts.api_keys.usage.record import ACCEPTED
 from reflow_accounts.contract import Code
 from reflow_accounts.database import db, now
 from reflow_accounts.mail.models import OutboxMessage

@@ -13,7 +13,6 @@ from reflow_accounts.config import Settings
 from reflow_accounts.database import UTCDateTime, db, now
 from reflow_accounts.rate_limits.models import LimitCount
 
-SCHEME = "reflow-database"
 # Timeout of the counter store (Redis or Valkey), in seconds.
 _SECONDS_TO_ANSWER = 2.0
 _EXTENSION = "limiter"
@@ -37,8 +36,6 @@ class DatabaseStorage(Storage):
     An attempt counts even if its request is rolled back, and concurrent attempts on all nodes get different
     numbers. The window of a counter begins with its first attempt.
     """
-
-    STORAGE_SCHEME = [SCHEME]
 
     @property
     def base_exceptions(self) -> tuple[type[Exception], ...]:
@@ -96,7 +93,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         # The package valkey also supports Redis; `limits` chooses the package by the scheme of the URL.
         url = re.sub("^redis", "valkey", settings.ratelimit_storage_url)
         timeouts = {"socket_timeout": _SECONDS_TO_ANSWER, "socket_connect_timeout": _SECONDS_TO_ANSWER}
-        storage = storage_from_string(url, **timeouts) if url else storage_from_string(f"{SCHEME}://")
+        storage = storage_from_string(url, **timeouts) if url else DatabaseStorage()
     app.extensions[_EXTENSION] = FixedWindowRateLimiter(storage) if storage else None
 
 

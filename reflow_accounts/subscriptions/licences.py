@@ -21,7 +21,7 @@ def find_licence(key: str) -> Licence | None:
     return db.session.scalar(query.execution_options(populate_existing=True))
 
 
-def learn(
+def add_or_complete(
     key: str, *, product_code: str, aws_account: str, agreement_id: str | None = None, is_trial: bool = False
 ) -> Licence:
     """Return the licence with this `l-…` key, added if new and locked until the transaction ends.
@@ -55,7 +55,7 @@ def lock_licence(key: str) -> Licence:
     return licence
 
 
-def report(
+def set_aws_state(
     licence: Licence, state: LicenceState, since_at: datetime, ends_at: datetime | None, *, reason: str
 ) -> None:
     """Set the AWS state of a locked licence and record the change for its team, with the reason.
@@ -71,7 +71,7 @@ def report(
         record_aws_change(team, reason)
 
 
-def claim(licence: Licence, team: Team, *, by: User | None, client: Client | None = None) -> bool:
+def connect_to_team(licence: Licence, team: Team, *, by: User | None, client: Client | None = None) -> bool:
     """Connect a licence to a team and return whether it had no team before.
 
     `by` None is AWS, for a renewal that belongs to the team of the previous agreement. Raises Conflict for a

@@ -7,8 +7,8 @@ from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from reflow_accounts.database import Key, Model, UTCDateTime, now, partial_index, public_id
+from reflow_accounts.web.text import LONGEST_REASON
 
-LONGEST_REASON = 500
 LONGEST_TICKET = 80
 LONGEST_AWS_ID = 64
 

@@ -10,7 +10,6 @@ from reflow_accounts.database import db, now
 from reflow_accounts.errors import Conflict, ValidationFailed
 from reflow_accounts.subscriptions.change_log import lock_subscription, record_change
 from reflow_accounts.subscriptions.models import (
-    LONGEST_REASON,
     LONGEST_TICKET,
     ChangeKind,
     Override,
@@ -47,7 +46,7 @@ def set_active(
     the caller has seen. Raises Conflict if the subscription was changed otherwise since, and ValidationFailed
     for a missing reason or an end that is not in the future.
     """
-    reason, label = _reason(reason), _ticket(ticket)
+    reason, label = text.checked_reason(reason), _ticket(ticket)
     end = _end(active, until)
     status = _lock(team, version, by, lambda status: _is_set(status, active, until))
     if _is_set(status, active, until):
@@ -68,7 +67,7 @@ def lift(team: Team, reason: str, *, by: User | None, version: int | None = None
 
     Raises Conflict and ValidationFailed as `set_active` does.
     """
-    reason = _reason(reason)
+    reason = text.checked_reason(reason)
     return _lift(team, _lock(team, version, by, lambda status: status.override is None), reason, "", by)
 
 
@@ -141,10 +140,6 @@ def _end(active: bool, until: datetime | None) -> datetime | None:
     if until - moment > _LONGEST_OVERRIDE:
         raise ValidationFailed(until="Choose a day within ten years")
     return until
-
-
-def _reason(value: str) -> str:
-    return text.checked(value, LONGEST_REASON, field="reason", empty="Enter a reason")
 
 
 def _ticket(value: str) -> str:

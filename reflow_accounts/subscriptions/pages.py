@@ -44,10 +44,14 @@ def team_and_subscription() -> dict[str, object]:
     team, or who has not chosen one of several, and on error pages.
     """
     if is_database_away() or not has_caller():
-        return {"team": None, "standing": None, "team_count": 0}
+        return {"team": None, "current_subscription": None, "team_count": 0}
     memberships = memberships_of(current_user())
     team_id = (request.view_args or {}).get("team_id") or request.args.get("team")
     requested_membership = next((row for row in memberships if row.team.public_id == team_id), None)
     membership = requested_membership or current_among(memberships)
     team = membership.team if membership else None
-    return {"team": team, "standing": status_of(team) if team else None, "team_count": len(memberships)}
+    return {
+        "team": team,
+        "current_subscription": status_of(team) if team else None,
+        "team_count": len(memberships),
+    }

@@ -83,15 +83,16 @@ class SubscriptionStatus:
     """Subscription of a team: its state, and the override and licences that determine it.
 
     `override` is the live one, if any; `licences` are newest first. `changed_at` is the last change of the
-    state, `version` the number of changes. `is_recorded` is False after an end that is not recorded yet.
+    state, `version` the number of changes, `at` the time of this state. `is_recorded` is False after an end that is
+    not recorded yet.
     """
 
-    state: State = State.INACTIVE
-    changed_at: datetime | None = None
-    version: int = 0
-    override: Override | None = None
-    licences: tuple[Licence, ...] = ()
-    at: datetime | None = None
+    state: State
+    changed_at: datetime | None
+    version: int
+    override: Override | None
+    licences: tuple[Licence, ...]
+    at: datetime
     is_recorded: bool = True
 
     @property
@@ -111,7 +112,7 @@ class SubscriptionStatus:
     @property
     def is_active_by_aws(self) -> bool:
         """Whether the subscription would be active without the override."""
-        return effective_state(None, self.licences, self.at or now()) == State.ACTIVE
+        return effective_state(None, self.licences, self.at) == State.ACTIVE
 
     @property
     def is_active_by_aws_for_good(self) -> bool:
@@ -135,12 +136,12 @@ class SubscriptionStatus:
     @property
     def is_waiting(self) -> bool:
         """Whether AWS should have confirmed the purchase by now."""
-        licence, latest = self.licence, (self.at or now()) - LONGEST_CONFIRMATION
+        licence, latest = self.licence, self.at - LONGEST_CONFIRMATION
         return licence is not None and licence.state == LicenceState.PENDING and licence.created_at < latest
 
     def state_of(self, licence: Licence) -> LicenceState:
         """Return the state of one of the licences."""
-        return current_state(licence, self.at or now())
+        return current_state(licence, self.at)
 
 
 # From the worst to the best.

@@ -68,36 +68,36 @@ def effects_of(team: Team) -> Effects:
 
 def effect_of(console_team: ConsoleTeam, action: str, effects: Effects) -> str:
     """Describe what a button of the console does; `action` is "true", "false", or "aws" to end the override."""
-    standing = console_team.standing
-    aws_state = "active" if standing.is_active_by_aws else "inactive"
+    status = console_team.status
+    aws_state = "active" if status.is_active_by_aws else "inactive"
     if action == "aws":
         decides = f"AWS Marketplace decides again, and says that the subscription is {aws_state}."
-        is_flip = standing.is_active != standing.is_active_by_aws
-        return f"{decides} {effects.sentences(active=not standing.is_active)}" if is_flip else decides
-    active, override, licence = action == "true", standing.override, standing.licence
-    if active != standing.is_active:
+        is_flip = status.is_active != status.is_active_by_aws
+        return f"{decides} {effects.sentences(active=not status.is_active)}" if is_flip else decides
+    active, override, licence = action == "true", status.override, status.licence
+    if active != status.is_active:
         return effects.sentences(active=active)
     if override:
         end = exact(override.expires_at) if override.expires_at else "somebody ends the override"
-        return f"Support keeps it {standing.state} until {end}. AWS Marketplace says that it is {aws_state}."
+        return f"Support keeps it {status.state} until {end}. AWS Marketplace says that it is {aws_state}."
     if not active:
         return (
             "Nothing changes now. It stays inactive whatever AWS Marketplace says: a new purchase does not "
             "activate it."
         )
-    ends_at = licence.ends_at if licence and standing.licence_state == "ending" else None
+    ends_at = licence.ends_at if licence and status.licence_state == "ending" else None
     end = f", which lets it end {exact(ends_at)}" if ends_at else ""
     return f"Nothing changes now. It stays active until the chosen day, whatever AWS Marketplace says{end}."
 
 
 def effects_of_buttons(console_team: ConsoleTeam) -> list[tuple[str, str]]:
     """Return the label and the effect of each button on the page of a team."""
-    keep_action = "true" if console_team.standing.is_active else "false"
+    keep_action = "true" if console_team.status.is_active else "false"
     effects = effects_of(console_team.team)
     switch_action = "false" if keep_action == "true" else "true"
     buttons = [(console_team.verb(switch_action == "true"), switch_action)]
     buttons += [(console_team.verb(keep_action == "true"), keep_action)]
-    buttons += [("End override", "aws")] if console_team.standing.override else []
+    buttons += [("End override", "aws")] if console_team.status.override else []
     return [(label, effect_of(console_team, action, effects)) for label, action in buttons]
 
 

@@ -3,7 +3,6 @@
 import re
 
 from sqlalchemy import func, or_, select
-from sqlalchemy.orm import joinedload
 
 from reflow_accounts.api_keys import service as api_keys
 from reflow_accounts.api_keys.events import mail_owner
@@ -15,14 +14,11 @@ from reflow_accounts.database import db, require_row
 from reflow_accounts.email_addresses import stored_forms
 from reflow_accounts.errors import InsufficientRights
 from reflow_accounts.support.service import MOST_RESULTS
-from reflow_accounts.teams.models import Membership
 from reflow_accounts.users import admin
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
 from reflow_accounts.web.text import holds_secret
-
-LONGEST_REASON = 500
 
 
 def find_people(query_text: str) -> list[User]:
@@ -52,16 +48,9 @@ def key_of(public_id: str) -> ApiKey:
     return require_row(select(ApiKey).where(ApiKey.public_id == public_id), "There is no key with this id.")
 
 
-def memberships_with_teams(user: User) -> list[Membership]:
-    """Return the memberships of a user with their teams."""
-    query = select(Membership).where(Membership.user_id == user.id).options(joinedload(Membership.team))
-    return list(db.session.scalars(query.order_by(Membership.created_at, Membership.team_id)))
-
-
 def record_user_view(user: User, *, by: User, client: Client) -> None:
     """Record in the audit log that staff viewed a user."""
     record(Action.USER_VIEWED, by=by, account=user, subject=user.full_name, address=client.address)
-    db.session.flush()
 
 
 def look_up_key(pasted_text: str, *, by: User, client: Client) -> ApiKey | None:
@@ -80,7 +69,6 @@ def look_up_key(pasted_text: str, *, by: User, client: Client) -> ApiKey | None:
         address=client.address,
         key=key.public_id if key else None,
     )
-    db.session.flush()
     return key
 
 
@@ -96,7 +84,7 @@ def revoke_key(key: ApiKey, reason: str, *, by: User, client: Client) -> bool:
     For a service account the Admins of its team get the mail. Raises ValidationFailed without a reason.
     """
     refuse_oneself(key.user, by=by)
-    reason = text.checked(reason, LONGEST_REASON, field="reason", empty="Enter a reason")
+    reason = text.checked_reason(reason)
     was_live = api_keys.revoke(key, by=by, client=client, reason=reason, why=Revocation.SUPPORT)
     if was_live:
         mail_owner(key, "key_revoked", reason=reason)

@@ -2,9 +2,9 @@
 
 import marshmallow as ma
 
-from reflow_accounts.subscriptions.models import LONGEST_REASON, LONGEST_TICKET, LicenceState, State
+from reflow_accounts.subscriptions.models import LONGEST_TICKET, LicenceState, State
 from reflow_accounts.web.openapi import Flag, Moment, PageQuery, Schema, Text, WholeNumber, cursor_field
-from reflow_accounts.web.text import holds_secret
+from reflow_accounts.web.text import LONGEST_REASON, holds_secret
 
 
 def refuse_secret(value: str) -> None:
@@ -41,17 +41,17 @@ class SupportTeamOut(Schema):
     name = ma.fields.String(required=True, attribute="team.name")
     created_at = Moment(required=True, attribute="team.created_at")
     subscription = ma.fields.String(
-        required=True, attribute="standing.state", validate=ma.validate.OneOf(list(State))
+        required=True, attribute="status.state", validate=ma.validate.OneOf(list(State))
     )
     aws_state = ma.fields.String(
         required=True,
         allow_none=True,
-        attribute="standing.licence_state",
+        attribute="status.licence_state",
         validate=ma.validate.OneOf(list(LicenceState)),
     )
     aws_account = ma.fields.String(required=True, allow_none=True)
-    override = ma.fields.Nested(OverrideOut, required=True, allow_none=True, attribute="standing.override")
-    version = ma.fields.Integer(required=True, attribute="standing.version")
+    override = ma.fields.Nested(OverrideOut, required=True, allow_none=True, attribute="status.override")
+    version = ma.fields.Integer(required=True, attribute="status.version")
     api_keys = ma.fields.Integer(required=True, attribute="key_count")
     last_request_at = Moment(required=True, allow_none=True)
 

@@ -29,7 +29,7 @@ from reflow_accounts.teams.models import Membership, Team
 from reflow_accounts.teams.service import NO_SUCH_TEAM, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web import text
-from reflow_accounts.web.pagination import Page, Position, newer_than, newest_first, read_cursor
+from reflow_accounts.web.pagination import Page, newest_first, oldest_first, read_cursor
 from reflow_accounts.web.text import holds_secret
 
 MOST_RESULTS = 50
@@ -51,7 +51,7 @@ class ConsoleTeam:
     """A team in the console; `is_own` if the current user is a member, `attention` why staff should check it."""
 
     team: Team
-    standing: SubscriptionStatus
+    status: SubscriptionStatus
     key_count: int
     last_request_at: datetime | None
     is_own: bool
@@ -60,14 +60,14 @@ class ConsoleTeam:
     @property
     def aws_account(self) -> str | None:
         """The AWS account of the best licence."""
-        licence = self.standing.licence
+        licence = self.status.licence
         return licence.aws_account if licence else None
 
     def verb(self, active: bool) -> str:
         """Return the label of the button that makes the subscription active or inactive."""
-        if self.standing.is_forced(active):
+        if self.status.is_forced(active):
             return "Change end"
-        if active == self.standing.is_active:
+        if active == self.status.is_active:
             return "Keep active" if active else "Keep inactive"
         return "Activate" if active else "Deactivate"
 
@@ -134,11 +134,8 @@ def members_page(team: Team, *, cursor: str | None) -> Page[tuple[Membership, in
     """
     query = select(Membership).join(Membership.user).options(contains_eager(Membership.user))
     query = query.where(Membership.team_id == team.id)
-    if after := Position.of(read_cursor(cursor, 2)):
-        query = query.where(newer_than(Membership.created_at, Membership.user_id, after))
-    query = query.order_by(Membership.created_at, Membership.user_id).limit(ROWS_ON_A_PAGE + 1)
-    rows = list(db.session.scalars(query))
-    page = Page.cut(rows, ROWS_ON_A_PAGE, lambda row: Position(row.created_at, row.user_id).numbers)
+    at, number = Membership.created_at, Membership.user_id
+    page = oldest_first(query, at, number, limit=ROWS_ON_A_PAGE, cursor=cursor)
     counts = live_key_counts([row.user_id for row in page.items])
     return Page([(row, counts[row.user_id]) for row in page.items], page.next_cursor)
 
@@ -168,7 +165,6 @@ def keys_of_members_page(team: Team, *, cursor: str | None) -> Page[ListedKey]:
 def record_team_view(team: Team, *, by: User, address: str) -> None:
     """Record in the audit log that staff viewed a team."""
     record(Action.TEAM_VIEWED, by=by, team=team, subject=team.name, address=address)
-    db.session.flush()
 
 
 def _describe_teams(teams: list[Team], by: User) -> list[ConsoleTeam]:
@@ -241,12 +237,8 @@ def lift(team: Team, reason: str, *, by: User, version: int | None = None) -> bo
     return overrides.lift(team, reason, by=by, version=version)
 
 
-EVERYTHING = "every team"
-
-
 def record_search(query_text: str, *, by: User, address: str) -> None:
     """Record a search in the audit log. A secret matches nothing and is not recorded."""
     if holds_secret(query_text):
         return
-    record(Action.SUPPORT_SEARCHED, by=by, subject=text.tidy(query_text) or EVERYTHING, address=address)
-    db.session.flush()
+    record(Action.SUPPORT_SEARCHED, by=by, subject=text.tidy(query_text) or "every team", address=address)

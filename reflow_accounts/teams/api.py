@@ -17,7 +17,6 @@ from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.teams.schemas import (
     AccountChange,
     AccountOut,
-    AccountsQuery,
     InvitationOut,
     InvitationsOut,
     ListQuery,
@@ -28,7 +27,7 @@ from reflow_accounts.teams.schemas import (
     TeamName,
     TeamOut,
 )
-from reflow_accounts.teams.service import ensure_rights, membership_of, memberships_of
+from reflow_accounts.teams.service import admin_membership_of, membership_of, memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web.openapi import ApiBlueprint, page_of
 from reflow_accounts.web.pagination import Page, Position, read_cursor
@@ -141,9 +140,7 @@ def resend_invitation(team_id: str, invitation_id: str) -> Invitation:
 
 def _team_of_admin(team_id: str) -> Team:
     """Return a team of the caller. Raises NotFound, and InsufficientRights unless the caller is an Admin."""
-    membership = membership_of(current_user(), team_id)
-    ensure_rights(membership, Rights.ADMIN)
-    return membership.team
+    return admin_membership_of(current_user(), team_id).team
 
 
 def _team_rows(memberships: list[Membership]) -> list[ListedTeam]:
@@ -156,7 +153,7 @@ def _position_of(membership: Membership) -> tuple[int, int]:
 
 
 @service_accounts_blueprint.route(ACCOUNTS_URL)
-@service_accounts_blueprint.arguments(AccountsQuery, location="query")
+@service_accounts_blueprint.arguments(ListQuery, location="query")
 @service_accounts_blueprint.response(200, page_of(AccountOut))
 def list_service_accounts(query: dict[str, Any], team_id: str) -> Page[ListedAccount]:
     """List the service accounts of your team, newest first."""
@@ -218,6 +215,5 @@ def _team(team_id: str) -> Team:
 
 def team_and_account_of_admin(team_id: str, account_id: str) -> tuple[Team, User]:
     """Return a team and its service account, even if deleted. Raises NotFound, or InsufficientRights for non-Admins."""
-    membership = membership_of(current_user(), team_id)
-    ensure_rights(membership, Rights.ADMIN)
-    return membership.team, accounts.account_of(membership.team, account_id)
+    team = _team_of_admin(team_id)
+    return team, accounts.account_of(team, account_id)

@@ -119,7 +119,6 @@ def accept(invitation: Invitation, user: User, *, client: Client) -> Membership:
         whom=user.public_id,
         new=rights,
     )
-    db.session.flush()
     return membership
 
 
@@ -287,4 +286,3 @@ def _record(action: Action, invitation: Invitation, *, by: User, client: Client)
         whom=invitation.email,
         new=invitation.rights,
     )
-    db.session.flush()

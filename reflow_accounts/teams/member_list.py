@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import contains_eager
 
 from reflow_accounts.api_keys.models import ApiKey
@@ -14,7 +14,7 @@ from reflow_accounts.database import db
 from reflow_accounts.teams.invitations import IS_OPEN
 from reflow_accounts.teams.models import Invitation, Membership, Rights, Team
 from reflow_accounts.users.models import User, UserKind
-from reflow_accounts.web.pagination import Page, Position, newest_first, read_cursor
+from reflow_accounts.web.pagination import Page, newest_first, oldest_first
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,7 @@ def members_page(team: Team, *, limit: int, cursor: str | None = None) -> Page[M
         .options(contains_eager(Membership.user))
         .where(Membership.team_id == team.id, User.kind == UserKind.PERSON)
     )
-    after = Position.of(read_cursor(cursor, 2))
-    if after:
-        at, number = Membership.created_at, Membership.user_id
-        query = query.where(or_(at > after.at, and_(at == after.at, number > after.number)))
-    query = query.order_by(Membership.created_at, Membership.user_id)
-    rows = list(db.session.scalars(query.limit(limit + 1)))
-    page = Page.cut(rows, limit, lambda row: Position(row.created_at, row.user_id).numbers)
+    page = oldest_first(query, Membership.created_at, Membership.user_id, limit=limit, cursor=cursor)
     return Page(describe_members(page.items), page.next_cursor)
 
 

@@ -123,10 +123,7 @@ def leave(team: Team, *, by: User, client: Client) -> None:
 
 def rename(team: Team, name: str, *, by: User, client: Client) -> None:
     """Rename a team. Raises NotFound, InsufficientRights, and ValidationFailed for the name."""
-    try:
-        requested = checked_team_name(name)
-    except ValidationFailed as failed:
-        raise ValidationFailed(name=failed.fields["team_name"]) from None
+    requested = checked_team_name(name, field="name")
     lock_as_admin(team, by)
     old = team.name
     if requested == old:
@@ -141,7 +138,6 @@ def rename(team: Team, name: str, *, by: User, client: Client) -> None:
         old=old,
         new=requested,
     )
-    db.session.flush()
 
 
 def record_departure(team: Team, user: User, name: str, rights: str, *, client: Client) -> None:
@@ -187,7 +183,6 @@ def _record(
         old=old,
         new=new,
     )
-    db.session.flush()
 
 
 def join_with_new_account(

@@ -130,9 +130,3 @@ class AccountChange(Schema):
     name = Text(metadata=_NAME)
     rights = ma.fields.String(validate=ma.validate.OneOf(_ACCOUNT_RIGHTS), metadata=_RIGHTS)
     disabled = Flag()
-
-
-class AccountsQuery(PageQuery):
-    """Query of a list of service accounts."""
-
-    cursor = cursor_field(2)

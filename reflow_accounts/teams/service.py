@@ -23,9 +23,9 @@ def add_team(name: str, owner: User) -> Team:
     return team
 
 
-def checked_team_name(name: str) -> str:
-    """Return the normalized name. Raises ValidationFailed with a message for its field."""
-    return text.checked(name, LONGEST_NAME, field="team_name", empty="Enter a team name")
+def checked_team_name(name: str, *, field: str = "team_name") -> str:
+    """Return the normalized name. Raises ValidationFailed with a message for `field`."""
+    return text.checked(name, LONGEST_NAME, field=field, empty="Enter a team name")
 
 
 def add_member(team: Team, user: User, rights: Rights) -> Membership:

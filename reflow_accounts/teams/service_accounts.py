@@ -220,4 +220,3 @@ def _record(
         whom=account.public_id,
         **details,
     )
-    db.session.flush()

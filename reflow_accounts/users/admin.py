@@ -21,7 +21,6 @@ from reflow_accounts.users.profile import add_hashed_person
 from reflow_accounts.web import text
 from reflow_accounts.web.request_info import Client
 
-LONGEST_REASON = 500
 _ROWS_AT_ONCE = 500
 
 
@@ -124,7 +123,7 @@ def enable(user: User, reason: str, *, by: User | None) -> bool:
 
 def sign_out(user: User, reason: str, *, by: User | None, client: Client | None = None) -> int:
     """End every session of a user, in browsers and terminals; return their number."""
-    return end_sessions(user, by=by, reason=_checked_reason(reason), client=client)
+    return end_sessions(user, by=by, reason=text.checked_reason(reason), client=client)
 
 
 def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
@@ -132,7 +131,7 @@ def reset_second_factor(user: User, reason: str, *, by: User | None) -> bool:
 
     Returns whether there was anything to remove; raises ValidationFailed for a missing reason.
     """
-    reason_text = _checked_reason(reason)
+    reason_text = text.checked_reason(reason)
     off = {"totp_secret": None, "totp_on_at": None, "totp_step": None}
     had_app = or_(User.totp_on_at.is_not(None), User.totp_secret.is_not(None))
     count = affected_rows(update(User).where(User.id == user.id, had_app).values(**off))
@@ -156,7 +155,7 @@ def _change(
     **values: Any,
 ) -> bool:
     """Set columns that differ, record the action, and return True; of concurrent calls, only one does."""
-    reason_text = _checked_reason(reason)
+    reason_text = text.checked_reason(reason)
     if not affected_rows(update(User).where(User.id == user.id, is_other).values(**values)):
         return False
     db.session.refresh(user)
@@ -168,7 +167,3 @@ def _ensure_not_deleted(user: User) -> User:
     if user.deleted_at:
         raise Conflict("This account was deleted. It cannot be used again.")
     return user
-
-
-def _checked_reason(reason: str) -> str:
-    return text.checked(reason, LONGEST_REASON, field="reason", empty="Enter a reason")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import delete, update
 
 from reflow_accounts.api_keys.models import KeyOrigin
-from reflow_accounts.api_keys.service import count_live_keys, revoke_all
+from reflow_accounts.api_keys.service import live_key_counts, revoke_all
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.models import (
@@ -47,7 +47,7 @@ class Losses:
 
 def losses_of(user: User) -> Losses:
     """Return what a deletion of the account would remove."""
-    return Losses(count_live_keys(user), teams_left_empty_by(user), teams_that_need(user))
+    return Losses(live_key_counts([user.id])[user.id], teams_left_empty_by(user), teams_that_need(user))
 
 
 def delete_account(user: User, password: str, hasher: PasswordHasher, *, client: Client) -> None:
@@ -79,9 +79,6 @@ def delete_account(user: User, password: str, hasher: PasswordHasher, *, client:
     record(Action.ACCOUNT_DELETED, by=user, account=user, address=client.address)
 
 
-TOMBSTONE = "Deleted user"
-
-
 def anonymize(user: User) -> bool:
     """Remove the user's personal data and credentials; the row stays for the record of uses and actions.
 
@@ -92,7 +89,7 @@ def anonymize(user: User) -> bool:
         update(User)
         .where(User.id == user.id, User.deleted_at.is_(None))
         .values(
-            full_name=TOMBSTONE,
+            full_name="Deleted user",
             email=None,
             password_hash=None,
             totp_secret=None,

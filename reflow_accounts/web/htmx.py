@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from flask import Flask, Response, request
+from flask import Flask, Response, redirect, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from reflow_accounts.web.redirects import current_page
 
@@ -90,8 +91,11 @@ def replace_address(response: Response, address: str) -> None:
     response.headers["HX-Replace-Url"] = address
 
 
-def go_to(address: str) -> Response:
-    """Return a response that makes htmx load another page."""
+def go_to(address: str) -> BaseResponse:
+    """Return a response that leads the browser to another page, also when htmx sent the request."""
+    if not is_htmx():
+        return redirect(address, 303)
+    # Without Location, which htmx would follow to put that page into this one.
     return Response(status=401, headers={"HX-Redirect": address})
 
 

@@ -17,6 +17,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from reflow_accounts.contract import API_PREFIX, Code
 from reflow_accounts.errors import ValidationFailed
 from reflow_accounts.web.error_handlers import OAUTH, PROBLEM_TYPE
+from reflow_accounts.web.filters import rfc3339
 from reflow_accounts.web.pagination import DEFAULT_LIMIT, HIGHEST_LIMIT, NOT_A_CURSOR, cursor_pattern
 
 FORM_TYPE = "application/x-www-form-urlencoded"
@@ -31,7 +32,7 @@ class Moment(ma.fields.AwareDateTime):
         super().__init__(format="iso", default_timezone=None, **kwargs)
 
     def _serialize(self, value: datetime | None, *args: Any, **kwargs: Any) -> str | None:
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") if value else None
+        return rfc3339(value.astimezone(UTC)) if value else None
 
     def _deserialize(self, value: Any, *args: Any, **kwargs: Any) -> datetime:
         try:

@@ -44,7 +44,7 @@ def read_cursor(cursor: str | None, size: int) -> tuple[int, ...] | None:
     """Return the `size` numbers of a cursor, or None without one. Raises ValidationFailed for other text."""
     if not cursor:
         return None
-    if not re.fullmatch(cursor_pattern(size)[1:-1], cursor):
+    if not re.fullmatch(cursor_pattern(size), cursor):
         raise ValidationFailed(cursor=NOT_A_CURSOR)
     return tuple(map(int, cursor.removeprefix(_PREFIX).split(".")))
 
@@ -105,6 +105,13 @@ class Page(Generic[Row]):
         return cls(items, write_cursor(*numbers(items[-1])) if has_more else None)
 
 
+def oldest_first(query: Select[Any], at: Any, number: Any, *, limit: int, cursor: str | None) -> Page[Any]:
+    """Return one page of the rows that `query` selects, as `newest_first` does, oldest first."""
+    if after := Position.of(read_cursor(cursor, 2)):
+        query = query.where(newer_than(at, number, after))
+    return _page(query.order_by(at, number), at, number, limit)
+
+
 def newest_first(query: Select[Any], at: Any, number: Any, *, limit: int, cursor: str | None) -> Page[Any]:
     """Return one page of the rows that `query` selects, ordered by their columns `at` and `number`, newest first.
 
@@ -112,5 +119,9 @@ def newest_first(query: Select[Any], at: Any, number: Any, *, limit: int, cursor
     """
     if before := Position.of(read_cursor(cursor, 2)):
         query = query.where(older_than(at, number, before))
-    rows = db.session.scalars(query.order_by(at.desc(), number.desc()).limit(limit + 1)).all()
+    return _page(query.order_by(at.desc(), number.desc()), at, number, limit)
+
+
+def _page(query: Select[Any], at: Any, number: Any, limit: int) -> Page[Any]:
+    rows = db.session.scalars(query.limit(limit + 1)).all()
     return Page.cut(rows, limit, lambda row: Position(getattr(row, at.key), getattr(row, number.key)).numbers)

@@ -7,9 +7,9 @@ from urllib.parse import unquote_plus, urlsplit
 
 from flask import current_app, has_request_context, request, url_for
 
+from reflow_accounts.config import DEFAULT_HOST, DEFAULT_PORT
 from reflow_accounts.web.text import holds_secret
 
-DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 5000
 # Refuses `//evil.example`, `/\evil.example` (browsers read a backslash as a slash) and `/<tab>/evil.example`
 # (browsers drop control characters).
 _LOCAL_PATH = re.compile(r"/(?!/)[^\x00-\x20\x7f\\]*")

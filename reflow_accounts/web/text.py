@@ -23,6 +23,7 @@ _DEFAULT_IGNORABLE = (
 _BLANKS = frozenset("\u2800\U0001d159\U00013441\U00013442")
 # Category Zs. Line ends and tabs are refused instead of replaced.
 _SPACES = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+LONGEST_REASON = 500
 # Longest search term: no column is longer, and SQLite refuses patterns above 50,000 bytes.
 LONGEST_TERM = 1000
 # Keys, CLI sessions and mailed links. Inside a word, as in "surfs_up", 20 more characters must follow.
@@ -89,6 +90,11 @@ def checked(value: str, longest: int, *, field: str, empty: str) -> str:
     if fault := fault_of(line, longest, empty=empty):
         raise ValidationFailed(**{field: fault})
     return line
+
+
+def checked_reason(value: str) -> str:
+    """Return the tidy form of a reason that support or an operator gives. Raises ValidationFailed for `reason`."""
+    return checked(value, LONGEST_REASON, field="reason", empty="Enter a reason")
 
 
 def folded(text: str) -> str:

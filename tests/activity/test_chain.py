@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete, func, select, update
 
 from reflow_accounts.activity import chain
-from reflow_accounts.activity.export_formats import Seal
+from reflow_accounts.activity.export import Seal
 from reflow_accounts.activity.models import ChainLink
 from reflow_accounts.api_keys.models import Use
 from reflow_accounts.audit.models import AuditEvent

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from reflow_accounts.activity import streaming
-from reflow_accounts.activity.export_formats import HEADINGS, escape_formula
+from reflow_accounts.activity.export import HEADINGS, escape_formula
 from reflow_accounts.api_keys.usage import retention
 from reflow_accounts.database import db, now
 from reflow_accounts.teams.models import Rights

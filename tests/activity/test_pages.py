@@ -6,10 +6,8 @@ import pytest
 from sqlalchemy import insert
 
 from reflow_accounts.activity.service import activity_of
-from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.usage import record
-from reflow_accounts.api_keys.usage.record import NewUse
-from reflow_accounts.api_keys.usage.rollup import roll_up
+from reflow_accounts.api_keys.models import ACCEPTED, ApiKey
+from reflow_accounts.api_keys.usage.rollup import NewUse, record, roll_up
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db
@@ -28,9 +26,9 @@ def entries_of_one_time(app, cast):
     key = cast.ada.key("CI")
     with app.app_context():
         row = db.session.scalars(db.select(ApiKey).filter_by(public_id=key.id)).one()
-        use = NewUse(row.id, THEN, "GET", "/api/v1/me", 200, record.ACCEPTED, "192.0.2.1", "tests")
+        use = NewUse(row.id, THEN, "GET", "/api/v1/me", 200, ACCEPTED, "192.0.2.1", "tests")
         for number in range(ENTRIES_OF_EACH_KIND):
-            record.record(use)
+            record(use)
             db.session.add(
                 AuditEvent(
                     at=THEN,

@@ -80,8 +80,8 @@ def test_file_leaves_out_what_support_did_and_from_where_others_did(cast, client
 def test_file_holds_the_purchases_of_the_person_alone(app, cast, ada):
     for person, team, key in ((cast.ada, cast.acme, "l-mine"), (cast.charlie, cast.globex, "l-other")):
         with app.app_context():
-            bought = licences.learn(key, product_code="reflow", aws_account="123456789012")
-            licences.claim(bought, team.row(), by=person.row())
+            bought = licences.add_or_complete(key, product_code="reflow", aws_account="123456789012")
+            licences.connect_to_team(bought, team.row(), by=person.row())
             db.session.commit()
     assert [one["licence"] for one in download(ada)["purchases"]] == ["l-mine"]
 

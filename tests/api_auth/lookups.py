@@ -10,8 +10,8 @@ from flask import Flask
 
 from reflow_accounts.api_auth import key_check
 from reflow_accounts.api_auth.store import LookupRequest, LookupResult
-from reflow_accounts.api_keys.models import ApiKey
-from reflow_accounts.api_keys.usage.record import ACCEPTED, NewUse
+from reflow_accounts.api_keys.models import ACCEPTED, ApiKey
+from reflow_accounts.api_keys.usage.rollup import NewUse
 from reflow_accounts.auth.secrets import digest_of, hint_of, new_secret
 from reflow_accounts.contract import KEY_PREFIX
 from reflow_accounts.database import db

@@ -95,7 +95,7 @@ def test_refused_request_changes_nothing_but_is_recorded(app, cast, api, monkeyp
 
     def change_and_refuse():
         service.issue(current_user(), "half made", by=current_user(), client=client())
-        assert service.count_live_keys(current_user()) == 2
+        assert service.live_key_counts([current_user().id]) == {current_user().id: 2}
         return refuse()
 
     monkeypatch.setitem(app.view_functions, "keys.create_key", change_and_refuse)

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import insert
 
-from reflow_accounts.api_keys.expiry import created_keys
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.rules import created_keys
 from reflow_accounts.audit.models import AuditEvent
 from reflow_accounts.database import db, now
 from tests.api_keys.usage.use_log import only_on

@@ -22,7 +22,7 @@ def approved_code(app, cast):
     with app.app_context():
         _, device_code, user_code = device_flow.ask("laptop", client=CLIENT)
         ada = cast.ada.row()
-        device_flow.decide(device_flow.claim(ada, user_code), True, by=ada, client=CLIENT)
+        device_flow.decide(device_flow.reserve(ada, user_code), True, by=ada, client=CLIENT)
         db.session.commit()
     return device_code
 

@@ -255,7 +255,7 @@ def test_wrong_proofs_are_limited_without_losing_input(app, cast, ada, headers):
 def test_enabling_a_service_account_needs_a_proof_and_disabling_not(cast, ada, api):
     key = cast.ci.key("deploy")
     path = f"/account/teams/{cast.acme.id}/service-accounts/{cast.ci.id}"
-    state_path = f"{path}/standing"
+    state_path = f"{path}/status"
     assert ada.submit(ada.page(path), state_path).status_code == 303
     assert api(key.secret).get("/me").status_code == 401
     response = ada.submit(ada.page(path), state_path)

@@ -135,7 +135,7 @@ y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/new
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/settings
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/settings
-y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/standing
+y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/status
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/deletion
 y 3 3 4 L 4 L  POST    /account/teams/<team_id>/service-accounts/<account_id>/deletion
 y 3 3 4 L 4 L  GET     /account/teams/<team_id>/service-accounts/<account_id>/keys/new

@@ -14,7 +14,7 @@ from reflow_accounts.marketplace.aws_client import Customer
 from reflow_accounts.marketplace.events import register as meet
 from reflow_accounts.marketplace.models import Agreement, MarketplaceEvent
 from reflow_accounts.marketplace.parsing import Malformed
-from reflow_accounts.subscriptions.licences import claim, find_licence
+from reflow_accounts.subscriptions.licences import connect_to_team, find_licence
 from reflow_accounts.subscriptions.models import Licence, LicenceState
 from reflow_accounts.subscriptions.service import status_of
 from tests.helpers import databases, rows
@@ -154,7 +154,7 @@ def test_concurrent_events_of_one_agreement_do_not_deadlock(app, ingest_events):
 def test_renewal_goes_to_the_team_of_the_previous_agreement(app, cast, ingest_events):
     ingest_events(UPDATED)
     with app.app_context():
-        claim(find_licence("l-1"), cast.solo.row(), by=None)
+        connect_to_team(find_licence("l-1"), cast.solo.row(), by=None)
         db.session.commit()
     later = event(
         "Purchase Agreement Created",

@@ -9,7 +9,7 @@ import time_machine
 from reflow_accounts.database import db, now
 from reflow_accounts.marketplace.models import Agreement
 from reflow_accounts.marketplace.reconcile import flags_of
-from reflow_accounts.subscriptions.licences import claim, find_licence
+from reflow_accounts.subscriptions.licences import connect_to_team, find_licence
 from reflow_accounts.subscriptions.models import LicenceState
 from tests.helpers.aws import event
 
@@ -21,7 +21,7 @@ def active_purchase(app, cast, ingest_events) -> None:
     """Solo has the active licence l-1 of agmt-1."""
     ingest_events(event("License Updated", "l-1", "agmt-1"))
     with app.app_context():
-        claim(find_licence("l-1"), cast.solo.row(), by=None)
+        connect_to_team(find_licence("l-1"), cast.solo.row(), by=None)
         db.session.commit()
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from reflow_accounts.database import now
+from reflow_accounts.database import db, now
 from reflow_accounts.marketplace.models import Claim
 from reflow_accounts.marketplace.registration import prune_claims
 from reflow_accounts.subscriptions.models import Licence, LicenceState
@@ -57,8 +57,6 @@ def test_token_is_not_stored_and_the_claim_is_stored_as_a_digest(app, cast, aws,
     assert token not in str(response.headers)
     assert token not in caplog.text
     with app.app_context():
-        from reflow_accounts.database import db
-
         assert secret.encode() not in db.session.query(Claim).one().digest
 
 
@@ -89,8 +87,6 @@ def test_new_buyer_signs_up_and_returns(app, aws, buyer):
     assert "Eve Lund's team" in [label.text for label in buyer.page(PAGE).all("label")]
     assert connect(buyer).status_code == 303
     with app.app_context():
-        from reflow_accounts.database import db
-
         assert db.session.query(Licence).one().team_id == db.session.query(Team).one().id
 
 
@@ -276,6 +272,7 @@ def test_claim_expires_after_a_day_and_is_deleted(app, cast, aws, buyer):
         assert "There is no purchase to connect" in buyer.page(PAGE, 404).text
         with app.app_context():
             prune_claims()
+            db.session.commit()
         assert rows.count(app, Claim) == 0
     assert rows.count(app, Licence) == 1
 

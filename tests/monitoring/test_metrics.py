@@ -12,7 +12,7 @@ from reflow_accounts.config import ConfigError
 from reflow_accounts.database import db, now
 from reflow_accounts.marketplace.aws_client import AgreementFacts
 from reflow_accounts.marketplace.events import ingest, ingest_facts
-from reflow_accounts.subscriptions.licences import claim, find_licence
+from reflow_accounts.subscriptions.licences import connect_to_team, find_licence
 from reflow_accounts.teams.models import Team
 from tests.crash.load import ask, log_in
 from tests.helpers.aws import PRODUCT, event
@@ -93,7 +93,7 @@ def test_repeated_facts_and_ended_purchases_do_not_count_as_late(server_with_met
         ingest(event("License Updated", "l-1", "agmt-1"), PRODUCT)
         ingest(event("License Deprovisioned", "l-2", "agmt-2"), PRODUCT)
         ingest(event("License Updated", "l-3", "agmt-3"), PRODUCT)
-        claim(find_licence("l-3"), db.session.scalars(select(Team)).first(), by=None)
+        connect_to_team(find_licence("l-3"), db.session.scalars(select(Team)).first(), by=None)
         db.session.commit()
     assert value(server_with_metrics, "reflow_marketplace_unclaimed_seconds") > 0
     with server_with_metrics.app.app_context():

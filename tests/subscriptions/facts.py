@@ -17,8 +17,8 @@ HOUR = timedelta(hours=1)
 def buy(group: Group, state: LicenceState = LicenceState.ACTIVE, key: str = "l-1") -> None:
     """Give a team a licence in this state."""
     with group.app.app_context():
-        licence = licences.learn(key, product_code="reflow", aws_account="123456789012")
-        licences.claim(licence, group.row(), by=None)
+        licence = licences.add_or_complete(key, product_code="reflow", aws_account="123456789012")
+        licences.connect_to_team(licence, group.row(), by=None)
         db.session.commit()
     report_from_aws(group.app, state, key)
 
@@ -29,7 +29,9 @@ def report_from_aws(
     """Report a state as AWS does; a licence that is ending ends in an hour by default."""
     with app.app_context():
         end = (ends_at or now() + HOUR) if state == LicenceState.ENDING else None
-        licences.report(licences.lock_licence(key), state, now(), end, reason="AWS Marketplace reported it.")
+        licences.set_aws_state(
+            licences.lock_licence(key), state, now(), end, reason="AWS Marketplace reported it."
+        )
         db.session.commit()
 
 

@@ -86,7 +86,7 @@ def test_page_of_a_demoted_admin_says_so_and_reloads(cast, ada, ben, headers):
     for response in (
         ben.send(rights_path(cast.acme, cast.vic), rights="edit", headers=headers),
         ben.send(f"{team}/invitations/inv_x/sending", headers=headers),
-        ben.send(f"{account_path(cast.acme, cast.ci)}/standing", disabled="true", headers=headers),
+        ben.send(f"{account_path(cast.acme, cast.ci)}/status", disabled="true", headers=headers),
         ben.get(f"{team}/invitations/new", headers=headers),
     ):
         assert response.status_code == 403
@@ -101,9 +101,9 @@ def test_service_account_keys_follow_the_rights_and_state_of_the_account(cast, a
     assert teams_of(program) == {"Acme": "edit"}
     ada.submit(ada.page(f"{account_url}/settings"), f"{account_url}/settings", rights="view")
     assert teams_of(program) == {"Acme": "view"}
-    ada.send(f"{account_url}/standing", disabled="true")
+    ada.send(f"{account_url}/status", disabled="true")
     assert program.get("/me").status_code == 401
-    ada.send(f"{account_url}/standing", disabled="false")
+    ada.send(f"{account_url}/status", disabled="false")
     assert teams_of(program) == {"Acme": "view"}
     ada.send(f"{account_url}/deletion")
     problem_of(program.get("/me"), 401, "revoked_key")

@@ -165,3 +165,12 @@ def ci_key_links(page):
 
 def rows_of(page):
     return [row for body in page.with_id("api-keys-table").all("tbody") for row in body.all("tr")]
+
+
+def test_service_account_renames_and_revokes_its_own_key(cast, api):
+    key, other = cast.ci.key("deploy"), cast.ci.key("other")
+    assert api(key.secret).patch(f"/keys/{other.id}", json={"name": "renamed"}).status_code == 200
+    assert api(key.secret).delete(f"/keys/{other.id}").status_code == 204
+    problem_of(api(other.secret).get("/me"), 401, "revoked_key")
+    assert api(key.secret).delete(f"/keys/{key.id}").status_code == 204
+    problem_of(api(key.secret).get("/me"), 401, "revoked_key")

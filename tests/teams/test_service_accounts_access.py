@@ -19,7 +19,7 @@ PAGES = [
 FORMS = [
     ("/service-accounts", {"name": "robot", "rights": "edit"}),
     ("/service-accounts/{id}/settings", {"name": "robot", "rights": "view"}),
-    ("/service-accounts/{id}/standing", {"disabled": "true"}),
+    ("/service-accounts/{id}/status", {"disabled": "true"}),
     ("/service-accounts/{id}/deletion", {}),
     ("/service-accounts/{id}/keys", {"name": "more", "nonce": "one"}),
     ("/service-accounts/{id}/keys/{key}/revocation", {}),

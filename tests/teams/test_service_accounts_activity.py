@@ -45,7 +45,7 @@ def test_uses_are_visible_to_other_members_on_its_own_page_only(cast, client, ap
 @pytest.mark.parametrize("user", ["ben", "vic"])
 def test_changes_by_admins_are_visible_to_admins_only(app, cast, ada, user):
     key = cast.ci.key("deploy")
-    ada.send(f"{account_path(cast.acme, cast.ci)}/standing", disabled="true")
+    ada.send(f"{account_path(cast.acme, cast.ci)}/status", disabled="true")
     client = getattr(cast, user).sign_in(app.test_client())
     for query in (f"account={cast.ci.id}", f"account={cast.ci.id}&key={key.id}"):
         assert lines_of(client.page(f"/account/activity?{query}")) == []
@@ -82,7 +82,7 @@ def test_changes_are_recorded_with_actor_target_and_old_and_new_values(app, cast
 def test_keys_of_a_disabled_or_deleted_account_stay_in_the_activity(cast, ada, api):
     api(cast.ci.key("deploy").secret).get("/me")
     account_url = account_path(cast.acme, cast.ci)
-    ada.send(f"{account_url}/standing", disabled="true")
+    ada.send(f"{account_url}/status", disabled="true")
     assert "deploy" in ada.get(f"/account/activity/export?account={cast.ci.id}").text
     ada.send(f"{account_url}/deletion")
     assert "deploy" in ada.get(f"/account/activity/export?account={cast.ci.id}").text

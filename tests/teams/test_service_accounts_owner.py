@@ -47,7 +47,7 @@ def test_field_is_absent_without_accounts_to_manage(cast, client, user):
 
 
 def test_disabled_and_deleted_accounts_are_not_offered(cast, ada):
-    ada.send(f"{account_path(cast.acme, cast.ci)}/standing", disabled="true")
+    ada.send(f"{account_path(cast.acme, cast.ci)}/status", disabled="true")
     assert owner_options(ada.page(FORM)) is None
     ada.send(f"{account_path(cast.acme, cast.ci)}/deletion")
     assert owner_options(ada.page(FORM)) is None

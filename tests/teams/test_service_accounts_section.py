@@ -196,17 +196,17 @@ def test_deleting_twice_has_the_same_response(app, cast, ada, headers):
 
 def test_keys_are_refused_while_their_account_is_disabled(app, cast, ada, api):
     key, path = cast.ci.key("deploy"), account_path(cast.acme, cast.ci)
-    ada.submit(ada.page(path), f"{path}/standing")
+    ada.submit(ada.page(path), f"{path}/status")
     problem_of(api(key.secret).get("/me"), 401, "account_disabled")
     page = ada.page(path)
     assert "acme-ci is disabled" in page.text
     assert "Disabled" in table_of(ada.page(tab_path(cast.acme)))[0][0]
     for _ in range(2):
-        assert ada.send(f"{path}/standing", disabled="false").status_code == 303
+        assert ada.send(f"{path}/status", disabled="false").status_code == 303
     assert api(key.secret).get("/me").status_code == 200
     events = [act for act, *_ in rows.audit_events(app)]
     assert events.count("service_account.disabled") == events.count("service_account.enabled") == 1
-    assert ada.send(f"{path}/standing", disabled="perhaps").status_code == 422
+    assert ada.send(f"{path}/status", disabled="perhaps").status_code == 422
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,31 @@
-"""The pages of keys: the API Keys tab with a person's own keys, and those of a service account, for Admins."""
+"""The pages of keys: the API Keys tab, the keys of a service account, and keys whose secret was never shown."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from wtforms.fields.choices import SelectChoice
 
 from reflow_accounts.api_keys import service
 from reflow_accounts.api_keys.forms import KeyForm, OwnKeyForm
 from reflow_accounts.api_keys.lifecycle import restore
-from reflow_accounts.api_keys.models import Revocation
-from reflow_accounts.api_keys.pages import lost_responses, shared
-from reflow_accounts.api_keys.pages.shared import Context, refusal_page
+from reflow_accounts.api_keys.models import ApiKey, Revocation
+from reflow_accounts.api_keys.pages import shared
+from reflow_accounts.api_keys.pages.shared import Context, refusal_page, reveal, table_of
 from reflow_accounts.api_keys.refused_requests import latest_attempts_with, refusals_of
 from reflow_accounts.api_keys.table import previous_keys, sparklines_of
 from reflow_accounts.api_keys.usage.clients import usage_summary_of
 from reflow_accounts.api_keys.usage.queries import uses_of
+from reflow_accounts.audit.actions import Action
+from reflow_accounts.audit.service import events_of_form
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
 from reflow_accounts.database import db
-from reflow_accounts.errors import Conflict
+from reflow_accounts.errors import Conflict, NotFound, SubscriptionInactive, ValidationFailed
+from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.subscriptions.service import has_active_subscription
 from reflow_accounts.teams.models import Rights, Team
 from reflow_accounts.teams.service import admin_membership_of, current_among, memberships_of
@@ -31,6 +36,7 @@ from reflow_accounts.web.request_info import client
 from reflow_accounts.web.text import zone_of
 
 own_keys = Blueprint("api_keys", __name__, url_prefix="/api-keys")
+outcome = Blueprint("outcome", __name__, url_prefix="/outcome")
 account_keys = Blueprint(
     "service_account_keys", __name__, url_prefix="/teams/<team_id>/service-accounts/<account_id>"
 )
@@ -42,6 +48,7 @@ _REVOKED_BY = {
     Revocation.SUPPORT: "by support",
     Revocation.DELETION: "with its account",
 }
+_SHOWING_A_SECRET = (Action.KEY_CREATED, Action.KEY_ROTATED)
 
 
 @own_keys.get("")
@@ -167,6 +174,56 @@ def restore_key(context: Context, key_id: str) -> ResponseReturnValue:
     return redirect(f"{context['keys_url']}/{key.public_id}", 303)
 
 
+@outcome.get("")
+def show_outcome() -> dict[str, Any]:
+    """Return whether the form with this nonce was processed, and the id of the key that it created, if any."""
+    events = events_of_form(request.args.get("nonce", ""), by=current_user())
+    keys = [event.details["key"] for event in events if event.action in _SHOWING_A_SECRET]
+    return {"done": bool(events), "key": keys[0] if keys else None}
+
+
+def ask_to_replace(context: Context, key_id: str) -> ResponseReturnValue:
+    """Explain that the key exists although its secret was not shown, and offer to replace it."""
+    key = _key_of(context, key_id)
+    table = table_of(context["owner"])
+    return render_template(
+        "api_keys/replacement.html", **context | table, new_key=key, form=KeyForm(formdata=None)
+    )
+
+
+def replace(context: Context, key_id: str) -> ResponseReturnValue:
+    """Revoke a key, create another of the same name and show its secret once."""
+    ensure_recent_proof()
+    rate_limits.hit("create-key", account=current_user().public_id)
+    key, form = _key_of(context, key_id), KeyForm()
+    try:
+        service.revoke_key(key, by=current_user(), client=client())
+        new, secret = service.issue(
+            key.user,
+            key.name,
+            by=current_user(),
+            client=client(),
+            expires_at=key.expires_at,
+            nonce=form.nonce.data or "",
+            is_canary=key.is_canary,
+            instead_of=key,
+        )
+    except (Conflict, SubscriptionInactive, ValidationFailed) as error:
+        db.session.rollback()
+        return refusal_page(context, "Create another key", error)
+    db.session.commit()
+    return reveal(context, new, secret)
+
+
+def _key_of(context: Context, key_id: str) -> ApiKey:
+    """Return a key of the owner; on a person's pages also one of a service account that the person manages."""
+    accounts = [user for _, user in usable_accounts_of(current_user())] if context["is_own"] else []
+    for owner in (context["owner"], *accounts):
+        with suppress(NotFound):
+            return service.key_of(owner, key_id)
+    raise NotFound("There is no API key with this id.")
+
+
 # The pages of one key.
 _VIEWS: tuple[tuple[str, str, Callable[[Context, str], ResponseReturnValue]], ...] = (
     ("GET", "", show_key),
@@ -175,8 +232,8 @@ _VIEWS: tuple[tuple[str, str, Callable[[Context, str], ResponseReturnValue]], ..
     ("POST", "/revocation", shared.revoke),
     ("GET", "/rotation", shared.ask_to_rotate),
     ("POST", "/rotation", shared.rotate_key),
-    ("GET", "/replacement", lost_responses.ask_to_replace),
-    ("POST", "/replacement", lost_responses.replace),
+    ("GET", "/replacement", ask_to_replace),
+    ("POST", "/replacement", replace),
 )
 
 

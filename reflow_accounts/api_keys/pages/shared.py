@@ -10,10 +10,10 @@ from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
 from reflow_accounts.api_keys import service
-from reflow_accounts.api_keys.expiry import created_keys
 from reflow_accounts.api_keys.forms import KeyForm, RotationForm
 from reflow_accounts.api_keys.lifecycle import rotate, rotation_refusal
 from reflow_accounts.api_keys.models import ApiKey
+from reflow_accounts.api_keys.rules import created_keys
 from reflow_accounts.api_keys.table import count_rows, previous_keys, rows_page, sparklines_of
 from reflow_accounts.api_keys.usage.clients import usage_summary_of
 from reflow_accounts.auth.current_user import current_user

@@ -23,8 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from reflow_accounts.api_keys.models import ApiKey, QuarterCount, RollupCursor, Use
-from reflow_accounts.api_keys.usage.record import ACCEPTED
+from reflow_accounts.api_keys.models import ACCEPTED, ApiKey, QuarterCount, RollupCursor, Use
 from reflow_accounts.database import db, is_any_of, now
 
 DAYS = 30

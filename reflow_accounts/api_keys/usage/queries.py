@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
 from reflow_accounts.api_keys.models import (
+    ACCEPTED,
     USE_ID_PREFIX,
     ApiKey,
     QuarterCount,
@@ -18,7 +19,6 @@ from reflow_accounts.api_keys.models import (
     Use,
 )
 from reflow_accounts.api_keys.usage.daily_counts import counted_up_to, quarter_of
-from reflow_accounts.api_keys.usage.record import ACCEPTED
 from reflow_accounts.api_keys.usage.rollup import LARGEST_ROLL_UP
 from reflow_accounts.database import db, is_any_of, require_row
 from reflow_accounts.web.pagination import NO_SUCH_ENTRY, Position, newer_than, read_entry_id

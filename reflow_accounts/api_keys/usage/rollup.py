@@ -1,10 +1,11 @@
-"""Roll up the log of uses in batches, into totals, ranges and counts by time for each key."""
+"""Append uses to the log, and roll it up in batches, into totals, ranges and counts by time for each key."""
 
-# Recording a use is one append (`record.py`). Counters or indexes on every request would be expensive; batches
+# Recording a use is one append. Counters or indexes on every request would be expensive; batches
 # cost a fraction. Queries stay exact because they also read the unrolled rows at the end of the log.
 
 import logging
 from collections.abc import Callable, Collection, Mapping
+from datetime import datetime
 from time import sleep
 from typing import Any, NamedTuple
 
@@ -45,6 +46,25 @@ KEYS_AT_ONCE = 1000
 PAUSE_S = 0.003
 
 _logger = logging.getLogger(__name__)
+
+
+class NewUse(NamedTuple):
+    """A use to append; `outcome` is "accepted" or the error code of the response."""
+
+    key_id: int
+    at: datetime
+    method: str
+    path: str
+    status: int
+    outcome: str
+    address: str
+    user_agent: str
+
+
+def record(use: NewUse) -> int:
+    """Append a use in the transaction of the session and return its id."""
+    number: int = db.session.execute(insert(Use).values(use._asdict()).returning(Use.id)).scalar_one()
+    return number
 
 
 def temporary_table(name: str, columns: Mapping[str, Any], *, key: Collection[str]) -> Table:

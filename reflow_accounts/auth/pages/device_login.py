@@ -7,7 +7,7 @@ from werkzeug.wrappers import Response
 from reflow_accounts.audit.actions import Action
 from reflow_accounts.audit.service import record
 from reflow_accounts.auth.current_user import current_user
-from reflow_accounts.auth.device_flow import claim, decide, login_of
+from reflow_accounts.auth.device_flow import decide, login_of, reserve
 from reflow_accounts.auth.forms import DeviceCodeForm
 from reflow_accounts.auth.models import DeviceLogin
 from reflow_accounts.auth.step_up import ensure_recent_proof
@@ -32,7 +32,7 @@ def enter_code() -> ResponseReturnValue:
     attempt = {"account": current_user().public_id, "address": client().address}
     try:
         rate_limits.hit("device-code", **attempt)
-        login = claim(current_user(), form.code.data or "")
+        login = reserve(current_user(), form.code.data or "")
     except RateLimited as error:
         form.code.errors = [str(error)]
         return _form(form), error.status, error.headers

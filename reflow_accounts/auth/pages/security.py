@@ -140,7 +140,7 @@ def render_tab(**variables: Any) -> str:
     site = Site.at(redirects.origin())
     sections: dict[str, Any] = {
         "password_form": ChangePasswordForm(formdata=None),
-        "factor": second_factor.standing_of(current_user()),
+        "factor": second_factor.status_of(current_user()),
         "passkeys": passkeys.passkeys_of(current_user()),
         "sessions": sessions_for_page(),
         "address": site.address,

@@ -123,7 +123,7 @@ def logout() -> ResponseReturnValue:
 
 def show_login(form: LoginForm) -> str:
     """Render the log-in page, which keeps the requested page."""
-    return render_template("auth/login.html", form=form, next=requested_page())
+    return render_template("auth/login.html", form=form, next=next_page())
 
 
 def sign_in(user: User, *first: Factor) -> AnyResponse:
@@ -132,7 +132,7 @@ def sign_in(user: User, *first: Factor) -> AnyResponse:
         return begin(user, *first)
     login_manager.wait_for_second_factor(user)
     db.session.commit()
-    return redirect(url_for("public.auth.code", next=requested_page()), 303)
+    return redirect(url_for("public.auth.code", next=next_page()), 303)
 
 
 def begin(user: User, *factors: Factor) -> AnyResponse:
@@ -154,15 +154,15 @@ def begin(user: User, *factors: Factor) -> AnyResponse:
 def _ask_for_new_password(replaced: PasswordReplaced) -> AnyResponse:
     db.session.rollback()
     flash(str(replaced), "session")
-    return redirect(url_for("public.auth.login", next=requested_page()), 303)
+    return redirect(url_for("public.auth.login", next=next_page()), 303)
 
 
 def after_login() -> str:
     """Return the requested page, a pending registration, or the account."""
-    return requested_page() or page_after_sign_in() or url_for("account.profile.show")
+    return next_page() or page_after_sign_in() or url_for("account.profile.show")
 
 
-def requested_page() -> str | None:
+def next_page() -> str | None:
     """Return the requested page, or None."""
     return local_path(request.values.get("next"))
 
@@ -229,13 +229,13 @@ def _begin_with(user: User, second: Factor) -> AnyResponse:
 
 def _ask(user: User, form: CodeForm) -> str:
     has_app = second_factor.is_on(user)
-    return render_template("auth/code.html", form=form, has_app=has_app, next=requested_page())
+    return render_template("auth/code.html", form=form, has_app=has_app, next=next_page())
 
 
 def _ask_recovery(form: CodeForm) -> str:
-    return render_template("auth/recovery_code.html", form=form, next=requested_page())
+    return render_template("auth/recovery_code.html", form=form, next=next_page())
 
 
 def _start_over() -> AnyResponse:
     flash("Signing in took too long. Log in again.", "session")
-    return redirect(url_for("public.auth.login", next=requested_page()), 303)
+    return redirect(url_for("public.auth.login", next=next_page()), 303)

@@ -19,8 +19,7 @@ from reflow_accounts.cli.commands.filter_response import filter_with_jq, find_jq
 from reflow_accounts.cli.context import Context
 from reflow_accounts.cli.errors import ApiError, CommandError, UnexpectedAnswer, UsageFault
 from reflow_accounts.cli.http.client import LARGEST_PAGE, ApiClient
-from reflow_accounts.cli.http.files import is_file
-from reflow_accounts.cli.http.transport import Download
+from reflow_accounts.cli.http.transport import Download, is_file
 from reflow_accounts.cli.options import common_options, complete_file_name, pass_context
 from reflow_accounts.cli.output import document, is_terminal, result
 from reflow_accounts.cli.text import clean, redact
@@ -88,10 +87,12 @@ def api(
     client = context.client() if _is_address(path) and context.sources() else None
     target = _target(path.removeprefix(client.server) if client else path)
     request = _request(method, target, fields, body, dict(map(_header, headers)))
-    reader = _json_reader(request.path, field, jq, paginate)
+    json_option = _option_needing_json(request.path, field, jq, paginate)
     client = client or context.client()
     try:
-        data = _all_pages(client, request) if paginate else _send_and_read(client, request, include, reader)
+        data = (
+            _all_pages(client, request) if paginate else _send_and_read(client, request, include, json_option)
+        )
     except ApiError as problem:
         document(problem.document)
         raise
@@ -107,7 +108,7 @@ def api(
         )
 
 
-def _json_reader(path: str, field: str | None, jq: str | None, paginate: bool) -> str:
+def _option_needing_json(path: str, field: str | None, jq: str | None, paginate: bool) -> str:
     """Return the name of the option that needs JSON as the answer, or "". Raises UsageFault."""
     if field is not None and jq is not None:
         raise UsageFault("Use --field or --jq, not both.")
@@ -175,9 +176,9 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _send_and_read(client: ApiClient, request: Request, include: bool, reader: str) -> Any:
+def _send_and_read(client: ApiClient, request: Request, include: bool, json_option: str) -> Any:
     """Return the JSON of the answer (None for 204). If the answer is a file, print it and return None."""
-    file = _printed_file(client, include, reader)
+    file = _printed_file(client, include, json_option)
     reply = client.send(request.method, request.path, request.query, request.body, request.headers, file)
     if is_file(reply):
         return None
@@ -192,18 +193,18 @@ def _print_head(status_line: str, headers: Message) -> None:
         result(redact(clean(line)))
 
 
-def _printed_file(client: ApiClient, include: bool, reader: str) -> Download:
+def _printed_file(client: ApiClient, include: bool, json_option: str) -> Download:
     """Return the download that prints a file: its bytes, or on a terminal with control characters escaped.
 
-    `reader` is the option that needs JSON, or "": with it, the download raises CommandError. Also raises OSError.
+    `json_option` is the option that needs JSON, or "": with it, the download raises CommandError. Also raises OSError.
     """
     on_terminal = is_terminal(sys.stdout)
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
 
     def begin(headers: Message) -> None:
-        if reader:
+        if json_option:
             raise CommandError(
-                f"The answer is a file ({headers.get_content_type()}), not JSON. Leave {reader} out."
+                f"The answer is a file ({headers.get_content_type()}), not JSON. Leave {json_option} out."
             )
         if sys.stdout is None:  # closed before the start
             raise OSError(EBADF, "there is no stdout")

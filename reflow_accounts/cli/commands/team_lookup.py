@@ -9,7 +9,7 @@ import click
 
 from reflow_accounts.cli.errors import NoMatch, UsageFault
 from reflow_accounts.cli.http.client import ApiClient
-from reflow_accounts.cli.text import api_path, clean, comparable_address
+from reflow_accounts.cli.text import api_path, clean
 
 RIGHTS = ("view", "edit", "admin")  # of a member
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -53,8 +53,8 @@ def account_named(client: ApiClient, accounts: str, id_or_name: str) -> dict[str
 def member_named(client: ApiClient, members: str, id_or_email: str) -> dict[str, Any]:
     """Return the member with this id, address or exact name in the list at `members`. Raises NoMatch."""
     people: list[dict[str, Any]] = client.listing(members)["items"]
-    address = comparable_address(id_or_email)
-    by_address = [person for person in people if comparable_address(str(person.get("email"))) == address]
+    address = _comparable(id_or_email)
+    by_address = [person for person in people if _comparable(str(person.get("email"))) == address]
     matches = by_address or _matches(people, id_or_email)
     if len(matches) == 1:
         return matches[0]
@@ -65,12 +65,24 @@ def invitation_named(client: ApiClient, invitations: str, id_or_email: str) -> d
     """Return the pending invitation with this id or to this address. Raises NoMatch."""
     pending: list[dict[str, Any]] = client.listing(invitations)["items"]
     for invitation in pending:
-        is_address = comparable_address(str(invitation.get("email"))) == comparable_address(id_or_email)
+        is_address = _comparable(str(invitation.get("email"))) == _comparable(id_or_email)
         if is_address or id_or_email == invitation.get("id"):
             return invitation
     raise NoMatch(
         f"No invitation to {clean(id_or_email)} is pending. reflow team invitations list shows them."
     )
+
+
+def _comparable(address: str) -> str:
+    """Return an e-mail address for comparison: without case, and `xn--` names of its domain in Unicode (RFC 3492)."""
+    name, at, domain = address.strip().lower().rpartition("@")
+    labels = []
+    for label in domain.split("."):
+        try:
+            labels.append(label[4:].encode("ascii").decode("punycode") if label.startswith("xn--") else label)
+        except UnicodeError:
+            labels.append(label)
+    return f"{name}{at}{'.'.join(labels)}"
 
 
 def _matches(items: list[dict[str, Any]], id_or_name: str) -> list[dict[str, Any]]:

@@ -18,9 +18,8 @@ from reflow_accounts.cli.http.errors import (
     not_reflow,
     redirected,
 )
-from reflow_accounts.cli.http.files import exchange_file, is_file
 from reflow_accounts.cli.http.retry import retry_after, with_retries
-from reflow_accounts.cli.http.transport import Download, Reply, exchange
+from reflow_accounts.cli.http.transport import Download, Reply, exchange, exchange_file, is_file
 from reflow_accounts.cli.http.user_agent import user_agent
 from reflow_accounts.cli.output import Spinner
 from reflow_accounts.contract import API_PREFIX, KEY_EXPIRES_HEADER, KEY_PREFIX

@@ -1,4 +1,4 @@
-"""Sends one HTTP request with the standard library: no redirects, limited size and time, readable errors."""
+"""Sends one HTTP request with the standard library: no redirects, limited size and time, files as a stream"""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from reflow_accounts.cli.http.server_address import Proxy, proxy_for
 LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
 _OK, _PROXY_AUTHENTICATION_REQUIRED = 200, 407
 _PIECE = 64 * 1024  # bytes
+FILE_TYPES = ("application/jsonl", "text/csv")
+_OK = 200
 
 
 class Reply(NamedTuple):
@@ -117,3 +119,67 @@ def _read(
         raise fault
     line = f"HTTP/{response.version / 10} {response.status} {response.reason}".rstrip()
     return Reply(response.status, line, response.headers, content, str(proxy) if proxy else "")
+
+
+def is_file(reply: Reply) -> bool:
+    """Return whether `reply` is a file, whose content went to the `Download`."""
+    return reply.status == _OK and reply.headers.get_content_type() in FILE_TYPES
+
+
+def exchange_file(
+    url: str,
+    method: str,
+    headers: dict[str, str],
+    body: bytes | None,
+    download: Download,
+    before: Callable[[], None],
+) -> Reply:
+    """Send one request as `exchange` does; if the response is a file, call `before` and stream it to `download`.
+
+    Raises the OSErrors of `download`, and Unreachable for any other response that is too large.
+    """
+    parts = urlsplit(url)
+    receiver = _Receiver(f"{parts.scheme}://{parts.netloc}", download, before)
+    try:
+        reply = exchange(url, method, headers, body, Download(receiver.begin, receiver.write))
+    except _NotWritten as fault:
+        raise fault.error from None
+    return reply._replace(content=reply.content or bytes(receiver.collected))
+
+
+class _NotWritten(Exception):
+    """A `download` failed with `error`, which `exchange` would mistake for a network error."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class _Receiver:
+    """Receives the content of one response with status 200."""
+
+    def __init__(self, server: str, download: Download, before: Callable[[], None]) -> None:
+        self._server, self._download, self._before = server, download, before
+        self._is_file = False
+        self.collected = bytearray()
+
+    def begin(self, headers: Message) -> None:
+        self._is_file = headers.get_content_type() in FILE_TYPES
+        if not self._is_file:
+            return
+        self._before()
+        try:
+            self._download.begin(headers)
+        except OSError as error:
+            raise _NotWritten(error) from None
+
+    def write(self, piece: bytes) -> None:
+        if not self._is_file:
+            self.collected += piece
+            if len(self.collected) > LARGEST_ANSWER:
+                raise Unreachable(endless(self._server))
+            return
+        try:
+            self._download.write(piece)
+        except OSError as error:
+            raise _NotWritten(error) from None

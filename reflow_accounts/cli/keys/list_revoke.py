@@ -208,12 +208,10 @@ def revoke_key(
         tell(f"The key {name} is revoked already.")
         return
     is_own = is_in_use(client, key)
-    question = f"{usage_summary(key, name, is_own=is_own)}. Revoke it?"
-    must_ask = not yes and context.may_ask and was_used_recently(key)
-    if must_ask:
+    if not yes and context.may_ask and was_used_recently(key):
         say(*usage_lines(client.ask_object("GET", f"{owner.path_of(key)}/usage")))
-    if must_ask and not click.confirm(question, err=True):
-        raise CommandError("Nothing was revoked.")
+        if not click.confirm(f"{usage_summary(key, name, is_own=is_own)}. Revoke it?", err=True):
+            raise CommandError("Nothing was revoked.")
     me = _me(client) if owner is OWN and client.uses_key else {}
     client.ask("DELETE", owner.path_of(key) + ("?descendants=true" if descendants else ""))
     if context.as_json:

@@ -3,8 +3,9 @@
 from flask import Blueprint, flash, get_flashed_messages, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
+from wtforms import StringField
 
-from reflow_accounts.activity.export_formats import csv_lines
+from reflow_accounts.activity.export import csv_lines
 from reflow_accounts.api_keys.models import ApiKey
 from reflow_accounts.api_keys.service import KeyState, keys_page, with_usage_counts
 from reflow_accounts.auth.current_user import current_user
@@ -23,13 +24,14 @@ from reflow_accounts.marketplace.reconcile import (
 from reflow_accounts.subscriptions.service import end_of_activation, has_active_subscription
 from reflow_accounts.support import people, service
 from reflow_accounts.support.effects import effects_of_buttons
-from reflow_accounts.support.forms import KeySearchForm, ReasonForm
 from reflow_accounts.support.service import MOST_RESULTS, record_search
 from reflow_accounts.teams.models import Team
+from reflow_accounts.teams.service import memberships_of
 from reflow_accounts.users.models import User
 from reflow_accounts.web import htmx
 from reflow_accounts.web.filters import exact
 from reflow_accounts.web.request_info import client
+from reflow_accounts.web.request_input import Form
 from reflow_accounts.web.text import holds_secret
 
 blueprint = Blueprint("console", __name__)
@@ -47,14 +49,25 @@ _HEADINGS = (
 )
 
 
+class ReasonForm(Form):
+    """The reason for an action on a user or key."""
+
+    reason = StringField("Reason")
+
+
+class KeySearchForm(Form):
+    """Looks up the owner of a pasted key."""
+
+    api_key = StringField("Find an API key")
+
+
 @blueprint.get("")
 def index() -> ResponseReturnValue:
     """Search teams and people. Redirect from a URL with a secret to one without."""
     query_text = request.args.get("q", "").strip()
     if holds_secret(query_text):
         flash("A secret was in the address", _SEARCH_REFUSED)
-        address = url_for("support.console.index")
-        return htmx.go_to(address) if htmx.is_htmx() else redirect(address, 303)
+        return htmx.go_to(url_for("support.console.index"))
     # No search after that redirect.
     if get_flashed_messages(category_filter=[_SEARCH_REFUSED]):
         return _page("", is_list=False)
@@ -80,8 +93,8 @@ def export() -> ResponseReturnValue:
         (
             row.team.name,
             row.team.public_id,
-            row.standing.state,
-            row.standing.licence_state or "",
+            row.status.state,
+            row.status.licence_state or "",
             row.aws_account or "",
             row.attention,
             str(row.key_count),
@@ -143,26 +156,26 @@ def show_team(team_id: str) -> ResponseReturnValue:
         members_cursor=members_cursor,
         page=service.keys_of_members_page(team, cursor=cursor),
         cursor=cursor,
-        **standing_part(team),
+        **subscription_part(team),
     )
     service.record_team_view(team, by=current_user(), address=client().address)
     db.session.commit()
     return page
 
 
-def standing_part(team: Team) -> dict[str, object]:
+def subscription_part(team: Team) -> dict[str, object]:
     """Return the template variables of the part of the page that shows the subscription."""
     console_team = service.describe_team(team, by=current_user())
-    licences = console_team.standing.licences
+    licences = console_team.status.licences
     agreements = agreements_of(licences)
     changes_cursor = request.args.get("changes")
     return {
         "console_team": console_team,
         "why": explain(
-            console_team.standing,
+            console_team.status,
             agreements,
             for_staff=True,
-            activation_ended_at=end_of_activation(team, console_team.standing),
+            activation_ended_at=end_of_activation(team, console_team.status),
         ),
         "effects": effects_of_buttons(console_team),
         "changes": service.changes_page(team, cursor=changes_cursor),
@@ -179,7 +192,7 @@ def show_user(user_id: str) -> ResponseReturnValue:
     page = render_template(
         "support/user.html",
         account=user,
-        memberships=people.memberships_with_teams(user),
+        memberships=memberships_of(user),
         sessions=live_sessions_of(user, limit=MOST_RESULTS),
         session_count=count_live_sessions(user),
         page=keys_page(user, state=KeyState.ALL, cursor=cursor),

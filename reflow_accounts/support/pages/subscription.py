@@ -4,6 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from flask import Blueprint, flash, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from wtforms import DateField, HiddenField, StringField
 
 from reflow_accounts.auth.current_user import current_user
 from reflow_accounts.auth.step_up import ensure_recent_proof
@@ -13,12 +14,13 @@ from reflow_accounts.subscriptions.overrides import DAYS_OF_OVERRIDE
 from reflow_accounts.subscriptions.service import changes_of, status_of
 from reflow_accounts.support import service
 from reflow_accounts.support.effects import effect_of, effects_of
-from reflow_accounts.support.forms import SubscriptionForm
-from reflow_accounts.support.pages.console import results_part, standing_part
+from reflow_accounts.support.pages.console import results_part, subscription_part
 from reflow_accounts.support.service import record_search
 from reflow_accounts.teams.models import Team
 from reflow_accounts.web import htmx
 from reflow_accounts.web.request_info import client
+from reflow_accounts.web.request_input import Form
+from reflow_accounts.web.text import holds_secret
 
 blueprint = Blueprint("subscription", __name__)
 
@@ -26,19 +28,36 @@ LONGEST_NUMBER = 19
 _ACTIONS = ("true", "false", "aws")
 
 
+class SubscriptionForm(Form):
+    """`active` is true, false, or aws for no override; `seen` is the version that the user has seen.
+
+    `until` is the first day after the override (UTC). `origin`, `q` and `state` are the page to return to: that of
+    the team if `origin` is "team", else the search for `q` and `state`.
+    """
+
+    reason = StringField("Reason")
+    until = DateField("Until")
+    ticket = StringField("Ticket")
+    active = HiddenField()
+    seen = HiddenField()
+    q = HiddenField(filters=[lambda value: "" if not value or holds_secret(value) else value])
+    state = HiddenField()
+    origin = HiddenField()
+
+
 @blueprint.get("/teams/<team_id>/subscription")
 def show(team_id: str) -> ResponseReturnValue:
     """Ask for the reason and the end of an override."""
     team = service.team_of(team_id)
     service.refuse_own_team(team, by=current_user())
-    standing = status_of(team)
-    form = SubscriptionForm(request.args, seen=standing.version)
+    status = status_of(team)
+    form = SubscriptionForm(request.args, seen=status.version)
     # Then activation only ends a deactivating override.
-    is_enough_to_lift = not standing.is_active and standing.is_active_by_aws_for_good
+    is_enough_to_lift = not status.is_active and status.is_active_by_aws_for_good
     if form.active.data == "true" and not form.until.data and not is_enough_to_lift:
         form.until.data = (now() + timedelta(days=DAYS_OF_OVERRIDE)).date()
-    end = standing.override.expires_at if standing.override else None
-    if form.active.data == "false" and not standing.is_active and not form.until.data and end:
+    end = status.override.expires_at if status.override else None
+    if form.active.data == "false" and not status.is_active and not form.until.data and end:
         form.until.data = end.date()  # so that a change of the reason keeps it
     return _render_form(team, form)
 
@@ -135,7 +154,7 @@ def _back_url(team: Team, form: SubscriptionForm) -> str:
 def _background_part(team: Team, form: SubscriptionForm) -> dict[str, object]:
     """Return the template variables of the page behind the dialog: a team, or search results."""
     if form.origin.data == "team":
-        return {"part": "support/_standing.html", **standing_part(team)}
+        return {"part": "support/_subscription.html", **subscription_part(team)}
     return {
         "part": "support/_results.html",
         **results_part(form.q.data or "", form.state.data or ""),

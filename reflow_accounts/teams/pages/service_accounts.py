@@ -88,8 +88,8 @@ def change(team_id: str, account_id: str) -> ResponseReturnValue:
     return _respond_changed(membership, f"Service account {account.full_name} saved.")
 
 
-@blueprint.post("/service-accounts/<account_id>/standing")
-def set_standing(team_id: str, account_id: str) -> ResponseReturnValue:
+@blueprint.post("/service-accounts/<account_id>/status")
+def set_disabled(team_id: str, account_id: str) -> ResponseReturnValue:
     """Disable a service account, or enable it again, which needs a recent proof: its keys work then."""
     requested = request.form.get("disabled")
     if requested != "true":

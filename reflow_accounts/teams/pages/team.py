@@ -22,7 +22,14 @@ from reflow_accounts.teams.pages.team_tab import (
     respond_refused,
     tab_url,
 )
-from reflow_accounts.teams.service import choose, current_of, ensure_rights, membership_of, memberships_of
+from reflow_accounts.teams.service import (
+    admin_membership_of,
+    choose,
+    current_of,
+    ensure_rights,
+    membership_of,
+    memberships_of,
+)
 from reflow_accounts.web import htmx
 from reflow_accounts.web.redirects import current_page, local_path, previous_page
 from reflow_accounts.web.request_info import client
@@ -66,8 +73,7 @@ def remember_choice() -> ResponseReturnValue:
 @blueprint.get("/teams/<team_id>/name")
 def ask_for_name(team_id: str) -> ResponseReturnValue:
     """Show the form to rename the team."""
-    membership = membership_of(current_user(), team_id)
-    ensure_rights(membership, Rights.ADMIN)
+    membership = admin_membership_of(current_user(), team_id)
     return render_template(
         "teams/name.html", target_team=membership.team, form=TeamForm(name=membership.team.name)
     )
@@ -76,12 +82,11 @@ def ask_for_name(team_id: str) -> ResponseReturnValue:
 @blueprint.post("/teams/<team_id>/name")
 def rename(team_id: str) -> ResponseReturnValue:
     """Rename the team."""
-    membership, form = membership_of(current_user(), team_id), TeamForm()
+    membership, form = admin_membership_of(current_user(), team_id), TeamForm()
     try:
         members.rename(membership.team, form.name.data or "", by=current_user(), client=client())
     except ValidationFailed as failed:
         db.session.rollback()
-        ensure_rights(membership, Rights.ADMIN)
         form.show(failed)
         return render_template("teams/name.html", target_team=membership.team, form=form), 422
     db.session.commit()
@@ -174,8 +179,7 @@ def _leaving_page(membership: Membership) -> str:
 @blueprint.get("/teams/<team_id>/invitations/new")
 def ask_to_invite(team_id: str) -> ResponseReturnValue:
     """Show the form for new invitations."""
-    membership = membership_of(current_user(), team_id)
-    ensure_rights(membership, Rights.ADMIN)
+    membership = admin_membership_of(current_user(), team_id)
     return _invite_page(membership.team, InviteForm(formdata=None))
 
 
@@ -183,8 +187,7 @@ def ask_to_invite(team_id: str) -> ResponseReturnValue:
 def invite(team_id: str) -> ResponseReturnValue:
     """Invite all addresses or none."""
     ensure_recent_proof()
-    membership, form = membership_of(current_user(), team_id), InviteForm()
-    ensure_rights(membership, Rights.ADMIN)
+    membership, form = admin_membership_of(current_user(), team_id), InviteForm()
     try:
         rights = checked_rights(form.rights.data or "")
         sent = invitations.invite(membership.team, form.lines, rights, by=current_user(), client=client())

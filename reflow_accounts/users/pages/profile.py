@@ -1,4 +1,4 @@
-"""The Profile tab, the download of personal data, and account deletion."""
+"""The Profile tab, the page that confirms a new address, the download of personal data, and account deletion."""
 
 from flask import Blueprint, Response, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -6,20 +6,23 @@ from flask.typing import ResponseReturnValue
 from reflow_accounts.activity.personal_data import data_of
 from reflow_accounts.auth import login_manager
 from reflow_accounts.auth.current_user import current_user, page_session
+from reflow_accounts.auth.mail_links import find_link
+from reflow_accounts.auth.models import LinkPurpose, MailLink
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.auth.sessions import refuse_confirmation
 from reflow_accounts.auth.step_up import MISSING_PASSWORD, ensure_recent_proof
 from reflow_accounts.database import db
-from reflow_accounts.errors import Conflict, ValidationFailed
+from reflow_accounts.errors import Conflict, Gone, ValidationFailed
 from reflow_accounts.rate_limits import service as rate_limits
 from reflow_accounts.subscriptions.models import LicenceState
 from reflow_accounts.subscriptions.service import status_of
 from reflow_accounts.users import deletion, profile
 from reflow_accounts.users.forms import PasswordForm, ProfileForm
-from reflow_accounts.users.models import MailSwitch
+from reflow_accounts.users.models import MailSwitch, User
 from reflow_accounts.web.request_info import client
 
 blueprint = Blueprint("profile", __name__)
+email_links = Blueprint("email_change", __name__)
 
 FILE_NAME = "reflow-data.json"
 _SETTINGS = ("full_name", "appearance", "time_zone")
@@ -122,3 +125,47 @@ def _deletion_page(form: PasswordForm) -> str:
         if status_of(team).licence_state in (LicenceState.PENDING, LicenceState.ACTIVE)
     ]
     return render_template("users/deletion.html", form=form, losses=losses, paid=paid_teams)
+
+
+@email_links.get("/confirm-email/<token>")
+def show_email_link(token: str) -> ResponseReturnValue:
+    """Ask to confirm the new address; only the account's owner can."""
+    link = find_link(token, LinkPurpose.CHANGE_EMAIL)
+    return _page(link, token) if link else _dead_link()
+
+
+@email_links.post("/confirm-email/<token>")
+def confirm_email(token: str) -> ResponseReturnValue:
+    """Change the account's address."""
+    link = find_link(token, LinkPurpose.CHANGE_EMAIL)
+    if link is None:
+        return _dead_link()
+    user = _owner(link)
+    if user is None:
+        return _page(link, token), 403
+    try:
+        profile.confirm(link, user, client=client())
+    except Gone:
+        db.session.rollback()
+        return _dead_link()
+    db.session.commit()
+    flash("Email changed", "email-changed")
+    return redirect(url_for("account.profile.show"), 303)
+
+
+def _owner(link: MailLink) -> User | None:
+    """Return the signed-in person if the link is theirs.
+
+    Otherwise a stranger could trick the owner of an address into confirming it for the stranger's account.
+    """
+    session = login_manager.current_session()
+    return session.user if session and session.user_id == link.user_id else None
+
+
+def _page(link: MailLink, token: str) -> str:
+    context = {"email": link.email, "is_owner": _owner(link) is not None, "link_token": token}
+    return render_template("users/confirm_email.html", **context)
+
+
+def _dead_link() -> ResponseReturnValue:
+    return render_template("auth/dead_link.html", purpose=LinkPurpose.CHANGE_EMAIL), 410

@@ -8,9 +8,9 @@ from flask import Flask
 from sqlalchemy import func, insert, select
 
 from reflow_accounts.api_keys.models import ApiKey, Use
-from reflow_accounts.api_keys.usage import queries, record, rollup
+from reflow_accounts.api_keys.usage import queries, rollup
 from reflow_accounts.api_keys.usage.queries import UsageCount
-from reflow_accounts.api_keys.usage.record import NewUse
+from reflow_accounts.api_keys.usage.rollup import NewUse, record
 from reflow_accounts.database import db, now
 
 
@@ -27,7 +27,7 @@ def key_number(app: Flask, key_id: str) -> int:
 def append(app: Flask, key: int, at: datetime, path: str = "/api/v1/me") -> int:
     """Append a use as a request does; return its number."""
     with app.app_context():
-        number = record.record(NewUse(key, at, "GET", path, 200, "accepted", "192.0.2.1", "tests"))
+        number = record(NewUse(key, at, "GET", path, 200, "accepted", "192.0.2.1", "tests"))
         db.session.commit()
         return number
 
