@@ -1,6 +1,7 @@
 """`copy-to`: moves a service to an empty database, restores a backup there, and never replaces other data."""
 
 import stat
+from datetime import timedelta
 
 import pytest
 from flask import Flask
@@ -8,11 +9,13 @@ from sqlalchemy import func, select, text
 
 from reflow_accounts import transfer
 from reflow_accounts.api_keys.models import ApiKey, Use
+from reflow_accounts.api_keys.usage import retention
 from reflow_accounts.config import ConfigError
-from reflow_accounts.database import db
+from reflow_accounts.database import db, now
 from reflow_accounts.server import bring_up_to_date
 from reflow_accounts.users.models import User
 from tests import factories
+from tests.api_keys.usage import use_log
 from tests.api_keys.usage.use_log import only_on
 from tests.commands.key_uses import use
 from tests.helpers import databases, rows
@@ -125,6 +128,22 @@ def test_rotated_keys_are_copied(app, cast, api, flask, empty_url, moved, tmp_pa
     with moved.app_context():
         old = db.session.scalars(select(ApiKey).where(ApiKey.public_id == key.id)).one()
         assert (old.replaced_by.public_id, old.replaced_by.created_by.public_id) == (new["id"], maker.id)
+
+
+@only_on("postgresql")
+def test_uses_of_a_copy_are_counted_after_all_months_were_pruned(app, cast, flask, empty_url, moved):
+    key, old = cast.ada.key(), now() - timedelta(days=100)
+    number = use_log.key_number(app, key.id)
+    with app.app_context():
+        retention.make_months(db.engine, old, 1)
+    for _ in range(3):
+        use_log.append(app, number, old)
+    assert flask("uses", "prune", "--older-than", "30")[1].startswith("2 uses")
+    assert flask("copy-to", empty_url)[0] == 0
+    use(moved, key)
+    assert use_log.usage_count(moved, number).count == 4
+    use_log.roll_up(moved)
+    assert use_log.usage_count(moved, number).count == 4
 
 
 def test_unfinished_copy_of_another_database_is_refused(app, cast, flask, empty_url, moved, monkeypatch):

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from time import sleep
@@ -93,8 +93,8 @@ def make_months(engine: Engine, start: datetime, number: int) -> None:
 def prune(before: datetime) -> int:
     """Delete uses older than `before` (aware) from the log and return how many; totals stay unchanged.
 
-    On PostgreSQL only whole months are dropped: a month stays until all of it is older. Raises Unavailable if another
-    session uses the log for ten minutes.
+    The newest use stays. On PostgreSQL only whole months are dropped: a month stays until all of it is older. Raises
+    Unavailable if another session uses the log for ten minutes.
     """
     when_unlocked(roll_up)
     removed = 0
@@ -147,7 +147,10 @@ def when_unlocked(action: Callable[[], Result]) -> Result:
 
 
 def _drop_month(name: str, before: datetime) -> int:
-    """Drop the partition of a month if all of it is older and rolled up; its uses stay in the totals."""
+    """Drop the partition of a month if all of it is older and rolled up; its uses stay in the totals.
+
+    The newest use of the log stays with its partition: a copy of an empty log would number new uses from 1 again.
+    """
     year, month = int(name[5:9]), int(name[10:12])
     after = next(_months(datetime(year, month, 1, tzinfo=UTC), 1))[1]
     if after > before:
@@ -161,8 +164,14 @@ def _drop_month(name: str, before: datetime) -> int:
         newest = connection.scalar(text(f"SELECT max(id) FROM {name}")) or 0  # noqa: S608
         if newest > cursor:
             return 0
-        in_month = (Use.at >= datetime(year, month, 1, tzinfo=UTC), Use.at < after)
+        in_month = [Use.at >= datetime(year, month, 1, tzinfo=UTC), Use.at < after]
+        has_newest = newest == connection.scalar(select(func.max(Use.id)))
+        if has_newest:
+            in_month.append(Use.id < newest)
         removed = _count_as_pruned(connection, in_month)
+        if has_newest:
+            connection.execute(delete(Use).where(*in_month))
+            return removed
         lock_table(connection, "uses", "ACCESS EXCLUSIVE")
         connection.execute(text(f"ALTER TABLE uses DETACH PARTITION {name}"))
         connection.execute(text(f"DROP TABLE {name}"))
@@ -207,7 +216,7 @@ def _delete_empty(before: datetime) -> None:
         sleep(PAUSE_S)
 
 
-def _count_as_pruned(connection: Connection, which: tuple[ColumnElement[bool], ...]) -> int:
+def _count_as_pruned(connection: Connection, which: Sequence[ColumnElement[bool]]) -> int:
     """Add these rolled-up uses to the `pruned` number of each total, and subtract them from the counts by time.
 
     Returns the number of these uses. Each row to change exists, so that the insertions are updates.
