@@ -86,9 +86,9 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
             connection.execute(text("BEGIN"))
         else:
             connection.execution_options(isolation_level="REPEATABLE READ")
-        ensure_current(connection)
         if is_unfinished(connection):
             raise TransferError(UNFINISHED_COPY)
+        ensure_current(connection)
         yield connection
 
 
@@ -117,13 +117,14 @@ def prepare(source: Connection, target: Engine) -> None:
     """
     make_file(target)
     _ensure_free(source, target)
-    config = migrate.get_config()
-    config.attributes["engine"] = target
-    alembic.command.upgrade(config, "head")
+    # Before the migration: when that is interrupted, the empty tables are no complete copy either.
     with target.begin() as connection:
         if not is_unfinished(connection):
             UNFINISHED.create(connection)
             connection.execute(insert(UNFINISHED).values(started_at=now()))
+    config = migrate.get_config()
+    config.attributes["engine"] = target
+    alembic.command.upgrade(config, "head")
 
 
 def _ensure_free(source: Connection, target: Engine) -> None:

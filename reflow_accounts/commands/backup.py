@@ -18,6 +18,7 @@ from reflow_accounts.api_keys.usage.verify import differences
 from reflow_accounts.commands.errors import handle_errors, say_what_takes_long
 from reflow_accounts.config import ConfigError, Settings
 from reflow_accounts.database import db
+from reflow_accounts.database_errors import database_problem, describe, is_unwritable
 from reflow_accounts.environment import database_address
 from reflow_accounts.transfer import TransferError
 
@@ -95,17 +96,17 @@ def check_backup(file: Path) -> None:
     try:
         with transfer.open_database(transfer.read_only_url(file)) as engine:
             if not faults:
-                faults = [
-                    f"the total of {difference.key_id} differs from the log of uses"
-                    for difference in differences(engine)
-                ]
                 with transfer.snapshot(engine) as connection:
                     counts = transfer.counts(connection)
+                    faults += [
+                        f"the total of {difference.key_id} differs from the log of uses"
+                        for difference in differences(engine)
+                    ]
                     faults += broken_links(connection)
     except TransferError as error:
         faults.append(str(error))
-    except SQLAlchemyError:
-        faults.append(_NO_BACKUP)
+    except SQLAlchemyError as error:
+        faults.append(_fault_of(error))
     if faults:
         sys.exit("\n".join(f"reflow-accounts: {file}: {fault}" for fault in faults[:20]))
     summary = ", ".join(f"{counts[name]} {label}" for name, label in _LABELS)
@@ -115,8 +116,13 @@ def check_backup(file: Path) -> None:
 def _faults_of(file: Path) -> list[str]:
     try:
         return list(transfer.faults_of_file(file))
-    except SQLAlchemyError:
-        return [_NO_BACKUP]
+    except SQLAlchemyError as error:
+        return [_fault_of(error)]
+
+
+def _fault_of(error: SQLAlchemyError) -> str:
+    # Files in WAL mode and large sorts need space to be read.
+    return f"it cannot be checked: {database_problem(error)}" if is_unwritable(error) else _NO_BACKUP
 
 
 @click.command("copy-to")
@@ -149,7 +155,7 @@ def copy_to(url: str, file: Path | None) -> None:
         sys.exit(f"reflow-accounts: {error}")
     except SQLAlchemyError as error:
         sys.exit(
-            f"reflow-accounts: the copy stopped ({type(error).__name__}). Check that both databases answer, "
+            f"reflow-accounts: the copy stopped ({describe(error)}). Check that both databases answer, "
             "then run the command again to continue."
         )
     if differing_keys:

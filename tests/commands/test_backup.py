@@ -1,6 +1,7 @@
 """`flask backup FILE`: a consistent copy; existing files are not overwritten."""
 
 import re
+import resource
 import sqlite3
 import stat
 from contextlib import closing
@@ -177,3 +178,17 @@ def test_file_that_is_no_backup_is_refused(app, flask, tmp_path, content):
     code, words = flask("restore-check", str(file))
     assert (code, words.startswith(f"reflow-accounts: {file}: ")) == (1, True)
     assert file.read_bytes() == content
+
+
+@only_on("sqlite")
+def test_file_that_a_full_disk_keeps_from_being_read_is_not_called_damaged(app, cast, flask, tmp_path):
+    flask("backup", str(file := tmp_path / "copy.db"))
+    with closing(sqlite3.connect(file)) as copy:
+        copy.execute("PRAGMA journal_mode = WAL")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        code, words = flask("restore-check", str(file))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (code, "its disk is full" in words, "damaged" in words) == (1, True, False), words

@@ -1,6 +1,8 @@
 """`copy-to`: moves a service to an empty database, restores a backup there, and never replaces other data."""
 
+import sqlite3
 import stat
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -172,6 +174,19 @@ def test_unfinished_copy_is_not_served(app, cast, flask, empty_url, moved, monke
             bring_up_to_date(moved.config["SETTINGS"])
         worker = moved.test_cli_runner().invoke(args=["mail-worker"])
     assert "is an unfinished copy" in str(worker.exception)
+
+
+@only_on("sqlite")
+def test_copy_that_stops_while_it_migrates_is_unfinished(app, cast, flask, tmp_path):
+    file = tmp_path / "new.db"
+    with closing(sqlite3.connect(file)) as target:
+        # The first migration fails.
+        target.execute("CREATE TABLE teams (id INTEGER)")
+        assert flask("copy-to", f"sqlite:///{file}")[0] == 1
+        target.execute("DROP TABLE teams")
+    assert "is an unfinished copy" in flask("restore-check", str(file))[1]
+    assert flask("copy-to", f"sqlite:///{file}")[0] == 0
+    assert flask("restore-check", str(file))[0] == 0
 
 
 def test_database_is_not_copied_to_itself(app, cast, flask):
