@@ -46,8 +46,9 @@ def create_session(payload: dict[str, Any]) -> Any:
         db.session.commit()
         raise Unauthenticated(Code.MISSING_CREDENTIALS, "Email or password is not correct.")
     rate_limits.give_back("sign-in", **attempt)
+    otp = _counted_code(user, payload.get("otp"))
     login.renew_password_hash(user, payload["password"], hasher())
-    second = _check_second_factor(user, payload.get("otp"))
+    second = _check_second_factor(user, otp) if otp else None
     factors = [Factor.PASSWORD, second] if second else [Factor.PASSWORD]
     session, secret = login.start_session(user, SessionKind.COMMAND, factors, client=client())
     fields = ("public_id", "created_at", "expires_at", "user")
@@ -59,11 +60,11 @@ def create_session(payload: dict[str, Any]) -> Any:
     return data
 
 
-def _check_second_factor(user: User, otp: str | None) -> Factor | None:
-    """Return the second factor that `otp` proves, or None if the user needs none. Call it after the password check.
+def _counted_code(user: User, otp: str | None) -> str | None:
+    """Count an attempt with a code and return the code; None if the user needs none. Call it before any write.
 
-    Raises Unauthenticated for a missing or wrong code, and InsufficientRights for staff with only passkeys, which
-    need a browser.
+    Raises Unauthenticated for a missing code, and InsufficientRights for staff with only passkeys, which need a
+    browser.
     """
     if not second_factor.is_required_for(user):
         return None
@@ -75,6 +76,11 @@ def _check_second_factor(user: User, otp: str | None) -> Factor | None:
         sentence = "Two-factor authentication is on. Send the code of your authenticator app as otp, too."
         raise Unauthenticated(Code.MISSING_CREDENTIALS, sentence, otp_required=True)
     rate_limits.hit("second-factor", **_code_attempt(user))
+    return otp
+
+
+def _check_second_factor(user: User, otp: str) -> Factor:
+    """Return the second factor that `otp` proves. Raises Unauthenticated for a wrong code."""
     if second_factor.accept_code(user, otp):
         return Factor.CODE
     if recovery_codes.accept(user, otp, client=client()):

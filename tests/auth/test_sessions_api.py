@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from reflow_accounts.auth import passwords
 from reflow_accounts.auth.models import UserSession
+from reflow_accounts.auth.passwords import PasswordHasher
 from reflow_accounts.contract import is_well_formed
 from reflow_accounts.database import now
 from tests.helpers import rows
@@ -117,6 +119,18 @@ class TestSecondFactor:
         code = authenticator.recovery_codes[0]
         assert api().post("/sessions", credentials(cast.ada, otp=code)).status_code == 201
         problem_of(api().post("/sessions", credentials(cast.ada, otp=code)), 401, "missing_credentials")
+
+    def test_code_gives_a_session_after_the_secret_key_was_replaced(self, app, cast, api, authenticator):
+        current = app.extensions["password_hasher"]
+        with app.app_context():
+            old = cast.ada.row().password_hash
+        try:
+            passwords.init_app(app, PasswordHasher(["n" * 32, app.secret_key], 4))
+            response = api().post("/sessions", credentials(cast.ada, otp=authenticator.code()))
+            with app.app_context():
+                assert (response.status_code, cast.ada.row().password_hash != old) == (201, True)
+        finally:
+            passwords.init_app(app, current)
 
     @pytest.mark.parametrize("otp", ["000000", "１２３４５６", " ", "x" * 100])
     def test_wrong_code_gives_no_session(self, cast, api, authenticator, otp):
