@@ -87,12 +87,10 @@ def api(
     client = context.client() if _is_address(path) and context.sources() else None
     target = _target(path.removeprefix(client.server) if client else path)
     request = _request(method, target, fields, body, dict(map(_header, headers)))
-    json_option = _option_needing_json(request.path, field, jq, paginate)
+    option = _option_needing_json(request.path, field, jq, paginate)
     client = client or context.client()
     try:
-        data = (
-            _all_pages(client, request) if paginate else _send_and_read(client, request, include, json_option)
-        )
+        data = _all_pages(client, request) if paginate else _send_and_read(client, request, include, option)
     except ApiError as problem:
         document(problem.document)
         raise
@@ -176,9 +174,9 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _send_and_read(client: ApiClient, request: Request, include: bool, json_option: str) -> Any:
+def _send_and_read(client: ApiClient, request: Request, include: bool, option: str) -> Any:
     """Return the JSON of the answer (None for 204). If the answer is a file, print it and return None."""
-    file = _printed_file(client, include, json_option)
+    file = _printed_file(client, include, option)
     reply = client.send(request.method, request.path, request.query, request.body, request.headers, file)
     if is_file(reply):
         return None
@@ -193,18 +191,18 @@ def _print_head(status_line: str, headers: Message) -> None:
         result(redact(clean(line)))
 
 
-def _printed_file(client: ApiClient, include: bool, json_option: str) -> Download:
+def _printed_file(client: ApiClient, include: bool, option: str) -> Download:
     """Return the download that prints a file: its bytes, or on a terminal with control characters escaped.
 
-    `json_option` is the option that needs JSON, or "": with it, the download raises CommandError. Also raises OSError.
+    `option` is the option that needs JSON, or "": with it, the download raises CommandError. Also raises OSError.
     """
     on_terminal = is_terminal(sys.stdout)
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8")("replace"), translate=True)
 
     def begin(headers: Message) -> None:
-        if json_option:
+        if option:
             raise CommandError(
-                f"The answer is a file ({headers.get_content_type()}), not JSON. Leave {json_option} out."
+                f"The answer is a file ({headers.get_content_type()}), not JSON. Leave {option} out."
             )
         if sys.stdout is None:  # closed before the start
             raise OSError(EBADF, "there is no stdout")
