@@ -1,6 +1,7 @@
 """`reflow-accounts backup`, `restore-check` and `copy-to`: copy the database and check the copy."""
 
 import os
+import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ def backup(file: Path) -> None:
     """
     settings: Settings = current_app.config["SETTINGS"]
     url = make_url(settings.database_url)
+    # systemd stops a timer's command so; like Ctrl-C, it must leave no partial file.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:

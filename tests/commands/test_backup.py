@@ -1,9 +1,14 @@
-"""`flask backup FILE`: a consistent copy; existing files are not overwritten."""
+"""`reflow-accounts backup FILE`: a consistent copy; existing files are not overwritten."""
 
+import os
 import re
 import resource
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +20,7 @@ from reflow_accounts.activity import chain
 from reflow_accounts.database import db
 from tests.api_keys.usage.use_log import only_on
 from tests.commands.key_uses import use
+from tests.helpers.live_server import ROOT, SECRET_KEY
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -192,3 +198,31 @@ def test_file_that_a_full_disk_keeps_from_being_read_is_not_called_damaged(app, 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert (code, "its disk is full" in words, "damaged" in words) == (1, True, False), words
+
+
+@only_on("postgresql")
+def test_stopped_backup_leaves_no_file(app, tmp_path):
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    settings = app.config["SETTINGS"]
+    environ = os.environ | {
+        "REFLOW_INSTANCE": str(settings.instance),
+        "REFLOW_DATABASE_URL": settings.database_url,
+        "REFLOW_SECRET_KEY": SECRET_KEY,
+    }
+    command = [sys.executable, "-m", "reflow_accounts", "backup", str(folder / "copy.db")]
+    is_waiting = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database "
+        "WHERE d.datname = current_database() AND NOT granted"
+    )
+    with app.app_context(), db.engine.connect() as other, db.engine.connect() as observer:
+        other.execute(text("LOCK TABLE memberships IN ACCESS EXCLUSIVE MODE"))
+        with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.DEVNULL) as running:
+            deadline = time.monotonic() + 60
+            while not observer.scalar(is_waiting):
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert list(folder.iterdir())
+            running.send_signal(signal.SIGTERM)
+            assert running.wait(60) == 1
+    assert list(folder.iterdir()) == []
