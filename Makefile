@@ -41,10 +41,11 @@ test: .venv/.dev build/cli/reflow.pyz ## Run the tests; installs a browser and a
 	@$(BIN)/python -m tests.helpers.provision
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(TESTS)
 
-# pytest ends with 5 when it finds no test.
+# pytest ends with 5 when it finds no test. Files are in the order of their folders: by number of tests, the default,
+# those with a few tests that mostly wait would run last, together.
 test-slow: .venv/.dev build/cli/reflow.pyz ## Run the tests that `make test` leaves out; BUT="long alone" leaves out those with these marks
 	@$(BIN)/python -m tests.helpers.provision
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow and not alone$(BUT:%= and not %)" $(TESTS) || [ $$? = 5 ]
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "slow and not alone$(BUT:%= and not %)" $(TESTS) || [ $$? = 5 ]
 	@$(BIN)/python -m pytest -m "slow and alone$(BUT:%= and not %)" $(TESTS) || [ $$? = 5 ]
 
 test-cluster: .venv/.dev ## Run three nodes with nginx and a PostgreSQL pair: restarts, kills, upgrade, failover
