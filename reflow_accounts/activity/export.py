@@ -71,8 +71,8 @@ def chains_of(public_ids: Collection[str], complete: Collection[str]) -> Chains:
     return Chains(dict(db.session.execute(query.group_by(ChainLink.chain)).all()), tuple(complete))
 
 
-def first_line(user: User, chains: Chains) -> bytes:
-    """Return the first line of the file."""
+def json_heading(user: User, chains: Chains) -> bytes:
+    """Return the first line of a JSON Lines file."""
     return _json_line(
         {
             "type": "log",
@@ -87,23 +87,23 @@ def first_line(user: User, chains: Chains) -> bytes:
     )
 
 
-def entry_lines(entries: Iterable[Entry]) -> bytes:
-    """Return a line for each entry."""
+def json_lines_of(entries: Iterable[Entry]) -> bytes:
+    """Return a line of JSON for each entry."""
     return b"".join(_json_line(_entry_fields(entry)) for entry in entries)
 
 
-def link_lines(links: Iterable[ChainLink]) -> bytes:
-    """Return a line for each link."""
+def json_lines_of_links(links: Iterable[ChainLink]) -> bytes:
+    """Return a line of JSON for each link."""
     return b"".join(_json_line({"type": "link", **link_line(link)}) for link in links)
 
 
-def incomplete_line(reason: str) -> bytes:
-    """Return the last line of a file that ends early."""
+def json_remark(reason: str) -> bytes:
+    """Return the last line of a JSON Lines file that ends early."""
     return _json_line({"type": "incomplete", "detail": reason})
 
 
 class Seal:
-    """The last line of a file: the number of lines before it, and the SHA-256 of their bytes."""
+    """The last line of a JSON Lines file: the number of lines before it, and the SHA-256 of their bytes."""
 
     def __init__(self) -> None:
         self._hash, self._lines = hashlib.sha256(), 0
@@ -144,18 +144,18 @@ def _json_line(line: dict[str, object]) -> bytes:
     return text.encode("utf-8", "replace") + b"\n"
 
 
-def heading() -> bytes:
-    """Return the first line of the file."""
+def csv_heading() -> bytes:
+    """Return the first line of a CSV file."""
     return csv_lines([HEADINGS])
 
 
-def lines_of(entries: Iterable[Entry]) -> bytes:
-    """Return a line for each entry, in UTF-8."""
+def csv_lines_of(entries: Iterable[Entry]) -> bytes:
+    """Return a line of CSV for each entry."""
     return csv_lines(_cells(entry) for entry in entries)
 
 
-def remark(note: str) -> bytes:
-    """Return a line with a note about the file itself."""
+def csv_remark(note: str) -> bytes:
+    """Return a line of CSV with a note about the file itself."""
     return csv_lines([("", note, *[""] * (len(HEADINGS) - 2))])
 
 
@@ -217,12 +217,12 @@ class _JsonLines:
             links = links_of(chain, after=number, upto=last, limit=LINES_AT_ONCE)
             is_last = not links or links[-1].number >= last
             next_cursor = self._next_chain(chain) if is_last else f"{_LINKS} {chain} {links[-1].number}"
-            piece = link_lines(links)
+            piece = json_lines_of_links(links)
         else:
             page = self.query.page(user, cursor)
-            piece, next_cursor = entry_lines(page.items), page.next_cursor or self._next_chain("")
+            piece, next_cursor = json_lines_of(page.items), page.next_cursor or self._next_chain("")
         if cursor is None:
-            piece = first_line(user, self.chains) + piece
+            piece = json_heading(user, self.chains) + piece
         self.seal.add(piece)
         return piece if next_cursor else piece + self.seal.line, next_cursor
 
@@ -252,15 +252,15 @@ def file_of(
 
         def read(owner: User, cursor: str | None) -> tuple[bytes, str | None]:
             page = query.page(owner, cursor)
-            lines = lines_of(page.items)
-            return lines if cursor else heading() + lines, page.next_cursor
+            lines = csv_lines_of(page.items)
+            return lines if cursor else csv_heading() + lines, page.next_cursor
 
-        return pieces_of(StreamedFile(read, remark(CUT_SHORT)), user, reader=reader)
+        return pieces_of(StreamedFile(read, csv_remark(CUT_SHORT)), user, reader=reader)
     chains = Chains()
     if not uses_only:
         extend_with_events()
         public_ids, complete_ids = chain_ids_of(user, team_ids)
         chains = chains_of(public_ids, complete_ids if where == EVERYTHING and key is None else ())
     return pieces_of(
-        StreamedFile(_JsonLines(query, chains).read, incomplete_line(CUT_SHORT)), user, reader=reader
+        StreamedFile(_JsonLines(query, chains).read, json_remark(CUT_SHORT)), user, reader=reader
     )

@@ -90,9 +90,8 @@ def _read(
 ) -> tuple[bytes, str | None]:
     """Return the piece of a step and the next cursor, None at the end. Raises Unavailable.
 
-    `ids` are those of the user and the reader.
-
-    One step at a time: concurrent steps would not be faster and need memory for all their rows.
+    `ids` are those of the user and of the reader. One step at a time: concurrent steps would not be faster and need
+    memory for all their rows.
     """
     if not _step_lock.acquire(timeout=LONGEST_WAIT_S):
         raise Unavailable(_BUSY)

@@ -1,4 +1,4 @@
-"""Sends one HTTP request with the standard library: no redirects, limited size and time, files as a stream"""
+"""Sends one HTTP request with the standard library: no redirects, limited size and time, files as a stream."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ LARGEST_ANSWER = 32 * 1024 * 1024  # bytes
 _OK, _PROXY_AUTHENTICATION_REQUIRED = 200, 407
 _PIECE = 64 * 1024  # bytes
 FILE_TYPES = ("application/jsonl", "text/csv")
-_OK = 200
 
 
 class Reply(NamedTuple):
