@@ -3,11 +3,11 @@
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable
 from queue import Queue
 
 from tests.cli.terminal import PATIENCE, Outcome, Terminal
+from tests.helpers.waiting import wait_until
 
 
 class RunningCommand:
@@ -89,11 +89,3 @@ class RunningCommand:
         assert self._process.stderr
         for line in self._process.stderr:
             self._errors.append(line)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition is true."""
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "the condition did not become true"
-        time.sleep(0.05)

@@ -10,10 +10,11 @@ from tests.api_keys.usage import use_log
 from tests.cli.account import request
 from tests.cli.fake_clock import following_closely
 from tests.cli.folders import login
-from tests.cli.running_command import RunningCommand, wait_until
+from tests.cli.running_command import RunningCommand
 from tests.cli.secrets_for_tests import made_up_key
 from tests.cli.terminal import CTRL_C, PATIENCE
 from tests.helpers.faulty_proxy import pass_on, says, says_raw
+from tests.helpers.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 

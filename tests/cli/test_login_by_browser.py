@@ -12,10 +12,10 @@ from reflow_accounts.auth.models import DeviceLogin
 from reflow_accounts.auth.secrets import digest_of
 from reflow_accounts.database import db, now
 from tests.cli.fake_clock import polling_often
-from tests.cli.running_command import wait_until
 from tests.cli.terminal import CTRL_C
 from tests.helpers.faulty_proxy import at
 from tests.helpers.page_client import PageClient
+from tests.helpers.waiting import wait_until
 
 CODE = re.compile(r"Your code: ([A-Z]{4}-[A-Z]{4})")
 

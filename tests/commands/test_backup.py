@@ -8,7 +8,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from reflow_accounts.database import db
 from tests.api_keys.usage.use_log import only_on
 from tests.commands.key_uses import use
 from tests.helpers.live_server import ROOT, SECRET_KEY
+from tests.helpers.waiting import wait_until
 
 pytestmark = pytest.mark.postgresql_later
 
@@ -218,10 +218,7 @@ def test_stopped_backup_leaves_no_file(app, tmp_path):
     with app.app_context(), db.engine.connect() as other, db.engine.connect() as observer:
         other.execute(text("LOCK TABLE memberships IN ACCESS EXCLUSIVE MODE"))
         with subprocess.Popen(command, cwd=ROOT, env=environ, stderr=subprocess.DEVNULL) as running:
-            deadline = time.monotonic() + 60
-            while not observer.scalar(is_waiting):
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+            wait_until(lambda: observer.scalar(is_waiting), seconds=60)
             assert list(folder.iterdir())
             running.send_signal(signal.SIGTERM)
             assert running.wait(60) == 1

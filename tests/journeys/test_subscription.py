@@ -5,8 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from tests.helpers.aws import Aws, event, running_aws
 from tests.helpers.axe import expect_accessible
 from tests.helpers.live_server import ROOT, LiveServer
 from tests.helpers.mailbox import Mailbox
+from tests.helpers.waiting import wait_until
 from tests.journeys.conftest import OpenPage
 from tests.journeys.steps import create_key, download_key, log_in, reflow
 
@@ -68,13 +68,6 @@ def worker(server: LiveServer) -> Iterator[subprocess.Popen[bytes]]:
         yield process
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true"
-        time.sleep(0.1)
 
 
 def arrive_from_aws(page: Page, server: LiveServer, token: str) -> None:

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -14,20 +13,13 @@ from reflow_accounts.mail import service
 from tests.helpers import databases
 from tests.helpers.live_server import ROOT, LiveServer
 from tests.helpers.mail_server import MailServer
+from tests.helpers.waiting import wait_until
 from tests.mail.conftest import Outbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 SECONDS = 30
 KILLS, MESSAGES = 4, 12
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """Wait until the condition is true."""
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true"
-        time.sleep(0.02)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

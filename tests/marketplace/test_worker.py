@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from reflow_accounts.marketplace import aws_client as boto
 from reflow_accounts.marketplace.models import MarketplaceEvent
 from reflow_accounts.subscriptions.models import LicenceState
-from tests.helpers import rows
+from tests.helpers import rows, waiting
 from tests.helpers.aws import event
 from tests.helpers.live_server import ROOT, SECRET_KEY
 from tests.helpers.mailbox import Mailbox
@@ -22,6 +23,7 @@ from tests.subscriptions.facts import buy, delivered_subjects, history_of
 pytestmark = pytest.mark.postgresql_later
 
 SECONDS = 60
+wait_until = partial(waiting.wait_until, seconds=SECONDS)
 
 
 @pytest.fixture
@@ -55,13 +57,6 @@ def start_worker(app, aws) -> Iterator[Callable[..., subprocess.Popen]]:
     for process in started:
         process.kill()
         process.communicate()
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not become true"
-        time.sleep(0.05)
 
 
 def test_worker_deletes_after_ingesting_and_stops_at_sigterm(app, aws, start_worker, cast):
