@@ -1,6 +1,7 @@
 """create_app(): settings, extensions, blueprints, commands."""
 
 import gc
+import os
 import sys
 
 from flask import Flask
@@ -84,6 +85,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 
 def load_app() -> Flask:
     """Create the application from the environment; exit with one sentence for an invalid setting."""
+    _open_closed_streams()
     try:
         app = create_app()
     except ConfigError as error:
@@ -92,6 +94,13 @@ def load_app() -> Flask:
     # when the process ends, which takes a third of the time of a short command.
     gc.freeze()
     return app
+
+
+def _open_closed_streams() -> None:
+    """Open the standard streams that are closed (`<&-`), before a connection gets the number of one of them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  # open as long as the process
 
 
 def _flask_settings(settings: Settings) -> dict[str, object]:

@@ -5,6 +5,7 @@ from sqlalchemy import select
 from reflow_accounts.auth.login import find_by_email
 from reflow_accounts.auth.passwords import hasher
 from reflow_accounts.database import db, now
+from reflow_accounts.errors import Conflict
 from reflow_accounts.mail.service import forget
 from reflow_accounts.subscriptions.licences import add_or_complete, connect_to_team, set_aws_state
 from reflow_accounts.subscriptions.models import LicenceState
@@ -30,9 +31,14 @@ def is_new_database() -> bool:
 
 
 def seed() -> None:
-    """Add the demo accounts unless they exist."""
-    if find_by_email("ada@acme.example"):
+    """Add the demo accounts unless they exist. Raises Conflict if another account has one of the addresses."""
+    taken = [email for email in _PEOPLE if find_by_email(email)]
+    if "ada@acme.example" in taken:
         return
+    if taken:
+        raise Conflict(
+            f"The demo accounts were not added, because there are others at {', '.join(taken)}. Use a new database."
+        )
     people = {
         email: add_person(name, email, PASSWORD, hasher(), is_staff=email == "sam@support.example")
         for email, (name, _) in _PEOPLE.items()

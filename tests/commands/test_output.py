@@ -45,6 +45,27 @@ def test_closed_pipe_is_quiet(environ):
         assert running.stderr.read() == b""
 
 
+@pytest.mark.parametrize(
+    ("stream", "words"), [("<&-", "A link to choose a password"), (">&-", ""), ("2>&-", "was created")]
+)
+def test_closed_stream_is_no_error(environ, stream, words):
+    command = f'"$0" -m reflow_accounts "$@" {stream}'
+    for arguments in (
+        ["db", "upgrade"],
+        ["users", "create", "eve@example.com", "--name", "Eve Moss"],
+    ):
+        done = subprocess.run(
+            ["sh", "-c", command, sys.executable, *arguments],
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert words in done.stdout
+
+
 def test_long_command_says_on_a_terminal_alone_what_it_does(environ, tmp_path):
     (file := tmp_path / "other.db").write_bytes(b"no database")
     command = [*PROGRAM, "restore-check", str(file)]

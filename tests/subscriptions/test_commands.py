@@ -1,9 +1,13 @@
 """Operator commands `subscriptions set`, `config` and `demo`."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
+from reflow_accounts.users.models import User
+from tests.factories import person
+from tests.helpers import rows
 from tests.helpers.api import problem_of
 
 pytestmark = pytest.mark.postgresql_later
@@ -39,9 +43,6 @@ def test_settings_are_shown_without_secrets(app, flask):
 
 
 def test_demo_data_are_added_once(app, flask):
-    from reflow_accounts.users.models import User
-    from tests.helpers import rows
-
     first, second = flask("demo"), flask("demo")
     assert first == second
     assert first[0] == 0
@@ -49,9 +50,15 @@ def test_demo_data_are_added_once(app, flask):
     assert rows.count(app, User) == 6
 
 
-def test_demo_data_are_refused_in_production(app, flask, monkeypatch):
-    from dataclasses import replace
+def test_demo_data_do_not_mix_with_other_accounts(app, flask):
+    person(app, "Ben Other", "ben@acme.example")
+    code, output = flask("demo")
+    assert code == 1
+    assert "ben@acme.example" in output
+    assert rows.count(app, User) == 1
 
+
+def test_demo_data_are_refused_in_production(app, flask, monkeypatch):
     monkeypatch.setitem(app.config, "SETTINGS", replace(app.config["SETTINGS"], environment="production"))
     assert flask("demo")[0] == 1
 
