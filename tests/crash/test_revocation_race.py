@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 KEYS = 5
 LINES = 8
-LATE_REQUESTS = 28
+LATE_REQUESTS = 56
 
 
 @pytest.fixture
